@@ -1,0 +1,324 @@
+"""What happens while the body of a graph or job runs: calls become invocations, results become handles."""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from rayexec.definitions.hooks import HookDefinition, hook_set
+from rayexec.definitions.retry import RetryPolicy
+from rayexec.definitions.tags import normalize_tags
+from rayexec.errors import DefinitionError, InvocationError
+from rayexec.keys import check_name, nearest
+
+if TYPE_CHECKING:
+    from rayexec.definitions.graph import GraphDefinition
+    from rayexec.definitions.op import OpDefinition
+
+__all__ = [
+    "Binding",
+    "Composition",
+    "GraphInput",
+    "Invocable",
+    "Invocation",
+    "InvokedOutput",
+    "InvokedOutputs",
+    "NodeOutput",
+    "PendingInvocation",
+    "composing",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class NodeOutput:
+    """An output of a node of the same graph."""
+
+    node: str
+    output: str
+
+
+@dataclass(frozen=True, slots=True)
+class GraphInput:
+    """An input of the graph itself, passed on to one of its nodes."""
+
+    name: str
+
+
+Source: TypeAlias = NodeOutput | GraphInput
+Binding: TypeAlias = Source | tuple[Source, ...]  # a tuple is a fan-in
+
+
+@dataclass(frozen=True, eq=False)
+class Invocation:
+    """One node of a graph: a definition under a name of its own, and where its inputs come from."""
+
+    name: str
+    definition: OpDefinition | GraphDefinition
+    inputs: Mapping[str, Binding]
+    tags: Mapping[str, str] = field(default_factory=dict)
+    hooks: tuple[HookDefinition, ...] = ()
+    retry_policy: RetryPolicy | None = None
+
+
+class InvokedOutput:
+    """Stands for a value that a node will output, while a graph is being composed."""
+
+    __slots__ = ("_composition", "source")
+
+    def __init__(self, composition: Composition, source: Source) -> None:
+        self._composition = composition
+        self.source = source
+
+    def belongs_to(self, composition: Composition) -> bool:
+        """Whether the handle was made in the same body that now uses it."""
+        return self._composition is composition
+
+    def __repr__(self) -> str:
+        return f"<{self._composition.describe(self.source)}>"
+
+    def __iter__(self) -> Iterator[Any]:
+        raise InvocationError(f"{self!r} is one output and cannot be unpacked; declare several with out={{…}}.")
+
+    def __getitem__(self, key: Any) -> Any:
+        raise InvocationError(
+            f"{self!r} stands for a value that exists only at run time; index it inside an op, not in the job's body."
+        )
+
+    def __bool__(self) -> bool:
+        raise InvocationError(
+            f"{self!r} stands for a value that exists only at run time; a job's body cannot branch on it. Use an op "
+            "with optional outputs (Out(is_required=False))."
+        )
+
+
+class InvokedOutputs:
+    """The outputs of a node with several, by unpacking, by name, or by position."""
+
+    def __init__(self, node: str, outputs: dict[str, InvokedOutput]) -> None:
+        self._node = node
+        self._outputs = outputs
+
+    def __iter__(self) -> Iterator[InvokedOutput]:
+        return iter(self._outputs.values())
+
+    def __len__(self) -> int:
+        return len(self._outputs)
+
+    def __getattr__(self, name: str) -> InvokedOutput:
+        if name.startswith("_") or name not in self._outputs:
+            raise AttributeError(
+                f"node {self._node!r} has no output named {name!r}; it has {', '.join(self._outputs)}."
+                f"{nearest(name, self._outputs)}"
+            )
+        return self._outputs[name]
+
+    def __getitem__(self, key: str | int) -> InvokedOutput:
+        return self._outputs[key] if isinstance(key, str) else list(self._outputs.values())[key]
+
+    def __repr__(self) -> str:
+        return f"<outputs {', '.join(self._outputs)} of node {self._node}>"
+
+
+class Composition:
+    """The graph or job whose body is running: collects its invocations under names that do not clash."""
+
+    def __init__(self, kind: str, name: str) -> None:
+        self._where = f"@{kind} {name}"
+        self._nodes: dict[str, Invocation] = {}
+        self._counts: dict[tuple[str, int], int] = {}
+
+    @property
+    def nodes(self) -> tuple[Invocation, ...]:
+        """The invocations so far, in the order of the calls."""
+        return tuple(self._nodes.values())
+
+    def describe(self, source: Source) -> str:
+        """Return a source in words, for messages."""
+        if isinstance(source, GraphInput):
+            return f"input {source.name!r} of {self._where}"
+        return f"output {source.output!r} of node {source.node!r} in {self._where}"
+
+    def graph_input(self, name: str) -> InvokedOutput:
+        """Return the handle that the body gets for one of its own inputs."""
+        return InvokedOutput(self, GraphInput(name))
+
+    def source_of(self, handle: InvokedOutput, what: str) -> Source:
+        """Return where ``handle`` points; raises InvocationError for one made in another body."""
+        if not handle.belongs_to(self):
+            raise InvocationError(f"{self._where}: {what} is {handle!r}, which was made in another body.")
+        return handle.source
+
+    def invoke(self, pending: PendingInvocation, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        """Record one call and return the handles of its outputs."""
+        definition = pending.definition
+        dynamic = [output for output, is_dynamic in definition.outputs_by_name().items() if is_dynamic]
+        if dynamic:
+            raise DefinitionError(
+                f"{self._where}: output {dynamic[0]!r} of {definition.name!r} is a DynamicOut, and rayexec does not "
+                "run dynamic outputs yet."
+            )
+        name = self._name(pending)
+        inputs = self._bind(name, definition, args, kwargs)
+        self._nodes[name] = Invocation(name, definition, inputs, pending.tags, pending.hooks, pending.retry_policy)
+        outputs = {output: InvokedOutput(self, NodeOutput(name, output)) for output in definition.outputs_by_name()}
+        if len(outputs) == 1:
+            return next(iter(outputs.values()))
+        return InvokedOutputs(name, outputs) if outputs else None
+
+    def _name(self, pending: PendingInvocation) -> str:
+        definition = pending.definition
+        if pending.name is not None:
+            if pending.name in self._nodes:
+                raise DefinitionError(
+                    f"{self._where}: two nodes are called {pending.name!r}; give one of them another alias."
+                )
+            return pending.name
+        key = (definition.name, id(definition))
+        if key not in self._counts and definition.name in self._nodes:
+            raise DefinitionError(
+                f"{self._where}: two different definitions are called {definition.name!r}; rename one of them, or "
+                "give one an alias."
+            )
+        while True:
+            count = self._counts[key] = self._counts.get(key, 0) + 1
+            name = definition.name if count == 1 else f"{definition.name}_{count}"
+            if name not in self._nodes:
+                return name
+
+    def _bind(
+        self, node: str, definition: OpDefinition | GraphDefinition, args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> dict[str, Binding]:
+        names = definition.input_names()
+        if len(args) > len(names):
+            raise InvocationError(
+                f"{self._where}: {node} takes {len(names)} input{'' if len(names) == 1 else 's'} "
+                f"({', '.join(names) or 'none'}), got {len(args)}."
+            )
+        given = dict(zip(names, args, strict=False))
+        for name, value in kwargs.items():
+            if name not in names:
+                raise InvocationError(
+                    f"{self._where}: {node} has no input {name!r}; it has {', '.join(names) or 'none'}."
+                    f"{nearest(name, names)}"
+                )
+            if name in given:
+                raise InvocationError(f"{self._where}: {node} got input {name!r} twice.")
+            given[name] = value
+        return {name: self._binding(node, name, value) for name, value in given.items()}
+
+    def _binding(self, node: str, name: str, value: Any) -> Binding:
+        what = f"input {name!r} of {node}"
+        if isinstance(value, InvokedOutput):
+            return self.source_of(value, what)
+        if isinstance(value, (list, tuple)):
+            bound = [self._binding(node, name, each) for each in value]
+            if any(isinstance(each, tuple) for each in bound):
+                raise InvocationError(f"{self._where}: {what} is a list within a list; a fan-in is one flat list.")
+            return tuple(each for each in bound if not isinstance(each, tuple))
+        if isinstance(value, InvokedOutputs):
+            raise InvocationError(f"{self._where}: {what} got {value!r}: pick one of them, by name or by unpacking.")
+        if isinstance(value, (Invocable, PendingInvocation)):
+            raise InvocationError(f"{self._where}: {what} got {value.name!r} itself; call it: {value.name}().")
+        raise InvocationError(
+            f"{self._where}: {what} received invalid type {type(value).__name__}; a job's body connects outputs to "
+            f"inputs. Give a fixed value by In(default_value={value!r}), by run config, or by an op that returns it."
+        )
+
+
+_CURRENT: contextvars.ContextVar[Composition | None] = contextvars.ContextVar("rayexec_composition", default=None)
+
+
+@contextlib.contextmanager
+def composing(kind: str, name: str) -> Iterator[Composition]:
+    """Make calls of ops and graphs invocations for as long as the ``with`` block lasts."""
+    composition = Composition(kind, name)
+    token = _CURRENT.set(composition)
+    try:
+        yield composition
+    finally:
+        _CURRENT.reset(token)
+
+
+@dataclass(frozen=True, eq=False)
+class PendingInvocation:
+    """A definition with an alias, tags, hooks or a retry policy for the one call to come."""
+
+    definition: OpDefinition | GraphDefinition
+    name: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    hooks: tuple[HookDefinition, ...] = ()
+    retry_policy: RetryPolicy | None = None
+
+    def alias(self, name: str) -> PendingInvocation:
+        """Return a copy whose node is called ``name``."""
+        return replace(self, name=check_name(name, "a node", reserved=False))
+
+    def tag(self, tags: Mapping[str, Any]) -> PendingInvocation:
+        """Return a copy with ``tags`` added; they win over the definition's own."""
+        return replace(self, tags={**self.tags, **normalize_tags(tags, f"{self.definition.name}.tag")})
+
+    def with_hooks(self, hooks: Iterable[HookDefinition]) -> PendingInvocation:
+        """Return a copy with ``hooks`` added."""
+        return replace(self, hooks=hook_set((*self.hooks, *hooks), f"{self.definition.name}.with_hooks"))
+
+    def with_retry_policy(self, retry_policy: RetryPolicy) -> PendingInvocation:
+        """Return a copy whose retry policy overrides that of the definition."""
+        if not isinstance(retry_policy, RetryPolicy):
+            raise DefinitionError(
+                f"{self.definition.name}.with_retry_policy takes a RetryPolicy, got {type(retry_policy).__name__}."
+            )
+        return replace(self, retry_policy=retry_policy)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        composition = _CURRENT.get()
+        if composition is None:
+            raise InvocationError(
+                f"{self.definition.name}: alias, tag, with_hooks and with_retry_policy are for the body of a graph "
+                "or job; call the op itself to run its function."
+            )
+        return composition.invoke(self, args, kwargs)
+
+
+class Invocable:
+    """What the body of a graph may call: an op or another graph."""
+
+    name: str
+
+    def input_names(self) -> tuple[str, ...]:
+        """The inputs in the order in which a call gives them by position."""
+        raise NotImplementedError
+
+    def outputs_by_name(self) -> dict[str, bool]:
+        """The outputs in order, each with whether it is dynamic."""
+        raise NotImplementedError
+
+    def _pending(self) -> PendingInvocation:
+        return PendingInvocation(self)  # type: ignore[arg-type]  # its two subclasses are the union's members
+
+    def alias(self, name: str) -> PendingInvocation:
+        """Return this definition for one call, its node called ``name``."""
+        return self._pending().alias(name)
+
+    def tag(self, tags: Mapping[str, Any]) -> PendingInvocation:
+        """Return this definition for one call, with ``tags`` added."""
+        return self._pending().tag(tags)
+
+    def with_hooks(self, hooks: Iterable[HookDefinition]) -> PendingInvocation:
+        """Return this definition for one call, with ``hooks`` added."""
+        return self._pending().with_hooks(hooks)
+
+    def with_retry_policy(self, retry_policy: RetryPolicy) -> PendingInvocation:
+        """Return this definition for one call, under another retry policy."""
+        return self._pending().with_retry_policy(retry_policy)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        composition = _CURRENT.get()
+        if composition is None:
+            return self._call_directly(args, kwargs)
+        return composition.invoke(self._pending(), args, kwargs)
+
+    def _call_directly(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        raise NotImplementedError

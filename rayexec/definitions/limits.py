@@ -1,0 +1,46 @@
+"""Concurrency limits as values: what a run limits by tag, and the pools an op draws from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rayexec.errors import DefinitionError
+from rayexec.keys import check_name
+
+__all__ = ["Pool", "TagLimit"]
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """A limit shared by every run on a cluster; an op takes ``slots`` of it while it runs."""
+
+    name: str
+    slots: int = 1
+
+    def __post_init__(self) -> None:
+        check_name(self.name.replace("-", "_") if isinstance(self.name, str) else self.name, "a pool", reserved=False)
+        if isinstance(self.slots, bool) or not isinstance(self.slots, int) or self.slots < 1:
+            raise DefinitionError(
+                f"pool {self.name!r}: slots must be a whole number of at least 1, got {self.slots!r}."
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class TagLimit:
+    """At most ``limit`` steps at once among those that it applies to.
+
+    With ``value``: steps whose tag ``key`` has that value. Without: steps with that tag, all together or (with
+    ``per_unique_value``) each value for itself.
+    """
+
+    key: str
+    limit: int
+    value: str | None = None
+    per_unique_value: bool = False
+
+    def group(self, tags: dict[str, str]) -> str | None:
+        """Return the name of the group that a step with ``tags`` counts in, or None where the limit does not apply."""
+        value = tags.get(self.key)
+        if value is None or (self.value is not None and value != self.value):
+            return None
+        return f"{self.key}={value}" if self.value is not None or self.per_unique_value else self.key

@@ -1,0 +1,63 @@
+"""Config that is made from other config, and definitions whose config is fixed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, overload
+
+from rayexec.definitions.code import ByReference
+from rayexec.definitions.config import Config
+from rayexec.definitions.op import OpDefinition
+from rayexec.definitions.resource import ResourceDefinition
+from rayexec.definitions.types import annotations_of
+from rayexec.errors import DefinitionError
+
+__all__ = ["ConfigMapping", "config_mapping", "configured"]
+
+
+@dataclass(frozen=True, eq=False)
+class ConfigMapping(ByReference):
+    """A function that makes run config from config of its own, whose schema is ``config_schema``."""
+
+    fn: Callable[[Any], Any]
+    config_schema: Any = None
+
+
+@overload
+def config_mapping(fn: Callable[[Any], Any], /) -> ConfigMapping: ...
+@overload
+def config_mapping(*, config_schema: Any = ...) -> Callable[[Callable[[Any], Any]], ConfigMapping]: ...
+def config_mapping(
+    fn: Callable[[Any], Any] | None = None, /, *, config_schema: Any = None
+) -> ConfigMapping | Callable[[Callable[[Any], Any]], ConfigMapping]:
+    """Make a function of config a mapping: ``@job(config=…)`` with it takes that config instead of run config.
+
+    The schema not given is the annotation of the function's parameter, where that is a Config.
+    """
+
+    def decorate(fn: Callable[[Any], Any]) -> ConfigMapping:
+        schema = config_schema
+        if schema is None:
+            annotated = [each for name, each in annotations_of(fn).items() if name != "return"]
+            if annotated and isinstance(annotated[0], type) and issubclass(annotated[0], Config):
+                schema = annotated[0]
+        return ConfigMapping(fn, schema)
+
+    return decorate if fn is None else decorate(fn)
+
+
+def configured(
+    definition: OpDefinition | ResourceDefinition, config_schema: Any = None
+) -> Callable[[Callable[[Any], Any]], OpDefinition | ResourceDefinition]:
+    """Make a function of config a copy of ``definition`` whose own config is what the function returns."""
+    if not isinstance(definition, (OpDefinition, ResourceDefinition)):
+        raise DefinitionError(f"configured takes an op or a resource, got {type(definition).__name__}.")
+
+    def decorate(fn: Callable[[Any], Any]) -> OpDefinition | ResourceDefinition:
+        mapping = ConfigMapping(fn, config_schema)
+        if isinstance(definition, OpDefinition):
+            return definition.configured(mapping, name=getattr(fn, "__name__", definition.name))
+        return definition.configured(mapping)
+
+    return decorate

@@ -1,0 +1,193 @@
+"""What ops share and do not compute: connections, clients, models."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, overload
+
+from rayexec.definitions.code import ByReference
+from rayexec.definitions.config import Config
+from rayexec.definitions.ports import NO_DEFAULT
+from rayexec.errors import DefinitionError
+
+__all__ = ["ConfigurableResource", "ResourceDefinition", "ResourceParam", "resource", "resource_definition"]
+
+
+@dataclass(frozen=True, eq=False)
+class ResourceDefinition(ByReference):
+    """A function that opens a resource: it returns the object, or yields it once and closes it afterwards.
+
+    In-process a resource is open for the whole run, on Ray for one slice of steps.
+    """
+
+    fn: Callable[..., Any]
+    config_schema: Any = None
+    required_resource_keys: frozenset[str] = frozenset()
+    description: str | None = None
+    preset_config: Any = NO_DEFAULT
+
+    @staticmethod
+    def hardcoded_resource(value: Any, description: str | None = None) -> ResourceDefinition:
+        """A resource that is simply this object."""
+        return ResourceDefinition(_Constant(value), description=description)
+
+    def configured(self, config: Any) -> ResourceDefinition:
+        """Return a copy whose config is fixed to ``config``, or made by it where it is a ConfigMapping."""
+        return replace(self, preset_config=config)
+
+    @contextlib.contextmanager
+    def open(self, context: Any) -> Iterator[Any]:
+        """Open the resource for as long as the ``with`` block lasts; ``context`` is an InitResourceContext."""
+        parameters = inspect.signature(self.fn).parameters
+        made = self.fn(context) if parameters else self.fn()
+        if not inspect.isgenerator(made):
+            yield made
+            return
+        try:
+            value = next(made)
+        except StopIteration:
+            raise DefinitionError("a resource function that is a generator must yield its object once.") from None
+        try:
+            yield value
+        except BaseException as error:
+            # The generator sees the failure, so that its own except and finally run as they would around a body.
+            with contextlib.suppress(StopIteration):
+                made.throw(error)
+            raise
+        else:
+            with contextlib.suppress(StopIteration):
+                next(made)
+
+
+class _Constant:
+    """A resource function that returns the object that it was given."""
+
+    def __init__(self, value: Any) -> None:
+        self._value = value
+
+    def __call__(self, _context: Any) -> Any:
+        return self._value
+
+
+class ConfigurableResource(Config):
+    """A resource whose fields are its config.
+
+    Override ``setup_for_execution`` and ``teardown_after_execution``, or ``yield_for_execution``, to open and close
+    what it holds; keep that in private attributes (``pydantic.PrivateAttr``). An op takes one by annotating a
+    parameter, whose name is the resource's key, with its class.
+    """
+
+    @classmethod
+    def configure_at_launch(cls, **fields: Any) -> ResourceDefinition:
+        """Return a resource whose remaining fields come from ``resources.<key>.config`` of the run."""
+        return ResourceDefinition(_Launch(cls, fields), config_schema=_remaining(cls, fields))
+
+    def setup_for_execution(self, context: Any) -> None:
+        """Open what the resource holds; called once before the first step that needs it."""
+
+    def teardown_after_execution(self, context: Any) -> None:
+        """Close what ``setup_for_execution`` opened; called also after a failure."""
+
+    @contextlib.contextmanager
+    def yield_for_execution(self, context: Any) -> Iterator[Any]:
+        """Open, yield and close in one; what is yielded is what ops see."""
+        self.setup_for_execution(context)
+        try:
+            yield self
+        finally:
+            self.teardown_after_execution(context)
+
+
+class _Launch:
+    """The resource function of a ConfigurableResource that takes its config from the run."""
+
+    def __init__(self, cls: type[ConfigurableResource], fields: dict[str, Any]) -> None:
+        self._cls = cls
+        self._fields = fields
+
+    def __call__(self, context: Any) -> Iterator[Any]:
+        config = context.resource_config
+        given = {key: getattr(config, key) for key in type(config).model_fields} if config is not None else {}
+        with self._cls(**{**given, **self._fields}).yield_for_execution(context) as value:
+            yield value
+
+
+def _remaining(cls: type[ConfigurableResource], fields: Mapping[str, Any]) -> type[Config]:
+    import pydantic
+
+    open_fields: dict[str, Any] = {
+        name: (field.annotation, field) for name, field in cls.model_fields.items() if name not in fields
+    }
+    return pydantic.create_model(f"{cls.__name__}Config", __base__=Config, **open_fields)
+
+
+class ResourceParam:
+    """``ResourceParam[Client]`` annotates an op's parameter as the resource of that name, whatever its class."""
+
+    def __class_getitem__(cls, item: Any) -> Any:
+        return _ResourceAnnotation(item)
+
+
+@dataclass(frozen=True)
+class _ResourceAnnotation:
+    inner: Any
+
+
+def is_resource_annotation(annotation: Any) -> bool:
+    """Whether a parameter with this annotation is a resource rather than an input."""
+    if isinstance(annotation, _ResourceAnnotation):
+        return True
+    return isinstance(annotation, type) and issubclass(annotation, ConfigurableResource)
+
+
+Decorator = Callable[[Callable[..., Any]], ResourceDefinition]
+
+
+@overload
+def resource(fn: Callable[..., Any], /) -> ResourceDefinition: ...
+@overload
+def resource(
+    *,
+    config_schema: Any = ...,
+    required_resource_keys: Iterable[str] = ...,
+    description: str | None = ...,
+) -> Decorator: ...
+def resource(
+    fn: Callable[..., Any] | None = None,
+    /,
+    *,
+    config_schema: Any = None,
+    required_resource_keys: Iterable[str] = (),
+    description: str | None = None,
+) -> ResourceDefinition | Decorator:
+    """Make a function of an InitResourceContext (or of nothing) a resource."""
+
+    def decorate(fn: Callable[..., Any]) -> ResourceDefinition:
+        return ResourceDefinition(
+            fn, config_schema, frozenset(required_resource_keys), description or inspect.getdoc(fn)
+        )
+
+    return decorate if fn is None else decorate(fn)
+
+
+def resource_definition(given: Any) -> ResourceDefinition:
+    """Return the definition of whatever stands as a resource: a definition, a ConfigurableResource, any object."""
+    if isinstance(given, ResourceDefinition):
+        return given
+    if isinstance(given, ConfigurableResource):
+        return ResourceDefinition(_Configured(given))
+    return ResourceDefinition.hardcoded_resource(given)
+
+
+class _Configured:
+    """The resource function of a ConfigurableResource whose fields are already set."""
+
+    def __init__(self, instance: ConfigurableResource) -> None:
+        self._instance = instance
+
+    def __call__(self, context: Any) -> Iterator[Any]:
+        with self._instance.yield_for_execution(context) as value:
+            yield value

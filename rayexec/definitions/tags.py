@@ -1,0 +1,47 @@
+"""Tags: strings by name, on ops, invocations, jobs and runs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from rayexec.errors import DefinitionError
+
+__all__ = ["PRIORITY_TAGS", "normalize_tags", "priority"]
+
+PRIORITY_TAGS = ("rayexec/priority", "dagster/priority")
+
+
+def normalize_tags(tags: Mapping[str, Any] | None, where: str) -> dict[str, str]:
+    """Return ``tags`` with each value a string, JSON-encoded where it is not one.
+
+    Raises DefinitionError for keys that are not strings and for values that JSON cannot hold.
+    """
+    if tags is None:
+        return {}
+    if not isinstance(tags, Mapping):
+        raise DefinitionError(f"{where}: tags must be a mapping, got {type(tags).__name__}.")
+    normal: dict[str, str] = {}
+    for key, value in tags.items():
+        if not isinstance(key, str) or not key:
+            raise DefinitionError(f"{where}: tag keys are strings, got {key!r}.")
+        if isinstance(value, str):
+            normal[key] = value
+            continue
+        try:
+            normal[key] = json.dumps(value)
+        except (TypeError, ValueError):
+            raise DefinitionError(f"{where}: tag {key!r} holds a {type(value).__name__}; use a string.") from None
+    return normal
+
+
+def priority(tags: Mapping[str, str], where: str) -> int:
+    """Return the step priority that ``tags`` give, 0 where they give none; higher runs earlier."""
+    for key in PRIORITY_TAGS:
+        if key in tags:
+            try:
+                return int(tags[key])
+            except ValueError:
+                raise DefinitionError(f"{where}: tag {key!r} must be a whole number, got {tags[key]!r}.") from None
+    return 0

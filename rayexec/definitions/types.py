@@ -1,0 +1,242 @@
+"""What a value must be to pass through an input or an output, checked when it passes.
+
+The rules are Dagster's: a bool passes as an int, an int does not pass as a float, ``list[int]`` looks at every
+element, any other class is an ``isinstance`` check, and an annotation that says nothing checkable checks nothing.
+"""
+
+from __future__ import annotations
+
+import collections.abc
+import inspect
+import types
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+__all__ = ["DagsterType", "Nothing", "RuntimeType", "TypeCheck", "annotations_of", "runtime_type"]
+
+
+class Nothing:
+    """The type of an input or output that orders two steps and passes no value."""
+
+
+@dataclass(frozen=True, slots=True)
+class TypeCheck:
+    """What a custom type check may return instead of a bool: success, and a description of what was wrong."""
+
+    success: bool
+    description: str | None = None
+    metadata: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class DagsterType:
+    """A type with a check of its own: ``type_check_fn(context, value)`` answers a bool or a TypeCheck."""
+
+    type_check_fn: Callable[[Any, Any], bool | TypeCheck]
+    name: str
+    description: str | None = None
+    typing_type: Any = Any
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimeType:
+    """One annotation made checkable.
+
+    ``accepts`` is None where every value passes. ``loader`` says how run config may give such a value: ``"scalar"``
+    (as it stands, or as ``{"value": …}``), ``"selector"`` (only as ``{"value": …}``), or None (not at all).
+    """
+
+    name: str
+    accepts: Callable[[Any], bool] | None
+    loader: str | None
+    annotation: Any = Any
+    custom: DagsterType | None = None
+
+    @property
+    def is_nothing(self) -> bool:
+        """Whether values of this type are never passed."""
+        return self.annotation is Nothing
+
+    def check(self, value: object, context: object = None) -> str | None:
+        """Return what is wrong with ``value``, or None where it passes."""
+        if self.custom is not None:
+            verdict = self.custom.type_check_fn(context, value)
+            if isinstance(verdict, TypeCheck):
+                return None if verdict.success else verdict.description or f"does not pass the check of {self.name}"
+            return None if verdict else f"does not pass the check of {self.name}"
+        if self.accepts is None or self.accepts(value):
+            return None
+        return f"expected a value of type {self.name}, got {_show(value)} of type {type(value).__name__}"
+
+
+def _show(value: object) -> str:
+    try:
+        text = repr(value)
+    except Exception:  # a value's own __repr__ may raise anything
+        return "a value"
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+ANY = RuntimeType("Any", None, "selector")
+NOTHING = RuntimeType("Nothing", lambda value: value is None, None, Nothing)
+
+_SCALARS: dict[Any, Callable[[Any], bool]] = {
+    int: lambda value: isinstance(value, int),
+    float: lambda value: isinstance(value, float),
+    str: lambda value: isinstance(value, str),
+    bool: lambda value: isinstance(value, bool),
+    type(None): lambda value: value is None,
+}
+_CONTAINERS: dict[Any, type] = {
+    list: list,
+    set: set,
+    frozenset: frozenset,
+    collections.abc.Sequence: collections.abc.Sequence,
+    collections.abc.Set: collections.abc.Set,
+    collections.abc.Collection: collections.abc.Collection,
+}
+_MAPPINGS: tuple[Any, ...] = (dict, collections.abc.Mapping, collections.abc.MutableMapping)
+
+
+def runtime_type(annotation: Any) -> RuntimeType:
+    """Return the check of ``annotation``: a class, a typing construct, a DagsterType, Nothing or Any."""
+    try:
+        return _runtime_type(annotation)
+    except TypeError:  # an annotation that cannot be hashed, such as Literal[[]], checks nothing
+        return ANY
+
+
+@lru_cache(maxsize=1024)
+def _runtime_type(annotation: Any) -> RuntimeType:
+    if annotation is Any or annotation is inspect.Parameter.empty or annotation is object:
+        return ANY
+    if annotation is Nothing:
+        return NOTHING
+    if isinstance(annotation, DagsterType):
+        loader = runtime_type(annotation.typing_type).loader
+        return RuntimeType(annotation.name, None, loader, annotation, custom=annotation)
+    if annotation is None:
+        annotation = type(None)
+    if annotation in _SCALARS:
+        name = "None" if annotation is type(None) else annotation.__name__
+        return RuntimeType(name, _SCALARS[annotation], "scalar", annotation)
+    origin = typing.get_origin(annotation)
+    if origin is None:
+        return _of_class(annotation)
+    return _of_generic(annotation, origin, typing.get_args(annotation))
+
+
+def _of_class(annotation: Any) -> RuntimeType:
+    supertype = getattr(annotation, "__supertype__", None)  # typing.NewType
+    if supertype is not None:
+        return runtime_type(supertype)
+    if not isinstance(annotation, type):
+        return ANY  # a TypeVar, or an annotation that could not be evaluated
+    if getattr(annotation, "_is_protocol", False) and not getattr(annotation, "_is_runtime_protocol", False):
+        return ANY
+    loader = "scalar" if annotation in (list, dict) else None
+    return RuntimeType(annotation.__name__, lambda value: isinstance(value, annotation), loader, annotation)
+
+
+def _of_generic(annotation: Any, origin: Any, args: tuple[Any, ...]) -> RuntimeType:
+    if origin is typing.Annotated:
+        return runtime_type(args[0])
+    if origin is typing.Literal:
+        return RuntimeType(_name(annotation), lambda value: value in args, "scalar", annotation)
+    if origin is typing.Union or origin is types.UnionType:
+        return _of_union(annotation, args)
+    if origin is collections.abc.Callable:
+        return RuntimeType("Callable", callable, None, annotation)
+    if origin is tuple:
+        return _of_tuple(annotation, args)
+    if origin in _CONTAINERS and len(args) == 1:
+        return _of_container(annotation, _CONTAINERS[origin], runtime_type(args[0]))
+    if origin in _MAPPINGS and len(args) == 2:
+        return _of_mapping(annotation, origin, runtime_type(args[0]), runtime_type(args[1]))
+    if isinstance(origin, type):
+        return RuntimeType(_name(annotation), lambda value: isinstance(value, origin), None, annotation)
+    return ANY
+
+
+def _of_union(annotation: Any, args: tuple[Any, ...]) -> RuntimeType:
+    members = [runtime_type(arg) for arg in args]
+    if any(member.accepts is None for member in members):
+        return ANY
+    loader = "scalar" if all(member.loader == "scalar" for member in members) else None
+    checks = [member.accepts for member in members if member.accepts is not None]
+    return RuntimeType(_name(annotation), lambda value: any(check(value) for check in checks), loader, annotation)
+
+
+def _of_container(annotation: Any, kind: type, inner: RuntimeType) -> RuntimeType:
+    each = inner.accepts
+    loader = "scalar" if kind is list and inner.loader is not None else None
+    if each is None:
+        return RuntimeType(_name(annotation), lambda value: isinstance(value, kind), loader, annotation)
+    return RuntimeType(
+        _name(annotation),
+        lambda value: isinstance(value, kind) and all(map(each, value)),  # type: ignore[call-overload]  # a container
+        loader,
+        annotation,
+    )
+
+
+def _of_mapping(annotation: Any, kind: Any, key: RuntimeType, inner: RuntimeType) -> RuntimeType:
+    def accepts(value: Any) -> bool:
+        if not isinstance(value, kind):
+            return False
+        return (key.accepts is None or all(map(key.accepts, value))) and (
+            inner.accepts is None or all(map(inner.accepts, value.values()))
+        )
+
+    loader = "scalar" if kind is dict and inner.loader is not None else None
+    return RuntimeType(_name(annotation), accepts, loader, annotation)
+
+
+def _of_tuple(annotation: Any, args: tuple[Any, ...]) -> RuntimeType:
+    if len(args) == 2 and args[1] is Ellipsis:
+        each = runtime_type(args[0]).accepts
+        return RuntimeType(
+            _name(annotation),
+            lambda value: isinstance(value, tuple) and (each is None or all(map(each, value))),
+            None,
+            annotation,
+        )
+    members = [runtime_type(arg).accepts for arg in args]
+
+    def accepts(value: Any) -> bool:
+        return (
+            isinstance(value, tuple)
+            and len(value) == len(members)
+            and all(check is None or check(item) for check, item in zip(members, value, strict=True))
+        )
+
+    return RuntimeType(_name(annotation), accepts, None, annotation)
+
+
+def _name(annotation: Any) -> str:
+    return str(annotation).replace("typing.", "").replace("NoneType", "None")
+
+
+def annotations_of(fn: Callable[..., Any]) -> dict[str, Any]:
+    """Return the evaluated annotations of ``fn``; one that cannot be evaluated is Any.
+
+    Strings (from ``from __future__ import annotations``) are evaluated one by one in the function's own globals and
+    closure, so that one name which exists only for type checkers does not lose the others.
+    """
+    try:
+        names = inspect.getclosurevars(fn).nonlocals
+    except (TypeError, ValueError):  # a callable that is not a plain function, or whose cell is still empty
+        names = {}
+    found: dict[str, Any] = {}
+    for name, annotation in getattr(fn, "__annotations__", {}).items():
+        if isinstance(annotation, str):
+            try:
+                found[name] = eval(annotation, getattr(fn, "__globals__", {}), dict(names))
+            except Exception:  # any error of the user's expression means that nothing can be checked
+                found[name] = Any
+        else:
+            found[name] = annotation
+    return found

@@ -1,0 +1,395 @@
+"""What an op's declaration says, what it contradicts, and calling an op as a function."""
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from rayexec import (
+    Backoff,
+    Config,
+    ConfigurableResource,
+    DefinitionError,
+    DynamicOut,
+    DynamicOutput,
+    Failure,
+    In,
+    InvocationError,
+    Jitter,
+    MetadataValue,
+    Nothing,
+    OpExecutionContext,
+    Out,
+    Output,
+    RayOptions,
+    RetryPolicy,
+    RetryRequested,
+    TypeCheckError,
+    build_hook_context,
+    build_init_resource_context,
+    build_op_context,
+    job,
+    op,
+    resource,
+    success_hook,
+)
+from rayexec.definitions.limits import Pool
+
+
+def body(n: int, m: int = 2) -> int:
+    """Add two numbers."""
+    return n + m
+
+
+class Client(ConfigurableResource):
+    url: str = "here"
+
+
+def test_a_declaration_is_read_from_the_function() -> None:
+    made = op(body)
+    assert made.name == "body"
+    assert made.description == "Add two numbers."
+    assert made.input_names() == ("n", "m")
+    assert [each.type.name for each in made.ins.values()] == ["int", "int"]
+    assert made.ins["m"].default_value == 2
+    assert not made.ins["n"].has_default_value
+    assert {name: out.type.name for name, out in made.outs.items()} == {"result": "int"}
+    named = op(name="other", description="d", ins={"n": In(str)}, out={"x": Out()}, tags={"a": 1}, pool="db")(body)
+    assert (named.name, named.description, named.ins["n"].type.name) == ("other", "d", "str")
+    assert {name: out.type.name for name, out in named.outs.items()} == {"x": "int"}
+    assert named.tags == {"a": "1"}
+    assert named.pool == Pool("db")
+
+
+def test_parameters_are_told_apart() -> None:
+    class Settings(Config):
+        n: int = 1
+
+    @op(ins={"start": In(Nothing)}, required_resource_keys={"more"})
+    def everything(context: OpExecutionContext, x: int, config: Settings, client: Client) -> None:
+        pass
+
+    assert everything.input_names() == ("x", "start")
+    assert everything.required_resource_keys == {"client", "more"}
+    assert everything.config_schema is Settings
+    assert everything.outs["result"].type.is_nothing
+
+    @op
+    def by_annotation(ctx: OpExecutionContext, x: int) -> None:
+        pass
+
+    @op
+    def underscore(_: Any, x: int) -> None:
+        pass
+
+    assert by_annotation.input_names() == underscore.input_names() == ("x",)
+
+
+def test_annotations_as_strings_are_read() -> None:
+    namespace: dict[str, Any] = {}
+    source = """
+from __future__ import annotations
+from rayexec import op
+@op
+def made(n: int, unknown: NoSuchType, words: list[str]) -> tuple[int, str]:
+    return 1, "x"
+"""
+    exec(compile(source, "strings.py", "exec"), namespace)
+    assert [each.type.name for each in namespace["made"].ins.values()] == ["int", "Any", "list[str]"]
+    assert namespace["made"].outs["result"].type.name == "tuple[int, str]"
+
+
+def test_outputs_take_their_types_from_the_return_annotation() -> None:
+    @op(out={"a": Out(), "b": Out(), "c": Out(bytes)})
+    def several() -> tuple[int, Output[str], Any]:
+        return 1, Output("x"), b""
+
+    @op
+    def wrapped() -> Output[int]:
+        return Output(1)
+
+    @op
+    def yielding() -> Iterator[Output[int]]:
+        yield Output(1)
+
+    assert [out.type.name for out in several.outs.values()] == ["int", "str", "bytes"]
+    assert wrapped.outs["result"].type.name == "int"
+    assert yielding.outs["result"].type.name == "Any"
+
+
+declare: Any = op  # for declarations that type checkers would not let through
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: declare(name="no spaces")(body), "'no spaces' is not a valid name for an op: use letters"),
+        (lambda: declare(name="input")(body), "'input' is a reserved word and cannot name an op"),
+        (lambda: declare(name="class")(body), "'class' is a reserved word"),
+        (lambda: declare(ins={"nn": In()})(body), r"op 'body': ins names 'nn'.*not a parameter.*Did you mean 'n'\?"),
+        (lambda: declare(ins={"n": int})(body), "op 'body': ins must map names to In, got type"),
+        (lambda: declare(ins={"n": In(Nothing)})(body), "op 'body': input 'n' is Nothing, which passes no value"),
+        (lambda: declare(out=int)(body), "op 'body': out must be an Out or a mapping"),
+        (lambda: declare(out={"not ok": Out()})(body), "'not ok' is not a valid name for an output of op 'body'"),
+        (lambda: declare(retry_policy=3)(body), "op 'body': retry_policy must be a RetryPolicy, got int"),
+        (lambda: declare(timeout=0)(body), "op 'body': timeout must be a number of seconds above 0, got 0"),
+        (lambda: declare(timeout=True)(body), "timeout must be a number"),
+        (
+            lambda: declare(required_resource_keys="db")(body),
+            r"op 'body': required_resource_keys is a set of keys: \{'db'\}",
+        ),
+        (lambda: declare(tags={"a": object()})(body), "op 'body': tag 'a' holds a object; use a string"),
+        (lambda: declare(tags={1: "a"})(body), "op 'body': tag keys are strings, got 1"),
+        (lambda: declare(tags=["a"])(body), "op 'body': tags must be a mapping, got list"),
+        (
+            lambda: declare(tags={"dagster/priority": "x"})(body),
+            "op 'body': tag 'dagster/priority' must be a whole number",
+        ),
+        (lambda: declare(ray_options={"num_cpu": 1})(body), "op 'body': ray_options: num_cpu: Extra inputs"),
+        (lambda: declare(ray_options=3)(body), "op 'body': ray_options must be RayOptions or a mapping"),
+        (lambda: declare(pool=Pool("db", 0))(body), "pool 'db': slots must be a whole number of at least 1, got 0"),
+        (lambda: declare(pool="d b")(body), "not a valid name for a pool"),
+        (lambda: declare(3), "@op takes a function, got int"),
+        (lambda: declare(lambda *values: None), "not a valid name|not supported"),
+        (
+            lambda: declare(name="stars")(lambda *values: None),
+            r"op 'stars': \*values is not supported; name each input",
+        ),
+        (lambda: declare(name="slash")(lambda x, /: None), "op 'slash': input 'x' is positional-only"),
+        (
+            lambda: declare(name="settings")(lambda config: None),
+            "op 'settings': the parameter named config receives run config",
+        ),
+        (
+            lambda: declare(name="out_")(lambda output: None),
+            "'output' is a reserved word and cannot name an input of op 'out_'",
+        ),
+    ],
+)
+def test_contradictions_are_told(make: Any, message: str) -> None:
+    with pytest.raises(DefinitionError, match=message):
+        make()
+
+
+def test_config_comes_from_one_place_only() -> None:
+    class Settings(Config):
+        n: int = 1
+
+    with pytest.raises(DefinitionError, match="give config_schema or a config parameter"):
+
+        @op(config_schema={"n": int})
+        def both(config: Settings) -> None:
+            pass
+
+
+def test_dynamic_outputs_are_refused_where_they_are_used() -> None:
+    @op(out=DynamicOut(int))
+    def many() -> Iterator[DynamicOutput[int]]:
+        yield DynamicOutput(1, "a")
+
+    @op
+    def double(n: int) -> int:
+        return 2 * n
+
+    assert [each.value for each in many()] == [1]
+    said = "@job dynamic: output 'result' of 'many' is a DynamicOut, and rayexec does not run dynamic outputs yet."
+    with pytest.raises(DefinitionError, match=said):
+
+        @job(name="dynamic")
+        def mapped() -> None:
+            many().map(double).collect()
+
+    with pytest.raises(DefinitionError, match=said):
+
+        @job(name="dynamic")
+        def alone() -> None:
+            many()
+
+    with pytest.raises(DefinitionError, match=r"must declare out=DynamicOut\(\)"):
+
+        @op
+        def undeclared() -> Iterator[DynamicOutput[int]]:
+            yield DynamicOutput(1, "a")
+
+    with pytest.raises(DefinitionError, match="'a b' is not a valid mapping key"):
+        DynamicOutput(1, "a b")
+
+
+# Calling an op as a function.
+
+
+def test_direct_calls_run_the_function() -> None:
+    made = op(body)
+    assert made(1) == 3
+    assert made(1, 5) == 6
+    assert made(m=1, n=2) == 3
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda made: made(), "op 'body' needs a value for input 'n'"),
+        (lambda made: made(1, 2, 3), "op 'body' takes 2 inputs, got 3"),
+        (lambda made: made(1, n=2), "op 'body' got input 'n' twice"),
+        (lambda made: made(1, mm=2), r"op 'body' has no input 'mm'\. Did you mean 'm'\?"),
+    ],
+)
+def test_direct_calls_that_do_not_fit_are_told(call: Any, message: str) -> None:
+    with pytest.raises(InvocationError, match=message):
+        call(op(body))
+
+
+def test_direct_calls_check_types() -> None:
+    with pytest.raises(
+        TypeCheckError, match='Type check failed for input "n" of op "body": expected a value of type int'
+    ):
+        op(body)("x")
+
+
+def test_direct_calls_with_context_config_and_resources() -> None:
+    class Settings(Config):
+        n: int
+
+    @op
+    def all_of(context: OpExecutionContext, x: int, config: Settings, client: Client) -> list[Any]:
+        context.log.info("said")
+        return [x, config.n, client.url, context.run_id, context.get_tag("a"), context.retry_number]
+
+    context = build_op_context(
+        op_config={"n": 3}, resources={"client": Client(url="there")}, run_tags={"a": "b"}, retry_number=2
+    )
+    assert all_of(context, 1) == [1, 3, "there", "EPHEMERAL", "b", 2]
+    assert [line.message for line in context.log.lines] == ["said"]
+    assert all_of(build_op_context(), 1, config=Settings(n=4), client=Client())[1:3] == [4, "here"]
+    with pytest.raises(InvocationError, match="op 'all_of' takes a context"):
+        all_of(1)
+
+    @op(required_resource_keys={"db"})
+    def by_key(context: OpExecutionContext) -> Any:
+        return context.resources.db
+
+    assert by_key(build_op_context(resources={"db": 5})) == 5
+    with pytest.raises(AttributeError, match="resource 'db' is not among those"):
+        by_key(build_op_context())
+
+
+def test_direct_calls_without_need_of_a_context() -> None:
+    @op
+    def unused(context: Any, x: int) -> int:
+        return x
+
+    @op
+    def needs(client: Client) -> str:
+        return client.url
+
+    assert unused(None, 3) == 3
+    assert unused(x=3, context=None) == 3
+    assert needs(client=Client(url="u")) == "u"
+    with pytest.raises(InvocationError, match="op 'needs' needs resource 'client': pass it by name"):
+        needs()
+
+
+def test_direct_calls_of_generators_and_coroutines() -> None:
+    @op
+    def yields() -> Iterator[Output[int]]:
+        yield Output(1)
+
+    @op
+    async def awaits() -> int:
+        return 2
+
+    assert [each.value for each in yields()] == [1]
+    assert asyncio.run(awaits()) == 2
+
+
+def test_direct_calls_skip_nothing() -> None:
+    @op(ins={"start": In(Nothing)})
+    def after(n: int) -> int:
+        return n
+
+    assert after(1) == 1
+    assert after(n=2, start=None) == 2
+
+
+def test_contexts_for_hooks_and_resources() -> None:
+    seen: list[Any] = []
+
+    @success_hook
+    def hook(context: Any) -> None:
+        seen.append((context.op.name, context.op_output_values, context.resources.slack))
+
+    @resource(config_schema={"n": int})
+    def made(context: Any) -> int:
+        return int(context.resource_config["n"]) + int(context.resources.base)
+
+    hook(build_hook_context(op=op(body), resources={"slack": 1}, op_output_values={"result": 2}))
+    assert seen == [("body", {"result": 2}, 1)]
+    with made.open(build_init_resource_context(config={"n": 1}, resources={"base": 2})) as value:
+        assert value == 3
+
+
+# The small values of a definition.
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"max_retries": -1}, "max_retries must be a whole number of at least 0, got -1"),
+        ({"max_retries": 1.5}, "max_retries must be a whole number"),
+        ({"max_retries": True}, "max_retries must be a whole number"),
+        ({"delay": -1}, "delay must be a number of seconds of at least 0, got -1"),
+        ({"delay": float("nan")}, "delay must be a number"),
+        ({"delay": "1"}, "delay must be a number"),
+        ({"backoff": Backoff.LINEAR}, "backoff has no effect without a delay"),
+        ({"jitter": Jitter.FULL}, "jitter has no effect without a delay"),
+        ({"retry_on": ("ValueError",)}, "retry_on must be exception classes"),
+        ({"retry_on": ()}, "retry_on must be exception classes"),
+        ({"max_retries": -1, "delay": -1}, "max_retries .*; delay .*"),
+    ],
+)
+def test_retry_policies_that_make_no_sense(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(DefinitionError, match=f"RetryPolicy: {message}"):
+        RetryPolicy(**options)
+
+
+def test_retry_on_takes_one_class_or_several() -> None:
+    assert RetryPolicy(retry_on=ValueError).retry_on == (ValueError,)  # type: ignore[arg-type]  # a single class is fine
+    assert RetryPolicy(retry_on=[ValueError, OSError]).retry_on == (ValueError, OSError)  # type: ignore[arg-type]
+    with pytest.raises(DefinitionError, match="RetryRequested: max_retries must be a whole number"):
+        RetryRequested(max_retries=-1)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"num_cpus": -1}, "num_cpus: Input should be greater than or equal to 0"),
+        ({"num_cpus": float("inf")}, "num_cpus: Input should be a finite number"),
+        ({"num_gpus": 1.5}, "num_gpus: .*more than one GPU must be a whole number"),
+        ({"memory": 0}, "memory: Input should be greater than 0"),
+        ({"resources": {"CPU": 1}}, "resources: .*'CPU' is not a custom resource, use num_cpus"),
+        ({"resources": {"object_store_memory": 1}}, "'object_store_memory' is not a custom resource"),
+        ({"resources": {"db": 1.5}}, "'db': more than one must be a whole number"),
+        ({"gpus": 1}, "gpus: Extra inputs are not permitted"),
+        ({"num_cpus": "many", "memory": -1}, "num_cpus: .*; memory: .*"),
+    ],
+)
+def test_ray_options_that_make_no_sense(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(DefinitionError, match=f"ray_options: .*{message}"):
+        RayOptions(**options)
+
+
+def test_ray_options_by_class_or_mapping_are_the_same() -> None:
+    options = {"num_cpus": 0.5, "num_gpus": 2, "memory": 1e6, "resources": {"db": 1}, "label_selector": {"zone": "a"}}
+    assert op(ray_options=options)(body).ray_options == op(ray_options=RayOptions(**options))(body).ray_options
+    assert op(body).ray_options == RayOptions()
+
+
+def test_metadata_is_wrapped_by_kind() -> None:
+    found = Output(1, metadata={"i": 1, "f": 1.5, "s": "x", "b": True, "n": None, "j": {"a": [1]}}).metadata
+    kinds = {key: each.kind for key, each in found.items()}
+    assert kinds == {"i": "int", "f": "float", "s": "text", "b": "bool", "n": "null", "j": "json"}
+    assert MetadataValue.md("# x") == MetadataValue("md", "# x")
+    for wrong in ({"x": object()}, {1: "x"}, {"x": {"y": object()}}):
+        with pytest.raises(DefinitionError, match="metadata"):
+            Failure("f", metadata=wrong)  # type: ignore[arg-type]  # wrong on purpose
