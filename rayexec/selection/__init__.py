@@ -1,0 +1,7 @@
+"""Selections: which ops of a job a list of clauses stands for."""
+
+from __future__ import annotations
+
+from rayexec.selection.clauses import select
+
+__all__ = ["select"]
