@@ -1,0 +1,230 @@
+"""The ``execution`` section of run config: which engine runs the steps, and within which limits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Annotated, Any, Literal
+
+import pydantic
+
+from rayexec.config.schema import validate
+from rayexec.definitions.config import Config
+from rayexec.definitions.executor import ExecutorDefinition
+from rayexec.definitions.limits import TagLimit
+from rayexec.errors import ConfigError, Problem
+from rayexec.keys import nearest
+
+__all__ = ["ExecutionSettings", "override_execution", "resolve_execution"]
+
+PATH = ("execution", "config")
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionSettings:
+    """How a run goes.
+
+    ``engine`` is ``"in_process"`` or ``"ray"``. ``max_concurrent`` None leaves the number of steps at once to the
+    engine. ``fresh_process`` gives each step a process of its own; otherwise warm workers import
+    ``preload_modules`` before their first step. ``address`` is the Ray cluster to attach to, None for this machine.
+    With ``slices`` off each step is a Ray task of its own.
+    """
+
+    engine: str = "ray"
+    max_concurrent: int | None = None
+    tag_limits: tuple[TagLimit, ...] = ()
+    fresh_process: bool = False
+    preload_modules: tuple[str, ...] = ()
+    retries: bool = True
+    require_upstream_step_success: bool = True
+    address: str | None = None
+    runtime_env: Mapping[str, Any] = field(default_factory=dict)
+    slices: bool = True
+
+
+class _Empty(Config):
+    pass
+
+
+class _Retries(Config):
+    enabled: _Empty | None = None
+    disabled: _Empty | None = None
+
+    @pydantic.model_validator(mode="after")
+    def _one(self) -> _Retries:
+        if len(self.model_fields_set) != 1:
+            raise ValueError("give exactly one of enabled: {} and disabled: {}")
+        return self
+
+
+class _Dependencies(Config):
+    require_upstream_step_success: bool = True
+
+
+class _PerUniqueValue(Config):
+    applyLimitPerUniqueValue: bool  # noqa: N815  # the document's spelling
+
+
+class _TagLimit(Config):
+    key: str
+    limit: int = pydantic.Field(ge=1)
+    value: str | _PerUniqueValue | None = None
+
+    def as_limit(self) -> TagLimit:
+        if isinstance(self.value, str):
+            return TagLimit(self.key, self.limit, value=self.value)
+        unique = self.value is not None and self.value.applyLimitPerUniqueValue
+        return TagLimit(self.key, self.limit, per_unique_value=unique)
+
+
+class _ForkServer(Config):
+    preload_modules: list[str] | None = None
+
+
+class _StartMethod(Config):
+    forkserver: _ForkServer | None = None
+    spawn: _Empty | None = None
+
+    @pydantic.model_validator(mode="after")
+    def _one(self) -> _StartMethod:
+        if len(self.model_fields_set) != 1:
+            raise ValueError("give exactly one of forkserver: {} and spawn: {}")
+        return self
+
+
+class InProcessConfig(Config):
+    """The settings of ``in_process``."""
+
+    retries: _Retries | None = None
+    step_dependency_config: _Dependencies = _Dependencies()
+    marker_to_close: str | None = None
+
+
+class MultiprocessConfig(Config):
+    """The settings of ``multiprocess``: Ray on this machine."""
+
+    max_concurrent: Annotated[int, pydantic.Field(ge=0)] | None = None
+    tag_concurrency_limits: list[_TagLimit] = pydantic.Field(default_factory=list)
+    start_method: _StartMethod | None = None
+    retries: _Retries | None = None
+    step_dependency_config: _Dependencies = _Dependencies()
+
+
+class RayConfig(MultiprocessConfig):
+    """The settings of ``ray``: those of ``multiprocess``, and what only Ray has."""
+
+    address: str | None = None
+    runtime_env: dict[str, Any] = pydantic.Field(default_factory=dict)
+    isolation: Literal["worker", "process"] = "worker"
+    slices: bool = True
+
+
+_MODELS: dict[str, type[Config]] = {
+    "in_process": InProcessConfig,
+    "multiprocess": MultiprocessConfig,
+    "ray": RayConfig,
+}
+
+
+def resolve_execution(executor: ExecutorDefinition, section: Any) -> tuple[ExecutionSettings, list[Problem]]:
+    """Return the settings that ``section`` (the value under ``execution``, or None) asks for, and all its problems."""
+    if section is None or section == {}:
+        return _settings("ray" if executor.name == "default" else executor.name, executor.settings, None)
+    if not isinstance(section, Mapping):
+        return ExecutionSettings(), [
+            Problem(("execution",), f"expected a mapping with the key config, got {section!r}")
+        ]
+    unknown = [
+        Problem(
+            ("execution", str(key)),
+            f"unknown key{'' if key != 'in_process' else ', put it below config'}. Expected: {{config}}",
+        )
+        for key in section
+        if key != "config"
+    ]
+    if unknown:
+        return ExecutionSettings(), unknown
+    config = section["config"]
+    if executor.name != "default":
+        return _settings(
+            executor.name, {**executor.settings, **config} if isinstance(config, Mapping) else config, PATH
+        )
+    if config is None:
+        return ExecutionSettings(), [Problem(PATH, "must not be empty; give one of in_process, multiprocess and ray")]
+    if not isinstance(config, Mapping):
+        return ExecutionSettings(), [Problem(PATH, f"expected one of in_process, multiprocess and ray, got {config!r}")]
+    if len(config) != 1:
+        found = ", ".join(map(str, config)) or "nothing"
+        return ExecutionSettings(), [
+            Problem(PATH, f"give exactly one of in_process, multiprocess and ray, got {found}")
+        ]
+    ((name, settings),) = config.items()
+    if name not in _MODELS:
+        hint = (
+            " It belongs below the executor's name." if name in RayConfig.model_fields else nearest(str(name), _MODELS)
+        )
+        return ExecutionSettings(), [
+            Problem((*PATH, str(name)), f"unknown executor; there are in_process, multiprocess and ray.{hint}")
+        ]
+    return _settings(
+        name,
+        {**executor.settings, **(settings or {})} if isinstance(settings or {}, Mapping) else settings,
+        (*PATH, name),
+    )
+
+
+def override_execution(
+    settings: ExecutionSettings, *, max_concurrent: Any = None, address: Any = None
+) -> ExecutionSettings:
+    """Return ``settings`` under what a caller wants instead; raises ConfigError for values that config would refuse.
+
+    An address makes it a run on Ray; ``max_concurrent`` means nothing to a run in this process.
+    """
+    given = {"max_concurrent": max_concurrent, "address": address}
+    value, problems = validate(RayConfig, {key: each for key, each in given.items() if each is not None})
+    if problems:
+        raise ConfigError(problems, subject="what the run was asked for")
+    assert isinstance(value, RayConfig)  # validate returns an instance of the class where there are no problems
+    if value.address is not None:
+        settings = replace(settings, address=value.address, engine="ray")
+    if value.max_concurrent and settings.engine == "ray":
+        settings = replace(settings, max_concurrent=value.max_concurrent)
+    return settings
+
+
+def _settings(name: str, given: Any, path: tuple[str, ...] | None) -> tuple[ExecutionSettings, list[Problem]]:
+    value, problems = validate(_MODELS[name], {} if given is None else given, path=path or PATH)
+    if problems:
+        return ExecutionSettings(), problems
+    if isinstance(value, InProcessConfig):
+        return ExecutionSettings(
+            engine="in_process",
+            max_concurrent=1,
+            retries=_enabled(value.retries),
+            require_upstream_step_success=value.step_dependency_config.require_upstream_step_success,
+        ), []
+    assert isinstance(value, MultiprocessConfig)  # the only other kind of model
+    method = value.start_method
+    preload = method.forkserver.preload_modules if method is not None and method.forkserver is not None else None
+    spawn = method is not None and "spawn" in method.model_fields_set
+    ray = value if isinstance(value, RayConfig) else RayConfig()
+    return ExecutionSettings(
+        max_concurrent=value.max_concurrent or None,
+        tag_limits=_last_wins([each.as_limit() for each in value.tag_concurrency_limits]),
+        fresh_process=spawn or ray.isolation == "process",
+        preload_modules=tuple(preload or ()),
+        retries=_enabled(value.retries),
+        require_upstream_step_success=value.step_dependency_config.require_upstream_step_success,
+        address=ray.address,
+        runtime_env=ray.runtime_env,
+        slices=ray.slices,
+    ), []
+
+
+def _enabled(retries: _Retries | None) -> bool:
+    return retries is None or "disabled" not in retries.model_fields_set
+
+
+def _last_wins(limits: list[TagLimit]) -> tuple[TagLimit, ...]:
+    """Keep of rules of the same form the last, as Dagster does."""
+    return tuple({(each.key, each.value, each.per_unique_value): each for each in limits}.values())

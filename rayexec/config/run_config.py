@@ -1,0 +1,309 @@
+"""Run config against its job: defaults merged, every value checked, every problem found in one go."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from rayexec.config.document import apply_mapping, merged_run_config
+from rayexec.config.execution import ExecutionSettings, resolve_execution
+from rayexec.config.inputs import BadInputError, load_input
+from rayexec.config.schema import MISSING, describe, is_required, scaffold, validate
+from rayexec.definitions.config import Config
+from rayexec.definitions.graph import GraphDefinition
+from rayexec.definitions.job import JobDefinition
+from rayexec.definitions.mapping import ConfigMapping
+from rayexec.definitions.op import OpDefinition
+from rayexec.definitions.ports import NO_DEFAULT
+from rayexec.definitions.resource import ConfigurableResource, ResourceDefinition
+from rayexec.definitions.types import RuntimeType
+from rayexec.errors import ConfigError, Problem
+from rayexec.keys import nearest
+
+__all__ = [
+    "OpenInputs",
+    "ResolvedConfig",
+    "resolve_run_config",
+    "scaffold_run_config",
+]
+
+ROOT_KEYS = ("execution", "inputs", "loggers", "ops", "resources")
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+
+# (node path, input name) -> (its type, whether run config must give it)
+OpenInputs = Mapping[tuple[str, str], tuple[RuntimeType, bool]]
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedConfig:
+    """Run config that fits its job, with defaults filled in.
+
+    ``ops`` holds the config of each op that has any by its path; ``inputs`` the values for open inputs by (path,
+    name); ``resources`` by key. ``document`` is the merged run config as it was given.
+    """
+
+    ops: Mapping[str, Any]
+    inputs: Mapping[tuple[str, str], Any]
+    resources: Mapping[str, Any]
+    execution: ExecutionSettings
+    log_level: str
+    document: Mapping[str, Any]
+
+
+def resolve_run_config(
+    job: JobDefinition,
+    run_config: Any,
+    *,
+    ops: Mapping[str, OpDefinition],
+    open_inputs: OpenInputs,
+    input_values: Mapping[str, Any] | None = None,
+    resources: Mapping[str, ResourceDefinition] | None = None,
+    ignore_execution: bool = False,
+) -> ResolvedConfig:
+    """Return the config of one run; raises ConfigError with every problem.
+
+    ``ops`` are the selected ops by path and ``open_inputs`` the inputs that nothing selected feeds. Config for ops
+    that are not selected is left aside, for ops that do not exist it is a problem. ``ignore_execution`` skips the
+    ``execution`` section, whatever stands in it.
+    """
+    document = merged_run_config(job, run_config)
+    resolver = _Resolver(job, ops, open_inputs, dict(job.input_values) | dict(input_values or {}))
+    for key in document:
+        if key not in ROOT_KEYS:
+            resolver.problem(
+                (str(key),), f"unknown key. Expected: {', '.join(ROOT_KEYS)}.{nearest(str(key), ROOT_KEYS)}"
+            )
+    resolver.nodes(job.graph, document.get("ops"), "", ())
+    resolver.job_inputs(document.get("inputs"))
+    resolver.unmentioned()
+    resources = {**job.resource_defs, **(resources or {})}
+    resource_config = resolver.resources(resources, document.get("resources"))
+    log_level = resolver.loggers(document.get("loggers"))
+    settings = ExecutionSettings(engine="in_process", max_concurrent=1)
+    if not ignore_execution:
+        settings, problems = resolve_execution(job.executor_def, document.get("execution"))
+        resolver.problems += problems
+    if resolver.problems:
+        raise ConfigError(resolver.problems, subject=f"run config of job {job.name!r}")
+    return ResolvedConfig(resolver.op_config, resolver.input_values, resource_config, settings, log_level, document)
+
+
+class _Resolver:
+    def __init__(
+        self,
+        job: JobDefinition,
+        ops: Mapping[str, OpDefinition],
+        open_inputs: OpenInputs,
+        job_inputs: Mapping[str, Any],
+    ) -> None:
+        self.problems: list[Problem] = []
+        self.op_config: dict[str, Any] = {}
+        self.input_values: dict[tuple[str, str], Any] = {}
+        self._job = job
+        self._ops = ops
+        self._open = open_inputs
+        self._job_inputs = job_inputs
+        self._mentioned: set[str] = set()
+
+    def problem(self, path: tuple[str, ...], message: str) -> None:
+        self.problems.append(Problem(path, message))
+
+    def _mapping(self, value: Any, path: tuple[str, ...]) -> Mapping[Any, Any]:
+        if value is None or isinstance(value, Mapping):
+            return value or {}
+        self.problem(path, f"expected a mapping, got {value!r}")
+        return {}
+
+    def nodes(self, graph: GraphDefinition, section: Any, prefix: str, path: tuple[str, ...]) -> None:
+        """Read the ``ops`` section of one graph."""
+        known = {node.name: node.definition for node in graph.nodes} if section else {}
+        for name, entry in self._mapping(section, (*path, "ops")).items():
+            here = (*path, "ops", str(name))
+            if name not in known:
+                self.problem(here, f"unknown op; {graph.name!r} has {_listing(known)}.{nearest(str(name), known)}")
+                continue
+            definition, node = known[name], f"{prefix}{name}"
+            fields = self._mapping({"config": entry} if isinstance(entry, Config) else entry, here)
+            inner = isinstance(definition, GraphDefinition)
+            allowed = ("ops", "inputs") if inner else ("config", "inputs")
+            for key in fields:
+                if key not in allowed:
+                    self.problem(
+                        (*here, str(key)), f"unknown key. Expected: {', '.join(allowed)}.{nearest(str(key), allowed)}"
+                    )
+            self._inputs(node, fields.get("inputs"), (*here, "inputs"), definition)
+            if isinstance(definition, GraphDefinition):
+                self.nodes(definition, fields.get("ops"), f"{node}.", here)
+            elif node in self._ops:
+                self._mentioned.add(node)
+                self._op(node, definition, fields.get("config", MISSING), (*here, "config"))
+
+    def _op(self, node: str, op: OpDefinition, given: Any, path: tuple[str, ...]) -> None:
+        value = self._config(op, given, path, f"op {op.name!r}")
+        if value is not MISSING:
+            self.op_config[node] = value
+
+    def _config(
+        self, definition: OpDefinition | ResourceDefinition, given: Any, path: tuple[str, ...], what: str
+    ) -> Any:
+        """Return the config of an op or resource, MISSING where it has none."""
+        preset = definition.preset_config
+        if isinstance(preset, ConfigMapping):
+            mapped, problems = apply_mapping(preset, given, path)
+            if problems:
+                self.problems += problems
+                return MISSING
+            given = mapped
+        elif preset is not NO_DEFAULT:
+            if given is not MISSING:
+                self.problem(path, f"the config of {what} is fixed by configured() and cannot be given")
+            given = preset
+        if definition.config_schema is None:
+            return given
+        value, problems = validate(definition.config_schema, given, path=path)
+        self.problems += problems
+        return value
+
+    def _inputs(
+        self, node: str, section: Any, path: tuple[str, ...], definition: OpDefinition | GraphDefinition
+    ) -> None:
+        for name, given in self._mapping(section, path).items():
+            if name not in definition.input_names():
+                self.problem((*path, str(name)), f"unknown input.{nearest(str(name), definition.input_names())}")
+            elif (node, name) in self._open:
+                self._value((node, name), given, (*path, name))
+            elif node in self._ops or any(each.startswith(f"{node}.") for each in self._ops):
+                self.problem((*path, name), "this input is connected to an output, so no value can be given for it")
+
+    def job_inputs(self, section: Any) -> None:
+        """Read the job's own inputs: objects given by input_values, or values in the ``inputs`` section."""
+        for name, given in self._mapping(section, ("inputs",)).items():
+            if name not in self._job.graph.inputs:
+                self.problem(
+                    ("inputs", str(name)), f"the job has no such input.{nearest(str(name), self._job.graph.inputs)}"
+                )
+            elif ("", name) in self._open and name not in self._job_inputs:
+                self._value(("", name), given, ("inputs", name))
+        for name, value in self._job_inputs.items():
+            if ("", name) in self._open:
+                self.input_values["", name] = value
+
+    def _value(self, key: tuple[str, str], given: Any, path: tuple[str, ...]) -> None:
+        kind = self._open[key][0]
+        try:
+            self.input_values[key] = load_input(kind, given)
+        except BadInputError as error:
+            self.problem(path, str(error))
+
+    def unmentioned(self) -> None:
+        """Fill in defaults of what the config did not name, and find what it had to."""
+        required: dict[int, bool] = {}
+        for node, op in self._ops.items():
+            if node in self._mentioned or (op.config_schema is None and op.preset_config is NO_DEFAULT):
+                continue
+            path = _config_path(node, "config")
+            if id(op) not in required:
+                schema = _open_schema(op)
+                required[id(op)] = schema is not None and is_required(schema)
+            if required[id(op)]:
+                self.problem(path, f"missing; op {op.name!r} needs config: {describe(_open_schema(op))}")
+            else:
+                self._op(node, op, MISSING, path)
+        for (node, name), (kind, needed) in self._open.items():
+            if needed and (node, name) not in self.input_values:
+                path = _config_path(node, "inputs", name)
+                if not any(each.path[: len(path)] == path for each in self.problems):
+                    self.problem(
+                        path, f"missing; nothing is connected to this input, so give a value of type {kind.name}"
+                    )
+
+    def resources(self, known: Mapping[str, ResourceDefinition], section: Any) -> dict[str, Any]:
+        """Read the ``resources`` section; return the config of each resource by key."""
+        given = self._mapping(section, ("resources",))
+        for key in given:
+            if key not in known:
+                self.problem(
+                    ("resources", str(key)),
+                    f"unknown resource; the job has {_listing(known)}.{nearest(str(key), known)}",
+                )
+        resolved: dict[str, Any] = {}
+        for key, definition in known.items():
+            path = ("resources", key)
+            entry = given.get(key)
+            fields = self._mapping({"config": entry} if isinstance(entry, ConfigurableResource) else entry, path)
+            for other in fields:
+                if other != "config":
+                    self.problem((*path, str(other)), "unknown key. Expected: config")
+            value = self._config(definition, fields.get("config", MISSING), (*path, "config"), f"resource {key!r}")
+            resolved[key] = None if value is MISSING else value
+        return resolved
+
+    def loggers(self, section: Any) -> str:
+        """Read the ``loggers`` section; return the level from which log lines are shown."""
+        level = "DEBUG"
+        for name, entry in self._mapping(section, ("loggers",)).items():
+            path = ("loggers", str(name))
+            if name != "console" and name not in self._job.logger_defs:
+                self.problem(path, f"unknown logger; there are {_listing(['console', *self._job.logger_defs])}")
+                continue
+            config = self._mapping(self._mapping(entry, path).get("config"), (*path, "config"))
+            if name == "console" and "log_level" in config:
+                level = str(config["log_level"]).upper()
+                if level not in LOG_LEVELS:
+                    self.problem(
+                        (*path, "config", "log_level"),
+                        f"expected one of {', '.join(LOG_LEVELS)}, got {config['log_level']!r}",
+                    )
+        return level
+
+
+def _open_schema(definition: OpDefinition | ResourceDefinition) -> Any:
+    """Return the schema of what the run gives an op or resource: its own, its mapping's, or None where it is fixed."""
+    if isinstance(definition.preset_config, ConfigMapping):
+        return definition.preset_config.config_schema
+    return definition.config_schema if definition.preset_config is NO_DEFAULT else None
+
+
+def _config_path(node: str, *rest: str) -> tuple[str, ...]:
+    return (*(part for name in node.split(".") if name for part in ("ops", name)), *rest)
+
+
+def _listing(names: Any) -> str:
+    listed = sorted(map(str, names))
+    return ", ".join(listed[:10]) + (f" and {len(listed) - 10} more" if len(listed) > 10 else "") if listed else "none"
+
+
+def scaffold_run_config(
+    job: JobDefinition, ops: Mapping[str, OpDefinition], open_inputs: OpenInputs, *, only_required: bool = False
+) -> dict[str, Any]:
+    """Return a run config of ``job`` with a placeholder wherever a value can (or must) be given."""
+    document: dict[str, Any] = {}
+    for path, value in _scaffold_entries(job, ops, open_inputs, only_required):
+        place = document
+        for part in path[:-1]:
+            place = place.setdefault(part, {})
+        place[path[-1]] = value
+    return document
+
+
+def _scaffold_entries(
+    job: JobDefinition, ops: Mapping[str, OpDefinition], open_inputs: OpenInputs, only_required: bool
+) -> Iterator[tuple[tuple[str, ...], Any]]:
+    for node, op in ops.items():
+        schema = _open_schema(op)
+        if schema is not None and (not only_required or is_required(schema)):
+            yield _config_path(node, "config"), scaffold(schema, only_required=only_required)
+    for (node, name), (kind, required) in open_inputs.items():
+        if required or not only_required:
+            plain = scaffold(kind.annotation) if kind.loader == "scalar" and isinstance(kind.annotation, type) else None
+            yield _config_path(node, "inputs", name), {"value": plain}
+    for key, definition in job.resource_defs.items():
+        schema = _open_schema(definition)
+        if schema is not None and (not only_required or is_required(schema)):
+            yield ("resources", key, "config"), scaffold(schema, only_required=only_required)
+    executor = job.executor_def.name
+    if not only_required and executor != "in_process":
+        # The settings of a job with an executor of its own stand right below config.
+        below = ("multiprocess",) if executor == "default" else ()
+        yield ("execution", "config", *below), {"max_concurrent": 0}

@@ -1,0 +1,143 @@
+"""The execution section: every form of the document, and what it refuses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from rayexec import ConfigError, in_process_executor, multiprocess_executor, ray_executor
+from rayexec.config.execution import ExecutionSettings, override_execution, resolve_execution
+from rayexec.definitions.executor import ExecutorDefinition, default_executor
+from rayexec.definitions.limits import TagLimit
+
+
+def settings(section: Any, executor: ExecutorDefinition = default_executor) -> ExecutionSettings:
+    resolved, problems = resolve_execution(executor, section)
+    assert problems == []
+    return resolved
+
+
+@pytest.mark.parametrize("section", [None, {}])
+def test_nothing_said_is_ray_on_this_machine(section: Any) -> None:
+    assert settings(section) == ExecutionSettings(engine="ray")
+
+
+@pytest.mark.parametrize("value", [None, {}])
+def test_in_process(value: Any) -> None:
+    assert settings({"config": {"in_process": value}}).engine == "in_process"
+
+
+@pytest.mark.parametrize("name", ["multiprocess", "ray"])
+def test_every_key_of_multiprocess(name: str) -> None:
+    given = {
+        "max_concurrent": 4,
+        "start_method": {"forkserver": {"preload_modules": ["m"]}},
+        "tag_concurrency_limits": [
+            {"key": "database", "value": "redshift", "limit": 2},
+            {"key": "team", "limit": 3},
+            {"key": "user", "limit": 1, "value": {"applyLimitPerUniqueValue": True}},
+            {"key": "zone", "limit": 5, "value": {"applyLimitPerUniqueValue": False}},
+        ],
+        "retries": {"disabled": {}},
+        "step_dependency_config": {"require_upstream_step_success": False},
+    }
+    assert settings({"config": {name: given}}) == ExecutionSettings(
+        engine="ray",
+        max_concurrent=4,
+        preload_modules=("m",),
+        tag_limits=(
+            TagLimit("database", 2, value="redshift"),
+            TagLimit("team", 3),
+            TagLimit("user", 1, per_unique_value=True),
+            TagLimit("zone", 5),
+        ),
+        retries=False,
+        require_upstream_step_success=False,
+    )
+
+
+def test_ray_has_keys_of_its_own() -> None:
+    resolved = settings({"config": {"ray": {"address": "auto", "isolation": "process", "runtime_env": {"pip": ["x"]}}}})
+    assert (resolved.address, resolved.fresh_process, resolved.runtime_env) == ("auto", True, {"pip": ["x"]})
+
+
+def test_spawn_is_a_fresh_process_a_step() -> None:
+    assert settings({"config": {"multiprocess": {"start_method": {"spawn": {}}}}}).fresh_process
+    assert not settings({"config": {"multiprocess": {"start_method": {"forkserver": {}}}}}).fresh_process
+
+
+def test_zero_leaves_the_number_to_the_engine() -> None:
+    assert settings({"config": {"multiprocess": {"max_concurrent": 0}}}).max_concurrent is None
+
+
+def test_of_the_same_rule_given_twice_the_last_holds() -> None:
+    limits = [{"key": "a", "limit": 1}, {"key": "b", "limit": 1}, {"key": "a", "limit": 2}]
+    resolved = settings({"config": {"ray": {"tag_concurrency_limits": limits}}})
+    assert set(resolved.tag_limits) == {TagLimit("a", 2), TagLimit("b", 1)}
+
+
+def test_a_jobs_own_executor_drops_the_level_of_names() -> None:
+    assert settings({"config": {"max_concurrent": 3}}, multiprocess_executor).max_concurrent == 3
+    assert settings(None, in_process_executor).engine == "in_process"
+    preset = ray_executor.configured({"max_concurrent": 2, "isolation": "process"})
+    assert settings(None, preset).max_concurrent == 2
+    assert settings({"config": {"max_concurrent": 5}}, preset) == ExecutionSettings(
+        max_concurrent=5, fresh_process=True
+    )
+
+
+@pytest.mark.parametrize(
+    ("section", "path", "message"),
+    [
+        (3, "execution", "expected a mapping"),
+        ({"in_process": {}}, "execution:in_process", "put it below config"),
+        ({"config": None}, "execution:config", "must not be empty"),
+        ({"config": {}}, "execution:config", "give exactly one of"),
+        ({"config": {"in_process": {}, "ray": {}}}, "execution:config", "got in_process, ray"),
+        ({"config": {"multi": {}}}, "execution:config:multi", "unknown executor"),
+        ({"config": {"max_concurrent": 3}}, "execution:config:max_concurrent", "below the executor's name"),
+        (
+            {"config": {"in_process": {"max_concurrent": 1}}},
+            "execution:config:in_process:max_concurrent",
+            "unknown key",
+        ),
+        ({"config": {"multiprocess": 3}}, "execution:config:multiprocess", "expected"),
+        ({"config": {"multiprocess": {"address": "a"}}}, "execution:config:multiprocess:address", "unknown key"),
+        *[
+            ({"config": {"multiprocess": {key: value}}}, f"execution:config:multiprocess:{path}", message)
+            for key, value, path, message in [
+                ("max_concurrent", -1, "max_concurrent", "greater than or equal to 0"),
+                ("max_concurrent", "4", "max_concurrent", "expected int"),
+                ("start_method", "forkserver", "start_method", "expected"),
+                ("start_method", {"fork": {}}, "start_method:fork", "unknown key"),
+                ("start_method", {"spawn": {}, "forkserver": {}}, "start_method", "exactly one"),
+                ("retries", "disabled", "retries", "expected"),
+                ("tag_concurrency_limits", {}, "tag_concurrency_limits", "expected"),
+                ("tag_concurrency_limits", [{"key": "a"}], "tag_concurrency_limits:0:limit", "missing"),
+                ("tag_concurrency_limits", [{"limit": 1}], "tag_concurrency_limits:0:key", "missing"),
+                ("tag_concurrency_limits", [{"key": "a", "limit": 0}], "tag_concurrency_limits:0:limit", "1"),
+                (
+                    "tag_concurrency_limits",
+                    [{"key": "a", "limit": 1, "value": 3}],
+                    "tag_concurrency_limits:0:value",
+                    "expected str",
+                ),
+            ]
+        ],
+    ],
+)
+def test_what_is_refused(section: Any, path: str, message: str) -> None:
+    _, problems = resolve_execution(default_executor, section)
+    assert [":".join(problem.path) for problem in problems] == [path]
+    assert message in problems[0].message
+
+
+def test_what_a_caller_wants_instead_is_checked_like_config() -> None:
+    kept = override_execution(ExecutionSettings(max_concurrent=3))
+    assert kept.max_concurrent == 3
+    assert override_execution(kept, max_concurrent=5).max_concurrent == 5
+    assert override_execution(ExecutionSettings(engine="in_process"), address="auto").engine == "ray"
+    with pytest.raises(ConfigError) as caught:
+        override_execution(kept, max_concurrent=-1, address=5)
+    assert {problem.path for problem in caught.value.problems} == {("max_concurrent",), ("address",)}
