@@ -1,0 +1,152 @@
+"""The plan: a job made flat, immutable and indexed, so that everything after it works on integers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, NamedTuple, TypeAlias
+
+from rayexec.definitions.hooks import HookDefinition
+from rayexec.definitions.op import OpDefinition
+from rayexec.definitions.retry import RetryPolicy
+from rayexec.definitions.types import RuntimeType
+from rayexec.errors import StepNotFoundError
+from rayexec.keys import nearest
+
+__all__ = ["FromConfig", "FromStep", "InputSource", "OpenInput", "Plan", "Step", "StepInput", "Template"]
+
+
+class FromStep(NamedTuple):
+    """The output ``output`` of the step at index ``step``."""
+
+    step: int
+    output: str
+
+
+class FromConfig(NamedTuple):
+    """The input ``name`` of the node at ``path`` (the job itself at ``""``), given by run config or a default."""
+
+    path: str
+    name: str
+
+
+Source: TypeAlias = FromStep | FromConfig
+InputSource: TypeAlias = Source | tuple[Source, ...]  # a plain tuple (not a named one) is a fan-in
+
+
+class StepInput(NamedTuple):
+    """An input of a step: its name, where it comes from, and whether it is a fan-in or passes no value at all."""
+
+    name: str
+    sources: tuple[Source, ...]
+    is_fan_in: bool = False
+    is_nothing: bool = False
+
+
+class OpenInput(NamedTuple):
+    """An input that no selected step feeds: run config may give it, and must where ``required``."""
+
+    type: RuntimeType
+    required: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """What the steps of one op share, and what workers hold of them: the op, its hooks, its retry policy."""
+
+    op: OpDefinition
+    hooks: tuple[HookDefinition, ...]
+    retry_policy: RetryPolicy | None
+
+
+class Step(NamedTuple):
+    """One step: ``key`` is its node path, ``template`` the place of its template, higher ``priority`` runs earlier."""
+
+    index: int  # type: ignore[assignment]  # hides tuple.index, which nobody asks of a step
+    key: str
+    template: int
+    inputs: tuple[StepInput, ...]
+    tags: Mapping[str, str]
+    priority: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The steps of a job (or of a selection from it) in an order in which each follows those it depends on.
+
+    ``successors[i]`` are the steps that take anything from step i, ``in_degrees[i]`` counts those step i takes from.
+    ``outputs`` maps (node path, output name) of every graph, the job's own at ``""``, to the step output behind it.
+    ``node_paths`` are all nodes of the job, selected or not.
+    """
+
+    job_name: str
+    steps: tuple[Step, ...]
+    templates: tuple[Template, ...]
+    successors: tuple[tuple[int, ...], ...]
+    in_degrees: tuple[int, ...]
+    outputs: Mapping[tuple[str, str], FromStep]
+    open_inputs: Mapping[tuple[str, str], OpenInput]
+    node_paths: Mapping[str, Any] = field(repr=False)
+
+    @cached_property
+    def by_key(self) -> Mapping[str, int]:
+        """Step indices by step key."""
+        return {step.key: step.index for step in self.steps}
+
+    @cached_property
+    def heights(self) -> tuple[int, ...]:
+        """The number of steps on the longest path from each step to an end of the plan, itself included."""
+        heights = [1] * len(self.steps)
+        for index in range(len(self.steps) - 1, -1, -1):
+            following = self.successors[index]
+            if following:
+                heights[index] = 1 + max(map(heights.__getitem__, following))
+        return tuple(heights)
+
+    @cached_property
+    def links(self) -> tuple[int, ...]:
+        """For each step the one that follows it in a chain, or -1: its only successor, which takes from it alone."""
+        in_degrees = self.in_degrees
+        return tuple(
+            [
+                following[0] if len(following) == 1 and in_degrees[following[0]] == 1 else -1
+                for following in self.successors
+            ]
+        )
+
+    @cached_property
+    def ranks(self) -> tuple[int, ...]:
+        """The place of each step in the order in which ready steps start.
+
+        Priority first, then the longest remaining path, then the order of the plan.
+        """
+        heights = self.heights
+        steps = self.steps
+        if not any(step.priority for step in steps):
+            order = sorted(range(len(steps)), key=lambda index: -heights[index])
+        else:
+            order = sorted(range(len(steps)), key=lambda index: (-steps[index].priority, -heights[index]))
+        ranks = [0] * len(steps)
+        for rank, index in enumerate(order):
+            ranks[index] = rank
+        return tuple(ranks)
+
+    def op_of(self, step: int) -> OpDefinition:
+        """Return the op that the step at this index calls."""
+        return self.templates[self.steps[step].template].op
+
+    def index_of(self, key: str) -> int:
+        """Return the index of the step with this key; raises StepNotFoundError where there is none."""
+        try:
+            return self.by_key[key]
+        except KeyError:
+            raise StepNotFoundError(f"{self.job_name} has no step {key!r}.{nearest(key, self.by_key)}") from None
+
+    def upstream_names(self, step: int) -> tuple[str, ...]:
+        """Return the names of the inputs of a step that take values of other steps."""
+        return tuple(
+            each.name
+            for each in self.steps[step].inputs
+            if not each.is_nothing and any(type(source) is FromStep for source in each.sources)
+        )
