@@ -1,0 +1,128 @@
+"""What goes into the state machine and what comes out of it, as values."""
+
+from __future__ import annotations
+
+import enum
+from typing import NamedTuple, TypeAlias
+
+from rayexec.events import Attempt, StepFailureData
+from rayexec.run.spec import Slice
+
+__all__ = [
+    "OVER",
+    "Abandoned",
+    "Answered",
+    "Cancel",
+    "CancelAsked",
+    "Instruction",
+    "Lost",
+    "Reported",
+    "RunEvent",
+    "Skipped",
+    "Started",
+    "Status",
+    "Submit",
+    "Tick",
+]
+
+
+class Status(enum.IntEnum):
+    """Where a step is on its way."""
+
+    WAITING = 0
+    READY = 1
+    CHAINED = 2  # in a slice, behind the one step that it waits for
+    RUNNING = 3
+    DELAYED = 4
+    SUCCESS = 5
+    FAILED = 6
+    SKIPPED = 7
+    ABANDONED = 8
+
+
+OVER = frozenset({Status.SUCCESS, Status.FAILED, Status.SKIPPED, Status.ABANDONED})
+
+
+class Started(NamedTuple):
+    """The run begins; ``now`` here and below is in seconds of any steady clock."""
+
+    now: float
+
+
+class Answered(NamedTuple):
+    """A slice came back with the attempts it made; calls it did not get to are simply not among them."""
+
+    slice_id: int
+    attempts: tuple[Attempt, ...]
+    now: float
+
+
+class Reported(NamedTuple):
+    """A slice goes on, but gave calls back: the attempts it has made so far, and the calls that it will not make."""
+
+    slice_id: int
+    attempts: tuple[Attempt, ...]
+    returned: tuple[int, ...]
+    now: float
+
+
+class Lost(NamedTuple):
+    """The worker that ran a slice died, or the engine refused it: ``failure`` says what is known.
+
+    ``attempts`` were over before, ``culprit`` is the step that was running, None where none had started. ``started``
+    and ``ended`` are seconds since 1970, as in an attempt's row; ``stdout`` and ``stderr`` are what it had printed.
+    """
+
+    slice_id: int
+    attempts: tuple[Attempt, ...]
+    culprit: int | None
+    failure: StepFailureData
+    now: float
+    started: float
+    ended: float
+    stdout: str = ""
+    stderr: str = ""
+
+
+class Tick(NamedTuple):
+    """Time has passed."""
+
+    now: float
+
+
+class CancelAsked(NamedTuple):
+    """Somebody wants the run to end."""
+
+    now: float
+
+
+RunEvent: TypeAlias = Started | Answered | Reported | Lost | Tick | CancelAsked
+
+
+class Submit(NamedTuple):
+    """Have the engine run a slice."""
+
+    slice: Slice
+
+
+class Skipped(NamedTuple):
+    """Record that a step was skipped, since nobody yielded what it needs."""
+
+    step: int
+
+
+class Abandoned(NamedTuple):
+    """Record that a step will not run, since steps it depends on failed: ``culprits`` are their indices."""
+
+    step: int
+    culprits: tuple[int, ...]
+
+
+class Cancel(NamedTuple):
+    """Have the engine cancel slices that are under way."""
+
+    slice_ids: tuple[int, ...]
+
+
+# An Attempt as an instruction means: record this row.
+Instruction: TypeAlias = Submit | Skipped | Abandoned | Cancel | Attempt

@@ -1,0 +1,43 @@
+"""How many steps go into a slice, decided by what this run has seen of each op.
+
+An op that has not been seen gets slices of one step, one whose steps take as long as the budget likewise; in between
+a slice holds what fills the budget, but never more than its share of what is ready, so that every slot has work and
+the last slices of a fan-out end together (guided self-scheduling: Polychronopoulos and Kuck, 1987).
+"""
+
+from __future__ import annotations
+
+import math
+
+__all__ = ["BUDGET", "MAX_CALLS", "Pace", "slice_size"]
+
+BUDGET = 0.05  # seconds that a slice may take before it comes back; bounds what it can hide from other workers
+MAX_CALLS = 4096
+
+# A step that cannot be told from nothing still costs its worker about this much (seconds).
+_FLOOR = 10e-6
+
+
+class Pace:
+    """The time that the steps of one op take in this run, in seconds: the mean, leaning to the recent."""
+
+    __slots__ = ("count", "seconds")
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.seconds = 0.0
+
+    def observe(self, seconds: float) -> None:
+        """Take one step's time in."""
+        self.count += 1
+        self.seconds += (max(0.0, seconds) - self.seconds) / min(self.count, 64)
+
+
+def slice_size(pace: Pace, ready: int, slots: int, budget: float = BUDGET) -> int:
+    """Return how many of ``ready`` steps of one op to put into the next slice for one of ``slots`` slots."""
+    if pace.count == 0 or pace.seconds >= budget:
+        return 1
+    fills = int(budget / max(pace.seconds, _FLOOR))
+    share = math.ceil(ready / (2 * max(1, slots)))
+    # What little is known should not decide about many: grow with what has been seen.
+    return max(1, min(fills, share, 8 * pace.count, MAX_CALLS))

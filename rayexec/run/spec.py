@@ -1,0 +1,84 @@
+"""One run as data: everything that an engine must know to carry out its steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from rayexec.config.run_config import ResolvedConfig
+from rayexec.definitions.resource import ResourceDefinition
+from rayexec.plan.model import FromConfig, FromStep, Plan, Step
+
+__all__ = ["Call", "RunInfo", "RunSpec", "Slice", "gather_inputs"]
+
+
+@dataclass(frozen=True, slots=True)
+class RunInfo:
+    """What every step may know of its run."""
+
+    run_id: str
+    job_name: str
+    tags: Mapping[str, str] = field(default_factory=dict)
+    run_config: Mapping[str, Any] = field(default_factory=dict)
+    retries: bool = True
+
+    def has_tag(self, key: str) -> bool:
+        """Whether the run has a tag of that name."""
+        return key in self.tags
+
+    def get_tag(self, key: str) -> str | None:
+        """Return the run's tag of that name, or None."""
+        return self.tags.get(key)
+
+
+@dataclass(frozen=True, slots=True)
+class RunSpec:
+    """A run: its plan, its config, and the resources that its steps may ask for."""
+
+    plan: Plan
+    info: RunInfo
+    config: ResolvedConfig
+    resources: Mapping[str, ResourceDefinition]
+
+
+class Call(NamedTuple):
+    """One attempt to be made: the step's index, and the number of the attempt, 0 for the first."""
+
+    step: int
+    number: int
+
+
+class Slice(NamedTuple):
+    """Calls that one worker makes one after another."""
+
+    id: int
+    calls: tuple[Call, ...]
+
+
+def gather_inputs(
+    step: Step,
+    from_step: Callable[[int, str], Any],
+    from_config: Callable[[FromConfig], Any],
+    absent: Any,
+) -> dict[str, Any]:
+    """Return what each input of ``step`` holds, a list for a fan-in; inputs left to their default are left out.
+
+    ``from_step(step, output)`` returns the value or reference behind an output, ``from_config(source)`` that of a
+    value which run config gave; both return ``absent`` where there is none (a fan-in drops those).
+    """
+
+    def find(source: FromStep | FromConfig) -> Any:
+        return from_step(source.step, source.output) if isinstance(source, FromStep) else from_config(source)
+
+    found: dict[str, Any] = {}
+    for each in step.inputs:
+        if each.is_nothing:
+            continue
+        if each.is_fan_in:
+            found[each.name] = [value for value in map(find, each.sources) if value is not absent]
+            continue
+        value = find(each.sources[0])
+        if value is not absent:
+            found[each.name] = value
+    return found

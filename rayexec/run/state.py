@@ -1,0 +1,395 @@
+"""The state machine of a run: events in, instructions out, and nothing else.
+
+It has no thread, no clock, no engine; time is an argument. The same events in the same order give the same
+instructions, so tests drive it by hand and property tests by the thousand.
+
+    waiting ── last predecessor over ──> ready ── dealt into a slice ──> running ──> success | failed
+       │  │                                ▲                               └──> delayed (up for retry) ──> ready
+       │  └── dealt behind its only predecessor ──> chained ── came back unrun ──> waiting or ready
+       ├── an input was not yielded ──> skipped
+       └── a predecessor failed ──> abandoned
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
+
+from rayexec.events import FAILURE, RETRY, SUCCESS, Attempt, StepFailureData
+from rayexec.plan.model import FromStep, Plan
+from rayexec.run.admit import Admission
+from rayexec.run.messages import (
+    OVER,
+    Abandoned,
+    Answered,
+    Cancel,
+    CancelAsked,
+    Instruction,
+    Lost,
+    Reported,
+    RunEvent,
+    Skipped,
+    Started,
+    Status,
+    Submit,
+)
+from rayexec.run.order import Order
+from rayexec.run.retry import after_failure
+from rayexec.run.slicing import BUDGET, MAX_CALLS, Pace, slice_size
+from rayexec.run.spec import Call, Slice
+
+__all__ = ["Machine"]
+
+# Steps of one lane can share a slice: (the class of their resource request, the limits that they count in).
+Lane: TypeAlias = tuple[int, tuple[str, ...]]
+
+LOSSES = 3  # how often a step may lose its worker before it has started, at no cost to its own retries
+
+
+class Machine:
+    """One run's state. Feed events to ``handle``, carry out what it returns, until ``is_over``.
+
+    ``classes`` gives each template's class of resource request; ``slots`` is how many slices run at once, for
+    dealing; ``window`` bounds the slices of one lane under way; with ``slicing`` off each slice is one step.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        admission: Admission,
+        *,
+        retries: bool = True,
+        require_upstream_success: bool = True,
+        stop_on_failure: bool = False,
+        classes: Sequence[int] | None = None,
+        slots: int = 1,
+        window: int = 64,
+        slicing: bool = False,
+    ) -> None:
+        self._plan = plan
+        self._admission = admission
+        self._retries = retries
+        self._require_success = require_upstream_success
+        self._stop_on_failure = stop_on_failure
+        self._classes = classes or [0] * len(plan.templates)
+        self._slots = slots
+        self._window = window
+        self._slicing = slicing
+        self._order: Order[Lane] = Order(plan.in_degrees, plan.successors, plan.ranks)
+        self.status: list[Status] = [Status.WAITING] * len(plan.steps)
+        self.attempts: list[int] = [0] * len(plan.steps)
+        self._imperfect: set[int] = set()
+        self._yielded: dict[int, frozenset[str]] = {}
+        self._large: set[int] = set()
+        self._losses: dict[int, int] = {}
+        self._lanes: dict[tuple[int, int], Lane] = {}
+        self._open_lanes: set[Lane] = set()
+        self._blocked: dict[str, set[Lane]] = {}
+        self._paces = [Pace() for _ in plan.templates]
+        self._delayed: list[tuple[float, int]] = []
+        # Slices under way: their lane, and the calls of which nothing has been heard yet.
+        self._flight: dict[int, tuple[Lane, dict[int, Call]]] = {}
+        self._lane_load: dict[Lane, int] = {}
+        self._next_slice = 0
+        self._open = len(plan.steps)
+        self.is_stopping = False
+        self.is_canceled = False
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing is left to do: every step is over, or none runs and none more will start."""
+        if self._flight:
+            return False
+        return self._open == 0 or self.is_stopping
+
+    @property
+    def failed(self) -> list[int]:
+        """The steps that failed."""
+        return [step for step, status in enumerate(self.status) if status is Status.FAILED]
+
+    @property
+    def running(self) -> Mapping[int, Any]:
+        """The slices under way, by id."""
+        return self._flight
+
+    def outstanding(self, slice_id: int) -> list[Call]:
+        """Return the calls of a slice of which nothing has been heard yet; none once the slice is over."""
+        return list(self._flight[slice_id][1].values()) if slice_id in self._flight else []
+
+    def wakes_at(self) -> float | None:
+        """Return when the next delayed step is due, or None."""
+        return self._delayed[0][0] if self._delayed and not self.is_stopping else None
+
+    def handle(self, event: RunEvent) -> list[Instruction]:
+        """Take in one event; return what to do about it, in order."""
+        out: list[Instruction] = []
+        if isinstance(event, Answered):
+            self._apply_all(event.slice_id, event.attempts, event.now, out)
+            self._end(event.slice_id, out)
+        elif isinstance(event, Reported):
+            self._reported(event, out)
+        elif isinstance(event, Lost):
+            self._lost(event, out)
+        elif isinstance(event, Started):
+            self._settle(self._order.prepare(), out)
+        elif isinstance(event, CancelAsked):
+            self.is_stopping = self.is_canceled = True
+            if self._flight:
+                out.append(Cancel(tuple(self._flight)))
+        self._wake(event.now)
+        self._deal(out)
+        return out
+
+    def _apply_all(self, slice_id: int, attempts: Sequence[Attempt], now: float, out: list[Instruction]) -> None:
+        """Take in attempts of a slice; those reported before are not counted twice."""
+        outstanding = self._flight[slice_id][1]
+        for attempt in attempts:
+            if outstanding.pop(attempt.step, None) is not None:
+                out.append(attempt)
+                self._apply(attempt, now, out)
+
+    def _end(self, slice_id: int, out: list[Instruction]) -> None:
+        """Close a slice: free its places, and give back the calls that it did not get to."""
+        lane, outstanding = self._flight.pop(slice_id)
+        self._lane_load[lane] -= 1
+        self._admission.release(lane[1])
+        for group in lane[1]:
+            self._open_lanes |= self._blocked.pop(group, set())
+        self._give_back(outstanding, out)
+
+    def _reported(self, event: Reported, out: list[Instruction]) -> None:
+        if event.slice_id not in self._flight:
+            return  # its answer overtook the report
+        self._apply_all(event.slice_id, event.attempts, event.now, out)
+        outstanding = self._flight[event.slice_id][1]
+        self._give_back([step for step in event.returned if outstanding.pop(step, None) is not None], out)
+
+    def _give_back(self, steps: Mapping[int, Call] | list[int], out: list[Instruction]) -> None:
+        for step in steps:
+            if self.status[step] is Status.CHAINED and not self._order.is_released(step):
+                self.status[step] = Status.WAITING
+            else:
+                self.status[step] = Status.WAITING
+                self._settle([step], out)
+
+    def _lost(self, event: Lost, out: list[Instruction]) -> None:
+        """Count what a lost slice had finished; the step it died in has a failed attempt, the others go back."""
+        self._apply_all(event.slice_id, event.attempts, event.now, out)
+        outstanding = self._flight[event.slice_id][1]
+        culprit = event.culprit if event.culprit in outstanding else None
+        if culprit is None and outstanding:
+            first = next(iter(outstanding))
+            self._losses[first] = self._losses.get(first, 0) + 1
+            if self._losses[first] > LOSSES:
+                culprit = first
+        if culprit is not None and not self.is_canceled:
+            call = outstanding.pop(culprit)
+            attempt = self._failed_attempt(call, event)
+            out.append(attempt)
+            self._apply(attempt, event.now, out)
+        self._end(event.slice_id, out)
+
+    def _failed_attempt(self, call: Call, event: Lost) -> Attempt:
+        failure: StepFailureData = event.failure
+        policy = self._plan.templates[self._plan.steps[call.step].template].retry_policy
+        verdict = after_failure(policy, call.number, failure.error_types, enabled=self._retries)
+        outcome = RETRY if verdict.retry else FAILURE
+        return Attempt(
+            call.step,
+            call.number,
+            outcome,
+            event.started,
+            event.ended,
+            failure=failure,
+            delay=verdict.delay,
+            stdout=event.stdout,
+            stderr=event.stderr,
+        )
+
+    def _apply(self, attempt: Attempt, now: float, out: list[Instruction]) -> None:
+        step = attempt.step
+        self.attempts[step] = attempt.number + 1
+        if attempt.outcome == RETRY:
+            self.status[step] = Status.DELAYED
+            heapq.heappush(self._delayed, (now + attempt.delay, step))
+            return
+        if attempt.outcome == SUCCESS:
+            self.status[step] = Status.SUCCESS
+            template = self._plan.steps[step].template
+            self._paces[template].observe(attempt.ended - attempt.started)
+            if len(attempt.outputs) != len(self._plan.templates[template].op.outs):
+                self._came_out_short(attempt)
+            if attempt.has_large_output:
+                self._large.add(step)
+        else:
+            self.status[step] = Status.FAILED
+            self._came_out_short(attempt)
+            if self._stop_on_failure:
+                self.is_stopping = True
+        self._open -= 1
+        self._settle(self._order.done(step), out)
+
+    def _came_out_short(self, attempt: Attempt) -> None:
+        self._yielded[attempt.step] = frozenset(record.name for record in attempt.outputs)
+        self._imperfect.update(self._plan.successors[attempt.step])
+
+    def _settle(self, released: list[int], out: list[Instruction]) -> None:
+        """Decide about steps whose predecessors are all over; what ends there may release others in turn."""
+        pending = released
+        while pending:
+            step = pending.pop()
+            if self.status[step] is Status.CHAINED:
+                continue  # its slice decides, or gives it back
+            fate = self._fate(step) if step in self._imperfect else Status.READY
+            if fate is Status.READY:
+                self._ready(step)
+                continue
+            self.status[step] = fate
+            self._open -= 1
+            if fate is Status.SKIPPED:
+                out.append(Skipped(step))
+            else:
+                out.append(Abandoned(step, self._culprits(step)))
+            self._imperfect.update(self._plan.successors[step])
+            pending.extend(self._order.done(step))
+
+    def _fate(self, step: int) -> Status:
+        """Return READY, SKIPPED or ABANDONED for a step some of whose sources did not come out whole.
+
+        A skipped source outweighs a failed one; a fan-in is skipped only where it lost every member.
+        """
+        skipped = failed = False
+        for each in self._plan.steps[step].inputs:
+            found = [self._source(source) for source in each.sources if type(source) is FromStep]
+            if Status.FAILED in found:
+                failed = True
+            if found and (all if each.is_fan_in else any)(one is Status.SKIPPED for one in found):
+                skipped = skipped or len(found) == len(each.sources)
+        return Status.SKIPPED if skipped else Status.ABANDONED if failed else Status.READY
+
+    def _source(self, source: FromStep) -> Status:
+        """Return SUCCESS where the output is there, SKIPPED where it never will be, FAILED where a failure is why."""
+        status = self.status[source.step]
+        if status is Status.SUCCESS or (status is Status.FAILED and not self._require_success):
+            yielded = self._yielded.get(source.step)
+            if yielded is None or source.output in yielded:
+                return Status.SUCCESS
+            return Status.SKIPPED if status is Status.SUCCESS else Status.FAILED
+        return Status.SKIPPED if status is Status.SKIPPED else Status.FAILED
+
+    def _culprits(self, step: int) -> tuple[int, ...]:
+        return tuple(
+            sorted(
+                {
+                    source.step
+                    for each in self._plan.steps[step].inputs
+                    for source in each.sources
+                    if type(source) is FromStep and self._source(source) is Status.FAILED
+                }
+            )
+        )
+
+    def _ready(self, step: int) -> None:
+        self.status[step] = Status.READY
+        lane = self._lane_of(step)
+        self._order.add(step, lane)
+        if not any(lane in blocked for blocked in map(self._blocked.get, lane[1]) if blocked):
+            self._open_lanes.add(lane)
+
+    def _wake(self, now: float) -> None:
+        while self._delayed and self._delayed[0][0] <= now:
+            self._ready(heapq.heappop(self._delayed)[1])
+
+    def _lane_of(self, step: int) -> Lane:
+        known = self._plan.steps[step]
+        key = (known.template, id(known.tags))  # steps of one op share one mapping of tags
+        lane = self._lanes.get(key)
+        if lane is None:
+            lane = self._lanes[key] = (self._classes[known.template], self._admission.groups(known.tags))
+        return lane
+
+    def _deal(self, out: list[Instruction]) -> None:
+        """Submit slices of ready steps, best first, for as long as limits and windows leave room."""
+        while not self.is_stopping and self._admission.has_room:
+            lane = self._next_lane()
+            if lane is None:
+                return
+            calls = self._make_slice(lane)
+            if self._order.count(lane) == 0:
+                self._open_lanes.discard(lane)
+            self._admission.admit(lane[1])
+            self._lane_load[lane] = self._lane_load.get(lane, 0) + 1
+            made = Slice(self._next_slice, calls)
+            self._next_slice += 1
+            self._flight[made.id] = (lane, {call.step: call for call in calls})
+            out.append(Submit(made))
+
+    def _next_lane(self) -> Lane | None:
+        """Return the lane of the best step that may be submitted now; lanes found blocked are put aside."""
+        for lane in self._order.best_first(self._open_lanes):
+            if self._lane_load.get(lane, 0) >= self._window:
+                continue
+            blocked = self._admission.blocked_by(lane[1])
+            if blocked is None:
+                return lane
+            self._blocked.setdefault(blocked, set()).add(lane)
+            self._open_lanes.discard(lane)
+        return None
+
+    def _make_slice(self, lane: Lane) -> tuple[Call, ...]:
+        """Take steps for one slice: siblings as many as the pace of their op allows, each with what follows it."""
+        steps, paces = self._plan.steps, self._paces
+        ready = self._order.count(lane)
+        first = self._order.peek(lane)
+        wanted = slice_size(paces[steps[first].template], ready, self._slots) if self._slicing else 1
+        large = self._large_inputs(first)
+        calls: list[Call] = []
+        spent = 0.0
+        for _ in range(wanted):
+            step = self._order.get_ready(lane)
+            self.status[step] = Status.RUNNING
+            calls.append(Call(step, self.attempts[step]))
+            spent += paces[steps[step].template].seconds
+            if self._slicing:
+                spent = self._extend(step, lane, calls, spent)
+            if spent >= BUDGET or len(calls) >= MAX_CALLS or not self._order.count(lane):
+                break
+            following = self._order.peek(lane)
+            if self._large and self._large_inputs(following) not in (frozenset(), large):
+                break  # a slice brings at most one set of large inputs to its worker
+            if paces[steps[following].template].seconds >= BUDGET:
+                break
+        return tuple(calls)
+
+    def _extend(self, step: int, lane: Lane, calls: list[Call], spent: float) -> float:
+        """Append the chain behind ``step``: steps that wait for it alone, and that nobody else could start sooner."""
+        links = self._plan.links
+        following = links[step]
+        while following >= 0 and spent < BUDGET and len(calls) < MAX_CALLS:
+            pace = self._paces[self._plan.steps[following].template].seconds
+            if pace >= BUDGET or self.status[following] is not Status.WAITING or self._lane_of(following) != lane:
+                break
+            self.status[following] = Status.CHAINED
+            calls.append(Call(following, self.attempts[following]))
+            spent += pace
+            following = links[following]
+        return spent
+
+    def _large_inputs(self, step: int) -> frozenset[int]:
+        if not self._large:
+            return frozenset()
+        sources = (source for each in self._plan.steps[step].inputs for source in each.sources)
+        return frozenset(each.step for each in sources if type(each) is FromStep and each.step in self._large)
+
+    def check(self) -> None:
+        """Raise AssertionError where the state contradicts itself; for tests, after every event."""
+        under_way = [step for _, calls in self._flight.values() for step in calls]
+        assert len(under_way) == len(set(under_way)), "a step is in two slices at once"
+        in_slices = {step for step, each in enumerate(self.status) if each in (Status.RUNNING, Status.CHAINED)}
+        assert in_slices == set(under_way), "a step is taken for running and is in no slice"
+        assert self._open == sum(each not in OVER for each in self.status), "the count of open steps is off"
+        for step, status in enumerate(self.status):
+            if status in (Status.READY, Status.RUNNING, Status.DELAYED, Status.SUCCESS, Status.FAILED):
+                before = {s.step for each in self._plan.steps[step].inputs for s in each.sources if type(s) is FromStep}
+                assert all(self.status[each] in OVER for each in before), "a step got ahead of its inputs"

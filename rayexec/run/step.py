@@ -1,0 +1,334 @@
+"""One attempt of one step: call the op, check what goes in and out, decide what follows a failure, run the hooks.
+
+It runs wherever the engine puts it, in this process or on a worker, and answers with a packed row.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import os
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
+
+from rayexec.definitions.hooks import HookDefinition
+from rayexec.definitions.op import OpDefinition
+from rayexec.definitions.ports import DynamicOutput, Output
+from rayexec.definitions.retry import Failure, RetryRequested
+from rayexec.definitions.types import RuntimeType
+from rayexec.errors import (
+    InputError,
+    MaxRetriesExceededError,
+    OutputError,
+    OutputNotFoundError,
+    RetriesDisabledError,
+    StepError,
+    TypeCheckError,
+)
+from rayexec.events import (
+    FAILURE,
+    RETRY,
+    SUCCESS,
+    Attempt,
+    ErrorInfo,
+    HookOutcome,
+    OutputRecord,
+    StepFailureData,
+    UserFailureData,
+    describe_error,
+    error_types,
+)
+from rayexec.keys import nearest
+from rayexec.plan.model import Template
+from rayexec.run.context import HookContext, OpExecutionContext, Resources, StepLog
+from rayexec.run.deadline import deadline
+from rayexec.run.resources import OpenResources
+from rayexec.run.retry import Verdict, after_failure, after_request
+from rayexec.run.spec import RunInfo
+
+__all__ = ["StepCall", "run_step"]
+
+
+class StepCall(NamedTuple):
+    """An attempt to be made: everything about it but the values of its inputs."""
+
+    step: int
+    key: str
+    number: int
+    config: Any
+    tags: Mapping[str, str]
+
+
+_NO_RESOURCES = Resources({})
+
+# What store(name, value) may do with a value; it raises OutputError for one that it cannot keep.
+Store = Callable[[str, Any], None]
+
+
+def run_step(
+    template: Template,
+    call: StepCall,
+    inputs: Mapping[str, Any] | Callable[[], Mapping[str, Any]],
+    *,
+    run: RunInfo,
+    resources: OpenResources,
+    store: Store,
+    interrupt_is_failure: bool = False,
+    clock: Callable[[], float] = time.time,
+) -> tuple[Attempt, BaseException | None]:
+    """Make one attempt and return its row, with the exception that ended it where there was one.
+
+    ``inputs`` are values by name, or a function that loads them, whose errors count as the step's. ``store`` gets
+    each output as it is yielded. KeyboardInterrupt is not the step's failure and passes through, unless
+    ``interrupt_is_failure``.
+    """
+    started = clock()
+    op = template.op
+    log = StepLog(clock)
+    attempt = _Attempt(template, call, run, store, log)
+    error: BaseException | None = None
+    try:
+        loaded = inputs() if callable(inputs) else inputs
+        attempt.resources = resources.get(op.required_resource_keys) if op.required_resource_keys else _NO_RESOURCES
+        if op.timeout is None:
+            attempt.call_op(loaded)
+        else:
+            with deadline(op.timeout, f"step {call.key!r}"):
+                attempt.call_op(loaded)
+    except BaseException as raised:  # SystemExit and the like end the step, not the process
+        if isinstance(raised, KeyboardInterrupt) and not interrupt_is_failure:
+            raise
+        error = raised
+    ended = clock()
+    outcome, failure, delay, raised_by_op = SUCCESS, None, 0.0, error
+    if error is not None:
+        outcome, failure, delay, error = _judge(template, call, run, error)
+    hooks: tuple[HookOutcome, ...] = ()
+    if template.hooks and outcome != RETRY:
+        shown = error if isinstance(raised_by_op, RetryRequested) else raised_by_op
+        hooks = tuple([attempt.run_hook(hook, resources, shown) for hook in template.hooks])
+    row = Attempt(
+        call.step,
+        call.number,
+        outcome,
+        started,
+        ended,
+        tuple(attempt.outputs),
+        failure,
+        delay,
+        tuple(log.lines),
+        hooks,
+        "",
+        "",
+        resources.take_records(),
+        os.getpid(),
+    )
+    return row, error
+
+
+class _Attempt:
+    """The state of one attempt while its op runs."""
+
+    __slots__ = ("_call", "_keep_values", "_log", "_op", "_run", "_store", "context", "outputs", "resources", "values")
+
+    def __init__(self, template: Template, call: StepCall, run: RunInfo, store: Store, log: StepLog) -> None:
+        self._op = template.op
+        self._call = call
+        self._run = run
+        self._store = store
+        self._log = log
+        self._keep_values = bool(template.hooks)  # only hooks look at them again
+        self.values: dict[str, Any] = {}
+        self.outputs: list[OutputRecord] = []
+        self.resources = _NO_RESOURCES
+        self.context: OpExecutionContext | None = None
+
+    def call_op(self, inputs: Mapping[str, Any]) -> None:
+        op, call, parameters = self._op, self._call, self._op.parameters
+        arguments: dict[str, Any] = {}
+        for name, declared in op.ins.items():
+            kind = declared.type
+            if kind.is_nothing:
+                continue
+            value = inputs.get(name, declared.default_value)
+            if kind.accepts is not None or kind.custom is not None:
+                wrong = kind.check(value, self._context_for(kind))
+                if wrong is not None:
+                    raise TypeCheckError(f'Type check failed for input "{name}" of op "{op.name}": {wrong}.')
+            arguments[name] = value
+        if parameters.config is not None:
+            arguments[parameters.config] = call.config
+        for key in parameters.resources:
+            arguments[key] = getattr(self.resources, key)
+        before = () if parameters.context is None else (self._make_context(),)
+        self._take(op.fn(*before, **arguments))
+
+    def _make_context(self) -> OpExecutionContext:
+        if self.context is None:
+            call = self._call
+            self.context = OpExecutionContext(
+                run=self._run,
+                step_key=call.key,
+                op_def=self._op,
+                op_config=call.config,
+                resources=self.resources,
+                retry_number=call.number,
+                tags=call.tags,
+                log=self._log,
+            )
+        return self.context
+
+    def _context_for(self, kind: RuntimeType) -> OpExecutionContext | None:
+        """Return the context that a type check gets: only checks of users look at it."""
+        return self._make_context() if kind.custom is not None else None
+
+    def _take(self, result: Any) -> None:
+        op = self._op
+        if inspect.iscoroutine(result):
+            result = _run_async(result)
+        if inspect.isgenerator(result):
+            self._take_yielded(result)
+        elif inspect.isasyncgen(result):
+            _run_async(self._take_async(result))
+        elif len(op.outs) == 1 and not isinstance(result, (Output, DynamicOutput)):
+            self._emit(next(iter(op.outs)), result, None)
+        else:
+            self._take_returned(result)
+        yielded = {record.name for record in self.outputs}
+        for name, out in op.outs.items():
+            if name in yielded or not out.is_required:
+                continue
+            if out.type.is_nothing:
+                self._emit(name, None, None)
+            else:
+                raise OutputNotFoundError(
+                    f'op "{op.name}" did not return or yield its required output "{name}". Yield Output(value, '
+                    f'"{name}"), or declare it Out(is_required=False).'
+                )
+
+    def _take_yielded(self, generator: Iterator[Any]) -> None:
+        for item in generator:
+            self._take_item(item)
+
+    async def _take_async(self, generator: AsyncIterator[Any]) -> None:
+        async for item in generator:
+            self._take_item(item)
+
+    def _take_item(self, item: Any) -> None:
+        if not isinstance(item, Output):
+            raise OutputError(
+                f'op "{self._op.name}" yielded a {type(item).__name__}; yield Output(value, "name") instead.'
+            )
+        self._emit(item.output_name, item.value, item.metadata)
+
+    def _take_returned(self, result: Any) -> None:
+        op, names = self._op, list(self._op.outs)
+        if not names:
+            if result is not None:
+                raise OutputError(f'op "{op.name}" declares no outputs, but returned a {type(result).__name__}.')
+        elif len(names) == 1:
+            self._take_item(result)
+        elif isinstance(result, tuple) and len(result) == len(names):
+            for name, item in zip(names, result, strict=True):
+                if isinstance(item, Output):
+                    if item.output_name not in ("result", name):
+                        raise OutputError(
+                            f'op "{op.name}" returned output "{item.output_name}" in the place of "{name}"; return '
+                            f"them in the order {', '.join(names)}."
+                        )
+                    self._emit(name, item.value, item.metadata)
+                else:
+                    self._emit(name, item, None)
+        elif result is not None or all(out.is_required for out in op.outs.values()):
+            got = f"a tuple of {len(result)}" if isinstance(result, tuple) else f"a {type(result).__name__}"
+            raise OutputError(
+                f'op "{op.name}" has {len(names)} outputs ({", ".join(names)}): return a tuple of as many, or yield '
+                f"each as Output(value, name); it returned {got}."
+            )
+
+    def _emit(self, name: str, value: Any, metadata: Mapping[str, Any] | None) -> None:
+        op = self._op
+        out = op.outs.get(name)
+        if out is None:
+            raise OutputError(
+                f'op "{op.name}" has no output "{name}"; it has {", ".join(op.outs) or "none"}.{nearest(name, op.outs)}'
+            )
+        if any(record.name == name for record in self.outputs):
+            raise OutputError(f'op "{op.name}" yielded output "{name}" twice.')
+        kind = out.type
+        if kind.accepts is not None or kind.custom is not None:
+            wrong = kind.check(value, self._context_for(kind))
+            if wrong is not None:
+                raise TypeCheckError(f'Type check failed for output "{name}" of op "{op.name}": {wrong}.')
+        self._store(name, value)
+        more = self.context.metadata_for(name) if self.context is not None else None
+        combined = {**(metadata or {}), **(more or {})}
+        self.outputs.append(OutputRecord(name, combined or None))
+        if self._keep_values:
+            self.values[name] = value
+
+    def run_hook(self, hook: HookDefinition, resources: OpenResources, error: BaseException | None) -> HookOutcome:
+        if (hook.on == "failure") != (error is not None):
+            return HookOutcome(hook.name, "skipped")
+        try:
+            hook.fn(
+                HookContext(
+                    run=self._run,
+                    step_key=self._call.key,
+                    op=self._op,
+                    hook_name=hook.name,
+                    op_config=self._call.config,
+                    op_exception=error,
+                    op_output_values=self.values,
+                    resources=resources.get(hook.required_resource_keys),
+                    log=self._log,
+                )
+            )
+        except KeyboardInterrupt:
+            raise
+        except BaseException as raised:  # a hook that exits ends itself, not the step
+            return HookOutcome(hook.name, "errored", describe_error(raised))
+        return HookOutcome(hook.name, "completed")
+
+
+def _run_async(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """Run a coroutine to its end; in a thread of its own where this one already runs an event loop, as notebooks do."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(coroutine)
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, coroutine).result()
+
+
+def _judge(
+    template: Template, call: StepCall, run: RunInfo, error: BaseException
+) -> tuple[int, StepFailureData, float, BaseException]:
+    """Return outcome, failure data, delay and the exception to show for an attempt that raised ``error``."""
+    kinds = error_types(error)
+    if isinstance(error, RetryRequested):
+        verdict = after_request(error.max_retries, error.seconds_to_wait, call.number, enabled=run.retries)
+    elif isinstance(error, KeyboardInterrupt) or (isinstance(error, Failure) and not error.allow_retries):
+        verdict = Verdict(False)
+    else:
+        verdict = after_failure(template.retry_policy, call.number, kinds, enabled=run.retries)
+    user = UserFailureData(error.description, dict(error.metadata)) if isinstance(error, Failure) else None
+    if verdict.retry:
+        return RETRY, StepFailureData(_wrap(template.op, error), kinds, user), verdict.delay, error
+    if verdict.reason is not None:
+        kind = MaxRetriesExceededError if run.retries else RetriesDisabledError
+        replacement, described = kind(verdict.reason), describe_error(error)
+        asked = isinstance(error, RetryRequested)  # it stands for nothing itself, unlike what a policy covers
+        replacement.__cause__ = error.__cause__ if asked else error
+        shown = ErrorInfo(kind.__name__, verdict.reason, described.stack, described.cause if asked else described)
+        return FAILURE, StepFailureData(shown, error_types(replacement), user), 0.0, replacement
+    return FAILURE, StepFailureData(_wrap(template.op, error), kinds, user), 0.0, error
+
+
+def _wrap(op: OpDefinition, error: BaseException) -> ErrorInfo:
+    described = describe_error(error)
+    if isinstance(error, StepError) and not isinstance(error, InputError):
+        return described
+    return ErrorInfo("StepExecutionError", f'Error occurred while executing op "{op.name}":', "", described)

@@ -1,0 +1,57 @@
+"""How many steps go into a slice, by what has been seen."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rayexec.run.slicing import BUDGET, MAX_CALLS, Pace, slice_size
+
+
+def pace(seconds: float, count: int = 1000) -> Pace:
+    made = Pace()
+    for _ in range(count):
+        made.observe(seconds)
+    return made
+
+
+def test_an_op_that_has_not_been_seen_gets_one_step() -> None:
+    assert slice_size(Pace(), ready=10_000, slots=4) == 1
+
+
+def test_steps_as_long_as_the_budget_go_alone() -> None:
+    assert slice_size(pace(BUDGET), ready=10_000, slots=4) == 1
+    assert slice_size(pace(2.0), ready=10_000, slots=4) == 1
+
+
+def test_short_steps_fill_the_budget() -> None:
+    assert slice_size(pace(BUDGET / 50), ready=10_000, slots=4) == 50
+
+
+def test_no_slice_takes_more_than_its_share_of_what_is_ready() -> None:
+    assert slice_size(pace(1e-6), ready=80, slots=4) == 10
+    assert slice_size(pace(1e-6), ready=3, slots=4) == 1
+
+
+def test_little_knowledge_decides_about_few() -> None:
+    assert slice_size(pace(1e-6, count=1), ready=100_000, slots=2) == 8
+    assert slice_size(pace(1e-6, count=4), ready=100_000, slots=2) == 32
+
+
+def test_the_pace_follows_the_recent() -> None:
+    changing = pace(1e-3, count=500)
+    for _ in range(300):
+        changing.observe(0.1)
+    assert changing.seconds > 0.09
+
+
+@given(
+    st.floats(0, 10, allow_nan=False),
+    st.integers(0, 200),
+    st.integers(1, 1_000_000),
+    st.integers(1, 10_000),
+)
+def test_a_slice_holds_something_and_is_bounded(seconds: float, count: int, ready: int, slots: int) -> None:
+    size = slice_size(pace(seconds, count), ready, slots)
+    assert 1 <= size <= min(ready, MAX_CALLS)
+    assert size == 1 or size * seconds <= BUDGET * 1.001
