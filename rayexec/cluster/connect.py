@@ -1,0 +1,142 @@
+"""The Ray that a run uses: the one already in this process, a cluster by its address, or one started here."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from types import FrameType
+from typing import Any
+
+from rayexec.errors import EngineError
+from rayexec.plan.capacity import Capacity
+
+__all__ = ["connect", "disconnect"]
+
+
+_ANSWER_TIMEOUT = 5.0  # seconds until an address counts as dead
+
+# The address of the Ray that this process started, by which it is known again after a shutdown in between.
+_own: str | None = None
+_LOCK = threading.Lock()
+
+
+def connect(address: str | None = None, runtime_env: Mapping[str, Any] | None = None) -> Capacity:
+    """Return the Ray to run on, connected.
+
+    A Ray that this process already uses is taken as it is; else ``address`` is attached to; without one, a Ray is
+    started on this machine, which stays until the process exits. Raises EngineError where that fails.
+    """
+    # Two threads that start Ray at once would end the process.
+    with _LOCK:
+        return _connect(address, runtime_env)
+
+
+def _connect(address: str | None, runtime_env: Mapping[str, Any] | None) -> Capacity:
+    global _own
+    import ray
+
+    if address is not None and address.startswith("ray://"):
+        raise EngineError(
+            f"{address} is a Ray Client address, which rayexec does not use: it is slow and no longer maintained. "
+            "Give the cluster's own address (HOST:6379 on a machine of the cluster, or auto)."
+        )
+    if not ray.is_initialized():
+        _check_answers(address)
+        # Ray warns of a coming change of this setting on every start; this is the coming behaviour.
+        os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+        # A worker that died is an event of its step; Ray would log it a second time.
+        os.environ.setdefault("RAY_IGNORE_UNHANDLED_ERRORS", "1")
+        options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
+        if address is None or address == "local":
+            options |= {"address": "local", "include_dashboard": False}
+        else:
+            options |= {"address": address}
+        if runtime_env:
+            options["runtime_env"] = dict(runtime_env)
+        try:
+            with _interrupts_held() if address in (None, "local") else contextlib.nullcontext():
+                ray.init(**options)
+        except Exception as error:  # Ray raises a dozen kinds, down to bare RuntimeError and OSError
+            where = f"attach to Ray at {address}" if address not in (None, "local") else "start Ray on this machine"
+            raise EngineError(f"cannot {where}: {type(error).__name__}: {str(error).strip()}") from error
+        if address in (None, "local"):
+            _own = ray.get_runtime_context().gcs_address
+            _silence_raylet()
+    elif address not in (None, "auto", "local", ray.get_runtime_context().gcs_address):
+        raise EngineError(
+            f"this process already uses the Ray at {ray.get_runtime_context().gcs_address}, so it cannot attach to "
+            f"{address}; call ray.shutdown() first."
+        )
+    alive = [node for node in ray.nodes() if node["Alive"]]
+    is_own = ray.get_runtime_context().gcs_address == _own or _is_head()
+    return Capacity(tuple(node["Resources"] for node in alive), is_own, tuple(node.get("Labels", {}) for node in alive))
+
+
+def _silence_raylet() -> None:
+    """Keep what the raylet says of dead workers off standard output, which belongs to what ops print.
+
+    Ray has no setting for it. Where its private printer is not to be found, the lines appear.
+    """
+    import ray
+
+    module = getattr(getattr(ray, "_private", None), "worker", None)
+    if callable(getattr(module, "print_to_stdstream", None)):
+        module.print_to_stdstream = lambda *_args, **_options: None  # type: ignore[union-attr]  # found above
+
+
+def _is_head() -> bool:
+    """Whether this process itself started the Ray that it uses, as far as Ray lets it be known."""
+    import ray
+
+    node = getattr(getattr(getattr(ray, "_private", None), "worker", None), "_global_node", None)
+    return bool(getattr(node, "head", False))
+
+
+@contextlib.contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Hold back an interrupt until the block is done.
+
+    A Ray that is interrupted while it starts leaves processes behind, or crashes when it is shut down.
+    """
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(before):
+        yield
+        return
+    held: list[tuple[int, FrameType | None]] = []
+    signal.signal(signal.SIGINT, lambda number, frame: held.append((number, frame)))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if held:
+        before(*held[0])
+
+
+def _check_answers(address: str | None) -> None:
+    """Raise EngineError where nothing listens at an address; Ray itself would try for ten minutes."""
+    host, _, port = (address or "").rpartition(":")
+    if not host or not port.isdigit() or "/" in host:
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_ANSWER_TIMEOUT).close()
+    except (OSError, OverflowError) as error:
+        raise EngineError(
+            f"no Ray answers at {address}: {error}. Give the host and port that `ray start --head` printed "
+            "(HOST:6379), or auto on a machine of the cluster."
+        ) from error
+
+
+def disconnect() -> None:
+    """Let go of Ray now rather than when the process exits, where Ray waits half a second first.
+
+    A Ray that was started here is stopped. Nothing happens where this process uses none.
+    """
+    ray = sys.modules.get("ray")
+    if ray is not None and ray.is_initialized():
+        ray.shutdown()

@@ -1,0 +1,87 @@
+"""What the loop asks of an engine, whichever it is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+from rayexec.events import Attempt, StepFailureData
+from rayexec.run.spec import Slice
+
+__all__ = ["Answer", "Engine", "Loss", "Report"]
+
+
+class Answer(NamedTuple):
+    """A slice that came back with the attempts it made."""
+
+    slice_id: int
+    attempts: tuple[Attempt, ...]
+
+
+class Report(NamedTuple):
+    """A slice that goes on, but gave calls back: the attempts made so far, and the steps that it will not reach."""
+
+    slice_id: int
+    attempts: tuple[Attempt, ...]
+    returned: tuple[int, ...]
+
+
+class Loss(NamedTuple):
+    """A slice that will not come back, and what is known of why; times are seconds since 1970.
+
+    ``attempts`` were over before; ``culprit`` is the step that was running, None where none had started; ``stdout``
+    and ``stderr`` are what that had printed.
+    """
+
+    slice_id: int
+    failure: StepFailureData
+    started: float
+    ended: float
+    attempts: tuple[Attempt, ...] = ()
+    culprit: int | None = None
+    stdout: str = ""
+    stderr: str = ""
+
+
+class Engine(Protocol):
+    """Runs slices and keeps the values that their steps yield.
+
+    ``slots`` is how many slices it runs at once. ``window`` is how many slices of one lane it wants to have at a
+    time. ``classes`` gives each template's class of resource request. ``driver_limit`` is the part of
+    ``max_concurrent`` that is left for the driver to hold, None where the engine holds it.
+    """
+
+    name: str
+    slots: int
+    window: int
+    classes: Sequence[int]
+    slicing: bool
+    driver_limit: int | None
+
+    def start(self) -> None:
+        """Get ready; raises EngineError or ResourceError where that fails. Called once, before anything else."""
+        ...
+
+    def submit(self, work: Slice) -> None:
+        """Take a slice to run; returns at once."""
+        ...
+
+    def wait(self, timeout: float | None) -> list[Answer | Report | Loss]:
+        """Return what has come back, waiting up to ``timeout`` seconds (None: for ever) for a first one."""
+        ...
+
+    def cancel(self, slice_ids: Sequence[int], *, force: bool) -> None:
+        """Ask for slices to end, or (``force``) end the processes that run them; each still comes back."""
+        ...
+
+    def value(self, step: int, output: str) -> object:
+        """Return the value behind an output; raises KeyError where none was yielded."""
+        ...
+
+    def exception(self, step: int) -> BaseException | None:
+        """Return the exception that failed a step, where it could be kept."""
+        ...
+
+    def close(self) -> None:
+        """Give back everything but the values."""
+        ...

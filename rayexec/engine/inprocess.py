@@ -1,0 +1,108 @@
+"""The engine that runs steps in this very process, one after another."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Sequence
+from typing import Any
+
+from rayexec.engine.base import Answer, Loss, Report
+from rayexec.events import Attempt, ErrorInfo, StepFailureData
+from rayexec.run.resources import OpenResources
+from rayexec.run.spec import RunSpec, Slice, gather_inputs
+from rayexec.run.step import StepCall, run_step
+
+__all__ = ["InProcessEngine"]
+
+_ABSENT = object()
+
+
+class InProcessEngine:
+    """Runs each slice inside ``wait``; values pass as the objects they are, resources stay open for the run."""
+
+    name = "in_process"
+    slots = 1
+    window = 1
+    slicing = False
+    driver_limit: int | None = 1
+
+    def __init__(self, spec: RunSpec) -> None:
+        self._spec = spec
+        self.classes: Sequence[int] = [0] * len(spec.plan.templates)
+        self._queue: deque[Slice] = deque()
+        self._canceled: list[Answer | Report | Loss] = []
+        self._values: dict[tuple[int, str], Any] = {}
+        self._exceptions: dict[int, BaseException] = {}
+        self.resources = OpenResources(spec.resources, spec.config.resources, spec.info)
+
+    def start(self) -> None:
+        """Open every resource that a step of the plan needs; raises ResourceError where one fails to."""
+        needed = {
+            key
+            for template in self._spec.plan.templates
+            for keys in (template.op.required_resource_keys, *(hook.required_resource_keys for hook in template.hooks))
+            for key in keys
+        }
+        self.resources.get(needed)
+
+    def submit(self, work: Slice) -> None:
+        """Take a slice to run in a coming ``wait``."""
+        self._queue.append(work)
+
+    def wait(self, timeout: float | None) -> list[Answer | Report | Loss]:
+        """Run the next slice and return its answer; with none queued, let ``timeout`` seconds pass."""
+        if self._canceled:
+            canceled, self._canceled = self._canceled, []
+            return canceled
+        if not self._queue:
+            if timeout:
+                time.sleep(timeout)
+            return []
+        work = self._queue.popleft()
+        return [Answer(work.id, tuple([self._run(call.step, call.number) for call in work.calls]))]
+
+    def _run(self, index: int, number: int) -> Attempt:
+        spec = self._spec
+        step = spec.plan.steps[index]
+        values = self._values
+        if number:  # what an attempt before this one yielded is void
+            for output in spec.plan.op_of(index).outs:
+                values.pop((index, output), None)
+        given = spec.config.inputs
+        inputs = gather_inputs(
+            step,
+            lambda producer, output: values.get((producer, output), _ABSENT),
+            lambda source: given.get(source, _ABSENT),
+            _ABSENT,
+        )
+
+        def store(name: str, value: Any) -> None:
+            values[index, name] = value
+
+        call = StepCall(index, step.key, number, spec.config.ops.get(step.key), step.tags)
+        row, error = run_step(
+            spec.plan.templates[step.template], call, inputs, run=spec.info, resources=self.resources, store=store
+        )
+        if error is not None:
+            self._exceptions[index] = error
+        return row
+
+    def cancel(self, slice_ids: Sequence[int], *, force: bool) -> None:
+        """Drop what is queued; a step that ran was interrupted itself, since it runs in the caller's thread."""
+        self._queue.clear()
+        now = time.time()
+        failure = StepFailureData(ErrorInfo("RunCanceledError", "the step was canceled before it ended", ""))
+        self._canceled = [Loss(each, failure, now, now) for each in slice_ids]
+
+    def value(self, step: int, output: str) -> object:
+        """Return the object that the step yielded."""
+        return self._values[step, output]
+
+    def exception(self, step: int) -> BaseException | None:
+        """Return the exception that failed the step."""
+        return self._exceptions.get(step)
+
+    def close(self) -> None:
+        """Close the resources."""
+        self.resources.__exit__(None, None, None)

@@ -1,0 +1,141 @@
+"""Nothing hides behind a long step: a slice over its budget gives back the calls that it has not started."""
+
+from __future__ import annotations
+
+import contextlib
+import hmac
+import pickle
+import secrets
+import socket
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+__all__ = ["Address", "Mailbox", "Watched", "watch"]
+
+# Where reports go, and the secret that lets them in: ((host, port), key).
+Address = tuple[tuple[str, int], bytes]
+
+_SEAL = 32  # bytes
+_PATIENCE = 5.0  # seconds that either side waits for the other
+
+
+class Watched:
+    """A slice while it runs: which of its calls may still start, shared by the worker's main thread and the watch."""
+
+    def __init__(self, slice_id: int, calls: int, address: Address | None) -> None:
+        self.slice_id = slice_id
+        self._address = address
+        self._lock = threading.Lock()
+        self._end = calls
+        self._current = -1
+        self._calls = calls
+        self._skipped: list[int] = []
+        self.entries: list[bytes] = []
+        self.is_over = False
+
+    def may_start(self, position: int) -> bool:
+        """Claim the call at ``position``; False once it was given back."""
+        with self._lock:
+            if position >= self._end:
+                return False
+            self._current = position
+            return True
+
+    def skip(self, position: int) -> None:
+        """Leave the call at ``position`` to the driver: what it follows did not come out as it needs."""
+        with self._lock:
+            self._skipped.append(position)
+
+    def report(self) -> None:
+        """Give back what has not started, and tell the driver what is done and what came back."""
+        with self._lock:
+            end = self._current + 1
+            if self.is_over or (end >= self._end and not self._skipped):
+                return
+            self._end = min(self._end, end)
+            returned = [*self._skipped, *range(self._end, self._calls)]
+            message = pickle.dumps((self.slice_id, list(self.entries), returned))
+        if self._address is not None:
+            send(self._address, message)
+
+
+class _Watch:
+    """The thread of a worker process that rings when a slice's budget is spent."""
+
+    def __init__(self) -> None:
+        self._wake = threading.Condition()
+        self._work: Watched | None = None
+        self._due = 0.0
+        threading.Thread(target=self._run, name="rayexec-overrun", daemon=True).start()
+
+    def arm(self, work: Watched, seconds: float) -> None:
+        with self._wake:
+            self._work, self._due = work, time.monotonic() + seconds
+            self._wake.notify()
+
+    def _run(self) -> None:
+        while True:
+            with self._wake:
+                while self._work is None or self._work.is_over:
+                    self._work = None
+                    self._wake.wait()
+                left = self._due - time.monotonic()
+                if left > 0:
+                    self._wake.wait(left)
+                    continue
+                work, self._work = self._work, None
+            work.report()
+
+
+_watch: _Watch | None = None
+
+
+def watch(work: Watched, seconds: float) -> None:
+    """Have ``work`` report in ``seconds``, unless it is over by then."""
+    global _watch
+    if _watch is None:
+        _watch = _Watch()
+    _watch.arm(work, seconds)
+
+
+def send(address: Address, message: bytes) -> None:
+    """Send one message to a driver; one that cannot be reached hears of it by the slice's answer, only later."""
+    place, key = address
+    seal = hmac.digest(key, message, "sha256")
+    with contextlib.suppress(OSError), socket.create_connection(place, timeout=_PATIENCE) as connection:
+        connection.sendall(seal + message)
+
+
+class Mailbox:
+    """Where a driver hears from workers that are in the middle of a slice; ``deliver`` gets each message's bytes.
+
+    A connection carries one message behind its seal (HMAC-SHA256 under the mailbox's key) and ends. Messages without
+    the right seal are dropped, and so are connections that stay silent.
+    """
+
+    def __init__(self, host: str, deliver: Callable[[bytes], Any]) -> None:
+        self._socket = socket.create_server((host, 0))
+        self._key = secrets.token_bytes(32)
+        self._deliver = deliver
+        self._closed = False
+        self.address: Address = (self._socket.getsockname()[:2], self._key)
+        threading.Thread(target=self._run, name="rayexec-mailbox", daemon=True).start()
+
+    def _run(self) -> None:
+        while not self._closed:
+            with contextlib.suppress(OSError), self._socket.accept()[0] as connection:
+                connection.settimeout(_PATIENCE)
+                data = b"".join(iter(lambda: connection.recv(65536), b""))
+                seal, message = data[:_SEAL], data[_SEAL:]
+                if hmac.compare_digest(seal, hmac.digest(self._key, message, "sha256")):
+                    self._deliver(message)
+        self._socket.close()
+
+    def close(self) -> None:
+        """Hear no more."""
+        self._closed = True
+        # The thread waits in accept, which closing does not end; a last visitor does, who need not be let in.
+        with contextlib.suppress(OSError):
+            socket.create_connection(self.address[0], timeout=1).close()

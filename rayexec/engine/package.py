@@ -1,0 +1,76 @@
+"""The code of a plan on its way to workers: op definitions, hooks and resources, but never the steps."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from rayexec.definitions.code import home_of
+from rayexec.definitions.resource import ResourceDefinition
+from rayexec.errors import DefinitionError
+from rayexec.plan.model import Plan, Template
+
+__all__ = ["Package", "make_package"]
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """Pickled templates and resources, with what must be importable before they can be read.
+
+    ``modules`` are (name, file) of the modules that the code comes from; ``digest`` tells packages apart.
+    """
+
+    code: bytes
+    paths: tuple[str, ...]
+    modules: tuple[tuple[str, str | None], ...]
+    digest: str
+
+
+def make_package(plan: Plan, resources: Mapping[str, ResourceDefinition]) -> Package:
+    """Return the package of ``plan``; raises DefinitionError naming each op or resource that cannot be pickled."""
+    from ray import cloudpickle
+
+    try:
+        code: bytes = cloudpickle.dumps((plan.templates, dict(resources)), protocol=5)
+    except Exception as error:
+        raise DefinitionError(_culprits(plan, resources) or f"the job's code cannot be pickled: {error}") from error
+    paths = tuple(dict.fromkeys(os.path.abspath(path) for path in sys.path))  # "" is the working directory
+    functions: list[Any] = [template.op.fn for template in plan.templates]
+    functions += [hook.fn for template in plan.templates for hook in template.hooks]
+    functions += [definition.fn for definition in resources.values()]
+    homes = {home[:2] for home in map(home_of, functions) if home is not None}
+    digest = hashlib.sha256(code)
+    digest.update(repr((paths, sorted(homes, key=str))).encode())
+    return Package(code, paths, tuple(sorted(homes, key=str)), digest.hexdigest())
+
+
+def _culprits(plan: Plan, resources: Mapping[str, ResourceDefinition]) -> str:
+    from ray import cloudpickle
+
+    parts: list[tuple[str, Any]] = [(f"op {each.op.name!r}", each) for each in plan.templates]
+    parts += [(f"resource {key!r}", each) for key, each in resources.items()]
+    problems = []
+    for what, part in parts:
+        try:
+            cloudpickle.dumps(part)
+        except Exception as error:
+            problems.append(f"{what}: {type(error).__name__}: {error}")
+    if not problems:
+        return ""
+    listed = "\n  ".join(problems)
+    return (
+        f"code that uses what cannot be pickled cannot travel to Ray's workers:\n  {listed}\nDefine the op at the top "
+        "of a module, or open what it uses in a resource."
+    )
+
+
+def load_package(code: bytes) -> tuple[tuple[Template, ...], dict[str, ResourceDefinition]]:
+    """Return the templates and resources of a package."""
+    import pickle
+
+    loaded: tuple[tuple[Template, ...], dict[str, ResourceDefinition]] = pickle.loads(code)
+    return loaded

@@ -1,0 +1,68 @@
+"""Values on their way between processes: serialised once, where they are made, and opaque until they are used.
+
+Arrays and Arrow tables travel as buffers of their own (pickle protocol 5), which Ray's object store maps into the
+processes that read them; such values are read-only there.
+"""
+
+from __future__ import annotations
+
+import pickle
+from typing import Any
+
+from rayexec.errors import OutputError
+
+__all__ = ["INLINE_LIMIT", "Packed", "pack", "unpack"]
+
+# Values up to this many bytes travel inside the slice's answer; Ray keeps answers of up to 100 KiB in the driver.
+INLINE_LIMIT = 64 * 1024
+
+# Plain pickle is several times faster than cloudpickle, and safe for these: they hold no code and no classes.
+_PLAIN = frozenset({type(None), bool, int, float, str, bytes})
+
+
+class Packed:
+    """A large value, serialised: the pickle, and the buffers that it refers to."""
+
+    __slots__ = ("buffers", "main")
+
+    def __init__(self, main: Any, buffers: list[Any]) -> None:
+        self.main = main
+        self.buffers = buffers
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Packed, (pickle.PickleBuffer(self.main), [pickle.PickleBuffer(each) for each in self.buffers])
+
+    @property
+    def nbytes(self) -> int:
+        """The size of it all."""
+        return memoryview(self.main).nbytes + sum(memoryview(each).nbytes for each in self.buffers)
+
+    def load(self) -> Any:
+        """Return the value."""
+        return pickle.loads(self.main, buffers=self.buffers)
+
+
+def pack(value: Any, what: str) -> bytes | Packed:
+    """Serialise ``value``: bytes where it is small, else Packed. Raises OutputError, saying ``what``, if it cannot."""
+    if type(value) in _PLAIN:
+        plain = pickle.dumps(value, protocol=5)
+        return plain if len(plain) <= INLINE_LIMIT else Packed(plain, [])
+    from ray import cloudpickle
+
+    buffers: list[pickle.PickleBuffer] = []
+    try:
+        main = cloudpickle.dumps(value, protocol=5, buffer_callback=buffers.append)
+        views = [buffer.raw() for buffer in buffers]
+        if len(main) + sum(view.nbytes for view in views) > INLINE_LIMIT:
+            return Packed(main, views)
+        return cloudpickle.dumps(value, protocol=5) if buffers else main  # type: ignore[no-any-return]  # untyped
+    except Exception as error:  # a value's own __reduce__ may raise anything
+        raise OutputError(
+            f"{what} cannot be pickled, so it cannot travel to another process: {type(error).__name__}: {error}. "
+            "Return data instead of an open handle, or keep the handle in a resource."
+        ) from error
+
+
+def unpack(packed: bytes | Packed) -> Any:
+    """Return the value that ``pack`` serialised."""
+    return packed.load() if isinstance(packed, Packed) else pickle.loads(packed)

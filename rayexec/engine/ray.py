@@ -1,0 +1,355 @@
+"""The engine on Ray: each slice is a task; values pass through Ray's object store."""
+
+from __future__ import annotations
+
+import math
+import os
+import pickle
+import queue
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from rayexec.engine.base import Answer, Loss, Report
+from rayexec.engine.entries import unpack_entry
+from rayexec.engine.export import dump, runner_for
+from rayexec.engine.journal import Left, journal_path, read_journal, sweep_journals
+from rayexec.engine.overrun import Mailbox
+from rayexec.engine.package import make_package
+from rayexec.engine.packed import Packed, pack, unpack
+from rayexec.engine.requests import requests_for, token
+from rayexec.engine.worker import Header, RemoteCall
+from rayexec.errors import EngineError, InvariantError, OutputError, WorkerCrashedError
+from rayexec.events import Attempt, StepFailureData, describe_error, error_types
+from rayexec.plan.capacity import Capacity
+from rayexec.plan.model import FromConfig, FromStep
+from rayexec.run.slicing import BUDGET
+from rayexec.run.spec import Call, RunSpec, Slice, gather_inputs
+
+__all__ = ["RayEngine"]
+
+_ABSENT = object()
+_NOTHING: dict[str, Any] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class _Flight:
+    """A slice under way: the references of its answer, when it was submitted, and where its journal is.
+
+    ``heard`` are the places of calls whose entries came already, by a report.
+    """
+
+    work: Slice
+    refs: list[Any]
+    submitted: float
+    journal: str
+    heard: set[int]
+
+
+class RayEngine:
+    """Runs slices as Ray tasks on a cluster that is already connected."""
+
+    name = "ray"
+
+    def __init__(self, spec: RunSpec, capacity: Capacity) -> None:
+        self._spec = spec
+        self._capacity = capacity
+        settings = spec.config.execution
+        limit = settings.max_concurrent or capacity.slots
+        self._requests = requests_for(spec, capacity)
+        self.driver_limit = None if limit is not None and token(limit, capacity) is not None else limit
+        self.slots = limit or max(1, int(capacity.cpus))
+        self.window = 2 * self.slots
+        self.slicing = settings.slices and not settings.fresh_process
+        known: dict[str, int] = {}
+        self.classes: Sequence[int] = [known.setdefault(repr(each), len(known)) for each in self._requests]
+        self._values: list[dict[str, Any] | None] = [None] * len(spec.plan.steps)
+        self._pickled_errors: dict[int, bytes] = {}
+        self._crashes: dict[int, WorkerCrashedError] = {}
+        self._given: dict[FromConfig, Any] = {}
+        self._flight: dict[int, _Flight] = {}
+        self._arrived: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
+        self._mailbox: Mailbox | None = None
+        self._header = b""
+        self._functions: dict[tuple[int, int], Any] = {}
+        self._runner: Any = None
+        self._pin: Any = None
+        self._config: dict[str, bytes] = {}
+
+    def start(self) -> None:
+        """Check that Ray can run the plan, and export its code; raises EngineError or DefinitionError."""
+        import ray
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        self._check_requests()
+        sweep_journals()
+        if self.driver_limit is None:
+            # A node that joined later would bring another 1.0 of the resource that stands for the limit.
+            node = next(node["NodeID"] for node in ray.nodes() if node["Alive"])
+            self._pin = NodeAffinitySchedulingStrategy(node, soft=False)
+        info, config = self._spec.info, self._spec.config
+        package = make_package(self._spec.plan, self._spec.resources)
+        self._config = {key: dump(value, f"the config of step {key!r}") for key, value in config.ops.items()}
+        host = "127.0.0.1" if len(self._capacity.nodes) == 1 else ray.util.get_node_ip_address()
+        self._mailbox = Mailbox(host, lambda message: self._arrived.put(("report", message))) if self.slicing else None
+        address = self._mailbox.address if self._mailbox is not None else None
+        preload = config.execution.preload_modules
+        self._header = dump(Header(info, config.resources, preload, os.getcwd(), address), "the run's config")
+        self._given = {FromConfig(*source): self._keep(source, value) for source, value in config.inputs.items()}
+        self._runner = runner_for(package, config.execution.fresh_process)
+
+    def _keep(self, source: tuple[str, str], value: Any) -> Any:
+        """Serialise a value that run config gave for an input, once for all steps that take it."""
+        import ray
+
+        path, name = source
+        what = f"the value of input {name!r} of " + (f"node {path!r}" if path else "the job")
+        try:
+            packed = pack(value, what)
+        except OutputError as error:
+            raise EngineError(str(error)) from error
+        return packed if isinstance(packed, bytes) else ray.put(packed)
+
+    def _check_requests(self) -> None:
+        """Raise EngineError for requests that Ray would let wait for ever."""
+        problems = []
+        for template, request in zip(self._spec.plan.templates, self._requests, strict=True):
+            lacking = self._capacity.lacks(request.amounts()) if self._capacity.is_own else None
+            if self._capacity.is_own:
+                lacking = lacking or self._capacity.lacks_labels(request.label_selector)
+            if lacking is not None:
+                problems.append(f"op {template.op.name!r} asks for {lacking}")
+        if problems:
+            raise EngineError(f"no node can run these ops: {'; '.join(problems)}.")
+
+    def submit(self, work: Slice) -> None:
+        """Hand a slice to Ray's scheduler."""
+        plan = self._spec.plan
+        large: dict[Any, int] = {}
+        calls: list[RemoteCall] = []
+        places = 0
+        before: int | None = None
+        for call in work.calls:
+            calls.append(self._remote_call(call, before, large))
+            places = max(places, len(plan.op_of(call.step).outs))
+            before = call.step
+        journal = journal_path(self._spec.info.run_id, work.id)
+        budget = BUDGET if self.slicing else math.inf
+        wire = pickle.dumps((work.id, journal, budget, calls), protocol=5)
+        function = self._function(plan.steps[work.calls[0].step].template, places)
+        refs = function.remote(self._header, wire, places, *large)
+        if not isinstance(refs, list):
+            refs = [refs]
+        self._flight[work.id] = _Flight(work, refs, time.time(), journal, set())
+        refs[0].future().add_done_callback(lambda done, slice_id=work.id: self._arrived.put(("done", (slice_id, done))))
+
+    def _function(self, template: int, places: int) -> Any:
+        known = (self.classes[template], places)
+        function = self._functions.get(known)
+        if function is None:
+            options = self._requests[template].as_options()
+            if self._pin is not None:
+                options["scheduling_strategy"] = self._pin
+            function = self._functions[known] = self._runner.options(num_returns=1 + places, **options)
+        return function
+
+    def _remote_call(self, call: Call, before: int | None, large: dict[Any, int]) -> RemoteCall:
+        spec = self._spec
+        step = spec.plan.steps[call.step]
+        follows = before is not None and spec.plan.links[before] == call.step
+
+        def from_step(producer: int, output: str) -> Any:
+            if follows and producer == before:
+                return (output,)
+            return _place((self._values[producer] or _NOTHING).get(output, _ABSENT), large)
+
+        inputs = gather_inputs(step, from_step, lambda source: _place(self._given.get(source, _ABSENT), large), _ABSENT)
+        needed: tuple[str, ...] | None = None
+        if follows:
+            sources = (source for each in step.inputs for source in each.sources)
+            needed = tuple({source.output for source in sources if isinstance(source, FromStep)})
+        tags = step.tags if step.tags is not spec.plan.templates[step.template].op.tags else None
+        return RemoteCall(
+            step.index,
+            step.key,
+            call.number,
+            step.template,
+            inputs,
+            needed,
+            self._config.get(step.key),
+            None if tags is None else dict(tags),
+        )
+
+    def wait(self, timeout: float | None) -> list[Answer | Report | Loss]:
+        """Return what has come back, waiting up to ``timeout`` seconds for a first one."""
+        back: list[Answer | Report | Loss] = []
+        try:
+            arrived = self._arrived.get(timeout=timeout)
+            while True:
+                kind, what = arrived
+                back.append(self._collect(*what) if kind == "done" else self._read_report(what))
+                arrived = self._arrived.get_nowait()
+        except queue.Empty:
+            return back
+
+    def _collect(self, slice_id: int, done: Any) -> Answer | Loss:
+        flight = self._flight.pop(slice_id)
+        error = done.exception()
+        if error is not None:
+            return self._loss(flight, error)
+        pid, packed, closing = pickle.loads(done.result())
+        attempts = self._take(flight, packed, pid, flight.refs)
+        if closing is not None and attempts:  # what closing the slice's resources brought up
+            records, stdout, stderr = closing
+            last = attempts[-1]
+            closed = last._replace(
+                resources=last.resources + records, stdout=last.stdout + stdout, stderr=last.stderr + stderr
+            )
+            attempts = (*attempts[:-1], closed)
+        return Answer(slice_id, attempts)
+
+    def _take(
+        self, flight: _Flight, packed: Sequence[bytes], pid: int, refs: Sequence[Any] | None
+    ) -> tuple[Attempt, ...]:
+        """Keep the outputs of finished calls; return their rows. Without ``refs``, calls with large outputs wait."""
+        steps = flight.work.calls
+        attempts = []
+        for each in packed:
+            position, row, yielded = unpack_entry(each, steps, pid)
+            stored: dict[str, Any] = yielded
+            if position in flight.heard:
+                continue  # since then the step may have been tried again, elsewhere
+            if row.has_large_output:
+                if refs is None:
+                    continue
+                stored = {name: refs[1 + one] if isinstance(one, int) else one for name, one in yielded.items()}
+            flight.heard.add(position)
+            self._values[row.step] = stored
+            self._crashes.pop(row.step, None)
+            self._pickled_errors.pop(row.step, None)
+            if row.failure is not None and row.failure.pickled is not None:
+                self._pickled_errors[row.step] = row.failure.pickled
+            attempts.append(row)
+        return tuple(attempts)
+
+    def _read_report(self, message: bytes) -> Report:
+        slice_id, packed, returned = pickle.loads(message)
+        flight = self._flight.get(slice_id)
+        if flight is None:  # its answer overtook the report
+            return Report(slice_id, (), ())
+        calls = flight.work.calls
+        return Report(slice_id, self._take(flight, packed, 0, None), tuple(calls[each].step for each in returned))
+
+    def _loss(self, flight: _Flight, error: BaseException) -> Loss:
+        """Tell a lost slice: what its journal says was over, and what it says was running."""
+        import ray.exceptions as kinds
+
+        calls = flight.work.calls
+        left = self._journal(flight)
+        attempts: tuple[Attempt, ...] = ()
+        culprit: int | None = calls[0].step
+        died = isinstance(error, (kinds.WorkerCrashedError, kinds.NodeDiedError))
+        if left is not None:
+            attempts = self._take(flight, left.entries, 0, None)
+            culprit = None if left.started is None else calls[left.started].step
+        elif died:
+            culprit = None  # it had not begun; or its node took the journal with it, which is no step's fault
+        if isinstance(error, kinds.OutOfMemoryError):
+            reason = "the worker was killed because its node ran out of memory"
+        elif died:
+            reason = (
+                "the worker process died while it ran the step: the op ended the process, crashed in C code, or was "
+                "killed from outside"
+            )
+        elif isinstance(error, kinds.TaskCancelledError):
+            reason = "the step was canceled before it ended"
+        elif isinstance(error, kinds.RuntimeEnvSetupError):
+            reason = f"its runtime_env cannot be set up: {_last_line(str(error))}"
+        else:
+            reason = _last_line(str(error))
+        died_in = calls[0].step if culprit is None else culprit
+        crash = self._crashes[died_in] = WorkerCrashedError(f"step {self._spec.plan.steps[died_in].key!r}: {reason}")
+        failure = StepFailureData(replace(describe_error(crash), stack=""), error_types(crash))
+        said = (left.stdout, left.stderr) if left is not None else ("", "")
+        return Loss(flight.work.id, failure, flight.submitted, time.time(), attempts, culprit, *said)
+
+    def _journal(self, flight: _Flight) -> Left | None:
+        """Return the journal that a dead worker left, from whichever node has it."""
+        import ray
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        found = read_journal(flight.journal)
+        if found is not None or len(self._capacity.nodes) == 1:
+            return found
+        reader = ray.remote(num_cpus=0, max_retries=0)(read_journal)
+        alive = [node["NodeID"] for node in ray.nodes() if node["Alive"]]
+        asked = [
+            reader.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False)).remote(flight.journal)
+            for node in alive
+        ]
+        done, _ = ray.wait(asked, num_returns=len(asked), timeout=10)
+        for ref in done:
+            try:
+                answer: Left | None = ray.get(ref)
+            except Exception:  # that node died too
+                continue
+            if answer is not None:
+                return answer
+        return None
+
+    def cancel(self, slice_ids: Sequence[int], *, force: bool) -> None:
+        """Interrupt slices, or kill the workers that run them."""
+        import ray
+
+        wanted = set(slice_ids)
+        for slice_id, flight in list(self._flight.items()):
+            if slice_id in wanted:
+                ray.cancel(flight.refs[0], force=force, recursive=True)
+
+    def value(self, step: int, output: str) -> object:
+        """Return the value behind an output, brought here from the object store."""
+        import ray
+
+        handle = (self._values[step] or {})[output]
+        if isinstance(handle, bytes):
+            return unpack(handle)
+        if not ray.is_initialized():
+            raise InvariantError(
+                f"output {output!r} of step {self._spec.plan.steps[step].key!r} was kept by Ray, which has been shut "
+                "down; read results before ray.shutdown()."
+            )
+        packed: Packed = ray.get(handle)
+        return packed.load()
+
+    def exception(self, step: int) -> BaseException | None:
+        """Return the exception that failed a step, where it survived the way here."""
+        pickled = self._pickled_errors.get(step)
+        if step in self._crashes or pickled is None:
+            return self._crashes.get(step)
+        try:
+            error, *causes = pickle.loads(pickled)
+        except BaseException:  # its class may not exist here, or do anything while it is made
+            return None
+        link = error
+        for cause in causes:  # pickle leaves them out
+            link.__cause__ = cause
+            link = cause
+        return error if isinstance(error, BaseException) else None
+
+    def close(self) -> None:
+        """Stop listening; the tasks are over, and Ray itself stays for the next run."""
+        if self._mailbox is not None:
+            self._mailbox.close()
+
+
+def _last_line(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1] if lines else "unknown"
+
+
+def _place(handle: Any, large: dict[Any, int]) -> Any:
+    """Return what stands for a value in a call: its bytes, or its place among the task's large arguments."""
+    if handle is _ABSENT or isinstance(handle, bytes):
+        return handle
+    return large.setdefault(handle, len(large))

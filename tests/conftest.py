@@ -1,0 +1,57 @@
+"""One Ray for the whole test run, and a way to run a job on each engine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from rayexec import JobDefinition, RunResult
+
+Execute = Callable[..., RunResult]
+
+
+@pytest.fixture(scope="session")
+def ray_session() -> Iterator[None]:
+    """Ray on this machine with four slots, started for the first test that asks, ended with the test run."""
+    import logging
+    import os
+
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # else Ray warns on each start
+    import ray
+
+    ray.init(address="local", num_cpus=4, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+    yield
+    ray.shutdown()
+
+
+def _on_ray(job: JobDefinition, run_config: Any = None, **options: Any) -> RunResult:
+    return job.execute(run_config, raise_on_error=False, **options)  # type: ignore[no-any-return]  # typed in execute
+
+
+def _in_process(job: JobDefinition, run_config: Any = None, **options: Any) -> RunResult:
+    return job.execute_in_process(  # type: ignore[no-any-return]  # typed in execute
+        run_config, raise_on_error=False, **options
+    )
+
+
+@pytest.fixture
+def execute_on_ray(ray_session: None) -> Execute:
+    """Run a job on Ray; never raises for steps that failed."""
+    return _on_ray
+
+
+@pytest.fixture(params=["in_process", "ray"])
+def execute(request: pytest.FixtureRequest) -> Execute:
+    """Run a job on the engine that the test is parametrized with; never raises for steps that failed."""
+    if request.param == "in_process":
+        return _in_process
+    request.getfixturevalue("ray_session")
+    return _on_ray
+
+
+@pytest.fixture
+def is_ray(request: pytest.FixtureRequest) -> bool:
+    """Whether the test runs on Ray, for the few things in which engines differ."""
+    return bool(request.node.callspec.params["execute"] == "ray")

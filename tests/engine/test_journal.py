@@ -1,0 +1,72 @@
+"""What a worker notes of a slice, and what is left of it when the worker dies."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rayexec.engine.journal import Journal, journal_path, read_journal, sweep_journals
+
+
+def test_a_slice_that_answers_leaves_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "journal"
+    journal = Journal(str(path))
+    journal.started(0)
+    assert path.exists()
+    journal.close()
+    assert not path.exists()
+    assert read_journal(str(path)) is None
+
+
+def test_what_was_over_and_what_was_running(tmp_path: Path) -> None:
+    path = str(tmp_path / "journal")
+    journal = Journal(path)
+    assert read_journal(path) == ([], None, "", "")
+    journal = Journal(path)
+    journal.started(0)
+    journal.finished(b"first")
+    journal.started(2)
+    assert read_journal(path) == ([b"first"], 2, "", "")
+    journal = Journal(path)
+    journal.started(0)
+    journal.finished(b"first")
+    journal.flush()
+    assert read_journal(path) == ([b"first"], None, "", "")
+    assert not os.path.exists(path)
+
+
+@given(st.lists(st.binary(max_size=40), max_size=6), st.data())
+def test_a_torn_tail_is_left_out(entries: list[bytes], data: st.DataObject) -> None:
+    path = journal_path("test", os.getpid())
+    journal = Journal(path)
+    for position, entry in enumerate(entries):
+        journal.started(position)
+        journal.finished(entry)
+    journal.flush()
+    whole = Path(path).read_bytes()
+    Path(path).write_bytes(whole[: data.draw(st.integers(0, len(whole)))])
+    found = read_journal(path)
+    assert found is not None
+    read, started, _, _ = found
+    assert read == entries[: len(read)]
+    assert started in (None, len(read))
+    journal.close()
+
+
+def test_what_killed_drivers_left_is_swept_away() -> None:
+    mine = journal_path("swept", 1)
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    orphan = mine.replace(f"-{os.getpid()}-", f"-{dead.pid}-")
+    for path in (mine, orphan):
+        Path(path).touch()
+    try:
+        sweep_journals()
+        assert os.path.exists(mine)
+        assert not os.path.exists(orphan)
+    finally:
+        os.unlink(mine)

@@ -1,0 +1,135 @@
+"""The real state machine and loop on a simulated cluster: order, limits, and no slot idle for long."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rayexec import JobDefinition, job, op
+from rayexec.engine.simulated import Costs, SimulatedEngine
+from rayexec.execute.api import prepare
+from rayexec.execute.log import RunLog
+from rayexec.execute.loop import Outcome, run_to_end
+from rayexec.execute.observe import Observer
+from rayexec.run.slicing import BUDGET
+
+# (seconds, the earlier steps it takes from)
+Dag = Sequence[tuple[float, Sequence[int]]]
+
+
+@op
+def work(values: Any) -> Any:
+    return values
+
+
+def job_of(dag: Dag, max_concurrent: int | None = None) -> JobDefinition:
+    config = {"execution": {"config": {"ray": {"max_concurrent": max_concurrent}}}}
+
+    @job(config=config)
+    def drawn() -> None:
+        made: list[Any] = []
+        for number, (_, before) in enumerate(dag):
+            made.append(work.alias(f"s{number}")([made[each] for each in before]))
+
+    return drawn
+
+
+def simulate(dag: Dag, slots: int, *, slicing: bool = True, driver_limit: int | None = None, **options: Any) -> Any:
+    spec = prepare(job_of(dag))
+    engine = SimulatedEngine(
+        spec.plan,
+        slots=slots,
+        seconds=lambda call: dag[call.step][0],
+        slicing=slicing,
+        driver_limit=driver_limit,
+        **options,
+    )
+    outcome, _ = run_to_end(spec, lambda: engine, RunLog(spec.plan), Observer(), clock=engine.now)
+    outcome.machine.check()
+    return outcome, engine
+
+
+@st.composite
+def dags(draw: st.DrawFn) -> Dag:
+    dag: list[tuple[float, list[int]]] = []
+    lengths = st.one_of(st.just(0.0), st.floats(0, 0.02), st.floats(0.05, 2.0))
+    for number in range(draw(st.integers(1, 40))):
+        before = draw(st.lists(st.integers(0, number - 1), max_size=3, unique=True)) if number else []
+        dag.append((draw(lengths), before))
+    return dag
+
+
+def peak(schedule: Sequence[tuple[float, float, int]]) -> int:
+    changes = sorted([(end, -1) for _, end, _ in schedule] + [(start, 1) for start, _, _ in schedule])
+    most = now = 0
+    for _, change in changes:
+        now += change
+        most = max(most, now)
+    return most
+
+
+@settings(max_examples=150, deadline=None)
+@given(dags(), st.integers(1, 5), st.booleans(), st.one_of(st.none(), st.integers(1, 3)))
+def test_every_step_runs_once_after_its_inputs_and_within_the_limits(
+    dag: Dag, slots: int, slicing: bool, limit: int | None
+) -> None:
+    outcome, engine = simulate(dag, slots, slicing=slicing, driver_limit=limit)
+    assert outcome.status == "SUCCESS"
+    times = {step: (start, end) for start, end, step in engine.schedule}
+    assert sorted(step for _, _, step in engine.schedule) == list(range(len(dag)))
+    for step, (_, before) in enumerate(dag):
+        assert all(times[each][1] <= times[step][0] + 1e-9 for each in before)
+    assert peak(engine.schedule) <= min(slots, limit or slots)
+
+
+@settings(max_examples=150, deadline=None)
+@given(dags(), st.integers(1, 4))
+def test_no_slot_idles_while_a_ready_step_waits_longer_than_the_budget(dag: Dag, slots: int) -> None:
+    costs = Costs()
+    _, engine = simulate(dag, slots, costs=costs)
+    times = {step: (start, end) for start, end, step in engine.schedule}
+    ends = sorted([*(end for _, end in times.values()), 0.0])
+    for step, (_, before) in enumerate(dag):
+        ready = max((times[each][1] for each in before), default=0.0)
+        patience = ready + BUDGET + 4 * costs.hop + 2 * costs.task
+        # While it waits beyond that, every slot is busy: checked wherever a slot could have fallen free.
+        for moment in (each for each in ends if patience < each < times[step][0] - 2 * costs.hop - costs.task):
+            just_after = moment + costs.task + 2 * costs.hop
+            busy = sum(start <= just_after and end >= moment for start, end in times.values())
+            assert busy >= slots, (step, ready, moment)
+
+
+@settings(max_examples=60, deadline=None)
+@given(dags(), st.data())
+def test_failures_keep_back_just_what_depends_on_them(dag: Dag, data: st.DataObject) -> None:
+    failing = data.draw(st.sets(st.integers(0, len(dag) - 1), max_size=3))
+    outcome, engine = simulate(dag, 3, fails=lambda call: call.step in failing)
+    kept_back: set[int] = set()
+    for step, (_, before) in enumerate(dag):
+        if any(each in kept_back or each in failing for each in before):
+            kept_back.add(step)
+    assert {step for _, _, step in engine.schedule} == set(range(len(dag))) - kept_back
+    assert set(outcome.machine.failed) == failing - kept_back
+
+
+def test_the_same_run_twice_is_the_same() -> None:
+    dag: Dag = [(0.01 * (number % 7), [number - 3] if number > 3 else []) for number in range(60)]
+    first, second = simulate(dag, 3)[1], simulate(dag, 3)[1]
+    assert first.schedule == second.schedule
+
+
+def test_slices_make_short_steps_cheap() -> None:
+    dag: Dag = [(0.0, []) for _ in range(2000)]
+    sliced: tuple[Outcome, Any] = simulate(dag, 4)
+    single: tuple[Outcome, Any] = simulate(dag, 4, slicing=False)
+    assert sliced[1].now() < single[1].now() / 10
+
+
+def test_nothing_hides_behind_a_long_step_in_the_same_slice() -> None:
+    dag: Dag = [(2.0 if number == 700 else 0.0005, []) for number in range(1000)]
+    _, engine = simulate(dag, 2)
+    short_ones_end = max(end for _, end, step in engine.schedule if step != 700)
+    assert short_ones_end < 0.5 + 2 * BUDGET

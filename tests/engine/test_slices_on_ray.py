@@ -1,0 +1,192 @@
+"""Steps that share a Ray task behave as single steps: retries, crashes, prints, timeouts and long neighbours."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from rayexec import Out, Output, RetryPolicy, RunResult, job, op
+
+Execute = Callable[..., RunResult]
+MANY = 60
+
+
+@op
+def number(context: Any, start: int) -> int:
+    return int(context.op_handle.name.rpartition("_")[2])
+
+
+@op
+def zero() -> int:
+    return 0
+
+
+@op
+def collect(values: list[int]) -> list[int]:
+    return sorted(values)
+
+
+def fan_out(*links: Any) -> Any:
+    """Return a job that sends MANY numbers through ``links`` and collects what comes out."""
+
+    @job(config={"execution": {"config": {"multiprocess": {"max_concurrent": 2}}}})
+    def fanned() -> None:
+        start, ends = zero(), []
+        for each in range(MANY):
+            value = number.alias(f"number_{each}")(start)
+            for link in links:
+                value = link.alias(f"{link.name}_{each}")(value)
+            ends.append(value)
+        collect(ends)
+
+    return fanned
+
+
+def warmed_up(execute: Execute) -> Execute:
+    """Run a job once, so that workers are up and later slices hold many steps."""
+    assert execute(fan_out()).success
+    return execute
+
+
+def spans(result: RunResult) -> dict[str, tuple[float, float]]:
+    found: dict[str, list[float]] = {}
+    for event in result.all_node_events:
+        if event.event_type_value in ("STEP_START", "STEP_RESTARTED", "STEP_SUCCESS"):
+            found.setdefault(event.step_key or "", []).append(event.timestamp)
+    return {key: (times[-2], times[-1]) for key, times in found.items()}
+
+
+@op(retry_policy=RetryPolicy(max_retries=1))
+def flaky_or_slow(context: Any, value: int) -> int:
+    if value == 30 and context.retry_number == 0:
+        raise ValueError("once")
+    if value == 31:
+        time.sleep(1.5)
+    return value
+
+
+@op
+def after(value: int) -> int:
+    return value
+
+
+def test_a_retried_step_keeps_its_output_while_its_first_slice_goes_on(execute_on_ray: Execute) -> None:
+    result = warmed_up(execute_on_ray)(fan_out(flaky_or_slow, after))
+    assert result.success
+    assert result.output_for_node("collect") == list(range(MANY))
+    assert result.retry_attempts_for_node("flaky_or_slow_30") == 1
+    assert result.output_for_node("flaky_or_slow_30") == result.output_for_node("after_30") == 30
+
+
+def test_nothing_waits_for_a_long_step_in_the_same_slice(execute_on_ray: Execute) -> None:
+    result = warmed_up(execute_on_ray)(fan_out(flaky_or_slow, after))
+    times = spans(result)
+    begins, ends = times["flaky_or_slow_31"]
+    others = [end for key, (_, end) in times.items() if key not in ("flaky_or_slow_31", "after_31", "collect")]
+    assert len(others) == 3 * MANY - 2 + 1  # and zero
+    assert max(others) < begins + (ends - begins) / 2
+
+
+@op
+def dies_at_20(value: int) -> int:
+    if value == 20:
+        print("said before it died")
+        sys.stdout.flush()
+        os._exit(3)
+    return value
+
+
+def test_a_step_that_dies_takes_nobody_with_it(execute_on_ray: Execute, tmp_path: Any) -> None:
+    @op
+    def counted(value: int) -> int:
+        with open(tmp_path / str(value), "a") as file:
+            file.write("x")
+        return value
+
+    result = warmed_up(execute_on_ray)(fan_out(counted, dies_at_20, after))
+    assert result.get_failed_step_keys() == {"dies_at_20_20"}
+    assert result.counts() == {"succeeded": 3 * MANY - 1 + MANY, "failed": 1, "skipped": 0, "not run": 2}
+    data = result.failure_data_for_node("dies_at_20_20")
+    assert data is not None
+    assert data.error.cls_name == "WorkerCrashedError"
+    runs = {int(path.name): path.read_text() for path in tmp_path.iterdir()}
+    assert runs == dict.fromkeys(range(MANY), "x")
+    [captured] = [e for e in result.events_for_node("dies_at_20_20") if e.event_type_value == "LOGS_CAPTURED"]
+    assert captured.event_specific_data["stdout"] == "said before it died\n"
+
+
+def test_no_file_stays_behind(execute_on_ray: Execute) -> None:
+    warmed_up(execute_on_ray)(fan_out(dies_at_20))
+    shared = "/dev/shm"
+    if not os.path.isdir(shared):
+        pytest.skip("journals are kept elsewhere here")
+    assert [name for name in os.listdir(shared) if name.startswith(f"rayexec-slice-{os.getpid()}-")] == []
+
+
+@op(out=Out(is_required=False))
+def even_only(value: int) -> Any:
+    if value % 2 == 0:
+        yield Output(value)
+
+
+def test_what_is_not_yielded_skips_its_chain_only(execute_on_ray: Execute) -> None:
+    result = warmed_up(execute_on_ray)(fan_out(even_only, after))
+    assert result.success
+    assert result.output_for_node("collect") == list(range(0, MANY, 2))
+    assert result.counts()["skipped"] == MANY // 2
+
+
+@op(timeout=0.2)
+def hangs_at_10(value: int) -> int:
+    if value == 10:
+        time.sleep(30)
+    return value
+
+
+def test_a_timeout_ends_its_step_only(execute_on_ray: Execute) -> None:
+    result = warmed_up(execute_on_ray)(fan_out(hangs_at_10))
+    assert result.get_failed_step_keys() == {"hangs_at_10_10"}
+    data = result.failure_data_for_node("hangs_at_10_10")
+    assert data is not None
+    assert data.root.cls_name == "StepTimeoutError"
+    assert result.counts()["succeeded"] == 2 * MANY
+
+
+@op
+def prints(value: int) -> int:
+    print(f"value {value}")
+    return value
+
+
+def test_what_steps_print_stays_apart(execute_on_ray: Execute) -> None:
+    result = warmed_up(execute_on_ray)(fan_out(prints))
+    said = {
+        event.step_key: event.event_specific_data["stdout"]
+        for event in result.all_events
+        if event.event_type_value == "LOGS_CAPTURED"
+    }
+    assert said == {f"prints_{each}": f"value {each}\n" for each in range(MANY)}
+
+
+@op
+def closes_at_5(value: int) -> int:
+    if value == 5:
+        sys.stdout.close()
+    return value
+
+
+def test_an_op_that_closes_the_streams_harms_nobody(execute_on_ray: Execute) -> None:
+    execute = warmed_up(execute_on_ray)
+    assert execute(fan_out(closes_at_5, prints)).success
+    assert execute(fan_out(prints)).success
+
+
+def test_slices_may_be_switched_off(execute_on_ray: Execute) -> None:
+    result = execute_on_ray(fan_out(flaky_or_slow), {"execution": {"config": {"ray": {"slices": False}}}})
+    assert result.success
+    assert result.output_for_node("collect") == list(range(MANY))
