@@ -1,0 +1,233 @@
+"""rayexec: Dagster's op/job execution, on Ray.
+
+Everything public is importable from here; each name is loaded when it is first used, so that ``import rayexec`` and
+the command line's help cost next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from rayexec import errors
+
+if TYPE_CHECKING:
+    from rayexec.config.document import RunConfig as RunConfig
+    from rayexec.config.words import Array as Array
+    from rayexec.config.words import BoolSource as BoolSource
+    from rayexec.config.words import Enum as Enum
+    from rayexec.config.words import EnumValue as EnumValue
+    from rayexec.config.words import Field as Field
+    from rayexec.config.words import IntSource as IntSource
+    from rayexec.config.words import Map as Map
+    from rayexec.config.words import Noneable as Noneable
+    from rayexec.config.words import Permissive as Permissive
+    from rayexec.config.words import Selector as Selector
+    from rayexec.config.words import Shape as Shape
+    from rayexec.config.words import StringSource as StringSource
+    from rayexec.definitions.config import Config as Config
+    from rayexec.definitions.config import EnvVar as EnvVar
+    from rayexec.definitions.config import PermissiveConfig as PermissiveConfig
+    from rayexec.definitions.executor import ExecutorDefinition as ExecutorDefinition
+    from rayexec.definitions.executor import in_process_executor as in_process_executor
+    from rayexec.definitions.executor import multiprocess_executor as multiprocess_executor
+    from rayexec.definitions.executor import ray_executor as ray_executor
+    from rayexec.definitions.graph import GraphDefinition as GraphDefinition
+    from rayexec.definitions.graph import graph as graph
+    from rayexec.definitions.hooks import HookDefinition as HookDefinition
+    from rayexec.definitions.hooks import failure_hook as failure_hook
+    from rayexec.definitions.hooks import success_hook as success_hook
+    from rayexec.definitions.job import JobDefinition as JobDefinition
+    from rayexec.definitions.job import job as job
+    from rayexec.definitions.job import reconstructable as reconstructable
+    from rayexec.definitions.limits import Pool as Pool
+    from rayexec.definitions.mapping import config_mapping as config_mapping
+    from rayexec.definitions.mapping import configured as configured
+    from rayexec.definitions.metadata import MetadataValue as MetadataValue
+    from rayexec.definitions.op import OpDefinition as OpDefinition
+    from rayexec.definitions.op import op as op
+    from rayexec.definitions.options import RayOptions as RayOptions
+    from rayexec.definitions.ports import DynamicOut as DynamicOut
+    from rayexec.definitions.ports import DynamicOutput as DynamicOutput
+    from rayexec.definitions.ports import GraphOut as GraphOut
+    from rayexec.definitions.ports import In as In
+    from rayexec.definitions.ports import Out as Out
+    from rayexec.definitions.ports import Output as Output
+    from rayexec.definitions.resource import ConfigurableResource as ConfigurableResource
+    from rayexec.definitions.resource import ResourceDefinition as ResourceDefinition
+    from rayexec.definitions.resource import ResourceParam as ResourceParam
+    from rayexec.definitions.resource import resource as resource
+    from rayexec.definitions.retry import Backoff as Backoff
+    from rayexec.definitions.retry import Failure as Failure
+    from rayexec.definitions.retry import Jitter as Jitter
+    from rayexec.definitions.retry import RetryPolicy as RetryPolicy
+    from rayexec.definitions.retry import RetryRequested as RetryRequested
+    from rayexec.definitions.types import DagsterType as DagsterType
+    from rayexec.definitions.types import Nothing as Nothing
+    from rayexec.definitions.types import TypeCheck as TypeCheck
+    from rayexec.errors import ConfigError as ConfigError
+    from rayexec.errors import DagsterExecutionHandleOutputError as DagsterExecutionHandleOutputError
+    from rayexec.errors import DagsterExecutionStepExecutionError as DagsterExecutionStepExecutionError
+    from rayexec.errors import DagsterExecutionStepNotFoundError as DagsterExecutionStepNotFoundError
+    from rayexec.errors import DagsterInvalidConfigError as DagsterInvalidConfigError
+    from rayexec.errors import DagsterInvalidDefinitionError as DagsterInvalidDefinitionError
+    from rayexec.errors import DagsterInvalidInvocationError as DagsterInvalidInvocationError
+    from rayexec.errors import DagsterInvalidSubsetError as DagsterInvalidSubsetError
+    from rayexec.errors import DagsterInvariantViolationError as DagsterInvariantViolationError
+    from rayexec.errors import DagsterMaxRetriesExceededError as DagsterMaxRetriesExceededError
+    from rayexec.errors import DagsterResourceFunctionError as DagsterResourceFunctionError
+    from rayexec.errors import DagsterStepOutputNotFoundError as DagsterStepOutputNotFoundError
+    from rayexec.errors import DagsterTypeCheckDidNotPass as DagsterTypeCheckDidNotPass
+    from rayexec.errors import DefinitionError as DefinitionError
+    from rayexec.errors import EngineError as EngineError
+    from rayexec.errors import InputError as InputError
+    from rayexec.errors import InvariantError as InvariantError
+    from rayexec.errors import InvocationError as InvocationError
+    from rayexec.errors import LoadError as LoadError
+    from rayexec.errors import MaxRetriesExceededError as MaxRetriesExceededError
+    from rayexec.errors import OutputError as OutputError
+    from rayexec.errors import OutputNotFoundError as OutputNotFoundError
+    from rayexec.errors import Problem as Problem
+    from rayexec.errors import RayexecError as RayexecError
+    from rayexec.errors import ResourceError as ResourceError
+    from rayexec.errors import RetriesDisabledError as RetriesDisabledError
+    from rayexec.errors import RunCanceledError as RunCanceledError
+    from rayexec.errors import SelectionError as SelectionError
+    from rayexec.errors import StepError as StepError
+    from rayexec.errors import StepExecutionError as StepExecutionError
+    from rayexec.errors import StepNotFoundError as StepNotFoundError
+    from rayexec.errors import StepTimeoutError as StepTimeoutError
+    from rayexec.errors import TypeCheckError as TypeCheckError
+    from rayexec.errors import WorkerCrashedError as WorkerCrashedError
+    from rayexec.events import Event as Event
+    from rayexec.events import EventType as DagsterEventType  # noqa: F401  # an alias, so it needs no redundant one
+    from rayexec.events import EventType as EventType
+    from rayexec.execute import RunResult as RunResult
+    from rayexec.execute import execute_in_process as execute_in_process
+    from rayexec.execute import execute_job as execute_job
+    from rayexec.execute import validate_run_config as validate_run_config
+    from rayexec.run.context import HookContext as HookContext
+    from rayexec.run.context import InitResourceContext as InitResourceContext
+    from rayexec.run.context import OpExecutionContext as OpExecutionContext
+    from rayexec.run.context import build_hook_context as build_hook_context
+    from rayexec.run.context import build_init_resource_context as build_init_resource_context
+    from rayexec.run.context import build_op_context as build_op_context
+
+__version__ = "0.1.0"
+
+# The public names by the module that defines them.
+_HOMES = {
+    "rayexec.config.document": ("RunConfig",),
+    "rayexec.config.words": (
+        "Array",
+        "BoolSource",
+        "Enum",
+        "EnumValue",
+        "Field",
+        "IntSource",
+        "Map",
+        "Noneable",
+        "Permissive",
+        "Selector",
+        "Shape",
+        "StringSource",
+    ),
+    "rayexec.definitions.config": (
+        "Config",
+        "EnvVar",
+        "PermissiveConfig",
+    ),
+    "rayexec.definitions.executor": (
+        "ExecutorDefinition",
+        "in_process_executor",
+        "multiprocess_executor",
+        "ray_executor",
+    ),
+    "rayexec.definitions.graph": (
+        "GraphDefinition",
+        "graph",
+    ),
+    "rayexec.definitions.hooks": (
+        "HookDefinition",
+        "failure_hook",
+        "success_hook",
+    ),
+    "rayexec.definitions.job": (
+        "JobDefinition",
+        "job",
+        "reconstructable",
+    ),
+    "rayexec.definitions.limits": ("Pool",),
+    "rayexec.definitions.mapping": (
+        "config_mapping",
+        "configured",
+    ),
+    "rayexec.definitions.metadata": ("MetadataValue",),
+    "rayexec.definitions.op": (
+        "OpDefinition",
+        "op",
+    ),
+    "rayexec.definitions.options": ("RayOptions",),
+    "rayexec.definitions.ports": (
+        "DynamicOut",
+        "DynamicOutput",
+        "GraphOut",
+        "In",
+        "Out",
+        "Output",
+    ),
+    "rayexec.definitions.resource": (
+        "ConfigurableResource",
+        "ResourceDefinition",
+        "ResourceParam",
+        "resource",
+    ),
+    "rayexec.definitions.retry": (
+        "Backoff",
+        "Failure",
+        "Jitter",
+        "RetryPolicy",
+        "RetryRequested",
+    ),
+    "rayexec.definitions.types": (
+        "DagsterType",
+        "Nothing",
+        "TypeCheck",
+    ),
+    "rayexec.errors": tuple(errors.__all__),
+    "rayexec.events": (
+        "Event",
+        "EventType",
+    ),
+    "rayexec.execute": (
+        "RunResult",
+        "execute_in_process",
+        "execute_job",
+        "validate_run_config",
+    ),
+    "rayexec.run.context": (
+        "HookContext",
+        "InitResourceContext",
+        "OpExecutionContext",
+        "build_hook_context",
+        "build_init_resource_context",
+        "build_op_context",
+    ),
+}
+_ALIASES = {"DagsterEventType": "EventType"}
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = sorted([*_HOME_OF, *_ALIASES])  # noqa: PLE0605  # the table is the one place that lists them
+
+
+def __getattr__(name: str) -> Any:
+    known = _ALIASES.get(name, name)
+    if known not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(_HOME_OF[known]), known)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

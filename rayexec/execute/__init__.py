@@ -1,0 +1,17 @@
+"""Running jobs: the one loop, and the doors to it."""
+
+from rayexec.execute.api import execute_in_process, execute_job, prepare, validate_run_config
+from rayexec.execute.log import Record, RunLog
+from rayexec.execute.observe import Observer
+from rayexec.execute.result import RunResult
+
+__all__ = [
+    "Observer",
+    "Record",
+    "RunLog",
+    "RunResult",
+    "execute_in_process",
+    "execute_job",
+    "prepare",
+    "validate_run_config",
+]

@@ -1,0 +1,233 @@
+"""The doors of execution: from a job and what a caller wants, to a run and its result."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from rayexec.cluster import connect
+from rayexec.config.execution import override_execution
+from rayexec.config.run_config import ResolvedConfig, resolve_run_config
+from rayexec.definitions.config import Config
+from rayexec.definitions.job import JobDefinition
+from rayexec.definitions.op import OpDefinition
+from rayexec.definitions.resource import ResourceDefinition, resource_definition
+from rayexec.definitions.tags import normalize_tags
+from rayexec.engine.base import Engine
+from rayexec.engine.inprocess import InProcessEngine
+from rayexec.engine.ray import RayEngine
+from rayexec.errors import DefinitionError, RunCanceledError, StepExecutionError
+from rayexec.execute.log import RunLog
+from rayexec.execute.loop import run_to_end
+from rayexec.execute.observe import Echo, Observer
+from rayexec.execute.result import RunResult
+from rayexec.keys import nearest
+from rayexec.plan import Plan, compile_job
+from rayexec.run.spec import RunInfo, RunSpec
+
+__all__ = ["execute_in_process", "execute_job", "prepare", "validate_run_config"]
+
+
+# Run ids name files.
+_RUN_ID = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")
+
+
+def execute_in_process(
+    job: JobDefinition,
+    run_config: Any = None,
+    *,
+    raise_on_error: bool = True,
+    op_selection: Sequence[str] | None = None,
+    run_id: str | None = None,
+    input_values: Mapping[str, Any] | None = None,
+    tags: Mapping[str, Any] | None = None,
+    resources: Mapping[str, Any] | None = None,
+) -> RunResult:
+    """Run ``job`` in this process, one step after another; see ``JobDefinition.execute_in_process``."""
+    spec = prepare(
+        job,
+        run_config,
+        op_selection=op_selection,
+        run_id=run_id,
+        input_values=input_values,
+        tags=tags,
+        resources=resources,
+        ignore_execution=True,
+    )
+    return run(job, spec, raise_on_error=raise_on_error, stop_on_failure=raise_on_error)
+
+
+def execute_job(
+    job: JobDefinition,
+    run_config: Any = None,
+    *,
+    op_selection: Sequence[str] | None = None,
+    tags: Mapping[str, Any] | None = None,
+    raise_on_error: bool = False,
+    address: str | None = None,
+    run_id: str | None = None,
+    input_values: Mapping[str, Any] | None = None,
+    resources: Mapping[str, Any] | None = None,
+    max_concurrent: int | None = None,
+    observer: Observer | None = None,
+) -> RunResult:
+    """Run ``job`` on its executor and return the RunResult; not told otherwise, that is Ray on this machine.
+
+    Where Ray is already initialised in this process, that Ray is used. ``address`` is a Ray cluster to attach to;
+    limits, retries and start method of the config hold there unchanged. ``max_concurrent`` overrides the config's.
+    Raises ConfigError, SelectionError, DefinitionError and EngineError before anything runs; with
+    ``raise_on_error`` the exception of the first op that failed, once the steps that could still run have run.
+    """
+    if not isinstance(job, JobDefinition):
+        raise DefinitionError(f"execute_job takes a job, got {type(job).__name__}.")
+    spec = prepare(
+        job,
+        run_config,
+        op_selection=op_selection,
+        run_id=run_id,
+        input_values=input_values,
+        tags=tags,
+        resources=resources,
+    )
+    settings = override_execution(spec.config.execution, max_concurrent=max_concurrent, address=address)
+    spec = replace(spec, config=replace(spec.config, execution=settings))
+    return run(job, spec, raise_on_error=raise_on_error, observer=observer)
+
+
+def prepare(
+    job: JobDefinition,
+    run_config: Any = None,
+    *,
+    op_selection: Sequence[str] | None = None,
+    run_id: str | None = None,
+    input_values: Mapping[str, Any] | None = None,
+    tags: Mapping[str, Any] | None = None,
+    resources: Mapping[str, Any] | None = None,
+    ignore_execution: bool = False,
+) -> RunSpec:
+    """Return a run that is ready to go: selection, config, inputs, tags and resources all checked."""
+    if run_id is not None and (not isinstance(run_id, str) or not _RUN_ID.match(run_id)):
+        raise DefinitionError(f"{run_id!r} is not a valid run id: use letters, digits, dots, underscores and hyphens.")
+    for given in input_values or {}:
+        if given not in job.graph.inputs:
+            raise DefinitionError(
+                f"input_values names {given!r}; the inputs of job {job.name!r} are "
+                f"{', '.join(job.graph.inputs) or 'none'}.{nearest(given, job.graph.inputs)}"
+            )
+    plan = compile_job(job, op_selection)
+    added = {key: resource_definition(each) for key, each in (resources or {}).items()}
+    known: dict[str, ResourceDefinition] = {**job.resource_defs, **added}
+    _check_resources(plan, known)
+    config = resolve_run_config(
+        job,
+        run_config,
+        ops=ops_by_key(plan),
+        open_inputs=plan.open_inputs,
+        input_values=input_values,
+        resources=added,
+        ignore_execution=ignore_execution,
+    )
+    info = RunInfo(
+        run_id=run_id or str(uuid.uuid4()),
+        job_name=job.name,
+        tags={**job.run_tags, **normalize_tags(tags, "tags of the run")},
+        run_config=config.document,
+        retries=config.execution.retries,
+    )
+    return RunSpec(plan, info, config, known)
+
+
+def ops_by_key(plan: Plan) -> dict[str, OpDefinition]:
+    """Return the op behind each step by the step's key."""
+    return {step.key: plan.templates[step.template].op for step in plan.steps}
+
+
+def _check_resources(plan: Plan, known: Mapping[str, ResourceDefinition]) -> None:
+    problems: list[str] = []
+    for template in plan.templates:
+        missing = sorted(template.op.required_resource_keys - set(known))
+        problems += [f"op {template.op.name!r} requires resource {key!r}" for key in missing]
+        for hook in template.hooks:
+            problems += [
+                f"hook {hook.name!r} requires resource {key!r}"
+                for key in sorted(hook.required_resource_keys - set(known))
+            ]
+    for key, definition in known.items():
+        problems += [
+            f"resource {key!r} requires resource {each!r}"
+            for each in sorted(definition.required_resource_keys - set(known))
+        ]
+    if problems:
+        listed = "; ".join(dict.fromkeys(problems))
+        raise DefinitionError(
+            f"job {plan.job_name!r} lacks resources: {listed}. Give them in @job(resource_defs={{…}}); it has "
+            f"{', '.join(sorted(known)) or 'none'}."
+        )
+
+
+def run(
+    job: JobDefinition,
+    spec: RunSpec,
+    *,
+    raise_on_error: bool = False,
+    stop_on_failure: bool = False,
+    observer: Observer | None = None,
+) -> RunResult:
+    """Run what ``prepare`` returned, watched by ``observer``.
+
+    An interrupt (Ctrl-C) ends the run as CANCELED and is then raised on, unless an observer was given, which is told
+    of it.
+    """
+    log = RunLog(spec.plan)
+
+    def make_engine() -> Engine:
+        settings = spec.config.execution
+        if settings.engine == "in_process":
+            return InProcessEngine(spec)
+        return RayEngine(spec, connect(settings.address, settings.runtime_env))
+
+    outcome, engine = run_to_end(spec, make_engine, log, observer or Echo(), stop_on_failure=stop_on_failure)
+    result = RunResult(spec, outcome, engine, log, job)
+    if isinstance(outcome.error, RunCanceledError) and outcome.error.__cause__ is not None and observer is None:
+        raise outcome.error.__cause__
+    if raise_on_error and not result.success:
+        if outcome.error is not None:
+            raise outcome.error
+        raise _first_error(result)
+    return result
+
+
+def _first_error(result: RunResult) -> BaseException:
+    failed = result.get_step_failure_events()[0]
+    key = failed.step_key or ""
+    error = result.exception_for_node(key)
+    if error is not None:
+        return error
+    data = failed.step_failure_data
+    return StepExecutionError(f"step {key!r} failed: {data.root.cls_name}: {data.root.message}\n{data.root.stack}")
+
+
+def validate_run_config(job: JobDefinition, run_config: Any = None) -> dict[str, Any]:
+    """Return run config with defaults filled in; raises ConfigError with every problem."""
+    spec = prepare(job, run_config)
+    return _filled_in(spec.config)
+
+
+def _filled_in(config: ResolvedConfig) -> dict[str, Any]:
+    document = {key: value for key, value in config.document.items() if key not in ("ops", "resources")}
+    ops: dict[str, Any] = {}
+    for path, value in config.ops.items():
+        place = ops
+        *graphs, name = path.split(".")
+        for graph in graphs:
+            place = place.setdefault(graph, {}).setdefault("ops", {})
+        place.setdefault(name, {})["config"] = _plain(value)
+    resources = {key: {"config": _plain(each)} for key, each in config.resources.items()}
+    return {**document, "ops": ops, "resources": resources}
+
+
+def _plain(value: Any) -> Any:
+    return value.model_dump() if isinstance(value, Config) else value

@@ -1,0 +1,242 @@
+"""The one loop: instructions of the state machine to the engine, what comes back to the state machine and the log."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from rayexec.engine.base import Answer, Engine, Loss, Report
+from rayexec.errors import ResourceError, RunCanceledError
+from rayexec.events import Attempt, Event, EventType, describe_error
+from rayexec.execute.log import Record, RunLog
+from rayexec.execute.observe import Observer
+from rayexec.run.admit import Admission
+from rayexec.run.messages import (
+    Abandoned,
+    Answered,
+    Cancel,
+    CancelAsked,
+    Instruction,
+    Lost,
+    Reported,
+    RunEvent,
+    Skipped,
+    Started,
+    Submit,
+    Tick,
+)
+from rayexec.run.spec import RunSpec
+from rayexec.run.state import Machine
+
+__all__ = ["Outcome", "run_to_end"]
+
+GRACE = 5.0  # seconds that steps get to end by themselves when a run is canceled
+_logger = logging.getLogger("rayexec")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a run ended: ``status`` is SUCCESS, FAILURE or CANCELED; ``error`` is what kept it from running at all."""
+
+    status: str
+    machine: Machine
+    error: BaseException | None = None
+
+
+class _Loop:
+    def __init__(
+        self,
+        spec: RunSpec,
+        engine: Engine,
+        log: RunLog,
+        machine: Machine,
+        observer: Observer,
+        clock: Callable[[], float],
+    ) -> None:
+        self._spec = spec
+        self._clock = clock
+        self._engine = engine
+        self._log = log
+        self._observer = observer
+        self._log_level: int = getattr(logging, spec.config.log_level)
+        self.machine = machine
+
+    def run(self) -> None:
+        """Drive the machine until it is over."""
+        machine, engine = self.machine, self._engine
+        self._feed(Started(self._clock()))
+        while not machine.is_over:
+            due = machine.wakes_at()
+            timeout = None if due is None else max(0.0, due - self._clock())
+            back = engine.wait(timeout)
+            self._take(back)
+            if not back:
+                self._feed(Tick(self._clock()))
+
+    def cancel(self) -> None:
+        """End what runs: ask, wait for the grace period, then force."""
+        self.event(EventType.RUN_CANCELING, "The run was interrupted; its steps are asked to end.")
+        self._feed(CancelAsked(self._clock()))
+        deadline = self._clock() + GRACE
+        try:
+            while self.machine.running and self._clock() < deadline:
+                self._take(self._engine.wait(max(0.0, deadline - self._clock())))
+        finally:  # also when a second interrupt cuts the grace period short
+            if self.machine.running:
+                self._engine.cancel(tuple(self.machine.running), force=True)
+        deadline = self._clock() + GRACE
+        while self.machine.running and self._clock() < deadline:
+            self._take(self._engine.wait(max(0.0, deadline - self._clock())))
+
+    def _take(self, back: Iterable[Answer | Report | Loss]) -> None:
+        for each in back:
+            now = self._clock()
+            if isinstance(each, Answer):
+                self._feed(Answered(each.slice_id, each.attempts, now))
+            elif isinstance(each, Report):
+                self._feed(Reported(each.slice_id, each.attempts, each.returned, now))
+                for call in self.machine.outstanding(each.slice_id):
+                    self._observer.step_submitted(call.step, call.number)
+            else:
+                self._feed(
+                    Lost(
+                        each.slice_id,
+                        each.attempts,
+                        each.culprit,
+                        each.failure,
+                        now,
+                        each.started,
+                        each.ended,
+                        each.stdout,
+                        each.stderr,
+                    )
+                )
+
+    def _feed(self, event: RunEvent) -> None:
+        for instruction in self.machine.handle(event):
+            self._carry_out(instruction)
+
+    def _carry_out(self, instruction: Instruction) -> None:
+        if isinstance(instruction, Submit):
+            self._engine.submit(instruction.slice)
+            first = instruction.slice.calls[0]  # the others wait behind it
+            self._observer.step_submitted(first.step, first.number)
+        elif isinstance(instruction, Attempt):
+            self.record(instruction)
+            self._pass_on_logs(instruction)
+        elif isinstance(instruction, Skipped):
+            key = self._spec.plan.steps[instruction.step].key
+            self.event(EventType.STEP_SKIPPED, f'Skipped step "{key}": an input it needs was not yielded.', key)
+        elif isinstance(instruction, Abandoned):
+            steps = self._spec.plan.steps
+            culprits = ", ".join(repr(steps[each].key) for each in instruction.culprits)
+            key = steps[instruction.step].key
+            words = f"Dependencies for step {key} failed: [{culprits}]. Not executing."
+            self.record(
+                Event(EventType.LOG_MESSAGE, words, time.time(), None, {"level": logging.ERROR, "not_run": key})
+            )
+        elif isinstance(instruction, Cancel):
+            self._engine.cancel(instruction.slice_ids, force=False)
+
+    def record(self, record: Record) -> None:
+        """Append a record to the log and show it to the observer."""
+        self._log.append(record)
+        self._observer.recorded(record)
+
+    def _pass_on_logs(self, attempt: Attempt) -> None:
+        if attempt.logs:
+            info = self._spec.info
+            key = self._spec.plan.steps[attempt.step].key
+            for line in attempt.logs:
+                if line.level >= self._log_level:
+                    _logger.log(line.level, "%s - %s - %s - %s", info.job_name, info.run_id, key, line.message)
+
+    def event(self, kind: EventType, message: str, key: str | None = None, data: object = None) -> None:
+        """Append an event that happened now."""
+        self.record(Event(kind, message, time.time(), key, data))
+
+
+def run_to_end(
+    spec: RunSpec,
+    make_engine: Callable[[], Engine],
+    log: RunLog,
+    observer: Observer,
+    *,
+    stop_on_failure: bool = False,
+    clock: Callable[[], float] = time.monotonic,
+) -> tuple[Outcome, Engine]:
+    """Run every step of ``spec`` that can run; return how it went, and the engine that holds the values.
+
+    Whatever happens to single steps is in the outcome. Raises EngineError where the engine cannot start, and
+    RunCanceledError (from KeyboardInterrupt) is in the outcome's ``error`` rather than raised.
+    """
+    settings = spec.config.execution
+    engine = make_engine()
+    machine = Machine(
+        spec.plan,
+        Admission(engine.driver_limit, settings.tag_limits),
+        retries=settings.retries,
+        require_upstream_success=settings.require_upstream_step_success,
+        stop_on_failure=stop_on_failure,
+        classes=engine.classes,
+        slots=engine.slots,
+        window=engine.window,
+        slicing=engine.slicing,
+    )
+    loop = _Loop(spec, engine, log, machine, observer, clock)
+    name = spec.info.job_name
+    error: BaseException | None = None
+    observer.run_started(spec, log, engine.slots)
+    loop.event(EventType.RUN_START, f'Started execution of run for "{name}".')
+    try:
+        try:
+            _start(engine, loop)
+            loop.run()
+        except KeyboardInterrupt as interrupt:
+            error = RunCanceledError("the run was interrupted")
+            error.__cause__ = interrupt
+            loop.cancel()
+        except ResourceError as broken:
+            error = broken
+    finally:
+        engine.close()
+        _record_resources(engine, loop)
+    outcome = _conclude(loop, machine, spec, error)
+    observer.run_ended(outcome.status)
+    return outcome, engine
+
+
+def _start(engine: Engine, loop: _Loop) -> None:
+    loop.event(EventType.ENGINE_EVENT, f"Starting the {engine.name} engine.")
+    try:
+        engine.start()
+    finally:
+        _record_resources(engine, loop)
+
+
+def _record_resources(engine: Engine, loop: _Loop) -> None:
+    resources = getattr(engine, "resources", None)
+    if resources is not None:
+        for record in resources.take_records():
+            loop.record(record)
+
+
+def _conclude(loop: _Loop, machine: Machine, spec: RunSpec, error: BaseException | None) -> Outcome:
+    name = spec.info.job_name
+    if machine.is_canceled or isinstance(error, RunCanceledError):
+        loop.event(EventType.RUN_CANCELED, f'Execution of run for "{name}" was canceled.')
+        return Outcome("CANCELED", machine, error)
+    failed = [spec.plan.steps[step].key for step in machine.failed]
+    if error is not None:
+        words = f'Execution of run for "{name}" failed. {type(error).__name__}: {error}'
+        loop.event(EventType.RUN_FAILURE, words, None, describe_error(error))
+        return Outcome("FAILURE", machine, error)
+    if failed:
+        words = f'Execution of run for "{name}" failed. Steps failed: {failed}.'
+        loop.event(EventType.RUN_FAILURE, words, None, {"failed_steps": failed})
+        return Outcome("FAILURE", machine)
+    loop.event(EventType.ENGINE_EVENT, f"Finished the steps on the {loop._engine.name} engine.")
+    loop.event(EventType.RUN_SUCCESS, f'Finished execution of run for "{name}".')
+    return Outcome("SUCCESS", machine)

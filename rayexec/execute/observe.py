@@ -1,0 +1,44 @@
+"""Watching a run from the process that drives it."""
+
+from __future__ import annotations
+
+import sys
+
+from rayexec.events import Attempt
+from rayexec.execute.log import Record, RunLog
+from rayexec.run.spec import RunSpec
+
+__all__ = ["Echo", "Observer"]
+
+
+class Observer:
+    """Told of a run as it goes, in the thread that runs it; override what is of interest.
+
+    Its methods are called between two steps of the loop, so they should return soon.
+    """
+
+    def run_started(self, spec: RunSpec, log: RunLog, slots: int) -> None:
+        """The run is about to start its steps, ``slots`` at once; ``log.expand`` turns records into events."""
+
+    def step_submitted(self, step: int, number: int) -> None:
+        """The step at this index heads what was handed to the engine, for attempt ``number``, 0 for the first.
+
+        Also told of a step that others of its slice were taken back from, since it runs on.
+        """
+
+    def recorded(self, record: Record) -> None:
+        """Something was recorded: an event, an attempt that ended, a resource that was opened."""
+
+    def run_ended(self, status: str) -> None:
+        """The run is over: SUCCESS, FAILURE or CANCELED."""
+
+
+class Echo(Observer):
+    """Prints what ops print on workers, where the run was started."""
+
+    def recorded(self, record: Record) -> None:
+        """Print what an attempt printed, on the same streams."""
+        if isinstance(record, Attempt) and (record.stdout or record.stderr):
+            sys.stdout.write(record.stdout)
+            sys.stderr.write(record.stderr)
+            sys.stdout.flush()

@@ -1,0 +1,227 @@
+"""What a run leaves to whoever asked for it: status, events, values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from rayexec.engine.base import Engine
+from rayexec.errors import InvariantError
+from rayexec.events import RETRY, Event, EventType, StepFailureData
+from rayexec.execute.log import RunLog
+from rayexec.execute.loop import Outcome
+from rayexec.keys import nearest
+from rayexec.plan import Plan
+from rayexec.run.messages import Status
+from rayexec.run.spec import RunInfo, RunSpec
+
+__all__ = ["RunResult"]
+
+
+class RunResult:
+    """The result of a run, in-process or on Ray, with Dagster's query methods.
+
+    A context manager for Dagster's sake: values stay readable for as long as the result (on Ray: and Ray itself)
+    lives.
+    """
+
+    def __init__(self, spec: RunSpec, outcome: Outcome, engine: Engine, log: RunLog, job: Any) -> None:
+        self._spec = spec
+        self._outcome = outcome
+        self._engine = engine
+        self._log = log
+        self.job_def = job
+
+    def __enter__(self) -> RunResult:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def __repr__(self) -> str:
+        return f"<RunResult {self._spec.info.job_name} {self.run_id} {self.status}>"
+
+    @property
+    def _plan(self) -> Plan:
+        return self._spec.plan
+
+    @property
+    def success(self) -> bool:
+        """Whether every step ended well or was skipped."""
+        return self._outcome.status == "SUCCESS"
+
+    @property
+    def status(self) -> str:
+        """SUCCESS, FAILURE or CANCELED."""
+        return self._outcome.status
+
+    @property
+    def error(self) -> BaseException | None:
+        """What kept the run as a whole from running, such as a resource that did not open; None for failed steps."""
+        return self._outcome.error
+
+    @property
+    def run_id(self) -> str:
+        """The id of the run."""
+        return self._spec.info.run_id
+
+    @property
+    def dagster_run(self) -> RunInfo:
+        """The run's id, tags and config."""
+        return self._spec.info
+
+    @property
+    def all_events(self) -> Sequence[Event]:
+        """Every event of the run, in the order in which it was recorded."""
+        return self._log.events
+
+    @property
+    def all_node_events(self) -> Sequence[Event]:
+        """The events that concern a step."""
+        return [event for event in self.all_events if event.step_key is not None]
+
+    def filter_events(self, event_filter: Callable[[Event], bool]) -> Sequence[Event]:
+        """Return the events that ``event_filter`` accepts."""
+        return [event for event in self.all_events if event_filter(event)]
+
+    def events_for_node(self, node_name: str) -> Sequence[Event]:
+        """Return the events of a node: of an op, of every op in a graph, of every mapped step; [] for no such node."""
+        return self.filter_events(lambda event: event.step_key is not None and _within(event.step_key, node_name))
+
+    def output_for_node(self, node_str: str, output_name: str = "result") -> Any:
+        """Return the value that a node yielded, the node given by its dotted path.
+
+        Raises InvariantError for an unknown node or output, and for one that yielded nothing.
+        """
+        plan = self._plan
+        definition = plan.node_paths.get(node_str)
+        if definition is None:
+            raise InvariantError(f"{plan.job_name} has no op named {node_str}.{nearest(node_str, plan.node_paths)}")
+        known = definition.outputs_by_name()
+        if output_name not in known:
+            raise InvariantError(f"{node_str} has no output named {output_name}.{nearest(output_name, known)}")
+        return self._value(
+            node_str, output_name, f"No outputs found for output '{output_name}' from node '{node_str}'."
+        )
+
+    def output_value(self, output_name: str = "result") -> Any:
+        """Return an output of the job's own graph; raises InvariantError where it has no such output, or no value."""
+        outputs = self.job_def.graph.outputs
+        if output_name not in outputs:
+            count = len(outputs)
+            raise InvariantError(
+                f"'{output_name}' is not an output of {self._plan.job_name}; {count} output{'' if count == 1 else 's'} "
+                f"{'is' if count == 1 else 'are'} defined{': ' + ', '.join(outputs) if outputs else ''}."
+            )
+        return self._value("", output_name, f"No value was yielded for output '{output_name}'.")
+
+    def _value(self, path: str, output: str, message: str) -> Any:
+        step = self._plan.by_key.get(path)
+        if step is None:
+            behind = self._plan.outputs.get((path, output))
+            if behind is None:
+                raise InvariantError(message)
+            step, output = behind
+        # A step that failed may have yielded some of its outputs before.
+        if self._outcome.machine.status[step] not in (Status.SUCCESS, Status.FAILED):
+            raise InvariantError(message)
+        try:
+            return self._engine.value(step, output)
+        except KeyError:
+            raise InvariantError(message) from None
+
+    def _keys_with(self, *kinds: Status) -> list[str]:
+        return [
+            step.key
+            for step, status in zip(self._plan.steps, self._outcome.machine.status, strict=True)
+            if status in kinds
+        ]
+
+    def _node(self, node: str, *kinds: Status) -> bool:
+        if node not in self._plan.node_paths:
+            raise InvariantError(f"{self._plan.job_name} has no op named {node}.{nearest(node, self._plan.node_paths)}")
+        found = [
+            status
+            for step, status in zip(self._plan.steps, self._outcome.machine.status, strict=True)
+            if _within(step.key, node)
+        ]
+        return bool(found) and all(status in kinds for status in found)
+
+    def is_node_success(self, node_str: str) -> bool:
+        """Whether the node (all of a graph's ops) succeeded."""
+        return self._node(node_str, Status.SUCCESS)
+
+    def is_node_failed(self, node_str: str) -> bool:
+        """Whether the node failed."""
+        return self._node(node_str, Status.FAILED)
+
+    def is_node_skipped(self, node_str: str) -> bool:
+        """Whether the node was skipped."""
+        return self._node(node_str, Status.SKIPPED)
+
+    def is_node_untouched(self, node_str: str) -> bool:
+        """Whether nothing of the node ever ran, and it was not skipped either."""
+        return not any(_within(event.step_key or "", node_str) for event in self.all_node_events)
+
+    def get_step_success_events(self) -> Sequence[Event]:
+        """Return the STEP_SUCCESS events."""
+        return self.filter_events(lambda event: event.event_type is EventType.STEP_SUCCESS)
+
+    def get_step_failure_events(self) -> Sequence[Event]:
+        """Return the STEP_FAILURE events."""
+        return self.filter_events(lambda event: event.event_type is EventType.STEP_FAILURE)
+
+    def get_step_skipped_events(self) -> Sequence[Event]:
+        """Return the STEP_SKIPPED events."""
+        return self.filter_events(lambda event: event.event_type is EventType.STEP_SKIPPED)
+
+    def get_failed_step_keys(self) -> frozenset[str]:
+        """Return the keys of the steps that failed."""
+        return frozenset(self._keys_with(Status.FAILED))
+
+    def failure_data_for_node(self, node_str: str) -> StepFailureData | None:
+        """Return why a node failed, None where it did not."""
+        for event in self.get_step_failure_events():
+            if event.step_key == node_str:
+                return event.step_failure_data
+        return None
+
+    def exception_for_node(self, node_str: str) -> BaseException | None:
+        """Return the exception that failed a node, where it could be kept."""
+        step = self._plan.by_key.get(node_str)
+        if step is None or self._outcome.machine.status[step] is not Status.FAILED:
+            return None
+        return self._engine.exception(step)
+
+    def retry_attempts_for_node(self, node_str: str) -> int:
+        """Return how many times a node was tried again."""
+        step = self._plan.index_of(node_str)
+        return sum(1 for attempt in self._log.attempts if attempt.step == step and attempt.outcome == RETRY)
+
+    def get_run_success_event(self) -> Event:
+        """Return the RUN_SUCCESS event; raises InvariantError where there is none."""
+        return self._only(EventType.RUN_SUCCESS)
+
+    def get_run_failure_event(self) -> Event:
+        """Return the RUN_FAILURE event; raises InvariantError where there is none."""
+        return self._only(EventType.RUN_FAILURE)
+
+    def _only(self, kind: EventType) -> Event:
+        for event in reversed(self.all_events):
+            if event.event_type is kind:
+                return event
+        raise InvariantError(f"the run has no {kind.value} event; it ended as {self.status}.")
+
+    def counts(self) -> Mapping[str, int]:
+        """Return how many steps succeeded, failed, were skipped, and did not run."""
+        status = self._outcome.machine.status
+        ended = {
+            "succeeded": status.count(Status.SUCCESS),
+            "failed": status.count(Status.FAILED),
+            "skipped": status.count(Status.SKIPPED),
+        }
+        return {**ended, "not run": len(status) - sum(ended.values())}
+
+
+def _within(key: str, node: str) -> bool:
+    return key == node or key.startswith((f"{node}.", f"{node}["))

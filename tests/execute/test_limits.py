@@ -1,0 +1,360 @@
+"""Limits and start methods of the ``execution`` section, observed from inside the ops."""
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rayexec import ConfigError, EngineError, RayOptions, job, multiprocess_executor, op, ray_executor
+
+HOLD = 0.15  # seconds for which an op stays, so that others would overlap it if they could
+
+
+@contextmanager
+def present(directory: str, name: str) -> Iterator[list[str]]:
+    """Be in the directory for a while; yields the names of all that are there, this one included."""
+    path = os.path.join(directory, name)
+    Path(path).touch()
+    try:
+        yield os.listdir(directory)
+    finally:
+        os.unlink(path)
+
+
+def crowd(directory: Path, tags: list[dict[str, str]], execution: dict[str, Any], **options: Any) -> Any:
+    """Return a job of as many ops as there are tags, each of which tells who else was running."""
+    place = str(directory)
+
+    @op(**options)
+    def stay(context: Any) -> list[str]:
+        with present(place, context.op_handle.name):
+            time.sleep(HOLD)
+            return os.listdir(place)
+
+    @job(config={"execution": {"config": execution}})
+    def crowded() -> None:
+        for number, each in enumerate(tags):
+            stay.tag(each).alias(f"{'_'.join(each.values()) or 'free'}_{number}")()
+
+    return crowded
+
+
+def most_at_once(result: Any, prefix: str = "") -> int:
+    """Return the largest number of ops with that prefix that any op saw."""
+    assert result.success, [event.message for event in result.get_step_failure_events()]
+    keys = [event.step_key for event in result.get_step_success_events()]
+    return max(sum(str(name).startswith(prefix) for name in result.output_for_node(key)) for key in keys)
+
+
+@pytest.mark.parametrize("executor", ["multiprocess", "ray"])
+@pytest.mark.parametrize("limit", [1, 2])
+def test_max_concurrent_holds(execute_on_ray: Any, tmp_path: Path, executor: str, limit: int) -> None:
+    busy = crowd(tmp_path, [{}] * 5, {executor: {"max_concurrent": limit}})
+    assert most_at_once(execute_on_ray(busy)) <= limit
+
+
+def test_independent_steps_do_run_at_once(execute_on_ray: Any, tmp_path: Path) -> None:
+    place = str(tmp_path)
+
+    @op
+    def meet(context: Any) -> bool:
+        Path(place, context.op_handle.name).touch()
+        end = time.monotonic() + 30
+        while len(os.listdir(place)) < 3 and time.monotonic() < end:
+            time.sleep(0.01)
+        return len(os.listdir(place)) == 3
+
+    @job
+    def meeting() -> None:
+        for name in "abc":
+            meet.alias(name)()
+
+    result = execute_on_ray(meeting)
+    assert [result.output_for_node(name) for name in "abc"] == [True] * 3
+
+
+def test_more_steps_than_processors_run_at_once_where_it_is_asked_for(execute_on_ray: Any, tmp_path: Path) -> None:
+    place = str(tmp_path)
+
+    @op
+    def meet(context: Any) -> int:
+        Path(place, context.op_handle.name).touch()
+        end = time.monotonic() + 30
+        while len(os.listdir(place)) < 6 and time.monotonic() < end:
+            time.sleep(0.01)
+        return len(os.listdir(place))
+
+    @job(config={"execution": {"config": {"multiprocess": {"max_concurrent": 6}}}})
+    def wide() -> None:
+        for number in range(6):
+            meet.alias(f"m{number}")()
+
+    assert execute_on_ray(wide).output_for_node("m0") == 6
+
+
+def test_the_caller_may_override_max_concurrent(execute_on_ray: Any, tmp_path: Path) -> None:
+    busy = crowd(tmp_path, [{}] * 4, {"multiprocess": {"max_concurrent": 4}})
+    assert most_at_once(execute_on_ray(busy, max_concurrent=1)) == 1
+
+
+def test_a_limit_on_one_value_of_a_tag(execute_on_ray: Any, tmp_path: Path) -> None:
+    limits = [{"key": "database", "value": "redshift", "limit": 1}]
+    tags = [{"database": "redshift"}] * 3 + [{"database": "other"}] * 3
+    busy = crowd(tmp_path, tags, {"multiprocess": {"max_concurrent": 4, "tag_concurrency_limits": limits}})
+    result = execute_on_ray(busy)
+    assert most_at_once(result, "redshift") == 1
+    # What a tag blocks takes no place of max_concurrent.
+    assert most_at_once(result, "other") >= 2
+
+
+@pytest.mark.parametrize("value", [{}, {"value": {"applyLimitPerUniqueValue": False}}])
+def test_a_limit_on_a_tag_whatever_its_value(execute_on_ray: Any, tmp_path: Path, value: dict[str, Any]) -> None:
+    tags = [{"db": "x"}, {"db": "y"}, {"db": "z"}, {}]
+    busy = crowd(tmp_path, tags, {"multiprocess": {"tag_concurrency_limits": [{"key": "db", "limit": 1, **value}]}})
+    result = execute_on_ray(busy)
+    seen = [result.output_for_node(event.step_key) for event in result.get_step_success_events()]
+    assert max(sum(not name.startswith("free") for name in names) for names in seen) == 1
+
+
+def test_a_limit_for_each_value_of_a_tag(execute_on_ray: Any, tmp_path: Path) -> None:
+    limits = [{"key": "db", "limit": 1, "value": {"applyLimitPerUniqueValue": True}}]
+    busy = crowd(
+        tmp_path, [{"db": "x"}, {"db": "x"}, {"db": "y"}, {"db": "y"}], {"ray": {"tag_concurrency_limits": limits}}
+    )
+    result = execute_on_ray(busy)
+    assert most_at_once(result, "x") == most_at_once(result, "y") == 1
+
+
+def test_several_limits_hold_together(execute_on_ray: Any, tmp_path: Path) -> None:
+    limits = [{"key": "db", "limit": 2}, {"key": "team", "value": "a", "limit": 1}]
+    tags = [{"db": "x", "team": "a"}] * 2 + [{"db": "x", "team": "b"}] * 3
+    busy = crowd(tmp_path, tags, {"multiprocess": {"tag_concurrency_limits": limits}})
+    result = execute_on_ray(busy)
+    assert most_at_once(result, "x_a") == 1
+    assert most_at_once(result, "x") <= 2
+
+
+def test_limits_look_at_op_tags_and_not_at_tags_of_runs(execute_on_ray: Any, tmp_path: Path) -> None:
+    place = str(tmp_path)
+
+    @op
+    def meet(context: Any) -> int:
+        Path(place, context.op_handle.name).touch()
+        end = time.monotonic() + 30
+        while len(os.listdir(place)) < 2 and time.monotonic() < end:
+            time.sleep(0.01)
+        return len(os.listdir(place))
+
+    limits = {"multiprocess": {"tag_concurrency_limits": [{"key": "db", "limit": 1}]}}
+
+    @job(config={"execution": {"config": limits}}, tags={"db": "x"})
+    def meeting() -> None:
+        meet.alias("a")()
+        meet.alias("b")()
+
+    assert execute_on_ray(meeting).output_for_node("a") == 2
+
+
+def test_executors_that_are_configured_beforehand(execute_on_ray: Any, tmp_path: Path) -> None:
+    place = str(tmp_path)
+
+    @op
+    def stay(context: Any) -> int:
+        with present(place, context.op_handle.name):
+            time.sleep(HOLD)
+            return len(os.listdir(place))
+
+    @job(executor_def=multiprocess_executor.configured({"max_concurrent": 1}))
+    def one_at_a_time() -> None:
+        for number in range(3):
+            stay.alias(f"s{number}")()
+
+    result = execute_on_ray(one_at_a_time)
+    assert [result.output_for_node(f"s{number}") for number in range(3)] == [1, 1, 1]
+
+    @job(executor_def=ray_executor)
+    def direct() -> None:
+        stay()
+
+    assert execute_on_ray(direct, {"execution": {"config": {"max_concurrent": 2}}}).success
+    with pytest.raises(ConfigError, match="multiprocess"):
+        execute_on_ray(direct, {"execution": {"config": {"multiprocess": {}}}})
+
+
+@pytest.mark.parametrize(
+    ("execution", "path"),
+    [
+        ({"config": {}}, "root:execution:config"),
+        ({"config": None}, "root:execution:config"),
+        ({"config": {"in_process": {}, "multiprocess": {}}}, "root:execution:config"),
+        ({"config": {"threads": {}}}, "root:execution:config:threads"),
+        ({"config": {"multiprocess": {"max_concurrent": -1}}}, "root:execution:config:multiprocess:max_concurrent"),
+        (
+            {"config": {"multiprocess": {"start_method": "forkserver"}}},
+            "root:execution:config:multiprocess:start_method",
+        ),
+        (
+            {"config": {"multiprocess": {"start_method": {"fork": {}}}}},
+            "root:execution:config:multiprocess:start_method",
+        ),
+        (
+            {"config": {"multiprocess": {"start_method": {"spawn": {}, "forkserver": {}}}}},
+            "root:execution:config:multiprocess:start_method",
+        ),
+        ({"config": {"multiprocess": {"retries": "disabled"}}}, "root:execution:config:multiprocess:retries"),
+        ({"config": {"in_process": {"max_concurrent": 2}}}, "root:execution:config:in_process:max_concurrent"),
+        (
+            {"config": {"multiprocess": {"tag_concurrency_limits": [{"key": "a", "limit": 0}]}}},
+            "root:execution:config:multiprocess:tag_concurrency_limits",
+        ),
+        (
+            {"config": {"multiprocess": {"tag_concurrency_limits": [{"key": "a"}]}}},
+            "root:execution:config:multiprocess:tag_concurrency_limits",
+        ),
+    ],
+)
+def test_wrong_execution_config_is_refused_before_anything_runs(execution: Any, path: str) -> None:
+    @op
+    def never() -> None:
+        raise AssertionError("it ran")
+
+    @job
+    def refused() -> None:
+        never()
+
+    with pytest.raises(ConfigError) as raised:
+        refused.execute({"execution": execution})
+    assert path in str(raised.value)
+    assert refused.execute_in_process({"execution": execution}, raise_on_error=False).is_node_failed("never")
+
+
+def test_spawn_gives_each_attempt_a_process_of_its_own(execute_on_ray: Any) -> None:
+    @op
+    def pid() -> int:
+        return os.getpid()
+
+    @job
+    def processes() -> None:
+        for _ in range(3):
+            pid()
+
+    def pids(method: dict[str, Any]) -> list[int]:
+        config = {"execution": {"config": {"multiprocess": {"max_concurrent": 1, "start_method": method}}}}
+        result = execute_on_ray(processes, config)
+        return [result.output_for_node(key) for key in ("pid", "pid_2", "pid_3")]
+
+    spawned = pids({"spawn": {}})
+    assert len(set(spawned)) == 3
+    assert os.getpid() not in spawned
+    warm = pids({"forkserver": {}})
+    assert len(set(warm)) < 3
+    assert set(warm).isdisjoint(spawned)
+
+
+def test_isolation_is_another_word_for_spawn(execute_on_ray: Any) -> None:
+    @op
+    def pid() -> int:
+        return os.getpid()
+
+    @job(config={"execution": {"config": {"ray": {"isolation": "process", "max_concurrent": 1}}}})
+    def processes() -> None:
+        pid()
+        pid()
+
+    result = execute_on_ray(processes)
+    assert result.output_for_node("pid") != result.output_for_node("pid_2")
+
+
+def test_forkserver_preloads_modules(execute_on_ray: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "preloaded_by_test.py").write_text("LOADED = True\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    @op
+    def look() -> bool:
+        import sys
+
+        return "preloaded_by_test" in sys.modules
+
+    @job
+    def looking() -> None:
+        look()
+
+    def config(modules: list[str]) -> dict[str, Any]:
+        return {
+            "execution": {"config": {"multiprocess": {"start_method": {"forkserver": {"preload_modules": modules}}}}}
+        }
+
+    assert execute_on_ray(looking, config([])).output_for_node("look") is False
+    assert execute_on_ray(looking, config(["preloaded_by_test"])).output_for_node("look") is True
+    missing = execute_on_ray(looking, config(["no_such_module_here"]))
+    data = missing.failure_data_for_node("look")
+    assert data.error.cls_name == "LoadError"
+    assert data.root.message == "No module named 'no_such_module_here'"
+
+
+def test_priority_orders_what_is_ready(execute: Any, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+
+    @op
+    def note(context: Any) -> None:
+        with open(log, "a") as file:
+            file.write(context.op_handle.name + " ")
+
+    @job(config={"execution": {"config": {"multiprocess": {"max_concurrent": 1}}}})
+    def ordered() -> None:
+        note.alias("low").tag({"dagster/priority": -1})()
+        note.alias("first")()
+        note.alias("second")()
+        note.alias("high").tag({"dagster/priority": "10"})()
+        note.alias("middle").tag({"rayexec/priority": 5})()
+
+    assert execute(ordered).success
+    assert log.read_text().split() == ["high", "middle", "first", "second", "low"]
+
+
+def test_what_an_op_asks_of_ray(execute_on_ray: Any) -> None:
+    @op(ray_options=RayOptions(num_cpus=2))
+    def two() -> Any:
+        import ray
+
+        return ray.get_runtime_context().get_assigned_resources().get("CPU")
+
+    @op(ray_options={"num_cpus": 0.5})
+    def half() -> Any:
+        import ray
+
+        return ray.get_runtime_context().get_assigned_resources().get("CPU")
+
+    @job
+    def asking() -> None:
+        two()
+        half()
+
+    result = execute_on_ray(asking)
+    assert result.output_for_node("two") == 2
+    assert result.output_for_node("half") == 0.5
+
+
+def test_a_request_that_no_node_meets_is_refused(ray_session: None) -> None:
+    from rayexec.config.run_config import ResolvedConfig
+    from rayexec.engine.ray import RayEngine
+    from rayexec.execute import prepare
+    from rayexec.plan.capacity import Capacity
+
+    @op(ray_options={"num_cpus": 3, "resources": {"tpu": 1}})
+    def greedy() -> None:
+        pass
+
+    @job
+    def asking() -> None:
+        greedy()
+
+    spec = prepare(asking)
+    assert isinstance(spec.config, ResolvedConfig)
+    engine = RayEngine(spec, Capacity(({"CPU": 2.0}, {"CPU": 1.0}), is_own=True))
+    with pytest.raises(EngineError, match=r"op 'greedy' asks for 3 CPU \(the largest node has 2\), 1 tpu"):
+        engine.start()

@@ -1,0 +1,145 @@
+"""The public names: complete, sorted, importable, and cheap to reach."""
+
+import subprocess
+import sys
+
+import rayexec
+
+# What the package promises to be importable from its front door.
+PROMISED = [
+    "Backoff",
+    "BoolSource",
+    "Config",
+    "ConfigurableResource",
+    "DagsterEventType",
+    "DagsterExecutionStepExecutionError",
+    "DagsterInvalidConfigError",
+    "DagsterInvalidDefinitionError",
+    "DagsterInvalidSubsetError",
+    "DagsterInvariantViolationError",
+    "DagsterMaxRetriesExceededError",
+    "DagsterStepOutputNotFoundError",
+    "DagsterType",
+    "DagsterTypeCheckDidNotPass",
+    "DynamicOut",
+    "DynamicOutput",
+    "Enum",
+    "EnumValue",
+    "EnvVar",
+    "Failure",
+    "Field",
+    "GraphDefinition",
+    "GraphOut",
+    "HookContext",
+    "In",
+    "IntSource",
+    "Jitter",
+    "JobDefinition",
+    "MetadataValue",
+    "Noneable",
+    "Nothing",
+    "OpDefinition",
+    "OpExecutionContext",
+    "Out",
+    "Output",
+    "Permissive",
+    "RayOptions",
+    "RayexecError",
+    "RetryPolicy",
+    "RetryRequested",
+    "RunConfig",
+    "Selector",
+    "Shape",
+    "StringSource",
+    "build_op_context",
+    "config_mapping",
+    "configured",
+    "execute_job",
+    "failure_hook",
+    "graph",
+    "in_process_executor",
+    "job",
+    "multiprocess_executor",
+    "op",
+    "ray_executor",
+    "reconstructable",
+    "resource",
+    "success_hook",
+    "validate_run_config",
+]
+
+
+def test_all_is_sorted_and_importable() -> None:
+    assert rayexec.__all__ == sorted(set(rayexec.__all__))
+    for name in rayexec.__all__:
+        assert getattr(rayexec, name) is not None, name
+    assert set(rayexec.__all__) <= set(dir(rayexec))
+
+
+def test_all_that_is_promised_is_there() -> None:
+    assert [name for name in PROMISED if name not in rayexec.__all__] == []
+
+
+def test_the_names_for_type_checkers_are_those_at_run_time() -> None:
+    import ast
+    from pathlib import Path
+
+    tree = ast.parse(Path(rayexec.__file__).read_text())
+    checked = {
+        alias.asname
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("rayexec")
+        for alias in node.names
+        if alias.asname is not None  # the rest is for the module's own use
+    }
+    assert checked == set(rayexec.__all__)
+
+
+def test_the_name_of_a_class_is_that_of_its_home() -> None:
+    for name in rayexec.__all__:
+        value = getattr(rayexec, name)
+        if isinstance(value, type) and not name.startswith("Dagster"):
+            assert value.__name__ == name
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    assert not hasattr(rayexec, "nonsense")
+
+
+def run(code: str) -> str:
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+HEAVY = ["ray", "pyarrow", "typer", "starlette", "pydantic", "numpy", "yaml"]
+
+
+def test_importing_the_package_loads_nothing_heavy() -> None:
+    assert run(f"import sys, rayexec; print([name for name in {HEAVY} if name in sys.modules])") == "[]"
+
+
+def test_running_in_process_loads_no_ray() -> None:
+    code = """
+import sys
+from rayexec import Config, job, op
+
+class C(Config):
+    n: int = 1
+
+@op
+def one(config: C) -> int:
+    return config.n
+
+@op
+def add(n: int) -> int:
+    return n + 1
+
+@job
+def small() -> None:
+    add(one())
+
+assert small.execute_in_process().output_for_node("add") == 2
+print([name for name in ("ray", "pyarrow", "typer", "starlette", "numpy") if name in sys.modules])
+"""
+    assert run(code) == "[]"
