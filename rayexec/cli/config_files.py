@@ -1,0 +1,105 @@
+"""Run config from YAML files: read, checked for what YAML itself forbids, and merged."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
+
+import yaml
+
+from rayexec.errors import LoadError
+
+__all__ = ["deep_merge", "read_run_config"]
+
+
+def read_run_config(patterns: Sequence[str]) -> dict[str, Any] | None:
+    """Return the run config in the files of these names or patterns, a later file over an earlier one.
+
+    None where no file was asked for. Raises LoadError for a file that is missing or is not YAML, with the place.
+    """
+    if not patterns:
+        return None
+    merged: dict[str, Any] = {}
+    for pattern in patterns:
+        for path in _files(pattern):
+            merged = deep_merge(merged, _read(path))
+    return merged
+
+
+def _files(pattern: str) -> list[str]:
+    if os.path.exists(pattern):
+        if os.path.isdir(pattern):
+            raise LoadError(f"{pattern} is a directory; to read the config files in it, write -c '{pattern}/*.yaml'.")
+        return [pattern]
+    found = sorted(path for path in glob.glob(pattern, recursive=True) if os.path.isfile(path))
+    if not found:
+        is_pattern = glob.has_magic(pattern)
+        raise LoadError(f"no config file matches {pattern}" if is_pattern else f"there is no config file {pattern}")
+    return found
+
+
+def deep_merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Return ``over`` laid over ``base``: mappings are merged key by key, anything else is replaced."""
+    merged = dict(base)
+    for key, value in over.items():
+        known = merged.get(key)
+        merged[key] = deep_merge(known, value) if isinstance(known, dict) and isinstance(value, dict) else value
+    return merged
+
+
+def _read(path: str) -> dict[str, Any]:
+    try:
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+    except OSError as error:
+        raise LoadError(f"cannot read config file {path}: {error.strerror}.") from None
+    except UnicodeDecodeError as error:
+        raise LoadError(f"config file {path} is not UTF-8 text: {error.reason} at byte {error.start}.") from None
+    try:
+        document = yaml.load(text, _Loader)  # a SafeLoader with one more check
+    except yaml.MarkedYAMLError as error:
+        raise LoadError(_describe(path, text, error)) from None
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # also dates that do not exist, and endless nesting
+        raise LoadError(f"config file {path} is not valid YAML: {error}") from None
+    if document is None:
+        return {}
+    if not isinstance(document, dict):
+        raise LoadError(
+            f"config file {path} holds a {type(document).__name__}; run config is a mapping with keys such as ops and "
+            "resources."
+        )
+    return document
+
+
+class _Loader(yaml.SafeLoader):
+    """Reads YAML as SafeLoader does, and refuses a key that a mapping has twice, of which one would be lost."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            if not isinstance(key_node, yaml.ScalarNode) or key_node.tag == "tag:yaml.org,2002:merge":
+                continue
+            if key_node.value in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key_node.value!r} is already in this mapping", key_node.start_mark
+                )
+            seen.add(key_node.value)
+        return super().construct_mapping(node, deep=deep)
+
+
+def _describe(path: str, text: str, error: yaml.MarkedYAMLError) -> str:
+    """Return the error with its line and column, and the line itself."""
+    mark = error.problem_mark or error.context_mark
+    reason = error.problem or error.context or "it cannot be read"
+    if mark is None:
+        return f"config file {path} is not valid YAML: {reason}"
+    lines = text.splitlines()
+    shown = ""
+    if mark.line < len(lines):
+        line = lines[mark.line]
+        pointer = "".join("\t" if each == "\t" else " " for each in line[: mark.column])
+        shown = f"\n\n  {line}\n  {pointer}^"
+    around = f" ({error.context})" if error.context and error.problem else ""
+    return f"{path}, line {mark.line + 1}, column {mark.column + 1}: not valid YAML: {reason}{around}{shown}"

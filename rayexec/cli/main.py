@@ -1,0 +1,242 @@
+"""The command line's surface: commands, options and their help.
+
+Only what ``--help`` needs is imported here; the body of each command loads what it runs.
+"""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from rayexec import __version__
+from rayexec.cli.options import Wanted
+from rayexec.cli.streams import survive_closed_pipes
+
+__all__ = ["app", "main"]
+
+_PANEL_JOB = "The job"
+_PANEL_RUN = "The run"
+
+FileOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--file",
+        "-f",
+        metavar="FILE",
+        help="The Python file that holds the job; the modules beside it can be imported.",
+        exists=True,
+        dir_okay=False,
+        readable=True,
+        rich_help_panel=_PANEL_JOB,
+    ),
+]
+ModuleOption = Annotated[
+    str | None,
+    typer.Option(
+        "--module",
+        "-m",
+        metavar="MODULE",
+        help="The module that holds the job, by its dotted name; it is looked for in this directory first.",
+        rich_help_panel=_PANEL_JOB,
+    ),
+]
+AttributeOption = Annotated[
+    str | None,
+    typer.Option(
+        "--attribute",
+        "-a",
+        metavar="ATTR",
+        help="The attribute that is the job: a job, a graph, or a function that returns one of them.",
+        rich_help_panel=_PANEL_JOB,
+    ),
+]
+JobOption = Annotated[
+    str | None,
+    typer.Option(
+        "--job",
+        "-j",
+        metavar="JOB",
+        help="The name of the job, where there are several.",
+        rich_help_panel=_PANEL_JOB,
+    ),
+]
+ConfigOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--config",
+        "-c",
+        metavar="YAML",
+        help="A file of run config, or a quoted pattern such as 'conf/*.yaml'. May be repeated: the files are merged "
+        "key by key, and a later file wins.",
+        rich_help_panel=_PANEL_RUN,
+    ),
+]
+SelectionOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--op-selection",
+        "-o",
+        metavar="SELECTION",
+        help="Run only these ops: names with '*' or '+' for what is around them, such as '*report' or 'load+,clean'. "
+        "Separated by commas, or repeated.",
+        rich_help_panel=_PANEL_RUN,
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output, for programs.")]
+
+app = typer.Typer(
+    name="rayexec",
+    help="Run jobs made of ops, in parallel, on Ray.",
+    epilog="Example: rayexec job execute -f my_job.py",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+job_app = typer.Typer(
+    help="Run a job, or look at it.", no_args_is_help=True, epilog="Example: rayexec job plan -f my_job.py"
+)
+app.add_typer(job_app, name="job")
+
+
+def _load(module: str, name: str) -> Any:
+    """Return ``name`` of a module of this package, imported only now.
+
+    Commands stand on Ray, pydantic and more, whose import takes far longer than all that ``--help`` has to do.
+    """
+    return getattr(importlib.import_module(f"rayexec.cli.{module}"), name)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"rayexec {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    pass
+
+
+@job_app.command(
+    epilog="Example: rayexec job execute -f jobs.py -j report -c run.yaml -o '*summary' --max-concurrent 4\n\n"
+    "Exit code: 0 the run succeeded; 1 it failed or was interrupted; 2 it could not begin, for a mistake in what was "
+    "given.",
+)
+def execute(
+    file: FileOption = None,
+    module: ModuleOption = None,
+    attribute: AttributeOption = None,
+    job: JobOption = None,
+    config: ConfigOption = None,
+    op_selection: SelectionOption = None,
+    tags: Annotated[
+        str | None,
+        typer.Option(metavar="JSON", help="Tags of the run, as a JSON object.", rich_help_panel=_PANEL_RUN),
+    ] = None,
+    max_concurrent: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Run at most N steps at once on Ray, whatever the config says.",
+            rich_help_panel=_PANEL_RUN,
+        ),
+    ] = None,
+    address: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="The Ray cluster to run on, such as 10.0.0.5:6379 or auto. Without it, a Ray is started on this "
+            "machine for the run.",
+            rich_help_panel=_PANEL_RUN,
+        ),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Run a job and wait for it; what ops print goes to standard output, progress to standard error."""
+    source = _load("load", "JobSource")(file, module, attribute, job)
+    wanted = Wanted(tuple(config or ()), tuple(op_selection or ()), tags, max_concurrent, address)
+    raise typer.Exit(_load("execute", "execute_from_shell")(source, wanted, as_json=as_json))
+
+
+@job_app.command("list", epilog="Example: rayexec job list -f jobs.py")
+def list_(
+    file: FileOption = None,
+    module: ModuleOption = None,
+    attribute: AttributeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List the jobs of a file, each with its ops."""
+    source = _load("load", "JobSource")(file, module, attribute)
+    raise typer.Exit(_load("show", "list_jobs")(source, as_json=as_json))
+
+
+@job_app.command("print", epilog="Example: rayexec job print -f jobs.py -j report")
+def print_(
+    file: FileOption = None,
+    module: ModuleOption = None,
+    attribute: AttributeOption = None,
+    job: JobOption = None,
+    op_selection: SelectionOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Print a job as a tree: its ops and graphs, their outputs, and where each input comes from."""
+    source = _load("load", "JobSource")(file, module, attribute, job)
+    raise typer.Exit(_load("show", "print_job")(source, tuple(op_selection or ()), as_json=as_json))
+
+
+@job_app.command("scaffold-config", epilog="Example: rayexec job scaffold-config -f my_job.py > run.yaml")
+def scaffold_config(
+    file: FileOption = None,
+    module: ModuleOption = None,
+    attribute: AttributeOption = None,
+    job: JobOption = None,
+    op_selection: SelectionOption = None,
+    only_required: Annotated[
+        bool, typer.Option("--only-required", help="Only what has to be given for the job to run.")
+    ] = False,
+) -> None:
+    """Print run config for a job as YAML, with a default or a placeholder wherever a value can be given."""
+    source = _load("load", "JobSource")(file, module, attribute, job)
+    raise typer.Exit(_load("scaffold", "scaffold")(source, tuple(op_selection or ()), only_required=only_required))
+
+
+@job_app.command(epilog="Example: rayexec job plan -f my_job.py -c run.yaml")
+def plan(
+    file: FileOption = None,
+    module: ModuleOption = None,
+    attribute: AttributeOption = None,
+    job: JobOption = None,
+    config: ConfigOption = None,
+    op_selection: SelectionOption = None,
+    max_concurrent: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="As for execute.", rich_help_panel=_PANEL_RUN)
+    ] = None,
+    address: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Ask this Ray cluster what it has; without it, no Ray is started.",
+            rich_help_panel=_PANEL_RUN,
+        ),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Print what a run would do: its steps in order with what each asks of Ray, and the limits that hold."""
+    source = _load("load", "JobSource")(file, module, attribute, job)
+    wanted = Wanted(tuple(config or ()), tuple(op_selection or ()), None, max_concurrent, address)
+    raise typer.Exit(_load("plan", "print_plan")(source, wanted, as_json=as_json))
+
+
+def main() -> None:
+    """Run the command line; the entry point of the ``rayexec`` script."""
+    survive_closed_pipes()
+    app()

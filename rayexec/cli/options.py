@@ -1,0 +1,47 @@
+"""What options of the command line mean: how a run is wanted, read from strings."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from rayexec.errors import LoadError
+
+__all__ = ["Wanted", "parse_selection", "parse_tags"]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """How a run shall go, as the options on the command line say it."""
+
+    config: tuple[str, ...] = ()
+    op_selection: tuple[str, ...] = ()
+    tags: str | None = None
+    max_concurrent: int | None = None
+    address: str | None = None
+
+
+def parse_selection(given: tuple[str, ...]) -> list[str] | None:
+    """Return the clauses of ``-o`` options, each of which may hold several separated by commas; None for none."""
+    if not given:
+        return None
+    clauses = [clause.strip() for each in given for clause in each.split(",")]
+    clauses = [clause for clause in clauses if clause]
+    if not clauses:
+        raise LoadError("-o names no op: write the name of an op, such as -o my_op.")
+    return clauses
+
+
+def parse_tags(given: str | None) -> dict[str, Any] | None:
+    """Return the tags of ``--tags``; raises LoadError for what is not a JSON object."""
+    if given is None:
+        return None
+    form = """write a JSON object, such as --tags '{"team": "data"}'."""
+    try:
+        tags = json.loads(given)
+    except json.JSONDecodeError as error:
+        raise LoadError(f"--tags is not JSON: {error.msg} at column {error.colno} of {given!r}; {form}") from None
+    if not isinstance(tags, dict):
+        raise LoadError(f"--tags is a {type(tags).__name__}, not an object; {form}")
+    return tags

@@ -1,0 +1,192 @@
+"""The live view of a run on a terminal: how far it is, and what runs now."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import Counter
+from contextlib import ExitStack
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from rich.console import Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from rayexec.cli.above import Above
+from rayexec.cli.lines import is_shown, level_of
+from rayexec.cli.report import duration
+from rayexec.cli.signals import EndingSignals
+from rayexec.cli.watch import CANCELING, Watch
+from rayexec.events import FAILURE, SUCCESS, Attempt, Event, EventType
+from rayexec.execute import Record, RunLog
+from rayexec.run.spec import RunSpec
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+__all__ = ["LiveView"]
+
+_REFRESH = 8  # times a second, by a thread of rich
+_RUNNING_LINES = 8
+_BAR_WIDTH = 30
+_STYLES = {10: "dim", 20: "", 30: "yellow", 40: "red", 50: "bold red"}  # by logging level
+
+# What is worth a line of its own above the view; the rest is in the counts.
+_TOLD = frozenset(
+    {
+        EventType.STEP_UP_FOR_RETRY,
+        EventType.STEP_FAILURE,
+        EventType.HOOK_ERRORED,
+        EventType.RESOURCE_INIT_FAILURE,
+        EventType.LOG_MESSAGE,
+    }
+)
+
+
+class LiveView(Watch):
+    """Draws a run on standard error, with what ops print and log above it; the view goes when the block ends.
+
+    The run's thread counts, a thread of rich draws; what they share is read and replaced in single operations.
+    """
+
+    def __init__(self, job_name: str, signals: EndingSignals) -> None:
+        super().__init__(signals)
+        self._job_name = job_name
+        self._began = time.monotonic()
+        self._total: int | None = None
+        self._slots = 1
+        self._submitted: dict[int, None] = {}  # in the order in which they were
+        self._running: dict[int, float] = {}  # since when
+        self._ended: Counter[str] = Counter()
+        self._state = "starting"
+        self._above = Above()
+        self._live = Live(
+            get_renderable=self._draw,
+            console=self._above.console,
+            refresh_per_second=_REFRESH,
+            transient=True,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
+        self._stack = ExitStack()
+
+    def __enter__(self) -> LiveView:
+        self._stack.enter_context(self._live)
+        self._stack.enter_context(self._above)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._stack.__exit__(kind, error, traceback)
+
+    def run_started(self, spec: RunSpec, log: RunLog, slots: int) -> None:
+        """Take the number of steps, and of those that run at once."""
+        super().run_started(spec, log, slots)
+        self._slots = slots
+        self._total = len(spec.plan.steps)
+        self._state = "running"
+
+    def step_submitted(self, step: int, number: int) -> None:
+        """Count a step as running, as soon as those before it leave it a slot."""
+        self._submitted[step] = None
+        self._start_next()
+
+    def _start_next(self) -> None:
+        # What waits in Ray's queue starts in the order in which it came, as far as limits let it.
+        started = dict.fromkeys(islice(self._submitted, self._slots))
+        now = time.monotonic()
+        self._running = {step: self._running.get(step, now) for step in started}
+
+    def recorded(self, record: Record) -> None:
+        """Count what ended, and tell what is worth a line."""
+        if isinstance(record, Attempt):
+            self._submitted.pop(record.step, None)
+            self._start_next()
+            if record.outcome in _OUTCOMES:
+                self._ended[_OUTCOMES[record.outcome]] += 1
+            self._above.show(record.stderr, sys.stderr, 2)
+            self._above.show(record.stdout, sys.stdout, 1)
+            if record.outcome == SUCCESS and not record.logs and not record.hooks:
+                return  # a quiet success, as most are, has nothing to tell
+        elif isinstance(record, Event):
+            if record.event_type is EventType.STEP_SKIPPED:
+                self._ended["skipped"] += 1
+            elif isinstance(record.event_specific_data, dict) and "not_run" in record.event_specific_data:
+                self._ended["not run"] += 1
+            elif record.event_type is EventType.RUN_CANCELING:
+                self._state = "canceling"
+                self._above.console.print(Text(CANCELING, style="yellow"))
+        self._tell(record)
+
+    def _tell(self, record: Record) -> None:
+        spec, log = self.spec, self.log
+        if spec is None or log is None:
+            return
+        for event in log.expand(record):
+            if event.event_type in _TOLD and is_shown(event, spec):
+                level = 30 if event.event_type is EventType.STEP_UP_FOR_RETRY else level_of(event)
+                moment = time.strftime("%H:%M:%S", time.localtime(event.timestamp))
+                line = Text(f"{moment} ", style="dim", end="")
+                message = event.message
+                if event.event_type is EventType.LOG_MESSAGE and event.step_key is not None:
+                    message = f"{event.step_key}: {message}"
+                line.append(message, style=_STYLES.get(level, ""))
+                self._above.console.print(line, soft_wrap=True, highlight=False)
+
+    def _draw(self) -> RenderableType:
+        self._above.fit()
+        now = time.monotonic()
+        clock = Text(_clock(now - self._began), style="dim")
+        total = self._total
+        head = Table.grid(padding=(0, 2))
+        if total is None:
+            head.add_row(Text(self._job_name, style="bold"), Text("starting…"), clock)
+            return head
+        running = list(self._running.items())
+        over = self._ended.total()
+        bar = ProgressBar(total=max(total, 1), completed=over, width=_BAR_WIDTH)
+        state = Text(self._state, style="yellow" if self._state == "canceling" else "cyan")
+        counts = Text(f"{over:,} of {total:,} steps done", no_wrap=True)
+        head.add_row(Text(self._job_name, style="bold", no_wrap=True, overflow="ellipsis"), state, bar, counts, clock)
+        return Group(head, self._counts(len(running), total - over - len(running)), *self._ages(running, now))
+
+    def _counts(self, running: int, waiting: int) -> Text:
+        parts = [(f"{running:,} running", ""), (f"{max(0, waiting):,} waiting", "")]
+        styles = {"failed": "red", "skipped": "yellow", "not run": "yellow"}
+        parts += [(f"{self._ended[kind]:,} {kind}", style) for kind, style in styles.items() if self._ended[kind]]
+        line = Text("  ", no_wrap=True, overflow="ellipsis")
+        for number, (words, style) in enumerate(parts):
+            line.append(" · " if number else "", style="dim")
+            line.append(words, style=style)
+        return line
+
+    def _ages(self, running: list[tuple[int, float]], now: float) -> list[Text]:
+        """Return lines on the steps that run, the longest first."""
+        spec = self.spec
+        if spec is None:
+            return []
+        room = max(1, min(_RUNNING_LINES, self._above.console.size.height - 6))
+        shown = running[:room]
+        keys = [spec.plan.steps[step].key for step, _ in shown]
+        widest = min(max(map(len, keys), default=0), max(10, self._above.console.size.width - 16))
+        lines = []
+        for key, (_, since) in zip(keys, shown, strict=True):
+            name = key if len(key) <= widest else f"{key[: widest - 1]}…"
+            line = Text(f"    {name:<{widest}}  ", no_wrap=True)
+            lines.append(line.append(duration(now - since), style="dim"))
+        if len(running) > len(shown):
+            lines.append(Text(f"    and {len(running) - len(shown):,} more", style="dim"))
+        return lines
+
+
+_OUTCOMES = {SUCCESS: "succeeded", FAILURE: "failed"}
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}"

@@ -1,0 +1,126 @@
+"""What is said of a run once it is over: a summary, why it failed, and the same as JSON."""
+
+from __future__ import annotations
+
+import datetime
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from rayexec.events import SUCCESS, ErrorInfo, EventType, StepFailureData, describe_error
+from rayexec.execute import RunLog, RunResult
+from rayexec.plan import Plan
+
+__all__ = ["StepSummary", "as_json", "closing_line", "duration", "failure_text", "summarize"]
+
+_FAILURES_SHOWN = 10
+
+
+def duration(seconds: float) -> str:
+    """Return a time span in words of a few characters."""
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {rest:02} s"
+
+
+@dataclass(slots=True)
+class StepSummary:
+    """How one step went; ``seconds`` is the time of all its attempts together."""
+
+    key: str
+    op: str
+    status: str = "not run"
+    attempts: int = 0
+    seconds: float = 0.0
+
+
+def summarize(plan: Plan, log: RunLog) -> list[StepSummary]:
+    """Return how each step went, in the order of the plan."""
+    rows = [StepSummary(step.key, plan.op_of(step.index).name) for step in plan.steps]
+    for attempt in log.attempts:
+        row = rows[attempt.step]
+        row.attempts += 1
+        row.seconds += attempt.ended - attempt.started
+        row.status = "succeeded" if attempt.outcome == SUCCESS else "failed"
+    for event in log.records:
+        if getattr(event, "event_type", None) is EventType.STEP_SKIPPED:
+            rows[plan.by_key[event.step_key]].status = "skipped"  # type: ignore[union-attr,index]  # an Event
+    return rows
+
+
+def closing_line(result: RunResult) -> str:
+    """Return how the run ended, in a line."""
+    started, ended = _times(result)
+    counts = ", ".join(f"{count:,} {kind}" for kind, count in result.counts().items() if count)
+    ends = {"SUCCESS": "succeeded", "FAILURE": "failed", "CANCELED": "was canceled"}
+    return f"Run {result.run_id} {ends[result.status]} in {duration(ended - started)} (steps: {counts or 'none'})."
+
+
+def _times(result: RunResult) -> tuple[float, float]:
+    records = result.all_events
+    if not records:
+        now = time.time()
+        return now, now
+    return records[0].timestamp, records[-1].timestamp
+
+
+def failure_text(result: RunResult) -> str:
+    """Return why a run failed: each failed step with its message and its traceback without frames of rayexec."""
+    if result.status == "CANCELED":
+        return f"Run {result.run_id} was canceled."
+    parts = [f"Run {result.run_id} resulted in failure."]
+    failures = list(_failures(result))
+    hidden = len(failures) - _FAILURES_SHOWN
+    if hidden > 0:
+        parts[0] += f" {len(failures):,} steps failed; the first {_FAILURES_SHOWN} are shown, --json lists them all."
+    for key, attempts, data in failures[:_FAILURES_SHOWN]:
+        tries = f" in attempt {attempts}" if attempts > 1 else ""
+        parts.append(_describe(f'Step "{key}" failed{tries}', data.root))
+    if result.error is not None:
+        error = describe_error(result.error)
+        parts.append(_describe("The run could not go on", error))
+    return "\n\n".join(parts)
+
+
+def _describe(what: str, error: ErrorInfo) -> str:
+    headline = f"{what}: {error.cls_name}: {error.message}".rstrip().removesuffix(":")
+    # Without a frame of the user's code a traceback only says the headline again.
+    return f"{headline}\n\n{error.stack.rstrip()}" if '  File "' in error.stack else headline
+
+
+def _failures(result: RunResult) -> Iterator[tuple[str, int, StepFailureData]]:
+    for event in result.get_step_failure_events():
+        key = event.step_key or ""
+        yield key, 1 + result.retry_attempts_for_node(key), event.step_failure_data
+
+
+def as_json(result: RunResult) -> dict[str, Any]:
+    """Return the outcome of a run as JSON-able data."""
+    started, ended = _times(result)
+    error = None
+    if result.error is not None and result.status == "FAILURE":
+        error = {"error": type(result.error).__name__, "message": str(result.error)}
+    failed = []
+    for key, _, data in _failures(result):
+        shown = data.root
+        failed.append({"step_key": key, "error": shown.cls_name, "message": shown.message})
+    return {
+        "run_id": result.run_id,
+        "job": result.dagster_run.job_name,
+        "status": result.status,
+        "start_time": _moment(started),
+        "end_time": _moment(ended),
+        "duration": round(ended - started, 6),
+        "steps": dict(result.counts()),
+        "failed_steps": failed,
+        "error": error,
+    }
+
+
+def _moment(seconds: float) -> str:
+    return datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc).isoformat(timespec="microseconds")
