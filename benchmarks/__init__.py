@@ -1,0 +1,1 @@
+"""What rayexec costs beside the ops it runs; see README.md."""
