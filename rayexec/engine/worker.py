@@ -77,7 +77,6 @@ def run_slice(package: Package, header: bytes, work: bytes, places: int, large: 
     _prepare_path(package)
     slice_id, journal, budget, calls = pickle.loads(work)
     payloads: list[Packed | None] = [None] * places
-    watched = Watched(slice_id, len(calls), None)
     with Capture(journal) as capture:
         try:
             shared: Header = pickle.loads(header)
@@ -150,6 +149,7 @@ class _Runner:
 
     def _call(self, position: int, call: RemoteCall, is_followed: bool) -> bytes:
         template = self._templates[call.template]
+        before, self._before = self._before, None  # whatever happens here, nobody may take it for this call's
         try:
             config = None if call.config is None else pickle.loads(call.config)
         except Exception as broken:  # unpickling runs user code
@@ -157,7 +157,7 @@ class _Runner:
             return pack_entry(position, _unloadable(call, broken, what), {})
         stored: dict[str, bytes | int] = {}
         live: dict[str, Any] | None = {} if is_followed else None
-        before, large, payloads = self._before, self._large, self._payloads
+        large, payloads = self._large, self._payloads
 
         def store(name: str, value: Any) -> None:
             packed = pack(value, f'output "{name}" of op "{template.op.name}"')
@@ -195,7 +195,8 @@ class _Runner:
         stdout, stderr = self._capture.take()
         if stdout or stderr:
             row = row._replace(stdout=stdout, stderr=stderr)
-        self._before = live if row.outcome == SUCCESS else None
+        if row.outcome == SUCCESS:
+            self._before = live
         return pack_entry(position, row, stored)
 
 

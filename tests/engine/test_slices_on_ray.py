@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from rayexec import Out, Output, RetryPolicy, RunResult, job, op
+from rayexec import Out, Output, RetryPolicy, RunResult, configured, job, op
 
 Execute = Callable[..., RunResult]
 MANY = 60
@@ -190,3 +190,26 @@ def test_slices_may_be_switched_off(execute_on_ray: Execute) -> None:
     result = execute_on_ray(fan_out(flaky_or_slow), {"execution": {"config": {"ray": {"slices": False}}}})
     assert result.success
     assert result.output_for_node("collect") == list(range(MANY))
+
+
+class _Unreadable:
+    def __reduce__(self) -> Any:
+        return int, ("not a number",)
+
+
+def test_what_follows_a_call_that_could_not_begin_gets_nothing_in_its_place(execute_on_ray: Execute) -> None:
+    @configured(after)
+    def middle(_config: Any) -> Any:
+        return _Unreadable()
+
+    @job
+    def chained() -> None:
+        after.alias("last")(middle(after.alias("first")(zero())))  # type: ignore[operator]  # an op for an op
+
+    result = execute_on_ray(chained)
+    assert result.get_failed_step_keys() == {"middle"}
+    assert result.is_node_success("first")
+    assert result.is_node_untouched("last")
+    data = result.failure_data_for_node("middle")
+    assert data is not None
+    assert data.error.message == "the step's config cannot be loaded on the worker"
