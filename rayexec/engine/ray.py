@@ -113,11 +113,11 @@ class RayEngine:
 
     def _check_requests(self) -> None:
         """Raise EngineError for requests that Ray would let wait for ever."""
+        if not self._capacity.is_own:
+            return  # a cluster may grow
         problems = []
         for template, request in zip(self._spec.plan.templates, self._requests, strict=True):
-            lacking = self._capacity.lacks(request.amounts()) if self._capacity.is_own else None
-            if self._capacity.is_own:
-                lacking = lacking or self._capacity.lacks_labels(request.label_selector)
+            lacking = self._capacity.lacks(request.amounts()) or self._capacity.lacks_labels(request.label_selector)
             if lacking is not None:
                 problems.append(f"op {template.op.name!r} asks for {lacking}")
         if problems:
