@@ -3,44 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
-from rayexec.events import Attempt, StepFailureData
+from rayexec.run.messages import EngineEvent
 from rayexec.run.spec import Slice
 
-__all__ = ["Answer", "Engine", "Loss", "Report"]
-
-
-class Answer(NamedTuple):
-    """A slice that came back with the attempts it made."""
-
-    slice_id: int
-    attempts: tuple[Attempt, ...]
-
-
-class Report(NamedTuple):
-    """A slice that goes on, but gave calls back: the attempts made so far, and the steps that it will not reach."""
-
-    slice_id: int
-    attempts: tuple[Attempt, ...]
-    returned: tuple[int, ...]
-
-
-class Loss(NamedTuple):
-    """A slice that will not come back, and what is known of why; times are seconds since 1970.
-
-    ``attempts`` were over before; ``culprit`` is the step that was running, None where none had started; ``stdout``
-    and ``stderr`` are what that had printed.
-    """
-
-    slice_id: int
-    failure: StepFailureData
-    started: float
-    ended: float
-    attempts: tuple[Attempt, ...] = ()
-    culprit: int | None = None
-    stdout: str = ""
-    stderr: str = ""
+__all__ = ["Engine"]
 
 
 class Engine(Protocol):
@@ -66,7 +34,7 @@ class Engine(Protocol):
         """Take a slice to run; returns at once."""
         ...
 
-    def wait(self, timeout: float | None) -> list[Answer | Report | Loss]:
+    def wait(self, timeout: float | None) -> list[EngineEvent]:
         """Return what has come back, waiting up to ``timeout`` seconds (None: for ever) for a first one."""
         ...
 

@@ -7,8 +7,8 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
-from rayexec.engine.base import Answer, Loss, Report
 from rayexec.events import Attempt, ErrorInfo, StepFailureData
+from rayexec.run.messages import Answered, EngineEvent, Lost
 from rayexec.run.resources import OpenResources
 from rayexec.run.spec import RunSpec, Slice, gather_inputs
 from rayexec.run.step import StepCall, run_step
@@ -31,7 +31,7 @@ class InProcessEngine:
         self._spec = spec
         self.classes: Sequence[int] = [0] * len(spec.plan.templates)
         self._queue: deque[Slice] = deque()
-        self._canceled: list[Answer | Report | Loss] = []
+        self._canceled: list[EngineEvent] = []
         self._values: dict[tuple[int, str], Any] = {}
         self._exceptions: dict[int, BaseException] = {}
         self.resources = OpenResources(spec.resources, spec.config.resources, spec.info)
@@ -50,7 +50,7 @@ class InProcessEngine:
         """Take a slice to run in a coming ``wait``."""
         self._queue.append(work)
 
-    def wait(self, timeout: float | None) -> list[Answer | Report | Loss]:
+    def wait(self, timeout: float | None) -> list[EngineEvent]:
         """Run the next slice and return its answer; with none queued, let ``timeout`` seconds pass."""
         if self._canceled:
             canceled, self._canceled = self._canceled, []
@@ -60,7 +60,7 @@ class InProcessEngine:
                 time.sleep(timeout)
             return []
         work = self._queue.popleft()
-        return [Answer(work.id, tuple([self._run(call.step, call.number) for call in work.calls]))]
+        return [Answered(work.id, tuple([self._run(call.step, call.number) for call in work.calls]))]
 
     def _run(self, index: int, number: int) -> Attempt:
         spec = self._spec
@@ -93,7 +93,7 @@ class InProcessEngine:
         self._queue.clear()
         now = time.time()
         failure = StepFailureData(ErrorInfo("RunCanceledError", "the step was canceled before it ended", ""))
-        self._canceled = [Loss(each, failure, now, now) for each in slice_ids]
+        self._canceled = [Lost(each, (), None, failure, now, now) for each in slice_ids]
 
     def value(self, step: int, output: str) -> object:
         """Return the object that the step yielded."""

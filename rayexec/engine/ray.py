@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from rayexec.engine.base import Answer, Loss, Report
 from rayexec.engine.entries import unpack_entry
 from rayexec.engine.export import dump, runner_for
 from rayexec.engine.journal import Left, journal_path, read_journal, sweep_journals
@@ -24,6 +23,7 @@ from rayexec.errors import EngineError, InvariantError, OutputError, WorkerCrash
 from rayexec.events import Attempt, StepFailureData, describe_error, error_types
 from rayexec.plan.capacity import Capacity
 from rayexec.plan.model import FromConfig, FromStep
+from rayexec.run.messages import Answered, EngineEvent, Lost, Reported
 from rayexec.run.slicing import BUDGET
 from rayexec.run.spec import Call, RunSpec, Slice, gather_inputs
 
@@ -181,9 +181,9 @@ class RayEngine:
             None if tags is None else dict(tags),
         )
 
-    def wait(self, timeout: float | None) -> list[Answer | Report | Loss]:
+    def wait(self, timeout: float | None) -> list[EngineEvent]:
         """Return what has come back, waiting up to ``timeout`` seconds for a first one."""
-        back: list[Answer | Report | Loss] = []
+        back: list[EngineEvent] = []
         try:
             arrived = self._arrived.get(timeout=timeout)
             while True:
@@ -193,7 +193,7 @@ class RayEngine:
         except queue.Empty:
             return back
 
-    def _collect(self, slice_id: int, done: Any) -> Answer | Loss:
+    def _collect(self, slice_id: int, done: Any) -> Answered | Lost:
         flight = self._flight.pop(slice_id)
         error = done.exception()
         if error is not None:
@@ -207,7 +207,7 @@ class RayEngine:
                 resources=last.resources + records, stdout=last.stdout + stdout, stderr=last.stderr + stderr
             )
             attempts = (*attempts[:-1], closed)
-        return Answer(slice_id, attempts)
+        return Answered(slice_id, attempts)
 
     def _take(
         self, flight: _Flight, packed: Sequence[bytes], pid: int, refs: Sequence[Any] | None
@@ -233,15 +233,15 @@ class RayEngine:
             attempts.append(row)
         return tuple(attempts)
 
-    def _read_report(self, message: bytes) -> Report:
+    def _read_report(self, message: bytes) -> Reported:
         slice_id, packed, returned = pickle.loads(message)
         flight = self._flight.get(slice_id)
         if flight is None:  # its answer overtook the report
-            return Report(slice_id, (), ())
+            return Reported(slice_id, (), ())
         calls = flight.work.calls
-        return Report(slice_id, self._take(flight, packed, 0, None), tuple(calls[each].step for each in returned))
+        return Reported(slice_id, self._take(flight, packed, 0, None), tuple(calls[each].step for each in returned))
 
-    def _loss(self, flight: _Flight, error: BaseException) -> Loss:
+    def _loss(self, flight: _Flight, error: BaseException) -> Lost:
         """Tell a lost slice: what its journal says was over, and what it says was running."""
         import ray.exceptions as kinds
 
@@ -272,7 +272,7 @@ class RayEngine:
         crash = self._crashes[died_in] = WorkerCrashedError(f"step {self._spec.plan.steps[died_in].key!r}: {reason}")
         failure = StepFailureData(replace(describe_error(crash), stack=""), error_types(crash))
         said = (left.stdout, left.stderr) if left is not None else ("", "")
-        return Loss(flight.work.id, failure, flight.submitted, time.time(), attempts, culprit, *said)
+        return Lost(flight.work.id, attempts, culprit, failure, flight.submitted, time.time(), *said)
 
     def _journal(self, flight: _Flight) -> Left | None:
         """Return the journal that a dead worker left, from whichever node has it."""

@@ -13,9 +13,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rayexec.engine.base import Answer, Loss, Report
 from rayexec.events import FAILURE, SUCCESS, Attempt, ErrorInfo, OutputRecord, StepFailureData
 from rayexec.plan.model import Plan
+from rayexec.run.messages import Answered, EngineEvent, Reported
 from rayexec.run.slicing import BUDGET
 from rayexec.run.spec import Call, Slice
 
@@ -66,7 +66,7 @@ class SimulatedEngine:
         self._free = slots
         self._queue: deque[Slice] = deque()
         # What will arrive at the driver, or (None) a slot that falls free, by time.
-        self._coming: list[tuple[float, int, Answer | Report | None]] = []
+        self._coming: list[tuple[float, int, Answered | Reported | None]] = []
         self._count = 0
         # (start, end, step) of every attempt, for whoever wants to look at the schedule.
         self.schedule: list[tuple[float, float, int]] = []
@@ -104,7 +104,7 @@ class SimulatedEngine:
             spent = self._seconds(call) + self._costs.step
             if clock + spent > ends and position + 1 < len(work.calls):
                 returned = tuple(each.step for each in work.calls[position + 1 :])
-                self._arrive(max(ends, clock) + self._costs.hop, Report(work.id, tuple(attempts), returned))
+                self._arrive(max(ends, clock) + self._costs.hop, Reported(work.id, tuple(attempts), returned))
                 ends = clock  # the call that runs is the last
             attempt = self._attempt(call, clock, clock + spent)
             if attempt.outcome != SUCCESS:
@@ -112,7 +112,7 @@ class SimulatedEngine:
             attempts.append(attempt)
             clock += spent
         self._arrive(clock, None)
-        self._arrive(clock + self._costs.hop, Answer(work.id, tuple(attempts)))
+        self._arrive(clock + self._costs.hop, Answered(work.id, tuple(attempts)))
 
     def _attempt(self, call: Call, start: float, end: float) -> Attempt:
         self.schedule.append((start, end, call.step))
@@ -122,11 +122,11 @@ class SimulatedEngine:
         outputs = self._outputs[self._plan.steps[call.step].template]
         return Attempt(call.step, call.number, SUCCESS, start, end, outputs)
 
-    def _arrive(self, time: float, what: Answer | Report | None) -> None:
+    def _arrive(self, time: float, what: Answered | Reported | None) -> None:
         self._count += 1
         heapq.heappush(self._coming, (time, self._count, what))
 
-    def wait(self, timeout: float | None) -> list[Answer | Report | Loss]:
+    def wait(self, timeout: float | None) -> list[EngineEvent]:
         """Let virtual time pass until something arrives, at most ``timeout`` seconds of it."""
         until = float("inf") if timeout is None else self._time + timeout
         while self._coming and self._coming[0][0] <= until:

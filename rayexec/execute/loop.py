@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from rayexec.engine.base import Answer, Engine, Loss, Report
+from rayexec.engine.base import Engine
 from rayexec.errors import ResourceError, RunCanceledError
 from rayexec.events import Attempt, Event, EventType, describe_error
 from rayexec.execute.log import Record, RunLog
@@ -15,11 +15,10 @@ from rayexec.execute.observe import Observer
 from rayexec.run.admit import Admission
 from rayexec.run.messages import (
     Abandoned,
-    Answered,
     Cancel,
     CancelAsked,
+    EngineEvent,
     Instruction,
-    Lost,
     Reported,
     RunEvent,
     Skipped,
@@ -66,19 +65,19 @@ class _Loop:
     def run(self) -> None:
         """Drive the machine until it is over."""
         machine, engine = self.machine, self._engine
-        self._feed(Started(self._clock()))
+        self._feed(Started())
         while not machine.is_over:
             due = machine.wakes_at()
             timeout = None if due is None else max(0.0, due - self._clock())
             back = engine.wait(timeout)
             self._take(back)
             if not back:
-                self._feed(Tick(self._clock()))
+                self._feed(Tick())
 
     def cancel(self) -> None:
         """End what runs: ask, wait for the grace period, then force."""
         self.event(EventType.RUN_CANCELING, "The run was interrupted; its steps are asked to end.")
-        self._feed(CancelAsked(self._clock()))
+        self._feed(CancelAsked())
         deadline = self._clock() + GRACE
         try:
             while self.machine.running and self._clock() < deadline:
@@ -90,32 +89,15 @@ class _Loop:
         while self.machine.running and self._clock() < deadline:
             self._take(self._engine.wait(max(0.0, deadline - self._clock())))
 
-    def _take(self, back: Iterable[Answer | Report | Loss]) -> None:
+    def _take(self, back: Iterable[EngineEvent]) -> None:
         for each in back:
-            now = self._clock()
-            if isinstance(each, Answer):
-                self._feed(Answered(each.slice_id, each.attempts, now))
-            elif isinstance(each, Report):
-                self._feed(Reported(each.slice_id, each.attempts, each.returned, now))
+            self._feed(each)
+            if isinstance(each, Reported):
                 for call in self.machine.outstanding(each.slice_id):
                     self._observer.step_submitted(call.step, call.number)
-            else:
-                self._feed(
-                    Lost(
-                        each.slice_id,
-                        each.attempts,
-                        each.culprit,
-                        each.failure,
-                        now,
-                        each.started,
-                        each.ended,
-                        each.stdout,
-                        each.stderr,
-                    )
-                )
 
     def _feed(self, event: RunEvent) -> None:
-        for instruction in self.machine.handle(event):
+        for instruction in self.machine.handle(event, self._clock()):
             self._carry_out(instruction)
 
     def _carry_out(self, instruction: Instruction) -> None:

@@ -14,6 +14,7 @@ __all__ = [
     "Answered",
     "Cancel",
     "CancelAsked",
+    "EngineEvent",
     "Instruction",
     "Lost",
     "Reported",
@@ -44,9 +45,7 @@ OVER = frozenset({Status.SUCCESS, Status.FAILED, Status.SKIPPED, Status.ABANDONE
 
 
 class Started(NamedTuple):
-    """The run begins; ``now`` here and below is in seconds of any steady clock."""
-
-    now: float
+    """The run begins."""
 
 
 class Answered(NamedTuple):
@@ -54,7 +53,6 @@ class Answered(NamedTuple):
 
     slice_id: int
     attempts: tuple[Attempt, ...]
-    now: float
 
 
 class Reported(NamedTuple):
@@ -63,7 +61,6 @@ class Reported(NamedTuple):
     slice_id: int
     attempts: tuple[Attempt, ...]
     returned: tuple[int, ...]
-    now: float
 
 
 class Lost(NamedTuple):
@@ -77,7 +74,6 @@ class Lost(NamedTuple):
     attempts: tuple[Attempt, ...]
     culprit: int | None
     failure: StepFailureData
-    now: float
     started: float
     ended: float
     stdout: str = ""
@@ -87,16 +83,14 @@ class Lost(NamedTuple):
 class Tick(NamedTuple):
     """Time has passed."""
 
-    now: float
-
 
 class CancelAsked(NamedTuple):
     """Somebody wants the run to end."""
 
-    now: float
 
-
-RunEvent: TypeAlias = Started | Answered | Reported | Lost | Tick | CancelAsked
+# What an engine tells of its slices, and what the loop adds to it.
+EngineEvent: TypeAlias = Answered | Reported | Lost
+RunEvent: TypeAlias = Started | EngineEvent | Tick | CancelAsked
 
 
 class Submit(NamedTuple):

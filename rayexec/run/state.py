@@ -121,23 +121,23 @@ class Machine:
         """Return when the next delayed step is due, or None."""
         return self._delayed[0][0] if self._delayed and not self.is_stopping else None
 
-    def handle(self, event: RunEvent) -> list[Instruction]:
-        """Take in one event; return what to do about it, in order."""
+    def handle(self, event: RunEvent, now: float) -> list[Instruction]:
+        """Take in one event at ``now`` (seconds of any steady clock); return what to do about it, in order."""
         out: list[Instruction] = []
         if isinstance(event, Answered):
-            self._apply_all(event.slice_id, event.attempts, event.now, out)
+            self._apply_all(event.slice_id, event.attempts, now, out)
             self._end(event.slice_id, out)
         elif isinstance(event, Reported):
-            self._reported(event, out)
+            self._reported(event, now, out)
         elif isinstance(event, Lost):
-            self._lost(event, out)
+            self._lost(event, now, out)
         elif isinstance(event, Started):
             self._settle(self._order.prepare(), out)
         elif isinstance(event, CancelAsked):
             self.is_stopping = self.is_canceled = True
             if self._flight:
                 out.append(Cancel(tuple(self._flight)))
-        self._wake(event.now)
+        self._wake(now)
         self._deal(out)
         return out
 
@@ -158,10 +158,10 @@ class Machine:
             self._open_lanes |= self._blocked.pop(group, set())
         self._give_back(outstanding, out)
 
-    def _reported(self, event: Reported, out: list[Instruction]) -> None:
+    def _reported(self, event: Reported, now: float, out: list[Instruction]) -> None:
         if event.slice_id not in self._flight:
             return  # its answer overtook the report
-        self._apply_all(event.slice_id, event.attempts, event.now, out)
+        self._apply_all(event.slice_id, event.attempts, now, out)
         outstanding = self._flight[event.slice_id][1]
         self._give_back([step for step in event.returned if outstanding.pop(step, None) is not None], out)
 
@@ -173,9 +173,9 @@ class Machine:
                 self.status[step] = Status.WAITING
                 self._settle([step], out)
 
-    def _lost(self, event: Lost, out: list[Instruction]) -> None:
+    def _lost(self, event: Lost, now: float, out: list[Instruction]) -> None:
         """Count what a lost slice had finished; the step it died in has a failed attempt, the others go back."""
-        self._apply_all(event.slice_id, event.attempts, event.now, out)
+        self._apply_all(event.slice_id, event.attempts, now, out)
         outstanding = self._flight[event.slice_id][1]
         culprit = event.culprit if event.culprit in outstanding else None
         if culprit is None and outstanding:
@@ -187,7 +187,7 @@ class Machine:
             call = outstanding.pop(culprit)
             attempt = self._failed_attempt(call, event)
             out.append(attempt)
-            self._apply(attempt, event.now, out)
+            self._apply(attempt, now, out)
         self._end(event.slice_id, out)
 
     def _failed_attempt(self, call: Call, event: Lost) -> Attempt:

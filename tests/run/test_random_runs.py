@@ -192,7 +192,7 @@ class Driver:
         self.submitted: list[tuple[Call, ...]] = []
 
     def run(self) -> None:
-        self.feed(Started(self.now))
+        self.feed(Started())
         for _ in range(2000):
             if self.machine.is_over:
                 return
@@ -203,11 +203,11 @@ class Driver:
                 due = self.machine.wakes_at()
                 assert due is not None, "nothing runs, nothing is due, and the run is not over"
                 self.now = max(self.now, due)
-                self.feed(Tick(self.now))
+                self.feed(Tick())
         raise AssertionError("the run does not end")
 
     def feed(self, event: RunEvent) -> None:
-        instructions = self.machine.handle(event)
+        instructions = self.machine.handle(event, self.now)
         self.machine.check()
         self.take(instructions)
 
@@ -217,21 +217,21 @@ class Driver:
         how = next(self.choices, 3) % 6
         if how == 0 and self.spare_losses and not done:
             self.spare_losses -= 1
-            return self.over(Lost(slice_id, (), None, CRASH, self.now, 0.0, 0.0))
+            return self.over(Lost(slice_id, (), None, CRASH, 0.0, 0.0))
         reached = self.ended_at[slice_id]
         for position, call in enumerate(work.calls[:reached]):
             if position < len(done) or not self.may_follow(work, position, done):
                 continue
             if self.case.nodes[call.step].fates[call.number] == "lost":
-                return self.over(Lost(slice_id, tuple(done), call.step, CRASH, self.now, 0.0, 0.0))
+                return self.over(Lost(slice_id, tuple(done), call.step, CRASH, 0.0, 0.0))
             done.append(self.attempt(call))
             if how == 1 and position + 1 < reached:  # the budget is spent while the next call runs
                 self.ended_at[slice_id] = position + 1
                 returned = tuple(each.step for each in work.calls[position + 1 :])
-                return Reported(slice_id, tuple(done), returned, self.now)
+                return Reported(slice_id, tuple(done), returned)
             if how == 2:
                 break
-        return self.over(Answered(slice_id, tuple(done), self.now))
+        return self.over(Answered(slice_id, tuple(done)))
 
     def over(self, event: Answered | Lost) -> RunEvent:
         del self.flight[event.slice_id]
@@ -349,13 +349,13 @@ def test_the_same_events_give_the_same_run(case: Case) -> None:
 @given(cases(), st.integers(0, 12))
 def test_a_cancel_at_any_moment_ends_the_run(case: Case, moment: int) -> None:
     driver = Driver(case)
-    driver.feed(Started(0.0))
+    driver.feed(Started())
     for _ in range(moment):
         if driver.machine.is_over or not driver.flight:
             break
         driver.now += 1.0
         driver.feed(driver.move(min(driver.flight)))
-    driver.feed(CancelAsked(driver.now))
+    driver.feed(CancelAsked())
     submitted = len(driver.submitted)
     while driver.flight:
         driver.feed(driver.move(min(driver.flight)))

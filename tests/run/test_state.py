@@ -45,9 +45,9 @@ def patient(value: Any) -> int:
     return 1
 
 
-def fed(machine: Machine, event: RunEvent) -> list[Instruction]:
+def fed(machine: Machine, event: RunEvent, now: float) -> list[Instruction]:
     """Return what the machine answers, once its state is found to be sound."""
-    out = machine.handle(event)
+    out = machine.handle(event, now)
     machine.check()
     return out
 
@@ -73,15 +73,15 @@ def a_chain() -> Plan:
 def test_a_chain_step_by_step() -> None:
     plan = a_chain()
     machine = Machine(plan, Admission(None, ()))
-    [first] = fed(machine, Started(0.0))
+    [first] = fed(machine, Started(), 0.0)
     assert isinstance(first, Submit)
     assert first.slice.calls == (Call(0, 0),)
-    recorded, second = fed(machine, Answered(first.slice.id, (attempt(plan, 0),), 1.0))
+    recorded, second = fed(machine, Answered(first.slice.id, (attempt(plan, 0),)), 1.0)
     assert recorded == attempt(plan, 0)
     assert submitted([second]) == {1: 1}
     assert not machine.is_over
-    fed(machine, Answered(1, (attempt(plan, 1),), 2.0))
-    fed(machine, Answered(2, (attempt(plan, 2),), 3.0))
+    fed(machine, Answered(1, (attempt(plan, 1),)), 2.0)
+    fed(machine, Answered(2, (attempt(plan, 2),)), 3.0)
     assert machine.is_over
     assert machine.status == [Status.SUCCESS] * 3
 
@@ -89,14 +89,14 @@ def test_a_chain_step_by_step() -> None:
 def test_a_delayed_step_wakes_when_it_is_due() -> None:
     plan = a_chain()
     machine = Machine(plan, Admission(None, ()))
-    fed(machine, Started(0.0))
-    fed(machine, Answered(0, (attempt(plan, 0),), 1.0))
-    out = fed(machine, Answered(1, (attempt(plan, 1, outcome=RETRY, delay=5.0),), 2.0))
+    fed(machine, Started(), 0.0)
+    fed(machine, Answered(0, (attempt(plan, 0),)), 1.0)
+    out = fed(machine, Answered(1, (attempt(plan, 1, outcome=RETRY, delay=5.0),)), 2.0)
     assert submitted(out) == {}
     assert machine.wakes_at() == 7.0
     assert machine.status[1] is Status.DELAYED
-    assert fed(machine, Tick(6.9)) == []
-    [again] = fed(machine, Tick(7.0))
+    assert fed(machine, Tick(), 6.9) == []
+    [again] = fed(machine, Tick(), 7.0)
     assert isinstance(again, Submit)
     assert again.slice.calls == (Call(1, 1),)
     assert machine.wakes_at() is None
@@ -105,14 +105,14 @@ def test_a_delayed_step_wakes_when_it_is_due() -> None:
 def test_a_lost_slice_counts_as_an_attempt_of_the_policy() -> None:
     plan = a_chain()
     machine = Machine(plan, Admission(None, ()))
-    fed(machine, Started(0.0))
-    fed(machine, Answered(0, (attempt(plan, 0),), 1.0))
-    [row] = fed(machine, Lost(1, (), 1, CRASH, 2.0, 10.0, 11.0))
+    fed(machine, Started(), 0.0)
+    fed(machine, Answered(0, (attempt(plan, 0),)), 1.0)
+    [row] = fed(machine, Lost(1, (), 1, CRASH, 10.0, 11.0), 2.0)
     assert isinstance(row, Attempt)
     assert (row.outcome, row.delay, row.started, row.ended, row.failure) == (RETRY, 5.0, 10.0, 11.0, CRASH)
-    [again] = fed(machine, Tick(7.0))
+    [again] = fed(machine, Tick(), 7.0)
     assert submitted([again]) == {1: 2}
-    out = fed(machine, Lost(2, (), 1, CRASH, 8.0, 12.0, 13.0))
+    out = fed(machine, Lost(2, (), 1, CRASH, 12.0, 13.0), 8.0)
     assert isinstance(out[0], Attempt)
     assert out[0].outcome == FAILURE
     assert out[1:] == [Abandoned(2, (1,))]
@@ -123,35 +123,35 @@ def test_a_lost_slice_counts_as_an_attempt_of_the_policy() -> None:
 def test_a_lost_slice_of_an_op_without_policy_fails_it() -> None:
     plan = a_chain()
     machine = Machine(plan, Admission(None, ()))
-    fed(machine, Started(0.0))
-    fed(machine, Lost(0, (), 0, CRASH, 1.0, 0.0, 0.0))
+    fed(machine, Started(), 0.0)
+    fed(machine, Lost(0, (), 0, CRASH, 0.0, 0.0), 1.0)
     assert machine.status == [Status.FAILED, Status.ABANDONED, Status.ABANDONED]
 
 
 def test_with_retries_disabled_a_lost_slice_fails() -> None:
     plan = a_chain()
     machine = Machine(plan, Admission(None, ()), retries=False)
-    fed(machine, Started(0.0))
-    fed(machine, Answered(0, (attempt(plan, 0),), 1.0))
-    fed(machine, Lost(1, (), 1, CRASH, 2.0, 0.0, 0.0))
+    fed(machine, Started(), 0.0)
+    fed(machine, Answered(0, (attempt(plan, 0),)), 1.0)
+    fed(machine, Lost(1, (), 1, CRASH, 0.0, 0.0), 2.0)
     assert machine.status[1] is Status.FAILED
 
 
 def test_calls_that_a_slice_did_not_reach_are_ready_again() -> None:
     plan = a_chain()
     machine = Machine(plan, Admission(1, ()))
-    fed(machine, Started(0.0))
-    assert submitted(fed(machine, Answered(0, (), 1.0))) == {0: 1}
+    fed(machine, Started(), 0.0)
+    assert submitted(fed(machine, Answered(0, ()), 1.0)) == {0: 1}
     assert machine.attempts[0] == 0
 
 
 def test_a_cancel_asks_for_what_runs_and_starts_nothing_more() -> None:
     plan = a_chain()
     machine = Machine(plan, Admission(None, ()))
-    fed(machine, Started(0.0))
-    assert fed(machine, CancelAsked(1.0)) == [Cancel((0,))]
+    fed(machine, Started(), 0.0)
+    assert fed(machine, CancelAsked(), 1.0) == [Cancel((0,))]
     assert not machine.is_over
-    assert submitted(fed(machine, Answered(0, (attempt(plan, 0),), 2.0))) == {}
+    assert submitted(fed(machine, Answered(0, (attempt(plan, 0),)), 2.0)) == {}
     assert machine.is_over
     assert machine.is_canceled
 
@@ -159,9 +159,9 @@ def test_a_cancel_asks_for_what_runs_and_starts_nothing_more() -> None:
 def test_a_cancel_forgets_delayed_steps_and_lost_slices() -> None:
     plan = a_chain()
     machine = Machine(plan, Admission(None, ()))
-    fed(machine, Started(0.0))
-    fed(machine, CancelAsked(1.0))
-    assert fed(machine, Lost(0, (), 0, CRASH, 2.0, 0.0, 0.0)) == []
+    fed(machine, Started(), 0.0)
+    fed(machine, CancelAsked(), 1.0)
+    assert fed(machine, Lost(0, (), 0, CRASH, 0.0, 0.0), 2.0) == []
     assert machine.is_over
     assert machine.failed == []
     assert machine.wakes_at() is None
@@ -175,8 +175,8 @@ def test_stop_on_failure_starts_nothing_more() -> None:
 
     plan = compile_job(independent)
     machine = Machine(plan, Admission(1, ()), stop_on_failure=True)
-    fed(machine, Started(0.0))
-    out = fed(machine, Answered(0, (attempt(plan, 0, outcome=FAILURE),), 1.0))
+    fed(machine, Started(), 0.0)
+    out = fed(machine, Answered(0, (attempt(plan, 0, outcome=FAILURE),)), 1.0)
     assert submitted(out) == {}
     assert machine.is_over
     assert machine.status[1] is Status.READY
@@ -191,8 +191,8 @@ def test_the_window_and_max_concurrent_bound_slices() -> None:
     plan = compile_job(wide)
     for window, limit in ((2, None), (64, 2)):
         machine = Machine(plan, Admission(limit, ()), window=window)
-        assert len(submitted(fed(machine, Started(0.0)))) == 2
-        assert len(submitted(fed(machine, Answered(0, (attempt(plan, 0),), 1.0)))) == 1
+        assert len(submitted(fed(machine, Started(), 0.0))) == 2
+        assert len(submitted(fed(machine, Answered(0, (attempt(plan, 0),)), 1.0))) == 1
 
 
 def test_an_empty_plan_is_over_at_once() -> None:
@@ -218,11 +218,11 @@ def slices(instructions: Sequence[Instruction]) -> list[list[int]]:
 def test_a_chain_is_one_slice_and_what_it_did_not_reach_comes_back() -> None:
     plan = a_chain()
     machine = sliced(plan)
-    assert slices(fed(machine, Started(0.0))) == [[0, 1, 2]]
+    assert slices(fed(machine, Started(), 0.0)) == [[0, 1, 2]]
     assert machine.status == [Status.RUNNING, Status.CHAINED, Status.CHAINED]
-    out = fed(machine, Answered(0, (attempt(plan, 0),), 1.0))
+    out = fed(machine, Answered(0, (attempt(plan, 0),)), 1.0)
     assert slices(out) == [[1, 2]]
-    out = fed(machine, Answered(1, (attempt(plan, 1), attempt(plan, 2)), 2.0))
+    out = fed(machine, Answered(1, (attempt(plan, 1), attempt(plan, 2))), 2.0)
     assert machine.is_over
     assert machine.status == [Status.SUCCESS] * 3
 
@@ -230,17 +230,17 @@ def test_a_chain_is_one_slice_and_what_it_did_not_reach_comes_back() -> None:
 def test_a_chain_breaks_where_a_step_is_up_for_retry() -> None:
     plan = a_chain()
     machine = sliced(plan)
-    fed(machine, Started(0.0))
-    fed(machine, Answered(0, (attempt(plan, 0), attempt(plan, 1, outcome=RETRY, delay=5.0)), 1.0))
+    fed(machine, Started(), 0.0)
+    fed(machine, Answered(0, (attempt(plan, 0), attempt(plan, 1, outcome=RETRY, delay=5.0))), 1.0)
     assert machine.status == [Status.SUCCESS, Status.DELAYED, Status.WAITING]
-    assert slices(fed(machine, Tick(6.0))) == [[1, 2]]
+    assert slices(fed(machine, Tick(), 6.0)) == [[1, 2]]
 
 
 def test_a_chain_breaks_where_a_step_fails() -> None:
     plan = a_chain()
     machine = sliced(plan)
-    fed(machine, Started(0.0))
-    fed(machine, Answered(0, (attempt(plan, 0, outcome=FAILURE),), 1.0))
+    fed(machine, Started(), 0.0)
+    fed(machine, Answered(0, (attempt(plan, 0, outcome=FAILURE),)), 1.0)
     assert machine.status == [Status.FAILED, Status.ABANDONED, Status.ABANDONED]
     assert machine.is_over
 
@@ -257,8 +257,8 @@ def a_crowd(count: int) -> Plan:
 def test_siblings_share_slices_once_they_are_known_to_be_short() -> None:
     plan = a_crowd(40)
     machine = sliced(plan, window=2)
-    assert slices(fed(machine, Started(0.0))) == [[0], [1]]
-    [crowd] = slices(fed(machine, Answered(0, (attempt(plan, 0),), 1.0)))
+    assert slices(fed(machine, Started(), 0.0)) == [[0], [1]]
+    [crowd] = slices(fed(machine, Answered(0, (attempt(plan, 0),)), 1.0))
     assert crowd == list(range(2, 2 + len(crowd)))
     assert len(crowd) == 8
 
@@ -266,35 +266,35 @@ def test_siblings_share_slices_once_they_are_known_to_be_short() -> None:
 def test_siblings_that_are_long_go_alone() -> None:
     plan = a_crowd(40)
     machine = sliced(plan, window=2)
-    fed(machine, Started(0.0))
-    assert slices(fed(machine, Answered(0, (attempt(plan, 0)._replace(ended=1.0),), 1.0))) == [[2]]
+    fed(machine, Started(), 0.0)
+    assert slices(fed(machine, Answered(0, (attempt(plan, 0)._replace(ended=1.0),)), 1.0)) == [[2]]
 
 
 def test_what_a_report_gives_back_runs_elsewhere_and_counts_once() -> None:
     plan = a_crowd(20)
     machine = sliced(plan, window=2)
-    fed(machine, Started(0.0))
-    out = fed(machine, Answered(0, (attempt(plan, 0),), 1.0))
+    fed(machine, Started(), 0.0)
+    out = fed(machine, Answered(0, (attempt(plan, 0),)), 1.0)
     [big] = [each.slice for each in out if isinstance(each, Submit)]
     first, second, *rest = [call.step for call in big.calls]
-    out = fed(machine, Reported(big.id, (attempt(plan, first),), tuple(rest), 2.0))
+    out = fed(machine, Reported(big.id, (attempt(plan, first),), tuple(rest)), 2.0)
     assert [each.step for each in out if isinstance(each, Attempt)] == [first]
     assert machine.status[second] is Status.RUNNING
     assert all(machine.status[each] is Status.READY for each in rest)
-    out = fed(machine, Answered(big.id, (attempt(plan, first), attempt(plan, second)), 3.0))
+    out = fed(machine, Answered(big.id, (attempt(plan, first), attempt(plan, second))), 3.0)
     assert [each.step for each in out if isinstance(each, Attempt)] == [second]
     assert slices(out)[0][0] == rest[0]
-    assert fed(machine, Reported(big.id, (attempt(plan, first),), (), 4.0)) == []
+    assert fed(machine, Reported(big.id, (attempt(plan, first),), ()), 4.0) == []
 
 
 def test_a_lost_slice_keeps_what_was_over_and_blames_the_step_that_ran() -> None:
     plan = a_crowd(20)
     machine = sliced(plan, window=2)
-    fed(machine, Started(0.0))
-    out = fed(machine, Answered(0, (attempt(plan, 0),), 1.0))
+    fed(machine, Started(), 0.0)
+    out = fed(machine, Answered(0, (attempt(plan, 0),)), 1.0)
     [big] = [each.slice for each in out if isinstance(each, Submit)]
     first, second, *rest = [call.step for call in big.calls]
-    fed(machine, Lost(big.id, (attempt(plan, first),), second, CRASH, 2.0, 0.0, 0.0))
+    fed(machine, Lost(big.id, (attempt(plan, first),), second, CRASH, 0.0, 0.0), 2.0)
     assert machine.status[first] is Status.SUCCESS
     assert machine.failed == [second]
     assert all(machine.status[each] in (Status.READY, Status.RUNNING) for each in rest)
@@ -304,11 +304,11 @@ def test_a_lost_slice_keeps_what_was_over_and_blames_the_step_that_ran() -> None
 def test_workers_that_die_before_a_step_starts_cost_it_nothing_until_they_are_too_many() -> None:
     plan = a_crowd(1)
     machine = Machine(plan, Admission(None, ()))
-    fed(machine, Started(0.0))
+    fed(machine, Started(), 0.0)
     for loss in range(LOSSES):
-        assert submitted(fed(machine, Lost(loss, (), None, CRASH, 1.0, 0.0, 0.0))) == {0: loss + 1}
+        assert submitted(fed(machine, Lost(loss, (), None, CRASH, 0.0, 0.0), 1.0)) == {0: loss + 1}
         assert machine.attempts[0] == 0
-    fed(machine, Lost(LOSSES, (), None, CRASH, 1.0, 0.0, 0.0))
+    fed(machine, Lost(LOSSES, (), None, CRASH, 0.0, 0.0), 1.0)
     assert machine.failed == [0]
 
 
@@ -325,11 +325,11 @@ def test_a_crowd_behind_a_limit_passes_in_order(slicing: bool) -> None:
 
     plan = compile_job(crowd)
     machine = Machine(plan, Admission(None, [TagLimit("db", 1)]), slicing=slicing, slots=4)
-    [order] = slices(machine.handle(Started(0.0)))
+    [order] = slices(machine.handle(Started(), 0.0))
     under_way = list(order)
     while not machine.is_over:
         [running] = machine.running
-        out = machine.handle(Answered(running, tuple(attempt(plan, each) for each in under_way), 1.0))
+        out = machine.handle(Answered(running, tuple(attempt(plan, each) for each in under_way)), 1.0)
         machine.check()
         under_way = [step for each in slices(out) for step in each]
         order += under_way
