@@ -20,7 +20,7 @@ from rayexec.cli.lines import is_shown, level_of
 from rayexec.cli.report import duration
 from rayexec.cli.signals import EndingSignals
 from rayexec.cli.watch import CANCELING, Watch
-from rayexec.events import FAILURE, SUCCESS, Attempt, Event, EventType
+from rayexec.events import FAILURE, SUCCESS, Attempt, Event, EventType, Successes
 from rayexec.execute import Record, RunLog
 from rayexec.run.spec import RunSpec
 
@@ -103,6 +103,12 @@ class LiveView(Watch):
 
     def recorded(self, record: Record) -> None:
         """Count what ended, and tell what is worth a line."""
+        if isinstance(record, Successes):  # quiet ones, which have nothing to tell
+            for step in record.steps:
+                self._submitted.pop(step, None)
+            self._start_next()
+            self._ended["succeeded"] += len(record.steps)
+            return
         if isinstance(record, Attempt):
             self._submitted.pop(record.step, None)
             self._start_next()

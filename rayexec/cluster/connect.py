@@ -75,7 +75,12 @@ def _connect(address: str | None, runtime_env: Mapping[str, Any] | None) -> Capa
         )
     alive = [node for node in ray.nodes() if node["Alive"]]
     is_own = ray.get_runtime_context().gcs_address == _own or _is_head()
-    return Capacity(tuple(node["Resources"] for node in alive), is_own, tuple(node.get("Labels", {}) for node in alive))
+    return Capacity(
+        tuple(node["Resources"] for node in alive),
+        is_own,
+        tuple(node.get("Labels", {}) for node in alive),
+        tuple(node["NodeID"] for node in alive),
+    )
 
 
 def _silence_raylet() -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import sys
 from types import TracebackType
+from typing import Any, TextIO
 
 __all__ = ["Capture", "read_capture"]
 
@@ -17,14 +19,16 @@ class Capture:
     """Redirects descriptors 1 and 2 to files beside ``path`` while the ``with`` block lasts.
 
     ``take`` returns what was printed since the last call, and empties the files; so what a worker that dies leaves in
-    them was printed by the step that it died in. Asking costs one system call a stream, so that a step that prints
-    nothing pays next to nothing.
+    them was printed by the step that it died in. Asking costs the cheapest of system calls for each stream, so that a
+    step that prints nothing pays next to nothing; for that, ``sys.stdout`` and ``sys.stderr`` are unbuffered meanwhile.
     """
 
     def __init__(self, path: str) -> None:
         self._paths = [_file_of(path, name) for _, name in _STREAMS]
         self._files: list[int] = []
         self._saved: list[int] = []
+        self._before: tuple[Any, Any] = (sys.stdout, sys.stderr)
+        self._streams = self._before
 
     def __enter__(self) -> Capture:
         _flush()
@@ -37,13 +41,16 @@ class Capture:
             except OSError:  # an op before closed it
                 self._saved.append(os.open(os.devnull, os.O_WRONLY))
             os.dup2(file, descriptor)
-        self._mend()
+        self._streams = sys.stdout, sys.stderr = _unbuffered(1), _unbuffered(2)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         _flush()
+        for (_, name), ours, before in zip(_STREAMS, self._streams, self._before, strict=True):
+            if getattr(sys, name) is ours:  # else an op put something of its own there, to stay
+                setattr(sys, name, before)
         for (descriptor, _), saved, file, path in zip(_STREAMS, self._saved, self._files, self._paths, strict=True):
             os.dup2(saved, descriptor)
             os.close(saved)
@@ -53,10 +60,15 @@ class Capture:
 
     def take(self) -> tuple[str, str]:
         """Return what was printed on standard output and standard error since the last call."""
-        self._mend()
-        _flush()
-        stdout, left_out = _read(self._files[0])
-        stderr, left_out_too = _read(self._files[1])
+        ours, ours_too = self._streams
+        if sys.stdout is not ours or sys.stderr is not ours_too or ours.closed or ours_too.closed:
+            self._mend()
+            _flush()
+        out, err = self._files
+        if not (os.lseek(out, 0, os.SEEK_END) or os.lseek(err, 0, os.SEEK_END)):  # a third of the price of fstat
+            return "", ""
+        stdout, left_out = _read(out)
+        stderr, left_out_too = _read(err)
         for name, bytes_left in (("stdout", left_out), ("stderr", left_out_too)):
             if bytes_left:
                 stderr += f"\nrayexec: {bytes_left:,} bytes that the step printed on {name} were left out\n"
@@ -64,11 +76,14 @@ class Capture:
 
     def _mend(self) -> None:
         """Open the streams again that an op closed, for the sake of the steps after it."""
+        ours = dict(zip(("stdout", "stderr"), self._streams, strict=True))
         for (descriptor, name), file in zip(_STREAMS, self._files, strict=True):
             stream = getattr(sys, name)
             if stream is None or getattr(stream, "closed", False):
                 os.dup2(file, descriptor)
-                setattr(sys, name, os.fdopen(descriptor, "w", buffering=1, closefd=False, errors="backslashreplace"))
+                ours[name] = _unbuffered(descriptor)
+                setattr(sys, name, ours[name])
+        self._streams = ours["stdout"], ours["stderr"]
 
 
 def read_capture(path: str) -> tuple[str, str]:
@@ -100,6 +115,11 @@ def _read(file: int) -> tuple[str, int]:
 
 def _text(data: bytes) -> str:
     return data.decode("utf-8", errors="backslashreplace")
+
+
+def _unbuffered(descriptor: int) -> TextIO:
+    raw = os.fdopen(descriptor, "wb", buffering=0, closefd=False)
+    return io.TextIOWrapper(raw, encoding="utf-8", errors="backslashreplace", write_through=True)
 
 
 def _flush() -> None:

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import contextlib
 import hmac
+import itertools
+import os
 import pickle
 import secrets
 import socket
+import struct
 import threading
 import time
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["Address", "Mailbox", "Watched", "watch"]
+from rayexec.engine.entries import Entries
 
-# Where reports go, and the secret that lets them in: ((host, port), key).
-Address = tuple[tuple[str, int], bytes]
+__all__ = ["Address", "Mailbox", "Watched", "mailbox_at", "watch"]
+
+# Where reports go, the secret that lets them in, and the number of the box that they are for: ((host, port), key, box).
+Address = tuple[tuple[str, int], bytes, int]
 
 _SEAL = 32  # bytes
+_BOX = struct.Struct("<Q")
 _PATIENCE = 5.0  # seconds that either side waits for the other
 
 
@@ -32,7 +38,7 @@ class Watched:
         self._current = -1
         self._calls = calls
         self._skipped: list[int] = []
-        self.entries: list[bytes] = []
+        self.entries = Entries()
         self.is_over = False
 
     def may_start(self, position: int) -> bool:
@@ -51,12 +57,12 @@ class Watched:
     def report(self) -> None:
         """Give back what has not started, and tell the driver what is done and what came back."""
         with self._lock:
-            end = self._current + 1
-            if self.is_over or (end >= self._end and not self._skipped):
-                return
-            self._end = min(self._end, end)
+            done = self.entries.so_far()
+            self._end = min(self._end, self._current + 1)
             returned = [*self._skipped, *range(self._end, self._calls)]
-            message = pickle.dumps((self.slice_id, list(self.entries), returned))
+            if self.is_over or not (done or returned):
+                return
+            message = pickle.dumps((self.slice_id, done, returned))
         if self._address is not None:
             send(self._address, message)
 
@@ -102,35 +108,49 @@ def watch(work: Watched, seconds: float) -> None:
 
 def send(address: Address, message: bytes) -> None:
     """Send one message to a driver; one that cannot be reached hears of it by the slice's answer, only later."""
-    place, key = address
-    seal = hmac.digest(key, message, "sha256")
+    place, key, box = address
+    letter = _BOX.pack(box) + message
+    seal = hmac.digest(key, letter, "sha256")
     with contextlib.suppress(OSError), socket.create_connection(place, timeout=_PATIENCE) as connection:
-        connection.sendall(seal + message)
+        connection.sendall(seal + letter)
 
 
 class Mailbox:
-    """Where a driver hears from workers that are in the middle of a slice; ``deliver`` gets each message's bytes.
+    """Where a driver hears from workers that are in the middle of a slice, in a box for each run.
 
     A connection carries one message behind its seal (HMAC-SHA256 under the mailbox's key) and ends. Messages without
-    the right seal are dropped, and so are connections that stay silent.
+    the right seal or for a box that was closed are dropped, and so are connections that stay silent.
     """
 
-    def __init__(self, host: str, deliver: Callable[[bytes], Any]) -> None:
+    def __init__(self, host: str) -> None:
         self._socket = socket.create_server((host, 0))
         self._key = secrets.token_bytes(32)
-        self._deliver = deliver
+        self._boxes: dict[int, Callable[[bytes], Any]] = {}
+        self._numbers = itertools.count()
         self._closed = False
-        self.address: Address = (self._socket.getsockname()[:2], self._key)
+        self._place = self._socket.getsockname()[:2]
         threading.Thread(target=self._run, name="rayexec-mailbox", daemon=True).start()
+
+    def open_box(self, deliver: Callable[[bytes], Any]) -> Address:
+        """Return an address; ``deliver`` gets the bytes of each message to it, in the mailbox's thread."""
+        box = next(self._numbers)
+        self._boxes[box] = deliver
+        return self._place, self._key, box
+
+    def close_box(self, address: Address) -> None:
+        """Hear no more of one address."""
+        self._boxes.pop(address[2], None)
 
     def _run(self) -> None:
         while not self._closed:
             with contextlib.suppress(OSError), self._socket.accept()[0] as connection:
                 connection.settimeout(_PATIENCE)
                 data = b"".join(iter(lambda: connection.recv(65536), b""))
-                seal, message = data[:_SEAL], data[_SEAL:]
-                if hmac.compare_digest(seal, hmac.digest(self._key, message, "sha256")):
-                    self._deliver(message)
+                seal, letter = data[:_SEAL], data[_SEAL:]
+                if hmac.compare_digest(seal, hmac.digest(self._key, letter, "sha256")):
+                    deliver = self._boxes.get(_BOX.unpack_from(letter)[0])
+                    if deliver is not None:
+                        deliver(letter[_BOX.size :])
         self._socket.close()
 
     def close(self) -> None:
@@ -138,4 +158,18 @@ class Mailbox:
         self._closed = True
         # The thread waits in accept, which closing does not end; a last visitor does, who need not be let in.
         with contextlib.suppress(OSError):
-            socket.create_connection(self.address[0], timeout=1).close()
+            socket.create_connection(self._place, timeout=1).close()
+
+
+# By process and host: a thread and a socket serve all runs of a driver. A child that was forked has no such thread.
+_MAILBOXES: dict[tuple[int, str], Mailbox] = {}
+_LOCK = threading.Lock()
+
+
+def mailbox_at(host: str) -> Mailbox:
+    """Return this process's mailbox at an address of this machine, opened on the first call."""
+    with _LOCK:
+        key = (os.getpid(), host)
+        if key not in _MAILBOXES:
+            _MAILBOXES[key] = Mailbox(host)
+        return _MAILBOXES[key]

@@ -11,40 +11,38 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from rayexec.engine.entries import unpack_entry
+from rayexec.engine.entries import Entry, unpack_entries
 from rayexec.engine.export import dump, runner_for
 from rayexec.engine.journal import Left, journal_path, read_journal, sweep_journals
-from rayexec.engine.overrun import Mailbox
+from rayexec.engine.overrun import Address, Mailbox, mailbox_at
 from rayexec.engine.package import make_package
 from rayexec.engine.packed import Packed, pack, unpack
 from rayexec.engine.requests import requests_for, token
-from rayexec.engine.worker import Header, RemoteCall
+from rayexec.engine.worker import Header, More, RemoteCall
 from rayexec.errors import EngineError, InvariantError, OutputError, WorkerCrashedError
-from rayexec.events import Attempt, StepFailureData, describe_error, error_types
+from rayexec.events import Attempt, StepFailureData, Successes, describe_error, error_types
 from rayexec.plan.capacity import Capacity
-from rayexec.plan.model import FromConfig, FromStep
+from rayexec.plan.model import FromConfig, FromStep, Step
 from rayexec.run.messages import Answered, EngineEvent, Lost, Reported
 from rayexec.run.slicing import BUDGET
-from rayexec.run.spec import Call, RunSpec, Slice, gather_inputs
+from rayexec.run.spec import Call, RunSpec, Slice
 
 __all__ = ["RayEngine"]
 
-_ABSENT = object()
-_NOTHING: dict[str, Any] = {}
 
-
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Flight:
     """A slice under way: the references of its answer, when it was submitted, and where its journal is.
 
-    ``heard`` are the places of calls whose entries came already, by a report.
+    ``heard`` is the last place of which an entry came already, by a report: since then the step may have been tried
+    again, elsewhere.
     """
 
     work: Slice
     refs: list[Any]
     submitted: float
     journal: str
-    heard: set[int]
+    heard: int = -1
 
 
 class RayEngine:
@@ -64,18 +62,24 @@ class RayEngine:
         self.slicing = settings.slices and not settings.fresh_process
         known: dict[str, int] = {}
         self.classes: Sequence[int] = [known.setdefault(repr(each), len(known)) for each in self._requests]
-        self._values: list[dict[str, Any] | None] = [None] * len(spec.plan.steps)
+        # By step: the one output of a plain success, else outputs by name; bytes, or references of large ones.
+        self._values: list[bytes | dict[str, Any] | None] = [None] * len(spec.plan.steps)
         self._pickled_errors: dict[int, bytes] = {}
         self._crashes: dict[int, WorkerCrashedError] = {}
         self._given: dict[FromConfig, Any] = {}
         self._flight: dict[int, _Flight] = {}
         self._arrived: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
         self._mailbox: Mailbox | None = None
+        self._address: Address | None = None
         self._header = b""
         self._functions: dict[tuple[int, int], Any] = {}
         self._runner: Any = None
         self._pin: Any = None
         self._config: dict[str, bytes] = {}
+        self._tags = [template.op.tags for template in spec.plan.templates]
+        # By the outputs that a chained call takes: those outputs, and the call's inputs.
+        self._follows: dict[tuple[str, ...], tuple[str, ...]] = {}
+        self._chained: dict[tuple[str, ...], list[Any]] = {}
 
     def start(self) -> None:
         """Check that Ray can run the plan, and export its code; raises EngineError or DefinitionError."""
@@ -86,16 +90,17 @@ class RayEngine:
         sweep_journals()
         if self.driver_limit is None:
             # A node that joined later would bring another 1.0 of the resource that stands for the limit.
-            node = next(node["NodeID"] for node in ray.nodes() if node["Alive"])
+            (node,) = self._capacity.node_ids
             self._pin = NodeAffinitySchedulingStrategy(node, soft=False)
         info, config = self._spec.info, self._spec.config
         package = make_package(self._spec.plan, self._spec.resources)
         self._config = {key: dump(value, f"the config of step {key!r}") for key, value in config.ops.items()}
         host = "127.0.0.1" if len(self._capacity.nodes) == 1 else ray.util.get_node_ip_address()
-        self._mailbox = Mailbox(host, lambda message: self._arrived.put(("report", message))) if self.slicing else None
-        address = self._mailbox.address if self._mailbox is not None else None
+        if self.slicing:
+            self._mailbox = mailbox_at(host)
+            self._address = self._mailbox.open_box(lambda message: self._arrived.put(("report", message)))
         preload = config.execution.preload_modules
-        self._header = dump(Header(info, config.resources, preload, os.getcwd(), address), "the run's config")
+        self._header = dump(Header(info, config.resources, preload, os.getcwd(), self._address), "the run's config")
         self._given = {FromConfig(*source): self._keep(source, value) for source, value in config.inputs.items()}
         self._runner = runner_for(package, config.execution.fresh_process)
 
@@ -128,12 +133,29 @@ class RayEngine:
         plan = self._spec.plan
         large: dict[Any, int] = {}
         calls: list[RemoteCall] = []
-        places = 0
-        before: int | None = None
+        values, steps, feeds, links = self._values, plan.steps, plan.feeds, plan.links
+        before = -1
+        templates = set()
         for call in work.calls:
-            calls.append(self._remote_call(call, before, large))
-            places = max(places, len(plan.op_of(call.step).outs))
-            before = call.step
+            index, number = call
+            step, sources = steps[index], feeds[index]
+            _, key, template, _, tags, _ = step
+            templates.add(template)
+            if number or sources is None or self._config or tags is not self._tags[template]:
+                calls.append(self._remote_call(call, before, large))
+            elif before >= 0 and links[before] == index:
+                # What follows is taken from the call before alone; steps alike share what says so, to be sent once.
+                follows = self._follows.setdefault(outputs := tuple([each[1] for each in sources]), outputs)
+                wires = self._chained.setdefault(outputs, [(each,) for each in outputs])
+                calls.append((index, key, template, follows, wires, None))
+            else:
+                wires = []
+                for source in sources:
+                    handle = values[source[0]]
+                    wires.append(handle if type(handle) is bytes else self._wire(source, -1, large))
+                calls.append((index, key, template, None, wires, None))
+            before = index
+        places = max([len(plan.templates[each].op.outs) for each in templates])
         journal = journal_path(self._spec.info.run_id, work.id)
         budget = BUDGET if self.slicing else math.inf
         wire = pickle.dumps((work.id, journal, budget, calls), protocol=5)
@@ -141,7 +163,7 @@ class RayEngine:
         refs = function.remote(self._header, wire, places, *large)
         if not isinstance(refs, list):
             refs = [refs]
-        self._flight[work.id] = _Flight(work, refs, time.time(), journal, set())
+        self._flight[work.id] = _Flight(work, refs, time.time(), journal)
         refs[0].future().add_done_callback(lambda done, slice_id=work.id: self._arrived.put(("done", (slice_id, done))))
 
     def _function(self, template: int, places: int) -> Any:
@@ -154,32 +176,43 @@ class RayEngine:
             function = self._functions[known] = self._runner.options(num_returns=1 + places, **options)
         return function
 
-    def _remote_call(self, call: Call, before: int | None, large: dict[Any, int]) -> RemoteCall:
-        spec = self._spec
-        step = spec.plan.steps[call.step]
-        follows = before is not None and spec.plan.links[before] == call.step
+    def _remote_call(self, call: Call, before: int, large: dict[Any, int]) -> RemoteCall:
+        plan = self._spec.plan
+        index, number = call
+        step = plan.steps[index]
+        follows: tuple[str, ...] | None = None
+        if before < 0 or plan.links[before] != index:
+            before = -1
+        wires: list[Any] = []
+        for each in step.inputs:
+            if each.is_nothing:
+                continue
+            if each.is_fan_in:
+                found = [self._wire(source, before, large) for source in each.sources]
+                wires.append([wire for wire in found if wire is not None])
+            else:
+                wires.append(self._wire(each.sources[0], before, large))
+        if before >= 0:
+            follows = _outputs_needed(step)
+        own_tags = step.tags is not self._tags[step.template]
+        config = self._config.get(step.key) if self._config else None
+        more = More(number, config, dict(step.tags) if own_tags else None) if number or config or own_tags else None
+        return index, step.key, step.template, follows, wires, more
 
-        def from_step(producer: int, output: str) -> Any:
-            if follows and producer == before:
+    def _wire(self, source: FromStep | FromConfig, before: int, large: dict[Any, int]) -> Any:
+        """Return what stands for a value in a call (see ``RemoteCall``), None where there is none."""
+        if type(source) is FromStep:
+            producer, output = source
+            if producer == before:
                 return (output,)
-            return _place((self._values[producer] or _NOTHING).get(output, _ABSENT), large)
-
-        inputs = gather_inputs(step, from_step, lambda source: _place(self._given.get(source, _ABSENT), large), _ABSENT)
-        needed: tuple[str, ...] | None = None
-        if follows:
-            sources = (source for each in step.inputs for source in each.sources)
-            needed = tuple({source.output for source in sources if isinstance(source, FromStep)})
-        tags = step.tags if step.tags is not spec.plan.templates[step.template].op.tags else None
-        return RemoteCall(
-            step.index,
-            step.key,
-            call.number,
-            step.template,
-            inputs,
-            needed,
-            self._config.get(step.key),
-            None if tags is None else dict(tags),
-        )
+            handle: Any = self._values[producer]
+            if type(handle) is dict:
+                handle = handle.get(output)
+        else:
+            handle = self._given.get(source)  # type: ignore[arg-type]  # FromConfig: mypy does not narrow by type()
+        if handle is None or type(handle) is bytes:
+            return handle
+        return large.setdefault(handle, len(large))
 
     def wait(self, timeout: float | None) -> list[EngineEvent]:
         """Return what has come back, waiting up to ``timeout`` seconds for a first one."""
@@ -198,11 +231,14 @@ class RayEngine:
         error = done.exception()
         if error is not None:
             return self._loss(flight, error)
-        pid, packed, closing = pickle.loads(done.result())
-        attempts = self._take(flight, packed, pid, flight.refs)
+        pid, items, closing = pickle.loads(done.result())
+        attempts = self._take(flight, items, pid, flight.refs)
         if closing is not None and attempts:  # what closing the slice's resources brought up
             records, stdout, stderr = closing
             last = attempts[-1]
+            if isinstance(last, Successes):
+                *others, last = last.rows(self._spec.plan.output_records)
+                attempts = (*attempts[:-1], *others, last)
             closed = last._replace(
                 resources=last.resources + records, stdout=last.stdout + stdout, stderr=last.stderr + stderr
             )
@@ -210,28 +246,38 @@ class RayEngine:
         return Answered(slice_id, attempts)
 
     def _take(
-        self, flight: _Flight, packed: Sequence[bytes], pid: int, refs: Sequence[Any] | None
-    ) -> tuple[Attempt, ...]:
+        self, flight: _Flight, items: Sequence[Any], pid: int, refs: Sequence[Any] | None
+    ) -> tuple[Attempt | Successes, ...]:
         """Keep the outputs of finished calls; return their rows. Without ``refs``, calls with large outputs wait."""
-        steps = flight.work.calls
-        attempts = []
-        for each in packed:
-            position, row, yielded = unpack_entry(each, steps, pid)
+        rows: list[Attempt | Successes] = []
+        values = self._values
+        for each in unpack_entries(items, flight.work.calls, pid, flight.heard):
+            if not isinstance(each, Entry):
+                flight.heard, successes, outputs = each
+                for step, output in zip(successes.steps, outputs, strict=True):
+                    values[step] = output
+                if self._crashes or self._pickled_errors:
+                    for step in successes.steps:
+                        self._forget_failure(step)
+                rows.append(successes)
+                continue
+            position, row, yielded = each
             stored: dict[str, Any] = yielded
-            if position in flight.heard:
-                continue  # since then the step may have been tried again, elsewhere
             if row.has_large_output:
                 if refs is None:
-                    continue
+                    break  # it ends its slice, so nothing follows it
                 stored = {name: refs[1 + one] if isinstance(one, int) else one for name, one in yielded.items()}
-            flight.heard.add(position)
-            self._values[row.step] = stored
-            self._crashes.pop(row.step, None)
-            self._pickled_errors.pop(row.step, None)
+            flight.heard = position
+            values[row.step] = stored
+            self._forget_failure(row.step)
             if row.failure is not None and row.failure.pickled is not None:
                 self._pickled_errors[row.step] = row.failure.pickled
-            attempts.append(row)
-        return tuple(attempts)
+            rows.append(row)
+        return tuple(rows)
+
+    def _forget_failure(self, step: int) -> None:
+        self._crashes.pop(step, None)
+        self._pickled_errors.pop(step, None)
 
     def _read_report(self, message: bytes) -> Reported:
         slice_id, packed, returned = pickle.loads(message)
@@ -247,7 +293,7 @@ class RayEngine:
 
         calls = flight.work.calls
         left = self._journal(flight)
-        attempts: tuple[Attempt, ...] = ()
+        attempts: tuple[Attempt | Successes, ...] = ()
         culprit: int | None = calls[0].step
         died = isinstance(error, (kinds.WorkerCrashedError, kinds.NodeDiedError))
         if left is not None:
@@ -311,7 +357,8 @@ class RayEngine:
         """Return the value behind an output, brought here from the object store."""
         import ray
 
-        handle = (self._values[step] or {})[output]
+        kept = self._values[step]
+        handle = kept if isinstance(kept, bytes) else (kept or {})[output]
         if isinstance(handle, bytes):
             return unpack(handle)
         if not ray.is_initialized():
@@ -339,8 +386,8 @@ class RayEngine:
 
     def close(self) -> None:
         """Stop listening; the tasks are over, and Ray itself stays for the next run."""
-        if self._mailbox is not None:
-            self._mailbox.close()
+        if self._mailbox is not None and self._address is not None:
+            self._mailbox.close_box(self._address)
 
 
 def _last_line(text: str) -> str:
@@ -348,8 +395,6 @@ def _last_line(text: str) -> str:
     return lines[-1] if lines else "unknown"
 
 
-def _place(handle: Any, large: dict[Any, int]) -> Any:
-    """Return what stands for a value in a call: its bytes, or its place among the task's large arguments."""
-    if handle is _ABSENT or isinstance(handle, bytes):
-        return handle
-    return large.setdefault(handle, len(large))
+def _outputs_needed(step: Step) -> tuple[str, ...]:
+    """Return the outputs that a step in a chain takes from the one step before it."""
+    return tuple({source.output for each in step.inputs for source in each.sources if isinstance(source, FromStep)})

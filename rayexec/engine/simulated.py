@@ -102,7 +102,7 @@ class SimulatedEngine:
                 failed.add(call.step)
                 continue
             spent = self._seconds(call) + self._costs.step
-            if clock + spent > ends and position + 1 < len(work.calls):
+            if clock + spent > ends and len(work.calls) > 1:
                 returned = tuple(each.step for each in work.calls[position + 1 :])
                 self._arrive(max(ends, clock) + self._costs.hop, Reported(work.id, tuple(attempts), returned))
                 ends = clock  # the call that runs is the last

@@ -10,24 +10,35 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from rayexec.definitions.code import import_module_at
 from rayexec.definitions.resource import ResourceDefinition
 from rayexec.engine.capture import Capture
-from rayexec.engine.entries import pack_entry
+from rayexec.engine.entries import Entries, pack_entry
 from rayexec.engine.journal import Journal
 from rayexec.engine.overrun import Address, Watched, watch
 from rayexec.engine.package import Package, load_package
 from rayexec.engine.packed import Packed, pack, unpack
 from rayexec.errors import InputError
-from rayexec.events import FAILURE, SUCCESS, Attempt, ErrorInfo, StepFailureData, causes_of, describe_error, error_types
+from rayexec.events import (
+    FAILURE,
+    SUCCESS,
+    Attempt,
+    ErrorInfo,
+    OutputRecord,
+    StepFailureData,
+    causes_of,
+    describe_error,
+    error_types,
+)
 from rayexec.plan.model import Template
+from rayexec.run.plain import PlainOp, plain_op
 from rayexec.run.resources import OpenResources
 from rayexec.run.spec import RunInfo
-from rayexec.run.step import StepCall, run_step
+from rayexec.run.step import Made, StepCall, run_step
 
-__all__ = ["Header", "RemoteCall", "run_slice"]
+__all__ = ["Header", "More", "RemoteCall", "run_slice"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,31 +52,37 @@ class Header:
     mailbox: Address | None
 
 
-class RemoteCall(NamedTuple):
-    """A call as it travels.
+class More(NamedTuple):
+    """What few calls need: the number of an attempt that is not the first, pickled config, tags not of the op."""
 
-    ``follows`` names the outputs that the call before it in the slice must yield for this one to run, None where it
-    does not depend on that. ``inputs`` by name are bytes, the place of a large value among the task's arguments,
-    ``(output,)`` of the call before, or a list of such. ``config`` is pickled, None for none.
-    """
-
-    step: int
-    key: str
     number: int
-    template: int
-    inputs: Mapping[str, Any]
-    follows: tuple[str, ...] | None = None
-    config: bytes | None = None
-    tags: Mapping[str, str] | None = None
+    config: bytes | None
+    tags: Mapping[str, str] | None
 
 
-Code = tuple[tuple[Template, ...], dict[str, ResourceDefinition]]
+# A call as it travels: the step's index and key, its template, the outputs that the call before it in the slice must
+# have yielded for this one to run (None where it does not depend on that), the values of the op's inputs in their
+# order, and what few calls need. A value is bytes, the place of a large one among the task's arguments, (output,) of
+# the call before, a list of such, or None where the input is left to its default. A plain tuple, since slices are made
+# of hundreds of them and classes are slow to unpickle.
+RemoteCall: TypeAlias = tuple[int, str, int, tuple[str, ...] | None, Sequence[Any], More | None]
+
+
+class Code(NamedTuple):
+    """A package, loaded: its templates, the short forms of their ops where they have one, its resources."""
+
+    templates: tuple[Template, ...]
+    plain: tuple[PlainOp | None, ...]
+    resources: dict[str, ResourceDefinition]
+
 
 # Per worker process. Packages stay, since one process serves the steps of a job over and over.
 _CODE: dict[str, Code] = {}
+_FIRST = More(0, None, None)
 
 _ERROR_LIMIT = 1024 * 1024  # bytes; an exception larger than that travels in words only
 _ANSWER_LIMIT = 1024 * 1024  # bytes of small outputs after which a slice comes back
+_OVERHEAD = 24  # bytes that a plain success takes beside its output
 
 
 def run_slice(package: Package, header: bytes, work: bytes, places: int, large: tuple[Packed, ...]) -> list[Any]:
@@ -79,9 +96,9 @@ def run_slice(package: Package, header: bytes, work: bytes, places: int, large: 
     payloads: list[Packed | None] = [None] * places
     with Capture(journal) as capture:
         try:
-            shared: Header = pickle.loads(header)
+            shared = _read_header(header)
             _enter(shared)
-            templates, definitions = _load(package)
+            code = _load(package)
         except BaseException as error:  # importing the job's modules runs user code
             what = "the job's code cannot be imported on the worker"
             entries = [pack_entry(place, _unloadable(call, error, what), {}) for place, call in enumerate(calls)]
@@ -89,12 +106,13 @@ def run_slice(package: Package, header: bytes, work: bytes, places: int, large: 
         watched = Watched(slice_id, len(calls), shared.mailbox)
         with (
             contextlib.closing(Journal(journal)) as noted,
-            OpenResources(definitions, shared.resource_config, shared.run) as resources,
+            OpenResources(code.resources, shared.resource_config, shared.run) as resources,
         ):
-            runner = _Runner(templates, shared.run, resources, capture, large, payloads)
-            runner.run(calls, watched, noted, budget)
+            runner = _Runner(code, shared.run, resources, capture, large, payloads, noted, watched.entries)
+            runner.run(calls, watched, budget)
         closing = (resources.take_records(), *capture.take())
-    return [pickle.dumps((os.getpid(), watched.entries, closing if any(closing) else None), protocol=5), *payloads]
+    items = watched.entries.so_far()
+    return [pickle.dumps((os.getpid(), items, closing if any(closing) else None), protocol=5), *payloads]
 
 
 class _Runner:
@@ -102,92 +120,156 @@ class _Runner:
 
     def __init__(
         self,
-        templates: tuple[Template, ...],
+        code: Code,
         run: RunInfo,
         resources: OpenResources,
         capture: Capture,
         large: tuple[Packed, ...],
         payloads: list[Packed | None],
+        journal: Journal,
+        entries: Entries,
     ) -> None:
-        self._templates = templates
+        self._code = code
         self._run = run
         self._resources = resources
         self._capture = capture
         self._large = large
         self._payloads = payloads
+        self._journal = journal
+        self._entries = entries
         # What the call before yielded, as live objects: its only consumer may have them without a copy.
         self._before: dict[str, Any] | None = None
         self._size = 0
         # Whether nothing more may start: a large output came, or somebody wants the slice to end.
         self._is_full = False
 
-    def run(self, calls: Sequence[RemoteCall], watched: Watched, journal: Journal, budget: float) -> None:
-        """Make the calls until the budget is spent; what was made is in ``watched.entries``."""
+    def run(self, calls: Sequence[RemoteCall], watched: Watched, budget: float) -> None:
+        """Make the calls until the budget is spent; what was made is in the entries."""
         ends = time.monotonic() + budget
         if len(calls) > 1:
             watch(watched, budget)
         last = len(calls) - 1
+        plain_ops, journal = self._code.plain, self._journal
         for position, call in enumerate(calls):
-            if call.follows is not None and (
-                self._before is None or not all(name in self._before for name in call.follows)
-            ):
+            follows, before = call[3], self._before
+            if follows is not None and (before is None or not before.keys() >= {*follows}):
                 self._before = None
                 watched.skip(position)
                 continue
             if not watched.may_start(position):
                 break
             journal.started(position)
-            is_followed = position < last and calls[position + 1].follows is not None
-            entry = self._call(position, call, is_followed)
-            watched.entries.append(entry)
-            journal.finished(entry)
-            self._size += len(entry)
+            is_followed = position < last and calls[position + 1][3] is not None
+            plain = plain_ops[call[2]]
+            if plain is None or call[5] is not None:
+                self._call(position, call, before, is_followed)
+            else:
+                self._call_plainly(plain, position, call, before, is_followed)
             if self._is_full or self._size > _ANSWER_LIMIT or time.monotonic() >= ends:
                 break
         watched.is_over = True
-        journal.flush()
 
-    def _call(self, position: int, call: RemoteCall, is_followed: bool) -> bytes:
-        template = self._templates[call.template]
-        before, self._before = self._before, None  # whatever happens here, nobody may take it for this call's
+    def _call_plainly(
+        self, plain: PlainOp, position: int, call: RemoteCall, before: dict[str, Any] | None, is_followed: bool
+    ) -> None:
+        """Make a call of an op in its short form; what does not go plainly well is handed to ``_call``."""
+        self._before = None  # whatever happens here, nobody may take it for this call's
+        result, raised = None, None
+        started = time.time()
         try:
-            config = None if call.config is None else pickle.loads(call.config)
+            large = self._large
+            values = [
+                pickle.loads(wire)
+                if type(wire) is bytes
+                else before[wire[0]]  # type: ignore[index]  # what does not follow holds no such wire
+                if type(wire) is tuple
+                else declared[1]
+                if wire is None
+                else _load_input(declared[0], wire, large, before)
+                for wire, declared in zip(call[4], plain.inputs, strict=True)
+            ]
+            is_fit = plain.takes(values)
+        except Exception:
+            is_fit = False
+        if not is_fit:
+            self._call(position, call, before, is_followed)
+            return
+        try:
+            result = plain.call(values)
+            if plain.is_plain(result):
+                packed = pack(result, plain.what)
+                ended = time.time()
+                stdout, stderr = self._capture.take()
+                if type(packed) is bytes and not (stdout or stderr):
+                    self._journal.succeeded(position, started, ended, packed)
+                    self._entries.succeeded(position, started, ended, packed)
+                    self._size += len(packed) + _OVERHEAD
+                    if is_followed:
+                        self._before = {plain.output: result}
+                    return
+                stored = {plain.output: packed if isinstance(packed, bytes) else self._keep(packed)}
+                outputs = (OutputRecord(plain.output),)
+                row = Attempt(
+                    call[0], 0, SUCCESS, started, ended, outputs, stdout=stdout, stderr=stderr, pid=os.getpid()
+                )
+                self._enter_in(position, row, stored, {plain.output: result} if is_followed else None)
+                return
+        except BaseException as error:
+            raised = error
+        self._call(position, call, before, is_followed, Made(started, result, raised))
+
+    def _keep(self, packed: Packed) -> int:
+        """Return the place that a large output takes among the task's; a slice ends with it."""
+        place = self._payloads.index(None)
+        self._payloads[place] = packed
+        self._is_full = True
+        return place
+
+    def _call(
+        self,
+        position: int,
+        call: RemoteCall,
+        before: dict[str, Any] | None,
+        is_followed: bool,
+        made: Made | None = None,
+    ) -> None:
+        step, key, template_index, _, inputs, more = call
+        number, packed_config, tags = more or _FIRST
+        template = self._code.templates[template_index]
+        self._before = None  # whatever happens here, nobody may take it for this call's
+        try:
+            config = None if packed_config is None else pickle.loads(packed_config)
         except Exception as broken:  # unpickling runs user code
             what = "the step's config cannot be loaded on the worker"
-            return pack_entry(position, _unloadable(call, broken, what), {})
+            self._enter_in(position, _unloadable(call, broken, what), {}, None)
+            return
         stored: dict[str, bytes | int] = {}
         live: dict[str, Any] | None = {} if is_followed else None
-        large, payloads = self._large, self._payloads
+        large = self._large
 
         def store(name: str, value: Any) -> None:
             packed = pack(value, f'output "{name}" of op "{template.op.name}"')
-            if isinstance(packed, Packed):
-                place = payloads.index(None)
-                payloads[place] = packed
-                stored[name] = place
-                self._is_full = True
-            else:
-                stored[name] = packed
+            stored[name] = packed if isinstance(packed, bytes) else self._keep(packed)
             if live is not None:
                 live[name] = value
 
         def load() -> Mapping[str, Any]:
-            return {name: _load_input(name, each, large, before) for name, each in call.inputs.items()}
+            names = [name for name, each in template.op.ins.items() if not each.type.is_nothing]
+            return {
+                name: _load_input(name, wire, large, before)
+                for name, wire in zip(names, inputs, strict=True)
+                if wire is not None
+            }
 
         row, error = run_step(
             template,
-            StepCall(
-                call.step,
-                call.key,
-                call.number,
-                config,
-                template.op.tags if call.tags is None else call.tags,
-            ),
+            StepCall(step, key, number, config, template.op.tags if tags is None else tags),
             load,
             run=self._run,
             resources=self._resources,
             store=store,
             interrupt_is_failure=True,
+            made=made,
         )
         if error is not None and row.failure is not None:
             row = row._replace(failure=replace(row.failure, pickled=_pickle_error(error)))
@@ -195,9 +277,29 @@ class _Runner:
         stdout, stderr = self._capture.take()
         if stdout or stderr:
             row = row._replace(stdout=stdout, stderr=stderr)
+        self._enter_in(position, row, stored, live)
+
+    def _enter_in(
+        self, position: int, row: Attempt, stored: Mapping[str, bytes | int], live: dict[str, Any] | None
+    ) -> None:
+        """Note a call that is over in the journal and in the answer."""
+        entry = pack_entry(position, row, stored)
+        self._journal.finished(entry)
+        self._entries.add(entry)
+        self._size += len(entry)
         if row.outcome == SUCCESS:
             self._before = live
-        return pack_entry(position, row, stored)
+
+
+# The last run's header, loaded.
+_HEADER: tuple[bytes, Header] | None = None
+
+
+def _read_header(header: bytes) -> Header:
+    global _HEADER
+    if _HEADER is None or _HEADER[0] != header:
+        _HEADER = (header, pickle.loads(header))
+    return _HEADER[1]
 
 
 def _prepare_path(package: Package) -> None:
@@ -220,7 +322,8 @@ def _load(package: Package) -> Code:
     if package.digest not in _CODE:
         for name, file in package.modules:
             import_module_at(name, file)
-        _CODE[package.digest] = load_package(package.code)
+        templates, resources = load_package(package.code)
+        _CODE[package.digest] = Code(templates, tuple(map(plain_op, templates)), resources)
     return _CODE[package.digest]
 
 
@@ -228,7 +331,13 @@ def _unloadable(call: RemoteCall, error: BaseException, what: str) -> Attempt:
     now = time.time()
     shown = ErrorInfo("LoadError", what, "", describe_error(error))
     return Attempt(
-        call.step, call.number, FAILURE, now, now, failure=StepFailureData(shown, error_types(error)), pid=os.getpid()
+        call[0],
+        (call[5] or _FIRST).number,
+        FAILURE,
+        now,
+        now,
+        failure=StepFailureData(shown, error_types(error)),
+        pid=os.getpid(),
     )
 
 

@@ -1,6 +1,16 @@
 """What happened: frozen records in the past tense."""
 
-from rayexec.events.attempt import FAILURE, RETRY, SUCCESS, Attempt, HookOutcome, LogLine, OutputRecord, ResourceRecord
+from rayexec.events.attempt import (
+    FAILURE,
+    RETRY,
+    SUCCESS,
+    Attempt,
+    HookOutcome,
+    LogLine,
+    OutputRecord,
+    ResourceRecord,
+    Successes,
+)
 from rayexec.events.event import Event, StepOutputData, expand_attempt, expand_resource
 from rayexec.events.failure import (
     ErrorInfo,
@@ -27,6 +37,7 @@ __all__ = [
     "ResourceRecord",
     "StepFailureData",
     "StepOutputData",
+    "Successes",
     "UserFailureData",
     "causes_of",
     "describe_error",

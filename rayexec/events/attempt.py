@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from array import array
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from rayexec.events.failure import ErrorInfo, StepFailureData
 
-__all__ = ["FAILURE", "RETRY", "SUCCESS", "Attempt", "HookOutcome", "LogLine", "OutputRecord", "ResourceRecord"]
+__all__ = [
+    "FAILURE",
+    "RETRY",
+    "SUCCESS",
+    "Attempt",
+    "HookOutcome",
+    "LogLine",
+    "OutputRecord",
+    "ResourceRecord",
+    "Successes",
+]
 
 # How an attempt ended. Small integers, since rows of no-op steps are made by the hundred thousand.
 SUCCESS, FAILURE, RETRY = 0, 1, 2
@@ -68,3 +80,32 @@ class Attempt(NamedTuple):
     resources: tuple[ResourceRecord, ...] = ()
     pid: int = 0
     has_large_output: bool = False
+
+
+class Successes(NamedTuple):
+    """Attempts of which there is nothing to say but that they succeeded, one worker's, in columns.
+
+    The op of each has one output, and it was stored; ``steps``, ``numbers``, ``started`` and ``ended`` are as in
+    ``Attempt`` and equally long. A run of no-op steps is made of little else, so they cost 30 bytes each.
+    """
+
+    steps: Sequence[int]
+    numbers: Sequence[int]
+    started: array[float]
+    ended: array[float]
+    pid: int = 0
+
+    def rows(self, outputs: Sequence[tuple[OutputRecord, ...]]) -> Iterator[Attempt]:
+        """Yield each as a row of its own; ``outputs`` are the records of its outputs by step."""
+        for step, number, started, ended in zip(self.steps, self.numbers, self.started, self.ended, strict=True):
+            yield Attempt(step, number, SUCCESS, started, ended, outputs[step], pid=self.pid)
+
+    def only(self, places: Sequence[int]) -> Successes:
+        """Return those at the given places."""
+        return Successes(
+            [self.steps[each] for each in places],
+            [self.numbers[each] for each in places],
+            array("d", [self.started[each] for each in places]),
+            array("d", [self.ended[each] for each in places]),
+            self.pid,
+        )

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import TypeAlias
 
-from rayexec.events import Attempt, Event, ResourceRecord, expand_attempt, expand_resource
+from rayexec.events import Attempt, Event, ResourceRecord, Successes, expand_attempt, expand_resource
 from rayexec.plan import Plan
 
 __all__ = ["Record", "RunLog"]
 
-Record: TypeAlias = Event | Attempt | ResourceRecord
+Record: TypeAlias = Event | Attempt | Successes | ResourceRecord
 
 
 class RunLog:
@@ -27,12 +28,22 @@ class RunLog:
 
     def expand(self, record: Record) -> Iterator[Event]:
         """Yield the events that a record stands for."""
-        if isinstance(record, Attempt):
-            key = self._plan.steps[record.step].key
-            return expand_attempt(record, key, self._plan.upstream_names(record.step))
+        if isinstance(record, (Attempt, Successes)):
+            return chain.from_iterable(map(self._expand_attempt, self.rows(record)))
         if isinstance(record, ResourceRecord):
             return expand_resource(record)
         return iter((record,))
+
+    def _expand_attempt(self, attempt: Attempt) -> Iterator[Event]:
+        key = self._plan.steps[attempt.step].key
+        return expand_attempt(attempt, key, self._plan.upstream_names(attempt.step))
+
+    def rows(self, record: Record) -> Iterator[Attempt]:
+        """Yield the attempts that a record tells of, none where it tells of something else."""
+        if isinstance(record, Successes):
+            yield from record.rows(self._plan.output_records)
+        elif isinstance(record, Attempt):
+            yield record
 
     @property
     def events(self) -> list[Event]:
@@ -46,4 +57,4 @@ class RunLog:
     @property
     def attempts(self) -> Iterator[Attempt]:
         """The attempts so far, in the order in which they came back."""
-        return (record for record in self.records if isinstance(record, Attempt))
+        return chain.from_iterable(map(self.rows, self.records))

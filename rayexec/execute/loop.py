@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from rayexec.engine.base import Engine
 from rayexec.errors import ResourceError, RunCanceledError
-from rayexec.events import Attempt, Event, EventType, describe_error
+from rayexec.events import Attempt, Event, EventType, Successes, describe_error
 from rayexec.execute.log import Record, RunLog
 from rayexec.execute.observe import Observer
 from rayexec.run.admit import Admission
@@ -105,6 +105,8 @@ class _Loop:
             self._engine.submit(instruction.slice)
             first = instruction.slice.calls[0]  # the others wait behind it
             self._observer.step_submitted(first.step, first.number)
+        elif isinstance(instruction, Successes):
+            self.record(instruction)
         elif isinstance(instruction, Attempt):
             self.record(instruction)
             self._pass_on_logs(instruction)

@@ -10,11 +10,12 @@ __all__ = ["Capacity"]
 
 @dataclass(frozen=True, slots=True)
 class Capacity:
-    """The resources and labels of each node by Ray's names, and whether this process started that Ray."""
+    """The resources, labels and ids of each node by Ray's names, and whether this process started that Ray."""
 
     nodes: tuple[Mapping[str, float], ...]
     is_own: bool
     labels: tuple[Mapping[str, str], ...] = ()
+    node_ids: tuple[str, ...] = ()
 
     @property
     def cpus(self) -> float:

@@ -12,9 +12,10 @@ from rayexec.definitions.op import OpDefinition
 from rayexec.definitions.retry import RetryPolicy
 from rayexec.definitions.types import RuntimeType
 from rayexec.errors import StepNotFoundError
+from rayexec.events import OutputRecord
 from rayexec.keys import nearest
 
-__all__ = ["FromConfig", "FromStep", "InputSource", "OpenInput", "Plan", "Step", "StepInput", "Template"]
+__all__ = ["Call", "FromConfig", "FromStep", "InputSource", "OpenInput", "Plan", "Step", "StepInput", "Template"]
 
 
 class FromStep(NamedTuple):
@@ -71,6 +72,13 @@ class Step(NamedTuple):
     priority: int
 
 
+class Call(NamedTuple):
+    """One attempt to be made: the step's index, and the number of the attempt, 0 for the first."""
+
+    step: int
+    number: int
+
+
 @dataclass(frozen=True)
 class Plan:
     """The steps of a job (or of a selection from it) in an order in which each follows those it depends on.
@@ -95,6 +103,36 @@ class Plan:
         return {step.key: step.index for step in self.steps}
 
     @cached_property
+    def feeds(self) -> tuple[tuple[FromStep, ...] | None, ...]:
+        """For each step what its inputs take, in their order, where each takes the output of one step; else None."""
+        feeds: list[tuple[FromStep, ...] | None] = []
+        for step in self.steps:
+            found: list[FromStep] = []
+            for each in step.inputs:
+                source = each.sources[0] if len(each.sources) == 1 and not each.is_fan_in else None
+                if each.is_nothing or type(source) is not FromStep:
+                    break
+                found.append(source)
+            feeds.append(tuple(found) if len(found) == len(step.inputs) else None)
+        return tuple(feeds)
+
+    @cached_property
+    def template_of(self) -> tuple[int, ...]:
+        """The place of each step's template."""
+        return tuple([step.template for step in self.steps])
+
+    @cached_property
+    def first_calls(self) -> tuple[Call, ...]:
+        """The first attempt of each step, made once for all runs of the plan."""
+        return tuple([Call(index, 0) for index in range(len(self.steps))])
+
+    @cached_property
+    def output_records(self) -> tuple[tuple[OutputRecord, ...], ...]:
+        """For each step the records of all its outputs, as it yields them where nothing special happens."""
+        by_template = [tuple(map(OutputRecord, template.op.outs)) for template in self.templates]
+        return tuple([by_template[step.template] for step in self.steps])
+
+    @cached_property
     def heights(self) -> tuple[int, ...]:
         """The number of steps on the longest path from each step to an end of the plan, itself included."""
         heights = [1] * len(self.steps)
@@ -116,21 +154,39 @@ class Plan:
         )
 
     @cached_property
-    def ranks(self) -> tuple[int, ...]:
-        """The place of each step in the order in which ready steps start.
+    def priorities(self) -> tuple[int, ...] | None:
+        """The priority of each step; None where all are the same."""
+        found = [step.priority for step in self.steps]
+        return tuple(found) if len(set(found)) > 1 else None
 
-        Priority first, then the longest remaining path, then the order of the plan.
+    @cached_property
+    def depth_order(self) -> tuple[int, ...]:
+        """The place of each step where one worker runs the plan depth-first.
+
+        Of the steps that one makes ready, that with the longest path behind it goes first.
         """
-        heights = self.heights
-        steps = self.steps
-        if not any(step.priority for step in steps):
-            order = sorted(range(len(steps)), key=lambda index: -heights[index])
-        else:
-            order = sorted(range(len(steps)), key=lambda index: (-steps[index].priority, -heights[index]))
-        ranks = [0] * len(steps)
-        for rank, index in enumerate(order):
-            ranks[index] = rank
-        return tuple(ranks)
+        heights, successors = self.heights, self.successors
+        waiting = list(self.in_degrees)
+        places = [0] * len(self.steps)
+        stack = [step for step, count in enumerate(waiting) if count == 0]
+        stack.sort(key=lambda step: (heights[step], -step))
+        for place in range(len(places)):
+            step = stack.pop()
+            places[step] = place
+            released = []
+            for each in successors[step]:
+                waiting[each] -= 1
+                if waiting[each] == 0:
+                    released.append(each)
+            if len(released) > 1:
+                released.sort(key=lambda each: (heights[each], -each))
+            stack += released
+        return tuple(places)
+
+    @cached_property
+    def starting_orders(self) -> dict[int, list[int]]:
+        """The order in which a run starts its steps while nothing is known of them, by slots; kept for later runs."""
+        return {}
 
     def op_of(self, step: int) -> OpDefinition:
         """Return the op that the step at this index calls."""

@@ -27,6 +27,11 @@ class Admission:
         """Whether ``max_concurrent`` lets another slice through."""
         return self._max is None or self._running < self._max
 
+    @property
+    def has_groups(self) -> bool:
+        """Whether there are tag limits at all."""
+        return bool(self._limits)
+
     def groups(self, tags: Mapping[str, str]) -> tuple[str, ...]:
         """Return the names of the tag limits that a step with these tags counts in."""
         found = []

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Sequence
 from typing import NamedTuple, TypeAlias
 
-from rayexec.events import Attempt, StepFailureData
+from rayexec.events import Attempt, StepFailureData, Successes
 from rayexec.run.spec import Slice
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "Instruction",
     "Lost",
     "Reported",
+    "Rows",
     "RunEvent",
     "Skipped",
     "Started",
@@ -44,6 +46,10 @@ class Status(enum.IntEnum):
 OVER = frozenset({Status.SUCCESS, Status.FAILED, Status.SKIPPED, Status.ABANDONED})
 
 
+# Attempts that are over: a row each, or many at once where they went plainly well.
+Rows: TypeAlias = Sequence[Attempt | Successes]
+
+
 class Started(NamedTuple):
     """The run begins."""
 
@@ -52,14 +58,14 @@ class Answered(NamedTuple):
     """A slice came back with the attempts it made; calls it did not get to are simply not among them."""
 
     slice_id: int
-    attempts: tuple[Attempt, ...]
+    attempts: Rows
 
 
 class Reported(NamedTuple):
-    """A slice goes on, but gave calls back: the attempts it has made so far, and the calls that it will not make."""
+    """A slice is over its budget and goes on: the attempts it has made so far, and the calls that it gave back."""
 
     slice_id: int
-    attempts: tuple[Attempt, ...]
+    attempts: Rows
     returned: tuple[int, ...]
 
 
@@ -71,7 +77,7 @@ class Lost(NamedTuple):
     """
 
     slice_id: int
-    attempts: tuple[Attempt, ...]
+    attempts: Rows
     culprit: int | None
     failure: StepFailureData
     started: float
@@ -118,5 +124,5 @@ class Cancel(NamedTuple):
     slice_ids: tuple[int, ...]
 
 
-# An Attempt as an instruction means: record this row.
-Instruction: TypeAlias = Submit | Skipped | Abandoned | Cancel | Attempt
+# Attempts as an instruction mean: record these rows.
+Instruction: TypeAlias = Submit | Skipped | Abandoned | Cancel | Attempt | Successes

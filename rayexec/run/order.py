@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Collection, Hashable, Iterable, Sequence
+from heapq import heappop, heappush
 from typing import Generic, TypeVar
 
 __all__ = ["Order"]
@@ -14,40 +14,58 @@ Lane = TypeVar("Lane", bound=Hashable)
 class Order(Generic[Lane]):
     """The steps whose predecessors are done, best first, in lanes of those that can share a slice.
 
-    ``in_degrees[i]`` counts the distinct predecessors of i, ``successors[i]`` lists those that follow it, and lower
-    ``ranks[i]`` start earlier. Each step costs a heap operation, each edge a decrement; nothing is scanned twice.
+    ``in_degrees[i]`` counts the distinct predecessors of i, ``successors[i]`` lists those that follow it, and ``order``
+    holds the steps in the order in which they start once they are ready. Each step costs a heap operation, each edge a
+    decrement; nothing is scanned twice.
     """
 
-    def __init__(self, in_degrees: Sequence[int], successors: Sequence[Iterable[int]], ranks: Sequence[int]) -> None:
+    def __init__(self, in_degrees: Sequence[int], successors: Sequence[Iterable[int]], order: Sequence[int]) -> None:
         self._waiting = list(in_degrees)
         self._successors = successors
-        self._ranks = ranks
-        self._lanes: dict[Lane, list[tuple[int, int]]] = {}
+        self._lanes: dict[Lane, list[int]] = {}  # heaps of ranks
+        self._ranks: list[int] = [0] * len(self._waiting)
+        self._by_rank: Sequence[int] = order
+        self.rank(order)
+
+    def rank(self, order: Sequence[int]) -> None:
+        """Start steps in another order from now on; ``order`` holds at least those that are not over."""
+        ranks, before = self._ranks, self._by_rank
+        ready = {lane: [before[rank] for rank in heap] for lane, heap in self._lanes.items()}
+        for rank, step in enumerate(order):
+            ranks[step] = rank
+        for lane, steps in ready.items():
+            self._lanes[lane] = sorted([ranks[step] for step in steps])
+        self._by_rank = order
 
     def prepare(self) -> list[int]:
         """Return the steps that wait for nothing."""
         return [index for index, count in enumerate(self._waiting) if count == 0]
 
-    def done(self, step: int) -> list[int]:
-        """Count ``step`` as over; return the successors that now wait for nothing."""
+    def done(self, steps: Iterable[int]) -> list[int]:
+        """Count ``steps`` as over; return the successors that now wait for nothing."""
         released = []
-        waiting = self._waiting
-        for successor in self._successors[step]:
-            waiting[successor] -= 1
-            if waiting[successor] == 0:
-                released.append(successor)
+        waiting, successors = self._waiting, self._successors
+        for step in steps:
+            for successor in successors[step]:
+                left = waiting[successor] - 1
+                waiting[successor] = left
+                if left == 0:
+                    released.append(successor)
         return released
 
     def is_released(self, step: int) -> bool:
         """Whether ``step`` waits for nothing."""
         return self._waiting[step] == 0
 
-    def add(self, step: int, lane: Lane) -> None:
-        """Make ``step`` ready in its lane, again or for the first time."""
+    def add(self, step: int, lane: Lane, *, first: bool = False) -> None:
+        """Make ``step`` ready in its lane, again or for the first time; ``first``, it goes before the others."""
+        # A rank less the number of ranks is negative, and names the same step as an index from the end.
+        rank = self._ranks[step] - len(self._by_rank) if first else self._ranks[step]
         heap = self._lanes.get(lane)
         if heap is None:
-            heap = self._lanes[lane] = []
-        heapq.heappush(heap, (self._ranks[step], step))
+            self._lanes[lane] = [rank]
+        else:
+            heappush(heap, rank)
 
     def best_first(self, lanes: Collection[Lane]) -> list[Lane]:
         """Return those of ``lanes`` that hold ready steps, that of the best step first."""
@@ -61,11 +79,12 @@ class Order(Generic[Lane]):
     def get_ready(self, lane: Lane) -> int:
         """Take the best ready step of a lane; raises KeyError where it holds none."""
         heap = self._lanes[lane]
-        step = heapq.heappop(heap)[1]
+        rank = heappop(heap)
         if not heap:
             del self._lanes[lane]
-        return step
+        return self._by_rank[rank]
 
     def peek(self, lane: Lane) -> int:
-        """Return the best ready step of a lane; raises KeyError where it holds none."""
-        return self._lanes[lane][0][1]
+        """Return the best ready step of a lane, -1 where it holds none."""
+        heap = self._lanes.get(lane)
+        return self._by_rank[heap[0]] if heap else -1

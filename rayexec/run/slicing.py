@@ -16,6 +16,8 @@ MAX_CALLS = 4096
 
 # A step that cannot be told from nothing still costs its worker about this much (seconds).
 _FLOOR = 10e-6
+# What a slice costs on its way to a worker and back (seconds).
+_WORTH = 2e-3
 
 
 class Pace:
@@ -27,17 +29,18 @@ class Pace:
         self.count = 0
         self.seconds = 0.0
 
-    def observe(self, seconds: float) -> None:
-        """Take one step's time in."""
-        self.count += 1
-        self.seconds += (max(0.0, seconds) - self.seconds) / min(self.count, 64)
+    def observe(self, seconds: float, count: int = 1) -> None:
+        """Take in that ``count`` steps took ``seconds`` together."""
+        self.count += count
+        self.seconds += (max(0.0, seconds) / count - self.seconds) * min(1.0, count / min(self.count, 64))
 
 
 def slice_size(pace: Pace, ready: int, slots: int, budget: float = BUDGET) -> int:
     """Return how many of ``ready`` steps of one op to put into the next slice for one of ``slots`` slots."""
     if pace.count == 0 or pace.seconds >= budget:
         return 1
-    fills = int(budget / max(pace.seconds, _FLOOR))
-    share = math.ceil(ready / (2 * max(1, slots)))
+    seconds = max(pace.seconds, _FLOOR)
+    # A slice of less than it costs itself would spread the work thinner than is worth it.
+    share = max(math.ceil(ready / (2 * max(1, slots))), int(_WORTH / seconds))
     # What little is known should not decide about many: grow with what has been seen.
-    return max(1, min(fills, share, 8 * pace.count, MAX_CALLS))
+    return max(1, min(ready, int(budget / seconds), share, 8 * pace.count, MAX_CALLS))

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from rayexec.config.run_config import ResolvedConfig
 from rayexec.definitions.resource import ResourceDefinition
-from rayexec.plan.model import FromConfig, FromStep, Plan, Step
+from rayexec.plan.model import Call, FromConfig, FromStep, Plan, Step
 
 __all__ = ["Call", "RunInfo", "RunSpec", "Slice", "gather_inputs"]
 
@@ -40,13 +40,6 @@ class RunSpec:
     info: RunInfo
     config: ResolvedConfig
     resources: Mapping[str, ResourceDefinition]
-
-
-class Call(NamedTuple):
-    """One attempt to be made: the step's index, and the number of the attempt, 0 for the first."""
-
-    step: int
-    number: int
 
 
 class Slice(NamedTuple):

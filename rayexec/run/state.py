@@ -16,8 +16,8 @@ import heapq
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
-from rayexec.events import FAILURE, RETRY, SUCCESS, Attempt, StepFailureData
-from rayexec.plan.model import FromStep, Plan
+from rayexec.events import FAILURE, RETRY, SUCCESS, Attempt, StepFailureData, Successes
+from rayexec.plan.model import Call, FromStep, Plan
 from rayexec.run.admit import Admission
 from rayexec.run.messages import (
     OVER,
@@ -28,6 +28,7 @@ from rayexec.run.messages import (
     Instruction,
     Lost,
     Reported,
+    Rows,
     RunEvent,
     Skipped,
     Started,
@@ -35,14 +36,18 @@ from rayexec.run.messages import (
     Submit,
 )
 from rayexec.run.order import Order
+from rayexec.run.ranking import Ranking, starting_order
 from rayexec.run.retry import after_failure
 from rayexec.run.slicing import BUDGET, MAX_CALLS, Pace, slice_size
-from rayexec.run.spec import Call, Slice
+from rayexec.run.spec import Slice
 
 __all__ = ["Machine"]
 
 # Steps of one lane can share a slice: (the class of their resource request, the limits that they count in).
 Lane: TypeAlias = tuple[int, tuple[str, ...]]
+
+# Looking a member up in its enum costs as much as what is done with it.
+_WAITING, _CHAINED, _RUNNING, _SUCCESS = Status.WAITING, Status.CHAINED, Status.RUNNING, Status.SUCCESS
 
 LOSSES = 3  # how often a step may lose its worker before it has started, at no cost to its own retries
 
@@ -76,14 +81,18 @@ class Machine:
         self._slots = slots
         self._window = window
         self._slicing = slicing
-        self._order: Order[Lane] = Order(plan.in_degrees, plan.successors, plan.ranks)
+        self._links = plan.links
+        self._order: Order[Lane] = Order(plan.in_degrees, plan.successors, starting_order(plan, slots))
+        self._ranking = Ranking(plan, slots)
+        # How many steps of an op that has not been seen may go first, to see it: then it is known what is long.
+        self._probes = [slots if slicing and plan.priorities is None else 0] * len(plan.templates)
         self.status: list[Status] = [Status.WAITING] * len(plan.steps)
         self.attempts: list[int] = [0] * len(plan.steps)
         self._imperfect: set[int] = set()
         self._yielded: dict[int, frozenset[str]] = {}
         self._large: set[int] = set()
         self._losses: dict[int, int] = {}
-        self._lanes: dict[tuple[int, int], Lane] = {}
+        self._lanes = self._lane_of_each_step()
         self._open_lanes: set[Lane] = set()
         self._blocked: dict[str, set[Lane]] = {}
         self._paces = [Pace() for _ in plan.templates]
@@ -138,16 +147,41 @@ class Machine:
             if self._flight:
                 out.append(Cancel(tuple(self._flight)))
         self._wake(now)
+        order = self._ranking.anew(now, self._paces, self.status, self._open) if self._slicing else None
+        if order is not None:
+            self._order.rank(order)
         self._deal(out)
         return out
 
-    def _apply_all(self, slice_id: int, attempts: Sequence[Attempt], now: float, out: list[Instruction]) -> None:
+    def _apply_all(self, slice_id: int, rows: Rows, now: float, out: list[Instruction]) -> None:
         """Take in attempts of a slice; those reported before are not counted twice."""
         outstanding = self._flight[slice_id][1]
-        for attempt in attempts:
-            if outstanding.pop(attempt.step, None) is not None:
-                out.append(attempt)
-                self._apply(attempt, now, out)
+        for row in rows:
+            if isinstance(row, Successes):
+                self._apply_successes(row, outstanding, out)
+            elif outstanding.pop(row.step, None) is not None:
+                out.append(row)
+                self._apply(row, now, out)
+
+    def _apply_successes(self, block: Successes, outstanding: dict[int, Call], out: list[Instruction]) -> None:
+        """Do what ``_apply`` does, for many attempts that went plainly well."""
+        if not outstanding.keys() >= set(block.steps):
+            block = block.only([place for place, step in enumerate(block.steps) if step in outstanding])
+        out.append(block)
+        status, attempts, template_of = self.status, self.attempts, self._plan.template_of
+        spent: dict[int, float] = {}
+        counts: dict[int, int] = {}
+        for step, number, started, ended in zip(block.steps, block.numbers, block.started, block.ended, strict=True):
+            del outstanding[step]
+            status[step] = _SUCCESS
+            attempts[step] = number + 1
+            template = template_of[step]
+            spent[template] = spent.get(template, 0.0) + (ended - started)
+            counts[template] = counts.get(template, 0) + 1
+        for template, seconds in spent.items():
+            self._paces[template].observe(seconds, counts[template])
+        self._open -= len(block.steps)
+        self._settle(self._order.done(block.steps), out)
 
     def _end(self, slice_id: int, out: list[Instruction]) -> None:
         """Close a slice: free its places, and give back the calls that it did not get to."""
@@ -216,8 +250,8 @@ class Machine:
             return
         if attempt.outcome == SUCCESS:
             self.status[step] = Status.SUCCESS
-            template = self._plan.steps[step].template
-            self._paces[template].observe(attempt.ended - attempt.started)
+            template = self._plan.template_of[step]
+            self._paces[template].observe(attempt.ended - attempt.started, 1)
             if len(attempt.outputs) != len(self._plan.templates[template].op.outs):
                 self._came_out_short(attempt)
             if attempt.has_large_output:
@@ -228,7 +262,7 @@ class Machine:
             if self._stop_on_failure:
                 self.is_stopping = True
         self._open -= 1
-        self._settle(self._order.done(step), out)
+        self._settle(self._order.done((step,)), out)
 
     def _came_out_short(self, attempt: Attempt) -> None:
         self._yielded[attempt.step] = frozenset(record.name for record in attempt.outputs)
@@ -236,11 +270,11 @@ class Machine:
 
     def _settle(self, released: list[int], out: list[Instruction]) -> None:
         """Decide about steps whose predecessors are all over; what ends there may release others in turn."""
-        pending = released
+        pending = released[::-1]
         while pending:
             step = pending.pop()
-            if self.status[step] is Status.CHAINED:
-                continue  # its slice decides, or gives it back
+            if self.status[step] is not _WAITING:
+                continue  # it is in a slice, which decides or gives it back; or was over in the same breath
             fate = self._fate(step) if step in self._imperfect else Status.READY
             if fate is Status.READY:
                 self._ready(step)
@@ -252,7 +286,7 @@ class Machine:
             else:
                 out.append(Abandoned(step, self._culprits(step)))
             self._imperfect.update(self._plan.successors[step])
-            pending.extend(self._order.done(step))
+            pending.extend(self._order.done((step,)))
 
     def _fate(self, step: int) -> Status:
         """Return READY, SKIPPED or ABANDONED for a step some of whose sources did not come out whole.
@@ -292,22 +326,35 @@ class Machine:
 
     def _ready(self, step: int) -> None:
         self.status[step] = Status.READY
-        lane = self._lane_of(step)
-        self._order.add(step, lane)
-        if not any(lane in blocked for blocked in map(self._blocked.get, lane[1]) if blocked):
+        lane = self._lanes[step]
+        template = self._plan.template_of[step]
+        is_probe = self._probes[template] > 0 and self._paces[template].count == 0
+        if is_probe:
+            self._probes[template] -= 1
+        self._order.add(step, lane, first=is_probe)
+        if lane not in self._open_lanes and not (
+            self._blocked and any(lane in blocked for blocked in map(self._blocked.get, lane[1]) if blocked)
+        ):
             self._open_lanes.add(lane)
 
     def _wake(self, now: float) -> None:
         while self._delayed and self._delayed[0][0] <= now:
             self._ready(heapq.heappop(self._delayed)[1])
 
-    def _lane_of(self, step: int) -> Lane:
-        known = self._plan.steps[step]
-        key = (known.template, id(known.tags))  # steps of one op share one mapping of tags
-        lane = self._lanes.get(key)
-        if lane is None:
-            lane = self._lanes[key] = (self._classes[known.template], self._admission.groups(known.tags))
-        return lane
+    def _lane_of_each_step(self) -> list[Lane]:
+        admission, classes = self._admission, self._classes
+        if not admission.has_groups:
+            by_template: list[Lane] = [(each, ()) for each in classes]
+            return [by_template[template] for template in self._plan.template_of]
+        # Steps of one op share one mapping of tags, unless their invocations have tags of their own.
+        groups: dict[int, tuple[str, ...]] = {}
+        lanes = []
+        for step in self._plan.steps:
+            found = groups.get(id(step.tags))
+            if found is None:
+                found = groups[id(step.tags)] = admission.groups(step.tags)
+            lanes.append((classes[step.template], found))
+        return lanes
 
     def _deal(self, out: list[Instruction]) -> None:
         """Submit slices of ready steps, best first, for as long as limits and windows leave room."""
@@ -322,7 +369,7 @@ class Machine:
             self._lane_load[lane] = self._lane_load.get(lane, 0) + 1
             made = Slice(self._next_slice, calls)
             self._next_slice += 1
-            self._flight[made.id] = (lane, {call.step: call for call in calls})
+            self._flight[made.id] = (lane, {call[0]: call for call in calls})
             out.append(Submit(made))
 
     def _next_lane(self) -> Lane | None:
@@ -339,39 +386,42 @@ class Machine:
 
     def _make_slice(self, lane: Lane) -> tuple[Call, ...]:
         """Take steps for one slice: siblings as many as the pace of their op allows, each with what follows it."""
-        steps, paces = self._plan.steps, self._paces
-        ready = self._order.count(lane)
-        first = self._order.peek(lane)
-        wanted = slice_size(paces[steps[first].template], ready, self._slots) if self._slicing else 1
-        large = self._large_inputs(first)
+        paces, template_of, slicing = self._paces, self._plan.template_of, self._slicing
+        status, attempts, links, first_calls = self.status, self.attempts, self._links, self._plan.first_calls
+        order = self._order
+        following = order.peek(lane)
+        wanted = slice_size(paces[template_of[following]], order.count(lane), self._slots) if slicing else 1
+        large = self._large_inputs(following)
         calls: list[Call] = []
         spent = 0.0
-        for _ in range(wanted):
-            step = self._order.get_ready(lane)
-            self.status[step] = Status.RUNNING
-            calls.append(Call(step, self.attempts[step]))
-            spent += paces[steps[step].template].seconds
-            if self._slicing:
+        while True:
+            step = order.get_ready(lane)
+            status[step] = _RUNNING
+            calls.append(Call(step, attempts[step]) if attempts[step] else first_calls[step])
+            spent += paces[template_of[step]].seconds
+            if slicing and links[step] >= 0:
                 spent = self._extend(step, lane, calls, spent)
-            if spent >= BUDGET or len(calls) >= MAX_CALLS or not self._order.count(lane):
+            wanted -= 1
+            following = order.peek(lane)
+            if wanted <= 0 or following < 0 or spent >= BUDGET or len(calls) >= MAX_CALLS:
                 break
-            following = self._order.peek(lane)
             if self._large and self._large_inputs(following) not in (frozenset(), large):
                 break  # a slice brings at most one set of large inputs to its worker
-            if paces[steps[following].template].seconds >= BUDGET:
+            if paces[template_of[following]].seconds >= BUDGET:
                 break
         return tuple(calls)
 
     def _extend(self, step: int, lane: Lane, calls: list[Call], spent: float) -> float:
         """Append the chain behind ``step``: steps that wait for it alone, and that nobody else could start sooner."""
-        links = self._plan.links
+        links, status, lanes, paces = self._links, self.status, self._lanes, self._paces
+        attempts, first_calls, template_of = self.attempts, self._plan.first_calls, self._plan.template_of
         following = links[step]
         while following >= 0 and spent < BUDGET and len(calls) < MAX_CALLS:
-            pace = self._paces[self._plan.steps[following].template].seconds
-            if pace >= BUDGET or self.status[following] is not Status.WAITING or self._lane_of(following) != lane:
+            pace = paces[template_of[following]].seconds
+            if pace >= BUDGET or status[following] is not _WAITING or lanes[following] != lane:
                 break
-            self.status[following] = Status.CHAINED
-            calls.append(Call(following, self.attempts[following]))
+            status[following] = _CHAINED
+            calls.append(Call(following, attempts[following]) if attempts[following] else first_calls[following])
             spent += pace
             following = links[following]
         return spent

@@ -48,7 +48,7 @@ from rayexec.run.resources import OpenResources
 from rayexec.run.retry import Verdict, after_failure, after_request
 from rayexec.run.spec import RunInfo
 
-__all__ = ["StepCall", "run_step"]
+__all__ = ["Made", "StepCall", "run_step"]
 
 
 class StepCall(NamedTuple):
@@ -59,6 +59,14 @@ class StepCall(NamedTuple):
     number: int
     config: Any
     tags: Mapping[str, str]
+
+
+class Made(NamedTuple):
+    """A call of an op's function that is over: when it started, and what it returned or raised."""
+
+    started: float
+    result: Any
+    error: BaseException | None
 
 
 _NO_RESOURCES = Resources({})
@@ -76,18 +84,19 @@ def run_step(
     resources: OpenResources,
     store: Store,
     interrupt_is_failure: bool = False,
+    made: Made | None = None,
     clock: Callable[[], float] = time.time,
 ) -> tuple[Attempt, BaseException | None]:
     """Make one attempt and return its row, with the exception that ended it where there was one.
 
     ``inputs`` are values by name, or a function that loads them, whose errors count as the step's. ``store`` gets
     each output as it is yielded. KeyboardInterrupt is not the step's failure and passes through, unless
-    ``interrupt_is_failure``.
+    ``interrupt_is_failure``. ``made`` is what the op's function gave where it was called already (``run.plain``).
     """
-    started = clock()
+    started = clock() if made is None else made.started
     op = template.op
     log = StepLog(clock)
-    attempt = _Attempt(template, call, run, store, log)
+    attempt = _Attempt(template, call, run, store, log, made)
     error: BaseException | None = None
     try:
         loaded = inputs() if callable(inputs) else inputs
@@ -131,14 +140,29 @@ def run_step(
 class _Attempt:
     """The state of one attempt while its op runs."""
 
-    __slots__ = ("_call", "_keep_values", "_log", "_op", "_run", "_store", "context", "outputs", "resources", "values")
+    __slots__ = (
+        "_call",
+        "_keep_values",
+        "_log",
+        "_made",
+        "_op",
+        "_run",
+        "_store",
+        "context",
+        "outputs",
+        "resources",
+        "values",
+    )
 
-    def __init__(self, template: Template, call: StepCall, run: RunInfo, store: Store, log: StepLog) -> None:
+    def __init__(
+        self, template: Template, call: StepCall, run: RunInfo, store: Store, log: StepLog, made: Made | None
+    ) -> None:
         self._op = template.op
         self._call = call
         self._run = run
         self._store = store
         self._log = log
+        self._made = made
         self._keep_values = bool(template.hooks)  # only hooks look at them again
         self.values: dict[str, Any] = {}
         self.outputs: list[OutputRecord] = []
@@ -146,6 +170,11 @@ class _Attempt:
         self.context: OpExecutionContext | None = None
 
     def call_op(self, inputs: Mapping[str, Any]) -> None:
+        if self._made is not None:
+            if self._made.error is not None:
+                raise self._made.error
+            self._take(self._made.result)
+            return
         op, call, parameters = self._op, self._call, self._op.parameters
         arguments: dict[str, Any] = {}
         for name, declared in op.ins.items():

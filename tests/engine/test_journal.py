@@ -9,6 +9,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rayexec.engine.entries import PlainEntry
 from rayexec.engine.journal import Journal, journal_path, read_journal, sweep_journals
 
 
@@ -34,26 +35,51 @@ def test_what_was_over_and_what_was_running(tmp_path: Path) -> None:
     journal = Journal(path)
     journal.started(0)
     journal.finished(b"first")
-    journal.flush()
     assert read_journal(path) == ([b"first"], None, "", "")
     assert not os.path.exists(path)
 
 
-@given(st.lists(st.binary(max_size=40), max_size=6), st.data())
-def test_a_torn_tail_is_left_out(entries: list[bytes], data: st.DataObject) -> None:
-    path = journal_path("test", os.getpid())
-    journal = Journal(path)
+def write(journal: Journal, entries: list[bytes | PlainEntry]) -> None:
     for position, entry in enumerate(entries):
         journal.started(position)
-        journal.finished(entry)
-    journal.flush()
+        if isinstance(entry, bytes):
+            journal.finished(entry)
+        else:
+            journal.succeeded(*entry)
+
+
+some_entries = st.lists(
+    st.one_of(
+        st.binary(min_size=1, max_size=40),
+        st.builds(PlainEntry, st.integers(0, 9999), st.floats(0, 2e9), st.floats(0, 2e9), st.binary(max_size=40)),
+    ),
+    max_size=6,
+)
+
+
+@given(some_entries, st.data())
+def test_a_torn_tail_is_left_out(entries: list[bytes | PlainEntry], data: st.DataObject) -> None:
+    path = journal_path("test", os.getpid())
+    journal = Journal(path)
+    write(journal, entries)
     whole = Path(path).read_bytes()
     Path(path).write_bytes(whole[: data.draw(st.integers(0, len(whole)))])
     found = read_journal(path)
     assert found is not None
     read, started, _, _ = found
     assert read == entries[: len(read)]
-    assert started in (None, len(read))
+    assert started is None
+    journal.close()
+
+
+def test_a_journal_grows_with_what_is_noted(tmp_path: Path) -> None:
+    path = str(tmp_path / "journal")
+    entries: list[bytes | PlainEntry] = [PlainEntry(each, 1.0, 2.0, bytes(each)) for each in range(500)]
+    entries += [b"x" * 300_000, b"y"]
+    journal = Journal(path)
+    write(journal, entries)
+    journal.started(502)
+    assert read_journal(path) == (entries, 502, "", "")
     journal.close()
 
 

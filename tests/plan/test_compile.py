@@ -69,7 +69,8 @@ def check(plan: Plan) -> None:
     assert plan.in_degrees == tuple(map(len, before))
     for index, successors in enumerate(plan.successors):
         assert sorted(successors) == [each for each, sources in enumerate(before) if index in sources]
-    assert sorted(plan.ranks) == list(range(len(plan.steps)))
+    assert sorted(plan.depth_order) == list(range(len(plan.steps)))
+    assert all(plan.depth_order[each] < plan.depth_order[index] for index, found in enumerate(before) for each in found)
 
 
 def test_graphs_are_made_flat() -> None:
@@ -90,7 +91,7 @@ def test_graphs_are_made_flat() -> None:
         plan.index_of("deep.outr.add")
 
 
-def test_heights_and_ranks_put_the_longest_path_first() -> None:
+def test_heights_and_depth_first_order_put_the_longest_path_first() -> None:
     @job
     def uneven() -> None:
         one.alias("short")()
@@ -98,8 +99,9 @@ def test_heights_and_ranks_put_the_longest_path_first() -> None:
         one.alias("urgent").tag({"rayexec/priority": 3})()
 
     plan = compile_job(uneven)
-    order = sorted(range(len(plan.steps)), key=plan.ranks.__getitem__)
-    assert [plan.steps[index].key for index in order] == ["urgent", "long", "middle", "short", "add"]
+    order = sorted(range(len(plan.steps)), key=plan.depth_order.__getitem__)
+    assert [plan.steps[index].key for index in order] == ["long", "middle", "add", "short", "urgent"]
+    assert plan.priorities == (0, 0, 0, 0, 3)
     assert plan.heights == (1, 3, 2, 1, 1)
 
 

@@ -17,11 +17,11 @@ from rayexec.run.slicing import BUDGET, MAX_CALLS, Pace, slice_size
 def test_order_releases_a_step_when_its_last_predecessor_is_done() -> None:
     order: Order[str] = Order([0, 0, 2, 1], [[2], [2], [3], []], [0, 1, 2, 3])
     assert order.prepare() == [0, 1]
-    assert order.done(0) == []
+    assert order.done([0]) == []
     assert not order.is_released(2)
-    assert order.done(1) == [2]
+    assert order.done([1]) == [2]
     assert order.is_released(2)
-    assert order.done(2) == [3]
+    assert order.done([2]) == [3]
 
 
 def test_order_hands_out_the_best_first_and_takes_steps_back() -> None:
@@ -34,8 +34,20 @@ def test_order_hands_out_the_best_first_and_takes_steps_back() -> None:
     assert order.peek("lane") == 3
     assert [order.get_ready("lane") for _ in range(3)] == [3, 2, 0]
     assert order.count("lane") == 0
+    assert order.peek("lane") == -1
     with pytest.raises(KeyError):
         order.get_ready("lane")
+
+
+def test_order_may_change_while_steps_are_ready() -> None:
+    order: Order[str] = Order([0] * 5, [[]] * 5, [0, 1, 2, 3, 4])
+    for step in (0, 1, 2):
+        order.add(step, "lane")
+    order.add(3, "lane", first=True)
+    assert order.peek("lane") == 3
+    order.rank([4, 2, 3, 1, 0])
+    order.add(4, "lane")
+    assert [order.get_ready("lane") for _ in range(5)] == [4, 2, 3, 1, 0]
 
 
 def test_order_puts_the_lane_of_the_best_step_first() -> None:

@@ -1,5 +1,7 @@
 """Random runs of the state machine: graphs, outcomes, limits and slices by chance, judged by the rules written out."""
 
+import itertools
+from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 
 from rayexec import In, Nothing, Out, RetryPolicy, job, op
 from rayexec.definitions.limits import TagLimit
-from rayexec.events import FAILURE, RETRY, SUCCESS, Attempt, ErrorInfo, OutputRecord, StepFailureData
+from rayexec.events import FAILURE, RETRY, SUCCESS, Attempt, ErrorInfo, OutputRecord, StepFailureData, Successes
 from rayexec.plan import FromStep, Plan, compile_job
 from rayexec.run.admit import Admission
 from rayexec.run.messages import (
@@ -19,6 +21,7 @@ from rayexec.run.messages import (
     Instruction,
     Lost,
     Reported,
+    Rows,
     RunEvent,
     Skipped,
     Started,
@@ -223,15 +226,33 @@ class Driver:
             if position < len(done) or not self.may_follow(work, position, done):
                 continue
             if self.case.nodes[call.step].fates[call.number] == "lost":
-                return self.over(Lost(slice_id, tuple(done), call.step, CRASH, 0.0, 0.0))
+                return self.over(Lost(slice_id, self.told(done), call.step, CRASH, 0.0, 0.0))
             done.append(self.attempt(call))
             if how == 1 and position + 1 < reached:  # the budget is spent while the next call runs
                 self.ended_at[slice_id] = position + 1
                 returned = tuple(each.step for each in work.calls[position + 1 :])
-                return Reported(slice_id, tuple(done), returned)
+                return Reported(slice_id, self.told(done), returned)
             if how == 2:
                 break
-        return self.over(Answered(slice_id, tuple(done)))
+        return self.over(Answered(slice_id, self.told(done)))
+
+    def told(self, done: list[Attempt]) -> Rows:
+        """Return attempts as an engine tells them: what went plainly well in columns, or each as a row."""
+        if next(self.choices, 0) % 2:
+            return tuple(done)
+        rows: list[Attempt | Successes] = []
+        for is_plain, group in itertools.groupby(done, self.is_plain):
+            each = list(group)
+            if is_plain:
+                steps, numbers = [row.step for row in each], [row.number for row in each]
+                starts, ends = array("d", [row.started for row in each]), array("d", [row.ended for row in each])
+                rows.append(Successes(steps, numbers, starts, ends))
+            else:
+                rows += each
+        return tuple(rows)
+
+    def is_plain(self, row: Attempt) -> bool:
+        return row.outcome == SUCCESS and len(row.outputs) == len(OUTPUTS) and not row.has_large_output
 
     def over(self, event: Answered | Lost) -> RunEvent:
         del self.flight[event.slice_id]
@@ -269,6 +290,10 @@ class Driver:
                 self.done[each.slice.id] = []
                 self.ended_at[each.slice.id] = len(each.slice.calls)
                 self.submitted.append(each.slice.calls)
+            elif isinstance(each, Successes):
+                self.made += map(Call, each.steps, each.numbers)
+                for step in each.steps:
+                    self.end(step, Status.SUCCESS)
             elif isinstance(each, Attempt):
                 self.made.append(Call(each.step, each.number))
                 if each.outcome != RETRY:

@@ -29,8 +29,14 @@ def test_short_steps_fill_the_budget() -> None:
 
 
 def test_no_slice_takes_more_than_its_share_of_what_is_ready() -> None:
-    assert slice_size(pace(1e-6), ready=80, slots=4) == 10
-    assert slice_size(pace(1e-6), ready=3, slots=4) == 1
+    assert slice_size(pace(1e-3), ready=80, slots=4) == 10
+    assert slice_size(pace(1e-3), ready=3, slots=4) == 2
+
+
+def test_no_slice_is_smaller_than_what_makes_up_for_its_own_cost() -> None:
+    assert slice_size(pace(1e-6), ready=1000, slots=4) == 200
+    assert slice_size(pace(1e-6), ready=80, slots=4) == 80
+    assert slice_size(pace(20e-3), ready=3, slots=4) == 1
 
 
 def test_little_knowledge_decides_about_few() -> None:

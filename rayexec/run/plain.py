@@ -1,0 +1,76 @@
+"""The short way to make an attempt, for ops that are a function of their inputs and nothing more.
+
+An op takes it that has one output and no context, config, resources, hooks, timeout or checks of the user's own. It
+does what ``run.step`` does for such an op; whatever else turns up in a call (an error, an Output, a value of another
+type) is left to the latter.
+"""
+
+from __future__ import annotations
+
+import inspect
+import types
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from rayexec.definitions.ports import DynamicOutput, Output
+from rayexec.plan.model import Template
+
+__all__ = ["PlainOp", "plain_op"]
+
+# Results that ``run.step`` must look into.
+_SPECIAL = (Output, DynamicOutput, types.CoroutineType, types.GeneratorType, types.AsyncGeneratorType)
+# Results that surely are none of them: asking a set is cheaper than isinstance.
+_ORDINARY = frozenset({type(None), bool, int, float, str, bytes, list, tuple, dict, set})
+
+
+class PlainOp:
+    """An op in its short form: ``call`` takes the values of ``inputs`` in their order; ``output`` is what it yields.
+
+    ``what`` names that output in messages.
+    """
+
+    __slots__ = ("_accepts", "_checks", "call", "inputs", "output", "what")
+
+    def __init__(self, template: Template) -> None:
+        op = template.op
+        declared = [(name, each) for name, each in op.ins.items() if not each.type.is_nothing]
+        self.inputs = tuple((name, each.default_value) for name, each in declared)
+        self._checks = tuple(
+            (place, each.type.accepts) for place, (_, each) in enumerate(declared) if each.type.accepts is not None
+        )
+        ((self.output, out),) = op.outs.items()
+        self.what = f'output "{self.output}" of op "{op.name}"'
+        self._accepts = out.type.accepts
+        self.call = self._caller(op.fn, tuple(name for name, _ in declared))
+
+    def _caller(self, fn: Callable[..., Any], names: tuple[str, ...]) -> Callable[[Sequence[Any]], Any]:
+        if len(names) == 1:
+            (only,) = names
+            return lambda values: fn(**{only: values[0]})
+        return lambda values: fn(**dict(zip(names, values, strict=True)))
+
+    def takes(self, values: Sequence[Any]) -> bool:
+        """Whether every input's value is of its type."""
+        for place, accepts in self._checks:  # noqa: SIM110  # a generator would cost as much as the checks
+            if not accepts(values[place]):
+                return False
+        return True
+
+    def is_plain(self, result: Any) -> bool:
+        """Whether a result is the output's value itself, and of its type."""
+        if type(result) not in _ORDINARY and isinstance(result, _SPECIAL):
+            return False
+        return self._accepts is None or self._accepts(result)
+
+
+def plain_op(template: Template) -> PlainOp | None:
+    """Return the short form of a template's op, None where it has none."""
+    op, parameters = template.op, template.op.parameters
+    if template.hooks or op.timeout is not None or op.required_resource_keys or len(op.outs) != 1:
+        return None
+    if parameters.context is not None or parameters.config is not None or parameters.resources:
+        return None
+    if inspect.isgeneratorfunction(op.fn) or inspect.iscoroutinefunction(op.fn) or inspect.isasyncgenfunction(op.fn):
+        return None
+    kinds = [*(each.type for each in op.ins.values()), *(each.type for each in op.outs.values())]
+    return None if any(each.custom is not None for each in kinds) else PlainOp(template)
