@@ -57,14 +57,22 @@ class Watched:
     def report(self) -> None:
         """Give back what has not started, and tell the driver what is done and what came back."""
         with self._lock:
-            done = self.entries.so_far()
             self._end = min(self._end, self._current + 1)
             returned = [*self._skipped, *range(self._end, self._calls)]
-            if self.is_over or not (done or returned):
+            if self.is_over:
                 return
-            message = pickle.dumps((self.slice_id, done, returned))
-        if self._address is not None:
-            send(self._address, message)
+        self._send(returned)
+
+    def tell(self) -> None:
+        """Tell the driver what is done, and go on."""
+        self._send([])
+
+    def _send(self, returned: list[int]) -> None:
+        done = self.entries.so_far()
+        if self._address is not None and (done or returned):
+            message = pickle.dumps((self.slice_id, os.getpid(), done, returned))
+            if not send(self._address, message):
+                self._address = None  # not to wait for it again
 
 
 class _Watch:
@@ -106,13 +114,16 @@ def watch(work: Watched, seconds: float) -> None:
     _watch.arm(work, seconds)
 
 
-def send(address: Address, message: bytes) -> None:
-    """Send one message to a driver; one that cannot be reached hears of it by the slice's answer, only later."""
+def send(address: Address, message: bytes) -> bool:
+    """Send one message to a driver; False where that cannot be reached, which hears it all by the slice's answer."""
     place, key, box = address
     letter = _BOX.pack(box) + message
-    seal = hmac.digest(key, letter, "sha256")
-    with contextlib.suppress(OSError), socket.create_connection(place, timeout=_PATIENCE) as connection:
-        connection.sendall(seal + letter)
+    try:
+        with socket.create_connection(place, timeout=_PATIENCE) as connection:
+            connection.sendall(hmac.digest(key, letter, "sha256") + letter)
+    except OSError:
+        return False
+    return True
 
 
 class Mailbox:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import pickle
 import queue
@@ -24,7 +23,6 @@ from rayexec.events import Attempt, StepFailureData, Successes, describe_error, 
 from rayexec.plan.capacity import Capacity
 from rayexec.plan.model import FromConfig, FromStep, Step
 from rayexec.run.messages import Answered, EngineEvent, Lost, Reported
-from rayexec.run.slicing import BUDGET
 from rayexec.run.spec import Call, RunSpec, Slice
 
 __all__ = ["RayEngine"]
@@ -76,6 +74,7 @@ class RayEngine:
         self._runner: Any = None
         self._pin: Any = None
         self._config: dict[str, bytes] = {}
+        self._feeds = spec.plan.feeds
         self._tags = [template.op.tags for template in spec.plan.templates]
         # By the outputs that a chained call takes: those outputs, and the call's inputs.
         self._follows: dict[tuple[str, ...], tuple[str, ...]] = {}
@@ -133,7 +132,7 @@ class RayEngine:
         plan = self._spec.plan
         large: dict[Any, int] = {}
         calls: list[RemoteCall] = []
-        values, steps, feeds, links = self._values, plan.steps, plan.feeds, plan.links
+        values, steps, feeds, links = self._values, plan.steps, self._feeds, plan.links
         before = -1
         templates = set()
         for call in work.calls:
@@ -157,8 +156,7 @@ class RayEngine:
             before = index
         places = max([len(plan.templates[each].op.outs) for each in templates])
         journal = journal_path(self._spec.info.run_id, work.id)
-        budget = BUDGET if self.slicing else math.inf
-        wire = pickle.dumps((work.id, journal, budget, calls), protocol=5)
+        wire = pickle.dumps((work.id, journal, work.budget, calls), protocol=5)
         function = self._function(plan.steps[work.calls[0].step].template, places)
         refs = function.remote(self._header, wire, places, *large)
         if not isinstance(refs, list):
@@ -280,12 +278,12 @@ class RayEngine:
         self._pickled_errors.pop(step, None)
 
     def _read_report(self, message: bytes) -> Reported:
-        slice_id, packed, returned = pickle.loads(message)
+        slice_id, pid, packed, returned = pickle.loads(message)
         flight = self._flight.get(slice_id)
         if flight is None:  # its answer overtook the report
             return Reported(slice_id, (), ())
         calls = flight.work.calls
-        return Reported(slice_id, self._take(flight, packed, 0, None), tuple(calls[each].step for each in returned))
+        return Reported(slice_id, self._take(flight, packed, pid, None), tuple(calls[each].step for each in returned))
 
     def _loss(self, flight: _Flight, error: BaseException) -> Lost:
         """Tell a lost slice: what its journal says was over, and what it says was running."""

@@ -1,23 +1,24 @@
 """The engine that runs nothing: a cluster on a virtual clock, for tests and for questions of scale.
 
 It obeys the same contract as the engine on Ray and works by the same rules (slices end at their budget, a step that
-runs on gives the tail back, successors wait in the queue), with the costs that it is told. The state machine and the
-loop above it are the real ones.
+runs on gives the tail back, what is done is told meanwhile, successors wait in the queue, what ran on a lost node is
+lost), with the costs that it is told. The state machine and the loop above it are the real ones.
 """
 
 from __future__ import annotations
 
 import heapq
+from array import array
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rayexec.events import FAILURE, SUCCESS, Attempt, ErrorInfo, OutputRecord, StepFailureData
-from rayexec.plan.model import Plan
-from rayexec.run.messages import Answered, EngineEvent, Reported
+from rayexec.events import FAILURE, SUCCESS, Attempt, ErrorInfo, StepFailureData, Successes
+from rayexec.plan.model import Call, Plan
+from rayexec.run.messages import Answered, EngineEvent, Lost, Reported, Rows
 from rayexec.run.slicing import BUDGET
-from rayexec.run.spec import Call, Slice
+from rayexec.run.spec import Slice
 
 __all__ = ["Costs", "SimulatedEngine"]
 
@@ -32,22 +33,23 @@ class Costs:
 
 
 class SimulatedEngine:
-    """Runs slices in virtual time on ``slots`` slots.
+    """Runs slices in virtual time on ``nodes``, each with so many slots.
 
-    ``seconds`` tells how long an attempt of a step takes, ``fails`` whether it fails. Values are not computed: each
-    step yields all its outputs, as None. ``now`` is the virtual clock, to be handed to the loop.
+    ``seconds`` tells how long an attempt of a step takes, ``fails`` whether it fails. ``losses`` are (time, node): the
+    node is gone from then on, with what runs on it. Values are not computed: each step yields all its outputs, as None.
+    ``now`` is the virtual clock, to be handed to the loop.
     """
 
     name = "simulated"
-    driver_limit: int | None = None
 
     def __init__(
         self,
         plan: Plan,
         *,
-        slots: int,
+        nodes: Sequence[int],
         seconds: Callable[[Call], float],
         fails: Callable[[Call], bool] = lambda _call: False,
+        losses: Sequence[tuple[float, int]] = (),
         costs: Costs | None = None,
         slicing: bool = True,
         driver_limit: int | None = None,
@@ -56,18 +58,20 @@ class SimulatedEngine:
         self._seconds = seconds
         self._fails = fails
         self._costs = costs or Costs()
-        self.slots = slots
-        self.window = 2 * slots
+        self.slots = sum(nodes)
+        self.window = 2 * self.slots
         self.slicing = slicing
         self.driver_limit = driver_limit
         self.classes: Sequence[int] = [0] * len(plan.templates)
-        self._outputs = [tuple(OutputRecord(name) for name in each.op.outs) for each in plan.templates]
         self._time = 0.0
-        self._free = slots
+        self._free = [node for node, slots in reversed(list(enumerate(nodes))) for _ in range(slots)]
+        self._gone: set[int] = set()
         self._queue: deque[Slice] = deque()
-        # What will arrive at the driver, or (None) a slot that falls free, by time.
-        self._coming: list[tuple[float, int, Answered | Reported | None]] = []
+        # By time: what arrives at the driver (an event), a slot that falls free (its slice's id), a node that is lost.
+        self._coming: list[tuple[float, int, EngineEvent | int | None, int]] = []
         self._count = 0
+        for time, node in losses:
+            self._arrive(time, None, node)
         # (start, end, step) of every attempt, for whoever wants to look at the schedule.
         self.schedule: list[tuple[float, float, int]] = []
 
@@ -85,59 +89,82 @@ class SimulatedEngine:
 
     def _start_queued(self) -> None:
         while self._free and self._queue:
-            self._free -= 1
-            self._run(self._queue.popleft())
+            node = self._free.pop()
+            if node not in self._gone:
+                self._run(self._queue.popleft(), node)
 
-    def _run(self, work: Slice) -> None:
+    def _run(self, work: Slice, node: int) -> None:
         """Work out when a slice that starts now ends, and what it tells the driver on the way."""
-        begins = clock = self._time + self._costs.task
-        ends = begins + BUDGET if self.slicing else float("inf")
-        attempts: list[Attempt] = []
+        clock = self._time + self._costs.task
+        ends, tells = clock + work.budget, clock + BUDGET
+        last = len(work.calls) - 1
+        rows: list[Attempt] = []
         failed: set[int] = set()
+        before = -1
         for position, call in enumerate(work.calls):
             if position and clock >= ends:
                 break
-            before = work.calls[position - 1].step if position else -1
-            if position and self._plan.links[before] == call.step and (before in failed):
+            if before >= 0 and self._plan.links[before] == call.step and before in failed:
                 failed.add(call.step)
+                before = call.step
                 continue
+            if rows and clock >= tells:
+                self._arrive(clock + self._costs.hop, Reported(work.id, _told(rows), ()), node)
+                tells = clock + BUDGET
             spent = self._seconds(call) + self._costs.step
-            if clock + spent > ends and len(work.calls) > 1:
-                returned = tuple(each.step for each in work.calls[position + 1 :])
-                self._arrive(max(ends, clock) + self._costs.hop, Reported(work.id, tuple(attempts), returned))
+            if clock + spent > ends and last:
+                returned = tuple([each.step for each in work.calls[position + 1 :]])
+                if rows or returned:
+                    report = Reported(work.id, _told(rows), returned)
+                    self._arrive(max(ends, clock) + self._costs.hop, report, node)
                 ends = clock  # the call that runs is the last
-            attempt = self._attempt(call, clock, clock + spent)
-            if attempt.outcome != SUCCESS:
+            row = self._attempt(call, clock, clock + spent)
+            if row.outcome != SUCCESS:
                 failed.add(call.step)
-            attempts.append(attempt)
+            rows.append(row)
+            before = call.step
             clock += spent
-        self._arrive(clock, None)
-        self._arrive(clock + self._costs.hop, Answered(work.id, tuple(attempts)))
+        self._arrive(clock, work.id, node)
+        self._arrive(clock + self._costs.hop, Answered(work.id, _told(rows)), node)
 
     def _attempt(self, call: Call, start: float, end: float) -> Attempt:
         self.schedule.append((start, end, call.step))
         if self._fails(call):
             failure = StepFailureData(ErrorInfo("SimulatedError", "failed as told", ""))
             return Attempt(call.step, call.number, FAILURE, start, end, failure=failure)
-        outputs = self._outputs[self._plan.steps[call.step].template]
-        return Attempt(call.step, call.number, SUCCESS, start, end, outputs)
+        return Attempt(call.step, call.number, SUCCESS, start, end, self._plan.output_records[call.step])
 
-    def _arrive(self, time: float, what: Answered | Reported | None) -> None:
+    def _arrive(self, time: float, what: EngineEvent | int | None, node: int) -> None:
         self._count += 1
-        heapq.heappush(self._coming, (time, self._count, what))
+        heapq.heappush(self._coming, (time, self._count, what, node))
 
     def wait(self, timeout: float | None) -> list[EngineEvent]:
         """Let virtual time pass until something arrives, at most ``timeout`` seconds of it."""
         until = float("inf") if timeout is None else self._time + timeout
         while self._coming and self._coming[0][0] <= until:
-            self._time, _, what = heapq.heappop(self._coming)
-            if what is not None:
+            self._time, _, what, node = heapq.heappop(self._coming)
+            if what is None:
+                lost = self._lose(node)
+                if lost:
+                    return lost
+            elif node in self._gone:
+                continue  # it never got there
+            elif isinstance(what, int):
+                self._free.append(node)
+                self._start_queued()
+            else:
                 return [what]
-            self._free += 1
-            self._start_queued()
         if timeout is not None:
             self._time = until
         return []
+
+    def _lose(self, node: int) -> list[EngineEvent]:
+        """Lose a node: what runs on it is over, what nobody heard of it never happened."""
+        self._gone.add(node)
+        failure = StepFailureData(ErrorInfo("WorkerCrashedError", "the node was lost, as told", ""))
+        # What an answer is still to come of was running, or its answer was on the way.
+        lost = [what.slice_id for _, _, what, where in self._coming if where == node and isinstance(what, Answered)]
+        return [Lost(each, (), None, failure, self._time, self._time) for each in sorted(lost)]
 
     def cancel(self, slice_ids: Sequence[int], *, force: bool) -> None:
         """Let what runs run to its end; nothing here can be interrupted."""
@@ -152,3 +179,11 @@ class SimulatedEngine:
 
     def close(self) -> None:
         """Nothing to give back."""
+
+
+def _told(rows: Sequence[Attempt]) -> Rows:
+    """Return attempts as an engine tells them: in columns where all went plainly well."""
+    if not rows or any(row.outcome != SUCCESS or len(row.outputs) != 1 for row in rows):
+        return tuple(rows)
+    starts, ends = array("d", [row.started for row in rows]), array("d", [row.ended for row in rows])
+    return (Successes([row.step for row in rows], [row.number for row in rows], starts, ends),)

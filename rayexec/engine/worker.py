@@ -35,6 +35,7 @@ from rayexec.events import (
 from rayexec.plan.model import Template
 from rayexec.run.plain import PlainOp, plain_op
 from rayexec.run.resources import OpenResources
+from rayexec.run.slicing import BUDGET
 from rayexec.run.spec import RunInfo
 from rayexec.run.step import Made, StepCall, run_step
 
@@ -145,7 +146,8 @@ class _Runner:
 
     def run(self, calls: Sequence[RemoteCall], watched: Watched, budget: float) -> None:
         """Make the calls until the budget is spent; what was made is in the entries."""
-        ends = time.monotonic() + budget
+        now = time.monotonic()
+        ends, tells = now + budget, now + BUDGET
         if len(calls) > 1:
             watch(watched, budget)
         last = len(calls) - 1
@@ -165,8 +167,12 @@ class _Runner:
                 self._call(position, call, before, is_followed)
             else:
                 self._call_plainly(plain, position, call, before, is_followed)
-            if self._is_full or self._size > _ANSWER_LIMIT or time.monotonic() >= ends:
+            now = time.monotonic()
+            if self._is_full or self._size > _ANSWER_LIMIT or now >= ends:
                 break
+            if now >= tells and position < last:  # what others may wait for does not wait for the next call
+                watched.tell()
+                tells = now + BUDGET
         watched.is_over = True
 
     def _call_plainly(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from rayexec.engine.base import Engine
@@ -177,7 +179,8 @@ def run_to_end(
     try:
         try:
             _start(engine, loop)
-            loop.run()
+            with _collector_spared():
+                loop.run()
         except KeyboardInterrupt as interrupt:
             error = RunCanceledError("the run was interrupted")
             error.__cause__ = interrupt
@@ -190,6 +193,22 @@ def run_to_end(
     outcome = _conclude(loop, machine, spec, error)
     observer.run_ended(outcome.status)
     return outcome, engine
+
+
+@contextlib.contextmanager
+def _collector_spared() -> Iterator[None]:
+    """Keep Python's garbage collector from looking, over and over, through what was there before the block.
+
+    A plan of 100,000 steps is a million objects that stay; passes over them would be a third of the driver's time.
+    """
+    if gc.get_freeze_count():  # somebody else's, such as another run's in another thread, to whom it is left
+        yield
+        return
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 def _start(engine: Engine, loop: _Loop) -> None:

@@ -1,4 +1,4 @@
-"""How many steps go into a slice, decided by what this run has seen of each op.
+"""How many steps go into a slice, and how long it may take, decided by what this run has seen of each op.
 
 An op that has not been seen gets slices of one step, one whose steps take as long as the budget likewise; in between
 a slice holds what fills the budget, but never more than its share of what is ready, so that every slot has work and
@@ -9,15 +9,20 @@ from __future__ import annotations
 
 import math
 
-__all__ = ["BUDGET", "MAX_CALLS", "Pace", "slice_size"]
+__all__ = ["BUDGET", "MAX_CALLS", "Pace", "slice_budget", "slice_size"]
 
-BUDGET = 0.05  # seconds that a slice may take before it comes back; bounds what it can hide from other workers
+BUDGET = 0.1  # seconds that a slice may take before it comes back; bounds what it can hide from other workers
 MAX_CALLS = 4096
 
 # A step that cannot be told from nothing still costs its worker about this much (seconds).
 _FLOOR = 10e-6
 # What a slice costs on its way to a worker and back (seconds).
 _WORTH = 2e-3
+# Steps of up to this many seconds go in pairs while there are plenty: beside longer ones that cost is nothing.
+_LONG = 1.0
+_PLENTY = 4  # ready steps for each slot
+# What a pair may take beside what its first step is expected to, before its second goes to another worker.
+_PATIENCE = 1.5
 
 
 class Pace:
@@ -37,10 +42,19 @@ class Pace:
 
 def slice_size(pace: Pace, ready: int, slots: int, budget: float = BUDGET) -> int:
     """Return how many of ``ready`` steps of one op to put into the next slice for one of ``slots`` slots."""
-    if pace.count == 0 or pace.seconds >= budget:
+    slots = max(1, slots)
+    if pace.count == 0:
         return 1
+    if pace.seconds >= budget:
+        # The second step saves its worker a wait; while others are ready, nobody misses it.
+        return 2 if pace.seconds < _LONG and ready >= _PLENTY * slots else 1
     seconds = max(pace.seconds, _FLOOR)
     # A slice of less than it costs itself would spread the work thinner than is worth it.
-    share = max(math.ceil(ready / (2 * max(1, slots))), int(_WORTH / seconds))
+    share = max(math.ceil(ready / slots), int(_WORTH / seconds))
     # What little is known should not decide about many: grow with what has been seen.
     return max(1, min(ready, int(budget / seconds), share, 8 * pace.count, MAX_CALLS))
+
+
+def slice_budget(pace: Pace) -> float:
+    """Return the seconds that a slice may take whose first step is of this pace."""
+    return BUDGET if pace.seconds < BUDGET else _PATIENCE * pace.seconds

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from rayexec.config.run_config import ResolvedConfig
 from rayexec.definitions.resource import ResourceDefinition
 from rayexec.plan.model import Call, FromConfig, FromStep, Plan, Step
+from rayexec.run.slicing import BUDGET
 
 __all__ = ["Call", "RunInfo", "RunSpec", "Slice", "gather_inputs"]
 
@@ -43,10 +44,11 @@ class RunSpec:
 
 
 class Slice(NamedTuple):
-    """Calls that one worker makes one after another."""
+    """Calls that one worker makes one after another, until its budget (seconds) is spent."""
 
     id: int
     calls: tuple[Call, ...]
+    budget: float = BUDGET
 
 
 def gather_inputs(

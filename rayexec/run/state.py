@@ -13,6 +13,7 @@ instructions, so tests drive it by hand and property tests by the thousand.
 from __future__ import annotations
 
 import heapq
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
@@ -38,7 +39,7 @@ from rayexec.run.messages import (
 from rayexec.run.order import Order
 from rayexec.run.ranking import Ranking, starting_order
 from rayexec.run.retry import after_failure
-from rayexec.run.slicing import BUDGET, MAX_CALLS, Pace, slice_size
+from rayexec.run.slicing import BUDGET, MAX_CALLS, Pace, slice_budget, slice_size
 from rayexec.run.spec import Slice
 
 __all__ = ["Machine"]
@@ -82,6 +83,7 @@ class Machine:
         self._window = window
         self._slicing = slicing
         self._links = plan.links
+        self._first_calls = plan.first_calls
         self._order: Order[Lane] = Order(plan.in_degrees, plan.successors, starting_order(plan, slots))
         self._ranking = Ranking(plan, slots)
         # How many steps of an op that has not been seen may go first, to see it: then it is known what is long.
@@ -362,12 +364,12 @@ class Machine:
             lane = self._next_lane()
             if lane is None:
                 return
-            calls = self._make_slice(lane)
+            calls, budget = self._make_slice(lane)
             if self._order.count(lane) == 0:
                 self._open_lanes.discard(lane)
             self._admission.admit(lane[1])
             self._lane_load[lane] = self._lane_load.get(lane, 0) + 1
-            made = Slice(self._next_slice, calls)
+            made = Slice(self._next_slice, calls, budget)
             self._next_slice += 1
             self._flight[made.id] = (lane, {call[0]: call for call in calls})
             out.append(Submit(made))
@@ -384,13 +386,15 @@ class Machine:
             self._open_lanes.discard(lane)
         return None
 
-    def _make_slice(self, lane: Lane) -> tuple[Call, ...]:
+    def _make_slice(self, lane: Lane) -> tuple[tuple[Call, ...], float]:
         """Take steps for one slice: siblings as many as the pace of their op allows, each with what follows it."""
         paces, template_of, slicing = self._paces, self._plan.template_of, self._slicing
-        status, attempts, links, first_calls = self.status, self.attempts, self._links, self._plan.first_calls
+        status, attempts, links, first_calls = self.status, self.attempts, self._links, self._first_calls
         order = self._order
         following = order.peek(lane)
-        wanted = slice_size(paces[template_of[following]], order.count(lane), self._slots) if slicing else 1
+        pace = paces[template_of[following]]
+        wanted = slice_size(pace, order.count(lane), self._slots) if slicing else 1
+        budget = slice_budget(pace) if slicing else math.inf
         large = self._large_inputs(following)
         calls: list[Call] = []
         spent = 0.0
@@ -403,18 +407,18 @@ class Machine:
                 spent = self._extend(step, lane, calls, spent)
             wanted -= 1
             following = order.peek(lane)
-            if wanted <= 0 or following < 0 or spent >= BUDGET or len(calls) >= MAX_CALLS:
+            if wanted <= 0 or following < 0 or spent >= budget or len(calls) >= MAX_CALLS:
                 break
             if self._large and self._large_inputs(following) not in (frozenset(), large):
                 break  # a slice brings at most one set of large inputs to its worker
-            if paces[template_of[following]].seconds >= BUDGET:
+            if paces[template_of[following]].seconds >= BUDGET and paces[template_of[following]] is not pace:
                 break
-        return tuple(calls)
+        return tuple(calls), budget
 
     def _extend(self, step: int, lane: Lane, calls: list[Call], spent: float) -> float:
         """Append the chain behind ``step``: steps that wait for it alone, and that nobody else could start sooner."""
         links, status, lanes, paces = self._links, self.status, self._lanes, self._paces
-        attempts, first_calls, template_of = self.attempts, self._plan.first_calls, self._plan.template_of
+        attempts, first_calls, template_of = self.attempts, self._first_calls, self._plan.template_of
         following = links[step]
         while following >= 0 and spent < BUDGET and len(calls) < MAX_CALLS:
             pace = paces[template_of[following]].seconds

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import queue
 import socket
@@ -20,7 +21,7 @@ def test_the_unstarted_tail_comes_back_with_what_is_done() -> None:
         work.entries.add(b"zero")
         assert work.may_start(1)
         work.report()
-        assert pickle.loads(heard.get(timeout=10)) == (7, [b"zero"], [2, 3])
+        assert pickle.loads(heard.get(timeout=10)) == (7, os.getpid(), [b"zero"], [2, 3])
         assert not work.may_start(2)
         work.report()
         assert heard.empty()
@@ -82,7 +83,7 @@ def test_what_was_skipped_comes_back_too() -> None:
         work.skip(1)
         assert work.may_start(2)
         work.report()
-        assert pickle.loads(heard.get(timeout=10)) == (3, [], [1])
+        assert pickle.loads(heard.get(timeout=10)) == (3, os.getpid(), [], [1])
     finally:
         mailbox.close()
 
@@ -96,7 +97,7 @@ def test_a_silent_visitor_does_not_keep_others_out_for_ever() -> None:
             work = Watched(4, 2, address)
             assert work.may_start(0)
             work.report()
-            assert pickle.loads(heard.get(timeout=30)) == (4, [], [1])
+            assert pickle.loads(heard.get(timeout=30)) == (4, os.getpid(), [], [1])
     finally:
         mailbox.close()
 
@@ -110,7 +111,7 @@ def test_what_is_done_does_not_hide_behind_the_last_call() -> None:
         work.entries.add(b"zero")
         assert work.may_start(1)
         work.report()
-        assert pickle.loads(heard.get(timeout=10)) == (5, [b"zero"], [])
+        assert pickle.loads(heard.get(timeout=10)) == (5, os.getpid(), [b"zero"], [])
     finally:
         mailbox.close()
 

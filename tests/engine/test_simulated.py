@@ -37,11 +37,19 @@ def job_of(dag: Dag, max_concurrent: int | None = None) -> JobDefinition:
     return drawn
 
 
-def simulate(dag: Dag, slots: int, *, slicing: bool = True, driver_limit: int | None = None, **options: Any) -> Any:
+def simulate(
+    dag: Dag,
+    slots: int = 1,
+    *,
+    nodes: Sequence[int] = (),
+    slicing: bool = True,
+    driver_limit: int | None = None,
+    **options: Any,
+) -> Any:
     spec = prepare(job_of(dag))
     engine = SimulatedEngine(
         spec.plan,
-        slots=slots,
+        nodes=nodes or [slots],
         seconds=lambda call: dag[call.step][0],
         slicing=slicing,
         driver_limit=driver_limit,
@@ -92,9 +100,11 @@ def test_no_slot_idles_while_a_ready_step_waits_longer_than_the_budget(dag: Dag,
     _, engine = simulate(dag, slots, costs=costs)
     times = {step: (start, end) for start, end, step in engine.schedule}
     ends = sorted([*(end for _, end in times.values()), 0.0])
+    # A pair of long steps may take half as long again as its first was expected to; other slices their budget.
+    hidden = max(BUDGET, 1.5 * min(1.0, max(length for length, _ in dag)))
     for step, (_, before) in enumerate(dag):
         ready = max((times[each][1] for each in before), default=0.0)
-        patience = ready + BUDGET + 4 * costs.hop + 2 * costs.task
+        patience = ready + hidden + 4 * costs.hop + 2 * costs.task
         # While it waits beyond that, every slot is busy: checked wherever a slot could have fallen free.
         for moment in (each for each in ends if patience < each < times[step][0] - 2 * costs.hop - costs.task):
             just_after = moment + costs.task + 2 * costs.hop
@@ -133,3 +143,62 @@ def test_nothing_hides_behind_a_long_step_in_the_same_slice() -> None:
     _, engine = simulate(dag, 2)
     short_ones_end = max(end for _, end, step in engine.schedule if step != 700)
     assert short_ones_end < 0.5 + 2 * BUDGET
+
+
+@settings(max_examples=100, deadline=None)
+@given(dags(), st.lists(st.integers(1, 3), min_size=2, max_size=4), st.data())
+def test_a_run_outlives_the_loss_of_all_nodes_but_one(dag: Dag, nodes: list[int], data: st.DataObject) -> None:
+    lost = data.draw(st.lists(st.sampled_from(range(1, len(nodes))), unique=True, max_size=3))
+    losses = [(data.draw(st.floats(0, 3)), node) for node in lost]
+    outcome, engine = simulate(dag, nodes=nodes, losses=losses)
+    assert outcome.status == "SUCCESS"
+    times = {step: (start, end) for start, end, step in engine.schedule}  # the last attempt's
+    assert set(times) == set(range(len(dag)))
+    for step, (_, before) in enumerate(dag):
+        assert all(times[each][1] <= times[step][0] + 1e-9 for each in before)
+
+
+def test_fan_outs_do_not_run_level_by_level() -> None:
+    # Long steps, which no slice chains: 40 branches of a first, two that need it, and a last that needs both.
+    dag: list[tuple[float, list[int]]] = [(0.2, [])]
+    for _ in range(40):
+        first = len(dag)
+        dag += [(0.2, [0]), (0.2, [first]), (0.2, [first]), (0.2, [first + 1, first + 2])]
+    _, engine = simulate(dag, 4)
+    starts = {step: start for start, _, step in engine.schedule}
+    firsts = sorted(starts[each] for each in range(1, len(dag), 4))
+    lasts = sorted(starts[each] for each in range(4, len(dag), 4))
+    assert lasts[10] < firsts[30]
+    assert engine.now() < 1.1 * sum(length for length, _ in dag) / 4
+
+
+def test_the_longest_path_is_not_left_to_the_end() -> None:
+    # A chain of 30 behind step 1000, beside 1000 steps that nothing follows; no worker chains what is that long.
+    dag: list[tuple[float, list[int]]] = [(1.0, []) for _ in range(1000)]
+    dag += [(1.0, [number - 1] if number > 1000 else []) for number in range(1000, 1030)]
+    _, engine = simulate(dag, 10)
+    assert engine.now() < 1.05 * len(dag) / 10
+
+
+def test_long_ops_among_short_ones_start_early() -> None:
+    @op
+    def long() -> int:
+        return 1
+
+    @op
+    def short() -> int:
+        return 1
+
+    lengths: list[float] = []
+
+    @job
+    def mixed() -> None:
+        for number in range(2010):
+            is_long = number % 201 == 200  # the last one is the very last
+            (long if is_long else short).alias(f"s{number}")()
+            lengths.append(2.0 if is_long else 0.0025)
+
+    spec = prepare(mixed)
+    engine = SimulatedEngine(spec.plan, nodes=[4], seconds=lambda call: lengths[call.step])
+    run_to_end(spec, lambda: engine, RunLog(spec.plan), Observer(), clock=engine.now)
+    assert engine.now() < 1.1 * sum(lengths) / 4
