@@ -40,6 +40,7 @@ class Watched:
         self._skipped: list[int] = []
         self.entries = Entries()
         self.is_over = False
+        self._is_reported = False
 
     def may_start(self, position: int) -> bool:
         """Claim the call at ``position``; False once it was given back."""
@@ -59,8 +60,9 @@ class Watched:
         with self._lock:
             self._end = min(self._end, self._current + 1)
             returned = [*self._skipped, *range(self._end, self._calls)]
-            if self.is_over:
+            if self.is_over or self._is_reported:
                 return
+            self._is_reported = True
         self._send(returned)
 
     def tell(self) -> None:

@@ -17,11 +17,11 @@ from rayexec.engine.overrun import Address, Mailbox, mailbox_at
 from rayexec.engine.package import make_package
 from rayexec.engine.packed import Packed, pack, unpack
 from rayexec.engine.requests import requests_for, token
-from rayexec.engine.worker import Header, More, RemoteCall
+from rayexec.engine.worker import Follows, Header, More, RemoteCall
 from rayexec.errors import EngineError, InvariantError, OutputError, WorkerCrashedError
 from rayexec.events import Attempt, StepFailureData, Successes, describe_error, error_types
 from rayexec.plan.capacity import Capacity
-from rayexec.plan.model import FromConfig, FromStep, Step
+from rayexec.plan.model import FromConfig, FromStep
 from rayexec.run.messages import Answered, EngineEvent, Lost, Reported
 from rayexec.run.spec import Call, RunSpec, Slice
 
@@ -135,25 +135,32 @@ class RayEngine:
         values, steps, feeds, links = self._values, plan.steps, self._feeds, plan.links
         before = -1
         templates = set()
+        inside: set[int] = set()
         for call in work.calls:
             index, number = call
             step, sources = steps[index], feeds[index]
             _, key, template, _, tags, _ = step
             templates.add(template)
+            values[index] = None  # what an attempt before this one yielded is void
             if number or sources is None or self._config or tags is not self._tags[template]:
-                calls.append(self._remote_call(call, before, large))
+                calls.append(self._remote_call(call, before, inside, large))
             elif before >= 0 and links[before] == index:
-                # What follows is taken from the call before alone; steps alike share what says so, to be sent once.
+                # What is chained takes from the call before alone; steps alike share what says so, to be sent once.
                 follows = self._follows.setdefault(outputs := tuple([each[1] for each in sources]), outputs)
                 wires = self._chained.setdefault(outputs, [(each,) for each in outputs])
                 calls.append((index, key, template, follows, wires, None))
             else:
-                wires = []
+                wires, needed = [], None
                 for source in sources:
                     handle = values[source[0]]
-                    wires.append(handle if type(handle) is bytes else self._wire(source, -1, large))
-                calls.append((index, key, template, None, wires, None))
+                    if type(handle) is not bytes:
+                        handle = self._wire(source, -1, inside, large)
+                        if handle is source:
+                            needed = [*(needed or ()), source]
+                    wires.append(handle)
+                calls.append((index, key, template, needed, wires, None))
             before = index
+            inside.add(index)
         places = max([len(plan.templates[each].op.outs) for each in templates])
         journal = journal_path(self._spec.info.run_id, work.id)
         wire = pickle.dumps((work.id, journal, work.budget, calls), protocol=5)
@@ -174,35 +181,37 @@ class RayEngine:
             function = self._functions[known] = self._runner.options(num_returns=1 + places, **options)
         return function
 
-    def _remote_call(self, call: Call, before: int, large: dict[Any, int]) -> RemoteCall:
-        plan = self._spec.plan
+    def _remote_call(self, call: Call, before: int, inside: set[int], large: dict[Any, int]) -> RemoteCall:
         index, number = call
-        step = plan.steps[index]
-        follows: tuple[str, ...] | None = None
-        if before < 0 or plan.links[before] != index:
+        step = self._spec.plan.steps[index]
+        if before < 0 or self._spec.plan.links[before] != index:
             before = -1
         wires: list[Any] = []
+        needed: list[FromStep] = []
         for each in step.inputs:
+            needed += [source for source in each.sources if type(source) is FromStep and source.step in inside]
             if each.is_nothing:
                 continue
             if each.is_fan_in:
-                found = [self._wire(source, before, large) for source in each.sources]
+                found = [self._wire(source, before, inside, large) for source in each.sources]
                 wires.append([wire for wire in found if wire is not None])
             else:
-                wires.append(self._wire(each.sources[0], before, large))
-        if before >= 0:
-            follows = _outputs_needed(step)
+                wires.append(self._wire(each.sources[0], before, inside, large))
+        follows: Follows = tuple([source.output for source in needed]) if before >= 0 else needed or None
         own_tags = step.tags is not self._tags[step.template]
         config = self._config.get(step.key) if self._config else None
         more = More(number, config, dict(step.tags) if own_tags else None) if number or config or own_tags else None
         return index, step.key, step.template, follows, wires, more
 
-    def _wire(self, source: FromStep | FromConfig, before: int, large: dict[Any, int]) -> Any:
-        """Return what stands for a value in a call (see ``RemoteCall``), None where there is none."""
+    def _wire(self, source: FromStep | FromConfig, chained: int, inside: set[int], large: dict[Any, int]) -> Any:
+        """Return what stands for a value in a call (see ``RemoteCall``), None where there is none.
+
+        ``inside`` are the steps before in the slice; ``chained`` is that which the call is chained to, -1 for none.
+        """
         if type(source) is FromStep:
             producer, output = source
-            if producer == before:
-                return (output,)
+            if producer in inside:
+                return (output,) if producer == chained else source
             handle: Any = self._values[producer]
             if type(handle) is dict:
                 handle = handle.get(output)
@@ -391,8 +400,3 @@ class RayEngine:
 def _last_line(text: str) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return lines[-1] if lines else "unknown"
-
-
-def _outputs_needed(step: Step) -> tuple[str, ...]:
-    """Return the outputs that a step in a chain takes from the one step before it."""
-    return tuple({source.output for each in step.inputs for source in each.sources if isinstance(source, FromStep)})

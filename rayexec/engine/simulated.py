@@ -100,13 +100,11 @@ class SimulatedEngine:
         last = len(work.calls) - 1
         rows: list[Attempt] = []
         failed: set[int] = set()
-        before = -1
         for position, call in enumerate(work.calls):
             if position and clock >= ends:
                 break
-            if before >= 0 and self._plan.links[before] == call.step and before in failed:
-                failed.add(call.step)
-                before = call.step
+            if not failed.isdisjoint(self._plan.predecessors[call.step]):
+                failed.add(call.step)  # it is left to the driver
                 continue
             if rows and clock >= tells:
                 self._arrive(clock + self._costs.hop, Reported(work.id, _told(rows), ()), node)
@@ -122,7 +120,6 @@ class SimulatedEngine:
             if row.outcome != SUCCESS:
                 failed.add(call.step)
             rows.append(row)
-            before = call.step
             clock += spent
         self._arrive(clock, work.id, node)
         self._arrive(clock + self._costs.hop, Answered(work.id, _told(rows)), node)

@@ -32,7 +32,7 @@ from rayexec.events import (
     describe_error,
     error_types,
 )
-from rayexec.plan.model import Template
+from rayexec.plan.model import FromStep, Template
 from rayexec.run.plain import PlainOp, plain_op
 from rayexec.run.resources import OpenResources
 from rayexec.run.slicing import BUDGET
@@ -61,12 +61,15 @@ class More(NamedTuple):
     tags: Mapping[str, str] | None
 
 
-# A call as it travels: the step's index and key, its template, the outputs that the call before it in the slice must
-# have yielded for this one to run (None where it does not depend on that), the values of the op's inputs in their
+# What calls of its slice must have yielded for a call to run: None where it needs none of them; outputs by name, where
+# it is chained to the call before, of which it gets the very values; else (step, output) of any calls before.
+Follows: TypeAlias = tuple[str, ...] | list[FromStep] | None
+
+# A call as it travels: the step's index and key, its template, what it follows, the values of the op's inputs in their
 # order, and what few calls need. A value is bytes, the place of a large one among the task's arguments, (output,) of
-# the call before, a list of such, or None where the input is left to its default. A plain tuple, since slices are made
-# of hundreds of them and classes are slow to unpickle.
-RemoteCall: TypeAlias = tuple[int, str, int, tuple[str, ...] | None, Sequence[Any], More | None]
+# the call before, a FromStep of one further before, a list of such, or None where the input is left to its default.
+# A plain tuple, since slices are made of hundreds of them and classes are slow to unpickle.
+RemoteCall: TypeAlias = tuple[int, str, int, Follows, Sequence[Any], More | None]
 
 
 class Code(NamedTuple):
@@ -140,6 +143,9 @@ class _Runner:
         self._entries = entries
         # What the call before yielded, as live objects: its only consumer may have them without a copy.
         self._before: dict[str, Any] | None = None
+        # The steps that calls further behind take from, and what those of them that are over yielded.
+        self._needed: set[int] = set()
+        self._inside: dict[int, Mapping[str, bytes | int]] = {}
         self._size = 0
         # Whether nothing more may start: a large output came, or somebody wants the slice to end.
         self._is_full = False
@@ -151,17 +157,18 @@ class _Runner:
         if len(calls) > 1:
             watch(watched, budget)
         last = len(calls) - 1
+        self._needed = {source[0] for call in calls if type(call[3]) is list for source in call[3]}
         plain_ops, journal = self._code.plain, self._journal
         for position, call in enumerate(calls):
             follows, before = call[3], self._before
-            if follows is not None and (before is None or not before.keys() >= {*follows}):
+            if follows is not None and not self._may_follow(follows):
                 self._before = None
                 watched.skip(position)
                 continue
             if not watched.may_start(position):
                 break
             journal.started(position)
-            is_followed = position < last and calls[position + 1][3] is not None
+            is_followed = position < last and type(calls[position + 1][3]) is tuple
             plain = plain_ops[call[2]]
             if plain is None or call[5] is not None:
                 self._call(position, call, before, is_followed)
@@ -175,6 +182,11 @@ class _Runner:
                 tells = now + BUDGET
         watched.is_over = True
 
+    def _may_follow(self, follows: tuple[str, ...] | list[FromStep]) -> bool:
+        if isinstance(follows, tuple):
+            return self._before is not None and self._before.keys() >= {*follows}
+        return all(output in self._inside.get(step, ()) for step, output in follows)
+
     def _call_plainly(
         self, plain: PlainOp, position: int, call: RemoteCall, before: dict[str, Any] | None, is_followed: bool
     ) -> None:
@@ -183,15 +195,14 @@ class _Runner:
         result, raised = None, None
         started = time.time()
         try:
-            large = self._large
             values = [
                 pickle.loads(wire)
                 if type(wire) is bytes
-                else before[wire[0]]  # type: ignore[index]  # what does not follow holds no such wire
+                else before[wire[0]]  # type: ignore[index]  # what is not chained holds no such wire
                 if type(wire) is tuple
                 else declared[1]
                 if wire is None
-                else _load_input(declared[0], wire, large, before)
+                else self._load(declared[0], wire, before)
                 for wire, declared in zip(call[4], plain.inputs, strict=True)
             ]
             is_fit = plain.takes(values)
@@ -212,6 +223,8 @@ class _Runner:
                     self._size += len(packed) + _OVERHEAD
                     if is_followed:
                         self._before = {plain.output: result}
+                    if call[0] in self._needed:
+                        self._inside[call[0]] = {plain.output: packed}
                     return
                 stored = {plain.output: packed if isinstance(packed, bytes) else self._keep(packed)}
                 outputs = (OutputRecord(plain.output),)
@@ -251,7 +264,6 @@ class _Runner:
             return
         stored: dict[str, bytes | int] = {}
         live: dict[str, Any] | None = {} if is_followed else None
-        large = self._large
 
         def store(name: str, value: Any) -> None:
             packed = pack(value, f'output "{name}" of op "{template.op.name}"')
@@ -262,7 +274,7 @@ class _Runner:
         def load() -> Mapping[str, Any]:
             names = [name for name, each in template.op.ins.items() if not each.type.is_nothing]
             return {
-                name: _load_input(name, wire, large, before)
+                name: self._load(name, wire, before)
                 for name, wire in zip(names, inputs, strict=True)
                 if wire is not None
             }
@@ -295,6 +307,23 @@ class _Runner:
         self._size += len(entry)
         if row.outcome == SUCCESS:
             self._before = live
+            if row.step in self._needed:
+                self._inside[row.step] = stored
+
+    def _load(self, name: str, wire: Any, before: Mapping[str, Any] | None) -> Any:
+        """Return the value behind a wire (see ``RemoteCall``); raises InputError where it cannot be unpickled."""
+        try:
+            if isinstance(wire, list):
+                return [self._load(name, each, before) for each in wire]
+            if type(wire) is tuple:
+                return (before or {})[wire[0]]
+            if isinstance(wire, FromStep):
+                wire = self._inside[wire.step][wire.output]
+            return pickle.loads(wire) if isinstance(wire, bytes) else unpack(self._large[wire])
+        except InputError:
+            raise
+        except Exception as error:  # unpickling runs user code
+            raise InputError(f'input "{name}" cannot be unpickled: {type(error).__name__}: {error}') from error
 
 
 # The last run's header, loaded.
@@ -345,19 +374,6 @@ def _unloadable(call: RemoteCall, error: BaseException, what: str) -> Attempt:
         failure=StepFailureData(shown, error_types(error)),
         pid=os.getpid(),
     )
-
-
-def _load_input(name: str, wire: Any, large: tuple[Packed, ...], before: Mapping[str, Any] | None) -> Any:
-    try:
-        if isinstance(wire, bytes):
-            return pickle.loads(wire)
-        if isinstance(wire, list):
-            return [_load_input(name, each, large, before) for each in wire]
-        if isinstance(wire, tuple):
-            return (before or {})[wire[0]]
-        return unpack(large[wire])
-    except Exception as error:  # unpickling runs user code
-        raise InputError(f'input "{name}" cannot be unpickled: {type(error).__name__}: {error}') from error
 
 
 def _pickle_error(error: BaseException) -> bytes | None:

@@ -103,6 +103,15 @@ class Plan:
         return {step.key: step.index for step in self.steps}
 
     @cached_property
+    def predecessors(self) -> tuple[tuple[int, ...], ...]:
+        """For each step those that it takes anything from, in the order of the plan."""
+        before: list[list[int]] = [[] for _ in self.steps]
+        for index, following in enumerate(self.successors):
+            for each in following:
+                before[each].append(index)
+        return tuple(map(tuple, before))
+
+    @cached_property
     def feeds(self) -> tuple[tuple[FromStep, ...] | None, ...]:
         """For each step what its inputs take, in their order, where each takes the output of one step; else None."""
         feeds: list[tuple[FromStep, ...] | None] = []

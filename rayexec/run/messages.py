@@ -34,7 +34,7 @@ class Status(enum.IntEnum):
 
     WAITING = 0
     READY = 1
-    CHAINED = 2  # in a slice, behind the one step that it waits for
+    CHAINED = 2  # in a slice, behind the steps that it waits for
     RUNNING = 3
     DELAYED = 4
     SUCCESS = 5

@@ -20,10 +20,11 @@ class Order(Generic[Lane]):
     """
 
     def __init__(self, in_degrees: Sequence[int], successors: Sequence[Iterable[int]], order: Sequence[int]) -> None:
-        self._waiting = list(in_degrees)
+        # For each step, how many of its predecessors are not over.
+        self.waiting = list(in_degrees)
         self._successors = successors
         self._lanes: dict[Lane, list[int]] = {}  # heaps of ranks
-        self._ranks: list[int] = [0] * len(self._waiting)
+        self._ranks: list[int] = [0] * len(self.waiting)
         self._by_rank: Sequence[int] = order
         self.rank(order)
 
@@ -39,12 +40,12 @@ class Order(Generic[Lane]):
 
     def prepare(self) -> list[int]:
         """Return the steps that wait for nothing."""
-        return [index for index, count in enumerate(self._waiting) if count == 0]
+        return [index for index, count in enumerate(self.waiting) if count == 0]
 
     def done(self, steps: Iterable[int]) -> list[int]:
         """Count ``steps`` as over; return the successors that now wait for nothing."""
         released = []
-        waiting, successors = self._waiting, self._successors
+        waiting, successors = self.waiting, self._successors
         for step in steps:
             for successor in successors[step]:
                 left = waiting[successor] - 1
@@ -55,7 +56,7 @@ class Order(Generic[Lane]):
 
     def is_released(self, step: int) -> bool:
         """Whether ``step`` waits for nothing."""
-        return self._waiting[step] == 0
+        return self.waiting[step] == 0
 
     def add(self, step: int, lane: Lane, *, first: bool = False) -> None:
         """Make ``step`` ready in its lane, again or for the first time; ``first``, it goes before the others."""

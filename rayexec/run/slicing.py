@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 
-__all__ = ["BUDGET", "MAX_CALLS", "Pace", "slice_budget", "slice_size"]
+__all__ = ["BUDGET", "MAX_CALLS", "WORTH", "Pace", "slice_budget", "slice_size"]
 
 BUDGET = 0.1  # seconds that a slice may take before it comes back; bounds what it can hide from other workers
 MAX_CALLS = 4096
@@ -17,7 +17,7 @@ MAX_CALLS = 4096
 # A step that cannot be told from nothing still costs its worker about this much (seconds).
 _FLOOR = 10e-6
 # What a slice costs on its way to a worker and back (seconds).
-_WORTH = 2e-3
+WORTH = 2e-3
 # Steps of up to this many seconds go in pairs while there are plenty: beside longer ones that cost is nothing.
 _LONG = 1.0
 _PLENTY = 4  # ready steps for each slot
@@ -50,7 +50,7 @@ def slice_size(pace: Pace, ready: int, slots: int, budget: float = BUDGET) -> in
         return 2 if pace.seconds < _LONG and ready >= _PLENTY * slots else 1
     seconds = max(pace.seconds, _FLOOR)
     # A slice of less than it costs itself would spread the work thinner than is worth it.
-    share = max(math.ceil(ready / slots), int(_WORTH / seconds))
+    share = max(math.ceil(ready / slots), int(WORTH / seconds))
     # What little is known should not decide about many: grow with what has been seen.
     return max(1, min(ready, int(budget / seconds), share, 8 * pace.count, MAX_CALLS))
 

@@ -5,7 +5,7 @@ instructions, so tests drive it by hand and property tests by the thousand.
 
     waiting ── last predecessor over ──> ready ── dealt into a slice ──> running ──> success | failed
        │  │                                ▲                               └──> delayed (up for retry) ──> ready
-       │  └── dealt behind its only predecessor ──> chained ── came back unrun ──> waiting or ready
+       │  └── dealt behind its last predecessors ──> chained ── came back unrun ──> waiting or ready
        ├── an input was not yielded ──> skipped
        └── a predecessor failed ──> abandoned
 """
@@ -39,7 +39,7 @@ from rayexec.run.messages import (
 from rayexec.run.order import Order
 from rayexec.run.ranking import Ranking, starting_order
 from rayexec.run.retry import after_failure
-from rayexec.run.slicing import BUDGET, MAX_CALLS, Pace, slice_budget, slice_size
+from rayexec.run.slicing import BUDGET, MAX_CALLS, WORTH, Pace, slice_budget, slice_size
 from rayexec.run.spec import Slice
 
 __all__ = ["Machine"]
@@ -389,7 +389,7 @@ class Machine:
     def _make_slice(self, lane: Lane) -> tuple[tuple[Call, ...], float]:
         """Take steps for one slice: siblings as many as the pace of their op allows, each with what follows it."""
         paces, template_of, slicing = self._paces, self._plan.template_of, self._slicing
-        status, attempts, links, first_calls = self.status, self.attempts, self._links, self._first_calls
+        status, attempts, first_calls = self.status, self.attempts, self._first_calls
         order = self._order
         following = order.peek(lane)
         pace = paces[template_of[following]]
@@ -398,13 +398,15 @@ class Machine:
         large = self._large_inputs(following)
         calls: list[Call] = []
         spent = 0.0
+        # Of each step that waits for steps of this slice: for how many.
+        inside: dict[int, int] = {}
         while True:
             step = order.get_ready(lane)
             status[step] = _RUNNING
             calls.append(Call(step, attempts[step]) if attempts[step] else first_calls[step])
             spent += paces[template_of[step]].seconds
-            if slicing and links[step] >= 0:
-                spent = self._extend(step, lane, calls, spent)
+            if slicing:
+                spent = self._extend(step, lane, calls, spent, inside)
             wanted -= 1
             following = order.peek(lane)
             if wanted <= 0 or following < 0 or spent >= budget or len(calls) >= MAX_CALLS:
@@ -415,19 +417,35 @@ class Machine:
                 break
         return tuple(calls), budget
 
-    def _extend(self, step: int, lane: Lane, calls: list[Call], spent: float) -> float:
-        """Append the chain behind ``step``: steps that wait for it alone, and that nobody else could start sooner."""
+    def _extend(self, step: int, lane: Lane, calls: list[Call], spent: float, inside: dict[int, int]) -> float:
+        """Append what follows ``step`` and waits for nothing outside of the slice: nobody could start it sooner.
+
+        A chain goes on for as long as the budget lasts. What several steps lead to, and several steps that one leads
+        to, could run beside each other elsewhere; they are kept together only while that would not be worth the way.
+        """
         links, status, lanes, paces = self._links, self.status, self._lanes, self._paces
         attempts, first_calls, template_of = self.attempts, self._first_calls, self._plan.template_of
-        following = links[step]
-        while following >= 0 and spent < BUDGET and len(calls) < MAX_CALLS:
-            pace = paces[template_of[following]].seconds
-            if pace >= BUDGET or status[following] is not _WAITING or lanes[following] != lane:
-                break
-            status[following] = _CHAINED
-            calls.append(Call(following, attempts[following]) if attempts[following] else first_calls[following])
-            spent += pace
-            following = links[following]
+        successors, waiting = self._plan.successors, self._order.waiting
+        pending = [step]
+        while pending:
+            before = pending.pop()
+            if before != step:
+                pace = paces[template_of[before]].seconds
+                limit = BUDGET if calls and links[calls[-1][0]] == before else WORTH
+                if pace >= limit or spent >= limit or len(calls) >= MAX_CALLS:
+                    break
+                status[before] = _CHAINED
+                calls.append(Call(before, attempts[before]) if attempts[before] else first_calls[before])
+                spent += pace
+            for following in successors[before]:
+                count = inside[following] = inside.get(following, 0) + 1
+                if (
+                    count == waiting[following]
+                    and status[following] is _WAITING
+                    and lanes[following] == lane
+                    and following not in self._imperfect
+                ):
+                    pending.append(following)
         return spent
 
     def _large_inputs(self, step: int) -> frozenset[int]:

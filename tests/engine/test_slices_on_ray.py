@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 from rayexec import Out, Output, RetryPolicy, RunResult, configured, job, op
+from rayexec.execute import Observer, Record, RunLog
+from rayexec.run.spec import RunSpec
 
 Execute = Callable[..., RunResult]
 MANY = 60
@@ -213,3 +215,99 @@ def test_what_follows_a_call_that_could_not_begin_gets_nothing_in_its_place(exec
     data = result.failure_data_for_node("middle")
     assert data is not None
     assert data.error.message == "the step's config cannot be loaded on the worker"
+
+
+@op
+def merge(left: int, right: int) -> int:
+    return left + right
+
+
+@op(out={"even": Out(int, is_required=False), "odd": Out(int, is_required=False)})
+def sort_out(value: int) -> Any:
+    yield Output(value, "even" if value % 2 == 0 else "odd")
+
+
+def test_what_a_slice_makes_ready_runs_in_it_with_copies_of_its_inputs(execute_on_ray: Execute) -> None:
+    @op
+    def listed(value: int) -> list[int]:
+        return [value]
+
+    @op
+    def spoiled(values: list[int]) -> int:
+        values.append(100)
+        return sum(values)
+
+    @op
+    def whole(values: list[int]) -> int:
+        return sum(values)
+
+    @job(config={"execution": {"config": {"multiprocess": {"max_concurrent": 1}}}})
+    def diamonds() -> None:
+        ends = []
+        for each in range(MANY):
+            values = listed(number.alias(f"number_{each}")(zero.alias(f"zero_{each}")()))
+            ends.append(merge(spoiled(values), whole(values)))
+        collect(ends)
+
+    result = warmed_up(execute_on_ray)(diamonds)
+    assert result.success
+    assert result.output_for_node("collect") == [2 * each + 100 for each in range(MANY)]
+    times = spans(result)
+    # Depth-first: a diamond is closed before the last one is begun.
+    assert times["merge"][0] < times[f"listed_{MANY}"][0]
+
+
+def test_a_call_whose_input_was_not_yielded_in_its_slice_is_decided_about_by_the_driver(
+    execute_on_ray: Execute,
+) -> None:
+    @job(config={"execution": {"config": {"multiprocess": {"max_concurrent": 1}}}})
+    def sorted_out() -> None:
+        ends = []
+        for each in range(MANY):
+            parts = sort_out.alias(f"sort_{each}")(number.alias(f"number_{each}")(zero.alias(f"zero_{each}")()))
+            even = after.alias(f"even_{each}")(parts.even)
+            ends.append(merge.alias(f"merge_{each}")(even, zero.alias(f"other_{each}")()))
+            after.alias(f"odd_{each}")(parts.odd)
+        collect(ends)
+
+    result = warmed_up(execute_on_ray)(sorted_out)
+    assert result.success
+    assert result.output_for_node("collect") == list(range(0, MANY, 2))
+    assert all(result.is_node_skipped(f"{name}_1") for name in ("even", "merge"))
+    assert all(result.is_node_success(f"{name}_1") for name in ("odd", "sort", "other"))
+    assert result.is_node_skipped("odd_0")
+    assert result.counts()["skipped"] == 3 * MANY // 2
+
+
+class Arrivals(Observer):
+    """Notes how long after its end each attempt was heard of."""
+
+    log: RunLog
+
+    def __init__(self) -> None:
+        self.delays: list[float] = []
+
+    def run_started(self, spec: RunSpec, log: RunLog, slots: int) -> None:
+        self.log = log
+
+    def recorded(self, record: Record) -> None:
+        self.delays += [time.time() - row.ended for row in self.log.rows(record)]
+
+
+def test_what_is_finished_is_told_while_its_slice_goes_on(execute_on_ray: Execute) -> None:
+    @op
+    def naps(start: int) -> int:
+        time.sleep(0.3)
+        return start
+
+    @job(config={"execution": {"config": {"multiprocess": {"max_concurrent": 2}}}})
+    def pairs() -> None:
+        start = zero()
+        for each in range(16):
+            naps.alias(f"naps_{each}")(start)
+
+    arrivals = Arrivals()
+    assert warmed_up(execute_on_ray)(pairs, observer=arrivals).success
+    # Long steps go in pairs while there are plenty; the first of a pair is heard of before the second is over.
+    assert len(arrivals.delays) == 17
+    assert max(arrivals.delays) < 0.2

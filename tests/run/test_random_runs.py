@@ -260,15 +260,14 @@ class Driver:
 
     def may_follow(self, work: Slice, position: int, done: list[Attempt]) -> bool:
         """Whether a call may run: one chained behind another needs what that one should yield."""
-        before = work.calls[position - 1].step if position else None
-        call = work.calls[position]
-        if before is None or self.plan.links[before] != call.step:
-            return True
-        row = next((each for each in done if each.step == before), None)
-        if row is None or row.outcome != SUCCESS:
-            return False
-        needed = {s.output for each in self.plan.steps[call.step].inputs for s in each.sources if type(s) is FromStep}
-        return needed <= {record.name for record in row.outputs}
+        inside = {each.step for each in work.calls[:position]}
+        made = {row.step: {record.name for record in row.outputs} for row in done if row.outcome == SUCCESS}
+        sources = (s for each in self.plan.steps[work.calls[position].step].inputs for s in each.sources)
+        return all(
+            source.output in made.get(source.step, ())
+            for source in sources
+            if type(source) is FromStep and source.step in inside
+        )
 
     def attempt(self, call: Call) -> Attempt:
         node = self.case.nodes[call.step]
@@ -312,10 +311,10 @@ class Driver:
         assert work.calls
         assert self.case.slicing or len(work.calls) == 1
         for position, call in enumerate(work.calls):
-            behind = work.calls[position - 1].step if position else None
+            behind = {each.step for each in work.calls[:position]}
             for each in self.plan.steps[call.step].inputs:
                 for source in each.sources:
-                    if isinstance(source, FromStep) and source.step != behind:
+                    if isinstance(source, FromStep) and source.step not in behind:
                         assert source.step in self.ends, "a step was dealt before its inputs"
             assert self.counts_in(call) == self.counts_in(work.calls[0]), "a slice under unequal limits"
 
