@@ -52,6 +52,7 @@ def execute_from_shell(source: JobSource, wanted: Wanted, *, as_json: bool) -> i
                     tags=tags,
                     address=wanted.address,
                     max_concurrent=wanted.max_concurrent,
+                    keep_outputs="none",  # nobody reads them once the command is over
                     observer=watch,
                 )
             _report(result, watch, results, on_terminal=on_terminal)

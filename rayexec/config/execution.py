@@ -27,7 +27,8 @@ class ExecutionSettings:
     ``engine`` is ``"in_process"`` or ``"ray"``. ``max_concurrent`` None leaves the number of steps at once to the
     engine. ``fresh_process`` gives each step a process of its own; otherwise warm workers import
     ``preload_modules`` before their first step. ``address`` is the Ray cluster to attach to, None for this machine.
-    With ``slices`` off each step is a Ray task of its own.
+    With ``slices`` off each step is a Ray task of its own. ``keep_outputs`` says which outputs outlive the steps that
+    take them.
     """
 
     engine: str = "ray"
@@ -40,6 +41,7 @@ class ExecutionSettings:
     address: str | None = None
     runtime_env: Mapping[str, Any] = field(default_factory=dict)
     slices: bool = True
+    keep_outputs: Literal["all", "leaves", "none"] = "all"
 
 
 class _Empty(Config):
@@ -117,6 +119,7 @@ class RayConfig(MultiprocessConfig):
     runtime_env: dict[str, Any] = pydantic.Field(default_factory=dict)
     isolation: Literal["worker", "process"] = "worker"
     slices: bool = True
+    keep_outputs: Literal["all", "leaves", "none"] = "all"
 
 
 _MODELS: dict[str, type[Config]] = {
@@ -174,19 +177,21 @@ def resolve_execution(executor: ExecutorDefinition, section: Any) -> tuple[Execu
 
 
 def override_execution(
-    settings: ExecutionSettings, *, max_concurrent: Any = None, address: Any = None
+    settings: ExecutionSettings, *, max_concurrent: Any = None, address: Any = None, keep_outputs: Any = None
 ) -> ExecutionSettings:
     """Return ``settings`` under what a caller wants instead; raises ConfigError for values that config would refuse.
 
     An address makes it a run on Ray; ``max_concurrent`` means nothing to a run in this process.
     """
-    given = {"max_concurrent": max_concurrent, "address": address}
+    given = {"max_concurrent": max_concurrent, "address": address, "keep_outputs": keep_outputs}
     value, problems = validate(RayConfig, {key: each for key, each in given.items() if each is not None})
     if problems:
         raise ConfigError(problems, subject="what the run was asked for")
     assert isinstance(value, RayConfig)  # validate returns an instance of the class where there are no problems
     if value.address is not None:
         settings = replace(settings, address=value.address, engine="ray")
+    if keep_outputs is not None:
+        settings = replace(settings, keep_outputs=value.keep_outputs)
     if value.max_concurrent and settings.engine == "ray":
         settings = replace(settings, max_concurrent=value.max_concurrent)
     return settings
@@ -218,6 +223,7 @@ def _settings(name: str, given: Any, path: tuple[str, ...] | None) -> tuple[Exec
         address=ray.address,
         runtime_env=ray.runtime_env,
         slices=ray.slices,
+        keep_outputs=ray.keep_outputs,
     ), []
 
 

@@ -42,6 +42,10 @@ class Engine(Protocol):
         """Ask for slices to end, or (``force``) end the processes that run them; each still comes back."""
         ...
 
+    def release(self, steps: Sequence[int]) -> None:
+        """Drop what steps yielded; nobody will ask for it."""
+        ...
+
     def value(self, step: int, output: str) -> object:
         """Return the value behind an output; raises KeyError where none was yielded."""
         ...

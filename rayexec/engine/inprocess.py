@@ -95,6 +95,12 @@ class InProcessEngine:
         failure = StepFailureData(ErrorInfo("RunCanceledError", "the step was canceled before it ended", ""))
         self._canceled = [Lost(each, (), None, failure, now, now) for each in slice_ids]
 
+    def release(self, steps: Sequence[int]) -> None:
+        """Drop the objects that steps yielded."""
+        for step in steps:
+            for output in self._spec.plan.op_of(step).outs:
+                self._values.pop((step, output), None)
+
     def value(self, step: int, output: str) -> object:
         """Return the object that the step yielded."""
         return self._values[step, output]

@@ -360,6 +360,11 @@ class RayEngine:
             if slice_id in wanted:
                 ray.cancel(flight.refs[0], force=force, recursive=True)
 
+    def release(self, steps: Sequence[int]) -> None:
+        """Drop the values, and with the last reference Ray's objects, that steps yielded."""
+        for step in steps:
+            self._values[step] = None
+
     def value(self, step: int, output: str) -> object:
         """Return the value behind an output, brought here from the object store."""
         import ray

@@ -166,6 +166,9 @@ class SimulatedEngine:
     def cancel(self, slice_ids: Sequence[int], *, force: bool) -> None:
         """Let what runs run to its end; nothing here can be interrupted."""
 
+    def release(self, steps: Sequence[int]) -> None:
+        """Nothing is kept here."""
+
     def value(self, step: int, output: str) -> Any:
         """Return None, the value of every output here."""
         return None

@@ -26,6 +26,7 @@ from rayexec.execute.observe import Echo, Observer
 from rayexec.execute.result import RunResult
 from rayexec.keys import nearest
 from rayexec.plan import Plan, compile_job
+from rayexec.run.release import KeepOutputs
 from rayexec.run.spec import RunInfo, RunSpec
 
 __all__ = ["execute_in_process", "execute_job", "prepare", "validate_run_config"]
@@ -72,12 +73,15 @@ def execute_job(
     input_values: Mapping[str, Any] | None = None,
     resources: Mapping[str, Any] | None = None,
     max_concurrent: int | None = None,
+    keep_outputs: KeepOutputs | None = None,
     observer: Observer | None = None,
 ) -> RunResult:
     """Run ``job`` on its executor and return the RunResult; not told otherwise, that is Ray on this machine.
 
     Where Ray is already initialised in this process, that Ray is used. ``address`` is a Ray cluster to attach to;
     limits, retries and start method of the config hold there unchanged. ``max_concurrent`` overrides the config's.
+    ``keep_outputs`` too: ``"all"`` outputs can be read from the result (the default); ``"leaves"`` are those that no
+    step takes and the job's own; with ``"none"`` each goes as soon as the steps that take it have succeeded.
     Raises ConfigError, SelectionError, DefinitionError and EngineError before anything runs; with
     ``raise_on_error`` the exception of the first op that failed, once the steps that could still run have run.
     """
@@ -92,7 +96,9 @@ def execute_job(
         tags=tags,
         resources=resources,
     )
-    settings = override_execution(spec.config.execution, max_concurrent=max_concurrent, address=address)
+    settings = override_execution(
+        spec.config.execution, max_concurrent=max_concurrent, address=address, keep_outputs=keep_outputs
+    )
     spec = replace(spec, config=replace(spec.config, execution=settings))
     return run(job, spec, raise_on_error=raise_on_error, observer=observer)
 

@@ -21,6 +21,7 @@ from rayexec.run.messages import (
     CancelAsked,
     EngineEvent,
     Instruction,
+    Release,
     Reported,
     RunEvent,
     Skipped,
@@ -123,6 +124,8 @@ class _Loop:
             self.record(
                 Event(EventType.LOG_MESSAGE, words, time.time(), None, {"level": logging.ERROR, "not_run": key})
             )
+        elif isinstance(instruction, Release):
+            self._engine.release(instruction.steps)
         elif isinstance(instruction, Cancel):
             self._engine.cancel(instruction.slice_ids, force=False)
 
@@ -170,6 +173,7 @@ def run_to_end(
         slots=engine.slots,
         window=engine.window,
         slicing=engine.slicing,
+        keep_outputs=settings.keep_outputs,
     )
     loop = _Loop(spec, engine, log, machine, observer, clock)
     name = spec.info.job_name

@@ -21,8 +21,8 @@ __all__ = ["RunResult"]
 class RunResult:
     """The result of a run, in-process or on Ray, with Dagster's query methods.
 
-    A context manager for Dagster's sake: values stay readable for as long as the result (on Ray: and Ray itself)
-    lives.
+    Values stay readable for as long as the result lives, on Ray also Ray itself, and until ``close``, which a ``with``
+    block calls at its end.
     """
 
     def __init__(self, spec: RunSpec, outcome: Outcome, engine: Engine, log: RunLog, job: Any) -> None:
@@ -31,12 +31,18 @@ class RunResult:
         self._engine = engine
         self._log = log
         self.job_def = job
+        self._is_closed = False
 
     def __enter__(self) -> RunResult:
         return self
 
     def __exit__(self, *_: object) -> None:
-        pass
+        self.close()
+
+    def close(self) -> None:
+        """Let go of all values; on Ray that frees their memory. Events and status stay."""
+        self._is_closed = True
+        self._engine.release(range(len(self._plan.steps)))
 
     def __repr__(self) -> str:
         return f"<RunResult {self._spec.info.job_name} {self.run_id} {self.status}>"
@@ -125,6 +131,12 @@ class RunResult:
         # A step that failed may have yielded some of its outputs before.
         if self._outcome.machine.status[step] not in (Status.SUCCESS, Status.FAILED):
             raise InvariantError(message)
+        if step in self._outcome.machine.released or self._is_closed:
+            why = (
+                "the result was closed" if self._is_closed else "by keep_outputs it went with the last step to take it"
+            )
+            key = self._plan.steps[step].key
+            raise InvariantError(f"The value of output '{output}' from node '{key}' was not kept: {why}.")
         try:
             return self._engine.value(step, output)
         except KeyError:

@@ -18,6 +18,7 @@ __all__ = [
     "EngineEvent",
     "Instruction",
     "Lost",
+    "Release",
     "Reported",
     "Rows",
     "RunEvent",
@@ -118,6 +119,12 @@ class Abandoned(NamedTuple):
     culprits: tuple[int, ...]
 
 
+class Release(NamedTuple):
+    """Have the engine drop what steps yielded, since nobody will ask for it any more."""
+
+    steps: tuple[int, ...]
+
+
 class Cancel(NamedTuple):
     """Have the engine cancel slices that are under way."""
 
@@ -125,4 +132,4 @@ class Cancel(NamedTuple):
 
 
 # Attempts as an instruction mean: record these rows.
-Instruction: TypeAlias = Submit | Skipped | Abandoned | Cancel | Attempt | Successes
+Instruction: TypeAlias = Submit | Skipped | Abandoned | Cancel | Release | Attempt | Successes

@@ -28,6 +28,7 @@ from rayexec.run.messages import (
     CancelAsked,
     Instruction,
     Lost,
+    Release,
     Reported,
     Rows,
     RunEvent,
@@ -38,6 +39,7 @@ from rayexec.run.messages import (
 )
 from rayexec.run.order import Order
 from rayexec.run.ranking import Ranking, starting_order
+from rayexec.run.release import KeepOutputs, Uses
 from rayexec.run.retry import after_failure
 from rayexec.run.slicing import BUDGET, MAX_CALLS, WORTH, Pace, slice_budget, slice_size
 from rayexec.run.spec import Slice
@@ -58,6 +60,7 @@ class Machine:
 
     ``classes`` gives each template's class of resource request; ``slots`` is how many slices run at once, for
     dealing; ``window`` bounds the slices of one lane under way; with ``slicing`` off each slice is one step.
+    ``keep_outputs`` says whose outputs are never in ``released``.
     """
 
     def __init__(
@@ -72,6 +75,7 @@ class Machine:
         slots: int = 1,
         window: int = 64,
         slicing: bool = False,
+        keep_outputs: KeepOutputs = "all",
     ) -> None:
         self._plan = plan
         self._admission = admission
@@ -82,6 +86,8 @@ class Machine:
         self._slots = slots
         self._window = window
         self._slicing = slicing
+        self._uses = Uses(plan, keep_outputs)
+        self.released: set[int] = set()
         self._links = plan.links
         self._first_calls = plan.first_calls
         self._order: Order[Lane] = Order(plan.in_degrees, plan.successors, starting_order(plan, slots))
@@ -183,6 +189,7 @@ class Machine:
         for template, seconds in spent.items():
             self._paces[template].observe(seconds, counts[template])
         self._open -= len(block.steps)
+        self._release(block.steps, out)
         self._settle(self._order.done(block.steps), out)
 
     def _end(self, slice_id: int, out: list[Instruction]) -> None:
@@ -251,6 +258,7 @@ class Machine:
             heapq.heappush(self._delayed, (now + attempt.delay, step))
             return
         if attempt.outcome == SUCCESS:
+            self._release((step,), out)
             self.status[step] = Status.SUCCESS
             template = self._plan.template_of[step]
             self._paces[template].observe(attempt.ended - attempt.started, 1)
@@ -265,6 +273,13 @@ class Machine:
                 self.is_stopping = True
         self._open -= 1
         self._settle(self._order.done((step,)), out)
+
+    def _release(self, steps: Sequence[int], out: list[Instruction]) -> None:
+        if not self._uses.keeps_all:
+            unused = self._uses.over(steps)
+            if unused:
+                self.released.update(unused)
+                out.append(Release(tuple(unused)))
 
     def _came_out_short(self, attempt: Attempt) -> None:
         self._yielded[attempt.step] = frozenset(record.name for record in attempt.outputs)
@@ -285,6 +300,7 @@ class Machine:
             self._open -= 1
             if fate is Status.SKIPPED:
                 out.append(Skipped(step))
+                self._release((step,), out)
             else:
                 out.append(Abandoned(step, self._culprits(step)))
             self._imperfect.update(self._plan.successors[step])

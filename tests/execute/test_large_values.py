@@ -1,12 +1,16 @@
 """Arrays and tables between steps on Ray: not copied, read-only, in any number."""
 
+import gc
+import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
+import ray
 
-from rayexec import In, Out, Output, RetryRequested, RunResult, job, op
+from rayexec import In, InvariantError, Out, Output, RetryRequested, RunResult, job, op
 
 MILLION = 1_000_000  # bytes or numbers; well above what travels inside an answer
 
@@ -230,3 +234,85 @@ def test_values_stay_readable_after_other_runs(execute_on_ray: Any) -> None:
 
     results = [execute_on_ray(arrays) for _ in range(3)]
     assert [float(each.output_for_node("array").sum()) for each in results] == [0.0] * 3
+
+
+@op
+def block(before: Any) -> Any:
+    return np.ones(5 * MILLION)  # 40 MB
+
+
+def six_blocks() -> Any:
+    @job
+    def blocks() -> None:
+        value = array()
+        for _ in range(6):
+            value = block(value)
+        describe(value)
+
+    return blocks
+
+
+def stored() -> float:
+    """Return the megabytes in Ray's object store."""
+    name = "object_store_memory"
+    return float(ray.cluster_resources()[name] - ray.available_resources().get(name, 0)) / MILLION
+
+
+def eventually(met: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + 20
+    while not met() and time.monotonic() < deadline:
+        time.sleep(0.1)  # Ray tells of its memory now and then
+    return met()
+
+
+def test_outputs_go_as_soon_as_the_steps_that_take_them_have(execute_on_ray: Any) -> None:
+    gc.collect()
+    before = stored()
+    kept = execute_on_ray(six_blocks())
+    assert eventually(lambda: stored() > before + 200)
+    assert kept.output_for_node("block_2").sum() == 5 * MILLION
+    kept.close()
+    assert eventually(lambda: stored() < before + 50)
+    with pytest.raises(InvariantError, match=r"'block_2' was not kept: the result was closed"):
+        kept.output_for_node("block_2")
+
+    leaves = execute_on_ray(six_blocks(), keep_outputs="leaves")
+    assert leaves.output_for_node("describe")["sum"] == 5 * MILLION
+    assert eventually(lambda: stored() < before + 50)
+    with pytest.raises(InvariantError, match=r"'result' from node 'block_2' was not kept: by keep_outputs it went"):
+        leaves.output_for_node("block_2")
+
+
+def test_a_failure_keeps_what_it_needs(execute_on_ray: Any) -> None:
+    @op
+    def fails(value: Any) -> None:
+        raise ValueError("no")
+
+    @op
+    def pick(value: Any) -> int:
+        return 1
+
+    @job
+    def half() -> None:
+        made = array()
+        fails(made)
+        pick(array.alias("other")())
+
+    result = execute_on_ray(half, keep_outputs="none")
+    assert result.get_failed_step_keys() == {"fails"}
+    assert result.output_for_node("array").shape == (MILLION,)
+    for gone in ("other", "pick"):
+        with pytest.raises(InvariantError, match="was not kept"):
+            result.output_for_node(gone)
+
+
+def test_a_result_in_a_with_block_is_closed_at_its_end(execute: Any) -> None:
+    @job
+    def one() -> None:
+        array()
+
+    with execute(one) as result:
+        assert result.output_for_node("array").shape == (MILLION,)
+    assert result.success
+    with pytest.raises(InvariantError, match="the result was closed"):
+        result.output_for_node("array")

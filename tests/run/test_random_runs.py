@@ -4,7 +4,7 @@ import itertools
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, get_args
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -20,6 +20,7 @@ from rayexec.run.messages import (
     CancelAsked,
     Instruction,
     Lost,
+    Release,
     Reported,
     Rows,
     RunEvent,
@@ -29,6 +30,7 @@ from rayexec.run.messages import (
     Submit,
     Tick,
 )
+from rayexec.run.release import KeepOutputs
 from rayexec.run.spec import Call, Slice
 from rayexec.run.state import Machine
 
@@ -58,6 +60,7 @@ class Case:
     slots: int
     slicing: bool
     require_success: bool
+    keep_outputs: KeepOutputs
     choices: list[int] = field(default_factory=list)
 
 
@@ -100,6 +103,7 @@ def cases(draw: st.DrawFn) -> Case:
         draw(st.sampled_from([1, 2, 4])),
         draw(st.booleans()),
         draw(st.booleans()),
+        draw(st.sampled_from(get_args(KeepOutputs))),
         draw(st.lists(st.integers(0, 1000), max_size=60)),
     )
 
@@ -183,7 +187,9 @@ class Driver:
             window=case.window,
             slots=case.slots,
             slicing=case.slicing,
+            keep_outputs=case.keep_outputs,
         )
+        self.released: list[int] = []
         self.now = 0.0
         self.choices: Iterator[int] = iter(case.choices)
         self.flight: dict[int, Slice] = {}
@@ -297,12 +303,20 @@ class Driver:
                 self.made.append(Call(each.step, each.number))
                 if each.outcome != RETRY:
                     self.end(each.step, Status.SUCCESS if each.outcome == SUCCESS else Status.FAILED)
+            elif isinstance(each, Release):
+                for step in each.steps:
+                    assert all(self.is_content(after) for after in self.plan.successors[step]), "still to be taken"
+                self.released += each.steps
             elif isinstance(each, Skipped):
                 self.end(each.step, Status.SKIPPED)
             elif isinstance(each, Abandoned):
                 assert each.culprits, "abandoned for no reason"
                 self.end(each.step, Status.ABANDONED)
         self.check_limits()
+
+    def is_content(self, step: int) -> bool:
+        """Whether a step will never again ask for what it took."""
+        return self.machine.status[step] in (Status.SUCCESS, Status.SKIPPED)
 
     def end(self, step: int, status: Status) -> None:
         self.ends.setdefault(step, []).append(status)
@@ -344,6 +358,15 @@ class Driver:
                 assert len(values) <= limit.limit
 
 
+def may_go(driver: Driver) -> set[int]:
+    """Return the steps that succeeded and whose outputs nothing will ask for."""
+    followers, keep = driver.plan.successors, driver.case.keep_outputs
+    over = [step for step, status in enumerate(driver.machine.status) if status is Status.SUCCESS]
+    taken = {step for step in over if all(driver.is_content(each) for each in followers[step])}
+    leaves = {step for step in taken if not followers[step]}
+    return set() if keep == "all" else taken - leaves if keep == "leaves" else taken
+
+
 @settings(max_examples=400, deadline=None)
 @given(cases())
 def test_every_run_ends_within_its_limits_and_as_the_rules_say(case: Case) -> None:
@@ -352,6 +375,8 @@ def test_every_run_ends_within_its_limits_and_as_the_rules_say(case: Case) -> No
     assert driver.machine.status == expected_ends(case)
     assert driver.ends == {step: [status] for step, status in enumerate(driver.machine.status)}
     assert len(driver.made) == len(set(driver.made)), "an attempt counts twice"
+    assert len(driver.released) == len(set(driver.released))
+    assert {each for each in driver.released if driver.machine.status[each] is Status.SUCCESS} == may_go(driver)
     for step, node in enumerate(case.nodes):
         numbers = [call.number for call in driver.made if call.step == step]
         assert numbers == list(range(len(numbers)))
