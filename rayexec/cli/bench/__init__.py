@@ -1,0 +1,1 @@
+"""``bench``: what a step, a hop and a byte cost on this machine or cluster."""
