@@ -109,8 +109,7 @@ def main() -> None:
     hand = by_hand(size)
 
     def ours(keep: str = "none") -> Any:
-        result = job.execute(raise_on_error=True, keep_outputs=keep)
-        return result
+        return job.execute(raise_on_error=True, keep_outputs=keep)
 
     for _ in range(2):  # the first to touch the store's pages pays for them
         ours()
@@ -127,7 +126,15 @@ def main() -> None:
         mine.append(seconds(ours))
         theirs.append(seconds(partial(hand)))
     ratio = median([one / other for one, other in zip(mine, theirs, strict=True)])
-    head = ["table", "to by hand", "rayexec, s", "by hand, s", "in store, MB", "a reader's own, MB", "driver's growth, MB"]
+    head = [
+        "table",
+        "to by hand",
+        "rayexec, s",
+        "by hand, s",
+        "in store, MB",
+        "a reader's own, MB",
+        "driver's growth, MB",
+    ]
     row = [f"{size:,} MB into {CONSUMERS} steps", f"{ratio:.3f}", f"{median(mine):.2f}", f"{median(theirs):.2f}"]
     row += [f"{in_store:,.0f}", f"{grown:.1f}", f"{own_memory() - driver:.1f}"]
     print_table(f"One large value, {SLOTS} slots", head, [row])

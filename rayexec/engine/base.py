@@ -14,14 +14,14 @@ __all__ = ["Engine"]
 class Engine(Protocol):
     """Runs slices and keeps the values that their steps yield.
 
-    ``slots`` is how many slices it runs at once. ``window`` is how many slices of one lane it wants to have at a
-    time. ``classes`` gives each template's class of resource request. ``driver_limit`` is the part of
-    ``max_concurrent`` that is left for the driver to hold, None where the engine holds it.
+    ``slots`` is how many slices it runs at once, for now where it ``grows``. ``classes`` gives each template's class
+    of resource request. ``driver_limit`` is the part of ``max_concurrent`` that is left for the driver to hold, None
+    where the engine holds it.
     """
 
     name: str
     slots: int
-    window: int
+    grows: bool
     classes: Sequence[int]
     slicing: bool
     driver_limit: int | None

@@ -23,7 +23,7 @@ class InProcessEngine:
 
     name = "in_process"
     slots = 1
-    window = 1
+    grows = False
     slicing = False
     driver_limit: int | None = 1
 

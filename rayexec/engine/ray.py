@@ -56,7 +56,7 @@ class RayEngine:
         self._requests = requests_for(spec, capacity)
         self.driver_limit = None if limit is not None and token(limit, capacity) is not None else limit
         self.slots = limit or max(1, int(capacity.cpus))
-        self.window = 2 * self.slots
+        self.grows = not capacity.is_own
         self.slicing = settings.slices and not settings.fresh_process
         known: dict[str, int] = {}
         self.classes: Sequence[int] = [known.setdefault(repr(each), len(known)) for each in self._requests]

@@ -41,6 +41,7 @@ class SimulatedEngine:
     """
 
     name = "simulated"
+    grows = False
 
     def __init__(
         self,
@@ -59,7 +60,6 @@ class SimulatedEngine:
         self._fails = fails
         self._costs = costs or Costs()
         self.slots = sum(nodes)
-        self.window = 2 * self.slots
         self.slicing = slicing
         self.driver_limit = driver_limit
         self.classes: Sequence[int] = [0] * len(plan.templates)

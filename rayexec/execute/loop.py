@@ -171,7 +171,7 @@ def run_to_end(
         stop_on_failure=stop_on_failure,
         classes=engine.classes,
         slots=engine.slots,
-        window=engine.window,
+        grows=engine.grows,
         slicing=engine.slicing,
         keep_outputs=settings.keep_outputs,
     )

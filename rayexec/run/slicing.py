@@ -1,15 +1,15 @@
 """How many steps go into a slice, and how long it may take, decided by what this run has seen of each op.
 
-An op that has not been seen gets slices of one step, one whose steps take as long as the budget likewise; in between
-a slice holds what fills the budget, but never more than its share of what is ready, so that every slot has work and
-the last slices of a fan-out end together (guided self-scheduling: Polychronopoulos and Kuck, 1987).
+An op that has not been seen gets slices of one step, one whose steps are long likewise, or a few while there are
+plenty; in between a slice holds what fills the budget, but never more than its share of what is ready, so that every
+slot has work and the last slices of a fan-out end together (guided self-scheduling: Polychronopoulos and Kuck, 1987).
 """
 
 from __future__ import annotations
 
 import math
 
-__all__ = ["BUDGET", "MAX_CALLS", "WORTH", "Pace", "slice_budget", "slice_size"]
+__all__ = ["BUDGET", "MAX_CALLS", "WORTH", "Pace", "slice_budget", "slice_size", "window_size"]
 
 BUDGET = 0.1  # seconds that a slice may take before it comes back; bounds what it can hide from other workers
 MAX_CALLS = 4096
@@ -18,10 +18,12 @@ MAX_CALLS = 4096
 _FLOOR = 10e-6
 # What a slice costs on its way to a worker and back (seconds).
 WORTH = 2e-3
-# Steps of up to this many seconds go in pairs while there are plenty: beside longer ones that cost is nothing.
+# Steps of up to this many seconds go in groups while there are plenty: beside longer ones that cost is nothing.
 _LONG = 1.0
 _PLENTY = 4  # ready steps for each slot
-# What a pair may take beside what its first step is expected to, before its second goes to another worker.
+_GROUP = 4  # steps
+_DEMAND = 128  # long steps that an autoscaler gets to see waiting
+# What a group may take beside what its steps but the last are expected to, before the others go to another worker.
 _PATIENCE = 1.5
 
 
@@ -46,8 +48,8 @@ def slice_size(pace: Pace, ready: int, slots: int, budget: float = BUDGET) -> in
     if pace.count == 0:
         return 1
     if pace.seconds >= budget:
-        # The second step saves its worker a wait; while others are ready, nobody misses it.
-        return 2 if pace.seconds < _LONG and ready >= _PLENTY * slots else 1
+        # Each step but the first saves its worker a wait; while others are ready, nobody misses them.
+        return min(_GROUP, ready // (2 * slots)) if pace.seconds < _LONG and ready >= _PLENTY * slots else 1
     seconds = max(pace.seconds, _FLOOR)
     # A slice of less than it costs itself would spread the work thinner than is worth it.
     share = max(math.ceil(ready / slots), int(WORTH / seconds))
@@ -55,6 +57,16 @@ def slice_size(pace: Pace, ready: int, slots: int, budget: float = BUDGET) -> in
     return max(1, min(ready, int(budget / seconds), share, 8 * pace.count, MAX_CALLS))
 
 
-def slice_budget(pace: Pace) -> float:
-    """Return the seconds that a slice may take whose first step is of this pace."""
-    return BUDGET if pace.seconds < BUDGET else _PATIENCE * pace.seconds
+def window_size(pace: Pace, slots: int, *, grows: bool) -> int:
+    """Return how many slices of one lane to have with the engine at a time, where its steps are of this pace.
+
+    Twice the slots, so that the successor of each running slice is at hand when that ends. Where the cluster may grow,
+    long steps are let queue further: the autoscaler goes by what waits.
+    """
+    slots = max(1, slots)
+    return slots + max(slots, _DEMAND) if grows and pace.seconds >= BUDGET else 2 * slots
+
+
+def slice_budget(pace: Pace, calls: int) -> float:
+    """Return the seconds that a slice of so many calls may take whose first step is of this pace."""
+    return BUDGET if pace.seconds < BUDGET else max(BUDGET, _PATIENCE * pace.seconds * (calls - 1))

@@ -41,7 +41,7 @@ from rayexec.run.order import Order
 from rayexec.run.ranking import Ranking, starting_order
 from rayexec.run.release import KeepOutputs, Uses
 from rayexec.run.retry import after_failure
-from rayexec.run.slicing import BUDGET, MAX_CALLS, WORTH, Pace, slice_budget, slice_size
+from rayexec.run.slicing import BUDGET, MAX_CALLS, WORTH, Pace, slice_budget, slice_size, window_size
 from rayexec.run.spec import Slice
 
 __all__ = ["Machine"]
@@ -59,7 +59,7 @@ class Machine:
     """One run's state. Feed events to ``handle``, carry out what it returns, until ``is_over``.
 
     ``classes`` gives each template's class of resource request; ``slots`` is how many slices run at once, for
-    dealing; ``window`` bounds the slices of one lane under way; with ``slicing`` off each slice is one step.
+    dealing, and ``grows`` whether they may become more; with ``slicing`` off each slice is one step.
     ``keep_outputs`` says whose outputs are never in ``released``.
     """
 
@@ -73,7 +73,7 @@ class Machine:
         stop_on_failure: bool = False,
         classes: Sequence[int] | None = None,
         slots: int = 1,
-        window: int = 64,
+        grows: bool = False,
         slicing: bool = False,
         keep_outputs: KeepOutputs = "all",
     ) -> None:
@@ -84,7 +84,7 @@ class Machine:
         self._stop_on_failure = stop_on_failure
         self._classes = classes or [0] * len(plan.templates)
         self._slots = slots
-        self._window = window
+        self._grows = grows
         self._slicing = slicing
         self._uses = Uses(plan, keep_outputs)
         self.released: set[int] = set()
@@ -393,7 +393,8 @@ class Machine:
     def _next_lane(self) -> Lane | None:
         """Return the lane of the best step that may be submitted now; lanes found blocked are put aside."""
         for lane in self._order.best_first(self._open_lanes):
-            if self._lane_load.get(lane, 0) >= self._window:
+            pace = self._paces[self._plan.template_of[self._order.peek(lane)]]
+            if self._lane_load.get(lane, 0) >= window_size(pace, self._slots, grows=self._grows):
                 continue
             blocked = self._admission.blocked_by(lane[1])
             if blocked is None:
@@ -410,7 +411,6 @@ class Machine:
         following = order.peek(lane)
         pace = paces[template_of[following]]
         wanted = slice_size(pace, order.count(lane), self._slots) if slicing else 1
-        budget = slice_budget(pace) if slicing else math.inf
         large = self._large_inputs(following)
         calls: list[Call] = []
         spent = 0.0
@@ -425,13 +425,13 @@ class Machine:
                 spent = self._extend(step, lane, calls, spent, inside)
             wanted -= 1
             following = order.peek(lane)
-            if wanted <= 0 or following < 0 or spent >= budget or len(calls) >= MAX_CALLS:
+            if wanted <= 0 or following < 0 or (spent >= BUDGET > pace.seconds) or len(calls) >= MAX_CALLS:
                 break
             if self._large and self._large_inputs(following) not in (frozenset(), large):
                 break  # a slice brings at most one set of large inputs to its worker
             if paces[template_of[following]].seconds >= BUDGET and paces[template_of[following]] is not pace:
                 break
-        return tuple(calls), budget
+        return tuple(calls), slice_budget(pace, len(calls)) if slicing else math.inf
 
     def _extend(self, step: int, lane: Lane, calls: list[Call], spent: float, inside: dict[int, int]) -> float:
         """Append what follows ``step`` and waits for nothing outside of the slice: nobody could start it sooner.

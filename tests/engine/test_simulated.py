@@ -100,8 +100,8 @@ def test_no_slot_idles_while_a_ready_step_waits_longer_than_the_budget(dag: Dag,
     _, engine = simulate(dag, slots, costs=costs)
     times = {step: (start, end) for start, end, step in engine.schedule}
     ends = sorted([*(end for _, end in times.values()), 0.0])
-    # A pair of long steps may take half as long again as its first was expected to; other slices their budget.
-    hidden = max(BUDGET, 1.5 * min(1.0, max(length for length, _ in dag)))
+    # A group of four long steps may take half as long again as three of them should; other slices their budget.
+    hidden = max(BUDGET, 1.5 * 3 * min(1.0, max(length for length, _ in dag)))
     for step, (_, before) in enumerate(dag):
         ready = max((times[each][1] for each in before), default=0.0)
         patience = ready + hidden + 4 * costs.hop + 2 * costs.task

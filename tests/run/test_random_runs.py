@@ -56,7 +56,6 @@ class Case:
     nodes: list[Node]
     limits: list[TagLimit]
     max_concurrent: int | None
-    window: int
     slots: int
     slicing: bool
     require_success: bool
@@ -99,7 +98,6 @@ def cases(draw: st.DrawFn) -> Case:
         [draw(nodes(index)) for index in range(draw(st.integers(1, 10)))],
         [each for each in limits if not (each.value and each.per_unique_value)],
         draw(st.sampled_from([None, 1, 2, 3])),
-        draw(st.sampled_from([1, 2, 64])),
         draw(st.sampled_from([1, 2, 4])),
         draw(st.booleans()),
         draw(st.booleans()),
@@ -184,7 +182,6 @@ class Driver:
             self.plan,
             Admission(case.max_concurrent, case.limits),
             require_upstream_success=case.require_success,
-            window=case.window,
             slots=case.slots,
             slicing=case.slicing,
             keep_outputs=case.keep_outputs,

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rayexec.run.slicing import BUDGET, MAX_CALLS, Pace, slice_budget, slice_size
+from rayexec.run.slicing import BUDGET, MAX_CALLS, Pace, slice_budget, slice_size, window_size
 
 
 def pace(seconds: float, count: int = 1000) -> Pace:
@@ -20,16 +20,18 @@ def test_an_op_that_has_not_been_seen_gets_one_step() -> None:
     assert slice_size(Pace(), ready=10_000, slots=4) == 1
 
 
-def test_long_steps_go_alone_or_in_pairs_while_there_are_plenty() -> None:
+def test_long_steps_go_alone_or_in_groups_while_there_are_plenty() -> None:
     assert slice_size(pace(2.0), ready=10_000, slots=4) == 1
-    assert slice_size(pace(BUDGET), ready=10_000, slots=4) == 2
+    assert slice_size(pace(BUDGET), ready=10_000, slots=4) == 4
     assert slice_size(pace(BUDGET), ready=16, slots=4) == 2
     assert slice_size(pace(BUDGET), ready=15, slots=4) == 1
 
 
-def test_a_pair_may_take_a_little_more_than_its_first_step_should() -> None:
-    assert slice_budget(pace(BUDGET / 2)) == BUDGET
-    assert slice_budget(pace(0.4)) == pytest.approx(0.6)
+def test_a_group_may_take_a_little_more_than_its_steps_but_the_last_should() -> None:
+    assert slice_budget(pace(BUDGET / 2), 30) == BUDGET
+    assert slice_budget(pace(0.4), 1) == BUDGET
+    assert slice_budget(pace(0.4), 2) == pytest.approx(0.6)
+    assert slice_budget(pace(0.4), 4) == pytest.approx(1.8)
 
 
 def test_short_steps_fill_the_budget() -> None:
@@ -59,6 +61,14 @@ def test_the_pace_follows_the_recent() -> None:
     assert changing.seconds > 0.09
 
 
+def test_the_window_holds_a_successor_for_each_slot_and_shows_long_steps_to_an_autoscaler() -> None:
+    assert window_size(pace(1e-3), 4, grows=True) == 8
+    assert window_size(pace(10.0), 4, grows=False) == 8
+    assert window_size(pace(10.0), 4, grows=True) == 132
+    assert window_size(pace(10.0), 1000, grows=True) == 2000
+    assert window_size(Pace(), 0, grows=True) == 2
+
+
 @given(
     st.floats(0, 10, allow_nan=False),
     st.integers(0, 200),
@@ -68,4 +78,4 @@ def test_the_pace_follows_the_recent() -> None:
 def test_a_slice_holds_something_and_is_bounded(seconds: float, count: int, ready: int, slots: int) -> None:
     size = slice_size(pace(seconds, count), ready, slots)
     assert 1 <= size <= min(ready, MAX_CALLS)
-    assert size <= (2 if seconds < 1.0 else 1) or size * seconds <= BUDGET * 1.001
+    assert size <= (4 if seconds < 1.0 else 1) or size * seconds <= BUDGET * 1.001

@@ -189,8 +189,8 @@ def test_the_window_and_max_concurrent_bound_slices() -> None:
             source()
 
     plan = compile_job(wide)
-    for window, limit in ((2, None), (64, 2)):
-        machine = Machine(plan, Admission(limit, ()), window=window)
+    for slots, limit in ((1, None), (32, 2)):
+        machine = Machine(plan, Admission(limit, ()), slots=slots)
         assert len(submitted(fed(machine, Started(), 0.0))) == 2
         assert len(submitted(fed(machine, Answered(0, (attempt(plan, 0),)), 1.0))) == 1
 
@@ -256,7 +256,7 @@ def a_crowd(count: int) -> Plan:
 
 def test_siblings_share_slices_once_they_are_known_to_be_short() -> None:
     plan = a_crowd(40)
-    machine = sliced(plan, window=2)
+    machine = sliced(plan)
     assert slices(fed(machine, Started(), 0.0)) == [[0], [1]]
     [crowd] = slices(fed(machine, Answered(0, (attempt(plan, 0),)), 1.0))
     assert crowd == list(range(2, 2 + len(crowd)))
@@ -265,14 +265,14 @@ def test_siblings_share_slices_once_they_are_known_to_be_short() -> None:
 
 def test_siblings_that_are_long_go_alone() -> None:
     plan = a_crowd(40)
-    machine = sliced(plan, window=2)
+    machine = sliced(plan)
     fed(machine, Started(), 0.0)
     assert slices(fed(machine, Answered(0, (attempt(plan, 0)._replace(ended=1.0),)), 1.0)) == [[2]]
 
 
 def test_what_a_report_gives_back_runs_elsewhere_and_counts_once() -> None:
     plan = a_crowd(20)
-    machine = sliced(plan, window=2)
+    machine = sliced(plan)
     fed(machine, Started(), 0.0)
     out = fed(machine, Answered(0, (attempt(plan, 0),)), 1.0)
     [big] = [each.slice for each in out if isinstance(each, Submit)]
@@ -289,7 +289,7 @@ def test_what_a_report_gives_back_runs_elsewhere_and_counts_once() -> None:
 
 def test_a_lost_slice_keeps_what_was_over_and_blames_the_step_that_ran() -> None:
     plan = a_crowd(20)
-    machine = sliced(plan, window=2)
+    machine = sliced(plan)
     fed(machine, Started(), 0.0)
     out = fed(machine, Answered(0, (attempt(plan, 0),)), 1.0)
     [big] = [each.slice for each in out if isinstance(each, Submit)]

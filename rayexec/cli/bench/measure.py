@@ -20,8 +20,9 @@ from rayexec.cli.report import failure_text
 from rayexec.definitions.job import JobDefinition
 from rayexec.errors import EngineError
 from rayexec.events import Attempt
-from rayexec.execute import Observer, Record, execute_job
+from rayexec.execute import Observer, Record, RunLog, execute_job
 from rayexec.plan.capacity import Capacity
+from rayexec.run.spec import RunSpec
 
 __all__ = [
     "MB",
@@ -126,10 +127,14 @@ class _Stamps(Observer):
     def __init__(self) -> None:
         self.answers: list[tuple[float, Attempt]] = []
 
+    def run_started(self, spec: RunSpec, log: RunLog, slots: int) -> None:
+        """Remember the log, which knows what a record stands for."""
+        self._log = log
+
     def recorded(self, record: Record) -> None:
-        """Keep an attempt; what it printed is nobody's concern here."""
-        if isinstance(record, Attempt):
-            self.answers.append((time.perf_counter(), record))
+        """Keep attempts; what they printed is nobody's concern here."""
+        now = time.perf_counter()
+        self.answers += [(now, row) for row in self._log.rows(record)]
 
 
 def _run(
@@ -143,7 +148,7 @@ def _run(
     config: dict[str, Any] = {"execution": {"config": {"ray": {"slices": slices}}}, **(job.config or {})}
     gc.collect()
     started = time.perf_counter()
-    result = execute_job(job, config, max_concurrent=max_concurrent, observer=stamps)
+    result = execute_job(job, config, max_concurrent=max_concurrent, keep_outputs="none", observer=stamps)
     seconds = time.perf_counter() - started
     if result.status == "CANCELED":
         raise KeyboardInterrupt
