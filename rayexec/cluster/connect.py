@@ -9,6 +9,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from types import FrameType
 from typing import Any
@@ -19,11 +20,14 @@ from rayexec.plan.capacity import Capacity
 __all__ = ["connect", "disconnect"]
 
 
+_FRESH = 1.0  # seconds for which what a Ray has is believed
 _ANSWER_TIMEOUT = 5.0  # seconds until an address counts as dead
 
 # The address of the Ray that this process started, by which it is known again after a shutdown in between.
 _own: str | None = None
 _LOCK = threading.Lock()
+# What the Ray at an address had, and when.
+_last: tuple[str, float, Capacity] | None = None
 
 
 def connect(address: str | None = None, runtime_env: Mapping[str, Any] | None = None) -> Capacity:
@@ -73,14 +77,25 @@ def _connect(address: str | None, runtime_env: Mapping[str, Any] | None) -> Capa
             f"this process already uses the Ray at {ray.get_runtime_context().gcs_address}, so it cannot attach to "
             f"{address}; call ray.shutdown() first."
         )
-    alive = [node for node in ray.nodes() if node["Alive"]]
-    is_own = ray.get_runtime_context().gcs_address == _own or _is_head()
-    return Capacity(
-        tuple(node["Resources"] for node in alive),
-        is_own,
-        tuple(node.get("Labels", {}) for node in alive),
-        tuple(node["NodeID"] for node in alive),
-    )
+    return _capacity(ray.get_runtime_context().gcs_address)
+
+
+def _capacity(address: str) -> Capacity:
+    """Return what the Ray at ``address`` has to give, as of at most a second ago: asking it takes a millisecond."""
+    global _last
+    import ray
+
+    now = time.monotonic()
+    if _last is None or _last[0] != address or now - _last[1] > _FRESH:
+        alive = [node for node in ray.nodes() if node["Alive"]]
+        capacity = Capacity(
+            tuple(node["Resources"] for node in alive),
+            address == _own or _is_head(),
+            tuple(node.get("Labels", {}) for node in alive),
+            tuple(node["NodeID"] for node in alive),
+        )
+        _last = (address, now, capacity)
+    return _last[2]
 
 
 def _silence_raylet() -> None:

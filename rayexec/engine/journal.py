@@ -1,6 +1,7 @@
 """What a worker has done of a slice, on a file of its node that outlives it.
 
-    journal  := running record* zero*       running: one more than the position of the call that runs, 0 for none
+    journal  := running record* zero*       running: one more than the position of the call that started
+                                            last, 0 where its record was the last thing written
     record   := tag length payload          tag: 1 byte, length: 4 bytes, little-endian
     tag      := "P" a call is over, a plain success           payload: position, start, end, then its output
               | "F" a call is over                            payload: its entry, pickled
@@ -108,7 +109,6 @@ class Journal:
             self._grow(2 * end)
         self._map[body:end] = output
         _PLAIN.pack_into(self._map, self._end, b"P", _PLAIN_HEAD + len(output), position, started, ended)
-        _RUNNING.pack_into(self._map, 0, 0)
         self._end = end
 
     def close(self) -> None:
@@ -141,6 +141,7 @@ def read_journal(path: str) -> Left | None:
     except OSError:
         return None
     entries: list[bytes | PlainEntry] = []
+    last = -1
     running = _RUNNING.unpack_from(data)[0] if len(data) >= _RUNNING.size else 0
     place = _RUNNING.size
     while place + _RECORD.size <= len(data):
@@ -149,9 +150,13 @@ def read_journal(path: str) -> Left | None:
         payload = data[body : body + length]
         if len(payload) < max(length, _LEAST.get(tag, len(data))):
             break
-        entries.append(_plain(data, place, payload) if tag == b"P" else payload)
+        if tag == b"P":
+            entries.append(_plain(data, place, payload))
+            (last,) = _RUNNING.unpack_from(payload)
+        else:
+            entries.append(payload)
         place = body + length
-    return Left(entries, running - 1 if running else None, stdout, stderr)
+    return Left(entries, running - 1 if running > last + 1 else None, stdout, stderr)
 
 
 def _plain(data: bytes, place: int, payload: bytes) -> PlainEntry:

@@ -212,7 +212,7 @@ class _Runner:
             self._call(position, call, before, is_followed)
             return
         try:
-            result = plain.call(values)
+            result = plain.call(*values)
             if plain.is_plain(result):
                 packed = pack(result, plain.what)
                 ended = time.time()

@@ -24,7 +24,7 @@ _ORDINARY = frozenset({type(None), bool, int, float, str, bytes, list, tuple, di
 
 
 class PlainOp:
-    """An op in its short form: ``call`` takes the values of ``inputs`` in their order; ``output`` is what it yields.
+    """An op in its short form: ``call`` takes the values of ``inputs``, in their order; ``output`` is what it yields.
 
     ``what`` names that output in messages.
     """
@@ -41,13 +41,7 @@ class PlainOp:
         ((self.output, out),) = op.outs.items()
         self.what = f'output "{self.output}" of op "{op.name}"'
         self._accepts = out.type.accepts
-        self.call = self._caller(op.fn, tuple(name for name, _ in declared))
-
-    def _caller(self, fn: Callable[..., Any], names: tuple[str, ...]) -> Callable[[Sequence[Any]], Any]:
-        if len(names) == 1:
-            (only,) = names
-            return lambda values: fn(**{only: values[0]})
-        return lambda values: fn(**dict(zip(names, values, strict=True)))
+        self.call = _by_position(op.fn, tuple(name for name, _ in declared))
 
     def takes(self, values: Sequence[Any]) -> bool:
         """Whether every input's value is of its type."""
@@ -61,6 +55,17 @@ class PlainOp:
         if type(result) not in _ORDINARY and isinstance(result, _SPECIAL):
             return False
         return self._accepts is None or self._accepts(result)
+
+
+def _by_position(fn: Callable[..., Any], names: tuple[str, ...]) -> Callable[..., Any]:
+    """Return a function that takes the values of ``names`` in their order; ``fn`` itself where it does."""
+    try:
+        parameters = list(inspect.signature(fn).parameters.values())[: len(names)]
+    except (TypeError, ValueError):  # some callables do not tell
+        parameters = []
+    if [each.name for each in parameters if each.kind is each.POSITIONAL_OR_KEYWORD] == list(names):
+        return fn
+    return lambda *values: fn(**dict(zip(names, values, strict=True)))
 
 
 def plain_op(template: Template) -> PlainOp | None:
