@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Sequence
 from typing import Any
 
 SHAPES = ("chain", "fan-out", "layered")
@@ -11,8 +13,9 @@ WIDTH = 10
 def make_job(api: Any, shape: str, steps: int) -> Any:
     """Return a new job of ``steps`` steps, made with the ``op`` and ``job`` of the module ``api``.
 
-    A chain is one step after another; a fan-out is one step and all others behind it; layered is rows of ten steps,
-    each of which takes the outputs of two steps of the row above.
+    A chain is one step after another; a fan-out is one step and all others behind it; a join is a fan-out and one
+    last step that takes all of its outputs; layered is rows of ten steps, each of which takes the outputs of two steps
+    of the row above.
     """
 
     @api.op  # type: ignore[untyped-decorator]  # the module is not known here
@@ -27,6 +30,10 @@ def make_job(api: Any, shape: str, steps: int) -> Any:
     def merge(left: int, right: int) -> int:
         return left
 
+    @api.op  # type: ignore[untyped-decorator]
+    def add_up(values: list[int]) -> int:
+        return sum(values)
+
     @api.job  # type: ignore[untyped-decorator]
     def chain() -> None:
         value = source()
@@ -40,9 +47,31 @@ def make_job(api: Any, shape: str, steps: int) -> Any:
             follow(value)
 
     @api.job  # type: ignore[untyped-decorator]
+    def join() -> None:
+        value = source()
+        add_up([follow(value) for _ in range(steps - 2)])
+
+    @api.job  # type: ignore[untyped-decorator]
     def layered() -> None:
         row = [source() for _ in range(WIDTH)]
         for _ in range(steps // WIDTH - 1):
             row = [merge(row[each], row[(each + 1) % WIDTH]) for each in range(WIDTH)]
 
-    return {"chain": chain, "fan-out": fan_out, "layered": layered}[shape]
+    return {"chain": chain, "fan-out": fan_out, "join": join, "layered": layered}[shape]
+
+
+def make_napping_job(api: Any, dag: Sequence[tuple[float, Sequence[int]]]) -> tuple[Any, dict[str, Any]]:
+    """Return a new job whose steps sleep along ``dag``, by seconds and the steps taken from, and its run config."""
+
+    @api.op(config_schema=float)  # type: ignore[untyped-decorator]
+    def nap(context, values: Any) -> int:  # type: ignore[no-untyped-def]  # Dagster allows no type but its own
+        time.sleep(context.op_config)
+        return 1 + int(sum(values)) % 997
+
+    @api.job  # type: ignore[untyped-decorator]
+    def napping() -> None:
+        made: list[Any] = []
+        for number, (_, before) in enumerate(dag):
+            made.append(nap.alias(f"s{number}")([made[each] for each in before]))
+
+    return napping, {"ops": {f"s{number}": {"config": length} for number, (length, _) in enumerate(dag)}}

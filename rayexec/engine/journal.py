@@ -1,7 +1,7 @@
 """What a worker has done of a slice, on a file of its node that outlives it.
 
-    journal  := running record* zero*       running: one more than the position of the call that started
-                                            last, 0 where its record was the last thing written
+    journal  := running record* zero*       running: one more than the position of the call that started last, 4 bytes;
+                                            0 once that has an "F", what it was once it has a "P"
     record   := tag length payload          tag: 1 byte, length: 4 bytes, little-endian
     tag      := "P" a call is over, a plain success           payload: position, start, end, then its output
               | "F" a call is over                            payload: its entry, pickled

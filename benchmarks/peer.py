@@ -1,0 +1,78 @@
+"""What a peer of rayexec is, and the plain functions that most of them run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Protocol
+
+from benchmarks.fine import Dag
+
+FAN_OUT, CHAIN, LAYERED = "fan-out", "chain", "layered naps"
+
+# Does a graph that was prepared, and returns the value of its last step.
+Run = Callable[[], int]
+
+
+class Peer(Protocol):
+    """A way to run the same graphs: each method takes a graph and returns what is timed.
+
+    What it holds (processes, servers, connections) is made in ``start``, which is called before Ray is started, and
+    let go in ``stop``.
+    """
+
+    name: str
+    modules: tuple[str, ...]
+    """The modules that must be installed."""
+    sizes: Mapping[str, int]
+    """How large a graph it can bear, by shape; it does not take part in the shapes that are not here."""
+    repeats: int
+    warm_up: int
+    """The width of the fan-out that wakes its workers, untimed before each run; 0 where it keeps none.
+
+    On one Ray the workers of one peer may be ended for those of the other, so once is not enough.
+    """
+
+    def start(self) -> None:
+        """Make ready whatever outlives one graph."""
+
+    def fan_out(self, width: int) -> Run:
+        """Prepare one source, ``width`` no-ops that take its output, and one join that takes all of theirs."""
+
+    def chain(self, steps: int) -> Run:
+        """Prepare one source and the no-ops behind it, one after another: ``steps`` in all."""
+
+    def layered(self, dag: Dag) -> Run:
+        """Prepare the naps of ``dag``, the last of which is the answer."""
+
+    def stop(self) -> None:
+        """Let go whatever ``start`` made."""
+
+
+def source() -> int:
+    """Yield the one value that everything starts from."""
+    return 1
+
+
+def follow(value: int) -> int:
+    """Pass on a value."""
+    return value
+
+
+def join(values: Iterable[int]) -> int:
+    """Add up values."""
+    return sum(values)
+
+
+def nap(length: float, values: Iterable[int]) -> int:
+    """Sleep, and return what shows whether each of the values came in."""
+    time.sleep(length)
+    return 1 + sum(values) % 997
+
+
+def answer(dag: Dag) -> int:
+    """Return what the last of the naps of ``dag`` must return."""
+    made: list[int] = []
+    for _, before in dag:
+        made.append(nap(0.0, [made[each] for each in before]))
+    return made[-1]
