@@ -13,13 +13,13 @@ instructions, so tests drive it by hand and property tests by the thousand.
 from __future__ import annotations
 
 import heapq
-import math
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any
 
 from rayexec.events import FAILURE, RETRY, SUCCESS, Attempt, StepFailureData, Successes
 from rayexec.plan.model import Call, FromStep, Plan
 from rayexec.run.admit import Admission
+from rayexec.run.deal import Dealer, Lane
 from rayexec.run.messages import (
     OVER,
     Abandoned,
@@ -38,19 +38,15 @@ from rayexec.run.messages import (
     Submit,
 )
 from rayexec.run.order import Order
-from rayexec.run.ranking import Ranking, starting_order
+from rayexec.run.ranking import starting_order
 from rayexec.run.release import KeepOutputs, Uses
 from rayexec.run.retry import after_failure
-from rayexec.run.slicing import BUDGET, MAX_CALLS, WORTH, Pace, slice_budget, slice_size, window_size
 from rayexec.run.spec import Slice
 
 __all__ = ["Machine"]
 
-# Steps of one lane can share a slice: (the class of their resource request, the limits that they count in).
-Lane: TypeAlias = tuple[int, tuple[str, ...]]
-
 # Looking a member up in its enum costs as much as what is done with it.
-_WAITING, _CHAINED, _RUNNING, _SUCCESS = Status.WAITING, Status.CHAINED, Status.RUNNING, Status.SUCCESS
+_WAITING, _SUCCESS = Status.WAITING, Status.SUCCESS
 
 LOSSES = 3  # how often a step may lose its worker before it has started, at no cost to its own retries
 
@@ -78,36 +74,32 @@ class Machine:
         keep_outputs: KeepOutputs = "all",
     ) -> None:
         self._plan = plan
-        self._admission = admission
         self._retries = retries
         self._require_success = require_upstream_success
         self._stop_on_failure = stop_on_failure
-        self._classes = classes or [0] * len(plan.templates)
-        self._slots = slots
-        self._grows = grows
-        self._slicing = slicing
         self._uses = Uses(plan, keep_outputs)
         self.released: set[int] = set()
-        self._links = plan.links
-        self._first_calls = plan.first_calls
-        self._order: Order[Lane] = Order(plan.in_degrees, plan.successors, starting_order(plan, slots))
-        self._ranking = Ranking(plan, slots)
-        # How many steps of an op that has not been seen may go first, to see it: then it is known what is long.
-        self._probes = [slots if slicing and plan.priorities is None else 0] * len(plan.templates)
         self.status: list[Status] = [Status.WAITING] * len(plan.steps)
         self.attempts: list[int] = [0] * len(plan.steps)
         self._imperfect: set[int] = set()
         self._yielded: dict[int, frozenset[str]] = {}
-        self._large: set[int] = set()
         self._losses: dict[int, int] = {}
-        self._lanes = self._lane_of_each_step()
-        self._open_lanes: set[Lane] = set()
-        self._blocked: dict[str, set[Lane]] = {}
-        self._paces = [Pace() for _ in plan.templates]
+        self._order: Order[Lane] = Order(plan.in_degrees, plan.successors, starting_order(plan, slots))
+        self._dealer = Dealer(
+            plan,
+            self._order,
+            admission,
+            self.status,
+            self.attempts,
+            self._imperfect,
+            classes=classes or [0] * len(plan.templates),
+            slots=slots,
+            grows=grows,
+            slicing=slicing,
+        )
         self._delayed: list[tuple[float, int]] = []
         # Slices under way: their lane, and the calls of which nothing has been heard yet.
         self._flight: dict[int, tuple[Lane, dict[int, Call]]] = {}
-        self._lane_load: dict[Lane, int] = {}
         self._next_slice = 0
         self._open = len(plan.steps)
         self.is_stopping = False
@@ -155,11 +147,17 @@ class Machine:
             if self._flight:
                 out.append(Cancel(tuple(self._flight)))
         self._wake(now)
-        order = self._ranking.anew(now, self._paces, self.status, self._open) if self._slicing else None
-        if order is not None:
-            self._order.rank(order)
-        self._deal(out)
+        if not self.is_stopping:
+            self._dealer.rank(now, self._open)
+            self._deal(out)
         return out
+
+    def _deal(self, out: list[Instruction]) -> None:
+        for lane, calls, budget in self._dealer.deal():
+            made = Slice(self._next_slice, calls, budget)
+            self._next_slice += 1
+            self._flight[made.id] = (lane, {call[0]: call for call in calls})
+            out.append(Submit(made))
 
     def _apply_all(self, slice_id: int, rows: Rows, now: float, out: list[Instruction]) -> None:
         """Take in attempts of a slice; those reported before are not counted twice."""
@@ -187,7 +185,7 @@ class Machine:
             spent[template] = spent.get(template, 0.0) + (ended - started)
             counts[template] = counts.get(template, 0) + 1
         for template, seconds in spent.items():
-            self._paces[template].observe(seconds, counts[template])
+            self._dealer.paces[template].observe(seconds, counts[template])
         self._open -= len(block.steps)
         self._release(block.steps, out)
         self._settle(self._order.done(block.steps), out)
@@ -195,10 +193,7 @@ class Machine:
     def _end(self, slice_id: int, out: list[Instruction]) -> None:
         """Close a slice: free its places, and give back the calls that it did not get to."""
         lane, outstanding = self._flight.pop(slice_id)
-        self._lane_load[lane] -= 1
-        self._admission.release(lane[1])
-        for group in lane[1]:
-            self._open_lanes |= self._blocked.pop(group, set())
+        self._dealer.end(lane)
         self._give_back(outstanding, out)
 
     def _reported(self, event: Reported, now: float, out: list[Instruction]) -> None:
@@ -261,11 +256,11 @@ class Machine:
             self._release((step,), out)
             self.status[step] = Status.SUCCESS
             template = self._plan.template_of[step]
-            self._paces[template].observe(attempt.ended - attempt.started, 1)
+            self._dealer.paces[template].observe(attempt.ended - attempt.started, 1)
             if len(attempt.outputs) != len(self._plan.templates[template].op.outs):
                 self._came_out_short(attempt)
             if attempt.has_large_output:
-                self._large.add(step)
+                self._dealer.large.add(step)
         else:
             self.status[step] = Status.FAILED
             self._came_out_short(attempt)
@@ -344,131 +339,11 @@ class Machine:
 
     def _ready(self, step: int) -> None:
         self.status[step] = Status.READY
-        lane = self._lanes[step]
-        template = self._plan.template_of[step]
-        is_probe = self._probes[template] > 0 and self._paces[template].count == 0
-        if is_probe:
-            self._probes[template] -= 1
-        self._order.add(step, lane, first=is_probe)
-        if lane not in self._open_lanes and not (
-            self._blocked and any(lane in blocked for blocked in map(self._blocked.get, lane[1]) if blocked)
-        ):
-            self._open_lanes.add(lane)
+        self._dealer.ready(step)
 
     def _wake(self, now: float) -> None:
         while self._delayed and self._delayed[0][0] <= now:
             self._ready(heapq.heappop(self._delayed)[1])
-
-    def _lane_of_each_step(self) -> list[Lane]:
-        admission, classes = self._admission, self._classes
-        if not admission.has_groups:
-            by_template: list[Lane] = [(each, ()) for each in classes]
-            return [by_template[template] for template in self._plan.template_of]
-        # Steps of one op share one mapping of tags, unless their invocations have tags of their own.
-        groups: dict[int, tuple[str, ...]] = {}
-        lanes = []
-        for step in self._plan.steps:
-            found = groups.get(id(step.tags))
-            if found is None:
-                found = groups[id(step.tags)] = admission.groups(step.tags)
-            lanes.append((classes[step.template], found))
-        return lanes
-
-    def _deal(self, out: list[Instruction]) -> None:
-        """Submit slices of ready steps, best first, for as long as limits and windows leave room."""
-        while not self.is_stopping and self._admission.has_room:
-            lane = self._next_lane()
-            if lane is None:
-                return
-            calls, budget = self._make_slice(lane)
-            if self._order.count(lane) == 0:
-                self._open_lanes.discard(lane)
-            self._admission.admit(lane[1])
-            self._lane_load[lane] = self._lane_load.get(lane, 0) + 1
-            made = Slice(self._next_slice, calls, budget)
-            self._next_slice += 1
-            self._flight[made.id] = (lane, {call[0]: call for call in calls})
-            out.append(Submit(made))
-
-    def _next_lane(self) -> Lane | None:
-        """Return the lane of the best step that may be submitted now; lanes found blocked are put aside."""
-        for lane in self._order.best_first(self._open_lanes):
-            pace = self._paces[self._plan.template_of[self._order.peek(lane)]]
-            if self._lane_load.get(lane, 0) >= window_size(pace, self._slots, grows=self._grows):
-                continue
-            blocked = self._admission.blocked_by(lane[1])
-            if blocked is None:
-                return lane
-            self._blocked.setdefault(blocked, set()).add(lane)
-            self._open_lanes.discard(lane)
-        return None
-
-    def _make_slice(self, lane: Lane) -> tuple[tuple[Call, ...], float]:
-        """Take steps for one slice: siblings as many as the pace of their op allows, each with what follows it."""
-        paces, template_of, slicing = self._paces, self._plan.template_of, self._slicing
-        status, attempts, first_calls = self.status, self.attempts, self._first_calls
-        order = self._order
-        following = order.peek(lane)
-        pace = paces[template_of[following]]
-        wanted = slice_size(pace, order.count(lane), self._slots) if slicing else 1
-        large = self._large_inputs(following)
-        calls: list[Call] = []
-        spent = 0.0
-        # Of each step that waits for steps of this slice: for how many.
-        inside: dict[int, int] = {}
-        while True:
-            step = order.get_ready(lane)
-            status[step] = _RUNNING
-            calls.append(Call(step, attempts[step]) if attempts[step] else first_calls[step])
-            spent += paces[template_of[step]].seconds
-            if slicing:
-                spent = self._extend(step, lane, calls, spent, inside)
-            wanted -= 1
-            following = order.peek(lane)
-            if wanted <= 0 or following < 0 or (spent >= BUDGET > pace.seconds) or len(calls) >= MAX_CALLS:
-                break
-            if self._large and self._large_inputs(following) not in (frozenset(), large):
-                break  # a slice brings at most one set of large inputs to its worker
-            if paces[template_of[following]].seconds >= BUDGET and paces[template_of[following]] is not pace:
-                break
-        return tuple(calls), slice_budget(pace, len(calls)) if slicing else math.inf
-
-    def _extend(self, step: int, lane: Lane, calls: list[Call], spent: float, inside: dict[int, int]) -> float:
-        """Append what follows ``step`` and waits for nothing outside of the slice: nobody could start it sooner.
-
-        A chain goes on for as long as the budget lasts. What several steps lead to, and several steps that one leads
-        to, could run beside each other elsewhere; they are kept together only while that would not be worth the way.
-        """
-        links, status, lanes, paces = self._links, self.status, self._lanes, self._paces
-        attempts, first_calls, template_of = self.attempts, self._first_calls, self._plan.template_of
-        successors, waiting = self._plan.successors, self._order.waiting
-        pending = [step]
-        while pending:
-            before = pending.pop()
-            if before != step:
-                pace = paces[template_of[before]].seconds
-                limit = BUDGET if calls and links[calls[-1][0]] == before else WORTH
-                if pace >= limit or spent >= limit or len(calls) >= MAX_CALLS:
-                    break
-                status[before] = _CHAINED
-                calls.append(Call(before, attempts[before]) if attempts[before] else first_calls[before])
-                spent += pace
-            for following in successors[before]:
-                count = inside[following] = inside.get(following, 0) + 1
-                if (
-                    count == waiting[following]
-                    and status[following] is _WAITING
-                    and lanes[following] == lane
-                    and following not in self._imperfect
-                ):
-                    pending.append(following)
-        return spent
-
-    def _large_inputs(self, step: int) -> frozenset[int]:
-        if not self._large:
-            return frozenset()
-        sources = (source for each in self._plan.steps[step].inputs for source in each.sources)
-        return frozenset(each.step for each in sources if type(each) is FromStep and each.step in self._large)
 
     def check(self) -> None:
         """Raise AssertionError where the state contradicts itself; for tests, after every event."""

@@ -1,0 +1,216 @@
+"""Which ready steps make up the next slice, and when it may go: lanes, limits, windows, and what goes together."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import TypeAlias
+
+from rayexec.plan.model import Call, FromStep, Plan
+from rayexec.run.admit import Admission
+from rayexec.run.messages import Status
+from rayexec.run.order import Order
+from rayexec.run.ranking import Ranking
+from rayexec.run.slicing import BUDGET, MAX_CALLS, WORTH, Pace, slice_budget, slice_size, window_size
+
+__all__ = ["Dealer", "Lane"]
+
+# Steps of one lane can share a slice: (the class of their resource request, the limits that they count in).
+Lane: TypeAlias = tuple[int, tuple[str, ...]]
+
+# Looking a member up in its enum costs as much as what is done with it.
+_WAITING, _CHAINED, _RUNNING = Status.WAITING, Status.CHAINED, Status.RUNNING
+
+
+class _Draft:
+    """A slice in the making: its calls, the seconds that they should take, the steps whose large outputs they bring."""
+
+    __slots__ = ("calls", "inside", "lane", "large", "spent")
+
+    def __init__(self, lane: Lane, large: frozenset[int]) -> None:
+        self.lane = lane
+        self.large = large
+        self.calls: list[Call] = []
+        self.spent = 0.0
+        # Of each step that waits for steps of this slice: for how many.
+        self.inside: dict[int, int] = {}
+
+
+class Dealer:
+    """Deals the ready steps of a run, as far as limits and windows let it.
+
+    It marks what it deals in ``status``; that, ``attempts`` and ``imperfect`` (steps some of whose inputs did not come
+    out whole) are the state machine's own. ``paces`` holds what has been seen of each template, ``large`` the steps
+    with outputs that are objects of their own.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        order: Order[Lane],
+        admission: Admission,
+        status: list[Status],
+        attempts: Sequence[int],
+        imperfect: set[int],
+        *,
+        classes: Sequence[int],
+        slots: int,
+        grows: bool,
+        slicing: bool,
+    ) -> None:
+        self._plan = plan
+        self._order = order
+        self._admission = admission
+        self._status = status
+        self._attempts = attempts
+        self._imperfect = imperfect
+        self._classes = classes
+        self._slots = slots
+        self._grows = grows
+        self._slicing = slicing
+        self._links = plan.links
+        self._first_calls = plan.first_calls
+        self._ranking = Ranking(plan, slots)
+        self.paces = [Pace() for _ in plan.templates]
+        self.large: set[int] = set()
+        # How many steps of an op that has not been seen may go first, to see it: then it is known what is long.
+        self._probes = [slots if slicing and plan.priorities is None else 0] * len(plan.templates)
+        self._lanes = self._lane_of_each_step()
+        self._open_lanes: set[Lane] = set()
+        self._blocked: dict[str, set[Lane]] = {}
+        self._lane_load: dict[Lane, int] = {}
+
+    def _lane_of_each_step(self) -> list[Lane]:
+        admission, classes = self._admission, self._classes
+        if not admission.has_groups:
+            by_template: list[Lane] = [(each, ()) for each in classes]
+            return [by_template[template] for template in self._plan.template_of]
+        # Steps of one op share one mapping of tags, unless their invocations have tags of their own.
+        groups: dict[int, tuple[str, ...]] = {}
+        lanes = []
+        for step in self._plan.steps:
+            found = groups.get(id(step.tags))
+            if found is None:
+                found = groups[id(step.tags)] = admission.groups(step.tags)
+            lanes.append((classes[step.template], found))
+        return lanes
+
+    def ready(self, step: int) -> None:
+        """Take in that a step waits for nothing any more."""
+        lane = self._lanes[step]
+        template = self._plan.template_of[step]
+        is_probe = self._probes[template] > 0 and self.paces[template].count == 0
+        if is_probe:
+            self._probes[template] -= 1
+        self._order.add(step, lane, first=is_probe)
+        if lane not in self._open_lanes and not (
+            self._blocked and any(lane in blocked for blocked in map(self._blocked.get, lane[1]) if blocked)
+        ):
+            self._open_lanes.add(lane)
+
+    def end(self, lane: Lane) -> None:
+        """Take in that a slice of a lane is over: its places are free."""
+        self._lane_load[lane] -= 1
+        self._admission.release(lane[1])
+        for group in lane[1]:
+            self._open_lanes |= self._blocked.pop(group, set())
+
+    def rank(self, now: float, still_open: int) -> None:
+        """Order ready steps anew where what has been seen makes it worth while."""
+        order = self._ranking.anew(now, self.paces, self._status, still_open) if self._slicing else None
+        if order is not None:
+            self._order.rank(order)
+
+    def deal(self) -> Iterator[tuple[Lane, tuple[Call, ...], float]]:
+        """Yield slices of ready steps, best first, for as long as limits and windows leave room.
+
+        Each is its lane, its calls and its budget in seconds.
+        """
+        while self._admission.has_room:
+            lane = self._next_lane()
+            if lane is None:
+                return
+            calls, budget = self._make_slice(lane)
+            if self._order.count(lane) == 0:
+                self._open_lanes.discard(lane)
+            self._admission.admit(lane[1])
+            self._lane_load[lane] = self._lane_load.get(lane, 0) + 1
+            yield lane, calls, budget
+
+    def _next_lane(self) -> Lane | None:
+        """Return the lane of the best step that may be submitted now; lanes found blocked are put aside."""
+        for lane in self._order.best_first(self._open_lanes):
+            pace = self.paces[self._plan.template_of[self._order.peek(lane)]]
+            if self._lane_load.get(lane, 0) >= window_size(pace, self._slots, grows=self._grows):
+                continue
+            blocked = self._admission.blocked_by(lane[1])
+            if blocked is None:
+                return lane
+            self._blocked.setdefault(blocked, set()).add(lane)
+            self._open_lanes.discard(lane)
+        return None
+
+    def _make_slice(self, lane: Lane) -> tuple[tuple[Call, ...], float]:
+        """Take steps for one slice: siblings as many as the pace of their op allows, each with what follows it."""
+        paces, template_of, slicing = self.paces, self._plan.template_of, self._slicing
+        status, attempts, first_calls = self._status, self._attempts, self._first_calls
+        order = self._order
+        following = order.peek(lane)
+        pace = paces[template_of[following]]
+        wanted = slice_size(pace, order.count(lane), self._slots) if slicing else 1
+        draft = _Draft(lane, self._large_inputs(following))
+        calls = draft.calls
+        while True:
+            step = order.get_ready(lane)
+            status[step] = _RUNNING
+            calls.append(Call(step, attempts[step]) if attempts[step] else first_calls[step])
+            draft.spent += paces[template_of[step]].seconds
+            if slicing:
+                self._extend(step, draft)
+            wanted -= 1
+            following = order.peek(lane)
+            if wanted <= 0 or following < 0 or (draft.spent >= BUDGET > pace.seconds) or len(calls) >= MAX_CALLS:
+                break
+            if self.large and self._large_inputs(following) not in (frozenset(), draft.large):
+                break  # a slice brings at most one set of large inputs to its worker
+            if paces[template_of[following]].seconds >= BUDGET and paces[template_of[following]] is not pace:
+                break
+        return tuple(calls), slice_budget(pace, len(calls)) if slicing else math.inf
+
+    def _extend(self, step: int, draft: _Draft) -> None:
+        """Append what follows ``step`` and waits for nothing outside of the slice: nobody could start it sooner.
+
+        A chain goes on for as long as the budget lasts. What several steps lead to, and several steps that one leads
+        to, could run beside each other elsewhere; they are kept together only while that would not be worth the way.
+        """
+        links, status, lanes, paces = self._links, self._status, self._lanes, self.paces
+        attempts, first_calls, template_of = self._attempts, self._first_calls, self._plan.template_of
+        successors, waiting = self._plan.successors, self._order.waiting
+        calls, inside, lane = draft.calls, draft.inside, draft.lane
+        pending = [step]
+        while pending:
+            before = pending.pop()
+            if before != step:
+                pace = paces[template_of[before]].seconds
+                limit = BUDGET if links[calls[-1][0]] == before else WORTH
+                if pace >= limit or draft.spent >= limit or len(calls) >= MAX_CALLS:
+                    return
+                status[before] = _CHAINED
+                calls.append(Call(before, attempts[before]) if attempts[before] else first_calls[before])
+                draft.spent += pace
+            for following in successors[before]:
+                count = inside[following] = inside.get(following, 0) + 1
+                if (
+                    count == waiting[following]
+                    and status[following] is _WAITING
+                    and lanes[following] == lane
+                    and following not in self._imperfect
+                    and (not self.large or self._large_inputs(following) <= draft.large)
+                ):
+                    pending.append(following)
+
+    def _large_inputs(self, step: int) -> frozenset[int]:
+        if not self.large:
+            return frozenset()
+        sources = (source for each in self._plan.steps[step].inputs for source in each.sources)
+        return frozenset(each.step for each in sources if type(each) is FromStep and each.step in self.large)
