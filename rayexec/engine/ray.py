@@ -17,13 +17,13 @@ from rayexec.engine.overrun import Address, Mailbox, mailbox_at
 from rayexec.engine.package import make_package
 from rayexec.engine.packed import Packed, pack, unpack
 from rayexec.engine.requests import requests_for, token
-from rayexec.engine.worker import Follows, Header, More, RemoteCall
+from rayexec.engine.wire import CallWriter, Header
 from rayexec.errors import EngineError, InvariantError, OutputError, WorkerCrashedError
 from rayexec.events import Attempt, StepFailureData, Successes, describe_error, error_types
 from rayexec.plan.capacity import Capacity
-from rayexec.plan.model import FromConfig, FromStep
+from rayexec.plan.model import FromConfig
 from rayexec.run.messages import Answered, EngineEvent, Lost, Reported
-from rayexec.run.spec import Call, RunSpec, Slice
+from rayexec.run.spec import RunSpec, Slice
 
 __all__ = ["RayEngine"]
 
@@ -64,7 +64,6 @@ class RayEngine:
         self._values: list[bytes | dict[str, Any] | None] = [None] * len(spec.plan.steps)
         self._pickled_errors: dict[int, bytes] = {}
         self._crashes: dict[int, WorkerCrashedError] = {}
-        self._given: dict[FromConfig, Any] = {}
         self._flight: dict[int, _Flight] = {}
         self._arrived: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
         self._mailbox: Mailbox | None = None
@@ -73,12 +72,6 @@ class RayEngine:
         self._functions: dict[tuple[int, int], Any] = {}
         self._runner: Any = None
         self._pin: Any = None
-        self._config: dict[str, bytes] = {}
-        self._feeds = spec.plan.feeds
-        self._tags = [template.op.tags for template in spec.plan.templates]
-        # By the outputs that a chained call takes: those outputs, and the call's inputs.
-        self._follows: dict[tuple[str, ...], tuple[str, ...]] = {}
-        self._chained: dict[tuple[str, ...], list[Any]] = {}
 
     def start(self) -> None:
         """Check that Ray can run the plan, and export its code; raises EngineError or DefinitionError."""
@@ -93,14 +86,15 @@ class RayEngine:
             self._pin = NodeAffinitySchedulingStrategy(node, soft=False)
         info, config = self._spec.info, self._spec.config
         package = make_package(self._spec.plan, self._spec.resources)
-        self._config = {key: dump(value, f"the config of step {key!r}") for key, value in config.ops.items()}
+        step_config = {key: dump(value, f"the config of step {key!r}") for key, value in config.ops.items()}
         host = "127.0.0.1" if len(self._capacity.nodes) == 1 else ray.util.get_node_ip_address()
         if self.slicing:
             self._mailbox = mailbox_at(host)
             self._address = self._mailbox.open_box(lambda message: self._arrived.put(("report", message)))
         preload = config.execution.preload_modules
         self._header = dump(Header(info, config.resources, preload, os.getcwd(), self._address), "the run's config")
-        self._given = {FromConfig(*source): self._keep(source, value) for source, value in config.inputs.items()}
+        given = {FromConfig(*source): self._keep(source, value) for source, value in config.inputs.items()}
+        self._writer = CallWriter(self._spec.plan, self._values, step_config, given)
         self._runner = runner_for(package, config.execution.fresh_process)
 
     def _keep(self, source: tuple[str, str], value: Any) -> Any:
@@ -129,42 +123,10 @@ class RayEngine:
 
     def submit(self, work: Slice) -> None:
         """Hand a slice to Ray's scheduler."""
-        plan = self._spec.plan
-        large: dict[Any, int] = {}
-        calls: list[RemoteCall] = []
-        values, steps, feeds, links = self._values, plan.steps, self._feeds, plan.links
-        before = -1
-        templates = set()
-        inside: set[int] = set()
-        for call in work.calls:
-            index, number = call
-            step, sources = steps[index], feeds[index]
-            _, key, template, _, tags, _ = step
-            templates.add(template)
-            values[index] = None  # what an attempt before this one yielded is void
-            if number or sources is None or self._config or tags is not self._tags[template]:
-                calls.append(self._remote_call(call, before, inside, large))
-            elif before >= 0 and links[before] == index:
-                # What is chained takes from the call before alone; steps alike share what says so, to be sent once.
-                follows = self._follows.setdefault(outputs := tuple([each[1] for each in sources]), outputs)
-                wires = self._chained.setdefault(outputs, [(each,) for each in outputs])
-                calls.append((index, key, template, follows, wires, None))
-            else:
-                wires, needed = [], None
-                for source in sources:
-                    handle = values[source[0]]
-                    if type(handle) is not bytes:
-                        handle = self._wire(source, -1, inside, large)
-                        if handle is source:
-                            needed = [*(needed or ()), source]
-                    wires.append(handle)
-                calls.append((index, key, template, needed, wires, None))
-            before = index
-            inside.add(index)
-        places = max([len(plan.templates[each].op.outs) for each in templates])
+        calls, places, large = self._writer.write(work.calls)
         journal = journal_path(self._spec.info.run_id, work.id)
         wire = pickle.dumps((work.id, journal, work.budget, calls), protocol=5)
-        function = self._function(plan.steps[work.calls[0].step].template, places)
+        function = self._function(self._spec.plan.template_of[work.calls[0].step], places)
         refs = function.remote(self._header, wire, places, *large)
         if not isinstance(refs, list):
             refs = [refs]
@@ -180,46 +142,6 @@ class RayEngine:
                 options["scheduling_strategy"] = self._pin
             function = self._functions[known] = self._runner.options(num_returns=1 + places, **options)
         return function
-
-    def _remote_call(self, call: Call, before: int, inside: set[int], large: dict[Any, int]) -> RemoteCall:
-        index, number = call
-        step = self._spec.plan.steps[index]
-        if before < 0 or self._spec.plan.links[before] != index:
-            before = -1
-        wires: list[Any] = []
-        needed: list[FromStep] = []
-        for each in step.inputs:
-            needed += [source for source in each.sources if type(source) is FromStep and source.step in inside]
-            if each.is_nothing:
-                continue
-            if each.is_fan_in:
-                found = [self._wire(source, before, inside, large) for source in each.sources]
-                wires.append([wire for wire in found if wire is not None])
-            else:
-                wires.append(self._wire(each.sources[0], before, inside, large))
-        follows: Follows = tuple([source.output for source in needed]) if before >= 0 else needed or None
-        own_tags = step.tags is not self._tags[step.template]
-        config = self._config.get(step.key) if self._config else None
-        more = More(number, config, dict(step.tags) if own_tags else None) if number or config or own_tags else None
-        return index, step.key, step.template, follows, wires, more
-
-    def _wire(self, source: FromStep | FromConfig, chained: int, inside: set[int], large: dict[Any, int]) -> Any:
-        """Return what stands for a value in a call (see ``RemoteCall``), None where there is none.
-
-        ``inside`` are the steps before in the slice; ``chained`` is that which the call is chained to, -1 for none.
-        """
-        if type(source) is FromStep:
-            producer, output = source
-            if producer in inside:
-                return (output,) if producer == chained else source
-            handle: Any = self._values[producer]
-            if type(handle) is dict:
-                handle = handle.get(output)
-        else:
-            handle = self._given.get(source)  # type: ignore[arg-type]  # FromConfig: mypy does not narrow by type()
-        if handle is None or type(handle) is bytes:
-            return handle
-        return large.setdefault(handle, len(large))
 
     def wait(self, timeout: float | None) -> list[EngineEvent]:
         """Return what has come back, waiting up to ``timeout`` seconds for a first one."""

@@ -9,17 +9,18 @@ import pickle
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, NamedTuple, TypeAlias
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 from rayexec.definitions.code import import_module_at
 from rayexec.definitions.resource import ResourceDefinition
 from rayexec.engine.capture import Capture
 from rayexec.engine.entries import Entries, pack_entry
 from rayexec.engine.journal import Journal
-from rayexec.engine.overrun import Address, Watched, watch
+from rayexec.engine.overrun import Watched, watch
 from rayexec.engine.package import Package, load_package
 from rayexec.engine.packed import Packed, pack, unpack
+from rayexec.engine.wire import Header, More, RemoteCall
 from rayexec.errors import InputError
 from rayexec.events import (
     FAILURE,
@@ -39,37 +40,7 @@ from rayexec.run.slicing import BUDGET
 from rayexec.run.spec import RunInfo
 from rayexec.run.step import Made, StepCall, run_step
 
-__all__ = ["Header", "More", "RemoteCall", "run_slice"]
-
-
-@dataclass(frozen=True, slots=True)
-class Header:
-    """What the slices of one run share; ``mailbox`` is where a worker reports, None where it does not."""
-
-    run: RunInfo
-    resource_config: Mapping[str, Any]
-    preload_modules: tuple[str, ...]
-    directory: str
-    mailbox: Address | None
-
-
-class More(NamedTuple):
-    """What few calls need: the number of an attempt that is not the first, pickled config, tags not of the op."""
-
-    number: int
-    config: bytes | None
-    tags: Mapping[str, str] | None
-
-
-# What calls of its slice must have yielded for a call to run: None where it needs none of them; outputs by name, where
-# it is chained to the call before, of which it gets the very values; else (step, output) of any calls before.
-Follows: TypeAlias = tuple[str, ...] | list[FromStep] | None
-
-# A call as it travels: the step's index and key, its template, what it follows, the values of the op's inputs in their
-# order, and what few calls need. A value is bytes, the place of a large one among the task's arguments, (output,) of
-# the call before, a FromStep of one further before, a list of such, or None where the input is left to its default.
-# A plain tuple, since slices are made of hundreds of them and classes are slow to unpickle.
-RemoteCall: TypeAlias = tuple[int, str, int, Follows, Sequence[Any], More | None]
+__all__ = ["run_slice"]
 
 
 class Code(NamedTuple):
