@@ -42,6 +42,9 @@ class Capture:
                 self._saved.append(os.open(os.devnull, os.O_WRONLY))
             os.dup2(file, descriptor)
         self._streams = sys.stdout, sys.stderr = _unbuffered(1), _unbuffered(2)
+        for stream in (sys.__stdout__, sys.__stderr__):  # for those who write to these all the same
+            with contextlib.suppress(AttributeError, ValueError, OSError):
+                stream.reconfigure(write_through=True)  # type: ignore[union-attr]  # None where there is none
         return self
 
     def __exit__(
@@ -61,7 +64,11 @@ class Capture:
     def take(self) -> tuple[str, str]:
         """Return what was printed on standard output and standard error since the last call."""
         ours, ours_too = self._streams
-        if sys.stdout is not ours or sys.stderr is not ours_too or ours.closed or ours_too.closed:
+        try:
+            is_whole = sys.stdout is ours and sys.stderr is ours_too and not (ours.closed or ours_too.closed)
+        except ValueError:  # an op took a stream to pieces
+            is_whole = False
+        if not is_whole:
             self._mend()
             _flush()
         out, err = self._files
@@ -79,7 +86,7 @@ class Capture:
         ours = dict(zip(("stdout", "stderr"), self._streams, strict=True))
         for (descriptor, name), file in zip(_STREAMS, self._files, strict=True):
             stream = getattr(sys, name)
-            if stream is None or getattr(stream, "closed", False):
+            if _is_closed(stream):
                 os.dup2(file, descriptor)
                 ours[name] = _unbuffered(descriptor)
                 setattr(sys, name, ours[name])
@@ -115,6 +122,13 @@ def _read(file: int) -> tuple[str, int]:
 
 def _text(data: bytes) -> str:
     return data.decode("utf-8", errors="backslashreplace")
+
+
+def _is_closed(stream: Any) -> bool:
+    try:
+        return stream is None or bool(getattr(stream, "closed", False))
+    except ValueError:  # detached from what it wrote to
+        return True
 
 
 def _unbuffered(descriptor: int) -> TextIO:

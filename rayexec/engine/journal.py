@@ -17,6 +17,7 @@ import mmap
 import os
 import struct
 import tempfile
+from types import TracebackType
 from typing import NamedTuple
 
 from rayexec.engine.capture import read_capture
@@ -68,55 +69,74 @@ def _is_alive(pid: int) -> bool:
 
 
 class Journal:
-    """Writes one slice's journal; ``close`` removes it, since a slice that answers needs none.
+    """Writes one slice's journal; a slice that answers needs none, so ``close`` removes it.
 
-    Raises OSError where the node has no room for it.
+    Where the node has no room for it, nothing more is noted: steps that are over then run again if the worker dies.
     """
 
     def __init__(self, path: str) -> None:
         self._path = path
-        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
+        self._map: mmap.mmap | None = None
         self._end = _RUNNING.size
         self._room = 0
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
         self._grow(_ROOM)
 
     def _grow(self, room: int) -> None:
-        # Zeros are written, not only asked for: where memory is short that is an error here rather than a SIGBUS later.
-        os.pwrite(self._file, bytes(room - self._room), self._room)
-        self._map = mmap.mmap(self._file, room)
-        self._room = room
+        try:
+            # Zeros are written, not only asked for: where memory is short that is an error now, not a SIGBUS later.
+            written = os.pwrite(self._file, bytes(room - self._room), self._room)
+            if written < room - self._room:
+                raise OSError("no room")
+            self._map = mmap.mmap(self._file, room)
+            self._room = room
+        except OSError:
+            self._map = None
 
     def started(self, position: int) -> None:
         """Note that a call starts now."""
-        _RUNNING.pack_into(self._map, 0, position + 1)
+        if self._map is not None:
+            _RUNNING.pack_into(self._map, 0, position + 1)
 
     def finished(self, entry: bytes) -> None:
         """Note that a call is over."""
         body = self._end + _RECORD.size
         end = body + len(entry)
-        if end > self._room:
+        if end > self._room and self._map is not None:
             self._grow(2 * end)
-        self._map[body:end] = entry
-        _RECORD.pack_into(self._map, self._end, b"F", len(entry))
-        _RUNNING.pack_into(self._map, 0, 0)
-        self._end = end
+        if self._map is not None:
+            self._map[body:end] = entry
+            _RECORD.pack_into(self._map, self._end, b"F", len(entry))
+            _RUNNING.pack_into(self._map, 0, 0)
+            self._end = end
 
     def succeeded(self, position: int, started: float, ended: float, output: bytes) -> None:
         """Note that a call is over, of which there is nothing to say but its output."""
         body = self._end + _PLAIN.size
         end = body + len(output)
-        if end > self._room:
+        if end > self._room and self._map is not None:
             self._grow(2 * end)
-        self._map[body:end] = output
-        _PLAIN.pack_into(self._map, self._end, b"P", _PLAIN_HEAD + len(output), position, started, ended)
-        self._end = end
+        if self._map is not None:
+            self._map[body:end] = output
+            _PLAIN.pack_into(self._map, self._end, b"P", _PLAIN_HEAD + len(output), position, started, ended)
+            self._end = end
 
-    def close(self) -> None:
-        """Remove the journal."""
-        self._map.close()
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close(keep=kind is not None)
+
+    def close(self, *, keep: bool = False) -> None:
+        """Remove the journal, or leave it (``keep``) to the driver, where the slice ends without an answer."""
+        if self._map is not None:
+            self._map.close()
         os.close(self._file)
-        with contextlib.suppress(OSError):
-            os.unlink(self._path)
+        if not keep:
+            with contextlib.suppress(OSError):
+                os.unlink(self._path)
 
 
 class Left(NamedTuple):

@@ -73,7 +73,7 @@ class CallWriter:
         plan = self._plan
         large: dict[Any, int] = {}
         written: list[RemoteCall] = []
-        values, steps, feeds, links = self._values, plan.steps, self._feeds, plan.links
+        values, steps, feeds, links, config = self._values, plan.steps, self._feeds, plan.links, self._config
         before = -1
         templates = set()
         inside: set[int] = set()
@@ -83,9 +83,9 @@ class CallWriter:
             _, key, template, _, tags, _ = step
             templates.add(template)
             values[index] = None  # what an attempt before this one yielded is void
-            if number or sources is None or self._config or tags is not self._tags[template]:
+            if number or sources is None or tags is not self._tags[template] or (config and key in config):
                 written.append(self._remote_call(call, before, inside, large))
-            elif before >= 0 and links[before] == index:
+            elif before >= 0 and links[before] == index and len({*sources}) == len(sources):
                 # What is chained takes from the call before alone; steps alike share what says so, to be sent once.
                 follows = self._follows.setdefault(outputs := tuple([each[1] for each in sources]), outputs)
                 wires = self._chained.setdefault(outputs, [(each,) for each in outputs])
@@ -108,8 +108,9 @@ class CallWriter:
     def _remote_call(self, call: Call, before: int, inside: set[int], large: dict[Any, int]) -> RemoteCall:
         index, number = call
         step = self._plan.steps[index]
-        if before < 0 or self._plan.links[before] != index:
-            before = -1
+        taken = [source for each in step.inputs for source in each.sources]
+        if before < 0 or self._plan.links[before] != index or len({*taken}) < len(taken):
+            before = -1  # who takes an output twice gets two copies
         wires: list[Any] = []
         needed: list[FromStep] = []
         for each in step.inputs:

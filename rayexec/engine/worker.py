@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import os
 import pickle
@@ -80,7 +79,7 @@ def run_slice(package: Package, header: bytes, work: bytes, places: int, large: 
             return [pickle.dumps((os.getpid(), entries, None)), *payloads]
         watched = Watched(slice_id, len(calls), shared.mailbox)
         with (
-            contextlib.closing(Journal(journal)) as noted,
+            Journal(journal) as noted,
             OpenResources(code.resources, shared.resource_config, shared.run) as resources,
         ):
             runner = _Runner(code, shared.run, resources, capture, large, payloads, noted, watched.entries)
@@ -130,27 +129,30 @@ class _Runner:
         last = len(calls) - 1
         self._needed = {source[0] for call in calls if type(call[3]) is list for source in call[3]}
         plain_ops, journal = self._code.plain, self._journal
-        for position, call in enumerate(calls):
-            follows, before = call[3], self._before
-            if follows is not None and not self._may_follow(follows):
-                self._before = None
-                watched.skip(position)
-                continue
-            if not watched.may_start(position):
-                break
-            journal.started(position)
-            is_followed = position < last and type(calls[position + 1][3]) is tuple
-            plain = plain_ops[call[2]]
-            if plain is None or call[5] is not None:
-                self._call(position, call, before, is_followed)
-            else:
-                self._call_plainly(plain, position, call, before, is_followed)
-            now = time.monotonic()
-            if self._is_full or self._size > _ANSWER_LIMIT or now >= ends:
-                break
-            if now >= tells and position < last:  # what others may wait for does not wait for the next call
-                watched.tell()
-                tells = now + BUDGET
+        try:
+            for position, call in enumerate(calls):
+                follows, before = call[3], self._before
+                if follows is not None and not self._may_follow(follows):
+                    self._before = None
+                    watched.skip(position)
+                    continue
+                if not watched.may_start(position):
+                    break
+                journal.started(position)
+                is_followed = position < last and type(calls[position + 1][3]) is tuple
+                plain = plain_ops[call[2]]
+                if plain is None or call[5] is not None:
+                    self._call(position, call, before, is_followed)
+                else:
+                    self._call_plainly(plain, position, call, before, is_followed)
+                now = time.monotonic()
+                if self._is_full or self._size > _ANSWER_LIMIT or now >= ends:
+                    break
+                if now >= tells and position < last:  # what others may wait for does not wait for the next call
+                    watched.tell()
+                    tells = now + BUDGET
+        except KeyboardInterrupt:  # between two calls: the run is being canceled, and what was finished is kept
+            pass
         watched.is_over = True
 
     def _may_follow(self, follows: tuple[str, ...] | list[FromStep]) -> bool:
@@ -163,7 +165,9 @@ class _Runner:
     ) -> None:
         """Make a call of an op in its short form; what does not go plainly well is handed to ``_call``."""
         self._before = None  # whatever happens here, nobody may take it for this call's
-        result, raised = None, None
+        result: Any = None
+        raised: BaseException | None = None
+        packed: bytes | Packed | None = None
         started = time.time()
         try:
             values = [
@@ -186,27 +190,26 @@ class _Runner:
             result = plain.call(*values)
             if plain.is_plain(result):
                 packed = pack(result, plain.what)
-                ended = time.time()
-                stdout, stderr = self._capture.take()
-                if type(packed) is bytes and not (stdout or stderr):
-                    self._journal.succeeded(position, started, ended, packed)
-                    self._entries.succeeded(position, started, ended, packed)
-                    self._size += len(packed) + _OVERHEAD
-                    if is_followed:
-                        self._before = {plain.output: result}
-                    if call[0] in self._needed:
-                        self._inside[call[0]] = {plain.output: packed}
-                    return
-                stored = {plain.output: packed if isinstance(packed, bytes) else self._keep(packed)}
-                outputs = (OutputRecord(plain.output),)
-                row = Attempt(
-                    call[0], 0, SUCCESS, started, ended, outputs, stdout=stdout, stderr=stderr, pid=os.getpid()
-                )
-                self._enter_in(position, row, stored, {plain.output: result} if is_followed else None)
-                return
         except BaseException as error:
             raised = error
-        self._call(position, call, before, is_followed, Made(started, result, raised))
+        if packed is None:
+            self._call(position, call, before, is_followed, Made(started, result, raised))
+            return
+        ended = time.time()
+        stdout, stderr = self._capture.take()
+        if type(packed) is bytes and not (stdout or stderr):
+            self._journal.succeeded(position, started, ended, packed)
+            self._entries.succeeded(position, started, ended, packed)
+            self._size += len(packed) + _OVERHEAD
+            if is_followed:
+                self._before = {plain.output: result}
+            if call[0] in self._needed:
+                self._inside[call[0]] = {plain.output: packed}
+            return
+        stored = {plain.output: packed if isinstance(packed, bytes) else self._keep(packed)}
+        outputs = (OutputRecord(plain.output),)
+        row = Attempt(call[0], 0, SUCCESS, started, ended, outputs, stdout=stdout, stderr=stderr, pid=os.getpid())
+        self._enter_in(position, row, stored, {plain.output: result} if is_followed else None)
 
     def _keep(self, packed: Packed) -> int:
         """Return the place that a large output takes among the task's; a slice ends with it."""

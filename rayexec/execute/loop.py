@@ -96,7 +96,7 @@ class _Loop:
         for each in back:
             self._feed(each)
             if isinstance(each, Reported):
-                for call in self.machine.outstanding(each.slice_id):
+                for call in self.machine.outstanding(each.slice_id)[:1]:  # the one that runs now
                     self._observer.step_submitted(call.step, call.number)
 
     def _feed(self, event: RunEvent) -> None:

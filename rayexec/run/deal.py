@@ -73,6 +73,8 @@ class Dealer:
         self._ranking = Ranking(plan, slots)
         self.paces = [Pace() for _ in plan.templates]
         self.large: set[int] = set()
+        self._bulky: set[int] = set()
+        self._priorities = plan.priorities
         # How many steps of an op that has not been seen may go first, to see it: then it is known what is long.
         self._probes = [slots if slicing and plan.priorities is None else 0] * len(plan.templates)
         self._lanes = self._lane_of_each_step()
@@ -115,6 +117,11 @@ class Dealer:
         for group in lane[1]:
             self._open_lanes |= self._blocked.pop(group, set())
 
+    def came_out_large(self, step: int) -> None:
+        """Take in that a step yielded an output that is an object of its own."""
+        self.large.add(step)
+        self._bulky.add(self._plan.template_of[step])
+
     def rank(self, now: float, still_open: int) -> None:
         """Order ready steps anew where what has been seen makes it worth while."""
         order = self._ranking.anew(now, self.paces, self._status, still_open) if self._slicing else None
@@ -156,8 +163,10 @@ class Dealer:
         status, attempts, first_calls = self._status, self._attempts, self._first_calls
         order = self._order
         following = order.peek(lane)
-        pace = paces[template_of[following]]
-        wanted = slice_size(pace, order.count(lane), self._slots) if slicing else 1
+        template = template_of[following]
+        pace = paces[template]
+        alone = not slicing or template in self._bulky  # a slice ends with its first large output
+        wanted = 1 if alone else slice_size(pace, order.count(lane), self._slots)
         draft = _Draft(lane, self._large_inputs(following))
         calls = draft.calls
         while True:
@@ -173,7 +182,8 @@ class Dealer:
                 break
             if self.large and self._large_inputs(following) not in (frozenset(), draft.large):
                 break  # a slice brings at most one set of large inputs to its worker
-            if paces[template_of[following]].seconds >= BUDGET and paces[template_of[following]] is not pace:
+            other = paces[template_of[following]]
+            if other is not pace and (other.seconds >= BUDGET or other.count == 0):
                 break
         return tuple(calls), slice_budget(pace, len(calls)) if slicing else math.inf
 
@@ -181,7 +191,8 @@ class Dealer:
         """Append what follows ``step`` and waits for nothing outside of the slice: nobody could start it sooner.
 
         A chain goes on for as long as the budget lasts. What several steps lead to, and several steps that one leads
-        to, could run beside each other elsewhere; they are kept together only while that would not be worth the way.
+        to, could run beside each other elsewhere; they are kept together only while they are known to be so short that
+        it would not be worth the way. The best goes first, but never before what is ready and of higher priority.
         """
         links, status, lanes, paces = self._links, self._status, self._lanes, self.paces
         attempts, first_calls, template_of = self._attempts, self._first_calls, self._plan.template_of
@@ -190,14 +201,21 @@ class Dealer:
         pending = [step]
         while pending:
             before = pending.pop()
+            template = template_of[before]
             if before != step:
-                pace = paces[template_of[before]].seconds
-                limit = BUDGET if links[calls[-1][0]] == before else WORTH
-                if pace >= limit or draft.spent >= limit or len(calls) >= MAX_CALLS:
+                is_link = links[calls[-1][0]] == before
+                limit = BUDGET if is_link else WORTH
+                if draft.spent >= limit or len(calls) >= MAX_CALLS:
                     return
+                pace = paces[template]
+                if pace.seconds >= limit or not (pace.count or is_link):
+                    continue
                 status[before] = _CHAINED
                 calls.append(Call(before, attempts[before]) if attempts[before] else first_calls[before])
-                draft.spent += pace
+                draft.spent += pace.seconds
+            if template in self._bulky:
+                return
+            released = []
             for following in successors[before]:
                 count = inside[following] = inside.get(following, 0) + 1
                 if (
@@ -206,8 +224,17 @@ class Dealer:
                     and lanes[following] == lane
                     and following not in self._imperfect
                     and (not self.large or self._large_inputs(following) <= draft.large)
+                    and (self._priorities is None or self._is_urgent(following, lane))
                 ):
-                    pending.append(following)
+                    released.append(following)
+            if len(released) > 1:
+                released.sort(key=self._order.ranks.__getitem__, reverse=True)
+            pending += released
+
+    def _is_urgent(self, step: int, lane: Lane) -> bool:
+        """Whether nothing of higher priority than ``step`` is ready in the lane."""
+        best = self._order.peek(lane)
+        return best < 0 or self._priorities is None or self._priorities[step] >= self._priorities[best]
 
     def _large_inputs(self, step: int) -> frozenset[int]:
         if not self.large:

@@ -24,13 +24,14 @@ class Order(Generic[Lane]):
         self.waiting = list(in_degrees)
         self._successors = successors
         self._lanes: dict[Lane, list[int]] = {}  # heaps of ranks
-        self._ranks: list[int] = [0] * len(self.waiting)
+        # For each step its place in the order.
+        self.ranks: list[int] = [0] * len(self.waiting)
         self._by_rank: Sequence[int] = order
         self.rank(order)
 
     def rank(self, order: Sequence[int]) -> None:
         """Start steps in another order from now on; ``order`` holds at least those that are not over."""
-        ranks, before = self._ranks, self._by_rank
+        ranks, before = self.ranks, self._by_rank
         ready = {lane: [before[rank] for rank in heap] for lane, heap in self._lanes.items()}
         for rank, step in enumerate(order):
             ranks[step] = rank
@@ -61,7 +62,7 @@ class Order(Generic[Lane]):
     def add(self, step: int, lane: Lane, *, first: bool = False) -> None:
         """Make ``step`` ready in its lane, again or for the first time; ``first``, it goes before the others."""
         # A rank less the number of ranks is negative, and names the same step as an index from the end.
-        rank = self._ranks[step] - len(self._by_rank) if first else self._ranks[step]
+        rank = self.ranks[step] - len(self._by_rank) if first else self.ranks[step]
         heap = self._lanes.get(lane)
         if heap is None:
             self._lanes[lane] = [rank]

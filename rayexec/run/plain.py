@@ -58,13 +58,12 @@ class PlainOp:
 
 
 def _by_position(fn: Callable[..., Any], names: tuple[str, ...]) -> Callable[..., Any]:
-    """Return a function that takes the values of ``names`` in their order; ``fn`` itself where it does."""
-    try:
+    """Return a function that takes the values of ``names`` in their order; ``fn`` itself where it surely does."""
+    # What a decorator returned may show another signature than it has.
+    if type(fn) is types.FunctionType and not hasattr(fn, "__wrapped__") and not hasattr(fn, "__signature__"):
         parameters = list(inspect.signature(fn).parameters.values())[: len(names)]
-    except (TypeError, ValueError):  # some callables do not tell
-        parameters = []
-    if [each.name for each in parameters if each.kind is each.POSITIONAL_OR_KEYWORD] == list(names):
-        return fn
+        if [each.name for each in parameters if each.kind is each.POSITIONAL_OR_KEYWORD] == list(names):
+            return fn
     return lambda *values: fn(**dict(zip(names, values, strict=True)))
 
 

@@ -217,10 +217,12 @@ class Machine:
         outstanding = self._flight[event.slice_id][1]
         culprit = event.culprit if event.culprit in outstanding else None
         if culprit is None and outstanding:
-            first = next(iter(outstanding))
-            self._losses[first] = self._losses.get(first, 0) + 1
-            if self._losses[first] > LOSSES:
-                culprit = first
+            # One that may start: what waits for others had no part in it.
+            first = next((step for step in outstanding if self._order.is_released(step)), None)
+            if first is not None:
+                self._losses[first] = self._losses.get(first, 0) + 1
+                if self._losses[first] > LOSSES:
+                    culprit = first
         if culprit is not None and not self.is_canceled:
             call = outstanding.pop(culprit)
             attempt = self._failed_attempt(call, event)
@@ -260,7 +262,7 @@ class Machine:
             if len(attempt.outputs) != len(self._plan.templates[template].op.outs):
                 self._came_out_short(attempt)
             if attempt.has_large_output:
-                self._dealer.large.add(step)
+                self._dealer.came_out_large(step)
         else:
             self.status[step] = Status.FAILED
             self._came_out_short(attempt)

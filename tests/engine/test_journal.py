@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import resource
+import signal
 import subprocess
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -100,3 +103,37 @@ def test_what_killed_drivers_left_is_swept_away() -> None:
         assert not os.path.exists(orphan)
     finally:
         os.unlink(mine)
+
+
+def test_a_slice_that_ends_without_an_answer_leaves_its_journal(tmp_path: Path) -> None:
+    path = str(tmp_path / "journal")
+
+    def ends_badly() -> None:
+        with Journal(path) as journal:
+            journal.started(0)
+            journal.succeeded(0, 1.0, 2.0, b"made")
+            journal.started(1)
+            raise RuntimeError("a bug")
+
+    with pytest.raises(RuntimeError):
+        ends_badly()
+    assert read_journal(path) == ([PlainEntry(0, 1.0, 2.0, b"made")], 1, "", "")
+
+
+def test_where_there_is_no_room_the_steps_go_on(tmp_path: Path) -> None:
+    path = str(tmp_path / "journal")
+    with Journal(path) as journal:
+        journal.started(0)
+        journal.finished(b"first")
+        limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+        before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (32 * 1024, limit[1]))
+        try:
+            journal.started(1)
+            journal.finished(b"x" * 100_000)
+            journal.started(2)
+            journal.succeeded(2, 1.0, 2.0, b"more")
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+            signal.signal(signal.SIGXFSZ, before)
+        assert read_journal(path) == ([b"first"], 1, "", "")

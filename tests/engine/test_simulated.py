@@ -202,3 +202,47 @@ def test_long_ops_among_short_ones_start_early() -> None:
     engine = SimulatedEngine(spec.plan, nodes=[4], seconds=lambda call: lengths[call.step])
     run_to_end(spec, lambda: engine, RunLog(spec.plan), Observer(), clock=engine.now)
     assert engine.now() < 1.1 * sum(lengths) / 4
+
+
+def simulate_ops(lengths: Sequence[float], before: Sequence[Sequence[int]], slots: int, *, slicing: bool) -> float:
+    """Return the makespan of a job in which each step is an op of its own."""
+
+    def make(number: int) -> Any:
+        @op(name=f"op_{number}")
+        def made(values: Any) -> Any:
+            return values
+
+        return made
+
+    @job
+    def distinct() -> None:
+        handles: list[Any] = []
+        for number, sources in enumerate(before):
+            handles.append(make(number)([handles[each] for each in sources]))
+
+    spec = prepare(distinct)
+    engine = SimulatedEngine(spec.plan, nodes=[slots], seconds=lambda call: lengths[call.step], slicing=slicing)
+    outcome, _ = run_to_end(spec, lambda: engine, RunLog(spec.plan), Observer(), clock=engine.now)
+    assert outcome.status == "SUCCESS"
+    return engine.now()
+
+
+@settings(max_examples=100, deadline=None)
+@given(dags(), st.integers(1, 4))
+def test_ops_that_were_never_seen_run_side_by_side_as_if_there_were_no_slices(dag: Dag, slots: int) -> None:
+    lengths, before = [length for length, _ in dag], [sources for _, sources in dag]
+    sliced = simulate_ops(lengths, before, slots, slicing=True)
+    single = simulate_ops(lengths, before, slots, slicing=False)
+    # List schedules may differ by twice; what slices may add to that is their budget.
+    bound = max(sum(lengths) / slots, 0.0)
+    assert sliced <= max(single, 2 * bound) + 3 * BUDGET
+
+
+def test_a_layer_of_ops_that_were_never_seen_is_not_run_on_one_slot() -> None:
+    before: list[list[int]] = [[]]
+    for _ in range(5):
+        last = len(before) - 1
+        before += [[last]] * 4
+        before.append([last + 1, last + 2, last + 3, last + 4])
+    lengths = [0.08] * len(before)
+    assert simulate_ops(lengths, before, 4, slicing=True) < 1.1 * 0.08 * 11

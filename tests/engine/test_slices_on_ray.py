@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
 import os
 import sys
 import time
@@ -286,12 +288,15 @@ class Arrivals(Observer):
 
     def __init__(self) -> None:
         self.delays: list[float] = []
+        self.spans: dict[int, list[tuple[float, float]]] = {}
 
     def run_started(self, spec: RunSpec, log: RunLog, slots: int) -> None:
         self.log = log
 
     def recorded(self, record: Record) -> None:
-        self.delays += [time.time() - row.ended for row in self.log.rows(record)]
+        for row in self.log.rows(record):
+            self.delays.append(time.time() - row.ended)
+            self.spans.setdefault(row.pid, []).append((row.started, row.ended))
 
 
 def test_what_is_finished_is_told_while_its_slice_goes_on(execute_on_ray: Execute) -> None:
@@ -311,3 +316,99 @@ def test_what_is_finished_is_told_while_its_slice_goes_on(execute_on_ray: Execut
     # Long steps go in pairs while there are plenty; the first of a pair is heard of before the second is over.
     assert len(arrivals.delays) == 17
     assert max(arrivals.delays) < 0.2
+    gaps = [b[0] - a[1] for spans in arrivals.spans.values() for a, b in itertools.pairwise(sorted(spans))]
+    assert min(gaps) < 0.0015, "no two shared a slice"
+
+
+def logged(fn: Callable[..., Any]) -> Callable[..., Any]:
+    """Decorate as people do: the signature is the inner function's, the arguments come by name."""
+
+    @functools.wraps(fn)
+    def wrapper(**kwargs: Any) -> Any:
+        return fn(**kwargs)
+
+    return wrapper
+
+
+def test_an_op_may_be_a_decorated_function(execute_on_ray: Execute) -> None:
+    @op
+    @logged
+    def double(value: int) -> int:
+        return 2 * value
+
+    @op
+    def minus(right: int, left: int) -> int:
+        return left - right
+
+    @job
+    def decorated() -> None:
+        minus(right=number.alias("number_3")(zero()), left=double(number.alias("number_4")(zero.alias("other")())))
+
+    result = execute_on_ray(decorated)
+    assert result.success, result.failure_data_for_node("double")
+    assert result.output_for_node("minus") == 8 - 3
+
+
+def test_an_output_taken_twice_is_two_values(execute: Execute) -> None:
+    @op
+    def listed() -> list[int]:
+        return []
+
+    @op
+    def appends(first: list[int], second: list[int]) -> int:
+        first.append(1)
+        return len(second)
+
+    @op
+    def appends_in_lists(both: list[list[int]]) -> int:
+        both[0].append(1)
+        return len(both[1])
+
+    @job
+    def twice() -> None:
+        value, other = listed(), listed.alias("other")()
+        appends(value, value)
+        appends_in_lists([other, other])
+
+    result = execute(twice)
+    assert result.success
+    expected = 1 if result._engine.name == "in_process" else 0
+    assert result.output_for_node("appends") == result.output_for_node("appends_in_lists") == expected
+
+
+@op
+def takes_stdout_to_pieces(value: int) -> int:
+    if value == 5:
+        sys.stdout.detach()  # type: ignore[union-attr]  # a text stream has it
+    return value
+
+
+def test_an_op_that_takes_the_streams_to_pieces_harms_nobody(execute_on_ray: Execute) -> None:
+    execute = warmed_up(execute_on_ray)
+    assert execute(fan_out(takes_stdout_to_pieces, prints)).success
+
+
+def test_what_is_written_to_the_original_streams_is_captured_too(execute_on_ray: Execute) -> None:
+    @op
+    def partial() -> None:
+        assert sys.__stdout__ is not None
+        sys.__stdout__.write("no end of line")
+
+    @job
+    def writes() -> None:
+        partial()
+
+    [captured] = [e for e in execute_on_ray(writes).all_events if e.event_type_value == "LOGS_CAPTURED"]
+    assert captured.event_specific_data["stdout"] == "no end of line"
+
+
+def test_priority_counts_among_what_one_step_makes_ready(execute_on_ray: Execute) -> None:
+    @job(config={"execution": {"config": {"multiprocess": {"max_concurrent": 1}}}})
+    def prioritized() -> None:
+        start = zero()
+        for each in (-10, 5, 10, 0, -5):
+            after.alias(f"p{each + 10}").tag({"dagster/priority": each})(start)
+
+    times = spans(warmed_up(execute_on_ray)(prioritized))
+    order = sorted((key for key in times if key != "zero"), key=times.__getitem__)
+    assert order == ["p20", "p15", "p10", "p5", "p0"]

@@ -334,3 +334,52 @@ def test_a_crowd_behind_a_limit_passes_in_order(slicing: bool) -> None:
         under_way = [step for each in slices(out) for step in each]
         order += under_way
     assert order == list(range(400))
+
+
+def test_a_step_that_waits_for_a_retry_in_its_lost_slice_is_not_blamed() -> None:
+    @op(retry_policy=RetryPolicy(max_retries=20))
+    def flaky() -> int:
+        return 1
+
+    @job
+    def chain() -> None:
+        after(flaky())
+
+    plan = compile_job(chain)
+    machine = sliced(plan)
+    out = fed(machine, Started(), 0.0)
+    for loss in range(2 * LOSSES):
+        [work] = [each.slice for each in out if isinstance(each, Submit)]
+        assert [call.step for call in work.calls] == [0, 1]
+        retried = attempt(plan, 0, number=loss, outcome=RETRY)
+        out = fed(machine, Lost(work.id, (retried,), None, CRASH, 0.0, 0.0), float(loss))
+    assert machine.failed == []
+
+
+def test_steps_with_large_outputs_go_alone() -> None:
+    plan = a_crowd(40)
+    machine = sliced(plan)
+    out = fed(machine, Started(), 0.0)
+    for _ in range(3):
+        for work in [each.slice for each in out if isinstance(each, Submit)]:
+            large = attempt(plan, work.calls[0].step)._replace(has_large_output=True)
+            out = fed(machine, Answered(work.id, (large,)), 1.0)
+    assert [len(each) for each in slices(out)] == [1]
+
+
+def test_ops_that_were_not_seen_are_not_kept_behind_each_other() -> None:
+    @op
+    def other(value: Any) -> int:
+        return 1
+
+    @job
+    def fan() -> None:
+        start = source()
+        for _ in range(20):
+            other(start)
+
+    plan = compile_job(fan)
+    machine = sliced(plan, slots=4)
+    assert slices(fed(machine, Started(), 0.0)) == [[0]]
+    out = fed(machine, Answered(0, (attempt(plan, 0),)), 1.0)
+    assert slices(out) == [[each] for each in range(1, 9)]
