@@ -63,7 +63,7 @@ class DagsterMultiprocess:
 
     name = "Dagster, multiprocess"
     modules: tuple[str, ...] = ("dagster",)
-    sizes: Mapping[str, int] = {FAN_OUT: 4, CHAIN: 6, LAYERED: 20}
+    sizes: Mapping[str, int] = {FAN_OUT: 10, CHAIN: 6, LAYERED: 20}
     repeats = 3
     warm_up = 0
 

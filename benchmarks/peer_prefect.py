@@ -21,9 +21,9 @@ START = 120
 
 
 class Prefect:
-    """A flow of submitted tasks, with one Prefect server on this machine.
+    """A flow of submitted tasks, with a Prefect server beside that all its processes go to.
 
-    Without a server to go to, Prefect starts one in each of Ray's workers, all on one database, which is far slower.
+    A flow ends only when its thread for heartbeats looks up, which it does once a second.
     """
 
     name = "Prefect with prefect-ray"

@@ -80,6 +80,10 @@ def take_turns(peer: Peer) -> dict[str, Turns]:
         ray.init(
             address="local", num_cpus=SLOTS, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR
         )
+        # Naps long enough that every slot has its process before the first turn.
+        for each in (ours, peer):
+            if each.warm_up:
+                each.layered([(0.25, [])] * (4 * SLOTS))()
         found = {}
         for shape, size in peer.sizes.items():
             turns = found[shape] = Turns(graph(shape, size, 0).steps)

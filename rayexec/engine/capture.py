@@ -42,9 +42,6 @@ class Capture:
                 self._saved.append(os.open(os.devnull, os.O_WRONLY))
             os.dup2(file, descriptor)
         self._streams = sys.stdout, sys.stderr = _unbuffered(1), _unbuffered(2)
-        for stream in (sys.__stdout__, sys.__stderr__):  # for those who write to these all the same
-            with contextlib.suppress(AttributeError, ValueError, OSError):
-                stream.reconfigure(write_through=True)  # type: ignore[union-attr]  # None where there is none
         return self
 
     def __exit__(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -180,7 +181,8 @@ def test_the_longest_path_is_not_left_to_the_end() -> None:
     assert engine.now() < 1.05 * len(dag) / 10
 
 
-def test_long_ops_among_short_ones_start_early() -> None:
+@pytest.mark.parametrize("places", [range(200, 2010, 201), range(2000, 2010)], ids=["spread", "last"])
+def test_long_ops_among_short_ones_start_early(places: range) -> None:
     @op
     def long() -> int:
         return 1
@@ -194,7 +196,7 @@ def test_long_ops_among_short_ones_start_early() -> None:
     @job
     def mixed() -> None:
         for number in range(2010):
-            is_long = number % 201 == 200  # the last one is the very last
+            is_long = number in places
             (long if is_long else short).alias(f"s{number}")()
             lengths.append(2.0 if is_long else 0.0025)
 

@@ -383,3 +383,17 @@ def test_ops_that_were_not_seen_are_not_kept_behind_each_other() -> None:
     assert slices(fed(machine, Started(), 0.0)) == [[0]]
     out = fed(machine, Answered(0, (attempt(plan, 0),)), 1.0)
     assert slices(out) == [[each] for each in range(1, 9)]
+
+
+def test_what_a_step_in_a_slice_makes_ready_follows_in_its_order() -> None:
+    @job
+    def hub() -> None:
+        middle = after.alias("hub")(after.alias("seen")(source()))
+        for priority in (-1, 3, 2, -2, 5):
+            after.alias(f"p{priority + 2}").tag({"dagster/priority": priority})(middle)
+
+    plan = compile_job(hub)
+    machine = sliced(plan)
+    assert slices(fed(machine, Started(), 0.0)) == [[0, 1, 2]]
+    [after_hub] = slices(fed(machine, Answered(0, (attempt(plan, 0), attempt(plan, 1))), 1.0))
+    assert [plan.steps[step].key for step in after_hub] == ["hub", "p7", "p5", "p4", "p1", "p0"]
