@@ -64,9 +64,9 @@ class CallWriter:
         self._given = given
         self._feeds = plan.feeds
         self._tags = [template.op.tags for template in plan.templates]
-        # By the outputs that a chained call takes: those outputs, and the call's inputs.
-        self._follows: dict[tuple[str, ...], tuple[str, ...]] = {}
-        self._chained: dict[tuple[str, ...], list[Any]] = {}
+        self._chained = plan.chained
+        # By the outputs that a chained call takes: the call's inputs.
+        self._wires: dict[tuple[str, ...], list[Any]] = {}
 
     def write(self, calls: Sequence[Call]) -> tuple[list[RemoteCall], int, list[Any]]:
         """Return a slice's calls, the most outputs that an op of theirs has, and the references of large inputs."""
@@ -74,6 +74,7 @@ class CallWriter:
         large: dict[Any, int] = {}
         written: list[RemoteCall] = []
         values, steps, feeds, links, config = self._values, plan.steps, self._feeds, plan.links, self._config
+        chained = self._chained
         before = -1
         templates = set()
         inside: set[int] = set()
@@ -85,11 +86,12 @@ class CallWriter:
             values[index] = None  # what an attempt before this one yielded is void
             if number or sources is None or tags is not self._tags[template] or (config and key in config):
                 written.append(self._remote_call(call, before, inside, large))
-            elif before >= 0 and links[before] == index and len({*sources}) == len(sources):
+            elif before >= 0 and links[before] == index and (outputs := chained[index]) is not None:
                 # What is chained takes from the call before alone; steps alike share what says so, to be sent once.
-                follows = self._follows.setdefault(outputs := tuple([each[1] for each in sources]), outputs)
-                wires = self._chained.setdefault(outputs, [(each,) for each in outputs])
-                written.append((index, key, template, follows, wires, None))
+                wires = self._wires.get(outputs)
+                if wires is None:
+                    wires = self._wires[outputs] = [(each,) for each in outputs]
+                written.append((index, key, template, outputs, wires, None))
             else:
                 wires, needed = [], None
                 for source in sources:

@@ -126,6 +126,22 @@ class Plan:
         return tuple(feeds)
 
     @cached_property
+    def chained(self) -> tuple[tuple[str, ...] | None, ...]:
+        """For each step what it takes from the only step before it, one output an input; None where it takes otherwise.
+
+        Steps that take the same share one tuple.
+        """
+        known: dict[tuple[str, ...], tuple[str, ...]] = {}
+        found: list[tuple[str, ...] | None] = []
+        for sources, before in zip(self.feeds, self.in_degrees, strict=True):
+            if sources is None or before != 1 or len(set(sources)) < len(sources):
+                found.append(None)
+            else:
+                outputs = tuple([source.output for source in sources])
+                found.append(known.setdefault(outputs, outputs))
+        return tuple(found)
+
+    @cached_property
     def template_of(self) -> tuple[int, ...]:
         """The place of each step's template."""
         return tuple([step.template for step in self.steps])

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Iterator, Sequence
 from typing import TypeAlias
 
+from rayexec.events import Successes
 from rayexec.plan.model import Call, FromStep, Plan
 from rayexec.run.admit import Admission
 from rayexec.run.messages import Status
@@ -117,6 +119,18 @@ class Dealer:
         for group in lane[1]:
             self._open_lanes |= self._blocked.pop(group, set())
 
+    def observe(self, block: Successes) -> None:
+        """Take in what steps took that went plainly well."""
+        templates = [self._plan.template_of[step] for step in block.steps]
+        spent = list(map(operator.sub, block.ended, block.started))
+        kinds = set(templates)
+        if len(kinds) == 1:
+            self.paces[kinds.pop()].observe(sum(spent), len(spent))
+            return
+        for kind in kinds:
+            seconds = [each for each, template in zip(spent, templates, strict=True) if template == kind]
+            self.paces[kind].observe(sum(seconds), len(seconds))
+
     def came_out_large(self, step: int) -> None:
         """Take in that a step yielded an output that is an object of its own."""
         self.large.add(step)
@@ -194,10 +208,10 @@ class Dealer:
         to, could run beside each other elsewhere; they are kept together only while they are known to be so short that
         it would not be worth the way. The best goes first, but never before what is ready and of higher priority.
         """
-        links, status, lanes, paces = self._links, self._status, self._lanes, self.paces
+        links, status, paces = self._links, self._status, self.paces
         attempts, first_calls, template_of = self._attempts, self._first_calls, self._plan.template_of
         successors, waiting = self._plan.successors, self._order.waiting
-        calls, inside, lane = draft.calls, draft.inside, draft.lane
+        calls, inside = draft.calls, draft.inside
         pending = [step]
         while pending:
             before = pending.pop()
@@ -215,21 +229,29 @@ class Dealer:
                 draft.spent += pace.seconds
             if template in self._bulky:
                 return
+            following = links[before]
+            if following >= 0:  # nothing else follows, and nothing else comes before it: the common case, and quick
+                if self._may_join(following, draft):
+                    pending.append(following)
+                continue
             released = []
             for following in successors[before]:
                 count = inside[following] = inside.get(following, 0) + 1
-                if (
-                    count == waiting[following]
-                    and status[following] is _WAITING
-                    and lanes[following] == lane
-                    and following not in self._imperfect
-                    and (not self.large or self._large_inputs(following) <= draft.large)
-                    and (self._priorities is None or self._is_urgent(following, lane))
-                ):
+                if count == waiting[following] and self._may_join(following, draft):
                     released.append(following)
             if len(released) > 1:
                 released.sort(key=self._order.ranks.__getitem__, reverse=True)
             pending += released
+
+    def _may_join(self, step: int, draft: _Draft) -> bool:
+        """Whether a step that waits for nothing outside of the slice may be part of it."""
+        return (
+            self._status[step] is _WAITING
+            and self._lanes[step] == draft.lane
+            and step not in self._imperfect
+            and (not self.large or self._large_inputs(step) <= draft.large)
+            and (self._priorities is None or self._is_urgent(step, draft.lane))
+        )
 
     def _is_urgent(self, step: int, lane: Lane) -> bool:
         """Whether nothing of higher priority than ``step`` is ready in the lane."""

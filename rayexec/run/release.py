@@ -21,12 +21,12 @@ class Uses:
 
     def __init__(self, plan: Plan, keep: KeepOutputs) -> None:
         self._plan = plan
-        self._left = [len(following) for following in plan.successors]
-        self._kept = set(range(len(plan.steps))) if keep == "all" else set()
+        self.keeps_all = keep == "all"
+        self._left = [] if self.keeps_all else [len(following) for following in plan.successors]
+        self._kept: set[int] = set()
         if keep == "leaves":
             self._kept = {index for index, count in enumerate(self._left) if count == 0}
             self._kept |= {source.step for (path, _), source in plan.outputs.items() if path == ""}
-        self.keeps_all = keep == "all"
 
     def over(self, steps: Iterable[int]) -> list[int]:
         """Take in that steps succeeded or were skipped; return those whose outputs may go."""

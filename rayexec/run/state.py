@@ -174,18 +174,12 @@ class Machine:
         if not outstanding.keys() >= set(block.steps):
             block = block.only([place for place, step in enumerate(block.steps) if step in outstanding])
         out.append(block)
-        status, attempts, template_of = self.status, self.attempts, self._plan.template_of
-        spent: dict[int, float] = {}
-        counts: dict[int, int] = {}
-        for step, number, started, ended in zip(block.steps, block.numbers, block.started, block.ended, strict=True):
+        status, attempts = self.status, self.attempts
+        for step, number in zip(block.steps, block.numbers, strict=True):
             del outstanding[step]
             status[step] = _SUCCESS
             attempts[step] = number + 1
-            template = template_of[step]
-            spent[template] = spent.get(template, 0.0) + (ended - started)
-            counts[template] = counts.get(template, 0) + 1
-        for template, seconds in spent.items():
-            self._dealer.paces[template].observe(seconds, counts[template])
+        self._dealer.observe(block)
         self._open -= len(block.steps)
         self._release(block.steps, out)
         self._settle(self._order.done(block.steps), out)
