@@ -15,7 +15,6 @@ from rayexec.config.run_config import scaffold_run_config
 from rayexec.definitions.job import JobDefinition
 from rayexec.errors import ConfigError
 from rayexec.execute import prepare
-from rayexec.execute.api import ops_by_key
 from rayexec.plan import compile_job
 
 __all__ = ["scaffold"]
@@ -28,7 +27,7 @@ def scaffold(source: JobSource, op_selection: tuple[str, ...], *, only_required:
         selection = parse_selection(op_selection)
         job = load_job(source)
         plan = compile_job(job, selection)
-        document = scaffold_run_config(job, ops_by_key(plan), plan.open_inputs, only_required=only_required)
+        document = scaffold_run_config(job, plan.ops_by_key, plan.open_inputs, only_required=only_required)
         results.write(_as_yaml(document, job))
         _say_what_is_missing(job, document, selection)
     return SUCCEEDED

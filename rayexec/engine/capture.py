@@ -7,7 +7,7 @@ import io
 import os
 import sys
 from types import TracebackType
-from typing import Any, TextIO
+from typing import Any
 
 __all__ = ["Capture", "read_capture"]
 
@@ -28,7 +28,7 @@ class Capture:
         self._files: list[int] = []
         self._saved: list[int] = []
         self._before: tuple[Any, Any] = (sys.stdout, sys.stderr)
-        self._streams = self._before
+        self._streams: tuple[Any, Any] = self._before
 
     def __enter__(self) -> Capture:
         _flush()
@@ -41,7 +41,9 @@ class Capture:
             except OSError:  # an op before closed it
                 self._saved.append(os.open(os.devnull, os.O_WRONLY))
             os.dup2(file, descriptor)
-        self._streams = sys.stdout, sys.stderr = _unbuffered(1), _unbuffered(2)
+        ours: tuple[Any, Any] = _unbuffered(1), _unbuffered(2)
+        self._streams = ours
+        sys.stdout, sys.stderr = ours
         return self
 
     def __exit__(
@@ -61,10 +63,7 @@ class Capture:
     def take(self) -> tuple[str, str]:
         """Return what was printed on standard output and standard error since the last call."""
         ours, ours_too = self._streams
-        try:
-            is_whole = sys.stdout is ours and sys.stderr is ours_too and not (ours.closed or ours_too.closed)
-        except ValueError:  # an op took a stream to pieces
-            is_whole = False
+        is_whole = sys.stdout is ours and sys.stderr is ours_too and not (ours.is_gone or ours_too.is_gone)
         if not is_whole:
             self._mend()
             _flush()
@@ -121,6 +120,22 @@ def _text(data: bytes) -> str:
     return data.decode("utf-8", errors="backslashreplace")
 
 
+class _Stream(io.TextIOWrapper):
+    """Standard output or error without a buffer, which remembers whether an op closed it or took it to pieces."""
+
+    is_gone = False  # quicker to ask than ``closed``, which is asked after each step
+
+    def close(self) -> None:
+        """Close it, and remember."""
+        self.is_gone = True
+        super().close()
+
+    def detach(self) -> Any:
+        """Take it to pieces, and remember."""
+        self.is_gone = True
+        return super().detach()
+
+
 def _is_closed(stream: Any) -> bool:
     try:
         return stream is None or bool(getattr(stream, "closed", False))
@@ -128,9 +143,9 @@ def _is_closed(stream: Any) -> bool:
         return True
 
 
-def _unbuffered(descriptor: int) -> TextIO:
+def _unbuffered(descriptor: int) -> _Stream:
     raw = os.fdopen(descriptor, "wb", buffering=0, closefd=False)
-    return io.TextIOWrapper(raw, encoding="utf-8", errors="backslashreplace", write_through=True)
+    return _Stream(raw, encoding="utf-8", errors="backslashreplace", write_through=True)
 
 
 def _flush() -> None:

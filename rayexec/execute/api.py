@@ -13,7 +13,6 @@ from rayexec.config.execution import override_execution
 from rayexec.config.run_config import ResolvedConfig, resolve_run_config
 from rayexec.definitions.config import Config
 from rayexec.definitions.job import JobDefinition
-from rayexec.definitions.op import OpDefinition
 from rayexec.definitions.resource import ResourceDefinition, resource_definition
 from rayexec.definitions.tags import normalize_tags
 from rayexec.engine.base import Engine
@@ -130,7 +129,7 @@ def prepare(
     config = resolve_run_config(
         job,
         run_config,
-        ops=ops_by_key(plan),
+        ops=plan.ops_by_key,
         open_inputs=plan.open_inputs,
         input_values=input_values,
         resources=added,
@@ -144,11 +143,6 @@ def prepare(
         retries=config.execution.retries,
     )
     return RunSpec(plan, info, config, known)
-
-
-def ops_by_key(plan: Plan) -> dict[str, OpDefinition]:
-    """Return the op behind each step by the step's key."""
-    return {step.key: plan.templates[step.template].op for step in plan.steps}
 
 
 def _check_resources(plan: Plan, known: Mapping[str, ResourceDefinition]) -> None:

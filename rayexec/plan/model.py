@@ -158,6 +158,11 @@ class Plan:
         return tuple([by_template[step.template] for step in self.steps])
 
     @cached_property
+    def ops_by_key(self) -> Mapping[str, OpDefinition]:
+        """The op behind each step by the step's key."""
+        return {step.key: self.templates[step.template].op for step in self.steps}
+
+    @cached_property
     def heights(self) -> tuple[int, ...]:
         """The number of steps on the longest path from each step to an end of the plan, itself included."""
         heights = [1] * len(self.steps)

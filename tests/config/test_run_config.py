@@ -23,7 +23,6 @@ from rayexec import (
     validate_run_config,
 )
 from rayexec.config.run_config import scaffold_run_config
-from rayexec.execute.api import ops_by_key
 from rayexec.plan import compile_job
 
 
@@ -279,6 +278,6 @@ def test_loggers_take_a_level() -> None:
 @pytest.mark.parametrize("target", [nested, with_inputs])
 def test_a_scaffold_is_valid_run_config(target: Any, only_required: bool) -> None:
     plan = compile_job(target)
-    made = scaffold_run_config(target, ops_by_key(plan), plan.open_inputs, only_required=only_required)
+    made = scaffold_run_config(target, plan.ops_by_key, plan.open_inputs, only_required=only_required)
     made.get("inputs", {}).update({"w": {"value": None}} if target is with_inputs else {})
     validate_run_config(target, made)
