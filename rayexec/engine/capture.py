@@ -63,7 +63,7 @@ class Capture:
     def take(self) -> tuple[str, str]:
         """Return what was printed on standard output and standard error since the last call."""
         ours, ours_too = self._streams
-        is_whole = sys.stdout is ours and sys.stderr is ours_too and not (ours.is_gone or ours_too.is_gone)
+        is_whole = not (ours.is_gone or ours_too.is_gone) and sys.stdout is ours and sys.stderr is ours_too
         if not is_whole:
             self._mend()
             _flush()
