@@ -29,6 +29,7 @@ class Capture:
         self._saved: list[int] = []
         self._before: tuple[Any, Any] = (sys.stdout, sys.stderr)
         self._streams: tuple[Any, Any] = self._before
+        self._originals: tuple[Any, Any] = (None, None)
 
     def __enter__(self) -> Capture:
         _flush()
@@ -44,12 +45,15 @@ class Capture:
         ours: tuple[Any, Any] = _unbuffered(1), _unbuffered(2)
         self._streams = ours
         sys.stdout, sys.stderr = ours
+        self._originals = sys.__stdout__, sys.__stderr__
+        _set_originals(ours)  # some write to these, whose buffers would keep it
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         _flush()
+        _set_originals(self._originals)
         for (_, name), ours, before in zip(_STREAMS, self._streams, self._before, strict=True):
             if getattr(sys, name) is ours:  # else an op put something of its own there, to stay
                 setattr(sys, name, before)
@@ -134,6 +138,11 @@ class _Stream(io.TextIOWrapper):
         """Take it to pieces, and remember."""
         self.is_gone = True
         return super().detach()
+
+
+def _set_originals(streams: tuple[Any, Any]) -> None:
+    for name, stream in zip(("__stdout__", "__stderr__"), streams, strict=True):
+        setattr(sys, name, stream)
 
 
 def _is_closed(stream: Any) -> bool:
