@@ -1,6 +1,8 @@
 """Limits and start methods of the ``execution`` section, observed from inside the ops."""
 
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -57,24 +59,46 @@ def test_max_concurrent_holds(execute_on_ray: Any, tmp_path: Path, executor: str
     assert most_at_once(execute_on_ray(busy)) <= limit
 
 
-def test_independent_steps_do_run_at_once(execute_on_ray: Any, tmp_path: Path) -> None:
-    place = str(tmp_path)
+MEETING = """
+import os
+import sys
+import time
+from pathlib import Path
 
-    @op
-    def meet(context: Any) -> bool:
-        Path(place, context.op_handle.name).touch()
-        end = time.monotonic() + 30
-        while len(os.listdir(place)) < 3 and time.monotonic() < end:
-            time.sleep(0.01)
-        return len(os.listdir(place)) == 3
+from rayexec import job, op
 
-    @job
-    def meeting() -> None:
-        for name in "abc":
-            meet.alias(name)()
+place = sys.argv[1]
 
-    result = execute_on_ray(meeting)
-    assert [result.output_for_node(name) for name in "abc"] == [True] * 3
+
+@op
+def meet(context) -> bool:
+    Path(place, context.op_handle.name).touch()
+    end = time.monotonic() + 60
+    while len(os.listdir(place)) < 3 and time.monotonic() < end:
+        time.sleep(0.01)
+    return len(os.listdir(place)) == 3
+
+
+@job(config={"execution": {"config": {"multiprocess": {"max_concurrent": 4}}}})
+def meeting():
+    for name in "abc":
+        meet.alias(name)()
+
+
+if __name__ == "__main__":
+    result = meeting.execute()
+    print([result.output_for_node(name) for name in "abc"])
+"""
+
+
+def test_independent_steps_do_run_at_once(tmp_path: Path) -> None:
+    # On a Ray of its own, so that no other test's workers are in the way.
+    script, place = tmp_path / "meeting.py", tmp_path / "place"
+    script.write_text(MEETING)
+    place.mkdir()
+    command = [sys.executable, str(script), str(place)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=140)
+    assert done.stdout.strip() == "[True, True, True]", done.stderr
 
 
 def test_more_steps_than_processors_run_at_once_where_it_is_asked_for(execute_on_ray: Any, tmp_path: Path) -> None:
