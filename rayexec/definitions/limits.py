@@ -1,4 +1,9 @@
-"""Concurrency limits as values: what a run limits by tag, and the pools an op draws from."""
+"""Concurrency limits as values: what a run limits by tag, the pools an op draws from, and limits of a whole cluster.
+
+A limit of a cluster is a custom resource of one of its nodes, which every run on it shares: ``limit:database=redshift``
+for steps with that tag, ``limit:database`` for steps with that key, ``pool:gpu-licence`` for ops of that pool. Ray
+takes any such name, so ``ray start --resources='{"limit:database=redshift": 2}'`` declares one as well.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +12,10 @@ from dataclasses import dataclass
 from rayexec.errors import DefinitionError
 from rayexec.keys import check_name
 
-__all__ = ["Pool", "TagLimit"]
+__all__ = ["LIMIT_PREFIX", "POOL_PREFIX", "Pool", "TagLimit", "pool_resource", "tag_resources"]
+
+LIMIT_PREFIX = "limit:"
+POOL_PREFIX = "pool:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,3 +52,13 @@ class TagLimit:
         if value is None or (self.value is not None and value != self.value):
             return None
         return f"{self.key}={value}" if self.value is not None or self.per_unique_value else self.key
+
+
+def tag_resources(key: str, value: str) -> tuple[str, str]:
+    """Return the resources that would limit a step with this tag on a whole cluster: by key, and by key and value."""
+    return f"{LIMIT_PREFIX}{key}", f"{LIMIT_PREFIX}{key}={value}"
+
+
+def pool_resource(name: str) -> str:
+    """Return the resource that limits a pool on a whole cluster."""
+    return f"{POOL_PREFIX}{name}"
