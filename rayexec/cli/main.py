@@ -228,12 +228,24 @@ def plan(
             rich_help_panel=_PANEL_RUN,
         ),
     ] = None,
+    timings: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="What job execute --json printed of an earlier run: how long its ops took, for a bound on the time of "
+            "the next.",
+            exists=True,
+            dir_okay=False,
+            readable=True,
+            rich_help_panel=_PANEL_RUN,
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Print what a run would do: its steps in order with what each asks of Ray, and the limits that hold."""
+    """Print what a run would do: what each step asks of Ray, the limits and who holds them, the longest path."""
     source = _load("load", "JobSource")(file, module, attribute, job)
     wanted = Wanted(tuple(config or ()), tuple(op_selection or ()), None, max_concurrent, address)
-    raise typer.Exit(_load("plan", "print_plan")(source, wanted, as_json=as_json))
+    raise typer.Exit(_load("plan", "print_plan")(source, wanted, timings=timings, as_json=as_json))
 
 
 @app.command(

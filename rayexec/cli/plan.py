@@ -2,41 +2,46 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from rayexec.cli.config_files import read_run_config
 from rayexec.cli.exits import SUCCEEDED, with_exit_code
 from rayexec.cli.load import JobSource, load_job
 from rayexec.cli.options import Wanted, parse_selection
+from rayexec.cli.report import duration
 from rayexec.cli.show import write_json
 from rayexec.cli.streams import results_on_stdout
-from rayexec.cluster import connect, disconnect
+from rayexec.cluster import capacity_here, connect, disconnect
 from rayexec.config.execution import ExecutionSettings
-from rayexec.engine.requests import requests_for, token
+from rayexec.errors import LoadError
 from rayexec.execute import prepare
 from rayexec.plan import FromStep, Plan
+from rayexec.plan.bound import bounds, longest_path
 from rayexec.plan.capacity import Capacity
-from rayexec.plan.request import Request
+from rayexec.plan.holding import MAX_CONCURRENT, Holding, hold, hold_by_driver
+from rayexec.plan.preflight import notes, problems
 from rayexec.run.spec import RunSpec
 
 __all__ = ["print_plan"]
 
-_DRIVER = "the driver"
-_UNITS = (("TiB", 1024**4), ("GiB", 1024**3), ("MiB", 1024**2), ("KiB", 1024))
+_PATH_SHOWN = 8
+# What a Ray of our own has of these is known only once it runs.
+_UNKNOWN = frozenset({"GPU", "memory"})
 
 
 @with_exit_code
-def print_plan(source: JobSource, wanted: Wanted, *, as_json: bool) -> int:
+def print_plan(source: JobSource, wanted: Wanted, *, timings: Path | None = None, as_json: bool) -> int:
     """Print the steps of a run with their requests, and its limits; asks a cluster only where an address is given."""
     with results_on_stdout() as results:
         selection = parse_selection(wanted.op_selection)
         config = read_run_config(wanted.config)
         spec = _with_options(prepare(load_job(source), config, op_selection=selection), wanted)
-        capacity = _capacity(wanted.address, spec)
-        document = _describe(spec, capacity)
+        seconds = None if timings is None else _seconds(spec.plan, timings)
+        document = _describe(spec, _capacity(wanted.address, spec), seconds)
         if as_json:
             write_json(results, document)
         else:
@@ -54,6 +59,22 @@ def _with_options(spec: RunSpec, wanted: Wanted) -> RunSpec:
     return replace(spec, config=replace(spec.config, execution=settings))
 
 
+def _seconds(plan: Plan, path: Path) -> list[float]:
+    """Return how long each step takes by the timings of a run; raises LoadError for a file without them."""
+    form = "give what rayexec job execute --json printed"
+    try:
+        ops = json.loads(path.read_text(encoding="utf-8"))["ops"]
+        mean = {name: each["seconds"] / max(1, each["attempts"]) for name, each in ops.items()}
+    except OSError as error:
+        raise LoadError(f"--timings {path}: {error.strerror}; {form}.") from None
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise LoadError(f"--timings {path} holds no timings of ops; {form}.") from None
+    missing = sorted({plan.op_of(step.index).name for step in plan.steps} - set(mean))
+    if missing:
+        raise LoadError(f"--timings {path} is of another run: it knows no op {', '.join(map(repr, missing))}.")
+    return [mean[plan.op_of(step.index).name] for step in plan.steps]
+
+
 def _capacity(address: str | None, spec: RunSpec) -> Capacity | None:
     """Return what there is to run on: the cluster's, this machine's, or None for a cluster that is not asked."""
     if address is not None:
@@ -61,43 +82,56 @@ def _capacity(address: str | None, spec: RunSpec) -> Capacity | None:
             return connect(address, spec.config.execution.runtime_env)
         finally:
             disconnect()
-    if spec.config.execution.address is not None:
-        return None
-    return Capacity(({"CPU": float(_cpus())},), True)
+    return None if spec.config.execution.address is not None else capacity_here()
 
 
-def _cpus() -> int:
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # not on every system
-        return os.cpu_count() or 1
-
-
-def _describe(spec: RunSpec, capacity: Capacity | None) -> dict[str, Any]:
-    settings = spec.config.execution
+def _describe(spec: RunSpec, capacity: Capacity | None, seconds: Sequence[float] | None) -> dict[str, Any]:
+    settings, plan = spec.config.execution, spec.plan
     on_ray = settings.engine == "ray"
-    requests = requests_for(spec, capacity or Capacity((), False)) if on_ray else ()
+    if not on_ray:
+        holding = hold_by_driver(plan, slots=1, max_concurrent=1)
+    else:
+        holding = hold(
+            plan,
+            capacity or Capacity((), False, groups=None),
+            run_id=spec.info.run_id,
+            max_concurrent=settings.max_concurrent,
+            tag_limits=settings.tag_limits,
+            runtime_env=settings.runtime_env,
+        )
+    lacking: list[str] = []
+    told: list[str] = []
+    if on_ray and capacity is not None:
+        unknown = _UNKNOWN if capacity.is_own else frozenset()
+        lacking = problems(plan, holding, capacity, unknown=unknown)
+        told = notes(plan, holding, capacity, max_concurrent=settings.max_concurrent, unknown=unknown)
+    path = longest_path(plan, seconds)
+    least = bounds(plan, holding, seconds)[0] if seconds is not None and plan.steps else None
     return {
         "job": spec.info.job_name,
-        "execution": _execution(settings, capacity),
-        "steps": [
-            {
-                "key": step.key,
-                "op": spec.plan.op_of(step.index).name,
-                "after": _waits_for(spec.plan, step.index),
-                "request": requests[step.template].as_options() if on_ray else None,
-                "asks_for": _asks_for(requests[step.template]) if on_ray else None,
-                "lacking": _lacking(requests[step.template], capacity) if on_ray else None,
-                "tags": dict(step.tags),
-            }
-            for step in spec.plan.steps
-        ],
+        "execution": _execution(settings, capacity, holding),
+        "limits": _limits(holding),
+        "longest_path": [plan.steps[step].key for step in path],
+        "longest_path_seconds": None if seconds is None else sum(seconds[step] for step in path),
+        "makespan_bound": None if least is None else {"seconds": least.seconds, "because_of": least.reason},
+        "problems": lacking,
+        "notes": told,
+        "steps": [_step(plan, holding, step.index, on_ray=on_ray) for step in plan.steps],
     }
 
 
-def _holder(limit: int, capacity: Capacity | None) -> str:
-    share = token(limit, capacity) if capacity is not None else None
-    return _DRIVER if share is None else f"Ray, each step taking {share:g} of a resource of the run's own"
+def _step(plan: Plan, holding: Holding, index: int, *, on_ray: bool) -> dict[str, Any]:
+    known = holding.classes[holding.class_of[index]]
+    limits = [(holding.limits[place].name, weight) for place, weight in known.limits]
+    return {
+        "key": plan.steps[index].key,
+        "op": plan.op_of(index).name,
+        "after": _waits_for(plan, index),
+        "request": known.request.as_options() if on_ray else None,
+        "asks_for": str(known.request) if on_ray else None,
+        "limits": {name: weight for name, weight in limits if name != MAX_CONCURRENT},
+        "tags": dict(plan.steps[index].tags),
+    }
 
 
 def _waits_for(plan: Plan, step: int) -> list[str]:
@@ -105,27 +139,39 @@ def _waits_for(plan: Plan, step: int) -> list[str]:
     return list(dict.fromkeys(plan.steps[source.step].key for source in sources if isinstance(source, FromStep)))
 
 
-def _lacking(request: Request, capacity: Capacity | None) -> str | None:
-    if capacity is None:
-        return None
-    # What this machine has of these is known only to a Ray that runs; custom resources a Ray of our own never has.
-    unknown = {"GPU", "memory"} if capacity.is_own else set()
-    amounts = {name: amount for name, amount in request.amounts().items() if name not in unknown}
-    return capacity.lacks(amounts)
+def _limits(holding: Holding) -> list[dict[str, Any]]:
+    counted = [0] * len(holding.classes)
+    for number in holding.class_of:
+        counted[number] += 1
+    return [
+        {
+            "limit": limit.name,
+            "most": limit.most,
+            "steps": sum(
+                counted[number]
+                for number, known in enumerate(holding.classes)
+                if any(each == place for each, _ in known.limits)
+            ),
+            "held_by": limit.holder.value,
+            "how": limit.words,
+            "resource": limit.resource,
+            "nodes": limit.nodes,
+        }
+        for place, limit in enumerate(holding.limits)
+    ]
 
 
-def _execution(settings: ExecutionSettings, capacity: Capacity | None) -> dict[str, Any]:
+def _execution(settings: ExecutionSettings, capacity: Capacity | None, holding: Holding) -> dict[str, Any]:
     if settings.engine == "in_process":
         return {
             "engine": "in_process",
             "where": "in this process, one step after another",
-            "max_concurrent": {"limit": 1, "held_by": "the process itself"},
-            "tag_limits": [],
+            "max_concurrent": {"limit": 1, "reason": "the process itself"},
             "retries": settings.retries,
         }
     limit, reason = settings.max_concurrent, "from the config or the command line"
-    if limit is None and capacity is not None and capacity.slots is not None:
-        limit, reason = capacity.slots, "the CPUs there are"
+    if limit is None and holding.limits and holding.limits[0].name == MAX_CONCURRENT:
+        limit, reason = holding.limits[0].most, "the CPUs there are"
     where = "a Ray started on this machine for the run"
     if settings.address not in (None, "local"):
         where = f"the Ray cluster at {settings.address}"
@@ -134,57 +180,37 @@ def _execution(settings: ExecutionSettings, capacity: Capacity | None) -> dict[s
         "engine": "ray",
         "where": where,
         "capacity": found,
-        "max_concurrent": {"limit": limit, "reason": reason, "held_by": _holder(limit, capacity)}
+        "max_concurrent": {"limit": limit, "reason": reason}
         if limit is not None
-        else {"limit": None, "reason": "as many as the cluster's CPUs take", "held_by": "Ray"},
-        "tag_limits": [
-            {
-                "key": each.key,
-                "value": each.value,
-                "per_unique_value": each.per_unique_value,
-                "limit": each.limit,
-                "held_by": _DRIVER,
-            }
-            for each in settings.tag_limits
-        ],
+        else {"limit": None, "reason": "as many as the cluster's CPUs take"},
         "processes": "a fresh one for each step" if settings.fresh_process else "warm workers, used again",
         "retries": settings.retries,
     }
 
 
-def _asks_for(request: Request) -> str:
-    parts = []
-    for name, amount in request.amounts().items():
-        parts.append(f"{_bytes(amount)} {name}" if name == "memory" else f"{amount:g} {name}")
-    parts += [f"label {name}={value}" for name, value in request.label_selector.items()]
-    if request.runtime_env:
-        parts.append(f"runtime_env with {', '.join(request.runtime_env)}")
-    return ", ".join(parts) or "nothing"
-
-
-def _bytes(amount: float) -> str:
-    for unit, size in _UNITS:
-        if amount >= size:
-            return f"{amount / size:.3g} {unit}"
-    return f"{amount:g} bytes of"
-
-
-def _lines(document: dict[str, Any]) -> Iterator[str]:
+def _lines(document: Mapping[str, Any]) -> Iterator[str]:
     steps, execution = document["steps"], document["execution"]
     yield f"{document['job']}: {len(steps):,} step{'' if len(steps) == 1 else 's'}, {execution['where']}"
     yield ""
     on_ray = execution["engine"] == "ray"
-    header = ("", "step", "asks Ray for", "after") if on_ray else ("", "step", "after")
+    is_limited = any(step["limits"] for step in steps)
+    header = ["", "step", *(["asks Ray for"] if on_ray else []), *(["counts in"] if is_limited else []), "after"]
     rows = [header]
     for number, step in enumerate(steps, start=1):
-        after = _shortened(step["after"])
-        asks = step["asks_for"] or ""
-        if step["lacking"]:
-            asks += f" (cannot be met: {step['lacking']})"
-        rows.append((str(number), step["key"], asks, after) if on_ray else (str(number), step["key"], after))
+        row = [str(number), step["key"]]
+        if on_ray:
+            row.append(step["asks_for"])
+        if is_limited:
+            names = [name if weight == 1 else f"{name} ({weight})" for name, weight in step["limits"].items()]
+            row.append(", ".join(names) or "-")
+        rows.append([*row, _shortened(step["after"])])
     yield from _columns(rows)
     yield ""
-    yield from _execution_lines(execution)
+    yield from _execution_lines(execution, document["limits"])
+    yield from _path_lines(document)
+    for kind in ("problems", "notes"):
+        for number, words in enumerate(document[kind]):
+            yield f"{kind.removesuffix('s') if not number else '':<14}  {words}"
 
 
 def _shortened(keys: Sequence[str]) -> str:
@@ -199,22 +225,37 @@ def _columns(rows: Sequence[Sequence[str]]) -> Iterator[str]:
         yield "  ".join([first, *(f"{cell:<{width}}" for cell, width in zip(cells, widths[1:], strict=True))]).rstrip()
 
 
-def _execution_lines(execution: dict[str, Any]) -> Iterator[str]:
+def _execution_lines(execution: Mapping[str, Any], limits: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     yield f"engine          {execution['engine']}: {execution['where']}"
     if execution.get("capacity"):
         found = execution["capacity"]
         yield f"capacity        {found['cpus']:g} CPUs on {found['nodes']} node{'' if found['nodes'] == 1 else 's'}"
     most = execution["max_concurrent"]
-    if most["limit"] is None:
-        yield f"max_concurrent  {most['reason']}; held by {most['held_by']}"
+    how = next((each["how"] for each in limits if each["limit"] == MAX_CONCURRENT), "held by Ray")
+    if execution["engine"] != "ray":
+        yield f"max_concurrent  1; held by {most['reason']}"
+    elif most["limit"] is None:
+        yield f"max_concurrent  {most['reason']}; held by Ray"
     else:
-        reason = f" ({most['reason']})" if "reason" in most else ""
-        yield f"max_concurrent  {most['limit']}{reason}; held by {most['held_by']}"
-    for each in execution["tag_limits"]:
-        tag = each["key"] if each["value"] is None else f"{each['key']}={each['value']}"
-        which = f"steps of each value of tag {tag}" if each["per_unique_value"] else f"steps with tag {tag}"
-        yield f"tag limit       {each['limit']} at once of the {which}; held by {each['held_by']}"
+        yield f"max_concurrent  {most['limit']} ({most['reason']}); {how}"
+    for each in limits:
+        if each["limit"] != MAX_CONCURRENT:
+            count = f"{each['steps']:,} step{'' if each['steps'] == 1 else 's'}"
+            yield f"limit           {each['limit']}: {each['most']} at once, for {count}; {each['how']}"
     if "processes" in execution:
         yield f"processes       {execution['processes']}"
     if not execution["retries"]:
         yield "retries         disabled"
+
+
+def _path_lines(document: Mapping[str, Any]) -> Iterator[str]:
+    path = document["longest_path"]
+    if not path:
+        return
+    shown = path if len(path) <= _PATH_SHOWN else [*path[: _PATH_SHOWN - 2], "…", path[-1]]
+    spent = document["longest_path_seconds"]
+    took = "" if spent is None else f", {duration(spent)}"
+    yield f"longest path    {len(path):,} step{'' if len(path) == 1 else 's'}{took}: {' → '.join(shown)}"
+    least = document["makespan_bound"]
+    if least is not None:
+        yield f"takes at least  {duration(least['seconds'])}, because of {least['because_of']}"

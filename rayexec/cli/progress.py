@@ -1,12 +1,12 @@
-"""The live view of a run on a terminal: how far it is, and what runs now."""
+"""The live view of a run on a terminal: how far it is, what runs now, and what the rest waits for."""
 
 from __future__ import annotations
 
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from itertools import islice
 from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
@@ -22,7 +22,9 @@ from rayexec.cli.signals import EndingSignals
 from rayexec.cli.watch import CANCELING, Watch
 from rayexec.events import FAILURE, SUCCESS, Attempt, Event, EventType, Successes
 from rayexec.execute import Record, RunLog
+from rayexec.plan.holding import MAX_CONCURRENT
 from rayexec.run.spec import RunSpec
+from rayexec.run.waiting import Queue, Waiting
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -31,6 +33,9 @@ __all__ = ["LiveView"]
 
 _REFRESH = 8  # times a second, by a thread of rich
 _RUNNING_LINES = 8
+_WAITING_LINES = 3
+_ROOM_FOR_QUEUES = 12  # lines of a terminal below which there are none for them
+_NAMED = 3  # holders and waiting steps that a line names
 _BAR_WIDTH = 30
 _STYLES = {10: "dim", 20: "", 30: "yellow", 40: "red", 50: "bold red"}  # by logging level
 
@@ -49,7 +54,8 @@ _TOLD = frozenset(
 class LiveView(Watch):
     """Draws a run on standard error, with what ops print and log above it; the view goes when the block ends.
 
-    The run's thread counts, a thread of rich draws; what they share is read and replaced in single operations.
+    The run's thread counts, a thread of rich draws and asks the run who waits; what they share is read and replaced in
+    single operations.
     """
 
     def __init__(self, job_name: str, signals: EndingSignals) -> None:
@@ -57,8 +63,7 @@ class LiveView(Watch):
         self._job_name = job_name
         self._began = time.monotonic()
         self._total: int | None = None
-        self._slots = 1
-        self._submitted: dict[int, None] = {}  # in the order in which they were
+        self._waiting: Callable[[], Waiting] | None = None
         self._running: dict[int, float] = {}  # since when
         self._ended: Counter[str] = Counter()
         self._state = "starting"
@@ -83,35 +88,19 @@ class LiveView(Watch):
     ) -> None:
         self._stack.__exit__(kind, error, traceback)
 
-    def run_started(self, spec: RunSpec, log: RunLog, slots: int) -> None:
-        """Take the number of steps, and of those that run at once."""
-        super().run_started(spec, log, slots)
-        self._slots = slots
+    def run_started(self, spec: RunSpec, log: RunLog, waiting: Callable[[], Waiting]) -> None:
+        """Take the number of steps, and whom to ask which of them run."""
+        super().run_started(spec, log, waiting)
+        self._waiting = waiting
         self._total = len(spec.plan.steps)
         self._state = "running"
-
-    def step_submitted(self, step: int, number: int) -> None:
-        """Count a step as running, as soon as those before it leave it a slot."""
-        self._submitted[step] = None
-        self._start_next()
-
-    def _start_next(self) -> None:
-        # What waits in Ray's queue starts in the order in which it came, as far as limits let it.
-        started = dict.fromkeys(islice(self._submitted, self._slots))
-        now = time.monotonic()
-        self._running = {step: self._running.get(step, now) for step in started}
 
     def recorded(self, record: Record) -> None:
         """Count what ended, and tell what is worth a line."""
         if isinstance(record, Successes):  # quiet ones, which have nothing to tell
-            for step in record.steps:
-                self._submitted.pop(step, None)
-            self._start_next()
             self._ended["succeeded"] += len(record.steps)
             return
         if isinstance(record, Attempt):
-            self._submitted.pop(record.step, None)
-            self._start_next()
             if record.outcome in _OUTCOMES:
                 self._ended[_OUTCOMES[record.outcome]] += 1
             self._above.show(record.stderr, sys.stderr, 2)
@@ -152,13 +141,16 @@ class LiveView(Watch):
         if total is None:
             head.add_row(Text(self._job_name, style="bold"), Text("starting…"), clock)
             return head
+        state = self._waiting() if self._waiting is not None else Waiting((), ())
+        self._running = {step: self._running.get(step, now) for step in state.running}
         running = list(self._running.items())
         over = self._ended.total()
         bar = ProgressBar(total=max(total, 1), completed=over, width=_BAR_WIDTH)
-        state = Text(self._state, style="yellow" if self._state == "canceling" else "cyan")
+        word = Text(self._state, style="yellow" if self._state == "canceling" else "cyan")
         counts = Text(f"{over:,} of {total:,} steps done", no_wrap=True)
-        head.add_row(Text(self._job_name, style="bold", no_wrap=True, overflow="ellipsis"), state, bar, counts, clock)
-        return Group(head, self._counts(len(running), total - over - len(running)), *self._ages(running, now))
+        head.add_row(Text(self._job_name, style="bold", no_wrap=True, overflow="ellipsis"), word, bar, counts, clock)
+        below = [*self._ages(running, now), *self._queues(state.queues)]
+        return Group(head, self._counts(len(running), total - over - len(running)), *below)
 
     def _counts(self, running: int, waiting: int) -> Text:
         parts = [(f"{running:,} running", ""), (f"{max(0, waiting):,} waiting", "")]
@@ -187,6 +179,32 @@ class LiveView(Watch):
         if len(running) > len(shown):
             lines.append(Text(f"    and {len(running) - len(shown):,} more", style="dim"))
         return lines
+
+    def _queues(self, queues: Sequence[Queue]) -> Iterator[Text]:
+        """Yield lines on what ready steps wait for, limits first."""
+        spec = self.spec
+        # That the slots are taken is no news: the lines above say by what.
+        shown = [each for each in queues if each.reason not in ("CPU", MAX_CONCURRENT)]
+        if spec is None or self._above.console.size.height < _ROOM_FOR_QUEUES:
+            return
+        for queue in shown[:_WAITING_LINES]:
+            line = Text("    waiting: ", style="yellow", no_wrap=True, overflow="ellipsis")
+            line.append(queue.reason)
+            if queue.most:
+                line.append(f" {queue.used:g}/{queue.most:g}")
+                line.append(f", held by {self._holders(queue)}")
+            line.append(f" · {queue.size:,}: {self._named(queue.steps, queue.size)}", style="dim")
+            yield line
+
+    def _holders(self, queue: Queue) -> str:
+        if queue.used >= queue.most:
+            return self._named(queue.holders, len(queue.holders))
+        return f"{self._named(queue.holders, len(queue.holders))} and other runs" if queue.holders else "other runs"
+
+    def _named(self, steps: Sequence[int], count: int) -> str:
+        assert self.spec is not None
+        keys = [self.spec.plan.steps[step].key for step in steps[:_NAMED]]
+        return ", ".join(keys) + (f" and {count - len(keys):,} more" if count > len(keys) else "")
 
 
 _OUTCOMES = {SUCCESS: "succeeded", FAILURE: "failed"}

@@ -118,8 +118,30 @@ def as_json(result: RunResult) -> dict[str, Any]:
         "duration": round(ended - started, 6),
         "steps": dict(result.counts()),
         "failed_steps": failed,
+        "ops": _ops(result),
+        "waited": _waited(result),
         "error": error,
     }
+
+
+def _ops(result: RunResult) -> dict[str, dict[str, float]]:
+    """Return how often the steps of each op were tried, and the seconds that took: all, and the longest."""
+    found: dict[str, dict[str, float]] = {}
+    for op, seconds in result.spent():
+        each = found.setdefault(op, {"attempts": 0, "seconds": 0.0, "longest": 0.0})
+        each["attempts"] += 1
+        each["seconds"] = round(each["seconds"] + seconds, 6)
+        each["longest"] = round(max(each["longest"], seconds), 6)
+    return found
+
+
+def _waited(result: RunResult) -> dict[str, float]:
+    """Return for how many seconds all ready steps together waited, by what they waited for."""
+    found: dict[str, float] = {}
+    for each in result.waits:
+        if each.reason is not None:
+            found[each.reason] = round(found.get(each.reason, 0.0) + each.started - each.ready, 6)
+    return dict(sorted(found.items(), key=lambda item: -item[1]))
 
 
 def _moment(seconds: float) -> str:

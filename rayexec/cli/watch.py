@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import TracebackType
 from typing import TypeVar
 
 from rayexec.cli.signals import EndingSignals
 from rayexec.execute import Observer, RunLog
 from rayexec.run.spec import RunSpec
+from rayexec.run.waiting import Waiting
 
 __all__ = ["CANCELING", "Watch"]
 
@@ -33,7 +35,7 @@ class Watch(Observer):
     ) -> None:
         pass
 
-    def run_started(self, spec: RunSpec, log: RunLog, slots: int) -> None:
+    def run_started(self, spec: RunSpec, log: RunLog, waiting: Callable[[], Waiting]) -> None:
         """Remember the run, and take the signals that end it back from Ray."""
         self.spec, self.log = spec, log
         self._signals.take()

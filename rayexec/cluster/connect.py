@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import os
 import signal
@@ -15,9 +16,9 @@ from types import FrameType
 from typing import Any
 
 from rayexec.errors import EngineError
-from rayexec.plan.capacity import Capacity
+from rayexec.plan.capacity import Capacity, NodeGroup
 
-__all__ = ["connect", "disconnect"]
+__all__ = ["capacity_here", "connect", "disconnect"]
 
 
 _FRESH = 1.0  # seconds for which what a Ray has is believed
@@ -80,6 +81,25 @@ def _connect(address: str | None, runtime_env: Mapping[str, Any] | None) -> Capa
     return _capacity(ray.get_runtime_context().gcs_address)
 
 
+def capacity_here() -> Capacity:
+    """Return what a Ray started on this machine would have, of CPUs at least, without starting one."""
+    return Capacity(({"CPU": float(_cpus())},), True, implicit_prefix=_implicit_prefix())
+
+
+def _cpus() -> int:
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on every system
+        return os.cpu_count() or 1
+
+
+def _implicit_prefix() -> str | None:
+    """Return how names of resources begin of which each node has 1.0 undeclared; None where this Ray knows none."""
+    import ray
+
+    return getattr(getattr(ray, "_raylet", None), "IMPLICIT_RESOURCE_PREFIX", None)
+
+
 def _capacity(address: str) -> Capacity:
     """Return what the Ray at ``address`` has to give, as of at most a second ago: asking it takes a millisecond."""
     global _last
@@ -88,14 +108,48 @@ def _capacity(address: str) -> Capacity:
     now = time.monotonic()
     if _last is None or _last[0] != address or now - _last[1] > _FRESH:
         alive = [node for node in ray.nodes() if node["Alive"]]
+        is_own = address == _own or _is_head()
         capacity = Capacity(
             tuple(node["Resources"] for node in alive),
-            address == _own or _is_head(),
+            is_own,
             tuple(node.get("Labels", {}) for node in alive),
             tuple(node["NodeID"] for node in alive),
+            _implicit_prefix(),
+            () if is_own else _autoscaler(),
         )
         _last = (address, now, capacity)
     return _last[2]
+
+
+def _autoscaler() -> tuple[NodeGroup, ...] | None:
+    """Return the kinds of nodes that an autoscaler may add: none where there is none, None where it does not say.
+
+    Ray has no public word for it. Its second autoscaler (that of KubeRay, say) keeps its node groups in the cluster's
+    key-value store; the first only a report, by which it is known to be there.
+    """
+    import ray
+
+    state = getattr(getattr(getattr(ray, "_private", None), "state", None), "state", None)
+    try:
+        from ray.experimental.internal_kv import _internal_kv_get
+
+        config = state.get_cluster_config()  # type: ignore[union-attr]  # or else AttributeError
+        groups = [each for each in config.node_group_configs if each.max_count] if config is not None else []
+        if groups:
+            return tuple(NodeGroup(each.name, dict(each.resources)) for each in groups)
+        return None if adds_nodes(_internal_kv_get(b"__autoscaling_status")) else ()
+    except Exception:  # private names that are gone, or a cluster that is: then preflight leaves it to Ray
+        return None
+
+
+def adds_nodes(report: bytes | None) -> bool:
+    """Whether the report of Ray's first autoscaler is of one that may add nodes.
+
+    One that only looks on reports as well, of every cluster that was started by hand; it has no types of nodes, so it
+    names each after its id.
+    """
+    types = (json.loads(report or b"{}").get("autoscaler_report") or {}).get("node_type_mapping") or {}
+    return any(kind != f"node_{node}" for node, kind in types.items())
 
 
 def _silence_raylet() -> None:

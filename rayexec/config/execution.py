@@ -213,9 +213,13 @@ def _settings(name: str, given: Any, path: tuple[str, ...] | None) -> tuple[Exec
     preload = method.forkserver.preload_modules if method is not None and method.forkserver is not None else None
     spawn = method is not None and "spawn" in method.model_fields_set
     ray = value if isinstance(value, RayConfig) else RayConfig()
+    limits = [each.as_limit() for each in value.tag_concurrency_limits]
+    repeated = _repeated(limits, (*(path or PATH), "tag_concurrency_limits"))
+    if repeated:
+        return ExecutionSettings(), repeated
     return ExecutionSettings(
         max_concurrent=value.max_concurrent or None,
-        tag_limits=_last_wins([each.as_limit() for each in value.tag_concurrency_limits]),
+        tag_limits=tuple(limits),
         fresh_process=spawn or ray.isolation == "process",
         preload_modules=tuple(preload or ()),
         retries=_enabled(value.retries),
@@ -231,6 +235,18 @@ def _enabled(retries: _Retries | None) -> bool:
     return retries is None or "disabled" not in retries.model_fields_set
 
 
-def _last_wins(limits: list[TagLimit]) -> tuple[TagLimit, ...]:
-    """Keep of rules of the same form the last, as Dagster does."""
-    return tuple({(each.key, each.value, each.per_unique_value): each for each in limits}.values())
+def _repeated(limits: list[TagLimit], path: tuple[str, ...]) -> list[Problem]:
+    """Return a problem for each rule that stands more than once: only one of its limits could be meant."""
+    rules: dict[tuple[str, str | None, bool], list[int]] = {}
+    for each in limits:
+        rules.setdefault((each.key, each.value, each.per_unique_value), []).append(each.limit)
+    problems = []
+    for (key, value, per_unique_value), found in rules.items():
+        if len(found) > 1:
+            tag = key if value is None else f"{key}={value}"
+            which = f"each value of tag {tag!r}" if per_unique_value else f"tag {tag!r}"
+            listed = ", ".join(map(str, found))
+            problems.append(
+                Problem(path, f"the rule for {which} stands {len(found)} times, with limits {listed}; keep one")
+            )
+    return problems

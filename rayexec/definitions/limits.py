@@ -2,12 +2,15 @@
 
 A limit of a cluster is a custom resource of one of its nodes, which every run on it shares: ``limit:database=redshift``
 for steps with that tag, ``limit:database`` for steps with that key, ``pool:gpu-licence`` for ops of that pool. Ray
-takes any such name, so ``ray start --resources='{"limit:database=redshift": 2}'`` declares one as well.
+takes any such name of ASCII characters, so ``ray start --resources='{"limit:database=redshift": 2}'`` declares one as
+well; what else a tag holds stands percent-encoded.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from rayexec.errors import DefinitionError
 from rayexec.keys import check_name
@@ -46,7 +49,7 @@ class TagLimit:
     value: str | None = None
     per_unique_value: bool = False
 
-    def group(self, tags: dict[str, str]) -> str | None:
+    def group(self, tags: Mapping[str, str]) -> str | None:
         """Return the name of the group that a step with ``tags`` counts in, or None where the limit does not apply."""
         value = tags.get(self.key)
         if value is None or (self.value is not None and value != self.value):
@@ -56,7 +59,11 @@ class TagLimit:
 
 def tag_resources(key: str, value: str) -> tuple[str, str]:
     """Return the resources that would limit a step with this tag on a whole cluster: by key, and by key and value."""
-    return f"{LIMIT_PREFIX}{key}", f"{LIMIT_PREFIX}{key}={value}"
+    return _ascii(f"{LIMIT_PREFIX}{key}"), _ascii(f"{LIMIT_PREFIX}{key}={value}")
+
+
+def _ascii(name: str) -> str:
+    return name if name.isascii() else "".join([each if each.isascii() else quote(each) for each in name])
 
 
 def pool_resource(name: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from rayexec.plan.holding import Holding
 from rayexec.run.messages import EngineEvent
 from rayexec.run.spec import Slice
 
@@ -14,17 +15,15 @@ __all__ = ["Engine"]
 class Engine(Protocol):
     """Runs slices and keeps the values that their steps yield.
 
-    ``slots`` is how many slices it runs at once, for now where it ``grows``. ``classes`` gives each template's class
-    of resource request. ``driver_limit`` is the part of ``max_concurrent`` that is left for the driver to hold, None
-    where the engine holds it.
+    ``holding`` tells which limits it holds and which it leaves to the driver, and how many slices it runs at once, for
+    now where it ``grows``. ``notes`` are what users may not expect of that.
     """
 
     name: str
-    slots: int
+    holding: Holding
     grows: bool
-    classes: Sequence[int]
     slicing: bool
-    driver_limit: int | None
+    notes: Sequence[str]
 
     def start(self) -> None:
         """Get ready; raises EngineError or ResourceError where that fails. Called once, before anything else."""
@@ -52,6 +51,10 @@ class Engine(Protocol):
 
     def exception(self, step: int) -> BaseException | None:
         """Return the exception that failed a step, where it could be kept."""
+        ...
+
+    def warnings(self) -> list[str]:
+        """Return what looks wrong now that nothing has come back for a while; each thing is said once."""
         ...
 
     def close(self) -> None:

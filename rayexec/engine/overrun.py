@@ -50,6 +50,11 @@ class Watched:
             self._current = position
             return True
 
+    def announce(self) -> None:
+        """Tell the driver that the slice has begun."""
+        if self._address is not None and not send(self._address, pickle.dumps((self.slice_id, os.getpid(), None, []))):
+            self._address = None  # not to wait for it again
+
     def skip(self, position: int) -> None:
         """Leave the call at ``position`` to the driver: what it follows did not come out as it needs."""
         with self._lock:

@@ -13,16 +13,18 @@ from typing import Any
 from rayexec.engine.entries import Entry, unpack_entries
 from rayexec.engine.export import dump, runner_for
 from rayexec.engine.journal import Left, journal_path, read_journal, sweep_journals
+from rayexec.engine.nested import held_here, waits_for_own
 from rayexec.engine.overrun import Address, Mailbox, mailbox_at
 from rayexec.engine.package import make_package
 from rayexec.engine.packed import Packed, pack, unpack
-from rayexec.engine.requests import requests_for, token
 from rayexec.engine.wire import CallWriter, Header
 from rayexec.errors import EngineError, InvariantError, OutputError, WorkerCrashedError
 from rayexec.events import Attempt, StepFailureData, Successes, describe_error, error_types
 from rayexec.plan.capacity import Capacity
+from rayexec.plan.holding import Holder, hold
 from rayexec.plan.model import FromConfig
-from rayexec.run.messages import Answered, EngineEvent, Lost, Reported
+from rayexec.plan.preflight import notes, problems
+from rayexec.run.messages import Answered, Begun, EngineEvent, Lost, Reported
 from rayexec.run.spec import RunSpec, Slice
 
 __all__ = ["RayEngine"]
@@ -52,20 +54,29 @@ class RayEngine:
         self._spec = spec
         self._capacity = capacity
         settings = spec.config.execution
-        limit = settings.max_concurrent or capacity.slots
-        self._requests = requests_for(spec, capacity)
-        self.driver_limit = None if limit is not None and token(limit, capacity) is not None else limit
-        self.slots = limit or max(1, int(capacity.cpus))
+        self.holding = hold(
+            spec.plan,
+            capacity,
+            run_id=spec.info.run_id,
+            max_concurrent=settings.max_concurrent,
+            tag_limits=settings.tag_limits,
+            runtime_env=settings.runtime_env,
+        )
+        self.notes: Sequence[str] = notes(spec.plan, self.holding, capacity, max_concurrent=settings.max_concurrent)
         self.grows = not capacity.is_own
         self.slicing = settings.slices and not settings.fresh_process
-        known: dict[str, int] = {}
-        self.classes: Sequence[int] = [known.setdefault(repr(each), len(known)) for each in self._requests]
+        # Of slices that other runs may keep waiting, workers say when they begin.
+        shared = [limit.holder is Holder.CLUSTER for limit in self.holding.limits]
+        self._announces = [any(shared[place] for place, _ in each.limits) for each in self.holding.classes]
         # By step: the one output of a plain success, else outputs by name; bytes, or references of large ones.
         self._values: list[bytes | dict[str, Any] | None] = [None] * len(spec.plan.steps)
         self._pickled_errors: dict[int, bytes] = {}
         self._crashes: dict[int, WorkerCrashedError] = {}
         self._flight: dict[int, _Flight] = {}
         self._arrived: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
+        # Of slices that say when they begin: those that have. What was warned of.
+        self._begun: set[int] = set()
+        self._warned: set[tuple[int, str]] = set()
         self._mailbox: Mailbox | None = None
         self._address: Address | None = None
         self._header = b""
@@ -80,15 +91,15 @@ class RayEngine:
 
         self._check_requests()
         sweep_journals()
-        if self.driver_limit is None:
-            # A node that joined later would bring another 1.0 of the resource that stands for the limit.
+        if self.holding.uses_tokens:
+            # A node that joined later would bring another 1.0 of the resources that stand for limits.
             (node,) = self._capacity.node_ids
             self._pin = NodeAffinitySchedulingStrategy(node, soft=False)
         info, config = self._spec.info, self._spec.config
         package = make_package(self._spec.plan, self._spec.resources)
         step_config = {key: dump(value, f"the config of step {key!r}") for key, value in config.ops.items()}
         host = "127.0.0.1" if len(self._capacity.nodes) == 1 else ray.util.get_node_ip_address()
-        if self.slicing:
+        if self.slicing or any(self._announces):
             self._mailbox = mailbox_at(host)
             self._address = self._mailbox.open_box(lambda message: self._arrived.put(("report", message)))
         preload = config.execution.preload_modules
@@ -111,33 +122,32 @@ class RayEngine:
 
     def _check_requests(self) -> None:
         """Raise EngineError for requests that Ray would let wait for ever."""
-        if not self._capacity.is_own:
-            return  # a cluster may grow
-        problems = []
-        for template, request in zip(self._spec.plan.templates, self._requests, strict=True):
-            lacking = self._capacity.lacks(request.amounts()) or self._capacity.lacks_labels(request.label_selector)
-            if lacking is not None:
-                problems.append(f"op {template.op.name!r} asks for {lacking}")
-        if problems:
-            raise EngineError(f"no node can run these ops: {'; '.join(problems)}.")
+        found = problems(self._spec.plan, self.holding, self._capacity, held_already=held_here())
+        if found:
+            raise EngineError(
+                f"job {self._spec.info.job_name!r} would wait for ever on this Ray:\n"
+                + "\n".join(f"  {each}" for each in found)
+                + "\nGive the ops less (ray_options, pool), or Ray more; rayexec job plan shows what each asks for."
+            )
 
     def submit(self, work: Slice) -> None:
         """Hand a slice to Ray's scheduler."""
         calls, places, large = self._writer.write(work.calls)
         journal = journal_path(self._spec.info.run_id, work.id)
-        wire = pickle.dumps((work.id, journal, work.budget, calls), protocol=5)
-        function = self._function(self._spec.plan.template_of[work.calls[0].step], places)
+        number = self.holding.class_of[work.calls[0].step]
+        wire = pickle.dumps((work.id, journal, work.budget, self._announces[number], calls), protocol=5)
+        function = self._function(number, places)
         refs = function.remote(self._header, wire, places, *large)
         if not isinstance(refs, list):
             refs = [refs]
         self._flight[work.id] = _Flight(work, refs, time.time(), journal)
         refs[0].future().add_done_callback(lambda done, slice_id=work.id: self._arrived.put(("done", (slice_id, done))))
 
-    def _function(self, template: int, places: int) -> Any:
-        known = (self.classes[template], places)
+    def _function(self, number: int, places: int) -> Any:
+        known = (number, places)
         function = self._functions.get(known)
         if function is None:
-            options = self._requests[template].as_options()
+            options = self.holding.classes[number].request.as_options()
             if self._pin is not None:
                 options["scheduling_strategy"] = self._pin
             function = self._functions[known] = self._runner.options(num_returns=1 + places, **options)
@@ -157,6 +167,7 @@ class RayEngine:
 
     def _collect(self, slice_id: int, done: Any) -> Answered | Lost:
         flight = self._flight.pop(slice_id)
+        self._begun.discard(slice_id)
         error = done.exception()
         if error is not None:
             return self._loss(flight, error)
@@ -208,8 +219,11 @@ class RayEngine:
         self._crashes.pop(step, None)
         self._pickled_errors.pop(step, None)
 
-    def _read_report(self, message: bytes) -> Reported:
+    def _read_report(self, message: bytes) -> Reported | Begun:
         slice_id, pid, packed, returned = pickle.loads(message)
+        if packed is None:
+            self._begun.add(slice_id)
+            return Begun(slice_id)
         flight = self._flight.get(slice_id)
         if flight is None:  # its answer overtook the report
             return Reported(slice_id, (), ())
@@ -317,6 +331,33 @@ class RayEngine:
             link.__cause__ = cause
             link = cause
         return error if isinstance(error, BaseException) else None
+
+    def warnings(self) -> list[str]:
+        """Return which steps wait for Ray tasks of their own that wait for a limit which this run itself holds."""
+        holding, plan = self.holding, self._spec.plan
+        held: dict[int, int] = {}
+        parents = {}
+        for slice_id in self._begun & self._flight.keys():
+            flight = self._flight[slice_id]
+            step = flight.work.calls[min(flight.heard + 1, len(flight.work.calls) - 1)].step
+            parents[flight.refs[0].task_id().hex()] = step
+            for place, weight in holding.classes[holding.class_of[step]].limits:
+                held[place] = held.get(place, 0) + weight
+        full = {
+            str(limit.resource): limit
+            for limit in [holding.limits[place] for place, used in held.items() if used >= holding.limits[place].most]
+            if limit.holder is Holder.CLUSTER
+        }
+        found = []
+        for step, resource in waits_for_own(parents, full) if full else ():
+            if (step, resource) not in self._warned:
+                self._warned.add((step, resource))
+                found.append(
+                    f"step {plan.steps[step].key!r} started a Ray task that waits for {resource}, all "
+                    f"{full[resource].most} of which this run's own steps hold: if the step waits for that task, "
+                    "neither will ever end."
+                )
+        return found
 
     def close(self) -> None:
         """Stop listening; the tasks are over, and Ray itself stays for the next run."""

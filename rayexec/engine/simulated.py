@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rayexec.events import FAILURE, SUCCESS, Attempt, ErrorInfo, StepFailureData, Successes
+from rayexec.plan.holding import Holder, Holding, hold_by_driver
 from rayexec.plan.model import Call, Plan
 from rayexec.run.messages import Answered, EngineEvent, Lost, Reported, Rows
 from rayexec.run.slicing import BUDGET
@@ -35,12 +36,16 @@ class Costs:
 class SimulatedEngine:
     """Runs slices in virtual time on ``nodes``, each with so many slots.
 
+    ``holding`` gives the limits that it holds, as Ray does, and those that it leaves to the driver; not given, it
+    leaves ``driver_limit`` steps at once to the driver.
+
     ``seconds`` tells how long an attempt of a step takes, ``fails`` whether it fails. ``losses`` are (time, node): the
     node is gone from then on, with what runs on it. Values are not computed: each step yields all its outputs, as None.
     ``now`` is the virtual clock, to be handed to the loop.
     """
 
     name = "simulated"
+    notes: Sequence[str] = ()
     grows = False
 
     def __init__(
@@ -54,19 +59,22 @@ class SimulatedEngine:
         costs: Costs | None = None,
         slicing: bool = True,
         driver_limit: int | None = None,
+        holding: Holding | None = None,
     ) -> None:
         self._plan = plan
         self._seconds = seconds
         self._fails = fails
         self._costs = costs or Costs()
-        self.slots = sum(nodes)
         self.slicing = slicing
-        self.driver_limit = driver_limit
-        self.classes: Sequence[int] = [0] * len(plan.templates)
+        self.holding = holding or hold_by_driver(plan, slots=sum(nodes), max_concurrent=driver_limit)
+        self._held = [limit.holder is not Holder.DRIVER for limit in self.holding.limits]
+        self._room = [limit.most for limit in self.holding.limits]
         self._time = 0.0
         self._free = [node for node, slots in reversed(list(enumerate(nodes))) for _ in range(slots)]
         self._gone: set[int] = set()
-        self._queue: deque[Slice] = deque()
+        # By class, as Ray queues tasks: one that has to wait keeps back those behind it in its class, and no others.
+        self._queues: dict[int, deque[Slice]] = {}
+        self._running: dict[int, int] = {}
         # By time: what arrives at the driver (an event), a slot that falls free (its slice's id), a node that is lost.
         self._coming: list[tuple[float, int, EngineEvent | int | None, int]] = []
         self._count = 0
@@ -84,14 +92,35 @@ class SimulatedEngine:
 
     def submit(self, work: Slice) -> None:
         """Queue a slice; it starts when a slot is free."""
-        self._queue.append(work)
+        self._queues.setdefault(self._class_of(work), deque()).append(work)
         self._start_queued()
 
+    def _class_of(self, work: Slice) -> int:
+        return self.holding.class_of[work.calls[0].step]
+
     def _start_queued(self) -> None:
-        while self._free and self._queue:
+        while self._free:
             node = self._free.pop()
-            if node not in self._gone:
-                self._run(self._queue.popleft(), node)
+            if node in self._gone:
+                continue
+            heads = [queue[0] for number, queue in self._queues.items() if queue and self._has_room(number)]
+            if not heads:
+                self._free.append(node)
+                return
+            work = min(heads)
+            number = self._class_of(work)
+            self._queues[number].popleft()
+            self._take(number, 1)
+            self._running[work.id] = number
+            self._run(work, node)
+
+    def _has_room(self, number: int) -> bool:
+        counts_in = self.holding.classes[number].limits
+        return all(self._room[place] >= weight for place, weight in counts_in if self._held[place])
+
+    def _take(self, number: int, times: int) -> None:
+        for place, weight in self.holding.classes[number].limits:
+            self._room[place] -= times * weight * self._held[place]
 
     def _run(self, work: Slice, node: int) -> None:
         """Work out when a slice that starts now ends, and what it tells the driver on the way."""
@@ -148,6 +177,7 @@ class SimulatedEngine:
                 continue  # it never got there
             elif isinstance(what, int):
                 self._free.append(node)
+                self._take(self._running.pop(what), -1)
                 self._start_queued()
             else:
                 return [what]
@@ -161,6 +191,10 @@ class SimulatedEngine:
         failure = StepFailureData(ErrorInfo("WorkerCrashedError", "the node was lost, as told", ""))
         # What an answer is still to come of was running, or its answer was on the way.
         lost = [what.slice_id for _, _, what, where in self._coming if where == node and isinstance(what, Answered)]
+        for each in lost:
+            if each in self._running:
+                self._take(self._running.pop(each), -1)
+        self._start_queued()
         return [Lost(each, (), None, failure, self._time, self._time) for each in sorted(lost)]
 
     def cancel(self, slice_ids: Sequence[int], *, force: bool) -> None:
@@ -176,6 +210,10 @@ class SimulatedEngine:
     def exception(self, step: int) -> BaseException | None:
         """Return None: nothing was raised."""
         return None
+
+    def warnings(self) -> list[str]:
+        """Return nothing: nobody else is here to hold anything."""
+        return []
 
     def close(self) -> None:
         """Nothing to give back."""

@@ -66,7 +66,7 @@ def run_slice(package: Package, header: bytes, work: bytes, places: int, large: 
     closing the resources brought up, if anything.
     """
     _prepare_path(package)
-    slice_id, journal, budget, calls = pickle.loads(work)
+    slice_id, journal, budget, announces, calls = pickle.loads(work)
     payloads: list[Packed | None] = [None] * places
     with Capture(journal) as capture:
         try:
@@ -78,6 +78,8 @@ def run_slice(package: Package, header: bytes, work: bytes, places: int, large: 
             entries = [pack_entry(place, _unloadable(call, error, what), {}) for place, call in enumerate(calls)]
             return [pickle.dumps((os.getpid(), entries, None)), *payloads]
         watched = Watched(slice_id, len(calls), shared.mailbox)
+        if announces:
+            watched.announce()
         with (
             Journal(journal) as noted,
             OpenResources(code.resources, shared.resource_config, shared.run) as resources,

@@ -11,7 +11,7 @@ from rayexec.events.attempt import (
     ResourceRecord,
     Successes,
 )
-from rayexec.events.event import Event, StepOutputData, expand_attempt, expand_resource
+from rayexec.events.event import Event, StepBlockedData, StepOutputData, expand_attempt, expand_resource
 from rayexec.events.failure import (
     ErrorInfo,
     StepFailureData,
@@ -35,6 +35,7 @@ __all__ = [
     "LogLine",
     "OutputRecord",
     "ResourceRecord",
+    "StepBlockedData",
     "StepFailureData",
     "StepOutputData",
     "Successes",

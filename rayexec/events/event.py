@@ -11,7 +11,7 @@ from rayexec.events.attempt import RETRY, SUCCESS, Attempt, ResourceRecord
 from rayexec.events.failure import ErrorInfo, StepFailureData
 from rayexec.events.types import EventType
 
-__all__ = ["Event", "StepOutputData", "expand_attempt", "expand_resource"]
+__all__ = ["Event", "StepBlockedData", "StepOutputData", "expand_attempt", "expand_resource"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,8 @@ class Event:
     """Something that happened in a run.
 
     ``timestamp`` is in seconds since 1970; ``step_key`` is None for what concerns the whole run.
-    ``event_specific_data`` depends on the type: StepFailureData, StepOutputData, ErrorInfo, a mapping, or None.
+    ``event_specific_data`` depends on the type: StepFailureData, StepOutputData, StepBlockedData, ErrorInfo, a mapping,
+    or None.
     """
 
     event_type: EventType
@@ -97,6 +98,8 @@ class Event:
             row["error"] = _error_dict(data)
         elif isinstance(data, StepOutputData):
             row["output_name"] = data.output_name
+        elif isinstance(data, StepBlockedData):
+            row["data"] = {"limit": data.limit, "seconds": data.seconds, "held_by": list(data.held_by)}
         elif isinstance(data, Mapping):
             row["data"] = dict(data)
         return row
@@ -135,13 +138,32 @@ def expand_resource(record: ResourceRecord, key: str | None = None) -> Iterator[
         yield Event(EventType.RESOURCE_INIT_FAILURE, words, record.ended, key, record.error)
 
 
-def expand_attempt(attempt: Attempt, key: str, inputs: tuple[str, ...]) -> Iterator[Event]:
+@dataclass(frozen=True, slots=True)
+class StepBlockedData:
+    """What a STEP_BLOCKED event is about: the limit that had no room for a step, how long, and the steps that held it.
+
+    ``held_by`` are keys of steps of the run, of which there are none where other runs held the limit.
+    """
+
+    limit: str
+    seconds: float
+    held_by: tuple[str, ...] = ()
+
+
+def expand_attempt(
+    attempt: Attempt, key: str, inputs: tuple[str, ...], blocked: StepBlockedData | None = None
+) -> Iterator[Event]:
     """Yield the events that one packed row stands for.
 
-    ``key`` is the step's key and ``inputs`` are the names of the inputs that earlier steps gave it. A row carries two
-    times, so what happened in between is stamped with the start (inputs) or the end (outputs).
+    ``key`` is the step's key, ``inputs`` are the names of the inputs that earlier steps gave it, ``blocked`` tells what
+    limit kept it waiting, if any. A row carries two times, so what happened in between is stamped with the start
+    (inputs) or the end (outputs).
     """
     start, end = attempt.started, attempt.ended
+    if blocked is not None:
+        holders = f", held by {', '.join(blocked.held_by)}" if blocked.held_by else ""
+        words = f'Step "{key}" waited {_duration(blocked.seconds)} for {blocked.limit}{holders}.'
+        yield Event(EventType.STEP_BLOCKED, words, start - blocked.seconds, key, blocked)
     for resource in attempt.resources:
         if not resource.closing:
             yield from expand_resource(resource, key)

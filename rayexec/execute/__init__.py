@@ -3,13 +3,14 @@
 from rayexec.execute.api import execute_in_process, execute_job, prepare, validate_run_config
 from rayexec.execute.log import Record, RunLog
 from rayexec.execute.observe import Observer
-from rayexec.execute.result import RunResult
+from rayexec.execute.result import RunResult, StepWait
 
 __all__ = [
     "Observer",
     "Record",
     "RunLog",
     "RunResult",
+    "StepWait",
     "execute_in_process",
     "execute_job",
     "prepare",

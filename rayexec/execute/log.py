@@ -1,13 +1,24 @@
-"""The log of one run: packed rows as they arrive, events when somebody reads them."""
+"""The log of one run: packed rows as they arrive, events and waits when somebody reads them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import TypeAlias
 
-from rayexec.events import Attempt, Event, ResourceRecord, Successes, expand_attempt, expand_resource
+from rayexec.events import (
+    Attempt,
+    Event,
+    ResourceRecord,
+    StepBlockedData,
+    Successes,
+    expand_attempt,
+    expand_resource,
+)
 from rayexec.plan import Plan
+from rayexec.plan.holding import MAX_CONCURRENT, Holding
+from rayexec.plan.model import Call
+from rayexec.run.waits import Wait, explain_waits
 
 __all__ = ["Record", "RunLog"]
 
@@ -20,11 +31,32 @@ class RunLog:
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
         self.records: list[Record] = []
+        # What limits the run; None until it has started.
+        self.holding: Holding | None = None
+        self._submissions: list[tuple[float, Sequence[Call]]] = []
+        # Whether nothing more will come.
+        self.is_over = False
+        self._blocked: dict[tuple[int, int], StepBlockedData] = {}
         self._expanded: tuple[int, list[Event]] = (0, [])
+        self._waits: tuple[int, list[Wait]] = (-1, [])
 
     def append(self, record: Record) -> None:
         """Keep a record."""
         self.records.append(record)
+
+    def submitted(self, moment: float, calls: Sequence[Call]) -> None:
+        """Keep that a slice was handed to the engine at ``moment`` (seconds since 1970)."""
+        self._submissions.append((moment, calls))
+
+    @property
+    def waits(self) -> list[Wait]:
+        """How each attempt so far came to start, in the order in which they did."""
+        count, waits = self._waits
+        if count != len(self.records) and self.holding is not None:
+            began = next((each.timestamp for each in self.records if isinstance(each, Event)), 0.0)
+            waits = explain_waits(self._plan, self.holding, began, self._submissions, self.attempts)
+            self._waits = len(self.records), waits
+        return waits
 
     def expand(self, record: Record) -> Iterator[Event]:
         """Yield the events that a record stands for."""
@@ -36,7 +68,9 @@ class RunLog:
 
     def _expand_attempt(self, attempt: Attempt) -> Iterator[Event]:
         key = self._plan.steps[attempt.step].key
-        return expand_attempt(attempt, key, self._plan.upstream_names(attempt.step))
+        return expand_attempt(
+            attempt, key, self._plan.upstream_names(attempt.step), self._blocked.get((attempt.step, attempt.number))
+        )
 
     def rows(self, record: Record) -> Iterator[Attempt]:
         """Yield the attempts that a record tells of, none where it tells of something else."""
@@ -47,12 +81,25 @@ class RunLog:
 
     @property
     def events(self) -> list[Event]:
-        """All events so far, in the order of the records."""
+        """All events so far, in the order of the records; once the run is over also what limits kept steps waiting."""
         count, events = self._expanded
+        if self.is_over and not count:
+            self._find_blocked()
         for record in self.records[count:]:
             events.extend(self.expand(record))
         self._expanded = (len(self.records), events)
         return events
+
+    def _find_blocked(self) -> None:
+        """Look which steps waited for a limit of tags or pools; ``max_concurrent`` is what all wait for in turn."""
+        limits = {limit.name for limit in self.holding.limits} if self.holding is not None else set()
+        if not limits - {MAX_CONCURRENT}:
+            return
+        steps = self._plan.steps
+        for wait in self.waits:
+            if wait.is_limit and wait.reason is not None and wait.reason != MAX_CONCURRENT:
+                held_by = tuple([steps[each].key for each in wait.held_by])
+                self._blocked[wait.step, wait.number] = StepBlockedData(wait.reason, wait.seconds, held_by)
 
     @property
     def attempts(self) -> Iterator[Attempt]:

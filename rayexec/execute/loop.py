@@ -14,7 +14,7 @@ from rayexec.errors import ResourceError, RunCanceledError
 from rayexec.events import Attempt, Event, EventType, Successes, describe_error
 from rayexec.execute.log import Record, RunLog
 from rayexec.execute.observe import Observer
-from rayexec.run.admit import Admission
+from rayexec.plan.holding import MAX_CONCURRENT
 from rayexec.run.messages import (
     Abandoned,
     Cancel,
@@ -22,7 +22,6 @@ from rayexec.run.messages import (
     EngineEvent,
     Instruction,
     Release,
-    Reported,
     RunEvent,
     Skipped,
     Started,
@@ -34,6 +33,7 @@ from rayexec.run.state import Machine
 
 __all__ = ["Outcome", "run_to_end"]
 
+PATIENCE = 10.0  # seconds without news after which the engine is asked whether something is wrong
 GRACE = 5.0  # seconds that steps get to end by themselves when a run is canceled
 _logger = logging.getLogger("rayexec")
 
@@ -71,11 +71,18 @@ class _Loop:
         self._feed(Started())
         while not machine.is_over:
             due = machine.wakes_at()
-            timeout = None if due is None else max(0.0, due - self._clock())
+            timeout = PATIENCE if due is None else min(PATIENCE, max(0.0, due - self._clock()))
             back = engine.wait(timeout)
             self._take(back)
             if not back:
+                if timeout == PATIENCE:
+                    self.warn(engine.warnings())
                 self._feed(Tick())
+
+    def warn(self, warnings: Iterable[str]) -> None:
+        """Record what users should know of a run that goes on."""
+        for words in warnings:
+            self.record(Event(EventType.LOG_MESSAGE, words, time.time(), None, {"level": logging.WARNING}))
 
     def cancel(self) -> None:
         """End what runs: ask, wait for the grace period, then force."""
@@ -95,9 +102,6 @@ class _Loop:
     def _take(self, back: Iterable[EngineEvent]) -> None:
         for each in back:
             self._feed(each)
-            if isinstance(each, Reported):
-                for call in self.machine.outstanding(each.slice_id)[:1]:  # the one that runs now
-                    self._observer.step_submitted(call.step, call.number)
 
     def _feed(self, event: RunEvent) -> None:
         for instruction in self.machine.handle(event, self._clock()):
@@ -105,9 +109,8 @@ class _Loop:
 
     def _carry_out(self, instruction: Instruction) -> None:
         if isinstance(instruction, Submit):
+            self._log.submitted(time.time(), instruction.slice.calls)
             self._engine.submit(instruction.slice)
-            first = instruction.slice.calls[0]  # the others wait behind it
-            self._observer.step_submitted(first.step, first.number)
         elif isinstance(instruction, Successes):
             self.record(instruction)
         elif isinstance(instruction, Attempt):
@@ -165,12 +168,10 @@ def run_to_end(
     engine = make_engine()
     machine = Machine(
         spec.plan,
-        Admission(engine.driver_limit, settings.tag_limits),
+        engine.holding,
         retries=settings.retries,
         require_upstream_success=settings.require_upstream_step_success,
         stop_on_failure=stop_on_failure,
-        classes=engine.classes,
-        slots=engine.slots,
         grows=engine.grows,
         slicing=engine.slicing,
         keep_outputs=settings.keep_outputs,
@@ -178,8 +179,13 @@ def run_to_end(
     loop = _Loop(spec, engine, log, machine, observer, clock)
     name = spec.info.job_name
     error: BaseException | None = None
-    observer.run_started(spec, log, engine.slots)
-    loop.event(EventType.RUN_START, f'Started execution of run for "{name}".')
+    log.holding = engine.holding
+    observer.run_started(spec, log, machine.waiting)
+    limits = [
+        {"limit": each.name, "most": each.most, "held_by": each.holder.value, "how": each.words}
+        for each in engine.holding.limits
+    ]
+    loop.event(EventType.RUN_START, f'Started execution of run for "{name}".', None, {"limits": limits})
     try:
         try:
             _start(engine, loop)
@@ -195,6 +201,7 @@ def run_to_end(
         engine.close()
         _record_resources(engine, loop)
     outcome = _conclude(loop, machine, spec, error)
+    log.is_over = True
     observer.run_ended(outcome.status)
     return outcome, engine
 
@@ -219,6 +226,11 @@ def _start(engine: Engine, loop: _Loop) -> None:
     loop.event(EventType.ENGINE_EVENT, f"Starting the {engine.name} engine.")
     try:
         engine.start()
+        for each in engine.holding.limits:
+            if each.name == MAX_CONCURRENT:  # every run has it
+                continue
+            loop.event(EventType.ENGINE_EVENT, f"At most {each.most} at once by {each.name}: {each.words}.")
+        loop.warn(engine.notes)
     finally:
         _record_resources(engine, loop)
 

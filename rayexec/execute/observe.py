@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 
 from rayexec.events import Attempt
 from rayexec.execute.log import Record, RunLog
 from rayexec.run.spec import RunSpec
+from rayexec.run.waiting import Waiting
 
 __all__ = ["Echo", "Observer"]
 
@@ -17,13 +19,10 @@ class Observer:
     Its methods are called between two steps of the loop, so they should return soon.
     """
 
-    def run_started(self, spec: RunSpec, log: RunLog, slots: int) -> None:
-        """The run is about to start its steps, ``slots`` at once; ``log.expand`` turns records into events."""
+    def run_started(self, spec: RunSpec, log: RunLog, waiting: Callable[[], Waiting]) -> None:
+        """The run is about to start its steps; ``log.expand`` turns records into events.
 
-    def step_submitted(self, step: int, number: int) -> None:
-        """The step at this index heads what was handed to the engine, for attempt ``number``, 0 for the first.
-
-        Also told of a step that others of its slice were taken back from, since it runs on.
+        ``waiting`` may be called at any time, from any thread: it tells which steps run and what others wait for.
         """
 
     def recorded(self, record: Record) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from rayexec.engine.base import Engine
@@ -15,7 +16,28 @@ from rayexec.plan import Plan
 from rayexec.run.messages import Status
 from rayexec.run.spec import RunInfo, RunSpec
 
-__all__ = ["RunResult"]
+__all__ = ["RunResult", "StepWait"]
+
+
+@dataclass(frozen=True, slots=True)
+class StepWait:
+    """How one attempt of a step came to start; times are seconds since 1970, ``attempt`` is 0 for the first.
+
+    At ``ready`` nothing but limits and resources was left to wait for; ``after`` is the step that it waited for last
+    until then, None where it waited for none. ``submitted`` is when the engine got it, which may be sooner, in a slice
+    with the step before. From ``ready`` to ``started`` it waited for ``reason``: a limit or a resource by its name, a
+    worker to start, steps before it in its slice, or the engine; None where that was no time to speak of. ``held_by``
+    are steps of the run that held what it waited for.
+    """
+
+    step_key: str
+    attempt: int
+    ready: float
+    submitted: float
+    started: float
+    after: str | None = None
+    reason: str | None = None
+    held_by: tuple[str, ...] = ()
 
 
 class RunResult:
@@ -141,6 +163,30 @@ class RunResult:
             return self._engine.value(step, output)
         except KeyError:
             raise InvariantError(message) from None
+
+    def spent(self) -> Iterator[tuple[str, float]]:
+        """Yield for each attempt the name of its op and the seconds that it took."""
+        plan = self._plan
+        for attempt in self._log.attempts:
+            yield plan.op_of(attempt.step).name, attempt.ended - attempt.started
+
+    @property
+    def waits(self) -> Sequence[StepWait]:
+        """How each attempt came to start when it did, in the order in which they started."""
+        keys = [step.key for step in self._plan.steps]
+        return [
+            StepWait(
+                keys[each.step],
+                each.number,
+                each.ready,
+                each.submitted,
+                each.started,
+                None if each.after < 0 else keys[each.after],
+                each.reason,
+                tuple([keys[holder] for holder in each.held_by]),
+            )
+            for each in self._log.waits
+        ]
 
     def _keys_with(self, *kinds: Status) -> list[str]:
         return [

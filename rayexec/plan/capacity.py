@@ -5,17 +5,35 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-__all__ = ["Capacity"]
+__all__ = ["Capacity", "NodeGroup"]
+
+# Amounts are sums of fractions of 1e-4, the resolution that Ray counts in.
+_EXACTLY = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class NodeGroup:
+    """A kind of node that an autoscaler may add: its name and what each node of it has."""
+
+    name: str
+    resources: Mapping[str, float]
 
 
 @dataclass(frozen=True, slots=True)
 class Capacity:
-    """The resources, labels and ids of each node by Ray's names, and whether this process started that Ray."""
+    """The resources, labels and ids of each node by Ray's names, and whether this process started that Ray.
+
+    ``implicit_prefix`` begins the names of resources of which every node has 1.0 without declaring them, None where
+    this Ray knows none. ``groups`` are what an autoscaler may add: empty where there is none, None where there is one
+    that does not say.
+    """
 
     nodes: tuple[Mapping[str, float], ...]
     is_own: bool
     labels: tuple[Mapping[str, str], ...] = ()
     node_ids: tuple[str, ...] = ()
+    implicit_prefix: str | None = None
+    groups: tuple[NodeGroup, ...] | None = ()
 
     @property
     def cpus(self) -> float:
@@ -23,9 +41,25 @@ class Capacity:
         return sum(node.get("CPU", 0) for node in self.nodes)
 
     @property
-    def slots(self) -> int | None:
-        """How many steps of one CPU run at once on a single node; None on several, where Ray's CPUs are the limit."""
-        return max(1, int(self.cpus)) if len(self.nodes) == 1 else None
+    def is_one_node(self) -> bool:
+        """Whether there is a single node, and no autoscaler that would add another."""
+        return len(self.nodes) == 1 and self.groups == ()
+
+    @property
+    def takes_tokens(self) -> bool:
+        """Whether implicit resources can stand for limits: on a Ray of our own, whose one node they are tied to."""
+        return self.is_own and len(self.nodes) == 1 and self.implicit_prefix is not None
+
+    def total(self, name: str) -> float:
+        """Return how much of a resource all nodes have together."""
+        return sum(node.get(name, 0) for node in self.nodes)
+
+    def fits(self, amounts: Mapping[str, float]) -> float:
+        """Return how many requests like this one the nodes can hold at once; infinite for one that asks for nothing."""
+        wanted = [(name, amount) for name, amount in amounts.items() if amount > 0]
+        if not wanted:
+            return float("inf")
+        return sum(min(int(node.get(name, 0) / amount + _EXACTLY) for name, amount in wanted) for node in self.nodes)
 
     def lacks(self, amounts: Mapping[str, float]) -> str | None:
         """Return why no node can ever meet a request, or None where one can."""
@@ -36,7 +70,10 @@ class Capacity:
             for name, amount in amounts.items()
             if all(node.get(name, 0) < amount for node in self.nodes)
         ]
-        return ", ".join(short) or "all of it on one node"
+        if short:
+            return ", ".join(short)
+        wanted = " and ".join(f"{amount:g} {name}" for name, amount in amounts.items())
+        return f"{wanted} on one node, which no single node has"
 
     def lacks_labels(self, selector: Mapping[str, str]) -> str | None:
         """Return the labels of a selector that no node has, or None; conditions (``!``, ``in()``) are left to Ray."""

@@ -12,11 +12,15 @@ from rayexec.definitions.options import RayOptions
 __all__ = ["Request", "cpu_share", "limit_share", "request_for"]
 
 
+_UNITS = (("TiB", 1024**4), ("GiB", 1024**3), ("MiB", 1024**2), ("KiB", 1024))
+
+
 @dataclass(frozen=True)
 class Request:
     """The resource request of a task: counts (fractions allowed), ``memory`` in bytes, custom resources by name.
 
     ``tokens`` are shares of resources that stand for limits of the run; every node has them without declaring them.
+    ``resources`` include the limits that the cluster declares.
     """
 
     num_cpus: float
@@ -48,9 +52,21 @@ class Request:
         return {name: amount for name, amount in wanted.items() if amount}
 
     def __str__(self) -> str:
-        parts = [f"{name}: {amount:g}" for name, amount in self.amounts().items()]
-        parts += [f"label {name}: {value}" for name, value in self.label_selector.items()]
+        parts = [
+            f"{_bytes(amount)} {name}" if name == "memory" else f"{amount:g} {name}"
+            for name, amount in self.amounts().items()
+        ]
+        parts += [f"label {name}={value}" for name, value in self.label_selector.items()]
+        if self.runtime_env:
+            parts.append(f"runtime_env with {', '.join(self.runtime_env)}")
         return ", ".join(parts) or "nothing"
+
+
+def _bytes(amount: float) -> str:
+    for unit, size in _UNITS:
+        if amount >= size:
+            return f"{amount / size:.3g} {unit}"
+    return f"{amount:g} bytes of"
 
 
 def cpu_share(limit: int | None, cpus: float) -> float:
@@ -77,17 +93,22 @@ def request_for(
     options: RayOptions,
     default_cpus: float,
     runtime_env: Mapping[str, Any] | None = None,
+    declared: Mapping[str, float] | None = None,
     tokens: Mapping[str, float] | None = None,
 ) -> Request:
     """Return the request of an op's steps.
 
-    ``default_cpus`` is for those that do not say how many; ``tokens`` are shares of resources that stand for limits.
+    ``default_cpus`` is for those that do not say how many; ``declared`` are amounts of resources of the cluster that
+    stand for limits, ``tokens`` of resources that stand for limits of the run.
     """
+    resources = dict(options.resources)
+    for name, amount in (declared or {}).items():
+        resources[name] = resources.get(name, 0) + amount
     return Request(
         num_cpus=default_cpus if options.num_cpus is None else options.num_cpus,
         num_gpus=options.num_gpus or 0,
         memory=options.memory,
-        resources=options.resources,
+        resources=resources,
         tokens=tokens or {},
         label_selector=options.label_selector,
         runtime_env={**(runtime_env or {}), **(options.runtime_env or {})} or None,

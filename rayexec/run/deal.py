@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Iterator, Sequence
-from typing import TypeAlias
 
 from rayexec.events import Successes
+from rayexec.plan.holding import Holding
 from rayexec.plan.model import Call, FromStep, Plan
 from rayexec.run.admit import Admission
 from rayexec.run.messages import Status
@@ -15,10 +15,7 @@ from rayexec.run.order import Order
 from rayexec.run.ranking import Ranking
 from rayexec.run.slicing import BUDGET, MAX_CALLS, WORTH, Pace, slice_budget, slice_size, window_size
 
-__all__ = ["Dealer", "Lane"]
-
-# Steps of one lane can share a slice: (the class of their resource request, the limits that they count in).
-Lane: TypeAlias = tuple[int, tuple[str, ...]]
+__all__ = ["Dealer"]
 
 # Looking a member up in its enum costs as much as what is done with it.
 _WAITING, _CHAINED, _RUNNING = Status.WAITING, Status.CHAINED, Status.RUNNING
@@ -29,7 +26,7 @@ class _Draft:
 
     __slots__ = ("calls", "inside", "lane", "large", "spent")
 
-    def __init__(self, lane: Lane, large: frozenset[int]) -> None:
+    def __init__(self, lane: int, large: frozenset[int]) -> None:
         self.lane = lane
         self.large = large
         self.calls: list[Call] = []
@@ -41,6 +38,7 @@ class _Draft:
 class Dealer:
     """Deals the ready steps of a run, as far as limits and windows let it.
 
+    Its lanes are the classes of ``holding``: steps of one can share a slice.
     It marks what it deals in ``status``; that, ``attempts`` and ``imperfect`` (steps some of whose inputs did not come
     out whole) are the state machine's own. ``paces`` holds what has been seen of each template, ``large`` the steps
     with outputs that are objects of their own.
@@ -49,25 +47,23 @@ class Dealer:
     def __init__(
         self,
         plan: Plan,
-        order: Order[Lane],
-        admission: Admission,
+        order: Order[int],
+        holding: Holding,
         status: list[Status],
         attempts: Sequence[int],
         imperfect: set[int],
         *,
-        classes: Sequence[int],
-        slots: int,
         grows: bool,
         slicing: bool,
     ) -> None:
         self._plan = plan
         self._order = order
-        self._admission = admission
+        self._admission = Admission(holding)
         self._status = status
         self._attempts = attempts
         self._imperfect = imperfect
-        self._classes = classes
-        self._slots = slots
+        slots = holding.slots
+        self._slots = [each.slots for each in holding.classes]
         self._grows = grows
         self._slicing = slicing
         self._links = plan.links
@@ -79,25 +75,12 @@ class Dealer:
         self._priorities = plan.priorities
         # How many steps of an op that has not been seen may go first, to see it: then it is known what is long.
         self._probes = [slots if slicing and plan.priorities is None else 0] * len(plan.templates)
-        self._lanes = self._lane_of_each_step()
-        self._open_lanes: set[Lane] = set()
-        self._blocked: dict[str, set[Lane]] = {}
-        self._lane_load: dict[Lane, int] = {}
-
-    def _lane_of_each_step(self) -> list[Lane]:
-        admission, classes = self._admission, self._classes
-        if not admission.has_groups:
-            by_template: list[Lane] = [(each, ()) for each in classes]
-            return [by_template[template] for template in self._plan.template_of]
-        # Steps of one op share one mapping of tags, unless their invocations have tags of their own.
-        groups: dict[int, tuple[str, ...]] = {}
-        lanes = []
-        for step in self._plan.steps:
-            found = groups.get(id(step.tags))
-            if found is None:
-                found = groups[id(step.tags)] = admission.groups(step.tags)
-            lanes.append((classes[step.template], found))
-        return lanes
+        self._lanes = holding.class_of
+        self._open_lanes: set[int] = set()
+        # Lanes put aside, by the limit that has no room for them, and the limit by lane.
+        self._blocked: dict[int, set[int]] = {}
+        self._blocked_by: dict[int, int] = {}
+        self._lane_load = [0] * len(holding.classes)
 
     def ready(self, step: int) -> None:
         """Take in that a step waits for nothing any more."""
@@ -107,17 +90,20 @@ class Dealer:
         if is_probe:
             self._probes[template] -= 1
         self._order.add(step, lane, first=is_probe)
-        if lane not in self._open_lanes and not (
-            self._blocked and any(lane in blocked for blocked in map(self._blocked.get, lane[1]) if blocked)
-        ):
+        if lane not in self._open_lanes and lane not in self._blocked_by:
             self._open_lanes.add(lane)
 
-    def end(self, lane: Lane) -> None:
+    def blocked_by(self) -> dict[int, int]:
+        """Return the limit that keeps each lane back that one of the driver's does."""
+        return self._blocked_by.copy()
+
+    def end(self, lane: int) -> None:
         """Take in that a slice of a lane is over: its places are free."""
         self._lane_load[lane] -= 1
-        self._admission.release(lane[1])
-        for group in lane[1]:
-            self._open_lanes |= self._blocked.pop(group, set())
+        for limit, _ in self._admission.release(lane):
+            for other in self._blocked.pop(limit, ()):
+                del self._blocked_by[other]
+                self._open_lanes.add(other)
 
     def observe(self, block: Successes) -> None:
         """Take in what steps took that went plainly well."""
@@ -142,36 +128,34 @@ class Dealer:
         if order is not None:
             self._order.rank(order)
 
-    def deal(self) -> Iterator[tuple[Lane, tuple[Call, ...], float]]:
+    def deal(self) -> Iterator[tuple[int, tuple[Call, ...], float]]:
         """Yield slices of ready steps, best first, for as long as limits and windows leave room.
 
         Each is its lane, its calls and its budget in seconds.
         """
-        while self._admission.has_room:
-            lane = self._next_lane()
-            if lane is None:
-                return
+        while (lane := self._next_lane()) is not None:
             calls, budget = self._make_slice(lane)
             if self._order.count(lane) == 0:
                 self._open_lanes.discard(lane)
-            self._admission.admit(lane[1])
-            self._lane_load[lane] = self._lane_load.get(lane, 0) + 1
+            self._admission.admit(lane)
+            self._lane_load[lane] += 1
             yield lane, calls, budget
 
-    def _next_lane(self) -> Lane | None:
+    def _next_lane(self) -> int | None:
         """Return the lane of the best step that may be submitted now; lanes found blocked are put aside."""
         for lane in self._order.best_first(self._open_lanes):
             pace = self.paces[self._plan.template_of[self._order.peek(lane)]]
-            if self._lane_load.get(lane, 0) >= window_size(pace, self._slots, grows=self._grows):
+            if self._lane_load[lane] >= window_size(pace, self._slots[lane], grows=self._grows):
                 continue
-            blocked = self._admission.blocked_by(lane[1])
+            blocked = self._admission.blocked_by(lane)
             if blocked is None:
                 return lane
             self._blocked.setdefault(blocked, set()).add(lane)
+            self._blocked_by[lane] = blocked
             self._open_lanes.discard(lane)
         return None
 
-    def _make_slice(self, lane: Lane) -> tuple[tuple[Call, ...], float]:
+    def _make_slice(self, lane: int) -> tuple[tuple[Call, ...], float]:
         """Take steps for one slice: siblings as many as the pace of their op allows, each with what follows it."""
         paces, template_of, slicing = self.paces, self._plan.template_of, self._slicing
         status, attempts, first_calls = self._status, self._attempts, self._first_calls
@@ -180,7 +164,7 @@ class Dealer:
         template = template_of[following]
         pace = paces[template]
         alone = not slicing or template in self._bulky  # a slice ends with its first large output
-        wanted = 1 if alone else slice_size(pace, order.count(lane), self._slots)
+        wanted = 1 if alone else slice_size(pace, order.count(lane), self._slots[lane])
         draft = _Draft(lane, self._large_inputs(following))
         calls = draft.calls
         while True:
@@ -253,7 +237,7 @@ class Dealer:
             and (self._priorities is None or self._is_urgent(step, draft.lane))
         )
 
-    def _is_urgent(self, step: int, lane: Lane) -> bool:
+    def _is_urgent(self, step: int, lane: int) -> bool:
         """Whether nothing of higher priority than ``step`` is ready in the lane."""
         best = self._order.peek(lane)
         return best < 0 or self._priorities is None or self._priorities[step] >= self._priorities[best]

@@ -13,6 +13,7 @@ __all__ = [
     "OVER",
     "Abandoned",
     "Answered",
+    "Begun",
     "Cancel",
     "CancelAsked",
     "EngineEvent",
@@ -70,6 +71,12 @@ class Reported(NamedTuple):
     returned: tuple[int, ...]
 
 
+class Begun(NamedTuple):
+    """A worker has begun with a slice; told of those only that other runs may keep waiting."""
+
+    slice_id: int
+
+
 class Lost(NamedTuple):
     """The worker that ran a slice died, or the engine refused it: ``failure`` says what is known.
 
@@ -96,7 +103,7 @@ class CancelAsked(NamedTuple):
 
 
 # What an engine tells of its slices, and what the loop adds to it.
-EngineEvent: TypeAlias = Answered | Reported | Lost
+EngineEvent: TypeAlias = Answered | Reported | Lost | Begun
 RunEvent: TypeAlias = Started | EngineEvent | Tick | CancelAsked
 
 

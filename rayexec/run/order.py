@@ -74,6 +74,18 @@ class Order(Generic[Lane]):
         held = [lane for lane in lanes if lane in self._lanes]
         return held if len(held) <= 1 else sorted(held, key=lambda lane: self._lanes[lane][0])
 
+    def ready(self, most: int) -> dict[Lane, tuple[int, list[int]]]:
+        """Return for each lane how many of its steps are ready, and up to ``most`` of them, about the best first.
+
+        Another thread than the one that adds and takes steps may ask.
+        """
+        by_rank = self._by_rank
+        size = len(by_rank)
+        return {
+            lane: (len(heap), [by_rank[rank] for rank in heap[:most] if -size <= rank < size])
+            for lane, heap in list(self._lanes.items())
+        }
+
     def count(self, lane: Lane) -> int:
         """Return how many steps are ready in a lane."""
         return len(self._lanes.get(lane, ()))

@@ -17,13 +17,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rayexec.events import FAILURE, RETRY, SUCCESS, Attempt, StepFailureData, Successes
+from rayexec.plan.holding import Holding
 from rayexec.plan.model import Call, FromStep, Plan
-from rayexec.run.admit import Admission
-from rayexec.run.deal import Dealer, Lane
+from rayexec.run.deal import Dealer
 from rayexec.run.messages import (
     OVER,
     Abandoned,
     Answered,
+    Begun,
     Cancel,
     CancelAsked,
     Instruction,
@@ -42,6 +43,7 @@ from rayexec.run.ranking import starting_order
 from rayexec.run.release import KeepOutputs, Uses
 from rayexec.run.retry import after_failure
 from rayexec.run.spec import Slice
+from rayexec.run.waiting import SHOWN, Under, Waiting, who_waits
 
 __all__ = ["Machine"]
 
@@ -54,26 +56,25 @@ LOSSES = 3  # how often a step may lose its worker before it has started, at no 
 class Machine:
     """One run's state. Feed events to ``handle``, carry out what it returns, until ``is_over``.
 
-    ``classes`` gives each template's class of resource request; ``slots`` is how many slices run at once, for
-    dealing, and ``grows`` whether they may become more; with ``slicing`` off each slice is one step.
+    ``holding`` tells what limits each step and how many slices run at once, ``grows`` whether they may become more;
+    with ``slicing`` off each slice is one step.
     ``keep_outputs`` says whose outputs are never in ``released``.
     """
 
     def __init__(
         self,
         plan: Plan,
-        admission: Admission,
+        holding: Holding,
         *,
         retries: bool = True,
         require_upstream_success: bool = True,
         stop_on_failure: bool = False,
-        classes: Sequence[int] | None = None,
-        slots: int = 1,
         grows: bool = False,
         slicing: bool = False,
         keep_outputs: KeepOutputs = "all",
     ) -> None:
         self._plan = plan
+        self._holding = holding
         self._retries = retries
         self._require_success = require_upstream_success
         self._stop_on_failure = stop_on_failure
@@ -84,22 +85,22 @@ class Machine:
         self._imperfect: set[int] = set()
         self._yielded: dict[int, frozenset[str]] = {}
         self._losses: dict[int, int] = {}
-        self._order: Order[Lane] = Order(plan.in_degrees, plan.successors, starting_order(plan, slots))
+        self._order: Order[int] = Order(plan.in_degrees, plan.successors, starting_order(plan, holding.slots))
         self._dealer = Dealer(
             plan,
             self._order,
-            admission,
+            holding,
             self.status,
             self.attempts,
             self._imperfect,
-            classes=classes or [0] * len(plan.templates),
-            slots=slots,
             grows=grows,
             slicing=slicing,
         )
         self._delayed: list[tuple[float, int]] = []
         # Slices under way: their lane, and the calls of which nothing has been heard yet.
-        self._flight: dict[int, tuple[Lane, dict[int, Call]]] = {}
+        self._flight: dict[int, tuple[int, dict[int, Call]]] = {}
+        # Of slices that say when they begin: those that have.
+        self._begun: set[int] = set()
         self._next_slice = 0
         self._open = len(plan.steps)
         self.is_stopping = False
@@ -126,6 +127,20 @@ class Machine:
         """Return the calls of a slice of which nothing has been heard yet; none once the slice is over."""
         return list(self._flight[slice_id][1].values()) if slice_id in self._flight else []
 
+    def waiting(self) -> Waiting:
+        """Return which steps run and what the others wait for.
+
+        Another thread than the one that feeds events may ask: what changes meanwhile is read in single operations, so
+        an answer may be a moment old, but no worse.
+        """
+        slices = []
+        for slice_id, (lane, calls) in list(self._flight.items()):
+            step = _first(calls)
+            if step is not None:
+                slices.append(Under(lane, step, slice_id in self._begun))
+        delayed = [step for _, step in list(self._delayed)]
+        return who_waits(self._holding, slices, self._order.ready(SHOWN), self._dealer.blocked_by(), delayed)
+
     def wakes_at(self) -> float | None:
         """Return when the next delayed step is due, or None."""
         return self._delayed[0][0] if self._delayed and not self.is_stopping else None
@@ -140,6 +155,9 @@ class Machine:
             self._reported(event, now, out)
         elif isinstance(event, Lost):
             self._lost(event, now, out)
+        elif isinstance(event, Begun):
+            if event.slice_id in self._flight:
+                self._begun.add(event.slice_id)
         elif isinstance(event, Started):
             self._settle(self._order.prepare(), out)
         elif isinstance(event, CancelAsked):
@@ -187,6 +205,7 @@ class Machine:
     def _end(self, slice_id: int, out: list[Instruction]) -> None:
         """Close a slice: free its places, and give back the calls that it did not get to."""
         lane, outstanding = self._flight.pop(slice_id)
+        self._begun.discard(slice_id)
         self._dealer.end(lane)
         self._give_back(outstanding, out)
 
@@ -352,3 +371,11 @@ class Machine:
             if status in (Status.READY, Status.RUNNING, Status.DELAYED, Status.SUCCESS, Status.FAILED):
                 before = {s.step for each in self._plan.steps[step].inputs for s in each.sources if type(s) is FromStep}
                 assert all(self.status[each] in OVER for each in before), "a step got ahead of its inputs"
+
+
+def _first(calls: Mapping[int, Call]) -> int | None:
+    """Return the step of the first call, None where there is none, or where they change just now."""
+    try:
+        return next(iter(calls), None)
+    except RuntimeError:
+        return None

@@ -15,6 +15,7 @@ from cli_process import imports_undone
 from typer.testing import CliRunner
 
 from rayexec.cli.main import app
+from rayexec.plan.capacity import Capacity
 
 JOBS = '''
 from rayexec import Config, In, Nothing, Out, Output, graph, in_process_executor, job, op, ray_executor, resource
@@ -184,17 +185,20 @@ def test_plan_as_json_has_limits_and_who_holds_them() -> None:
     limits = plan["execution"]
     assert limits["engine"] == "ray"
     assert limits["max_concurrent"]["limit"] == 2
-    assert limits["tag_limits"][0]["held_by"] == "the driver"
+    held = {each["limit"]: (each["most"], each["steps"], each["held_by"]) for each in plan["limits"]}
+    assert held == {"max_concurrent": (2, 7, "token"), "db": (1, 1, "token")}
+    assert plan["steps"][5]["limits"] == {"db": 1}
     assert plan["steps"][0]["key"] == "split"
     assert plan["steps"][5]["tags"] == {"db": "red"}
     assert plan["steps"][6]["request"]["num_cpus"] == 2
 
 
 def test_plan_says_what_this_machine_cannot_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rayexec.cli.plan._cpus", lambda: 1)
+    one_cpu = Capacity(({"CPU": 1.0},), is_own=True)
+    monkeypatch.setattr("rayexec.cli.plan.capacity_here", lambda: one_cpu)
     Path("value.yaml").write_text("ops: {hungry: {inputs: {xs: {value: []}}}}\n")
     printed = _run("plan", "-j", "huge", "-o", "hungry", "-c", "value.yaml")
-    assert "cannot be met: 2 CPU (the largest node has 1)" in printed
+    assert "problem         op 'gather' asks for 2 CPU (the largest node has 1)" in printed
 
 
 def test_plan_of_a_cluster_that_is_not_asked() -> None:

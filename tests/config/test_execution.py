@@ -71,10 +71,25 @@ def test_zero_leaves_the_number_to_the_engine() -> None:
     assert settings({"config": {"multiprocess": {"max_concurrent": 0}}}).max_concurrent is None
 
 
-def test_of_the_same_rule_given_twice_the_last_holds() -> None:
-    limits = [{"key": "a", "limit": 1}, {"key": "b", "limit": 1}, {"key": "a", "limit": 2}]
-    resolved = settings({"config": {"ray": {"tag_concurrency_limits": limits}}})
-    assert set(resolved.tag_limits) == {TagLimit("a", 2), TagLimit("b", 1)}
+def test_a_rule_that_stands_twice_is_refused_each_such_rule_by_name() -> None:
+    unique = {"applyLimitPerUniqueValue": True}
+    limits = [
+        {"key": "a", "limit": 1},
+        {"key": "b", "limit": 1},
+        {"key": "a", "value": "x", "limit": 3},
+        {"key": "a", "limit": 2},
+        {"key": "b", "value": unique, "limit": 4},
+        {"key": "b", "value": unique, "limit": 4},
+    ]
+    section = {"config": {"ray": {"tag_concurrency_limits": limits}}}
+    _, problems = resolve_execution(default_executor, section)
+    place = "root:execution:config:ray:tag_concurrency_limits"
+    assert [str(each) for each in problems] == [
+        f"{place}: the rule for tag 'a' stands 2 times, with limits 1, 2; keep one",
+        f"{place}: the rule for each value of tag 'b' stands 2 times, with limits 4, 4; keep one",
+    ]
+    section["config"]["ray"]["tag_concurrency_limits"] = limits[:3]
+    assert settings(section).tag_limits == (TagLimit("a", 1), TagLimit("b", 1), TagLimit("a", 3, value="x"))
 
 
 def test_a_jobs_own_executor_drops_the_level_of_names() -> None:

@@ -290,7 +290,7 @@ class Arrivals(Observer):
         self.delays: list[float] = []
         self.spans: dict[int, list[tuple[float, float]]] = {}
 
-    def run_started(self, spec: RunSpec, log: RunLog, slots: int) -> None:
+    def run_started(self, spec: RunSpec, log: RunLog, waiting: object) -> None:
         self.log = log
 
     def recorded(self, record: Record) -> None:

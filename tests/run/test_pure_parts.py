@@ -6,9 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rayexec.definitions.limits import TagLimit
 from rayexec.definitions.retry import Backoff, Jitter, RetryPolicy
-from rayexec.run.admit import Admission
 from rayexec.run.order import Order
 from rayexec.run.retry import after_failure, after_request
 from rayexec.run.slicing import BUDGET, MAX_CALLS, Pace, slice_size
@@ -58,47 +56,6 @@ def test_order_puts_the_lane_of_the_best_step_first() -> None:
     assert order.best_first({"x", "y"}) == ["y", "x"]
     order.get_ready("y")
     assert order.best_first({"x", "y"}) == ["x"]
-
-
-def admission(*limits: TagLimit, at_once: int | None = None) -> Admission:
-    return Admission(at_once, limits)
-
-
-def test_tag_limits_name_the_groups_that_they_count() -> None:
-    limits = admission(
-        TagLimit("db", 2),
-        TagLimit("db", 1, value="x"),
-        TagLimit("team", 3, per_unique_value=True),
-    )
-    assert limits.groups({}) == ()
-    assert limits.groups({"db": "y"}) == ("db",)
-    assert limits.groups({"db": "x"}) == ("db", "db=x")
-    assert limits.groups({"team": "a"}) == ("team=a (each)",)
-    assert limits.groups({"team": "b"}) != limits.groups({"team": "a"})
-
-
-def test_a_value_limit_and_a_limit_for_each_value_count_apart() -> None:
-    limits = admission(TagLimit("db", 5, value="x"), TagLimit("db", 1, per_unique_value=True))
-    groups = limits.groups({"db": "x"})
-    assert len(set(groups)) == 2
-    limits.admit(groups)
-    assert limits.blocked_by(groups) == "db=x (each)"
-
-
-def test_a_full_limit_blocks_until_a_release() -> None:
-    limits = admission(TagLimit("db", 2), at_once=3)
-    groups = limits.groups({"db": "x"})
-    assert limits.blocked_by(groups) is None
-    limits.admit(groups)
-    limits.admit(groups)
-    assert limits.blocked_by(groups) == "db"
-    assert limits.blocked_by(()) is None
-    assert limits.has_room
-    limits.admit(())
-    assert not limits.has_room
-    limits.release(groups)
-    assert limits.has_room
-    assert limits.blocked_by(groups) is None
 
 
 def test_what_is_unseen_or_long_goes_alone_and_what_is_short_goes_in_crowds() -> None:

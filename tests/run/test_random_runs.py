@@ -13,7 +13,7 @@ from rayexec import In, Nothing, Out, RetryPolicy, job, op
 from rayexec.definitions.limits import TagLimit
 from rayexec.events import FAILURE, RETRY, SUCCESS, Attempt, ErrorInfo, OutputRecord, StepFailureData, Successes
 from rayexec.plan import FromStep, Plan, compile_job
-from rayexec.run.admit import Admission
+from rayexec.plan.holding import hold_by_driver
 from rayexec.run.messages import (
     Abandoned,
     Answered,
@@ -180,9 +180,8 @@ class Driver:
         self.plan = plan_of(case)
         self.machine = Machine(
             self.plan,
-            Admission(case.max_concurrent, case.limits),
+            hold_by_driver(self.plan, slots=case.slots, max_concurrent=case.max_concurrent, tag_limits=case.limits),
             require_upstream_success=case.require_success,
-            slots=case.slots,
             slicing=case.slicing,
             keep_outputs=case.keep_outputs,
         )

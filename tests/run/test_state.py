@@ -9,7 +9,7 @@ from rayexec import RetryPolicy, job, op
 from rayexec.definitions.limits import TagLimit
 from rayexec.events import FAILURE, RETRY, SUCCESS, Attempt, ErrorInfo, OutputRecord, StepFailureData
 from rayexec.plan import Plan, compile_job
-from rayexec.run.admit import Admission
+from rayexec.plan.holding import hold_by_driver
 from rayexec.run.messages import (
     Abandoned,
     Answered,
@@ -72,7 +72,7 @@ def a_chain() -> Plan:
 
 def test_a_chain_step_by_step() -> None:
     plan = a_chain()
-    machine = Machine(plan, Admission(None, ()))
+    machine = Machine(plan, hold_by_driver(plan, slots=1))
     [first] = fed(machine, Started(), 0.0)
     assert isinstance(first, Submit)
     assert first.slice.calls == (Call(0, 0),)
@@ -88,7 +88,7 @@ def test_a_chain_step_by_step() -> None:
 
 def test_a_delayed_step_wakes_when_it_is_due() -> None:
     plan = a_chain()
-    machine = Machine(plan, Admission(None, ()))
+    machine = Machine(plan, hold_by_driver(plan, slots=1))
     fed(machine, Started(), 0.0)
     fed(machine, Answered(0, (attempt(plan, 0),)), 1.0)
     out = fed(machine, Answered(1, (attempt(plan, 1, outcome=RETRY, delay=5.0),)), 2.0)
@@ -104,7 +104,7 @@ def test_a_delayed_step_wakes_when_it_is_due() -> None:
 
 def test_a_lost_slice_counts_as_an_attempt_of_the_policy() -> None:
     plan = a_chain()
-    machine = Machine(plan, Admission(None, ()))
+    machine = Machine(plan, hold_by_driver(plan, slots=1))
     fed(machine, Started(), 0.0)
     fed(machine, Answered(0, (attempt(plan, 0),)), 1.0)
     [row] = fed(machine, Lost(1, (), 1, CRASH, 10.0, 11.0), 2.0)
@@ -122,7 +122,7 @@ def test_a_lost_slice_counts_as_an_attempt_of_the_policy() -> None:
 
 def test_a_lost_slice_of_an_op_without_policy_fails_it() -> None:
     plan = a_chain()
-    machine = Machine(plan, Admission(None, ()))
+    machine = Machine(plan, hold_by_driver(plan, slots=1))
     fed(machine, Started(), 0.0)
     fed(machine, Lost(0, (), 0, CRASH, 0.0, 0.0), 1.0)
     assert machine.status == [Status.FAILED, Status.ABANDONED, Status.ABANDONED]
@@ -130,7 +130,7 @@ def test_a_lost_slice_of_an_op_without_policy_fails_it() -> None:
 
 def test_with_retries_disabled_a_lost_slice_fails() -> None:
     plan = a_chain()
-    machine = Machine(plan, Admission(None, ()), retries=False)
+    machine = Machine(plan, hold_by_driver(plan, slots=1), retries=False)
     fed(machine, Started(), 0.0)
     fed(machine, Answered(0, (attempt(plan, 0),)), 1.0)
     fed(machine, Lost(1, (), 1, CRASH, 0.0, 0.0), 2.0)
@@ -139,7 +139,7 @@ def test_with_retries_disabled_a_lost_slice_fails() -> None:
 
 def test_calls_that_a_slice_did_not_reach_are_ready_again() -> None:
     plan = a_chain()
-    machine = Machine(plan, Admission(1, ()))
+    machine = Machine(plan, hold_by_driver(plan, slots=1, max_concurrent=1))
     fed(machine, Started(), 0.0)
     assert submitted(fed(machine, Answered(0, ()), 1.0)) == {0: 1}
     assert machine.attempts[0] == 0
@@ -147,7 +147,7 @@ def test_calls_that_a_slice_did_not_reach_are_ready_again() -> None:
 
 def test_a_cancel_asks_for_what_runs_and_starts_nothing_more() -> None:
     plan = a_chain()
-    machine = Machine(plan, Admission(None, ()))
+    machine = Machine(plan, hold_by_driver(plan, slots=1))
     fed(machine, Started(), 0.0)
     assert fed(machine, CancelAsked(), 1.0) == [Cancel((0,))]
     assert not machine.is_over
@@ -158,7 +158,7 @@ def test_a_cancel_asks_for_what_runs_and_starts_nothing_more() -> None:
 
 def test_a_cancel_forgets_delayed_steps_and_lost_slices() -> None:
     plan = a_chain()
-    machine = Machine(plan, Admission(None, ()))
+    machine = Machine(plan, hold_by_driver(plan, slots=1))
     fed(machine, Started(), 0.0)
     fed(machine, CancelAsked(), 1.0)
     assert fed(machine, Lost(0, (), 0, CRASH, 0.0, 0.0), 2.0) == []
@@ -174,7 +174,7 @@ def test_stop_on_failure_starts_nothing_more() -> None:
         source()
 
     plan = compile_job(independent)
-    machine = Machine(plan, Admission(1, ()), stop_on_failure=True)
+    machine = Machine(plan, hold_by_driver(plan, slots=1, max_concurrent=1), stop_on_failure=True)
     fed(machine, Started(), 0.0)
     out = fed(machine, Answered(0, (attempt(plan, 0, outcome=FAILURE),)), 1.0)
     assert submitted(out) == {}
@@ -190,7 +190,7 @@ def test_the_window_and_max_concurrent_bound_slices() -> None:
 
     plan = compile_job(wide)
     for slots, limit in ((1, None), (32, 2)):
-        machine = Machine(plan, Admission(limit, ()), slots=slots)
+        machine = Machine(plan, hold_by_driver(plan, slots=slots, max_concurrent=limit))
         assert len(submitted(fed(machine, Started(), 0.0))) == 2
         assert len(submitted(fed(machine, Answered(0, (attempt(plan, 0),)), 1.0))) == 1
 
@@ -200,14 +200,15 @@ def test_an_empty_plan_is_over_at_once() -> None:
     def empty() -> None:
         pass
 
-    assert Machine(compile_job(empty), Admission(None, ())).is_over
+    plan = compile_job(empty)
+    assert Machine(plan, hold_by_driver(plan, slots=1)).is_over
 
 
 # Slices of several steps.
 
 
-def sliced(plan: Plan, **options: Any) -> Machine:
-    return Machine(plan, Admission(None, ()), **{"slots": 1, "slicing": True, **options})
+def sliced(plan: Plan, slots: int = 1, **options: Any) -> Machine:
+    return Machine(plan, hold_by_driver(plan, slots=slots), **{"slicing": True, **options})
 
 
 def slices(instructions: Sequence[Instruction]) -> list[list[int]]:
@@ -303,7 +304,7 @@ def test_a_lost_slice_keeps_what_was_over_and_blames_the_step_that_ran() -> None
 
 def test_workers_that_die_before_a_step_starts_cost_it_nothing_until_they_are_too_many() -> None:
     plan = a_crowd(1)
-    machine = Machine(plan, Admission(None, ()))
+    machine = Machine(plan, hold_by_driver(plan, slots=1))
     fed(machine, Started(), 0.0)
     for loss in range(LOSSES):
         assert submitted(fed(machine, Lost(loss, (), None, CRASH, 0.0, 0.0), 1.0)) == {0: loss + 1}
@@ -324,7 +325,7 @@ def test_a_crowd_behind_a_limit_passes_in_order(slicing: bool) -> None:
             limited()
 
     plan = compile_job(crowd)
-    machine = Machine(plan, Admission(None, [TagLimit("db", 1)]), slicing=slicing, slots=4)
+    machine = Machine(plan, hold_by_driver(plan, slots=4, tag_limits=[TagLimit("db", 1)]), slicing=slicing)
     [order] = slices(machine.handle(Started(), 0.0))
     under_way = list(order)
     while not machine.is_over:

@@ -112,7 +112,7 @@ def _measure(
 ) -> Figures:
     """Measure all of it, one after another, saying on standard error what is being measured."""
     _tell("starting workers")
-    warm_up(capacity, capacity.slots or max(1, int(capacity.cpus)))
+    warm_up(capacity, max(1, int(capacity.cpus)))
     _tell(f"jobs of {steps:,} no-op steps")
     shapes = tuple(measure_steps(shape, steps, wanted.repeats) for shape in ("fan-out", "chain"))
     _tell("latency a hop")

@@ -11,7 +11,7 @@ import itertools
 import math
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,7 @@ from rayexec.events import Attempt
 from rayexec.execute import Observer, Record, RunLog, execute_job
 from rayexec.plan.capacity import Capacity
 from rayexec.run.spec import RunSpec
+from rayexec.run.waiting import Waiting
 
 __all__ = [
     "MB",
@@ -127,7 +128,7 @@ class _Stamps(Observer):
     def __init__(self) -> None:
         self.answers: list[tuple[float, Attempt]] = []
 
-    def run_started(self, spec: RunSpec, log: RunLog, slots: int) -> None:
+    def run_started(self, spec: RunSpec, log: RunLog, waiting: Callable[[], Waiting]) -> None:
         """Remember the log, which knows what a record stands for."""
         self._log = log
 

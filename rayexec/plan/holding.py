@@ -1,0 +1,251 @@
+"""What each step asks of Ray, which limits it counts in, and who holds each limit: chosen when a run starts.
+
+On the Ray of this process, which is one node, Ray holds the limits of a run: each step takes a share of a resource made
+up for the run, of which the node has 1.0. On any other Ray the driver holds them, since a resource is tied to a node
+and a limit would be too. What a cluster declares (``rayexec.definitions.limits``) is held by Ray, for all runs on it.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from rayexec.definitions.limits import TagLimit, pool_resource, tag_resources
+from rayexec.plan.capacity import Capacity
+from rayexec.plan.model import Plan, Template
+from rayexec.plan.request import Request, cpu_share, limit_share, request_for
+
+__all__ = ["MAX_CONCURRENT", "Holder", "Holding", "Limit", "StepClass", "hold", "hold_by_driver"]
+
+MAX_CONCURRENT = "max_concurrent"
+
+
+class Holder(enum.Enum):
+    """Who sees to it that a limit holds."""
+
+    DRIVER = "driver"
+    TOKEN = "token"  # Ray, by a resource made up for the run
+    CLUSTER = "cluster"  # Ray, by a resource that the cluster declares for all runs
+
+
+class Limit(NamedTuple):
+    """At most ``most`` at once of the steps that count in it, each by its weight.
+
+    ``resource`` is what Ray counts, and ``share`` what a step of weight 1 takes of it; None and 0 where the driver
+    counts. ``nodes`` is how many nodes declare a limit of the cluster, which each of them then grants.
+    """
+
+    name: str
+    most: int
+    holder: Holder
+    resource: str | None = None
+    share: float = 0.0
+    nodes: int = 1
+
+    @property
+    def words(self) -> str:
+        """Who holds the limit, and how exactly."""
+        if self.holder is Holder.DRIVER:
+            return "held by the driver, exactly"
+        if self.holder is Holder.TOKEN:
+            return f"held by Ray, exactly: each step takes {self.share:g} of a resource of the run's own"
+        if self.nodes == 1:
+            return f"held by Ray for all runs, exactly: {self.resource} of one node"
+        return f"held by Ray for all runs, and multiplied: {self.nodes} nodes declare {self.resource}"
+
+
+class StepClass(NamedTuple):
+    """Steps that can share a slice: one request, the same limits as (place in ``Holding.limits``, weight).
+
+    ``slots`` is how many slices of them can run at once.
+    """
+
+    request: Request
+    limits: tuple[tuple[int, int], ...]
+    slots: int
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """Limits and classes of a run; ``class_of`` gives the class of each step, ``slots`` how many slices run at once.
+
+    ``totals`` is what all nodes have of each resource that is asked for. ``unlimited`` are the pools of ops that the
+    cluster does not declare, which therefore limit nothing; ``unused`` the tag limits that no step counts in.
+    """
+
+    limits: tuple[Limit, ...]
+    classes: tuple[StepClass, ...]
+    class_of: Sequence[int]
+    slots: int
+    totals: Mapping[str, float] = field(default_factory=dict)
+    unlimited: tuple[str, ...] = ()
+    unused: tuple[TagLimit, ...] = ()
+
+    @property
+    def uses_tokens(self) -> bool:
+        """Whether Ray holds limits by resources that must stay tied to one node."""
+        return any(limit.holder is Holder.TOKEN for limit in self.limits)
+
+
+def hold(
+    plan: Plan,
+    capacity: Capacity,
+    *,
+    run_id: str,
+    max_concurrent: int | None = None,
+    tag_limits: Sequence[TagLimit] = (),
+    runtime_env: Mapping[str, Any] | None = None,
+) -> Holding:
+    """Choose who holds each limit of a run on ``capacity``, and what its steps ask for.
+
+    Without ``max_concurrent``, a Ray of our own runs as many steps as it has CPUs; elsewhere CPUs are the limit.
+    """
+    if max_concurrent is None and capacity.is_own and len(capacity.nodes) == 1:
+        max_concurrent = max(1, int(capacity.cpus))
+    share = cpu_share(max_concurrent, capacity.cpus) if capacity.is_one_node else 1.0
+    slots = max_concurrent or max(1, int(capacity.cpus))
+    made = _Classes(plan, capacity, run_id, tag_limits, share, slots, runtime_env or {})
+    if max_concurrent is not None:
+        made.add_limit_of_run("run", MAX_CONCURRENT, max_concurrent)
+    class_of = made.classify(everywhere=() if max_concurrent is None else ((0, 1),))
+    asked = {name for each in made.classes for name in each.request.amounts()}
+    totals = {name: capacity.total(name) for name in sorted(asked)}
+    unused = [rule for rule in tag_limits if rule not in made.used]
+    return Holding(
+        tuple(made.limits),
+        tuple(made.classes),
+        class_of,
+        slots,
+        totals,
+        tuple(sorted(set(made.unlimited))),
+        tuple(unused),
+    )
+
+
+def hold_by_driver(
+    plan: Plan, *, slots: int, max_concurrent: int | None = None, tag_limits: Sequence[TagLimit] = ()
+) -> Holding:
+    """Return the holding of an engine without Ray: the driver holds what limits there are, for ``slots`` slots."""
+    nowhere = Capacity(({"CPU": float(slots)},), is_own=False, groups=None)
+    held = hold(plan, nowhere, run_id="", max_concurrent=max_concurrent, tag_limits=tag_limits)
+    classes = tuple([each._replace(slots=min(slots, _room(held.limits, each.limits, slots))) for each in held.classes])
+    return Holding(held.limits, classes, held.class_of, slots)
+
+
+def _room(limits: Sequence[Limit], counts_in: Sequence[tuple[int, int]], slots: int) -> int:
+    return max(1, min([slots, *(limits[place].most // weight for place, weight in counts_in)]))
+
+
+class _Classes:
+    """The limits and classes of a run in the making."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        capacity: Capacity,
+        run_id: str,
+        tag_limits: Sequence[TagLimit],
+        default_cpus: float,
+        slots: int,
+        runtime_env: Mapping[str, Any],
+    ) -> None:
+        self._plan = plan
+        self._capacity = capacity
+        self._run_id = run_id
+        self._tag_limits = tag_limits
+        self._default_cpus = default_cpus
+        self._slots = slots
+        self._runtime_env = runtime_env
+        self._declared = {name for node in capacity.nodes for name in node}
+        self._places: dict[tuple[str, str], int] = {}
+        self._known: dict[tuple[str, tuple[tuple[int, int], ...]], int] = {}
+        self.limits: list[Limit] = []
+        self.classes: list[StepClass] = []
+        self.unlimited: list[str] = []
+        self.used: set[TagLimit] = set()
+
+    def add_limit_of_run(self, kind: str, name: str, most: int) -> int:
+        """Return the place of a limit of this run, made when it is first asked for."""
+        place = self._places.get((kind, name))
+        if place is not None:
+            return place
+        share = limit_share(most) if self._capacity.takes_tokens else None
+        if share is None:
+            limit = Limit(name, most, Holder.DRIVER)
+        else:
+            resource = f"{self._capacity.implicit_prefix}rayexec-{self._run_id}-{len(self.limits)}"
+            limit = Limit(name, most, Holder.TOKEN, resource, share)
+        return self._add((kind, name), limit)
+
+    def _add_limit_of_cluster(self, name: str, resource: str) -> int:
+        place = self._places.get(("cluster", resource))
+        if place is not None:
+            return place
+        amounts = [node[resource] for node in self._capacity.nodes if node.get(resource, 0) > 0]
+        limit = Limit(name, int(sum(amounts)), Holder.CLUSTER, resource, 1.0, len(amounts))
+        return self._add(("cluster", resource), limit)
+
+    def _add(self, key: tuple[str, str], limit: Limit) -> int:
+        self._places[key] = len(self.limits)
+        self.limits.append(limit)
+        return self._places[key]
+
+    def classify(self, everywhere: tuple[tuple[int, int], ...]) -> Sequence[int]:
+        """Return the class of each step; all count in the limits ``everywhere``."""
+        plan = self._plan
+        # Steps of one op share one mapping of tags, unless their invocations have tags of their own.
+        known: dict[tuple[int, int], int] = {}
+        class_of = []
+        for step in plan.steps:
+            key = (step.template, id(step.tags))
+            found = known.get(key)
+            if found is None:
+                template = plan.templates[step.template]
+                found = known[key] = self._class(template, (*everywhere, *self._counts_in(template, step.tags)))
+            class_of.append(found)
+        return class_of
+
+    def _counts_in(self, template: Template, tags: Mapping[str, str]) -> list[tuple[int, int]]:
+        found = []
+        for rule in self._tag_limits:
+            group = rule.group(tags)
+            if group is not None:
+                self.used.add(rule)
+                # Two rules may count the same steps under different limits, so the rule is part of the name.
+                name = f"{group} (each)" if rule.per_unique_value else group
+                found.append((self.add_limit_of_run("tag", name, rule.limit), 1))
+        for key, value in tags.items():
+            by_key, by_value = tag_resources(key, value)
+            if by_key in self._declared:
+                found.append((self._add_limit_of_cluster(key, by_key), 1))
+            if by_value in self._declared:
+                found.append((self._add_limit_of_cluster(f"{key}={value}", by_value), 1))
+        pool = template.op.pool
+        if pool is not None:
+            resource = pool_resource(pool.name)
+            if resource in self._declared:
+                found.append((self._add_limit_of_cluster(f"pool {pool.name}", resource), pool.slots))
+            else:
+                self.unlimited.append(pool.name)
+        return found
+
+    def _class(self, template: Template, counts_in: tuple[tuple[int, int], ...]) -> int:
+        tokens: dict[str, float] = {}
+        declared: dict[str, float] = {}
+        for place, weight in counts_in:
+            limit = self.limits[place]
+            if limit.resource is not None:
+                (tokens if limit.holder is Holder.TOKEN else declared)[limit.resource] = limit.share * weight
+        request = request_for(template.op.ray_options, self._default_cpus, self._runtime_env, declared, tokens)
+        # Requests hold mappings, so they are told apart by what they print as.
+        key = (repr(request), counts_in)
+        found = self._known.get(key)
+        if found is None:
+            found = self._known[key] = len(self.classes)
+            slots = _room(self.limits, counts_in, self._slots)
+            if self._capacity.is_one_node:  # where others may join, more may run than do now
+                slots = max(1, int(min(slots, self._capacity.fits(request.amounts()))))
+            self.classes.append(StepClass(request, counts_in, slots))
+        return found

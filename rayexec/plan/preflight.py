@@ -1,0 +1,113 @@
+"""What keeps a run from ever getting done on a Ray, and what is worth knowing of it, said before anything runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from rayexec.plan.capacity import Capacity
+from rayexec.plan.holding import Holder, Holding
+from rayexec.plan.model import Plan
+from rayexec.plan.request import Request
+
+__all__ = ["notes", "problems"]
+
+# How many ops one message names of those that ask for the same.
+_NAMED = 3
+
+
+def problems(
+    plan: Plan,
+    holding: Holding,
+    capacity: Capacity,
+    *,
+    held_already: Mapping[str, float] | None = None,
+    unknown: frozenset[str] = frozenset(),
+) -> list[str]:
+    """Return why steps of the plan would wait for ever, one message a request; empty where none would.
+
+    ``held_already`` is what whoever starts the run holds of Ray's resources while it waits for the run, which is an op
+    that runs a job inside. Resources in ``unknown`` are not judged.
+    """
+    found = []
+    for number, request in enumerate(each.request for each in holding.classes):
+        who = _ops(plan, holding, number)
+        amounts = {name: amount for name, amount in request.amounts().items() if name not in unknown}
+        lacking = [capacity.lacks(amounts), capacity.lacks_labels(request.label_selector)]
+        words = ", ".join(each for each in lacking if each is not None)
+        if words and not _can_be_added(request, capacity):
+            found.append(f"{who} asks for {words}{_autoscaler(capacity)}")
+            continue
+        held = {name: held_already[name] for name in amounts if held_already and held_already.get(name)}
+        for name, amount in held.items():
+            if name != "CPU" and capacity.total(name) - amount < amounts[name]:  # Ray lends the CPUs of what waits
+                found.append(
+                    f"{who} asks for {amounts[name]:g} {name}, of which the step that started this run holds "
+                    f"{amount:g} of {capacity.total(name):g} until the run is over"
+                )
+    return found
+
+
+def _ops(plan: Plan, holding: Holding, number: int) -> str:
+    """Return the ops of a class in words."""
+    templates = {plan.steps[step].template: None for step, each in enumerate(holding.class_of) if each == number}
+    names = list(dict.fromkeys(plan.templates[each].op.name for each in templates))
+    more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
+    return f"op{'' if len(names) == 1 else 's'} {', '.join(map(repr, names[:_NAMED]))}{more}"
+
+
+def _can_be_added(request: Request, capacity: Capacity) -> bool:
+    """Whether an autoscaler can add a node for a request, as far as it says what it adds."""
+    if capacity.groups is None:
+        return True
+    amounts = request.amounts()
+    return any(
+        all(group.resources.get(name, 0) >= amount for name, amount in amounts.items()) for group in capacity.groups
+    )
+
+
+def _autoscaler(capacity: Capacity) -> str:
+    if capacity.is_own:
+        return ""
+    if not capacity.groups:
+        return "; no autoscaler is there to add a node"
+    return f"; no node that the autoscaler may add has that ({', '.join(each.name for each in capacity.groups)})"
+
+
+def notes(
+    plan: Plan,
+    holding: Holding,
+    capacity: Capacity,
+    *,
+    max_concurrent: int | None = None,
+    unknown: frozenset[str] = frozenset(),
+) -> list[str]:
+    """Return what a user may not expect of a run's limits: none of it keeps the run from getting done.
+
+    ``max_concurrent`` is the limit that was asked for, None where none was. Resources in ``unknown`` are not judged.
+    """
+    found = []
+    for limit in holding.limits:
+        if limit.holder is Holder.CLUSTER and limit.nodes > 1:
+            found.append(
+                f"{limit.resource} is declared on {limit.nodes} nodes, which grant {limit.most} at once in all; "
+                "declare it on one node for a limit of the whole cluster."
+            )
+    for name in holding.unlimited:
+        found.append(f"pool {name!r} is not declared on this Ray, so it limits nothing.")
+    for rule in holding.unused:
+        tag = rule.key if rule.value is None else f"{rule.key}={rule.value}"
+        found.append(f"no step has the tag {tag!r}, so its limit of {rule.limit} limits nothing.")
+    for number, each in enumerate(holding.classes):
+        amounts = {name: amount for name, amount in each.request.amounts().items() if name not in unknown}
+        lacking = capacity.lacks(amounts) or capacity.lacks_labels(each.request.label_selector)
+        if lacking is not None:
+            if _can_be_added(each.request, capacity):
+                found.append(f"{_ops(plan, holding, number)} waits for the autoscaler: no node has {lacking}.")
+            continue
+        room = capacity.fits({name: amount for name, amount in amounts.items() if name in ("CPU", "GPU", "memory")})
+        if max_concurrent is not None and capacity.is_one_node and room < max_concurrent:
+            found.append(
+                f"{_ops(plan, holding, number)} asks for {each.request}, so at most {room:g} of its steps run at once "
+                f"here, whatever max_concurrent ({max_concurrent}) says."
+            )
+    return found

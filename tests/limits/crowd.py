@@ -1,0 +1,126 @@
+"""A job of steps that note who else is there: run as a script, on a Ray of its own or attached to one.
+
+    python crowd.py PLACE '{"address": …, "execution": {…}, "steps": [{"tags": {…}, "pool": …, "seconds": …}, …]}'
+
+Each step leaves a file in PLACE while it runs, named ``RUN.STEP@tag=value,…``. The script writes one JSON object beside
+PLACE, to ``RUN.json``: the run's status, what each step saw there and where it ran, and how it waited.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from rayexec import OpExecutionContext, Pool, job, op
+
+PLACE = Path(sys.argv[1]) if len(sys.argv) > 1 else Path()
+SPEC: dict[str, Any] = json.loads(sys.argv[2]) if len(sys.argv) > 2 else {}
+
+
+def enter(place: Path, name: str) -> list[str]:
+    """Be there; return the names of all that are, this one included."""
+    path = place / name
+    path.write_text(json.dumps({"pid": os.getpid(), "since": time.time()}))
+    return sorted(os.listdir(place))
+
+
+def make_step(number: int, spec: dict[str, Any], run: str) -> Any:
+    tags = spec.get("tags", {})
+    name = f"{run}.s{number}@" + ",".join(f"{key}={value}" for key, value in tags.items())
+    pool, place, seconds = spec.get("pool"), str(PLACE), spec.get("seconds", 0.2)
+    cpus = spec.get("cpus")
+
+    @op(
+        name=f"s{number}",
+        tags=tags,
+        pool=None if pool is None else Pool(*pool),
+        ray_options={} if cpus is None else {"num_cpus": cpus},
+    )
+    def stay(context: OpExecutionContext) -> dict[str, Any]:
+        import ray
+
+        path = Path(place, name)
+        seen = enter(Path(place), name)
+        try:
+            time.sleep(seconds)
+        finally:
+            path.unlink(missing_ok=True)
+        node = ray.get_runtime_context().get_node_id()
+        return {"seen": seen, "pid": os.getpid(), "node": node}
+
+    return stay
+
+
+class Join:
+    """A node that joins this process's Ray while the run goes on."""
+
+    def __init__(self, spec: dict[str, Any]) -> None:
+        self._spec = spec
+        self._nodes = 1
+        self._is_over = threading.Event()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def _run(self) -> None:
+        import ray
+
+        address = ray.get_runtime_context().gcs_address
+        command = ["ray", "start", f"--address={address}", f"--num-cpus={self._spec['num_cpus']}", "--block"]
+        ray_command = Path(sys.executable).with_name("ray")
+        self._process = subprocess.Popen(
+            [str(ray_command), *command[1:]], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        while not self._is_over.wait(0.05) and self._nodes == 1:
+            self._nodes = sum(node["Alive"] for node in ray.nodes())
+
+    def finish(self) -> int:
+        """Let the node go; return how many nodes there were before the last step was over."""
+        self._is_over.set()
+        self._thread.join()
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+        return self._nodes
+
+
+def main() -> None:
+    run = SPEC.get("run", "r")
+    steps = [make_step(number, each, run) for number, each in enumerate(SPEC["steps"])]
+
+    @job
+    def crowd() -> None:
+        for each in steps:
+            each()
+
+    if SPEC.get("num_cpus"):
+        import ray
+
+        ray.init(address="local", num_cpus=SPEC["num_cpus"], include_dashboard=False, log_to_driver=False)
+    join = Join(SPEC["join"]) if SPEC.get("join") else None
+    execution = {"config": {"ray": SPEC.get("execution", {})}}
+    result = crowd.execute({"execution": execution}, address=SPEC.get("address"))
+    joined = join.finish() if join is not None else None
+    succeeded = [event.step_key for event in result.get_step_success_events()]
+    PLACE.with_name(f"{run}.json").write_text(
+        json.dumps(
+            {
+                "status": result.status,
+                "nodes": joined,
+                "steps": {key: result.output_for_node(key) for key in succeeded},
+                "limits": next(iter(result.all_events)).event_specific_data["limits"],
+                "waits": {each.step_key: [each.reason, list(each.held_by)] for each in result.waits},
+                "blocked": [event.message for event in result.all_events if event.event_type_value == "STEP_BLOCKED"],
+            }
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,197 @@
+"""Limits on Rays of several nodes and processes: counted inside the ops, with workers and drivers killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+CROWD = Path(__file__).with_name("crowd.py")
+REDSHIFT = {"tags": {"database": "redshift"}}
+
+
+class Nodes:
+    """A cluster of three nodes with two CPUs each; the first declares limits."""
+
+    def __init__(self) -> None:
+        from ray.cluster_utils import Cluster
+
+        declared = {"limit:database=redshift": 2, "pool:licence": 3, "pool:single": 1}
+        self.cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "resources": declared})
+        self.cluster.add_node(num_cpus=2)
+        self.cluster.add_node(num_cpus=2)
+        self.cluster.wait_for_nodes()
+        self.address: str = self.cluster.address
+
+
+@pytest.fixture(scope="module")
+def nodes() -> Iterator[Nodes]:
+    made = Nodes()
+    yield made
+    made.cluster.shutdown()
+
+
+@dataclass
+class Run:
+    """A run of ``crowd.py``, which writes how it went to ``told``."""
+
+    process: subprocess.Popen[str]
+    told: Path
+
+
+Start = Callable[..., Run]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Start a run of ``crowd.py``; what still runs when the test is over is killed."""
+    started: list[Run] = []
+    place = tmp_path / "place"
+    place.mkdir()
+
+    def start_run(steps: Sequence[dict[str, Any]], **spec: Any) -> Run:
+        command = [sys.executable, str(CROWD), str(place), json.dumps({"steps": steps, **spec})]
+        # Nodes that join a Ray by hand would need its token.
+        environment = {**os.environ, "RAY_AUTH_MODE": "disabled"}
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+        started.append(Run(process, place.with_name(f"{spec.get('run', 'r')}.json")))
+        return started[-1]
+
+    yield start_run
+    for run in started:
+        if run.process.poll() is None:
+            run.process.kill()
+        run.process.communicate()
+
+
+def outcome(run: Run) -> dict[str, Any]:
+    _, errors = run.process.communicate(timeout=90)
+    assert run.process.returncode == 0, errors
+    document: dict[str, Any] = json.loads(run.told.read_text())
+    return document
+
+
+def peak(*runs: dict[str, Any], of: str = "") -> int:
+    """Return the most steps with ``of`` in their names that any step saw at once, itself included."""
+    seen = [each["seen"] for run in runs for each in run["steps"].values()]
+    return max(sum(of in name for name in names) for names in seen)
+
+
+def wait_for(place: Path, name: str, seconds: float = 60) -> dict[str, Any]:
+    """Return what a step wrote when it came, whose file's name holds ``name``."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        for path in place.iterdir():
+            if name in path.name:
+                try:
+                    found: dict[str, Any] = json.loads(path.read_text())
+                except (ValueError, FileNotFoundError):  # half written, or over
+                    continue
+                return found
+        time.sleep(0.02)
+    raise AssertionError(f"no step {name} came within {seconds} s")
+
+
+def test_per_run_limits_are_exact_across_nodes(nodes: Nodes, start: Start) -> None:
+    limits = [{"key": "team", "limit": 2}]
+    steps = [{"tags": {"team": "a"}}] * 8 + [{}] * 16
+    run = outcome(
+        start(steps, address=nodes.address, execution={"max_concurrent": 4, "tag_concurrency_limits": limits})
+    )
+    assert run["status"] == "SUCCESS"
+    assert peak(run) == 4
+    assert peak(run, of="team=a") == 2
+    assert len({each["node"] for each in run["steps"].values()}) > 1
+    assert {each["held_by"] for each in run["limits"]} == {"driver"}
+
+
+def test_declared_limits_hold_across_runs_and_run_where_they_are_declared(nodes: Nodes, start: Start) -> None:
+    mine, yours = (start([REDSHIFT] * 5 + [{}] * 3, address=nodes.address, run=run) for run in ("mine", "yours"))
+    first, second = outcome(mine), outcome(yours)
+    assert first["status"] == second["status"] == "SUCCESS"
+    assert peak(first, second, of="database=redshift") == 2
+    # The two did run beside each other, else this proves nothing.
+    both = [names for run in (first, second) for names in (each["seen"] for each in run["steps"].values())]
+    assert any(any("mine" in name for name in names) and any("yours" in name for name in names) for names in both)
+    limited = [each["node"] for run in (first, second) for key, each in run["steps"].items() if key in {"s0", "s4"}]
+    assert len(set(limited)) == 1
+    assert first["limits"][0]["held_by"] == "cluster"
+    assert any("for database=redshift" in words for words in first["blocked"] + second["blocked"])
+
+
+def test_limits_that_are_not_declared_stay_apart(nodes: Nodes, start: Start) -> None:
+    execution = {"max_concurrent": 1}
+    steps = [{"seconds": 0.6}] * 4
+    mine, yours = (start(steps, address=nodes.address, run=run, execution=execution) for run in ("mine", "yours"))
+    first, second = outcome(mine), outcome(yours)
+    assert peak(first, of="mine.") == peak(second, of="yours.") == 1
+    assert peak(first, second) == 2
+
+
+def test_a_pool_counts_the_slots_of_its_ops(nodes: Nodes, start: Start) -> None:
+    steps = [{"pool": ["licence", 2], "tags": {"kind": "two"}}] * 3 + [{"pool": ["licence", 1]}] * 4
+    run = outcome(start(steps, address=nodes.address))
+    weights = [sum(2 if "kind=two" in name else 1 for name in each["seen"]) for each in run["steps"].values()]
+    assert max(weights) <= 3
+    assert peak(run, of="kind=two") == 1
+
+
+@pytest.mark.parametrize("whom", ["worker", "driver"])
+def test_what_a_killed_process_held_is_free_for_the_next_run(
+    nodes: Nodes, start: Start, tmp_path: Path, whom: str
+) -> None:
+    single = {"pool": ["single", 1]}
+    first = start([{**single, "seconds": 120}], address=nodes.address, run="first")
+    holder = wait_for(tmp_path / "place", "first.s0")
+    second = start([single], address=nodes.address, run="second")
+    # The second run has begun and waits: it has had time to submit its step.
+    time.sleep(4)
+    assert not any("second" in name for name in os.listdir(tmp_path / "place"))
+    killed = time.time()
+    os.kill(holder["pid"] if whom == "worker" else first.process.pid, signal.SIGKILL)
+    assert wait_for(tmp_path / "place", "second.s0", 10)["since"] - killed < 5
+    assert outcome(second)["status"] == "SUCCESS"
+    if whom == "worker":
+        assert outcome(first)["status"] == "FAILURE"
+
+
+def test_a_node_that_joins_in_mid_run_raises_no_peak(nodes: Nodes, start: Start, tmp_path: Path) -> None:
+    steps = [{"seconds": 0.4}] * 24
+    run = start(steps, address=nodes.address, execution={"max_concurrent": 3})
+    wait_for(tmp_path / "place", ".s0")
+    joined = nodes.cluster.add_node(num_cpus=4)
+    try:
+        told = outcome(run)
+        assert peak(told) == 3
+    finally:
+        nodes.cluster.remove_node(joined)
+
+
+def test_a_node_that_joins_the_ray_of_a_run_raises_no_peak(start: Start, tmp_path: Path) -> None:
+    limits = [{"key": "team", "limit": 2}]
+    # Long enough for a node to come, which takes some five seconds.
+    steps = [{"seconds": 0.8, "tags": {"team": "a"}}] * 12 + [{"seconds": 0.8}] * 24
+    execution = {"max_concurrent": 3, "tag_concurrency_limits": limits}
+    run = start(steps, num_cpus=4, execution=execution, join={"num_cpus": 4})
+    told = outcome(run)
+    assert told["nodes"] == 2
+    assert {each["held_by"] for each in told["limits"]} == {"token"}
+    assert peak(told) == 3
+    assert peak(told, of="team=a") == 2
+    assert len({each["node"] for each in told["steps"].values()}) == 1
+
+
+def test_four_waiting_ops_at_once_on_two_cpus_by_four_workers(start: Start) -> None:
+    told = outcome(start([{"seconds": 0.1}] * 60, num_cpus=2, execution={"max_concurrent": 4}))
+    assert peak(told) == 4
+    # Ray may replace a worker now and then; one a step, or a few a second, would be some sixty.
+    assert len({each["pid"] for each in told["steps"].values()}) <= 6

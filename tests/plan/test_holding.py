@@ -1,0 +1,294 @@
+"""Who holds which limit, what steps ask for because of it, and what is said before anything runs."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rayexec import Pool, job, op
+from rayexec.definitions.limits import TagLimit
+from rayexec.plan import Plan, compile_job
+from rayexec.plan.capacity import Capacity, NodeGroup
+from rayexec.plan.holding import MAX_CONCURRENT, Holder, Holding, hold, hold_by_driver
+from rayexec.plan.preflight import notes, problems
+from rayexec.plan.request import limit_share
+from rayexec.run.admit import Admission
+
+PREFIX = "implicit_"
+OWN = Capacity(({"CPU": 4.0},), is_own=True, node_ids=("a",), implicit_prefix=PREFIX)
+
+
+def attached(*nodes: Mapping[str, float], groups: tuple[NodeGroup, ...] | None = ()) -> Capacity:
+    return Capacity(nodes, is_own=False, implicit_prefix=PREFIX, groups=groups)
+
+
+def plan_of(*tags: Mapping[str, Any], **options: Any) -> Plan:
+    @op(**options)
+    def work() -> None:
+        pass
+
+    @job
+    def tagged() -> None:
+        for number, each in enumerate(tags):
+            work.tag(dict(each)).alias(f"s{number}")()
+
+    return compile_job(tagged)
+
+
+def names(holding: Holding, step: int) -> list[str]:
+    return [holding.limits[place].name for place, _ in holding.classes[holding.class_of[step]].limits]
+
+
+def test_limits_name_the_steps_that_they_count() -> None:
+    plan = plan_of({}, {"db": "y"}, {"db": "x"}, {"team": "a"}, {"team": "b"})
+    rules = [TagLimit("db", 2), TagLimit("db", 1, value="x"), TagLimit("team", 3, per_unique_value=True)]
+    holding = hold(plan, OWN, run_id="r", tag_limits=rules)
+    assert [names(holding, step)[1:] for step in range(5)] == [
+        [],
+        ["db"],
+        ["db", "db=x"],
+        ["team=a (each)"],
+        ["team=b (each)"],
+    ]
+    assert all(names(holding, step)[0] == MAX_CONCURRENT for step in range(5))
+
+
+def test_a_value_limit_and_a_limit_for_each_value_count_apart() -> None:
+    plan = plan_of({"db": "x"})
+    rules = [TagLimit("db", 5, value="x"), TagLimit("db", 1, per_unique_value=True)]
+    holding = hold(plan, OWN, run_id="r", tag_limits=rules)
+    assert {(limit.name, limit.most) for limit in holding.limits[1:]} == {("db=x", 5), ("db=x (each)", 1)}
+
+
+def test_a_tag_called_max_concurrent_is_a_limit_of_its_own() -> None:
+    plan = plan_of({MAX_CONCURRENT: "x"})
+    holding = hold(plan, OWN, run_id="r", max_concurrent=3, tag_limits=[TagLimit(MAX_CONCURRENT, 2)])
+    assert [limit.most for limit in holding.limits] == [3, 2]
+
+
+def test_ray_holds_the_limits_of_a_run_on_a_ray_of_our_own() -> None:
+    plan = plan_of({"db": "x"}, {})
+    holding = hold(plan, OWN, run_id="r", max_concurrent=4, tag_limits=[TagLimit("db", 2)])
+    most, db = holding.limits
+    assert (most.holder, most.share, db.holder, db.share) == (Holder.TOKEN, 0.25, Holder.TOKEN, 0.5)
+    assert holding.uses_tokens
+    tagged, plain = [holding.classes[number] for number in holding.class_of]
+    assert tagged.request.as_options()["resources"] == {most.resource: 0.25, db.resource: 0.5}
+    assert plain.request.as_options()["resources"] == {most.resource: 0.25}
+    assert str(most.resource).startswith(PREFIX)
+    assert (tagged.slots, plain.slots, holding.slots) == (2, 4, 4)
+
+
+@pytest.mark.parametrize("most", [100, 150])
+def test_the_driver_holds_what_has_no_exact_share(most: int) -> None:
+    holding = hold(plan_of({}), OWN, run_id="r", max_concurrent=most)
+    assert holding.limits[0].holder is (Holder.TOKEN if most == 100 else Holder.DRIVER)
+
+
+@given(st.integers(1, 10_000))
+def test_a_share_admits_as_many_as_the_limit_and_no_more(limit: int) -> None:
+    share = limit_share(limit)
+    assert share is not None or limit > 99
+    if share is not None:
+        units = round(share * 10_000)
+        assert math.isclose(share, units / 10_000)
+        assert 10_000 // units == limit
+
+
+@pytest.mark.parametrize(
+    "capacity",
+    [
+        attached({"CPU": 4}),
+        attached({"CPU": 4}, {"CPU": 2}),
+        Capacity(({"CPU": 4.0},), is_own=True, implicit_prefix=None),
+        Capacity(({"CPU": 4.0}, {"CPU": 4.0}), is_own=True, implicit_prefix=PREFIX),
+    ],
+    ids=["attached", "several nodes", "a Ray without implicit resources", "own, several nodes"],
+)
+def test_the_driver_holds_the_limits_of_a_run_elsewhere(capacity: Capacity) -> None:
+    plan = plan_of({"db": "x"})
+    holding = hold(plan, capacity, run_id="r", max_concurrent=4, tag_limits=[TagLimit("db", 2)])
+    assert {limit.holder for limit in holding.limits} == {Holder.DRIVER}
+    assert "resources" not in holding.classes[0].request.as_options()
+    assert not holding.uses_tokens
+
+
+def test_without_a_limit_a_cluster_is_limited_by_its_cpus() -> None:
+    plan = plan_of({})
+    assert hold(plan, attached({"CPU": 4}, {"CPU": 2}), run_id="r").limits == ()
+    assert hold(plan, attached({"CPU": 4}, {"CPU": 2}), run_id="r").slots == 6
+    assert hold(plan, attached({"CPU": 4}), run_id="r").limits == ()
+    assert hold(plan, OWN, run_id="r").limits[0].most == 4
+
+
+def test_limits_of_the_cluster_are_resources_whatever_the_run_says() -> None:
+    cluster = attached({"CPU": 4, "limit:db=x": 2, "limit:team": 3}, {"CPU": 4})
+    plan = plan_of({"db": "x", "team": "a"}, {"db": "y"}, {})
+    holding = hold(plan, cluster, run_id="r", tag_limits=[TagLimit("db", 1)])
+    both, other, none = [holding.classes[number] for number in holding.class_of]
+    assert both.request.resources == {"limit:db=x": 1, "limit:team": 1}
+    assert (other.request.resources, none.request.resources) == ({}, {})
+    held = {limit.name: (limit.holder, limit.most) for limit in holding.limits}
+    assert held == {"db": (Holder.DRIVER, 1), "db=x": (Holder.CLUSTER, 2), "team": (Holder.CLUSTER, 3)}
+    assert (both.slots, other.slots, none.slots) == (1, 1, 8)
+
+
+def test_a_pool_takes_its_slots_of_the_clusters_resource() -> None:
+    cluster = attached({"CPU": 4, "pool:db": 5})
+    holding = hold(plan_of({}, pool=Pool("db", slots=2)), cluster, run_id="r")
+    [known] = holding.classes
+    assert known.request.resources == {"pool:db": 2}
+    assert (known.limits, known.slots) == (((0, 2),), 2)
+    assert hold(plan_of({}, pool="db"), OWN, run_id="r").unlimited == ("db",)
+
+
+def test_the_own_amount_of_a_declared_resource_is_kept() -> None:
+    cluster = attached({"CPU": 4, "pool:db": 5})
+    plan = plan_of({}, pool="db", ray_options={"resources": {"pool:db": 1, "disk": 1}})
+    assert hold(plan, cluster, run_id="r").classes[0].request.resources == {"pool:db": 2, "disk": 1}
+
+
+def test_steps_that_ask_for_the_same_and_count_alike_share_a_class() -> None:
+    @op
+    def one() -> None:
+        pass
+
+    @op
+    def two() -> None:
+        pass
+
+    @op(ray_options={"num_cpus": 2})
+    def large() -> None:
+        pass
+
+    @job
+    def mixed() -> None:
+        one()
+        two()
+        large()
+        one.tag({"db": "x"}).alias("tagged")()
+        one.tag({"db": "y"}).alias("other")()
+
+    holding = hold(compile_job(mixed), OWN, run_id="r", tag_limits=[TagLimit("db", 1, value="x")])
+    kinds = [holding.class_of[compile_job(mixed).by_key[key]] for key in ("one", "two", "large", "tagged", "other")]
+    assert kinds[0] == kinds[1] == kinds[4]
+    assert len(set(kinds)) == 3
+    assert [each.slots for each in holding.classes] == [4, 2, 1]  # two of two CPUs each fit at once
+
+
+def test_more_steps_than_cpus_share_them_evenly() -> None:
+    [known] = hold(plan_of({}), OWN, run_id="r", max_concurrent=7).classes
+    assert known.request.num_cpus == 0.5714
+    assert known.slots == 7
+
+
+def test_admission_counts_what_the_driver_holds() -> None:
+    plan = plan_of({"db": "x"}, {})
+    admission = Admission(hold_by_driver(plan, slots=8, max_concurrent=3, tag_limits=[TagLimit("db", 2)]))
+    tagged, plain = 0, 1
+    for _ in range(2):
+        assert admission.blocked_by(tagged) is None
+        admission.admit(tagged)
+    assert admission.blocked_by(tagged) == 1
+    assert admission.blocked_by(plain) is None
+    admission.admit(plain)
+    assert admission.blocked_by(plain) == 0
+    admission.release(tagged)
+    assert admission.blocked_by(tagged) is None
+
+
+def test_admission_leaves_to_ray_what_ray_holds() -> None:
+    holding = hold(plan_of({"db": "x"}), OWN, run_id="r", max_concurrent=1, tag_limits=[TagLimit("db", 1)])
+    admission = Admission(holding)
+    for _ in range(5):
+        assert admission.blocked_by(0) is None
+        admission.admit(0)
+
+
+# Said before anything runs.
+
+
+def said(plan: Plan, capacity: Capacity, **options: Any) -> list[str]:
+    return problems(plan, hold(plan, capacity, run_id="r"), capacity, **options)
+
+
+def test_what_no_node_has_is_said_of_every_op_at_once() -> None:
+    @op(ray_options={"num_cpus": 9})
+    def wide() -> None:
+        pass
+
+    @op(pool=Pool("db", slots=3))
+    def heavy() -> None:
+        pass
+
+    @op(ray_options={"label_selector": {"zone": "mars"}})
+    def far() -> None:
+        pass
+
+    @op
+    def fine() -> None:
+        pass
+
+    @job
+    def greedy() -> None:
+        wide()
+        heavy()
+        far()
+        fine()
+
+    found = said(compile_job(greedy), attached({"CPU": 4, "pool:db": 2}, {"CPU": 8}))
+    assert found == [
+        "op 'wide' asks for 9 CPU (the largest node has 8); no autoscaler is there to add a node",
+        "op 'heavy' asks for 3 pool:db (the largest node has 2); no autoscaler is there to add a node",
+        "op 'far' asks for label zone=mars; no autoscaler is there to add a node",
+    ]
+
+
+def test_a_request_must_fit_a_single_node() -> None:
+    plan = plan_of({}, pool="db", ray_options={"num_cpus": 6})
+    [found] = said(plan, attached({"CPU": 4, "pool:db": 2}, {"CPU": 8}))
+    assert "6 CPU and 1 pool:db on one node, which no single node has" in found
+
+
+def test_an_autoscaler_may_add_what_is_missing() -> None:
+    plan = plan_of({}, ray_options={"num_cpus": 16})
+    large, small = NodeGroup("large", {"CPU": 16}), NodeGroup("small", {"CPU": 8})
+    assert said(plan, attached({"CPU": 4}, groups=(small, large))) == []
+    assert said(plan, attached({"CPU": 4}, groups=None)) == []  # there is one that does not say
+    [found] = said(plan, attached({"CPU": 4}, groups=(small,)))
+    assert found.endswith("no node that the autoscaler may add has that (small)")
+    capacity = attached({"CPU": 4}, groups=(large,))
+    [note] = notes(plan, hold(plan, capacity, run_id="r"), capacity)
+    assert note == "op 'work' waits for the autoscaler: no node has 16 CPU (the largest node has 4)."
+
+
+def test_a_run_inside_an_op_must_not_wait_for_what_that_op_holds() -> None:
+    plan = plan_of({}, pool="db")
+    cluster = attached({"CPU": 4, "pool:db": 1})
+    [found] = said(plan, cluster, held_already={"CPU": 1.0, "pool:db": 1.0})
+    assert "of which the step that started this run holds 1 of 1" in found
+    assert said(plan, cluster, held_already={"CPU": 4.0}) == []
+    assert said(plan, attached({"CPU": 4, "pool:db": 2}), held_already={"pool:db": 1.0}) == []
+
+
+def test_notes_tell_what_a_limit_is_worth() -> None:
+    plan = plan_of({"db": "x"}, pool="licence", ray_options={"num_cpus": 1})
+    cluster = attached({"CPU": 1, "limit:db=x": 2}, {"CPU": 1, "limit:db=x": 2})
+    holding = hold(plan, cluster, run_id="r")
+    assert holding.limits[0].most == 4
+    assert "multiplied: 2 nodes declare limit:db=x" in holding.limits[0].words
+    assert notes(plan, holding, cluster) == [
+        (
+            "limit:db=x is declared on 2 nodes, which grant 4 at once in all; declare it on one node for a limit of "
+            "the whole cluster."
+        ),
+        "pool 'licence' is not declared on this Ray, so it limits nothing.",
+    ]
+    capped = plan_of({}, ray_options={"num_cpus": 2})
+    assert notes(capped, hold(capped, OWN, run_id="r", max_concurrent=4), OWN, max_concurrent=4) == [
+        "op 'work' asks for 2 CPU, so at most 2 of its steps run at once here, whatever max_concurrent (4) says."
+    ]
+    assert notes(capped, hold(capped, OWN, run_id="r"), OWN) == []
