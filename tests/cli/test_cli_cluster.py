@@ -1,0 +1,539 @@
+"""A cluster that stays up: starting, looking at, running on and stopping it, with real processes."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+import rayexec
+from rayexec.cli.config_files import read_yaml
+from rayexec.cluster import access, tokens
+from rayexec.cluster.declared import read_spec
+from rayexec.cluster.processes import Process, family
+from rayexec.definitions.limits import pool_resource, tag_resources
+from rayexec.errors import EngineError
+
+ROOT = Path(rayexec.__file__).parents[1]
+MY_JOB = ROOT / "docs/examples/my_job.py"
+_TIMEOUT = 90.0
+
+# Says which of its resources the cluster has, where a step that takes one of them runs.
+LIMITED = """
+import ray
+from rayexec import job, op
+
+@op(ray_options={"resources": {"limit:database=redshift": 1}})
+def load():
+    print("limits", sorted(name for name in ray.cluster_resources() if name.startswith("limit:")))
+
+@job
+def limited():
+    load()
+"""
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A user with a home of their own, so that nothing of who runs the tests is touched.
+
+    ``temp`` is where Ray's sockets are, whose paths must be short.
+    """
+
+    home: Path
+    temp: Path
+    mark: str
+
+    @property
+    def state(self) -> Path:
+        return self.home / "state" / "cluster.json"
+
+    def environment(self, **changed: str) -> dict[str, str]:
+        kept = {key: value for key, value in os.environ.items() if not key.startswith(("RAY", "PYTHON"))}
+        own = {"HOME": str(self.home), "RAYEXEC_HOME": str(self.state.parent), "PYTHONPATH": str(ROOT)}
+        own["RAY_TMPDIR"] = str(self.temp)
+        return {**kept, **own, "RAYEXEC_TEST": self.mark, "NO_COLOR": "", **changed}
+
+    def begin(self, *arguments: str, **changed: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "rayexec", *arguments],
+            cwd=self.home,
+            env=self.environment(**changed),
+            text=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+
+    def run(self, *arguments: str, **changed: str) -> tuple[int, str, str]:
+        with self.begin(*arguments, **changed) as process:
+            try:
+                stdout, stderr = process.communicate(timeout=_TIMEOUT)
+            finally:
+                process.kill()
+        assert "Traceback" not in stderr
+        return process.returncode, stdout, stderr
+
+    def ok(self, *arguments: str, **changed: str) -> Any:
+        """Run a command that shall succeed, and return the JSON that it prints."""
+        code, stdout, stderr = self.run(*arguments, "--json", **changed)
+        assert code == 0, stderr
+        return json.loads(stdout)
+
+    def processes(self) -> dict[int, tuple[str, str]]:
+        """Return what runs here: pid to start time and name, the sessions of marked processes included."""
+        stats = _stats()
+        marked = {pid for pid in stats if f"RAYEXEC_TEST={self.mark}".encode() in _environ(pid)}
+        sessions = {stats[pid][2] for pid in marked if stats[pid][2] != os.getsid(0)}
+        return {pid: stat[:2] for pid, stat in stats.items() if pid in marked or stat[2] in sessions}
+
+    def clean(self) -> None:
+        for pid in self.processes():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+
+def _environ(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/environ").read_bytes()
+    except OSError:
+        return b""
+
+
+def _stats() -> dict[int, tuple[str, str, int]]:
+    """Return start time, name and session of what runs."""
+    found = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                front, _, rest = (entry / "stat").read_text(errors="replace").rpartition(")")
+                fields = rest.split()
+                if fields[0] not in "ZX":
+                    found[int(entry.name)] = fields[19], front.partition("(")[2], int(fields[3])
+    return found
+
+
+def _still_there(known: dict[int, tuple[str, str]]) -> list[str]:
+    now = _stats()
+    return [name for pid, (started, name) in known.items() if pid in now and now[pid][0] == started]
+
+
+def _named(machine: Machine, name: str) -> list[int]:
+    return [pid for pid, (_, each) in machine.processes().items() if each == name]
+
+
+@contextlib.contextmanager
+def _machine(home: Path) -> Iterator[Machine]:
+    with tempfile.TemporaryDirectory(prefix="rx-", dir="/tmp", ignore_cleanup_errors=True) as temp:
+        machine = Machine(home, Path(temp), uuid.uuid4().hex)
+        try:
+            yield machine
+        finally:
+            machine.clean()
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Iterator[Machine]:
+    with _machine(tmp_path) as machine:
+        yield machine
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    """Two nodes with limits and a pool, one of them from a file; the tests leave it as it is."""
+    with _machine(tmp_path_factory.mktemp("shared")) as machine:
+        file = machine.home / "cluster.yaml"
+        file.write_text(
+            "nodes: 3\nnum_cpus: 1\nlimits: {'database=redshift': 5, 'k:ey=a=b': 1}\npools: {ware-house: 3}\n"
+        )
+        (machine.home / "limited.py").write_text(LIMITED)
+        code, stdout, stderr = machine.run(
+            "cluster", "up", str(file), "--nodes", "2", "--limit", "database=redshift:2", "--port", str(_free_port())
+        )
+        assert code == 0, stderr
+        assert "2 nodes, 2 CPUs, 1 on each" in stdout
+        assert "rayexec job execute -f my_job.py --address auto" in stdout
+        yield machine
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+# A cluster that runs.
+
+
+def test_options_win_over_the_file_and_each_limit_is_on_the_head_alone(shared: Machine) -> None:
+    status = shared.ok("cluster", "status")
+    assert {each["resource"]: (each["total"], each["used"], each["nodes"]) for each in status["limits"]} == {
+        "limit:database=redshift": (2, 0, 1),
+        "limit:k:ey=a=b": (1, 0, 1),
+        "pool:ware-house": (3, 0, 1),
+    }
+    head, other = status["nodes"]
+    assert head["is_head"]
+    assert "limit:database=redshift" in head["resources"]
+    assert not any(name.startswith(("limit:", "pool:")) for name in other["resources"])
+    assert head["resources"]["CPU"] == other["resources"]["CPU"] == other["free"]["CPU"] == 1
+    assert "dashboard" in status["holders_unknown"]
+
+
+def test_status_in_words(shared: Machine) -> None:
+    code, stdout, _ = shared.run("cluster", "status")
+    assert code == 0
+    assert "database=redshift  0 of 2 used" in stdout
+    assert "Warning" not in stdout
+
+
+def test_nothing_listens_beyond_this_machine(shared: Machine) -> None:
+    inodes = {
+        os.readlink(link)
+        for pid in shared.processes()
+        for link in Path(f"/proc/{pid}/fd").iterdir()
+        if link.is_symlink()
+    }
+    outward = []
+    for table in ("tcp", "tcp6"):
+        for line in Path("/proc/net", table).read_text().splitlines()[1:]:
+            fields = line.split()
+            is_local = fields[1].partition(":")[0].endswith("0100007F")
+            if fields[3] == "0A" and f"socket:[{fields[9]}]" in inodes and not is_local:
+                outward.append(fields[1])
+    assert not outward
+
+
+def test_a_job_runs_by_auto_and_by_the_address(shared: Machine) -> None:
+    address = json.loads(shared.state.read_text())["address"]
+    began = time.monotonic()
+    code, _, stderr = shared.run("job", "execute", "-f", str(MY_JOB), "--address", "auto", "--max-concurrent", "2")
+    assert (code, "RUN_SUCCESS" in stderr) == (0, True), stderr
+    assert time.monotonic() - began < 8  # 1.3 s where nothing else runs
+    code, stdout, stderr = shared.run(
+        "job", "execute", "-f", "limited.py", "--address", address, "--max-concurrent", "2"
+    )
+    assert code == 0, stderr
+    assert "['limit:database=redshift', 'limit:k:ey=a=b']" in stdout
+
+
+def test_up_again_is_harmless_and_other_limits_are_refused(shared: Machine) -> None:
+    before = _named(shared, "raylet")
+    for asked in ([], ["--nodes", "2"], ["--limit", "database=redshift:2", "--limit", "k:ey=a=b:1"]):
+        assert shared.ok("cluster", "up", *asked)["started"] is False
+    code, _, stderr = shared.run("cluster", "up", "--limit", "database=redshift:7")
+    assert code == 1
+    assert "database=redshift:7" in stderr
+    assert "rayexec cluster down" in stderr
+    assert _named(shared, "raylet") == before
+
+
+@pytest.mark.parametrize("what", ["another token", "no token", "mode off"])
+def test_who_may_not_in_is_told_so_quickly(shared: Machine, tmp_path: Path, what: str) -> None:
+    token = tmp_path / "token"
+    changed = {"RAY_AUTH_TOKEN_PATH": str(token)}
+    if what == "another token":
+        token.write_text("0" * 64)
+    elif what == "mode off":
+        changed = {"RAY_AUTH_MODE": "disabled"}
+    began = time.monotonic()
+    code, _, stderr = shared.run("job", "execute", "-f", str(MY_JOB), "--address", "auto", **changed)
+    assert code == 1
+    expected = {"another token": "refuses the token", "no token": "there is none here", "mode off": "unset it"}
+    assert expected[what] in stderr
+    assert time.monotonic() - began < 10
+
+
+def test_a_dead_address_is_told_quickly(machine: Machine) -> None:
+    began = time.monotonic()
+    for command in (["cluster", "status"], ["job", "execute", "-f", str(MY_JOB)]):
+        code, _, stderr = machine.run(*command, "--address", "127.0.0.1:1")
+        assert code == 1
+        assert "no Ray answers at 127.0.0.1:1" in stderr
+    assert time.monotonic() - began < 10
+
+
+# Beginning and end.
+
+
+def test_two_ups_at_once_start_one_cluster_and_down_ends_all_of_it(machine: Machine) -> None:
+    bystander = subprocess.Popen(["sleep", "60"], start_new_session=True)
+    try:
+        asked = ["cluster", "up", "--port", str(_free_port()), "--num-cpus", "1", "--json"]
+        both = [machine.begin(*asked), machine.begin(*asked)]
+        printed = [json.loads(each.communicate(timeout=_TIMEOUT)[0]) for each in both]
+        assert sorted(each["started"] for each in printed) == [False, True]
+        assert printed[0]["address"] == printed[1]["address"]
+        assert len(_named(machine, "gcs_server")) == 1
+        assert (machine.home / ".ray/auth_token").stat().st_mode & 0o777 == 0o600
+        known = machine.processes()
+        assert {"gcs_server", "raylet"} <= {name for _, name in known.values()}
+        assert Path(printed[0]["logs"]).parent == machine.temp
+
+        stopped = machine.ok("cluster", "down")["stopped"]
+        assert stopped["processes"] >= len(known)
+        assert _still_there(known) == []
+        assert machine.processes() == {}
+        assert list(machine.temp.iterdir()) == []
+        assert bystander.poll() is None
+    finally:
+        bystander.kill()
+        bystander.wait()
+    code, stdout, _ = machine.run("cluster", "down")
+    assert (code, "Nothing to stop" in stdout) == (0, True)
+    code, _, stderr = machine.run("cluster", "status")
+    assert (code, "no cluster was started here" in stderr) == (1, True)
+
+
+def _begin_and_await_gcs(machine: Machine, *arguments: str) -> subprocess.Popen[str]:
+    process = machine.begin("cluster", "up", "--port", str(_free_port()), "--num-cpus", "1", *arguments)
+    deadline = time.monotonic() + _TIMEOUT
+    while not _named(machine, "gcs_server"):
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    return process
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_up_leaves_nothing(machine: Machine, number: signal.Signals) -> None:
+    process = _begin_and_await_gcs(machine)
+    process.send_signal(number)
+    _, stderr = process.communicate(timeout=_TIMEOUT)
+    assert process.returncode == 1
+    assert stderr == "Error: Interrupted.\n"
+    assert machine.processes() == {}
+    assert not machine.state.exists()
+
+
+def test_what_a_killed_up_and_a_dead_node_leave_is_ended(machine: Machine) -> None:
+    process = _begin_and_await_gcs(machine)
+    process.kill()
+    process.communicate()
+    first = machine.processes()
+    assert machine.run("cluster", "status")[0] == 1
+
+    again = machine.ok("cluster", "up", "--port", str(_free_port()), "--num-cpus", "1")
+    assert again["started"]
+    assert _still_there(first) == []
+
+    known = machine.processes()
+    os.kill(_named(machine, "raylet")[0], signal.SIGKILL)
+    deadline = time.monotonic() + 5
+    while _named(machine, "raylet") and time.monotonic() < deadline:
+        time.sleep(0.02)
+    code, _, stderr = machine.run("cluster", "status")
+    assert (code, "lost a part" in stderr) == (1, True)
+    machine.ok("cluster", "down")
+    assert _still_there(known) == []
+    assert machine.processes() == {}
+
+
+def test_a_taken_port_is_told_and_leaves_nothing(machine: Machine) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        code, _, stderr = machine.run("cluster", "up", "--port", str(taken.getsockname()[1]))
+    assert (code, "is already used" in stderr) == (1, True)
+    assert not machine.state.exists()
+
+
+def test_ray_that_does_not_start_says_why(machine: Machine) -> None:
+    code, _, stderr = machine.run("cluster", "up", "--port", str(_free_port()), RAY_START_HOOK="no.such.hook")
+    assert code == 1
+    assert "Ray did not start" in stderr
+    assert "No module named" in stderr
+    assert machine.processes() == {}
+    assert not machine.state.exists()
+
+
+# A state file that is not true any more.
+
+
+@pytest.mark.parametrize("change", ["another boot", "pid used again", "not JSON"])
+def test_a_stale_state_confuses_nothing(machine: Machine, change: str) -> None:
+    bystander = subprocess.Popen(["sleep", "60"], start_new_session=True)
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        started = _stats()[bystander.pid][0]
+        known = [bystander.pid, started if change == "another boot" else "1", "raylet"]
+        state = {
+            "mark": "RAYEXEC_CLUSTER=0",
+            "boot": "x" if change == "another boot" else boot,
+            "address": "127.0.0.1:1",
+            "directory": str(machine.home / "rayexec-gone"),
+            "spec": {"nodes": 1},
+            "sessions": [bystander.pid],
+            "core": [known],
+            "others": [],
+        }
+        machine.state.parent.mkdir()
+        machine.state.write_text("{" if change == "not JSON" else json.dumps(state))
+        code, _, stderr = machine.run("cluster", "status")
+        assert code == 1
+        assert ("no cluster was started" if change == "not JSON" else "runs no more") in stderr
+        code, stdout, _ = machine.run("cluster", "down")
+        assert (code, "Nothing to stop" in stdout) == (0, True)
+        assert bystander.poll() is None
+    finally:
+        bystander.kill()
+        bystander.wait()
+
+
+# Reaching one.
+
+
+def test_the_token_is_for_the_user_alone_and_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(tokens.TOKEN, raising=False)
+    monkeypatch.setenv(tokens.TOKEN_PATH, str(tmp_path / "a/token"))
+    assert tokens.token() is None
+    tokens.ensure_token()
+    made = tokens.token()
+    assert made is not None
+    assert len(made) == 64
+    assert (tmp_path / "a").stat().st_mode & 0o777 == 0o700
+    assert (tmp_path / "a/token").stat().st_mode & 0o777 == 0o600
+    assert not tokens.readable_by_others()
+    tokens.ensure_token()
+    assert tokens.token() == made
+    assert [each.name for each in (tmp_path / "a").iterdir()] == ["token"]
+    (tmp_path / "a/token").chmod(0o644)
+    assert tokens.readable_by_others()
+
+
+def test_a_token_that_cannot_be_written_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.delenv(tokens.TOKEN, raising=False)
+    monkeypatch.setenv(tokens.TOKEN_PATH, str(tmp_path / "file/token"))
+    with pytest.raises(EngineError, match="cannot write the token"):
+        tokens.ensure_token()
+
+
+def test_what_listens_and_is_no_ray_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(access, "_ANSWER_TIMEOUT", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"127.0.0.1:{silent.getsockname()[1]}"
+        with pytest.raises(EngineError, match="does not answer as Ray does"):
+            access.reach(address)
+
+
+def test_auto_is_what_the_environment_says_else_our_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    reached: list[str] = []
+    monkeypatch.setattr(access, "_check_answers", reached.append)
+    monkeypatch.setattr(access, "_authenticate", lambda _: None)
+    monkeypatch.setattr(access, "running", lambda: "127.0.0.1:2")
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    assert access.reach("auto") == "127.0.0.1:2"
+    monkeypatch.setenv("RAY_ADDRESS", "10.0.0.1:3")
+    assert access.reach("auto") == "10.0.0.1:3"
+    assert access.reach("10.0.0.1:4") == "10.0.0.1:4"
+    assert reached == ["127.0.0.1:2", "10.0.0.1:3", "10.0.0.1:4"]
+
+
+def test_the_family_is_the_roots_their_session_and_all_descendants() -> None:
+    listed = [
+        (10, 1, 9, "raylet"),
+        (11, 1, 9, "gcs_server"),
+        (12, 10, 12, "worker"),  # in a session of its own
+        (13, 12, 12, "its child"),
+        (14, 1, 12, "a stranger in that session, to which we have no right"),
+        (15, 1, 15, "another"),
+    ]
+    table = {pid: Process(pid, parent, session, "0", name) for pid, parent, session, name in listed}
+    assert family({10}, [9], table) == {10, 11, 12, 13}
+    assert family(set(), [9], table) == set()
+    assert family({15}, [9], table) == {15}
+
+
+# Mistakes.
+
+
+def test_all_mistakes_are_told_at_once(machine: Machine) -> None:
+    file = machine.home / "bad.yaml"
+    file.write_text("nodes: 0\nlimit: {}\nlimits: {'a=': 1, b: 0, c: x}\npools: {'a b': 1}\n")
+    asked = ["--limit", "nothing", "--limit", "=v:1", "--limit", "k:0", "--limit", "j:1.5", "--pool", "p/q:1"]
+    asked += ["--nodes", "none", "--num-cpus", "-2", "--port", "70000"]
+    code, stdout, stderr = machine.run("cluster", "up", str(file), *asked)
+    assert (code, stdout) == (2, "")
+    first, *rest = stderr.splitlines()
+    assert first == f"Error: {len(rest)} mistakes in what is asked for:"
+    beginnings = [
+        f"{file}: nodes: ",
+        f"{file}: limit: unknown key",
+        f"{file}: limits: a=: ",
+        f"{file}: limits: b: ",
+        f"{file}: limits: c: ",
+        f"{file}: pools: a b: ",
+        "--limit nothing: the number is missing",
+        "--limit =v:1: the tag's key is missing",
+        "--limit k:0: N is a whole number of at least 1",
+        "--limit j:1.5: ",
+        "--pool p/q:1: ",
+        "--nodes: ",
+        "--num-cpus: ",
+        "--port: ",
+    ]
+    for each in beginnings:
+        assert sum(line.startswith(f"  {each}") for line in rest) == 1, each
+    assert not machine.state.parent.exists()
+
+
+@given(key=st.text(min_size=1), value=st.text(), number=st.integers(1, 10**9))
+def test_a_limit_is_split_at_the_last_colon_and_the_first_equals_sign(key: str, value: str, number: int) -> None:
+    assume("=" not in key and "," not in key + value)
+    typed = f"{key}={value}" if value else key
+    spec, problems = read_spec({}, {"limits": [f"{typed}:{number}"]})
+    assert not problems
+    assert spec.resources() == {tag_resources(key, value)[bool(value)]: number}
+    assert read_spec({"limits": {typed: number}}, {})[0] == spec
+
+
+@given(st.text())
+def test_whatever_is_typed_is_read_or_told(typed: str) -> None:
+    spec, problems = read_spec({}, {"limits": [typed], "pools": [typed], "nodes": typed})
+    told = {problem.path[0] for problem in problems}
+    assert bool(spec.limits) or any(each.startswith("--limit") for each in told)
+    assert bool(spec.pools) or any(each.startswith("--pool") for each in told)
+    assert spec.nodes >= 1 or "--nodes" in told
+    assert all(name and "," not in name for name in spec.limits) or problems
+
+
+def test_options_replace_the_limits_of_the_file_by_name() -> None:
+    document = {"nodes": 2, "dashboard": True, "limits": {"a": 1, "b=c": 2}, "pools": {"w-x": 1}}
+    options = {"limits": ["a:5", "d:e:6"], "num_cpus": "3", "dashboard": False, "port": None}
+    spec, problems = read_spec(document, options)
+    assert not problems
+    assert spec.resources() == {"limit:a": 5, "limit:b=c": 2, "limit:d:e": 6, pool_resource("w-x"): 1}
+    assert (spec.nodes, spec.num_cpus, spec.dashboard, spec.port) == (2, 3, False, None)
+    assert spec.given == {"nodes", "dashboard", "limits", "pools", "num_cpus"}
+
+
+def test_the_shipped_file_is_sound() -> None:
+    document = read_yaml(str(ROOT / "clusters/local.yaml"), "")
+    spec, problems = read_spec(document, {})
+    assert not problems
+    assert spec.limits
+
+
+@pytest.mark.parametrize(("text", "said"), [(None, "No such file"), ("- 1", "is a mapping"), ("a: [", "line 1")])
+def test_a_file_that_cannot_be_read_is_told_with_the_rest(machine: Machine, text: str | None, said: str) -> None:
+    file = machine.home / "cluster.yaml"
+    if text is not None:
+        file.write_text(text)
+    code, _, stderr = machine.run("cluster", "up", str(file), "--nodes", "x")
+    assert code == 2
+    assert said in stderr
+    assert "--nodes" in stderr
