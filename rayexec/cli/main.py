@@ -160,8 +160,8 @@ def execute(
         str | None,
         typer.Option(
             metavar="ADDRESS",
-            help="The Ray cluster to run on, such as 10.0.0.5:6379 or auto. Without it, a Ray is started on this "
-            "machine for the run.",
+            help="The Ray cluster to run on, such as 10.0.0.5:6379; or auto: the one that 'rayexec cluster up' "
+            "started, else what Ray finds. Without it, a Ray is started on this machine for the run.",
             rich_help_panel=_PANEL_RUN,
         ),
     ] = None,

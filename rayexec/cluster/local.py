@@ -104,6 +104,10 @@ class Cluster:
         return {pid: now[pid] for pid in processes.family(roots, self.sessions, now)}
 
 
+def _known(process: processes.Process) -> tuple[int, str, str]:
+    return process.pid, process.started, process.name
+
+
 def _runs(known: tuple[int, str, str], now: Mapping[int, processes.Process]) -> bool:
     pid, started, _ = known
     return pid in now and now[pid].started == started
@@ -195,7 +199,9 @@ def _start(spec: ClusterSpec) -> Cluster:
         _write(cluster)
         for _ in launch.nodes():
             # At once: if this process is killed, the next command shall find what it has started.
-            cluster = replace(cluster, sessions=launch.sessions)
+            now = processes.table()
+            starters = tuple(_known(now[pid]) for pid in launch.sessions if pid in now)
+            cluster = replace(cluster, sessions=launch.sessions, others=starters)
             _write(cluster)
         cluster = _with_processes(cluster)
         _write(cluster)
@@ -211,7 +217,7 @@ def _with_processes(cluster: Cluster) -> Cluster:
     now = processes.table()
     found = [each for each in now.values() if each.session in cluster.sessions]
     pids = {each.pid for each in found}
-    known = [(each.pid, each.started, each.name) for each in found if each.parent not in pids]
+    known = [_known(each) for each in found if each.parent not in pids]
     core = tuple(each for each in known if each[2] in (_NODE, _HEAD))
     if len(core) != cluster.spec.nodes + 1:
         raise EngineError("Ray started, and a part of it ended at once. Try again, or with fewer nodes.")

@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,10 +22,12 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import rayexec
+from rayexec.cli.cluster import _status_lines
 from rayexec.cli.config_files import read_yaml
 from rayexec.cluster import access, tokens
 from rayexec.cluster.declared import read_spec
-from rayexec.cluster.processes import Process, family
+from rayexec.cluster.processes import Process, end, family, table
+from rayexec.cluster.status import ClusterStatus, Holder, LimitStatus, NodeStatus
 from rayexec.definitions.limits import pool_resource, tag_resources
 from rayexec.errors import EngineError
 
@@ -210,8 +212,8 @@ def test_nothing_listens_beyond_this_machine(shared: Machine) -> None:
         if link.is_symlink()
     }
     outward = []
-    for table in ("tcp", "tcp6"):
-        for line in Path("/proc/net", table).read_text().splitlines()[1:]:
+    for protocol in ("tcp", "tcp6"):
+        for line in Path("/proc/net", protocol).read_text().splitlines()[1:]:
             fields = line.split()
             is_local = fields[1].partition(":")[0].endswith("0100007F")
             if fields[3] == "0A" and f"socket:[{fields[9]}]" in inodes and not is_local:
@@ -302,12 +304,16 @@ def test_two_ups_at_once_start_one_cluster_and_down_ends_all_of_it(machine: Mach
 
 def _begin_and_await_gcs(machine: Machine, *arguments: str) -> subprocess.Popen[str]:
     process = machine.begin("cluster", "up", "--port", str(_free_port()), "--num-cpus", "1", *arguments)
+    _await(lambda: bool(_named(machine, "gcs_server")) or process.poll() is not None)
+    assert process.poll() is None
+    return process
+
+
+def _await(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + _TIMEOUT
-    while not _named(machine, "gcs_server"):
-        assert process.poll() is None
+    while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.02)
-    return process
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -325,7 +331,10 @@ def test_what_a_killed_up_and_a_dead_node_leave_is_ended(machine: Machine) -> No
     process = _begin_and_await_gcs(machine)
     process.kill()
     process.communicate()
+    (starter,) = json.loads(machine.state.read_text())["sessions"]
+    _await(lambda: starter not in _stats())  # it goes on by itself, and leaves a whole cluster
     first = machine.processes()
+    assert "raylet" in {name for _, name in first.values()}
     assert machine.run("cluster", "status")[0] == 1
 
     again = machine.ok("cluster", "up", "--port", str(_free_port()), "--num-cpus", "1")
@@ -334,9 +343,7 @@ def test_what_a_killed_up_and_a_dead_node_leave_is_ended(machine: Machine) -> No
 
     known = machine.processes()
     os.kill(_named(machine, "raylet")[0], signal.SIGKILL)
-    deadline = time.monotonic() + 5
-    while _named(machine, "raylet") and time.monotonic() < deadline:
-        time.sleep(0.02)
+    _await(lambda: not _named(machine, "raylet"))
     code, _, stderr = machine.run("cluster", "status")
     assert (code, "lost a part" in stderr) == (1, True)
     machine.ok("cluster", "down")
@@ -452,10 +459,39 @@ def test_the_family_is_the_roots_their_session_and_all_descendants() -> None:
         (14, 1, 12, "a stranger in that session, to which we have no right"),
         (15, 1, 15, "another"),
     ]
-    table = {pid: Process(pid, parent, session, "0", name) for pid, parent, session, name in listed}
-    assert family({10}, [9], table) == {10, 11, 12, 13}
-    assert family(set(), [9], table) == set()
-    assert family({15}, [9], table) == {15}
+    running = {pid: Process(pid, parent, session, "0", name) for pid, parent, session, name in listed}
+    assert family({10}, [9], running) == {10, 11, 12, 13}
+    assert family(set(), [9], running) == set()
+    assert family({15}, [9], running) == {15}
+
+
+def _stubborn(machine: Machine) -> subprocess.Popen[str]:
+    script = (
+        "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('ready', flush=True); time.sleep(60)"
+    )
+    process = subprocess.Popen([sys.executable, "-c", script], env=machine.environment(), stdout=-1, text=True)
+    assert process.stdout is not None
+    process.stdout.readline()
+    return process
+
+
+def test_who_does_not_go_when_asked_is_killed(machine: Machine) -> None:
+    with _stubborn(machine) as stubborn, subprocess.Popen(["sleep", "60"]) as willing:
+        wanted = {stubborn.pid, willing.pid}
+        left = end(lambda: {pid: each for pid, each in table().items() if pid in wanted}, first="raylet", grace=0.3)
+        assert left == []
+        assert (stubborn.wait(5), willing.wait(5)) == (-signal.SIGKILL, -signal.SIGTERM)
+
+
+def test_a_limit_that_several_nodes_declare_is_warned_of() -> None:
+    nodes = tuple(NodeStatus(f"{host}00000000", host, host == "a", {"limit:x": 2.0}, {}) for host in "ab")
+    holder = Holder("load", "task", 1.0, "b00000000", 42, "01")
+    limits = (LimitStatus("limit:x", 4.0, 1.0, 2, (holder,)), LimitStatus("pool:p", 1.0, 0.0, 1, ()))
+    lines = "\n".join(_status_lines(ClusterStatus("h:1", nodes, limits, None)))
+    assert "x  1 of 4 used" in lines
+    assert lines.count("Warning") == 1
+    assert "2 nodes declare it" in lines
+    assert "held by task load, pid 42 on node b0000000, job 01" in lines
 
 
 # Mistakes.
