@@ -18,22 +18,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import assume, given
-from hypothesis import strategies as st
 
 import rayexec
 from rayexec.cli.cluster import _status_lines
-from rayexec.cli.config_files import read_yaml
-from rayexec.cluster import access, tokens
-from rayexec.cluster.declared import read_spec
-from rayexec.cluster.processes import Process, end, family, table
 from rayexec.cluster.status import ClusterStatus, Holder, LimitStatus, NodeStatus
-from rayexec.definitions.limits import pool_resource, tag_resources
-from rayexec.errors import EngineError
 
 ROOT = Path(rayexec.__file__).parents[1]
 MY_JOB = ROOT / "docs/examples/my_job.py"
 _TIMEOUT = 90.0
+
+pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads the process table from /proc")
 
 # Says which of its resources the cluster has, where a step that takes one of them runs.
 LIMITED = """
@@ -400,89 +394,6 @@ def test_a_stale_state_confuses_nothing(machine: Machine, change: str) -> None:
         bystander.wait()
 
 
-# Reaching one.
-
-
-def test_the_token_is_for_the_user_alone_and_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(tokens.TOKEN, raising=False)
-    monkeypatch.setenv(tokens.TOKEN_PATH, str(tmp_path / "a/token"))
-    assert tokens.token() is None
-    tokens.ensure_token()
-    made = tokens.token()
-    assert made is not None
-    assert len(made) == 64
-    assert (tmp_path / "a").stat().st_mode & 0o777 == 0o700
-    assert (tmp_path / "a/token").stat().st_mode & 0o777 == 0o600
-    assert not tokens.readable_by_others()
-    tokens.ensure_token()
-    assert tokens.token() == made
-    assert [each.name for each in (tmp_path / "a").iterdir()] == ["token"]
-    (tmp_path / "a/token").chmod(0o644)
-    assert tokens.readable_by_others()
-
-
-def test_a_token_that_cannot_be_written_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "file").touch()
-    monkeypatch.delenv(tokens.TOKEN, raising=False)
-    monkeypatch.setenv(tokens.TOKEN_PATH, str(tmp_path / "file/token"))
-    with pytest.raises(EngineError, match="cannot write the token"):
-        tokens.ensure_token()
-
-
-def test_what_listens_and_is_no_ray_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(access, "_ANSWER_TIMEOUT", 0.3)
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        address = f"127.0.0.1:{silent.getsockname()[1]}"
-        with pytest.raises(EngineError, match="does not answer as Ray does"):
-            access.reach(address)
-
-
-def test_auto_is_what_the_environment_says_else_our_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    reached: list[str] = []
-    monkeypatch.setattr(access, "_check_answers", reached.append)
-    monkeypatch.setattr(access, "_authenticate", lambda _: None)
-    monkeypatch.setattr(access, "running", lambda: "127.0.0.1:2")
-    monkeypatch.delenv("RAY_ADDRESS", raising=False)
-    assert access.reach("auto") == "127.0.0.1:2"
-    monkeypatch.setenv("RAY_ADDRESS", "10.0.0.1:3")
-    assert access.reach("auto") == "10.0.0.1:3"
-    assert access.reach("10.0.0.1:4") == "10.0.0.1:4"
-    assert reached == ["127.0.0.1:2", "10.0.0.1:3", "10.0.0.1:4"]
-
-
-def test_the_family_is_the_roots_their_session_and_all_descendants() -> None:
-    listed = [
-        (10, 1, 9, "raylet"),
-        (11, 1, 9, "gcs_server"),
-        (12, 10, 12, "worker"),  # in a session of its own
-        (13, 12, 12, "its child"),
-        (14, 1, 12, "a stranger in that session, to which we have no right"),
-        (15, 1, 15, "another"),
-    ]
-    running = {pid: Process(pid, parent, session, "0", name) for pid, parent, session, name in listed}
-    assert family({10}, [9], running) == {10, 11, 12, 13}
-    assert family(set(), [9], running) == set()
-    assert family({15}, [9], running) == {15}
-
-
-def _stubborn(machine: Machine) -> subprocess.Popen[str]:
-    script = (
-        "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('ready', flush=True); time.sleep(60)"
-    )
-    process = subprocess.Popen([sys.executable, "-c", script], env=machine.environment(), stdout=-1, text=True)
-    assert process.stdout is not None
-    process.stdout.readline()
-    return process
-
-
-def test_who_does_not_go_when_asked_is_killed(machine: Machine) -> None:
-    with _stubborn(machine) as stubborn, subprocess.Popen(["sleep", "60"]) as willing:
-        wanted = {stubborn.pid, willing.pid}
-        left = end(lambda: {pid: each for pid, each in table().items() if pid in wanted}, first="raylet", grace=0.3)
-        assert left == []
-        assert (stubborn.wait(5), willing.wait(5)) == (-signal.SIGKILL, -signal.SIGTERM)
-
-
 def test_a_limit_that_several_nodes_declare_is_warned_of() -> None:
     nodes = tuple(NodeStatus(f"{host}00000000", host, host == "a", {"limit:x": 2.0}, {}) for host in "ab")
     holder = Holder("load", "task", 1.0, "b00000000", 42, "01")
@@ -525,43 +436,6 @@ def test_all_mistakes_are_told_at_once(machine: Machine) -> None:
     for each in beginnings:
         assert sum(line.startswith(f"  {each}") for line in rest) == 1, each
     assert not machine.state.parent.exists()
-
-
-@given(key=st.text(min_size=1), value=st.text(), number=st.integers(1, 10**9))
-def test_a_limit_is_split_at_the_last_colon_and_the_first_equals_sign(key: str, value: str, number: int) -> None:
-    assume("=" not in key and "," not in key + value)
-    typed = f"{key}={value}" if value else key
-    spec, problems = read_spec({}, {"limits": [f"{typed}:{number}"]})
-    assert not problems
-    assert spec.resources() == {tag_resources(key, value)[bool(value)]: number}
-    assert read_spec({"limits": {typed: number}}, {})[0] == spec
-
-
-@given(st.text())
-def test_whatever_is_typed_is_read_or_told(typed: str) -> None:
-    spec, problems = read_spec({}, {"limits": [typed], "pools": [typed], "nodes": typed})
-    told = {problem.path[0] for problem in problems}
-    assert bool(spec.limits) or any(each.startswith("--limit") for each in told)
-    assert bool(spec.pools) or any(each.startswith("--pool") for each in told)
-    assert spec.nodes >= 1 or "--nodes" in told
-    assert all(name and "," not in name for name in spec.limits) or problems
-
-
-def test_options_replace_the_limits_of_the_file_by_name() -> None:
-    document = {"nodes": 2, "dashboard": True, "limits": {"a": 1, "b=c": 2}, "pools": {"w-x": 1}}
-    options = {"limits": ["a:5", "d:e:6"], "num_cpus": "3", "dashboard": False, "port": None}
-    spec, problems = read_spec(document, options)
-    assert not problems
-    assert spec.resources() == {"limit:a": 5, "limit:b=c": 2, "limit:d:e": 6, pool_resource("w-x"): 1}
-    assert (spec.nodes, spec.num_cpus, spec.dashboard, spec.port) == (2, 3, False, None)
-    assert spec.given == {"nodes", "dashboard", "limits", "pools", "num_cpus"}
-
-
-def test_the_shipped_file_is_sound() -> None:
-    document = read_yaml(str(ROOT / "clusters/local.yaml"), "")
-    spec, problems = read_spec(document, {})
-    assert not problems
-    assert spec.limits
 
 
 @pytest.mark.parametrize(("text", "said"), [(None, "No such file"), ("- 1", "is a mapping"), ("a: [", "line 1")])
