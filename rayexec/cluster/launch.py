@@ -8,7 +8,6 @@ import re
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -71,10 +70,11 @@ class Launch:
         self._begin(["-m", "ray.scripts.scripts"], self._head())
         yield
         self._await()
+        # One after another: nodes that start at once on one machine choose the same names for their sockets.
         for _ in range(1, self.spec.nodes):
             self._begin(["-c", _FURTHER_NODE], [f"--address={self.address}"])
             yield
-        self._await()
+            self._await()
 
     def _head(self) -> list[str]:
         usage = [] if "RAY_USAGE_STATS_ENABLED" in os.environ else ["--disable-usage-stats"]
@@ -119,18 +119,22 @@ class Launch:
         self.sessions += (process.pid,)
 
     def _await(self) -> None:
-        until = time.monotonic() + _PATIENCE
-        for process, log in self._processes:
-            try:
-                code = process.wait(max(0.0, until - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                raise EngineError(f"Ray did not start within {_PATIENCE:g} seconds.{_ending(log)}") from None
-            if code:
-                raise EngineError(f"Ray did not start.{_ending(log)}")
+        process, log = self._processes[-1]
+        which = "Ray" if len(self._processes) == 1 else f"Node {len(self._processes)}"
+        try:
+            code = process.wait(_PATIENCE)
+        except subprocess.TimeoutExpired:
+            raise EngineError(f"{which} did not start within {_PATIENCE:g} seconds.{_ending(log)}") from None
+        if code:
+            raise EngineError(f"{which} did not start.{_ending(log)}")
 
 
 def _ending(log: Path) -> str:
     lines = [re.sub(r"\x1b\[[0-9;]*m", "", line).rstrip() for line in log.read_text(errors="replace").splitlines()]
+    # Of a traceback, what was raised: the lines of Ray's code above it help nobody who starts a cluster.
+    header = max((number for number, line in enumerate(lines) if line.startswith("Traceback")), default=None)
+    if header is not None:
+        lines = [line for line in lines[header + 1 :] if not line.startswith("  ")]
     said = [line for line in lines if line][-_LINES_SHOWN:]
     return " What it said last:\n" + "\n".join(f"  {line}" for line in said) if said else ""
 
