@@ -11,7 +11,7 @@ import yaml
 
 from rayexec.errors import LoadError
 
-__all__ = ["deep_merge", "read_run_config"]
+__all__ = ["deep_merge", "read_run_config", "read_yaml"]
 
 
 def read_run_config(patterns: Sequence[str]) -> dict[str, Any] | None:
@@ -24,7 +24,7 @@ def read_run_config(patterns: Sequence[str]) -> dict[str, Any] | None:
     merged: dict[str, Any] = {}
     for pattern in patterns:
         for path in _files(pattern):
-            merged = deep_merge(merged, _read(path))
+            merged = deep_merge(merged, read_yaml(path, "run config is a mapping with keys such as ops and resources"))
     return merged
 
 
@@ -49,7 +49,12 @@ def deep_merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, An
     return merged
 
 
-def _read(path: str) -> dict[str, Any]:
+def read_yaml(path: str, form: str) -> dict[str, Any]:
+    """Return the mapping in a YAML file, empty for an empty file.
+
+    Raises LoadError for a file that cannot be read or is not YAML, with the place, and for one that holds something
+    else, for which ``form`` says what belongs there.
+    """
     try:
         with open(path, encoding="utf-8") as file:
             text = file.read()
@@ -66,10 +71,7 @@ def _read(path: str) -> dict[str, Any]:
     if document is None:
         return {}
     if not isinstance(document, dict):
-        raise LoadError(
-            f"config file {path} holds a {type(document).__name__}; run config is a mapping with keys such as ops and "
-            "resources."
-        )
+        raise LoadError(f"config file {path} holds a {type(document).__name__}; {form}.")
     return document
 
 

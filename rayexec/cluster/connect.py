@@ -7,7 +7,6 @@ import json
 import logging
 import os
 import signal
-import socket
 import sys
 import threading
 import time
@@ -15,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from types import FrameType
 from typing import Any
 
+from rayexec.cluster.access import loopback, reach
 from rayexec.errors import EngineError
 from rayexec.plan.capacity import Capacity, NodeGroup
 
@@ -22,7 +22,6 @@ __all__ = ["capacity_here", "connect", "disconnect"]
 
 
 _FRESH = 1.0  # seconds for which what a Ray has is believed
-_ANSWER_TIMEOUT = 5.0  # seconds until an address counts as dead
 
 # The address of the Ray that this process started, by which it is known again after a shutdown in between.
 _own: str | None = None
@@ -52,7 +51,8 @@ def _connect(address: str | None, runtime_env: Mapping[str, Any] | None) -> Capa
             "Give the cluster's own address (HOST:6379 on a machine of the cluster, or auto)."
         )
     if not ray.is_initialized():
-        _check_answers(address)
+        if address not in (None, "local"):
+            address = reach(address)
         # Ray warns of a coming change of this setting on every start; this is the coming behaviour.
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
         # A worker that died is an event of its step; Ray would log it a second time.
@@ -65,7 +65,7 @@ def _connect(address: str | None, runtime_env: Mapping[str, Any] | None) -> Capa
         if runtime_env:
             options["runtime_env"] = dict(runtime_env)
         try:
-            with _interrupts_held() if address in (None, "local") else contextlib.nullcontext():
+            with _interrupts_held() if address in (None, "local") else loopback(address):
                 ray.init(**options)
         except Exception as error:  # Ray raises a dozen kinds, down to bare RuntimeError and OSError
             where = f"attach to Ray at {address}" if address not in (None, "local") else "start Ray on this machine"
@@ -190,20 +190,6 @@ def _interrupts_held() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
     if held:
         before(*held[0])
-
-
-def _check_answers(address: str | None) -> None:
-    """Raise EngineError where nothing listens at an address; Ray itself would try for ten minutes."""
-    host, _, port = (address or "").rpartition(":")
-    if not host or not port.isdigit() or "/" in host:
-        return
-    try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=_ANSWER_TIMEOUT).close()
-    except (OSError, OverflowError) as error:
-        raise EngineError(
-            f"no Ray answers at {address}: {error}. Give the host and port that `ray start --head` printed "
-            "(HOST:6379), or auto on a machine of the cluster."
-        ) from error
 
 
 def disconnect() -> None:

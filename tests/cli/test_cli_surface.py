@@ -21,6 +21,7 @@ def _invoke(*arguments: str) -> tuple[int, str]:
 def test_help_names_the_commands(arguments: tuple[str, ...]) -> None:
     _, output = _invoke(*arguments)
     assert "job" in output
+    assert "cluster" in output
     assert "rayexec job execute -f my_job.py" in output
     assert "completion" not in output
 
@@ -30,6 +31,13 @@ def test_each_command_has_help(command: str) -> None:
     code, output = _invoke("job", command, "--help")
     assert code == 0
     assert f"Example: rayexec job {command}" in " ".join(output.split())
+
+
+@pytest.mark.parametrize("command", ["up", "down", "status"])
+def test_each_command_of_a_cluster_has_help(command: str) -> None:
+    code, output = _invoke("cluster", command, "--help")
+    assert code == 0
+    assert f"Example: rayexec cluster {command}" in " ".join(output.split())
 
 
 def test_version() -> None:

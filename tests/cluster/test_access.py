@@ -1,0 +1,58 @@
+"""Reaching a cluster: its address, whether it answers, and the token."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from rayexec.cluster import access, tokens
+from rayexec.errors import EngineError
+
+
+def test_the_token_is_for_the_user_alone_and_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(tokens.TOKEN, raising=False)
+    monkeypatch.setenv(tokens.TOKEN_PATH, str(tmp_path / "a/token"))
+    assert tokens.token() is None
+    tokens.ensure_token()
+    made = tokens.token()
+    assert made is not None
+    assert len(made) == 64
+    assert (tmp_path / "a").stat().st_mode & 0o777 == 0o700
+    assert (tmp_path / "a/token").stat().st_mode & 0o777 == 0o600
+    assert not tokens.readable_by_others()
+    tokens.ensure_token()
+    assert tokens.token() == made
+    assert [each.name for each in (tmp_path / "a").iterdir()] == ["token"]
+    (tmp_path / "a/token").chmod(0o644)
+    assert tokens.readable_by_others()
+
+
+def test_a_token_that_cannot_be_written_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.delenv(tokens.TOKEN, raising=False)
+    monkeypatch.setenv(tokens.TOKEN_PATH, str(tmp_path / "file/token"))
+    with pytest.raises(EngineError, match="cannot write the token"):
+        tokens.ensure_token()
+
+
+def test_what_listens_and_is_no_ray_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(access, "_ANSWER_TIMEOUT", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"127.0.0.1:{silent.getsockname()[1]}"
+        with pytest.raises(EngineError, match="does not answer as Ray does"):
+            access.reach(address)
+
+
+def test_auto_is_what_the_environment_says_else_our_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    reached: list[str] = []
+    monkeypatch.setattr(access, "_check_answers", reached.append)
+    monkeypatch.setattr(access, "_authenticate", lambda _: None)
+    monkeypatch.setattr(access, "running", lambda: "127.0.0.1:2")
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    assert access.reach("auto") == "127.0.0.1:2"
+    monkeypatch.setenv("RAY_ADDRESS", "10.0.0.1:3")
+    assert access.reach("auto") == "10.0.0.1:3"
+    assert access.reach("10.0.0.1:4") == "10.0.0.1:4"
+    assert reached == ["127.0.0.1:2", "10.0.0.1:3", "10.0.0.1:4"]
