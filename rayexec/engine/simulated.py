@@ -67,8 +67,14 @@ class SimulatedEngine:
         self._costs = costs or Costs()
         self.slicing = slicing
         self.holding = holding or hold_by_driver(plan, slots=sum(nodes), max_concurrent=driver_limit)
-        self._held = [limit.holder is not Holder.DRIVER for limit in self.holding.limits]
-        self._room = [limit.most for limit in self.holding.limits]
+        # As Ray counts: in units of 1e-4, of which a resource made up for the run has 1.0.
+        limits = self.holding.limits
+        held = [(limit, 1 if limit.holder is Holder.TOKEN else limit.most) for limit in limits if limit.resource]
+        self._room = {limit.resource: _units(most) for limit, most in held}
+        asked = [{**each.request.resources, **each.request.tokens} for each in self.holding.classes]
+        self._taken = [
+            [(name, _units(amount)) for name, amount in each.items() if name in self._room] for each in asked
+        ]
         self._time = 0.0
         self._free = [node for node, slots in reversed(list(enumerate(nodes))) for _ in range(slots)]
         self._gone: set[int] = set()
@@ -115,12 +121,11 @@ class SimulatedEngine:
             self._run(work, node)
 
     def _has_room(self, number: int) -> bool:
-        counts_in = self.holding.classes[number].limits
-        return all(self._room[place] >= weight for place, weight in counts_in if self._held[place])
+        return all(self._room[name] >= amount for name, amount in self._taken[number])
 
     def _take(self, number: int, times: int) -> None:
-        for place, weight in self.holding.classes[number].limits:
-            self._room[place] -= times * weight * self._held[place]
+        for name, amount in self._taken[number]:
+            self._room[name] -= times * amount
 
     def _run(self, work: Slice, node: int) -> None:
         """Work out when a slice that starts now ends, and what it tells the driver on the way."""
@@ -225,3 +230,7 @@ def _told(rows: Sequence[Attempt]) -> Rows:
         return tuple(rows)
     starts, ends = array("d", [row.started for row in rows]), array("d", [row.ended for row in rows])
     return (Successes([row.step for row in rows], [row.number for row in rows], starts, ends),)
+
+
+def _units(amount: float) -> int:
+    return round(amount * 10_000)

@@ -1,0 +1,193 @@
+"""Limits on a simulated cluster: never more at once than any of them lets, and no slot idle that could be used."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from rayexec import Pool, job, op
+from rayexec.definitions.limits import TagLimit
+from rayexec.engine.simulated import SimulatedEngine
+from rayexec.execute.api import prepare
+from rayexec.execute.log import RunLog
+from rayexec.execute.loop import run_to_end
+from rayexec.execute.observe import Observer
+from rayexec.plan.capacity import Capacity
+from rayexec.plan.holding import hold
+
+LIMITS = (1, 2, 3, 7, 10, 50, 99, 150)
+KEYS, VALUES = ("db", "team"), ("x", "y")
+
+
+@dataclass
+class Case:
+    """Steps as (tags, pool slots, seconds, earlier steps it takes from), what limits them, and where they run."""
+
+    steps: list[tuple[dict[str, str], int, float, list[int]]]
+    rules: list[TagLimit]
+    max_concurrent: int | None
+    declared: dict[str, float] = field(default_factory=dict)
+    slots: int = 4
+    is_own: bool = True
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> Case:
+    rules: dict[tuple[str, str | None, bool], TagLimit] = {}
+    for _ in range(draw(st.integers(0, 4))):
+        key = draw(st.sampled_from(KEYS))
+        value = draw(st.sampled_from([None, *VALUES]))
+        each = value is None and draw(st.booleans())
+        rules[key, value, each] = TagLimit(key, draw(st.sampled_from(LIMITS)), value, each)
+    declared = {}
+    for name in draw(st.sets(st.sampled_from(["limit:db", "limit:db=x", "limit:team=y", "pool:p"]))):
+        declared[name] = float(draw(st.integers(2, 4)))
+    # So many steps, mostly side by side, that limits of 150 are met at all.
+    count = draw(st.sampled_from([12, 40, 200]))
+    few = draw(st.lists(kinds(), min_size=1, max_size=6))
+    pattern = draw(st.lists(st.integers(0, len(few) - 1), min_size=1, max_size=7))
+    steps = []
+    for number in range(count):
+        tags, slots, seconds, has_input = few[pattern[number % len(pattern)]]
+        steps.append((tags, slots, seconds, [number // 2] if has_input and number else []))
+    return Case(
+        steps,
+        list(rules.values()),
+        draw(st.one_of(st.none(), st.sampled_from(LIMITS))),
+        declared,
+        draw(st.sampled_from([2, 4, 16, 200])),
+        draw(st.booleans()),
+    )
+
+
+@st.composite
+def kinds(draw: st.DrawFn) -> tuple[dict[str, str], int, float, bool]:
+    tags = {key: draw(st.sampled_from(VALUES)) for key in KEYS if draw(st.booleans())}
+    return tags, draw(st.integers(0, 2)), draw(st.sampled_from([0.0, 0.002, 0.03, 0.3])), draw(st.booleans())
+
+
+def simulate(case: Case) -> tuple[Any, SimulatedEngine]:
+    by_slots: dict[int, Any] = {}
+
+    def op_with(slots: int) -> Any:
+        if slots not in by_slots:
+
+            @op(name=f"takes_{slots}", pool=Pool("p", slots) if slots else None)
+            def work(values: Any) -> Any:
+                return values
+
+            by_slots[slots] = work
+        return by_slots[slots]
+
+    @job
+    def drawn() -> None:
+        made: list[Any] = []
+        for number, (tags, slots, _, before) in enumerate(case.steps):
+            made.append(op_with(slots).tag(tags).alias(f"s{number}")([made[each] for each in before]))
+
+    spec = prepare(drawn)
+    nodes = ({"CPU": float(case.slots), **case.declared},)
+    capacity = Capacity(nodes, is_own=case.is_own, implicit_prefix="implicit_")
+    limits = {"max_concurrent": case.max_concurrent, "tag_limits": case.rules}
+    engine = SimulatedEngine(
+        spec.plan,
+        nodes=[case.slots],
+        seconds=lambda call: case.steps[call.step][2],
+        holding=hold(spec.plan, capacity, run_id="r", **limits),  # type: ignore[arg-type]  # each is what it should be
+    )
+    outcome, _ = run_to_end(spec, lambda: engine, RunLog(spec.plan), Observer(), clock=engine.now)
+    outcome.machine.check()
+    return outcome, engine
+
+
+def peak(schedule: Sequence[tuple[float, float, int]], weights: Mapping[int, int]) -> int:
+    """Return the largest sum of weights of steps that run at once."""
+    changes = []
+    for start, end, step in schedule:
+        if weights.get(step):
+            changes += [(start, weights[step]), (end, -weights[step])]
+    most = now = 0
+    for _, change in sorted(changes):
+        now += change
+        most = max(most, now)
+    return most
+
+
+def groups(case: Case) -> list[tuple[int, dict[int, int]]]:
+    """Return every limit of a case with the weights of the steps that count in it, by the rules as written."""
+    found: list[tuple[int, dict[int, int]]] = []
+
+    def add(most: int, counts: Any) -> None:
+        found.append((most, {number: 1 for number, (tags, *_) in enumerate(case.steps) if counts(tags)}))
+
+    for rule in case.rules:
+        if rule.per_unique_value:
+            for value in VALUES:
+                add(rule.limit, lambda tags, key=rule.key, value=value: tags.get(key) == value)
+        elif rule.value is None:
+            add(rule.limit, lambda tags, key=rule.key: key in tags)
+        else:
+            add(rule.limit, lambda tags, rule=rule: tags.get(rule.key) == rule.value)
+    for name, amount in case.declared.items():
+        kind, _, tag = name.partition(":")
+        key, _, value = tag.partition("=")
+        if kind == "pool":
+            found.append((int(amount), {number: slots for number, (_, slots, *_) in enumerate(case.steps)}))
+        else:
+            add(int(amount), lambda tags, key=key, value=value: tags.get(key) == value if value else key in tags)
+    if case.max_concurrent is not None:
+        add(case.max_concurrent, lambda _tags: True)
+    return found
+
+
+@settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(cases())
+def test_no_limit_is_ever_exceeded_and_every_step_runs(case: Case) -> None:
+    outcome, engine = simulate(case)
+    assert outcome.status == "SUCCESS"
+    assert sorted(step for _, _, step in engine.schedule) == list(range(len(case.steps)))
+    for most, weights in groups(case):
+        assert peak(engine.schedule, weights) <= most
+    assert peak(engine.schedule, dict.fromkeys(range(len(case.steps)), 1)) <= case.slots
+
+
+@pytest.mark.parametrize("is_own", [True, False], ids=["Ray holds", "the driver holds"])
+@pytest.mark.parametrize("limit", LIMITS)
+def test_a_limit_is_reached_where_there_is_enough_to_do(limit: int, is_own: bool) -> None:
+    steps: list[Any] = [({"db": "x"}, 0, 0.3, []) for _ in range(400)]
+    case = Case(steps, [TagLimit("db", limit)], None, slots=200, is_own=is_own)
+    _, engine = simulate(case)
+    assert peak(engine.schedule, dict.fromkeys(range(400), 1)) == limit
+
+
+def busy(engine: SimulatedEngine, until: float, slots: int) -> float:
+    """Return the part of ``slots`` that steps take up to a time, each step with what it costs its worker."""
+    return sum(max(0.0, min(end, until) - start) for start, end, _ in engine.schedule) / (slots * until)
+
+
+@pytest.mark.parametrize("is_own", [True, False], ids=["Ray holds", "the driver holds"])
+@pytest.mark.parametrize("seconds", [0.01, 0.1, 0.5])
+def test_slots_are_busy_while_queues_are_long(seconds: float, is_own: bool) -> None:
+    tagged: list[Any] = [({"db": "x"}, 0, seconds, []) for _ in range(200)]
+    free: list[Any] = [({}, 0, seconds, []) for _ in range(1000)]
+    case = Case(tagged + free, [TagLimit("db", 1)], 4, slots=4 if is_own else 8, is_own=is_own)
+    _, engine = simulate(case)
+    # Until the slots run out of untagged steps.
+    until = sorted(start for start, _, step in engine.schedule if step >= 200)[-4]
+    assert busy(engine, until, 4) >= 0.97
+
+
+@pytest.mark.parametrize("is_own", [True, False], ids=["Ray holds", "the driver holds"])
+def test_a_limited_queue_keeps_no_slot_from_the_others(is_own: bool) -> None:
+    # The limited steps come first, and by far the most of them.
+    limited: list[Any] = [({"db": "x"}, 0, 1.0, []) for _ in range(60)]
+    free: list[Any] = [({}, 0, 1.0, []) for _ in range(60)]
+    case = Case(limited + free, [TagLimit("db", 1)], 4, slots=4 if is_own else 8, is_own=is_own)
+    _, engine = simulate(case)
+    assert max(end for _, end, step in engine.schedule if step >= 60) < 1.05 * 60 / 3
+    assert max(end for _, end, _ in engine.schedule) < 1.1 * 60
