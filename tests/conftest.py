@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -14,14 +16,21 @@ Execute = Callable[..., RunResult]
 
 @pytest.fixture(scope="session")
 def ray_session() -> Iterator[None]:
-    """Ray on this machine with four slots, started for the first test that asks, ended with the test run."""
+    """Ray on this machine with four slots and a pool, started for the first test that asks, ended with the test run."""
     import logging
     import os
 
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # else Ray warns on each start
     import ray
 
-    ray.init(address="local", num_cpus=4, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+    ray.init(
+        address="local",
+        num_cpus=4,
+        resources={"pool:single": 1},
+        include_dashboard=False,
+        log_to_driver=False,
+        logging_level=logging.ERROR,
+    )
     yield
     ray.shutdown()
 
@@ -55,3 +64,20 @@ def execute(request: pytest.FixtureRequest) -> Execute:
 def is_ray(request: pytest.FixtureRequest) -> bool:
     """Whether the test runs on Ray, for the few things in which engines differ."""
     return bool(request.node.callspec.params["execute"] == "ray")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def nothing_left_taken() -> Iterator[None]:
+    """Fail where a module's tests leave CPUs or limits of the session's Ray taken."""
+    yield
+    ray = sys.modules.get("ray")
+    if ray is None or not ray.is_initialized():
+        return
+    end = time.monotonic() + 10
+    while time.monotonic() < end:
+        whole, left = ray.cluster_resources(), ray.available_resources()
+        taken = {name: left.get(name, 0) for name in ("CPU", "pool:single") if left.get(name, 0) < whole.get(name, 0)}
+        if not taken:
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"the tests of this module left resources taken; free are {taken}")

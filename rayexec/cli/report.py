@@ -140,7 +140,7 @@ def _waited(result: RunResult) -> dict[str, float]:
     found: dict[str, float] = {}
     for each in result.waits:
         if each.reason is not None:
-            found[each.reason] = round(found.get(each.reason, 0.0) + each.started - each.ready, 6)
+            found[each.reason] = round(found.get(each.reason, 0.0) + each.seconds, 6)
     return dict(sorted(found.items(), key=lambda item: -item[1]))
 
 

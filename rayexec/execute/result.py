@@ -26,8 +26,9 @@ class StepWait:
     At ``ready`` nothing but limits and resources was left to wait for; ``after`` is the step that it waited for last
     until then, None where it waited for none. ``submitted`` is when the engine got it, which may be sooner, in a slice
     with the step before. From ``ready`` to ``started`` it waited for ``reason``: a limit or a resource by its name, a
-    worker to start, steps before it in its slice, or the engine; None where that was no time to speak of. ``held_by``
-    are steps of the run that held what it waited for.
+    worker to start, steps before it in its slice, or the engine; None where that was no time to speak of.
+    ``seconds`` is how long the reason stood in the way. ``held_by``
+    are steps of the run that held what it waited for, half-way through.
     """
 
     step_key: str
@@ -37,6 +38,7 @@ class StepWait:
     started: float
     after: str | None = None
     reason: str | None = None
+    seconds: float = 0.0
     held_by: tuple[str, ...] = ()
 
 
@@ -183,6 +185,7 @@ class RunResult:
                 each.started,
                 None if each.after < 0 else keys[each.after],
                 each.reason,
+                each.seconds,
                 tuple([keys[holder] for holder in each.held_by]),
             )
             for each in self._log.waits

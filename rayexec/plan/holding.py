@@ -219,9 +219,9 @@ class _Classes:
         for key, value in tags.items():
             by_key, by_value = tag_resources(key, value)
             if by_key in self._declared:
-                found.append((self._add_limit_of_cluster(key, by_key), 1))
+                found.append((self._add_limit_of_cluster(f"{key} (cluster)", by_key), 1))
             if by_value in self._declared:
-                found.append((self._add_limit_of_cluster(f"{key}={value}", by_value), 1))
+                found.append((self._add_limit_of_cluster(f"{key}={value} (cluster)", by_value), 1))
         pool = template.op.pool
         if pool is not None:
             resource = pool_resource(pool.name)

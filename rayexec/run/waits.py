@@ -2,7 +2,8 @@
 
 All it takes is what a run records anyway: when slices were submitted, and when attempts started and ended. An attempt
 is ready when the last step that it takes from is over, or its delay is. What kept it from then on is whatever was
-full for the longest part of its wait: a limit, or CPUs, GPUs and other resources.
+full for the longest part of its wait: a limit, or CPUs, GPUs and other resources. While workers start nothing is full,
+so a wait may be for both; a limit or a resource is the reason that is told, with its own seconds.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ OTHER_RUNS = "other runs"
 _SHORT = 0.005
 # Between two steps that follow each other on a full resource it counts as full; one is taken up that soon (seconds).
 _GAP = 0.01
-# What a cause must have to do with a wait to be its reason.
-_SHARE = 0.5
+# The part of a wait for which a limit or a resource must have been full to be its reason.
+_SHARE = 0.2
 _EXACTLY = 1e-6
 _HOLDERS = 8
 
@@ -39,7 +40,8 @@ class Wait(NamedTuple):
     ``ready`` is when nothing but limits and resources was left to wait for, ``after`` the step that it waited for last
     until then (-1 for none). ``submitted`` is when the engine got it, which may be sooner, in a slice with what it
     takes from. ``reason`` is what it waited for from then on, None where that was no time to speak of, else a
-    limit's or a resource's name or one of this module's words; ``held_by`` are steps of the run that held it.
+    limit's or a resource's name or one of this module's words; ``seconds`` is for how long, ``held_by`` are steps of
+    the run that held it half-way.
     """
 
     step: int
@@ -50,12 +52,8 @@ class Wait(NamedTuple):
     after: int = -1
     reason: str | None = None
     is_limit: bool = False
+    seconds: float = 0.0
     held_by: tuple[int, ...] = ()
-
-    @property
-    def seconds(self) -> float:
-        """How long it waited for its reason."""
-        return max(0.0, self.started - self.ready)
 
 
 def explain_waits(
@@ -75,27 +73,30 @@ def explain_waits(
     first_of_worker: set[int] = set()
     seen: set[int] = set()
     for place, row in enumerate(attempts):
-        if row.pid not in seen:
+        if row.pid and row.pid not in seen:
             seen.add(row.pid)
             first_of_worker.add(place)
+    # Before the first step nothing ran, for want of a worker; in this process there is none to wait for.
+    first_start = attempts[0].started if attempts and attempts[0].pid else began
     heads = {(calls[0].step, calls[0].number) for _, calls in submissions if calls}
     for place, wait in enumerate(waits):
-        if wait.seconds < _SHORT:
+        waited = wait.started - wait.ready
+        if waited < _SHORT:
             continue
         found = causes.of(wait)
         if found is not None:
             waits[place] = found
-        elif (wait.step, wait.number) not in heads:
-            waits[place] = wait._replace(reason=SLICE)
-        elif place in first_of_worker and attempts[place].pid:
-            waits[place] = wait._replace(reason=WORKER)
+            continue
+        reason, shared = ENGINE, None
+        if (wait.step, wait.number) not in heads:
+            reason = SLICE
+        elif place in first_of_worker or first_start - wait.ready > waited / 2:
+            reason = WORKER
         else:
             shared = causes.shared(wait.step)
-            waits[place] = (
-                wait._replace(reason=ENGINE)
-                if shared is None
-                else wait._replace(reason=f"{shared}, held by {OTHER_RUNS}", is_limit=True)
-            )
+            if shared is not None:
+                reason = f"{shared}, held by {OTHER_RUNS}"
+        waits[place] = wait._replace(reason=reason, is_limit=shared is not None, seconds=waited)
     causes.find_holders(waits)
     return waits
 
@@ -148,7 +149,7 @@ class _Causes:
         self._full: dict[tuple[Obstacle, float, float], _Spans] = {}
 
     def of(self, wait: Wait) -> Wait | None:
-        """Return a wait with its reason, None where no limit or resource was full for most of it."""
+        """Return a wait with its reason, None where no limit or resource was full for long."""
         best, longest = None, 0.0
         for obstacle, amount, most in self._of_class[self._holding.class_of[wait.step]]:
             spans = self._full.get((obstacle, amount, most))
@@ -157,10 +158,10 @@ class _Causes:
             seconds = spans.within(wait.ready, wait.started)
             if seconds > longest * 1.05:  # of equals the more particular, which comes first
                 best, longest = obstacle, seconds
-        if best is None or longest < _SHARE * wait.seconds:
+        if best is None or longest < _SHARE * (wait.started - wait.ready):
             return None
         name = best if isinstance(best, str) else self._holding.limits[best].name
-        return wait._replace(reason=name, is_limit=isinstance(best, int))
+        return wait._replace(reason=name, is_limit=isinstance(best, int), seconds=longest)
 
     def shared(self, step: int) -> str | None:
         """Return the limit of the cluster that a step counts in, None where it counts in none."""
@@ -171,7 +172,7 @@ class _Causes:
         return None
 
     def find_holders(self, waits: list[Wait]) -> None:
-        """Put into each wait for a limit or a resource who held it just before the wait was over."""
+        """Put into each wait for a limit or a resource who held it half-way through its seconds."""
         asked: dict[str, list[int]] = {}
         for place, wait in enumerate(waits):
             if wait.reason is not None:
@@ -186,8 +187,8 @@ class _Causes:
             changes = self._changes[obstacle]
             active: dict[int, None] = {}
             following = 0
-            for place in sorted(places, key=lambda each: waits[each].ready):
-                moment = waits[place].ready
+            middles = {place: waits[place].started - waits[place].seconds / 2 for place in places}
+            for place, moment in sorted(middles.items(), key=lambda item: item[1]):
                 while following < len(changes) and changes[following][0] <= moment:
                     _, amount, step = changes[following]
                     if amount > 0:

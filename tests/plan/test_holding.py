@@ -132,7 +132,11 @@ def test_limits_of_the_cluster_are_resources_whatever_the_run_says() -> None:
     assert both.request.resources == {"limit:db=x": 1, "limit:team": 1}
     assert (other.request.resources, none.request.resources) == ({}, {})
     held = {limit.name: (limit.holder, limit.most) for limit in holding.limits}
-    assert held == {"db": (Holder.DRIVER, 1), "db=x": (Holder.CLUSTER, 2), "team": (Holder.CLUSTER, 3)}
+    assert held == {
+        "db": (Holder.DRIVER, 1),
+        "db=x (cluster)": (Holder.CLUSTER, 2),
+        "team (cluster)": (Holder.CLUSTER, 3),
+    }
     assert (both.slots, other.slots, none.slots) == (1, 1, 8)
 
 
