@@ -195,3 +195,32 @@ def test_four_waiting_ops_at_once_on_two_cpus_by_four_workers(start: Start) -> N
     assert peak(told) == 4
     # Ray may replace a worker now and then; one a step, or a few a second, would be some sixty.
     assert len({each["pid"] for each in told["steps"].values()}) <= 6
+
+
+def test_all_that_a_cluster_cannot_do_is_said_before_anything_runs(nodes: Nodes, start: Start) -> None:
+    steps = [{"cpus": 9}, {"pool": ["licence", 5]}, {"pool": ["licence", 2], "cpus": 3}, {}]
+    run = start(steps, address=nodes.address)
+    _, errors = run.process.communicate(timeout=60)
+    assert run.process.returncode == 1
+    assert not run.told.exists()
+    assert errors.splitlines()[-5:] == [
+        "rayexec.errors.EngineError: job 'crowd' would wait for ever on this Ray:",
+        "  op 's0' asks for 9 CPU (the largest node has 2); no autoscaler is there to add a node",
+        "  op 's1' asks for 5 pool:licence (the largest node has 3); no autoscaler is there to add a node",
+        "  op 's2' asks for 3 CPU (the largest node has 2); no autoscaler is there to add a node",
+        "Give the ops less (ray_options, pool), or Ray more; rayexec job plan shows what each asks for.",
+    ]
+
+
+def test_job_plan_asks_the_cluster_who_holds_what(nodes: Nodes, tmp_path: Path) -> None:
+    example = Path(__file__).parents[2] / "docs" / "examples" / "tag_limits.py"
+    command = [sys.executable, "-m", "rayexec", "job", "plan", "-f", str(example), "--address", nodes.address]
+    environment = {**os.environ, "RAY_AUTH_MODE": "disabled"}
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60, env=environment)
+    lines = {" ".join(line.split()) for line in done.stdout.splitlines()}
+    assert "capacity 6 CPUs on 3 nodes" in lines
+    assert "max_concurrent 4 (from the config or the command line); held by the driver, exactly" in lines
+    assert "limit database=redshift: 2 at once, for 6 steps; held by the driver, exactly" in lines
+    declared = "held by Ray for all runs, exactly: limit:database=redshift of one node"
+    assert f"limit database=redshift (cluster): 2 at once, for 6 steps; {declared}" in lines
+    assert any("1 limit:database=redshift" in line and "query_2" in line for line in lines)
