@@ -11,6 +11,7 @@ from typing import Any
 from rayexec.events import SUCCESS, ErrorInfo, EventType, StepFailureData, describe_error
 from rayexec.execute import RunLog, RunResult
 from rayexec.plan import Plan
+from rayexec.plan.holding import MAX_CONCURRENT
 
 __all__ = ["StepSummary", "as_json", "closing_line", "duration", "failure_text", "summarize"]
 
@@ -30,13 +31,17 @@ def duration(seconds: float) -> str:
 
 @dataclass(slots=True)
 class StepSummary:
-    """How one step went; ``seconds`` is the time of all its attempts together."""
+    """How one step went; ``seconds`` is the time of all its attempts together.
+
+    ``waited`` is how long it waited for a limit of tags or pools, and for which.
+    """
 
     key: str
     op: str
     status: str = "not run"
     attempts: int = 0
     seconds: float = 0.0
+    waited: str = ""
 
 
 def summarize(plan: Plan, log: RunLog) -> list[StepSummary]:
@@ -47,6 +52,9 @@ def summarize(plan: Plan, log: RunLog) -> list[StepSummary]:
         row.attempts += 1
         row.seconds += attempt.ended - attempt.started
         row.status = "succeeded" if attempt.outcome == SUCCESS else "failed"
+    for wait in log.waits:
+        if wait.is_limit and wait.reason != MAX_CONCURRENT:  # that all wait for the slots goes without saying
+            rows[wait.step].waited = f"{duration(wait.seconds)} for {wait.reason}"
     for event in log.records:
         if getattr(event, "event_type", None) is EventType.STEP_SKIPPED:
             rows[plan.by_key[event.step_key]].status = "skipped"  # type: ignore[union-attr,index]  # an Event

@@ -33,10 +33,13 @@ def _table(*columns: tuple[str, bool]) -> Table:
 
 
 def _by_step(rows: Sequence[StepSummary]) -> Table:
-    table = _table(("step", False), ("status", False), ("duration", True), ("attempts", True))
+    waited = any(row.waited for row in rows)
+    columns = [("step", False), ("status", False), ("duration", True), ("attempts", True)]
+    table = _table(*columns, *([("waited", False)] if waited else []))
     for row in rows:
         spent = duration(row.seconds) if row.attempts else ""
-        table.add_row(Text(row.key), _status(row.status), spent, str(row.attempts or ""))
+        cells: list[Text | str] = [Text(row.key), _status(row.status), spent, str(row.attempts or "")]
+        table.add_row(*cells, *([Text(row.waited)] if waited else []))
     return table
 
 

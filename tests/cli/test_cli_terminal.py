@@ -61,6 +61,18 @@ def sleep_long():
 @job
 def sleeping():
     sleep_long()
+
+@op(tags={"database": "redshift"})
+def query():
+    time.sleep(1.5)
+
+LIMITS = {"max_concurrent": 4, "tag_concurrency_limits": [{"key": "database", "value": "redshift", "limit": 2}]}
+
+@job(config={"execution": {"config": {"multiprocess": LIMITS}}})
+def queries():
+    for name in ("load_a", "load_b", "load_c", "load_d"):
+        query.alias(name)()
+    one()
 """
 
 
@@ -135,6 +147,15 @@ def test_json_with_a_live_view(place: Path) -> None:
     assert json.loads((place / "out.txt").read_text())["status"] == "SUCCESS"
     assert "1 of 2 steps done" in ended.stdout
     assert "printed by talk" in screen(ended.stdout)
+
+
+def test_the_view_says_what_waits_for_which_limit_and_who_holds_it(place: Path) -> None:
+    ended = run_on_terminal("job", "execute", "-f", "jobs.py", "-j", "queries", cwd=place)
+    assert ended.code == 0
+    plain = re.sub(r"\x1b\[[?0-9;]*[A-Za-z]", "", ended.stdout)
+    assert re.search(r"waiting: database=redshift 2/2, held by load_a, load_b · 2: load_c, load_d", plain)
+    summary = [line for line in screen(ended.stdout) if line.startswith("load_")]
+    assert sum("s for database=redshift" in line for line in summary) == 2
 
 
 def test_ctrl_c_cancels_and_gives_the_terminal_back(place: Path) -> None:
