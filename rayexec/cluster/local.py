@@ -20,7 +20,7 @@ from typing import Any
 
 from rayexec.cluster import processes
 from rayexec.cluster.tokens import ensure_token
-from rayexec.definitions.limits import LIMIT_PREFIX, pool_resource
+from rayexec.definitions.limits import limit_resource, pool_resource
 from rayexec.errors import EngineError
 
 __all__ = ["Cluster", "ClusterSpec", "current", "home", "running", "start", "stop"]
@@ -50,7 +50,7 @@ class ClusterSpec:
 
     def resources(self) -> dict[str, int]:
         """Return the custom resources that stand for the limits and pools."""
-        limits = {f"{LIMIT_PREFIX}{name}": number for name, number in self.limits.items()}
+        limits = {limit_resource(name): number for name, number in self.limits.items()}
         return limits | {pool_resource(name): number for name, number in self.pools.items()}
 
     def differences(self, other: ClusterSpec) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import unquote
 
 from rayexec.cluster.connect import connect
 from rayexec.definitions.limits import LIMIT_PREFIX, POOL_PREFIX
@@ -56,7 +57,7 @@ class LimitStatus:
     @property
     def name(self) -> str:
         """The resource without its prefix."""
-        return self.resource.removeprefix(LIMIT_PREFIX).removeprefix(POOL_PREFIX)
+        return unquote(self.resource.removeprefix(LIMIT_PREFIX).removeprefix(POOL_PREFIX))
 
 
 @dataclass(frozen=True, slots=True)

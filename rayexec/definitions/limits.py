@@ -15,7 +15,7 @@ from urllib.parse import quote
 from rayexec.errors import DefinitionError
 from rayexec.keys import check_name
 
-__all__ = ["LIMIT_PREFIX", "POOL_PREFIX", "Pool", "TagLimit", "pool_resource", "tag_resources"]
+__all__ = ["LIMIT_PREFIX", "POOL_PREFIX", "Pool", "TagLimit", "limit_resource", "pool_resource", "tag_resources"]
 
 LIMIT_PREFIX = "limit:"
 POOL_PREFIX = "pool:"
@@ -59,11 +59,15 @@ class TagLimit:
 
 def tag_resources(key: str, value: str) -> tuple[str, str]:
     """Return the resources that would limit a step with this tag on a whole cluster: by key, and by key and value."""
-    return _ascii(f"{LIMIT_PREFIX}{key}"), _ascii(f"{LIMIT_PREFIX}{key}={value}")
+    return limit_resource(key), limit_resource(f"{key}={value}")
 
 
-def _ascii(name: str) -> str:
-    return name if name.isascii() else "".join([each if each.isascii() else quote(each) for each in name])
+def limit_resource(tag: str) -> str:
+    """Return the resource that limits a tag, given as ``key`` or ``key=value``, on a whole cluster."""
+    name = f"{LIMIT_PREFIX}{tag}"
+    if name.isascii():
+        return name
+    return "".join([each if each.isascii() else quote(each, errors="surrogatepass") for each in name])
 
 
 def pool_resource(name: str) -> str:

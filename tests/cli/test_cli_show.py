@@ -201,6 +201,33 @@ def test_plan_says_what_this_machine_cannot_do(monkeypatch: pytest.MonkeyPatch) 
     assert "problem         op 'gather' asks for 2 CPU (the largest node has 1)" in printed
 
 
+def test_plan_bounds_the_time_of_a_run_by_timings_of_another() -> None:
+    ops = {"gather": {"attempts": 1, "seconds": 4.0}, "nap": {"attempts": 2, "seconds": 3.0}}
+    Path("run.json").write_text(json.dumps({"ops": ops}))
+    printed = _run("plan", "-j", "huge", "--timings", "run.json", "--max-concurrent", "4")
+    assert "longest path    2 steps, 5.5 s: nap → hungry" in printed
+    assert "takes at least  5.5 s, because of the longest path" in printed
+    without = _run("plan", "-j", "huge")
+    assert "longest path    2 steps: nap → hungry" in without
+    assert "takes at least" not in without
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("no json", "holds no timings of ops"),
+        ('{"ops": {"nap": {"attempts": 1}}}', "holds no timings of ops"),
+        ('{"ops": {"nap": {"attempts": 1, "seconds": 1}}}', "it knows no op 'gather'"),
+    ],
+)
+def test_plan_refuses_what_holds_no_timings(text: str, message: str) -> None:
+    Path("run.json").write_text(text)
+    arguments = ["job", "plan", "-f", "shown_jobs.py", "-j", "huge", "--timings", "run.json"]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 2
+    assert message in result.stderr
+
+
 def test_plan_of_a_cluster_that_is_not_asked() -> None:
     Path("away.yaml").write_text('execution: {config: {ray: {address: "10.9.9.9:6379"}}}\n')
     printed = _run("plan", "-j", "huge", "-o", "nap", "-c", "away.yaml")
