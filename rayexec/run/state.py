@@ -156,8 +156,9 @@ class Machine:
         elif isinstance(event, Lost):
             self._lost(event, now, out)
         elif isinstance(event, Begun):
-            if event.slice_id in self._flight:
+            if event.slice_id in self._flight and event.slice_id not in self._begun:
                 self._begun.add(event.slice_id)
+                self._dealer.begun(self._flight[event.slice_id][0])
         elif isinstance(event, Started):
             self._settle(self._order.prepare(), out)
         elif isinstance(event, CancelAsked):
@@ -205,8 +206,8 @@ class Machine:
     def _end(self, slice_id: int, out: list[Instruction]) -> None:
         """Close a slice: free its places, and give back the calls that it did not get to."""
         lane, outstanding = self._flight.pop(slice_id)
+        self._dealer.end(lane, has_begun=slice_id in self._begun)
         self._begun.discard(slice_id)
-        self._dealer.end(lane)
         self._give_back(outstanding, out)
 
     def _reported(self, event: Reported, now: float, out: list[Instruction]) -> None:
