@@ -61,8 +61,11 @@ def throughput(title: str) -> None:
         times: dict[str, list[float]] = {name: [] for name in jobs}
         for each in jobs.values():
             each.execute()
-        for _ in range(REPEATS):
-            for name, each in jobs.items():
+        for turn in range(REPEATS):
+            names = list(jobs)
+            # Each is once the first, which may find workers gone that idled while another ran.
+            for name in names[turn % len(names) :] + names[: turn % len(names)]:
+                each = jobs[name]
                 times[name].append(seconds(partial(each.execute, keep_outputs="none")))
         base = times["CPUs alone"]
         for name, took in times.items():
@@ -149,36 +152,41 @@ def _busy(result: RunResult) -> float:
     return spent / AT_ONCE / (until - began)
 
 
+def crowd(limit: int, place: str) -> JobDefinition:
+    """Return a job of more steps than ``limit`` lets run at once, each of which tells how many it saw in ``place``."""
+
+    @op(tags={"kind": "x"})
+    def stay(context: Any) -> int:
+        path = Path(place, context.op_handle.name)
+        path.touch()
+        end, most = time.monotonic() + 150, 0
+        while most < limit and time.monotonic() < end:
+            most = max(most, len(os.listdir(place)))
+            time.sleep(0.1)
+        time.sleep(1)
+        most = max(most, len(os.listdir(place)))
+        path.unlink()
+        return most
+
+    limits = [{"key": "kind", "limit": limit}]
+
+    @job(config={"execution": {"config": {"ray": {"max_concurrent": 160, "tag_concurrency_limits": limits}}}})
+    def made() -> None:
+        for number in range(limit + 40):
+            stay.alias(f"s{number}")()
+
+    return made
+
+
 def many_at_once() -> None:
     """Count inside the ops how many run at once under limits of 150, 99 and 50, and print it."""
     rows = []
     for limit in (150, 99, 50):
         with tempfile.TemporaryDirectory() as place:
-
-            @op(tags={"kind": "x"})
-            def stay(context: Any, place: str = place, limit: int = limit) -> int:
-                path = Path(place, context.op_handle.name)
-                path.touch()
-                end, most = time.monotonic() + 150, 0
-                while most < limit and time.monotonic() < end:
-                    most = max(most, len(os.listdir(place)))
-                    time.sleep(0.1)
-                time.sleep(1)
-                most = max(most, len(os.listdir(place)))
-                path.unlink()
-                return most
-
-            execution = {"max_concurrent": 160, "tag_concurrency_limits": [{"key": "kind", "limit": limit}]}
-
-            @job(config={"execution": {"config": {"ray": execution}}})
-            def crowd(stay: Any = stay, limit: int = limit) -> None:
-                for number in range(limit + 40):
-                    stay.alias(f"s{number}")()
-
-            result = crowd.execute()
+            result = crowd(limit, place).execute()
             seen = [result.output_for_node(f"s{number}") for number in range(limit + 40)]
-            held = result.all_events[0].event_specific_data["limits"][1]["held_by"]
-            rows.append([f"{limit}", f"{limit + 40}", {"token": "Ray"}.get(held, "the driver"), f"{max(seen)}"])
+        held = result.all_events[0].event_specific_data["limits"][1]["held_by"]
+        rows.append([f"{limit}", f"{limit + 40}", {"token": "Ray"}.get(held, "the driver"), f"{max(seen)}"])
     print_table("At once, counted inside the ops", ["limit", "steps", "held by", "most at once"], rows)
 
 

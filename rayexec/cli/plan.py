@@ -30,7 +30,7 @@ __all__ = ["print_plan"]
 
 _PATH_SHOWN = 8
 # What a Ray of our own has of these is known only once it runs.
-_UNKNOWN = frozenset({"GPU", "memory"})
+_UNKNOWN = frozenset({"GPU", "memory", "labels"})
 
 
 @with_exit_code

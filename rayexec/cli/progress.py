@@ -197,7 +197,7 @@ class LiveView(Watch):
             yield line
 
     def _holders(self, queue: Queue) -> str:
-        if queue.used >= queue.most:
+        if not queue.others:
             return self._named(queue.holders, len(queue.holders))
         return f"{self._named(queue.holders, len(queue.holders))} and other runs" if queue.holders else "other runs"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from rayexec.plan.holding import Holding
@@ -51,6 +51,10 @@ class Engine(Protocol):
 
     def exception(self, step: int) -> BaseException | None:
         """Return the exception that failed a step, where it could be kept."""
+        ...
+
+    def others(self) -> Mapping[int, int]:
+        """Return how much other runs hold of the cluster's limits, by their places in the holding."""
         ...
 
     def warnings(self) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rayexec.events import Attempt, ErrorInfo, StepFailureData
@@ -108,6 +108,10 @@ class InProcessEngine:
     def exception(self, step: int) -> BaseException | None:
         """Return the exception that failed the step."""
         return self._exceptions.get(step)
+
+    def others(self) -> Mapping[int, int]:
+        """Return nothing: there is no cluster here."""
+        return {}
 
     def warnings(self) -> list[str]:
         """Return nothing: a step that runs here is seen to run."""

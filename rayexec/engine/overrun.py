@@ -51,9 +51,10 @@ class Watched:
             return True
 
     def announce(self) -> None:
-        """Tell the driver that the slice has begun."""
-        if self._address is not None and not send(self._address, pickle.dumps((self.slice_id, os.getpid(), None, []))):
-            self._address = None  # not to wait for it again
+        """Tell the driver that the slice has begun, from a thread of its own: no step shall wait for that."""
+        if self._address is not None:
+            message = pickle.dumps((self.slice_id, os.getpid(), None, []))
+            threading.Thread(target=send, args=(self._address, message), name="rayexec-begun", daemon=True).start()
 
     def skip(self, position: int) -> None:
         """Leave the call at ``position`` to the driver: what it follows did not come out as it needs."""

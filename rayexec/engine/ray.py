@@ -6,14 +6,15 @@ import os
 import pickle
 import queue
 import time
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from rayexec.engine.entries import Entry, unpack_entries
 from rayexec.engine.export import dump, runner_for
 from rayexec.engine.journal import Left, journal_path, read_journal, sweep_journals
-from rayexec.engine.nested import held_here, waits_for_own
+from rayexec.engine.nested import held_here, is_in_task, lend_cpus_until, waits_for_own
 from rayexec.engine.overrun import Address, Mailbox, mailbox_at
 from rayexec.engine.package import make_package
 from rayexec.engine.packed import Packed, pack, unpack
@@ -28,6 +29,9 @@ from rayexec.run.messages import Answered, Begun, EngineEvent, Lost, Reported
 from rayexec.run.spec import RunSpec, Slice
 
 __all__ = ["RayEngine"]
+
+
+_LAG = 0.5  # seconds after which Ray is taken to know what is free
 
 
 @dataclass(slots=True)
@@ -74,8 +78,12 @@ class RayEngine:
         self._crashes: dict[int, WorkerCrashedError] = {}
         self._flight: dict[int, _Flight] = {}
         self._arrived: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
-        # Of slices that say when they begin: those that have. What was warned of.
+        # Of slices that say when they begin: those that have, and which ended lately: when, and of which class.
         self._begun: set[int] = set()
+        self._ended: deque[tuple[float, int]] = deque()
+        # Whether a Ray task starts this run.
+        self._is_nested = False
+        # What was warned of.
         self._warned: set[tuple[int, str]] = set()
         self._mailbox: Mailbox | None = None
         self._address: Address | None = None
@@ -89,6 +97,7 @@ class RayEngine:
         import ray
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+        self._is_nested = is_in_task()
         self._check_requests()
         sweep_journals()
         if self.holding.uses_tokens:
@@ -122,7 +131,7 @@ class RayEngine:
 
     def _check_requests(self) -> None:
         """Raise EngineError for requests that Ray would let wait for ever."""
-        found = problems(self._spec.plan, self.holding, self._capacity, held_already=held_here())
+        found = problems(self._spec.plan, self.holding, self._capacity, held_here=held_here())
         if found:
             raise EngineError(
                 f"job {self._spec.info.job_name!r} would wait for ever on this Ray:\n"
@@ -156,6 +165,8 @@ class RayEngine:
     def wait(self, timeout: float | None) -> list[EngineEvent]:
         """Return what has come back, waiting up to ``timeout`` seconds for a first one."""
         back: list[EngineEvent] = []
+        if self._is_nested:
+            timeout = lend_cpus_until(self._arrived, [flight.refs[0] for flight in self._flight.values()], timeout)
         try:
             arrived = self._arrived.get(timeout=timeout)
             while True:
@@ -167,7 +178,9 @@ class RayEngine:
 
     def _collect(self, slice_id: int, done: Any) -> Answered | Lost:
         flight = self._flight.pop(slice_id)
-        self._begun.discard(slice_id)
+        if slice_id in self._begun:
+            self._begun.discard(slice_id)
+            self._ended.append((time.monotonic(), self.holding.class_of[flight.work.calls[0].step]))
         error = done.exception()
         if error is not None:
             return self._loss(flight, error)
@@ -222,7 +235,8 @@ class RayEngine:
     def _read_report(self, message: bytes) -> Reported | Begun:
         slice_id, pid, packed, returned = pickle.loads(message)
         if packed is None:
-            self._begun.add(slice_id)
+            if slice_id in self._flight:
+                self._begun.add(slice_id)
             return Begun(slice_id)
         flight = self._flight.get(slice_id)
         if flight is None:  # its answer overtook the report
@@ -332,6 +346,28 @@ class RayEngine:
             link = cause
         return error if isinstance(error, BaseException) else None
 
+    def others(self) -> Mapping[int, int]:
+        """Return how much other runs hold of the cluster's limits, by their places; as Ray knew it a moment ago."""
+        import ray
+
+        shared = [(place, limit) for place, limit in enumerate(self.holding.limits) if limit.holder is Holder.CLUSTER]
+        if not shared:
+            return {}
+        # Ray hears of what ended only after a while, so that counts as held by this run for as long.
+        now = time.monotonic()
+        while self._ended and now - self._ended[0][0] > _LAG:
+            self._ended.popleft()
+        classes = [self.holding.class_of[flight.work.calls[0].step] for flight in self._flight.values()]
+        own: dict[int, int] = {}
+        for number in (*classes, *(each for _, each in self._ended)):
+            for place, weight in self.holding.classes[number].limits:
+                own[place] = own.get(place, 0) + weight
+        free = ray.available_resources()
+        return {
+            place: max(0, limit.most - int(free.get(str(limit.resource), 0)) - own.get(place, 0))
+            for place, limit in shared
+        }
+
     def warnings(self) -> list[str]:
         """Return which steps wait for Ray tasks of their own that wait for a limit which this run itself holds."""
         holding, plan = self.holding, self._spec.plan
@@ -343,19 +379,17 @@ class RayEngine:
             parents[flight.refs[0].task_id().hex()] = step
             for place, weight in holding.classes[holding.class_of[step]].limits:
                 held[place] = held.get(place, 0) + weight
-        full = {
-            str(limit.resource): limit
-            for limit in [holding.limits[place] for place, used in held.items() if used >= holding.limits[place].most]
-            if limit.holder is Holder.CLUSTER
-        }
+        limits = [(holding.limits[place], used) for place, used in held.items()]
+        shared = {str(limit.resource): (limit, used) for limit, used in limits if limit.holder is Holder.CLUSTER}
         found = []
-        for step, resource in waits_for_own(parents, full) if full else ():
-            if (step, resource) not in self._warned:
+        for step, resource, amount in waits_for_own(parents, shared) if shared else ():
+            limit, used = shared[resource]
+            if limit.most - used < amount and (step, resource) not in self._warned:
                 self._warned.add((step, resource))
                 found.append(
-                    f"step {plan.steps[step].key!r} started a Ray task that waits for {resource}, all "
-                    f"{full[resource].most} of which this run's own steps hold: if the step waits for that task, "
-                    "neither will ever end."
+                    f"step {plan.steps[step].key!r} started a Ray task that waits for {amount:g} {resource}, of which "
+                    f"this run's own steps hold {used} of {limit.most}: if the step waits for that task, neither will "
+                    "ever end."
                 )
         return found
 

@@ -10,14 +10,14 @@ from __future__ import annotations
 import heapq
 from array import array
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from rayexec.events import FAILURE, SUCCESS, Attempt, ErrorInfo, StepFailureData, Successes
 from rayexec.plan.holding import Holder, Holding, hold_by_driver
 from rayexec.plan.model import Call, Plan
-from rayexec.run.messages import Answered, EngineEvent, Lost, Reported, Rows
+from rayexec.run.messages import Answered, Begun, EngineEvent, Lost, Reported, Rows
 from rayexec.run.slicing import BUDGET
 from rayexec.run.spec import Slice
 
@@ -33,12 +33,20 @@ class Costs:
     step: float = 20e-6
 
 
+class _Held(NamedTuple):
+    """More, or less, of a resource that others hold."""
+
+    resource: str
+    amount: int
+
+
 class SimulatedEngine:
     """Runs slices in virtual time on ``nodes``, each with so many slots.
 
     ``holding`` gives the limits that it holds, as Ray does, and those that it leaves to the driver; not given, it
     leaves ``driver_limit`` steps at once to the driver.
 
+    ``others`` are (from, until, resource, amount) of what other runs hold of the cluster's limits meanwhile.
     ``seconds`` tells how long an attempt of a step takes, ``fails`` whether it fails. ``losses`` are (time, node): the
     node is gone from then on, with what runs on it. Values are not computed: each step yields all its outputs, as None.
     ``now`` is the virtual clock, to be handed to the loop.
@@ -56,6 +64,7 @@ class SimulatedEngine:
         seconds: Callable[[Call], float],
         fails: Callable[[Call], bool] = lambda _call: False,
         losses: Sequence[tuple[float, int]] = (),
+        others: Sequence[tuple[float, float, str, int]] = (),
         costs: Costs | None = None,
         slicing: bool = True,
         driver_limit: int | None = None,
@@ -65,12 +74,15 @@ class SimulatedEngine:
         self._seconds = seconds
         self._fails = fails
         self._costs = costs or Costs()
+        self._slots = sum(nodes)
         self.slicing = slicing
         self.holding = holding or hold_by_driver(plan, slots=sum(nodes), max_concurrent=driver_limit)
         # As Ray counts: in units of 1e-4, of which a resource made up for the run has 1.0.
         limits = self.holding.limits
         held = [(limit, 1 if limit.holder is Holder.TOKEN else limit.most) for limit in limits if limit.resource]
         self._room = {limit.resource: _units(most) for limit, most in held}
+        # Slots stand for CPUs; what else is asked for counts as well.
+        self._room |= {name: _units(total) for name, total in self.holding.totals.items() if name != "CPU"}
         asked = [{**each.request.resources, **each.request.tokens} for each in self.holding.classes]
         self._taken = [
             [(name, _units(amount)) for name, amount in each.items() if name in self._room] for each in asked
@@ -81,11 +93,18 @@ class SimulatedEngine:
         # By class, as Ray queues tasks: one that has to wait keeps back those behind it in its class, and no others.
         self._queues: dict[int, deque[Slice]] = {}
         self._running: dict[int, int] = {}
+        self._granted = [0] * len(self.holding.classes)
+        shared = [limit.holder is Holder.CLUSTER for limit in limits]
+        self._announces = [any(shared[place] for place, _ in each.limits) for each in self.holding.classes]
         # By time: what arrives at the driver (an event), a slot that falls free (its slice's id), a node that is lost.
-        self._coming: list[tuple[float, int, EngineEvent | int | None, int]] = []
+        self._coming: list[tuple[float, int, EngineEvent | _Held | int | None, int]] = []
         self._count = 0
         for time, node in losses:
             self._arrive(time, None, node)
+        self._others: dict[str, int] = {}
+        for start, end, name, amount in others:
+            self._arrive(start, _Held(name, amount), -1)
+            self._arrive(end, _Held(name, -amount), -1)
         # (start, end, step) of every attempt, for whoever wants to look at the schedule.
         self.schedule: list[tuple[float, float, int]] = []
 
@@ -105,23 +124,39 @@ class SimulatedEngine:
         return self.holding.class_of[work.calls[0].step]
 
     def _start_queued(self) -> None:
-        while self._free:
-            node = self._free.pop()
-            if node in self._gone:
+        """Start what may, class by class, that of the slice that waits longest first."""
+        classes = sorted((queue[0].id, number) for number, queue in self._queues.items() if queue)
+        for _, number in classes:
+            if self._is_held_back(number):
                 continue
-            heads = [queue[0] for number, queue in self._queues.items() if queue and self._has_room(number)]
-            if not heads:
-                self._free.append(node)
-                return
-            work = min(heads)
-            number = self._class_of(work)
-            self._queues[number].popleft()
-            self._take(number, 1)
-            self._running[work.id] = number
-            self._run(work, node)
+            queue = self._queues[number]
+            while queue and all(self._room[name] >= amount for name, amount in self._taken[number]):
+                while self._free and self._free[-1] in self._gone:
+                    self._free.pop()
+                if not self._free:
+                    return
+                work, node = queue.popleft(), self._free.pop()
+                self._take(number, 1)
+                self._running[work.id] = number
+                self._granted[number] += 1
+                if self._announces[number]:
+                    self._arrive(self._time + self._costs.task + self._costs.hop, Begun(work.id), node)
+                self._run(work, node)
 
-    def _has_room(self, number: int) -> bool:
-        return all(self._room[name] >= amount for name, amount in self._taken[number])
+    def _is_held_back(self, number: int) -> bool:
+        """Whether Ray passes a class by: where more slices wait than there are slots, one with more than its share.
+
+        It does so even for classes that cannot start either (https://github.com/ray-project/ray/pull/44733).
+        """
+        waiting = [len(queue) for queue in self._queues.values() if queue]
+        if len(waiting) == 1 or sum(waiting) <= self._slots:
+            return False
+        return self._granted[number] > sum(self._granted) // len(waiting)
+
+    def _end(self, slice_id: int) -> None:
+        number = self._running.pop(slice_id)
+        self._granted[number] -= 1
+        self._take(number, -1)
 
     def _take(self, number: int, times: int) -> None:
         for name, amount in self._taken[number]:
@@ -165,7 +200,7 @@ class SimulatedEngine:
             return Attempt(call.step, call.number, FAILURE, start, end, failure=failure)
         return Attempt(call.step, call.number, SUCCESS, start, end, self._plan.output_records[call.step])
 
-    def _arrive(self, time: float, what: EngineEvent | int | None, node: int) -> None:
+    def _arrive(self, time: float, what: EngineEvent | _Held | int | None, node: int) -> None:
         self._count += 1
         heapq.heappush(self._coming, (time, self._count, what, node))
 
@@ -174,7 +209,11 @@ class SimulatedEngine:
         until = float("inf") if timeout is None else self._time + timeout
         while self._coming and self._coming[0][0] <= until:
             self._time, _, what, node = heapq.heappop(self._coming)
-            if what is None:
+            if isinstance(what, _Held):
+                self._others[what.resource] = self._others.get(what.resource, 0) + what.amount
+                self._room[what.resource] -= _units(what.amount)
+                self._start_queued()
+            elif what is None:
                 lost = self._lose(node)
                 if lost:
                     return lost
@@ -182,7 +221,7 @@ class SimulatedEngine:
                 continue  # it never got there
             elif isinstance(what, int):
                 self._free.append(node)
-                self._take(self._running.pop(what), -1)
+                self._end(what)
                 self._start_queued()
             else:
                 return [what]
@@ -198,7 +237,7 @@ class SimulatedEngine:
         lost = [what.slice_id for _, _, what, where in self._coming if where == node and isinstance(what, Answered)]
         for each in lost:
             if each in self._running:
-                self._take(self._running.pop(each), -1)
+                self._end(each)
         self._start_queued()
         return [Lost(each, (), None, failure, self._time, self._time) for each in sorted(lost)]
 
@@ -215,6 +254,14 @@ class SimulatedEngine:
     def exception(self, step: int) -> BaseException | None:
         """Return None: nothing was raised."""
         return None
+
+    def others(self) -> Mapping[int, int]:
+        """Return how much others hold of the cluster's limits at the time."""
+        return {
+            place: self._others.get(str(limit.resource), 0)
+            for place, limit in enumerate(self.holding.limits)
+            if limit.holder is Holder.CLUSTER
+        }
 
     def warnings(self) -> list[str]:
         """Return nothing: nobody else is here to hold anything."""

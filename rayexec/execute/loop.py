@@ -21,6 +21,7 @@ from rayexec.run.messages import (
     CancelAsked,
     EngineEvent,
     Instruction,
+    Others,
     Release,
     RunEvent,
     Skipped,
@@ -33,6 +34,7 @@ from rayexec.run.state import Machine
 
 __all__ = ["Outcome", "run_to_end"]
 
+WATCH = 0.5  # seconds after which it is asked again what other runs hold, while steps wait for that
 PATIENCE = 10.0  # seconds without news after which the engine is asked whether something is wrong
 GRACE = 5.0  # seconds that steps get to end by themselves when a run is canceled
 _logger = logging.getLogger("rayexec")
@@ -68,12 +70,19 @@ class _Loop:
     def run(self) -> None:
         """Drive the machine until it is over."""
         machine, engine = self.machine, self._engine
+        self._feed(Others(engine.others()))
         self._feed(Started())
+        watched = self._clock()
         while not machine.is_over:
             due = machine.wakes_at()
             timeout = PATIENCE if due is None else min(PATIENCE, max(0.0, due - self._clock()))
+            if machine.is_watching:
+                timeout = min(timeout, max(0.0, watched + WATCH - self._clock()))
             back = engine.wait(timeout)
             self._take(back)
+            if machine.is_watching and self._clock() >= watched + WATCH:
+                watched = self._clock()
+                self._feed(Others(engine.others()))
             if not back:
                 if timeout == PATIENCE:
                     self.warn(engine.warnings())
@@ -180,7 +189,7 @@ def run_to_end(
     name = spec.info.job_name
     error: BaseException | None = None
     log.holding = engine.holding
-    observer.run_started(spec, log, machine.waiting)
+    observer.run_started(spec, log, lambda: machine.waiting(clock()))
     limits = [
         {"limit": each.name, "most": each.most, "held_by": each.holder.value, "how": each.words}
         for each in engine.holding.limits

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 __all__ = ["Capacity", "NodeGroup"]
 
@@ -61,23 +61,43 @@ class Capacity:
             return float("inf")
         return sum(min(int(node.get(name, 0) / amount + _EXACTLY) for name, amount in wanted) for node in self.nodes)
 
-    def lacks(self, amounts: Mapping[str, float]) -> str | None:
-        """Return why no node can ever meet a request, or None where one can."""
-        if any(all(node.get(name, 0) >= amount for name, amount in amounts.items()) for node in self.nodes):
+    def less(self, node_id: str, held: Mapping[str, float]) -> Capacity:
+        """Return what is left where so much of a node's resources is held."""
+        nodes = [
+            {name: amount - held.get(name, 0) for name, amount in node.items()} if each == node_id else node
+            for node, each in zip(self.nodes, self.node_ids, strict=True)
+        ]
+        return replace(self, nodes=tuple(nodes))
+
+    def lacks(self, amounts: Mapping[str, float], selector: Mapping[str, str] | None = None) -> str | None:
+        """Return why no node can ever meet a request, or None where one can.
+
+        Of a label ``selector``, conditions (``!``, ``in()``) are left to Ray.
+        """
+        plain = {
+            name: value for name, value in (selector or {}).items() if not value.startswith("!") and "(" not in value
+        }
+        labels = self.labels or ({},) * len(self.nodes)
+
+        def has_labels(place: int) -> bool:
+            return all(labels[place].get(name) == value for name, value in plain.items())
+
+        fitting = [
+            place
+            for place, node in enumerate(self.nodes)
+            if all(node.get(name, 0) >= amount for name, amount in amounts.items())
+        ]
+        if any(has_labels(place) for place in fitting):
             return None
         short = [
             f"{amount:g} {name} (the largest node has {max((node.get(name, 0) for node in self.nodes), default=0):g})"
             for name, amount in amounts.items()
             if all(node.get(name, 0) < amount for node in self.nodes)
         ]
+        if not any(has_labels(place) for place in range(len(self.nodes))):
+            short += [f"label {name}={value}" for name, value in plain.items()]
         if short:
             return ", ".join(short)
-        wanted = " and ".join(f"{amount:g} {name}" for name, amount in amounts.items())
-        return f"{wanted} on one node, which no single node has"
-
-    def lacks_labels(self, selector: Mapping[str, str]) -> str | None:
-        """Return the labels of a selector that no node has, or None; conditions (``!``, ``in()``) are left to Ray."""
-        plain = {name: value for name, value in selector.items() if not value.startswith("!") and "(" not in value}
-        if not plain or any(all(node.get(name) == value for name, value in plain.items()) for node in self.labels):
-            return None
-        return ", ".join(f"label {name}={value}" for name, value in plain.items())
+        wanted = [f"{amount:g} {name}" for name, amount in amounts.items()]
+        wanted += [f"label {name}={value}" for name, value in plain.items()]
+        return f"{' and '.join(wanted)} on one node, which no single node has"

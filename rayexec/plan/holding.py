@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from rayexec.definitions.limits import TagLimit, pool_resource, tag_resources
+from rayexec.definitions.limits import LIMIT_PREFIX, TagLimit, pool_resource, tag_resources
 from rayexec.plan.capacity import Capacity
 from rayexec.plan.model import Plan, Template
 from rayexec.plan.request import Request, cpu_share, limit_share, request_for
@@ -20,6 +20,7 @@ from rayexec.plan.request import Request, cpu_share, limit_share, request_for
 __all__ = ["MAX_CONCURRENT", "Holder", "Holding", "Limit", "StepClass", "hold", "hold_by_driver"]
 
 MAX_CONCURRENT = "max_concurrent"
+_MANY = 32  # values of a tag
 
 
 class Holder(enum.Enum):
@@ -108,7 +109,7 @@ def hold(
     slots = max_concurrent or max(1, int(capacity.cpus))
     made = _Classes(plan, capacity, run_id, tag_limits, share, slots, runtime_env or {})
     if max_concurrent is not None:
-        made.add_limit_of_run("run", MAX_CONCURRENT, max_concurrent)
+        made.add_limit_of_run((MAX_CONCURRENT,), MAX_CONCURRENT, max_concurrent)
     class_of = made.classify(everywhere=() if max_concurrent is None else ((0, 1),))
     asked = {name for each in made.classes for name in each.request.amounts()}
     totals = {name: capacity.total(name) for name in sorted(asked)}
@@ -138,6 +139,18 @@ def _room(limits: Sequence[Limit], counts_in: Sequence[tuple[int, int]], slots: 
     return max(1, min([slots, *(limits[place].most // weight for place, weight in counts_in)]))
 
 
+def _with_many_values(plan: Plan, tag_limits: Sequence[TagLimit]) -> set[TagLimit]:
+    """Return the rules that limit each value of a tag of which the plan has so many that the driver must hold them.
+
+    Each resource that a request names makes a queue of its own in Ray, of which a few hundred take it a second.
+    """
+    rules = [rule for rule in tag_limits if rule.per_unique_value]
+    if not rules:
+        return set()
+    tags = {id(step.tags): step.tags for step in plan.steps}.values()
+    return {rule for rule in rules if len({each.get(rule.key) for each in tags}) > _MANY}
+
+
 class _Classes:
     """The limits and classes of a run in the making."""
 
@@ -159,25 +172,30 @@ class _Classes:
         self._slots = slots
         self._runtime_env = runtime_env
         self._declared = {name for node in capacity.nodes for name in node}
-        self._places: dict[tuple[str, str], int] = {}
+        self._places: dict[tuple[object, ...], int] = {}
+        self._relevant = sorted(
+            {rule.key for rule in tag_limits}
+            | {name[len(LIMIT_PREFIX) :].partition("=")[0] for name in self._declared if name.startswith(LIMIT_PREFIX)}
+        )
+        self._many = _with_many_values(plan, tag_limits)
         self._known: dict[tuple[str, tuple[tuple[int, int], ...]], int] = {}
         self.limits: list[Limit] = []
         self.classes: list[StepClass] = []
         self.unlimited: list[str] = []
         self.used: set[TagLimit] = set()
 
-    def add_limit_of_run(self, kind: str, name: str, most: int) -> int:
-        """Return the place of a limit of this run, made when it is first asked for."""
-        place = self._places.get((kind, name))
+    def add_limit_of_run(self, key: tuple[object, ...], name: str, most: int, *, by_driver: bool = False) -> int:
+        """Return the place of a limit of this run, made when it is first asked for by its ``key``."""
+        place = self._places.get(key)
         if place is not None:
             return place
-        share = limit_share(most) if self._capacity.takes_tokens else None
+        share = limit_share(most) if self._capacity.takes_tokens and not by_driver else None
         if share is None:
             limit = Limit(name, most, Holder.DRIVER)
         else:
             resource = f"{self._capacity.implicit_prefix}rayexec-{self._run_id}-{len(self.limits)}"
             limit = Limit(name, most, Holder.TOKEN, resource, share)
-        return self._add((kind, name), limit)
+        return self._add(key, limit)
 
     def _add_limit_of_cluster(self, name: str, resource: str) -> int:
         place = self._places.get(("cluster", resource))
@@ -187,7 +205,7 @@ class _Classes:
         limit = Limit(name, int(sum(amounts)), Holder.CLUSTER, resource, 1.0, len(amounts))
         return self._add(("cluster", resource), limit)
 
-    def _add(self, key: tuple[str, str], limit: Limit) -> int:
+    def _add(self, key: tuple[object, ...], limit: Limit) -> int:
         self._places[key] = len(self.limits)
         self.limits.append(limit)
         return self._places[key]
@@ -195,15 +213,16 @@ class _Classes:
     def classify(self, everywhere: tuple[tuple[int, int], ...]) -> Sequence[int]:
         """Return the class of each step; all count in the limits ``everywhere``."""
         plan = self._plan
-        # Steps of one op share one mapping of tags, unless their invocations have tags of their own.
-        known: dict[tuple[int, int], int] = {}
+        relevant = self._relevant
+        known: dict[tuple[int, tuple[str | None, ...]], int] = {}
         class_of = []
         for step in plan.steps:
-            key = (step.template, id(step.tags))
+            tags = step.tags
+            key = (step.template, tuple([tags.get(each) for each in relevant]) if tags else ())
             found = known.get(key)
             if found is None:
                 template = plan.templates[step.template]
-                found = known[key] = self._class(template, (*everywhere, *self._counts_in(template, step.tags)))
+                found = known[key] = self._class(template, (*everywhere, *self._counts_in(template, tags)))
             class_of.append(found)
         return class_of
 
@@ -215,7 +234,9 @@ class _Classes:
                 self.used.add(rule)
                 # Two rules may count the same steps under different limits, so the rule is part of the name.
                 name = f"{group} (each)" if rule.per_unique_value else group
-                found.append((self.add_limit_of_run("tag", name, rule.limit), 1))
+                each = tags[rule.key] if rule.per_unique_value else None
+                place = self.add_limit_of_run((rule, each), name, rule.limit, by_driver=rule in self._many)
+                found.append((place, 1))
         for key, value in tags.items():
             by_key, by_value = tag_resources(key, value)
             if by_key in self._declared:
@@ -245,7 +266,11 @@ class _Classes:
         if found is None:
             found = self._known[key] = len(self.classes)
             slots = _room(self.limits, counts_in, self._slots)
-            if self._capacity.is_one_node:  # where others may join, more may run than do now
-                slots = max(1, int(min(slots, self._capacity.fits(request.amounts()))))
+            # Where nodes may join, more may run than do now; of what only few nodes have, that is not expected.
+            amounts = request.amounts()
+            if not self._capacity.is_one_node:
+                amounts.pop("CPU", None)
+            if self._capacity.nodes and self._capacity.groups == ():
+                slots = max(1, int(min(slots, self._capacity.fits(amounts))))
             self.classes.append(StepClass(request, counts_in, slots))
         return found

@@ -20,46 +20,61 @@ def problems(
     holding: Holding,
     capacity: Capacity,
     *,
-    held_already: Mapping[str, float] | None = None,
+    held_here: tuple[str, Mapping[str, float]] = ("", {}),
     unknown: frozenset[str] = frozenset(),
 ) -> list[str]:
     """Return why steps of the plan would wait for ever, one message a request; empty where none would.
 
-    ``held_already`` is what whoever starts the run holds of Ray's resources while it waits for the run, which is an op
-    that runs a job inside. Resources in ``unknown`` are not judged.
+    ``held_here`` is the id of a node and what of its resources whoever starts the run holds while it waits for the
+    run, which is an op that runs a job inside. Resources (and ``"labels"``) in ``unknown`` are not judged.
     """
     found = []
-    for number, request in enumerate(each.request for each in holding.classes):
-        who = _ops(plan, holding, number)
-        amounts = {name: amount for name, amount in request.amounts().items() if name not in unknown}
-        lacking = [capacity.lacks(amounts), capacity.lacks_labels(request.label_selector)]
-        words = ", ".join(each for each in lacking if each is not None)
-        if words and not _can_be_added(request, capacity):
-            found.append(f"{who} asks for {words}{_autoscaler(capacity)}")
+    steps = _first_steps(holding)
+    for number, known in enumerate(holding.classes):
+        amounts, labels = _judged(known.request, unknown)
+        words = capacity.lacks(amounts, labels)
+        if words is not None:
+            if not _can_be_added(amounts, capacity):
+                found.append(f"{_ops(plan, holding, number, steps)} asks for {words}{_autoscaler(capacity)}")
             continue
-        held = {name: held_already[name] for name in amounts if held_already and held_already.get(name)}
-        for name, amount in held.items():
-            if name != "CPU" and capacity.total(name) - amount < amounts[name]:  # Ray lends the CPUs of what waits
-                found.append(
-                    f"{who} asks for {amounts[name]:g} {name}, of which the step that started this run holds "
-                    f"{amount:g} of {capacity.total(name):g} until the run is over"
-                )
+        node, held = held_here
+        # Ray lends the CPUs of a task that waits, and nothing else of it.
+        taken = {name: amount for name, amount in held.items() if name in amounts and name != "CPU"}
+        if taken and not _can_be_added(amounts, capacity) and capacity.less(node, taken).lacks(amounts, labels):
+            what = ", ".join(f"{amounts[name]:g} {name}" for name in taken)
+            has = " and ".join(f"{amount:g} of {capacity.total(name):g}" for name, amount in taken.items())
+            found.append(
+                f"{_ops(plan, holding, number, steps)} asks for {what}, of which the step that started this run holds "
+                f"{has} until the run is over"
+            )
     return found
 
 
-def _ops(plan: Plan, holding: Holding, number: int) -> str:
+def _judged(request: Request, unknown: frozenset[str]) -> tuple[dict[str, float], Mapping[str, str]]:
+    amounts = {name: amount for name, amount in request.amounts().items() if name not in unknown}
+    return amounts, {} if "labels" in unknown else request.label_selector
+
+
+def _first_steps(holding: Holding) -> dict[int, list[int]]:
+    """Return the steps of each class."""
+    steps: dict[int, list[int]] = {}
+    for step, number in enumerate(holding.class_of):
+        steps.setdefault(number, []).append(step)
+    return steps
+
+
+def _ops(plan: Plan, holding: Holding, number: int, steps: Mapping[int, list[int]]) -> str:
     """Return the ops of a class in words."""
-    templates = {plan.steps[step].template: None for step, each in enumerate(holding.class_of) if each == number}
+    templates = dict.fromkeys(plan.steps[step].template for step in steps[number])
     names = list(dict.fromkeys(plan.templates[each].op.name for each in templates))
     more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
     return f"op{'' if len(names) == 1 else 's'} {', '.join(map(repr, names[:_NAMED]))}{more}"
 
 
-def _can_be_added(request: Request, capacity: Capacity) -> bool:
-    """Whether an autoscaler can add a node for a request, as far as it says what it adds."""
+def _can_be_added(amounts: Mapping[str, float], capacity: Capacity) -> bool:
+    """Whether an autoscaler can add a node for a request, as far as it says what it adds; labels it does not say."""
     if capacity.groups is None:
         return True
-    amounts = request.amounts()
     return any(
         all(group.resources.get(name, 0) >= amount for name, amount in amounts.items()) for group in capacity.groups
     )
@@ -97,17 +112,18 @@ def notes(
     for rule in holding.unused:
         tag = rule.key if rule.value is None else f"{rule.key}={rule.value}"
         found.append(f"no step has the tag {tag!r}, so its limit of {rule.limit} limits nothing.")
+    steps = _first_steps(holding)
     for number, each in enumerate(holding.classes):
-        amounts = {name: amount for name, amount in each.request.amounts().items() if name not in unknown}
-        lacking = capacity.lacks(amounts) or capacity.lacks_labels(each.request.label_selector)
+        amounts, labels = _judged(each.request, unknown)
+        lacking = capacity.lacks(amounts, labels)
         if lacking is not None:
-            if _can_be_added(each.request, capacity):
-                found.append(f"{_ops(plan, holding, number)} waits for the autoscaler: no node has {lacking}.")
+            if _can_be_added(amounts, capacity):
+                found.append(f"{_ops(plan, holding, number, steps)} waits for the autoscaler: no node has {lacking}.")
             continue
         room = capacity.fits({name: amount for name, amount in amounts.items() if name in ("CPU", "GPU", "memory")})
         if max_concurrent is not None and capacity.is_one_node and room < max_concurrent:
             found.append(
-                f"{_ops(plan, holding, number)} asks for {each.request}, so at most {room:g} of its steps run at once "
-                f"here, whatever max_concurrent ({max_concurrent}) says."
+                f"{_ops(plan, holding, number, steps)} asks for {each.request}, so at most {room:g} of its steps run "
+                f"at once here, whatever max_concurrent ({max_concurrent}) says."
             )
     return found

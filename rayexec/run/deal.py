@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from heapq import heappop, heapreplace
 
 from rayexec.events import Successes
-from rayexec.plan.holding import MAX_CONCURRENT, Holder, Holding
+from rayexec.plan.holding import Holding
 from rayexec.plan.model import Call, FromStep, Plan
 from rayexec.run.admit import Admission
 from rayexec.run.messages import Status
 from rayexec.run.order import Order
+from rayexec.run.queues import EngineQueues
 from rayexec.run.ranking import Ranking
-from rayexec.run.slicing import BUDGET, MAX_CALLS, WORTH, Pace, look_ahead, slice_budget, slice_size, window_size
+from rayexec.run.slicing import BUDGET, MAX_CALLS, WORTH, Pace, slice_budget, slice_size, window_size
 
 __all__ = ["Dealer"]
 
@@ -33,80 +35,6 @@ class _Draft:
         self.spent = 0.0
         # Of each step that waits for steps of this slice: for how many.
         self.inside: dict[int, int] = {}
-
-
-class _EngineQueues:
-    """Slices that wait with the engine, kept short where what waits may be for a limit.
-
-    Ray's raylet holds a class back whose share of the CPUs is used up while others wait, though those may wait for a
-    limit; it does so when more CPUs are asked for than there are. So few slices wait for a limit, and the others leave
-    room for them.
-    """
-
-    def __init__(self, holding: Holding) -> None:
-        self._slots = holding.slots
-        limits = holding.limits
-        held = {
-            place
-            for place, limit in enumerate(limits)
-            if limit.holder is not Holder.DRIVER and limit.name != MAX_CONCURRENT
-        }
-        self._counts_in = [tuple([each for each in known.limits if each[0] in held]) for known in holding.classes]
-        self._is_limited = [
-            bool(counts_in) or known.slots < holding.slots
-            for known, counts_in in zip(holding.classes, self._counts_in, strict=True)
-        ]
-        self._windows = [known.slots + look_ahead(known.slots) for known in holding.classes]
-        self._load = [0] * len(holding.classes)
-        self._most = [limit.most + look_ahead(limit.most) for limit in limits]
-        self._taken = [0] * len(limits)
-        # Of limits of the cluster, which others may hold: how much is waited for, and how much may be.
-        self._is_shared = [limit.holder is Holder.CLUSTER for limit in limits]
-        self._waited_for = [0] * len(limits)
-        self._may_wait = [look_ahead(limit.most) for limit in limits]
-        self._limited = self._free = 0
-
-    def has_room(self, lane: int) -> bool:
-        """Whether one more slice of a lane may be with the engine."""
-        if not self._is_limited[lane]:
-            return not self._limited or self._free < max(self._slots, 2 * self._slots - self._limited)
-        if self._load[lane] >= self._windows[lane]:
-            return False
-        for place, weight in self._counts_in[lane]:
-            taken, waited_for = self._taken[place], self._waited_for[place]
-            # What takes more than that by itself may still be the only one.
-            if taken and taken + weight > self._most[place]:
-                return False
-            if self._is_shared[place] and waited_for and waited_for + weight > self._may_wait[place]:
-                return False
-        return True
-
-    def submit(self, lane: int) -> None:
-        """Count a slice that goes to the engine."""
-        self._load[lane] += 1
-        self._change(lane, 1)
-        for place, weight in self._counts_in[lane]:
-            self._waited_for[place] += weight
-
-    def begun(self, lane: int) -> None:
-        """Count a slice as waiting no more."""
-        for place, weight in self._counts_in[lane]:
-            self._waited_for[place] -= weight
-
-    def end(self, lane: int, *, has_begun: bool) -> None:
-        """Count a slice as over."""
-        self._load[lane] -= 1
-        self._change(lane, -1)
-        if not has_begun:
-            self.begun(lane)
-
-    def _change(self, lane: int, by: int) -> None:
-        if self._is_limited[lane]:
-            self._limited += by
-        else:
-            self._free += by
-        for place, weight in self._counts_in[lane]:
-            self._taken[place] += by * weight
 
 
 class Dealer:
@@ -155,7 +83,7 @@ class Dealer:
         self._blocked: dict[int, set[int]] = {}
         self._blocked_by: dict[int, int] = {}
         self._lane_load = [0] * len(holding.classes)
-        self._queues = _EngineQueues(holding)
+        self._queues = EngineQueues(holding)
 
     def ready(self, step: int) -> None:
         """Take in that a step waits for nothing any more."""
@@ -172,6 +100,15 @@ class Dealer:
         """Return the limit that keeps each lane back that one of the driver's does."""
         return self._blocked_by.copy()
 
+    @property
+    def is_watching(self) -> bool:
+        """Whether steps are ready for which it matters what other runs hold of the cluster's limits."""
+        return any(self._order.head(lane) is not None for lane in self._queues.watched)
+
+    def take_others(self, held: Mapping[int, int]) -> None:
+        """Take in how much of each limit, by its place in the holding, other runs hold."""
+        self._queues.take_others(held)
+
     def begun(self, lane: int) -> None:
         """Take in that a slice of a lane that says so has begun: it waits for nothing any more."""
         self._queues.begun(lane)
@@ -184,6 +121,8 @@ class Dealer:
             for other in self._blocked.pop(limit, ()):
                 del self._blocked_by[other]
                 self._open_lanes.add(other)
+        if lane not in self._blocked_by and self._order.head(lane) is not None:
+            self._open_lanes.add(lane)
 
     def observe(self, block: Successes) -> None:
         """Take in what steps took that went plainly well."""
@@ -213,29 +152,37 @@ class Dealer:
 
         Each is its lane, its calls and its budget in seconds.
         """
-        while (lane := self._next_lane()) is not None:
+        heads = self._order.heads(self._open_lanes)
+        while heads:
+            lane = heads[0][1]
+            if not self._may_submit(lane):  # nor will it, for as long as this goes on
+                heappop(heads)
+                continue
             calls, budget = self._make_slice(lane)
-            if self._order.count(lane) == 0:
+            following = self._order.head(lane)
+            if following is None:
                 self._open_lanes.discard(lane)
+                heappop(heads)
+            else:
+                heapreplace(heads, (following, lane))
             self._admission.admit(lane)
             self._lane_load[lane] += 1
             self._queues.submit(lane)
             yield lane, calls, budget
 
-    def _next_lane(self) -> int | None:
-        """Return the lane of the best step that may be submitted now; lanes found blocked are put aside."""
-        for lane in self._order.best_first(self._open_lanes):
-            pace = self.paces[self._plan.template_of[self._order.peek(lane)]]
-            window = window_size(pace, self._slots[lane], grows=self._grows)
-            if self._lane_load[lane] >= window or not self._queues.has_room(lane):
-                continue
-            blocked = self._admission.blocked_by(lane)
-            if blocked is None:
-                return lane
-            self._blocked.setdefault(blocked, set()).add(lane)
-            self._blocked_by[lane] = blocked
-            self._open_lanes.discard(lane)
-        return None
+    def _may_submit(self, lane: int) -> bool:
+        """Whether a slice of a lane may be submitted now; a lane that has to wait for one of its own is put aside."""
+        pace = self.paces[self._plan.template_of[self._order.peek(lane)]]
+        if self._lane_load[lane] >= window_size(pace, self._slots[lane], grows=self._grows):
+            self._open_lanes.discard(lane)  # until the next of its slices is over
+            return False
+        blocked = self._admission.blocked_by(lane)
+        if blocked is None:
+            return self._queues.has_room(lane)
+        self._blocked.setdefault(blocked, set()).add(lane)
+        self._blocked_by[lane] = blocked
+        self._open_lanes.discard(lane)
+        return False
 
     def _make_slice(self, lane: int) -> tuple[tuple[Call, ...], float]:
         """Take steps for one slice: siblings as many as the pace of their op allows, each with what follows it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
 from rayexec.events import Attempt, StepFailureData, Successes
@@ -19,6 +19,7 @@ __all__ = [
     "EngineEvent",
     "Instruction",
     "Lost",
+    "Others",
     "Release",
     "Reported",
     "Rows",
@@ -77,6 +78,12 @@ class Begun(NamedTuple):
     slice_id: int
 
 
+class Others(NamedTuple):
+    """How much other runs hold of limits of the cluster, by the limits' places in the holding."""
+
+    held: Mapping[int, int]
+
+
 class Lost(NamedTuple):
     """The worker that ran a slice died, or the engine refused it: ``failure`` says what is known.
 
@@ -104,7 +111,7 @@ class CancelAsked(NamedTuple):
 
 # What an engine tells of its slices, and what the loop adds to it.
 EngineEvent: TypeAlias = Answered | Reported | Lost | Begun
-RunEvent: TypeAlias = Started | EngineEvent | Tick | CancelAsked
+RunEvent: TypeAlias = Started | EngineEvent | Others | Tick | CancelAsked
 
 
 class Submit(NamedTuple):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Hashable, Iterable, Sequence
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from typing import Generic, TypeVar
 
 __all__ = ["Order"]
@@ -69,10 +69,16 @@ class Order(Generic[Lane]):
         else:
             heappush(heap, rank)
 
-    def best_first(self, lanes: Collection[Lane]) -> list[Lane]:
-        """Return those of ``lanes`` that hold ready steps, that of the best step first."""
-        held = [lane for lane in lanes if lane in self._lanes]
-        return held if len(held) <= 1 else sorted(held, key=lambda lane: self._lanes[lane][0])
+    def heads(self, lanes: Collection[Lane]) -> list[tuple[int, Lane]]:
+        """Return a heap of (rank of its best ready step, lane) of those of ``lanes`` that hold any."""
+        heads = [(self._lanes[lane][0], lane) for lane in lanes if lane in self._lanes]
+        heapify(heads)
+        return heads
+
+    def head(self, lane: Lane) -> int | None:
+        """Return the rank of the best ready step of a lane, None where it holds none."""
+        heap = self._lanes.get(lane)
+        return heap[0] if heap else None
 
     def ready(self, most: int) -> dict[Lane, tuple[int, list[int]]]:
         """Return for each lane how many of its steps are ready, and up to ``most`` of them, about the best first.

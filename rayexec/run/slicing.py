@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 
-__all__ = ["BUDGET", "MAX_CALLS", "WORTH", "Pace", "look_ahead", "slice_budget", "slice_size", "window_size"]
+__all__ = ["BUDGET", "MAX_CALLS", "WORTH", "Pace", "slice_budget", "slice_size", "window_size"]
 
 BUDGET = 0.1  # seconds that a slice may take before it comes back; bounds what it can hide from other workers
 MAX_CALLS = 4096
@@ -65,15 +65,6 @@ def window_size(pace: Pace, slots: int, *, grows: bool) -> int:
     """
     slots = max(1, slots)
     return slots + max(slots, _DEMAND) if grows and pace.seconds >= BUDGET else 2 * slots
-
-
-def look_ahead(room: int) -> int:
-    """Return how many slices to have waiting with the engine for a limit that lets ``room`` run at once.
-
-    Fewer than there is room for: what waits for a limit in Ray's queue makes Ray hold back other steps, whose share of
-    CPUs it then takes for used up (https://github.com/ray-project/ray/pull/44733).
-    """
-    return max(1, room // 2)
 
 
 def slice_budget(pace: Pace, calls: int) -> float:

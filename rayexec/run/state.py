@@ -29,6 +29,7 @@ from rayexec.run.messages import (
     CancelAsked,
     Instruction,
     Lost,
+    Others,
     Release,
     Reported,
     Rows,
@@ -43,7 +44,7 @@ from rayexec.run.ranking import starting_order
 from rayexec.run.release import KeepOutputs, Uses
 from rayexec.run.retry import after_failure
 from rayexec.run.spec import Slice
-from rayexec.run.waiting import SHOWN, Under, Waiting, who_waits
+from rayexec.run.waiting import SHOWN, Obstacle, Under, Waiting, obstacles, who_waits
 
 __all__ = ["Machine"]
 
@@ -101,6 +102,9 @@ class Machine:
         self._flight: dict[int, tuple[int, dict[int, Call]]] = {}
         # Of slices that say when they begin: those that have.
         self._begun: set[int] = set()
+        # When each slice under way was submitted.
+        self._submitted: dict[int, float] = {}
+        self._in_the_way: list[list[tuple[Obstacle, float, float]]] | None = None
         self._next_slice = 0
         self._open = len(plan.steps)
         self.is_stopping = False
@@ -127,19 +131,28 @@ class Machine:
         """Return the calls of a slice of which nothing has been heard yet; none once the slice is over."""
         return list(self._flight[slice_id][1].values()) if slice_id in self._flight else []
 
-    def waiting(self) -> Waiting:
+    @property
+    def is_watching(self) -> bool:
+        """Whether it matters just now what other runs hold of the cluster's limits: tell it by ``Others``."""
+        return self._dealer.is_watching
+
+    def waiting(self, now: float) -> Waiting:
         """Return which steps run and what the others wait for.
 
         Another thread than the one that feeds events may ask: what changes meanwhile is read in single operations, so
         an answer may be a moment old, but no worse.
         """
+        if self._in_the_way is None:
+            self._in_the_way = [obstacles(self._holding, known) for known in self._holding.classes]
         slices = []
         for slice_id, (lane, calls) in list(self._flight.items()):
             step = _first(calls)
             if step is not None:
-                slices.append(Under(lane, step, slice_id in self._begun))
+                waited = now - self._submitted.get(slice_id, now)
+                slices.append(Under(lane, step, slice_id in self._begun, waited))
+        ready, blocked_by = self._order.ready(SHOWN), self._dealer.blocked_by()
         delayed = [step for _, step in list(self._delayed)]
-        return who_waits(self._holding, slices, self._order.ready(SHOWN), self._dealer.blocked_by(), delayed)
+        return who_waits(self._holding, self._in_the_way, slices, ready, blocked_by, delayed)
 
     def wakes_at(self) -> float | None:
         """Return when the next delayed step is due, or None."""
@@ -155,6 +168,8 @@ class Machine:
             self._reported(event, now, out)
         elif isinstance(event, Lost):
             self._lost(event, now, out)
+        elif isinstance(event, Others):
+            self._dealer.take_others(event.held)
         elif isinstance(event, Begun):
             if event.slice_id in self._flight and event.slice_id not in self._begun:
                 self._begun.add(event.slice_id)
@@ -168,14 +183,15 @@ class Machine:
         self._wake(now)
         if not self.is_stopping:
             self._dealer.rank(now, self._open)
-            self._deal(out)
+            self._deal(now, out)
         return out
 
-    def _deal(self, out: list[Instruction]) -> None:
+    def _deal(self, now: float, out: list[Instruction]) -> None:
         for lane, calls, budget in self._dealer.deal():
             made = Slice(self._next_slice, calls, budget)
             self._next_slice += 1
             self._flight[made.id] = (lane, {call[0]: call for call in calls})
+            self._submitted[made.id] = now
             out.append(Submit(made))
 
     def _apply_all(self, slice_id: int, rows: Rows, now: float, out: list[Instruction]) -> None:
@@ -208,6 +224,7 @@ class Machine:
         lane, outstanding = self._flight.pop(slice_id)
         self._dealer.end(lane, has_begun=slice_id in self._begun)
         self._begun.discard(slice_id)
+        del self._submitted[slice_id]
         self._give_back(outstanding, out)
 
     def _reported(self, event: Reported, now: float, out: list[Instruction]) -> None:
@@ -367,6 +384,7 @@ class Machine:
         assert len(under_way) == len(set(under_way)), "a step is in two slices at once"
         in_slices = {step for step, each in enumerate(self.status) if each in (Status.RUNNING, Status.CHAINED)}
         assert in_slices == set(under_way), "a step is taken for running and is in no slice"
+        assert self._begun <= self._flight.keys() == self._submitted.keys(), "a slice that is over is not forgotten"
         assert self._open == sum(each not in OVER for each in self.status), "the count of open steps is off"
         for step, status in enumerate(self.status):
             if status in (Status.READY, Status.RUNNING, Status.DELAYED, Status.SUCCESS, Status.FAILED):

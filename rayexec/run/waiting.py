@@ -10,6 +10,7 @@ from rayexec.plan.holding import MAX_CONCURRENT, Holder, Holding, StepClass
 __all__ = ["SHOWN", "Obstacle", "Queue", "Under", "Waiting", "obstacles", "who_waits"]
 
 SHOWN = 8  # steps and holders that a queue names
+_PATIENCE = 1.0  # seconds that a worker may take to start
 _EXACTLY = 1e-6  # amounts are sums of fractions of 1e-4
 
 # What is in the way of a step: a limit by its place, or a resource by its name.
@@ -36,18 +37,22 @@ def obstacles(holding: Holding, known: StepClass) -> list[tuple[Obstacle, float,
 
 
 class Under(NamedTuple):
-    """A slice that the engine has: its class, the step that is next in it, and whether it is known to have begun."""
+    """A slice that the engine has: its class, its next step, and whether it said that it has begun.
+
+    ``waited`` is how many seconds ago it was submitted.
+    """
 
     number: int
     step: int
     has_begun: bool
+    waited: float
 
 
 class Queue(NamedTuple):
     """Steps that wait for the same: ``size`` of them, the first few in ``steps``.
 
-    ``reason`` names a limit or a resource, of which ``used`` of ``most`` are taken, by the steps ``holders`` (the first
-    few) of this run or else by other runs; other reasons have a ``most`` of 0.
+    ``reason`` names a limit or a resource, of which this run has taken ``used`` of ``most`` by the steps ``holders``
+    (the first few); ``others`` is whether other runs must hold some as well. Other reasons have a ``most`` of 0.
     """
 
     reason: str
@@ -56,6 +61,7 @@ class Queue(NamedTuple):
     used: float = 0
     most: float = 0
     holders: tuple[int, ...] = ()
+    others: bool = False
 
 
 class Waiting(NamedTuple):
@@ -67,19 +73,20 @@ class Waiting(NamedTuple):
 
 def who_waits(
     holding: Holding,
+    in_the_way: Sequence[Sequence[tuple[Obstacle, float, float]]],
     slices: Iterable[Under],
     ready: Mapping[int, tuple[int, Sequence[int]]],
     blocked_by: Mapping[int, int],
     delayed: Sequence[int],
 ) -> Waiting:
-    """Return who runs and who waits for what.
+    """Return who runs and who waits for what; ``in_the_way`` are the ``obstacles`` of each class.
 
     ``slices`` are with the engine, in the order in which they were submitted; Ray starts them in that order as far as
-    limits and resources let it, so who runs is worked out by them. Only of slices that count in a limit of the cluster,
-    which other runs may hold, is it known. ``ready`` tells how many steps of a class are ready and a few of them;
+    limits and resources let it, so who runs is worked out by them. Slices that count in a limit of the cluster, which
+    other runs may hold, say so when they begin. ``ready`` tells how many steps of a class are ready and a few of them;
     ``blocked_by`` is the driver's limit that keeps a class back; ``delayed`` steps wait for their next try.
     """
-    count = _Count(holding)
+    count = _Count(holding, in_the_way)
     running = []
     waiting: dict[Obstacle, list[int]] = {}
     behind: dict[int, Obstacle] = {}  # by class: nothing of it overtakes what waits already
@@ -94,7 +101,9 @@ def who_waits(
             waiting.setdefault(obstacle, []).append(under.step)
     more: dict[Obstacle, int] = {}
     for number, (size, steps) in ready.items():
-        obstacle = blocked_by.get(number, behind.get(number, "CPU"))
+        obstacle = blocked_by.get(number, behind.get(number))
+        if obstacle is None:
+            obstacle = count.in_the_way_of(number)
         waiting.setdefault(obstacle, []).extend(steps)
         more[obstacle] = more.get(obstacle, 0) + size - len(steps)
     queues = [count.queue(each, steps, more.get(each, 0)) for each, steps in waiting.items()]
@@ -106,26 +115,46 @@ def who_waits(
 class _Count:
     """Limits and resources, as they fill up."""
 
-    def __init__(self, holding: Holding) -> None:
+    def __init__(self, holding: Holding, in_the_way: Sequence[Sequence[tuple[Obstacle, float, float]]]) -> None:
         self._holding = holding
+        self._in_the_way = in_the_way
         self._used: dict[Obstacle, float] = {}
         self._holders: dict[Obstacle, list[int]] = {}
+        self._held_by_others: set[Obstacle] = set()
 
     def start(self, under: Under) -> Obstacle | None:
         """Return what keeps a slice from running, or count it as running and return None."""
-        holding = self._holding
-        known = holding.classes[under.number]
-        wanted = obstacles(holding, known)
         if not under.has_begun:
-            for obstacle, amount, most in wanted:
-                if self._used.get(obstacle, 0) + amount > most + _EXACTLY:
-                    return obstacle
-            shared = [place for place, _ in known.limits if holding.limits[place].holder is Holder.CLUSTER]
-            if shared:  # it would have said so if it had begun
-                return shared[0]
-        for obstacle, amount, _ in wanted:
-            self._used[obstacle] = self._used.get(obstacle, 0) + amount
-            self._holders.setdefault(obstacle, []).append(under.step)
+            obstacle = self._full(under.number)
+            if obstacle is None and under.waited > _PATIENCE:
+                obstacle = self._shared(under.number)
+            if obstacle is not None:
+                return obstacle
+        for each, amount, _ in self._in_the_way[under.number]:
+            self._used[each] = self._used.get(each, 0) + amount
+            self._holders.setdefault(each, []).append(under.step)
+        return None
+
+    def in_the_way_of(self, number: int) -> Obstacle:
+        """Return what keeps ready steps of a class from being submitted where no limit of the driver's does."""
+        obstacle = self._full(number)
+        if obstacle is None:
+            obstacle = self._shared(number)
+        return "CPU" if obstacle is None else obstacle
+
+    def _full(self, number: int) -> Obstacle | None:
+        """Return the first obstacle of a class that is too full for another of its steps."""
+        for obstacle, amount, most in self._in_the_way[number]:
+            if self._used.get(obstacle, 0) + amount > most + _EXACTLY:
+                return obstacle
+        return None
+
+    def _shared(self, number: int) -> Obstacle | None:
+        """Return a limit of the cluster that a class counts in, which other runs must hold if nothing else is full."""
+        for place, _ in self._holding.classes[number].limits:
+            if self._holding.limits[place].holder is Holder.CLUSTER:
+                self._held_by_others.add(place)
+                return place
         return None
 
     def queue(self, obstacle: Obstacle, steps: Sequence[int], more: int) -> Queue:
@@ -137,4 +166,5 @@ class _Count:
             name, most = obstacle, holding.totals.get(obstacle, 0.0)
         holders = tuple(self._holders.get(obstacle, ())[:SHOWN])
         used = self._used.get(obstacle, 0.0)
-        return Queue(name, len(steps) + more, tuple(steps[:SHOWN]), used, most, holders)
+        others = obstacle in self._held_by_others
+        return Queue(name, len(steps) + more, tuple(steps[:SHOWN]), used, most, holders, others)

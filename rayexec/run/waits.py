@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 from typing import NamedTuple
 
 from rayexec.events import RETRY, Attempt
@@ -28,6 +29,10 @@ OTHER_RUNS = "other runs"
 _SHORT = 0.005
 # Between two steps that follow each other on a full resource it counts as full; one is taken up that soon (seconds).
 _GAP = 0.01
+# Waits that are longer than that and that nothing of the run explains are for other runs, where they can be (seconds):
+# beside a worker that had to start, and otherwise.
+_STARTS = 2.0
+_NOTICEABLE = 0.1
 # The part of a wait for which a limit or a resource must have been full to be its reason.
 _SHARE = 0.2
 _EXACTLY = 1e-6
@@ -79,25 +84,30 @@ def explain_waits(
     # Before the first step nothing ran, for want of a worker; in this process there is none to wait for.
     first_start = attempts[0].started if attempts and attempts[0].pid else began
     heads = {(calls[0].step, calls[0].number) for _, calls in submissions if calls}
+    reasons: dict[int, Obstacle] = {}
     for place, wait in enumerate(waits):
         waited = wait.started - wait.ready
         if waited < _SHORT:
             continue
-        found = causes.of(wait)
-        if found is not None:
-            waits[place] = found
+        found, shared = causes.of(wait), causes.shared(wait.step)
+        # Where the longer part of a wait has no cause in this run, its cause may be another.
+        is_for_others = found is not None and waited - found[1].seconds > max(found[1].seconds, _STARTS)
+        if found is not None and not (shared is not None and is_for_others):
+            reasons[place], waits[place] = found
             continue
-        reason, shared = ENGINE, None
-        if (wait.step, wait.number) not in heads:
+        reason = ENGINE
+        is_head = (wait.step, wait.number) in heads
+        if not is_head:
             reason = SLICE
         elif place in first_of_worker or first_start - wait.ready > waited / 2:
             reason = WORKER
+        # A worker takes about a second to start, a slice some milliseconds to arrive.
+        if shared is None or not is_head or waited < (_STARTS if reason == WORKER else _NOTICEABLE):
+            shared = None
         else:
-            shared = causes.shared(wait.step)
-            if shared is not None:
-                reason = f"{shared}, held by {OTHER_RUNS}"
+            reason = f"{shared}, held by {OTHER_RUNS}"
         waits[place] = wait._replace(reason=reason, is_limit=shared is not None, seconds=waited)
-    causes.find_holders(waits)
+    causes.find_holders(waits, reasons)
     return waits
 
 
@@ -148,8 +158,8 @@ class _Causes:
             changes.sort(key=lambda change: (change[0], change[1]))
         self._full: dict[tuple[Obstacle, float, float], _Spans] = {}
 
-    def of(self, wait: Wait) -> Wait | None:
-        """Return a wait with its reason, None where no limit or resource was full for long."""
+    def of(self, wait: Wait) -> tuple[Obstacle, Wait] | None:
+        """Return what a wait was for, and the wait with that as its reason; None where nothing was full for long."""
         best, longest = None, 0.0
         for obstacle, amount, most in self._of_class[self._holding.class_of[wait.step]]:
             spans = self._full.get((obstacle, amount, most))
@@ -161,7 +171,7 @@ class _Causes:
         if best is None or longest < _SHARE * (wait.started - wait.ready):
             return None
         name = best if isinstance(best, str) else self._holding.limits[best].name
-        return wait._replace(reason=name, is_limit=isinstance(best, int), seconds=longest)
+        return best, wait._replace(reason=name, is_limit=isinstance(best, int), seconds=longest)
 
     def shared(self, step: int) -> str | None:
         """Return the limit of the cluster that a step counts in, None where it counts in none."""
@@ -171,19 +181,12 @@ class _Causes:
                 return holding.limits[place].name
         return None
 
-    def find_holders(self, waits: list[Wait]) -> None:
-        """Put into each wait for a limit or a resource who held it half-way through its seconds."""
-        asked: dict[str, list[int]] = {}
-        for place, wait in enumerate(waits):
-            if wait.reason is not None:
-                asked.setdefault(wait.reason, []).append(place)
-        names: Mapping[str, Obstacle] = {
-            each if isinstance(each, str) else self._holding.limits[each].name: each for each in self._changes
-        }
-        for name, places in asked.items():
-            obstacle = names.get(name)
-            if obstacle is None:
-                continue
+    def find_holders(self, waits: list[Wait], reasons: Mapping[int, Obstacle]) -> None:
+        """Put into each wait for something, by its place in ``waits``, who held it half-way through its seconds."""
+        asked: dict[Obstacle, list[int]] = {}
+        for place, obstacle in reasons.items():
+            asked.setdefault(obstacle, []).append(place)
+        for obstacle, places in asked.items():
             changes = self._changes[obstacle]
             active: dict[int, None] = {}
             following = 0
@@ -196,8 +199,8 @@ class _Causes:
                     else:
                         active.pop(step, None)
                     following += 1
-                held_by = [step for step in active if step != waits[place].step][:_HOLDERS]
-                waits[place] = waits[place]._replace(held_by=tuple(held_by))
+                held_by = tuple(islice((step for step in active if step != waits[place].step), _HOLDERS))
+                waits[place] = waits[place]._replace(held_by=held_by)
 
 
 class _Spans:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import pytest
@@ -71,32 +72,37 @@ def kinds(draw: st.DrawFn) -> tuple[dict[str, str], int, float, bool]:
     return tags, draw(st.integers(0, 2)), draw(st.sampled_from([0.0, 0.002, 0.03, 0.3])), draw(st.booleans())
 
 
-def simulate(case: Case) -> tuple[Any, SimulatedEngine]:
-    by_slots: dict[int, Any] = {}
+def simulate(
+    case: Case, *, nodes: Sequence[int] = (), asking: Container[int] = (), **options: Any
+) -> tuple[Any, SimulatedEngine]:
+    @cache
+    def op_with(slots: int, resources: tuple[str, ...]) -> Any:
+        pool, options = Pool("p", slots) if slots else None, {"resources": dict.fromkeys(resources, 1)}
 
-    def op_with(slots: int) -> Any:
-        if slots not in by_slots:
+        @op(name="_".join([f"takes_{slots}", *resources]), pool=pool, ray_options=options)
+        def work(values: Any) -> Any:
+            return values
 
-            @op(name=f"takes_{slots}", pool=Pool("p", slots) if slots else None)
-            def work(values: Any) -> Any:
-                return values
-
-            by_slots[slots] = work
-        return by_slots[slots]
+        return work
 
     @job
     def drawn() -> None:
         made: list[Any] = []
         for number, (tags, slots, _, before) in enumerate(case.steps):
-            made.append(op_with(slots).tag(tags).alias(f"s{number}")([made[each] for each in before]))
+            made.append(
+                op_with(slots, ("tpu",) if number in asking else ())
+                .tag(tags)
+                .alias(f"s{number}")([made[each] for each in before])
+            )
 
     spec = prepare(drawn)
-    nodes = ({"CPU": float(case.slots), **case.declared},)
-    capacity = Capacity(nodes, is_own=case.is_own, implicit_prefix="implicit_")
+    resources = ({"CPU": float(case.slots), **case.declared},)
+    capacity = Capacity(resources, is_own=case.is_own, implicit_prefix="implicit_")
     limits = {"max_concurrent": case.max_concurrent, "tag_limits": case.rules}
     engine = SimulatedEngine(
         spec.plan,
-        nodes=[case.slots],
+        nodes=nodes or [case.slots],
+        **options,
         seconds=lambda call: case.steps[call.step][2],
         holding=hold(spec.plan, capacity, run_id="r", **limits),  # type: ignore[arg-type]  # each is what it should be
     )
@@ -135,6 +141,8 @@ def groups(case: Case) -> list[tuple[int, dict[int, int]]]:
             add(rule.limit, lambda tags, rule=rule: tags.get(rule.key) == rule.value)
     for name, amount in case.declared.items():
         kind, _, tag = name.partition(":")
+        if kind == "tpu":
+            continue
         key, _, value = tag.partition("=")
         if kind == "pool":
             found.append((int(amount), {number: slots for number, (_, slots, *_) in enumerate(case.steps)}))
@@ -191,3 +199,71 @@ def test_a_limited_queue_keeps_no_slot_from_the_others(is_own: bool) -> None:
     _, engine = simulate(case)
     assert max(end for _, end, step in engine.schedule if step >= 60) < 1.05 * 60 / 3
     assert max(end for _, end, _ in engine.schedule) < 1.1 * 60
+
+
+def ends(engine: SimulatedEngine, steps: range) -> float:
+    return max(end for _, end, step in engine.schedule if step in steps)
+
+
+@pytest.mark.parametrize("is_own", [True, False], ids=["Ray holds", "the driver holds"])
+@pytest.mark.parametrize("most", [1, 2, 4])
+def test_what_waits_for_a_limit_of_the_cluster_takes_no_place_of_the_others(most: int, is_own: bool) -> None:
+    # Another run takes the pool once the first pooled step has begun, for a while; the pooled steps are many.
+    pooled: list[Any] = [({}, 1, 1.0, []) for _ in range(20)]
+    free: list[Any] = [({}, 0, 1.0, []) for _ in range(20)]
+    case = Case(pooled + free, [], most, {"pool:p": 1.0}, slots=8, is_own=is_own)
+    _, engine = simulate(case, others=[(0.0, 30.0, "pool:p", 1)])
+    assert ends(engine, range(20, 40)) < 1.05 * 20 / most + 1.0
+    assert ends(engine, range(20)) < 30.0 + 1.1 * 20 + 1.0
+
+
+@pytest.mark.parametrize("is_own", [True, False], ids=["Ray holds", "the driver holds"])
+def test_steps_that_wait_for_their_own_runs_share_of_a_pool_leave_the_slots_to_others(is_own: bool) -> None:
+    pooled: list[Any] = [({}, 1, 0.5, []) for _ in range(20)]
+    free: list[Any] = [({}, 0, 0.5, []) for _ in range(60)]
+    case = Case(pooled + free, [], 4, {"pool:p": 1.0}, slots=4, is_own=is_own)
+    _, engine = simulate(case)
+    assert ends(engine, range(20, 80)) < 1.1 * 60 * 0.5 / 3
+    assert ends(engine, range(80)) < 1.1 * 60 * 0.5 / 3 + 0.5
+
+
+def test_a_large_pool_that_others_hold_keeps_nothing_else_back() -> None:
+    pooled: list[Any] = [({}, 1, 0.5, []) for _ in range(40)]
+    free: list[Any] = [({}, 0, 0.5, []) for _ in range(80)]
+    _, engine = simulate(Case(pooled + free, [], 4, {"pool:p": 10.0}, slots=4), others=[(0.0, 30.0, "pool:p", 10)])
+    assert ends(engine, range(40, 120)) < 1.1 * 80 * 0.5 / 4 + 0.5
+
+
+@pytest.mark.parametrize("is_own", [True, False], ids=["Ray holds", "the driver holds"])
+def test_steps_that_wait_for_a_scarce_resource_leave_the_slots_to_others(is_own: bool) -> None:
+    scarce: list[Any] = [({}, 0, 0.5, []) for _ in range(20)]
+    free: list[Any] = [({}, 0, 0.5, []) for _ in range(60)]
+    case = Case(scarce + free, [], 4, {"tpu": 1.0}, slots=8, is_own=is_own)
+    _, engine = simulate(case, asking=range(20))
+    assert ends(engine, range(20, 80)) < 1.1 * 60 * 0.5 / 3
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(cases(), st.floats(0, 2), st.data())
+def test_the_limits_of_a_run_survive_the_loss_of_a_node(case: Case, when: float, data: st.DataObject) -> None:
+    spare = data.draw(st.integers(1, 3))
+    outcome, engine = simulate(case, nodes=[spare, case.slots], losses=[(when, 1)])
+    assert outcome.status == "SUCCESS"
+    assert {step for _, _, step in engine.schedule} == set(range(len(case.steps)))
+
+
+def test_rules_whose_names_read_alike_are_two_limits() -> None:
+    steps: list[Any] = [({"db": "x"}, 0, 0.3, []) for _ in range(40)]
+    rules = [TagLimit("db=x", 9), TagLimit("db", 2, "x"), TagLimit("db", 3, None, True)]
+    _, engine = simulate(Case(steps, rules, 20, slots=20))
+    assert peak(engine.schedule, dict.fromkeys(range(40), 1)) == 2
+
+
+@pytest.mark.parametrize("is_own", [True, False], ids=["Ray holds", "the driver holds"])
+def test_a_limit_for_each_of_many_values(is_own: bool) -> None:
+    steps: list[Any] = [({"db": f"v{number % 300}"}, 0, 0.002, []) for number in range(1500)]
+    case = Case(steps, [TagLimit("db", 1, None, True)], 4, slots=4, is_own=is_own)
+    _, engine = simulate(case)
+    for value in (0, 7, 299):
+        members = {number: 1 for number in range(1500) if number % 300 == value}
+        assert peak(engine.schedule, members) == 1

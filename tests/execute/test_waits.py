@@ -133,7 +133,28 @@ def test_a_step_that_waits_for_what_its_own_run_holds_is_warned_of(pools: None, 
     assert result.output_for_node("outer") == "waited in vain"
     told = [event.message for event in result.all_events if event.event_type_value == "LOG_MESSAGE"]
     [words] = told
-    assert "step 'outer' started a Ray task that waits for pool:single, all 1 of which this run's own steps" in words
+    assert "step 'outer' started a Ray task that waits for 1 pool:single, of which this run's own steps hold 1" in words
+
+
+def test_runs_inside_ops_get_the_cpus_of_the_ops_that_wait_for_them(execute_on_ray: Any) -> None:
+    @op
+    def inner() -> int:
+        return 1
+
+    @job
+    def nested() -> None:
+        inner()
+
+    @op(ray_options={"num_cpus": 4})
+    def outer() -> int:
+        result = nested.execute()
+        return int(result.output_for_node("inner"))
+
+    @job
+    def surrounding() -> None:
+        outer()
+
+    assert execute_on_ray(surrounding).output_for_node("outer") == 1
 
 
 @pytest.fixture

@@ -164,6 +164,24 @@ def test_what_a_killed_process_held_is_free_for_the_next_run(
         assert outcome(first)["status"] == "FAILURE"
 
 
+def test_steps_that_wait_for_another_runs_limit_take_no_place_of_the_others(
+    nodes: Nodes, start: Start, tmp_path: Path
+) -> None:
+    place = tmp_path / "place"
+    start([{"pool": ["single", 1], "seconds": 120}], address=nodes.address, run="first")
+    holder = wait_for(place, "first.s0")
+    pooled: list[dict[str, Any]] = [{"pool": ["single", 1]}] * 6
+    second = start([*pooled, *[{}] * 8], address=nodes.address, run="second", execution={"max_concurrent": 2})
+    wait_for(place, "second.s13", 20)  # the last of the free ones
+    time.sleep(3)  # for which nothing but the other run keeps the pooled steps waiting
+    assert not any("second.s0@" in name for name in os.listdir(place))
+    os.kill(holder["pid"], signal.SIGKILL)
+    told = outcome(second)
+    assert told["status"] == "SUCCESS"
+    assert peak(told, of="second") == 2
+    assert told["waits"]["s0"][0] == "pool single, held by other runs"
+
+
 def test_a_node_that_joins_in_mid_run_raises_no_peak(nodes: Nodes, start: Start, tmp_path: Path) -> None:
     steps = [{"seconds": 0.4}] * 24
     run = start(steps, address=nodes.address, execution={"max_concurrent": 3})

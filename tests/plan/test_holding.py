@@ -22,7 +22,8 @@ OWN = Capacity(({"CPU": 4.0},), is_own=True, node_ids=("a",), implicit_prefix=PR
 
 
 def attached(*nodes: Mapping[str, float], groups: tuple[NodeGroup, ...] | None = ()) -> Capacity:
-    return Capacity(nodes, is_own=False, implicit_prefix=PREFIX, groups=groups)
+    ids = tuple("abcdef"[: len(nodes)])
+    return Capacity(nodes, is_own=False, node_ids=ids, implicit_prefix=PREFIX, groups=groups)
 
 
 def plan_of(*tags: Mapping[str, Any], **options: Any) -> Plan:
@@ -272,10 +273,15 @@ def test_an_autoscaler_may_add_what_is_missing() -> None:
 def test_a_run_inside_an_op_must_not_wait_for_what_that_op_holds() -> None:
     plan = plan_of({}, pool="db")
     cluster = attached({"CPU": 4, "pool:db": 1})
-    [found] = said(plan, cluster, held_already={"CPU": 1.0, "pool:db": 1.0})
+    [found] = said(plan, cluster, held_here=("a", {"CPU": 1.0, "pool:db": 1.0}))
     assert "of which the step that started this run holds 1 of 1" in found
-    assert said(plan, cluster, held_already={"CPU": 4.0}) == []
-    assert said(plan, attached({"CPU": 4, "pool:db": 2}), held_already={"pool:db": 1.0}) == []
+    # The slots must be free on one node; and an autoscaler may add another.
+    two = plan_of({}, pool=Pool("db", 2))
+    assert said(two, attached({"CPU": 4, "pool:db": 2}, {"CPU": 4, "pool:db": 1}), held_here=("a", {"pool:db": 1.0}))
+    more = NodeGroup("more", {"CPU": 4, "pool:db": 1})
+    assert said(plan, attached({"CPU": 4, "pool:db": 1}, groups=(more,)), held_here=("a", {"pool:db": 1.0})) == []
+    assert said(plan, cluster, held_here=("a", {"CPU": 4.0})) == []
+    assert said(plan, attached({"CPU": 4, "pool:db": 2}), held_here=("a", {"pool:db": 1.0})) == []
 
 
 def test_notes_tell_what_a_limit_is_worth() -> None:

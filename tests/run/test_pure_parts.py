@@ -52,10 +52,11 @@ def test_order_puts_the_lane_of_the_best_step_first() -> None:
     order: Order[str] = Order([0] * 4, [[]] * 4, [3, 1, 2, 0])
     for step, lane in enumerate("xyxz"):
         order.add(step, lane)
-    assert order.best_first({"x", "y", "z", "none"}) == ["z", "y", "x"]
-    assert order.best_first({"x", "y"}) == ["y", "x"]
+    assert [lane for _, lane in sorted(order.heads({"x", "y", "z", "none"}))] == ["z", "y", "x"]
+    assert [lane for _, lane in sorted(order.heads({"x", "y"}))] == ["y", "x"]
     order.get_ready("y")
-    assert order.best_first({"x", "y"}) == ["x"]
+    assert [lane for _, lane in order.heads({"x", "y"})] == ["x"]
+    assert order.head("y") is None
 
 
 def test_what_is_unseen_or_long_goes_alone_and_what_is_short_goes_in_crowds() -> None:
