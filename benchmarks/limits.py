@@ -22,14 +22,13 @@ from benchmarks.measure import REPEATS, median, print_machine, print_table, seco
 from rayexec import JobDefinition, RunResult, job, op
 
 AT_ONCE = 4
-CPUS = 2 * AT_ONCE
 POOL = {"pool:four": float(AT_ONCE)}
 # How long a step naps (seconds), and how many there are.
 NAPS = {0.0: 10_000, 0.005: 600, 0.05: 80, 0.3: 16}
 TAG = {"key": "kind", "limit": AT_ONCE}
-# What holds four steps at once: the execution config, and the op's options.
+# What holds four steps at once beside the four CPUs: the execution config, and the op's options.
 HELD: Mapping[str, tuple[dict[str, Any], dict[str, Any]]] = {
-    "CPUs alone": ({}, {"ray_options": {"num_cpus": 2}}),
+    "CPUs alone": ({}, {}),
     "max_concurrent": ({"max_concurrent": AT_ONCE}, {}),
     "a tag limit": ({"tag_concurrency_limits": [TAG]}, {}),
     "a declared pool": ({}, {"pool": "four"}),
@@ -88,7 +87,7 @@ def on_a_cluster(measure: Callable[[], None]) -> None:
     """Measure attached to a cluster of one node, where the driver holds the limits of a run."""
     from ray.cluster_utils import Cluster
 
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": CPUS, "resources": POOL})
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": AT_ONCE, "resources": POOL})
     try:
         ray.init(address=cluster.address, log_to_driver=False, logging_level=logging.ERROR)
         measure()
@@ -193,7 +192,7 @@ def many_at_once() -> None:
 def main() -> None:
     """Print the tables."""
     print_machine("rayexec", "ray")
-    here(CPUS, lambda: throughput("A Ray of this process: it holds the limits"))
+    here(AT_ONCE, lambda: throughput("A Ray of this process: it holds the limits"))
     on_a_cluster(lambda: throughput("Attached to a cluster: the driver holds what is not declared"))
     here(AT_ONCE, mixed_queues)
     if "--many" in sys.argv[1:]:

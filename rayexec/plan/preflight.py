@@ -29,13 +29,13 @@ def problems(
     run, which is an op that runs a job inside. Resources (and ``"labels"``) in ``unknown`` are not judged.
     """
     found = []
-    steps = _first_steps(holding)
+    names = _Names(plan, holding)
     for number, known in enumerate(holding.classes):
         amounts, labels = _judged(known.request, unknown)
         words = capacity.lacks(amounts, labels)
         if words is not None:
             if not _can_be_added(amounts, capacity):
-                found.append(f"{_ops(plan, holding, number, steps)} asks for {words}{_autoscaler(capacity)}")
+                found.append(f"{names[number]} asks for {words}{_autoscaler(capacity)}")
             continue
         node, held = held_here
         # Ray lends the CPUs of a task that waits, and nothing else of it.
@@ -44,7 +44,7 @@ def problems(
             what = ", ".join(f"{amounts[name]:g} {name}" for name in taken)
             has = " and ".join(f"{amount:g} of {capacity.total(name):g}" for name, amount in taken.items())
             found.append(
-                f"{_ops(plan, holding, number, steps)} asks for {what}, of which the step that started this run holds "
+                f"{names[number]} asks for {what}, of which the step that started this run holds "
                 f"{has} until the run is over"
             )
     return found
@@ -55,20 +55,23 @@ def _judged(request: Request, unknown: frozenset[str]) -> tuple[dict[str, float]
     return amounts, {} if "labels" in unknown else request.label_selector
 
 
-def _first_steps(holding: Holding) -> dict[int, list[int]]:
-    """Return the steps of each class."""
-    steps: dict[int, list[int]] = {}
-    for step, number in enumerate(holding.class_of):
-        steps.setdefault(number, []).append(step)
-    return steps
+class _Names:
+    """The ops of each class in words, looked up only where there is something to say."""
 
+    def __init__(self, plan: Plan, holding: Holding) -> None:
+        self._plan = plan
+        self._holding = holding
+        self._steps: dict[int, list[int]] = {}
 
-def _ops(plan: Plan, holding: Holding, number: int, steps: Mapping[int, list[int]]) -> str:
-    """Return the ops of a class in words."""
-    templates = dict.fromkeys(plan.steps[step].template for step in steps[number])
-    names = list(dict.fromkeys(plan.templates[each].op.name for each in templates))
-    more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
-    return f"op{'' if len(names) == 1 else 's'} {', '.join(map(repr, names[:_NAMED]))}{more}"
+    def __getitem__(self, number: int) -> str:
+        if not self._steps:
+            for step, each in enumerate(self._holding.class_of):
+                self._steps.setdefault(each, []).append(step)
+        plan = self._plan
+        templates = dict.fromkeys(plan.steps[step].template for step in self._steps[number])
+        names = list(dict.fromkeys(plan.templates[each].op.name for each in templates))
+        more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
+        return f"op{'' if len(names) == 1 else 's'} {', '.join(map(repr, names[:_NAMED]))}{more}"
 
 
 def _can_be_added(amounts: Mapping[str, float], capacity: Capacity) -> bool:
@@ -112,18 +115,18 @@ def notes(
     for rule in holding.unused:
         tag = rule.key if rule.value is None else f"{rule.key}={rule.value}"
         found.append(f"no step has the tag {tag!r}, so its limit of {rule.limit} limits nothing.")
-    steps = _first_steps(holding)
+    names = _Names(plan, holding)
     for number, each in enumerate(holding.classes):
         amounts, labels = _judged(each.request, unknown)
         lacking = capacity.lacks(amounts, labels)
         if lacking is not None:
             if _can_be_added(amounts, capacity):
-                found.append(f"{_ops(plan, holding, number, steps)} waits for the autoscaler: no node has {lacking}.")
+                found.append(f"{names[number]} waits for the autoscaler: no node has {lacking}.")
             continue
         room = capacity.fits({name: amount for name, amount in amounts.items() if name in ("CPU", "GPU", "memory")})
         if max_concurrent is not None and capacity.is_one_node and room < max_concurrent:
             found.append(
-                f"{_ops(plan, holding, number, steps)} asks for {each.request}, so at most {room:g} of its steps run "
+                f"{names[number]} asks for {each.request}, so at most {room:g} of its steps run "
                 f"at once here, whatever max_concurrent ({max_concurrent}) says."
             )
     return found
