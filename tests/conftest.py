@@ -13,6 +13,9 @@ from rayexec import JobDefinition, RunResult
 
 Execute = Callable[..., RunResult]
 
+SLOTS = 4
+_STARTED: list[bool] = []  # whether the session's Ray is up
+
 
 @pytest.fixture(scope="session")
 def ray_session() -> Iterator[None]:
@@ -25,13 +28,15 @@ def ray_session() -> Iterator[None]:
 
     ray.init(
         address="local",
-        num_cpus=4,
+        num_cpus=SLOTS,
         resources={"pool:single": 1},
         include_dashboard=False,
         log_to_driver=False,
         logging_level=logging.ERROR,
     )
+    _STARTED.append(True)
     yield
+    _STARTED.clear()
     ray.shutdown()
 
 
@@ -71,8 +76,10 @@ def nothing_left_taken() -> Iterator[None]:
     """Fail where a module's tests leave CPUs or limits of the session's Ray taken."""
     yield
     ray = sys.modules.get("ray")
-    if ray is None or not ray.is_initialized():
+    if ray is None or not _STARTED:
         return
+    assert ray.is_initialized(), "a test of this module shut the session's Ray down"
+    assert ray.cluster_resources()["CPU"] == SLOTS, "a test of this module put another Ray in the session's place"
     end = time.monotonic() + 10
     while time.monotonic() < end:
         whole, left = ray.cluster_resources(), ray.available_resources()

@@ -15,7 +15,7 @@ from rayexec.cli.options import Wanted, parse_selection
 from rayexec.cli.report import duration
 from rayexec.cli.show import write_json
 from rayexec.cli.streams import results_on_stdout
-from rayexec.cluster import capacity_here, connect, disconnect
+from rayexec.cluster import capacity_here, connect, disconnect, in_use
 from rayexec.config.execution import ExecutionSettings
 from rayexec.errors import LoadError
 from rayexec.execute import prepare
@@ -78,10 +78,12 @@ def _seconds(plan: Plan, path: Path) -> list[float]:
 def _capacity(address: str | None, spec: RunSpec) -> Capacity | None:
     """Return what there is to run on: the cluster's, this machine's, or None for a cluster that is not asked."""
     if address is not None:
+        is_others = in_use()  # and stays theirs
         try:
             return connect(address, spec.config.execution.runtime_env)
         finally:
-            disconnect()
+            if not is_others:
+                disconnect()
     return None if spec.config.execution.address is not None else capacity_here()
 
 

@@ -18,7 +18,7 @@ from rayexec.cluster.access import loopback, reach
 from rayexec.errors import EngineError
 from rayexec.plan.capacity import Capacity, NodeGroup
 
-__all__ = ["capacity_here", "connect", "disconnect"]
+__all__ = ["capacity_here", "connect", "disconnect", "in_use"]
 
 
 _FRESH = 1.0  # seconds for which what a Ray has is believed
@@ -192,11 +192,18 @@ def _interrupts_held() -> Iterator[None]:
         before(*held[0])
 
 
+def in_use() -> bool:
+    """Whether this process uses a Ray already."""
+    ray = sys.modules.get("ray")
+    return ray is not None and bool(ray.is_initialized())
+
+
 def disconnect() -> None:
     """Let go of Ray now rather than when the process exits, where Ray waits half a second first.
 
     A Ray that was started here is stopped. Nothing happens where this process uses none.
     """
-    ray = sys.modules.get("ray")
-    if ray is not None and ray.is_initialized():
+    if in_use():
+        import ray
+
         ray.shutdown()

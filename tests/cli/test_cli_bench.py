@@ -14,7 +14,7 @@ from cli_process import run, run_on_terminal, screen
 from typer.testing import CliRunner, Result
 
 from rayexec import job, op
-from rayexec.cli.bench import command, measure
+from rayexec.cli.bench import measure
 from rayexec.cli.bench.figures import Machine
 from rayexec.cli.bench.jobs import NAP, chain_job, fan_out_job, naps_job, transfer_job
 from rayexec.cli.bench.measure import LimitFigures, MakespanFigures, default_limits
@@ -31,9 +31,8 @@ Bench = Callable[..., Result]
 
 
 @pytest.fixture
-def bench(ray_session: None, monkeypatch: pytest.MonkeyPatch) -> Bench:
+def bench(ray_session: None) -> Bench:
     """Run the command in this process, on the Ray of the tests, which it leaves running."""
-    monkeypatch.setattr(command, "disconnect", lambda: None)
     return lambda *arguments: CliRunner().invoke(app, arguments)
 
 
