@@ -13,7 +13,7 @@ from rayexec.cli.exits import FAILED, SUCCEEDED, USAGE, complain, with_exit_code
 from rayexec.cli.show import write_json
 from rayexec.cli.signals import EndingSignals
 from rayexec.cli.streams import results_on_stdout
-from rayexec.cluster import disconnect, in_use
+from rayexec.cluster import releasing
 from rayexec.cluster.declared import read_spec
 from rayexec.cluster.local import Cluster, ClusterSpec, current, start, stop
 from rayexec.cluster.status import ClusterStatus, LimitStatus, cluster_status
@@ -134,12 +134,11 @@ def show_status(address: str | None, *, as_json: bool) -> int:
             if known is None or not known.is_alive():
                 return _not_running(known, results if as_json else None)
             address = known.address
-        is_others = in_use()  # and stays theirs
+        release = releasing()
         try:
             status = cluster_status(address)
         finally:
-            if not is_others:
-                disconnect()
+            release()
         if as_json:
             write_json(results, {"running": True} | _as_json(status))
         else:

@@ -24,7 +24,7 @@ from rayexec.cli.signals import EndingSignals
 from rayexec.cli.streams import descriptor_of, results_on_stdout
 from rayexec.cli.summary import summary_table
 from rayexec.cli.watch import Watch
-from rayexec.cluster import disconnect, in_use
+from rayexec.cluster import releasing
 from rayexec.execute import RunResult, execute_job
 
 __all__ = ["execute_from_shell"]
@@ -35,7 +35,7 @@ def execute_from_shell(source: JobSource, wanted: Wanted, *, as_json: bool) -> i
     """Run a job, show how it goes, and return the exit code."""
     with contextlib.ExitStack() as stack:
         results = stack.enter_context(results_on_stdout()) if as_json else None
-        is_others = in_use()  # and stays theirs
+        release = releasing()
         tags = parse_tags(wanted.tags)
         selection = parse_selection(wanted.op_selection)
         config = read_run_config(wanted.config)
@@ -64,8 +64,7 @@ def execute_from_shell(source: JobSource, wanted: Wanted, *, as_json: bool) -> i
             return FAILED
         finally:
             signals.ignore()  # Ray is being stopped, which must not stop half-way
-            if not is_others:
-                disconnect()
+            release()
         return SUCCEEDED if result.success else FAILED
 
 

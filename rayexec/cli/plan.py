@@ -15,14 +15,14 @@ from rayexec.cli.options import Wanted, parse_selection
 from rayexec.cli.report import duration
 from rayexec.cli.show import write_json
 from rayexec.cli.streams import results_on_stdout
-from rayexec.cluster import capacity_here, connect, disconnect, in_use
+from rayexec.cluster import capacity_here, connect, releasing
 from rayexec.config.execution import ExecutionSettings
 from rayexec.errors import LoadError
 from rayexec.execute import prepare
 from rayexec.plan import FromStep, Plan
 from rayexec.plan.bound import bounds, longest_path
 from rayexec.plan.capacity import Capacity
-from rayexec.plan.holding import MAX_CONCURRENT, Holding, hold, hold_by_driver
+from rayexec.plan.holding import MAX_CONCURRENT, Holding, hold_by_driver
 from rayexec.plan.preflight import notes, problems
 from rayexec.run.spec import RunSpec
 
@@ -78,29 +78,21 @@ def _seconds(plan: Plan, path: Path) -> list[float]:
 def _capacity(address: str | None, spec: RunSpec) -> Capacity | None:
     """Return what there is to run on: the cluster's, this machine's, or None for a cluster that is not asked."""
     if address is not None:
-        is_others = in_use()  # and stays theirs
+        release = releasing()
         try:
             return connect(address, spec.config.execution.runtime_env)
         finally:
-            if not is_others:
-                disconnect()
+            release()
     return None if spec.config.execution.address is not None else capacity_here()
 
 
 def _describe(spec: RunSpec, capacity: Capacity | None, seconds: Sequence[float] | None) -> dict[str, Any]:
     settings, plan = spec.config.execution, spec.plan
     on_ray = settings.engine == "ray"
-    if not on_ray:
-        holding = hold_by_driver(plan, slots=1, max_concurrent=1)
+    if on_ray:
+        holding = spec.hold(capacity or Capacity((), False, groups=None))
     else:
-        holding = hold(
-            plan,
-            capacity or Capacity((), False, groups=None),
-            run_id=spec.info.run_id,
-            max_concurrent=settings.max_concurrent,
-            tag_limits=settings.tag_limits,
-            runtime_env=settings.runtime_env,
-        )
+        holding = hold_by_driver(plan, slots=1, max_concurrent=1)
     lacking: list[str] = []
     told: list[str] = []
     if on_ray and capacity is not None:

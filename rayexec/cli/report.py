@@ -11,7 +11,6 @@ from typing import Any
 from rayexec.events import SUCCESS, ErrorInfo, EventType, StepFailureData, describe_error
 from rayexec.execute import RunLog, RunResult
 from rayexec.plan import Plan
-from rayexec.plan.holding import MAX_CONCURRENT
 
 __all__ = ["StepSummary", "as_json", "closing_line", "duration", "failure_text", "summarize"]
 
@@ -53,7 +52,7 @@ def summarize(plan: Plan, log: RunLog) -> list[StepSummary]:
         row.seconds += attempt.ended - attempt.started
         row.status = "succeeded" if attempt.outcome == SUCCESS else "failed"
     for wait in log.waits:
-        if wait.is_limit and wait.reason != MAX_CONCURRENT:  # that all wait for the slots goes without saying
+        if wait.is_blocked:  # that all wait for the slots goes without saying
             rows[wait.step].waited = f"{duration(wait.seconds)} for {wait.reason}"
     for event in log.records:
         if getattr(event, "event_type", None) is EventType.STEP_SKIPPED:

@@ -1,5 +1,5 @@
 """Ray clusters: reaching one, or starting one on this machine."""
 
-from rayexec.cluster.connect import capacity_here, connect, disconnect, in_use
+from rayexec.cluster.connect import capacity_here, connect, releasing
 
-__all__ = ["capacity_here", "connect", "disconnect", "in_use"]
+__all__ = ["capacity_here", "connect", "releasing"]

@@ -10,15 +10,16 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import FrameType
 from typing import Any
 
 from rayexec.cluster.access import loopback, reach
+from rayexec.cluster.launch import usable_cpus
 from rayexec.errors import EngineError
 from rayexec.plan.capacity import Capacity, NodeGroup
 
-__all__ = ["capacity_here", "connect", "disconnect", "in_use"]
+__all__ = ["capacity_here", "connect", "releasing"]
 
 
 _FRESH = 1.0  # seconds for which what a Ray has is believed
@@ -83,14 +84,7 @@ def _connect(address: str | None, runtime_env: Mapping[str, Any] | None) -> Capa
 
 def capacity_here() -> Capacity:
     """Return what a Ray started on this machine would have, of CPUs at least, without starting one."""
-    return Capacity(({"CPU": float(_cpus())},), True, implicit_prefix=_implicit_prefix())
-
-
-def _cpus() -> int:
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # not on every system
-        return os.cpu_count() or 1
+    return Capacity(({"CPU": float(usable_cpus())},), True, implicit_prefix=_implicit_prefix())
 
 
 def _implicit_prefix() -> str | None:
@@ -192,18 +186,23 @@ def _interrupts_held() -> Iterator[None]:
         before(*held[0])
 
 
-def in_use() -> bool:
-    """Whether this process uses a Ray already."""
+def releasing() -> Callable[[], None]:
+    """Return what lets go of the Ray that this process comes to use from now on; one that it uses already stays.
+
+    Called, it does so at once rather than when the process exits, where Ray waits half a second first. A Ray that was
+    started here is stopped.
+    """
+
+    def release() -> None:
+        if not is_others and _is_in_use():
+            import ray
+
+            ray.shutdown()
+
+    is_others = _is_in_use()
+    return release
+
+
+def _is_in_use() -> bool:
     ray = sys.modules.get("ray")
     return ray is not None and bool(ray.is_initialized())
-
-
-def disconnect() -> None:
-    """Let go of Ray now rather than when the process exits, where Ray waits half a second first.
-
-    A Ray that was started here is stopped. Nothing happens where this process uses none.
-    """
-    if in_use():
-        import ray
-
-        ray.shutdown()

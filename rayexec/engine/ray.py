@@ -22,7 +22,7 @@ from rayexec.engine.wire import CallWriter, Header
 from rayexec.errors import EngineError, InvariantError, OutputError, WorkerCrashedError
 from rayexec.events import Attempt, StepFailureData, Successes, describe_error, error_types
 from rayexec.plan.capacity import Capacity
-from rayexec.plan.holding import Holder, hold
+from rayexec.plan.holding import Holder
 from rayexec.plan.model import FromConfig
 from rayexec.plan.preflight import notes, problems
 from rayexec.run.messages import Answered, Begun, EngineEvent, Lost, Reported
@@ -58,20 +58,12 @@ class RayEngine:
         self._spec = spec
         self._capacity = capacity
         settings = spec.config.execution
-        self.holding = hold(
-            spec.plan,
-            capacity,
-            run_id=spec.info.run_id,
-            max_concurrent=settings.max_concurrent,
-            tag_limits=settings.tag_limits,
-            runtime_env=settings.runtime_env,
-        )
+        self.holding = spec.hold(capacity)
         self.notes: Sequence[str] = notes(spec.plan, self.holding, capacity, max_concurrent=settings.max_concurrent)
         self.grows = not capacity.is_own
         self.slicing = settings.slices and not settings.fresh_process
         # Of slices that other runs may keep waiting, workers say when they begin.
-        shared = [limit.holder is Holder.CLUSTER for limit in self.holding.limits]
-        self._announces = [any(shared[place] for place, _ in each.limits) for each in self.holding.classes]
+        self._announces = [self.holding.shared(number) is not None for number in range(len(self.holding.classes))]
         # By step: the one output of a plain success, else outputs by name; bytes, or references of large ones.
         self._values: list[bytes | dict[str, Any] | None] = [None] * len(spec.plan.steps)
         self._pickled_errors: dict[int, bytes] = {}

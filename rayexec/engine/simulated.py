@@ -94,8 +94,7 @@ class SimulatedEngine:
         self._queues: dict[int, deque[Slice]] = {}
         self._running: dict[int, int] = {}
         self._granted = [0] * len(self.holding.classes)
-        shared = [limit.holder is Holder.CLUSTER for limit in limits]
-        self._announces = [any(shared[place] for place, _ in each.limits) for each in self.holding.classes]
+        self._announces = [self.holding.shared(number) is not None for number in range(len(self.holding.classes))]
         # By time: what arrives at the driver (an event), a slot that falls free (its slice's id), a node that is lost.
         self._coming: list[tuple[float, int, EngineEvent | _Held | int | None, int]] = []
         self._count = 0

@@ -91,13 +91,13 @@ class RunLog:
         return events
 
     def _find_blocked(self) -> None:
-        """Look which steps waited for a limit of tags or pools; ``max_concurrent`` is what all wait for in turn."""
+        """Look which steps waited for a limit of tags or pools, where there is one."""
         limits = {limit.name for limit in self.holding.limits} if self.holding is not None else set()
         if not limits - {MAX_CONCURRENT}:
             return
         steps = self._plan.steps
         for wait in self.waits:
-            if wait.is_limit and wait.reason is not None and wait.reason != MAX_CONCURRENT:
+            if wait.is_blocked and wait.reason is not None:
                 held_by = tuple([steps[each].key for each in wait.held_by])
                 self._blocked[wait.step, wait.number] = StepBlockedData(wait.reason, wait.seconds, held_by)
 

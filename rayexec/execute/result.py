@@ -27,8 +27,8 @@ class StepWait:
     until then, None where it waited for none. ``submitted`` is when the engine got it, which may be sooner, in a slice
     with the step before. From ``ready`` to ``started`` it waited for ``reason``: a limit or a resource by its name, a
     worker to start, steps before it in its slice, or the engine; None where that was no time to speak of.
-    ``seconds`` is how long the reason stood in the way. ``held_by``
-    are steps of the run that held what it waited for, half-way through.
+    ``seconds`` is how long the reason stood in the way. ``held_by`` are steps of the run that held what it waited for,
+    half-way through.
     """
 
     step_key: str

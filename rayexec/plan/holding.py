@@ -89,6 +89,13 @@ class Holding:
         """Whether Ray holds limits by resources that must stay tied to one node."""
         return any(limit.holder is Holder.TOKEN for limit in self.limits)
 
+    def shared(self, number: int) -> int | None:
+        """Return the place of a limit of the cluster that a class counts in, None where it counts in none."""
+        for place, _ in self.classes[number].limits:
+            if self.limits[place].holder is Holder.CLUSTER:
+                return place
+        return None
+
 
 def hold(
     plan: Plan,

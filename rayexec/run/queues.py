@@ -44,11 +44,7 @@ class EngineQueues:
         self._most = [limit.most for limit in limits]
         self._is_shared = [limit.holder is Holder.CLUSTER for limit in limits]
         # Classes for which it must be known what other runs hold.
-        self._watched = {
-            number
-            for number, counts_in in enumerate(self._counts_in)
-            if any(self._is_shared[place] for place, _ in counts_in)
-        }
+        self._watched = {number for number in range(len(classes)) if holding.shared(number) is not None}
         self._load = [0] * len(classes)
         self._taken = [0] * len(limits)
         self._waiting = [0] * len(limits)  # of limits of the cluster: by slices that have not begun

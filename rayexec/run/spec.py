@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 
 from rayexec.config.run_config import ResolvedConfig
 from rayexec.definitions.resource import ResourceDefinition
+from rayexec.plan.capacity import Capacity
+from rayexec.plan.holding import Holding, hold
 from rayexec.plan.model import Call, FromConfig, FromStep, Plan, Step
 from rayexec.run.slicing import BUDGET
 
@@ -41,6 +43,18 @@ class RunSpec:
     info: RunInfo
     config: ResolvedConfig
     resources: Mapping[str, ResourceDefinition]
+
+    def hold(self, capacity: Capacity) -> Holding:
+        """Choose who holds each limit of the run on a Ray with ``capacity``."""
+        settings = self.config.execution
+        return hold(
+            self.plan,
+            capacity,
+            run_id=self.info.run_id,
+            max_concurrent=settings.max_concurrent,
+            tag_limits=settings.tag_limits,
+            runtime_env=settings.runtime_env,
+        )
 
 
 class Slice(NamedTuple):

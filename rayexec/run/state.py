@@ -127,10 +127,6 @@ class Machine:
         """The slices under way, by id."""
         return self._flight
 
-    def outstanding(self, slice_id: int) -> list[Call]:
-        """Return the calls of a slice of which nothing has been heard yet; none once the slice is over."""
-        return list(self._flight[slice_id][1].values()) if slice_id in self._flight else []
-
     @property
     def is_watching(self) -> bool:
         """Whether it matters just now what other runs hold of the cluster's limits: tell it by ``Others``."""

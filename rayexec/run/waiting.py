@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
-from rayexec.plan.holding import MAX_CONCURRENT, Holder, Holding, StepClass
+from rayexec.plan.holding import MAX_CONCURRENT, Holding, StepClass
 
 __all__ = ["SHOWN", "Obstacle", "Queue", "Under", "Waiting", "obstacles", "who_waits"]
 
@@ -151,11 +151,10 @@ class _Count:
 
     def _shared(self, number: int) -> Obstacle | None:
         """Return a limit of the cluster that a class counts in, which other runs must hold if nothing else is full."""
-        for place, _ in self._holding.classes[number].limits:
-            if self._holding.limits[place].holder is Holder.CLUSTER:
-                self._held_by_others.add(place)
-                return place
-        return None
+        place = self._holding.shared(number)
+        if place is not None:
+            self._held_by_others.add(place)
+        return place
 
     def queue(self, obstacle: Obstacle, steps: Sequence[int], more: int) -> Queue:
         """Return the queue of those that wait for one thing."""

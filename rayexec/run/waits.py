@@ -14,7 +14,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from rayexec.events import RETRY, Attempt
-from rayexec.plan.holding import Holder, Holding
+from rayexec.plan.holding import MAX_CONCURRENT, Holding
 from rayexec.plan.model import Call, Plan
 from rayexec.run.waiting import Obstacle, obstacles
 
@@ -59,6 +59,11 @@ class Wait(NamedTuple):
     is_limit: bool = False
     seconds: float = 0.0
     held_by: tuple[int, ...] = ()
+
+    @property
+    def is_blocked(self) -> bool:
+        """Whether a limit of tags or pools kept it; ``max_concurrent`` is what all wait for in turn."""
+        return self.is_limit and self.reason != MAX_CONCURRENT
 
 
 def explain_waits(
@@ -175,11 +180,8 @@ class _Causes:
 
     def shared(self, step: int) -> str | None:
         """Return the limit of the cluster that a step counts in, None where it counts in none."""
-        holding = self._holding
-        for place, _ in holding.classes[holding.class_of[step]].limits:
-            if holding.limits[place].holder is Holder.CLUSTER:
-                return holding.limits[place].name
-        return None
+        place = self._holding.shared(self._holding.class_of[step])
+        return None if place is None else self._holding.limits[place].name
 
     def find_holders(self, waits: list[Wait], reasons: Mapping[int, Obstacle]) -> None:
         """Put into each wait for something, by its place in ``waits``, who held it half-way through its seconds."""

@@ -25,7 +25,7 @@ from rayexec.cli.exits import FAILED, SUCCEEDED, complain, with_exit_code
 from rayexec.cli.show import write_json
 from rayexec.cli.signals import EndingSignals
 from rayexec.cli.streams import results_on_stdout
-from rayexec.cluster import connect, disconnect, in_use
+from rayexec.cluster import connect, releasing
 from rayexec.errors import LoadError
 from rayexec.plan.capacity import Capacity
 
@@ -67,7 +67,7 @@ def bench_from_shell(
     if plot is not None:
         check_plot(plot)
     wanted = _QUICK if quick else _FULL
-    is_others = in_use()  # and stays theirs
+    release = releasing()
     with results_on_stdout() as results, EndingSignals() as signals:
         try:
             _tell("starting Ray" if address in (None, "local") else f"attaching to the Ray at {address}")
@@ -90,8 +90,7 @@ def bench_from_shell(
             return FAILED
         finally:
             signals.ignore()  # Ray is being stopped, which must not stop half-way
-            if not is_others:
-                disconnect()
+            release()
 
 
 def _megabytes(asked: int | None, wanted: _Thoroughness, capacity: Capacity) -> int:
