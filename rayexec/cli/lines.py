@@ -32,7 +32,9 @@ def level_of(event: Event) -> int:
 
 
 def is_shown(event: Event, spec: RunSpec) -> bool:
-    """Whether the console logger's level in the run config lets an event through."""
+    """Whether the run config has the console show an event: its level, and whether lines of ops go there at all."""
+    if event.event_type is EventType.LOG_MESSAGE and event.step_key is not None and not spec.config.has_console:
+        return False
     least: int = logging.getLevelName(spec.config.log_level)
     return level_of(event) >= least
 

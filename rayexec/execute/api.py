@@ -13,6 +13,7 @@ from rayexec.config.execution import override_execution
 from rayexec.config.run_config import ResolvedConfig, resolve_run_config
 from rayexec.definitions.config import Config
 from rayexec.definitions.job import JobDefinition
+from rayexec.definitions.logger import InitLoggerContext
 from rayexec.definitions.resource import SCOPES, ResourceDefinition, resource_definition
 from rayexec.definitions.tags import normalize_tags
 from rayexec.engine.base import Engine
@@ -142,7 +143,11 @@ def prepare(
         run_config=config.document,
         retries=config.execution.retries,
     )
-    return RunSpec(plan, info, config, known)
+    loggers = {
+        name: InitLoggerContext(value, job.logger_defs[name], job, info.run_id)
+        for name, value in config.loggers.items()
+    }
+    return RunSpec(plan, info, config, known, loggers)
 
 
 def _check_resources(plan: Plan, known: Mapping[str, ResourceDefinition]) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from rayexec.config.run_config import ResolvedConfig
+from rayexec.definitions.logger import InitLoggerContext
 from rayexec.definitions.resource import WORKER, ResourceDefinition
 from rayexec.plan.capacity import Capacity
 from rayexec.plan.holding import Holding, hold
@@ -37,12 +38,13 @@ class RunInfo:
 
 @dataclass(frozen=True, slots=True)
 class RunSpec:
-    """A run: its plan, its config, and the resources that its steps may ask for."""
+    """A run: its plan, its config, the resources that its steps may ask for, and what its loggers are made of."""
 
     plan: Plan
     info: RunInfo
     config: ResolvedConfig
     resources: Mapping[str, ResourceDefinition]
+    loggers: Mapping[str, InitLoggerContext] = field(default_factory=dict)
 
     def needed_resources(self) -> set[str]:
         """Return the keys that the ops of the plan and their hooks name; what those resources require is not in it."""
