@@ -7,7 +7,7 @@ import sys
 import time
 
 from rayexec.cli.watch import CANCELING, Watch
-from rayexec.events import Attempt, Event, EventType
+from rayexec.events import Attempt, Event, EventType, ResourceRecord
 from rayexec.execute import Record
 from rayexec.run.spec import RunSpec
 
@@ -58,7 +58,7 @@ class EventLines(Watch):
         if spec is None or log is None:
             return
         sys.stdout.flush()  # what an op of this process printed stands before the lines on it
-        if isinstance(record, Attempt) and (record.stdout or record.stderr):
+        if isinstance(record, Attempt | ResourceRecord) and (record.stdout or record.stderr):
             sys.stderr.write(record.stderr)
             sys.stdout.write(record.stdout)
             sys.stdout.flush()

@@ -24,6 +24,8 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any
 
+from rayexec.engine.capture import Capture
+from rayexec.engine.journal import journal_path
 from rayexec.errors import WorkerCrashedError
 from rayexec.events import ResourceRecord, describe_error
 from rayexec.run.resources import OpenResources
@@ -104,7 +106,11 @@ class Keepers:
             return
         answer, _ = _unseal(self._key, _ANSWER, rest)
         if answer is not None:
-            self._records += pickle.loads(answer)
+            records, stdout, stderr = pickle.loads(answer)
+            if stdout or stderr:
+                now = time.time()
+                self._records.append(ResourceRecord(self._names, started, now, None, True, stdout, stderr))
+            self._records += records
             return
         pid, host = pickle.loads(hello)
         why = f"took longer than {_PATIENCE:g} s to close it" if is_late else "ended before it could close it"
@@ -179,13 +185,25 @@ class _Kept:
         if not self._claim.acquire(blocking=False):
             return
         _KEPT.pop(self._address, None)
-        with contextlib.suppress(KeyboardInterrupt):
-            self.resources.__exit__(None, None, None)
+        printed = self._close_resources()
+        answer = pickle.dumps((self.resources.take_records(), *printed))
         with contextlib.suppress(OSError):
-            self._connection.sendall(_seal(self._address[1], _ANSWER, pickle.dumps(self.resources.take_records())))
+            self._connection.sendall(_seal(self._address[1], _ANSWER, answer))
             self._connection.shutdown(socket.SHUT_RDWR)
         self._connection.close()
         self._closed.set()
+
+    def _close_resources(self) -> tuple[str, str]:
+        """Close, and return what that printed, where nobody else can be printing now."""
+        with contextlib.ExitStack() as around, contextlib.suppress(KeyboardInterrupt):
+            capture = None
+            if threading.current_thread() is threading.main_thread() and not IN_SLICE.is_running:
+                with contextlib.suppress(OSError):  # a full disk keeps nothing open
+                    capture = around.enter_context(Capture(journal_path("kept", self._address[0][1])))
+            self.resources.__exit__(None, None, None)
+            if capture is not None:
+                return capture.take()
+        return "", ""
 
 
 # Of this process: what it keeps, by run; what the main thread is to close; runs whose driver is out of reach.

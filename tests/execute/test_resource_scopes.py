@@ -341,6 +341,29 @@ def test_a_killed_worker_is_told_to_have_closed_nothing(execute_on_ray: Any, tmp
     assert "ended before it could close it" in told
 
 
+def test_what_kept_resources_print_is_not_lost(execute: Any, capfd: Any) -> None:
+    @resource(scope="worker")
+    def talker() -> Iterator[int]:
+        os.system("echo opening")
+        yield 1
+        print("closing")
+        os.system("echo too >&2")
+
+    @op(required_resource_keys={"talker"})
+    def use(context: Any) -> int:
+        return int(context.resources.talker)
+
+    @job(resource_defs={"talker": talker})
+    def talking() -> None:
+        use()
+
+    result = execute(talking)
+    assert result.success
+    assert teardowns(result) == []
+    printed = capfd.readouterr()
+    assert (printed.out.split(), printed.err.split()) == (["opening", "closing"], ["too"])
+
+
 def test_kept_resources_close_when_the_run_is_interrupted(ray_session: None, tmp_path: Path) -> None:
     notes = tmp_path / "notes"
     note = noting(notes)
