@@ -118,7 +118,7 @@ class Keepers:
         self._records.append(ResourceRecord(self._names, started, time.time(), error, closing=True))
 
     def take_records(self) -> tuple[ResourceRecord, ...]:
-        """Return what went wrong in closing since the last call."""
+        """Return what went wrong in closing, or was printed, since the last call."""
         taken, self._records = tuple(self._records), []
         return taken
 
@@ -188,6 +188,7 @@ class _Kept:
         printed = self._close_resources()
         answer = pickle.dumps((self.resources.take_records(), *printed))
         with contextlib.suppress(OSError):
+            self._connection.settimeout(_PATIENCE)  # a driver in the middle of its run reads nothing yet
             self._connection.sendall(_seal(self._address[1], _ANSWER, answer))
             self._connection.shutdown(socket.SHUT_RDWR)
         self._connection.close()

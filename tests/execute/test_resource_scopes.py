@@ -162,6 +162,43 @@ def test_the_next_run_opens_its_own(execute_on_ray: Any, tmp_path: Path) -> None
     assert all(words in (["open", "close"], ["open", "close"] * 2) for words in by_pid.values())
 
 
+def test_runs_at_once_on_the_same_workers_keep_their_own(execute_on_ray: Any, tmp_path: Path) -> None:
+    notes = tmp_path / "notes"
+    note = noting(notes)
+
+    @resource(scope="worker")
+    def own(context: Any) -> Iterator[sqlite3.Connection]:
+        connection = sqlite3.connect(":memory:")
+        connection.execute(f"CREATE TABLE run AS SELECT '{context.run_id}' AS id")
+        note("open")
+        yield connection
+        connection.close()
+        note("close")
+
+    @op(required_resource_keys={"own"})
+    def ask(context: Any) -> bool:
+        time.sleep(0.005)  # so that the runs take turns
+        [(run_id,)] = context.resources.own.execute("SELECT id FROM run")
+        return bool(run_id == context.run_id)
+
+    @job(resource_defs={"own": own})
+    def asking() -> None:
+        for _ in range(20):
+            ask()
+
+    results: list[Any] = []
+    threads = [threading.Thread(target=lambda: results.append(execute_on_ray(asking, ALONE))) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [result.success for result in results] == [True] * 3
+    assert [teardowns(result) for result in results] == [[]] * 3
+    for result in results:
+        assert all(result.output_for_node(step.key) for step in result._spec.plan.steps)
+    assert words_of(notes).count("open") == words_of(notes).count("close") >= 3
+
+
 def test_kept_resources_close_after_a_failure_too(execute: Any, tmp_path: Path) -> None:
     notes = tmp_path / "notes"
     note = noting(notes)
