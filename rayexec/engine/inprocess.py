@@ -22,7 +22,7 @@ _NOTHING: dict[str, Any] = {}
 
 
 class InProcessEngine:
-    """Runs each slice inside ``wait``; values pass as the objects they are, resources stay open for the run."""
+    """Runs each slice inside ``wait``; values pass as the objects they are, resources stay open for the run or step."""
 
     name = "in_process"
     grows = False
@@ -40,14 +40,11 @@ class InProcessEngine:
         self.resources = OpenResources(spec.resources, spec.config.resources, spec.info)
 
     def start(self) -> None:
-        """Open every resource that a step of the plan needs; raises ResourceError where one fails to."""
-        needed = {
-            key
-            for template in self._spec.plan.templates
-            for keys in (template.op.required_resource_keys, *(hook.required_resource_keys for hook in template.hooks))
-            for key in keys
-        }
-        self.resources.get(needed)
+        """Open every resource that a step of the plan needs and that outlasts it; raises ResourceError where one fails.
+
+        Those of step scope are opened when the step is.
+        """
+        self.resources.open_ahead(self._spec.needed_resources())
 
     def submit(self, work: Slice) -> None:
         """Take a slice to run in a coming ``wait``."""
