@@ -86,12 +86,13 @@ def _parents(plan: Plan) -> dict[str, list[str]]:
     parents: dict[str, list[str]] = {}
     nodes: list[Step | MappedNode] = [*plan.steps, *plan.mapped]
     for node in nodes:
-        symbols: list[Symbol] = [source for each in node.inputs for source in each.sources]
+        inputs: Sequence[StepInput | MappedInput] = node.inputs
+        symbols: list[Symbol] = []
+        for place, each in enumerate(inputs):
+            # In a step the dynamic output stands for what is collected below it.
+            gathered = plan.gathers.get((node.index, place)) if isinstance(node, Step) else None
+            symbols += each.sources if gathered is None else (gathered,)
         parents[node.key] = [key for key in dict.fromkeys(map(origin, symbols)) if key is not None]
-    for (step, _), gathered in plan.gathers.items():
-        found = origin(gathered)
-        if found is not None and found not in parents[plan.steps[step].key]:
-            parents[plan.steps[step].key].append(found)
     return parents
 
 
