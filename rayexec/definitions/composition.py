@@ -162,8 +162,11 @@ class Composition:
         self._counts: dict[tuple[str, int], int] = {}
         # Of the inputs that are being bound, the level of that which is below most dynamic outputs.
         self._deepest: Level = ()
-        # The dynamic outputs whose values the function that runs now is mapped over.
+        # The dynamic outputs whose values the function that runs now is mapped over; for each of them how many nodes
+        # there were before, and the handles that the functions got.
         self._level: Level = ()
+        self._before: tuple[int, ...] = ()
+        self._mapped: tuple[Source, ...] = ()
 
     @property
     def nodes(self) -> tuple[Invocation, ...]:
@@ -190,14 +193,20 @@ class Composition:
 
     def map(self, handle: InvokedOutput, fn: Callable[[Any], Any]) -> Any:
         """Run ``fn`` on a handle that stands for one of the values of a dynamic output."""
-        self._check_dynamic(handle, "map")
+        if not self._is_alongside(handle):
+            self._check_dynamic(handle, "map")
         if not callable(fn):
             raise InvocationError(f"{self._where}: {handle!r}.map takes an op or a function, got {fn!r}.")
-        before, self._level = self._level, handle.level
+        outside = self._level, self._before, self._mapped
+        deeper = len(handle.level) - len(self._level)
+        if deeper > 0:
+            self._level = handle.level
+            self._before += (len(self._nodes),) * deeper
+        self._mapped += (handle.source,)
         try:
             returned = fn(handle)
         finally:
-            self._level = before
+            self._level, self._before, self._mapped = outside
         several = returned.values() if isinstance(returned, Mapping) else returned
         for each in several if isinstance(several, (tuple, list)) or isinstance(returned, Mapping) else [returned]:
             if each is not None and not isinstance(each, (InvokedOutput, InvokedOutputs)):
@@ -213,6 +222,21 @@ class Composition:
         if isinstance(source, GraphInput):  # the inputs of a graph are below nothing in it
             raise InvocationError(f"{self._where}: {handle!r} is not dynamic.")
         return InvokedOutput(self, Collected(source), handle.level[:-1])
+
+    def _is_alongside(self, handle: InvokedOutput) -> bool:
+        """Whether the function that runs now is mapped over the same dynamic outputs, and the handle is from outside.
+
+        Mapping over it then is going on with its value of the same keys.
+        """
+        depth = len(handle.level)
+        if depth == 0 or handle.level != self._level[:depth] or not handle.belongs_to(self):
+            return False
+        inner = handle.source
+        while isinstance(inner, Collected):
+            inner = inner.source
+        if handle.source in self._mapped or isinstance(inner, GraphInput):
+            return False
+        return list(self._nodes).index(inner.node) < self._before[depth - 1]
 
     def _check_dynamic(self, handle: InvokedOutput, verb: str) -> None:
         if not handle.belongs_to(self):
