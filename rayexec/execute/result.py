@@ -253,27 +253,28 @@ class RunResult:
             if status in kinds
         ]
 
-    def _node(self, node: str, *kinds: Status) -> bool:
-        if node not in self._plan.node_paths:
-            raise InvariantError(f"{self._plan.job_name} has no op named {node}.{nearest(node, self._plan.node_paths)}")
-        found = [
+    def _ends(self, node: str) -> list[Status]:
+        """Return how the steps of a node ended: of an op, of all ops in a graph, or for all mapping keys."""
+        paths = self._plan.node_paths
+        if node_path(node) not in paths:
+            raise InvariantError(f"{self._plan.job_name} has no op named {node}.{nearest(node, paths)}")
+        return [
             status
             for step, status in zip(self._plan.steps, self._outcome.machine.status, strict=True)
             if _within(step.key, node)
         ]
-        return bool(found) and all(status in kinds for status in found)
 
     def is_node_success(self, node_str: str) -> bool:
-        """Whether the node (all of a graph's ops) succeeded."""
-        return self._node(node_str, Status.SUCCESS)
+        """Whether the node succeeded: all of a graph's ops, all of a mapped op's steps."""
+        return {*self._ends(node_str)} == {Status.SUCCESS}
 
     def is_node_failed(self, node_str: str) -> bool:
-        """Whether the node failed."""
-        return self._node(node_str, Status.FAILED)
+        """Whether the node failed: any of a graph's ops, any of a mapped op's steps."""
+        return Status.FAILED in self._ends(node_str)
 
     def is_node_skipped(self, node_str: str) -> bool:
-        """Whether the node was skipped."""
-        return self._node(node_str, Status.SKIPPED)
+        """Whether the node was skipped: all of a graph's ops, all of a mapped op's steps."""
+        return {*self._ends(node_str)} == {Status.SKIPPED}
 
     def is_node_untouched(self, node_str: str) -> bool:
         """Whether nothing of the node ever ran, and it was not skipped either."""
@@ -296,23 +297,27 @@ class RunResult:
         return frozenset(self._keys_with(Status.FAILED))
 
     def failure_data_for_node(self, node_str: str) -> StepFailureData | None:
-        """Return why a node failed, None where it did not."""
+        """Return why a node failed (the first of its steps that did), None where it did not."""
         for event in self.get_step_failure_events():
-            if event.step_key == node_str:
+            if _within(event.step_key or "", node_str):
                 return event.step_failure_data
         return None
 
     def exception_for_node(self, node_str: str) -> BaseException | None:
-        """Return the exception that failed a node, where it could be kept."""
-        step = self._plan.by_key.get(node_str)
-        if step is None or self._outcome.machine.status[step] is not Status.FAILED:
-            return None
-        return self._engine.exception(step)
+        """Return the exception that failed a node (the first of its steps that did), where it could be kept."""
+        for event in self.get_step_failure_events():
+            if _within(event.step_key or "", node_str):
+                return self._engine.exception(self._plan.index_of(event.step_key or ""))
+        return None
 
     def retry_attempts_for_node(self, node_str: str) -> int:
-        """Return how many times a node was tried again."""
-        step = self._plan.index_of(node_str)
-        return sum(1 for attempt in self._log.attempts if attempt.step == step and attempt.outcome == RETRY)
+        """Return how many times a node was tried again; raises StepNotFoundError for one that there is not."""
+        plan = self._plan
+        if node_str not in plan.node_paths:
+            plan.index_of(node_str)
+        steps = plan.steps
+        tried_again = [attempt.step for attempt in self._log.attempts if attempt.outcome == RETRY]
+        return sum(1 for step in tried_again if _within(steps[step].key, node_str))
 
     def get_run_success_event(self) -> Event:
         """Return the RUN_SUCCESS event; raises InvariantError where there is none."""
