@@ -1,0 +1,144 @@
+"""One dynamic output below another, the same on every engine: keys, lists of lists, and values of outer levels."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from rayexec import DynamicOut, DynamicOutput, OpExecutionContext, graph, job, op
+
+
+@op(out=DynamicOut(int))
+def numbers() -> Iterator[DynamicOutput[int]]:
+    for number in range(3):
+        yield DynamicOutput(number, f"k{number}", metadata={"number": number})
+
+
+@op(out=DynamicOut(str))
+def letters(number: int) -> Iterator[DynamicOutput[str]]:
+    for letter in "xyz"[: number + 1]:
+        yield DynamicOutput(f"{letter}{number}", letter)
+
+
+@op
+def inc(n: int) -> int:
+    return n + 1
+
+
+@op
+def listed(values: list[Any]) -> list[Any]:
+    return values
+
+
+@op
+def passed(value: Any) -> Any:
+    return value
+
+
+@op
+def join(a: Any, b: Any) -> str:
+    return f"{a}-{b}"
+
+
+def successes(result: Any) -> set[str]:
+    return {event.step_key for event in result.get_step_success_events()}
+
+
+def test_dynamic_outputs_below_one_another_are_collected_by_level(execute: Any) -> None:
+    @job
+    def nested() -> None:
+        words = numbers().map(letters).map(passed)
+        by_number = words.collect()
+        by_number.map(listed)
+        listed.alias("all")(by_number.collect())
+
+    result = execute(nested)
+    assert result.success
+    assert successes(result) >= {"letters[k1]", "passed[k1,x]", "passed[k1,y]", "listed[k1]", "all"}
+    assert result.output_for_node("letters") == {
+        "k0,x": "x0",
+        "k1,x": "x1",
+        "k1,y": "y1",
+        "k2,x": "x2",
+        "k2,y": "y2",
+        "k2,z": "z2",
+    }
+    assert result.output_for_node("passed") == result.output_for_node("letters")
+    assert result.output_for_node("letters[k1]") == {"k1,x": "x1", "k1,y": "y1"}
+    assert result.output_for_node("passed[k2,z]") == "z2"
+    assert result.output_for_node("listed") == {"k0": ["x0"], "k1": ["x1", "y1"], "k2": ["x2", "y2", "z2"]}
+    assert result.output_for_node("all") == [["x0"], ["x1", "y1"], ["x2", "y2", "z2"]]
+
+
+def test_a_map_within_a_map_takes_values_of_both_levels(execute: Any) -> None:
+    @job
+    def nested() -> None:
+        def work(number: Any) -> Any:
+            more = inc(number)
+            letter = letters(number)
+            upper = letter.map(passed)
+            words = letter.map(lambda each: upper.map(lambda same: join(more, join.alias("twice")(each, same))))
+            return listed(words.collect())
+
+        listed.alias("all")(numbers().map(work).collect())
+
+    result = execute(nested)
+    assert result.output_for_node("join")["k1,y"] == "2-y1-y1"
+    assert result.output_for_node("listed") == {
+        "k0": ["1-x0-x0"],
+        "k1": ["2-x1-x1", "2-y1-y1"],
+        "k2": ["3-x2-x2", "3-y2-y2", "3-z2-z2"],
+    }
+    assert result.output_for_node("all") == list(result.output_for_node("listed").values())
+
+
+def test_an_inner_dynamic_output_may_be_empty(execute: Any) -> None:
+    @op(out=DynamicOut(int))
+    def below(number: int) -> Iterator[DynamicOutput[int]]:
+        for each in range(number):
+            yield DynamicOutput(each, str(each))
+
+    @job
+    def uneven() -> None:
+        inner = numbers().map(below).map(inc).collect()
+        inner.map(listed)
+        listed.alias("all")(inner.collect())
+
+    result = execute(uneven)
+    assert result.output_for_node("listed") == {"k0": [], "k1": [1], "k2": [1, 2]}
+    assert result.output_for_node("all") == [[], [1], [1, 2]]
+
+
+def test_a_graph_with_a_dynamic_output_is_mapped(execute: Any) -> None:
+    @graph
+    def words(number: Any) -> Any:
+        return letters(number).map(passed)
+
+    @job
+    def nested_graphs() -> None:
+        found = numbers().map(words)
+        listed(found.collect().map(listed.alias("each")).collect())
+        found.map(passed.alias("below"))
+
+    result = execute(nested_graphs)
+    assert "words.passed[k2,z]" in successes(result)
+    assert result.output_for_node("words")["k2,z"] == "z2"
+    assert result.output_for_node("below") == result.output_for_node("words.letters")
+    assert result.output_for_node("listed") == [["x0"], ["x1", "y1"], ["x2", "y2", "z2"]]
+
+
+def test_three_levels(execute: Any) -> None:
+    @op(out=DynamicOut(str))
+    def deeper(context: OpExecutionContext, word: str) -> list[str]:
+        return [f"{word}{'/'.join(context.mapping_keys)}"]
+
+    @job
+    def deep() -> None:
+        all_of_them = numbers().map(letters).map(deeper).map(passed).collect().collect().collect()
+        passed.alias("all")(all_of_them)
+
+    result = execute(deep)
+    assert result.output_for_node("passed[k1,y,0]") == "y1k1/y"
+    assert result.output_for_node("all") == [
+        [["x0k0/x"]],
+        [["x1k1/x"], ["y1k1/y"]],
+        [["x2k2/x"], ["y2k2/y"], ["z2k2/z"]],
+    ]
