@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import typing
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, overload
 
@@ -13,7 +13,7 @@ from rayexec.definitions.composition import Invocable, Level
 from rayexec.definitions.config import Config
 from rayexec.definitions.limits import Pool
 from rayexec.definitions.options import RayOptions, ray_options
-from rayexec.definitions.ports import NO_DEFAULT, DynamicOutput, In, Out, Output
+from rayexec.definitions.ports import NO_DEFAULT, DynamicOut, DynamicOutput, In, Out, Output
 from rayexec.definitions.resource import is_resource_annotation
 from rayexec.definitions.retry import RetryPolicy
 from rayexec.definitions.tags import normalize_tags, priority
@@ -335,25 +335,40 @@ def _input(given: In, annotation: Any, default: Any, where: str) -> In:
 
 
 def _read_outs(where: str, out: Out | Mapping[str, Out] | None, returns: Any) -> dict[str, Out]:
-    inner = _unwrap_return(returns)
     if out is None:
-        if typing.get_origin(returns) is DynamicOutput or _yields_dynamic(returns):
+        if typing.get_origin(returns) is list and _yields_dynamic(returns):
+            out = DynamicOut()
+        elif typing.get_origin(returns) is DynamicOutput or _yields_dynamic(returns):
             raise DefinitionError(f"{where}: an op that yields DynamicOutput must declare out=DynamicOut().")
-        return {"result": Out(inner)}
+        else:
+            out = Out()
     if isinstance(out, Out):
-        return {"result": replace(out, dagster_type=inner) if out.dagster_type is NO_DEFAULT else out}
+        return {"result": _typed(out, returns)}
     if not isinstance(out, Mapping) or not all(isinstance(each, Out) for each in out.values()):
         raise DefinitionError(f"{where}: out must be an Out or a mapping of names to Out, got {out!r}.")
+    inner = _unwrap_return(returns)
     members = typing.get_args(inner) if typing.get_origin(inner) is tuple else ()
     types = list(members) if len(members) == len(out) and Ellipsis not in members else [Any] * len(out)
     if len(out) == 1:
-        types = [inner]
+        types = [returns]
     return {
-        check_name(name, f"an output of {where}"): replace(each, dagster_type=_unwrap_return(inferred))
-        if each.dagster_type is NO_DEFAULT
-        else each
+        check_name(name, f"an output of {where}"): _typed(each, inferred)
         for (name, each), inferred in zip(out.items(), types, strict=True)
     }
+
+
+def _typed(out: Out, returns: Any) -> Out:
+    """Return an output with the type of what is returned for it, where it does not declare one itself."""
+    if out.dagster_type is not NO_DEFAULT:
+        return out
+    return replace(out, dagster_type=_each(returns) if out.is_dynamic else _unwrap_return(returns))
+
+
+def _each(returns: Any) -> Any:
+    """Return the type of the values of a dynamic output: of what is in an annotated list, or Any."""
+    origin, args = typing.get_origin(returns), typing.get_args(returns)
+    is_list = origin in (list, Sequence) or (origin is tuple and args[1:] == (Ellipsis,))
+    return _unwrap_return(args[0]) if is_list else Any
 
 
 def _yields_dynamic(returns: Any) -> bool:
@@ -372,6 +387,4 @@ def _unwrap_return(returns: Any) -> Any:
         return typing.get_args(returns)[0]
     if getattr(origin or returns, "__name__", None) in _GENERATORS:
         return Any  # what a generator yields is checked by the Output that carries it
-    if origin is list and any(typing.get_origin(arg) is DynamicOutput for arg in typing.get_args(returns)):
-        return Any
     return returns
