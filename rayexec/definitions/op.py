@@ -13,7 +13,7 @@ from rayexec.definitions.composition import Invocable, Level
 from rayexec.definitions.config import Config
 from rayexec.definitions.limits import Pool
 from rayexec.definitions.options import RayOptions, ray_options
-from rayexec.definitions.ports import NO_DEFAULT, DynamicOutput, In, Out, Output
+from rayexec.definitions.ports import NO_DEFAULT, DynamicOut, DynamicOutput, In, Out, Output
 from rayexec.definitions.resource import is_resource_annotation
 from rayexec.definitions.retry import RetryPolicy
 from rayexec.definitions.tags import normalize_tags, priority
@@ -58,6 +58,11 @@ class OpDefinition(ByReference, Invocable):
     def is_dynamic(self) -> bool:
         """Whether any of its outputs is a number of values known only at run time."""
         return any(out.is_dynamic for out in self.outs.values())
+
+    @property
+    def streams(self) -> bool:
+        """Whether values of a dynamic output of it are handed on before it is over."""
+        return any(isinstance(out, DynamicOut) and out.stream for out in self.outs.values())
 
     def levels_by_output(self) -> Mapping[str, Level]:
         """The outputs in order, each with the dynamic outputs that make it several values: itself, or none."""

@@ -32,6 +32,7 @@ class InProcessEngine:
     def __init__(self, spec: RunSpec) -> None:
         self._spec = spec
         self.holding = hold_by_driver(spec.plan, slots=1, max_concurrent=1)
+        self._streams = spec.streams
         self._queue: deque[Slice] = deque()
         self._canceled: list[EngineEvent] = []
         # By step, then by output.
@@ -66,7 +67,8 @@ class InProcessEngine:
         spec = self._spec
         step = spec.plan.steps[index]
         values = self._values
-        yielded = values[index] = {}  # what an attempt before this one yielded is void
+        # What an attempt before this one yielded is void, unless others may have it already.
+        yielded = values[index] = dict(values.get(index, {})) if step.template in self._streams else {}
         given = spec.config.inputs
         inputs = gather_inputs(
             step,
@@ -76,7 +78,8 @@ class InProcessEngine:
         )
 
         def store(name: str, value: Any) -> None:
-            yielded[name] = value
+            if name[-1] != "]" or name not in yielded:
+                yielded[name] = value
 
         call = StepCall(index, step.key, number, spec.config.ops.get(node_path(step.key)), step.tags)
         row, error = run_step(

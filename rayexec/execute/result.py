@@ -195,10 +195,10 @@ class RunResult:
                 with contextlib.suppress(KeyError):  # an optional one
                     found[above] = self._value_of(step.index, output, None)
                 continue
-            for record in machine.yields.get(step.index, ()):
-                if output_name(record.name) == output and record.name != output:
-                    keys = (*above, *mapping_keys(record.name))
-                    found[keys] = self._value_of(step.index, record.name, message)
+            for name in machine.yields.get(step.index, ()):
+                if output_name(name) == output and name != output:
+                    keys = (*above, *mapping_keys(name))
+                    found[keys] = self._value_of(step.index, name, message)
         if not found and not any(machine.status[step.index] is Status.SUCCESS for step in steps):
             raise InvariantError(message)
         return found

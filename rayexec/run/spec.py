@@ -66,6 +66,13 @@ class RunSpec:
         found = {key: self.resources[key] for key in left}
         return sorted(key for key, each in found.items() if each.scope == WORKER and not each.is_constant)
 
+    @property
+    def streams(self) -> frozenset[int]:
+        """The places of templates whose dynamic outputs are handed on while their ops are still yielding."""
+        is_eager = not self.config.execution.require_upstream_step_success
+        templates = self.plan.templates
+        return frozenset([each for each in self.plan.dynamic_templates if is_eager or templates[each].op.streams])
+
     def begin(self) -> RunSpec:
         """Return the run with a plan of its own, where that is to grow."""
         plan = self.plan

@@ -9,7 +9,7 @@ import asyncio
 import inspect
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
@@ -48,7 +48,7 @@ from rayexec.run.resources import OpenResources
 from rayexec.run.retry import Verdict, after_failure, after_request
 from rayexec.run.spec import RunInfo
 
-__all__ = ["Made", "StepCall", "run_step"]
+__all__ = ["Made", "StepCall", "pausing_step", "run_step"]
 
 
 class StepCall(NamedTuple):
@@ -94,6 +94,41 @@ def run_step(
     and passes through, unless ``interrupt_is_failure``. ``made`` is what the op's function gave where it was called
     already (``run.plain``).
     """
+    pauses = pausing_step(
+        template,
+        call,
+        inputs,
+        run=run,
+        resources=resources,
+        store=store,
+        interrupt_is_failure=interrupt_is_failure,
+        made=made,
+        clock=clock,
+    )
+    while True:
+        try:
+            next(pauses)
+        except StopIteration as end:
+            ended: tuple[Attempt, BaseException | None] = end.value
+            return ended
+
+
+def pausing_step(
+    template: Template,
+    call: StepCall,
+    inputs: Mapping[str, Any] | Callable[[], Mapping[str, Any]],
+    *,
+    run: RunInfo,
+    resources: OpenResources,
+    store: Store,
+    interrupt_is_failure: bool = False,
+    made: Made | None = None,
+    clock: Callable[[], float] = time.time,
+) -> Generator[None, None, tuple[Attempt, BaseException | None]]:
+    """Make one attempt as ``run_step`` does, and pause after each item that the op's generator yields.
+
+    An op with a timeout gets no pauses, for its time must not run out while others have the thread.
+    """
     started = clock() if made is None else made.started
     op = template.op
     log = StepLog(clock)
@@ -103,10 +138,17 @@ def run_step(
         loaded = inputs() if callable(inputs) else inputs
         attempt.resources = resources.get(op.required_resource_keys) if op.required_resource_keys else _NO_RESOURCES
         if op.timeout is None:
-            attempt.call_op(loaded)
+            result = attempt.call_op(loaded)
+            if inspect.isgenerator(result):
+                for item in result:
+                    attempt.take_item(item)
+                    yield
+                attempt.check_outputs()
+            else:
+                attempt.take(result)
         else:
             with deadline(op.timeout, f"step {call.key!r}"):
-                attempt.call_op(loaded)
+                attempt.take(attempt.call_op(loaded))
     except BaseException as raised:  # SystemExit and the like end the step, not the process
         if isinstance(raised, KeyboardInterrupt) and not interrupt_is_failure:
             raise
@@ -173,12 +215,11 @@ class _Attempt:
         self.resources = _NO_RESOURCES
         self.context: OpExecutionContext | None = None
 
-    def call_op(self, inputs: Mapping[str, Any]) -> None:
+    def call_op(self, inputs: Mapping[str, Any]) -> Any:
         if self._made is not None:
             if self._made.error is not None:
                 raise self._made.error
-            self._take(self._made.result)
-            return
+            return self._made.result
         op, call, parameters = self._op, self._call, self._op.parameters
         arguments: dict[str, Any] = {}
         for name, declared in op.ins.items():
@@ -196,7 +237,7 @@ class _Attempt:
         for key in parameters.resources:
             arguments[key] = getattr(self.resources, key)
         before = () if parameters.context is None else (self._make_context(),)
-        self._take(op.fn(*before, **arguments))
+        return op.fn(*before, **arguments)
 
     def _make_context(self) -> OpExecutionContext:
         if self.context is None:
@@ -217,7 +258,8 @@ class _Attempt:
         """Return the context that a type check gets: only checks of users look at it."""
         return self._make_context() if kind.custom is not None else None
 
-    def _take(self, result: Any) -> None:
+    def take(self, result: Any) -> None:
+        """Store what the op's function returned, or what that yields."""
         op = self._op
         if inspect.iscoroutine(result):
             result = _run_async(result)
@@ -233,6 +275,11 @@ class _Attempt:
                 self._emit(name, result, None)
         else:
             self._take_returned(result)
+        self.check_outputs()
+
+    def check_outputs(self) -> None:
+        """Raise OutputNotFoundError where a required output is missing."""
+        op = self._op
         for name, out in op.outs.items():
             if name in self._names or not out.is_required or out.is_dynamic:  # dynamic ones may be empty
                 continue
@@ -246,13 +293,14 @@ class _Attempt:
 
     def _take_yielded(self, generator: Iterator[Any]) -> None:
         for item in generator:
-            self._take_item(item)
+            self.take_item(item)
 
     async def _take_async(self, generator: AsyncIterator[Any]) -> None:
         async for item in generator:
-            self._take_item(item)
+            self.take_item(item)
 
-    def _take_item(self, item: Any) -> None:
+    def take_item(self, item: Any) -> None:
+        """Store one item that the op yielded."""
         op = self._op
         if isinstance(item, DynamicOutput):
             self._emit(item.output_name, item.value, item.metadata, item.mapping_key)
@@ -299,7 +347,7 @@ class _Attempt:
         elif len(names) == 1:
             if op.is_dynamic and isinstance(result, DynamicOutput):
                 self._take_values(names[0], result)  # which says that it is no list
-            self._take_item(result)
+            self.take_item(result)
         elif isinstance(result, tuple) and len(result) == len(names):
             for name, item in zip(names, result, strict=True):
                 if op.outs[name].is_dynamic:
