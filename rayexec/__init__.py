@@ -37,6 +37,12 @@ if TYPE_CHECKING:
     from rayexec.definitions.hooks import HookDefinition as HookDefinition
     from rayexec.definitions.hooks import failure_hook as failure_hook
     from rayexec.definitions.hooks import success_hook as success_hook
+    from rayexec.definitions.io_manager import ConfigurableIOManager as ConfigurableIOManager
+    from rayexec.definitions.io_manager import InputManager as InputManager
+    from rayexec.definitions.io_manager import IOManager as IOManager
+    from rayexec.definitions.io_manager import IOManagerDefinition as IOManagerDefinition
+    from rayexec.definitions.io_manager import input_manager as input_manager
+    from rayexec.definitions.io_manager import io_manager as io_manager
     from rayexec.definitions.job import JobDefinition as JobDefinition
     from rayexec.definitions.job import job as job
     from rayexec.definitions.job import reconstructable as reconstructable
@@ -112,6 +118,10 @@ if TYPE_CHECKING:
     from rayexec.run.context import build_hook_context as build_hook_context
     from rayexec.run.context import build_init_resource_context as build_init_resource_context
     from rayexec.run.context import build_op_context as build_op_context
+    from rayexec.run.io_context import InputContext as InputContext
+    from rayexec.run.io_context import OutputContext as OutputContext
+    from rayexec.run.io_context import build_input_context as build_input_context
+    from rayexec.run.io_context import build_output_context as build_output_context
 
 __version__ = "0.1.0"
 
@@ -151,6 +161,14 @@ _HOMES = {
         "HookDefinition",
         "failure_hook",
         "success_hook",
+    ),
+    "rayexec.definitions.io_manager": (
+        "ConfigurableIOManager",
+        "InputManager",
+        "IOManager",
+        "IOManagerDefinition",
+        "input_manager",
+        "io_manager",
     ),
     "rayexec.definitions.job": (
         "JobDefinition",
@@ -212,6 +230,12 @@ _HOMES = {
         "build_hook_context",
         "build_init_resource_context",
         "build_op_context",
+    ),
+    "rayexec.run.io_context": (
+        "InputContext",
+        "OutputContext",
+        "build_input_context",
+        "build_output_context",
     ),
 }
 _ALIASES = {"DagsterEventType": "EventType"}

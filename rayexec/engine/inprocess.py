@@ -9,6 +9,7 @@ from typing import Any
 
 from rayexec.events import Attempt, ErrorInfo, StepFailureData
 from rayexec.plan.holding import hold_by_driver
+from rayexec.run.managed import Managers, find_managed
 from rayexec.run.messages import Answered, EngineEvent, Lost
 from rayexec.run.resources import OpenResources
 from rayexec.run.spec import RunSpec, Slice, gather_inputs
@@ -35,10 +36,17 @@ class InProcessEngine:
         self._values: dict[tuple[int, str], Any] = {}
         self._exceptions: dict[int, BaseException] = {}
         self.resources = OpenResources(spec.resources, spec.config.resources, spec.info)
+        self._managed = find_managed(spec.plan, spec.resources)
+        self._managers = None
+        if self._managed is not None:
+            self._managers = Managers(
+                self._managed, spec.plan.templates, spec.resources, spec.config.resources, spec.info, self.resources
+            )
 
     def start(self) -> None:
         """Open every resource that a step of the plan needs; raises ResourceError where one fails to."""
-        needed = {
+        needed = set() if self._managed is None else self._managed.keys(self._spec.plan)
+        needed |= {
             key
             for template in self._spec.plan.templates
             for keys in (template.op.required_resource_keys, *(hook.required_resource_keys for hook in template.hooks))
@@ -82,7 +90,13 @@ class InProcessEngine:
 
         call = StepCall(index, step.key, number, spec.config.ops.get(step.key), step.tags)
         row, error = run_step(
-            spec.plan.templates[step.template], call, inputs, run=spec.info, resources=self.resources, store=store
+            spec.plan.templates[step.template],
+            call,
+            inputs,
+            run=spec.info,
+            resources=self.resources,
+            store=store,
+            managing=None if self._managers is None else self._managers.of(step.template),
         )
         if error is not None:
             self._exceptions[index] = error

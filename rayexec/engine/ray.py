@@ -25,6 +25,7 @@ from rayexec.plan.capacity import Capacity
 from rayexec.plan.holding import Holder
 from rayexec.plan.model import FromConfig
 from rayexec.plan.preflight import notes, problems
+from rayexec.run.managed import find_managed
 from rayexec.run.messages import Answered, Begun, EngineEvent, Lost, Reported
 from rayexec.run.spec import RunSpec, Slice
 
@@ -104,7 +105,9 @@ class RayEngine:
             self._mailbox = mailbox_at(host)
             self._address = self._mailbox.open_box(lambda message: self._arrived.put(("report", message)))
         preload = config.execution.preload_modules
-        self._header = dump(Header(info, config.resources, preload, os.getcwd(), self._address), "the run's config")
+        managed = find_managed(self._spec.plan, self._spec.resources)
+        header = Header(info, config.resources, preload, os.getcwd(), self._address, managed)
+        self._header = dump(header, "the run's config")
         given = {FromConfig(*source): self._keep(source, value) for source, value in config.inputs.items()}
         self._writer = CallWriter(self._spec.plan, self._values, step_config, given)
         self._runner = runner_for(package, config.execution.fresh_process)

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from rayexec.engine.overrun import Address
 from rayexec.plan.model import Call, FromConfig, FromStep, Plan
+from rayexec.run.managed import Managed
 from rayexec.run.spec import RunInfo
 
 __all__ = ["CallWriter", "Follows", "Header", "More", "RemoteCall"]
@@ -15,13 +16,17 @@ __all__ = ["CallWriter", "Follows", "Header", "More", "RemoteCall"]
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What the slices of one run share; ``mailbox`` is where a worker reports, None where it does not."""
+    """What the slices of one run share; ``mailbox`` is where a worker reports, None where it does not.
+
+    ``managed`` is what goes through IO managers, None where nothing does.
+    """
 
     run: RunInfo
     resource_config: Mapping[str, Any]
     preload_modules: tuple[str, ...]
     directory: str
     mailbox: Address | None
+    managed: Managed | None = None
 
 
 class More(NamedTuple):

@@ -33,6 +33,7 @@ from rayexec.events import (
     error_types,
 )
 from rayexec.plan.model import FromStep, Template
+from rayexec.run.managed import Managers
 from rayexec.run.plain import PlainOp, plain_op
 from rayexec.run.resources import OpenResources
 from rayexec.run.slicing import BUDGET
@@ -84,7 +85,12 @@ def run_slice(package: Package, header: bytes, work: bytes, places: int, large: 
             Journal(journal) as noted,
             OpenResources(code.resources, shared.resource_config, shared.run) as resources,
         ):
-            runner = _Runner(code, shared.run, resources, capture, large, payloads, noted, watched.entries)
+            managers = None
+            if shared.managed is not None:
+                known, config = code.resources, shared.resource_config
+                managers = Managers(shared.managed, code.templates, known, config, shared.run, resources)
+                code = code._replace(plain=managers.only_unmanaged(code.plain))
+            runner = _Runner(code, shared.run, resources, capture, large, payloads, noted, watched.entries, managers)
             runner.run(calls, watched, budget)
         closing = (resources.take_records(), *capture.take())
     items = watched.entries.so_far()
@@ -104,6 +110,7 @@ class _Runner:
         payloads: list[Packed | None],
         journal: Journal,
         entries: Entries,
+        managers: Managers | None,
     ) -> None:
         self._code = code
         self._run = run
@@ -113,6 +120,7 @@ class _Runner:
         self._payloads = payloads
         self._journal = journal
         self._entries = entries
+        self._managers = managers
         # What the call before yielded, as live objects: its only consumer may have them without a copy.
         self._before: dict[str, Any] | None = None
         # The steps that calls further behind take from, and what those of them that are over yielded.
@@ -264,6 +272,7 @@ class _Runner:
             store=store,
             interrupt_is_failure=True,
             made=made,
+            managing=None if self._managers is None else self._managers.of(template_index),
         )
         if error is not None and row.failure is not None:
             row = row._replace(failure=replace(row.failure, pickled=_pickle_error(error)))

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from rayexec.events.attempt import RETRY, SUCCESS, Attempt, ResourceRecord
+from rayexec.events.attempt import RETRY, SUCCESS, Attempt, LoadedInput, ResourceRecord
 from rayexec.events.failure import ErrorInfo, StepFailureData
 from rayexec.events.types import EventType
 
@@ -101,8 +101,15 @@ class Event:
         elif isinstance(data, StepBlockedData):
             row["data"] = {"limit": data.limit, "seconds": data.seconds, "held_by": list(data.held_by)}
         elif isinstance(data, Mapping):
-            row["data"] = dict(data)
+            row["data"] = {key: _plain(each) for key, each in data.items()}
         return row
+
+
+def _plain(value: Any) -> Any:
+    """Return metadata, which is a mapping of values that have a kind, as the bare values."""
+    if isinstance(value, Mapping):
+        return {key: getattr(each, "value", each) for key, each in value.items()}
+    return value
 
 
 def _error_dict(error: ErrorInfo) -> dict[str, Any]:
@@ -176,8 +183,9 @@ def expand_attempt(
             start,
             key,
         )
-    for name in inputs:
-        yield Event(EventType.LOADED_INPUT, f'Loaded input "{name}" of step "{key}".', start, key, {"input_name": name})
+    for name in dict.fromkeys((*inputs, *(each.name for each in attempt.loaded))):
+        for data in [_loading(each) for each in attempt.loaded if each.name == name] or [{"input_name": name}]:
+            yield Event(EventType.LOADED_INPUT, f'Loaded input "{name}" of step "{key}".', start, key, data)
         yield Event(EventType.STEP_INPUT, f'Got input "{name}" of step "{key}".', start, key, {"input_name": name})
     for line in attempt.logs:
         yield Event(EventType.LOG_MESSAGE, line.message, line.time, key, {"level": line.level})
@@ -185,14 +193,17 @@ def expand_attempt(
         captured = {"stdout": attempt.stdout, "stderr": attempt.stderr}
         yield Event(EventType.LOGS_CAPTURED, f'Captured the output of step "{key}".', end, key, captured)
     for output in attempt.outputs:
-        data = StepOutputData(output.name, output.metadata or {})
-        yield Event(EventType.STEP_OUTPUT, f'Yielded output "{output.name}" of step "{key}".', end, key, data)
+        made = StepOutputData(output.name, output.metadata or {})
+        yield Event(EventType.STEP_OUTPUT, f'Yielded output "{output.name}" of step "{key}".', end, key, made)
+        handled: dict[str, Any] = {"output_name": output.name}
+        if output.handled is not None:
+            handled |= {"manager_key": output.handled.manager_key, "metadata": output.handled.metadata or {}}
         yield Event(
             EventType.HANDLED_OUTPUT,
             f'Stored output "{output.name}" of step "{key}".',
             end,
             key,
-            {"output_name": output.name},
+            handled,
         )
     yield _ending(attempt, key)
     for hook in attempt.hooks:
@@ -201,6 +212,16 @@ def expand_attempt(
     for resource in attempt.resources:
         if resource.closing:
             yield from expand_resource(resource, key)
+
+
+def _loading(loaded: LoadedInput) -> dict[str, Any]:
+    name, manager_key, step, output = loaded
+    return {
+        "input_name": name,
+        "manager_key": manager_key,
+        "upstream_step_key": step,
+        "upstream_output_name": output,
+    }
 
 
 def _ending(attempt: Attempt, key: str) -> Event:

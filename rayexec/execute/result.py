@@ -13,6 +13,7 @@ from rayexec.execute.log import RunLog
 from rayexec.execute.loop import Outcome
 from rayexec.keys import nearest
 from rayexec.plan import Plan
+from rayexec.run.managed import read_back
 from rayexec.run.messages import Status
 from rayexec.run.spec import RunInfo, RunSpec
 
@@ -121,7 +122,8 @@ class RunResult:
     def output_for_node(self, node_str: str, output_name: str = "result") -> Any:
         """Return the value that a node yielded, the node given by its dotted path.
 
-        Raises InvariantError for an unknown node or output, and for one that yielded nothing.
+        What an IO manager stored is loaded by it, opened for this and closed after. Raises InvariantError for an
+        unknown node or output, and for one that yielded nothing; InputError where the manager cannot load it.
         """
         plan = self._plan
         definition = plan.node_paths.get(node_str)
@@ -162,9 +164,10 @@ class RunResult:
             key = self._plan.steps[step].key
             raise InvariantError(f"The value of output '{output}' from node '{key}' was not kept: {why}.")
         try:
-            return self._engine.value(step, output)
+            value = self._engine.value(step, output)
         except KeyError:
             raise InvariantError(message) from None
+        return read_back(self._spec, value)
 
     def spent(self) -> Iterator[tuple[str, float]]:
         """Yield for each attempt the name of its op and the seconds that it took."""

@@ -44,6 +44,7 @@ from rayexec.keys import nearest
 from rayexec.plan.model import Template
 from rayexec.run.context import HookContext, OpExecutionContext, Resources, StepLog
 from rayexec.run.deadline import deadline
+from rayexec.run.managed import OpManagers
 from rayexec.run.resources import OpenResources
 from rayexec.run.retry import Verdict, after_failure, after_request
 from rayexec.run.spec import RunInfo
@@ -85,6 +86,7 @@ def run_step(
     store: Store,
     interrupt_is_failure: bool = False,
     made: Made | None = None,
+    managing: OpManagers | None = None,
     clock: Callable[[], float] = time.time,
 ) -> tuple[Attempt, BaseException | None]:
     """Make one attempt and return its row, with the exception that ended it where there was one.
@@ -92,14 +94,17 @@ def run_step(
     ``inputs`` are values by name, or a function that loads them, whose errors count as the step's. ``store`` gets
     each output as it is yielded. KeyboardInterrupt is not the step's failure and passes through, unless
     ``interrupt_is_failure``. ``made`` is what the op's function gave where it was called already (``run.plain``).
+    ``managing`` loads inputs and stores outputs that have managers.
     """
     started = clock() if made is None else made.started
     op = template.op
     log = StepLog(clock)
-    attempt = _Attempt(template, call, run, store, log, made)
+    attempt = _Attempt(template, call, run, store, log, made, managing)
     error: BaseException | None = None
     try:
         loaded = inputs() if callable(inputs) else inputs
+        if managing is not None:
+            loaded = managing.load(call.key, loaded, log)
         attempt.resources = resources.get(op.required_resource_keys) if op.required_resource_keys else _NO_RESOURCES
         if op.timeout is None:
             attempt.call_op(loaded)
@@ -133,6 +138,7 @@ def run_step(
         "",
         resources.take_records(),
         os.getpid(),
+        loaded=() if managing is None else tuple(managing.loaded),
     )
     return row, error
 
@@ -145,6 +151,7 @@ class _Attempt:
         "_keep_values",
         "_log",
         "_made",
+        "_managing",
         "_op",
         "_run",
         "_store",
@@ -155,7 +162,14 @@ class _Attempt:
     )
 
     def __init__(
-        self, template: Template, call: StepCall, run: RunInfo, store: Store, log: StepLog, made: Made | None
+        self,
+        template: Template,
+        call: StepCall,
+        run: RunInfo,
+        store: Store,
+        log: StepLog,
+        made: Made | None,
+        managing: OpManagers | None,
     ) -> None:
         self._op = template.op
         self._call = call
@@ -163,6 +177,7 @@ class _Attempt:
         self._store = store
         self._log = log
         self._made = made
+        self._managing = managing
         self._keep_values = bool(template.hooks)  # only hooks look at them again
         self.values: dict[str, Any] = {}
         self.outputs: list[OutputRecord] = []
@@ -291,10 +306,13 @@ class _Attempt:
             wrong = kind.check(value, self._context_for(kind))
             if wrong is not None:
                 raise TypeCheckError(f'Type check failed for output "{name}" of op "{op.name}": {wrong}.')
-        self._store(name, value)
         more = self.context.metadata_for(name) if self.context is not None else None
         combined = {**(metadata or {}), **(more or {})}
-        self.outputs.append(OutputRecord(name, combined or None))
+        stored, handled = value, None
+        if self._managing is not None:
+            stored, handled = self._managing.handle(self._call.key, name, None, value, combined, self._log)
+        self._store(name, stored)
+        self.outputs.append(OutputRecord(name, combined or None, handled))
         if self._keep_values:
             self.values[name] = value
 
@@ -337,6 +355,8 @@ def _judge(
 ) -> tuple[int, StepFailureData, float, BaseException]:
     """Return outcome, failure data, delay and the exception to show for an attempt that raised ``error``."""
     kinds = error_types(error)
+    if isinstance(error, (InputError, OutputError)) and error.__cause__ is not None:
+        kinds += error_types(error.__cause__)  # what an IO manager raised, say
     if isinstance(error, RetryRequested):
         verdict = after_request(error.max_retries, error.seconds_to_wait, call.number, enabled=run.retries)
     elif isinstance(error, KeyboardInterrupt) or (isinstance(error, Failure) and not error.allow_retries):
