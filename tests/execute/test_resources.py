@@ -461,9 +461,11 @@ def test_a_variable_in_a_resource_within_a_resource(monkeypatch: pytest.MonkeyPa
 
 
 def test_what_is_wrong_beside_a_variable_is_said_at_once() -> None:
+    wrong: dict[str, Any] = {"urls": "http://one"}
     with pytest.raises(pydantic.ValidationError, match="urls"):
-        Client(url=EnvVar("CLIENT_URL"), urls="http://one")
+        Client(url=EnvVar("CLIENT_URL"), **wrong)
+    lacking: dict[str, Any] = {"retries": EnvVar("CLIENT_RETRIES")}
     with pytest.raises(pydantic.ValidationError, match="retries"):
         Client(url=EnvVar("CLIENT_URL"), retries="many")
     with pytest.raises(pydantic.ValidationError, match="url"):
-        Client(retries=EnvVar("CLIENT_RETRIES"))
+        Client(**lacking)
