@@ -112,6 +112,9 @@ if TYPE_CHECKING:
     from rayexec.execute import execute_in_process as execute_in_process
     from rayexec.execute import execute_job as execute_job
     from rayexec.execute import validate_run_config as validate_run_config
+    from rayexec.io.parquet import ParquetIOManager as ParquetIOManager
+    from rayexec.io.pickled import FilesystemIOManager as FilesystemIOManager
+    from rayexec.io.pickled import fs_io_manager as fs_io_manager
     from rayexec.run.context import HookContext as HookContext
     from rayexec.run.context import InitResourceContext as InitResourceContext
     from rayexec.run.context import OpExecutionContext as OpExecutionContext
@@ -222,6 +225,11 @@ _HOMES = {
         "execute_in_process",
         "execute_job",
         "validate_run_config",
+    ),
+    "rayexec.io.parquet": ("ParquetIOManager",),
+    "rayexec.io.pickled": (
+        "FilesystemIOManager",
+        "fs_io_manager",
     ),
     "rayexec.run.context": (
         "HookContext",
