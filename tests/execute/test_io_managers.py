@@ -21,6 +21,7 @@ from rayexec import (
     Output,
     OutputContext,
     graph,
+    io_manager,
     job,
     op,
     success_hook,
@@ -304,3 +305,22 @@ def test_keep_outputs_lets_go_of_what_was_handled(execute_on_ray: Any, tmp_path:
     assert result.output_for_node("show") == "[1, 2]"
     with pytest.raises(InvariantError, match="not kept"):
         result.output_for_node("pair")
+
+
+def test_a_manager_that_does_not_open(execute: Any, is_ray: bool) -> None:
+    @io_manager
+    def broken() -> Any:
+        raise RuntimeError("no disk")
+
+    @job(resource_defs={"files": broken})
+    def storing() -> None:
+        show(pair())
+
+    result = execute(storing)
+    assert not result.success
+    if is_ray:
+        kind, message = root_of(result, "pair")
+        assert (kind, message) == ("ResourceError", "resource 'files' failed to open: RuntimeError: no disk")
+    else:  # it is opened before the first step, as every resource is
+        assert "no disk" in str(result.error)
+        assert result.is_node_untouched("pair")
