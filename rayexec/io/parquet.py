@@ -87,7 +87,7 @@ def _read_table(obj: Any) -> tuple[pyarrow.Schema, Iterable[pyarrow.Table | pyar
 def _table(place: Place) -> pyarrow.Table:
     from pyarrow import parquet
 
-    return parquet.read_table(place.path, filesystem=place.filesystem, partitioning=None)
+    return parquet.read_table(place.path, filesystem=place.filesystem)
 
 
 def _dataset(place: Place) -> Any:

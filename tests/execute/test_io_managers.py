@@ -119,6 +119,9 @@ def test_chains_fan_outs_and_fan_ins_get_what_was_loaded(execute: Any, tmp_path:
     assert result.output_for_node("gather") == "[[1, 2], [1, 2, 3], [1, 2, 3, 4], (8, 9)]"
     assert result.output_for_node("show") == "[1, 2, 3, 4]"
     assert len(data_of(result, "LOADED_INPUT", "gather")) == 3
+    for key in ("pair", "grow", "third"):
+        (handled,) = data_of(result, "HANDLED_OUTPUT", key)
+        assert handled["manager_key"] == "files"
     assert result.output_for_node("third") == [1, 2, 3, 4]
 
 
@@ -324,3 +327,14 @@ def test_a_manager_that_does_not_open(execute: Any, is_ray: bool) -> None:
     else:  # it is opened before the first step, as every resource is
         assert "no disk" in str(result.error)
         assert result.is_node_untouched("pair")
+
+
+def test_every_output_that_is_handled_is_told(execute: Any, tmp_path: Path) -> None:
+    @job(resource_defs={"files": JsonManager(directory=str(tmp_path))})
+    def many() -> None:
+        for number in range(30):
+            pair.alias(f"pair_{number}")()
+
+    result = execute(many)
+    told = [each.event_specific_data for each in result.all_events if each.event_type_value == "HANDLED_OUTPUT"]
+    assert [each.get("manager_key") for each in told] == ["files"] * 30

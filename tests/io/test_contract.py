@@ -289,7 +289,10 @@ def test_what_was_there_stays_until_the_new_is_complete(
     with pytest.raises(RuntimeError, match="half-way"):
         manager.handle_output(output, broken())
     assert manager.load_input(context) == table(1)
+    (path,) = files(tmp_path)
+    before = (tmp_path / "out put" / path).stat().st_ino
     manager.handle_output(output, table(2))
+    assert ((tmp_path / "out put" / path).stat().st_ino == before) == is_whole  # moving brings another file
     assert manager.load_input(context) == table(2)
     assert len(files(tmp_path)) == 1
     assert files(tmp_path, hidden=True) == set()
