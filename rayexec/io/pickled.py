@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import sys
 from typing import Any
 
 from rayexec.definitions.io_manager import ConfigurableIOManager
@@ -26,7 +27,7 @@ class FilesystemIOManager(ConfigurableIOManager):
     def handle_output(self, context: OutputContext, obj: Any) -> None:
         """Pickle ``obj``; the path is added to the output's metadata."""
         place = place_of(self.base_dir, context)
-        place.write(lambda stream: pickle.dump(obj, stream, protocol=5))
+        place.write(lambda stream: _dump(obj, stream))
         context.add_output_metadata({"path": MetadataValue.path(place.path)})
 
     def load_input(self, context: InputContext) -> Any:
@@ -34,6 +35,12 @@ class FilesystemIOManager(ConfigurableIOManager):
         place = place_of(self.base_dir, upstream_of(context))
         with place.filesystem.open_input_file(place.path) as stream:
             return pickle.load(stream)
+
+
+def _dump(obj: Any, stream: Any) -> None:
+    # A worker has no __main__ of the user's, so what that defines must go by value, as it does in the object store.
+    # Where Ray is not even loaded, this is the process that __main__ belongs to.
+    (sys.modules.get("ray.cloudpickle") or pickle).dump(obj, stream, protocol=5)
 
 
 fs_io_manager = FilesystemIOManager.configure_at_launch()

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -309,3 +311,45 @@ def test_a_relative_directory_is_below_the_working_directory(tmp_path: Path, mon
     output = build_output_context(run_id="r", step_key="load")
     FilesystemIOManager(base_dir="out put").handle_output(output, 1)
     assert files(tmp_path) == {"r/load/result"}
+
+
+SCRIPT = """
+import sys
+from dataclasses import dataclass
+
+from rayexec import FilesystemIOManager, job, op
+
+
+@dataclass
+class Point:
+    x: int
+
+
+@op
+def make() -> Point:
+    return Point(3)
+
+
+@op
+def move(point: Point) -> Point:
+    return Point(point.x + 1)
+
+
+@job(resource_defs={"io_manager": FilesystemIOManager(base_dir=sys.argv[1])})
+def moving():
+    move(make())
+
+
+for result in (moving.execute_in_process(), moving.execute(raise_on_error=True)):
+    assert result.output_for_node("move") == Point(4)
+"""
+
+
+def test_what_a_script_defines_is_pickled_too(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT)
+    done = subprocess.run(
+        [sys.executable, str(script), str(tmp_path / "out put")], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert len(files(tmp_path)) == 4
