@@ -148,8 +148,12 @@ class Managers:
         return self._resources.get(self._known[key].required_resource_keys)
 
     def config_for(self, key: str) -> Any:
-        """Return the manager's config: as it was given, a Config as the mapping of its fields."""
+        """Return the manager's config as it was given; where it is a Config, or the manager is one, its fields."""
         config = self._config.get(key)
+        if config is None:
+            config = getattr(self._resources.get((key,)), key)
+            if not isinstance(config, Config):
+                return None
         return dict(config) if isinstance(config, Config) else config
 
     def output_context(

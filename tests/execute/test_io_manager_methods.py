@@ -24,8 +24,6 @@ from rayexec import (
     Output,
     OutputContext,
     RetryPolicy,
-    build_input_context,
-    build_output_context,
     configured,
     graph,
     input_manager,
@@ -363,25 +361,27 @@ def test_managers_are_configured_as_resources_are(
         execute(all_ways, {"resources": config})
 
 
-def test_managers_are_tested_without_a_run(tmp_path: Path) -> None:
-    manager = JsonManager(directory=str(tmp_path))
-    output = build_output_context(step_key="a", name="b", mapping_key="c", metadata={"m": 1})
-    assert output.get_identifier() == ["EPHEMERAL", "a", "b", "c"]
-    assert output.definition_metadata == {"m": 1}
-    manager.handle_output(output, [5])
-    assert output.get_logged_metadata()["size"].value == 3
-    context = build_input_context(upstream_output=output, dagster_type=list, resources={"greeting": "hello"})
-    assert manager.load_input(context) == [5]
-    assert context.get_identifier() == output.get_identifier()
-    assert context.dagster_type.typing_type is list
-    assert context.resources.greeting == "hello"
-    with pytest.raises(InvariantError, match="from no output"):
-        build_input_context().get_identifier()
+class Field(ConfigurableIOManager):
+    """Loads its own config."""
+
+    one: int
+
+    def handle_output(self, context: OutputContext, obj: Any) -> None: ...
+
+    def load_input(self, context: InputContext) -> Any:
+        assert context.upstream_output is not None
+        return [context.resource_config, context.upstream_output.resource_config]
 
 
-def test_an_io_manager_has_both_methods() -> None:
-    class Half(ConfigurableIOManager):
-        def handle_output(self, context: OutputContext, obj: Any) -> None: ...
+@pytest.mark.parametrize("manager", [Field(one=1), Field.configure_at_launch()])
+def test_the_fields_of_a_manager_are_its_config(execute: Any, manager: Any) -> None:
+    @op
+    def look(value: Any) -> Any:
+        return value
 
-    with pytest.raises(TypeError, match="load_input"):
-        Half()  # type: ignore[abstract]  # which is the point
+    @job(resource_defs={"files": manager})
+    def looking() -> None:
+        look(pair())
+
+    config = {"resources": {"files": {"config": {"one": 1}}}} if not isinstance(manager, Field) else {}
+    assert execute(looking, config).output_for_node("look") == [{"one": 1}, {"one": 1}]

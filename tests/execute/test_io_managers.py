@@ -20,6 +20,8 @@ from rayexec import (
     Out,
     Output,
     OutputContext,
+    build_input_context,
+    build_output_context,
     graph,
     io_manager,
     job,
@@ -338,3 +340,27 @@ def test_every_output_that_is_handled_is_told(execute: Any, tmp_path: Path) -> N
     result = execute(many)
     told = [each.event_specific_data for each in result.all_events if each.event_type_value == "HANDLED_OUTPUT"]
     assert [each.get("manager_key") for each in told] == ["files"] * 30
+
+
+def test_managers_are_tested_without_a_run(tmp_path: Path) -> None:
+    manager = JsonManager(directory=str(tmp_path))
+    output = build_output_context(step_key="a", name="b", mapping_key="c", metadata={"m": 1})
+    assert output.get_identifier() == ["EPHEMERAL", "a", "b", "c"]
+    assert output.definition_metadata == {"m": 1}
+    manager.handle_output(output, [5])
+    assert output.get_logged_metadata()["size"].value == 3
+    context = build_input_context(upstream_output=output, dagster_type=list, resources={"greeting": "hello"})
+    assert manager.load_input(context) == [5]
+    assert context.get_identifier() == output.get_identifier()
+    assert context.dagster_type.typing_type is list
+    assert context.resources.greeting == "hello"
+    with pytest.raises(InvariantError, match="from no output"):
+        build_input_context().get_identifier()
+
+
+def test_an_io_manager_has_both_methods() -> None:
+    class Half(ConfigurableIOManager):
+        def handle_output(self, context: OutputContext, obj: Any) -> None: ...
+
+    with pytest.raises(TypeError, match="load_input"):
+        Half()  # type: ignore[abstract]  # which is the point
