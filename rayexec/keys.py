@@ -1,7 +1,8 @@
 """The names that definitions carry and the keys that steps get from them.
 
 A node path is the dotted way from the job to one invocation (``outer.inner.load``). A step key is a node path, and
-for a mapped step its mapping keys in brackets (``load[2001_01]``).
+for a mapped step its mapping keys in brackets (``load[2001_01]``, ``load[2001_01,0]``). The values of a dynamic output
+are told apart likewise (``result[2001_01]``).
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from rayexec.errors import DefinitionError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["MAPPING_KEY", "check_name", "nearest"]
+__all__ = ["MAPPING_KEY", "check_name", "mapping_keys", "nearest", "node_path", "output_name"]
 
 NAME = re.compile(r"^[A-Za-z0-9_]+$")
 MAPPING_KEY = re.compile(r"^[A-Za-z0-9_]+$")
@@ -53,6 +54,22 @@ def check_name(name: object, what: str, *, reserved: bool = True) -> str:
     if reserved and (name in _RESERVED or keyword.iskeyword(name)):
         raise DefinitionError(f"{name!r} is a reserved word and cannot name {what}.")
     return name
+
+
+def node_path(step_key: str) -> str:
+    """Return the path of the node that a step is one of: ``load`` for ``load[2001_01]``."""
+    return step_key.partition("[")[0]
+
+
+def mapping_keys(name: str) -> tuple[str, ...]:
+    """Return the mapping keys of a step or of a value, outermost first: ``("a", "0")`` for ``inner[a,0]``."""
+    inside = name.partition("[")[2][:-1]
+    return tuple(inside.split(",")) if inside else ()
+
+
+def output_name(value: str) -> str:
+    """Return the output that a value is of: ``result`` for ``result[k]``."""
+    return value.partition("[")[0]
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import Any
 
-from rayexec.definitions.composition import Binding, GraphInput, Invocation, NodeOutput
+from rayexec.definitions.composition import Binding, Collected, GraphInput, Invocation, Source
 from rayexec.definitions.graph import GraphDefinition
 from rayexec.definitions.op import OpDefinition
 
@@ -57,7 +57,7 @@ def _describe(node: Invocation, path: str, outer: str, selected: Set[str]) -> di
         for name in definition.inputs
     ]
     described["outputs"] = [
-        {"name": name, "type": None, "from": f"{source.node}.{source.output}"}
+        {"name": name, "type": None, "from": _written(source), "dynamic": bool(definition.levels.get(name))}
         for name, source in definition.outputs.items()
     ]
     described["nodes"] = describe_graph(definition, f"{path}.", selected)
@@ -73,13 +73,24 @@ def _sources(binding: Binding | None, outer: str, selected: Set[str]) -> list[st
     return _source(binding, outer, selected)
 
 
-def _source(source: NodeOutput | GraphInput, outer: str, selected: Set[str]) -> str | None:
+def _source(source: Source, outer: str, selected: Set[str]) -> str | None:
     if isinstance(source, GraphInput):
         return f"input {source.name}"
+    if isinstance(source, Collected):
+        inner = _source(source.source, outer, selected)
+        return None if inner is None else f"{inner}, collected"
     path = f"{outer}{source.node}"
     if path not in selected and not any(each.startswith(f"{path}.") for each in selected):
         return None
     return source.node if source.output == "result" else f"{source.node}.{source.output}"
+
+
+def _written(source: Source) -> str:
+    if isinstance(source, GraphInput):
+        return f"input {source.name}"
+    if isinstance(source, Collected):
+        return f"{_written(source.source)}, collected"
+    return f"{source.node}.{source.output}"
 
 
 def draw(title: str, description: str | None, inputs: Sequence[str], nodes: Sequence[Node]) -> Iterator[str]:
@@ -121,7 +132,7 @@ def _ports(node: Node) -> Iterator[str]:
     for each in node["outputs"]:
         if "from" in each:
             source = each["from"].removesuffix(".result")
-            yield f"→ {each['name']} ← {source}"
+            yield f"→ {each['name']} ← {source}{' (dynamic)' if each['dynamic'] else ''}"
             continue
         notes = [note for note, holds in (("dynamic", each["dynamic"]), ("optional", not each["required"])) if holds]
         noted = f" ({', '.join(notes)})" if notes else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -20,12 +20,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Binding",
+    "Collected",
     "Composition",
     "GraphInput",
     "Invocable",
     "Invocation",
     "InvokedOutput",
     "InvokedOutputs",
+    "Level",
     "NodeOutput",
     "PendingInvocation",
     "composing",
@@ -47,8 +49,18 @@ class GraphInput:
     name: str
 
 
-Source: TypeAlias = NodeOutput | GraphInput
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """All values of an output below a dynamic one, in a list by the order of its keys; nested, a list of lists."""
+
+    source: NodeOutput | Collected
+
+
+Source: TypeAlias = NodeOutput | GraphInput | Collected
 Binding: TypeAlias = Source | tuple[Source, ...]  # a tuple is a fan-in
+
+# The dynamic outputs that a node is below, outermost first, as "node.output": it runs once for each of their values.
+Level: TypeAlias = tuple[str, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,13 +76,32 @@ class Invocation:
 
 
 class InvokedOutput:
-    """Stands for a value that a node will output, while a graph is being composed."""
+    """Stands for a value that a node will output, while a graph is being composed.
 
-    __slots__ = ("_composition", "source")
+    Below a dynamic output it stands for as many values; inside the function given to ``map``, for one of them.
+    """
 
-    def __init__(self, composition: Composition, source: Source) -> None:
+    __slots__ = ("_composition", "level", "source")
+
+    def __init__(self, composition: Composition, source: Source, level: Level = ()) -> None:
         self._composition = composition
         self.source = source
+        self.level = level
+
+    def map(self, fn: Callable[[Any], Any]) -> Any:
+        """Call ``fn`` (an op, a graph, or a function that calls some) once, for what shall be done with each value.
+
+        Returns what it returns, which then stands for as many values. Raises InvocationError for an output that is
+        not dynamic.
+        """
+        return self._composition.map(self, fn)
+
+    def collect(self) -> InvokedOutput:
+        """Return the values as one list, in the order of the mapping keys; below several dynamic outputs, the inmost's.
+
+        Raises InvocationError for an output that is not dynamic.
+        """
+        return self._composition.collect(self)
 
     def belongs_to(self, composition: Composition) -> bool:
         """Whether the handle was made in the same body that now uses it."""
@@ -129,6 +160,10 @@ class Composition:
         self._where = f"@{kind} {name}"
         self._nodes: dict[str, Invocation] = {}
         self._counts: dict[tuple[str, int], int] = {}
+        # Of the inputs that are being bound, the level of that which is below most dynamic outputs.
+        self._deepest: Level = ()
+        # The dynamic outputs whose values the function that runs now is mapped over.
+        self._level: Level = ()
 
     @property
     def nodes(self) -> tuple[Invocation, ...]:
@@ -139,6 +174,8 @@ class Composition:
         """Return a source in words, for messages."""
         if isinstance(source, GraphInput):
             return f"input {source.name!r} of {self._where}"
+        if isinstance(source, Collected):
+            return f"collected {self.describe(source.source)}"
         return f"output {source.output!r} of node {source.node!r} in {self._where}"
 
     def graph_input(self, name: str) -> InvokedOutput:
@@ -151,19 +188,64 @@ class Composition:
             raise InvocationError(f"{self._where}: {what} is {handle!r}, which was made in another body.")
         return handle.source
 
+    def map(self, handle: InvokedOutput, fn: Callable[[Any], Any]) -> Any:
+        """Run ``fn`` on a handle that stands for one of the values of a dynamic output."""
+        self._check_dynamic(handle, "map")
+        if not callable(fn):
+            raise InvocationError(f"{self._where}: {handle!r}.map takes an op or a function, got {fn!r}.")
+        before, self._level = self._level, handle.level
+        try:
+            returned = fn(handle)
+        finally:
+            self._level = before
+        several = returned.values() if isinstance(returned, Mapping) else returned
+        for each in several if isinstance(several, (tuple, list)) or isinstance(returned, Mapping) else [returned]:
+            if each is not None and not isinstance(each, (InvokedOutput, InvokedOutputs)):
+                raise InvocationError(
+                    f"{self._where}: what {handle!r} is mapped by must return outputs of nodes, and returned {each!r}."
+                )
+        return returned
+
+    def collect(self, handle: InvokedOutput) -> InvokedOutput:
+        """Return the handle of the list of the values that ``handle`` stands for."""
+        self._check_dynamic(handle, "collect")
+        source = self.source_of(handle, "what is collected")
+        if isinstance(source, GraphInput):  # the inputs of a graph are below nothing in it
+            raise InvocationError(f"{self._where}: {handle!r} is not dynamic.")
+        return InvokedOutput(self, Collected(source), handle.level[:-1])
+
+    def _check_dynamic(self, handle: InvokedOutput, verb: str) -> None:
+        if not handle.belongs_to(self):
+            raise InvocationError(f"{self._where}: {handle!r} was made in another body; {verb} it there.")
+        depth = len(self._level)
+        if len(handle.level) > depth and handle.level[:depth] == self._level:
+            return
+        if handle.level != self._level[: len(handle.level)]:
+            raise InvocationError(self._two_sources(handle, f"{handle!r}.{verb}"))
+        raise InvocationError(
+            f"{self._where}: {handle!r} is one value here, so there is nothing to {verb}. Declare the output that "
+            "shall be several values DynamicOut(), and have its op yield DynamicOutput(value, mapping_key)."
+        )
+
+    def _two_sources(self, handle: InvokedOutput, what: str) -> str:
+        mine, other = self._level[-1], handle.level[-1]
+        return (
+            f"{self._where}: {what} would be below two dynamic outputs that do not depend on each other, {mine!r} and "
+            f"{other!r}. Collect one of them first, or make the one below the other."
+        )
+
     def invoke(self, pending: PendingInvocation, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         """Record one call and return the handles of its outputs."""
         definition = pending.definition
-        dynamic = [output for output, is_dynamic in definition.outputs_by_name().items() if is_dynamic]
-        if dynamic:
-            raise DefinitionError(
-                f"{self._where}: output {dynamic[0]!r} of {definition.name!r} is a DynamicOut, and rayexec does not "
-                "run dynamic outputs yet."
-            )
         name = self._name(pending)
+        self._deepest = ()
         inputs = self._bind(name, definition, args, kwargs)
+        level = self._deepest
         self._nodes[name] = Invocation(name, definition, inputs, pending.tags, pending.hooks, pending.retry_policy)
-        outputs = {output: InvokedOutput(self, NodeOutput(name, output)) for output in definition.outputs_by_name()}
+        outputs = {
+            output: InvokedOutput(self, NodeOutput(name, output), (*level, *[f"{name}.{each}" for each in below]))
+            for output, below in definition.levels_by_output().items()
+        }
         if len(outputs) == 1:
             return next(iter(outputs.values()))
         return InvokedOutputs(name, outputs) if outputs else None
@@ -212,10 +294,12 @@ class Composition:
     def _binding(self, node: str, name: str, value: Any) -> Binding:
         what = f"input {name!r} of {node}"
         if isinstance(value, InvokedOutput):
-            return self.source_of(value, what)
+            source = self.source_of(value, what)
+            self._check_level(node, value, what)
+            return source
         if isinstance(value, (list, tuple)):
             bound = [self._binding(node, name, each) for each in value]
-            if any(isinstance(each, tuple) for each in bound):
+            if any(isinstance(each, (tuple, Collected)) for each in bound):
                 raise InvocationError(f"{self._where}: {what} is a list within a list; a fan-in is one flat list.")
             return tuple(each for each in bound if not isinstance(each, tuple))
         if isinstance(value, InvokedOutputs):
@@ -226,6 +310,19 @@ class Composition:
             f"{self._where}: {what} received invalid type {type(value).__name__}; a job's body connects outputs to "
             f"inputs. Give a fixed value by In(default_value={value!r}), by run config, or by an op that returns it."
         )
+
+    def _check_level(self, node: str, handle: InvokedOutput, what: str) -> None:
+        """Raise InvocationError for a handle that stands for several values where the node takes one."""
+        depth = len(handle.level)
+        if handle.level != self._level[:depth]:
+            if handle.level[: len(self._level)] != self._level:
+                raise InvocationError(self._two_sources(handle, what))
+            raise InvocationError(
+                f"{self._where}: {what} is {handle!r}, which is dynamic: as many values as {handle.level[-1]!r} "
+                f"yields. Run {node} for each of them by .map({node}), or pass all of them in a list by .collect()."
+            )
+        if depth > len(self._deepest):
+            self._deepest = handle.level
 
 
 _CURRENT: contextvars.ContextVar[Composition | None] = contextvars.ContextVar("rayexec_composition", default=None)
@@ -291,8 +388,8 @@ class Invocable:
         """The inputs in the order in which a call gives them by position."""
         raise NotImplementedError
 
-    def outputs_by_name(self) -> dict[str, bool]:
-        """The outputs in order, each with whether it is dynamic."""
+    def levels_by_output(self) -> Mapping[str, Level]:
+        """The outputs in order, each with the dynamic outputs that make it several values."""
         raise NotImplementedError
 
     def _pending(self) -> PendingInvocation:

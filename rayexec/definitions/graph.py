@@ -9,12 +9,14 @@ from dataclasses import dataclass, field
 from typing import Any, overload
 
 from rayexec.definitions.composition import (
+    Collected,
     Composition,
     GraphInput,
     Invocable,
     Invocation,
     InvokedOutput,
     InvokedOutputs,
+    Level,
     NodeOutput,
     composing,
 )
@@ -29,13 +31,15 @@ __all__ = ["GraphDefinition", "compose", "graph"]
 class GraphDefinition(Invocable):
     """Nodes wired together: a part of other graphs, or (by ``to_job``) of a job.
 
-    ``inputs`` are the parameters of its body in order; ``outputs`` map its output names to outputs of its nodes.
+    ``inputs`` are the parameters of its body in order; ``outputs`` map its output names to outputs of its nodes,
+    ``levels`` to the dynamic outputs inside it that make them several values.
     """
 
     name: str
     nodes: tuple[Invocation, ...]
     inputs: tuple[str, ...] = ()
-    outputs: Mapping[str, NodeOutput] = field(default_factory=dict)
+    outputs: Mapping[str, NodeOutput | Collected] = field(default_factory=dict)
+    levels: Mapping[str, Level] = field(default_factory=dict)
     description: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
 
@@ -43,13 +47,9 @@ class GraphDefinition(Invocable):
         """The inputs in the order in which a call gives them by position."""
         return self.inputs
 
-    def outputs_by_name(self) -> dict[str, bool]:
-        """The outputs in order, each with whether it is dynamic."""
-        by_name = {node.name: node for node in self.nodes}
-        return {
-            name: by_name[source.node].definition.outputs_by_name()[source.output]
-            for name, source in self.outputs.items()
-        }
+    def levels_by_output(self) -> Mapping[str, Level]:
+        """The outputs in order, each with the dynamic outputs that make it several values."""
+        return {name: self.levels.get(name, ()) for name in self.outputs}
 
     def node(self, name: str) -> Invocation | None:
         """Return the node of that name, or None."""
@@ -130,18 +130,21 @@ def compose(
         raise DefinitionError(
             f"@job {name}: the body returns a value, but a job has no outputs. Make it a @graph and call to_job()."
         )
+    handles = _outputs(composition, returned, f"@{kind} {name}", out)
+    where = f"@{kind} {name}"
     return GraphDefinition(
         name=name,
         nodes=composition.nodes,
         inputs=inputs,
-        outputs=_outputs(composition, returned, f"@{kind} {name}", out),
+        outputs={each: _node_output(composition, each, handle, where) for each, handle in handles.items()},
+        levels={each: handle.level for each, handle in handles.items() if handle.level},
         description=description or inspect.getdoc(fn),
     )
 
 
 def _outputs(
     composition: Composition, returned: Any, where: str, out: GraphOut | Mapping[str, GraphOut] | None
-) -> dict[str, NodeOutput]:
+) -> dict[str, Any]:
     declared = list(out) if isinstance(out, Mapping) else ["result"] if out is not None else None
     if returned is None:
         if declared:
@@ -164,12 +167,13 @@ def _outputs(
     outputs = {check_name(name, f"an output of {where}"): handle for name, handle in handles}
     if declared is not None and set(declared) != set(outputs):
         raise DefinitionError(f"{where}: out declares {sorted(declared)}, but the body returns {sorted(outputs)}.")
-    return {name: _node_output(composition, name, handle, where) for name, handle in outputs.items()}
+    for name, handle in outputs.items():
+        if not isinstance(handle, InvokedOutput):
+            raise DefinitionError(f"{where}: output {name!r} is a {type(handle).__name__}, not the output of a node.")
+    return outputs
 
 
-def _node_output(composition: Composition, name: str, handle: Any, where: str) -> NodeOutput:
-    if not isinstance(handle, InvokedOutput):
-        raise DefinitionError(f"{where}: output {name!r} is a {type(handle).__name__}, not the output of a node.")
+def _node_output(composition: Composition, name: str, handle: InvokedOutput, where: str) -> NodeOutput | Collected:
     source = composition.source_of(handle, f"output {name!r}")
     if isinstance(source, GraphInput):
         raise DefinitionError(f"{where}: output {name!r} is its input {source.name!r}; pass it through an op.")

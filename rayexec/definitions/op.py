@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, overload
 
 from rayexec.definitions.code import ByReference
-from rayexec.definitions.composition import Invocable
+from rayexec.definitions.composition import Invocable, Level
 from rayexec.definitions.config import Config
 from rayexec.definitions.limits import Pool
 from rayexec.definitions.options import RayOptions, ray_options
@@ -54,9 +54,14 @@ class OpDefinition(ByReference, Invocable):
         """The inputs in the order in which a call gives them by position."""
         return tuple(self.ins)
 
-    def outputs_by_name(self) -> dict[str, bool]:
-        """The outputs in order, each with whether it is dynamic."""
-        return {name: out.is_dynamic for name, out in self.outs.items()}
+    @property
+    def is_dynamic(self) -> bool:
+        """Whether any of its outputs is a number of values known only at run time."""
+        return any(out.is_dynamic for out in self.outs.values())
+
+    def levels_by_output(self) -> Mapping[str, Level]:
+        """The outputs in order, each with the dynamic outputs that make it several values: itself, or none."""
+        return {name: (name,) if out.is_dynamic else () for name, out in self.outs.items()}
 
     def configured(self, config: Any, name: str | None = None) -> OpDefinition:
         """Return a copy whose config is fixed to ``config``, or made by it where it is a ConfigMapping.

@@ -27,7 +27,10 @@ class PlainEntry(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """A call that was made: its place in the slice, its row, and its outputs as bytes or places of large ones."""
+    """A call that was made: its place in the slice, its row, and its outputs as bytes or places of large ones.
+
+    A negative place counts from the end: it is -1 - n for the nth in the list of references that the answer ends with.
+    """
 
     position: int
     attempt: Attempt
@@ -91,6 +94,7 @@ def pack_entry(position: int, row: Attempt, stored: Mapping[str, bytes | int]) -
 
 # Records of outputs by their names: the steps of one op share them.
 _OUTPUTS: dict[tuple[str, ...], tuple[OutputRecord, ...]] = {}
+_KNOWN = 1024
 
 
 def unpack_entry(packed: bytes, calls: Sequence[Call], pid: int) -> Entry:
@@ -105,7 +109,9 @@ def unpack_entry(packed: bytes, calls: Sequence[Call], pid: int) -> Entry:
     names = tuple(stored)
     outputs = _OUTPUTS.get(names)
     if outputs is None:
-        outputs = _OUTPUTS[names] = tuple(map(OutputRecord, names))
+        outputs = tuple(map(OutputRecord, names))
+        if len(_OUTPUTS) < _KNOWN and not any(name.endswith("]") for name in names):
+            _OUTPUTS[names] = outputs
     is_large = False
     for each in stored.values():
         is_large = is_large or isinstance(each, int)

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rayexec.events import Attempt, ErrorInfo, StepFailureData
+from rayexec.keys import node_path
 from rayexec.plan.holding import hold_by_driver
 from rayexec.run.managed import Managers, find_managed
 from rayexec.run.messages import Answered, EngineEvent, Lost
@@ -18,6 +19,7 @@ from rayexec.run.step import StepCall, run_step
 __all__ = ["InProcessEngine"]
 
 _ABSENT = object()
+_NOTHING: dict[str, Any] = {}
 
 
 class InProcessEngine:
@@ -33,7 +35,8 @@ class InProcessEngine:
         self.holding = hold_by_driver(spec.plan, slots=1, max_concurrent=1)
         self._queue: deque[Slice] = deque()
         self._canceled: list[EngineEvent] = []
-        self._values: dict[tuple[int, str], Any] = {}
+        # By step, then by output.
+        self._values: dict[int, dict[str, Any]] = {}
         self._exceptions: dict[int, BaseException] = {}
         self.resources = OpenResources(spec.resources, spec.config.resources, spec.info)
         self._managed = find_managed(spec.plan, spec.resources)
@@ -74,21 +77,19 @@ class InProcessEngine:
         spec = self._spec
         step = spec.plan.steps[index]
         values = self._values
-        if number:  # what an attempt before this one yielded is void
-            for output in spec.plan.op_of(index).outs:
-                values.pop((index, output), None)
+        yielded = values[index] = {}  # what an attempt before this one yielded is void
         given = spec.config.inputs
         inputs = gather_inputs(
             step,
-            lambda producer, output: values.get((producer, output), _ABSENT),
+            lambda producer, output: values.get(producer, _NOTHING).get(output, _ABSENT),
             lambda source: given.get(source, _ABSENT),
             _ABSENT,
         )
 
         def store(name: str, value: Any) -> None:
-            values[index, name] = value
+            yielded[name] = value
 
-        call = StepCall(index, step.key, number, spec.config.ops.get(step.key), step.tags)
+        call = StepCall(index, step.key, number, spec.config.ops.get(node_path(step.key)), step.tags)
         row, error = run_step(
             spec.plan.templates[step.template],
             call,
@@ -112,12 +113,11 @@ class InProcessEngine:
     def release(self, steps: Sequence[int]) -> None:
         """Drop the objects that steps yielded."""
         for step in steps:
-            for output in self._spec.plan.op_of(step).outs:
-                self._values.pop((step, output), None)
+            self._values.pop(step, None)
 
     def value(self, step: int, output: str) -> object:
         """Return the object that the step yielded."""
-        return self._values[step, output]
+        return self._values[step][output]
 
     def exception(self, step: int) -> BaseException | None:
         """Return the exception that failed the step."""

@@ -136,6 +136,9 @@ class RayEngine:
 
     def submit(self, work: Slice) -> None:
         """Hand a slice to Ray's scheduler."""
+        values = self._values
+        if len(values) < len(self._spec.plan.steps):  # it grew
+            values.extend([None] * (len(self._spec.plan.steps) - len(values)))
         calls, places, large = self._writer.write(work.calls)
         journal = journal_path(self._spec.info.run_id, work.id)
         number = self.holding.class_of[work.calls[0].step]
@@ -214,7 +217,7 @@ class RayEngine:
             if row.has_large_output:
                 if refs is None:
                     break  # it ends its slice, so nothing follows it
-                stored = {name: refs[1 + one] if isinstance(one, int) else one for name, one in yielded.items()}
+                stored = self._resolve(yielded, refs)
             flight.heard = position
             values[row.step] = stored
             self._forget_failure(row.step)
@@ -222,6 +225,23 @@ class RayEngine:
                 self._pickled_errors[row.step] = row.failure.pickled
             rows.append(row)
         return tuple(rows)
+
+    def _resolve(self, yielded: Mapping[str, bytes | int], refs: Sequence[Any]) -> dict[str, Any]:
+        """Return outputs with references for their places in the answer, or in the list that it ends with."""
+        import ray
+
+        listed: list[Any] | None = None
+        stored: dict[str, Any] = {}
+        for name, one in yielded.items():
+            if not isinstance(one, int):
+                stored[name] = one
+            elif one >= 0:
+                stored[name] = refs[1 + one]
+            else:
+                if listed is None:
+                    listed = ray.get(refs[-1])
+                stored[name] = listed[-1 - one]
+        return stored
 
     def _forget_failure(self, step: int) -> None:
         self._crashes.pop(step, None)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from rayexec.events import FAILURE, SUCCESS, Attempt, ErrorInfo, StepFailureData, Successes
+from rayexec.events import FAILURE, SUCCESS, Attempt, ErrorInfo, OutputRecord, StepFailureData, Successes
 from rayexec.plan.holding import Holder, Holding, hold_by_driver
 from rayexec.plan.model import Call, Plan
 from rayexec.run.messages import Answered, Begun, EngineEvent, Lost, Reported, Rows
@@ -48,7 +48,8 @@ class SimulatedEngine:
 
     ``others`` are (from, until, resource, amount) of what other runs hold of the cluster's limits meanwhile.
     ``seconds`` tells how long an attempt of a step takes, ``fails`` whether it fails. ``losses`` are (time, node): the
-    node is gone from then on, with what runs on it. Values are not computed: each step yields all its outputs, as None.
+    node is gone from then on, with what runs on it. Values are not computed: each step yields all its outputs, as None,
+    and of dynamic ones those whose mapping keys ``yields`` gives by the output's name.
     ``now`` is the virtual clock, to be handed to the loop.
     """
 
@@ -63,6 +64,7 @@ class SimulatedEngine:
         nodes: Sequence[int],
         seconds: Callable[[Call], float],
         fails: Callable[[Call], bool] = lambda _call: False,
+        yields: Callable[[Call], Mapping[str, Sequence[str]]] = lambda _call: {},
         losses: Sequence[tuple[float, int]] = (),
         others: Sequence[tuple[float, float, str, int]] = (),
         costs: Costs | None = None,
@@ -73,6 +75,7 @@ class SimulatedEngine:
         self._plan = plan
         self._seconds = seconds
         self._fails = fails
+        self._yields = yields
         self._costs = costs or Costs()
         self._slots = sum(nodes)
         self.slicing = slicing
@@ -197,7 +200,14 @@ class SimulatedEngine:
         if self._fails(call):
             failure = StepFailureData(ErrorInfo("SimulatedError", "failed as told", ""))
             return Attempt(call.step, call.number, FAILURE, start, end, failure=failure)
-        return Attempt(call.step, call.number, SUCCESS, start, end, self._plan.output_records[call.step])
+        records = self._plan.output_records[call.step]
+        if self._plan.template_of[call.step] in self._plan.dynamic_templates:
+            outs, keys = self._plan.op_of(call.step).outs, self._yields(call)
+            records = (
+                *(each for each in records if not outs[each.name].is_dynamic),
+                *(OutputRecord(f"{name}[{key}]") for name, known in keys.items() for key in known),
+            )
+        return Attempt(call.step, call.number, SUCCESS, start, end, records)
 
     def _arrive(self, time: float, what: EngineEvent | _Held | int | None, node: int) -> None:
         self._count += 1
@@ -272,7 +282,9 @@ class SimulatedEngine:
 
 def _told(rows: Sequence[Attempt]) -> Rows:
     """Return attempts as an engine tells them: in columns where all went plainly well."""
-    if not rows or any(row.outcome != SUCCESS or len(row.outputs) != 1 for row in rows):
+    if not rows or any(
+        row.outcome != SUCCESS or len(row.outputs) != 1 or row.outputs[0].name[-1] == "]" for row in rows
+    ):
         return tuple(rows)
     starts, ends = array("d", [row.started for row in rows]), array("d", [row.ended for row in rows])
     return (Successes([row.step for row in rows], [row.number for row in rows], starts, ends),)

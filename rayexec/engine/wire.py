@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
 from rayexec.engine.overrun import Address
+from rayexec.keys import node_path
 from rayexec.plan.model import Call, FromConfig, FromStep, Plan
 from rayexec.run.managed import Managed
-from rayexec.run.spec import RunInfo
+from rayexec.run.spec import RunInfo, regroup
 
 __all__ = ["CallWriter", "Follows", "Header", "More", "RemoteCall"]
 
@@ -43,8 +44,8 @@ Follows: TypeAlias = tuple[str, ...] | list[FromStep] | None
 
 # A call as it travels: the step's index and key, its template, what it follows, the values of the op's inputs in their
 # order, and what few calls need. A value is bytes, the place of a large one among the task's arguments, (output,) of
-# the call before, a FromStep of one further before, a list of such, or None where the input is left to its default.
-# A plain tuple, since slices are made of hundreds of them and classes are slow to unpickle.
+# the call before, a FromStep of one further before, a list of such or of lists, or None where the input is left to its
+# default. A plain tuple, since slices are made of hundreds of them and classes are slow to unpickle.
 RemoteCall: TypeAlias = tuple[int, str, int, Follows, Sequence[Any], More | None]
 
 
@@ -69,12 +70,16 @@ class CallWriter:
         self._given = given
         self._feeds = plan.feeds
         self._tags = [template.op.tags for template in plan.templates]
+        self._places = [len(template.op.outs) + template.op.is_dynamic for template in plan.templates]
         self._chained = plan.chained
         # By the outputs that a chained call takes: the call's inputs.
         self._wires: dict[tuple[str, ...], list[Any]] = {}
 
     def write(self, calls: Sequence[Call]) -> tuple[list[RemoteCall], int, list[Any]]:
-        """Return a slice's calls, the most outputs that an op of theirs has, and the references of large inputs."""
+        """Return a slice's calls, how many places its answer needs beside the envelope, and references of large inputs.
+
+        That is one for each output of an op, and one more for the references of large values of dynamic ones.
+        """
         plan = self._plan
         large: dict[Any, int] = {}
         written: list[RemoteCall] = []
@@ -89,7 +94,7 @@ class CallWriter:
             _, key, template, _, tags, _ = step
             templates.add(template)
             values[index] = None  # what an attempt before this one yielded is void
-            if number or sources is None or tags is not self._tags[template] or (config and key in config):
+            if number or sources is None or tags is not self._tags[template] or (config and node_path(key) in config):
                 written.append(self._remote_call(call, before, inside, large))
             elif before >= 0 and links[before] == index and (outputs := chained[index]) is not None:
                 # What is chained takes from the call before alone; steps alike share what says so, to be sent once.
@@ -109,7 +114,7 @@ class CallWriter:
                 written.append((index, key, template, needed, wires, None))
             before = index
             inside.add(index)
-        places = max([len(plan.templates[each].op.outs) for each in templates])
+        places = max([self._places[each] for each in templates])
         return written, places, list(large)
 
     def _remote_call(self, call: Call, before: int, inside: set[int], large: dict[Any, int]) -> RemoteCall:
@@ -126,12 +131,15 @@ class CallWriter:
                 continue
             if each.is_fan_in:
                 found = [self._wire(source, before, inside, large) for source in each.sources]
-                wires.append([wire for wire in found if wire is not None])
+                if each.shape is not None:
+                    wires.append(regroup(iter(found), each.shape, None))
+                else:
+                    wires.append([wire for wire in found if wire is not None])
             else:
                 wires.append(self._wire(each.sources[0], before, inside, large))
         follows: Follows = tuple([source.output for source in needed]) if before >= 0 else needed or None
         own_tags = step.tags is not self._tags[step.template]
-        config = self._config.get(step.key) if self._config else None
+        config = self._config.get(node_path(step.key)) if self._config else None
         more = More(number, config, dict(step.tags) if own_tags else None) if number or config or own_tags else None
         return index, step.key, step.template, follows, wires, more
 

@@ -68,7 +68,7 @@ def run_slice(package: Package, header: bytes, work: bytes, places: int, large: 
     """
     _prepare_path(package)
     slice_id, journal, budget, announces, calls = pickle.loads(work)
-    payloads: list[Packed | None] = [None] * places
+    payloads: list[Packed | list[Any] | None] = [None] * places
     with Capture(journal) as capture:
         try:
             shared = _read_header(header)
@@ -107,7 +107,7 @@ class _Runner:
         resources: OpenResources,
         capture: Capture,
         large: tuple[Packed, ...],
-        payloads: list[Packed | None],
+        payloads: list[Packed | list[Any] | None],
         journal: Journal,
         entries: Entries,
         managers: Managers | None,
@@ -127,6 +127,8 @@ class _Runner:
         self._needed: set[int] = set()
         self._inside: dict[int, Mapping[str, bytes | int]] = {}
         self._size = 0
+        # References of large values of dynamic outputs, of which nobody knows before how many there will be.
+        self._references: list[Any] = []
         # Whether nothing more may start: a large output came, or somebody wants the slice to end.
         self._is_full = False
 
@@ -228,6 +230,16 @@ class _Runner:
         self._is_full = True
         return place
 
+    def _put(self, packed: Packed) -> int:
+        """Put a large value of a dynamic output into the object store; return its place, as a negative number."""
+        import ray
+
+        if not self._references:
+            self._payloads[-1] = self._references
+        self._references.append(ray.put(packed))
+        self._is_full = True
+        return -len(self._references)
+
     def _call(
         self,
         position: int,
@@ -251,7 +263,10 @@ class _Runner:
 
         def store(name: str, value: Any) -> None:
             packed = pack(value, f'output "{name}" of op "{template.op.name}"')
-            stored[name] = packed if isinstance(packed, bytes) else self._keep(packed)
+            if isinstance(packed, bytes):
+                stored[name] = packed
+            else:
+                stored[name] = self._keep(packed) if name in template.op.outs else self._put(packed)
             if live is not None:
                 live[name] = value
 

@@ -10,6 +10,7 @@ from typing import Any
 from rayexec.events.attempt import RETRY, SUCCESS, Attempt, LoadedInput, ResourceRecord
 from rayexec.events.failure import ErrorInfo, StepFailureData
 from rayexec.events.types import EventType
+from rayexec.keys import mapping_keys, node_path, output_name
 
 __all__ = ["Event", "StepBlockedData", "StepOutputData", "expand_attempt", "expand_resource"]
 
@@ -46,7 +47,7 @@ class Event:
     @property
     def node_name(self) -> str | None:
         """The last part of the step's path."""
-        return self.step_key.rpartition(".")[2] if self.step_key is not None else None
+        return node_path(self.step_key).rpartition(".")[2] if self.step_key is not None else None
 
     @property
     def is_step_success(self) -> bool:
@@ -98,6 +99,8 @@ class Event:
             row["error"] = _error_dict(data)
         elif isinstance(data, StepOutputData):
             row["output_name"] = data.output_name
+            if data.mapping_key is not None:
+                row["mapping_key"] = data.mapping_key
         elif isinstance(data, StepBlockedData):
             row["data"] = {"limit": data.limit, "seconds": data.seconds, "held_by": list(data.held_by)}
         elif isinstance(data, Mapping):
@@ -193,18 +196,17 @@ def expand_attempt(
         captured = {"stdout": attempt.stdout, "stderr": attempt.stderr}
         yield Event(EventType.LOGS_CAPTURED, f'Captured the output of step "{key}".', end, key, captured)
     for output in attempt.outputs:
-        made = StepOutputData(output.name, output.metadata or {})
-        yield Event(EventType.STEP_OUTPUT, f'Yielded output "{output.name}" of step "{key}".', end, key, made)
-        handled: dict[str, Any] = {"output_name": output.name}
+        name, value_keys = output_name(output.name), mapping_keys(output.name)
+        mapping_key = value_keys[0] if value_keys else None
+        what = f'output "{name}"' if mapping_key is None else f'output "{name}" with mapping key "{mapping_key}"'
+        made = StepOutputData(name, output.metadata or {}, mapping_key)
+        yield Event(EventType.STEP_OUTPUT, f'Yielded {what} of step "{key}".', end, key, made)
+        handled: dict[str, Any] = {"output_name": name}
+        if mapping_key is not None:
+            handled["mapping_key"] = mapping_key
         if output.handled is not None:
             handled |= {"manager_key": output.handled.manager_key, "metadata": output.handled.metadata or {}}
-        yield Event(
-            EventType.HANDLED_OUTPUT,
-            f'Stored output "{output.name}" of step "{key}".',
-            end,
-            key,
-            handled,
-        )
+        yield Event(EventType.HANDLED_OUTPUT, f'Stored {what} of step "{key}".', end, key, handled)
     yield _ending(attempt, key)
     for hook in attempt.hooks:
         kind, words = _HOOK_EVENTS[hook.status]

@@ -192,6 +192,7 @@ def run(
     An interrupt (Ctrl-C) ends the run as CANCELED and is then raised on, unless an observer was given, which is told
     of it.
     """
+    spec = spec.begin()
     log = RunLog(spec.plan)
 
     def make_engine() -> Engine:

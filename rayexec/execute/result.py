@@ -11,9 +11,10 @@ from rayexec.errors import InvariantError
 from rayexec.events import RETRY, Event, EventType, StepFailureData
 from rayexec.execute.log import RunLog
 from rayexec.execute.loop import Outcome
-from rayexec.keys import nearest
+from rayexec.keys import mapping_keys, nearest, node_path, output_name
 from rayexec.plan import Plan
-from rayexec.run.managed import read_back
+from rayexec.plan.model import FromConfig, FromMapped, FromStep, Gathered, Step, Symbol
+from rayexec.run.managed import Read, reading
 from rayexec.run.messages import Status
 from rayexec.run.spec import RunInfo, RunSpec
 
@@ -120,16 +121,17 @@ class RunResult:
         return self.filter_events(lambda event: event.step_key is not None and _within(event.step_key, node_name))
 
     def output_for_node(self, node_str: str, output_name: str = "result") -> Any:
-        """Return the value that a node yielded, the node given by its dotted path.
+        """Return the value that a node yielded, the node given by its dotted path; by mapping keys where it is dynamic.
 
+        Below several dynamic outputs the keys are as in step keys (``"a,0"``); a step key asks for one step's value.
         What an IO manager stored is loaded by it, opened for this and closed after. Raises InvariantError for an
         unknown node or output, and for one that yielded nothing; InputError where the manager cannot load it.
         """
         plan = self._plan
-        definition = plan.node_paths.get(node_str)
+        definition = plan.node_paths.get(node_path(node_str))
         if definition is None:
             raise InvariantError(f"{plan.job_name} has no op named {node_str}.{nearest(node_str, plan.node_paths)}")
-        known = definition.outputs_by_name()
+        known = definition.levels_by_output()
         if output_name not in known:
             raise InvariantError(f"{node_str} has no output named {output_name}.{nearest(output_name, known)}")
         return self._value(
@@ -148,15 +150,69 @@ class RunResult:
         return self._value("", output_name, f"No value was yielded for output '{output_name}'.")
 
     def _value(self, path: str, output: str, message: str) -> Any:
-        step = self._plan.by_key.get(path)
-        if step is None:
-            behind = self._plan.outputs.get((path, output))
-            if behind is None:
-                raise InvariantError(message)
-            step, output = behind
+        with reading(self._spec) as read:
+            return self._value_behind(self._symbol(path, output, message), message, read)
+
+    def _symbol(self, path: str, output: str, message: str) -> Symbol:
+        """Return what is behind an output of a node, or of one step."""
+        plan = self._plan
+        step = plan.by_key.get(path)
+        if step is not None:
+            return FromStep(step, output)
+        for place, node in enumerate(plan.mapped):
+            if node.key == path:
+                return FromMapped(place, output)
+        behind = plan.outputs.get((path, output))
+        if behind is None:
+            raise InvariantError(message)
+        return behind
+
+    def _value_behind(self, symbol: Symbol, message: str, read: Read) -> Any:
+        plan = self._plan
+        if isinstance(symbol, Gathered):
+            inner = symbol.source
+            depth = 1
+            while isinstance(inner, Gathered):
+                inner, depth = inner.source, depth + 1
+            return _as_lists(self._values_by_keys(inner, message, read), depth)
+        if isinstance(symbol, FromStep) and not plan.op_of(symbol.step).outs[symbol.output].is_dynamic:
+            return read(self._value_of(symbol.step, symbol.output, message))
+        if isinstance(symbol, FromConfig):
+            raise InvariantError(message)
+        return {",".join(keys): value for keys, value in self._values_by_keys(symbol, message, read).items()}
+
+    def _values_by_keys(self, symbol: FromStep | FromMapped, message: str, read: Read) -> dict[tuple[str, ...], Any]:
+        """Return the values that there are of an output below dynamic ones, by their mapping keys."""
+        plan, machine, output = self._plan, self._outcome.machine, symbol.output
+        if isinstance(symbol, FromStep):
+            steps: Sequence[Step] = (plan.steps[symbol.step],)
+        else:
+            steps = tuple(plan.steps_of(symbol.node))
+        found: dict[tuple[str, ...], Any] = {}
+        for step in steps:
+            if machine.status[step.index] is not Status.SUCCESS:
+                continue
+            above = mapping_keys(step.key)
+            if not plan.op_of(step.index).outs[output].is_dynamic:
+                try:
+                    value = self._value_of(step.index, output, None)
+                except KeyError:  # an optional one
+                    continue
+                found[above] = read(value)
+                continue
+            for record in machine.yields.get(step.index, ()):
+                if output_name(record.name) == output and record.name != output:
+                    keys = (*above, *mapping_keys(record.name))
+                    found[keys] = read(self._value_of(step.index, record.name, message))
+        if not found and not any(machine.status[step.index] is Status.SUCCESS for step in steps):
+            raise InvariantError(message)
+        return found
+
+    def _value_of(self, step: int, output: str, message: str | None) -> Any:
+        """Return one value; raises InvariantError with ``message``, or KeyError without, where none was yielded."""
         # A step that failed may have yielded some of its outputs before.
         if self._outcome.machine.status[step] not in (Status.SUCCESS, Status.FAILED):
-            raise InvariantError(message)
+            raise InvariantError(message or "")
         if step in self._outcome.machine.released or self._is_closed:
             why = (
                 "the result was closed" if self._is_closed else "by keep_outputs it went with the last step to take it"
@@ -164,10 +220,11 @@ class RunResult:
             key = self._plan.steps[step].key
             raise InvariantError(f"The value of output '{output}' from node '{key}' was not kept: {why}.")
         try:
-            value = self._engine.value(step, output)
+            return self._engine.value(step, output)
         except KeyError:
+            if message is None:
+                raise
             raise InvariantError(message) from None
-        return read_back(self._spec, value)
 
     def spent(self) -> Iterator[tuple[str, float]]:
         """Yield for each attempt the name of its op and the seconds that it took."""
@@ -285,6 +342,16 @@ class RunResult:
             "skipped": status.count(Status.SKIPPED),
         }
         return {**ended, "not run": len(status) - sum(ended.values())}
+
+
+def _as_lists(values: Mapping[tuple[str, ...], Any], depth: int) -> list[Any]:
+    """Return values by keys as lists of lists, by the last ``depth`` of their keys."""
+    if depth == 1:
+        return list(values.values())
+    groups: dict[str, dict[tuple[str, ...], Any]] = {}
+    for keys, value in values.items():
+        groups.setdefault(keys[-depth], {})[keys] = value
+    return [_as_lists(group, depth - 1) for group in groups.values()]
 
 
 def _within(key: str, node: str) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from rayexec.definitions.composition import GraphInput, Invocation, NodeOutput
+from rayexec.definitions.composition import Binding, Collected, GraphInput, Invocation, NodeOutput
 from rayexec.definitions.graph import GraphDefinition
 from rayexec.definitions.hooks import HookDefinition
 from rayexec.definitions.job import JobDefinition
@@ -19,7 +19,22 @@ from rayexec.definitions.op import OpDefinition
 from rayexec.definitions.retry import RetryPolicy
 from rayexec.definitions.tags import priority
 from rayexec.errors import DefinitionError, SelectionError
-from rayexec.plan.model import FromConfig, FromStep, OpenInput, Plan, Step, StepInput, Template
+from rayexec.plan.model import (
+    Fan,
+    FromConfig,
+    FromMapped,
+    FromStep,
+    Gathered,
+    MappedInput,
+    MappedNode,
+    OpenInput,
+    Plan,
+    Step,
+    StepInput,
+    Symbol,
+    Template,
+    level_of,
+)
 from rayexec.selection import select
 
 __all__ = ["compile_job"]
@@ -41,7 +56,7 @@ def compile_job(job: JobDefinition, op_selection: Sequence[str] | None = None) -
     if not op_selection and not isinstance(op_selection, str):
         return whole
     chosen = select(op_selection or (), _parents(whole))
-    if len(chosen) == len(whole.steps):
+    if len(chosen) == len(whole.steps) + len(whole.mapped):
         return whole
     if chosen not in plans:
         plans[chosen] = _compile(job, chosen)
@@ -61,10 +76,22 @@ def _compile(job: JobDefinition, chosen: frozenset[str] | None) -> Plan:
 
 
 def _parents(plan: Plan) -> dict[str, list[str]]:
-    parents: dict[str, list[str]] = {step.key: [] for step in plan.steps}
-    for step in plan.steps:
-        for successor in plan.successors[step.index]:
-            parents[plan.steps[successor].key].append(step.key)
+    def origin(symbol: Symbol) -> str | None:
+        while type(symbol) is Gathered:
+            symbol = symbol.source
+        if type(symbol) is FromMapped:
+            return plan.mapped[symbol.node].key
+        return plan.steps[symbol.step].key if type(symbol) is FromStep else None
+
+    parents: dict[str, list[str]] = {}
+    nodes: list[Step | MappedNode] = [*plan.steps, *plan.mapped]
+    for node in nodes:
+        symbols: list[Symbol] = [source for each in node.inputs for source in each.sources]
+        parents[node.key] = [key for key in dict.fromkeys(map(origin, symbols)) if key is not None]
+    for (step, _), gathered in plan.gathers.items():
+        found = origin(gathered)
+        if found is not None and found not in parents[plan.steps[step].key]:
+            parents[plan.steps[step].key].append(found)
     return parents
 
 
@@ -95,7 +122,9 @@ class _Compiler:
         self._template_list: list[Template] = []
         self._successors: list[list[int]] = []
         self._in_degrees: list[int] = []
-        self._outputs: dict[tuple[str, str], FromStep] = {}
+        self._mapped: list[MappedNode] = []
+        self._gathers: dict[tuple[int, int], Gathered] = {}
+        self._outputs: dict[tuple[str, str], Symbol] = {}
         self._open: dict[tuple[str, str], OpenInput] = {}
         self._paths: dict[str, OpDefinition | GraphDefinition] = {}
         self._checked: set[int] = set()
@@ -113,11 +142,13 @@ class _Compiler:
             outputs=self._outputs,
             open_inputs=self._open,
             node_paths=self._paths,
+            mapped=tuple(self._mapped),
+            gathers=self._gathers,
         )
 
     def _graph(self, graph: GraphDefinition, scope: _Scope) -> None:
         """Add the steps of ``graph``; its outputs go into ``self._outputs`` under its path."""
-        made: dict[NodeOutput, FromStep] = {}
+        made: dict[NodeOutput, Symbol] = {}
         prefix = f"{scope.path}." if scope.path else ""
         for node in graph.nodes:
             path = prefix + node.name
@@ -125,15 +156,14 @@ class _Compiler:
             if isinstance(node.definition, GraphDefinition):
                 self._subgraph(node, node.definition, path, scope, made)
             elif self._chosen is None or path in self._chosen:
-                index = self._step(node, node.definition, path, scope, made)
-                for output in node.definition.outs:
-                    made[NodeOutput(node.name, output)] = FromStep(index, output)
+                self._node(node, node.definition, path, scope, made)
         for name, source in graph.outputs.items():
-            if source in made:
-                self._outputs[scope.path, name] = made[source]
+            behind = _behind(source, made)
+            if behind is not None:
+                self._outputs[scope.path, name] = behind
 
     def _subgraph(
-        self, node: Invocation, graph: GraphDefinition, path: str, scope: _Scope, made: dict[NodeOutput, FromStep]
+        self, node: Invocation, graph: GraphDefinition, path: str, scope: _Scope, made: dict[NodeOutput, Symbol]
     ) -> None:
         inputs: dict[str, tuple[Any, ...]] = {}
         for name in graph.inputs:
@@ -147,7 +177,7 @@ class _Compiler:
                 made[NodeOutput(node.name, name)] = behind
 
     def _sources(
-        self, node: Invocation, name: str, scope: _Scope, made: dict[NodeOutput, FromStep]
+        self, node: Invocation, name: str, scope: _Scope, made: dict[NodeOutput, Symbol]
     ) -> tuple[Any, ...] | None:
         """Return what feeds an input (a list wrapped in a tuple is a fan-in), or None where nothing selected does."""
         binding = node.inputs.get(name)
@@ -160,7 +190,7 @@ class _Compiler:
                     members.extend(scope.inputs[each.name])
                 elif each in made:
                     members.append(made[each])
-            if any(isinstance(each, list) for each in members):
+            if any(isinstance(each, (list, Gathered)) for each in members):
                 raise DefinitionError(
                     f"{self._job.name}: input {name!r} of {node.name!r} is a list, one of whose members is a list "
                     "already; pass each value on by an input of its own."
@@ -168,24 +198,78 @@ class _Compiler:
             return (members,)
         if isinstance(binding, GraphInput):
             return scope.inputs[binding.name]
-        behind = made.get(binding)  # type: ignore[arg-type]  # a single source that is not a GraphInput
+        behind = _behind(binding, made)
         return None if behind is None else (behind,)
 
+    def _node(
+        self, node: Invocation, op: OpDefinition, path: str, scope: _Scope, made: dict[NodeOutput, Symbol]
+    ) -> None:
+        """Add a step, or a mapped node where any of what it takes is below a dynamic output."""
+        inputs = [self._input(node, op, name, path, scope, made) for name in op.ins]
+        tags = {**op.tags, **node.tags} if node.tags else op.tags
+        template, urgency = self._template(node, op, scope), priority(tags, path) if tags else 0
+        level = self._level(inputs, path)
+        if level:
+            place = len(self._mapped)
+            self._mapped.append(MappedNode(path, template, tuple(inputs), tags, urgency, level))
+        else:
+            index = self._step(path, template, inputs, tags, urgency)
+        for output in op.outs:
+            made[NodeOutput(node.name, output)] = FromMapped(place, output) if level else FromStep(index, output)
+
+    def _level(self, inputs: Sequence[MappedInput], path: str) -> tuple[Fan, ...]:
+        """Return the dynamic outputs that a node with these inputs is below."""
+        deepest: tuple[Fan, ...] = ()
+        found: list[tuple[MappedInput, Symbol, tuple[Fan, ...]]] = []
+        for each in inputs:
+            for source in each.sources:
+                if type(source) is FromConfig:
+                    continue
+                level = level_of(source, self._steps, self._mapped, self._template_list)
+                found.append((each, source, level))
+                if len(level) > len(deepest):
+                    deepest = level
+        for each, source, level in found:
+            where = f"{self._job.name}: input {each.name!r} of {path!r}"
+            if level != deepest[: len(level)]:
+                raise DefinitionError(
+                    f"{where} and others of its inputs are below different dynamic outputs. Collect one of them first."
+                )
+            if type(source) is Gathered and level != deepest:
+                raise DefinitionError(
+                    f"{where} is a collected list, and the op is mapped over other values. Hand the list through an op "
+                    "first, outside of the function that is mapped."
+                )
+        return deepest
+
     def _step(
-        self, node: Invocation, op: OpDefinition, path: str, scope: _Scope, made: dict[NodeOutput, FromStep]
+        self,
+        path: str,
+        template: int,
+        symbols: Sequence[MappedInput],
+        tags: Mapping[str, str],
+        urgency: int,
     ) -> int:
         index = len(self._steps)
-        inputs = tuple([self._input(node, op, name, path, scope, made) for name in op.ins])
-        tags = {**op.tags, **node.tags} if node.tags else op.tags
+        inputs = tuple([self._step_input(index, place, each) for place, each in enumerate(symbols)])
         before = {source.step for each in inputs for source in each.sources if type(source) is FromStep}
         for producer in before:
             self._successors[producer].append(index)
         self._in_degrees.append(len(before))
         self._successors.append([])
-        self._steps.append(
-            Step(index, path, self._template(node, op, scope), inputs, tags, priority(tags, path) if tags else 0)
-        )
+        self._steps.append(Step(index, path, template, inputs, tags, urgency))
         return index
+
+    def _step_input(self, index: int, place: int, given: MappedInput) -> StepInput:
+        """Return an input of a step; what it gathers stands for the dynamic output that must be known before."""
+        gathered = inner = given.sources[0] if given.sources else None
+        if type(gathered) is not Gathered:
+            return StepInput(given.name, given.sources, given.is_fan_in, given.is_nothing)  # type: ignore[arg-type]
+        while type(inner) is Gathered:
+            inner = inner.source
+        fan = level_of(inner, self._steps, self._mapped, self._template_list)[0]  # type: ignore[arg-type]  # no None
+        self._gathers[index, place] = gathered
+        return StepInput(given.name, (FromStep(fan.node, fan.output),), True, given.is_nothing)
 
     def _input(
         self,
@@ -194,23 +278,42 @@ class _Compiler:
         name: str,
         path: str,
         scope: _Scope,
-        made: dict[NodeOutput, FromStep],
-    ) -> StepInput:
+        made: dict[NodeOutput, Symbol],
+    ) -> MappedInput:
         declared = op.ins[name]
         sources = self._sources(node, name, scope, made)
         is_nothing = declared.type.is_nothing
         is_fan_in = sources is not None and len(sources) == 1 and isinstance(sources[0], list)
         if is_fan_in and sources is not None:
             sources = tuple(sources[0])
+        elif sources is not None and type(sources[0]) is Gathered:
+            sources, is_fan_in = (self._gathered(sources[0], path, name),), True
         if is_nothing:
-            return StepInput(name, tuple(each for each in sources or () if type(each) is FromStep), is_fan_in, True)
+            return MappedInput(
+                name, tuple(each for each in sources or () if type(each) is not FromConfig), is_fan_in, True
+            )
         if sources is None:
             sources = (FromConfig(path, name),)
         for source in sources:
             if type(source) is FromConfig:
                 is_required = not declared.has_default_value and declared.input_manager_key is None
                 self._open_input(source, declared.type, is_required, f"{path}.{name}", node, name)
-        return StepInput(name, sources, is_fan_in)
+        return MappedInput(name, sources, is_fan_in, False)
+
+    def _gathered(self, gathered: Gathered, path: str, name: str) -> Symbol:
+        """Return what a list is made of: one value where the selection left the dynamic output out."""
+        depth, inner = 1, gathered.source
+        while type(inner) is Gathered:
+            depth, inner = depth + 1, inner.source
+        levels = level_of(inner, self._steps, self._mapped, self._template_list)
+        if depth <= len(levels):
+            return gathered
+        if levels or depth > 1:
+            raise SelectionError(
+                f"{self._job.name}: input {name!r} of {path!r} is a list of lists, and the selection leaves out an op "
+                "whose dynamic output makes them up; select that one too."
+            )
+        return inner
 
     def _open_input(
         self, source: FromConfig, kind: Any, required: bool, where: str, node: Invocation, name: str
@@ -247,6 +350,14 @@ class _Compiler:
         for key in op.required_resource_keys:
             if not isinstance(key, str):
                 raise DefinitionError(f"op {op.name!r}: resource keys are strings, got {key!r}.")
+
+
+def _behind(binding: Binding, made: Mapping[NodeOutput, Symbol]) -> Any:
+    """Return what is behind an output of a node, or behind the list of its values; None where it is not selected."""
+    if isinstance(binding, Collected):
+        inner = _behind(binding.source, made)
+        return None if inner is None else Gathered(inner)
+    return made.get(binding)  # type: ignore[arg-type]  # an output of a node
 
 
 def _merge_hooks(outer: tuple[HookDefinition, ...], inner: tuple[HookDefinition, ...]) -> tuple[HookDefinition, ...]:

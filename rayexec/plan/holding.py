@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from rayexec.definitions.limits import LIMIT_PREFIX, TagLimit, pool_resource, tag_resources
 from rayexec.plan.capacity import Capacity
-from rayexec.plan.model import Plan, Template
+from rayexec.plan.model import MappedNode, Plan, Step, Template
 from rayexec.plan.request import Request, cpu_share, limit_share, request_for
 
 __all__ = ["MAX_CONCURRENT", "Holder", "Holding", "Limit", "StepClass", "hold", "hold_by_driver"]
@@ -72,17 +72,23 @@ class StepClass(NamedTuple):
 class Holding:
     """Limits and classes of a run; ``class_of`` gives the class of each step, ``slots`` how many slices run at once.
 
-    ``totals`` is what all nodes have of each resource that is asked for. ``unlimited`` are the pools of ops that the
-    cluster does not declare, which therefore limit nothing; ``unused`` the tag limits that no step counts in.
+    ``mapped_class_of`` gives the class of the steps of each mapped node. ``totals`` is what all nodes have of each
+    resource that is asked for. ``unlimited`` are the pools of ops that the cluster does not declare, which therefore
+    limit nothing; ``unused`` the tag limits that no step counts in.
     """
 
     limits: tuple[Limit, ...]
     classes: tuple[StepClass, ...]
-    class_of: Sequence[int]
+    class_of: list[int]
     slots: int
     totals: Mapping[str, float] = field(default_factory=dict)
     unlimited: tuple[str, ...] = ()
     unused: tuple[TagLimit, ...] = ()
+    mapped_class_of: tuple[int, ...] = ()
+
+    def grow(self, nodes: Sequence[int]) -> None:
+        """Take in steps of mapped nodes, which came to the run's plan: the places of the nodes."""
+        self.class_of.extend([self.mapped_class_of[place] for place in nodes])
 
     @property
     def uses_tokens(self) -> bool:
@@ -117,7 +123,8 @@ def hold(
     made = _Classes(plan, capacity, run_id, tag_limits, share, slots, runtime_env or {})
     if max_concurrent is not None:
         made.add_limit_of_run((MAX_CONCURRENT,), MAX_CONCURRENT, max_concurrent)
-    class_of = made.classify(everywhere=() if max_concurrent is None else ((0, 1),))
+    everywhere = () if max_concurrent is None else ((0, 1),)
+    class_of, mapped_class_of = made.classify(plan.steps, everywhere), made.classify(plan.mapped, everywhere)
     asked = {name for each in made.classes for name in each.request.amounts()}
     totals = {name: capacity.total(name) for name in sorted(asked)}
     unused = [rule for rule in tag_limits if rule not in made.used]
@@ -129,6 +136,7 @@ def hold(
         totals,
         tuple(sorted(set(made.unlimited))),
         tuple(unused),
+        tuple(mapped_class_of),
     )
 
 
@@ -139,7 +147,7 @@ def hold_by_driver(
     nowhere = Capacity(({"CPU": float(slots)},), is_own=False, groups=None)
     held = hold(plan, nowhere, run_id="", max_concurrent=max_concurrent, tag_limits=tag_limits)
     classes = tuple([each._replace(slots=min(slots, _room(held.limits, each.limits, slots))) for each in held.classes])
-    return Holding(held.limits, classes, held.class_of, slots)
+    return Holding(held.limits, classes, held.class_of, slots, mapped_class_of=held.mapped_class_of)
 
 
 def _room(limits: Sequence[Limit], counts_in: Sequence[tuple[int, int]], slots: int) -> int:
@@ -154,7 +162,8 @@ def _with_many_values(plan: Plan, tag_limits: Sequence[TagLimit]) -> set[TagLimi
     rules = [rule for rule in tag_limits if rule.per_unique_value]
     if not rules:
         return set()
-    tags = {id(step.tags): step.tags for step in plan.steps}.values()
+    nodes: list[Step | MappedNode] = [*plan.steps, *plan.mapped]
+    tags = {id(node.tags): node.tags for node in nodes}.values()
     return {rule for rule in rules if len({each.get(rule.key) for each in tags}) > _MANY}
 
 
@@ -217,13 +226,13 @@ class _Classes:
         self.limits.append(limit)
         return self._places[key]
 
-    def classify(self, everywhere: tuple[tuple[int, int], ...]) -> Sequence[int]:
-        """Return the class of each step; all count in the limits ``everywhere``."""
+    def classify(self, nodes: Sequence[Step | MappedNode], everywhere: tuple[tuple[int, int], ...]) -> list[int]:
+        """Return the class of each of ``nodes``; all count in the limits ``everywhere``."""
         plan = self._plan
         relevant = self._relevant
         known: dict[tuple[int, tuple[str | None, ...]], int] = {}
         class_of = []
-        for step in plan.steps:
+        for step in nodes:
             tags = step.tags
             key = (step.template, tuple([tags.get(each) for each in relevant]) if tags else ())
             found = known.get(key)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple, TypeAlias
@@ -15,7 +15,25 @@ from rayexec.errors import StepNotFoundError
 from rayexec.events import OutputRecord
 from rayexec.keys import nearest
 
-__all__ = ["Call", "FromConfig", "FromStep", "InputSource", "OpenInput", "Plan", "Step", "StepInput", "Template"]
+__all__ = [
+    "Call",
+    "Fan",
+    "FromConfig",
+    "FromMapped",
+    "FromStep",
+    "Gathered",
+    "MappedInput",
+    "MappedNode",
+    "OpenInput",
+    "Plan",
+    "Shape",
+    "Step",
+    "StepInput",
+    "Symbol",
+    "Template",
+    "feeds_of",
+    "level_of",
+]
 
 
 class FromStep(NamedTuple):
@@ -33,16 +51,70 @@ class FromConfig(NamedTuple):
 
 
 Source: TypeAlias = FromStep | FromConfig
-InputSource: TypeAlias = Source | tuple[Source, ...]  # a plain tuple (not a named one) is a fan-in
+
+# How the sources of a fan-in make up lists of lists: for each member how many sources it has, or its own shape; None
+# for one that is a value.
+Shape: TypeAlias = "tuple[int | Shape | None, ...]"
 
 
 class StepInput(NamedTuple):
-    """An input of a step: its name, where it comes from, and whether it is a fan-in or passes no value at all."""
+    """An input of a step: its name, where it comes from, and whether it is a fan-in or passes no value at all.
+
+    With a ``shape`` a fan-in is a list of lists.
+    """
 
     name: str
     sources: tuple[Source, ...]
     is_fan_in: bool = False
     is_nothing: bool = False
+    shape: Shape | None = None
+
+
+class FromMapped(NamedTuple):
+    """The output ``output`` of a step of the mapped node at place ``node``: that with the same mapping keys."""
+
+    node: int
+    output: str
+
+
+class Gathered(NamedTuple):
+    """All the values below a dynamic output, in a list by the order of its mapping keys."""
+
+    source: FromStep | FromMapped | Gathered
+
+
+# Where a value comes from while it is not known how many steps there will be.
+Symbol: TypeAlias = FromStep | FromMapped | Gathered | FromConfig
+
+
+class Fan(NamedTuple):
+    """A dynamic output: of the step at index ``node``, or of the mapped node at place ``-1 - node``."""
+
+    node: int
+    output: str
+
+
+class MappedInput(NamedTuple):
+    """An input of a mapped node, as in ``StepInput``."""
+
+    name: str
+    sources: tuple[Symbol, ...]
+    is_fan_in: bool
+    is_nothing: bool
+
+
+class MappedNode(NamedTuple):
+    """A node that has a step for each value of dynamic outputs: those in ``level``, outermost first.
+
+    ``key`` is its node path; the keys of its steps have the mapping keys behind it, in brackets.
+    """
+
+    key: str
+    template: int
+    inputs: tuple[MappedInput, ...]
+    tags: Mapping[str, str]
+    priority: int
+    level: tuple[Fan, ...]
 
 
 class OpenInput(NamedTuple):
@@ -84,26 +156,62 @@ class Plan:
     """The steps of a job (or of a selection from it) in an order in which each follows those it depends on.
 
     ``successors[i]`` are the steps that take anything from step i, ``in_degrees[i]`` counts those step i takes from.
-    ``outputs`` maps (node path, output name) of every graph, the job's own at ``""``, to the step output behind it.
-    ``node_paths`` are all nodes of the job, selected or not.
+    ``outputs`` maps (node path, output name) of every graph, the job's own at ``""``, to what is behind it.
+    ``node_paths`` are all nodes of the job, selected or not. ``mapped`` are the nodes whose steps are known only when
+    dynamic outputs are, each behind those it takes from; ``gathers`` tells which inputs of steps, by (step, place of
+    the input), are lists of values below dynamic outputs.
     """
 
     job_name: str
-    steps: tuple[Step, ...]
+    steps: Sequence[Step]
     templates: tuple[Template, ...]
-    successors: tuple[tuple[int, ...], ...]
-    in_degrees: tuple[int, ...]
-    outputs: Mapping[tuple[str, str], FromStep]
+    successors: Sequence[Sequence[int]]
+    in_degrees: Sequence[int]
+    outputs: Mapping[tuple[str, str], Symbol]
     open_inputs: Mapping[tuple[str, str], OpenInput]
     node_paths: Mapping[str, Any] = field(repr=False)
+    mapped: tuple[MappedNode, ...] = ()
+    gathers: Mapping[tuple[int, int], Gathered] = field(default_factory=dict)
 
     @cached_property
     def by_key(self) -> Mapping[str, int]:
         """Step indices by step key."""
         return {step.key: step.index for step in self.steps}
 
+    @property
+    def collecting(self) -> Collection[int]:
+        """The steps that wait to be told what they collect."""
+        return ()
+
+    @property
+    def needs(self) -> Mapping[int, tuple[int, ...]]:
+        """For steps with dynamic outputs those from which what will be below them takes."""
+        return {}
+
+    def close(self, step: int) -> None:
+        """Fix what a step collects, now that all of it is known."""
+
+    def steps_of(self, place: int, first: int = 0) -> Iterable[Step]:
+        """Return the steps that there are, from ``first`` on, of the mapped node at ``place``."""
+        return ()
+
     @cached_property
-    def predecessors(self) -> tuple[tuple[int, ...], ...]:
+    def producers(self) -> Collection[int]:
+        """The steps whose dynamic outputs others are mapped over or collect."""
+        fans = {node.level[-1].node for node in self.mapped}
+        for step, place in self.gathers:
+            (source,) = self.steps[step].inputs[place].sources
+            if isinstance(source, FromStep):
+                fans.add(source.step)
+        return frozenset([node for node in fans if node >= 0])
+
+    @cached_property
+    def dynamic_templates(self) -> frozenset[int]:
+        """The places of templates whose ops have dynamic outputs."""
+        return frozenset([place for place, each in enumerate(self.templates) if each.op.is_dynamic])
+
+    @cached_property
+    def predecessors(self) -> Sequence[Sequence[int]]:
         """For each step those that it takes anything from, in the order of the plan."""
         before: list[list[int]] = [[] for _ in self.steps]
         for index, following in enumerate(self.successors):
@@ -112,21 +220,12 @@ class Plan:
         return tuple(map(tuple, before))
 
     @cached_property
-    def feeds(self) -> tuple[tuple[FromStep, ...] | None, ...]:
+    def feeds(self) -> Sequence[tuple[FromStep, ...] | None]:
         """For each step what its inputs take, in their order, where each takes the output of one step; else None."""
-        feeds: list[tuple[FromStep, ...] | None] = []
-        for step in self.steps:
-            found: list[FromStep] = []
-            for each in step.inputs:
-                source = each.sources[0] if len(each.sources) == 1 and not each.is_fan_in else None
-                if each.is_nothing or type(source) is not FromStep:
-                    break
-                found.append(source)
-            feeds.append(tuple(found) if len(found) == len(step.inputs) else None)
-        return tuple(feeds)
+        return tuple([feeds_of(step.inputs) for step in self.steps])
 
     @cached_property
-    def chained(self) -> tuple[tuple[str, ...] | None, ...]:
+    def chained(self) -> Sequence[tuple[str, ...] | None]:
         """For each step what it takes from the only step before it, one output an input; None where it takes otherwise.
 
         Steps that take the same share one tuple.
@@ -142,25 +241,31 @@ class Plan:
         return tuple(found)
 
     @cached_property
-    def template_of(self) -> tuple[int, ...]:
+    def template_of(self) -> Sequence[int]:
         """The place of each step's template."""
         return tuple([step.template for step in self.steps])
 
     @cached_property
-    def first_calls(self) -> tuple[Call, ...]:
+    def first_calls(self) -> Sequence[Call]:
         """The first attempt of each step, made once for all runs of the plan."""
         return tuple([Call(index, 0) for index in range(len(self.steps))])
 
     @cached_property
-    def output_records(self) -> tuple[tuple[OutputRecord, ...], ...]:
+    def output_records(self) -> Sequence[tuple[OutputRecord, ...]]:
         """For each step the records of all its outputs, as it yields them where nothing special happens."""
-        by_template = [tuple(map(OutputRecord, template.op.outs)) for template in self.templates]
+        by_template = self.records_by_template
         return tuple([by_template[step.template] for step in self.steps])
 
     @cached_property
+    def records_by_template(self) -> tuple[tuple[OutputRecord, ...], ...]:
+        """For each template the records of its op's outputs."""
+        return tuple([tuple(map(OutputRecord, template.op.outs)) for template in self.templates])
+
+    @cached_property
     def ops_by_key(self) -> Mapping[str, OpDefinition]:
-        """The op behind each step by the step's key."""
-        return {step.key: self.templates[step.template].op for step in self.steps}
+        """The op behind each node, mapped ones too, by the node's path."""
+        nodes: list[Step | MappedNode] = [*self.steps, *self.mapped]
+        return {node.key: self.templates[node.template].op for node in nodes}
 
     @cached_property
     def heights(self) -> tuple[int, ...]:
@@ -173,24 +278,27 @@ class Plan:
         return tuple(heights)
 
     @cached_property
-    def links(self) -> tuple[int, ...]:
-        """For each step the one that follows it in a chain, or -1: its only successor, which takes from it alone."""
-        in_degrees = self.in_degrees
+    def links(self) -> Sequence[int]:
+        """For each step the one that follows it in a chain, or -1: its only successor, which takes from it alone.
+
+        Nothing follows a dynamic output in a chain, since it is not known before what will.
+        """
+        in_degrees, producers = self.in_degrees, self.producers
         return tuple(
             [
-                following[0] if len(following) == 1 and in_degrees[following[0]] == 1 else -1
-                for following in self.successors
+                following[0] if len(following) == 1 and in_degrees[following[0]] == 1 and index not in producers else -1
+                for index, following in enumerate(self.successors)
             ]
         )
 
     @cached_property
-    def priorities(self) -> tuple[int, ...] | None:
+    def priorities(self) -> Sequence[int] | None:
         """The priority of each step; None where all are the same."""
         found = [step.priority for step in self.steps]
-        return tuple(found) if len(set(found)) > 1 else None
+        return tuple(found) if len({*found, *(node.priority for node in self.mapped)}) > 1 else None
 
     @cached_property
-    def depth_order(self) -> tuple[int, ...]:
+    def depth_order(self) -> Sequence[Any]:
         """The place of each step where one worker runs the plan depth-first.
 
         Of the steps that one makes ready, that with the longest path behind it goes first.
@@ -229,6 +337,10 @@ class Plan:
         except KeyError:
             raise StepNotFoundError(f"{self.job_name} has no step {key!r}.{nearest(key, self.by_key)}") from None
 
+    def level_of(self, symbol: Symbol) -> tuple[Fan, ...]:
+        """Return the dynamic outputs that make up how many values ``symbol`` is, outermost first."""
+        return level_of(symbol, self.steps, self.mapped, self.templates)
+
     def upstream_names(self, step: int) -> tuple[str, ...]:
         """Return the names of the inputs of a step that take values of other steps."""
         return tuple(
@@ -236,3 +348,34 @@ class Plan:
             for each in self.steps[step].inputs
             if not each.is_nothing and any(type(source) is FromStep for source in each.sources)
         )
+
+
+def feeds_of(inputs: Sequence[StepInput]) -> tuple[FromStep, ...] | None:
+    """Return what inputs take, in their order, where each takes the output of one step; else None."""
+    found: list[FromStep] = []
+    for each in inputs:
+        source = each.sources[0] if len(each.sources) == 1 and not each.is_fan_in else None
+        if each.is_nothing or type(source) is not FromStep:
+            return None
+        found.append(source)
+    return tuple(found)
+
+
+def level_of(
+    symbol: Symbol, steps: Sequence[Step], mapped: Sequence[MappedNode], templates: Sequence[Template]
+) -> tuple[Fan, ...]:
+    """Return the dynamic outputs that make up how many values ``symbol`` is, outermost first."""
+    if type(symbol) is Gathered:
+        return level_of(symbol.source, steps, mapped, templates)[:-1]
+    if type(symbol) is FromMapped:
+        node = mapped[symbol.node]
+        below = (
+            (Fan(-1 - symbol.node, symbol.output),)
+            if templates[node.template].op.outs[symbol.output].is_dynamic
+            else ()
+        )
+        return (*node.level, *below)
+    if type(symbol) is FromStep:
+        is_dynamic = templates[steps[symbol.step].template].op.outs[symbol.output].is_dynamic
+        return (Fan(symbol.step, symbol.output),) if is_dynamic else ()
+    return ()

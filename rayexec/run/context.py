@@ -13,7 +13,7 @@ from rayexec.definitions.metadata import MetadataValue, normalize_metadata
 from rayexec.definitions.op import OpDefinition
 from rayexec.errors import InvariantError
 from rayexec.events import LogLine, user_traceback
-from rayexec.keys import nearest
+from rayexec.keys import mapping_keys, nearest, node_path
 from rayexec.run.spec import RunInfo
 
 __all__ = [
@@ -154,7 +154,8 @@ class OpExecutionContext:
     @property
     def op_handle(self) -> SimpleNamespace:
         """The step's place in the job: ``name``, ``path`` (a list of names), and ``str()`` of the dotted path."""
-        return _Handle(path=self.step_key.split("."), name=self.step_key.rpartition(".")[2])
+        path = node_path(self.step_key)
+        return _Handle(path=path.split("."), name=path.rpartition(".")[2])
 
     op = property(lambda self: self.op_def, doc="The op's definition.")
 
@@ -167,8 +168,14 @@ class OpExecutionContext:
         return self.run.get_tag(key)
 
     def get_mapping_key(self) -> str | None:
-        """Return the mapping key of a mapped step, None for any other."""
-        return self.step_key.partition("[")[2].rstrip("]") or None
+        """Return the mapping key of a mapped step, the inmost of several; None for any other step."""
+        keys = self.mapping_keys
+        return keys[-1] if keys else None
+
+    @property
+    def mapping_keys(self) -> tuple[str, ...]:
+        """The mapping keys of a mapped step, outermost first; empty for any other."""
+        return mapping_keys(self.step_key)
 
     @property
     def has_partition_key(self) -> bool:
@@ -183,9 +190,12 @@ class OpExecutionContext:
             raise InvariantError("this run is for no partition")
         return key
 
-    def add_output_metadata(self, metadata: Mapping[str, Any], output_name: str = "result") -> None:
-        """Attach metadata to an output that the op will return or yield."""
-        self._metadata.setdefault(output_name, {}).update(normalize_metadata(metadata))
+    def add_output_metadata(
+        self, metadata: Mapping[str, Any], output_name: str = "result", mapping_key: str | None = None
+    ) -> None:
+        """Attach metadata to an output that the op will return or yield, or to one value of a dynamic output."""
+        name = output_name if mapping_key is None else f"{output_name}[{mapping_key}]"
+        self._metadata.setdefault(name, {}).update(normalize_metadata(metadata))
 
     def metadata_for(self, output_name: str) -> dict[str, MetadataValue]:
         """Return what ``add_output_metadata`` attached to an output."""

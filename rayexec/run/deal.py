@@ -28,7 +28,7 @@ class _Draft:
 
     __slots__ = ("calls", "inside", "lane", "large", "spent")
 
-    def __init__(self, lane: int, large: frozenset[int]) -> None:
+    def __init__(self, lane: int, large: frozenset[int | FromStep]) -> None:
         self.lane = lane
         self.large = large
         self.calls: list[Call] = []
@@ -72,6 +72,9 @@ class Dealer:
         self._first_calls = plan.first_calls
         self._ranking = Ranking(plan, slots)
         self.paces = [Pace() for _ in plan.templates]
+        # Steps whose dynamic outputs others wait for: what follows them is not known before they are over.
+        self._producers = plan.producers
+        self._collecting = plan.collecting
         self.large: set[int] = set()
         self._bulky: set[int] = set()
         self._priorities = plan.priorities
@@ -95,6 +98,10 @@ class Dealer:
         self._order.add(step, lane, first=is_probe)
         if lane not in self._open_lanes and lane not in self._blocked_by:
             self._open_lanes.add(lane)
+
+    def grow(self, first: int, count: int) -> None:
+        """Take in that ``count`` steps came to the plan, from ``first`` on."""
+        self._ranking.grow(first, count)
 
     def blocked_by(self) -> dict[int, int]:
         """Return the limit that keeps each lane back that one of the driver's does."""
@@ -237,11 +244,15 @@ class Dealer:
                 pace = paces[template]
                 if pace.seconds >= limit or not (pace.count or is_link):
                     continue
+                if before in self._collecting:
+                    self._plan.close(before)
                 status[before] = _CHAINED
                 calls.append(Call(before, attempts[before]) if attempts[before] else first_calls[before])
                 draft.spent += pace.seconds
             if template in self._bulky:
                 return
+            if before in self._producers:
+                continue
             following = links[before]
             if following >= 0:  # nothing else follows, and nothing else comes before it: the common case, and quick
                 if self._may_join(following, draft):
@@ -271,8 +282,10 @@ class Dealer:
         best = self._order.peek(lane)
         return best < 0 or self._priorities is None or self._priorities[step] >= self._priorities[best]
 
-    def _large_inputs(self, step: int) -> frozenset[int]:
+    def _large_inputs(self, step: int) -> frozenset[int | FromStep]:
         if not self.large:
             return frozenset()
         sources = (source for each in self._plan.steps[step].inputs for source in each.sources)
-        return frozenset(each.step for each in sources if type(each) is FromStep and each.step in self.large)
+        found = (each for each in sources if type(each) is FromStep and each.step in self.large)
+        # The values of a dynamic output are large each for itself.
+        return frozenset([each if each.step in self._producers else each.step for each in found])

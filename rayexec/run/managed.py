@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar, get_args, get_origin
 
@@ -17,13 +18,13 @@ from rayexec.definitions.retry import Failure, RetryRequested
 from rayexec.definitions.types import RuntimeType, runtime_type
 from rayexec.errors import InputError, OutputError, ResourceError, StepError
 from rayexec.events import Handling, LoadedInput
-from rayexec.plan.model import FromConfig, Plan, Template
+from rayexec.plan.model import FromConfig, FromStep, Gathered, Plan, Symbol, Template
 from rayexec.run.context import Resources, StepLog
 from rayexec.run.io_context import InputContext, OutputContext
 from rayexec.run.resources import OpenResources
 from rayexec.run.spec import RunInfo, RunSpec
 
-__all__ = ["Handled", "Managed", "Managers", "OpManagers", "find_managed", "manager_key", "read_back"]
+__all__ = ["Handled", "Managed", "Managers", "OpManagers", "Read", "find_managed", "manager_key", "reading"]
 
 T = TypeVar("T")
 
@@ -90,20 +91,39 @@ def find_managed(plan: Plan, known: Mapping[str, ResourceDefinition]) -> Managed
     if not outputs and not inputs:
         return None
     taken: dict[tuple[int, str], set[tuple[int, str]]] = {}
-    for step in plan.steps:
-        for each in step.inputs:
-            if not each.is_nothing:
-                behind = taken.setdefault((step.template, each.name), set())
-                behind.update(
-                    (plan.steps[source.step].template, source.output)
-                    for source in each.sources
-                    if not isinstance(source, FromConfig)
-                )
+    for taker, behind in _connections(plan):
+        taken.setdefault(taker, set()).add(behind)
     for own in inputs:
         for output in taken.get(own, ()):
             outputs.setdefault(output, None)
-    inputs |= {each for each, behind in taken.items() if not behind.isdisjoint(outputs)}
+    inputs |= {taker for taker, producers in taken.items() if not producers.isdisjoint(outputs)}
     return Managed(outputs, frozenset(inputs), frozenset(place for place, _ in (*outputs, *inputs)))
+
+
+def _connections(plan: Plan) -> Iterator[tuple[tuple[int, str], tuple[int, str]]]:
+    """Yield (template, input) and the (template, output) that it takes, of every connection that passes values."""
+
+    def producer(source: Symbol) -> tuple[int, str] | None:
+        while isinstance(source, Gathered):
+            source = source.source
+        if isinstance(source, FromConfig):
+            return None
+        node = plan.steps[source.step] if isinstance(source, FromStep) else plan.mapped[source.node]
+        return node.template, source.output
+
+    for step in plan.steps:
+        for place, each in enumerate(step.inputs):
+            gathered = plan.gathers.get((step.index, place))
+            for source in each.sources if gathered is None else (gathered,):
+                behind = producer(source)
+                if behind is not None and not each.is_nothing:
+                    yield (step.template, each.name), behind
+    for node in plan.mapped:
+        for given in node.inputs:
+            for symbol in given.sources:
+                behind = producer(symbol)
+                if behind is not None and not given.is_nothing:
+                    yield (node.template, given.name), behind
 
 
 class Managers:
@@ -239,17 +259,16 @@ class OpManagers:
         for name, declared in self._op.ins.items():
             if declared.type.is_nothing or (self._template, name) not in self._managers.managed.inputs:
                 continue
-            value = found.get(name)
-            if isinstance(value, list):  # it may be a fan-in, whose members are of the list's type
-                member = _member(declared.type)
-                found[name] = [self._resolve(step_key, name, each, member, log) for each in value]
-            elif name in found:
-                found[name] = self._resolve(step_key, name, value, declared.type, log)
+            if name in found:
+                found[name] = self._resolve(step_key, name, found[name], declared.type, log)
             elif declared.input_manager_key is not None and not declared.has_default_value:
                 found[name] = self._load(step_key, name, declared.input_manager_key, None, declared.type, log)
         return found
 
     def _resolve(self, step_key: str, name: str, value: Any, kind: RuntimeType, log: StepLog) -> Any:
+        if type(value) is list and _holds_handled(value):  # a fan-in, whose members are of the list's type
+            member = _member(kind)
+            return [self._resolve(step_key, name, each, member, log) for each in value]
         if type(value) is not Handled:
             return value
         key = self._op.ins[name].input_manager_key or value.manager_key
@@ -311,21 +330,37 @@ def _returned(made: Any) -> Iterator[Mapping[str, Any]]:
         yield normalize_metadata(each)
 
 
+def _holds_handled(values: list[Any]) -> bool:
+    return any(type(each) is Handled or (type(each) is list and _holds_handled(each)) for each in values)
+
+
 def _member(kind: RuntimeType) -> RuntimeType:
     """Return the type of the members of a fan-in whose whole is of type ``kind``."""
     arguments = get_args(kind.annotation)
     return runtime_type(arguments[0] if get_origin(kind.annotation) is list and arguments else Any)
 
 
-def read_back(spec: RunSpec, value: Any) -> Any:
-    """Return an output as its manager loads it, opened for this alone; other values as they are. Raises InputError."""
-    if type(value) is not Handled:
-        return value
-    if value.manager_key is None:
-        return value.value
-    nothing = Managed({}, frozenset(), frozenset())
+# Returns the value that stands behind what an engine keeps of an output.
+Read = Callable[[Any], Any]
+
+
+@contextlib.contextmanager
+def reading(spec: RunSpec) -> Iterator[Read]:
+    """Give a function that loads an output as its manager does, whose resource is open as long as the block lasts.
+
+    Other values it returns as they are. It raises InputError.
+    """
     with OpenResources(spec.resources, spec.config.resources, spec.info) as resources:
+        nothing = Managed({}, frozenset(), frozenset())
         managers = Managers(nothing, spec.plan.templates, spec.resources, spec.config.resources, spec.info, resources)
-        log = StepLog()
-        kind = managers.output_context(value, None, log).dagster_type
-        return managers.load(value.manager_key, value, value.output, kind, "a value for the result", log)
+
+        def read(value: Any) -> Any:
+            if type(value) is not Handled:
+                return value
+            if value.manager_key is None:
+                return value.value
+            log = StepLog()
+            kind = managers.output_context(value, None, log).dagster_type
+            return managers.load(value.manager_key, value, value.output, kind, "a value for the result", log)
+
+        yield read

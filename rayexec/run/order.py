@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Collection, Hashable, Iterable, Sequence
 from heapq import heapify, heappop, heappush
 from typing import Generic, TypeVar
 
 __all__ = ["Order"]
+
+# Ranks of steps that go before all others are less than those of the others by this.
+_FIRST = 1 << 40
 
 Lane = TypeVar("Lane", bound=Hashable)
 
@@ -27,17 +31,39 @@ class Order(Generic[Lane]):
         # For each step its place in the order.
         self.ranks: list[int] = [0] * len(self.waiting)
         self._by_rank: Sequence[int] = order
+        # Steps that came later, the last first: their ranks are -1, -2 and so on.
+        self._later: list[int] = []
         self.rank(order)
 
     def rank(self, order: Sequence[int]) -> None:
         """Start steps in another order from now on; ``order`` holds at least those that are not over."""
-        ranks, before = self.ranks, self._by_rank
-        ready = {lane: [before[rank] for rank in heap] for lane, heap in self._lanes.items()}
+        ranks = self.ranks
+        ready = {lane: [self._step(rank) for rank in heap] for lane, heap in self._lanes.items()}
         for rank, step in enumerate(order):
             ranks[step] = rank
         for lane, steps in ready.items():
             self._lanes[lane] = sorted([ranks[step] for step in steps])
-        self._by_rank = order
+        self._by_rank, self._later = order, []
+
+    def grow(self, waiting: Sequence[int]) -> None:
+        """Add steps behind those there are; ``waiting`` tells for how many predecessors each waits.
+
+        They start before the others, each in its turn: what came last goes first, so that what was begun is ended.
+        """
+        first, count = len(self.waiting), len(waiting)
+        self.waiting.extend(waiting)
+        lowest = -len(self._later) - count
+        self.ranks.extend(range(lowest, lowest + count))
+        self._later.extend(range(first + count - 1, first - 1, -1))
+
+    def await_more(self, step: int, count: int) -> None:
+        """Have a step wait for more predecessors than it did."""
+        self.waiting[step] += count
+
+    def _step(self, rank: int) -> int:
+        if rank < -_FIRST // 2:
+            rank += _FIRST
+        return self._by_rank[rank] if rank >= 0 else self._later[-1 - rank]
 
     def prepare(self) -> list[int]:
         """Return the steps that wait for nothing."""
@@ -61,8 +87,7 @@ class Order(Generic[Lane]):
 
     def add(self, step: int, lane: Lane, *, first: bool = False) -> None:
         """Make ``step`` ready in its lane, again or for the first time; ``first``, it goes before the others."""
-        # A rank less the number of ranks is negative, and names the same step as an index from the end.
-        rank = self.ranks[step] - len(self._by_rank) if first else self.ranks[step]
+        rank = self.ranks[step] - _FIRST if first else self.ranks[step]
         heap = self._lanes.get(lane)
         if heap is None:
             self._lanes[lane] = [rank]
@@ -85,12 +110,11 @@ class Order(Generic[Lane]):
 
         Another thread than the one that adds and takes steps may ask.
         """
-        by_rank = self._by_rank
-        size = len(by_rank)
-        return {
-            lane: (len(heap), [by_rank[rank] for rank in heap[:most] if -size <= rank < size])
-            for lane, heap in list(self._lanes.items())
-        }
+        found = {}
+        for lane, heap in list(self._lanes.items()):
+            with contextlib.suppress(IndexError):  # the order was just made anew
+                found[lane] = (len(heap), [self._step(rank) for rank in heap[:most]])
+        return found
 
     def count(self, lane: Lane) -> int:
         """Return how many steps are ready in a lane."""
@@ -102,9 +126,12 @@ class Order(Generic[Lane]):
         rank = heappop(heap)
         if not heap:
             del self._lanes[lane]
-        return self._by_rank[rank]
+        return self._by_rank[rank] if rank >= 0 else self._step(rank)
 
     def peek(self, lane: Lane) -> int:
         """Return the best ready step of a lane, -1 where it holds none."""
         heap = self._lanes.get(lane)
-        return self._by_rank[heap[0]] if heap else -1
+        if not heap:
+            return -1
+        rank = heap[0]
+        return self._by_rank[rank] if rank >= 0 else self._step(rank)

@@ -77,4 +77,4 @@ def plain_op(template: Template) -> PlainOp | None:
     if inspect.isgeneratorfunction(op.fn) or inspect.iscoroutinefunction(op.fn) or inspect.isasyncgenfunction(op.fn):
         return None
     kinds = [*(each.type for each in op.ins.values()), *(each.type for each in op.outs.values())]
-    return None if any(each.custom is not None for each in kinds) else PlainOp(template)
+    return None if op.is_dynamic or any(each.custom is not None for each in kinds) else PlainOp(template)

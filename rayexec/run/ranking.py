@@ -26,10 +26,13 @@ _LEAST = 1e-3  # seconds; steps shorter than that count as that long, since no o
 def remaining_paths(plan: Plan, steps: Sequence[int], weights: Sequence[float]) -> dict[int, float]:
     """Return the longest path from each of ``steps`` to an end of the plan, itself included.
 
-    ``steps`` are in the order of the plan and hold all that follows any of them; ``weights`` are by template.
+    ``steps`` are in the order of the plan and hold all that follows any of them; ``weights`` are by template. What
+    dynamic outputs are still to bring is not counted.
     """
     paths: dict[int, float] = {}
     successors, template_of = plan.successors, plan.template_of
+    if plan.mapped:  # steps that came later stand behind what collects them
+        steps = _successors_last(plan, steps)
     for step in reversed(steps):
         following = successors[step]
         longest = 0.0
@@ -39,6 +42,21 @@ def remaining_paths(plan: Plan, steps: Sequence[int], weights: Sequence[float]) 
                 longest = path
         paths[step] = longest + weights[template_of[step]]
     return paths
+
+
+def _successors_last(plan: Plan, steps: Sequence[int]) -> list[int]:
+    """Return ``steps`` in an order in which each stands before those that follow it."""
+    waiting = dict.fromkeys(steps, 0)
+    for step in steps:
+        for each in plan.successors[step]:
+            waiting[each] += 1
+    order = [step for step, count in waiting.items() if count == 0]
+    for step in order:  # it grows meanwhile
+        for each in plan.successors[step]:
+            waiting[each] -= 1
+            if waiting[each] == 0:
+                order.append(each)
+    return order
 
 
 def rank_steps(plan: Plan, steps: Sequence[int], weights: Sequence[float], slots: int) -> list[int]:
@@ -73,6 +91,10 @@ class Ranking:
         self._weights: list[float] = [1.0] * len(plan.templates)
         self._steps: Sequence[int] = range(len(plan.steps))
         self._ranked_at: float | None = None
+
+    def grow(self, first: int, count: int) -> None:
+        """Take in that ``count`` steps came to the plan, from ``first`` on."""
+        self._steps = [*self._steps, *range(first, first + count)]
 
     def anew(self, now: float, paces: Sequence[Pace], status: Sequence[Status], still_open: int) -> list[int] | None:
         """Return the open steps in the order in which they shall start from now on, None where it stays as it is.

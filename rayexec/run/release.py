@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal, TypeAlias
 
-from rayexec.plan.model import Plan
+from rayexec.plan.fanning import inmost
+from rayexec.plan.model import FromMapped, FromStep, Gathered, Plan
 
 __all__ = ["KeepOutputs", "Uses"]
 
@@ -22,20 +23,50 @@ class Uses:
     def __init__(self, plan: Plan, keep: KeepOutputs) -> None:
         self._plan = plan
         self.keeps_all = keep == "all"
-        self._left = [] if self.keeps_all else [len(following) for following in plan.successors]
+        self._left: list[int] = []
         self._kept: set[int] = set()
-        if keep == "leaves":
-            self._kept = {index for index, count in enumerate(self._left) if count == 0}
-            self._kept |= {source.step for (path, _), source in plan.outputs.items() if path == ""}
+        self._keeps_leaves = keep == "leaves"
+        # Mapped nodes whose values are the job's own outputs.
+        self._kept_nodes: set[int] = set()
+        if self._keeps_leaves:
+            for (path, _), behind in plan.outputs.items():
+                source = inmost(behind) if isinstance(behind, Gathered) else behind
+                if path == "" and isinstance(source, FromStep):
+                    self._kept.add(source.step)
+                elif path == "" and isinstance(source, FromMapped):
+                    self._kept_nodes.add(source.node)
+        if not self.keeps_all:
+            self.grow(0)
+
+    def grow(self, first: int) -> None:
+        """Take in the steps of the plan from ``first`` on."""
+        if self.keeps_all:
+            return
+        plan, left = self._plan, self._left
+        left.extend([len(plan.successors[step]) for step in range(first, len(plan.steps))])
+        needs = plan.needs
+        for step in range(first, len(plan.steps)):
+            if first:  # successors of the others were counted without these
+                for each in plan.predecessors[step]:
+                    if each < first:
+                        left[each] += 1
+            if needs and step in needs:
+                for each in needs[step]:
+                    left[each] += 1
+        if self._keeps_leaves:
+            producers = plan.producers
+            self._kept |= {step for step in range(first, len(left)) if left[step] == 0 and step not in producers}
+            for node in self._kept_nodes:
+                self._kept |= {step.index for step in plan.steps_of(node, first)}
 
     def over(self, steps: Iterable[int]) -> list[int]:
         """Take in that steps succeeded or were skipped; return those whose outputs may go."""
-        predecessors, left, kept = self._plan.predecessors, self._left, self._kept
+        predecessors, left, kept, needs = self._plan.predecessors, self._left, self._kept, self._plan.needs
         unused = []
         for step in steps:
             if left[step] == 0 and step not in kept:
                 unused.append(step)
-            for each in predecessors[step]:
+            for each in (*predecessors[step], *needs[step]) if step in needs else predecessors[step]:
                 left[each] -= 1
                 if left[each] == 0 and each not in kept:
                     unused.append(each)

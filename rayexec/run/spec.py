@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any, NamedTuple
 
 from rayexec.config.run_config import ResolvedConfig
 from rayexec.definitions.resource import ResourceDefinition
 from rayexec.plan.capacity import Capacity
+from rayexec.plan.growing import GrowingPlan
 from rayexec.plan.holding import Holding, hold
-from rayexec.plan.model import Call, FromConfig, FromStep, Plan, Step
+from rayexec.plan.model import Call, FromConfig, FromStep, Plan, Shape, Step
 from rayexec.run.slicing import BUDGET
 
-__all__ = ["Call", "RunInfo", "RunSpec", "Slice", "gather_inputs"]
+__all__ = ["Call", "RunInfo", "RunSpec", "Slice", "gather_inputs", "regroup"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,11 @@ class RunSpec:
     config: ResolvedConfig
     resources: Mapping[str, ResourceDefinition]
 
+    def begin(self) -> RunSpec:
+        """Return the run with a plan of its own, where that is to grow."""
+        plan = self.plan
+        return replace(self, plan=GrowingPlan.of(plan)) if plan.mapped or plan.gathers else self
+
     def hold(self, capacity: Capacity) -> Holding:
         """Choose who holds each limit of the run on a Ray with ``capacity``."""
         settings = self.config.execution
@@ -63,6 +70,21 @@ class Slice(NamedTuple):
     id: int
     calls: tuple[Call, ...]
     budget: float = BUDGET
+
+
+def regroup(values: Iterator[Any], shape: Shape, absent: Any) -> list[Any]:
+    """Return the list of lists that ``values`` make up by a fan-in's shape, without those that are ``absent``."""
+    found: list[Any] = []
+    for each in shape:
+        if each is None:
+            value = next(values)
+            if value is not absent:
+                found.append(value)
+        elif isinstance(each, int):
+            found.append([value for value in islice(values, each) if value is not absent])
+        else:
+            found.append(regroup(values, each, absent))
+    return found
 
 
 def gather_inputs(
@@ -85,7 +107,11 @@ def gather_inputs(
         if each.is_nothing:
             continue
         if each.is_fan_in:
-            found[each.name] = [value for value in map(find, each.sources) if value is not absent]
+            values = map(find, each.sources)
+            if each.shape is not None:
+                found[each.name] = regroup(values, each.shape, absent)
+            else:
+                found[each.name] = [value for value in values if value is not absent]
             continue
         value = find(each.sources[0])
         if value is not absent:

@@ -16,7 +16,9 @@ import heapq
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rayexec.events import FAILURE, RETRY, SUCCESS, Attempt, StepFailureData, Successes
+from rayexec.events import FAILURE, RETRY, SUCCESS, Attempt, OutputRecord, StepFailureData, Successes
+from rayexec.keys import output_name
+from rayexec.plan.growing import GrowingPlan, Growth
 from rayexec.plan.holding import Holding
 from rayexec.plan.model import Call, FromStep, Plan
 from rayexec.run.deal import Dealer
@@ -84,6 +86,9 @@ class Machine:
         self.status: list[Status] = [Status.WAITING] * len(plan.steps)
         self.attempts: list[int] = [0] * len(plan.steps)
         self._imperfect: set[int] = set()
+        # What steps with dynamic outputs yielded.
+        self.yields: dict[int, tuple[OutputRecord, ...]] = {}
+        self._collecting = plan.collecting
         self._yielded: dict[int, frozenset[str]] = {}
         self._losses: dict[int, int] = {}
         self._order: Order[int] = Order(plan.in_degrees, plan.successors, starting_order(plan, holding.slots))
@@ -282,14 +287,16 @@ class Machine:
             heapq.heappush(self._delayed, (now + attempt.delay, step))
             return
         if attempt.outcome == SUCCESS:
-            self._release((step,), out)
             self.status[step] = Status.SUCCESS
             template = self._plan.template_of[step]
             self._dealer.paces[template].observe(attempt.ended - attempt.started, 1)
-            if len(attempt.outputs) != len(self._plan.templates[template].op.outs):
+            if template in self._plan.dynamic_templates:
+                self._came_out_dynamic(attempt)
+            elif len(attempt.outputs) != len(self._plan.templates[template].op.outs):
                 self._came_out_short(attempt)
             if attempt.has_large_output:
                 self._dealer.came_out_large(step)
+            self._release((step,), out)
         else:
             self.status[step] = Status.FAILED
             self._came_out_short(attempt)
@@ -309,6 +316,41 @@ class Machine:
         self._yielded[attempt.step] = frozenset(record.name for record in attempt.outputs)
         self._imperfect.update(self._plan.successors[attempt.step])
 
+    def _came_out_dynamic(self, attempt: Attempt) -> None:
+        """Take in what a step with dynamic outputs yielded: the plan gets steps for it."""
+        step, plan = attempt.step, self._plan
+        names = [record.name for record in attempt.outputs]
+        self.yields[step] = attempt.outputs
+        if isinstance(plan, GrowingPlan) and step in plan.producers:
+            self._grow(plan.expand(step, names, self._state))
+        outs = plan.op_of(step).outs
+        # A dynamic output that must be there may be empty.
+        yielded = {output_name(name) for name in names} | {
+            name for name, out in outs.items() if out.is_dynamic and out.is_required
+        }
+        if yielded != outs.keys():
+            self._yielded[step] = frozenset(yielded)
+            self._imperfect.update(plan.successors[step])
+
+    def _grow(self, growth: Growth) -> None:
+        """Take in the steps that came to the plan."""
+        count = len(growth.waiting)
+        self._holding.grow(growth.nodes)
+        self.status.extend([_WAITING] * count)
+        self.attempts.extend([0] * count)
+        self._order.grow(growth.waiting)
+        for step, more in growth.awaited.items():
+            self._order.await_more(step, more)
+        self._imperfect.update(growth.imperfect)
+        self._uses.grow(growth.first)
+        self._dealer.grow(growth.first, count)
+        self._open += count
+
+    def _state(self, step: int) -> tuple[bool, bool]:
+        """Return whether a step is over, and whether it came out whole."""
+        status = self.status[step]
+        return status in OVER, status not in OVER or (status is _SUCCESS and step not in self._yielded)
+
     def _settle(self, released: list[int], out: list[Instruction]) -> None:
         """Decide about steps whose predecessors are all over; what ends there may release others in turn."""
         pending = released[::-1]
@@ -316,6 +358,8 @@ class Machine:
             step = pending.pop()
             if self.status[step] is not _WAITING:
                 continue  # it is in a slice, which decides or gives it back; or was over in the same breath
+            if step in self._collecting:
+                self._plan.close(step)
             fate = self._fate(step) if step in self._imperfect else Status.READY
             if fate is Status.READY:
                 self._ready(step)
@@ -349,7 +393,7 @@ class Machine:
         status = self.status[source.step]
         if status is Status.SUCCESS or (status is Status.FAILED and not self._require_success):
             yielded = self._yielded.get(source.step)
-            if yielded is None or source.output in yielded:
+            if yielded is None or source.output in yielded or output_name(source.output) in yielded:
                 return Status.SUCCESS
             return Status.SKIPPED if status is Status.SUCCESS else Status.FAILED
         return Status.SKIPPED if status is Status.SKIPPED else Status.FAILED

@@ -92,9 +92,9 @@ def run_step(
     """Make one attempt and return its row, with the exception that ended it where there was one.
 
     ``inputs`` are values by name, or a function that loads them, whose errors count as the step's. ``store`` gets
-    each output as it is yielded. KeyboardInterrupt is not the step's failure and passes through, unless
-    ``interrupt_is_failure``. ``made`` is what the op's function gave where it was called already (``run.plain``).
-    ``managing`` loads inputs and stores outputs that have managers.
+    each output as it is yielded, a value of a dynamic one as ``name[key]``. KeyboardInterrupt is not the step's failure
+    and passes through, unless ``interrupt_is_failure``. ``made`` is what the op's function gave where it was called
+    already (``run.plain``). ``managing`` loads inputs and stores outputs that have managers.
     """
     started = clock() if made is None else made.started
     op = template.op
@@ -152,6 +152,7 @@ class _Attempt:
         "_log",
         "_made",
         "_managing",
+        "_names",
         "_op",
         "_run",
         "_store",
@@ -181,6 +182,7 @@ class _Attempt:
         self._keep_values = bool(template.hooks)  # only hooks look at them again
         self.values: dict[str, Any] = {}
         self.outputs: list[OutputRecord] = []
+        self._names: set[str] = set()
         self.resources = _NO_RESOURCES
         self.context: OpExecutionContext | None = None
 
@@ -237,12 +239,15 @@ class _Attempt:
         elif inspect.isasyncgen(result):
             _run_async(self._take_async(result))
         elif len(op.outs) == 1 and not isinstance(result, (Output, DynamicOutput)):
-            self._emit(next(iter(op.outs)), result, None)
+            ((name, out),) = op.outs.items()
+            if out.is_dynamic:
+                self._take_values(name, result)
+            else:
+                self._emit(name, result, None)
         else:
             self._take_returned(result)
-        yielded = {record.name for record in self.outputs}
         for name, out in op.outs.items():
-            if name in yielded or not out.is_required:
+            if name in self._names or not out.is_required or out.is_dynamic:  # dynamic ones may be empty
                 continue
             if out.type.is_nothing:
                 self._emit(name, None, None)
@@ -261,11 +266,43 @@ class _Attempt:
             self._take_item(item)
 
     def _take_item(self, item: Any) -> None:
-        if not isinstance(item, Output):
+        op = self._op
+        if isinstance(item, DynamicOutput):
+            self._emit(item.output_name, item.value, item.metadata, item.mapping_key)
+        elif isinstance(item, Output):
+            self._emit(item.output_name, item.value, item.metadata)
+        elif len(op.outs) == 1 and op.is_dynamic:
+            self._emit(next(iter(op.outs)), item, None, str(len(self.outputs)))
+        else:
             raise OutputError(
-                f'op "{self._op.name}" yielded a {type(item).__name__}; yield Output(value, "name") instead.'
+                f'op "{op.name}" yielded a {type(item).__name__}; yield Output(value, "name") instead'
+                + (', or DynamicOutput(value, "key", "name").' if op.is_dynamic else ".")
             )
-        self._emit(item.output_name, item.value, item.metadata)
+
+    def _take_values(self, name: str, values: Any) -> None:
+        """Take a list that was returned for a dynamic output: of DynamicOutputs, or of values for keys 0, 1, 2 …."""
+        if not isinstance(values, (list, tuple)):
+            raise OutputError(
+                f'op "{self._op.name}" returned {_an_item(values)} for its dynamic output "{name}": return a list, of '
+                "DynamicOutput(value, mapping_key) or of values, or yield each."
+            )
+        for position, item in enumerate(values):
+            if not isinstance(item, DynamicOutput):
+                if isinstance(item, Output):
+                    raise OutputError(self._not_dynamic(name))
+                self._emit(name, item, None, str(position))
+            elif item.output_name not in ("result", name):
+                raise OutputError(
+                    f'op "{self._op.name}" returned a value of output "{item.output_name}" among those of "{name}".'
+                )
+            else:
+                self._emit(name, item.value, item.metadata, item.mapping_key)
+
+    def _not_dynamic(self, name: str) -> str:
+        return (
+            f'op "{self._op.name}" yielded an Output for "{name}", which is dynamic: yield DynamicOutput(value, '
+            f"mapping_key{'' if name == 'result' else f', {name!r}'}) instead."
+        )
 
     def _take_returned(self, result: Any) -> None:
         op, names = self._op, list(self._op.outs)
@@ -273,10 +310,14 @@ class _Attempt:
             if result is not None:
                 raise OutputError(f'op "{op.name}" declares no outputs, but returned a {type(result).__name__}.')
         elif len(names) == 1:
+            if op.is_dynamic and isinstance(result, DynamicOutput):
+                self._take_values(names[0], result)  # which says that it is no list
             self._take_item(result)
         elif isinstance(result, tuple) and len(result) == len(names):
             for name, item in zip(names, result, strict=True):
-                if isinstance(item, Output):
+                if op.outs[name].is_dynamic:
+                    self._take_values(name, item)
+                elif isinstance(item, Output):
                     if item.output_name not in ("result", name):
                         raise OutputError(
                             f'op "{op.name}" returned output "{item.output_name}" in the place of "{name}"; return '
@@ -292,29 +333,47 @@ class _Attempt:
                 f"each as Output(value, name); it returned {got}."
             )
 
-    def _emit(self, name: str, value: Any, metadata: Mapping[str, Any] | None) -> None:
+    def _emit(self, name: str, value: Any, metadata: Mapping[str, Any] | None, key: str | None = None) -> None:
+        """Check and store a value of an output; ``key`` is its mapping key where the output is dynamic."""
         op = self._op
         out = op.outs.get(name)
         if out is None:
             raise OutputError(
                 f'op "{op.name}" has no output "{name}"; it has {", ".join(op.outs) or "none"}.{nearest(name, op.outs)}'
             )
-        if any(record.name == name for record in self.outputs):
-            raise OutputError(f'op "{op.name}" yielded output "{name}" twice.')
+        stored_as = name
+        if key is None:
+            if out.is_dynamic:
+                raise OutputError(self._not_dynamic(name))
+        elif not out.is_dynamic:
+            raise OutputError(
+                f'op "{op.name}" yielded a DynamicOutput for "{name}", which is not dynamic: declare it DynamicOut(), '
+                "or yield Output(value)."
+            )
+        else:
+            stored_as = f"{name}[{key}]"
+        if stored_as in self._names:
+            twice = f'output "{name}"' if key is None else f'a DynamicOutput with mapping key "{key}"'
+            raise OutputError(f'op "{op.name}" yielded {twice} twice.')
         kind = out.type
         if kind.accepts is not None or kind.custom is not None:
             wrong = kind.check(value, self._context_for(kind))
             if wrong is not None:
                 raise TypeCheckError(f'Type check failed for output "{name}" of op "{op.name}": {wrong}.')
-        more = self.context.metadata_for(name) if self.context is not None else None
+        more = self.context.metadata_for(stored_as) if self.context is not None else None
         combined = {**(metadata or {}), **(more or {})}
         stored, handled = value, None
         if self._managing is not None:
-            stored, handled = self._managing.handle(self._call.key, name, None, value, combined, self._log)
-        self._store(name, stored)
-        self.outputs.append(OutputRecord(name, combined or None, handled))
-        if self._keep_values:
+            stored, handled = self._managing.handle(self._call.key, name, key, value, combined, self._log)
+        self._store(stored_as, stored)
+        self._names.add(stored_as)
+        if key is not None:
+            self._names.add(name)
+        self.outputs.append(OutputRecord(stored_as, combined or None, handled))
+        if self._keep_values and key is None:
             self.values[name] = value
+        elif self._keep_values:
+            self.values.setdefault(name, {})[key] = value
 
     def run_hook(self, hook: HookDefinition, resources: OpenResources, error: BaseException | None) -> HookOutcome:
         if (hook.on == "failure") != (error is not None):
@@ -338,6 +397,10 @@ class _Attempt:
         except BaseException as raised:  # a hook that exits ends itself, not the step
             return HookOutcome(hook.name, "errored", describe_error(raised))
         return HookOutcome(hook.name, "completed")
+
+
+def _an_item(value: Any) -> str:
+    return "None" if value is None else f"a {type(value).__name__}"
 
 
 def _run_async(coroutine: Coroutine[Any, Any, Any]) -> Any:

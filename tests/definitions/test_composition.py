@@ -195,9 +195,9 @@ def test_graph_outputs_in_every_form() -> None:
     assert list(single.outputs) == ["result"]
     assert list(named.outputs) == ["x"]
     assert list(mapping.outputs) == ["x", "y"]
-    assert (unpacked.outputs["y"].node, unpacked.outputs["y"].output) == ("pair", "q")
+    assert str(unpacked.outputs["y"]) == "NodeOutput(node='pair', output='q')"
     assert none.outputs == {}
-    assert unpacked.outputs_by_name() == {"x": False, "y": False}
+    assert unpacked.levels_by_output() == {"x": (), "y": ()}
     assert mapping.node("one") is not None
     assert mapping.node("none") is None
 

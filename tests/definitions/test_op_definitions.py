@@ -29,7 +29,6 @@ from rayexec import (
     build_hook_context,
     build_init_resource_context,
     build_op_context,
-    job,
     op,
     resource,
     success_hook,
@@ -183,29 +182,12 @@ def test_config_comes_from_one_place_only() -> None:
             pass
 
 
-def test_dynamic_outputs_are_refused_where_they_are_used() -> None:
+def test_dynamic_outputs_are_declared() -> None:
     @op(out=DynamicOut(int))
     def many() -> Iterator[DynamicOutput[int]]:
         yield DynamicOutput(1, "a")
 
-    @op
-    def double(n: int) -> int:
-        return 2 * n
-
     assert [each.value for each in many()] == [1]
-    said = "@job dynamic: output 'result' of 'many' is a DynamicOut, and rayexec does not run dynamic outputs yet."
-    with pytest.raises(DefinitionError, match=said):
-
-        @job(name="dynamic")
-        def mapped() -> None:
-            many().map(double).collect()
-
-    with pytest.raises(DefinitionError, match=said):
-
-        @job(name="dynamic")
-        def alone() -> None:
-            many()
-
     with pytest.raises(DefinitionError, match=r"must declare out=DynamicOut\(\)"):
 
         @op

@@ -1,0 +1,122 @@
+"""What hangs on each dynamic output: the nodes that are mapped over it, and the inputs that gather its values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from rayexec.plan.model import Fan, FromConfig, FromMapped, FromStep, Gathered, Plan, Shape, Source
+
+__all__ = ["Collected", "Fanning", "Gather", "fannings", "inmost", "taken_below"]
+
+
+class Gather(NamedTuple):
+    """An input that is a list of values below a dynamic output, seen from one of the dynamic outputs it goes through.
+
+    ``consumer`` is a node as in ``Fan``, ``input`` the place of its input, ``above`` how many dynamic outputs the
+    consumer is below itself. ``member`` is what stands for each value: what is collected, or, where ``inner``, the next
+    dynamic output.
+    """
+
+    consumer: int
+    input: int
+    above: int
+    member: FromStep | FromMapped
+    inner: bool
+
+
+class Fanning(NamedTuple):
+    """All that hangs on one dynamic output: the places of the nodes that are mapped over it, and what gathers."""
+
+    children: tuple[int, ...]
+    gathers: tuple[Gather, ...]
+
+
+# A list in the making: values, or lists of them.
+_Members = list[Any]
+
+
+class Collected:
+    """What an input gathers, as far as it is known; ``open`` are the lists that are still to come, by their keys."""
+
+    __slots__ = ("members", "open")
+
+    def __init__(self, source: FromStep) -> None:
+        # What is to come first stands for itself: it may fail, or be skipped.
+        self.members: _Members = [source]
+        self.open: dict[tuple[str, ...], _Members] = {(): self.members}
+
+    def sources(self) -> tuple[tuple[Source, ...], Shape | None]:
+        """Return all the values in one row, and how they make up the list."""
+        if not any(isinstance(each, list) for each in self.members):
+            return tuple(self.members), None
+        row: list[Source] = []
+        # A list that never came, since what it would be of failed or was skipped, is no list.
+        shape = _flatten(self.members, row, {id(each) for each in self.open.values()})
+        return tuple(row), shape
+
+
+def _flatten(members: _Members, row: list[Source], missing: set[int]) -> Shape:
+    shape: list[Any] = []
+    for each in members:
+        if not isinstance(each, list):
+            row.append(each)
+            shape.append(None)
+        elif id(each) in missing:
+            row.extend(each)
+            shape.append(None)
+        elif any(isinstance(one, list) for one in each):
+            shape.append(_flatten(each, row, missing))
+        else:
+            row.extend(each)
+            shape.append(len(each))
+    return tuple(shape)
+
+
+def fannings(plan: Plan) -> Mapping[Fan, Fanning]:
+    """Return what hangs on each dynamic output of a plan that anything hangs on."""
+    children: dict[Fan, list[int]] = {}
+    gathers: dict[Fan, list[Gather]] = {}
+
+    def note(consumer: int, number: int, gathered: Gathered, above: int) -> None:
+        inner = inmost(gathered)
+        level = plan.level_of(inner)
+        for depth in range(above, len(level)):
+            is_last = depth == len(level) - 1
+            member = inner if is_last else _source_of(level[depth + 1])
+            gathers.setdefault(level[depth], []).append(Gather(consumer, number, above, member, not is_last))
+
+    for place, node in enumerate(plan.mapped):
+        children.setdefault(node.level[-1], []).append(place)
+        for number, each in enumerate(node.inputs):
+            if each.sources and isinstance(each.sources[0], Gathered):
+                note(-1 - place, number, each.sources[0], len(node.level))
+    for (step, number), gathered in plan.gathers.items():
+        note(step, number, gathered, 0)
+    return {fan: Fanning(tuple(children.get(fan, ())), tuple(gathers.get(fan, ()))) for fan in {**children, **gathers}}
+
+
+def taken_below(plan: Plan) -> Mapping[int, tuple[FromStep | FromMapped, ...]]:
+    """Return for each producer, as a node in ``Fan``, what nodes below its dynamic outputs take from elsewhere."""
+    # Named tuples of different kinds may be equal.
+    taken: dict[int, dict[tuple[type, FromStep | FromMapped], None]] = {}
+    for node in plan.mapped:
+        for depth, fan in enumerate(node.level):
+            for each in node.inputs:
+                for source in each.sources:
+                    symbol = inmost(source) if isinstance(source, Gathered) else source
+                    if not isinstance(symbol, FromConfig) and len(plan.level_of(symbol)) <= depth:
+                        taken.setdefault(fan.node, {})[type(symbol), symbol] = None
+    return {node: tuple([symbol for _, symbol in symbols]) for node, symbols in taken.items()}
+
+
+def inmost(gathered: Gathered) -> FromStep | FromMapped:
+    """Return what is gathered in the end, also where it is gathered into lists of lists."""
+    source: FromStep | FromMapped | Gathered = gathered
+    while isinstance(source, Gathered):
+        source = source.source
+    return source
+
+
+def _source_of(fan: Fan) -> FromStep | FromMapped:
+    return FromStep(fan.node, fan.output) if fan.node >= 0 else FromMapped(-1 - fan.node, fan.output)

@@ -1,0 +1,502 @@
+"""A run's own plan, to which steps are added as dynamic outputs come.
+
+Where a dynamic output has come, the nodes that are mapped over it get a step for each of its mapping keys: those of one
+key lie next to each other, in the order of the nodes. What collects learns of them one by one, and is told all of it
+when it may start.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from rayexec.plan.fanning import Collected, Fanning, fannings, inmost, taken_below
+from rayexec.plan.model import (
+    Call,
+    Fan,
+    FromConfig,
+    FromMapped,
+    FromStep,
+    Gathered,
+    MappedInput,
+    MappedNode,
+    Plan,
+    Step,
+    StepInput,
+    Symbol,
+    feeds_of,
+)
+
+__all__ = ["GrowingPlan", "Growth"]
+
+
+class Frame(NamedTuple):
+    """The steps that nodes have for one value of a dynamic output, and those for the values it is below.
+
+    ``keys`` are the mapping keys, outermost first; the step of the mapped node at a place is ``base`` plus its offset.
+    """
+
+    parent: Frame | None
+    keys: tuple[str, ...]
+    base: int
+    offsets: dict[int, int]
+
+    def step_of(self, place: int) -> int:
+        """Return the index of the step of a mapped node."""
+        frame: Frame | None = self
+        while frame is not None:
+            offset = frame.offsets.get(place)
+            if offset is not None:
+                return frame.base + offset
+            frame = frame.parent
+        raise KeyError(place)
+
+
+class Growth(NamedTuple):
+    """What came to a plan: the steps from ``first`` on, and for how many predecessors each of them waits.
+
+    ``nodes`` are the places of their mapped nodes, ``imperfect`` those of them that take from steps which did not come
+    out whole; ``awaited`` tells how many more predecessors steps have that were there before.
+    """
+
+    first: int
+    waiting: list[int]
+    nodes: list[int]
+    imperfect: list[int]
+    awaited: dict[int, int]
+
+
+class _Child(NamedTuple):
+    """A mapped node, ready to be made steps of for the values of one dynamic output that has come.
+
+    ``inputs`` have of each source what it is for all keys, or _OWN, or the offset of a node of the same key with its
+    output. ``before`` are the steps outside that it takes from, ``beside`` the offsets of nodes of the same key.
+    """
+
+    place: int
+    node: MappedNode
+    prefix: str
+    inputs: tuple[tuple[MappedInput, tuple[Any, ...]], ...]
+    before: tuple[int, ...]
+    takes_own: bool
+    beside: tuple[int, ...]
+
+
+_OWN = object()
+
+
+class _Beside(NamedTuple):
+    """A source that is the output of the node at an offset among those of the same key."""
+
+    offset: int
+    output: str
+
+
+# Whether a step is over, and whether it came out whole.
+State = Callable[[int], tuple[bool, bool]]
+
+
+@dataclass(frozen=True)
+class GrowingPlan(Plan):
+    """The plan of one run of a job with dynamic outputs; ``expand`` adds steps to it."""
+
+    # Where producers of dynamic outputs stand that are mapped themselves: their frame, and their node's place.
+    _homes: dict[int, tuple[Frame, int]] = field(default_factory=dict, repr=False)
+    _collected: dict[int, dict[int, Collected]] = field(default_factory=dict, repr=False)
+    # The runs of steps that were added: the first, how many, and the step that yielded what they are for.
+    _blocks: list[tuple[int, int, int]] = field(default_factory=list, repr=False)
+    _depths: list[tuple[int, ...]] = field(default_factory=list, repr=False)
+    # The steps whose outputs are not to go before a producer is over: others below it will take them.
+    _needs: dict[int, tuple[int, ...]] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def of(cls, plan: Plan) -> GrowingPlan:
+        """Return a plan that may grow, with the steps of ``plan``."""
+        given: dict[str, Any] = {each.name: getattr(plan, each.name) for each in fields(Plan)}
+        for name in ("steps", "successors", "in_degrees"):
+            given[name] = list(given[name])
+        grown = cls(**given)
+        for name in ("predecessors", "feeds", "chained", "template_of", "first_calls", "output_records", "links"):
+            grown.__dict__[name] = list(getattr(plan, name))
+        priorities = plan.priorities
+        grown.__dict__["priorities"] = None if priorities is None else list(priorities)
+        grown.__dict__["producers"] = set(plan.producers)
+        grown.__dict__["starting_orders"] = plan.starting_orders
+        grown.__dict__["static"] = plan
+        for (step, place), _ in plan.gathers.items():
+            (source,) = plan.steps[step].inputs[place].sources
+            assert isinstance(source, FromStep)
+            grown._collected.setdefault(step, {})[place] = Collected(source)
+        for step in plan.producers:
+            needed = grown._needed_below(step)
+            if needed:
+                grown._needs[step] = needed
+        return grown
+
+    @property
+    def collecting(self) -> dict[int, dict[int, Collected]]:
+        """The steps that wait to be told what they collect."""
+        return self._collected
+
+    @property
+    def needs(self) -> dict[int, tuple[int, ...]]:
+        """For steps with dynamic outputs those from which what will be below them takes."""
+        return self._needs
+
+    @property
+    def by_key(self) -> dict[str, int]:
+        """Step indices by step key."""
+        known: tuple[int, dict[str, int]] = self.__dict__.setdefault("_by_key", (0, {}))
+        count, found = known
+        if count < len(self.steps):
+            found.update({step.key: step.index for step in self.steps[count:]})
+            self.__dict__["_by_key"] = len(self.steps), found
+        return found
+
+    @property
+    def depth_order(self) -> Sequence[tuple[int, ...]]:
+        """The place of each step where one worker runs the plan depth-first: added steps right behind their cause."""
+        depths = self._depths
+        if not depths:
+            depths += [(place,) for place in self.__dict__["static"].depth_order]
+        for first, size, cause in self._blocks:
+            if first >= len(depths):
+                depths += [(*depths[cause], place) for place in range(size)]
+        return depths
+
+    @cached_property
+    def _fannings(self) -> Mapping[Fan, Fanning]:
+        return fannings(self)
+
+    @cached_property
+    def _below(self) -> Mapping[int, tuple[FromStep | FromMapped, ...]]:
+        return taken_below(self)
+
+    def is_producer(self, place: int) -> bool:
+        """Whether others are mapped over, or collect, a dynamic output of the mapped node at ``place``."""
+        return place in self._producing
+
+    @cached_property
+    def _producing(self) -> frozenset[int]:
+        return frozenset([-1 - fan.node for fan in self._fannings if fan.node < 0])
+
+    def _needed_below(self, step: int) -> tuple[int, ...]:
+        """Return the steps from which what will be below a producer takes."""
+        home = self._homes.get(step)
+        frame, node = (None, step) if home is None else (home[0], -1 - home[1])
+        found = [self._step_behind(symbol, frame) for symbol in self._below.get(node, ())]
+        return tuple(dict.fromkeys(each for each in found if each != step))
+
+    def _step_behind(self, symbol: Symbol, frame: Frame | None) -> int:
+        if isinstance(symbol, FromMapped):
+            assert frame is not None, "a mapped node is always below a frame"
+            return frame.step_of(symbol.node)
+        assert isinstance(symbol, FromStep)
+        return symbol.step
+
+    def expand(self, step: int, names: Sequence[str], state: State) -> Growth:
+        """Add the steps for what ``step`` yielded: ``names`` are its outputs, with mapping keys (``result[k]``).
+
+        It is called before the step counts as over; ``state`` tells of the others.
+        """
+        home = self._homes.get(step)
+        frame, node = (None, step) if home is None else (home[0], -1 - home[1])
+        outs = self.op_of(step).outs
+        growth = Growth(len(self.steps), [], [], [], {})
+        for output, out in outs.items():
+            fanning = self._fannings.get(Fan(node, output)) if out.is_dynamic else None
+            if fanning is None:
+                continue
+            start = f"{output}["
+            own = [name for name in names if name.startswith(start)]
+            if own or out.is_required:
+                self._expand(step, Fan(node, output), fanning, frame, own, state, growth)
+        return growth
+
+    def _expand(
+        self,
+        step: int,
+        fan: Fan,
+        fanning: Fanning,
+        frame: Frame | None,
+        names: Sequence[str],
+        state: State,
+        growth: Growth,
+    ) -> None:
+        above = () if frame is None else frame.keys
+        offsets = {place: offset for offset, place in enumerate(fanning.children)}
+        children = [self._child(place, fan, offsets, step, frame) for place in fanning.children]
+        first, count = len(self.steps), len(children)
+        skip = len(fan.output) + 1
+        keys = [name[skip:-1] for name in names]
+        collectors = self._gather(step, fanning, frame, names, keys, offsets, growth)
+        # Of each node: the offsets of those of the same key that take from it, and what collects it.
+        following = [
+            tuple([other for other, each in enumerate(children) if offset in each.beside]) for offset in range(count)
+        ]
+        self._blocks.append((first, count * len(keys), step))
+        for offset, child in enumerate(children):
+            self._note_outside(child, offset, count, first, len(keys), step, state, growth)
+        waiting = self._waiting(children, state)
+        growth.waiting.extend(waiting * len(keys))
+        growth.nodes.extend(fanning.children * len(keys))
+        add = self._adder(children, following, collectors, step)
+        for place, (name, key) in enumerate(zip(names, keys, strict=True)):
+            add(first + place * count, name, key)
+        if any(self.is_producer(place) or self._gathers_at(place) for place in fanning.children):
+            for place, key in enumerate(keys):
+                self._settle_in(Frame(frame, (*above, key), first + place * count, offsets), fanning.children)
+
+    def _gathers_at(self, place: int) -> bool:
+        return any(each.sources and isinstance(each.sources[0], Gathered) for each in self.mapped[place].inputs)
+
+    def _settle_in(self, frame: Frame, children: Sequence[int]) -> None:
+        """Note where the producers among new steps stand, and what the collecting ones are still to be told."""
+        for place in children:
+            index = frame.step_of(place)
+            for number, each in enumerate(self.mapped[place].inputs):
+                if each.sources and isinstance(each.sources[0], Gathered):
+                    (source,) = self.steps[index].inputs[number].sources
+                    assert isinstance(source, FromStep)
+                    self._collected.setdefault(index, {})[number] = Collected(source)
+            if self.is_producer(place):
+                self._homes[index] = frame, place
+                self.producers.add(index)  # type: ignore[attr-defined]  # a set here
+        for place in children:
+            if self.is_producer(place):
+                index = frame.step_of(place)
+                needed = self._needed_below(index)
+                if needed:
+                    self._needs[index] = needed
+
+    def _child(self, place: int, fan: Fan, offsets: dict[int, int], step: int, frame: Frame | None) -> _Child:
+        """Resolve what a mapped node takes, as far as it is the same for all keys."""
+        node = self.mapped[place]
+        before: dict[int, None] = {}
+        beside: dict[int, None] = {}
+        inputs = []
+        takes_own = False
+        for each in node.inputs:
+            found: list[Any] = []
+            for symbol in each.sources:
+                source = self._resolve(symbol, node, fan, offsets, frame)
+                found.append(source)
+                if source is _OWN:
+                    takes_own = True
+                elif type(source) is _Beside:
+                    beside[source.offset] = None
+                elif type(source) is FromStep:
+                    before[source.step] = None
+            inputs.append((each, tuple(found)))
+        if step in before:  # another of its outputs, which is no dynamic one
+            del before[step]
+            takes_own = True
+        above = () if frame is None else frame.keys
+        prefix = f"{node.key}[{','.join(above)}{',' if above else ''}"
+        return _Child(place, node, prefix, tuple(inputs), tuple(before), takes_own, tuple(beside))
+
+    def _resolve(self, symbol: Symbol, node: MappedNode, fan: Fan, offsets: dict[int, int], frame: Frame | None) -> Any:
+        if isinstance(symbol, FromConfig):
+            return symbol
+        if isinstance(symbol, Gathered):
+            waited = self.level_of(inmost(symbol))[len(node.level)]
+            return _Beside(offsets[-1 - waited.node], waited.output)
+        level = self.level_of(symbol)
+        own = Fan(symbol.step, symbol.output) if isinstance(symbol, FromStep) else Fan(-1 - symbol.node, symbol.output)
+        is_element = bool(level) and level[-1] == own
+        if is_element and own == fan:
+            return _OWN
+        if isinstance(symbol, FromMapped) and symbol.node in offsets:
+            return _Beside(offsets[symbol.node], symbol.output)
+        index = self._step_behind(symbol, frame)
+        if is_element:
+            assert frame is not None, "a value of an outer dynamic output is one of a frame's keys"
+            return FromStep(index, f"{symbol.output}[{frame.keys[len(level) - 1]}]")
+        return FromStep(index, symbol.output)
+
+    def _gather(
+        self,
+        step: int,
+        fanning: Fanning,
+        frame: Frame | None,
+        names: Sequence[str],
+        keys: Sequence[str],
+        offsets: dict[int, int],
+        growth: Growth,
+    ) -> dict[int, tuple[int, ...]]:
+        """Tell those that gather what came; return for each offset the steps that wait for steps of that node."""
+        above = () if frame is None else frame.keys
+        first, count = len(self.steps), len(offsets)
+        collectors: dict[int, dict[int, None]] = {}
+        for each in fanning.gathers:
+            consumer = each.consumer
+            if consumer < 0:
+                assert frame is not None, "what gathers below a frame is mapped too"
+                consumer = frame.step_of(-1 - consumer)
+            collected = self._collected[consumer][each.input]
+            path = above[each.above :]
+            members = collected.open.pop(path)
+            members.clear()
+            if isinstance(each.member, FromMapped) and each.member.node in offsets:
+                offset, output = offsets[each.member.node], each.member.output
+                found = [FromStep(first + place * count + offset, output) for place in range(len(keys))]
+                collectors.setdefault(offset, {})[consumer] = None
+            else:
+                found = [FromStep(step, name) for name in names]
+            if not each.inner:
+                members += found
+                continue
+            for key, source in zip(keys, found, strict=True):
+                inner: list[Any] = [source]
+                members.append(inner)
+                within = (*path, key)
+                collected.open[within] = inner
+        for offset, waiting in collectors.items():
+            for consumer in waiting:
+                growth.awaited[consumer] = growth.awaited.get(consumer, 0) + len(keys)
+                self.in_degrees[consumer] += len(keys)  # type: ignore[index]  # a list here
+                _add_to(self.predecessors, consumer, range(first + offset, first + count * len(keys), count))
+        return {offset: tuple(waiting) for offset, waiting in collectors.items()}
+
+    def _note_outside(
+        self, child: _Child, offset: int, count: int, first: int, keys: int, step: int, state: State, growth: Growth
+    ) -> None:
+        """Note the new steps of a node with those outside that they take from."""
+        new = range(first + offset, first + count * keys, count)
+        for each in (*child.before, *((step,) if child.takes_own else ())):
+            _add_to(self.successors, each, new)
+            self.links[each] = -1  # type: ignore[index]  # a list here
+        if not all(state(each)[1] for each in child.before):
+            growth.imperfect.extend(new)
+
+    def _waiting(self, children: Sequence[_Child], state: State) -> list[int]:
+        """Return for how many steps each node's steps wait."""
+        return [
+            len(each.beside) + each.takes_own + sum([not state(before)[0] for before in each.before])
+            for each in children
+        ]
+
+    def _adder(
+        self,
+        children: Sequence[_Child],
+        following: Sequence[tuple[int, ...]],
+        collectors: dict[int, tuple[int, ...]],
+        step: int,
+    ) -> Callable[[int, str, str], None]:
+        """Return a function that adds the steps of one key: it takes the first's index, the value's name, its key."""
+        own = (step,)
+        columns: dict[str, list[Any]] = {
+            name: getattr(self, name)
+            for name in ("steps", "successors", "in_degrees", "predecessors", "feeds", "chained", "template_of")
+        }
+        columns |= {name: getattr(self, name) for name in ("first_calls", "output_records", "links")}
+        steps, successors, in_degrees = columns["steps"], columns["successors"], columns["in_degrees"]
+        predecessors, feeds, chained = columns["predecessors"], columns["feeds"], columns["chained"]
+        template_of, first_calls = columns["template_of"], columns["first_calls"]
+        output_records, links = columns["output_records"], columns["links"]
+        priorities: list[int] | None = self.priorities  # type: ignore[assignment]  # a list here
+        records = self.records_by_template
+        rows = []
+        for offset, child in enumerate(children):
+            degree = len(child.before) + child.takes_own + len(child.beside)
+            after = following[offset]
+            link = after[0] if len(after) == 1 and not collectors.get(offset) else -1
+            link = -1 if self.is_producer(child.place) else link
+            if link >= 0:
+                other = children[link]
+                link = link if len(other.before) + other.takes_own + len(other.beside) == 1 else -1
+            single = None
+            if len(child.inputs) == 1 and len(child.inputs[0][1]) == 1:
+                given, (source,) = child.inputs[0]
+                if not given.is_fan_in and not given.is_nothing:
+                    single = given.name, source
+            shared = (*child.before, *(own if child.takes_own else ())) if not child.beside else None
+            rows.append((offset, child, degree, after, collectors.get(offset, ()), link, single, shared))
+        outputs: dict[tuple[str, ...], tuple[str, ...]] = {}
+
+        def add(base: int, name: str, key: str) -> None:
+            for offset, child, degree, after, collecting, link, single, shared in rows:
+                index = base + offset
+                node = child.node
+                if single is not None:
+                    label, source = single
+                    if source is _OWN:
+                        source = FromStep(step, name)
+                    elif type(source) is _Beside:
+                        source = FromStep(base + source.offset, source.output)
+                    inputs: tuple[StepInput, ...] = (StepInput(label, (source,)),)
+                    feed: tuple[FromStep, ...] | None = (source,) if type(source) is FromStep else None
+                else:
+                    inputs = _inputs(child, base, step, name)
+                    feed = feeds_of(inputs)
+                steps.append(Step(index, child.prefix + key + "]", node.template, inputs, node.tags, node.priority))
+                successors.append((*[base + each for each in after], *collecting) if after else collecting)
+                in_degrees.append(degree)
+                if shared is not None:
+                    predecessors.append(shared)
+                else:
+                    beside = [base + each for each in child.beside]
+                    predecessors.append((*child.before, *(own if child.takes_own else ()), *beside))
+                feeds.append(feed)
+                taken = None
+                if feed is not None and degree == 1 and not child.takes_own and len({*feed}) == len(feed):
+                    taken = tuple([each.output for each in feed])
+                    taken = outputs.setdefault(taken, taken)
+                chained.append(taken)
+                template_of.append(node.template)
+                first_calls.append(Call(index, 0))
+                output_records.append(records[node.template])
+                links.append(base + link if link >= 0 else -1)
+                if priorities is not None:
+                    priorities.append(node.priority)
+
+        return add
+
+    def close(self, step: int) -> None:
+        """Fix what a step collects, now that all of it is known."""
+        collected = self._collected.pop(step, None)
+        if collected is None:
+            return
+        known = self.steps[step]
+        inputs = list(known.inputs)
+        for number, each in collected.items():
+            sources, shape = each.sources()
+            inputs[number] = inputs[number]._replace(sources=sources, shape=shape)
+        self.steps[step] = known._replace(inputs=tuple(inputs))  # type: ignore[index]  # a list here
+
+    def steps_of(self, place: int, first: int = 0) -> Iterator[Step]:
+        """Yield the steps of the mapped node at ``place`` that there are from ``first`` on, in the order they came."""
+        start = f"{self.mapped[place].key}["
+        begin = max(first, self._blocks[0][0]) if self._blocks else len(self.steps)
+        for step in itertools.islice(self.steps, begin, None):
+            if step.key.startswith(start):
+                yield step
+
+
+def _add_to(column: Sequence[Sequence[int]], place: int, more: Iterable[int]) -> None:
+    """Add to the steps at one place of a column, which are a list from then on."""
+    known = column[place]
+    if not isinstance(known, list):
+        known = list(known)
+        column[place] = known  # type: ignore[index]  # a list here
+    known.extend(more)
+
+
+def _inputs(child: _Child, base: int, step: int, name: str) -> tuple[StepInput, ...]:
+    made = []
+    for given, found in child.inputs:
+        sources = tuple(
+            [
+                FromStep(step, name)
+                if source is _OWN
+                else FromStep(base + source.offset, source.output)
+                if type(source) is _Beside
+                else source
+                for source in found
+            ]
+        )
+        made.append(StepInput(given.name, sources, given.is_fan_in, given.is_nothing))
+    return tuple(made)

@@ -1,0 +1,296 @@
+"""Random jobs with dynamic outputs below each other, and how they must end, by reading the rules one step at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from hypothesis import strategies as st
+
+from rayexec import DynamicOut, DynamicOutput, JobDefinition, Out, Output, job, op
+from rayexec.run.messages import Status
+
+Keys = tuple[str, ...]
+GONE = "gone"  # an output that was not yielded; equal to itself also after it was pickled
+
+
+@dataclass(frozen=True)
+class Ref:
+    """The output of a node, a value of it where it is dynamic, or (``lists`` times) the list of its values."""
+
+    node: int
+    lists: int = 0
+
+
+@dataclass
+class Node:
+    """A node: what it does, where its inputs come from (a list is a fan-in), and the dynamic nodes that it is below."""
+
+    kind: str  # "calc", "maybe", "fan", "optional_fan"
+    inputs: list[Ref | list[Ref]]
+    level: tuple[int, ...]
+    seed: int
+
+    @property
+    def fans(self) -> bool:
+        return self.kind in ("fan", "optional_fan")
+
+
+@dataclass
+class Case:
+    """``body`` is what the job's function does: call a node, or map over one and do more."""
+
+    nodes: list[Node] = field(default_factory=list)
+    body: list[Any] = field(default_factory=list)
+    fails: bool = True
+
+    def level_of(self, ref: Ref) -> tuple[int, ...]:
+        node = self.nodes[ref.node]
+        level = (*node.level, ref.node) if node.fans else node.level
+        return level[: len(level) - ref.lists]
+
+
+@st.composite
+def cases(draw: st.DrawFn, *, fails: bool = True, optional: bool = True, most: int = 10) -> Case:
+    """Return a case; with ``fails`` some ops raise, with ``optional`` some yield nothing."""
+    case = Case(fails=fails)
+    _fill(draw, case, case.body, (), optional, most)
+    return case
+
+
+def _fill(draw: st.DrawFn, case: Case, body: list[Any], level: tuple[int, ...], optional: bool, most: int) -> None:
+    kinds = ["calc", "calc", "fan", "fan", *(["maybe", "optional_fan"] if optional else [])]
+    for _ in range(draw(st.integers(2, 4))):
+        if len(case.nodes) >= most:
+            return
+        inputs: list[Ref | list[Ref]] = []
+        for _ in range(draw(st.integers(1, 2))):
+            plain, lists = _within_reach(case, level)
+            choice = draw(st.sampled_from(["plain", "plain", "list", "list", "fan_in"]))
+            if choice == "list" and lists:
+                inputs.append(draw(st.sampled_from(lists)))
+            elif choice == "fan_in" and plain:
+                inputs.append(draw(st.lists(st.sampled_from(plain), min_size=1, max_size=3)))
+            elif plain:
+                inputs.append(draw(st.sampled_from(plain)))
+        node = Node(draw(st.sampled_from(kinds)), inputs, (), draw(st.integers(0, 1000)))
+        node.level = max([case.level_of(ref) for ref in refs_of(inputs)], key=len, default=())
+        # A collected list goes to a node that is below the same dynamic outputs as the list is.
+        node.inputs = [
+            each for each in inputs if isinstance(each, list) or not each.lists or case.level_of(each) == node.level
+        ]
+        number = len(case.nodes)
+        case.nodes.append(node)
+        body.append(number)
+        if node.fans and node.level == level and draw(st.integers(0, 3)):
+            inner: list[Any] = []
+            body.append((number, inner))
+            _fill(draw, case, inner, (*node.level, number), optional, most)
+
+
+def _within_reach(case: Case, level: tuple[int, ...]) -> tuple[list[Ref], list[Ref]]:
+    """Return what is one value at a level, and what can be collected there."""
+    plain: list[Ref] = []
+    lists: list[Ref] = []
+    for number, node in enumerate(case.nodes):
+        whole = (*node.level, number) if node.fans else node.level
+        for count in range(len(whole) + 1):
+            here = whole[: len(whole) - count]
+            if here == level[: len(here)]:
+                (lists if count else plain).append(Ref(number, count))
+    return plain, [each for each in lists if case.level_of(each) == level]
+
+
+def refs_of(inputs: Sequence[Ref | list[Ref]]) -> list[Ref]:
+    return [ref for each in inputs for ref in (each if isinstance(each, list) else [each])]
+
+
+def _flat(value: Any) -> int:
+    if isinstance(value, list):
+        total = 7
+        for place, each in enumerate(value):
+            total += (place + 3) * _flat(each)
+        return total
+    return int(value)
+
+
+def outcome(node: Node, fails: bool, values: Sequence[Any]) -> Any:
+    """Return what a node makes of the values of its inputs: a number, {key: number}, GONE, or a ValueError."""
+    number = (node.seed + sum((place + 2) * _flat(each) for place, each in enumerate(values))) % 9973
+    if fails and number % 23 == 3:
+        return ValueError(f"{number} is not to be")
+    if node.kind == "maybe" and number % 5 == 2:
+        return GONE
+    if node.fans:
+        return {f"k{(number + each) % 7}": number + each for each in range(number % 4)}
+    return number
+
+
+def _make(case: Case, number: int) -> Any:
+    node, fails = case.nodes[number], case.fails
+    names = [f"i{place}" for place in range(len(node.inputs))]
+
+    def work(values: Sequence[Any]) -> Iterator[Any]:
+        made = outcome(node, fails, values)
+        if isinstance(made, ValueError):
+            raise made
+        if isinstance(made, dict):
+            for key, value in made.items():
+                yield DynamicOutput(value, key)
+        elif made != GONE:
+            yield Output(made)
+
+    functions: list[Callable[..., Any]] = [
+        lambda: work([]),
+        lambda i0: work([i0]),
+        lambda i0, i1: work([i0, i1]),
+    ]
+    outs = {
+        "calc": Out(),
+        "maybe": Out(is_required=False),
+        "fan": DynamicOut(),
+        "optional_fan": DynamicOut(is_required=False),
+    }
+    fn = functions[len(names)]
+
+    def function(**given: Any) -> Iterator[Any]:
+        yield from fn(**given)
+
+    from rayexec import In
+
+    return op(name=f"n{number}", ins={name: In(Any) for name in names}, out=outs[node.kind])(function)
+
+
+def make_job(case: Case) -> JobDefinition:
+    """Return the case as a job: node 3 is ``n3``."""
+    ops = [_make(case, number) for number in range(len(case.nodes))]
+
+    @job
+    def random_dynamic_job() -> None:
+        handles: dict[int, Any] = {}
+
+        def handle(ref: Ref) -> Any:
+            found = handles[ref.node]
+            for _ in range(ref.lists):
+                found = found.collect()
+            return found
+
+        def run(body: list[Any]) -> None:
+            for each in body:
+                if isinstance(each, int):
+                    wired = {
+                        f"i{place}": [handle(one) for one in given] if isinstance(given, list) else handle(given)
+                        for place, given in enumerate(case.nodes[each].inputs)
+                    }
+                    handles[each] = ops[each](**wired)
+                else:
+                    number, inner = each
+
+                    def within(_one: Any, inner: list[Any] = inner) -> None:
+                        run(inner)
+
+                    handles[number].map(within)
+
+        run(case.body)
+
+    return random_dynamic_job
+
+
+@dataclass
+class Ends:
+    """How each step ends by its key, and what the good ones yield."""
+
+    status: dict[str, Status] = field(default_factory=dict)
+    values: dict[str, Any] = field(default_factory=dict)
+
+
+class _Rules:
+    def __init__(self, case: Case) -> None:
+        self.case = case
+        self.status: list[dict[Keys, Status]] = []
+        self.made: list[dict[Keys, Any]] = []
+
+    def steps_of(self, level: tuple[int, ...]) -> list[Keys]:
+        found: list[Keys] = [()]
+        for fan in level:
+            found = [(*keys, key) for keys in found if keys in self.made[fan] for key in self.made[fan][keys]]
+        return found
+
+    def source(self, ref: Ref, keys: Keys) -> tuple[Status, Any]:
+        """Return what becomes of one value: SUCCESS with the value, SKIPPED or FAILED."""
+        node = self.case.nodes[ref.node]
+        step = keys[: len(node.level)]
+        status = self.status[ref.node][step]
+        if status is Status.SUCCESS:
+            made = self.made[ref.node][step]
+            if node.fans:
+                return Status.SUCCESS, made[keys[len(node.level)]]
+            return (Status.SKIPPED, None) if made == GONE else (Status.SUCCESS, made)
+        return (Status.SKIPPED if status is Status.SKIPPED else Status.FAILED), None
+
+    def gathered(self, ref: Ref, keys: Keys) -> tuple[list[Status], list[Any]]:
+        """Return what becomes of the values of a list, all in one row, and the list."""
+        node = self.case.nodes[ref.node]
+        level = (*node.level, ref.node) if node.fans else node.level
+        fan = level[len(keys)]
+        status = self.status[fan][keys[: len(self.case.nodes[fan].level)]]
+        made = self.made[fan].get(keys, {})
+        if status is not Status.SUCCESS or (self.case.nodes[fan].kind == "optional_fan" and not made):
+            gone = Status.SKIPPED if status in (Status.SUCCESS, Status.SKIPPED) else Status.FAILED
+            return [gone], [GONE]
+        statuses: list[Status] = []
+        values: list[Any] = []
+        for key in made:
+            if len(keys) + 1 == len(level):
+                status, value = self.source(ref, (*keys, key))
+                statuses.append(status)
+                if status is Status.SUCCESS:
+                    values.append(value)
+            else:
+                below, inner = self.gathered(ref, (*keys, key))
+                statuses += below
+                if inner != [GONE]:
+                    values.append(inner)
+        return statuses, values
+
+    def end(self, node: Node, keys: Keys) -> tuple[Status, Any]:
+        values: list[Any] = []
+        skipped = failed = False
+        for each in node.inputs:
+            if isinstance(each, list):
+                found = [self.source(ref, keys) for ref in each]
+                statuses = [status for status, _ in found]
+                values.append([value for status, value in found if status is Status.SUCCESS])
+            elif each.lists:
+                statuses, gathered = self.gathered(each, keys)
+                values.append(gathered)
+            else:
+                status, value = self.source(each, keys)
+                statuses = [status]
+                values.append(value)
+            failed = failed or Status.FAILED in statuses
+            skipped = skipped or (bool(statuses) and all(status is Status.SKIPPED for status in statuses))
+        if skipped:
+            return Status.SKIPPED, None
+        if failed:
+            return Status.ABANDONED, None
+        made = outcome(node, self.case.fails, values)
+        return (Status.FAILED, None) if isinstance(made, ValueError) else (Status.SUCCESS, made)
+
+
+def expected(case: Case) -> Ends:
+    """Return how the steps of a case must end."""
+    rules, ends = _Rules(case), Ends()
+    for number, node in enumerate(case.nodes):
+        rules.status.append({})
+        rules.made.append({})
+        for keys in rules.steps_of(node.level):
+            status, made = rules.end(node, keys)
+            rules.status[number][keys] = status
+            key = f"n{number}[{','.join(keys)}]" if keys else f"n{number}"
+            ends.status[key] = status
+            if status is Status.SUCCESS:
+                rules.made[number][keys] = made
+                ends.values[key] = made
+    return ends

@@ -1,0 +1,168 @@
+"""Random jobs with dynamic outputs end the same on every engine, however their steps are dealt into slices."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from random_jobs import GONE, Case, Ends, cases, expected, make_job
+
+from rayexec import JobDefinition, RunResult
+from rayexec.engine.inprocess import InProcessEngine
+from rayexec.engine.simulated import SimulatedEngine
+from rayexec.events import SUCCESS, Attempt
+from rayexec.execute import RunLog, prepare
+from rayexec.execute.loop import run_to_end
+from rayexec.execute.observe import Observer
+from rayexec.keys import node_path
+from rayexec.plan.holding import hold_by_driver
+from rayexec.plan.model import FromStep
+from rayexec.run.messages import Answered, EngineEvent, Status
+from rayexec.run.spec import RunSpec
+
+
+class ChanceEngine(InProcessEngine):
+    """Runs slices in any order, each for as long as chance has it, and gives back what it did not get to."""
+
+    slicing = True
+
+    def __init__(self, spec: RunSpec, chance: random.Random, slots: int) -> None:
+        super().__init__(spec)
+        self.holding = hold_by_driver(spec.plan, slots=slots)
+        self._chance = chance
+
+    def wait(self, timeout: float | None) -> list[EngineEvent]:
+        if not self._queue:
+            return []
+        self._queue.rotate(self._chance.randrange(len(self._queue)))
+        work = self._queue.popleft()
+        rows: list[Attempt] = []
+        good: set[int] = set()
+        inside = {call.step for call in work.calls}
+        most = self._chance.choice([1, 2, len(work.calls), len(work.calls)])
+        for call in work.calls:
+            step = self._spec.plan.steps[call.step]
+            sources = [source for each in step.inputs for source in each.sources if isinstance(source, FromStep)]
+            if any(source.step in inside and source.step not in good for source in sources):
+                continue  # what it needs from this slice is not there: that is for the driver to judge
+            if any(source.step in inside and source.output not in self._values[source.step] for source in sources):
+                continue
+            if len(rows) == most:
+                break
+            row = self._run(*call)
+            rows.append(row)
+            if row.outcome == SUCCESS:
+                good.add(call.step)
+        return [Answered(work.id, tuple(rows))]
+
+
+def ends_of(result: RunResult) -> Ends:
+    """Return how the steps of a run ended, and what they yielded."""
+    machine = result._outcome.machine
+    machine.check()
+    ends = Ends()
+    plan = result._plan
+    for step, status in zip(plan.steps, machine.status, strict=True):
+        ends.status[step.key] = status
+        if status is not Status.SUCCESS:
+            continue
+        if plan.op_of(step.index).is_dynamic:
+            names = [record.name for record in machine.yields[step.index]]
+            ends.values[step.key] = {
+                name[len("result[") : -1]: result._engine.value(step.index, name) for name in names
+            }
+        else:
+            try:
+                ends.values[step.key] = result._engine.value(step.index, "result")
+            except KeyError:
+                ends.values[step.key] = GONE
+    return ends
+
+
+def run_by_chance(job: JobDefinition, chance: random.Random, slots: int) -> RunResult:
+    spec = prepare(job, ignore_execution=True).begin()
+    log = RunLog(spec.plan)
+    outcome, engine = run_to_end(spec, lambda: ChanceEngine(spec, chance, slots), log, Observer())
+    return RunResult(spec, outcome, engine, log, job)
+
+
+@settings(deadline=None, max_examples=300)
+@given(cases())
+def test_in_process_every_step_ends_as_the_rules_have_it(case: Case) -> None:
+    result = make_job(case).execute_in_process(raise_on_error=False)
+    assert ends_of(result) == expected(case)
+
+
+@settings(deadline=None, max_examples=300)
+@given(cases(), st.integers(0, 1000), st.integers(1, 4))
+def test_every_dealing_of_slices_gives_the_same(case: Case, seed: int, slots: int) -> None:
+    assert ends_of(run_by_chance(make_job(case), random.Random(seed), slots)) == expected(case)
+
+
+@settings(deadline=None, max_examples=150)
+@given(cases(optional=False), st.lists(st.sampled_from([0.0, 0.001, 0.05, 0.3]), min_size=1, max_size=5))
+def test_simulated_every_step_ends_as_the_rules_have_it(case: Case, times: list[float]) -> None:
+    rules = expected(case)
+    job = make_job(case)
+    spec = prepare(job, ignore_execution=True).begin()
+    plan = spec.plan
+
+    def yields(call: Any) -> dict[str, list[str]]:
+        return {"result": list(rules.values[plan.steps[call.step].key])}
+
+    def make() -> SimulatedEngine:
+        return SimulatedEngine(
+            plan,
+            nodes=[2, 1],
+            seconds=lambda call: times[call.step % len(times)],
+            fails=lambda call: rules.status[plan.steps[call.step].key] is Status.FAILED,
+            yields=yields,
+        )
+
+    log = RunLog(plan)
+    outcome, _ = run_to_end(spec, make, log, Observer(), clock=lambda: 0.0)
+    outcome.machine.check()
+    ended = {step.key: status for step, status in zip(plan.steps, outcome.machine.status, strict=True)}
+    assert ended == rules.status
+
+
+@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(cases())
+def test_on_ray_every_step_ends_as_the_rules_have_it(execute_on_ray: Callable[..., RunResult], case: Case) -> None:
+    with execute_on_ray(make_job(case)) as result:
+        assert ends_of(result) == expected(case)
+
+
+@settings(deadline=None, max_examples=300)
+@given(cases(fails=False, optional=False), st.sampled_from(["leaves", "none"]))
+def test_values_stay_until_the_last_step_that_takes_them(case: Case, keep: Any) -> None:
+    job = make_job(case)
+    spec = prepare(job, {"execution": {"config": {"in_process": None}}})
+    settings_ = replace(spec.config.execution, keep_outputs=keep)
+    spec = replace(spec, config=replace(spec.config, execution=settings_)).begin()
+    log = RunLog(spec.plan)
+    outcome, _ = run_to_end(spec, lambda: InProcessEngine(spec), log, Observer())
+    rules = expected(case)
+    assert {step.key: outcome.machine.status[step.index] for step in spec.plan.steps} == rules.status
+    taken = {before for index in range(len(spec.plan.steps)) for before in spec.plan.predecessors[index]}
+    taken |= {each for needed in spec.plan.needs.values() for each in needed}
+    taken |= {index for index in spec.plan.producers if not spec.plan.successors[index]}
+    kept = {index for index in range(len(spec.plan.steps)) if index not in outcome.machine.released}
+    leaves = {index for index in range(len(spec.plan.steps)) if index not in taken}
+    assert kept >= (leaves if keep == "leaves" else set())
+    if keep == "none":
+        assert not kept
+    assert {node_path(key) for key in rules.status} <= {f"n{number}" for number in range(len(case.nodes))}
+
+
+@pytest.mark.parametrize("slots", [1, 3])
+def test_chance_engine_runs_plain_jobs(slots: int) -> None:
+    """The judge of the others is judged by what is known."""
+    case = Case()
+    result = run_by_chance(make_job(case), random.Random(1), slots)
+    assert result.success
