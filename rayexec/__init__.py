@@ -47,6 +47,10 @@ if TYPE_CHECKING:
     from rayexec.definitions.job import job as job
     from rayexec.definitions.job import reconstructable as reconstructable
     from rayexec.definitions.limits import Pool as Pool
+    from rayexec.definitions.logger import InitLoggerContext as InitLoggerContext
+    from rayexec.definitions.logger import LoggerDefinition as LoggerDefinition
+    from rayexec.definitions.logger import build_init_logger_context as build_init_logger_context
+    from rayexec.definitions.logger import logger as logger
     from rayexec.definitions.mapping import config_mapping as config_mapping
     from rayexec.definitions.mapping import configured as configured
     from rayexec.definitions.metadata import MetadataValue as MetadataValue
@@ -179,6 +183,12 @@ _HOMES = {
         "reconstructable",
     ),
     "rayexec.definitions.limits": ("Pool",),
+    "rayexec.definitions.logger": (
+        "InitLoggerContext",
+        "LoggerDefinition",
+        "build_init_logger_context",
+        "logger",
+    ),
     "rayexec.definitions.mapping": (
         "config_mapping",
         "configured",

@@ -7,7 +7,7 @@ import sys
 import time
 
 from rayexec.cli.watch import CANCELING, Watch
-from rayexec.events import Attempt, Event, EventType
+from rayexec.events import Attempt, Event, EventType, ResourceRecord
 from rayexec.execute import Record
 from rayexec.run.spec import RunSpec
 
@@ -32,7 +32,9 @@ def level_of(event: Event) -> int:
 
 
 def is_shown(event: Event, spec: RunSpec) -> bool:
-    """Whether the console logger's level in the run config lets an event through."""
+    """Whether the run config has the console show an event: its level, and whether lines of ops go there at all."""
+    if event.event_type is EventType.LOG_MESSAGE and event.step_key is not None and not spec.config.has_console:
+        return False
     least: int = logging.getLevelName(spec.config.log_level)
     return level_of(event) >= least
 
@@ -56,7 +58,7 @@ class EventLines(Watch):
         if spec is None or log is None:
             return
         sys.stdout.flush()  # what an op of this process printed stands before the lines on it
-        if isinstance(record, Attempt) and (record.stdout or record.stderr):
+        if isinstance(record, Attempt | ResourceRecord) and (record.stdout or record.stderr):
             sys.stderr.write(record.stderr)
             sys.stdout.write(record.stdout)
             sys.stdout.flush()

@@ -20,7 +20,7 @@ from rayexec.cli.lines import is_shown, level_of
 from rayexec.cli.report import duration
 from rayexec.cli.signals import EndingSignals
 from rayexec.cli.watch import CANCELING, Watch
-from rayexec.events import FAILURE, SUCCESS, Attempt, Event, EventType, Successes
+from rayexec.events import FAILURE, SUCCESS, Attempt, Event, EventType, ResourceRecord, Successes
 from rayexec.execute import Record, RunLog
 from rayexec.plan.holding import MAX_CONCURRENT
 from rayexec.run.spec import RunSpec
@@ -107,6 +107,9 @@ class LiveView(Watch):
             self._above.show(record.stdout, sys.stdout, 1)
             if record.outcome == SUCCESS and not record.logs and not record.hooks:
                 return  # a quiet success, as most are, has nothing to tell
+        elif isinstance(record, ResourceRecord):
+            self._above.show(record.stderr, sys.stderr, 2)
+            self._above.show(record.stdout, sys.stdout, 1)
         elif isinstance(record, Event):
             if record.event_type is EventType.STEP_SKIPPED:
                 self._ended["skipped"] += 1

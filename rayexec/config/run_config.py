@@ -13,6 +13,7 @@ from rayexec.config.schema import MISSING, describe, is_required, scaffold, vali
 from rayexec.definitions.config import Config
 from rayexec.definitions.graph import GraphDefinition
 from rayexec.definitions.job import JobDefinition
+from rayexec.definitions.logger import LoggerDefinition
 from rayexec.definitions.mapping import ConfigMapping
 from rayexec.definitions.op import OpDefinition
 from rayexec.definitions.ports import NO_DEFAULT
@@ -40,7 +41,8 @@ class ResolvedConfig:
     """Run config that fits its job, with defaults filled in.
 
     ``ops`` holds the config of each op that has any by its path; ``inputs`` the values for open inputs by (path,
-    name); ``resources`` by key. ``document`` is the merged run config as it was given.
+    name); ``resources`` by key; ``loggers`` that of the job's loggers that are named, by name. ``has_console`` is
+    whether the console shows log lines too. ``document`` is the merged run config as it was given.
     """
 
     ops: Mapping[str, Any]
@@ -49,6 +51,8 @@ class ResolvedConfig:
     execution: ExecutionSettings
     log_level: str
     document: Mapping[str, Any]
+    loggers: Mapping[str, Any]
+    has_console: bool
 
 
 def resolve_run_config(
@@ -79,14 +83,23 @@ def resolve_run_config(
     resolver.unmentioned()
     resources = {**job.resource_defs, **(resources or {})}
     resource_config = resolver.resources(resources, document.get("resources"))
-    log_level = resolver.loggers(document.get("loggers"))
+    log_level, loggers, has_console = resolver.loggers(document.get("loggers"))
     settings = ExecutionSettings(engine="in_process", max_concurrent=1)
     if not ignore_execution:
         settings, problems = resolve_execution(job.executor_def, document.get("execution"))
         resolver.problems += problems
     if resolver.problems:
         raise ConfigError(resolver.problems, subject=f"run config of job {job.name!r}")
-    return ResolvedConfig(resolver.op_config, resolver.input_values, resource_config, settings, log_level, document)
+    return ResolvedConfig(
+        resolver.op_config,
+        resolver.input_values,
+        resource_config,
+        settings,
+        log_level,
+        document,
+        loggers,
+        has_console,
+    )
 
 
 class _Resolver:
@@ -145,9 +158,13 @@ class _Resolver:
             self.op_config[node] = value
 
     def _config(
-        self, definition: OpDefinition | ResourceDefinition, given: Any, path: tuple[str, ...], what: str
+        self,
+        definition: OpDefinition | ResourceDefinition | LoggerDefinition,
+        given: Any,
+        path: tuple[str, ...],
+        what: str,
     ) -> Any:
-        """Return the config of an op or resource, MISSING where it has none."""
+        """Return the config of an op, resource or logger, MISSING where it has none."""
         preset = definition.preset_config
         if isinstance(preset, ConfigMapping):
             mapped, problems = apply_mapping(preset, given, path)
@@ -239,23 +256,39 @@ class _Resolver:
             resolved[key] = None if value is MISSING else value
         return resolved
 
-    def loggers(self, section: Any) -> str:
-        """Read the ``loggers`` section; return the level from which log lines are shown."""
+    def loggers(self, section: Any) -> tuple[str, dict[str, Any], bool]:
+        """Read the ``loggers`` section.
+
+        Returns the level from which the console shows log lines, the config of the job's loggers that are named, and
+        whether there is the console: where it is named, or nothing is.
+        """
         level = "DEBUG"
+        named: dict[str, Any] = {}
+        has_console = False
         for name, entry in self._mapping(section, ("loggers",)).items():
             path = ("loggers", str(name))
-            if name != "console" and name not in self._job.logger_defs:
+            definition = self._job.logger_defs.get(name)
+            if definition is not None:
+                fields = self._mapping(entry, path)
+                for other in fields:
+                    if other != "config":
+                        self.problem((*path, str(other)), "unknown key. Expected: config")
+                value = self._config(definition, fields.get("config", MISSING), (*path, "config"), f"logger {name!r}")
+                named[name] = None if value is MISSING else value
+                continue
+            if name != "console":
                 self.problem(path, f"unknown logger; there are {_listing(['console', *self._job.logger_defs])}")
                 continue
+            has_console = True
             config = self._mapping(self._mapping(entry, path).get("config"), (*path, "config"))
-            if name == "console" and "log_level" in config:
+            if "log_level" in config:
                 level = str(config["log_level"]).upper()
                 if level not in LOG_LEVELS:
                     self.problem(
                         (*path, "config", "log_level"),
                         f"expected one of {', '.join(LOG_LEVELS)}, got {config['log_level']!r}",
                     )
-        return level
+        return level, named, has_console or not named
 
 
 def _open_schema(definition: OpDefinition | ResourceDefinition) -> Any:

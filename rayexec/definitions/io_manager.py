@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, overload
 
-from rayexec.definitions.resource import ConfigurableResource, ResourceDefinition
+from rayexec.definitions.ports import Out
+from rayexec.definitions.resource import SLICE, ConfigurableResource, ResourceDefinition
 
 if TYPE_CHECKING:
     from rayexec.run.io_context import InputContext, OutputContext
@@ -23,10 +24,22 @@ __all__ = [
     "InputManagerDefinition",
     "input_manager",
     "io_manager",
+    "manager_key",
 ]
 
 # The key of the IO manager of outputs that name none.
 IO_MANAGER = "io_manager"
+
+
+def manager_key(out: Out, known: Mapping[str, ResourceDefinition]) -> str | None:
+    """Return the key of the manager that stores an output, None for one that goes through the object store.
+
+    ``known`` are the resources of the run.
+    """
+    key = out.io_manager_key or IO_MANAGER
+    if out.type.is_nothing or (key == IO_MANAGER and key not in known):
+        return None
+    return key
 
 
 class InputManager(ABC):
@@ -79,7 +92,11 @@ class _Loads(InputManager):
 def io_manager(fn: Callable[..., Any], /) -> IOManagerDefinition: ...
 @overload
 def io_manager(
-    *, config_schema: Any = ..., required_resource_keys: Iterable[str] = ..., description: str | None = ...
+    *,
+    config_schema: Any = ...,
+    required_resource_keys: Iterable[str] = ...,
+    description: str | None = ...,
+    scope: str = ...,
 ) -> Callable[[Callable[..., Any]], IOManagerDefinition]: ...
 def io_manager(
     fn: Callable[..., Any] | None = None,
@@ -88,12 +105,16 @@ def io_manager(
     config_schema: Any = None,
     required_resource_keys: Iterable[str] = (),
     description: str | None = None,
+    scope: str = SLICE,
 ) -> IOManagerDefinition | Callable[[Callable[..., Any]], IOManagerDefinition]:
-    """Make a function of an InitResourceContext (or of nothing) that returns an IOManager the resource of one."""
+    """Make a function of an InitResourceContext (or of nothing) that returns an IOManager the resource of one.
+
+    ``scope`` is as in ResourceDefinition.
+    """
 
     def decorate(fn: Callable[..., Any]) -> IOManagerDefinition:
         return IOManagerDefinition(
-            fn, config_schema, frozenset(required_resource_keys), description or inspect.getdoc(fn)
+            fn, config_schema, frozenset(required_resource_keys), description or inspect.getdoc(fn), scope=scope
         )
 
     return decorate if fn is None else decorate(fn)

@@ -10,6 +10,7 @@ from typing import Any, overload
 from rayexec.definitions.executor import ExecutorDefinition, default_executor
 from rayexec.definitions.graph import GraphDefinition, compose
 from rayexec.definitions.hooks import HookDefinition, hook_set
+from rayexec.definitions.logger import LoggerDefinition
 from rayexec.definitions.resource import ResourceDefinition, resource_definition
 from rayexec.definitions.retry import RetryPolicy
 from rayexec.definitions.tags import normalize_tags
@@ -39,7 +40,7 @@ class JobDefinition:
     tags: Mapping[str, str] = field(default_factory=dict)
     run_tags: Mapping[str, str] = field(default_factory=dict)
     resource_defs: Mapping[str, ResourceDefinition] = field(default_factory=dict)
-    logger_defs: Mapping[str, Any] = field(default_factory=dict)
+    logger_defs: Mapping[str, LoggerDefinition] = field(default_factory=dict)
     hooks: tuple[HookDefinition, ...] = ()
     op_retry_policy: RetryPolicy | None = None
     executor_def: ExecutorDefinition = default_executor
@@ -181,6 +182,9 @@ def to_job(
             f"{where}: executor_def must be one of in_process_executor, multiprocess_executor and ray_executor, got "
             f"{type(executor_def).__name__}."
         )
+    for key, each in (logger_defs or {}).items():
+        if not isinstance(each, LoggerDefinition):
+            raise DefinitionError(f"{where}: logger {key!r} must be what @logger makes, got {type(each).__name__}.")
     for given in input_values or {}:
         if given not in graph.inputs:
             raise DefinitionError(

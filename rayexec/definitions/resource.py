@@ -6,21 +6,38 @@ import contextlib
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, ClassVar, overload
 
 from rayexec.definitions.code import ByReference
 from rayexec.definitions.config import Config, EnvVar, keep_environment
 from rayexec.definitions.ports import NO_DEFAULT
 from rayexec.errors import DefinitionError
+from rayexec.keys import nearest
 
-__all__ = ["ConfigurableResource", "ResourceDefinition", "ResourceParam", "resource", "resource_definition"]
+__all__ = [
+    "SCOPES",
+    "SLICE",
+    "STEP",
+    "WORKER",
+    "ConfigurableResource",
+    "ResourceDefinition",
+    "ResourceParam",
+    "resource",
+    "resource_definition",
+]
+
+STEP, SLICE, WORKER = "step", "slice", "worker"
+# How long a resource stays open, from the shortest to the longest.
+SCOPES = (STEP, SLICE, WORKER)
 
 
 @dataclass(frozen=True, eq=False)
 class ResourceDefinition(ByReference):
     """A function that opens a resource: it returns the object, or yields it once and closes it afterwards.
 
-    In-process a resource is open for the whole run, on Ray for one slice of steps.
+    ``scope`` is how long it stays open: ``"step"`` for each attempt of a step, ``"slice"`` for one slice of steps on
+    Ray, ``"worker"`` for as long as a worker process serves the run. In-process the latter two are the whole run.
+    Raises DefinitionError for any other.
     """
 
     fn: Callable[..., Any]
@@ -28,11 +45,24 @@ class ResourceDefinition(ByReference):
     required_resource_keys: frozenset[str] = frozenset()
     description: str | None = None
     preset_config: Any = NO_DEFAULT
+    scope: str = SLICE
+
+    def __post_init__(self) -> None:
+        _check_scope(self.scope, f"resource {getattr(self.fn, '__name__', 'function')!r}")
 
     @staticmethod
     def hardcoded_resource(value: Any, description: str | None = None) -> ResourceDefinition:
-        """A resource that is simply this object."""
-        return ResourceDefinition(_Constant(value), description=description)
+        """A resource that is simply this object; there is nothing to close, so resources of any scope may need it."""
+        return ResourceDefinition(_Constant(value), description=description, scope=WORKER)
+
+    def with_scope(self, scope: str) -> ResourceDefinition:
+        """Return a copy that stays open for another time; raises DefinitionError for an unknown scope."""
+        return replace(self, scope=scope)
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether it is an object that was given, so that nothing is opened or closed."""
+        return isinstance(self.fn, _Constant)
 
     def configured(self, config: Any) -> ResourceDefinition:
         """Return a copy whose config is fixed to ``config``, or made by it where it is a ConfigMapping."""
@@ -62,6 +92,12 @@ class ResourceDefinition(ByReference):
                 next(made)
 
 
+def _check_scope(scope: Any, what: str) -> None:
+    if scope not in SCOPES:
+        listed = ", ".join(map(repr, SCOPES))
+        raise DefinitionError(f"{what}: scope must be one of {listed}, got {scope!r}.{nearest(str(scope), SCOPES)}")
+
+
 class _Constant:
     """A resource function that returns the object that it was given."""
 
@@ -77,8 +113,16 @@ class ConfigurableResource(Config):
 
     Override ``setup_for_execution`` and ``teardown_after_execution``, or ``yield_for_execution``, to open and close
     what it holds; keep that in private attributes (``pydantic.PrivateAttr``). An op takes one by annotating a
-    parameter, whose name is the resource's key, with its class.
+    parameter, whose name is the resource's key, with its class. ``resource_scope = "worker"`` in the class's body says
+    how long it stays open (see ResourceDefinition).
     """
+
+    resource_scope: ClassVar[str] = SLICE
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **options: Any) -> None:
+        super().__pydantic_init_subclass__(**options)
+        _check_scope(cls.resource_scope, f"resource class {cls.__name__}")
 
     if not TYPE_CHECKING:  # type checkers see the fields instead
 
@@ -94,7 +138,7 @@ class ConfigurableResource(Config):
     def configure_at_launch(cls, **fields: Any) -> ResourceDefinition:
         """Return a resource whose remaining fields come from ``resources.<key>.config`` of the run."""
         known = {name: each for name, each in fields.items() if not isinstance(each, EnvVar)}
-        return ResourceDefinition(_Launch(cls, known), config_schema=_remaining(cls, fields))
+        return ResourceDefinition(_Launch(cls, known), config_schema=_remaining(cls, fields), scope=cls.resource_scope)
 
     def setup_for_execution(self, context: Any) -> None:
         """Open what the resource holds; called once before the first step that needs it."""
@@ -168,6 +212,7 @@ def resource(
     config_schema: Any = ...,
     required_resource_keys: Iterable[str] = ...,
     description: str | None = ...,
+    scope: str = ...,
 ) -> Decorator: ...
 def resource(
     fn: Callable[..., Any] | None = None,
@@ -176,12 +221,13 @@ def resource(
     config_schema: Any = None,
     required_resource_keys: Iterable[str] = (),
     description: str | None = None,
+    scope: str = SLICE,
 ) -> ResourceDefinition | Decorator:
-    """Make a function of an InitResourceContext (or of nothing) a resource."""
+    """Make a function of an InitResourceContext (or of nothing) a resource; ``scope`` as in ResourceDefinition."""
 
     def decorate(fn: Callable[..., Any]) -> ResourceDefinition:
         return ResourceDefinition(
-            fn, config_schema, frozenset(required_resource_keys), description or inspect.getdoc(fn)
+            fn, config_schema, frozenset(required_resource_keys), description or inspect.getdoc(fn), scope=scope
         )
 
     return decorate if fn is None else decorate(fn)
@@ -192,9 +238,10 @@ def resource_definition(given: Any) -> ResourceDefinition:
     if isinstance(given, ResourceDefinition):
         return given
     if isinstance(given, ConfigurableResource):
+        made = ResourceDefinition(_Configured(given), scope=given.resource_scope)
         if _awaits_environment(given):  # read when the run starts, as config is
-            return ResourceDefinition(_Configured(given), config_schema=type(given), preset_config=given)
-        return ResourceDefinition(_Configured(given))
+            return replace(made, config_schema=type(given), preset_config=given)
+        return made
     return ResourceDefinition.hardcoded_resource(given)
 
 

@@ -23,7 +23,7 @@ _NOTHING: dict[str, Any] = {}
 
 
 class InProcessEngine:
-    """Runs each slice inside ``wait``; values pass as the objects they are, resources stay open for the run."""
+    """Runs each slice inside ``wait``; values pass as the objects they are, resources stay open for the run or step."""
 
     name = "in_process"
     grows = False
@@ -39,23 +39,19 @@ class InProcessEngine:
         self._values: dict[int, dict[str, Any]] = {}
         self._exceptions: dict[int, BaseException] = {}
         self.resources = OpenResources(spec.resources, spec.config.resources, spec.info)
-        self._managed = find_managed(spec.plan, spec.resources)
         self._managers = None
-        if self._managed is not None:
+        managed = find_managed(spec.plan, spec.resources)
+        if managed is not None:
             self._managers = Managers(
-                self._managed, spec.plan.templates, spec.resources, spec.config.resources, spec.info, self.resources
+                managed, spec.plan.templates, spec.resources, spec.config.resources, spec.info, self.resources
             )
 
     def start(self) -> None:
-        """Open every resource that a step of the plan needs; raises ResourceError where one fails to."""
-        needed = set() if self._managed is None else self._managed.keys(self._spec.plan)
-        needed |= {
-            key
-            for template in self._spec.plan.templates
-            for keys in (template.op.required_resource_keys, *(hook.required_resource_keys for hook in template.hooks))
-            for key in keys
-        }
-        self.resources.get(needed)
+        """Open every resource that a step of the plan needs and that outlasts it; raises ResourceError where one fails.
+
+        Those of step scope are opened when the step is.
+        """
+        self.resources.open_ahead(self._spec.needed_resources())
 
     def submit(self, work: Slice) -> None:
         """Take a slice to run in a coming ``wait``."""

@@ -14,6 +14,7 @@ from typing import Any
 from rayexec.engine.entries import Entry, unpack_entries
 from rayexec.engine.export import dump, runner_for
 from rayexec.engine.journal import Left, journal_path, read_journal, sweep_journals
+from rayexec.engine.kept import Keepers
 from rayexec.engine.nested import held_here, is_in_task, lend_cpus_until, waits_for_own
 from rayexec.engine.overrun import Address, Mailbox, mailbox_at
 from rayexec.engine.package import make_package
@@ -80,6 +81,8 @@ class RayEngine:
         self._warned: set[tuple[int, str]] = set()
         self._mailbox: Mailbox | None = None
         self._address: Address | None = None
+        # The workers that keep resources open; None where none of this run may be kept.
+        self.resources: Keepers | None = None
         self._header = b""
         self._functions: dict[tuple[int, int], Any] = {}
         self._runner: Any = None
@@ -104,9 +107,13 @@ class RayEngine:
         if self.slicing or any(self._announces):
             self._mailbox = mailbox_at(host)
             self._address = self._mailbox.open_box(lambda message: self._arrived.put(("report", message)))
+        kept = [] if config.execution.fresh_process else self._spec.kept_resources()
+        if kept:
+            self.resources = Keepers(host, kept)
+        keepers = None if self.resources is None else self.resources.address
         preload = config.execution.preload_modules
         managed = find_managed(self._spec.plan, self._spec.resources)
-        header = Header(info, config.resources, preload, os.getcwd(), self._address, managed)
+        header = Header(info, config.resources, preload, os.getcwd(), self._address, keepers, managed)
         self._header = dump(header, "the run's config")
         given = {FromConfig(*source): self._keep(source, value) for source, value in config.inputs.items()}
         self._writer = CallWriter(self._spec.plan, self._values, step_config, given)
@@ -176,6 +183,8 @@ class RayEngine:
 
     def _collect(self, slice_id: int, done: Any) -> Answered | Lost:
         flight = self._flight.pop(slice_id)
+        if self.resources is not None:
+            self.resources.accept()
         if slice_id in self._begun:
             self._begun.discard(slice_id)
             self._ended.append((time.monotonic(), self.holding.class_of[flight.work.calls[0].step]))
@@ -409,9 +418,11 @@ class RayEngine:
         return found
 
     def close(self) -> None:
-        """Stop listening; the tasks are over, and Ray itself stays for the next run."""
+        """Stop listening and have workers close what they keep; the tasks are over, Ray stays for the next run."""
         if self._mailbox is not None and self._address is not None:
             self._mailbox.close_box(self._address)
+        if self.resources is not None:
+            self.resources.close()
 
 
 def _last_line(text: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
+from rayexec.engine.kept import KeptAddress
 from rayexec.engine.overrun import Address
 from rayexec.keys import node_path
 from rayexec.plan.model import Call, FromConfig, FromStep, Plan
@@ -17,9 +18,11 @@ __all__ = ["CallWriter", "Follows", "Header", "More", "RemoteCall"]
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What the slices of one run share; ``mailbox`` is where a worker reports, None where it does not.
+    """What the slices of one run share.
 
-    ``managed`` is what goes through IO managers, None where nothing does.
+    ``mailbox`` is where a worker reports, None where it does not; ``keepers`` where it says that it keeps resources
+    open, None where each slice closes all that it opened; ``managed`` is what goes through IO managers, None where
+    nothing does.
     """
 
     run: RunInfo
@@ -27,6 +30,7 @@ class Header:
     preload_modules: tuple[str, ...]
     directory: str
     mailbox: Address | None
+    keepers: KeptAddress | None
     managed: Managed | None = None
 
 

@@ -7,7 +7,7 @@ import os
 import pickle
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -16,6 +16,7 @@ from rayexec.definitions.resource import ResourceDefinition
 from rayexec.engine.capture import Capture
 from rayexec.engine.entries import Entries, pack_entry
 from rayexec.engine.journal import Journal
+from rayexec.engine.kept import IN_SLICE, kept_at
 from rayexec.engine.overrun import Watched, watch
 from rayexec.engine.package import Package, load_package
 from rayexec.engine.packed import Packed, pack, unpack
@@ -69,7 +70,7 @@ def run_slice(package: Package, header: bytes, work: bytes, places: int, large: 
     _prepare_path(package)
     slice_id, journal, budget, announces, calls = pickle.loads(work)
     payloads: list[Packed | list[Any] | None] = [None] * places
-    with Capture(journal) as capture:
+    with IN_SLICE, Capture(journal) as capture:
         try:
             shared = _read_header(header)
             _enter(shared)
@@ -83,7 +84,7 @@ def run_slice(package: Package, header: bytes, work: bytes, places: int, large: 
             watched.announce()
         with (
             Journal(journal) as noted,
-            OpenResources(code.resources, shared.resource_config, shared.run) as resources,
+            _open_resources(code, shared) as resources,
         ):
             managers = None
             if shared.managed is not None:
@@ -95,6 +96,16 @@ def run_slice(package: Package, header: bytes, work: bytes, places: int, large: 
         closing = (resources.take_records(), *capture.take())
     items = watched.entries.so_far()
     return [pickle.dumps((os.getpid(), items, closing if any(closing) else None), protocol=5), *payloads]
+
+
+def _open_resources(code: Code, shared: Header) -> OpenResources:
+    """Return the resources of a slice, those of worker scope among those that this process keeps for the run."""
+
+    def make(kept: Callable[[], OpenResources | None] | None = None) -> OpenResources:
+        return OpenResources(code.resources, shared.resource_config, shared.run, kept=kept)
+
+    address = shared.keepers
+    return make(None if address is None else lambda: kept_at(address, make))
 
 
 class _Runner:

@@ -67,13 +67,18 @@ class LoadedInput(NamedTuple):
 
 
 class ResourceRecord(NamedTuple):
-    """A resource that was opened, or (with ``error``) failed to open or to close; times are seconds since 1970."""
+    """A resource that was opened, or (with ``error``) failed to open or to close; times are seconds since 1970.
+
+    ``stdout`` and ``stderr`` are what closing printed where no attempt has it.
+    """
 
     key: str
     started: float
     ended: float
     error: ErrorInfo | None = None
     closing: bool = False
+    stdout: str = ""
+    stderr: str = ""
 
 
 class Attempt(NamedTuple):

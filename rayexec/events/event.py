@@ -131,10 +131,13 @@ def expand_resource(record: ResourceRecord, key: str | None = None) -> Iterator[
     """Yield the events of one resource; ``key`` is the step it was opened for, None for the whole run."""
     name = record.key
     if record.closing:
-        why = f": {record.error.cls_name}: {record.error.message}" if record.error is not None else ""
-        yield Event(
-            EventType.ENGINE_EVENT, f'Teardown of resource "{name}" failed{why}', record.ended, key, record.error
-        )
+        if record.stdout or record.stderr:
+            captured = {"stdout": record.stdout, "stderr": record.stderr}
+            words = f'Captured the output of closing resource "{name}".'
+            yield Event(EventType.LOGS_CAPTURED, words, record.ended, key, captured)
+        if record.error is not None:
+            words = f'Teardown of resource "{name}" failed: {record.error.cls_name}: {record.error.message}'
+            yield Event(EventType.ENGINE_EVENT, words, record.ended, key, record.error)
         return
     yield Event(
         EventType.RESOURCE_INIT_STARTED, f'Opening resource "{name}".', record.started, key, {"resource_key": name}

@@ -14,7 +14,8 @@ from rayexec.config.run_config import ResolvedConfig, resolve_run_config
 from rayexec.definitions.config import Config
 from rayexec.definitions.io_manager import IO_MANAGER
 from rayexec.definitions.job import JobDefinition
-from rayexec.definitions.resource import ResourceDefinition, resource_definition
+from rayexec.definitions.logger import InitLoggerContext
+from rayexec.definitions.resource import SCOPES, ResourceDefinition, resource_definition
 from rayexec.definitions.tags import normalize_tags
 from rayexec.engine.base import Engine
 from rayexec.engine.inprocess import InProcessEngine
@@ -143,7 +144,11 @@ def prepare(
         run_config=config.document,
         retries=config.execution.retries,
     )
-    return RunSpec(plan, info, config, known)
+    loggers = {
+        name: InitLoggerContext(value, job.logger_defs[name], job, info.run_id)
+        for name, value in config.loggers.items()
+    }
+    return RunSpec(plan, info, config, known, loggers)
 
 
 def _check_resources(plan: Plan, known: Mapping[str, ResourceDefinition]) -> None:
@@ -176,6 +181,17 @@ def _check_resources(plan: Plan, known: Mapping[str, ResourceDefinition]) -> Non
         raise DefinitionError(
             f"job {plan.job_name!r} lacks resources: {listed}. Give them in @job(resource_defs={{…}}); it has "
             f"{', '.join(sorted(known)) or 'none'}."
+        )
+    shorter = [
+        f"resource {key!r} (scope {definition.scope!r}) requires resource {each!r} (scope {known[each].scope!r})"
+        for key, definition in known.items()
+        for each in sorted(definition.required_resource_keys)
+        if SCOPES.index(known[each].scope) < SCOPES.index(definition.scope)
+    ]
+    if shorter:
+        raise DefinitionError(
+            f"job {plan.job_name!r} has resources that would outlive what they require: {'; '.join(shorter)}. Give "
+            "each a scope no longer than that of what it requires."
         )
 
 

@@ -13,6 +13,7 @@ from rayexec.engine.base import Engine
 from rayexec.errors import ResourceError, RunCanceledError
 from rayexec.events import Attempt, Event, EventType, Successes, describe_error
 from rayexec.execute.log import Record, RunLog
+from rayexec.execute.loggers import RunLoggers
 from rayexec.execute.observe import Observer
 from rayexec.plan.holding import MAX_CONCURRENT
 from rayexec.run.messages import (
@@ -37,7 +38,6 @@ __all__ = ["Outcome", "run_to_end"]
 WATCH = 0.5  # seconds after which it is asked again what other runs hold, while steps wait for that
 PATIENCE = 10.0  # seconds without news after which the engine is asked whether something is wrong
 GRACE = 5.0  # seconds that steps get to end by themselves when a run is canceled
-_logger = logging.getLogger("rayexec")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class _Loop:
         self._engine = engine
         self._log = log
         self._observer = observer
-        self._log_level: int = getattr(logging, spec.config.log_level)
+        self.loggers = RunLoggers(spec, lambda words: self.warn([words]))
         self.machine = machine
 
     def run(self) -> None:
@@ -124,7 +124,7 @@ class _Loop:
             self.record(instruction)
         elif isinstance(instruction, Attempt):
             self.record(instruction)
-            self._pass_on_logs(instruction)
+            self.loggers.pass_on(instruction)
         elif isinstance(instruction, Skipped):
             key = self._spec.plan.steps[instruction.step].key
             self.event(EventType.STEP_SKIPPED, f'Skipped step "{key}": an input it needs was not yielded.', key)
@@ -145,14 +145,6 @@ class _Loop:
         """Append a record to the log and show it to the observer."""
         self._log.append(record)
         self._observer.recorded(record)
-
-    def _pass_on_logs(self, attempt: Attempt) -> None:
-        if attempt.logs:
-            info = self._spec.info
-            key = self._spec.plan.steps[attempt.step].key
-            for line in attempt.logs:
-                if line.level >= self._log_level:
-                    _logger.log(line.level, "%s - %s - %s - %s", info.job_name, info.run_id, key, line.message)
 
     def event(self, kind: EventType, message: str, key: str | None = None, data: object = None) -> None:
         """Append an event that happened now."""
@@ -197,6 +189,7 @@ def run_to_end(
     loop.event(EventType.RUN_START, f'Started execution of run for "{name}".', None, {"limits": limits})
     try:
         try:
+            loop.loggers.make()
             _start(engine, loop)
             with _collector_spared():
                 loop.run()

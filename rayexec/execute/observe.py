@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
-from rayexec.events import Attempt
+from rayexec.events import Attempt, ResourceRecord
 from rayexec.execute.log import Record, RunLog
 from rayexec.run.spec import RunSpec
 from rayexec.run.waiting import Waiting
@@ -36,8 +36,8 @@ class Echo(Observer):
     """Prints what ops print on workers, where the run was started."""
 
     def recorded(self, record: Record) -> None:
-        """Print what an attempt printed, on the same streams."""
-        if isinstance(record, Attempt) and (record.stdout or record.stderr):
+        """Print what an attempt or the end of a resource printed, on the same streams."""
+        if isinstance(record, Attempt | ResourceRecord) and (record.stdout or record.stderr):
             sys.stdout.write(record.stdout)
             sys.stderr.write(record.stderr)
             sys.stdout.flush()

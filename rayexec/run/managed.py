@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar, get_args, get_origin
 
 from rayexec.definitions.config import Config
-from rayexec.definitions.io_manager import IO_MANAGER
+from rayexec.definitions.io_manager import manager_key
 from rayexec.definitions.metadata import MetadataValue, normalize_metadata
 from rayexec.definitions.op import OpDefinition
-from rayexec.definitions.ports import Out
 from rayexec.definitions.resource import ResourceDefinition
 from rayexec.definitions.retry import Failure, RetryRequested
 from rayexec.definitions.types import RuntimeType, runtime_type
@@ -24,7 +23,7 @@ from rayexec.run.io_context import InputContext, OutputContext
 from rayexec.run.resources import OpenResources
 from rayexec.run.spec import RunInfo, RunSpec
 
-__all__ = ["Handled", "Managed", "Managers", "OpManagers", "Read", "find_managed", "manager_key", "reading"]
+__all__ = ["Handled", "Managed", "Managers", "OpManagers", "Read", "find_managed", "reading"]
 
 T = TypeVar("T")
 
@@ -63,19 +62,6 @@ class Managed(NamedTuple):
     outputs: Mapping[tuple[int, str], str | None]
     inputs: frozenset[tuple[int, str]]
     templates: frozenset[int]
-
-    def keys(self, plan: Plan) -> set[str]:
-        """Return the keys of the managers."""
-        own = {each.input_manager_key for template in plan.templates for each in template.op.ins.values()}
-        return {key for key in (*self.outputs.values(), *own) if key is not None}
-
-
-def manager_key(out: Out, known: Mapping[str, ResourceDefinition]) -> str | None:
-    """Return the key of the manager that stores an output, None for one that goes through the object store."""
-    key = out.io_manager_key or IO_MANAGER
-    if out.type.is_nothing or (key == IO_MANAGER and key not in known):
-        return None
-    return key
 
 
 def find_managed(plan: Plan, known: Mapping[str, ResourceDefinition]) -> Managed | None:

@@ -1,4 +1,4 @@
-"""Resources of a run or slice: opened when first asked for, closed together in the opposite order."""
+"""Resources of a run, slice or worker: opened when first asked for, closed together in the opposite order."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import Any
 
-from rayexec.definitions.resource import ResourceDefinition
+from rayexec.definitions.resource import STEP, WORKER, ResourceDefinition
 from rayexec.errors import ResourceError
 from rayexec.events import ResourceRecord, describe_error
 from rayexec.keys import nearest
@@ -21,8 +21,9 @@ __all__ = ["OpenResources"]
 class OpenResources:
     """The resources that are open now; a context manager that closes them at its end.
 
-    What was opened, and what failed to open or to close, is recorded until ``take_records`` hands it over. A
-    resource that fails to close fails nothing else.
+    Those of step scope are closed by ``close_step`` already. ``kept`` returns where those of worker scope are opened,
+    to stay open; without it, or where it returns None, they are opened here. What was opened, and what failed to open
+    or to close, is recorded until ``take_records`` hands it over. A resource that fails to close fails nothing else.
     """
 
     def __init__(
@@ -31,12 +32,15 @@ class OpenResources:
         config: Mapping[str, Any],
         run: RunInfo,
         clock: Callable[[], float] = time.time,
+        kept: Callable[[], OpenResources | None] | None = None,
     ) -> None:
         self._definitions = definitions
         self._config = config
         self._run = run
         self._clock = clock
+        self._kept = kept
         self._open_managers: list[tuple[str, contextlib.AbstractContextManager[Any]]] = []
+        self._step_managers: list[tuple[str, contextlib.AbstractContextManager[Any]]] = []
         self._opened: dict[str, Any] = {}
         self._records: list[ResourceRecord] = []
 
@@ -46,9 +50,18 @@ class OpenResources:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._opened.clear()
-        while self._open_managers:
-            key, manager = self._open_managers.pop()
+        self.close_step()
+        self._close(self._open_managers)
+
+    def close_step(self) -> None:
+        """Close the resources of step scope, if any: an attempt is over."""
+        if self._step_managers:
+            self._close(self._step_managers)
+
+    def _close(self, managers: list[tuple[str, contextlib.AbstractContextManager[Any]]]) -> None:
+        while managers:
+            key, manager = managers.pop()
+            self._opened.pop(key, None)
             started = self._clock()
             try:
                 manager.__exit__(None, None, None)
@@ -70,6 +83,20 @@ class OpenResources:
         """
         return Resources({key: self._open(key, ()) for key in sorted(keys)})
 
+    def open_ahead(self, keys: Iterable[str]) -> None:
+        """Open those of these keys that outlast a step, and what the others require that does; raises as ``get``."""
+        seen: set[str] = set()
+        left = sorted(keys)
+        for key in left:
+            if key in seen:
+                continue
+            seen.add(key)
+            definition = self._definitions.get(key)
+            if definition is not None and definition.scope == STEP:
+                left += sorted(definition.required_resource_keys)
+            else:
+                self._open(key, ())
+
     def _open(self, key: str, above: tuple[str, ...]) -> Any:
         if key in self._opened:
             return self._opened[key]
@@ -78,6 +105,10 @@ class OpenResources:
             raise ResourceError(f"the job has no resource {key!r}.{nearest(key, self._definitions)}")
         if key in above:
             raise ResourceError(f"resources need each other in a circle: {' -> '.join((*above, key))}")
+        if self._kept is not None and definition.scope == WORKER:
+            kept = self._kept()
+            if kept is not None:
+                return self._open_kept(kept, key, above)
         inner = Resources({each: self._open(each, (*above, key)) for each in sorted(definition.required_resource_keys)})
         context = InitResourceContext(resource_config=self._config.get(key), resources=inner, run=self._run)
         started = self._clock()
@@ -90,6 +121,13 @@ class OpenResources:
             self._records.append(ResourceRecord(key, started, self._clock(), describe_error(error)))
             raise ResourceError(f"resource {key!r} failed to open: {type(error).__name__}: {error}") from error
         self._records.append(ResourceRecord(key, started, self._clock()))
-        self._open_managers.append((key, manager))
+        managers = self._step_managers if definition.scope == STEP else self._open_managers
+        managers.append((key, manager))
         self._opened[key] = value
         return value
+
+    def _open_kept(self, kept: OpenResources, key: str, above: tuple[str, ...]) -> Any:
+        try:
+            return kept._open(key, above)
+        finally:  # who made it open has it in its records
+            self._records += kept.take_records()

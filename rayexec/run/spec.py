@@ -8,7 +8,9 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from rayexec.config.run_config import ResolvedConfig
-from rayexec.definitions.resource import ResourceDefinition
+from rayexec.definitions.io_manager import manager_key
+from rayexec.definitions.logger import InitLoggerContext
+from rayexec.definitions.resource import WORKER, ResourceDefinition
 from rayexec.plan.capacity import Capacity
 from rayexec.plan.growing import GrowingPlan
 from rayexec.plan.holding import Holding, hold
@@ -39,12 +41,37 @@ class RunInfo:
 
 @dataclass(frozen=True, slots=True)
 class RunSpec:
-    """A run: its plan, its config, and the resources that its steps may ask for."""
+    """A run: its plan, its config, the resources that its steps may ask for, and what its loggers are made of."""
 
     plan: Plan
     info: RunInfo
     config: ResolvedConfig
     resources: Mapping[str, ResourceDefinition]
+    loggers: Mapping[str, InitLoggerContext] = field(default_factory=dict)
+
+    def needed_resources(self) -> set[str]:
+        """Return the keys that the ops of the plan and their hooks name, and those of managers of inputs and outputs.
+
+        What those resources require is not in it.
+        """
+        needed: set[str] = set()
+        for template in self.plan.templates:
+            outs, ins = template.op.outs.values(), template.op.ins.values()
+            managers = [*(manager_key(out, self.resources) for out in outs), *(each.input_manager_key for each in ins)]
+            needed.update(key for key in managers if key is not None)
+            needed.update(template.op.required_resource_keys, *(each.required_resource_keys for each in template.hooks))
+        return needed
+
+    def kept_resources(self) -> list[str]:
+        """Return the keys of resources that worker processes keep open for the run, if a step comes to need them."""
+        seen = self.needed_resources()
+        left = list(seen)
+        for key in left:
+            more = self.resources[key].required_resource_keys - seen
+            seen |= more
+            left += more
+        found = {key: self.resources[key] for key in left}
+        return sorted(key for key, each in found.items() if each.scope == WORKER and not each.is_constant)
 
     def begin(self) -> RunSpec:
         """Return the run with a plan of its own, where that is to grow."""

@@ -123,6 +123,7 @@ def run_step(
     if template.hooks and outcome != RETRY:
         shown = error if isinstance(raised_by_op, RetryRequested) else raised_by_op
         hooks = tuple([attempt.run_hook(hook, resources, shown) for hook in template.hooks])
+    resources.close_step()
     row = Attempt(
         call.step,
         call.number,

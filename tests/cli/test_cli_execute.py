@@ -294,6 +294,40 @@ def test_log_level_of_the_config_holds(place: Path) -> None:
     assert " - INFO - logged" in ended.stderr
 
 
+def test_lines_go_to_the_loggers_that_the_config_names(place: Path) -> None:
+    (place / "jobs.py").write_text(f"{JOBS}\n{LOGGED}")
+    loggers = "loggers: {to_file: {config: {path: log.txt}}}\n"
+    (place / "named.yaml").write_text(loggers)
+    ended = _execute(place, "logged", "-c", "named.yaml")
+    assert ended.code == 0
+    assert "hello" not in ended.stderr
+    assert "STEP_START" in ended.stderr
+    assert (place / "log.txt").read_text() == "INFO hello\n"
+    assert "hello" in _execute(place, "logged").stderr
+
+
+LOGGED = """
+import logging
+from rayexec import logger
+
+@logger(config_schema={"path": str})
+def to_file(context):
+    made = logging.Logger("to_file")
+    handler = logging.FileHandler(context.logger_config["path"])
+    handler.format = lambda record: f"{record.levelname} {record.dagster_meta['orig_message']}"
+    made.addHandler(handler)
+    return made
+
+@op
+def greet(context):
+    context.log.info("hello")
+
+@job(logger_defs={"to_file": to_file})
+def logged():
+    greet()
+"""
+
+
 def test_selection_by_commas_and_repeats(place: Path) -> None:
     (place / "n.yaml").write_text("ops: {show: {inputs: {n: {value: 3}}}}\n")
     ended = _execute(place, "good", "-c", "n.yaml", "-o", "one, show", "--json")

@@ -229,3 +229,25 @@ def test_tag_limits_in_process() -> None:
     result = load_job("tag_limits.py", "tag_concurrency_job").execute_in_process()
     assert result.success
     assert result.output_for_node("total") == 6 * len("flights") + 4
+
+
+def test_warm_model_loads_once_a_process(execute_on_ray: Execute) -> None:
+    job = load_job("warm_model.py", "warm_model")
+    alone = {"execution": {"config": {"ray": {"slices": False, "max_concurrent": 2}}}}
+    result = execute_on_ray(job, alone)
+    assert result.success
+    counted = result.output_for_node("report")
+    assert counted["batches"] == 24
+    assert counted["loads"] == counted["processes"]
+    opened = [event for event in result.all_events if event.event_type_value == "RESOURCE_INIT_SUCCESS"]
+    assert len(opened) == counted["loads"]
+    model = job.resource_defs["model"].with_scope("slice")
+    assert execute_on_ray(job, alone, resources={"model": model}).output_for_node("report")["loads"] == 24
+
+
+def test_warm_model_by_the_command_line(tmp_path: Path) -> None:
+    done = run_command("job", "execute", "-f", EXAMPLES / "warm_model.py", cwd=tmp_path)
+    (line,) = done.stdout.splitlines()
+    batches, processes, loads = [int(word) for word in line.split() if word.isdigit()]
+    assert batches == 24
+    assert loads == processes <= (os.cpu_count() or 1) + 1

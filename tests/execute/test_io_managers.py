@@ -364,3 +364,29 @@ def test_an_io_manager_has_both_methods() -> None:
 
     with pytest.raises(TypeError, match="load_input"):
         Half()  # type: ignore[abstract]  # which is the point
+
+
+@pytest.mark.parametrize("scope", ["step", "slice", "worker"])
+def test_a_manager_stays_open_as_its_scope_says(execute: Any, is_ray: bool, scope: str, tmp_path: Path) -> None:
+    directory = str(tmp_path)
+
+    def note(sign: str) -> None:
+        with open(f"{directory}/log.txt", "a") as file:
+            file.write(sign)
+
+    @io_manager(scope=scope)
+    def files() -> Iterator[JsonManager]:
+        note("+")
+        yield JsonManager(directory=directory)
+        note("-")
+
+    @job(resource_defs={"files": files})
+    def chain() -> None:
+        show(pair())
+
+    result = execute(chain)
+    assert result.output_for_node("show") == "[1, 2]"
+    log = Path(directory, "log.txt").read_text()
+    assert log.count("+") == log.count("-")
+    # On Ray the two steps may come to run in different slices, and in different workers.
+    assert log.count("+") in ({2} if scope == "step" else {1, 2} if is_ray else {1})

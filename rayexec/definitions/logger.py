@@ -1,0 +1,71 @@
+"""Loggers of a job: where the log lines of its ops go, besides the run's own log."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, overload
+
+from rayexec.definitions.code import ByReference
+from rayexec.definitions.ports import NO_DEFAULT
+
+__all__ = ["InitLoggerContext", "LoggerDefinition", "build_init_logger_context", "logger"]
+
+
+@dataclass(frozen=True, slots=True)
+class InitLoggerContext:
+    """What a logger's function receives: its config, and the run that it is made for."""
+
+    logger_config: Any = None
+    logger_def: LoggerDefinition | None = None
+    job_def: Any = None
+    run_id: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class LoggerDefinition(ByReference):
+    """A function of an InitLoggerContext that returns a ``logging.Logger``.
+
+    A run whose config names it under ``loggers`` calls it once, in the process that started the run, and hands it each
+    line that an op logs.
+    """
+
+    fn: Callable[[InitLoggerContext], logging.Logger]
+    config_schema: Any = None
+    description: str | None = None
+    preset_config: Any = NO_DEFAULT
+
+    def __call__(self, context: InitLoggerContext) -> logging.Logger:
+        return self.fn(context)
+
+    def configured(self, config: Any) -> LoggerDefinition:
+        """Return a copy whose config is fixed to ``config``, or made by it where it is a ConfigMapping."""
+        return replace(self, preset_config=config)
+
+
+LoggerFunction = Callable[[InitLoggerContext], logging.Logger]
+
+
+@overload
+def logger(fn: LoggerFunction, /) -> LoggerDefinition: ...
+@overload
+def logger(config_schema: Any = ..., description: str | None = ...) -> Callable[[LoggerFunction], LoggerDefinition]: ...
+def logger(
+    config_schema: Any = None, description: str | None = None
+) -> LoggerDefinition | Callable[[LoggerFunction], LoggerDefinition]:
+    """Make a function of an InitLoggerContext a logger that ``@job(logger_defs={…})`` takes."""
+    # As in Dagster the schema may stand without its name, so that a bare function is told from one by what it is.
+    if inspect.isfunction(config_schema):
+        return LoggerDefinition(config_schema, None, description or inspect.getdoc(config_schema))
+
+    def decorate(fn: LoggerFunction) -> LoggerDefinition:
+        return LoggerDefinition(fn, config_schema, description or inspect.getdoc(fn))
+
+    return decorate
+
+
+def build_init_logger_context(*, logger_config: Any = None, job_def: Any = None) -> InitLoggerContext:
+    """Return a context to call a logger with in a unit test."""
+    return InitLoggerContext(logger_config, None, job_def, "EPHEMERAL")

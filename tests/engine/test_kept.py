@@ -1,0 +1,146 @@
+"""How a process keeps resources open for a run, and who closes them: the main thread, another, or the process's end."""
+
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from rayexec import ResourceDefinition
+from rayexec.engine import kept
+from rayexec.engine.kept import IN_SLICE, Keepers, kept_at
+from rayexec.run.resources import OpenResources
+from rayexec.run.spec import RunInfo
+
+MAIN = threading.get_ident()
+
+
+def noting(closed_by: list[int]) -> Callable[[], OpenResources]:
+    """Return what makes resources, of which ``thing`` notes the thread that closes it."""
+
+    def thing() -> Iterator[int]:
+        yield 1
+        closed_by.append(threading.get_ident())
+
+    return lambda: OpenResources({"thing": ResourceDefinition(thing)}, {}, RunInfo("run", "job"))
+
+
+@pytest.fixture
+def keepers() -> Iterator[Keepers]:
+    opened = Keepers("127.0.0.1", ["thing"])
+    yield opened
+    opened.close()
+
+
+def open_thing(keepers: Keepers, closed_by: list[int]) -> None:
+    resources = kept_at(keepers.address, noting(closed_by))
+    assert resources is not None
+    assert resources.get(["thing"]).thing == 1
+    assert [record.key for record in resources.take_records()] == ["thing"]
+    assert kept_at(keepers.address, noting([])) is resources
+
+
+def test_the_main_thread_closes_once_its_slice_is_over(keepers: Keepers, monkeypatch: Any) -> None:
+    monkeypatch.setattr(kept, "_MAIN_PATIENCE", 60.0)
+    closed_by: list[int] = []
+    driver = threading.Thread(target=keepers.close)
+    with IN_SLICE:
+        open_thing(keepers, closed_by)
+        driver.start()
+        while not kept._DUE:
+            driver.join(0.01)
+        assert closed_by == []
+    assert closed_by == [MAIN]
+    driver.join()
+    assert keepers.take_records() == ()
+
+
+def test_another_thread_closes_where_the_main_thread_is_busy(keepers: Keepers, monkeypatch: Any) -> None:
+    monkeypatch.setattr(kept, "_MAIN_PATIENCE", 0.1)
+    closed_by: list[int] = []
+    with IN_SLICE:
+        open_thing(keepers, closed_by)
+        keepers.close()  # waits for the answer
+        assert closed_by
+        assert MAIN not in closed_by
+    assert len(closed_by) == 1
+    assert keepers.take_records() == ()
+    assert not kept._KEPT
+    assert not kept._DUE
+
+
+def test_strangers_are_not_listened_to(keepers: Keepers) -> None:
+    place, _ = keepers.address
+    for letter in (b"", b"GET / HTTP/1.0\r\n\r\n", kept._seal(b"another key", b"hello", b"cos\nsystem\n(S'true'\ntR.")):
+        with socket.create_connection(place) as stranger:
+            stranger.sendall(letter)
+    keepers.close()
+    assert keepers.take_records() == ()
+
+
+def test_without_a_way_to_the_driver_nothing_is_kept_and_that_is_said_once(caplog: Any) -> None:
+    gone = Keepers("127.0.0.1", ["thing"])
+    gone.close()
+    for _ in range(2):
+        assert kept_at(gone.address, noting([])) is None
+    assert [record.message for record in caplog.records if "no way to the run's driver" in record.message] == [
+        caplog.records[0].message
+    ]
+
+
+def test_a_slice_opens_what_cannot_be_kept() -> None:
+    closed_by: list[int] = []
+
+    def thing() -> Iterator[int]:
+        yield 1
+        closed_by.append(MAIN)
+
+    definitions = {"thing": ResourceDefinition(thing, scope="worker")}
+    with OpenResources(definitions, {}, RunInfo("run", "job"), kept=lambda: None) as resources:
+        assert resources.get(["thing"]).thing == 1
+    assert closed_by == [MAIN]
+
+
+PROCESS = """
+import os, sys
+from rayexec import ResourceDefinition
+from rayexec.engine.kept import kept_at
+from rayexec.run.resources import OpenResources
+from rayexec.run.spec import RunInfo
+
+def thing():
+    yield 1
+    print("closed by", os.getpid() == first, flush=True)
+
+first = os.getpid()
+address = eval(sys.argv[1])
+resources = kept_at(address, lambda: OpenResources({"thing": ResourceDefinition(thing)}, {}, RunInfo("run", "job")))
+resources.get(["thing"])
+resources.take_records()
+if os.fork() == 0:
+    sys.exit()  # the child is no worker: what it ends with is not its own
+os.wait()
+print("waited", flush=True)
+if sys.argv[2] == "exits":
+    sys.exit()
+os._exit(1)
+"""
+
+
+@pytest.mark.parametrize(
+    ("ending", "printed", "error"),
+    [("exits", "closed by True\n", None), ("dies", "", "ended before it could close it")],
+)
+def test_a_process_that_ends_in_good_order_closes_what_it_keeps(
+    keepers: Keepers, ending: str, printed: str, error: str | None
+) -> None:
+    command = [sys.executable, "-c", PROCESS, repr(keepers.address), ending]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+    assert done.stdout == "waited\n", done.stderr
+    keepers.close()
+    [record] = keepers.take_records()
+    assert record.stdout == printed
+    assert (record.error and record.error.message[-30:]) == error
