@@ -10,6 +10,7 @@ from typing import Any
 from rayexec.events import Attempt, ErrorInfo, StepFailureData
 from rayexec.keys import node_path
 from rayexec.plan.holding import hold_by_driver
+from rayexec.run.managed import Managers, find_managed
 from rayexec.run.messages import Answered, EngineEvent, Lost
 from rayexec.run.resources import OpenResources
 from rayexec.run.spec import RunSpec, Slice, gather_inputs
@@ -39,6 +40,12 @@ class InProcessEngine:
         self._values: dict[int, dict[str, Any]] = {}
         self._exceptions: dict[int, BaseException] = {}
         self.resources = OpenResources(spec.resources, spec.config.resources, spec.info)
+        self._managers = None
+        managed = find_managed(spec.plan, spec.resources)
+        if managed is not None:
+            self._managers = Managers(
+                managed, spec.plan.templates, spec.resources, spec.config.resources, spec.info, self.resources
+            )
 
     def start(self) -> None:
         """Open every resource that a step of the plan needs and that outlasts it; raises ResourceError where one fails.
@@ -83,7 +90,13 @@ class InProcessEngine:
 
         call = StepCall(index, step.key, number, spec.config.ops.get(node_path(step.key)), step.tags)
         row, error = run_step(
-            spec.plan.templates[step.template], call, inputs, run=spec.info, resources=self.resources, store=store
+            spec.plan.templates[step.template],
+            call,
+            inputs,
+            run=spec.info,
+            resources=self.resources,
+            store=store,
+            managing=None if self._managers is None else self._managers.of(step.template),
         )
         if error is not None:
             self._exceptions[index] = error

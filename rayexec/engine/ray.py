@@ -26,6 +26,7 @@ from rayexec.plan.capacity import Capacity
 from rayexec.plan.holding import Holder
 from rayexec.plan.model import FromConfig
 from rayexec.plan.preflight import notes, problems
+from rayexec.run.managed import find_managed
 from rayexec.run.messages import Answered, Begun, EngineEvent, Lost, Reported, Yielded
 from rayexec.run.spec import RunSpec, Slice
 
@@ -117,7 +118,8 @@ class RayEngine:
             self.resources = Keepers(host, kept)
         keepers = None if self.resources is None else self.resources.address
         preload = config.execution.preload_modules
-        header = Header(info, config.resources, preload, os.getcwd(), self._address, keepers)
+        managed = find_managed(self._spec.plan, self._spec.resources)
+        header = Header(info, config.resources, preload, os.getcwd(), self._address, keepers, managed)
         self._header = dump(header, "the run's config")
         given = {FromConfig(*source): self._keep(source, value) for source, value in config.inputs.items()}
         self._writer = CallWriter(self._spec.plan, self._values, step_config, given, self._streams)

@@ -10,6 +10,7 @@ from rayexec.engine.kept import KeptAddress
 from rayexec.engine.overrun import Address
 from rayexec.keys import node_path
 from rayexec.plan.model import Call, FromConfig, FromStep, Plan
+from rayexec.run.managed import Managed
 from rayexec.run.spec import RunInfo, regroup
 
 __all__ = ["CallWriter", "Follows", "Header", "More", "RemoteCall"]
@@ -20,7 +21,8 @@ class Header:
     """What the slices of one run share.
 
     ``mailbox`` is where a worker reports, None where it does not; ``keepers`` where it says that it keeps resources
-    open, None where each slice closes all that it opened.
+    open, None where each slice closes all that it opened; ``managed`` is what goes through IO managers, None where
+    nothing does.
     """
 
     run: RunInfo
@@ -29,6 +31,7 @@ class Header:
     directory: str
     mailbox: Address | None
     keepers: KeptAddress | None
+    managed: Managed | None = None
 
 
 class More(NamedTuple):

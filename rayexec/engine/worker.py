@@ -34,6 +34,7 @@ from rayexec.events import (
     error_types,
 )
 from rayexec.plan.model import FromStep, Template
+from rayexec.run.managed import Managers
 from rayexec.run.plain import PlainOp, plain_op
 from rayexec.run.resources import OpenResources
 from rayexec.run.slicing import BUDGET
@@ -108,7 +109,12 @@ def _run(
             Journal(journal) as noted,
             _open_resources(code, shared) as resources,
         ):
-            runner = _Runner(code, shared.run, resources, capture, large, payloads, noted, watched.entries)
+            managers = None
+            if shared.managed is not None:
+                known, config = code.resources, shared.resource_config
+                managers = Managers(shared.managed, code.templates, known, config, shared.run, resources)
+                code = code._replace(plain=managers.only_unmanaged(code.plain))
+            runner = _Runner(code, shared.run, resources, capture, large, payloads, noted, watched.entries, managers)
             if streams:
                 with Teller(slice_id, shared.mailbox) as teller:
                     yield from runner.stream(calls[0], teller)
@@ -142,6 +148,7 @@ class _Runner:
         payloads: list[Packed | list[Any] | None],
         journal: Journal,
         entries: Entries,
+        managers: Managers | None,
     ) -> None:
         self._code = code
         self._run = run
@@ -151,6 +158,7 @@ class _Runner:
         self._payloads = payloads
         self._journal = journal
         self._entries = entries
+        self._managers = managers
         # What the call before yielded, as live objects: its only consumer may have them without a copy.
         self._before: dict[str, Any] | None = None
         # The steps that calls further behind take from, and what those of them that are over yielded.
@@ -304,6 +312,7 @@ class _Runner:
             store=store,
             interrupt_is_failure=True,
             made=made,
+            managing=None if self._managers is None else self._managers.of(call[2]),
         )
         self._enter_in(position, self._complete(row, error), stored, live)
 
@@ -365,6 +374,7 @@ class _Runner:
                 resources=self._resources,
                 store=store,
                 interrupt_is_failure=True,
+                managing=None if self._managers is None else self._managers.of(call[2]),
             ),
             due,
         )

@@ -11,7 +11,7 @@ import os
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 from rayexec.definitions.hooks import HookDefinition
 from rayexec.definitions.op import OpDefinition
@@ -44,6 +44,7 @@ from rayexec.keys import nearest
 from rayexec.plan.model import Template
 from rayexec.run.context import HookContext, OpExecutionContext, Resources, StepLog
 from rayexec.run.deadline import deadline
+from rayexec.run.managed import OpManagers
 from rayexec.run.resources import OpenResources
 from rayexec.run.retry import Verdict, after_failure, after_request
 from rayexec.run.spec import RunInfo
@@ -71,46 +72,11 @@ class Made(NamedTuple):
 
 _NO_RESOURCES = Resources({})
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
 # What store(name, value) may do with a value; it raises OutputError for one that it cannot keep.
 Store = Callable[[str, Any], None]
-
-
-def run_step(
-    template: Template,
-    call: StepCall,
-    inputs: Mapping[str, Any] | Callable[[], Mapping[str, Any]],
-    *,
-    run: RunInfo,
-    resources: OpenResources,
-    store: Store,
-    interrupt_is_failure: bool = False,
-    made: Made | None = None,
-    clock: Callable[[], float] = time.time,
-) -> tuple[Attempt, BaseException | None]:
-    """Make one attempt and return its row, with the exception that ended it where there was one.
-
-    ``inputs`` are values by name, or a function that loads them, whose errors count as the step's. ``store`` gets
-    each output as it is yielded, a value of a dynamic one as ``name[key]``. KeyboardInterrupt is not the step's failure
-    and passes through, unless ``interrupt_is_failure``. ``made`` is what the op's function gave where it was called
-    already (``run.plain``).
-    """
-    pauses = pausing_step(
-        template,
-        call,
-        inputs,
-        run=run,
-        resources=resources,
-        store=store,
-        interrupt_is_failure=interrupt_is_failure,
-        made=made,
-        clock=clock,
-    )
-    while True:
-        try:
-            next(pauses)
-        except StopIteration as end:
-            ended: tuple[Attempt, BaseException | None] = end.value
-            return ended
 
 
 def pausing_step(
@@ -123,19 +89,28 @@ def pausing_step(
     store: Store,
     interrupt_is_failure: bool = False,
     made: Made | None = None,
+    managing: OpManagers | None = None,
     clock: Callable[[], float] = time.time,
 ) -> Generator[None, None, tuple[Attempt, BaseException | None]]:
-    """Make one attempt as ``run_step`` does, and pause after each item that the op's generator yields.
+    """Make one attempt and return its row, with the exception that ended it where there was one.
 
-    An op with a timeout gets no pauses, for its time must not run out while others have the thread.
+    ``inputs`` are values by name, or a function that loads them, whose errors count as the step's. ``store`` gets
+    each output as it is yielded, a value of a dynamic one as ``name[key]``. KeyboardInterrupt is not the step's failure
+    and passes through, unless ``interrupt_is_failure``. ``made`` is what the op's function gave where it was called
+    already (``run.plain``). ``managing`` loads inputs and stores outputs that have managers.
+
+    It pauses after each item that the op's generator yields; but not where the op has a timeout, for its time must not
+    run out while others have the thread.
     """
     started = clock() if made is None else made.started
     op = template.op
     log = StepLog(clock)
-    attempt = _Attempt(template, call, run, store, log, made)
+    attempt = _Attempt(template, call, run, store, log, made, managing)
     error: BaseException | None = None
     try:
         loaded = inputs() if callable(inputs) else inputs
+        if managing is not None:
+            loaded = managing.load(call.key, loaded, log)
         attempt.resources = resources.get(op.required_resource_keys) if op.required_resource_keys else _NO_RESOURCES
         if op.timeout is None:
             result = attempt.call_op(loaded)
@@ -177,8 +152,26 @@ def pausing_step(
         "",
         resources.take_records(),
         os.getpid(),
+        loaded=() if managing is None else tuple(managing.loaded),
     )
     return row, error
+
+
+def _without_pauses(pausing: Callable[P, Generator[None, None, T]]) -> Callable[P, T]:
+    def run(*args: P.args, **options: P.kwargs) -> T:
+        pauses = pausing(*args, **options)
+        while True:
+            try:
+                next(pauses)
+            except StopIteration as end:
+                ended: T = end.value
+                return ended
+
+    return run
+
+
+# Makes an attempt in one go.
+run_step = _without_pauses(pausing_step)
 
 
 class _Attempt:
@@ -189,6 +182,7 @@ class _Attempt:
         "_keep_values",
         "_log",
         "_made",
+        "_managing",
         "_names",
         "_op",
         "_run",
@@ -200,7 +194,14 @@ class _Attempt:
     )
 
     def __init__(
-        self, template: Template, call: StepCall, run: RunInfo, store: Store, log: StepLog, made: Made | None
+        self,
+        template: Template,
+        call: StepCall,
+        run: RunInfo,
+        store: Store,
+        log: StepLog,
+        made: Made | None,
+        managing: OpManagers | None,
     ) -> None:
         self._op = template.op
         self._call = call
@@ -208,6 +209,7 @@ class _Attempt:
         self._store = store
         self._log = log
         self._made = made
+        self._managing = managing
         self._keep_values = bool(template.hooks)  # only hooks look at them again
         self.values: dict[str, Any] = {}
         self.outputs: list[OutputRecord] = []
@@ -395,13 +397,16 @@ class _Attempt:
             wrong = kind.check(value, self._context_for(kind))
             if wrong is not None:
                 raise TypeCheckError(f'Type check failed for output "{name}" of op "{op.name}": {wrong}.')
-        self._store(stored_as, value)
+        more = self.context.metadata_for(stored_as) if self.context is not None else None
+        combined = {**(metadata or {}), **(more or {})}
+        stored, handled = value, None
+        if self._managing is not None:
+            stored, handled = self._managing.handle(self._call.key, name, key, value, combined, self._log)
+        self._store(stored_as, stored)
         self._names.add(stored_as)
         if key is not None:
             self._names.add(name)
-        more = self.context.metadata_for(stored_as) if self.context is not None else None
-        combined = {**(metadata or {}), **(more or {})}
-        self.outputs.append(OutputRecord(stored_as, combined or None))
+        self.outputs.append(OutputRecord(stored_as, combined or None, handled))
         if self._keep_values and key is None:
             self.values[name] = value
         elif self._keep_values:
@@ -450,6 +455,8 @@ def _judge(
 ) -> tuple[int, StepFailureData, float, BaseException]:
     """Return outcome, failure data, delay and the exception to show for an attempt that raised ``error``."""
     kinds = error_types(error)
+    if isinstance(error, (InputError, OutputError)) and error.__cause__ is not None:
+        kinds += error_types(error.__cause__)  # what an IO manager raised, say
     if isinstance(error, RetryRequested):
         verdict = after_request(error.max_retries, error.seconds_to_wait, call.number, enabled=run.retries)
     elif isinstance(error, KeyboardInterrupt) or (isinstance(error, Failure) and not error.allow_retries):
