@@ -37,6 +37,12 @@ if TYPE_CHECKING:
     from rayexec.definitions.hooks import HookDefinition as HookDefinition
     from rayexec.definitions.hooks import failure_hook as failure_hook
     from rayexec.definitions.hooks import success_hook as success_hook
+    from rayexec.definitions.io_manager import ConfigurableIOManager as ConfigurableIOManager
+    from rayexec.definitions.io_manager import InputManager as InputManager
+    from rayexec.definitions.io_manager import IOManager as IOManager
+    from rayexec.definitions.io_manager import IOManagerDefinition as IOManagerDefinition
+    from rayexec.definitions.io_manager import input_manager as input_manager
+    from rayexec.definitions.io_manager import io_manager as io_manager
     from rayexec.definitions.job import JobDefinition as JobDefinition
     from rayexec.definitions.job import job as job
     from rayexec.definitions.job import reconstructable as reconstructable
@@ -110,12 +116,19 @@ if TYPE_CHECKING:
     from rayexec.execute import execute_in_process as execute_in_process
     from rayexec.execute import execute_job as execute_job
     from rayexec.execute import validate_run_config as validate_run_config
+    from rayexec.io.parquet import ParquetIOManager as ParquetIOManager
+    from rayexec.io.pickled import FilesystemIOManager as FilesystemIOManager
+    from rayexec.io.pickled import fs_io_manager as fs_io_manager
     from rayexec.run.context import HookContext as HookContext
     from rayexec.run.context import InitResourceContext as InitResourceContext
     from rayexec.run.context import OpExecutionContext as OpExecutionContext
     from rayexec.run.context import build_hook_context as build_hook_context
     from rayexec.run.context import build_init_resource_context as build_init_resource_context
     from rayexec.run.context import build_op_context as build_op_context
+    from rayexec.run.io_context import InputContext as InputContext
+    from rayexec.run.io_context import OutputContext as OutputContext
+    from rayexec.run.io_context import build_input_context as build_input_context
+    from rayexec.run.io_context import build_output_context as build_output_context
 
 __version__ = "0.1.0"
 
@@ -155,6 +168,14 @@ _HOMES = {
         "HookDefinition",
         "failure_hook",
         "success_hook",
+    ),
+    "rayexec.definitions.io_manager": (
+        "ConfigurableIOManager",
+        "InputManager",
+        "IOManager",
+        "IOManagerDefinition",
+        "input_manager",
+        "io_manager",
     ),
     "rayexec.definitions.job": (
         "JobDefinition",
@@ -215,6 +236,11 @@ _HOMES = {
         "execute_job",
         "validate_run_config",
     ),
+    "rayexec.io.parquet": ("ParquetIOManager",),
+    "rayexec.io.pickled": (
+        "FilesystemIOManager",
+        "fs_io_manager",
+    ),
     "rayexec.run.context": (
         "HookContext",
         "InitResourceContext",
@@ -222,6 +248,12 @@ _HOMES = {
         "build_hook_context",
         "build_init_resource_context",
         "build_op_context",
+    ),
+    "rayexec.run.io_context": (
+        "InputContext",
+        "OutputContext",
+        "build_input_context",
+        "build_output_context",
     ),
 }
 _ALIASES = {"DagsterEventType": "EventType"}

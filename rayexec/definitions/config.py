@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import pydantic
 
-__all__ = ["Config", "EnvVar", "PermissiveConfig"]
+__all__ = ["Config", "EnvVar", "PermissiveConfig", "keep_environment"]
 
 
 class Config(pydantic.BaseModel):
@@ -40,3 +41,23 @@ class EnvVar:
     def as_config(self) -> dict[str, Any]:
         """Return the form that config files use: ``{"env": NAME}``."""
         return {"env": self.name}
+
+
+def keep_environment(made: pydantic.BaseModel, initialise: Callable[..., None], fields: Mapping[str, Any]) -> None:
+    """Initialise ``made`` from fields some of which are EnvVars, which it keeps as they are.
+
+    They are checked once they are read. Raises pydantic.ValidationError for what is wrong with the other fields.
+    """
+    try:
+        initialise(**fields)
+        return
+    except pydantic.ValidationError as error:
+        for each in error.errors(include_url=False):
+            # Of the model as a whole, what is wrong may be the EnvVars.
+            if each["loc"] and not isinstance(fields.get(str(each["loc"][0])), EnvVar):
+                raise
+    except Exception:  # a validator that cannot deal with an EnvVar
+        pass
+    bare = type(made).model_construct(**fields)
+    for slot in ("__dict__", "__pydantic_fields_set__", "__pydantic_extra__", "__pydantic_private__"):
+        object.__setattr__(made, slot, getattr(bare, slot))

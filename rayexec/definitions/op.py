@@ -59,6 +59,11 @@ class OpDefinition(ByReference, Invocable):
         """Whether any of its outputs is a number of values known only at run time."""
         return any(out.is_dynamic for out in self.outs.values())
 
+    @property
+    def streams(self) -> bool:
+        """Whether values of a dynamic output of it are handed on before it is over."""
+        return any(isinstance(out, DynamicOut) and out.stream for out in self.outs.values())
+
     def levels_by_output(self) -> Mapping[str, Level]:
         """The outputs in order, each with the dynamic outputs that make it several values: itself, or none."""
         return {name: (name,) if out.is_dynamic else () for name, out in self.outs.items()}

@@ -80,7 +80,13 @@ class Out:
 
 @dataclass(frozen=True, eq=False)
 class DynamicOut(Out):
-    """An output that is a number of values known only at run time, each with a mapping key."""
+    """An output that is a number of values known only at run time, each with a mapping key.
+
+    With ``stream``, what is mapped over it begins while the op is still yielding, and values that were handed on stay
+    so where the op fails later.
+    """
+
+    stream: bool = False
 
     @property
     def is_dynamic(self) -> bool:

@@ -6,10 +6,10 @@ import contextlib
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, overload
+from typing import TYPE_CHECKING, Any, ClassVar, overload
 
 from rayexec.definitions.code import ByReference
-from rayexec.definitions.config import Config
+from rayexec.definitions.config import Config, EnvVar, keep_environment
 from rayexec.definitions.ports import NO_DEFAULT
 from rayexec.errors import DefinitionError
 from rayexec.keys import nearest
@@ -124,10 +124,21 @@ class ConfigurableResource(Config):
         super().__pydantic_init_subclass__(**options)
         _check_scope(cls.resource_scope, f"resource class {cls.__name__}")
 
+    if not TYPE_CHECKING:  # type checkers see the fields instead
+
+        def __init__(self, **fields: Any) -> None:
+            if any(isinstance(each, EnvVar) for each in fields.values()):
+                keep_environment(self, super().__init__, fields)
+            else:
+                super().__init__(**fields)
+
+        __init__.__pydantic_base_init__ = True  # what pydantic makes from a mapping holds no EnvVar
+
     @classmethod
     def configure_at_launch(cls, **fields: Any) -> ResourceDefinition:
         """Return a resource whose remaining fields come from ``resources.<key>.config`` of the run."""
-        return ResourceDefinition(_Launch(cls, fields), config_schema=_remaining(cls, fields), scope=cls.resource_scope)
+        known = {name: each for name, each in fields.items() if not isinstance(each, EnvVar)}
+        return ResourceDefinition(_Launch(cls, known), config_schema=_remaining(cls, fields), scope=cls.resource_scope)
 
     def setup_for_execution(self, context: Any) -> None:
         """Open what the resource holds; called once before the first step that needs it."""
@@ -165,6 +176,9 @@ def _remaining(cls: type[ConfigurableResource], fields: Mapping[str, Any]) -> ty
     open_fields: dict[str, Any] = {
         name: (field.annotation, field) for name, field in cls.model_fields.items() if name not in fields
     }
+    for name, value in fields.items():
+        if isinstance(value, EnvVar) and name in cls.model_fields:  # read when the run starts, as its config is
+            open_fields[name] = (cls.model_fields[name].annotation, value)
     return pydantic.create_model(f"{cls.__name__}Config", __base__=Config, **open_fields)
 
 
@@ -224,8 +238,17 @@ def resource_definition(given: Any) -> ResourceDefinition:
     if isinstance(given, ResourceDefinition):
         return given
     if isinstance(given, ConfigurableResource):
-        return ResourceDefinition(_Configured(given), scope=given.resource_scope)
+        made = ResourceDefinition(_Configured(given), scope=given.resource_scope)
+        if _awaits_environment(given):  # read when the run starts, as config is
+            return replace(made, config_schema=type(given), preset_config=given)
+        return made
     return ResourceDefinition.hardcoded_resource(given)
+
+
+def _awaits_environment(given: Config) -> bool:
+    return any(
+        isinstance(each, EnvVar) or (isinstance(each, Config) and _awaits_environment(each)) for _, each in given
+    )
 
 
 class _Configured:
@@ -235,5 +258,7 @@ class _Configured:
         self._instance = instance
 
     def __call__(self, context: Any) -> Iterator[Any]:
-        with self._instance.yield_for_execution(context) as value:
+        read = context.resource_config
+        instance = read if isinstance(read, ConfigurableResource) else self._instance
+        with instance.yield_for_execution(context) as value:
             yield value

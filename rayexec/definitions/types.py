@@ -60,6 +60,11 @@ class RuntimeType:
         """Whether values of this type are never passed."""
         return self.annotation is Nothing
 
+    @property
+    def typing_type(self) -> Any:
+        """The annotation, or what a DagsterType gives as such."""
+        return self.custom.typing_type if self.custom is not None else self.annotation
+
     def check(self, value: object, context: object = None) -> str | None:
         """Return what is wrong with ``value``, or None where it passes."""
         if self.custom is not None:

@@ -80,8 +80,9 @@ class Entries:
 
 def pack_entry(position: int, row: Attempt, stored: Mapping[str, bytes | int]) -> bytes:
     """Return the entry as bytes; a quiet success leaves out what the driver can tell by itself."""
-    quiet = row.outcome == SUCCESS and not (row.logs or row.hooks or row.stdout or row.stderr or row.resources)
-    if quiet and all(record.metadata is None for record in row.outputs):
+    more = row.logs or row.hooks or row.stdout or row.stderr or row.resources or row.loaded
+    quiet = row.outcome == SUCCESS and not more
+    if quiet and all(record.metadata is None and record.handled is None for record in row.outputs):
         return pickle.dumps((position, row.started, row.ended, stored), protocol=5)
     try:
         return pickle.dumps((position, row, stored), protocol=5)

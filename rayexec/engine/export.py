@@ -6,13 +6,13 @@ from typing import Any
 
 from rayexec.engine.package import Package
 from rayexec.engine.packed import Packed
-from rayexec.engine.worker import run_slice
+from rayexec.engine.worker import run_slice, stream_slice
 from rayexec.errors import EngineError
 
-__all__ = ["dump", "runner_for"]
+__all__ = ["dump", "runner_for", "streamer_for"]
 
 # Exported runners by Ray session, content and isolation: Ray ships a remote function to each worker once.
-_RUNNERS: dict[tuple[str, str, bool], Any] = {}
+_RUNNERS: dict[tuple[str, str, bool, bool], Any] = {}
 
 
 def dump(value: Any, what: str) -> bytes:
@@ -28,18 +28,33 @@ def dump(value: Any, what: str) -> bytes:
 
 def runner_for(package: Package, fresh_process: bool) -> Any:
     """Return the remote function that runs slices of this package, exported at most once a Ray session."""
+
+    def rayexec_slice(header: bytes, work: bytes, places: int, *large: Packed) -> Any:
+        answer = run_slice(package, header, work, places, large)
+        return answer if places else answer[0]
+
+    return _export(rayexec_slice, package, fresh_process, streams=False)
+
+
+def streamer_for(package: Package, fresh_process: bool) -> Any:
+    """Return the remote function that runs slices of one step whose values are handed on while it runs."""
+
+    def rayexec_stream(header: bytes, work: bytes, *large: Packed) -> Any:
+        yield from stream_slice(package, header, work, large)
+
+    return _export(rayexec_stream, package, fresh_process, streams=True)
+
+
+def _export(fn: Any, package: Package, fresh_process: bool, *, streams: bool) -> Any:
+    """Return ``fn`` as a remote function, or that which was exported for the same before."""
     import ray
 
-    session = ray.get_runtime_context().get_job_id()
-    key = (session, package.digest, fresh_process)
+    key = (ray.get_runtime_context().get_job_id(), package.digest, fresh_process, streams)
     if key not in _RUNNERS:
-
-        def rayexec_slice(header: bytes, work: bytes, places: int, *large: Packed) -> Any:
-            answer = run_slice(package, header, work, places, large)
-            return answer if places else answer[0]
-
         options: dict[str, Any] = {"max_retries": 0}
+        if streams:
+            options["num_returns"] = "streaming"
         if fresh_process:
             options["max_calls"] = 1
-        _RUNNERS[key] = ray.remote(**options)(rayexec_slice)
+        _RUNNERS[key] = ray.remote(**options)(fn)
     return _RUNNERS[key]

@@ -10,6 +10,7 @@ from typing import Any
 from rayexec.events import Attempt, ErrorInfo, StepFailureData
 from rayexec.keys import node_path
 from rayexec.plan.holding import hold_by_driver
+from rayexec.run.managed import Managers, find_managed
 from rayexec.run.messages import Answered, EngineEvent, Lost
 from rayexec.run.resources import OpenResources
 from rayexec.run.spec import RunSpec, Slice, gather_inputs
@@ -32,12 +33,19 @@ class InProcessEngine:
     def __init__(self, spec: RunSpec) -> None:
         self._spec = spec
         self.holding = hold_by_driver(spec.plan, slots=1, max_concurrent=1)
+        self._streams = spec.streams
         self._queue: deque[Slice] = deque()
         self._canceled: list[EngineEvent] = []
         # By step, then by output.
         self._values: dict[int, dict[str, Any]] = {}
         self._exceptions: dict[int, BaseException] = {}
         self.resources = OpenResources(spec.resources, spec.config.resources, spec.info)
+        self._managers = None
+        managed = find_managed(spec.plan, spec.resources)
+        if managed is not None:
+            self._managers = Managers(
+                managed, spec.plan.templates, spec.resources, spec.config.resources, spec.info, self.resources
+            )
 
     def start(self) -> None:
         """Open every resource that a step of the plan needs and that outlasts it; raises ResourceError where one fails.
@@ -66,7 +74,8 @@ class InProcessEngine:
         spec = self._spec
         step = spec.plan.steps[index]
         values = self._values
-        yielded = values[index] = {}  # what an attempt before this one yielded is void
+        # What an attempt before this one yielded is void, unless others may have it already.
+        yielded = values[index] = dict(values.get(index, {})) if step.template in self._streams else {}
         given = spec.config.inputs
         inputs = gather_inputs(
             step,
@@ -76,11 +85,18 @@ class InProcessEngine:
         )
 
         def store(name: str, value: Any) -> None:
-            yielded[name] = value
+            if name[-1] != "]" or name not in yielded:
+                yielded[name] = value
 
         call = StepCall(index, step.key, number, spec.config.ops.get(node_path(step.key)), step.tags)
         row, error = run_step(
-            spec.plan.templates[step.template], call, inputs, run=spec.info, resources=self.resources, store=store
+            spec.plan.templates[step.template],
+            call,
+            inputs,
+            run=spec.info,
+            resources=self.resources,
+            store=store,
+            managing=None if self._managers is None else self._managers.of(step.template),
         )
         if error is not None:
             self._exceptions[index] = error

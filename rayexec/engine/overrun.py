@@ -17,7 +17,7 @@ from typing import Any
 
 from rayexec.engine.entries import Entries
 
-__all__ = ["Address", "Mailbox", "Watched", "mailbox_at", "watch"]
+__all__ = ["Address", "Mailbox", "Teller", "Watched", "mailbox_at", "watch"]
 
 # Where reports go, the secret that lets them in, and the number of the box that they are for: ((host, port), key, box).
 Address = tuple[tuple[str, int], bytes, int]
@@ -25,6 +25,7 @@ Address = tuple[tuple[str, int], bytes, int]
 _SEAL = 32  # bytes
 _BOX = struct.Struct("<Q")
 _PATIENCE = 5.0  # seconds that either side waits for the other
+_GATHER = 0.02  # seconds for which what a step yields is gathered between two messages
 
 
 class Watched:
@@ -81,6 +82,52 @@ class Watched:
             message = pickle.dumps((self.slice_id, os.getpid(), done, returned))
             if not send(self._address, message):
                 self._address = None  # not to wait for it again
+
+
+class Teller:
+    """Tells a driver what a step yields while it runs, in the order in which it does; a context manager around it.
+
+    Values are told by a thread of its own, some hundredths of a second after they came, so that the step waits for
+    nothing. Those that could not be told come with the slice's answer.
+    """
+
+    def __init__(self, slice_id: int, address: Address | None) -> None:
+        self._slice_id = slice_id
+        self._address = address
+        self._wake = threading.Condition()
+        self._due: list[tuple[str, bytes | None]] = []
+        self._is_over = False
+        self._thread: threading.Thread | None = None
+
+    def __enter__(self) -> Teller:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with self._wake:
+            self._is_over = True
+            self._wake.notify()
+
+    def tell(self, name: str, packed: bytes | None) -> None:
+        """Have the driver told of a value, or (None) that a large one comes by another way."""
+        with self._wake:
+            self._due.append((name, packed))
+            self._wake.notify()
+        if self._thread is None and self._address is not None:
+            self._thread = threading.Thread(target=self._run, name="rayexec-teller", daemon=True)
+            self._thread.start()
+
+    def _run(self) -> None:
+        while True:
+            with self._wake:
+                self._wake.wait_for(lambda: self._due or self._is_over)
+                if self._is_over:  # the answer has it all
+                    return
+                due, self._due = self._due, []
+            message = pickle.dumps((self._slice_id, os.getpid(), due, None))
+            if self._address is None or not send(self._address, message):
+                return
+            with self._wake:
+                self._wake.wait_for(lambda: self._is_over, timeout=_GATHER)
 
 
 class _Watch:

@@ -8,11 +8,11 @@ import queue
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from rayexec.engine.entries import Entry, unpack_entries
-from rayexec.engine.export import dump, runner_for
+from rayexec.engine.export import dump, runner_for, streamer_for
 from rayexec.engine.journal import Left, journal_path, read_journal, sweep_journals
 from rayexec.engine.kept import Keepers
 from rayexec.engine.nested import held_here, is_in_task, lend_cpus_until, waits_for_own
@@ -26,12 +26,14 @@ from rayexec.plan.capacity import Capacity
 from rayexec.plan.holding import Holder
 from rayexec.plan.model import FromConfig
 from rayexec.plan.preflight import notes, problems
-from rayexec.run.messages import Answered, Begun, EngineEvent, Lost, Reported
+from rayexec.run.managed import find_managed
+from rayexec.run.messages import Answered, Begun, EngineEvent, Lost, Reported, Yielded
 from rayexec.run.spec import RunSpec, Slice
 
 __all__ = ["RayEngine"]
 
 
+_STREAM = -1  # instead of a number of places: the function whose slices stream
 _LAG = 0.5  # seconds after which Ray is taken to know what is free
 
 
@@ -40,7 +42,8 @@ class _Flight:
     """A slice under way: the references of its answer, when it was submitted, and where its journal is.
 
     ``heard`` is the last place of which an entry came already, by a report: since then the step may have been tried
-    again, elsewhere.
+    again, elsewhere. Of a slice that streams, ``stream`` gives the references of large outputs as they come, which go
+    into ``large``, and that of the answer at last.
     """
 
     work: Slice
@@ -48,6 +51,8 @@ class _Flight:
     submitted: float
     journal: str
     heard: int = -1
+    stream: Any = None
+    large: list[Any] = field(default_factory=list)
 
 
 class RayEngine:
@@ -83,8 +88,10 @@ class RayEngine:
         # The workers that keep resources open; None where none of this run may be kept.
         self.resources: Keepers | None = None
         self._header = b""
+        self._streams = spec.streams
         self._functions: dict[tuple[int, int], Any] = {}
         self._runner: Any = None
+        self._streamer: Any = None
         self._pin: Any = None
 
     def start(self) -> None:
@@ -103,7 +110,7 @@ class RayEngine:
         package = make_package(self._spec.plan, self._spec.resources)
         step_config = {key: dump(value, f"the config of step {key!r}") for key, value in config.ops.items()}
         host = "127.0.0.1" if len(self._capacity.nodes) == 1 else ray.util.get_node_ip_address()
-        if self.slicing or any(self._announces):
+        if self.slicing or any(self._announces) or self._streams:
             self._mailbox = mailbox_at(host)
             self._address = self._mailbox.open_box(lambda message: self._arrived.put(("report", message)))
         kept = [] if config.execution.fresh_process else self._spec.kept_resources()
@@ -111,11 +118,14 @@ class RayEngine:
             self.resources = Keepers(host, kept)
         keepers = None if self.resources is None else self.resources.address
         preload = config.execution.preload_modules
-        header = Header(info, config.resources, preload, os.getcwd(), self._address, keepers)
+        managed = find_managed(self._spec.plan, self._spec.resources)
+        header = Header(info, config.resources, preload, os.getcwd(), self._address, keepers, managed)
         self._header = dump(header, "the run's config")
         given = {FromConfig(*source): self._keep(source, value) for source, value in config.inputs.items()}
-        self._writer = CallWriter(self._spec.plan, self._values, step_config, given)
+        self._writer = CallWriter(self._spec.plan, self._values, step_config, given, self._streams)
         self._runner = runner_for(package, config.execution.fresh_process)
+        if self._streams:
+            self._streamer = streamer_for(package, config.execution.fresh_process)
 
     def _keep(self, source: tuple[str, str], value: Any) -> Any:
         """Serialise a value that run config gave for an input, once for all steps that take it."""
@@ -148,12 +158,21 @@ class RayEngine:
         journal = journal_path(self._spec.info.run_id, work.id)
         number = self.holding.class_of[work.calls[0].step]
         wire = pickle.dumps((work.id, journal, work.budget, self._announces[number], calls), protocol=5)
+        if self._spec.plan.template_of[work.calls[0].step] in self._streams:
+            stream = self._function(number, _STREAM).remote(self._header, wire, *large)
+            flight = _Flight(work, [stream.completed()], time.time(), journal, stream=stream)
+            self._take_off(flight)
+            return
         function = self._function(number, places)
         refs = function.remote(self._header, wire, places, *large)
         if not isinstance(refs, list):
             refs = [refs]
-        self._flight[work.id] = _Flight(work, refs, time.time(), journal)
-        refs[0].future().add_done_callback(lambda done, slice_id=work.id: self._arrived.put(("done", (slice_id, done))))
+        self._take_off(_Flight(work, refs, time.time(), journal))
+
+    def _take_off(self, flight: _Flight) -> None:
+        slice_id = flight.work.id
+        self._flight[slice_id] = flight
+        flight.refs[0].future().add_done_callback(lambda done: self._arrived.put(("done", (slice_id, done))))
 
     def _function(self, number: int, places: int) -> Any:
         known = (number, places)
@@ -162,7 +181,11 @@ class RayEngine:
             options = self.holding.classes[number].request.as_options()
             if self._pin is not None:
                 options["scheduling_strategy"] = self._pin
-            function = self._functions[known] = self._runner.options(num_returns=1 + places, **options)
+            if places == _STREAM:
+                function = self._streamer.options(**options)
+            else:
+                function = self._runner.options(num_returns=1 + places, **options)
+            self._functions[known] = function
         return function
 
     def wait(self, timeout: float | None) -> list[EngineEvent]:
@@ -187,9 +210,12 @@ class RayEngine:
             self._begun.discard(slice_id)
             self._ended.append((time.monotonic(), self.holding.class_of[flight.work.calls[0].step]))
         error = done.exception()
+        answer: bytes = b"" if error is not None else done.result()
+        if flight.stream is not None:
+            answer, error = self._end_stream(flight, error)
         if error is not None:
             return self._loss(flight, error)
-        pid, items, closing = pickle.loads(done.result())
+        pid, items, closing = pickle.loads(answer)
         attempts = self._take(flight, items, pid, flight.refs)
         if closing is not None and attempts:  # what closing the slice's resources brought up
             records, stdout, stderr = closing
@@ -202,6 +228,20 @@ class RayEngine:
             )
             attempts = (*attempts[:-1], closed)
         return Answered(slice_id, attempts)
+
+    def _end_stream(self, flight: _Flight, error: BaseException | None) -> tuple[bytes, BaseException | None]:
+        """Return the answer of a slice that streamed, or what it died of; its large outputs are in ``refs`` then."""
+        import ray
+
+        flight.large += flight.stream
+        try:
+            answer: bytes = ray.get(flight.large.pop()) if flight.large else b""
+        except ray.exceptions.RayError as broken:
+            error = error or broken
+        if error is None and not answer:
+            error = EngineError("a slice ended without an answer")
+        flight.refs = [flight.refs[0], *flight.large]
+        return (b"" if error is not None else answer), error
 
     def _take(
         self, flight: _Flight, items: Sequence[Any], pid: int, refs: Sequence[Any] | None
@@ -226,6 +266,9 @@ class RayEngine:
                     break  # it ends its slice, so nothing follows it
                 stored = self._resolve(yielded, refs)
             flight.heard = position
+            if flight.stream is not None:  # what was handed on stays what it was
+                known = values[row.step]
+                stored = {**stored, **(known if isinstance(known, dict) else {})}
             values[row.step] = stored
             self._forget_failure(row.step)
             if row.failure is not None and row.failure.pickled is not None:
@@ -254,8 +297,32 @@ class RayEngine:
         self._crashes.pop(step, None)
         self._pickled_errors.pop(step, None)
 
-    def _read_report(self, message: bytes) -> Reported | Begun:
+    def _hear_values(self, slice_id: int, told: Sequence[tuple[str, bytes | None]]) -> Yielded:
+        """Keep values that a step which still runs has yielded."""
+        flight = self._flight.get(slice_id)
+        if flight is None:  # its answer overtook the report
+            return Yielded(slice_id, -1, ())
+        step = flight.work.calls[0].step
+        known = self._values[step]
+        if not isinstance(known, dict):
+            known = self._values[step] = {}
+        names = []
+        for name, packed in told:
+            handle: Any = packed
+            if packed is None:
+                try:
+                    handle = next(flight.stream)
+                except StopIteration:  # it ended before its time, as its answer will tell
+                    break
+                flight.large.append(handle)
+            known.setdefault(name, handle)
+            names.append(name)
+        return Yielded(slice_id, step, tuple(names))
+
+    def _read_report(self, message: bytes) -> Reported | Begun | Yielded:
         slice_id, pid, packed, returned = pickle.loads(message)
+        if returned is None:
+            return self._hear_values(slice_id, packed)
         if packed is None:
             if slice_id in self._flight:
                 self._begun.add(slice_id)
@@ -330,7 +397,8 @@ class RayEngine:
         wanted = set(slice_ids)
         for slice_id, flight in list(self._flight.items()):
             if slice_id in wanted:
-                ray.cancel(flight.refs[0], force=force, recursive=True)
+                target = flight.refs[0] if flight.stream is None else flight.stream
+                ray.cancel(target, force=force, recursive=True)
 
     def release(self, steps: Sequence[int]) -> None:
         """Drop the values, and with the last reference Ray's objects, that steps yielded."""

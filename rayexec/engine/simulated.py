@@ -10,14 +10,14 @@ from __future__ import annotations
 import heapq
 from array import array
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from rayexec.events import FAILURE, SUCCESS, Attempt, ErrorInfo, OutputRecord, StepFailureData, Successes
 from rayexec.plan.holding import Holder, Holding, hold_by_driver
 from rayexec.plan.model import Call, Plan
-from rayexec.run.messages import Answered, Begun, EngineEvent, Lost, Reported, Rows
+from rayexec.run.messages import Answered, Begun, EngineEvent, Lost, Reported, Rows, Yielded
 from rayexec.run.slicing import BUDGET
 from rayexec.run.spec import Slice
 
@@ -49,7 +49,8 @@ class SimulatedEngine:
     ``others`` are (from, until, resource, amount) of what other runs hold of the cluster's limits meanwhile.
     ``seconds`` tells how long an attempt of a step takes, ``fails`` whether it fails. ``losses`` are (time, node): the
     node is gone from then on, with what runs on it. Values are not computed: each step yields all its outputs, as None,
-    and of dynamic ones those whose mapping keys ``yields`` gives by the output's name.
+    and of dynamic ones those whose mapping keys ``yields`` gives by the output's name; steps of templates in
+    ``streams`` yield them half-way, also where they fail.
     ``now`` is the virtual clock, to be handed to the loop.
     """
 
@@ -65,6 +66,7 @@ class SimulatedEngine:
         seconds: Callable[[Call], float],
         fails: Callable[[Call], bool] = lambda _call: False,
         yields: Callable[[Call], Mapping[str, Sequence[str]]] = lambda _call: {},
+        streams: Collection[int] = (),
         losses: Sequence[tuple[float, int]] = (),
         others: Sequence[tuple[float, float, str, int]] = (),
         costs: Costs | None = None,
@@ -76,6 +78,7 @@ class SimulatedEngine:
         self._seconds = seconds
         self._fails = fails
         self._yields = yields
+        self._streams = streams
         self._costs = costs or Costs()
         self._slots = sum(nodes)
         self.slicing = slicing
@@ -187,6 +190,9 @@ class SimulatedEngine:
                     report = Reported(work.id, _told(rows), returned)
                     self._arrive(max(ends, clock) + self._costs.hop, report, node)
                 ends = clock  # the call that runs is the last
+            if self._plan.template_of[call.step] in self._streams:
+                told = Yielded(work.id, call.step, self._values(call))
+                self._arrive(clock + spent / 2 + self._costs.hop, told, node)
             row = self._attempt(call, clock, clock + spent)
             if row.outcome != SUCCESS:
                 failed.add(call.step)
@@ -202,12 +208,14 @@ class SimulatedEngine:
             return Attempt(call.step, call.number, FAILURE, start, end, failure=failure)
         records = self._plan.output_records[call.step]
         if self._plan.template_of[call.step] in self._plan.dynamic_templates:
-            outs, keys = self._plan.op_of(call.step).outs, self._yields(call)
-            records = (
-                *(each for each in records if not outs[each.name].is_dynamic),
-                *(OutputRecord(f"{name}[{key}]") for name, known in keys.items() for key in known),
-            )
+            outs = self._plan.op_of(call.step).outs
+            fixed = [each for each in records if not outs[each.name].is_dynamic]
+            records = (*fixed, *map(OutputRecord, self._values(call)))
         return Attempt(call.step, call.number, SUCCESS, start, end, records)
+
+    def _values(self, call: Call) -> tuple[str, ...]:
+        """Return the values of dynamic outputs that a call yields, by name and mapping key."""
+        return tuple([f"{name}[{key}]" for name, keys in self._yields(call).items() for key in keys])
 
     def _arrive(self, time: float, what: EngineEvent | _Held | int | None, node: int) -> None:
         self._count += 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
@@ -10,6 +10,7 @@ from rayexec.engine.kept import KeptAddress
 from rayexec.engine.overrun import Address
 from rayexec.keys import node_path
 from rayexec.plan.model import Call, FromConfig, FromStep, Plan
+from rayexec.run.managed import Managed
 from rayexec.run.spec import RunInfo, regroup
 
 __all__ = ["CallWriter", "Follows", "Header", "More", "RemoteCall"]
@@ -20,7 +21,8 @@ class Header:
     """What the slices of one run share.
 
     ``mailbox`` is where a worker reports, None where it does not; ``keepers`` where it says that it keeps resources
-    open, None where each slice closes all that it opened.
+    open, None where each slice closes all that it opened; ``managed`` is what goes through IO managers, None where
+    nothing does.
     """
 
     run: RunInfo
@@ -29,6 +31,7 @@ class Header:
     directory: str
     mailbox: Address | None
     keepers: KeptAddress | None
+    managed: Managed | None = None
 
 
 class More(NamedTuple):
@@ -54,8 +57,8 @@ class CallWriter:
     """Writes the calls of one run as they travel.
 
     ``values`` are, by step, the one output of a plain success, else outputs by name; bytes, or references of large
-    ones; they are read, and voided for steps that run again. ``config`` is pickled config by step key, ``given`` what
-    run config gave for inputs, as bytes or references.
+    ones; they are read, and voided for steps that run again, except of templates that ``streams`` has. ``config`` is
+    pickled config by step key, ``given`` what run config gave for inputs, as bytes or references.
     """
 
     def __init__(
@@ -64,11 +67,13 @@ class CallWriter:
         values: list[Any],
         config: Mapping[str, bytes],
         given: Mapping[FromConfig, Any],
+        streams: Collection[int] = (),
     ) -> None:
         self._plan = plan
         self._values = values
         self._config = config
         self._given = given
+        self._streams = streams
         self._feeds = plan.feeds
         self._tags = [template.op.tags for template in plan.templates]
         self._places = [len(template.op.outs) + template.op.is_dynamic for template in plan.templates]
@@ -85,7 +90,7 @@ class CallWriter:
         large: dict[Any, int] = {}
         written: list[RemoteCall] = []
         values, steps, feeds, links, config = self._values, plan.steps, self._feeds, plan.links, self._config
-        chained = self._chained
+        chained, streams = self._chained, self._streams
         before = -1
         templates = set()
         inside: set[int] = set()
@@ -94,7 +99,8 @@ class CallWriter:
             step, sources = steps[index], feeds[index]
             _, key, template, _, tags, _ = step
             templates.add(template)
-            values[index] = None  # what an attempt before this one yielded is void
+            if template not in streams:  # else others may have it already
+                values[index] = None  # what an attempt before this one yielded is void
             if number or sources is None or tags is not self._tags[template] or (config and node_path(key) in config):
                 written.append(self._remote_call(call, before, inside, large))
             elif before >= 0 and links[before] == index and (outputs := chained[index]) is not None:

@@ -7,7 +7,7 @@ import os
 import pickle
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -17,7 +17,7 @@ from rayexec.engine.capture import Capture
 from rayexec.engine.entries import Entries, pack_entry
 from rayexec.engine.journal import Journal
 from rayexec.engine.kept import IN_SLICE, kept_at
-from rayexec.engine.overrun import Watched, watch
+from rayexec.engine.overrun import Teller, Watched, watch
 from rayexec.engine.package import Package, load_package
 from rayexec.engine.packed import Packed, pack, unpack
 from rayexec.engine.wire import Header, More, RemoteCall
@@ -34,13 +34,14 @@ from rayexec.events import (
     error_types,
 )
 from rayexec.plan.model import FromStep, Template
+from rayexec.run.managed import Managers
 from rayexec.run.plain import PlainOp, plain_op
 from rayexec.run.resources import OpenResources
 from rayexec.run.slicing import BUDGET
 from rayexec.run.spec import RunInfo
-from rayexec.run.step import Made, StepCall, run_step
+from rayexec.run.step import Made, StepCall, pausing_step, run_step
 
-__all__ = ["run_slice"]
+__all__ = ["run_slice", "stream_slice"]
 
 
 class Code(NamedTuple):
@@ -66,6 +67,29 @@ def run_slice(package: Package, header: bytes, work: bytes, places: int, large: 
     The envelope is pickled: the process id, an entry for each call that was made (see ``engine.entries``), and what
     closing the resources brought up, if anything.
     """
+    pauses = _run(package, header, work, places, large, streams=False)
+    try:
+        next(pauses)
+    except StopIteration as end:
+        answer: list[Any] = end.value
+        return answer
+    raise AssertionError("only a slice that streams pauses")
+
+
+def stream_slice(
+    package: Package, header: bytes, work: bytes, large: tuple[Packed, ...]
+) -> Generator[Packed | bytes, None, None]:
+    """Run a slice of one call; yield its large outputs as they come, and the envelope at last.
+
+    Small values of dynamic outputs, and that a large one came, are told on the run's channel meanwhile.
+    """
+    answer = yield from _run(package, header, work, 0, large, streams=True)
+    yield answer[0]
+
+
+def _run(
+    package: Package, header: bytes, work: bytes, places: int, large: tuple[Packed, ...], *, streams: bool
+) -> Generator[Packed, None, list[Any]]:
     _prepare_path(package)
     slice_id, journal, budget, announces, calls = pickle.loads(work)
     payloads: list[Packed | list[Any] | None] = [None] * places
@@ -85,8 +109,17 @@ def run_slice(package: Package, header: bytes, work: bytes, places: int, large: 
             Journal(journal) as noted,
             _open_resources(code, shared) as resources,
         ):
-            runner = _Runner(code, shared.run, resources, capture, large, payloads, noted, watched.entries)
-            runner.run(calls, watched, budget)
+            managers = None
+            if shared.managed is not None:
+                known, config = code.resources, shared.resource_config
+                managers = Managers(shared.managed, code.templates, known, config, shared.run, resources)
+                code = code._replace(plain=managers.only_unmanaged(code.plain))
+            runner = _Runner(code, shared.run, resources, capture, large, payloads, noted, watched.entries, managers)
+            if streams:
+                with Teller(slice_id, shared.mailbox) as teller:
+                    yield from runner.stream(calls[0], teller)
+            else:
+                runner.run(calls, watched, budget)
         closing = (resources.take_records(), *capture.take())
     items = watched.entries.so_far()
     return [pickle.dumps((os.getpid(), items, closing if any(closing) else None), protocol=5), *payloads]
@@ -115,6 +148,7 @@ class _Runner:
         payloads: list[Packed | list[Any] | None],
         journal: Journal,
         entries: Entries,
+        managers: Managers | None,
     ) -> None:
         self._code = code
         self._run = run
@@ -124,6 +158,7 @@ class _Runner:
         self._payloads = payloads
         self._journal = journal
         self._entries = entries
+        self._managers = managers
         # What the call before yielded, as live objects: its only consumer may have them without a copy.
         self._before: dict[str, Any] | None = None
         # The steps that calls further behind take from, and what those of them that are over yielded.
@@ -251,15 +286,10 @@ class _Runner:
         is_followed: bool,
         made: Made | None = None,
     ) -> None:
-        step, key, template_index, _, inputs, more = call
-        number, packed_config, tags = more or _FIRST
-        template = self._code.templates[template_index]
+        template = self._code.templates[call[2]]
         self._before = None  # whatever happens here, nobody may take it for this call's
-        try:
-            config = None if packed_config is None else pickle.loads(packed_config)
-        except Exception as broken:  # unpickling runs user code
-            what = "the step's config cannot be loaded on the worker"
-            self._enter_in(position, _unloadable(call, broken, what), {}, None)
+        step = self._step_call(position, call)
+        if step is None:
             return
         stored: dict[str, bytes | int] = {}
         live: dict[str, Any] | None = {} if is_followed else None
@@ -273,31 +303,82 @@ class _Runner:
             if live is not None:
                 live[name] = value
 
-        def load() -> Mapping[str, Any]:
-            names = [name for name, each in template.op.ins.items() if not each.type.is_nothing]
-            return {
-                name: self._load(name, wire, before)
-                for name, wire in zip(names, inputs, strict=True)
-                if wire is not None
-            }
-
         row, error = run_step(
             template,
-            StepCall(step, key, number, config, template.op.tags if tags is None else tags),
-            load,
+            step,
+            lambda: self._inputs(template, call[4], before),
             run=self._run,
             resources=self._resources,
             store=store,
             interrupt_is_failure=True,
             made=made,
+            managing=None if self._managers is None else self._managers.of(call[2]),
         )
+        self._enter_in(position, self._complete(row, error), stored, live)
+
+    def _step_call(self, position: int, call: RemoteCall) -> StepCall | None:
+        """Return a call as ``run.step`` takes it; None, with its failure entered, where its config cannot be loaded."""
+        step, key, template_index, _, _, more = call
+        number, packed_config, tags = more or _FIRST
+        try:
+            config = None if packed_config is None else pickle.loads(packed_config)
+        except Exception as broken:  # unpickling runs user code
+            what = "the step's config cannot be loaded on the worker"
+            self._enter_in(position, _unloadable(call, broken, what), {}, None)
+            return None
+        own_tags = self._code.templates[template_index].op.tags
+        return StepCall(step, key, number, config, own_tags if tags is None else tags)
+
+    def _inputs(self, template: Template, wires: Sequence[Any], before: dict[str, Any] | None) -> Mapping[str, Any]:
+        names = [name for name, each in template.op.ins.items() if not each.type.is_nothing]
+        return {
+            name: self._load(name, wire, before) for name, wire in zip(names, wires, strict=True) if wire is not None
+        }
+
+    def _complete(self, row: Attempt, error: BaseException | None) -> Attempt:
+        """Return a row with the exception that ended it, pickled, and with what was printed."""
         if error is not None and row.failure is not None:
             row = row._replace(failure=replace(row.failure, pickled=_pickle_error(error)))
             self._is_full = self._is_full or isinstance(error, KeyboardInterrupt)
         stdout, stderr = self._capture.take()
-        if stdout or stderr:
-            row = row._replace(stdout=stdout, stderr=stderr)
-        self._enter_in(position, row, stored, live)
+        return row._replace(stdout=stdout, stderr=stderr) if stdout or stderr else row
+
+    def stream(self, call: RemoteCall, teller: Teller) -> Generator[Packed, None, None]:
+        """Make a call and yield its large outputs as they come; ``teller`` is told of values of dynamic outputs."""
+        template = self._code.templates[call[2]]
+        self._journal.started(0)
+        step = self._step_call(0, call)
+        if step is None:
+            return
+        stored: dict[str, bytes | int] = {}
+        due: list[Packed] = []
+        count = 0
+
+        def store(name: str, value: Any) -> None:
+            nonlocal count
+            packed = pack(value, f'output "{name}" of op "{template.op.name}"')
+            if isinstance(packed, bytes):
+                stored[name] = packed
+            else:
+                stored[name] = count
+                count += 1
+                due.append(packed)
+            teller.tell(name, packed if isinstance(packed, bytes) else None)
+
+        row, error = yield from _with_pauses(
+            pausing_step(
+                template,
+                step,
+                lambda: self._inputs(template, call[4], None),
+                run=self._run,
+                resources=self._resources,
+                store=store,
+                interrupt_is_failure=True,
+                managing=None if self._managers is None else self._managers.of(call[2]),
+            ),
+            due,
+        )
+        self._enter_in(0, self._complete(row, error), stored, None)
 
     def _enter_in(
         self, position: int, row: Attempt, stored: Mapping[str, bytes | int], live: dict[str, Any] | None
@@ -326,6 +407,23 @@ class _Runner:
             raise
         except Exception as error:  # unpickling runs user code
             raise InputError(f'input "{name}" cannot be unpickled: {type(error).__name__}: {error}') from error
+
+
+def _with_pauses(
+    pauses: Generator[None, None, tuple[Attempt, BaseException | None]], due: list[Packed]
+) -> Generator[Packed, None, tuple[Attempt, BaseException | None]]:
+    """Go through a step, yield what is ``due`` at each of its pauses and at its end, and return what it does."""
+    while True:
+        try:
+            next(pauses)
+        except StopIteration as end:
+            for packed in due:  # not "yield from": Ray sends to its generators, which a list's iterator does not take
+                yield packed
+            ended: tuple[Attempt, BaseException | None] = end.value
+            return ended
+        for packed in due:
+            yield packed
+        due.clear()
 
 
 # The last run's header, loaded.

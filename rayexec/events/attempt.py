@@ -13,7 +13,9 @@ __all__ = [
     "RETRY",
     "SUCCESS",
     "Attempt",
+    "Handling",
     "HookOutcome",
+    "LoadedInput",
     "LogLine",
     "OutputRecord",
     "ResourceRecord",
@@ -40,11 +42,28 @@ class HookOutcome(NamedTuple):
     error: ErrorInfo | None = None
 
 
+class Handling(NamedTuple):
+    """That an IO manager stored an output: the manager's key, and the metadata that it added."""
+
+    manager_key: str
+    metadata: dict[str, Any] | None = None
+
+
 class OutputRecord(NamedTuple):
-    """An output that was yielded and stored."""
+    """An output that was yielded and stored; ``handled`` where an IO manager did it."""
 
     name: str
     metadata: dict[str, Any] | None = None
+    handled: Handling | None = None
+
+
+class LoadedInput(NamedTuple):
+    """An input, or a member of one, that a manager loaded, and the output that it came from, if any."""
+
+    name: str
+    manager_key: str
+    upstream_step_key: str | None = None
+    upstream_output_name: str | None = None
 
 
 class ResourceRecord(NamedTuple):
@@ -68,6 +87,7 @@ class Attempt(NamedTuple):
     ``outputs`` are those stored before the attempt ended, also by one that failed. ``delay`` is in seconds and set
     for an attempt that is up for retry. ``resources`` are records of resources that were opened for it, or failed to
     close after it. ``has_large_output`` tells that an output went into an object of its own in the object store.
+    ``loaded`` are the inputs that managers loaded.
     """
 
     step: int
@@ -85,6 +105,7 @@ class Attempt(NamedTuple):
     resources: tuple[ResourceRecord, ...] = ()
     pid: int = 0
     has_large_output: bool = False
+    loaded: tuple[LoadedInput, ...] = ()
 
 
 class Successes(NamedTuple):

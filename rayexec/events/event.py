@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from rayexec.events.attempt import RETRY, SUCCESS, Attempt, ResourceRecord
+from rayexec.events.attempt import RETRY, SUCCESS, Attempt, LoadedInput, ResourceRecord
 from rayexec.events.failure import ErrorInfo, StepFailureData
 from rayexec.events.types import EventType
 from rayexec.keys import mapping_keys, node_path, output_name
@@ -104,8 +104,15 @@ class Event:
         elif isinstance(data, StepBlockedData):
             row["data"] = {"limit": data.limit, "seconds": data.seconds, "held_by": list(data.held_by)}
         elif isinstance(data, Mapping):
-            row["data"] = dict(data)
+            row["data"] = {key: _plain(each) for key, each in data.items()}
         return row
+
+
+def _plain(value: Any) -> Any:
+    """Return metadata, which is a mapping of values that have a kind, as the bare values."""
+    if isinstance(value, Mapping):
+        return {key: getattr(each, "value", each) for key, each in value.items()}
+    return value
 
 
 def _error_dict(error: ErrorInfo) -> dict[str, Any]:
@@ -182,8 +189,9 @@ def expand_attempt(
             start,
             key,
         )
-    for name in inputs:
-        yield Event(EventType.LOADED_INPUT, f'Loaded input "{name}" of step "{key}".', start, key, {"input_name": name})
+    for name in dict.fromkeys((*inputs, *(each.name for each in attempt.loaded))):
+        for data in [_loading(each) for each in attempt.loaded if each.name == name] or [{"input_name": name}]:
+            yield Event(EventType.LOADED_INPUT, f'Loaded input "{name}" of step "{key}".', start, key, data)
         yield Event(EventType.STEP_INPUT, f'Got input "{name}" of step "{key}".', start, key, {"input_name": name})
     for line in attempt.logs:
         yield Event(EventType.LOG_MESSAGE, line.message, line.time, key, {"level": line.level})
@@ -194,9 +202,13 @@ def expand_attempt(
         name, value_keys = output_name(output.name), mapping_keys(output.name)
         mapping_key = value_keys[0] if value_keys else None
         what = f'output "{name}"' if mapping_key is None else f'output "{name}" with mapping key "{mapping_key}"'
-        data = StepOutputData(name, output.metadata or {}, mapping_key)
-        yield Event(EventType.STEP_OUTPUT, f'Yielded {what} of step "{key}".', end, key, data)
-        handled = {"output_name": name} if mapping_key is None else {"output_name": name, "mapping_key": mapping_key}
+        made = StepOutputData(name, output.metadata or {}, mapping_key)
+        yield Event(EventType.STEP_OUTPUT, f'Yielded {what} of step "{key}".', end, key, made)
+        handled: dict[str, Any] = {"output_name": name}
+        if mapping_key is not None:
+            handled["mapping_key"] = mapping_key
+        if output.handled is not None:
+            handled |= {"manager_key": output.handled.manager_key, "metadata": output.handled.metadata or {}}
         yield Event(EventType.HANDLED_OUTPUT, f'Stored {what} of step "{key}".', end, key, handled)
     yield _ending(attempt, key)
     for hook in attempt.hooks:
@@ -205,6 +217,16 @@ def expand_attempt(
     for resource in attempt.resources:
         if resource.closing:
             yield from expand_resource(resource, key)
+
+
+def _loading(loaded: LoadedInput) -> dict[str, Any]:
+    name, manager_key, step, output = loaded
+    return {
+        "input_name": name,
+        "manager_key": manager_key,
+        "upstream_step_key": step,
+        "upstream_output_name": output,
+    }
 
 
 def _ending(attempt: Attempt, key: str) -> Event:

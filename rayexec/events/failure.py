@@ -39,7 +39,8 @@ class StepFailureData:
     """Why an attempt of a step failed.
 
     ``error`` is the failure of the step with the op's own exception as its ``cause``; ``error_types`` are the
-    qualified names of that exception's class and bases; ``user_failure_data`` is the metadata of a ``Failure``.
+    qualified names of that exception's class and bases, for an input or output that could not be loaded or stored also
+    those of what kept it from that; ``user_failure_data`` is the metadata of a ``Failure``.
     ``pickled`` holds the exception itself where it survives a round trip.
     """
 

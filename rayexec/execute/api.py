@@ -12,6 +12,7 @@ from rayexec.cluster import connect
 from rayexec.config.execution import override_execution
 from rayexec.config.run_config import ResolvedConfig, resolve_run_config
 from rayexec.definitions.config import Config
+from rayexec.definitions.io_manager import IO_MANAGER
 from rayexec.definitions.job import JobDefinition
 from rayexec.definitions.logger import InitLoggerContext
 from rayexec.definitions.resource import SCOPES, ResourceDefinition, resource_definition
@@ -155,6 +156,16 @@ def _check_resources(plan: Plan, known: Mapping[str, ResourceDefinition]) -> Non
     for template in plan.templates:
         missing = sorted(template.op.required_resource_keys - set(known))
         problems += [f"op {template.op.name!r} requires resource {key!r}" for key in missing]
+        problems += [
+            f"output {name!r} of op {template.op.name!r} requires IO manager {out.io_manager_key!r}"
+            for name, out in template.op.outs.items()
+            if out.io_manager_key not in (None, IO_MANAGER, *known)  # not that: the default stands in for it
+        ]
+        problems += [
+            f"input {name!r} of op {template.op.name!r} requires input manager {each.input_manager_key!r}"
+            for name, each in template.op.ins.items()
+            if each.input_manager_key not in (None, *known)
+        ]
         for hook in template.hooks:
             problems += [
                 f"hook {hook.name!r} requires resource {key!r}"

@@ -176,6 +176,7 @@ def run_to_end(
         grows=engine.grows,
         slicing=engine.slicing,
         keep_outputs=settings.keep_outputs,
+        streams=spec.streams,
     )
     loop = _Loop(spec, engine, log, machine, observer, clock)
     name = spec.info.job_name

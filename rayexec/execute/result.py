@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +14,7 @@ from rayexec.execute.loop import Outcome
 from rayexec.keys import mapping_keys, nearest, node_path, output_name
 from rayexec.plan import Plan
 from rayexec.plan.model import FromConfig, FromMapped, FromStep, Gathered, Step, Symbol
+from rayexec.run.managed import Read, reading
 from rayexec.run.messages import Status
 from rayexec.run.spec import RunInfo, RunSpec
 
@@ -124,7 +124,8 @@ class RunResult:
         """Return the value that a node yielded, the node given by its dotted path; by mapping keys where it is dynamic.
 
         Below several dynamic outputs the keys are as in step keys (``"a,0"``); a step key asks for one step's value.
-        Raises InvariantError for an unknown node or output, and for one that yielded nothing.
+        What an IO manager stored is loaded by it, opened for this and closed after. Raises InvariantError for an
+        unknown node or output, and for one that yielded nothing; InputError where the manager cannot load it.
         """
         plan = self._plan
         definition = plan.node_paths.get(node_path(node_str))
@@ -149,7 +150,8 @@ class RunResult:
         return self._value("", output_name, f"No value was yielded for output '{output_name}'.")
 
     def _value(self, path: str, output: str, message: str) -> Any:
-        return self._value_behind(self._symbol(path, output, message), message)
+        with reading(self._spec) as read:
+            return self._value_behind(self._symbol(path, output, message), message, read)
 
     def _symbol(self, path: str, output: str, message: str) -> Symbol:
         """Return what is behind an output of a node, or of one step."""
@@ -165,21 +167,21 @@ class RunResult:
             raise InvariantError(message)
         return behind
 
-    def _value_behind(self, symbol: Symbol, message: str) -> Any:
+    def _value_behind(self, symbol: Symbol, message: str, read: Read) -> Any:
         plan = self._plan
         if isinstance(symbol, Gathered):
             inner = symbol.source
             depth = 1
             while isinstance(inner, Gathered):
                 inner, depth = inner.source, depth + 1
-            return _as_lists(self._values_by_keys(inner, message), depth)
+            return _as_lists(self._values_by_keys(inner, message, read), depth)
         if isinstance(symbol, FromStep) and not plan.op_of(symbol.step).outs[symbol.output].is_dynamic:
-            return self._value_of(symbol.step, symbol.output, message)
+            return read(self._value_of(symbol.step, symbol.output, message))
         if isinstance(symbol, FromConfig):
             raise InvariantError(message)
-        return {",".join(keys): value for keys, value in self._values_by_keys(symbol, message).items()}
+        return {",".join(keys): value for keys, value in self._values_by_keys(symbol, message, read).items()}
 
-    def _values_by_keys(self, symbol: FromStep | FromMapped, message: str) -> dict[tuple[str, ...], Any]:
+    def _values_by_keys(self, symbol: FromStep | FromMapped, message: str, read: Read) -> dict[tuple[str, ...], Any]:
         """Return the values that there are of an output below dynamic ones, by their mapping keys."""
         plan, machine, output = self._plan, self._outcome.machine, symbol.output
         if isinstance(symbol, FromStep):
@@ -192,13 +194,16 @@ class RunResult:
                 continue
             above = mapping_keys(step.key)
             if not plan.op_of(step.index).outs[output].is_dynamic:
-                with contextlib.suppress(KeyError):  # an optional one
-                    found[above] = self._value_of(step.index, output, None)
+                try:
+                    value = self._value_of(step.index, output, None)
+                except KeyError:  # an optional one
+                    continue
+                found[above] = read(value)
                 continue
-            for record in machine.yields.get(step.index, ()):
-                if output_name(record.name) == output and record.name != output:
-                    keys = (*above, *mapping_keys(record.name))
-                    found[keys] = self._value_of(step.index, record.name, message)
+            for name in machine.yields.get(step.index, ()):
+                if output_name(name) == output and name != output:
+                    keys = (*above, *mapping_keys(name))
+                    found[keys] = read(self._value_of(step.index, name, message))
         if not found and not any(machine.status[step.index] is Status.SUCCESS for step in steps):
             raise InvariantError(message)
         return found

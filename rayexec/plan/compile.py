@@ -297,7 +297,8 @@ class _Compiler:
             sources = (FromConfig(path, name),)
         for source in sources:
             if type(source) is FromConfig:
-                self._open_input(source, declared.type, not declared.has_default_value, f"{path}.{name}", node, name)
+                is_required = not declared.has_default_value and declared.input_manager_key is None
+                self._open_input(source, declared.type, is_required, f"{path}.{name}", node, name)
         return MappedInput(name, sources, is_fan_in, False)
 
     def _gathered(self, gathered: Gathered, path: str, name: str) -> Symbol:

@@ -39,12 +39,26 @@ _Members = list[Any]
 class Collected:
     """What an input gathers, as far as it is known; ``open`` are the lists that are still to come, by their keys."""
 
-    __slots__ = ("members", "open")
+    __slots__ = ("_begun", "members", "open")
 
     def __init__(self, source: FromStep) -> None:
         # What is to come first stands for itself: it may fail, or be skipped.
         self.members: _Members = [source]
         self.open: dict[tuple[str, ...], _Members] = {(): self.members}
+        self._begun: set[tuple[str, ...]] = set()
+
+    def begin(self, path: tuple[str, ...], *, is_nothing: bool) -> _Members:
+        """Return the list for some keys, empty at first, unless ``is_nothing`` came to be in it."""
+        members = self.open[path]
+        if path not in self._begun and not is_nothing:
+            self._begun.add(path)
+            members.clear()
+        return members
+
+    def end(self, path: tuple[str, ...]) -> None:
+        """Take in that nothing more comes for some keys; where nothing was begun, the list itself never came."""
+        if path in self._begun:
+            del self.open[path]
 
     def sources(self) -> tuple[tuple[Source, ...], Shape | None]:
         """Return all the values in one row, and how they make up the list."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from rayexec.plan.fanning import Collected, Fanning, fannings, inmost, taken_below
+from rayexec.plan.fanning import Collected, Fanning, Gather, fannings, inmost, taken_below
 from rayexec.plan.model import (
     Call,
     Fan,
@@ -69,11 +69,28 @@ class Growth(NamedTuple):
     awaited: dict[int, int]
 
 
+class _Cause(NamedTuple):
+    """Values of a dynamic output that came: ``names``, of ``step``, which stands in ``frame`` where it is mapped.
+
+    ``is_all`` tells that no more will come, ``is_nothing`` that none did though it need not have been yielded at all,
+    ``awaits`` whether the step must be over before steps may take its values.
+    """
+
+    step: int
+    fan: Fan
+    frame: Frame | None
+    names: Sequence[str]
+    is_all: bool
+    is_nothing: bool
+    awaits: bool
+
+
 class _Child(NamedTuple):
     """A mapped node, ready to be made steps of for the values of one dynamic output that has come.
 
     ``inputs`` have of each source what it is for all keys, or _OWN, or the offset of a node of the same key with its
-    output. ``before`` are the steps outside that it takes from, ``beside`` the offsets of nodes of the same key.
+    output. ``before`` are the steps outside that it takes from, ``beside`` the offsets of nodes of the same key;
+    ``takes_own`` tells whether it takes the value itself, ``takes_rest`` whether another output of what yielded it.
     """
 
     place: int
@@ -82,7 +99,13 @@ class _Child(NamedTuple):
     inputs: tuple[tuple[MappedInput, tuple[Any, ...]], ...]
     before: tuple[int, ...]
     takes_own: bool
+    takes_rest: bool
     beside: tuple[int, ...]
+
+    @property
+    def degree(self) -> int:
+        """From how many steps it takes."""
+        return len(self.before) + (self.takes_own or self.takes_rest) + len(self.beside)
 
 
 _OWN = object()
@@ -197,10 +220,13 @@ class GrowingPlan(Plan):
         assert isinstance(symbol, FromStep)
         return symbol.step
 
-    def expand(self, step: int, names: Sequence[str], state: State) -> Growth:
+    def expand(
+        self, step: int, names: Sequence[str], state: State, *, is_all: bool = True, awaits: bool = True
+    ) -> Growth:
         """Add the steps for what ``step`` yielded: ``names`` are its outputs, with mapping keys (``result[k]``).
 
-        It is called before the step counts as over; ``state`` tells of the others.
+        It is called before the step counts as over; ``state`` tells of the others. Without ``is_all`` more may come
+        later; without ``awaits`` steps that take nothing else of it need not wait until it is over.
         """
         home = self._homes.get(step)
         frame, node = (None, step) if home is None else (home[0], -1 - home[1])
@@ -212,35 +238,48 @@ class GrowingPlan(Plan):
                 continue
             start = f"{output}["
             own = [name for name in names if name.startswith(start)]
-            if own or out.is_required:
-                self._expand(step, Fan(node, output), fanning, frame, own, state, growth)
+            if own or is_all:
+                is_nothing = not (own or out.is_required)
+                cause = _Cause(step, Fan(node, output), frame, own, is_all, is_nothing, awaits)
+                self._expand(cause, fanning, state, growth)
         return growth
 
-    def _expand(
-        self,
-        step: int,
-        fan: Fan,
-        fanning: Fanning,
-        frame: Frame | None,
-        names: Sequence[str],
-        state: State,
-        growth: Growth,
-    ) -> None:
+    def fail(self, step: int) -> None:
+        """Take in that a step failed which had yielded values already: what collects them will not get all."""
+        home = self._homes.get(step)
+        frame, node = (None, step) if home is None else (home[0], -1 - home[1])
+        for output, out in self.op_of(step).outs.items():
+            fanning = self._fannings.get(Fan(node, output)) if out.is_dynamic else None
+            for each in fanning.gathers if fanning is not None else ():
+                members = self._members(each, frame)
+                if members is not None:
+                    members.append(FromStep(step, output))
+
+    def _expand(self, cause: _Cause, fanning: Fanning, state: State, growth: Growth) -> None:
+        step, fan, frame, names = cause.step, cause.fan, cause.frame, cause.names
         above = () if frame is None else frame.keys
         offsets = {place: offset for offset, place in enumerate(fanning.children)}
         children = [self._child(place, fan, offsets, step, frame) for place in fanning.children]
         first, count = len(self.steps), len(children)
         skip = len(fan.output) + 1
         keys = [name[skip:-1] for name in names]
-        collectors = self._gather(step, fanning, frame, names, keys, offsets, growth)
+        collectors = self._gather(cause, fanning, keys, offsets, growth)
+        if not keys:
+            return
         # Of each node: the offsets of those of the same key that take from it, and what collects it.
         following = [
             tuple([other for other, each in enumerate(children) if offset in each.beside]) for offset in range(count)
         ]
         self._blocks.append((first, count * len(keys), step))
         for offset, child in enumerate(children):
-            self._note_outside(child, offset, count, first, len(keys), step, state, growth)
-        waiting = self._waiting(children, state)
+            new = range(first + offset, first + count * len(keys), count)
+            self._note_outside(child, new, cause, state, growth)
+        waiting = [
+            len(each.beside)
+            + (each.takes_rest or (each.takes_own and cause.awaits))
+            + sum([not state(before)[0] for before in each.before])
+            for each in children
+        ]
         growth.waiting.extend(waiting * len(keys))
         growth.nodes.extend(fanning.children * len(keys))
         add = self._adder(children, following, collectors, step)
@@ -291,12 +330,11 @@ class GrowingPlan(Plan):
                 elif type(source) is FromStep:
                     before[source.step] = None
             inputs.append((each, tuple(found)))
-        if step in before:  # another of its outputs, which is no dynamic one
-            del before[step]
-            takes_own = True
+        takes_rest = step in before
+        before.pop(step, None)
         above = () if frame is None else frame.keys
         prefix = f"{node.key}[{','.join(above)}{',' if above else ''}"
-        return _Child(place, node, prefix, tuple(inputs), tuple(before), takes_own, tuple(beside))
+        return _Child(place, node, prefix, tuple(inputs), tuple(before), takes_own, takes_rest, tuple(beside))
 
     def _resolve(self, symbol: Symbol, node: MappedNode, fan: Fan, offsets: dict[int, int], frame: Frame | None) -> Any:
         if isinstance(symbol, FromConfig):
@@ -318,34 +356,26 @@ class GrowingPlan(Plan):
         return FromStep(index, symbol.output)
 
     def _gather(
-        self,
-        step: int,
-        fanning: Fanning,
-        frame: Frame | None,
-        names: Sequence[str],
-        keys: Sequence[str],
-        offsets: dict[int, int],
-        growth: Growth,
+        self, cause: _Cause, fanning: Fanning, keys: Sequence[str], offsets: dict[int, int], growth: Growth
     ) -> dict[int, tuple[int, ...]]:
         """Tell those that gather what came; return for each offset the steps that wait for steps of that node."""
+        frame = cause.frame
         above = () if frame is None else frame.keys
         first, count = len(self.steps), len(offsets)
         collectors: dict[int, dict[int, None]] = {}
         for each in fanning.gathers:
-            consumer = each.consumer
-            if consumer < 0:
-                assert frame is not None, "what gathers below a frame is mapped too"
-                consumer = frame.step_of(-1 - consumer)
+            consumer = self._consumer(each, frame)
             collected = self._collected[consumer][each.input]
             path = above[each.above :]
-            members = collected.open.pop(path)
-            members.clear()
+            members = collected.begin(path, is_nothing=cause.is_nothing)
+            if cause.is_all:
+                collected.end(path)
             if isinstance(each.member, FromMapped) and each.member.node in offsets:
                 offset, output = offsets[each.member.node], each.member.output
                 found = [FromStep(first + place * count + offset, output) for place in range(len(keys))]
                 collectors.setdefault(offset, {})[consumer] = None
             else:
-                found = [FromStep(step, name) for name in names]
+                found = [FromStep(cause.step, name) for name in cause.names]
             if not each.inner:
                 members += found
                 continue
@@ -361,23 +391,27 @@ class GrowingPlan(Plan):
                 _add_to(self.predecessors, consumer, range(first + offset, first + count * len(keys), count))
         return {offset: tuple(waiting) for offset, waiting in collectors.items()}
 
-    def _note_outside(
-        self, child: _Child, offset: int, count: int, first: int, keys: int, step: int, state: State, growth: Growth
-    ) -> None:
+    def _consumer(self, gather: Gather, frame: Frame | None) -> int:
+        """Return the step that gathers, seen from the frame of what yields."""
+        if gather.consumer >= 0:
+            return gather.consumer
+        assert frame is not None, "what gathers below a frame is mapped too"
+        return frame.step_of(-1 - gather.consumer)
+
+    def _members(self, gather: Gather, frame: Frame | None) -> list[Any] | None:
+        """Return the list that what yields in ``frame`` is to fill, None where it is complete."""
+        collected = self._collected.get(self._consumer(gather, frame))
+        above = () if frame is None else frame.keys
+        return None if collected is None else collected[gather.input].open.get(above[gather.above :])
+
+    def _note_outside(self, child: _Child, new: range, cause: _Cause, state: State, growth: Growth) -> None:
         """Note the new steps of a node with those outside that they take from."""
-        new = range(first + offset, first + count * keys, count)
-        for each in (*child.before, *((step,) if child.takes_own else ())):
+        awaited = child.takes_rest or (child.takes_own and cause.awaits)
+        for each in (*child.before, *((cause.step,) if awaited else ())):
             _add_to(self.successors, each, new)
             self.links[each] = -1  # type: ignore[index]  # a list here
         if not all(state(each)[1] for each in child.before):
             growth.imperfect.extend(new)
-
-    def _waiting(self, children: Sequence[_Child], state: State) -> list[int]:
-        """Return for how many steps each node's steps wait."""
-        return [
-            len(each.beside) + each.takes_own + sum([not state(before)[0] for before in each.before])
-            for each in children
-        ]
 
     def _adder(
         self,
@@ -401,24 +435,24 @@ class GrowingPlan(Plan):
         records = self.records_by_template
         rows = []
         for offset, child in enumerate(children):
-            degree = len(child.before) + child.takes_own + len(child.beside)
+            takes_step = child.takes_own or child.takes_rest
             after = following[offset]
             link = after[0] if len(after) == 1 and not collectors.get(offset) else -1
             link = -1 if self.is_producer(child.place) else link
-            if link >= 0:
-                other = children[link]
-                link = link if len(other.before) + other.takes_own + len(other.beside) == 1 else -1
+            if link >= 0 and children[link].degree != 1:
+                link = -1
             single = None
             if len(child.inputs) == 1 and len(child.inputs[0][1]) == 1:
                 given, (source,) = child.inputs[0]
                 if not given.is_fan_in and not given.is_nothing:
                     single = given.name, source
-            shared = (*child.before, *(own if child.takes_own else ())) if not child.beside else None
-            rows.append((offset, child, degree, after, collectors.get(offset, ()), link, single, shared))
+            outside = (*child.before, *(own if takes_step else ()))
+            shared = None if child.beside else outside
+            rows.append((offset, child, child.degree, outside, after, collectors.get(offset, ()), link, single, shared))
         outputs: dict[tuple[str, ...], tuple[str, ...]] = {}
 
         def add(base: int, name: str, key: str) -> None:
-            for offset, child, degree, after, collecting, link, single, shared in rows:
+            for offset, child, degree, outside, after, collecting, link, single, shared in rows:
                 index = base + offset
                 node = child.node
                 if single is not None:
@@ -439,10 +473,10 @@ class GrowingPlan(Plan):
                     predecessors.append(shared)
                 else:
                     beside = [base + each for each in child.beside]
-                    predecessors.append((*child.before, *(own if child.takes_own else ()), *beside))
+                    predecessors.append((*outside, *beside))
                 feeds.append(feed)
                 taken = None
-                if feed is not None and degree == 1 and not child.takes_own and len({*feed}) == len(feed):
+                if feed is not None and degree == 1 and child.beside and len({*feed}) == len(feed):
                     taken = tuple([each.output for each in feed])
                     taken = outputs.setdefault(taken, taken)
                 chained.append(taken)

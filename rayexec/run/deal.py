@@ -57,6 +57,7 @@ class Dealer:
         *,
         grows: bool,
         slicing: bool,
+        streams: frozenset[int],
     ) -> None:
         self._plan = plan
         self._order = order
@@ -78,6 +79,8 @@ class Dealer:
         self.large: set[int] = set()
         self._bulky: set[int] = set()
         self._priorities = plan.priorities
+        # Templates whose steps go alone: what they yield is handed on while they run.
+        self._streams = streams
         # How many steps of an op that has not been seen may go first, to see it: then it is known what is long.
         self._probes = [slots if slicing and plan.priorities is None else 0] * len(plan.templates)
         self._lanes = holding.class_of
@@ -199,7 +202,8 @@ class Dealer:
         following = order.peek(lane)
         template = template_of[following]
         pace = paces[template]
-        alone = not slicing or template in self._bulky  # a slice ends with its first large output
+        # A slice ends with its first large output.
+        alone = not slicing or template in self._bulky or template in self._streams
         wanted = 1 if alone else slice_size(pace, order.count(lane), self._slots[lane])
         draft = _Draft(lane, self._large_inputs(following))
         calls = draft.calls
@@ -208,7 +212,7 @@ class Dealer:
             status[step] = _RUNNING
             calls.append(Call(step, attempts[step]) if attempts[step] else first_calls[step])
             draft.spent += paces[template_of[step]].seconds
-            if slicing:
+            if slicing and template_of[step] not in self._streams:
                 self._extend(step, draft)
             wanted -= 1
             following = order.peek(lane)
@@ -216,6 +220,8 @@ class Dealer:
                 break
             if self.large and self._large_inputs(following) not in (frozenset(), draft.large):
                 break  # a slice brings at most one set of large inputs to its worker
+            if template_of[following] in self._streams:
+                break
             other = paces[template_of[following]]
             if other is not pace and (other.seconds >= BUDGET or other.count == 0):
                 break
@@ -271,6 +277,7 @@ class Dealer:
         """Whether a step that waits for nothing outside of the slice may be part of it."""
         return (
             self._status[step] is _WAITING
+            and self._plan.template_of[step] not in self._streams
             and self._lanes[step] == draft.lane
             and step not in self._imperfect
             and (not self.large or self._large_inputs(step) <= draft.large)

@@ -29,6 +29,7 @@ __all__ = [
     "Status",
     "Submit",
     "Tick",
+    "Yielded",
 ]
 
 
@@ -78,6 +79,14 @@ class Begun(NamedTuple):
     slice_id: int
 
 
+class Yielded(NamedTuple):
+    """A step that still runs has yielded more values of dynamic outputs, by name and mapping key (``result[k]``)."""
+
+    slice_id: int
+    step: int
+    names: tuple[str, ...]
+
+
 class Others(NamedTuple):
     """How much other runs hold of limits of the cluster, by the limits' places in the holding."""
 
@@ -110,7 +119,7 @@ class CancelAsked(NamedTuple):
 
 
 # What an engine tells of its slices, and what the loop adds to it.
-EngineEvent: TypeAlias = Answered | Reported | Lost | Begun
+EngineEvent: TypeAlias = Answered | Reported | Lost | Begun | Yielded
 RunEvent: TypeAlias = Started | EngineEvent | Others | Tick | CancelAsked
 
 

@@ -8,6 +8,7 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from rayexec.config.run_config import ResolvedConfig
+from rayexec.definitions.io_manager import manager_key
 from rayexec.definitions.logger import InitLoggerContext
 from rayexec.definitions.resource import WORKER, ResourceDefinition
 from rayexec.plan.capacity import Capacity
@@ -49,9 +50,15 @@ class RunSpec:
     loggers: Mapping[str, InitLoggerContext] = field(default_factory=dict)
 
     def needed_resources(self) -> set[str]:
-        """Return the keys that the ops of the plan and their hooks name; what those resources require is not in it."""
+        """Return the keys that the ops of the plan and their hooks name, and those of managers of inputs and outputs.
+
+        What those resources require is not in it.
+        """
         needed: set[str] = set()
         for template in self.plan.templates:
+            outs, ins = template.op.outs.values(), template.op.ins.values()
+            managers = [*(manager_key(out, self.resources) for out in outs), *(each.input_manager_key for each in ins)]
+            needed.update(key for key in managers if key is not None)
             needed.update(template.op.required_resource_keys, *(each.required_resource_keys for each in template.hooks))
         return needed
 
@@ -65,6 +72,13 @@ class RunSpec:
             left += more
         found = {key: self.resources[key] for key in left}
         return sorted(key for key, each in found.items() if each.scope == WORKER and not each.is_constant)
+
+    @property
+    def streams(self) -> frozenset[int]:
+        """The places of templates whose dynamic outputs are handed on while their ops are still yielding."""
+        is_eager = not self.config.execution.require_upstream_step_success
+        templates = self.plan.templates
+        return frozenset([each for each in self.plan.dynamic_templates if is_eager or templates[each].op.streams])
 
     def begin(self) -> RunSpec:
         """Return the run with a plan of its own, where that is to grow."""

@@ -40,6 +40,7 @@ from rayexec.run.messages import (
     Started,
     Status,
     Submit,
+    Yielded,
 )
 from rayexec.run.order import Order
 from rayexec.run.ranking import starting_order
@@ -61,7 +62,8 @@ class Machine:
 
     ``holding`` tells what limits each step and how many slices run at once, ``grows`` whether they may become more;
     with ``slicing`` off each slice is one step.
-    ``keep_outputs`` says whose outputs are never in ``released``.
+    ``keep_outputs`` says whose outputs are never in ``released``. ``streams`` are the places of templates whose dynamic
+    outputs are handed on before their ops are over.
     """
 
     def __init__(
@@ -75,6 +77,7 @@ class Machine:
         grows: bool = False,
         slicing: bool = False,
         keep_outputs: KeepOutputs = "all",
+        streams: frozenset[int] = frozenset(),
     ) -> None:
         self._plan = plan
         self._holding = holding
@@ -87,7 +90,8 @@ class Machine:
         self.attempts: list[int] = [0] * len(plan.steps)
         self._imperfect: set[int] = set()
         # What steps with dynamic outputs yielded.
-        self.yields: dict[int, tuple[OutputRecord, ...]] = {}
+        self.yields: dict[int, dict[str, OutputRecord]] = {}
+        self._streams = streams
         self._collecting = plan.collecting
         self._yielded: dict[int, frozenset[str]] = {}
         self._losses: dict[int, int] = {}
@@ -101,6 +105,7 @@ class Machine:
             self._imperfect,
             grows=grows,
             slicing=slicing,
+            streams=streams,
         )
         self._delayed: list[tuple[float, int]] = []
         # Slices under way: their lane, and the calls of which nothing has been heard yet.
@@ -169,6 +174,9 @@ class Machine:
             self._reported(event, now, out)
         elif isinstance(event, Lost):
             self._lost(event, now, out)
+        elif isinstance(event, Yielded):
+            if event.slice_id in self._flight and event.step in self._flight[event.slice_id][1]:
+                self._hand_on(event.step, tuple(map(OutputRecord, event.names)), out)
         elif isinstance(event, Others):
             self._dealer.take_others(event.held)
         elif isinstance(event, Begun):
@@ -282,13 +290,15 @@ class Machine:
     def _apply(self, attempt: Attempt, now: float, out: list[Instruction]) -> None:
         step = attempt.step
         self.attempts[step] = attempt.number + 1
+        template = self._plan.template_of[step]
+        if template in self._streams:
+            self._hand_on(step, attempt.outputs, out)
         if attempt.outcome == RETRY:
             self.status[step] = Status.DELAYED
             heapq.heappush(self._delayed, (now + attempt.delay, step))
             return
         if attempt.outcome == SUCCESS:
             self.status[step] = Status.SUCCESS
-            template = self._plan.template_of[step]
             self._dealer.paces[template].observe(attempt.ended - attempt.started, 1)
             if template in self._plan.dynamic_templates:
                 self._came_out_dynamic(attempt)
@@ -299,6 +309,8 @@ class Machine:
             self._release((step,), out)
         else:
             self.status[step] = Status.FAILED
+            if template in self._streams and isinstance(self._plan, GrowingPlan):
+                self._plan.fail(step)
             self._came_out_short(attempt)
             if self._stop_on_failure:
                 self.is_stopping = True
@@ -313,16 +325,19 @@ class Machine:
                 out.append(Release(tuple(unused)))
 
     def _came_out_short(self, attempt: Attempt) -> None:
-        self._yielded[attempt.step] = frozenset(record.name for record in attempt.outputs)
+        names = [record.name for record in attempt.outputs]
+        self._yielded[attempt.step] = frozenset([*names, *self.yields.get(attempt.step, ())])
         self._imperfect.update(self._plan.successors[attempt.step])
 
     def _came_out_dynamic(self, attempt: Attempt) -> None:
         """Take in what a step with dynamic outputs yielded: the plan gets steps for it."""
         step, plan = attempt.step, self._plan
         names = [record.name for record in attempt.outputs]
-        self.yields[step] = attempt.outputs
+        known = self.yields.setdefault(step, {})
         if isinstance(plan, GrowingPlan) and step in plan.producers:
-            self._grow(plan.expand(step, names, self._state))
+            new = [name for name in names if name not in known] if known else names
+            self._grow(plan.expand(step, new, self._state))
+        known.update(zip(names, attempt.outputs, strict=True))
         outs = plan.op_of(step).outs
         # A dynamic output that must be there may be empty.
         yielded = {output_name(name) for name in names} | {
@@ -331,6 +346,21 @@ class Machine:
         if yielded != outs.keys():
             self._yielded[step] = frozenset(yielded)
             self._imperfect.update(plan.successors[step])
+
+    def _hand_on(self, step: int, records: Sequence[OutputRecord], out: list[Instruction]) -> None:
+        """Let steps begin with values of dynamic outputs whose op is not over, or failed.
+
+        A value that came before, from an attempt that failed, stays what it was.
+        """
+        plan = self._plan
+        known = self.yields.setdefault(step, {})
+        new = {record.name: record for record in records if record.name not in known and record.name[-1] == "]"}
+        known.update(new)
+        if new and isinstance(plan, GrowingPlan) and step in plan.producers:
+            growth = plan.expand(step, list(new), self._state, is_all=False, awaits=False)
+            self._grow(growth)
+            free = [growth.first + place for place, waiting in enumerate(growth.waiting) if not waiting]
+            self._settle(free, out)
 
     def _grow(self, growth: Growth) -> None:
         """Take in the steps that came to the plan."""
@@ -391,6 +421,8 @@ class Machine:
     def _source(self, source: FromStep) -> Status:
         """Return SUCCESS where the output is there, SKIPPED where it never will be, FAILED where a failure is why."""
         status = self.status[source.step]
+        if source.output in self.yields.get(source.step, ()):
+            return Status.SUCCESS
         if status is Status.SUCCESS or (status is Status.FAILED and not self._require_success):
             yielded = self._yielded.get(source.step)
             if yielded is None or source.output in yielded or output_name(source.output) in yielded:
@@ -429,6 +461,7 @@ class Machine:
         for step, status in enumerate(self.status):
             if status in (Status.READY, Status.RUNNING, Status.DELAYED, Status.SUCCESS, Status.FAILED):
                 before = {s.step for each in self._plan.steps[step].inputs for s in each.sources if type(s) is FromStep}
+                before = {each for each in before if self._plan.template_of[each] not in self._streams}
                 assert all(self.status[each] in OVER for each in before), "a step got ahead of its inputs"
 
 

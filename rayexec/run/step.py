@@ -9,9 +9,9 @@ import asyncio
 import inspect
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 from rayexec.definitions.hooks import HookDefinition
 from rayexec.definitions.op import OpDefinition
@@ -44,11 +44,12 @@ from rayexec.keys import nearest
 from rayexec.plan.model import Template
 from rayexec.run.context import HookContext, OpExecutionContext, Resources, StepLog
 from rayexec.run.deadline import deadline
+from rayexec.run.managed import OpManagers
 from rayexec.run.resources import OpenResources
 from rayexec.run.retry import Verdict, after_failure, after_request
 from rayexec.run.spec import RunInfo
 
-__all__ = ["Made", "StepCall", "run_step"]
+__all__ = ["Made", "StepCall", "pausing_step", "run_step"]
 
 
 class StepCall(NamedTuple):
@@ -71,11 +72,14 @@ class Made(NamedTuple):
 
 _NO_RESOURCES = Resources({})
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
 # What store(name, value) may do with a value; it raises OutputError for one that it cannot keep.
 Store = Callable[[str, Any], None]
 
 
-def run_step(
+def pausing_step(
     template: Template,
     call: StepCall,
     inputs: Mapping[str, Any] | Callable[[], Mapping[str, Any]],
@@ -85,28 +89,41 @@ def run_step(
     store: Store,
     interrupt_is_failure: bool = False,
     made: Made | None = None,
+    managing: OpManagers | None = None,
     clock: Callable[[], float] = time.time,
-) -> tuple[Attempt, BaseException | None]:
+) -> Generator[None, None, tuple[Attempt, BaseException | None]]:
     """Make one attempt and return its row, with the exception that ended it where there was one.
 
     ``inputs`` are values by name, or a function that loads them, whose errors count as the step's. ``store`` gets
     each output as it is yielded, a value of a dynamic one as ``name[key]``. KeyboardInterrupt is not the step's failure
     and passes through, unless ``interrupt_is_failure``. ``made`` is what the op's function gave where it was called
-    already (``run.plain``).
+    already (``run.plain``). ``managing`` loads inputs and stores outputs that have managers.
+
+    It pauses after each item that the op's generator yields; but not where the op has a timeout, for its time must not
+    run out while others have the thread.
     """
     started = clock() if made is None else made.started
     op = template.op
     log = StepLog(clock)
-    attempt = _Attempt(template, call, run, store, log, made)
+    attempt = _Attempt(template, call, run, store, log, made, managing)
     error: BaseException | None = None
     try:
         loaded = inputs() if callable(inputs) else inputs
+        if managing is not None:
+            loaded = managing.load(call.key, loaded, log)
         attempt.resources = resources.get(op.required_resource_keys) if op.required_resource_keys else _NO_RESOURCES
         if op.timeout is None:
-            attempt.call_op(loaded)
+            result = attempt.call_op(loaded)
+            if inspect.isgenerator(result):
+                for item in result:
+                    attempt.take_item(item)
+                    yield
+                attempt.check_outputs()
+            else:
+                attempt.take(result)
         else:
             with deadline(op.timeout, f"step {call.key!r}"):
-                attempt.call_op(loaded)
+                attempt.take(attempt.call_op(loaded))
     except BaseException as raised:  # SystemExit and the like end the step, not the process
         if isinstance(raised, KeyboardInterrupt) and not interrupt_is_failure:
             raise
@@ -135,8 +152,26 @@ def run_step(
         "",
         resources.take_records(),
         os.getpid(),
+        loaded=() if managing is None else tuple(managing.loaded),
     )
     return row, error
+
+
+def _without_pauses(pausing: Callable[P, Generator[None, None, T]]) -> Callable[P, T]:
+    def run(*args: P.args, **options: P.kwargs) -> T:
+        pauses = pausing(*args, **options)
+        while True:
+            try:
+                next(pauses)
+            except StopIteration as end:
+                ended: T = end.value
+                return ended
+
+    return run
+
+
+# Makes an attempt in one go.
+run_step = _without_pauses(pausing_step)
 
 
 class _Attempt:
@@ -147,6 +182,7 @@ class _Attempt:
         "_keep_values",
         "_log",
         "_made",
+        "_managing",
         "_names",
         "_op",
         "_run",
@@ -158,7 +194,14 @@ class _Attempt:
     )
 
     def __init__(
-        self, template: Template, call: StepCall, run: RunInfo, store: Store, log: StepLog, made: Made | None
+        self,
+        template: Template,
+        call: StepCall,
+        run: RunInfo,
+        store: Store,
+        log: StepLog,
+        made: Made | None,
+        managing: OpManagers | None,
     ) -> None:
         self._op = template.op
         self._call = call
@@ -166,6 +209,7 @@ class _Attempt:
         self._store = store
         self._log = log
         self._made = made
+        self._managing = managing
         self._keep_values = bool(template.hooks)  # only hooks look at them again
         self.values: dict[str, Any] = {}
         self.outputs: list[OutputRecord] = []
@@ -173,12 +217,11 @@ class _Attempt:
         self.resources = _NO_RESOURCES
         self.context: OpExecutionContext | None = None
 
-    def call_op(self, inputs: Mapping[str, Any]) -> None:
+    def call_op(self, inputs: Mapping[str, Any]) -> Any:
         if self._made is not None:
             if self._made.error is not None:
                 raise self._made.error
-            self._take(self._made.result)
-            return
+            return self._made.result
         op, call, parameters = self._op, self._call, self._op.parameters
         arguments: dict[str, Any] = {}
         for name, declared in op.ins.items():
@@ -196,7 +239,7 @@ class _Attempt:
         for key in parameters.resources:
             arguments[key] = getattr(self.resources, key)
         before = () if parameters.context is None else (self._make_context(),)
-        self._take(op.fn(*before, **arguments))
+        return op.fn(*before, **arguments)
 
     def _make_context(self) -> OpExecutionContext:
         if self.context is None:
@@ -217,7 +260,8 @@ class _Attempt:
         """Return the context that a type check gets: only checks of users look at it."""
         return self._make_context() if kind.custom is not None else None
 
-    def _take(self, result: Any) -> None:
+    def take(self, result: Any) -> None:
+        """Store what the op's function returned, or what that yields."""
         op = self._op
         if inspect.iscoroutine(result):
             result = _run_async(result)
@@ -233,6 +277,11 @@ class _Attempt:
                 self._emit(name, result, None)
         else:
             self._take_returned(result)
+        self.check_outputs()
+
+    def check_outputs(self) -> None:
+        """Raise OutputNotFoundError where a required output is missing."""
+        op = self._op
         for name, out in op.outs.items():
             if name in self._names or not out.is_required or out.is_dynamic:  # dynamic ones may be empty
                 continue
@@ -246,13 +295,14 @@ class _Attempt:
 
     def _take_yielded(self, generator: Iterator[Any]) -> None:
         for item in generator:
-            self._take_item(item)
+            self.take_item(item)
 
     async def _take_async(self, generator: AsyncIterator[Any]) -> None:
         async for item in generator:
-            self._take_item(item)
+            self.take_item(item)
 
-    def _take_item(self, item: Any) -> None:
+    def take_item(self, item: Any) -> None:
+        """Store one item that the op yielded."""
         op = self._op
         if isinstance(item, DynamicOutput):
             self._emit(item.output_name, item.value, item.metadata, item.mapping_key)
@@ -299,7 +349,7 @@ class _Attempt:
         elif len(names) == 1:
             if op.is_dynamic and isinstance(result, DynamicOutput):
                 self._take_values(names[0], result)  # which says that it is no list
-            self._take_item(result)
+            self.take_item(result)
         elif isinstance(result, tuple) and len(result) == len(names):
             for name, item in zip(names, result, strict=True):
                 if op.outs[name].is_dynamic:
@@ -347,13 +397,16 @@ class _Attempt:
             wrong = kind.check(value, self._context_for(kind))
             if wrong is not None:
                 raise TypeCheckError(f'Type check failed for output "{name}" of op "{op.name}": {wrong}.')
-        self._store(stored_as, value)
+        more = self.context.metadata_for(stored_as) if self.context is not None else None
+        combined = {**(metadata or {}), **(more or {})}
+        stored, handled = value, None
+        if self._managing is not None:
+            stored, handled = self._managing.handle(self._call.key, name, key, value, combined, self._log)
+        self._store(stored_as, stored)
         self._names.add(stored_as)
         if key is not None:
             self._names.add(name)
-        more = self.context.metadata_for(stored_as) if self.context is not None else None
-        combined = {**(metadata or {}), **(more or {})}
-        self.outputs.append(OutputRecord(stored_as, combined or None))
+        self.outputs.append(OutputRecord(stored_as, combined or None, handled))
         if self._keep_values and key is None:
             self.values[name] = value
         elif self._keep_values:
@@ -402,6 +455,8 @@ def _judge(
 ) -> tuple[int, StepFailureData, float, BaseException]:
     """Return outcome, failure data, delay and the exception to show for an attempt that raised ``error``."""
     kinds = error_types(error)
+    if isinstance(error, (InputError, OutputError)) and error.__cause__ is not None:
+        kinds += error_types(error.__cause__)  # what an IO manager raised, say
     if isinstance(error, RetryRequested):
         verdict = after_request(error.max_retries, error.seconds_to_wait, call.number, enabled=run.retries)
     elif isinstance(error, KeyboardInterrupt) or (isinstance(error, Failure) and not error.allow_retries):

@@ -27,14 +27,14 @@ class Ref:
 class Node:
     """A node: what it does, where its inputs come from (a list is a fan-in), and the dynamic nodes that it is below."""
 
-    kind: str  # "calc", "maybe", "fan", "optional_fan"
+    kind: str  # "calc", "maybe", "fan", "optional_fan", "stream"
     inputs: list[Ref | list[Ref]]
     level: tuple[int, ...]
     seed: int
 
     @property
     def fans(self) -> bool:
-        return self.kind in ("fan", "optional_fan")
+        return self.kind in ("fan", "optional_fan", "stream")
 
 
 @dataclass
@@ -60,7 +60,7 @@ def cases(draw: st.DrawFn, *, fails: bool = True, optional: bool = True, most: i
 
 
 def _fill(draw: st.DrawFn, case: Case, body: list[Any], level: tuple[int, ...], optional: bool, most: int) -> None:
-    kinds = ["calc", "calc", "fan", "fan", *(["maybe", "optional_fan"] if optional else [])]
+    kinds = ["calc", "calc", "fan", "fan", "stream", *(["maybe", "optional_fan"] if optional else [])]
     for _ in range(draw(st.integers(2, 4))):
         if len(case.nodes) >= most:
             return
@@ -127,6 +127,11 @@ def outcome(node: Node, fails: bool, values: Sequence[Any]) -> Any:
     return number
 
 
+def breaks(node: Node, made: Any, fails: bool) -> bool:
+    """Whether an op that streams fails after it has yielded all its values."""
+    return fails and node.kind == "stream" and sum(made.values()) % 7 == 4
+
+
 def _make(case: Case, number: int) -> Any:
     node, fails = case.nodes[number], case.fails
     names = [f"i{place}" for place in range(len(node.inputs))]
@@ -138,6 +143,8 @@ def _make(case: Case, number: int) -> Any:
         if isinstance(made, dict):
             for key, value in made.items():
                 yield DynamicOutput(value, key)
+            if breaks(node, made, fails):
+                raise ValueError("broken")
         elif made != GONE:
             yield Output(made)
 
@@ -151,6 +158,7 @@ def _make(case: Case, number: int) -> Any:
         "maybe": Out(is_required=False),
         "fan": DynamicOut(),
         "optional_fan": DynamicOut(is_required=False),
+        "stream": DynamicOut(stream=True),
     }
     fn = functions[len(names)]
 
@@ -203,6 +211,7 @@ class Ends:
 
     status: dict[str, Status] = field(default_factory=dict)
     values: dict[str, Any] = field(default_factory=dict)
+    yields: dict[str, list[str]] = field(default_factory=dict, compare=False)
 
 
 class _Rules:
@@ -222,7 +231,7 @@ class _Rules:
         node = self.case.nodes[ref.node]
         step = keys[: len(node.level)]
         status = self.status[ref.node][step]
-        if status is Status.SUCCESS:
+        if status is Status.SUCCESS or (node.fans and step in self.made[ref.node]):
             made = self.made[ref.node][step]
             if node.fans:
                 return Status.SUCCESS, made[keys[len(node.level)]]
@@ -234,9 +243,9 @@ class _Rules:
         node = self.case.nodes[ref.node]
         level = (*node.level, ref.node) if node.fans else node.level
         fan = level[len(keys)]
-        status = self.status[fan][keys[: len(self.case.nodes[fan].level)]]
+        status = status_of_fan = self.status[fan][keys[: len(self.case.nodes[fan].level)]]
         made = self.made[fan].get(keys, {})
-        if status is not Status.SUCCESS or (self.case.nodes[fan].kind == "optional_fan" and not made):
+        if (status is not Status.SUCCESS and not made) or (self.case.nodes[fan].kind == "optional_fan" and not made):
             gone = Status.SKIPPED if status in (Status.SUCCESS, Status.SKIPPED) else Status.FAILED
             return [gone], [GONE]
         statuses: list[Status] = []
@@ -252,6 +261,8 @@ class _Rules:
                 statuses += below
                 if inner != [GONE]:
                     values.append(inner)
+        if status_of_fan is not Status.SUCCESS:  # what it had not yielded is missing
+            statuses.append(Status.FAILED)
         return statuses, values
 
     def end(self, node: Node, keys: Keys) -> tuple[Status, Any]:
@@ -276,7 +287,9 @@ class _Rules:
         if failed:
             return Status.ABANDONED, None
         made = outcome(node, self.case.fails, values)
-        return (Status.FAILED, None) if isinstance(made, ValueError) else (Status.SUCCESS, made)
+        if isinstance(made, ValueError):
+            return Status.FAILED, None
+        return (Status.FAILED if breaks(node, made, self.case.fails) else Status.SUCCESS), made
 
 
 def expected(case: Case) -> Ends:
@@ -291,6 +304,8 @@ def expected(case: Case) -> Ends:
             key = f"n{number}[{','.join(keys)}]" if keys else f"n{number}"
             ends.status[key] = status
             if status is Status.SUCCESS:
-                rules.made[number][keys] = made
                 ends.values[key] = made
+            if made is not None:
+                rules.made[number][keys] = made
+            ends.yields[key] = list(made) if isinstance(made, dict) else []
     return ends

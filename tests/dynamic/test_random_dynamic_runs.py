@@ -22,7 +22,7 @@ from rayexec.execute.observe import Observer
 from rayexec.keys import node_path
 from rayexec.plan.holding import hold_by_driver
 from rayexec.plan.model import FromStep
-from rayexec.run.messages import Answered, EngineEvent, Status
+from rayexec.run.messages import Answered, EngineEvent, Status, Yielded
 from rayexec.run.spec import RunSpec
 
 
@@ -36,7 +36,11 @@ class ChanceEngine(InProcessEngine):
         self.holding = hold_by_driver(spec.plan, slots=slots)
         self._chance = chance
 
+        self._due: list[EngineEvent] = []
+
     def wait(self, timeout: float | None) -> list[EngineEvent]:
+        if self._due and (not self._queue or self._chance.random() < 0.5):
+            return [self._due.pop(0)]
         if not self._queue:
             return []
         self._queue.rotate(self._chance.randrange(len(self._queue)))
@@ -58,7 +62,15 @@ class ChanceEngine(InProcessEngine):
             rows.append(row)
             if row.outcome == SUCCESS:
                 good.add(call.step)
-        return [Answered(work.id, tuple(rows))]
+        first = work.calls[0].step
+        answer = Answered(work.id, tuple(rows))
+        if self._spec.plan.template_of[first] in self._spec.streams:
+            assert len(work.calls) == 1, "what streams goes alone"
+            names = tuple(record.name for record in rows[0].outputs)
+            self._due += [Yielded(work.id, first, names[:place]) for place in range(1, len(names) + 1)]
+            self._due.append(answer)
+            return []
+        return [answer]
 
 
 def ends_of(result: RunResult) -> Ends:
@@ -72,9 +84,8 @@ def ends_of(result: RunResult) -> Ends:
         if status is not Status.SUCCESS:
             continue
         if plan.op_of(step.index).is_dynamic:
-            names = [record.name for record in machine.yields[step.index]]
             ends.values[step.key] = {
-                name[len("result[") : -1]: result._engine.value(step.index, name) for name in names
+                name[len("result[") : -1]: result._engine.value(step.index, name) for name in machine.yields[step.index]
             }
         else:
             try:
@@ -113,7 +124,7 @@ def test_simulated_every_step_ends_as_the_rules_have_it(case: Case, times: list[
     plan = spec.plan
 
     def yields(call: Any) -> dict[str, list[str]]:
-        return {"result": list(rules.values[plan.steps[call.step].key])}
+        return {"result": rules.yields[plan.steps[call.step].key]}
 
     def make() -> SimulatedEngine:
         return SimulatedEngine(
@@ -122,6 +133,7 @@ def test_simulated_every_step_ends_as_the_rules_have_it(case: Case, times: list[
             seconds=lambda call: times[call.step % len(times)],
             fails=lambda call: rules.status[plan.steps[call.step].key] is Status.FAILED,
             yields=yields,
+            streams=spec.streams,
         )
 
     log = RunLog(plan)

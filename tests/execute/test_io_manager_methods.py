@@ -1,0 +1,387 @@
+"""The methods of IO managers: what they are given, what they may return, and how they fail."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from json_manager import JsonManager, data_of, pair, root_of
+
+from rayexec import (
+    ConfigError,
+    ConfigurableIOManager,
+    DefinitionError,
+    EnvVar,
+    Failure,
+    In,
+    InputContext,
+    InputError,
+    InvariantError,
+    IOManager,
+    Nothing,
+    Out,
+    Output,
+    OutputContext,
+    RetryPolicy,
+    configured,
+    graph,
+    input_manager,
+    io_manager,
+    job,
+    op,
+    resource,
+)
+
+
+class Seen(IOManager):
+    """Writes down what it is told."""
+
+    def __init__(self, directory: str) -> None:
+        self.directory = directory
+
+    def handle_output(self, context: OutputContext, obj: Any) -> None:
+        assert not context.has_asset_key
+        assert context.op_def is not None
+        self._note(
+            "out",
+            context,
+            output_metadata={key: each.value for key, each in context.output_metadata.items()},
+            op=context.op_def.name,
+            obj=obj,
+        )
+        context.log.info("stored %s", context.name)
+
+    def load_input(self, context: InputContext) -> Any:
+        upstream = context.upstream_output
+        assert upstream is not None
+        assert context.op_def is not None
+        assert upstream.op_def is not None
+        self._note(
+            "in",
+            context,
+            op=context.op_def.name,
+            upstream=[upstream.step_key, upstream.name, upstream.op_def.name, upstream.dagster_type.name],
+            upstream_metadata=dict(upstream.definition_metadata),
+        )
+        context.log.info("loaded %s", context.name)
+        return f"loaded {upstream.name}"
+
+    def _note(self, kind: str, context: Any, **more: Any) -> None:
+        told = {
+            "run_id": context.run_id,
+            "job_name": context.job_name,
+            "name": context.name,
+            "identifier": context.get_identifier()[1:],
+            "metadata": dict(context.metadata),
+            "type": context.dagster_type.name,
+            "config": context.resource_config,
+            "greeting": context.resources.greeting,
+            **more,
+        }
+        Path(self.directory, f"{kind}-{context.name}.json").write_text(json.dumps(told))
+
+
+@resource
+def greeting() -> str:
+    return "hello"
+
+
+@io_manager(config_schema={"directory": str}, required_resource_keys={"greeting"})
+def seen(context: Any) -> Seen:
+    return Seen(context.resource_config["directory"])
+
+
+def test_what_a_manager_is_told(execute: Any, tmp_path: Path) -> None:
+    @op(out={"table": Out(int, io_manager_key="seen", metadata={"name": "t"}), "done": Out(Nothing)})
+    def make(context: Any) -> Iterator[Any]:
+        context.add_output_metadata({"more": 1}, output_name="table")
+        yield Output(5, "table", metadata={"rows": 2})
+        yield Output(None, "done")
+
+    @op(ins={"taken": In(str, metadata={"columns": "a"}), "after": In(Nothing)})
+    def take(taken: str) -> str:
+        return taken
+
+    @graph
+    def inner() -> None:
+        table, done = make()
+        take(taken=table, after=done)
+
+    @job(resource_defs={"seen": seen.configured({"directory": str(tmp_path)}), "greeting": greeting})
+    def telling() -> None:
+        inner()
+
+    result = execute(telling)
+    assert result.output_for_node("inner.take") == "loaded table"
+    common = {"run_id": result.run_id, "job_name": "telling", "config": {"directory": str(tmp_path)}}
+    common |= {"greeting": "hello", "identifier": ["inner.make", "table"]}
+    assert json.loads((tmp_path / "out-table.json").read_text()) == common | {
+        "name": "table",
+        "metadata": {"name": "t"},
+        "type": "int",
+        "output_metadata": {"rows": 2, "more": 1},
+        "op": "make",
+        "obj": 5,
+    }
+    assert json.loads((tmp_path / "in-taken.json").read_text()) == common | {
+        "name": "taken",
+        "metadata": {"columns": "a"},
+        "type": "str",
+        "op": "take",
+        "upstream": ["inner.make", "table", "make", "int"],
+        "upstream_metadata": {"name": "t"},
+    }
+    assert {each.name for each in tmp_path.iterdir()} == {"out-table.json", "in-taken.json"}
+    logged = [each.message for each in result.all_events if each.event_type_value == "LOG_MESSAGE"]
+    assert logged == ["stored table", "loaded taken"]
+
+
+class Failing(IOManager):
+    """Fails ``fails`` times on the way that ``on`` says, counting in a file."""
+
+    def __init__(self, on: str, count: Path, fails: int = 99, error: type[Exception] = OSError) -> None:
+        self.on, self.count, self.fails, self.error = on, count, fails, error
+
+    def _maybe(self, what: str) -> None:
+        if what == self.on:
+            with self.count.open("a") as file:
+                file.write("x")
+            if len(self.count.read_text()) <= self.fails:
+                raise self.error(f"disk {what}")
+
+    def handle_output(self, context: OutputContext, obj: Any) -> None:
+        self._maybe("store")
+
+    def load_input(self, context: InputContext) -> Any:
+        self._maybe("load")
+        return "loaded"
+
+
+def failing_job(manager: Failing, policy: RetryPolicy | None = None) -> Any:
+    @op(out=Out(io_manager_key="files"), retry_policy=policy)
+    def make() -> int:
+        return 1
+
+    @op(retry_policy=policy)
+    def take(value: Any) -> Any:
+        return value
+
+    @job(resource_defs={"files": manager})
+    def risky() -> None:
+        take(make())
+
+    return risky
+
+
+def test_an_error_in_handle_output_fails_the_step(execute: Any, tmp_path: Path) -> None:
+    result = execute(failing_job(Failing("store", tmp_path / "count")))
+    assert root_of(result, "make") == (
+        "OutputError",
+        "IO manager 'files' could not store output 'result' of step 'make' (op 'make'): OSError: disk store",
+    )
+    cause = result.exception_for_node("make").__cause__
+    assert (type(cause), str(cause)) == (OSError, "disk store")
+    assert result.is_node_untouched("take") or not result.is_node_success("take")
+    with pytest.raises(InvariantError):
+        result.output_for_node("make")
+
+
+def test_an_error_in_load_input_fails_the_consumer(execute: Any, tmp_path: Path) -> None:
+    result = execute(failing_job(Failing("load", tmp_path / "count")))
+    assert result.is_node_success("make")
+    kind, message = root_of(result, "take")
+    assert kind == "InputError"
+    assert message == (
+        "IO manager 'files' could not load input 'value' of step 'take' (op 'take'), which is output 'result' of "
+        "step 'make': OSError: disk load"
+    )
+    assert isinstance(result.exception_for_node("take").__cause__, OSError)
+    with pytest.raises(InputError, match="disk load"):
+        result.output_for_node("make")
+
+
+@pytest.mark.parametrize("on", ["store", "load"])
+@pytest.mark.parametrize("policy", [RetryPolicy(max_retries=2), RetryPolicy(max_retries=2, retry_on=(OSError,))])
+def test_retry_policies_apply(execute: Any, on: str, policy: RetryPolicy, tmp_path: Path) -> None:
+    result = execute(failing_job(Failing(on, tmp_path / "count", fails=2), policy))
+    assert result.success
+    assert result.output_for_node("take") == "loaded"
+    assert result.retry_attempts_for_node("make" if on == "store" else "take") == 2
+
+
+def test_a_policy_for_other_errors_does_not_apply(execute: Any, tmp_path: Path) -> None:
+    policy = RetryPolicy(max_retries=2, retry_on=(KeyError,))
+    result = execute(failing_job(Failing("store", tmp_path / "count", fails=1), policy))
+    assert not result.success
+    assert result.retry_attempts_for_node("make") == 0
+
+
+class Refusing(IOManager):
+    def handle_output(self, context: OutputContext, obj: Any) -> None:
+        raise Failure("not today", metadata={"why": "full"}, allow_retries=False)
+
+    def load_input(self, context: InputContext) -> Any:
+        return None
+
+
+def test_failure_says_what_it_says(execute: Any) -> None:
+    @job(op_retry_policy=RetryPolicy(max_retries=2), resource_defs={"files": Refusing()})
+    def refusing() -> None:
+        pair()
+
+    result = execute(refusing)
+    data = result.failure_data_for_node("pair")
+    assert data.user_failure_data.description == "not today"
+    assert result.retry_attempts_for_node("pair") == 0
+
+
+class Odd(IOManager):
+    def __init__(self, what: str) -> None:
+        self.what = what
+
+    def handle_output(self, context: OutputContext, obj: Any) -> Any:
+        async def later() -> None: ...
+
+        def generate() -> Iterator[Any]:
+            yield {"from": "a generator"}
+
+        made: dict[str, Any] = {
+            "async": later,
+            "number": lambda: 5,
+            "generator": generate,
+            "metadata": lambda: {"n": 1},
+        }
+        return made[self.what]()
+
+    def load_input(self, context: InputContext) -> Any:
+        return None
+
+
+def test_what_handle_output_may_return(execute: Any) -> None:
+    @job(resource_defs={"files": None})
+    def odd() -> None:
+        pair()
+
+    for what, message in (("async", "async"), ("number", "returned a int")):
+        assert message in root_of(execute(odd, resources={"files": Odd(what)}), "pair")[1]
+    for what, expected in (("generator", {"from": "a generator"}), ("metadata", {"n": 1})):
+        (handled,) = data_of(execute(odd, resources={"files": Odd(what)}), "HANDLED_OUTPUT", "pair")
+        assert {key: each.value for key, each in handled["metadata"].items()} == expected
+
+
+def test_a_manager_that_the_job_lacks_is_named_before_anything_runs(execute: Any, tmp_path: Path) -> None:
+    @op(out={"left": Out(io_manager_key="file"), "right": Out()})
+    def both() -> tuple[int, int]:
+        return 1, 2
+
+    @op(ins={"value": In(input_manager_key="tables")})
+    def take(value: Any) -> Any:
+        return value
+
+    @job(resource_defs={"files": JsonManager(directory=str(tmp_path))})
+    def lacking() -> None:
+        both()
+        take(pair())
+
+    with pytest.raises(DefinitionError) as caught:
+        execute(lacking)
+    assert str(caught.value) == (
+        "job 'lacking' lacks resources: output 'left' of op 'both' requires IO manager 'file'; input 'value' of op "
+        "'take' requires input manager 'tables'. Give them in @job(resource_defs={…}); it has files."
+    )
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_resource_that_is_no_manager(execute: Any) -> None:
+    @job(resource_defs={"files": "a string"})
+    def odd() -> None:
+        pair()
+
+    assert root_of(execute(odd), "pair") == (
+        "ResourceError",
+        "resource 'files' is a str, which has no handle_output: make it a subclass of IOManager.",
+    )
+
+
+@input_manager(config_schema={"start": int}, required_resource_keys={"greeting"})
+def counting(context: InputContext) -> str:
+    return f"{context.resources.greeting} {context.resource_config['start']} {context.name}"
+
+
+def test_input_managers_are_functions(execute: Any) -> None:
+    @op(ins={"value": In(input_manager_key="counting")})
+    def count(value: str) -> str:
+        return value
+
+    @job(resource_defs={"counting": counting.configured({"start": 3}), "greeting": greeting})
+    def counted() -> None:
+        count()
+
+    assert execute(counted).output_for_node("count") == "hello 3 value"
+
+
+def test_managers_are_configured_as_resources_are(
+    execute: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @configured(seen, config_schema={"name": str})
+    def seen_below(config: Any) -> Any:
+        return {"directory": str(tmp_path / config["name"])}
+
+    (tmp_path / "here").mkdir()
+    monkeypatch.setenv("JSON_SUFFIX", "txt")
+    managers = {
+        "seen": seen_below,
+        "launch": JsonManager.configure_at_launch(directory=str(tmp_path)),
+        "environment": JsonManager(directory=str(tmp_path), suffix=EnvVar("JSON_SUFFIX")),
+    }
+
+    @op(
+        out={"a": Out(io_manager_key="seen"), "b": Out(io_manager_key="launch"), "c": Out(io_manager_key="environment")}
+    )
+    def three() -> tuple[int, int, int]:
+        return 1, 2, 3
+
+    @op
+    def add(a: Any, b: int, c: int) -> str:
+        return f"{a} {b} {c}"
+
+    @job(resource_defs={**managers, "greeting": greeting})
+    def all_ways() -> None:
+        add(*three())
+
+    config = {"seen": {"config": {"name": "here"}}, "launch": {"config": {"suffix": "js"}}}
+    result = execute(all_ways, {"resources": config})
+    assert result.output_for_node("add") == "loaded a 2 3"
+    files = {each.name for each in tmp_path.rglob("*.*")}
+    assert files == {"out-a.json", "in-a.json", "three-b.js", "three-c.txt"}
+    assert result.output_for_node("three", "b") == 2
+    monkeypatch.delenv("JSON_SUFFIX")
+    with pytest.raises(ConfigError, match=r"resources:environment:config:suffix: .*'JSON_SUFFIX' is not set"):
+        execute(all_ways, {"resources": config})
+
+
+class Field(ConfigurableIOManager):
+    """Loads its own config."""
+
+    one: int
+
+    def handle_output(self, context: OutputContext, obj: Any) -> None: ...
+
+    def load_input(self, context: InputContext) -> Any:
+        assert context.upstream_output is not None
+        return [context.resource_config, context.upstream_output.resource_config]
+
+
+@pytest.mark.parametrize("manager", [Field(one=1), Field.configure_at_launch()])
+def test_the_fields_of_a_manager_are_its_config(execute: Any, manager: Any) -> None:
+    @op
+    def look(value: Any) -> Any:
+        return value
+
+    @job(resource_defs={"files": manager})
+    def looking() -> None:
+        look(pair())
+
+    config = {"resources": {"files": {"config": {"one": 1}}}} if not isinstance(manager, Field) else {}
+    assert execute(looking, config).output_for_node("look") == [{"one": 1}, {"one": 1}]

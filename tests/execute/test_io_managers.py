@@ -1,0 +1,392 @@
+"""IO managers: what travels in a value's place, who gets what, and how results are read."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from json_manager import JsonManager, data_of, pair, root_of, show
+
+from rayexec import (
+    ConfigurableIOManager,
+    ConfigurableResource,
+    In,
+    InputContext,
+    InputError,
+    InvariantError,
+    IOManager,
+    Nothing,
+    Out,
+    Output,
+    OutputContext,
+    build_input_context,
+    build_output_context,
+    graph,
+    io_manager,
+    job,
+    op,
+    success_hook,
+)
+
+
+def test_a_consumer_gets_what_was_loaded(execute: Any, tmp_path: Path) -> None:
+    @job(resource_defs={"files": JsonManager(directory=str(tmp_path))})
+    def storing() -> None:
+        show(pair())
+
+    result = execute(storing)
+    assert result.success
+    assert result.output_for_node("show") == "[1, 2]"
+    assert (tmp_path / "pair-result.json").read_text() == "[1, 2]"
+    assert result.output_for_node("pair") == [1, 2]
+    (handled,) = data_of(result, "HANDLED_OUTPUT", "pair")
+    assert handled["manager_key"] == "files"
+    assert handled["metadata"]["size"].value == 6
+    (loaded,) = data_of(result, "LOADED_INPUT", "show")
+    assert loaded == {
+        "input_name": "value",
+        "manager_key": "files",
+        "upstream_step_key": "pair",
+        "upstream_output_name": "result",
+    }
+    json.dumps([event.to_dict() for event in result.all_events])
+    (unmanaged,) = data_of(result, "HANDLED_OUTPUT", "show")
+    assert unmanaged == {"output_name": "result"}
+
+
+def test_the_key_io_manager_is_for_outputs_that_name_none(execute: Any, tmp_path: Path) -> None:
+    @op
+    def plain() -> tuple[int, int]:
+        return (3, 4)
+
+    @op
+    def swap(value: Any) -> Any:
+        return tuple(reversed(value))
+
+    @job(resource_defs={"io_manager": JsonManager(directory=str(tmp_path))})
+    def by_default() -> None:
+        show(swap(swap(plain())))
+
+    result = execute(by_default)
+    assert result.output_for_node("show") == "[3, 4]"
+    assert {each.name for each in tmp_path.iterdir()} == {
+        f"{each}-result.json" for each in ("plain", "swap", "swap_2", "show")
+    }
+
+    @op(out=Out(io_manager_key="io_manager"))
+    def named() -> tuple[int, int]:
+        return (3, 4)
+
+    @job
+    def without() -> None:
+        show(named())
+
+    assert execute(without).output_for_node("show") == "(3, 4)"
+
+
+def test_a_run_may_bring_the_manager(execute: Any, tmp_path: Path) -> None:
+    @job(resource_defs={"files": "nothing yet"})
+    def storing() -> None:
+        show(pair())
+
+    given = {"files": JsonManager(directory=str(tmp_path))}
+    assert execute(storing, resources=given).output_for_node("show") == "[1, 2]"
+    assert execute(storing, resources={**given, "io_manager": given["files"]}).output_for_node("show") == "[1, 2]"
+    assert (tmp_path / "show-result.json").exists()
+
+
+def test_chains_fan_outs_and_fan_ins_get_what_was_loaded(execute: Any, tmp_path: Path) -> None:
+    @op(out=Out(io_manager_key="files"))
+    def grow(value: Any) -> Any:
+        return (*value, len(value) + 1)
+
+    @op
+    def gather(values: list[Any]) -> str:
+        return repr(values)
+
+    @op
+    def by_reference() -> tuple[int, int]:
+        return (8, 9)
+
+    @job(resource_defs={"files": JsonManager(directory=str(tmp_path))})
+    def branching() -> None:
+        first = pair()
+        second = grow(first)
+        third = grow.alias("third")(second)
+        gather([first, second, third, by_reference()])
+        show(third)
+
+    result = execute(branching)
+    assert result.output_for_node("gather") == "[[1, 2], [1, 2, 3], [1, 2, 3, 4], (8, 9)]"
+    assert result.output_for_node("show") == "[1, 2, 3, 4]"
+    assert len(data_of(result, "LOADED_INPUT", "gather")) == 3
+    for key in ("pair", "grow", "third"):
+        (handled,) = data_of(result, "HANDLED_OUTPUT", key)
+        assert handled["manager_key"] == "files"
+    assert result.output_for_node("third") == [1, 2, 3, 4]
+
+
+def test_a_list_that_is_a_value_stays_as_it_is(execute: Any, tmp_path: Path) -> None:
+    @op(out={"whole": Out(list, io_manager_key="files"), "other": Out(list)})
+    def lists() -> tuple[list[int], list[int]]:
+        return [1, 2], [3]
+
+    @op
+    def join(one: list[int], other: list[int]) -> list[int]:
+        return one + other
+
+    @job(resource_defs={"files": JsonManager(directory=str(tmp_path))})
+    def joining() -> None:
+        whole, other = lists()
+        join(whole, other)
+
+    assert execute(joining).output_for_node("join") == [1, 2, 3]
+
+
+def test_nothing_is_not_handled_and_none_is(execute: Any, tmp_path: Path) -> None:
+    @op(out={"signal": Out(Nothing, io_manager_key="files"), "none": Out(Any, io_manager_key="files")})
+    def signal() -> Iterator[Any]:
+        yield Output(None, "none")
+
+    @op(ins={"after": In(Nothing)})
+    def last(value: Any) -> str:
+        return repr(value)
+
+    @job(resource_defs={"files": JsonManager(directory=str(tmp_path))})
+    def signalling() -> None:
+        done, none = signal()
+        last(value=none, after=done)
+
+    result = execute(signalling)
+    assert result.output_for_node("last") == "None"
+    assert [each.name for each in tmp_path.iterdir()] == ["signal-none.json"]
+
+
+class Letters(ConfigurableIOManager):
+    """Loads letters, whatever was stored."""
+
+    letters: str = "abc"
+
+    def handle_output(self, context: OutputContext, obj: Any) -> None:
+        raise AssertionError("it stores nothing")
+
+    def load_input(self, context: InputContext) -> Any:
+        return f"{self.letters} {context.upstream_output.get_identifier()[1:] if context.upstream_output else None}"
+
+
+def test_an_input_may_have_a_manager_of_its_own(execute: Any, tmp_path: Path) -> None:
+    @op
+    def by_reference(value: Any) -> tuple[int, int]:
+        return (8, 9)
+
+    @op(ins={"value": In(input_manager_key="letters")})
+    def spell(value: Any) -> Any:
+        return value
+
+    @op
+    def both(one: Any, other: Any) -> Any:
+        return [one, other]
+
+    @job(resource_defs={"files": JsonManager(directory=str(tmp_path)), "letters": Letters.configure_at_launch()})
+    def spelling() -> None:
+        stored = pair()
+        passed = by_reference(stored)
+        spell.alias("spell_stored")(stored)
+        spell.alias("spell_passed")(passed)
+        spell.alias("spell_given")()
+        both(stored, passed)
+        show(passed)
+
+    config = {"resources": {"letters": {"config": {"letters": "xyz"}}}}
+    result = execute(spelling, config)
+    assert result.success
+    assert result.output_for_node("spell_stored") == "xyz ['pair', 'result']"
+    assert result.output_for_node("spell_passed") == "xyz ['by_reference', 'result']"
+    assert result.output_for_node("spell_given") == "xyz None"
+    assert result.output_for_node("both") == [[1, 2], (8, 9)]
+    assert result.output_for_node("show") == "(8, 9)"
+    assert result.output_for_node("by_reference") == (8, 9)
+    given = {**config, "ops": {"spell_given": {"inputs": {"value": {"value": 5}}}}}
+    assert execute(spelling, given).output_for_node("spell_given") == 5
+
+
+class Connection(ConfigurableResource):
+    log: str
+
+    def setup_for_execution(self, context: Any) -> None:
+        with open(self.log, "a") as file:
+            file.write("+")
+
+    def teardown_after_execution(self, context: Any) -> None:
+        with open(self.log, "a") as file:
+            file.write("-")
+
+
+class Connected(Connection, JsonManager):
+    """A JsonManager that notes when it is opened and closed."""
+
+
+def test_the_result_opens_and_closes_the_manager_to_read(execute: Any, tmp_path: Path) -> None:
+    log = tmp_path / "log.txt"
+
+    @graph
+    def whole() -> Any:
+        return pair()
+
+    manager = Connected(directory=str(tmp_path), log=str(log))
+    result = execute(whole.to_job(resource_defs={"files": manager}))
+    assert log.read_text() == "+-"
+    assert result.output_value() == [1, 2]
+    assert log.read_text() == "+-+-"
+    (tmp_path / "pair-result.json").unlink()
+    with pytest.raises(InputError, match=r"could not load .*'pair': FileNotFoundError"):
+        result.output_for_node("pair")
+    assert log.read_text() == "+-+-+-"
+    result.close()
+    with pytest.raises(InvariantError, match="was closed"):
+        result.output_for_node("pair")
+
+
+def test_hooks_see_the_value_itself(execute: Any, tmp_path: Path) -> None:
+    seen_by_hook = str(tmp_path / "hook.txt")
+
+    @success_hook
+    def note(context: Any) -> None:
+        Path(seen_by_hook).write_text(repr(context.op_output_values["result"]))
+
+    @job(hooks={note}, resource_defs={"files": JsonManager(directory=str(tmp_path))})
+    def hooked() -> None:
+        pair()
+
+    assert execute(hooked).success
+    assert Path(seen_by_hook).read_text() == "(1, 2)"
+
+
+def test_what_a_manager_loads_is_checked(execute: Any, tmp_path: Path) -> None:
+    @op
+    def strict(value: tuple[int, int]) -> None: ...
+
+    @job(resource_defs={"files": JsonManager(directory=str(tmp_path))})
+    def checking() -> None:
+        strict(pair())
+
+    kind, message = root_of(execute(checking), "strict")
+    assert kind == "TypeCheckError"
+    assert 'input "value" of op "strict"' in message
+
+
+class Large(IOManager):
+    """Makes what it loads, so that nothing large need ever travel."""
+
+    def handle_output(self, context: OutputContext, obj: Any) -> None: ...
+
+    def load_input(self, context: InputContext) -> Any:
+        return bytes(1000)
+
+
+def test_a_handled_value_does_not_travel(execute: Any) -> None:
+    @op(out=Out(io_manager_key="large"))
+    def unpicklable() -> Any:
+        return [(each for each in [1])]
+
+    @op
+    def size(value: Any) -> int:
+        return len(value)
+
+    @job(resource_defs={"large": Large()})
+    def shipping() -> None:
+        size(unpicklable())
+
+    assert execute(shipping).output_for_node("size") == 1000
+
+
+def test_keep_outputs_lets_go_of_what_was_handled(execute_on_ray: Any, tmp_path: Path) -> None:
+    @job(resource_defs={"files": JsonManager(directory=str(tmp_path))})
+    def storing() -> None:
+        show(pair())
+
+    result = execute_on_ray(storing, keep_outputs="leaves")
+    assert result.output_for_node("show") == "[1, 2]"
+    with pytest.raises(InvariantError, match="not kept"):
+        result.output_for_node("pair")
+
+
+def test_a_manager_that_does_not_open(execute: Any, is_ray: bool) -> None:
+    @io_manager
+    def broken() -> Any:
+        raise RuntimeError("no disk")
+
+    @job(resource_defs={"files": broken})
+    def storing() -> None:
+        show(pair())
+
+    result = execute(storing)
+    assert not result.success
+    if is_ray:
+        kind, message = root_of(result, "pair")
+        assert (kind, message) == ("ResourceError", "resource 'files' failed to open: RuntimeError: no disk")
+    else:  # it is opened before the first step, as every resource is
+        assert "no disk" in str(result.error)
+        assert result.is_node_untouched("pair")
+
+
+def test_every_output_that_is_handled_is_told(execute: Any, tmp_path: Path) -> None:
+    @job(resource_defs={"files": JsonManager(directory=str(tmp_path))})
+    def many() -> None:
+        for number in range(30):
+            pair.alias(f"pair_{number}")()
+
+    result = execute(many)
+    told = [each.event_specific_data for each in result.all_events if each.event_type_value == "HANDLED_OUTPUT"]
+    assert [each.get("manager_key") for each in told] == ["files"] * 30
+
+
+def test_managers_are_tested_without_a_run(tmp_path: Path) -> None:
+    manager = JsonManager(directory=str(tmp_path))
+    output = build_output_context(step_key="a", name="b", mapping_key="c", metadata={"m": 1})
+    assert output.get_identifier() == ["EPHEMERAL", "a", "b", "c"]
+    assert output.definition_metadata == {"m": 1}
+    manager.handle_output(output, [5])
+    assert output.get_logged_metadata()["size"].value == 3
+    context = build_input_context(upstream_output=output, dagster_type=list, resources={"greeting": "hello"})
+    assert manager.load_input(context) == [5]
+    assert context.get_identifier() == output.get_identifier()
+    assert context.dagster_type.typing_type is list
+    assert context.resources.greeting == "hello"
+    with pytest.raises(InvariantError, match="from no output"):
+        build_input_context().get_identifier()
+
+
+def test_an_io_manager_has_both_methods() -> None:
+    class Half(ConfigurableIOManager):
+        def handle_output(self, context: OutputContext, obj: Any) -> None: ...
+
+    with pytest.raises(TypeError, match="load_input"):
+        Half()  # type: ignore[abstract]  # which is the point
+
+
+@pytest.mark.parametrize("scope", ["step", "slice", "worker"])
+def test_a_manager_stays_open_as_its_scope_says(execute: Any, is_ray: bool, scope: str, tmp_path: Path) -> None:
+    directory = str(tmp_path)
+
+    def note(sign: str) -> None:
+        with open(f"{directory}/log.txt", "a") as file:
+            file.write(sign)
+
+    @io_manager(scope=scope)
+    def files() -> Iterator[JsonManager]:
+        note("+")
+        yield JsonManager(directory=directory)
+        note("-")
+
+    @job(resource_defs={"files": files})
+    def chain() -> None:
+        show(pair())
+
+    result = execute(chain)
+    assert result.output_for_node("show") == "[1, 2]"
+    log = Path(directory, "log.txt").read_text()
+    assert log.count("+") == log.count("-")
+    # On Ray the two steps may come to run in different slices, and in different workers.
+    assert log.count("+") in ({2} if scope == "step" else {1, 2} if is_ray else {1})
