@@ -402,8 +402,10 @@ class RayEngine:
 
     def release(self, steps: Sequence[int]) -> None:
         """Drop the values, and with the last reference Ray's objects, that steps yielded."""
+        values = self._values
         for step in steps:
-            self._values[step] = None
+            if step < len(values):  # else none of those that the plan grew by last was ever to run
+                values[step] = None
 
     def value(self, step: int, output: str) -> object:
         """Return the value behind an output, brought here from the object store."""

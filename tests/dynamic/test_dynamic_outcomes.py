@@ -296,8 +296,9 @@ def test_a_mapped_op_that_failed_for_some_keys_is_told_by_its_name(execute: Any)
     for name in ("part", "part.odd_only"):
         assert result.is_node_failed(name), name
         assert not result.is_node_success(name), name
-        assert result.failure_data_for_node(name).root.message == "0 is even"
-        assert str(result.exception_for_node(name)) == "0 is even"
+        first = result.get_step_failure_events()[0]
+        assert result.failure_data_for_node(name) is first.step_failure_data
+        assert str(result.exception_for_node(name)) == first.step_failure_data.root.message
     assert root_of(result, "part.odd_only[k2]") == ("ValueError", "2 is even")
     assert str(result.exception_for_node("part.odd_only[k2]")) == "2 is even"
     assert result.failure_data_for_node("part.odd_only[k1]") is None
@@ -405,3 +406,23 @@ def test_below_two_levels_a_failure_keeps_back_the_lists_that_need_it(execute: A
     assert result.output_for_node("listed") == {"k1": [10]}
     assert result.get_failed_step_keys() == {"below[k0]", "picky[k2,1]"}
     assert result.is_node_untouched("all")
+
+
+def test_a_result_is_closed_whose_last_mapped_steps_never_ran(execute: Any) -> None:
+    @op
+    def fails() -> int:
+        raise ValueError
+
+    @op
+    def add(n: int, more: int) -> int:
+        return n + more
+
+    @job
+    def never_ran() -> None:
+        more = fails()
+        numbers().map(lambda n: add(n, more))
+
+    with execute(never_ran) as result:
+        assert ends(result) == {"fails": "failure", "numbers": "success"}
+        assert result.output_for_node("numbers") == {"k0": 0, "k1": 1, "k2": 2}
+    assert result.counts()["not run"] == 3
