@@ -6,7 +6,7 @@ import csv
 import os
 import subprocess
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+import yaml
 
 from rayexec import JobDefinition, RunResult
 from rayexec.definitions.code import import_file
@@ -180,6 +181,66 @@ def test_flights_are_the_same_on_every_engine(
         "rows": 20_000,
         "dropped": 0,
     }
+
+
+def months_of_origins(min_flights: int = 1) -> dict[tuple[str, str], list[dict[str, Any]]]:
+    """Return the flights by airport and month, of the airports with so many of them."""
+    groups: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
+    flights = pq.read_table(EXAMPLES / "data" / "flights.parquet").to_pylist()
+    counts = Counter(flight["origin"] for flight in flights)
+    for flight in flights:
+        origin = flight.pop("origin")
+        if counts[origin] >= min_flights:
+            groups[origin, f"{flight['date']:%Y-%m}"].append(flight)
+    return groups
+
+
+def check_months_of_origins(directory: Path, groups: dict[tuple[str, str], list[dict[str, Any]]]) -> list[str]:
+    """Check a data set, as a whole and file by file; return the lines that are printed of it."""
+    flights = [flight for group in groups.values() for flight in group]
+    written = pq.read_table(directory)  # the directories' names become columns
+    assert set(written.column_names) == {"date", "destination", "distance", "delay", "origin", "month"}
+    assert written.num_rows == len(flights)
+    assert sum(row["delay"] for row in written.to_pylist()) == sum(flight["delay"] for flight in flights)
+    by_origin: dict[str, list[int]] = defaultdict(list)
+    for (origin, month), group in groups.items():
+        file = directory / f"origin={origin}" / f"month={month}" / "flights.parquet"
+        assert pq.read_table(file, partitioning=None).to_pylist() == group
+        by_origin[origin] += [flight["delay"] for flight in group]
+    assert len(list(directory.rglob("*.parquet"))) == len(groups)
+    shown = sorted(by_origin.items(), key=lambda each: (-len(each[1]), each[0]))[:5]
+    shown.append(("all", [flight["delay"] for flight in flights]))
+    return [
+        "origin   flights     mean delay",
+        *[f"{name:<8}{len(delays):>8}{sum(delays) / len(delays):>11.1f} min" for name, delays in shown],
+        f"{len(groups)} files of {len(by_origin)} airports",
+    ]
+
+
+def test_flights_by_origin_by_the_command_line(tmp_path: Path) -> None:
+    done = run_command("job", "execute", "-f", EXAMPLES / "flights_by_origin.py", cwd=tmp_path)
+    groups = months_of_origins()
+    assert len(groups) == 598
+    assert done.stdout.splitlines() == check_months_of_origins(tmp_path / "flights", groups)
+
+
+def test_flights_by_origin_with_its_config_file_are_the_same_on_every_engine(
+    execute: Execute, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    config = yaml.safe_load((EXAMPLES / "flights_by_origin.yaml").read_text(encoding="utf-8"))
+    config["ops"]["write"]["config"]["directory"] = str(tmp_path)
+    result = execute(load_job("flights_by_origin.py", "flights_by_origin"), config)
+    assert result.success
+    groups = months_of_origins(min_flights=200)
+    assert len(groups) == 90
+    assert capfd.readouterr().out.splitlines() == check_months_of_origins(tmp_path, groups)
+    assert {key: tuple(totals) for key, totals in result.output_for_node("write").items()} == {
+        f"{origin},{month.replace('-', '_')}": (1, len(group), sum(flight["delay"] for flight in group))
+        for (origin, month), group in groups.items()
+    }
+    origin, totals = result.output_for_node("total_of_origin")["DFW"]
+    assert (origin, totals.files, totals.flights) == ("DFW", 3, 1103)
+    assert result.output_for_node("report").files == 90
 
 
 def test_my_job_is_the_documented_one_but_for_the_import() -> None:
