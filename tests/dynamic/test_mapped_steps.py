@@ -267,6 +267,30 @@ def test_what_is_not_kept_is_there_for_all_that_take_it(execute_on_ray: Any) -> 
             result.output_for_node(gone)
 
 
+def test_what_mapped_steps_take_from_outside_stays_until_they_are_over(execute_on_ray: Any) -> None:
+    @op
+    def base() -> Any:
+        return np.full(LARGE, 5)
+
+    @op(out=DynamicOut())
+    def blocks_after(base: Any) -> list[Any]:
+        return [base * number for number in range(2)]
+
+    @op
+    def combined(block: Any, base: Any, other: Any) -> int:
+        return int(block[0] + base[0] + other[0])
+
+    @job
+    def outside() -> None:
+        first, other = base(), base.alias("other")()
+        listed(blocks_after(first).map(lambda block: combined(block, first, other)).collect())
+
+    result = execute_on_ray(outside, keep_outputs="leaves")
+    assert result.output_for_node("listed") == [10, 15]
+    with pytest.raises(InvariantError, match="was not kept"):
+        result.output_for_node("other")
+
+
 def test_runs_of_one_job_grow_each_by_itself(execute: Any) -> None:
     class Count(Config):
         count: int
