@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["MAPPING_KEY", "check_name", "mapping_keys", "nearest", "node_path", "output_name"]
 
-NAME = re.compile(r"^[A-Za-z0-9_]+$")
-MAPPING_KEY = re.compile(r"^[A-Za-z0-9_]+$")
+NAME = re.compile(r"[A-Za-z0-9_]+\Z")  # $ would let a line's end pass
+MAPPING_KEY = NAME
 
 # The words that Dagster refuses as names, since they stand for something in its config or its types.
 _RESERVED = frozenset(

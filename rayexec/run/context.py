@@ -261,11 +261,15 @@ def build_op_context(
     run_tags: Mapping[str, str] | None = None,
     run_config: Mapping[str, Any] | None = None,
     retry_number: int = 0,
+    mapping_key: str | None = None,
 ) -> OpExecutionContext:
-    """Return a context to call an op with in a unit test; ``resources`` are plain objects by key."""
+    """Return a context to call an op with in a unit test; ``resources`` are plain objects by key.
+
+    A ``mapping_key`` makes it that of a mapped step; below several dynamic outputs it is as in step keys (``"a,0"``).
+    """
     return OpExecutionContext(
         run=_test_run(run_tags, run_config),
-        step_key="ephemeral",
+        step_key="ephemeral" if mapping_key is None else f"ephemeral[{mapping_key}]",
         op_def=None,
         op_config=config if op_config is None else op_config,
         resources=Resources(resources or {}),

@@ -10,7 +10,9 @@ from rayexec import (
     DynamicOut,
     DynamicOutput,
     InvocationError,
+    OpExecutionContext,
     Out,
+    build_op_context,
     graph,
     job,
     op,
@@ -106,6 +108,16 @@ def test_a_list_of_dynamic_outputs_that_is_annotated_need_not_be_declared() -> N
 def test_direct_calls_give_what_the_function_does() -> None:
     assert [each.mapping_key for each in numbers()] == ["a"]
     assert values_alone() == []
+
+
+def test_a_context_for_a_unit_test_has_mapping_keys() -> None:
+    @op
+    def keys(context: OpExecutionContext) -> Any:
+        return context.get_mapping_key(), context.mapping_keys
+
+    assert keys(build_op_context()) == (None, ())
+    assert keys(build_op_context(mapping_key="a")) == ("a", ("a",))
+    assert keys(build_op_context(mapping_key="a,0")) == ("0", ("a", "0"))
 
 
 def passed_directly() -> None:

@@ -76,6 +76,10 @@ def bad_key() -> Any:
     yield DynamicOutput(2, "2001-01")
 
 
+def key_with_a_line_end() -> Any:
+    yield DynamicOutput(1, "a\n")
+
+
 def key_of_another_type() -> Any:
     yield DynamicOutput(1, "a")
     yield DynamicOutput(2, 5)  # type: ignore[arg-type]  # which is the point
@@ -128,6 +132,7 @@ def none() -> None:
     [
         (twice_the_same, "OutputError", 'op "twice_the_same" yielded a DynamicOutput with mapping key "a" twice.'),
         (bad_key, "DefinitionError", "'2001-01' is not a valid mapping key: use letters, digits and underscores only."),
+        (key_with_a_line_end, "DefinitionError", r"'a\n' is not a valid mapping key"),
         (key_of_another_type, "DefinitionError", "5 is not a valid mapping key"),
         (gives_up, "OSError", "the disk is gone"),
         (wrong_type, "TypeCheckError", 'Type check failed for output "result" of op "wrong_type"'),
