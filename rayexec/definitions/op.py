@@ -345,6 +345,8 @@ def _read_outs(where: str, out: Out | Mapping[str, Out] | None, returns: Any) ->
         if typing.get_origin(returns) is DynamicOutput or _yields_dynamic(returns):
             raise DefinitionError(f"{where}: an op that yields DynamicOutput must declare out=DynamicOut().")
         return {"result": Out(inner)}
+    if isinstance(out, DynamicOut) and typing.get_origin(inner) in (list, tuple):
+        inner = typing.get_args(inner)[0]  # of a list of values each is checked for itself
     if isinstance(out, Out):
         return {"result": replace(out, dagster_type=inner) if out.dagster_type is NO_DEFAULT else out}
     if not isinstance(out, Mapping) or not all(isinstance(each, Out) for each in out.values()):
