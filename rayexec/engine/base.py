@@ -45,6 +45,10 @@ class Engine(Protocol):
         """Drop what steps yielded; nobody will ask for it."""
         ...
 
+    def release_values(self, step: int, names: Sequence[str]) -> None:
+        """Drop some of the values that a step yielded."""
+        ...
+
     def value(self, step: int, output: str) -> object:
         """Return the value behind an output; raises KeyError where none was yielded."""
         ...

@@ -114,6 +114,11 @@ class InProcessEngine:
         for step in steps:
             self._values.pop(step, None)
 
+    def release_values(self, step: int, names: Sequence[str]) -> None:
+        """Drop some of the objects that a step yielded."""
+        for name in names:
+            self._values.get(step, _NOTHING).pop(name, None)
+
     def value(self, step: int, output: str) -> object:
         """Return the object that the step yielded."""
         return self._values[step][output]

@@ -407,6 +407,13 @@ class RayEngine:
             if step < len(values):  # else none of those that the plan grew by last was ever to run
                 values[step] = None
 
+    def release_values(self, step: int, names: Sequence[str]) -> None:
+        """Drop some of the values that a step yielded."""
+        known = self._values[step]
+        if isinstance(known, dict):
+            for name in names:
+                known.pop(name, None)
+
     def value(self, step: int, output: str) -> object:
         """Return the value behind an output, brought here from the object store."""
         import ray

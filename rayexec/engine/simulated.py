@@ -264,6 +264,9 @@ class SimulatedEngine:
     def release(self, steps: Sequence[int]) -> None:
         """Nothing is kept here."""
 
+    def release_values(self, step: int, names: Sequence[str]) -> None:
+        """Nothing is kept here."""
+
     def value(self, step: int, output: str) -> Any:
         """Return None, the value of every output here."""
         return None

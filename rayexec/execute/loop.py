@@ -15,6 +15,7 @@ from rayexec.events import Attempt, Event, EventType, Successes, describe_error
 from rayexec.execute.log import Record, RunLog
 from rayexec.execute.loggers import RunLoggers
 from rayexec.execute.observe import Observer
+from rayexec.plan.growing import GrowingPlan
 from rayexec.plan.holding import MAX_CONCURRENT
 from rayexec.run.messages import (
     Abandoned,
@@ -24,6 +25,7 @@ from rayexec.run.messages import (
     Instruction,
     Others,
     Release,
+    ReleaseValues,
     RunEvent,
     Skipped,
     Started,
@@ -138,6 +140,8 @@ class _Loop:
             )
         elif isinstance(instruction, Release):
             self._engine.release(instruction.steps)
+        elif isinstance(instruction, ReleaseValues):
+            self._engine.release_values(instruction.step, instruction.names)
         elif isinstance(instruction, Cancel):
             self._engine.cancel(instruction.slice_ids, force=False)
 
@@ -194,6 +198,8 @@ def run_to_end(
             _start(engine, loop)
             with _collector_spared():
                 loop.run()
+            if isinstance(spec.plan, GrowingPlan):
+                loop.warn([f"The selection names {each}, of which nothing came." for each in spec.plan.unmet()])
         except KeyboardInterrupt as interrupt:
             error = RunCanceledError("the run was interrupted")
             error.__cause__ = interrupt

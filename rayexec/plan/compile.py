@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -35,12 +36,12 @@ from rayexec.plan.model import (
     Template,
     level_of,
 )
-from rayexec.selection import select
+from rayexec.selection import select, selected_keys
 
 __all__ = ["compile_job"]
 
 # Plans by job and selection: a job is immutable, so is what it compiles to.
-_PLANS: WeakKeyDictionary[JobDefinition, dict[frozenset[str] | None, Plan]] = WeakKeyDictionary()
+_PLANS: WeakKeyDictionary[JobDefinition, dict[object, Plan]] = WeakKeyDictionary()
 
 
 def compile_job(job: JobDefinition, op_selection: Sequence[str] | None = None) -> Plan:
@@ -57,10 +58,51 @@ def compile_job(job: JobDefinition, op_selection: Sequence[str] | None = None) -
         return whole
     chosen = select(op_selection or (), _parents(whole))
     if len(chosen) == len(whole.steps) + len(whole.mapped):
-        return whole
-    if chosen not in plans:
-        plans[chosen] = _compile(job, chosen)
-    return plans[chosen]
+        plan = whole
+    else:
+        if chosen not in plans:
+            plans[chosen] = _compile(job, chosen)
+        plan = plans[chosen]
+    keys = selected_keys(op_selection)
+    if not keys:
+        return plan
+    narrowed = (chosen, tuple(sorted((path, each) for path, several in keys.items() for each in several)))
+    if narrowed not in plans:
+        plans[narrowed] = replace(plan, only=_fans_of(plan, whole, keys))
+    return plans[narrowed]
+
+
+def _fans_of(
+    plan: Plan, whole: Plan, keys: Mapping[str, Sequence[tuple[str, ...]]]
+) -> dict[Fan, tuple[tuple[str, ...], ...]]:
+    """Return the mapping keys that a selection narrows dynamic outputs to; raises SelectionError where it cannot."""
+    mapped = {node.key: node for node in plan.mapped}
+    mapped_at_all = {node.key for node in whole.mapped}
+    found: dict[Fan, dict[tuple[str, ...], None]] = {}
+    for path, several in keys.items():
+        node = mapped.get(path)
+        for named in several:
+            clause = f"{path}[{','.join(named)}]"
+            if node is None:
+                raise SelectionError(
+                    f"Op selection clause {clause!r}: "
+                    + (
+                        f"{path!r} is mapped over a dynamic output whose op the selection leaves out, and nothing is "
+                        f"stored of it here. Select that op too: ['*{clause}']."
+                        if path in mapped_at_all
+                        else f"{path!r} is not mapped over a dynamic output, so it has no mapping keys."
+                    ),
+                    clause=clause,
+                )
+            if len(named) != len(node.level):
+                raise SelectionError(
+                    f"Op selection clause {clause!r}: {path!r} is below {len(node.level)} dynamic outputs, and takes "
+                    f"as many mapping keys, outermost first: {path}[{','.join(['?'] * len(node.level))}].",
+                    clause=clause,
+                )
+            for depth, fan in enumerate(node.level, start=1):
+                found.setdefault(fan, {})[named[:depth]] = None
+    return {fan: tuple(patterns) for fan, patterns in found.items()}
 
 
 def _compile(job: JobDefinition, chosen: frozenset[str] | None) -> Plan:

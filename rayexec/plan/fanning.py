@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from rayexec.plan.model import Fan, FromConfig, FromMapped, FromStep, Gathered, Plan, Shape, Source
+from rayexec.plan.model import Fan, FromConfig, FromMapped, FromStep, Gathered, Plan, Shape, Source, Symbol
 
-__all__ = ["Collected", "Fanning", "Gather", "fannings", "inmost", "taken_below"]
+__all__ = ["Collected", "Fanning", "Gather", "fannings", "inmost", "taken_below", "takers"]
 
 
 class Gather(NamedTuple):
@@ -122,6 +122,43 @@ def taken_below(plan: Plan) -> Mapping[int, tuple[FromStep | FromMapped, ...]]:
                     if not isinstance(symbol, FromConfig) and len(plan.level_of(symbol)) <= depth:
                         taken.setdefault(fan.node, {})[type(symbol), symbol] = None
     return {node: tuple([symbol for _, symbol in symbols]) for node, symbols in taken.items()}
+
+
+def takers(plan: Plan) -> Mapping[Fan, int]:
+    """Return how many steps take each value of a dynamic output, where nothing else ever will.
+
+    Dynamic outputs that are collected as they are, that nodes further below take from, or that the job itself outputs
+    are not among them.
+    """
+    found: dict[Fan, int] = {}
+    others: set[Fan] = set()
+
+    def fan_of(symbol: Symbol) -> Fan | None:
+        level = plan.level_of(symbol)
+        if isinstance(symbol, FromStep):
+            own = Fan(symbol.step, symbol.output)
+        elif isinstance(symbol, FromMapped):
+            own = Fan(-1 - symbol.node, symbol.output)
+        else:
+            return None
+        return own if level and level[-1] == own else None
+
+    for node in plan.mapped:
+        taken: list[Symbol] = []
+        for each in node.inputs:
+            for source in each.sources:
+                if isinstance(source, Gathered):
+                    others.update(filter(None, [fan_of(inmost(source))]))
+                else:
+                    taken.append(source)
+        for fan in {fan for fan in map(fan_of, taken) if fan is not None}:
+            if fan == node.level[-1]:
+                found[fan] = found.get(fan, 0) + 1
+            else:
+                others.add(fan)
+    for symbol in (*plan.gathers.values(), *plan.outputs.values()):
+        others.update(filter(None, [fan_of(inmost(symbol) if isinstance(symbol, Gathered) else symbol)]))
+    return {fan: count for fan, count in found.items() if fan not in others}
 
 
 def inmost(gathered: Gathered) -> FromStep | FromMapped:

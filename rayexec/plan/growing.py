@@ -13,7 +13,8 @@ from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from rayexec.plan.fanning import Collected, Fanning, Gather, fannings, inmost, taken_below
+from rayexec.keys import mapping_keys
+from rayexec.plan.fanning import Collected, Fanning, Gather, fannings, inmost, taken_below, takers
 from rayexec.plan.model import (
     Call,
     Fan,
@@ -131,6 +132,8 @@ class GrowingPlan(Plan):
     _collected: dict[int, dict[int, Collected]] = field(default_factory=dict, repr=False)
     # The runs of steps that were added: the first, how many, and the step that yielded what they are for.
     _blocks: list[tuple[int, int, int]] = field(default_factory=list, repr=False)
+    # Of what the selection narrows dynamic outputs to: what came.
+    _met: set[tuple[Fan, tuple[str, ...]]] = field(default_factory=set, repr=False)
     _depths: list[tuple[int, ...]] = field(default_factory=list, repr=False)
     # The steps whose outputs are not to go before a producer is over: others below it will take them.
     _needs: dict[int, tuple[int, ...]] = field(default_factory=dict, repr=False)
@@ -206,6 +209,15 @@ class GrowingPlan(Plan):
     def _producing(self) -> frozenset[int]:
         return frozenset([-1 - fan.node for fan in self._fannings if fan.node < 0])
 
+    @cached_property
+    def _takers(self) -> Mapping[Fan, int]:
+        return takers(self)
+
+    def takers_of(self, step: int, output: str) -> int:
+        """Return how many steps take each value of a dynamic output, 0 where others may take it as well."""
+        home = self._homes.get(step)
+        return self._takers.get(Fan(step if home is None else -1 - home[1], output), 0)
+
     def _needed_below(self, step: int) -> tuple[int, ...]:
         """Return the steps from which what will be below a producer takes."""
         home = self._homes.get(step)
@@ -240,9 +252,34 @@ class GrowingPlan(Plan):
             own = [name for name in names if name.startswith(start)]
             if own or is_all:
                 is_nothing = not (own or out.is_required)
+                if Fan(node, output) in self.only:
+                    own = self._chosen(Fan(node, output), () if frame is None else frame.keys, own)
                 cause = _Cause(step, Fan(node, output), frame, own, is_all, is_nothing, awaits)
                 self._expand(cause, fanning, state, growth)
         return growth
+
+    def _chosen(self, fan: Fan, above: tuple[str, ...], names: Sequence[str]) -> list[str]:
+        """Return those of the values of a dynamic output to which the selection narrows it."""
+        chosen = []
+        for name in names:
+            keys = (*above, *mapping_keys(name))
+            fitting = [
+                pattern
+                for pattern in self.only[fan]
+                if all(one in ("?", key) for one, key in zip(pattern, keys, strict=True))
+            ]
+            self._met.update((fan, pattern) for pattern in fitting)
+            if fitting:
+                chosen.append(name)
+        return chosen
+
+    def unmet(self) -> list[str]:
+        """Return what the selection named that no op yielded, as mapping keys behind the dynamic output."""
+        found = []
+        for fan, patterns in self.only.items():
+            producer = self.steps[fan.node].key if fan.node >= 0 else self.mapped[-1 - fan.node].key
+            found += [f"{producer}.{fan.output}[{','.join(each)}]" for each in patterns if (fan, each) not in self._met]
+        return found
 
     def fail(self, step: int) -> None:
         """Take in that a step failed which had yielded values already: what collects them will not get all."""

@@ -159,7 +159,8 @@ class Plan:
     ``outputs`` maps (node path, output name) of every graph, the job's own at ``""``, to what is behind it.
     ``node_paths`` are all nodes of the job, selected or not. ``mapped`` are the nodes whose steps are known only when
     dynamic outputs are, each behind those it takes from; ``gathers`` tells which inputs of steps, by (step, place of
-    the input), are lists of values below dynamic outputs.
+    the input), are lists of values below dynamic outputs. ``only`` narrows dynamic outputs to values with certain
+    mapping keys, outermost first, of which "?" is any.
     """
 
     job_name: str
@@ -172,6 +173,7 @@ class Plan:
     node_paths: Mapping[str, Any] = field(repr=False)
     mapped: tuple[MappedNode, ...] = ()
     gathers: Mapping[tuple[int, int], Gathered] = field(default_factory=dict)
+    only: Mapping[Fan, tuple[tuple[str, ...], ...]] = field(default_factory=dict)
 
     @cached_property
     def by_key(self) -> Mapping[str, int]:

@@ -21,6 +21,7 @@ __all__ = [
     "Lost",
     "Others",
     "Release",
+    "ReleaseValues",
     "Reported",
     "Rows",
     "RunEvent",
@@ -148,6 +149,13 @@ class Release(NamedTuple):
     steps: tuple[int, ...]
 
 
+class ReleaseValues(NamedTuple):
+    """Have the engine drop some values of a step's dynamic outputs, by name and mapping key (``result[k]``)."""
+
+    step: int
+    names: Sequence[str]
+
+
 class Cancel(NamedTuple):
     """Have the engine cancel slices that are under way."""
 
@@ -155,4 +163,4 @@ class Cancel(NamedTuple):
 
 
 # Attempts as an instruction mean: record these rows.
-Instruction: TypeAlias = Submit | Skipped | Abandoned | Cancel | Release | Attempt | Successes
+Instruction: TypeAlias = Submit | Skipped | Abandoned | Cancel | Release | ReleaseValues | Attempt | Successes

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal, TypeAlias
 
+from rayexec.keys import output_name
 from rayexec.plan.fanning import inmost
+from rayexec.plan.growing import GrowingPlan
 from rayexec.plan.model import FromMapped, FromStep, Gathered, Plan
 
 __all__ = ["KeepOutputs", "Uses"]
@@ -26,6 +28,8 @@ class Uses:
         self._left: list[int] = []
         self._kept: set[int] = set()
         self._keeps_leaves = keep == "leaves"
+        # Of values of dynamic outputs that several steps take: how many have yet to, once one has.
+        self._values_left: dict[FromStep, int] = {}
         # Mapped nodes whose values are the job's own outputs.
         self._kept_nodes: set[int] = set()
         if self._keeps_leaves:
@@ -70,4 +74,26 @@ class Uses:
                 left[each] -= 1
                 if left[each] == 0 and each not in kept:
                     unused.append(each)
+        return unused
+
+    def values_over(self, steps: Iterable[int]) -> dict[int, list[str]]:
+        """Take in the same; return the values of dynamic outputs that may go though others of them may not, by step."""
+        plan = self._plan
+        unused: dict[int, list[str]] = {}
+        if self.keeps_all or not isinstance(plan, GrowingPlan):
+            return unused
+        producers, all_steps = plan.producers, plan.steps
+        for step in steps:
+            if all(before not in producers for before in plan.predecessors[step]):
+                continue
+            taken = {source for each in all_steps[step].inputs for source in each.sources if type(source) is FromStep}
+            for source in taken:
+                producer, name = source
+                if name[-1] != "]" or producer not in producers or producer in self._kept:
+                    continue
+                left = self._values_left.pop(source, 0) or plan.takers_of(producer, output_name(name))
+                if left == 1:
+                    unused.setdefault(producer, []).append(name)
+                elif left:
+                    self._values_left[source] = left - 1
         return unused

@@ -33,6 +33,7 @@ from rayexec.run.messages import (
     Lost,
     Others,
     Release,
+    ReleaseValues,
     Reported,
     Rows,
     RunEvent,
@@ -323,6 +324,9 @@ class Machine:
             if unused:
                 self.released.update(unused)
                 out.append(Release(tuple(unused)))
+            for step, names in self._uses.values_over(steps).items():
+                if step not in self.released:
+                    out.append(ReleaseValues(step, names))
 
     def _came_out_short(self, attempt: Attempt) -> None:
         names = [record.name for record in attempt.outputs]

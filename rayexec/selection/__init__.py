@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from rayexec.selection.clauses import select
+from rayexec.selection.clauses import select, selected_keys
 
-__all__ = ["select"]
+__all__ = ["select", "selected_keys"]

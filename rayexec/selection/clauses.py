@@ -2,14 +2,19 @@
 
 A clause is a name with its reach on either side. The grammar, after spaces around the clause are stripped::
 
-    clause  = [ up ] path [ down ]
+    clause  = [ up ] path [ keys ] [ down ]
     up      = [ "*" ] { "+" }         ancestors
     down    = { "+" } [ "*" ]         descendants
     path    = segment { "." segment }
     segment = ( letter | digit | "_" ) { letter | digit | "_" }
+    keys    = "[" key { "," key } "]"   of a mapped op, outermost first
+    key     = "?" | segment             "?" is any
 
 An absent ``up`` or ``down`` reaches nowhere, one with ``*`` reaches any number of hops, and one of n pluses reaches n
 hops. The clause ``*`` is read on its own: it selects every op, and only as the single item of its list.
+
+Keys narrow a selection to some values of the dynamic outputs that the op is mapped over, for all that is mapped over
+those.
 
 A path of one segment names a top-level node, and its hops count top-level nodes: a graph is one hop, and its ops come
 together. A path with a dot names an op or a graph inside a graph, and its hops count ops, across graph borders.
@@ -31,9 +36,10 @@ from rayexec.keys import nearest
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
-__all__ = ["select"]
+__all__ = ["select", "selected_keys"]
 
 _PATH_CHARACTERS = frozenset(string.ascii_letters + string.digits + "_.")
+_KEYS = re.compile(r"\[((?:\?|\w+)(?:,(?:\?|\w+))*)\]", re.ASCII)
 _BOOLEAN_WORD = re.compile(r"(^|[\s()])(and|or|not)([\s()]|$)", re.IGNORECASE)
 _ONE_PER_ITEM = "write one clause per list item"
 # A name as common as "load" can sit in many graphs; a few paths show the form.
@@ -83,17 +89,27 @@ def _selection_error(problems: Mapping[str, str]) -> SelectionError:
     return SelectionError("\n".join(lines), clause=first)
 
 
+def selected_keys(clauses: Sequence[str]) -> dict[str, list[tuple[str, ...]]]:
+    """Return the mapping keys that ``clauses`` name, by the path of the mapped op; ``select`` takes them all."""
+    found: dict[str, list[tuple[str, ...]]] = {}
+    for query in map(_scan, clauses if clauses and clauses[0].strip() != "*" else ()):
+        if query.keys:
+            found.setdefault(query.path, []).append(query.keys)
+    return found
+
+
 class _Fault(Exception):
     """What is wrong with one clause; it never leaves this module, as select() reports all of them in one error."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Clause:
-    """A clause as read: a path, and how many hops it reaches up and down (None: any number)."""
+    """A clause as read: a path, mapping keys, and how many hops it reaches up and down (None: any number)."""
 
     path: str
     up: int | None
     down: int | None
+    keys: tuple[str, ...] = ()
 
 
 def _scan(clause: object) -> _Clause:
@@ -111,7 +127,9 @@ def _scan(clause: object) -> _Clause:
     while path_end < end and text[path_end] in _PATH_CHARACTERS:
         path_end += 1
 
-    down_end = path_end
+    keys = _KEYS.match(text, path_end) if path_end > up_end else None
+    keys_end = keys.end() if keys is not None else path_end
+    down_end = keys_end
     while down_end < end and text[down_end] == "+":
         down_end += 1
     if down_end < end and text[down_end] == "*":
@@ -124,7 +142,8 @@ def _scan(clause: object) -> _Clause:
         graph = path.strip(".")
         whole = f" To select all of a graph, write its name alone ({graph!r})." if graph and path[-1] == "." else ""
         raise _Fault(f"a path is names joined by single dots, such as 'graph.op'.{whole}")
-    return _Clause(path, up=_depth(text[:up_end]), down=_depth(text[path_end:]))
+    named = tuple(keys[1].split(",")) if keys is not None else ()
+    return _Clause(path, up=_depth(text[:up_end]), down=_depth(text[keys_end:]), keys=named)
 
 
 def _depth(part: str) -> int | None:
@@ -149,7 +168,7 @@ def _expected_form(text: str, stop: int) -> str:
     if not text.strip("*+"):
         return "it names no op: write '*' or '+' next to a name, such as '*op' or 'op+'."
     if "[" in text or "]" in text:
-        return "an op selection takes ops, not steps: write the name of the op without brackets."
+        return "mapping keys stand in brackets behind the op, separated by commas: 'op[a]', 'op[a,0]', 'op[?]'."
     if any(character.isspace() for character in text):
         return f"there is a space inside it: {_ONE_PER_ITEM}, and no space between a name and its '*' or '+'."
     if stop < len(text) and text[stop] not in _PATH_CHARACTERS | {"*", "+"}:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from random_jobs import GONE, Case, Ends, cases, expected, make_job
 
-from rayexec import JobDefinition, RunResult
+from rayexec import DynamicOut, JobDefinition, RunResult, job, op
 from rayexec.engine.inprocess import InProcessEngine
 from rayexec.engine.simulated import SimulatedEngine
 from rayexec.events import SUCCESS, Attempt
@@ -23,7 +23,7 @@ from rayexec.keys import node_path
 from rayexec.plan.holding import hold_by_driver
 from rayexec.plan.model import FromStep
 from rayexec.run.messages import Answered, EngineEvent, Status, Yielded
-from rayexec.run.spec import RunSpec
+from rayexec.run.spec import RunSpec, Slice
 
 
 class ChanceEngine(InProcessEngine):
@@ -178,3 +178,41 @@ def test_chance_engine_runs_plain_jobs(slots: int) -> None:
     case = Case()
     result = run_by_chance(make_job(case), random.Random(1), slots)
     assert result.success
+
+
+def test_a_value_goes_with_the_last_step_that_takes_it() -> None:
+    @op(out=DynamicOut())
+    def three() -> Iterator[int]:
+        yield from range(3)
+
+    @op
+    def first(number: int) -> int:
+        return number
+
+    @op
+    def second(number: int, other: int) -> int:
+        return number + other
+
+    @job
+    def twice() -> None:
+        three().map(lambda number: second(number, first(number)))
+
+    spec = prepare(twice)
+    spec = replace(spec, config=replace(spec.config, execution=replace(spec.config.execution, keep_outputs="none")))
+    spec = spec.begin()
+    seen: list[str] = []
+
+    class Noting(InProcessEngine):
+        def release_values(self, step: int, names: Sequence[str]) -> None:
+            seen.extend(names)
+            super().release_values(step, names)
+
+        def submit(self, work: Slice) -> None:
+            seen.extend(spec.plan.steps[call.step].key for call in work.calls)
+            super().submit(work)
+
+    outcome, _ = run_to_end(spec, lambda: Noting(spec), RunLog(spec.plan), Observer())
+    assert outcome.status == "SUCCESS"
+    runs = [f"{op}[{key}]" for key in range(3) for op in ("first", "second")]
+    # The last goes with all the others of its step.
+    assert seen == ["three", *runs[:2], "result[0]", *runs[2:4], "result[1]", *runs[4:]]
