@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from rayexec.plan import FromStep, Plan
-from rayexec.plan.model import Fan, FromMapped, Gathered, MappedNode, Step, Symbol
+from rayexec.plan.fanning import inmost
+from rayexec.plan.model import Fan, FromConfig, FromMapped, Gathered, MappedNode, Step, Symbol
 
 __all__ = ["at_least", "fan_names", "in_order", "mapped_key", "sources_of"]
 
@@ -31,17 +32,19 @@ def _node(plan: Plan, fan: Fan) -> Step | MappedNode:
 
 def sources_of(plan: Plan, node: Step | MappedNode) -> list[str]:
     """Return the keys of what a node takes from; of what it collects those that are collected."""
-    symbols: list[Symbol] = []
-    for place, each in enumerate(node.inputs):
-        gathered = plan.gathers.get((node.index, place)) if isinstance(node, Step) else None
-        symbols.extend(each.sources if gathered is None else (gathered,))
-    keys = (_key(plan, symbol) for symbol in symbols)
+    keys = [_key(plan, symbol) for symbol in _symbols(plan, node)]
     return list(dict.fromkeys(key for key in keys if key is not None))
 
 
-def _key(plan: Plan, symbol: Symbol) -> str | None:
-    while isinstance(symbol, Gathered):
-        symbol = symbol.source
+def _symbols(plan: Plan, node: Step | MappedNode) -> Iterator[FromStep | FromMapped | FromConfig]:
+    for place in range(len(node.inputs)):
+        gathered = plan.gathers.get((node.index, place)) if isinstance(node, Step) else None
+        symbols: Iterable[Symbol] = node.inputs[place].sources if gathered is None else (gathered,)
+        for symbol in symbols:
+            yield inmost(symbol) if isinstance(symbol, Gathered) else symbol
+
+
+def _key(plan: Plan, symbol: FromStep | FromMapped | FromConfig) -> str | None:
     if isinstance(symbol, FromMapped):
         return mapped_key(plan.mapped[symbol.node])
     return plan.steps[symbol.step].key if isinstance(symbol, FromStep) else None
@@ -53,14 +56,11 @@ def in_order(plan: Plan) -> Iterator[Step | int]:
     behind: list[int] = []  # for each mapped node the last step that it takes from, at first or second hand
     for place, node in enumerate(plan.mapped):
         last = -1
-        for each in node.inputs:
-            for symbol in each.sources:
-                while isinstance(symbol, Gathered):
-                    symbol = symbol.source
-                if isinstance(symbol, FromMapped):
-                    last = max(last, behind[symbol.node])
-                elif isinstance(symbol, FromStep):
-                    last = max(last, symbol.step)
+        for symbol in _symbols(plan, node):
+            if isinstance(symbol, FromMapped):
+                last = max(last, behind[symbol.node])
+            elif isinstance(symbol, FromStep):
+                last = max(last, symbol.step)
         behind.append(last)
         after.setdefault(last, []).append(place)
     for step in plan.steps:
