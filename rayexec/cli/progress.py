@@ -53,6 +53,8 @@ _TOLD = frozenset(
         EventType.LOG_MESSAGE,
     }
 )
+_FAILURES = frozenset({EventType.STEP_UP_FOR_RETRY, EventType.STEP_FAILURE})
+_FAILURES_TOLD = 10  # of one mapped node's steps
 
 
 class LiveView(Watch):
@@ -70,6 +72,7 @@ class LiveView(Watch):
         self._waiting: Callable[[], Waiting] | None = None
         self._running: dict[int, float] = {}  # since when
         self._ended: Counter[str] = Counter()
+        self._told: Counter[tuple[str, str]] = Counter()  # by mapped node and what happened to its steps
         self._state = "starting"
         self._above = Above()
         self._live = Live(
@@ -134,7 +137,7 @@ class LiveView(Watch):
         if spec is None or log is None:
             return
         for event in log.expand(record):
-            if event.event_type in _TOLD and is_shown(event, spec):
+            if event.event_type in _TOLD and is_shown(event, spec) and not self._is_more_of_the_same(event):
                 level = 30 if event.event_type is EventType.STEP_UP_FOR_RETRY else level_of(event)
                 moment = time.strftime("%H:%M:%S", time.localtime(event.timestamp))
                 line = Text(f"{moment} ", style="dim", end="")
@@ -143,6 +146,24 @@ class LiveView(Watch):
                     message = f"{event.step_key}: {message}"
                 line.append(message, style=_STYLES.get(level, ""))
                 self._above.console.print(line, soft_wrap=True, highlight=False)
+
+    def _is_more_of_the_same(self, event: Event) -> bool:
+        """Whether so many steps of a mapped node failed, or did not run, that another's line would say nothing new."""
+        data = event.event_specific_data
+        if event.event_type in _FAILURES:
+            key, what = event.step_key or "", "failed"
+        elif isinstance(data, dict) and "not_run" in data:
+            key, what = data["not_run"], "do not run"
+        else:
+            return False
+        node = node_path(key)
+        if node == key:
+            return False
+        self._told[node, what] += 1
+        if self._told[node, what] == _FAILURES_TOLD + 1:
+            words = f"More steps of {node} {what}; from now on they are only counted."
+            self._above.console.print(Text(words, style="red"), soft_wrap=True)
+        return self._told[node, what] > _FAILURES_TOLD
 
     def _draw(self) -> RenderableType:
         self._above.fit()
