@@ -81,6 +81,14 @@ def wide():
         return x
     load().map(row)
 
+@op
+def nap(x):
+    time.sleep(0.5)
+
+@job
+def naps():
+    load().map(nap)
+
 @op(ray_options={"resources": {"redshift": 1}})
 def ask(x):
     return x
@@ -213,6 +221,16 @@ def test_the_view_has_few_lines_for_many_mapped_ops(place: Path) -> None:
     assert frames
     assert max(len(re.findall(r"clean_\d +━", frame)) for frame in frames) == 5
     assert any("and 4 more ops" in frame for frame in frames)
+
+
+def test_the_view_names_few_of_the_running_steps_of_a_mapped_op(place: Path) -> None:
+    config = "ops: {load: {config: {n: 12}}}\nexecution: {config: {multiprocess: {max_concurrent: 6}}}\n"
+    Path("naps.yaml").write_text(config)
+    ended = run_on_terminal("job", "execute", "-f", "dynamic_jobs.py", "-j", "naps", "-c", "naps.yaml", cwd=place)
+    assert ended.code == 0
+    frames = [frame for frame in _plain(ended.stdout).split("naps  running") if " · 6 running" in frame]
+    assert frames
+    assert all(len(re.findall(r"nap\[k\d+\] ", frame)) == 3 and "and 3 more" in frame for frame in frames)
 
 
 def test_the_summary_has_mapped_steps_behind_their_cause(place: Path) -> None:
