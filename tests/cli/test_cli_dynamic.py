@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from pathlib import Path
@@ -10,11 +11,13 @@ from typing import Any
 import pytest
 import yaml
 from cli_process import IN_PROCESS, imports_undone, run, run_on_terminal, screen
+from rich.console import Console
 from typer.testing import CliRunner
 
 from rayexec.cli.main import app
 from rayexec.cli.mapped import in_order
-from rayexec.plan import compile_job
+from rayexec.cli.tally import Tally, mapped_lines
+from rayexec.plan import Plan, compile_job
 
 JOBS = """
 import time
@@ -68,10 +71,14 @@ def nested():
 def start():
     return 1
 
+@op
+def pair(x, y):
+    return x
+
 @job
 def late():
-    total(load().map(clean).collect())
-    clean.alias("other")(start())
+    values, one = load(), start()
+    total(values.map(lambda x: pair(x, one)).collect())
 
 @job
 def wide():
@@ -166,13 +173,33 @@ def test_a_mapped_op_that_no_node_can_run_is_named(place: Path) -> None:
     assert "problem         op 'ask' asks for 1 redshift" in _show("plan", "-j", "lacking")
 
 
-def test_the_order_of_a_plan_has_each_behind_what_it_takes(place: Path) -> None:
+def _compiled(job: str) -> Plan:
     module: dict[str, Any] = {}
     exec(JOBS, module)
-    plan = compile_job(module["late"])
+    return compile_job(module[job])
+
+
+def test_the_order_of_a_plan_has_each_behind_what_it_takes(place: Path) -> None:
+    plan = _compiled("late")
     keys = [plan.mapped[each].key if isinstance(each, int) else each.key for each in in_order(plan)]
-    assert keys.index("load") < keys.index("clean") < keys.index("total")
-    assert sorted(keys) == ["clean", "load", "other", "start", "total"]
+    assert keys == ["load", "start", "pair", "total"]
+
+
+def test_mapped_ops_at_work_are_shown_before_others(place: Path) -> None:
+    plan = _compiled("wide")
+    tally = Tally(plan)
+    tally.complete = {node.key for node in plan.mapped}
+    tally.known.update({f"clean_{number}": 5 for number in range(9)})
+    tally.over.update({f"clean_{number}": 5 if number < 5 else 2 if number < 8 else 0 for number in range(9)})
+    console = Console(width=80, file=io.StringIO())
+    console.print(*mapped_lines(plan, tally, {"clean_6": 2}, 4))
+    printed = console.file.getvalue().splitlines()  # type: ignore[attr-defined]  # a StringIO
+    assert [re.sub(" +━*╸?╺?━* +", " ", line).strip() for line in printed if line.strip()] == [
+        "clean_5 2 of 5",
+        "clean_6 2 of 5 · 2 running",
+        "clean_7 2 of 5",
+        "and 6 more ops",
+    ]
 
 
 def test_print_and_list_have_mapped_ops(place: Path) -> None:
