@@ -14,7 +14,8 @@ __all__ = ["Fates"]
 class Fates:
     """Judges steps by those they take from.
 
-    ``status`` and ``yields`` (values of dynamic outputs) are the state machine's own, as they change. ``yielded`` has the outputs of steps that did not yield all of theirs.
+    ``status`` and ``yields`` (values of dynamic outputs) are the state machine's own, as they change. ``yielded`` has
+    the outputs of steps that did not yield all of theirs.
     """
 
     def __init__(
