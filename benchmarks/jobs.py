@@ -60,6 +60,62 @@ def make_job(api: Any, shape: str, steps: int) -> Any:
     return {"chain": chain, "fan-out": fan_out, "join": join, "layered": layered}[shape]
 
 
+def make_mapped_job(api: Any, size: int, *, chain: int = 1, nap: float = 0.0) -> Any:
+    """Return a new job of one dynamic output of ``size`` values, a chain of ops below each, and one op for all."""
+
+    @api.op(out=api.DynamicOut())  # type: ignore[untyped-decorator]
+    def fan() -> Any:
+        for number in range(size):
+            yield api.DynamicOutput(1, str(number))
+
+    @api.op  # type: ignore[untyped-decorator]
+    def follow(value: int) -> int:
+        if nap:
+            time.sleep(nap)
+        return value
+
+    @api.op  # type: ignore[untyped-decorator]
+    def add_up(values: list[int]) -> int:
+        return sum(values)
+
+    @api.job  # type: ignore[untyped-decorator]
+    def mapped() -> None:
+        values = fan()
+        for number in range(chain):
+            values = values.map(follow.alias(f"follow_{number}"))
+        add_up(values.collect())
+
+    return mapped
+
+
+def make_nested_job(api: Any, outer: int, inner: int) -> Any:
+    """Return a new job with a map of ``inner`` values below one of ``outer``, which collects by level."""
+
+    @api.op(out=api.DynamicOut())  # type: ignore[untyped-decorator]
+    def fan() -> Any:
+        for number in range(outer):
+            yield api.DynamicOutput(1, str(number))
+
+    @api.op(out=api.DynamicOut())  # type: ignore[untyped-decorator]
+    def split(value: int) -> Any:
+        for number in range(inner):
+            yield api.DynamicOutput(value, str(number))
+
+    @api.op  # type: ignore[untyped-decorator]
+    def follow(value: int) -> int:
+        return value
+
+    @api.op  # type: ignore[untyped-decorator]
+    def add_up(values: list[int]) -> int:
+        return sum(values)
+
+    @api.job  # type: ignore[untyped-decorator]
+    def nested() -> None:
+        add_up.alias("all")(fan().map(lambda value: add_up(split(value).map(follow).collect())).collect())
+
+    return nested
+
+
 def make_napping_job(api: Any, dag: Sequence[tuple[float, Sequence[int]]]) -> tuple[Any, dict[str, Any]]:
     """Return a new job whose steps sleep along ``dag``, by seconds and the steps taken from, and its run config."""
 

@@ -11,6 +11,7 @@ from typing import Any
 from rayexec.cli.config_files import read_run_config
 from rayexec.cli.exits import SUCCEEDED, with_exit_code
 from rayexec.cli.load import JobSource, load_job
+from rayexec.cli.mapped import at_least, fan_names, in_order, mapped_key, sources_of
 from rayexec.cli.options import Wanted, parse_selection
 from rayexec.cli.report import duration
 from rayexec.cli.show import write_json
@@ -19,10 +20,11 @@ from rayexec.cluster import capacity_here, connect, releasing
 from rayexec.config.execution import ExecutionSettings
 from rayexec.errors import LoadError
 from rayexec.execute import prepare
-from rayexec.plan import FromStep, Plan
+from rayexec.plan import Plan
 from rayexec.plan.bound import bounds, longest_path
 from rayexec.plan.capacity import Capacity
 from rayexec.plan.holding import MAX_CONCURRENT, Holding, hold_by_driver
+from rayexec.plan.model import MappedNode, Step
 from rayexec.plan.preflight import notes, problems
 from rayexec.run.spec import RunSpec
 
@@ -104,39 +106,49 @@ def _describe(spec: RunSpec, capacity: Capacity | None, seconds: Sequence[float]
     return {
         "job": spec.info.job_name,
         "execution": _execution(settings, capacity, holding),
-        "limits": _limits(holding),
+        "limits": _limits(plan, holding),
+        "steps_at_least": len(plan.steps),
+        "is_exact": not plan.mapped,
         "longest_path": [plan.steps[step].key for step in path],
         "longest_path_seconds": None if seconds is None else sum(seconds[step] for step in path),
         "makespan_bound": None if least is None else {"seconds": least.seconds, "because_of": least.reason},
         "problems": lacking,
         "notes": told,
-        "steps": [_step(plan, holding, step.index, on_ray=on_ray) for step in plan.steps],
+        "steps": [_node(plan, holding, each, on_ray=on_ray) for each in in_order(plan)],
     }
 
 
-def _step(plan: Plan, holding: Holding, index: int, *, on_ray: bool) -> dict[str, Any]:
-    known = holding.classes[holding.class_of[index]]
+def _node(plan: Plan, holding: Holding, step: Step | int, *, on_ray: bool) -> dict[str, Any]:
+    """Describe a step, or what stands for all steps of the mapped node at a place."""
+    node: Step | MappedNode
+    if isinstance(step, int):
+        node = plan.mapped[step]
+        key, number, over = mapped_key(node), holding.mapped_class_of[step], fan_names(plan, node.level)
+    else:
+        node = step
+        key, number, over = step.key, holding.class_of[step.index], []
+    known = holding.classes[number]
     limits = [(holding.limits[place].name, weight) for place, weight in known.limits]
     return {
-        "key": plan.steps[index].key,
-        "op": plan.op_of(index).name,
-        "after": _waits_for(plan, index),
+        "key": key,
+        "op": plan.templates[node.template].op.name,
+        "for_each": over,
+        "after": sources_of(plan, node),
         "request": known.request.as_options() if on_ray else None,
         "asks_for": str(known.request) if on_ray else None,
         "limits": {name: weight for name, weight in limits if name != MAX_CONCURRENT},
-        "tags": dict(plan.steps[index].tags),
+        "tags": dict(node.tags),
     }
 
 
-def _waits_for(plan: Plan, step: int) -> list[str]:
-    sources = (source for each in plan.steps[step].inputs for source in each.sources)
-    return list(dict.fromkeys(plan.steps[source.step].key for source in sources if isinstance(source, FromStep)))
-
-
-def _limits(holding: Holding) -> list[dict[str, Any]]:
+def _limits(plan: Plan, holding: Holding) -> list[dict[str, Any]]:
     counted = [0] * len(holding.classes)
     for number in holding.class_of:
         counted[number] += 1
+    mapped: dict[int, list[str]] = {}
+    for node, number in zip(plan.mapped, holding.mapped_class_of, strict=True):
+        for place, _ in holding.classes[number].limits:
+            mapped.setdefault(place, []).append(mapped_key(node))
     return [
         {
             "limit": limit.name,
@@ -146,6 +158,7 @@ def _limits(holding: Holding) -> list[dict[str, Any]]:
                 for number, known in enumerate(holding.classes)
                 if any(each == place for each, _ in known.limits)
             ),
+            "mapped": mapped.get(place, []),
             "held_by": limit.holder.value,
             "how": limit.words,
             "resource": limit.resource,
@@ -184,12 +197,13 @@ def _execution(settings: ExecutionSettings, capacity: Capacity | None, holding: 
 
 def _lines(document: Mapping[str, Any]) -> Iterator[str]:
     steps, execution = document["steps"], document["execution"]
-    yield f"{document['job']}: {len(steps):,} step{'' if len(steps) == 1 else 's'}, {execution['where']}"
+    yield f"{document['job']}: {_count(document)}, {execution['where']}"
     yield ""
     on_ray = execution["engine"] == "ray"
     is_limited = any(step["limits"] for step in steps)
-    header = ["", "step", *(["asks Ray for"] if on_ray else []), *(["counts in"] if is_limited else []), "after"]
-    rows = [header]
+    is_mapped = not document["is_exact"]
+    header = ["", "step", *(["asks Ray for"] if on_ray else []), *(["counts in"] if is_limited else [])]
+    rows = [[*header, *(["one for each of"] if is_mapped else []), "after"]]
     for number, step in enumerate(steps, start=1):
         row = [str(number), step["key"]]
         if on_ray:
@@ -197,6 +211,8 @@ def _lines(document: Mapping[str, Any]) -> Iterator[str]:
         if is_limited:
             names = [name if weight == 1 else f"{name} ({weight})" for name, weight in step["limits"].items()]
             row.append(", ".join(names) or "-")
+        if is_mapped:
+            row.append(", ".join(step["for_each"]) or "-")
         rows.append([*row, _shortened(step["after"])])
     yield from _columns(rows)
     yield ""
@@ -205,6 +221,12 @@ def _lines(document: Mapping[str, Any]) -> Iterator[str]:
     for kind in ("problems", "notes"):
         for number, words in enumerate(document[kind]):
             yield f"{kind.removesuffix('s') if not number else '':<14}  {words}"
+
+
+def _count(document: Mapping[str, Any]) -> str:
+    more = not document["is_exact"]
+    known = at_least(document["steps_at_least"], "step", more=more)
+    return f"{known}, and [?] once for each value that comes" if more else known
 
 
 def _shortened(keys: Sequence[str]) -> str:
@@ -234,8 +256,9 @@ def _execution_lines(execution: Mapping[str, Any], limits: Sequence[Mapping[str,
         yield f"max_concurrent  {most['limit']} ({most['reason']}); {how}"
     for each in limits:
         if each["limit"] != MAX_CONCURRENT:
-            count = f"{each['steps']:,} step{'' if each['steps'] == 1 else 's'}"
-            yield f"limit           {each['limit']}: {each['most']} at once, for {count}; {each['how']}"
+            count = [at_least(each["steps"], "step", more=False)] if each["steps"] or not each["mapped"] else []
+            who = " and ".join([*count, *([_shortened(each["mapped"])] if each["mapped"] else [])])
+            yield f"limit           {each['limit']}: {each['most']} at once, for {who}; {each['how']}"
     if "processes" in execution:
         yield f"processes       {execution['processes']}"
     if not execution["retries"]:
@@ -249,7 +272,9 @@ def _path_lines(document: Mapping[str, Any]) -> Iterator[str]:
     shown = path if len(path) <= _PATH_SHOWN else [*path[: _PATH_SHOWN - 2], "…", path[-1]]
     spent = document["longest_path_seconds"]
     took = "" if spent is None else f", {duration(spent)}"
-    yield f"longest path    {len(path):,} step{'' if len(path) == 1 else 's'}{took}: {' → '.join(shown)}"
+    more = not document["is_exact"]
+    uncounted = "; steps of dynamic outputs are not counted" if more else ""
+    yield f"longest path    {at_least(len(path), 'step', more=more)}{took}: {' → '.join(shown)}{uncounted}"
     least = document["makespan_bound"]
     if least is not None:
-        yield f"takes at least  {duration(least['seconds'])}, because of {least['because_of']}"
+        yield f"takes at least  {duration(least['seconds'])}, because of {least['because_of']}{uncounted}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
@@ -19,9 +19,11 @@ from rayexec.cli.above import Above
 from rayexec.cli.lines import is_shown, level_of
 from rayexec.cli.report import duration
 from rayexec.cli.signals import EndingSignals
+from rayexec.cli.tally import Tally, mapped_lines
 from rayexec.cli.watch import CANCELING, Watch
 from rayexec.events import FAILURE, SUCCESS, Attempt, Event, EventType, ResourceRecord, Successes
 from rayexec.execute import Record, RunLog
+from rayexec.keys import node_path
 from rayexec.plan.holding import MAX_CONCURRENT
 from rayexec.run.spec import RunSpec
 from rayexec.run.waiting import Queue, Waiting
@@ -33,6 +35,8 @@ __all__ = ["LiveView"]
 
 _REFRESH = 8  # times a second, by a thread of rich
 _RUNNING_LINES = 8
+_OF_ONE_NODE = 3  # of those, steps of one mapped node
+_MAPPED_LINES = 6
 _WAITING_LINES = 3
 _ROOM_FOR_QUEUES = 12  # lines of a terminal below which there are none for them
 _NAMED = 3  # holders and waiting steps that a line names
@@ -49,6 +53,8 @@ _TOLD = frozenset(
         EventType.LOG_MESSAGE,
     }
 )
+_FAILURES = frozenset({EventType.STEP_UP_FOR_RETRY, EventType.STEP_FAILURE})
+_FAILURES_TOLD = 10  # of one mapped node's steps
 
 
 class LiveView(Watch):
@@ -62,10 +68,11 @@ class LiveView(Watch):
         super().__init__(signals)
         self._job_name = job_name
         self._began = time.monotonic()
-        self._total: int | None = None
+        self._tally: Tally | None = None
         self._waiting: Callable[[], Waiting] | None = None
         self._running: dict[int, float] = {}  # since when
         self._ended: Counter[str] = Counter()
+        self._told: Counter[tuple[str, str]] = Counter()  # by mapped node and what happened to its steps
         self._state = "starting"
         self._above = Above()
         self._live = Live(
@@ -89,20 +96,20 @@ class LiveView(Watch):
         self._stack.__exit__(kind, error, traceback)
 
     def run_started(self, spec: RunSpec, log: RunLog, waiting: Callable[[], Waiting]) -> None:
-        """Take the number of steps, and whom to ask which of them run."""
+        """Take the steps that are known so far, and whom to ask which of them run."""
         super().run_started(spec, log, waiting)
         self._waiting = waiting
-        self._total = len(spec.plan.steps)
+        self._tally = Tally(spec.plan)
         self._state = "running"
 
     def recorded(self, record: Record) -> None:
         """Count what ended, and tell what is worth a line."""
         if isinstance(record, Successes):  # quiet ones, which have nothing to tell
-            self._ended["succeeded"] += len(record.steps)
+            self._end("succeeded", record.steps)
             return
         if isinstance(record, Attempt):
             if record.outcome in _OUTCOMES:
-                self._ended[_OUTCOMES[record.outcome]] += 1
+                self._end(_OUTCOMES[record.outcome], (record.step,))
             self._above.show(record.stderr, sys.stderr, 2)
             self._above.show(record.stdout, sys.stdout, 1)
             if record.outcome == SUCCESS and not record.logs and not record.hooks:
@@ -112,20 +119,25 @@ class LiveView(Watch):
             self._above.show(record.stdout, sys.stdout, 1)
         elif isinstance(record, Event):
             if record.event_type is EventType.STEP_SKIPPED:
-                self._ended["skipped"] += 1
+                self._end("skipped", (record.step_key or "",))
             elif isinstance(record.event_specific_data, dict) and "not_run" in record.event_specific_data:
-                self._ended["not run"] += 1
+                self._end("not run", (record.event_specific_data["not_run"],))
             elif record.event_type is EventType.RUN_CANCELING:
                 self._state = "canceling"
                 self._above.console.print(Text(CANCELING, style="yellow"))
         self._tell(record)
+
+    def _end(self, how: str, steps: Sequence[int | str]) -> None:
+        self._ended[how] += len(steps)
+        if self._tally is not None:
+            self._tally.ended(steps, failed=how == "failed")
 
     def _tell(self, record: Record) -> None:
         spec, log = self.spec, self.log
         if spec is None or log is None:
             return
         for event in log.expand(record):
-            if event.event_type in _TOLD and is_shown(event, spec):
+            if event.event_type in _TOLD and is_shown(event, spec) and not self._is_more_of_the_same(event):
                 level = 30 if event.event_type is EventType.STEP_UP_FOR_RETRY else level_of(event)
                 moment = time.strftime("%H:%M:%S", time.localtime(event.timestamp))
                 line = Text(f"{moment} ", style="dim", end="")
@@ -135,25 +147,52 @@ class LiveView(Watch):
                 line.append(message, style=_STYLES.get(level, ""))
                 self._above.console.print(line, soft_wrap=True, highlight=False)
 
+    def _is_more_of_the_same(self, event: Event) -> bool:
+        """Whether so many steps of a mapped node failed, or did not run, that another's line would say nothing new."""
+        data = event.event_specific_data
+        if event.event_type in _FAILURES:
+            key, what = event.step_key or "", "failed"
+        elif isinstance(data, dict) and "not_run" in data:
+            key, what = data["not_run"], "do not run"
+        else:
+            return False
+        node = node_path(key)
+        if node == key:
+            return False
+        self._told[node, what] += 1
+        if self._told[node, what] == _FAILURES_TOLD + 1:
+            words = f"More steps of {node} {what}; from now on they are only counted."
+            self._above.console.print(Text(words, style="red"), soft_wrap=True)
+        return self._told[node, what] > _FAILURES_TOLD
+
     def _draw(self) -> RenderableType:
         self._above.fit()
         now = time.monotonic()
         clock = Text(_clock(now - self._began), style="dim")
-        total = self._total
+        spec, tally = self.spec, self._tally
         head = Table.grid(padding=(0, 2))
-        if total is None:
+        if spec is None or tally is None:
             head.add_row(Text(self._job_name, style="bold"), Text("starting…"), clock)
             return head
         state = self._waiting() if self._waiting is not None else Waiting((), ())
         self._running = {step: self._running.get(step, now) for step in state.running}
         running = list(self._running.items())
         over = self._ended.total()
+        tally.look()
+        total = len(spec.plan.steps)  # which grows where there are dynamic outputs
         bar = ProgressBar(total=max(total, 1), completed=over, width=_BAR_WIDTH)
         word = Text(self._state, style="yellow" if self._state == "canceling" else "cyan")
-        counts = Text(f"{over:,} of {total:,} steps done", no_wrap=True)
+        known = f"{total:,}" if tally.is_complete else f"at least {total:,}"
+        counts = Text(f"{over:,} of {known} steps done", no_wrap=True)
         head.add_row(Text(self._job_name, style="bold", no_wrap=True, overflow="ellipsis"), word, bar, counts, clock)
         below = [*self._ages(running, now), *self._queues(state.queues)]
-        return Group(head, self._counts(len(running), total - over - len(running)), *below)
+        room = min(_MAPPED_LINES, self._above.console.size.height - 4 - len(below))
+        mapped = mapped_lines(spec.plan, tally, Counter(self._nodes(running)), room)
+        return Group(head, self._counts(len(running), total - over - len(running)), *mapped, *below)
+
+    def _nodes(self, running: list[tuple[int, float]]) -> list[str]:
+        assert self.spec is not None
+        return [node_path(self.spec.plan.steps[step].key) for step, _ in running]
 
     def _counts(self, running: int, waiting: int) -> Text:
         parts = [(f"{running:,} running", ""), (f"{max(0, waiting):,} waiting", "")]
@@ -171,7 +210,7 @@ class LiveView(Watch):
         if spec is None:
             return []
         room = max(1, min(_RUNNING_LINES, self._above.console.size.height - 6))
-        shown = running[:room]
+        shown = _few_of_each(running, self._nodes(running), {node.key for node in spec.plan.mapped})[:room]
         keys = [spec.plan.steps[step].key for step, _ in shown]
         widest = min(max(map(len, keys), default=0), max(10, self._above.console.size.width - 16))
         lines = []
@@ -208,6 +247,17 @@ class LiveView(Watch):
         assert self.spec is not None
         keys = [self.spec.plan.steps[step].key for step in steps[:_NAMED]]
         return ", ".join(keys) + (f" and {count - len(keys):,} more" if count > len(keys) else "")
+
+
+def _few_of_each(running: list[tuple[int, float]], nodes: Sequence[str], mapped: Set[str]) -> list[tuple[int, float]]:
+    """Leave out what would be too many steps of one mapped node, which its own line counts."""
+    counted: Counter[str] = Counter()
+    found = []
+    for each, node in zip(running, nodes, strict=True):
+        counted[node] += 1
+        if node not in mapped or counted[node] <= _OF_ONE_NODE:
+            found.append(each)
+    return found
 
 
 _OUTCOMES = {SUCCESS: "succeeded", FAILURE: "failed"}

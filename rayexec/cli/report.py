@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import datetime
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from rayexec.events import SUCCESS, ErrorInfo, EventType, StepFailureData, describe_error
 from rayexec.execute import RunLog, RunResult
+from rayexec.keys import node_path
 from rayexec.plan import Plan
 
 __all__ = ["StepSummary", "as_json", "closing_line", "duration", "failure_text", "summarize"]
 
 _FAILURES_SHOWN = 10
+_OF_ONE_NODE = 3  # of those, steps of one mapped node, which mostly fail alike
+_FAILURES_NAMED = 20
 
 
 def duration(seconds: float) -> str:
@@ -44,7 +48,7 @@ class StepSummary:
 
 
 def summarize(plan: Plan, log: RunLog) -> list[StepSummary]:
-    """Return how each step went, in the order of the plan."""
+    """Return how each step went, in the order of the plan, those of dynamic outputs behind the step they come from."""
     rows = [StepSummary(step.key, plan.op_of(step.index).name) for step in plan.steps]
     for attempt in log.attempts:
         row = rows[attempt.step]
@@ -57,6 +61,9 @@ def summarize(plan: Plan, log: RunLog) -> list[StepSummary]:
     for event in log.records:
         if getattr(event, "event_type", None) is EventType.STEP_SKIPPED:
             rows[plan.by_key[event.step_key]].status = "skipped"  # type: ignore[union-attr,index]  # an Event
+    if plan.mapped:
+        order = plan.depth_order
+        return [rows[step] for step in sorted(range(len(rows)), key=order.__getitem__)]
     return rows
 
 
@@ -82,12 +89,18 @@ def failure_text(result: RunResult) -> str:
         return f"Run {result.run_id} was canceled."
     parts = [f"Run {result.run_id} resulted in failure."]
     failures = list(_failures(result))
-    hidden = len(failures) - _FAILURES_SHOWN
-    if hidden > 0:
-        parts[0] += f" {len(failures):,} steps failed; the first {_FAILURES_SHOWN} are shown, --json lists them all."
-    for key, attempts, data in failures[:_FAILURES_SHOWN]:
+    shown = _most_telling(failures)
+    if len(shown) < len(failures):
+        parts[0] += f" {len(failures):,} steps failed; {len(shown)} are shown, --json lists them all."
+    for key, data in shown:
+        attempts = 1 + result.retry_attempts_for_node(key)
         tries = f" in attempt {attempts}" if attempts > 1 else ""
         parts.append(_describe(f'Step "{key}" failed{tries}', data.root))
+    if len(shown) < len(failures):
+        told = {key for key, _ in shown}
+        keys = [key for key, _ in failures if key not in told]
+        more = f" and {len(keys) - _FAILURES_NAMED:,} more" if len(keys) > _FAILURES_NAMED else ""
+        parts.append(f"Also failed: {', '.join(keys[:_FAILURES_NAMED])}{more}")
     if result.error is not None:
         error = describe_error(result.error)
         parts.append(_describe("The run could not go on", error))
@@ -100,10 +113,21 @@ def _describe(what: str, error: ErrorInfo) -> str:
     return f"{headline}\n\n{error.stack.rstrip()}" if '  File "' in error.stack else headline
 
 
-def _failures(result: RunResult) -> Iterator[tuple[str, int, StepFailureData]]:
+def _failures(result: RunResult) -> Iterator[tuple[str, StepFailureData]]:
     for event in result.get_step_failure_events():
-        key = event.step_key or ""
-        yield key, 1 + result.retry_attempts_for_node(key), event.step_failure_data
+        yield event.step_key or "", event.step_failure_data
+
+
+def _most_telling(failures: Sequence[tuple[str, StepFailureData]]) -> list[tuple[str, StepFailureData]]:
+    """Return the failures to show, the first ones, and only a few of each mapped node."""
+    counted: Counter[str] = Counter()
+    found = []
+    for key, data in failures:
+        node = node_path(key)
+        counted[node] += 1
+        if node == key or counted[node] <= _OF_ONE_NODE:
+            found.append((key, data))
+    return found[:_FAILURES_SHOWN]
 
 
 def as_json(result: RunResult) -> dict[str, Any]:
@@ -113,7 +137,7 @@ def as_json(result: RunResult) -> dict[str, Any]:
     if result.error is not None and result.status == "FAILURE":
         error = {"error": type(result.error).__name__, "message": str(result.error)}
     failed = []
-    for key, _, data in _failures(result):
+    for key, data in _failures(result):
         shown = data.root
         failed.append({"step_key": key, "error": shown.cls_name, "message": shown.message})
     return {

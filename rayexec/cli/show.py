@@ -8,6 +8,7 @@ from typing import Any, TextIO
 
 from rayexec.cli.exits import SUCCEEDED, with_exit_code
 from rayexec.cli.load import JobSource, find_jobs, load_job
+from rayexec.cli.mapped import fan_names, in_order
 from rayexec.cli.options import parse_selection
 from rayexec.cli.streams import results_on_stdout
 from rayexec.cli.tree import describe_graph, draw
@@ -37,7 +38,8 @@ def list_jobs(source: JobSource, *, as_json: bool) -> int:
 
 
 def _describe(attribute: str, job: JobDefinition) -> dict[str, Any]:
-    ops = [step.key for step in compile_job(job).steps]
+    plan = compile_job(job)
+    ops = [plan.mapped[each].key if isinstance(each, int) else each.key for each in in_order(plan)]
     return {"name": job.name, "attribute": attribute, "description": job.description, "ops": ops}
 
 
@@ -57,7 +59,8 @@ def print_job(source: JobSource, op_selection: tuple[str, ...], *, as_json: bool
         selection = parse_selection(op_selection)
         job = load_job(source)
         plan = compile_job(job, selection)
-        nodes = describe_graph(job.graph, "", frozenset(plan.by_key))
+        mapped = {node.key: fan_names(plan, node.level) for node in plan.mapped}
+        nodes = describe_graph(job.graph, "", plan.ops_by_key.keys(), mapped)
         inputs = list(job.graph.inputs)
         if as_json:
             write_json(results, {"job": job.name, "description": job.description, "inputs": inputs, "nodes": nodes})

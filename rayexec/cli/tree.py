@@ -14,10 +14,15 @@ __all__ = ["describe_graph", "draw"]
 Node = Mapping[str, Any]
 
 
-def describe_graph(graph: GraphDefinition, path: str, selected: Set[str]) -> list[dict[str, Any]]:
-    """Return the nodes of a graph at ``path`` that hold any of the ``selected`` ops, in order, as JSON-able data."""
+def describe_graph(
+    graph: GraphDefinition, path: str, selected: Set[str], mapped: Mapping[str, list[str]]
+) -> list[dict[str, Any]]:
+    """Return the nodes of a graph at ``path`` that hold any of the ``selected`` ops, in order, as JSON-able data.
+
+    ``mapped`` are the dynamic outputs that ops are run for each value of, by the path of the op.
+    """
     return [
-        _describe(node, f"{path}{node.name}", path, selected)
+        _describe(node, f"{path}{node.name}", path, selected, mapped)
         for node in graph.nodes
         if _is_chosen(f"{path}{node.name}", node.definition, selected)
     ]
@@ -29,7 +34,9 @@ def _is_chosen(path: str, definition: OpDefinition | GraphDefinition, selected: 
     return any(_is_chosen(f"{path}.{node.name}", node.definition, selected) for node in definition.nodes)
 
 
-def _describe(node: Invocation, path: str, outer: str, selected: Set[str]) -> dict[str, Any]:
+def _describe(
+    node: Invocation, path: str, outer: str, selected: Set[str], mapped: Mapping[str, list[str]]
+) -> dict[str, Any]:
     definition = node.definition
     described: dict[str, Any] = {
         "name": node.name,
@@ -38,6 +45,7 @@ def _describe(node: Invocation, path: str, outer: str, selected: Set[str]) -> di
         "description": definition.description,
     }
     if isinstance(definition, OpDefinition):
+        described["for_each"] = mapped.get(path, [])
         described["inputs"] = [
             {
                 "name": name,
@@ -60,7 +68,7 @@ def _describe(node: Invocation, path: str, outer: str, selected: Set[str]) -> di
         {"name": name, "type": None, "from": _written(source), "dynamic": bool(definition.levels.get(name))}
         for name, source in definition.outputs.items()
     ]
-    described["nodes"] = describe_graph(definition, f"{path}.", selected)
+    described["nodes"] = describe_graph(definition, f"{path}.", selected, mapped)
     return described
 
 
@@ -118,7 +126,9 @@ def _heading(node: Node) -> str:
     what = (
         "" if kind == "op" and name == definition else f" ({kind} {definition})" if name != definition else " (graph)"
     )
-    return f"{name}{what}{_first_line(node['description'])}"
+    over = node.get("for_each")
+    each = f" [for each value of {', '.join(over)}]" if over else ""
+    return f"{name}{what}{each}{_first_line(node['description'])}"
 
 
 def _first_line(description: str | None) -> str:

@@ -111,6 +111,11 @@ class InvokedOutput:
         return f"<{self._composition.describe(self.source)}>"
 
     def __iter__(self) -> Iterator[Any]:
+        if self._composition.stands_for_several(self):
+            raise InvocationError(
+                f"{self!r} stands for values that exist only at run time, so the body of a job cannot go through them: "
+                "run an op for each by .map(op), or pass all of them in a list by .collect()."
+            )
         raise InvocationError(f"{self!r} is one output and cannot be unpacked; declare several with out={{…}}.")
 
     def __getitem__(self, key: Any) -> Any:
@@ -237,6 +242,10 @@ class Composition:
         if handle.source in self._mapped or isinstance(inner, GraphInput):
             return False
         return list(self._nodes).index(inner.node) < self._before[depth - 1]
+
+    def stands_for_several(self, handle: InvokedOutput) -> bool:
+        """Whether a handle is, where the body is now, as many values as a dynamic output has."""
+        return len(handle.level) > len(self._level)
 
     def _check_dynamic(self, handle: InvokedOutput, verb: str) -> None:
         if not handle.belongs_to(self):

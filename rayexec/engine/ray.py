@@ -11,16 +11,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from rayexec.engine.entries import Entry, unpack_entries
 from rayexec.engine.export import dump, runner_for, streamer_for
-from rayexec.engine.journal import Left, journal_path, read_journal, sweep_journals
+from rayexec.engine.journal import journal_path, sweep_journals
 from rayexec.engine.kept import Keepers
+from rayexec.engine.loss import find_journal, reason_of
 from rayexec.engine.nested import held_here, is_in_task, lend_cpus_until, waits_for_own
 from rayexec.engine.overrun import Address, Mailbox, mailbox_at
 from rayexec.engine.package import make_package
-from rayexec.engine.packed import Packed, pack, unpack
+from rayexec.engine.packed import pack
+from rayexec.engine.values import StepValues
 from rayexec.engine.wire import CallWriter, Header
-from rayexec.errors import EngineError, InvariantError, OutputError, WorkerCrashedError
+from rayexec.errors import EngineError, OutputError, WorkerCrashedError
 from rayexec.events import Attempt, StepFailureData, Successes, describe_error, error_types
 from rayexec.plan.capacity import Capacity
 from rayexec.plan.holding import Holder
@@ -70,10 +71,7 @@ class RayEngine:
         self.slicing = settings.slices and not settings.fresh_process
         # Of slices that other runs may keep waiting, workers say when they begin.
         self._announces = [self.holding.shared(number) is not None for number in range(len(self.holding.classes))]
-        # By step: the one output of a plain success, else outputs by name; bytes, or references of large ones.
-        self._values: list[bytes | dict[str, Any] | None] = [None] * len(spec.plan.steps)
-        self._pickled_errors: dict[int, bytes] = {}
-        self._crashes: dict[int, WorkerCrashedError] = {}
+        self._values = StepValues(spec.plan)
         self._flight: dict[int, _Flight] = {}
         self._arrived: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
         # Of slices that say when they begin: those that have, and which ended lately: when, and of which class.
@@ -122,7 +120,7 @@ class RayEngine:
         header = Header(info, config.resources, preload, os.getcwd(), self._address, keepers, managed)
         self._header = dump(header, "the run's config")
         given = {FromConfig(*source): self._keep(source, value) for source, value in config.inputs.items()}
-        self._writer = CallWriter(self._spec.plan, self._values, step_config, given, self._streams)
+        self._writer = CallWriter(self._spec.plan, self._values.by_step, step_config, given, self._streams)
         self._runner = runner_for(package, config.execution.fresh_process)
         if self._streams:
             self._streamer = streamer_for(package, config.execution.fresh_process)
@@ -151,9 +149,7 @@ class RayEngine:
 
     def submit(self, work: Slice) -> None:
         """Hand a slice to Ray's scheduler."""
-        values = self._values
-        if len(values) < len(self._spec.plan.steps):  # it grew
-            values.extend([None] * (len(self._spec.plan.steps) - len(values)))
+        self._values.grow()
         calls, places, large = self._writer.write(work.calls)
         journal = journal_path(self._spec.info.run_id, work.id)
         number = self.holding.class_of[work.calls[0].step]
@@ -247,55 +243,9 @@ class RayEngine:
         self, flight: _Flight, items: Sequence[Any], pid: int, refs: Sequence[Any] | None
     ) -> tuple[Attempt | Successes, ...]:
         """Keep the outputs of finished calls; return their rows. Without ``refs``, calls with large outputs wait."""
-        rows: list[Attempt | Successes] = []
-        values = self._values
-        for each in unpack_entries(items, flight.work.calls, pid, flight.heard):
-            if not isinstance(each, Entry):
-                flight.heard, successes, outputs = each
-                for step, output in zip(successes.steps, outputs, strict=True):
-                    values[step] = output
-                if self._crashes or self._pickled_errors:
-                    for step in successes.steps:
-                        self._forget_failure(step)
-                rows.append(successes)
-                continue
-            position, row, yielded = each
-            stored: dict[str, Any] = yielded
-            if row.has_large_output:
-                if refs is None:
-                    break  # it ends its slice, so nothing follows it
-                stored = self._resolve(yielded, refs)
-            flight.heard = position
-            if flight.stream is not None:  # what was handed on stays what it was
-                known = values[row.step]
-                stored = {**stored, **(known if isinstance(known, dict) else {})}
-            values[row.step] = stored
-            self._forget_failure(row.step)
-            if row.failure is not None and row.failure.pickled is not None:
-                self._pickled_errors[row.step] = row.failure.pickled
-            rows.append(row)
-        return tuple(rows)
-
-    def _resolve(self, yielded: Mapping[str, bytes | int], refs: Sequence[Any]) -> dict[str, Any]:
-        """Return outputs with references for their places in the answer, or in the list that it ends with."""
-        import ray
-
-        listed: list[Any] | None = None
-        stored: dict[str, Any] = {}
-        for name, one in yielded.items():
-            if not isinstance(one, int):
-                stored[name] = one
-            elif one >= 0:
-                stored[name] = refs[1 + one]
-            else:
-                if listed is None:
-                    listed = ray.get(refs[-1])
-                stored[name] = listed[-1 - one]
-        return stored
-
-    def _forget_failure(self, step: int) -> None:
-        self._crashes.pop(step, None)
-        self._pickled_errors.pop(step, None)
+        streams = flight.stream is not None
+        rows, flight.heard = self._values.take(items, flight.work.calls, pid, flight.heard, refs, streams=streams)
+        return rows
 
     def _hear_values(self, slice_id: int, told: Sequence[tuple[str, bytes | None]]) -> Yielded:
         """Keep values that a step which still runs has yielded."""
@@ -303,9 +253,7 @@ class RayEngine:
         if flight is None:  # its answer overtook the report
             return Yielded(slice_id, -1, ())
         step = flight.work.calls[0].step
-        known = self._values[step]
-        if not isinstance(known, dict):
-            known = self._values[step] = {}
+        known = self._values.of(step)
         names = []
         for name, packed in told:
             handle: Any = packed
@@ -335,60 +283,22 @@ class RayEngine:
 
     def _loss(self, flight: _Flight, error: BaseException) -> Lost:
         """Tell a lost slice: what its journal says was over, and what it says was running."""
-        import ray.exceptions as kinds
-
         calls = flight.work.calls
-        left = self._journal(flight)
+        left = find_journal(flight.journal, is_one_node=len(self._capacity.nodes) == 1)
+        reason, died = reason_of(error)
         attempts: tuple[Attempt | Successes, ...] = ()
         culprit: int | None = calls[0].step
-        died = isinstance(error, (kinds.WorkerCrashedError, kinds.NodeDiedError))
         if left is not None:
             attempts = self._take(flight, left.entries, 0, None)
             culprit = None if left.started is None else calls[left.started].step
         elif died:
             culprit = None  # it had not begun; or its node took the journal with it, which is no step's fault
-        if isinstance(error, kinds.OutOfMemoryError):
-            reason = "the worker was killed because its node ran out of memory"
-        elif died:
-            reason = (
-                "the worker process died while it ran the step: the op ended the process, crashed in C code, or was "
-                "killed from outside"
-            )
-        elif isinstance(error, kinds.TaskCancelledError):
-            reason = "the step was canceled before it ended"
-        elif isinstance(error, kinds.RuntimeEnvSetupError):
-            reason = f"its runtime_env cannot be set up: {_last_line(str(error))}"
-        else:
-            reason = _last_line(str(error))
         died_in = calls[0].step if culprit is None else culprit
-        crash = self._crashes[died_in] = WorkerCrashedError(f"step {self._spec.plan.steps[died_in].key!r}: {reason}")
+        crash = WorkerCrashedError(f"step {self._spec.plan.steps[died_in].key!r}: {reason}")
+        self._values.crashed(died_in, crash)
         failure = StepFailureData(replace(describe_error(crash), stack=""), error_types(crash))
         said = (left.stdout, left.stderr) if left is not None else ("", "")
         return Lost(flight.work.id, attempts, culprit, failure, flight.submitted, time.time(), *said)
-
-    def _journal(self, flight: _Flight) -> Left | None:
-        """Return the journal that a dead worker left, from whichever node has it."""
-        import ray
-        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
-
-        found = read_journal(flight.journal)
-        if found is not None or len(self._capacity.nodes) == 1:
-            return found
-        reader = ray.remote(num_cpus=0, max_retries=0)(read_journal)
-        alive = [node["NodeID"] for node in ray.nodes() if node["Alive"]]
-        asked = [
-            reader.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False)).remote(flight.journal)
-            for node in alive
-        ]
-        done, _ = ray.wait(asked, num_returns=len(asked), timeout=10)
-        for ref in done:
-            try:
-                answer: Left | None = ray.get(ref)
-            except Exception:  # that node died too
-                continue
-            if answer is not None:
-                return answer
-        return None
 
     def cancel(self, slice_ids: Sequence[int], *, force: bool) -> None:
         """Interrupt slices, or kill the workers that run them."""
@@ -402,48 +312,19 @@ class RayEngine:
 
     def release(self, steps: Sequence[int]) -> None:
         """Drop the values, and with the last reference Ray's objects, that steps yielded."""
-        values = self._values
-        for step in steps:
-            if step < len(values):  # else none of those that the plan grew by last was ever to run
-                values[step] = None
+        self._values.release(steps)
 
     def release_values(self, step: int, names: Sequence[str]) -> None:
         """Drop some of the values that a step yielded."""
-        known = self._values[step]
-        if isinstance(known, dict):
-            for name in names:
-                known.pop(name, None)
+        self._values.release_values(step, names)
 
     def value(self, step: int, output: str) -> object:
         """Return the value behind an output, brought here from the object store."""
-        import ray
-
-        kept = self._values[step]
-        handle = kept if isinstance(kept, bytes) else (kept or {})[output]
-        if isinstance(handle, bytes):
-            return unpack(handle)
-        if not ray.is_initialized():
-            raise InvariantError(
-                f"output {output!r} of step {self._spec.plan.steps[step].key!r} was kept by Ray, which has been shut "
-                "down; read results before ray.shutdown()."
-            )
-        packed: Packed = ray.get(handle)
-        return packed.load()
+        return self._values.value(step, output)
 
     def exception(self, step: int) -> BaseException | None:
         """Return the exception that failed a step, where it survived the way here."""
-        pickled = self._pickled_errors.get(step)
-        if step in self._crashes or pickled is None:
-            return self._crashes.get(step)
-        try:
-            error, *causes = pickle.loads(pickled)
-        except BaseException:  # its class may not exist here, or do anything while it is made
-            return None
-        link = error
-        for cause in causes:  # pickle leaves them out
-            link.__cause__ = cause
-            link = cause
-        return error if isinstance(error, BaseException) else None
+        return self._values.exception(step)
 
     def others(self) -> Mapping[int, int]:
         """Return how much other runs hold of the cluster's limits, by their places; as Ray knew it a moment ago."""
@@ -498,8 +379,3 @@ class RayEngine:
             self._mailbox.close_box(self._address)
         if self.resources is not None:
             self.resources.close()
-
-
-def _last_line(text: str) -> str:
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1] if lines else "unknown"

@@ -6,7 +6,7 @@ import contextlib
 import gc
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from rayexec.engine.base import Engine
@@ -39,6 +39,7 @@ __all__ = ["Outcome", "run_to_end"]
 
 WATCH = 0.5  # seconds after which it is asked again what other runs hold, while steps wait for that
 PATIENCE = 10.0  # seconds without news after which the engine is asked whether something is wrong
+_NAMED = 10  # steps that a message lists
 GRACE = 5.0  # seconds that steps get to end by themselves when a run is canceled
 
 
@@ -132,9 +133,9 @@ class _Loop:
             self.event(EventType.STEP_SKIPPED, f'Skipped step "{key}": an input it needs was not yielded.', key)
         elif isinstance(instruction, Abandoned):
             steps = self._spec.plan.steps
-            culprits = ", ".join(repr(steps[each].key) for each in instruction.culprits)
+            culprits = _named([steps[each].key for each in instruction.culprits])
             key = steps[instruction.step].key
-            words = f"Dependencies for step {key} failed: [{culprits}]. Not executing."
+            words = f"Dependencies for step {key} failed: {culprits}. Not executing."
             self.record(
                 Event(EventType.LOG_MESSAGE, words, time.time(), None, {"level": logging.ERROR, "not_run": key})
             )
@@ -262,9 +263,15 @@ def _conclude(loop: _Loop, machine: Machine, spec: RunSpec, error: BaseException
         loop.event(EventType.RUN_FAILURE, words, None, describe_error(error))
         return Outcome("FAILURE", machine, error)
     if failed:
-        words = f'Execution of run for "{name}" failed. Steps failed: {failed}.'
+        words = f'Execution of run for "{name}" failed. Steps failed: {_named(failed)}.'
         loop.event(EventType.RUN_FAILURE, words, None, {"failed_steps": failed})
         return Outcome("FAILURE", machine)
     loop.event(EventType.ENGINE_EVENT, f"Finished the steps on the {loop._engine.name} engine.")
     loop.event(EventType.RUN_SUCCESS, f'Finished execution of run for "{name}".')
     return Outcome("SUCCESS", machine)
+
+
+def _named(keys: Sequence[str]) -> str:
+    """Return a list of step keys in words, of a long one the first few."""
+    more = f" and {len(keys) - _NAMED:,} more" if len(keys) > _NAMED else ""
+    return f"[{', '.join(map(repr, keys[:_NAMED]))}{more}]"

@@ -14,46 +14,18 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from rayexec.keys import mapping_keys
-from rayexec.plan.fanning import Collected, Fanning, Gather, fannings, inmost, taken_below, takers
+from rayexec.plan.fanning import Collected, Fanning, Gather, fannings, taken_below, takers
 from rayexec.plan.model import (
-    Call,
     Fan,
-    FromConfig,
     FromMapped,
     FromStep,
     Gathered,
-    MappedInput,
-    MappedNode,
     Plan,
     Step,
-    StepInput,
-    Symbol,
-    feeds_of,
 )
+from rayexec.plan.stamping import Child, Frame, resolve, stamper, step_behind
 
 __all__ = ["GrowingPlan", "Growth"]
-
-
-class Frame(NamedTuple):
-    """The steps that nodes have for one value of a dynamic output, and those for the values it is below.
-
-    ``keys`` are the mapping keys, outermost first; the step of the mapped node at a place is ``base`` plus its offset.
-    """
-
-    parent: Frame | None
-    keys: tuple[str, ...]
-    base: int
-    offsets: dict[int, int]
-
-    def step_of(self, place: int) -> int:
-        """Return the index of the step of a mapped node."""
-        frame: Frame | None = self
-        while frame is not None:
-            offset = frame.offsets.get(place)
-            if offset is not None:
-                return frame.base + offset
-            frame = frame.parent
-        raise KeyError(place)
 
 
 class Growth(NamedTuple):
@@ -84,39 +56,6 @@ class _Cause(NamedTuple):
     is_all: bool
     is_nothing: bool
     awaits: bool
-
-
-class _Child(NamedTuple):
-    """A mapped node, ready to be made steps of for the values of one dynamic output that has come.
-
-    ``inputs`` have of each source what it is for all keys, or _OWN, or the offset of a node of the same key with its
-    output. ``before`` are the steps outside that it takes from, ``beside`` the offsets of nodes of the same key;
-    ``takes_own`` tells whether it takes the value itself, ``takes_rest`` whether another output of what yielded it.
-    """
-
-    place: int
-    node: MappedNode
-    prefix: str
-    inputs: tuple[tuple[MappedInput, tuple[Any, ...]], ...]
-    before: tuple[int, ...]
-    takes_own: bool
-    takes_rest: bool
-    beside: tuple[int, ...]
-
-    @property
-    def degree(self) -> int:
-        """From how many steps it takes."""
-        return len(self.before) + (self.takes_own or self.takes_rest) + len(self.beside)
-
-
-_OWN = object()
-
-
-class _Beside(NamedTuple):
-    """A source that is the output of the node at an offset among those of the same key."""
-
-    offset: int
-    output: str
 
 
 # Whether a step is over, and whether it came out whole.
@@ -222,15 +161,8 @@ class GrowingPlan(Plan):
         """Return the steps from which what will be below a producer takes."""
         home = self._homes.get(step)
         frame, node = (None, step) if home is None else (home[0], -1 - home[1])
-        found = [self._step_behind(symbol, frame) for symbol in self._below.get(node, ())]
+        found = [step_behind(symbol, frame) for symbol in self._below.get(node, ())]
         return tuple(dict.fromkeys(each for each in found if each != step))
-
-    def _step_behind(self, symbol: Symbol, frame: Frame | None) -> int:
-        if isinstance(symbol, FromMapped):
-            assert frame is not None, "a mapped node is always below a frame"
-            return frame.step_of(symbol.node)
-        assert isinstance(symbol, FromStep)
-        return symbol.step
 
     def expand(
         self, step: int, names: Sequence[str], state: State, *, is_all: bool = True, awaits: bool = True
@@ -296,7 +228,7 @@ class GrowingPlan(Plan):
         step, fan, frame, names = cause.step, cause.fan, cause.frame, cause.names
         above = () if frame is None else frame.keys
         offsets = {place: offset for offset, place in enumerate(fanning.children)}
-        children = [self._child(place, fan, offsets, step, frame) for place in fanning.children]
+        children = [resolve(self, place, fan, offsets, step, frame) for place in fanning.children]
         first, count = len(self.steps), len(children)
         skip = len(fan.output) + 1
         keys = [name[skip:-1] for name in names]
@@ -319,7 +251,7 @@ class GrowingPlan(Plan):
         ]
         growth.waiting.extend(waiting * len(keys))
         growth.nodes.extend(fanning.children * len(keys))
-        add = self._adder(children, following, collectors, step)
+        add = stamper(self, self._producing, children, following, collectors, step)
         for place, (name, key) in enumerate(zip(names, keys, strict=True)):
             add(first + place * count, name, key)
         if any(self.is_producer(place) or self._gathers_at(place) for place in fanning.children):
@@ -347,50 +279,6 @@ class GrowingPlan(Plan):
                 needed = self._needed_below(index)
                 if needed:
                     self._needs[index] = needed
-
-    def _child(self, place: int, fan: Fan, offsets: dict[int, int], step: int, frame: Frame | None) -> _Child:
-        """Resolve what a mapped node takes, as far as it is the same for all keys."""
-        node = self.mapped[place]
-        before: dict[int, None] = {}
-        beside: dict[int, None] = {}
-        inputs = []
-        takes_own = False
-        for each in node.inputs:
-            found: list[Any] = []
-            for symbol in each.sources:
-                source = self._resolve(symbol, node, fan, offsets, frame)
-                found.append(source)
-                if source is _OWN:
-                    takes_own = True
-                elif type(source) is _Beside:
-                    beside[source.offset] = None
-                elif type(source) is FromStep:
-                    before[source.step] = None
-            inputs.append((each, tuple(found)))
-        takes_rest = step in before
-        before.pop(step, None)
-        above = () if frame is None else frame.keys
-        prefix = f"{node.key}[{','.join(above)}{',' if above else ''}"
-        return _Child(place, node, prefix, tuple(inputs), tuple(before), takes_own, takes_rest, tuple(beside))
-
-    def _resolve(self, symbol: Symbol, node: MappedNode, fan: Fan, offsets: dict[int, int], frame: Frame | None) -> Any:
-        if isinstance(symbol, FromConfig):
-            return symbol
-        if isinstance(symbol, Gathered):
-            waited = self.level_of(inmost(symbol))[len(node.level)]
-            return _Beside(offsets[-1 - waited.node], waited.output)
-        level = self.level_of(symbol)
-        own = Fan(symbol.step, symbol.output) if isinstance(symbol, FromStep) else Fan(-1 - symbol.node, symbol.output)
-        is_element = bool(level) and level[-1] == own
-        if is_element and own == fan:
-            return _OWN
-        if isinstance(symbol, FromMapped) and symbol.node in offsets:
-            return _Beside(offsets[symbol.node], symbol.output)
-        index = self._step_behind(symbol, frame)
-        if is_element:
-            assert frame is not None, "a value of an outer dynamic output is one of a frame's keys"
-            return FromStep(index, f"{symbol.output}[{frame.keys[len(level) - 1]}]")
-        return FromStep(index, symbol.output)
 
     def _gather(
         self, cause: _Cause, fanning: Fanning, keys: Sequence[str], offsets: dict[int, int], growth: Growth
@@ -441,7 +329,7 @@ class GrowingPlan(Plan):
         above = () if frame is None else frame.keys
         return None if collected is None else collected[gather.input].open.get(above[gather.above :])
 
-    def _note_outside(self, child: _Child, new: range, cause: _Cause, state: State, growth: Growth) -> None:
+    def _note_outside(self, child: Child, new: range, cause: _Cause, state: State, growth: Growth) -> None:
         """Note the new steps of a node with those outside that they take from."""
         awaited = child.takes_rest or (child.takes_own and cause.awaits)
         for each in (*child.before, *((cause.step,) if awaited else ())):
@@ -449,82 +337,6 @@ class GrowingPlan(Plan):
             self.links[each] = -1  # type: ignore[index]  # a list here
         if not all(state(each)[1] for each in child.before):
             growth.imperfect.extend(new)
-
-    def _adder(
-        self,
-        children: Sequence[_Child],
-        following: Sequence[tuple[int, ...]],
-        collectors: dict[int, tuple[int, ...]],
-        step: int,
-    ) -> Callable[[int, str, str], None]:
-        """Return a function that adds the steps of one key: it takes the first's index, the value's name, its key."""
-        own = (step,)
-        columns: dict[str, list[Any]] = {
-            name: getattr(self, name)
-            for name in ("steps", "successors", "in_degrees", "predecessors", "feeds", "chained", "template_of")
-        }
-        columns |= {name: getattr(self, name) for name in ("first_calls", "output_records", "links")}
-        steps, successors, in_degrees = columns["steps"], columns["successors"], columns["in_degrees"]
-        predecessors, feeds, chained = columns["predecessors"], columns["feeds"], columns["chained"]
-        template_of, first_calls = columns["template_of"], columns["first_calls"]
-        output_records, links = columns["output_records"], columns["links"]
-        priorities: list[int] | None = self.priorities  # type: ignore[assignment]  # a list here
-        records = self.records_by_template
-        rows = []
-        for offset, child in enumerate(children):
-            takes_step = child.takes_own or child.takes_rest
-            after = following[offset]
-            link = after[0] if len(after) == 1 and not collectors.get(offset) else -1
-            link = -1 if self.is_producer(child.place) else link
-            if link >= 0 and children[link].degree != 1:
-                link = -1
-            single = None
-            if len(child.inputs) == 1 and len(child.inputs[0][1]) == 1:
-                given, (source,) = child.inputs[0]
-                if not given.is_fan_in and not given.is_nothing:
-                    single = given.name, source
-            outside = (*child.before, *(own if takes_step else ()))
-            shared = None if child.beside else outside
-            rows.append((offset, child, child.degree, outside, after, collectors.get(offset, ()), link, single, shared))
-        outputs: dict[tuple[str, ...], tuple[str, ...]] = {}
-
-        def add(base: int, name: str, key: str) -> None:
-            for offset, child, degree, outside, after, collecting, link, single, shared in rows:
-                index = base + offset
-                node = child.node
-                if single is not None:
-                    label, source = single
-                    if source is _OWN:
-                        source = FromStep(step, name)
-                    elif type(source) is _Beside:
-                        source = FromStep(base + source.offset, source.output)
-                    inputs: tuple[StepInput, ...] = (StepInput(label, (source,)),)
-                    feed: tuple[FromStep, ...] | None = (source,) if type(source) is FromStep else None
-                else:
-                    inputs = _inputs(child, base, step, name)
-                    feed = feeds_of(inputs)
-                steps.append(Step(index, child.prefix + key + "]", node.template, inputs, node.tags, node.priority))
-                successors.append((*[base + each for each in after], *collecting) if after else collecting)
-                in_degrees.append(degree)
-                if shared is not None:
-                    predecessors.append(shared)
-                else:
-                    beside = [base + each for each in child.beside]
-                    predecessors.append((*outside, *beside))
-                feeds.append(feed)
-                taken = None
-                if feed is not None and degree == 1 and child.beside and len({*feed}) == len(feed):
-                    taken = tuple([each.output for each in feed])
-                    taken = outputs.setdefault(taken, taken)
-                chained.append(taken)
-                template_of.append(node.template)
-                first_calls.append(Call(index, 0))
-                output_records.append(records[node.template])
-                links.append(base + link if link >= 0 else -1)
-                if priorities is not None:
-                    priorities.append(node.priority)
-
-        return add
 
     def close(self, step: int) -> None:
         """Fix what a step collects, now that all of it is known."""
@@ -554,20 +366,3 @@ def _add_to(column: Sequence[Sequence[int]], place: int, more: Iterable[int]) ->
         known = list(known)
         column[place] = known  # type: ignore[index]  # a list here
     known.extend(more)
-
-
-def _inputs(child: _Child, base: int, step: int, name: str) -> tuple[StepInput, ...]:
-    made = []
-    for given, found in child.inputs:
-        sources = tuple(
-            [
-                FromStep(step, name)
-                if source is _OWN
-                else FromStep(base + source.offset, source.output)
-                if type(source) is _Beside
-                else source
-                for source in found
-            ]
-        )
-        made.append(StepInput(given.name, sources, given.is_fan_in, given.is_nothing))
-    return tuple(made)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from rayexec.plan.capacity import Capacity
 from rayexec.plan.holding import Holder, Holding
-from rayexec.plan.model import Plan
+from rayexec.plan.model import MappedNode, Plan, Step
 from rayexec.plan.request import Request
 
 __all__ = ["notes", "problems"]
@@ -61,14 +61,16 @@ class _Names:
     def __init__(self, plan: Plan, holding: Holding) -> None:
         self._plan = plan
         self._holding = holding
-        self._steps: dict[int, list[int]] = {}
+        self._templates: dict[int, dict[int, None]] = {}
 
     def __getitem__(self, number: int) -> str:
-        if not self._steps:
-            for step, each in enumerate(self._holding.class_of):
-                self._steps.setdefault(each, []).append(step)
         plan = self._plan
-        templates = dict.fromkeys(plan.steps[step].template for step in self._steps[number])
+        if not self._templates:
+            nodes: list[Step | MappedNode] = [*plan.steps, *plan.mapped]
+            classes = [*self._holding.class_of, *self._holding.mapped_class_of]
+            for node, each in zip(nodes, classes, strict=True):
+                self._templates.setdefault(each, {})[node.template] = None
+        templates = self._templates[number]
         names = list(dict.fromkeys(plan.templates[each].op.name for each in templates))
         more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
         return f"op{'' if len(names) == 1 else 's'} {', '.join(map(repr, names[:_NAMED]))}{more}"

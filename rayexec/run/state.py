@@ -22,6 +22,7 @@ from rayexec.plan.growing import GrowingPlan, Growth
 from rayexec.plan.holding import Holding
 from rayexec.plan.model import Call, FromStep, Plan
 from rayexec.run.deal import Dealer
+from rayexec.run.fates import Fates
 from rayexec.run.messages import (
     OVER,
     Abandoned,
@@ -83,7 +84,6 @@ class Machine:
         self._plan = plan
         self._holding = holding
         self._retries = retries
-        self._require_success = require_upstream_success
         self._stop_on_failure = stop_on_failure
         self._uses = Uses(plan, keep_outputs)
         self.released: set[int] = set()
@@ -93,8 +93,8 @@ class Machine:
         # What steps with dynamic outputs yielded.
         self.yields: dict[int, dict[str, OutputRecord]] = {}
         self._streams = streams
+        self._fates = Fates(plan, self.status, self.yields, require_success=require_upstream_success)
         self._collecting = plan.collecting
-        self._yielded: dict[int, frozenset[str]] = {}
         self._losses: dict[int, int] = {}
         self._order: Order[int] = Order(plan.in_degrees, plan.successors, starting_order(plan, holding.slots))
         self._dealer = Dealer(
@@ -330,7 +330,7 @@ class Machine:
 
     def _came_out_short(self, attempt: Attempt) -> None:
         names = [record.name for record in attempt.outputs]
-        self._yielded[attempt.step] = frozenset([*names, *self.yields.get(attempt.step, ())])
+        self._fates.yielded[attempt.step] = frozenset([*names, *self.yields.get(attempt.step, ())])
         self._imperfect.update(self._plan.successors[attempt.step])
 
     def _came_out_dynamic(self, attempt: Attempt) -> None:
@@ -348,7 +348,7 @@ class Machine:
             name for name, out in outs.items() if out.is_dynamic and out.is_required
         }
         if yielded != outs.keys():
-            self._yielded[step] = frozenset(yielded)
+            self._fates.yielded[step] = frozenset(yielded)
             self._imperfect.update(plan.successors[step])
 
     def _hand_on(self, step: int, records: Sequence[OutputRecord], out: list[Instruction]) -> None:
@@ -383,7 +383,7 @@ class Machine:
     def _state(self, step: int) -> tuple[bool, bool]:
         """Return whether a step is over, and whether it came out whole."""
         status = self.status[step]
-        return status in OVER, status not in OVER or (status is _SUCCESS and step not in self._yielded)
+        return status in OVER, status not in OVER or (status is _SUCCESS and step not in self._fates.yielded)
 
     def _settle(self, released: list[int], out: list[Instruction]) -> None:
         """Decide about steps whose predecessors are all over; what ends there may release others in turn."""
@@ -394,7 +394,7 @@ class Machine:
                 continue  # it is in a slice, which decides or gives it back; or was over in the same breath
             if step in self._collecting:
                 self._plan.close(step)
-            fate = self._fate(step) if step in self._imperfect else Status.READY
+            fate = self._fates.fate(step) if step in self._imperfect else Status.READY
             if fate is Status.READY:
                 self._ready(step)
                 continue
@@ -404,47 +404,9 @@ class Machine:
                 out.append(Skipped(step))
                 self._release((step,), out)
             else:
-                out.append(Abandoned(step, self._culprits(step)))
+                out.append(Abandoned(step, self._fates.culprits(step)))
             self._imperfect.update(self._plan.successors[step])
             pending.extend(self._order.done((step,)))
-
-    def _fate(self, step: int) -> Status:
-        """Return READY, SKIPPED or ABANDONED for a step some of whose sources did not come out whole.
-
-        A skipped source outweighs a failed one; a fan-in is skipped only where it lost every member.
-        """
-        skipped = failed = False
-        for each in self._plan.steps[step].inputs:
-            found = [self._source(source) for source in each.sources if type(source) is FromStep]
-            if Status.FAILED in found:
-                failed = True
-            if found and (all if each.is_fan_in else any)(one is Status.SKIPPED for one in found):
-                skipped = skipped or len(found) == len(each.sources)
-        return Status.SKIPPED if skipped else Status.ABANDONED if failed else Status.READY
-
-    def _source(self, source: FromStep) -> Status:
-        """Return SUCCESS where the output is there, SKIPPED where it never will be, FAILED where a failure is why."""
-        status = self.status[source.step]
-        if source.output in self.yields.get(source.step, ()):
-            return Status.SUCCESS
-        if status is Status.SUCCESS or (status is Status.FAILED and not self._require_success):
-            yielded = self._yielded.get(source.step)
-            if yielded is None or source.output in yielded or output_name(source.output) in yielded:
-                return Status.SUCCESS
-            return Status.SKIPPED if status is Status.SUCCESS else Status.FAILED
-        return Status.SKIPPED if status is Status.SKIPPED else Status.FAILED
-
-    def _culprits(self, step: int) -> tuple[int, ...]:
-        return tuple(
-            sorted(
-                {
-                    source.step
-                    for each in self._plan.steps[step].inputs
-                    for source in each.sources
-                    if type(source) is FromStep and self._source(source) is Status.FAILED
-                }
-            )
-        )
 
     def _ready(self, step: int) -> None:
         self.status[step] = Status.READY

@@ -5,24 +5,20 @@ It runs wherever the engine puts it, in this process or on a worker, and answers
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Generator, Mapping
 from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 from rayexec.definitions.hooks import HookDefinition
 from rayexec.definitions.op import OpDefinition
-from rayexec.definitions.ports import DynamicOutput, Output
 from rayexec.definitions.retry import Failure, RetryRequested
 from rayexec.definitions.types import RuntimeType
 from rayexec.errors import (
     InputError,
     MaxRetriesExceededError,
     OutputError,
-    OutputNotFoundError,
     RetriesDisabledError,
     StepError,
     TypeCheckError,
@@ -40,7 +36,6 @@ from rayexec.events import (
     describe_error,
     error_types,
 )
-from rayexec.keys import nearest
 from rayexec.plan.model import Template
 from rayexec.run.context import HookContext, OpExecutionContext, Resources, StepLog
 from rayexec.run.deadline import deadline
@@ -48,6 +43,7 @@ from rayexec.run.managed import OpManagers
 from rayexec.run.resources import OpenResources
 from rayexec.run.retry import Verdict, after_failure, after_request
 from rayexec.run.spec import RunInfo
+from rayexec.run.takings import Takings
 
 __all__ = ["Made", "StepCall", "pausing_step", "run_step"]
 
@@ -116,14 +112,14 @@ def pausing_step(
             result = attempt.call_op(loaded)
             if inspect.isgenerator(result):
                 for item in result:
-                    attempt.take_item(item)
+                    attempt.takings.take_item(item)
                     yield
-                attempt.check_outputs()
+                attempt.takings.check()
             else:
-                attempt.take(result)
+                attempt.takings.take(result)
         else:
             with deadline(op.timeout, f"step {call.key!r}"):
-                attempt.take(attempt.call_op(loaded))
+                attempt.takings.take(attempt.call_op(loaded))
     except BaseException as raised:  # SystemExit and the like end the step, not the process
         if isinstance(raised, KeyboardInterrupt) and not interrupt_is_failure:
             raise
@@ -183,13 +179,13 @@ class _Attempt:
         "_log",
         "_made",
         "_managing",
-        "_names",
         "_op",
         "_run",
         "_store",
         "context",
         "outputs",
         "resources",
+        "takings",
         "values",
     )
 
@@ -213,7 +209,7 @@ class _Attempt:
         self._keep_values = bool(template.hooks)  # only hooks look at them again
         self.values: dict[str, Any] = {}
         self.outputs: list[OutputRecord] = []
-        self._names: set[str] = set()
+        self.takings = Takings(template.op, self._emit)
         self.resources = _NO_RESOURCES
         self.context: OpExecutionContext | None = None
 
@@ -260,139 +256,10 @@ class _Attempt:
         """Return the context that a type check gets: only checks of users look at it."""
         return self._make_context() if kind.custom is not None else None
 
-    def take(self, result: Any) -> None:
-        """Store what the op's function returned, or what that yields."""
-        op = self._op
-        if inspect.iscoroutine(result):
-            result = _run_async(result)
-        if inspect.isgenerator(result):
-            self._take_yielded(result)
-        elif inspect.isasyncgen(result):
-            _run_async(self._take_async(result))
-        elif len(op.outs) == 1 and not isinstance(result, (Output, DynamicOutput)):
-            ((name, out),) = op.outs.items()
-            if out.is_dynamic:
-                self._take_values(name, result)
-            else:
-                self._emit(name, result, None)
-        else:
-            self._take_returned(result)
-        self.check_outputs()
-
-    def check_outputs(self) -> None:
-        """Raise OutputNotFoundError where a required output is missing."""
-        op = self._op
-        for name, out in op.outs.items():
-            if name in self._names or not out.is_required or out.is_dynamic:  # dynamic ones may be empty
-                continue
-            if out.type.is_nothing:
-                self._emit(name, None, None)
-            else:
-                raise OutputNotFoundError(
-                    f'op "{op.name}" did not return or yield its required output "{name}". Yield Output(value, '
-                    f'"{name}"), or declare it Out(is_required=False).'
-                )
-
-    def _take_yielded(self, generator: Iterator[Any]) -> None:
-        for item in generator:
-            self.take_item(item)
-
-    async def _take_async(self, generator: AsyncIterator[Any]) -> None:
-        async for item in generator:
-            self.take_item(item)
-
-    def take_item(self, item: Any) -> None:
-        """Store one item that the op yielded."""
-        op = self._op
-        if isinstance(item, DynamicOutput):
-            self._emit(item.output_name, item.value, item.metadata, item.mapping_key)
-        elif isinstance(item, Output):
-            self._emit(item.output_name, item.value, item.metadata)
-        elif len(op.outs) == 1 and op.is_dynamic:
-            self._emit(next(iter(op.outs)), item, None, str(len(self.outputs)))
-        else:
-            raise OutputError(
-                f'op "{op.name}" yielded a {type(item).__name__}; yield Output(value, "name") instead'
-                + (', or DynamicOutput(value, "key", "name").' if op.is_dynamic else ".")
-            )
-
-    def _take_values(self, name: str, values: Any) -> None:
-        """Take a list that was returned for a dynamic output: of DynamicOutputs, or of values for keys 0, 1, 2 …."""
-        if not isinstance(values, (list, tuple)):
-            raise OutputError(
-                f'op "{self._op.name}" returned {_an_item(values)} for its dynamic output "{name}": return a list, of '
-                "DynamicOutput(value, mapping_key) or of values, or yield each."
-            )
-        for position, item in enumerate(values):
-            if not isinstance(item, DynamicOutput):
-                if isinstance(item, Output):
-                    raise OutputError(self._not_dynamic(name))
-                self._emit(name, item, None, str(position))
-            elif item.output_name not in ("result", name):
-                raise OutputError(
-                    f'op "{self._op.name}" returned a value of output "{item.output_name}" among those of "{name}".'
-                )
-            else:
-                self._emit(name, item.value, item.metadata, item.mapping_key)
-
-    def _not_dynamic(self, name: str) -> str:
-        return (
-            f'op "{self._op.name}" yielded an Output for "{name}", which is dynamic: yield DynamicOutput(value, '
-            f"mapping_key{'' if name == 'result' else f', {name!r}'}) instead."
-        )
-
-    def _take_returned(self, result: Any) -> None:
-        op, names = self._op, list(self._op.outs)
-        if not names:
-            if result is not None:
-                raise OutputError(f'op "{op.name}" declares no outputs, but returned a {type(result).__name__}.')
-        elif len(names) == 1:
-            if op.is_dynamic and isinstance(result, DynamicOutput):
-                self._take_values(names[0], result)  # which says that it is no list
-            self.take_item(result)
-        elif isinstance(result, tuple) and len(result) == len(names):
-            for name, item in zip(names, result, strict=True):
-                if op.outs[name].is_dynamic:
-                    self._take_values(name, item)
-                elif isinstance(item, Output):
-                    if item.output_name not in ("result", name):
-                        raise OutputError(
-                            f'op "{op.name}" returned output "{item.output_name}" in the place of "{name}"; return '
-                            f"them in the order {', '.join(names)}."
-                        )
-                    self._emit(name, item.value, item.metadata)
-                else:
-                    self._emit(name, item, None)
-        elif result is not None or all(out.is_required for out in op.outs.values()):
-            got = f"a tuple of {len(result)}" if isinstance(result, tuple) else f"a {type(result).__name__}"
-            raise OutputError(
-                f'op "{op.name}" has {len(names)} outputs ({", ".join(names)}): return a tuple of as many, or yield '
-                f"each as Output(value, name); it returned {got}."
-            )
-
-    def _emit(self, name: str, value: Any, metadata: Mapping[str, Any] | None, key: str | None = None) -> None:
+    def _emit(self, name: str, stored_as: str, value: Any, metadata: Mapping[str, Any] | None, key: str | None) -> None:
         """Check and store a value of an output; ``key`` is its mapping key where the output is dynamic."""
         op = self._op
-        out = op.outs.get(name)
-        if out is None:
-            raise OutputError(
-                f'op "{op.name}" has no output "{name}"; it has {", ".join(op.outs) or "none"}.{nearest(name, op.outs)}'
-            )
-        stored_as = name
-        if key is None:
-            if out.is_dynamic:
-                raise OutputError(self._not_dynamic(name))
-        elif not out.is_dynamic:
-            raise OutputError(
-                f'op "{op.name}" yielded a DynamicOutput for "{name}", which is not dynamic: declare it DynamicOut(), '
-                "or yield Output(value)."
-            )
-        else:
-            stored_as = f"{name}[{key}]"
-        if stored_as in self._names:
-            twice = f'output "{name}"' if key is None else f'a DynamicOutput with mapping key "{key}"'
-            raise OutputError(f'op "{op.name}" yielded {twice} twice.')
-        kind = out.type
+        kind = op.outs[name].type
         if kind.accepts is not None or kind.custom is not None:
             wrong = kind.check(value, self._context_for(kind))
             if wrong is not None:
@@ -403,9 +270,6 @@ class _Attempt:
         if self._managing is not None:
             stored, handled = self._managing.handle(self._call.key, name, key, value, combined, self._log)
         self._store(stored_as, stored)
-        self._names.add(stored_as)
-        if key is not None:
-            self._names.add(name)
         self.outputs.append(OutputRecord(stored_as, combined or None, handled))
         if self._keep_values and key is None:
             self.values[name] = value
@@ -434,20 +298,6 @@ class _Attempt:
         except BaseException as raised:  # a hook that exits ends itself, not the step
             return HookOutcome(hook.name, "errored", describe_error(raised))
         return HookOutcome(hook.name, "completed")
-
-
-def _an_item(value: Any) -> str:
-    return "None" if value is None else f"a {type(value).__name__}"
-
-
-def _run_async(coroutine: Coroutine[Any, Any, Any]) -> Any:
-    """Run a coroutine to its end; in a thread of its own where this one already runs an event loop, as notebooks do."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return asyncio.run(coroutine)
-    with ThreadPoolExecutor(1) as pool:
-        return pool.submit(asyncio.run, coroutine).result()
 
 
 def _judge(

@@ -255,7 +255,7 @@ INDEPENDENT = (
         (inner_one_used_outside, r"input 'b' of add is .*, which is dynamic: as many values as 'below\.result' yields"),
         (list_in_a_list, r"input 'values' of listed is a list within a list; a fan-in is one flat list\."),
         (dynamic_output_in_a_list, r"input 'values' of listed is .*, which is dynamic"),
-        (unpacked, r"is one output and cannot be unpacked"),
+        (unpacked, r"so the body of a job cannot go through them: run an op for each by \.map\(op\)"),
         (indexed, r"stands for a value that exists only at run time"),
         (asked, r"a job's body cannot branch on it"),
     ],
