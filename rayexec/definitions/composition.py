@@ -255,6 +255,11 @@ class Composition:
             return
         if handle.level != self._level[: len(handle.level)]:
             raise InvocationError(self._two_sources(handle, f"{handle!r}.{verb}"))
+        if handle.level:
+            raise InvocationError(
+                f"{self._where}: {handle!r} is one value here, in a function that is mapped over {handle.level[-1]!r}, so "
+                f"there is nothing to {verb}; {verb} it outside of that function."
+            )
         raise InvocationError(
             f"{self._where}: {handle!r} is one value here, so there is nothing to {verb}. Declare the output that "
             "shall be several values DynamicOut(), and have its op yield DynamicOutput(value, mapping_key)."

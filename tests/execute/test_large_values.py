@@ -258,6 +258,18 @@ def stored() -> float:
     return float(ray.cluster_resources()[name] - ray.available_resources().get(name, 0)) / MILLION
 
 
+def settled() -> float:
+    """Return the same once what earlier tests left has gone: when it has not changed for a while."""
+    gc.collect()
+    known, since = stored(), time.monotonic()
+    while time.monotonic() - since < 1.5:
+        time.sleep(0.1)
+        now = stored()
+        if now != known:
+            known, since = now, time.monotonic()
+    return known
+
+
 def eventually(met: Callable[[], bool]) -> bool:
     deadline = time.monotonic() + 20
     while not met() and time.monotonic() < deadline:
@@ -266,8 +278,7 @@ def eventually(met: Callable[[], bool]) -> bool:
 
 
 def test_outputs_go_as_soon_as_the_steps_that_take_them_have(execute_on_ray: Any) -> None:
-    gc.collect()
-    before = stored()
+    before = settled()
     kept = execute_on_ray(six_blocks())
     assert eventually(lambda: stored() > before + 200)
     assert kept.output_for_node("block_2").sum() == 5 * MILLION
