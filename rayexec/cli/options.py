@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Any
 
 from rayexec.errors import LoadError
 
 __all__ = ["Wanted", "parse_selection", "parse_tags"]
+
+_COMMA = re.compile(r",(?![^\[\]]*\])")  # not one between mapping keys: inner[a,0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +29,7 @@ def parse_selection(given: tuple[str, ...]) -> list[str] | None:
     """Return the clauses of ``-o`` options, each of which may hold several separated by commas; None for none."""
     if not given:
         return None
-    clauses = [clause.strip() for each in given for clause in each.split(",")]
+    clauses = [clause.strip() for each in given for clause in _COMMA.split(each)]
     clauses = [clause for clause in clauses if clause]
     if not clauses:
         raise LoadError("-o names no op: write the name of an op, such as -o my_op.")

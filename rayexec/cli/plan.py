@@ -124,15 +124,17 @@ def _node(plan: Plan, holding: Holding, step: Step | int, *, on_ray: bool) -> di
     if isinstance(step, int):
         node = plan.mapped[step]
         key, number, over = mapped_key(node), holding.mapped_class_of[step], fan_names(plan, node.level)
+        only = [",".join(keys) for keys in plan.only.get(node.level[-1], ())]
     else:
         node = step
-        key, number, over = step.key, holding.class_of[step.index], []
+        key, number, over, only = step.key, holding.class_of[step.index], [], []
     known = holding.classes[number]
     limits = [(holding.limits[place].name, weight) for place, weight in known.limits]
     return {
         "key": key,
         "op": plan.templates[node.template].op.name,
         "for_each": over,
+        "only": only,
         "after": sources_of(plan, node),
         "request": known.request.as_options() if on_ray else None,
         "asks_for": str(known.request) if on_ray else None,
@@ -212,7 +214,8 @@ def _lines(document: Mapping[str, Any]) -> Iterator[str]:
             names = [name if weight == 1 else f"{name} ({weight})" for name, weight in step["limits"].items()]
             row.append(", ".join(names) or "-")
         if is_mapped:
-            row.append(", ".join(step["for_each"]) or "-")
+            only = f" (only {_shortened([f'[{keys}]' for keys in step['only']])})" if step["only"] else ""
+            row.append(f"{', '.join(step['for_each'])}{only}" or "-")
         rows.append([*row, _shortened(step["after"])])
     yield from _columns(rows)
     yield ""

@@ -76,11 +76,8 @@ def closing_line(result: RunResult) -> str:
 
 
 def _times(result: RunResult) -> tuple[float, float]:
-    records = result.all_events
-    if not records:
-        now = time.time()
-        return now, now
-    return records[0].timestamp, records[-1].timestamp
+    now = time.time()
+    return result.times or (now, now)
 
 
 def failure_text(result: RunResult) -> str:
@@ -114,6 +111,8 @@ def _describe(what: str, error: ErrorInfo) -> str:
 
 
 def _failures(result: RunResult) -> Iterator[tuple[str, StepFailureData]]:
+    if not result.get_failed_step_keys():
+        return  # before all events are made of what was recorded, only to find none
     for event in result.get_step_failure_events():
         yield event.step_key or "", event.step_failure_data
 

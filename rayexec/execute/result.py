@@ -103,6 +103,12 @@ class RunResult:
         return self._spec.info
 
     @property
+    def times(self) -> tuple[float, float] | None:
+        """When the run began and ended, in seconds since 1970; None where it recorded nothing."""
+        events = [each for each in self._log.records if isinstance(each, Event)]
+        return (events[0].timestamp, events[-1].timestamp) if events else None
+
+    @property
     def all_events(self) -> Sequence[Event]:
         """Every event of the run, in the order in which it was recorded."""
         return self._log.events

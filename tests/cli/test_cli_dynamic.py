@@ -161,6 +161,18 @@ def test_plan_as_json_tells_what_is_mapped(place: Path) -> None:
     assert "limit           db: 1 at once, for clean[?]; held by" in printed
 
 
+def test_plan_shows_the_mapping_keys_that_a_selection_names(place: Path) -> None:
+    selection = ("-o", "*part.clean[k1,0],*part.clean[k2,?]")
+    lines = [re.sub(" +", " ", line) for line in _show("plan", "-j", "nested", *selection).splitlines()]
+    assert lines[3:6] == [
+        "1 load 1 CPU - -",
+        "2 part.split[?] 1 CPU load.result (only [k1], [k2]) load",
+        "3 part.clean[?,?] 1 CPU load.result, part.split.result (only [k1,0], [k2,?]) part.split[?]",
+    ]
+    steps = json.loads(_show("plan", "-j", "nested", *selection, "--json"))["steps"]
+    assert [step["only"] for step in steps] == [[], ["k1", "k2"], ["k1,0", "k2,?"]]
+
+
 def test_plan_bounds_the_time_by_what_is_known(place: Path) -> None:
     ops = {name: {"attempts": 1, "seconds": 1.0} for name in ("load", "total")}
     Path("run.json").write_text(json.dumps({"ops": ops}))
