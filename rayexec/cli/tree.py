@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import Any
 
-from rayexec.definitions.composition import Binding, Collected, GraphInput, Invocation, Source
+from rayexec.definitions.composition import Invocation
 from rayexec.definitions.graph import GraphDefinition
+from rayexec.definitions.handles import Binding, Collected, GraphInput, Source
 from rayexec.definitions.op import OpDefinition
 
 __all__ = ["describe_graph", "draw"]

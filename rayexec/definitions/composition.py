@@ -6,8 +6,18 @@ import contextlib
 import contextvars
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
+from rayexec.definitions.handles import (
+    Binding,
+    Collected,
+    GraphInput,
+    InvokedOutput,
+    InvokedOutputs,
+    Level,
+    NodeOutput,
+    Source,
+)
 from rayexec.definitions.hooks import HookDefinition, hook_set
 from rayexec.definitions.retry import RetryPolicy
 from rayexec.definitions.tags import normalize_tags
@@ -19,48 +29,12 @@ if TYPE_CHECKING:
     from rayexec.definitions.op import OpDefinition
 
 __all__ = [
-    "Binding",
-    "Collected",
     "Composition",
-    "GraphInput",
     "Invocable",
     "Invocation",
-    "InvokedOutput",
-    "InvokedOutputs",
-    "Level",
-    "NodeOutput",
     "PendingInvocation",
     "composing",
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class NodeOutput:
-    """An output of a node of the same graph."""
-
-    node: str
-    output: str
-
-
-@dataclass(frozen=True, slots=True)
-class GraphInput:
-    """An input of the graph itself, passed on to one of its nodes."""
-
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class Collected:
-    """All values of an output below a dynamic one, in a list by the order of its keys; nested, a list of lists."""
-
-    source: NodeOutput | Collected
-
-
-Source: TypeAlias = NodeOutput | GraphInput | Collected
-Binding: TypeAlias = Source | tuple[Source, ...]  # a tuple is a fan-in
-
-# The dynamic outputs that a node is below, outermost first, as "node.output": it runs once for each of their values.
-Level: TypeAlias = tuple[str, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,89 +47,6 @@ class Invocation:
     tags: Mapping[str, str] = field(default_factory=dict)
     hooks: tuple[HookDefinition, ...] = ()
     retry_policy: RetryPolicy | None = None
-
-
-class InvokedOutput:
-    """Stands for a value that a node will output, while a graph is being composed.
-
-    Below a dynamic output it stands for as many values; inside the function given to ``map``, for one of them.
-    """
-
-    __slots__ = ("_composition", "level", "source")
-
-    def __init__(self, composition: Composition, source: Source, level: Level = ()) -> None:
-        self._composition = composition
-        self.source = source
-        self.level = level
-
-    def map(self, fn: Callable[[Any], Any]) -> Any:
-        """Call ``fn`` (an op, a graph, or a function that calls some) once, for what shall be done with each value.
-
-        Returns what it returns, which then stands for as many values. Raises InvocationError for an output that is
-        not dynamic.
-        """
-        return self._composition.map(self, fn)
-
-    def collect(self) -> InvokedOutput:
-        """Return the values as one list, in the order of the mapping keys; below several dynamic outputs, the inmost's.
-
-        Raises InvocationError for an output that is not dynamic.
-        """
-        return self._composition.collect(self)
-
-    def belongs_to(self, composition: Composition) -> bool:
-        """Whether the handle was made in the same body that now uses it."""
-        return self._composition is composition
-
-    def __repr__(self) -> str:
-        return f"<{self._composition.describe(self.source)}>"
-
-    def __iter__(self) -> Iterator[Any]:
-        if self._composition.stands_for_several(self):
-            raise InvocationError(
-                f"{self!r} stands for values that exist only at run time, so the body of a job cannot go through them: "
-                "run an op for each by .map(op), or pass all of them in a list by .collect()."
-            )
-        raise InvocationError(f"{self!r} is one output and cannot be unpacked; declare several with out={{…}}.")
-
-    def __getitem__(self, key: Any) -> Any:
-        raise InvocationError(
-            f"{self!r} stands for a value that exists only at run time; index it inside an op, not in the job's body."
-        )
-
-    def __bool__(self) -> bool:
-        raise InvocationError(
-            f"{self!r} stands for a value that exists only at run time; a job's body cannot branch on it. Use an op "
-            "with optional outputs (Out(is_required=False))."
-        )
-
-
-class InvokedOutputs:
-    """The outputs of a node with several, by unpacking, by name, or by position."""
-
-    def __init__(self, node: str, outputs: dict[str, InvokedOutput]) -> None:
-        self._node = node
-        self._outputs = outputs
-
-    def __iter__(self) -> Iterator[InvokedOutput]:
-        return iter(self._outputs.values())
-
-    def __len__(self) -> int:
-        return len(self._outputs)
-
-    def __getattr__(self, name: str) -> InvokedOutput:
-        if name.startswith("_") or name not in self._outputs:
-            raise AttributeError(
-                f"node {self._node!r} has no output named {name!r}; it has {', '.join(self._outputs)}."
-                f"{nearest(name, self._outputs)}"
-            )
-        return self._outputs[name]
-
-    def __getitem__(self, key: str | int) -> InvokedOutput:
-        return self._outputs[key] if isinstance(key, str) else list(self._outputs.values())[key]
-
-    def __repr__(self) -> str:
-        return f"<outputs {', '.join(self._outputs)} of node {self._node}>"
 
 
 class Composition:
@@ -257,8 +148,9 @@ class Composition:
             raise InvocationError(self._two_sources(handle, f"{handle!r}.{verb}"))
         if handle.level:
             raise InvocationError(
-                f"{self._where}: {handle!r} is one value here, in a function that is mapped over {handle.level[-1]!r}, so "
-                f"there is nothing to {verb}; {verb} it outside of that function."
+                f"{self._where}: {handle!r} is one value here, where what runs is mapped over {handle.level[-1]!r}, so "
+                f"there is nothing to {verb}. {verb.capitalize()} it outside of that function; or, if its op shall "
+                "yield several values each time, declare their output DynamicOut()."
             )
         raise InvocationError(
             f"{self._where}: {handle!r} is one value here, so there is nothing to {verb}. Declare the output that "

@@ -8,18 +8,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, overload
 
-from rayexec.definitions.composition import (
-    Collected,
-    Composition,
-    GraphInput,
-    Invocable,
-    Invocation,
-    InvokedOutput,
-    InvokedOutputs,
-    Level,
-    NodeOutput,
-    composing,
-)
+from rayexec.definitions.composition import Composition, Invocable, Invocation, composing
+from rayexec.definitions.handles import Collected, GraphInput, InvokedOutput, InvokedOutputs, Level, NodeOutput
 from rayexec.definitions.ports import GraphOut
 from rayexec.errors import DefinitionError, InvocationError
 from rayexec.keys import check_name

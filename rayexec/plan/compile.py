@@ -12,8 +12,9 @@ from dataclasses import replace
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from rayexec.definitions.composition import Binding, Collected, GraphInput, Invocation, NodeOutput
+from rayexec.definitions.composition import Invocation
 from rayexec.definitions.graph import GraphDefinition
+from rayexec.definitions.handles import Binding, Collected, GraphInput, NodeOutput
 from rayexec.definitions.hooks import HookDefinition
 from rayexec.definitions.job import JobDefinition
 from rayexec.definitions.op import OpDefinition

@@ -218,9 +218,8 @@ def asked() -> None:
         one()
 
 
-ONE_VALUE = (
-    r"is one value here, so there is nothing to {}\. Declare the output that shall be several values DynamicOut\(\)"
-)
+ONE_VALUE = r"is one value here, so there is nothing to {}\. Declare the output that shall be several values DynamicOut"
+ONE_OF_SEVERAL = r"is one value here, where what runs is mapped over 'numbers\.result', so there is nothing to {}\. .* DynamicOut\(\)"
 INDEPENDENT = (
     r"would be below two dynamic outputs that do not depend on each other, {} and {}\. Collect one of them first"
 )
@@ -240,9 +239,9 @@ INDEPENDENT = (
         (passed_directly_below, r"output 'result' of node 'inc' .* as many values as 'numbers\.result' yields"),
         (mapped_over_a_plain_output, ONE_VALUE.format("map")),
         (collected_plain_output, ONE_VALUE.format("collect")),
-        (mapped_over_one_of_its_values, r"node 'numbers' .*" + ONE_VALUE.format("map")),
-        (mapped_over_what_one_value_becomes, r"node 'inc' .*" + ONE_VALUE.format("map")),
-        (collected_where_it_is_one_value, ONE_VALUE.format("collect")),
+        (mapped_over_one_of_its_values, r"node 'numbers' .*" + ONE_OF_SEVERAL.format("map")),
+        (mapped_over_what_one_value_becomes, r"node 'inc' .*" + ONE_OF_SEVERAL.format("map")),
+        (collected_where_it_is_one_value, ONE_OF_SEVERAL.format("collect")),
         (mapped_over_a_collected_list, r"<collected output .*" + ONE_VALUE.format("map")),
         (collected_too_often, r"<collected output .*" + ONE_VALUE.format("collect")),
         (function_that_returns_a_number, r"what <.*> is mapped by must return outputs of nodes, and returned 5\."),
