@@ -219,7 +219,9 @@ def asked() -> None:
 
 
 ONE_VALUE = r"is one value here, so there is nothing to {}\. Declare the output that shall be several values DynamicOut"
-ONE_OF_SEVERAL = r"is one value here, where what runs is mapped over 'numbers\.result', so there is nothing to {}\. .* DynamicOut\(\)"
+ONE_OF_SEVERAL = (
+    r"is one value here, where what runs is mapped over 'numbers\.result', so there is nothing to {}\. .* DynamicOut"
+)
 INDEPENDENT = (
     r"would be below two dynamic outputs that do not depend on each other, {} and {}\. Collect one of them first"
 )
