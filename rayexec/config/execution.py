@@ -28,7 +28,8 @@ class ExecutionSettings:
     engine. ``fresh_process`` gives each step a process of its own; otherwise warm workers import
     ``preload_modules`` before their first step. ``address`` is the Ray cluster to attach to, None for this machine.
     With ``slices`` off each step is a Ray task of its own. ``keep_outputs`` says which outputs outlive the steps that
-    take them.
+    take them. ``infrastructure_retries`` is how often a step may lose its worker before it has started, or what it
+    takes, at no cost to its own retries.
     """
 
     engine: str = "ray"
@@ -42,6 +43,7 @@ class ExecutionSettings:
     runtime_env: Mapping[str, Any] = field(default_factory=dict)
     slices: bool = True
     keep_outputs: Literal["all", "leaves", "none"] = "all"
+    infrastructure_retries: int = 3
 
 
 class _Empty(Config):
@@ -120,6 +122,7 @@ class RayConfig(MultiprocessConfig):
     isolation: Literal["worker", "process"] = "worker"
     slices: bool = True
     keep_outputs: Literal["all", "leaves", "none"] = "all"
+    infrastructure_retries: int = pydantic.Field(default=3, ge=0)
 
 
 _MODELS: dict[str, type[Config]] = {
@@ -228,6 +231,7 @@ def _settings(name: str, given: Any, path: tuple[str, ...] | None) -> tuple[Exec
         runtime_env=ray.runtime_env,
         slices=ray.slices,
         keep_outputs=ray.keep_outputs,
+        infrastructure_retries=ray.infrastructure_retries,
     ), []
 
 
