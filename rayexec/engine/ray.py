@@ -42,6 +42,7 @@ _LAG = 0.5  # seconds after which Ray is taken to know what is free
 class _Flight:
     """A slice under way: the references of its answer, when it was submitted, and where its journal is.
 
+    ``origins`` are the steps behind the references that it takes.
     ``heard`` is the last place of which an entry came already, by a report: since then the step may have been tried
     again, elsewhere. Of a slice that streams, ``stream`` gives the references of large outputs as they come, which go
     into ``large``, and that of the answer at last; ``told`` is how many of its values were told meanwhile.
@@ -51,6 +52,7 @@ class _Flight:
     refs: list[Any]
     submitted: float
     journal: str
+    origins: dict[Any, int]
     heard: int = -1
     stream: Any = None
     large: list[Any] = field(default_factory=list)
@@ -159,14 +161,14 @@ class RayEngine:
         if len(work.calls) == 1 and self._spec.plan.template_of[work.calls[0].step] in self._dynamic:
             # Nobody knows how many values come: as items of a stream they are the driver's, whatever its worker does.
             stream = self._function(number, _STREAM).remote(self._header, wire, *large)
-            flight = _Flight(work, [stream.completed()], time.time(), journal, stream=stream)
+            flight = _Flight(work, [stream.completed()], time.time(), journal, self._writer.origins, stream=stream)
             self._take_off(flight)
             return
         function = self._function(number, places)
         refs = function.remote(self._header, wire, places, *large)
         if not isinstance(refs, list):
             refs = [refs]
-        self._take_off(_Flight(work, refs, time.time(), journal))
+        self._take_off(_Flight(work, refs, time.time(), journal, self._writer.origins))
 
     def _take_off(self, flight: _Flight) -> None:
         slice_id = flight.work.id
@@ -291,7 +293,7 @@ class RayEngine:
         """Tell a lost slice: what its journal says was over, and what it says was running."""
         calls = flight.work.calls
         missing = lost_object(error)
-        lost = () if missing is None else self._values.lost_with(missing)
+        lost = () if missing is None else self._values.lost_with(missing, flight.origins)
         # What could not be given its inputs has not begun, and left nothing.
         left = None if lost else find_journal(flight.journal, is_one_node=len(self._capacity.nodes) == 1)
         reason, died = reason_of(error)

@@ -125,20 +125,19 @@ class StepValues:
         packed: Packed = ray.get(handle)
         return packed.load()
 
-    def lost_with(self, hexadecimal: str) -> tuple[int, ...]:
-        """Return the steps with large outputs that no node has any more, and that behind the reference of that name."""
+    def lost_with(self, hexadecimal: str, origins: Mapping[Any, int]) -> tuple[int, ...]:
+        """Return the steps with large outputs that no node has any more, and that behind the reference of that name.
+
+        ``origins`` are the steps behind the references that it was found by; one may have been made again since.
+        """
         import ray
 
+        lost = {step: None for handle, step in origins.items() if handle.hex() == hexadecimal}
         owners: dict[Any, int] = {}
-        lost: dict[int, None] = {}
         for step, kept in enumerate(self.by_step):
             if isinstance(kept, dict):
-                for handle in kept.values():
-                    if not isinstance(handle, bytes):
-                        owners[handle] = step
-                        if handle.hex() == hexadecimal:
-                            lost[step] = None
-        if lost:
+                owners |= {handle: step for handle in kept.values() if not isinstance(handle, bytes)}
+        if lost and owners:
             located = ray.experimental.get_object_locations(list(owners))
             lost |= {owners[handle]: None for handle, found in located.items() if not found.get("node_ids")}
         return tuple(lost)

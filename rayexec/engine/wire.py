@@ -83,6 +83,8 @@ class CallWriter:
         self._tags = [template.op.tags for template in plan.templates]
         self._places = [len(template.op.outs) + template.op.is_dynamic for template in plan.templates]
         self._chained = plan.chained
+        # The steps behind the references of the slice that was written last.
+        self.origins: dict[Any, int] = {}
         # By the outputs that a chained call takes: the call's inputs.
         self._wires: dict[tuple[str, ...], list[Any]] = {}
 
@@ -92,6 +94,7 @@ class CallWriter:
         That is one for each output of an op, and one more for the references of large values of dynamic ones.
         """
         plan = self._plan
+        self.origins = {}
         large: dict[Any, int] = {}
         written: list[RemoteCall] = []
         values, steps, feeds, links, config = self._values, plan.steps, self._feeds, plan.links, self._config
@@ -173,4 +176,6 @@ class CallWriter:
             return GONE
         if handle is None or type(handle) is bytes:
             return handle
+        if type(source) is FromStep:
+            self.origins[handle] = source.step
         return large.setdefault(handle, len(large))
