@@ -1,0 +1,135 @@
+"""Records of a run as JSON-able data, and back; reading runs no code but this module's."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from rayexec.definitions.metadata import MetadataValue
+from rayexec.events import (
+    Attempt,
+    ErrorInfo,
+    Event,
+    EventType,
+    Handling,
+    HookOutcome,
+    LoadedInput,
+    LogLine,
+    OutputRecord,
+    ResourceRecord,
+    StepBlockedData,
+    StepFailureData,
+    StepOutputData,
+    UserFailureData,
+)
+
+__all__ = ["attempt_text", "blocked_text", "event_text", "read_event", "read_text", "resource_text"]
+
+# Marks an object that is more than a mapping; a mapping that has the key itself is marked, too.
+_KIND = "$"
+
+# What is written in a record by name and read back by it: classes whose fields are all that they are.
+_TUPLES = (Handling, HookOutcome, LoadedInput, LogLine, OutputRecord, ResourceRecord)
+_CLASSES = (ErrorInfo, MetadataValue, StepBlockedData, StepFailureData, StepOutputData, UserFailureData)
+_BY_NAME: Mapping[str, Callable[..., Any]] = {each.__name__: each for each in (*_TUPLES, *_CLASSES)}
+
+_FIELDS: Mapping[type, tuple[str, ...]] = {
+    **{each: each._fields for each in _TUPLES},
+    **{each: tuple(each.__dataclass_fields__) for each in _CLASSES},
+}
+_DEFAULTS = Attempt._field_defaults
+_IN_COLUMNS = frozenset({"step", "number", "outcome", "started", "ended", "pid"})
+
+
+def _encode(value: Any) -> Any:
+    """Return ``value`` as JSON-able data; what JSON has no word for and is none of ours becomes its ``repr``."""
+    kind = type(value)
+    if value is None or kind in (str, int, float, bool):
+        return value
+    if kind in _FIELDS:
+        named = {name: getattr(value, name) for name in _FIELDS[kind]}
+        return {_KIND: kind.__name__} | {name: _encode(each) for name, each in named.items() if each is not None}
+    if isinstance(value, Mapping):
+        encoded = {str(key): _encode(each) for key, each in value.items()}
+        return {_KIND: "mapping", "of": encoded} if _KIND in encoded else encoded
+    if kind is tuple:
+        return {_KIND: "tuple", "of": [_encode(each) for each in value]}
+    if isinstance(value, (list, set, frozenset)):
+        return [_encode(each) for each in value]
+    if isinstance(value, (bytes, bytearray)):
+        return {_KIND: "bytes", "of": base64.b64encode(value).decode()}
+    for plain in (bool, int, float, str):
+        if isinstance(value, plain):  # of a subclass, such as an enumeration's
+            return plain(value)
+    return repr(value)
+
+
+def _decode(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_decode(each) for each in value]
+    if not isinstance(value, dict):
+        return value
+    kind = value.get(_KIND)
+    if kind is None:
+        return {key: _decode(each) for key, each in value.items()}
+    if kind == "tuple":
+        return tuple([_decode(each) for each in value["of"]])
+    if kind == "bytes":
+        return base64.b64decode(value["of"])
+    if kind == "mapping":
+        return {key: _decode(each) for key, each in value["of"].items()}
+    named = {key: _decode(each) for key, each in value.items() if key != _KIND}
+    if kind in _BY_NAME:
+        return _BY_NAME[kind](**named)
+    return named
+
+
+def _text(value: Any) -> str:
+    # Escaped throughout, so that lone surrogates, as of undecodable output, come back as they were.
+    return json.dumps(_encode(value))
+
+
+def attempt_text(attempt: Attempt) -> str:
+    """Return what of an attempt is in no column."""
+    return _text(
+        {
+            name: value
+            for name, value in attempt._asdict().items()
+            if name not in _IN_COLUMNS and value != _DEFAULTS[name]
+        }
+    )
+
+
+def event_text(event: Event) -> str:
+    """Return all of an event but its time."""
+    return _text(
+        {
+            "type": event.event_type.value,
+            "message": event.message,
+            "key": event.step_key,
+            "data": event.event_specific_data,
+        }
+    )
+
+
+def resource_text(record: ResourceRecord) -> str:
+    """Return a resource's record."""
+    return _text(record)
+
+
+def blocked_text(blocked: StepBlockedData) -> str:
+    """Return what limit kept an attempt waiting."""
+    return _text(blocked)
+
+
+def read_text(text: str) -> Any:
+    """Return what one of the other functions was given."""
+    return _decode(json.loads(text))
+
+
+def read_event(text: str, moment: float) -> Event:
+    """Return the event that ``event_text`` wrote."""
+    row = read_text(text)
+    return Event(EventType(row["type"]), row["message"], moment, row["key"], row["data"])
