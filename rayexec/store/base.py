@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol
 
-from rayexec.errors import RunNotFoundError
+from rayexec.errors import RunNotFoundError, StoreError
 from rayexec.keys import nearest
-from rayexec.store.record import RunRecord
+from rayexec.store.record import UNREADABLE, RunRecord
 
-__all__ = ["RunReader", "RunStore", "RunWriter", "only_match"]
+__all__ = ["RunReader", "RunStore", "RunWriter", "newest_first", "only_match"]
 
 
 class RunWriter(Protocol):
@@ -57,6 +57,19 @@ class RunStore(Protocol):
 
     def delete(self, run_id: str) -> None:
         """Remove all that is kept of a run, given as for ``open``; raises RunNotFoundError."""
+
+
+def newest_first(runs: Iterable[tuple[str, Callable[[], RunRecord]]]) -> list[RunRecord]:
+    """Return runs, given by their ids and how to read them, the newest first; those that cannot be read at the end."""
+    found = []
+    for run_id, read in runs:
+        try:
+            found.append(read())
+        except RunNotFoundError:  # just begun, or just removed
+            continue
+        except StoreError as error:
+            found.append(RunRecord(run_id, "?", UNREADABLE, note=str(error)))
+    return sorted(found, key=lambda each: (-each.start_time, each.run_id))
 
 
 def only_match(run_id: str, known: Iterable[str], where: str) -> str:

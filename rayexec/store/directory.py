@@ -16,8 +16,8 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rayexec.errors import RunNotFoundError, StoreError
-from rayexec.store.base import only_match
-from rayexec.store.record import UNREADABLE, RunRecord
+from rayexec.store.base import newest_first, only_match
+from rayexec.store.record import RunRecord
 
 if TYPE_CHECKING:
     from pyarrow.fs import FileSystem
@@ -78,15 +78,9 @@ class DirectoryRunStore:
 
     def list(self) -> Sequence[RunRecord]:
         """Return all runs, the newest first; one that cannot be read is UNREADABLE, and its ``note`` tells why."""
-        found = []
-        for run_id in self._ids():
-            try:
-                found.append(_FileReader(self._filesystem, f"{self._runs}/{run_id}", run_id).record())
-            except RunNotFoundError:  # just begun, or just removed
-                continue
-            except StoreError as error:
-                found.append(RunRecord(run_id, "?", UNREADABLE, note=str(error)))
-        return sorted(found, key=lambda each: (-each.start_time, each.run_id))
+        return newest_first(
+            (run_id, _FileReader(self._filesystem, f"{self._runs}/{run_id}", run_id).record) for run_id in self._ids()
+        )
 
     def delete(self, run_id: str) -> None:
         """Remove all that is kept of a run; raises RunNotFoundError."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from rayexec.errors import StoreError
-from rayexec.store.base import only_match
+from rayexec.store.base import newest_first, only_match
 from rayexec.store.record import RunRecord
 
 __all__ = ["MemoryRunStore"]
@@ -44,9 +44,8 @@ class MemoryRunStore:
         return _MemoryReader(found, self._runs[found])
 
     def list(self) -> Sequence[RunRecord]:
-        """Return all runs, the newest first."""
-        runs = [RunRecord.decode(run.record, run_id) for run_id, run in list(self._runs.items())]
-        return sorted(runs, key=lambda each: (-each.start_time, each.run_id))
+        """Return all runs, the newest first; one that cannot be read is UNREADABLE, and its ``note`` tells why."""
+        return newest_first((run_id, _MemoryReader(run_id, run).record) for run_id, run in list(self._runs.items()))
 
     def delete(self, run_id: str) -> None:
         """Remove a run; raises RunNotFoundError."""
