@@ -235,6 +235,7 @@ def run(
     if recording is not None and recording.failure is not None and outcome.error is None:
         outcome = replace(outcome, status="FAILURE", error=recording.failure)
     result = RunResult(spec, outcome, engine, log, job)
+    result.is_recorded = recording is not None and recording.error is None
     if isinstance(outcome.error, RunCanceledError) and outcome.error.__cause__ is not None and observer is None:
         raise outcome.error.__cause__
     if raise_on_error and not result.success:

@@ -153,8 +153,8 @@ def record_run(
 
     is_lenient = choice is None and is_default()
     try:
-        record = _describe(job, spec, op_selection, origin)
         store = default_store() if choice is None else store_at(choice)
+        record = _describe(job, spec, op_selection, origin)
         return Recording(store.create(record), record, observer, is_lenient=is_lenient)
     except StoreError as error:
         if not is_lenient:
