@@ -16,6 +16,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rayexec.errors import StoreError
+from rayexec.events import Attempt, Successes
 from rayexec.store.frames import frame
 from rayexec.store.record import SCHEMA_VERSION, check_version
 
@@ -94,15 +95,13 @@ def _write(schema: Any, columns: Sequence[Any]) -> bytes:
 class Rows:
     """Rows of ``records`` that are not written yet."""
 
-    __slots__ = ("_detail", "_ended", "_kind", "_number", "_outcome", "_pid", "_started", "_step", "size")
+    __slots__ = ("_detail", "_ended", "_kind", "_number", "_outcome", "_pid", "_started", "_step")
 
     def __init__(self) -> None:
         self._kind, self._outcome = array("b"), array("b")
         self._step, self._number, self._pid = array("i"), array("i"), array("i")
         self._started, self._ended = array("d"), array("d")
         self._detail: dict[int, str] = {}
-        # Characters of details, as a measure of what they weigh.
-        self.size = 0
 
     def __len__(self) -> int:
         return len(self._kind)
@@ -122,7 +121,6 @@ class Rows:
         """Add a row."""
         if detail is not None:
             self._detail[len(self._kind)] = detail
-            self.size += len(detail)
         self._kind.append(kind)
         self._step.append(step)
         self._number.append(number)
@@ -131,18 +129,29 @@ class Rows:
         self._ended.append(ended)
         self._pid.append(pid)
 
-    def add_plain(
-        self, steps: Sequence[int], numbers: Sequence[int], started: array[float], ended: array[float], pid: int
-    ) -> None:
-        """Add plain successes of one worker, as columns."""
-        count = len(steps)
-        self._kind.frombytes(bytes(count))  # PLAIN and SUCCESS are both 0
-        self._outcome.frombytes(bytes(count))
+    def add_attempts(self, attempts: Sequence[Attempt]) -> None:
+        """Add plain successes, a row of its own each."""
+        self._zeros(len(attempts))
+        steps, numbers, _, started, ended = zip(*[each[:5] for each in attempts], strict=True)
         self._step.extend(steps)
         self._number.extend(numbers)
         self._started.extend(started)
         self._ended.extend(ended)
-        self._pid.extend(array("i", [pid]) * count)
+        self._pid.extend([each.pid for each in attempts])
+
+    def add_successes(self, successes: Successes) -> None:
+        """Add plain successes of one worker, which are in columns already."""
+        count = len(successes.steps)
+        self._zeros(count)
+        self._step.extend(successes.steps)
+        self._number.extend(successes.numbers)
+        self._started.extend(successes.started)
+        self._ended.extend(successes.ended)
+        self._pid.extend(array("i", [successes.pid]) * count)
+
+    def _zeros(self, count: int) -> None:
+        self._kind.frombytes(bytes(count))  # PLAIN and SUCCESS are both 0
+        self._outcome.frombytes(bytes(count))
 
     def frame(self) -> bytes:
         """Return the rows as a frame."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 from rayexec.events import (
     FAILURE,
@@ -17,111 +19,134 @@ from rayexec.events import (
     Successes,
 )
 from rayexec.plan.growing import GrowingPlan
-from rayexec.plan.model import FromStep, Plan
+from rayexec.plan.model import Plan
 from rayexec.store.base import RunWriter
 from rayexec.store.coding import attempt_text, blocked_text, event_text, resource_text
-from rayexec.store.columns import ATTEMPT, BLOCKED, EVENT, PLAIN, RESOURCE, Form, Rows, steps_frame
+from rayexec.store.columns import ATTEMPT, BLOCKED, EVENT, RESOURCE, Form, Rows, steps_frame
 
 __all__ = ["LogWriter"]
 
 _MOST_ROWS = 50_000
-_MOST_SIZE = 8_000_000  # characters of details
 
 # The fields of an attempt in which nothing stands of a plain one, beside those that are columns and its outputs.
 _PID = Attempt._fields.index("pid")
 _OUTPUTS = Attempt._fields.index("outputs")
 _PLAIN = tuple([Attempt._field_defaults.get(name) for name in Attempt._fields])
-_PLAIN_BEFORE, _PLAIN_AFTER = _PLAIN[_OUTPUTS + 1 : _PID], _PLAIN[_PID + 1 :]
+_BEFORE_PID, _AFTER_PID = _PLAIN[_OUTPUTS + 1 : _PID], _PLAIN[_PID + 1 :]
 
 
 class LogWriter:
     """Writes the log of one run: the steps of ``plan`` as they come to be known, and records as they are added.
 
-    Rows are written every ``writer.interval`` seconds, or where 50,000 of them wait, whenever it is asked. Raises
-    StoreError where they cannot be.
+    Whenever it is asked, what has waited for ``writer.interval`` seconds is written, and what is 50,000 rows. Raises
+    StoreError where it cannot be.
     """
 
     def __init__(self, plan: Plan, writer: RunWriter, clock: Callable[[], float] = time.monotonic) -> None:
         self._plan = plan
         self._writer = writer
         self._clock = clock
-        self._rows = Rows()
-        self._written = clock()
+        # What is not written yet, and how many rows it makes.
+        self._pending: list[Event | Attempt | Successes | ResourceRecord] = []
+        self._waiting = 0
+        self._due = clock() + writer.interval
         self._known = 0  # steps that are written
         self._forms: dict[Form, int] = {}
         self._forms_written = 0
         # Steps whose inputs are known once they may start.
         self._unsettled: set[int] = set()
+        # How an attempt of each template goes on behind its times where it is plain.
+        self._plain: list[tuple[Any, ...]] = [
+            (outputs, *_BEFORE_PID)
+            for outputs in plan.records_by_template  # which does not grow
+        ]
         self._counts: Counter[str] = Counter()
+        # The attempts that were written.
+        self.attempts = 0
 
     @property
     def counts(self) -> Mapping[str, int]:
-        """How many steps so far succeeded, failed, were skipped, and did not run."""
+        """How many steps succeeded, failed, were skipped, and did not run, by what was written."""
         counted = {each: self._counts[each] for each in ("succeeded", "failed", "skipped")}
         return {**counted, "not run": len(self._plan.steps) - sum(counted.values())}
 
     def add(self, record: Event | Attempt | Successes | ResourceRecord) -> None:
-        """Take a record; write what waits where that is due."""
-        rows = self._rows
-        if isinstance(record, Successes):
-            rows.add_plain(record.steps, record.numbers, record.started, record.ended, record.pid)
-            self._counts["succeeded"] += len(record.steps)
-        elif isinstance(record, Attempt):
-            self._add_attempt(record)
-        elif isinstance(record, ResourceRecord):
-            rows.add(RESOURCE, record.started, record.ended, resource_text(record))
-        else:
-            self._counts["skipped"] += record.event_type is EventType.STEP_SKIPPED
-            rows.add(EVENT, record.timestamp, record.timestamp, event_text(record))
-        self.write_if_due()
-
-    def _add_attempt(self, attempt: Attempt) -> None:
-        step, number, outcome, started, ended = attempt[:5]
-        outputs = self._plan.records_by_template[self._plan.steps[step].template]
-        is_plain = (
-            outcome == SUCCESS
-            and attempt.outputs == outputs
-            and attempt[_OUTPUTS + 1 : _PID] == _PLAIN_BEFORE
-            and attempt[_PID + 1 :] == _PLAIN_AFTER
-        )
-        self._rows.add(
-            PLAIN if is_plain else ATTEMPT,
-            started,
-            ended,
-            None if is_plain else attempt_text(attempt),
-            step=step,
-            number=number,
-            outcome=outcome,
-            pid=attempt.pid,
-        )
-        self._counts["succeeded"] += outcome == SUCCESS
-        self._counts["failed"] += outcome == FAILURE
-
-    def add_blocked(self, blocked: Mapping[tuple[int, int], StepBlockedData]) -> None:
-        """Take which attempts (step and number) waited for a limit, which is known once the run is over."""
-        for (step, number), data in blocked.items():
-            self._rows.add(BLOCKED, 0.0, 0.0, blocked_text(data), step=step, number=number)
+        """Take a record, to be written with others."""
+        self._pending.append(record)
+        self._waiting += len(record.steps) if type(record) is Successes else 1
 
     def write_if_due(self) -> float | None:
         """Write what waits where it has waited long enough; else return for how many seconds it may wait still."""
-        rows = self._rows
-        if not rows:
+        if not self._waiting:
             return None
-        left = self._written + self._writer.interval - self._clock()
-        if left > 0 and len(rows) < _MOST_ROWS and rows.size < _MOST_SIZE:
+        left = self._due - self._clock()
+        if left > 0 and self._waiting < _MOST_ROWS:
             return left
         self.write()
         return None
 
-    def write(self) -> None:
-        """Write all that waits."""
-        data = self._steps()
-        if self._rows:
-            rows, self._rows = self._rows, Rows()
-            data += rows.frame()
+    def write(self, blocked: Mapping[tuple[int, int], StepBlockedData] | None = None) -> None:
+        """Write all that waits.
+
+        At the end of the run ``blocked`` are the attempts (step and number) that waited for a limit, which is known
+        then.
+        """
+        # Nothing that is made here stays or makes circles, so a collector would only look through the run's plan.
+        was_enabled = gc.isenabled()
+        gc.disable()
+        try:
+            data = self._steps()
+            pending, self._pending, self._waiting = self._pending, [], 0
+            rows = self._rows(pending)
+            for (step, number), waited in (blocked or {}).items():
+                rows.add(BLOCKED, 0.0, 0.0, blocked_text(waited), step=step, number=number)
+            if rows:
+                data += rows.frame()
+        finally:
+            if was_enabled:
+                gc.enable()
         if data:
             self._writer.append(data)
-        self._written = self._clock()
+        self._due = self._clock() + self._writer.interval
+
+    def _rows(self, records: Iterable[Event | Attempt | Successes | ResourceRecord]) -> Rows:
+        rows, steps, plain = Rows(), self._plan.steps, self._plain
+        outcomes: Counter[int] = Counter()
+        together: list[Attempt] = []  # plain attempts one behind the other
+        for record in records:
+            if isinstance(record, Attempt):
+                outcome = record.outcome
+                if (
+                    outcome == SUCCESS
+                    and record[_OUTPUTS:_PID] == plain[steps[record.step].template]
+                    and record[_PID + 1 :] == _AFTER_PID
+                ):
+                    together.append(record)
+                    continue
+                outcomes[outcome] += 1
+            if together:
+                outcomes[SUCCESS] += len(together)
+                rows.add_attempts(together)
+                together = []
+            if isinstance(record, Successes):
+                outcomes[SUCCESS] += len(record.steps)
+                rows.add_successes(record)
+            elif isinstance(record, Attempt):
+                step, number, outcome, started, ended = record[:5]
+                detail = attempt_text(record)
+                rows.add(ATTEMPT, started, ended, detail, step=step, number=number, outcome=outcome, pid=record.pid)
+            elif isinstance(record, ResourceRecord):
+                rows.add(RESOURCE, record.started, record.ended, resource_text(record))
+            else:
+                self._counts["skipped"] += record.event_type is EventType.STEP_SKIPPED
+                rows.add(EVENT, record.timestamp, record.timestamp, event_text(record))
+        if together:
+            outcomes[SUCCESS] += len(together)
+            rows.add_attempts(together)
+        self._counts["succeeded"] += outcomes[SUCCESS]
+        self._counts["failed"] += outcomes[FAILURE]
+        self.attempts += sum(outcomes.values())
+        return rows
 
     def _steps(self) -> bytes:
         """Return a frame of the steps that are new, or whose inputs came to be known; nothing where there are none."""
@@ -142,13 +167,7 @@ class LogWriter:
         forms = []
         for index in indices:
             step = steps[index]
-            inputs = step.inputs
-            if not inputs:
-                fed: tuple[str, ...] = ()
-            elif len(inputs) == 1 and len(inputs[0].sources) == 1 and not inputs[0].is_nothing:
-                fed = (inputs[0].name,) if type(inputs[0].sources[0]) is FromStep else ()
-            else:
-                fed = plan.upstream_names(index)
+            fed = plan.upstream_names(index) if step.inputs else ()
             shared = step.template, fed
             number = numbers.get(shared)
             if number is None:

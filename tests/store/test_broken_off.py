@@ -146,13 +146,14 @@ def test_the_driver_of_another_host_is_not_taken_for_dead() -> None:
 
 
 LIMITED = """
-import os, resource, signal, sys
+import os, resource, signal, sys, time
 from pathlib import Path
 from rayexec import StoreError, job, op
 
 @op
 def talk(context) -> None:
     context.log.info(os.urandom(10_000).hex())
+    time.sleep(0.001)
 
 @op
 def after() -> None: ...
