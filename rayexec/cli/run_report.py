@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from rayexec.cli.report import describe_failures, duration
-from rayexec.events import FAILURE, SUCCESS, Attempt, Event, EventType, StepFailureData
+from rayexec.events import FAILURE, SUCCESS, Attempt, ErrorInfo, Event, EventType, StepFailureData
 from rayexec.store import RunRecord
 from rayexec.store.reading import StoredLog
 
@@ -114,6 +114,7 @@ class RunReport:
         self._failures: list[tuple[str, StepFailureData]] = []
         self._tries: dict[str, int] = {}
         self._latest: float | None = None
+        self._error: ErrorInfo | None = None
 
     @cached_property
     def _ops(self) -> list[_Op]:
@@ -139,6 +140,8 @@ class RunReport:
                 self._latest = max(self._latest or 0.0, record.timestamp)
                 if record.event_type is EventType.STEP_SKIPPED:
                     skipped.add(record.step_key)
+                elif record.event_type is EventType.RUN_FAILURE and isinstance(record.event_specific_data, ErrorInfo):
+                    self._error = record.event_specific_data
         for step, how in enumerate(status):
             ops[log.op_of(step)].counts["skipped" if log.keys[step] in skipped else how] += 1
         return list(ops.values())
@@ -216,9 +219,11 @@ class RunReport:
         """Yield why the run failed, in parts: each step that did, and what kept the run from going on."""
         tries = self._tries
         yield from describe_failures(self._failures, lambda key: tries.get(key, 1))
-        error = self._record.error
-        if error is not None and self._record.status == "FAILURE":
-            yield f"The run could not go on: {error['error']}: {error['message']}"
+        error, told = self._error, self._record.error
+        if error is not None:
+            yield f"The run could not go on: {error.cls_name}: {error.message}"
+        elif told is not None and self._record.status == "FAILURE":
+            yield f"The run could not go on: {told['error']}: {told['message']}"
 
 
 def _listed(pairs: Mapping[str, str], between: str = "=") -> str:

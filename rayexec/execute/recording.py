@@ -114,7 +114,7 @@ class Recording(Observer):
                 if self._is_cheap(log.attempts):
                     log.write(self._run_log.blocked)
                 self._record = replace(self._record, steps=log.counts)
-        self._end(status, self.error)
+        self._end(status, self.failure)
         self._observer.run_ended(status)
 
     def _is_cheap(self, attempts: int) -> bool:
@@ -134,7 +134,8 @@ class Recording(Observer):
             told = {"error": described.cls_name, "message": described.message}
             if isinstance(error, StoreError):
                 status = "FAILURE"
-        record = replace(self._record, status=status, end_time=time.time(), error=told)
+        note = f"recorded in part: {self.error}" if self.error is not None else None
+        record = replace(self._record, status=status, end_time=time.time(), error=told, note=note)
         with self._attempted() if self.error is None else contextlib.suppress(StoreError):
             self._writer.update(record)
         with self._attempted() if self.error is None else contextlib.suppress(StoreError):

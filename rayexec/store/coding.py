@@ -25,7 +25,7 @@ from rayexec.events import (
     UserFailureData,
 )
 
-__all__ = ["attempt_text", "blocked_text", "event_text", "read_event", "read_text", "resource_text"]
+__all__ = ["attempt_text", "blocked_text", "event_text", "read_attempt", "read_event", "read_text", "resource_text"]
 
 # Marks an object that is more than a mapping; a mapping that has the key itself is marked, too.
 _KIND = "$"
@@ -41,6 +41,7 @@ _FIELDS: Mapping[type, tuple[str, ...]] = {
 }
 _DEFAULTS = Attempt._field_defaults
 _IN_COLUMNS = frozenset({"step", "number", "outcome", "started", "ended", "pid"})
+_IN_DETAIL = [(name, place, _DEFAULTS[name]) for place, name in enumerate(Attempt._fields) if name not in _IN_COLUMNS]
 
 
 def _encode(value: Any) -> Any:
@@ -91,15 +92,26 @@ def _text(value: Any) -> str:
     return json.dumps(_encode(value))
 
 
-def attempt_text(attempt: Attempt) -> str:
-    """Return what of an attempt is in no column."""
-    return _text(
-        {
-            name: value
-            for name, value in attempt._asdict().items()
-            if name not in _IN_COLUMNS and value != _DEFAULTS[name]
-        }
-    )
+def attempt_text(attempt: Attempt, outputs: tuple[OutputRecord, ...]) -> str:
+    """Return what of an attempt is in no column; nothing of its outputs where they are ``outputs``, the op's own."""
+    found = {name: attempt[place] for name, place, default in _IN_DETAIL if attempt[place] != default}
+    if attempt.outputs == outputs:
+        found.pop("outputs", None)
+    elif not attempt.outputs:
+        found["outputs"] = ()
+    found.pop("logs", None)
+    encoded = _encode(found)
+    if attempt.logs:  # the most frequent of all
+        encoded["logs"] = [[line.time, int(line.level), str(line.message)] for line in attempt.logs]
+    return json.dumps(encoded)
+
+
+def read_attempt(text: str) -> dict[str, Any]:
+    """Return the fields of an attempt that ``attempt_text`` wrote; without outputs where they are the op's own."""
+    encoded = json.loads(text)
+    logs = tuple([LogLine(*line) for line in encoded.pop("logs", ())])
+    fields: dict[str, Any] = _decode(encoded)
+    return {**fields, "logs": logs}
 
 
 def event_text(event: Event) -> str:

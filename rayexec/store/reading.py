@@ -16,7 +16,7 @@ from rayexec.events import (
     expand_resource,
 )
 from rayexec.store.base import RunReader
-from rayexec.store.coding import read_event, read_text
+from rayexec.store.coding import read_attempt, read_event, read_text
 from rayexec.store.columns import ATTEMPT, BLOCKED, EVENT, PLAIN, RECORDS, Form, kind_of, new_forms, open_frame
 from rayexec.store.frames import whole_frames
 
@@ -76,16 +76,13 @@ class StoredLog:
 
     def records(self) -> Iterator[Event | Attempt | ResourceRecord]:
         """Yield what was recorded, in order; plain successes as attempts like any other."""
-        outputs: dict[tuple[str, ...], tuple[OutputRecord, ...]] = {}
+        made = {form: tuple(map(OutputRecord, form.outputs)) for form in set(self._forms)}
         for kind, step, number, outcome, started, ended, pid, detail in self._rows():
             if kind == PLAIN:
-                names = self._forms[step].outputs
-                made = outputs.get(names)
-                if made is None:
-                    made = outputs[names] = tuple(map(OutputRecord, names))
-                yield Attempt(step, number, outcome, started, ended, made, pid=pid)
+                yield Attempt(step, number, outcome, started, ended, made[self._forms[step]], pid=pid)
             elif kind == ATTEMPT:
-                yield Attempt(step, number, outcome, started, ended, pid=pid, **read_text(detail))
+                rest = {"outputs": made[self._forms[step]], **read_attempt(detail)}
+                yield Attempt(step, number, outcome, started, ended, pid=pid, **rest)
             elif kind == EVENT:
                 yield read_event(detail, started)
             elif kind != BLOCKED:

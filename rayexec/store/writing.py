@@ -133,7 +133,7 @@ class LogWriter:
                 rows.add_successes(record)
             elif isinstance(record, Attempt):
                 step, number, outcome, started, ended = record[:5]
-                detail = attempt_text(record)
+                detail = attempt_text(record, plain[steps[step].template][0])
                 rows.add(ATTEMPT, started, ended, detail, step=step, number=number, outcome=outcome, pid=record.pid)
             elif isinstance(record, ResourceRecord):
                 rows.add(RESOURCE, record.started, record.ended, resource_text(record))
