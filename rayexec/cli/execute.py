@@ -90,9 +90,9 @@ def _report(result: RunResult, watch: Watch, results: TextIO | None, *, on_termi
     elif on_terminal:
         _print_summary(result, watch)
     if result.status == "FAILURE" or (result.status == "CANCELED" and not (on_terminal and results is None)):
+        if result.is_recorded:  # before why it failed, so that this stands last
+            sys.stderr.write(f"To look at it again: rayexec run show {result.run_id}\n")
         complain(failure_text(result))
-        if result.is_recorded and result.status == "FAILURE":
-            sys.stderr.write(f"\nLook at it again: rayexec run show {result.run_id}\n")
 
 
 def _origin(source: JobSource, job: str) -> dict[str, str]:

@@ -80,10 +80,10 @@ def read(*arguments: str) -> Any:
 def test_a_run_from_the_shell_is_recorded_and_can_be_looked_at(home: Path) -> None:
     ended = run("job", "execute", "-f", "jobs.py", "-j", "daily", "--tags", '{"team": "a"}', cwd=home)
     assert ended.code == 1
-    hint = re.search(r"^Look at it again: rayexec run show (\S+)$", ended.stderr, re.MULTILINE)
+    hint = re.search(r"^To look at it again: rayexec run show (\S+)$", ended.stderr, re.MULTILINE)
     assert hint is not None
     run_id = hint[1]
-    assert ended.stderr.endswith(f"{hint[0]}\n")
+    assert ended.stderr.index(hint[0]) < ended.stderr.index(f"Error: Run {run_id} resulted in failure.")
 
     [listed] = read("list")
     assert (listed["run_id"], listed["job"], listed["status"]) == (run_id, "daily", "FAILURE")
