@@ -107,15 +107,19 @@ class Recording(Observer):
 
     def run_ended(self, status: str) -> None:
         """Write the rest of the log, and how the run ended."""
-        log = self._log
-        if log is not None and self._run_log is not None:
-            with self._attempted():
-                log.write()
-                if self._is_cheap(log.attempts):
-                    log.write(self._run_log.blocked)
-                self._record = replace(self._record, steps=log.counts)
+        self._write_rest()
         self._end(status, self.failure)
         self._observer.run_ended(status)
+
+    def _write_rest(self) -> None:
+        log = self._log
+        if log is None or self._run_log is None:
+            return
+        with self._attempted():
+            log.write()
+            if self._is_cheap(log.attempts):
+                log.write(self._run_log.blocked)
+            self._record = replace(self._record, steps=log.counts)
 
     def _is_cheap(self, attempts: int) -> bool:
         """Whether working out what kept steps waiting costs little beside the run itself."""
@@ -124,6 +128,7 @@ class Recording(Observer):
 
     def broke_off(self, error: BaseException) -> None:
         """Note what kept the run from beginning, or ended it without an end of its own."""
+        self._write_rest()
         self._end("CANCELED" if isinstance(error, KeyboardInterrupt) else "FAILURE", error)
 
     def _end(self, status: str, error: BaseException | None) -> None:
@@ -224,11 +229,13 @@ def _home_of(job: JobDefinition) -> dict[str, str]:
 
 
 def _plain(value: Any) -> Any:
-    """Return run config as JSON-able data; an object that JSON has no word for as its ``repr``."""
+    """Return run config as JSON-able data; an object that JSON has no word for in words."""
+    from rayexec.store.coding import in_words
+
     if isinstance(value, Config):
         return _plain(value.model_dump(mode="json"))
     if isinstance(value, Mapping):
         return {str(key): _plain(each) for key, each in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(each) for each in value]
-    return value if value is None or isinstance(value, (str, int, float, bool)) else repr(value)
+    return value if value is None or isinstance(value, (str, int, float, bool)) else in_words(value)

@@ -25,10 +25,20 @@ from rayexec.events import (
     UserFailureData,
 )
 
-__all__ = ["attempt_text", "blocked_text", "event_text", "read_attempt", "read_event", "read_text", "resource_text"]
+__all__ = [
+    "attempt_text",
+    "blocked_text",
+    "event_text",
+    "in_words",
+    "read_attempt",
+    "read_event",
+    "read_text",
+    "resource_text",
+]
 
 # Marks an object that is more than a mapping; a mapping that has the key itself is marked, too.
 _KIND = "$"
+_DEEPEST = 100  # levels of data within data that are kept
 
 # What is written in a record by name and read back by it: classes whose fields are all that they are.
 _TUPLES = (Handling, HookOutcome, LoadedInput, LogLine, OutputRecord, ResourceRecord)
@@ -44,27 +54,38 @@ _IN_COLUMNS = frozenset({"step", "number", "outcome", "started", "ended", "pid"}
 _IN_DETAIL = [(name, place, _DEFAULTS[name]) for place, name in enumerate(Attempt._fields) if name not in _IN_COLUMNS]
 
 
-def _encode(value: Any) -> Any:
-    """Return ``value`` as JSON-able data; what JSON has no word for and is none of ours becomes its ``repr``."""
+def in_words(value: Any) -> str:
+    """Return the ``repr`` of a value, whatever that does."""
+    try:
+        return repr(value)
+    except Exception as error:  # a class of the user's may raise anything
+        return f"<{type(value).__name__} that cannot be shown: {type(error).__name__}>"
+
+
+def _encode(value: Any, left: int = _DEEPEST) -> Any:
+    """Return ``value`` as JSON-able data; what JSON has no word for, and what lies too deep, in words."""
     kind = type(value)
     if value is None or kind in (str, int, float, bool):
         return value
+    if not left:
+        return in_words(value)
+    left -= 1
     if kind in _FIELDS:
         named = {name: getattr(value, name) for name in _FIELDS[kind]}
-        return {_KIND: kind.__name__} | {name: _encode(each) for name, each in named.items() if each is not None}
+        return {_KIND: kind.__name__} | {name: _encode(each, left) for name, each in named.items() if each is not None}
     if isinstance(value, Mapping):
-        encoded = {str(key): _encode(each) for key, each in value.items()}
+        encoded = {str(key): _encode(each, left) for key, each in value.items()}
         return {_KIND: "mapping", "of": encoded} if _KIND in encoded else encoded
     if kind is tuple:
-        return {_KIND: "tuple", "of": [_encode(each) for each in value]}
+        return {_KIND: "tuple", "of": [_encode(each, left) for each in value]}
     if isinstance(value, (list, set, frozenset)):
-        return [_encode(each) for each in value]
+        return [_encode(each, left) for each in value]
     if isinstance(value, (bytes, bytearray)):
         return {_KIND: "bytes", "of": base64.b64encode(value).decode()}
     for plain in (bool, int, float, str):
         if isinstance(value, plain):  # of a subclass, such as an enumeration's
             return plain(value)
-    return repr(value)
+    return in_words(value)
 
 
 def _decode(value: Any) -> Any:

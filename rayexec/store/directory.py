@@ -44,7 +44,7 @@ class DirectoryRunStore:
         elif "://" in self.root:
             try:
                 self._filesystem, base = fs.FileSystem.from_uri(self.root)
-            except (OSError, ValueError) as error:
+            except (OSError, ValueError, NotImplementedError) as error:
                 raise StoreError(f"{self.root} is no place for a run store: {error}") from None
         else:
             self._filesystem, base = fs.LocalFileSystem(), os.path.abspath(os.path.expanduser(self.root))
@@ -114,8 +114,9 @@ def _told(what: str) -> Iterator[None]:
     """Raise StoreError for what goes wrong with files."""
     try:
         yield
-    except OSError as error:
-        reason = os.strerror(error.errno) if error.errno else str(error).strip().partition("\n")[0]
+    except (OSError, NotImplementedError) as error:
+        number = error.errno if isinstance(error, OSError) else None
+        reason = os.strerror(number) if number else str(error).strip().partition("\n")[0]
         raise StoreError(f"{what}: {reason}") from error
 
 

@@ -37,6 +37,8 @@ from rayexec import (
     resource,
     success_hook,
 )
+from rayexec.events import Attempt
+from rayexec.execute import Observer, Record
 from rayexec.store import DirectoryRunStore, MemoryRunStore, RunStore
 from rayexec.store.coding import _decode, _encode
 from rayexec.store.columns import PLAIN
@@ -342,3 +344,35 @@ def test_data_comes_back_as_it_was(value: Any) -> None:
 
 def test_levels_of_lines_are_numbers() -> None:
     assert _encode(logging.WARNING) == 30
+
+
+class Unspeakable:
+    def __repr__(self) -> str:
+        raise OSError
+
+
+def test_what_json_has_no_word_for_becomes_words() -> None:
+    deep: Any = 1
+    for _ in range(5_000):
+        deep = [deep]
+    assert _encode([object, Unspeakable()]) == ["<class 'object'>", "<Unspeakable that cannot be shown: OSError>"]
+    assert "RecursionError" in json.dumps(_encode(deep))
+
+
+def test_what_was_recorded_before_a_run_broke_off_is_kept(store: RunStore) -> None:
+    class Broken(Observer):
+        def recorded(self, record: Record) -> None:
+            if isinstance(record, Attempt):
+                raise RuntimeError("an observer that is broken")
+
+    @job
+    def small() -> None:
+        one()
+
+    with pytest.raises(RuntimeError, match="is broken"):
+        small.execute(IN_PROCESS, store=store, run_id="r", observer=Broken())
+    known = store.open("r").record()
+    assert known.status == "FAILURE"
+    assert known.error == {"error": "RuntimeError", "message": "an observer that is broken"}
+    assert next(StoredLog(store.open("r")).events()).event_type.value == "RUN_START"
+    assert known.steps["succeeded"] == 1
