@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import gc
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from rayexec.events import (
     FAILURE,
+    RETRY,
     SUCCESS,
     Attempt,
     Event,
@@ -27,6 +27,10 @@ from rayexec.store.columns import ATTEMPT, BLOCKED, EVENT, RESOURCE, Form, Rows,
 __all__ = ["LogWriter"]
 
 _MOST_ROWS = 50_000
+
+# How a step ended, or that it did not.
+_OPEN, _SUCCEEDED, _FAILED = range(3)
+_HOW_ENDED = {SUCCESS: _SUCCEEDED, FAILURE: _FAILED, RETRY: _OPEN}
 
 # The fields of an attempt in which nothing stands of a plain one, beside those that are columns and its outputs.
 _PID = Attempt._fields.index("pid")
@@ -60,14 +64,17 @@ class LogWriter:
             (outputs, *_BEFORE_PID)
             for outputs in plan.records_by_template  # which does not grow
         ]
-        self._counts: Counter[str] = Counter()
+        # How each step ended, by the last of its attempts: one whose outputs were lost may succeed again.
+        self._marks = bytearray()
+        self._skipped = 0
         # The attempts that were written.
         self.attempts = 0
 
     @property
     def counts(self) -> Mapping[str, int]:
         """How many steps succeeded, failed, were skipped, and did not run, by what was written."""
-        counted = {each: self._counts[each] for each in ("succeeded", "failed", "skipped")}
+        marks = self._marks
+        counted = {"succeeded": marks.count(_SUCCEEDED), "failed": marks.count(_FAILED), "skipped": self._skipped}
         return {**counted, "not run": len(self._plan.steps) - sum(counted.values())}
 
     def add(self, record: Event | Attempt | Successes | ResourceRecord) -> None:
@@ -111,25 +118,28 @@ class LogWriter:
 
     def _rows(self, records: Iterable[Event | Attempt | Successes | ResourceRecord]) -> Rows:
         rows, steps, plain = Rows(), self._plan.steps, self._plain
-        outcomes: Counter[int] = Counter()
+        marks = self._marks
+        marks.extend(bytes(len(steps) - len(marks)))
         together: list[Attempt] = []  # plain attempts one behind the other
         for record in records:
             if isinstance(record, Attempt):
-                outcome = record.outcome
+                step, outcome = record.step, record.outcome
+                marks[step] = _HOW_ENDED[outcome]
+                self.attempts += 1
                 if (
                     outcome == SUCCESS
-                    and record[_OUTPUTS:_PID] == plain[steps[record.step].template]
+                    and record[_OUTPUTS:_PID] == plain[steps[step].template]
                     and record[_PID + 1 :] == _AFTER_PID
                 ):
                     together.append(record)
                     continue
-                outcomes[outcome] += 1
             if together:
-                outcomes[SUCCESS] += len(together)
                 rows.add_attempts(together)
                 together = []
             if isinstance(record, Successes):
-                outcomes[SUCCESS] += len(record.steps)
+                for step in record.steps:
+                    marks[step] = _SUCCEEDED
+                self.attempts += len(record.steps)
                 rows.add_successes(record)
             elif isinstance(record, Attempt):
                 step, number, outcome, started, ended = record[:5]
@@ -138,14 +148,10 @@ class LogWriter:
             elif isinstance(record, ResourceRecord):
                 rows.add(RESOURCE, record.started, record.ended, resource_text(record))
             else:
-                self._counts["skipped"] += record.event_type is EventType.STEP_SKIPPED
+                self._skipped += record.event_type is EventType.STEP_SKIPPED
                 rows.add(EVENT, record.timestamp, record.timestamp, event_text(record))
         if together:
-            outcomes[SUCCESS] += len(together)
             rows.add_attempts(together)
-        self._counts["succeeded"] += outcomes[SUCCESS]
-        self._counts["failed"] += outcomes[FAILURE]
-        self.attempts += sum(outcomes.values())
         return rows
 
     def _steps(self) -> bytes:

@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import time
+from array import array
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -37,12 +38,14 @@ from rayexec import (
     resource,
     success_hook,
 )
-from rayexec.events import Attempt
+from rayexec.events import RETRY, Attempt, Successes
 from rayexec.execute import Observer, Record
-from rayexec.store import DirectoryRunStore, MemoryRunStore, RunStore
+from rayexec.plan import compile_job
+from rayexec.store import DirectoryRunStore, MemoryRunStore, RunRecord, RunStore
 from rayexec.store.coding import _decode, _encode
 from rayexec.store.columns import PLAIN
 from rayexec.store.reading import StoredLog
+from rayexec.store.writing import LogWriter
 
 IN_PROCESS: dict[str, Any] = {"execution": {"config": {"in_process": {}}}}
 
@@ -376,3 +379,20 @@ def test_what_was_recorded_before_a_run_broke_off_is_kept(store: RunStore) -> No
     assert known.error == {"error": "RuntimeError", "message": "an observer that is broken"}
     assert next(StoredLog(store.open("r")).events()).event_type.value == "RUN_START"
     assert known.steps["succeeded"] == 1
+
+
+def test_a_step_that_runs_again_since_its_outputs_were_lost_counts_once() -> None:
+    @job
+    def twice() -> None:
+        one()
+        one()
+
+    store = MemoryRunStore()
+    writer = store.create(RunRecord("r", "twice"))
+    log = LogWriter(compile_job(twice), writer)
+    for moment in (1.0, 2.0):
+        log.add(Successes([0], [0], array("d", [moment]), array("d", [moment]), 7))
+    log.add(Attempt(1, 0, RETRY, 1.0, 1.0))
+    log.write()
+    assert log.counts == {"succeeded": 1, "failed": 0, "skipped": 0, "not run": 1}
+    assert [each.started for each in StoredLog(store.open("r")).attempts()] == [1.0, 2.0, 1.0]
