@@ -102,11 +102,13 @@ if TYPE_CHECKING:
     from rayexec.errors import ResourceError as ResourceError
     from rayexec.errors import RetriesDisabledError as RetriesDisabledError
     from rayexec.errors import RunCanceledError as RunCanceledError
+    from rayexec.errors import RunNotFoundError as RunNotFoundError
     from rayexec.errors import SelectionError as SelectionError
     from rayexec.errors import StepError as StepError
     from rayexec.errors import StepExecutionError as StepExecutionError
     from rayexec.errors import StepNotFoundError as StepNotFoundError
     from rayexec.errors import StepTimeoutError as StepTimeoutError
+    from rayexec.errors import StoreError as StoreError
     from rayexec.errors import TypeCheckError as TypeCheckError
     from rayexec.errors import WorkerCrashedError as WorkerCrashedError
     from rayexec.events import Event as Event
@@ -129,6 +131,8 @@ if TYPE_CHECKING:
     from rayexec.run.io_context import OutputContext as OutputContext
     from rayexec.run.io_context import build_input_context as build_input_context
     from rayexec.run.io_context import build_output_context as build_output_context
+    from rayexec.store.directory import DirectoryRunStore as DirectoryRunStore
+    from rayexec.store.memory import MemoryRunStore as MemoryRunStore
 
 __version__ = "0.1.0"
 
@@ -255,6 +259,8 @@ _HOMES = {
         "build_input_context",
         "build_output_context",
     ),
+    "rayexec.store.directory": ("DirectoryRunStore",),
+    "rayexec.store.memory": ("MemoryRunStore",),
 }
 _ALIASES = {"DagsterEventType": "EventType"}
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}

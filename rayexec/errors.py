@@ -9,6 +9,8 @@
     ├── InvariantError             a question that the object cannot answer
     │   └── StepNotFoundError      a step that the plan does not have
     ├── EngineError                the engine (Ray, say) cannot start or cannot be reached
+    │   └── StoreError             runs cannot be recorded, or what was recorded cannot be read
+    ├── RunNotFoundError           a run that the store does not have
     ├── RunCanceledError           the run was interrupted before it ended
     └── StepError                  what can befall one step
         ├── StepExecutionError     stands in for an exception that could not travel
@@ -60,11 +62,13 @@ __all__ = [
     "ResourceError",
     "RetriesDisabledError",
     "RunCanceledError",
+    "RunNotFoundError",
     "SelectionError",
     "StepError",
     "StepExecutionError",
     "StepNotFoundError",
     "StepTimeoutError",
+    "StoreError",
     "TypeCheckError",
     "WorkerCrashedError",
 ]
@@ -137,6 +141,14 @@ class StepNotFoundError(InvariantError):
 
 class EngineError(RayexecError):
     """The engine that should run the steps cannot start, or cannot be reached."""
+
+
+class StoreError(EngineError):
+    """A run cannot be recorded where it should be, or what was recorded cannot be read."""
+
+
+class RunNotFoundError(RayexecError):
+    """A run that the store does not have, or an id that several begin with."""
 
 
 class RunCanceledError(RayexecError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,8 +18,17 @@ SLOTS = 4
 _STARTED: list[bool] = []  # whether the session's Ray is up
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Have runs recorded in a temporary directory, also those that ops start, and never in the user's home."""
+    home = tmp_path_factory.mktemp("rayexec-home")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAYEXEC_HOME", str(home))
+        yield home
+
+
 @pytest.fixture(scope="session")
-def ray_session() -> Iterator[None]:
+def ray_session(no_home: Path) -> Iterator[None]:
     """Ray on this machine with four slots and a pool, started for the first test that asks, ended with the test run."""
     import logging
     import os

@@ -55,6 +55,7 @@ def execute_from_shell(source: JobSource, wanted: Wanted, *, as_json: bool) -> i
                     max_concurrent=wanted.max_concurrent,
                     keep_outputs="none",  # nobody reads them once the command is over
                     observer=watch,
+                    origin=_origin(source, job.name),
                 )
             _report(result, watch, results, on_terminal=on_terminal)
         except (KeyboardInterrupt, SystemExit) as error:
@@ -89,7 +90,20 @@ def _report(result: RunResult, watch: Watch, results: TextIO | None, *, on_termi
     elif on_terminal:
         _print_summary(result, watch)
     if result.status == "FAILURE" or (result.status == "CANCELED" and not (on_terminal and results is None)):
+        if result.is_recorded:  # before why it failed, so that this stands last
+            sys.stderr.write(f"To look at it again: rayexec run show {result.run_id}\n")
         complain(failure_text(result))
+
+
+def _origin(source: JobSource, job: str) -> dict[str, str]:
+    file = source.file
+    known = {
+        "file": str(file.absolute()) if file is not None else None,
+        "module": source.module,
+        "attribute": source.attribute,
+        "job": job,
+    }
+    return {name: value for name, value in known.items() if value is not None}
 
 
 def _print_summary(result: RunResult, watch: Watch) -> None:

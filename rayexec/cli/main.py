@@ -13,6 +13,7 @@ import typer
 
 from rayexec import __version__
 from rayexec.cli.options import Wanted
+from rayexec.cli.run_commands import run_app
 from rayexec.cli.streams import survive_closed_pipes
 
 __all__ = ["app", "main"]
@@ -100,6 +101,7 @@ job_app = typer.Typer(
     help="Run a job, or look at it.", no_args_is_help=True, epilog="Example: rayexec job plan -f my_job.py"
 )
 app.add_typer(job_app, name="job")
+app.add_typer(run_app, name="run")
 cluster_app = typer.Typer(
     help="A Ray cluster on this machine that stays up, so that runs start at once.",
     no_args_is_help=True,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ from rayexec.execute import RunLog, RunResult
 from rayexec.keys import node_path
 from rayexec.plan import Plan
 
-__all__ = ["StepSummary", "as_json", "closing_line", "duration", "failure_text", "summarize"]
+__all__ = ["StepSummary", "as_json", "closing_line", "describe_failures", "duration", "failure_text", "summarize"]
 
 _FAILURES_SHOWN = 10
 _OF_ONE_NODE = 3  # of those, steps of one mapped node, which mostly fail alike
@@ -86,11 +86,23 @@ def failure_text(result: RunResult) -> str:
         return f"Run {result.run_id} was canceled."
     parts = [f"Run {result.run_id} resulted in failure."]
     failures = list(_failures(result))
+    parts += describe_failures(failures, lambda key: 1 + result.retry_attempts_for_node(key))
+    if len(failures) > len(_most_telling(failures)):
+        parts[:2] = [f"{parts[0]} {parts[1]}"]
+    if result.error is not None:
+        error = describe_error(result.error)
+        parts.append(_describe("The run could not go on", error))
+    return "\n\n".join(parts)
+
+
+def describe_failures(failures: Sequence[tuple[str, StepFailureData]], attempts_of: Callable[[str], int]) -> list[str]:
+    """Return why steps failed, in parts: first how many did, where not all are shown, then those that are shown."""
+    parts = []
     shown = _most_telling(failures)
     if len(shown) < len(failures):
-        parts[0] += f" {len(failures):,} steps failed; {len(shown)} are shown, --json lists them all."
+        parts.append(f"{len(failures):,} steps failed; {len(shown)} are shown, --json lists them all.")
     for key, data in shown:
-        attempts = 1 + result.retry_attempts_for_node(key)
+        attempts = attempts_of(key)
         tries = f" in attempt {attempts}" if attempts > 1 else ""
         parts.append(_describe(f'Step "{key}" failed{tries}', data.root))
     if len(shown) < len(failures):
@@ -98,10 +110,7 @@ def failure_text(result: RunResult) -> str:
         keys = [key for key, _ in failures if key not in told]
         more = f" and {len(keys) - _FAILURES_NAMED:,} more" if len(keys) > _FAILURES_NAMED else ""
         parts.append(f"Also failed: {', '.join(keys[:_FAILURES_NAMED])}{more}")
-    if result.error is not None:
-        error = describe_error(result.error)
-        parts.append(_describe("The run could not go on", error))
-    return "\n\n".join(parts)
+    return parts
 
 
 def _describe(what: str, error: ErrorInfo) -> str:

@@ -114,8 +114,9 @@ def _runs(known: tuple[int, str, str], now: Mapping[int, processes.Process]) -> 
 
 
 def home() -> Path:
-    """Return the directory of what rayexec keeps on this machine."""
-    return Path(os.environ.get("RAYEXEC_HOME") or Path.home() / ".rayexec").absolute()
+    """Return the directory of what rayexec keeps on this machine, also where RAYEXEC_HOME is a URI, of runs alone."""
+    given = os.environ.get("RAYEXEC_HOME") or ""
+    return Path(given if given and "://" not in given else Path.home() / ".rayexec").absolute()
 
 
 def current() -> Cluster | None:

@@ -24,6 +24,7 @@ from rayexec.errors import DefinitionError, RunCanceledError, StepExecutionError
 from rayexec.execute.log import RunLog
 from rayexec.execute.loop import run_to_end
 from rayexec.execute.observe import Echo, Observer
+from rayexec.execute.recording import Recording, StoreChoice, record_run
 from rayexec.execute.result import RunResult
 from rayexec.keys import nearest
 from rayexec.plan import Plan, compile_job
@@ -76,6 +77,8 @@ def execute_job(
     max_concurrent: int | None = None,
     keep_outputs: KeepOutputs | None = None,
     observer: Observer | None = None,
+    store: StoreChoice = None,
+    origin: Mapping[str, str] | None = None,
 ) -> RunResult:
     """Run ``job`` on its executor and return the RunResult; not told otherwise, that is Ray on this machine.
 
@@ -83,7 +86,10 @@ def execute_job(
     limits, retries and start method of the config hold there unchanged. ``max_concurrent`` overrides the config's.
     ``keep_outputs`` too: ``"all"`` outputs can be read from the result (the default); ``"leaves"`` are those that no
     step takes and the job's own; with ``"none"`` each goes as soon as the steps that take it have succeeded.
-    Raises ConfigError, SelectionError, DefinitionError and EngineError before anything runs; with
+    The run is recorded in ``store``: a path, a URI that ``pyarrow.fs`` knows, or a RunStore; not given, where
+    RAYEXEC_HOME says, else in ``~/.rayexec``; with False (or RAYEXEC_RECORD=0) nowhere. ``origin`` is noted there as
+    where the job came from.
+    Raises ConfigError, SelectionError, DefinitionError, EngineError and StoreError before anything runs; with
     ``raise_on_error`` the exception of the first op that failed, once the steps that could still run have run.
     """
     if not isinstance(job, JobDefinition):
@@ -101,7 +107,8 @@ def execute_job(
         spec.config.execution, max_concurrent=max_concurrent, address=address, keep_outputs=keep_outputs
     )
     spec = replace(spec, config=replace(spec.config, execution=settings))
-    return run(job, spec, raise_on_error=raise_on_error, observer=observer)
+    recording = record_run(store, job, spec, observer or Echo(), op_selection=op_selection, origin=origin)
+    return run(job, spec, raise_on_error=raise_on_error, observer=observer, recording=recording)
 
 
 def prepare(
@@ -202,8 +209,9 @@ def run(
     raise_on_error: bool = False,
     stop_on_failure: bool = False,
     observer: Observer | None = None,
+    recording: Recording | None = None,
 ) -> RunResult:
-    """Run what ``prepare`` returned, watched by ``observer``.
+    """Run what ``prepare`` returned, watched by ``observer``, or by a ``recording`` that passes all on to it.
 
     An interrupt (Ctrl-C) ends the run as CANCELED and is then raised on, unless an observer was given, which is told
     of it.
@@ -217,8 +225,17 @@ def run(
             return InProcessEngine(spec)
         return RayEngine(spec, connect(settings.address, settings.runtime_env))
 
-    outcome, engine = run_to_end(spec, make_engine, log, observer or Echo(), stop_on_failure=stop_on_failure)
+    watching = recording or observer or Echo()
+    try:
+        outcome, engine = run_to_end(spec, make_engine, log, watching, stop_on_failure=stop_on_failure)
+    except BaseException as error:
+        if recording is not None:
+            recording.broke_off(error)
+        raise
+    if recording is not None and recording.failure is not None and outcome.error is None:
+        outcome = replace(outcome, status="FAILURE", error=recording.failure)
     result = RunResult(spec, outcome, engine, log, job)
+    result.is_recorded = recording is not None and recording.error is None
     if isinstance(outcome.error, RunCanceledError) and outcome.error.__cause__ is not None and observer is None:
         raise outcome.error.__cause__
     if raise_on_error and not result.success:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from typing import TypeAlias
 
@@ -100,6 +100,13 @@ class RunLog:
             if wait.is_blocked and wait.reason is not None:
                 held_by = tuple([steps[each].key for each in wait.held_by])
                 self._blocked[wait.step, wait.number] = StepBlockedData(wait.reason, wait.seconds, held_by)
+
+    @property
+    def blocked(self) -> Mapping[tuple[int, int], StepBlockedData]:
+        """Which attempts, by step and number, a limit of tags or pools kept waiting; none before the run is over."""
+        if self.is_over and not self._blocked and not self._expanded[0]:
+            self._find_blocked()
+        return self._blocked
 
     @property
     def attempts(self) -> Iterator[Attempt]:

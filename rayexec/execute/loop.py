@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from rayexec.engine.base import Engine
-from rayexec.errors import ResourceError, RunCanceledError
+from rayexec.errors import ResourceError, RunCanceledError, StoreError
 from rayexec.events import Attempt, Event, EventType, Successes, describe_error
 from rayexec.execute.log import Record, RunLog
 from rayexec.execute.loggers import RunLoggers
@@ -82,13 +82,14 @@ class _Loop:
             timeout = PATIENCE if due is None else min(PATIENCE, max(0.0, due - self._clock()))
             if machine.is_watching:
                 timeout = min(timeout, max(0.0, watched + WATCH - self._clock()))
-            back = engine.wait(timeout)
+            asked = self._observer.idle()
+            back = engine.wait(timeout if asked is None else min(timeout, asked))
             self._take(back)
             if machine.is_watching and self._clock() >= watched + WATCH:
                 watched = self._clock()
                 self._feed(Others(engine.others()))
             if not back:
-                if timeout == PATIENCE:
+                if timeout == PATIENCE and asked is None:
                     self.warn(engine.warnings())
                 self._feed(Tick())
 
@@ -214,6 +215,9 @@ def run_to_end(
             loop.cancel()
         except ResourceError as broken:
             error = broken
+        except StoreError as broken:
+            error = broken
+            loop.cancel()
     finally:
         engine.close()
         _record_resources(engine, loop)
@@ -261,7 +265,7 @@ def _record_resources(engine: Engine, loop: _Loop) -> None:
 
 def _conclude(loop: _Loop, machine: Machine, spec: RunSpec, error: BaseException | None) -> Outcome:
     name = spec.info.job_name
-    if machine.is_canceled or isinstance(error, RunCanceledError):
+    if isinstance(error, RunCanceledError) or (machine.is_canceled and error is None):
         loop.event(EventType.RUN_CANCELED, f'Execution of run for "{name}" was canceled.')
         return Outcome("CANCELED", machine, error)
     failed = [spec.plan.steps[step].key for step in machine.failed]

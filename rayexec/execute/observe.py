@@ -28,6 +28,13 @@ class Observer:
     def recorded(self, record: Record) -> None:
         """Something was recorded: an event, an attempt that ended, a resource that was opened."""
 
+    def idle(self) -> float | None:
+        """The loop is about to wait; return after how many seconds this wants to be called again, None for whenever.
+
+        A StoreError that it raises ends the run.
+        """
+        return None
+
     def run_ended(self, status: str) -> None:
         """The run is over: SUCCESS, FAILURE or CANCELED."""
 

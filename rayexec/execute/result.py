@@ -58,6 +58,8 @@ class RunResult:
         self._engine = engine
         self._log = log
         self.job_def = job
+        # Whether all of the run is in a run store.
+        self.is_recorded = False
         self._is_closed = False
 
     def __enter__(self) -> RunResult:

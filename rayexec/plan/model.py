@@ -349,11 +349,15 @@ class Plan:
 
     def upstream_names(self, step: int) -> tuple[str, ...]:
         """Return the names of the inputs of a step that take values of other steps."""
-        return tuple(
-            each.name
-            for each in self.steps[step].inputs
-            if not each.is_nothing and any(type(source) is FromStep for source in each.sources)
-        )
+        names = []
+        for each in self.steps[step].inputs:
+            if each.is_nothing:
+                continue
+            for source in each.sources:
+                if type(source) is FromStep:
+                    names.append(each.name)
+                    break
+        return tuple(names)
 
 
 def feeds_of(inputs: Sequence[StepInput]) -> tuple[FromStep, ...] | None:

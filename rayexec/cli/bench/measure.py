@@ -149,7 +149,7 @@ def _run(
     config: dict[str, Any] = {"execution": {"config": {"ray": {"slices": slices}}}, **(job.config or {})}
     gc.collect()
     started = time.perf_counter()
-    result = execute_job(job, config, max_concurrent=max_concurrent, keep_outputs="none", observer=stamps)
+    result = execute_job(job, config, max_concurrent=max_concurrent, keep_outputs="none", observer=stamps, store=False)
     seconds = time.perf_counter() - started
     if result.status == "CANCELED":
         raise KeyboardInterrupt

@@ -1,0 +1,128 @@
+"""What it costs to record a run in a store, and to read it again.
+
+Run it from the repository: ``python -m benchmarks.store``.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import ray
+
+import rayexec
+from benchmarks.jobs import make_job, make_mapped_job
+from benchmarks.measure import REPEATS, median, print_machine, print_table, seconds, verdict
+from rayexec import job, op
+from rayexec.store import DirectoryRunStore
+from rayexec.store.reading import StoredLog
+
+STEPS = 20_000
+IN_PROCESS: dict[str, Any] = {"execution": {"config": {"in_process": {}}}}
+LIMITED = {"execution": {"config": {"ray": {"tag_concurrency_limits": [{"key": "kind", "limit": 4}]}}}}
+TURNS = 2 * REPEATS + 1
+NO_OP, NAP = 1.15, 1.03  # goals: what a recorded run may take of one that is not
+
+
+def napping(count: int, length: float, **options: Any) -> Any:
+    """Return a job of so many steps side by side that nap."""
+
+    @op(**options)
+    def nap() -> None:
+        if length:
+            time.sleep(length)
+
+    @job
+    def side_by_side() -> None:
+        for _ in range(count):
+            nap()
+
+    return side_by_side
+
+
+def talking(count: int) -> Any:
+    """Return a job whose every step logs a line, of which no step is a plain success."""
+
+    @op
+    def talk(context) -> None:  # type: ignore[no-untyped-def]
+        context.log.debug("a line")
+
+    @job
+    def talks() -> None:
+        for _ in range(count):
+            talk()
+
+    return talks
+
+
+def recording(base: str) -> None:
+    """Run each job recorded and not, in turns, and print the table."""
+    cases: Mapping[str, tuple[Any, int, Mapping[str, Any], float | None]] = {
+        "chain of no-ops": (make_job(rayexec, "chain", STEPS), STEPS, {}, NO_OP),
+        "fan-out of no-ops": (make_job(rayexec, "fan-out", STEPS), STEPS, {}, NO_OP),
+        "layered no-ops": (make_job(rayexec, "layered", STEPS), STEPS, {}, NO_OP),
+        "mapped no-ops": (make_mapped_job(rayexec, STEPS), STEPS + 2, {}, NO_OP),
+        "no-ops under a tag limit": (napping(STEPS, 0, tags={"kind": "x"}), STEPS, LIMITED, NO_OP),
+        "no-ops that log a line": (talking(STEPS), STEPS, {}, None),
+        "no-ops in this process": (make_job(rayexec, "layered", STEPS), STEPS, IN_PROCESS, NO_OP),
+        "20 ms": (napping(400, 0.02), 400, {}, NAP),
+    }
+    rows = []
+    for name, (each, steps, config, goal) in cases.items():
+        runs: Mapping[str, Callable[[], Any]] = {
+            "without": partial(each.execute, config, keep_outputs="none", store=False),
+            "with": partial(each.execute, config, keep_outputs="none", store=base),
+        }
+        each.execute(config, store=False)
+        took: dict[str, list[float]] = {"without": [], "with": []}
+        for turn in range(TURNS):
+            for way in ("without", "with") if turn % 2 else ("with", "without"):
+                took[way].append(seconds(runs[way]))
+        ratio = median([one / other for one, other in zip(took["with"], took["without"], strict=True)])
+        latest = DirectoryRunStore(base).list()[0].run_id
+        size = sum(file.stat().st_size for file in Path(base, "runs", latest, "events").iterdir())
+        micro = [f"{median(took[way]) / steps * 1e6:,.1f}" for way in ("without", "with")]
+        goals = [f"{goal:.2f}", verdict(ratio, goal)] if goal else ["", ""]
+        rows.append([f"{steps:,} {name}", *micro, f"{ratio:.3f}", *goals, f"{size / steps:,.0f}"])
+    print_table(
+        "Recording a run: microseconds a step",
+        ["job", "not recorded", "recorded", "ratio", "goal", "within goal", "bytes a step"],
+        rows,
+    )
+
+
+def reading(base: str, steps: int) -> None:
+    """Read the log of a run of no-ops, and print what that takes."""
+    result = make_job(rayexec, "layered", steps).execute(keep_outputs="none", store=base)
+    reader = DirectoryRunStore(base).open(result.run_id)
+    opened = median([seconds(lambda: StoredLog(reader)) for _ in range(REPEATS)])
+    log = StoredLog(reader)
+    attempts = median([seconds(lambda: sum(1 for _ in log.attempts())) for _ in range(REPEATS)])
+    events = median([seconds(lambda: sum(1 for _ in log.events())) for _ in range(REPEATS)])
+    print_table(
+        f"Reading the log of {steps:,} steps",
+        ["what", "s", "µs a step"],
+        [
+            [name, f"{took:.3f}", f"{took / steps * 1e6:.1f}"]
+            for name, took in (("opening", opened), ("attempts", attempts), ("events", events))
+        ],
+    )
+
+
+def main() -> None:
+    """Print both tables."""
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    print_machine("rayexec", "ray", "pyarrow")
+    ray.init(address="local", num_cpus=4, include_dashboard=False, log_to_driver=False)
+    with tempfile.TemporaryDirectory() as base:
+        recording(base)
+        reading(base, 100_000)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,225 @@
+"""``rayexec run``: runs that were recorded, listed, shown, waited for and removed."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, TextIO
+
+from rayexec.cli.exits import FAILED, SUCCEEDED, USAGE, complain, with_exit_code
+from rayexec.cli.streams import results_on_stdout
+from rayexec.errors import RunNotFoundError
+from rayexec.events import Event, EventType
+from rayexec.keys import nearest
+from rayexec.store import RunReader, RunRecord, RunStore, default_store, is_over, settled, store_at
+
+__all__ = ["delete_runs", "export_run", "list_runs", "print_events", "print_logs", "show_run", "wait_for"]
+
+_STATUSES = ("STARTED", "SUCCESS", "FAILURE", "CANCELED", "UNREADABLE")
+_PATIENCE = 0.2  # seconds between two looks at a run that is waited for
+
+
+def _store(place: str | None) -> RunStore:
+    return default_store() if place is None else store_at(place)
+
+
+def _current(reader: RunReader) -> RunRecord:
+    """Return a run as it stands: one whose driver died has failed, unless it ended while this was found out."""
+    record = settled(reader.record())
+    if record.note is None:
+        return record
+    latest = reader.record()
+    return latest if is_over(latest) else record
+
+
+def _write_json(results: TextIO, document: Any) -> None:
+    results.write(f"{json.dumps(document, indent=2)}\n")
+
+
+@with_exit_code
+def list_runs(place: str | None, *, job: str | None, status: str | None, limit: int | None, as_json: bool) -> int:
+    """Print the runs of a store."""
+    from rayexec.cli.run_report import brief, runs_table
+
+    if status is not None and status.upper() not in _STATUSES:
+        complain(f"there is no status {status!r}: it is one of {', '.join(_STATUSES)}.")
+        return USAGE
+    with results_on_stdout() as results:
+        store = _store(place)
+        found = [
+            each
+            for each in map(settled, store.list())
+            if job in (None, each.job_name) and (status is None or each.status == status.upper())
+        ][:limit]
+        if as_json:
+            _write_json(results, [brief(each) for each in found])
+        elif found:
+            _console(results).print(runs_table(found))
+        else:
+            which = " of that kind" if job is not None or status is not None else ""
+            results.write(f"No runs{which} in {getattr(store, 'root', store)}.\n")
+    return SUCCEEDED
+
+
+def _console(results: TextIO) -> Any:
+    from rich.console import Console
+
+    # What is read by programs is not cut to the width of a terminal that is not there.
+    return Console(file=results, highlight=False, soft_wrap=True, width=None if results.isatty() else 10_000)
+
+
+@with_exit_code
+def show_run(place: str | None, run_id: str, *, as_json: bool) -> int:
+    """Print a run as a whole."""
+    from rayexec.cli.run_report import RunReport
+    from rayexec.store.reading import StoredLog
+
+    with results_on_stdout() as results:
+        reader = _store(place).open(run_id)
+        record, log = _current(reader), StoredLog(reader)
+        report = RunReport(record, log)
+        if as_json:
+            _write_json(results, report.to_dict())
+        else:
+            results.writelines(f"{line}\n" for line in report.lines())
+            results.flush()
+            if log.keys:
+                console = _console(results)
+                console.print()
+                console.print(report.ops_table())
+            results.writelines(f"\n{part}\n" for part in report.failures())
+    return SUCCEEDED
+
+
+def _events(reader: RunReader, step: str | None) -> Iterator[Event]:
+    """Yield the events of a run; those of a node, where one is named. Raises RunNotFoundError where it has no such."""
+    from rayexec.store.reading import StoredLog
+
+    log = StoredLog(reader)
+    if step is not None and not any(map(_within(step), log.keys)):
+        raise RunNotFoundError(f"run {reader.run_id} has no step {step!r}.{nearest(step, log.keys)}")
+    wanted = _within(step) if step is not None else None
+    for event in log.events():
+        if wanted is None or (event.step_key is not None and wanted(event.step_key)):
+            yield event
+
+
+def _within(node: str) -> Any:
+    inside = (f"{node}.", f"{node}[")
+    return lambda key: key == node or key.startswith(inside)
+
+
+@with_exit_code
+def print_events(place: str | None, run_id: str, *, step: str | None, kinds: Sequence[str], as_json: bool) -> int:
+    """Print the events of a run, one a line."""
+    from rayexec.cli.lines import event_line
+
+    known = [each.value for each in EventType]
+    wanted = {each.upper() for each in kinds}
+    for each in sorted(wanted.difference(known)):
+        complain(f"there is no event type {each!r}.{nearest(each, known)}")
+        return USAGE
+    with results_on_stdout() as results:
+        reader = _store(place).open(run_id)
+        job = reader.record().job_name
+        for event in _events(reader, step):
+            if wanted and event.event_type_value not in wanted:
+                continue
+            line = json.dumps(event.to_dict()) if as_json else event_line(event, job, reader.run_id)
+            results.write(f"{_printable(line)}\n")
+    return SUCCEEDED
+
+
+def _printable(text: str) -> str:
+    """Return text that a stream takes, also where what an op wrote was not UTF-8."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+@with_exit_code
+def print_logs(place: str | None, run_id: str, *, step: str | None, as_json: bool) -> int:
+    """Print what ops logged and wrote."""
+    from rayexec.cli.lines import event_line
+
+    with results_on_stdout() as results:
+        reader = _store(place).open(run_id)
+        job = reader.record().job_name
+        for event in _events(reader, step):
+            if event.event_type not in (EventType.LOG_MESSAGE, EventType.LOGS_CAPTURED):
+                continue
+            if as_json:
+                results.write(f"{json.dumps(event.to_dict())}\n")
+            elif event.event_type is EventType.LOG_MESSAGE:
+                results.write(f"{_printable(event_line(event, job, reader.run_id))}\n")
+            else:
+                for stream in ("stdout", "stderr"):
+                    for line in event.event_specific_data.get(stream, "").splitlines():
+                        results.write(_printable(f"{event.step_key or job} {stream}: {line}\n"))
+    return SUCCEEDED
+
+
+@with_exit_code
+def wait_for(place: str | None, run_id: str, *, timeout: float | None, as_json: bool) -> int:
+    """Wait until a run is over; return whether it succeeded."""
+    from rayexec.cli.run_report import brief, ended_line
+
+    with results_on_stdout() as results:
+        reader = _store(place).open(run_id)
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while not is_over(record := _current(reader)):
+            if deadline is not None and time.monotonic() >= deadline:
+                complain(f"run {reader.run_id} goes on after {timeout:g} s.")
+                return FAILED
+            time.sleep(_PATIENCE)
+        if as_json:
+            _write_json(results, brief(record))
+        else:
+            results.write(f"{ended_line(record)}\n")
+    return SUCCEEDED if record.status == "SUCCESS" else FAILED
+
+
+@with_exit_code
+def delete_runs(place: str | None, run_ids: Sequence[str], *, force: bool, as_json: bool) -> int:
+    """Remove runs, all of them or, where one is not there or goes on, none."""
+    with results_on_stdout() as results:
+        store = _store(place)
+        found = list(dict.fromkeys(store.open(each).run_id for each in run_ids))
+        if not force:
+            states = {each.run_id: each.status for each in map(settled, store.list())}
+            going_on = [each for each in found if states.get(each) == "STARTED"]
+            if going_on:
+                complain(f"not removed, since it goes on: {', '.join(going_on)}. Remove it all the same with --force.")
+                return USAGE
+        for each in found:
+            store.delete(each)
+        if as_json:
+            _write_json(results, {"deleted": found})
+        else:
+            results.writelines(f"Removed run {each}.\n" for each in found)
+    return SUCCEEDED
+
+
+@with_exit_code
+def export_run(place: str | None, run_id: str, *, parquet: Path | None, chrome_trace: Path | None) -> int:
+    """Write a run into files."""
+    from rayexec.cli.run_export import write_parquet, write_trace
+    from rayexec.store.reading import StoredLog
+
+    if parquet is None and chrome_trace is None:
+        complain("say what to write: --parquet FILE or --chrome-trace FILE.")
+        return USAGE
+    reader = _store(place).open(run_id)
+    record, log = _current(reader), StoredLog(reader)
+    for path, write in ((parquet, write_parquet), (chrome_trace, write_trace)):
+        if path is None:
+            continue
+        try:
+            rows = write(path, record, log)
+        except OSError as error:
+            complain(f"{path} cannot be written: {os.strerror(error.errno) if error.errno else error}")
+            return USAGE
+        sys.stdout.write(f"Wrote {path}: {rows:,} attempts.\n")
+    return SUCCEEDED

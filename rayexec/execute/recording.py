@@ -1,0 +1,241 @@
+"""Recording a run in a store while it goes on."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import importlib.metadata
+import os
+import platform
+import sys
+import time
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from rayexec import __version__
+from rayexec.definitions.config import Config
+from rayexec.definitions.job import JobDefinition
+from rayexec.errors import StoreError
+from rayexec.events import describe_error
+from rayexec.execute.log import Record, RunLog
+from rayexec.execute.observe import Observer
+from rayexec.run.spec import RunSpec
+from rayexec.run.waiting import Waiting
+
+if TYPE_CHECKING:
+    from rayexec.store import RunRecord, RunStore, RunWriter
+    from rayexec.store.writing import LogWriter
+
+__all__ = ["Recording", "StoreChoice", "record_run"]
+
+# Where a run is to be recorded: None for where RAYEXEC_HOME says, False for nowhere.
+StoreChoice: TypeAlias = "str | os.PathLike[str] | RunStore | Literal[False] | None"
+
+_SWITCH = "RAYEXEC_RECORD"
+_OFF = frozenset({"0", "false", "no", "off"})
+_PARENT, _ROOT = "dagster/parent_run_id", "dagster/root_run_id"  # tags, as Dagster calls them
+# To work out why an attempt waited takes some 15 µs. Up to so many attempts it is always done, else where it is a small
+# share of the run's time.
+_FEW, _COST, _SHARE = 500, 15e-6, 0.03
+_warned: list[str] = []
+
+
+class Recording(Observer):
+    """Writes what happens in a run to a store, and passes all of it on to another observer.
+
+    Where the store fails, ``error`` says how. A store that somebody asked for ends the run then; one by default
+    (``is_lenient``) costs a warning and the rest of the recording.
+    """
+
+    def __init__(self, writer: RunWriter, record: RunRecord, observer: Observer, *, is_lenient: bool) -> None:
+        self.error: StoreError | None = None
+        self._writer = writer
+        self._record = record
+        self._observer = observer
+        self._is_lenient = is_lenient
+        self._log: LogWriter | None = None
+        self._run_log: RunLog | None = None
+
+    @contextlib.contextmanager
+    def _attempted(self) -> Iterator[None]:
+        try:
+            yield
+        except StoreError as error:
+            self._failed(error)
+
+    def _failed(self, error: StoreError) -> None:
+        self.error, self._log = error, None
+        if self._is_lenient:
+            _warn(f"{error}. The run goes on and is recorded no further.")
+
+    @property
+    def failure(self) -> StoreError | None:
+        """What went wrong with a store that somebody asked for."""
+        return None if self._is_lenient else self.error
+
+    def run_started(self, spec: RunSpec, log: RunLog, waiting: Callable[[], Waiting]) -> None:
+        """Write the steps that are known."""
+        from rayexec.store.writing import LogWriter
+
+        self._run_log = log
+        with self._attempted():
+            writer = LogWriter(spec.plan, self._writer)
+            writer.write()
+            self._log = writer
+        self._observer.run_started(spec, log, waiting)
+
+    def recorded(self, record: Record) -> None:
+        """Take a record; it is written with others."""
+        if self._log is not None:
+            self._log.add(record)
+        self._observer.recorded(record)
+
+    def idle(self) -> float | None:
+        """Write what has waited long enough; raises StoreError where the store has failed."""
+        due = None
+        if self._log is not None:
+            try:  # and no context, since this is done once a step in this process
+                due = self._log.write_if_due()
+            except StoreError as error:
+                self._failed(error)
+        if self.failure is not None:
+            raise self.failure
+        asked = self._observer.idle()
+        return due if asked is None or (due is not None and due < asked) else asked
+
+    def run_ended(self, status: str) -> None:
+        """Write the rest of the log, and how the run ended."""
+        self._write_rest()
+        self._end(status, self.failure)
+        self._observer.run_ended(status)
+
+    def _write_rest(self) -> None:
+        log = self._log
+        if log is None or self._run_log is None:
+            return
+        with self._attempted():
+            log.write()
+            if self._is_cheap(log.attempts):
+                log.write(self._run_log.blocked)
+            self._record = replace(self._record, steps=log.counts)
+
+    def _is_cheap(self, attempts: int) -> bool:
+        """Whether working out what kept steps waiting costs little beside the run itself."""
+        spent = time.time() - self._record.start_time
+        return attempts <= _FEW or attempts * _COST <= spent * _SHARE
+
+    def broke_off(self, error: BaseException) -> None:
+        """Note what kept the run from beginning, or ended it without an end of its own."""
+        self._write_rest()
+        self._end("CANCELED" if isinstance(error, KeyboardInterrupt) else "FAILURE", error)
+
+    def _end(self, status: str, error: BaseException | None) -> None:
+        self._log = None
+        told = None
+        if error is not None:
+            described = describe_error(error)
+            told = {"error": described.cls_name, "message": described.message}
+            if isinstance(error, StoreError):
+                status = "FAILURE"
+        note = f"recorded in part: {self.error}" if self.error is not None else None
+        record = replace(self._record, status=status, end_time=time.time(), error=told, note=note)
+        with self._attempted() if self.error is None else contextlib.suppress(StoreError):
+            self._writer.update(record)
+        with self._attempted() if self.error is None else contextlib.suppress(StoreError):
+            self._writer.close()
+
+
+def record_run(
+    choice: StoreChoice,
+    job: JobDefinition,
+    spec: RunSpec,
+    observer: Observer,
+    *,
+    op_selection: Sequence[str] | None = None,
+    origin: Mapping[str, str] | None = None,
+) -> Recording | None:
+    """Begin to record a run, and return the observer that does; None where it is not to be recorded.
+
+    Raises StoreError where somebody said where it is to be recorded and that cannot be; a directory by default that
+    cannot be written costs a warning.
+    """
+    if choice is False or (choice is None and os.environ.get(_SWITCH, "").lower() in _OFF):
+        return None
+    from rayexec.store import default_store, is_default, store_at
+
+    is_lenient = choice is None and is_default()
+    try:
+        store = default_store() if choice is None else store_at(choice)
+        record = _describe(job, spec, op_selection, origin)
+        return Recording(store.create(record), record, observer, is_lenient=is_lenient)
+    except StoreError as error:
+        if not is_lenient:
+            raise
+        _warn(
+            f"{error}. The run is not recorded. Set RAYEXEC_HOME to a place that can be written, or {_SWITCH}=0 to "
+            "record nothing."
+        )
+        return None
+
+
+def _warn(words: str) -> None:
+    """Warn once in a process, however many runs it has."""
+    if not _warned:
+        _warned.append(words)
+        warnings.warn(words, RuntimeWarning, stacklevel=2)
+
+
+def _describe(
+    job: JobDefinition, spec: RunSpec, op_selection: Sequence[str] | None, origin: Mapping[str, str] | None
+) -> RunRecord:
+    from rayexec.store.record import Driver, RunRecord
+
+    info = spec.info
+    return RunRecord(
+        run_id=info.run_id,
+        job_name=info.job_name,
+        start_time=time.time(),
+        tags=dict(info.tags),
+        run_config=_plain(info.run_config),
+        op_selection=None if op_selection is None else tuple(op_selection),
+        versions=_versions(),
+        origin={"directory": os.getcwd(), **(_home_of(job) if origin is None else origin)},
+        driver=Driver.here(),
+        parent_run_id=info.tags.get(_PARENT),
+        root_run_id=info.tags.get(_ROOT),
+    )
+
+
+@functools.cache
+def _versions() -> dict[str, str]:
+    return {
+        "rayexec": __version__,
+        "ray": importlib.metadata.version("ray"),
+        "pyarrow": importlib.metadata.version("pyarrow"),
+        "python": platform.python_version(),
+    }
+
+
+def _home_of(job: JobDefinition) -> dict[str, str]:
+    """Return the module and file that hold ``job`` under its own name, where one does."""
+    for name, module in list(sys.modules.items()):
+        if getattr(module, "__dict__", {}).get(job.name) is job:
+            file = module.__dict__.get("__file__")
+            found = {"module": name, "attribute": job.name, "job": job.name}
+            return found if file is None else {"file": os.path.abspath(file), **found}
+    return {"job": job.name}
+
+
+def _plain(value: Any) -> Any:
+    """Return run config as JSON-able data; an object that JSON has no word for in words."""
+    from rayexec.store.coding import in_words
+
+    if isinstance(value, Config):
+        return _plain(value.model_dump(mode="json"))
+    if isinstance(value, Mapping):
+        return {str(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(each) for each in value]
+    return value if value is None or isinstance(value, (str, int, float, bool)) else in_words(value)

@@ -1,0 +1,217 @@
+"""Records of a run as columns of Arrow: how they are gathered, written as frames, and read again.
+
+Frames are of two kinds, told by the metadata of their schema. ``steps`` has a row for each step that has come to be
+known: its index, its key and its form; new forms, which many steps share (the op, the inputs that other steps feed, the
+outputs), stand in the metadata. A later row of a step counts. ``records`` has a row for each attempt, event and
+resource in the order in which they were recorded. Of a plain success the columns are all there is; of everything else
+``detail`` has the rest as JSON.
+"""
+
+from __future__ import annotations
+
+import json
+from array import array
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from rayexec.errors import StoreError
+from rayexec.events import Attempt, Successes
+from rayexec.store.frames import frame
+from rayexec.store.record import SCHEMA_VERSION, check_version
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = [
+    "ATTEMPT",
+    "BLOCKED",
+    "EVENT",
+    "PLAIN",
+    "RECORDS",
+    "RESOURCE",
+    "STEPS",
+    "Form",
+    "Rows",
+    "kind_of",
+    "new_forms",
+    "open_frame",
+    "steps_frame",
+]
+
+# What a row is. Of a plain success the form of its step says the rest.
+PLAIN, ATTEMPT, EVENT, RESOURCE, BLOCKED = range(5)
+
+RECORDS, STEPS = "records", "steps"
+
+
+class Form(NamedTuple):
+    """What steps of one op share that are fed alike: names of inputs that earlier steps feed, and of outputs."""
+
+    op: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+
+
+@cache
+def _schemas() -> Mapping[str, Any]:
+    import pyarrow as pa
+
+    columns: dict[str, list[tuple[str, pa.DataType]]] = {
+        RECORDS: [
+            ("kind", pa.int8()),
+            ("step", pa.int32()),
+            ("number", pa.int32()),
+            ("outcome", pa.int8()),
+            ("started", pa.float64()),
+            ("ended", pa.float64()),
+            ("pid", pa.int32()),
+            ("detail", pa.large_string()),
+        ],
+        STEPS: [("step", pa.int32()), ("key", pa.large_string()), ("form", pa.int32())],
+    }
+    return {
+        name: pa.schema(each, metadata={"rayexec": name, "schema_version": str(SCHEMA_VERSION)})
+        for name, each in columns.items()
+    }
+
+
+def _column(values: array[Any], kind: Any) -> Any:
+    import pyarrow as pa
+
+    return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(values)])
+
+
+def _write(schema: Any, columns: Sequence[Any]) -> bytes:
+    import pyarrow as pa
+
+    options = pa.ipc.IpcWriteOptions(compression="zstd", use_threads=False)
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, schema, options=options) as writer:
+        writer.write_batch(pa.record_batch(columns, schema=schema))
+    return frame(sink.getvalue())
+
+
+class Rows:
+    """Rows of ``records`` that are not written yet."""
+
+    __slots__ = ("_detail", "_ended", "_kind", "_number", "_outcome", "_pid", "_started", "_step")
+
+    def __init__(self) -> None:
+        self._kind, self._outcome = array("b"), array("b")
+        self._step, self._number, self._pid = array("i"), array("i"), array("i")
+        self._started, self._ended = array("d"), array("d")
+        self._detail: dict[int, str] = {}
+
+    def __len__(self) -> int:
+        return len(self._kind)
+
+    def add(
+        self,
+        kind: int,
+        started: float,
+        ended: float,
+        detail: str | None = None,
+        *,
+        step: int = -1,
+        number: int = 0,
+        outcome: int = 0,
+        pid: int = 0,
+    ) -> None:
+        """Add a row."""
+        if detail is not None:
+            self._detail[len(self._kind)] = detail
+        self._kind.append(kind)
+        self._step.append(step)
+        self._number.append(number)
+        self._outcome.append(outcome)
+        self._started.append(started)
+        self._ended.append(ended)
+        self._pid.append(pid)
+
+    def add_attempts(self, attempts: Sequence[Attempt]) -> None:
+        """Add plain successes, a row of its own each."""
+        self._zeros(len(attempts))
+        steps, numbers, _, started, ended = zip(*[each[:5] for each in attempts], strict=True)
+        self._step.extend(steps)
+        self._number.extend(numbers)
+        self._started.extend(started)
+        self._ended.extend(ended)
+        self._pid.extend([each.pid for each in attempts])
+
+    def add_successes(self, successes: Successes) -> None:
+        """Add plain successes of one worker, which are in columns already."""
+        count = len(successes.steps)
+        self._zeros(count)
+        self._step.extend(successes.steps)
+        self._number.extend(successes.numbers)
+        self._started.extend(successes.started)
+        self._ended.extend(successes.ended)
+        self._pid.extend(array("i", [successes.pid]) * count)
+
+    def _zeros(self, count: int) -> None:
+        self._kind.frombytes(bytes(count))  # PLAIN and SUCCESS are both 0
+        self._outcome.frombytes(bytes(count))
+
+    def frame(self) -> bytes:
+        """Return the rows as a frame."""
+        import pyarrow as pa
+
+        count, schema = len(self), _schemas()[RECORDS]
+        detail = pa.nulls(count, pa.large_string())
+        if self._detail:
+            texts: list[str | None] = [None] * count
+            for place, text in self._detail.items():
+                texts[place] = text
+            detail = pa.array(texts, pa.large_string())
+        numbers: tuple[array[Any], ...] = (
+            self._kind,
+            self._step,
+            self._number,
+            self._outcome,
+            self._started,
+            self._ended,
+            self._pid,
+        )
+        columns = [_column(each, field.type) for each, field in zip(numbers, schema, strict=False)]
+        return _write(schema, [*columns, detail])
+
+
+def steps_frame(
+    steps: Sequence[int], keys: Sequence[str], forms: Sequence[int], new: Iterable[tuple[int, Form]]
+) -> bytes:
+    """Return steps as a frame: their indices, keys and forms, and the forms that no frame had before, numbered."""
+    import pyarrow as pa
+
+    schema = _schemas()[STEPS]
+    metadata = {**schema.metadata, b"forms": json.dumps([[number, *form] for number, form in new]).encode()}
+    columns = [
+        _column(array("i", steps), pa.int32()),
+        pa.array(keys, pa.large_string()),
+        _column(array("i", forms), pa.int32()),
+    ]
+    return _write(schema.with_metadata(metadata), columns)
+
+
+def open_frame(body: memoryview) -> pa.Table:
+    """Return the table in the body of a frame; raises StoreError for what a newer rayexec wrote."""
+    import pyarrow as pa
+
+    try:
+        table = pa.ipc.open_stream(pa.py_buffer(body)).read_all()
+        version = int((table.schema.metadata or {})[b"schema_version"])
+    except (pa.ArrowException, KeyError, ValueError) as error:
+        raise StoreError(f"the log cannot be read: {error}") from None
+    check_version(version, "the log")
+    return table
+
+
+def kind_of(table: pa.Table) -> str:
+    """Return what the rows of a frame are."""
+    return str((table.schema.metadata or {})[b"rayexec"].decode())
+
+
+def new_forms(table: pa.Table) -> dict[int, Form]:
+    """Return the forms that come with a frame of steps, by their numbers."""
+    listed = json.loads((table.schema.metadata or {})[b"forms"])
+    return {number: Form(op, tuple(inputs), tuple(outputs)) for number, op, inputs, outputs in listed}

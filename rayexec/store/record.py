@@ -1,0 +1,141 @@
+"""What is known of a run as a whole: the content of its ``run.json``."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any
+
+from rayexec.errors import StoreError
+
+__all__ = ["SCHEMA_VERSION", "STARTED", "UNREADABLE", "Driver", "RunRecord", "is_over", "settled"]
+
+# Of run.json and of the log beside it; greater where an older rayexec could not read them any more.
+SCHEMA_VERSION = 1
+
+STARTED, UNREADABLE = "STARTED", "UNREADABLE"
+_DIED = "driver died"
+
+
+@dataclass(frozen=True, slots=True)
+class Driver:
+    """The process that drives a run: host, pid, and when it started in the kernel's own words, where that is known.
+
+    The last tells a process from a later one with the same pid.
+    """
+
+    host: str
+    pid: int
+    started: str | None = None
+
+    @classmethod
+    def here(cls) -> Driver:
+        """Return this process."""
+        pid = os.getpid()
+        return cls(socket.gethostname(), pid, _start_of(pid))
+
+    def is_gone(self) -> bool:
+        """Whether the process has certainly ended; False also for one of another host, which cannot be asked."""
+        if self.host != socket.gethostname():
+            return False
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return True
+        except OSError:  # another user's
+            return False
+        now = _start_of(self.pid)
+        return self.started is not None and now is not None and now != self.started
+
+
+def _start_of(pid: int) -> str | None:
+    """Return when a process started: the boot and the clock ticks since; None where the system does not tell so."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            ticks = file.read().rpartition(b")")[2].split()[19]
+        with open("/proc/sys/kernel/random/boot_id") as file:
+            return f"{file.read().strip()}:{ticks.decode()}"
+    except (OSError, IndexError):
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """A run as a whole; JSON-able throughout.
+
+    ``status`` is STARTED, SUCCESS, FAILURE or CANCELED; ``start_time`` and ``end_time`` are seconds since 1970.
+    ``steps`` counts the steps by how they ended, once the run is over; ``error`` is what kept the run from going on.
+    ``origin`` tells where the job came from, as far as it is known: ``file``, ``module``, ``attribute``, ``job``.
+    ``note`` says what is to be known beside it: that the driver died, or why the run cannot be read.
+    """
+
+    run_id: str
+    job_name: str
+    status: str = STARTED
+    start_time: float = 0.0
+    end_time: float | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    run_config: Mapping[str, Any] = field(default_factory=dict)
+    op_selection: tuple[str, ...] | None = None
+    versions: Mapping[str, str] = field(default_factory=dict)
+    parent_run_id: str | None = None
+    root_run_id: str | None = None
+    origin: Mapping[str, str] = field(default_factory=dict)
+    driver: Driver | None = None
+    steps: Mapping[str, int] = field(default_factory=dict)
+    error: Mapping[str, str] | None = None
+    note: str | None = None
+    schema_version: int = SCHEMA_VERSION
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the record as JSON-able data."""
+        return asdict(self)
+
+    def encode(self) -> bytes:
+        """Return the content of ``run.json``."""
+        document = {"schema_version": self.schema_version} | self.to_dict()
+        return f"{json.dumps(document, indent=2, default=repr)}\n".encode()
+
+    @classmethod
+    def decode(cls, data: bytes, run_id: str) -> RunRecord:
+        """Return what ``encode`` wrote; raises StoreError for what a newer rayexec wrote, or nobody."""
+        try:
+            document = json.loads(data)
+            version = int(document["schema_version"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise StoreError(f"run.json of run {run_id} cannot be read: {type(error).__name__}: {error}") from None
+        check_version(version, f"run {run_id}")
+        known = {each.name: document[each.name] for each in fields(cls) if each.name in document}
+        driver, selection = known.get("driver"), known.get("op_selection")
+        try:
+            if driver is not None:
+                known["driver"] = Driver(**driver)
+            if selection is not None:
+                known["op_selection"] = tuple(selection)
+            return cls(**known)
+        except TypeError as error:
+            raise StoreError(f"run.json of run {run_id} cannot be read: {error}") from None
+
+
+def check_version(version: int, what: str) -> None:
+    """Raise StoreError where a newer rayexec wrote ``what``."""
+    if version > SCHEMA_VERSION:
+        raise StoreError(
+            f"{what} was written by a newer rayexec (schema version {version}; this one reads up to {SCHEMA_VERSION}): "
+            "upgrade rayexec to read it."
+        )
+
+
+def is_over(record: RunRecord) -> bool:
+    """Whether nothing more will happen in a run."""
+    return record.status != STARTED
+
+
+def settled(record: RunRecord) -> RunRecord:
+    """Return ``record`` as it is to be shown: a run whose driver is gone from this host without an end has failed."""
+    if is_over(record) or record.driver is None or not record.driver.is_gone():
+        return record
+    return replace(record, status="FAILURE", note=_DIED)

@@ -1,0 +1,185 @@
+"""Recording a run: records in, frames out, in batches."""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from rayexec.events import (
+    FAILURE,
+    RETRY,
+    SUCCESS,
+    Attempt,
+    Event,
+    EventType,
+    ResourceRecord,
+    StepBlockedData,
+    Successes,
+)
+from rayexec.plan.growing import GrowingPlan
+from rayexec.plan.model import Plan
+from rayexec.store.base import RunWriter
+from rayexec.store.coding import attempt_text, blocked_text, event_text, resource_text
+from rayexec.store.columns import ATTEMPT, BLOCKED, EVENT, RESOURCE, Form, Rows, steps_frame
+
+__all__ = ["LogWriter"]
+
+_MOST_ROWS = 50_000
+
+# How a step ended, or that it did not.
+_OPEN, _SUCCEEDED, _FAILED = range(3)
+_HOW_ENDED = {SUCCESS: _SUCCEEDED, FAILURE: _FAILED, RETRY: _OPEN}
+
+# The fields of an attempt in which nothing stands of a plain one, beside those that are columns and its outputs.
+_PID = Attempt._fields.index("pid")
+_OUTPUTS = Attempt._fields.index("outputs")
+_PLAIN = tuple([Attempt._field_defaults.get(name) for name in Attempt._fields])
+_BEFORE_PID, _AFTER_PID = _PLAIN[_OUTPUTS + 1 : _PID], _PLAIN[_PID + 1 :]
+
+
+class LogWriter:
+    """Writes the log of one run: the steps of ``plan`` as they come to be known, and records as they are added.
+
+    Whenever it is asked, what has waited for ``writer.interval`` seconds is written, and what is 50,000 rows. Raises
+    StoreError where it cannot be.
+    """
+
+    def __init__(self, plan: Plan, writer: RunWriter, clock: Callable[[], float] = time.monotonic) -> None:
+        self._plan = plan
+        self._writer = writer
+        self._clock = clock
+        # What is not written yet, and how many rows it makes.
+        self._pending: list[Event | Attempt | Successes | ResourceRecord] = []
+        self._waiting = 0
+        self._due = clock() + writer.interval
+        self._known = 0  # steps that are written
+        self._forms: dict[Form, int] = {}
+        self._forms_written = 0
+        # Steps whose inputs are known once they may start.
+        self._unsettled: set[int] = set()
+        # How an attempt of each template goes on behind its times where it is plain.
+        self._plain: list[tuple[Any, ...]] = [
+            (outputs, *_BEFORE_PID)
+            for outputs in plan.records_by_template  # which does not grow
+        ]
+        # How each step ended, by the last of its attempts: one whose outputs were lost may succeed again.
+        self._marks = bytearray()
+        self._skipped = 0
+        # The attempts that were written.
+        self.attempts = 0
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """How many steps succeeded, failed, were skipped, and did not run, by what was written."""
+        marks = self._marks
+        counted = {"succeeded": marks.count(_SUCCEEDED), "failed": marks.count(_FAILED), "skipped": self._skipped}
+        return {**counted, "not run": len(self._plan.steps) - sum(counted.values())}
+
+    def add(self, record: Event | Attempt | Successes | ResourceRecord) -> None:
+        """Take a record, to be written with others."""
+        self._pending.append(record)
+        self._waiting += len(record.steps) if type(record) is Successes else 1
+
+    def write_if_due(self) -> float | None:
+        """Write what waits where it has waited long enough; else return for how many seconds it may wait still."""
+        if not self._waiting:
+            return None
+        left = self._due - self._clock()
+        if left > 0 and self._waiting < _MOST_ROWS:
+            return left
+        self.write()
+        return None
+
+    def write(self, blocked: Mapping[tuple[int, int], StepBlockedData] | None = None) -> None:
+        """Write all that waits.
+
+        At the end of the run ``blocked`` are the attempts (step and number) that waited for a limit, which is known
+        then.
+        """
+        # Nothing that is made here stays or makes circles, so a collector would only look through the run's plan.
+        was_enabled = gc.isenabled()
+        gc.disable()
+        try:
+            data = self._steps()
+            pending, self._pending, self._waiting = self._pending, [], 0
+            rows = self._rows(pending)
+            for (step, number), waited in (blocked or {}).items():
+                rows.add(BLOCKED, 0.0, 0.0, blocked_text(waited), step=step, number=number)
+            if rows:
+                data += rows.frame()
+        finally:
+            if was_enabled:
+                gc.enable()
+        if data:
+            self._writer.append(data)
+        self._due = self._clock() + self._writer.interval
+
+    def _rows(self, records: Iterable[Event | Attempt | Successes | ResourceRecord]) -> Rows:
+        rows, steps, plain = Rows(), self._plan.steps, self._plain
+        marks = self._marks
+        marks.extend(bytes(len(steps) - len(marks)))
+        together: list[Attempt] = []  # plain attempts one behind the other
+        for record in records:
+            if isinstance(record, Attempt):
+                step, outcome = record.step, record.outcome
+                marks[step] = _HOW_ENDED[outcome]
+                self.attempts += 1
+                if (
+                    outcome == SUCCESS
+                    and record[_OUTPUTS:_PID] == plain[steps[step].template]
+                    and record[_PID + 1 :] == _AFTER_PID
+                ):
+                    together.append(record)
+                    continue
+            if together:
+                rows.add_attempts(together)
+                together = []
+            if isinstance(record, Successes):
+                for step in record.steps:
+                    marks[step] = _SUCCEEDED
+                self.attempts += len(record.steps)
+                rows.add_successes(record)
+            elif isinstance(record, Attempt):
+                step, number, outcome, started, ended = record[:5]
+                detail = attempt_text(record, plain[steps[step].template][0])
+                rows.add(ATTEMPT, started, ended, detail, step=step, number=number, outcome=outcome, pid=record.pid)
+            elif isinstance(record, ResourceRecord):
+                rows.add(RESOURCE, record.started, record.ended, resource_text(record))
+            else:
+                self._skipped += record.event_type is EventType.STEP_SKIPPED
+                rows.add(EVENT, record.timestamp, record.timestamp, event_text(record))
+        if together:
+            rows.add_attempts(together)
+        return rows
+
+    def _steps(self) -> bytes:
+        """Return a frame of the steps that are new, or whose inputs came to be known; nothing where there are none."""
+        plan = self._plan
+        steps = plan.steps
+        indices = list(range(self._known, len(steps)))
+        self._known = len(steps)
+        if isinstance(plan, GrowingPlan):
+            waiting = plan.collecting.keys()
+            settled = sorted(self._unsettled - waiting)
+            self._unsettled = set(waiting)
+            indices = settled + indices
+        if not indices:
+            return b""
+        names = [tuple(template.op.outs) for template in plan.templates]
+        ops = [template.op.name for template in plan.templates]
+        numbers: dict[tuple[int, tuple[str, ...]], int] = {}
+        forms = []
+        for index in indices:
+            step = steps[index]
+            fed = plan.upstream_names(index) if step.inputs else ()
+            shared = step.template, fed
+            number = numbers.get(shared)
+            if number is None:
+                form = Form(ops[step.template], fed, names[step.template])
+                number = numbers[shared] = self._forms.setdefault(form, len(self._forms))
+            forms.append(number)
+        new = [(number, form) for form, number in self._forms.items() if number >= self._forms_written]
+        self._forms_written = len(self._forms)
+        return steps_frame(indices, [steps[index].key for index in indices], forms, new)
