@@ -293,23 +293,23 @@ class RayEngine:
         """Tell a lost slice: what its journal says was over, and what it says was running."""
         calls = flight.work.calls
         missing = lost_object(error)
-        lost = () if missing is None else self._values.lost_with(missing, flight.origins)
+        lost = None if missing is None else self._values.lost_with(missing, flight.origins)
         # What could not be given its inputs has not begun, and left nothing.
-        left = None if lost else find_journal(flight.journal, is_one_node=len(self._capacity.nodes) == 1)
+        left = None if lost is not None else find_journal(flight.journal, is_one_node=len(self._capacity.nodes) == 1)
         reason, died = reason_of(error)
         attempts: tuple[Attempt | Successes, ...] = ()
         culprit: int | None = calls[0].step
         if left is not None:
             attempts = self._take(flight, left.entries, 0, None)
             culprit = None if left.started is None else calls[left.started].step
-        elif died or lost:
+        elif died or lost is not None:
             culprit = None  # it had not begun; or its node took the journal with it, which is no step's fault
         died_in = calls[0].step if culprit is None else culprit
         crash = WorkerCrashedError(f"step {self._spec.plan.steps[died_in].key!r}: {reason}")
         self._values.crashed(died_in, crash)
         failure = StepFailureData(replace(describe_error(crash), stack=""), error_types(crash))
         said = (left.stdout, left.stderr) if left is not None else ("", "")
-        return Lost(flight.work.id, attempts, culprit, failure, flight.submitted, time.time(), *said, inputs=lost)
+        return Lost(flight.work.id, attempts, culprit, failure, flight.submitted, time.time(), *said, inputs=lost or ())
 
     def cancel(self, slice_ids: Sequence[int], *, force: bool) -> None:
         """Interrupt slices, or kill the workers that run them."""

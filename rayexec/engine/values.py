@@ -125,14 +125,22 @@ class StepValues:
         packed: Packed = ray.get(handle)
         return packed.load()
 
-    def lost_with(self, hexadecimal: str, origins: Mapping[Any, int]) -> tuple[int, ...]:
+    def lost_with(self, hexadecimal: str, origins: Mapping[Any, int]) -> tuple[int, ...] | None:
         """Return the steps with large outputs that no node has any more, and that behind the reference of that name.
 
-        ``origins`` are the steps behind the references that it was found by; one may have been made again since.
+        ``origins`` are the steps behind the references that it was found by, of which one may have been made again
+        since; None where it is none of them.
         """
         import ray
 
-        lost = {step: None for handle, step in origins.items() if handle.hex() == hexadecimal}
+        behind = next((step for handle, step in origins.items() if handle.hex() == hexadecimal), None)
+        if behind is None:
+            return None
+        known = self.by_step[behind]
+        is_stale = not isinstance(known, dict) or all(
+            isinstance(handle, bytes) or handle.hex() != hexadecimal for handle in known.values()
+        )
+        lost: dict[int, None] = {} if is_stale else {behind: None}
         owners: dict[Any, int] = {}
         for step, kept in enumerate(self.by_step):
             if isinstance(kept, dict):
