@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from rayexec.engine.backstop import hung_step
 from rayexec.engine.export import dump, runner_for, streamer_for
 from rayexec.engine.journal import journal_path, sweep_journals
 from rayexec.engine.kept import Keepers
@@ -21,7 +22,7 @@ from rayexec.engine.package import make_package
 from rayexec.engine.packed import pack
 from rayexec.engine.values import StepValues
 from rayexec.engine.wire import CallWriter, Header
-from rayexec.errors import EngineError, OutputError, WorkerCrashedError
+from rayexec.errors import EngineError, OutputError, StepError, WorkerCrashedError
 from rayexec.events import Attempt, StepFailureData, Successes, describe_error, error_types
 from rayexec.plan.capacity import Capacity
 from rayexec.plan.holding import Holder
@@ -283,7 +284,7 @@ class RayEngine:
 
     def _loss(self, flight: _Flight, error: BaseException) -> Lost:
         """Tell a lost slice: what its journal says was over, and what it says was running."""
-        calls = flight.work.calls
+        calls, plan = flight.work.calls, self._spec.plan
         left = find_journal(flight.journal, is_one_node=len(self._capacity.nodes) == 1)
         reason, died = reason_of(error)
         attempts: tuple[Attempt | Successes, ...] = ()
@@ -294,9 +295,13 @@ class RayEngine:
         elif died:
             culprit = None  # it had not begun; or its node took the journal with it, which is no step's fault
         died_in = calls[0].step if culprit is None else culprit
-        crash = WorkerCrashedError(f"step {self._spec.plan.steps[died_in].key!r}: {reason}")
+        key, timeout = plan.steps[died_in].key, plan.op_of(died_in).timeout
+        crash: StepError = WorkerCrashedError(f"step {key!r}: {reason}")
+        words = replace(describe_error(crash), stack="")
+        if left is not None and left.hung and timeout is not None:
+            crash, words = hung_step(key, timeout, left.hung)
         self._values.crashed(died_in, crash)
-        failure = StepFailureData(replace(describe_error(crash), stack=""), error_types(crash))
+        failure = StepFailureData(words, error_types(crash))
         said = (left.stdout, left.stderr) if left is not None else ("", "")
         return Lost(flight.work.id, attempts, culprit, failure, flight.submitted, time.time(), *said)
 

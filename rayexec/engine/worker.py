@@ -10,6 +10,7 @@ from collections.abc import Callable, Generator
 from typing import Any
 
 from rayexec.definitions.code import import_module_at
+from rayexec.engine.backstop import ProcessBackstop
 from rayexec.engine.capture import Capture
 from rayexec.engine.entries import pack_entry
 from rayexec.engine.journal import Journal
@@ -69,13 +70,14 @@ def _run(
             code = _load(package)
         except BaseException as error:  # importing the job's modules runs user code
             what = "the job's code cannot be imported on the worker"
-            entries = [pack_entry(place, unloadable(call, error, what), {}) for place, call in enumerate(calls)]
-            return [pickle.dumps((os.getpid(), entries, None)), *payloads]
+            refused = [pack_entry(place, unloadable(call, error, what), {}) for place, call in enumerate(calls)]
+            return [pickle.dumps((os.getpid(), refused, None)), *payloads]
         watched = Watched(slice_id, len(calls), shared.mailbox)
         if announces:
             watched.announce()
         with (
             Journal(journal) as noted,
+            ProcessBackstop(journal) as backstop,
             _open_resources(code, shared) as resources,
         ):
             managers = None
@@ -83,7 +85,8 @@ def _run(
                 known, config = code.resources, shared.resource_config
                 managers = Managers(shared.managed, code.templates, known, config, shared.run, resources)
                 code = code._replace(plain=managers.only_unmanaged(code.plain))
-            runner = Runner(code, shared.run, resources, capture, large, payloads, noted, watched.entries, managers)
+            entries = watched.entries
+            runner = Runner(code, shared.run, resources, capture, large, payloads, noted, entries, managers, backstop)
             if streams:
                 with Teller(slice_id, shared.mailbox) as teller:
                     yield from runner.stream(calls[0], teller)

@@ -4,31 +4,76 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import logging
 import signal
 import threading
 from collections.abc import Iterator
 from types import FrameType
+from typing import Protocol
 
 from rayexec.errors import StepTimeoutError
 
-__all__ = ["deadline"]
+__all__ = ["GRACE", "Backstop", "deadline", "over_time"]
+
+GRACE = 2.0  # seconds after its timeout in which a block may clean up, before its backstop falls
+_logger = logging.getLogger("rayexec")
+
+
+class Backstop(Protocol):
+    """What happens to a block that goes on after its timeout."""
+
+    def arm(self, seconds: float) -> None:
+        """Fall in ``seconds``."""
+        ...
+
+    def disarm(self) -> None:
+        """Do not fall any more."""
+        ...
+
+
+def over_time(what: str, seconds: float) -> str:
+    """Return in words that ``what`` ran longer than its timeout."""
+    return f"{what} ran longer than its timeout of {seconds:g} s"
 
 
 @contextlib.contextmanager
-def deadline(seconds: float, what: str) -> Iterator[None]:
+def deadline(seconds: float, what: str, backstop: Backstop | None = None) -> Iterator[None]:
     """Raise StepTimeoutError inside the ``with`` block once it has run for ``seconds``.
 
     In a main thread a timer of the operating system interrupts Python code and blocking calls alike. In any other
-    thread the error is raised between two bytecodes, so a blocking call ends first. A C call that never returns
-    to the interpreter is not interrupted by either.
+    thread the error is raised between two bytecodes, so a blocking call ends first. Neither interrupts a C call that
+    never returns to the interpreter, nor ends a block that catches the error and goes on: for these there is
+    ``backstop``, which falls GRACE seconds later. Without one a warning is logged then.
     """
-    message = f"{what} ran longer than its timeout of {seconds:g} s"
-    if threading.current_thread() is threading.main_thread():
-        with _by_signal(seconds, message):
-            yield
-    else:
-        with _by_thread(seconds, message):
-            yield
+    message = over_time(what, seconds)
+    stop = backstop or _Warning(f"{message}, and cannot be interrupted: it catches the error, or hangs in C code")
+    stop.arm(seconds + GRACE)
+    try:
+        if threading.current_thread() is threading.main_thread():
+            with _by_signal(seconds, message):
+                yield
+        else:
+            with _by_thread(seconds, message):
+                yield
+    finally:
+        stop.disarm()
+
+
+class _Warning:
+    """Stands in for a backstop where the process is the user's own, which is not to be ended."""
+
+    def __init__(self, words: str) -> None:
+        self._words = words
+        self._timer: threading.Timer | None = None
+
+    def arm(self, seconds: float) -> None:
+        self._timer = threading.Timer(seconds, _logger.warning, ["%s", self._words])
+        self._timer.daemon = True
+        self._timer.start()
+
+    def disarm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
 
 
 @contextlib.contextmanager
@@ -68,7 +113,9 @@ def _by_thread(seconds: float, message: str) -> Iterator[None]:
     try:
         yield
     except StepTimeoutError as error:
-        raise (StepTimeoutError(message) if fired and not error.args else error) from None
+        if not fired or error.args:
+            raise
+        raise StepTimeoutError(message).with_traceback(error.__traceback__) from None  # which says where it hung
     finally:
         with lock:
             over = True
