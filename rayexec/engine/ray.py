@@ -15,7 +15,7 @@ from rayexec.engine.backstop import hung_step
 from rayexec.engine.export import dump, runner_for, streamer_for
 from rayexec.engine.journal import journal_path, sweep_journals
 from rayexec.engine.kept import Keepers
-from rayexec.engine.loss import find_journal, reason_of
+from rayexec.engine.loss import find_journal, kill_workers, reason_of
 from rayexec.engine.nested import held_here, is_in_task, lend_cpus_until, waits_for_own
 from rayexec.engine.overrun import Address, Mailbox, mailbox_at
 from rayexec.engine.package import make_package
@@ -309,11 +309,12 @@ class RayEngine:
         """Interrupt slices, or kill the workers that run them."""
         import ray
 
-        wanted = set(slice_ids)
-        for slice_id, flight in list(self._flight.items()):
-            if slice_id in wanted:
-                target = flight.refs[0] if flight.stream is None else flight.stream
-                ray.cancel(target, force=force, recursive=True)
+        flights = [self._flight[each] for each in slice_ids if each in self._flight]
+        for flight in flights:
+            target = flight.refs[0] if flight.stream is None else flight.stream
+            ray.cancel(target, force=force, recursive=True)
+        if force and flights:
+            kill_workers([flight.journal for flight in flights], is_one_node=len(self._capacity.nodes) == 1)
 
     def release(self, steps: Sequence[int]) -> None:
         """Drop the values, and with the last reference Ray's objects, that steps yielded."""

@@ -19,6 +19,7 @@ from rayexec.engine.overrun import Teller, Watched
 from rayexec.engine.package import Package, load_package
 from rayexec.engine.packed import Packed
 from rayexec.engine.runner import Code, Runner, unloadable
+from rayexec.engine.waking import WAKEFUL
 from rayexec.engine.wire import Header
 from rayexec.run.managed import Managers
 from rayexec.run.plain import plain_op
@@ -63,7 +64,7 @@ def _run(
     _prepare_path(package)
     slice_id, journal, budget, announces, calls = pickle.loads(work)
     payloads: list[Packed | list[Any] | None] = [None] * places
-    with IN_SLICE, Capture(journal) as capture:
+    with IN_SLICE, WAKEFUL, Capture(journal) as capture:
         try:
             shared = _read_header(header)
             _enter(shared)

@@ -96,17 +96,20 @@ class _Loop:
         for words in warnings:
             self.record(Event(EventType.LOG_MESSAGE, words, time.time(), None, {"level": logging.WARNING}))
 
-    def cancel(self) -> None:
-        """End what runs: ask, wait for the grace period, then force."""
-        self.event(EventType.RUN_CANCELING, "The run was interrupted; its steps are asked to end.")
-        self._feed(CancelAsked())
-        deadline = self._clock() + GRACE
+    def cancel(self, why: str) -> None:
+        """End what runs: ask, wait for the grace period, then force; at once on a second interrupt."""
         try:
-            while self.machine.running and self._clock() < deadline:
-                self._take(self._engine.wait(max(0.0, deadline - self._clock())))
-        finally:  # also when a second interrupt cuts the grace period short
-            if self.machine.running:
-                self._engine.cancel(tuple(self.machine.running), force=True)
+            self.event(EventType.RUN_CANCELING, f"{why}; its steps are asked to end.")
+            self._feed(CancelAsked())
+            self._wait_for_ends()
+        except KeyboardInterrupt:
+            self.event(EventType.ENGINE_EVENT, "The run was interrupted again; its steps are ended by force.")
+        if self.machine.running:
+            self._engine.cancel(tuple(self.machine.running), force=True)
+            self._wait_for_ends()
+
+    def _wait_for_ends(self) -> None:
+        """Wait for the slices under way, at most for the grace period."""
         deadline = self._clock() + GRACE
         while self.machine.running and self._clock() < deadline:
             self._take(self._engine.wait(max(0.0, deadline - self._clock())))
@@ -204,7 +207,7 @@ def run_to_end(
         except KeyboardInterrupt as interrupt:
             error = RunCanceledError("the run was interrupted")
             error.__cause__ = interrupt
-            loop.cancel()
+            loop.cancel("The run was interrupted")
         except ResourceError as broken:
             error = broken
     finally:
