@@ -10,6 +10,7 @@
     │   └── StepNotFoundError      a step that the plan does not have
     ├── EngineError                the engine (Ray, say) cannot start or cannot be reached
     ├── RunCanceledError           the run was interrupted before it ended
+    ├── RunTimeoutError            the run took longer than its max_runtime
     └── StepError                  what can befall one step
         ├── StepExecutionError     stands in for an exception that could not travel
         ├── TypeCheckError         a value that is not of the declared type
@@ -60,6 +61,7 @@ __all__ = [
     "ResourceError",
     "RetriesDisabledError",
     "RunCanceledError",
+    "RunTimeoutError",
     "SelectionError",
     "StepError",
     "StepExecutionError",
@@ -141,6 +143,17 @@ class EngineError(RayexecError):
 
 class RunCanceledError(RayexecError):
     """The run was interrupted before it ended."""
+
+
+class RunTimeoutError(RayexecError, TimeoutError):
+    """The run took longer than its ``max_runtime``; ``seconds`` is that."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        super().__init__(f"the run took longer than its max_runtime of {seconds:g} s")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return RunTimeoutError, (self.seconds,)
 
 
 class StepError(RayexecError):

@@ -61,6 +61,7 @@ class RayEngine:
     """Runs slices as Ray tasks on a cluster that is already connected."""
 
     name = "ray"
+    runs_here = False
 
     def __init__(self, spec: RunSpec, capacity: Capacity) -> None:
         self._spec = spec

@@ -10,13 +10,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from rayexec.engine.base import Engine
-from rayexec.errors import ResourceError, RunCanceledError
+from rayexec.errors import ResourceError, RunCanceledError, RunTimeoutError
 from rayexec.events import Attempt, Event, EventType, Successes, describe_error
 from rayexec.execute.log import Record, RunLog
 from rayexec.execute.loggers import RunLoggers
 from rayexec.execute.observe import Observer
 from rayexec.plan.growing import GrowingPlan
 from rayexec.plan.holding import MAX_CONCURRENT
+from rayexec.run.deadline import deadline
 from rayexec.run.messages import (
     Abandoned,
     Cancel,
@@ -39,6 +40,7 @@ __all__ = ["Outcome", "run_to_end"]
 
 WATCH = 0.5  # seconds after which it is asked again what other runs hold, while steps wait for that
 PATIENCE = 10.0  # seconds without news after which the engine is asked whether something is wrong
+_SLACK = 1e-3  # seconds by which clocks may differ
 _NAMED = 10  # steps that a message lists
 GRACE = 5.0  # seconds that steps get to end by themselves when a run is canceled
 
@@ -50,6 +52,10 @@ class Outcome:
     status: str
     machine: Machine
     error: BaseException | None = None
+
+
+class _OverTime(KeyboardInterrupt):
+    """The run's time is over; like an interrupt it is no step's failure."""
 
 
 class _Loop:
@@ -69,6 +75,8 @@ class _Loop:
         self._observer = observer
         self.loggers = RunLoggers(spec, lambda words: self.warn([words]))
         self.machine = machine
+        most = spec.config.execution.max_runtime
+        self._ends = float("inf") if most is None else clock() + most
 
     def run(self) -> None:
         """Drive the machine until it is over."""
@@ -81,7 +89,7 @@ class _Loop:
             timeout = PATIENCE if due is None else min(PATIENCE, max(0.0, due - self._clock()))
             if machine.is_watching:
                 timeout = min(timeout, max(0.0, watched + WATCH - self._clock()))
-            back = engine.wait(timeout)
+            back = self._wait(timeout)
             self._take(back)
             if machine.is_watching and self._clock() >= watched + WATCH:
                 watched = self._clock()
@@ -90,6 +98,21 @@ class _Loop:
                 if timeout == PATIENCE:
                     self.warn(engine.warnings())
                 self._feed(Tick())
+
+    @property
+    def is_over_time(self) -> bool:
+        """Whether the run has taken as long as it may."""
+        return self._clock() >= self._ends - _SLACK
+
+    def _wait(self, timeout: float) -> list[EngineEvent]:
+        """Wait as the engine does; raises _OverTime once the run's time is over."""
+        left = self._ends - self._clock()
+        if self.is_over_time:
+            raise _OverTime
+        if self._engine.runs_here and left < float("inf"):
+            with deadline(left, "the run", error=_OverTime):
+                return self._engine.wait(timeout)
+        return self._engine.wait(min(timeout, left))
 
     def warn(self, warnings: Iterable[str]) -> None:
         """Record what users should know of a run that goes on."""
@@ -205,9 +228,13 @@ def run_to_end(
             if isinstance(spec.plan, GrowingPlan):
                 loop.warn([f"The selection names {each}, of which nothing came." for each in spec.plan.unmet()])
         except KeyboardInterrupt as interrupt:
-            error = RunCanceledError("the run was interrupted")
-            error.__cause__ = interrupt
-            loop.cancel("The run was interrupted")
+            if isinstance(interrupt, _OverTime) and loop.is_over_time:  # not that of a run around this one
+                error = RunTimeoutError(settings.max_runtime or 0.0)
+                loop.cancel(f"The run took longer than its max_runtime of {error.seconds:g} s")
+            else:
+                error = RunCanceledError("the run was interrupted")
+                error.__cause__ = interrupt
+                loop.cancel("The run was interrupted")
         except ResourceError as broken:
             error = broken
     finally:
@@ -257,7 +284,7 @@ def _record_resources(engine: Engine, loop: _Loop) -> None:
 
 def _conclude(loop: _Loop, machine: Machine, spec: RunSpec, error: BaseException | None) -> Outcome:
     name = spec.info.job_name
-    if machine.is_canceled or isinstance(error, RunCanceledError):
+    if isinstance(error, RunCanceledError) or (machine.is_canceled and error is None):
         loop.event(EventType.RUN_CANCELED, f'Execution of run for "{name}" was canceled.')
         return Outcome("CANCELED", machine, error)
     failed = [spec.plan.steps[step].key for step in machine.failed]

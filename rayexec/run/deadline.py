@@ -7,6 +7,7 @@ import ctypes
 import logging
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from types import FrameType
 from typing import Protocol
@@ -37,8 +38,10 @@ def over_time(what: str, seconds: float) -> str:
 
 
 @contextlib.contextmanager
-def deadline(seconds: float, what: str, backstop: Backstop | None = None) -> Iterator[None]:
-    """Raise StepTimeoutError inside the ``with`` block once it has run for ``seconds``.
+def deadline(
+    seconds: float, what: str, backstop: Backstop | None = None, *, error: type[BaseException] = StepTimeoutError
+) -> Iterator[None]:
+    """Raise ``error`` inside the ``with`` block once it has run for ``seconds``; such blocks may lie in one another.
 
     In a main thread a timer of the operating system interrupts Python code and blocking calls alike. In any other
     thread the error is raised between two bytecodes, so a blocking call ends first. Neither interrupts a C call that
@@ -50,10 +53,10 @@ def deadline(seconds: float, what: str, backstop: Backstop | None = None) -> Ite
     stop.arm(seconds + GRACE)
     try:
         if threading.current_thread() is threading.main_thread():
-            with _by_signal(seconds, message):
+            with _by_signal(seconds, error(message)):
                 yield
         else:
-            with _by_thread(seconds, message):
+            with _by_thread(seconds, error, message):
                 yield
     finally:
         stop.disarm()
@@ -76,25 +79,46 @@ class _Warning:
             self._timer.cancel()
 
 
-@contextlib.contextmanager
-def _by_signal(seconds: float, message: str) -> Iterator[None]:
-    def ring(_number: int, _frame: FrameType | None) -> None:
-        raise StepTimeoutError(message)
+# What is due when, of the blocks that the main thread is in, the outermost first.
+_due: list[tuple[float, BaseException]] = []
 
-    before = signal.signal(signal.SIGALRM, ring)
+
+def _set_timer() -> None:
+    """Have the operating system ring for the block that is due next, if there is one."""
+    seconds = max(1e-6, min(moment for moment, _ in _due) - time.monotonic()) if _due else 0
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+
+
+def _ring(_number: int, _frame: FrameType | None) -> None:
+    now = time.monotonic()
+    over = next((each for each in _due if each[0] <= now), None)
+    if over is not None:
+        _due.remove(over)  # it rings once
+    _set_timer()
+    if over is not None:
+        raise over[1]
+
+
+@contextlib.contextmanager
+def _by_signal(seconds: float, error: BaseException) -> Iterator[None]:
+    mine = time.monotonic() + seconds, error
+    before = signal.signal(signal.SIGALRM, _ring)
     # Workers of Ray start with signals blocked that they hand on; this one must get through.
     mask = signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGALRM})
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    _due.append(mine)
+    _set_timer()
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        if mine in _due:
+            _due.remove(mine)
+        _set_timer()
         signal.signal(signal.SIGALRM, before)
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
 @contextlib.contextmanager
-def _by_thread(seconds: float, message: str) -> Iterator[None]:
+def _by_thread(seconds: float, kind: type[BaseException], message: str) -> Iterator[None]:
     target = threading.get_ident()
     lock = threading.Lock()
     over = False
@@ -105,17 +129,17 @@ def _by_thread(seconds: float, message: str) -> Iterator[None]:
         with lock:
             if not over:
                 fired = True
-                ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(target), ctypes.py_object(StepTimeoutError))
+                ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(target), ctypes.py_object(kind))
 
     timer = threading.Timer(seconds, ring)
     timer.daemon = True
     timer.start()
     try:
         yield
-    except StepTimeoutError as error:
+    except kind as error:
         if not fired or error.args:
             raise
-        raise StepTimeoutError(message).with_traceback(error.__traceback__) from None  # which says where it hung
+        raise kind(message).with_traceback(error.__traceback__) from None  # which says where it hung
     finally:
         with lock:
             over = True
