@@ -8,13 +8,13 @@ the KeyboardInterrupt.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
 import threading
 import time
 from types import FrameType, TracebackType
-from typing import Any
 
 __all__ = ["WAKEFUL"]
 
@@ -26,13 +26,15 @@ _PATIENCE = 2.0  # seconds after which an op must have put its own handler in th
 
 
 class _Wakeful:
-    """Has interrupts wake the main thread while its ``with`` block lasts; one for the process."""
+    """Has interrupts wake the main thread while its ``with`` block lasts; one for the process.
+
+    A thread that waits, and a handler that does nothing else, stay from the first block on.
+    """
 
     def __init__(self) -> None:
         self._ends: tuple[socket.socket, socket.socket] | None = None
         self._pid = 0
         self._former_fd = -1
-        self._former: Any = None
         self._is_on = False
         self._heard = threading.Event()
 
@@ -44,7 +46,8 @@ class _Wakeful:
             for end in self._ends:
                 end.setblocking(end is self._ends[0])
             threading.Thread(target=self._run, args=(self._ends[0],), name="rayexec-waking", daemon=True).start()
-        self._former = signal.signal(_SIGNAL, self._knocked)
+        if not callable(signal.getsignal(_SIGNAL)):  # else ours, or one above it that calls ours (engine.kept's)
+            signal.signal(_SIGNAL, self._knocked)
         self._is_on = True
         self._former_fd = signal.set_wakeup_fd(self._ends[1].fileno(), warn_on_full_buffer=False)
 
@@ -53,13 +56,11 @@ class _Wakeful:
     ) -> None:
         if self._is_on:
             self._is_on = False
-            signal.set_wakeup_fd(self._former_fd)
-            signal.signal(_SIGNAL, signal.SIG_DFL if self._former is None else self._former)
+            with contextlib.suppress(ValueError):  # a generator of Ray's that another thread throws away
+                signal.set_wakeup_fd(self._former_fd)
 
     def _knocked(self, number: int, frame: FrameType | None) -> None:
         self._heard.set()
-        if callable(self._former):
-            self._former(number, frame)
 
     def _run(self, end: socket.socket) -> None:
         while True:
