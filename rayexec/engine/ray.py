@@ -80,7 +80,9 @@ class RayEngine:
         self._begun: set[int] = set()
         self._ended: deque[tuple[float, int]] = deque()
         # Whether a Ray task starts this run.
-        self._is_nested = False
+        self.is_nested = False
+        # Whether slices were canceled. Ray's own wait is interrupted each time then, where this task is canceled too.
+        self._is_ending = False
         # What was warned of.
         self._warned: set[tuple[int, str]] = set()
         self._mailbox: Mailbox | None = None
@@ -99,7 +101,7 @@ class RayEngine:
         import ray
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-        self._is_nested = is_in_task()
+        self.is_nested = is_in_task()
         self._check_requests()
         sweep_journals()
         if self.holding.uses_tokens:
@@ -189,7 +191,7 @@ class RayEngine:
     def wait(self, timeout: float | None) -> list[EngineEvent]:
         """Return what has come back, waiting up to ``timeout`` seconds for a first one."""
         back: list[EngineEvent] = []
-        if self._is_nested:
+        if self.is_nested and not self._is_ending:
             timeout = lend_cpus_until(self._arrived, [flight.refs[0] for flight in self._flight.values()], timeout)
         try:
             arrived = self._arrived.get(timeout=timeout)
@@ -310,6 +312,7 @@ class RayEngine:
         """Interrupt slices, or kill the workers that run them."""
         import ray
 
+        self._is_ending = True
         flights = [self._flight[each] for each in slice_ids if each in self._flight]
         for flight in flights:
             target = flight.refs[0] if flight.stream is None else flight.stream

@@ -134,7 +134,10 @@ def test_streams_and_nested_runs_are_woken(tmp_path: Path) -> None:
     @op
     def inner() -> None:
         with marked(tmp_path, "inner"):
-            time.sleep(60)
+            try:
+                time.sleep(60)
+            finally:
+                time.sleep(0.7)  # to clean up takes a while, for which the run around it waits
 
     @job
     def inside() -> None:
@@ -154,6 +157,34 @@ def test_streams_and_nested_runs_are_woken(tmp_path: Path) -> None:
     assert result.status == "CANCELED"
     assert all((tmp_path / f"{name}.closed").exists() for name in ("streams", "inner", "outer"))
     assert result.is_node_success("take[one]")
+
+
+def test_a_run_inside_a_step_has_time_to_end_before_that_step_is_killed(tmp_path: Path) -> None:
+    @op
+    def clings() -> None:
+        with marked(tmp_path, "inner"):
+            while True:
+                with contextlib.suppress(KeyboardInterrupt):
+                    time.sleep(60)
+
+    @job
+    def inside() -> None:
+        clings()
+
+    @op
+    def outer() -> None:
+        with marked(tmp_path, "outer"):
+            inside.execute()
+
+    @job
+    def outside() -> None:
+        outer()
+
+    result = interrupted(outside, tmp_path, ("outer", "inner"))
+    assert result.status == "CANCELED"
+    assert (tmp_path / "outer.closed").exists()
+    assert not (tmp_path / "inner.closed").exists()
+    assert is_gone(tmp_path, "inner")
 
 
 def test_a_second_interrupt_kills_at_once(tmp_path: Path) -> None:
@@ -180,6 +211,7 @@ def test_a_second_interrupt_kills_at_once(tmp_path: Path) -> None:
         hangs()
 
     began = time.monotonic()
+    before = set(os.listdir("/dev/shm"))
     result = interrupted(stubborn, tmp_path, ("clings", "hangs"), ("asked",))
     assert result.status == "CANCELED"
     said = [event.message for event in result.all_events]
@@ -187,6 +219,7 @@ def test_a_second_interrupt_kills_at_once(tmp_path: Path) -> None:
     assert is_gone(tmp_path, "clings")
     assert is_gone(tmp_path, "hangs")
     assert not (tmp_path / "clings.closed").exists()
+    assert not {each for each in os.listdir("/dev/shm") if each.startswith("rayexec")} - before
     assert time.monotonic() - began < _PATIENCE
 
 
