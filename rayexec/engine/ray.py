@@ -16,7 +16,7 @@ from rayexec.engine.export import dump, runner_for, streamer_for
 from rayexec.engine.journal import journal_path, sweep_journals
 from rayexec.engine.kept import Keepers
 from rayexec.engine.loss import find_journal, kill_workers, reason_of
-from rayexec.engine.nested import held_here, is_in_task, lend_cpus_until, waits_for_own
+from rayexec.engine.nested import held_here, is_canceled_here, is_in_task, lend_cpus_until, waits_for_own
 from rayexec.engine.overrun import Address, Mailbox, mailbox_at
 from rayexec.engine.package import make_package
 from rayexec.engine.packed import pack
@@ -314,7 +314,9 @@ class RayEngine:
 
         self._is_ending = True
         flights = [self._flight[each] for each in slice_ids if each in self._flight]
-        for flight in flights:
+        # One interrupt is enough: a second one would cut short what a step does to end.
+        is_asked = not force and self.is_nested and is_canceled_here()
+        for flight in () if is_asked else flights:
             target = flight.refs[0] if flight.stream is None else flight.stream
             ray.cancel(target, force=force, recursive=True)
         if force and flights:

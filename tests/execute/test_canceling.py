@@ -138,6 +138,7 @@ def test_streams_and_nested_runs_are_woken(tmp_path: Path) -> None:
                 time.sleep(60)
             finally:
                 time.sleep(0.7)  # to clean up takes a while, for which the run around it waits
+                (tmp_path / "cleaned").touch()
 
     @job
     def inside() -> None:
@@ -156,6 +157,7 @@ def test_streams_and_nested_runs_are_woken(tmp_path: Path) -> None:
     result = interrupted(outside, tmp_path, ("streams", "took", "inner", "outer"))
     assert result.status == "CANCELED"
     assert all((tmp_path / f"{name}.closed").exists() for name in ("streams", "inner", "outer"))
+    assert (tmp_path / "cleaned").exists()
     assert result.is_node_success("take[one]")
 
 
