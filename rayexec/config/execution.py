@@ -28,7 +28,8 @@ class ExecutionSettings:
     engine. ``fresh_process`` gives each step a process of its own; otherwise warm workers import
     ``preload_modules`` before their first step. ``address`` is the Ray cluster to attach to, None for this machine.
     With ``slices`` off each step is a Ray task of its own. ``keep_outputs`` says which outputs outlive the steps that
-    take them. ``max_runtime`` is in seconds; a run that takes longer is ended.
+    take them. ``max_runtime`` is in seconds; a run that takes longer is ended. ``infrastructure_retries`` is how often
+    a step may lose its worker before it has started, or what it takes, at no cost to its own retries.
     """
 
     engine: str = "ray"
@@ -43,6 +44,7 @@ class ExecutionSettings:
     slices: bool = True
     keep_outputs: Literal["all", "leaves", "none"] = "all"
     max_runtime: float | None = None
+    infrastructure_retries: int = 3
 
 
 class _Empty(Config):
@@ -127,6 +129,7 @@ class RayConfig(MultiprocessConfig):
     isolation: Literal["worker", "process"] = "worker"
     slices: bool = True
     keep_outputs: Literal["all", "leaves", "none"] = "all"
+    infrastructure_retries: int = pydantic.Field(default=3, ge=0)
 
 
 _MODELS: dict[str, type[Config]] = {
@@ -243,6 +246,7 @@ def _settings(name: str, given: Any, path: tuple[str, ...] | None) -> tuple[Exec
         slices=ray.slices,
         keep_outputs=ray.keep_outputs,
         max_runtime=value.max_runtime,
+        infrastructure_retries=ray.infrastructure_retries,
     ), []
 
 

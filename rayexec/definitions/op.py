@@ -49,6 +49,7 @@ class OpDefinition(ByReference, Invocable):
     code_version: str | None = None
     ray_options: RayOptions = field(default_factory=RayOptions)
     timeout: float | None = None
+    rerun_on_loss: bool = True
     preset_config: Any = NO_DEFAULT
 
     def input_names(self) -> tuple[str, ...]:
@@ -177,6 +178,7 @@ def op(
     code_version: str | None = ...,
     ray_options: RayOptions | Mapping[str, Any] | None = ...,
     timeout: float | None = ...,
+    rerun_on_loss: bool = ...,
 ) -> Callable[[Callable[..., Any]], OpDefinition]: ...
 def op(
     fn: Callable[..., Any] | None = None,
@@ -194,11 +196,13 @@ def op(
     code_version: str | None = None,
     ray_options: RayOptions | Mapping[str, Any] | None = None,
     timeout: float | None = None,
+    rerun_on_loss: bool = True,
 ) -> OpDefinition | Callable[[Callable[..., Any]], OpDefinition]:
     """Make a function an op.
 
-    ``timeout`` is in seconds; ``ray_options`` is what a step asks of Ray. Raises DefinitionError for whatever the
-    declaration contradicts.
+    ``timeout`` is in seconds; ``ray_options`` is what a step asks of Ray; without ``rerun_on_loss`` a step that
+    succeeded never runs again where its outputs were lost. Raises DefinitionError for whatever the declaration
+    contradicts.
     """
 
     def decorate(fn: Callable[..., Any]) -> OpDefinition:
@@ -216,6 +220,7 @@ def op(
             code_version=code_version,
             options=ray_options,
             timeout=timeout,
+            rerun_on_loss=rerun_on_loss,
         )
 
     if fn is None:
@@ -240,6 +245,7 @@ def _build(
     code_version: str | None,
     options: RayOptions | Mapping[str, Any] | None,
     timeout: float | None,
+    rerun_on_loss: bool,
 ) -> OpDefinition:
     label = check_name(name or getattr(fn, "__name__", None), "an op")
     where = f"op {label!r}"
@@ -276,6 +282,7 @@ def _build(
         code_version=code_version,
         ray_options=requested,
         timeout=None if timeout is None else float(timeout),
+        rerun_on_loss=rerun_on_loss,
     )
 
 

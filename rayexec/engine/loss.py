@@ -10,7 +10,7 @@ from typing import Any
 
 from rayexec.engine.journal import Left, read_journal
 
-__all__ = ["find_journal", "kill_workers", "reason_of"]
+__all__ = ["find_journal", "kill_workers", "lost_object", "reason_of"]
 
 
 def reason_of(error: BaseException) -> tuple[str, bool]:
@@ -30,6 +30,13 @@ def reason_of(error: BaseException) -> tuple[str, bool]:
     if isinstance(error, kinds.RuntimeEnvSetupError):
         return f"its runtime_env cannot be set up: {_last_line(str(error))}", died
     return _last_line(str(error)), died
+
+
+def lost_object(error: BaseException) -> str | None:
+    """Return the id (hexadecimal) of the object that a task could not be given, where that is what it died of."""
+    import ray.exceptions as kinds
+
+    return getattr(error, "object_ref_hex", None) if isinstance(error, kinds.ObjectLostError) else None
 
 
 def _last_line(text: str) -> str:

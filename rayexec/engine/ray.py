@@ -15,7 +15,7 @@ from rayexec.engine.backstop import hung_step
 from rayexec.engine.export import dump, runner_for, streamer_for
 from rayexec.engine.journal import journal_path, sweep_journals
 from rayexec.engine.kept import Keepers
-from rayexec.engine.loss import find_journal, kill_workers, reason_of
+from rayexec.engine.loss import find_journal, kill_workers, lost_object, reason_of
 from rayexec.engine.nested import held_here, is_canceled_here, is_in_task, lend_cpus_until, waits_for_own
 from rayexec.engine.overrun import Address, Mailbox, mailbox_at
 from rayexec.engine.package import make_package
@@ -288,14 +288,17 @@ class RayEngine:
     def _loss(self, flight: _Flight, error: BaseException) -> Lost:
         """Tell a lost slice: what its journal says was over, and what it says was running."""
         calls, plan = flight.work.calls, self._spec.plan
-        left = find_journal(flight.journal, is_one_node=len(self._capacity.nodes) == 1)
+        missing = lost_object(error)
+        lost = () if missing is None else self._values.lost_with(missing)
+        # What could not be given its inputs has not begun, and left nothing.
+        left = None if lost else find_journal(flight.journal, is_one_node=len(self._capacity.nodes) == 1)
         reason, died = reason_of(error)
         attempts: tuple[Attempt | Successes, ...] = ()
         culprit: int | None = calls[0].step
         if left is not None:
             attempts = self._take(flight, left.entries, 0, None)
             culprit = None if left.started is None else calls[left.started].step
-        elif died:
+        elif died or lost:
             culprit = None  # it had not begun; or its node took the journal with it, which is no step's fault
         died_in = calls[0].step if culprit is None else culprit
         key, timeout = plan.steps[died_in].key, plan.op_of(died_in).timeout
@@ -306,7 +309,7 @@ class RayEngine:
         self._values.crashed(died_in, crash)
         failure = StepFailureData(words, error_types(crash))
         said = (left.stdout, left.stderr) if left is not None else ("", "")
-        return Lost(flight.work.id, attempts, culprit, failure, flight.submitted, time.time(), *said)
+        return Lost(flight.work.id, attempts, culprit, failure, flight.submitted, time.time(), *said, inputs=lost)
 
     def cancel(self, slice_ids: Sequence[int], *, force: bool) -> None:
         """Interrupt slices, or kill the workers that run them."""

@@ -123,6 +123,24 @@ class StepValues:
         packed: Packed = ray.get(handle)
         return packed.load()
 
+    def lost_with(self, hexadecimal: str) -> tuple[int, ...]:
+        """Return the steps with large outputs that no node has any more, and that behind the reference of that name."""
+        import ray
+
+        owners: dict[Any, int] = {}
+        lost: dict[int, None] = {}
+        for step, kept in enumerate(self.by_step):
+            if isinstance(kept, dict):
+                for handle in kept.values():
+                    if not isinstance(handle, bytes):
+                        owners[handle] = step
+                        if handle.hex() == hexadecimal:
+                            lost[step] = None
+        if lost:
+            located = ray.experimental.get_object_locations(list(owners))
+            lost |= {owners[handle]: None for handle, found in located.items() if not found.get("node_ids")}
+        return tuple(lost)
+
     def exception(self, step: int) -> BaseException | None:
         """Return the exception that failed a step, where it survived the way here."""
         pickled = self._pickled_errors.get(step)

@@ -31,6 +31,7 @@ from rayexec.run.messages import (
     Skipped,
     Started,
     Submit,
+    TakenBack,
     Tick,
 )
 from rayexec.run.spec import RunSpec
@@ -179,6 +180,11 @@ class _Loop:
             )
         elif isinstance(instruction, Release):
             self._engine.release(instruction.steps)
+        elif isinstance(instruction, TakenBack):
+            steps = self._spec.plan.steps
+            key, other = steps[instruction.step].key, steps[instruction.needed_by].key
+            words = f'The outputs of step "{key}" were lost, and step "{other}" needs them: it runs again.'
+            self.event(EventType.ENGINE_EVENT, words, key)
         elif isinstance(instruction, ReleaseValues):
             self._engine.release_values(instruction.step, instruction.names)
         elif isinstance(instruction, Cancel):
@@ -220,6 +226,7 @@ def run_to_end(
         slicing=engine.slicing,
         keep_outputs=settings.keep_outputs,
         streams=spec.streams,
+        infrastructure_retries=settings.infrastructure_retries,
     )
     loop = _Loop(spec, engine, log, machine, observer, clock)
     name = spec.info.job_name

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from heapq import heappop, heapreplace
 
 from rayexec.events import Successes
@@ -104,7 +104,11 @@ class Dealer:
 
     def grow(self, first: int, count: int) -> None:
         """Take in that ``count`` steps came to the plan, from ``first`` on."""
-        self._ranking.grow(first, count)
+        self._ranking.add(range(first, first + count))
+
+    def take_back(self, steps: Collection[int]) -> None:
+        """Take in that steps which were over are to run again."""
+        self._ranking.take_back(steps)
 
     def blocked_by(self) -> dict[int, int]:
         """Return the limit that keeps each lane back that one of the driver's does."""

@@ -29,6 +29,7 @@ __all__ = [
     "Started",
     "Status",
     "Submit",
+    "TakenBack",
     "Tick",
     "Yielded",
 ]
@@ -97,8 +98,9 @@ class Others(NamedTuple):
 class Lost(NamedTuple):
     """The worker that ran a slice died, or the engine refused it: ``failure`` says what is known.
 
-    ``attempts`` were over before, ``culprit`` is the step that was running, None where none had started. ``started``
-    and ``ended`` are seconds since 1970, as in an attempt's row; ``stdout`` and ``stderr`` are what it had printed.
+    ``attempts`` were over before, ``culprit`` is the step that was running, None where none had started. ``inputs`` are
+    the steps whose outputs are gone, where that is why. ``started`` and ``ended`` are seconds since 1970, as in an
+    attempt's row; ``stdout`` and ``stderr`` are what it had printed.
     """
 
     slice_id: int
@@ -109,6 +111,7 @@ class Lost(NamedTuple):
     ended: float
     stdout: str = ""
     stderr: str = ""
+    inputs: tuple[int, ...] = ()
 
 
 class Tick(NamedTuple):
@@ -156,6 +159,13 @@ class ReleaseValues(NamedTuple):
     names: Sequence[str]
 
 
+class TakenBack(NamedTuple):
+    """Record that a step which had succeeded runs again, since its outputs are gone and a step needs them."""
+
+    step: int
+    needed_by: int
+
+
 class Cancel(NamedTuple):
     """Have the engine cancel slices that are under way."""
 
@@ -163,4 +173,6 @@ class Cancel(NamedTuple):
 
 
 # Attempts as an instruction mean: record these rows.
-Instruction: TypeAlias = Submit | Skipped | Abandoned | Cancel | Release | ReleaseValues | Attempt | Successes
+Instruction: TypeAlias = (
+    Submit | Skipped | Abandoned | Cancel | Release | ReleaseValues | TakenBack | Attempt | Successes
+)

@@ -52,13 +52,28 @@ class Order(Generic[Lane]):
         """
         first, count = len(self.waiting), len(waiting)
         self.waiting.extend(waiting)
-        lowest = -len(self._later) - count
-        self.ranks.extend(range(lowest, lowest + count))
-        self._later.extend(range(first + count - 1, first - 1, -1))
+        self.ranks.extend([0] * count)
+        self.put_first(range(first, first + count))
+
+    def put_first(self, steps: Sequence[int]) -> None:
+        """Start steps, none of which is ready, before all others from now on."""
+        lowest = -len(self._later) - len(steps)
+        for place, step in enumerate(steps, start=lowest):
+            self.ranks[step] = place
+        self._later.extend(reversed(steps))
 
     def await_more(self, step: int, count: int) -> None:
         """Have a step wait for more predecessors than it did."""
         self.waiting[step] += count
+
+    def withdraw(self, step: int, lane: Lane) -> None:
+        """Take a step back that was ready: it waits again."""
+        left = [rank for rank in self._lanes.get(lane, ()) if self._step(rank) != step]
+        if left:
+            heapify(left)
+            self._lanes[lane] = left
+        else:
+            self._lanes.pop(lane, None)
 
     def _step(self, rank: int) -> int:
         if rank < -_FIRST // 2:

@@ -9,7 +9,7 @@ difference counts (list scheduling by the longest path: Graham, 1969; Hu, 1961).
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from rayexec.plan.model import Plan
 from rayexec.run.messages import OVER, Status
@@ -26,8 +26,8 @@ _LEAST = 1e-3  # seconds; steps shorter than that count as that long, since no o
 def remaining_paths(plan: Plan, steps: Sequence[int], weights: Sequence[float]) -> dict[int, float]:
     """Return the longest path from each of ``steps`` to an end of the plan, itself included.
 
-    ``steps`` are in the order of the plan and hold all that follows any of them; ``weights`` are by template. What
-    dynamic outputs are still to bring is not counted.
+    ``steps`` are in the order of the plan and hold all that follows any of them and is not over; ``weights`` are by
+    template. What dynamic outputs are still to bring is not counted.
     """
     paths: dict[int, float] = {}
     successors, template_of = plan.successors, plan.template_of
@@ -37,7 +37,7 @@ def remaining_paths(plan: Plan, steps: Sequence[int], weights: Sequence[float]) 
         following = successors[step]
         longest = 0.0
         for each in following:
-            path = paths[each]
+            path = paths.get(each, 0.0)  # one that is over while what it took is made again
             if path > longest:
                 longest = path
         paths[step] = longest + weights[template_of[step]]
@@ -49,13 +49,15 @@ def _successors_last(plan: Plan, steps: Sequence[int]) -> list[int]:
     waiting = dict.fromkeys(steps, 0)
     for step in steps:
         for each in plan.successors[step]:
-            waiting[each] += 1
+            if each in waiting:
+                waiting[each] += 1
     order = [step for step, count in waiting.items() if count == 0]
     for step in order:  # it grows meanwhile
         for each in plan.successors[step]:
-            waiting[each] -= 1
-            if waiting[each] == 0:
-                order.append(each)
+            if each in waiting:
+                waiting[each] -= 1
+                if waiting[each] == 0:
+                    order.append(each)
     return order
 
 
@@ -92,9 +94,14 @@ class Ranking:
         self._steps: Sequence[int] = range(len(plan.steps))
         self._ranked_at: float | None = None
 
-    def grow(self, first: int, count: int) -> None:
-        """Take in that ``count`` steps came to the plan, from ``first`` on."""
-        self._steps = [*self._steps, *range(first, first + count)]
+    def add(self, steps: Sequence[int]) -> None:
+        """Take in steps that came to the plan."""
+        self._steps = [*self._steps, *steps]
+
+    def take_back(self, steps: Collection[int]) -> None:
+        """Take in that steps which were over are to run again."""
+        self._steps = [step for step in self._steps if step not in steps]
+        self.add(sorted(steps))
 
     def anew(self, now: float, paces: Sequence[Pace], status: Sequence[Status], still_open: int) -> list[int] | None:
         """Return the open steps in the order in which they shall start from now on, None where it stays as it is.

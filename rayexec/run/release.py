@@ -22,14 +22,18 @@ class Uses:
     A step that failed keeps what it took, since it may be run again; so does one that never ran because of that.
     """
 
-    def __init__(self, plan: Plan, keep: KeepOutputs) -> None:
+    def __init__(self, plan: Plan, keep: KeepOutputs, streams: frozenset[int] = frozenset()) -> None:
         self._plan = plan
+        # Templates whose steps hand values on before they are over: until then each holds its own outputs.
+        self._streams = streams
         self.keeps_all = keep == "all"
         self._left: list[int] = []
         self._kept: set[int] = set()
         self._keeps_leaves = keep == "leaves"
         # Of values of dynamic outputs that several steps take: how many have yet to, once one has.
         self._values_left: dict[FromStep, int] = {}
+        # Where steps run again it is not known any more who has taken which value: each stays with the others.
+        self._counts_values = True
         # Mapped nodes whose values are the job's own outputs.
         self._kept_nodes: set[int] = set()
         if self._keeps_leaves:
@@ -57,17 +61,38 @@ class Uses:
             if needs and step in needs:
                 for each in needs[step]:
                     left[each] += 1
+            if self._streams and plan.template_of[step] in self._streams:
+                left[step] += 1
         if self._keeps_leaves:
             producers = plan.producers
-            self._kept |= {step for step in range(first, len(left)) if left[step] == 0 and step not in producers}
+            self._kept |= {
+                step
+                for step in range(first, len(left))
+                if step not in producers and not plan.successors[step] and left[step] <= self._holds_itself(step)
+            }
             for node in self._kept_nodes:
                 self._kept |= {step.index for step in plan.steps_of(node, first)}
+
+    def _holds_itself(self, step: int) -> int:
+        return int(bool(self._streams) and self._plan.template_of[step] in self._streams)
+
+    def again(self, step: int) -> None:
+        """Take in that a step which was over is to run again: it takes its inputs once more."""
+        if self.keeps_all:
+            return
+        self._counts_values = False
+        plan = self._plan
+        for each in (*plan.predecessors[step], *plan.needs.get(step, ())):
+            self._left[each] += 1
+        self._left[step] += self._holds_itself(step)
 
     def over(self, steps: Iterable[int]) -> list[int]:
         """Take in that steps succeeded or were skipped; return those whose outputs may go."""
         predecessors, left, kept, needs = self._plan.predecessors, self._left, self._kept, self._plan.needs
         unused = []
         for step in steps:
+            if self._streams:
+                left[step] -= self._holds_itself(step)
             if left[step] == 0 and step not in kept:
                 unused.append(step)
             for each in (*predecessors[step], *needs[step]) if step in needs else predecessors[step]:
@@ -80,7 +105,7 @@ class Uses:
         """Take in the same; return the values of dynamic outputs that may go though others of them may not, by step."""
         plan = self._plan
         unused: dict[int, list[str]] = {}
-        if self.keeps_all or not isinstance(plan, GrowingPlan):
+        if self.keeps_all or not self._counts_values or not isinstance(plan, GrowingPlan):
             return unused
         producers, all_steps = plan.producers, plan.steps
         for step in steps:

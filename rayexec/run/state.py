@@ -42,10 +42,12 @@ from rayexec.run.messages import (
     Started,
     Status,
     Submit,
+    TakenBack,
     Yielded,
 )
 from rayexec.run.order import Order
 from rayexec.run.ranking import starting_order
+from rayexec.run.recovery import Recovery
 from rayexec.run.release import KeepOutputs, Uses
 from rayexec.run.retry import after_failure
 from rayexec.run.spec import Slice
@@ -56,7 +58,8 @@ __all__ = ["Machine"]
 # Looking a member up in its enum costs as much as what is done with it.
 _WAITING, _SUCCESS = Status.WAITING, Status.SUCCESS
 
-LOSSES = 3  # how often a step may lose its worker before it has started, at no cost to its own retries
+# How often a step may lose its worker before it has started, or its inputs, at no cost to its own retries.
+LOSSES = 3
 
 
 class Machine:
@@ -65,7 +68,8 @@ class Machine:
     ``holding`` tells what limits each step and how many slices run at once, ``grows`` whether they may become more;
     with ``slicing`` off each slice is one step.
     ``keep_outputs`` says whose outputs are never in ``released``. ``streams`` are the places of templates whose dynamic
-    outputs are handed on before their ops are over.
+    outputs are handed on before their ops are over. ``infrastructure_retries`` is how often a step may lose its worker
+    before it has started, or what it takes, at no cost to its own retries.
     """
 
     def __init__(
@@ -80,12 +84,13 @@ class Machine:
         slicing: bool = False,
         keep_outputs: KeepOutputs = "all",
         streams: frozenset[int] = frozenset(),
+        infrastructure_retries: int = LOSSES,
     ) -> None:
         self._plan = plan
         self._holding = holding
         self._retries = retries
         self._stop_on_failure = stop_on_failure
-        self._uses = Uses(plan, keep_outputs)
+        self._uses = Uses(plan, keep_outputs, streams)
         self.released: set[int] = set()
         self.status: list[Status] = [Status.WAITING] * len(plan.steps)
         self.attempts: list[int] = [0] * len(plan.steps)
@@ -108,6 +113,21 @@ class Machine:
             slicing=slicing,
             streams=streams,
         )
+        self._most_losses = infrastructure_retries
+        self._released_values: set[FromStep] = set()
+        self._recovery = Recovery(
+            plan,
+            self.status,
+            self.attempts,
+            self._order,
+            holding.class_of,
+            self._uses,
+            self.released,
+            self._released_values,
+            streams,
+        )
+        # The steps whose dynamic outputs the plan has grown by.
+        self._grown: set[int] = set()
         self._delayed: list[tuple[float, int]] = []
         # Slices under way: their lane, and the calls of which nothing has been heard yet.
         self._flight: dict[int, tuple[int, dict[int, Call]]] = {}
@@ -246,10 +266,8 @@ class Machine:
 
     def _give_back(self, steps: Mapping[int, Call] | list[int], out: list[Instruction]) -> None:
         for step in steps:
-            if self.status[step] is Status.CHAINED and not self._order.is_released(step):
-                self.status[step] = Status.WAITING
-            else:
-                self.status[step] = Status.WAITING
+            self.status[step] = Status.WAITING
+            if self._order.is_released(step):
                 self._settle([step], out)
 
     def _lost(self, event: Lost, now: float, out: list[Instruction]) -> None:
@@ -262,7 +280,7 @@ class Machine:
             first = next((step for step in outstanding if self._order.is_released(step)), None)
             if first is not None:
                 self._losses[first] = self._losses.get(first, 0) + 1
-                if self._losses[first] > LOSSES:
+                if self._losses[first] > self._most_losses or not self._restore(event.inputs, first, out):
                     culprit = first
         if culprit is not None and not self.is_canceled:
             call = outstanding.pop(culprit)
@@ -270,6 +288,18 @@ class Machine:
             out.append(attempt)
             self._apply(attempt, now, out)
         self._end(event.slice_id, out)
+
+    def _restore(self, lost: Sequence[int], needed_by: int, out: list[Instruction]) -> bool:
+        """Have the steps run again whose outputs are gone; False where one of them must not."""
+        steps = self._recovery.needed(lost) if lost and not self.is_canceled else []
+        if not all(self._plan.op_of(step).rerun_on_loss for step in steps):
+            return False
+        if steps:
+            self._open += len(steps)
+            out += [TakenBack(step, needed_by) for step in steps]
+            self._dealer.take_back(steps)
+            self._settle(self._recovery.take_back(steps), out)
+        return True
 
     def _failed_attempt(self, call: Call, event: Lost) -> Attempt:
         failure: StepFailureData = event.failure
@@ -326,6 +356,7 @@ class Machine:
                 out.append(Release(tuple(unused)))
             for step, names in self._uses.values_over(steps).items():
                 if step not in self.released:
+                    self._released_values.update([FromStep(step, name) for name in names])
                     out.append(ReleaseValues(step, names))
 
     def _came_out_short(self, attempt: Attempt) -> None:
@@ -338,7 +369,9 @@ class Machine:
         step, plan = attempt.step, self._plan
         names = [record.name for record in attempt.outputs]
         known = self.yields.setdefault(step, {})
-        if isinstance(plan, GrowingPlan) and step in plan.producers:
+        # A step that ran before, and whose outputs were lost, has its mapped steps already.
+        if isinstance(plan, GrowingPlan) and step in plan.producers and step not in self._grown:
+            self._grown.add(step)
             new = [name for name in names if name not in known] if known else names
             self._grow(plan.expand(step, new, self._state))
         known.update(zip(names, attempt.outputs, strict=True))
@@ -414,7 +447,11 @@ class Machine:
 
     def _wake(self, now: float) -> None:
         while self._delayed and self._delayed[0][0] <= now:
-            self._ready(heapq.heappop(self._delayed)[1])
+            step = heapq.heappop(self._delayed)[1]
+            if self._order.is_released(step):
+                self._ready(step)
+            else:  # what it takes has to be made again
+                self.status[step] = Status.WAITING
 
     def check(self) -> None:
         """Raise AssertionError where the state contradicts itself; for tests, after every event."""

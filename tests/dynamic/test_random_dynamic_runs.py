@@ -15,14 +15,14 @@ from random_jobs import GONE, Case, Ends, cases, expected, make_job
 from rayexec import DynamicOut, JobDefinition, RunResult, job, op
 from rayexec.engine.inprocess import InProcessEngine
 from rayexec.engine.simulated import SimulatedEngine
-from rayexec.events import SUCCESS, Attempt
+from rayexec.events import SUCCESS, Attempt, ErrorInfo, StepFailureData
 from rayexec.execute import RunLog, prepare
 from rayexec.execute.loop import run_to_end
 from rayexec.execute.observe import Observer
 from rayexec.keys import node_path
 from rayexec.plan.holding import hold_by_driver
 from rayexec.plan.model import FromStep
-from rayexec.run.messages import Answered, EngineEvent, Status, Yielded
+from rayexec.run.messages import Answered, EngineEvent, Lost, Status, Yielded
 from rayexec.run.spec import RunSpec, Slice
 
 
@@ -31,8 +31,11 @@ class ChanceEngine(InProcessEngine):
 
     slicing = True
 
-    def __init__(self, spec: RunSpec, chance: random.Random, slots: int) -> None:
+    def __init__(self, spec: RunSpec, chance: random.Random, slots: int, losses: float = 0.0) -> None:
         super().__init__(spec)
+        self._losses = losses
+        self._succeeded: set[int] = set()
+        self._lost: set[int] = set()
         self.holding = hold_by_driver(spec.plan, slots=slots)
         self._chance = chance
 
@@ -48,6 +51,10 @@ class ChanceEngine(InProcessEngine):
         rows: list[Attempt] = []
         good: set[int] = set()
         inside = {call.step for call in work.calls}
+        gone = self._lose_inputs(work)
+        if gone:
+            failure = StepFailureData(ErrorInfo("WorkerCrashedError", "its inputs are gone", ""))
+            return [Lost(work.id, (), None, failure, 0.0, 0.0, inputs=tuple(gone))]
         most = self._chance.choice([1, 2, len(work.calls), len(work.calls)])
         for call in work.calls:
             step = self._spec.plan.steps[call.step]
@@ -60,8 +67,10 @@ class ChanceEngine(InProcessEngine):
                 break
             row = self._run(*call)
             rows.append(row)
+            self._lost.discard(call.step)
             if row.outcome == SUCCESS:
                 good.add(call.step)
+        self._succeeded |= good
         first = work.calls[0].step
         answer = Answered(work.id, tuple(rows))
         if self._spec.plan.template_of[first] in self._spec.streams:
@@ -71,6 +80,19 @@ class ChanceEngine(InProcessEngine):
             self._due.append(answer)
             return []
         return [answer]
+
+    def _lose_inputs(self, work: Slice) -> set[int]:
+        """Lose outputs that a slice takes, if chance has it; return the steps whose outputs it lacks then."""
+        taken: set[int] = set()
+        for call in work.calls:
+            for each in self._spec.plan.steps[call.step].inputs:
+                taken |= {source.step for source in each.sources if isinstance(source, FromStep)}
+        taken -= {call.step for call in work.calls}
+        for step in taken & self._succeeded - self._lost:
+            if self._chance.random() < self._losses:
+                self._lost.add(step)
+                self._values.pop(step, None)
+        return taken & self._lost
 
 
 def ends_of(result: RunResult) -> Ends:
@@ -95,10 +117,13 @@ def ends_of(result: RunResult) -> Ends:
     return ends
 
 
-def run_by_chance(job: JobDefinition, chance: random.Random, slots: int) -> RunResult:
-    spec = prepare(job, ignore_execution=True).begin()
+def run_by_chance(
+    job: JobDefinition, chance: random.Random, slots: int, losses: float = 0.0, keep: Any = "all"
+) -> RunResult:
+    settings = {"infrastructure_retries": 10_000, "keep_outputs": keep}
+    spec = prepare(job, {"execution": {"config": {"ray": settings}}}).begin()
     log = RunLog(spec.plan)
-    outcome, engine = run_to_end(spec, lambda: ChanceEngine(spec, chance, slots), log, Observer())
+    outcome, engine = run_to_end(spec, lambda: ChanceEngine(spec, chance, slots, losses), log, Observer())
     return RunResult(spec, outcome, engine, log, job)
 
 
@@ -113,6 +138,18 @@ def test_in_process_every_step_ends_as_the_rules_have_it(case: Case) -> None:
 @given(cases(), st.integers(0, 1000), st.integers(1, 4))
 def test_every_dealing_of_slices_gives_the_same(case: Case, seed: int, slots: int) -> None:
     assert ends_of(run_by_chance(make_job(case), random.Random(seed), slots)) == expected(case)
+
+
+@settings(deadline=None, max_examples=300)
+@given(cases(), st.integers(0, 1000), st.integers(1, 4), st.sampled_from(["all", "none"]))
+def test_outputs_that_are_lost_are_made_again(case: Case, seed: int, slots: int, keep: str) -> None:
+    result = run_by_chance(make_job(case), random.Random(seed), slots, losses=0.1, keep=keep)
+    rules = expected(case)
+    machine = result._outcome.machine
+    machine.check()
+    assert {step.key: machine.status[step.index] for step in result._plan.steps} == rules.status
+    if keep == "all" and not result._engine._lost:  # type: ignore[attr-defined]  # a ChanceEngine
+        assert ends_of(result) == rules
 
 
 @settings(deadline=None, max_examples=150)

@@ -115,7 +115,9 @@ def test_per_run_limits_are_exact_across_nodes(nodes: Nodes, start: Start) -> No
 
 
 def test_declared_limits_hold_across_runs_and_run_where_they_are_declared(nodes: Nodes, start: Start) -> None:
-    mine, yours = (start([REDSHIFT] * 5 + [{}] * 3, address=nodes.address, run=run) for run in ("mine", "yours"))
+    # Long enough for a second worker to have started while the first still has some.
+    steps = [{**REDSHIFT, "seconds": 0.6}] * 5 + [{}] * 3
+    mine, yours = (start(steps, address=nodes.address, run=run) for run in ("mine", "yours"))
     first, second = outcome(mine), outcome(yours)
     assert first["status"] == second["status"] == "SUCCESS"
     assert peak(first, second, of="database=redshift") == 2

@@ -1,0 +1,36 @@
+"""A node that is gone takes large outputs with it: what needs them has them made again."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+SCRIPT = Path(__file__).with_name("lose_node.py")
+
+
+def run(place: Path, keep: str) -> dict[str, Any]:
+    done = subprocess.run(
+        [sys.executable, str(SCRIPT), str(place), keep], capture_output=True, text=True, timeout=180, check=False
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    outcome: dict[str, Any] = json.loads((place / "outcome.json").read_text())
+    return outcome
+
+
+@pytest.mark.parametrize("keep", ["all", "leaves"])
+def test_a_run_goes_on_after_a_node_took_the_only_copy_of_outputs_with_it(tmp_path: Path, keep: str) -> None:
+    outcome = run(tmp_path, keep)
+    assert outcome["status"] == "SUCCESS", outcome
+    assert outcome["listed"] == [2_000_000, 3_000_000, 4_000_000]
+    if keep == "all":
+        assert outcome["total"] == 2_000_000
+    again = {key for key, count in outcome["starts"].items() if count > 1}
+    assert {"large", "many"} <= again
+    # What was not needed again did not run again.
+    assert outcome["starts"]["gate"] == 1
+    assert any('The outputs of step "large" were lost' in each for each in outcome["said"])
