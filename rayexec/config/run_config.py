@@ -32,8 +32,8 @@ __all__ = [
 ROOT_KEYS = ("execution", "inputs", "loggers", "ops", "resources")
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
-# (node path, input name) -> (its type, whether run config must give it)
-OpenInputs = Mapping[tuple[str, str], tuple[RuntimeType, bool]]
+# (node path, input name) -> (its type, whether run config must give it, whether the selection cut it off)
+OpenInputs = Mapping[tuple[str, str], tuple[RuntimeType, bool, bool]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,12 +227,14 @@ class _Resolver:
                 self.problem(path, f"missing; op {op.name!r} needs config: {describe(_open_schema(op))}")
             else:
                 self._op(node, op, MISSING, path)
-        for (node, name), (kind, needed) in self._open.items():
+        for (node, name), (kind, needed, is_cut) in self._open.items():
             if needed and (node, name) not in self.input_values:
                 path = _config_path(node, "inputs", name)
                 if not any(each.path[: len(path)] == path for each in self.problems):
                     self.problem(
-                        path, f"missing; nothing is connected to this input, so give a value of type {kind.name}"
+                        path,
+                        f"missing; {'the selection leaves out what feeds' if is_cut else 'nothing is connected to'} "
+                        f"this input, so give a value of type {kind.name}",
                     )
 
     def resources(self, known: Mapping[str, ResourceDefinition], section: Any) -> dict[str, Any]:
@@ -327,7 +329,7 @@ def _scaffold_entries(
         schema = _open_schema(op)
         if schema is not None and (not only_required or is_required(schema)):
             yield _config_path(node, "config"), scaffold(schema, only_required=only_required)
-    for (node, name), (kind, required) in open_inputs.items():
+    for (node, name), (kind, required, _) in open_inputs.items():
         if required or not only_required:
             plain = scaffold(kind.annotation) if kind.loader == "scalar" and isinstance(kind.annotation, type) else None
             yield _config_path(node, "inputs", name), {"value": plain}

@@ -78,12 +78,14 @@ class InProcessEngine:
         # What an attempt before this one yielded is void, unless others may have it already.
         yielded = values[index] = dict(values.get(index, {})) if step.template in self._streams else {}
         given = spec.config.inputs
-        inputs = gather_inputs(
-            step,
-            lambda producer, output: values.get(producer, _NOTHING).get(output, _ABSENT),
-            lambda source: given.get(source, _ABSENT),
-            _ABSENT,
-        )
+
+        def inputs() -> dict[str, Any]:
+            return gather_inputs(
+                step,
+                lambda producer, output: values.get(producer, _NOTHING).get(output, _ABSENT),
+                lambda source: given.get(source, _ABSENT),
+                _ABSENT,
+            )
 
         def store(name: str, value: Any) -> None:
             if name[-1] != "]" or name not in yielded:

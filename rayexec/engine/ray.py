@@ -45,7 +45,7 @@ class _Flight:
 
     ``heard`` is the last place of which an entry came already, by a report: since then the step may have been tried
     again, elsewhere. Of a slice that streams, ``stream`` gives the references of large outputs as they come, which go
-    into ``large``, and that of the answer at last.
+    into ``large``, and that of the answer at last; ``told`` is how many of its values were told meanwhile.
     """
 
     work: Slice
@@ -55,6 +55,7 @@ class _Flight:
     heard: int = -1
     stream: Any = None
     large: list[Any] = field(default_factory=list)
+    told: int = 0
 
 
 class RayEngine:
@@ -91,6 +92,7 @@ class RayEngine:
         self.resources: Keepers | None = None
         self._header = b""
         self._streams = spec.streams
+        self._dynamic = spec.plan.dynamic_templates
         self._functions: dict[tuple[int, int], Any] = {}
         self._runner: Any = None
         self._streamer: Any = None
@@ -121,12 +123,12 @@ class RayEngine:
         keepers = None if self.resources is None else self.resources.address
         preload = config.execution.preload_modules
         managed = find_managed(self._spec.plan, self._spec.resources)
-        header = Header(info, config.resources, preload, os.getcwd(), self._address, keepers, managed)
+        header = Header(info, config.resources, preload, os.getcwd(), self._address, self._streams, keepers, managed)
         self._header = dump(header, "the run's config")
         given = {FromConfig(*source): self._keep(source, value) for source, value in config.inputs.items()}
         self._writer = CallWriter(self._spec.plan, self._values.by_step, step_config, given, self._streams)
         self._runner = runner_for(package, config.execution.fresh_process)
-        if self._streams:
+        if self._dynamic:
             self._streamer = streamer_for(package, config.execution.fresh_process)
 
     def _keep(self, source: tuple[str, str], value: Any) -> Any:
@@ -158,7 +160,8 @@ class RayEngine:
         journal = journal_path(self._spec.info.run_id, work.id)
         number = self.holding.class_of[work.calls[0].step]
         wire = pickle.dumps((work.id, journal, work.budget, self._announces[number], calls), protocol=5)
-        if self._spec.plan.template_of[work.calls[0].step] in self._streams:
+        if len(work.calls) == 1 and self._spec.plan.template_of[work.calls[0].step] in self._dynamic:
+            # Nobody knows how many values come: as items of a stream they are the driver's, whatever its worker does.
             stream = self._function(number, _STREAM).remote(self._header, wire, *large)
             flight = _Flight(work, [stream.completed()], time.time(), journal, stream=stream)
             self._take_off(flight)
@@ -238,8 +241,9 @@ class RayEngine:
             answer: bytes = ray.get(flight.large.pop()) if flight.large else b""
         except ray.exceptions.RayError as broken:
             error = error or broken
-        if error is None and not answer:
-            error = EngineError("a slice ended without an answer")
+            answer = b""
+        if error is None and not (answer and isinstance(answer, bytes)):
+            error = EngineError("the slice ended without an answer: it was canceled")
         flight.refs = [flight.refs[0], *flight.large]
         return (b"" if error is not None else answer), error
 
@@ -247,8 +251,9 @@ class RayEngine:
         self, flight: _Flight, items: Sequence[Any], pid: int, refs: Sequence[Any] | None
     ) -> tuple[Attempt | Successes, ...]:
         """Keep the outputs of finished calls; return their rows. Without ``refs``, calls with large outputs wait."""
-        streams = flight.stream is not None
-        rows, flight.heard = self._values.take(items, flight.work.calls, pid, flight.heard, refs, streams=streams)
+        is_streaming = self._spec.plan.template_of[flight.work.calls[0].step] in self._streams
+        told = flight.told if is_streaming else None
+        rows, flight.heard = self._values.take(items, flight.work.calls, pid, flight.heard, refs, told=told)
         return rows
 
     def _hear_values(self, slice_id: int, told: Sequence[tuple[str, bytes | None]]) -> Yielded:
@@ -266,9 +271,10 @@ class RayEngine:
                     handle = next(flight.stream)
                 except StopIteration:  # it ended before its time, as its answer will tell
                     break
-                flight.large.append(handle)
+                flight.large.append(None)  # whoever needs it has it from the values
             known.setdefault(name, handle)
             names.append(name)
+        flight.told += len(names)
         return Yielded(slice_id, step, tuple(names))
 
     def _read_report(self, message: bytes) -> Reported | Begun | Yielded:

@@ -16,7 +16,7 @@ from rayexec.engine.entries import Entries, pack_entry
 from rayexec.engine.journal import Journal
 from rayexec.engine.overrun import Teller, Watched, watch
 from rayexec.engine.packed import Packed, pack, unpack
-from rayexec.engine.wire import More, RemoteCall
+from rayexec.engine.wire import GONE, More, RemoteCall
 from rayexec.errors import InputError
 from rayexec.events import (
     FAILURE,
@@ -274,7 +274,8 @@ class Runner:
         if step is None:
             return
         stored: dict[str, bytes | int] = {}
-        due: list[Packed] = []
+        # What is still to be told, in its order: from the first large output on that Ray does not have yet.
+        due: list[tuple[str, bytes | Packed]] = []
         count = 0
 
         def store(name: str, value: Any) -> None:
@@ -285,8 +286,10 @@ class Runner:
             else:
                 stored[name] = count
                 count += 1
-                due.append(packed)
-            teller.tell(name, packed if isinstance(packed, bytes) else None)
+            if due or not isinstance(packed, bytes):
+                due.append((name, packed))
+            else:
+                teller.tell(name, packed)
 
         row, error = yield from _with_pauses(
             pausing_step(
@@ -301,6 +304,7 @@ class Runner:
                 backstop=self._backstop,
             ),
             due,
+            teller,
         )
         self._enter_in(0, self._complete(row, error), stored, None)
 
@@ -319,6 +323,8 @@ class Runner:
 
     def _load(self, name: str, wire: Any, before: Mapping[str, Any] | None) -> Any:
         """Return the value behind a wire (see ``RemoteCall``); raises InputError where it cannot be unpickled."""
+        if wire == GONE:
+            raise InputError(f'the value of input "{name}" is not there: it was dropped, or never came')
         try:
             if isinstance(wire, list):
                 return [self._load(name, each, before) for each in wire]
@@ -334,20 +340,29 @@ class Runner:
 
 
 def _with_pauses(
-    pauses: Generator[None, None, tuple[Attempt, BaseException | None]], due: list[Packed]
+    pauses: Generator[None, None, tuple[Attempt, BaseException | None]],
+    due: list[tuple[str, bytes | Packed]],
+    teller: Teller,
 ) -> Generator[Packed, None, tuple[Attempt, BaseException | None]]:
-    """Go through a step, yield what is ``due`` at each of its pauses and at its end, and return what it does."""
+    """Go through a step, tell and yield what is ``due`` at each of its pauses and at its end; return what it does.
+
+    That a large output came is told when it goes to Ray and no sooner, so that the driver need not wait for it.
+    """
     while True:
+        row: tuple[Attempt, BaseException | None] | None = None
         try:
             next(pauses)
         except StopIteration as end:
-            for packed in due:  # not "yield from": Ray sends to its generators, which a list's iterator does not take
+            row = end.value
+        for name, packed in due:  # not "yield from": Ray sends to its generators, which a list's iterator does not take
+            if isinstance(packed, Packed):
+                teller.tell(name, None)
                 yield packed
-            ended: tuple[Attempt, BaseException | None] = end.value
-            return ended
-        for packed in due:
-            yield packed
+            else:
+                teller.tell(name, packed)
         due.clear()
+        if row is not None:
+            return row
 
 
 def unloadable(call: RemoteCall, error: BaseException, what: str) -> Attempt:

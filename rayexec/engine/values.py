@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from rayexec.engine.entries import Entry, unpack_entries
@@ -43,12 +44,13 @@ class StepValues:
         heard: int,
         refs: Sequence[Any] | None,
         *,
-        streams: bool,
+        told: int | None,
     ) -> tuple[tuple[Attempt | Successes, ...], int]:
         """Keep the outputs of calls that are over; return their rows, and the place of the last of them.
 
         ``heard`` is the last place of which all is known already. ``refs`` are the references of the slice's answer,
-        its envelope first; without them, calls with large outputs wait. With ``streams`` values that came before stay.
+        its envelope first; without them, calls with large outputs wait. Of a slice that streams, ``told`` is how many
+        values came before: those stay what they are, or gone.
         """
         rows: list[Attempt | Successes] = []
         by_step = self.by_step
@@ -69,8 +71,8 @@ class StepValues:
                     break  # it ends its slice, so nothing follows it
                 stored = _resolve(yielded, refs)
             heard = position
-            if streams:
-                stored = {**stored, **self.of(row.step)}
+            if told is not None:
+                stored = {**dict(islice(stored.items(), told, None)), **self.of(row.step)}
             by_step[row.step] = stored
             self._forget_failure(row.step)
             if row.failure is not None and row.failure.pickled is not None:

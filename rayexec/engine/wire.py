@@ -13,14 +13,15 @@ from rayexec.plan.model import Call, FromConfig, FromStep, Plan
 from rayexec.run.managed import Managed
 from rayexec.run.spec import RunInfo, regroup
 
-__all__ = ["CallWriter", "Follows", "Header", "More", "RemoteCall"]
+__all__ = ["GONE", "CallWriter", "Follows", "Header", "More", "RemoteCall"]
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
     """What the slices of one run share.
 
-    ``mailbox`` is where a worker reports, None where it does not; ``keepers`` where it says that it keeps resources
+    ``mailbox`` is where a worker reports, None where it does not; ``streams`` are the places of templates whose values
+    are told there while their ops are yielding; ``keepers`` where it says that it keeps resources
     open, None where each slice closes all that it opened; ``managed`` is what goes through IO managers, None where
     nothing does.
     """
@@ -30,6 +31,7 @@ class Header:
     preload_modules: tuple[str, ...]
     directory: str
     mailbox: Address | None
+    streams: frozenset[int]
     keepers: KeptAddress | None
     managed: Managed | None = None
 
@@ -46,10 +48,13 @@ class More(NamedTuple):
 # it is chained to the call before, of which it gets the very values; else (step, output) of any calls before.
 Follows: TypeAlias = tuple[str, ...] | list[FromStep] | None
 
+# Stands for a value that should be there and is not.
+GONE = "gone"
+
 # A call as it travels: the step's index and key, its template, what it follows, the values of the op's inputs in their
 # order, and what few calls need. A value is bytes, the place of a large one among the task's arguments, (output,) of
-# the call before, a FromStep of one further before, a list of such or of lists, or None where the input is left to its
-# default. A plain tuple, since slices are made of hundreds of them and classes are slow to unpickle.
+# the call before, a FromStep of one further before, a list of such or of lists, GONE, or None where the input is left
+# to its default. A plain tuple, since slices are made of hundreds of them and classes are slow to unpickle.
 RemoteCall: TypeAlias = tuple[int, str, int, Follows, Sequence[Any], More | None]
 
 
@@ -139,9 +144,9 @@ class CallWriter:
             if each.is_fan_in:
                 found = [self._wire(source, before, inside, large) for source in each.sources]
                 if each.shape is not None:
-                    wires.append(regroup(iter(found), each.shape, None))
+                    wires.append(regroup(iter(found), each.shape, GONE))
                 else:
-                    wires.append([wire for wire in found if wire is not None])
+                    wires.append([wire for wire in found if wire is not GONE and wire is not None])
             else:
                 wires.append(self._wire(each.sources[0], before, inside, large))
         follows: Follows = tuple([source.output for source in needed]) if before >= 0 else needed or None
@@ -164,6 +169,8 @@ class CallWriter:
                 handle = handle.get(output)
         else:
             handle = self._given.get(source)  # type: ignore[arg-type]  # FromConfig: mypy does not narrow by type()
+        if handle is None and type(source) is FromStep:
+            return GONE
         if handle is None or type(handle) is bytes:
             return handle
         return large.setdefault(handle, len(large))

@@ -89,7 +89,8 @@ def _run(
             entries = watched.entries
             runner = Runner(code, shared.run, resources, capture, large, payloads, noted, entries, managers, backstop)
             if streams:
-                with Teller(slice_id, shared.mailbox) as teller:
+                told = calls[0][2] in shared.streams
+                with Teller(slice_id, shared.mailbox if told else None) as teller:
                     yield from runner.stream(calls[0], teller)
             else:
                 runner.run(calls, watched, budget)

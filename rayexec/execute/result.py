@@ -11,9 +11,10 @@ from rayexec.errors import InvariantError
 from rayexec.events import RETRY, Event, EventType, StepFailureData
 from rayexec.execute.log import RunLog
 from rayexec.execute.loop import Outcome
-from rayexec.keys import mapping_keys, nearest, node_path, output_name
+from rayexec.execute.outputs import DynamicValues
+from rayexec.keys import nearest, node_path
 from rayexec.plan import Plan
-from rayexec.plan.model import FromConfig, FromMapped, FromStep, Gathered, Step, Symbol
+from rayexec.plan.model import FromMapped, FromStep, Symbol
 from rayexec.run.managed import Read, reading
 from rayexec.run.messages import Status
 from rayexec.run.spec import RunInfo, RunSpec
@@ -174,45 +175,16 @@ class RunResult:
         return behind
 
     def _value_behind(self, symbol: Symbol, message: str, read: Read) -> Any:
-        plan = self._plan
-        if isinstance(symbol, Gathered):
-            inner = symbol.source
-            depth = 1
-            while isinstance(inner, Gathered):
-                inner, depth = inner.source, depth + 1
-            return _as_lists(self._values_by_keys(inner, message, read), depth)
+        plan, machine = self._plan, self._outcome.machine
         if isinstance(symbol, FromStep) and not plan.op_of(symbol.step).outs[symbol.output].is_dynamic:
             return read(self._value_of(symbol.step, symbol.output, message))
-        if isinstance(symbol, FromConfig):
-            raise InvariantError(message)
-        return {",".join(keys): value for keys, value in self._values_by_keys(symbol, message, read).items()}
-
-    def _values_by_keys(self, symbol: FromStep | FromMapped, message: str, read: Read) -> dict[tuple[str, ...], Any]:
-        """Return the values that there are of an output below dynamic ones, by their mapping keys."""
-        plan, machine, output = self._plan, self._outcome.machine, symbol.output
-        if isinstance(symbol, FromStep):
-            steps: Sequence[Step] = (plan.steps[symbol.step],)
-        else:
-            steps = tuple(plan.steps_of(symbol.node))
-        found: dict[tuple[str, ...], Any] = {}
-        for step in steps:
-            if machine.status[step.index] is not Status.SUCCESS:
-                continue
-            above = mapping_keys(step.key)
-            if not plan.op_of(step.index).outs[output].is_dynamic:
-                try:
-                    value = self._value_of(step.index, output, None)
-                except KeyError:  # an optional one
-                    continue
-                found[above] = read(value)
-                continue
-            for name in machine.yields.get(step.index, ()):
-                if output_name(name) == output and name != output:
-                    keys = (*above, *mapping_keys(name))
-                    found[keys] = read(self._value_of(step.index, name, message))
-        if not found and not any(machine.status[step.index] is Status.SUCCESS for step in steps):
-            raise InvariantError(message)
-        return found
+        values = DynamicValues(
+            plan, machine.status, machine.yields, lambda step, name: read(self._value_of(step, name, None))
+        )
+        try:
+            return values.find(symbol)
+        except KeyError:
+            raise InvariantError(message) from None
 
     def _value_of(self, step: int, output: str, message: str | None) -> Any:
         """Return one value; raises InvariantError with ``message``, or KeyError without, where none was yielded."""
@@ -353,16 +325,6 @@ class RunResult:
             "skipped": status.count(Status.SKIPPED),
         }
         return {**ended, "not run": len(status) - sum(ended.values())}
-
-
-def _as_lists(values: Mapping[tuple[str, ...], Any], depth: int) -> list[Any]:
-    """Return values by keys as lists of lists, by the last ``depth`` of their keys."""
-    if depth == 1:
-        return list(values.values())
-    groups: dict[str, dict[tuple[str, ...], Any]] = {}
-    for keys, value in values.items():
-        groups.setdefault(keys[-depth], {})[keys] = value
-    return [_as_lists(group, depth - 1) for group in groups.values()]
 
 
 def _within(key: str, node: str) -> bool:

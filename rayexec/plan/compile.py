@@ -77,20 +77,18 @@ def _fans_of(
     plan: Plan, whole: Plan, keys: Mapping[str, Sequence[tuple[str, ...]]]
 ) -> dict[Fan, tuple[tuple[str, ...], ...]]:
     """Return the mapping keys that a selection narrows dynamic outputs to; raises SelectionError where it cannot."""
-    mapped = {node.key: node for node in plan.mapped}
-    mapped_at_all = {node.key for node in whole.mapped}
     found: dict[Fan, dict[tuple[str, ...], None]] = {}
     for path, several in keys.items():
-        node = mapped.get(path)
+        node = _mapped_at(plan, path)
         for named in several:
             clause = f"{path}[{','.join(named)}]"
             if node is None:
                 raise SelectionError(
                     f"Op selection clause {clause!r}: "
                     + (
-                        f"{path!r} is mapped over a dynamic output whose op the selection leaves out, and nothing is "
-                        f"stored of it here. Select that op too: ['*{clause}']."
-                        if path in mapped_at_all
+                        f"{path!r} is mapped over a dynamic output from which the selection cuts it off, and nothing "
+                        f"is stored of that here. Select all that is before it: ['*{clause}']."
+                        if _mapped_at(whole, path) is not None
                         else f"{path!r} is not mapped over a dynamic output, so it has no mapping keys."
                     ),
                     clause=clause,
@@ -104,6 +102,12 @@ def _fans_of(
             for depth, fan in enumerate(node.level, start=1):
                 found.setdefault(fan, {})[named[:depth]] = None
     return {fan: tuple(patterns) for fan, patterns in found.items()}
+
+
+def _mapped_at(plan: Plan, path: str) -> MappedNode | None:
+    """Return the mapped node at a path, or of those in the graph there the one that is below fewest dynamic outputs."""
+    inside = [node for node in plan.mapped if node.key == path or node.key.startswith(f"{path}.")]
+    return min(inside, key=lambda node: len(node.level), default=None)
 
 
 def _compile(job: JobDefinition, chosen: frozenset[str] | None) -> Plan:
@@ -363,11 +367,11 @@ class _Compiler:
         self, source: FromConfig, kind: Any, required: bool, where: str, node: Invocation, name: str
     ) -> None:
         known = self._open.get(source)
+        cut = self._chosen is not None and name in node.inputs
         if known is not None:
-            required = required or known.required
+            required, cut = required or known.required, cut or known.is_cut
         # The job's own inputs may be given as objects by input_values, whatever their type.
         if required and kind.loader is None and source.path != "":
-            cut = self._chosen is not None and name in node.inputs
             raise (SelectionError if cut else DefinitionError)(
                 f"{self._job.name}: input {where!r} is of type {kind.name}, which run config cannot give, and "
                 + (
@@ -376,7 +380,7 @@ class _Compiler:
                     else "nothing is connected to it; connect an output or give it a default."
                 )
             )
-        self._open[source] = OpenInput(kind, required)
+        self._open[source] = OpenInput(kind, required, cut)
 
     def _template(self, node: Invocation, op: OpDefinition, scope: _Scope) -> int:
         hooks = _merge_hooks(scope.hooks, node.hooks)

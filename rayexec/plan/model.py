@@ -118,10 +118,14 @@ class MappedNode(NamedTuple):
 
 
 class OpenInput(NamedTuple):
-    """An input that no selected step feeds: run config may give it, and must where ``required``."""
+    """An input that no selected step feeds: run config may give it, and must where ``required``.
+
+    ``is_cut`` tells that an op feeds it which the selection leaves out.
+    """
 
     type: RuntimeType
     required: bool
+    is_cut: bool = False
 
 
 @dataclass(frozen=True, slots=True)

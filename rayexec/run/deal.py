@@ -81,6 +81,7 @@ class Dealer:
         self._priorities = plan.priorities
         # Templates whose steps go alone: what they yield is handed on while they run.
         self._streams = streams
+        self._dynamic = plan.dynamic_templates
         # How many steps of an op that has not been seen may go first, to see it: then it is known what is long.
         self._probes = [slots if slicing and plan.priorities is None else 0] * len(plan.templates)
         self._lanes = holding.class_of
@@ -207,7 +208,7 @@ class Dealer:
         template = template_of[following]
         pace = paces[template]
         # A slice ends with its first large output.
-        alone = not slicing or template in self._bulky or template in self._streams
+        alone = not slicing or template in self._bulky or self._goes_alone(template)
         wanted = 1 if alone else slice_size(pace, order.count(lane), self._slots[lane])
         draft = _Draft(lane, self._large_inputs(following))
         calls = draft.calls
@@ -216,7 +217,7 @@ class Dealer:
             status[step] = _RUNNING
             calls.append(Call(step, attempts[step]) if attempts[step] else first_calls[step])
             draft.spent += paces[template_of[step]].seconds
-            if slicing and template_of[step] not in self._streams:
+            if slicing and not self._goes_alone(template_of[step]):
                 self._extend(step, draft)
             wanted -= 1
             following = order.peek(lane)
@@ -224,7 +225,7 @@ class Dealer:
                 break
             if self.large and self._large_inputs(following) not in (frozenset(), draft.large):
                 break  # a slice brings at most one set of large inputs to its worker
-            if template_of[following] in self._streams:
+            if self._goes_alone(template_of[following]):
                 break
             other = paces[template_of[following]]
             if other is not pace and (other.seconds >= BUDGET or other.count == 0):
@@ -281,12 +282,18 @@ class Dealer:
         """Whether a step that waits for nothing outside of the slice may be part of it."""
         return (
             self._status[step] is _WAITING
-            and self._plan.template_of[step] not in self._streams
+            and not (self._dynamic and self._goes_alone(self._plan.template_of[step]))
             and self._lanes[step] == draft.lane
             and step not in self._imperfect
             and (not self.large or self._large_inputs(step) <= draft.large)
             and (self._priorities is None or self._is_urgent(step, draft.lane))
         )
+
+    def _goes_alone(self, template: int) -> bool:
+        """Whether steps of a template share no slice: what streams, and what may yield any number of large values."""
+        if template in self._streams:
+            return True
+        return template in self._dynamic and self.paces[template].count == 0
 
     def _is_urgent(self, step: int, lane: int) -> bool:
         """Whether nothing of higher priority than ``step`` is ready in the lane."""

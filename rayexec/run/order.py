@@ -11,6 +11,9 @@ __all__ = ["Order"]
 
 # Ranks of steps that go before all others are less than those of the others by this.
 _FIRST = 1 << 40
+# Ranks of each priority are less than those of the next lower one by two to this power.
+_BAND = 48
+_HALF = 1 << (_BAND - 1)
 
 Lane = TypeVar("Lane", bound=Hashable)
 
@@ -19,11 +22,18 @@ class Order(Generic[Lane]):
     """The steps whose predecessors are done, best first, in lanes of those that can share a slice.
 
     ``in_degrees[i]`` counts the distinct predecessors of i, ``successors[i]`` lists those that follow it, and ``order``
-    holds the steps in the order in which they start once they are ready. Each step costs a heap operation, each edge a
-    decrement; nothing is scanned twice.
+    holds the steps in the order in which they start once they are ready; those of higher ``priorities`` start before
+    all others, whenever they came. Each step costs a heap operation, each edge a decrement; nothing is scanned twice.
     """
 
-    def __init__(self, in_degrees: Sequence[int], successors: Sequence[Iterable[int]], order: Sequence[int]) -> None:
+    def __init__(
+        self,
+        in_degrees: Sequence[int],
+        successors: Sequence[Iterable[int]],
+        order: Sequence[int],
+        priorities: Sequence[int] | None = None,
+    ) -> None:
+        self._priorities = priorities
         # For each step, how many of its predecessors are not over.
         self.waiting = list(in_degrees)
         self._successors = successors
@@ -41,6 +51,7 @@ class Order(Generic[Lane]):
         ready = {lane: [self._step(rank) for rank in heap] for lane, heap in self._lanes.items()}
         for rank, step in enumerate(order):
             ranks[step] = rank
+        self._raise_by_priority(order)
         for lane, steps in ready.items():
             self._lanes[lane] = sorted([ranks[step] for step in steps])
         self._by_rank, self._later = order, []
@@ -60,7 +71,13 @@ class Order(Generic[Lane]):
         lowest = -len(self._later) - len(steps)
         for place, step in enumerate(steps, start=lowest):
             self.ranks[step] = place
+        self._raise_by_priority(steps)
         self._later.extend(reversed(steps))
+
+    def _raise_by_priority(self, steps: Iterable[int]) -> None:
+        if self._priorities is not None:
+            for step in steps:
+                self.ranks[step] -= self._priorities[step] << _BAND
 
     def await_more(self, step: int, count: int) -> None:
         """Have a step wait for more predecessors than it did."""
@@ -76,6 +93,7 @@ class Order(Generic[Lane]):
             self._lanes.pop(lane, None)
 
     def _step(self, rank: int) -> int:
+        rank -= ((rank + _HALF) >> _BAND) << _BAND
         if rank < -_FIRST // 2:
             rank += _FIRST
         return self._by_rank[rank] if rank >= 0 else self._later[-1 - rank]
@@ -141,7 +159,7 @@ class Order(Generic[Lane]):
         rank = heappop(heap)
         if not heap:
             del self._lanes[lane]
-        return self._by_rank[rank] if rank >= 0 else self._step(rank)
+        return self._by_rank[rank] if 0 <= rank < _FIRST else self._step(rank)
 
     def peek(self, lane: Lane) -> int:
         """Return the best ready step of a lane, -1 where it holds none."""
@@ -149,4 +167,4 @@ class Order(Generic[Lane]):
         if not heap:
             return -1
         rank = heap[0]
-        return self._by_rank[rank] if rank >= 0 else self._step(rank)
+        return self._by_rank[rank] if 0 <= rank < _FIRST else self._step(rank)

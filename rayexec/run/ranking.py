@@ -91,12 +91,12 @@ class Ranking:
         self._plan = plan
         self._slots = slots
         self._weights: list[float] = [1.0] * len(plan.templates)
-        self._steps: Sequence[int] = range(len(plan.steps))
+        self._steps = list(range(len(plan.steps)))
         self._ranked_at: float | None = None
 
     def add(self, steps: Sequence[int]) -> None:
         """Take in steps that came to the plan."""
-        self._steps = [*self._steps, *steps]
+        self._steps.extend(steps)
 
     def take_back(self, steps: Collection[int]) -> None:
         """Take in that steps which were over are to run again."""

@@ -41,8 +41,11 @@ class Recovery:
         self._released_values = released_values
         self._streams = streams
 
-    def needed(self, lost: Iterable[int]) -> list[int]:
-        """Return the steps that must run again to have the outputs of ``lost``: upward as far as nothing is kept."""
+    def needed(self, lost: Iterable[int]) -> list[int] | None:
+        """Return the steps that must run again to have the outputs of ``lost``: upward as far as nothing is kept.
+
+        None where that takes what a step handed on before it failed, and nobody has any more.
+        """
         found: dict[int, None] = {}
         pending = list(lost)
         while pending:
@@ -52,8 +55,11 @@ class Recovery:
             found[step] = None
             for each in self._plan.steps[step].inputs:
                 for source in each.sources:
-                    if type(source) is FromStep and not each.is_nothing and self._is_gone(source):
-                        pending.append(source.step)
+                    if type(source) is not FromStep or each.is_nothing or not self._is_gone(source):
+                        continue
+                    if self._status[source.step] is Status.FAILED:
+                        return None
+                    pending.append(source.step)
         return list(found)
 
     def _have_wait(self, steps: Collection[int]) -> None:

@@ -11,6 +11,7 @@ from rayexec.config.run_config import ResolvedConfig
 from rayexec.definitions.io_manager import manager_key
 from rayexec.definitions.logger import InitLoggerContext
 from rayexec.definitions.resource import WORKER, ResourceDefinition
+from rayexec.errors import InputError
 from rayexec.plan.capacity import Capacity
 from rayexec.plan.growing import GrowingPlan
 from rayexec.plan.holding import Holding, hold
@@ -150,4 +151,6 @@ def gather_inputs(
         value = find(each.sources[0])
         if value is not absent:
             found[each.name] = value
+        elif isinstance(each.sources[0], FromStep):
+            raise InputError(f'the value of input "{each.name}" is not there: it was dropped, or never came')
     return found

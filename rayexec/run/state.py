@@ -101,7 +101,9 @@ class Machine:
         self._fates = Fates(plan, self.status, self.yields, require_success=require_upstream_success)
         self._collecting = plan.collecting
         self._losses: dict[int, int] = {}
-        self._order: Order[int] = Order(plan.in_degrees, plan.successors, starting_order(plan, holding.slots))
+        self._order: Order[int] = Order(
+            plan.in_degrees, plan.successors, starting_order(plan, holding.slots), plan.priorities
+        )
         self._dealer = Dealer(
             plan,
             self._order,
@@ -292,7 +294,7 @@ class Machine:
     def _restore(self, lost: Sequence[int], needed_by: int, out: list[Instruction]) -> bool:
         """Have the steps run again whose outputs are gone; False where one of them must not."""
         steps = self._recovery.needed(lost) if lost and not self.is_canceled else []
-        if not all(self._plan.op_of(step).rerun_on_loss for step in steps):
+        if steps is None or not all(self._plan.op_of(step).rerun_on_loss for step in steps):
             return False
         if steps:
             self._open += len(steps)

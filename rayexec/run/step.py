@@ -137,6 +137,7 @@ def pausing_step(
         shown = error if isinstance(raised_by_op, RetryRequested) else raised_by_op
         hooks = tuple([attempt.run_hook(hook, resources, shown) for hook in template.hooks])
     resources.close_step()
+    attempt.takings.forget()
     row = Attempt(
         call.step,
         call.number,

@@ -33,6 +33,10 @@ class Takings:
         self._names: set[str] = set()
         self._count = 0
 
+    def forget(self) -> None:
+        """Let go of ``emit``: who made this has it, and together they would wait for the garbage collector."""
+        del self._emit_value
+
     def take(self, result: Any) -> None:
         """Store what the op's function returned, or what that yields."""
         op = self._op

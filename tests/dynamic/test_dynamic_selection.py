@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from rayexec import ConfigError, DynamicOut, DynamicOutput, RunResult, SelectionError, job, op
+from rayexec import ConfigError, DynamicOut, DynamicOutput, RunResult, SelectionError, graph, job, op
 
 Execute = Callable[..., RunResult]
 
@@ -90,7 +90,7 @@ def test_without_the_dynamic_op_a_mapped_op_runs_once_on_what_run_config_gives(e
 
 
 def test_without_it_and_without_run_config_it_says_what_is_missing() -> None:
-    with pytest.raises(ConfigError, match=r"root:ops:inc:inputs:x: missing"):
+    with pytest.raises(ConfigError, match=r"ops:inc:inputs:x: missing; the selection leaves out what feeds this input"):
         mapped.execute_in_process(op_selection=["inc"])
     with pytest.raises(ConfigError, match=r"root:ops:collect:inputs:xs: missing"):
         mapped.execute_in_process(op_selection=["dyn", "collect"])
@@ -99,8 +99,9 @@ def test_without_it_and_without_run_config_it_says_what_is_missing() -> None:
 @pytest.mark.parametrize(
     ("selection", "said"),
     [
-        (["inc[b]"], r"'inc\[b\]': 'inc' is mapped over a dynamic output whose op the selection leaves out"),
-        (["inc[b]*"], r"Select that op too: \['\*inc\[b\]'\]"),
+        (["inc[b]"], r"'inc\[b\]': 'inc' is mapped over a dynamic output from which the selection cuts it off"),
+        (["dyn", "dbl[b]"], r"'dbl' is mapped over a dynamic output from which the selection cuts it off"),
+        (["inc[b]*"], r"Select all that is before it: \['\*inc\[b\]'\]"),
         (["*deep[b]"], r"'deep' is below 2 dynamic outputs, and takes as many mapping keys, outermost first: deep\["),
         (["*collect[b]"], r"'collect' is not mapped over a dynamic output, so it has no mapping keys"),
         (["nested"], r"is a list of lists|missing"),
@@ -109,6 +110,20 @@ def test_without_it_and_without_run_config_it_says_what_is_missing() -> None:
 def test_keys_that_name_nothing_are_refused(selection: list[str], said: str) -> None:
     with pytest.raises((SelectionError, ConfigError), match=said):
         mapped.execute_in_process(op_selection=selection)
+
+
+def test_a_mapped_graph_is_narrowed_by_its_name(execute: Execute) -> None:
+    @graph
+    def both(x: Any) -> Any:
+        return dbl(inc(x))
+
+    @job
+    def in_graph() -> None:
+        collect(dyn().map(both).collect())
+
+    result = execute(in_graph, op_selection=["*both[b]*"])
+    assert keys_of(result) == {"dyn", "both.inc[b]", "both.dbl[b]", "collect"}
+    assert result.output_for_node("collect") == [6]
 
 
 def test_a_list_of_lists_needs_all_that_makes_it_up() -> None:

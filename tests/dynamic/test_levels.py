@@ -3,7 +3,9 @@
 from collections.abc import Iterator
 from typing import Any
 
-from rayexec import DynamicOut, DynamicOutput, OpExecutionContext, graph, job, op
+import pytest
+
+from rayexec import DynamicOut, DynamicOutput, InvariantError, OpExecutionContext, graph, job, op
 
 
 @op(out=DynamicOut(int))
@@ -142,3 +144,68 @@ def test_three_levels(execute: Any) -> None:
         [["x1k1/x"], ["y1k1/y"]],
         [["x2k2/x"], ["y2k2/y"], ["z2k2/z"]],
     ]
+
+
+def test_outputs_that_are_lists_of_lists_are_read_as_they_were_collected(execute: Any) -> None:
+    """In the order of the keys, with empty lists, and by outer keys where only inner ones are collected."""
+
+    @op(out=DynamicOut(int))
+    def below(number: int) -> list[int]:
+        return [10 * number + each for each in range(number)]
+
+    @graph
+    def gathered(number: Any) -> Any:
+        return below(number).map(inc).collect()
+
+    @graph
+    def whole() -> Any:
+        return {"lists": numbers().map(gathered).collect(), "by_number": numbers.alias("again")().map(gathered)}
+
+    result = execute(whole.to_job())
+    assert result.output_value("lists") == [[], [11], [21, 22]]
+    assert result.output_value("by_number") == {"k0": [], "k1": [11], "k2": [21, 22]}
+    assert result.output_for_node("gathered") == {"k0": [], "k1": [11], "k2": [21, 22]}
+    assert list(result.output_for_node("gathered.inc")) == ["k1,0", "k2,0", "k2,1"]
+
+
+def test_an_output_that_lacks_what_failed_is_not_read_in_part(execute: Any) -> None:
+    @op
+    def picky(number: int) -> int:
+        if number == 1:
+            raise ValueError("not this one")
+        return number
+
+    @graph
+    def whole() -> Any:
+        return numbers().map(picky).collect()
+
+    result = execute(whole.to_job())
+    with pytest.raises(InvariantError, match="No value was yielded for output 'result'"):
+        result.output_value()
+    assert result.output_for_node("picky") == {"k0": 0, "k2": 2}
+
+
+def test_priorities_hold_among_steps_that_come_while_the_run_goes_on() -> None:
+    @op(tags={"dagster/priority": "-1"})
+    def low(number: int) -> int:
+        return number
+
+    @op(tags={"dagster/priority": "5"})
+    def high(number: int) -> int:
+        return number
+
+    @op
+    def usual() -> int:
+        return 0
+
+    @job
+    def urgent() -> None:
+        found = numbers()
+        found.map(low)
+        found.map(high)
+        usual()
+        high.alias("late")(usual.alias("before")())
+
+    order = [event.step_key for event in urgent.execute_in_process().get_step_success_events()]
+    assert order.index("high[k2]") < order.index("usual")
+    assert {*order[-3:]} == {"low[k0]", "low[k1]", "low[k2]"}

@@ -43,7 +43,9 @@ class ChanceEngine(InProcessEngine):
 
     def wait(self, timeout: float | None) -> list[EngineEvent]:
         if self._due and (not self._queue or self._chance.random() < 0.5):
-            return [self._due.pop(0)]
+            count = self._chance.randint(1, len(self._due))  # several at once, as they may arrive
+            batch, self._due = self._due[:count], self._due[count:]
+            return batch
         if not self._queue:
             return []
         self._queue.rotate(self._chance.randrange(len(self._queue)))
@@ -143,6 +145,7 @@ def test_every_dealing_of_slices_gives_the_same(case: Case, seed: int, slots: in
 @settings(deadline=None, max_examples=300)
 @given(cases(), st.integers(0, 1000), st.integers(1, 4), st.sampled_from(["all", "none"]))
 def test_outputs_that_are_lost_are_made_again(case: Case, seed: int, slots: int, keep: str) -> None:
+    case.fails = case.fails and keep == "all"  # what a stream handed on before it failed is not made again
     result = run_by_chance(make_job(case), random.Random(seed), slots, losses=0.1, keep=keep)
     rules = expected(case)
     machine = result._outcome.machine

@@ -292,3 +292,86 @@ def test_in_the_simulator_mapped_steps_run_beside_the_op_that_yields(tmp_path: P
     starts = [start for start, _, step in engine.schedule if plan.steps[step].key.startswith("take[")]
     assert len(starts) == 3
     assert max(starts) < produced
+
+
+def test_values_that_come_faster_than_they_are_taken_are_all_there(execute_on_ray: Execute) -> None:
+    """Also where a value comes together with the end of the step that took the one before."""
+
+    @op(out=DynamicOut(stream=True))
+    def produce() -> Iterator[int]:
+        for number in range(150):
+            yield number
+            time.sleep(0.002)
+
+    @op
+    def take(number: int) -> None:
+        if not isinstance(number, int):
+            raise TypeError(f"got {number!r}")
+
+    @job
+    def quick() -> None:
+        produce().map(take)
+
+    result = execute_on_ray(quick, keep_outputs="none")
+    assert result.success, [event.message for event in result.get_step_failure_events()][:3]
+    assert result.counts()["succeeded"] == 151
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_worker_that_dies_takes_no_values_of_others_with_it(
+    execute_on_ray: Execute, tmp_path: Path, stream: bool
+) -> None:
+    died = tmp_path / "died"
+
+    @op(out=DynamicOut(stream=stream))
+    def produce() -> list[Any]:
+        return [np.full(20_000, each) for each in range(6)]
+
+    @op(retry_policy=RetryPolicy(max_retries=1))
+    def take(context: Any, value: Any) -> int:
+        if context.get_mapping_key() == "2" and not died.exists():
+            died.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return int(value[0])
+
+    @job
+    def mortal() -> None:
+        produce().map(take)
+
+    result = execute_on_ray(mortal)
+    assert result.output_for_node("take") == {str(each): each for each in range(6)}
+    assert result.retry_attempts_for_node("take") == 1
+    assert sum(event.step_key == "produce" for event in result.get_step_success_events()) == 1
+
+
+def test_an_op_that_hands_its_values_on_at_its_end_keeps_nobody_waiting(
+    execute_on_ray: Execute, tmp_path: Path
+) -> None:
+    """The driver goes on with other steps while an op that has large values to hand on is not over."""
+
+    @op(out=DynamicOut(stream=True), timeout=60)
+    def produce() -> Iterator[Any]:
+        yield np.full(20_000, 1)
+        wait_for(tmp_path / "second")
+
+    @op
+    def first() -> int:
+        return 1
+
+    @op
+    def second(number: int) -> None:
+        (tmp_path / "second").touch()
+
+    @op
+    def take(value: Any) -> int:
+        return int(value[0])
+
+    @job
+    def beside() -> None:
+        produce().map(take)
+        second(first())
+
+    config = {
+        "execution": {"config": {"ray": {"slices": False}}}
+    }  # so that the second step has to come from the driver
+    assert execute_on_ray(beside, config).output_for_node("take") == {"0": 1}

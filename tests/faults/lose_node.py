@@ -8,6 +8,7 @@ It writes one JSON object to PLACE/outcome.json: the run's status, its results, 
 from __future__ import annotations
 
 import json
+import logging
 import os
 import sys
 import threading
@@ -113,7 +114,7 @@ def main() -> None:
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": False})
     # One CPU each, so that both large outputs are made on the same node: the other joins when that is gone.
     first = cluster.add_node(num_cpus=2, resources={"holder": 1})
-    ray.init(address=cluster.address, log_to_driver=False, logging_level="ERROR")
+    ray.init(address=cluster.address, log_to_driver=False, logging_level=logging.ERROR)
     known = {node["NodeID"] for node in ray.nodes() if node["Resources"].get("holder")}
     second = cluster.add_node(num_cpus=2, resources={"spare": 1})
     nodes = dict.fromkeys(known, first)
