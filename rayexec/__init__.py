@@ -103,6 +103,7 @@ if TYPE_CHECKING:
     from rayexec.errors import RetriesDisabledError as RetriesDisabledError
     from rayexec.errors import RunCanceledError as RunCanceledError
     from rayexec.errors import RunNotFoundError as RunNotFoundError
+    from rayexec.errors import RunTimeoutError as RunTimeoutError
     from rayexec.errors import SelectionError as SelectionError
     from rayexec.errors import StepError as StepError
     from rayexec.errors import StepExecutionError as StepExecutionError

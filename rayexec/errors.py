@@ -12,6 +12,7 @@
     │   └── StoreError             runs cannot be recorded, or what was recorded cannot be read
     ├── RunNotFoundError           a run that the store does not have
     ├── RunCanceledError           the run was interrupted before it ended
+    ├── RunTimeoutError            the run took longer than its max_runtime
     └── StepError                  what can befall one step
         ├── StepExecutionError     stands in for an exception that could not travel
         ├── TypeCheckError         a value that is not of the declared type
@@ -63,6 +64,7 @@ __all__ = [
     "RetriesDisabledError",
     "RunCanceledError",
     "RunNotFoundError",
+    "RunTimeoutError",
     "SelectionError",
     "StepError",
     "StepExecutionError",
@@ -153,6 +155,17 @@ class RunNotFoundError(RayexecError):
 
 class RunCanceledError(RayexecError):
     """The run was interrupted before it ended."""
+
+
+class RunTimeoutError(RayexecError, TimeoutError):
+    """The run took longer than its ``max_runtime``; ``seconds`` is that."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        super().__init__(f"the run took longer than its max_runtime of {seconds:g} s")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return RunTimeoutError, (self.seconds,)
 
 
 class StepError(RayexecError):

@@ -15,7 +15,7 @@ from rayexec.definitions.limits import TagLimit
 from rayexec.errors import ConfigError, Problem
 from rayexec.keys import nearest
 
-__all__ = ["ExecutionSettings", "override_execution", "resolve_execution"]
+__all__ = ["ExecutionSettings", "limit_runtime", "override_execution", "resolve_execution"]
 
 PATH = ("execution", "config")
 
@@ -28,8 +28,8 @@ class ExecutionSettings:
     engine. ``fresh_process`` gives each step a process of its own; otherwise warm workers import
     ``preload_modules`` before their first step. ``address`` is the Ray cluster to attach to, None for this machine.
     With ``slices`` off each step is a Ray task of its own. ``keep_outputs`` says which outputs outlive the steps that
-    take them. ``infrastructure_retries`` is how often a step may lose its worker before it has started, or what it
-    takes, at no cost to its own retries.
+    take them. ``max_runtime`` is in seconds; a run that takes longer is ended. ``infrastructure_retries`` is how often
+    a step may lose its worker before it has started, or what it takes, at no cost to its own retries.
     """
 
     engine: str = "ray"
@@ -43,6 +43,7 @@ class ExecutionSettings:
     runtime_env: Mapping[str, Any] = field(default_factory=dict)
     slices: bool = True
     keep_outputs: Literal["all", "leaves", "none"] = "all"
+    max_runtime: float | None = None
     infrastructure_retries: int = 3
 
 
@@ -63,6 +64,10 @@ class _Retries(Config):
 
 class _Dependencies(Config):
     require_upstream_step_success: bool = True
+
+
+# Seconds.
+_Runtime = Annotated[float, pydantic.Field(gt=0, allow_inf_nan=False)]
 
 
 class _PerUniqueValue(Config):
@@ -102,6 +107,7 @@ class InProcessConfig(Config):
     retries: _Retries | None = None
     step_dependency_config: _Dependencies = _Dependencies()
     marker_to_close: str | None = None
+    max_runtime: _Runtime | None = None
 
 
 class MultiprocessConfig(Config):
@@ -112,6 +118,7 @@ class MultiprocessConfig(Config):
     start_method: _StartMethod | None = None
     retries: _Retries | None = None
     step_dependency_config: _Dependencies = _Dependencies()
+    max_runtime: _Runtime | None = None
 
 
 class RayConfig(MultiprocessConfig):
@@ -200,6 +207,12 @@ def override_execution(
     return settings
 
 
+def limit_runtime(settings: ExecutionSettings, seconds: float | None) -> ExecutionSettings:
+    """Return ``settings`` under another limit of the run's time, of which the shorter holds."""
+    limits = [each for each in (settings.max_runtime, seconds) if each is not None]
+    return replace(settings, max_runtime=min(limits, default=None))
+
+
 def _settings(name: str, given: Any, path: tuple[str, ...] | None) -> tuple[ExecutionSettings, list[Problem]]:
     value, problems = validate(_MODELS[name], {} if given is None else given, path=path or PATH)
     if problems:
@@ -210,6 +223,7 @@ def _settings(name: str, given: Any, path: tuple[str, ...] | None) -> tuple[Exec
             max_concurrent=1,
             retries=_enabled(value.retries),
             require_upstream_step_success=value.step_dependency_config.require_upstream_step_success,
+            max_runtime=value.max_runtime,
         ), []
     assert isinstance(value, MultiprocessConfig)  # the only other kind of model
     method = value.start_method
@@ -231,6 +245,7 @@ def _settings(name: str, given: Any, path: tuple[str, ...] | None) -> tuple[Exec
         runtime_env=ray.runtime_env,
         slices=ray.slices,
         keep_outputs=ray.keep_outputs,
+        max_runtime=value.max_runtime,
         infrastructure_retries=ray.infrastructure_retries,
     ), []
 

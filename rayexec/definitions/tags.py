@@ -8,9 +8,10 @@ from typing import Any
 
 from rayexec.errors import DefinitionError
 
-__all__ = ["PRIORITY_TAGS", "normalize_tags", "priority"]
+__all__ = ["MAX_RUNTIME_TAGS", "PRIORITY_TAGS", "max_runtime", "normalize_tags", "priority"]
 
 PRIORITY_TAGS = ("rayexec/priority", "dagster/priority")
+MAX_RUNTIME_TAGS = ("rayexec/max_runtime", "dagster/max_runtime")
 
 
 def normalize_tags(tags: Mapping[str, Any] | None, where: str) -> dict[str, str]:
@@ -34,6 +35,20 @@ def normalize_tags(tags: Mapping[str, Any] | None, where: str) -> dict[str, str]
         except (TypeError, ValueError):
             raise DefinitionError(f"{where}: tag {key!r} holds a {type(value).__name__}; use a string.") from None
     return normal
+
+
+def max_runtime(tags: Mapping[str, str], where: str) -> float | None:
+    """Return the seconds that ``tags`` of a run let it take, None where they say nothing."""
+    for key in MAX_RUNTIME_TAGS:
+        if key in tags:
+            try:
+                seconds = float(tags[key])
+            except ValueError:
+                seconds = 0.0
+            if not 0 < seconds < float("inf"):
+                raise DefinitionError(f"{where}: tag {key!r} must be a number of seconds above 0, got {tags[key]!r}.")
+            return seconds
+    return None
 
 
 def priority(tags: Mapping[str, str], where: str) -> int:

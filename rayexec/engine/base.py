@@ -16,12 +16,14 @@ class Engine(Protocol):
     """Runs slices and keeps the values that their steps yield.
 
     ``holding`` tells which limits it holds and which it leaves to the driver, and how many slices it runs at once, for
-    now where it ``grows``. ``notes`` are what users may not expect of that.
+    now where it ``grows``. ``notes`` are what users may not expect of that. It ``runs_here`` where ``wait`` itself runs
+    the steps.
     """
 
     name: str
     holding: Holding
     grows: bool
+    runs_here: bool
     slicing: bool
     notes: Sequence[str]
 

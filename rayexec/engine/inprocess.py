@@ -27,6 +27,7 @@ class InProcessEngine:
 
     name = "in_process"
     grows = False
+    runs_here = True
     slicing = False
     notes: Sequence[str] = ()
 

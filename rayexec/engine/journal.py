@@ -20,6 +20,7 @@ import tempfile
 from types import TracebackType
 from typing import NamedTuple
 
+from rayexec.engine.backstop import read_hung
 from rayexec.engine.capture import read_capture
 from rayexec.engine.entries import PlainEntry
 
@@ -140,12 +141,16 @@ class Journal:
 
 
 class Left(NamedTuple):
-    """What a dead worker left: the entries of finished calls, the position of the one that ran, what that printed."""
+    """What a dead worker left: the entries of finished calls, the position of the one that ran, what that printed.
+
+    ``hung`` is where it was when its backstop ended it, empty where it died of something else.
+    """
 
     entries: list[bytes | PlainEntry]
     started: int | None
     stdout: str
     stderr: str
+    hung: str = ""
 
 
 def read_journal(path: str) -> Left | None:
@@ -154,6 +159,7 @@ def read_journal(path: str) -> Left | None:
     A record cut short by the death of its writer is left out.
     """
     stdout, stderr = read_capture(path)
+    hung = read_hung(path)
     try:
         with open(path, "rb") as file:
             data = file.read()
@@ -176,7 +182,7 @@ def read_journal(path: str) -> Left | None:
         else:
             entries.append(payload)
         place = body + length
-    return Left(entries, running - 1 if running > last + 1 else None, stdout, stderr)
+    return Left(entries, running - 1 if running > last + 1 else None, stdout, stderr, hung)
 
 
 def _plain(data: bytes, place: int, payload: bytes) -> PlainEntry:

@@ -1,10 +1,16 @@
-"""What is left of a slice whose task Ray lost: why, and the journal of the worker that ran it."""
+"""What is left of a slice whose task Ray lost: why, and the journal of the worker that ran it; and its end by force."""
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
 from rayexec.engine.journal import Left, read_journal
 
-__all__ = ["find_journal", "lost_object", "reason_of"]
+__all__ = ["find_journal", "kill_workers", "lost_object", "reason_of"]
 
 
 def reason_of(error: BaseException) -> tuple[str, bool]:
@@ -40,24 +46,50 @@ def _last_line(text: str) -> str:
 
 def find_journal(path: str, *, is_one_node: bool) -> Left | None:
     """Return the journal that a dead worker left, from whichever node has it."""
-    import ray
-    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
-
     found = read_journal(path)
     if found is not None or is_one_node:
         return found
-    reader = ray.remote(num_cpus=0, max_retries=0)(read_journal)
+    return next((answer for answer in _on_each_node(read_journal, path) if answer is not None), None)
+
+
+def kill_workers(journals: Sequence[str], *, is_one_node: bool) -> None:
+    """Kill the processes that run the slices with these journals, on whichever node.
+
+    Ray asks a worker to kill itself, which one that holds the interpreter's lock in C code does not hear.
+    """
+    _kill_holders(journals)
+    if not is_one_node:
+        for _ in _on_each_node(_kill_holders, journals):
+            pass
+
+
+def _kill_holders(paths: Sequence[str]) -> None:
+    """Kill the processes of this node that have one of the files open: the worker, and what its op forked."""
+    wanted = {os.path.realpath(path) for path in paths}
+    with contextlib.suppress(OSError):  # no /proc, no such way
+        for name in os.listdir("/proc"):
+            if name.isdigit() and int(name) != os.getpid():
+                with contextlib.suppress(OSError):  # it is gone, or somebody else's
+                    place = f"/proc/{name}/fd"
+                    if any(os.readlink(f"{place}/{each}") in wanted for each in os.listdir(place)):
+                        os.kill(int(name), signal.SIGKILL)
+
+
+def _on_each_node(function: Callable[..., Any], argument: Any) -> Iterator[Any]:
+    """Yield what ``function`` returns on each node that answers soon."""
+    import ray
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    remote = ray.remote(num_cpus=0, max_retries=0)(function)
     alive = [node["NodeID"] for node in ray.nodes() if node["Alive"]]
     asked = [
-        reader.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False)).remote(path)
+        remote.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False)).remote(argument)
         for node in alive
     ]
     done, _ = ray.wait(asked, num_returns=len(asked), timeout=10)
     for ref in done:
         try:
-            answer: Left | None = ray.get(ref)
+            answer = ray.get(ref)
         except Exception:  # that node died too
             continue
-        if answer is not None:
-            return answer
-    return None
+        yield answer

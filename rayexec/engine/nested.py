@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from queue import SimpleQueue
 from typing import Any
 
-__all__ = ["held_here", "is_in_task", "lend_cpus_until", "waits_for_own"]
+__all__ = ["held_here", "is_canceled_here", "is_in_task", "lend_cpus_until", "waits_for_own"]
 
 _LEND = 0.2  # seconds for which a wait stays within Ray, which hears nothing of what workers say meanwhile
 
@@ -18,6 +18,17 @@ def is_in_task() -> bool:
 
     worker = getattr(ray.get_runtime_context(), "worker", None)
     return bool(getattr(worker, "mode", None) == ray.WORKER_MODE)
+
+
+def is_canceled_here() -> bool:
+    """Whether the Ray task around this process's work was canceled; Ray then cancels what that task started as well."""
+    import ray
+
+    asked = getattr(ray.get_runtime_context(), "is_canceled", None)  # not in every Ray
+    try:
+        return asked is not None and bool(asked())
+    except Exception:  # it is asked of tasks only
+        return False
 
 
 def held_here() -> tuple[str, Mapping[str, float]]:

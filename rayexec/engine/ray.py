@@ -11,17 +11,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from rayexec.engine.backstop import hung_step
 from rayexec.engine.export import dump, runner_for, streamer_for
 from rayexec.engine.journal import journal_path, sweep_journals
 from rayexec.engine.kept import Keepers
-from rayexec.engine.loss import find_journal, lost_object, reason_of
-from rayexec.engine.nested import held_here, is_in_task, lend_cpus_until, waits_for_own
+from rayexec.engine.loss import find_journal, kill_workers, lost_object, reason_of
+from rayexec.engine.nested import held_here, is_canceled_here, is_in_task, lend_cpus_until, waits_for_own
 from rayexec.engine.overrun import Address, Mailbox, mailbox_at
 from rayexec.engine.package import make_package
 from rayexec.engine.packed import pack
 from rayexec.engine.values import StepValues
 from rayexec.engine.wire import CallWriter, Header
-from rayexec.errors import EngineError, OutputError, WorkerCrashedError
+from rayexec.errors import EngineError, OutputError, StepError, WorkerCrashedError
 from rayexec.events import Attempt, StepFailureData, Successes, describe_error, error_types
 from rayexec.plan.capacity import Capacity
 from rayexec.plan.holding import Holder
@@ -63,6 +64,7 @@ class RayEngine:
     """Runs slices as Ray tasks on a cluster that is already connected."""
 
     name = "ray"
+    runs_here = False
 
     def __init__(self, spec: RunSpec, capacity: Capacity) -> None:
         self._spec = spec
@@ -81,7 +83,9 @@ class RayEngine:
         self._begun: set[int] = set()
         self._ended: deque[tuple[float, int]] = deque()
         # Whether a Ray task starts this run.
-        self._is_nested = False
+        self.is_nested = False
+        # Whether slices were canceled. Ray's own wait is interrupted each time then, where this task is canceled too.
+        self._is_ending = False
         # What was warned of.
         self._warned: set[tuple[int, str]] = set()
         self._mailbox: Mailbox | None = None
@@ -101,7 +105,7 @@ class RayEngine:
         import ray
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-        self._is_nested = is_in_task()
+        self.is_nested = is_in_task()
         self._check_requests()
         sweep_journals()
         if self.holding.uses_tokens:
@@ -192,7 +196,7 @@ class RayEngine:
     def wait(self, timeout: float | None) -> list[EngineEvent]:
         """Return what has come back, waiting up to ``timeout`` seconds for a first one."""
         back: list[EngineEvent] = []
-        if self._is_nested:
+        if self.is_nested and not self._is_ending:
             timeout = lend_cpus_until(self._arrived, [flight.refs[0] for flight in self._flight.values()], timeout)
         try:
             arrived = self._arrived.get(timeout=timeout)
@@ -291,7 +295,7 @@ class RayEngine:
 
     def _loss(self, flight: _Flight, error: BaseException) -> Lost:
         """Tell a lost slice: what its journal says was over, and what it says was running."""
-        calls = flight.work.calls
+        calls, plan = flight.work.calls, self._spec.plan
         missing = lost_object(error)
         lost = None if missing is None else self._values.lost_with(missing, flight.origins)
         # What could not be given its inputs has not begun, and left nothing.
@@ -305,9 +309,13 @@ class RayEngine:
         elif died or lost is not None:
             culprit = None  # it had not begun; or its node took the journal with it, which is no step's fault
         died_in = calls[0].step if culprit is None else culprit
-        crash = WorkerCrashedError(f"step {self._spec.plan.steps[died_in].key!r}: {reason}")
+        key, timeout = plan.steps[died_in].key, plan.op_of(died_in).timeout
+        crash: StepError = WorkerCrashedError(f"step {key!r}: {reason}")
+        words = replace(describe_error(crash), stack="")
+        if left is not None and left.hung and timeout is not None:
+            crash, words = hung_step(key, timeout, left.hung)
         self._values.crashed(died_in, crash)
-        failure = StepFailureData(replace(describe_error(crash), stack=""), error_types(crash))
+        failure = StepFailureData(words, error_types(crash))
         said = (left.stdout, left.stderr) if left is not None else ("", "")
         return Lost(flight.work.id, attempts, culprit, failure, flight.submitted, time.time(), *said, inputs=lost or ())
 
@@ -315,11 +323,15 @@ class RayEngine:
         """Interrupt slices, or kill the workers that run them."""
         import ray
 
-        wanted = set(slice_ids)
-        for slice_id, flight in list(self._flight.items()):
-            if slice_id in wanted:
-                target = flight.refs[0] if flight.stream is None else flight.stream
-                ray.cancel(target, force=force, recursive=True)
+        self._is_ending = True
+        flights = [self._flight[each] for each in slice_ids if each in self._flight]
+        # One interrupt is enough: a second one would cut short what a step does to end.
+        is_asked = not force and self.is_nested and is_canceled_here()
+        for flight in () if is_asked else flights:
+            target = flight.refs[0] if flight.stream is None else flight.stream
+            ray.cancel(target, force=force, recursive=True)
+        if force and flights:
+            kill_workers([flight.journal for flight in flights], is_one_node=len(self._capacity.nodes) == 1)
 
     def release(self, steps: Sequence[int]) -> None:
         """Drop the values, and with the last reference Ray's objects, that steps yielded."""

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from rayexec.definitions.resource import ResourceDefinition
+from rayexec.engine.backstop import ProcessBackstop
 from rayexec.engine.capture import Capture
 from rayexec.engine.entries import Entries, pack_entry
 from rayexec.engine.journal import Journal
@@ -68,6 +69,7 @@ class Runner:
         journal: Journal,
         entries: Entries,
         managers: Managers | None,
+        backstop: ProcessBackstop,
     ) -> None:
         self._code = code
         self._run = run
@@ -78,6 +80,7 @@ class Runner:
         self._journal = journal
         self._entries = entries
         self._managers = managers
+        self._backstop = backstop
         # What the call before yielded, as live objects: its only consumer may have them without a copy.
         self._before: dict[str, Any] | None = None
         # The steps that calls further behind take from, and what those of them that are over yielded.
@@ -232,6 +235,7 @@ class Runner:
             interrupt_is_failure=True,
             made=made,
             managing=None if self._managers is None else self._managers.of(call[2]),
+            backstop=self._backstop,
         )
         self._enter_in(position, self._complete(row, error), stored, live)
 
@@ -297,6 +301,7 @@ class Runner:
                 store=store,
                 interrupt_is_failure=True,
                 managing=None if self._managers is None else self._managers.of(call[2]),
+                backstop=self._backstop,
             ),
             due,
             teller,

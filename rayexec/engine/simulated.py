@@ -57,6 +57,7 @@ class SimulatedEngine:
     name = "simulated"
     notes: Sequence[str] = ()
     grows = False
+    runs_here = False
 
     def __init__(
         self,

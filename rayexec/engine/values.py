@@ -9,7 +9,7 @@ from typing import Any
 
 from rayexec.engine.entries import Entry, unpack_entries
 from rayexec.engine.packed import Packed, unpack
-from rayexec.errors import InvariantError, WorkerCrashedError
+from rayexec.errors import InvariantError, StepError
 from rayexec.events import Attempt, Successes
 from rayexec.plan.model import Plan
 from rayexec.run.spec import Call
@@ -28,7 +28,7 @@ class StepValues:
         self._plan = plan
         self.by_step: list[bytes | dict[str, Any] | None] = [None] * len(plan.steps)
         self._pickled_errors: dict[int, bytes] = {}
-        self._crashes: dict[int, WorkerCrashedError] = {}
+        self._crashes: dict[int, StepError] = {}
 
     def grow(self) -> None:
         """Make room for the steps that came to the plan."""
@@ -87,7 +87,7 @@ class StepValues:
             known = self.by_step[step] = {}
         return known
 
-    def crashed(self, step: int, error: WorkerCrashedError) -> None:
+    def crashed(self, step: int, error: StepError) -> None:
         """Keep what a step died of."""
         self._crashes[step] = error
 

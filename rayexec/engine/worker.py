@@ -10,6 +10,7 @@ from collections.abc import Callable, Generator
 from typing import Any
 
 from rayexec.definitions.code import import_module_at
+from rayexec.engine.backstop import ProcessBackstop
 from rayexec.engine.capture import Capture
 from rayexec.engine.entries import pack_entry
 from rayexec.engine.journal import Journal
@@ -18,6 +19,7 @@ from rayexec.engine.overrun import Teller, Watched
 from rayexec.engine.package import Package, load_package
 from rayexec.engine.packed import Packed
 from rayexec.engine.runner import Code, Runner, unloadable
+from rayexec.engine.waking import WAKEFUL
 from rayexec.engine.wire import Header
 from rayexec.run.managed import Managers
 from rayexec.run.plain import plain_op
@@ -62,20 +64,21 @@ def _run(
     _prepare_path(package)
     slice_id, journal, budget, announces, calls = pickle.loads(work)
     payloads: list[Packed | list[Any] | None] = [None] * places
-    with IN_SLICE, Capture(journal) as capture:
+    with IN_SLICE, WAKEFUL, Capture(journal) as capture:
         try:
             shared = _read_header(header)
             _enter(shared)
             code = _load(package)
         except BaseException as error:  # importing the job's modules runs user code
             what = "the job's code cannot be imported on the worker"
-            entries = [pack_entry(place, unloadable(call, error, what), {}) for place, call in enumerate(calls)]
-            return [pickle.dumps((os.getpid(), entries, None)), *payloads]
+            refused = [pack_entry(place, unloadable(call, error, what), {}) for place, call in enumerate(calls)]
+            return [pickle.dumps((os.getpid(), refused, None)), *payloads]
         watched = Watched(slice_id, len(calls), shared.mailbox)
         if announces:
             watched.announce()
         with (
             Journal(journal) as noted,
+            ProcessBackstop(journal) as backstop,
             _open_resources(code, shared) as resources,
         ):
             managers = None
@@ -83,7 +86,8 @@ def _run(
                 known, config = code.resources, shared.resource_config
                 managers = Managers(shared.managed, code.templates, known, config, shared.run, resources)
                 code = code._replace(plain=managers.only_unmanaged(code.plain))
-            runner = Runner(code, shared.run, resources, capture, large, payloads, noted, watched.entries, managers)
+            entries = watched.entries
+            runner = Runner(code, shared.run, resources, capture, large, payloads, noted, entries, managers, backstop)
             if streams:
                 told = calls[0][2] in shared.streams
                 with Teller(slice_id, shared.mailbox if told else None) as teller:

@@ -9,14 +9,14 @@ from dataclasses import replace
 from typing import Any
 
 from rayexec.cluster import connect
-from rayexec.config.execution import override_execution
+from rayexec.config.execution import limit_runtime, override_execution
 from rayexec.config.run_config import ResolvedConfig, resolve_run_config
 from rayexec.definitions.config import Config
 from rayexec.definitions.io_manager import IO_MANAGER
 from rayexec.definitions.job import JobDefinition
 from rayexec.definitions.logger import InitLoggerContext
 from rayexec.definitions.resource import SCOPES, ResourceDefinition, resource_definition
-from rayexec.definitions.tags import normalize_tags
+from rayexec.definitions.tags import max_runtime, normalize_tags
 from rayexec.engine.base import Engine
 from rayexec.engine.inprocess import InProcessEngine
 from rayexec.engine.ray import RayEngine
@@ -144,10 +144,12 @@ def prepare(
         resources=added,
         ignore_execution=ignore_execution,
     )
+    run_tags = {**job.run_tags, **normalize_tags(tags, "tags of the run")}
+    config = replace(config, execution=limit_runtime(config.execution, max_runtime(run_tags, "tags of the run")))
     info = RunInfo(
         run_id=run_id or str(uuid.uuid4()),
         job_name=job.name,
-        tags={**job.run_tags, **normalize_tags(tags, "tags of the run")},
+        tags=run_tags,
         run_config=config.document,
         retries=config.execution.retries,
     )

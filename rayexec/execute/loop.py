@@ -10,13 +10,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from rayexec.engine.base import Engine
-from rayexec.errors import ResourceError, RunCanceledError, StoreError
+from rayexec.errors import ResourceError, RunCanceledError, RunTimeoutError, StoreError
 from rayexec.events import Attempt, Event, EventType, Successes, describe_error
 from rayexec.execute.log import Record, RunLog
 from rayexec.execute.loggers import RunLoggers
 from rayexec.execute.observe import Observer
 from rayexec.plan.growing import GrowingPlan
 from rayexec.plan.holding import MAX_CONCURRENT
+from rayexec.run.deadline import deadline
 from rayexec.run.messages import (
     Abandoned,
     Cancel,
@@ -40,6 +41,7 @@ __all__ = ["Outcome", "run_to_end"]
 
 WATCH = 0.5  # seconds after which it is asked again what other runs hold, while steps wait for that
 PATIENCE = 10.0  # seconds without news after which the engine is asked whether something is wrong
+_SLACK = 1e-3  # seconds by which clocks may differ
 _NAMED = 10  # steps that a message lists
 GRACE = 5.0  # seconds that steps get to end by themselves when a run is canceled
 
@@ -51,6 +53,20 @@ class Outcome:
     status: str
     machine: Machine
     error: BaseException | None = None
+
+
+class _OverTime(KeyboardInterrupt):
+    """The run's time is over; like an interrupt it is no step's failure."""
+
+
+class _Lenient:
+    """A backstop that never falls: a step that hangs is warned of by a timeout of its own."""
+
+    def arm(self, seconds: float) -> None:
+        """Do nothing, and cost nothing, for each step passes by here."""
+
+    def disarm(self) -> None:
+        """Do nothing."""
 
 
 class _Loop:
@@ -70,6 +86,8 @@ class _Loop:
         self._observer = observer
         self.loggers = RunLoggers(spec, lambda words: self.warn([words]))
         self.machine = machine
+        most = spec.config.execution.max_runtime
+        self._ends = float("inf") if most is None else clock() + most
 
     def run(self) -> None:
         """Drive the machine until it is over."""
@@ -83,7 +101,7 @@ class _Loop:
             if machine.is_watching:
                 timeout = min(timeout, max(0.0, watched + WATCH - self._clock()))
             asked = self._observer.idle()
-            back = engine.wait(timeout if asked is None else min(timeout, asked))
+            back = self._wait(timeout if asked is None else min(timeout, asked))
             self._take(back)
             if machine.is_watching and self._clock() >= watched + WATCH:
                 watched = self._clock()
@@ -93,23 +111,43 @@ class _Loop:
                     self.warn(engine.warnings())
                 self._feed(Tick())
 
+    @property
+    def is_over_time(self) -> bool:
+        """Whether the run has taken as long as it may."""
+        return self._clock() >= self._ends - _SLACK
+
+    def _wait(self, timeout: float) -> list[EngineEvent]:
+        """Wait as the engine does; raises _OverTime once the run's time is over."""
+        left = self._ends - self._clock()
+        if self.is_over_time:
+            raise _OverTime
+        if self._engine.runs_here and left < float("inf"):
+            with deadline(left, "the run", _Lenient(), error=_OverTime):
+                return self._engine.wait(timeout)
+        return self._engine.wait(min(timeout, left))
+
     def warn(self, warnings: Iterable[str]) -> None:
         """Record what users should know of a run that goes on."""
         for words in warnings:
             self.record(Event(EventType.LOG_MESSAGE, words, time.time(), None, {"level": logging.WARNING}))
 
-    def cancel(self) -> None:
-        """End what runs: ask, wait for the grace period, then force."""
-        self.event(EventType.RUN_CANCELING, "The run was interrupted; its steps are asked to end.")
-        self._feed(CancelAsked())
-        deadline = self._clock() + GRACE
+    def cancel(self, why: str) -> None:
+        """End what runs: ask, wait for the grace period, then force; at once on a second interrupt."""
         try:
-            while self.machine.running and self._clock() < deadline:
-                self._take(self._engine.wait(max(0.0, deadline - self._clock())))
-        finally:  # also when a second interrupt cuts the grace period short
-            if self.machine.running:
-                self._engine.cancel(tuple(self.machine.running), force=True)
-        deadline = self._clock() + GRACE
+            self.event(EventType.RUN_CANCELING, f"{why}; its steps are asked to end.")
+            self._feed(CancelAsked())
+            self._wait_for_ends()
+        except KeyboardInterrupt:
+            self.event(EventType.ENGINE_EVENT, "The run was interrupted again; its steps are ended by force.")
+        if self.machine.running:
+            self._engine.cancel(tuple(self.machine.running), force=True)
+            self._wait_for_ends()
+
+    def _wait_for_ends(self) -> None:
+        """Wait for the slices under way, at most for the grace period."""
+        # A run inside a step must be through before that step is killed itself.
+        grace = GRACE / 2 if getattr(self._engine, "is_nested", False) else GRACE
+        deadline = self._clock() + grace
         while self.machine.running and self._clock() < deadline:
             self._take(self._engine.wait(max(0.0, deadline - self._clock())))
 
@@ -210,14 +248,18 @@ def run_to_end(
             if isinstance(spec.plan, GrowingPlan):
                 loop.warn([f"The selection names {each}, of which nothing came." for each in spec.plan.unmet()])
         except KeyboardInterrupt as interrupt:
-            error = RunCanceledError("the run was interrupted")
-            error.__cause__ = interrupt
-            loop.cancel()
+            if isinstance(interrupt, _OverTime) and loop.is_over_time:  # not that of a run around this one
+                error = RunTimeoutError(settings.max_runtime or 0.0)
+                loop.cancel(f"The run took longer than its max_runtime of {error.seconds:g} s")
+            else:
+                error = RunCanceledError("the run was interrupted")
+                error.__cause__ = interrupt
+                loop.cancel("The run was interrupted")
         except ResourceError as broken:
             error = broken
         except StoreError as broken:
             error = broken
-            loop.cancel()
+            loop.cancel("The run cannot be recorded any more")
     finally:
         engine.close()
         _record_resources(engine, loop)

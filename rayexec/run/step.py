@@ -38,7 +38,7 @@ from rayexec.events import (
 )
 from rayexec.plan.model import Template
 from rayexec.run.context import HookContext, OpExecutionContext, Resources, StepLog
-from rayexec.run.deadline import deadline
+from rayexec.run.deadline import GRACE, Backstop, deadline, over_time
 from rayexec.run.managed import OpManagers
 from rayexec.run.resources import OpenResources
 from rayexec.run.retry import Verdict, after_failure, after_request
@@ -86,6 +86,7 @@ def pausing_step(
     interrupt_is_failure: bool = False,
     made: Made | None = None,
     managing: OpManagers | None = None,
+    backstop: Backstop | None = None,
     clock: Callable[[], float] = time.time,
 ) -> Generator[None, None, tuple[Attempt, BaseException | None]]:
     """Make one attempt and return its row, with the exception that ended it where there was one.
@@ -93,7 +94,8 @@ def pausing_step(
     ``inputs`` are values by name, or a function that loads them, whose errors count as the step's. ``store`` gets
     each output as it is yielded, a value of a dynamic one as ``name[key]``. KeyboardInterrupt is not the step's failure
     and passes through, unless ``interrupt_is_failure``. ``made`` is what the op's function gave where it was called
-    already (``run.plain``). ``managing`` loads inputs and stores outputs that have managers.
+    already (``run.plain``). ``managing`` loads inputs and stores outputs that have managers. ``backstop`` is for
+    steps that go on after their timeout; without one the step's log says that it did.
 
     It pauses after each item that the op's generator yields; but not where the op has a timeout, for its time must not
     run out while others have the thread.
@@ -118,13 +120,15 @@ def pausing_step(
             else:
                 attempt.takings.take(result)
         else:
-            with deadline(op.timeout, f"step {call.key!r}"):
+            with deadline(op.timeout, f"step {call.key!r}", backstop):
                 attempt.takings.take(attempt.call_op(loaded))
     except BaseException as raised:  # SystemExit and the like end the step, not the process
         if isinstance(raised, KeyboardInterrupt) and not interrupt_is_failure:
             raise
         error = raised
     ended = clock()
+    if op.timeout is not None and ended - started > op.timeout + GRACE:
+        log.warning("%s, and went on for %.1f s in all", over_time("the step", op.timeout), ended - started)
     outcome, failure, delay, raised_by_op = SUCCESS, None, 0.0, error
     if error is not None:
         outcome, failure, delay, error = _judge(template, call, run, error)

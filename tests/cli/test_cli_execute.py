@@ -494,12 +494,30 @@ def test_on_ray_each_failure_is_clear_and_the_rest_runs(place: Path) -> None:
 def test_on_ray_an_interrupt_leaves_nothing_behind(place: Path) -> None:
     (place / "long.py").write_text(
         "import pathlib, time\nfrom rayexec import job, op\n"
-        "@op\ndef nap():\n    pathlib.Path('asleep').touch()\n    time.sleep(60)\n"
+        "@op\ndef nap():\n    pathlib.Path('asleep').touch()\n    try:\n        time.sleep(60)\n"
+        "    finally:\n        pathlib.Path('closed').touch()\n"
         "@job\ndef naps():\n    nap()\n"
     )
     ended = run("job", "execute", "-f", "long.py", cwd=place, until=place / "asleep")
     assert ended.code == 1
+    assert (place / "closed").exists()  # it was woken, and not killed in its sleep
     assert "RUN_CANCELED" in ended.stderr
     assert "Traceback" not in ended.stderr
     assert ended.stderr.rstrip().endswith("was canceled.")
+    assert ended.left_over == []
+
+
+def test_on_ray_a_second_signal_forces(place: Path) -> None:
+    (place / "stubborn.py").write_text(
+        "import pathlib, time\nfrom rayexec import job, op\n"
+        "@op\ndef clings():\n    pathlib.Path('asleep').touch()\n    while True:\n        try:\n"
+        "            time.sleep(60)\n        except KeyboardInterrupt:\n            pathlib.Path('asked').touch()\n"
+        "@job\ndef stubborn():\n    clings()\n"
+    )
+    how: dict[str, Any] = {"until": place / "asleep", "again": place / "asked", "number": signal.SIGTERM}
+    ended = run("job", "execute", "-f", "stubborn.py", "--json", cwd=place, **how)
+    assert ended.code == 1
+    assert json.loads(ended.stdout)["status"] == "CANCELED"
+    assert "interrupted again" in ended.stderr
+    assert "Traceback" not in ended.stderr
     assert ended.left_over == []
