@@ -159,20 +159,21 @@ class RayEngine:
         """Hand a slice to Ray's scheduler."""
         self._values.grow()
         calls, places, large = self._writer.write(work.calls)
+        origins = self._writer.take_origins() if large else {}
         journal = journal_path(self._spec.info.run_id, work.id)
         number = self.holding.class_of[work.calls[0].step]
         wire = pickle.dumps((work.id, journal, work.budget, self._announces[number], calls), protocol=5)
         if len(work.calls) == 1 and self._spec.plan.template_of[work.calls[0].step] in self._dynamic:
             # Nobody knows how many values come: as items of a stream they are the driver's, whatever its worker does.
             stream = self._function(number, _STREAM).remote(self._header, wire, *large)
-            flight = _Flight(work, [stream.completed()], time.time(), journal, self._writer.origins, stream=stream)
+            flight = _Flight(work, [stream.completed()], time.time(), journal, origins, stream=stream)
             self._take_off(flight)
             return
         function = self._function(number, places)
         refs = function.remote(self._header, wire, places, *large)
         if not isinstance(refs, list):
             refs = [refs]
-        self._take_off(_Flight(work, refs, time.time(), journal, self._writer.origins))
+        self._take_off(_Flight(work, refs, time.time(), journal, origins))
 
     def _take_off(self, flight: _Flight) -> None:
         slice_id = flight.work.id

@@ -83,8 +83,8 @@ class CallWriter:
         self._tags = [template.op.tags for template in plan.templates]
         self._places = [len(template.op.outs) + template.op.is_dynamic for template in plan.templates]
         self._chained = plan.chained
-        # The steps behind the references of the slice that was written last.
-        self.origins: dict[Any, int] = {}
+        # The steps behind the references of the slice that was written last, until they are taken.
+        self._origins: dict[Any, int] = {}
         # By the outputs that a chained call takes: the call's inputs.
         self._wires: dict[tuple[str, ...], list[Any]] = {}
 
@@ -94,7 +94,6 @@ class CallWriter:
         That is one for each output of an op, and one more for the references of large values of dynamic ones.
         """
         plan = self._plan
-        self.origins = {}
         large: dict[Any, int] = {}
         written: list[RemoteCall] = []
         values, steps, feeds, links, config = self._values, plan.steps, self._feeds, plan.links, self._config
@@ -131,6 +130,11 @@ class CallWriter:
             inside.add(index)
         places = max([self._places[each] for each in templates])
         return written, places, list(large)
+
+    def take_origins(self) -> dict[Any, int]:
+        """Return the steps behind the references of large inputs that were written since the last call."""
+        taken, self._origins = self._origins, {}  # kept here, they would keep the objects
+        return taken
 
     def _remote_call(self, call: Call, before: int, inside: set[int], large: dict[Any, int]) -> RemoteCall:
         index, number = call
@@ -177,5 +181,5 @@ class CallWriter:
         if handle is None or type(handle) is bytes:
             return handle
         if type(source) is FromStep:
-            self.origins[handle] = source.step
+            self._origins[handle] = source.step
         return large.setdefault(handle, len(large))
