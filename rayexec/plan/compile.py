@@ -21,6 +21,7 @@ from rayexec.definitions.op import OpDefinition
 from rayexec.definitions.retry import RetryPolicy
 from rayexec.definitions.tags import priority
 from rayexec.errors import DefinitionError, SelectionError
+from rayexec.plan.fanning import inmost
 from rayexec.plan.model import (
     Fan,
     FromConfig,
@@ -124,8 +125,8 @@ def _compile(job: JobDefinition, chosen: frozenset[str] | None) -> Plan:
 
 def _parents(plan: Plan) -> dict[str, list[str]]:
     def origin(symbol: Symbol) -> str | None:
-        while type(symbol) is Gathered:
-            symbol = symbol.source
+        if isinstance(symbol, Gathered):
+            symbol = inmost(symbol)
         if type(symbol) is FromMapped:
             return plan.mapped[symbol.node].key
         return plan.steps[symbol.step].key if type(symbol) is FromStep else None
@@ -310,12 +311,10 @@ class _Compiler:
 
     def _step_input(self, index: int, place: int, given: MappedInput) -> StepInput:
         """Return an input of a step; what it gathers stands for the dynamic output that must be known before."""
-        gathered = inner = given.sources[0] if given.sources else None
-        if type(gathered) is not Gathered:
+        gathered = given.gathered
+        if gathered is None:
             return StepInput(given.name, given.sources, given.is_fan_in, given.is_nothing)  # type: ignore[arg-type]
-        while type(inner) is Gathered:
-            inner = inner.source
-        fan = level_of(inner, self._steps, self._mapped, self._template_list)[0]  # type: ignore[arg-type]  # no None
+        fan = level_of(inmost(gathered), self._steps, self._mapped, self._template_list)[0]
         self._gathers[index, place] = gathered
         return StepInput(given.name, (FromStep(fan.node, fan.output),), True, given.is_nothing)
 

@@ -103,8 +103,8 @@ def fannings(plan: Plan) -> Mapping[Fan, Fanning]:
     for place, node in enumerate(plan.mapped):
         children.setdefault(node.level[-1], []).append(place)
         for number, each in enumerate(node.inputs):
-            if each.sources and isinstance(each.sources[0], Gathered):
-                note(-1 - place, number, each.sources[0], len(node.level))
+            if each.gathered is not None:
+                note(-1 - place, number, each.gathered, len(node.level))
     for (step, number), gathered in plan.gathers.items():
         note(step, number, gathered, 0)
     return {fan: Fanning(tuple(children.get(fan, ())), tuple(gathers.get(fan, ()))) for fan in {**children, **gathers}}

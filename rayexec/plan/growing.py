@@ -19,7 +19,6 @@ from rayexec.plan.model import (
     Fan,
     FromMapped,
     FromStep,
-    Gathered,
     Plan,
     Step,
 )
@@ -152,15 +151,18 @@ class GrowingPlan(Plan):
     def _takers(self) -> Mapping[Fan, int]:
         return takers(self)
 
+    def _home(self, step: int) -> tuple[Frame | None, int]:
+        """Return the frame of a producer, None where it is not mapped, and its node as in ``Fan``."""
+        home = self._homes.get(step)
+        return (None, step) if home is None else (home[0], -1 - home[1])
+
     def takers_of(self, step: int, output: str) -> int:
         """Return how many steps take each value of a dynamic output, 0 where others may take it as well."""
-        home = self._homes.get(step)
-        return self._takers.get(Fan(step if home is None else -1 - home[1], output), 0)
+        return self._takers.get(Fan(self._home(step)[1], output), 0)
 
     def _needed_below(self, step: int) -> tuple[int, ...]:
         """Return the steps from which what will be below a producer takes."""
-        home = self._homes.get(step)
-        frame, node = (None, step) if home is None else (home[0], -1 - home[1])
+        frame, node = self._home(step)
         found = [step_behind(symbol, frame) for symbol in self._below.get(node, ())]
         return tuple(dict.fromkeys(each for each in found if each != step))
 
@@ -172,8 +174,7 @@ class GrowingPlan(Plan):
         It is called before the step counts as over; ``state`` tells of the others. Without ``is_all`` more may come
         later; without ``awaits`` steps that take nothing else of it need not wait until it is over.
         """
-        home = self._homes.get(step)
-        frame, node = (None, step) if home is None else (home[0], -1 - home[1])
+        frame, node = self._home(step)
         outs = self.op_of(step).outs
         growth = Growth(len(self.steps), [], [], [], {})
         for output, out in outs.items():
@@ -215,8 +216,7 @@ class GrowingPlan(Plan):
 
     def fail(self, step: int) -> None:
         """Take in that a step failed which had yielded values already: what collects them will not get all."""
-        home = self._homes.get(step)
-        frame, node = (None, step) if home is None else (home[0], -1 - home[1])
+        frame, node = self._home(step)
         for output, out in self.op_of(step).outs.items():
             fanning = self._fannings.get(Fan(node, output)) if out.is_dynamic else None
             for each in fanning.gathers if fanning is not None else ():
@@ -259,14 +259,14 @@ class GrowingPlan(Plan):
                 self._settle_in(Frame(frame, (*above, key), first + place * count, offsets), fanning.children)
 
     def _gathers_at(self, place: int) -> bool:
-        return any(each.sources and isinstance(each.sources[0], Gathered) for each in self.mapped[place].inputs)
+        return any(each.gathered is not None for each in self.mapped[place].inputs)
 
     def _settle_in(self, frame: Frame, children: Sequence[int]) -> None:
         """Note where the producers among new steps stand, and what the collecting ones are still to be told."""
         for place in children:
             index = frame.step_of(place)
             for number, each in enumerate(self.mapped[place].inputs):
-                if each.sources and isinstance(each.sources[0], Gathered):
+                if each.gathered is not None:
                     (source,) = self.steps[index].inputs[number].sources
                     assert isinstance(source, FromStep)
                     self._collected.setdefault(index, {})[number] = Collected(source)

@@ -102,6 +102,12 @@ class MappedInput(NamedTuple):
     is_fan_in: bool
     is_nothing: bool
 
+    @property
+    def gathered(self) -> Gathered | None:
+        """What it collects, None where it does not."""
+        first = self.sources[0] if self.sources else None
+        return first if isinstance(first, Gathered) else None
+
 
 class MappedNode(NamedTuple):
     """A node that has a step for each value of dynamic outputs: those in ``level``, outermost first.

@@ -217,7 +217,7 @@ class Dealer:
             status[step] = _RUNNING
             calls.append(Call(step, attempts[step]) if attempts[step] else first_calls[step])
             draft.spent += paces[template_of[step]].seconds
-            if slicing and not self._goes_alone(template_of[step]):
+            if slicing and not (self._dynamic and self._goes_alone(template_of[step])):
                 self._extend(step, draft)
             wanted -= 1
             following = order.peek(lane)
@@ -225,7 +225,7 @@ class Dealer:
                 break
             if self.large and self._large_inputs(following) not in (frozenset(), draft.large):
                 break  # a slice brings at most one set of large inputs to its worker
-            if self._goes_alone(template_of[following]):
+            if self._dynamic and self._goes_alone(template_of[following]):
                 break
             other = paces[template_of[following]]
             if other is not pace and (other.seconds >= BUDGET or other.count == 0):

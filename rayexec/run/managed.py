@@ -17,6 +17,7 @@ from rayexec.definitions.retry import Failure, RetryRequested
 from rayexec.definitions.types import RuntimeType, runtime_type
 from rayexec.errors import InputError, OutputError, ResourceError, StepError
 from rayexec.events import Handling, LoadedInput
+from rayexec.plan.fanning import inmost
 from rayexec.plan.model import FromConfig, FromStep, Gathered, Plan, Symbol, Template
 from rayexec.run.context import Resources, StepLog
 from rayexec.run.io_context import InputContext, OutputContext
@@ -90,8 +91,8 @@ def _connections(plan: Plan) -> Iterator[tuple[tuple[int, str], tuple[int, str]]
     """Yield (template, input) and the (template, output) that it takes, of every connection that passes values."""
 
     def producer(source: Symbol) -> tuple[int, str] | None:
-        while isinstance(source, Gathered):
-            source = source.source
+        if isinstance(source, Gathered):
+            source = inmost(source)
         if isinstance(source, FromConfig):
             return None
         node = plan.steps[source.step] if isinstance(source, FromStep) else plan.mapped[source.node]
