@@ -375,3 +375,27 @@ def test_an_op_that_hands_its_values_on_at_its_end_keeps_nobody_waiting(
         "execution": {"config": {"ray": {"slices": False}}}
     }  # so that the second step has to come from the driver
     assert execute_on_ray(beside, config).output_for_node("take") == {"0": 1}
+
+
+def test_small_values_that_are_collected_are_no_objects_of_their_own(execute_on_ray: Execute) -> None:
+    @op(out=DynamicOut())
+    def produce() -> list[int]:
+        return list(range(2000))
+
+    @op
+    def same(number: int) -> int:
+        return number
+
+    @op
+    def count(numbers: list[int]) -> int:
+        return len(numbers)
+
+    @job
+    def wide() -> None:
+        count(produce().map(same).collect())
+
+    result = execute_on_ray(wide)
+    assert result.output_for_node("count") == 2000
+    kept = result._engine._values.by_step  # type: ignore[attr-defined]  # the engine on Ray
+    assert {type(each) for each in kept[1:]} == {bytes}
+    assert {type(each) for each in kept[0].values()} == {bytes}
