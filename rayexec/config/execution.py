@@ -29,7 +29,8 @@ class ExecutionSettings:
     ``preload_modules`` before their first step. ``address`` is the Ray cluster to attach to, None for this machine.
     With ``slices`` off each step is a Ray task of its own. ``keep_outputs`` says which outputs outlive the steps that
     take them. ``max_runtime`` is in seconds; a run that takes longer is ended. ``infrastructure_retries`` is how often
-    a step may lose its worker before it has started, or what it takes, at no cost to its own retries.
+    a step may lose its worker before it has started, or what it takes, at no cost to its own retries. With ``durable``
+    all outputs are stored as they are made, whatever happens to the process that drives the run.
     """
 
     engine: str = "ray"
@@ -45,6 +46,7 @@ class ExecutionSettings:
     keep_outputs: Literal["all", "leaves", "none"] = "all"
     max_runtime: float | None = None
     infrastructure_retries: int = 3
+    durable: bool = False
 
 
 class _Empty(Config):
@@ -108,6 +110,7 @@ class InProcessConfig(Config):
     step_dependency_config: _Dependencies = _Dependencies()
     marker_to_close: str | None = None
     max_runtime: _Runtime | None = None
+    durable: bool = False
 
 
 class MultiprocessConfig(Config):
@@ -130,6 +133,7 @@ class RayConfig(MultiprocessConfig):
     slices: bool = True
     keep_outputs: Literal["all", "leaves", "none"] = "all"
     infrastructure_retries: int = pydantic.Field(default=3, ge=0)
+    durable: bool = False
 
 
 _MODELS: dict[str, type[Config]] = {
@@ -224,6 +228,7 @@ def _settings(name: str, given: Any, path: tuple[str, ...] | None) -> tuple[Exec
             retries=_enabled(value.retries),
             require_upstream_step_success=value.step_dependency_config.require_upstream_step_success,
             max_runtime=value.max_runtime,
+            durable=value.durable,
         ), []
     assert isinstance(value, MultiprocessConfig)  # the only other kind of model
     method = value.start_method
@@ -247,6 +252,7 @@ def _settings(name: str, given: Any, path: tuple[str, ...] | None) -> tuple[Exec
         keep_outputs=ray.keep_outputs,
         max_runtime=value.max_runtime,
         infrastructure_retries=ray.infrastructure_retries,
+        durable=ray.durable,
     ), []
 
 

@@ -4,10 +4,12 @@ from rayexec.execute.api import execute_in_process, execute_job, prepare, valida
 from rayexec.execute.log import Record, RunLog
 from rayexec.execute.observe import Observer
 from rayexec.execute.result import RunResult, StepWait
+from rayexec.execute.resuming import ReexecutionOptions
 
 __all__ = [
     "Observer",
     "Record",
+    "ReexecutionOptions",
     "RunLog",
     "RunResult",
     "StepWait",

@@ -24,8 +24,9 @@ from rayexec.errors import DefinitionError, RunCanceledError, StepExecutionError
 from rayexec.execute.log import RunLog
 from rayexec.execute.loop import run_to_end
 from rayexec.execute.observe import Echo, Observer
-from rayexec.execute.recording import Recording, StoreChoice, record_run
+from rayexec.execute.recording import Recording, StoreChoice, record_run, store_of
 from rayexec.execute.result import RunResult
+from rayexec.execute.resuming import ReexecutionOptions, find_parent
 from rayexec.keys import nearest
 from rayexec.plan import Plan, compile_job
 from rayexec.run.release import KeepOutputs
@@ -79,6 +80,7 @@ def execute_job(
     observer: Observer | None = None,
     store: StoreChoice = None,
     origin: Mapping[str, str] | None = None,
+    reexecution_options: ReexecutionOptions | None = None,
 ) -> RunResult:
     """Run ``job`` on its executor and return the RunResult; not told otherwise, that is Ray on this machine.
 
@@ -89,11 +91,22 @@ def execute_job(
     The run is recorded in ``store``: a path, a URI that ``pyarrow.fs`` knows, or a RunStore; not given, where
     RAYEXEC_HOME says, else in ``~/.rayexec``; with False (or RAYEXEC_RECORD=0) nowhere. ``origin`` is noted there as
     where the job came from.
+    ``reexecution_options`` make it go on from an earlier run of the job in that store, whose run config, op selection
+    and tags it has where others are not given.
     Raises ConfigError, SelectionError, DefinitionError, EngineError and StoreError before anything runs; with
     ``raise_on_error`` the exception of the first op that failed, once the steps that could still run have run.
     """
     if not isinstance(job, JobDefinition):
         raise DefinitionError(f"execute_job takes a job, got {type(job).__name__}.")
+    parent = None
+    if reexecution_options is not None:
+        from rayexec.store import default_store
+
+        parent = find_parent(reexecution_options, store_of(store) or default_store())
+        parent.check_job(job.name)
+        tags = parent.tags(tags)
+        run_config = parent.record.run_config if run_config is None else run_config
+        op_selection = parent.record.op_selection if op_selection is None else op_selection
     spec = prepare(
         job,
         run_config,
@@ -103,11 +116,15 @@ def execute_job(
         tags=tags,
         resources=resources,
     )
+    if parent is not None:
+        spec = replace(spec, prior=parent.prior(spec.plan))
     settings = override_execution(
         spec.config.execution, max_concurrent=max_concurrent, address=address, keep_outputs=keep_outputs
     )
     spec = replace(spec, config=replace(spec.config, execution=settings))
     recording = record_run(store, job, spec, observer or Echo(), op_selection=op_selection, origin=origin)
+    if recording is not None:
+        spec = replace(spec, keeper=recording.keeper)
     return run(job, spec, raise_on_error=raise_on_error, observer=observer, recording=recording)
 
 

@@ -319,10 +319,11 @@ class RunResult:
         raise InvariantError(f"the run has no {kind.value} event; it ended as {self.status}.")
 
     def counts(self) -> Mapping[str, int]:
-        """Return how many steps succeeded, failed, were skipped, and did not run."""
-        status = self._outcome.machine.status
+        """Return how many steps succeeded, were reused from an earlier run, failed, were skipped, and did not run."""
+        status, reused = self._outcome.machine.status, len(self._outcome.machine.taken_over)
         ended = {
-            "succeeded": status.count(Status.SUCCESS),
+            "succeeded": status.count(Status.SUCCESS) - reused,
+            **({"reused": reused} if reused else {}),
             "failed": status.count(Status.FAILED),
             "skipped": status.count(Status.SKIPPED),
         }

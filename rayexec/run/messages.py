@@ -196,15 +196,5 @@ class Cancel(NamedTuple):
 
 # Attempts as an instruction mean: record these rows.
 Instruction: TypeAlias = (
-    Submit
-    | Skipped
-    | Abandoned
-    | Cancel
-    | Release
-    | ReleaseValues
-    | TakenBack
-    | Restored
-    | Unfed
-    | Attempt
-    | Successes
+    Submit | Skipped | Abandoned | Cancel | Release | ReleaseValues | TakenBack | Restored | Unfed | Attempt | Successes
 )

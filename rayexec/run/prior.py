@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
@@ -15,10 +15,19 @@ __all__ = ["Chosen", "Done", "Prior", "StoredValue", "ValueKeeper", "ValueWriter
 class StoredValue(Protocol):
     """A value that a run store holds; it can be pickled, and loaded by any process that reaches the store."""
 
-    size: int
+    @property
+    def size(self) -> int:
+        """Its bytes, as they are stored."""
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is certain to be reached from this machine only."""
 
     def load(self) -> Any:
         """Return the value; raises StoreError where it cannot be read."""
+
+    def parts(self) -> Sequence[Any]:
+        """Return its pickle and the buffers that this refers to; raises StoreError."""
 
 
 class ValueWriter(Protocol):
@@ -38,20 +47,23 @@ class ValueWriter(Protocol):
         """Let go of what is open."""
 
 
+class Done(NamedTuple):
+    """A step that succeeded in an earlier run: what it yielded, and by name those of the values that are stored."""
+
+    outputs: tuple[OutputRecord, ...]
+    values: Mapping[str, StoredValue]
+
+
 class ValueKeeper(Protocol):
-    """Where a run's values are stored; ``is_shared`` where it can be pickled and used in other processes."""
+    """Where a run's values are stored; ``is_shared`` where other processes reach it by a pickled copy."""
 
     is_shared: bool
 
     def writer(self) -> ValueWriter:
         """Return a writer of its own, for whoever asks."""
 
-
-class Done(NamedTuple):
-    """A step that succeeded in an earlier run: what it yielded, and by name those of the values that are stored."""
-
-    outputs: tuple[OutputRecord, ...]
-    values: Mapping[str, StoredValue]
+    def committed(self) -> Mapping[str, Done]:
+        """Return what is stored of each step, by its key; raises StoreError where that cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)

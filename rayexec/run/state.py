@@ -140,6 +140,8 @@ class Machine:
             self._resumption = Resumption(
                 plan, prior, self.status, self._recovery, self.released, self._released_values
             )
+        # The steps that were taken over from an earlier run, and did not have to be made again.
+        self.taken_over: set[int] = set()
         # The steps whose dynamic outputs the plan has grown by.
         self._grown: set[int] = set()
         self._delayed: list[tuple[float, int]] = []
@@ -194,6 +196,13 @@ class Machine:
         ready, blocked_by = self._order.ready(SHOWN), self._dealer.blocked_by()
         delayed = [step for _, step in list(self._delayed)]
         return who_waits(self._holding, self._in_the_way, slices, ready, blocked_by, delayed)
+
+    def outputs_of(self, step: int) -> tuple[OutputRecord, ...]:
+        """Return what a step that succeeded yielded."""
+        if step in self.yields:
+            return tuple(self.yields[step].values())
+        records, yielded = self._plan.output_records[step], self._fates.yielded.get(step)
+        return records if yielded is None else tuple([each for each in records if each.name in yielded])
 
     def wakes_at(self) -> float | None:
         """Return when the next delayed step is due, or None."""
@@ -316,6 +325,7 @@ class Machine:
     def _make_again(self, steps: Sequence[int], out: list[Instruction]) -> None:
         if steps:
             self._open += len(steps)
+            self.taken_over.difference_update(steps)
             self._dealer.take_back(steps)
             self._settle(self._recovery.take_back(steps), out)
 
@@ -507,6 +517,7 @@ class Machine:
         self.status[step] = Status.SUCCESS
         out.append(Restored(step, done))
         resumption.took_over(step, done)
+        self.taken_over.add(step)
         self._came_out(step, done.outputs)
         self._release((step,), out)
         return True
