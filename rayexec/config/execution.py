@@ -191,13 +191,18 @@ def resolve_execution(executor: ExecutorDefinition, section: Any) -> tuple[Execu
 
 
 def override_execution(
-    settings: ExecutionSettings, *, max_concurrent: Any = None, address: Any = None, keep_outputs: Any = None
+    settings: ExecutionSettings,
+    *,
+    max_concurrent: Any = None,
+    address: Any = None,
+    keep_outputs: Any = None,
+    durable: Any = None,
 ) -> ExecutionSettings:
     """Return ``settings`` under what a caller wants instead; raises ConfigError for values that config would refuse.
 
     An address makes it a run on Ray; ``max_concurrent`` means nothing to a run in this process.
     """
-    given = {"max_concurrent": max_concurrent, "address": address, "keep_outputs": keep_outputs}
+    given = {"max_concurrent": max_concurrent, "address": address, "keep_outputs": keep_outputs, "durable": durable}
     value, problems = validate(RayConfig, {key: each for key, each in given.items() if each is not None})
     if problems:
         raise ConfigError(problems, subject="what the run was asked for")
@@ -206,6 +211,8 @@ def override_execution(
         settings = replace(settings, address=value.address, engine="ray")
     if keep_outputs is not None:
         settings = replace(settings, keep_outputs=value.keep_outputs)
+    if durable is not None:
+        settings = replace(settings, durable=value.durable)
     if value.max_concurrent and settings.engine == "ray":
         settings = replace(settings, max_concurrent=value.max_concurrent)
     return settings

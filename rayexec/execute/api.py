@@ -77,6 +77,7 @@ def execute_job(
     resources: Mapping[str, Any] | None = None,
     max_concurrent: int | None = None,
     keep_outputs: KeepOutputs | None = None,
+    durable: bool | None = None,
     observer: Observer | None = None,
     store: StoreChoice = None,
     origin: Mapping[str, str] | None = None,
@@ -88,6 +89,8 @@ def execute_job(
     limits, retries and start method of the config hold there unchanged. ``max_concurrent`` overrides the config's.
     ``keep_outputs`` too: ``"all"`` outputs can be read from the result (the default); ``"leaves"`` are those that no
     step takes and the job's own; with ``"none"`` each goes as soon as the steps that take it have succeeded.
+    ``durable`` has all outputs stored as they are made, so that a run resumed after its driver was killed runs no step
+    again that was over.
     The run is recorded in ``store``: a path, a URI that ``pyarrow.fs`` knows, or a RunStore; not given, where
     RAYEXEC_HOME says, else in ``~/.rayexec``; with False (or RAYEXEC_RECORD=0) nowhere. ``origin`` is noted there as
     where the job came from.
@@ -119,7 +122,11 @@ def execute_job(
     if parent is not None:
         spec = replace(spec, prior=parent.prior(spec.plan))
     settings = override_execution(
-        spec.config.execution, max_concurrent=max_concurrent, address=address, keep_outputs=keep_outputs
+        spec.config.execution,
+        max_concurrent=max_concurrent,
+        address=address,
+        keep_outputs=keep_outputs,
+        durable=durable,
     )
     spec = replace(spec, config=replace(spec.config, execution=settings))
     recording = record_run(store, job, spec, observer or Echo(), op_selection=op_selection, origin=origin)
