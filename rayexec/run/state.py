@@ -154,6 +154,7 @@ class Machine:
         self._in_the_way: list[list[tuple[Obstacle, float, float]]] | None = None
         self._next_slice = 0
         self._open = len(plan.steps)
+        self._has_started = False
         self.is_stopping = False
         self.is_canceled = False
 
@@ -228,13 +229,15 @@ class Machine:
                 self._begun.add(event.slice_id)
                 self._dealer.begun(self._flight[event.slice_id][0])
         elif isinstance(event, Started):
+            self._has_started = True
             self._settle(self._order.prepare(), out)
         elif isinstance(event, CancelAsked):
             self.is_stopping = self.is_canceled = True
             if self._flight:
                 out.append(Cancel(tuple(self._flight)))
         self._wake(now)
-        self._resume(out)
+        if self._resumption is not None and self._has_started:
+            self._resume(self._resumption, out)
         if not self.is_stopping:
             self._dealer.rank(now, self._open)
             self._deal(now, out)
@@ -488,14 +491,13 @@ class Machine:
         else:
             out.append(Abandoned(step, culprits))
 
-    def _resume(self, out: list[Instruction]) -> None:
+    def _resume(self, resumption: Resumption, out: list[Instruction]) -> None:
         """Look at the steps that are new to the plan, in a run that goes on from another.
 
         What is not to run must not be dealt behind what does, and what is not kept must be made again before what
         takes it is dealt.
         """
-        resumption = self._resumption
-        while resumption is not None and (new := resumption.news()):
+        while new := resumption.news():
             for step in new:
                 if self.status[step] is _WAITING and resumption.is_left_out(step):
                     self._resume_step(step, resumption, out)
