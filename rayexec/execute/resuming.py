@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from rayexec.errors import DefinitionError, RunNotFoundError, StoreError
+from rayexec.errors import DefinitionError, InvariantError, RunNotFoundError
 from rayexec.events import SUCCESS
 from rayexec.plan import Plan
 from rayexec.plan.fanning import inmost
@@ -91,7 +91,7 @@ class Parent:
 
 
 def find_parent(options: ReexecutionOptions, store: RunStore) -> Parent:
-    """Return the run that ``options`` name; raises RunNotFoundError, and StoreError where nothing can go on from it."""
+    """Return the run that ``options`` name; raises RunNotFoundError, and InvariantError where it has no rest."""
     from rayexec.store import settled
 
     if not isinstance(options, ReexecutionOptions):
@@ -99,9 +99,9 @@ def find_parent(options: ReexecutionOptions, store: RunStore) -> Parent:
     record = settled(store.open(options.parent_run_id).record())
     if record.status == "STARTED":
         where = f" (by pid {record.driver.pid} on {record.driver.host})" if record.driver is not None else ""
-        raise StoreError(f"run {record.run_id} still goes on{where}; a run is resumed once it is over.")
+        raise InvariantError(f"run {record.run_id} still goes on{where}; a run is resumed once it is over.")
     if options.is_from_failure and record.status not in ("FAILURE", "CANCELED"):
-        raise StoreError(
+        raise InvariantError(
             f"run {record.run_id} ended as {record.status}: only a run that failed or was canceled is resumed. To run "
             "some of its steps again, select them."
         )

@@ -34,7 +34,7 @@ from rayexec.execute import Observer
 from rayexec.store import DirectoryRunStore, MemoryRunStore, RunStore
 
 Run = Callable[..., RunResult]
-IN_PROCESS = {"execution": {"config": {"in_process": {}}}}
+IN_PROCESS: dict[str, Any] = {"execution": {"config": {"in_process": {}}}}
 
 
 class Number(Config):
@@ -545,7 +545,9 @@ def test_what_nothing_can_go_on_from_is_told(ran: Ran, tmp_path: Path) -> None:
     ran.trouble.unlink()
     good = execute_job(flow, IN_PROCESS, store=store)
     from_failure = ReexecutionOptions.from_failure
-    with pytest.raises(StoreError, match="ended as SUCCESS: only a run that failed or was canceled is resumed"):
+    with pytest.raises(
+        DagsterInvariantViolationError, match="ended as SUCCESS: only a run that failed or was canceled is resumed"
+    ):
         execute_job(flow, store=store, reexecution_options=from_failure(good.run_id))
     with pytest.raises(RunNotFoundError, match="has no run 'nope'"):
         execute_job(flow, store=store, reexecution_options=from_failure("nope"))
