@@ -12,6 +12,7 @@ A commit whose frame is cut short did not happen. Where files cannot be added to
 
 from __future__ import annotations
 
+import functools
 import json
 import mmap
 import os
@@ -102,10 +103,8 @@ class _Place:
     def open(self) -> tuple[Any, int]:
         """Return a function from offset and length to a view of so much of the file, and the size of the file."""
         if self.filesystem is None:
-            with open(self.path, "rb") as file:
-                size = os.fstat(file.fileno()).st_size
-                whole = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if size else b"")
-            return (lambda offset, length: whole[offset : offset + length]), size
+            whole = _mapped(self.path, os.stat(self.path).st_size)
+            return (lambda offset, length: whole[offset : offset + length]), len(whole)
         stream = self.filesystem.open_input_file(self.path)
 
         def view(offset: int, length: int) -> memoryview:
@@ -134,6 +133,7 @@ class FileValues:
         ahead: dict[tuple[str, str, int], dict[str, FileValue]] = {}
         found: dict[str, Done] = {}
         both: dict[str, StoredValue]
+        told_already: dict[str, tuple[OutputRecord, ...]] = {}
         with told(f"the values in {self._directory} cannot be read"):
             for path in self._files():
                 writer = os.path.basename(path).partition(".")[0].rpartition("-")[0]
@@ -143,7 +143,8 @@ class FileValues:
                         ahead.setdefault(known, {}).update(values)
                     else:
                         both = {**ahead.pop(known, {}), **values}
-                        outputs = read_outputs(head["outputs"])
+                        text = head["outputs"]  # mostly the same for many steps
+                        outputs = told_already[text] = told_already.get(text) or read_outputs(text)
                         before = found.get(head["step"])
                         if before is not None and before.outputs == outputs:
                             both = {**before.values, **both}
@@ -162,6 +163,13 @@ class FileValues:
 
         found = self._filesystem.get_file_info(fs.FileSelector(self._directory, allow_not_found=True))
         return sorted(each.path for each in found if each.base_name.endswith(_SUFFIX))
+
+
+@functools.lru_cache(maxsize=16)
+def _mapped(path: str, size: int) -> memoryview:
+    """Return a file of this machine, which is ``size`` bytes long by now, as memory; a name never comes twice."""
+    with open(path, "rb") as file:
+        return memoryview(mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ) if size else b"")
 
 
 def _aligned(offset: int) -> int:
