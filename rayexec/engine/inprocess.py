@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rayexec.events import Attempt, ErrorInfo, StepFailureData
+from rayexec.engine.facts import peak_rss
+from rayexec.events import HERE, Attempt, ErrorInfo, SliceFacts, StepFailureData
 from rayexec.keys import node_path
 from rayexec.plan.holding import hold_by_driver
 from rayexec.run.managed import Managers, find_managed
@@ -40,6 +43,7 @@ class InProcessEngine:
         # By step, then by output.
         self._values: dict[int, dict[str, Any]] = {}
         self._exceptions: dict[int, BaseException] = {}
+        self._began = time.time()
         self.resources = OpenResources(spec.resources, spec.config.resources, spec.info)
         self._managers = None
         managed = find_managed(spec.plan, spec.resources)
@@ -54,6 +58,11 @@ class InProcessEngine:
         Those of step scope are opened when the step is.
         """
         self.resources.open_ahead(self._spec.needed_resources())
+
+    def facts(self) -> SliceFacts:
+        """Return what is known of this process, in which all steps are one slice."""
+        host, pid = socket.gethostname(), os.getpid()
+        return SliceFacts(HERE, host, "", pid, began=self._began, ended=time.time(), peak_rss=peak_rss())
 
     def submit(self, work: Slice) -> None:
         """Take a slice to run in a coming ``wait``."""

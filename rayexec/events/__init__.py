@@ -14,6 +14,7 @@ from rayexec.events.attempt import (
     Successes,
 )
 from rayexec.events.event import Event, StepBlockedData, StepOutputData, expand_attempt, expand_resource
+from rayexec.events.facts import HERE, UNKNOWN, SliceFacts
 from rayexec.events.failure import (
     ErrorInfo,
     StepFailureData,
@@ -27,8 +28,10 @@ from rayexec.events.types import EventType
 
 __all__ = [
     "FAILURE",
+    "HERE",
     "RETRY",
     "SUCCESS",
+    "UNKNOWN",
     "Attempt",
     "ErrorInfo",
     "Event",
@@ -39,6 +42,7 @@ __all__ = [
     "LogLine",
     "OutputRecord",
     "ResourceRecord",
+    "SliceFacts",
     "StepBlockedData",
     "StepFailureData",
     "StepOutputData",

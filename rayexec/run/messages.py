@@ -6,7 +6,7 @@ import enum
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
-from rayexec.events import Attempt, StepFailureData, Successes
+from rayexec.events import Attempt, SliceFacts, StepFailureData, Successes
 from rayexec.run.spec import Slice
 
 __all__ = [
@@ -65,6 +65,7 @@ class Answered(NamedTuple):
 
     slice_id: int
     attempts: Rows
+    facts: SliceFacts | None = None
 
 
 class Reported(NamedTuple):
@@ -112,6 +113,7 @@ class Lost(NamedTuple):
     stdout: str = ""
     stderr: str = ""
     inputs: tuple[int, ...] = ()
+    facts: SliceFacts | None = None
 
 
 class Tick(NamedTuple):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 from rayexec.events import (
     FAILURE,
@@ -15,14 +15,15 @@ from rayexec.events import (
     Event,
     EventType,
     ResourceRecord,
+    SliceFacts,
     StepBlockedData,
     Successes,
 )
 from rayexec.plan.growing import GrowingPlan
 from rayexec.plan.model import Plan
 from rayexec.store.base import RunWriter
-from rayexec.store.coding import attempt_text, blocked_text, event_text, resource_text
-from rayexec.store.columns import ATTEMPT, BLOCKED, EVENT, RESOURCE, Form, Rows, steps_frame
+from rayexec.store.coding import attempt_text, blocked_text, event_text, resource_text, slice_text
+from rayexec.store.columns import ATTEMPT, BLOCKED, EVENT, RESOURCE, SLICE, Form, Rows, steps_frame
 
 __all__ = ["LogWriter"]
 
@@ -36,7 +37,10 @@ _HOW_ENDED = {SUCCESS: _SUCCEEDED, FAILURE: _FAILED, RETRY: _OPEN}
 _PID = Attempt._fields.index("pid")
 _OUTPUTS = Attempt._fields.index("outputs")
 _PLAIN = tuple([Attempt._field_defaults.get(name) for name in Attempt._fields])
-_BEFORE_PID, _AFTER_PID = _PLAIN[_OUTPUTS + 1 : _PID], _PLAIN[_PID + 1 :]
+_SLICE = Attempt._fields.index("slice")  # it and what follows are columns, too
+_BEFORE_PID, _AFTER_PID = _PLAIN[_OUTPUTS + 1 : _PID], _PLAIN[_PID + 1 : _SLICE]
+
+_Record: TypeAlias = Event | Attempt | Successes | ResourceRecord | SliceFacts
 
 
 class LogWriter:
@@ -51,7 +55,7 @@ class LogWriter:
         self._writer = writer
         self._clock = clock
         # What is not written yet, and how many rows it makes.
-        self._pending: list[Event | Attempt | Successes | ResourceRecord] = []
+        self._pending: list[_Record] = []
         self._waiting = 0
         self._due = clock() + writer.interval
         self._known = 0  # steps that are written
@@ -77,7 +81,7 @@ class LogWriter:
         counted = {"succeeded": marks.count(_SUCCEEDED), "failed": marks.count(_FAILED), "skipped": self._skipped}
         return {**counted, "not run": len(self._plan.steps) - sum(counted.values())}
 
-    def add(self, record: Event | Attempt | Successes | ResourceRecord) -> None:
+    def add(self, record: _Record) -> None:
         """Take a record, to be written with others."""
         self._pending.append(record)
         self._waiting += len(record.steps) if type(record) is Successes else 1
@@ -116,7 +120,7 @@ class LogWriter:
             self._writer.append(data)
         self._due = self._clock() + self._writer.interval
 
-    def _rows(self, records: Iterable[Event | Attempt | Successes | ResourceRecord]) -> Rows:
+    def _rows(self, records: Iterable[_Record]) -> Rows:
         rows, steps, plain = Rows(), self._plan.steps, self._plain
         marks = self._marks
         marks.extend(bytes(len(steps) - len(marks)))
@@ -129,7 +133,7 @@ class LogWriter:
                 if (
                     outcome == SUCCESS
                     and record[_OUTPUTS:_PID] == plain[steps[step].template]
-                    and record[_PID + 1 :] == _AFTER_PID
+                    and record[_PID + 1 : _SLICE] == _AFTER_PID
                 ):
                     together.append(record)
                     continue
@@ -144,7 +148,21 @@ class LogWriter:
             elif isinstance(record, Attempt):
                 step, number, outcome, started, ended = record[:5]
                 detail = attempt_text(record, plain[steps[step].template][0])
-                rows.add(ATTEMPT, started, ended, detail, step=step, number=number, outcome=outcome, pid=record.pid)
+                rows.add(
+                    ATTEMPT,
+                    started,
+                    ended,
+                    detail,
+                    step=step,
+                    number=number,
+                    outcome=outcome,
+                    pid=record.pid,
+                    number_of_slice=record.slice,
+                    output_bytes=record.output_bytes,
+                )
+            elif isinstance(record, SliceFacts):
+                began, ended = record.began, record.ended
+                rows.add(SLICE, began, ended, slice_text(record), pid=record.pid, number_of_slice=record.number)
             elif isinstance(record, ResourceRecord):
                 rows.add(RESOURCE, record.started, record.ended, resource_text(record))
             else:
@@ -182,4 +200,6 @@ class LogWriter:
             forms.append(number)
         new = [(number, form) for form, number in self._forms.items() if number >= self._forms_written]
         self._forms_written = len(self._forms)
-        return steps_frame(indices, [steps[index].key for index in indices], forms, new)
+        before = plan.predecessors
+        after = [before[index] for index in indices]
+        return steps_frame(indices, [steps[index].key for index in indices], forms, after, new)
