@@ -183,13 +183,16 @@ class _Page:
         return (
             f"<p>{len(rows):,} attempts one after another determined when the run ended: they ran for "
             f"{escape(duration(ran))} and waited for {escape(duration(waited))} in between.</p>"
-            + _table(("step", "op", "attempt", "waited", "for", "took"), (2, 3, 5), rows)
+            + _table(("step", "op", "attempt", "waited", "where", "took"), (2, 3, 5), rows)
         )
 
     def _path_row(self, link: Link) -> tuple[str, ...]:
         row = self.attempts[link.place]
         took, waited = duration(row.ended - row.started), duration(link.waited)
-        return self._log.keys[row.step], self._log.op_of(row.step), str(row.number + 1), waited, link.why, took
+        parts = {"for the driver": link.free, "in Ray's queue": link.queued, "in its slice": link.behind}
+        spent = [f"{duration(seconds)} {where}" for where, seconds in parts.items() if seconds >= 1e-3]
+        why = "; ".join(filter(None, (link.why, ", ".join(spent))))
+        return self._log.keys[row.step], self._log.op_of(row.step), str(row.number + 1), waited, why, took
 
     def _waits(self) -> str:
         found: dict[str, list[tuple[float, str]]] = {}
@@ -297,9 +300,11 @@ def _ops(report: RunReport) -> str:
             (
                 name,
                 *(f"{row[kind]:,}" if row[kind] else "" for kind in kinds),
-                duration(row["seconds"]),
-                duration(row["seconds"] / row["attempts"]) if row["attempts"] else "",
-                duration(row["longest"]),
+                *(
+                    (duration(row["seconds"]), duration(row["seconds"] / row["attempts"]), duration(row["longest"]))
+                    if row["attempts"]
+                    else ("", "", "")
+                ),
             )
             for name, row in rows
         ],

@@ -14,13 +14,17 @@ __all__ = ["Link", "critical_path"]
 class Link(NamedTuple):
     """An attempt on the path: its place among the attempts, and for how long it waited (seconds).
 
-    It waited since what it follows was over, or since the beginning of the run; ``why`` names a limit that had no room
-    for it, or says that it was tried again.
+    It waited since what it follows was over, or since the beginning of the run. ``why`` names a limit that had no room
+    for it, or says that it was tried again; ``free``, ``queued`` and ``behind`` are of its wait, where they are known:
+    until the driver handed its slice to Ray, until that began on a worker, and behind other calls of the slice.
     """
 
     place: int
     waited: float
     why: str = ""
+    free: float = 0.0
+    queued: float = 0.0
+    behind: float = 0.0
 
 
 def critical_path(log: StoredLog, attempts: Sequence[Attempt], began: float) -> list[Link] | None:
@@ -56,6 +60,16 @@ def critical_path(log: StoredLog, attempts: Sequence[Attempt], began: float) -> 
         why = "" if blocked is None else blocked.limit
         if latest is not None and attempts[latest].step == here.step:
             why = "tried again"
-        path.append(Link(place, max(0.0, here.started - ended), why))
+        waited = max(0.0, here.started - ended)
+        facts = log.slices.get(here.slice)
+        parts = (0.0, 0.0, 0.0)
+        if facts is not None and facts.queued is not None:
+            marks = [
+                ended,
+                *(min(max(each, ended), here.started) for each in (facts.submitted, facts.began)),
+                here.started,
+            ]
+            parts = (marks[1] - marks[0], marks[2] - marks[1], marks[3] - marks[2])
+        path.append(Link(place, waited, why, *(max(0.0, each) for each in parts)))
         place = latest
     return path[::-1]

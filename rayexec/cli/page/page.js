@@ -42,7 +42,7 @@
     const known = data.slices[slice[attempt]];
     if (known) {
       const [id, queued, loading, memory, taken, calls] = known;
-      if (id >= 0) told.push(`slice ${id} of ${calls} call${calls === 1 ? "" : "s"}`);
+      if (id >= 0) told.push(`slice ${id}, of ${calls} call${calls === 1 ? "" : "s"}`);
       if (queued !== null) told.push(`queued ${seconds(queued)}`);
       if (loading) told.push(`large inputs loaded in ${seconds(loading)}`);
       if (taken >= 0) told.push(`inputs of the slice ${bytes(taken)}`);
