@@ -19,9 +19,13 @@ from typer.testing import CliRunner
 
 from rayexec import In, Nothing, OpExecutionContext, Out, Output, RetryPolicy, RunResult, job, op
 from rayexec.cli.main import app
+from rayexec.cli.run_page import write_page
 from rayexec.cli.run_path import critical_path
-from rayexec.store import DirectoryRunStore, MemoryRunStore
+from rayexec.events import SUCCESS, Attempt, SliceFacts
+from rayexec.plan import compile_job
+from rayexec.store import DirectoryRunStore, MemoryRunStore, RunRecord
 from rayexec.store.reading import StoredLog
+from rayexec.store.writing import LogWriter
 
 IN_PROCESS: dict[str, Any] = {"execution": {"config": {"in_process": {}}}}
 NASTY = "</script><script>alert('x')</script><b>&amp;"
@@ -134,6 +138,7 @@ def test_a_page_says_all_of_a_run_and_nothing_in_it_is_markup(tmp_path: Path, co
     assert any(NASTY in text for text in page.texts["dd"])
     assert any(NASTY in text for text in page.texts["summary"])
 
+    assert not {"<", ">"} & {*page.texts["script"][0]}
     data = page.data
     attempts = len(list(StoredLog(DirectoryRunStore(tmp_path).open(result.run_id)).attempts()))
     names = [data["keys"][step] for step in column(page, "step", "i")]
@@ -163,6 +168,23 @@ def test_a_page_says_all_of_a_run_and_nothing_in_it_is_markup(tmp_path: Path, co
 def test_the_script_of_a_page_can_be_parsed(tmp_path: Path) -> None:
     script = Path(critical_path.__code__.co_filename).with_name("page") / "page.js"
     subprocess.run(["node", "--check", str(script)], check=True, capture_output=True, timeout=30)
+
+
+def test_the_attempts_of_a_lane_lie_together_by_their_starts(tmp_path: Path) -> None:
+    store = DirectoryRunStore(tmp_path)
+    writer = store.create(RunRecord("r", "nightly"))
+    log = LogWriter(compile_job(nightly), writer)
+    for number, (pid, began) in enumerate([(1, 3.0), (2, 1.0), (1, 1.0), (2, 5.0), (1, 2.0)]):
+        log.add(Attempt(0, number, SUCCESS, began, began + 0.5, pid=pid, slice=pid))
+    log.add(SliceFacts(1, "a", pid=1))
+    log.add(SliceFacts(2, "b", pid=2))
+    log.write()
+    writer.close()
+    write_page(tmp_path / "page", store.open("r").record(), StoredLog(store.open("r")))
+    page = Page((tmp_path / "page").read_text())
+    assert page.data["lanes"] == [["a", "pid 1", 0, 3], ["b", "pid 2", 3, 5]]
+    assert column(page, "start", "d") == [1.0, 2.0, 3.0, 1.0, 5.0]
+    assert column(page, "number", "i") == [2, 4, 0, 1, 3]
 
 
 def path_of(made: Any, config: Any = IN_PROCESS) -> list[tuple[str, int, str]]:
@@ -276,7 +298,7 @@ def test_a_run_without_attempts_has_a_page(tmp_path: Path) -> None:
 
     result = recorded(tmp_path, stopped, run_config=IN_PROCESS)
     store = DirectoryRunStore(tmp_path)
-    empty = store.create(store.open(result.run_id).record().__class__("empty", "stopped"))
+    empty = store.create(RunRecord("empty", "stopped"))
     empty.close()
     for run_id in (result.run_id, "empty"):
         outcome = CliRunner().invoke(

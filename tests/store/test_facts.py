@@ -19,6 +19,7 @@ import pytest
 
 from rayexec import DynamicOut, DynamicOutput, OpExecutionContext, RetryPolicy, job, op
 from rayexec.events import HERE, UNKNOWN, Attempt, SliceFacts, Successes
+from rayexec.execute import Observer, Record
 from rayexec.plan import compile_job
 from rayexec.store import MemoryRunStore, RunRecord
 from rayexec.store.frames import frame, whole_frames
@@ -177,6 +178,21 @@ def test_a_run_in_this_process_is_one_slice_of_this_host() -> None:
     assert facts.peak_rss > 30_000_000
     assert facts.began <= min(each.started for each in log.attempts())
     assert facts.ended >= max(each.ended for each in log.attempts())
+
+
+def test_a_run_in_this_process_is_told_when_it_begins_and_at_its_end() -> None:
+    told: list[str] = []
+
+    class Told(Observer):
+        def slice_over(self, facts: SliceFacts) -> None:
+            told.append("facts")
+
+        def recorded(self, record: Record) -> None:
+            if isinstance(record, Attempt):
+                told.append("attempt")
+
+    diamond.execute({"execution": {"config": {"in_process": {}}}}, store=False, observer=Told())
+    assert told == ["facts", *["attempt"] * 4, "facts"]
 
 
 def test_nodes_are_told_apart(tmp_path: Path) -> None:
