@@ -159,8 +159,9 @@ def delete(
 
 
 @run_app.command(
-    epilog="Example: rayexec run export 3f2a --parquet run.parquet --chrome-trace run.json\n\n"
-    "A Parquet file has a row for each attempt; a trace is opened by https://ui.perfetto.dev or chrome://tracing.",
+    epilog="Example: rayexec run export 3f2a --html run.html --parquet run.parquet --chrome-trace run.json\n\n"
+    "A page has a chart of all attempts by worker, the critical path, and the logs; it needs no other file. A Parquet "
+    "file has a row for each attempt; a trace is opened by https://ui.perfetto.dev or chrome://tracing.",
 )
 def export(
     run: RunArgument,
@@ -170,7 +171,10 @@ def export(
     chrome_trace: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write a trace of what ran when, and where.", dir_okay=False)
     ] = None,
+    html: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write a page that a browser shows.", dir_okay=False)
+    ] = None,
     store: StoreOption = None,
 ) -> None:
-    """Write a run into files that other tools read."""
-    raise typer.Exit(_runs().export_run(store, run, parquet=parquet, chrome_trace=chrome_trace))
+    """Write a run into files that other tools read, or as a page to look at."""
+    raise typer.Exit(_runs().export_run(store, run, parquet=parquet, chrome_trace=chrome_trace, html=html))

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from rayexec.cli.report import describe_failures, duration
+from rayexec.cli.run_workers import Workers
 from rayexec.events import FAILURE, SUCCESS, Attempt, ErrorInfo, Event, EventType, StepFailureData
 from rayexec.store import RunRecord
 from rayexec.store.reading import StoredLog
@@ -22,6 +23,7 @@ __all__ = ["RunReport", "brief", "ended_line", "runs_table"]
 _STYLES = {"SUCCESS": "green", "FAILURE": "red", "CANCELED": "yellow", "STARTED": "cyan"}
 _ENDS = {"SUCCESS": "succeeded", "FAILURE": "failed", "CANCELED": "was canceled", "STARTED": "goes on"}
 _KINDS = ("succeeded", "reused", "failed", "skipped", "not run")
+_SLOWEST = 3  # ops that are named
 
 
 def _moment(seconds: float | None) -> str | None:
@@ -115,6 +117,7 @@ class RunReport:
         self._tries: dict[str, int] = {}
         self._latest: float | None = None
         self._error: ErrorInfo | None = None
+        self._workers = Workers(log)
 
     @cached_property
     def _ops(self) -> list[_Op]:
@@ -128,6 +131,7 @@ class RunReport:
         for record in log.records():
             if isinstance(record, Attempt):
                 op, spent = ops[log.op_of(record.step)], record.ended - record.started
+                self._workers.add(record)
                 op.attempts += 1
                 op.seconds += spent
                 op.longest = max(op.longest, spent)
@@ -174,6 +178,7 @@ class RunReport:
                 }
                 for op in ops
             },
+            **self._workers.to_dict(),
             "failed_steps": [
                 {"step_key": key, "error": data.root.cls_name, "message": data.root.message, "stack": data.root.stack}
                 for key, data in self._failures
@@ -202,9 +207,16 @@ class RunReport:
             "versions": _listed(record.versions, " "),
             "driver": f"{driver.host}, pid {driver.pid}" if driver is not None else None,
             "config": json.dumps(record.run_config) if record.run_config else None,
+            "slowest": self._slowest(),
+            **dict(self._workers.rows()),
         }
         yield f"Run {record.run_id}"
         yield from (f"  {name:<10}  {value}" for name, value in rows.items() if value)
+
+    def _slowest(self) -> str | None:
+        """Return the ops whose longest attempts took longest, where there are more than a few."""
+        ops = sorted((op for op in self._ops if op.attempts), key=lambda op: -op.longest)
+        return ", ".join(f"{op.name} {duration(op.longest)}" for op in ops[:_SLOWEST]) if len(ops) > _SLOWEST else None
 
     def ops_table(self) -> Table:
         """Return a table of the ops."""
@@ -221,11 +233,18 @@ class RunReport:
         """Yield why the run failed, in parts: each step that did, and what kept the run from going on."""
         tries = self._tries
         yield from describe_failures(self._failures, lambda key: tries.get(key, 1))
+        stopped = self.stopped()
+        if stopped is not None:
+            yield stopped
+
+    def stopped(self) -> str | None:
+        """Return what kept the run from going on, if anything did."""
         error, told = self._error, self._record.error
         if error is not None:
-            yield f"The run could not go on: {error.cls_name}: {error.message}"
-        elif told is not None and self._record.status == "FAILURE":
-            yield f"The run could not go on: {told['error']}: {told['message']}"
+            return f"The run could not go on: {error.cls_name}: {error.message}"
+        if told is not None and self._record.status == "FAILURE":
+            return f"The run could not go on: {told['error']}: {told['message']}"
+        return None
 
 
 def _listed(pairs: Mapping[str, str], between: str = "=") -> str:

@@ -203,17 +203,20 @@ def delete_runs(place: str | None, run_ids: Sequence[str], *, force: bool, as_js
 
 
 @with_exit_code
-def export_run(place: str | None, run_id: str, *, parquet: Path | None, chrome_trace: Path | None) -> int:
+def export_run(
+    place: str | None, run_id: str, *, parquet: Path | None, chrome_trace: Path | None, html: Path | None
+) -> int:
     """Write a run into files."""
     from rayexec.cli.run_export import write_parquet, write_trace
+    from rayexec.cli.run_page import write_page
     from rayexec.store.reading import StoredLog
 
-    if parquet is None and chrome_trace is None:
-        complain("say what to write: --parquet FILE or --chrome-trace FILE.")
+    if parquet is None and chrome_trace is None and html is None:
+        complain("say what to write: --html FILE, --parquet FILE or --chrome-trace FILE.")
         return USAGE
     reader = _store(place).open(run_id)
     record, log = _current(reader), StoredLog(reader)
-    for path, write in ((parquet, write_parquet), (chrome_trace, write_trace)):
+    for path, write in ((parquet, write_parquet), (chrome_trace, write_trace), (html, write_page)):
         if path is None:
             continue
         try:

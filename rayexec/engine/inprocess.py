@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rayexec.engine.facts import peak_rss
 from rayexec.engine.packed import Restored, pack
 from rayexec.errors import OutputError, StoreError
-from rayexec.events import SUCCESS, Attempt, ErrorInfo, StepFailureData
+from rayexec.events import HERE, SUCCESS, Attempt, ErrorInfo, SliceFacts, StepFailureData
 from rayexec.keys import node_path
 from rayexec.plan.holding import hold_by_driver
 from rayexec.run.managed import Managers, find_managed
@@ -43,6 +46,7 @@ class InProcessEngine:
         # By step, then by output.
         self._values: dict[int, dict[str, Any]] = {}
         self._exceptions: dict[int, BaseException] = {}
+        self._began = time.time()
         self.resources = OpenResources(spec.resources, spec.config.resources, spec.info)
         self._durable = spec.durable
         self._writer: ValueWriter | None = None
@@ -59,6 +63,11 @@ class InProcessEngine:
         Those of step scope are opened when the step is.
         """
         self.resources.open_ahead(self._spec.needed_resources())
+
+    def facts(self) -> SliceFacts:
+        """Return what is known of this process, in which all steps are one slice."""
+        host, pid = socket.gethostname(), os.getpid()
+        return SliceFacts(HERE, host, "", pid, began=self._began, ended=time.time(), peak_rss=peak_rss())
 
     def submit(self, work: Slice) -> None:
         """Take a slice to run in a coming ``wait``."""

@@ -5,6 +5,7 @@
     record   := tag length payload          tag: 1 byte, length: 4 bytes, little-endian
     tag      := "P" a call is over, a plain success           payload: position, start, end, then its output
               | "F" a call is over                            payload: its entry, pickled
+              | "W" who runs the slice, and since when         payload: a Told, pickled
 
 A worker that dies leaves it behind: finished calls count, and the one that had started is what it died of. The file is
 mapped into memory, so a record costs a copy and no system call, and is there even after a SIGKILL.
@@ -15,6 +16,7 @@ from __future__ import annotations
 import contextlib
 import mmap
 import os
+import pickle
 import struct
 import tempfile
 from types import TracebackType
@@ -23,6 +25,7 @@ from typing import NamedTuple
 from rayexec.engine.backstop import read_hung
 from rayexec.engine.capture import read_capture
 from rayexec.engine.entries import PlainEntry
+from rayexec.engine.facts import Told
 
 __all__ = ["Journal", "Left", "journal_path", "read_journal", "sweep_journals"]
 
@@ -30,7 +33,7 @@ _RECORD = struct.Struct("<cI")
 _RUNNING = struct.Struct("<I")
 _PLAIN = struct.Struct("<cIIdd")
 _PLAIN_HEAD = _PLAIN.size - _RECORD.size  # bytes of a plain record's payload before the output
-_LEAST = {b"P": _PLAIN_HEAD, b"F": 1}  # bytes of a payload that is whole
+_LEAST = {b"P": _PLAIN_HEAD, b"F": 1, b"W": 1}  # bytes of a payload that is whole
 _ROOM = 16 * 1024  # bytes to begin with
 
 _PREFIX = "rayexec-slice-"
@@ -99,16 +102,24 @@ class Journal:
         if self._map is not None:
             _RUNNING.pack_into(self._map, 0, position + 1)
 
+    def begun(self, told: Told) -> None:
+        """Note who runs the slice."""
+        self._note(b"W", pickle.dumps(tuple(told), protocol=5))
+
     def finished(self, entry: bytes) -> None:
         """Note that a call is over."""
+        self._note(b"F", entry)
+        if self._map is not None:
+            _RUNNING.pack_into(self._map, 0, 0)
+
+    def _note(self, tag: bytes, entry: bytes) -> None:
         body = self._end + _RECORD.size
         end = body + len(entry)
         if end > self._room and self._map is not None:
             self._grow(2 * end)
         if self._map is not None:
             self._map[body:end] = entry
-            _RECORD.pack_into(self._map, self._end, b"F", len(entry))
-            _RUNNING.pack_into(self._map, 0, 0)
+            _RECORD.pack_into(self._map, self._end, tag, len(entry))
             self._end = end
 
     def succeeded(self, position: int, started: float, ended: float, output: bytes) -> None:
@@ -144,6 +155,7 @@ class Left(NamedTuple):
     """What a dead worker left: the entries of finished calls, the position of the one that ran, what that printed.
 
     ``hung`` is where it was when its backstop ended it, empty where it died of something else.
+    ``told`` is who it was, as far as it came to say so.
     """
 
     entries: list[bytes | PlainEntry]
@@ -151,6 +163,7 @@ class Left(NamedTuple):
     stdout: str
     stderr: str
     hung: str = ""
+    told: Told | None = None
 
 
 def read_journal(path: str) -> Left | None:
@@ -167,6 +180,7 @@ def read_journal(path: str) -> Left | None:
     except OSError:
         return None
     entries: list[bytes | PlainEntry] = []
+    told: Told | None = None
     last = -1
     running = _RUNNING.unpack_from(data)[0] if len(data) >= _RUNNING.size else 0
     place = _RUNNING.size
@@ -179,10 +193,12 @@ def read_journal(path: str) -> Left | None:
         if tag == b"P":
             entries.append(_plain(data, place, payload))
             (last,) = _RUNNING.unpack_from(payload)
+        elif tag == b"W":
+            told = Told(*pickle.loads(payload))
         else:
             entries.append(payload)
         place = body + length
-    return Left(entries, running - 1 if running > last + 1 else None, stdout, stderr, hung)
+    return Left(entries, running - 1 if running > last + 1 else None, stdout, stderr, hung, told)
 
 
 def _plain(data: bytes, place: int, payload: bytes) -> PlainEntry:

@@ -13,6 +13,7 @@ from typing import Any
 
 from rayexec.engine.backstop import hung_step
 from rayexec.engine.export import dump, runner_for, streamer_for
+from rayexec.engine.facts import Told
 from rayexec.engine.journal import journal_path, sweep_journals
 from rayexec.engine.kept import Keepers
 from rayexec.engine.loss import find_journal, kill_workers, lost_object, reason_of
@@ -23,7 +24,7 @@ from rayexec.engine.packed import pack
 from rayexec.engine.values import StepValues
 from rayexec.engine.wire import CallWriter, Header
 from rayexec.errors import EngineError, OutputError, StepError, StoreError, WorkerCrashedError
-from rayexec.events import Attempt, StepFailureData, Successes, describe_error, error_types
+from rayexec.events import Attempt, SliceFacts, StepFailureData, Successes, describe_error, error_types
 from rayexec.plan.capacity import Capacity
 from rayexec.plan.holding import Holder
 from rayexec.plan.model import FromConfig
@@ -48,6 +49,7 @@ class _Flight:
     ``heard`` is the last place of which an entry came already, by a report: since then the step may have been tried
     again, elsewhere. Of a slice that streams, ``stream`` gives the references of large outputs as they come, which go
     into ``large``, and that of the answer at last; ``told`` is how many of its values were told meanwhile.
+    ``made`` are the bytes of the outputs that came so far.
     """
 
     work: Slice
@@ -59,6 +61,16 @@ class _Flight:
     stream: Any = None
     large: list[Any] = field(default_factory=list)
     told: int = 0
+    made: int = 0
+
+    def facts(self, told: Told | None, *, ended: float = 0.0) -> SliceFacts:
+        """Return what is known of the slice, which a worker ``told`` of."""
+        number, submitted, calls = self.work.id, self.submitted, len(self.work.calls)
+        if told is None:
+            return SliceFacts(number, submitted=submitted, ended=ended, calls=calls)
+        host, node_id, pid, began, worker_ended, loading, peak, given = told
+        over = worker_ended or ended
+        return SliceFacts(number, host, node_id, pid, submitted, began, over, loading, peak, given, self.made, calls)
 
 
 class RayEngine:
@@ -237,8 +249,9 @@ class RayEngine:
             answer, error = self._end_stream(flight, error)
         if error is not None:
             return self._loss(flight, error)
-        pid, items, closing = pickle.loads(answer)
-        attempts = self._take(flight, items, pid, flight.refs)
+        items, closing, told = pickle.loads(answer)
+        told = Told(*told)
+        attempts = self._take(flight, items, told.pid, flight.refs)
         if closing is not None and attempts:  # what closing the slice's resources brought up
             records, stdout, stderr = closing
             last = attempts[-1]
@@ -249,7 +262,7 @@ class RayEngine:
                 resources=last.resources + records, stdout=last.stdout + stdout, stderr=last.stderr + stderr
             )
             attempts = (*attempts[:-1], closed)
-        return Answered(slice_id, attempts)
+        return Answered(slice_id, attempts, flight.facts(told))
 
     def _end_stream(self, flight: _Flight, error: BaseException | None) -> tuple[bytes, BaseException | None]:
         """Return the answer of a slice that streamed, or what it died of; its large outputs are in ``refs`` then."""
@@ -271,8 +284,10 @@ class RayEngine:
     ) -> tuple[Attempt | Successes, ...]:
         """Keep the outputs of finished calls; return their rows. Without ``refs``, calls with large outputs wait."""
         is_streaming = self._spec.plan.template_of[flight.work.calls[0].step] in self._streams
-        told = flight.told if is_streaming else None
-        rows, flight.heard = self._values.take(items, flight.work.calls, pid, flight.heard, refs, told=told)
+        told, work = flight.told if is_streaming else None, flight.work
+        rows, flight.heard = self._values.take(items, work.calls, pid, work.id, flight.heard, refs, told=told)
+        for row in rows:
+            flight.made += sum(row.sizes) if isinstance(row, Successes) else max(0, row.output_bytes)
         return rows
 
     def _hear_values(self, slice_id: int, told: Sequence[tuple[str, bytes | None]]) -> Yielded:
@@ -321,7 +336,7 @@ class RayEngine:
         attempts: tuple[Attempt | Successes, ...] = ()
         culprit: int | None = calls[0].step
         if left is not None:
-            attempts = self._take(flight, left.entries, 0, None)
+            attempts = self._take(flight, left.entries, left.told.pid if left.told is not None else 0, None)
             culprit = None if left.started is None else calls[left.started].step
         elif died or lost is not None:
             culprit = None  # it had not begun; or its node took the journal with it, which is no step's fault
@@ -334,7 +349,12 @@ class RayEngine:
         self._values.crashed(died_in, crash)
         failure = StepFailureData(words, error_types(crash))
         said = (left.stdout, left.stderr) if left is not None else ("", "")
-        return Lost(flight.work.id, attempts, culprit, failure, flight.submitted, time.time(), *said, inputs=lost or ())
+        ended = time.time()
+        facts = flight.facts(left.told if left is not None else None, ended=ended)
+        inputs = lost or ()
+        return Lost(
+            flight.work.id, attempts, culprit, failure, flight.submitted, ended, *said, inputs=inputs, facts=facts
+        )
 
     def cancel(self, slice_ids: Sequence[int], *, force: bool) -> None:
         """Interrupt slices, or kill the workers that run them."""

@@ -91,6 +91,9 @@ class Runner:
         self._needed: set[int] = set()
         self._inside: dict[int, Mapping[str, bytes | int]] = {}
         self._size = 0
+        # Bytes of the outputs of the call that is made now, and seconds in which large inputs were made objects.
+        self._made = 0
+        self.loading = 0.0
         # References of large values of dynamic outputs, of which nobody knows before how many there will be.
         self._references: list[Any] = []
         # Whether nothing more may start: a large output came, or somebody wants the slice to end.
@@ -185,6 +188,7 @@ class Runner:
         stored = {plain.output: packed if isinstance(packed, bytes) else self._keep(packed)}
         outputs = (OutputRecord(plain.output),)
         row = Attempt(call[0], 0, SUCCESS, started, ended, outputs, stdout=stdout, stderr=stderr, pid=os.getpid())
+        self._made = _bytes_of(packed)
         self._enter_in(position, row, stored, {plain.output: result} if is_followed else None)
 
     def _keep(self, packed: Packed) -> int:
@@ -214,6 +218,7 @@ class Runner:
     ) -> None:
         template = self._code.templates[call[2]]
         self._before = None  # whatever happens here, nobody may take it for this call's
+        self._made = 0
         step = self._step_call(position, call)
         if step is None:
             return
@@ -226,6 +231,7 @@ class Runner:
             packed = pack(value, f'output "{name}" of op "{template.op.name}"')
             if writer is not None:
                 kept[name] = packed
+            self._made += _bytes_of(packed)
             if isinstance(packed, bytes):
                 stored[name] = packed
             else:
@@ -298,6 +304,7 @@ class Runner:
             packed = pack(value, f'output "{name}" of op "{template.op.name}"')
             if writer is not None:
                 writer.add(call[1], step.number, name, packed)
+            self._made += _bytes_of(packed)
             if isinstance(packed, bytes):
                 stored[name] = packed
             else:
@@ -331,7 +338,7 @@ class Runner:
         self, position: int, row: Attempt, stored: Mapping[str, bytes | int], live: dict[str, Any] | None
     ) -> None:
         """Note a call that is over in the journal and in the answer."""
-        entry = pack_entry(position, row, stored)
+        entry = pack_entry(position, row._replace(output_bytes=self._made), stored)
         self._journal.finished(entry)
         self._entries.add(entry)
         self._size += len(entry)
@@ -351,11 +358,20 @@ class Runner:
                 return (before or {})[wire[0]]
             if isinstance(wire, FromStep):
                 wire = self._inside[wire.step][wire.output]
-            return pickle.loads(wire) if isinstance(wire, bytes) else unpack(self._large[wire])
+            if isinstance(wire, bytes):
+                return pickle.loads(wire)
+            began = time.perf_counter()
+            value = unpack(self._large[wire])
+            self.loading += time.perf_counter() - began
+            return value
         except InputError:
             raise
         except Exception as error:  # unpickling runs user code
             raise InputError(f'input "{name}" cannot be unpickled: {type(error).__name__}: {error}') from error
+
+
+def _bytes_of(packed: bytes | Packed) -> int:
+    return len(packed) if isinstance(packed, bytes) else packed.nbytes
 
 
 def _with_pauses(

@@ -6,6 +6,7 @@ import importlib
 import os
 import pickle
 import sys
+import time
 from collections.abc import Callable, Generator
 from typing import Any
 
@@ -13,6 +14,7 @@ from rayexec.definitions.code import import_module_at
 from rayexec.engine.backstop import ProcessBackstop
 from rayexec.engine.capture import Capture
 from rayexec.engine.entries import pack_entry
+from rayexec.engine.facts import peak_rss, tell
 from rayexec.engine.journal import Journal
 from rayexec.engine.kept import IN_SLICE, kept_at
 from rayexec.engine.overrun import Teller, Watched
@@ -35,8 +37,8 @@ _CODE: dict[str, Code] = {}
 def run_slice(package: Package, header: bytes, work: bytes, places: int, large: tuple[Packed, ...]) -> list[Any]:
     """Run the calls of a slice until its budget is spent; return the envelope, and ``places`` for large outputs.
 
-    The envelope is pickled: the process id, an entry for each call that was made (see ``engine.entries``), and what
-    closing the resources brought up, if anything.
+    The envelope is pickled: an entry for each call that was made (see ``engine.entries``), what closing the resources
+    brought up, if anything, and the facts of the slice.
     """
     pauses = _run(package, header, work, places, large, streams=False)
     try:
@@ -61,6 +63,7 @@ def stream_slice(
 def _run(
     package: Package, header: bytes, work: bytes, places: int, large: tuple[Packed, ...], *, streams: bool
 ) -> Generator[Packed, None, list[Any]]:
+    facts = tell(time.time())._replace(input_bytes=len(work) + sum([each.nbytes for each in large]))
     _prepare_path(package)
     slice_id, journal, budget, announces, calls = pickle.loads(work)
     payloads: list[Packed | list[Any] | None] = [None] * places
@@ -72,7 +75,8 @@ def _run(
         except BaseException as error:  # importing the job's modules runs user code
             what = "the job's code cannot be imported on the worker"
             refused = [pack_entry(place, unloadable(call, error, what), {}) for place, call in enumerate(calls)]
-            return [pickle.dumps((os.getpid(), refused, None)), *payloads]
+            facts = facts._replace(ended=time.time(), peak_rss=peak_rss())
+            return [pickle.dumps((refused, None, tuple(facts))), *payloads]
         watched = Watched(slice_id, len(calls), shared.mailbox)
         if announces:
             watched.announce()
@@ -81,6 +85,7 @@ def _run(
             ProcessBackstop(journal) as backstop,
             _open_resources(code, shared) as resources,
         ):
+            noted.begun(facts)
             managers = None
             if shared.managed is not None:
                 known, config = code.resources, shared.resource_config
@@ -110,7 +115,8 @@ def _run(
                     writer.close()
         closing = (resources.take_records(), *capture.take())
     items = watched.entries.so_far()
-    return [pickle.dumps((os.getpid(), items, closing if any(closing) else None), protocol=5), *payloads]
+    facts = facts._replace(ended=time.time(), loading=runner.loading, peak_rss=peak_rss())
+    return [pickle.dumps((items, closing if any(closing) else None, tuple(facts)), protocol=5), *payloads]
 
 
 def _open_resources(code: Code, shared: Header) -> OpenResources:

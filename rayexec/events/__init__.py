@@ -15,6 +15,7 @@ from rayexec.events.attempt import (
     TakenOver,
 )
 from rayexec.events.event import Event, StepBlockedData, StepOutputData, expand_attempt, expand_resource
+from rayexec.events.facts import HERE, UNKNOWN, SliceFacts
 from rayexec.events.failure import (
     ErrorInfo,
     StepFailureData,
@@ -28,8 +29,10 @@ from rayexec.events.types import EventType
 
 __all__ = [
     "FAILURE",
+    "HERE",
     "RETRY",
     "SUCCESS",
+    "UNKNOWN",
     "Attempt",
     "ErrorInfo",
     "Event",
@@ -40,6 +43,7 @@ __all__ = [
     "LogLine",
     "OutputRecord",
     "ResourceRecord",
+    "SliceFacts",
     "StepBlockedData",
     "StepFailureData",
     "StepOutputData",

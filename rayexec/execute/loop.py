@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from rayexec.engine.base import Engine
+from rayexec.engine.inprocess import InProcessEngine
 from rayexec.errors import ResourceError, RunCanceledError, RunTimeoutError, StoreError
 from rayexec.events import (
     FAILURE,
@@ -31,10 +32,12 @@ from rayexec.plan.holding import MAX_CONCURRENT
 from rayexec.run.deadline import deadline
 from rayexec.run.messages import (
     Abandoned,
+    Answered,
     Cancel,
     CancelAsked,
     EngineEvent,
     Instruction,
+    Lost,
     Others,
     Release,
     ReleaseValues,
@@ -168,6 +171,8 @@ class _Loop:
 
     def _take(self, back: Iterable[EngineEvent]) -> None:
         for each in back:
+            if isinstance(each, (Answered, Lost)) and each.facts is not None:
+                self._observer.slice_over(each.facts)
             self._feed(each)
 
     def _feed(self, event: RunEvent) -> None:
@@ -229,6 +234,11 @@ class _Loop:
         failure = StepFailureData(shown, ("InputError",))
         self.record(Attempt(instruction.step, 0, FAILURE, now, now, failure=failure))
 
+    def tell_facts(self) -> None:
+        """Show the observer what is known of this process, where it is this that runs the steps."""
+        if isinstance(self._engine, InProcessEngine):
+            self._observer.slice_over(self._engine.facts())
+
     def record(self, record: Record) -> None:
         """Append a record to the log and show it to the observer."""
         self._log.append(record)
@@ -289,6 +299,7 @@ def run_to_end(
         try:
             loop.loggers.make()
             _start(engine, loop)
+            loop.tell_facts()  # a run that is killed has them
             with _collector_spared():
                 loop.run()
             if isinstance(spec.plan, GrowingPlan):
@@ -311,6 +322,7 @@ def run_to_end(
     finally:
         engine.close()
         _record_resources(engine, loop)
+        loop.tell_facts()
     outcome = _conclude(loop, machine, spec, error)
     log.is_over = True
     observer.run_ended(outcome.status)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
-from rayexec.events import Attempt, ResourceRecord
+from rayexec.events import Attempt, ResourceRecord, SliceFacts
 from rayexec.execute.log import Record, RunLog
 from rayexec.run.spec import RunSpec
 from rayexec.run.waiting import Waiting
@@ -27,6 +27,12 @@ class Observer:
 
     def recorded(self, record: Record) -> None:
         """Something was recorded: an event, an attempt that ended, a resource that was opened."""
+
+    def slice_over(self, facts: SliceFacts) -> None:
+        """A slice is over, or lost with its worker; its attempts are recorded next, as far as they were not before.
+
+        Where this process runs the steps itself, it is told of all of them as one slice, when it begins and at the end.
+        """
 
     def idle(self) -> float | None:
         """The loop is about to wait; return after how many seconds this wants to be called again, None for whenever.

@@ -18,7 +18,7 @@ from rayexec import __version__
 from rayexec.definitions.config import Config
 from rayexec.definitions.job import JobDefinition
 from rayexec.errors import StoreError
-from rayexec.events import describe_error
+from rayexec.events import SliceFacts, describe_error
 from rayexec.execute.log import Record, RunLog
 from rayexec.execute.observe import Observer
 from rayexec.execute.resuming import PARENT, ROOT
@@ -96,6 +96,12 @@ class Recording(Observer):
         if self._log is not None:
             self._log.add(record)
         self._observer.recorded(record)
+
+    def slice_over(self, facts: SliceFacts) -> None:
+        """Take what is known of a slice; it is written with records."""
+        if self._log is not None:
+            self._log.add(facts)
+        self._observer.slice_over(facts)
 
     def idle(self) -> float | None:
         """Write what has waited long enough; raises StoreError where the store has failed."""

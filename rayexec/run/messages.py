@@ -6,7 +6,7 @@ import enum
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
-from rayexec.events import Attempt, StepFailureData, Successes
+from rayexec.events import Attempt, SliceFacts, StepFailureData, Successes
 from rayexec.run.prior import Done
 from rayexec.run.spec import Slice
 
@@ -69,6 +69,7 @@ class Answered(NamedTuple):
 
     slice_id: int
     attempts: Rows
+    facts: SliceFacts | None = None
 
 
 class Reported(NamedTuple):
@@ -116,6 +117,7 @@ class Lost(NamedTuple):
     stdout: str = ""
     stderr: str = ""
     inputs: tuple[int, ...] = ()
+    facts: SliceFacts | None = None
 
 
 class Tick(NamedTuple):

@@ -347,6 +347,8 @@ class Machine:
             delay=verdict.delay,
             stdout=event.stdout,
             stderr=event.stderr,
+            pid=event.facts.pid if event.facts is not None else 0,
+            slice=event.slice_id,
         )
 
     def _apply(self, attempt: Attempt, now: float, out: list[Instruction]) -> None:

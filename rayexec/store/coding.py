@@ -19,6 +19,7 @@ from rayexec.events import (
     LogLine,
     OutputRecord,
     ResourceRecord,
+    SliceFacts,
     StepBlockedData,
     StepFailureData,
     StepOutputData,
@@ -34,8 +35,10 @@ __all__ = [
     "read_attempt",
     "read_event",
     "read_outputs",
+    "read_slice",
     "read_text",
     "resource_text",
+    "slice_text",
 ]
 
 # Marks an object that is more than a mapping; a mapping that has the key itself is marked, too.
@@ -52,7 +55,7 @@ _FIELDS: Mapping[type, tuple[str, ...]] = {
     **{each: tuple(each.__dataclass_fields__) for each in _CLASSES},
 }
 _DEFAULTS = Attempt._field_defaults
-_IN_COLUMNS = frozenset({"step", "number", "outcome", "started", "ended", "pid"})
+_IN_COLUMNS = frozenset({"step", "number", "outcome", "started", "ended", "pid", "slice", "output_bytes"})
 _IN_DETAIL = [(name, place, _DEFAULTS[name]) for place, name in enumerate(Attempt._fields) if name not in _IN_COLUMNS]
 
 
@@ -163,6 +166,23 @@ def read_outputs(text: str) -> tuple[OutputRecord, ...]:
     """Return what ``outputs_text`` was given."""
     outputs: tuple[OutputRecord, ...] = read_text(text)
     return outputs
+
+
+_OF_SLICES = tuple(name for name in SliceFacts._fields if name not in ("number", "began", "ended", "pid"))
+
+
+def slice_text(facts: SliceFacts) -> str:
+    """Return what of a slice is in no column."""
+    found = {name: getattr(facts, name) for name in _OF_SLICES}
+    return json.dumps({name: value for name, value in found.items() if value != SliceFacts._field_defaults[name]})
+
+
+def read_slice(text: str, number: int, began: float, ended: float, pid: int) -> SliceFacts:
+    """Return the facts of which ``slice_text`` wrote a part; what a newer rayexec adds to them is left out."""
+    row = json.loads(text)
+    return SliceFacts(
+        number, began=began, ended=ended, pid=pid, **{name: row[name] for name in _OF_SLICES if name in row}
+    )
 
 
 def blocked_text(blocked: StepBlockedData) -> str:

@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from rayexec.events import (
+    HERE,
+    UNKNOWN,
     Attempt,
     Event,
     OutputRecord,
     ResourceRecord,
+    SliceFacts,
     StepBlockedData,
     expand_attempt,
     expand_resource,
 )
 from rayexec.store.base import RunReader
-from rayexec.store.coding import read_attempt, read_event, read_text
+from rayexec.store.coding import read_attempt, read_event, read_slice, read_text
 from rayexec.store.columns import (
     ATTEMPT,
     BLOCKED,
     EVENT,
     PLAIN,
     RECORDS,
+    SLICE,
     TAKEN_OVER,
     Form,
     kind_of,
@@ -36,12 +41,17 @@ if TYPE_CHECKING:
 
 __all__ = ["StoredLog"]
 
+_COLUMNS = ("kind", "step", "number", "outcome", "started", "ended", "pid", "detail")
+# What schema version 1 lacks, and what stands for it.
+_LATER = {"slice": HERE, "output_bytes": UNKNOWN}
+
 
 class StoredLog:
     """The log of a run as it was written up to now: its steps, and its records in their order."""
 
     def __init__(self, reader: RunReader) -> None:
         self.keys: list[str] = []
+        self._steps: list[pa.Table] = []
         self._forms: list[Form] = []
         self._tables: list[pa.Table] = []
         known: dict[int, Form] = {}
@@ -58,6 +68,24 @@ class StoredLog:
                 else:
                     self.keys.append(key)
                     self._forms.append(known[form])
+            self._steps.append(table)
+
+    @cached_property
+    def predecessors(self) -> Sequence[Sequence[int]] | None:
+        """For each step those that it takes anything from; None for a log of an older rayexec, which kept none."""
+        found: list[Any] = [()] * len(self.keys)
+        for table in self._steps:
+            if "after" not in table.column_names:
+                return None
+            columns: list[list[Any]] = [table[name].to_pylist() for name in ("step", "after")]
+            for step, after in zip(*columns, strict=True):
+                found[step] = after
+        return found
+
+    @property
+    def blocked(self) -> Mapping[tuple[int, int], StepBlockedData]:
+        """Which attempts, by step and number, a limit kept waiting, as far as it was recorded."""
+        return self._blocked
 
     def op_of(self, step: int) -> str:
         """Return the name of a step's op."""
@@ -69,7 +97,27 @@ class StoredLog:
 
     def _rows(self) -> Iterator[tuple[Any, ...]]:
         for table in self._tables:
-            yield from zip(*(column.to_pylist() for column in table.columns), strict=True)
+            found = [table[name].to_pylist() for name in _COLUMNS]
+            more = [
+                table[name].to_pylist() if name in table.column_names else itertools.repeat(absent, table.num_rows)
+                for name, absent in _LATER.items()
+            ]
+            yield from zip(*found, *more, strict=True)
+
+    @cached_property
+    def slices(self) -> Mapping[int, SliceFacts]:
+        """What is known of slices, by their numbers; of a log that an older rayexec wrote nothing."""
+        from pyarrow import compute
+
+        found = {}
+        for table in self._tables:
+            if "slice" in table.column_names:
+                of_slices = table.filter(compute.field("kind") == SLICE)
+                names = ("detail", "slice", "started", "ended", "pid")
+                for row in zip(*(of_slices[name].to_pylist() for name in names), strict=True):
+                    facts = read_slice(*row)
+                    found[facts.number] = facts
+        return found
 
     @cached_property
     def _blocked(self) -> dict[tuple[int, int], StepBlockedData]:
@@ -77,26 +125,28 @@ class StoredLog:
 
         found = {}
         for table in reversed(self._tables):  # they are the last that a run writes
-            latest = compute.max(table["kind"]).as_py()
-            if latest != BLOCKED:  # which is the greatest kind
+            rows = table.filter(compute.field("kind") == BLOCKED)
+            if not rows.num_rows:
                 break
-            for kind, step, number, *_, detail in zip(*(column.to_pylist() for column in table.columns), strict=True):
-                if kind == BLOCKED:
-                    found[step, number] = read_text(detail)
+            for step, number, detail in zip(
+                *(rows[name].to_pylist() for name in ("step", "number", "detail")), strict=True
+            ):
+                found[step, number] = read_text(detail)
         return found
 
     def records(self) -> Iterator[Event | Attempt | ResourceRecord]:
         """Yield what was recorded, in order; plain successes as attempts like any other."""
         made = {form: tuple(map(OutputRecord, form.outputs)) for form in set(self._forms)}
-        for kind, step, number, outcome, started, ended, pid, detail in self._rows():
+        for kind, step, number, outcome, started, ended, pid, detail, place, size in self._rows():
             if kind == PLAIN:
-                yield Attempt(step, number, outcome, started, ended, made[self._forms[step]], pid=pid)
+                outputs = made[self._forms[step]]
+                yield Attempt(step, number, outcome, started, ended, outputs, pid=pid, slice=place, output_bytes=size)
             elif kind == ATTEMPT:
                 rest = {"outputs": made[self._forms[step]], **read_attempt(detail)}
-                yield Attempt(step, number, outcome, started, ended, pid=pid, **rest)
+                yield Attempt(step, number, outcome, started, ended, pid=pid, slice=place, output_bytes=size, **rest)
             elif kind == EVENT:
                 yield read_event(detail, started)
-            elif kind not in (BLOCKED, TAKEN_OVER):
+            elif kind not in (BLOCKED, SLICE, TAKEN_OVER):
                 yield read_text(detail)
 
     def restored(self) -> Iterator[int]:
