@@ -15,6 +15,7 @@ from rayexec.engine.capture import Capture
 from rayexec.engine.entries import pack_entry
 from rayexec.engine.journal import Journal
 from rayexec.engine.kept import IN_SLICE, kept_at
+from rayexec.engine.live import watch_live
 from rayexec.engine.overrun import Teller, Watched
 from rayexec.engine.package import Package, load_package
 from rayexec.engine.packed import Packed
@@ -87,13 +88,17 @@ def _run(
                 managers = Managers(shared.managed, code.templates, known, config, shared.run, resources)
                 code = code._replace(plain=managers.only_unmanaged(code.plain))
             entries = watched.entries
-            runner = Runner(code, shared.run, resources, capture, large, payloads, noted, entries, managers, backstop)
+            runner = Runner(
+                code, shared.run, resources, capture, large, payloads, noted, entries, managers, backstop, watched
+            )
+            watch_live(watched, journal)
             if streams:
                 told = calls[0][2] in shared.streams
                 with Teller(slice_id, shared.mailbox if told else None) as teller:
                     yield from runner.stream(calls[0], teller)
+                watched.is_over = True
             else:
-                runner.run(calls, watched, budget)
+                runner.run(calls, budget)
         closing = (resources.take_records(), *capture.take())
     items = watched.entries.so_far()
     return [pickle.dumps((os.getpid(), items, closing if any(closing) else None), protocol=5), *payloads]

@@ -13,7 +13,7 @@ from rayexec.events.attempt import (
     ResourceRecord,
     Successes,
 )
-from rayexec.events.event import Event, StepBlockedData, StepOutputData, expand_attempt, expand_resource
+from rayexec.events.event import Event, StepBlockedData, StepOutputData, blocked_event, expand_attempt, expand_resource
 from rayexec.events.failure import (
     ErrorInfo,
     StepFailureData,
@@ -23,6 +23,7 @@ from rayexec.events.failure import (
     error_types,
     user_traceback,
 )
+from rayexec.events.live import LiveLines, Stretch, Told, expand_live, is_live_output, prefixed, with_note
 from rayexec.events.types import EventType
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "EventType",
     "Handling",
     "HookOutcome",
+    "LiveLines",
     "LoadedInput",
     "LogLine",
     "OutputRecord",
@@ -42,12 +44,19 @@ __all__ = [
     "StepBlockedData",
     "StepFailureData",
     "StepOutputData",
+    "Stretch",
     "Successes",
+    "Told",
     "UserFailureData",
+    "blocked_event",
     "causes_of",
     "describe_error",
     "error_types",
     "expand_attempt",
+    "expand_live",
     "expand_resource",
+    "is_live_output",
+    "prefixed",
     "user_traceback",
+    "with_note",
 ]

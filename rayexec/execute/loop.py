@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from rayexec.engine.base import Engine
 from rayexec.errors import ResourceError, RunCanceledError, RunTimeoutError, StoreError
-from rayexec.events import Attempt, Event, EventType, Successes, describe_error
+from rayexec.events import Attempt, Event, EventType, LiveLines, Successes, Told, describe_error
 from rayexec.execute.log import Record, RunLog
 from rayexec.execute.loggers import RunLoggers
 from rayexec.execute.observe import Observer
@@ -86,6 +86,7 @@ class _Loop:
         self._observer = observer
         self.loggers = RunLoggers(spec, lambda words: self.warn([words]))
         self.machine = machine
+        self._told = Told()
         most = spec.config.execution.max_runtime
         self._ends = float("inf") if most is None else clock() + most
 
@@ -102,13 +103,13 @@ class _Loop:
                 timeout = min(timeout, max(0.0, watched + WATCH - self._clock()))
             asked = self._observer.idle()
             back = self._wait(timeout if asked is None else min(timeout, asked))
-            self._take(back)
+            is_news = self._take(back)
             if machine.is_watching and self._clock() >= watched + WATCH:
                 watched = self._clock()
                 self._feed(Others(engine.others()))
-            if not back:
-                if timeout == PATIENCE and asked is None:
-                    self.warn(engine.warnings())
+            if not back and timeout == PATIENCE and asked is None:
+                self.warn(engine.warnings())
+            if not is_news:
                 self._feed(Tick())
 
     @property
@@ -151,9 +152,23 @@ class _Loop:
         while self.machine.running and self._clock() < deadline:
             self._take(self._engine.wait(max(0.0, deadline - self._clock())))
 
-    def _take(self, back: Iterable[EngineEvent]) -> None:
+    def _take(self, back: Iterable[EngineEvent]) -> bool:
+        """Feed what came back to the machine; return whether there was anything for it."""
+        is_news = False
         for each in back:
-            self._feed(each)
+            if isinstance(each, LiveLines):
+                self.tell(each)
+            else:
+                is_news = True
+                self._feed(each)
+        return is_news
+
+    def tell(self, lines: LiveLines) -> None:
+        """Show what a step that goes on has logged and printed."""
+        self._told.take(lines)
+        self._log.tell(lines)
+        self.loggers.pass_on(lines)
+        self._observer.told(lines)
 
     def _feed(self, event: RunEvent) -> None:
         for instruction in self.machine.handle(event, self._clock()):
@@ -167,7 +182,7 @@ class _Loop:
             self.record(instruction)
         elif isinstance(instruction, Attempt):
             self.record(instruction)
-            self.loggers.pass_on(instruction)
+            self.loggers.pass_on(self._told.rest(instruction))
         elif isinstance(instruction, Skipped):
             key = self._spec.plan.steps[instruction.step].key
             self.event(EventType.STEP_SKIPPED, f'Skipped step "{key}": an input it needs was not yielded.', key)

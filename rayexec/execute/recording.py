@@ -18,7 +18,7 @@ from rayexec import __version__
 from rayexec.definitions.config import Config
 from rayexec.definitions.job import JobDefinition
 from rayexec.errors import StoreError
-from rayexec.events import describe_error
+from rayexec.events import LiveLines, describe_error
 from rayexec.execute.log import Record, RunLog
 from rayexec.execute.observe import Observer
 from rayexec.run.spec import RunSpec
@@ -91,6 +91,12 @@ class Recording(Observer):
         if self._log is not None:
             self._log.add(record)
         self._observer.recorded(record)
+
+    def told(self, lines: LiveLines) -> None:
+        """Take what a step that goes on has logged and printed; it counts until its attempt is recorded."""
+        if self._log is not None:
+            self._log.add(lines)
+        self._observer.told(lines)
 
     def idle(self) -> float | None:
         """Write what has waited long enough; raises StoreError where the store has failed."""

@@ -316,6 +316,7 @@ class Machine:
             event.ended,
             failure=failure,
             delay=verdict.delay,
+            logs=event.logs,
             stdout=event.stdout,
             stderr=event.stderr,
         )

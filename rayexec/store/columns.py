@@ -4,7 +4,8 @@ Frames are of two kinds, told by the metadata of their schema. ``steps`` has a r
 known: its index, its key and its form; new forms, which many steps share (the op, the inputs that other steps feed, the
 outputs), stand in the metadata. A later row of a step counts. ``records`` has a row for each attempt, event and
 resource in the order in which they were recorded. Of a plain success the columns are all there is; of everything else
-``detail`` has the rest as JSON.
+``detail`` has the rest as JSON. A row of kind ``LIVE`` is provisional: it says what an attempt has logged and printed
+so far, and is void once the attempt has its own.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ __all__ = [
     "ATTEMPT",
     "BLOCKED",
     "EVENT",
+    "LIVE",
     "PLAIN",
     "RECORDS",
     "RESOURCE",
@@ -41,6 +43,8 @@ __all__ = [
 
 # What a row is. Of a plain success the form of its step says the rest.
 PLAIN, ATTEMPT, EVENT, RESOURCE, BLOCKED = range(5)
+# What an attempt has logged and printed so far: it counts until the attempt's own row. The least of kinds.
+LIVE = -1
 
 RECORDS, STEPS = "records", "steps"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 from rayexec.events import (
     FAILURE,
@@ -14,6 +14,7 @@ from rayexec.events import (
     Attempt,
     Event,
     EventType,
+    LiveLines,
     ResourceRecord,
     StepBlockedData,
     Successes,
@@ -21,12 +22,14 @@ from rayexec.events import (
 from rayexec.plan.growing import GrowingPlan
 from rayexec.plan.model import Plan
 from rayexec.store.base import RunWriter
-from rayexec.store.coding import attempt_text, blocked_text, event_text, resource_text
-from rayexec.store.columns import ATTEMPT, BLOCKED, EVENT, RESOURCE, Form, Rows, steps_frame
+from rayexec.store.coding import attempt_text, blocked_text, event_text, live_text, resource_text
+from rayexec.store.columns import ATTEMPT, BLOCKED, EVENT, LIVE, RESOURCE, Form, Rows, steps_frame
 
 __all__ = ["LogWriter"]
 
 _MOST_ROWS = 50_000
+
+_Written: TypeAlias = Event | Attempt | Successes | ResourceRecord | LiveLines
 
 # How a step ended, or that it did not.
 _OPEN, _SUCCEEDED, _FAILED = range(3)
@@ -51,7 +54,7 @@ class LogWriter:
         self._writer = writer
         self._clock = clock
         # What is not written yet, and how many rows it makes.
-        self._pending: list[Event | Attempt | Successes | ResourceRecord] = []
+        self._pending: list[_Written] = []
         self._waiting = 0
         self._due = clock() + writer.interval
         self._known = 0  # steps that are written
@@ -77,7 +80,7 @@ class LogWriter:
         counted = {"succeeded": marks.count(_SUCCEEDED), "failed": marks.count(_FAILED), "skipped": self._skipped}
         return {**counted, "not run": len(self._plan.steps) - sum(counted.values())}
 
-    def add(self, record: Event | Attempt | Successes | ResourceRecord) -> None:
+    def add(self, record: _Written) -> None:
         """Take a record, to be written with others."""
         self._pending.append(record)
         self._waiting += len(record.steps) if type(record) is Successes else 1
@@ -116,7 +119,7 @@ class LogWriter:
             self._writer.append(data)
         self._due = self._clock() + self._writer.interval
 
-    def _rows(self, records: Iterable[Event | Attempt | Successes | ResourceRecord]) -> Rows:
+    def _rows(self, records: Iterable[_Written]) -> Rows:
         rows, steps, plain = Rows(), self._plan.steps, self._plain
         marks = self._marks
         marks.extend(bytes(len(steps) - len(marks)))
@@ -147,6 +150,9 @@ class LogWriter:
                 rows.add(ATTEMPT, started, ended, detail, step=step, number=number, outcome=outcome, pid=record.pid)
             elif isinstance(record, ResourceRecord):
                 rows.add(RESOURCE, record.started, record.ended, resource_text(record))
+            elif isinstance(record, LiveLines):
+                step, number, pid, moment = record[:4]
+                rows.add(LIVE, moment, moment, live_text(record), step=step, number=number, pid=pid)
             else:
                 self._skipped += record.event_type is EventType.STEP_SKIPPED
                 rows.add(EVENT, record.timestamp, record.timestamp, event_text(record))
