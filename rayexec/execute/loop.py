@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from rayexec.engine.base import Engine
+from rayexec.engine.inprocess import InProcessEngine
 from rayexec.errors import ResourceError, RunCanceledError, RunTimeoutError, StoreError
 from rayexec.events import Attempt, Event, EventType, LiveLines, Successes, Told, describe_error
 from rayexec.execute.log import Record, RunLog
@@ -87,6 +88,8 @@ class _Loop:
         self.loggers = RunLoggers(spec, lambda words: self.warn([words]))
         self.machine = machine
         self._told = Told()
+        if isinstance(engine, InProcessEngine):
+            engine.tell = self.tell
         most = spec.config.execution.max_runtime
         self._ends = float("inf") if most is None else clock() + most
 

@@ -96,6 +96,8 @@ class Recording(Observer):
         """Take what a step that goes on has logged and printed; it counts until its attempt is recorded."""
         if self._log is not None:
             self._log.add(lines)
+            with self._attempted():  # now, since a step in this process keeps the loop from asking
+                self._log.write_if_due()
         self._observer.told(lines)
 
     def idle(self) -> float | None:
