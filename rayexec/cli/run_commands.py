@@ -33,6 +33,9 @@ StepOption = Annotated[
     str | None,
     typer.Option("--step", metavar="KEY", help="Only of this op, graph or step, such as load or load[2001]."),
 ]
+FollowOption = Annotated[
+    bool, typer.Option("--follow", help="Go on with what is recorded from now on, until the run is over or Ctrl-C.")
+]
 
 
 def _runs() -> Any:
@@ -68,17 +71,25 @@ def events(
         list[str] | None,
         typer.Option("--type", metavar="TYPE", help="Only events of this type, such as STEP_FAILURE. May be repeated."),
     ] = None,
+    follow: FollowOption = False,
     store: StoreOption = None,
     as_json: LinesOption = False,
 ) -> None:
     """Print the events of a run in the order in which they were recorded, one a line."""
-    raise typer.Exit(_runs().print_events(store, run, step=step, kinds=tuple(kinds or ()), as_json=as_json))
+    wanted = tuple(kinds or ())
+    raise typer.Exit(_runs().print_events(store, run, step=step, kinds=wanted, follow=follow, as_json=as_json))
 
 
-@run_app.command(epilog="Example: rayexec run logs 3f2a --step load")
-def logs(run: RunArgument, step: StepOption = None, store: StoreOption = None, as_json: LinesOption = False) -> None:
+@run_app.command(epilog="Example: rayexec run logs 3f2a --step load --follow")
+def logs(
+    run: RunArgument,
+    step: StepOption = None,
+    follow: FollowOption = False,
+    store: StoreOption = None,
+    as_json: LinesOption = False,
+) -> None:
     """Print what the ops of a run logged, and what they wrote to standard output and error on workers."""
-    raise typer.Exit(_runs().print_logs(store, run, step=step, as_json=as_json))
+    raise typer.Exit(_runs().print_logs(store, run, step=step, follow=follow, as_json=as_json))
 
 
 @run_app.command(

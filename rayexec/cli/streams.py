@@ -6,11 +6,12 @@ import contextlib
 import errno
 import io
 import os
+import select
 import sys
 from collections.abc import Iterator
 from typing import Any, TextIO
 
-__all__ = ["descriptor_of", "results_on_stdout", "survive_closed_pipes", "tolerant_text"]
+__all__ = ["descriptor_of", "reader_left", "results_on_stdout", "survive_closed_pipes", "tolerant_text"]
 
 
 class _Tolerant(io.FileIO):
@@ -62,6 +63,16 @@ def descriptor_of(stream: Any) -> int | None:
     except (AttributeError, OSError, ValueError):
         return None
     return descriptor
+
+
+def reader_left(stream: Any) -> bool:
+    """Whether nobody will read what is written to a stream, as once ``head -1`` has its line."""
+    descriptor = descriptor_of(stream)
+    if descriptor is None:
+        return False
+    asked = select.poll()
+    asked.register(descriptor, 0)
+    return any(state & (select.POLLERR | select.POLLHUP) for _, state in asked.poll(0))
 
 
 @contextlib.contextmanager

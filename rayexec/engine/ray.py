@@ -24,7 +24,16 @@ from rayexec.engine.packed import pack
 from rayexec.engine.values import StepValues
 from rayexec.engine.wire import CallWriter, Header
 from rayexec.errors import EngineError, OutputError, StepError, StoreError, WorkerCrashedError
-from rayexec.events import Attempt, SliceFacts, StepFailureData, Successes, describe_error, error_types
+from rayexec.events import (
+    Attempt,
+    LiveLines,
+    LogLine,
+    SliceFacts,
+    StepFailureData,
+    Successes,
+    describe_error,
+    error_types,
+)
 from rayexec.plan.capacity import Capacity
 from rayexec.plan.holding import Holder
 from rayexec.plan.model import FromConfig
@@ -49,7 +58,8 @@ class _Flight:
     ``heard`` is the last place of which an entry came already, by a report: since then the step may have been tried
     again, elsewhere. Of a slice that streams, ``stream`` gives the references of large outputs as they come, which go
     into ``large``, and that of the answer at last; ``told`` is how many of its values were told meanwhile.
-    ``made`` are the bytes of the outputs that came so far.
+    ``made`` are the bytes of the outputs that came so far. ``logged`` is the place of the call that told of its lines
+    last, and those lines.
     """
 
     work: Slice
@@ -62,6 +72,7 @@ class _Flight:
     large: list[Any] = field(default_factory=list)
     told: int = 0
     made: int = 0
+    logged: tuple[int, tuple[LogLine, ...]] = (-1, ())
 
     def facts(self, told: Told | None, *, ended: float = 0.0) -> SliceFacts:
         """Return what is known of the slice, which a worker ``told`` of."""
@@ -129,9 +140,8 @@ class RayEngine:
         package = make_package(self._spec.plan, self._spec.resources)
         step_config = {key: dump(value, f"the config of step {key!r}") for key, value in config.ops.items()}
         host = "127.0.0.1" if len(self._capacity.nodes) == 1 else ray.util.get_node_ip_address()
-        if self.slicing or any(self._announces) or self._streams:
-            self._mailbox = mailbox_at(host)
-            self._address = self._mailbox.open_box(lambda message: self._arrived.put(("report", message)))
+        self._mailbox = mailbox_at(host)
+        self._address = self._mailbox.open_box(lambda message: self._arrived.put(("report", message)))
         kept = [] if config.execution.fresh_process else self._spec.kept_resources()
         if kept:
             self.resources = Keepers(host, kept)
@@ -311,8 +321,20 @@ class RayEngine:
         flight.told += len(names)
         return Yielded(slice_id, step, tuple(names))
 
-    def _read_report(self, message: bytes) -> Reported | Begun | Yielded:
+    def _hear_lines(self, slice_id: int, lines: LiveLines) -> EngineEvent:
+        """Name the step behind lines, and keep what it logged for the case that it dies."""
+        flight, position = self._flight.get(slice_id), lines.step
+        if flight is None or position <= flight.heard:  # its attempt overtook them
+            return Reported(slice_id, (), ())
+        known = flight.logged[1] if flight.logged[0] == position else ()
+        flight.logged = position, known + lines.logs
+        step, number = flight.work.calls[position]
+        return lines._replace(step=step, number=number)
+
+    def _read_report(self, message: bytes) -> EngineEvent:
         slice_id, pid, packed, returned = pickle.loads(message)
+        if isinstance(packed, LiveLines):
+            return self._hear_lines(slice_id, packed)
         if returned is None:
             return self._hear_values(slice_id, packed)
         if packed is None:
@@ -350,10 +372,17 @@ class RayEngine:
         failure = StepFailureData(words, error_types(crash))
         said = (left.stdout, left.stderr) if left is not None else ("", "")
         ended = time.time()
-        facts = flight.facts(left.told if left is not None else None, ended=ended)
-        inputs = lost or ()
         return Lost(
-            flight.work.id, attempts, culprit, failure, flight.submitted, ended, *said, inputs=inputs, facts=facts
+            flight.work.id,
+            attempts,
+            culprit,
+            failure,
+            flight.submitted,
+            ended,
+            *said,
+            inputs=lost or (),
+            facts=flight.facts(left.told if left is not None else None, ended=ended),
+            logs=flight.logged[1] if left is not None and left.started == flight.logged[0] else (),
         )
 
     def cancel(self, slice_ids: Sequence[int], *, force: bool) -> None:

@@ -30,6 +30,7 @@ from rayexec.events import (
     error_types,
 )
 from rayexec.plan.model import FromStep, Template
+from rayexec.run.context import StepLog
 from rayexec.run.managed import Managers
 from rayexec.run.plain import PlainOp
 from rayexec.run.prior import ValueWriter
@@ -71,6 +72,7 @@ class Runner:
         entries: Entries,
         managers: Managers | None,
         backstop: ProcessBackstop,
+        watched: Watched,
         durably: tuple[ValueWriter, Collection[int]] | None = None,
     ) -> None:
         self._code = code
@@ -83,6 +85,7 @@ class Runner:
         self._entries = entries
         self._managers = managers
         self._backstop = backstop
+        self._watched = watched
         # Who stores outputs as they are made, and of which templates.
         self._durably = durably
         # What the call before yielded, as live objects: its only consumer may have them without a copy.
@@ -99,9 +102,10 @@ class Runner:
         # Whether nothing more may start: a large output came, or somebody wants the slice to end.
         self._is_full = False
 
-    def run(self, calls: Sequence[RemoteCall], watched: Watched, budget: float) -> None:
+    def run(self, calls: Sequence[RemoteCall], budget: float) -> None:
         """Make the calls until the budget is spent; what was made is in the entries."""
-        now = time.monotonic()
+        watched = self._watched
+        now = watched.since = time.monotonic()
         ends, tells = now + budget, now + BUDGET
         if len(calls) > 1:
             watch(watched, budget)
@@ -124,7 +128,7 @@ class Runner:
                     self._call(position, call, before, is_followed)
                 else:
                     self._call_plainly(plain, position, call, before, is_followed)
-                now = time.monotonic()
+                now = watched.since = time.monotonic()
                 if self._is_full or self._size > _ANSWER_LIMIT or now >= ends:
                     break
                 if now >= tells and position < last:  # what others may wait for does not wait for the next call
@@ -250,6 +254,7 @@ class Runner:
             made=made,
             managing=None if self._managers is None else self._managers.of(call[2]),
             backstop=self._backstop,
+            log=self._log_of(position),
         )
         if writer is not None:
             row = _commit(writer, call[1], row, kept)
@@ -258,6 +263,12 @@ class Runner:
     def _writer_of(self, call: RemoteCall) -> ValueWriter | None:
         """Return who stores what a call yields, None where nobody does."""
         return self._durably[0] if self._durably is not None and call[2] in self._durably[1] else None
+
+    def _log_of(self, position: int) -> StepLog:
+        """Return the log of a call that starts, which is told of while it runs."""
+        log = StepLog()
+        self._watched.log = position, log
+        return log
 
     def _step_call(self, position: int, call: RemoteCall) -> StepCall | None:
         """Return a call as ``run.step`` takes it; None, with its failure entered, where its config cannot be loaded."""
@@ -289,6 +300,8 @@ class Runner:
     def stream(self, call: RemoteCall, teller: Teller) -> Generator[Packed, None, None]:
         """Make a call and yield its large outputs as they come; ``teller`` is told of values of dynamic outputs."""
         template = self._code.templates[call[2]]
+        self._watched.may_start(0)
+        self._watched.since = time.monotonic()
         self._journal.started(0)
         step = self._step_call(0, call)
         if step is None:
@@ -326,6 +339,7 @@ class Runner:
                 interrupt_is_failure=True,
                 managing=None if self._managers is None else self._managers.of(call[2]),
                 backstop=self._backstop,
+                log=self._log_of(0),
             ),
             due,
             teller,

@@ -17,6 +17,7 @@ from rayexec.engine.entries import pack_entry
 from rayexec.engine.facts import peak_rss, tell
 from rayexec.engine.journal import Journal
 from rayexec.engine.kept import IN_SLICE, kept_at
+from rayexec.engine.live import watch_live
 from rayexec.engine.overrun import Teller, Watched
 from rayexec.engine.package import Package, load_package
 from rayexec.engine.packed import Packed
@@ -101,15 +102,28 @@ def _run(
             entries = watched.entries
             durably = None if writer is None else (writer, shared.durable)
             runner = Runner(
-                code, shared.run, resources, capture, large, payloads, noted, entries, managers, backstop, durably
+                code,
+                shared.run,
+                resources,
+                capture,
+                large,
+                payloads,
+                noted,
+                entries,
+                managers,
+                backstop,
+                watched,
+                durably,
             )
+            watch_live(watched, journal)
             try:
                 if streams:
                     told = calls[0][2] in shared.streams
                     with Teller(slice_id, shared.mailbox if told else None) as teller:
                         yield from runner.stream(calls[0], teller)
+                    watched.is_over = True
                 else:
-                    runner.run(calls, watched, budget)
+                    runner.run(calls, budget)
             finally:
                 if writer is not None:
                     writer.close()

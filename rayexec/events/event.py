@@ -12,7 +12,7 @@ from rayexec.events.failure import ErrorInfo, StepFailureData
 from rayexec.events.types import EventType
 from rayexec.keys import mapping_keys, node_path, output_name
 
-__all__ = ["Event", "StepBlockedData", "StepOutputData", "expand_attempt", "expand_resource"]
+__all__ = ["Event", "StepBlockedData", "StepOutputData", "blocked_event", "expand_attempt", "expand_resource"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +163,13 @@ class StepBlockedData:
     held_by: tuple[str, ...] = ()
 
 
+def blocked_event(key: str, started: float, blocked: StepBlockedData) -> Event:
+    """Return the event that a limit kept a step waiting until it ``started``."""
+    holders = f", held by {', '.join(blocked.held_by)}" if blocked.held_by else ""
+    words = f'Step "{key}" waited {_duration(blocked.seconds)} for {blocked.limit}{holders}.'
+    return Event(EventType.STEP_BLOCKED, words, started - blocked.seconds, key, blocked)
+
+
 def expand_attempt(
     attempt: Attempt, key: str, inputs: tuple[str, ...], blocked: StepBlockedData | None = None
 ) -> Iterator[Event]:
@@ -174,9 +181,7 @@ def expand_attempt(
     """
     start, end = attempt.started, attempt.ended
     if blocked is not None:
-        holders = f", held by {', '.join(blocked.held_by)}" if blocked.held_by else ""
-        words = f'Step "{key}" waited {_duration(blocked.seconds)} for {blocked.limit}{holders}.'
-        yield Event(EventType.STEP_BLOCKED, words, start - blocked.seconds, key, blocked)
+        yield blocked_event(key, start, blocked)
     for resource in attempt.resources:
         if not resource.closing:
             yield from expand_resource(resource, key)

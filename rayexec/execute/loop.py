@@ -18,9 +18,11 @@ from rayexec.events import (
     ErrorInfo,
     Event,
     EventType,
+    LiveLines,
     StepFailureData,
     Successes,
     TakenOver,
+    Told,
     describe_error,
 )
 from rayexec.execute.keeping import keep_values
@@ -104,6 +106,9 @@ class _Loop:
         self.machine = machine
         # Steps that were taken over from an earlier run since that was recorded last.
         self._restored: list[int] = []
+        self._told = Told()
+        if isinstance(engine, InProcessEngine):
+            engine.tell = self.tell
         most = spec.config.execution.max_runtime
         self._ends = float("inf") if most is None else clock() + most
 
@@ -120,13 +125,13 @@ class _Loop:
                 timeout = min(timeout, max(0.0, watched + WATCH - self._clock()))
             asked = self._observer.idle()
             back = self._wait(timeout if asked is None else min(timeout, asked))
-            self._take(back)
+            is_news = self._take(back)
             if machine.is_watching and self._clock() >= watched + WATCH:
                 watched = self._clock()
                 self._feed(Others(engine.others()))
-            if not back:
-                if timeout == PATIENCE and asked is None:
-                    self.warn(engine.warnings())
+            if not back and timeout == PATIENCE and asked is None:
+                self.warn(engine.warnings())
+            if not is_news:
                 self._feed(Tick())
 
     @property
@@ -169,11 +174,25 @@ class _Loop:
         while self.machine.running and self._clock() < deadline:
             self._take(self._engine.wait(max(0.0, deadline - self._clock())))
 
-    def _take(self, back: Iterable[EngineEvent]) -> None:
+    def _take(self, back: Iterable[EngineEvent]) -> bool:
+        """Feed what came back to the machine; return whether there was anything for it."""
+        is_news = False
         for each in back:
+            if isinstance(each, LiveLines):
+                self.tell(each)
+                continue
             if isinstance(each, (Answered, Lost)) and each.facts is not None:
                 self._observer.slice_over(each.facts)
+            is_news = True
             self._feed(each)
+        return is_news
+
+    def tell(self, lines: LiveLines) -> None:
+        """Show what a step that goes on has logged and printed."""
+        self._told.take(lines)
+        self._log.tell(lines)
+        self.loggers.pass_on(lines)
+        self._observer.told(lines)
 
     def _feed(self, event: RunEvent) -> None:
         for instruction in self.machine.handle(event, self._clock()):
@@ -193,7 +212,7 @@ class _Loop:
             self.record(instruction)
         elif isinstance(instruction, Attempt):
             self.record(instruction)
-            self.loggers.pass_on(instruction)
+            self.loggers.pass_on(self._told.rest(instruction))
         elif isinstance(instruction, Skipped):
             key = self._spec.plan.steps[instruction.step].key
             self.event(EventType.STEP_SKIPPED, f'Skipped step "{key}": an input it needs was not yielded.', key)

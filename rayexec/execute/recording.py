@@ -18,7 +18,7 @@ from rayexec import __version__
 from rayexec.definitions.config import Config
 from rayexec.definitions.job import JobDefinition
 from rayexec.errors import StoreError
-from rayexec.events import SliceFacts, describe_error
+from rayexec.events import LiveLines, SliceFacts, describe_error
 from rayexec.execute.log import Record, RunLog
 from rayexec.execute.observe import Observer
 from rayexec.execute.resuming import PARENT, ROOT
@@ -102,6 +102,14 @@ class Recording(Observer):
         if self._log is not None:
             self._log.add(facts)
         self._observer.slice_over(facts)
+
+    def told(self, lines: LiveLines) -> None:
+        """Take what a step that goes on has logged and printed; it counts until its attempt is recorded."""
+        if self._log is not None:
+            self._log.add(lines)
+            with self._attempted():  # now, since a step in this process keeps the loop from asking
+                self._log.write_if_due()
+        self._observer.told(lines)
 
     def idle(self) -> float | None:
         """Write what has waited long enough; raises StoreError where the store has failed."""

@@ -6,7 +6,7 @@ import enum
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
-from rayexec.events import Attempt, SliceFacts, StepFailureData, Successes
+from rayexec.events import Attempt, LiveLines, LogLine, SliceFacts, StepFailureData, Successes
 from rayexec.run.prior import Done
 from rayexec.run.spec import Slice
 
@@ -28,6 +28,7 @@ __all__ = [
     "Rows",
     "RunEvent",
     "Skipped",
+    "SliceEvent",
     "Started",
     "Status",
     "Submit",
@@ -105,7 +106,7 @@ class Lost(NamedTuple):
 
     ``attempts`` were over before, ``culprit`` is the step that was running, None where none had started. ``inputs`` are
     the steps whose outputs are gone, where that is why. ``started`` and ``ended`` are seconds since 1970, as in an
-    attempt's row; ``stdout`` and ``stderr`` are what it had printed.
+    attempt's row; ``stdout`` and ``stderr`` are what it had printed, ``logs`` what was told of what it had logged.
     """
 
     slice_id: int
@@ -118,6 +119,7 @@ class Lost(NamedTuple):
     stderr: str = ""
     inputs: tuple[int, ...] = ()
     facts: SliceFacts | None = None
+    logs: tuple[LogLine, ...] = ()
 
 
 class Tick(NamedTuple):
@@ -128,9 +130,10 @@ class CancelAsked(NamedTuple):
     """Somebody wants the run to end."""
 
 
-# What an engine tells of its slices, and what the loop adds to it.
-EngineEvent: TypeAlias = Answered | Reported | Lost | Begun | Yielded
-RunEvent: TypeAlias = Started | EngineEvent | Others | Tick | CancelAsked
+# What an engine tells of its slices that the machine goes by, what it tells beside that, and what the loop adds.
+SliceEvent: TypeAlias = Answered | Reported | Lost | Begun | Yielded
+EngineEvent: TypeAlias = SliceEvent | LiveLines
+RunEvent: TypeAlias = Started | SliceEvent | Others | Tick | CancelAsked
 
 
 class Submit(NamedTuple):

@@ -345,6 +345,7 @@ class Machine:
             event.ended,
             failure=failure,
             delay=verdict.delay,
+            logs=event.logs,
             stdout=event.stdout,
             stderr=event.stderr,
             pid=event.facts.pid if event.facts is not None else 0,

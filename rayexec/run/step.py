@@ -88,6 +88,7 @@ def pausing_step(
     managing: OpManagers | None = None,
     backstop: Backstop | None = None,
     clock: Callable[[], float] = time.time,
+    log: StepLog | None = None,
 ) -> Generator[None, None, tuple[Attempt, BaseException | None]]:
     """Make one attempt and return its row, with the exception that ended it where there was one.
 
@@ -95,14 +96,14 @@ def pausing_step(
     each output as it is yielded, a value of a dynamic one as ``name[key]``. KeyboardInterrupt is not the step's failure
     and passes through, unless ``interrupt_is_failure``. ``made`` is what the op's function gave where it was called
     already (``run.plain``). ``managing`` loads inputs and stores outputs that have managers. ``backstop`` is for
-    steps that go on after their timeout; without one the step's log says that it did.
+    steps that go on after their timeout; without one the step's log says that it did. ``log`` is where its lines go.
 
     It pauses after each item that the op's generator yields; but not where the op has a timeout, for its time must not
     run out while others have the thread.
     """
     started = clock() if made is None else made.started
     op = template.op
-    log = StepLog(clock)
+    log = log or StepLog(clock)
     attempt = _Attempt(template, call, run, store, log, made, managing)
     error: BaseException | None = None
     try:

@@ -42,8 +42,8 @@ class RunReader(Protocol):
     def record(self) -> RunRecord:
         """Return what is known of the run now, as it was written."""
 
-    def log(self) -> Iterator[bytes]:
-        """Yield the parts of the log so far, in order; the last frame in it may be cut short."""
+    def log(self, start: int = 0) -> Iterator[bytes]:
+        """Yield the parts of the log so far, in order, from byte ``start`` on; the last frame may be cut short."""
 
 
 class RunStore(Protocol):

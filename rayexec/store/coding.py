@@ -15,6 +15,7 @@ from rayexec.events import (
     EventType,
     Handling,
     HookOutcome,
+    LiveLines,
     LoadedInput,
     LogLine,
     OutputRecord,
@@ -23,6 +24,7 @@ from rayexec.events import (
     StepBlockedData,
     StepFailureData,
     StepOutputData,
+    Stretch,
     UserFailureData,
 )
 
@@ -31,9 +33,11 @@ __all__ = [
     "blocked_text",
     "event_text",
     "in_words",
+    "live_text",
     "outputs_text",
     "read_attempt",
     "read_event",
+    "read_live",
     "read_outputs",
     "read_slice",
     "read_text",
@@ -150,6 +154,19 @@ def event_text(event: Event) -> str:
             "data": event.event_specific_data,
         }
     )
+
+
+def live_text(lines: LiveLines) -> str:
+    """Return what of an attempt's live lines is in no column."""
+    logs = [[line.time, int(line.level), str(line.message)] for line in lines.logs]
+    return json.dumps({"logs": logs, "first": lines.first, "stdout": lines.stdout, "stderr": lines.stderr})
+
+
+def read_live(text: str) -> dict[str, Any]:
+    """Return the fields of live lines that ``live_text`` wrote."""
+    fields = json.loads(text)
+    streams = {name: Stretch(*fields[name]) for name in ("stdout", "stderr")}
+    return {"logs": tuple([LogLine(*line) for line in fields["logs"]]), "first": fields["first"], **streams}
 
 
 def resource_text(record: ResourceRecord) -> str:

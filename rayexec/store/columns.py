@@ -4,7 +4,9 @@ Frames are of two kinds, told by the metadata of their schema. ``steps`` has a r
 known: its index, its key, its form, and the steps that it takes from; new forms, which many steps share (the op, the
 inputs that other steps feed, the outputs), stand in the metadata. A later row of a step counts. ``records`` has a row
 for each attempt, event, resource and slice in the order in which they were recorded; a later row of a slice counts. Of
-a plain success the columns are all there is; of everything else ``detail`` has the rest as JSON.
+a plain success the columns are all there is; of everything else ``detail`` has the rest as JSON. A row of kind ``LIVE``
+is provisional: it says what an attempt has logged and printed so far, and is void once the attempt has its own. One of
+kind ``TAKEN_OVER`` is a step that did not run, since an earlier run has what it yielded.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ __all__ = [
     "ATTEMPT",
     "BLOCKED",
     "EVENT",
+    "LIVE",
     "PLAIN",
     "RECORDS",
     "RESOURCE",
@@ -43,8 +46,9 @@ __all__ = [
 ]
 
 # What a row is. Of a plain success the form of its step says the rest.
-PLAIN, ATTEMPT, EVENT, RESOURCE, BLOCKED, SLICE = range(6)
-TAKEN_OVER = -1  # a step that did not run, since an earlier run has what it yielded
+PLAIN, ATTEMPT, EVENT, RESOURCE, BLOCKED, SLICE, TAKEN_OVER = range(7)
+# What an attempt has logged and printed so far: it counts until the attempt's own row. The least of kinds.
+LIVE = -1
 
 RECORDS, STEPS = "records", "steps"
 

@@ -175,12 +175,15 @@ class _FileReader:
                 raise RunNotFoundError(f"run {self.run_id!r} is not there any more.") from None
         return RunRecord.decode(data, self.run_id)
 
-    def log(self) -> Iterator[bytes]:
+    def log(self, start: int = 0) -> Iterator[bytes]:
         from pyarrow import fs
 
         with told(f"the log of run {self.run_id} cannot be read"):
             parts = self._filesystem.get_file_info(fs.FileSelector(f"{self._place}/events", allow_not_found=True))
             for each in sorted(parts, key=lambda part: part.base_name):
                 if each.base_name.endswith(".log"):
-                    with self._filesystem.open_input_file(each.path) as stream:
-                        yield stream.read()
+                    if start < each.size:
+                        with self._filesystem.open_input_file(each.path) as stream:
+                            stream.seek(start)
+                            yield stream.read()
+                    start = max(0, start - each.size)

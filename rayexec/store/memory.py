@@ -127,5 +127,8 @@ class _MemoryReader:
     def record(self) -> RunRecord:
         return RunRecord.decode(self._run.record, self.run_id)
 
-    def log(self) -> Iterator[bytes]:
-        yield from list(self._run.log)
+    def log(self, start: int = 0) -> Iterator[bytes]:
+        for part in list(self._run.log):
+            if start < len(part):
+                yield part[start:]
+            start = max(0, start - len(part))

@@ -14,6 +14,7 @@ from rayexec.events import (
     Attempt,
     Event,
     EventType,
+    LiveLines,
     ResourceRecord,
     SliceFacts,
     StepBlockedData,
@@ -23,12 +24,14 @@ from rayexec.events import (
 from rayexec.plan.growing import GrowingPlan
 from rayexec.plan.model import Plan
 from rayexec.store.base import RunWriter
-from rayexec.store.coding import attempt_text, blocked_text, event_text, resource_text, slice_text
-from rayexec.store.columns import ATTEMPT, BLOCKED, EVENT, RESOURCE, SLICE, Form, Rows, steps_frame
+from rayexec.store.coding import attempt_text, blocked_text, event_text, live_text, resource_text, slice_text
+from rayexec.store.columns import ATTEMPT, BLOCKED, EVENT, LIVE, RESOURCE, SLICE, Form, Rows, steps_frame
 
 __all__ = ["LogWriter"]
 
 _MOST_ROWS = 50_000
+
+_Written: TypeAlias = Event | Attempt | Successes | ResourceRecord | LiveLines | SliceFacts | TakenOver
 
 # How a step ended, or that it did not.
 _OPEN, _SUCCEEDED, _FAILED, _REUSED = range(4)
@@ -40,8 +43,6 @@ _OUTPUTS = Attempt._fields.index("outputs")
 _PLAIN = tuple([Attempt._field_defaults.get(name) for name in Attempt._fields])
 _SLICE = Attempt._fields.index("slice")  # it and what follows are columns, too
 _BEFORE_PID, _AFTER_PID = _PLAIN[_OUTPUTS + 1 : _PID], _PLAIN[_PID + 1 : _SLICE]
-
-_Record: TypeAlias = Event | Attempt | Successes | ResourceRecord | SliceFacts | TakenOver
 
 
 class LogWriter:
@@ -56,7 +57,7 @@ class LogWriter:
         self._writer = writer
         self._clock = clock
         # What is not written yet, and how many rows it makes.
-        self._pending: list[_Record] = []
+        self._pending: list[_Written] = []
         self._waiting = 0
         self._due = clock() + writer.interval
         self._known = 0  # steps that are written
@@ -88,7 +89,7 @@ class LogWriter:
         }
         return {**counted, "not run": len(self._plan.steps) - sum(counted.values())}
 
-    def add(self, record: _Record) -> None:
+    def add(self, record: _Written) -> None:
         """Take a record, to be written with others."""
         self._pending.append(record)
         self._waiting += len(record.steps) if isinstance(record, (Successes, TakenOver)) else 1
@@ -127,7 +128,7 @@ class LogWriter:
             self._writer.append(data)
         self._due = self._clock() + self._writer.interval
 
-    def _rows(self, records: Iterable[_Record]) -> Rows:
+    def _rows(self, records: Iterable[_Written]) -> Rows:
         rows, steps, plain = Rows(), self._plan.steps, self._plain
         marks = self._marks
         marks.extend(bytes(len(steps) - len(marks)))
@@ -176,6 +177,9 @@ class LogWriter:
                 rows.add(SLICE, began, ended, slice_text(record), pid=record.pid, number_of_slice=record.number)
             elif isinstance(record, ResourceRecord):
                 rows.add(RESOURCE, record.started, record.ended, resource_text(record))
+            elif isinstance(record, LiveLines):
+                step, number, pid, moment = record[:4]
+                rows.add(LIVE, moment, moment, live_text(record), step=step, number=number, pid=pid)
             else:
                 self._skipped += record.event_type is EventType.STEP_SKIPPED
                 rows.add(EVENT, record.timestamp, record.timestamp, event_text(record))
