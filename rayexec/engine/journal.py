@@ -22,6 +22,7 @@ from typing import NamedTuple
 
 from rayexec.engine.backstop import read_hung
 from rayexec.engine.capture import read_capture
+from rayexec.engine.crash import read_exit
 from rayexec.engine.entries import PlainEntry
 
 __all__ = ["Journal", "Left", "journal_path", "read_journal", "sweep_journals"]
@@ -143,7 +144,8 @@ class Journal:
 class Left(NamedTuple):
     """What a dead worker left: the entries of finished calls, the position of the one that ran, what that printed.
 
-    ``hung`` is where it was when its backstop ended it, empty where it died of something else.
+    ``hung`` is where it was when its backstop ended it, empty where it died of something else; ``exited`` the note that
+    it left where it ended itself.
     """
 
     entries: list[bytes | PlainEntry]
@@ -151,6 +153,7 @@ class Left(NamedTuple):
     stdout: str
     stderr: str
     hung: str = ""
+    exited: str = ""
 
 
 def read_journal(path: str) -> Left | None:
@@ -159,7 +162,7 @@ def read_journal(path: str) -> Left | None:
     A record cut short by the death of its writer is left out.
     """
     stdout, stderr = read_capture(path)
-    hung = read_hung(path)
+    hung, exited = read_hung(path), read_exit(path)
     try:
         with open(path, "rb") as file:
             data = file.read()
@@ -182,7 +185,7 @@ def read_journal(path: str) -> Left | None:
         else:
             entries.append(payload)
         place = body + length
-    return Left(entries, running - 1 if running > last + 1 else None, stdout, stderr, hung)
+    return Left(entries, running - 1 if running > last + 1 else None, stdout, stderr, hung, exited)
 
 
 def _plain(data: bytes, place: int, payload: bytes) -> PlainEntry:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from rayexec.engine.backstop import hung_step
+from rayexec.engine.crash import crashed_step
 from rayexec.engine.export import dump, runner_for, streamer_for
 from rayexec.engine.journal import journal_path, sweep_journals
 from rayexec.engine.kept import Keepers
@@ -74,8 +75,6 @@ class RayEngine:
         self.notes: Sequence[str] = notes(spec.plan, self.holding, capacity, max_concurrent=settings.max_concurrent)
         self.grows = not capacity.is_own
         self.slicing = settings.slices and not settings.fresh_process
-        # Of slices that other runs may keep waiting, workers say when they begin.
-        self._announces = [self.holding.shared(number) is not None for number in range(len(self.holding.classes))]
         self._values = StepValues(spec.plan)
         self._flight: dict[int, _Flight] = {}
         self._arrived: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
@@ -116,7 +115,8 @@ class RayEngine:
         package = make_package(self._spec.plan, self._spec.resources)
         step_config = {key: dump(value, f"the config of step {key!r}") for key, value in config.ops.items()}
         host = "127.0.0.1" if len(self._capacity.nodes) == 1 else ray.util.get_node_ip_address()
-        if self.slicing or any(self._announces) or self._streams:
+        is_shared = any(self.holding.shared(number) is not None for number in range(len(self.holding.classes)))
+        if self.slicing or is_shared or self._streams:
             self._mailbox = mailbox_at(host)
             self._address = self._mailbox.open_box(lambda message: self._arrived.put(("report", message)))
         kept = [] if config.execution.fresh_process else self._spec.kept_resources()
@@ -162,7 +162,9 @@ class RayEngine:
         origins = self._writer.take_origins() if large else {}
         journal = journal_path(self._spec.info.run_id, work.id)
         number = self.holding.class_of[work.calls[0].step]
-        wire = pickle.dumps((work.id, journal, work.budget, self._announces[number], calls), protocol=5)
+        # Of slices that other runs may keep waiting, workers say when they begin.
+        announces = self.holding.shared(number) is not None
+        wire = pickle.dumps((work.id, journal, work.budget, announces, calls), protocol=5)
         if len(work.calls) == 1 and self._spec.plan.template_of[work.calls[0].step] in self._dynamic:
             # Nobody knows how many values come: as items of a stream they are the driver's, whatever its worker does.
             stream = self._function(number, _STREAM).remote(self._header, wire, *large)
@@ -301,24 +303,30 @@ class RayEngine:
         lost = None if missing is None else self._values.lost_with(missing, flight.origins)
         # What could not be given its inputs has not begun, and left nothing.
         left = None if lost is not None else find_journal(flight.journal, is_one_node=len(self._capacity.nodes) == 1)
-        reason, died = reason_of(error)
+        reason = reason_of(error)
         attempts: tuple[Attempt | Successes, ...] = ()
         culprit: int | None = calls[0].step
         if left is not None:
             attempts = self._take(flight, left.entries, 0, None)
             culprit = None if left.started is None else calls[left.started].step
-        elif died or lost is not None:
+        elif reason.has_died or lost is not None:
             culprit = None  # it had not begun; or its node took the journal with it, which is no step's fault
         died_in = calls[0].step if culprit is None else culprit
         key, timeout = plan.steps[died_in].key, plan.op_of(died_in).timeout
-        crash: StepError = WorkerCrashedError(f"step {key!r}: {reason}")
+        crash: StepError = WorkerCrashedError(f"step {key!r}: {reason.words}")
         words = replace(describe_error(crash), stack="")
         if left is not None and left.hung and timeout is not None:
             crash, words = hung_step(key, timeout, left.hung)
+        elif left is not None and reason.has_died and reason.memory is None:
+            told = crashed_step(key, exited=left.exited, stderr=left.stderr)
+            if told is not None:
+                crash, words = told
         self._values.crashed(died_in, crash)
         failure = StepFailureData(words, error_types(crash))
         said = (left.stdout, left.stderr) if left is not None else ("", "")
-        return Lost(flight.work.id, attempts, culprit, failure, flight.submitted, time.time(), *said, inputs=lost or ())
+        ended = time.time()
+        lacked, memory = lost or (), reason.memory
+        return Lost(flight.work.id, attempts, culprit, failure, flight.submitted, ended, *said, lacked, memory)
 
     def cancel(self, slice_ids: Sequence[int], *, force: bool) -> None:
         """Interrupt slices, or kill the workers that run them."""

@@ -100,7 +100,8 @@ class Lost(NamedTuple):
 
     ``attempts`` were over before, ``culprit`` is the step that was running, None where none had started. ``inputs`` are
     the steps whose outputs are gone, where that is why. ``started`` and ``ended`` are seconds since 1970, as in an
-    attempt's row; ``stdout`` and ``stderr`` are what it had printed.
+    attempt's row; ``stdout`` and ``stderr`` are what it had printed. ``memory`` is for one that was killed since its
+    node ran out of memory: the bytes that it had, 0 where nobody knows.
     """
 
     slice_id: int
@@ -112,6 +113,7 @@ class Lost(NamedTuple):
     stdout: str = ""
     stderr: str = ""
     inputs: tuple[int, ...] = ()
+    memory: int | None = None
 
 
 class Tick(NamedTuple):

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from rayexec.events import FAILURE, RETRY, SUCCESS, Attempt, OutputRecord, StepFailureData, Successes
@@ -308,6 +309,9 @@ class Machine:
         policy = self._plan.templates[self._plan.steps[call.step].template].retry_policy
         verdict = after_failure(policy, call.number, failure.error_types, enabled=self._retries)
         outcome = RETRY if verdict.retry else FAILURE
+        factor = None if policy is None or not verdict.retry or event.memory is None else policy.memory_factor
+        if factor is not None:
+            failure = self._ask_for_more_memory(call.step, factor, event.memory or 0, failure)
         return Attempt(
             call.step,
             call.number,
@@ -319,6 +323,17 @@ class Machine:
             stdout=event.stdout,
             stderr=event.stderr,
         )
+
+    def _ask_for_more_memory(self, step: int, factor: float, had: int, failure: StepFailureData) -> StepFailureData:
+        """Have a step ask for more memory from now on; return its failure with that said."""
+        known = len(self._holding.classes)
+        memory = self._holding.with_more_memory(step, factor, had)
+        for number in range(known, len(self._holding.classes)):
+            self._dealer.add_class(self._holding.classes[number])
+            self._in_the_way = None
+        words = "no node has more to ask for" if memory is None else f"the next try asks for {memory / 2**30:.3g} GiB"
+        error = replace(failure.error, message=f"{failure.error.message}; {words}")
+        return replace(failure, error=error)
 
     def _apply(self, attempt: Attempt, now: float, out: list[Instruction]) -> None:
         step = attempt.step

@@ -29,16 +29,16 @@ def test_a_slice_that_answers_leaves_nothing(tmp_path: Path) -> None:
 def test_what_was_over_and_what_was_running(tmp_path: Path) -> None:
     path = str(tmp_path / "journal")
     journal = Journal(path)
-    assert read_journal(path) == ([], None, "", "", "")
+    assert read_journal(path) == ([], None, "", "", "", "")
     journal = Journal(path)
     journal.started(0)
     journal.finished(b"first")
     journal.started(2)
-    assert read_journal(path) == ([b"first"], 2, "", "", "")
+    assert read_journal(path) == ([b"first"], 2, "", "", "", "")
     journal = Journal(path)
     journal.started(0)
     journal.finished(b"first")
-    assert read_journal(path) == ([b"first"], None, "", "", "")
+    assert read_journal(path) == ([b"first"], None, "", "", "", "")
     assert not os.path.exists(path)
 
 
@@ -86,7 +86,7 @@ def test_a_journal_grows_with_what_is_noted(tmp_path: Path) -> None:
     journal = Journal(path)
     write(journal, entries)
     journal.started(502)
-    assert read_journal(path) == (entries, 502, "", "", "")
+    assert read_journal(path) == (entries, 502, "", "", "", "")
     journal.close()
 
 
@@ -117,7 +117,7 @@ def test_a_slice_that_ends_without_an_answer_leaves_its_journal(tmp_path: Path) 
 
     with pytest.raises(RuntimeError):
         ends_badly()
-    assert read_journal(path) == ([PlainEntry(0, 1.0, 2.0, b"made")], 1, "", "", "")
+    assert read_journal(path) == ([PlainEntry(0, 1.0, 2.0, b"made")], 1, "", "", "", "")
 
 
 def test_where_there_is_no_room_the_steps_go_on(tmp_path: Path) -> None:
@@ -136,4 +136,4 @@ def test_where_there_is_no_room_the_steps_go_on(tmp_path: Path) -> None:
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, limit)
             signal.signal(signal.SIGXFSZ, before)
-        assert read_journal(path) == ([b"first"], 1, "", "", "")
+        assert read_journal(path) == ([b"first"], 1, "", "", "", "")
