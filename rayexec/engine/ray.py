@@ -14,7 +14,7 @@ from typing import Any
 from rayexec.engine.backstop import hung_step
 from rayexec.engine.crash import crashed_step
 from rayexec.engine.export import dump, runner_for, streamer_for
-from rayexec.engine.journal import journal_path, sweep_journals
+from rayexec.engine.journal import journal_path, remove_journal, sweep_journals
 from rayexec.engine.kept import Keepers
 from rayexec.engine.loss import find_journal, kill_workers, lost_object, reason_of
 from rayexec.engine.nested import held_here, is_canceled_here, is_in_task, lend_cpus_until, waits_for_own
@@ -223,6 +223,7 @@ class RayEngine:
             answer, error = self._end_stream(flight, error)
         if error is not None:
             return self._loss(flight, error)
+        remove_journal(flight.journal)
         pid, items, closing = pickle.loads(answer)
         attempts = self._take(flight, items, pid, flight.refs)
         if closing is not None and attempts:  # what closing the slice's resources brought up

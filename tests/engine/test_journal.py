@@ -6,6 +6,7 @@ import os
 import resource
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -16,13 +17,22 @@ from rayexec.engine.entries import PlainEntry
 from rayexec.engine.journal import Journal, journal_path, read_journal, sweep_journals
 
 
-def test_a_slice_that_answers_leaves_nothing(tmp_path: Path) -> None:
+def test_a_slice_that_answers_leaves_its_journal_until_the_answer_has_come(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rayexec.engine.journal._LINGER", 0.2)
     path = tmp_path / "journal"
-    journal = Journal(str(path))
-    journal.started(0)
-    assert path.exists()
-    journal.close()
-    assert not path.exists()
+    with Journal(str(path)) as journal:
+        journal.started(0)
+        journal.succeeded(0, 1.0, 2.0, b"made")
+    copy = tmp_path / "copy"
+    copy.write_bytes(path.read_bytes())
+    assert read_journal(str(copy)) == ([PlainEntry(0, 1.0, 2.0, b"made")], None, "", "", "", "")
+    # Nobody but the worker may be there to remove it.
+    end = time.monotonic() + 10
+    while path.exists():
+        assert time.monotonic() < end
+        time.sleep(0.01)
     assert read_journal(str(path)) is None
 
 
