@@ -12,7 +12,7 @@ from killed_runs import Killer, Node, below, make_job, random_nodes, read_lines,
 
 from rayexec import RetryPolicy, RunResult
 
-CHUNK = 10  # runs of a test
+CHUNK = 5  # runs of a test
 
 
 def events_of(result: RunResult, kind: str) -> Counter[str | None]:
@@ -40,7 +40,7 @@ def test_runs_end_right_whatever_workers_are_killed(
     for seed in range(first, first + CHUNK):
         rng = random.Random(seed)
         nodes, place = random_nodes(rng), tmp_path / str(seed)
-        kills = rng.choice([1, 1, 1, 2, 3])
+        kills = rng.choice([1, 1, 1, 2])
         with Killer(place, rng, kills, len(nodes)) as killer:
             result = execute_on_ray(make_job(nodes, place, RetryPolicy(max_retries=kills)))
         said = f"seed {seed}, {len(killer.killed)} killed"
@@ -54,7 +54,7 @@ def test_runs_end_right_whatever_workers_are_killed(
 
 def test_without_a_policy_the_culprits_alone_fail(execute_on_ray: Any, nothing_left: Any, tmp_path: Path) -> None:
     failures = 0
-    for seed in range(1000, 1000 + CHUNK):
+    for seed in range(1000, 1000 + 2 * CHUNK):
         rng = random.Random(seed)
         nodes, place = random_nodes(rng), tmp_path / str(seed)
         with Killer(place, rng, rng.choice([1, 2]), len(nodes)) as killer:
@@ -63,7 +63,8 @@ def test_without_a_policy_the_culprits_alone_fail(execute_on_ray: Any, nothing_l
         failures += len(failed)
         assert len(failed) <= len(killer.killed), seed
         pids = {line.key: line.pid for line in read_lines(place)}
-        assert {pids[f"n{number}"] for number in failed} <= set(killer.killed), seed
+        # A step may be killed before it writes.
+        assert {pids[f"n{number}"] for number in failed if f"n{number}" in pids} <= set(killer.killed), seed
         values = values_of(nodes)
         for number in range(len(nodes)):
             if number in below(nodes, failed):
