@@ -19,7 +19,7 @@ _NODE_USES = re.compile(r"was ([0-9.]+)GB used / ([0-9.]+)GB limit")
 
 
 class Reason(NamedTuple):
-    """What a slice died of, in words, and whether it was its worker, or the worker's node, that died.
+    """What a slice died of, in words, and whether its worker died, for itself or (``by_node``) with the node.
 
     ``memory`` is for a worker that Ray killed since its node ran short: the bytes that it had, 0 where nobody says.
     """
@@ -27,6 +27,7 @@ class Reason(NamedTuple):
     words: str
     has_died: bool = False
     memory: int | None = None
+    by_node: bool = False
 
 
 def reason_of(error: BaseException) -> Reason:
@@ -36,7 +37,7 @@ def reason_of(error: BaseException) -> Reason:
     if isinstance(error, kinds.OutOfMemoryError):
         return _out_of_memory(str(error))
     if isinstance(error, (kinds.NodeDiedError, kinds.LocalRayletDiedError)):
-        return Reason("the node that ran the step died, or cannot be reached any more", True)
+        return Reason("the node that it was on died, or cannot be reached any more", True, by_node=True)
     if isinstance(error, kinds.WorkerCrashedError):
         return Reason(
             "the worker process died while it ran the step: it was killed from outside (SIGKILL, which the system "

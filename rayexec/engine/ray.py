@@ -309,12 +309,13 @@ class RayEngine:
         culprit: int | None = calls[0].step
         if left is not None:
             attempts = self._take(flight, left.entries, 0, None)
-            culprit = None if left.started is None else calls[left.started].step
+            culprit = None if left.started is None or reason.by_node else calls[left.started].step
         elif reason.has_died or lost is not None:
             culprit = None  # it had not begun; or its node took the journal with it, which is no step's fault
         died_in = calls[0].step if culprit is None else culprit
         key, timeout = plan.steps[died_in].key, plan.op_of(died_in).timeout
-        crash: StepError = WorkerCrashedError(f"step {key!r}: {reason.words}")
+        said_of = reason.words if culprit is not None else reason.words.replace("the step", "no step")
+        crash: StepError = WorkerCrashedError(f"step {key!r}: {said_of}")
         words = replace(describe_error(crash), stack="")
         if left is not None and left.hung and timeout is not None:
             crash, words = hung_step(key, timeout, left.hung)

@@ -27,6 +27,7 @@ from rayexec.run.messages import (
     Others,
     Release,
     ReleaseValues,
+    Requeued,
     RunEvent,
     Skipped,
     Started,
@@ -185,6 +186,11 @@ class _Loop:
             steps = self._spec.plan.steps
             key, other = steps[instruction.step].key, steps[instruction.needed_by].key
             words = f'The outputs of step "{key}" were lost, and step "{other}" needs them: it runs again.'
+            self.event(EventType.ENGINE_EVENT, words, key)
+        elif isinstance(instruction, Requeued):
+            key = self._spec.plan.steps[instruction.step].key
+            count = f"{instruction.times} of {instruction.most} times"
+            words = f'Step "{key}" runs again, at no cost to its retries ({count}): {instruction.why}'
             self.event(EventType.ENGINE_EVENT, words, key)
         elif isinstance(instruction, ReleaseValues):
             self._engine.release_values(instruction.step, instruction.names)

@@ -23,6 +23,7 @@ __all__ = [
     "Release",
     "ReleaseValues",
     "Reported",
+    "Requeued",
     "Rows",
     "RunEvent",
     "Skipped",
@@ -168,6 +169,15 @@ class TakenBack(NamedTuple):
     needed_by: int
 
 
+class Requeued(NamedTuple):
+    """Record that a step runs again which lost its worker by no fault of its own: for which time, of how many."""
+
+    step: int
+    why: str
+    times: int
+    most: int
+
+
 class Cancel(NamedTuple):
     """Have the engine cancel slices that are under way."""
 
@@ -176,5 +186,5 @@ class Cancel(NamedTuple):
 
 # Attempts as an instruction mean: record these rows.
 Instruction: TypeAlias = (
-    Submit | Skipped | Abandoned | Cancel | Release | ReleaseValues | TakenBack | Attempt | Successes
+    Submit | Skipped | Abandoned | Cancel | Release | ReleaseValues | TakenBack | Requeued | Attempt | Successes
 )

@@ -37,6 +37,7 @@ from rayexec.run.messages import (
     Release,
     ReleaseValues,
     Reported,
+    Requeued,
     Rows,
     RunEvent,
     Skipped,
@@ -282,9 +283,11 @@ class Machine:
             # One that may start: what waits for others had no part in it.
             first = next((step for step in outstanding if self._order.is_released(step)), None)
             if first is not None:
-                self._losses[first] = self._losses.get(first, 0) + 1
-                if self._losses[first] > self._most_losses or not self._restore(event.inputs, first, out):
+                times = self._losses[first] = self._losses.get(first, 0) + 1
+                if times > self._most_losses or not self._restore(event.inputs, first, out):
                     culprit = first
+                elif not event.inputs and not self.is_stopping:
+                    out.append(Requeued(first, event.failure.error.message, times, self._most_losses))
         if culprit is not None and not self.is_canceled:
             call = outstanding.pop(culprit)
             attempt = self._failed_attempt(call, event)
