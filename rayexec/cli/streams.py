@@ -31,13 +31,16 @@ class _Tolerant(io.FileIO):
 
 
 def tolerant_text(descriptor: int, like: TextIO, *, owned: bool = False) -> TextIO:
-    """Return a stream such as ``like`` on a descriptor whose other side may go away."""
+    """Return a stream such as ``like`` on a descriptor whose other side may go away.
+
+    What its encoding has no word for, such as half a surrogate pair in an error's message, is written as an escape.
+    """
     raw = _Tolerant(descriptor, owned=owned)
     unbuffered = getattr(like, "write_through", False)  # as by python -u, which leaves this layer out as well
     return io.TextIOWrapper(
         raw if unbuffered else io.BufferedWriter(raw),
         encoding=like.encoding,
-        errors=like.errors,
+        errors="backslashreplace" if like.errors == "strict" else like.errors,
         line_buffering=getattr(like, "line_buffering", False),
         write_through=unbuffered,
     )

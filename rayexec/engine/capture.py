@@ -7,11 +7,12 @@ import io
 import os
 import sys
 from types import TracebackType
-from typing import Any
+from typing import Any, BinaryIO
 
 __all__ = ["KEPT", "Capture", "capture_files", "read_capture"]
 
 KEPT = 1024 * 1024  # bytes that are kept of what one step prints on one stream
+_LAST = 64 * 1024  # bytes of them that are the last ones, where a worker died: they may tell of what
 _STREAMS = ((1, "stdout"), (2, "stderr"))
 
 
@@ -99,7 +100,7 @@ def read_capture(path: str) -> tuple[str, str]:
     for _, name in _STREAMS:
         try:
             with open(_file_of(path, name), "rb") as file:
-                texts.append(_text(file.read(KEPT)))
+                texts.append(_both_ends(file))
             os.unlink(_file_of(path, name))
         except OSError:
             texts.append("")
@@ -109,6 +110,15 @@ def read_capture(path: str) -> tuple[str, str]:
 def capture_files(path: str) -> tuple[str, str]:
     """Return the files that hold what the running step prints on standard output and standard error."""
     return _file_of(path, "stdout"), _file_of(path, "stderr")
+
+
+def _both_ends(file: BinaryIO) -> str:
+    size = os.fstat(file.fileno()).st_size
+    if size <= KEPT:
+        return _text(file.read())
+    first = _text(file.read(KEPT - _LAST))
+    file.seek(size - _LAST)
+    return f"{first}\nrayexec: {size - KEPT:,} bytes that the step printed were left out here\n{_text(file.read())}"
 
 
 def _file_of(path: str, name: str) -> str:

@@ -12,9 +12,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from rayexec.engine.backstop import hung_step
+from rayexec.engine.crash import crashed_step
 from rayexec.engine.export import dump, runner_for, streamer_for
 from rayexec.engine.facts import Told
-from rayexec.engine.journal import journal_path, sweep_journals
+from rayexec.engine.journal import journal_path, remove_journal, sweep_journals
 from rayexec.engine.kept import Keepers
 from rayexec.engine.loss import find_journal, kill_workers, lost_object, reason_of
 from rayexec.engine.nested import held_here, is_canceled_here, is_in_task, lend_cpus_until, waits_for_own
@@ -98,8 +99,6 @@ class RayEngine:
         self.notes: Sequence[str] = notes(spec.plan, self.holding, capacity, max_concurrent=settings.max_concurrent)
         self.grows = not capacity.is_own
         self.slicing = settings.slices and not settings.fresh_process
-        # Of slices that other runs may keep waiting, workers say when they begin.
-        self._announces = [self.holding.shared(number) is not None for number in range(len(self.holding.classes))]
         self._values = StepValues(spec.plan)
         self._flight: dict[int, _Flight] = {}
         self._arrived: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
@@ -200,7 +199,9 @@ class RayEngine:
         origins = self._writer.take_origins() if large else {}
         journal = journal_path(self._spec.info.run_id, work.id)
         number = self.holding.class_of[work.calls[0].step]
-        wire = pickle.dumps((work.id, journal, work.budget, self._announces[number], calls), protocol=5)
+        # Of slices that other runs may keep waiting, workers say when they begin.
+        announces = self.holding.shared(number) is not None
+        wire = pickle.dumps((work.id, journal, work.budget, announces, calls), protocol=5)
         if len(work.calls) == 1 and self._spec.plan.template_of[work.calls[0].step] in self._dynamic:
             # Nobody knows how many values come: as items of a stream they are the driver's, whatever its worker does.
             stream = self._function(number, _STREAM).remote(self._header, wire, *large)
@@ -259,6 +260,7 @@ class RayEngine:
             answer, error = self._end_stream(flight, error)
         if error is not None:
             return self._loss(flight, error)
+        remove_journal(flight.journal)
         items, closing, told = pickle.loads(answer)
         told = Told(*told)
         attempts = self._take(flight, items, told.pid, flight.refs)
@@ -354,20 +356,25 @@ class RayEngine:
         lost = None if missing is None else self._values.lost_with(missing, flight.origins)
         # What could not be given its inputs has not begun, and left nothing.
         left = None if lost is not None else find_journal(flight.journal, is_one_node=len(self._capacity.nodes) == 1)
-        reason, died = reason_of(error)
+        reason = reason_of(error)
         attempts: tuple[Attempt | Successes, ...] = ()
         culprit: int | None = calls[0].step
         if left is not None:
             attempts = self._take(flight, left.entries, left.told.pid if left.told is not None else 0, None)
-            culprit = None if left.started is None else calls[left.started].step
-        elif died or lost is not None:
+            culprit = None if left.started is None or reason.by_node else calls[left.started].step
+        elif reason.has_died or lost is not None:
             culprit = None  # it had not begun; or its node took the journal with it, which is no step's fault
         died_in = calls[0].step if culprit is None else culprit
         key, timeout = plan.steps[died_in].key, plan.op_of(died_in).timeout
-        crash: StepError = WorkerCrashedError(f"step {key!r}: {reason}")
+        said_of = reason.words if culprit is not None else reason.words.replace("the step", "no step")
+        crash: StepError = WorkerCrashedError(f"step {key!r}: {said_of}")
         words = replace(describe_error(crash), stack="")
         if left is not None and left.hung and timeout is not None:
             crash, words = hung_step(key, timeout, left.hung)
+        elif left is not None and reason.has_died and reason.memory is None:
+            told = crashed_step(key, exited=left.exited, stderr=left.stderr)
+            if told is not None:
+                crash, words = told
         self._values.crashed(died_in, crash)
         failure = StepFailureData(words, error_types(crash))
         said = (left.stdout, left.stderr) if left is not None else ("", "")
@@ -381,6 +388,7 @@ class RayEngine:
             ended,
             *said,
             inputs=lost or (),
+            memory=reason.memory,
             facts=flight.facts(left.told if left is not None else None, ended=ended),
             logs=flight.logged[1] if left is not None and left.started == flight.logged[0] else (),
         )

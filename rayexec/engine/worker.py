@@ -13,6 +13,7 @@ from typing import Any
 from rayexec.definitions.code import import_module_at
 from rayexec.engine.backstop import ProcessBackstop
 from rayexec.engine.capture import Capture
+from rayexec.engine.crash import ExitNoted
 from rayexec.engine.entries import pack_entry
 from rayexec.engine.facts import peak_rss, tell
 from rayexec.engine.journal import Journal
@@ -68,7 +69,7 @@ def _run(
     _prepare_path(package)
     slice_id, journal, budget, announces, calls = pickle.loads(work)
     payloads: list[Packed | list[Any] | None] = [None] * places
-    with IN_SLICE, WAKEFUL, Capture(journal) as capture:
+    with IN_SLICE, WAKEFUL, Capture(journal) as capture, ExitNoted(journal):
         try:
             shared = _read_header(header)
             _enter(shared)

@@ -43,6 +43,7 @@ from rayexec.run.messages import (
     Others,
     Release,
     ReleaseValues,
+    Requeued,
     Restored,
     RunEvent,
     Skipped,
@@ -237,6 +238,11 @@ class _Loop:
             self._restored.append(instruction.step)
         elif isinstance(instruction, Unfed):
             self._unfed(instruction)
+        elif isinstance(instruction, Requeued):
+            key = self._spec.plan.steps[instruction.step].key
+            count = f"{instruction.times} of {instruction.most} times"
+            words = f'Step "{key}" runs again, at no cost to its retries ({count}): {instruction.why}'
+            self.event(EventType.ENGINE_EVENT, words, key)
         elif isinstance(instruction, ReleaseValues):
             self._engine.release_values(instruction.step, instruction.names)
         elif isinstance(instruction, Cancel):

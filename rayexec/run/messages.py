@@ -24,6 +24,7 @@ __all__ = [
     "Release",
     "ReleaseValues",
     "Reported",
+    "Requeued",
     "Restored",
     "Rows",
     "RunEvent",
@@ -107,6 +108,7 @@ class Lost(NamedTuple):
     ``attempts`` were over before, ``culprit`` is the step that was running, None where none had started. ``inputs`` are
     the steps whose outputs are gone, where that is why. ``started`` and ``ended`` are seconds since 1970, as in an
     attempt's row; ``stdout`` and ``stderr`` are what it had printed, ``logs`` what was told of what it had logged.
+    ``memory`` is for one that was killed since its node ran out of memory: the bytes that it had, 0 where nobody knows.
     """
 
     slice_id: int
@@ -120,6 +122,7 @@ class Lost(NamedTuple):
     inputs: tuple[int, ...] = ()
     facts: SliceFacts | None = None
     logs: tuple[LogLine, ...] = ()
+    memory: int | None = None
 
 
 class Tick(NamedTuple):
@@ -193,6 +196,15 @@ class Unfed(NamedTuple):
     culprits: tuple[int, ...]
 
 
+class Requeued(NamedTuple):
+    """Record that a step runs again which lost its worker by no fault of its own: for which time, of how many."""
+
+    step: int
+    why: str
+    times: int
+    most: int
+
+
 class Cancel(NamedTuple):
     """Have the engine cancel slices that are under way."""
 
@@ -201,5 +213,16 @@ class Cancel(NamedTuple):
 
 # Attempts as an instruction mean: record these rows.
 Instruction: TypeAlias = (
-    Submit | Skipped | Abandoned | Cancel | Release | ReleaseValues | TakenBack | Restored | Unfed | Attempt | Successes
+    Submit
+    | Skipped
+    | Abandoned
+    | Cancel
+    | Release
+    | ReleaseValues
+    | TakenBack
+    | Requeued
+    | Restored
+    | Unfed
+    | Attempt
+    | Successes
 )
