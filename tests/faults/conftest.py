@@ -1,0 +1,85 @@
+"""What a run must not leave behind, however it ended."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from rayexec.engine.journal import _PREFIX
+
+_PATIENCE = 5.0  # seconds in which what is left behind has to go
+_PLACES = tuple({Path("/dev/shm"), Path(tempfile.gettempdir())})
+
+
+class Leftovers:
+    """What runs of certain drivers left on this machine: files in memory, processes that have them open, resources.
+
+    ``drivers`` are the pids of these drivers: this process, and those that a test adds.
+    """
+
+    def __init__(self) -> None:
+        self.drivers = {os.getpid()}
+        self._files = self._find_files()
+        self._free = _free_resources()
+
+    def find(self) -> dict[str, object]:
+        """Return what there is now and was not before, by kind; empty where nothing is left."""
+        free = _free_resources()
+        taken = {name: amount - free.get(name, 0.0) for name, amount in self._free.items()}
+        found: dict[str, object] = {
+            "files": sorted(map(str, self._find_files() - self._files)),
+            "processes": self._find_processes(),
+            "resources": {name: amount for name, amount in taken.items() if amount > 0} if free else {},
+        }
+        return {kind: each for kind, each in found.items() if each}
+
+    def check(self, patience: float = _PATIENCE) -> None:
+        """Raise AssertionError where something still is there after ``patience`` seconds."""
+        end = time.monotonic() + patience
+        while found := self.find():
+            assert time.monotonic() < end, f"{patience:g} s after the run there is still: {found}"
+            time.sleep(0.05)
+
+    def _find_files(self) -> set[Path]:
+        named = {path for place in _PLACES if place.is_dir() for path in place.glob(f"{_PREFIX}*")}
+        return {path for path in named if self._is_ours(path.name)}
+
+    def _is_ours(self, name: str) -> bool:
+        driver = name[len(_PREFIX) :].partition("-")[0]
+        return driver.isdigit() and int(driver) in self.drivers
+
+    def _find_processes(self) -> list[str]:
+        """Return the processes that run a step, or that a step started: they have files of its slice open."""
+        found = []
+        for process in Path("/proc").iterdir():
+            if process.name.isdigit() and int(process.name) != os.getpid():
+                with contextlib.suppress(OSError):  # it is gone, or somebody else's
+                    names = [os.readlink(each).rpartition("/")[2] for each in (process / "fd").iterdir()]
+                    if any(name.startswith(_PREFIX) and self._is_ours(name) for name in names):
+                        words = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+                        found.append(f"{process.name} {words}")
+        return found
+
+
+def _free_resources() -> dict[str, float]:
+    """Return what is free of the Ray that this process is connected to, but for memory; nothing without one."""
+    ray = sys.modules.get("ray")
+    if ray is None or not ray.is_initialized():
+        return {}
+    free = ray.available_resources()
+    return {name: amount for name, amount in free.items() if name not in ("memory", "object_store_memory")}
+
+
+@pytest.fixture
+def nothing_left() -> Iterator[Leftovers]:
+    """Fail a test that leaves files, processes or resources of runs behind; it may add ``drivers``, and ``check``."""
+    leftovers = Leftovers()
+    yield leftovers
+    leftovers.check()
