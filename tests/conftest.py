@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from leftovers import Leftovers
 
 from rayexec import JobDefinition, RunResult
 
@@ -79,6 +80,14 @@ def execute(request: pytest.FixtureRequest) -> Execute:
 def is_ray(request: pytest.FixtureRequest) -> bool:
     """Whether the test runs on Ray, for the few things in which engines differ."""
     return bool(request.node.callspec.params["execute"] == "ray")
+
+
+@pytest.fixture
+def nothing_left() -> Iterator[Leftovers]:
+    """Fail a test that leaves files, processes or resources of runs behind; it may add ``drivers``, and ``check``."""
+    leftovers = Leftovers()
+    yield leftovers
+    leftovers.check()
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -7,12 +7,11 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 from rayexec.engine.journal import _PREFIX
+
+__all__ = ["Leftovers"]
 
 _PATIENCE = 5.0  # seconds in which what is left behind has to go
 _PLACES = tuple({Path("/dev/shm"), Path(tempfile.gettempdir())})
@@ -75,11 +74,3 @@ def _free_resources() -> dict[str, float]:
         return {}
     free = ray.available_resources()
     return {name: amount for name, amount in free.items() if name not in ("memory", "object_store_memory")}
-
-
-@pytest.fixture
-def nothing_left() -> Iterator[Leftovers]:
-    """Fail a test that leaves files, processes or resources of runs behind; it may add ``drivers``, and ``check``."""
-    leftovers = Leftovers()
-    yield leftovers
-    leftovers.check()
