@@ -29,7 +29,8 @@ class ExecutionSettings:
     ``preload_modules`` before their first step. ``address`` is the Ray cluster to attach to, None for this machine.
     With ``slices`` off each step is a Ray task of its own. ``keep_outputs`` says which outputs outlive the steps that
     take them. ``max_runtime`` is in seconds; a run that takes longer is ended. ``infrastructure_retries`` is how often
-    a step may lose its worker before it has started, or what it takes, at no cost to its own retries.
+    a step may lose its worker before it has started, or what it takes, at no cost to its own retries. ``cancel_grace``
+    is how many seconds steps get to end by themselves when the run is canceled.
     """
 
     engine: str = "ray"
@@ -45,6 +46,7 @@ class ExecutionSettings:
     keep_outputs: Literal["all", "leaves", "none"] = "all"
     max_runtime: float | None = None
     infrastructure_retries: int = 3
+    cancel_grace: float = 5.0
 
 
 class _Empty(Config):
@@ -130,6 +132,7 @@ class RayConfig(MultiprocessConfig):
     slices: bool = True
     keep_outputs: Literal["all", "leaves", "none"] = "all"
     infrastructure_retries: int = pydantic.Field(default=3, ge=0)
+    cancel_grace: float = pydantic.Field(default=5.0, ge=0, allow_inf_nan=False)
 
 
 _MODELS: dict[str, type[Config]] = {
@@ -247,6 +250,7 @@ def _settings(name: str, given: Any, path: tuple[str, ...] | None) -> tuple[Exec
         keep_outputs=ray.keep_outputs,
         max_runtime=value.max_runtime,
         infrastructure_retries=ray.infrastructure_retries,
+        cancel_grace=ray.cancel_grace,
     ), []
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from rayexec.errors import StoreError
 from rayexec.store.base import newest_first, only_match
 from rayexec.store.record import RunRecord
+from rayexec.store.request import CancelRequest
 
 __all__ = ["MemoryRunStore"]
 
@@ -17,6 +18,7 @@ __all__ = ["MemoryRunStore"]
 class _Run:
     record: bytes
     log: list[bytes] = field(default_factory=list)
+    request: bytes | None = None
 
 
 class MemoryRunStore:
@@ -47,6 +49,10 @@ class MemoryRunStore:
         """Return all runs, the newest first; one that cannot be read is UNREADABLE, and its ``note`` tells why."""
         return newest_first((run_id, _MemoryReader(run_id, run).record) for run_id, run in list(self._runs.items()))
 
+    def ask(self, run_id: str, request: CancelRequest) -> None:
+        """Have the writer of a run told of a request; raises RunNotFoundError."""
+        self._runs[only_match(run_id, list(self._runs), "memory")].request = request.encode()
+
     def delete(self, run_id: str) -> None:
         """Remove a run; raises RunNotFoundError."""
         del self._runs[only_match(run_id, list(self._runs), "memory")]
@@ -54,6 +60,7 @@ class MemoryRunStore:
 
 class _MemoryWriter:
     interval = 0.5
+    poll_interval = 0.2
 
     def __init__(self, run: _Run) -> None:
         self._run = run
@@ -63,6 +70,9 @@ class _MemoryWriter:
 
     def update(self, record: RunRecord) -> None:
         self._run.record = record.encode()
+
+    def asked(self) -> CancelRequest | None:
+        return None if self._run.request is None else CancelRequest.decode(self._run.request)
 
     def close(self) -> None:
         pass
