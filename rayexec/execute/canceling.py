@@ -49,11 +49,6 @@ class CancelToken:
         """Have ``wake`` called when somebody asks, in that one's thread."""
         self._wake = wake
 
-    def check(self) -> None:
-        """Raise Canceled where somebody asked."""
-        if self.request is not None:
-            raise Canceled
-
 
 class Watcher:
     """Asks a run's store, in a thread of its own, whether the run is to end, while its ``with`` block lasts."""
