@@ -14,10 +14,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import ray
 from leftovers import Leftovers
 
-from rayexec import DynamicOut, DynamicOutput, EventType, JobDefinition, execute_job, job, op
+from rayexec import DynamicOut, DynamicOutput, EventType, JobDefinition, cancel_run, execute_job, job, op
 from rayexec.execute import Observer
 from rayexec.store import DirectoryRunStore, RunRecord
 from rayexec.store.reading import StoredLog
@@ -101,6 +103,11 @@ def cling() -> None:
             time.sleep(60)
 
 
+def cling_beside_a_child() -> None:
+    with subprocess.Popen(["sleep", "600"]):
+        cling()
+
+
 def streaming(place: Path) -> JobDefinition:
     @op(out=DynamicOut(stream=True))
     def works(given: int) -> Any:
@@ -157,12 +164,13 @@ WORK: dict[str, Callable[[Path], JobDefinition]] = {
     "sleep": lambda place: around(place, lambda: time.sleep(60)),
     "busy": lambda place: around(place, spin),
     "child": lambda place: around(place, child),
+    "ignores_beside_a_child": lambda place: around(place, cling_beside_a_child),
     "holds_the_interpreter": lambda place: around(place, hang),
     "ignores": lambda place: around(place, cling),
     "streams": streaming,
     "fan_out": fanning,
 }
-STUBBORN = {"holds_the_interpreter", "ignores"}
+STUBBORN = {"holds_the_interpreter", "ignores", "ignores_beside_a_child"}
 
 
 def press(number: int) -> None:
@@ -183,12 +191,18 @@ def ctrl_c(store: Path) -> None:
     press(signal.SIGINT)
 
 
-def twice(store: Path) -> None:
-    press(signal.SIGINT)
+def await_canceling(store: Path) -> None:
+    """Wait until others can read that the run is being canceled."""
     reader = DirectoryRunStore(store).open("r")
     end = time.monotonic() + _PATIENCE
-    while "RUN_CANCELING" not in kinds(StoredLog(reader)) and time.monotonic() < end:
+    while "RUN_CANCELING" not in kinds(StoredLog(reader)):
+        assert time.monotonic() < end
         time.sleep(0.05)
+
+
+def ctrl_c_twice(store: Path) -> None:
+    press(signal.SIGINT)
+    await_canceling(store)
     press(signal.SIGINT)
 
 
@@ -206,17 +220,27 @@ def by_force(store: Path) -> None:
     outside(store, "--force")
 
 
+def then_by_force(store: Path) -> None:
+    assert command("cancel", "r", "--no-wait", store=store).stdout == "Run r was asked to end.\n"
+    await_canceling(store)
+    assert cancel_run("r", force=True, store=store) == "STARTED"
+
+
 def kinds(log: StoredLog) -> list[str]:
     return [each.event_type_value for each in log.events()]
 
 
 HOW: dict[str, Callable[[Path], None]] = {
     "ctrl_c": ctrl_c,
-    "ctrl_c_twice": twice,
+    "ctrl_c_twice": ctrl_c_twice,
     "sigterm": sigterm,
     "run_cancel": outside,
     "run_cancel_force": by_force,
+    "run_cancel_then_force": then_by_force,
 }
+# What ends by being asked gets no second word.
+AGAIN = {"ctrl_c_twice", "run_cancel_then_force"}
+PAIRS = [(how, work) for how in HOW for work in WORK if how not in AGAIN or work in STUBBORN]
 
 
 def canceled(what: JobDefinition, place: Path, how: Callable[[Path], None], **options: Any) -> tuple[RunRecord, float]:
@@ -248,15 +272,11 @@ def canceled(what: JobDefinition, place: Path, how: Callable[[Path], None], **op
     return DirectoryRunStore(store).open("r").record(), ended - pressed[0]
 
 
-# What ends by a first interrupt gets no second one.
-PAIRS = [(how, work) for how in HOW for work in WORK if how != "ctrl_c_twice" or work in STUBBORN]
-
-
 @pytest.mark.parametrize(("how", "work"), PAIRS)
 def test_a_canceled_run_keeps_what_was_done_and_leaves_nothing(
     how: str, work: str, tmp_path: Path, nothing_left: Leftovers
 ) -> None:
-    grace = 60.0 if how == "ctrl_c_twice" else GRACE  # which is not waited for
+    grace = 60.0 if how in AGAIN or how == "run_cancel_force" else GRACE  # the first is not waited for
     settings = {"cancel_grace": grace, "tag_concurrency_limits": [{"key": "kind", "limit": 2}]}
     record, took = canceled(
         WORK[work](tmp_path), tmp_path, HOW[how], run_config={"execution": {"config": {"ray": settings}}}
@@ -276,3 +296,43 @@ def test_a_canceled_run_keeps_what_was_done_and_leaves_nothing(
         assert not (tmp_path / "works.closed").exists()
     assert not (tmp_path / "never").exists()
     nothing_left.check()
+
+
+def stored() -> float:
+    """Return the megabytes in Ray's object store."""
+    name = "object_store_memory"
+    return float(ray.cluster_resources()[name] - ray.available_resources().get(name, 0)) / 1e6
+
+
+def eventually(met: Callable[[], bool]) -> bool:
+    end = time.monotonic() + _PATIENCE
+    while not met() and time.monotonic() < end:
+        time.sleep(0.1)  # Ray tells of its memory now and then
+    return met()
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_large_values_of_a_canceled_run_are_released(force: bool, tmp_path: Path, nothing_left: Leftovers) -> None:
+    @op
+    def large() -> Any:
+        return np.ones(25_000_000)
+
+    @op
+    def works(value: Any) -> None:
+        with marked(tmp_path, "works"):
+            time.sleep(60)
+
+    @job
+    def values() -> None:
+        works(large())
+
+    before: list[float] = []
+
+    def cancel(store: Path) -> None:
+        assert eventually(lambda: stored() > 150)
+        before.append(stored())
+        cancel_run("r", force=force, store=store)
+
+    record, _ = canceled(values, tmp_path, cancel)
+    assert record.status == "CANCELED"
+    assert eventually(lambda: stored() < before[0] - 150)
