@@ -117,6 +117,7 @@ if TYPE_CHECKING:
     from rayexec.events import EventType as EventType
     from rayexec.execute import ReexecutionOptions as ReexecutionOptions
     from rayexec.execute import RunResult as RunResult
+    from rayexec.execute import cancel_run as cancel_run
     from rayexec.execute import execute_in_process as execute_in_process
     from rayexec.execute import execute_job as execute_job
     from rayexec.execute import validate_run_config as validate_run_config
@@ -239,6 +240,7 @@ _HOMES = {
     "rayexec.execute": (
         "ReexecutionOptions",
         "RunResult",
+        "cancel_run",
         "execute_in_process",
         "execute_job",
         "validate_run_config",

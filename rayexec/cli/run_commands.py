@@ -158,6 +158,28 @@ def resume(
     raise typer.Exit(resume_from_shell(store, run, source, wanted, steps=tuple(steps or ()), as_json=as_json))
 
 
+@run_app.command(
+    epilog="Example: rayexec run cancel 3f2a --timeout 60\n\n"
+    "Exit code: 0 all runs are canceled (or asked, with --no-wait); 1 one had ended otherwise, or goes on after the "
+    "timeout; 2 there is no such run.",
+)
+def cancel(
+    runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="Ids of runs, or their beginnings.")],
+    force: Annotated[
+        bool, typer.Option("--force", help="End the steps at once, rather than after the run's cancel_grace (5 s).")
+    ] = False,
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until the runs are over.")] = True,
+    timeout: Annotated[
+        float | None, typer.Option(min=0, metavar="SECONDS", help="How long to wait at most; not given: for ever.")
+    ] = None,
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """End runs that go on, also on another host: their steps are asked to end, and after a while killed."""
+    command = importlib.import_module("rayexec.cli.run_cancel").cancel_runs
+    raise typer.Exit(command(store, tuple(runs), force=force, wait=wait, timeout=timeout, as_json=as_json))
+
+
 @run_app.command(epilog="Example: rayexec run delete 3f2a 77b0")
 def delete(
     runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="Ids of runs, or their beginnings.")],

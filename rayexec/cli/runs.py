@@ -15,7 +15,8 @@ from rayexec.cli.streams import reader_left, results_on_stdout
 from rayexec.errors import RunNotFoundError
 from rayexec.events import Event, EventType
 from rayexec.keys import nearest
-from rayexec.store import RunReader, RunRecord, RunStore, default_store, is_over, settled, store_at
+from rayexec.store import RunReader, RunStore, default_store, is_over, settled, store_at
+from rayexec.store import current as _current
 
 __all__ = ["delete_runs", "export_run", "list_runs", "print_events", "print_logs", "show_run", "wait_for"]
 
@@ -29,15 +30,6 @@ _Written: TypeAlias = Callable[[Event, str, str], Iterator[str]]
 
 def _store(place: str | None) -> RunStore:
     return default_store() if place is None else store_at(place)
-
-
-def _current(reader: RunReader) -> RunRecord:
-    """Return a run as it stands: one whose driver died has failed, unless it ended while this was found out."""
-    record = settled(reader.record())
-    if record.note is None:
-        return record
-    latest = reader.record()
-    return latest if is_over(latest) else record
 
 
 def _write_json(results: TextIO, document: Any) -> None:

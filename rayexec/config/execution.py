@@ -30,7 +30,8 @@ class ExecutionSettings:
     With ``slices`` off each step is a Ray task of its own. ``keep_outputs`` says which outputs outlive the steps that
     take them. ``max_runtime`` is in seconds; a run that takes longer is ended. ``infrastructure_retries`` is how often
     a step may lose its worker before it has started, or what it takes, at no cost to its own retries. With ``durable``
-    all outputs are stored as they are made, whatever happens to the process that drives the run.
+    all outputs are stored as they are made, whatever happens to the process that drives the run. ``cancel_grace`` is
+    how many seconds steps get to end by themselves when the run is canceled.
     """
 
     engine: str = "ray"
@@ -47,6 +48,7 @@ class ExecutionSettings:
     max_runtime: float | None = None
     infrastructure_retries: int = 3
     durable: bool = False
+    cancel_grace: float = 5.0
 
 
 class _Empty(Config):
@@ -134,6 +136,7 @@ class RayConfig(MultiprocessConfig):
     keep_outputs: Literal["all", "leaves", "none"] = "all"
     infrastructure_retries: int = pydantic.Field(default=3, ge=0)
     durable: bool = False
+    cancel_grace: float = pydantic.Field(default=5.0, ge=0, allow_inf_nan=False)
 
 
 _MODELS: dict[str, type[Config]] = {
@@ -260,6 +263,7 @@ def _settings(name: str, given: Any, path: tuple[str, ...] | None) -> tuple[Exec
         max_runtime=value.max_runtime,
         infrastructure_retries=ray.infrastructure_retries,
         durable=ray.durable,
+        cancel_grace=ray.cancel_grace,
     ), []
 
 

@@ -40,6 +40,10 @@ class Engine(Protocol):
         """Return what has come back, waiting up to ``timeout`` seconds (None: for ever) for a first one."""
         ...
 
+    def wake(self) -> None:
+        """End a ``wait`` that waits for something to come back; any thread may call it."""
+        ...
+
     def cancel(self, slice_ids: Sequence[int], *, force: bool) -> None:
         """Ask for slices to end, or (``force``) end the processes that run them; each still comes back."""
         ...

@@ -70,6 +70,7 @@ class InProcessEngine:
         self._streams = spec.streams
         self._queue: deque[Slice] = deque()
         self._canceled: list[EngineEvent] = []
+        self._woken = threading.Event()
         # By step, then by output.
         self._values: dict[int, dict[str, Any]] = {}
         self._exceptions: dict[int, BaseException] = {}
@@ -109,10 +110,14 @@ class InProcessEngine:
             return canceled
         if not self._queue:
             if timeout:
-                time.sleep(timeout)
+                self._woken.wait(timeout)
             return []
         work = self._queue.popleft()
         return [Answered(work.id, tuple([self._run(call.step, call.number) for call in work.calls]))]
+
+    def wake(self) -> None:
+        """Let no more time pass in ``wait``; a step that runs there goes on."""
+        self._woken.set()
 
     def _run(self, index: int, number: int) -> Attempt:
         spec = self._spec

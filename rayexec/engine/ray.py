@@ -242,10 +242,17 @@ class RayEngine:
             arrived = self._arrived.get(timeout=timeout)
             while True:
                 kind, what = arrived
-                back.append(self._collect(*what) if kind == "done" else self._read_report(what))
+                if kind == "done":
+                    back.append(self._collect(*what))
+                elif kind == "report":
+                    back.append(self._read_report(what))
                 arrived = self._arrived.get_nowait()
         except queue.Empty:
             return back
+
+    def wake(self) -> None:
+        """End a ``wait`` under way, or the next one."""
+        self._arrived.put(("wake", None))
 
     def _collect(self, slice_id: int, done: Any) -> Answered | Lost:
         flight = self._flight.pop(slice_id)

@@ -259,6 +259,9 @@ class SimulatedEngine:
         self._start_queued()
         return [Lost(each, (), None, failure, self._time, self._time) for each in sorted(lost)]
 
+    def wake(self) -> None:
+        """Do nothing: no time passes here."""
+
     def cancel(self, slice_ids: Sequence[int], *, force: bool) -> None:
         """Let what runs run to its end; nothing here can be interrupted."""
 

@@ -1,6 +1,7 @@
 """Running jobs: the one loop, and the doors to it."""
 
 from rayexec.execute.api import execute_in_process, execute_job, prepare, validate_run_config
+from rayexec.execute.cancel import cancel_run
 from rayexec.execute.log import Record, RunLog
 from rayexec.execute.observe import Observer
 from rayexec.execute.result import RunResult, StepWait
@@ -13,6 +14,7 @@ __all__ = [
     "RunLog",
     "RunResult",
     "StepWait",
+    "cancel_run",
     "execute_in_process",
     "execute_job",
     "prepare",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import uuid
 from collections.abc import Mapping, Sequence
@@ -21,12 +22,14 @@ from rayexec.engine.base import Engine
 from rayexec.engine.inprocess import InProcessEngine
 from rayexec.engine.ray import RayEngine
 from rayexec.errors import DefinitionError, RunCanceledError, StepExecutionError
+from rayexec.execute.canceling import CancelToken, Watcher
 from rayexec.execute.log import RunLog
 from rayexec.execute.loop import run_to_end
 from rayexec.execute.observe import Echo, Observer
 from rayexec.execute.recording import Recording, StoreChoice, record_run, store_of
 from rayexec.execute.result import RunResult
 from rayexec.execute.resuming import ReexecutionOptions, find_parent
+from rayexec.execute.termination import Terminated, Termination
 from rayexec.keys import nearest
 from rayexec.plan import Plan, compile_job
 from rayexec.run.release import KeepOutputs
@@ -240,30 +243,39 @@ def run(
     """Run what ``prepare`` returned, watched by ``observer``, or by a ``recording`` that passes all on to it.
 
     An interrupt (Ctrl-C) ends the run as CANCELED and is then raised on, unless an observer was given, which is told
-    of it.
+    of it. So does SIGTERM in a main thread where nobody else handles it, and SystemExit is raised then, in any case. A
+    cancel from elsewhere, of which a run hears that is recorded, raises nothing by itself.
     """
     spec = spec.begin()
     log = RunLog(spec.plan)
+    token, termination = CancelToken(), Termination()
 
     def make_engine() -> Engine:
         settings = spec.config.execution
         if settings.engine == "in_process":
             return InProcessEngine(spec)
-        return RayEngine(spec, connect(settings.address, settings.runtime_env))
+        capacity = connect(settings.address, settings.runtime_env)
+        termination.take_again()
+        return RayEngine(spec, capacity)
 
     watching = recording or observer or Echo()
     try:
-        outcome, engine = run_to_end(spec, make_engine, log, watching, stop_on_failure=stop_on_failure)
+        with termination, contextlib.nullcontext() if recording is None else Watcher(recording.writer, token):
+            outcome, engine = run_to_end(spec, make_engine, log, watching, stop_on_failure=stop_on_failure, token=token)
     except BaseException as error:
         if recording is not None:
             recording.broke_off(error)
+        ending = termination.ending(error)
+        if ending is not error:
+            raise ending from error
         raise
     if recording is not None and recording.failure is not None and outcome.error is None:
         outcome = replace(outcome, status="FAILURE", error=recording.failure)
     result = RunResult(spec, outcome, engine, log, job)
     result.is_recorded = recording is not None and recording.error is None
-    if isinstance(outcome.error, RunCanceledError) and outcome.error.__cause__ is not None and observer is None:
-        raise outcome.error.__cause__
+    interrupt = outcome.error.__cause__ if isinstance(outcome.error, RunCanceledError) else None
+    if interrupt is not None and (observer is None or isinstance(interrupt, Terminated)):
+        raise termination.ending(interrupt) from interrupt.__cause__
     if raise_on_error and not result.success:
         if outcome.error is not None:
             raise outcome.error

@@ -25,10 +25,12 @@ from rayexec.events import (
     Told,
     describe_error,
 )
+from rayexec.execute.canceling import Canceled, CancelToken, interruptible
 from rayexec.execute.keeping import keep_values
 from rayexec.execute.log import Record, RunLog
 from rayexec.execute.loggers import RunLoggers
 from rayexec.execute.observe import Observer
+from rayexec.execute.termination import Terminated
 from rayexec.plan.growing import GrowingPlan
 from rayexec.plan.holding import MAX_CONCURRENT
 from rayexec.run.deadline import deadline
@@ -59,10 +61,10 @@ from rayexec.run.state import Machine
 __all__ = ["Outcome", "run_to_end"]
 
 WATCH = 0.5  # seconds after which it is asked again what other runs hold, while steps wait for that
+_DYING = 5.0  # seconds that workers get to die once they are killed
 PATIENCE = 10.0  # seconds without news after which the engine is asked whether something is wrong
 _SLACK = 1e-3  # seconds by which clocks may differ
 _NAMED = 10  # steps that a message lists
-GRACE = 5.0  # seconds that steps get to end by themselves when a run is canceled
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +99,10 @@ class _Loop:
         machine: Machine,
         observer: Observer,
         clock: Callable[[], float],
+        token: CancelToken,
     ) -> None:
         self._spec = spec
+        self._token = token
         self._clock = clock
         self._engine = engine
         self._log = log
@@ -141,39 +145,53 @@ class _Loop:
         return self._clock() >= self._ends - _SLACK
 
     def _wait(self, timeout: float) -> list[EngineEvent]:
-        """Wait as the engine does; raises _OverTime once the run's time is over."""
+        """Wait as the engine does; raises _OverTime once the run's time is over, Canceled once somebody asked."""
+        token = self._token
+        if token.request is not None:  # and no method, since this is done once a step in this process
+            raise Canceled
         left = self._ends - self._clock()
         if self.is_over_time:
             raise _OverTime
-        if self._engine.runs_here and left < float("inf"):
+        if not self._engine.runs_here:
+            return self._engine.wait(min(timeout, left))
+        token.is_inside = True
+        if left < float("inf"):
             with deadline(left, "the run", _Lenient(), error=_OverTime):
-                return self._engine.wait(timeout)
-        return self._engine.wait(min(timeout, left))
+                back = self._engine.wait(timeout)
+        else:
+            back = self._engine.wait(timeout)
+        token.is_inside = False
+        return back
 
     def warn(self, warnings: Iterable[str]) -> None:
         """Record what users should know of a run that goes on."""
         for words in warnings:
             self.record(Event(EventType.LOG_MESSAGE, words, time.time(), None, {"level": logging.WARNING}))
 
-    def cancel(self, why: str) -> None:
-        """End what runs: ask, wait for the grace period, then force; at once on a second interrupt."""
+    def cancel(self, why: str, data: object = None) -> None:
+        """End what runs: ask, wait for the grace period, then force; at once where that is asked for."""
+        self._token.is_inside = False
         try:
-            self.event(EventType.RUN_CANCELING, f"{why}; its steps are asked to end.")
+            how = "ended by force" if self._token.is_forced else "asked to end"
+            self.event(EventType.RUN_CANCELING, f"{why}; its steps are {how}.", None, data)
             self._feed(CancelAsked())
-            self._wait_for_ends()
+            # A run inside a step must be through before that step is killed itself.
+            grace = self._spec.config.execution.cancel_grace
+            self._wait_for_ends(grace / 2 if getattr(self._engine, "is_nested", False) else grace)
         except KeyboardInterrupt:
             self.event(EventType.ENGINE_EVENT, "The run was interrupted again; its steps are ended by force.")
         if self.machine.running:
             self._engine.cancel(tuple(self.machine.running), force=True)
-            self._wait_for_ends()
+            self._wait_for_ends(_DYING, by_force=True)
 
-    def _wait_for_ends(self) -> None:
-        """Wait for the slices under way, at most for the grace period."""
-        # A run inside a step must be through before that step is killed itself.
-        grace = GRACE / 2 if getattr(self._engine, "is_nested", False) else GRACE
-        deadline = self._clock() + grace
-        while self.machine.running and self._clock() < deadline:
-            self._take(self._engine.wait(max(0.0, deadline - self._clock())))
+    def _wait_for_ends(self, seconds: float, *, by_force: bool = False) -> None:
+        """Wait for the slices under way, at most for so long; until they are to be ended by force, or were."""
+        ends = self._clock() + seconds
+        while self.machine.running and (left := ends - self._clock()) > 0 and (by_force or not self._token.is_forced):
+            asked = None
+            with contextlib.suppress(StoreError):  # which has ended the run already, or does not matter any more
+                asked = self._observer.idle()
+            self._take(self._engine.wait(left if asked is None else min(left, asked)))
 
     def _take(self, back: Iterable[EngineEvent]) -> bool:
         """Feed what came back to the machine; return whether there was anything for it."""
@@ -289,9 +307,11 @@ def run_to_end(
     *,
     stop_on_failure: bool = False,
     clock: Callable[[], float] = time.monotonic,
+    token: CancelToken | None = None,
 ) -> tuple[Outcome, Engine]:
     """Run every step of ``spec`` that can run; return how it went, and the engine that holds the values.
 
+    By ``token`` other threads ask the run to end.
     Whatever happens to single steps is in the outcome. Raises EngineError where the engine cannot start, and
     RunCanceledError (from KeyboardInterrupt) is in the outcome's ``error`` rather than raised.
     """
@@ -310,7 +330,8 @@ def run_to_end(
         infrastructure_retries=settings.infrastructure_retries,
         prior=spec.prior,
     )
-    loop = _Loop(spec, engine, log, machine, observer, clock)
+    token = token or CancelToken()
+    loop = _Loop(spec, engine, log, machine, observer, clock, token)
     name = spec.info.job_name
     error: BaseException | None = None
     log.holding = engine.holding
@@ -325,7 +346,7 @@ def run_to_end(
             loop.loggers.make()
             _start(engine, loop)
             loop.tell_facts()  # a run that is killed has them
-            with _collector_spared():
+            with _collector_spared(), interruptible(token, engine.wake, runs_here=engine.runs_here):
                 loop.run()
             if isinstance(spec.plan, GrowingPlan):
                 loop.warn([f"The selection names {each}, of which nothing came." for each in spec.plan.unmet()])
@@ -333,10 +354,15 @@ def run_to_end(
             if isinstance(interrupt, _OverTime) and loop.is_over_time:  # not that of a run around this one
                 error = RunTimeoutError(settings.max_runtime or 0.0)
                 loop.cancel(f"The run took longer than its max_runtime of {error.seconds:g} s")
+            elif isinstance(interrupt, Canceled) and (asked := token.request) is not None:
+                who = f"canceled by {asked.by}, with {asked.via}"
+                error = RunCanceledError(f"the run was {who}")
+                loop.cancel(f"The run was {who}", {"by": asked.by, "via": asked.via, "force": asked.force})
             else:
-                error = RunCanceledError("the run was interrupted")
+                by = " by SIGTERM" if isinstance(interrupt, Terminated) else ""
+                error = RunCanceledError(f"the run was interrupted{by}")
                 error.__cause__ = interrupt
-                loop.cancel("The run was interrupted")
+                loop.cancel(f"The run was interrupted{by}")
         except ResourceError as broken:
             error = broken
         except StoreError as broken:

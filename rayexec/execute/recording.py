@@ -56,7 +56,7 @@ class Recording(Observer):
         # Where values of the run are to be stored.
         self.keeper = keeper
         self.error: StoreError | None = None
-        self._writer = writer
+        self.writer = writer
         self._record = record
         self._observer = observer
         self._is_lenient = is_lenient
@@ -86,7 +86,7 @@ class Recording(Observer):
 
         self._run_log = log
         with self._attempted():
-            writer = LogWriter(spec.plan, self._writer)
+            writer = LogWriter(spec.plan, self.writer)
             writer.write()
             self._log = writer
         self._observer.run_started(spec, log, waiting)
@@ -148,7 +148,7 @@ class Recording(Observer):
     def broke_off(self, error: BaseException) -> None:
         """Note what kept the run from beginning, or ended it without an end of its own."""
         self._write_rest()
-        self._end("CANCELED" if isinstance(error, KeyboardInterrupt) else "FAILURE", error)
+        self._end("CANCELED" if isinstance(error, (KeyboardInterrupt, SystemExit)) else "FAILURE", error)
 
     def _end(self, status: str, error: BaseException | None) -> None:
         self._log = None
@@ -161,9 +161,9 @@ class Recording(Observer):
         note = f"recorded in part: {self.error}" if self.error is not None else None
         record = replace(self._record, status=status, end_time=time.time(), error=told, note=note)
         with self._attempted() if self.error is None else contextlib.suppress(StoreError):
-            self._writer.update(record)
+            self.writer.update(record)
         with self._attempted() if self.error is None else contextlib.suppress(StoreError):
-            self._writer.close()
+            self.writer.close()
 
 
 def record_run(

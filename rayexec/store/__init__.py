@@ -1,19 +1,22 @@
 """What runs leave behind: one directory a run, with what it was and a log of all that happened in it."""
 
-from rayexec.store.base import RunReader, RunStore, RunWriter
+from rayexec.store.base import RunReader, RunStore, RunWriter, current
 from rayexec.store.directory import DirectoryRunStore
 from rayexec.store.memory import MemoryRunStore
 from rayexec.store.places import default_store, is_default, store_at
 from rayexec.store.record import SCHEMA_VERSION, RunRecord, is_over, settled
+from rayexec.store.request import CancelRequest
 
 __all__ = [
     "SCHEMA_VERSION",
+    "CancelRequest",
     "DirectoryRunStore",
     "MemoryRunStore",
     "RunReader",
     "RunRecord",
     "RunStore",
     "RunWriter",
+    "current",
     "default_store",
     "is_default",
     "is_over",

@@ -10,25 +10,31 @@ from typing import Protocol
 from rayexec.errors import RunNotFoundError, StoreError
 from rayexec.keys import nearest
 from rayexec.run.prior import ValueKeeper
-from rayexec.store.record import UNREADABLE, RunRecord
+from rayexec.store.record import UNREADABLE, RunRecord, is_over, settled
+from rayexec.store.request import CancelRequest
 
-__all__ = ["RunReader", "RunStore", "RunWriter", "newest_first", "only_match", "told"]
+__all__ = ["RunReader", "RunStore", "RunWriter", "current", "newest_first", "only_match", "told"]
 
 
 class RunWriter(Protocol):
     """The one writer of a run.
 
     ``interval`` is how often (seconds) it wants to be given something at most, since on some stores each time is a
-    file of its own. Every method raises StoreError where the store cannot be written.
+    file of its own. ``poll_interval`` is how often (seconds) it wants to be asked at most whether somebody ``asked``,
+    which another thread may do. Every method raises StoreError where the store cannot be reached.
     """
 
     interval: float
+    poll_interval: float
 
     def append(self, data: bytes) -> None:
         """Add to the end of the log."""
 
     def update(self, record: RunRecord) -> None:
         """Put ``record`` in the place of the one before, at once or not at all."""
+
+    def asked(self) -> CancelRequest | None:
+        """Return what was asked of the run last, None where nothing was."""
 
     def close(self) -> None:
         """Let go of what is open."""
@@ -61,8 +67,23 @@ class RunStore(Protocol):
     def values(self, run_id: str) -> ValueKeeper:
         """Return where the values of a run, given by its whole id, are kept, whether or not there are any."""
 
+    def ask(self, run_id: str, request: CancelRequest) -> None:
+        """Have the writer of a run, given as for ``open``, told of a request, in the place of one before.
+
+        Raises RunNotFoundError, and StoreError where the store cannot be written.
+        """
+
     def delete(self, run_id: str) -> None:
         """Remove all that is kept of a run, given as for ``open``; raises RunNotFoundError."""
+
+
+def current(reader: RunReader) -> RunRecord:
+    """Return a run as it stands: one whose driver died has failed, unless it ended while this was found out."""
+    record = settled(reader.record())
+    if record.note is None:
+        return record
+    latest = reader.record()
+    return latest if is_over(latest) else record
 
 
 @contextlib.contextmanager

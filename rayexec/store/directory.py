@@ -2,6 +2,7 @@
 
     <root>/runs/<run id>/run.json                what the run was
     <root>/runs/<run id>/events/00000000.log     all that happened in it
+    <root>/runs/<run id>/cancel.json             that somebody wants it to end, where somebody does
     <root>/runs/<run id>/values/*.values         values of its steps, as far as they are kept (``store.values``)
 
 A file system that cannot append gets a further, numbered file of events for each append.
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from rayexec.errors import RunNotFoundError, StoreError
 from rayexec.store.base import newest_first, only_match, told
 from rayexec.store.record import RunRecord
+from rayexec.store.request import CancelRequest
 from rayexec.store.values import FileValues
 
 if TYPE_CHECKING:
@@ -27,6 +29,8 @@ __all__ = ["DirectoryRunStore"]
 
 _APPENDING = frozenset({"local"})  # kinds of file systems whose files can be added to, and moved at once
 _OFTEN, _SELDOM = 0.5, 5.0  # seconds between two appends where one is a write, and where it is a file
+_POLL, _POLL_SELDOM = 0.2, 5.0  # seconds between two looks for a request: one system call, and a request over a network
+_REQUEST = "cancel.json"
 
 
 class DirectoryRunStore:
@@ -90,10 +94,18 @@ class DirectoryRunStore:
         filesystem = None if isinstance(self._filesystem, fs.LocalFileSystem) else self._filesystem
         return FileValues(filesystem, f"{self._runs}/{run_id}/values", appends=self._appends)
 
+    def ask(self, run_id: str, request: CancelRequest) -> None:
+        """Have the writer of a run told of a request; raises RunNotFoundError, and StoreError where it cannot be."""
+        found = self._find(run_id)
+        with told(f"run {found} cannot be asked for anything in {self.root}"):
+            _replace(self._filesystem, f"{self._runs}/{found}", _REQUEST, request.encode(), appends=self._appends)
+
     def delete(self, run_id: str) -> None:
         """Remove all that is kept of a run; raises RunNotFoundError."""
         found = self._find(run_id)
         with told(f"run {found} cannot be removed from {self.root}"):
+            with contextlib.suppress(FileNotFoundError):  # which a later run of this id must not find
+                self._filesystem.delete_file(f"{self._runs}/{found}/{_REQUEST}")
             # First what makes it a run, so that what is left of a removal that was cut short is none.
             with contextlib.suppress(FileNotFoundError):
                 self._filesystem.delete_file(f"{self._runs}/{found}/run.json")
@@ -117,6 +129,18 @@ class DirectoryRunStore:
         return [each.base_name for each in found if each.type == fs.FileType.Directory]
 
 
+def _replace(filesystem: FileSystem, place: str, name: str, data: bytes, *, appends: bool) -> None:
+    """Write a file in the place of the one before, at once or not at all."""
+    if not appends:  # object stores show a file once it is whole
+        with filesystem.open_output_stream(f"{place}/{name}") as stream:
+            stream.write(data)
+        return
+    written = f"{place}/.{uuid.uuid4().hex}.json"
+    with filesystem.open_output_stream(written) as stream:
+        stream.write(data)
+    filesystem.move(written, f"{place}/{name}")
+
+
 class _FileWriter:
     def __init__(self, filesystem: FileSystem, place: str, root: str, *, appends: bool) -> None:
         self._filesystem = filesystem
@@ -126,6 +150,7 @@ class _FileWriter:
         self._stream: Any = None
         self._parts = 0
         self.interval = _OFTEN if appends else _SELDOM
+        self.poll_interval = _POLL if appends else _POLL_SELDOM
 
     def append(self, data: bytes) -> None:
         with told(self._failed):
@@ -142,16 +167,21 @@ class _FileWriter:
         return f"{self._place}/events/{self._parts - 1:08}.log"
 
     def update(self, record: RunRecord) -> None:
-        path = f"{self._place}/run.json"
         with told(self._failed):
-            if not self._appends:  # object stores show a file once it is whole
-                with self._filesystem.open_output_stream(path) as stream:
-                    stream.write(record.encode())
-                return
-            written = f"{self._place}/.{uuid.uuid4().hex}.json"
-            with self._filesystem.open_output_stream(written) as stream:
-                stream.write(record.encode())
-            self._filesystem.move(written, path)
+            _replace(self._filesystem, self._place, "run.json", record.encode(), appends=self._appends)
+
+    def asked(self) -> CancelRequest | None:
+        from pyarrow import fs
+
+        path = f"{self._place}/{_REQUEST}"
+        with told(self._failed):
+            if self._filesystem.get_file_info(path).type == fs.FileType.NotFound:
+                return None
+            try:
+                with self._filesystem.open_input_file(path) as stream:
+                    return CancelRequest.decode(stream.read())
+            except FileNotFoundError:  # the run was removed in this moment
+                return None
 
     def close(self) -> None:
         stream, self._stream = self._stream, None

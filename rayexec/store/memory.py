@@ -13,6 +13,7 @@ from rayexec.events import OutputRecord
 from rayexec.run.prior import Done
 from rayexec.store.base import newest_first, only_match
 from rayexec.store.record import RunRecord
+from rayexec.store.request import CancelRequest
 
 __all__ = ["MemoryRunStore"]
 
@@ -22,6 +23,7 @@ class _Run:
     record: bytes
     log: list[bytes] = field(default_factory=list)
     values: dict[str, Done] = field(default_factory=dict)
+    request: bytes | None = None
 
 
 class MemoryRunStore:
@@ -56,6 +58,10 @@ class MemoryRunStore:
         """Return where the values of a run are kept."""
         return _MemoryValues(self._runs[run_id].values)
 
+    def ask(self, run_id: str, request: CancelRequest) -> None:
+        """Have the writer of a run told of a request; raises RunNotFoundError."""
+        self._runs[only_match(run_id, list(self._runs), "memory")].request = request.encode()
+
     def delete(self, run_id: str) -> None:
         """Remove a run; raises RunNotFoundError."""
         del self._runs[only_match(run_id, list(self._runs), "memory")]
@@ -63,6 +69,7 @@ class MemoryRunStore:
 
 class _MemoryWriter:
     interval = 0.5
+    poll_interval = 0.2
 
     def __init__(self, run: _Run) -> None:
         self._run = run
@@ -72,6 +79,9 @@ class _MemoryWriter:
 
     def update(self, record: RunRecord) -> None:
         self._run.record = record.encode()
+
+    def asked(self) -> CancelRequest | None:
+        return None if self._run.request is None else CancelRequest.decode(self._run.request)
 
     def close(self) -> None:
         pass

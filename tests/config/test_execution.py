@@ -57,6 +57,15 @@ def test_every_key_of_multiprocess(name: str) -> None:
     )
 
 
+@pytest.mark.parametrize(("seconds", "is_fit"), [(0, True), (2.5, True), (-1, False), (float("inf"), False)])
+def test_the_grace_of_a_cancel_is_a_number_of_seconds(seconds: float, is_fit: bool) -> None:
+    assert settings(None).cancel_grace == 5.0
+    resolved, problems = resolve_execution(default_executor, {"config": {"ray": {"cancel_grace": seconds}}})
+    assert (problems == []) == is_fit
+    if is_fit:
+        assert resolved.cancel_grace == seconds
+
+
 def test_ray_has_keys_of_its_own() -> None:
     resolved = settings({"config": {"ray": {"address": "auto", "isolation": "process", "runtime_env": {"pip": ["x"]}}}})
     assert (resolved.address, resolved.fresh_process, resolved.runtime_env) == ("auto", True, {"pip": ["x"]})

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from leftovers import Leftovers
 
 from rayexec import DynamicOut, DynamicOutput, RunResult, execute_job, job, op
 from rayexec.execute import Observer
@@ -189,7 +190,7 @@ def test_a_run_inside_a_step_has_time_to_end_before_that_step_is_killed(tmp_path
     assert is_gone(tmp_path, "inner")
 
 
-def test_a_second_interrupt_kills_at_once(tmp_path: Path) -> None:
+def test_a_second_interrupt_kills_at_once(tmp_path: Path, nothing_left: Leftovers) -> None:
     @op
     def clings() -> None:
         with marked(tmp_path, "clings"):
@@ -213,7 +214,6 @@ def test_a_second_interrupt_kills_at_once(tmp_path: Path) -> None:
         hangs()
 
     began = time.monotonic()
-    before = set(os.listdir("/dev/shm"))
     result = interrupted(stubborn, tmp_path, ("clings", "hangs"), ("asked",))
     assert result.status == "CANCELED"
     said = [event.message for event in result.all_events]
@@ -221,7 +221,7 @@ def test_a_second_interrupt_kills_at_once(tmp_path: Path) -> None:
     assert is_gone(tmp_path, "clings")
     assert is_gone(tmp_path, "hangs")
     assert not (tmp_path / "clings.closed").exists()
-    assert not {each for each in os.listdir("/dev/shm") if each.startswith("rayexec")} - before
+    nothing_left.check()
     assert time.monotonic() - began < _PATIENCE
 
 

@@ -64,6 +64,7 @@ PROMISED = [
     "build_input_context",
     "build_op_context",
     "build_output_context",
+    "cancel_run",
     "config_mapping",
     "configured",
     "execute_job",

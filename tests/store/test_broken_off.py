@@ -16,7 +16,7 @@ import pytest
 from rayexec import StoreError, job, op
 from rayexec.events import Attempt
 from rayexec.execute import recording
-from rayexec.store import DirectoryRunStore, MemoryRunStore, RunRecord, RunWriter, settled
+from rayexec.store import CancelRequest, DirectoryRunStore, MemoryRunStore, RunRecord, RunWriter, settled
 from rayexec.store.frames import frame, whole_frames
 from rayexec.store.reading import StoredLog
 from rayexec.store.record import Driver
@@ -259,6 +259,7 @@ class _FailingWriter:
     """A writer whose disk fills up after the first appends."""
 
     interval = 0.0
+    poll_interval = 0.1
 
     def __init__(self, inner: RunWriter) -> None:
         self._inner = inner
@@ -272,6 +273,9 @@ class _FailingWriter:
 
     def update(self, record: RunRecord) -> None:
         self._inner.update(record)
+
+    def asked(self) -> CancelRequest | None:
+        return self._inner.asked()
 
     def close(self) -> None:
         self._inner.close()

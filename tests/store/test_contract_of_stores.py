@@ -10,7 +10,7 @@ import pytest
 from store_kinds import KINDS, make_store
 
 from rayexec import RunNotFoundError, StoreError
-from rayexec.store import DirectoryRunStore, RunRecord, RunStore
+from rayexec.store import CancelRequest, DirectoryRunStore, RunRecord, RunStore
 from rayexec.store.record import Driver
 
 RECORD = RunRecord(
@@ -106,6 +106,31 @@ def test_a_run_that_is_deleted_is_gone_and_its_id_free(store: RunStore) -> None:
         store.open("abc-1")
     store.create(RECORD).close()
     assert b"".join(store.open("abc-1").log()) == b""
+
+
+def test_a_request_reaches_the_writer_and_the_last_one_counts(store: RunStore) -> None:
+    writer = store.create(RECORD)
+    store.create(RunRecord("other", "j")).close()
+    assert writer.asked() is None
+    assert writer.poll_interval > 0
+    first = CancelRequest("ann@host (pid 1)", "cancel_run", time=100.5)
+    store.ask("abc", first)
+    assert writer.asked() == first
+    store.ask("abc-1", replace(first, force=True))
+    assert writer.asked() == replace(first, force=True)
+    assert store.open("abc-1").record() == RECORD
+    writer.close()
+    store.delete("abc-1")
+    assert store.create(RECORD).asked() is None
+    with pytest.raises(RunNotFoundError, match="has no run"):
+        store.ask("nope", first)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[1]", b'{"by": 3, "more": 1}'])
+def test_a_request_that_cannot_be_read_is_a_request(tmp_path: Path, content: bytes) -> None:
+    writer = DirectoryRunStore(tmp_path).create(RECORD)
+    (tmp_path / "runs/abc-1/cancel.json").write_bytes(content)
+    assert writer.asked() == CancelRequest()
 
 
 def test_an_id_is_taken_once(store: RunStore) -> None:

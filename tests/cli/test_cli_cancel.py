@@ -1,0 +1,190 @@
+"""``rayexec run cancel``, and SIGTERM to a script: runs that are ended from another process."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from rayexec import RunNotFoundError, cancel_run, job, op
+from rayexec.cli.main import app
+from rayexec.store import DirectoryRunStore, RunRecord
+from rayexec.store.record import Driver
+
+_PATIENCE = 60.0
+
+SCRIPT = """
+import pathlib, sys, threading, time
+from rayexec import job, op
+
+@op
+def first():
+    return 5
+
+def spin():
+    while True:
+        pass
+
+@op
+def nap(given):
+    pathlib.Path("asleep").touch()
+    try:
+        {nap}
+    finally:
+        pathlib.Path("closed").touch()
+
+@op
+def never(given):
+    pathlib.Path("never").touch()
+
+@job(config={{"execution": {{"config": {{"in_process": {{}}}}}}}})
+def naps():
+    never(nap(first()))
+
+def main():
+    try:
+        result = naps.execute(run_id="r")
+    finally:
+        pathlib.Path("left").touch()
+    print(result.status, result.output_for_node("first"))
+
+if {in_thread}:
+    thread = threading.Thread(target=main)
+    thread.start()
+    thread.join()
+else:
+    main()
+"""
+SLEEP = "time.sleep(600)"
+BUSY = "spin()"
+CLING = "\n        ".join(
+    ["while True:", "    try:", "        time.sleep(600)", "    except KeyboardInterrupt:", "        pass"]
+)
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A directory for a script and for what it leaves; runs are recorded below it."""
+    monkeypatch.setenv("RAYEXEC_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def started(place: Path, nap: str = SLEEP, *, in_thread: bool = False) -> subprocess.Popen[str]:
+    """Start a script, and return once its step naps."""
+    (place / "naps.py").write_text(SCRIPT.format(nap=nap, in_thread=in_thread))
+    driver = subprocess.Popen([sys.executable, "naps.py"], cwd=place, stdout=subprocess.PIPE, text=True)
+    end = time.monotonic() + _PATIENCE
+    while not (place / "asleep").exists():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    return driver
+
+
+def cancel(*arguments: str) -> tuple[int, str, str]:
+    result = CliRunner().invoke(app, ["run", "cancel", *arguments], catch_exceptions=False)
+    return result.exit_code, result.stdout, result.stderr
+
+
+@pytest.mark.parametrize(("nap", "in_thread"), [(SLEEP, False), (BUSY, False), (BUSY, True)])
+def test_a_run_of_a_script_is_canceled_and_the_script_goes_on(place: Path, nap: str, in_thread: bool) -> None:
+    with started(place, nap, in_thread=in_thread) as driver:
+        code, out, err = cancel("r", "--timeout", "60")
+        assert (code, err) == (0, "")
+        assert out.startswith("Run r was canceled in ")
+        said, _ = driver.communicate(timeout=_PATIENCE)
+    assert (driver.returncode, said) == (0, "CANCELED 5\n")
+    assert (place / "closed").exists()
+    assert not (place / "never").exists()
+    events = CliRunner().invoke(app, ["run", "events", "r", "--type", "RUN_CANCELING", "--json"]).stdout
+    [event] = map(json.loads, events.splitlines())
+    assert event["data"]["via"] == "rayexec run cancel"
+    assert f"(pid {os.getpid()})" in event["message"]
+    assert cancel("r")[:2] == (0, f"{out[:-2]}, before this.\n")
+    assert cancel_run("r") == "CANCELED"
+
+
+def test_a_step_that_ignores_interrupts_in_the_driver_is_told_of(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rayexec.cli.run_cancel._REACTION", 1.0)
+    with started(place, CLING) as driver:
+        code, out, err = cancel("r", "--force", "--timeout", "2")
+        assert (code, out) == (1, "")
+        assert f"kill -9 {driver.pid}" in err
+        assert err.endswith("Error: not over after 2 s: r.\n")
+        driver.kill()
+        driver.communicate()
+    code, out, _ = cancel("r")
+    assert (code, out) == (1, "Run r failed (driver died); nothing of it is left to cancel.\n")
+    assert cancel_run("r") == "FAILURE"
+    assert not (place / "home/runs/r/never").exists()
+
+
+def test_without_waiting_it_is_only_asked(place: Path) -> None:
+    with started(place) as driver:
+        assert cancel("r", "--no-wait") == (0, "Run r was asked to end.\n", "")
+        assert driver.communicate(timeout=_PATIENCE)[0] == "CANCELED 5\n"
+
+
+@pytest.mark.parametrize("is_handled", [False, True])
+def test_sigterm_cancels_the_run_of_a_script_and_ends_it(place: Path, is_handled: bool) -> None:
+    script = "import signal; signal.signal(signal.SIGTERM, lambda *_: pathlib.Path('heard').touch()); time.sleep(1)"
+    with started(place, script if is_handled else SLEEP) as driver:
+        driver.send_signal(signal.SIGTERM)
+        driver.communicate(timeout=_PATIENCE)
+    record = DirectoryRunStore(place / "home").open("r").record()
+    if is_handled:  # by the script itself, if late
+        assert (driver.returncode, record.status) == (0, "SUCCESS")
+        return
+    assert (driver.returncode, record.status) == (128 + signal.SIGTERM, "CANCELED")
+    assert (place / "closed").exists()
+    assert (place / "left").exists()
+
+
+@op
+def one() -> int:
+    return 1
+
+
+@job(config={"execution": {"config": {"in_process": {}}}})
+def small() -> None:
+    one()
+
+
+def test_runs_that_are_over_or_not_there_are_told(place: Path) -> None:
+    small.execute(run_id="over")
+    code, out, err = cancel("over")
+    assert (code, err) == (1, "")
+    assert out.startswith("Run over succeeded in ")
+    assert out.endswith("; it was over before this.\n")
+    assert cancel_run("ov") == "SUCCESS"
+    assert not (place / "home/runs/over/cancel.json").exists()
+    code, out, err = cancel("over", "oven")
+    assert (code, out) == (2, "")
+    assert err.endswith("has no run 'oven'. Did you mean 'over'?\n")
+    with pytest.raises(RunNotFoundError):
+        cancel_run("nope")
+
+
+def test_a_run_of_another_host_is_asked_by_the_store(place: Path, tmp_path: Path) -> None:
+    store = DirectoryRunStore(tmp_path / "shared")
+    writer = store.create(RunRecord("far", "j", driver=Driver("elsewhere", 12, "boot:1")))
+    code, out, err = cancel("fa", "--timeout", "0", "--json", "--store", str(tmp_path / "shared"))
+    assert (code, err) == (1, "Error: not over after 0 s: far.\n")
+    [row] = json.loads(out)["runs"]
+    assert (row["run_id"], row["status"], row["was_over"]) == ("far", "STARTED", False)
+    request: Any = writer.asked()
+    assert (request.via, request.force) == ("rayexec run cancel", False)
+    assert cancel_run("far", force=True, store=tmp_path / "shared") == "STARTED"
+    assert writer.asked() is not None
+    forced: Any = writer.asked()
+    assert (forced.via, forced.force) == ("rayexec.cancel_run", True)
+    writer.close()
