@@ -56,6 +56,7 @@ def execute_from_shell(source: JobSource, wanted: Wanted, *, as_json: bool) -> i
                     keep_outputs="none",  # nobody reads them once the command is over
                     observer=watch,
                     origin=_origin(source, job.name),
+                    cache=wanted.cache,
                 )
             _report(result, watch, results, on_terminal=on_terminal)
         except (KeyboardInterrupt, SystemExit) as error:

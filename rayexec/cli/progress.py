@@ -109,7 +109,7 @@ class LiveView(Watch):
             return
         if isinstance(record, Attempt):
             if record.outcome in _OUTCOMES:
-                self._end(_OUTCOMES[record.outcome], (record.step,))
+                self._end(_OUTCOMES[record.outcome] if record.reused is None else "reused", (record.step,))
             self._above.show(record.stderr, sys.stderr, 2)
             self._above.show(record.stdout, sys.stdout, 1)
             if record.outcome == SUCCESS and not record.logs and not record.hooks:
@@ -196,7 +196,7 @@ class LiveView(Watch):
 
     def _counts(self, running: int, waiting: int) -> Text:
         parts = [(f"{running:,} running", ""), (f"{max(0, waiting):,} waiting", "")]
-        styles = {"failed": "red", "skipped": "yellow", "not run": "yellow"}
+        styles = {"reused": "", "failed": "red", "skipped": "yellow", "not run": "yellow"}
         parts += [(f"{self._ended[kind]:,} {kind}", style) for kind, style in styles.items() if self._ended[kind]]
         line = Text("  ", no_wrap=True, overflow="ellipsis")
         for number, (words, style) in enumerate(parts):

@@ -19,6 +19,7 @@ from rayexec.definitions.resource import is_resource_annotation
 from rayexec.definitions.retry import RetryPolicy
 from rayexec.definitions.tags import normalize_tags, priority
 from rayexec.definitions.types import Nothing, annotations_of
+from rayexec.definitions.versions import check_version
 from rayexec.errors import DefinitionError, InvocationError, TypeCheckError
 from rayexec.keys import check_name, nearest
 
@@ -51,6 +52,7 @@ class OpDefinition(ByReference, Invocable):
     timeout: float | None = None
     rerun_on_loss: bool = True
     preset_config: Any = NO_DEFAULT
+    cache: bool = False
 
     def input_names(self) -> tuple[str, ...]:
         """The inputs in the order in which a call gives them by position."""
@@ -179,6 +181,7 @@ def op(
     ray_options: RayOptions | Mapping[str, Any] | None = ...,
     timeout: float | None = ...,
     rerun_on_loss: bool = ...,
+    cache: bool = ...,
 ) -> Callable[[Callable[..., Any]], OpDefinition]: ...
 def op(
     fn: Callable[..., Any] | None = None,
@@ -197,12 +200,14 @@ def op(
     ray_options: RayOptions | Mapping[str, Any] | None = None,
     timeout: float | None = None,
     rerun_on_loss: bool = True,
+    cache: bool = False,
 ) -> OpDefinition | Callable[[Callable[..., Any]], OpDefinition]:
     """Make a function an op.
 
     ``timeout`` is in seconds; ``ray_options`` is what a step asks of Ray; without ``rerun_on_loss`` a step that
-    succeeded never runs again where its outputs were lost. Raises DefinitionError for whatever the declaration
-    contradicts.
+    succeeded never runs again where its outputs were lost. With ``cache`` a step is not run where one of this op with
+    this ``code_version``, config and inputs has succeeded in a run of the same store: its outputs are those of that
+    step. Raises DefinitionError for whatever the declaration contradicts.
     """
 
     def decorate(fn: Callable[..., Any]) -> OpDefinition:
@@ -221,6 +226,7 @@ def op(
             options=ray_options,
             timeout=timeout,
             rerun_on_loss=rerun_on_loss,
+            cache=cache,
         )
 
     if fn is None:
@@ -246,6 +252,7 @@ def _build(
     options: RayOptions | Mapping[str, Any] | None,
     timeout: float | None,
     rerun_on_loss: bool,
+    cache: bool,
 ) -> OpDefinition:
     label = check_name(name or getattr(fn, "__name__", None), "an op")
     where = f"op {label!r}"
@@ -259,6 +266,7 @@ def _build(
         raise DefinitionError(f"{where}: retry_policy must be a RetryPolicy, got {type(retry_policy).__name__}.")
     if timeout is not None and (isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or timeout <= 0):
         raise DefinitionError(f"{where}: timeout must be a number of seconds above 0, got {timeout!r}.")
+    check_version(code_version, where, cache=cache)
     if isinstance(required_resource_keys, str):
         raise DefinitionError(f"{where}: required_resource_keys is a set of keys: {{{required_resource_keys!r}}}.")
     all_tags = normalize_tags(tags, where)
@@ -283,6 +291,7 @@ def _build(
         ray_options=requested,
         timeout=None if timeout is None else float(timeout),
         rerun_on_loss=rerun_on_loss,
+        cache=cache,
     )
 
 

@@ -100,6 +100,7 @@ class InProcessEngine:
             resources=self.resources,
             store=store,
             managing=None if self._managers is None else self._managers.of(step.template),
+            memory=spec.memory,
         )
         if error is not None:
             self._exceptions[index] = error

@@ -125,7 +125,17 @@ class RayEngine:
         keepers = None if self.resources is None else self.resources.address
         preload = config.execution.preload_modules
         managed = find_managed(self._spec.plan, self._spec.resources)
-        header = Header(info, config.resources, preload, os.getcwd(), self._address, self._streams, keepers, managed)
+        header = Header(
+            info,
+            config.resources,
+            preload,
+            os.getcwd(),
+            self._address,
+            self._streams,
+            keepers,
+            managed,
+            self._spec.memory,
+        )
         self._header = dump(header, "the run's config")
         given = {FromConfig(*source): self._keep(source, value) for source, value in config.inputs.items()}
         self._writer = CallWriter(self._spec.plan, self._values.by_step, step_config, given, self._streams)

@@ -31,6 +31,7 @@ from rayexec.events import (
 )
 from rayexec.plan.model import FromStep, Template
 from rayexec.run.managed import Managers
+from rayexec.run.memory import Memory
 from rayexec.run.plain import PlainOp
 from rayexec.run.resources import OpenResources
 from rayexec.run.slicing import BUDGET
@@ -70,6 +71,7 @@ class Runner:
         entries: Entries,
         managers: Managers | None,
         backstop: ProcessBackstop,
+        memory: Memory | None = None,
     ) -> None:
         self._code = code
         self._run = run
@@ -81,6 +83,7 @@ class Runner:
         self._entries = entries
         self._managers = managers
         self._backstop = backstop
+        self._memory = memory
         # What the call before yielded, as live objects: its only consumer may have them without a copy.
         self._before: dict[str, Any] | None = None
         # The steps that calls further behind take from, and what those of them that are over yielded.
@@ -236,6 +239,7 @@ class Runner:
             made=made,
             managing=None if self._managers is None else self._managers.of(call[2]),
             backstop=self._backstop,
+            memory=self._memory,
         )
         self._enter_in(position, self._complete(row, error), stored, live)
 
@@ -302,6 +306,7 @@ class Runner:
                 interrupt_is_failure=True,
                 managing=None if self._managers is None else self._managers.of(call[2]),
                 backstop=self._backstop,
+                memory=self._memory,
             ),
             due,
             teller,

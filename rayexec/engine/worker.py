@@ -86,8 +86,13 @@ def _run(
                 known, config = code.resources, shared.resource_config
                 managers = Managers(shared.managed, code.templates, known, config, shared.run, resources)
                 code = code._replace(plain=managers.only_unmanaged(code.plain))
+            memory = shared.memory
+            if memory is not None:
+                code = code._replace(plain=memory.no_cached(code.templates, code.plain))
             entries = watched.entries
-            runner = Runner(code, shared.run, resources, capture, large, payloads, noted, entries, managers, backstop)
+            runner = Runner(
+                code, shared.run, resources, capture, large, payloads, noted, entries, managers, backstop, memory
+            )
             if streams:
                 told = calls[0][2] in shared.streams
                 with Teller(slice_id, shared.mailbox if told else None) as teller:

@@ -11,6 +11,7 @@ from rayexec.events.attempt import (
     LogLine,
     OutputRecord,
     ResourceRecord,
+    Reused,
     Successes,
 )
 from rayexec.events.event import Event, StepBlockedData, StepOutputData, expand_attempt, expand_resource
@@ -39,6 +40,7 @@ __all__ = [
     "LogLine",
     "OutputRecord",
     "ResourceRecord",
+    "Reused",
     "StepBlockedData",
     "StepFailureData",
     "StepOutputData",

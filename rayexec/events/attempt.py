@@ -19,6 +19,7 @@ __all__ = [
     "LogLine",
     "OutputRecord",
     "ResourceRecord",
+    "Reused",
     "Successes",
 ]
 
@@ -81,13 +82,20 @@ class ResourceRecord(NamedTuple):
     stderr: str = ""
 
 
+class Reused(NamedTuple):
+    """Whose outputs an attempt has, instead of having called its op: a step of an earlier run."""
+
+    run_id: str
+    step_key: str
+
+
 class Attempt(NamedTuple):
     """One attempt: ``step`` is the index in the plan, ``number`` 0 for the first try, times are seconds since 1970.
 
     ``outputs`` are those stored before the attempt ended, also by one that failed. ``delay`` is in seconds and set
     for an attempt that is up for retry. ``resources`` are records of resources that were opened for it, or failed to
     close after it. ``has_large_output`` tells that an output went into an object of its own in the object store.
-    ``loaded`` are the inputs that managers loaded.
+    ``loaded`` are the inputs that managers loaded. ``reused`` tells where the outputs came from if no op was called.
     """
 
     step: int
@@ -106,6 +114,7 @@ class Attempt(NamedTuple):
     pid: int = 0
     has_large_output: bool = False
     loaded: tuple[LoadedInput, ...] = ()
+    reused: Reused | None = None
 
 
 class Successes(NamedTuple):

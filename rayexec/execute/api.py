@@ -25,6 +25,7 @@ from rayexec.execute.log import RunLog
 from rayexec.execute.loop import run_to_end
 from rayexec.execute.observe import Echo, Observer
 from rayexec.execute.recording import Recording, StoreChoice, record_run
+from rayexec.execute.remembering import with_memory
 from rayexec.execute.result import RunResult
 from rayexec.keys import nearest
 from rayexec.plan import Plan, compile_job
@@ -49,7 +50,10 @@ def execute_in_process(
     tags: Mapping[str, Any] | None = None,
     resources: Mapping[str, Any] | None = None,
 ) -> RunResult:
-    """Run ``job`` in this process, one step after another; see ``JobDefinition.execute_in_process``."""
+    """Run ``job`` in this process, one step after another; see ``JobDefinition.execute_in_process``.
+
+    It is not recorded, so that nothing is cached either.
+    """
     spec = prepare(
         job,
         run_config,
@@ -79,6 +83,7 @@ def execute_job(
     observer: Observer | None = None,
     store: StoreChoice = None,
     origin: Mapping[str, str] | None = None,
+    cache: bool | None = None,
 ) -> RunResult:
     """Run ``job`` on its executor and return the RunResult; not told otherwise, that is Ray on this machine.
 
@@ -88,7 +93,8 @@ def execute_job(
     step takes and the job's own; with ``"none"`` each goes as soon as the steps that take it have succeeded.
     The run is recorded in ``store``: a path, a URI that ``pyarrow.fs`` knows, or a RunStore; not given, where
     RAYEXEC_HOME says, else in ``~/.rayexec``; with False (or RAYEXEC_RECORD=0) nowhere. ``origin`` is noted there as
-    where the job came from.
+    where the job came from. There too is what ops with ``cache=True`` yielded; with ``cache`` off (False, or the
+    config's, or RAYEXEC_CACHE=0) they run all the same, and what they yield is kept anew.
     Raises ConfigError, SelectionError, DefinitionError, EngineError and StoreError before anything runs; with
     ``raise_on_error`` the exception of the first op that failed, once the steps that could still run have run.
     """
@@ -104,10 +110,11 @@ def execute_job(
         resources=resources,
     )
     settings = override_execution(
-        spec.config.execution, max_concurrent=max_concurrent, address=address, keep_outputs=keep_outputs
+        spec.config.execution, max_concurrent=max_concurrent, address=address, keep_outputs=keep_outputs, cache=cache
     )
     spec = replace(spec, config=replace(spec.config, execution=settings))
     recording = record_run(store, job, spec, observer or Echo(), op_selection=op_selection, origin=origin)
+    spec = with_memory(spec, recording)
     return run(job, spec, raise_on_error=raise_on_error, observer=observer, recording=recording)
 
 

@@ -57,6 +57,7 @@ class Recording(Observer):
         self._is_lenient = is_lenient
         self._log: LogWriter | None = None
         self._run_log: RunLog | None = None
+        self.store: RunStore | None = None
 
     @contextlib.contextmanager
     def _attempted(self) -> Iterator[None]:
@@ -169,7 +170,9 @@ def record_run(
     try:
         store = default_store() if choice is None else store_at(choice)
         record = _describe(job, spec, op_selection, origin)
-        return Recording(store.create(record), record, observer, is_lenient=is_lenient)
+        recording = Recording(store.create(record), record, observer, is_lenient=is_lenient)
+        recording.store = store
+        return recording
     except StoreError as error:
         if not is_lenient:
             raise

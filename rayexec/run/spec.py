@@ -16,6 +16,7 @@ from rayexec.plan.capacity import Capacity
 from rayexec.plan.growing import GrowingPlan
 from rayexec.plan.holding import Holding, hold
 from rayexec.plan.model import Call, FromConfig, FromStep, Plan, Shape, Step
+from rayexec.run.memory import Memory
 from rayexec.run.slicing import BUDGET
 
 __all__ = ["Call", "RunInfo", "RunSpec", "Slice", "gather_inputs", "regroup"]
@@ -42,13 +43,17 @@ class RunInfo:
 
 @dataclass(frozen=True, slots=True)
 class RunSpec:
-    """A run: its plan, its config, the resources that its steps may ask for, and what its loggers are made of."""
+    """A run: its plan, its config, the resources that its steps may ask for, and what its loggers are made of.
+
+    ``memory`` has what its cached ops yielded in earlier runs, None where it has no such ops or nothing is kept.
+    """
 
     plan: Plan
     info: RunInfo
     config: ResolvedConfig
     resources: Mapping[str, ResourceDefinition]
     loggers: Mapping[str, InitLoggerContext] = field(default_factory=dict)
+    memory: Memory | None = None
 
     def needed_resources(self) -> set[str]:
         """Return the keys that the ops of the plan and their hooks name, and those of managers of inputs and outputs.

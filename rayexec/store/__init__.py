@@ -1,6 +1,7 @@
 """What runs leave behind: one directory a run, with what it was and a log of all that happened in it."""
 
 from rayexec.store.base import RunReader, RunStore, RunWriter
+from rayexec.store.cache import CacheRecord, StepCache
 from rayexec.store.directory import DirectoryRunStore
 from rayexec.store.memory import MemoryRunStore
 from rayexec.store.places import default_store, is_default, store_at
@@ -8,12 +9,14 @@ from rayexec.store.record import SCHEMA_VERSION, RunRecord, is_over, settled
 
 __all__ = [
     "SCHEMA_VERSION",
+    "CacheRecord",
     "DirectoryRunStore",
     "MemoryRunStore",
     "RunReader",
     "RunRecord",
     "RunStore",
     "RunWriter",
+    "StepCache",
     "default_store",
     "is_default",
     "is_over",

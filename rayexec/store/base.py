@@ -7,6 +7,7 @@ from typing import Protocol
 
 from rayexec.errors import RunNotFoundError, StoreError
 from rayexec.keys import nearest
+from rayexec.store.cache import StepCache
 from rayexec.store.record import UNREADABLE, RunRecord
 
 __all__ = ["RunReader", "RunStore", "RunWriter", "newest_first", "only_match"]
@@ -57,6 +58,9 @@ class RunStore(Protocol):
 
     def delete(self, run_id: str) -> None:
         """Remove all that is kept of a run, given as for ``open``; raises RunNotFoundError."""
+
+    def cache(self) -> StepCache:
+        """Return where outputs of cached ops are kept, of all runs together."""
 
 
 def newest_first(runs: Iterable[tuple[str, Callable[[], RunRecord]]]) -> list[RunRecord]:
