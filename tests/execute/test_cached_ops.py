@@ -632,10 +632,13 @@ def test_a_cached_op_needs_a_code_version() -> None:
         def count() -> None:
             pass
 
+    def count_all() -> None:
+        pass
+
     wrong: Any
     for wrong in (1, ""):
         with pytest.raises(DefinitionError, match="code_version must be a string"):
-            op(name="count", code_version=wrong)(len)
+            op(code_version=wrong)(count_all)
     wrong = "yes"
     with pytest.raises(DefinitionError, match="cache must be True or False"):
-        op(name="count", code_version="1", cache=wrong)(len)
+        op(code_version="1", cache=wrong)(count_all)

@@ -11,6 +11,7 @@ import pickle
 import struct
 import subprocess
 import sys
+import threading
 import uuid
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
@@ -332,4 +333,4 @@ def test_what_cannot_be_pickled_has_no_digest() -> None:
     with pytest.raises((pickle.PicklingError, AttributeError, TypeError)):
         digest(lambda: 1)
     with pytest.raises(TypeError):
-        digest([1, {"a": iter(lambda: 1, 2)}])
+        digest([1, {"a": threading.Lock()}])
