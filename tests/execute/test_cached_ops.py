@@ -21,6 +21,7 @@ from rayexec import (
     DynamicOutput,
     FilesystemIOManager,
     In,
+    InputContext,
     MetadataValue,
     Nothing,
     Out,
@@ -34,6 +35,16 @@ from rayexec import (
 from rayexec.store import DirectoryRunStore, MemoryRunStore
 
 Run = Callable[..., RunResult]
+
+
+class Knowing(FilesystemIOManager):
+    """Pickles values, and loads those whose op it is told."""
+
+    def load_input(self, context: InputContext) -> Any:
+        assert context.upstream_output is not None
+        if context.upstream_output.op_def is None:
+            raise ValueError("which op is it of?")
+        return super().load_input(context)
 
 
 class By(Config):
@@ -159,6 +170,31 @@ def test_each_thing_that_outputs_depend_on_counts(run: Run, calls: Calls) -> Non
     assert is_run(over(1, 2, times=make(outs={"other": Out()})))
     assert not is_run(over(1, 2, times=make().alias("renamed")))
     assert is_run(over(1, 2, times=make().configured({"by": 2}, name="another")))
+
+
+def test_ops_of_the_same_name_in_other_places_are_others(run: Run) -> None:
+    def here() -> Any:
+        @op(name="load", cache=True, code_version="1")
+        def load() -> str:
+            return "here"
+
+        return load
+
+    def there() -> Any:
+        @op(name="load", cache=True, code_version="1")
+        def load() -> str:
+            return "there"
+
+        return load
+
+    for make, value in ((here, "here"), (there, "there"), (here, "here")):
+        load = make()
+
+        @job
+        def loading() -> None:
+            load()  # noqa: B023  # the body runs at once
+
+        assert run(loading).output_for_node("load") == value
 
 
 def test_defaults_and_fan_ins_count_by_their_values_and_nothing_does_not(run: Run, calls: Calls) -> None:
@@ -339,7 +375,7 @@ def test_outputs_of_io_managers_are_loaded_from_where_the_earlier_run_stored_the
         return str(values)
 
     def storing(directory: str | None) -> Any:
-        managers = {} if directory is None else {"io_manager": FilesystemIOManager(base_dir=str(tmp_path / directory))}
+        managers = {} if directory is None else {"io_manager": Knowing(base_dir=str(tmp_path / directory))}
 
         @job(resource_defs=managers)
         def showing() -> None:
