@@ -42,9 +42,9 @@ def months(source: dict[str, str]) -> Any:
     """Yield the flights of each month."""
     print("reading the flights")
     flights = pq.read_table(source["file"], columns=["date", "origin", "delay"]).drop_null()
-    of_month = pc.strftime(flights["date"], format="%Y_%m")
-    for month in sorted(pc.unique(of_month).to_pylist()):
-        yield DynamicOutput(flights.filter(pc.equal(of_month, month)), mapping_key=month)
+    flights = flights.append_column("month", pc.strftime(flights["date"], format="%Y_%m"))
+    for month in sorted(map(str, flights["month"].unique().to_pylist())):
+        yield DynamicOutput(flights.filter(pc.field("month") == month), mapping_key=month)
 
 
 @op(cache=True, code_version="1")
@@ -60,7 +60,7 @@ def daily(flights: pa.Table) -> pa.Table:
 def late(flights: pa.Table, config: Lateness) -> int:
     """Count the flights that were late."""
     print(f"looking for those {config.late_after_minutes} minutes late")
-    return int(pc.sum(pc.greater_equal(flights["delay"], config.late_after_minutes)).as_py() or 0)
+    return flights.filter(pc.field("delay") >= config.late_after_minutes).num_rows
 
 
 @op
