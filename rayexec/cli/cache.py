@@ -106,6 +106,7 @@ def delete_entries(
         found = [each for each in cache.list() if is_meant(each)]
         for each in found:
             cache.delete(each.key)
+        cache.sweep()
         if as_json:
             size = sum(each.size for each in found)
             results.write(f"{json.dumps({'deleted': [each.key for each in found], 'size': size}, indent=2)}\n")

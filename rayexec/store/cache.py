@@ -19,6 +19,7 @@ import pickle
 import shutil
 import struct
 import tempfile
+import time
 import uuid
 import zlib
 from collections.abc import Iterator, Mapping
@@ -42,6 +43,7 @@ _MARK = b"RXSC"
 _ALIGNED = 64
 _APART = 64 * 1024  # bytes from which a buffer is a blob of its own, and a file is mapped
 _PIECE = 8 * 1024 * 1024  # bytes that are copied at a time
+_LEFT = 86_400.0  # seconds after which nobody is taken to be writing still
 _DIGITS = frozenset("0123456789abcdef")
 
 
@@ -100,6 +102,9 @@ class StepCache:
     def delete(self, key: str) -> None:
         """Remove an entry; it is no matter if there is none any more."""
         raise NotImplementedError
+
+    def sweep(self) -> None:
+        """Remove what writers that were killed more than a day ago have left, where they leave anything."""
 
     # What is asked of subclasses: the bytes of an entry, a file for a new one, what becomes of that, and all there are.
 
@@ -299,13 +304,25 @@ class LocalCache(StepCache):
             file.close()
         os.unlink(file.name)
 
+    def sweep(self) -> None:
+        """Remove what writers that were killed more than a day ago have left."""
+        before = time.time() - _LEFT
+        for each in self._files():
+            with _told(), contextlib.suppress(FileNotFoundError):
+                if each.name.startswith(".") and each.stat().st_mtime < before:
+                    os.unlink(each.path)
+
     def _all(self) -> Iterator[tuple[str, int]]:
-        with contextlib.suppress(FileNotFoundError):
+        for each in self._files():
+            if _DIGITS.issuperset(each.name):
+                with contextlib.suppress(FileNotFoundError):  # just removed
+                    yield each.name, each.stat().st_size
+
+    def _files(self) -> Iterator[os.DirEntry[str]]:
+        with _told(), contextlib.suppress(FileNotFoundError):
             for directory in os.scandir(self.root):
-                for each in os.scandir(directory.path) if directory.is_dir() else ():
-                    if _DIGITS.issuperset(each.name):
-                        with contextlib.suppress(FileNotFoundError):  # just removed
-                            yield each.name, each.stat().st_size
+                if directory.is_dir():
+                    yield from os.scandir(directory.path)
 
 
 class FilesCache(StepCache):

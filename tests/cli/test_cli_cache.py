@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -149,6 +150,17 @@ def test_entries_that_cannot_be_read_are_listed_with_why_and_go_with_all(home: P
     assert bad.exists()
     read("cache", "delete", "--all")
     assert not bad.exists()
+
+
+def test_what_killed_writers_left_goes_once_nobody_can_be_writing_it(home: Path) -> None:
+    fill(home, {"load": 1.0})
+    left, written = [home / "home" / "cache" / "00" / name for name in (".left", ".written")]
+    for each in (left, written):
+        each.write_bytes(b"half")
+    os.utime(left, (1.0, 1.0))
+    read("cache", "delete", "--op", "load")
+    assert not left.exists()
+    assert written.exists()
 
 
 @pytest.mark.parametrize(
