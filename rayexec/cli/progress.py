@@ -140,7 +140,7 @@ class LiveView(Watch):
             return
         if isinstance(record, Attempt):
             if record.outcome in _OUTCOMES:
-                self._end(_OUTCOMES[record.outcome], (record.step,))
+                self._end(_OUTCOMES[record.outcome] if record.reused is None else "reused", (record.step,))
             rest = self._told_live.rest(record)
             self._show(rest.stdout, rest.stderr, None if rest is record else record.step)
             record = rest

@@ -81,7 +81,7 @@ class Entries:
 def pack_entry(position: int, row: Attempt, stored: Mapping[str, bytes | int]) -> bytes:
     """Return the entry as bytes; a quiet success leaves out what the driver can tell by itself."""
     size = row.output_bytes
-    more = row.logs or row.hooks or row.stdout or row.stderr or row.resources or row.loaded
+    more = row.logs or row.hooks or row.stdout or row.stderr or row.resources or row.loaded or row.reused
     quiet = row.outcome == SUCCESS and not more
     if quiet and all(record.metadata is None and record.handled is None for record in row.outputs):
         return pickle.dumps((position, row.started, row.ended, stored, size), protocol=5)

@@ -152,6 +152,7 @@ class InProcessEngine:
             store=store,
             managing=None if self._managers is None else self._managers.of(step.template),
             log=log,
+            memory=spec.memory,
         )
         if row.outcome == SUCCESS and step.template in self._durable:
             row = self._commit(row, step.key, yielded)

@@ -162,6 +162,7 @@ class RayEngine:
             managed,
             keeper,
             durable,
+            self._spec.memory,
         )
         self._header = dump(header, "the run's config")
         given = {FromConfig(*source): self._keep(source, value) for source, value in config.inputs.items()}

@@ -32,6 +32,7 @@ from rayexec.events import (
 from rayexec.plan.model import FromStep, Template
 from rayexec.run.context import StepLog
 from rayexec.run.managed import Managers
+from rayexec.run.memory import Memory
 from rayexec.run.plain import PlainOp
 from rayexec.run.prior import ValueWriter
 from rayexec.run.resources import OpenResources
@@ -74,6 +75,7 @@ class Runner:
         backstop: ProcessBackstop,
         watched: Watched,
         durably: tuple[ValueWriter, Collection[int]] | None = None,
+        memory: Memory | None = None,
     ) -> None:
         self._code = code
         self._run = run
@@ -88,6 +90,7 @@ class Runner:
         self._watched = watched
         # Who stores outputs as they are made, and of which templates.
         self._durably = durably
+        self._memory = memory
         # What the call before yielded, as live objects: its only consumer may have them without a copy.
         self._before: dict[str, Any] | None = None
         # The steps that calls further behind take from, and what those of them that are over yielded.
@@ -255,6 +258,7 @@ class Runner:
             managing=None if self._managers is None else self._managers.of(call[2]),
             backstop=self._backstop,
             log=self._log_of(position),
+            memory=self._memory,
         )
         if writer is not None:
             row = _commit(writer, call[1], row, kept)
@@ -340,6 +344,7 @@ class Runner:
                 managing=None if self._managers is None else self._managers.of(call[2]),
                 backstop=self._backstop,
                 log=self._log_of(0),
+                memory=self._memory,
             ),
             due,
             teller,

@@ -100,6 +100,8 @@ def _run(
                 plain = [None if place in durable else each for place, each in enumerate(code.plain)]
                 code = code._replace(plain=tuple(plain))
                 writer = shared.keeper.writer()
+            if shared.memory is not None:
+                code = code._replace(plain=shared.memory.no_cached(code.templates, code.plain))
             entries = watched.entries
             durably = None if writer is None else (writer, shared.durable)
             runner = Runner(
@@ -115,6 +117,7 @@ def _run(
                 backstop,
                 watched,
                 durably,
+                shared.memory,
             )
             watch_live(watched, journal)
             try:

@@ -11,6 +11,7 @@ from rayexec.events.attempt import (
     LogLine,
     OutputRecord,
     ResourceRecord,
+    Reused,
     Successes,
     TakenOver,
 )
@@ -45,6 +46,7 @@ __all__ = [
     "LogLine",
     "OutputRecord",
     "ResourceRecord",
+    "Reused",
     "SliceFacts",
     "StepBlockedData",
     "StepFailureData",

@@ -20,6 +20,7 @@ __all__ = [
     "LogLine",
     "OutputRecord",
     "ResourceRecord",
+    "Reused",
     "Successes",
     "TakenOver",
 ]
@@ -83,6 +84,13 @@ class ResourceRecord(NamedTuple):
     stderr: str = ""
 
 
+class Reused(NamedTuple):
+    """Whose outputs an attempt has, instead of having called its op: a step of an earlier run."""
+
+    run_id: str
+    step_key: str
+
+
 class Attempt(NamedTuple):
     """One attempt: ``step`` is the index in the plan, ``number`` 0 for the first try, times are seconds since 1970.
 
@@ -90,7 +98,8 @@ class Attempt(NamedTuple):
     for an attempt that is up for retry. ``resources`` are records of resources that were opened for it, or failed to
     close after it. ``has_large_output`` tells that an output went into an object of its own in the object store.
     ``loaded`` are the inputs that managers loaded. ``slice`` is the number of the slice that it ran in (see
-    ``SliceFacts``), ``output_bytes`` the size of its outputs as they travel, -1 where they do not.
+    ``SliceFacts``), ``output_bytes`` the size of its outputs as they travel, -1 where they do not. ``reused`` tells
+    where the outputs came from if no op was called.
     """
 
     step: int
@@ -111,6 +120,7 @@ class Attempt(NamedTuple):
     loaded: tuple[LoadedInput, ...] = ()
     slice: int = HERE
     output_bytes: int = UNKNOWN
+    reused: Reused | None = None
 
 
 class TakenOver(NamedTuple):

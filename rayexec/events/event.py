@@ -194,6 +194,10 @@ def expand_attempt(
             start,
             key,
         )
+    if attempt.reused is not None:
+        origin = {"reused_run_id": attempt.reused.run_id, "reused_step_key": attempt.reused.step_key}
+        words = f'Reused the outputs of step "{attempt.reused.step_key}" of run {attempt.reused.run_id}.'
+        yield Event(EventType.ENGINE_EVENT, words, start, key, origin)
     for name in dict.fromkeys((*inputs, *(each.name for each in attempt.loaded))):
         for data in [_loading(each) for each in attempt.loaded if each.name == name] or [{"input_name": name}]:
             yield Event(EventType.LOADED_INPUT, f'Loaded input "{name}" of step "{key}".', start, key, data)
@@ -209,6 +213,8 @@ def expand_attempt(
         what = f'output "{name}"' if mapping_key is None else f'output "{name}" with mapping key "{mapping_key}"'
         made = StepOutputData(name, output.metadata or {}, mapping_key)
         yield Event(EventType.STEP_OUTPUT, f'Yielded {what} of step "{key}".', end, key, made)
+        if attempt.reused is not None and output.handled is not None:
+            continue  # it is where the manager put it then
         handled: dict[str, Any] = {"output_name": name}
         if mapping_key is not None:
             handled["mapping_key"] = mapping_key

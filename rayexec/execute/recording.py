@@ -62,6 +62,7 @@ class Recording(Observer):
         self._is_lenient = is_lenient
         self._log: LogWriter | None = None
         self._run_log: RunLog | None = None
+        self.store: RunStore | None = None
 
     @contextlib.contextmanager
     def _attempted(self) -> Iterator[None]:
@@ -191,8 +192,10 @@ def record_run(
     is_lenient = choice is None and is_default() and not is_durable
     try:
         record = _describe(job, spec, op_selection, origin)
-        writer = store.create(record)
-        return Recording(writer, record, observer, store.values(record.run_id), is_lenient=is_lenient)
+        keeper = store.values(record.run_id)
+        recording = Recording(store.create(record), record, observer, keeper, is_lenient=is_lenient)
+        recording.store = store
+        return recording
     except StoreError as error:
         if not is_lenient:
             raise

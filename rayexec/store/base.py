@@ -10,6 +10,7 @@ from typing import Protocol
 from rayexec.errors import RunNotFoundError, StoreError
 from rayexec.keys import nearest
 from rayexec.run.prior import ValueKeeper
+from rayexec.store.cache import StepCache
 from rayexec.store.record import UNREADABLE, RunRecord, is_over, settled
 from rayexec.store.request import CancelRequest
 
@@ -75,6 +76,9 @@ class RunStore(Protocol):
 
     def delete(self, run_id: str) -> None:
         """Remove all that is kept of a run, given as for ``open``; raises RunNotFoundError."""
+
+    def cache(self) -> StepCache:
+        """Return where outputs of cached ops are kept, of all runs together."""
 
 
 def current(reader: RunReader) -> RunRecord:

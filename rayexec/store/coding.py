@@ -20,6 +20,7 @@ from rayexec.events import (
     LogLine,
     OutputRecord,
     ResourceRecord,
+    Reused,
     SliceFacts,
     StepBlockedData,
     StepFailureData,
@@ -50,7 +51,7 @@ _KIND = "$"
 _DEEPEST = 100  # levels of data within data that are kept
 
 # What is written in a record by name and read back by it: classes whose fields are all that they are.
-_TUPLES = (Handling, HookOutcome, LoadedInput, LogLine, OutputRecord, ResourceRecord)
+_TUPLES = (Handling, HookOutcome, LoadedInput, LogLine, OutputRecord, ResourceRecord, Reused)
 _CLASSES = (ErrorInfo, MetadataValue, StepBlockedData, StepFailureData, StepOutputData, UserFailureData)
 _BY_NAME: Mapping[str, Callable[..., Any]] = {each.__name__: each for each in (*_TUPLES, *_CLASSES)}
 
