@@ -141,7 +141,7 @@ def execute_job(
     spec = replace(spec, config=replace(spec.config, execution=settings))
     recording = record_run(store, job, spec, observer or Echo(), op_selection=op_selection, origin=origin)
     if recording is not None:
-        spec = replace(spec, keeper=recording.keeper)
+        spec = replace(spec, keeper=recording.store.values(spec.info.run_id))
     spec = with_memory(spec, recording)
     return run(job, spec, raise_on_error=raise_on_error, observer=observer, recording=recording)
 

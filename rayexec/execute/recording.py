@@ -22,12 +22,11 @@ from rayexec.events import LiveLines, SliceFacts, describe_error
 from rayexec.execute.log import Record, RunLog
 from rayexec.execute.observe import Observer
 from rayexec.execute.resuming import PARENT, ROOT
-from rayexec.run.prior import ValueKeeper
 from rayexec.run.spec import RunSpec
 from rayexec.run.waiting import Waiting
 
 if TYPE_CHECKING:
-    from rayexec.store import RunRecord, RunStore, RunWriter
+    from rayexec.store import RunRecord, RunStore
     from rayexec.store.writing import LogWriter
 
 __all__ = ["Recording", "StoreChoice", "record_run", "store_of"]
@@ -47,22 +46,18 @@ class Recording(Observer):
     """Writes what happens in a run to a store, and passes all of it on to another observer.
 
     Where the store fails, ``error`` says how. A store that somebody asked for ends the run then; one by default
-    (``is_lenient``) costs a warning and the rest of the recording.
+    (``is_lenient``) costs a warning and the rest of the recording. Raises StoreError where the run cannot be begun.
     """
 
-    def __init__(
-        self, writer: RunWriter, record: RunRecord, observer: Observer, keeper: ValueKeeper, *, is_lenient: bool
-    ) -> None:
-        # Where values of the run are to be stored.
-        self.keeper = keeper
+    def __init__(self, store: RunStore, record: RunRecord, observer: Observer, *, is_lenient: bool) -> None:
+        self.store = store
         self.error: StoreError | None = None
-        self.writer = writer
+        self.writer = store.create(record)
         self._record = record
         self._observer = observer
         self._is_lenient = is_lenient
         self._log: LogWriter | None = None
         self._run_log: RunLog | None = None
-        self.store: RunStore | None = None
 
     @contextlib.contextmanager
     def _attempted(self) -> Iterator[None]:
@@ -192,10 +187,7 @@ def record_run(
     is_lenient = choice is None and is_default() and not is_durable
     try:
         record = _describe(job, spec, op_selection, origin)
-        keeper = store.values(record.run_id)
-        recording = Recording(store.create(record), record, observer, keeper, is_lenient=is_lenient)
-        recording.store = store
-        return recording
+        return Recording(store, record, observer, is_lenient=is_lenient)
     except StoreError as error:
         if not is_lenient:
             raise

@@ -18,9 +18,9 @@ _OFF = frozenset({"0", "false", "no", "off"})
 
 def with_memory(spec: RunSpec, recording: Recording | None) -> RunSpec:
     """Return a run with the memory of the store that it is recorded in, where it has cached ops."""
-    store = None if recording is None else recording.store
-    if store is None or not any(template.op.cache for template in spec.plan.templates):
+    if recording is None or not any(template.op.cache for template in spec.plan.templates):
         return spec
+    store = recording.store
     entries, settings = store.cache(), spec.config.execution
     if settings.engine == "ray" and not entries.is_shared:
         warnings.warn(
