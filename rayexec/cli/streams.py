@@ -30,17 +30,14 @@ class _Tolerant(io.FileIO):
             return len(data)
 
 
-def tolerant_text(descriptor: int, like: TextIO, *, owned: bool = False) -> TextIO:
-    """Return a stream such as ``like`` on a descriptor whose other side may go away.
-
-    What its encoding has no word for, such as half a surrogate pair in an error's message, is written as an escape.
-    """
+def tolerant_text(descriptor: int, like: TextIO, *, owned: bool = False) -> io.TextIOWrapper:
+    """Return a stream such as ``like`` on a descriptor whose other side may go away."""
     raw = _Tolerant(descriptor, owned=owned)
     unbuffered = getattr(like, "write_through", False)  # as by python -u, which leaves this layer out as well
     return io.TextIOWrapper(
         raw if unbuffered else io.BufferedWriter(raw),
         encoding=like.encoding,
-        errors="backslashreplace" if like.errors == "strict" else like.errors,
+        errors=like.errors,
         line_buffering=getattr(like, "line_buffering", False),
         write_through=unbuffered,
     )
@@ -83,7 +80,8 @@ def results_on_stdout() -> Iterator[TextIO]:
     """Yield the standard output for a command's result alone.
 
     Whatever else is printed meanwhile, by the job's file as it is imported, by ops, by the processes they start, goes
-    to standard error.
+    to standard error. What the encoding has no word for, such as half a surrogate pair in a message, is written as an
+    escape.
     """
     sys.stdout.flush()
     if descriptor_of(sys.stdout) != 1 or descriptor_of(sys.stderr) != 2:
@@ -94,6 +92,7 @@ def results_on_stdout() -> Iterator[TextIO]:
     kept = os.dup(1)
     os.dup2(2, 1)
     results = tolerant_text(kept, sys.stdout, owned=True)
+    results.reconfigure(errors="backslashreplace")
     try:
         yield results
     finally:
