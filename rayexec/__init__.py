@@ -115,6 +115,7 @@ if TYPE_CHECKING:
     from rayexec.events import Event as Event
     from rayexec.events import EventType as DagsterEventType  # noqa: F401  # an alias, so it needs no redundant one
     from rayexec.events import EventType as EventType
+    from rayexec.execute import ReexecutionOptions as ReexecutionOptions
     from rayexec.execute import RunResult as RunResult
     from rayexec.execute import cancel_run as cancel_run
     from rayexec.execute import execute_in_process as execute_in_process
@@ -237,6 +238,7 @@ _HOMES = {
         "EventType",
     ),
     "rayexec.execute": (
+        "ReexecutionOptions",
         "RunResult",
         "cancel_run",
         "execute_in_process",

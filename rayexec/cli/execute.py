@@ -25,20 +25,32 @@ from rayexec.cli.streams import descriptor_of, results_on_stdout
 from rayexec.cli.summary import summary_table
 from rayexec.cli.watch import Watch
 from rayexec.cluster import releasing
-from rayexec.execute import RunResult, execute_job
+from rayexec.execute import ReexecutionOptions, RunResult, execute_job
 
-__all__ = ["execute_from_shell"]
+__all__ = ["execute_from_shell", "run_from_shell"]
 
 
 @with_exit_code
 def execute_from_shell(source: JobSource, wanted: Wanted, *, as_json: bool) -> int:
     """Run a job, show how it goes, and return the exit code."""
+    return run_from_shell(source, wanted, as_json=as_json)
+
+
+def run_from_shell(
+    source: JobSource,
+    wanted: Wanted,
+    *,
+    as_json: bool,
+    options: ReexecutionOptions | None = None,
+    store: str | None = None,
+) -> int:
+    """Run a job, by ``options`` from where another run ended, show how it goes, and return the exit code."""
     with contextlib.ExitStack() as stack:
         results = stack.enter_context(results_on_stdout()) if as_json else None
         release = releasing()
         tags = parse_tags(wanted.tags)
         selection = parse_selection(wanted.op_selection)
-        config = read_run_config(wanted.config)
+        config = None if options is not None and not wanted.config else read_run_config(wanted.config)
         job = load_job(source)
         on_terminal = _is_terminal(sys.stderr)
         signals = stack.enter_context(EndingSignals())
@@ -55,7 +67,10 @@ def execute_from_shell(source: JobSource, wanted: Wanted, *, as_json: bool) -> i
                     max_concurrent=wanted.max_concurrent,
                     keep_outputs="none",  # nobody reads them once the command is over
                     observer=watch,
-                    origin=_origin(source, job.name),
+                    durable=wanted.durable or None,
+                    store=store,
+                    origin=_origin(source, wanted, job.name),
+                    reexecution_options=options,
                 )
             _report(result, watch, results, on_terminal=on_terminal)
         except (KeyboardInterrupt, SystemExit) as error:
@@ -92,16 +107,20 @@ def _report(result: RunResult, watch: Watch, results: TextIO | None, *, on_termi
     if result.status == "FAILURE" or (result.status == "CANCELED" and not (on_terminal and results is None)):
         if result.is_recorded:  # before why it failed, so that this stands last
             sys.stderr.write(f"To look at it again: rayexec run show {result.run_id}\n")
+            sys.stderr.write(f"To go on from there: rayexec run resume {result.run_id}\n")
         complain(failure_text(result))
 
 
-def _origin(source: JobSource, job: str) -> dict[str, str]:
+def _origin(source: JobSource, wanted: Wanted, job: str) -> dict[str, str]:
+    """Return where a job came from, and what a run that goes on from this one has to know of how it was wanted."""
     file = source.file
     known = {
         "file": str(file.absolute()) if file is not None else None,
         "module": source.module,
         "attribute": source.attribute,
         "job": job,
+        "max_concurrent": None if wanted.max_concurrent is None else str(wanted.max_concurrent),
+        "address": wanted.address,
     }
     return {name: value for name, value in known.items() if value is not None}
 

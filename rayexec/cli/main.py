@@ -167,11 +167,19 @@ def execute(
             rich_help_panel=_PANEL_RUN,
         ),
     ] = None,
+    durable: Annotated[
+        bool,
+        typer.Option(
+            "--durable",
+            help="Store all outputs as they are made: then a resumed run has them even if this one is killed.",
+            rich_help_panel=_PANEL_RUN,
+        ),
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Run a job and wait for it; what ops print goes to standard output, progress to standard error."""
     source = _load("load", "JobSource")(file, module, attribute, job)
-    wanted = Wanted(tuple(config or ()), tuple(op_selection or ()), tags, max_concurrent, address)
+    wanted = Wanted(tuple(config or ()), tuple(op_selection or ()), tags, max_concurrent, address, durable)
     raise typer.Exit(_load("execute", "execute_from_shell")(source, wanted, as_json=as_json))
 
 

@@ -23,6 +23,7 @@ class Wanted:
     tags: str | None = None
     max_concurrent: int | None = None
     address: str | None = None
+    durable: bool = False
 
 
 def parse_selection(given: tuple[str, ...]) -> list[str] | None:

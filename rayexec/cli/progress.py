@@ -21,7 +21,7 @@ from rayexec.cli.report import duration
 from rayexec.cli.signals import EndingSignals
 from rayexec.cli.tally import Tally, mapped_lines
 from rayexec.cli.watch import CANCELING, Watch
-from rayexec.events import FAILURE, SUCCESS, Attempt, Event, EventType, ResourceRecord, Successes
+from rayexec.events import FAILURE, SUCCESS, Attempt, Event, EventType, ResourceRecord, Successes, TakenOver
 from rayexec.execute import Record, RunLog
 from rayexec.keys import node_path
 from rayexec.plan.holding import MAX_CONCURRENT
@@ -106,6 +106,9 @@ class LiveView(Watch):
         """Count what ended, and tell what is worth a line."""
         if isinstance(record, Successes):  # quiet ones, which have nothing to tell
             self._end("succeeded", record.steps)
+            return
+        if isinstance(record, TakenOver):
+            self._end("reused", record.steps)
             return
         if isinstance(record, Attempt):
             if record.outcome in _OUTCOMES:
@@ -196,7 +199,7 @@ class LiveView(Watch):
 
     def _counts(self, running: int, waiting: int) -> Text:
         parts = [(f"{running:,} running", ""), (f"{max(0, waiting):,} waiting", "")]
-        styles = {"failed": "red", "skipped": "yellow", "not run": "yellow"}
+        styles = {"reused": "", "failed": "red", "skipped": "yellow", "not run": "yellow"}
         parts += [(f"{self._ended[kind]:,} {kind}", style) for kind, style in styles.items() if self._ended[kind]]
         line = Text("  ", no_wrap=True, overflow="ellipsis")
         for number, (words, style) in enumerate(parts):

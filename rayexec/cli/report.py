@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rayexec.events import SUCCESS, ErrorInfo, EventType, StepFailureData, describe_error
+from rayexec.events import SUCCESS, ErrorInfo, EventType, StepFailureData, TakenOver, describe_error
 from rayexec.execute import RunLog, RunResult
 from rayexec.keys import node_path
 from rayexec.plan import Plan
@@ -59,6 +59,10 @@ def summarize(plan: Plan, log: RunLog) -> list[StepSummary]:
         if wait.is_blocked:  # that all wait for the slots goes without saying
             rows[wait.step].waited = f"{duration(wait.seconds)} for {wait.reason}"
     for event in log.records:
+        if isinstance(event, TakenOver):
+            for step in event.steps:
+                if not rows[step].attempts:  # else it had to be made again
+                    rows[step].status = "reused"
         if getattr(event, "event_type", None) is EventType.STEP_SKIPPED:
             rows[plan.by_key[event.step_key]].status = "skipped"  # type: ignore[union-attr,index]  # an Event
     if plan.mapped:

@@ -98,6 +98,56 @@ def wait(
 
 
 @run_app.command(
+    epilog="Example: rayexec run resume 3f2a\n\n"
+    "Exit code: 0 the run succeeded; 1 it failed or was interrupted; 2 it could not begin, for a mistake in what was "
+    "given.",
+)
+def resume(
+    run: RunArgument,
+    steps: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--step-selection",
+            "-s",
+            metavar="SELECTION",
+            help="Run just these steps, done or not, with '*' or '+' for what is around them, such as 'load*', "
+            "'check[2001]*' or 'check[?]'. Separated by commas, or repeated.",
+        ),
+    ] = None,
+    file: Annotated[
+        Path | None,
+        typer.Option(
+            "--file", "-f", metavar="FILE", help="The file of the job, where it is elsewhere now.", dir_okay=False
+        ),
+    ] = None,
+    module: Annotated[
+        str | None, typer.Option("--module", "-m", metavar="MODULE", help="The module of the job instead.")
+    ] = None,
+    attribute: Annotated[
+        str | None, typer.Option("--attribute", "-a", metavar="ATTR", help="The attribute that is the job.")
+    ] = None,
+    config: Annotated[
+        list[str] | None,
+        typer.Option("--config", "-c", metavar="YAML", help="Run config, in the place of that of the run."),
+    ] = None,
+    max_concurrent: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Run at most N steps at once on Ray.")
+    ] = None,
+    address: Annotated[str | None, typer.Option(metavar="ADDRESS", help="The Ray cluster to run on.")] = None,
+    durable: Annotated[bool, typer.Option("--durable", help="Store all outputs as they are made.")] = False,
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Go on from a run that failed or was canceled: run what did not succeed, and reuse what did."""
+    from rayexec.cli.options import Wanted
+
+    source = importlib.import_module("rayexec.cli.load").JobSource(file, module, attribute)
+    wanted = Wanted(tuple(config or ()), (), None, max_concurrent, address, durable)
+    resume_from_shell = importlib.import_module("rayexec.cli.resume").resume_from_shell
+    raise typer.Exit(resume_from_shell(store, run, source, wanted, steps=tuple(steps or ()), as_json=as_json))
+
+
+@run_app.command(
     epilog="Example: rayexec run cancel 3f2a --timeout 60\n\n"
     "Exit code: 0 all runs are canceled (or asked, with --no-wait); 1 one had ended otherwise, or goes on after the "
     "timeout; 2 there is no such run.",

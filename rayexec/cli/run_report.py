@@ -21,7 +21,7 @@ __all__ = ["RunReport", "brief", "ended_line", "runs_table"]
 
 _STYLES = {"SUCCESS": "green", "FAILURE": "red", "CANCELED": "yellow", "STARTED": "cyan"}
 _ENDS = {"SUCCESS": "succeeded", "FAILURE": "failed", "CANCELED": "was canceled", "STARTED": "goes on"}
-_KINDS = ("succeeded", "failed", "skipped", "not run")
+_KINDS = ("succeeded", "reused", "failed", "skipped", "not run")
 
 
 def _moment(seconds: float | None) -> str | None:
@@ -121,6 +121,8 @@ class RunReport:
         """How each op went, in the order in which their steps came to be known."""
         log = self._log
         status = ["not run"] * len(log.keys)
+        for step in log.restored():
+            status[step] = "reused"
         ops = {log.op_of(step): _Op(log.op_of(step), dict.fromkeys(_KINDS, 0)) for step in range(len(log.keys))}
         skipped = set()
         for record in log.records():

@@ -14,8 +14,8 @@ __all__ = ["summary_table"]
 
 _MOST_STEPS = 30  # more of them are summed up by op and status
 _MOST_ROWS = 30
-_STYLES = {"succeeded": "green", "failed": "red", "skipped": "yellow", "not run": "dim"}
-_ORDER = ("failed", "not run", "skipped", "succeeded")
+_STYLES = {"succeeded": "green", "reused": "cyan", "failed": "red", "skipped": "yellow", "not run": "dim"}
+_ORDER = ("failed", "not run", "skipped", "reused", "succeeded")
 
 
 def summary_table(rows: Sequence[StepSummary]) -> Table:

@@ -29,7 +29,8 @@ class ExecutionSettings:
     ``preload_modules`` before their first step. ``address`` is the Ray cluster to attach to, None for this machine.
     With ``slices`` off each step is a Ray task of its own. ``keep_outputs`` says which outputs outlive the steps that
     take them. ``max_runtime`` is in seconds; a run that takes longer is ended. ``infrastructure_retries`` is how often
-    a step may lose its worker before it has started, or what it takes, at no cost to its own retries. ``cancel_grace``
+    a step may lose its worker before it has started, or what it takes, at no cost to its own retries. With ``durable``
+    all outputs are stored as they are made, whatever happens to the process that drives the run. ``cancel_grace``
     is how many seconds steps get to end by themselves when the run is canceled.
     """
 
@@ -46,6 +47,7 @@ class ExecutionSettings:
     keep_outputs: Literal["all", "leaves", "none"] = "all"
     max_runtime: float | None = None
     infrastructure_retries: int = 3
+    durable: bool = False
     cancel_grace: float = 5.0
 
 
@@ -110,6 +112,7 @@ class InProcessConfig(Config):
     step_dependency_config: _Dependencies = _Dependencies()
     marker_to_close: str | None = None
     max_runtime: _Runtime | None = None
+    durable: bool = False
 
 
 class MultiprocessConfig(Config):
@@ -132,6 +135,7 @@ class RayConfig(MultiprocessConfig):
     slices: bool = True
     keep_outputs: Literal["all", "leaves", "none"] = "all"
     infrastructure_retries: int = pydantic.Field(default=3, ge=0)
+    durable: bool = False
     cancel_grace: float = pydantic.Field(default=5.0, ge=0, allow_inf_nan=False)
 
 
@@ -190,13 +194,18 @@ def resolve_execution(executor: ExecutorDefinition, section: Any) -> tuple[Execu
 
 
 def override_execution(
-    settings: ExecutionSettings, *, max_concurrent: Any = None, address: Any = None, keep_outputs: Any = None
+    settings: ExecutionSettings,
+    *,
+    max_concurrent: Any = None,
+    address: Any = None,
+    keep_outputs: Any = None,
+    durable: Any = None,
 ) -> ExecutionSettings:
     """Return ``settings`` under what a caller wants instead; raises ConfigError for values that config would refuse.
 
     An address makes it a run on Ray; ``max_concurrent`` means nothing to a run in this process.
     """
-    given = {"max_concurrent": max_concurrent, "address": address, "keep_outputs": keep_outputs}
+    given = {"max_concurrent": max_concurrent, "address": address, "keep_outputs": keep_outputs, "durable": durable}
     value, problems = validate(RayConfig, {key: each for key, each in given.items() if each is not None})
     if problems:
         raise ConfigError(problems, subject="what the run was asked for")
@@ -205,6 +214,8 @@ def override_execution(
         settings = replace(settings, address=value.address, engine="ray")
     if keep_outputs is not None:
         settings = replace(settings, keep_outputs=value.keep_outputs)
+    if durable is not None:
+        settings = replace(settings, durable=value.durable)
     if value.max_concurrent and settings.engine == "ray":
         settings = replace(settings, max_concurrent=value.max_concurrent)
     return settings
@@ -227,6 +238,7 @@ def _settings(name: str, given: Any, path: tuple[str, ...] | None) -> tuple[Exec
             retries=_enabled(value.retries),
             require_upstream_step_success=value.step_dependency_config.require_upstream_step_success,
             max_runtime=value.max_runtime,
+            durable=value.durable,
         ), []
     assert isinstance(value, MultiprocessConfig)  # the only other kind of model
     method = value.start_method
@@ -250,6 +262,7 @@ def _settings(name: str, given: Any, path: tuple[str, ...] | None) -> tuple[Exec
         keep_outputs=ray.keep_outputs,
         max_runtime=value.max_runtime,
         infrastructure_retries=ray.infrastructure_retries,
+        durable=ray.durable,
         cancel_grace=ray.cancel_grace,
     ), []
 

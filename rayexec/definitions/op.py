@@ -50,6 +50,7 @@ class OpDefinition(ByReference, Invocable):
     ray_options: RayOptions = field(default_factory=RayOptions)
     timeout: float | None = None
     rerun_on_loss: bool = True
+    durable: bool = False
     preset_config: Any = NO_DEFAULT
 
     def input_names(self) -> tuple[str, ...]:
@@ -179,6 +180,7 @@ def op(
     ray_options: RayOptions | Mapping[str, Any] | None = ...,
     timeout: float | None = ...,
     rerun_on_loss: bool = ...,
+    durable: bool = ...,
 ) -> Callable[[Callable[..., Any]], OpDefinition]: ...
 def op(
     fn: Callable[..., Any] | None = None,
@@ -197,12 +199,14 @@ def op(
     ray_options: RayOptions | Mapping[str, Any] | None = None,
     timeout: float | None = None,
     rerun_on_loss: bool = True,
+    durable: bool = False,
 ) -> OpDefinition | Callable[[Callable[..., Any]], OpDefinition]:
     """Make a function an op.
 
     ``timeout`` is in seconds; ``ray_options`` is what a step asks of Ray; without ``rerun_on_loss`` a step that
-    succeeded never runs again where its outputs were lost. Raises DefinitionError for whatever the declaration
-    contradicts.
+    succeeded never runs again where its outputs were lost; ``durable`` outputs are stored as they are made, so that
+    the step need not run again after the process that drives the run was killed. Raises DefinitionError for whatever
+    the declaration contradicts.
     """
 
     def decorate(fn: Callable[..., Any]) -> OpDefinition:
@@ -221,6 +225,7 @@ def op(
             options=ray_options,
             timeout=timeout,
             rerun_on_loss=rerun_on_loss,
+            durable=durable,
         )
 
     if fn is None:
@@ -246,6 +251,7 @@ def _build(
     options: RayOptions | Mapping[str, Any] | None,
     timeout: float | None,
     rerun_on_loss: bool,
+    durable: bool,
 ) -> OpDefinition:
     label = check_name(name or getattr(fn, "__name__", None), "an op")
     where = f"op {label!r}"
@@ -283,6 +289,7 @@ def _build(
         ray_options=requested,
         timeout=None if timeout is None else float(timeout),
         rerun_on_loss=rerun_on_loss,
+        durable=durable,
     )
 
 

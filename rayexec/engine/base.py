@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from rayexec.plan.holding import Holding
 from rayexec.run.messages import EngineEvent
+from rayexec.run.prior import StoredValue
 from rayexec.run.spec import Slice
 
 __all__ = ["Engine"]
@@ -53,6 +54,14 @@ class Engine(Protocol):
 
     def release_values(self, step: int, names: Sequence[str]) -> None:
         """Drop some of the values that a step yielded."""
+        ...
+
+    def restore(self, step: int, values: Mapping[str, StoredValue]) -> None:
+        """Take values of an earlier run for outputs of a step, to be loaded where they are needed."""
+        ...
+
+    def packed(self, step: int, output: str) -> Any:
+        """Return the value behind an output as a ValueWriter takes it; raises KeyError for none, OutputError."""
         ...
 
     def value(self, step: int, output: str) -> object:

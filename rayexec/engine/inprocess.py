@@ -8,14 +8,17 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rayexec.events import Attempt, ErrorInfo, StepFailureData
+from rayexec.engine.packed import Restored, pack
+from rayexec.errors import OutputError, StoreError
+from rayexec.events import SUCCESS, Attempt, ErrorInfo, StepFailureData
 from rayexec.keys import node_path
 from rayexec.plan.holding import hold_by_driver
 from rayexec.run.managed import Managers, find_managed
 from rayexec.run.messages import Answered, EngineEvent, Lost
+from rayexec.run.prior import StoredValue, ValueWriter
 from rayexec.run.resources import OpenResources
 from rayexec.run.spec import RunSpec, Slice, gather_inputs
-from rayexec.run.step import StepCall, run_step
+from rayexec.run.step import StepCall, not_stored, run_step
 
 __all__ = ["InProcessEngine"]
 
@@ -43,6 +46,8 @@ class InProcessEngine:
         self._values: dict[int, dict[str, Any]] = {}
         self._exceptions: dict[int, BaseException] = {}
         self.resources = OpenResources(spec.resources, spec.config.resources, spec.info)
+        self._durable = spec.durable
+        self._writer: ValueWriter | None = None
         self._managers = None
         managed = find_managed(spec.plan, spec.resources)
         if managed is not None:
@@ -88,7 +93,7 @@ class InProcessEngine:
         def inputs() -> dict[str, Any]:
             return gather_inputs(
                 step,
-                lambda producer, output: values.get(producer, _NOTHING).get(output, _ABSENT),
+                lambda producer, output: _loaded(values.get(producer, _NOTHING).get(output, _ABSENT)),
                 lambda source: given.get(source, _ABSENT),
                 _ABSENT,
             )
@@ -107,8 +112,20 @@ class InProcessEngine:
             store=store,
             managing=None if self._managers is None else self._managers.of(step.template),
         )
+        if row.outcome == SUCCESS and step.template in self._durable:
+            row = self._commit(row, step.key, yielded)
         if error is not None:
             self._exceptions[index] = error
+        return row
+
+    def _commit(self, row: Attempt, key: str, yielded: Mapping[str, Any]) -> Attempt:
+        assert self._spec.keeper is not None, "outputs are durable only where there is a store"
+        self._writer = self._writer or self._spec.keeper.writer()
+        try:
+            values = {name: pack(value, f'output "{name}" of step "{key}"') for name, value in yielded.items()}
+            self._writer.commit(key, row.number, row.outputs, values)
+        except (StoreError, OutputError) as error:
+            return not_stored(row, error)
         return row
 
     def cancel(self, slice_ids: Sequence[int], *, force: bool) -> None:
@@ -128,9 +145,19 @@ class InProcessEngine:
         for name in names:
             self._values.get(step, _NOTHING).pop(name, None)
 
+    def restore(self, step: int, values: Mapping[str, StoredValue]) -> None:
+        """Take values of an earlier run for outputs of a step; they are loaded each time one is needed."""
+        self._values[step] = {name: Restored(stored) for name, stored in values.items()}
+
+    def packed(self, step: int, output: str) -> Any:
+        """Return the object that the step yielded, serialised; raises OutputError where it cannot be."""
+        key = self._spec.plan.steps[step].key
+        return pack(self._values[step][output], f'output "{output}" of step "{key}"')
+
     def value(self, step: int, output: str) -> object:
         """Return the object that the step yielded."""
-        return self._values[step][output]
+        found: object = _loaded(self._values[step][output])
+        return found
 
     def exception(self, step: int) -> BaseException | None:
         """Return the exception that failed the step."""
@@ -146,4 +173,11 @@ class InProcessEngine:
 
     def close(self) -> None:
         """Close the resources."""
+        if self._writer is not None:
+            self._writer.close()
         self.resources.__exit__(None, None, None)
+
+
+def _loaded(value: Any) -> Any:
+    """Return what stands behind a value of an earlier run; any other as it is."""
+    return value.stored.load() if type(value) is Restored else value

@@ -10,8 +10,9 @@ import pickle
 from typing import Any
 
 from rayexec.errors import OutputError
+from rayexec.run.prior import StoredValue
 
-__all__ = ["INLINE_LIMIT", "Packed", "pack", "unpack"]
+__all__ = ["INLINE_LIMIT", "Packed", "Restored", "pack", "unpack"]
 
 # Values up to this many bytes travel inside the slice's answer; Ray keeps answers of up to 100 KiB in the driver.
 INLINE_LIMIT = 64 * 1024
@@ -40,6 +41,22 @@ class Packed:
     def load(self) -> Any:
         """Return the value."""
         return pickle.loads(self.main, buffers=self.buffers)
+
+
+class Restored:
+    """Stands for a stored value: what is pickled is where it is, and unpickling gives the value itself."""
+
+    __slots__ = ("stored",)
+
+    def __init__(self, stored: StoredValue) -> None:
+        self.stored = stored
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _load_stored, (self.stored,)
+
+
+def _load_stored(stored: StoredValue) -> Any:
+    return stored.load()
 
 
 def pack(value: Any, what: str) -> bytes | Packed:

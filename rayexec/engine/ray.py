@@ -22,7 +22,7 @@ from rayexec.engine.package import make_package
 from rayexec.engine.packed import pack
 from rayexec.engine.values import StepValues
 from rayexec.engine.wire import CallWriter, Header
-from rayexec.errors import EngineError, OutputError, StepError, WorkerCrashedError
+from rayexec.errors import EngineError, OutputError, StepError, StoreError, WorkerCrashedError
 from rayexec.events import Attempt, StepFailureData, Successes, describe_error, error_types
 from rayexec.plan.capacity import Capacity
 from rayexec.plan.holding import Holder
@@ -30,6 +30,7 @@ from rayexec.plan.model import FromConfig
 from rayexec.plan.preflight import notes, problems
 from rayexec.run.managed import find_managed
 from rayexec.run.messages import Answered, Begun, EngineEvent, Lost, Reported, Yielded
+from rayexec.run.prior import StoredValue
 from rayexec.run.spec import RunSpec, Slice
 
 __all__ = ["RayEngine"]
@@ -125,7 +126,22 @@ class RayEngine:
         keepers = None if self.resources is None else self.resources.address
         preload = config.execution.preload_modules
         managed = find_managed(self._spec.plan, self._spec.resources)
-        header = Header(info, config.resources, preload, os.getcwd(), self._address, self._streams, keepers, managed)
+        durable = self._spec.durable
+        keeper = self._spec.keeper if durable else None
+        if keeper is not None and not keeper.is_shared:
+            raise StoreError("outputs are to be durable, but workers cannot reach the run store: give it a directory.")
+        header = Header(
+            info,
+            config.resources,
+            preload,
+            os.getcwd(),
+            self._address,
+            self._streams,
+            keepers,
+            managed,
+            keeper,
+            durable,
+        )
         self._header = dump(header, "the run's config")
         given = {FromConfig(*source): self._keep(source, value) for source, value in config.inputs.items()}
         self._writer = CallWriter(self._spec.plan, self._values.by_step, step_config, given, self._streams)
@@ -348,6 +364,16 @@ class RayEngine:
     def release_values(self, step: int, names: Sequence[str]) -> None:
         """Drop some of the values that a step yielded."""
         self._values.release_values(step, names)
+
+    def restore(self, step: int, values: Mapping[str, StoredValue]) -> None:
+        """Take values of an earlier run for outputs of a step, to be loaded where they are needed."""
+        is_reached = len(self._capacity.nodes) == 1 and self._spec.keeper is not None and self._spec.keeper.is_shared
+        is_reached = is_reached or not any(stored.is_local for stored in values.values())
+        self._values.restore(step, values, is_reached=is_reached)
+
+    def packed(self, step: int, output: str) -> Any:
+        """Return the value behind an output, serialised."""
+        return self._values.packed(step, output)
 
     def value(self, step: int, output: str) -> object:
         """Return the value behind an output, brought here from the object store."""

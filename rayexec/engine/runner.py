@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 import time
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Collection, Generator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -17,7 +17,7 @@ from rayexec.engine.journal import Journal
 from rayexec.engine.overrun import Teller, Watched, watch
 from rayexec.engine.packed import Packed, pack, unpack
 from rayexec.engine.wire import GONE, More, RemoteCall
-from rayexec.errors import InputError
+from rayexec.errors import InputError, StoreError
 from rayexec.events import (
     FAILURE,
     SUCCESS,
@@ -32,10 +32,11 @@ from rayexec.events import (
 from rayexec.plan.model import FromStep, Template
 from rayexec.run.managed import Managers
 from rayexec.run.plain import PlainOp
+from rayexec.run.prior import ValueWriter
 from rayexec.run.resources import OpenResources
 from rayexec.run.slicing import BUDGET
 from rayexec.run.spec import RunInfo
-from rayexec.run.step import Made, StepCall, pausing_step, run_step
+from rayexec.run.step import Made, StepCall, not_stored, pausing_step, run_step
 
 __all__ = ["Code", "Runner", "unloadable"]
 
@@ -70,6 +71,7 @@ class Runner:
         entries: Entries,
         managers: Managers | None,
         backstop: ProcessBackstop,
+        durably: tuple[ValueWriter, Collection[int]] | None = None,
     ) -> None:
         self._code = code
         self._run = run
@@ -81,6 +83,8 @@ class Runner:
         self._entries = entries
         self._managers = managers
         self._backstop = backstop
+        # Who stores outputs as they are made, and of which templates.
+        self._durably = durably
         # What the call before yielded, as live objects: its only consumer may have them without a copy.
         self._before: dict[str, Any] | None = None
         # The steps that calls further behind take from, and what those of them that are over yielded.
@@ -215,9 +219,13 @@ class Runner:
             return
         stored: dict[str, bytes | int] = {}
         live: dict[str, Any] | None = {} if is_followed else None
+        writer = self._writer_of(call)
+        kept: dict[str, bytes | Packed] = {}
 
         def store(name: str, value: Any) -> None:
             packed = pack(value, f'output "{name}" of op "{template.op.name}"')
+            if writer is not None:
+                kept[name] = packed
             if isinstance(packed, bytes):
                 stored[name] = packed
             else:
@@ -237,7 +245,13 @@ class Runner:
             managing=None if self._managers is None else self._managers.of(call[2]),
             backstop=self._backstop,
         )
+        if writer is not None:
+            row = _commit(writer, call[1], row, kept)
         self._enter_in(position, self._complete(row, error), stored, live)
+
+    def _writer_of(self, call: RemoteCall) -> ValueWriter | None:
+        """Return who stores what a call yields, None where nobody does."""
+        return self._durably[0] if self._durably is not None and call[2] in self._durably[1] else None
 
     def _step_call(self, position: int, call: RemoteCall) -> StepCall | None:
         """Return a call as ``run.step`` takes it; None, with its failure entered, where its config cannot be loaded."""
@@ -277,10 +291,13 @@ class Runner:
         # What is still to be told, in its order: from the first large output on that Ray does not have yet.
         due: list[tuple[str, bytes | Packed]] = []
         count = 0
+        writer = self._writer_of(call)
 
         def store(name: str, value: Any) -> None:
             nonlocal count
             packed = pack(value, f'output "{name}" of op "{template.op.name}"')
+            if writer is not None:
+                writer.add(call[1], step.number, name, packed)
             if isinstance(packed, bytes):
                 stored[name] = packed
             else:
@@ -306,6 +323,8 @@ class Runner:
             due,
             teller,
         )
+        if writer is not None:
+            row = _commit(writer, call[1], row, {})
         self._enter_in(0, self._complete(row, error), stored, None)
 
     def _enter_in(
@@ -363,6 +382,17 @@ def _with_pauses(
         due.clear()
         if row is not None:
             return row
+
+
+def _commit(writer: ValueWriter, key: str, row: Attempt, values: Mapping[str, bytes | Packed]) -> Attempt:
+    """Store what a call yielded that succeeded; return its row, a failed one where that was not possible."""
+    if row.outcome != SUCCESS:
+        return row
+    try:
+        writer.commit(key, row.number, row.outputs, values)
+    except StoreError as error:
+        return not_stored(row, error)
+    return row
 
 
 def unloadable(call: RemoteCall, error: BaseException, what: str) -> Attempt:

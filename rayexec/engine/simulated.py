@@ -271,6 +271,13 @@ class SimulatedEngine:
     def release_values(self, step: int, names: Sequence[str]) -> None:
         """Nothing is kept here."""
 
+    def restore(self, step: int, values: Mapping[str, Any]) -> None:
+        """Nothing is kept here."""
+
+    def packed(self, step: int, output: str) -> Any:
+        """Nothing is kept here."""
+        raise KeyError(output)
+
     def value(self, step: int, output: str) -> Any:
         """Return None, the value of every output here."""
         return None

@@ -8,10 +8,11 @@ from itertools import islice
 from typing import Any
 
 from rayexec.engine.entries import Entry, unpack_entries
-from rayexec.engine.packed import Packed, unpack
+from rayexec.engine.packed import INLINE_LIMIT, Packed, Restored, unpack
 from rayexec.errors import InvariantError, StepError
 from rayexec.events import Attempt, Successes
 from rayexec.plan.model import Plan
+from rayexec.run.prior import StoredValue
 from rayexec.run.spec import Call
 
 __all__ = ["StepValues"]
@@ -109,21 +110,37 @@ class StepValues:
             for name in names:
                 known.pop(name, None)
 
+    def restore(self, step: int, values: Mapping[str, StoredValue], *, is_reached: bool) -> None:
+        """Take values of an earlier run for outputs of a step.
+
+        Those that workers do not reach (``is_reached``) are brought into Ray's object store, others are loaded by
+        whoever needs them.
+        """
+        self.grow()
+        self.by_step[step] = {
+            name: pickle.dumps(Restored(stored), protocol=5) if is_reached else _bring(stored)
+            for name, stored in values.items()
+        }
+
     def value(self, step: int, output: str) -> object:
         """Return the value behind an output, brought here from the object store; raises KeyError for none."""
+        return unpack(self.packed(step, output))
+
+    def packed(self, step: int, output: str) -> bytes | Packed:
+        """Return the value behind an output, serialised; raises KeyError for none."""
         import ray
 
         kept = self.by_step[step]
         handle = kept if isinstance(kept, bytes) else (kept or {})[output]
         if isinstance(handle, bytes):
-            return unpack(handle)
+            return handle
         if not ray.is_initialized():
             raise InvariantError(
                 f"output {output!r} of step {self._plan.steps[step].key!r} was kept by Ray, which has been shut "
                 "down; read results before ray.shutdown()."
             )
         packed: Packed = ray.get(handle)
-        return packed.load()
+        return packed
 
     def lost_with(self, hexadecimal: str, origins: Mapping[Any, int]) -> tuple[int, ...] | None:
         """Return the steps with large outputs that no node has any more, and that behind the reference of that name.
@@ -164,6 +181,16 @@ class StepValues:
             link.__cause__ = cause
             link = cause
         return error if isinstance(error, BaseException) else None
+
+
+def _bring(stored: StoredValue) -> Any:
+    """Return a stored value as bytes, or a large one as a reference."""
+    import ray
+
+    main, *buffers = stored.parts()
+    if stored.size <= INLINE_LIMIT and not buffers:
+        return bytes(main)
+    return ray.put(Packed(main, list(buffers)))
 
 
 def _resolve(yielded: Mapping[str, bytes | int], refs: Sequence[Any]) -> dict[str, Any]:

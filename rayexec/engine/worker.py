@@ -86,14 +86,28 @@ def _run(
                 known, config = code.resources, shared.resource_config
                 managers = Managers(shared.managed, code.templates, known, config, shared.run, resources)
                 code = code._replace(plain=managers.only_unmanaged(code.plain))
+            writer = None
+            if shared.keeper is not None:
+                # What is to be stored takes the long way, which knows what was yielded.
+                durable = shared.durable
+                plain = [None if place in durable else each for place, each in enumerate(code.plain)]
+                code = code._replace(plain=tuple(plain))
+                writer = shared.keeper.writer()
             entries = watched.entries
-            runner = Runner(code, shared.run, resources, capture, large, payloads, noted, entries, managers, backstop)
-            if streams:
-                told = calls[0][2] in shared.streams
-                with Teller(slice_id, shared.mailbox if told else None) as teller:
-                    yield from runner.stream(calls[0], teller)
-            else:
-                runner.run(calls, watched, budget)
+            durably = None if writer is None else (writer, shared.durable)
+            runner = Runner(
+                code, shared.run, resources, capture, large, payloads, noted, entries, managers, backstop, durably
+            )
+            try:
+                if streams:
+                    told = calls[0][2] in shared.streams
+                    with Teller(slice_id, shared.mailbox if told else None) as teller:
+                        yield from runner.stream(calls[0], teller)
+                else:
+                    runner.run(calls, watched, budget)
+            finally:
+                if writer is not None:
+                    writer.close()
         closing = (resources.take_records(), *capture.take())
     items = watched.entries.so_far()
     return [pickle.dumps((os.getpid(), items, closing if any(closing) else None), protocol=5), *payloads]

@@ -12,6 +12,7 @@ from rayexec.events.attempt import (
     OutputRecord,
     ResourceRecord,
     Successes,
+    TakenOver,
 )
 from rayexec.events.event import Event, StepBlockedData, StepOutputData, expand_attempt, expand_resource
 from rayexec.events.failure import (
@@ -43,6 +44,7 @@ __all__ = [
     "StepFailureData",
     "StepOutputData",
     "Successes",
+    "TakenOver",
     "UserFailureData",
     "causes_of",
     "describe_error",

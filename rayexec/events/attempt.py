@@ -20,6 +20,7 @@ __all__ = [
     "OutputRecord",
     "ResourceRecord",
     "Successes",
+    "TakenOver",
 ]
 
 # How an attempt ended. Small integers, since rows of no-op steps are made by the hundred thousand.
@@ -106,6 +107,12 @@ class Attempt(NamedTuple):
     pid: int = 0
     has_large_output: bool = False
     loaded: tuple[LoadedInput, ...] = ()
+
+
+class TakenOver(NamedTuple):
+    """Steps of which an earlier run has what they yielded, so that they did not run; ``steps`` as in ``Attempt``."""
+
+    steps: Sequence[int]
 
 
 class Successes(NamedTuple):

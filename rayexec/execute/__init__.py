@@ -5,10 +5,12 @@ from rayexec.execute.cancel import cancel_run
 from rayexec.execute.log import Record, RunLog
 from rayexec.execute.observe import Observer
 from rayexec.execute.result import RunResult, StepWait
+from rayexec.execute.resuming import ReexecutionOptions
 
 __all__ = [
     "Observer",
     "Record",
+    "ReexecutionOptions",
     "RunLog",
     "RunResult",
     "StepWait",

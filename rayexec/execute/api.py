@@ -26,8 +26,9 @@ from rayexec.execute.canceling import CancelToken, Watcher
 from rayexec.execute.log import RunLog
 from rayexec.execute.loop import run_to_end
 from rayexec.execute.observe import Echo, Observer
-from rayexec.execute.recording import Recording, StoreChoice, record_run
+from rayexec.execute.recording import Recording, StoreChoice, record_run, store_of
 from rayexec.execute.result import RunResult
+from rayexec.execute.resuming import ReexecutionOptions, find_parent
 from rayexec.execute.termination import Terminated, Termination
 from rayexec.keys import nearest
 from rayexec.plan import Plan, compile_job
@@ -79,9 +80,11 @@ def execute_job(
     resources: Mapping[str, Any] | None = None,
     max_concurrent: int | None = None,
     keep_outputs: KeepOutputs | None = None,
+    durable: bool | None = None,
     observer: Observer | None = None,
     store: StoreChoice = None,
     origin: Mapping[str, str] | None = None,
+    reexecution_options: ReexecutionOptions | None = None,
 ) -> RunResult:
     """Run ``job`` on its executor and return the RunResult; not told otherwise, that is Ray on this machine.
 
@@ -89,14 +92,27 @@ def execute_job(
     limits, retries and start method of the config hold there unchanged. ``max_concurrent`` overrides the config's.
     ``keep_outputs`` too: ``"all"`` outputs can be read from the result (the default); ``"leaves"`` are those that no
     step takes and the job's own; with ``"none"`` each goes as soon as the steps that take it have succeeded.
+    ``durable`` has all outputs stored as they are made, so that a run resumed after its driver was killed runs no step
+    again that was over.
     The run is recorded in ``store``: a path, a URI that ``pyarrow.fs`` knows, or a RunStore; not given, where
     RAYEXEC_HOME says, else in ``~/.rayexec``; with False (or RAYEXEC_RECORD=0) nowhere. ``origin`` is noted there as
     where the job came from.
+    ``reexecution_options`` make it go on from an earlier run of the job in that store, whose run config, op selection
+    and tags it has where others are not given.
     Raises ConfigError, SelectionError, DefinitionError, EngineError and StoreError before anything runs; with
     ``raise_on_error`` the exception of the first op that failed, once the steps that could still run have run.
     """
     if not isinstance(job, JobDefinition):
         raise DefinitionError(f"execute_job takes a job, got {type(job).__name__}.")
+    parent = None
+    if reexecution_options is not None:
+        from rayexec.store import default_store
+
+        parent = find_parent(reexecution_options, store_of(store) or default_store())
+        parent.check_job(job.name)
+        tags = parent.tags(tags)
+        run_config = parent.record.run_config if run_config is None else run_config
+        op_selection = parent.record.op_selection if op_selection is None else op_selection
     spec = prepare(
         job,
         run_config,
@@ -106,11 +122,19 @@ def execute_job(
         tags=tags,
         resources=resources,
     )
+    if parent is not None:
+        spec = replace(spec, prior=parent.prior(spec.plan))
     settings = override_execution(
-        spec.config.execution, max_concurrent=max_concurrent, address=address, keep_outputs=keep_outputs
+        spec.config.execution,
+        max_concurrent=max_concurrent,
+        address=address,
+        keep_outputs=keep_outputs,
+        durable=durable,
     )
     spec = replace(spec, config=replace(spec.config, execution=settings))
     recording = record_run(store, job, spec, observer or Echo(), op_selection=op_selection, origin=origin)
+    if recording is not None:
+        spec = replace(spec, keeper=recording.keeper)
     return run(job, spec, raise_on_error=raise_on_error, observer=observer, recording=recording)
 
 
@@ -251,7 +275,7 @@ def run(
     result.is_recorded = recording is not None and recording.error is None
     interrupt = outcome.error.__cause__ if isinstance(outcome.error, RunCanceledError) else None
     if interrupt is not None and (observer is None or isinstance(interrupt, Terminated)):
-        raise termination.ending(interrupt) from interrupt.__cause__
+        raise termination.ending(interrupt)
     if raise_on_error and not result.success:
         if outcome.error is not None:
             raise outcome.error

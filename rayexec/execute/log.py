@@ -12,6 +12,7 @@ from rayexec.events import (
     ResourceRecord,
     StepBlockedData,
     Successes,
+    TakenOver,
     expand_attempt,
     expand_resource,
 )
@@ -22,7 +23,7 @@ from rayexec.run.waits import Wait, explain_waits
 
 __all__ = ["Record", "RunLog"]
 
-Record: TypeAlias = Event | Attempt | Successes | ResourceRecord
+Record: TypeAlias = Event | Attempt | Successes | ResourceRecord | TakenOver
 
 
 class RunLog:
@@ -64,6 +65,8 @@ class RunLog:
             return chain.from_iterable(map(self._expand_attempt, self.rows(record)))
         if isinstance(record, ResourceRecord):
             return expand_resource(record)
+        if isinstance(record, TakenOver):  # nothing happened
+            return iter(())
         return iter((record,))
 
     def _expand_attempt(self, attempt: Attempt) -> Iterator[Event]:

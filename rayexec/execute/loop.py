@@ -11,8 +11,19 @@ from dataclasses import dataclass
 
 from rayexec.engine.base import Engine
 from rayexec.errors import ResourceError, RunCanceledError, RunTimeoutError, StoreError
-from rayexec.events import Attempt, Event, EventType, Successes, describe_error
+from rayexec.events import (
+    FAILURE,
+    Attempt,
+    ErrorInfo,
+    Event,
+    EventType,
+    StepFailureData,
+    Successes,
+    TakenOver,
+    describe_error,
+)
 from rayexec.execute.canceling import Canceled, CancelToken, interruptible
+from rayexec.execute.keeping import keep_values
 from rayexec.execute.log import Record, RunLog
 from rayexec.execute.loggers import RunLoggers
 from rayexec.execute.observe import Observer
@@ -29,12 +40,14 @@ from rayexec.run.messages import (
     Others,
     Release,
     ReleaseValues,
+    Restored,
     RunEvent,
     Skipped,
     Started,
     Submit,
     TakenBack,
     Tick,
+    Unfed,
 )
 from rayexec.run.spec import RunSpec
 from rayexec.run.state import Machine
@@ -90,6 +103,8 @@ class _Loop:
         self._observer = observer
         self.loggers = RunLoggers(spec, lambda words: self.warn([words]))
         self.machine = machine
+        # Steps that were taken over from an earlier run since that was recorded last.
+        self._restored: list[int] = []
         most = spec.config.execution.max_runtime
         self._ends = float("inf") if most is None else clock() + most
 
@@ -176,6 +191,12 @@ class _Loop:
     def _feed(self, event: RunEvent) -> None:
         for instruction in self.machine.handle(event, self._clock()):
             self._carry_out(instruction)
+        if self._restored:
+            steps, self._restored = self._restored, []
+            self.record(TakenOver(steps))
+            parent = self._spec.prior.run_id if self._spec.prior is not None else ""
+            words = f"{len(steps):,} step{'' if len(steps) == 1 else 's'} need not run: run {parent} has the outputs."
+            self.event(EventType.ENGINE_EVENT, words)
 
     def _carry_out(self, instruction: Instruction) -> None:
         if isinstance(instruction, Submit):
@@ -202,17 +223,41 @@ class _Loop:
         elif isinstance(instruction, TakenBack):
             steps = self._spec.plan.steps
             key, other = steps[instruction.step].key, steps[instruction.needed_by].key
-            words = f'The outputs of step "{key}" were lost, and step "{other}" needs them: it runs again.'
+            how = "are not kept" if instruction.is_unkept else "were lost"
+            words = f'The outputs of step "{key}" {how}, and step "{other}" needs them: it runs again.'
             self.event(EventType.ENGINE_EVENT, words, key)
+        elif isinstance(instruction, Restored):
+            self._engine.restore(instruction.step, instruction.done.values)
+            self._restored.append(instruction.step)
+        elif isinstance(instruction, Unfed):
+            self._unfed(instruction)
         elif isinstance(instruction, ReleaseValues):
             self._engine.release_values(instruction.step, instruction.names)
         elif isinstance(instruction, Cancel):
             self._engine.cancel(instruction.slice_ids, force=False)
 
+    def _unfed(self, instruction: Unfed) -> None:
+        """Record that a step failed which takes what nobody yielded, neither this run nor that before."""
+        steps, now = self._spec.plan.steps, time.time()
+        missing = _named([steps[each].key for each in instruction.culprits])
+        words = (
+            f"it takes from {missing}, which the earlier run has no output of, and which the step selection leaves out"
+        )
+        shown = ErrorInfo("InputError", f"{words}.", "")
+        failure = StepFailureData(shown, ("InputError",))
+        self.record(Attempt(instruction.step, 0, FAILURE, now, now, failure=failure))
+
     def record(self, record: Record) -> None:
         """Append a record to the log and show it to the observer."""
         self._log.append(record)
         self._observer.recorded(record)
+
+    def keep_values(self) -> None:
+        """Store what a run that goes on from this one will need; an interrupt cuts it short."""
+        try:
+            self.warn(keep_values(self._spec, self.machine, self._engine))
+        except KeyboardInterrupt:
+            self.warn(["Interrupted while values were stored: a resumed run makes again what is missing."])
 
     def event(self, kind: EventType, message: str, key: str | None = None, data: object = None) -> None:
         """Append an event that happened now."""
@@ -248,6 +293,7 @@ def run_to_end(
         keep_outputs=settings.keep_outputs,
         streams=spec.streams,
         infrastructure_retries=settings.infrastructure_retries,
+        prior=spec.prior,
     )
     token = token or CancelToken()
     loop = _Loop(spec, engine, log, machine, observer, clock, token)
@@ -286,6 +332,8 @@ def run_to_end(
         except StoreError as broken:
             error = broken
             loop.cancel("The run cannot be recorded any more")
+        if machine.failed or machine.is_canceled:
+            loop.keep_values()
     finally:
         engine.close()
         _record_resources(engine, loop)

@@ -21,6 +21,8 @@ from rayexec.errors import StoreError
 from rayexec.events import describe_error
 from rayexec.execute.log import Record, RunLog
 from rayexec.execute.observe import Observer
+from rayexec.execute.resuming import PARENT, ROOT
+from rayexec.run.prior import ValueKeeper
 from rayexec.run.spec import RunSpec
 from rayexec.run.waiting import Waiting
 
@@ -28,14 +30,13 @@ if TYPE_CHECKING:
     from rayexec.store import RunRecord, RunStore, RunWriter
     from rayexec.store.writing import LogWriter
 
-__all__ = ["Recording", "StoreChoice", "record_run"]
+__all__ = ["Recording", "StoreChoice", "record_run", "store_of"]
 
 # Where a run is to be recorded: None for where RAYEXEC_HOME says, False for nowhere.
 StoreChoice: TypeAlias = "str | os.PathLike[str] | RunStore | Literal[False] | None"
 
 _SWITCH = "RAYEXEC_RECORD"
 _OFF = frozenset({"0", "false", "no", "off"})
-_PARENT, _ROOT = "dagster/parent_run_id", "dagster/root_run_id"  # tags, as Dagster calls them
 # To work out why an attempt waited takes some 15 µs. Up to so many attempts it is always done, else where it is a small
 # share of the run's time.
 _FEW, _COST, _SHARE = 500, 15e-6, 0.03
@@ -49,7 +50,11 @@ class Recording(Observer):
     (``is_lenient``) costs a warning and the rest of the recording.
     """
 
-    def __init__(self, writer: RunWriter, record: RunRecord, observer: Observer, *, is_lenient: bool) -> None:
+    def __init__(
+        self, writer: RunWriter, record: RunRecord, observer: Observer, keeper: ValueKeeper, *, is_lenient: bool
+    ) -> None:
+        # Where values of the run are to be stored.
+        self.keeper = keeper
         self.error: StoreError | None = None
         self.writer = writer
         self._record = record
@@ -161,15 +166,19 @@ def record_run(
     Raises StoreError where somebody said where it is to be recorded and that cannot be; a directory by default that
     cannot be written costs a warning.
     """
-    if choice is False or (choice is None and os.environ.get(_SWITCH, "").lower() in _OFF):
-        return None
-    from rayexec.store import default_store, is_default, store_at
+    from rayexec.store import is_default
 
-    is_lenient = choice is None and is_default()
+    is_durable = spec.config.execution.durable
+    store = store_of(choice)
+    if store is None:
+        if is_durable:
+            raise StoreError("outputs are to be durable, but the run is not to be recorded: they need a run store.")
+        return None
+    is_lenient = choice is None and is_default() and not is_durable
     try:
-        store = default_store() if choice is None else store_at(choice)
         record = _describe(job, spec, op_selection, origin)
-        return Recording(store.create(record), record, observer, is_lenient=is_lenient)
+        writer = store.create(record)
+        return Recording(writer, record, observer, store.values(record.run_id), is_lenient=is_lenient)
     except StoreError as error:
         if not is_lenient:
             raise
@@ -178,6 +187,15 @@ def record_run(
             "record nothing."
         )
         return None
+
+
+def store_of(choice: StoreChoice) -> RunStore | None:
+    """Return the store that somebody chose, None where a run is not to be recorded."""
+    if choice is False or (choice is None and os.environ.get(_SWITCH, "").lower() in _OFF):
+        return None
+    from rayexec.store import default_store, store_at
+
+    return default_store() if choice is None else store_at(choice)
 
 
 def _warn(words: str) -> None:
@@ -203,8 +221,8 @@ def _describe(
         versions=_versions(),
         origin={"directory": os.getcwd(), **(_home_of(job) if origin is None else origin)},
         driver=Driver.here(),
-        parent_run_id=info.tags.get(_PARENT),
-        root_run_id=info.tags.get(_ROOT),
+        parent_run_id=info.tags.get(PARENT),
+        root_run_id=info.tags.get(ROOT),
     )
 
 

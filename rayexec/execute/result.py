@@ -194,9 +194,11 @@ class RunResult:
         if self._outcome.machine.status[step] not in (Status.SUCCESS, Status.FAILED):
             raise InvariantError(message or "")
         if step in self._outcome.machine.released or self._is_closed:
-            why = (
-                "the result was closed" if self._is_closed else "by keep_outputs it went with the last step to take it"
-            )
+            why = "by keep_outputs it went with the last step to take it"
+            if self._is_closed:
+                why = "the result was closed"
+            elif step in self._outcome.machine.taken_over and self._spec.prior is not None:
+                why = f"run {self._spec.prior.run_id} has it, or did not keep it either, and no step took it here"
             key = self._plan.steps[step].key
             raise InvariantError(f"The value of output '{output}' from node '{key}' was not kept: {why}.")
         try:
@@ -319,10 +321,11 @@ class RunResult:
         raise InvariantError(f"the run has no {kind.value} event; it ended as {self.status}.")
 
     def counts(self) -> Mapping[str, int]:
-        """Return how many steps succeeded, failed, were skipped, and did not run."""
-        status = self._outcome.machine.status
+        """Return how many steps succeeded, were reused from an earlier run, failed, were skipped, and did not run."""
+        status, reused = self._outcome.machine.status, len(self._outcome.machine.taken_over)
         ended = {
-            "succeeded": status.count(Status.SUCCESS),
+            "succeeded": status.count(Status.SUCCESS) - reused,
+            **({"reused": reused} if reused else {}),
             "failed": status.count(Status.FAILED),
             "skipped": status.count(Status.SKIPPED),
         }

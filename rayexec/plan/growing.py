@@ -350,6 +350,17 @@ class GrowingPlan(Plan):
             inputs[number] = inputs[number]._replace(sources=sources, shape=shape)
         self.steps[step] = known._replace(inputs=tuple(inputs))  # type: ignore[index]  # a list here
 
+    def taken_by(self, step: int) -> Iterator[FromStep]:
+        """Yield the outputs of steps whose values a step takes, of what it collects as much as is known."""
+        collected = self._collected.get(step, {})
+        for place, each in enumerate(self.steps[step].inputs):
+            if each.is_nothing:
+                continue
+            sources = collected[place].sources()[0] if place in collected else each.sources
+            for source in sources:
+                if type(source) is FromStep:
+                    yield source
+
     def steps_of(self, place: int, first: int = 0) -> Iterator[Step]:
         """Yield the steps of the mapped node at ``place`` that there are from ``first`` on, in the order they came."""
         start = f"{self.mapped[place].key}["

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple, TypeAlias
@@ -202,6 +202,14 @@ class Plan:
 
     def close(self, step: int) -> None:
         """Fix what a step collects, now that all of it is known."""
+
+    def taken_by(self, step: int) -> Iterator[FromStep]:
+        """Yield the outputs of steps whose values a step takes, of what it collects as much as is known."""
+        for each in self.steps[step].inputs:
+            if not each.is_nothing:
+                for source in each.sources:
+                    if type(source) is FromStep:
+                        yield source
 
     def steps_of(self, place: int, first: int = 0) -> Iterable[Step]:
         """Return the steps that there are, from ``first`` on, of the mapped node at ``place``."""

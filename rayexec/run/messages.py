@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
 from rayexec.events import Attempt, StepFailureData, Successes
+from rayexec.run.prior import Done
 from rayexec.run.spec import Slice
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "Release",
     "ReleaseValues",
     "Reported",
+    "Restored",
     "Rows",
     "RunEvent",
     "Skipped",
@@ -31,6 +33,7 @@ __all__ = [
     "Submit",
     "TakenBack",
     "Tick",
+    "Unfed",
     "Yielded",
 ]
 
@@ -47,9 +50,10 @@ class Status(enum.IntEnum):
     FAILED = 6
     SKIPPED = 7
     ABANDONED = 8
+    LEFT_OUT = 9  # it is not among the steps that somebody asked for
 
 
-OVER = frozenset({Status.SUCCESS, Status.FAILED, Status.SKIPPED, Status.ABANDONED})
+OVER = frozenset({Status.SUCCESS, Status.FAILED, Status.SKIPPED, Status.ABANDONED, Status.LEFT_OUT})
 
 
 # Attempts that are over: a row each, or many at once where they went plainly well.
@@ -160,10 +164,28 @@ class ReleaseValues(NamedTuple):
 
 
 class TakenBack(NamedTuple):
-    """Record that a step which had succeeded runs again, since its outputs are gone and a step needs them."""
+    """Record that a step which had succeeded runs again, since its outputs are gone and a step needs them.
+
+    They were lost, or (``is_unkept``) an earlier run, from which this one goes on, did not keep them.
+    """
 
     step: int
     needed_by: int
+    is_unkept: bool = False
+
+
+class Restored(NamedTuple):
+    """Have the engine take the outputs of a step from an earlier run."""
+
+    step: int
+    done: Done
+
+
+class Unfed(NamedTuple):
+    """Record that a step failed: it takes from ``culprits``, which were left out and have nothing to give."""
+
+    step: int
+    culprits: tuple[int, ...]
 
 
 class Cancel(NamedTuple):
@@ -174,5 +196,5 @@ class Cancel(NamedTuple):
 
 # Attempts as an instruction mean: record these rows.
 Instruction: TypeAlias = (
-    Submit | Skipped | Abandoned | Cancel | Release | ReleaseValues | TakenBack | Attempt | Successes
+    Submit | Skipped | Abandoned | Cancel | Release | ReleaseValues | TakenBack | Restored | Unfed | Attempt | Successes
 )

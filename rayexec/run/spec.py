@@ -16,6 +16,7 @@ from rayexec.plan.capacity import Capacity
 from rayexec.plan.growing import GrowingPlan
 from rayexec.plan.holding import Holding, hold
 from rayexec.plan.model import Call, FromConfig, FromStep, Plan, Shape, Step
+from rayexec.run.prior import Prior, ValueKeeper
 from rayexec.run.slicing import BUDGET
 
 __all__ = ["Call", "RunInfo", "RunSpec", "Slice", "gather_inputs", "regroup"]
@@ -42,13 +43,27 @@ class RunInfo:
 
 @dataclass(frozen=True, slots=True)
 class RunSpec:
-    """A run: its plan, its config, the resources that its steps may ask for, and what its loggers are made of."""
+    """A run: its plan, its config, the resources that its steps may ask for, and what its loggers are made of.
+
+    ``keeper`` is where values are stored that outlive the run, None where nothing is; ``prior`` is an earlier run from
+    which this one goes on.
+    """
 
     plan: Plan
     info: RunInfo
     config: ResolvedConfig
     resources: Mapping[str, ResourceDefinition]
     loggers: Mapping[str, InitLoggerContext] = field(default_factory=dict)
+    keeper: ValueKeeper | None = None
+    prior: Prior | None = None
+
+    @property
+    def durable(self) -> frozenset[int]:
+        """The places of templates whose outputs are stored as they are made."""
+        if self.keeper is None:
+            return frozenset()
+        is_all, templates = self.config.execution.durable, self.plan.templates
+        return frozenset([place for place, each in enumerate(templates) if is_all or each.op.durable])
 
     def needed_resources(self) -> set[str]:
         """Return the keys that the ops of the plan and their hooks name, and those of managers of inputs and outputs.

@@ -7,7 +7,8 @@ instructions, so tests drive it by hand and property tests by the thousand.
        │  │                                ▲                               └──> delayed (up for retry) ──> ready
        │  └── dealt behind its last predecessors ──> chained ── came back unrun ──> waiting or ready
        ├── an input was not yielded ──> skipped
-       └── a predecessor failed ──> abandoned
+       ├── a predecessor failed ──> abandoned
+       └── an earlier run has it ──> success
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ from rayexec.run.messages import (
     Release,
     ReleaseValues,
     Reported,
+    Restored,
     Rows,
     RunEvent,
     Skipped,
@@ -43,12 +45,15 @@ from rayexec.run.messages import (
     Status,
     Submit,
     TakenBack,
+    Unfed,
     Yielded,
 )
 from rayexec.run.order import Order
+from rayexec.run.prior import Done, Prior
 from rayexec.run.ranking import starting_order
 from rayexec.run.recovery import Recovery
 from rayexec.run.release import KeepOutputs, Uses
+from rayexec.run.resumption import Resumption
 from rayexec.run.retry import after_failure
 from rayexec.run.spec import Slice
 from rayexec.run.waiting import SHOWN, Obstacle, Under, Waiting, obstacles, who_waits
@@ -69,7 +74,8 @@ class Machine:
     with ``slicing`` off each slice is one step.
     ``keep_outputs`` says whose outputs are never in ``released``. ``streams`` are the places of templates whose dynamic
     outputs are handed on before their ops are over. ``infrastructure_retries`` is how often a step may lose its worker
-    before it has started, or what it takes, at no cost to its own retries.
+    before it has started, or what it takes, at no cost to its own retries. ``prior`` is an earlier run from which this
+    one goes on.
     """
 
     def __init__(
@@ -85,6 +91,7 @@ class Machine:
         keep_outputs: KeepOutputs = "all",
         streams: frozenset[int] = frozenset(),
         infrastructure_retries: int = LOSSES,
+        prior: Prior | None = None,
     ) -> None:
         self._plan = plan
         self._holding = holding
@@ -128,6 +135,13 @@ class Machine:
             self._released_values,
             streams,
         )
+        self._resumption = None
+        if prior is not None:
+            self._resumption = Resumption(
+                plan, prior, self.status, self._recovery, self.released, self._released_values
+            )
+        # The steps that were taken over from an earlier run, and did not have to be made again.
+        self.taken_over: set[int] = set()
         # The steps whose dynamic outputs the plan has grown by.
         self._grown: set[int] = set()
         self._delayed: list[tuple[float, int]] = []
@@ -140,6 +154,7 @@ class Machine:
         self._in_the_way: list[list[tuple[Obstacle, float, float]]] | None = None
         self._next_slice = 0
         self._open = len(plan.steps)
+        self._has_started = False
         self.is_stopping = False
         self.is_canceled = False
 
@@ -183,6 +198,13 @@ class Machine:
         delayed = [step for _, step in list(self._delayed)]
         return who_waits(self._holding, self._in_the_way, slices, ready, blocked_by, delayed)
 
+    def outputs_of(self, step: int) -> tuple[OutputRecord, ...]:
+        """Return what a step that succeeded yielded."""
+        if step in self.yields:
+            return tuple(self.yields[step].values())
+        records, yielded = self._plan.output_records[step], self._fates.yielded.get(step)
+        return records if yielded is None else tuple([each for each in records if each.name in yielded])
+
     def wakes_at(self) -> float | None:
         """Return when the next delayed step is due, or None."""
         return self._delayed[0][0] if self._delayed and not self.is_stopping else None
@@ -207,12 +229,15 @@ class Machine:
                 self._begun.add(event.slice_id)
                 self._dealer.begun(self._flight[event.slice_id][0])
         elif isinstance(event, Started):
+            self._has_started = True
             self._settle(self._order.prepare(), out)
         elif isinstance(event, CancelAsked):
             self.is_stopping = self.is_canceled = True
             if self._flight:
                 out.append(Cancel(tuple(self._flight)))
         self._wake(now)
+        if self._resumption is not None and self._has_started:
+            self._resume(self._resumption, out)
         if not self.is_stopping:
             self._dealer.rank(now, self._open)
             self._deal(now, out)
@@ -296,12 +321,16 @@ class Machine:
         steps = self._recovery.needed(lost) if lost and not self.is_canceled else []
         if steps is None or not all(self._plan.op_of(step).rerun_on_loss for step in steps):
             return False
+        out += [TakenBack(step, needed_by) for step in steps]
+        self._make_again(steps, out)
+        return True
+
+    def _make_again(self, steps: Sequence[int], out: list[Instruction]) -> None:
         if steps:
             self._open += len(steps)
-            out += [TakenBack(step, needed_by) for step in steps]
+            self.taken_over.difference_update(steps)
             self._dealer.take_back(steps)
             self._settle(self._recovery.take_back(steps), out)
-        return True
 
     def _failed_attempt(self, call: Call, event: Lost) -> Attempt:
         failure: StepFailureData = event.failure
@@ -333,10 +362,7 @@ class Machine:
         if attempt.outcome == SUCCESS:
             self.status[step] = Status.SUCCESS
             self._dealer.paces[template].observe(attempt.ended - attempt.started, 1)
-            if template in self._plan.dynamic_templates:
-                self._came_out_dynamic(attempt)
-            elif len(attempt.outputs) != len(self._plan.templates[template].op.outs):
-                self._came_out_short(attempt)
+            self._came_out(step, attempt.outputs)
             if attempt.has_large_output:
                 self._dealer.came_out_large(step)
             self._release((step,), out)
@@ -344,7 +370,7 @@ class Machine:
             self.status[step] = Status.FAILED
             if template in self._streams and isinstance(self._plan, GrowingPlan):
                 self._plan.fail(step)
-            self._came_out_short(attempt)
+            self._came_out_short(step, attempt.outputs)
             if self._stop_on_failure:
                 self.is_stopping = True
         self._open -= 1
@@ -361,22 +387,30 @@ class Machine:
                     self._released_values.update([FromStep(step, name) for name in names])
                     out.append(ReleaseValues(step, names))
 
-    def _came_out_short(self, attempt: Attempt) -> None:
-        names = [record.name for record in attempt.outputs]
-        self._fates.yielded[attempt.step] = frozenset([*names, *self.yields.get(attempt.step, ())])
-        self._imperfect.update(self._plan.successors[attempt.step])
+    def _came_out(self, step: int, outputs: Sequence[OutputRecord]) -> None:
+        """Take in what a step that succeeded yielded."""
+        template = self._plan.template_of[step]
+        if template in self._plan.dynamic_templates:
+            self._came_out_dynamic(step, outputs)
+        elif len(outputs) != len(self._plan.templates[template].op.outs):
+            self._came_out_short(step, outputs)
 
-    def _came_out_dynamic(self, attempt: Attempt) -> None:
+    def _came_out_short(self, step: int, outputs: Sequence[OutputRecord]) -> None:
+        names = [record.name for record in outputs]
+        self._fates.yielded[step] = frozenset([*names, *self.yields.get(step, ())])
+        self._imperfect.update(self._plan.successors[step])
+
+    def _came_out_dynamic(self, step: int, outputs: Sequence[OutputRecord]) -> None:
         """Take in what a step with dynamic outputs yielded: the plan gets steps for it."""
-        step, plan = attempt.step, self._plan
-        names = [record.name for record in attempt.outputs]
+        plan = self._plan
+        names = [record.name for record in outputs]
         known = self.yields.setdefault(step, {})
         # A step that ran before, and whose outputs were lost, has its mapped steps already.
         if isinstance(plan, GrowingPlan) and step in plan.producers and step not in self._grown:
             self._grown.add(step)
             new = [name for name in names if name not in known] if known else names
             self._grow(plan.expand(step, new, self._state))
-        known.update(zip(names, attempt.outputs, strict=True))
+        known.update(zip(names, outputs, strict=True))
         outs = plan.op_of(step).outs
         # A dynamic output that must be there may be empty.
         yielded = {output_name(name) for name in names} | {
@@ -429,6 +463,9 @@ class Machine:
                 continue  # it is in a slice, which decides or gives it back; or was over in the same breath
             if step in self._collecting:
                 self._plan.close(step)
+            if self._resumption is not None and self._resume_step(step, self._resumption, out):
+                pending.extend(self._order.done((step,)))
+                continue
             fate = self._fates.fate(step) if step in self._imperfect else Status.READY
             if fate is Status.READY:
                 self._ready(step)
@@ -438,10 +475,54 @@ class Machine:
             if fate is Status.SKIPPED:
                 out.append(Skipped(step))
                 self._release((step,), out)
+                if self._resumption is not None:
+                    self._resumption.skipped(step)
             else:
-                out.append(Abandoned(step, self._fates.culprits(step)))
+                self._abandon(step, out)
             self._imperfect.update(self._plan.successors[step])
             pending.extend(self._order.done((step,)))
+
+    def _abandon(self, step: int, out: list[Instruction]) -> None:
+        culprits = self._fates.culprits(step)
+        missing = tuple([each for each in culprits if self.status[each] is Status.LEFT_OUT])
+        if missing:
+            self.status[step] = Status.FAILED
+            out.append(Unfed(step, missing))
+        else:
+            out.append(Abandoned(step, culprits))
+
+    def _resume(self, resumption: Resumption, out: list[Instruction]) -> None:
+        """Look at the steps that are new to the plan, in a run that goes on from another.
+
+        What is not to run must not be dealt behind what does, and what is not kept must be made again before what
+        takes it is dealt.
+        """
+        while new := resumption.news():
+            for step in new:
+                if self.status[step] is _WAITING and resumption.is_left_out(step):
+                    self._resume_step(step, resumption, out)
+                    self._settle(self._order.done((step,)), out)
+            again = resumption.lacking(new)
+            out += [TakenBack(step, needed_by, is_unkept=True) for step, needed_by in again.items()]
+            self._make_again(list(again), out)
+
+    def _resume_step(self, step: int, resumption: Resumption, out: list[Instruction]) -> bool:
+        """Take over what an earlier run has of a step, or leave it out; False where it is to run."""
+        done: Done | None = resumption.done(step)
+        if done is None and not resumption.is_left_out(step):
+            return False
+        self._open -= 1
+        if done is None:
+            self.status[step] = Status.LEFT_OUT
+            self._imperfect.update(self._plan.successors[step])
+            return True
+        self.status[step] = Status.SUCCESS
+        out.append(Restored(step, done))
+        resumption.took_over(step, done)
+        self.taken_over.add(step)
+        self._came_out(step, done.outputs)
+        self._release((step,), out)
+        return True
 
     def _ready(self, step: int) -> None:
         self.status[step] = Status.READY

@@ -45,7 +45,7 @@ from rayexec.run.retry import Verdict, after_failure, after_request
 from rayexec.run.spec import RunInfo
 from rayexec.run.takings import Takings
 
-__all__ = ["Made", "StepCall", "pausing_step", "run_step"]
+__all__ = ["Made", "StepCall", "not_stored", "pausing_step", "run_step"]
 
 
 class StepCall(NamedTuple):
@@ -336,3 +336,8 @@ def _wrap(op: OpDefinition, error: BaseException) -> ErrorInfo:
     if isinstance(error, StepError) and not isinstance(error, InputError):
         return described
     return ErrorInfo("StepExecutionError", f'Error occurred while executing op "{op.name}":', "", described)
+
+
+def not_stored(row: Attempt, error: Exception) -> Attempt:
+    """Return the row of an attempt that succeeded, and failed all the same since its outputs could not be stored."""
+    return row._replace(outcome=FAILURE, failure=StepFailureData(describe_error(error), error_types(error)))

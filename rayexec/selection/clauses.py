@@ -36,7 +36,7 @@ from rayexec.keys import nearest
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
-__all__ = ["select", "selected_keys"]
+__all__ = ["Fault", "reach", "scan", "select", "selected_keys"]
 
 _PATH_CHARACTERS = frozenset(string.ascii_letters + string.digits + "_.")
 _KEYS = re.compile(r"\[((?:\?|\w+)(?:,(?:\?|\w+))*)\]", re.ASCII)
@@ -69,9 +69,9 @@ def select(clauses: Sequence[str], parents: Mapping[str, Collection[str]]) -> fr
     problems: dict[str, str] = {}
     for clause in clauses:
         try:
-            query = _scan(clause)
+            query = scan(clause)
             nodes.check(query.path)
-        except _Fault as fault:
+        except Fault as fault:
             problems.setdefault(clause if isinstance(clause, str) else repr(clause), str(fault))
         else:
             queries.append(query)
@@ -92,14 +92,14 @@ def _selection_error(problems: Mapping[str, str]) -> SelectionError:
 def selected_keys(clauses: Sequence[str]) -> dict[str, list[tuple[str, ...]]]:
     """Return the mapping keys that ``clauses`` name, by the path of the mapped op; ``select`` takes them all."""
     found: dict[str, list[tuple[str, ...]]] = {}
-    for query in map(_scan, clauses if clauses and clauses[0].strip() != "*" else ()):
+    for query in map(scan, clauses if clauses and clauses[0].strip() != "*" else ()):
         if query.keys:
             found.setdefault(query.path, []).append(query.keys)
     return found
 
 
-class _Fault(Exception):
-    """What is wrong with one clause; it never leaves this module, as select() reports all of them in one error."""
+class Fault(Exception):
+    """What is wrong with one clause; it never leaves this package, which reports all of them in one error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +112,10 @@ class _Clause:
     keys: tuple[str, ...] = ()
 
 
-def _scan(clause: object) -> _Clause:
-    """Read one clause by the grammar above; raises _Fault with the form that is expected instead."""
+def scan(clause: object) -> _Clause:
+    """Read one clause by the grammar above; raises Fault with the form that is expected instead."""
     if not isinstance(clause, str):
-        raise _Fault("a clause is a string: write the name of the op.")
+        raise Fault("a clause is a string: write the name of the op.")
     text = clause.strip()
     end = len(text)
 
@@ -137,11 +137,11 @@ def _scan(clause: object) -> _Clause:
 
     path = text[up_end:path_end]
     if down_end < end or not path:
-        raise _Fault(_expected_form(text, down_end))
+        raise Fault(_expected_form(text, down_end))
     if not all(path.split(".")):
         graph = path.strip(".")
         whole = f" To select all of a graph, write its name alone ({graph!r})." if graph and path[-1] == "." else ""
-        raise _Fault(f"a path is names joined by single dots, such as 'graph.op'.{whole}")
+        raise Fault(f"a path is names joined by single dots, such as 'graph.op'.{whole}")
     named = tuple(keys[1].split(",")) if keys is not None else ()
     return _Clause(path, up=_depth(text[:up_end]), down=_depth(text[keys_end:]), keys=named)
 
@@ -217,9 +217,9 @@ class _Nodes:
 
         found: set[str] = set()
         for (upward, depth), starts in op_starts.items():
-            found |= _reach(starts, self.ops if upward else self.children, depth)
+            found |= reach(starts, self.ops if upward else self.children, depth)
         for (upward, depth), starts in top_starts.items():
-            for top in _reach(starts, self.top_parents if upward else self.top_children, depth):
+            for top in reach(starts, self.top_parents if upward else self.top_children, depth):
                 found.update(self.leaves(top))
         return frozenset(found)
 
@@ -228,14 +228,14 @@ class _Nodes:
         return (path,) if path in self.ops else self.members[path]
 
     def check(self, path: str) -> None:
-        """Raise _Fault, with the nearest path there is, where ``path`` is neither an op nor a graph."""
+        """Raise Fault, with the nearest path there is, where ``path`` is neither an op nor a graph."""
         if path in self.ops or path in self.members:
             return
         *graphs, last = path.split(".")
         enclosing = ""
         for prefix in accumulate(graphs, "{}.{}".format):
             if prefix in self.ops:
-                raise _Fault(f"{prefix!r} is an op, not a graph: there is nothing inside it.")
+                raise Fault(f"{prefix!r} is an op, not a graph: there is nothing inside it.")
             if prefix not in self.members:
                 break
             enclosing = prefix
@@ -244,14 +244,14 @@ class _Nodes:
         full_paths = sorted(other for other in known if other.endswith(f".{path}"))
         if full_paths:
             shown = " or ".join(map(repr, full_paths[:_MAX_SUGGESTED_PATHS]))
-            raise _Fault(f"{path!r} is inside a graph and needs its full path. Did you mean {shown}?")
+            raise Fault(f"{path!r} is inside a graph and needs its full path. Did you mean {shown}?")
         if enclosing:
             inside = [other for other in known if other.startswith(f"{enclosing}.")]
             deeper = [other for other in inside if other.endswith(f".{last}")]
             missing = path[len(enclosing) + 1 :]
             hint = _suggestion(path, deeper) or _suggestion(path, inside)
-            raise _Fault(f"the graph {enclosing!r} has no {missing!r} in it.{hint}")
-        raise _Fault(f"no op or graph has this name.{_suggestion(path, known)}")
+            raise Fault(f"the graph {enclosing!r} has no {missing!r} in it.{hint}")
+        raise Fault(f"no op or graph has this name.{_suggestion(path, known)}")
 
 
 def _suggestion(path: str, known: Iterable[str]) -> str:
@@ -262,7 +262,7 @@ def _suggestion(path: str, known: Iterable[str]) -> str:
     return nearest(same[0] if same else path, candidates)
 
 
-def _reach(starts: Iterable[str], edges: Mapping[str, Iterable[str]], depth: int | None) -> set[str]:
+def reach(starts: Iterable[str], edges: Mapping[str, Iterable[str]], depth: int | None) -> set[str]:
     """Return ``starts`` and all that is within ``depth`` hops of them (None: any number), breadth first."""
     frontier = set(starts)
     seen = set(frontier)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol
 
 from rayexec.errors import RunNotFoundError, StoreError
 from rayexec.keys import nearest
+from rayexec.run.prior import ValueKeeper
 from rayexec.store.record import UNREADABLE, RunRecord, is_over, settled
 from rayexec.store.request import CancelRequest
 
-__all__ = ["RunReader", "RunStore", "RunWriter", "current", "newest_first", "only_match"]
+__all__ = ["RunReader", "RunStore", "RunWriter", "current", "newest_first", "only_match", "told"]
 
 
 class RunWriter(Protocol):
@@ -61,6 +64,9 @@ class RunStore(Protocol):
     def list(self) -> Sequence[RunRecord]:
         """Return all runs, the newest first; one that cannot be read is UNREADABLE, and its ``note`` tells why."""
 
+    def values(self, run_id: str) -> ValueKeeper:
+        """Return where the values of a run, given by its whole id, are kept, whether or not there are any."""
+
     def ask(self, run_id: str, request: CancelRequest) -> None:
         """Have the writer of a run, given as for ``open``, told of a request, in the place of one before.
 
@@ -69,6 +75,17 @@ class RunStore(Protocol):
 
     def delete(self, run_id: str) -> None:
         """Remove all that is kept of a run, given as for ``open``; raises RunNotFoundError."""
+
+
+@contextlib.contextmanager
+def told(what: str) -> Iterator[None]:
+    """Raise StoreError for what goes wrong with files."""
+    try:
+        yield
+    except (OSError, NotImplementedError) as error:
+        number = error.errno if isinstance(error, OSError) else None
+        reason = os.strerror(number) if number else str(error).strip().partition("\n")[0]
+        raise StoreError(f"{what}: {reason}") from error
 
 
 def current(reader: RunReader) -> RunRecord:

@@ -30,8 +30,10 @@ __all__ = [
     "blocked_text",
     "event_text",
     "in_words",
+    "outputs_text",
     "read_attempt",
     "read_event",
+    "read_outputs",
     "read_text",
     "resource_text",
 ]
@@ -150,6 +152,17 @@ def event_text(event: Event) -> str:
 def resource_text(record: ResourceRecord) -> str:
     """Return a resource's record."""
     return _text(record)
+
+
+def outputs_text(outputs: tuple[OutputRecord, ...]) -> str:
+    """Return what a step yielded."""
+    return _text(outputs)
+
+
+def read_outputs(text: str) -> tuple[OutputRecord, ...]:
+    """Return what ``outputs_text`` was given."""
+    outputs: tuple[OutputRecord, ...] = read_text(text)
+    return outputs
 
 
 def blocked_text(blocked: StepBlockedData) -> str:

@@ -31,6 +31,7 @@ __all__ = [
     "RECORDS",
     "RESOURCE",
     "STEPS",
+    "TAKEN_OVER",
     "Form",
     "Rows",
     "kind_of",
@@ -41,6 +42,7 @@ __all__ = [
 
 # What a row is. Of a plain success the form of its step says the rest.
 PLAIN, ATTEMPT, EVENT, RESOURCE, BLOCKED = range(5)
+TAKEN_OVER = -1  # a step that did not run, since an earlier run has what it yielded
 
 RECORDS, STEPS = "records", "steps"
 
@@ -148,6 +150,11 @@ class Rows:
         self._started.extend(successes.started)
         self._ended.extend(successes.ended)
         self._pid.extend(array("i", [successes.pid]) * count)
+
+    def add_taken_over(self, steps: Sequence[int]) -> None:
+        """Add steps that were taken over, a row each."""
+        for step in steps:
+            self.add(TAKEN_OVER, 0.0, 0.0, step=step)
 
     def _zeros(self, count: int) -> None:
         self._kind.frombytes(bytes(count))  # PLAIN and SUCCESS are both 0

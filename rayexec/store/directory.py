@@ -3,7 +3,7 @@
     <root>/runs/<run id>/run.json                what the run was
     <root>/runs/<run id>/events/00000000.log     all that happened in it
     <root>/runs/<run id>/cancel.json             that somebody wants it to end, where somebody does
-    <root>/runs/<run id>/values/                 left for values that are kept
+    <root>/runs/<run id>/values/*.values         values of its steps, as far as they are kept (``store.values``)
 
 A file system that cannot append gets a further, numbered file of events for each append.
 """
@@ -17,9 +17,10 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rayexec.errors import RunNotFoundError, StoreError
-from rayexec.store.base import newest_first, only_match
+from rayexec.store.base import newest_first, only_match, told
 from rayexec.store.record import RunRecord
 from rayexec.store.request import CancelRequest
+from rayexec.store.values import FileValues
 
 if TYPE_CHECKING:
     from pyarrow.fs import FileSystem
@@ -64,7 +65,7 @@ class DirectoryRunStore:
     def create(self, record: RunRecord) -> _FileWriter:
         """Begin a run; raises StoreError where there is one of that id, or where the store cannot be written."""
         place = f"{self._runs}/{record.run_id}"
-        with _told(f"the run store {self.root} cannot be written"):
+        with told(f"the run store {self.root} cannot be written"):
             if self._is_there(f"{place}/run.json"):
                 raise StoreError(
                     f"the run store {self.root} has a run {record.run_id!r} already: give another run id, or remove "
@@ -86,16 +87,23 @@ class DirectoryRunStore:
             (run_id, _FileReader(self._filesystem, f"{self._runs}/{run_id}", run_id).record) for run_id in self._ids()
         )
 
+    def values(self, run_id: str) -> FileValues:
+        """Return where the values of a run, given by its whole id, are kept, whether or not there are any."""
+        from pyarrow import fs
+
+        filesystem = None if isinstance(self._filesystem, fs.LocalFileSystem) else self._filesystem
+        return FileValues(filesystem, f"{self._runs}/{run_id}/values", appends=self._appends)
+
     def ask(self, run_id: str, request: CancelRequest) -> None:
         """Have the writer of a run told of a request; raises RunNotFoundError, and StoreError where it cannot be."""
         found = self._find(run_id)
-        with _told(f"run {found} cannot be asked for anything in {self.root}"):
+        with told(f"run {found} cannot be asked for anything in {self.root}"):
             _replace(self._filesystem, f"{self._runs}/{found}", _REQUEST, request.encode(), appends=self._appends)
 
     def delete(self, run_id: str) -> None:
         """Remove all that is kept of a run; raises RunNotFoundError."""
         found = self._find(run_id)
-        with _told(f"run {found} cannot be removed from {self.root}"):
+        with told(f"run {found} cannot be removed from {self.root}"):
             with contextlib.suppress(FileNotFoundError):  # which a later run of this id must not find
                 self._filesystem.delete_file(f"{self._runs}/{found}/{_REQUEST}")
             # First what makes it a run, so that what is left of a removal that was cut short is none.
@@ -116,20 +124,9 @@ class DirectoryRunStore:
     def _ids(self) -> Sequence[str]:
         from pyarrow import fs
 
-        with _told(f"the run store {self.root} cannot be read"):
+        with told(f"the run store {self.root} cannot be read"):
             found = self._filesystem.get_file_info(fs.FileSelector(self._runs, allow_not_found=True))
         return [each.base_name for each in found if each.type == fs.FileType.Directory]
-
-
-@contextlib.contextmanager
-def _told(what: str) -> Iterator[None]:
-    """Raise StoreError for what goes wrong with files."""
-    try:
-        yield
-    except (OSError, NotImplementedError) as error:
-        number = error.errno if isinstance(error, OSError) else None
-        reason = os.strerror(number) if number else str(error).strip().partition("\n")[0]
-        raise StoreError(f"{what}: {reason}") from error
 
 
 def _replace(filesystem: FileSystem, place: str, name: str, data: bytes, *, appends: bool) -> None:
@@ -156,7 +153,7 @@ class _FileWriter:
         self.poll_interval = _POLL if appends else _POLL_SELDOM
 
     def append(self, data: bytes) -> None:
-        with _told(self._failed):
+        with told(self._failed):
             if not self._appends:
                 with self._filesystem.open_output_stream(self._next()) as stream:
                     stream.write(data)
@@ -170,14 +167,14 @@ class _FileWriter:
         return f"{self._place}/events/{self._parts - 1:08}.log"
 
     def update(self, record: RunRecord) -> None:
-        with _told(self._failed):
+        with told(self._failed):
             _replace(self._filesystem, self._place, "run.json", record.encode(), appends=self._appends)
 
     def asked(self) -> CancelRequest | None:
         from pyarrow import fs
 
         path = f"{self._place}/{_REQUEST}"
-        with _told(self._failed):
+        with told(self._failed):
             if self._filesystem.get_file_info(path).type == fs.FileType.NotFound:
                 return None
             try:
@@ -189,7 +186,7 @@ class _FileWriter:
     def close(self) -> None:
         stream, self._stream = self._stream, None
         if stream is not None:
-            with _told(self._failed):
+            with told(self._failed):
                 stream.close()
 
 
@@ -200,7 +197,7 @@ class _FileReader:
         self.run_id = run_id
 
     def record(self) -> RunRecord:
-        with _told(f"run {self.run_id} cannot be read"):
+        with told(f"run {self.run_id} cannot be read"):
             try:
                 with self._filesystem.open_input_file(f"{self._place}/run.json") as stream:
                     data = stream.read()
@@ -211,7 +208,7 @@ class _FileReader:
     def log(self) -> Iterator[bytes]:
         from pyarrow import fs
 
-        with _told(f"the log of run {self.run_id} cannot be read"):
+        with told(f"the log of run {self.run_id} cannot be read"):
             parts = self._filesystem.get_file_info(fs.FileSelector(f"{self._place}/events", allow_not_found=True))
             for each in sorted(parts, key=lambda part: part.base_name):
                 if each.base_name.endswith(".log"):

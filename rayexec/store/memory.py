@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import pickle
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from rayexec.errors import StoreError
+from rayexec.events import OutputRecord
+from rayexec.run.prior import Done
 from rayexec.store.base import newest_first, only_match
 from rayexec.store.record import RunRecord
 from rayexec.store.request import CancelRequest
@@ -18,6 +22,7 @@ __all__ = ["MemoryRunStore"]
 class _Run:
     record: bytes
     log: list[bytes] = field(default_factory=list)
+    values: dict[str, Done] = field(default_factory=dict)
     request: bytes | None = None
 
 
@@ -49,6 +54,10 @@ class MemoryRunStore:
         """Return all runs, the newest first; one that cannot be read is UNREADABLE, and its ``note`` tells why."""
         return newest_first((run_id, _MemoryReader(run_id, run).record) for run_id, run in list(self._runs.items()))
 
+    def values(self, run_id: str) -> _MemoryValues:
+        """Return where the values of a run are kept."""
+        return _MemoryValues(self._runs[run_id].values)
+
     def ask(self, run_id: str, request: CancelRequest) -> None:
         """Have the writer of a run told of a request; raises RunNotFoundError."""
         self._runs[only_match(run_id, list(self._runs), "memory")].request = request.encode()
@@ -73,6 +82,48 @@ class _MemoryWriter:
 
     def asked(self) -> CancelRequest | None:
         return None if self._run.request is None else CancelRequest.decode(self._run.request)
+
+    def close(self) -> None:
+        pass
+
+
+class _MemoryValue:
+    def __init__(self, value: Any) -> None:
+        self._parts = (value,) if isinstance(value, bytes) else (value.main, *value.buffers)
+        self._parts = tuple([bytes(each) for each in self._parts])
+        self.size = sum(map(len, self._parts))
+
+    is_local = True
+
+    def parts(self) -> tuple[bytes, ...]:
+        return self._parts
+
+    def load(self) -> Any:
+        main, *buffers = self._parts
+        return pickle.loads(main, buffers=buffers)
+
+
+class _MemoryValues:
+    is_shared = False
+
+    def __init__(self, kept: dict[str, Done]) -> None:
+        self._kept = kept
+        self._ahead: dict[tuple[str, int], dict[str, _MemoryValue]] = {}
+
+    def writer(self) -> _MemoryValues:
+        return self
+
+    def committed(self) -> Mapping[str, Done]:
+        return dict(self._kept)
+
+    def add(self, key: str, number: int, name: str, value: Any) -> None:
+        self._ahead.setdefault((key, number), {})[name] = _MemoryValue(value)
+
+    def commit(self, key: str, number: int, outputs: tuple[OutputRecord, ...], values: Mapping[str, Any]) -> None:
+        before = self._kept.get(key)
+        known = before.values if before is not None and before.outputs == outputs else {}
+        new = {name: _MemoryValue(value) for name, value in values.items()}
+        self._kept[key] = Done(outputs, {**known, **self._ahead.pop((key, number), {}), **new})
 
     def close(self) -> None:
         pass

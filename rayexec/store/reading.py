@@ -17,7 +17,18 @@ from rayexec.events import (
 )
 from rayexec.store.base import RunReader
 from rayexec.store.coding import read_attempt, read_event, read_text
-from rayexec.store.columns import ATTEMPT, BLOCKED, EVENT, PLAIN, RECORDS, Form, kind_of, new_forms, open_frame
+from rayexec.store.columns import (
+    ATTEMPT,
+    BLOCKED,
+    EVENT,
+    PLAIN,
+    RECORDS,
+    TAKEN_OVER,
+    Form,
+    kind_of,
+    new_forms,
+    open_frame,
+)
 from rayexec.store.frames import whole_frames
 
 if TYPE_CHECKING:
@@ -85,8 +96,14 @@ class StoredLog:
                 yield Attempt(step, number, outcome, started, ended, pid=pid, **rest)
             elif kind == EVENT:
                 yield read_event(detail, started)
-            elif kind != BLOCKED:
+            elif kind not in (BLOCKED, TAKEN_OVER):
                 yield read_text(detail)
+
+    def restored(self) -> Iterator[int]:
+        """Yield the steps that did not run, since an earlier run has what they yielded."""
+        for table in self._tables:
+            kinds, steps = table["kind"].to_pylist(), table["step"].to_pylist()
+            yield from (int(step or 0) for kind, step in zip(kinds, steps, strict=True) if kind == TAKEN_OVER)
 
     def attempts(self) -> Iterator[Attempt]:
         """Yield the attempts, in the order in which they came back."""

@@ -17,6 +17,7 @@ from rayexec.events import (
     ResourceRecord,
     StepBlockedData,
     Successes,
+    TakenOver,
 )
 from rayexec.plan.growing import GrowingPlan
 from rayexec.plan.model import Plan
@@ -29,7 +30,7 @@ __all__ = ["LogWriter"]
 _MOST_ROWS = 50_000
 
 # How a step ended, or that it did not.
-_OPEN, _SUCCEEDED, _FAILED = range(3)
+_OPEN, _SUCCEEDED, _FAILED, _REUSED = range(4)
 _HOW_ENDED = {SUCCESS: _SUCCEEDED, FAILURE: _FAILED, RETRY: _OPEN}
 
 # The fields of an attempt in which nothing stands of a plain one, beside those that are columns and its outputs.
@@ -51,7 +52,7 @@ class LogWriter:
         self._writer = writer
         self._clock = clock
         # What is not written yet, and how many rows it makes.
-        self._pending: list[Event | Attempt | Successes | ResourceRecord] = []
+        self._pending: list[Event | Attempt | Successes | ResourceRecord | TakenOver] = []
         self._waiting = 0
         self._due = clock() + writer.interval
         self._known = 0  # steps that are written
@@ -72,15 +73,21 @@ class LogWriter:
 
     @property
     def counts(self) -> Mapping[str, int]:
-        """How many steps succeeded, failed, were skipped, and did not run, by what was written."""
+        """How many steps succeeded, were taken over, failed, were skipped, and did not run, by what was written."""
         marks = self._marks
-        counted = {"succeeded": marks.count(_SUCCEEDED), "failed": marks.count(_FAILED), "skipped": self._skipped}
+        reused = marks.count(_REUSED)
+        counted = {
+            "succeeded": marks.count(_SUCCEEDED),
+            **({"reused": reused} if reused else {}),
+            "failed": marks.count(_FAILED),
+            "skipped": self._skipped,
+        }
         return {**counted, "not run": len(self._plan.steps) - sum(counted.values())}
 
-    def add(self, record: Event | Attempt | Successes | ResourceRecord) -> None:
+    def add(self, record: Event | Attempt | Successes | ResourceRecord | TakenOver) -> None:
         """Take a record, to be written with others."""
         self._pending.append(record)
-        self._waiting += len(record.steps) if type(record) is Successes else 1
+        self._waiting += len(record.steps) if isinstance(record, (Successes, TakenOver)) else 1
 
     def write_if_due(self) -> float | None:
         """Write what waits where it has waited long enough; else return for how many seconds it may wait still."""
@@ -116,7 +123,7 @@ class LogWriter:
             self._writer.append(data)
         self._due = self._clock() + self._writer.interval
 
-    def _rows(self, records: Iterable[Event | Attempt | Successes | ResourceRecord]) -> Rows:
+    def _rows(self, records: Iterable[Event | Attempt | Successes | ResourceRecord | TakenOver]) -> Rows:
         rows, steps, plain = Rows(), self._plan.steps, self._plain
         marks = self._marks
         marks.extend(bytes(len(steps) - len(marks)))
@@ -145,6 +152,10 @@ class LogWriter:
                 step, number, outcome, started, ended = record[:5]
                 detail = attempt_text(record, plain[steps[step].template][0])
                 rows.add(ATTEMPT, started, ended, detail, step=step, number=number, outcome=outcome, pid=record.pid)
+            elif isinstance(record, TakenOver):
+                for step in record.steps:
+                    marks[step] = _REUSED
+                rows.add_taken_over(record.steps)
             elif isinstance(record, ResourceRecord):
                 rows.add(RESOURCE, record.started, record.ended, resource_text(record))
             else:

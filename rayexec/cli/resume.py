@@ -1,0 +1,61 @@
+"""``run resume``: going on from a run that was recorded."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from rayexec.cli.execute import run_from_shell
+from rayexec.cli.exits import with_exit_code
+from rayexec.cli.load import JobSource
+from rayexec.cli.options import Wanted, parse_selection
+from rayexec.errors import LoadError
+from rayexec.execute import ReexecutionOptions
+from rayexec.store import RunRecord, default_store, store_at
+
+__all__ = ["resume_from_shell"]
+
+
+@with_exit_code
+def resume_from_shell(
+    place: str | None, run_id: str, given: JobSource, wanted: Wanted, *, steps: tuple[str, ...], as_json: bool
+) -> int:
+    """Run what a run did not get to, or ``steps`` of it, show how it goes, and return the exit code."""
+    record = (default_store() if place is None else store_at(place)).open(run_id).record()
+    selection = parse_selection(steps)
+    options = (
+        ReexecutionOptions.from_failure(record.run_id)
+        if selection is None
+        else ReexecutionOptions(record.run_id, tuple(selection))
+    )
+    source = _source(record, given)
+    origin = record.origin
+    if wanted.max_concurrent is None and "max_concurrent" in origin:
+        wanted = replace(wanted, max_concurrent=int(origin["max_concurrent"]))
+    if wanted.address is None:
+        wanted = replace(wanted, address=origin.get("address"))
+    return run_from_shell(source, wanted, as_json=as_json, options=options, store=place)
+
+
+def _source(record: RunRecord, given: JobSource) -> JobSource:
+    """Return where the run's job is: where it was, unless another place is given."""
+    origin = record.origin
+    attribute = given.attribute or origin.get("attribute")
+    if given.file is not None or given.module is not None:
+        return replace(given, attribute=given.attribute, job=given.job or record.job_name)
+    if "file" in origin:
+        file = Path(origin["file"])
+        if not file.exists():
+            raise LoadError(
+                f"the file of run {record.run_id}, {file}, is not there any more: say where the job is now with -f."
+            )
+        return JobSource(file, attribute=attribute, job=None if attribute else record.job_name)
+    if "module" in origin:
+        directory = origin.get("directory")
+        if directory is not None and directory not in sys.path:
+            sys.path.insert(0, directory)
+        return JobSource(module=origin["module"], attribute=attribute, job=None if attribute else record.job_name)
+    raise LoadError(
+        f"it is not known where the job of run {record.run_id} came from: say so with -f FILE or -m MODULE."
+    )

@@ -1,0 +1,571 @@
+"""Going on from a run that failed or was canceled, and running some of its steps again."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rayexec import (
+    Config,
+    DagsterInvariantViolationError,
+    DefinitionError,
+    DynamicOut,
+    DynamicOutput,
+    FilesystemIOManager,
+    JobDefinition,
+    OpExecutionContext,
+    Out,
+    Output,
+    ReexecutionOptions,
+    RunNotFoundError,
+    RunResult,
+    StoreError,
+    execute_job,
+    job,
+    op,
+)
+from rayexec.execute import Observer
+from rayexec.store import DirectoryRunStore, MemoryRunStore, RunStore
+
+Run = Callable[..., RunResult]
+IN_PROCESS: dict[str, Any] = {"execution": {"config": {"in_process": {}}}}
+
+
+class Number(Config):
+    number: int
+
+
+class Ran:
+    """What ran, in a file that steps append to wherever they run; ``trouble`` lets ``check`` raise."""
+
+    def __init__(self, place: Path) -> None:
+        self.path = place / "ran"
+        self.trouble = place / "trouble"
+        self.trouble.touch()
+
+    def note(self, key: str) -> None:
+        file = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+        os.write(file, f"{key}\n".encode())
+        os.close(file)
+
+    def check(self) -> None:
+        if self.trouble.exists():
+            raise ValueError("trouble")
+
+    def take(self) -> list[str]:
+        """Return what ran since this was asked last, and mend what made it fail."""
+        found = sorted(self.path.read_text().splitlines()) if self.path.exists() else []
+        self.path.unlink(missing_ok=True)
+        self.trouble.unlink(missing_ok=True)
+        return found
+
+
+@pytest.fixture
+def ran(tmp_path: Path) -> Ran:
+    return Ran(tmp_path)
+
+
+@pytest.fixture(params=["in_process", "ray"])
+def run(request: pytest.FixtureRequest) -> Run:
+    """Run a job on each engine, recorded where ``store`` says."""
+    if request.param == "ray":
+        request.getfixturevalue("ray_session")
+
+    def run(job: JobDefinition, store: RunStore, config: Any = None, **options: Any) -> RunResult:
+        given = config if request.param == "ray" else {**(config or {}), **IN_PROCESS}
+        return execute_job(job, given, store=store, **options)
+
+    return run
+
+
+@pytest.fixture(params=["memory", "files"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> RunStore:
+    return MemoryRunStore() if request.param == "memory" else DirectoryRunStore(tmp_path / "store")
+
+
+def make_flow(ran: Ran) -> JobDefinition:
+    @op
+    def load() -> Any:
+        ran.note("load")
+        return np.arange(100_000)
+
+    @op(out=DynamicOut())
+    def split(data: Any) -> Iterator[Any]:
+        ran.note("split")
+        for key in range(4):
+            yield DynamicOutput(data[key::4], f"k{key}")
+
+    @op
+    def work(context: OpExecutionContext, part: Any, data: Any) -> int:
+        ran.note(f"work[{context.get_mapping_key()}]")
+        if context.get_mapping_key() == "k2":
+            ran.check()
+        return int(part.sum() + data[-1])
+
+    @op
+    def other() -> int:
+        ran.note("other")
+        return 5
+
+    @op
+    def total(parts: list[int], number: int) -> int:
+        ran.note("total")
+        return sum(parts) + number
+
+    @job
+    def flow() -> None:
+        data = load()
+        total(split(data).map(lambda part: work(part, data)).collect(), other())
+
+    return flow
+
+
+ALL = sorted(["load", "split", "other", "total", *(f"work[k{key}]" for key in range(4))])
+TOTAL = sum(range(100_000)) + 4 * 99_999 + 5
+
+
+def failed_flow(run: Run, store: RunStore, ran: Ran, **options: Any) -> tuple[JobDefinition, str]:
+    flow = make_flow(ran)
+    result = run(flow, store, **options)
+    assert not result.success
+    assert ran.take() == [key for key in ALL if key != "total"]
+    return flow, result.run_id
+
+
+@pytest.mark.parametrize("keep", ["all", "none"])
+def test_only_what_failed_and_what_hangs_on_it_runs(run: Run, store: RunStore, ran: Ran, keep: str) -> None:
+    flow, run_id = failed_flow(run, store, ran, keep_outputs=keep)
+    result = run(flow, store, reexecution_options=ReexecutionOptions.from_failure(run_id))
+    assert ran.take() == ["total", "work[k2]"]
+    assert result.success
+    assert result.output_for_node("total") == TOTAL
+    assert result.counts() == {"succeeded": 2, "reused": 6, "failed": 0, "skipped": 0, "not run": 0}
+    assert {event.step_key for event in result.all_node_events} == {"total", "work[k2]"}
+    record = store.open(result.run_id).record()
+    assert (record.parent_run_id, record.root_run_id) == (run_id, run_id)
+    assert record.steps == {"succeeded": 2, "reused": 6, "failed": 0, "skipped": 0, "not run": 0}
+
+
+def test_a_resumed_run_that_fails_again_is_resumed_in_turn(run: Run, store: RunStore, ran: Ran) -> None:
+    flow, first = failed_flow(run, store, ran)
+    ran.trouble.touch()
+    second = run(flow, store, reexecution_options=ReexecutionOptions.from_failure(first))
+    assert not second.success
+    assert ran.take() == ["work[k2]"]
+    third = run(flow, store, reexecution_options=ReexecutionOptions.from_failure(second.run_id))
+    assert third.success
+    assert ran.take() == ["total", "work[k2]"]
+    assert third.output_for_node("total") == TOTAL
+    record = store.open(third.run_id).record()
+    assert (record.parent_run_id, record.root_run_id) == (second.run_id, first)
+
+
+def test_what_a_removed_run_had_is_made_again(run: Run, store: RunStore, ran: Ran) -> None:
+    flow, first = failed_flow(run, store, ran)
+    ran.trouble.touch()
+    second = run(flow, store, reexecution_options=ReexecutionOptions.from_failure(first))
+    ran.take()
+    store.delete(first)
+    third = run(flow, store, reexecution_options=ReexecutionOptions.from_failure(second.run_id))
+    assert third.output_for_node("total") == TOTAL
+    assert ran.take() == ALL
+
+
+@pytest.mark.parametrize(
+    ("selection", "ran_again"),
+    [
+        (["work[k2]*"], ["total", "work[k2]"]),
+        (["total"], ["total"]),
+        (["work[?]"], ["work[k0]", "work[k1]", "work[k2]", "work[k3]"]),
+        (["other", "work[k1]"], ["other", "work[k1]"]),
+        (["split*"], ["split", "total", "work[k0]", "work[k1]", "work[k2]", "work[k3]"]),
+        (["*total"], ALL),
+        ([], ALL),
+    ],
+)
+def test_steps_that_are_selected_run_and_take_the_rest_from_the_earlier_run(
+    run: Run, ran: Ran, tmp_path: Path, selection: list[str], ran_again: list[str]
+) -> None:
+    store, flow = DirectoryRunStore(tmp_path / "store"), make_flow(ran)
+    ran.trouble.unlink()
+    first = run(flow, store, durable=True)
+    assert first.success
+    ran.take()
+    result = run(flow, store, reexecution_options=ReexecutionOptions(first.run_id, selection))  # type: ignore[arg-type]  # lists do, too
+    assert result.success
+    assert ran.take() == ran_again
+    if "total" in ran_again:
+        assert result.output_for_node("total") == TOTAL
+
+
+def test_a_selected_step_whose_input_nobody_made_fails(run: Run, store: RunStore, ran: Ran) -> None:
+    flow, run_id = failed_flow(run, store, ran)
+    result = run(flow, store, reexecution_options=ReexecutionOptions(run_id, ["total"]))  # type: ignore[arg-type]
+    assert ran.take() == []
+    assert result.get_failed_step_keys() == {"total"}
+    failure = result.failure_data_for_node("total")
+    assert failure is not None
+    assert failure.root.message == (
+        "it takes from ['work[k2]'], which the earlier run has no output of, and which the step selection leaves out."
+    )
+
+
+def test_new_values_of_a_selected_producer_are_selected_with_what_is_below(run: Run, ran: Ran, tmp_path: Path) -> None:
+    store = DirectoryRunStore(tmp_path / "store")
+
+    @op(out=DynamicOut())
+    def split() -> Iterator[Any]:
+        for key in ("a", "b") if ran.trouble.exists() else ("b", "c"):
+            yield DynamicOutput(key, key)
+
+    @op
+    def piece(key: str) -> str:
+        ran.note(key)
+        return key
+
+    @op
+    def joined(keys: list[str]) -> str:
+        return "".join(keys)
+
+    @job
+    def letters() -> None:
+        joined(split().map(piece).collect())
+
+    first = run(letters, store, durable=True)
+    assert first.output_for_node("joined") == "ab"
+    ran.take()
+    options = {"split*": "bc", "split,piece[?]": "bc"}
+    for selection, keys in options.items():
+        result = run(letters, store, reexecution_options=ReexecutionOptions(first.run_id, tuple(selection.split(","))))
+        assert "".join(ran.take()) == keys
+        if selection == "split*":
+            assert result.output_for_node("joined") == "bc"
+    run(letters, store, reexecution_options=ReexecutionOptions(first.run_id, ("split",)))
+    assert ran.take() == [], "what is mapped over it is not selected"
+
+
+def test_skipped_steps_and_optional_outputs_are_what_they_were(run: Run, store: RunStore, ran: Ran) -> None:
+    @op(out={"left": Out(is_required=False), "right": Out(is_required=False)})
+    def branch() -> Iterator[Any]:
+        ran.note("branch")
+        yield Output(1, "right", metadata={"rows": 3})
+
+    @op
+    def one(value: int) -> int:
+        ran.note("one")
+        return value
+
+    @op
+    def two(value: int) -> int:
+        ran.note("two")
+        ran.check()
+        return value
+
+    @op
+    def last(values: list[int]) -> int:
+        ran.note("last")
+        return sum(values)
+
+    @job
+    def branches() -> None:
+        left, right = branch()
+        last([one(left), two(right)])
+
+    first = run(branches, store)
+    assert ran.take() == ["branch", "two"]
+    result = run(branches, store, reexecution_options=ReexecutionOptions.from_failure(first.run_id))
+    assert ran.take() == ["last", "two"]
+    assert result.is_node_skipped("one")
+    assert result.output_for_node("last") == 1
+
+
+def test_what_io_managers_stored_is_loaded_by_them(run: Run, store: RunStore, ran: Ran, tmp_path: Path) -> None:
+    @op(out=Out(io_manager_key="files"))
+    def load() -> int:
+        ran.note("load")
+        return 4
+
+    @op(out=Out(io_manager_key="files"))
+    def double(value: int) -> int:
+        ran.note("double")
+        ran.check()
+        return 2 * value
+
+    @job(resource_defs={"files": FilesystemIOManager(base_dir=str(tmp_path / "io"))})
+    def stored() -> None:
+        double(load())
+
+    first = run(stored, store)
+    assert ran.take() == ["double", "load"]
+    result = run(stored, store, reexecution_options=ReexecutionOptions.from_failure(first.run_id))
+    assert ran.take() == ["double"]
+    assert (result.output_for_node("double"), result.output_for_node("load")) == (8, 4)
+
+
+def test_config_selection_and_tags_are_those_of_the_run(run: Run, store: RunStore, ran: Ran) -> None:
+    @op
+    def load(config: Number) -> int:
+        ran.note(f"load {config.number}")
+        return config.number
+
+    @op
+    def save(value: int) -> int:
+        ran.note(f"save {value}")
+        ran.check()
+        return value
+
+    @op
+    def never(value: int) -> None:
+        ran.note("never")
+
+    @job
+    def configured() -> None:
+        never(save(load()))
+
+    config = {"ops": {"load": {"config": {"number": 7}}}}
+    first = run(configured, store, config, op_selection=["load", "save"], tags={"team": "data"})
+    assert ran.take() == ["load 7", "save 7"]
+    result = execute_job(configured, store=store, reexecution_options=ReexecutionOptions.from_failure(first.run_id))
+    assert ran.take() == ["save 7"]
+    assert result.success
+    assert result.dagster_run.get_tag("team") == "data"
+    assert result.dagster_run.get_tag("dagster/parent_run_id") == first.run_id
+    changed = {"ops": {"load": {"config": {"number": 8}}}}
+    options = ReexecutionOptions(first.run_id)
+    run(configured, store, changed, reexecution_options=options)
+    assert ran.take() == ["load 8", "save 8"]
+
+
+def test_a_job_that_was_changed_runs_what_is_new_and_what_hangs_on_it(run: Run, ran: Ran, tmp_path: Path) -> None:
+    store = DirectoryRunStore(tmp_path / "store")
+
+    @op
+    def load() -> int:
+        ran.note("load")
+        return 1
+
+    @op
+    def extra(value: int) -> int:
+        ran.note("extra")
+        return value + 1
+
+    @op
+    def middle(value: int) -> int:
+        ran.note("middle")
+        return value * 10
+
+    @op
+    def save(value: int) -> int:
+        ran.note("save")
+        ran.check()
+        return value
+
+    @job(name="evolving")
+    def before() -> None:
+        save(middle(load()))
+
+    @job(name="evolving")
+    def after() -> None:
+        save(middle(extra(load())))
+
+    first = run(before, store, durable=True)
+    ran.take()
+    result = run(after, store, reexecution_options=ReexecutionOptions.from_failure(first.run_id))
+    assert ran.take() == ["extra", "middle", "save"]
+    assert result.output_for_node("save") == 20
+
+
+def test_values_that_are_not_kept_are_made_again_unless_the_op_refuses(run: Run, ran: Ran, tmp_path: Path) -> None:
+    store = DirectoryRunStore(tmp_path / "store")
+
+    def make(rerun: bool) -> JobDefinition:
+        @op(rerun_on_loss=rerun)
+        def load() -> int:
+            ran.note("load")
+            return 1
+
+        @op
+        def save(value: int) -> int:
+            ran.note("save")
+            ran.check()
+            return value
+
+        @job
+        def losing() -> None:
+            save(load())
+
+        return losing
+
+    for rerun in (True, False):
+        ran.trouble.touch()
+        first = run(make(rerun), store)
+        ran.take()
+        for file in (tmp_path / f"store/runs/{first.run_id}/values").iterdir():
+            file.unlink()
+        result = run(make(rerun), store, reexecution_options=ReexecutionOptions.from_failure(first.run_id))
+        if rerun:
+            assert ran.take() == ["load", "save"]
+            assert result.success
+            words = 'The outputs of step "load" are not kept, and step "save" needs them: it runs again.'
+            assert words in [event.message for event in result.all_events]
+        else:
+            assert ran.take() == []
+            failure = result.failure_data_for_node("save")
+            assert failure is not None
+            assert "is not there" in failure.root.message
+
+
+def test_a_value_that_cannot_be_pickled_is_made_again(ran: Ran, store: RunStore) -> None:
+    @op
+    def lock() -> Any:
+        ran.note("lock")
+        return threading.Lock()
+
+    @op
+    def use(held: Any) -> int:
+        ran.note("use")
+        ran.check()
+        return 1
+
+    @job
+    def locked() -> None:
+        use(lock())
+
+    first = execute_job(locked, IN_PROCESS, store=store)
+    ran.take()
+    told = [event.message for event in first.all_events if "not kept" in event.message]
+    assert len(told) == 1
+    assert 'output "result" of step "lock" is not kept for a resumed run' in told[0]
+    result = execute_job(locked, store=store, reexecution_options=ReexecutionOptions.from_failure(first.run_id))
+    assert ran.take() == ["lock", "use"]
+    assert result.success
+
+
+def test_durable_ops_store_what_they_yield_and_others_do_not(run: Run, ran: Ran, tmp_path: Path) -> None:
+    store = DirectoryRunStore(tmp_path / "store")
+
+    @op(durable=True)
+    def one() -> int:
+        return 1
+
+    @op
+    def two(value: int) -> int:
+        return value + 1
+
+    @job
+    def partly() -> None:
+        two(one())
+
+    result = run(partly, store)
+    assert store.values(result.run_id).committed().keys() == {"one"}
+    config = {"execution": {"config": {"ray": {"durable": True}}}}
+    if result.dagster_run.run_config == {}:
+        result = execute_job(partly, config, store=store)
+        assert store.values(result.run_id).committed().keys() == {"one", "two"}
+
+
+def test_a_step_whose_outputs_cannot_be_stored_fails(run: Run, ran: Ran, tmp_path: Path) -> None:
+    store = DirectoryRunStore(tmp_path / "store")
+
+    @op(durable=True)
+    def one() -> int:
+        (tmp_path / "store/runs/r/values").write_text("in the way")
+        return 1
+
+    @op
+    def two(value: int) -> int:
+        ran.note("two")
+        return value
+
+    @job
+    def blocked() -> None:
+        two(one())
+
+    result = run(blocked, store, run_id="r")
+    assert result.get_failed_step_keys() == {"one"}
+    failure = result.failure_data_for_node("one")
+    assert failure is not None
+    assert failure.root.cls_name == "StoreError"
+    assert "values cannot be stored in" in failure.root.message
+    assert ran.take() == []
+
+
+def test_a_canceled_run_keeps_what_was_done(ray_session: None, ran: Ran, tmp_path: Path) -> None:
+    import signal
+    import time
+
+    store = DirectoryRunStore(tmp_path / "store")
+
+    @op
+    def load() -> Any:
+        ran.note("load")
+        return np.arange(100_000)
+
+    @op
+    def hang(data: Any) -> int:
+        ran.note("hang")
+        if ran.trouble.exists():
+            time.sleep(120)
+        return int(data.sum())
+
+    @job
+    def slow() -> None:
+        hang(load())
+
+    def press() -> None:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline and not (ran.path.exists() and "hang" in ran.path.read_text()):
+            time.sleep(0.02)
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        thread = threading.Thread(target=press)
+        thread.start()
+        first = execute_job(slow, store=store, observer=Observer(), keep_outputs="none")
+        thread.join()
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert first.status == "CANCELED"
+    ran.take()
+    result = execute_job(slow, store=store, reexecution_options=ReexecutionOptions.from_failure(first.run_id))
+    assert ran.take() == ["hang"]
+    assert result.output_for_node("hang") == sum(range(100_000))
+
+
+def test_what_nothing_can_go_on_from_is_told(ran: Ran, tmp_path: Path) -> None:
+    store = DirectoryRunStore(tmp_path / "store")
+    flow = make_flow(ran)
+    ran.trouble.unlink()
+    good = execute_job(flow, IN_PROCESS, store=store)
+    from_failure = ReexecutionOptions.from_failure
+    with pytest.raises(
+        DagsterInvariantViolationError, match="ended as SUCCESS: only a run that failed or was canceled is resumed"
+    ):
+        execute_job(flow, store=store, reexecution_options=from_failure(good.run_id))
+    with pytest.raises(RunNotFoundError, match="has no run 'nope'"):
+        execute_job(flow, store=store, reexecution_options=from_failure("nope"))
+
+    @job
+    def another() -> None:
+        pass
+
+    with pytest.raises(DefinitionError, match="is of job 'flow', so job 'another' cannot go on from it"):
+        execute_job(another, store=store, reexecution_options=ReexecutionOptions(good.run_id))
+    with pytest.raises(DagsterInvariantViolationError, match="unknown steps: work, nope"):
+        execute_job(flow, store=store, reexecution_options=ReexecutionOptions(good.run_id, ("work", "nope")))
+    with pytest.raises(DefinitionError, match="not both"):
+        ReexecutionOptions(good.run_id, ("work[?]",), is_from_failure=True)
+    with pytest.raises(StoreError, match="durable, but the run is not to be recorded"):
+        execute_job(flow, store=False, durable=True)
+
+
+def test_workers_must_reach_the_store_of_durable_outputs(ray_session: None, ran: Ran) -> None:
+    with pytest.raises(StoreError, match="workers cannot reach the run store"):
+        execute_job(make_flow(ran), store=MemoryRunStore(), durable=True, raise_on_error=True)

@@ -1,0 +1,171 @@
+"""What every run store keeps to where it keeps values of steps."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from store_kinds import KINDS, make_store
+
+from rayexec import StoreError
+from rayexec.engine.packed import INLINE_LIMIT, pack
+from rayexec.events import OutputRecord
+from rayexec.run.prior import ValueKeeper
+from rayexec.store import DirectoryRunStore, RunRecord, RunStore
+
+RESULT = (OutputRecord("result"),)
+
+
+@pytest.fixture(params=KINDS)
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> RunStore:
+    """A run store of each kind, with a run ``r``."""
+    store = make_store(request.param, tmp_path)
+    store.create(RunRecord("r", "j")).close()
+    return store
+
+
+def commit(keeper: ValueKeeper, key: str, value: Any, number: int = 0) -> None:
+    writer = keeper.writer()
+    writer.commit(key, number, RESULT, {"result": pack(value, "it")})
+    writer.close()
+
+
+def test_what_is_committed_comes_back(store: RunStore) -> None:
+    keeper = store.values("r")
+    assert keeper.committed() == {}
+    array = np.arange(3 * INLINE_LIMIT)
+    outputs = (OutputRecord("left", {"rows": 3}), OutputRecord("right"))
+    writer = keeper.writer()
+    writer.commit("a.b[k,0]", 2, outputs, {"left": pack({"x": [1, "ü"]}, "it"), "right": pack(array, "it")})
+    writer.commit("next", 0, RESULT, {"result": pack(None, "it")})
+    writer.close()
+    found = store.values("r").committed()
+    assert found.keys() == {"a.b[k,0]", "next"}
+    done = found["a.b[k,0]"]
+    assert done.outputs == outputs
+    assert done.values["left"].load() == {"x": [1, "ü"]}
+    assert np.array_equal(done.values["right"].load(), array)
+    assert done.values["right"].size >= array.nbytes
+    main, *buffers = done.values["right"].parts()
+    assert np.array_equal(pickle.loads(main, buffers=buffers), array)
+    assert found["next"].values["result"].load() is None
+
+
+def test_values_that_come_ahead_count_with_their_commit_alone(store: RunStore) -> None:
+    keeper = store.values("r")
+    writer = keeper.writer()
+    writer.add("d", 0, "result[a]", pack(1, "it"))
+    writer.add("d", 0, "result[b]", pack(2, "it"))
+    assert keeper.committed() == {}
+    names = (OutputRecord("result[a]"), OutputRecord("result[c]"))
+    writer.add("d", 1, "result[a]", pack(3, "it"))  # another attempt
+    writer.commit("d", 1, names, {"result[c]": pack(4, "it")})
+    writer.close()
+    values = keeper.committed()["d"].values
+    assert {name: value.load() for name, value in values.items()} == {"result[a]": 3, "result[c]": 4}
+
+
+def test_of_two_commits_of_a_step_the_last_counts(store: RunStore) -> None:
+    keeper = store.values("r")
+    commit(keeper, "s", "first")
+    commit(keeper, "s", "second", 1)
+    assert keeper.committed()["s"].values["result"].load() == "second"
+
+
+def test_values_of_one_step_may_be_stored_at_different_times(store: RunStore) -> None:
+    keeper = store.values("r")
+    outputs = (OutputRecord("one"), OutputRecord("two"))
+    for name in ("one", "two"):
+        writer = keeper.writer()
+        writer.commit("s", 0, outputs, {name: pack(name, "it")})
+        writer.close()
+    values = keeper.committed()["s"].values
+    assert {name: value.load() for name, value in values.items()} == {"one": "one", "two": "two"}
+
+
+def test_many_writers_write_at_once(store: RunStore) -> None:
+    keeper = store.values("r")
+    writers = [keeper.writer() for _ in range(4)]
+    for number in range(40):
+        writers[number % 4].commit(f"s{number}", 0, RESULT, {"result": pack(number, "it")})
+    for each in writers:
+        each.close()
+    assert {key: done.values["result"].load() for key, done in keeper.committed().items()} == {
+        f"s{number}": number for number in range(40)
+    }
+
+
+def test_values_go_with_their_run(store: RunStore) -> None:
+    commit(store.values("r"), "s", 1)
+    store.delete("r")
+    store.create(RunRecord("r", "j")).close()
+    assert store.values("r").committed() == {}
+
+
+def test_other_processes_write_by_a_copy_where_they_can(store: RunStore) -> None:
+    keeper = store.values("r")
+    if keeper.is_shared and "Mock" not in repr(getattr(store, "_filesystem", "")):
+        commit(pickle.loads(pickle.dumps(keeper)), "s", 5)
+        assert keeper.committed()["s"].values["result"].load() == 5
+
+
+def test_a_writer_that_died_leaves_whole_commits_wherever_it_stopped(tmp_path: Path) -> None:
+    store = DirectoryRunStore(tmp_path)
+    store.create(RunRecord("r", "j")).close()
+    keeper = store.values("r")
+    writer = keeper.writer()
+    ends = []
+    [place] = [tmp_path / "runs/r/values"]
+    for number in range(3):
+        writer.add(f"s{number}", 0, "more", pack("x" * 300, "it"))
+        outputs = (OutputRecord("result"), OutputRecord("more"))
+        writer.commit(f"s{number}", 0, outputs, {"result": pack(np.arange(100), "it")})
+        [file] = place.iterdir()
+        ends.append(file.stat().st_size)
+    writer.close()
+    whole = file.read_bytes()
+    for cut in range(0, len(whole) + 1, 7):
+        file.write_bytes(whole[:cut])
+        # A value's padding may be missing, its bytes may not.
+        expected = {f"s{number}" for number, end in enumerate(ends) if cut >= end}
+        found = keeper.committed()
+        assert expected <= found.keys() <= expected | {f"s{len(expected)}"}
+        for done in found.values():
+            assert {name: len(value.load()) for name, value in done.values.items()} == {"result": 100, "more": 300}
+
+
+def test_a_damaged_value_is_told_and_never_loaded(tmp_path: Path) -> None:
+    store = DirectoryRunStore(tmp_path)
+    store.create(RunRecord("r", "j")).close()
+    commit(store.values("r"), "s", np.arange(100_000))
+    [file] = (tmp_path / "runs/r/values").iterdir()
+    data = bytearray(file.read_bytes())
+    data[-5000] ^= 1
+    file.write_bytes(data)
+    value = store.values("r").committed()["s"].values["result"]
+    with pytest.raises(StoreError, match="is damaged"):
+        value.load()
+    file.unlink()
+    with pytest.raises(StoreError, match=r"cannot be read: No such file"):
+        value.load()
+
+
+def test_arrays_are_mapped_from_files_of_this_machine(tmp_path: Path) -> None:
+    store = DirectoryRunStore(tmp_path)
+    store.create(RunRecord("r", "j")).close()
+    commit(store.values("r"), "s", np.arange(1_000_000))
+    array = store.values("r").committed()["s"].values["result"].load()
+    assert not array.flags.owndata
+    assert not array.flags.writeable
+    assert array.ctypes.data % 64 == 0
+
+
+def test_a_store_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    store = DirectoryRunStore(tmp_path)
+    store.create(RunRecord("r", "j")).close()
+    (tmp_path / "runs/r/values").write_text("a file in its place")
+    with pytest.raises(StoreError, match=r"values cannot be stored in .*runs/r/values"):
+        commit(store.values("r"), "s", 1)
