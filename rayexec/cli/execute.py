@@ -68,6 +68,7 @@ def run_from_shell(
                     keep_outputs="none",  # nobody reads them once the command is over
                     observer=watch,
                     durable=wanted.durable or None,
+                    cache=wanted.cache,
                     store=store,
                     origin=_origin(source, wanted, job.name),
                     reexecution_options=options,

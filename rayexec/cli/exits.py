@@ -9,9 +9,10 @@ from typing import ParamSpec
 
 from rayexec.errors import EngineError, RayexecError
 
-__all__ = ["FAILED", "SUCCEEDED", "USAGE", "complain", "with_exit_code"]
+__all__ = ["FAILED", "INTERRUPTED", "SUCCEEDED", "USAGE", "complain", "with_exit_code"]
 
 SUCCEEDED, FAILED, USAGE = 0, 1, 2
+INTERRUPTED = 130  # of what goes on until somebody ends it by Ctrl-C
 
 P = ParamSpec("P")
 

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from rayexec import __version__
+from rayexec.cli.cache_commands import cache_app
 from rayexec.cli.options import Wanted
 from rayexec.cli.run_commands import run_app
 from rayexec.cli.streams import survive_closed_pipes
@@ -102,6 +103,7 @@ job_app = typer.Typer(
 )
 app.add_typer(job_app, name="job")
 app.add_typer(run_app, name="run")
+app.add_typer(cache_app, name="cache")
 cluster_app = typer.Typer(
     help="A Ray cluster on this machine that stays up, so that runs start at once.",
     no_args_is_help=True,
@@ -177,11 +179,22 @@ def execute(
             rich_help_panel=_PANEL_RUN,
         ),
     ] = False,
+    no_cache: Annotated[
+        bool,
+        typer.Option(
+            "--no-cache",
+            help="Run the ops with cache=True too, and keep what they yield now.",
+            rich_help_panel=_PANEL_RUN,
+        ),
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Run a job and wait for it; what ops print goes to standard output, progress to standard error."""
     source = _load("load", "JobSource")(file, module, attribute, job)
-    wanted = Wanted(tuple(config or ()), tuple(op_selection or ()), tags, max_concurrent, address, durable)
+    cache = False if no_cache else None
+    wanted = Wanted(
+        tuple(config or ()), tuple(op_selection or ()), tags, max_concurrent, address, durable=durable, cache=cache
+    )
     raise typer.Exit(_load("execute", "execute_from_shell")(source, wanted, as_json=as_json))
 
 

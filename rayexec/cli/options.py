@@ -24,6 +24,7 @@ class Wanted:
     max_concurrent: int | None = None
     address: str | None = None
     durable: bool = False
+    cache: bool | None = None
 
 
 def parse_selection(given: tuple[str, ...]) -> list[str] | None:

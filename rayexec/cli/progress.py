@@ -21,7 +21,20 @@ from rayexec.cli.report import duration
 from rayexec.cli.signals import EndingSignals
 from rayexec.cli.tally import Tally, mapped_lines
 from rayexec.cli.watch import CANCELING, Watch
-from rayexec.events import FAILURE, SUCCESS, Attempt, Event, EventType, ResourceRecord, Successes, TakenOver
+from rayexec.events import (
+    FAILURE,
+    SUCCESS,
+    Attempt,
+    Event,
+    EventType,
+    LiveLines,
+    ResourceRecord,
+    Successes,
+    TakenOver,
+    Told,
+    prefixed,
+    with_note,
+)
 from rayexec.execute import Record, RunLog
 from rayexec.keys import node_path
 from rayexec.plan.holding import MAX_CONCURRENT
@@ -72,6 +85,7 @@ class LiveView(Watch):
         self._waiting: Callable[[], Waiting] | None = None
         self._running: dict[int, float] = {}  # since when
         self._ended: Counter[str] = Counter()
+        self._told_live = Told()
         self._told: Counter[tuple[str, str]] = Counter()  # by mapped node and what happened to its steps
         self._state = "starting"
         self._above = Above()
@@ -102,6 +116,20 @@ class LiveView(Watch):
         self._tally = Tally(spec.plan)
         self._state = "running"
 
+    def told(self, lines: LiveLines) -> None:
+        """Show what a step that goes on has logged and printed."""
+        self._told_live.take(lines)
+        self._show(with_note(lines.stdout), with_note(lines.stderr), lines.step)
+        self._tell(lines)
+
+    def _show(self, stdout: str, stderr: str, step: int | None = None) -> None:
+        """Print what was printed elsewhere, after the key of its step where others print at the same time."""
+        if step is not None and self.spec is not None:
+            key = self.spec.plan.steps[step].key
+            stdout, stderr = prefixed(stdout, key), prefixed(stderr, key)
+        self._above.show(stderr, sys.stderr, 2)
+        self._above.show(stdout, sys.stdout, 1)
+
     def recorded(self, record: Record) -> None:
         """Count what ended, and tell what is worth a line."""
         if isinstance(record, Successes):  # quiet ones, which have nothing to tell
@@ -112,14 +140,14 @@ class LiveView(Watch):
             return
         if isinstance(record, Attempt):
             if record.outcome in _OUTCOMES:
-                self._end(_OUTCOMES[record.outcome], (record.step,))
-            self._above.show(record.stderr, sys.stderr, 2)
-            self._above.show(record.stdout, sys.stdout, 1)
+                self._end(_OUTCOMES[record.outcome] if record.reused is None else "reused", (record.step,))
+            rest = self._told_live.rest(record)
+            self._show(rest.stdout, rest.stderr, None if rest is record else record.step)
+            record = rest
             if record.outcome == SUCCESS and not record.logs and not record.hooks:
                 return  # a quiet success, as most are, has nothing to tell
         elif isinstance(record, ResourceRecord):
-            self._above.show(record.stderr, sys.stderr, 2)
-            self._above.show(record.stdout, sys.stdout, 1)
+            self._show(record.stdout, record.stderr)
         elif isinstance(record, Event):
             if record.event_type is EventType.STEP_SKIPPED:
                 self._end("skipped", (record.step_key or "",))
@@ -135,7 +163,7 @@ class LiveView(Watch):
         if self._tally is not None:
             self._tally.ended(steps, failed=how == "failed")
 
-    def _tell(self, record: Record) -> None:
+    def _tell(self, record: Record | LiveLines) -> None:
         spec, log = self.spec, self.log
         if spec is None or log is None:
             return

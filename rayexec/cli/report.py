@@ -54,7 +54,7 @@ def summarize(plan: Plan, log: RunLog) -> list[StepSummary]:
         row = rows[attempt.step]
         row.attempts += 1
         row.seconds += attempt.ended - attempt.started
-        row.status = "succeeded" if attempt.outcome == SUCCESS else "failed"
+        row.status = "reused" if attempt.reused else "succeeded" if attempt.outcome == SUCCESS else "failed"
     for wait in log.waits:
         if wait.is_blocked:  # that all wait for the slots goes without saying
             rows[wait.step].waited = f"{duration(wait.seconds)} for {wait.reason}"
@@ -75,6 +75,8 @@ def closing_line(result: RunResult) -> str:
     """Return how the run ended, in a line."""
     started, ended = _times(result)
     counts = ", ".join(f"{count:,} {kind}" for kind, count in result.counts().items() if count)
+    reused = len(result.reused)
+    counts += f"; {reused:,} reused from earlier runs" if reused else ""
     ends = {"SUCCESS": "succeeded", "FAILURE": "failed", "CANCELED": "was canceled"}
     return f"Run {result.run_id} {ends[result.status]} in {duration(ended - started)} (steps: {counts or 'none'})."
 
@@ -160,6 +162,7 @@ def as_json(result: RunResult) -> dict[str, Any]:
         "end_time": _moment(ended),
         "duration": round(ended - started, 6),
         "steps": dict(result.counts()),
+        "reused": len(result.reused),
         "failed_steps": failed,
         "ops": _ops(result),
         "waited": _waited(result),

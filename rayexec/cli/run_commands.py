@@ -33,6 +33,9 @@ StepOption = Annotated[
     str | None,
     typer.Option("--step", metavar="KEY", help="Only of this op, graph or step, such as load or load[2001]."),
 ]
+FollowOption = Annotated[
+    bool, typer.Option("--follow", help="Go on with what is recorded from now on, until the run is over or Ctrl-C.")
+]
 
 
 def _runs() -> Any:
@@ -68,17 +71,25 @@ def events(
         list[str] | None,
         typer.Option("--type", metavar="TYPE", help="Only events of this type, such as STEP_FAILURE. May be repeated."),
     ] = None,
+    follow: FollowOption = False,
     store: StoreOption = None,
     as_json: LinesOption = False,
 ) -> None:
     """Print the events of a run in the order in which they were recorded, one a line."""
-    raise typer.Exit(_runs().print_events(store, run, step=step, kinds=tuple(kinds or ()), as_json=as_json))
+    wanted = tuple(kinds or ())
+    raise typer.Exit(_runs().print_events(store, run, step=step, kinds=wanted, follow=follow, as_json=as_json))
 
 
-@run_app.command(epilog="Example: rayexec run logs 3f2a --step load")
-def logs(run: RunArgument, step: StepOption = None, store: StoreOption = None, as_json: LinesOption = False) -> None:
+@run_app.command(epilog="Example: rayexec run logs 3f2a --step load --follow")
+def logs(
+    run: RunArgument,
+    step: StepOption = None,
+    follow: FollowOption = False,
+    store: StoreOption = None,
+    as_json: LinesOption = False,
+) -> None:
     """Print what the ops of a run logged, and what they wrote to standard output and error on workers."""
-    raise typer.Exit(_runs().print_logs(store, run, step=step, as_json=as_json))
+    raise typer.Exit(_runs().print_logs(store, run, step=step, follow=follow, as_json=as_json))
 
 
 @run_app.command(
@@ -181,8 +192,9 @@ def delete(
 
 
 @run_app.command(
-    epilog="Example: rayexec run export 3f2a --parquet run.parquet --chrome-trace run.json\n\n"
-    "A Parquet file has a row for each attempt; a trace is opened by https://ui.perfetto.dev or chrome://tracing.",
+    epilog="Example: rayexec run export 3f2a --html run.html --parquet run.parquet --chrome-trace run.json\n\n"
+    "A page has a chart of all attempts by worker, the critical path, and the logs; it needs no other file. A Parquet "
+    "file has a row for each attempt; a trace is opened by https://ui.perfetto.dev or chrome://tracing.",
 )
 def export(
     run: RunArgument,
@@ -192,7 +204,10 @@ def export(
     chrome_trace: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write a trace of what ran when, and where.", dir_okay=False)
     ] = None,
+    html: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write a page that a browser shows.", dir_okay=False)
+    ] = None,
     store: StoreOption = None,
 ) -> None:
-    """Write a run into files that other tools read."""
-    raise typer.Exit(_runs().export_run(store, run, parquet=parquet, chrome_trace=chrome_trace))
+    """Write a run into files that other tools read, or as a page to look at."""
+    raise typer.Exit(_runs().export_run(store, run, parquet=parquet, chrome_trace=chrome_trace, html=html))

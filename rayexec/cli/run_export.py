@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from rayexec.events import FAILURE, RETRY, SUCCESS, Attempt
+from rayexec.events import FAILURE, HERE, RETRY, SUCCESS, UNKNOWN, Attempt, SliceFacts
 from rayexec.store import RunRecord
 from rayexec.store.reading import StoredLog
 
@@ -14,6 +14,8 @@ __all__ = ["write_parquet", "write_trace"]
 
 _OUTCOMES = {SUCCESS: "success", FAILURE: "failure", RETRY: "retry"}
 _BATCH = 50_000
+_UNTOLD = SliceFacts(HERE)
+_TOLD = frozenset({"op", "attempt", "slice", "queue_s", "fetch_s", "output_bytes", "peak_rss_bytes", "error"})
 
 
 def write_parquet(path: Path, record: RunRecord, log: StoredLog) -> int:
@@ -33,6 +35,13 @@ def write_parquet(path: Path, record: RunRecord, log: StoredLog) -> int:
         ("ended", moment),
         ("seconds", pa.float64()),
         ("pid", pa.int32()),
+        ("node", pa.string()),
+        ("node_id", pa.string()),
+        ("slice", pa.int32()),
+        ("queue_s", pa.float64()),
+        ("fetch_s", pa.float64()),
+        ("output_bytes", pa.int64()),
+        ("peak_rss_bytes", pa.int64()),
         ("error", pa.string()),
         ("message", pa.string()),
     ]
@@ -52,6 +61,7 @@ def write_parquet(path: Path, record: RunRecord, log: StoredLog) -> int:
 
 def _row(record: RunRecord, log: StoredLog, attempt: Attempt) -> dict[str, Any]:
     error = attempt.failure.root if attempt.failure is not None else None
+    facts = log.slices.get(attempt.slice, _UNTOLD)
     return {
         "run_id": record.run_id,
         "job": record.job_name,
@@ -63,33 +73,67 @@ def _row(record: RunRecord, log: StoredLog, attempt: Attempt) -> dict[str, Any]:
         "ended": round(attempt.ended * 1e6),
         "seconds": attempt.ended - attempt.started,
         "pid": attempt.pid or None,
+        "node": facts.host or None,
+        "node_id": facts.node_id or None,
+        "slice": attempt.slice if attempt.slice != HERE else None,
+        "queue_s": facts.queued,
+        "fetch_s": facts.loading if facts.ended and facts.peak_rss != UNKNOWN else None,
+        "output_bytes": None if attempt.output_bytes == UNKNOWN else attempt.output_bytes,
+        "peak_rss_bytes": None if facts.peak_rss == UNKNOWN else facts.peak_rss,
         "error": None if error is None else error.cls_name,
         "message": None if error is None else error.message.encode("utf-8", "backslashreplace").decode(),
     }
 
 
 def write_trace(path: Path, record: RunRecord, log: StoredLog) -> int:
-    """Write a trace in Chrome's format, a bar for each attempt and a row for each process; return how many bars."""
-    count, processes = 0, set()
+    """Write a trace in Chrome's format; return how many attempts it has.
+
+    Each node is a process, each worker one of its threads, with a bar for each attempt; how long slices were queued are
+    spans of their own beside them.
+    """
+    count = 0
+    places: dict[tuple[str, str], int] = {}
+    threads: set[tuple[int, int]] = set()
+    slices: set[int] = set()
     with path.open("w") as file:
+
+        def write(row: dict[str, Any]) -> None:
+            file.write(f"{json.dumps(row)},\n")
+
+        def moment(seconds: float) -> float:
+            return round((seconds - record.start_time) * 1e6, 1)
+
         file.write('{"displayTimeUnit": "ms", "traceEvents": [\n')
         for attempt in log.attempts():
-            pid = attempt.pid
-            if pid not in processes:
-                processes.add(pid)
-                named = {"name": f"worker {pid}" if pid else "this process"}
-                file.write(f"{json.dumps({'ph': 'M', 'name': 'process_name', 'pid': pid, 'args': named})},\n")
-            bar = {
-                "ph": "X",
-                "name": log.keys[attempt.step],
-                "cat": _OUTCOMES[attempt.outcome],
-                "pid": pid,
-                "tid": 0,
-                "ts": round((attempt.started - record.start_time) * 1e6, 1),
-                "dur": round((attempt.ended - attempt.started) * 1e6, 1),
-                "args": {"op": log.op_of(attempt.step), "attempt": attempt.number},
-            }
-            file.write(f"{json.dumps(bar)},\n")
+            facts = log.slices.get(attempt.slice, _UNTOLD)
+            known = facts.host, facts.node_id
+            if known not in places:
+                places[known] = len(places) + 1
+                name = facts.node or "workers"
+                write({"ph": "M", "name": "process_name", "pid": places[known], "args": {"name": name}})
+            node, thread = places[known], attempt.pid
+            if (node, thread) not in threads:
+                threads.add((node, thread))
+                named = {"name": f"worker {thread}" if thread else "worker"}
+                write({"ph": "M", "name": "thread_name", "pid": node, "tid": thread, "args": named})
+            if facts.queued and attempt.slice not in slices:
+                slices.add(attempt.slice)
+                about = {"cat": "queue", "name": f"slice {facts.number} queued", "id": facts.number, "pid": node}
+                write({"ph": "b", "ts": moment(facts.began - facts.queued), "tid": thread, **about})
+                write({"ph": "e", "ts": moment(facts.began), "tid": thread, **about})
+            told = {name: value for name, value in _row(record, log, attempt).items() if name in _TOLD}
+            write(
+                {
+                    "ph": "X",
+                    "name": log.keys[attempt.step],
+                    "cat": _OUTCOMES[attempt.outcome],
+                    "pid": node,
+                    "tid": thread,
+                    "ts": moment(attempt.started),
+                    "dur": round((attempt.ended - attempt.started) * 1e6, 1),
+                    "args": {name: value for name, value in told.items() if value is not None},
+                }
+            )
             count += 1
         about = {"ph": "M", "name": "run", "pid": 0, "args": {"run_id": record.run_id, "job": record.job_name}}
         file.write(f"{json.dumps(about)}\n]}}\n")

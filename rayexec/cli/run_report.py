@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from rayexec.cli.report import describe_failures, duration
+from rayexec.cli.run_workers import Workers
 from rayexec.events import FAILURE, SUCCESS, Attempt, ErrorInfo, Event, EventType, StepFailureData
 from rayexec.store import RunRecord
 from rayexec.store.reading import StoredLog
@@ -22,6 +23,7 @@ __all__ = ["RunReport", "brief", "ended_line", "runs_table"]
 _STYLES = {"SUCCESS": "green", "FAILURE": "red", "CANCELED": "yellow", "STARTED": "cyan"}
 _ENDS = {"SUCCESS": "succeeded", "FAILURE": "failed", "CANCELED": "was canceled", "STARTED": "goes on"}
 _KINDS = ("succeeded", "reused", "failed", "skipped", "not run")
+_SLOWEST = 3  # ops that are named
 
 
 def _moment(seconds: float | None) -> str | None:
@@ -103,6 +105,7 @@ class _Op:
     attempts: int = 0
     seconds: float = 0.0
     longest: float = 0.0
+    reused: int = 0
 
 
 class RunReport:
@@ -115,6 +118,7 @@ class RunReport:
         self._tries: dict[str, int] = {}
         self._latest: float | None = None
         self._error: ErrorInfo | None = None
+        self._workers = Workers(log)
 
     @cached_property
     def _ops(self) -> list[_Op]:
@@ -125,15 +129,19 @@ class RunReport:
             status[step] = "reused"
         ops = {log.op_of(step): _Op(log.op_of(step), dict.fromkeys(_KINDS, 0)) for step in range(len(log.keys))}
         skipped = set()
+        reused: dict[int, bool] = {}
         for record in log.records():
             if isinstance(record, Attempt):
                 op, spent = ops[log.op_of(record.step)], record.ended - record.started
+                self._workers.add(record)
                 op.attempts += 1
                 op.seconds += spent
                 op.longest = max(op.longest, spent)
                 self._latest = max(self._latest or 0.0, record.ended)
                 if record.number or record.outcome != SUCCESS:
                     self._tries[log.keys[record.step]] = record.number + 1
+                if record.outcome == SUCCESS:  # a step whose outputs were lost succeeds again
+                    reused[record.step] = record.reused is not None
                 if record.outcome in (SUCCESS, FAILURE):
                     status[record.step] = "succeeded" if record.outcome == SUCCESS else "failed"
                 if record.outcome == FAILURE and record.failure is not None:
@@ -144,6 +152,8 @@ class RunReport:
                     skipped.add(record.step_key)
                 elif record.event_type is EventType.RUN_FAILURE and isinstance(record.event_specific_data, ErrorInfo):
                     self._error = record.event_specific_data
+        for step, is_reused in reused.items():
+            ops[log.op_of(step)].reused += is_reused
         for step, how in enumerate(status):
             ops[log.op_of(step)].counts["skipped" if log.keys[step] in skipped else how] += 1
         return list(ops.values())
@@ -153,12 +163,17 @@ class RunReport:
         ops = self._ops
         return {kind: sum(op.counts[kind] for op in ops) for kind in _KINDS}
 
+    @property
+    def _reused(self) -> int:
+        return sum(op.reused for op in self._ops)
+
     def to_dict(self) -> dict[str, Any]:
         """Return all of it as JSON-able data."""
         record, ops = self._record, self._ops
         return {
             **brief(record),
             "steps": self._counts,
+            "reused": self._reused,
             "last_recorded": _moment(self._latest),
             "op_selection": record.op_selection,
             "run_config": record.run_config,
@@ -171,9 +186,11 @@ class RunReport:
                     "attempts": op.attempts,
                     "seconds": round(op.seconds, 6),
                     "longest": round(op.longest, 6),
+                    "reused": op.reused,
                 }
                 for op in ops
             },
+            **self._workers.to_dict(),
             "failed_steps": [
                 {"step_key": key, "error": data.root.cls_name, "message": data.root.message, "stack": data.root.stack}
                 for key, data in self._failures
@@ -184,6 +201,8 @@ class RunReport:
         """Yield what the run was, in lines."""
         record, took = self._record, _took(self._record)
         counts = ", ".join(f"{count:,} {kind}" for kind, count in self._counts.items() if count)
+        if self._reused:
+            counts += f" ({self._reused:,} reused from earlier runs)"
         origin = record.origin
         place = origin.get("file") or origin.get("module")
         driver = record.driver
@@ -202,18 +221,27 @@ class RunReport:
             "versions": _listed(record.versions, " "),
             "driver": f"{driver.host}, pid {driver.pid}" if driver is not None else None,
             "config": json.dumps(record.run_config) if record.run_config else None,
+            "slowest": self._slowest(),
+            **dict(self._workers.rows()),
         }
         yield f"Run {record.run_id}"
         yield from (f"  {name:<10}  {value}" for name, value in rows.items() if value)
 
+    def _slowest(self) -> str | None:
+        """Return the ops whose longest attempts took longest, where there are more than a few."""
+        ops = sorted((op for op in self._ops if op.attempts), key=lambda op: -op.longest)
+        return ", ".join(f"{op.name} {duration(op.longest)}" for op in ops[:_SLOWEST]) if len(ops) > _SLOWEST else None
+
     def ops_table(self) -> Table:
         """Return a table of the ops."""
         kinds = [kind for kind in _KINDS if self._counts[kind]]
-        numbers = (*kinds, "attempts", "mean", "longest")
+        reused = ["reused"] if self._reused else []
+        numbers = (*kinds, *reused, "attempts", "mean", "longest")
         table = _table(("op", False), *((name, True) for name in numbers))
         for op in self._ops:
             spent = (duration(op.seconds / op.attempts), duration(op.longest)) if op.attempts else ("", "")
             cells = [f"{op.counts[kind]:,}" if op.counts[kind] else "" for kind in kinds]
+            cells += [f"{op.reused:,}" if op.reused else "" for _ in reused]
             table.add_row(Text(op.name), *cells, f"{op.attempts:,}" if op.attempts else "", *spent)
         return table
 
@@ -221,11 +249,18 @@ class RunReport:
         """Yield why the run failed, in parts: each step that did, and what kept the run from going on."""
         tries = self._tries
         yield from describe_failures(self._failures, lambda key: tries.get(key, 1))
+        stopped = self.stopped()
+        if stopped is not None:
+            yield stopped
+
+    def stopped(self) -> str | None:
+        """Return what kept the run from going on, if anything did."""
         error, told = self._error, self._record.error
         if error is not None:
-            yield f"The run could not go on: {error.cls_name}: {error.message}"
-        elif told is not None and self._record.status == "FAILURE":
-            yield f"The run could not go on: {told['error']}: {told['message']}"
+            return f"The run could not go on: {error.cls_name}: {error.message}"
+        if told is not None and self._record.status == "FAILURE":
+            return f"The run could not go on: {told['error']}: {told['message']}"
+        return None
 
 
 def _listed(pairs: Mapping[str, str], between: str = "=") -> str:

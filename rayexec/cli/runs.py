@@ -6,12 +6,12 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, TextIO, TypeAlias
 
-from rayexec.cli.exits import FAILED, SUCCEEDED, USAGE, complain, with_exit_code
-from rayexec.cli.streams import results_on_stdout
+from rayexec.cli.exits import FAILED, INTERRUPTED, SUCCEEDED, USAGE, complain, with_exit_code
+from rayexec.cli.streams import reader_left, results_on_stdout
 from rayexec.errors import RunNotFoundError
 from rayexec.events import Event, EventType
 from rayexec.keys import nearest
@@ -22,6 +22,10 @@ __all__ = ["delete_runs", "export_run", "list_runs", "print_events", "print_logs
 
 _STATUSES = ("STARTED", "SUCCESS", "FAILURE", "CANCELED", "UNREADABLE")
 _PATIENCE = 0.2  # seconds between two looks at a run that is waited for
+
+
+# From an event, the run's job and its id to lines.
+_Written: TypeAlias = Callable[[Event, str, str], Iterator[str]]
 
 
 def _store(place: str | None) -> RunStore:
@@ -87,42 +91,54 @@ def show_run(place: str | None, run_id: str, *, as_json: bool) -> int:
     return SUCCEEDED
 
 
-def _events(reader: RunReader, step: str | None) -> Iterator[Event]:
-    """Yield the events of a run; those of a node, where one is named. Raises RunNotFoundError where it has no such."""
-    from rayexec.store.reading import StoredLog
-
-    log = StoredLog(reader)
-    if step is not None and not any(map(_within(step), log.keys)):
-        raise RunNotFoundError(f"run {reader.run_id} has no step {step!r}.{nearest(step, log.keys)}")
-    wanted = _within(step) if step is not None else None
-    for event in log.events():
-        if wanted is None or (event.step_key is not None and wanted(event.step_key)):
-            yield event
-
-
-def _within(node: str) -> Any:
+def _within(node: str) -> Callable[[str], bool]:
     inside = (f"{node}.", f"{node}[")
     return lambda key: key == node or key.startswith(inside)
 
 
-@with_exit_code
-def print_events(place: str | None, run_id: str, *, step: str | None, kinds: Sequence[str], as_json: bool) -> int:
-    """Print the events of a run, one a line."""
-    from rayexec.cli.lines import event_line
+def _events(reader: RunReader, step: str | None, *, follow: bool) -> Iterator[Iterator[Event]]:
+    """Yield the events of a run; those of a node, where one is named. Raises RunNotFoundError where it has no such.
 
-    known = [each.value for each in EventType]
-    wanted = {each.upper() for each in kinds}
-    for each in sorted(wanted.difference(known)):
-        complain(f"there is no event type {each!r}.{nearest(each, known)}")
-        return USAGE
-    with results_on_stdout() as results:
-        reader = _store(place).open(run_id)
-        job = reader.record().job_name
-        for event in _events(reader, step):
-            if wanted and event.event_type_value not in wanted:
-                continue
-            line = json.dumps(event.to_dict()) if as_json else event_line(event, job, reader.run_id)
-            results.write(f"{_printable(line)}\n")
+    To ``follow`` is to yield what has come since, over and over, until the run is over.
+    """
+    from rayexec.store.reading import FollowedLog, StoredLog
+
+    wanted = _within(step) if step is not None else None
+    log = FollowedLog(reader) if follow else StoredLog(reader)
+    while True:
+        ends = not follow or is_over(_current(reader))  # asked first, so that the look below is the last one then
+        found = list(log.news()) if isinstance(log, FollowedLog) else log.events()
+        if ends and wanted is not None and not any(map(wanted, log.keys)):
+            raise RunNotFoundError(f"run {reader.run_id} has no step {step!r}.{nearest(step or '', log.keys)}")
+        yield (each for each in found if wanted is None or (each.step_key is not None and wanted(each.step_key)))
+        if ends:
+            return
+        time.sleep(_PATIENCE)
+
+
+def _print_events(
+    place: str | None,
+    run_id: str,
+    step: str | None,
+    written: Callable[[Event, str, str], Iterator[str]],
+    *,
+    follow: bool,
+) -> int:
+    """Print what ``written`` makes of each event, the run's job and its id."""
+    try:
+        with results_on_stdout() as results:
+            reader = _store(place).open(run_id)
+            job = reader.record().job_name
+            for events in _events(reader, step, follow=follow):
+                for event in events:
+                    results.writelines(f"{_printable(line)}\n" for line in written(event, job, reader.run_id))
+                results.flush()
+                if reader_left(results):
+                    break
+    except KeyboardInterrupt:
+        if not follow:
+            raise
+        return INTERRUPTED
     return SUCCEEDED
 
 
@@ -132,25 +148,43 @@ def _printable(text: str) -> str:
 
 
 @with_exit_code
-def print_logs(place: str | None, run_id: str, *, step: str | None, as_json: bool) -> int:
+def print_events(
+    place: str | None, run_id: str, *, step: str | None, kinds: Sequence[str], follow: bool, as_json: bool
+) -> int:
+    """Print the events of a run, one a line."""
+    from rayexec.cli.lines import event_line
+
+    known = [each.value for each in EventType]
+    wanted = {each.upper() for each in kinds}
+    for each in sorted(wanted.difference(known)):
+        complain(f"there is no event type {each!r}.{nearest(each, known)}")
+        return USAGE
+
+    def written(event: Event, job: str, run_id: str) -> Iterator[str]:
+        if not wanted or event.event_type_value in wanted:
+            yield json.dumps(event.to_dict()) if as_json else event_line(event, job, run_id)
+
+    return _print_events(place, run_id, step, written, follow=follow)
+
+
+@with_exit_code
+def print_logs(place: str | None, run_id: str, *, step: str | None, follow: bool, as_json: bool) -> int:
     """Print what ops logged and wrote."""
     from rayexec.cli.lines import event_line
 
-    with results_on_stdout() as results:
-        reader = _store(place).open(run_id)
-        job = reader.record().job_name
-        for event in _events(reader, step):
-            if event.event_type not in (EventType.LOG_MESSAGE, EventType.LOGS_CAPTURED):
-                continue
-            if as_json:
-                results.write(f"{json.dumps(event.to_dict())}\n")
-            elif event.event_type is EventType.LOG_MESSAGE:
-                results.write(f"{_printable(event_line(event, job, reader.run_id))}\n")
-            else:
-                for stream in ("stdout", "stderr"):
-                    for line in event.event_specific_data.get(stream, "").splitlines():
-                        results.write(_printable(f"{event.step_key or job} {stream}: {line}\n"))
-    return SUCCEEDED
+    def written(event: Event, job: str, run_id: str) -> Iterator[str]:
+        if event.event_type not in (EventType.LOG_MESSAGE, EventType.LOGS_CAPTURED):
+            return
+        if as_json:
+            yield json.dumps(event.to_dict())
+        elif event.event_type is EventType.LOG_MESSAGE:
+            yield event_line(event, job, run_id)
+        else:
+            for stream in ("stdout", "stderr"):
+                for line in event.event_specific_data.get(stream, "").splitlines():
+                    yield f"{event.step_key or job} {stream}: {line}"
+
+    return _print_events(place, run_id, step, written, follow=follow)
 
 
 @with_exit_code
@@ -195,17 +229,20 @@ def delete_runs(place: str | None, run_ids: Sequence[str], *, force: bool, as_js
 
 
 @with_exit_code
-def export_run(place: str | None, run_id: str, *, parquet: Path | None, chrome_trace: Path | None) -> int:
+def export_run(
+    place: str | None, run_id: str, *, parquet: Path | None, chrome_trace: Path | None, html: Path | None
+) -> int:
     """Write a run into files."""
     from rayexec.cli.run_export import write_parquet, write_trace
+    from rayexec.cli.run_page import write_page
     from rayexec.store.reading import StoredLog
 
-    if parquet is None and chrome_trace is None:
-        complain("say what to write: --parquet FILE or --chrome-trace FILE.")
+    if parquet is None and chrome_trace is None and html is None:
+        complain("say what to write: --html FILE, --parquet FILE or --chrome-trace FILE.")
         return USAGE
     reader = _store(place).open(run_id)
     record, log = _current(reader), StoredLog(reader)
-    for path, write in ((parquet, write_parquet), (chrome_trace, write_trace)):
+    for path, write in ((parquet, write_parquet), (chrome_trace, write_trace), (html, write_page)):
         if path is None:
             continue
         try:

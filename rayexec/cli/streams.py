@@ -6,11 +6,12 @@ import contextlib
 import errno
 import io
 import os
+import select
 import sys
 from collections.abc import Iterator
 from typing import Any, TextIO
 
-__all__ = ["descriptor_of", "results_on_stdout", "survive_closed_pipes", "tolerant_text"]
+__all__ = ["descriptor_of", "reader_left", "results_on_stdout", "survive_closed_pipes", "tolerant_text"]
 
 
 class _Tolerant(io.FileIO):
@@ -29,7 +30,7 @@ class _Tolerant(io.FileIO):
             return len(data)
 
 
-def tolerant_text(descriptor: int, like: TextIO, *, owned: bool = False) -> TextIO:
+def tolerant_text(descriptor: int, like: TextIO, *, owned: bool = False) -> io.TextIOWrapper:
     """Return a stream such as ``like`` on a descriptor whose other side may go away."""
     raw = _Tolerant(descriptor, owned=owned)
     unbuffered = getattr(like, "write_through", False)  # as by python -u, which leaves this layer out as well
@@ -64,12 +65,23 @@ def descriptor_of(stream: Any) -> int | None:
     return descriptor
 
 
+def reader_left(stream: Any) -> bool:
+    """Whether nobody will read what is written to a stream, as once ``head -1`` has its line."""
+    descriptor = descriptor_of(stream)
+    if descriptor is None:
+        return False
+    asked = select.poll()
+    asked.register(descriptor, 0)
+    return any(state & (select.POLLERR | select.POLLHUP) for _, state in asked.poll(0))
+
+
 @contextlib.contextmanager
 def results_on_stdout() -> Iterator[TextIO]:
     """Yield the standard output for a command's result alone.
 
     Whatever else is printed meanwhile, by the job's file as it is imported, by ops, by the processes they start, goes
-    to standard error.
+    to standard error. What the encoding has no word for, such as half a surrogate pair in a message, is written as an
+    escape.
     """
     sys.stdout.flush()
     if descriptor_of(sys.stdout) != 1 or descriptor_of(sys.stderr) != 2:
@@ -80,6 +92,7 @@ def results_on_stdout() -> Iterator[TextIO]:
     kept = os.dup(1)
     os.dup2(2, 1)
     results = tolerant_text(kept, sys.stdout, owned=True)
+    results.reconfigure(errors="backslashreplace")
     try:
         yield results
     finally:

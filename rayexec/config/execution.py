@@ -30,8 +30,9 @@ class ExecutionSettings:
     With ``slices`` off each step is a Ray task of its own. ``keep_outputs`` says which outputs outlive the steps that
     take them. ``max_runtime`` is in seconds; a run that takes longer is ended. ``infrastructure_retries`` is how often
     a step may lose its worker before it has started, or what it takes, at no cost to its own retries. With ``durable``
-    all outputs are stored as they are made, whatever happens to the process that drives the run. ``cancel_grace``
-    is how many seconds steps get to end by themselves when the run is canceled.
+    all outputs are stored as they are made, whatever happens to the process that drives the run. ``cancel_grace`` is
+    how many seconds steps get to end by themselves when the run is canceled. With ``cache`` off, steps of cached ops
+    run, and what they yield is kept anew.
     """
 
     engine: str = "ray"
@@ -49,6 +50,7 @@ class ExecutionSettings:
     infrastructure_retries: int = 3
     durable: bool = False
     cancel_grace: float = 5.0
+    cache: bool = True
 
 
 class _Empty(Config):
@@ -113,6 +115,7 @@ class InProcessConfig(Config):
     marker_to_close: str | None = None
     max_runtime: _Runtime | None = None
     durable: bool = False
+    cache: bool = True
 
 
 class MultiprocessConfig(Config):
@@ -124,6 +127,7 @@ class MultiprocessConfig(Config):
     retries: _Retries | None = None
     step_dependency_config: _Dependencies = _Dependencies()
     max_runtime: _Runtime | None = None
+    cache: bool = True
 
 
 class RayConfig(MultiprocessConfig):
@@ -200,12 +204,19 @@ def override_execution(
     address: Any = None,
     keep_outputs: Any = None,
     durable: Any = None,
+    cache: Any = None,
 ) -> ExecutionSettings:
     """Return ``settings`` under what a caller wants instead; raises ConfigError for values that config would refuse.
 
     An address makes it a run on Ray; ``max_concurrent`` means nothing to a run in this process.
     """
-    given = {"max_concurrent": max_concurrent, "address": address, "keep_outputs": keep_outputs, "durable": durable}
+    given = {
+        "max_concurrent": max_concurrent,
+        "address": address,
+        "keep_outputs": keep_outputs,
+        "durable": durable,
+        "cache": cache,
+    }
     value, problems = validate(RayConfig, {key: each for key, each in given.items() if each is not None})
     if problems:
         raise ConfigError(problems, subject="what the run was asked for")
@@ -216,6 +227,8 @@ def override_execution(
         settings = replace(settings, keep_outputs=value.keep_outputs)
     if durable is not None:
         settings = replace(settings, durable=value.durable)
+    if cache is not None:
+        settings = replace(settings, cache=value.cache)
     if value.max_concurrent and settings.engine == "ray":
         settings = replace(settings, max_concurrent=value.max_concurrent)
     return settings
@@ -239,6 +252,7 @@ def _settings(name: str, given: Any, path: tuple[str, ...] | None) -> tuple[Exec
             require_upstream_step_success=value.step_dependency_config.require_upstream_step_success,
             max_runtime=value.max_runtime,
             durable=value.durable,
+            cache=value.cache,
         ), []
     assert isinstance(value, MultiprocessConfig)  # the only other kind of model
     method = value.start_method
@@ -264,6 +278,7 @@ def _settings(name: str, given: Any, path: tuple[str, ...] | None) -> tuple[Exec
         infrastructure_retries=ray.infrastructure_retries,
         durable=ray.durable,
         cancel_grace=ray.cancel_grace,
+        cache=value.cache,
     ), []
 
 

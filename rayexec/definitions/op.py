@@ -19,6 +19,7 @@ from rayexec.definitions.resource import is_resource_annotation
 from rayexec.definitions.retry import RetryPolicy
 from rayexec.definitions.tags import normalize_tags, priority
 from rayexec.definitions.types import Nothing, annotations_of
+from rayexec.definitions.versions import check_version
 from rayexec.errors import DefinitionError, InvocationError, TypeCheckError
 from rayexec.keys import check_name, nearest
 
@@ -52,6 +53,7 @@ class OpDefinition(ByReference, Invocable):
     rerun_on_loss: bool = True
     durable: bool = False
     preset_config: Any = NO_DEFAULT
+    cache: bool = False
 
     def input_names(self) -> tuple[str, ...]:
         """The inputs in the order in which a call gives them by position."""
@@ -181,6 +183,7 @@ def op(
     timeout: float | None = ...,
     rerun_on_loss: bool = ...,
     durable: bool = ...,
+    cache: bool = ...,
 ) -> Callable[[Callable[..., Any]], OpDefinition]: ...
 def op(
     fn: Callable[..., Any] | None = None,
@@ -200,13 +203,15 @@ def op(
     timeout: float | None = None,
     rerun_on_loss: bool = True,
     durable: bool = False,
+    cache: bool = False,
 ) -> OpDefinition | Callable[[Callable[..., Any]], OpDefinition]:
     """Make a function an op.
 
     ``timeout`` is in seconds; ``ray_options`` is what a step asks of Ray; without ``rerun_on_loss`` a step that
     succeeded never runs again where its outputs were lost; ``durable`` outputs are stored as they are made, so that
-    the step need not run again after the process that drives the run was killed. Raises DefinitionError for whatever
-    the declaration contradicts.
+    the step need not run again after the process that drives the run was killed. With ``cache`` a step is not run where
+    one of this op with this ``code_version``, config and inputs has succeeded in a run of the same store: its outputs
+    are those of that step. Raises DefinitionError for whatever the declaration contradicts.
     """
 
     def decorate(fn: Callable[..., Any]) -> OpDefinition:
@@ -226,6 +231,7 @@ def op(
             timeout=timeout,
             rerun_on_loss=rerun_on_loss,
             durable=durable,
+            cache=cache,
         )
 
     if fn is None:
@@ -252,6 +258,7 @@ def _build(
     timeout: float | None,
     rerun_on_loss: bool,
     durable: bool,
+    cache: bool,
 ) -> OpDefinition:
     label = check_name(name or getattr(fn, "__name__", None), "an op")
     where = f"op {label!r}"
@@ -265,6 +272,7 @@ def _build(
         raise DefinitionError(f"{where}: retry_policy must be a RetryPolicy, got {type(retry_policy).__name__}.")
     if timeout is not None and (isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or timeout <= 0):
         raise DefinitionError(f"{where}: timeout must be a number of seconds above 0, got {timeout!r}.")
+    check_version(code_version, where, cache=cache)
     if isinstance(required_resource_keys, str):
         raise DefinitionError(f"{where}: required_resource_keys is a set of keys: {{{required_resource_keys!r}}}.")
     all_tags = normalize_tags(tags, where)
@@ -290,6 +298,7 @@ def _build(
         timeout=None if timeout is None else float(timeout),
         rerun_on_loss=rerun_on_loss,
         durable=durable,
+        cache=cache,
     )
 
 

@@ -35,6 +35,9 @@ class RetryPolicy:
     ``delay`` is in seconds. The delay before retry n is ``delay``, ``delay * n`` (LINEAR) or
     ``delay * (2**n - 1)`` (EXPONENTIAL). ``retry_on`` limits the policy to exceptions of those classes; a worker that
     died counts as WorkerCrashedError, and a step over its timeout as StepTimeoutError, which is a TimeoutError.
+    ``memory_factor`` is by how much more memory a step asks for on Ray after its worker was killed since the node ran
+    short: that many times the ``memory`` of its ray_options, or where these have none, of what the worker had (1 GiB if
+    that is not known); at most what the largest node has.
     """
 
     max_retries: int = 1
@@ -42,6 +45,7 @@ class RetryPolicy:
     backoff: Backoff | None = None
     jitter: Jitter | None = None
     retry_on: tuple[type[BaseException], ...] | None = None
+    memory_factor: float | None = None
 
     def __post_init__(self) -> None:
         problems: list[str] = []
@@ -60,6 +64,12 @@ class RetryPolicy:
             if not classes or not all(isinstance(each, type) and issubclass(each, BaseException) for each in classes):
                 problems.append(f"retry_on must be exception classes, got {self.retry_on!r}")
             object.__setattr__(self, "retry_on", tuple(classes))
+        if self.memory_factor is not None:
+            factor = self.memory_factor
+            if isinstance(factor, bool) or not isinstance(factor, (int, float)) or not 1 < factor < 1e9:
+                problems.append(f"memory_factor must be a number greater than 1, got {factor!r}")
+            elif self.max_retries == 0:
+                problems.append("memory_factor has no effect without retries: let max_retries be at least 1")
         if problems:
             raise DefinitionError(f"RetryPolicy: {'; '.join(problems)}.")
 

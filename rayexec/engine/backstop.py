@@ -18,10 +18,10 @@ from rayexec.errors import StepTimeoutError
 from rayexec.events import ErrorInfo
 from rayexec.run.deadline import over_time
 
-__all__ = ["ProcessBackstop", "hung_step", "read_hung"]
+__all__ = ["ProcessBackstop", "frames_of_step", "hung_step", "read_hung"]
 
 _LIMIT = 256 * 1024  # bytes that are read of where threads were
-_STEP = os.path.join("rayexec", "run", "step.py")
+_CALLERS = (os.path.join("run", "step.py"), os.path.join("engine", "runner.py"))  # of ops, in rayexec
 _FRAME = re.compile(r'^  File "(?P<file>.*)", line (?P<line>\d+|\?\?\?) in (?P<name>.*)$')
 
 
@@ -77,7 +77,7 @@ class _Frame(NamedTuple):
 
 def hung_step(key: str, seconds: float, where: str) -> tuple[StepTimeoutError, ErrorInfo]:
     """Return what befell a step over its timeout of ``seconds``, as an exception and in words; ``where`` it hung."""
-    frames = _frames_of_step(where)
+    frames = frames_of_step(where)
     words = over_time(f"step {key!r}", seconds)
     if frames:
         file, line, name = frames[-1]
@@ -89,8 +89,11 @@ def hung_step(key: str, seconds: float, where: str) -> tuple[StepTimeoutError, E
     return error, ErrorInfo("StepTimeoutError", words, "".join([*head, f"StepTimeoutError: {words}\n"]))
 
 
-def _frames_of_step(where: str) -> list[_Frame]:
-    """Return the frames of the op, the innermost last: those of the thread that ran the step, inside of rayexec's."""
+def frames_of_step(where: str) -> list[_Frame]:
+    """Return the frames of the op, the innermost last: those of the thread that ran the step, inside of rayexec's.
+
+    ``where`` is what faulthandler wrote.
+    """
     threads: list[list[_Frame]] = []
     for line in where.splitlines():
         if "(most recent call first):" in line:
@@ -100,8 +103,9 @@ def _frames_of_step(where: str) -> list[_Frame]:
             threads[-1].append(_Frame(found["file"], number, found["name"]))
     for frames in threads:
         for place, frame in enumerate(frames):
-            if frame.file.endswith(_STEP):
-                package = frame.file[: -len("run/step.py")]  # the worker may have it elsewhere than the driver
+            caller = next((each for each in _CALLERS if frame.file.endswith(os.path.join("rayexec", each))), None)
+            if caller is not None:
+                package = frame.file[: -len(caller)]  # the worker may have it elsewhere than the driver
                 inside = frames[:place][::-1]
                 return [each for each in inside if not each.file.startswith(package)] or inside
     return threads[-1][::-1] if threads else []  # so deep that rayexec's are not told: the main thread's

@@ -7,11 +7,12 @@ import io
 import os
 import sys
 from types import TracebackType
-from typing import Any
+from typing import Any, BinaryIO
 
-__all__ = ["Capture", "read_capture"]
+__all__ = ["KEPT", "Capture", "capture_files", "read_capture"]
 
-_LIMIT = 1024 * 1024  # bytes that are kept of what one step prints on one stream
+KEPT = 1024 * 1024  # bytes that are kept of what one step prints on one stream
+_LAST = 64 * 1024  # bytes of them that are the last ones, where a worker died: they may tell of what
 _STREAMS = ((1, "stdout"), (2, "stderr"))
 
 
@@ -99,11 +100,25 @@ def read_capture(path: str) -> tuple[str, str]:
     for _, name in _STREAMS:
         try:
             with open(_file_of(path, name), "rb") as file:
-                texts.append(_text(file.read(_LIMIT)))
+                texts.append(_both_ends(file))
             os.unlink(_file_of(path, name))
         except OSError:
             texts.append("")
     return texts[0], texts[1]
+
+
+def capture_files(path: str) -> tuple[str, str]:
+    """Return the files that hold what the running step prints on standard output and standard error."""
+    return _file_of(path, "stdout"), _file_of(path, "stderr")
+
+
+def _both_ends(file: BinaryIO) -> str:
+    size = os.fstat(file.fileno()).st_size
+    if size <= KEPT:
+        return _text(file.read())
+    first = _text(file.read(KEPT - _LAST))
+    file.seek(size - _LAST)
+    return f"{first}\nrayexec: {size - KEPT:,} bytes that the step printed were left out here\n{_text(file.read())}"
 
 
 def _file_of(path: str, name: str) -> str:
@@ -115,7 +130,7 @@ def _read(file: int) -> tuple[str, int]:
     size = os.fstat(file).st_size
     if size == 0:
         return "", 0
-    data = os.pread(file, _LIMIT, 0)
+    data = os.pread(file, KEPT, 0)
     os.ftruncate(file, 0)
     return _text(data), size - len(data)
 

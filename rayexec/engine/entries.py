@@ -80,10 +80,11 @@ class Entries:
 
 def pack_entry(position: int, row: Attempt, stored: Mapping[str, bytes | int]) -> bytes:
     """Return the entry as bytes; a quiet success leaves out what the driver can tell by itself."""
-    more = row.logs or row.hooks or row.stdout or row.stderr or row.resources or row.loaded
+    size = row.output_bytes
+    more = row.logs or row.hooks or row.stdout or row.stderr or row.resources or row.loaded or row.reused
     quiet = row.outcome == SUCCESS and not more
     if quiet and all(record.metadata is None and record.handled is None for record in row.outputs):
-        return pickle.dumps((position, row.started, row.ended, stored), protocol=5)
+        return pickle.dumps((position, row.started, row.ended, stored, size), protocol=5)
     try:
         return pickle.dumps((position, row, stored), protocol=5)
     except Exception:  # metadata of a class that plain pickle cannot find again
@@ -97,14 +98,14 @@ _OUTPUTS: dict[tuple[str, ...], tuple[OutputRecord, ...]] = {}
 _KNOWN = 1024
 
 
-def unpack_entry(packed: bytes, calls: Sequence[Call], pid: int) -> Entry:
+def unpack_entry(packed: bytes, calls: Sequence[Call], pid: int, slice_id: int) -> Entry:
     """Return the entry behind ``packed``, of a slice that made ``calls``."""
     entry = pickle.loads(packed)
     if len(entry) == 3:
         position, row, stored = entry
         is_large = any(isinstance(each, int) for each in stored.values())
-        return Entry(position, row._replace(has_large_output=True) if is_large else row, stored)
-    position, started, ended, stored = entry
+        return Entry(position, row._replace(has_large_output=is_large, slice=slice_id), stored)
+    position, started, ended, stored, size = entry
     step, number = calls[position]
     names = tuple(stored)
     outputs = _OUTPUTS.get(names)
@@ -115,21 +116,32 @@ def unpack_entry(packed: bytes, calls: Sequence[Call], pid: int) -> Entry:
     is_large = False
     for each in stored.values():
         is_large = is_large or isinstance(each, int)
-    row = Attempt(step, number, SUCCESS, started, ended, outputs, pid=pid, has_large_output=is_large)
+    row = Attempt(
+        step,
+        number,
+        SUCCESS,
+        started,
+        ended,
+        outputs,
+        pid=pid,
+        has_large_output=is_large,
+        slice=slice_id,
+        output_bytes=size,
+    )
     return Entry(position, row, stored)
 
 
 def unpack_entries(
-    items: Sequence[bytes | Columns | PlainEntry], calls: Sequence[Call], pid: int, heard: int
+    items: Sequence[bytes | Columns | PlainEntry], calls: Sequence[Call], pid: int, slice_id: int, heard: int
 ) -> list[Entry | tuple[int, Successes, list[bytes]]]:
-    """Return what a slice that made ``calls`` answered, without the calls up to position ``heard``.
+    """Return what the slice that made ``calls`` answered, without the calls up to position ``heard``.
 
     Plain successes come as (the last one's position, their rows, their outputs).
     """
     found: list[Entry | tuple[int, Successes, list[bytes]]] = []
     for item in items:
         if isinstance(item, bytes):
-            entry = unpack_entry(item, calls, pid)
+            entry = unpack_entry(item, calls, pid, slice_id)
             if entry.position > heard:
                 found.append(entry)
             continue
@@ -141,7 +153,8 @@ def unpack_entries(
         if outputs:
             made = calls[first : first + len(outputs)]
             steps, numbers = [call[0] for call in made], [call[1] for call in made]
-            successes = Successes(steps, numbers, array("d", starts), array("d", ends), pid)
+            sizes = array("q", map(len, outputs))
+            successes = Successes(steps, numbers, array("d", starts), array("d", ends), pid, slice_id, sizes)
             found.append((first + len(outputs) - 1, successes, outputs))
     return found
 

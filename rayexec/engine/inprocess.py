@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from rayexec.engine.facts import peak_rss
 from rayexec.engine.packed import Restored, pack
 from rayexec.errors import OutputError, StoreError
-from rayexec.events import SUCCESS, Attempt, ErrorInfo, StepFailureData
+from rayexec.events import HERE, SUCCESS, Attempt, ErrorInfo, LiveLines, SliceFacts, StepFailureData
 from rayexec.keys import node_path
 from rayexec.plan.holding import hold_by_driver
+from rayexec.run.context import StepLog
 from rayexec.run.managed import Managers, find_managed
 from rayexec.run.messages import Answered, EngineEvent, Lost
 from rayexec.run.prior import StoredValue, ValueWriter
@@ -22,8 +26,33 @@ from rayexec.run.step import StepCall, not_stored, run_step
 
 __all__ = ["InProcessEngine"]
 
+_LONG = 2.0  # seconds, as on workers
 _ABSENT = object()
 _NOTHING: dict[str, Any] = {}
+
+
+class _ToldLog(StepLog):
+    """The log of a step whose lines are told as they come once it has run for 2 s."""
+
+    __slots__ = ("_count", "_ends", "_number", "_step", "_tell", "_thread")
+
+    def __init__(self, step: int, number: int, tell: Callable[[LiveLines], None]) -> None:
+        super().__init__()
+        self._step = step
+        self._number = number
+        self._tell = tell
+        self._ends = time.time() + _LONG
+        self._count = 0  # lines that were told
+        self._thread = threading.get_ident()
+
+    def log(self, level: int | str, msg: object, *args: object, **options: Any) -> None:
+        """Record a line, and tell it where it is time; what other threads of the op log waits for its next one."""
+        super().log(level, msg, *args, **options)
+        now = self.lines[-1].time
+        if now >= self._ends and threading.get_ident() == self._thread:
+            first, self._count = self._count, len(self.lines)
+            new = tuple(self.lines[first : self._count])
+            self._tell(LiveLines(self._step, self._number, os.getpid(), now, new, first))
 
 
 class InProcessEngine:
@@ -45,6 +74,9 @@ class InProcessEngine:
         # By step, then by output.
         self._values: dict[int, dict[str, Any]] = {}
         self._exceptions: dict[int, BaseException] = {}
+        self._began = time.time()
+        # Gets what steps log once they have run for a while, in the thread that runs them.
+        self.tell: Callable[[LiveLines], None] | None = None
         self.resources = OpenResources(spec.resources, spec.config.resources, spec.info)
         self._durable = spec.durable
         self._writer: ValueWriter | None = None
@@ -61,6 +93,11 @@ class InProcessEngine:
         Those of step scope are opened when the step is.
         """
         self.resources.open_ahead(self._spec.needed_resources())
+
+    def facts(self) -> SliceFacts:
+        """Return what is known of this process, in which all steps are one slice."""
+        host, pid = socket.gethostname(), os.getpid()
+        return SliceFacts(HERE, host, "", pid, began=self._began, ended=time.time(), peak_rss=peak_rss())
 
     def submit(self, work: Slice) -> None:
         """Take a slice to run in a coming ``wait``."""
@@ -103,6 +140,9 @@ class InProcessEngine:
                 yielded[name] = value
 
         call = StepCall(index, step.key, number, spec.config.ops.get(node_path(step.key)), step.tags)
+        log = None
+        if self.tell is not None and spec.plan.op_of(index).parameters.context is not None:
+            log = _ToldLog(index, number, self.tell)
         row, error = run_step(
             spec.plan.templates[step.template],
             call,
@@ -111,6 +151,8 @@ class InProcessEngine:
             resources=self.resources,
             store=store,
             managing=None if self._managers is None else self._managers.of(step.template),
+            log=log,
+            memory=spec.memory,
         )
         if row.outcome == SUCCESS and step.template in self._durable:
             row = self._commit(row, step.key, yielded)

@@ -4,32 +4,65 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from rayexec.engine.journal import Left, read_journal
 
-__all__ = ["find_journal", "kill_workers", "lost_object", "reason_of"]
+__all__ = ["Reason", "find_journal", "kill_workers", "lost_object", "reason_of"]
+
+# What Ray's memory monitor writes of a worker that it killed, and of the worker's node; its GB are 2**30 bytes.
+_HAD = re.compile(r"Selected to kill: .*actual memory used=([0-9.]+)GB")
+_NODE_USES = re.compile(r"was ([0-9.]+)GB used / ([0-9.]+)GB limit")
 
 
-def reason_of(error: BaseException) -> tuple[str, bool]:
-    """Return in words what a slice died of, and whether it was its worker, or the worker's node, that died."""
+class Reason(NamedTuple):
+    """What a slice died of, in words, and whether its worker died, for itself or (``by_node``) with the node.
+
+    ``memory`` is for a worker that Ray killed since its node ran short: the bytes that it had, 0 where nobody says.
+    """
+
+    words: str
+    has_died: bool = False
+    memory: int | None = None
+    by_node: bool = False
+
+
+def reason_of(error: BaseException) -> Reason:
+    """Return what a slice died of that ended with ``error``."""
     import ray.exceptions as kinds
 
-    died = isinstance(error, (kinds.WorkerCrashedError, kinds.NodeDiedError))
     if isinstance(error, kinds.OutOfMemoryError):
-        return "the worker was killed because its node ran out of memory", died
-    if died:
-        return (
-            "the worker process died while it ran the step: the op ended the process, crashed in C code, or was "
-            "killed from outside"
-        ), died
+        return _out_of_memory(str(error))
+    if isinstance(error, (kinds.NodeDiedError, kinds.LocalRayletDiedError)):
+        return Reason("the node that it was on died, or cannot be reached any more", True, by_node=True)
+    if isinstance(error, kinds.WorkerCrashedError):
+        return Reason(
+            "the worker process died while it ran the step: it was killed from outside (SIGKILL, which the system "
+            "sends too where it runs out of memory), or C code ended it",
+            True,
+        )
     if isinstance(error, kinds.TaskCancelledError):
-        return "the step was canceled before it ended", died
+        return Reason("the step was canceled before it ended")
     if isinstance(error, kinds.RuntimeEnvSetupError):
-        return f"its runtime_env cannot be set up: {_last_line(str(error))}", died
-    return _last_line(str(error)), died
+        return Reason(f"its runtime_env cannot be set up: {_last_line(str(error))}")
+    if isinstance(error, kinds.ObjectLostError):
+        return Reason("what it takes was lost with the node or the worker that had it")
+    return Reason(_last_line(str(error)))
+
+
+def _out_of_memory(text: str) -> Reason:
+    """Return what Ray's memory monitor says of a worker that it killed; it may have killed several at once."""
+    had = [float(each) for each in _HAD.findall(text)]
+    words = "the worker was killed because its node ran out of memory"
+    node = _NODE_USES.search(text)
+    if node is not None:
+        words += f" ({node[1]} GiB used of {node[2]} GiB)"
+    if had:
+        words += f"; it had {'up to ' if len(had) > 1 else ''}{max(had):g} GiB"
+    return Reason(words, True, int(max(had, default=0) * 2**30))
 
 
 def lost_object(error: BaseException) -> str | None:

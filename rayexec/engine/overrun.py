@@ -16,6 +16,8 @@ from collections.abc import Callable
 from typing import Any
 
 from rayexec.engine.entries import Entries
+from rayexec.events import LiveLines
+from rayexec.run.context import StepLog
 
 __all__ = ["Address", "Mailbox", "Teller", "Watched", "mailbox_at", "watch"]
 
@@ -41,6 +43,9 @@ class Watched:
         self._skipped: list[int] = []
         self.entries = Entries()
         self.is_over = False
+        # Since when (monotonic seconds) the call at ``current`` runs, and the log of a call that has one, by position.
+        self.since = float("inf")
+        self.log: tuple[int, StepLog] | None = None
         self._is_reported = False
 
     def may_start(self, position: int) -> bool:
@@ -50,6 +55,18 @@ class Watched:
                 return False
             self._current = position
             return True
+
+    @property
+    def current(self) -> int:
+        """The position of the call that was started last."""
+        return self._current
+
+    def send_live(self, lines: LiveLines) -> None:
+        """Tell the driver what the running call has logged and printed; its step is given by position."""
+        if self._address is not None and not send(
+            self._address, pickle.dumps((self.slice_id, os.getpid(), lines, None))
+        ):
+            self._address = None
 
     def announce(self) -> None:
         """Tell the driver that the slice has begun, from a thread of its own: no step shall wait for that."""

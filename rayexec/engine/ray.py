@@ -12,8 +12,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from rayexec.engine.backstop import hung_step
+from rayexec.engine.crash import crashed_step
 from rayexec.engine.export import dump, runner_for, streamer_for
-from rayexec.engine.journal import journal_path, sweep_journals
+from rayexec.engine.facts import Told
+from rayexec.engine.journal import journal_path, remove_journal, sweep_journals
 from rayexec.engine.kept import Keepers
 from rayexec.engine.loss import find_journal, kill_workers, lost_object, reason_of
 from rayexec.engine.nested import held_here, is_canceled_here, is_in_task, lend_cpus_until, waits_for_own
@@ -23,7 +25,16 @@ from rayexec.engine.packed import pack
 from rayexec.engine.values import StepValues
 from rayexec.engine.wire import CallWriter, Header
 from rayexec.errors import EngineError, OutputError, StepError, StoreError, WorkerCrashedError
-from rayexec.events import Attempt, StepFailureData, Successes, describe_error, error_types
+from rayexec.events import (
+    Attempt,
+    LiveLines,
+    LogLine,
+    SliceFacts,
+    StepFailureData,
+    Successes,
+    describe_error,
+    error_types,
+)
 from rayexec.plan.capacity import Capacity
 from rayexec.plan.holding import Holder
 from rayexec.plan.model import FromConfig
@@ -48,6 +59,8 @@ class _Flight:
     ``heard`` is the last place of which an entry came already, by a report: since then the step may have been tried
     again, elsewhere. Of a slice that streams, ``stream`` gives the references of large outputs as they come, which go
     into ``large``, and that of the answer at last; ``told`` is how many of its values were told meanwhile.
+    ``made`` are the bytes of the outputs that came so far. ``logged`` is the place of the call that told of its lines
+    last, and those lines.
     """
 
     work: Slice
@@ -59,6 +72,17 @@ class _Flight:
     stream: Any = None
     large: list[Any] = field(default_factory=list)
     told: int = 0
+    made: int = 0
+    logged: tuple[int, tuple[LogLine, ...]] = (-1, ())
+
+    def facts(self, told: Told | None, *, ended: float = 0.0) -> SliceFacts:
+        """Return what is known of the slice, which a worker ``told`` of."""
+        number, submitted, calls = self.work.id, self.submitted, len(self.work.calls)
+        if told is None:
+            return SliceFacts(number, submitted=submitted, ended=ended, calls=calls)
+        host, node_id, pid, began, worker_ended, loading, peak, given = told
+        over = worker_ended or ended
+        return SliceFacts(number, host, node_id, pid, submitted, began, over, loading, peak, given, self.made, calls)
 
 
 class RayEngine:
@@ -75,8 +99,6 @@ class RayEngine:
         self.notes: Sequence[str] = notes(spec.plan, self.holding, capacity, max_concurrent=settings.max_concurrent)
         self.grows = not capacity.is_own
         self.slicing = settings.slices and not settings.fresh_process
-        # Of slices that other runs may keep waiting, workers say when they begin.
-        self._announces = [self.holding.shared(number) is not None for number in range(len(self.holding.classes))]
         self._values = StepValues(spec.plan)
         self._flight: dict[int, _Flight] = {}
         self._arrived: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
@@ -117,9 +139,8 @@ class RayEngine:
         package = make_package(self._spec.plan, self._spec.resources)
         step_config = {key: dump(value, f"the config of step {key!r}") for key, value in config.ops.items()}
         host = "127.0.0.1" if len(self._capacity.nodes) == 1 else ray.util.get_node_ip_address()
-        if self.slicing or any(self._announces) or self._streams:
-            self._mailbox = mailbox_at(host)
-            self._address = self._mailbox.open_box(lambda message: self._arrived.put(("report", message)))
+        self._mailbox = mailbox_at(host)
+        self._address = self._mailbox.open_box(lambda message: self._arrived.put(("report", message)))
         kept = [] if config.execution.fresh_process else self._spec.kept_resources()
         if kept:
             self.resources = Keepers(host, kept)
@@ -141,6 +162,7 @@ class RayEngine:
             managed,
             keeper,
             durable,
+            self._spec.memory,
         )
         self._header = dump(header, "the run's config")
         given = {FromConfig(*source): self._keep(source, value) for source, value in config.inputs.items()}
@@ -178,7 +200,9 @@ class RayEngine:
         origins = self._writer.take_origins() if large else {}
         journal = journal_path(self._spec.info.run_id, work.id)
         number = self.holding.class_of[work.calls[0].step]
-        wire = pickle.dumps((work.id, journal, work.budget, self._announces[number], calls), protocol=5)
+        # Of slices that other runs may keep waiting, workers say when they begin.
+        announces = self.holding.shared(number) is not None
+        wire = pickle.dumps((work.id, journal, work.budget, announces, calls), protocol=5)
         if len(work.calls) == 1 and self._spec.plan.template_of[work.calls[0].step] in self._dynamic:
             # Nobody knows how many values come: as items of a stream they are the driver's, whatever its worker does.
             stream = self._function(number, _STREAM).remote(self._header, wire, *large)
@@ -244,8 +268,10 @@ class RayEngine:
             answer, error = self._end_stream(flight, error)
         if error is not None:
             return self._loss(flight, error)
-        pid, items, closing = pickle.loads(answer)
-        attempts = self._take(flight, items, pid, flight.refs)
+        remove_journal(flight.journal)
+        items, closing, told = pickle.loads(answer)
+        told = Told(*told)
+        attempts = self._take(flight, items, told.pid, flight.refs)
         if closing is not None and attempts:  # what closing the slice's resources brought up
             records, stdout, stderr = closing
             last = attempts[-1]
@@ -256,7 +282,7 @@ class RayEngine:
                 resources=last.resources + records, stdout=last.stdout + stdout, stderr=last.stderr + stderr
             )
             attempts = (*attempts[:-1], closed)
-        return Answered(slice_id, attempts)
+        return Answered(slice_id, attempts, flight.facts(told))
 
     def _end_stream(self, flight: _Flight, error: BaseException | None) -> tuple[bytes, BaseException | None]:
         """Return the answer of a slice that streamed, or what it died of; its large outputs are in ``refs`` then."""
@@ -278,8 +304,10 @@ class RayEngine:
     ) -> tuple[Attempt | Successes, ...]:
         """Keep the outputs of finished calls; return their rows. Without ``refs``, calls with large outputs wait."""
         is_streaming = self._spec.plan.template_of[flight.work.calls[0].step] in self._streams
-        told = flight.told if is_streaming else None
-        rows, flight.heard = self._values.take(items, flight.work.calls, pid, flight.heard, refs, told=told)
+        told, work = flight.told if is_streaming else None, flight.work
+        rows, flight.heard = self._values.take(items, work.calls, pid, work.id, flight.heard, refs, told=told)
+        for row in rows:
+            flight.made += sum(row.sizes) if isinstance(row, Successes) else max(0, row.output_bytes)
         return rows
 
     def _hear_values(self, slice_id: int, told: Sequence[tuple[str, bytes | None]]) -> Yielded:
@@ -303,8 +331,20 @@ class RayEngine:
         flight.told += len(names)
         return Yielded(slice_id, step, tuple(names))
 
-    def _read_report(self, message: bytes) -> Reported | Begun | Yielded:
+    def _hear_lines(self, slice_id: int, lines: LiveLines) -> EngineEvent:
+        """Name the step behind lines, and keep what it logged for the case that it dies."""
+        flight, position = self._flight.get(slice_id), lines.step
+        if flight is None or position <= flight.heard:  # its attempt overtook them
+            return Reported(slice_id, (), ())
+        known = flight.logged[1] if flight.logged[0] == position else ()
+        flight.logged = position, known + lines.logs
+        step, number = flight.work.calls[position]
+        return lines._replace(step=step, number=number)
+
+    def _read_report(self, message: bytes) -> EngineEvent:
         slice_id, pid, packed, returned = pickle.loads(message)
+        if isinstance(packed, LiveLines):
+            return self._hear_lines(slice_id, packed)
         if returned is None:
             return self._hear_values(slice_id, packed)
         if packed is None:
@@ -324,24 +364,42 @@ class RayEngine:
         lost = None if missing is None else self._values.lost_with(missing, flight.origins)
         # What could not be given its inputs has not begun, and left nothing.
         left = None if lost is not None else find_journal(flight.journal, is_one_node=len(self._capacity.nodes) == 1)
-        reason, died = reason_of(error)
+        reason = reason_of(error)
         attempts: tuple[Attempt | Successes, ...] = ()
         culprit: int | None = calls[0].step
         if left is not None:
-            attempts = self._take(flight, left.entries, 0, None)
-            culprit = None if left.started is None else calls[left.started].step
-        elif died or lost is not None:
+            attempts = self._take(flight, left.entries, left.told.pid if left.told is not None else 0, None)
+            culprit = None if left.started is None or reason.by_node else calls[left.started].step
+        elif reason.has_died or lost is not None:
             culprit = None  # it had not begun; or its node took the journal with it, which is no step's fault
         died_in = calls[0].step if culprit is None else culprit
         key, timeout = plan.steps[died_in].key, plan.op_of(died_in).timeout
-        crash: StepError = WorkerCrashedError(f"step {key!r}: {reason}")
+        said_of = reason.words if culprit is not None else reason.words.replace("the step", "no step")
+        crash: StepError = WorkerCrashedError(f"step {key!r}: {said_of}")
         words = replace(describe_error(crash), stack="")
         if left is not None and left.hung and timeout is not None:
             crash, words = hung_step(key, timeout, left.hung)
+        elif left is not None and reason.has_died and reason.memory is None:
+            told = crashed_step(key, exited=left.exited, stderr=left.stderr)
+            if told is not None:
+                crash, words = told
         self._values.crashed(died_in, crash)
         failure = StepFailureData(words, error_types(crash))
         said = (left.stdout, left.stderr) if left is not None else ("", "")
-        return Lost(flight.work.id, attempts, culprit, failure, flight.submitted, time.time(), *said, inputs=lost or ())
+        ended = time.time()
+        return Lost(
+            flight.work.id,
+            attempts,
+            culprit,
+            failure,
+            flight.submitted,
+            ended,
+            *said,
+            inputs=lost or (),
+            memory=reason.memory,
+            facts=flight.facts(left.told if left is not None else None, ended=ended),
+            logs=flight.logged[1] if left is not None and left.started == flight.logged[0] else (),
+        )
 
     def cancel(self, slice_ids: Sequence[int], *, force: bool) -> None:
         """Interrupt slices, or kill the workers that run them."""

@@ -30,7 +30,9 @@ from rayexec.events import (
     error_types,
 )
 from rayexec.plan.model import FromStep, Template
+from rayexec.run.context import StepLog
 from rayexec.run.managed import Managers
+from rayexec.run.memory import Memory
 from rayexec.run.plain import PlainOp
 from rayexec.run.prior import ValueWriter
 from rayexec.run.resources import OpenResources
@@ -71,7 +73,9 @@ class Runner:
         entries: Entries,
         managers: Managers | None,
         backstop: ProcessBackstop,
+        watched: Watched,
         durably: tuple[ValueWriter, Collection[int]] | None = None,
+        memory: Memory | None = None,
     ) -> None:
         self._code = code
         self._run = run
@@ -83,22 +87,28 @@ class Runner:
         self._entries = entries
         self._managers = managers
         self._backstop = backstop
+        self._watched = watched
         # Who stores outputs as they are made, and of which templates.
         self._durably = durably
+        self._memory = memory
         # What the call before yielded, as live objects: its only consumer may have them without a copy.
         self._before: dict[str, Any] | None = None
         # The steps that calls further behind take from, and what those of them that are over yielded.
         self._needed: set[int] = set()
         self._inside: dict[int, Mapping[str, bytes | int]] = {}
         self._size = 0
+        # Bytes of the outputs of the call that is made now, and seconds in which large inputs were made objects.
+        self._made = 0
+        self.loading = 0.0
         # References of large values of dynamic outputs, of which nobody knows before how many there will be.
         self._references: list[Any] = []
         # Whether nothing more may start: a large output came, or somebody wants the slice to end.
         self._is_full = False
 
-    def run(self, calls: Sequence[RemoteCall], watched: Watched, budget: float) -> None:
+    def run(self, calls: Sequence[RemoteCall], budget: float) -> None:
         """Make the calls until the budget is spent; what was made is in the entries."""
-        now = time.monotonic()
+        watched = self._watched
+        now = watched.since = time.monotonic()
         ends, tells = now + budget, now + BUDGET
         if len(calls) > 1:
             watch(watched, budget)
@@ -121,7 +131,7 @@ class Runner:
                     self._call(position, call, before, is_followed)
                 else:
                     self._call_plainly(plain, position, call, before, is_followed)
-                now = time.monotonic()
+                now = watched.since = time.monotonic()
                 if self._is_full or self._size > _ANSWER_LIMIT or now >= ends:
                     break
                 if now >= tells and position < last:  # what others may wait for does not wait for the next call
@@ -185,6 +195,7 @@ class Runner:
         stored = {plain.output: packed if isinstance(packed, bytes) else self._keep(packed)}
         outputs = (OutputRecord(plain.output),)
         row = Attempt(call[0], 0, SUCCESS, started, ended, outputs, stdout=stdout, stderr=stderr, pid=os.getpid())
+        self._made = _bytes_of(packed)
         self._enter_in(position, row, stored, {plain.output: result} if is_followed else None)
 
     def _keep(self, packed: Packed) -> int:
@@ -214,6 +225,7 @@ class Runner:
     ) -> None:
         template = self._code.templates[call[2]]
         self._before = None  # whatever happens here, nobody may take it for this call's
+        self._made = 0
         step = self._step_call(position, call)
         if step is None:
             return
@@ -226,6 +238,7 @@ class Runner:
             packed = pack(value, f'output "{name}" of op "{template.op.name}"')
             if writer is not None:
                 kept[name] = packed
+            self._made += _bytes_of(packed)
             if isinstance(packed, bytes):
                 stored[name] = packed
             else:
@@ -244,6 +257,8 @@ class Runner:
             made=made,
             managing=None if self._managers is None else self._managers.of(call[2]),
             backstop=self._backstop,
+            log=self._log_of(position),
+            memory=self._memory,
         )
         if writer is not None:
             row = _commit(writer, call[1], row, kept)
@@ -252,6 +267,12 @@ class Runner:
     def _writer_of(self, call: RemoteCall) -> ValueWriter | None:
         """Return who stores what a call yields, None where nobody does."""
         return self._durably[0] if self._durably is not None and call[2] in self._durably[1] else None
+
+    def _log_of(self, position: int) -> StepLog:
+        """Return the log of a call that starts, which is told of while it runs."""
+        log = StepLog()
+        self._watched.log = position, log
+        return log
 
     def _step_call(self, position: int, call: RemoteCall) -> StepCall | None:
         """Return a call as ``run.step`` takes it; None, with its failure entered, where its config cannot be loaded."""
@@ -283,6 +304,8 @@ class Runner:
     def stream(self, call: RemoteCall, teller: Teller) -> Generator[Packed, None, None]:
         """Make a call and yield its large outputs as they come; ``teller`` is told of values of dynamic outputs."""
         template = self._code.templates[call[2]]
+        self._watched.may_start(0)
+        self._watched.since = time.monotonic()
         self._journal.started(0)
         step = self._step_call(0, call)
         if step is None:
@@ -298,6 +321,7 @@ class Runner:
             packed = pack(value, f'output "{name}" of op "{template.op.name}"')
             if writer is not None:
                 writer.add(call[1], step.number, name, packed)
+            self._made += _bytes_of(packed)
             if isinstance(packed, bytes):
                 stored[name] = packed
             else:
@@ -319,6 +343,8 @@ class Runner:
                 interrupt_is_failure=True,
                 managing=None if self._managers is None else self._managers.of(call[2]),
                 backstop=self._backstop,
+                log=self._log_of(0),
+                memory=self._memory,
             ),
             due,
             teller,
@@ -331,7 +357,7 @@ class Runner:
         self, position: int, row: Attempt, stored: Mapping[str, bytes | int], live: dict[str, Any] | None
     ) -> None:
         """Note a call that is over in the journal and in the answer."""
-        entry = pack_entry(position, row, stored)
+        entry = pack_entry(position, row._replace(output_bytes=self._made), stored)
         self._journal.finished(entry)
         self._entries.add(entry)
         self._size += len(entry)
@@ -351,11 +377,20 @@ class Runner:
                 return (before or {})[wire[0]]
             if isinstance(wire, FromStep):
                 wire = self._inside[wire.step][wire.output]
-            return pickle.loads(wire) if isinstance(wire, bytes) else unpack(self._large[wire])
+            if isinstance(wire, bytes):
+                return pickle.loads(wire)
+            began = time.perf_counter()
+            value = unpack(self._large[wire])
+            self.loading += time.perf_counter() - began
+            return value
         except InputError:
             raise
         except Exception as error:  # unpickling runs user code
             raise InputError(f'input "{name}" cannot be unpickled: {type(error).__name__}: {error}') from error
+
+
+def _bytes_of(packed: bytes | Packed) -> int:
+    return len(packed) if isinstance(packed, bytes) else packed.nbytes
 
 
 def _with_pauses(

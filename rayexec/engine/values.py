@@ -42,6 +42,7 @@ class StepValues:
         items: Sequence[Any],
         calls: Sequence[Call],
         pid: int,
+        slice_id: int,
         heard: int,
         refs: Sequence[Any] | None,
         *,
@@ -55,7 +56,7 @@ class StepValues:
         """
         rows: list[Attempt | Successes] = []
         by_step = self.by_step
-        for each in unpack_entries(items, calls, pid, heard):
+        for each in unpack_entries(items, calls, pid, slice_id, heard):
             if not isinstance(each, Entry):
                 heard, successes, outputs = each
                 for step, output in zip(successes.steps, outputs, strict=True):

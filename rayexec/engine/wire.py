@@ -11,6 +11,7 @@ from rayexec.engine.overrun import Address
 from rayexec.keys import node_path
 from rayexec.plan.model import Call, FromConfig, FromStep, Plan
 from rayexec.run.managed import Managed
+from rayexec.run.memory import Memory
 from rayexec.run.prior import ValueKeeper
 from rayexec.run.spec import RunInfo, regroup
 
@@ -24,7 +25,8 @@ class Header:
     ``mailbox`` is where a worker reports, None where it does not; ``streams`` are the places of templates whose values
     are told there while their ops are yielding; ``keepers`` where it says that it keeps resources
     open, None where each slice closes all that it opened; ``managed`` is what goes through IO managers, None where
-    nothing does; ``keeper`` is where steps of the templates at places ``durable`` store what they yield.
+    nothing does; ``keeper`` is where steps of the templates at places ``durable`` store what they yield; ``memory`` has
+    what cached ops yielded, None where no op of the run is cached.
     """
 
     run: RunInfo
@@ -37,6 +39,7 @@ class Header:
     managed: Managed | None = None
     keeper: ValueKeeper | None = None
     durable: frozenset[int] = frozenset()
+    memory: Memory | None = None
 
 
 class More(NamedTuple):

@@ -6,15 +6,19 @@ import importlib
 import os
 import pickle
 import sys
+import time
 from collections.abc import Callable, Generator
 from typing import Any
 
 from rayexec.definitions.code import import_module_at
 from rayexec.engine.backstop import ProcessBackstop
 from rayexec.engine.capture import Capture
+from rayexec.engine.crash import ExitNoted
 from rayexec.engine.entries import pack_entry
+from rayexec.engine.facts import peak_rss, tell
 from rayexec.engine.journal import Journal
 from rayexec.engine.kept import IN_SLICE, kept_at
+from rayexec.engine.live import watch_live
 from rayexec.engine.overrun import Teller, Watched
 from rayexec.engine.package import Package, load_package
 from rayexec.engine.packed import Packed
@@ -35,8 +39,8 @@ _CODE: dict[str, Code] = {}
 def run_slice(package: Package, header: bytes, work: bytes, places: int, large: tuple[Packed, ...]) -> list[Any]:
     """Run the calls of a slice until its budget is spent; return the envelope, and ``places`` for large outputs.
 
-    The envelope is pickled: the process id, an entry for each call that was made (see ``engine.entries``), and what
-    closing the resources brought up, if anything.
+    The envelope is pickled: an entry for each call that was made (see ``engine.entries``), what closing the resources
+    brought up, if anything, and the facts of the slice.
     """
     pauses = _run(package, header, work, places, large, streams=False)
     try:
@@ -61,10 +65,11 @@ def stream_slice(
 def _run(
     package: Package, header: bytes, work: bytes, places: int, large: tuple[Packed, ...], *, streams: bool
 ) -> Generator[Packed, None, list[Any]]:
+    facts = tell(time.time())._replace(input_bytes=len(work) + sum([each.nbytes for each in large]))
     _prepare_path(package)
     slice_id, journal, budget, announces, calls = pickle.loads(work)
     payloads: list[Packed | list[Any] | None] = [None] * places
-    with IN_SLICE, WAKEFUL, Capture(journal) as capture:
+    with IN_SLICE, WAKEFUL, Capture(journal) as capture, ExitNoted(journal):
         try:
             shared = _read_header(header)
             _enter(shared)
@@ -72,7 +77,8 @@ def _run(
         except BaseException as error:  # importing the job's modules runs user code
             what = "the job's code cannot be imported on the worker"
             refused = [pack_entry(place, unloadable(call, error, what), {}) for place, call in enumerate(calls)]
-            return [pickle.dumps((os.getpid(), refused, None)), *payloads]
+            facts = facts._replace(ended=time.time(), peak_rss=peak_rss())
+            return [pickle.dumps((refused, None, tuple(facts))), *payloads]
         watched = Watched(slice_id, len(calls), shared.mailbox)
         if announces:
             watched.announce()
@@ -81,6 +87,7 @@ def _run(
             ProcessBackstop(journal) as backstop,
             _open_resources(code, shared) as resources,
         ):
+            noted.begun(facts)
             managers = None
             if shared.managed is not None:
                 known, config = code.resources, shared.resource_config
@@ -93,24 +100,41 @@ def _run(
                 plain = [None if place in durable else each for place, each in enumerate(code.plain)]
                 code = code._replace(plain=tuple(plain))
                 writer = shared.keeper.writer()
+            if shared.memory is not None:
+                code = code._replace(plain=shared.memory.no_cached(code.templates, code.plain))
             entries = watched.entries
             durably = None if writer is None else (writer, shared.durable)
             runner = Runner(
-                code, shared.run, resources, capture, large, payloads, noted, entries, managers, backstop, durably
+                code,
+                shared.run,
+                resources,
+                capture,
+                large,
+                payloads,
+                noted,
+                entries,
+                managers,
+                backstop,
+                watched,
+                durably,
+                shared.memory,
             )
+            watch_live(watched, journal)
             try:
                 if streams:
                     told = calls[0][2] in shared.streams
                     with Teller(slice_id, shared.mailbox if told else None) as teller:
                         yield from runner.stream(calls[0], teller)
+                    watched.is_over = True
                 else:
-                    runner.run(calls, watched, budget)
+                    runner.run(calls, budget)
             finally:
                 if writer is not None:
                     writer.close()
         closing = (resources.take_records(), *capture.take())
     items = watched.entries.so_far()
-    return [pickle.dumps((os.getpid(), items, closing if any(closing) else None), protocol=5), *payloads]
+    facts = facts._replace(ended=time.time(), loading=runner.loading, peak_rss=peak_rss())
+    return [pickle.dumps((items, closing if any(closing) else None, tuple(facts)), protocol=5), *payloads]
 
 
 def _open_resources(code: Code, shared: Header) -> OpenResources:

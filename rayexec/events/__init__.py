@@ -11,10 +11,12 @@ from rayexec.events.attempt import (
     LogLine,
     OutputRecord,
     ResourceRecord,
+    Reused,
     Successes,
     TakenOver,
 )
-from rayexec.events.event import Event, StepBlockedData, StepOutputData, expand_attempt, expand_resource
+from rayexec.events.event import Event, StepBlockedData, StepOutputData, blocked_event, expand_attempt, expand_resource
+from rayexec.events.facts import HERE, UNKNOWN, SliceFacts
 from rayexec.events.failure import (
     ErrorInfo,
     StepFailureData,
@@ -24,32 +26,45 @@ from rayexec.events.failure import (
     error_types,
     user_traceback,
 )
+from rayexec.events.live import LiveLines, Stretch, Told, expand_live, is_live_output, prefixed, with_note
 from rayexec.events.types import EventType
 
 __all__ = [
     "FAILURE",
+    "HERE",
     "RETRY",
     "SUCCESS",
+    "UNKNOWN",
     "Attempt",
     "ErrorInfo",
     "Event",
     "EventType",
     "Handling",
     "HookOutcome",
+    "LiveLines",
     "LoadedInput",
     "LogLine",
     "OutputRecord",
     "ResourceRecord",
+    "Reused",
+    "SliceFacts",
     "StepBlockedData",
     "StepFailureData",
     "StepOutputData",
+    "Stretch",
     "Successes",
     "TakenOver",
+    "Told",
     "UserFailureData",
+    "blocked_event",
     "causes_of",
     "describe_error",
     "error_types",
     "expand_attempt",
+    "expand_live",
     "expand_resource",
+    "is_live_output",
+    "prefixed",
     "user_traceback",
+    "with_note",
 ]

@@ -6,6 +6,7 @@ from array import array
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
+from rayexec.events.facts import HERE, UNKNOWN
 from rayexec.events.failure import ErrorInfo, StepFailureData
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "LogLine",
     "OutputRecord",
     "ResourceRecord",
+    "Reused",
     "Successes",
     "TakenOver",
 ]
@@ -82,13 +84,22 @@ class ResourceRecord(NamedTuple):
     stderr: str = ""
 
 
+class Reused(NamedTuple):
+    """Whose outputs an attempt has, instead of having called its op: a step of an earlier run."""
+
+    run_id: str
+    step_key: str
+
+
 class Attempt(NamedTuple):
     """One attempt: ``step`` is the index in the plan, ``number`` 0 for the first try, times are seconds since 1970.
 
     ``outputs`` are those stored before the attempt ended, also by one that failed. ``delay`` is in seconds and set
     for an attempt that is up for retry. ``resources`` are records of resources that were opened for it, or failed to
     close after it. ``has_large_output`` tells that an output went into an object of its own in the object store.
-    ``loaded`` are the inputs that managers loaded.
+    ``loaded`` are the inputs that managers loaded. ``slice`` is the number of the slice that it ran in (see
+    ``SliceFacts``), ``output_bytes`` the size of its outputs as they travel, -1 where they do not. ``reused`` tells
+    where the outputs came from if no op was called.
     """
 
     step: int
@@ -107,6 +118,9 @@ class Attempt(NamedTuple):
     pid: int = 0
     has_large_output: bool = False
     loaded: tuple[LoadedInput, ...] = ()
+    slice: int = HERE
+    output_bytes: int = UNKNOWN
+    reused: Reused | None = None
 
 
 class TakenOver(NamedTuple):
@@ -119,7 +133,8 @@ class Successes(NamedTuple):
     """Attempts of which there is nothing to say but that they succeeded, one worker's, in columns.
 
     The op of each has one output, and it was stored; ``steps``, ``numbers``, ``started`` and ``ended`` are as in
-    ``Attempt`` and equally long. A run of no-op steps is made of little else, so they cost 30 bytes each.
+    ``Attempt`` and equally long, and so is ``sizes`` (bytes of the outputs), or it is empty. A run of no-op steps is
+    made of little else, so they cost 38 bytes each.
     """
 
     steps: Sequence[int]
@@ -127,11 +142,16 @@ class Successes(NamedTuple):
     started: array[float]
     ended: array[float]
     pid: int = 0
+    slice: int = HERE
+    sizes: Sequence[int] = ()
 
     def rows(self, outputs: Sequence[tuple[OutputRecord, ...]]) -> Iterator[Attempt]:
         """Yield each as a row of its own; ``outputs`` are the records of its outputs by step."""
-        for step, number, started, ended in zip(self.steps, self.numbers, self.started, self.ended, strict=True):
-            yield Attempt(step, number, SUCCESS, started, ended, outputs[step], pid=self.pid)
+        pid, place = self.pid, self.slice
+        sizes = self.sizes or [UNKNOWN] * len(self.steps)
+        columns = zip(self.steps, self.numbers, self.started, self.ended, sizes, strict=True)
+        for step, number, started, ended, size in columns:
+            yield Attempt(step, number, SUCCESS, started, ended, outputs[step], pid=pid, slice=place, output_bytes=size)
 
     def only(self, places: Sequence[int]) -> Successes:
         """Return those at the given places."""
@@ -141,4 +161,6 @@ class Successes(NamedTuple):
             array("d", [self.started[each] for each in places]),
             array("d", [self.ended[each] for each in places]),
             self.pid,
+            self.slice,
+            array("q", [self.sizes[each] for each in places]) if self.sizes else (),
         )

@@ -12,7 +12,7 @@ from rayexec.events.failure import ErrorInfo, StepFailureData
 from rayexec.events.types import EventType
 from rayexec.keys import mapping_keys, node_path, output_name
 
-__all__ = ["Event", "StepBlockedData", "StepOutputData", "expand_attempt", "expand_resource"]
+__all__ = ["Event", "StepBlockedData", "StepOutputData", "blocked_event", "expand_attempt", "expand_resource"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +163,13 @@ class StepBlockedData:
     held_by: tuple[str, ...] = ()
 
 
+def blocked_event(key: str, started: float, blocked: StepBlockedData) -> Event:
+    """Return the event that a limit kept a step waiting until it ``started``."""
+    holders = f", held by {', '.join(blocked.held_by)}" if blocked.held_by else ""
+    words = f'Step "{key}" waited {_duration(blocked.seconds)} for {blocked.limit}{holders}.'
+    return Event(EventType.STEP_BLOCKED, words, started - blocked.seconds, key, blocked)
+
+
 def expand_attempt(
     attempt: Attempt, key: str, inputs: tuple[str, ...], blocked: StepBlockedData | None = None
 ) -> Iterator[Event]:
@@ -174,9 +181,7 @@ def expand_attempt(
     """
     start, end = attempt.started, attempt.ended
     if blocked is not None:
-        holders = f", held by {', '.join(blocked.held_by)}" if blocked.held_by else ""
-        words = f'Step "{key}" waited {_duration(blocked.seconds)} for {blocked.limit}{holders}.'
-        yield Event(EventType.STEP_BLOCKED, words, start - blocked.seconds, key, blocked)
+        yield blocked_event(key, start, blocked)
     for resource in attempt.resources:
         if not resource.closing:
             yield from expand_resource(resource, key)
@@ -189,6 +194,10 @@ def expand_attempt(
             start,
             key,
         )
+    if attempt.reused is not None:
+        origin = {"reused_run_id": attempt.reused.run_id, "reused_step_key": attempt.reused.step_key}
+        words = f'Reused the outputs of step "{attempt.reused.step_key}" of run {attempt.reused.run_id}.'
+        yield Event(EventType.ENGINE_EVENT, words, start, key, origin)
     for name in dict.fromkeys((*inputs, *(each.name for each in attempt.loaded))):
         for data in [_loading(each) for each in attempt.loaded if each.name == name] or [{"input_name": name}]:
             yield Event(EventType.LOADED_INPUT, f'Loaded input "{name}" of step "{key}".', start, key, data)
@@ -204,6 +213,8 @@ def expand_attempt(
         what = f'output "{name}"' if mapping_key is None else f'output "{name}" with mapping key "{mapping_key}"'
         made = StepOutputData(name, output.metadata or {}, mapping_key)
         yield Event(EventType.STEP_OUTPUT, f'Yielded {what} of step "{key}".', end, key, made)
+        if attempt.reused is not None and output.handled is not None:
+            continue  # it is where the manager put it then
         handled: dict[str, Any] = {"output_name": name}
         if mapping_key is not None:
             handled["mapping_key"] = mapping_key

@@ -27,6 +27,7 @@ from rayexec.execute.log import RunLog
 from rayexec.execute.loop import run_to_end
 from rayexec.execute.observe import Echo, Observer
 from rayexec.execute.recording import Recording, StoreChoice, record_run, store_of
+from rayexec.execute.remembering import with_memory
 from rayexec.execute.result import RunResult
 from rayexec.execute.resuming import ReexecutionOptions, find_parent
 from rayexec.execute.termination import Terminated, Termination
@@ -53,7 +54,10 @@ def execute_in_process(
     tags: Mapping[str, Any] | None = None,
     resources: Mapping[str, Any] | None = None,
 ) -> RunResult:
-    """Run ``job`` in this process, one step after another; see ``JobDefinition.execute_in_process``."""
+    """Run ``job`` in this process, one step after another; see ``JobDefinition.execute_in_process``.
+
+    It is not recorded, so that nothing is cached either.
+    """
     spec = prepare(
         job,
         run_config,
@@ -84,6 +88,7 @@ def execute_job(
     observer: Observer | None = None,
     store: StoreChoice = None,
     origin: Mapping[str, str] | None = None,
+    cache: bool | None = None,
     reexecution_options: ReexecutionOptions | None = None,
 ) -> RunResult:
     """Run ``job`` on its executor and return the RunResult; not told otherwise, that is Ray on this machine.
@@ -96,7 +101,8 @@ def execute_job(
     again that was over.
     The run is recorded in ``store``: a path, a URI that ``pyarrow.fs`` knows, or a RunStore; not given, where
     RAYEXEC_HOME says, else in ``~/.rayexec``; with False (or RAYEXEC_RECORD=0) nowhere. ``origin`` is noted there as
-    where the job came from.
+    where the job came from. There too is what ops with ``cache=True`` yielded; with ``cache`` off (False, or the
+    config's, or RAYEXEC_CACHE=0) they run all the same, and what they yield is kept anew.
     ``reexecution_options`` make it go on from an earlier run of the job in that store, whose run config, op selection
     and tags it has where others are not given.
     Raises ConfigError, SelectionError, DefinitionError, EngineError and StoreError before anything runs; with
@@ -130,11 +136,13 @@ def execute_job(
         address=address,
         keep_outputs=keep_outputs,
         durable=durable,
+        cache=cache,
     )
     spec = replace(spec, config=replace(spec.config, execution=settings))
     recording = record_run(store, job, spec, observer or Echo(), op_selection=op_selection, origin=origin)
     if recording is not None:
-        spec = replace(spec, keeper=recording.keeper)
+        spec = replace(spec, keeper=recording.store.values(spec.info.run_id))
+    spec = with_memory(spec, recording)
     return run(job, spec, raise_on_error=raise_on_error, observer=observer, recording=recording)
 
 

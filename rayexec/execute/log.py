@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from typing import TypeAlias
@@ -9,11 +10,13 @@ from typing import TypeAlias
 from rayexec.events import (
     Attempt,
     Event,
+    LiveLines,
     ResourceRecord,
     StepBlockedData,
     Successes,
     TakenOver,
     expand_attempt,
+    expand_live,
     expand_resource,
 )
 from rayexec.plan import Plan
@@ -24,6 +27,8 @@ from rayexec.run.waits import Wait, explain_waits
 __all__ = ["Record", "RunLog"]
 
 Record: TypeAlias = Event | Attempt | Successes | ResourceRecord | TakenOver
+
+_LIVE = 1_000  # messages of one attempt that goes on which are kept, the latest
 
 
 class RunLog:
@@ -40,10 +45,18 @@ class RunLog:
         self._blocked: dict[tuple[int, int], StepBlockedData] = {}
         self._expanded: tuple[int, list[Event]] = (0, [])
         self._waits: tuple[int, list[Wait]] = (-1, [])
+        # What attempts that are not over were told of, by step and number.
+        self._live: dict[tuple[int, int], deque[LiveLines]] = {}
 
     def append(self, record: Record) -> None:
         """Keep a record."""
         self.records.append(record)
+        if self._live and isinstance(record, Attempt):
+            self._live.pop((record.step, record.number), None)
+
+    def tell(self, lines: LiveLines) -> None:
+        """Keep what an attempt has logged and printed until it is recorded itself."""
+        self._live.setdefault((lines.step, lines.number), deque(maxlen=_LIVE)).append(lines)
 
     def submitted(self, moment: float, calls: Sequence[Call]) -> None:
         """Keep that a slice was handed to the engine at ``moment`` (seconds since 1970)."""
@@ -59,14 +72,16 @@ class RunLog:
             self._waits = len(self.records), waits
         return waits
 
-    def expand(self, record: Record) -> Iterator[Event]:
-        """Yield the events that a record stands for."""
+    def expand(self, record: Record | LiveLines) -> Iterator[Event]:
+        """Yield the events that a record stands for, or what is known of an attempt before there is one."""
         if isinstance(record, (Attempt, Successes)):
             return chain.from_iterable(map(self._expand_attempt, self.rows(record)))
         if isinstance(record, ResourceRecord):
             return expand_resource(record)
         if isinstance(record, TakenOver):  # nothing happened
             return iter(())
+        if isinstance(record, LiveLines):
+            return expand_live(record, self._plan.steps[record.step].key)
         return iter((record,))
 
     def _expand_attempt(self, attempt: Attempt) -> Iterator[Event]:
@@ -84,13 +99,20 @@ class RunLog:
 
     @property
     def events(self) -> list[Event]:
-        """All events so far, in the order of the records; once the run is over also what limits kept steps waiting."""
+        """All events so far, in the order of the records; once the run is over also what limits kept steps waiting.
+
+        Behind them then what was told of attempts that never came back.
+        """
         count, events = self._expanded
         if self.is_over and not count:
             self._find_blocked()
         for record in self.records[count:]:
             events.extend(self.expand(record))
         self._expanded = (len(self.records), events)
+        if self.is_over and self._live:
+            for lines in sorted(chain.from_iterable(self._live.values()), key=lambda each: each.time):
+                events.extend(self.expand(lines))
+            self._live = {}
         return events
 
     def _find_blocked(self) -> None:

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from datetime import datetime, timezone
 
-from rayexec.events import Attempt, LogLine
+from rayexec.events import Attempt, LiveLines, LogLine
 from rayexec.run.spec import RunSpec
 
 __all__ = ["RunLoggers"]
@@ -36,8 +36,8 @@ class RunLoggers:
             except Exception as error:
                 self._warn(f"logger {name!r} cannot be made, so it gets no lines: {type(error).__name__}: {error}")
 
-    def pass_on(self, attempt: Attempt) -> None:
-        """Hand the lines of an attempt to each logger."""
+    def pass_on(self, attempt: Attempt | LiveLines) -> None:
+        """Hand the lines of an attempt, or those that it has logged so far, to each logger."""
         if not attempt.logs:
             return
         info = self._spec.info
@@ -48,13 +48,13 @@ class RunLoggers:
             for name, logger in self._loggers.items():
                 try:
                     if logger.isEnabledFor(line.level):
-                        logger.handle(self._record(logger, attempt, key, line))
+                        logger.handle(self._record(logger, attempt.step, key, line))
                 except Exception as error:
                     if name not in self._failed:
                         self._failed.add(name)
                         self._warn(f"logger {name!r} failed on a line: {type(error).__name__}: {error}")
 
-    def _record(self, logger: logging.Logger, attempt: Attempt, key: str, line: LogLine) -> logging.LogRecord:
+    def _record(self, logger: logging.Logger, step: int, key: str, line: LogLine) -> logging.LogRecord:
         """Return a line as ``logging`` has it, at the time when the op logged it, with what Dagster adds to it."""
         info = self._spec.info
         meta = {
@@ -62,7 +62,7 @@ class RunLoggers:
             "job_name": info.job_name,
             "job_tags": dict(info.tags),
             "step_key": key,
-            "op_name": self._spec.plan.op_of(attempt.step).name,
+            "op_name": self._spec.plan.op_of(step).name,
             "orig_message": line.message,
             "log_timestamp": datetime.fromtimestamp(line.time, timezone.utc).replace(tzinfo=None).isoformat(),
             "dagster_event": None,

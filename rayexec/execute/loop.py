@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from rayexec.engine.base import Engine
+from rayexec.engine.inprocess import InProcessEngine
 from rayexec.errors import ResourceError, RunCanceledError, RunTimeoutError, StoreError
 from rayexec.events import (
     FAILURE,
@@ -17,9 +18,11 @@ from rayexec.events import (
     ErrorInfo,
     Event,
     EventType,
+    LiveLines,
     StepFailureData,
     Successes,
     TakenOver,
+    Told,
     describe_error,
 )
 from rayexec.execute.canceling import Canceled, CancelToken, interruptible
@@ -33,13 +36,16 @@ from rayexec.plan.holding import MAX_CONCURRENT
 from rayexec.run.deadline import deadline
 from rayexec.run.messages import (
     Abandoned,
+    Answered,
     Cancel,
     CancelAsked,
     EngineEvent,
     Instruction,
+    Lost,
     Others,
     Release,
     ReleaseValues,
+    Requeued,
     Restored,
     RunEvent,
     Skipped,
@@ -105,6 +111,9 @@ class _Loop:
         self.machine = machine
         # Steps that were taken over from an earlier run since that was recorded last.
         self._restored: list[int] = []
+        self._told = Told()
+        if isinstance(engine, InProcessEngine):
+            engine.tell = self.tell
         most = spec.config.execution.max_runtime
         self._ends = float("inf") if most is None else clock() + most
 
@@ -121,13 +130,13 @@ class _Loop:
                 timeout = min(timeout, max(0.0, watched + WATCH - self._clock()))
             asked = self._observer.idle()
             back = self._wait(timeout if asked is None else min(timeout, asked))
-            self._take(back)
+            is_news = self._take(back)
             if machine.is_watching and self._clock() >= watched + WATCH:
                 watched = self._clock()
                 self._feed(Others(engine.others()))
-            if not back:
-                if timeout == PATIENCE and asked is None:
-                    self.warn(engine.warnings())
+            if not back and timeout == PATIENCE and asked is None:
+                self.warn(engine.warnings())
+            if not is_news:
                 self._feed(Tick())
 
     @property
@@ -184,9 +193,25 @@ class _Loop:
                 asked = self._observer.idle()
             self._take(self._engine.wait(left if asked is None else min(left, asked)))
 
-    def _take(self, back: Iterable[EngineEvent]) -> None:
+    def _take(self, back: Iterable[EngineEvent]) -> bool:
+        """Feed what came back to the machine; return whether there was anything for it."""
+        is_news = False
         for each in back:
+            if isinstance(each, LiveLines):
+                self.tell(each)
+                continue
+            if isinstance(each, (Answered, Lost)) and each.facts is not None:
+                self._observer.slice_over(each.facts)
+            is_news = True
             self._feed(each)
+        return is_news
+
+    def tell(self, lines: LiveLines) -> None:
+        """Show what a step that goes on has logged and printed."""
+        self._told.take(lines)
+        self._log.tell(lines)
+        self.loggers.pass_on(lines)
+        self._observer.told(lines)
 
     def _feed(self, event: RunEvent) -> None:
         for instruction in self.machine.handle(event, self._clock()):
@@ -206,7 +231,7 @@ class _Loop:
             self.record(instruction)
         elif isinstance(instruction, Attempt):
             self.record(instruction)
-            self.loggers.pass_on(instruction)
+            self.loggers.pass_on(self._told.rest(instruction))
         elif isinstance(instruction, Skipped):
             key = self._spec.plan.steps[instruction.step].key
             self.event(EventType.STEP_SKIPPED, f'Skipped step "{key}": an input it needs was not yielded.', key)
@@ -231,6 +256,11 @@ class _Loop:
             self._restored.append(instruction.step)
         elif isinstance(instruction, Unfed):
             self._unfed(instruction)
+        elif isinstance(instruction, Requeued):
+            key = self._spec.plan.steps[instruction.step].key
+            count = f"{instruction.times} of {instruction.most} times"
+            words = f'Step "{key}" runs again, at no cost to its retries ({count}): {instruction.why}'
+            self.event(EventType.ENGINE_EVENT, words, key)
         elif isinstance(instruction, ReleaseValues):
             self._engine.release_values(instruction.step, instruction.names)
         elif isinstance(instruction, Cancel):
@@ -246,6 +276,11 @@ class _Loop:
         shown = ErrorInfo("InputError", f"{words}.", "")
         failure = StepFailureData(shown, ("InputError",))
         self.record(Attempt(instruction.step, 0, FAILURE, now, now, failure=failure))
+
+    def tell_facts(self) -> None:
+        """Show the observer what is known of this process, where it is this that runs the steps."""
+        if isinstance(self._engine, InProcessEngine):
+            self._observer.slice_over(self._engine.facts())
 
     def record(self, record: Record) -> None:
         """Append a record to the log and show it to the observer."""
@@ -310,6 +345,7 @@ def run_to_end(
         try:
             loop.loggers.make()
             _start(engine, loop)
+            loop.tell_facts()  # a run that is killed has them
             with _collector_spared(), interruptible(token, engine.wake, runs_here=engine.runs_here):
                 loop.run()
             if isinstance(spec.plan, GrowingPlan):
@@ -337,6 +373,7 @@ def run_to_end(
     finally:
         engine.close()
         _record_resources(engine, loop)
+        loop.tell_facts()
     outcome = _conclude(loop, machine, spec, error)
     log.is_over = True
     observer.run_ended(outcome.status)

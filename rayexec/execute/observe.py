@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
-from rayexec.events import Attempt, ResourceRecord
+from rayexec.events import Attempt, LiveLines, ResourceRecord, SliceFacts, Told, with_note
 from rayexec.execute.log import Record, RunLog
 from rayexec.run.spec import RunSpec
 from rayexec.run.waiting import Waiting
@@ -28,6 +28,18 @@ class Observer:
     def recorded(self, record: Record) -> None:
         """Something was recorded: an event, an attempt that ended, a resource that was opened."""
 
+    def slice_over(self, facts: SliceFacts) -> None:
+        """A slice is over, or lost with its worker; its attempts are recorded next, as far as they were not before.
+
+        Where this process runs the steps itself, it is told of all of them as one slice, when it begins and at the end.
+        """
+
+    def told(self, lines: LiveLines) -> None:
+        """A step that has run for a while, and goes on, has logged or printed something.
+
+        It comes again with the step's attempt; ``rayexec.events.Told`` tells the two apart.
+        """
+
     def idle(self) -> float | None:
         """The loop is about to wait; return after how many seconds this wants to be called again, None for whenever.
 
@@ -42,9 +54,23 @@ class Observer:
 class Echo(Observer):
     """Prints what ops print on workers, where the run was started."""
 
+    def __init__(self) -> None:
+        self._told = Told()
+
+    def told(self, lines: LiveLines) -> None:
+        """Print what a step printed that goes on."""
+        self._told.take(lines)
+        _print(with_note(lines.stdout), with_note(lines.stderr))
+
     def recorded(self, record: Record) -> None:
         """Print what an attempt or the end of a resource printed, on the same streams."""
+        if isinstance(record, Attempt):
+            record = self._told.rest(record)
         if isinstance(record, Attempt | ResourceRecord) and (record.stdout or record.stderr):
-            sys.stdout.write(record.stdout)
-            sys.stderr.write(record.stderr)
-            sys.stdout.flush()
+            _print(record.stdout, record.stderr)
+
+
+def _print(stdout: str, stderr: str) -> None:
+    sys.stdout.write(stdout)
+    sys.stderr.write(stderr)
+    sys.stdout.flush()

@@ -18,16 +18,15 @@ from rayexec import __version__
 from rayexec.definitions.config import Config
 from rayexec.definitions.job import JobDefinition
 from rayexec.errors import StoreError
-from rayexec.events import describe_error
+from rayexec.events import LiveLines, SliceFacts, describe_error
 from rayexec.execute.log import Record, RunLog
 from rayexec.execute.observe import Observer
 from rayexec.execute.resuming import PARENT, ROOT
-from rayexec.run.prior import ValueKeeper
 from rayexec.run.spec import RunSpec
 from rayexec.run.waiting import Waiting
 
 if TYPE_CHECKING:
-    from rayexec.store import RunRecord, RunStore, RunWriter
+    from rayexec.store import RunRecord, RunStore
     from rayexec.store.writing import LogWriter
 
 __all__ = ["Recording", "StoreChoice", "record_run", "store_of"]
@@ -47,16 +46,13 @@ class Recording(Observer):
     """Writes what happens in a run to a store, and passes all of it on to another observer.
 
     Where the store fails, ``error`` says how. A store that somebody asked for ends the run then; one by default
-    (``is_lenient``) costs a warning and the rest of the recording.
+    (``is_lenient``) costs a warning and the rest of the recording. Raises StoreError where the run cannot be begun.
     """
 
-    def __init__(
-        self, writer: RunWriter, record: RunRecord, observer: Observer, keeper: ValueKeeper, *, is_lenient: bool
-    ) -> None:
-        # Where values of the run are to be stored.
-        self.keeper = keeper
+    def __init__(self, store: RunStore, record: RunRecord, observer: Observer, *, is_lenient: bool) -> None:
+        self.store = store
         self.error: StoreError | None = None
-        self.writer = writer
+        self.writer = store.create(record)
         self._record = record
         self._observer = observer
         self._is_lenient = is_lenient
@@ -96,6 +92,20 @@ class Recording(Observer):
         if self._log is not None:
             self._log.add(record)
         self._observer.recorded(record)
+
+    def slice_over(self, facts: SliceFacts) -> None:
+        """Take what is known of a slice; it is written with records."""
+        if self._log is not None:
+            self._log.add(facts)
+        self._observer.slice_over(facts)
+
+    def told(self, lines: LiveLines) -> None:
+        """Take what a step that goes on has logged and printed; it counts until its attempt is recorded."""
+        if self._log is not None:
+            self._log.add(lines)
+            with self._attempted():  # now, since a step in this process keeps the loop from asking
+                self._log.write_if_due()
+        self._observer.told(lines)
 
     def idle(self) -> float | None:
         """Write what has waited long enough; raises StoreError where the store has failed."""
@@ -177,8 +187,7 @@ def record_run(
     is_lenient = choice is None and is_default() and not is_durable
     try:
         record = _describe(job, spec, op_selection, origin)
-        writer = store.create(record)
-        return Recording(writer, record, observer, store.values(record.run_id), is_lenient=is_lenient)
+        return Recording(store, record, observer, is_lenient=is_lenient)
     except StoreError as error:
         if not is_lenient:
             raise

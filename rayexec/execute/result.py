@@ -8,7 +8,7 @@ from typing import Any
 
 from rayexec.engine.base import Engine
 from rayexec.errors import InvariantError
-from rayexec.events import RETRY, Event, EventType, StepFailureData
+from rayexec.events import RETRY, Attempt, Event, EventType, Reused, StepFailureData
 from rayexec.execute.log import RunLog
 from rayexec.execute.loop import Outcome
 from rayexec.execute.outputs import DynamicValues
@@ -305,6 +305,20 @@ class RunResult:
         steps = plan.steps
         tried_again = [attempt.step for attempt in self._log.attempts if attempt.outcome == RETRY]
         return sum(1 for step in tried_again if _within(steps[step].key, node_str))
+
+    @property
+    def reused(self) -> Mapping[str, Reused]:
+        """The steps of cached ops that did not run, each with the step of an earlier run whose outputs it has."""
+        steps = self._plan.steps
+        found: dict[str, Reused] = {}
+        for record in self._log.records:
+            if isinstance(record, Attempt):
+                key = steps[record.step].key
+                if record.reused is not None:
+                    found[key] = record.reused
+                elif key in found:  # it ran later on, for its outputs were lost
+                    del found[key]
+        return found
 
     def get_run_success_event(self) -> Event:
         """Return the RUN_SUCCESS event; raises InvariantError where there is none."""

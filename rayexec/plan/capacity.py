@@ -69,6 +69,12 @@ class Capacity:
         ]
         return replace(self, nodes=tuple(nodes))
 
+    def most_beside(self, name: str, amounts: Mapping[str, float], selector: Mapping[str, str]) -> float:
+        """Return the most of a resource that a node has which can meet the rest of a request; 0 where none can."""
+        rest = {other: amount for other, amount in amounts.items() if other != name}
+        found = sorted({node.get(name, 0) for node in self.nodes}, reverse=True)
+        return next((most for most in found if self.lacks({**rest, name: most}, selector) is None), 0)
+
     def lacks(self, amounts: Mapping[str, float], selector: Mapping[str, str] | None = None) -> str | None:
         """Return why no node can ever meet a request, or None where one can.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from rayexec.definitions.limits import LIMIT_PREFIX, TagLimit, pool_resource, tag_resources
@@ -21,6 +21,8 @@ __all__ = ["MAX_CONCURRENT", "Holder", "Holding", "Limit", "StepClass", "hold", 
 
 MAX_CONCURRENT = "max_concurrent"
 _MANY = 32  # values of a tag
+_MEMORY = 1024**3  # bytes that a step counts as asking for of which nobody knows what it had
+_NOWHERE = Capacity((), is_own=False)
 
 
 class Holder(enum.Enum):
@@ -72,19 +74,38 @@ class StepClass(NamedTuple):
 class Holding:
     """Limits and classes of a run; ``class_of`` gives the class of each step, ``slots`` how many slices run at once.
 
-    ``mapped_class_of`` gives the class of the steps of each mapped node. ``totals`` is what all nodes have of each
-    resource that is asked for. ``unlimited`` are the pools of ops that the cluster does not declare, which therefore
-    limit nothing; ``unused`` the tag limits that no step counts in.
+    ``mapped_class_of`` gives the class of the steps of each mapped node. ``totals`` is what all nodes of ``capacity``
+    have of each resource that is asked for. ``unlimited`` are the pools of ops that the cluster does not declare, which
+    therefore limit nothing; ``unused`` the tag limits that no step counts in.
     """
 
     limits: tuple[Limit, ...]
-    classes: tuple[StepClass, ...]
+    classes: list[StepClass]
     class_of: list[int]
     slots: int
-    totals: Mapping[str, float] = field(default_factory=dict)
+    totals: dict[str, float] = field(default_factory=dict)
     unlimited: tuple[str, ...] = ()
     unused: tuple[TagLimit, ...] = ()
     mapped_class_of: tuple[int, ...] = ()
+    capacity: Capacity = _NOWHERE
+
+    def with_more_memory(self, step: int, factor: float, had: float) -> float | None:
+        """Have a step ask for ``factor`` times its memory from now on; return that in bytes, None if it cannot be.
+
+        One that asks for none counts as asking for ``had``. Its class may be new, and comes behind the others then.
+        """
+        known = self.classes[self.class_of[step]]
+        most = self.capacity.most_beside("memory", known.request.amounts(), known.request.label_selector)
+        memory = min(float(int((known.request.memory or had or _MEMORY) * factor)), most)
+        if memory <= (known.request.memory or 0):
+            return None
+        request = replace(known.request, memory=memory)
+        more = known._replace(request=request, slots=_slots(self.capacity, request, known.slots))
+        if more not in self.classes:
+            self.classes.append(more)
+        self.class_of[step] = self.classes.index(more)
+        self.totals.setdefault("memory", self.capacity.total("memory"))
+        return memory
 
     def grow(self, nodes: Sequence[int]) -> None:
         """Take in steps of mapped nodes, which came to the run's plan: the places of the nodes."""
@@ -130,13 +151,14 @@ def hold(
     unused = [rule for rule in tag_limits if rule not in made.used]
     return Holding(
         tuple(made.limits),
-        tuple(made.classes),
+        made.classes,
         class_of,
         slots,
         totals,
         tuple(sorted(set(made.unlimited))),
         tuple(unused),
         tuple(mapped_class_of),
+        capacity,
     )
 
 
@@ -146,12 +168,23 @@ def hold_by_driver(
     """Return the holding of an engine without Ray: the driver holds what limits there are, for ``slots`` slots."""
     nowhere = Capacity(({"CPU": float(slots)},), is_own=False, groups=None)
     held = hold(plan, nowhere, run_id="", max_concurrent=max_concurrent, tag_limits=tag_limits)
-    classes = tuple([each._replace(slots=min(slots, _room(held.limits, each.limits, slots))) for each in held.classes])
+    classes = [each._replace(slots=min(slots, _room(held.limits, each.limits, slots))) for each in held.classes]
     return Holding(held.limits, classes, held.class_of, slots, mapped_class_of=held.mapped_class_of)
 
 
 def _room(limits: Sequence[Limit], counts_in: Sequence[tuple[int, int]], slots: int) -> int:
     return max(1, min([slots, *(limits[place].most // weight for place, weight in counts_in)]))
+
+
+def _slots(capacity: Capacity, request: Request, most: int) -> int:
+    """Return how many requests like this one can run at once, of ``most`` that limits let."""
+    # Where nodes may join, more may run than do now; of what only few nodes have, that is not expected.
+    amounts = request.amounts()
+    if not capacity.is_one_node:
+        amounts.pop("CPU", None)
+    if capacity.nodes and capacity.groups == ():
+        return max(1, int(min(most, capacity.fits(amounts))))
+    return most
 
 
 def _with_many_values(plan: Plan, tag_limits: Sequence[TagLimit]) -> set[TagLimit]:
@@ -281,12 +314,6 @@ class _Classes:
         found = self._known.get(key)
         if found is None:
             found = self._known[key] = len(self.classes)
-            slots = _room(self.limits, counts_in, self._slots)
-            # Where nodes may join, more may run than do now; of what only few nodes have, that is not expected.
-            amounts = request.amounts()
-            if not self._capacity.is_one_node:
-                amounts.pop("CPU", None)
-            if self._capacity.nodes and self._capacity.groups == ():
-                slots = max(1, int(min(slots, self._capacity.fits(amounts))))
+            slots = _slots(self._capacity, request, _room(self.limits, counts_in, self._slots))
             self.classes.append(StepClass(request, counts_in, slots))
         return found

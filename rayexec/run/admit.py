@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rayexec.plan.holding import Holder, Holding
+from rayexec.plan.holding import Holder, Holding, StepClass
 
 __all__ = ["Admission"]
 
@@ -16,8 +16,14 @@ class Admission:
 
     def __init__(self, holding: Holding) -> None:
         self._room = [limit.most for limit in holding.limits]
-        mine = {place for place, limit in enumerate(holding.limits) if limit.holder is Holder.DRIVER}
-        self._counts_in = [tuple([each for each in known.limits if each[0] in mine]) for known in holding.classes]
+        self._mine = {place for place, limit in enumerate(holding.limits) if limit.holder is Holder.DRIVER}
+        self._counts_in: list[tuple[tuple[int, int], ...]] = []
+        for known in holding.classes:
+            self.add_class(known)
+
+    def add_class(self, known: StepClass) -> None:
+        """Take in a class of steps behind those there are."""
+        self._counts_in.append(tuple([each for each in known.limits if each[0] in self._mine]))
 
     def blocked_by(self, number: int) -> int | None:
         """Return the place of a limit that has no room for a slice of class ``number``, or None."""

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from heapq import heappop, heapreplace
 
 from rayexec.events import Successes
-from rayexec.plan.holding import Holding
+from rayexec.plan.holding import Holding, StepClass
 from rayexec.plan.model import Call, FromStep, Plan
 from rayexec.run.admit import Admission
 from rayexec.run.messages import Status
@@ -106,6 +106,13 @@ class Dealer:
     def grow(self, first: int, count: int) -> None:
         """Take in that ``count`` steps came to the plan, from ``first`` on."""
         self._ranking.add(range(first, first + count))
+
+    def add_class(self, known: StepClass) -> None:
+        """Take in a class of steps behind those there are: a lane of its own."""
+        self._slots.append(known.slots)
+        self._lane_load.append(0)
+        self._admission.add_class(known)
+        self._queues.add_class(known)
 
     def take_back(self, steps: Collection[int]) -> None:
         """Take in that steps which were over are to run again."""

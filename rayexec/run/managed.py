@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, TypeVar, get_args, get_origin
 
 from rayexec.definitions.config import Config
@@ -17,6 +17,7 @@ from rayexec.definitions.retry import Failure, RetryRequested
 from rayexec.definitions.types import RuntimeType, runtime_type
 from rayexec.errors import InputError, OutputError, ResourceError, StepError
 from rayexec.events import Handling, LoadedInput
+from rayexec.keys import mapping_keys, output_name
 from rayexec.plan.fanning import inmost
 from rayexec.plan.model import FromConfig, FromStep, Gathered, Plan, Symbol, Template
 from rayexec.run.context import Resources, StepLog
@@ -270,6 +271,21 @@ class OpManagers:
         source = (None, None) if handled is None else (handled.step_key, handled.output)
         self.loaded.append(LoadedInput(name, key, *source))
         return value
+
+    def stores(self, name: str) -> tuple[str, str, Any] | None:
+        """Return which manager stores an output: its key, its class and its config; None where none does."""
+        key = self._managers.managed.outputs.get((self._template, name))
+        if key is None or self._op.outs[name].type.is_nothing:
+            return None
+        kind = type(self._managers.method(key, "handle_output").__self__)
+        return key, f"{kind.__module__}.{kind.__qualname__}", self._managers.config_for(key)
+
+    def again(self, step_key: str, stored_as: str, value: Any, log: StepLog, *, is_handled: bool) -> Any:
+        """Return what travels for an output that an earlier run yielded; a manager that has it has it still."""
+        if is_handled:
+            return replace(value, template=self._template)
+        keys = mapping_keys(stored_as)
+        return self.handle(step_key, output_name(stored_as), keys[0] if keys else None, value, {}, log)[0]
 
     def handle(
         self,

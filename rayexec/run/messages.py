@@ -6,7 +6,7 @@ import enum
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
-from rayexec.events import Attempt, StepFailureData, Successes
+from rayexec.events import Attempt, LiveLines, LogLine, SliceFacts, StepFailureData, Successes
 from rayexec.run.prior import Done
 from rayexec.run.spec import Slice
 
@@ -24,10 +24,12 @@ __all__ = [
     "Release",
     "ReleaseValues",
     "Reported",
+    "Requeued",
     "Restored",
     "Rows",
     "RunEvent",
     "Skipped",
+    "SliceEvent",
     "Started",
     "Status",
     "Submit",
@@ -69,6 +71,7 @@ class Answered(NamedTuple):
 
     slice_id: int
     attempts: Rows
+    facts: SliceFacts | None = None
 
 
 class Reported(NamedTuple):
@@ -104,7 +107,8 @@ class Lost(NamedTuple):
 
     ``attempts`` were over before, ``culprit`` is the step that was running, None where none had started. ``inputs`` are
     the steps whose outputs are gone, where that is why. ``started`` and ``ended`` are seconds since 1970, as in an
-    attempt's row; ``stdout`` and ``stderr`` are what it had printed.
+    attempt's row; ``stdout`` and ``stderr`` are what it had printed, ``logs`` what was told of what it had logged.
+    ``memory`` is for one that was killed since its node ran out of memory: the bytes that it had, 0 where nobody knows.
     """
 
     slice_id: int
@@ -116,6 +120,9 @@ class Lost(NamedTuple):
     stdout: str = ""
     stderr: str = ""
     inputs: tuple[int, ...] = ()
+    facts: SliceFacts | None = None
+    logs: tuple[LogLine, ...] = ()
+    memory: int | None = None
 
 
 class Tick(NamedTuple):
@@ -126,9 +133,10 @@ class CancelAsked(NamedTuple):
     """Somebody wants the run to end."""
 
 
-# What an engine tells of its slices, and what the loop adds to it.
-EngineEvent: TypeAlias = Answered | Reported | Lost | Begun | Yielded
-RunEvent: TypeAlias = Started | EngineEvent | Others | Tick | CancelAsked
+# What an engine tells of its slices that the machine goes by, what it tells beside that, and what the loop adds.
+SliceEvent: TypeAlias = Answered | Reported | Lost | Begun | Yielded
+EngineEvent: TypeAlias = SliceEvent | LiveLines
+RunEvent: TypeAlias = Started | SliceEvent | Others | Tick | CancelAsked
 
 
 class Submit(NamedTuple):
@@ -188,6 +196,15 @@ class Unfed(NamedTuple):
     culprits: tuple[int, ...]
 
 
+class Requeued(NamedTuple):
+    """Record that a step runs again which lost its worker by no fault of its own: for which time, of how many."""
+
+    step: int
+    why: str
+    times: int
+    most: int
+
+
 class Cancel(NamedTuple):
     """Have the engine cancel slices that are under way."""
 
@@ -196,5 +213,16 @@ class Cancel(NamedTuple):
 
 # Attempts as an instruction mean: record these rows.
 Instruction: TypeAlias = (
-    Submit | Skipped | Abandoned | Cancel | Release | ReleaseValues | TakenBack | Restored | Unfed | Attempt | Successes
+    Submit
+    | Skipped
+    | Abandoned
+    | Cancel
+    | Release
+    | ReleaseValues
+    | TakenBack
+    | Requeued
+    | Restored
+    | Unfed
+    | Attempt
+    | Successes
 )

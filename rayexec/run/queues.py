@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from rayexec.plan.holding import MAX_CONCURRENT, Holder, Holding
+from rayexec.plan.holding import MAX_CONCURRENT, Holder, Holding, StepClass
 
 __all__ = ["EngineQueues"]
 
@@ -25,27 +25,19 @@ class EngineQueues:
     """
 
     def __init__(self, holding: Holding) -> None:
-        limits, classes = holding.limits, holding.classes
+        limits = self._limits = holding.limits
         self._slots = holding.slots
-        held = [limit.holder is not Holder.DRIVER and limit.name != MAX_CONCURRENT for limit in limits]
-        self._counts_in = [tuple([each for each in known.limits if held[each[0]]]) for known in classes]
-        self._is_limited = [
-            bool(counts_in) or known.slots < holding.slots
-            for known, counts_in in zip(classes, self._counts_in, strict=True)
-        ]
+        self._held = [limit.holder is not Holder.DRIVER and limit.name != MAX_CONCURRENT for limit in limits]
+        self._counts_in: list[tuple[tuple[int, int], ...]] = []
+        self._is_limited: list[bool] = []
         # Whether slices of a class hold places of the driver's while they wait.
-        self._holds_places = [
-            any(limits[place].holder is Holder.DRIVER for place, _ in known.limits) for known in classes
-        ]
-        self._windows = [
-            known.slots + (0 if holds else _look_ahead(known.slots))
-            for known, holds in zip(classes, self._holds_places, strict=True)
-        ]
+        self._holds_places: list[bool] = []
+        self._windows: list[int] = []
         self._most = [limit.most for limit in limits]
         self._is_shared = [limit.holder is Holder.CLUSTER for limit in limits]
         # Classes for which it must be known what other runs hold.
-        self._watched = {number for number in range(len(classes)) if holding.shared(number) is not None}
-        self._load = [0] * len(classes)
+        self._watched: set[int] = set()
+        self._load: list[int] = []
         self._taken = [0] * len(limits)
         self._waiting = [0] * len(limits)  # of limits of the cluster: by slices that have not begun
         self._others = [0] * len(limits)
@@ -53,7 +45,22 @@ class EngineQueues:
         # Slices that may be waiting for a limit or a scarce resource, and how many of them there may be.
         self._ahead = 0
         self._may_be_ahead = _look_ahead(holding.slots)
-        self._room = [known.slots for known in classes]
+        self._room: list[int] = []
+        for known in holding.classes:
+            self.add_class(known)
+
+    def add_class(self, known: StepClass) -> None:
+        """Take in a class of steps behind those there are."""
+        counts_in = tuple([each for each in known.limits if self._held[each[0]]])
+        holds = any(self._limits[place].holder is Holder.DRIVER for place, _ in known.limits)
+        if any(self._is_shared[place] for place, _ in known.limits):
+            self._watched.add(len(self._room))
+        self._counts_in.append(counts_in)
+        self._is_limited.append(bool(counts_in) or known.slots < self._slots)
+        self._holds_places.append(holds)
+        self._windows.append(known.slots + (0 if holds else _look_ahead(known.slots)))
+        self._load.append(0)
+        self._room.append(known.slots)
 
     @property
     def watched(self) -> set[int]:

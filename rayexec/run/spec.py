@@ -16,6 +16,7 @@ from rayexec.plan.capacity import Capacity
 from rayexec.plan.growing import GrowingPlan
 from rayexec.plan.holding import Holding, hold
 from rayexec.plan.model import Call, FromConfig, FromStep, Plan, Shape, Step
+from rayexec.run.memory import Memory
 from rayexec.run.prior import Prior, ValueKeeper
 from rayexec.run.slicing import BUDGET
 
@@ -46,7 +47,8 @@ class RunSpec:
     """A run: its plan, its config, the resources that its steps may ask for, and what its loggers are made of.
 
     ``keeper`` is where values are stored that outlive the run, None where nothing is; ``prior`` is an earlier run from
-    which this one goes on.
+    which this one goes on. ``memory`` has what its cached ops yielded in earlier runs, None where it has no such ops or
+    nothing is kept.
     """
 
     plan: Plan
@@ -56,6 +58,7 @@ class RunSpec:
     loggers: Mapping[str, InitLoggerContext] = field(default_factory=dict)
     keeper: ValueKeeper | None = None
     prior: Prior | None = None
+    memory: Memory | None = None
 
     @property
     def durable(self) -> frozenset[int]:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from rayexec.events import FAILURE, RETRY, SUCCESS, Attempt, OutputRecord, StepFailureData, Successes
@@ -37,6 +38,7 @@ from rayexec.run.messages import (
     Release,
     ReleaseValues,
     Reported,
+    Requeued,
     Restored,
     Rows,
     RunEvent,
@@ -306,9 +308,11 @@ class Machine:
             # One that may start: what waits for others had no part in it.
             first = next((step for step in outstanding if self._order.is_released(step)), None)
             if first is not None:
-                self._losses[first] = self._losses.get(first, 0) + 1
-                if self._losses[first] > self._most_losses or not self._restore(event.inputs, first, out):
+                times = self._losses[first] = self._losses.get(first, 0) + 1
+                if times > self._most_losses or not self._restore(event.inputs, first, out):
                     culprit = first
+                elif not event.inputs and not self.is_stopping:
+                    out.append(Requeued(first, event.failure.error.message, times, self._most_losses))
         if culprit is not None and not self.is_canceled:
             call = outstanding.pop(culprit)
             attempt = self._failed_attempt(call, event)
@@ -337,6 +341,9 @@ class Machine:
         policy = self._plan.templates[self._plan.steps[call.step].template].retry_policy
         verdict = after_failure(policy, call.number, failure.error_types, enabled=self._retries)
         outcome = RETRY if verdict.retry else FAILURE
+        factor = None if policy is None or not verdict.retry or event.memory is None else policy.memory_factor
+        if factor is not None:
+            failure = self._ask_for_more_memory(call.step, factor, event.memory or 0, failure)
         return Attempt(
             call.step,
             call.number,
@@ -345,9 +352,23 @@ class Machine:
             event.ended,
             failure=failure,
             delay=verdict.delay,
+            logs=event.logs,
             stdout=event.stdout,
             stderr=event.stderr,
+            pid=event.facts.pid if event.facts is not None else 0,
+            slice=event.slice_id,
         )
+
+    def _ask_for_more_memory(self, step: int, factor: float, had: int, failure: StepFailureData) -> StepFailureData:
+        """Have a step ask for more memory from now on; return its failure with that said."""
+        known = len(self._holding.classes)
+        memory = self._holding.with_more_memory(step, factor, had)
+        for number in range(known, len(self._holding.classes)):
+            self._dealer.add_class(self._holding.classes[number])
+            self._in_the_way = None
+        words = "no node has more to ask for" if memory is None else f"the next try asks for {memory / 2**30:.3g} GiB"
+        error = replace(failure.error, message=f"{failure.error.message}; {words}")
+        return replace(failure, error=error)
 
     def _apply(self, attempt: Attempt, now: float, out: list[Instruction]) -> None:
         step = attempt.step

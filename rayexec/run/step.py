@@ -31,6 +31,7 @@ from rayexec.events import (
     ErrorInfo,
     HookOutcome,
     OutputRecord,
+    Reused,
     StepFailureData,
     UserFailureData,
     describe_error,
@@ -40,6 +41,8 @@ from rayexec.plan.model import Template
 from rayexec.run.context import HookContext, OpExecutionContext, Resources, StepLog
 from rayexec.run.deadline import GRACE, Backstop, deadline, over_time
 from rayexec.run.managed import OpManagers
+from rayexec.run.memory import Entry, Kept, Memory
+from rayexec.run.recall import Recall, recall
 from rayexec.run.resources import OpenResources
 from rayexec.run.retry import Verdict, after_failure, after_request
 from rayexec.run.spec import RunInfo
@@ -87,7 +90,9 @@ def pausing_step(
     made: Made | None = None,
     managing: OpManagers | None = None,
     backstop: Backstop | None = None,
+    memory: Memory | None = None,
     clock: Callable[[], float] = time.time,
+    log: StepLog | None = None,
 ) -> Generator[None, None, tuple[Attempt, BaseException | None]]:
     """Make one attempt and return its row, with the exception that ended it where there was one.
 
@@ -95,22 +100,31 @@ def pausing_step(
     each output as it is yielded, a value of a dynamic one as ``name[key]``. KeyboardInterrupt is not the step's failure
     and passes through, unless ``interrupt_is_failure``. ``made`` is what the op's function gave where it was called
     already (``run.plain``). ``managing`` loads inputs and stores outputs that have managers. ``backstop`` is for
-    steps that go on after their timeout; without one the step's log says that it did.
+    steps that go on after their timeout; without one the step's log says that it did. ``log`` is where its lines go.
+    ``memory`` has what cached ops yielded in earlier runs; where it knows this step's outputs the op is not called, and
+    no hook runs.
 
     It pauses after each item that the op's generator yields; but not where the op has a timeout, for its time must not
     run out while others have the thread.
     """
     started = clock() if made is None else made.started
     op = template.op
-    log = StepLog(clock)
-    attempt = _Attempt(template, call, run, store, log, made, managing)
+    log = log or StepLog(clock)
+    remembering = recall(memory, template, run, call.key, managing, log)
+    attempt = _Attempt(template, call, run, store, log, made, managing, remembering)
+    reused: Reused | None = None
     error: BaseException | None = None
     try:
         loaded = inputs() if callable(inputs) else inputs
         if managing is not None:
             loaded = managing.load(call.key, loaded, log)
-        attempt.resources = resources.get(op.required_resource_keys) if op.required_resource_keys else _NO_RESOURCES
-        if op.timeout is None:
+        if remembering is not None:
+            reused = attempt.reuse(remembering.find(call.config, loaded))
+        needed = op.required_resource_keys if reused is None else ()
+        attempt.resources = resources.get(needed) if needed else _NO_RESOURCES
+        if reused is not None:
+            pass
+        elif op.timeout is None:
             result = attempt.call_op(loaded)
             if inspect.isgenerator(result):
                 for item in result:
@@ -126,6 +140,8 @@ def pausing_step(
         if isinstance(raised, KeyboardInterrupt) and not interrupt_is_failure:
             raise
         error = raised
+    if remembering is not None:
+        remembering.end(success=error is None)
     ended = clock()
     if op.timeout is not None and ended - started > op.timeout + GRACE:
         log.warning("%s, and went on for %.1f s in all", over_time("the step", op.timeout), ended - started)
@@ -133,7 +149,7 @@ def pausing_step(
     if error is not None:
         outcome, failure, delay, error = _judge(template, call, run, error)
     hooks: tuple[HookOutcome, ...] = ()
-    if template.hooks and outcome != RETRY:
+    if template.hooks and outcome != RETRY and reused is None:
         shown = error if isinstance(raised_by_op, RetryRequested) else raised_by_op
         hooks = tuple([attempt.run_hook(hook, resources, shown) for hook in template.hooks])
     resources.close_step()
@@ -154,6 +170,7 @@ def pausing_step(
         resources.take_records(),
         os.getpid(),
         loaded=() if managing is None else tuple(managing.loaded),
+        reused=reused,
     )
     return row, error
 
@@ -185,6 +202,7 @@ class _Attempt:
         "_made",
         "_managing",
         "_op",
+        "_remembering",
         "_run",
         "_store",
         "context",
@@ -203,6 +221,7 @@ class _Attempt:
         log: StepLog,
         made: Made | None,
         managing: OpManagers | None,
+        remembering: Recall | None,
     ) -> None:
         self._op = template.op
         self._call = call
@@ -211,6 +230,7 @@ class _Attempt:
         self._log = log
         self._made = made
         self._managing = managing
+        self._remembering = remembering
         self._keep_values = bool(template.hooks)  # only hooks look at them again
         self.values: dict[str, Any] = {}
         self.outputs: list[OutputRecord] = []
@@ -276,10 +296,22 @@ class _Attempt:
             stored, handled = self._managing.handle(self._call.key, name, key, value, combined, self._log)
         self._store(stored_as, stored)
         self.outputs.append(OutputRecord(stored_as, combined or None, handled))
+        if self._remembering is not None:
+            kept = value if handled is None else stored
+            self._remembering.keep(Kept(stored_as, kept, combined or None, handled))
         if self._keep_values and key is None:
             self.values[name] = value
         elif self._keep_values:
             self.values.setdefault(name, {})[key] = value
+
+    def reuse(self, entry: Entry | None) -> Reused | None:
+        """Yield what an earlier step did; return which that was, None where there is none."""
+        if entry is None or self._remembering is None:
+            return None
+        for output in entry.outputs:
+            self._store(output.name, self._remembering.restored(output))
+            self.outputs.append(OutputRecord(output.name, output.metadata, output.handled))
+        return Reused(entry.origin.run_id, entry.origin.step_key)
 
     def run_hook(self, hook: HookDefinition, resources: OpenResources, error: BaseException | None) -> HookOutcome:
         if (hook.on == "failure") != (error is not None):

@@ -1,6 +1,7 @@
 """What runs leave behind: one directory a run, with what it was and a log of all that happened in it."""
 
 from rayexec.store.base import RunReader, RunStore, RunWriter, current
+from rayexec.store.cache import CacheRecord, StepCache
 from rayexec.store.directory import DirectoryRunStore
 from rayexec.store.memory import MemoryRunStore
 from rayexec.store.places import default_store, is_default, store_at
@@ -9,6 +10,7 @@ from rayexec.store.request import CancelRequest
 
 __all__ = [
     "SCHEMA_VERSION",
+    "CacheRecord",
     "CancelRequest",
     "DirectoryRunStore",
     "MemoryRunStore",
@@ -16,6 +18,7 @@ __all__ = [
     "RunRecord",
     "RunStore",
     "RunWriter",
+    "StepCache",
     "current",
     "default_store",
     "is_default",

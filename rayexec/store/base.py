@@ -10,6 +10,7 @@ from typing import Protocol
 from rayexec.errors import RunNotFoundError, StoreError
 from rayexec.keys import nearest
 from rayexec.run.prior import ValueKeeper
+from rayexec.store.cache import StepCache
 from rayexec.store.record import UNREADABLE, RunRecord, is_over, settled
 from rayexec.store.request import CancelRequest
 
@@ -48,8 +49,8 @@ class RunReader(Protocol):
     def record(self) -> RunRecord:
         """Return what is known of the run now, as it was written."""
 
-    def log(self) -> Iterator[bytes]:
-        """Yield the parts of the log so far, in order; the last frame in it may be cut short."""
+    def log(self, start: int = 0) -> Iterator[bytes]:
+        """Yield the parts of the log so far, in order, from byte ``start`` on; the last frame may be cut short."""
 
 
 class RunStore(Protocol):
@@ -76,6 +77,18 @@ class RunStore(Protocol):
     def delete(self, run_id: str) -> None:
         """Remove all that is kept of a run, given as for ``open``; raises RunNotFoundError."""
 
+    def cache(self) -> StepCache:
+        """Return where outputs of cached ops are kept, of all runs together."""
+
+
+def current(reader: RunReader) -> RunRecord:
+    """Return a run as it stands: one whose driver died has failed, unless it ended while this was found out."""
+    record = settled(reader.record())
+    if record.note is None:
+        return record
+    latest = reader.record()
+    return latest if is_over(latest) else record
+
 
 @contextlib.contextmanager
 def told(what: str) -> Iterator[None]:
@@ -86,15 +99,6 @@ def told(what: str) -> Iterator[None]:
         number = error.errno if isinstance(error, OSError) else None
         reason = os.strerror(number) if number else str(error).strip().partition("\n")[0]
         raise StoreError(f"{what}: {reason}") from error
-
-
-def current(reader: RunReader) -> RunRecord:
-    """Return a run as it stands: one whose driver died has failed, unless it ended while this was found out."""
-    record = settled(reader.record())
-    if record.note is None:
-        return record
-    latest = reader.record()
-    return latest if is_over(latest) else record
 
 
 def newest_first(runs: Iterable[tuple[str, Callable[[], RunRecord]]]) -> list[RunRecord]:

@@ -15,13 +15,17 @@ from rayexec.events import (
     EventType,
     Handling,
     HookOutcome,
+    LiveLines,
     LoadedInput,
     LogLine,
     OutputRecord,
     ResourceRecord,
+    Reused,
+    SliceFacts,
     StepBlockedData,
     StepFailureData,
     StepOutputData,
+    Stretch,
     UserFailureData,
 )
 
@@ -30,12 +34,16 @@ __all__ = [
     "blocked_text",
     "event_text",
     "in_words",
+    "live_text",
     "outputs_text",
     "read_attempt",
     "read_event",
+    "read_live",
     "read_outputs",
+    "read_slice",
     "read_text",
     "resource_text",
+    "slice_text",
 ]
 
 # Marks an object that is more than a mapping; a mapping that has the key itself is marked, too.
@@ -43,7 +51,7 @@ _KIND = "$"
 _DEEPEST = 100  # levels of data within data that are kept
 
 # What is written in a record by name and read back by it: classes whose fields are all that they are.
-_TUPLES = (Handling, HookOutcome, LoadedInput, LogLine, OutputRecord, ResourceRecord)
+_TUPLES = (Handling, HookOutcome, LoadedInput, LogLine, OutputRecord, ResourceRecord, Reused)
 _CLASSES = (ErrorInfo, MetadataValue, StepBlockedData, StepFailureData, StepOutputData, UserFailureData)
 _BY_NAME: Mapping[str, Callable[..., Any]] = {each.__name__: each for each in (*_TUPLES, *_CLASSES)}
 
@@ -52,7 +60,7 @@ _FIELDS: Mapping[type, tuple[str, ...]] = {
     **{each: tuple(each.__dataclass_fields__) for each in _CLASSES},
 }
 _DEFAULTS = Attempt._field_defaults
-_IN_COLUMNS = frozenset({"step", "number", "outcome", "started", "ended", "pid"})
+_IN_COLUMNS = frozenset({"step", "number", "outcome", "started", "ended", "pid", "slice", "output_bytes"})
 _IN_DETAIL = [(name, place, _DEFAULTS[name]) for place, name in enumerate(Attempt._fields) if name not in _IN_COLUMNS]
 
 
@@ -149,6 +157,19 @@ def event_text(event: Event) -> str:
     )
 
 
+def live_text(lines: LiveLines) -> str:
+    """Return what of an attempt's live lines is in no column."""
+    logs = [[line.time, int(line.level), str(line.message)] for line in lines.logs]
+    return json.dumps({"logs": logs, "first": lines.first, "stdout": lines.stdout, "stderr": lines.stderr})
+
+
+def read_live(text: str) -> dict[str, Any]:
+    """Return the fields of live lines that ``live_text`` wrote."""
+    fields = json.loads(text)
+    streams = {name: Stretch(*fields[name]) for name in ("stdout", "stderr")}
+    return {"logs": tuple([LogLine(*line) for line in fields["logs"]]), "first": fields["first"], **streams}
+
+
 def resource_text(record: ResourceRecord) -> str:
     """Return a resource's record."""
     return _text(record)
@@ -163,6 +184,23 @@ def read_outputs(text: str) -> tuple[OutputRecord, ...]:
     """Return what ``outputs_text`` was given."""
     outputs: tuple[OutputRecord, ...] = read_text(text)
     return outputs
+
+
+_OF_SLICES = tuple(name for name in SliceFacts._fields if name not in ("number", "began", "ended", "pid"))
+
+
+def slice_text(facts: SliceFacts) -> str:
+    """Return what of a slice is in no column."""
+    found = {name: getattr(facts, name) for name in _OF_SLICES}
+    return json.dumps({name: value for name, value in found.items() if value != SliceFacts._field_defaults[name]})
+
+
+def read_slice(text: str, number: int, began: float, ended: float, pid: int) -> SliceFacts:
+    """Return the facts of which ``slice_text`` wrote a part; what a newer rayexec adds to them is left out."""
+    row = json.loads(text)
+    return SliceFacts(
+        number, began=began, ended=ended, pid=pid, **{name: row[name] for name in _OF_SLICES if name in row}
+    )
 
 
 def blocked_text(blocked: StepBlockedData) -> str:

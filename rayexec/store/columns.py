@@ -1,14 +1,17 @@
 """Records of a run as columns of Arrow: how they are gathered, written as frames, and read again.
 
 Frames are of two kinds, told by the metadata of their schema. ``steps`` has a row for each step that has come to be
-known: its index, its key and its form; new forms, which many steps share (the op, the inputs that other steps feed, the
-outputs), stand in the metadata. A later row of a step counts. ``records`` has a row for each attempt, event and
-resource in the order in which they were recorded. Of a plain success the columns are all there is; of everything else
-``detail`` has the rest as JSON.
+known: its index, its key, its form, and the steps that it takes from; new forms, which many steps share (the op, the
+inputs that other steps feed, the outputs), stand in the metadata. A later row of a step counts. ``records`` has a row
+for each attempt, event, resource and slice in the order in which they were recorded; a later row of a slice counts. Of
+a plain success the columns are all there is; of everything else ``detail`` has the rest as JSON. A row of kind ``LIVE``
+is provisional: it says what an attempt has logged and printed so far, and is void once the attempt has its own. One of
+kind ``TAKEN_OVER`` is a step that did not run, since an earlier run has what it yielded.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,7 +19,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rayexec.errors import StoreError
-from rayexec.events import Attempt, Successes
+from rayexec.events import HERE, UNKNOWN, Attempt, Successes
 from rayexec.store.frames import frame
 from rayexec.store.record import SCHEMA_VERSION, check_version
 
@@ -27,9 +30,11 @@ __all__ = [
     "ATTEMPT",
     "BLOCKED",
     "EVENT",
+    "LIVE",
     "PLAIN",
     "RECORDS",
     "RESOURCE",
+    "SLICE",
     "STEPS",
     "TAKEN_OVER",
     "Form",
@@ -41,8 +46,9 @@ __all__ = [
 ]
 
 # What a row is. Of a plain success the form of its step says the rest.
-PLAIN, ATTEMPT, EVENT, RESOURCE, BLOCKED = range(5)
-TAKEN_OVER = -1  # a step that did not run, since an earlier run has what it yielded
+PLAIN, ATTEMPT, EVENT, RESOURCE, BLOCKED, SLICE, TAKEN_OVER = range(7)
+# What an attempt has logged and printed so far: it counts until the attempt's own row. The least of kinds.
+LIVE = -1
 
 RECORDS, STEPS = "records", "steps"
 
@@ -68,9 +74,16 @@ def _schemas() -> Mapping[str, Any]:
             ("started", pa.float64()),
             ("ended", pa.float64()),
             ("pid", pa.int32()),
+            ("slice", pa.int32()),
+            ("output_bytes", pa.int64()),
             ("detail", pa.large_string()),
         ],
-        STEPS: [("step", pa.int32()), ("key", pa.large_string()), ("form", pa.int32())],
+        STEPS: [
+            ("step", pa.int32()),
+            ("key", pa.large_string()),
+            ("form", pa.int32()),
+            ("after", pa.list_(pa.int32())),
+        ],
     }
     return {
         name: pa.schema(each, metadata={"rayexec": name, "schema_version": str(SCHEMA_VERSION)})
@@ -97,12 +110,13 @@ def _write(schema: Any, columns: Sequence[Any]) -> bytes:
 class Rows:
     """Rows of ``records`` that are not written yet."""
 
-    __slots__ = ("_detail", "_ended", "_kind", "_number", "_outcome", "_pid", "_started", "_step")
+    __slots__ = ("_detail", "_ended", "_kind", "_number", "_outcome", "_pid", "_sizes", "_slice", "_started", "_step")
 
     def __init__(self) -> None:
         self._kind, self._outcome = array("b"), array("b")
         self._step, self._number, self._pid = array("i"), array("i"), array("i")
         self._started, self._ended = array("d"), array("d")
+        self._slice, self._sizes = array("i"), array("q")
         self._detail: dict[int, str] = {}
 
     def __len__(self) -> int:
@@ -119,6 +133,8 @@ class Rows:
         number: int = 0,
         outcome: int = 0,
         pid: int = 0,
+        number_of_slice: int = HERE,
+        output_bytes: int = UNKNOWN,
     ) -> None:
         """Add a row."""
         if detail is not None:
@@ -130,6 +146,8 @@ class Rows:
         self._started.append(started)
         self._ended.append(ended)
         self._pid.append(pid)
+        self._slice.append(number_of_slice)
+        self._sizes.append(output_bytes)
 
     def add_attempts(self, attempts: Sequence[Attempt]) -> None:
         """Add plain successes, a row of its own each."""
@@ -140,6 +158,8 @@ class Rows:
         self._started.extend(started)
         self._ended.extend(ended)
         self._pid.extend([each.pid for each in attempts])
+        self._slice.extend([each.slice for each in attempts])
+        self._sizes.extend([each.output_bytes for each in attempts])
 
     def add_successes(self, successes: Successes) -> None:
         """Add plain successes of one worker, which are in columns already."""
@@ -150,6 +170,8 @@ class Rows:
         self._started.extend(successes.started)
         self._ended.extend(successes.ended)
         self._pid.extend(array("i", [successes.pid]) * count)
+        self._slice.extend(array("i", [successes.slice]) * count)
+        self._sizes.extend(successes.sizes or array("q", [UNKNOWN]) * count)
 
     def add_taken_over(self, steps: Sequence[int]) -> None:
         """Add steps that were taken over, a row each."""
@@ -179,15 +201,21 @@ class Rows:
             self._started,
             self._ended,
             self._pid,
+            self._slice,
+            self._sizes,
         )
         columns = [_column(each, field.type) for each, field in zip(numbers, schema, strict=False)]
         return _write(schema, [*columns, detail])
 
 
 def steps_frame(
-    steps: Sequence[int], keys: Sequence[str], forms: Sequence[int], new: Iterable[tuple[int, Form]]
+    steps: Sequence[int],
+    keys: Sequence[str],
+    forms: Sequence[int],
+    after: Sequence[Sequence[int]],
+    new: Iterable[tuple[int, Form]],
 ) -> bytes:
-    """Return steps as a frame: their indices, keys and forms, and the forms that no frame had before, numbered."""
+    """Return steps as a frame: their indices, keys, forms and what they take from, and new forms, numbered."""
     import pyarrow as pa
 
     schema = _schemas()[STEPS]
@@ -196,6 +224,10 @@ def steps_frame(
         _column(array("i", steps), pa.int32()),
         pa.array(keys, pa.large_string()),
         _column(array("i", forms), pa.int32()),
+        pa.ListArray.from_arrays(
+            _column(array("i", itertools.accumulate(map(len, after), initial=0)), pa.int32()),
+            _column(array("i", itertools.chain.from_iterable(after)), pa.int32()),
+        ),
     ]
     return _write(schema.with_metadata(metadata), columns)
 

@@ -4,6 +4,7 @@
     <root>/runs/<run id>/events/00000000.log     all that happened in it
     <root>/runs/<run id>/cancel.json             that somebody wants it to end, where somebody does
     <root>/runs/<run id>/values/*.values         values of its steps, as far as they are kept (``store.values``)
+    <root>/cache/                                what cached ops yielded (see ``store.cache``)
 
 A file system that cannot append gets a further, numbered file of events for each append.
 """
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from rayexec.errors import RunNotFoundError, StoreError
 from rayexec.store.base import newest_first, only_match, told
+from rayexec.store.cache import FilesCache, LocalCache, StepCache
 from rayexec.store.record import RunRecord
 from rayexec.store.request import CancelRequest
 from rayexec.store.values import FileValues
@@ -53,7 +55,8 @@ class DirectoryRunStore:
                 raise StoreError(f"{self.root} is no place for a run store: {error}") from None
         else:
             self._filesystem, base = fs.LocalFileSystem(), os.path.abspath(os.path.expanduser(self.root))
-        self._runs = "/".join(filter(None, (base.replace(os.sep, "/").rstrip("/"), "runs")))
+        base = base.replace(os.sep, "/").rstrip("/")
+        self._runs, self._cache = ["/".join(filter(None, (base, each))) for each in ("runs", "cache")]
         beneath = self._filesystem
         while isinstance(beneath, fs.SubTreeFileSystem):
             beneath = beneath.base_fs
@@ -110,6 +113,14 @@ class DirectoryRunStore:
             with contextlib.suppress(FileNotFoundError):
                 self._filesystem.delete_file(f"{self._runs}/{found}/run.json")
             self._filesystem.delete_dir(f"{self._runs}/{found}")
+
+    def cache(self) -> StepCache:
+        """Return where outputs of cached ops are kept, of all runs together."""
+        from pyarrow import fs
+
+        if isinstance(self._filesystem, fs.LocalFileSystem):
+            return LocalCache(self._cache)
+        return FilesCache(self._filesystem, self._cache, moves=self._appends)
 
     def _find(self, run_id: str) -> str:
         if run_id and "/" not in run_id and self._is_there(f"{self._runs}/{run_id}/run.json"):
@@ -205,12 +216,15 @@ class _FileReader:
                 raise RunNotFoundError(f"run {self.run_id!r} is not there any more.") from None
         return RunRecord.decode(data, self.run_id)
 
-    def log(self) -> Iterator[bytes]:
+    def log(self, start: int = 0) -> Iterator[bytes]:
         from pyarrow import fs
 
         with told(f"the log of run {self.run_id} cannot be read"):
             parts = self._filesystem.get_file_info(fs.FileSelector(f"{self._place}/events", allow_not_found=True))
             for each in sorted(parts, key=lambda part: part.base_name):
                 if each.base_name.endswith(".log"):
-                    with self._filesystem.open_input_file(each.path) as stream:
-                        yield stream.read()
+                    if start < each.size:
+                        with self._filesystem.open_input_file(each.path) as stream:
+                            stream.seek(start)
+                            yield stream.read()
+                    start = max(0, start - each.size)

@@ -13,9 +13,10 @@ import zlib
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-__all__ = ["frame", "whole_frames"]
+__all__ = ["HEAD", "frame", "whole_frames"]
 
 _HEADER = struct.Struct("<4sIQ")
+HEAD = _HEADER.size  # bytes of a frame before its body
 _MAGIC = b"RXLG"
 
 

@@ -12,6 +12,7 @@ from rayexec.errors import StoreError
 from rayexec.events import OutputRecord
 from rayexec.run.prior import Done
 from rayexec.store.base import newest_first, only_match
+from rayexec.store.cache import MemoryCache
 from rayexec.store.record import RunRecord
 from rayexec.store.request import CancelRequest
 
@@ -32,6 +33,7 @@ class MemoryRunStore:
     def __init__(self) -> None:
         self._runs: dict[str, _Run] = {}
         self._lock = threading.Lock()
+        self._cache = MemoryCache()
 
     def __repr__(self) -> str:
         return f"<MemoryRunStore of {len(self._runs)} runs>"
@@ -65,6 +67,10 @@ class MemoryRunStore:
     def delete(self, run_id: str) -> None:
         """Remove a run; raises RunNotFoundError."""
         del self._runs[only_match(run_id, list(self._runs), "memory")]
+
+    def cache(self) -> MemoryCache:
+        """Return where outputs of cached ops are kept, for runs in this process."""
+        return self._cache
 
 
 class _MemoryWriter:
@@ -137,5 +143,8 @@ class _MemoryReader:
     def record(self) -> RunRecord:
         return RunRecord.decode(self._run.record, self.run_id)
 
-    def log(self) -> Iterator[bytes]:
-        yield from list(self._run.log)
+    def log(self, start: int = 0) -> Iterator[bytes]:
+        for part in list(self._run.log):
+            if start < len(part):
+                yield part[start:]
+            start = max(0, start - len(part))

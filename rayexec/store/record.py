@@ -14,7 +14,8 @@ from rayexec.errors import StoreError
 __all__ = ["SCHEMA_VERSION", "STARTED", "UNREADABLE", "Driver", "RunRecord", "is_over", "settled"]
 
 # Of run.json and of the log beside it; greater where an older rayexec could not read them any more.
-SCHEMA_VERSION = 1
+# 2: rows of slices, and the columns slice and output_bytes.
+SCHEMA_VERSION = 2
 
 STARTED, UNREADABLE = "STARTED", "UNREADABLE"
 _DIED = "driver died"
@@ -120,11 +121,11 @@ class RunRecord:
             raise StoreError(f"run.json of run {run_id} cannot be read: {error}") from None
 
 
-def check_version(version: int, what: str) -> None:
+def check_version(version: int, what: str, greatest: int = SCHEMA_VERSION) -> None:
     """Raise StoreError where a newer rayexec wrote ``what``."""
-    if version > SCHEMA_VERSION:
+    if version > greatest:
         raise StoreError(
-            f"{what} was written by a newer rayexec (schema version {version}; this one reads up to {SCHEMA_VERSION}): "
+            f"{what} was written by a newer rayexec (schema version {version}; this one reads up to {greatest}): "
             "upgrade rayexec to read it."
         )
 

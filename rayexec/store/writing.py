@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 from rayexec.events import (
     FAILURE,
@@ -14,7 +14,9 @@ from rayexec.events import (
     Attempt,
     Event,
     EventType,
+    LiveLines,
     ResourceRecord,
+    SliceFacts,
     StepBlockedData,
     Successes,
     TakenOver,
@@ -22,12 +24,14 @@ from rayexec.events import (
 from rayexec.plan.growing import GrowingPlan
 from rayexec.plan.model import Plan
 from rayexec.store.base import RunWriter
-from rayexec.store.coding import attempt_text, blocked_text, event_text, resource_text
-from rayexec.store.columns import ATTEMPT, BLOCKED, EVENT, RESOURCE, Form, Rows, steps_frame
+from rayexec.store.coding import attempt_text, blocked_text, event_text, live_text, resource_text, slice_text
+from rayexec.store.columns import ATTEMPT, BLOCKED, EVENT, LIVE, RESOURCE, SLICE, Form, Rows, steps_frame
 
 __all__ = ["LogWriter"]
 
 _MOST_ROWS = 50_000
+
+_Written: TypeAlias = Event | Attempt | Successes | ResourceRecord | LiveLines | SliceFacts | TakenOver
 
 # How a step ended, or that it did not.
 _OPEN, _SUCCEEDED, _FAILED, _REUSED = range(4)
@@ -37,7 +41,8 @@ _HOW_ENDED = {SUCCESS: _SUCCEEDED, FAILURE: _FAILED, RETRY: _OPEN}
 _PID = Attempt._fields.index("pid")
 _OUTPUTS = Attempt._fields.index("outputs")
 _PLAIN = tuple([Attempt._field_defaults.get(name) for name in Attempt._fields])
-_BEFORE_PID, _AFTER_PID = _PLAIN[_OUTPUTS + 1 : _PID], _PLAIN[_PID + 1 :]
+_SLICE = Attempt._fields.index("slice")  # it and what follows are columns, too
+_BEFORE_PID, _AFTER_PID = _PLAIN[_OUTPUTS + 1 : _PID], _PLAIN[_PID + 1 : _SLICE]
 
 
 class LogWriter:
@@ -52,7 +57,7 @@ class LogWriter:
         self._writer = writer
         self._clock = clock
         # What is not written yet, and how many rows it makes.
-        self._pending: list[Event | Attempt | Successes | ResourceRecord | TakenOver] = []
+        self._pending: list[_Written] = []
         self._waiting = 0
         self._due = clock() + writer.interval
         self._known = 0  # steps that are written
@@ -84,7 +89,7 @@ class LogWriter:
         }
         return {**counted, "not run": len(self._plan.steps) - sum(counted.values())}
 
-    def add(self, record: Event | Attempt | Successes | ResourceRecord | TakenOver) -> None:
+    def add(self, record: _Written) -> None:
         """Take a record, to be written with others."""
         self._pending.append(record)
         self._waiting += len(record.steps) if isinstance(record, (Successes, TakenOver)) else 1
@@ -123,7 +128,7 @@ class LogWriter:
             self._writer.append(data)
         self._due = self._clock() + self._writer.interval
 
-    def _rows(self, records: Iterable[Event | Attempt | Successes | ResourceRecord | TakenOver]) -> Rows:
+    def _rows(self, records: Iterable[_Written]) -> Rows:
         rows, steps, plain = Rows(), self._plan.steps, self._plain
         marks = self._marks
         marks.extend(bytes(len(steps) - len(marks)))
@@ -136,7 +141,7 @@ class LogWriter:
                 if (
                     outcome == SUCCESS
                     and record[_OUTPUTS:_PID] == plain[steps[step].template]
-                    and record[_PID + 1 :] == _AFTER_PID
+                    and record[_PID + 1 : _SLICE] == _AFTER_PID
                 ):
                     together.append(record)
                     continue
@@ -151,13 +156,30 @@ class LogWriter:
             elif isinstance(record, Attempt):
                 step, number, outcome, started, ended = record[:5]
                 detail = attempt_text(record, plain[steps[step].template][0])
-                rows.add(ATTEMPT, started, ended, detail, step=step, number=number, outcome=outcome, pid=record.pid)
+                rows.add(
+                    ATTEMPT,
+                    started,
+                    ended,
+                    detail,
+                    step=step,
+                    number=number,
+                    outcome=outcome,
+                    pid=record.pid,
+                    number_of_slice=record.slice,
+                    output_bytes=record.output_bytes,
+                )
             elif isinstance(record, TakenOver):
                 for step in record.steps:
                     marks[step] = _REUSED
                 rows.add_taken_over(record.steps)
+            elif isinstance(record, SliceFacts):
+                began, ended = record.began, record.ended
+                rows.add(SLICE, began, ended, slice_text(record), pid=record.pid, number_of_slice=record.number)
             elif isinstance(record, ResourceRecord):
                 rows.add(RESOURCE, record.started, record.ended, resource_text(record))
+            elif isinstance(record, LiveLines):
+                step, number, pid, moment = record[:4]
+                rows.add(LIVE, moment, moment, live_text(record), step=step, number=number, pid=pid)
             else:
                 self._skipped += record.event_type is EventType.STEP_SKIPPED
                 rows.add(EVENT, record.timestamp, record.timestamp, event_text(record))
@@ -193,4 +215,6 @@ class LogWriter:
             forms.append(number)
         new = [(number, form) for form, number in self._forms.items() if number >= self._forms_written]
         self._forms_written = len(self._forms)
-        return steps_frame(indices, [steps[index].key for index in indices], forms, new)
+        before = plan.predecessors
+        after = [before[index] for index in indices]
+        return steps_frame(indices, [steps[index].key for index in indices], forms, after, new)

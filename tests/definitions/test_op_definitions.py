@@ -327,6 +327,11 @@ def test_contexts_for_hooks_and_resources() -> None:
         ({"jitter": Jitter.FULL}, "jitter has no effect without a delay"),
         ({"retry_on": ("ValueError",)}, "retry_on must be exception classes"),
         ({"retry_on": ()}, "retry_on must be exception classes"),
+        ({"memory_factor": 1}, "memory_factor must be a number greater than 1, got 1"),
+        ({"memory_factor": True}, "memory_factor must be a number greater than 1"),
+        ({"memory_factor": "2"}, "memory_factor must be a number greater than 1"),
+        ({"memory_factor": float("nan")}, "memory_factor must be a number greater than 1"),
+        ({"memory_factor": 2, "max_retries": 0}, "memory_factor has no effect without retries"),
         ({"max_retries": -1, "delay": -1}, "max_retries .*; delay .*"),
     ],
 )

@@ -59,7 +59,7 @@ def _run(
         spec = replace(spec, prior=parent.prior(spec.plan))
     recording = record_run(store, job, spec, Observer())
     assert recording is not None
-    spec = replace(spec, keeper=recording.keeper).begin()
+    spec = replace(spec, keeper=store.values(run_id)).begin()
     log = RunLog(spec.plan)
     try:
         outcome, engine = run_to_end(

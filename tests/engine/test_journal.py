@@ -6,6 +6,7 @@ import os
 import resource
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -16,29 +17,38 @@ from rayexec.engine.entries import PlainEntry
 from rayexec.engine.journal import Journal, journal_path, read_journal, sweep_journals
 
 
-def test_a_slice_that_answers_leaves_nothing(tmp_path: Path) -> None:
+def test_a_slice_that_answers_leaves_its_journal_until_the_answer_has_come(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rayexec.engine.journal._LINGER", 0.2)
     path = tmp_path / "journal"
-    journal = Journal(str(path))
-    journal.started(0)
-    assert path.exists()
-    journal.close()
-    assert not path.exists()
+    with Journal(str(path)) as journal:
+        journal.started(0)
+        journal.succeeded(0, 1.0, 2.0, b"made")
+    copy = tmp_path / "copy"
+    copy.write_bytes(path.read_bytes())
+    assert read_journal(str(copy)) == ([PlainEntry(0, 1.0, 2.0, b"made")], None, "", "", "", "", None)
+    # Nobody but the worker may be there to remove it.
+    end = time.monotonic() + 10
+    while path.exists():
+        assert time.monotonic() < end
+        time.sleep(0.01)
     assert read_journal(str(path)) is None
 
 
 def test_what_was_over_and_what_was_running(tmp_path: Path) -> None:
     path = str(tmp_path / "journal")
     journal = Journal(path)
-    assert read_journal(path) == ([], None, "", "", "")
+    assert read_journal(path) == ([], None, "", "", "", "", None)
     journal = Journal(path)
     journal.started(0)
     journal.finished(b"first")
     journal.started(2)
-    assert read_journal(path) == ([b"first"], 2, "", "", "")
+    assert read_journal(path) == ([b"first"], 2, "", "", "", "", None)
     journal = Journal(path)
     journal.started(0)
     journal.finished(b"first")
-    assert read_journal(path) == ([b"first"], None, "", "", "")
+    assert read_journal(path) == ([b"first"], None, "", "", "", "", None)
     assert not os.path.exists(path)
 
 
@@ -86,7 +96,7 @@ def test_a_journal_grows_with_what_is_noted(tmp_path: Path) -> None:
     journal = Journal(path)
     write(journal, entries)
     journal.started(502)
-    assert read_journal(path) == (entries, 502, "", "", "")
+    assert read_journal(path) == (entries, 502, "", "", "", "", None)
     journal.close()
 
 
@@ -117,7 +127,7 @@ def test_a_slice_that_ends_without_an_answer_leaves_its_journal(tmp_path: Path) 
 
     with pytest.raises(RuntimeError):
         ends_badly()
-    assert read_journal(path) == ([PlainEntry(0, 1.0, 2.0, b"made")], 1, "", "", "")
+    assert read_journal(path) == ([PlainEntry(0, 1.0, 2.0, b"made")], 1, "", "", "", "", None)
 
 
 def test_where_there_is_no_room_the_steps_go_on(tmp_path: Path) -> None:
@@ -136,4 +146,4 @@ def test_where_there_is_no_room_the_steps_go_on(tmp_path: Path) -> None:
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, limit)
             signal.signal(signal.SIGXFSZ, before)
-        assert read_journal(path) == ([b"first"], 1, "", "", "")
+        assert read_journal(path) == ([b"first"], 1, "", "", "", "", None)

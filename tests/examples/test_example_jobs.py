@@ -312,3 +312,51 @@ def test_warm_model_by_the_command_line(tmp_path: Path) -> None:
     batches, processes, loads = [int(word) for word in line.split() if word.isdigit()]
     assert batches == 24
     assert loads == processes <= (os.cpu_count() or 1) + 1
+
+
+def late_flights(after: int) -> int:
+    flights = pq.read_table(EXAMPLES / "data" / "flights.parquet", columns=["date", "origin", "delay"]).to_pylist()
+    return sum(1 for each in flights if None not in each.values() and each["delay"] >= after)
+
+
+def test_cached_features_work_out_what_is_new(execute_on_ray: Execute, tmp_path: Path) -> None:
+    job = load_job("cached_features.py", "cached_features")
+    months = {"2001_01", "2001_02", "2001_03"}
+    kept = {"months"} | {f"daily[{month}]" for month in months}
+    first = execute_on_ray(job, store=tmp_path)
+    assert first.success
+    assert first.reused == {}
+    assert first.output_for_node("report") == {
+        "days": 90,
+        "flights": 20_000,
+        "mean_delay": 7.7,
+        "late": late_flights(15),
+    }
+    again = execute_on_ray(job, store=tmp_path)
+    assert set(again.reused) == kept | {f"late[{month}]" for month in months}
+    assert again.output_for_node("report") == first.output_for_node("report")
+    stricter = execute_on_ray(job, {"ops": {"late": {"config": {"late_after_minutes": 30}}}}, store=tmp_path)
+    assert set(stricter.reused) == kept
+    assert stricter.output_for_node("report")["late"] == late_flights(30)
+
+
+def test_cached_features_notice_that_the_file_is_another(tmp_path: Path) -> None:
+    job = load_job("cached_features.py", "cached_features")
+    table = pq.read_table(EXAMPLES / "data" / "flights.parquet")
+    config = {
+        "ops": {"fingerprint": {"config": {"file": str(tmp_path / "flights.parquet")}}},
+        "execution": {"config": {"in_process": {}}},
+    }
+    for rows in (500, 400):
+        pq.write_table(table.slice(0, rows), tmp_path / "flights.parquet")
+        result = job.execute(config, store=tmp_path / "store")
+        assert result.reused == {}
+        assert result.output_for_node("report")["flights"] == rows
+
+
+def test_cached_features_by_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAYEXEC_HOME", str(tmp_path / "home"))
+    arguments = ("job", "execute", "-f", EXAMPLES / "cached_features.py")
+    first, again = [run_command(*arguments, cwd=tmp_path).stdout.splitlines() for _ in range(2)]
+    assert len(first) == 8
+    assert again == first[-1:]

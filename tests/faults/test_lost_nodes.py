@@ -35,3 +35,20 @@ def test_a_run_goes_on_after_a_node_took_the_only_copy_of_outputs_with_it(tmp_pa
     # What was not needed again did not run again.
     assert outcome["starts"]["gate"] == 1
     assert any('The outputs of step "large" were lost' in each for each in outcome["said"])
+
+
+def test_a_step_that_ran_on_a_node_that_died_runs_again_at_no_cost_to_its_retries(tmp_path: Path) -> None:
+    script = SCRIPT.with_name("lose_running_node.py")
+    done = subprocess.run(
+        [sys.executable, str(script), str(tmp_path)], capture_output=True, text=True, timeout=95, check=False
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    outcome = json.loads((tmp_path / "outcome.json").read_text())
+    assert (outcome["status"], outcome["total"]) == ("SUCCESS", 10), outcome
+    assert set(outcome["retries"].values()) == {0}
+    # One of the two steps was on the node, and began twice; what ran elsewhere is not touched.
+    [victim] = outcome["victims"]
+    assert sorted(outcome["began"]) == sorted(["first", "second", victim])
+    [said] = [each for each in outcome["said"] if "runs again" in each]
+    assert said.startswith(f'Step "{victim}" runs again, at no cost to its retries (1 of 3 times): ')
+    assert "the node that it was on died, or cannot be reached any more" in said

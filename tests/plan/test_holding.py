@@ -302,3 +302,40 @@ def test_notes_tell_what_a_limit_is_worth() -> None:
         "op 'work' asks for 2 CPU, so at most 2 of its steps run at once here, whatever max_concurrent (4) says."
     ]
     assert notes(capped, hold(capped, OWN, run_id="r"), OWN) == []
+
+
+GIB = 1024**3
+
+
+def memory_of(holding: Holding, step: int) -> float | None:
+    return holding.classes[holding.class_of[step]].request.memory
+
+
+def test_a_step_may_come_to_ask_for_more_memory_than_its_op() -> None:
+    capacity = attached({"CPU": 4.0, "memory": 8.0 * GIB}, {"CPU": 1.0, "memory": 64.0 * GIB})
+    holding = hold(plan_of({}, {}, {}, ray_options={"num_cpus": 2, "memory": GIB}), capacity, run_id="r")
+    assert holding.with_more_memory(1, 2.5, 5 * GIB) == 2.5 * GIB
+    assert [memory_of(holding, step) for step in range(3)] == [GIB, 2.5 * GIB, GIB]
+    # Another step that comes to ask for as much shares its class.
+    holding.with_more_memory(2, 2.5, 0)
+    assert holding.class_of == [0, 1, 1]
+    # Never more than what a node has that has the CPUs as well; then there is no more.
+    assert holding.with_more_memory(1, 100, 0) == 8 * GIB
+    assert holding.with_more_memory(1, 2, 0) is None
+    assert memory_of(holding, 1) == 8 * GIB
+    assert holding.class_of == [0, 2, 1]
+    assert holding.totals["memory"] == 72 * GIB
+
+
+@pytest.mark.parametrize(("had", "asks"), [(3 * GIB, 6 * GIB), (0, 2 * GIB)])
+def test_what_a_step_had_counts_where_it_asked_for_none(had: int, asks: int) -> None:
+    holding = hold(plan_of({}), attached({"CPU": 4.0, "memory": 8.0 * GIB}), run_id="r")
+    assert holding.with_more_memory(0, 2, had) == asks == memory_of(holding, 0)
+    # How many of them can run at once is what fits.
+    assert [each.slots for each in holding.classes] == [4, 8 * GIB // asks]
+
+
+def test_without_a_node_nobody_asks_for_more_memory() -> None:
+    holding = hold_by_driver(plan_of({}), slots=2)
+    assert holding.with_more_memory(0, 2, GIB) is None
+    assert len(holding.classes) == 1

@@ -9,7 +9,8 @@ from rayexec import RetryPolicy, job, op
 from rayexec.definitions.limits import TagLimit
 from rayexec.events import FAILURE, RETRY, SUCCESS, Attempt, ErrorInfo, OutputRecord, StepFailureData
 from rayexec.plan import Plan, compile_job
-from rayexec.plan.holding import hold_by_driver
+from rayexec.plan.capacity import Capacity
+from rayexec.plan.holding import hold, hold_by_driver
 from rayexec.run.messages import (
     Abandoned,
     Answered,
@@ -118,6 +119,48 @@ def test_a_lost_slice_counts_as_an_attempt_of_the_policy() -> None:
     assert out[1:] == [Abandoned(2, (1,))]
     assert machine.is_over
     assert machine.failed == [1]
+
+
+@op(retry_policy=RetryPolicy(max_retries=2, memory_factor=2))
+def hungry(value: Any) -> int:
+    return 0
+
+
+def test_a_step_killed_for_memory_asks_for_more_in_a_lane_of_its_own() -> None:
+    @job
+    def eating() -> None:
+        begun = source()
+        for number in range(3):
+            after.alias(f"after_{number}")(hungry.alias(f"hungry_{number}")(begun))
+
+    plan = compile_job(eating)
+    gib = 1024**3
+    holding = hold(plan, Capacity(({"CPU": 2.0, "memory": 7.0 * gib},), is_own=False, node_ids=("a",)), run_id="r")
+    machine = Machine(plan, holding, slicing=True)
+    out = fed(machine, Started(), 0.0)
+    keys = {step.key: step.index for step in plan.steps}
+    victim = keys["hungry_1"]
+    asked: dict[int, list[float | None]] = {}
+    messages = []
+    now = 0.0
+    while not machine.is_over:
+        now += 1.0
+        for each in [each for each in out if isinstance(each, Submit)]:
+            for call in each.slice.calls:
+                asked.setdefault(call.step, []).append(holding.classes[holding.class_of[call.step]].request.memory)
+        messages += [each.failure.error.message for each in out if isinstance(each, Attempt) and each.failure]
+        slice_id, (_, calls) = next(iter(machine.running.items()))
+        if victim in calls and calls[victim].number < 2:
+            done = tuple(attempt(plan, step) for step in calls if step < victim)
+            out = fed(machine, Lost(slice_id, done, victim, CRASH, now, now, memory=2 * gib), now)
+        else:
+            rows = tuple(attempt(plan, step, call.number) for step, call in calls.items())
+            out = fed(machine, Answered(slice_id, rows), now)
+    assert machine.status == [Status.SUCCESS] * len(plan.steps)
+    # Twice what it had, then twice what it asked for, as far as the node goes; nobody else asks for any.
+    assert asked[victim][-2:] == [4 * gib, 7 * gib]
+    assert {amount for step, amounts in asked.items() if step != victim for amount in amounts} == {None}
+    assert messages == ["gone; the next try asks for 4 GiB", "gone; the next try asks for 7 GiB"]
 
 
 def test_a_lost_slice_of_an_op_without_policy_fails_it() -> None:

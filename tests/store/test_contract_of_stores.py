@@ -58,6 +58,17 @@ def test_a_log_is_read_in_the_order_of_its_appends_while_it_grows(store: RunStor
     assert b"".join(reader.log()) == b"one,0,1,2,3,4,5,6,7,8,9,10,11,"
 
 
+def test_a_log_is_read_on_from_any_byte(store: RunStore) -> None:
+    writer, reader = store.create(RECORD), store.open("abc-1")
+    whole = b""
+    for part in (b"one,", b"", b"two,", b"three,"):
+        writer.append(part)
+        whole += part
+        for start in range(len(whole) + 2):
+            assert b"".join(reader.log(start)) == whole[start:]
+    writer.close()
+
+
 def test_runs_are_listed_newest_first(store: RunStore) -> None:
     assert store.list() == []
     for number, moment in enumerate((2.0, 3.0, 1.0)):
@@ -130,7 +141,7 @@ def test_an_id_is_taken_once(store: RunStore) -> None:
 
 def test_what_a_newer_rayexec_wrote_is_refused(store: RunStore) -> None:
     store.create(replace(RECORD, schema_version=99)).close()
-    with pytest.raises(StoreError, match=r"newer rayexec \(schema version 99; this one reads up to 1\): upgrade"):
+    with pytest.raises(StoreError, match=r"newer rayexec \(schema version 99; this one reads up to 2\): upgrade"):
         store.open("abc-1").record()
     [listed] = store.list()
     assert (listed.run_id, listed.status) == ("abc-1", "UNREADABLE")

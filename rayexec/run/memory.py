@@ -1,0 +1,93 @@
+"""What steps yielded in earlier runs, as the steps of later ones find it (``@op(cache=True)``)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol, TypeVar
+
+from rayexec.definitions.op import OpDefinition
+from rayexec.events import Handling
+from rayexec.plan.model import Template
+
+__all__ = ["Entry", "Keeping", "Kept", "Memory", "Origin", "StepMemory"]
+
+T = TypeVar("T")
+
+
+class Origin(NamedTuple):
+    """The step that outputs come from, its op, and when they were kept (seconds since 1970)."""
+
+    run_id: str
+    step_key: str
+    op: str
+    code_version: str
+    created: float
+
+
+class Kept(NamedTuple):
+    """An output by the name it is stored as (``result``, ``result[k]``), with what was recorded of it.
+
+    Where an IO manager has the value it is what stands for it.
+    """
+
+    name: str
+    value: Any
+    metadata: dict[str, Any] | None
+    handled: Handling | None
+
+
+class Entry(NamedTuple):
+    """All that a step yielded, and which step that was."""
+
+    origin: Origin
+    outputs: Sequence[Kept]
+
+
+class Keeping(Protocol):
+    """An entry in the making; every method may raise whatever keeps it from being made."""
+
+    def add(self, output: Kept) -> None:
+        """Take an output as it is now."""
+
+    def commit(self) -> None:
+        """Put the entry where it is found, at once and in the place of one that is there."""
+
+    def discard(self) -> None:
+        """Leave nothing of it."""
+
+
+class StepMemory(Protocol):
+    """Where outputs are kept by the keys of their steps.
+
+    ``is_shared`` tells whether other processes that it is pickled to find what is kept here, and the reverse.
+    """
+
+    is_shared: bool
+
+    def find(self, key: str) -> Entry | None:
+        """Return what is kept under ``key``; raises whatever keeps it from being read."""
+
+    def begin(self, key: str, origin: Origin) -> Keeping:
+        """Return an entry that is to be filled."""
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """The memory of a run; where it does not ``reuse``, steps of cached ops run, and what they yield is kept anew."""
+
+    entries: StepMemory
+    reuse: bool = True
+    # The ops of which this process has said that they cannot be cached.
+    _told: set[str] = field(default_factory=set)
+
+    def no_cached(self, templates: Sequence[Template], forms: Sequence[T | None]) -> tuple[T | None, ...]:
+        """Return ``forms``, one a template, with None for each whose op is cached."""
+        return tuple([None if each.op.cache else form for each, form in zip(templates, forms, strict=True)])
+
+    def told(self, op: OpDefinition) -> bool:
+        """Whether it was said before that ``op`` cannot be cached; from now on it was."""
+        if op.name in self._told:
+            return True
+        self._told.add(op.name)
+        return False
