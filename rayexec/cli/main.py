@@ -137,6 +137,8 @@ def _root(
 
 @job_app.command(
     epilog="Example: rayexec job execute -f jobs.py -j report -c run.yaml -o '*summary' --max-concurrent 4\n\n"
+    "Ctrl-C asks the steps to end; after cancel_grace (5 s), or a second Ctrl-C, they are ended by force. From another "
+    "shell or host it is: rayexec run cancel\n\n"
     "Exit code: 0 the run succeeded; 1 it failed or was interrupted; 2 it could not begin, for a mistake in what was "
     "given.",
 )
