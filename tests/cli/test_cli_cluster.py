@@ -198,6 +198,37 @@ def test_status_in_words(shared: Machine) -> None:
     assert "Warning" not in stdout
 
 
+def test_the_doctor_finds_no_problem_and_leaves_nothing(shared: Machine) -> None:
+    found = shared.ok("cluster", "doctor")
+    levels = {each["check"]: (each["level"], each["text"]) for each in found["findings"]}
+    assert found["problems"] == 0
+    for check in ("reach", "token", "python", "ray", "rayexec", "packages", "store", "clocks", "cpus", "limits"):
+        assert levels[check][0] == "ok", levels[check]
+    assert "2 nodes" in levels["rayexec"][1]
+    assert "2 nodes, the same place" in levels["store"][1]
+    assert levels["limits"][1].startswith("3 limits")
+    assert not list(shared.state.parent.glob("doctor-*"))
+
+
+def test_the_doctor_sees_that_nodes_keep_values_elsewhere(shared: Machine, tmp_path: Path) -> None:
+    address = json.loads(shared.state.read_text())["address"]
+    token = {"RAY_AUTH_TOKEN_PATH": str(shared.home / ".ray/auth_token")}
+    changed = {"HOME": str(tmp_path), "RAYEXEC_HOME": "", **token}
+    code, stdout, _ = shared.run("cluster", "doctor", "--address", address, **changed)
+    assert code == 0
+    (store,) = [line for line in stdout.splitlines() if " store " in line]
+    assert store.startswith("warning")
+    assert "~/.rayexec of this machine is another place on" in store
+
+
+def test_the_doctor_of_a_machine_alone_and_of_a_dead_address(machine: Machine) -> None:
+    code, stdout, _ = machine.run("cluster", "doctor")
+    assert (code, "this machine alone" in stdout) == (0, True)
+    code, stdout, _ = machine.run("cluster", "doctor", "--address", "127.0.0.1:1")
+    assert code == 1
+    assert stdout.startswith("problem  reach          no Ray answers at 127.0.0.1:1")
+
+
 def test_nothing_listens_beyond_this_machine(shared: Machine) -> None:
     inodes = {
         os.readlink(link)
