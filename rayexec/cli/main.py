@@ -362,7 +362,7 @@ def up(
         bool | None,
         typer.Option(
             "--dashboard/--no-dashboard",
-            help="Start Ray's dashboard too, which also knows who holds a limit; it takes about 1 GB. Not given: no.",
+            help="Start Ray's dashboard too; it takes about 1 GB. Not given: no.",
             show_default=False,
         ),
     ] = None,

@@ -148,7 +148,7 @@ def _token(facts: Facts) -> Iterator[Finding]:
 
 def _dashboard(facts: Facts) -> Iterator[Finding]:
     if facts.dashboard is None:
-        yield Finding("dashboard", "ok", "none runs, so nobody says who holds a limit, and no Ray job can be submitted")
+        yield Finding("dashboard", "ok", "none runs, so that no Ray job can be submitted")
         return
     url, answers = facts.dashboard
     if answers:
@@ -157,7 +157,7 @@ def _dashboard(facts: Facts) -> Iterator[Finding]:
         yield Finding(
             "dashboard",
             "warning",
-            f"{url} cannot be reached from here, so nobody says who holds a limit",
+            f"{url} cannot be reached from here, so that no Ray job can be submitted",
             "Open port 8265 of the head to this machine, or forward it.",
         )
 

@@ -165,8 +165,7 @@ def _local(spec: ManifestSpec) -> Iterator[str]:
     yield "# The port of the cluster. Left out: 6379 where it is free, else any."
     yield "# port: 6379"
     yield ""
-    yield "# Ray's dashboard, on this machine alone. It takes about 1 GB; with it, `rayexec cluster status` says who"
-    yield "# holds a limit."
+    yield "# Ray's dashboard, on this machine alone. It takes about 1 GB."
     yield "dashboard: false"
     if spec.limits:
         yield ""

@@ -44,6 +44,24 @@ def limited():
 """
 
 
+# Holds a limit until it is told to go.
+HOLDING = """
+import time
+from pathlib import Path
+from rayexec import job, op
+
+@op(tags={"database": "redshift"})
+def hold():
+    ends = time.monotonic() + 60
+    while not Path("go").exists() and time.monotonic() < ends:
+        time.sleep(0.05)
+
+@job
+def holding():
+    hold()
+"""
+
+
 @dataclass(frozen=True)
 class Machine:
     """A user with a home of their own, so that nothing of who runs the tests is touched.
@@ -188,7 +206,7 @@ def test_options_win_over_the_file_and_each_limit_is_on_the_head_alone(shared: M
     assert "limit:database=redshift" in head["resources"]
     assert not any(name.startswith(("limit:", "pool:")) for name in other["resources"])
     assert head["resources"]["CPU"] == other["resources"]["CPU"] == other["free"]["CPU"] == 1
-    assert "dashboard" in status["holders_unknown"]
+    assert status["holders_unknown"] is None
 
 
 def test_status_in_words(shared: Machine) -> None:
@@ -196,6 +214,30 @@ def test_status_in_words(shared: Machine) -> None:
     assert code == 0
     assert "database=redshift  0 of 2 used" in stdout
     assert "Warning" not in stdout
+
+
+def test_who_holds_a_limit_is_told_without_a_dashboard(shared: Machine) -> None:
+    (shared.home / "holding.py").write_text(HOLDING)
+    limits: dict[str, Any] = {}
+
+    def is_held() -> bool:
+        found = shared.ok("cluster", "status")["limits"]
+        limits.update({each["resource"]: each for each in found})
+        return bool(limits["limit:database=redshift"]["holders"])
+
+    process = shared.begin("job", "execute", "-f", "holding.py", "--address", "auto")
+    try:
+        _await(is_held)
+    finally:
+        (shared.home / "go").touch()
+        _, stderr = process.communicate(timeout=_TIMEOUT)
+    assert process.returncode == 0, stderr
+    (holder,) = limits["limit:database=redshift"]["holders"]
+    assert (holder["kind"], holder["amount"]) == ("task", 1)
+    assert holder["pid"]
+    assert holder["node_id"]
+    assert limits["pool:ware-house"]["holders"] == []
+    _await(lambda: not is_held())
 
 
 def test_the_doctor_finds_no_problem_and_leaves_nothing(shared: Machine) -> None:
