@@ -39,5 +39,6 @@ def examine_from_shell(address: str | None, *, as_json: bool) -> int:
 def _lines(findings: Sequence[Finding]) -> Iterator[str]:
     width = max(len(each.check) for each in findings)
     for each in findings:
-        text = " ".join(f"{each.text}. {each.advice}".split()) if each.advice else each.text
+        # What Ray and file systems say may have lines of its own.
+        text = " ".join((f"{each.text.rstrip('.')}. {each.advice}" if each.advice else each.text).split())
         yield f"{each.level:<7}  {each.check:<{width}}  {text}"
