@@ -28,12 +28,13 @@ ROOT = Path(rayexec.__file__).parents[1]
 SHIPPED = sorted((ROOT / "clusters").glob("*.yaml"))
 LIMITS = {"limit:database=redshift": 2, "limit:api": 5, "pool:warehouse": 3}
 _GIVEN = {"limits": ["database=redshift:2", "api:5"], "pools": ["warehouse:3"], "home": "s3://b/x"}
+_RAY = {"ray_version": "2.60.0"}  # whichever is installed
 
 
 def _spec(kind: str, **options: Any) -> ManifestSpec:
     image = {"image": "a/b:1"} if kind.startswith("kuberay") else {}
     job = ("j.py", "x = 1\n\n  # y\n") if kind == "kuberay-job" else None
-    spec, problems = read_manifest_spec({"kind": kind, **_GIVEN, **image, **options}, job)
+    spec, problems = read_manifest_spec({"kind": kind, **_GIVEN, **_RAY, **image, **options}, job)
     assert not problems
     return spec
 
@@ -45,7 +46,10 @@ def _document(kind: str, **options: Any) -> dict[str, Any]:
 
 
 def _refused(**options: Any) -> list[str]:
-    return [problem.path[0] for problem in read_manifest_spec({**_GIVEN, **options})[1]]
+    return [
+        problem.path[0]
+        for problem in read_manifest_spec({**_GIVEN, **({} if options["kind"] == "local" else _RAY), **options})[1]
+    ]
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
@@ -154,7 +158,7 @@ def test_the_job_file_comes_along_as_it_is() -> None:
 def test_any_tag_arrives_as_it_is_or_is_refused(key: str, value: str, kind: str) -> None:
     typed = f"{key}={value}" if value else key
     image = {"image": "a/b:1"} if kind == "kuberay" else {}
-    options = {"kind": kind, "home": "s3://b/x", "limits": [f"{typed}:7"], **image}
+    options = {"kind": kind, "home": "s3://b/x", "limits": [f"{typed}:7"], **image, **_RAY}
     spec, problems = read_manifest_spec(options)
     if problems:
         assert all(problem.path[0].startswith("--limit") for problem in problems)
