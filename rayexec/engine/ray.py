@@ -109,6 +109,8 @@ class RayEngine:
         self.is_nested = False
         # Whether slices were canceled. Ray's own wait is interrupted each time then, where this task is canceled too.
         self._is_ending = False
+        # The journals of slices that were canceled.
+        self._canceled: list[str] = []
         # What was warned of.
         self._warned: set[tuple[int, str]] = set()
         self._mailbox: Mailbox | None = None
@@ -409,6 +411,7 @@ class RayEngine:
         flights = [self._flight[each] for each in slice_ids if each in self._flight]
         # One interrupt is enough: a second one would cut short what a step does to end.
         is_asked = not force and self.is_nested and is_canceled_here()
+        self._canceled += [flight.journal for flight in flights]
         for flight in () if is_asked else flights:
             target = flight.refs[0] if flight.stream is None else flight.stream
             ray.cancel(target, force=force, recursive=True)
@@ -489,7 +492,12 @@ class RayEngine:
         return found
 
     def close(self) -> None:
-        """Stop listening and have workers close what they keep; the tasks are over, Ray stays for the next run."""
+        """Stop listening and have workers close what they keep; the tasks are over, Ray stays for the next run.
+
+        What a step that was canceled has started, and did not come to end, is ended now.
+        """
+        if self._canceled:
+            kill_workers(self._canceled, is_one_node=len(self._capacity.nodes) == 1)
         if self._mailbox is not None and self._address is not None:
             self._mailbox.close_box(self._address)
         if self.resources is not None:
