@@ -156,7 +156,8 @@ class RunReport:
     @property
     def _counts(self) -> dict[str, int]:
         ops = self._ops
-        return {kind: sum(op.counts[kind] for op in ops) for kind in _KINDS}
+        counts = {kind: sum(op.counts[kind] for op in ops) for kind in _KINDS}
+        return {kind: count for kind, count in counts.items() if count or kind != "reused"}
 
     def to_dict(self) -> dict[str, Any]:
         """Return all of it as JSON-able data."""
@@ -221,7 +222,7 @@ class RunReport:
 
     def ops_table(self) -> Table:
         """Return a table of the ops."""
-        kinds = [kind for kind in _KINDS if self._counts[kind]]
+        kinds = [kind for kind, count in self._counts.items() if count]
         numbers = (*kinds, "attempts", "mean", "longest")
         table = _table(("op", False), *((name, True) for name in numbers))
         for op in self._ops:
