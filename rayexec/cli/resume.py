@@ -12,6 +12,7 @@ from rayexec.cli.load import JobSource
 from rayexec.cli.options import Wanted, parse_selection
 from rayexec.errors import LoadError
 from rayexec.execute import ReexecutionOptions
+from rayexec.execute.resuming import find_parent
 from rayexec.store import RunRecord, default_store, store_at
 
 __all__ = ["resume_from_shell"]
@@ -19,16 +20,25 @@ __all__ = ["resume_from_shell"]
 
 @with_exit_code
 def resume_from_shell(
-    place: str | None, run_id: str, given: JobSource, wanted: Wanted, *, steps: tuple[str, ...], as_json: bool
+    place: str | None,
+    run_id: str,
+    given: JobSource,
+    wanted: Wanted,
+    *,
+    steps: tuple[str, ...],
+    force: bool,
+    as_json: bool,
 ) -> int:
     """Run what a run did not get to, or ``steps`` of it, show how it goes, and return the exit code."""
-    record = (default_store() if place is None else store_at(place)).open(run_id).record()
     selection = parse_selection(steps)
     options = (
-        ReexecutionOptions.from_failure(record.run_id)
+        ReexecutionOptions.from_failure(run_id, is_forced=force)
         if selection is None
-        else ReexecutionOptions(record.run_id, tuple(selection))
+        else ReexecutionOptions(run_id, tuple(selection), is_forced=force)
     )
+    # Before the job's file is imported, which runs what is in it.
+    record = find_parent(options, default_store() if place is None else store_at(place)).record
+    options = replace(options, parent_run_id=record.run_id)
     source = _source(record, given)
     origin = record.origin
     if wanted.max_concurrent is None and "max_concurrent" in origin:

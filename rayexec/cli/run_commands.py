@@ -146,6 +146,9 @@ def resume(
     ] = None,
     address: Annotated[str | None, typer.Option(metavar="ADDRESS", help="The Ray cluster to run on.")] = None,
     durable: Annotated[bool, typer.Option("--durable", help="Store all outputs as they are made.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Also a run that seems to go on: its driver is gone with its host.")
+    ] = False,
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -155,7 +158,9 @@ def resume(
     source = importlib.import_module("rayexec.cli.load").JobSource(file, module, attribute)
     wanted = Wanted(tuple(config or ()), (), None, max_concurrent, address, durable)
     resume_from_shell = importlib.import_module("rayexec.cli.resume").resume_from_shell
-    raise typer.Exit(resume_from_shell(store, run, source, wanted, steps=tuple(steps or ()), as_json=as_json))
+    raise typer.Exit(
+        resume_from_shell(store, run, source, wanted, steps=tuple(steps or ()), force=force, as_json=as_json)
+    )
 
 
 @run_app.command(

@@ -128,6 +128,7 @@ class MultiprocessConfig(Config):
     step_dependency_config: _Dependencies = _Dependencies()
     max_runtime: _Runtime | None = None
     cache: bool = True
+    durable: bool = False
 
 
 class RayConfig(MultiprocessConfig):
@@ -139,7 +140,6 @@ class RayConfig(MultiprocessConfig):
     slices: bool = True
     keep_outputs: Literal["all", "leaves", "none"] = "all"
     infrastructure_retries: int = pydantic.Field(default=3, ge=0)
-    durable: bool = False
     cancel_grace: float = pydantic.Field(default=5.0, ge=0, allow_inf_nan=False)
 
 
@@ -276,7 +276,7 @@ def _settings(name: str, given: Any, path: tuple[str, ...] | None) -> tuple[Exec
         keep_outputs=ray.keep_outputs,
         max_runtime=value.max_runtime,
         infrastructure_retries=ray.infrastructure_retries,
-        durable=ray.durable,
+        durable=value.durable,
         cancel_grace=ray.cancel_grace,
         cache=value.cache,
     ), []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import socket
 import threading
 import time
@@ -11,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from rayexec.engine.facts import peak_rss
-from rayexec.engine.packed import Restored, pack
+from rayexec.engine.packed import Restored, is_lasting, pack
 from rayexec.errors import OutputError, StoreError
 from rayexec.events import HERE, SUCCESS, Attempt, ErrorInfo, LiveLines, SliceFacts, StepFailureData
 from rayexec.keys import node_path
@@ -165,7 +166,8 @@ class InProcessEngine:
         self._writer = self._writer or self._spec.keeper.writer()
         try:
             values = {name: pack(value, f'output "{name}" of step "{key}"') for name, value in yielded.items()}
-            self._writer.commit(key, row.number, row.outputs, values)
+            lasting = {name: value for name, value in values.items() if is_lasting(value)}
+            self._writer.commit(key, row.number, row.outputs, lasting)
         except (StoreError, OutputError) as error:
             return not_stored(row, error)
         return row
@@ -221,5 +223,8 @@ class InProcessEngine:
 
 
 def _loaded(value: Any) -> Any:
-    """Return what stands behind a value of an earlier run; any other as it is."""
-    return value.stored.load() if type(value) is Restored else value
+    """Return what stands behind a value of an earlier run, as writable as it was; any other as it is."""
+    if type(value) is not Restored:
+        return value
+    main, *buffers = value.stored.parts()
+    return pickle.loads(main, buffers=[bytearray(each) for each in buffers])

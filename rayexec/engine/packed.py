@@ -12,13 +12,17 @@ from typing import Any
 from rayexec.errors import OutputError
 from rayexec.run.prior import StoredValue
 
-__all__ = ["INLINE_LIMIT", "Packed", "Restored", "pack", "unpack"]
+__all__ = ["INLINE_LIMIT", "Packed", "Restored", "is_lasting", "pack", "unpack"]
 
 # Values up to this many bytes travel inside the slice's answer; Ray keeps answers of up to 100 KiB in the driver.
 INLINE_LIMIT = 64 * 1024
 
 # Plain pickle is several times faster than cloudpickle, and safe for these: they hold no code and no classes.
 _PLAIN = frozenset({type(None), bool, int, float, str, bytes})
+
+
+# What stands in a pickle of a class that travels by value, and of what is in a script.
+_PASSING = (b"_make_skeleton_class", b"_make_skeleton_enum", b"_make_function", b"\x8c\x08__main__")
 
 
 class Packed:
@@ -78,6 +82,12 @@ def pack(value: Any, what: str) -> bytes | Packed:
             f"{what} cannot be pickled, so it cannot travel to another process: {type(error).__name__}: {error}. "
             "Return data instead of an open handle, or keep the handle in a resource."
         ) from error
+
+
+def is_lasting(packed: bytes | Packed) -> bool:
+    """Whether another run would load a value as what it is: a class of a script, or of a function's, is made anew."""
+    main = bytes(packed.main if isinstance(packed, Packed) else packed)
+    return not any(mark in main for mark in _PASSING)
 
 
 def unpack(packed: bytes | Packed) -> Any:

@@ -15,7 +15,7 @@ from rayexec.engine.capture import Capture
 from rayexec.engine.entries import Entries, pack_entry
 from rayexec.engine.journal import Journal
 from rayexec.engine.overrun import Teller, Watched, watch
-from rayexec.engine.packed import Packed, pack, unpack
+from rayexec.engine.packed import Packed, is_lasting, pack, unpack
 from rayexec.engine.wire import GONE, More, RemoteCall
 from rayexec.errors import InputError, StoreError
 from rayexec.events import (
@@ -236,7 +236,7 @@ class Runner:
 
         def store(name: str, value: Any) -> None:
             packed = pack(value, f'output "{name}" of op "{template.op.name}"')
-            if writer is not None:
+            if writer is not None and is_lasting(packed):
                 kept[name] = packed
             self._made += _bytes_of(packed)
             if isinstance(packed, bytes):
@@ -319,7 +319,7 @@ class Runner:
         def store(name: str, value: Any) -> None:
             nonlocal count
             packed = pack(value, f'output "{name}" of op "{template.op.name}"')
-            if writer is not None:
+            if writer is not None and is_lasting(packed):
                 writer.add(call[1], step.number, name, packed)
             self._made += _bytes_of(packed)
             if isinstance(packed, bytes):

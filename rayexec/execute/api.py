@@ -117,7 +117,7 @@ def execute_job(
         parent = find_parent(reexecution_options, store_of(store) or default_store())
         parent.check_job(job.name)
         tags = parent.tags(tags)
-        run_config = parent.record.run_config if run_config is None else run_config
+        run_config = parent.run_config() if run_config is None else run_config
         op_selection = parent.record.op_selection if op_selection is None else op_selection
     spec = prepare(
         job,
@@ -129,7 +129,7 @@ def execute_job(
         resources=resources,
     )
     if parent is not None:
-        spec = replace(spec, prior=parent.prior(spec.plan))
+        spec = replace(spec, prior=parent.prior(spec.plan, spec.resources))
     settings = override_execution(
         spec.config.execution,
         max_concurrent=max_concurrent,

@@ -118,6 +118,8 @@ def _by_signal(token: CancelToken, wake: Callable[[], None]) -> Iterator[None]:
     def heard(_number: int, _frame: FrameType | None) -> None:
         if interrupts.is_due():
             raise Canceled
+        if callable(before):  # of a run around this one, which runs a step that started it
+            before(_number, _frame)
 
     def ring() -> None:
         wake()

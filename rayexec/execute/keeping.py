@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rayexec.engine.base import Engine
+from rayexec.engine.packed import is_lasting
 from rayexec.errors import StoreError
 from rayexec.run.resumption import wanted_values
 from rayexec.run.spec import RunSpec
@@ -35,7 +36,9 @@ def keep_values(spec: RunSpec, machine: Machine, engine: Engine) -> list[str]:
                 for record in outputs:
                     if names is None or record.name in names:
                         try:
-                            found[record.name] = engine.packed(step, record.name)
+                            packed = engine.packed(step, record.name)
+                            if is_lasting(packed):
+                                found[record.name] = packed
                         except KeyError:  # it was dropped, since nothing that was known then would take it
                             continue
                         except Exception as error:  # what is lost, or cannot be pickled, is made again

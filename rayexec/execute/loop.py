@@ -110,7 +110,7 @@ class _Loop:
         self.loggers = RunLoggers(spec, lambda words: self.warn([words]))
         self.machine = machine
         # Steps that were taken over from an earlier run since that was recorded last.
-        self._restored: list[int] = []
+        self._restored: dict[int, None] = {}
         self._told = Told()
         if isinstance(engine, InProcessEngine):
             engine.tell = self.tell
@@ -217,7 +217,7 @@ class _Loop:
         for instruction in self.machine.handle(event, self._clock()):
             self._carry_out(instruction)
         if self._restored:
-            steps, self._restored = self._restored, []
+            steps, self._restored = list(self._restored), {}
             self.record(TakenOver(steps))
             parent = self._spec.prior.run_id if self._spec.prior is not None else ""
             words = f"{len(steps):,} step{'' if len(steps) == 1 else 's'} need not run: run {parent} has the outputs."
@@ -249,11 +249,12 @@ class _Loop:
             steps = self._spec.plan.steps
             key, other = steps[instruction.step].key, steps[instruction.needed_by].key
             how = "are not kept" if instruction.is_unkept else "were lost"
+            self._restored.pop(instruction.step, None)
             words = f'The outputs of step "{key}" {how}, and step "{other}" needs them: it runs again.'
             self.event(EventType.ENGINE_EVENT, words, key)
         elif isinstance(instruction, Restored):
             self._engine.restore(instruction.step, instruction.done.values)
-            self._restored.append(instruction.step)
+            self._restored[instruction.step] = None
         elif isinstance(instruction, Unfed):
             self._unfed(instruction)
         elif isinstance(instruction, Requeued):
@@ -273,6 +274,11 @@ class _Loop:
         words = (
             f"it takes from {missing}, which the earlier run has no output of, and which the step selection leaves out"
         )
+        if instruction.is_refused:
+            words = (
+                f"it takes from {missing}, whose outputs the earlier run did not keep, and which must not run again "
+                "(rerun_on_loss=False). Select it, and what is behind it, to have it run all the same"
+            )
         shown = ErrorInfo("InputError", f"{words}.", "")
         failure = StepFailureData(shown, ("InputError",))
         self.record(Attempt(instruction.step, 0, FAILURE, now, now, failure=failure))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
+import enum
 import functools
 import importlib.metadata
 import os
@@ -220,15 +222,20 @@ def _describe(
     from rayexec.store.record import Driver, RunRecord
 
     info = spec.info
+    lost: list[str] = []  # of the config, what the record has not as it is
     return RunRecord(
         run_id=info.run_id,
         job_name=info.job_name,
         start_time=time.time(),
         tags=dict(info.tags),
-        run_config=_plain(info.run_config),
+        run_config=_plain(info.run_config, lost),
         op_selection=None if op_selection is None else tuple(op_selection),
         versions=_versions(),
-        origin={"directory": os.getcwd(), **(_home_of(job) if origin is None else origin)},
+        origin={
+            "directory": os.getcwd(),
+            **(_home_of(job) if origin is None else origin),
+            **({"config": lost[0]} if lost else {}),
+        },
         driver=Driver.here(),
         parent_run_id=info.tags.get(PARENT),
         root_run_id=info.tags.get(ROOT),
@@ -247,7 +254,8 @@ def _versions() -> dict[str, str]:
 
 def _home_of(job: JobDefinition) -> dict[str, str]:
     """Return the module and file that hold ``job`` under its own name, where one does."""
-    for name, module in list(sys.modules.items()):
+    # A script that imports its job is not where the job is.
+    for name, module in sorted(sys.modules.items(), key=lambda each: each[0] == "__main__"):
         if getattr(module, "__dict__", {}).get(job.name) is job:
             file = module.__dict__.get("__file__")
             found = {"module": name, "attribute": job.name, "job": job.name}
@@ -255,14 +263,27 @@ def _home_of(job: JobDefinition) -> dict[str, str]:
     return {"job": job.name}
 
 
-def _plain(value: Any) -> Any:
-    """Return run config as JSON-able data; an object that JSON has no word for in words."""
+def _plain(value: Any, lost: list[str]) -> Any:
+    """Return run config as JSON-able data, dates and paths as config may have them as text.
+
+    An object that JSON has no word for is put in words, and the name of its class into ``lost``.
+    """
     from rayexec.store.coding import in_words
 
     if isinstance(value, Config):
-        return _plain(value.model_dump(mode="json"))
+        return _plain(value.model_dump(mode="json"), lost)
+    if isinstance(value, enum.Enum):
+        return _plain(value.value, lost)
     if isinstance(value, Mapping):
-        return {str(key): _plain(each) for key, each in value.items()}
+        lost += [f"a key of type {type(key).__name__}" for key in value if not isinstance(key, str)]
+        return {str(key): _plain(each, lost) for key, each in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(each) for each in value]
-    return value if value is None or isinstance(value, (str, int, float, bool)) else in_words(value)
+        return [_plain(each, lost) for each in value]
+    if isinstance(value, (datetime.date, datetime.time)):  # a datetime is a date
+        return value.isoformat()
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    if value is None or isinstance(value, (str, int, float, bool)):
+        return value
+    lost.append(f"an object of type {type(value).__name__}")
+    return in_words(value)

@@ -190,10 +190,14 @@ class Restored(NamedTuple):
 
 
 class Unfed(NamedTuple):
-    """Record that a step failed: it takes from ``culprits``, which were left out and have nothing to give."""
+    """Record that a step failed: it takes from ``culprits``, which have nothing to give.
+
+    They were left out, or (``is_refused``) must not run again, and the earlier run did not keep what they yielded.
+    """
 
     step: int
     culprits: tuple[int, ...]
+    is_refused: bool = False
 
 
 class Requeued(NamedTuple):

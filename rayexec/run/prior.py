@@ -48,10 +48,14 @@ class ValueWriter(Protocol):
 
 
 class Done(NamedTuple):
-    """A step that succeeded in an earlier run: what it yielded, and by name those of the values that are stored."""
+    """A step that succeeded in an earlier run: what it yielded, and by name those of the values that are stored.
+
+    ``fed_by`` are the paths of the nodes that it took from, None where that is not known.
+    """
 
     outputs: tuple[OutputRecord, ...]
     values: Mapping[str, StoredValue]
+    fed_by: frozenset[str] | None = None
 
 
 class ValueKeeper(Protocol):

@@ -126,11 +126,15 @@ def _words(error: Exception) -> str:
 
 
 def _place(fn: Any) -> tuple[str, str]:
-    """Return the module and the name that a function was defined under; a script is the module of its file."""
+    """Return the module and the name that a function was defined under.
+
+    A module at the top is told by its file, since any project may have a ``jobs.py``; so a script and the same file
+    that a command is given are one.
+    """
     module = getattr(fn, "__module__", None) or ""
     code = getattr(fn, "__code__", None)
-    if module == "__main__" and code is not None:
-        module = os.path.splitext(os.path.basename(code.co_filename))[0]
+    if "." not in module and code is not None:
+        module = os.path.realpath(code.co_filename)
     return module, getattr(fn, "__qualname__", None) or type(fn).__qualname__
 
 

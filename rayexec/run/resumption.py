@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from rayexec.keys import node_path
 from rayexec.plan.model import FromStep, Plan
 from rayexec.run.messages import OVER, Status
 from rayexec.run.prior import Done, Prior
@@ -50,7 +51,7 @@ class Resumption:
         chosen = self._prior.chosen
         if chosen is not None:
             return None if chosen.takes(key) else found
-        return found if self._is_fed_as_before(step) else None
+        return found if self._is_fed_as_before(step, found) else None
 
     def is_left_out(self, step: int) -> bool:
         """Whether a step is not to run, where there is nothing of it to be taken over."""
@@ -62,12 +63,22 @@ class Resumption:
         outs = self._plan.op_of(step).outs
         names = {record.name.partition("[")[0] for record in found.outputs}
         needed = {name for name, out in outs.items() if out.is_required and not out.is_dynamic}
-        return needed <= names <= outs.keys()
+        kinds = {record.name.partition("[")[0]: record.name[-1] == "]" for record in found.outputs}
+        return needed <= names <= outs.keys() and all(outs[name].is_dynamic == kind for name, kind in kinds.items())
 
-    def _is_fed_as_before(self, step: int) -> bool:
-        before = {source.step for source in self._plan.taken_by(step)}
-        before.update(self._plan.predecessors[step])
+    def _is_fed_as_before(self, step: int, found: Done | None = None) -> bool:
+        plan = self._plan
+        before = {source.step for source in plan.taken_by(step)}
+        before.update(plan.predecessors[step])
+        if found is not None and found.fed_by is not None:
+            # Of a step that collects, a driver that was killed may not have told all that it takes from.
+            nodes = {node_path(plan.steps[each].key) for each in before}
+            if found.fed_by != nodes and not (found.fed_by < nodes and self._collects(step)):
+                return False
         return before <= self._same
+
+    def _collects(self, step: int) -> bool:
+        return any(each.is_fan_in for each in self._plan.steps[step].inputs)
 
     def took_over(self, step: int, found: Done) -> None:
         """Take in that a step was taken over."""
@@ -100,7 +111,7 @@ class Resumption:
             if status[step] in OVER:
                 continue
             for source in plan.taken_by(step):
-                if source.step in self._released or source in self._released_values:
+                if self._is_gone(source):
                     wanted.setdefault(source.step, step)
         found = self._again(wanted)
         if found is None:  # some of it is refused: then each for itself
@@ -108,6 +119,23 @@ class Resumption:
             for step, by in wanted.items():
                 found |= self._again({step: by}) or {}
         return found
+
+    def starved(self, steps: Iterable[int]) -> dict[int, tuple[int, ...]]:
+        """Return those of ``steps`` that take what is not stored, from steps that are not made again, each with these.
+
+        It is asked once what ``lacking`` told has been taken back.
+        """
+        found = {}
+        for step in steps:
+            if self._status[step] in OVER:
+                continue
+            gone = [source.step for source in self._plan.taken_by(step) if self._is_gone(source)]
+            if gone:
+                found[step] = tuple(dict.fromkeys(gone))
+        return found
+
+    def _is_gone(self, source: FromStep) -> bool:
+        return source.step in self._same and (source.step in self._released or source in self._released_values)
 
     def _again(self, wanted: Mapping[int, int]) -> dict[int, int] | None:
         steps = self._recovery.needed(wanted) if wanted else []

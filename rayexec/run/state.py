@@ -152,6 +152,8 @@ class Machine:
         self._submitted: dict[int, float] = {}
         self._in_the_way: list[list[tuple[Obstacle, float, float]]] | None = None
         self._next_slice = 0
+        # Steps that cannot run, since what they take was not kept, with those that it is of, which must not run again.
+        self._starved: dict[int, tuple[int, ...]] = {}
         self._open = len(plan.steps)
         self._has_started = False
         self.is_stopping = False
@@ -451,6 +453,9 @@ class Machine:
                 pending.extend(self._order.done((step,)))
                 continue
             fate = self._fates.fate(step) if step in self._imperfect else Status.READY
+            if fate is Status.READY and step in self._starved:
+                fate = Status.FAILED
+                out.append(Unfed(step, self._starved[step], is_refused=True))
             if fate is Status.READY:
                 self._ready(step)
                 continue
@@ -461,7 +466,7 @@ class Machine:
                 self._release((step,), out)
                 if self._resumption is not None:
                     self._resumption.skipped(step)
-            else:
+            elif fate is Status.ABANDONED:
                 self._abandon(step, out)
             self._imperfect.update(self._plan.successors[step])
             pending.extend(self._order.done((step,)))
@@ -489,6 +494,13 @@ class Machine:
             again = resumption.lacking(new)
             out += [TakenBack(step, needed_by, is_unkept=True) for step, needed_by in again.items()]
             self._make_again(list(again), out)
+            for step, culprits in resumption.starved(new).items():
+                self._starved[step] = culprits
+                self._imperfect.add(step)  # so that it is not dealt behind another
+                if self.status[step] is Status.READY:
+                    self._order.withdraw(step, self._holding.class_of[step])
+                    self.status[step] = _WAITING
+                    self._settle([step], out)
 
     def _resume_step(self, step: int, resumption: Resumption, out: list[Instruction]) -> bool:
         """Take over what an earlier run has of a step, or leave it out; False where it is to run."""

@@ -56,7 +56,7 @@ def _run(
     tags = None if parent is None else parent.tags(None)
     spec = prepare(job, config, run_id=run_id, tags=tags)
     if parent is not None:
-        spec = replace(spec, prior=parent.prior(spec.plan))
+        spec = replace(spec, prior=parent.prior(spec.plan, spec.resources))
     recording = record_run(store, job, spec, Observer())
     assert recording is not None
     spec = replace(spec, keeper=store.values(run_id)).begin()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import datetime
 import os
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +34,7 @@ from rayexec import (
 )
 from rayexec.execute import Observer
 from rayexec.store import DirectoryRunStore, MemoryRunStore, RunStore
+from rayexec.store.record import Driver
 
 Run = Callable[..., RunResult]
 IN_PROCESS: dict[str, Any] = {"execution": {"config": {"in_process": {}}}}
@@ -418,7 +421,7 @@ def test_values_that_are_not_kept_are_made_again_unless_the_op_refuses(run: Run,
             assert ran.take() == []
             failure = result.failure_data_for_node("save")
             assert failure is not None
-            assert "is not there" in failure.root.message
+            assert "whose outputs the earlier run did not keep, and which must not run again" in failure.root.message
 
 
 def test_a_value_that_cannot_be_pickled_is_made_again(ran: Ran, store: RunStore) -> None:
@@ -569,3 +572,248 @@ def test_what_nothing_can_go_on_from_is_told(ran: Ran, tmp_path: Path) -> None:
 def test_workers_must_reach_the_store_of_durable_outputs(ray_session: None, ran: Ran) -> None:
     with pytest.raises(StoreError, match="workers cannot reach the run store"):
         execute_job(make_flow(ran), store=MemoryRunStore(), durable=True, raise_on_error=True)
+
+
+def test_a_list_is_never_short_of_what_was_not_kept(run: Run, ran: Ran, tmp_path: Path) -> None:
+    store = DirectoryRunStore(tmp_path / "store")
+
+    @op(rerun_on_loss=False)
+    def pay() -> int:
+        ran.note("pay")
+        return 100
+
+    @op
+    def free() -> int:
+        return 1
+
+    @op
+    def total(values: list[int]) -> int:
+        ran.check()
+        return sum(values)
+
+    @job
+    def paying() -> None:
+        total([pay(), free()])
+
+    first = run(paying, store)
+    for file in (tmp_path / f"store/runs/{first.run_id}/values").iterdir():
+        file.unlink()
+    ran.take()
+    result = run(paying, store, reexecution_options=ReexecutionOptions.from_failure(first.run_id))
+    assert result.get_failed_step_keys() == {"total"}
+    assert ran.take() == []
+    failure = result.failure_data_for_node("total")
+    assert failure is not None
+    assert failure.root.message.startswith("it takes from ['pay'], whose outputs the earlier run did not keep")
+
+
+def test_a_step_that_is_wired_to_another_op_runs_again(run: Run, ran: Ran, tmp_path: Path) -> None:
+    store = DirectoryRunStore(tmp_path / "store")
+
+    @op
+    def a() -> int:
+        return 1
+
+    @op
+    def b() -> int:
+        return 2
+
+    @op
+    def use(value: int) -> int:
+        ran.note("use")
+        return value * 100
+
+    @op
+    def save(value: int) -> int:
+        ran.check()
+        return value
+
+    @job(name="rewired")
+    def before() -> None:
+        b()
+        save(use(a()))
+
+    @job(name="rewired")
+    def after() -> None:
+        a()
+        save(use(b()))
+
+    first = run(before, store, durable=True)
+    ran.take()
+    result = run(after, store, reexecution_options=ReexecutionOptions.from_failure(first.run_id))
+    assert ran.take() == ["use"]
+    assert result.output_for_node("save") == 200
+
+
+@pytest.mark.parametrize("was_dynamic", [True, False])
+def test_an_output_that_became_dynamic_or_plain_is_yielded_again(
+    run: Run, ran: Ran, tmp_path: Path, was_dynamic: bool
+) -> None:
+    store = DirectoryRunStore(tmp_path / "store")
+
+    def make(is_dynamic: bool) -> JobDefinition:
+        @op(out=DynamicOut() if is_dynamic else Out())
+        def source() -> Any:
+            ran.note("source")
+            return [DynamicOutput(1, "a"), DynamicOutput(2, "b")] if is_dynamic else 3
+
+        @op
+        def one(value: int) -> int:
+            ran.check()
+            return value
+
+        @job
+        def changed() -> None:
+            if is_dynamic:
+                source().map(one)
+            else:
+                one(source())
+
+        return changed
+
+    first = run(make(was_dynamic), store, durable=True)
+    assert not first.success
+    ran.take()
+    result = run(make(not was_dynamic), store, reexecution_options=ReexecutionOptions.from_failure(first.run_id))
+    assert ran.take() == ["source"]
+    assert result.success
+    assert result.output_for_node("one") == (3 if was_dynamic else {"a": 1, "b": 2})
+
+
+def test_what_an_io_manager_stored_that_is_gone_is_made_again(run: Run, ran: Ran, tmp_path: Path) -> None:
+    store = DirectoryRunStore(tmp_path / "store")
+
+    def make(manager: str | None) -> JobDefinition:
+        @op(out=Out() if manager is None else Out(io_manager_key=manager))
+        def load() -> int:
+            ran.note("load")
+            return 4
+
+        @op
+        def double(value: int) -> int:
+            ran.check()
+            return 2 * value
+
+        files = FilesystemIOManager(base_dir=str(tmp_path / "io"))
+
+        @job(resource_defs={} if manager is None else {manager: files})
+        def managed() -> None:
+            double(load())
+
+        return managed
+
+    first = run(make("old"), store)
+    ran.take()
+    for manager in (None, "new"):
+        result = run(make(manager), store, reexecution_options=ReexecutionOptions(first.run_id, ("double",)))
+        assert ran.take() == ["load"]
+        assert result.output_for_node("double") == 8
+
+
+class Day(Config):
+    day: datetime.date
+    place: Path
+
+
+def test_dates_and_paths_of_the_config_come_back(ran: Ran, tmp_path: Path) -> None:
+    store = DirectoryRunStore(tmp_path / "store")
+
+    @op
+    def look(config: Day) -> str:
+        ran.check()
+        return f"{config.day.year} {config.place.name}"
+
+    @op(config_schema={"odd": Any})
+    def odd(context: OpExecutionContext) -> None:
+        ran.check()
+
+    @job
+    def dated() -> None:
+        look()
+
+    @job
+    def odder() -> None:
+        odd()
+
+    given = {"day": datetime.date(2020, 1, 2), "place": Path("/data/x")}
+    first = execute_job(dated, {**IN_PROCESS, "ops": {"look": {"config": given}}}, store=store)
+    assert not first.success
+    strange = execute_job(odder, {**IN_PROCESS, "ops": {"odd": {"config": {"odd": object()}}}}, store=store)
+    assert not strange.success
+    ran.take()
+    result = execute_job(dated, store=store, reexecution_options=ReexecutionOptions.from_failure(first.run_id))
+    assert result.output_for_node("look") == "2020 x"
+    with pytest.raises(DefinitionError, match="held an object of type object, which the record has only in words"):
+        execute_job(odder, store=store, reexecution_options=ReexecutionOptions.from_failure(strange.run_id))
+
+
+def test_values_of_classes_of_functions_are_made_again(run: Run, ran: Ran, tmp_path: Path) -> None:
+    store = DirectoryRunStore(tmp_path / "store")
+
+    def make() -> JobDefinition:
+        class Point:
+            x = 1
+
+        @op
+        def point() -> Any:
+            ran.note("point")
+            return Point()
+
+        @op
+        def use(given: Any) -> bool:
+            ran.check()
+            return type(given).__qualname__ == Point.__qualname__
+
+        @job
+        def points() -> None:
+            use(point())
+
+        return points
+
+    for durable in (False, True):
+        ran.trouble.touch()
+        first = run(make(), store, durable=durable)
+        ran.take()
+        result = run(make(), store, reexecution_options=ReexecutionOptions.from_failure(first.run_id))
+        assert ran.take() == ["point"]
+        assert result.output_for_node("use") is True
+
+
+def test_arrays_in_this_process_are_as_writable_as_they_were(ran: Ran, tmp_path: Path) -> None:
+    store = DirectoryRunStore(tmp_path / "store")
+
+    @op
+    def load() -> Any:
+        return np.zeros(100_000)
+
+    @op
+    def add(array: Any) -> float:
+        ran.check()
+        array += 1
+        return float(array.sum())
+
+    @job
+    def adding() -> None:
+        add(load())
+
+    first = execute_job(adding, IN_PROCESS, store=store)
+    ran.take()
+    result = execute_job(adding, store=store, reexecution_options=ReexecutionOptions.from_failure(first.run_id))
+    assert result.output_for_node("add") == 100_000
+
+
+def test_a_run_that_seems_to_go_on_elsewhere_is_resumed_by_force(ran: Ran, tmp_path: Path) -> None:
+    store = DirectoryRunStore(tmp_path / "store")
+    flow = make_flow(ran)
+    first = execute_job(flow, IN_PROCESS, store=store)
+    ran.take()
+    driver = Driver("a-host-that-is-gone", 1, None)
+    record = replace(store.open(first.run_id).record(), status="STARTED", end_time=None, driver=driver)
+    (tmp_path / f"store/runs/{first.run_id}/run.json").write_bytes(record.encode())
+    with pytest.raises(DagsterInvariantViolationError, match=r"still goes on \(by pid 1 on a-host-that-is-gone\)"):
+        execute_job(flow, store=store, reexecution_options=ReexecutionOptions.from_failure(first.run_id))
+    forced = ReexecutionOptions.from_failure(first.run_id, is_forced=True)
+    assert execute_job(flow, store=store, reexecution_options=forced).output_for_node("total") == TOTAL
+    assert ran.take() == ["total", "work[k2]"]
+    with pytest.raises(DefinitionError, match=r"is the id of a run \(result.run_id\), got RunResult"):
+        ReexecutionOptions.from_failure(first)  # type: ignore[arg-type]  # that is the mistake
