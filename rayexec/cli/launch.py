@@ -113,6 +113,7 @@ def launch_here(source: JobSource, wanted: Wanted, *, home: str | None, wait: bo
             code = process.wait()
             return code if code >= 0 else FAILED  # ended by a signal
 
+        _say(f"Log of the run's driver: {log}")
         details = {"run_id": run_id, "address": None, "store": place, "log": str(log), "pid": process.pid}
         printed = growing(log, lambda: process.poll() is not None)
         ending = _Ending(printed, process.terminate, exit_code) if wait else None

@@ -12,7 +12,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +35,7 @@ class LaunchedRun:
     """A run that was launched: by a cluster, whose dashboard is at ``address``, or by a process of this machine.
 
     ``source`` is the file or module of the job. ``store`` is where the run is recorded, None where only the cluster
-    knows. ``log`` is the file of what the driver prints, of a process here.
+    knows. ``log`` is the file of what the driver prints, of a process here; ``canceled``, that it was asked to end.
     """
 
     run_id: str
@@ -46,6 +46,7 @@ class LaunchedRun:
     address: str | None = None
     driver: Driver | None = None
     log: str | None = None
+    canceled: bool = False
 
     def note(self) -> None:
         """Write it down; raises EngineError where that cannot be."""
@@ -76,7 +77,8 @@ class LaunchedRun:
         """Return what is known of the run without its store; raises EngineError where its cluster cannot be asked."""
         if self.address is None:
             if self.driver is not None and self.driver.is_gone():
-                return self._record("FAILURE", "its driver ended before the run began")
+                status = "CANCELED" if self.canceled else "FAILURE"
+                return self._record(status, "its driver ended before the run began")
             return self._record("STARTED", "about to begin")
         state = (jobs or self.jobs()).state(self.run_id)
         code = "" if state.exit_code in (None, 0) else f", exit code {state.exit_code}"
@@ -114,6 +116,7 @@ class LaunchedRun:
         if self.address is not None:
             self.jobs().stop(self.run_id)
         elif self.driver is not None and not self.driver.is_gone():
+            replace(self, canceled=True).note()
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.driver.pid, signal.SIGTERM)
 
@@ -248,6 +251,7 @@ def awaited(launched: LaunchedRun, deadline: float | None) -> tuple[RunStore, Ru
     """Wait until a launched run is in its store, which is returned, or over, whose record is; None at the deadline."""
     jobs = None if launched.address is None else launched.jobs()
     while True:
+        launched = noted(launched.run_id) or launched  # it may be canceled meanwhile
         record = launched.now(jobs)  # first, so that what ended meanwhile is looked for once more
         found = launched.recorded()
         if found is not None:
