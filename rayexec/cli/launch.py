@@ -22,7 +22,7 @@ import yaml
 from rayexec.cli.awaiting import wait_for_end
 from rayexec.cli.config_files import read_run_config, read_yaml
 from rayexec.cli.exits import FAILED, SUCCEEDED, complain, with_exit_code
-from rayexec.cli.launched import LaunchedRun, growing
+from rayexec.cli.launched import LaunchedRun, growing, noted
 from rayexec.cli.load import JobSource
 from rayexec.cli.options import Wanted, parse_selection, parse_tags
 from rayexec.cli.show import write_json
@@ -35,12 +35,13 @@ from rayexec.store.record import Driver
 if TYPE_CHECKING:
     from rayexec.cluster.jobs import Jobs
 
-__all__ = ["Cluster", "launch_here", "launch_on_cluster"]
+__all__ = ["Cluster", "launch_here", "launch_on_cluster", "resume_on_cluster"]
 
 _HOME = "RAYEXEC_HOME"
 _CONFIG = ".rayexec/run-config.yaml"  # where a package has the run's config
 # Beyond the grace of a run that is canceled: its outputs are stored, and workers end, before Ray kills its driver.
 _SAVING = 120.0
+_TAKEN = "a run {} was launched before: give another --run-id."
 _PATIENCE = 0.2  # seconds between two looks at a job that is about to end
 _GRACE = 60.0  # more than any job has that does not say so in its config
 
@@ -69,8 +70,13 @@ def _checked(source: JobSource, wanted: Wanted) -> dict[str, Any] | None:
     return read_run_config(wanted.config)
 
 
-def _command(source: JobSource, wanted: Wanted, run_id: str, *, file: str | None, config: tuple[str, ...]) -> list[str]:
+def _command(source: JobSource, wanted: Wanted, run_id: str, file: str | None, config: tuple[str, ...]) -> list[str]:
     """Return the command that drives the run, without the Python that runs it."""
+    return ["-m", "rayexec", "job", "execute", *_words(source, wanted, run_id, file, config)]
+
+
+def _words(source: JobSource, wanted: Wanted, run_id: str, file: str | None, config: tuple[str, ...]) -> list[str]:
+    """Return the options of a command that say what is wanted, with the job in ``file``."""
     options = {
         "-f": file,
         "-m": source.module,
@@ -89,7 +95,7 @@ def _command(source: JobSource, wanted: Wanted, run_id: str, *, file: str | None
     words += [f"-o{each}" for each in wanted.op_selection]
     words += ["--durable"] if wanted.durable else []
     words += ["--no-cache"] if wanted.cache is False else []
-    return ["-m", "rayexec", "job", "execute", *words]
+    return words
 
 
 @with_exit_code
@@ -103,10 +109,10 @@ def launch_here(source: JobSource, wanted: Wanted, *, home: str | None, wait: bo
         if "://" not in place:
             place = str(Path(place).expanduser().absolute())
         file = None if source.file is None else str(source.file)
-        command = _command(source, wanted, run_id, file=file, config=wanted.config)
+        command = _command(source, wanted, run_id, file, wanted.config)
         process = _start([sys.executable, *command], log, {**os.environ, _HOME: place} if home else os.environ)
         driver = Driver.of(process.pid)
-        launched = LaunchedRun(run_id, time.time(), _name(source), source.job, place, driver=driver, log=str(log))
+        launched = LaunchedRun(run_id, time.time(), _origin(source), place, driver=driver, log=str(log))
         launched.note()
 
         def exit_code() -> int:
@@ -138,7 +144,7 @@ def _start(command: list[str], log: Path, environment: Mapping[str, str]) -> sub
             finally:
                 signal.signal(signal.SIGHUP, before)
     except FileExistsError:
-        raise LoadError(f"a run {log.stem} was launched before: give another --run-id.") from None
+        raise LoadError(_TAKEN.format(log.name.removesuffix(".log"))) from None
     except OSError as error:
         raise EngineError(f"cannot start a process that writes to {log}: {error.strerror}.") from error
 
@@ -148,45 +154,109 @@ def launch_on_cluster(
     source: JobSource, wanted: Wanted, cluster: Cluster, *, home: str | None, wait: bool, as_json: bool
 ) -> int:
     """Pack the job, and have a cluster drive the run."""
-    from rayexec.cluster.jobs import Jobs, checked_address, package_limit
-    from rayexec.cluster.packing import megabytes, pack, survey
-
-    with results_on_stdout() as results, tempfile.TemporaryDirectory() as scratch:
-        address = checked_address(cluster.address)
+    with results_on_stdout() as results:
         config = _checked(source, wanted)
-        root = _root(source, cluster)
-        environment = _runtime_env(cluster, config, _shared(home))
-        packing = survey(root)
-        file = None if source.file is None else _within(root, source.file)
-        if file is not None and file not in packing.sizes:
-            raise LoadError(f"{source.file} is named by an ignore file in {root}, so that it would not be sent.")
-        jobs = Jobs(address)
-        added = {} if config is None else {_CONFIG: yaml.safe_dump(config, sort_keys=False).encode()}
-        archive = Path(scratch, "package.zip")
-        size = pack(packing, archive, limit=package_limit(), added=added)
-        _say(
-            f"Packed {root}: {len(packing.sizes):,} file{'' if len(packing.sizes) == 1 else 's'}, "
-            f"{megabytes(packing.size)}, {megabytes(size)} compressed."
-        )
         run_id = wanted.run_id or str(uuid.uuid4())
-        command = _command(
-            source, replace(wanted, address="auto"), run_id, file=file, config=(_CONFIG,) if added else ()
+        there = replace(wanted, address="auto")
+        submission = _Submission(
+            run_id,
+            source,
+            cluster,
+            config,
+            _shared(home),
+            lambda file, paths: _command(source, there, run_id, file, paths),
         )
+        return submission.submit(results, wait=wait, as_json=as_json)
+
+
+def resume_on_cluster(
+    launched: LaunchedRun, given: JobSource, wanted: Wanted, steps: tuple[str, ...], *, as_json: bool
+) -> int:
+    """Have the cluster that drove a run go on from it, with the job as it is now, and wait for the end."""
+    assert launched.address is not None
+    known = launched.origin
+    source = given
+    if given.file is None and given.module is None:
+        file = Path(known["file"]) if "file" in known else None
+        source = JobSource(file, known.get("module"), given.attribute or known.get("attribute"), None)
+        if file is not None and not file.exists():
+            raise LoadError(
+                f"the file of run {launched.run_id}, {file}, is not there any more: say where the job is now with -f."
+            )
+    directory = launched.sent.get("working_dir")
+    cluster = Cluster(
+        launched.address,
+        Path(directory) if directory and source is not given else None,
+        tuple(launched.sent.get("pip") or ()),
+        launched.sent.get("runtime_env"),
+    )
+    run_id = wanted.run_id or str(uuid.uuid4())
+
+    def command(file: str | None, paths: tuple[str, ...]) -> list[str]:
+        words = _words(replace(source, job=None), replace(wanted, address="auto"), run_id, file, paths)
+        return ["-m", "rayexec", "run", "resume", launched.run_id, *words, *(f"-s{each}" for each in steps)]
+
+    with results_on_stdout() as results:
+        config = _checked(source, wanted)
+        submission = _Submission(run_id, source, cluster, config, launched.store, command)
+        return submission.submit(results, wait=True, as_json=as_json)
+
+
+@dataclass(frozen=True, slots=True)
+class _Submission:
+    """A run to be driven by a cluster; ``command`` is of Python, given the job's file and config files there."""
+
+    run_id: str
+    source: JobSource
+    cluster: Cluster
+    config: Mapping[str, Any] | None
+    home: str | None
+    command: Callable[[str | None, tuple[str, ...]], list[str]]
+
+    def submit(self, results: TextIO, *, wait: bool, as_json: bool) -> int:
+        """Pack and submit it, and report that."""
+        from rayexec.cluster.jobs import Jobs, checked_address, package_limit
+        from rayexec.cluster.packing import megabytes, pack, survey
+
+        address = checked_address(self.cluster.address)
+        root = _root(self.source, self.cluster)
+        environment = _runtime_env(self.cluster, self.config, self.home)
+        file = None if self.source.file is None else _within(root, self.source.file)
+        packing = survey(root)
+        if file is not None and file not in packing.sizes:
+            raise LoadError(f"{self.source.file} is named by an ignore file in {root}, so that it would not be sent.")
+        if noted(self.run_id) is not None:
+            raise LoadError(_TAKEN.format(self.run_id))
+        added = {} if self.config is None else {_CONFIG: yaml.safe_dump(dict(self.config), sort_keys=False).encode()}
         # The shell gives way to Python, so that a signal to end comes to one process.
-        entrypoint = f"exec python {shlex.join(command)}"
-        jobs.submit(run_id, entrypoint, archive, environment, {"rayexec_source": _name(source)})
-        launched = LaunchedRun(run_id, time.time(), _name(source), source.job, _shared(home), address)
-        launched.note()
+        entrypoint = f"exec python {shlex.join(self.command(file, tuple(added)))}"
+        jobs = Jobs(address)
+        sent = {"working_dir": str(root), "pip": list(self.cluster.pip), "runtime_env": self.cluster.runtime_env}
+        launched = LaunchedRun(self.run_id, time.time(), _origin(self.source), self.home, address, sent=sent)
+        with tempfile.TemporaryDirectory() as scratch:
+            archive = Path(scratch, "package.zip")
+            size = pack(packing, archive, limit=package_limit(), added=added)
+            number = len(packing.sizes)
+            _say(
+                f"Packed {root}: {number:,} file{'' if number == 1 else 's'}, {megabytes(packing.size)}, "
+                f"{megabytes(size)} compressed."
+            )
+            launched.note()  # before, so that no run goes on of which nothing is known here
+            try:
+                jobs.submit(self.run_id, entrypoint, archive, environment, {"rayexec_source": launched.source})
+            except EngineError:
+                launched.forget()
+                raise
         details = {
-            "run_id": run_id,
+            "run_id": self.run_id,
             "address": address,
-            "submission_id": run_id,
-            "store": launched.store,
+            "submission_id": self.run_id,
+            "store": self.home,
             "working_dir": str(root),
-            "package": {"files": len(packing.sizes), "bytes": packing.size, "compressed": size},
+            "package": {"files": number, "bytes": packing.size, "compressed": size},
         }
-        ending = _Ending(jobs.follow(run_id), lambda: jobs.stop(run_id), lambda: _code(jobs, run_id)) if wait else None
-        return _report(results, launched, details, ending, as_json=as_json)
+        ending = _Ending(jobs.follow(self.run_id), lambda: jobs.stop(self.run_id), lambda: _code(jobs, self.run_id))
+        return _report(results, launched, details, ending if wait else None, as_json=as_json)
 
 
 def _code(jobs: Jobs, run_id: str) -> int:
@@ -230,8 +300,11 @@ def _say(line: str) -> None:
     sys.stderr.flush()
 
 
-def _name(source: JobSource) -> str:
-    return str(source.file.absolute()) if source.file is not None else str(source.module)
+def _origin(source: JobSource) -> dict[str, str]:
+    """Return where the job is, as it is noted."""
+    file = None if source.file is None else str(source.file.absolute())
+    known = {"file": file, "module": source.module, "attribute": source.attribute, "job": source.job}
+    return {name: value for name, value in known.items() if value is not None}
 
 
 def _root(source: JobSource, cluster: Cluster) -> Path:

@@ -11,8 +11,8 @@ import json
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,29 +24,46 @@ from rayexec.store.record import UNREADABLE, Driver
 if TYPE_CHECKING:
     from rayexec.cluster.jobs import Jobs
 
-__all__ = ["LaunchedElsewhere", "LaunchedRun", "awaited", "growing", "locate", "noted", "unrecorded"]
+__all__ = [
+    "LaunchedElsewhere",
+    "LaunchedRun",
+    "Vigil",
+    "awaited",
+    "growing",
+    "launched_as",
+    "locate",
+    "noted",
+    "unrecorded",
+]
 
 _STATUSES = {"SUCCEEDED": "SUCCESS", "FAILED": "FAILURE", "STOPPED": "CANCELED"}
 _PATIENCE = 0.2  # seconds between two looks at a log that grows
+_SELDOM = 5.0  # seconds between two questions whether a cluster's driver still is there
 
 
 @dataclass(frozen=True, slots=True)
 class LaunchedRun:
     """A run that was launched: by a cluster, whose dashboard is at ``address``, or by a process of this machine.
 
-    ``source`` is the file or module of the job. ``store`` is where the run is recorded, None where only the cluster
-    knows. ``log`` is the file of what the driver prints, of a process here; ``canceled``, that it was asked to end.
+    ``origin`` tells where the job is, as in a RunRecord, and ``sent`` what a cluster was sent besides. ``store`` is
+    where the run is recorded, None where only the cluster knows. ``log`` is the file of what the driver prints, of a
+    process here; ``canceled``, that it was asked to end.
     """
 
     run_id: str
     time: float
-    source: str
-    job: str | None = None
+    origin: Mapping[str, str]
     store: str | None = None
     address: str | None = None
     driver: Driver | None = None
     log: str | None = None
     canceled: bool = False
+    sent: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def source(self) -> str:
+        """The file or module of the job."""
+        return self.origin.get("file") or self.origin.get("module") or "?"
 
     def note(self) -> None:
         """Write it down; raises EngineError where that cannot be."""
@@ -91,7 +108,7 @@ class LaunchedRun:
         return self._record(UNREADABLE, reason)
 
     def _record(self, status: str, note: str, end_time: float | None = None) -> RunRecord:
-        name = self.job or Path(self.source).stem
+        name = self.origin.get("job") or Path(self.source).stem
         return RunRecord(self.run_id, name, status, self.time, end_time, driver=self.driver, note=note)
 
     def jobs(self) -> Jobs:
@@ -163,6 +180,25 @@ def _what_is_needed(launched: LaunchedRun) -> str:
     )
 
 
+class Vigil:
+    """Watches over the driver of a run that a cluster drives, which alone can tell that it was killed."""
+
+    def __init__(self, run_id: str) -> None:
+        launched = noted(run_id)
+        self._launched = launched if launched is not None and launched.address is not None else None
+        self._next = time.monotonic() + _SELDOM
+
+    def has_ended(self) -> bool:
+        """Whether the driver is known to be gone; asked of the cluster every few seconds at most."""
+        if self._launched is None or time.monotonic() < self._next:
+            return False
+        with contextlib.suppress(EngineError):  # then nothing is known
+            if is_over(self._launched.now()):
+                return True
+        self._next = time.monotonic() + _SELDOM
+        return False
+
+
 def _directory() -> Path:
     return home() / "launched"
 
@@ -187,7 +223,7 @@ def noted(run_id: str) -> LaunchedRun | None:
     return _read(_directory() / f"{run_id}.json") if run_id and "/" not in run_id else None
 
 
-def _find(run_id: str) -> LaunchedRun | None:
+def launched_as(run_id: str) -> LaunchedRun | None:
     """Return the launched run of this id, or the only one whose id begins so."""
     if (exact := noted(run_id)) is not None:
         return exact
@@ -207,7 +243,7 @@ def locate(place: str | None, run_id: str) -> tuple[RunStore, RunReader]:
     try:
         return default, default.open(run_id)
     except RunNotFoundError:
-        launched = _find(run_id)
+        launched = launched_as(run_id)
         if launched is None:
             raise
     found = launched.recorded()

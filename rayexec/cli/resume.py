@@ -8,11 +8,12 @@ from pathlib import Path
 
 from rayexec.cli.execute import run_from_shell
 from rayexec.cli.exits import with_exit_code
+from rayexec.cli.launched import launched_as, locate
 from rayexec.cli.load import JobSource
 from rayexec.cli.options import Wanted, parse_selection
 from rayexec.errors import LoadError
 from rayexec.execute import ReexecutionOptions
-from rayexec.store import RunRecord, default_store, store_at
+from rayexec.store import RunRecord
 
 __all__ = ["resume_from_shell"]
 
@@ -22,7 +23,14 @@ def resume_from_shell(
     place: str | None, run_id: str, given: JobSource, wanted: Wanted, *, steps: tuple[str, ...], as_json: bool
 ) -> int:
     """Run what a run did not get to, or ``steps`` of it, show how it goes, and return the exit code."""
-    record = (default_store() if place is None else store_at(place)).open(run_id).record()
+    launched = launched_as(run_id) if place is None else None
+    if launched is not None and launched.address is not None and wanted.address is None:
+        from rayexec.cli.launch import resume_on_cluster
+
+        return resume_on_cluster(launched, given, wanted, steps, as_json=as_json)
+    record = locate(place, run_id)[1].record()
+    if launched is not None:
+        place = launched.store
     selection = parse_selection(steps)
     options = (
         ReexecutionOptions.from_failure(record.run_id)

@@ -146,14 +146,18 @@ def resume(
     ] = None,
     address: Annotated[str | None, typer.Option(metavar="ADDRESS", help="The Ray cluster to run on.")] = None,
     durable: Annotated[bool, typer.Option("--durable", help="Store all outputs as they are made.")] = False,
+    run_id: Annotated[str | None, typer.Option("--run-id", metavar="ID", help="The id of the new run.")] = None,
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Go on from a run that failed or was canceled: run what did not succeed, and reuse what did."""
+    """Go on from a run that failed or was canceled: run what did not succeed, and reuse what did.
+
+    A run that was launched on a cluster goes on there, unless --address says where.
+    """
     from rayexec.cli.options import Wanted
 
     source = importlib.import_module("rayexec.cli.load").JobSource(file, module, attribute)
-    wanted = Wanted(tuple(config or ()), (), None, max_concurrent, address, durable)
+    wanted = Wanted(tuple(config or ()), (), None, max_concurrent, address, durable, run_id=run_id)
     resume_from_shell = importlib.import_module("rayexec.cli.resume").resume_from_shell
     raise typer.Exit(resume_from_shell(store, run, source, wanted, steps=tuple(steps or ()), as_json=as_json))
 

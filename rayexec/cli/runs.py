@@ -7,11 +7,12 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TextIO, TypeAlias
 
 from rayexec.cli.exits import FAILED, INTERRUPTED, SUCCEEDED, USAGE, complain, with_exit_code
-from rayexec.cli.launched import LaunchedElsewhere, LaunchedRun, awaited, locate, noted, unrecorded
+from rayexec.cli.launched import LaunchedElsewhere, LaunchedRun, Vigil, awaited, locate, noted, unrecorded
 from rayexec.cli.streams import reader_left, results_on_stdout
 from rayexec.errors import RunNotFoundError
 from rayexec.events import Event, EventType
@@ -234,6 +235,18 @@ def print_logs(place: str | None, run_id: str, *, step: str | None, follow: bool
     return _print_events(place, run_id, step, written, follow=follow, elsewhere=elsewhere)
 
 
+def _over(reader: RunReader, deadline: float | None) -> RunRecord | None:
+    """Return a run once it is over; None where it is not by the deadline."""
+    vigil = Vigil(reader.run_id)
+    while not is_over(record := _current(reader)):
+        if vigil.has_ended() and not is_over(record := _current(reader)):
+            return replace(record, status="FAILURE", note="driver died")
+        if deadline is not None and time.monotonic() >= deadline:
+            return None
+        time.sleep(_PATIENCE)
+    return record
+
+
 @with_exit_code
 def wait_for(place: str | None, run_id: str, *, timeout: float | None, as_json: bool) -> int:
     """Wait until a run is over; return whether it succeeded."""
@@ -242,16 +255,11 @@ def wait_for(place: str | None, run_id: str, *, timeout: float | None, as_json: 
     with results_on_stdout() as results:
         deadline = None if timeout is None else time.monotonic() + timeout
         try:
-            reader: RunReader | None = locate(place, run_id)[1]
-            record = None
+            found: RunReader | RunRecord | None = locate(place, run_id)[1]
         except LaunchedElsewhere as elsewhere:
-            found = awaited(elsewhere.launched, deadline)
-            reader, record = (None, found) if found is None or isinstance(found, RunRecord) else (found[1], None)
-        while reader is not None and not is_over(record := _current(reader)):
-            if deadline is not None and time.monotonic() >= deadline:
-                record = None
-                break
-            time.sleep(_PATIENCE)
+            awaited_one = awaited(elsewhere.launched, deadline)
+            found = awaited_one[1] if isinstance(awaited_one, tuple) else awaited_one
+        record = found if found is None or isinstance(found, RunRecord) else _over(found, deadline)
         if record is None:
             complain(f"run {run_id} goes on after {timeout:g} s.")
             return FAILED

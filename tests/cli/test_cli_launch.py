@@ -168,6 +168,15 @@ def test_a_run_that_is_about_to_begin_is_canceled(place: Path) -> None:
     assert "canceled" in stdout
 
 
+def test_a_launched_run_is_resumed_where_it_was_recorded(place: Path) -> None:
+    run_id = launch("-j", "broken", "--home", str(place / "elsewhere"))["run_id"]
+    assert rayexec("run", "wait", run_id)[0] == 1
+    (place / "jobs.py").write_text(JOB.replace('raise ValueError("broken")', "return 1"))
+    code, _, stderr = rayexec("run", "resume", run_id, "--run-id", "again")
+    assert code == 0, stderr
+    assert (place / "elsewhere/runs/again/run.json").exists()
+
+
 def test_another_home_is_found_again(place: Path) -> None:
     (place / "go").touch()
     run_id = launch("-j", "patient", "--home", str(place / "elsewhere"))["run_id"]
@@ -224,7 +233,7 @@ def test_a_process_that_ended_and_was_not_awaited_is_gone() -> None:
 
 
 def test_a_note_of_another_version_is_passed_by(place: Path) -> None:
-    LaunchedRun("known", 1.0, "jobs.py").note()
+    LaunchedRun("known", 1.0, {"file": "jobs.py"}).note()
     (place / "home/launched/newer.json").write_text('{"run_id": "newer", "unheard_of": 1}')
     listed = json.loads(rayexec("run", "list", "--json")[1])
     assert [each["run_id"] for each in listed] == ["known"]

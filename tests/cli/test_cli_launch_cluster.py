@@ -132,7 +132,7 @@ def test_a_run_is_reached_by_its_id_through_the_jobs_api(laptop: Laptop, tmp_pat
     assert "beside inner" in laptop.run("run", "logs", run_id)[1]
     assert "beside inner" in laptop.run("run", "logs", run_id, "--follow")[1]
     assert [(each["run_id"], each["status"]) for each in laptop.ok("run", "list")] == [(run_id, "SUCCESS")]
-    for command in (("events",), ("logs", "--step", "first"), ("resume",), ("export", "--html", "x.html")):
+    for command in (("events",), ("logs", "--step", "first"), ("export", "--html", "x.html")):
         code, _, stderr = laptop.run("run", command[0], run_id, *command[1:])
         assert code == 2
         assert "set RAYEXEC_HOME to a URI" in stderr
@@ -157,6 +157,17 @@ def test_a_run_is_canceled_through_the_jobs_api_and_ends_in_order(laptop: Laptop
     assert laptop.cluster.ok("run", "show", run_id)["status"] == "CANCELED"
 
 
+def test_a_run_is_resumed_on_its_cluster_with_the_job_as_it_is_now(laptop: Laptop) -> None:
+    run_id = laptop.launch("-j", "broken")["run_id"]
+    assert laptop.run("run", "wait", run_id)[0] == 1
+    (laptop.directory / "jobs.py").write_text(JOBS.replace('raise ValueError("broken")', "return 1"))
+    code, stdout, stderr = laptop.run("run", "resume", run_id[:8], "--run-id", f"{run_id}-again")
+    assert code == 0, stderr
+    assert "RUN_SUCCESS" in stdout
+    assert laptop.cluster.ok("run", "show", f"{run_id}-again")["parent_run_id"] == run_id
+    assert [each["status"] for each in laptop.ok("run", "list")] == ["SUCCESS", "FAILURE"]
+
+
 def test_a_shared_store_has_all_of_the_run(laptop: Laptop, tmp_path: Path) -> None:
     shared = tmp_path / "shared"
     launched = laptop.launch("-j", "greets", "-c", str(tmp_path / "first.yaml"), "--home", str(shared))
@@ -166,6 +177,14 @@ def test_a_shared_store_has_all_of_the_run(laptop: Laptop, tmp_path: Path) -> No
     assert laptop.ok("run", "show", run_id)["steps"]
     assert "STEP_SUCCESS" in laptop.run("run", "events", run_id)[1]
     assert [each["status"] for each in laptop.ok("run", "list")] == ["SUCCESS"]
+    # As a driver on another machine leaves it that is killed.
+    record = shared / "runs" / run_id / "run.json"
+    left = json.loads(record.read_text())
+    left["driver"]["host"] = "elsewhere"
+    record.write_text(json.dumps(left | {"status": "STARTED", "end_time": None}))
+    code, stdout, _ = laptop.run("run", "wait", run_id)
+    assert code == 1
+    assert "driver died" in stdout
 
 
 def test_a_package_above_rays_limit_is_refused(laptop: Laptop) -> None:
@@ -210,7 +229,7 @@ def test_a_cluster_that_is_gone_does_not_hide_other_runs(laptop: Laptop) -> None
     note = {
         "run_id": "lost",
         "time": 1.0,
-        "source": "x.py",
+        "origin": {"file": "x.py"},
         "address": f"http://127.0.0.1:{_free_port()}",
         "driver": None,
     }
