@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cli_process import IN_PROCESS, run_on_terminal
+from cli_process import IN_PROCESS, run, run_on_terminal
 
 from rayexec.cli.launched import LaunchedRun, noted
 from rayexec.store.record import Driver
@@ -204,6 +204,15 @@ def test_an_interrupt_asks_what_to_do(place: Path, keys: bytes, again: str | Non
     assert launched is not None
     assert launched.driver is not None
     assert launched.driver.is_gone() == (code == 1)
+
+
+def test_an_interrupt_without_a_terminal_leaves_the_run_alone(place: Path) -> None:
+    options = ("job", "launch", "-f", "jobs.py", "-c", "run.yaml", "-j", "patient", "--wait", "--run-id", "mine")
+    ended = run(*options, cwd=place, until=place / "waiting")
+    assert ended.code == 130
+    assert "To end it: rayexec run cancel mine" in ended.stderr
+    (place / "go").touch()
+    assert rayexec("run", "wait", "mine")[0] == 0
 
 
 @pytest.mark.parametrize(
