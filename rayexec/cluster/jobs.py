@@ -11,6 +11,7 @@ import http.client
 import json
 import logging
 import os
+import re
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
@@ -23,12 +24,15 @@ from rayexec.cluster.access import refresh
 from rayexec.cluster.tokens import AUTH_MODE, TOKEN_PATH, token, token_path
 from rayexec.errors import EngineError, LoadError
 
-__all__ = ["STOP_WAIT", "JobState", "Jobs", "checked_address", "package_limit"]
+__all__ = ["STOP_WAIT", "JobState", "Jobs", "checked_address", "package_limit", "reason_in"]
 
 # How long Ray waits for a job to end that is asked to, in seconds, read in the environment of the job.
 STOP_WAIT = "RAY_JOB_STOP_WAIT_TIME_S"
 _ANSWER_TIMEOUT = 5.0  # seconds until an address counts as dead
 _OVERRIDES = ("RAY_ADDRESS", "RAY_API_SERVER_ADDRESS")  # by which Ray would take another cluster than was asked for
+_RAISED = re.compile(
+    r"[A-Za-z_][\w.]*(?:Error|Exception)\b"
+)  # the last line of a traceback, or the first of its message
 _ENDED = frozenset({"SUCCEEDED", "FAILED", "STOPPED"})
 
 
@@ -122,7 +126,7 @@ class Jobs:
         return JobState(
             str(getattr(found.status, "value", found.status)),
             found.driver_exit_code,
-            found.message or "",
+            reason_in(found.message or ""),
             None if found.start_time is None else found.start_time / 1000,
             None if not found.end_time else found.end_time / 1000,
         )
@@ -162,16 +166,19 @@ class Jobs:
         except (LoadError, EngineError):
             raise
         except Exception as error:  # RuntimeError for any answer but a good one; and all that HTTP can raise
-            raise EngineError(f"the Ray at {self.address} cannot {what}: {_reason(error)}") from error
+            raise EngineError(
+                f"the Ray at {self.address} cannot {what}: {reason_in(str(error)) or type(error).__name__}"
+            ) from error
 
 
-def _reason(error: Exception) -> str:
-    """Return what went wrong: of a traceback that the cluster sent, what was raised there."""
-    lines = [line for line in str(error).replace("\\n", "\n").splitlines() if line.strip()]
-    if any(line.startswith("Traceback") for line in lines):
-        lines = [line for line in lines if not line.startswith((" ", "Traceback", "Request failed"))][-3:]
-    said = "\n".join(lines).strip()
-    return said or type(error).__name__
+def reason_in(text: str) -> str:
+    """Return what went wrong: of a text with tracebacks of the cluster's own code, what was raised last."""
+    if "Traceback (most recent call last)" in text:
+        lines = text.splitlines()
+        raised = [number for number, line in enumerate(lines) if _RAISED.match(line)]
+        if raised:
+            text = "\n".join(line for line in lines[raised[-1] :] if line != ".")
+    return text.strip()
 
 
 def _check(address: str) -> None:

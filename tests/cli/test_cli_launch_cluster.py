@@ -223,6 +223,25 @@ def test_addresses_that_do_not_serve(laptop: Laptop, cluster: tuple[Machine, str
     assert not (laptop.home / "launched").exists()
 
 
+def test_what_the_cluster_refuses_is_told_in_its_words(laptop: Laptop) -> None:
+    options = ("job", "launch", "-f", str(laptop.directory / "jobs.py"), "-j", "broken", "--address", laptop.address)
+    run_id = laptop.launch("-j", "broken")["run_id"]
+    code, _, stderr = laptop.run(*options, "--run-id", run_id)
+    assert code == 2
+    assert "give another --run-id" in stderr
+    (laptop.home / "launched" / f"{run_id}.json").unlink()  # as launched from elsewhere
+    code, _, stderr = laptop.run(*options, "--run-id", run_id)
+    assert code == 1
+    assert f"Job with submission_id {run_id} already exists" in stderr
+    assert not (laptop.home / "launched" / f"{run_id}.json").exists()
+    code, _, stderr = laptop.run(*options, "--wait", "--pip", "./not-there")
+    assert code == 1
+    assert "./not-there" in stderr.partition("Error: ")[2]
+    for given, said in (("{", "not JSON"), ('{"working_dir": "."}', "--working-dir"), ("none.yaml", "none.yaml")):
+        code, _, stderr = laptop.run(*options, "--runtime-env", given)
+        assert (code, said in stderr) == (2, True), stderr
+
+
 def test_a_cluster_that_is_gone_does_not_hide_other_runs(laptop: Laptop) -> None:
     notes = laptop.home / "launched"
     notes.mkdir(parents=True)
