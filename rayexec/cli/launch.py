@@ -267,6 +267,8 @@ def _code(jobs: Jobs, run_id: str) -> int:
         return SUCCEEDED
     if state.exit_code is None and state.status == "FAILED":  # what kept it from starting is not in its log
         complain(state.message or "the run could not be started.")
+    if state.lacks_rayexec:
+        complain("rayexec is not installed on the cluster: have it installed there, or name it with --pip.")
     return state.exit_code if state.exit_code is not None and state.exit_code > 0 else FAILED
 
 

@@ -99,6 +99,7 @@ class LaunchedRun:
             return self._record("STARTED", "about to begin")
         state = (jobs or self.jobs()).state(self.run_id)
         code = "" if state.exit_code in (None, 0) else f", exit code {state.exit_code}"
+        code += ", rayexec is not installed there" if state.lacks_rayexec else ""
         waits = ", about to begin" if state.status == "PENDING" else ""
         status = _STATUSES.get(state.status, "STARTED")
         return self._record(status, f"on {self.address}{code}{waits}", state.end_time)

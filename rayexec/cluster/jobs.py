@@ -54,6 +54,11 @@ class JobState:
         """Whether nothing more will happen."""
         return self.status in _ENDED
 
+    @property
+    def lacks_rayexec(self) -> bool:
+        """Whether it failed since the cluster's Python has no rayexec."""
+        return self.status == "FAILED" and "No module named rayexec" in self.message
+
 
 def checked_address(address: str) -> str:
     """Return the URL of a dashboard without a slash at its end; raises LoadError for any other address."""

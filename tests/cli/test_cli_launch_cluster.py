@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -240,6 +241,31 @@ def test_what_the_cluster_refuses_is_told_in_its_words(laptop: Laptop) -> None:
     for given, said in (("{", "not JSON"), ('{"working_dir": "."}', "--working-dir"), ("none.yaml", "none.yaml")):
         code, _, stderr = laptop.run(*options, "--runtime-env", given)
         assert (code, said in stderr) == (2, True), stderr
+
+
+def test_a_cluster_without_rayexec_is_told(laptop: Laptop, tmp_path: Path) -> None:
+    bare = tmp_path / "bin/python"
+    bare.parent.mkdir()
+    bare.write_text(f'#!/bin/sh\nexec {sys.executable} -I -S "$@"\n')
+    bare.chmod(0o755)
+    given = json.dumps({"env_vars": {"PATH": f"{bare.parent}:{os.environ['PATH']}"}})
+    file = str(laptop.directory / "jobs.py")
+    code, _, stderr = laptop.run(
+        "job",
+        "launch",
+        "-f",
+        file,
+        "--address",
+        laptop.address,
+        "--wait",
+        "--run-id",
+        tmp_path.name,
+        "--runtime-env",
+        given,
+    )
+    assert code == 1
+    assert "rayexec is not installed on the cluster" in stderr
+    assert "rayexec is not installed there" in laptop.ok("run", "show", tmp_path.name)["note"]
 
 
 def test_a_cluster_that_is_gone_does_not_hide_other_runs(laptop: Laptop) -> None:
