@@ -123,6 +123,7 @@ def _origin(source: JobSource, wanted: Wanted, job: str) -> dict[str, str]:
         "job": job,
         "max_concurrent": None if wanted.max_concurrent is None else str(wanted.max_concurrent),
         "address": wanted.address,
+        "durable": "true" if wanted.durable else None,
     }
     return {name: value for name, value in known.items() if value is not None}
 

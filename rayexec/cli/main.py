@@ -13,6 +13,7 @@ import typer
 
 from rayexec import __version__
 from rayexec.cli.cache_commands import cache_app
+from rayexec.cli.cluster_commands import cluster_app
 from rayexec.cli.command_options import (
     PANEL_RUN,
     AttributeOption,
@@ -50,11 +51,6 @@ job_app = typer.Typer(
 app.add_typer(job_app, name="job")
 app.add_typer(run_app, name="run")
 app.add_typer(cache_app, name="cache")
-cluster_app = typer.Typer(
-    help="A Ray cluster on this machine that stays up, so that runs start at once.",
-    no_args_is_help=True,
-    epilog="Example: rayexec cluster up --limit database=redshift:2",
-)
 app.add_typer(cluster_app, name="cluster")
 
 
@@ -83,6 +79,8 @@ def _root(
 
 @job_app.command(
     epilog="Example: rayexec job execute -f jobs.py -j report -c run.yaml -o '*summary' --max-concurrent 4\n\n"
+    "Ctrl-C asks the steps to end; after cancel_grace (5 s), or a second Ctrl-C, they are ended by force. From another "
+    "shell or host it is: rayexec run cancel\n\n"
     "Exit code: 0 the run succeeded; 1 it failed or was interrupted; 2 it could not begin, for a mistake in what was "
     "given.",
 )
@@ -262,83 +260,6 @@ def bench(
             as_json=as_json,
         )
     )
-
-
-@cluster_app.command(
-    epilog="Example: rayexec cluster up --limit database=redshift:2 --pool warehouse:3\n\n"
-    "Exit code: 0 the cluster runs; 1 it does not, or another one runs; 2 a mistake in what was given.",
-)
-def up(
-    # Numbers are strings here, so that every mistake is told at once.
-    file: Annotated[
-        str | None,
-        typer.Argument(metavar="[FILE]", help="A YAML file that describes the cluster; options win over it."),
-    ] = None,
-    limit: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="KEY=VALUE:N",
-            help="At most N steps at once with this tag, over all runs on the cluster; KEY:N for any value of it. May "
-            "be repeated.",
-        ),
-    ] = None,
-    pool: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME:N", help="A pool of N slots for ops that draw from it. May be repeated."),
-    ] = None,
-    nodes: Annotated[
-        str | None, typer.Option(metavar="N", help="Start N nodes, all on this machine; not given: 1.")
-    ] = None,
-    num_cpus: Annotated[
-        str | None,
-        typer.Option(metavar="N", help="The CPUs of each node; not given: this machine's, shared out to the nodes."),
-    ] = None,
-    port: Annotated[
-        str | None, typer.Option(metavar="P", help="The port of the cluster; not given: 6379, or a free one.")
-    ] = None,
-    dashboard: Annotated[
-        bool | None,
-        typer.Option(
-            "--dashboard/--no-dashboard",
-            help="Start Ray's dashboard too, which also knows who holds a limit; it takes about 1 GB. Not given: no.",
-            show_default=False,
-        ),
-    ] = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Start a Ray cluster on this machine, which stays up and is reached by --address auto."""
-    options = {
-        "limits": limit,
-        "pools": pool,
-        "nodes": nodes,
-        "num_cpus": num_cpus,
-        "port": port,
-        "dashboard": dashboard,
-    }
-    raise typer.Exit(_load("cluster", "bring_up")(file, options, as_json=as_json))
-
-
-@cluster_app.command(epilog="Example: rayexec cluster down")
-def down(as_json: JsonOption = False) -> None:
-    """Stop the cluster that was started by 'up', and nothing else."""
-    raise typer.Exit(_load("cluster", "take_down")(as_json=as_json))
-
-
-@cluster_app.command(
-    epilog="Example: rayexec cluster status\n\nExit code: 0 it runs; 1 it does not, or cannot be reached.",
-)
-def status(
-    address: Annotated[
-        str | None,
-        typer.Option(
-            metavar="ADDRESS",
-            help="The Ray cluster to ask, such as 10.0.0.5:6379; not given: the one that was started by 'up'.",
-        ),
-    ] = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Print the nodes of a cluster, what of them is free, and how much of each limit is taken."""
-    raise typer.Exit(_load("cluster", "show_status")(address, as_json=as_json))
 
 
 def main() -> None:

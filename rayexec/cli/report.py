@@ -75,8 +75,6 @@ def closing_line(result: RunResult) -> str:
     """Return how the run ended, in a line."""
     started, ended = _times(result)
     counts = ", ".join(f"{count:,} {kind}" for kind, count in result.counts().items() if count)
-    reused = len(result.reused)
-    counts += f"; {reused:,} reused from earlier runs" if reused else ""
     ends = {"SUCCESS": "succeeded", "FAILURE": "failed", "CANCELED": "was canceled"}
     return f"Run {result.run_id} {ends[result.status]} in {duration(ended - started)} (steps: {counts or 'none'})."
 

@@ -43,6 +43,7 @@ def resume_from_shell(
         wanted = replace(wanted, max_concurrent=int(origin["max_concurrent"]))
     if wanted.address is None:
         wanted = replace(wanted, address=origin.get("address"))
+    wanted = replace(wanted, durable=wanted.durable or "durable" in origin)
     return run_from_shell(source, wanted, as_json=as_json, options=options, store=place)
 
 

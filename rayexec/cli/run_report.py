@@ -105,7 +105,6 @@ class _Op:
     attempts: int = 0
     seconds: float = 0.0
     longest: float = 0.0
-    reused: int = 0
 
 
 class RunReport:
@@ -129,7 +128,6 @@ class RunReport:
             status[step] = "reused"
         ops = {log.op_of(step): _Op(log.op_of(step), dict.fromkeys(_KINDS, 0)) for step in range(len(log.keys))}
         skipped = set()
-        reused: dict[int, bool] = {}
         for record in log.records():
             if isinstance(record, Attempt):
                 op, spent = ops[log.op_of(record.step)], record.ended - record.started
@@ -140,10 +138,9 @@ class RunReport:
                 self._latest = max(self._latest or 0.0, record.ended)
                 if record.number or record.outcome != SUCCESS:
                     self._tries[log.keys[record.step]] = record.number + 1
-                if record.outcome == SUCCESS:  # a step whose outputs were lost succeeds again
-                    reused[record.step] = record.reused is not None
                 if record.outcome in (SUCCESS, FAILURE):
-                    status[record.step] = "succeeded" if record.outcome == SUCCESS else "failed"
+                    how = "succeeded" if record.reused is None else "reused"
+                    status[record.step] = how if record.outcome == SUCCESS else "failed"
                 if record.outcome == FAILURE and record.failure is not None:
                     self._failures.append((log.keys[record.step], record.failure))
             elif isinstance(record, Event):
@@ -152,8 +149,6 @@ class RunReport:
                     skipped.add(record.step_key)
                 elif record.event_type is EventType.RUN_FAILURE and isinstance(record.event_specific_data, ErrorInfo):
                     self._error = record.event_specific_data
-        for step, is_reused in reused.items():
-            ops[log.op_of(step)].reused += is_reused
         for step, how in enumerate(status):
             ops[log.op_of(step)].counts["skipped" if log.keys[step] in skipped else how] += 1
         return list(ops.values())
@@ -163,17 +158,12 @@ class RunReport:
         ops = self._ops
         return {kind: sum(op.counts[kind] for op in ops) for kind in _KINDS}
 
-    @property
-    def _reused(self) -> int:
-        return sum(op.reused for op in self._ops)
-
     def to_dict(self) -> dict[str, Any]:
         """Return all of it as JSON-able data."""
         record, ops = self._record, self._ops
         return {
             **brief(record),
             "steps": self._counts,
-            "reused": self._reused,
             "last_recorded": _moment(self._latest),
             "op_selection": record.op_selection,
             "run_config": record.run_config,
@@ -186,7 +176,6 @@ class RunReport:
                     "attempts": op.attempts,
                     "seconds": round(op.seconds, 6),
                     "longest": round(op.longest, 6),
-                    "reused": op.reused,
                 }
                 for op in ops
             },
@@ -201,8 +190,6 @@ class RunReport:
         """Yield what the run was, in lines."""
         record, took = self._record, _took(self._record)
         counts = ", ".join(f"{count:,} {kind}" for kind, count in self._counts.items() if count)
-        if self._reused:
-            counts += f" ({self._reused:,} reused from earlier runs)"
         origin = record.origin
         place = origin.get("file") or origin.get("module")
         driver = record.driver
@@ -235,13 +222,11 @@ class RunReport:
     def ops_table(self) -> Table:
         """Return a table of the ops."""
         kinds = [kind for kind in _KINDS if self._counts[kind]]
-        reused = ["reused"] if self._reused else []
-        numbers = (*kinds, *reused, "attempts", "mean", "longest")
+        numbers = (*kinds, "attempts", "mean", "longest")
         table = _table(("op", False), *((name, True) for name in numbers))
         for op in self._ops:
             spent = (duration(op.seconds / op.attempts), duration(op.longest)) if op.attempts else ("", "")
             cells = [f"{op.counts[kind]:,}" if op.counts[kind] else "" for kind in kinds]
-            cells += [f"{op.reused:,}" if op.reused else "" for _ in reused]
             table.add_row(Text(op.name), *cells, f"{op.attempts:,}" if op.attempts else "", *spent)
         return table
 

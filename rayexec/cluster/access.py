@@ -16,7 +16,7 @@ from rayexec.cluster.local import running
 from rayexec.cluster.tokens import AUTH_MODE, TOKEN, TOKEN_PATH, token, token_path
 from rayexec.errors import EngineError
 
-__all__ = ["loopback", "reach", "refresh"]
+__all__ = ["asks_for_token", "loopback", "reach", "refresh"]
 
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _ANSWER_TIMEOUT = 5.0  # seconds until an address counts as dead
@@ -128,6 +128,14 @@ def _authenticate(address: str) -> None:
         )
     os.environ[AUTH_MODE] = "token"
     refresh()
+
+
+def asks_for_token(address: str) -> bool | None:
+    """Return whether the Ray at HOST:PORT lets nobody in without a token; None where that cannot be asked."""
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdigit() or os.environ.get("RAY_USE_TLS", "0").lower() in ("1", "true"):
+        return None
+    return not _is_admitted(address, None)
 
 
 def _is_admitted(address: str, shown: str | None) -> bool:

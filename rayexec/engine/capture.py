@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 __all__ = ["KEPT", "Capture", "capture_files", "read_capture"]
 
 KEPT = 1024 * 1024  # bytes that are kept of what one step prints on one stream
-_LAST = 64 * 1024  # bytes of them that are the last ones, where a worker died: they may tell of what
+_LAST = 64 * 1024  # bytes of the rest that are kept where a worker died, the last ones: they may tell of what
 _STREAMS = ((1, "stdout"), (2, "stderr"))
 
 
@@ -114,11 +114,13 @@ def capture_files(path: str) -> tuple[str, str]:
 
 def _both_ends(file: BinaryIO) -> str:
     size = os.fstat(file.fileno()).st_size
-    if size <= KEPT:
-        return _text(file.read())
-    first = _text(file.read(KEPT - _LAST))
-    file.seek(size - _LAST)
-    return f"{first}\nrayexec: {size - KEPT:,} bytes that the step printed were left out here\n{_text(file.read())}"
+    first = _text(file.read(KEPT))
+    left = size - KEPT
+    if left <= 0:
+        return first
+    file.seek(max(KEPT, size - _LAST))
+    note = f"{left - _LAST:,} bytes that the step printed were left out here\n" if left > _LAST else ""
+    return f"{first}\nrayexec: {note}{_text(file.read())}" if note else first + _text(file.read())
 
 
 def _file_of(path: str, name: str) -> str:

@@ -97,8 +97,12 @@ def kill_workers(journals: Sequence[str], *, is_one_node: bool) -> None:
 
 
 def _kill_holders(paths: Sequence[str]) -> None:
-    """Kill the processes of this node that have one of the files open: the worker, and what its op forked."""
-    wanted = {os.path.realpath(path) for path in paths}
+    """Kill the processes of this node that have one of the journals, or a file beside it, open.
+
+    These are the worker, what its op forked, and, by what they print to, the programs that it started.
+    """
+    wanted = tuple([f"{os.path.realpath(path)}{end}" for path in paths for end in ("", ".stdout", ".stderr")])
+    wanted += tuple([f"{path} (deleted)" for path in wanted])
     with contextlib.suppress(OSError):  # no /proc, no such way
         for name in os.listdir("/proc"):
             if name.isdigit() and int(name) != os.getpid():

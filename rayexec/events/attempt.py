@@ -118,9 +118,9 @@ class Attempt(NamedTuple):
     pid: int = 0
     has_large_output: bool = False
     loaded: tuple[LoadedInput, ...] = ()
+    reused: Reused | None = None
     slice: int = HERE
     output_bytes: int = UNKNOWN
-    reused: Reused | None = None
 
 
 class TakenOver(NamedTuple):

@@ -281,7 +281,7 @@ def run(
     result.is_recorded = recording is not None and recording.error is None
     interrupt = outcome.error.__cause__ if isinstance(outcome.error, RunCanceledError) else None
     if interrupt is not None and (observer is None or isinstance(interrupt, Terminated)):
-        raise termination.ending(interrupt) from interrupt.__cause__
+        raise termination.ending(interrupt)
     if raise_on_error and not result.success:
         if outcome.error is not None:
             raise outcome.error

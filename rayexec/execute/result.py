@@ -308,9 +308,15 @@ class RunResult:
 
     @property
     def reused(self) -> Mapping[str, Reused]:
-        """The steps of cached ops that did not run, each with the step of an earlier run whose outputs it has."""
-        steps = self._plan.steps
+        """The steps that did not run since they have the outputs of a step of an earlier run, each with that.
+
+        They are of cached ops, or, in a run that goes on from another, what that had.
+        """
+        steps, prior = self._plan.steps, self._spec.prior
         found: dict[str, Reused] = {}
+        if prior is not None:
+            keys = [steps[step].key for step in sorted(self._outcome.machine.taken_over)]
+            found = {key: Reused(prior.run_id, key) for key in keys}
         for record in self._log.records:
             if isinstance(record, Attempt):
                 key = steps[record.step].key
@@ -336,7 +342,7 @@ class RunResult:
 
     def counts(self) -> Mapping[str, int]:
         """Return how many steps succeeded, were reused from an earlier run, failed, were skipped, and did not run."""
-        status, reused = self._outcome.machine.status, len(self._outcome.machine.taken_over)
+        status, reused = self._outcome.machine.status, len(self.reused)
         ended = {
             "succeeded": status.count(Status.SUCCESS) - reused,
             **({"reused": reused} if reused else {}),

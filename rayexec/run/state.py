@@ -15,16 +15,16 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
-from rayexec.events import FAILURE, RETRY, SUCCESS, Attempt, OutputRecord, StepFailureData, Successes
+from rayexec.events import RETRY, SUCCESS, Attempt, OutputRecord, Successes
 from rayexec.keys import output_name
 from rayexec.plan.growing import GrowingPlan, Growth
 from rayexec.plan.holding import Holding
 from rayexec.plan.model import Call, FromStep, Plan
 from rayexec.run.deal import Dealer
 from rayexec.run.fates import Fates
+from rayexec.run.losses import Losses
 from rayexec.run.messages import (
     OVER,
     Abandoned,
@@ -56,7 +56,6 @@ from rayexec.run.ranking import starting_order
 from rayexec.run.recovery import Recovery
 from rayexec.run.release import KeepOutputs, Uses
 from rayexec.run.resumption import Resumption
-from rayexec.run.retry import after_failure
 from rayexec.run.spec import Slice
 from rayexec.run.waiting import SHOWN, Obstacle, Under, Waiting, obstacles, who_waits
 
@@ -97,7 +96,6 @@ class Machine:
     ) -> None:
         self._plan = plan
         self._holding = holding
-        self._retries = retries
         self._stop_on_failure = stop_on_failure
         self._uses = Uses(plan, keep_outputs, streams)
         self.released: set[int] = set()
@@ -109,7 +107,6 @@ class Machine:
         self._streams = streams
         self._fates = Fates(plan, self.status, self.yields, require_success=require_upstream_success)
         self._collecting = plan.collecting
-        self._losses: dict[int, int] = {}
         self._order: Order[int] = Order(
             plan.in_degrees, plan.successors, starting_order(plan, holding.slots), plan.priorities
         )
@@ -124,7 +121,7 @@ class Machine:
             slicing=slicing,
             streams=streams,
         )
-        self._most_losses = infrastructure_retries
+        self._losses = Losses(plan, holding, self._dealer, retries=retries, most=infrastructure_retries)
         self._released_values: set[FromStep] = set()
         self._recovery = Recovery(
             plan,
@@ -188,7 +185,7 @@ class Machine:
         Another thread than the one that feeds events may ask: what changes meanwhile is read in single operations, so
         an answer may be a moment old, but no worse.
         """
-        if self._in_the_way is None:
+        if self._in_the_way is None or len(self._in_the_way) < len(self._holding.classes):
             self._in_the_way = [obstacles(self._holding, known) for known in self._holding.classes]
         slices = []
         for slice_id, (lane, calls) in list(self._flight.items()):
@@ -308,14 +305,14 @@ class Machine:
             # One that may start: what waits for others had no part in it.
             first = next((step for step in outstanding if self._order.is_released(step)), None)
             if first is not None:
-                times = self._losses[first] = self._losses.get(first, 0) + 1
-                if times > self._most_losses or not self._restore(event.inputs, first, out):
+                times = self._losses.count(first)
+                if times > self._losses.most or not self._restore(event.inputs, first, out):
                     culprit = first
                 elif not event.inputs and not self.is_stopping:
-                    out.append(Requeued(first, event.failure.error.message, times, self._most_losses))
+                    out.append(Requeued(first, event.failure.error.message, times, self._losses.most))
         if culprit is not None and not self.is_canceled:
             call = outstanding.pop(culprit)
-            attempt = self._failed_attempt(call, event)
+            attempt = self._losses.failed_attempt(call, event)
             out.append(attempt)
             self._apply(attempt, now, out)
         self._end(event.slice_id, out)
@@ -335,40 +332,6 @@ class Machine:
             self.taken_over.difference_update(steps)
             self._dealer.take_back(steps)
             self._settle(self._recovery.take_back(steps), out)
-
-    def _failed_attempt(self, call: Call, event: Lost) -> Attempt:
-        failure: StepFailureData = event.failure
-        policy = self._plan.templates[self._plan.steps[call.step].template].retry_policy
-        verdict = after_failure(policy, call.number, failure.error_types, enabled=self._retries)
-        outcome = RETRY if verdict.retry else FAILURE
-        factor = None if policy is None or not verdict.retry or event.memory is None else policy.memory_factor
-        if factor is not None:
-            failure = self._ask_for_more_memory(call.step, factor, event.memory or 0, failure)
-        return Attempt(
-            call.step,
-            call.number,
-            outcome,
-            event.started,
-            event.ended,
-            failure=failure,
-            delay=verdict.delay,
-            logs=event.logs,
-            stdout=event.stdout,
-            stderr=event.stderr,
-            pid=event.facts.pid if event.facts is not None else 0,
-            slice=event.slice_id,
-        )
-
-    def _ask_for_more_memory(self, step: int, factor: float, had: int, failure: StepFailureData) -> StepFailureData:
-        """Have a step ask for more memory from now on; return its failure with that said."""
-        known = len(self._holding.classes)
-        memory = self._holding.with_more_memory(step, factor, had)
-        for number in range(known, len(self._holding.classes)):
-            self._dealer.add_class(self._holding.classes[number])
-            self._in_the_way = None
-        words = "no node has more to ask for" if memory is None else f"the next try asks for {memory / 2**30:.3g} GiB"
-        error = replace(failure.error, message=f"{failure.error.message}; {words}")
-        return replace(failure, error=error)
 
     def _apply(self, attempt: Attempt, now: float, out: list[Instruction]) -> None:
         step = attempt.step

@@ -155,6 +155,8 @@ class LogWriter:
                 rows.add_successes(record)
             elif isinstance(record, Attempt):
                 step, number, outcome, started, ended = record[:5]
+                if record.reused is not None:
+                    marks[step] = _REUSED
                 detail = attempt_text(record, plain[steps[step].template][0])
                 rows.add(
                     ATTEMPT,

@@ -82,10 +82,10 @@ def test_what_is_reused_is_told_and_no_cache_runs_all(home: Path) -> None:
     assert "size runs" not in again.stderr
     run_id = document["run_id"]
     shown = read("run", "show", run_id)
-    assert shown["reused"] == 2
+    assert (shown["steps"]["succeeded"], shown["steps"]["reused"]) == (1, 2)
     assert {name: each["reused"] for name, each in shown["ops"].items()} == {"load": 1, "size": 1, "show": 0}
     _, out, _ = invoke("run", "show", run_id)
-    assert "3 succeeded (2 reused from earlier runs)" in out
+    assert "1 succeeded, 2 reused" in out
     assert re.search(r"^op +succeeded +reused +attempts", out, re.MULTILINE)
     _, out, _ = invoke("run", "events", run_id, "--step", "size", "--type", "ENGINE_EVENT")
     first_id = next(each["run_id"] for each in read("run", "list") if each["run_id"] != run_id)
@@ -104,7 +104,7 @@ def test_the_summary_on_a_terminal_tells_what_was_reused(home: Path) -> None:
     shown = "\n".join(screen(ended.stdout))
     assert re.search(r"^load +reused", shown, re.MULTILINE)
     assert re.search(r"^show +succeeded", shown, re.MULTILINE)
-    assert "(steps: 3 succeeded; 2 reused from earlier runs)" in shown
+    assert "(steps: 1 succeeded, 2 reused)" in shown
 
 
 def test_entries_are_listed_with_op_version_size_and_origin(home: Path) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from leftovers import Leftovers
 from typer.testing import CliRunner
 
 from rayexec import RunNotFoundError, cancel_run, job, op
@@ -45,7 +46,7 @@ def nap(given):
 def never(given):
     pathlib.Path("never").touch()
 
-@job(config={{"execution": {{"config": {{"in_process": {{}}}}}}}})
+@job(config={{"execution": {{"config": {{"{engine}": {{}}}}}}}})
 def naps():
     never(nap(first()))
 
@@ -79,9 +80,11 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def started(place: Path, nap: str = SLEEP, *, in_thread: bool = False) -> subprocess.Popen[str]:
+def started(
+    place: Path, nap: str = SLEEP, *, in_thread: bool = False, engine: str = "in_process"
+) -> subprocess.Popen[str]:
     """Start a script, and return once its step naps."""
-    (place / "naps.py").write_text(SCRIPT.format(nap=nap, in_thread=in_thread))
+    (place / "naps.py").write_text(SCRIPT.format(nap=nap, in_thread=in_thread, engine=engine))
     driver = subprocess.Popen([sys.executable, "naps.py"], cwd=place, stdout=subprocess.PIPE, text=True)
     end = time.monotonic() + _PATIENCE
     while not (place / "asleep").exists():
@@ -134,19 +137,29 @@ def test_without_waiting_it_is_only_asked(place: Path) -> None:
         assert driver.communicate(timeout=_PATIENCE)[0] == "CANCELED 5\n"
 
 
-@pytest.mark.parametrize("is_handled", [False, True])
-def test_sigterm_cancels_the_run_of_a_script_and_ends_it(place: Path, is_handled: bool) -> None:
-    script = "import signal; signal.signal(signal.SIGTERM, lambda *_: pathlib.Path('heard').touch()); time.sleep(1)"
-    with started(place, script if is_handled else SLEEP) as driver:
+@pytest.mark.parametrize("engine", ["in_process", "ray"])
+def test_sigterm_cancels_the_run_of_a_script_and_ends_it(place: Path, engine: str, nothing_left: Leftovers) -> None:
+    with started(place, engine=engine) as driver:
+        nothing_left.drivers.add(driver.pid)
         driver.send_signal(signal.SIGTERM)
         driver.communicate(timeout=_PATIENCE)
     record = DirectoryRunStore(place / "home").open("r").record()
-    if is_handled:  # by the script itself, if late
-        assert (driver.returncode, record.status) == (0, "SUCCESS")
-        return
     assert (driver.returncode, record.status) == (128 + signal.SIGTERM, "CANCELED")
     assert (place / "closed").exists()
     assert (place / "left").exists()
+
+
+def test_a_script_that_handles_sigterm_itself_is_left_alone(place: Path) -> None:
+    (place / "handled.py").write_text(
+        "import os, signal\n"
+        "from rayexec import execute_job, job, op\n"
+        "signal.signal(signal.SIGTERM, lambda *_: print('heard', flush=True))\n"
+        "@op\ndef one():\n    os.kill(os.getpid(), signal.SIGTERM)\n"
+        "@job(config={'execution': {'config': {'in_process': {}}}})\ndef small():\n    one()\n"
+        "print(execute_job(small).status)\n"
+    )
+    done = subprocess.run([sys.executable, "handled.py"], capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout) == (0, "heard\nSUCCESS\n")
 
 
 @op

@@ -44,6 +44,24 @@ def limited():
 """
 
 
+# Holds a limit until it is told to go.
+HOLDING = """
+import time
+from pathlib import Path
+from rayexec import job, op
+
+@op(tags={"database": "redshift"})
+def hold():
+    ends = time.monotonic() + 60
+    while not Path("go").exists() and time.monotonic() < ends:
+        time.sleep(0.05)
+
+@job
+def holding():
+    hold()
+"""
+
+
 @dataclass(frozen=True)
 class Machine:
     """A user with a home of their own, so that nothing of who runs the tests is touched.
@@ -188,7 +206,7 @@ def test_options_win_over_the_file_and_each_limit_is_on_the_head_alone(shared: M
     assert "limit:database=redshift" in head["resources"]
     assert not any(name.startswith(("limit:", "pool:")) for name in other["resources"])
     assert head["resources"]["CPU"] == other["resources"]["CPU"] == other["free"]["CPU"] == 1
-    assert "dashboard" in status["holders_unknown"]
+    assert status["holders_unknown"] is None
 
 
 def test_status_in_words(shared: Machine) -> None:
@@ -196,6 +214,61 @@ def test_status_in_words(shared: Machine) -> None:
     assert code == 0
     assert "database=redshift  0 of 2 used" in stdout
     assert "Warning" not in stdout
+
+
+def test_who_holds_a_limit_is_told_without_a_dashboard(shared: Machine) -> None:
+    (shared.home / "holding.py").write_text(HOLDING)
+    limits: dict[str, Any] = {}
+
+    def is_held() -> bool:
+        found = shared.ok("cluster", "status")["limits"]
+        limits.update({each["resource"]: each for each in found})
+        return bool(limits["limit:database=redshift"]["holders"])
+
+    process = shared.begin("job", "execute", "-f", "holding.py", "--address", "auto")
+    try:
+        _await(is_held)
+    finally:
+        (shared.home / "go").touch()
+        _, stderr = process.communicate(timeout=_TIMEOUT)
+    assert process.returncode == 0, stderr
+    (holder,) = limits["limit:database=redshift"]["holders"]
+    assert (holder["kind"], holder["amount"]) == ("task", 1)
+    assert holder["pid"]
+    assert holder["node_id"]
+    assert limits["pool:ware-house"]["holders"] == []
+    _await(lambda: not is_held())
+
+
+def test_the_doctor_finds_no_problem_and_leaves_nothing(shared: Machine) -> None:
+    found = shared.ok("cluster", "doctor")
+    levels = {each["check"]: (each["level"], each["text"]) for each in found["findings"]}
+    assert found["problems"] == 0
+    for check in ("reach", "token", "python", "ray", "rayexec", "packages", "store", "clocks", "cpus", "limits"):
+        assert levels[check][0] == "ok", levels[check]
+    assert "2 nodes" in levels["rayexec"][1]
+    assert "2 nodes, the same place" in levels["store"][1]
+    assert levels["limits"][1].startswith("3 limits")
+    assert not list(shared.state.parent.glob("doctor-*"))
+
+
+def test_the_doctor_sees_that_nodes_keep_values_elsewhere(shared: Machine, tmp_path: Path) -> None:
+    address = json.loads(shared.state.read_text())["address"]
+    token = {"RAY_AUTH_TOKEN_PATH": str(shared.home / ".ray/auth_token")}
+    changed = {"HOME": str(tmp_path), "RAYEXEC_HOME": "", **token}
+    code, stdout, _ = shared.run("cluster", "doctor", "--address", address, **changed)
+    assert code == 0
+    (store,) = [line for line in stdout.splitlines() if " store " in line]
+    assert store.startswith("warning")
+    assert "~/.rayexec of this machine is another place on" in store
+
+
+def test_the_doctor_of_a_machine_alone_and_of_a_dead_address(machine: Machine) -> None:
+    code, stdout, _ = machine.run("cluster", "doctor")
+    assert (code, "this machine alone" in stdout) == (0, True)
+    code, stdout, _ = machine.run("cluster", "doctor", "--address", "127.0.0.1:1")
+    assert code == 1
+    assert stdout.startswith("problem  reach          no Ray answers at 127.0.0.1:1")
 
 
 def test_nothing_listens_beyond_this_machine(shared: Machine) -> None:

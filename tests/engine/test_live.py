@@ -54,7 +54,8 @@ class Step:
 
     def ended(self, log: StepLog | None = None) -> Attempt:
         """Return the attempt as it comes at the end."""
-        stdout, stderr = read_capture(self.path)
+        kept = [Path(f"{self.path}.{name}").read_bytes()[:KEPT] for name in ("stdout", "stderr")]
+        stdout, stderr = (each.decode("utf-8", "backslashreplace") for each in kept)
         logs = tuple(log.lines) if log is not None else ()
         return Attempt(0, 0, SUCCESS, 0.0, 1.0, logs=logs, stdout=stdout, stderr=stderr, pid=os.getpid())
 

@@ -1,0 +1,181 @@
+"""Gathering what the doctor judges: on this machine, and by one task without CPUs on each node of a cluster."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import time
+import uuid
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+from rayexec.cluster.access import asks_for_token, reach
+from rayexec.cluster.connect import connect
+from rayexec.cluster.doctor import Facts, NodeFacts
+from rayexec.cluster.local import running
+from rayexec.cluster.node_facts import node_facts, node_time
+from rayexec.cluster.tokens import TOKEN, readable_by_others, token_path
+from rayexec.errors import EngineError
+
+__all__ = ["gather"]
+
+_PATIENCE = 60.0  # seconds for a node to answer, whose worker may have to start
+_CLOCK_PATIENCE = 10.0
+_CONNECT_TIMEOUT = 3.0
+_KNOWN = frozenset(field.name for field in fields(NodeFacts))
+
+
+def gather(address: str | None) -> Facts:
+    """Return the facts of the cluster at ``address``; None is the one that was started here, else this machine alone.
+
+    This process is attached to the cluster afterwards.
+    """
+    if address is None:
+        address = "auto" if os.environ.get("RAY_ADDRESS") else running()
+    home = os.environ.get("RAYEXEC_HOME") or "~/.rayexec"
+    facts = Facts(_here(), home, not os.environ.get("RAYEXEC_HOME"))
+    marker = f"doctor-{uuid.uuid4().hex}"
+    wrong = _mark(home, marker)
+    try:
+        facts = replace(facts, store_error=wrong, address=address)
+        return facts if address is None else _of_cluster(facts, address, "" if wrong else marker)
+    finally:
+        if wrong is None:
+            _unmark(home, marker)
+
+
+def _here() -> NodeFacts:
+    here = _known(node_facts("", ""), NodeFacts("this machine"))
+    try:
+        import ray
+
+        return replace(here, ray=ray.__version__)
+    except Exception:  # what Ray needs may be missing, or broken
+        return replace(here, ray=None)
+
+
+def _known(found: Mapping[str, Any], node: NodeFacts) -> NodeFacts:
+    return replace(node, **{name: value for name, value in found.items() if name in _KNOWN})
+
+
+def _place(home: str) -> tuple[Any, str]:
+    from pyarrow import fs
+
+    if "://" in home:
+        system, root = fs.FileSystem.from_uri(home)
+        return system, str(root)
+    return fs.LocalFileSystem(), str(Path(home).expanduser().absolute())
+
+
+def _mark(home: str, marker: str) -> str | None:
+    """Put a marker into the run store; return what keeps it from being written, or None."""
+    try:
+        system, root = _place(home)
+        system.create_dir(root, recursive=True)
+        with system.open_output_stream(f"{root}/{marker}") as stream:
+            stream.write(b"rayexec")
+    except Exception as error:  # of every file system its own
+        return str(error) or type(error).__name__
+    return None
+
+
+def _unmark(home: str, marker: str) -> None:
+    with contextlib.suppress(OSError):  # an empty file that nobody looks at
+        system, root = _place(home)
+        system.delete_file(f"{root}/{marker}")
+
+
+def _of_cluster(facts: Facts, address: str, marker: str) -> Facts:
+    try:
+        address = reach(address)
+        is_open = asks_for_token(address) is False
+        connect(address)
+    except EngineError as error:
+        return replace(facts, unreachable=str(error))
+    return replace(
+        facts,
+        address=address,
+        token="the cluster asks for none" if is_open else _token(),
+        token_is_open=is_open and not _is_loopback(address),
+        dashboard=_dashboard(),
+        nodes=_nodes(facts.home, marker),
+    )
+
+
+def _is_loopback(address: str) -> bool:
+    return address.rpartition(":")[0].strip("[]") in ("127.0.0.1", "localhost", "::1")
+
+
+def _token() -> str:
+    source = TOKEN if os.environ.get(TOKEN) else str(token_path())
+    others = f", which other users of this machine may read: chmod 600 {source}" if readable_by_others() else ""
+    return f"the cluster takes that of {source}{others}"
+
+
+def _dashboard() -> tuple[str, bool] | None:
+    from ray._private import worker
+
+    url = getattr(getattr(worker, "_global_node", None), "webui_url", None)
+    if not url:
+        return None
+    host, _, port = str(url).rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT_TIMEOUT).close()
+    except (OSError, ValueError):
+        return url, False
+    return url, True
+
+
+def _nodes(home: str, marker: str) -> tuple[NodeFacts, ...]:
+    import ray
+
+    alive = [each for each in ray.nodes() if each["Alive"]]
+    known = {
+        each["NodeID"]: NodeFacts(
+            f"{each['NodeManagerAddress']} ({each['NodeID'][:8]})",
+            "node:__internal_head__" in each["Resources"],
+            each["Resources"],
+        )
+        for each in sorted(alive, key=lambda each: "node:__internal_head__" not in each["Resources"])
+    }
+    asked = {_on(node, node_facts).remote(home, marker): node for node in known}
+    done, _ = ray.wait(list(asked), num_returns=len(asked), timeout=_PATIENCE)
+    found = []
+    for reference, node in asked.items():
+        if reference not in done:
+            ray.cancel(reference, force=True)
+            found.append(replace(known[node], error=f"nothing within {_PATIENCE:.0f} s"))
+            continue
+        try:
+            answered = _known(ray.get(reference), known[node])
+            found.append(replace(answered, skew=_skew(node)))
+        except Exception as error:  # a node that is gone, code that it cannot read
+            found.append(replace(known[node], error=f"{type(error).__name__}: {str(error).strip().splitlines()[-1]}"))
+    return tuple(found)
+
+
+def _on(node: str, function: Any) -> Any:
+    """Return a task of ``function`` on one node, which needs nothing of rayexec there."""
+    import ray
+    from ray import cloudpickle
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    from rayexec.cluster import node_facts as module
+
+    cloudpickle.register_pickle_by_value(module)
+    where = NodeAffinitySchedulingStrategy(node, soft=False)
+    task: Any = ray.remote(function)
+    return task.options(num_cpus=0, max_retries=0, scheduling_strategy=where)
+
+
+def _skew(node: str) -> float:
+    """Return how many seconds the node's clock is ahead at least; what the way there takes may hide some."""
+    import ray
+
+    before = time.time()
+    there: float = ray.get(_on(node, node_time).remote(), timeout=_CLOCK_PATIENCE)
+    after = time.time()
+    return max(0.0, there - after) + min(0.0, there - before)

@@ -1,0 +1,86 @@
+"""What a node is asked about itself.
+
+The function travels to the node by value and imports only what is always there, so that it also runs where rayexec is
+missing.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = ["node_facts", "node_time"]
+
+
+def node_facts(place: str, marker: str) -> dict[str, Any]:
+    """Return what this node has; ``place`` is where runs are recorded, in which the driver has put ``marker``."""
+    import importlib.metadata
+    import importlib.util
+    import os
+    import resource
+    import shutil
+    import sys
+
+    def version(name: str) -> str | None:
+        try:
+            return importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            return None
+
+    def rayexec() -> tuple[str | None, str | None]:
+        try:
+            import rayexec
+
+            return str(rayexec.__version__), None
+        except Exception as error:
+            return None, f"{type(error).__name__}: {error}"
+
+    def space(path: str) -> tuple[int, int] | None:
+        try:
+            usage = shutil.disk_usage(path)
+        except OSError:
+            return None
+        return usage.total, usage.free
+
+    def store() -> tuple[bool, str | None]:
+        """Whether the marker is there, and what keeps this node from writing beside it."""
+        try:
+            from pyarrow import fs
+
+            if "://" in place:
+                system, root = fs.FileSystem.from_uri(place)
+            else:
+                system, root = fs.LocalFileSystem(), os.path.abspath(os.path.expanduser(place))
+            is_there = system.get_file_info(f"{root}/{marker}").type == fs.FileType.File
+        except Exception as error:
+            return False, f"{type(error).__name__}: {error}"
+        own = f"{root}/{marker}-{os.getpid()}"
+        try:
+            if is_there:  # else it may be a place that nobody wants
+                with system.open_output_stream(own) as stream:
+                    stream.write(b"rayexec")
+                system.delete_file(own)
+        except Exception as error:
+            return is_there, f"{type(error).__name__}: {error}"
+        return is_there, None
+
+    found, reason = rayexec()
+    sees, cannot = store() if marker else (False, None)
+    return {
+        "python": "{}.{}.{}".format(*sys.version_info[:3]),
+        "ray": version("ray"),
+        "rayexec": found,
+        "rayexec_error": reason,
+        "missing": [name for name in ("pyarrow", "pydantic") if importlib.util.find_spec(name) is None],
+        "shared_memory": space("/dev/shm"),
+        "disk": space(os.environ.get("RAY_TMPDIR") or "/tmp"),
+        "open_files": resource.getrlimit(resource.RLIMIT_NOFILE)[0],
+        "sees_marker": sees,
+        "store_error": cannot,
+    }
+
+
+def node_time() -> float:
+    """Return the node's clock, in seconds since the epoch."""
+    import time
+
+    return time.time()
