@@ -17,10 +17,11 @@ from rayexec.errors import DefinitionError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["MAPPING_KEY", "check_name", "mapping_keys", "nearest", "node_path", "output_name"]
+__all__ = ["MAPPING_KEY", "RUN_ID", "check_name", "mapping_keys", "nearest", "node_path", "output_name"]
 
 NAME = re.compile(r"[A-Za-z0-9_]+\Z")  # $ would let a line's end pass
 MAPPING_KEY = NAME
+RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}\Z")
 
 # The words that Dagster refuses as names, since they stand for something in its config or its types.
 _RESERVED = frozenset(

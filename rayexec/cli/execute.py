@@ -64,6 +64,7 @@ def run_from_shell(
                     op_selection=selection,
                     tags=tags,
                     address=wanted.address,
+                    run_id=wanted.run_id,
                     max_concurrent=wanted.max_concurrent,
                     keep_outputs="none",  # nobody reads them once the command is over
                     observer=watch,

@@ -14,81 +14,27 @@ import typer
 from rayexec import __version__
 from rayexec.cli.cache_commands import cache_app
 from rayexec.cli.cluster_commands import cluster_app
+from rayexec.cli.command_options import (
+    PANEL_RUN,
+    AttributeOption,
+    ConfigOption,
+    DurableOption,
+    FileOption,
+    JobOption,
+    JsonOption,
+    MaxConcurrentOption,
+    ModuleOption,
+    NoCacheOption,
+    RunIdOption,
+    SelectionOption,
+    TagsOption,
+)
+from rayexec.cli.launch_commands import LAUNCH_ENDING, launch
 from rayexec.cli.options import Wanted
 from rayexec.cli.run_commands import run_app
 from rayexec.cli.streams import survive_closed_pipes
 
 __all__ = ["app", "main"]
-
-_PANEL_JOB = "The job"
-_PANEL_RUN = "The run"
-
-FileOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--file",
-        "-f",
-        metavar="FILE",
-        help="The Python file that holds the job; the modules beside it can be imported.",
-        exists=True,
-        dir_okay=False,
-        readable=True,
-        rich_help_panel=_PANEL_JOB,
-    ),
-]
-ModuleOption = Annotated[
-    str | None,
-    typer.Option(
-        "--module",
-        "-m",
-        metavar="MODULE",
-        help="The module that holds the job, by its dotted name; it is looked for in this directory first.",
-        rich_help_panel=_PANEL_JOB,
-    ),
-]
-AttributeOption = Annotated[
-    str | None,
-    typer.Option(
-        "--attribute",
-        "-a",
-        metavar="ATTR",
-        help="The attribute that is the job: a job, a graph, or a function that returns one of them.",
-        rich_help_panel=_PANEL_JOB,
-    ),
-]
-JobOption = Annotated[
-    str | None,
-    typer.Option(
-        "--job",
-        "-j",
-        metavar="JOB",
-        help="The name of the job, where there are several.",
-        rich_help_panel=_PANEL_JOB,
-    ),
-]
-ConfigOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--config",
-        "-c",
-        metavar="YAML",
-        help="A file of run config, or a quoted pattern such as 'conf/*.yaml'. May be repeated: the files are merged "
-        "key by key, and a later file wins.",
-        rich_help_panel=_PANEL_RUN,
-    ),
-]
-SelectionOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--op-selection",
-        "-o",
-        metavar="SELECTION",
-        help="Run only these ops: names with '*' or '+' for what is around them, such as '*report' or 'load+,clean'. "
-        "Separated by commas, or repeated.",
-        rich_help_panel=_PANEL_RUN,
-    ),
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output, for programs.")]
 
 app = typer.Typer(
     name="rayexec",
@@ -145,53 +91,32 @@ def execute(
     job: JobOption = None,
     config: ConfigOption = None,
     op_selection: SelectionOption = None,
-    tags: Annotated[
-        str | None,
-        typer.Option(metavar="JSON", help="Tags of the run, as a JSON object.", rich_help_panel=_PANEL_RUN),
-    ] = None,
-    max_concurrent: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            metavar="N",
-            help="Run at most N steps at once on Ray, whatever the config says.",
-            rich_help_panel=_PANEL_RUN,
-        ),
-    ] = None,
+    tags: TagsOption = None,
+    max_concurrent: MaxConcurrentOption = None,
     address: Annotated[
         str | None,
         typer.Option(
             metavar="ADDRESS",
             help="The Ray cluster to run on, such as 10.0.0.5:6379; or auto: the one that 'rayexec cluster up' "
             "started, else what Ray finds. Without it, a Ray is started on this machine for the run.",
-            rich_help_panel=_PANEL_RUN,
+            rich_help_panel=PANEL_RUN,
         ),
     ] = None,
-    durable: Annotated[
-        bool,
-        typer.Option(
-            "--durable",
-            help="Store all outputs as they are made: then a resumed run has them even if this one is killed.",
-            rich_help_panel=_PANEL_RUN,
-        ),
-    ] = False,
-    no_cache: Annotated[
-        bool,
-        typer.Option(
-            "--no-cache",
-            help="Run the ops with cache=True too, and keep what they yield now.",
-            rich_help_panel=_PANEL_RUN,
-        ),
-    ] = False,
+    durable: DurableOption = False,
+    no_cache: NoCacheOption = False,
+    run_id: RunIdOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Run a job and wait for it; what ops print goes to standard output, progress to standard error."""
     source = _load("load", "JobSource")(file, module, attribute, job)
     cache = False if no_cache else None
     wanted = Wanted(
-        tuple(config or ()), tuple(op_selection or ()), tags, max_concurrent, address, durable=durable, cache=cache
+        tuple(config or ()), tuple(op_selection or ()), tags, max_concurrent, address, durable, cache, run_id
     )
     raise typer.Exit(_load("execute", "execute_from_shell")(source, wanted, as_json=as_json))
+
+
+job_app.command(epilog=LAUNCH_ENDING)(launch)
 
 
 @job_app.command("list", epilog="Example: rayexec job list -f jobs.py")
@@ -245,14 +170,14 @@ def plan(
     config: ConfigOption = None,
     op_selection: SelectionOption = None,
     max_concurrent: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="As for execute.", rich_help_panel=_PANEL_RUN)
+        int | None, typer.Option(min=1, metavar="N", help="As for execute.", rich_help_panel=PANEL_RUN)
     ] = None,
     address: Annotated[
         str | None,
         typer.Option(
             metavar="ADDRESS",
             help="Ask this Ray cluster what it has; without it, no Ray is started.",
-            rich_help_panel=_PANEL_RUN,
+            rich_help_panel=PANEL_RUN,
         ),
     ] = None,
     timings: Annotated[
@@ -264,7 +189,7 @@ def plan(
             exists=True,
             dir_okay=False,
             readable=True,
-            rich_help_panel=_PANEL_RUN,
+            rich_help_panel=PANEL_RUN,
         ),
     ] = None,
     as_json: JsonOption = False,

@@ -25,6 +25,7 @@ class Wanted:
     address: str | None = None
     durable: bool = False
     cache: bool | None = None
+    run_id: str | None = None
 
 
 def parse_selection(given: tuple[str, ...]) -> list[str] | None:

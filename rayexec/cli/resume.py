@@ -8,12 +8,13 @@ from pathlib import Path
 
 from rayexec.cli.execute import run_from_shell
 from rayexec.cli.exits import with_exit_code
+from rayexec.cli.launched import launched_as, locate
 from rayexec.cli.load import JobSource
 from rayexec.cli.options import Wanted, parse_selection
 from rayexec.errors import LoadError
 from rayexec.execute import ReexecutionOptions
 from rayexec.execute.resuming import find_parent
-from rayexec.store import RunRecord, default_store, store_at
+from rayexec.store import RunRecord
 
 __all__ = ["resume_from_shell"]
 
@@ -30,6 +31,14 @@ def resume_from_shell(
     as_json: bool,
 ) -> int:
     """Run what a run did not get to, or ``steps`` of it, show how it goes, and return the exit code."""
+    launched = launched_as(run_id) if place is None else None
+    if launched is not None and launched.address is not None and wanted.address is None:
+        from rayexec.cli.launch import resume_on_cluster
+
+        return resume_on_cluster(launched, given, wanted, steps, as_json=as_json)
+    store = locate(place, run_id)[0]
+    if launched is not None:
+        place = launched.store
     selection = parse_selection(steps)
     options = (
         ReexecutionOptions.from_failure(run_id, is_forced=force)
@@ -37,7 +46,7 @@ def resume_from_shell(
         else ReexecutionOptions(run_id, tuple(selection), is_forced=force)
     )
     # Before the job's file is imported, which runs what is in it.
-    record = find_parent(options, default_store() if place is None else store_at(place)).record
+    record = find_parent(options, store).record
     options = replace(options, parent_run_id=record.run_id)
     source = _source(record, given)
     origin = record.origin

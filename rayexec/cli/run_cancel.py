@@ -10,11 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rayexec.cli.exits import FAILED, SUCCEEDED, complain, with_exit_code
+from rayexec.cli.launched import LaunchedElsewhere, LaunchedRun, awaited, locate
 from rayexec.cli.run_report import brief, ended_line
 from rayexec.cli.streams import results_on_stdout
 from rayexec.events import Event, EventType
 from rayexec.execute.cancel import ask_to_cancel
-from rayexec.store import RunReader, RunRecord, current, default_store, is_over, store_at
+from rayexec.store import RunReader, RunRecord, RunStore, current, is_over
 from rayexec.store.reading import StoredLog
 
 __all__ = ["cancel_runs"]
@@ -25,11 +26,24 @@ _REACTION = 8.0  # seconds in which a driver has heard of a request, also by way
 
 @dataclass(slots=True)
 class _Asked:
-    """A run: as it was before it was asked, and as it is now."""
+    """A run: as it was before it was asked, and as it is now; known of its cluster alone, or by its store."""
 
-    run: RunReader
+    run: RunReader | LaunchedRun
     before: RunRecord
     now: RunRecord
+
+    def look(self) -> None:
+        """See how it is by now."""
+        if isinstance(self.run, LaunchedRun):
+            # It may have come to be recorded meanwhile, which tells more.
+            found = awaited(self.run, 0)
+            if found is None:
+                return
+            if isinstance(found, RunRecord):
+                self.now = found
+                return
+            self.run = found[1]
+        self.now = current(self.run)
 
     @property
     def is_canceled(self) -> bool:
@@ -58,11 +72,10 @@ def cancel_runs(
 ) -> int:
     """Ask runs to end, all of them or, where one is not there, none; return whether all were canceled."""
     with results_on_stdout() as results:
-        store = default_store() if place is None else store_at(place)
-        found = {run.run_id: run for run in map(store.open, run_ids)}
+        found = {run.run_id: (store, run) for store, run in (_locate(place, each) for each in run_ids)}
         asked = []
-        for run in found.values():
-            before = ask_to_cancel(store, run, "rayexec run cancel", force=force)
+        for store, run in found.values():
+            before = _ask(store, run, force=force)
             asked.append(_Asked(run, before, before))
         is_done = True
         if wait:
@@ -79,6 +92,23 @@ def cancel_runs(
     return SUCCEEDED if is_good else FAILED
 
 
+def _locate(place: str | None, run_id: str) -> tuple[RunStore | None, RunReader | LaunchedRun]:
+    try:
+        return locate(place, run_id)
+    except LaunchedElsewhere as elsewhere:
+        return None, elsewhere.launched
+
+
+def _ask(store: RunStore | None, run: RunReader | LaunchedRun, *, force: bool) -> RunRecord:
+    """Ask a run to end, and return how it was before."""
+    if isinstance(run, LaunchedRun):
+        before = run.now()
+        run.stop()
+        return before
+    assert store is not None
+    return ask_to_cancel(store, run, "rayexec run cancel", force=force)
+
+
 def _await(asked: Sequence[_Asked], timeout: float | None, *, force: bool) -> bool:
     """Wait until all runs are over; False where they are not in time."""
     began = time.monotonic()
@@ -86,7 +116,7 @@ def _await(asked: Sequence[_Asked], timeout: float | None, *, force: bool) -> bo
     while True:
         for each in asked:
             if not is_over(each.now):
-                each.now = current(each.run)
+                each.look()
         waited = time.monotonic() - began
         if all(is_over(each.now) for each in asked):
             return True
@@ -94,6 +124,8 @@ def _await(asked: Sequence[_Asked], timeout: float | None, *, force: bool) -> bo
             return False
         if silent and waited >= _REACTION:
             for each in silent:
+                if isinstance(each.run, LaunchedRun):
+                    continue  # Ray will end it by force
                 if not is_over(each.now) and not _has_reacted(each.run):
                     sys.stderr.write(f"{_what_to_do(each.now, force=force)}\n")
             silent = []

@@ -149,14 +149,18 @@ def resume(
     force: Annotated[
         bool, typer.Option("--force", help="Also a run that seems to go on: its driver is gone with its host.")
     ] = False,
+    run_id: Annotated[str | None, typer.Option("--run-id", metavar="ID", help="The id of the new run.")] = None,
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Go on from a run that failed or was canceled: run what did not succeed, and reuse what did."""
+    """Go on from a run that failed or was canceled: run what did not succeed, and reuse what did.
+
+    A run that was launched on a cluster goes on there, unless --address says where.
+    """
     from rayexec.cli.options import Wanted
 
     source = importlib.import_module("rayexec.cli.load").JobSource(file, module, attribute)
-    wanted = Wanted(tuple(config or ()), (), None, max_concurrent, address, durable)
+    wanted = Wanted(tuple(config or ()), (), None, max_concurrent, address, durable, run_id=run_id)
     resume_from_shell = importlib.import_module("rayexec.cli.resume").resume_from_shell
     raise typer.Exit(
         resume_from_shell(store, run, source, wanted, steps=tuple(steps or ()), force=force, as_json=as_json)

@@ -6,16 +6,18 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TextIO, TypeAlias
 
 from rayexec.cli.exits import FAILED, INTERRUPTED, SUCCEEDED, USAGE, complain, with_exit_code
+from rayexec.cli.launched import LaunchedElsewhere, LaunchedRun, Vigil, awaited, locate, noted, unrecorded
 from rayexec.cli.streams import reader_left, results_on_stdout
 from rayexec.errors import RunNotFoundError
 from rayexec.events import Event, EventType
 from rayexec.keys import nearest
-from rayexec.store import RunReader, RunStore, default_store, is_over, settled, store_at
+from rayexec.store import RunReader, RunRecord, RunStore, default_store, is_over, settled, store_at
 from rayexec.store import current as _current
 
 __all__ = ["delete_runs", "export_run", "list_runs", "print_events", "print_logs", "show_run", "wait_for"]
@@ -46,9 +48,13 @@ def list_runs(place: str | None, *, job: str | None, status: str | None, limit: 
         return USAGE
     with results_on_stdout() as results:
         store = _store(place)
+        known = list(store.list())
+        if place is None:
+            known += unrecorded({each.run_id for each in known})
+            known.sort(key=lambda each: each.start_time, reverse=True)
         found = [
             each
-            for each in map(settled, store.list())
+            for each in map(settled, known)
             if job in (None, each.job_name) and (status is None or each.status == status.upper())
         ][:limit]
         if as_json:
@@ -75,7 +81,10 @@ def show_run(place: str | None, run_id: str, *, as_json: bool) -> int:
     from rayexec.store.reading import StoredLog
 
     with results_on_stdout() as results:
-        reader = _store(place).open(run_id)
+        try:
+            _, reader = locate(place, run_id)
+        except LaunchedElsewhere as elsewhere:
+            return _show_launched(results, elsewhere.launched, as_json=as_json)
         record, log = _current(reader), StoredLog(reader)
         report = RunReport(record, log)
         if as_json:
@@ -88,6 +97,33 @@ def show_run(place: str | None, run_id: str, *, as_json: bool) -> int:
                 console.print()
                 console.print(report.ops_table())
             results.writelines(f"\n{part}\n" for part in report.failures())
+    return SUCCEEDED
+
+
+def _show_launched(results: TextIO, launched: LaunchedRun, *, as_json: bool) -> int:
+    """Print what is known of a run without its store."""
+    from rayexec.cli.run_report import brief
+
+    record = launched.now()
+    if as_json:
+        _write_json(results, {**brief(record), "source": launched.source, "address": launched.address})
+    else:
+        results.write(f"Run {record.run_id}: {record.status} ({record.note})\nJob of: {launched.source}\n")
+        if launched.log is not None:
+            results.write(f"Log of its driver: {launched.log}\n")
+        results.write(f"What it printed:   rayexec run logs {launched.run_id}\n")
+    return SUCCEEDED
+
+
+def _print_output(results: TextIO, launched: LaunchedRun, step: str | None, *, follow: bool, as_json: bool) -> int:
+    """Print all that the driver of a run printed, which is not told by steps."""
+    if step is not None:
+        raise LaunchedElsewhere(launched)
+    for part in launched.output(follow=follow):
+        results.write(f"{json.dumps({'output': part})}\n" if as_json else _printable(part))
+        results.flush()
+        if reader_left(results):
+            break
     return SUCCEEDED
 
 
@@ -123,11 +159,20 @@ def _print_events(
     written: Callable[[Event, str, str], Iterator[str]],
     *,
     follow: bool,
+    elsewhere: Callable[[TextIO, LaunchedRun], int] | None = None,
 ) -> int:
-    """Print what ``written`` makes of each event, the run's job and its id."""
+    """Print what ``written`` makes of each event, the run's job and its id.
+
+    A run that was launched, and is not in a store, is left to ``elsewhere``.
+    """
     try:
         with results_on_stdout() as results:
-            reader = _store(place).open(run_id)
+            try:
+                _, reader = locate(place, run_id)
+            except LaunchedElsewhere as error:
+                if elsewhere is None:
+                    raise
+                return elsewhere(results, error.launched)
             job = reader.record().job_name
             for events in _events(reader, step, follow=follow):
                 for event in events:
@@ -184,7 +229,22 @@ def print_logs(place: str | None, run_id: str, *, step: str | None, follow: bool
                 for line in event.event_specific_data.get(stream, "").splitlines():
                     yield f"{event.step_key or job} {stream}: {line}"
 
-    return _print_events(place, run_id, step, written, follow=follow)
+    def elsewhere(results: TextIO, launched: LaunchedRun) -> int:
+        return _print_output(results, launched, step, follow=follow, as_json=as_json)
+
+    return _print_events(place, run_id, step, written, follow=follow, elsewhere=elsewhere)
+
+
+def _over(reader: RunReader, deadline: float | None) -> RunRecord | None:
+    """Return a run once it is over; None where it is not by the deadline."""
+    vigil = Vigil(reader.run_id)
+    while not is_over(record := _current(reader)):
+        if vigil.has_ended() and not is_over(record := _current(reader)):
+            return replace(record, status="FAILURE", note="driver died")
+        if deadline is not None and time.monotonic() >= deadline:
+            return None
+        time.sleep(_PATIENCE)
+    return record
 
 
 @with_exit_code
@@ -193,13 +253,16 @@ def wait_for(place: str | None, run_id: str, *, timeout: float | None, as_json: 
     from rayexec.cli.run_report import brief, ended_line
 
     with results_on_stdout() as results:
-        reader = _store(place).open(run_id)
         deadline = None if timeout is None else time.monotonic() + timeout
-        while not is_over(record := _current(reader)):
-            if deadline is not None and time.monotonic() >= deadline:
-                complain(f"run {reader.run_id} goes on after {timeout:g} s.")
-                return FAILED
-            time.sleep(_PATIENCE)
+        try:
+            found: RunReader | RunRecord | None = locate(place, run_id)[1]
+        except LaunchedElsewhere as elsewhere:
+            awaited_one = awaited(elsewhere.launched, deadline)
+            found = awaited_one[1] if isinstance(awaited_one, tuple) else awaited_one
+        record = found if found is None or isinstance(found, RunRecord) else _over(found, deadline)
+        if record is None:
+            complain(f"run {run_id} goes on after {timeout:g} s.")
+            return FAILED
         if as_json:
             _write_json(results, brief(record))
         else:
@@ -207,22 +270,43 @@ def wait_for(place: str | None, run_id: str, *, timeout: float | None, as_json: 
     return SUCCEEDED if record.status == "SUCCESS" else FAILED
 
 
+def _stores(places: Iterable[RunStore | LaunchedRun]) -> Iterator[RunStore]:
+    """Yield each store once."""
+    known: set[str] = set()
+    for each in places:
+        if not isinstance(each, LaunchedRun) and repr(each) not in known:
+            known.add(repr(each))
+            yield each
+
+
 @with_exit_code
 def delete_runs(place: str | None, run_ids: Sequence[str], *, force: bool, as_json: bool) -> int:
     """Remove runs, all of them or, where one is not there or goes on, none."""
     with results_on_stdout() as results:
-        store = _store(place)
-        found = list(dict.fromkeys(store.open(each).run_id for each in run_ids))
+        found: dict[str, RunStore | LaunchedRun] = {}
+        for each in run_ids:
+            try:
+                store, reader = locate(place, each)
+                found[reader.run_id] = store
+            except LaunchedElsewhere as elsewhere:
+                found[elsewhere.launched.run_id] = elsewhere.launched
         if not force:
-            states = {each.run_id: each.status for each in map(settled, store.list())}
+            states = {
+                each.run_id: each.status for store in _stores(found.values()) for each in map(settled, store.list())
+            }
+            notes = [each for each in found.values() if isinstance(each, LaunchedRun)]
+            states |= {each.run_id: each.now().status for each in notes}
             going_on = [each for each in found if states.get(each) == "STARTED"]
             if going_on:
                 complain(f"not removed, since it goes on: {', '.join(going_on)}. Remove it all the same with --force.")
                 return USAGE
-        for each in found:
-            store.delete(each)
+        for each, where in found.items():
+            if not isinstance(where, LaunchedRun):
+                where.delete(each)
+            if place is None and (launched := noted(each)) is not None:
+                launched.forget()
         if as_json:
-            _write_json(results, {"deleted": found})
+            _write_json(results, {"deleted": list(found)})
         else:
             results.writelines(f"Removed run {each}.\n" for each in found)
     return SUCCEEDED
@@ -240,7 +324,7 @@ def export_run(
     if parquet is None and chrome_trace is None and html is None:
         complain("say what to write: --html FILE, --parquet FILE or --chrome-trace FILE.")
         return USAGE
-    reader = _store(place).open(run_id)
+    _, reader = locate(place, run_id)
     record, log = _current(reader), StoredLog(reader)
     for path, write in ((parquet, write_parquet), (chrome_trace, write_trace), (html, write_page)):
         if path is None:

@@ -16,7 +16,7 @@ from rayexec.cluster.local import running
 from rayexec.cluster.tokens import AUTH_MODE, TOKEN, TOKEN_PATH, token, token_path
 from rayexec.errors import EngineError
 
-__all__ = ["asks_for_token", "loopback", "reach"]
+__all__ = ["asks_for_token", "loopback", "reach", "refresh"]
 
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _ANSWER_TIMEOUT = 5.0  # seconds until an address counts as dead
@@ -127,7 +127,7 @@ def _authenticate(address: str) -> None:
             f"~/.ray/auth_token of the user who started the cluster, or set {TOKEN_PATH} to where it is."
         )
     os.environ[AUTH_MODE] = "token"
-    _refresh()
+    refresh()
 
 
 def asks_for_token(address: str) -> bool | None:
@@ -156,7 +156,7 @@ def _is_admitted(address: str, shown: str | None) -> bool:
     return True
 
 
-def _refresh() -> None:
+def refresh() -> None:
     """Have Ray read the mode and the token anew, which it did once when it was imported."""
     import ray._raylet as raylet
 

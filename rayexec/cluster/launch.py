@@ -144,6 +144,8 @@ def _environment(mark: str) -> dict[str, str]:
     changed = {name: value, AUTH_MODE: "token", _ONE_MACHINE: "0"}
     if os.environ.get(TOKEN_PATH):
         changed[TOKEN_PATH] = str(token_path())  # which may be relative to here
+    # Jobs that are submitted say `python`, which is then the one that has what is installed here.
+    changed["PATH"] = os.pathsep.join([os.path.dirname(sys.executable), os.environ.get("PATH", os.defpath)])
     # A cluster elsewhere is no business of one that starts here.
     return {key: text for key, text in os.environ.items() if key != "RAY_ADDRESS"} | changed
 

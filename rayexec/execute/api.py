@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -31,7 +30,7 @@ from rayexec.execute.remembering import with_memory
 from rayexec.execute.result import RunResult
 from rayexec.execute.resuming import ReexecutionOptions, find_parent
 from rayexec.execute.termination import Terminated, Termination
-from rayexec.keys import nearest
+from rayexec.keys import RUN_ID, nearest
 from rayexec.plan import Plan, compile_job
 from rayexec.run.release import KeepOutputs
 from rayexec.run.spec import RunInfo, RunSpec
@@ -40,7 +39,6 @@ __all__ = ["execute_in_process", "execute_job", "prepare", "validate_run_config"
 
 
 # Run ids name files.
-_RUN_ID = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")
 
 
 def execute_in_process(
@@ -158,7 +156,7 @@ def prepare(
     ignore_execution: bool = False,
 ) -> RunSpec:
     """Return a run that is ready to go: selection, config, inputs, tags and resources all checked."""
-    if run_id is not None and (not isinstance(run_id, str) or not _RUN_ID.match(run_id)):
+    if run_id is not None and (not isinstance(run_id, str) or not RUN_ID.match(run_id)):
         raise DefinitionError(f"{run_id!r} is not a valid run id: use letters, digits, dots, underscores and hyphens.")
     for given in input_values or {}:
         if given not in job.graph.inputs:

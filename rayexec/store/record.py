@@ -35,7 +35,11 @@ class Driver:
     @classmethod
     def here(cls) -> Driver:
         """Return this process."""
-        pid = os.getpid()
+        return cls.of(os.getpid())
+
+    @classmethod
+    def of(cls, pid: int) -> Driver:
+        """Return a process of this host."""
         return cls(socket.gethostname(), pid, _start_of(pid))
 
     def is_gone(self) -> bool:
@@ -49,7 +53,8 @@ class Driver:
         except OSError:  # another user's
             return False
         now = _start_of(self.pid)
-        return self.started is not None and now is not None and now != self.started
+        is_another = self.started is not None and now is not None and now != self.started
+        return is_another or _is_zombie(self.pid)
 
 
 def _start_of(pid: int) -> str | None:
@@ -61,6 +66,15 @@ def _start_of(pid: int) -> str | None:
             return f"{file.read().strip()}:{ticks.decode()}"
     except (OSError, IndexError):
         return None
+
+
+def _is_zombie(pid: int) -> bool:
+    """Whether a process has ended and nobody has asked how, as of one whose parent went before, in some containers."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return file.read().rpartition(b")")[2].split()[0] == b"Z"
+    except (OSError, IndexError):
+        return False
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,9 +115,16 @@ def _await(file: Path) -> None:
 
 
 def run_on_terminal(
-    *arguments: str, cwd: Path, until: str | None = None, keys: bytes = b"\x03", stdout: Path | None = None
+    *arguments: str,
+    cwd: Path,
+    until: str | None = None,
+    keys: bytes = b"\x03",
+    stdout: Path | None = None,
+    again: str | None = None,
 ) -> Ended:
     """Run a command on a terminal of its own; once ``until`` is on it, press keys, or close it where there are none.
+
+    Once ``again`` is on it too, they are pressed a second time.
 
     Returns all that was written.
     """
@@ -136,13 +143,13 @@ def run_on_terminal(
             start_new_session=True,
         )
         os.close(slave)
-        written = _read_all(master, until, keys)
+        written = _read_all(master, until, keys, again)
         os.close(master)
         process.wait(_TIMEOUT)
     return Ended(process.returncode, written, "", _left_over(mark))
 
 
-def _read_all(master: int, until: str | None, keys: bytes) -> str:
+def _read_all(master: int, until: str | None, keys: bytes, again: str | None = None) -> str:
     written = b""
     while True:
         try:
@@ -156,7 +163,7 @@ def _read_all(master: int, until: str | None, keys: bytes) -> str:
             if not keys:
                 return written.decode()
             os.write(master, keys)
-            until = None
+            until, again = again, None
 
 
 _TOKEN = re.compile(r"\x1b\[(?P<parameters>[?0-9;]*)(?P<code>[A-Za-z])|(?P<text>[^\x1b])", re.DOTALL)

@@ -1,0 +1,379 @@
+"""``job launch``: a run that goes on by itself, on a cluster by Ray's Jobs API, or in a process of this machine."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
+
+import yaml
+
+from rayexec.cli.awaiting import wait_for_end
+from rayexec.cli.config_files import read_run_config, read_yaml
+from rayexec.cli.exits import FAILED, SUCCEEDED, complain, with_exit_code
+from rayexec.cli.launched import LaunchedRun, growing, noted
+from rayexec.cli.load import JobSource
+from rayexec.cli.options import Wanted, parse_selection, parse_tags
+from rayexec.cli.show import write_json
+from rayexec.cli.streams import results_on_stdout
+from rayexec.cluster.local import home as home_here
+from rayexec.errors import EngineError, LoadError
+from rayexec.keys import RUN_ID
+from rayexec.store.record import Driver
+
+if TYPE_CHECKING:
+    from rayexec.cluster.jobs import Jobs
+
+__all__ = ["Cluster", "launch_here", "launch_on_cluster", "resume_on_cluster"]
+
+_HOME = "RAYEXEC_HOME"
+_CONFIG = ".rayexec/run-config.yaml"  # where a package has the run's config
+# Beyond the grace of a run that is canceled: its outputs are stored, and workers end, before Ray kills its driver.
+_SAVING = 120.0
+_TAKEN = "a run {} was launched before: give another --run-id."
+_PATIENCE = 0.2  # seconds between two looks at a job that is about to end
+_GRACE = 60.0  # more than any job has that does not say so in its config
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """The cluster to run on, and what it is sent, as options say it."""
+
+    address: str
+    working_dir: Path | None = None
+    pip: tuple[str, ...] = ()
+    runtime_env: str | None = None
+
+
+def _checked(source: JobSource, wanted: Wanted) -> dict[str, Any] | None:
+    """Return the run config; raises LoadError for what can be told to be wrong without the job itself."""
+    if (source.file is None) == (source.module is None):
+        wrong = "give only one of them" if source.file is not None else "give one of them"
+        raise LoadError(f"a job is in a file (-f FILE) or in a module (-m MODULE): {wrong}.")
+    if source.file is not None and source.file.suffix != ".py":
+        raise LoadError(f"{source.file} is not a Python file: its name must end in .py.")
+    if wanted.run_id is not None and not RUN_ID.match(wanted.run_id):
+        raise LoadError(f"--run-id {wanted.run_id!r}: use letters, digits, dots, underscores and hyphens.")
+    parse_selection(wanted.op_selection)
+    parse_tags(wanted.tags)
+    return read_run_config(wanted.config)
+
+
+def _command(source: JobSource, wanted: Wanted, run_id: str, file: str | None, config: tuple[str, ...]) -> list[str]:
+    """Return the command that drives the run, without the Python that runs it."""
+    return ["-m", "rayexec", "job", "execute", *_words(source, wanted, run_id, file, config)]
+
+
+def _words(source: JobSource, wanted: Wanted, run_id: str, file: str | None, config: tuple[str, ...]) -> list[str]:
+    """Return the options of a command that say what is wanted, with the job in ``file``."""
+    options = {
+        "-f": file,
+        "-m": source.module,
+        "-a": source.attribute,
+        "-j": source.job,
+        "--tags": wanted.tags,
+        "--max-concurrent": None if wanted.max_concurrent is None else str(wanted.max_concurrent),
+        "--address": wanted.address,
+        "--run-id": run_id,
+    }
+    # Each with its value in one word, which may begin with a hyphen.
+    words = [
+        f"{name}={value}" if name.startswith("--") else f"{name}{value}" for name, value in options.items() if value
+    ]
+    words += [f"-c{path}" for path in config]
+    words += [f"-o{each}" for each in wanted.op_selection]
+    words += ["--durable"] if wanted.durable else []
+    words += ["--no-cache"] if wanted.cache is False else []
+    return words
+
+
+@with_exit_code
+def launch_here(source: JobSource, wanted: Wanted, *, home: str | None, wait: bool, as_json: bool) -> int:
+    """Start a process that drives the run and outlives this one."""
+    with results_on_stdout() as results:
+        _checked(source, wanted)
+        run_id = wanted.run_id or str(uuid.uuid4())
+        log = home_here() / "launched" / f"{run_id}.log"
+        place = home or os.environ.get(_HOME) or str(home_here())
+        if "://" not in place:
+            place = str(Path(place).expanduser().absolute())
+        file = None if source.file is None else str(source.file)
+        command = _command(source, wanted, run_id, file, wanted.config)
+        process = _start([sys.executable, *command], log, {**os.environ, _HOME: place} if home else os.environ)
+        driver = Driver.of(process.pid)
+        launched = LaunchedRun(run_id, time.time(), _origin(source), place, driver=driver, log=str(log))
+        launched.note()
+
+        def exit_code() -> int:
+            code = process.wait()
+            return code if code >= 0 else FAILED  # ended by a signal
+
+        _say(f"Log of the run's driver: {log}")
+        details = {"run_id": run_id, "address": None, "store": place, "log": str(log), "pid": process.pid}
+        printed = growing(log, lambda: process.poll() is not None)
+        ending = _Ending(printed, process.terminate, exit_code) if wait else None
+        return _report(results, launched, details, ending, as_json=as_json)
+
+
+def _start(command: list[str], log: Path, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("xb") as output:
+            # As under nohup: a signal that is ignored stays so in what is started.
+            before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+            try:
+                return subprocess.Popen(
+                    command,
+                    env={**environment, "PYTHONUNBUFFERED": "1"},
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                )
+            finally:
+                signal.signal(signal.SIGHUP, before)
+    except FileExistsError:
+        raise LoadError(_TAKEN.format(log.name.removesuffix(".log"))) from None
+    except OSError as error:
+        raise EngineError(f"cannot start a process that writes to {log}: {error.strerror}.") from error
+
+
+@with_exit_code
+def launch_on_cluster(
+    source: JobSource, wanted: Wanted, cluster: Cluster, *, home: str | None, wait: bool, as_json: bool
+) -> int:
+    """Pack the job, and have a cluster drive the run."""
+    with results_on_stdout() as results:
+        config = _checked(source, wanted)
+        run_id = wanted.run_id or str(uuid.uuid4())
+        there = replace(wanted, address="auto")
+        submission = _Submission(
+            run_id,
+            source,
+            cluster,
+            config,
+            _shared(home),
+            lambda file, paths: _command(source, there, run_id, file, paths),
+        )
+        return submission.submit(results, wait=wait, as_json=as_json)
+
+
+def resume_on_cluster(
+    launched: LaunchedRun, given: JobSource, wanted: Wanted, steps: tuple[str, ...], *, as_json: bool
+) -> int:
+    """Have the cluster that drove a run go on from it, with the job as it is now, and wait for the end."""
+    assert launched.address is not None
+    known = launched.origin
+    source = given
+    if given.file is None and given.module is None:
+        file = Path(known["file"]) if "file" in known else None
+        source = JobSource(file, known.get("module"), given.attribute or known.get("attribute"), None)
+        if file is not None and not file.exists():
+            raise LoadError(
+                f"the file of run {launched.run_id}, {file}, is not there any more: say where the job is now with -f."
+            )
+    directory = launched.sent.get("working_dir")
+    cluster = Cluster(
+        launched.address,
+        Path(directory) if directory and source is not given else None,
+        tuple(launched.sent.get("pip") or ()),
+        launched.sent.get("runtime_env"),
+    )
+    run_id = wanted.run_id or str(uuid.uuid4())
+
+    def command(file: str | None, paths: tuple[str, ...]) -> list[str]:
+        words = _words(replace(source, job=None), replace(wanted, address="auto"), run_id, file, paths)
+        return ["-m", "rayexec", "run", "resume", launched.run_id, *words, *(f"-s{each}" for each in steps)]
+
+    with results_on_stdout() as results:
+        config = _checked(source, wanted)
+        submission = _Submission(run_id, source, cluster, config, launched.store, command)
+        return submission.submit(results, wait=True, as_json=as_json)
+
+
+@dataclass(frozen=True, slots=True)
+class _Submission:
+    """A run to be driven by a cluster; ``command`` is of Python, given the job's file and config files there."""
+
+    run_id: str
+    source: JobSource
+    cluster: Cluster
+    config: Mapping[str, Any] | None
+    home: str | None
+    command: Callable[[str | None, tuple[str, ...]], list[str]]
+
+    def submit(self, results: TextIO, *, wait: bool, as_json: bool) -> int:
+        """Pack and submit it, and report that."""
+        from rayexec.cluster.jobs import Jobs, checked_address, package_limit
+        from rayexec.cluster.packing import megabytes, pack, survey
+
+        address = checked_address(self.cluster.address)
+        root = _root(self.source, self.cluster)
+        environment = _runtime_env(self.cluster, self.config, self.home)
+        file = None if self.source.file is None else _within(root, self.source.file)
+        packing = survey(root)
+        if file is not None and file not in packing.sizes:
+            raise LoadError(f"{self.source.file} is named by an ignore file in {root}, so that it would not be sent.")
+        if noted(self.run_id) is not None:
+            raise LoadError(_TAKEN.format(self.run_id))
+        added = {} if self.config is None else {_CONFIG: yaml.safe_dump(dict(self.config), sort_keys=False).encode()}
+        # The shell gives way to Python, so that a signal to end comes to one process.
+        entrypoint = f"exec python {shlex.join(self.command(file, tuple(added)))}"
+        jobs = Jobs(address)
+        sent = {"working_dir": str(root), "pip": list(self.cluster.pip), "runtime_env": self.cluster.runtime_env}
+        launched = LaunchedRun(self.run_id, time.time(), _origin(self.source), self.home, address, sent=sent)
+        with tempfile.TemporaryDirectory() as scratch:
+            archive = Path(scratch, "package.zip")
+            size = pack(packing, archive, limit=package_limit(), added=added)
+            number = len(packing.sizes)
+            _say(
+                f"Packed {root}: {number:,} file{'' if number == 1 else 's'}, {megabytes(packing.size)}, "
+                f"{megabytes(size)} compressed."
+            )
+            launched.note()  # before, so that no run goes on of which nothing is known here
+            try:
+                jobs.submit(self.run_id, entrypoint, archive, environment, {"rayexec_source": launched.source})
+            except EngineError:
+                launched.forget()
+                raise
+        details = {
+            "run_id": self.run_id,
+            "address": address,
+            "submission_id": self.run_id,
+            "store": self.home,
+            "working_dir": str(root),
+            "package": {"files": number, "bytes": packing.size, "compressed": size},
+        }
+        ending = _Ending(jobs.follow(self.run_id), lambda: jobs.stop(self.run_id), lambda: _code(jobs, self.run_id))
+        return _report(results, launched, details, ending if wait else None, as_json=as_json)
+
+
+def _code(jobs: Jobs, run_id: str) -> int:
+    """Wait until a job is over, which its log tells a little before its status, and return the run's exit code."""
+    while not (state := jobs.state(run_id)).is_over:
+        time.sleep(_PATIENCE)
+    if state.status == "SUCCEEDED":
+        return SUCCEEDED
+    if state.exit_code is None and state.status == "FAILED":  # what kept it from starting is not in its log
+        complain(state.message or "the run could not be started.")
+    if state.lacks_rayexec:
+        complain("rayexec is not installed on the cluster: have it installed there, or name it with --pip.")
+    return state.exit_code if state.exit_code is not None and state.exit_code > 0 else FAILED
+
+
+class _Ending(NamedTuple):
+    """What to wait for: what the run prints, how to ask it to end, and what waits for its exit code."""
+
+    printed: Iterator[str]
+    stop: Callable[[], object]
+    exit_code: Callable[[], int]
+
+
+def _report(
+    results: TextIO, launched: LaunchedRun, details: dict[str, Any], ending: _Ending | None, *, as_json: bool
+) -> int:
+    """Print the run's id, wait where that is wanted, and return the exit code."""
+    if not as_json:
+        results.write(f"{launched.run_id}\n")
+        results.flush()
+    if ending is None:
+        if as_json:
+            write_json(results, details)
+        return SUCCEEDED
+    code = wait_for_end(launched.run_id, *ending, sys.stderr if as_json else results)
+    if as_json:
+        write_json(results, details | {"exit_code": code})
+    return code
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
+
+
+def _origin(source: JobSource) -> dict[str, str]:
+    """Return where the job is, as it is noted."""
+    file = None if source.file is None else str(source.file.absolute())
+    known = {"file": file, "module": source.module, "attribute": source.attribute, "job": source.job}
+    return {name: value for name, value in known.items() if value is not None}
+
+
+def _root(source: JobSource, cluster: Cluster) -> Path:
+    """Return the directory that is sent."""
+    given = cluster.working_dir
+    if given is None:
+        given = source.file.absolute().parent if source.file is not None else Path.cwd()
+    return Path(os.path.abspath(given))
+
+
+def _within(root: Path, file: Path) -> str:
+    path = Path(os.path.abspath(file))
+    if not path.is_relative_to(root):
+        raise LoadError(f"{file} is not in {root}: give a --working-dir that holds it.")
+    return path.relative_to(root).as_posix()
+
+
+def _shared(given: str | None) -> str | None:
+    """Return the place where runs are recorded that a cluster reaches too: the one given, or RAYEXEC_HOME if a URI."""
+    if given is not None:
+        return given if "://" in given else str(Path(given).expanduser().absolute())
+    place = os.environ.get(_HOME) or ""
+    return place if "://" in place and not place.startswith("file:") else None
+
+
+def _runtime_env(cluster: Cluster, config: Mapping[str, Any] | None, home: str | None) -> dict[str, Any]:
+    """Return the runtime environment that the job is submitted with, less its working directory."""
+    from rayexec.cluster.jobs import STOP_WAIT
+
+    environment = _read_runtime_env(cluster.runtime_env)
+    if "working_dir" in environment:
+        raise LoadError("--runtime-env has a working_dir: say --working-dir DIR instead.")
+    variables = environment.get("env_vars") or {}
+    if not isinstance(variables, dict):
+        raise LoadError("env_vars of --runtime-env is not a mapping of names to values.")
+    # Ray takes nothing but strings.
+    variables = {str(name): str(value) for name, value in variables.items()}
+    variables.setdefault(STOP_WAIT, str(math.ceil(_grace(config) + _SAVING)))
+    if home is not None:
+        variables[_HOME] = home
+    if cluster.pip:
+        known = environment.get("pip") or []
+        if not isinstance(known, list):
+            raise LoadError("pip of --runtime-env is not a list, to which --pip could add: give one of them.")
+        environment["pip"] = [*known, *cluster.pip]
+    return environment | {"env_vars": variables}
+
+
+def _read_runtime_env(given: str | None) -> dict[str, Any]:
+    if given is None:
+        return {}
+    if not given.lstrip().startswith("{"):
+        return read_yaml(given, "a runtime environment is a mapping with keys such as pip and env_vars")
+    try:
+        document: dict[str, Any] = json.loads(given)
+    except json.JSONDecodeError as error:
+        raise LoadError(f"--runtime-env is not JSON: {error.msg} at column {error.colno} of {given!r}.") from None
+    return document
+
+
+def _grace(config: Mapping[str, Any] | None) -> float:
+    """Return how long a canceled run gives its steps, as far as its config says; else more than they will be given."""
+    settings: Any = config or {}
+    for key in ("execution", "config"):
+        settings = settings.get(key) if isinstance(settings, Mapping) else None
+    for each in (settings, settings.get("ray") if isinstance(settings, Mapping) else None):
+        grace = each.get("cancel_grace") if isinstance(each, Mapping) else None
+        if isinstance(grace, (int, float)) and math.isfinite(grace):
+            return float(grace)
+    return _GRACE

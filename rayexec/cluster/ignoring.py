@@ -1,0 +1,100 @@
+"""Ignore files: patterns as git reads them, over the files of a directory."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+__all__ = ["Pattern", "is_ignored", "read_patterns"]
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """One line of an ignore file in the directory ``base``, a path such as ``a/b/`` from the root, or empty there."""
+
+    base: str
+    matches: re.Pattern[str]
+    negated: bool
+    only_directories: bool
+
+
+def read_patterns(lines: Iterable[str], base: str = "") -> list[Pattern]:
+    """Return the patterns of the lines of an ignore file."""
+    return [pattern for line in lines if (pattern := _read(line.rstrip("\r\n"), base)) is not None]
+
+
+def is_ignored(path: str, patterns: Sequence[Pattern], *, is_directory: bool) -> bool:
+    """Whether a path from the root is left out: the last pattern that matches it says so.
+
+    What is in a directory that is left out is not asked for; no pattern can take it back.
+    """
+    for pattern in reversed(patterns):
+        if pattern.only_directories and not is_directory:
+            continue
+        if path.startswith(pattern.base) and pattern.matches.fullmatch(path[len(pattern.base) :]):
+            return not pattern.negated
+    return False
+
+
+def _read(line: str, base: str) -> Pattern | None:
+    # Spaces at the end do not count, but for one behind a backslash.
+    line = re.sub(r"(?<!\\) +$", "", line)
+    if not line or line.startswith("#"):
+        return None
+    negated = line.startswith("!")
+    line = line[negated:]
+    only_directories = line.endswith("/")
+    line = line.rstrip("/") if only_directories else line
+    is_anchored = "/" in line
+    line = line.removeprefix("/")
+    if not line:
+        return None
+    expression = _translated(line)
+    if expression is None:
+        return None
+    try:
+        matches = re.compile(expression if is_anchored else f"(?:.*/)?{expression}", re.DOTALL)
+    except re.error:  # such as a range that runs backwards, which matches nothing in git either
+        return None
+    return Pattern(base, matches, negated, only_directories)
+
+
+def _translated(glob: str) -> str | None:
+    """Return a glob as a regular expression; None for one that matches nothing."""
+    made, at = [], 0
+    while at < len(glob):
+        here = glob[at]
+        if glob.startswith("**/", at) and (at == 0 or glob[at - 1] == "/"):
+            made.append("(?:.*/)?")
+            at += 3
+        elif glob[at:] == "**" and at > 0 and glob[at - 1] == "/":
+            made.append(".+")
+            at += 2
+        elif here == "*":
+            while at < len(glob) and glob[at] == "*":
+                at += 1
+            made.append("[^/]*")
+        elif here == "?":
+            made.append("[^/]")
+            at += 1
+        elif here == "[":
+            end = glob.find("]", at + (3 if glob[at + 1 : at + 2] in ("!", "^") else 2))
+            if end < 0:
+                return None
+            inside = glob[at + 1 : end]
+            is_not = inside[0] in "!^"
+            inside = inside[is_not:].replace("\\", "\\\\").replace("[", r"\[").replace("^", r"\^")
+            for operator in ("&&", "||", "~~"):  # which Python may come to read as set operations
+                inside = inside.replace(operator, f"{operator[0]}\\{operator[1]}")
+            made.append(f"(?!/)[{'^' if is_not else ''}{inside}]")
+            at = end + 1
+        elif here == "\\":
+            if at + 1 == len(glob):
+                return None
+            made.append(re.escape(glob[at + 1]))
+            at += 2
+        else:
+            made.append(re.escape(here))
+            at += 1
+    return "".join(made)

@@ -1,0 +1,140 @@
+"""What of a directory travels to a cluster: which files, how large they are, and the archive that holds them."""
+
+from __future__ import annotations
+
+import os
+import stat
+import zipfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from rayexec.cluster.ignoring import Pattern, is_ignored, read_patterns
+from rayexec.errors import LoadError
+
+__all__ = ["IGNORE_FILES", "Packing", "PackingLimit", "megabytes", "pack", "survey"]
+
+# Ray itself reads the first two.
+IGNORE_FILES = (".gitignore", ".rayignore", ".rayexecignore")
+# What no run needs, whether or not an ignore file names it.
+_NEVER = frozenset(
+    {
+        *(".git", ".hg", ".svn", ".venv", "venv", "__pycache__", "node_modules"),
+        *(".mypy_cache", ".pytest_cache", ".ruff_cache", ".hypothesis", ".tox", ".nox", ".ipynb_checkpoints"),
+    }
+)
+_SHOWN = 10
+# The first moment that an archive can tell: so that the same files make the same archive, which is sent once.
+_MOMENT = (1980, 1, 1, 0, 0, 0)
+
+
+class PackingLimit(LoadError):
+    """An archive is larger than the cluster takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Packing:
+    """The files below ``root`` that travel, by their paths from there, each with its size in bytes."""
+
+    root: Path
+    sizes: Mapping[str, int]
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files, before they are compressed."""
+        return sum(self.sizes.values())
+
+    def largest(self) -> list[tuple[str, int]]:
+        """Return the ten largest files, the largest first."""
+        return sorted(self.sizes.items(), key=lambda item: (-item[1], item[0]))[:_SHOWN]
+
+
+def survey(root: Path) -> Packing:
+    """Return what travels of a directory: all but what an ignore file in it or below names, and what no run needs.
+
+    Links are followed. Raises LoadError where a directory cannot be read.
+    """
+    return Packing(root, dict(sorted(_files(root, "", (), frozenset()))))
+
+
+def _files(
+    directory: Path, base: str, patterns: tuple[Pattern, ...], above: frozenset[tuple[int, int]]
+) -> Iterator[tuple[str, int]]:
+    try:
+        place = directory.stat()
+        entries = sorted(os.scandir(directory), key=lambda entry: entry.name)
+        for name in IGNORE_FILES:
+            file = directory / name
+            if file.is_file():
+                lines = file.read_text(encoding="utf-8", errors="surrogateescape").split("\n")
+                patterns += tuple(read_patterns(lines, base))
+    except OSError as error:
+        raise LoadError(f"cannot read {error.filename or directory}: {error.strerror}.") from None
+    above |= {(place.st_dev, place.st_ino)}
+    for entry in entries:
+        path = f"{base}{entry.name}"
+        try:
+            status = entry.stat()
+        except OSError:  # a link that leads nowhere, or a file that has just gone
+            continue
+        is_directory = stat.S_ISDIR(status.st_mode)
+        if entry.name in _NEVER or is_ignored(path, patterns, is_directory=is_directory):
+            continue
+        if stat.S_ISREG(status.st_mode):
+            yield path, status.st_size
+        elif is_directory and (status.st_dev, status.st_ino) not in above and not _is_environment(entry.path):
+            yield from _files(Path(entry.path), f"{path}/", patterns, above)
+
+
+def _is_environment(directory: str) -> bool:
+    return os.path.exists(os.path.join(directory, "pyvenv.cfg"))
+
+
+def pack(packing: Packing, archive: Path, *, limit: int, added: Mapping[str, bytes] | None = None) -> int:
+    """Write the files, and ``added`` ones by their paths, into a zip file; return its size in bytes.
+
+    Raises PackingLimit, which names the largest files, as soon as it is over ``limit`` bytes, and LoadError for a file
+    that cannot be read.
+    """
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as written:
+        for path in packing.sizes:
+            source = packing.root / path
+            try:
+                entry = zipfile.ZipInfo(path, _MOMENT)
+                entry.external_attr = (stat.S_IFREG | (0o755 if os.access(source, os.X_OK) else 0o644)) << 16
+                entry.compress_type = zipfile.ZIP_DEFLATED
+                with source.open("rb") as file, written.open(entry, "w", force_zip64=True) as target:
+                    while block := file.read(1 << 20):
+                        target.write(block)
+                        if archive.stat().st_size > limit:
+                            raise PackingLimit(_too_large(packing, limit))
+            except OSError as error:
+                raise LoadError(f"cannot pack {source}: {error.strerror or error}.") from None
+        for path, content in (added or {}).items():
+            entry = zipfile.ZipInfo(path, _MOMENT)
+            entry.external_attr = (stat.S_IFREG | 0o600) << 16
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            written.writestr(entry, content)
+    size = archive.stat().st_size
+    if size > limit:
+        raise PackingLimit(_too_large(packing, limit))
+    return size
+
+
+def _too_large(packing: Packing, limit: int) -> str:
+    largest = packing.largest()
+    width = max((len(megabytes(size)) for _, size in largest), default=0)
+    listed = "\n".join(f"  {megabytes(size):>{width}}  {path}" for path, size in largest)
+    return (
+        f"{packing.root} makes a package of more than {megabytes(limit)}, which is as much as Ray's Jobs API takes: "
+        f"{len(packing.sizes):,} files of {megabytes(packing.size)} in all. The largest are:\n{listed}\n"
+        f"Name what the job does not need in {packing.root / IGNORE_FILES[-1]}, one pattern a line as in .gitignore, "
+        "and keep data where the cluster can read it; or give a smaller directory with --working-dir."
+    )
+
+
+def megabytes(size: int) -> str:
+    """Return a number of bytes in words."""
+    if size < 1 << 20:
+        return f"{size / 1024:.1f} KiB"
+    return f"{size / (1 << 20):.1f} MiB"
