@@ -27,7 +27,7 @@ PAGES = sorted(each for each in (ROOT / "docs").glob("*.md") if each.name != "de
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 FILE = re.compile(r"# ([\w.]+\.(?:py|yaml))(, continued)?\n")
 RUN = re.compile(r"\b(rayexec run (?!list)\w+) ([0-9a-f]{4})\b")
-RUN_ID = re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b|\bRun [0-9a-f]{4}\b")
+RUN_ID = re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b")
 
 # What stands in for a program that the machine may lack: it must be handed a file of YAML.
 KUBECTL = """\
@@ -144,8 +144,8 @@ def reader(tmp_path: Path) -> Iterator[Reader]:
 def test_pages_do_what_they_say(page: Path, reader: Reader) -> None:
     text = page.read_text(encoding="utf-8")
     assert text.count("```") == 2 * len(BLOCK.findall(text))
-    if page.name == "clusters.md":  # its commands look at a cluster that is there
-        reader.run("rayexec cluster up --num-cpus 1")
+    if page.name == "clusters.md":  # its commands look at a cluster that is there, and a job
+        reader.run("cp docs/examples/my_job.py . && rayexec cluster up --num-cpus 1")
     for language, block in BLOCK.findall(text):
         reader.read(language, block)
 
