@@ -2,11 +2,11 @@
 
 How a page is read, from top to bottom, in a directory of its own:
 
-- ``python`` blocks are run. One whose first line is ``# jobs.py`` is written to that file instead, one with ``# jobs.py,
-  continued`` to the end of it.
+- ``python`` blocks are run. One whose first line is ``# jobs.py`` is written to that file instead, one with
+  ``# jobs.py, continued`` to the end of it.
 - ``yaml`` blocks must be YAML; one with ``# run.yaml`` on its first line is written to that file.
-- ``console`` blocks have commands after ``$``, each followed by what it prints, standard output and error together; "..."
-  stands for anything. ``sh`` blocks are commands without output. Commands have to succeed.
+- ``console`` blocks have commands after ``$``, each followed by what it prints, output and errors together, with "..."
+  for anything. ``sh`` blocks are commands without output. Commands have to succeed.
 - An id of a run is any four hexadecimal digits; where it is first used it means the newest run.
 """
 
@@ -53,7 +53,12 @@ class Reader:
         kubectl.chmod(0o755)
         kept = {key: value for key, value in os.environ.items() if not key.startswith("RAY")}
         path = os.pathsep.join([str(programs), str(Path(sys.executable).parent), kept["PATH"]])
-        self._environment = kept | {"PATH": path, "RAYEXEC_HOME": str(directory / "home"), "COLUMNS": "200"}
+        self._environment = kept | {
+            "PATH": path,
+            "HOME": str(directory),  # where the token of a cluster is kept
+            "RAYEXEC_HOME": str(directory / "home"),
+            "COLUMNS": "200",
+        }
         self._runs: dict[str, str] = {}  # ids of the page, and of the runs that they stand for
 
     def read(self, language: str, text: str) -> None:
@@ -86,7 +91,7 @@ class Reader:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=90,
+            timeout=180,
             check=False,
         )
         assert done.returncode == 0, f"$ {command}\n{done.stdout}"
