@@ -76,7 +76,7 @@ class Reader:
             self.run(text)
         elif language == "python" and named is None:
             (self._cwd / "block.py").write_text(text, encoding="utf-8")
-            self.run("python -W error block.py")
+            self.run("python block.py")
         else:
             assert named is not None, f"a block of {language!r} that nothing is done with:\n{text}"
 
