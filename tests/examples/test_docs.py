@@ -1,0 +1,188 @@
+"""The pages below docs/ do what they say: their code runs, their config fits, their commands print what is shown.
+
+How a page is read, from top to bottom, in a directory of its own:
+
+- ``python`` blocks are run. One whose first line is ``# jobs.py`` is written to that file instead, one with
+  ``# jobs.py, continued`` to the end of it.
+- ``yaml`` blocks must be YAML; one with ``# run.yaml`` on its first line is written to that file.
+- ``console`` blocks have commands after ``$``, each followed by what it prints, output and errors together, with "..."
+  for anything. ``sh`` blocks are commands without output. Commands have to succeed.
+- An id of a run is any four hexadecimal digits; where it is first used it means the newest run.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted(each for each in (ROOT / "docs").glob("*.md") if each.name != "design.md")
+BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+FILE = re.compile(r"# ([\w.]+\.(?:py|yaml))(, continued)?\n")
+RUN = re.compile(r"\b(rayexec run (?!list)\w+) ([0-9a-f]{4})\b")
+RUN_ID = re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b")
+
+# What stands in for a program that the machine may lack: it must be handed a file of YAML.
+KUBECTL = """\
+#!{python}
+import sys, yaml
+assert sys.argv[1:] == ["apply", "-f", "-"], sys.argv
+assert list(yaml.safe_load_all(sys.stdin))
+"""
+
+
+class Reader:
+    """Does what a page says, as a reader at a shell would."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._cwd = directory / "work"
+        self._cwd.mkdir()
+        (self._cwd / "docs").symlink_to(ROOT / "docs")
+        programs = directory / "bin"
+        programs.mkdir()
+        kubectl = programs / "kubectl"
+        kubectl.write_text(KUBECTL.format(python=sys.executable), encoding="utf-8")
+        kubectl.chmod(0o755)
+        kept = {key: value for key, value in os.environ.items() if not key.startswith("RAY")}
+        path = os.pathsep.join([str(programs), str(Path(sys.executable).parent), kept["PATH"]])
+        self._environment = kept | {
+            "PATH": path,
+            "HOME": str(directory),  # where the token of a cluster is kept
+            "RAYEXEC_HOME": str(directory / "home"),
+            "COLUMNS": "200",
+        }
+        self._runs: dict[str, str] = {}  # ids of the page, and of the runs that they stand for
+
+    def read(self, language: str, text: str) -> None:
+        """Do what one block says."""
+        named = FILE.match(text)
+        if named is not None:
+            with open(self._cwd / named[1], "a" if named[2] else "w", encoding="utf-8") as file:
+                file.write(text)
+        if language == "yaml":
+            yaml.safe_load(text)
+        elif language == "console":
+            for command, shown in commands(text):
+                check_output(command, self.run(command), shown)
+        elif language == "sh":
+            self.run(text)
+        elif language == "python" and named is None:
+            (self._cwd / "block.py").write_text(text, encoding="utf-8")
+            self.run("python block.py")
+        else:
+            assert named is not None, f"a block of {language!r} that nothing is done with:\n{text}"
+
+    def run(self, command: str) -> str:
+        """Run a command, which has to succeed, and return what it printed; the next one begins where it ended."""
+        where = self._directory / "cwd"
+        done = subprocess.run(
+            ["bash", "-c", f"set -o pipefail\n{RUN.sub(self._of_run, command)}\ncode=$?; pwd > {where}; exit $code"],
+            cwd=self._cwd,
+            env=self._environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=180,
+            check=False,
+        )
+        assert done.returncode == 0, f"$ {command}\n{done.stdout}"
+        self._cwd = Path(where.read_text(encoding="utf-8").strip())
+        return done.stdout
+
+    def _of_run(self, found: re.Match[str]) -> str:
+        if found[2] not in self._runs:
+            records = [*(self._directory / "home" / "runs").glob("*/run.json")]
+            newest = max(records, key=lambda each: each.stat().st_mtime_ns)
+            assert newest.parent.name not in self._runs.values(), f"no new run for {found[2]}"
+            self._runs[found[2]] = newest.parent.name
+        return f"{found[1]} {self._runs[found[2]]}"
+
+
+def commands(text: str) -> Iterator[tuple[str, list[str]]]:
+    """Yield the commands of a block, each with the lines that it is shown to print."""
+    for each in re.split(r"^\$ ", text, flags=re.MULTILINE)[1:]:
+        command, *shown = each.splitlines()
+        yield command, shown
+
+
+def check_output(command: str, printed: str, shown: list[str]) -> None:
+    """Compare the output with what is shown; neither spaces in rows nor the ids of runs count."""
+    if not shown:
+        return
+    pattern = "".join(_line(each) for each in shown)
+    assert re.fullmatch(pattern, "".join(f"{_plain(line)}\n" for line in printed.splitlines())), (
+        f"$ {command}\nprinted:\n{printed}\nand not:\n" + "\n".join(shown)
+    )
+
+
+def _line(shown: str) -> str:
+    if shown.strip() == "...":
+        return r"(?:.*\n)*?"
+    parts = [re.escape(_plain(part, strip=False)) for part in re.split(r" *\.\.\. *", shown)]
+    return ".*?".join(parts).rstrip("\\ ") + r"\n"
+
+
+def _plain(line: str, *, strip: bool = True) -> str:
+    line = re.sub(r" +", " ", RUN_ID.sub("RUN", line))
+    return line.rstrip() if strip else line
+
+
+@pytest.fixture
+def reader(tmp_path: Path) -> Iterator[Reader]:
+    """Someone at a shell; a cluster that the page has started is stopped at the end."""
+    someone = Reader(tmp_path)
+    yield someone
+    if (tmp_path / "home" / "cluster.json").exists():
+        someone.run("rayexec cluster down")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_pages_do_what_they_say(page: Path, reader: Reader) -> None:
+    text = page.read_text(encoding="utf-8")
+    assert text.count("```") == 2 * len(BLOCK.findall(text))
+    if page.name == "clusters.md":  # its commands look at a cluster that is there, and a job
+        reader.run("cp docs/examples/my_job.py . && rayexec cluster up --num-cpus 1")
+    for language, block in BLOCK.findall(text):
+        reader.read(language, block)
+
+
+def anchors(page: Path) -> set[str]:
+    titles = re.findall(r"^#+ (.*)$", BLOCK.sub("", page.read_text(encoding="utf-8")), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title).lower().replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_links_lead_somewhere(page: Path) -> None:
+    for link in re.findall(r"\]\(([^)]+)\)", BLOCK.sub("", page.read_text(encoding="utf-8"))):
+        if "://" in link:
+            continue
+        file, _, anchor = link.partition("#")
+        target = (page.parent / file).resolve() if file else page
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link
+
+
+def test_every_page_is_in_the_site() -> None:
+    site = yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))
+    listed = {file for entry in site["nav"] for file in entry.values()}
+    assert {page.name for page in PAGES} <= listed
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert {page.name for page in PAGES} <= set(re.findall(r"\]\(docs/(\w[\w-]*\.md)\)", readme))
+
+
+@pytest.mark.parametrize("shown", ["one", "one\n...", "...two", "...\nthree", "one\n...\nthree"])
+def test_output_that_differs_is_noticed(shown: str) -> None:
+    printed = "one 1\ntwo 2\n"
+    with pytest.raises(AssertionError):
+        check_output("say", printed, shown.splitlines())
+    check_output("say", printed, ["one ...", "two  2"])
+    check_output("say", printed, ["...", "two 2"])
