@@ -17,7 +17,6 @@ from test_cli_cluster import Machine, _free_port, _machine
 
 pytestmark = [
     pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads the process table from /proc"),
-    pytest.mark.timeout(240),
 ]
 _PATIENCE = 80.0
 
