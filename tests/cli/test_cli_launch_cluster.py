@@ -16,6 +16,7 @@ import pytest
 from test_cli_cluster import Machine, _free_port, _machine
 
 pytestmark = [
+    pytest.mark.long,
     pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads the process table from /proc"),
 ]
 _PATIENCE = 80.0

@@ -145,6 +145,7 @@ def reader(tmp_path: Path) -> Iterator[Reader]:
         someone.run("rayexec cluster down")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_pages_do_what_they_say(page: Path, reader: Reader) -> None:
     text = page.read_text(encoding="utf-8")
