@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
+
+from rayexec.cli.command_options import JsonOption
+from rayexec.cli.late import load
 
 __all__ = ["cluster_app"]
 
@@ -14,13 +16,6 @@ cluster_app = typer.Typer(
     no_args_is_help=True,
     epilog="Example: rayexec cluster up --limit database=redshift:2",
 )
-
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output, for programs.")]
-
-
-def _load(module: str, name: str) -> Any:
-    """Return ``name`` of a module of this package, imported only now."""
-    return getattr(importlib.import_module(f"rayexec.cli.{module}"), name)
 
 
 @cluster_app.command(
@@ -74,13 +69,13 @@ def up(
         "port": port,
         "dashboard": dashboard,
     }
-    raise typer.Exit(_load("cluster", "bring_up")(file, options, as_json=as_json))
+    raise typer.Exit(load("cluster", "bring_up")(file, options, as_json=as_json))
 
 
 @cluster_app.command(epilog="Example: rayexec cluster down")
 def down(as_json: JsonOption = False) -> None:
     """Stop the cluster that was started by 'up', and nothing else."""
-    raise typer.Exit(_load("cluster", "take_down")(as_json=as_json))
+    raise typer.Exit(load("cluster", "take_down")(as_json=as_json))
 
 
 @cluster_app.command(
@@ -97,7 +92,7 @@ def status(
     as_json: JsonOption = False,
 ) -> None:
     """Print the nodes of a cluster, what of them is free, and how much of each limit is taken."""
-    raise typer.Exit(_load("cluster", "show_status")(address, as_json=as_json))
+    raise typer.Exit(load("cluster", "show_status")(address, as_json=as_json))
 
 
 @cluster_app.command(
@@ -195,7 +190,7 @@ def manifest(
         "instance_type": instance_type,
         "job_file": job_file,
     }
-    raise typer.Exit(_load("manifest", "print_manifest")(options))
+    raise typer.Exit(load("manifest", "print_manifest")(options))
 
 
 @cluster_app.command(
@@ -214,4 +209,4 @@ def doctor(
     as_json: JsonOption = False,
 ) -> None:
     """Look for what would keep runs from working on a cluster, and say what to do about it."""
-    raise typer.Exit(_load("doctor", "examine_from_shell")(address, as_json=as_json))
+    raise typer.Exit(load("doctor", "examine_from_shell")(address, as_json=as_json))

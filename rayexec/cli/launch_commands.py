@@ -23,6 +23,7 @@ from rayexec.cli.command_options import (
     SelectionOption,
     TagsOption,
 )
+from rayexec.cli.late import load
 from rayexec.cli.options import Wanted
 
 __all__ = ["LAUNCH_ENDING", "launch"]
@@ -103,7 +104,7 @@ def launch(
 ) -> None:
     """Start a run that goes on by itself, on a cluster or on this machine, and print its id."""
     launching = importlib.import_module("rayexec.cli.launch")
-    source = importlib.import_module("rayexec.cli.load").JobSource(file, module, attribute, job)
+    source = load("load", "JobSource")(file, module, attribute, job)
     cache = False if no_cache else None
     wanted = Wanted(tuple(config or ()), tuple(op_selection or ()), tags, max_concurrent, None, durable, cache, run_id)
     code = (

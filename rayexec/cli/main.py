@@ -5,9 +5,8 @@ Only what ``--help`` needs is imported here; the body of each command loads what
 
 from __future__ import annotations
 
-import importlib
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -29,6 +28,7 @@ from rayexec.cli.command_options import (
     SelectionOption,
     TagsOption,
 )
+from rayexec.cli.late import load
 from rayexec.cli.launch_commands import LAUNCH_ENDING, launch
 from rayexec.cli.options import Wanted
 from rayexec.cli.run_commands import run_app
@@ -52,14 +52,6 @@ app.add_typer(job_app, name="job")
 app.add_typer(run_app, name="run")
 app.add_typer(cache_app, name="cache")
 app.add_typer(cluster_app, name="cluster")
-
-
-def _load(module: str, name: str) -> Any:
-    """Return ``name`` of a module of this package, imported only now.
-
-    Commands stand on Ray, pydantic and more, whose import takes far longer than all that ``--help`` has to do.
-    """
-    return getattr(importlib.import_module(f"rayexec.cli.{module}"), name)
 
 
 def _print_version(wanted: bool) -> None:
@@ -108,12 +100,12 @@ def execute(
     as_json: JsonOption = False,
 ) -> None:
     """Run a job and wait for it; what ops print goes to standard output, progress to standard error."""
-    source = _load("load", "JobSource")(file, module, attribute, job)
+    source = load("load", "JobSource")(file, module, attribute, job)
     cache = False if no_cache else None
     wanted = Wanted(
         tuple(config or ()), tuple(op_selection or ()), tags, max_concurrent, address, durable, cache, run_id
     )
-    raise typer.Exit(_load("execute", "execute_from_shell")(source, wanted, as_json=as_json))
+    raise typer.Exit(load("execute", "execute_from_shell")(source, wanted, as_json=as_json))
 
 
 job_app.command(epilog=LAUNCH_ENDING)(launch)
@@ -127,8 +119,8 @@ def list_(
     as_json: JsonOption = False,
 ) -> None:
     """List the jobs of a file, each with its ops."""
-    source = _load("load", "JobSource")(file, module, attribute)
-    raise typer.Exit(_load("show", "list_jobs")(source, as_json=as_json))
+    source = load("load", "JobSource")(file, module, attribute)
+    raise typer.Exit(load("show", "list_jobs")(source, as_json=as_json))
 
 
 @job_app.command("print", epilog="Example: rayexec job print -f jobs.py -j report")
@@ -141,8 +133,8 @@ def print_(
     as_json: JsonOption = False,
 ) -> None:
     """Print a job as a tree: its ops and graphs, their outputs, and where each input comes from."""
-    source = _load("load", "JobSource")(file, module, attribute, job)
-    raise typer.Exit(_load("show", "print_job")(source, tuple(op_selection or ()), as_json=as_json))
+    source = load("load", "JobSource")(file, module, attribute, job)
+    raise typer.Exit(load("show", "print_job")(source, tuple(op_selection or ()), as_json=as_json))
 
 
 @job_app.command("scaffold-config", epilog="Example: rayexec job scaffold-config -f my_job.py > run.yaml")
@@ -157,8 +149,8 @@ def scaffold_config(
     ] = False,
 ) -> None:
     """Print run config for a job as YAML, with a default or a placeholder wherever a value can be given."""
-    source = _load("load", "JobSource")(file, module, attribute, job)
-    raise typer.Exit(_load("scaffold", "scaffold")(source, tuple(op_selection or ()), only_required=only_required))
+    source = load("load", "JobSource")(file, module, attribute, job)
+    raise typer.Exit(load("scaffold", "scaffold")(source, tuple(op_selection or ()), only_required=only_required))
 
 
 @job_app.command(epilog="Example: rayexec job plan -f my_job.py -c run.yaml")
@@ -195,9 +187,9 @@ def plan(
     as_json: JsonOption = False,
 ) -> None:
     """Print what a run would do: what each step asks of Ray, the limits and who holds them, the longest path."""
-    source = _load("load", "JobSource")(file, module, attribute, job)
+    source = load("load", "JobSource")(file, module, attribute, job)
     wanted = Wanted(tuple(config or ()), tuple(op_selection or ()), None, max_concurrent, address)
-    raise typer.Exit(_load("plan", "print_plan")(source, wanted, timings=timings, as_json=as_json))
+    raise typer.Exit(load("plan", "print_plan")(source, wanted, timings=timings, as_json=as_json))
 
 
 @app.command(
@@ -250,7 +242,7 @@ def bench(
 ) -> None:
     """Measure what steps, hops and large values cost on this machine or on a cluster."""
     raise typer.Exit(
-        _load("bench.command", "bench_from_shell")(
+        load("bench.command", "bench_from_shell")(
             address=address,
             limits=tuple(max_concurrent or ()),
             steps=steps,

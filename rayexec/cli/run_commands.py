@@ -8,6 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
+from rayexec.cli.late import load
+
 __all__ = ["run_app"]
 
 run_app = typer.Typer(
@@ -159,9 +161,9 @@ def resume(
     """
     from rayexec.cli.options import Wanted
 
-    source = importlib.import_module("rayexec.cli.load").JobSource(file, module, attribute)
+    source = load("load", "JobSource")(file, module, attribute)
     wanted = Wanted(tuple(config or ()), (), None, max_concurrent, address, durable, run_id=run_id)
-    resume_from_shell = importlib.import_module("rayexec.cli.resume").resume_from_shell
+    resume_from_shell = load("resume", "resume_from_shell")
     raise typer.Exit(
         resume_from_shell(store, run, source, wanted, steps=tuple(steps or ()), force=force, as_json=as_json)
     )
@@ -185,7 +187,7 @@ def cancel(
     as_json: JsonOption = False,
 ) -> None:
     """End runs that go on, also on another host: their steps are asked to end, and after a while killed."""
-    command = importlib.import_module("rayexec.cli.run_cancel").cancel_runs
+    command = load("run_cancel", "cancel_runs")
     raise typer.Exit(command(store, tuple(runs), force=force, wait=wait, timeout=timeout, as_json=as_json))
 
 

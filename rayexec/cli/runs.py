@@ -17,8 +17,7 @@ from rayexec.cli.streams import reader_left, results_on_stdout
 from rayexec.errors import RunNotFoundError
 from rayexec.events import Event, EventType
 from rayexec.keys import nearest
-from rayexec.store import RunReader, RunRecord, RunStore, default_store, is_over, settled, store_at
-from rayexec.store import current as _current
+from rayexec.store import RunReader, RunRecord, RunStore, current, default_store, is_over, settled, store_at
 
 __all__ = ["delete_runs", "export_run", "list_runs", "print_events", "print_logs", "show_run", "wait_for"]
 
@@ -85,7 +84,7 @@ def show_run(place: str | None, run_id: str, *, as_json: bool) -> int:
             _, reader = locate(place, run_id)
         except LaunchedElsewhere as elsewhere:
             return _show_launched(results, elsewhere.launched, as_json=as_json)
-        record, log = _current(reader), StoredLog(reader)
+        record, log = current(reader), StoredLog(reader)
         report = RunReport(record, log)
         if as_json:
             _write_json(results, report.to_dict())
@@ -142,7 +141,7 @@ def _events(reader: RunReader, step: str | None, *, follow: bool) -> Iterator[It
     wanted = _within(step) if step is not None else None
     log = FollowedLog(reader) if follow else StoredLog(reader)
     while True:
-        ends = not follow or is_over(_current(reader))  # asked first, so that the look below is the last one then
+        ends = not follow or is_over(current(reader))  # asked first, so that the look below is the last one then
         found = list(log.news()) if isinstance(log, FollowedLog) else log.events()
         if ends and wanted is not None and not any(map(wanted, log.keys)):
             raise RunNotFoundError(f"run {reader.run_id} has no step {step!r}.{nearest(step or '', log.keys)}")
@@ -238,8 +237,8 @@ def print_logs(place: str | None, run_id: str, *, step: str | None, follow: bool
 def _over(reader: RunReader, deadline: float | None) -> RunRecord | None:
     """Return a run once it is over; None where it is not by the deadline."""
     vigil = Vigil(reader.run_id)
-    while not is_over(record := _current(reader)):
-        if vigil.has_ended() and not is_over(record := _current(reader)):
+    while not is_over(record := current(reader)):
+        if vigil.has_ended() and not is_over(record := current(reader)):
             return replace(record, status="FAILURE", note="driver died")
         if deadline is not None and time.monotonic() >= deadline:
             return None
@@ -325,7 +324,7 @@ def export_run(
         complain("say what to write: --html FILE, --parquet FILE or --chrome-trace FILE.")
         return USAGE
     _, reader = locate(place, run_id)
-    record, log = _current(reader), StoredLog(reader)
+    record, log = current(reader), StoredLog(reader)
     for path, write in ((parquet, write_parquet), (chrome_trace, write_trace), (html, write_page)):
         if path is None:
             continue

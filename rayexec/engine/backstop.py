@@ -18,9 +18,9 @@ from rayexec.errors import StepTimeoutError
 from rayexec.events import ErrorInfo
 from rayexec.run.deadline import over_time
 
-__all__ = ["ProcessBackstop", "frames_of_step", "hung_step", "read_hung"]
+__all__ = ["ProcessBackstop", "frames_of_step", "hung_step", "read_hung", "take_note"]
 
-_LIMIT = 256 * 1024  # bytes that are read of where threads were
+_LIMIT = 256 * 1024  # bytes that are read of a note
 _CALLERS = (os.path.join("run", "step.py"), os.path.join("engine", "runner.py"))  # of ops, in rayexec
 _FRAME = re.compile(r'^  File "(?P<file>.*)", line (?P<line>\d+|\?\?\?) in (?P<name>.*)$')
 
@@ -60,10 +60,15 @@ def _file_of(path: str) -> str:
 
 def read_hung(path: str) -> str:
     """Return where the threads of a process were that its backstop ended, and remove the file; empty if none did."""
+    return take_note(_file_of(path))
+
+
+def take_note(path: str) -> str:
+    """Return the text that a process left in a file before it ended, and remove the file; empty if there is none."""
     try:
-        with open(_file_of(path), encoding="utf-8", errors="backslashreplace") as file:
+        with open(path, encoding="utf-8", errors="backslashreplace") as file:
             text = file.read(_LIMIT)
-        os.unlink(_file_of(path))
+        os.unlink(path)
     except OSError:
         return ""
     return text

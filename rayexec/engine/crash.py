@@ -16,13 +16,12 @@ import traceback
 from types import TracebackType
 from typing import NoReturn
 
-from rayexec.engine.backstop import frames_of_step
+from rayexec.engine.backstop import frames_of_step, take_note
 from rayexec.errors import WorkerCrashedError
 from rayexec.events import ErrorInfo
 
 __all__ = ["ExitNoted", "crashed_step", "read_exit"]
 
-_LIMIT = 256 * 1024  # bytes that are read of a note
 _SIGNAL = re.compile(r"\*\*\* (SIG[A-Z0-9]+) received at ")
 _FATAL = re.compile(r"^Fatal Python error: ", re.MULTILINE)
 
@@ -63,13 +62,7 @@ def _file_of(path: str) -> str:
 
 def read_exit(path: str) -> str:
     """Return the note that a process left which ended itself, and remove the file; empty if none did."""
-    try:
-        with open(_file_of(path), encoding="utf-8", errors="backslashreplace") as file:
-            text = file.read(_LIMIT)
-        os.unlink(_file_of(path))
-    except OSError:
-        return ""
-    return text
+    return take_note(_file_of(path))
 
 
 def crashed_step(key: str, *, exited: str, stderr: str) -> tuple[WorkerCrashedError, ErrorInfo] | None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol
 
@@ -14,7 +12,7 @@ from rayexec.store.cache import StepCache
 from rayexec.store.record import UNREADABLE, RunRecord, is_over, settled
 from rayexec.store.request import CancelRequest
 
-__all__ = ["RunReader", "RunStore", "RunWriter", "current", "newest_first", "only_match", "told"]
+__all__ = ["RunReader", "RunStore", "RunWriter", "current", "newest_first", "only_match"]
 
 
 class RunWriter(Protocol):
@@ -88,17 +86,6 @@ def current(reader: RunReader) -> RunRecord:
         return record
     latest = reader.record()
     return latest if is_over(latest) else record
-
-
-@contextlib.contextmanager
-def told(what: str) -> Iterator[None]:
-    """Raise StoreError for what goes wrong with files."""
-    try:
-        yield
-    except (OSError, NotImplementedError) as error:
-        number = error.errno if isinstance(error, OSError) else None
-        reason = os.strerror(number) if number else str(error).strip().partition("\n")[0]
-        raise StoreError(f"{what}: {reason}") from error
 
 
 def newest_first(runs: Iterable[tuple[str, Callable[[], RunRecord]]]) -> list[RunRecord]:

@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from rayexec.errors import StoreError
 from rayexec.run.memory import Entry, Kept, Origin
+from rayexec.store.failing import told
 from rayexec.store.frames import frame, whole_frames
 from rayexec.store.record import check_version
 
@@ -45,6 +46,7 @@ _APART = 64 * 1024  # bytes from which a buffer is a blob of its own, and a file
 _PIECE = 8 * 1024 * 1024  # bytes that are copied at a time
 _LEFT = 86_400.0  # seconds after which nobody is taken to be writing still
 _DIGITS = frozenset("0123456789abcdef")
+_WHERE = "the cache"
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +154,7 @@ class _Filling:
             return is_small
 
         main = pickle.dumps(values, protocol=5, buffer_callback=stays)
-        with _told():
+        with told(_WHERE):
             blobs = [self._write(memoryview(main)), *[self._write(each.raw()) for each in buffers]]
         self._outputs.append((output.name, blobs))
 
@@ -170,7 +172,7 @@ class _Filling:
     def commit(self) -> None:
         """Put the entry in its place; raises StoreError."""
         header = {"schema_version": _VERSION, "origin": self._origin._asdict(), "outputs": self._outputs}
-        with _told():
+        with told(_WHERE):
             if self._file is None:
                 self._file = self._cache._new(self._key)
             self._file.write(frame(json.dumps(header).encode()) + _END.pack(self._size, _MARK))
@@ -181,7 +183,7 @@ class _Filling:
         """Remove what was written; raises StoreError."""
         file, self._file = self._file, None
         if file is not None:
-            with _told():
+            with told(_WHERE):
                 self._cache._drop(file)
 
 
@@ -212,15 +214,6 @@ def _blob(view: memoryview, begins: int, size: int, check: int) -> memoryview:
 
 def _origin(header: Mapping[str, Any]) -> Origin:
     return Origin(**header["origin"])
-
-
-@contextlib.contextmanager
-def _told() -> Iterator[None]:
-    try:
-        yield
-    except (OSError, NotImplementedError) as error:
-        number = error.errno if isinstance(error, OSError) else None
-        raise StoreError(f"the cache: {os.strerror(number) if number else error}") from error
 
 
 class MemoryCache(StepCache):
@@ -269,11 +262,11 @@ class LocalCache(StepCache):
 
     def delete(self, key: str) -> None:
         """Remove an entry."""
-        with _told(), contextlib.suppress(FileNotFoundError):
+        with told(_WHERE), contextlib.suppress(FileNotFoundError):
             os.unlink(self._path(key))
 
     def _read(self, key: str) -> memoryview | None:
-        with _told():
+        with told(_WHERE):
             try:
                 with open(self._path(key), "rb") as file:
                     size = os.fstat(file.fileno()).st_size
@@ -308,7 +301,7 @@ class LocalCache(StepCache):
         """Remove what writers that were killed more than a day ago have left."""
         before = time.time() - _LEFT
         for each in self._files():
-            with _told(), contextlib.suppress(FileNotFoundError):
+            with told(_WHERE), contextlib.suppress(FileNotFoundError):
                 if each.name.startswith(".") and each.stat().st_mtime < before:
                     os.unlink(each.path)
 
@@ -319,7 +312,7 @@ class LocalCache(StepCache):
                     yield each.name, each.stat().st_size
 
     def _files(self) -> Iterator[os.DirEntry[str]]:
-        with _told(), contextlib.suppress(FileNotFoundError):
+        with told(_WHERE), contextlib.suppress(FileNotFoundError):
             for directory in os.scandir(self.root):
                 if directory.is_dir():
                     yield from os.scandir(directory.path)
@@ -350,11 +343,11 @@ class FilesCache(StepCache):
 
     def delete(self, key: str) -> None:
         """Remove an entry."""
-        with _told(), contextlib.suppress(FileNotFoundError):
+        with told(_WHERE), contextlib.suppress(FileNotFoundError):
             self._filesystem.delete_file(self._path(key))
 
     def _read(self, key: str) -> memoryview | None:
-        with _told():
+        with told(_WHERE):
             try:
                 with self._opened(key) as file:
                     return memoryview(file.read_buffer())
@@ -383,7 +376,7 @@ class FilesCache(StepCache):
     def _all(self) -> Iterator[tuple[str, int]]:
         from pyarrow import fs
 
-        with _told():
+        with told(_WHERE):
             found = self._filesystem.get_file_info(fs.FileSelector(self.root, allow_not_found=True, recursive=True))
         for each in found:
             if each.type == fs.FileType.File and _DIGITS.issuperset(each.base_name):

@@ -28,8 +28,8 @@ from typing import TYPE_CHECKING, Any
 from rayexec.errors import StoreError
 from rayexec.events import OutputRecord
 from rayexec.run.prior import Done, StoredValue
-from rayexec.store.base import told
 from rayexec.store.coding import outputs_text, read_outputs
+from rayexec.store.failing import told
 
 if TYPE_CHECKING:
     from pyarrow.fs import FileSystem

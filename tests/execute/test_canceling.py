@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from leftovers import Leftovers
+from marks import marked
 
 from rayexec import DynamicOut, DynamicOutput, RunResult, execute_job, job, op
 from rayexec.execute import Observer
@@ -55,16 +56,6 @@ def interrupted(run: Any, place: Path, *marks: tuple[str, ...]) -> RunResult:
     result = execute_job(run, observer=Observer())
     thread.join()
     return result
-
-
-@contextlib.contextmanager
-def marked(place: Path, name: str) -> Iterator[None]:
-    """Leave a file as the block begins, and one as it ends in good order."""
-    (place / name).write_text(str(os.getpid()))
-    try:
-        yield
-    finally:
-        (place / f"{name}.closed").touch()
 
 
 def is_gone(place: Path, name: str) -> bool:

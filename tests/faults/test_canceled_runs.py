@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import os
 import signal
@@ -18,6 +17,7 @@ import numpy as np
 import pytest
 import ray
 from leftovers import Leftovers
+from marks import marked
 
 from rayexec import DynamicOut, DynamicOutput, EventType, JobDefinition, cancel_run, execute_job, job, op
 from rayexec.execute import Observer
@@ -48,16 +48,6 @@ def wait_for(*files: Path) -> bool:
             return False
         time.sleep(0.02)
     return True
-
-
-@contextlib.contextmanager
-def marked(place: Path, name: str) -> Iterator[None]:
-    """Leave a file as the block begins, and one as it ends in good order."""
-    (place / name).write_text(str(os.getpid()))
-    try:
-        yield
-    finally:
-        (place / f"{name}.closed").touch()
 
 
 @op
