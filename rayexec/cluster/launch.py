@@ -91,7 +91,8 @@ class Launch:
         ]
 
     def _begin(self, program: list[str], options: list[str]) -> None:
-        log = Path(self._directory, f"start-{len(self._processes)}.log")
+        number = len(self._processes)
+        log = Path(self._directory, f"start-{number}.log")
         with log.open("wb") as output:
             process = subprocess.Popen(
                 [
@@ -100,7 +101,9 @@ class Launch:
                     "start",
                     *options,
                     f"--num-cpus={self.spec.num_cpus}",
-                    f"--temp-dir={self._directory}",
+                    # One for each node: in a common one, a node that unpacks what a job has sent would first remove
+                    # what another node has unpacked, and jobs run in.
+                    f"--temp-dir={os.path.join(self._directory, f'node-{number}') if number else self._directory}",
                     # Ports that are free, where Ray's own ranges would meet those of another Ray on this machine.
                     "--min-worker-port=0",
                     "--max-worker-port=0",
