@@ -176,8 +176,8 @@ def plan(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="What job execute --json printed of an earlier run: how long its ops took, for a bound on the time of "
-            "the next.",
+            help="What job execute --json printed of a run: how long its ops took, for a bound on the time of the "
+            "next. By default the last recorded run that succeeded.",
             exists=True,
             dir_okay=False,
             readable=True,

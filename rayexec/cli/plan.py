@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,9 +15,9 @@ from rayexec.cli.options import Wanted, parse_selection
 from rayexec.cli.report import duration
 from rayexec.cli.show import write_json
 from rayexec.cli.streams import results_on_stdout
+from rayexec.cli.timings import Timings, given_timings, last_timings
 from rayexec.cluster import capacity_here, connect, releasing
 from rayexec.config.execution import ExecutionSettings
-from rayexec.errors import LoadError
 from rayexec.execute import prepare
 from rayexec.plan import Plan
 from rayexec.plan.bound import bounds, longest_path
@@ -42,8 +41,8 @@ def print_plan(source: JobSource, wanted: Wanted, *, timings: Path | None = None
         selection = parse_selection(wanted.op_selection)
         config = read_run_config(wanted.config)
         spec = _with_options(prepare(load_job(source), config, op_selection=selection), wanted)
-        seconds = None if timings is None else _seconds(spec.plan, timings)
-        document = _describe(spec, _capacity(wanted.address, spec), seconds)
+        known = last_timings(spec.plan) if timings is None else given_timings(spec.plan, timings)
+        document = _describe(spec, _capacity(wanted.address, spec), known)
         if as_json:
             write_json(results, document)
         else:
@@ -61,22 +60,6 @@ def _with_options(spec: RunSpec, wanted: Wanted) -> RunSpec:
     return replace(spec, config=replace(spec.config, execution=settings))
 
 
-def _seconds(plan: Plan, path: Path) -> list[float]:
-    """Return how long each step takes by the timings of a run; raises LoadError for a file without them."""
-    form = "give what rayexec job execute --json printed"
-    try:
-        ops = json.loads(path.read_text(encoding="utf-8"))["ops"]
-        mean = {name: each["seconds"] / max(1, each["attempts"]) for name, each in ops.items()}
-    except OSError as error:
-        raise LoadError(f"--timings {path}: {error.strerror}; {form}.") from None
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise LoadError(f"--timings {path} holds no timings of ops; {form}.") from None
-    missing = sorted({plan.op_of(step.index).name for step in plan.steps} - set(mean))
-    if missing:
-        raise LoadError(f"--timings {path} is of another run: it knows no op {', '.join(map(repr, missing))}.")
-    return [mean[plan.op_of(step.index).name] for step in plan.steps]
-
-
 def _capacity(address: str | None, spec: RunSpec) -> Capacity | None:
     """Return what there is to run on: the cluster's, this machine's, or None for a cluster that is not asked."""
     if address is not None:
@@ -88,8 +71,9 @@ def _capacity(address: str | None, spec: RunSpec) -> Capacity | None:
     return None if spec.config.execution.address is not None else capacity_here()
 
 
-def _describe(spec: RunSpec, capacity: Capacity | None, seconds: Sequence[float] | None) -> dict[str, Any]:
+def _describe(spec: RunSpec, capacity: Capacity | None, timings: Timings | None) -> dict[str, Any]:
     settings, plan = spec.config.execution, spec.plan
+    seconds = None if timings is None else timings.seconds
     on_ray = settings.engine == "ray"
     if on_ray:
         holding = spec.hold(capacity or Capacity((), False, groups=None))
@@ -109,6 +93,7 @@ def _describe(spec: RunSpec, capacity: Capacity | None, seconds: Sequence[float]
         "limits": _limits(plan, holding),
         "steps_at_least": len(plan.steps),
         "is_exact": not plan.mapped,
+        "timings": None if timings is None else timings.source,
         "longest_path": [plan.steps[step].key for step in path],
         "longest_path_seconds": None if seconds is None else sum(seconds[step] for step in path),
         "makespan_bound": None if least is None else {"seconds": least.seconds, "because_of": least.reason},
@@ -280,4 +265,5 @@ def _path_lines(document: Mapping[str, Any]) -> Iterator[str]:
     yield f"longest path    {at_least(len(path), 'step', more=more)}{took}: {' → '.join(shown)}{uncounted}"
     least = document["makespan_bound"]
     if least is not None:
-        yield f"takes at least  {duration(least['seconds'])}, because of {least['because_of']}{uncounted}"
+        because = f"because of {least['because_of']}, by the times of {document['timings']}"
+        yield f"takes at least  {duration(least['seconds'])}, {because}{uncounted}"

@@ -138,9 +138,14 @@ def execute_job(
     )
     spec = replace(spec, config=replace(spec.config, execution=settings))
     recording = record_run(store, job, spec, observer or Echo(), op_selection=op_selection, origin=origin)
-    if recording is not None:
-        spec = replace(spec, keeper=recording.store.values(spec.info.run_id))
-    spec = with_memory(spec, recording)
+    try:
+        if recording is not None:
+            spec = replace(spec, keeper=recording.store.values(spec.info.run_id))
+        spec = with_memory(spec, recording)
+    except BaseException as error:
+        if recording is not None:
+            recording.broke_off(error)
+        raise
     return run(job, spec, raise_on_error=raise_on_error, observer=observer, recording=recording)
 
 

@@ -148,9 +148,14 @@ def _replace(filesystem: FileSystem, place: str, name: str, data: bytes, *, appe
             stream.write(data)
         return
     written = f"{place}/.{uuid.uuid4().hex}.json"
-    with filesystem.open_output_stream(written) as stream:
-        stream.write(data)
-    filesystem.move(written, f"{place}/{name}")
+    try:
+        with filesystem.open_output_stream(written) as stream:
+            stream.write(data)
+        filesystem.move(written, f"{place}/{name}")
+    except BaseException:
+        with contextlib.suppress(OSError):  # not even begun
+            filesystem.delete_file(written)
+        raise
 
 
 class _FileWriter:

@@ -103,6 +103,21 @@ class StoredLog:
         """Return the name of a step's op."""
         return self._forms[step].op
 
+    def spent(self) -> dict[str, tuple[int, float]]:
+        """Return how often the steps of each op were tried, and the seconds that took in all."""
+        from pyarrow import compute
+
+        found: dict[str, tuple[int, float]] = {}
+        for table in self._tables:
+            rows = table.filter(compute.field("kind").isin([PLAIN, ATTEMPT]))
+            took = rows.append_column("took", compute.subtract(rows["ended"], rows["started"]))
+            sums = took.group_by("step").aggregate([("took", "sum"), ("took", "count")])
+            names = ("step", "took_sum", "took_count")
+            for step, seconds, count in zip(*(sums[name].to_pylist() for name in names), strict=True):
+                attempts, before = found.get(op := self.op_of(step), (0, 0.0))
+                found[op] = attempts + count, before + seconds
+        return found
+
     def __len__(self) -> int:
         """Return the number of records, those included that were provisional."""
         return sum(table.num_rows for table in self._tables)

@@ -178,7 +178,10 @@ def test_plan_bounds_the_time_by_what_is_known(place: Path) -> None:
     Path("run.json").write_text(json.dumps({"ops": ops}))
     printed = _show("plan", "-j", "fan", "--timings", "run.json")
     assert "longest path    at least 2 steps, 2.0 s: load → total; steps of dynamic outputs" in printed
-    assert "takes at least  2.0 s, because of the longest path; steps of dynamic outputs" in printed
+    assert (
+        "takes at least  2.0 s, because of the longest path, by the times of run.json; steps of dynamic outputs"
+        in printed
+    )
 
 
 def test_a_mapped_op_that_no_node_can_run_is_named(place: Path) -> None:

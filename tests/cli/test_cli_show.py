@@ -207,9 +207,31 @@ def test_plan_bounds_the_time_of_a_run_by_timings_of_another() -> None:
     printed = _run("plan", "-j", "huge", "--timings", "run.json", "--max-concurrent", "4")
     assert "longest path    2 steps, 5.5 s: nap → hungry" in printed
     assert "takes at least  5.5 s, because of the longest path" in printed
+    assert "by the times of run.json" in printed
     without = _run("plan", "-j", "huge")
     assert "longest path    2 steps: nap → hungry" in without
     assert "takes at least" not in without
+
+
+def test_plan_bounds_the_time_by_the_last_run_that_succeeded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAYEXEC_HOME", str(tmp_path))
+    plan = ("plan", "-j", "here", "-c", "here.yaml")
+    Path("here.yaml").write_text("ops: {split: {config: {n: 1}}}\n")
+    assert "takes at least" not in _run(*plan)
+    first = _json("execute", "-j", "here", "-c", "here.yaml")
+    planned = _json(*plan)
+    assert planned["timings"] == f"run {first['run_id'][:8]}"
+    assert planned["makespan_bound"]["seconds"] == pytest.approx(
+        sum(each["seconds"] for each in first["ops"].values()), abs=1e-5
+    )
+    second = _json("execute", "-j", "here", "-c", "here.yaml")
+    assert f"by the times of run {second['run_id'][:8]}" in _run(*plan)
+    record = tmp_path / "runs" / second["run_id"] / "run.json"
+    known = record.read_text()
+    for left in (known.replace('"SUCCESS"', '"FAILURE"'), "damaged"):
+        assert left != known
+        record.write_text(left)
+        assert _json(*plan)["timings"] == f"run {first['run_id'][:8]}"
 
 
 @pytest.mark.parametrize(
