@@ -97,6 +97,33 @@ def _column(values: array[Any], kind: Any) -> Any:
     return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(values)])
 
 
+def _texts(texts: Sequence[str]) -> Any:
+    """Return a column of texts; ``pyarrow.array`` would first import pandas, which takes longer than a small run."""
+    joined = "".join(texts)
+    data = joined.encode()
+    lengths = map(len, texts) if len(data) == len(joined) else (len(text.encode()) for text in texts)
+    return _text_column(len(texts), array("q", itertools.accumulate(lengths, initial=0)), data)
+
+
+def _texts_at(texts: Mapping[int, str], count: int) -> Any:
+    """Return a column of ``count`` rows with texts at some places, given in order, and nothing elsewhere."""
+    pieces, offsets, known, end = [], array("q"), bytearray(-(-count // 8)), 0
+    for place, text in texts.items():
+        offsets.extend(array("q", [end]) * (place + 1 - len(offsets)))
+        pieces.append(text.encode())
+        end += len(pieces[-1])
+        known[place >> 3] |= 1 << (place & 7)
+    offsets.extend(array("q", [end]) * (count + 1 - len(offsets)))
+    return _text_column(count, offsets, b"".join(pieces), bytes(known))
+
+
+def _text_column(count: int, offsets: array[int], data: bytes, known: bytes | None = None) -> Any:
+    import pyarrow as pa
+
+    validity = None if known is None else pa.py_buffer(known)
+    return pa.Array.from_buffers(pa.large_string(), count, [validity, pa.py_buffer(offsets), pa.py_buffer(data)])
+
+
 def _write(schema: Any, columns: Sequence[Any]) -> bytes:
     import pyarrow as pa
 
@@ -184,15 +211,7 @@ class Rows:
 
     def frame(self) -> bytes:
         """Return the rows as a frame."""
-        import pyarrow as pa
-
         count, schema = len(self), _schemas()[RECORDS]
-        detail = pa.nulls(count, pa.large_string())
-        if self._detail:
-            texts: list[str | None] = [None] * count
-            for place, text in self._detail.items():
-                texts[place] = text
-            detail = pa.array(texts, pa.large_string())
         numbers: tuple[array[Any], ...] = (
             self._kind,
             self._step,
@@ -205,7 +224,7 @@ class Rows:
             self._sizes,
         )
         columns = [_column(each, field.type) for each, field in zip(numbers, schema, strict=False)]
-        return _write(schema, [*columns, detail])
+        return _write(schema, [*columns, _texts_at(self._detail, count)])
 
 
 def steps_frame(
@@ -222,7 +241,7 @@ def steps_frame(
     metadata = {**schema.metadata, b"forms": json.dumps([[number, *form] for number, form in new]).encode()}
     columns = [
         _column(array("i", steps), pa.int32()),
-        pa.array(keys, pa.large_string()),
+        _texts(keys),
         _column(array("i", forms), pa.int32()),
         pa.ListArray.from_arrays(
             _column(array("i", itertools.accumulate(map(len, after), initial=0)), pa.int32()),
