@@ -98,6 +98,12 @@ def _encode(value: Any, left: int = _DEEPEST) -> Any:
     return in_words(value)
 
 
+def _encode_outputs(outputs: tuple[OutputRecord, ...]) -> Any:
+    """Return what a step yielded, of a plain output its name alone: a dynamic op may have thousands."""
+    plain = (None, None)
+    return {_KIND: "outputs", "of": [each.name if each[1:] == plain else _encode(each) for each in outputs]}
+
+
 def _decode(value: Any) -> Any:
     if isinstance(value, list):
         return [_decode(each) for each in value]
@@ -108,6 +114,8 @@ def _decode(value: Any) -> Any:
         return {key: _decode(each) for key, each in value.items()}
     if kind == "tuple":
         return tuple([_decode(each) for each in value["of"]])
+    if kind == "outputs":
+        return tuple([OutputRecord(each) if isinstance(each, str) else _decode(each) for each in value["of"]])
     if kind == "bytes":
         return base64.b64decode(value["of"])
     if kind == "mapping":
@@ -126,12 +134,11 @@ def _text(value: Any) -> str:
 def attempt_text(attempt: Attempt, outputs: tuple[OutputRecord, ...]) -> str:
     """Return what of an attempt is in no column; nothing of its outputs where they are ``outputs``, the op's own."""
     found = {name: attempt[place] for name, place, default in _IN_DETAIL if attempt[place] != default}
-    if attempt.outputs == outputs:
-        found.pop("outputs", None)
-    elif not attempt.outputs:
-        found["outputs"] = ()
+    found.pop("outputs", None)
     found.pop("logs", None)
     encoded = _encode(found)
+    if attempt.outputs != outputs:
+        encoded["outputs"] = _encode_outputs(attempt.outputs)
     if attempt.logs:  # the most frequent of all
         encoded["logs"] = [[line.time, int(line.level), str(line.message)] for line in attempt.logs]
     return json.dumps(encoded)
@@ -177,7 +184,7 @@ def resource_text(record: ResourceRecord) -> str:
 
 def outputs_text(outputs: tuple[OutputRecord, ...]) -> str:
     """Return what a step yielded."""
-    return _text(outputs)
+    return json.dumps(_encode_outputs(outputs))
 
 
 def read_outputs(text: str) -> tuple[OutputRecord, ...]:
