@@ -23,6 +23,8 @@ __all__ = ["capacity_here", "connect", "releasing"]
 
 
 _FRESH = 1.0  # seconds for which what a Ray has is believed
+# What starts the processes of a Ray's head that its work does not need.
+_ATTENDANTS = ("start_api_server", "start_monitor", "start_log_monitor")
 
 # The address of the Ray that this process started, by which it is known again after a shutdown in between.
 _own: str | None = None
@@ -66,8 +68,12 @@ def _connect(address: str | None, runtime_env: Mapping[str, Any] | None) -> Capa
         if runtime_env:
             options["runtime_env"] = dict(runtime_env)
         try:
-            with _interrupts_held() if address in (None, "local") else loopback(address):
-                ray.init(**options)
+            if address in (None, "local"):
+                with _interrupts_held(), _without_attendants():
+                    ray.init(**options)
+            else:
+                with loopback(address):
+                    ray.init(**options)
         except Exception as error:  # Ray raises a dozen kinds, down to bare RuntimeError and OSError
             where = f"attach to Ray at {address}" if address not in (None, "local") else "start Ray on this machine"
             raise EngineError(f"cannot {where}: {type(error).__name__}: {str(error).strip()}") from error
@@ -164,6 +170,27 @@ def _is_head() -> bool:
 
     node = getattr(getattr(getattr(ray, "_private", None), "worker", None), "_global_node", None)
     return bool(getattr(node, "head", False))
+
+
+@contextlib.contextmanager
+def _without_attendants() -> Iterator[None]:
+    """Have a Ray that starts while the block runs start nothing for which nobody asks a Ray of one process.
+
+    That is the server of the dashboard (which is off, but would count usage), the monitor of a cluster that may grow,
+    and what sends workers' output to the driver. They take a third of the start, and Ray waits for them when it is
+    shut down. Ray has no setting for it; where its private functions are not to be found, they start.
+    """
+    import ray
+
+    kind = getattr(getattr(getattr(ray, "_private", None), "node", None), "Node", None)
+    before = {name: getattr(kind, name) for name in _ATTENDANTS if callable(getattr(kind, name, None))}
+    for name in before:
+        setattr(kind, name, lambda *_args, **_options: None)
+    try:
+        yield
+    finally:
+        for name, function in before.items():
+            setattr(kind, name, function)
 
 
 @contextlib.contextmanager

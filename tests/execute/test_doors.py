@@ -325,8 +325,18 @@ def test_ray_starts_by_itself_and_again_after_a_shutdown(tmp_path: Path) -> None
     script.write_text(
         textwrap.dedent(
             """
+            import os
+            import sys
             import ray
             from rayexec import InvariantError, job, op
+            from rayexec.cluster import processes
+
+            def attendants():
+                found = set()
+                for pid in processes.family({os.getpid()}, (), processes.table()):
+                    with open(f"/proc/{pid}/cmdline") as file:
+                        found |= {os.path.basename(each) for each in file.read().split(chr(0))}
+                return found & {"dashboard.py", "monitor.py", "log_monitor.py"}
 
             @op
             def small() -> int:
@@ -344,14 +354,17 @@ def test_ray_starts_by_itself_and_again_after_a_shutdown(tmp_path: Path) -> None
                 result = works.execute()
                 assert result.success, result.all_events
                 assert len(result.output_for_node("large")) == 300_001
+                assert attendants() == set()
                 ray.shutdown()
                 assert result.output_for_node("small") == 1
                 try:
                     result.output_for_node("large")
                 except InvariantError as error:
                     assert "read results before ray.shutdown()" in str(error), error
+                sys.modules["rayexec.cluster.connect"]._ATTENDANTS = ("gone",)  # as where Ray has them no longer
                 again = works.execute()
                 assert len(again.output_for_node("large")) == 300_001
+                assert len(attendants()) == 3, attendants()
                 print("all well")
             """
         )
