@@ -3,21 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
 from rayexec.plan.model import Call
 from rayexec.run.spec import Slice
 from rayexec.run.waiting import Under
 
-__all__ = ["Flights", "Landed"]
-
-
-class Landed(NamedTuple):
-    """A slice that is over: its lane, the calls of which nothing was heard, and whether it said that it began."""
-
-    lane: int
-    outstanding: dict[int, Call]
-    has_begun: bool
+__all__ = ["Flights"]
 
 
 class Flights:
@@ -50,13 +41,13 @@ class Flights:
         """Whether a step is in a slice under way, and nothing was heard of it."""
         return slice_id in self.by_id and step in self.by_id[slice_id][1]
 
-    def land(self, slice_id: int) -> Landed:
-        """Take a slice out."""
+    def land(self, slice_id: int) -> tuple[int, dict[int, Call], bool]:
+        """Take a slice out; return its lane, the calls that nothing was heard of, and whether it said that it began."""
         lane, outstanding = self.by_id.pop(slice_id)
         has_begun = slice_id in self._begun
         self._begun.discard(slice_id)
         del self._submitted[slice_id]
-        return Landed(lane, outstanding, has_begun)
+        return lane, outstanding, has_begun
 
     def under_way(self, now: float) -> list[Under]:
         """Return who is with the engine, in the order in which they were submitted; another thread may ask."""

@@ -174,9 +174,10 @@ class Machine:
         """
         if self._in_the_way is None or len(self._in_the_way) < len(self._holding.classes):
             self._in_the_way = [obstacles(self._holding, known) for known in self._holding.classes]
+        slices = self._flights.under_way(now)
         ready, blocked_by = self._order.ready(SHOWN), self._dealer.blocked_by()
         delayed = [step for _, step in list(self._delayed)]
-        return who_waits(self._holding, self._in_the_way, self._flights.under_way(now), ready, blocked_by, delayed)
+        return who_waits(self._holding, self._in_the_way, slices, ready, blocked_by, delayed)
 
     def outputs_of(self, step: int) -> tuple[OutputRecord, ...]:
         """Return what a step that succeeded yielded."""
@@ -251,9 +252,9 @@ class Machine:
 
     def _end(self, slice_id: int, out: list[Instruction]) -> None:
         """Close a slice: free its places, and give back the calls that it did not get to."""
-        landed = self._flights.land(slice_id)
-        self._dealer.end(landed.lane, has_begun=landed.has_begun)
-        self._give_back(landed.outstanding, out)
+        lane, outstanding, has_begun = self._flights.land(slice_id)
+        self._dealer.end(lane, has_begun=has_begun)
+        self._give_back(outstanding, out)
 
     def _reported(self, event: Reported, now: float, out: list[Instruction]) -> None:
         if event.slice_id not in self._flights.by_id:
