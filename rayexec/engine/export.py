@@ -1,4 +1,4 @@
-"""The one remote function of a plan: exported to Ray once by the content of its code."""
+"""The remote functions of a plan: exported to Ray once by the content of its code."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from rayexec.engine.package import Package
 from rayexec.engine.packed import Packed
 from rayexec.engine.worker import run_slice, stream_slice
 from rayexec.errors import EngineError
+from rayexec.plan.holding import Holding
 
-__all__ = ["dump", "runner_for", "streamer_for"]
+__all__ = ["Tasks", "dump"]
 
 # Exported runners by Ray session, content and isolation: Ray ships a remote function to each worker once.
 _RUNNERS: dict[tuple[str, str, bool, bool], Any] = {}
@@ -26,7 +27,7 @@ def dump(value: Any, what: str) -> bytes:
     return pickled
 
 
-def runner_for(package: Package, fresh_process: bool) -> Any:
+def _runner_for(package: Package, fresh_process: bool) -> Any:
     """Return the remote function that runs slices of this package, exported at most once a Ray session."""
 
     def rayexec_slice(header: bytes, work: bytes, places: int, *large: Packed) -> Any:
@@ -36,7 +37,7 @@ def runner_for(package: Package, fresh_process: bool) -> Any:
     return _export(rayexec_slice, package, fresh_process, streams=False)
 
 
-def streamer_for(package: Package, fresh_process: bool) -> Any:
+def _streamer_for(package: Package, fresh_process: bool) -> Any:
     """Return the remote function that runs slices of one step whose values are handed on while it runs."""
 
     def rayexec_stream(header: bytes, work: bytes, *large: Packed) -> Any:
@@ -58,3 +59,40 @@ def _export(fn: Any, package: Package, fresh_process: bool, *, streams: bool) ->
             options["max_calls"] = 1
         _RUNNERS[key] = ray.remote(**options)(fn)
     return _RUNNERS[key]
+
+
+class Tasks:
+    """The remote functions of a run, with what each class of its steps asks for; all on one ``node``, if given."""
+
+    def __init__(self, package: Package, holding: Holding, *, fresh_process: bool, node: str | None) -> None:
+        self._package = package
+        self._holding = holding
+        self._fresh_process = fresh_process
+        self._node = node
+        self._runners: dict[tuple[int, int], Any] = {}
+        self._streamers: dict[int, Any] = {}
+
+    def runner(self, number: int, places: int) -> Any:
+        """Return the function for slices of a class whose answers have so many places beside the envelope."""
+        found = self._runners.get((number, places))
+        if found is None:
+            runner = _runner_for(self._package, self._fresh_process)
+            found = runner.options(num_returns=1 + places, **self._options(number))
+            self._runners[number, places] = found
+        return found
+
+    def streamer(self, number: int) -> Any:
+        """Return the function for slices of a class that stream."""
+        found = self._streamers.get(number)
+        if found is None:
+            streamer = _streamer_for(self._package, self._fresh_process)
+            found = self._streamers[number] = streamer.options(**self._options(number))
+        return found
+
+    def _options(self, number: int) -> dict[str, Any]:
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        options = self._holding.classes[number].request.as_options()
+        if self._node is not None:
+            options["scheduling_strategy"] = NodeAffinitySchedulingStrategy(self._node, soft=False)
+        return options

@@ -10,12 +10,15 @@ import pickle
 from typing import Any
 
 from rayexec.errors import OutputError
+from rayexec.events import causes_of
 from rayexec.run.prior import StoredValue
 
-__all__ = ["INLINE_LIMIT", "Packed", "Restored", "is_lasting", "pack", "unpack"]
+__all__ = ["INLINE_LIMIT", "Packed", "Restored", "is_lasting", "pack", "pack_error", "unpack"]
 
 # Values up to this many bytes travel inside the slice's answer; Ray keeps answers of up to 100 KiB in the driver.
 INLINE_LIMIT = 64 * 1024
+
+_ERROR_LIMIT = 1024 * 1024  # bytes; an exception larger than that travels in words only
 
 # Plain pickle is several times faster than cloudpickle, and safe for these: they hold no code and no classes.
 _PLAIN = frozenset({type(None), bool, int, float, str, bytes})
@@ -93,3 +96,17 @@ def is_lasting(packed: bytes | Packed) -> bool:
 def unpack(packed: bytes | Packed) -> Any:
     """Return the value that ``pack`` serialised."""
     return packed.load() if isinstance(packed, Packed) else pickle.loads(packed)
+
+
+def pack_error(error: BaseException) -> bytes | None:
+    """Return the exception and its causes pickled as a list, or None where it would not come out as what it is."""
+    from ray import cloudpickle
+
+    for chain in (causes_of(error), [error]):
+        try:
+            pickled: bytes = cloudpickle.dumps(chain)
+            if len(pickled) <= _ERROR_LIMIT and list(map(type, pickle.loads(pickled))) == list(map(type, chain)):
+                return pickled
+        except BaseException:  # its __reduce__ or __init__ may raise anything, even SystemExit
+            continue
+    return None

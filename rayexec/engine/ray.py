@@ -6,37 +6,35 @@ import os
 import pickle
 import queue
 import time
-from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 from rayexec.engine.backstop import hung_step
 from rayexec.engine.crash import crashed_step
-from rayexec.engine.export import dump, runner_for, streamer_for
+from rayexec.engine.export import Tasks, dump
 from rayexec.engine.facts import Told
+from rayexec.engine.flight import Flight
 from rayexec.engine.journal import journal_path, remove_journal, sweep_journals
 from rayexec.engine.kept import Keepers
 from rayexec.engine.loss import find_journal, kill_workers, lost_object, reason_of
-from rayexec.engine.nested import held_here, is_canceled_here, is_in_task, lend_cpus_until, waits_for_own
+from rayexec.engine.nested import held_here, is_canceled_here, is_in_task, lend_cpus_until
 from rayexec.engine.overrun import Address, Mailbox, mailbox_at
 from rayexec.engine.package import make_package
 from rayexec.engine.packed import pack
+from rayexec.engine.shared_limits import SharedLimits
 from rayexec.engine.values import StepValues
 from rayexec.engine.wire import CallWriter, Header
 from rayexec.errors import EngineError, OutputError, StepError, StoreError, WorkerCrashedError
 from rayexec.events import (
     Attempt,
     LiveLines,
-    LogLine,
-    SliceFacts,
     StepFailureData,
     Successes,
     describe_error,
     error_types,
 )
 from rayexec.plan.capacity import Capacity
-from rayexec.plan.holding import Holder
 from rayexec.plan.model import FromConfig
 from rayexec.plan.preflight import notes, problems
 from rayexec.run.managed import find_managed
@@ -45,44 +43,6 @@ from rayexec.run.prior import StoredValue
 from rayexec.run.spec import RunSpec, Slice
 
 __all__ = ["RayEngine"]
-
-
-_STREAM = -1  # instead of a number of places: the function whose slices stream
-_LAG = 0.5  # seconds after which Ray is taken to know what is free
-
-
-@dataclass(slots=True)
-class _Flight:
-    """A slice under way: the references of its answer, when it was submitted, and where its journal is.
-
-    ``origins`` are the steps behind the references that it takes.
-    ``heard`` is the last place of which an entry came already, by a report: since then the step may have been tried
-    again, elsewhere. Of a slice that streams, ``stream`` gives the references of large outputs as they come, which go
-    into ``large``, and that of the answer at last; ``told`` is how many of its values were told meanwhile.
-    ``made`` are the bytes of the outputs that came so far. ``logged`` is the place of the call that told of its lines
-    last, and those lines.
-    """
-
-    work: Slice
-    refs: list[Any]
-    submitted: float
-    journal: str
-    origins: dict[Any, int]
-    heard: int = -1
-    stream: Any = None
-    large: list[Any] = field(default_factory=list)
-    told: int = 0
-    made: int = 0
-    logged: tuple[int, tuple[LogLine, ...]] = (-1, ())
-
-    def facts(self, told: Told | None, *, ended: float = 0.0) -> SliceFacts:
-        """Return what is known of the slice, which a worker ``told`` of."""
-        number, submitted, calls = self.work.id, self.submitted, len(self.work.calls)
-        if told is None:
-            return SliceFacts(number, submitted=submitted, ended=ended, calls=calls)
-        host, node_id, pid, began, worker_ended, loading, peak, given = told
-        over = worker_ended or ended
-        return SliceFacts(number, host, node_id, pid, submitted, began, over, loading, peak, given, self.made, calls)
 
 
 class RayEngine:
@@ -100,19 +60,15 @@ class RayEngine:
         self.grows = not capacity.is_own
         self.slicing = settings.slices and not settings.fresh_process
         self._values = StepValues(spec.plan)
-        self._flight: dict[int, _Flight] = {}
+        self._flight: dict[int, Flight] = {}
         self._arrived: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
-        # Of slices that say when they begin: those that have, and which ended lately: when, and of which class.
-        self._begun: set[int] = set()
-        self._ended: deque[tuple[float, int]] = deque()
+        self._shared = SharedLimits(spec.plan, self.holding, self._flight)
         # Whether a Ray task starts this run.
         self.is_nested = False
         # Whether slices were canceled. Ray's own wait is interrupted each time then, where this task is canceled too.
         self._is_ending = False
         # The journals of slices that were canceled.
         self._canceled: list[str] = []
-        # What was warned of.
-        self._warned: set[tuple[int, str]] = set()
         self._mailbox: Mailbox | None = None
         self._address: Address | None = None
         # The workers that keep resources open; None where none of this run may be kept.
@@ -120,23 +76,14 @@ class RayEngine:
         self._header = b""
         self._streams = spec.streams
         self._dynamic = spec.plan.dynamic_templates
-        self._functions: dict[tuple[int, int], Any] = {}
-        self._runner: Any = None
-        self._streamer: Any = None
-        self._pin: Any = None
 
     def start(self) -> None:
         """Check that Ray can run the plan, and export its code; raises EngineError or DefinitionError."""
         import ray
-        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
         self.is_nested = is_in_task()
         self._check_requests()
         sweep_journals()
-        if self.holding.uses_tokens:
-            # A node that joined later would bring another 1.0 of the resources that stand for limits.
-            (node,) = self._capacity.node_ids
-            self._pin = NodeAffinitySchedulingStrategy(node, soft=False)
         info, config = self._spec.info, self._spec.config
         package = make_package(self._spec.plan, self._spec.resources)
         step_config = {key: dump(value, f"the config of step {key!r}") for key, value in config.ops.items()}
@@ -146,32 +93,29 @@ class RayEngine:
         kept = [] if config.execution.fresh_process else self._spec.kept_resources()
         if kept:
             self.resources = Keepers(host, kept)
-        keepers = None if self.resources is None else self.resources.address
-        preload = config.execution.preload_modules
-        managed = find_managed(self._spec.plan, self._spec.resources)
         durable = self._spec.durable
         keeper = self._spec.keeper if durable else None
         if keeper is not None and not keeper.is_shared:
             raise StoreError("outputs are to be durable, but workers cannot reach the run store: give it a directory.")
         header = Header(
-            info,
-            config.resources,
-            preload,
-            os.getcwd(),
-            self._address,
-            self._streams,
-            keepers,
-            managed,
-            keeper,
-            durable,
-            self._spec.memory,
+            run=info,
+            resource_config=config.resources,
+            preload_modules=config.execution.preload_modules,
+            directory=os.getcwd(),
+            mailbox=self._address,
+            streams=self._streams,
+            keepers=None if self.resources is None else self.resources.address,
+            managed=find_managed(self._spec.plan, self._spec.resources),
+            keeper=keeper,
+            durable=durable,
+            memory=self._spec.memory,
         )
         self._header = dump(header, "the run's config")
         given = {FromConfig(*source): self._keep(source, value) for source, value in config.inputs.items()}
         self._writer = CallWriter(self._spec.plan, self._values.by_step, step_config, given, self._streams)
-        self._runner = runner_for(package, config.execution.fresh_process)
-        if self._dynamic:
-            self._streamer = streamer_for(package, config.execution.fresh_process)
+        # A node that joined later would bring another 1.0 of the resources that stand for limits.
+        (node,) = self._capacity.node_ids if self.holding.uses_tokens else (None,)
+        self._tasks = Tasks(package, self.holding, fresh_process=config.execution.fresh_process, node=node)
 
     def _keep(self, source: tuple[str, str], value: Any) -> Any:
         """Serialise a value that run config gave for an input, once for all steps that take it."""
@@ -207,34 +151,19 @@ class RayEngine:
         wire = pickle.dumps((work.id, journal, work.budget, announces, calls), protocol=5)
         if len(work.calls) == 1 and self._spec.plan.template_of[work.calls[0].step] in self._dynamic:
             # Nobody knows how many values come: as items of a stream they are the driver's, whatever its worker does.
-            stream = self._function(number, _STREAM).remote(self._header, wire, *large)
-            flight = _Flight(work, [stream.completed()], time.time(), journal, origins, stream=stream)
+            stream = self._tasks.streamer(number).remote(self._header, wire, *large)
+            flight = Flight(work, [stream.completed()], time.time(), journal, origins, stream=stream)
             self._take_off(flight)
             return
-        function = self._function(number, places)
-        refs = function.remote(self._header, wire, places, *large)
+        refs = self._tasks.runner(number, places).remote(self._header, wire, places, *large)
         if not isinstance(refs, list):
             refs = [refs]
-        self._take_off(_Flight(work, refs, time.time(), journal, origins))
+        self._take_off(Flight(work, refs, time.time(), journal, origins))
 
-    def _take_off(self, flight: _Flight) -> None:
+    def _take_off(self, flight: Flight) -> None:
         slice_id = flight.work.id
         self._flight[slice_id] = flight
         flight.refs[0].future().add_done_callback(lambda done: self._arrived.put(("done", (slice_id, done))))
-
-    def _function(self, number: int, places: int) -> Any:
-        known = (number, places)
-        function = self._functions.get(known)
-        if function is None:
-            options = self.holding.classes[number].request.as_options()
-            if self._pin is not None:
-                options["scheduling_strategy"] = self._pin
-            if places == _STREAM:
-                function = self._streamer.options(**options)
-            else:
-                function = self._runner.options(num_returns=1 + places, **options)
-            self._functions[known] = function
-        return function
 
     def wait(self, timeout: float | None) -> list[EngineEvent]:
         """Return what has come back, waiting up to ``timeout`` seconds for a first one."""
@@ -261,9 +190,7 @@ class RayEngine:
         flight = self._flight.pop(slice_id)
         if self.resources is not None:
             self.resources.accept()
-        if slice_id in self._begun:
-            self._begun.discard(slice_id)
-            self._ended.append((time.monotonic(), self.holding.class_of[flight.work.calls[0].step]))
+        self._shared.ended(flight.work)
         error = done.exception()
         answer: bytes = b"" if error is not None else done.result()
         if flight.stream is not None:
@@ -286,7 +213,7 @@ class RayEngine:
             attempts = (*attempts[:-1], closed)
         return Answered(slice_id, attempts, flight.facts(told))
 
-    def _end_stream(self, flight: _Flight, error: BaseException | None) -> tuple[bytes, BaseException | None]:
+    def _end_stream(self, flight: Flight, error: BaseException | None) -> tuple[bytes, BaseException | None]:
         """Return the answer of a slice that streamed, or what it died of; its large outputs are in ``refs`` then."""
         import ray
 
@@ -302,7 +229,7 @@ class RayEngine:
         return (b"" if error is not None else answer), error
 
     def _take(
-        self, flight: _Flight, items: Sequence[Any], pid: int, refs: Sequence[Any] | None
+        self, flight: Flight, items: Sequence[Any], pid: int, refs: Sequence[Any] | None
     ) -> tuple[Attempt | Successes, ...]:
         """Keep the outputs of finished calls; return their rows. Without ``refs``, calls with large outputs wait."""
         is_streaming = self._spec.plan.template_of[flight.work.calls[0].step] in self._streams
@@ -351,7 +278,7 @@ class RayEngine:
             return self._hear_values(slice_id, packed)
         if packed is None:
             if slice_id in self._flight:
-                self._begun.add(slice_id)
+                self._shared.begun(slice_id)
             return Begun(slice_id)
         flight = self._flight.get(slice_id)
         if flight is None:  # its answer overtook the report
@@ -359,7 +286,7 @@ class RayEngine:
         calls = flight.work.calls
         return Reported(slice_id, self._take(flight, packed, pid, None), tuple(calls[each].step for each in returned))
 
-    def _loss(self, flight: _Flight, error: BaseException) -> Lost:
+    def _loss(self, flight: Flight, error: BaseException) -> Lost:
         """Tell a lost slice: what its journal says was over, and what it says was running."""
         calls, plan = flight.work.calls, self._spec.plan
         missing = lost_object(error)
@@ -446,50 +373,11 @@ class RayEngine:
 
     def others(self) -> Mapping[int, int]:
         """Return how much other runs hold of the cluster's limits, by their places; as Ray knew it a moment ago."""
-        import ray
-
-        shared = [(place, limit) for place, limit in enumerate(self.holding.limits) if limit.holder is Holder.CLUSTER]
-        if not shared:
-            return {}
-        # Ray hears of what ended only after a while, so that counts as held by this run for as long.
-        now = time.monotonic()
-        while self._ended and now - self._ended[0][0] > _LAG:
-            self._ended.popleft()
-        classes = [self.holding.class_of[flight.work.calls[0].step] for flight in self._flight.values()]
-        own: dict[int, int] = {}
-        for number in (*classes, *(each for _, each in self._ended)):
-            for place, weight in self.holding.classes[number].limits:
-                own[place] = own.get(place, 0) + weight
-        free = ray.available_resources()
-        return {
-            place: max(0, limit.most - int(free.get(str(limit.resource), 0)) - own.get(place, 0))
-            for place, limit in shared
-        }
+        return self._shared.others()
 
     def warnings(self) -> list[str]:
         """Return which steps wait for Ray tasks of their own that wait for a limit which this run itself holds."""
-        holding, plan = self.holding, self._spec.plan
-        held: dict[int, int] = {}
-        parents = {}
-        for slice_id in self._begun & self._flight.keys():
-            flight = self._flight[slice_id]
-            step = flight.work.calls[min(flight.heard + 1, len(flight.work.calls) - 1)].step
-            parents[flight.refs[0].task_id().hex()] = step
-            for place, weight in holding.classes[holding.class_of[step]].limits:
-                held[place] = held.get(place, 0) + weight
-        limits = [(holding.limits[place], used) for place, used in held.items()]
-        shared = {str(limit.resource): (limit, used) for limit, used in limits if limit.holder is Holder.CLUSTER}
-        found = []
-        for step, resource, amount in waits_for_own(parents, shared) if shared else ():
-            limit, used = shared[resource]
-            if limit.most - used < amount and (step, resource) not in self._warned:
-                self._warned.add((step, resource))
-                found.append(
-                    f"step {plan.steps[step].key!r} started a Ray task that waits for {amount:g} {resource}, of which "
-                    f"this run's own steps hold {used} of {limit.most}: if the step waits for that task, neither will "
-                    "ever end."
-                )
-        return found
+        return self._shared.warnings()
 
     def close(self) -> None:
         """Stop listening and have workers close what they keep; the tasks are over, Ray stays for the next run.

@@ -11,18 +11,21 @@ from collections.abc import Callable, Generator
 from typing import Any
 
 from rayexec.definitions.code import import_module_at
+from rayexec.engine.answer import Answer
 from rayexec.engine.backstop import ProcessBackstop
 from rayexec.engine.capture import Capture
+from rayexec.engine.code import Code, RunCode, run_code
 from rayexec.engine.crash import ExitNoted
 from rayexec.engine.entries import pack_entry
 from rayexec.engine.facts import peak_rss, tell
+from rayexec.engine.inputs import SliceInputs
 from rayexec.engine.journal import Journal
 from rayexec.engine.kept import IN_SLICE, kept_at
 from rayexec.engine.live import watch_live
 from rayexec.engine.overrun import Teller, Watched
 from rayexec.engine.package import Package, load_package
 from rayexec.engine.packed import Packed
-from rayexec.engine.runner import Code, Runner, unloadable
+from rayexec.engine.runner import Runner, Surroundings, unloadable
 from rayexec.engine.waking import WAKEFUL
 from rayexec.engine.wire import Header
 from rayexec.run.managed import Managers
@@ -68,57 +71,30 @@ def _run(
     facts = tell(time.time())._replace(input_bytes=len(work) + sum([each.nbytes for each in large]))
     _prepare_path(package)
     slice_id, journal, budget, announces, calls = pickle.loads(work)
-    payloads: list[Packed | list[Any] | None] = [None] * places
     with IN_SLICE, WAKEFUL, Capture(journal) as capture, ExitNoted(journal):
         try:
             shared = _read_header(header)
             _enter(shared)
-            code = _load(package)
+            run = _run_of(shared, _load(package))
         except BaseException as error:  # importing the job's modules runs user code
             what = "the job's code cannot be imported on the worker"
             refused = [pack_entry(place, unloadable(call, error, what), {}) for place, call in enumerate(calls)]
             facts = facts._replace(ended=time.time(), peak_rss=peak_rss())
-            return [pickle.dumps((refused, None, tuple(facts))), *payloads]
+            return [pickle.dumps((refused, None, tuple(facts))), *[None] * places]
         watched = Watched(slice_id, len(calls), shared.mailbox)
         if announces:
             watched.announce()
+        inputs = SliceInputs(large)
         with (
             Journal(journal) as noted,
             ProcessBackstop(journal) as backstop,
-            _open_resources(code, shared) as resources,
+            _open_resources(run) as resources,
         ):
             noted.begun(facts)
-            managers = None
-            if shared.managed is not None:
-                known, config = code.resources, shared.resource_config
-                managers = Managers(shared.managed, code.templates, known, config, shared.run, resources)
-                code = code._replace(plain=managers.only_unmanaged(code.plain))
-            writer = None
-            if shared.keeper is not None:
-                # What is to be stored takes the long way, which knows what was yielded.
-                durable = shared.durable
-                plain = [None if place in durable else each for place, each in enumerate(code.plain)]
-                code = code._replace(plain=tuple(plain))
-                writer = shared.keeper.writer()
-            if shared.memory is not None:
-                code = code._replace(plain=shared.memory.no_cached(code.templates, code.plain))
-            entries = watched.entries
-            durably = None if writer is None else (writer, shared.durable)
-            runner = Runner(
-                code,
-                shared.run,
-                resources,
-                capture,
-                large,
-                payloads,
-                noted,
-                entries,
-                managers,
-                backstop,
-                watched,
-                durably,
-                shared.memory,
-            )
+            answer = Answer(watched.entries, noted, places)
+            writer = None if shared.keeper is None else shared.keeper.writer()
+            surroundings = Surroundings(resources, _managers(run, resources), writer, capture, backstop)
+            runner = Runner(run, inputs, answer, surroundings, watched)
             watch_live(watched, journal)
             try:
                 if streams:
@@ -133,15 +109,24 @@ def _run(
                     writer.close()
         closing = (resources.take_records(), *capture.take())
     items = watched.entries.so_far()
-    facts = facts._replace(ended=time.time(), loading=runner.loading, peak_rss=peak_rss())
-    return [pickle.dumps((items, closing if any(closing) else None, tuple(facts)), protocol=5), *payloads]
+    facts = facts._replace(ended=time.time(), loading=inputs.loading, peak_rss=peak_rss())
+    return [pickle.dumps((items, closing if any(closing) else None, tuple(facts)), protocol=5), *answer.payloads]
 
 
-def _open_resources(code: Code, shared: Header) -> OpenResources:
+def _managers(run: RunCode, resources: OpenResources) -> Managers | None:
+    """Return the managers of a slice, None where nothing of its run goes through any."""
+    shared, code = run.header, run.code
+    if shared.managed is None:
+        return None
+    return Managers(shared.managed, code.templates, code.resources, shared.resource_config, shared.run, resources)
+
+
+def _open_resources(run: RunCode) -> OpenResources:
     """Return the resources of a slice, those of worker scope among those that this process keeps for the run."""
+    shared = run.header
 
     def make(kept: Callable[[], OpenResources | None] | None = None) -> OpenResources:
-        return OpenResources(code.resources, shared.resource_config, shared.run, kept=kept)
+        return OpenResources(run.code.resources, shared.resource_config, shared.run, kept=kept)
 
     address = shared.keepers
     return make(None if address is None else lambda: kept_at(address, make))
@@ -156,6 +141,17 @@ def _read_header(header: bytes) -> Header:
     if _HEADER is None or _HEADER[0] != header:
         _HEADER = (header, pickle.loads(header))
     return _HEADER[1]
+
+
+# The last run whose slices came here.
+_RUN: RunCode | None = None
+
+
+def _run_of(header: Header, code: Code) -> RunCode:
+    global _RUN
+    if _RUN is None or _RUN.header is not header or _RUN.code is not code:
+        _RUN = run_code(header, code)
+    return _RUN
 
 
 def _prepare_path(package: Package) -> None:

@@ -6,20 +6,17 @@ import contextlib
 import gc
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from rayexec.engine.base import Engine
 from rayexec.engine.inprocess import InProcessEngine
 from rayexec.errors import ResourceError, RunCanceledError, RunTimeoutError, StoreError
 from rayexec.events import (
-    FAILURE,
     Attempt,
-    ErrorInfo,
     Event,
     EventType,
     LiveLines,
-    StepFailureData,
     Successes,
     TakenOver,
     Told,
@@ -30,12 +27,12 @@ from rayexec.execute.keeping import keep_values
 from rayexec.execute.log import Record, RunLog
 from rayexec.execute.loggers import RunLoggers
 from rayexec.execute.observe import Observer
+from rayexec.execute.telling import named, record_of
 from rayexec.execute.termination import Terminated
 from rayexec.plan.growing import GrowingPlan
 from rayexec.plan.holding import MAX_CONCURRENT
 from rayexec.run.deadline import deadline
 from rayexec.run.messages import (
-    Abandoned,
     Answered,
     Cancel,
     CancelAsked,
@@ -45,15 +42,11 @@ from rayexec.run.messages import (
     Others,
     Release,
     ReleaseValues,
-    Requeued,
     Restored,
     RunEvent,
-    Skipped,
     Started,
     Submit,
-    TakenBack,
     Tick,
-    Unfed,
 )
 from rayexec.run.spec import RunSpec
 from rayexec.run.state import Machine
@@ -64,7 +57,6 @@ WATCH = 0.5  # seconds after which it is asked again what other runs hold, while
 _DYING = 5.0  # seconds that workers get to die once they are killed
 PATIENCE = 10.0  # seconds without news after which the engine is asked whether something is wrong
 _SLACK = 1e-3  # seconds by which clocks may differ
-_NAMED = 10  # steps that a message lists
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,56 +224,18 @@ class _Loop:
         elif isinstance(instruction, Attempt):
             self.record(instruction)
             self.loggers.pass_on(self._told.rest(instruction))
-        elif isinstance(instruction, Skipped):
-            key = self._spec.plan.steps[instruction.step].key
-            self.event(EventType.STEP_SKIPPED, f'Skipped step "{key}": an input it needs was not yielded.', key)
-        elif isinstance(instruction, Abandoned):
-            steps = self._spec.plan.steps
-            culprits = _named([steps[each].key for each in instruction.culprits])
-            key = steps[instruction.step].key
-            words = f"Dependencies for step {key} failed: {culprits}. Not executing."
-            self.record(
-                Event(EventType.LOG_MESSAGE, words, time.time(), None, {"level": logging.ERROR, "not_run": key})
-            )
         elif isinstance(instruction, Release):
             self._engine.release(instruction.steps)
-        elif isinstance(instruction, TakenBack):
-            steps = self._spec.plan.steps
-            key, other = steps[instruction.step].key, steps[instruction.needed_by].key
-            how = "are not kept" if instruction.is_unkept else "were lost"
-            self._restored.pop(instruction.step, None)
-            words = f'The outputs of step "{key}" {how}, and step "{other}" needs them: it runs again.'
-            self.event(EventType.ENGINE_EVENT, words, key)
+        elif isinstance(instruction, ReleaseValues):
+            self._engine.release_values(instruction.step, instruction.names)
         elif isinstance(instruction, Restored):
             self._engine.restore(instruction.step, instruction.done.values)
             self._restored[instruction.step] = None
-        elif isinstance(instruction, Unfed):
-            self._unfed(instruction)
-        elif isinstance(instruction, Requeued):
-            key = self._spec.plan.steps[instruction.step].key
-            count = f"{instruction.times} of {instruction.most} times"
-            words = f'Step "{key}" runs again, at no cost to its retries ({count}): {instruction.why}'
-            self.event(EventType.ENGINE_EVENT, words, key)
-        elif isinstance(instruction, ReleaseValues):
-            self._engine.release_values(instruction.step, instruction.names)
         elif isinstance(instruction, Cancel):
             self._engine.cancel(instruction.slice_ids, force=False)
-
-    def _unfed(self, instruction: Unfed) -> None:
-        """Record that a step failed which takes what nobody yielded, neither this run nor that before."""
-        steps, now = self._spec.plan.steps, time.time()
-        missing = _named([steps[each].key for each in instruction.culprits])
-        words = (
-            f"it takes from {missing}, which the earlier run has no output of, and which the step selection leaves out"
-        )
-        if instruction.is_refused:
-            words = (
-                f"it takes from {missing}, whose outputs the earlier run did not keep, and which must not run again "
-                "(rerun_on_loss=False). Select it, and what is behind it, to have it run all the same"
-            )
-        shown = ErrorInfo("InputError", f"{words}.", "")
-        failure = StepFailureData(shown, ("InputError",))
-        self.record(Attempt(instruction.step, 0, FAILURE, now, now, failure=failure))
+        else:
+            self._restored.pop(instruction.step, None)  # where it is taken back
+            self.record(record_of(instruction, self._spec.plan.steps))
 
     def tell_facts(self) -> None:
         """Show the observer what is known of this process, where it is this that runs the steps."""
@@ -433,15 +387,9 @@ def _conclude(loop: _Loop, machine: Machine, spec: RunSpec, error: BaseException
         loop.event(EventType.RUN_FAILURE, words, None, describe_error(error))
         return Outcome("FAILURE", machine, error)
     if failed:
-        words = f'Execution of run for "{name}" failed. Steps failed: {_named(failed)}.'
+        words = f'Execution of run for "{name}" failed. Steps failed: {named(failed)}.'
         loop.event(EventType.RUN_FAILURE, words, None, {"failed_steps": failed})
         return Outcome("FAILURE", machine)
     loop.event(EventType.ENGINE_EVENT, f"Finished the steps on the {loop._engine.name} engine.")
     loop.event(EventType.RUN_SUCCESS, f'Finished execution of run for "{name}".')
     return Outcome("SUCCESS", machine)
-
-
-def _named(keys: Sequence[str]) -> str:
-    """Return a list of step keys in words, of a long one the first few."""
-    more = f" and {len(keys) - _NAMED:,} more" if len(keys) > _NAMED else ""
-    return f"[{', '.join(map(repr, keys[:_NAMED]))}{more}]"

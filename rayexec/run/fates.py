@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 
 from rayexec.keys import output_name
 from rayexec.plan.model import FromStep, Plan
 from rayexec.run.messages import Status
+from rayexec.run.outcomes import Outcomes
 
 __all__ = ["Fates"]
 
@@ -14,23 +15,14 @@ __all__ = ["Fates"]
 class Fates:
     """Judges steps by those they take from.
 
-    ``status`` and ``yields`` (values of dynamic outputs) are the state machine's own, as they change. ``yielded`` has
-    the outputs of steps that did not yield all of theirs.
+    ``status`` and ``outcomes`` are the state machine's own, as they change.
     """
 
-    def __init__(
-        self,
-        plan: Plan,
-        status: Sequence[Status],
-        yields: Mapping[int, Collection[str]],
-        *,
-        require_success: bool,
-    ) -> None:
+    def __init__(self, plan: Plan, status: Sequence[Status], outcomes: Outcomes, *, require_success: bool) -> None:
         self._plan = plan
         self._status = status
-        self._yields = yields
+        self._outcomes = outcomes
         self._require_success = require_success
-        self.yielded: dict[int, frozenset[str]] = {}
 
     def fate(self, step: int) -> Status:
         """Return READY, SKIPPED or ABANDONED for a step some of whose sources did not come out whole.
@@ -49,10 +41,10 @@ class Fates:
     def source(self, source: FromStep) -> Status:
         """Return SUCCESS where the output is there, SKIPPED where it never will be, FAILED where a failure is why."""
         status = self._status[source.step]
-        if source.output in self._yields.get(source.step, ()):
+        if source.output in self._outcomes.yields.get(source.step, ()):
             return Status.SUCCESS
         if status is Status.SUCCESS or (status is Status.FAILED and not self._require_success):
-            yielded = self.yielded.get(source.step)
+            yielded = self._outcomes.short.get(source.step)
             if yielded is None or source.output in yielded or output_name(source.output) in yielded:
                 return Status.SUCCESS
             return Status.SKIPPED if status is Status.SUCCESS else Status.FAILED

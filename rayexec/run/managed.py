@@ -6,7 +6,7 @@ import contextlib
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple, TypeVar, get_args, get_origin
+from typing import Any, NamedTuple, get_args, get_origin
 
 from rayexec.definitions.config import Config
 from rayexec.definitions.io_manager import manager_key
@@ -26,8 +26,6 @@ from rayexec.run.resources import OpenResources
 from rayexec.run.spec import RunInfo, RunSpec
 
 __all__ = ["Handled", "Managed", "Managers", "OpManagers", "Read", "find_managed", "reading"]
-
-T = TypeVar("T")
 
 # What means what it says, whoever raises it.
 _SPEAKING = (Failure, RetryRequested, StepError)
@@ -136,10 +134,6 @@ class Managers:
     def of(self, template: int) -> OpManagers | None:
         """Return what an attempt of this template's op needs; None where nothing of it goes through a manager."""
         return OpManagers(self, template) if template in self.managed.templates else None
-
-    def only_unmanaged(self, forms: Sequence[T | None]) -> tuple[T | None, ...]:
-        """Return ``forms``, one a template, with None for each that has managed inputs or outputs."""
-        return tuple([None if place in self.managed.templates else form for place, form in enumerate(forms)])
 
     def method(self, key: str, name: str) -> Any:
         """Return a method of the manager under a key; raises ResourceError where there is none."""

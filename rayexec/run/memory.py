@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol
 
 from rayexec.definitions.op import OpDefinition
 from rayexec.events import Handling
-from rayexec.plan.model import Template
 
 __all__ = ["Entry", "Keeping", "Kept", "Memory", "Origin", "StepMemory"]
-
-T = TypeVar("T")
 
 
 class Origin(NamedTuple):
@@ -80,10 +77,6 @@ class Memory:
     reuse: bool = True
     # The ops of which this process has said that they cannot be cached.
     _told: set[str] = field(default_factory=set)
-
-    def no_cached(self, templates: Sequence[Template], forms: Sequence[T | None]) -> tuple[T | None, ...]:
-        """Return ``forms``, one a template, with None for each whose op is cached."""
-        return tuple([None if each.op.cache else form for each, form in zip(templates, forms, strict=True)])
 
     def told(self, op: OpDefinition) -> bool:
         """Whether it was said before that ``op`` cannot be cached; from now on it was."""

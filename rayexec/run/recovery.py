@@ -15,8 +15,7 @@ __all__ = ["Recovery"]
 class Recovery:
     """Takes steps back that had succeeded.
 
-    ``status``, ``attempts``, ``released`` (steps whose outputs were dropped) and ``released_values`` (values of dynamic
-    outputs that were) are the state machine's own.
+    ``status``, ``attempts``, ``order`` and ``uses`` are the state machine's own.
     """
 
     def __init__(
@@ -27,8 +26,6 @@ class Recovery:
         order: Order[int],
         lanes: Sequence[int],
         uses: Uses,
-        released: set[int],
-        released_values: set[FromStep],
         streams: frozenset[int],
     ) -> None:
         self._plan = plan
@@ -37,8 +34,6 @@ class Recovery:
         self._order = order
         self._lanes = lanes
         self._uses = uses
-        self._released = released
-        self._released_values = released_values
         self._streams = streams
 
     def needed(self, lost: Iterable[int]) -> list[int] | None:
@@ -55,7 +50,7 @@ class Recovery:
             found[step] = None
             for each in self._plan.steps[step].inputs:
                 for source in each.sources:
-                    if type(source) is not FromStep or each.is_nothing or not self._is_gone(source):
+                    if type(source) is not FromStep or each.is_nothing or not self._uses.is_gone(source):
                         continue
                     if self._status[source.step] is Status.FAILED:
                         return None
@@ -77,20 +72,13 @@ class Recovery:
         """Whether a step waits for one that it takes from to be over: not where that hands its values on sooner."""
         return self._plan.template_of[before] not in self._streams or step in self._plan.successors[before]
 
-    def _is_gone(self, source: FromStep) -> bool:
-        return source.step in self._released or source in self._released_values
-
     def take_back(self, steps: Collection[int]) -> list[int]:
         """Have ``steps``, which had succeeded, run again; return those of them that wait for nothing."""
         status, order, successors = self._status, self._order, self._plan.successors
         for step in steps:
             status[step] = Status.WAITING
             self._attempts[step] = 0
-            self._uses.again(step)
-            self._released.discard(step)
-        if self._released_values:
-            again = set(steps)
-            self._released_values.difference_update([each for each in self._released_values if each.step in again])
+        self._uses.again(steps)
         order.put_first(list(steps))
         self._have_wait(steps)
         for step in steps:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Literal, TypeAlias
 
 from rayexec.keys import output_name
 from rayexec.plan.fanning import inmost
 from rayexec.plan.growing import GrowingPlan
 from rayexec.plan.model import FromMapped, FromStep, Gathered, Plan
+from rayexec.run.messages import Release, ReleaseValues
 
 __all__ = ["KeepOutputs", "Uses"]
 
@@ -17,13 +18,16 @@ KeepOutputs: TypeAlias = Literal["all", "leaves", "none"]
 
 
 class Uses:
-    """Counts, for each step, the steps that have yet to take its outputs.
+    """Counts, for each step, the steps that have yet to take its outputs; knows which were dropped.
 
-    A step that failed keeps what it took, since it may be run again; so does one that never ran because of that.
+    ``dropped`` are the steps whose outputs were, ``dropped_values`` single values of dynamic outputs. A step that
+    failed keeps what it took, since it may be run again; so does one that never ran because of that.
     """
 
     def __init__(self, plan: Plan, keep: KeepOutputs, streams: frozenset[int] = frozenset()) -> None:
         self._plan = plan
+        self.dropped: set[int] = set()
+        self.dropped_values: set[FromStep] = set()
         # Templates whose steps hand values on before they are over: until then each holds its own outputs.
         self._streams = streams
         self.keeps_all = keep == "all"
@@ -76,18 +80,42 @@ class Uses:
     def _holds_itself(self, step: int) -> int:
         return int(bool(self._streams) and self._plan.template_of[step] in self._streams)
 
-    def again(self, step: int) -> None:
-        """Take in that a step which was over is to run again: it takes its inputs once more."""
+    def is_gone(self, source: FromStep) -> bool:
+        """Whether an output was dropped."""
+        return source.step in self.dropped or source in self.dropped_values
+
+    def again(self, steps: Iterable[int]) -> None:
+        """Take in that steps which were over are to run again: they take their inputs once more."""
+        self.dropped.difference_update(steps)
+        if self.dropped_values:
+            again = set(steps)
+            self.dropped_values.difference_update([each for each in self.dropped_values if each.step in again])
         if self.keeps_all:
             return
         self._counts_values = False
         plan = self._plan
-        for each in (*plan.predecessors[step], *plan.needs.get(step, ())):
-            self._left[each] += 1
-        self._left[step] += self._holds_itself(step)
+        for step in steps:
+            for each in (*plan.predecessors[step], *plan.needs.get(step, ())):
+                self._left[each] += 1
+            self._left[step] += self._holds_itself(step)
 
-    def over(self, steps: Iterable[int]) -> list[int]:
-        """Take in that steps succeeded or were skipped; return those whose outputs may go."""
+    def over(self, steps: Sequence[int]) -> list[Release | ReleaseValues]:
+        """Take in that steps succeeded or were skipped; return what is to be dropped."""
+        if self.keeps_all:
+            return []
+        found: list[Release | ReleaseValues] = []
+        unused = self._unused(steps)
+        if unused:
+            self.dropped.update(unused)
+            found.append(Release(tuple(unused)))
+        for step, names in self._unused_values(steps).items():
+            if step not in self.dropped:
+                self.dropped_values.update([FromStep(step, name) for name in names])
+                found.append(ReleaseValues(step, names))
+        return found
+
+    def _unused(self, steps: Iterable[int]) -> list[int]:
+        """Take in that steps are over; return those whose outputs may go."""
         predecessors, left, kept, needs = self._plan.predecessors, self._left, self._kept, self._plan.needs
         unused = []
         for step in steps:
@@ -101,11 +129,11 @@ class Uses:
                     unused.append(each)
         return unused
 
-    def values_over(self, steps: Iterable[int]) -> dict[int, list[str]]:
+    def _unused_values(self, steps: Iterable[int]) -> dict[int, list[str]]:
         """Take in the same; return the values of dynamic outputs that may go though others of them may not, by step."""
         plan = self._plan
         unused: dict[int, list[str]] = {}
-        if self.keeps_all or not self._counts_values or not isinstance(plan, GrowingPlan):
+        if not self._counts_values or not isinstance(plan, GrowingPlan):
             return unused
         producers, all_steps = plan.producers, plan.steps
         for step in steps:

@@ -9,6 +9,7 @@ from rayexec.plan.model import FromStep, Plan
 from rayexec.run.messages import OVER, Status
 from rayexec.run.prior import Done, Prior
 from rayexec.run.recovery import Recovery
+from rayexec.run.release import Uses
 
 __all__ = ["Resumption", "wanted_values"]
 
@@ -16,25 +17,16 @@ __all__ = ["Resumption", "wanted_values"]
 class Resumption:
     """Decides for each step of a run what the earlier run means to it.
 
-    ``status``, ``released`` and ``released_values`` are the state machine's own, as they change.
+    ``status`` and ``uses`` are the state machine's own, as they change.
     """
 
-    def __init__(
-        self,
-        plan: Plan,
-        prior: Prior,
-        status: Sequence[Status],
-        recovery: Recovery,
-        released: set[int],
-        released_values: set[FromStep],
-    ) -> None:
+    def __init__(self, plan: Plan, prior: Prior, status: Sequence[Status], recovery: Recovery, uses: Uses) -> None:
         self.run_id = prior.run_id
         self._plan = plan
         self._prior = prior
         self._status = status
         self._recovery = recovery
-        self._released = released
-        self._released_values = released_values
+        self._uses = uses
         # Steps that are what they were in the earlier run.
         self._same: set[int] = set()
         # The first step that has not been looked at by ``news``.
@@ -86,9 +78,9 @@ class Resumption:
         names = [record.name for record in found.outputs]
         missing = [name for name in names if name not in found.values]
         if names and len(missing) == len(names):
-            self._released.add(step)
+            self._uses.dropped.add(step)
         else:
-            self._released_values.update([FromStep(step, name) for name in missing])
+            self._uses.dropped_values.update([FromStep(step, name) for name in missing])
 
     def skipped(self, step: int) -> None:
         """Take in that a step is skipped."""
@@ -135,7 +127,7 @@ class Resumption:
         return found
 
     def _is_gone(self, source: FromStep) -> bool:
-        return source.step in self._same and (source.step in self._released or source in self._released_values)
+        return source.step in self._same and self._uses.is_gone(source)
 
     def _again(self, wanted: Mapping[int, int]) -> dict[int, int] | None:
         steps = self._recovery.needed(wanted) if wanted else []

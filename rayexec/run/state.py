@@ -14,16 +14,16 @@ instructions, so tests drive it by hand and property tests by the thousand.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 from rayexec.events import RETRY, SUCCESS, Attempt, OutputRecord, Successes
-from rayexec.keys import output_name
 from rayexec.plan.growing import GrowingPlan, Growth
 from rayexec.plan.holding import Holding
 from rayexec.plan.model import Call, FromStep, Plan
 from rayexec.run.deal import Dealer
 from rayexec.run.fates import Fates
+from rayexec.run.flights import Flights
 from rayexec.run.losses import Losses
 from rayexec.run.messages import (
     OVER,
@@ -35,8 +35,6 @@ from rayexec.run.messages import (
     Instruction,
     Lost,
     Others,
-    Release,
-    ReleaseValues,
     Reported,
     Requeued,
     Restored,
@@ -51,13 +49,13 @@ from rayexec.run.messages import (
     Yielded,
 )
 from rayexec.run.order import Order
+from rayexec.run.outcomes import Outcomes
 from rayexec.run.prior import Done, Prior
 from rayexec.run.ranking import starting_order
 from rayexec.run.recovery import Recovery
 from rayexec.run.release import KeepOutputs, Uses
 from rayexec.run.resumption import Resumption
-from rayexec.run.spec import Slice
-from rayexec.run.waiting import SHOWN, Obstacle, Under, Waiting, obstacles, who_waits
+from rayexec.run.waiting import SHOWN, Obstacle, Waiting, obstacles, who_waits
 
 __all__ = ["Machine"]
 
@@ -98,14 +96,12 @@ class Machine:
         self._holding = holding
         self._stop_on_failure = stop_on_failure
         self._uses = Uses(plan, keep_outputs, streams)
-        self.released: set[int] = set()
         self.status: list[Status] = [Status.WAITING] * len(plan.steps)
         self.attempts: list[int] = [0] * len(plan.steps)
-        self._imperfect: set[int] = set()
-        # What steps with dynamic outputs yielded.
-        self.yields: dict[int, dict[str, OutputRecord]] = {}
         self._streams = streams
-        self._fates = Fates(plan, self.status, self.yields, require_success=require_upstream_success)
+        self._outcomes = Outcomes(plan, self.status)
+        self._imperfect = self._outcomes.imperfect
+        self._fates = Fates(plan, self.status, self._outcomes, require_success=require_upstream_success)
         self._collecting = plan.collecting
         self._order: Order[int] = Order(
             plan.in_degrees, plan.successors, starting_order(plan, holding.slots), plan.priorities
@@ -122,36 +118,15 @@ class Machine:
             streams=streams,
         )
         self._losses = Losses(plan, holding, self._dealer, retries=retries, most=infrastructure_retries)
-        self._released_values: set[FromStep] = set()
-        self._recovery = Recovery(
-            plan,
-            self.status,
-            self.attempts,
-            self._order,
-            holding.class_of,
-            self._uses,
-            self.released,
-            self._released_values,
-            streams,
-        )
+        self._recovery = Recovery(plan, self.status, self.attempts, self._order, holding.class_of, self._uses, streams)
         self._resumption = None
         if prior is not None:
-            self._resumption = Resumption(
-                plan, prior, self.status, self._recovery, self.released, self._released_values
-            )
+            self._resumption = Resumption(plan, prior, self.status, self._recovery, self._uses)
         # The steps that were taken over from an earlier run, and did not have to be made again.
         self.taken_over: set[int] = set()
-        # The steps whose dynamic outputs the plan has grown by.
-        self._grown: set[int] = set()
         self._delayed: list[tuple[float, int]] = []
-        # Slices under way: their lane, and the calls of which nothing has been heard yet.
-        self._flight: dict[int, tuple[int, dict[int, Call]]] = {}
-        # Of slices that say when they begin: those that have.
-        self._begun: set[int] = set()
-        # When each slice under way was submitted.
-        self._submitted: dict[int, float] = {}
+        self._flights = Flights()
         self._in_the_way: list[list[tuple[Obstacle, float, float]]] | None = None
-        self._next_slice = 0
         # Steps that cannot run, since what they take was not kept, with those that it is of, which must not run again.
         self._starved: dict[int, tuple[int, ...]] = {}
         self._open = len(plan.steps)
@@ -162,7 +137,7 @@ class Machine:
     @property
     def is_over(self) -> bool:
         """Whether nothing is left to do: every step is over, or none runs and none more will start."""
-        if self._flight:
+        if self._flights.by_id:
             return False
         return self._open == 0 or self.is_stopping
 
@@ -174,7 +149,17 @@ class Machine:
     @property
     def running(self) -> Mapping[int, Any]:
         """The slices under way, by id."""
-        return self._flight
+        return self._flights.by_id
+
+    @property
+    def released(self) -> Set[int]:
+        """The steps whose outputs were dropped."""
+        return self._uses.dropped
+
+    @property
+    def yields(self) -> Mapping[int, Mapping[str, OutputRecord]]:
+        """What steps with dynamic outputs yielded."""
+        return self._outcomes.yields
 
     @property
     def is_watching(self) -> bool:
@@ -189,22 +174,14 @@ class Machine:
         """
         if self._in_the_way is None or len(self._in_the_way) < len(self._holding.classes):
             self._in_the_way = [obstacles(self._holding, known) for known in self._holding.classes]
-        slices = []
-        for slice_id, (lane, calls) in list(self._flight.items()):
-            step = _first(calls)
-            if step is not None:
-                waited = now - self._submitted.get(slice_id, now)
-                slices.append(Under(lane, step, slice_id in self._begun, waited))
+        slices = self._flights.under_way(now)
         ready, blocked_by = self._order.ready(SHOWN), self._dealer.blocked_by()
         delayed = [step for _, step in list(self._delayed)]
         return who_waits(self._holding, self._in_the_way, slices, ready, blocked_by, delayed)
 
     def outputs_of(self, step: int) -> tuple[OutputRecord, ...]:
         """Return what a step that succeeded yielded."""
-        if step in self.yields:
-            return tuple(self.yields[step].values())
-        records, yielded = self._plan.output_records[step], self._fates.yielded.get(step)
-        return records if yielded is None else tuple([each for each in records if each.name in yielded])
+        return self._outcomes.of(step)
 
     def wakes_at(self) -> float | None:
         """Return when the next delayed step is due, or None."""
@@ -221,21 +198,21 @@ class Machine:
         elif isinstance(event, Lost):
             self._lost(event, now, out)
         elif isinstance(event, Yielded):
-            if event.slice_id in self._flight and event.step in self._flight[event.slice_id][1]:
+            if self._flights.has(event.slice_id, event.step):
                 self._hand_on(event.step, tuple(map(OutputRecord, event.names)), out)
         elif isinstance(event, Others):
             self._dealer.take_others(event.held)
         elif isinstance(event, Begun):
-            if event.slice_id in self._flight and event.slice_id not in self._begun:
-                self._begun.add(event.slice_id)
-                self._dealer.begun(self._flight[event.slice_id][0])
+            lane = self._flights.begin(event.slice_id)
+            if lane is not None:
+                self._dealer.begun(lane)
         elif isinstance(event, Started):
             self._has_started = True
             self._settle(self._order.prepare(), out)
         elif isinstance(event, CancelAsked):
             self.is_stopping = self.is_canceled = True
-            if self._flight:
-                out.append(Cancel(tuple(self._flight)))
+            if self.running:
+                out.append(Cancel(tuple(self.running)))
         self._wake(now)
         if self._resumption is not None and self._has_started:
             self._resume(self._resumption, out)
@@ -246,15 +223,11 @@ class Machine:
 
     def _deal(self, now: float, out: list[Instruction]) -> None:
         for lane, calls, budget in self._dealer.deal():
-            made = Slice(self._next_slice, calls, budget)
-            self._next_slice += 1
-            self._flight[made.id] = (lane, {call[0]: call for call in calls})
-            self._submitted[made.id] = now
-            out.append(Submit(made))
+            out.append(Submit(self._flights.take_off(lane, calls, budget, now)))
 
     def _apply_all(self, slice_id: int, rows: Rows, now: float, out: list[Instruction]) -> None:
         """Take in attempts of a slice; those reported before are not counted twice."""
-        outstanding = self._flight[slice_id][1]
+        outstanding = self._flights.by_id[slice_id][1]
         for row in rows:
             if isinstance(row, Successes):
                 self._apply_successes(row, outstanding, out)
@@ -274,22 +247,20 @@ class Machine:
             attempts[step] = number + 1
         self._dealer.observe(block)
         self._open -= len(block.steps)
-        self._release(block.steps, out)
+        out += self._uses.over(block.steps)
         self._settle(self._order.done(block.steps), out)
 
     def _end(self, slice_id: int, out: list[Instruction]) -> None:
         """Close a slice: free its places, and give back the calls that it did not get to."""
-        lane, outstanding = self._flight.pop(slice_id)
-        self._dealer.end(lane, has_begun=slice_id in self._begun)
-        self._begun.discard(slice_id)
-        del self._submitted[slice_id]
+        lane, outstanding, has_begun = self._flights.land(slice_id)
+        self._dealer.end(lane, has_begun=has_begun)
         self._give_back(outstanding, out)
 
     def _reported(self, event: Reported, now: float, out: list[Instruction]) -> None:
-        if event.slice_id not in self._flight:
+        if event.slice_id not in self._flights.by_id:
             return  # its answer overtook the report
         self._apply_all(event.slice_id, event.attempts, now, out)
-        outstanding = self._flight[event.slice_id][1]
+        outstanding = self._flights.by_id[event.slice_id][1]
         self._give_back([step for step in event.returned if outstanding.pop(step, None) is not None], out)
 
     def _give_back(self, steps: Mapping[int, Call] | list[int], out: list[Instruction]) -> None:
@@ -301,7 +272,7 @@ class Machine:
     def _lost(self, event: Lost, now: float, out: list[Instruction]) -> None:
         """Count what a lost slice had finished; the step it died in has a failed attempt, the others go back."""
         self._apply_all(event.slice_id, event.attempts, now, out)
-        outstanding = self._flight[event.slice_id][1]
+        outstanding = self._flights.by_id[event.slice_id][1]
         culprit = event.culprit if event.culprit in outstanding else None
         if culprit is None and outstanding:
             # One that may start: what waits for others had no part in it.
@@ -348,81 +319,32 @@ class Machine:
         if attempt.outcome == SUCCESS:
             self.status[step] = Status.SUCCESS
             self._dealer.paces[template].observe(attempt.ended - attempt.started, 1)
-            self._came_out(step, attempt.outputs)
+            self._grow(self._outcomes.came(step, attempt.outputs))
             if attempt.has_large_output:
                 self._dealer.came_out_large(step)
-            self._release((step,), out)
+            out += self._uses.over((step,))
         else:
             self.status[step] = Status.FAILED
             if template in self._streams and isinstance(self._plan, GrowingPlan):
                 self._plan.fail(step)
-            self._came_out_short(step, attempt.outputs)
+            self._outcomes.came_short(step, attempt.outputs)
             if self._stop_on_failure:
                 self.is_stopping = True
         self._open -= 1
         self._settle(self._order.done((step,)), out)
 
-    def _release(self, steps: Sequence[int], out: list[Instruction]) -> None:
-        if not self._uses.keeps_all:
-            unused = self._uses.over(steps)
-            if unused:
-                self.released.update(unused)
-                out.append(Release(tuple(unused)))
-            for step, names in self._uses.values_over(steps).items():
-                if step not in self.released:
-                    self._released_values.update([FromStep(step, name) for name in names])
-                    out.append(ReleaseValues(step, names))
-
-    def _came_out(self, step: int, outputs: Sequence[OutputRecord]) -> None:
-        """Take in what a step that succeeded yielded."""
-        template = self._plan.template_of[step]
-        if template in self._plan.dynamic_templates:
-            self._came_out_dynamic(step, outputs)
-        elif len(outputs) != len(self._plan.templates[template].op.outs):
-            self._came_out_short(step, outputs)
-
-    def _came_out_short(self, step: int, outputs: Sequence[OutputRecord]) -> None:
-        names = [record.name for record in outputs]
-        self._fates.yielded[step] = frozenset([*names, *self.yields.get(step, ())])
-        self._imperfect.update(self._plan.successors[step])
-
-    def _came_out_dynamic(self, step: int, outputs: Sequence[OutputRecord]) -> None:
-        """Take in what a step with dynamic outputs yielded: the plan gets steps for it."""
-        plan = self._plan
-        names = [record.name for record in outputs]
-        known = self.yields.setdefault(step, {})
-        # A step that ran before, and whose outputs were lost, has its mapped steps already.
-        if isinstance(plan, GrowingPlan) and step in plan.producers and step not in self._grown:
-            self._grown.add(step)
-            new = [name for name in names if name not in known] if known else names
-            self._grow(plan.expand(step, new, self._state))
-        known.update(zip(names, outputs, strict=True))
-        outs = plan.op_of(step).outs
-        # A dynamic output that must be there may be empty.
-        yielded = {output_name(name) for name in names} | {
-            name for name, out in outs.items() if out.is_dynamic and out.is_required
-        }
-        if yielded != outs.keys():
-            self._fates.yielded[step] = frozenset(yielded)
-            self._imperfect.update(plan.successors[step])
-
     def _hand_on(self, step: int, records: Sequence[OutputRecord], out: list[Instruction]) -> None:
-        """Let steps begin with values of dynamic outputs whose op is not over, or failed.
-
-        A value that came before, from an attempt that failed, stays what it was.
-        """
-        plan = self._plan
-        known = self.yields.setdefault(step, {})
-        new = {record.name: record for record in records if record.name not in known and record.name[-1] == "]"}
-        known.update(new)
-        if new and isinstance(plan, GrowingPlan) and step in plan.producers:
-            growth = plan.expand(step, list(new), self._state, is_all=False, awaits=False)
+        """Let steps begin with values of dynamic outputs whose op is not over, or failed."""
+        growth = self._outcomes.came_early(step, records)
+        if growth is not None:
             self._grow(growth)
             free = [growth.first + place for place, waiting in enumerate(growth.waiting) if not waiting]
             self._settle(free, out)
 
-    def _grow(self, growth: Growth) -> None:
-        """Take in the steps that came to the plan."""
+    def _grow(self, growth: Growth | None) -> None:
+        """Take in the steps that came to the plan, if any."""
+        if growth is None:
+            return
         count = len(growth.waiting)
         self._holding.grow(growth.nodes)
         self.status.extend([_WAITING] * count)
@@ -434,11 +356,6 @@ class Machine:
         self._uses.grow(growth.first)
         self._dealer.grow(growth.first, count)
         self._open += count
-
-    def _state(self, step: int) -> tuple[bool, bool]:
-        """Return whether a step is over, and whether it came out whole."""
-        status = self.status[step]
-        return status in OVER, status not in OVER or (status is _SUCCESS and step not in self._fates.yielded)
 
     def _settle(self, released: list[int], out: list[Instruction]) -> None:
         """Decide about steps whose predecessors are all over; what ends there may release others in turn."""
@@ -463,12 +380,12 @@ class Machine:
             self._open -= 1
             if fate is Status.SKIPPED:
                 out.append(Skipped(step))
-                self._release((step,), out)
+                out += self._uses.over((step,))
                 if self._resumption is not None:
                     self._resumption.skipped(step)
             elif fate is Status.ABANDONED:
                 self._abandon(step, out)
-            self._imperfect.update(self._plan.successors[step])
+            self._outcomes.taint(step)
             pending.extend(self._order.done((step,)))
 
     def _abandon(self, step: int, out: list[Instruction]) -> None:
@@ -510,14 +427,14 @@ class Machine:
         self._open -= 1
         if done is None:
             self.status[step] = Status.LEFT_OUT
-            self._imperfect.update(self._plan.successors[step])
+            self._outcomes.taint(step)
             return True
         self.status[step] = Status.SUCCESS
         out.append(Restored(step, done))
         resumption.took_over(step, done)
         self.taken_over.add(step)
-        self._came_out(step, done.outputs)
-        self._release((step,), out)
+        self._grow(self._outcomes.came(step, done.outputs))
+        out += self._uses.over((step,))
         return True
 
     def _ready(self, step: int) -> None:
@@ -534,22 +451,11 @@ class Machine:
 
     def check(self) -> None:
         """Raise AssertionError where the state contradicts itself; for tests, after every event."""
-        under_way = [step for _, calls in self._flight.values() for step in calls]
-        assert len(under_way) == len(set(under_way)), "a step is in two slices at once"
         in_slices = {step for step, each in enumerate(self.status) if each in (Status.RUNNING, Status.CHAINED)}
-        assert in_slices == set(under_way), "a step is taken for running and is in no slice"
-        assert self._begun <= self._flight.keys() == self._submitted.keys(), "a slice that is over is not forgotten"
+        assert in_slices == self._flights.check(), "a step is taken for running and is in no slice"
         assert self._open == sum(each not in OVER for each in self.status), "the count of open steps is off"
         for step, status in enumerate(self.status):
             if status in (Status.READY, Status.RUNNING, Status.DELAYED, Status.SUCCESS, Status.FAILED):
                 before = {s.step for each in self._plan.steps[step].inputs for s in each.sources if type(s) is FromStep}
                 before = {each for each in before if self._plan.template_of[each] not in self._streams}
                 assert all(self.status[each] in OVER for each in before), "a step got ahead of its inputs"
-
-
-def _first(calls: Mapping[int, Call]) -> int | None:
-    """Return the step of the first call, None where there is none, or where they change just now."""
-    try:
-        return next(iter(calls), None)
-    except RuntimeError:
-        return None

@@ -48,7 +48,7 @@ from rayexec.run.retry import Verdict, after_failure, after_request
 from rayexec.run.spec import RunInfo
 from rayexec.run.takings import Takings
 
-__all__ = ["Made", "StepCall", "not_stored", "pausing_step", "run_step"]
+__all__ = ["Made", "StepCall", "Store", "in_one_go", "not_stored", "pausing_step", "run_step"]
 
 
 class StepCall(NamedTuple):
@@ -175,15 +175,19 @@ def pausing_step(
     return row, error
 
 
+def in_one_go(pauses: Generator[None, None, T]) -> T:
+    """Go on to the end of what pauses; return what it does."""
+    while True:
+        try:
+            next(pauses)
+        except StopIteration as end:
+            value: T = end.value
+            return value
+
+
 def _without_pauses(pausing: Callable[P, Generator[None, None, T]]) -> Callable[P, T]:
     def run(*args: P.args, **options: P.kwargs) -> T:
-        pauses = pausing(*args, **options)
-        while True:
-            try:
-                next(pauses)
-            except StopIteration as end:
-                ended: T = end.value
-                return ended
+        return in_one_go(pausing(*args, **options))
 
     return run
 
