@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from rayexec.cluster import connect
+from rayexec.cluster.sources import gather_sources
 from rayexec.config.execution import limit_runtime, override_execution
 from rayexec.config.run_config import ResolvedConfig, resolve_run_config
 from rayexec.definitions.config import Config
@@ -19,6 +20,7 @@ from rayexec.definitions.resource import SCOPES, ResourceDefinition, resource_de
 from rayexec.definitions.tags import max_runtime, normalize_tags
 from rayexec.engine.base import Engine
 from rayexec.engine.inprocess import InProcessEngine
+from rayexec.engine.package import modules_of
 from rayexec.engine.ray import RayEngine
 from rayexec.errors import DefinitionError, RunCanceledError, StepExecutionError
 from rayexec.execute.canceling import CancelToken, Watcher
@@ -262,7 +264,12 @@ def run(
             return InProcessEngine(spec)
         capacity = connect(settings.address, settings.runtime_env)
         termination.take_again()
-        return RayEngine(spec, capacity)
+        if not capacity.is_spread:
+            return RayEngine(spec, capacity)
+        sources, unsent = gather_sources(modules_of(spec.plan, spec.resources), capacity.near or ())
+        engine = RayEngine(spec, capacity, sources)
+        engine.notes = [*engine.notes, *unsent]
+        return engine
 
     watching = recording or observer or Echo()
     try:
