@@ -6,6 +6,7 @@ imported from other local places; with small other files inside packages. What i
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import itertools
 import os
@@ -120,6 +121,7 @@ def _local(name: str, module: ModuleType) -> _Local | None:
     return _Local(root, os.path.basename(file), file)
 
 
+@functools.cache
 def _standard() -> tuple[str, ...]:
     paths = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib")}
     return tuple({os.path.join(form, "") for path in paths for form in (path, os.path.realpath(path))})
