@@ -58,10 +58,11 @@ def gather_sources(modules: Iterable[str], near: Iterable[str]) -> tuple[Sources
     notes: list[str] = []
     found: dict[str, dict[str, os.stat_result]] = {}
     modules = set(modules)
+    unneeded = {"__mp_main__", "__main__"} - modules  # the first is another name of the second
     local = {
         name: each
         for name, module in list(sys.modules.items())
-        if (name != "__main__" or name in modules) and (each := _local(name, module)) is not None
+        if name not in unneeded and (each := _local(name, module)) is not None
     }
     path = {os.path.abspath(each) for each in sys.path}
     homes = {local[name].root for name in modules if name in local}

@@ -105,6 +105,8 @@ def execute_job(
     config's, or RAYEXEC_CACHE=0) they run all the same, and what they yield is kept anew.
     ``reexecution_options`` make it go on from an earlier run of the job in that store, whose run config, op selection
     and tags it has where others are not given.
+    Of a cluster with nodes on other machines, these are sent the local code that the job needs. One of them that has
+    another rayexec, or none, ends the run as FAILURE with an EngineError as the result's ``error``.
     Raises ConfigError, SelectionError, DefinitionError, EngineError and StoreError before anything runs; with
     ``raise_on_error`` the exception of the first op that failed, once the steps that could still run have run.
     """

@@ -52,6 +52,7 @@ def test_python_files_travel_and_what_packages_hold_beside_them(project: Path) -
     assert files == {"gathered_job.py", "late.py", "lib/deep.py", "own/__init__.py", "own/sql/all.sql"}
     assert notes == []
     assert sources.near == {"node"}
+
     assert not any("site-packages" in each.path for each in sources.roots)
     assert len(zlib.decompress(sources.contents)) == sum(file.size for _, _, file in sources.files())
 
