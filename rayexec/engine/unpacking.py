@@ -6,6 +6,7 @@ import contextlib
 import os
 import shutil
 import tempfile
+import time
 import uuid
 import zlib
 from collections.abc import Sequence
@@ -18,6 +19,7 @@ from rayexec.events import show_as
 __all__ = ["importable_paths"]
 
 _PREFIX = "rayexec-code"
+_KEPT = 30 * 86400.0  # seconds, more than a run takes that imports from there
 
 
 def importable_paths(paths: Sequence[str], sources: Sources, contents: Any) -> tuple[str, ...]:
@@ -28,7 +30,7 @@ def importable_paths(paths: Sequence[str], sources: Sources, contents: Any) -> t
     lacking = _lacking(sources)
     if not lacking:
         return tuple(paths)
-    unpacked = _unpacked(sources, contents)
+    unpacked = _unpacked(sources, contents, _parent())
     made = list(paths)
     for root, place in [(sources.roots[number], os.path.join(unpacked, str(number))) for number in lacking]:
         move(root.path, place)
@@ -68,12 +70,13 @@ def _is_same(path: str, file: SourceFile) -> bool:
         return False
 
 
-def _unpacked(sources: Sources, contents: Any) -> str:
+def _unpacked(sources: Sources, contents: Any, parent: str) -> str:
     """Return the directory with a directory for each root, by its number; all workers of the node share it."""
-    parent = _parent()
     directory = os.path.join(parent, sources.digest)
     if _is_whole(sources, directory):
+        os.utime(directory)
         return directory
+    _sweep(parent)
     made = tempfile.mkdtemp(prefix="making-", dir=parent)
     _write(sources, contents, made)
     try:
@@ -85,6 +88,14 @@ def _unpacked(sources: Sources, contents: Any) -> str:
             directory = os.path.join(parent, f"{sources.digest}-{uuid.uuid4().hex}")
             os.rename(made, directory)
     return directory
+
+
+def _sweep(parent: str) -> None:
+    """Remove what no worker has begun to use for long."""
+    for entry in os.scandir(parent):
+        with contextlib.suppress(OSError):  # another worker was first
+            if entry.stat().st_mtime < time.time() - _KEPT:
+                shutil.rmtree(entry.path)
 
 
 def _is_whole(sources: Sources, directory: str) -> bool:

@@ -182,9 +182,10 @@ def test_local_modules_reach_a_host_that_has_none(far: Far) -> None:
     assert names.isdisjoint({"other.py", "rows.csv", "fancy.py", "__main__.py"})
 
 
-def test_what_a_script_defines_itself_finds_its_neighbours(far: Far) -> None:
+@pytest.mark.parametrize("program", [["script.py"], ["-c", SCRIPT]], ids=["script", "prompt"])
+def test_what_a_script_defines_itself_finds_its_neighbours(far: Far, program: list[str]) -> None:
     far.have()
-    code, stdout, stderr = far.cluster.run("script.py", far.cluster.address, cwd=far.here)
+    code, stdout, stderr = far.cluster.run(*program, far.cluster.address, cwd=far.here)
     assert code == 0, stderr
     assert stdout.startswith("5 late /"), stderr
 
