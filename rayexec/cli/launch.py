@@ -19,12 +19,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
 import yaml
 
+from rayexec import __version__
 from rayexec.cli.awaiting import wait_for_end
 from rayexec.cli.config_files import read_run_config, read_yaml
 from rayexec.cli.exits import FAILED, SUCCEEDED, complain, with_exit_code
 from rayexec.cli.launched import LaunchedRun, growing, noted
 from rayexec.cli.load import JobSource
-from rayexec.cli.options import Wanted, parse_selection, parse_tags
+from rayexec.cli.options import LAUNCHED_BY, Wanted, parse_selection, parse_tags
 from rayexec.cli.show import write_json
 from rayexec.cli.streams import results_on_stdout
 from rayexec.cluster.local import home as home_here
@@ -344,6 +345,7 @@ def _runtime_env(cluster: Cluster, config: Mapping[str, Any] | None, home: str |
         raise LoadError("env_vars of --runtime-env is not a mapping of names to values.")
     # Ray takes nothing but strings.
     variables = {str(name): str(value) for name, value in variables.items()}
+    variables[LAUNCHED_BY] = __version__
     variables.setdefault(STOP_WAIT, str(math.ceil(_grace(config) + _SAVING)))
     if home is not None:
         variables[_HOME] = home

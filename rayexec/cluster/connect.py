@@ -6,11 +6,12 @@ import contextlib
 import json
 import logging
 import os
+import re
 import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import FrameType
 from typing import Any
 
@@ -25,6 +26,14 @@ __all__ = ["capacity_here", "connect", "releasing"]
 _FRESH = 1.0  # seconds for which what a Ray has is believed
 # What starts the processes of a Ray's head that its work does not need.
 _ATTENDANTS = ("start_api_server", "start_monitor", "start_log_monitor")
+
+# What Ray says of versions that differ, of each side.
+_VERSIONS = re.compile(r"Ray: (\S+)\s+Python: (\S+)")
+_SAME_VERSIONS = (
+    " Values and code travel between both, so both must be the same: use an environment here that has the cluster's "
+    "versions, such as by `uv venv --python VERSION` and `uv pip install ray==VERSION rayexec`; or have the cluster "
+    "run the job by `rayexec job launch --address http://HOST:8265`."
+)
 
 # The address of the Ray that this process started, by which it is known again after a shutdown in between.
 _own: str | None = None
@@ -75,6 +84,9 @@ def _connect(address: str | None, runtime_env: Mapping[str, Any] | None) -> Capa
                 with loopback(address):
                     ray.init(**options)
         except Exception as error:  # Ray raises a dozen kinds, down to bare RuntimeError and OSError
+            if (versions := _other_versions(str(error))) is not None:
+                ray.shutdown()  # what it began
+                raise EngineError(f"{versions} at {address}.{_SAME_VERSIONS}") from error
             where = f"attach to Ray at {address}" if address not in (None, "local") else "start Ray on this machine"
             raise EngineError(f"cannot {where}: {type(error).__name__}: {str(error).strip()}") from error
         if address in (None, "local"):
@@ -116,9 +128,31 @@ def _capacity(address: str) -> Capacity:
             tuple(node["NodeID"] for node in alive),
             _implicit_prefix(),
             () if is_own else _autoscaler(),
+            _near(alive),
         )
         _last = (address, now, capacity)
     return _last[2]
+
+
+def _near(alive: Sequence[Mapping[str, Any]]) -> frozenset[str]:
+    """Return the ids of the nodes on this machine: those that have the address and host name of this process's node."""
+    import ray
+
+    own = ray.get_runtime_context().get_node_id()
+    places = {node["NodeID"]: (node["NodeManagerAddress"], node["NodeManagerHostname"]) for node in alive}
+    return frozenset(node for node, place in places.items() if place == places.get(own))
+
+
+def _other_versions(text: str) -> str | None:
+    """Return who has which versions, where that is what Ray says in ``text``: first of the cluster, then of here."""
+    found = _VERSIONS.findall(text) if text.startswith("Version mismatch") else []
+    if len(found) != 2:
+        return None
+    (cluster_ray, cluster_python), (ray, python) = found
+    return (
+        f"this process runs Python {python} and Ray {ray}, but Python {cluster_python} and Ray {cluster_ray} run the "
+        "cluster"
+    )
 
 
 def _autoscaler() -> tuple[NodeGroup, ...] | None:

@@ -12,12 +12,12 @@ from pathlib import Path
 from rayexec.cluster.ignoring import Pattern, is_ignored, read_patterns
 from rayexec.errors import LoadError
 
-__all__ = ["IGNORE_FILES", "Packing", "PackingLimit", "megabytes", "pack", "survey"]
+__all__ = ["IGNORE_FILES", "NEVER", "Packing", "PackingLimit", "is_environment", "megabytes", "pack", "survey"]
 
 # Ray itself reads the first two.
 IGNORE_FILES = (".gitignore", ".rayignore", ".rayexecignore")
 # What no run needs, whether or not an ignore file names it.
-_NEVER = frozenset(
+NEVER = frozenset(
     {
         *(".git", ".hg", ".svn", ".venv", "venv", "__pycache__", "node_modules"),
         *(".mypy_cache", ".pytest_cache", ".ruff_cache", ".hypothesis", ".tox", ".nox", ".ipynb_checkpoints"),
@@ -78,16 +78,17 @@ def _files(
         except OSError:  # a link that leads nowhere, or a file that has just gone
             continue
         is_directory = stat.S_ISDIR(status.st_mode)
-        if entry.name in _NEVER or is_ignored(path, patterns, is_directory=is_directory):
+        if entry.name in NEVER or is_ignored(path, patterns, is_directory=is_directory):
             continue
         if stat.S_ISREG(status.st_mode):
             yield path, status.st_size
-        elif is_directory and (status.st_dev, status.st_ino) not in above and not _is_environment(entry.path):
+        elif is_directory and (status.st_dev, status.st_ino) not in above and not is_environment(entry.path):
             yield from _files(Path(entry.path), f"{path}/", patterns, above)
 
 
-def _is_environment(directory: str) -> bool:
-    return os.path.exists(os.path.join(directory, "pyvenv.cfg"))
+def is_environment(directory: str) -> bool:
+    """Whether a directory is a Python of its own, made by venv or conda."""
+    return any(os.path.exists(os.path.join(directory, name)) for name in ("pyvenv.cfg", "conda-meta"))
 
 
 def pack(packing: Packing, archive: Path, *, limit: int, added: Mapping[str, bytes] | None = None) -> int:

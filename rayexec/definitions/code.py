@@ -15,7 +15,24 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-__all__ = ["ByReference", "home_of", "import_file", "import_module_at"]
+__all__ = ["ByReference", "home_of", "import_file", "import_module_at", "move"]
+
+# In a worker: where the files of directories are that this machine lacks, or has with other contents.
+_MOVED: dict[str, str] = {}
+
+
+def move(directory: str, place: str) -> None:
+    """Have what would be imported by a file below ``directory`` be imported from below ``place``."""
+    _MOVED[directory] = place
+
+
+def _moved(file: str) -> str:
+    for directory in sorted(_MOVED, key=len, reverse=True):
+        if file.startswith(os.path.join(directory, "")):
+            here = os.path.join(_MOVED[directory], os.path.relpath(file, directory))
+            if os.path.exists(here):
+                return here
+    return file
 
 
 class ByReference:
@@ -72,6 +89,7 @@ def import_module_at(name: str, file: str | None) -> ModuleType:
     """
     if name in sys.modules:
         return sys.modules[name]
+    file = _moved(file) if file is not None and _MOVED else file
     if file is None or not os.path.exists(file):
         return importlib.import_module(name)
     try:

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import pickle
+from collections.abc import Callable
 from typing import Any
 
+from rayexec import __version__
 from rayexec.engine.package import Package
 from rayexec.engine.packed import Packed
 from rayexec.engine.worker import run_slice, stream_slice
 from rayexec.errors import EngineError
 from rayexec.plan.holding import Holding
 
-__all__ = ["Tasks", "dump"]
+__all__ = ["Tasks", "dump", "refusal_in"]
 
 # Exported runners by Ray session, content and isolation: Ray ships a remote function to each worker once.
 _RUNNERS: dict[tuple[str, str, bool, bool], Any] = {}
+# References of contents, by Ray session and digest.
+_HELD: dict[tuple[str, str], Any] = {}
+# What a worker says that cannot run slices of this rayexec, before why.
+_REFUSED = "rayexec-refused"
+# Bytes of contents that travel with the function itself; more goes to the object store, which each node asks once.
+_SMALL = 64 * 1024
 
 
 def dump(value: Any, what: str) -> bytes:
@@ -27,27 +36,44 @@ def dump(value: Any, what: str) -> bytes:
     return pickled
 
 
-def _runner_for(package: Package, fresh_process: bool) -> Any:
-    """Return the remote function that runs slices of this package, exported at most once a Ray session."""
+def _runner_for(package: Package, contents: bytes, fresh_process: bool) -> Any:
+    """Return the remote function that runs slices of this package, exported at most once a Ray session.
 
-    def rayexec_slice(header: bytes, work: bytes, places: int, *large: Packed) -> Any:
-        answer = run_slice(package, header, work, places, large)
-        return answer if places else answer[0]
+    ``contents`` are those of the package's sources.
+    """
 
-    return _export(rayexec_slice, package, fresh_process, streams=False)
+    def make(run: Any) -> Any:
+        def rayexec_slice(header: bytes, work: bytes, places: int, *large: Packed) -> Any:
+            answer = run(header, work, places, large)
+            return answer if places else answer[0]
+
+        return rayexec_slice
+
+    return _export(make, run_slice, package, contents, fresh_process, streams=False)
 
 
-def _streamer_for(package: Package, fresh_process: bool) -> Any:
+def _streamer_for(package: Package, contents: bytes, fresh_process: bool) -> Any:
     """Return the remote function that runs slices of one step whose values are handed on while it runs."""
 
-    def rayexec_stream(header: bytes, work: bytes, *large: Packed) -> Any:
-        yield from stream_slice(package, header, work, large)
+    def make(run: Any) -> Any:
+        def rayexec_stream(header: bytes, work: bytes, *large: Packed) -> Any:
+            yield from run(header, work, large)
 
-    return _export(rayexec_stream, package, fresh_process, streams=True)
+        return rayexec_stream
+
+    return _export(make, stream_slice, package, contents, fresh_process, streams=True)
 
 
-def _export(fn: Any, package: Package, fresh_process: bool, *, streams: bool) -> Any:
-    """Return ``fn`` as a remote function, or that which was exported for the same before."""
+def _export(
+    make: Callable[[Any], Any],
+    run: Callable[..., Any],
+    package: Package,
+    contents: bytes,
+    fresh_process: bool,
+    *,
+    streams: bool,
+) -> Any:
+    """Return what ``make`` makes of ``run`` as a remote function, or that which was exported for the same before."""
     import ray
 
     key = (ray.get_runtime_context().get_job_id(), package.digest, fresh_process, streams)
@@ -57,15 +83,21 @@ def _export(fn: Any, package: Package, fresh_process: bool, *, streams: bool) ->
             options["num_returns"] = "streaming"
         if fresh_process:
             options["max_calls"] = 1
-        _RUNNERS[key] = ray.remote(**options)(fn)
+        _RUNNERS[key] = ray.remote(**options)(make(_Traveling(run.__name__, package, _held(package, contents))))
     return _RUNNERS[key]
 
 
 class Tasks:
-    """The remote functions of a run, with what each class of its steps asks for; all on one ``node``, if given."""
+    """The remote functions of a run, with what each class of its steps asks for; all on one ``node``, if given.
 
-    def __init__(self, package: Package, holding: Holding, *, fresh_process: bool, node: str | None) -> None:
+    ``contents`` are those of the package's sources.
+    """
+
+    def __init__(
+        self, package: Package, contents: bytes, holding: Holding, *, fresh_process: bool, node: str | None
+    ) -> None:
         self._package = package
+        self._contents = contents
         self._holding = holding
         self._fresh_process = fresh_process
         self._node = node
@@ -76,7 +108,7 @@ class Tasks:
         """Return the function for slices of a class whose answers have so many places beside the envelope."""
         found = self._runners.get((number, places))
         if found is None:
-            runner = _runner_for(self._package, self._fresh_process)
+            runner = _runner_for(self._package, self._contents, self._fresh_process)
             found = runner.options(num_returns=1 + places, **self._options(number))
             self._runners[number, places] = found
         return found
@@ -85,7 +117,7 @@ class Tasks:
         """Return the function for slices of a class that stream."""
         found = self._streamers.get(number)
         if found is None:
-            streamer = _streamer_for(self._package, self._fresh_process)
+            streamer = _streamer_for(self._package, self._contents, self._fresh_process)
             found = self._streamers[number] = streamer.options(**self._options(number))
         return found
 
@@ -96,3 +128,80 @@ class Tasks:
         if self._node is not None:
             options["scheduling_strategy"] = NodeAffinitySchedulingStrategy(self._node, soft=False)
         return options
+
+
+def _held(package: Package, contents: bytes) -> Any:
+    """Return contents as they travel with a function: themselves, or a reference of an object that is made once."""
+    import ray
+
+    if package.sources is None or len(contents) <= _SMALL:
+        return contents
+    key = (ray.get_runtime_context().get_job_id(), package.sources.digest)
+    if key not in _HELD:
+        _HELD[key] = ray.put(contents)
+    return _HELD[key]
+
+
+class _Traveling:
+    """A function of ``engine.worker`` with its package; on a worker, what it is replaced by is called."""
+
+    def __init__(self, run: str, package: Package, contents: Any) -> None:
+        self._told = (__version__, _REFUSED, run, pickle.dumps(package), contents)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _arrival(), self._told
+
+
+def _arrival() -> Callable[..., Any]:
+    """Return the function that a worker calls first, which travels by value since rayexec may be another there."""
+
+    def arrive(version: str, refused: str, run: str, package: bytes, contents: Any) -> Any:
+        import functools
+        import pickle
+
+        found, why = None, ""
+        try:
+            import rayexec
+
+            found = getattr(rayexec, "__version__", None)  # a directory that is only called so has none
+            if found == version:
+                from rayexec.engine import worker
+
+                return functools.partial(getattr(worker, run), pickle.loads(package), contents)
+        except ImportError as error:
+            if error.name != "rayexec":
+                why = f"{type(error).__name__}: {error}"
+
+        def refuse(*_: Any) -> Any:
+            import socket
+            import sys
+
+            import ray
+
+            where = f"{socket.gethostname()} ({ray.util.get_node_ip_address()})"
+            raise RuntimeError(refused, where, found, why, sys.executable)
+
+        return refuse
+
+    return arrive
+
+
+def refusal_in(error: BaseException) -> EngineError | None:
+    """Return what keeps a worker from running slices at all, where a task failed with ``error`` because of that."""
+    told: tuple[Any, ...] = getattr(getattr(error, "cause", None), "args", ())
+    if len(told) != 5 or told[0] != _REFUSED:
+        return None
+    _, where, found, why, python = told
+    if why:
+        return EngineError(
+            f"rayexec cannot be imported on node {where}: {why}. Install what it needs there: {python} -m pip install "
+            f"rayexec=={__version__}"
+        )
+    ways = (
+        f"Install the same version where Ray's workers run ({python} -m pip install rayexec=={__version__})"
+        ", or have Ray do so for the run: execution: {config: {ray: {runtime_env: {pip: "
+        f'["rayexec=={__version__}"]}}}}}}}}'
+    )
+    if found is None:
+        return EngineError(f"rayexec is not installed on node {where}. {ways}")
+    return EngineError(f"node {where} has rayexec {found}, and this process has rayexec {__version__}. {ways}")

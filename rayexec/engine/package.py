@@ -5,32 +5,46 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from rayexec.definitions.code import home_of
 from rayexec.definitions.resource import ResourceDefinition
+from rayexec.definitions.sources import Sources
 from rayexec.errors import DefinitionError
 from rayexec.plan.model import Plan, Template
 
-__all__ = ["Package", "make_package"]
+__all__ = ["Package", "load_package", "make_package", "modules_of"]
 
 
 @dataclass(frozen=True, slots=True)
 class Package:
     """Pickled templates and resources, with what must be importable before they can be read.
 
-    ``modules`` are (name, file) of the modules that the code comes from; ``digest`` tells packages apart.
+    ``modules`` are (name, file) of the modules that the code comes from; ``sources`` are what nodes elsewhere lack of
+    them, without the contents, None where there are no such nodes; ``digest`` tells packages apart.
     """
 
     code: bytes
     paths: tuple[str, ...]
     modules: tuple[tuple[str, str | None], ...]
     digest: str
+    sources: Sources | None = None
 
 
-def make_package(plan: Plan, resources: Mapping[str, ResourceDefinition]) -> Package:
+def modules_of(plan: Plan, resources: Mapping[str, ResourceDefinition]) -> set[str]:
+    """Return the names of the modules in which the functions of a plan are defined."""
+    return {fn.__module__ for fn in _functions(plan, resources) if getattr(fn, "__module__", None)}
+
+
+def _functions(plan: Plan, resources: Mapping[str, ResourceDefinition]) -> Iterable[Any]:
+    yield from (template.op.fn for template in plan.templates)
+    yield from (hook.fn for template in plan.templates for hook in template.hooks)
+    yield from (definition.fn for definition in resources.values())
+
+
+def make_package(plan: Plan, resources: Mapping[str, ResourceDefinition], sources: Sources | None = None) -> Package:
     """Return the package of ``plan``; raises DefinitionError naming each op or resource that cannot be pickled."""
     from ray import cloudpickle
 
@@ -39,13 +53,13 @@ def make_package(plan: Plan, resources: Mapping[str, ResourceDefinition]) -> Pac
     except Exception as error:
         raise DefinitionError(_culprits(plan, resources) or f"the job's code cannot be pickled: {error}") from error
     paths = tuple(dict.fromkeys(os.path.abspath(path) for path in sys.path))  # "" is the working directory
-    functions: list[Any] = [template.op.fn for template in plan.templates]
-    functions += [hook.fn for template in plan.templates for hook in template.hooks]
-    functions += [definition.fn for definition in resources.values()]
-    homes = {home[:2] for home in map(home_of, functions) if home is not None}
+    homes = {home[:2] for home in map(home_of, _functions(plan, resources)) if home is not None}
     digest = hashlib.sha256(code)
     digest.update(repr((paths, sorted(homes, key=str))).encode())
-    return Package(code, paths, tuple(sorted(homes, key=str)), digest.hexdigest())
+    if sources is not None:
+        digest.update(sources.digest.encode())
+        sources = sources._replace(contents=b"")
+    return Package(code, paths, tuple(sorted(homes, key=str)), digest.hexdigest(), sources)
 
 
 def _culprits(plan: Plan, resources: Mapping[str, ResourceDefinition]) -> str:

@@ -10,9 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from rayexec.definitions.sources import Sources
 from rayexec.engine.backstop import hung_step
 from rayexec.engine.crash import crashed_step
-from rayexec.engine.export import Tasks, dump
+from rayexec.engine.export import Tasks, dump, refusal_in
 from rayexec.engine.facts import Told
 from rayexec.engine.flight import Flight
 from rayexec.engine.journal import journal_path, remove_journal, sweep_journals
@@ -51,9 +52,10 @@ class RayEngine:
     name = "ray"
     runs_here = False
 
-    def __init__(self, spec: RunSpec, capacity: Capacity) -> None:
+    def __init__(self, spec: RunSpec, capacity: Capacity, sources: Sources | None = None) -> None:
         self._spec = spec
         self._capacity = capacity
+        self._sources = sources
         settings = spec.config.execution
         self.holding = spec.hold(capacity)
         self.notes: Sequence[str] = notes(spec.plan, self.holding, capacity, max_concurrent=settings.max_concurrent)
@@ -76,6 +78,9 @@ class RayEngine:
         self._header = b""
         self._streams = spec.streams
         self._dynamic = spec.plan.dynamic_templates
+        # Why a node cannot run any slice of this run, to be raised, and the slices that came back for that reason.
+        self._refusal: EngineError | None = None
+        self._refused: list[Lost] = []
 
     def start(self) -> None:
         """Check that Ray can run the plan, and export its code; raises EngineError or DefinitionError."""
@@ -85,7 +90,8 @@ class RayEngine:
         self._check_requests()
         sweep_journals()
         info, config = self._spec.info, self._spec.config
-        package = make_package(self._spec.plan, self._spec.resources)
+        package = make_package(self._spec.plan, self._spec.resources, self._sources)
+        contents = b"" if self._sources is None else self._sources.contents
         step_config = {key: dump(value, f"the config of step {key!r}") for key, value in config.ops.items()}
         host = "127.0.0.1" if len(self._capacity.nodes) == 1 else ray.util.get_node_ip_address()
         self._mailbox = mailbox_at(host)
@@ -115,7 +121,8 @@ class RayEngine:
         self._writer = CallWriter(self._spec.plan, self._values.by_step, step_config, given, self._streams)
         # A node that joined later would bring another 1.0 of the resources that stand for limits.
         (node,) = self._capacity.node_ids if self.holding.uses_tokens else (None,)
-        self._tasks = Tasks(package, self.holding, fresh_process=config.execution.fresh_process, node=node)
+        fresh_process = config.execution.fresh_process
+        self._tasks = Tasks(package, contents, self.holding, fresh_process=fresh_process, node=node)
 
     def _keep(self, source: tuple[str, str], value: Any) -> Any:
         """Serialise a value that run config gave for an input, once for all steps that take it."""
@@ -166,8 +173,17 @@ class RayEngine:
         flight.refs[0].future().add_done_callback(lambda done: self._arrived.put(("done", (slice_id, done))))
 
     def wait(self, timeout: float | None) -> list[EngineEvent]:
-        """Return what has come back, waiting up to ``timeout`` seconds for a first one."""
-        back: list[EngineEvent] = []
+        """Return what has come back, waiting up to ``timeout`` seconds for a first one.
+
+        Raises EngineError once a node has turned out to be none that could run this run's slices.
+        """
+        if self._refusal is not None:
+            refusal, self._refusal = self._refusal, None
+            raise refusal
+        back: list[EngineEvent] = [*self._refused]
+        if back:
+            self._refused.clear()
+            return back
         if self.is_nested and not self._is_ending:
             timeout = lend_cpus_until(self._arrived, [flight.refs[0] for flight in self._flight.values()], timeout)
         try:
@@ -175,7 +191,8 @@ class RayEngine:
             while True:
                 kind, what = arrived
                 if kind == "done":
-                    back.append(self._collect(*what))
+                    returned = self._collect(*what)
+                    (back if self._refusal is None else self._refused).append(returned)
                 elif kind == "report":
                     back.append(self._read_report(what))
                 arrived = self._arrived.get_nowait()
@@ -301,6 +318,11 @@ class RayEngine:
             culprit = None if left.started is None or reason.by_node else calls[left.started].step
         elif reason.has_died or lost is not None:
             culprit = None  # it had not begun; or its node took the journal with it, which is no step's fault
+        elif (refusal := refusal_in(error)) is not None:
+            culprit, self._refusal = None, refusal
+            reason = reason._replace(words=str(refusal))
+            if self._is_ending:
+                self._refusal = None
         died_in = calls[0].step if culprit is None else culprit
         key, timeout = plan.steps[died_in].key, plan.op_of(died_in).timeout
         said_of = reason.words if culprit is not None else reason.words.replace("the step", "no step")

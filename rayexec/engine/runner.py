@@ -281,10 +281,11 @@ def _commit(writer: ValueWriter, key: str, row: Attempt, values: Mapping[str, by
     return row
 
 
-def unloadable(call: RemoteCall, error: BaseException, what: str) -> Attempt:
-    """Return the row of a call that could not be made, since ``what``."""
+def unloadable(call: RemoteCall, error: BaseException, what: str, words: str | None = None) -> Attempt:
+    """Return the row of a call that could not be made, since ``what``; ``words`` say more than the error's message."""
     now = time.time()
-    shown = ErrorInfo("LoadError", what, "", describe_error(error))
+    cause = describe_error(error)
+    shown = ErrorInfo("LoadError", what, "", cause if words is None else replace(cause, message=words))
     return Attempt(
         call[0],
         (call[5] or _FIRST).number,

@@ -21,11 +21,13 @@ from rayexec.engine.facts import peak_rss, tell
 from rayexec.engine.inputs import SliceInputs
 from rayexec.engine.journal import Journal
 from rayexec.engine.kept import IN_SLICE, kept_at
+from rayexec.engine.lacking import lacking_here
 from rayexec.engine.live import watch_live
 from rayexec.engine.overrun import Teller, Watched
 from rayexec.engine.package import Package, load_package
 from rayexec.engine.packed import Packed
 from rayexec.engine.runner import Runner, Surroundings, unloadable
+from rayexec.engine.unpacking import importable_paths
 from rayexec.engine.waking import WAKEFUL
 from rayexec.engine.wire import Header
 from rayexec.run.managed import Managers
@@ -39,13 +41,15 @@ __all__ = ["run_slice", "stream_slice"]
 _CODE: dict[str, Code] = {}
 
 
-def run_slice(package: Package, header: bytes, work: bytes, places: int, large: tuple[Packed, ...]) -> list[Any]:
+def run_slice(
+    package: Package, contents: Any, header: bytes, work: bytes, places: int, large: tuple[Packed, ...]
+) -> list[Any]:
     """Run the calls of a slice until its budget is spent; return the envelope, and ``places`` for large outputs.
 
     The envelope is pickled: an entry for each call that was made (see ``engine.entries``), what closing the resources
-    brought up, if anything, and the facts of the slice.
+    brought up, if anything, and the facts of the slice. ``contents`` are those of the package's sources.
     """
-    pauses = _run(package, header, work, places, large, streams=False)
+    pauses = _run(package, contents, header, work, places, large, streams=False)
     try:
         next(pauses)
     except StopIteration as end:
@@ -55,30 +59,38 @@ def run_slice(package: Package, header: bytes, work: bytes, places: int, large: 
 
 
 def stream_slice(
-    package: Package, header: bytes, work: bytes, large: tuple[Packed, ...]
+    package: Package, contents: Any, header: bytes, work: bytes, large: tuple[Packed, ...]
 ) -> Generator[Packed | bytes, None, None]:
     """Run a slice of one call; yield its large outputs as they come, and the envelope at last.
 
     Small values of dynamic outputs, and that a large one came, are told on the run's channel meanwhile.
     """
-    answer = yield from _run(package, header, work, 0, large, streams=True)
+    answer = yield from _run(package, contents, header, work, 0, large, streams=True)
     yield answer[0]
 
 
 def _run(
-    package: Package, header: bytes, work: bytes, places: int, large: tuple[Packed, ...], *, streams: bool
+    package: Package,
+    contents: Any,
+    header: bytes,
+    work: bytes,
+    places: int,
+    large: tuple[Packed, ...],
+    *,
+    streams: bool,
 ) -> Generator[Packed, None, list[Any]]:
     facts = tell(time.time())._replace(input_bytes=len(work) + sum([each.nbytes for each in large]))
-    _prepare_path(package)
     slice_id, journal, budget, announces, calls = pickle.loads(work)
     with IN_SLICE, WAKEFUL, Capture(journal) as capture, ExitNoted(journal):
         try:
+            _prepare_path(package, contents)
             shared = _read_header(header)
             _enter(shared)
             run = _run_of(shared, _load(package))
         except BaseException as error:  # importing the job's modules runs user code
             what = "the job's code cannot be imported on the worker"
-            refused = [pack_entry(place, unloadable(call, error, what), {}) for place, call in enumerate(calls)]
+            words = lacking_here(error)
+            refused = [pack_entry(place, unloadable(call, error, what, words), {}) for place, call in enumerate(calls)]
             facts = facts._replace(ended=time.time(), peak_rss=peak_rss())
             return [pickle.dumps((refused, None, tuple(facts))), *[None] * places]
         watched = Watched(slice_id, len(calls), shared.mailbox)
@@ -154,11 +166,14 @@ def _run_of(header: Header, code: Code) -> RunCode:
     return _RUN
 
 
-def _prepare_path(package: Package) -> None:
+def _prepare_path(package: Package, contents: Any) -> None:
     if package.digest not in _CODE:
+        paths = package.paths
+        if package.sources is not None:
+            paths = importable_paths(paths, package.sources, contents)
         # In the driver's order, so that a name means the same module here as there.
-        wanted = set(package.paths)
-        sys.path[:] = [*package.paths, *(path for path in sys.path if path not in wanted)]
+        known = {*package.paths, *paths}
+        sys.path[:] = [*paths, *(path for path in sys.path if path not in known)]
 
 
 def _enter(header: Header) -> None:

@@ -24,6 +24,7 @@ from rayexec.events.failure import (
     causes_of,
     describe_error,
     error_types,
+    show_as,
     user_traceback,
 )
 from rayexec.events.live import LiveLines, Stretch, Told, expand_live, is_live_output, prefixed, with_note
@@ -65,6 +66,7 @@ __all__ = [
     "expand_resource",
     "is_live_output",
     "prefixed",
+    "show_as",
     "user_traceback",
     "with_note",
 ]

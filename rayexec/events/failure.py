@@ -9,7 +9,15 @@ import traceback
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["ErrorInfo", "StepFailureData", "causes_of", "describe_error", "error_types", "user_traceback"]
+__all__ = [
+    "ErrorInfo",
+    "StepFailureData",
+    "causes_of",
+    "describe_error",
+    "error_types",
+    "show_as",
+    "user_traceback",
+]
 
 _PACKAGE = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "")
 _CLOUDPICKLE = f"{os.sep}cloudpickle{os.sep}"
@@ -18,6 +26,8 @@ _LIMIT = 256 * 1024  # characters of message or traceback that are kept; an erro
 # Errors of steps that only say that another one counted.
 _WRAPPERS = frozenset({"StepExecutionError", "MaxRetriesExceededError", "RetriesDisabledError", "LoadError"})
 _CAUSES = 20  # causes of an error that are told, one below the other
+# What tracebacks call directories that hold copies of a user's own.
+_SHOWN_AS: dict[str, str] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +103,11 @@ def _text(error: BaseException) -> str:
         return f"<{type(error).__name__} whose message cannot be read: {type(broken).__name__}>"
 
 
+def show_as(directory: str, name: str) -> None:
+    """Have tracebacks call a directory by another name, that of the one which it is a copy of."""
+    _SHOWN_AS[os.path.join(directory, "")] = os.path.join(name, "")
+
+
 def user_traceback(error: BaseException) -> str:
     """Return the traceback of ``error`` and its causes as Python prints it, without frames of rayexec itself."""
     try:
@@ -112,6 +127,10 @@ def _strip(formatted: traceback.TracebackException) -> None:
             continue
         seen.add(id(each))
         kept = [frame for frame in each.stack if not _is_machinery(frame.filename)]
+        for frame in kept if _SHOWN_AS else ():
+            for place, name in _SHOWN_AS.items():
+                if frame.filename.startswith(place):
+                    frame.filename = name + frame.filename[len(place) :]
         # Without a frame of the user's there is nothing to trace, and Python leaves the heading out for None.
         each.stack = traceback.StackSummary.from_list(kept) if kept else None  # type: ignore[assignment]
         pending += [each.__cause__, each.__context__]

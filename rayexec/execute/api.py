@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from rayexec.cluster import connect
+from rayexec.cluster.sources import gather_sources
 from rayexec.config.execution import limit_runtime, override_execution
 from rayexec.config.run_config import ResolvedConfig, resolve_run_config
 from rayexec.definitions.config import Config
@@ -19,6 +20,7 @@ from rayexec.definitions.resource import SCOPES, ResourceDefinition, resource_de
 from rayexec.definitions.tags import max_runtime, normalize_tags
 from rayexec.engine.base import Engine
 from rayexec.engine.inprocess import InProcessEngine
+from rayexec.engine.package import modules_of
 from rayexec.engine.ray import RayEngine
 from rayexec.errors import DefinitionError, RunCanceledError, StepExecutionError
 from rayexec.execute.canceling import CancelToken, Watcher
@@ -103,6 +105,8 @@ def execute_job(
     config's, or RAYEXEC_CACHE=0) they run all the same, and what they yield is kept anew.
     ``reexecution_options`` make it go on from an earlier run of the job in that store, whose run config, op selection
     and tags it has where others are not given.
+    Of a cluster with nodes on other machines, these are sent the local code that the job needs. One of them that has
+    another rayexec, or none, ends the run as FAILURE with an EngineError as the result's ``error``.
     Raises ConfigError, SelectionError, DefinitionError, EngineError and StoreError before anything runs; with
     ``raise_on_error`` the exception of the first op that failed, once the steps that could still run have run.
     """
@@ -267,7 +271,12 @@ def run(
             return InProcessEngine(spec)
         capacity = connect(settings.address, settings.runtime_env)
         termination.take_again()
-        return RayEngine(spec, capacity)
+        if not capacity.is_spread:
+            return RayEngine(spec, capacity)
+        sources, unsent = gather_sources(modules_of(spec.plan, spec.resources), capacity.near or ())
+        engine = RayEngine(spec, capacity, sources)
+        engine.notes = [*engine.notes, *unsent]
+        return engine
 
     watching = recording or observer or Echo()
     try:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from rayexec.engine.base import Engine
 from rayexec.engine.inprocess import InProcessEngine
-from rayexec.errors import ResourceError, RunCanceledError, RunTimeoutError, StoreError
+from rayexec.errors import EngineError, ResourceError, RunCanceledError, RunTimeoutError, StoreError
 from rayexec.events import (
     Attempt,
     Event,
@@ -294,6 +294,7 @@ def run_to_end(
     loop = _Loop(spec, engine, log, machine, observer, clock, token)
     name = spec.info.job_name
     error: BaseException | None = None
+    has_begun = False
     log.holding = engine.holding
     observer.run_started(spec, log, lambda: machine.waiting(clock()))
     limits = [
@@ -305,6 +306,7 @@ def run_to_end(
         try:
             loop.loggers.make()
             _start(engine, loop)
+            has_begun = True
             loop.tell_facts()  # a run that is killed has them
             with _collector_spared(), interruptible(token, engine.wake, runs_here=engine.runs_here):
                 loop.run()
@@ -328,6 +330,11 @@ def run_to_end(
         except StoreError as broken:
             error = broken
             loop.cancel("The run cannot be recorded any more")
+        except EngineError as broken:
+            if not has_begun:
+                raise
+            error = broken
+            loop.cancel("The run cannot go on")
         if machine.failed or machine.is_canceled:
             loop.keep_values()
     finally:

@@ -25,7 +25,7 @@ class Capacity:
 
     ``implicit_prefix`` begins the names of resources of which every node has 1.0 without declaring them, None where
     this Ray knows none. ``groups`` are what an autoscaler may add: empty where there is none, None where there is one
-    that does not say.
+    that does not say. ``near`` are the ids of the nodes on this process's machine, None where all are.
     """
 
     nodes: tuple[Mapping[str, float], ...]
@@ -34,6 +34,7 @@ class Capacity:
     node_ids: tuple[str, ...] = ()
     implicit_prefix: str | None = None
     groups: tuple[NodeGroup, ...] | None = ()
+    near: frozenset[str] | None = None
 
     @property
     def cpus(self) -> float:
@@ -44,6 +45,11 @@ class Capacity:
     def is_one_node(self) -> bool:
         """Whether there is a single node, and no autoscaler that would add another."""
         return len(self.nodes) == 1 and self.groups == ()
+
+    @property
+    def is_spread(self) -> bool:
+        """Whether steps may run on another machine than this process's: on a node there, or one yet to be added."""
+        return self.near is not None and (self.groups != () or not self.near.issuperset(self.node_ids))
 
     @property
     def takes_tokens(self) -> bool:

@@ -16,7 +16,10 @@ from typing import Any
 import pytest
 from cli_process import IN_PROCESS, run, run_on_terminal
 
+from rayexec import __version__
+from rayexec.cli.launch import Cluster, _runtime_env
 from rayexec.cli.launched import LaunchedRun, noted
+from rayexec.cli.options import LAUNCHED_BY
 from rayexec.store.record import Driver
 
 _TIMEOUT = 60.0
@@ -103,6 +106,17 @@ def test_a_launched_run_goes_on_by_itself(place: Path) -> None:
     assert (code, stdout.startswith(f"Run {run_id} succeeded")) == (0, True)
     assert "printed" in Path(launched["log"]).read_text()
     assert [each["run_id"] for each in json.loads(rayexec("run", "list", "--json")[1])] == [run_id]
+
+
+def test_a_head_with_another_rayexec_says_so(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent = _runtime_env(Cluster("http://127.0.0.1:8265"), None, None)["env_vars"]
+    assert sent[LAUNCHED_BY] == __version__
+    monkeypatch.setenv(LAUNCHED_BY, "0.0.9")
+    code, _, stderr = rayexec("job", "execute", "-f", "jobs.py", "-j", "broken", "-c", "run.yaml")
+    assert code == 1
+    assert f"the cluster's head has rayexec {__version__}" in stderr
+    assert "was launched by rayexec 0.0.9" in stderr
+    assert "RUN_START" not in stderr
 
 
 def test_the_id_alone_is_on_standard_output(place: Path) -> None:

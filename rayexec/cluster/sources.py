@@ -1,0 +1,249 @@
+"""The local code that a job needs on nodes without a file system in common: which files, read and packed.
+
+That is all Python files below the directories from which the job's own modules are imported, and what this process has
+imported from other local places; with small other files inside packages. What is installed does not travel.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import itertools
+import os
+import stat
+import sys
+import sysconfig
+import zlib
+from collections.abc import Iterable, Iterator
+from types import ModuleType
+from typing import NamedTuple
+
+from rayexec.cluster.ignoring import Pattern, is_ignored, read_patterns
+from rayexec.cluster.packing import IGNORE_FILES, NEVER, is_environment, megabytes
+from rayexec.definitions.sources import SourceFile, SourceRoot, Sources, content_digest
+
+__all__ = ["gather_sources"]
+
+_MOST_ENTRIES = 20_000  # files and directories that are looked through below one directory
+_MOST_BYTES = 16 << 20  # of all files of one directory
+_MOST_DATA = 256 * 1024  # bytes of a file inside a package that is no Python file
+_SHOWN = 5
+_COMPILED = (".so", ".pyd", ".dylib")
+_NO_DATA = (".pyc", ".pyo", *_COMPILED)
+_INSTALLED = tuple(f"{os.sep}{name}{os.sep}" for name in ("site-packages", "dist-packages"))
+_LEVEL = 3  # of compression: sources shrink to a quarter, and more would take longer than it saves
+
+# What was packed last, by what the files looked like: a process that runs a job again reads nothing again.
+_last: tuple[object, Sources] | None = None
+
+
+class _Local(NamedTuple):
+    """A local module: the directory from which it is imported, the first part of its name, and its file."""
+
+    root: str
+    top: str
+    file: str
+
+
+class _TooLarge(Exception):
+    """What is below a directory is too much to travel; the argument says why, in words."""
+
+
+def gather_sources(modules: Iterable[str], near: Iterable[str]) -> tuple[Sources | None, list[str]]:
+    """Return the local code that ``modules``, by their names, need; and in words what is too large to travel.
+
+    None where nothing is local. ``near`` are the ids of the nodes that have these files.
+    """
+    global _last
+    notes: list[str] = []
+    found: dict[str, dict[str, os.stat_result]] = {}
+    modules = set(modules)
+    unneeded = {"__mp_main__", "__main__"} - modules  # the first is another name of the second
+    local = {
+        name: each
+        for name, module in list(sys.modules.items())
+        if name not in unneeded and (each := _local(name, module)) is not None
+    }
+    path = {os.path.abspath(each) for each in sys.path}
+    homes = {local[name].root for name in modules if name in local}
+    if "__main__" in modules and getattr(sys.modules["__main__"], "__file__", None) is None:
+        homes.add(os.getcwd())  # a notebook's, or a prompt's
+    whole = set()
+    for root in sorted(homes & path):
+        try:
+            found[root] = dict(_below(root))
+            whole.add(root)
+        except _TooLarge as error:
+            notes.append(
+                f"of {root}, only what is imported already is sent to other nodes: {error}. Put the job in a directory "
+                f"of its own, or name what it does not need in {os.path.join(root, IGNORE_FILES[-1])}."
+            )
+    packages: dict[tuple[str, str], dict[str, os.stat_result]] = {}
+    for each in local.values():
+        if each.root in whole:  # also where an ignore file names it, since it is needed
+            _add(found[each.root], each)
+            continue
+        key = (each.root, each.top)
+        if key not in packages:
+            packages[key] = _package(each, notes)
+        if packages[key]:
+            found.setdefault(each.root, {}).update(packages[key])
+    if not any(found.values()):
+        return None, notes
+    looks = tuple((root, root in whole, tuple(sorted(files.items()))) for root, files in sorted(found.items()))
+    seen = tuple((root, is_whole, [(name, _look(status)) for name, status in files]) for root, is_whole, files in looks)
+    if _last is None or _last[0] != seen:
+        _last = seen, _read(looks)
+    return _last[1]._replace(near=frozenset(near)), notes
+
+
+def _look(status: os.stat_result) -> tuple[int, int, int]:
+    return status.st_size, status.st_mtime_ns, status.st_ino
+
+
+def _local(name: str, module: ModuleType) -> _Local | None:
+    """Return where a module comes from; None for what is installed, built in, or rayexec's own."""
+    file = getattr(module, "__file__", None)
+    if not isinstance(file, str) or not file.endswith(".py"):
+        return None
+    file = os.path.abspath(file)
+    if file.startswith(_standard()) or any(each in file for each in _INSTALLED):
+        return None
+    if name == "__main__":
+        name = getattr(getattr(module, "__spec__", None), "name", None) or os.path.basename(file)[:-3]
+    if name.partition(".")[0] == "rayexec" or not os.path.isfile(file):
+        return None
+    root, parts = os.path.dirname(file), name.split(".")
+    if os.path.basename(file) != "__init__.py":
+        parts.pop()
+    inside = os.path.join(os.sep, *parts)
+    if parts and root.endswith(inside):
+        return _Local(root[: -len(inside)] or os.sep, parts[0], file)
+    return _Local(root, os.path.basename(file), file)
+
+
+@functools.cache
+def _standard() -> tuple[str, ...]:
+    paths = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib")}
+    return tuple({os.path.join(form, "") for path in paths for form in (path, os.path.realpath(path))})
+
+
+def _add(files: dict[str, os.stat_result], each: _Local) -> None:
+    name = os.path.relpath(each.file, each.root)
+    if name not in files:
+        files[name] = os.stat(each.file)
+
+
+def _package(each: _Local, notes: list[str]) -> dict[str, os.stat_result]:
+    """Return the files of a package or a single module; nothing of a package that has compiled parts."""
+    if os.path.join(each.root, each.top) == each.file:
+        return {each.top: os.stat(each.file)}
+    try:
+        return dict(_below(os.path.join(each.root, each.top), f"{each.top}/", refuse_compiled=True))
+    except _TooLarge as error:
+        notes.append(f"package {each.top!r} of {each.root} is not sent to other nodes: {error}.")
+    except _Compiled:
+        pass
+    return {}
+
+
+class _Compiled(Exception):
+    """A package has parts that were compiled for this machine."""
+
+
+def _below(root: str, base: str = "", *, refuse_compiled: bool = False) -> Iterator[tuple[str, os.stat_result]]:
+    """Yield what travels of the files below a directory, by their paths with ``base`` in front; raises _TooLarge."""
+    pending: list[tuple[str, str, tuple[Pattern, ...], bool]] = [(root, base, (), bool(base))]
+    seen = {os.path.realpath(root)}
+    entries = 0
+    taken: list[tuple[str, os.stat_result]] = []
+    while pending:
+        directory, base, patterns, is_package = pending.pop()
+        try:
+            with os.scandir(directory) as found:
+                listed = sorted(itertools.islice(found, _MOST_ENTRIES + 1), key=lambda entry: entry.name)
+        except OSError:  # it may not be read, or has just gone
+            continue
+        entries += len(listed)
+        if entries > _MOST_ENTRIES:
+            raise _TooLarge(f"it has more than {_MOST_ENTRIES:,} files{_largest(taken)}")
+        names = {entry.name for entry in listed}
+        patterns += _patterns(directory, base, names)
+        is_package = is_package or "__init__.py" in names
+        for entry in listed:
+            path = f"{base}{entry.name}"
+            try:
+                is_directory = entry.is_dir()
+                if not is_directory and refuse_compiled and entry.name.endswith(_COMPILED):
+                    raise _Compiled
+                is_source = not is_directory and entry.name.endswith(".py")
+                if not (is_directory or is_source or (is_package and not entry.name.endswith(_NO_DATA))):
+                    continue
+                if entry.name.startswith(".") or entry.name in NEVER:
+                    continue
+                if is_ignored(path, patterns, is_directory=is_directory):
+                    continue
+                if is_directory:
+                    _descend(entry, (path, patterns, is_package), pending, seen)
+                    continue
+                status = entry.stat()
+            except OSError:  # a link that leads nowhere, or a file that has just gone
+                continue
+            if stat.S_ISREG(status.st_mode) and (is_source or status.st_size <= _MOST_DATA):
+                taken.append((path, status))
+    if sum(status.st_size for _, status in taken) > _MOST_BYTES:
+        size = sum(status.st_size for _, status in taken)
+        raise _TooLarge(f"its sources have {megabytes(size)}, more than {megabytes(_MOST_BYTES)}{_largest(taken)}")
+    yield from taken
+
+
+def _descend(
+    entry: os.DirEntry[str],
+    below: tuple[str, tuple[Pattern, ...], bool],
+    pending: list[tuple[str, str, tuple[Pattern, ...], bool]],
+    seen: set[str],
+) -> None:
+    if is_environment(entry.path):
+        return
+    if entry.is_symlink():
+        target = os.path.realpath(entry.path)
+        if target in seen or any(each.startswith(os.path.join(target, "")) for each in seen):
+            return
+        seen.add(target)
+    path, patterns, is_package = below
+    pending.append((entry.path, f"{path}/", patterns, is_package))
+
+
+def _patterns(directory: str, base: str, names: set[str]) -> tuple[Pattern, ...]:
+    found: list[Pattern] = []
+    for name in IGNORE_FILES:
+        if name in names:
+            try:
+                with open(os.path.join(directory, name), encoding="utf-8", errors="surrogateescape") as file:
+                    found += read_patterns(file.read().split("\n"), base)
+            except OSError:  # a directory of that name, or one that may not be read
+                continue
+    return tuple(found)
+
+
+def _largest(taken: list[tuple[str, os.stat_result]]) -> str:
+    largest = sorted(taken, key=lambda item: -item[1].st_size)[:_SHOWN]
+    listed = ", ".join(f"{path} ({megabytes(status.st_size)})" for path, status in largest)
+    return f"; the largest sources are {listed}" if listed else ""
+
+
+def _read(looks: Iterable[tuple[str, bool, Iterable[tuple[str, os.stat_result]]]]) -> Sources:
+    roots, contents, digest = [], [], hashlib.sha256()
+    for root, is_whole, files in looks:
+        read = {}
+        for path, status in files:
+            try:
+                with open(os.path.join(root, path), "rb") as file:
+                    content = file.read()
+            except OSError:  # it may not be read, or has just gone
+                continue
+            read[path] = SourceFile(len(content), status.st_mtime_ns, content_digest(content))
+            contents.append(content)
+        roots.append(SourceRoot(root, is_whole, read))
+        digest.update(repr((root, is_whole, [(path, file.digest) for path, file in read.items()])).encode())
+    return Sources(tuple(roots), zlib.compress(b"".join(contents), _LEVEL), frozenset(), digest.hexdigest())

@@ -1,0 +1,263 @@
+"""Code on hosts that have no file system in common with the driver: local modules, versions, missing packages."""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hosts import ROOT, Hosts, hosts
+
+import rayexec
+
+_SOON = 10.0  # seconds until a mistake must be told
+
+BESIDE = """
+N = 5
+
+def fail():
+    raise ValueError("as it should")
+"""
+
+# What both nodes find; `place` is where a module that the op imports when it runs comes from.
+JOB = """
+import json
+import sys
+from rayexec import job, op
+import beside
+import own.deep.query
+import spaced.part
+import shared
+
+def found(node):
+    import late
+    values = [beside.N, own.deep.query.text(), spaced.part.NAME, shared.NAME, late.NAME]
+    print(json.dumps({"node": node, "values": values, "place": late.__file__}))
+
+@op(ray_options={"resources": {"far": 0.1}})
+def far():
+    found("far")
+
+@op(ray_options={"resources": {"near": 0.1}})
+def near():
+    found("near")
+
+@op(ray_options={"resources": {"far": 0.1}})
+def fails():
+    beside.fail()
+
+@job
+def both():
+    far()
+    near()
+
+@job
+def failing():
+    far()
+    near()
+    fails()
+"""
+
+SCRIPT = """
+import sys
+import beside
+from rayexec import job, op
+
+@op(ray_options={"resources": {"far": 0.1}})
+def far():
+    import late
+    return [beside.N, late.NAME, late.__file__]
+
+@job
+def by_value():
+    far()
+
+if __name__ == "__main__":
+    result = by_value.execute(address=sys.argv[1], raise_on_error=True)
+    print(*result.output_for_node("far"))
+"""
+
+FANCY = """
+import fancy
+from rayexec import RetryPolicy, job, op
+
+@op(ray_options={"resources": {"far": 0.1}}, retry_policy=RetryPolicy(max_retries=5, delay=60))
+def far():
+    print(fancy)
+
+@job
+def needing():
+    far()
+"""
+
+
+@dataclass(frozen=True)
+class Far:
+    """The far host's own contents of directories, and the cluster that it is in."""
+
+    cluster: Hosts
+    project: Path
+    here: Path
+    rayexec: Path
+
+    def execute(self, file: str, name: str, **changed: str) -> tuple[dict[str, Any], list[Any], str]:
+        """Run a job by the command line; return its outcome, what its ops printed as JSON, and all else."""
+        command = ["-m", "rayexec", "job", "execute", "-f", file, "-j", name, "--address", self.cluster.address]
+        code, stdout, stderr = self.cluster.run(*command, "--json", cwd=self.here, **changed)
+        assert stdout.startswith("{"), stderr
+        outcome = json.loads(stdout)
+        assert code == (outcome["status"] != "SUCCESS")
+        return outcome, [json.loads(line) for line in stderr.splitlines() if line.startswith("{")], stderr
+
+    def have(self, *files: str) -> None:
+        """Let the far host have these files of the project, and no others."""
+        for each in self.project.iterdir():
+            shutil.rmtree(each) if each.is_dir() else each.unlink()
+        for path in files:
+            (self.project / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(self.here / path, self.project / path)
+
+    def all_files(self) -> list[str]:
+        return [str(each.relative_to(self.here)) for each in self.here.rglob("*") if each.is_file()]
+
+
+@pytest.fixture(scope="module")
+def far(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Far]:
+    home = tmp_path_factory.mktemp("far")
+    own, site, lib = home / "project", home / "site-packages", home / "lib"
+    seen = Far(Hosts(home, home), home / "there", own, home / "copy/rayexec")
+    for directory in (own, site, lib, seen.project):
+        directory.mkdir()
+    for path, text in {
+        "job.py": JOB,
+        "script.py": SCRIPT,
+        "needing.py": FANCY,
+        "beside.py": BESIDE,
+        "late.py": "NAME = 'late'\n",
+        "own/__init__.py": "",
+        "own/deep/__init__.py": "",
+        "own/deep/query.py": (
+            "from importlib.resources import files\nfrom .. import base\n\ndef text():\n"
+            "    return base.NAME + (files('own') / 'sql/all.sql').read_text()\n"
+        ),
+        "own/base.py": "NAME = 'base:'\n",
+        "own/sql/all.sql": "select 1",
+        "spaced/part.py": "NAME = 'part'\n",
+        "data/rows.csv": "1,2\n",
+        "../lib/shared.py": "NAME = 'shared'\n",
+        "../lib/other.py": "",
+        "../site-packages/fancy.py": "",
+    }.items():
+        (own / path).parent.mkdir(parents=True, exist_ok=True)
+        (own / path).write_text(text)
+    package = Path(rayexec.__file__).parent
+    shutil.copytree(package, seen.rayexec, ignore=shutil.ignore_patterns("__pycache__"))
+    with hosts(home) as cluster:
+        cluster.variables["PYTHONPATH"] = f"{ROOT}:{lib}:{site}"
+        cluster.start_head(near=1)
+        cluster.start_host("127.0.0.2", {own: seen.project, site: None, lib: None, package: seen.rayexec}, far=1)
+        yield Far(cluster, seen.project, own, seen.rayexec)
+
+
+VALUES = [5, "base:select 1", "part", "shared", "late"]
+
+
+def test_local_modules_reach_a_host_that_has_none(far: Far) -> None:
+    far.have()
+    outcome, told, stderr = far.execute("job.py", "failing")
+    assert [each["step_key"] for each in outcome["failed_steps"]] == ["fails"], stderr
+    assert f'File "{far.here / "beside.py"}", line 5, in fail' in stderr
+    values = {each["node"]: each["values"] for each in told}
+    assert values == {"near": VALUES, "far": VALUES}
+    places = {each["node"]: Path(each["place"]) for each in told}
+    assert places["near"] == far.here / "late.py"
+    assert places["far"].is_relative_to(far.cluster.temp)
+    names = {each.name for each in far.cluster.temp.glob("session_2*/rayexec-code-*/**/*.*")}
+    assert "shared.py" in names
+    assert names.isdisjoint({"other.py", "rows.csv", "fancy.py", "__main__.py"})
+
+
+@pytest.mark.parametrize("program", [["script.py"], ["-c", SCRIPT]], ids=["script", "prompt"])
+def test_what_a_script_defines_itself_finds_its_neighbours(far: Far, program: list[str]) -> None:
+    far.have()
+    code, stdout, stderr = far.cluster.run(*program, far.cluster.address, cwd=far.here)
+    assert code == 0, stderr
+    assert stdout.startswith("5 late /"), stderr
+
+
+def test_an_old_copy_on_a_host_is_not_used(far: Far) -> None:
+    noise = random.Random(1).randbytes(100_000).hex()
+    (far.here / "large.py").write_text(f"NOISE = '{noise}'\n")  # so it does not travel with the function itself
+    far.have(*far.all_files())
+    (far.project / "beside.py").write_text(BESIDE.replace("5", "4"))
+    _, told, stderr = far.execute("job.py", "both")
+    assert [each["values"] for each in told] == [VALUES, VALUES], stderr
+
+
+def test_files_that_are_the_same_on_a_host_are_used_as_they_are(far: Far) -> None:
+    far.have(*far.all_files())
+    _, told, stderr = far.execute("job.py", "both")
+    assert [each["place"] for each in told] == [str(far.here / "late.py")] * 2, stderr
+    assert [each["values"] for each in told] == [VALUES, VALUES]
+
+
+def test_a_package_that_a_host_lacks_is_told_at_once(far: Far) -> None:
+    far.have()
+    outcome, _, stderr = far.execute("needing.py", "needing")
+    (failed,) = outcome["failed_steps"]
+    assert failed["message"].startswith("No module named 'fancy' on node ")
+    for part in ("(127.0.0.2)", "pip install fancy", "runtime_env: {pip: [fancy]}", "job launch --pip fancy"):
+        assert part in failed["message"]
+    assert f'File "{far.here / "needing.py"}", line 2' in stderr
+    assert outcome["duration"] < _SOON
+
+
+@pytest.mark.parametrize("version", ["0.0.9", None])
+def test_a_host_with_another_rayexec_or_none_is_told(far: Far, version: str | None) -> None:
+    init = far.rayexec / "__init__.py"
+    before, aside = init.read_text(), far.rayexec.with_name("aside")
+    here = f'__version__ = "{rayexec.__version__}"'
+    assert here in before
+    try:
+        if version is not None:
+            init.write_text(before.replace(here, f'__version__ = "{version}"'))
+            (far.rayexec / "engine/worker.py").rename(far.rayexec / "engine/slices.py")
+        else:
+            aside.mkdir()
+            for each in far.rayexec.iterdir():
+                each.rename(aside / each.name)
+        outcome, _, stderr = far.execute("job.py", "both")
+    finally:
+        if version is not None:
+            init.write_text(before)
+            (far.rayexec / "engine/slices.py").rename(far.rayexec / "engine/worker.py")
+        else:
+            for each in aside.iterdir():
+                each.rename(far.rayexec / each.name)
+            aside.rmdir()
+    message = outcome["error"]["message"]
+    assert outcome["error"]["error"] == "EngineError"
+    assert "(127.0.0.2)" in message
+    assert f"pip install rayexec=={rayexec.__version__}" in message
+    if version is not None:
+        assert f"has rayexec 0.0.9, and this process has rayexec {rayexec.__version__}" in message
+    else:
+        assert message.startswith("rayexec is not installed on node ")
+    assert "Traceback" not in stderr
+    assert outcome["duration"] < _SOON
+
+
+def test_a_cluster_of_another_python_or_ray_is_told(tmp_path: Path) -> None:
+    (tmp_path / "job.py").write_text("from rayexec import job, op\n@op\ndef one(): ...\n@job\ndef alone(): one()\n")
+    with hosts(tmp_path) as cluster:
+        cluster.start_head(before="import ray._private.utils as u; u.compute_version_info = lambda: ('2.1.0', '3.9.2')")
+        code, _, stderr = cluster.run("-m", "rayexec", "job", "execute", "-f", "job.py", "--address", cluster.address)
+    assert code == 1
+    assert "but Python 3.9.2 and Ray 2.1.0 run the cluster" in stderr
+    assert f"at {cluster.address}" in stderr
+    assert "Traceback" not in stderr

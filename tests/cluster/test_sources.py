@@ -1,0 +1,106 @@
+"""Which local code travels to other nodes: what is gathered, what is left out, and what is too large."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import time
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from rayexec.cluster.sources import gather_sources
+from rayexec.definitions.sources import Sources
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A directory on Python's path with the module ``gathered_job``, imported."""
+    known = set(sys.modules)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    write(tmp_path, "gathered_job.py")
+    importlib.import_module("gathered_job")
+    yield tmp_path
+    for name in set(sys.modules) - known:
+        if str(getattr(sys.modules[name], "__file__", "")).startswith(str(tmp_path)):
+            del sys.modules[name]
+
+
+def write(root: Path, *paths: str, text: str = "") -> None:
+    for path in paths:
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text(text)
+
+
+def gathered(root: Path) -> tuple[Sources, set[str], list[str]]:
+    sources, notes = gather_sources(["gathered_job"], ["node"])
+    assert sources is not None
+    files = {path for each in sources.roots if each.path == str(root) for path in each.files}
+    return sources, files, notes
+
+
+def test_python_files_travel_and_what_packages_hold_beside_them(project: Path) -> None:
+    write(project, "late.py", "lib/deep.py", "own/__init__.py", "own/sql/all.sql", "data/rows.csv", "README.md")
+    write(project, "own/large.bin", text="x" * 300_000)
+    write(project, ".hidden/a.py", ".venv/b.py", "other_venv/pyvenv.cfg", "other_venv/c.py", "__pycache__/d.py")
+    write(project, "ignored.py", "own/ignored/e.py")
+    write(project, ".rayexecignore", text="ignored*\n")
+    (project / "loop").symlink_to(project)
+    sources, files, notes = gathered(project)
+    assert files == {"gathered_job.py", "late.py", "lib/deep.py", "own/__init__.py", "own/sql/all.sql"}
+    assert notes == []
+    assert sources.near == {"node"}
+
+    assert not any("site-packages" in each.path for each in sources.roots)
+    assert len(zlib.decompress(sources.contents)) == sum(file.size for _, _, file in sources.files())
+
+
+def test_what_is_imported_travels_even_where_it_is_ignored(project: Path) -> None:
+    write(project, "made.py", "ignored.py")
+    write(project, ".gitignore", text="made.py\nignored.py\n")
+    importlib.import_module("made")
+    assert gathered(project)[1] == {"gathered_job.py", "made.py"}
+
+
+def test_a_change_is_seen_and_no_change_reads_nothing(project: Path) -> None:
+    first = gathered(project)[0]
+    assert gathered(project)[0].contents is first.contents
+    write(project, "gathered_job.py", text="X = 1\n")
+    assert gathered(project)[0].digest != first.digest
+
+
+def test_other_local_places_send_what_was_imported(
+    project: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lib = tmp_path_factory.mktemp("lib")
+    write(lib, "used/__init__.py", "used/more.py", "unused.py", "compiled/__init__.py", "compiled/part.so")
+    monkeypatch.syspath_prepend(str(lib))
+    try:
+        for name in ("used", "compiled"):
+            importlib.import_module(name)
+        sources = gathered(project)[0]
+    finally:
+        for name in ("used", "compiled"):
+            del sys.modules[name]
+    (root,) = [each for each in sources.roots if each.path == str(lib)]
+    assert (root.is_whole, set(root.files)) == (False, {"used/__init__.py", "used/more.py"})
+
+
+def test_a_directory_that_is_too_large_is_told_quickly(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(project, "big.py", text="#" * (17 << 20))
+    _, files, notes = gathered(project)
+    assert files == {"gathered_job.py"}
+    assert "big.py (17.0 MiB)" in notes[0]
+    assert ".rayexecignore" in notes[0]
+    (project / "big.py").unlink()
+    many = project / "many"
+    many.mkdir()
+    for number in range(20_001):
+        (many / str(number)).touch()
+    began = time.monotonic()
+    _, files, notes = gathered(project)
+    assert time.monotonic() - began < 2
+    assert files == {"gathered_job.py"}
+    assert "more than 20,000 files" in notes[0]

@@ -1,0 +1,53 @@
+"""Sources on a node: what counts as the same, and how copies come and go."""
+
+from __future__ import annotations
+
+import os
+import zlib
+from pathlib import Path
+
+import pytest
+
+from rayexec.definitions.sources import SourceFile, SourceRoot, Sources, content_digest
+from rayexec.engine import unpacking
+
+CONTENT = b"X = 1\n"
+MOMENT = 1_700_000_000_123_456_789
+
+
+def sources(root: Path, changed: int = MOMENT) -> Sources:
+    file = SourceFile(len(CONTENT), changed, content_digest(CONTENT))
+    files = {"a.py": file, "own/b.py": file}
+    return Sources((SourceRoot(str(root), True, files),), zlib.compress(CONTENT * 2), frozenset(), "digest")
+
+
+def test_a_copy_is_made_once_and_again_where_it_was_broken(tmp_path: Path) -> None:
+    wanted = sources(Path("/nowhere"))
+    made = Path(unpacking._unpacked(wanted, wanted.contents, str(tmp_path)))
+    assert (made / "0/own/b.py").read_bytes() == CONTENT
+    assert unpacking._unpacked(wanted, b"not read", str(tmp_path)) == str(made)
+    (made / "0/a.py").unlink()
+    other = Path(unpacking._unpacked(wanted, wanted.contents, str(tmp_path)))
+    assert other != made
+    assert (other / "0/a.py").read_bytes() == CONTENT
+    assert not list(tmp_path.glob("making-*"))
+
+
+def test_what_was_not_used_for_long_is_removed(tmp_path: Path) -> None:
+    for name in ("old", "young"):
+        (tmp_path / name).mkdir()
+    os.utime(tmp_path / "old", (0, 0))
+    unpacking._unpacked(sources(Path("/nowhere")), zlib.compress(CONTENT * 2), str(tmp_path))
+    assert {each.name for each in tmp_path.iterdir()} == {"young", "digest"}
+
+
+@pytest.mark.parametrize("changed", [MOMENT, MOMENT - MOMENT % 1_000_000_000])
+def test_the_same_time_tells_only_where_nobody_has_set_it(tmp_path: Path, changed: int) -> None:
+    (root,) = sources(tmp_path, changed).roots
+    (tmp_path / "own").mkdir()
+    for name, content in (("a.py", CONTENT), ("own/b.py", CONTENT.replace(b"1", b"2"))):
+        (tmp_path / name).write_bytes(content)
+        os.utime(tmp_path / name, ns=(changed, changed))
+    assert unpacking._is_here(root, str(tmp_path)) == bool(changed % 1_000_000_000)
+    os.utime(tmp_path / "own/b.py", ns=(changed + 1, changed + 1))
+    assert not unpacking._is_here(root, str(tmp_path))
