@@ -8,6 +8,7 @@ from typing import Any
 
 import kuberay_fields as fields
 import pytest
+
 from rayexec.cluster.manifest_model import RayCluster, RayJob
 
 KINDS = fields.kinds()
