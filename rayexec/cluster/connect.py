@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from types import FrameType
 from typing import Any
 
@@ -27,6 +28,8 @@ _FRESH = 1.0  # seconds for which what a Ray has is believed
 # The address of the Ray that this process started, by which it is known again after a shutdown in between.
 _own: str | None = None
 _LOCK = threading.Lock()
+# What the runtime_env of all tasks is, by the id of the Ray job that was begun with it.
+_environment: tuple[str, Mapping[str, Any]] = ("", {})
 # What the Ray at an address had, and when.
 _last: tuple[str, float, Capacity] | None = None
 
@@ -43,7 +46,7 @@ def connect(address: str | None = None, runtime_env: Mapping[str, Any] | None = 
 
 
 def _connect(address: str | None, runtime_env: Mapping[str, Any] | None) -> Capacity:
-    global _own
+    global _own, _environment
     import ray
 
     if address is not None and address.startswith("ray://"):
@@ -70,7 +73,9 @@ def _connect(address: str | None, runtime_env: Mapping[str, Any] | None) -> Capa
                 ray.init(**options)
         except Exception as error:  # Ray raises a dozen kinds, down to bare RuntimeError and OSError
             where = f"attach to Ray at {address}" if address not in (None, "local") else "start Ray on this machine"
-            raise EngineError(f"cannot {where}: {type(error).__name__}: {str(error).strip()}") from error
+            given = " with execution.config.ray.runtime_env" if runtime_env else ""
+            raise EngineError(f"cannot {where}{given}: {type(error).__name__}: {str(error).strip()}") from error
+        _environment = (ray.get_runtime_context().get_job_id(), dict(runtime_env or {}))
         if address in (None, "local"):
             _own = ray.get_runtime_context().gcs_address
             _silence_raylet()
@@ -79,7 +84,9 @@ def _connect(address: str | None, runtime_env: Mapping[str, Any] | None) -> Capa
             f"this process already uses the Ray at {ray.get_runtime_context().gcs_address}, so it cannot attach to "
             f"{address}; call ray.shutdown() first."
         )
-    return _capacity(ray.get_runtime_context().gcs_address)
+    found = _capacity(ray.get_runtime_context().gcs_address)
+    begun, environment = _environment
+    return replace(found, runtime_env=environment) if begun == ray.get_runtime_context().get_job_id() else found
 
 
 def capacity_here() -> Capacity:

@@ -13,6 +13,7 @@ from typing import Any
 
 from rayexec.engine.backstop import hung_step
 from rayexec.engine.crash import crashed_step
+from rayexec.engine.environments import check_environments, whose_environment
 from rayexec.engine.export import dump, runner_for, streamer_for
 from rayexec.engine.facts import Told
 from rayexec.engine.journal import journal_path, remove_journal, sweep_journals
@@ -96,7 +97,13 @@ class RayEngine:
         self._capacity = capacity
         settings = spec.config.execution
         self.holding = spec.hold(capacity)
-        self.notes: Sequence[str] = notes(spec.plan, self.holding, capacity, max_concurrent=settings.max_concurrent)
+        self.notes: Sequence[str] = notes(
+            spec.plan,
+            self.holding,
+            capacity,
+            max_concurrent=settings.max_concurrent,
+            runtime_env=settings.runtime_env,
+        )
         self.grows = not capacity.is_own
         self.slicing = settings.slices and not settings.fresh_process
         self._values = StepValues(spec.plan)
@@ -132,6 +139,7 @@ class RayEngine:
 
         self.is_nested = is_in_task()
         self._check_requests()
+        check_environments(self._spec.plan, self.holding)
         sweep_journals()
         if self.holding.uses_tokens:
             # A node that joined later would bring another 1.0 of the resources that stand for limits.
@@ -377,6 +385,9 @@ class RayEngine:
         died_in = calls[0].step if culprit is None else culprit
         key, timeout = plan.steps[died_in].key, plan.op_of(died_in).timeout
         said_of = reason.words if culprit is not None else reason.words.replace("the step", "no step")
+        said_of = said_of.replace(
+            "its runtime_env", f"the runtime_env of {whose_environment(plan.templates[plan.template_of[died_in]])}"
+        )
         crash: StepError = WorkerCrashedError(f"step {key!r}: {said_of}")
         words = replace(describe_error(crash), stack="")
         if left is not None and left.hung and timeout is not None:
