@@ -23,6 +23,8 @@ from rayexec.plan.capacity import Capacity, NodeGroup
 __all__ = ["capacity_here", "connect", "releasing"]
 
 
+# Where Ray notes that its second autoscaler is there.
+_SECOND, _NAMESPACE = b"__autoscaler_v2_enabled", b"__autoscaler"
 _FRESH = 1.0  # seconds for which what a Ray has is believed
 
 # The address of the Ray that this process started, by which it is known again after a shutdown in between.
@@ -125,8 +127,8 @@ def _capacity(address: str) -> Capacity:
 def _autoscaler() -> tuple[NodeGroup, ...] | None:
     """Return the kinds of nodes that an autoscaler may add: none where there is none, None where it does not say.
 
-    Ray has no public word for it. Its second autoscaler (that of KubeRay, say) keeps its node groups in the cluster's
-    key-value store; the first only a report, by which it is known to be there.
+    Ray has no public word for it. Some providers keep their node groups in the cluster's key-value store; Ray's own
+    autoscalers do not: the second (that of KubeRay, say) leaves a mark that it is there, the first a report.
     """
     import ray
 
@@ -138,7 +140,8 @@ def _autoscaler() -> tuple[NodeGroup, ...] | None:
         groups = [each for each in config.node_group_configs if each.max_count] if config is not None else []
         if groups:
             return tuple(NodeGroup(each.name, dict(each.resources)) for each in groups)
-        return None if adds_nodes(_internal_kv_get(b"__autoscaling_status")) else ()
+        is_second = _internal_kv_get(_SECOND, namespace=_NAMESPACE) == b"1"
+        return None if is_second or adds_nodes(_internal_kv_get(b"__autoscaling_status")) else ()
     except Exception:  # private names that are gone, or a cluster that is: then preflight leaves it to Ray
         return None
 

@@ -152,6 +152,11 @@ def _environments(plan: Plan, runtime_env: Mapping[str, Any], capacity: Capacity
             f"op{'' if one else 's'} {', '.join(map(repr, [*own][:_NAMED]))}{more} {'has' if one else 'have'} a "
             f"runtime_env of {'its' if one else 'their'} own, which no warm worker has: {_COST}."
         )
+    if capacity.runtime_env and runtime_env != capacity.runtime_env:
+        found.append(
+            f"this process began to use Ray with another runtime_env ({', '.join(sorted(capacity.runtime_env))}), "
+            "which all its tasks have as well until ray.shutdown()."
+        )
     if runtime_env and runtime_env != capacity.runtime_env:
         found.append(
             "this process already used Ray when the run came, so that the run's runtime_env goes along with each task: "

@@ -95,7 +95,12 @@ def main() -> None:
     told["selected"] = {name: run(asking(name, label_selector=each)) for name, each in SELECTORS.items()}
     told["whole"] = run(asking("whole", 4, 2, num_cpus=0.1, num_gpus=1))
     told["half"] = run(asking("half", 8, 4, num_cpus=0.1, num_gpus=0.5))
-    all_of_it = {"num_cpus": 0.5, "num_gpus": 1, "memory": 3 * GIGABYTE, "label_selector": {"kind": "training"}}
+    all_of_it: dict[str, Any] = {
+        "num_cpus": 0.5,
+        "num_gpus": 1,
+        "memory": 3 * GIGABYTE,
+        "label_selector": {"kind": "training"},
+    }
     told["unchanged"] = run(asking("unchanged", **all_of_it, resources={"accelerator_type:T4": 0.001}))
     told["refused"] = [
         run(asking("huge", memory=5 * GIGABYTE)),
