@@ -12,8 +12,10 @@ from rayexec.plan.request import Request
 
 __all__ = ["notes", "problems"]
 
-# Measured on 2 cores (benchmarks/README.md).
-_COST = "about a second for each worker that Ray starts for it, and before that what pip or a download takes"
+# Measured (docs/design.md).
+_COST = (
+    "workers start for it, 0.5 s each on an idle machine and seconds on a busy one, after what pip or a download takes"
+)
 
 # How many ops one message names of those that ask for the same.
 _NAMED = 3

@@ -39,7 +39,9 @@ def test_a_runs_environment_is_set_once_and_an_ops_own_comes_on_top(told: dict[s
 
 def test_what_an_environment_of_an_op_costs_is_warned_of_once(told: dict[str, Any]) -> None:
     (warning,) = told["first"]["warnings"]
-    assert warning.startswith("ops 'own', 'packed' have a runtime_env of their own, which no warm worker has: about ")
+    assert warning.startswith(
+        "ops 'own', 'packed' have a runtime_env of their own, which no warm worker has: workers start for it, "
+    )
 
 
 def test_a_process_that_uses_ray_already_sends_another_environment_with_each_task(told: dict[str, Any]) -> None:
