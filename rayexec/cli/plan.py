@@ -68,7 +68,9 @@ def _capacity(address: str | None, spec: RunSpec) -> Capacity | None:
             return connect(address, spec.config.execution.runtime_env)
         finally:
             release()
-    return None if spec.config.execution.address is not None else capacity_here()
+    # A process of its own begins its Ray with the run's environment.
+    here = replace(capacity_here(), runtime_env=spec.config.execution.runtime_env)
+    return None if spec.config.execution.address is not None else here
 
 
 def _describe(spec: RunSpec, capacity: Capacity | None, timings: Timings | None) -> dict[str, Any]:
@@ -84,7 +86,14 @@ def _describe(spec: RunSpec, capacity: Capacity | None, timings: Timings | None)
     if on_ray and capacity is not None:
         unknown = _UNKNOWN if capacity.is_own else frozenset()
         lacking = problems(plan, holding, capacity, unknown=unknown)
-        told = notes(plan, holding, capacity, max_concurrent=settings.max_concurrent, unknown=unknown)
+        told = notes(
+            plan,
+            holding,
+            capacity,
+            max_concurrent=settings.max_concurrent,
+            runtime_env=settings.runtime_env,
+            unknown=unknown,
+        )
     path = longest_path(plan, seconds)
     least = bounds(plan, holding, seconds)[0] if seconds is not None and plan.steps else None
     return {

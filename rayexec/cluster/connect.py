@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from types import FrameType
 from typing import Any
 
@@ -23,6 +24,8 @@ from rayexec.plan.capacity import Capacity, NodeGroup
 __all__ = ["capacity_here", "connect", "releasing"]
 
 
+# Where Ray notes that its second autoscaler is there.
+_SECOND, _NAMESPACE = b"__autoscaler_v2_enabled", b"__autoscaler"
 _FRESH = 1.0  # seconds for which what a Ray has is believed
 # What starts the processes of a Ray's head that its work does not need.
 _ATTENDANTS = ("start_api_server", "start_monitor", "start_log_monitor")
@@ -38,6 +41,8 @@ _SAME_VERSIONS = (
 # The address of the Ray that this process started, by which it is known again after a shutdown in between.
 _own: str | None = None
 _LOCK = threading.Lock()
+# What the runtime_env of all tasks is, by the id of the Ray job that was begun with it.
+_environment: tuple[str, Mapping[str, Any]] = ("", {})
 # What the Ray at an address had, and when.
 _last: tuple[str, float, Capacity] | None = None
 
@@ -54,7 +59,7 @@ def connect(address: str | None = None, runtime_env: Mapping[str, Any] | None = 
 
 
 def _connect(address: str | None, runtime_env: Mapping[str, Any] | None) -> Capacity:
-    global _own
+    global _own, _environment
     import ray
 
     if address is not None and address.startswith("ray://"):
@@ -88,7 +93,9 @@ def _connect(address: str | None, runtime_env: Mapping[str, Any] | None) -> Capa
                 ray.shutdown()  # what it began
                 raise EngineError(f"{versions} at {address}.{_SAME_VERSIONS}") from error
             where = f"attach to Ray at {address}" if address not in (None, "local") else "start Ray on this machine"
-            raise EngineError(f"cannot {where}: {type(error).__name__}: {str(error).strip()}") from error
+            given = " with execution.config.ray.runtime_env" if runtime_env else ""
+            raise EngineError(f"cannot {where}{given}: {type(error).__name__}: {str(error).strip()}") from error
+        _environment = (ray.get_runtime_context().get_job_id(), dict(runtime_env or {}))
         if address in (None, "local"):
             _own = ray.get_runtime_context().gcs_address
             _silence_raylet()
@@ -97,7 +104,9 @@ def _connect(address: str | None, runtime_env: Mapping[str, Any] | None) -> Capa
             f"this process already uses the Ray at {ray.get_runtime_context().gcs_address}, so it cannot attach to "
             f"{address}; call ray.shutdown() first."
         )
-    return _capacity(ray.get_runtime_context().gcs_address)
+    found = _capacity(ray.get_runtime_context().gcs_address)
+    begun, environment = _environment
+    return replace(found, runtime_env=environment) if begun == ray.get_runtime_context().get_job_id() else found
 
 
 def capacity_here() -> Capacity:
@@ -158,8 +167,8 @@ def _other_versions(text: str) -> str | None:
 def _autoscaler() -> tuple[NodeGroup, ...] | None:
     """Return the kinds of nodes that an autoscaler may add: none where there is none, None where it does not say.
 
-    Ray has no public word for it. Its second autoscaler (that of KubeRay, say) keeps its node groups in the cluster's
-    key-value store; the first only a report, by which it is known to be there.
+    Ray has no public word for it. Some providers keep their node groups in the cluster's key-value store; Ray's own
+    autoscalers do not: the second (that of KubeRay, say) leaves a mark that it is there, the first a report.
     """
     import ray
 
@@ -171,7 +180,8 @@ def _autoscaler() -> tuple[NodeGroup, ...] | None:
         groups = [each for each in config.node_group_configs if each.max_count] if config is not None else []
         if groups:
             return tuple(NodeGroup(each.name, dict(each.resources)) for each in groups)
-        return None if adds_nodes(_internal_kv_get(b"__autoscaling_status")) else ()
+        is_second = _internal_kv_get(_SECOND, namespace=_NAMESPACE) == b"1"
+        return None if is_second or adds_nodes(_internal_kv_get(b"__autoscaling_status")) else ()
     except Exception:  # private names that are gone, or a cluster that is: then preflight leaves it to Ray
         return None
 

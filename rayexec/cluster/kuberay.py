@@ -74,7 +74,7 @@ def _general(spec: ManifestSpec) -> Iterator[str]:
     yield "authOptions:"
     yield "  mode: token"
     if spec.fewest < spec.most:
-        yield "# Adds and removes workers as steps wait; rayexec sees what it could add."
+        yield "# Adds and removes workers as steps wait; runs wait for them."
         yield "enableInTreeAutoscaling: true"
         yield "autoscalerOptions:"
         yield "  version: v2"

@@ -13,6 +13,7 @@ from typing import Any
 from rayexec.definitions.sources import Sources
 from rayexec.engine.backstop import hung_step
 from rayexec.engine.crash import crashed_step
+from rayexec.engine.environments import check_environments, whose_environment
 from rayexec.engine.export import Tasks, dump, refusal_in
 from rayexec.engine.facts import Told
 from rayexec.engine.flight import Flight
@@ -58,7 +59,13 @@ class RayEngine:
         self._sources = sources
         settings = spec.config.execution
         self.holding = spec.hold(capacity)
-        self.notes: Sequence[str] = notes(spec.plan, self.holding, capacity, max_concurrent=settings.max_concurrent)
+        self.notes: Sequence[str] = notes(
+            spec.plan,
+            self.holding,
+            capacity,
+            max_concurrent=settings.max_concurrent,
+            runtime_env=settings.runtime_env,
+        )
         self.grows = not capacity.is_own
         self.slicing = settings.slices and not settings.fresh_process
         self._values = StepValues(spec.plan)
@@ -88,6 +95,7 @@ class RayEngine:
 
         self.is_nested = is_in_task()
         self._check_requests()
+        check_environments(self._spec.plan, self.holding)
         sweep_journals()
         info, config = self._spec.info, self._spec.config
         package = make_package(self._spec.plan, self._spec.resources, self._sources)
@@ -326,6 +334,9 @@ class RayEngine:
         died_in = calls[0].step if culprit is None else culprit
         key, timeout = plan.steps[died_in].key, plan.op_of(died_in).timeout
         said_of = reason.words if culprit is not None else reason.words.replace("the step", "no step")
+        said_of = said_of.replace(
+            "its runtime_env", f"the runtime_env of {whose_environment(plan.templates[plan.template_of[died_in]])}"
+        )
         crash: StepError = WorkerCrashedError(f"step {key!r}: {said_of}")
         words = replace(describe_error(crash), stack="")
         if left is not None and left.hung and timeout is not None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 __all__ = ["Capacity", "NodeGroup"]
 
@@ -25,7 +26,8 @@ class Capacity:
 
     ``implicit_prefix`` begins the names of resources of which every node has 1.0 without declaring them, None where
     this Ray knows none. ``groups`` are what an autoscaler may add: empty where there is none, None where there is one
-    that does not say. ``near`` are the ids of the nodes on this process's machine, None where all are.
+    that does not say. ``near`` are the ids of the nodes on this process's machine, None where all are. ``runtime_env``
+    is what all tasks of this process have, since it was set when Ray was attached.
     """
 
     nodes: tuple[Mapping[str, float], ...]
@@ -35,6 +37,7 @@ class Capacity:
     implicit_prefix: str | None = None
     groups: tuple[NodeGroup, ...] | None = ()
     near: frozenset[str] | None = None
+    runtime_env: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def cpus(self) -> float:
@@ -82,17 +85,12 @@ class Capacity:
         return next((most for most in found if self.lacks({**rest, name: most}, selector) is None), 0)
 
     def lacks(self, amounts: Mapping[str, float], selector: Mapping[str, str] | None = None) -> str | None:
-        """Return why no node can ever meet a request, or None where one can.
-
-        Of a label ``selector``, conditions (``!``, ``in()``) are left to Ray.
-        """
-        plain = {
-            name: value for name, value in (selector or {}).items() if not value.startswith("!") and "(" not in value
-        }
+        """Return why no node can ever meet a request, or None where one can."""
+        wanted_labels = selector or {}
         labels = self.labels or ({},) * len(self.nodes)
 
         def has_labels(place: int) -> bool:
-            return all(labels[place].get(name) == value for name, value in plain.items())
+            return all(_is_met(condition, labels[place].get(name)) for name, condition in wanted_labels.items())
 
         fitting = [
             place
@@ -107,9 +105,16 @@ class Capacity:
             if all(node.get(name, 0) < amount for node in self.nodes)
         ]
         if not any(has_labels(place) for place in range(len(self.nodes))):
-            short += [f"label {name}={value}" for name, value in plain.items()]
+            short += [f"label {name}={condition}" for name, condition in wanted_labels.items()]
         if short:
             return ", ".join(short)
         wanted = [f"{amount:g} {name}" for name, amount in amounts.items()]
-        wanted += [f"label {name}={value}" for name, value in plain.items()]
+        wanted += [f"label {name}={condition}" for name, condition in wanted_labels.items()]
         return f"{' and '.join(wanted)} on one node, which no single node has"
+
+
+def _is_met(condition: str, label: str | None) -> bool:
+    """Whether a node's label, None where it has none, meets one of Ray's conditions: ``a``, ``!a``, ``in(a, b)``."""
+    allowed = condition.removeprefix("!")
+    values = allowed[len("in(") : -1].split(",") if allowed.startswith("in(") else [allowed]
+    return (label in [each.strip() for each in values]) != condition.startswith("!")

@@ -141,7 +141,9 @@ def hold(
         max_concurrent = max(1, int(capacity.cpus))
     share = cpu_share(max_concurrent, capacity.cpus) if capacity.is_one_node else 1.0
     slots = max_concurrent or max(1, int(capacity.cpus))
-    made = _Classes(plan, capacity, run_id, tag_limits, share, slots, runtime_env or {})
+    # What was set when Ray was attached holds for every task; Ray puts an op's own on top of it.
+    with_each = {} if runtime_env == capacity.runtime_env else runtime_env or {}
+    made = _Classes(plan, capacity, run_id, tag_limits, share, slots, with_each)
     if max_concurrent is not None:
         made.add_limit_of_run((MAX_CONCURRENT,), MAX_CONCURRENT, max_concurrent)
     everywhere = () if max_concurrent is None else ((0, 1),)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from rayexec.plan.capacity import Capacity
 from rayexec.plan.holding import Holder, Holding
@@ -10,6 +11,11 @@ from rayexec.plan.model import MappedNode, Plan, Step
 from rayexec.plan.request import Request
 
 __all__ = ["notes", "problems"]
+
+# Measured (docs/design.md).
+_COST = (
+    "workers start for it, 0.5 s each on an idle machine and seconds on a busy one, after what pip or a download takes"
+)
 
 # How many ops one message names of those that ask for the same.
 _NAMED = 3
@@ -99,11 +105,13 @@ def notes(
     capacity: Capacity,
     *,
     max_concurrent: int | None = None,
+    runtime_env: Mapping[str, Any] | None = None,
     unknown: frozenset[str] = frozenset(),
 ) -> list[str]:
     """Return what a user may not expect of a run's limits: none of it keeps the run from getting done.
 
-    ``max_concurrent`` is the limit that was asked for, None where none was. Resources in ``unknown`` are not judged.
+    ``max_concurrent`` is the limit that was asked for, None where none was, ``runtime_env`` the run's environment.
+    Resources in ``unknown`` are not judged.
     """
     found = []
     for limit in holding.limits:
@@ -117,6 +125,7 @@ def notes(
     for rule in holding.unused:
         tag = rule.key if rule.value is None else f"{rule.key}={rule.value}"
         found.append(f"no step has the tag {tag!r}, so its limit of {rule.limit} limits nothing.")
+    found += _environments(plan, runtime_env or {}, capacity)
     names = _Names(plan, holding)
     for number, each in enumerate(holding.classes):
         amounts, labels = _judged(each.request, unknown)
@@ -131,4 +140,28 @@ def notes(
                 f"{names[number]} asks for {each.request}, so at most {room:g} of its steps run "
                 f"at once here, whatever max_concurrent ({max_concurrent}) says."
             )
+    return found
+
+
+def _environments(plan: Plan, runtime_env: Mapping[str, Any], capacity: Capacity) -> list[str]:
+    """Return what environments cost that are not those of the workers that wait warm."""
+    found = []
+    own = {each.op.name: each.op.ray_options.runtime_env for each in plan.templates if each.op.ray_options.runtime_env}
+    if own:
+        more = f" and {len(own) - _NAMED:,} more" if len(own) > _NAMED else ""
+        one = len(own) == 1
+        found.append(
+            f"op{'' if one else 's'} {', '.join(map(repr, [*own][:_NAMED]))}{more} {'has' if one else 'have'} a "
+            f"runtime_env of {'its' if one else 'their'} own, which no warm worker has: {_COST}."
+        )
+    if capacity.runtime_env and runtime_env != capacity.runtime_env:
+        found.append(
+            f"this process began to use Ray with another runtime_env ({', '.join(sorted(capacity.runtime_env))}), "
+            "which all its tasks have as well until ray.shutdown()."
+        )
+    if runtime_env and runtime_env != capacity.runtime_env:
+        found.append(
+            "this process already used Ray when the run came, so that the run's runtime_env goes along with each task: "
+            f"{_COST}."
+        )
     return found

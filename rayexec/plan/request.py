@@ -111,5 +111,13 @@ def request_for(
         resources=resources,
         tokens=tokens or {},
         label_selector=options.label_selector,
-        runtime_env={**(runtime_env or {}), **(options.runtime_env or {})} or None,
+        runtime_env=_merged(runtime_env or {}, options.runtime_env or {}) or None,
     )
+
+
+def _merged(outer: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an environment within another as Ray makes it: variables of both, all else as the inner one has it."""
+    merged = {**outer, **own}
+    if "env_vars" in outer and "env_vars" in own:
+        merged["env_vars"] = {**outer["env_vars"], **own["env_vars"]}
+    return merged

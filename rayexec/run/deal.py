@@ -68,6 +68,7 @@ class Dealer:
         slots = holding.slots
         self._slots = [each.slots for each in holding.classes]
         self._grows = grows
+        self._scales = holding.capacity.groups != ()  # an autoscaler does
         self._slicing = slicing
         self._links = plan.links
         self._first_calls = plan.first_calls
@@ -195,7 +196,8 @@ class Dealer:
     def _may_submit(self, lane: int) -> bool:
         """Whether a slice of a lane may be submitted now; a lane that has to wait for one of its own is put aside."""
         pace = self.paces[self._plan.template_of[self._order.peek(lane)]]
-        if self._lane_load[lane] >= window_size(pace, self._slots[lane], grows=self._grows):
+        slots, ready = self._slots[lane], self._order.count(lane)
+        if self._lane_load[lane] >= window_size(pace, slots, grows=self._grows, scales=self._scales, ready=ready):
             self._open_lanes.discard(lane)  # until the next of its slices is over
             return False
         blocked = self._admission.blocked_by(lane)

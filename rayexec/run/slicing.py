@@ -22,7 +22,9 @@ WORTH = 2e-3
 _LONG = 1.0
 _PLENTY = 4  # ready steps for each slot
 _GROUP = 4  # steps
-_DEMAND = 128  # long steps that an autoscaler gets to see waiting
+_DEMAND = 128  # slices that an autoscaler gets to see waiting
+_UNSEEN = 16  # of them, while nobody knows how long the steps are
+_SOON = 2.0  # seconds of work for each slot that are done before an autoscaler has looked
 # What a group may take beside what its steps but the last are expected to, before the others go to another worker.
 _PATIENCE = 1.5
 
@@ -57,14 +59,17 @@ def slice_size(pace: Pace, ready: int, slots: int, budget: float = BUDGET) -> in
     return max(1, min(ready, int(budget / seconds), share, 8 * pace.count, MAX_CALLS))
 
 
-def window_size(pace: Pace, slots: int, *, grows: bool) -> int:
+def window_size(pace: Pace, slots: int, *, grows: bool, scales: bool = False, ready: int = 0) -> int:
     """Return how many slices of one lane to have with the engine at a time, where its steps are of this pace.
 
     Twice the slots, so that the successor of each running slice is at hand when that ends. Where the cluster may grow,
-    long steps are let queue further: the autoscaler goes by what waits.
+    long steps are let queue further. Where an autoscaler ``scales`` it, which goes by what waits, so are short ones of
+    which enough are ``ready``, and a few of an op that has not been seen.
     """
     slots = max(1, slots)
-    return slots + max(slots, _DEMAND) if grows and pace.seconds >= BUDGET else 2 * slots
+    if grows and (pace.seconds >= BUDGET or (scales and ready * pace.seconds >= _SOON * slots)):
+        return slots + max(slots, _DEMAND)
+    return max(2 * slots, _UNSEEN) if grows and scales and pace.count == 0 else 2 * slots
 
 
 def slice_budget(pace: Pace, calls: int) -> float:

@@ -201,6 +201,18 @@ def test_plan_says_what_this_machine_cannot_do(monkeypatch: pytest.MonkeyPatch) 
     assert "problem         op 'gather' asks for 2 CPU (the largest node has 1)" in printed
 
 
+def test_plan_warns_of_an_environment_of_an_ops_own_and_not_of_the_runs() -> None:
+    own = 'RayOptions(runtime_env={"env_vars": {"A": "b"}})'
+    Path("own.py").write_text(
+        f"from rayexec import RayOptions, job, op\n@op(ray_options={own})\ndef own(): pass\n@job\ndef envs(): own()\n"
+    )
+    Path("env.yaml").write_text("execution: {config: {ray: {runtime_env: {env_vars: {C: d}}}}}\n")
+    result = CliRunner().invoke(app, ["job", "plan", "-f", "own.py", "-c", "env.yaml"])
+    assert result.exit_code == 0, result.output
+    (note,) = [line for line in result.stdout.splitlines() if line.startswith("note")]
+    assert "op 'own' has a runtime_env of its own, which no warm worker has: workers start for it" in note
+
+
 def test_plan_bounds_the_time_of_a_run_by_timings_of_another() -> None:
     ops = {"gather": {"attempts": 1, "seconds": 4.0}, "nap": {"attempts": 2, "seconds": 3.0}}
     Path("run.json").write_text(json.dumps({"ops": ops}))

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -339,3 +340,27 @@ def test_without_a_node_nobody_asks_for_more_memory() -> None:
     holding = hold_by_driver(plan_of({}), slots=2)
     assert holding.with_more_memory(0, 2, GIB) is None
     assert len(holding.classes) == 1
+
+
+def test_a_runs_environment_that_every_task_has_goes_with_none() -> None:
+    of_run = {"env_vars": {"A": "run", "B": "run"}}
+    plan = plan_of({}, ray_options={"runtime_env": {"env_vars": {"B": "op"}, "pip": ["x"]}})
+    own = {"env_vars": {"B": "op"}, "pip": ["x"]}
+    (known,) = hold(plan, replace(attached({"CPU": 4}), runtime_env=of_run), run_id="r", runtime_env=of_run).classes
+    assert known.request.runtime_env == own
+    (sent,) = hold(plan, attached({"CPU": 4}), run_id="r", runtime_env=of_run).classes
+    assert sent.request.runtime_env == {"env_vars": {"A": "run", "B": "op"}, "pip": ["x"]}
+    (plain,) = hold(
+        plan_of({}), replace(attached({"CPU": 4}), runtime_env=of_run), run_id="r", runtime_env=of_run
+    ).classes
+    assert plain.request.runtime_env is None
+
+
+@pytest.mark.parametrize(
+    ("condition", "allowed"),
+    [("a", {"a"}), ("!a", {"b", None}), ("in(a, b)", {"a", "b"}), ("in(c)", set()), ("!in(a,b)", {None})],
+)
+def test_conditions_on_labels_are_judged_as_ray_does(condition: str, allowed: set[str | None]) -> None:
+    for label in ("a", "b", None):
+        capacity = replace(attached({"CPU": 1}), labels=({} if label is None else {"zone": label},))
+        assert (capacity.lacks({"CPU": 1}, {"zone": condition}) is None) == (label in allowed)

@@ -67,6 +67,15 @@ def test_the_window_holds_a_successor_for_each_slot_and_shows_long_steps_to_an_a
     assert window_size(pace(10.0), 4, grows=True) == 132
     assert window_size(pace(10.0), 1000, grows=True) == 2000
     assert window_size(Pace(), 0, grows=True) == 2
+    assert window_size(Pace(), 1, grows=True, scales=True) == 16
+    assert window_size(Pace(), 1, grows=False, scales=True) == 2
+    assert window_size(Pace(), 12, grows=True, scales=True) == 24
+
+
+def test_an_autoscaler_sees_short_steps_where_they_are_many() -> None:
+    assert window_size(pace(0.05), 4, grows=True, scales=True, ready=159) == 8
+    assert window_size(pace(0.05), 4, grows=True, scales=True, ready=161) == 132
+    assert window_size(pace(0.05), 4, grows=True, ready=161) == 8
 
 
 @given(
