@@ -97,6 +97,26 @@ def _column(values: array[Any], kind: Any) -> Any:
     return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(values)])
 
 
+def _texts(values: Sequence[str], valid: Iterable[int] | None = None) -> Any:
+    """Return texts as a column; the places that are ``valid``, where not all are.
+
+    As ``pyarrow.array`` would, which however imports pandas first, where that is installed: 0.2 s.
+    """
+    import pyarrow as pa
+
+    data = "".join(values).encode()
+    ends = array("q", itertools.accumulate(map(len, values), initial=0))
+    if ends[-1] != len(data):  # not ASCII alone
+        ends = array("q", itertools.accumulate((len(each.encode()) for each in values), initial=0))
+    bits = None
+    if valid is not None:
+        marks = bytearray(len(values) // 8 + 1)
+        for place in valid:
+            marks[place >> 3] |= 1 << (place & 7)
+        bits = pa.py_buffer(marks)
+    return pa.Array.from_buffers(pa.large_string(), len(values), [bits, pa.py_buffer(ends), pa.py_buffer(data)])
+
+
 def _write(schema: Any, columns: Sequence[Any]) -> bytes:
     import pyarrow as pa
 
@@ -189,10 +209,10 @@ class Rows:
         count, schema = len(self), _schemas()[RECORDS]
         detail = pa.nulls(count, pa.large_string())
         if self._detail:
-            texts: list[str | None] = [None] * count
+            texts = [""] * count
             for place, text in self._detail.items():
                 texts[place] = text
-            detail = pa.array(texts, pa.large_string())
+            detail = _texts(texts, self._detail)
         numbers: tuple[array[Any], ...] = (
             self._kind,
             self._step,
@@ -222,7 +242,7 @@ def steps_frame(
     metadata = {**schema.metadata, b"forms": json.dumps([[number, *form] for number, form in new]).encode()}
     columns = [
         _column(array("i", steps), pa.int32()),
-        pa.array(keys, pa.large_string()),
+        _texts(keys),
         _column(array("i", forms), pa.int32()),
         pa.ListArray.from_arrays(
             _column(array("i", itertools.accumulate(map(len, after), initial=0)), pa.int32()),
