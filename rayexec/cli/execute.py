@@ -20,6 +20,7 @@ from rayexec.cli.options import Wanted, parse_selection, parse_tags
 from rayexec.cli.progress import LiveView
 from rayexec.cli.report import as_json as result_as_json
 from rayexec.cli.report import closing_line, failure_text, summarize
+from rayexec.cli.sides import other_versions
 from rayexec.cli.signals import EndingSignals
 from rayexec.cli.streams import descriptor_of, results_on_stdout
 from rayexec.cli.summary import summary_table
@@ -48,6 +49,7 @@ def run_from_shell(
     with contextlib.ExitStack() as stack:
         results = stack.enter_context(results_on_stdout()) if as_json else None
         release = releasing()
+        other_versions()
         tags = parse_tags(wanted.tags)
         selection = parse_selection(wanted.op_selection)
         config = None if options is not None and not wanted.config else read_run_config(wanted.config)

@@ -33,6 +33,8 @@ _OVERRIDES = ("RAY_ADDRESS", "RAY_API_SERVER_ADDRESS")  # by which Ray would tak
 _RAISED = re.compile(
     r"[A-Za-z_][\w.]*(?:Error|Exception)\b"
 )  # the last line of a traceback, or the first of its message
+_LACKING = re.compile(r"No module named '([\w.]+)'")
+_USAGE = 2  # the exit code of a command whose job could not be loaded
 _ENDED = frozenset({"SUCCEEDED", "FAILED", "STOPPED"})
 
 
@@ -55,9 +57,14 @@ class JobState:
         return self.status in _ENDED
 
     @property
-    def lacks_rayexec(self) -> bool:
-        """Whether it failed since the cluster's Python has no rayexec."""
-        return self.status == "FAILED" and "No module named rayexec" in self.message
+    def lacks(self) -> str | None:
+        """The module for lack of which it failed: rayexec, or one that the job's file imports."""
+        if self.status != "FAILED":
+            return None
+        if "No module named rayexec" in self.message:
+            return "rayexec"
+        found = _LACKING.findall(self.message) if self.exit_code == _USAGE else []
+        return str(found[-1]) if found else None
 
 
 def checked_address(address: str) -> str:
@@ -92,7 +99,7 @@ def package_limit() -> int:
 
 
 class Jobs:
-    """The jobs of the cluster whose dashboard is at ``address``.
+    """The jobs of the cluster whose dashboard is at ``address``; ``ray_version`` is of the Ray there.
 
     Raises LoadError for an address of another kind, and EngineError, within ten seconds, where no Ray answers, or none
     that lets us in; so does each method where the cluster fails.
@@ -100,7 +107,7 @@ class Jobs:
 
     def __init__(self, address: str) -> None:
         self.address = checked_address(address)
-        _check(self.address)
+        self.ray_version = _check(self.address)
         from ray.job_submission import JobSubmissionClient
 
         for name in ("ray.dashboard.modules.dashboard_sdk", "ray.dashboard.modules.job.sdk"):
@@ -113,14 +120,20 @@ class Jobs:
             os.environ.update(given)
 
     def submit(
-        self, job_id: str, entrypoint: str, package: Path, runtime_env: Mapping[str, Any], metadata: Mapping[str, str]
+        self,
+        job_id: str,
+        entrypoint: str,
+        package: Path | None,
+        runtime_env: Mapping[str, Any],
+        metadata: Mapping[str, str],
     ) -> None:
-        """Have the cluster run a command in the directory that ``package``, a zip file, holds."""
+        """Have the cluster run a command in the directory that ``package``, a zip file, holds, where there is one."""
+        sent = {} if package is None else {"working_dir": str(package)}
         with self._told("take the job"):
             self._client.submit_job(
                 entrypoint=entrypoint,
                 submission_id=job_id,
-                runtime_env={**runtime_env, "working_dir": str(package)},
+                runtime_env={**runtime_env, **sent},
                 metadata=dict(metadata),
             )
 
@@ -186,8 +199,10 @@ def reason_in(text: str) -> str:
     return text.strip()
 
 
-def _check(address: str) -> None:
-    """Raise EngineError where no Ray answers, or it does not know our token, which is set for Ray to use.
+def _check(address: str) -> str:
+    """Return the version of the Ray that answers, once it knows our token, which is set for Ray to use.
+
+    Raises EngineError where none answers, or none that lets us in.
 
     The token is shown only to a cluster that asks for one.
     """
@@ -212,6 +227,7 @@ def _check(address: str) -> None:
             f"what listens at {address} is not the dashboard of a Ray (it answers {status}). Give the URL that `ray "
             "start --head` or `rayexec cluster up --dashboard` printed, such as http://HOST:8265."
         )
+    return str(body["ray_version"])
 
 
 def _ask(address: str, shown: str | None) -> tuple[int, Mapping[str, Any]]:
