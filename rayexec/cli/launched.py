@@ -202,15 +202,12 @@ def _what_is_needed(launched: LaunchedRun) -> str:
 class Vigil:
     """Watches over a run that goes on by its record, whose driver may have been killed where only its cluster sees it.
 
-    The cluster is asked every few seconds at most, and not before ``delay`` seconds. ``say`` is told once that it does
-    not answer.
+    The cluster is asked every few seconds at most. ``say`` is told once that it does not answer.
     """
 
-    def __init__(
-        self, reader: RunReader, *, delay: float = _SELDOM, say: Callable[[str], object] | None = None
-    ) -> None:
+    def __init__(self, reader: RunReader, say: Callable[[str], object] | None = None) -> None:
         self._reader = reader
-        self._next = time.monotonic() + delay
+        self._next = 0.0
         self._say = say
 
     def look(self) -> RunRecord:

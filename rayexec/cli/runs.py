@@ -87,7 +87,7 @@ def show_run(place: str | None, run_id: str, *, as_json: bool) -> int:
             _, reader = locate(place, run_id)
         except LaunchedElsewhere as elsewhere:
             return _show_launched(results, elsewhere.launched, as_json=as_json)
-        record, log = Vigil(reader, delay=0).look(), StoredLog(reader)
+        record, log = Vigil(reader).look(), StoredLog(reader)
         report = RunReport(record, log)
         if as_json:
             _write_json(results, report.to_dict())
@@ -143,7 +143,7 @@ def _events(reader: RunReader, step: str | None, *, follow: bool) -> Iterator[It
 
     wanted = _within(step) if step is not None else None
     log = FollowedLog(reader) if follow else StoredLog(reader)
-    vigil = Vigil(reader, say=_say)
+    vigil = Vigil(reader, _say)
     while True:
         ends = not follow or is_over(vigil.look())  # asked first, so that the look below is the last one then
         found = list(log.news()) if isinstance(log, FollowedLog) else log.events()
@@ -240,7 +240,7 @@ def print_logs(place: str | None, run_id: str, *, step: str | None, follow: bool
 
 def _over(reader: RunReader, deadline: float | None) -> RunRecord | None:
     """Return a run once it is over; None where it is not by the deadline."""
-    vigil = Vigil(reader, say=_say)
+    vigil = Vigil(reader, _say)
     while not is_over(record := vigil.look()):
         if deadline is not None and time.monotonic() >= deadline:
             return None
