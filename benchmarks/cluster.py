@@ -91,6 +91,7 @@ def main() -> None:
         try:
             cluster = json.loads(started.stdout)
             auto = {**environment, "RAY_AUTH_MODE": "token", "RAY_ADDRESS": cluster["address"]}
+            auto["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # by which Ray reaches what listens on 127.0.0.1 alone
             runs = _runs(rayexec, cluster["dashboard"], directory)
             times: dict[str, list[float]] = {kind: [] for kind in runs}
             for round_ in range(REPEATS + 1):
@@ -98,6 +99,14 @@ def main() -> None:
                     took = seconds(command, auto if command[0] == sys.executable else environment)
                     if round_:  # the first round fills the caches of files
                         times[kind].append(took)
+            base = median(next(iter(times.values())))
+            rows = [
+                [kind, f"{median(each):.2f}", spread(each), f"{median(each) / base:.2f}"]
+                for kind, each in times.items()
+            ]
+            print_table("The three-op job on a cluster that is up", ["command", "s", "least-most", "ratio"], rows)
+            second = median(times["rayexec job execute --address auto"])
+            print(f"\na second job execute: {second:.2f} s; within the goal of {GOAL:.0f} s: {verdict(second, GOAL)}")
             mistakes = _mistakes(rayexec, cluster["address"], cluster["dashboard"], directory)
             told: dict[str, list[float]] = {kind: [] for kind in mistakes}
             for _ in range(REPEATS):
@@ -106,11 +115,6 @@ def main() -> None:
                     told[kind].append(seconds(command, shown, fails=True))
         finally:
             subprocess.run([rayexec, "cluster", "down"], env=environment, check=False, capture_output=True)
-    base = median(next(iter(times.values())))
-    rows = [[kind, f"{median(each):.2f}", spread(each), f"{median(each) / base:.2f}"] for kind, each in times.items()]
-    print_table("The three-op job on a cluster that is up", ["command", "s", "least-most", "ratio"], rows)
-    second = median(times["rayexec job execute --address auto"])
-    print(f"\na second job execute: {second:.2f} s; within the goal of {GOAL:.0f} s: {verdict(second, GOAL)}")
     rows = [
         [kind, f"{median(each):.2f}", spread(each), verdict(max(each), GOAL_OF_MESSAGES)] for kind, each in told.items()
     ]

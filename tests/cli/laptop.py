@@ -117,7 +117,7 @@ class Laptop:
         """Write the config of a run of the job ``long``."""
         file = self.place(run_id) / "run.yaml"
         file.write_text(
-            "execution: {config: {ray: {cancel_grace: 60}}}\n"
+            "execution: {config: {ray: {cancel_grace: 600}}}\n"
             f"ops: {{sleeps: {{config: {{place: {self.place(run_id)}, linger: {linger}}}}}}}\n"
         )
         return str(file)
