@@ -233,8 +233,14 @@ class _Submission:
         sent = {"working_dir": str(root), "pip": list(self.cluster.pip), "runtime_env": self.cluster.runtime_env}
         launched = LaunchedRun(self.run_id, time.time(), _origin(self.source), self.home, address, sent=sent)
         with tempfile.TemporaryDirectory() as scratch:
-            archive = Path(scratch, "package.zip")
-            size = pack(packing, archive, limit=package_limit(), added=added)
+            archive, limit = Path(scratch, "package.zip"), package_limit()
+            if packing.size > limit:  # at once, since it takes its time until it is known
+                path, largest = packing.largest()[0]
+                _say(
+                    f"Packing {root}: {megabytes(packing.size)}, of which Ray's Jobs API takes {megabytes(limit)} when "
+                    f"compressed. The largest file is {path}, {megabytes(largest)}."
+                )
+            size = pack(packing, archive, limit=limit, added=added)
             number = len(packing.sizes)
             _say(
                 f"Packed {root}: {number:,} file{'' if number == 1 else 's'}, {megabytes(packing.size)}, "

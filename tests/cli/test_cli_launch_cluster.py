@@ -137,6 +137,7 @@ def test_a_package_above_rays_limit_is_refused(laptop: Laptop, tmp_path: Path) -
     options = ("--address", laptop.address, "--working-dir", str(tmp_path / "project"))
     code, stdout, stderr = laptop.run("job", "launch", "-f", str(tmp_path / "project/jobs.py"), *options)
     assert (code, stdout) == (2, "")
+    assert "The largest file is large.dat, 101.0 MiB" in stderr.splitlines()[0]
     assert "more than 100.0 MiB" in stderr
     assert "101.0 MiB  large.dat" in stderr
     assert "ignored.bin" not in stderr
