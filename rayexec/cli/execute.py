@@ -12,21 +12,20 @@ from typing import TextIO
 
 from rich.console import Console
 
-from rayexec import __version__
 from rayexec.cli.config_files import read_run_config
 from rayexec.cli.exits import FAILED, SUCCEEDED, complain, with_exit_code
 from rayexec.cli.lines import EventLines
 from rayexec.cli.load import JobSource, load_job
-from rayexec.cli.options import LAUNCHED_BY, Wanted, parse_selection, parse_tags
+from rayexec.cli.options import Wanted, parse_selection, parse_tags
 from rayexec.cli.progress import LiveView
 from rayexec.cli.report import as_json as result_as_json
 from rayexec.cli.report import closing_line, failure_text, summarize
+from rayexec.cli.sides import check_sides
 from rayexec.cli.signals import EndingSignals
 from rayexec.cli.streams import descriptor_of, results_on_stdout
 from rayexec.cli.summary import summary_table
 from rayexec.cli.watch import Watch
 from rayexec.cluster import releasing
-from rayexec.errors import EngineError
 from rayexec.execute import ReexecutionOptions, RunResult, execute_job
 
 __all__ = ["execute_from_shell", "run_from_shell"]
@@ -47,12 +46,7 @@ def run_from_shell(
     store: str | None = None,
 ) -> int:
     """Run a job, by ``options`` from where another run ended, show how it goes, and return the exit code."""
-    launcher = os.environ.get(LAUNCHED_BY, __version__)
-    if launcher != __version__:
-        raise EngineError(
-            f"the cluster's head has rayexec {__version__} ({sys.executable}), and the job was launched by rayexec "
-            f"{launcher}: install the same on both, or have Ray do so for the run, by --pip rayexec=={launcher}."
-        )
+    check_sides()
     with contextlib.ExitStack() as stack:
         results = stack.enter_context(results_on_stdout()) if as_json else None
         release = releasing()

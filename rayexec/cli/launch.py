@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import math
+import importlib.metadata
 import os
 import shlex
 import signal
@@ -19,13 +18,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
 import yaml
 
-from rayexec import __version__
 from rayexec.cli.awaiting import wait_for_end
-from rayexec.cli.config_files import read_run_config, read_yaml
+from rayexec.cli.config_files import read_run_config
 from rayexec.cli.exits import FAILED, SUCCEEDED, complain, with_exit_code
-from rayexec.cli.launched import LaunchedRun, growing, noted
+from rayexec.cli.job_environment import HOME, Cluster, runtime_env
+from rayexec.cli.launched import LaunchedRun, growing, noted, signal_name
 from rayexec.cli.load import JobSource
-from rayexec.cli.options import LAUNCHED_BY, Wanted, parse_selection, parse_tags
+from rayexec.cli.options import Wanted, parse_selection, parse_tags
 from rayexec.cli.show import write_json
 from rayexec.cli.streams import results_on_stdout
 from rayexec.cluster.local import home as home_here
@@ -36,25 +35,11 @@ from rayexec.store.record import Driver
 if TYPE_CHECKING:
     from rayexec.cluster.jobs import Jobs
 
-__all__ = ["Cluster", "launch_here", "launch_on_cluster", "resume_on_cluster"]
+__all__ = ["Cluster", "force_on_cluster", "launch_here", "launch_on_cluster", "resume_on_cluster"]
 
-_HOME = "RAYEXEC_HOME"
 _CONFIG = ".rayexec/run-config.yaml"  # where a package has the run's config
-# Beyond the grace of a run that is canceled: its outputs are stored, and workers end, before Ray kills its driver.
-_SAVING = 120.0
 _TAKEN = "a run {} was launched before: give another --run-id."
 _PATIENCE = 0.2  # seconds between two looks at a job that is about to end
-_GRACE = 60.0  # more than any job has that does not say so in its config
-
-
-@dataclass(frozen=True, slots=True)
-class Cluster:
-    """The cluster to run on, and what it is sent, as options say it."""
-
-    address: str
-    working_dir: Path | None = None
-    pip: tuple[str, ...] = ()
-    runtime_env: str | None = None
 
 
 def _checked(source: JobSource, wanted: Wanted) -> dict[str, Any] | None:
@@ -106,12 +91,12 @@ def launch_here(source: JobSource, wanted: Wanted, *, home: str | None, wait: bo
         _checked(source, wanted)
         run_id = wanted.run_id or str(uuid.uuid4())
         log = home_here() / "launched" / f"{run_id}.log"
-        place = home or os.environ.get(_HOME) or str(home_here())
+        place = home or os.environ.get(HOME) or str(home_here())
         if "://" not in place:
             place = str(Path(place).expanduser().absolute())
         file = None if source.file is None else str(source.file)
         command = _command(source, wanted, run_id, file, wanted.config)
-        process = _start([sys.executable, *command], log, {**os.environ, _HOME: place} if home else os.environ)
+        process = _start([sys.executable, *command], log, {**os.environ, HOME: place} if home else os.environ)
         driver = Driver.of(process.pid)
         launched = LaunchedRun(run_id, time.time(), _origin(source), place, driver=driver, log=str(log))
         launched.note()
@@ -174,7 +159,6 @@ def resume_on_cluster(
     launched: LaunchedRun, given: JobSource, wanted: Wanted, steps: tuple[str, ...], *, as_json: bool
 ) -> int:
     """Have the cluster that drove a run go on from it, with the job as it is now, and wait for the end."""
-    assert launched.address is not None
     known = launched.origin
     source = given
     if given.file is None and given.module is None:
@@ -185,12 +169,7 @@ def resume_on_cluster(
                 f"the file of run {launched.run_id}, {file}, is not there any more: say where the job is now with -f."
             )
     directory = launched.sent.get("working_dir")
-    cluster = Cluster(
-        launched.address,
-        Path(directory) if directory and source is not given else None,
-        tuple(launched.sent.get("pip") or ()),
-        launched.sent.get("runtime_env"),
-    )
+    cluster = _cluster_of(launched, Path(directory) if directory and source is not given else None)
     run_id = wanted.run_id or str(uuid.uuid4())
 
     def command(file: str | None, paths: tuple[str, ...]) -> list[str]:
@@ -201,6 +180,24 @@ def resume_on_cluster(
         config = _checked(source, wanted)
         submission = _Submission(run_id, source, cluster, config, launched.store, command)
         return submission.submit(results, wait=True, as_json=as_json)
+
+
+def _cluster_of(launched: LaunchedRun, working_dir: Path | None = None) -> Cluster:
+    """Return the cluster that drove a run, to be sent what it was sent then."""
+    assert launched.address is not None
+    sent = launched.sent
+    return Cluster(launched.address, working_dir, tuple(sent.get("pip") or ()), sent.get("runtime_env"))
+
+
+def force_on_cluster(launched: LaunchedRun) -> None:
+    """Have a cluster itself end the steps of a run by force, whose store is there.
+
+    Ray's Jobs API knows one way to stop a job only, which is orderly until its time is up.
+    """
+    environment = runtime_env(_cluster_of(launched), None, launched.store)
+    entrypoint = f"exec python -m rayexec run cancel {shlex.quote(launched.run_id)} --force --no-wait"
+    name = f"{launched.run_id}-force-{uuid.uuid4().hex[:6]}"
+    launched.jobs().submit(name, entrypoint, None, environment, {"rayexec_cancels": launched.run_id})
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +218,7 @@ class _Submission:
 
         address = checked_address(self.cluster.address)
         root = _root(self.source, self.cluster)
-        environment = _runtime_env(self.cluster, self.config, self.home)
+        environment = runtime_env(self.cluster, self.config, self.home)
         file = None if self.source.file is None else _within(root, self.source.file)
         packing = survey(root)
         if file is not None and file not in packing.sizes:
@@ -232,11 +229,18 @@ class _Submission:
         # The shell gives way to Python, so that a signal to end comes to one process.
         entrypoint = f"exec python {shlex.join(self.command(file, tuple(added)))}"
         jobs = Jobs(address)
+        _compare(jobs)
         sent = {"working_dir": str(root), "pip": list(self.cluster.pip), "runtime_env": self.cluster.runtime_env}
         launched = LaunchedRun(self.run_id, time.time(), _origin(self.source), self.home, address, sent=sent)
         with tempfile.TemporaryDirectory() as scratch:
-            archive = Path(scratch, "package.zip")
-            size = pack(packing, archive, limit=package_limit(), added=added)
+            archive, limit = Path(scratch, "package.zip"), package_limit()
+            if packing.size > limit:  # at once, since it takes its time until it is known
+                path, largest = packing.largest()[0]
+                _say(
+                    f"Packing {root}: {megabytes(packing.size)}, of which Ray's Jobs API takes {megabytes(limit)} when "
+                    f"compressed. The largest file is {path}, {megabytes(largest)}."
+                )
+            size = pack(packing, archive, limit=limit, added=added)
             number = len(packing.sizes)
             _say(
                 f"Packed {root}: {number:,} file{'' if number == 1 else 's'}, {megabytes(packing.size)}, "
@@ -260,6 +264,16 @@ class _Submission:
         return _report(results, launched, details, ending if wait else None, as_json=as_json)
 
 
+def _compare(jobs: Jobs) -> None:
+    """Say where the cluster has another Ray than this machine; it says itself what else differs."""
+    here = importlib.metadata.version("ray")
+    if jobs.ray_version != here:
+        _say(
+            f"Warning: the cluster at {jobs.address} has Ray {jobs.ray_version}, this machine {here}. Where the run "
+            "fails for that, install the same on both sides."
+        )
+
+
 def _code(jobs: Jobs, run_id: str) -> int:
     """Wait until a job is over, which its log tells a little before its status, and return the run's exit code."""
     while not (state := jobs.state(run_id)).is_over:
@@ -268,8 +282,15 @@ def _code(jobs: Jobs, run_id: str) -> int:
         return SUCCEEDED
     if state.exit_code is None and state.status == "FAILED":  # what kept it from starting is not in its log
         complain(state.message or "the run could not be started.")
-    if state.lacks_rayexec:
+    if state.lacks == "rayexec":
         complain("rayexec is not installed on the cluster: have it installed there, or name it with --pip.")
+    elif state.lacks is not None:
+        complain(
+            f"the cluster has no module {state.lacks!r}: name the package that it is in with --pip, or have it "
+            "installed there. If it is code of yours, send the directory that holds it with --working-dir."
+        )
+    if state.exit_code is not None and state.exit_code < 0:
+        complain(f"the driver of the run was killed ({signal_name(-state.exit_code)}).")
     return state.exit_code if state.exit_code is not None and state.exit_code > 0 else FAILED
 
 
@@ -329,53 +350,5 @@ def _shared(given: str | None) -> str | None:
     """Return the place where runs are recorded that a cluster reaches too: the one given, or RAYEXEC_HOME if a URI."""
     if given is not None:
         return given if "://" in given else str(Path(given).expanduser().absolute())
-    place = os.environ.get(_HOME) or ""
+    place = os.environ.get(HOME) or ""
     return place if "://" in place and not place.startswith("file:") else None
-
-
-def _runtime_env(cluster: Cluster, config: Mapping[str, Any] | None, home: str | None) -> dict[str, Any]:
-    """Return the runtime environment that the job is submitted with, less its working directory."""
-    from rayexec.cluster.jobs import STOP_WAIT
-
-    environment = _read_runtime_env(cluster.runtime_env)
-    if "working_dir" in environment:
-        raise LoadError("--runtime-env has a working_dir: say --working-dir DIR instead.")
-    variables = environment.get("env_vars") or {}
-    if not isinstance(variables, dict):
-        raise LoadError("env_vars of --runtime-env is not a mapping of names to values.")
-    # Ray takes nothing but strings.
-    variables = {str(name): str(value) for name, value in variables.items()}
-    variables[LAUNCHED_BY] = __version__
-    variables.setdefault(STOP_WAIT, str(math.ceil(_grace(config) + _SAVING)))
-    if home is not None:
-        variables[_HOME] = home
-    if cluster.pip:
-        known = environment.get("pip") or []
-        if not isinstance(known, list):
-            raise LoadError("pip of --runtime-env is not a list, to which --pip could add: give one of them.")
-        environment["pip"] = [*known, *cluster.pip]
-    return environment | {"env_vars": variables}
-
-
-def _read_runtime_env(given: str | None) -> dict[str, Any]:
-    if given is None:
-        return {}
-    if not given.lstrip().startswith("{"):
-        return read_yaml(given, "a runtime environment is a mapping with keys such as pip and env_vars")
-    try:
-        document: dict[str, Any] = json.loads(given)
-    except json.JSONDecodeError as error:
-        raise LoadError(f"--runtime-env is not JSON: {error.msg} at column {error.colno} of {given!r}.") from None
-    return document
-
-
-def _grace(config: Mapping[str, Any] | None) -> float:
-    """Return how long a canceled run gives its steps, as far as its config says; else more than they will be given."""
-    settings: Any = config or {}
-    for key in ("execution", "config"):
-        settings = settings.get(key) if isinstance(settings, Mapping) else None
-    for each in (settings, settings.get("ray") if isinstance(settings, Mapping) else None):
-        grace = each.get("cancel_grace") if isinstance(each, Mapping) else None
-        if isinstance(grace, (int, float)) and math.isfinite(grace):
-            return float(grace)
-    return _GRACE

@@ -10,15 +10,16 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rayexec.cluster.local import home
 from rayexec.errors import EngineError, RunNotFoundError
-from rayexec.store import RunReader, RunRecord, RunStore, default_store, is_over, store_at
+from rayexec.store import RunReader, RunRecord, RunStore, current, default_store, is_over, settled, store_at
 from rayexec.store.record import UNREADABLE, Driver
 
 if TYPE_CHECKING:
@@ -33,7 +34,8 @@ __all__ = [
     "launched_as",
     "locate",
     "noted",
-    "unrecorded",
+    "signal_name",
+    "with_launched",
 ]
 
 _STATUSES = {"SUCCEEDED": "SUCCESS", "FAILED": "FAILURE", "STOPPED": "CANCELED"}
@@ -98,8 +100,9 @@ class LaunchedRun:
                 return self._record(status, "its driver ended before the run began")
             return self._record("STARTED", "about to begin")
         state = (jobs or self.jobs()).state(self.run_id)
-        code = "" if state.exit_code in (None, 0) else f", exit code {state.exit_code}"
-        code += ", rayexec is not installed there" if state.lacks_rayexec else ""
+        code = _exit(state.exit_code)
+        if state.lacks is not None:
+            code += f", {'rayexec' if state.lacks == 'rayexec' else f'module {state.lacks}'} is not installed there"
         waits = ", about to begin" if state.status == "PENDING" else ""
         status = _STATUSES.get(state.status, "STARTED")
         return self._record(status, f"on {self.address}{code}{waits}", state.end_time)
@@ -137,6 +140,21 @@ class LaunchedRun:
             replace(self, canceled=True).note()
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.driver.pid, signal.SIGTERM)
+
+
+def _exit(code: int | None) -> str:
+    """Return how a driver ended, where it did not succeed, to stand behind where it ran."""
+    if not code:
+        return ""
+    return f", exit code {code}" if code > 0 else f", driver died of {signal_name(-code)}"
+
+
+def signal_name(number: int) -> str:
+    """Return the name of a signal, such as SIGKILL."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # a number that has no name here
+        return f"signal {number}"
 
 
 def growing(log: Path, is_over: Callable[[], bool]) -> Iterator[str]:
@@ -182,22 +200,46 @@ def _what_is_needed(launched: LaunchedRun) -> str:
 
 
 class Vigil:
-    """Watches over the driver of a run that a cluster drives, which alone can tell that it was killed."""
+    """Watches over a run that goes on by its record, whose driver may have been killed where only its cluster sees it.
 
-    def __init__(self, run_id: str) -> None:
-        launched = noted(run_id)
-        self._launched = launched if launched is not None and launched.address is not None else None
-        self._next = time.monotonic() + _SELDOM
+    The cluster is asked every few seconds at most. ``say`` is told once that it does not answer.
+    """
 
-    def has_ended(self) -> bool:
-        """Whether the driver is known to be gone; asked of the cluster every few seconds at most."""
-        if self._launched is None or time.monotonic() < self._next:
-            return False
-        with contextlib.suppress(EngineError):  # then nothing is known
-            if is_over(self._launched.now()):
-                return True
+    def __init__(self, reader: RunReader, say: Callable[[str], object] | None = None) -> None:
+        self._reader = reader
+        self._next = 0.0
+        self._say = say
+
+    def look(self) -> RunRecord:
+        """Return the run as it stands; one whose driver is gone has failed, or was canceled by force."""
+        record = current(self._reader)
+        if not _is_elsewhere(record) or time.monotonic() < self._next:
+            return record
+        launched = noted(record.run_id)
+        if launched is None or launched.address is None:
+            return record
+        try:
+            told = launched.now()
+        except EngineError as error:
+            if self._say is not None:
+                self._say(f"Whether run {record.run_id} still goes on cannot be told: {error}")
+            self._say = None
+            told = None
         self._next = time.monotonic() + _SELDOM
-        return False
+        if told is None:
+            return replace(record, note=f"{launched.address} does not answer")
+        latest = current(self._reader) if is_over(told) else record  # it may have ended in good order meanwhile
+        return _gone(latest, told) if is_over(told) and not is_over(latest) else latest
+
+
+def _is_elsewhere(record: RunRecord) -> bool:
+    """Whether a run goes on by its record, and its driver cannot be looked for on this host."""
+    return not is_over(record) and record.driver is not None and record.driver.host != socket.gethostname()
+
+
+def _gone(record: RunRecord, told: RunRecord) -> RunRecord:
+    status = "CANCELED" if told.status == "CANCELED" else "FAILURE"
+    return replace(record, status=status, note="driver died")
 
 
 def _directory() -> Path:
@@ -253,20 +295,36 @@ def locate(place: str | None, run_id: str) -> tuple[RunStore, RunReader]:
     return found
 
 
-def unrecorded(known: set[str]) -> Iterator[RunRecord]:
-    """Yield launched runs that are not ``known``, as their stores have them, or else as their clusters tell."""
+def with_launched(recorded: Sequence[RunRecord]) -> list[RunRecord]:
+    """Return runs with those that were launched and are not among them, as their stores or their clusters know them."""
     asked: dict[str, Jobs | EngineError] = {}
-    for launched in _launched_runs():
+    notes = {launched.run_id: launched for launched in _launched_runs()}
+    found = [_judged(record, notes.get(record.run_id), asked) for record in recorded]
+    known = {record.run_id for record in recorded}
+    for launched in notes.values():
         if launched.run_id in known:
             continue
         try:
-            found = launched.recorded()
-            if found is not None:
-                yield found[1].record()
+            there = launched.recorded()
+            if there is not None:
+                found.append(_judged(there[1].record(), launched, asked))
                 continue
-            yield launched.now(_asked(launched, asked))
+            found.append(launched.now(_asked(launched, asked)))
         except EngineError as error:
-            yield launched.unknown(str(error).partition(": ")[0])
+            found.append(launched.unknown(str(error).partition(": ")[0]))
+    return found
+
+
+def _judged(record: RunRecord, launched: LaunchedRun | None, asked: dict[str, Jobs | EngineError]) -> RunRecord:
+    """Return a run as it is to be shown: one whose driver is gone has failed."""
+    record = settled(record)
+    if launched is None or launched.address is None or not _is_elsewhere(record):
+        return record
+    try:
+        told = launched.now(_asked(launched, asked))
+    except EngineError:
+        return replace(record, note=f"{launched.address} does not answer")
+    return _gone(record, told) if is_over(told) else record
 
 
 def _asked(launched: LaunchedRun, asked: dict[str, Jobs | EngineError]) -> Jobs | None:

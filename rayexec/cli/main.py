@@ -5,6 +5,7 @@ Only what ``--help`` needs is imported here; the body of each command loads what
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 from typing import Annotated
 
@@ -257,4 +258,7 @@ def bench(
 def main() -> None:
     """Run the command line; the entry point of the ``rayexec`` script."""
     survive_closed_pipes()
-    app()
+    try:
+        app()
+    finally:
+        gc.freeze()  # what is left goes with the process: Python would look through all of Ray's modules first

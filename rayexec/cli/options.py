@@ -9,10 +9,7 @@ from typing import Any
 
 from rayexec.errors import LoadError
 
-__all__ = ["LAUNCHED_BY", "Wanted", "parse_selection", "parse_tags"]
-
-# The variable that tells a job on a cluster which version of rayexec launched it.
-LAUNCHED_BY = "RAYEXEC_LAUNCHED_BY"
+__all__ = ["Wanted", "parse_selection", "parse_tags"]
 
 _COMMA = re.compile(r",(?![^\[\]]*\])")  # not one between mapping keys: inner[a,0]
 

@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rayexec.cli.exits import FAILED, SUCCEEDED, complain, with_exit_code
-from rayexec.cli.launched import LaunchedElsewhere, LaunchedRun, awaited, locate
+from rayexec.cli.launched import LaunchedElsewhere, LaunchedRun, Vigil, awaited, locate
 from rayexec.cli.run_report import brief, ended_line
 from rayexec.cli.streams import results_on_stdout
 from rayexec.events import Event, EventType
 from rayexec.execute.cancel import ask_to_cancel
-from rayexec.store import RunReader, RunRecord, RunStore, current, is_over
+from rayexec.store import RunReader, RunRecord, RunStore, is_over
 from rayexec.store.reading import StoredLog
 
 __all__ = ["cancel_runs"]
@@ -31,6 +31,7 @@ class _Asked:
     run: RunReader | LaunchedRun
     before: RunRecord
     now: RunRecord
+    vigil: Vigil | None = None
 
     def look(self) -> None:
         """See how it is by now."""
@@ -43,7 +44,8 @@ class _Asked:
                 self.now = found
                 return
             self.run = found[1]
-        self.now = current(self.run)
+        self.vigil = self.vigil or Vigil(self.run)
+        self.now = self.vigil.look()
 
     @property
     def is_canceled(self) -> bool:
@@ -104,6 +106,10 @@ def _ask(store: RunStore | None, run: RunReader | LaunchedRun, *, force: bool) -
     if isinstance(run, LaunchedRun):
         before = run.now()
         run.stop()
+        if force and run.address is not None and not is_over(before):
+            from rayexec.cli.launch import force_on_cluster
+
+            force_on_cluster(run)
         return before
     assert store is not None
     return ask_to_cancel(store, run, "rayexec run cancel", force=force)

@@ -7,12 +7,11 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, TextIO, TypeAlias
 
 from rayexec.cli.exits import FAILED, INTERRUPTED, SUCCEEDED, USAGE, complain, with_exit_code
-from rayexec.cli.launched import LaunchedElsewhere, LaunchedRun, Vigil, awaited, locate, noted, unrecorded
+from rayexec.cli.launched import LaunchedElsewhere, LaunchedRun, Vigil, awaited, locate, noted, with_launched
 from rayexec.cli.streams import reader_left, results_on_stdout
 from rayexec.errors import RunNotFoundError
 from rayexec.events import Event, EventType
@@ -33,6 +32,11 @@ def _store(place: str | None) -> RunStore:
     return default_store() if place is None else store_at(place)
 
 
+def _say(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
+
+
 def _write_json(results: TextIO, document: Any) -> None:
     results.write(f"{json.dumps(document, indent=2)}\n")
 
@@ -49,8 +53,7 @@ def list_runs(place: str | None, *, job: str | None, status: str | None, limit: 
         store = _store(place)
         known = list(store.list())
         if place is None:
-            known += unrecorded({each.run_id for each in known})
-            known.sort(key=lambda each: each.start_time, reverse=True)
+            known = sorted(with_launched(known), key=lambda each: each.start_time, reverse=True)
         found = [
             each
             for each in map(settled, known)
@@ -84,7 +87,7 @@ def show_run(place: str | None, run_id: str, *, as_json: bool) -> int:
             _, reader = locate(place, run_id)
         except LaunchedElsewhere as elsewhere:
             return _show_launched(results, elsewhere.launched, as_json=as_json)
-        record, log = current(reader), StoredLog(reader)
+        record, log = Vigil(reader).look(), StoredLog(reader)
         report = RunReport(record, log)
         if as_json:
             _write_json(results, report.to_dict())
@@ -140,8 +143,9 @@ def _events(reader: RunReader, step: str | None, *, follow: bool) -> Iterator[It
 
     wanted = _within(step) if step is not None else None
     log = FollowedLog(reader) if follow else StoredLog(reader)
+    vigil = Vigil(reader, _say)
     while True:
-        ends = not follow or is_over(current(reader))  # asked first, so that the look below is the last one then
+        ends = not follow or is_over(vigil.look())  # asked first, so that the look below is the last one then
         found = list(log.news()) if isinstance(log, FollowedLog) else log.events()
         if ends and wanted is not None and not any(map(wanted, log.keys)):
             raise RunNotFoundError(f"run {reader.run_id} has no step {step!r}.{nearest(step or '', log.keys)}")
@@ -236,10 +240,8 @@ def print_logs(place: str | None, run_id: str, *, step: str | None, follow: bool
 
 def _over(reader: RunReader, deadline: float | None) -> RunRecord | None:
     """Return a run once it is over; None where it is not by the deadline."""
-    vigil = Vigil(reader.run_id)
-    while not is_over(record := current(reader)):
-        if vigil.has_ended() and not is_over(record := current(reader)):
-            return replace(record, status="FAILURE", note="driver died")
+    vigil = Vigil(reader, _say)
+    while not is_over(record := vigil.look()):
         if deadline is not None and time.monotonic() >= deadline:
             return None
         time.sleep(_PATIENCE)

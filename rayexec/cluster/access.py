@@ -34,14 +34,20 @@ def reach(address: str) -> str:
     ``auto`` is what RAY_ADDRESS says, else the cluster that ``rayexec cluster up`` started, else what Ray finds. Raises
     EngineError, within ten seconds, where nothing answers, nothing is found, or the token is refused.
     """
+    source = ""
     if address == "auto":
         address = os.environ.get("RAY_ADDRESS") or "auto"
+        source = " That is what RAY_ADDRESS says: unset it, or set it anew."
     if address == "auto":
+        source = " That is what Ray has noted of a cluster that ran here: start one with `rayexec cluster up`."
         address = running() or _found_by_ray()
     host, _, port = address.rpartition(":")
     if not host or not port.isdigit() or "/" in host:
         return address  # a form of Ray's own, which it will judge
-    _check_answers(address)
+    try:
+        _check_answers(address)
+    except EngineError as error:
+        raise EngineError(f"{error}{source}") from None
     _authenticate(address)
     return address
 

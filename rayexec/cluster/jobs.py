@@ -1,7 +1,8 @@
 """Ray's Jobs API: scripts that a cluster runs itself, reached over HTTP at the dashboard of its head.
 
-Ray's own client waits for ever where nothing answers, and says little of a token. So the address is asked one question
-first. This is the one place that imports ``ray.job_submission``.
+Ray's own client waits for ever where nothing answers, says little of a token, and takes a second to import. So the
+address is asked one question first, and plain questions are asked without it. This is the one place that imports
+``ray.job_submission``.
 """
 
 from __future__ import annotations
@@ -29,10 +30,13 @@ __all__ = ["STOP_WAIT", "JobState", "Jobs", "checked_address", "package_limit", 
 # How long Ray waits for a job to end that is asked to, in seconds, read in the environment of the job.
 STOP_WAIT = "RAY_JOB_STOP_WAIT_TIME_S"
 _ANSWER_TIMEOUT = 5.0  # seconds until an address counts as dead
+_TIMEOUT = 60.0  # seconds for a question to a cluster that has answered, and may be busy
 _OVERRIDES = ("RAY_ADDRESS", "RAY_API_SERVER_ADDRESS")  # by which Ray would take another cluster than was asked for
 _RAISED = re.compile(
     r"[A-Za-z_][\w.]*(?:Error|Exception)\b"
 )  # the last line of a traceback, or the first of its message
+_LACKING = re.compile(r"No module named '([\w.]+)'")
+_USAGE = 2  # the exit code of a command whose job could not be loaded
 _ENDED = frozenset({"SUCCEEDED", "FAILED", "STOPPED"})
 
 
@@ -55,9 +59,14 @@ class JobState:
         return self.status in _ENDED
 
     @property
-    def lacks_rayexec(self) -> bool:
-        """Whether it failed since the cluster's Python has no rayexec."""
-        return self.status == "FAILED" and "No module named rayexec" in self.message
+    def lacks(self) -> str | None:
+        """The module for lack of which it failed: rayexec, or one that the job's file imports."""
+        if self.status != "FAILED":
+            return None
+        if "No module named rayexec" in self.message:
+            return "rayexec"
+        found = _LACKING.findall(self.message) if self.exit_code == _USAGE else []
+        return str(found[-1]) if found else None
 
 
 def checked_address(address: str) -> str:
@@ -92,7 +101,7 @@ def package_limit() -> int:
 
 
 class Jobs:
-    """The jobs of the cluster whose dashboard is at ``address``.
+    """The jobs of the cluster whose dashboard is at ``address``; ``ray_version`` is of the Ray there.
 
     Raises LoadError for an address of another kind, and EngineError, within ten seconds, where no Ray answers, or none
     that lets us in; so does each method where the cluster fails.
@@ -100,7 +109,15 @@ class Jobs:
 
     def __init__(self, address: str) -> None:
         self.address = checked_address(address)
-        _check(self.address)
+        self.ray_version, self._token = _check(self.address)
+        self._client: Any = None
+
+    def _sdk(self) -> Any:
+        """Return Ray's own client, whose import takes a second: for what needs more than a question and its answer."""
+        if self._client is not None:
+            return self._client
+        if self._token is not None:
+            refresh()
         from ray.job_submission import JobSubmissionClient
 
         for name in ("ray.dashboard.modules.dashboard_sdk", "ray.dashboard.modules.job.sdk"):
@@ -111,41 +128,59 @@ class Jobs:
                 self._client = JobSubmissionClient(self.address)
         finally:
             os.environ.update(given)
+        return self._client
+
+    def _ask(self, path: str, *, method: str = "GET") -> Any:
+        """Return what the Jobs API answers."""
+        url = f"{self.address}/api/jobs/{path}"
+        request = urllib.request.Request(url, headers=_headers(self._token), method=method)
+        try:
+            with urllib.request.urlopen(request, timeout=_TIMEOUT) as answer:
+                return json.load(answer)
+        except urllib.error.HTTPError as error:
+            with error:
+                raise RuntimeError(error.read().decode(errors="replace") or error.reason) from None
 
     def submit(
-        self, job_id: str, entrypoint: str, package: Path, runtime_env: Mapping[str, Any], metadata: Mapping[str, str]
+        self,
+        job_id: str,
+        entrypoint: str,
+        package: Path | None,
+        runtime_env: Mapping[str, Any],
+        metadata: Mapping[str, str],
     ) -> None:
-        """Have the cluster run a command in the directory that ``package``, a zip file, holds."""
+        """Have the cluster run a command in the directory that ``package``, a zip file, holds, where there is one."""
+        sent = {} if package is None else {"working_dir": str(package)}
         with self._told("take the job"):
-            self._client.submit_job(
+            self._sdk().submit_job(
                 entrypoint=entrypoint,
                 submission_id=job_id,
-                runtime_env={**runtime_env, "working_dir": str(package)},
+                runtime_env={**runtime_env, **sent},
                 metadata=dict(metadata),
             )
 
     def state(self, job_id: str) -> JobState:
         """Return how a job is."""
         with self._told("tell of the job"):
-            found = self._client.get_job_info(job_id)
-        return JobState(
-            str(getattr(found.status, "value", found.status)),
-            found.driver_exit_code,
-            reason_in(found.message or ""),
-            None if found.start_time is None else found.start_time / 1000,
-            None if not found.end_time else found.end_time / 1000,
-        )
+            found = self._ask(job_id)
+            return JobState(
+                found["status"],
+                found.get("driver_exit_code"),
+                reason_in(found.get("message") or ""),
+                found["start_time"] / 1000 if found.get("start_time") else None,
+                found["end_time"] / 1000 if found.get("end_time") else None,
+            )
 
     def log(self, job_id: str) -> str:
         """Return what a job has printed."""
         with self._told("send the job's log"):
-            return str(self._client.get_job_logs(job_id))
+            return str(self._ask(f"{job_id}/logs")["logs"])
 
     def follow(self, job_id: str) -> Iterator[str]:
         """Yield what a job prints, from its beginning until it is over."""
         import asyncio
 
-        parts = self._client.tail_job_logs(job_id)
+        parts = self._sdk().tail_job_logs(job_id)
         loop = asyncio.new_event_loop()
         try:
             with self._told("send the job's log"):
@@ -156,13 +191,13 @@ class Jobs:
                         return
         finally:
             with contextlib.suppress(Exception):  # the connection may be gone
-                loop.run_until_complete(parts.aclose())  # type: ignore[attr-defined]  # of an async generator
+                loop.run_until_complete(parts.aclose())
             loop.close()
 
     def stop(self, job_id: str) -> bool:
         """Ask a job to end; False where it was over."""
         with self._told("stop the job"):
-            return bool(self._client.stop_job(job_id))
+            return bool(self._ask(f"{job_id}/stop", method="POST")["stopped"])
 
     @contextlib.contextmanager
     def _told(self, what: str) -> Iterator[None]:
@@ -186,11 +221,18 @@ def reason_in(text: str) -> str:
     return text.strip()
 
 
-def _check(address: str) -> None:
-    """Raise EngineError where no Ray answers, or it does not know our token, which is set for Ray to use.
+def _headers(shown: str | None) -> dict[str, str]:
+    return {"Authorization": f"Bearer {shown}"} if shown else {}
+
+
+def _check(address: str) -> tuple[str, str | None]:
+    """Return the version of the Ray that answers, and the token that it asks for, which is set for Ray to use.
+
+    Raises EngineError where none answers, or none that lets us in.
 
     The token is shown only to a cluster that asks for one.
     """
+    known = None
     status, body = _ask(address, None)
     if status in (401, 403) and os.environ.get(AUTH_MODE, "").lower() != "k8s":
         known = token()
@@ -206,17 +248,16 @@ def _check(address: str) -> None:
                 f"file ~/.ray/auth_token of the user who started the cluster, or set {TOKEN_PATH} to where it is."
             )
         os.environ[AUTH_MODE] = "token"
-        refresh()
     if status != 200 or "ray_version" not in body:
         raise EngineError(
             f"what listens at {address} is not the dashboard of a Ray (it answers {status}). Give the URL that `ray "
             "start --head` or `rayexec cluster up --dashboard` printed, such as http://HOST:8265."
         )
+    return str(body["ray_version"]), known
 
 
 def _ask(address: str, shown: str | None) -> tuple[int, Mapping[str, Any]]:
-    headers = {"Authorization": f"Bearer {shown}"} if shown else {}
-    request = urllib.request.Request(f"{address}/api/version", headers=headers)
+    request = urllib.request.Request(f"{address}/api/version", headers=_headers(shown))
     try:
         with urllib.request.urlopen(request, timeout=_ANSWER_TIMEOUT) as answer:
             document = json.loads(answer.read(1 << 16))

@@ -69,12 +69,12 @@ class Launch:
         """
         self._begin(["-m", "ray.scripts.scripts"], self._head())
         yield
-        self._await()
-        # One after another: nodes that start at once on one machine choose the same names for their sockets.
+        self._await(0)
         for _ in range(1, self.spec.nodes):
             self._begin(["-c", _FURTHER_NODE], [f"--address={self.address}"])
             yield
-            self._await()
+        for which in range(1, self.spec.nodes):
+            self._await(which)
 
     def _head(self) -> list[str]:
         usage = [] if "RAY_USAGE_STATS_ENABLED" in os.environ else ["--disable-usage-stats"]
@@ -93,6 +93,8 @@ class Launch:
     def _begin(self, program: list[str], options: list[str]) -> None:
         number = len(self._processes)
         log = Path(self._directory, f"start-{number}.log")
+        # Nodes that share a directory take the packages of jobs from each other, and the names of their sockets.
+        directory = Path(self._directory, f"node-{number + 1}") if number else Path(self._directory)
         with log.open("wb") as output:
             process = subprocess.Popen(
                 [
@@ -101,9 +103,7 @@ class Launch:
                     "start",
                     *options,
                     f"--num-cpus={self.spec.num_cpus}",
-                    # One for each node: in a common one, a node that unpacks what a job has sent would first remove
-                    # what another node has unpacked, and jobs run in.
-                    f"--temp-dir={os.path.join(self._directory, f'node-{number}') if number else self._directory}",
+                    f"--temp-dir={directory}",
                     # Ports that are free, where Ray's own ranges would meet those of another Ray on this machine.
                     "--min-worker-port=0",
                     "--max-worker-port=0",
@@ -121,9 +121,9 @@ class Launch:
         self._processes.append((process, log))
         self.sessions += (process.pid,)
 
-    def _await(self) -> None:
-        process, log = self._processes[-1]
-        which = "Ray" if len(self._processes) == 1 else f"Node {len(self._processes)}"
+    def _await(self, number: int) -> None:
+        process, log = self._processes[number]
+        which = f"Node {number + 1}" if number else "Ray"
         try:
             code = process.wait(_PATIENCE)
         except subprocess.TimeoutExpired:

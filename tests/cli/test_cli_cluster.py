@@ -345,6 +345,13 @@ def test_a_dead_address_is_told_quickly(machine: Machine) -> None:
     assert time.monotonic() - began < 10
 
 
+def test_a_stale_ray_address_is_named(shared: Machine) -> None:
+    code, _, stderr = shared.run("job", "execute", "-f", str(MY_JOB), "--address", "auto", RAY_ADDRESS="127.0.0.1:1")
+    assert code == 1
+    assert "no Ray answers at 127.0.0.1:1" in stderr
+    assert "what RAY_ADDRESS says" in stderr
+
+
 # Beginning and end.
 
 

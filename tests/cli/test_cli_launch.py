@@ -17,9 +17,9 @@ import pytest
 from cli_process import IN_PROCESS, run, run_on_terminal
 
 from rayexec import __version__
-from rayexec.cli.launch import Cluster, _runtime_env
+from rayexec.cli.job_environment import Cluster, runtime_env
 from rayexec.cli.launched import LaunchedRun, noted
-from rayexec.cli.options import LAUNCHED_BY
+from rayexec.cli.sides import LAUNCHED_FROM
 from rayexec.store.record import Driver
 
 _TIMEOUT = 60.0
@@ -109,9 +109,9 @@ def test_a_launched_run_goes_on_by_itself(place: Path) -> None:
 
 
 def test_a_head_with_another_rayexec_says_so(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    sent = _runtime_env(Cluster("http://127.0.0.1:8265"), None, None)["env_vars"]
-    assert sent[LAUNCHED_BY] == __version__
-    monkeypatch.setenv(LAUNCHED_BY, "0.0.9")
+    sent = runtime_env(Cluster("http://127.0.0.1:8265"), None, None)["env_vars"]
+    assert sent[LAUNCHED_FROM].startswith(f"rayexec {__version__}, Ray ")
+    monkeypatch.setenv(LAUNCHED_FROM, "rayexec 0.0.9, Ray 2.60.0, Python 3.11")
     code, _, stderr = rayexec("job", "execute", "-f", "jobs.py", "-j", "broken", "-c", "run.yaml")
     assert code == 1
     assert f"the cluster's head has rayexec {__version__}" in stderr

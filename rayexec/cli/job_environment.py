@@ -1,0 +1,79 @@
+"""The Ray runtime environment of a launched run: what options say of it, and what each driver is to know."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rayexec.cli.config_files import read_yaml
+from rayexec.cli.sides import LAUNCHED_FROM, versions
+from rayexec.errors import LoadError
+
+__all__ = ["HOME", "Cluster", "runtime_env"]
+
+HOME = "RAYEXEC_HOME"
+# Beyond the grace of a run that is canceled: its outputs are stored, and workers end, before Ray kills its driver.
+_SAVING = 120.0
+_GRACE = 60.0  # more than any job has that does not say so in its config
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """The cluster to run on, and what it is sent, as options say it."""
+
+    address: str
+    working_dir: Path | None = None
+    pip: tuple[str, ...] = ()
+    runtime_env: str | None = None
+
+
+def runtime_env(cluster: Cluster, config: Mapping[str, Any] | None, home: str | None) -> dict[str, Any]:
+    """Return the runtime environment that the job is submitted with, less its working directory."""
+    from rayexec.cluster.jobs import STOP_WAIT
+
+    environment = _read(cluster.runtime_env)
+    if "working_dir" in environment:
+        raise LoadError("--runtime-env has a working_dir: say --working-dir DIR instead.")
+    variables = environment.get("env_vars") or {}
+    if not isinstance(variables, dict):
+        raise LoadError("env_vars of --runtime-env is not a mapping of names to values.")
+    # Ray takes nothing but strings.
+    variables = {str(name): str(value) for name, value in variables.items()}
+    variables.setdefault(STOP_WAIT, str(math.ceil(_grace(config) + _SAVING)))
+    variables.setdefault(LAUNCHED_FROM, versions())
+    if home is not None:
+        variables[HOME] = home
+    if cluster.pip:
+        known = environment.get("pip") or []
+        if not isinstance(known, list):
+            raise LoadError("pip of --runtime-env is not a list, to which --pip could add: give one of them.")
+        environment["pip"] = [*known, *cluster.pip]
+    return environment | {"env_vars": variables}
+
+
+def _read(given: str | None) -> dict[str, Any]:
+    if given is None:
+        return {}
+    if not given.lstrip().startswith("{"):
+        return read_yaml(given, "a runtime environment is a mapping with keys such as pip and env_vars")
+    try:
+        document: dict[str, Any] = json.loads(given)
+    except json.JSONDecodeError as error:
+        raise LoadError(f"--runtime-env is not JSON: {error.msg} at column {error.colno} of {given!r}.") from None
+    return document
+
+
+def _grace(config: Mapping[str, Any] | None) -> float:
+    """Return how long a canceled run gives its steps, as far as its config says; else more than they will be given."""
+    settings: Any = config or {}
+    for key in ("execution", "config"):
+        settings = settings.get(key) if isinstance(settings, Mapping) else None
+    for each in (settings, settings.get("ray") if isinstance(settings, Mapping) else None):
+        grace = each.get("cancel_grace") if isinstance(each, Mapping) else None
+        if isinstance(grace, (int, float)) and math.isfinite(grace):
+            return float(grace)
+    return _GRACE
