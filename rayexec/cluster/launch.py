@@ -38,6 +38,16 @@ main()
 """
 
 
+# Without a dashboard its server would do nothing but count usage, and Ray waits a second for it.
+_HEAD_ALONE = """\
+import ray._private.node as node
+if callable(getattr(node.Node, "start_api_server", None)):
+    node.Node.start_api_server = lambda *_, **__: None
+from ray.scripts.scripts import main
+main()
+"""
+
+
 class Launch:
     """The start of a cluster: ``spec`` with what was left open filled in, the ``address``, and the ``sessions``.
 
@@ -67,7 +77,7 @@ class Launch:
 
         Raises EngineError with what Ray said where one does not start.
         """
-        self._begin(["-m", "ray.scripts.scripts"], self._head())
+        self._begin(["-m", "ray.scripts.scripts"] if self.spec.dashboard else ["-c", _HEAD_ALONE], self._head())
         yield
         self._await(0)
         for _ in range(1, self.spec.nodes):

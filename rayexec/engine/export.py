@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
-from rayexec import __version__
+from rayexec.engine.arrival import Traveling
 from rayexec.engine.package import Package
 from rayexec.engine.packed import Packed
 from rayexec.engine.worker import run_slice, stream_slice
 from rayexec.errors import EngineError
 from rayexec.plan.holding import Holding
 
-__all__ = ["Tasks", "dump", "refusal_in"]
+__all__ = ["Tasks", "dump"]
 
-# Exported runners by Ray session, content and isolation: Ray ships a remote function to each worker once.
-_RUNNERS: dict[tuple[str, str, bool, bool], Any] = {}
-# References of contents, by Ray session and digest.
-_HELD: dict[tuple[str, str], Any] = {}
-# What a worker says that cannot run slices of this rayexec, before why.
-_REFUSED = "rayexec-refused"
+_Session: TypeAlias = tuple[str, str]
+
+# Exported runners by session, content and isolation: Ray ships a remote function to each worker once.
+_RUNNERS: dict[tuple[_Session, str, bool, bool], Any] = {}
+# References of contents, by session and digest.
+_HELD: dict[tuple[_Session, str], Any] = {}
 # Bytes of contents that travel with the function itself; more goes to the object store, which each node asks once.
 _SMALL = 64 * 1024
 
@@ -76,15 +75,35 @@ def _export(
     """Return what ``make`` makes of ``run`` as a remote function, or that which was exported for the same before."""
     import ray
 
-    key = (ray.get_runtime_context().get_job_id(), package.digest, fresh_process, streams)
+    key = (_session(), package.digest, fresh_process, streams)
     if key not in _RUNNERS:
         options: dict[str, Any] = {"max_retries": 0}
         if streams:
             options["num_returns"] = "streaming"
         if fresh_process:
             options["max_calls"] = 1
-        _RUNNERS[key] = ray.remote(**options)(make(_Traveling(run.__name__, package, _held(package, contents))))
+        _RUNNERS[key] = ray.remote(**options)(make(Traveling(run.__name__, package, _held(package, contents))))
     return _RUNNERS[key]
+
+
+def _held(package: Package, contents: bytes) -> Any:
+    """Return contents as they travel with a function: themselves, or a reference of an object that is made once."""
+    import ray
+
+    if package.sources is None or len(contents) <= _SMALL:
+        return contents
+    key = (_session(), package.sources.digest)
+    if key not in _HELD:
+        _HELD[key] = ray.put(contents)
+    return _HELD[key]
+
+
+def _session() -> _Session:
+    """Return what tells what this process is attached to from what it was before; another Ray counts its jobs anew."""
+    import ray
+
+    context = ray.get_runtime_context()
+    return context.get_node_id(), context.get_job_id()
 
 
 class Tasks:
@@ -128,80 +147,3 @@ class Tasks:
         if self._node is not None:
             options["scheduling_strategy"] = NodeAffinitySchedulingStrategy(self._node, soft=False)
         return options
-
-
-def _held(package: Package, contents: bytes) -> Any:
-    """Return contents as they travel with a function: themselves, or a reference of an object that is made once."""
-    import ray
-
-    if package.sources is None or len(contents) <= _SMALL:
-        return contents
-    key = (ray.get_runtime_context().get_job_id(), package.sources.digest)
-    if key not in _HELD:
-        _HELD[key] = ray.put(contents)
-    return _HELD[key]
-
-
-class _Traveling:
-    """A function of ``engine.worker`` with its package; on a worker, what it is replaced by is called."""
-
-    def __init__(self, run: str, package: Package, contents: Any) -> None:
-        self._told = (__version__, _REFUSED, run, pickle.dumps(package), contents)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _arrival(), self._told
-
-
-def _arrival() -> Callable[..., Any]:
-    """Return the function that a worker calls first, which travels by value since rayexec may be another there."""
-
-    def arrive(version: str, refused: str, run: str, package: bytes, contents: Any) -> Any:
-        import functools
-        import pickle
-
-        found, why = None, ""
-        try:
-            import rayexec
-
-            found = getattr(rayexec, "__version__", None)  # a directory that is only called so has none
-            if found == version:
-                from rayexec.engine import worker
-
-                return functools.partial(getattr(worker, run), pickle.loads(package), contents)
-        except ImportError as error:
-            if error.name != "rayexec":
-                why = f"{type(error).__name__}: {error}"
-
-        def refuse(*_: Any) -> Any:
-            import socket
-            import sys
-
-            import ray
-
-            where = f"{socket.gethostname()} ({ray.util.get_node_ip_address()})"
-            raise RuntimeError(refused, where, found, why, sys.executable)
-
-        return refuse
-
-    return arrive
-
-
-def refusal_in(error: BaseException) -> EngineError | None:
-    """Return what keeps a worker from running slices at all, where a task failed with ``error`` because of that."""
-    told: tuple[Any, ...] = getattr(getattr(error, "cause", None), "args", ())
-    if len(told) != 5 or told[0] != _REFUSED:
-        return None
-    _, where, found, why, python = told
-    if why:
-        return EngineError(
-            f"rayexec cannot be imported on node {where}: {why}. Install what it needs there: {python} -m pip install "
-            f"rayexec=={__version__}"
-        )
-    ways = (
-        f"Install the same version where Ray's workers run ({python} -m pip install rayexec=={__version__})"
-        ", or have Ray do so for the run: execution: {config: {ray: {runtime_env: {pip: "
-        f'["rayexec=={__version__}"]}}}}}}}}'
-    )
-    if found is None:
-        return EngineError(f"rayexec is not installed on node {where}. {ways}")
-    return EngineError(f"node {where} has rayexec {found}, and this process has rayexec {__version__}. {ways}")

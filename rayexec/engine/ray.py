@@ -11,10 +11,11 @@ from dataclasses import replace
 from typing import Any
 
 from rayexec.definitions.sources import Sources
+from rayexec.engine.arrival import refusal_in
 from rayexec.engine.backstop import hung_step
 from rayexec.engine.crash import crashed_step
 from rayexec.engine.environments import check_environments, whose_environment
-from rayexec.engine.export import Tasks, dump, refusal_in
+from rayexec.engine.export import Tasks, dump
 from rayexec.engine.facts import Told
 from rayexec.engine.flight import Flight
 from rayexec.engine.journal import journal_path, remove_journal, sweep_journals
