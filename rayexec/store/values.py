@@ -17,6 +17,7 @@ import json
 import mmap
 import os
 import pickle
+import socket
 import struct
 import time
 import uuid
@@ -262,11 +263,24 @@ class _FileValueWriter:
         self._parts += 1
         self._offset = 0
         if self._filesystem is None:
-            os.makedirs(self._directory, exist_ok=True)
+            self._enter_run()
             self._file = open(path, "xb", buffering=0)  # noqa: SIM115  # it stays open for the next frame
         else:
             self._filesystem.create_dir(self._directory, recursive=True)
             self._file = self._filesystem.open_output_stream(path)
+
+    def _enter_run(self) -> None:
+        """Make the directory of values, in that of the run, which only its driver makes: elsewhere nobody looks."""
+        try:
+            os.mkdir(self._directory)
+        except FileExistsError:
+            pass
+        except FileNotFoundError:
+            run = os.path.dirname(self._directory)
+            raise StoreError(
+                f"{self._failed}: {run} is not there on node {socket.gethostname()}. What is to outlive the driver "
+                "needs a place that all nodes reach: have RAYEXEC_HOME name a shared directory, or a URI (s3://BUCKET)"
+            ) from None
 
     def close(self) -> None:
         file, self._file = self._file, None

@@ -169,3 +169,13 @@ def test_a_store_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "runs/r/values").write_text("a file in its place")
     with pytest.raises(StoreError, match=r"values cannot be stored in .*runs/r/values"):
         commit(store.values("r"), "s", 1)
+
+
+def test_a_node_that_does_not_have_the_place_stores_nothing_of_its_own(tmp_path: Path) -> None:
+    store = DirectoryRunStore(tmp_path)
+    store.create(RunRecord("r", "j")).close()
+    keeper = store.values("r")
+    (tmp_path / "runs/r").rename(tmp_path / "elsewhere")  # as on a node with a disk of its own
+    with pytest.raises(StoreError, match=r"runs/r is not there on node .* a place that all nodes reach"):
+        commit(keeper, "step", 1)
+    assert not (tmp_path / "runs/r").exists()
