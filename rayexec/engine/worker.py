@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import os
 import pickle
@@ -176,9 +177,17 @@ def _prepare_path(package: Package, contents: Any) -> None:
         sys.path[:] = [*paths, *(path for path in sys.path if path not in known)]
 
 
+@functools.cache
+def _has_own_directory() -> bool:
+    """Whether this worker has a working_dir, by the runtime environment of the run or of an op."""
+    import ray
+
+    return bool(ray.get_runtime_context().runtime_env.get("working_dir"))
+
+
 def _enter(header: Header) -> None:
-    """Make the worker's surroundings those of the driver, where they exist here."""
-    if os.getcwd() != header.directory and os.path.isdir(header.directory):
+    """Make the worker's surroundings those of the driver, where they exist here and Ray made no others."""
+    if os.getcwd() != header.directory and not _has_own_directory() and os.path.isdir(header.directory):
         os.chdir(header.directory)
     for module in header.preload_modules:
         if module not in sys.modules:

@@ -27,6 +27,7 @@ def seen() -> dict[str, Any]:
             found[name] = importlib.import_module(f"rx_{name}").WORD
         except ImportError:
             found[name] = None
+    found["beside"] = Path("beside.txt").read_text() if Path("beside.txt").exists() else None
     return {"found": found, "pid": os.getpid()}
 
 
@@ -93,6 +94,8 @@ def run(made: JobDefinition, environment: dict[str, Any] | None = None) -> dict[
 def make_packages() -> None:
     (PLACE / "modules/rx_module").mkdir(parents=True)
     (PLACE / "modules/rx_module/__init__.py").write_text("WORD = 'module'\n")
+    (PLACE / "work").mkdir()
+    (PLACE / "work/beside.txt").write_text("beside")
     metadata = "packed-1.0.dist-info"
     files = {
         "rx_packed.py": "WORD = 'packed'\n",
@@ -115,6 +118,7 @@ def main() -> None:
     first = {
         "env_vars": {"RX_RUN": "run", "RX_BOTH": "run"},
         "py_modules": [str(PLACE / "modules/rx_module")],
+        "working_dir": str(PLACE / "work"),
     }
     told = {
         "first": run(mixed, first),

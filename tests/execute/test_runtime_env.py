@@ -25,7 +25,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 def test_a_runs_environment_is_set_once_and_an_ops_own_comes_on_top(told: dict[str, Any]) -> None:
     seen = told["first"]["seen"]
-    whole = {"RUN": "run", "OWN": None, "BOTH": "run", "module": "module", "packed": None}
+    whole = {"RUN": "run", "OWN": None, "BOTH": "run", "module": "module", "packed": None, "beside": "beside"}
     assert {key: each["found"] for key, each in seen.items()} == {
         "plain": whole,
         "own": {**whole, "OWN": "op", "BOTH": "op"},
@@ -46,13 +46,13 @@ def test_what_an_environment_of_an_op_costs_is_warned_of_once(told: dict[str, An
 
 def test_a_process_that_uses_ray_already_sends_another_environment_with_each_task(told: dict[str, Any]) -> None:
     seen = told["second"]["seen"]
-    whole = {"RUN": "second", "OWN": None, "BOTH": "second", "module": "module", "packed": None}
+    whole = {"RUN": "second", "OWN": None, "BOTH": "second", "module": "module", "packed": None, "beside": "beside"}
     assert seen["plain"]["found"] == whole
     assert seen["own"]["found"] == {**whole, "OWN": "op", "BOTH": "op"}
     assert seen["packed"]["found"] == {**whole, "packed": "packed"}
     of_ops, other, with_each = told["second"]["warnings"]
     assert "ops 'own', 'packed'" in of_ops
-    assert "began to use Ray with another runtime_env (env_vars, py_modules)" in other
+    assert "began to use Ray with another runtime_env (env_vars, py_modules, working_dir)" in other
     assert "goes along with each task" in with_each
 
 
