@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from rayexec.errors import LoadError, StoreError
+from rayexec.errors import LoadError, RunNotFoundError, StoreError
 from rayexec.plan import Plan
 
 __all__ = ["Timings", "given_timings", "last_timings"]
 
+_LOOKED_AT = 10  # runs, of which the last may be of a part of the job
 _FORM = "give what rayexec job execute --json printed"
 
 
@@ -38,20 +42,24 @@ def given_timings(plan: Plan, path: Path) -> Timings:
 
 
 def last_timings(plan: Plan) -> Timings | None:
-    """Return what the last run has that succeeded, was of the same job and had all of the ops; None where none has."""
+    """Return what the last run has that succeeded, was of the same job and ran all of the ops; None where none has.
+
+    Only stores on this machine are asked: a plan is none the worse without, and another may be slow to answer.
+    """
     from rayexec.store import default_store
     from rayexec.store.reading import StoredLog
 
-    try:
-        store = default_store()
-        for record in store.list():
-            if record.job_name == plan.job_name and record.status == "SUCCESS":
-                spent = StoredLog(store.open(record.run_id)).spent()
-                if spent.keys() >= _ops(plan):
-                    mean = {op: seconds / attempts for op, (attempts, seconds) in spent.items()}
-                    return Timings(_by_step(plan, mean), f"run {record.run_id[:8]}")
-    except StoreError:  # a plan is none the worse without
+    if "://" in os.environ.get("RAYEXEC_HOME", ""):
         return None
+    with contextlib.suppress(StoreError, RunNotFoundError):  # one may be removed just now
+        store = default_store()
+        whole = (each for each in store.list() if each.status == "SUCCESS" and not each.steps.get("reused"))
+        same = (each for each in whole if each.job_name == plan.job_name)
+        for record in itertools.islice(same, _LOOKED_AT):
+            spent = StoredLog(store.open(record.run_id)).spent()
+            if spent.keys() >= _ops(plan):
+                mean = {op: seconds / attempts for op, (attempts, seconds) in spent.items()}
+                return Timings(_by_step(plan, mean), f"run {record.run_id[:8]}")
     return None
 
 
