@@ -21,13 +21,17 @@ _NODE_USES = re.compile(r"was ([0-9.]+)GB used / ([0-9.]+)GB limit")
 class Reason(NamedTuple):
     """What a slice died of, in words, and whether its worker died, for itself or (``by_node``) with the node.
 
-    ``memory`` is for a worker that Ray killed since its node ran short: the bytes that it had, 0 where nobody says.
+    ``idle`` are the words where none of its steps had begun. ``memory`` is for a worker that Ray killed since its node
+    ran short: the bytes that it had, 0 where nobody says. ``is_environment``: it is a runtime_env that could not be
+    set up, whose the words do not say.
     """
 
     words: str
     has_died: bool = False
     memory: int | None = None
     by_node: bool = False
+    idle: str | None = None
+    is_environment: bool = False
 
 
 def reason_of(error: BaseException) -> Reason:
@@ -39,15 +43,16 @@ def reason_of(error: BaseException) -> Reason:
     if isinstance(error, (kinds.NodeDiedError, kinds.LocalRayletDiedError)):
         return Reason("the node that it was on died, or cannot be reached any more", True, by_node=True)
     if isinstance(error, kinds.WorkerCrashedError):
-        return Reason(
-            "the worker process died while it ran the step: it was killed from outside (SIGKILL, which the system "
-            "sends too where it runs out of memory), or C code ended it",
-            True,
+        how = (
+            "it was killed from outside (SIGKILL, which the system sends too where it runs out of memory), or C code "
+            "ended it"
         )
+        died = "the worker process died while it ran"
+        return Reason(f"{died} the step: {how}", True, idle=f"{died} no step: {how}")
     if isinstance(error, kinds.TaskCancelledError):
-        return Reason("the step was canceled before it ended")
+        return Reason("the step was canceled before it ended", idle="it was canceled before it began")
     if isinstance(error, kinds.RuntimeEnvSetupError):
-        return Reason(f"its runtime_env cannot be set up: {_last_line(str(error))}")
+        return Reason(f"cannot be set up: {_last_line(str(error))}", is_environment=True)
     if isinstance(error, kinds.ObjectLostError):
         return Reason("what it takes was lost with the node or the worker that had it")
     return Reason(_last_line(str(error)))

@@ -334,10 +334,9 @@ class RayEngine:
                 self._refusal = None
         died_in = calls[0].step if culprit is None else culprit
         key, timeout = plan.steps[died_in].key, plan.op_of(died_in).timeout
-        said_of = reason.words if culprit is not None else reason.words.replace("the step", "no step")
-        said_of = said_of.replace(
-            "its runtime_env", f"the runtime_env of {whose_environment(plan.templates[plan.template_of[died_in]])}"
-        )
+        said_of = reason.words if culprit is not None or reason.idle is None else reason.idle
+        if reason.is_environment:
+            said_of = f"the runtime_env of {whose_environment(plan.templates[plan.template_of[died_in]])} {said_of}"
         crash: StepError = WorkerCrashedError(f"step {key!r}: {said_of}")
         words = replace(describe_error(crash), stack="")
         if left is not None and left.hung and timeout is not None:

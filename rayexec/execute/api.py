@@ -40,9 +40,6 @@ from rayexec.run.spec import RunInfo, RunSpec
 __all__ = ["execute_in_process", "execute_job", "prepare", "validate_run_config"]
 
 
-# Run ids name files.
-
-
 def execute_in_process(
     job: JobDefinition,
     run_config: Any = None,
