@@ -6,20 +6,17 @@ imported from other local places; with small other files inside packages. What i
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import itertools
 import os
 import stat
 import sys
-import sysconfig
 import zlib
 from collections.abc import Iterable, Iterator
-from types import ModuleType
-from typing import NamedTuple
 
 from rayexec.cluster.ignoring import Pattern, is_ignored, read_patterns
 from rayexec.cluster.packing import IGNORE_FILES, NEVER, is_environment, megabytes
+from rayexec.definitions.local import COMPILED, LocalModule, local_modules
 from rayexec.definitions.sources import SourceFile, SourceRoot, Sources, content_digest
 
 __all__ = ["gather_sources"]
@@ -28,21 +25,11 @@ _MOST_ENTRIES = 20_000  # files and directories that are looked through below on
 _MOST_BYTES = 16 << 20  # of all files of one directory
 _MOST_DATA = 256 * 1024  # bytes of a file inside a package that is no Python file
 _SHOWN = 5
-_COMPILED = (".so", ".pyd", ".dylib")
-_NO_DATA = (".pyc", ".pyo", *_COMPILED)
-_INSTALLED = tuple(f"{os.sep}{name}{os.sep}" for name in ("site-packages", "dist-packages"))
+_NO_DATA = (".pyc", ".pyo", *COMPILED)
 _LEVEL = 3  # of compression: sources shrink to a quarter, and more would take longer than it saves
 
 # What was packed last, by what the files looked like: a process that runs a job again reads nothing again.
 _last: tuple[object, Sources] | None = None
-
-
-class _Local(NamedTuple):
-    """A local module: the directory from which it is imported, the first part of its name, and its file."""
-
-    root: str
-    top: str
-    file: str
 
 
 class _TooLarge(Exception):
@@ -59,11 +46,7 @@ def gather_sources(modules: Iterable[str], near: Iterable[str]) -> tuple[Sources
     found: dict[str, dict[str, os.stat_result]] = {}
     modules = set(modules)
     unneeded = {"__mp_main__", "__main__"} - modules  # the first is another name of the second
-    local = {
-        name: each
-        for name, module in list(sys.modules.items())
-        if name not in unneeded and (each := _local(name, module)) is not None
-    }
+    local = local_modules(without=unneeded)
     path = {os.path.abspath(each) for each in sys.path}
     homes = {local[name].root for name in modules if name in local}
     if "__main__" in modules and getattr(sys.modules["__main__"], "__file__", None) is None:
@@ -101,40 +84,13 @@ def _look(status: os.stat_result) -> tuple[int, int, int]:
     return status.st_size, status.st_mtime_ns, status.st_ino
 
 
-def _local(name: str, module: ModuleType) -> _Local | None:
-    """Return where a module comes from; None for what is installed, built in, or rayexec's own."""
-    file = getattr(module, "__file__", None)
-    if not isinstance(file, str) or not file.endswith(".py"):
-        return None
-    file = os.path.abspath(file)
-    if file.startswith(_standard()) or any(each in file for each in _INSTALLED):
-        return None
-    if name == "__main__":
-        name = getattr(getattr(module, "__spec__", None), "name", None) or os.path.basename(file)[:-3]
-    if name.partition(".")[0] == "rayexec" or not os.path.isfile(file):
-        return None
-    root, parts = os.path.dirname(file), name.split(".")
-    if os.path.basename(file) != "__init__.py":
-        parts.pop()
-    inside = os.path.join(os.sep, *parts)
-    if parts and root.endswith(inside):
-        return _Local(root[: -len(inside)] or os.sep, parts[0], file)
-    return _Local(root, os.path.basename(file), file)
-
-
-@functools.cache
-def _standard() -> tuple[str, ...]:
-    paths = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib")}
-    return tuple({os.path.join(form, "") for path in paths for form in (path, os.path.realpath(path))})
-
-
-def _add(files: dict[str, os.stat_result], each: _Local) -> None:
+def _add(files: dict[str, os.stat_result], each: LocalModule) -> None:
     name = os.path.relpath(each.file, each.root)
     if name not in files:
         files[name] = os.stat(each.file)
 
 
-def _package(each: _Local, notes: list[str]) -> dict[str, os.stat_result]:
+def _package(each: LocalModule, notes: list[str]) -> dict[str, os.stat_result]:
     """Return the files of a package or a single module; nothing of a package that has compiled parts."""
     if os.path.join(each.root, each.top) == each.file:
         return {each.top: os.stat(each.file)}
@@ -174,7 +130,7 @@ def _below(root: str, base: str = "", *, refuse_compiled: bool = False) -> Itera
             path = f"{base}{entry.name}"
             try:
                 is_directory = entry.is_dir()
-                if not is_directory and refuse_compiled and entry.name.endswith(_COMPILED):
+                if not is_directory and refuse_compiled and entry.name.endswith(COMPILED):
                     raise _Compiled
                 is_source = not is_directory and entry.name.endswith(".py")
                 if not (is_directory or is_source or (is_package and not entry.name.endswith(_NO_DATA))):

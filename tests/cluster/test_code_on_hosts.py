@@ -82,6 +82,39 @@ if __name__ == "__main__":
     print(*result.output_for_node("far"))
 """
 
+EDITING = """
+import importlib
+import os
+import sys
+from pathlib import Path
+import beside
+from rayexec import job, op
+
+def text():
+    import edited
+    return [beside.N, edited.N]
+
+@op(ray_options={"resources": {"far": 0.1}})
+def far():
+    return [os.getpid(), *text()]
+
+@job
+def twice():
+    far()
+
+if __name__ == "__main__":
+    for number in (1, 20, 300):
+        Path("beside.py").write_text(f"N = {number}")
+        Path("edited.py").write_text(f"N = {number}")
+        importlib.reload(beside)
+        print(*twice.execute(address=sys.argv[1], raise_on_error=True).output_for_node("far"))
+    Path("edited.py").write_text("N = 4000")  # which this process has not imported
+    print(*twice.execute(address=sys.argv[1], raise_on_error=True).output_for_node("far"))
+    Path("edited.py").unlink()
+    result = twice.execute(address=sys.argv[1], raise_on_error=False)
+    print(result.failure_data_for_node("far").root.message)
+"""
+
 FANCY = """
 import fancy
 from rayexec import RetryPolicy, job, op
@@ -137,6 +170,8 @@ def far(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Far]:
         "job.py": JOB,
         "script.py": SCRIPT,
         "needing.py": FANCY,
+        "editing/script.py": EDITING,
+        "editing/beside.py": "N = 0",
         "beside.py": BESIDE,
         "late.py": "NAME = 'late'\n",
         "own/__init__.py": "",
@@ -188,6 +223,16 @@ def test_what_a_script_defines_itself_finds_its_neighbours(far: Far, program: li
     code, stdout, stderr = far.cluster.run(*program, far.cluster.address, cwd=far.here)
     assert code == 0, stderr
     assert stdout.startswith("5 late /"), stderr
+
+
+def test_what_was_edited_between_runs_of_a_process_is_not_run_as_it_was(far: Far) -> None:
+    far.have()
+    code, stdout, stderr = far.cluster.run("script.py", far.cluster.address, cwd=far.here / "editing")
+    assert code == 0, stderr
+    *values, last = stdout.splitlines()
+    pid = values[0].split()[0]
+    assert values == [f"{pid} 1 1", f"{pid} 20 20", f"{pid} 300 300", f"{pid} 300 4000"]
+    assert "'edited'" in last
 
 
 def test_an_old_copy_on_a_host_is_not_used(far: Far) -> None:
