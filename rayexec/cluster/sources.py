@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator
 
 from rayexec.cluster.ignoring import Pattern, is_ignored, read_patterns
 from rayexec.cluster.packing import IGNORE_FILES, NEVER, is_environment, megabytes
-from rayexec.definitions.local import COMPILED, LocalModule, local_modules
+from rayexec.definitions.local import COMPILED, LocalModule, is_compiled, local_modules
 from rayexec.definitions.sources import SourceFile, SourceRoot, Sources, content_digest
 
 __all__ = ["gather_sources"]
@@ -47,37 +47,53 @@ def gather_sources(modules: Iterable[str], near: Iterable[str]) -> tuple[Sources
     modules = set(modules)
     unneeded = {"__mp_main__", "__main__"} - modules  # the first is another name of the second
     local = local_modules(without=unneeded)
-    path = {os.path.abspath(each) for each in sys.path}
-    homes = {local[name].root for name in modules if name in local}
+    homes = _homes([local[name] for name in modules if name in local])
     if "__main__" in modules and getattr(sys.modules["__main__"], "__file__", None) is None:
-        homes.add(os.getcwd())  # a notebook's, or a prompt's
-    whole = set()
-    for root in sorted(homes & path):
+        homes |= {os.getcwd()} & _path()  # a notebook's, or a prompt's
+    whole, large = set(), set()
+    for root in sorted(homes):
         try:
             found[root] = dict(_below(root))
             whole.add(root)
         except _TooLarge as error:
+            large.add(root)
             notes.append(
                 f"of {root}, only what is imported already is sent to other nodes: {error}. Put the job in a directory "
                 f"of its own, or name what it does not need in {os.path.join(root, IGNORE_FILES[-1])}."
             )
-    packages: dict[tuple[str, str], dict[str, os.stat_result]] = {}
+    packages: dict[tuple[str, str], dict[str, os.stat_result] | None] = {}
     for each in local.values():
-        if each.root in whole:  # also where an ignore file names it, since it is needed
-            _add(found[each.root], each)
-            continue
         key = (each.root, each.top)
-        if key not in packages:
-            packages[key] = _package(each, notes)
-        if packages[key]:
-            found.setdefault(each.root, {}).update(packages[key])
+        if each.root not in whole and key not in packages:
+            packages[key] = _package(each, [] if each.root in large else notes)
+            found.setdefault(each.root, {}).update(packages[key] or {})
+        if each.root in whole or packages[key] is not None:
+            _add(found[each.root], each)  # also where an ignore file names it, since it is needed
     if not any(found.values()):
         return None, notes
-    looks = tuple((root, root in whole, tuple(sorted(files.items()))) for root, files in sorted(found.items()))
+    looks = tuple((root, root in whole, tuple(sorted(files.items()))) for root, files in sorted(found.items()) if files)
     seen = tuple((root, is_whole, [(name, _look(status)) for name, status in files]) for root, is_whole, files in looks)
     if _last is None or _last[0] != seen:
         _last = seen, _read(looks)
     return _last[1]._replace(near=frozenset(near)), notes
+
+
+def _homes(modules: Iterable[LocalModule]) -> set[str]:
+    """Return the directories on Python's path from which modules are imported, which may be called by links."""
+    path, homes = _path(), set()
+    for each in modules:
+        if each.root in path:
+            homes.add(each.root)
+            continue
+        real = {os.path.realpath(each.root)}
+        if os.path.join(each.root, each.top) == each.file:
+            real.add(os.path.dirname(os.path.realpath(each.file)))  # Python has that on its path for a script
+        homes |= {name for name in path if os.path.realpath(name) in real}
+    return homes
+
+
+def _path() -> set[str]:
+    return {os.path.abspath(each) for each in sys.path}
 
 
 def _look(status: os.stat_result) -> tuple[int, int, int]:
@@ -90,16 +106,20 @@ def _add(files: dict[str, os.stat_result], each: LocalModule) -> None:
         files[name] = os.stat(each.file)
 
 
-def _package(each: LocalModule, notes: list[str]) -> dict[str, os.stat_result]:
-    """Return the files of a package or a single module; nothing of a package that has compiled parts."""
+def _package(each: LocalModule, notes: list[str]) -> dict[str, os.stat_result] | None:
+    """Return the files of a package beside those of imported modules; None where it has compiled parts."""
     if os.path.join(each.root, each.top) == each.file:
-        return {each.top: os.stat(each.file)}
+        return {}
     try:
         return dict(_below(os.path.join(each.root, each.top), f"{each.top}/", refuse_compiled=True))
     except _TooLarge as error:
-        notes.append(f"package {each.top!r} of {each.root} is not sent to other nodes: {error}.")
+        if is_compiled(each.top):
+            return None
+        notes.append(
+            f"of package {each.top!r} of {each.root}, only what is imported already is sent to other nodes: {error}."
+        )
     except _Compiled:
-        pass
+        return None
     return {}
 
 

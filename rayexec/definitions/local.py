@@ -10,7 +10,7 @@ from collections.abc import Collection
 from types import ModuleType
 from typing import NamedTuple
 
-__all__ = ["COMPILED", "LocalModule", "is_local", "local_modules"]
+__all__ = ["COMPILED", "LocalModule", "is_compiled", "is_local", "local_modules"]
 
 COMPILED = (".so", ".pyd", ".dylib")
 _INSTALLED = tuple(f"{os.sep}{name}{os.sep}" for name in ("site-packages", "dist-packages"))
@@ -53,6 +53,16 @@ def is_local(name: str, file: str) -> bool:
     file = os.path.abspath(file)
     is_installed = file.startswith(_standard()) or any(each in file for each in _INSTALLED)
     return not is_installed and name.partition(".")[0] not in _OWN
+
+
+def is_compiled(package: str) -> bool:
+    """Whether parts of a package are imported that were compiled for this machine."""
+    inside = f"{package}."
+    return any(
+        str(getattr(module, "__file__", "")).endswith(COMPILED)
+        for name, module in list(sys.modules.items())
+        if name.startswith(inside)
+    )
 
 
 def _name_of_main(module: ModuleType, file: str) -> str:
