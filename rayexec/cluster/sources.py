@@ -13,6 +13,7 @@ import stat
 import sys
 import zlib
 from collections.abc import Iterable, Iterator
+from typing import TypeAlias
 
 from rayexec.cluster.ignoring import Pattern, is_ignored, read_patterns
 from rayexec.cluster.packing import IGNORE_FILES, NEVER, is_environment, megabytes
@@ -27,6 +28,9 @@ _MOST_DATA = 256 * 1024  # bytes of a file inside a package that is no Python fi
 _SHOWN = 5
 _NO_DATA = (".pyc", ".pyo", *COMPILED)
 _LEVEL = 3  # of compression: sources shrink to a quarter, and more would take longer than it saves
+
+# A directory, whether all of it travels, what does of files, and what does not.
+_Look: TypeAlias = tuple[str, bool, tuple[tuple[str, os.stat_result], ...], tuple[str, ...]]
 
 # What was packed last, by what the files looked like: a process that runs a job again reads nothing again.
 _last: tuple[object, Sources] | None = None
@@ -44,6 +48,7 @@ def gather_sources(modules: Iterable[str], near: Iterable[str]) -> tuple[Sources
     global _last
     notes: list[str] = []
     found: dict[str, dict[str, os.stat_result]] = {}
+    left: dict[str, list[str]] = {}
     modules = set(modules)
     unneeded = {"__mp_main__", "__main__"} - modules  # the first is another name of the second
     local = local_modules(without=unneeded)
@@ -53,10 +58,11 @@ def gather_sources(modules: Iterable[str], near: Iterable[str]) -> tuple[Sources
     whole, large = set(), set()
     for root in sorted(homes):
         try:
-            found[root] = dict(_below(root))
+            found[root] = dict(_below(root, left.setdefault(root, [])))
             whole.add(root)
         except _TooLarge as error:
             large.add(root)
+            left[root] = []
             notes.append(
                 f"of {root}, only what is imported already is sent to other nodes: {error}. Put the job in a directory "
                 f"of its own, or name what it does not need in {os.path.join(root, IGNORE_FILES[-1])}."
@@ -65,14 +71,18 @@ def gather_sources(modules: Iterable[str], near: Iterable[str]) -> tuple[Sources
     for each in local.values():
         key = (each.root, each.top)
         if each.root not in whole and key not in packages:
-            packages[key] = _package(each, [] if each.root in large else notes)
+            packages[key] = _package(each, left.setdefault(each.root, []), [] if each.root in large else notes)
             found.setdefault(each.root, {}).update(packages[key] or {})
         if each.root in whole or packages[key] is not None:
             _add(found[each.root], each)  # also where an ignore file names it, since it is needed
     if not any(found.values()):
         return None, notes
-    looks = tuple((root, root in whole, tuple(sorted(files.items()))) for root, files in sorted(found.items()) if files)
-    seen = tuple((root, is_whole, [(name, _look(status)) for name, status in files]) for root, is_whole, files in looks)
+    looks = tuple(
+        (root, root in whole, tuple(sorted(files.items())), tuple(sorted(left[root])))
+        for root, files in sorted(found.items())
+        if files
+    )
+    seen = tuple((*root, [(name, _look(status)) for name, status in files], out) for *root, files, out in looks)
     if _last is None or _last[0] != seen:
         _last = seen, _read(looks)
     return _last[1]._replace(near=frozenset(near)), notes
@@ -106,15 +116,16 @@ def _add(files: dict[str, os.stat_result], each: LocalModule) -> None:
         files[name] = os.stat(each.file)
 
 
-def _package(each: LocalModule, notes: list[str]) -> dict[str, os.stat_result] | None:
+def _package(each: LocalModule, left: list[str], notes: list[str]) -> dict[str, os.stat_result] | None:
     """Return the files of a package beside those of imported modules; None where it has compiled parts."""
     if os.path.join(each.root, each.top) == each.file:
         return {}
     try:
-        return dict(_below(os.path.join(each.root, each.top), f"{each.top}/", refuse_compiled=True))
+        return dict(_below(os.path.join(each.root, each.top), left, f"{each.top}/", refuse_compiled=True))
     except _TooLarge as error:
         if is_compiled(each.top):
             return None
+        left.append(each.top)
         notes.append(
             f"of package {each.top!r} of {each.root}, only what is imported already is sent to other nodes: {error}."
         )
@@ -127,8 +138,13 @@ class _Compiled(Exception):
     """A package has parts that were compiled for this machine."""
 
 
-def _below(root: str, base: str = "", *, refuse_compiled: bool = False) -> Iterator[tuple[str, os.stat_result]]:
-    """Yield what travels of the files below a directory, by their paths with ``base`` in front; raises _TooLarge."""
+def _below(
+    root: str, left: list[str], base: str = "", *, refuse_compiled: bool = False
+) -> Iterator[tuple[str, os.stat_result]]:
+    """Yield what travels of the files below a directory, by their paths with ``base`` in front; raises _TooLarge.
+
+    What does not, of Python files and packages, goes into ``left``.
+    """
     pending: list[tuple[str, str, tuple[Pattern, ...], bool]] = [(root, base, (), bool(base))]
     seen = {os.path.realpath(root)}
     entries = 0
@@ -153,11 +169,14 @@ def _below(root: str, base: str = "", *, refuse_compiled: bool = False) -> Itera
                 if not is_directory and refuse_compiled and entry.name.endswith(COMPILED):
                     raise _Compiled
                 is_source = not is_directory and entry.name.endswith(".py")
+                if is_package and entry.name.endswith(COMPILED):
+                    left.append(path)
                 if not (is_directory or is_source or (is_package and not entry.name.endswith(_NO_DATA))):
                     continue
                 if entry.name.startswith(".") or entry.name in NEVER:
                     continue
                 if is_ignored(path, patterns, is_directory=is_directory):
+                    left.append(path)
                     continue
                 if is_directory:
                     _descend(entry, (path, patterns, is_package), pending, seen)
@@ -165,8 +184,11 @@ def _below(root: str, base: str = "", *, refuse_compiled: bool = False) -> Itera
                 status = entry.stat()
             except OSError:  # a link that leads nowhere, or a file that has just gone
                 continue
-            if stat.S_ISREG(status.st_mode) and (is_source or status.st_size <= _MOST_DATA):
-                taken.append((path, status))
+            if stat.S_ISREG(status.st_mode):
+                if is_source or status.st_size <= _MOST_DATA:
+                    taken.append((path, status))
+                else:
+                    left.append(path)
     if sum(status.st_size for _, status in taken) > _MOST_BYTES:
         size = sum(status.st_size for _, status in taken)
         raise _TooLarge(f"its sources have {megabytes(size)}, more than {megabytes(_MOST_BYTES)}{_largest(taken)}")
@@ -208,9 +230,9 @@ def _largest(taken: list[tuple[str, os.stat_result]]) -> str:
     return f"; the largest sources are {listed}" if listed else ""
 
 
-def _read(looks: Iterable[tuple[str, bool, Iterable[tuple[str, os.stat_result]]]]) -> Sources:
+def _read(looks: Iterable[_Look]) -> Sources:
     roots, contents, digest = [], [], hashlib.sha256()
-    for root, is_whole, files in looks:
+    for root, is_whole, files, left in looks:
         read = {}
         for path, status in files:
             try:
@@ -220,6 +242,6 @@ def _read(looks: Iterable[tuple[str, bool, Iterable[tuple[str, os.stat_result]]]
                 continue
             read[path] = SourceFile(len(content), status.st_mtime_ns, content_digest(content))
             contents.append(content)
-        roots.append(SourceRoot(root, is_whole, read))
-        digest.update(repr((root, is_whole, [(path, file.digest) for path, file in read.items()])).encode())
+        roots.append(SourceRoot(root, is_whole, read, left))
+        digest.update(repr((root, is_whole, left, [(path, file.digest) for path, file in read.items()])).encode())
     return Sources(tuple(roots), zlib.compress(b"".join(contents), _LEVEL), frozenset(), digest.hexdigest())

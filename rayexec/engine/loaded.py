@@ -34,7 +34,7 @@ def forget_changed(package: Package) -> bool:
     _STAMPS.update(package.stamps)
     for path, root in roots.items():
         before = _ROOTS.get(path, root)
-        _ROOTS[path] = SourceRoot(path, before.is_whole or root.is_whole, {**before.files, **root.files})
+        _ROOTS[path] = root._replace(is_whole=before.is_whole or root.is_whole, files={**before.files, **root.files})
     return is_changed
 
 

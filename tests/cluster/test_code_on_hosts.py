@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _json
 import json
 import random
 import shutil
@@ -80,6 +81,35 @@ def by_value():
 if __name__ == "__main__":
     result = by_value.execute(address=sys.argv[1], raise_on_error=True)
     print(*result.output_for_node("far"))
+"""
+
+PARTED = """
+from importlib.resources import files
+from pathlib import Path
+from rayexec import job, op
+import parted
+import parted._json
+
+@op(ray_options={"resources": {"far": 0.1}})
+def far():
+    from parted import made
+    rows = (Path(__file__).parent / "data/rows.csv").read_text()
+    return [parted._json.__name__, len((files("parted") / "large.bin").read_text()), made.N, rows, parted.N]
+
+@op(ray_options={"resources": {"far": 0.1}})
+def old():
+    import parted.gone
+
+@job
+def parts():
+    far()
+    old()
+
+if __name__ == "__main__":
+    import sys
+    result = parts.execute(address=sys.argv[1], raise_on_error=False)
+    print(result.output_for_node("far"))
+    print(result.failure_data_for_node("old").root.message)
 """
 
 EDITING = """
@@ -242,6 +272,25 @@ def test_an_old_copy_on_a_host_is_not_used(far: Far) -> None:
     (far.project / "beside.py").write_text(BESIDE.replace("5", "4"))
     _, told, stderr = far.execute("job.py", "both")
     assert [each["values"] for each in told] == [VALUES, VALUES], stderr
+
+
+@pytest.mark.skipif(not hasattr(_json, "__file__"), reason="this Python has no compiled module in a file of its own")
+def test_what_does_not_travel_is_found_where_a_host_has_it(far: Far) -> None:
+    (far.here / "parted").mkdir()
+    for name, text in {"__init__": "N = 1\n", "made": "N = 2\n", "gone": ""}.items():
+        (far.here / f"parted/{name}.py").write_text(text)
+    (far.here / "parted/.gitignore").write_text("made.py\n")
+    (far.here / "parted/large.bin").write_text("x" * 300_000)
+    shutil.copy(_json.__file__, far.here / "parted")
+    (far.here / "parts.py").write_text(PARTED)
+    far.have(*far.all_files())
+    (far.here / "parted/__init__.py").write_text("N = 30\n")
+    (far.here / "parted/gone.py").unlink()
+    code, stdout, stderr = far.cluster.run("parts.py", far.cluster.address, cwd=far.here)
+    assert code == 0, stderr
+    values, message = stdout.splitlines()
+    assert values == "['parted._json', 300000, 2, '1,2\\n', 30]"
+    assert "'parted.gone'" in message
 
 
 def test_files_that_are_the_same_on_a_host_are_used_as_they_are(far: Far) -> None:

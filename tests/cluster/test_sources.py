@@ -44,6 +44,7 @@ def gathered(root: Path) -> tuple[Sources, set[str], list[str]]:
 
 def test_python_files_travel_and_what_packages_hold_beside_them(project: Path) -> None:
     write(project, "late.py", "lib/deep.py", "own/__init__.py", "own/sql/all.sql", "data/rows.csv", "README.md")
+    write(project, "own/fast.so")
     write(project, "own/large.bin", text="x" * 300_000)
     write(project, ".hidden/a.py", ".venv/b.py", "other_venv/pyvenv.cfg", "other_venv/c.py", "__pycache__/d.py")
     write(project, "ignored.py", "own/ignored/e.py")
@@ -51,6 +52,8 @@ def test_python_files_travel_and_what_packages_hold_beside_them(project: Path) -
     (project / "loop").symlink_to(project)
     sources, files, notes = gathered(project)
     assert files == {"gathered_job.py", "late.py", "lib/deep.py", "own/__init__.py", "own/sql/all.sql"}
+    (root,) = [each for each in sources.roots if each.path == str(project)]
+    assert root.left == ("ignored.py", "own/fast.so", "own/ignored", "own/large.bin")
     assert notes == []
     assert sources.near == {"node"}
 
