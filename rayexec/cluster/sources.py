@@ -6,20 +6,18 @@ imported from other local places; with small other files inside packages. What i
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import itertools
 import os
 import stat
 import sys
-import sysconfig
 import zlib
 from collections.abc import Iterable, Iterator
-from types import ModuleType
-from typing import NamedTuple
+from typing import TypeAlias
 
 from rayexec.cluster.ignoring import Pattern, is_ignored, read_patterns
 from rayexec.cluster.packing import IGNORE_FILES, NEVER, is_environment, megabytes
+from rayexec.definitions.local import COMPILED, LocalModule, is_compiled, local_modules
 from rayexec.definitions.sources import SourceFile, SourceRoot, Sources, content_digest
 
 __all__ = ["gather_sources"]
@@ -28,21 +26,14 @@ _MOST_ENTRIES = 20_000  # files and directories that are looked through below on
 _MOST_BYTES = 16 << 20  # of all files of one directory
 _MOST_DATA = 256 * 1024  # bytes of a file inside a package that is no Python file
 _SHOWN = 5
-_COMPILED = (".so", ".pyd", ".dylib")
-_NO_DATA = (".pyc", ".pyo", *_COMPILED)
-_INSTALLED = tuple(f"{os.sep}{name}{os.sep}" for name in ("site-packages", "dist-packages"))
+_NO_DATA = (".pyc", ".pyo", *COMPILED)
 _LEVEL = 3  # of compression: sources shrink to a quarter, and more would take longer than it saves
+
+# A directory, whether all of it travels, what does of files, and what does not.
+_Look: TypeAlias = tuple[str, bool, tuple[tuple[str, os.stat_result], ...], tuple[str, ...]]
 
 # What was packed last, by what the files looked like: a process that runs a job again reads nothing again.
 _last: tuple[object, Sources] | None = None
-
-
-class _Local(NamedTuple):
-    """A local module: the directory from which it is imported, the first part of its name, and its file."""
-
-    root: str
-    top: str
-    file: str
 
 
 class _TooLarge(Exception):
@@ -57,93 +48,89 @@ def gather_sources(modules: Iterable[str], near: Iterable[str]) -> tuple[Sources
     global _last
     notes: list[str] = []
     found: dict[str, dict[str, os.stat_result]] = {}
+    left: dict[str, list[str]] = {}
     modules = set(modules)
     unneeded = {"__mp_main__", "__main__"} - modules  # the first is another name of the second
-    local = {
-        name: each
-        for name, module in list(sys.modules.items())
-        if name not in unneeded and (each := _local(name, module)) is not None
-    }
-    path = {os.path.abspath(each) for each in sys.path}
-    homes = {local[name].root for name in modules if name in local}
+    local = local_modules(without=unneeded)
+    homes = _homes([local[name] for name in modules if name in local])
     if "__main__" in modules and getattr(sys.modules["__main__"], "__file__", None) is None:
-        homes.add(os.getcwd())  # a notebook's, or a prompt's
-    whole = set()
-    for root in sorted(homes & path):
+        homes |= {os.getcwd()} & _path()  # a notebook's, or a prompt's
+    whole, large = set(), set()
+    for root in sorted(homes):
         try:
-            found[root] = dict(_below(root))
+            found[root] = dict(_below(root, left.setdefault(root, [])))
             whole.add(root)
         except _TooLarge as error:
+            large.add(root)
+            left[root] = []
             notes.append(
                 f"of {root}, only what is imported already is sent to other nodes: {error}. Put the job in a directory "
                 f"of its own, or name what it does not need in {os.path.join(root, IGNORE_FILES[-1])}."
             )
-    packages: dict[tuple[str, str], dict[str, os.stat_result]] = {}
+    packages: dict[tuple[str, str], dict[str, os.stat_result] | None] = {}
     for each in local.values():
-        if each.root in whole:  # also where an ignore file names it, since it is needed
-            _add(found[each.root], each)
-            continue
         key = (each.root, each.top)
-        if key not in packages:
-            packages[key] = _package(each, notes)
-        if packages[key]:
-            found.setdefault(each.root, {}).update(packages[key])
+        if each.root not in whole and key not in packages:
+            packages[key] = _package(each, left.setdefault(each.root, []), [] if each.root in large else notes)
+            found.setdefault(each.root, {}).update(packages[key] or {})
+        if each.root in whole or packages[key] is not None:
+            _add(found[each.root], each)  # also where an ignore file names it, since it is needed
     if not any(found.values()):
         return None, notes
-    looks = tuple((root, root in whole, tuple(sorted(files.items()))) for root, files in sorted(found.items()))
-    seen = tuple((root, is_whole, [(name, _look(status)) for name, status in files]) for root, is_whole, files in looks)
+    looks = tuple(
+        (root, root in whole, tuple(sorted(files.items())), tuple(sorted(left[root])))
+        for root, files in sorted(found.items())
+        if files
+    )
+    seen = tuple((*root, [(name, _look(status)) for name, status in files], out) for *root, files, out in looks)
     if _last is None or _last[0] != seen:
         _last = seen, _read(looks)
     return _last[1]._replace(near=frozenset(near)), notes
+
+
+def _homes(modules: Iterable[LocalModule]) -> set[str]:
+    """Return the directories on Python's path from which modules are imported, which may be called by links."""
+    path, homes = _path(), set()
+    for each in modules:
+        if each.root in path:
+            homes.add(each.root)
+            continue
+        real = {os.path.realpath(each.root)}
+        if os.path.join(each.root, each.top) == each.file:
+            real.add(os.path.dirname(os.path.realpath(each.file)))  # Python has that on its path for a script
+        homes |= {name for name in path if os.path.realpath(name) in real}
+    return homes
+
+
+def _path() -> set[str]:
+    return {os.path.abspath(each) for each in sys.path}
 
 
 def _look(status: os.stat_result) -> tuple[int, int, int]:
     return status.st_size, status.st_mtime_ns, status.st_ino
 
 
-def _local(name: str, module: ModuleType) -> _Local | None:
-    """Return where a module comes from; None for what is installed, built in, or rayexec's own."""
-    file = getattr(module, "__file__", None)
-    if not isinstance(file, str) or not file.endswith(".py"):
-        return None
-    file = os.path.abspath(file)
-    if file.startswith(_standard()) or any(each in file for each in _INSTALLED):
-        return None
-    if name == "__main__":
-        name = getattr(getattr(module, "__spec__", None), "name", None) or os.path.basename(file)[:-3]
-    if name.partition(".")[0] == "rayexec" or not os.path.isfile(file):
-        return None
-    root, parts = os.path.dirname(file), name.split(".")
-    if os.path.basename(file) != "__init__.py":
-        parts.pop()
-    inside = os.path.join(os.sep, *parts)
-    if parts and root.endswith(inside):
-        return _Local(root[: -len(inside)] or os.sep, parts[0], file)
-    return _Local(root, os.path.basename(file), file)
-
-
-@functools.cache
-def _standard() -> tuple[str, ...]:
-    paths = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib")}
-    return tuple({os.path.join(form, "") for path in paths for form in (path, os.path.realpath(path))})
-
-
-def _add(files: dict[str, os.stat_result], each: _Local) -> None:
+def _add(files: dict[str, os.stat_result], each: LocalModule) -> None:
     name = os.path.relpath(each.file, each.root)
     if name not in files:
         files[name] = os.stat(each.file)
 
 
-def _package(each: _Local, notes: list[str]) -> dict[str, os.stat_result]:
-    """Return the files of a package or a single module; nothing of a package that has compiled parts."""
+def _package(each: LocalModule, left: list[str], notes: list[str]) -> dict[str, os.stat_result] | None:
+    """Return the files of a package beside those of imported modules; None where it has compiled parts."""
     if os.path.join(each.root, each.top) == each.file:
-        return {each.top: os.stat(each.file)}
+        return {}
     try:
-        return dict(_below(os.path.join(each.root, each.top), f"{each.top}/", refuse_compiled=True))
+        return dict(_below(os.path.join(each.root, each.top), left, f"{each.top}/", refuse_compiled=True))
     except _TooLarge as error:
-        notes.append(f"package {each.top!r} of {each.root} is not sent to other nodes: {error}.")
+        if is_compiled(each.top):
+            return None
+        left.append(each.top)
+        notes.append(
+            f"of package {each.top!r} of {each.root}, only what is imported already is sent to other nodes: {error}."
+        )
     except _Compiled:
-        pass
+        return None
     return {}
 
 
@@ -151,8 +138,13 @@ class _Compiled(Exception):
     """A package has parts that were compiled for this machine."""
 
 
-def _below(root: str, base: str = "", *, refuse_compiled: bool = False) -> Iterator[tuple[str, os.stat_result]]:
-    """Yield what travels of the files below a directory, by their paths with ``base`` in front; raises _TooLarge."""
+def _below(
+    root: str, left: list[str], base: str = "", *, refuse_compiled: bool = False
+) -> Iterator[tuple[str, os.stat_result]]:
+    """Yield what travels of the files below a directory, by their paths with ``base`` in front; raises _TooLarge.
+
+    What does not, of Python files and packages, goes into ``left``.
+    """
     pending: list[tuple[str, str, tuple[Pattern, ...], bool]] = [(root, base, (), bool(base))]
     seen = {os.path.realpath(root)}
     entries = 0
@@ -174,14 +166,17 @@ def _below(root: str, base: str = "", *, refuse_compiled: bool = False) -> Itera
             path = f"{base}{entry.name}"
             try:
                 is_directory = entry.is_dir()
-                if not is_directory and refuse_compiled and entry.name.endswith(_COMPILED):
+                if not is_directory and refuse_compiled and entry.name.endswith(COMPILED):
                     raise _Compiled
                 is_source = not is_directory and entry.name.endswith(".py")
+                if is_package and entry.name.endswith(COMPILED):
+                    left.append(path)
                 if not (is_directory or is_source or (is_package and not entry.name.endswith(_NO_DATA))):
                     continue
                 if entry.name.startswith(".") or entry.name in NEVER:
                     continue
                 if is_ignored(path, patterns, is_directory=is_directory):
+                    left.append(path)
                     continue
                 if is_directory:
                     _descend(entry, (path, patterns, is_package), pending, seen)
@@ -189,8 +184,11 @@ def _below(root: str, base: str = "", *, refuse_compiled: bool = False) -> Itera
                 status = entry.stat()
             except OSError:  # a link that leads nowhere, or a file that has just gone
                 continue
-            if stat.S_ISREG(status.st_mode) and (is_source or status.st_size <= _MOST_DATA):
-                taken.append((path, status))
+            if stat.S_ISREG(status.st_mode):
+                if is_source or status.st_size <= _MOST_DATA:
+                    taken.append((path, status))
+                else:
+                    left.append(path)
     if sum(status.st_size for _, status in taken) > _MOST_BYTES:
         size = sum(status.st_size for _, status in taken)
         raise _TooLarge(f"its sources have {megabytes(size)}, more than {megabytes(_MOST_BYTES)}{_largest(taken)}")
@@ -232,9 +230,9 @@ def _largest(taken: list[tuple[str, os.stat_result]]) -> str:
     return f"; the largest sources are {listed}" if listed else ""
 
 
-def _read(looks: Iterable[tuple[str, bool, Iterable[tuple[str, os.stat_result]]]]) -> Sources:
+def _read(looks: Iterable[_Look]) -> Sources:
     roots, contents, digest = [], [], hashlib.sha256()
-    for root, is_whole, files in looks:
+    for root, is_whole, files, left in looks:
         read = {}
         for path, status in files:
             try:
@@ -244,6 +242,6 @@ def _read(looks: Iterable[tuple[str, bool, Iterable[tuple[str, os.stat_result]]]
                 continue
             read[path] = SourceFile(len(content), status.st_mtime_ns, content_digest(content))
             contents.append(content)
-        roots.append(SourceRoot(root, is_whole, read))
-        digest.update(repr((root, is_whole, [(path, file.digest) for path, file in read.items()])).encode())
+        roots.append(SourceRoot(root, is_whole, read, left))
+        digest.update(repr((root, is_whole, left, [(path, file.digest) for path, file in read.items()])).encode())
     return Sources(tuple(roots), zlib.compress(b"".join(contents), _LEVEL), frozenset(), digest.hexdigest())

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-__all__ = ["ByReference", "home_of", "import_file", "import_module_at", "move"]
+__all__ = ["ByReference", "forget_moves", "home_of", "import_file", "import_module_at", "move", "origin_of"]
 
 # In a worker: where the files of directories are that this machine lacks, or has with other contents.
 _MOVED: dict[str, str] = {}
@@ -24,6 +24,21 @@ _MOVED: dict[str, str] = {}
 def move(directory: str, place: str) -> None:
     """Have what would be imported by a file below ``directory`` be imported from below ``place``."""
     _MOVED[directory] = place
+
+
+def forget_moves() -> set[str]:
+    """Have nothing be imported from elsewhere any more; return the places that were in use."""
+    places = set(_MOVED.values())
+    _MOVED.clear()
+    return places
+
+
+def origin_of(file: str) -> str:
+    """Return where a file is for who sent it, where it is below a directory to which ``move`` led."""
+    for directory, place in _MOVED.items():
+        if file.startswith(os.path.join(place, "")):
+            return os.path.join(directory, os.path.relpath(file, place))
+    return file
 
 
 def _moved(file: str) -> str:

@@ -20,12 +20,14 @@ class SourceFile(NamedTuple):
 class SourceRoot(NamedTuple):
     """A directory from which modules are imported, and what of it travels, by paths from there.
 
-    ``is_whole`` is for one of which all Python files travel; of any other it is single modules and packages.
+    ``is_whole`` is for one of which all Python files travel; of any other it is single modules and packages. ``left``
+    are paths of what does not though it is there: what is ignored, and data and compiled parts of packages.
     """
 
     path: str
     is_whole: bool
     files: Mapping[str, SourceFile]
+    left: tuple[str, ...] = ()
 
 
 class Sources(NamedTuple):

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
-from rayexec.definitions.code import home_of
+from rayexec.definitions.code import home_of, origin_of
+from rayexec.definitions.local import local_modules
 from rayexec.definitions.resource import ResourceDefinition
 from rayexec.definitions.sources import Sources
 from rayexec.errors import DefinitionError
@@ -17,18 +19,23 @@ from rayexec.plan.model import Plan, Template
 
 __all__ = ["Package", "load_package", "make_package", "modules_of"]
 
+# A file, and the digest of its content where that is known, else its size and when it was changed.
+Stamp: TypeAlias = tuple[str, bytes] | tuple[str, int, int]
+
 
 @dataclass(frozen=True, slots=True)
 class Package:
     """Pickled templates and resources, with what must be importable before they can be read.
 
     ``modules`` are (name, file) of the modules that the code comes from; ``sources`` are what nodes elsewhere lack of
-    them, without the contents, None where there are no such nodes; ``digest`` tells packages apart.
+    them, without the contents, None where there are no such nodes. ``stamps`` tell what the local modules were that the
+    driver has imported, by their names; ``digest`` tells packages apart.
     """
 
     code: bytes
     paths: tuple[str, ...]
     modules: tuple[tuple[str, str | None], ...]
+    stamps: tuple[tuple[str, Stamp], ...]
     digest: str
     sources: Sources | None = None
 
@@ -55,11 +62,28 @@ def make_package(plan: Plan, resources: Mapping[str, ResourceDefinition], source
     paths = tuple(dict.fromkeys(os.path.abspath(path) for path in sys.path))  # "" is the working directory
     homes = {home[:2] for home in map(home_of, _functions(plan, resources)) if home is not None}
     digest = hashlib.sha256(code)
-    digest.update(repr((paths, sorted(homes, key=str))).encode())
+    stamps = tuple(sorted(_stamps(sources)))
+    digest.update(repr((paths, sorted(homes, key=str), stamps)).encode())
     if sources is not None:
         digest.update(sources.digest.encode())
         sources = sources._replace(contents=b"")
-    return Package(code, paths, tuple(sorted(homes, key=str)), digest.hexdigest(), sources)
+    return Package(code, paths, tuple(sorted(homes, key=str)), stamps, digest.hexdigest(), sources)
+
+
+def _stamps(sources: Sources | None) -> Iterable[tuple[str, Stamp]]:
+    sent = {}
+    if sources is not None:
+        sent = {
+            os.path.join(root.path, path): file.digest for root in sources.roots for path, file in root.files.items()
+        }
+    for name, module in local_modules(without=("__main__", "__mp_main__")).items():
+        origin, digest = origin_of(module.file), sent.get(module.file)
+        if digest is not None:
+            yield name, (origin, digest)
+            continue
+        with contextlib.suppress(OSError):  # it has just gone
+            status = os.stat(module.file)
+            yield name, (origin, status.st_size, status.st_mtime_ns)
 
 
 def _culprits(plan: Plan, resources: Mapping[str, ResourceDefinition]) -> str:

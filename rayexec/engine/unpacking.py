@@ -20,6 +20,7 @@ __all__ = ["importable_paths"]
 
 _PREFIX = "rayexec-code"
 _KEPT = 30 * 86400.0  # seconds, more than a run takes that imports from there
+_MOST_LINKS = 20_000  # to what one directory has; as many files are looked through where it is sent from
 
 
 def importable_paths(paths: Sequence[str], sources: Sources, contents: Any) -> tuple[str, ...]:
@@ -79,6 +80,8 @@ def _unpacked(sources: Sources, contents: Any, parent: str) -> str:
     _sweep(parent)
     made = tempfile.mkdtemp(prefix="making-", dir=parent)
     _write(sources, contents, made)
+    for number, root in enumerate(sources.roots):
+        _link_beside(root, os.path.join(made, str(number)))
     try:
         os.rename(made, directory)
     except OSError:  # another worker was first, or somebody has removed files of it since
@@ -115,6 +118,43 @@ def _write(sources: Sources, contents: Any, directory: str) -> None:
             opened.write(text[at : at + file.size])
         os.utime(target, ns=(file.changed, file.changed))  # by which it is known without being read
         at += file.size
+
+
+def _link_beside(root: SourceRoot, place: str) -> None:
+    """Have what does not travel be found beside what did, where this node has it: what is left out, and data.
+
+    All else that this node has here and that did not come is old.
+    """
+    links = list(root.left)
+    directories = {os.path.dirname(path) for path in root.files}
+    packages = tuple(f"{each}/" for each in directories if each and os.path.join(each, "__init__.py") in root.files)
+    for directory in sorted(directories | {""}) if root.is_whole else ():
+        if not f"{directory}/".startswith(packages):
+            with contextlib.suppress(OSError), os.scandir(os.path.join(root.path, directory)) as entries:
+                links += [os.path.join(directory, entry.name) for entry in entries if _is_data(entry)]
+    for path in links[:_MOST_LINKS]:
+        _link(root.path, place, path)
+
+
+def _is_data(entry: os.DirEntry[str]) -> bool:
+    try:
+        names = os.listdir(entry.path) if entry.is_dir() else [entry.name]
+    except OSError:  # it may not be read
+        return False
+    return entry.name != "__pycache__" and not any(name.endswith((".py", ".pyc")) for name in names)
+
+
+def _link(root: str, place: str, path: str) -> None:
+    """Link what is at a path below ``root`` into ``place``, but for what is there already."""
+    source, target = os.path.join(root, path), os.path.join(place, path)
+    with contextlib.suppress(OSError):  # there is something else in its place
+        if os.path.isdir(source) and os.path.isdir(target):
+            for name in os.listdir(source):
+                if name != "__pycache__":
+                    _link(root, place, os.path.join(path, name))
+        elif os.path.exists(source) and not os.path.lexists(target):
+            os.makedirs(os.path.dirname(target), exist_ok=True)
+            os.symlink(source, target)
 
 
 def _parent() -> str:

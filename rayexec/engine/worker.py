@@ -24,6 +24,7 @@ from rayexec.engine.journal import Journal
 from rayexec.engine.kept import IN_SLICE, kept_at
 from rayexec.engine.lacking import lacking_here
 from rayexec.engine.live import watch_live
+from rayexec.engine.loaded import forget_changed
 from rayexec.engine.overrun import Teller, Watched
 from rayexec.engine.package import Package, load_package
 from rayexec.engine.packed import Packed
@@ -168,7 +169,11 @@ def _run_of(header: Header, code: Code) -> RunCode:
 
 
 def _prepare_path(package: Package, contents: Any) -> None:
+    global _HEADER
     if package.digest not in _CODE:
+        if forget_changed(package):  # what was loaded has classes and functions of those modules
+            _CODE.clear()
+            _HEADER = None
         paths = package.paths
         if package.sources is not None:
             paths = importable_paths(paths, package.sources, contents)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _json
 import json
 import random
 import shutil
@@ -82,6 +83,68 @@ if __name__ == "__main__":
     print(*result.output_for_node("far"))
 """
 
+PARTED = """
+from importlib.resources import files
+from pathlib import Path
+from rayexec import job, op
+import parted
+import parted._json
+
+@op(ray_options={"resources": {"far": 0.1}})
+def far():
+    from parted import made
+    rows = (Path(__file__).parent / "data/rows.csv").read_text()
+    return [parted._json.__name__, len((files("parted") / "large.bin").read_text()), made.N, rows, parted.N]
+
+@op(ray_options={"resources": {"far": 0.1}})
+def old():
+    import parted.gone
+
+@job
+def parts():
+    far()
+    old()
+
+if __name__ == "__main__":
+    import sys
+    result = parts.execute(address=sys.argv[1], raise_on_error=False)
+    print(result.output_for_node("far"))
+    print(result.failure_data_for_node("old").root.message)
+"""
+
+EDITING = """
+import importlib
+import os
+import sys
+from pathlib import Path
+import beside
+from rayexec import job, op
+
+def text():
+    import edited
+    return [beside.N, edited.N]
+
+@op(ray_options={"resources": {"far": 0.1}})
+def far():
+    return [os.getpid(), *text()]
+
+@job
+def twice():
+    far()
+
+if __name__ == "__main__":
+    for number in (1, 20, 300):
+        Path("beside.py").write_text(f"N = {number}")
+        Path("edited.py").write_text(f"N = {number}")
+        importlib.reload(beside)
+        print(*twice.execute(address=sys.argv[1], raise_on_error=True).output_for_node("far"))
+    Path("edited.py").write_text("N = 4000")  # which this process has not imported
+    print(*twice.execute(address=sys.argv[1], raise_on_error=True).output_for_node("far"))
+    Path("edited.py").unlink()
+    result = twice.execute(address=sys.argv[1], raise_on_error=False)
+    print(result.failure_data_for_node("far").root.message)
+"""
+
 FANCY = """
 import fancy
 from rayexec import RetryPolicy, job, op
@@ -137,6 +200,8 @@ def far(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Far]:
         "job.py": JOB,
         "script.py": SCRIPT,
         "needing.py": FANCY,
+        "editing/script.py": EDITING,
+        "editing/beside.py": "N = 0",
         "beside.py": BESIDE,
         "late.py": "NAME = 'late'\n",
         "own/__init__.py": "",
@@ -190,6 +255,16 @@ def test_what_a_script_defines_itself_finds_its_neighbours(far: Far, program: li
     assert stdout.startswith("5 late /"), stderr
 
 
+def test_what_was_edited_between_runs_of_a_process_is_not_run_as_it_was(far: Far) -> None:
+    far.have()
+    code, stdout, stderr = far.cluster.run("script.py", far.cluster.address, cwd=far.here / "editing")
+    assert code == 0, stderr
+    *values, last = stdout.splitlines()
+    pid = values[0].split()[0]
+    assert values == [f"{pid} 1 1", f"{pid} 20 20", f"{pid} 300 300", f"{pid} 300 4000"]
+    assert "'edited'" in last
+
+
 def test_an_old_copy_on_a_host_is_not_used(far: Far) -> None:
     noise = random.Random(1).randbytes(100_000).hex()
     (far.here / "large.py").write_text(f"NOISE = '{noise}'\n")  # so it does not travel with the function itself
@@ -197,6 +272,25 @@ def test_an_old_copy_on_a_host_is_not_used(far: Far) -> None:
     (far.project / "beside.py").write_text(BESIDE.replace("5", "4"))
     _, told, stderr = far.execute("job.py", "both")
     assert [each["values"] for each in told] == [VALUES, VALUES], stderr
+
+
+@pytest.mark.skipif(not hasattr(_json, "__file__"), reason="this Python has no compiled module in a file of its own")
+def test_what_does_not_travel_is_found_where_a_host_has_it(far: Far) -> None:
+    (far.here / "parted").mkdir()
+    for name, text in {"__init__": "N = 1\n", "made": "N = 2\n", "gone": ""}.items():
+        (far.here / f"parted/{name}.py").write_text(text)
+    (far.here / "parted/.gitignore").write_text("made.py\n")
+    (far.here / "parted/large.bin").write_text("x" * 300_000)
+    shutil.copy(_json.__file__, far.here / "parted")
+    (far.here / "parts.py").write_text(PARTED)
+    far.have(*far.all_files())
+    (far.here / "parted/__init__.py").write_text("N = 30\n")
+    (far.here / "parted/gone.py").unlink()
+    code, stdout, stderr = far.cluster.run("parts.py", far.cluster.address, cwd=far.here)
+    assert code == 0, stderr
+    values, message = stdout.splitlines()
+    assert values == "['parted._json', 300000, 2, '1,2\\n', 30]"
+    assert "'parted.gone'" in message
 
 
 def test_files_that_are_the_same_on_a_host_are_used_as_they_are(far: Far) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import subprocess
 import sys
 import time
 import zlib
@@ -43,6 +44,7 @@ def gathered(root: Path) -> tuple[Sources, set[str], list[str]]:
 
 def test_python_files_travel_and_what_packages_hold_beside_them(project: Path) -> None:
     write(project, "late.py", "lib/deep.py", "own/__init__.py", "own/sql/all.sql", "data/rows.csv", "README.md")
+    write(project, "own/fast.so")
     write(project, "own/large.bin", text="x" * 300_000)
     write(project, ".hidden/a.py", ".venv/b.py", "other_venv/pyvenv.cfg", "other_venv/c.py", "__pycache__/d.py")
     write(project, "ignored.py", "own/ignored/e.py")
@@ -50,6 +52,8 @@ def test_python_files_travel_and_what_packages_hold_beside_them(project: Path) -
     (project / "loop").symlink_to(project)
     sources, files, notes = gathered(project)
     assert files == {"gathered_job.py", "late.py", "lib/deep.py", "own/__init__.py", "own/sql/all.sql"}
+    (root,) = [each for each in sources.roots if each.path == str(project)]
+    assert root.left == ("ignored.py", "own/fast.so", "own/ignored", "own/large.bin")
     assert notes == []
     assert sources.near == {"node"}
 
@@ -94,6 +98,7 @@ def test_a_directory_that_is_too_large_is_told_quickly(project: Path, monkeypatc
     assert files == {"gathered_job.py"}
     assert "big.py (17.0 MiB)" in notes[0]
     assert ".rayexecignore" in notes[0]
+    assert len(notes) == 1
     (project / "big.py").unlink()
     many = project / "many"
     many.mkdir()
@@ -104,3 +109,40 @@ def test_a_directory_that_is_too_large_is_told_quickly(project: Path, monkeypatc
     assert time.monotonic() - began < 2
     assert files == {"gathered_job.py"}
     assert "more than 20,000 files" in notes[0]
+
+
+def test_of_a_package_that_is_too_large_what_is_imported_is_sent(
+    project: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lib = tmp_path_factory.mktemp("lib")
+    for place, package in ((project, "gathered_near"), (lib, "gathered_far")):
+        write(place, f"{package}/__init__.py", f"{package}/deep/__init__.py", f"{package}/deep/part.py")
+        for number in range(70):
+            write(place, f"{package}/data/{number}", text="x" * 250_000)
+    monkeypatch.syspath_prepend(str(lib))
+    for package in ("gathered_near", "gathered_far"):
+        importlib.import_module(f"{package}.deep.part")
+    sources, files, notes = gathered(project)
+    for name in [each for each in sys.modules if each.startswith("gathered_far")]:
+        del sys.modules[name]
+    parts = {"__init__.py", "deep/__init__.py", "deep/part.py"}
+    assert files == {"gathered_job.py", *(f"gathered_near/{each}" for each in parts)}
+    (root,) = [each for each in sources.roots if each.path == str(lib)]
+    assert (root.is_whole, set(root.files)) == (False, {f"gathered_far/{each}" for each in parts})
+    own, other = notes
+    for note, what in ((own, f"of {project}, "), (other, f"of package 'gathered_far' of {lib}, ")):
+        assert note.startswith(f"{what}only what is imported already is sent")
+
+
+def test_a_script_that_is_a_link_has_its_neighbours_sent(tmp_path: Path) -> None:
+    program = """
+import sys
+from rayexec.cluster.sources import gather_sources
+sources, _ = gather_sources(["__main__"], [])
+print(*[path for root in sources.roots if root.is_whole for path in root.files])
+"""
+    write(tmp_path, "there/script.py", text=program)
+    write(tmp_path, "there/late.py", "here/other.py")
+    (tmp_path / "here/link.py").symlink_to(tmp_path / "there/script.py")
+    done = subprocess.run([sys.executable, "here/link.py"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.stdout.split() == ["late.py", "script.py"], done.stderr
