@@ -222,7 +222,9 @@ class _Submission:
         file = None if self.source.file is None else _within(root, self.source.file)
         packing = survey(root)
         if file is not None and file not in packing.sizes:
-            raise LoadError(f"{self.source.file} is named by an ignore file in {root}, so that it would not be sent.")
+            raise LoadError(
+                f"{self.source.file} would not be sent: it is hidden, or named by an ignore file in {root}."
+            )
         if noted(self.run_id) is not None:
             raise LoadError(_TAKEN.format(self.run_id))
         added = {} if self.config is None else {_CONFIG: yaml.safe_dump(dict(self.config), sort_keys=False).encode()}
@@ -332,11 +334,17 @@ def _origin(source: JobSource) -> dict[str, str]:
 
 
 def _root(source: JobSource, cluster: Cluster) -> Path:
-    """Return the directory that is sent."""
-    given = cluster.working_dir
-    if given is None:
-        given = source.file.absolute().parent if source.file is not None else Path.cwd()
-    return Path(os.path.abspath(given))
+    """Return the directory that is sent; raises LoadError for a home directory that nobody asked to send."""
+    if cluster.working_dir is not None:
+        return Path(os.path.abspath(cluster.working_dir))
+    root = Path(os.path.abspath(source.file.parent if source.file is not None else Path.cwd()))
+    user = os.path.expanduser("~")
+    if any(each.is_relative_to(root) for each in (Path(user), Path(os.path.realpath(user)))):
+        raise LoadError(
+            f"all of {root} would be sent to the cluster, which holds your home directory: put the job in a directory "
+            f"of its own, or say what to send with --working-dir DIR, which may be {root} too."
+        )
+    return root
 
 
 def _within(root: Path, file: Path) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from cli_process import IN_PROCESS, run, run_on_terminal
+from test_cli_cluster import _free_port
 
 from rayexec import __version__
 from rayexec.cli.job_environment import Cluster, runtime_env
@@ -243,6 +244,22 @@ def test_mistakes_are_told_before_anything_starts(place: Path, options: tuple[st
     assert (code, stdout) == (2, "")
     assert message in stderr
     assert not (place / "home/launched").exists()
+
+
+def test_a_home_directory_is_sent_only_where_that_is_said(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (place / "user").mkdir()
+    (place / "user/job.py").write_text(JOB)
+    (place / "alias").symlink_to(place / "user")
+    nowhere = ("--address", f"http://127.0.0.1:{_free_port()}")
+    for home, launched in (("user", "user/job.py"), ("alias", "user/job.py"), ("user", "jobs.py")):
+        monkeypatch.setenv("HOME", str(place / home))
+        code, stdout, stderr = rayexec("job", "launch", "-f", launched, *nowhere)
+        assert (code, stdout) == (2, "")
+        assert f"all of {Path(place, launched).parent} would be sent to the cluster" in stderr
+        assert "--working-dir DIR" in stderr
+    assert rayexec("job", "launch", "-m", "job", *nowhere)[0] == 2
+    code, _, stderr = rayexec("job", "launch", "-f", "user/job.py", "--working-dir", "user", *nowhere)
+    assert (code, "no Ray answers" in stderr) == (1, True), stderr
 
 
 def test_a_process_that_ended_and_was_not_awaited_is_gone() -> None:
