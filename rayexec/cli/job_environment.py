@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from rayexec.cli.config_files import read_yaml
 from rayexec.cli.sides import LAUNCHED_FROM, versions
 from rayexec.errors import LoadError
 
-__all__ = ["HOME", "Cluster", "runtime_env"]
+__all__ = ["HOME", "Cluster", "read_environment", "runtime_env"]
 
 HOME = "RAYEXEC_HOME"
 # Beyond the grace of a run that is canceled: its outputs are stored, and workers end, before Ray kills its driver.
@@ -28,14 +29,14 @@ class Cluster:
     address: str
     working_dir: Path | None = None
     pip: tuple[str, ...] = ()
-    runtime_env: str | None = None
+    runtime_env: str | Mapping[str, Any] | None = None
 
 
 def runtime_env(cluster: Cluster, config: Mapping[str, Any] | None, home: str | None) -> dict[str, Any]:
     """Return the runtime environment that the job is submitted with, less its working directory."""
     from rayexec.cluster.jobs import STOP_WAIT
 
-    environment = _read(cluster.runtime_env)
+    environment = read_environment(cluster.runtime_env)
     if "working_dir" in environment:
         raise LoadError("--runtime-env has a working_dir: say --working-dir DIR instead.")
     variables = environment.get("env_vars") or {}
@@ -55,16 +56,29 @@ def runtime_env(cluster: Cluster, config: Mapping[str, Any] | None, home: str | 
     return environment | {"env_vars": variables}
 
 
-def _read(given: str | None) -> dict[str, Any]:
-    if given is None:
-        return {}
+def read_environment(given: str | Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return the runtime environment in a YAML file or a JSON object, with what it names of this machine absolute."""
+    if not isinstance(given, str):
+        return dict(given or {})
     if not given.lstrip().startswith("{"):
-        return read_yaml(given, "a runtime environment is a mapping with keys such as pip and env_vars")
+        return _absolute(read_yaml(given, "a runtime environment is a mapping with keys such as pip and env_vars"))
     try:
         document: dict[str, Any] = json.loads(given)
     except json.JSONDecodeError as error:
         raise LoadError(f"--runtime-env is not JSON: {error.msg} at column {error.colno} of {given!r}.") from None
-    return document
+    return _absolute(document)
+
+
+def _absolute(environment: Mapping[str, Any]) -> dict[str, Any]:
+    """Return it so that it means the same from another directory: Ray reads files of packages and modules from here."""
+
+    def absolute(value: Any) -> Any:
+        return os.path.abspath(value) if isinstance(value, str) and os.path.exists(value) else value
+
+    made = {key: absolute(value) if key in ("pip", "uv", "conda") else value for key, value in environment.items()}
+    if isinstance(modules := made.get("py_modules"), list):
+        made["py_modules"] = [absolute(each) for each in modules]
+    return made
 
 
 def _grace(config: Mapping[str, Any] | None) -> float:

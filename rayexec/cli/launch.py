@@ -21,8 +21,8 @@ import yaml
 from rayexec.cli.awaiting import wait_for_end
 from rayexec.cli.config_files import read_run_config
 from rayexec.cli.exits import FAILED, SUCCEEDED, complain, with_exit_code
-from rayexec.cli.job_environment import HOME, Cluster, runtime_env
-from rayexec.cli.launched import LaunchedRun, growing, noted, signal_name
+from rayexec.cli.job_environment import HOME, Cluster, read_environment, runtime_env
+from rayexec.cli.launched import LaunchedRun, growing, noted, only_mine, private_directory, signal_name
 from rayexec.cli.load import JobSource
 from rayexec.cli.options import Wanted, parse_selection, parse_tags
 from rayexec.cli.show import write_json
@@ -90,7 +90,7 @@ def launch_here(source: JobSource, wanted: Wanted, *, home: str | None, wait: bo
     with results_on_stdout() as results:
         _checked(source, wanted)
         run_id = wanted.run_id or str(uuid.uuid4())
-        log = home_here() / "launched" / f"{run_id}.log"
+        log = private_directory() / f"{run_id}.log"
         place = home or os.environ.get(HOME) or str(home_here())
         if "://" not in place:
             place = str(Path(place).expanduser().absolute())
@@ -114,8 +114,7 @@ def launch_here(source: JobSource, wanted: Wanted, *, home: str | None, wait: bo
 
 def _start(command: list[str], log: Path, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
     try:
-        log.parent.mkdir(parents=True, exist_ok=True)
-        with log.open("xb") as output:
+        with open(log, "xb", opener=only_mine) as output:
             # As under nohup: a signal that is ignored stays so in what is started.
             before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
             try:
@@ -190,13 +189,15 @@ def _cluster_of(launched: LaunchedRun, working_dir: Path | None = None) -> Clust
 
 
 def force_on_cluster(launched: LaunchedRun) -> None:
-    """Have a cluster itself end the steps of a run by force, whose store is there.
+    """Stop a run, and have its cluster itself end its steps by force, whose store is there.
 
     Ray's Jobs API knows one way to stop a job only, which is orderly until its time is up.
     """
+    # Before anything is stopped, since it may turn out that nothing can be submitted.
     environment = runtime_env(_cluster_of(launched), None, launched.store)
     entrypoint = f"exec python -m rayexec run cancel {shlex.quote(launched.run_id)} --force --no-wait"
     name = f"{launched.run_id}-force-{uuid.uuid4().hex[:6]}"
+    launched.stop()
     launched.jobs().submit(name, entrypoint, None, environment, {"rayexec_cancels": launched.run_id})
 
 
@@ -218,7 +219,8 @@ class _Submission:
 
         address = checked_address(self.cluster.address)
         root = _root(self.source, self.cluster)
-        environment = runtime_env(self.cluster, self.config, self.home)
+        given = read_environment(self.cluster.runtime_env)
+        environment = runtime_env(replace(self.cluster, runtime_env=given), self.config, self.home)
         file = None if self.source.file is None else _within(root, self.source.file)
         packing = survey(root)
         if file is not None and file not in packing.sizes:
@@ -232,7 +234,7 @@ class _Submission:
         entrypoint = f"exec python {shlex.join(self.command(file, tuple(added)))}"
         jobs = Jobs(address)
         _compare(jobs)
-        sent = {"working_dir": str(root), "pip": list(self.cluster.pip), "runtime_env": self.cluster.runtime_env}
+        sent = {"working_dir": str(root), "pip": list(self.cluster.pip), "runtime_env": given}
         launched = LaunchedRun(self.run_id, time.time(), _origin(self.source), self.home, address, sent=sent)
         with tempfile.TemporaryDirectory() as scratch:
             archive, limit = Path(scratch, "package.zip"), package_limit()

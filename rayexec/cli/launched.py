@@ -34,6 +34,8 @@ __all__ = [
     "launched_as",
     "locate",
     "noted",
+    "only_mine",
+    "private_directory",
     "signal_name",
     "with_launched",
 ]
@@ -69,11 +71,11 @@ class LaunchedRun:
 
     def note(self) -> None:
         """Write it down; raises EngineError where that cannot be."""
-        path = _directory() / f"{self.run_id}.json"
+        path = private_directory() / f"{self.run_id}.json"
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
             fresh = path.with_name(f".{path.name}.{os.getpid()}")
-            fresh.write_text(f"{json.dumps(asdict(self), indent=2)}\n")
+            with open(fresh, "w", opener=only_mine) as file:
+                file.write(f"{json.dumps(asdict(self), indent=2, default=str)}\n")
             fresh.replace(path)
         except OSError as error:
             raise EngineError(f"cannot note run {self.run_id} in {path.parent}: {error.strerror}.") from error
@@ -244,6 +246,25 @@ def _gone(record: RunRecord, told: RunRecord) -> RunRecord:
 
 def _directory() -> Path:
     return home() / "launched"
+
+
+def private_directory() -> Path:
+    """Return the directory of notes and drivers' logs, made where it is not; raises EngineError where it cannot be.
+
+    Nobody else may read what is in it: environments that were sent hold passwords, and logs what jobs print.
+    """
+    path = _directory()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise EngineError(f"cannot make the directory {path}: {error.strerror}.") from error
+    return path
+
+
+def only_mine(path: str, flags: int) -> int:
+    """Open a file, as an ``opener``, that nobody else may read where it is made."""
+    return os.open(path, flags, 0o600)
 
 
 def _launched_runs() -> list[LaunchedRun]:

@@ -105,11 +105,12 @@ def _ask(store: RunStore | None, run: RunReader | LaunchedRun, *, force: bool) -
     """Ask a run to end, and return how it was before."""
     if isinstance(run, LaunchedRun):
         before = run.now()
-        run.stop()
         if force and run.address is not None and not is_over(before):
             from rayexec.cli.launch import force_on_cluster
 
             force_on_cluster(run)
+        else:
+            run.stop()
         return before
     assert store is not None
     return ask_to_cancel(store, run, "rayexec run cancel", force=force)

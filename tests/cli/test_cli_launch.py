@@ -106,6 +106,7 @@ def test_a_launched_run_goes_on_by_itself(place: Path) -> None:
     code, stdout, _ = rayexec("run", "wait", run_id)
     assert (code, stdout.startswith(f"Run {run_id} succeeded")) == (0, True)
     assert "printed" in Path(launched["log"]).read_text()
+    assert Path(launched["log"]).stat().st_mode & 0o777 == 0o600
     assert [each["run_id"] for each in json.loads(rayexec("run", "list", "--json")[1])] == [run_id]
 
 
