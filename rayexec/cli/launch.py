@@ -25,6 +25,7 @@ from rayexec.cli.job_environment import HOME, Cluster, read_environment, runtime
 from rayexec.cli.launched import LaunchedRun, growing, noted, only_mine, private_directory, signal_name
 from rayexec.cli.load import JobSource
 from rayexec.cli.options import Wanted, parse_selection, parse_tags
+from rayexec.cli.patience import Patience
 from rayexec.cli.show import write_json
 from rayexec.cli.streams import results_on_stdout
 from rayexec.cluster.local import home as home_here
@@ -235,7 +236,9 @@ class _Submission:
         jobs = Jobs(address)
         _compare(jobs)
         sent = {"working_dir": str(root), "pip": list(self.cluster.pip), "runtime_env": given}
-        launched = LaunchedRun(self.run_id, time.time(), _origin(self.source), self.home, address, sent=sent)
+        launched = LaunchedRun(
+            self.run_id, time.time(), _origin(self.source), self.home, address, submitting=True, sent=sent
+        )
         with tempfile.TemporaryDirectory() as scratch:
             archive, limit = Path(scratch, "package.zip"), package_limit()
             if packing.size > limit:  # at once, since it takes its time until it is known
@@ -256,6 +259,8 @@ class _Submission:
             except EngineError:
                 launched.forget()
                 raise
+            launched = replace(launched, submitting=False)
+            launched.note()
         details = {
             "run_id": self.run_id,
             "address": address,
@@ -280,8 +285,15 @@ def _compare(jobs: Jobs) -> None:
 
 def _code(jobs: Jobs, run_id: str) -> int:
     """Wait until a job is over, which its log tells a little before its status, and return the run's exit code."""
-    while not (state := jobs.state(run_id)).is_over:
-        time.sleep(_PATIENCE)
+    from rayexec.cluster.jobs import UnknownJobError
+
+    patience = Patience(run_id)
+    try:
+        while (state := patience.ask(lambda: jobs.state(run_id))) is None or not state.is_over:
+            time.sleep(_PATIENCE)
+    except UnknownJobError:
+        complain(f"the Ray at {jobs.address} does not know the run any more: its driver is gone.")
+        return FAILED
     if state.status == "SUCCEEDED":
         return SUCCEEDED
     if state.exit_code is None and state.status == "FAILED":  # what kept it from starting is not in its log

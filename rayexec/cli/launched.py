@@ -14,6 +14,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ from rayexec.store import RunReader, RunRecord, RunStore, current, default_store
 from rayexec.store.record import UNREADABLE, Driver
 
 if TYPE_CHECKING:
+    from rayexec.cli.patience import Patience
     from rayexec.cluster.jobs import Jobs
 
 __all__ = [
@@ -42,6 +44,7 @@ __all__ = [
 
 _STATUSES = {"SUCCEEDED": "SUCCESS", "FAILED": "FAILURE", "STOPPED": "CANCELED"}
 _PATIENCE = 0.2  # seconds between two looks at a log that grows
+_SUBMITTING = 3600.0  # seconds after which a package has been sent, or never will be
 _SELDOM = 5.0  # seconds between two questions whether a cluster's driver still is there
 
 
@@ -51,7 +54,7 @@ class LaunchedRun:
 
     ``origin`` tells where the job is, as in a RunRecord, and ``sent`` what a cluster was sent besides. ``store`` is
     where the run is recorded, None where only the cluster knows. ``log`` is the file of what the driver prints, of a
-    process here; ``canceled``, that it was asked to end.
+    process here; ``canceled``, that it was asked to end; ``submitting``, that its cluster may not have it yet.
     """
 
     run_id: str
@@ -62,6 +65,7 @@ class LaunchedRun:
     driver: Driver | None = None
     log: str | None = None
     canceled: bool = False
+    submitting: bool = False
     sent: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -101,7 +105,14 @@ class LaunchedRun:
                 status = "CANCELED" if self.canceled else "FAILURE"
                 return self._record(status, "its driver ended before the run began")
             return self._record("STARTED", "about to begin")
-        state = (jobs or self.jobs()).state(self.run_id)
+        from rayexec.cluster.jobs import UnknownJobError
+
+        try:
+            state = (jobs or self.jobs()).state(self.run_id)
+        except UnknownJobError:
+            if self.submitting and time.time() - self.time < _SUBMITTING:
+                return self._record("STARTED", f"being sent to {self.address}")
+            return self._record("FAILURE", f"{self.address} does not know it any more, so that its driver is gone")
         code = _exit(state.exit_code)
         if state.lacks is not None:
             code += f", {'rayexec' if state.lacks == 'rayexec' else f'module {state.lacks}'} is not installed there"
@@ -363,16 +374,29 @@ def _asked(launched: LaunchedRun, asked: dict[str, Jobs | EngineError]) -> Jobs 
     return jobs
 
 
-def awaited(launched: LaunchedRun, deadline: float | None) -> tuple[RunStore, RunReader] | RunRecord | None:
-    """Wait until a launched run is in its store, which is returned, or over, whose record is; None at the deadline."""
-    jobs = None if launched.address is None else launched.jobs()
+def awaited(
+    launched: LaunchedRun, deadline: float | None, patience: Patience
+) -> tuple[RunStore, RunReader] | RunRecord | None:
+    """Wait until a launched run is in its store, which is returned, or over, whose record is; None at the deadline.
+
+    Raises EngineError where its cluster cannot be asked, as soon as there is no ``patience`` left.
+    """
+    jobs: Jobs | None = None
+
+    def asked(launched: LaunchedRun) -> RunRecord:
+        nonlocal jobs
+        if jobs is None and launched.address is not None:
+            jobs = launched.jobs()
+        return launched.now(jobs)
+
     while True:
         launched = noted(launched.run_id) or launched  # it may be canceled meanwhile
-        record = launched.now(jobs)  # first, so that what ended meanwhile is looked for once more
+        # First, so that what ended meanwhile is looked for once more.
+        record = patience.ask(partial(asked, launched))
         found = launched.recorded()
         if found is not None:
             return found
-        if is_over(record):
+        if record is not None and is_over(record):
             return record
         if deadline is not None and time.monotonic() >= deadline:
             return None

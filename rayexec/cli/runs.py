@@ -12,6 +12,7 @@ from typing import Any, TextIO, TypeAlias
 
 from rayexec.cli.exits import FAILED, INTERRUPTED, SUCCEEDED, USAGE, complain, with_exit_code
 from rayexec.cli.launched import LaunchedElsewhere, LaunchedRun, Vigil, awaited, locate, noted, with_launched
+from rayexec.cli.patience import Patience
 from rayexec.cli.streams import reader_left, results_on_stdout
 from rayexec.errors import RunNotFoundError
 from rayexec.events import Event, EventType
@@ -258,7 +259,10 @@ def wait_for(place: str | None, run_id: str, *, timeout: float | None, as_json: 
         try:
             found: RunReader | RunRecord | None = locate(place, run_id)[1]
         except LaunchedElsewhere as elsewhere:
-            awaited_one = awaited(elsewhere.launched, deadline)
+            patience = Patience(elsewhere.launched.run_id)
+            awaited_one = awaited(elsewhere.launched, deadline, patience)
+            if awaited_one is None:
+                patience.give_up()
             found = awaited_one[1] if isinstance(awaited_one, tuple) else awaited_one
         record = found if found is None or isinstance(found, RunRecord) else _over(found, deadline)
         if record is None:

@@ -372,8 +372,8 @@ def test_the_end_of_the_cluster_ends_its_drivers_and_is_told(laptop: Laptop) -> 
     assert machine.processes() == {}
     assert list(machine.temp.iterdir()) == []
     assert laptop.ok("run", "show", "shut")["status"] in ("FAILURE", "CANCELED")
-    for command in ("show", "wait", "cancel"):
-        code, _, stderr = laptop.run("run", command, "greeted")
+    for command, *options in (("show",), ("wait", "--timeout", "0"), ("cancel",)):
+        code, _, stderr = laptop.run("run", command, "greeted", *options)
         # The last where another cluster on this machine has taken the port since.
         assert (code, "no Ray answers" in stderr or "refuses the token" in stderr) == (1, True), stderr
     left = json.loads(record.read_text())

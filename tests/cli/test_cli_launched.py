@@ -5,14 +5,23 @@ from __future__ import annotations
 import json
 import os
 import stat
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from dashboard import Dashboard, serving
 from test_cli_launch import JOB, rayexec
 
-from rayexec.cli.launched import noted
+from rayexec.cli import patience
+from rayexec.cli.launch import _code
+from rayexec.cli.launched import LaunchedRun, noted
+from rayexec.cli.runs import wait_for
+from rayexec.cluster.jobs import Jobs
+from rayexec.errors import EngineError
+from rayexec.store import RunRecord, store_at
+from rayexec.store.record import Driver
 
 
 @pytest.fixture
@@ -34,6 +43,13 @@ def launch(dashboard: Dashboard, run_id: str, *arguments: str) -> None:
     options = ("-f", "jobs.py", "--address", dashboard.address, "--run-id", run_id, *arguments)
     code, _, stderr = rayexec("job", "launch", *options)
     assert code == 0, stderr
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def test_what_was_sent_is_known_from_another_directory_and_to_nobody_else(
@@ -70,3 +86,51 @@ def test_nothing_is_stopped_where_force_cannot_be_had(project: Path, dashboard: 
     code, _, stderr = rayexec("run", "cancel", "mine", "--force")
     assert (code, "gone.yaml" in stderr) == (2, True), stderr
     assert dashboard.jobs["mine"]["status"] == "RUNNING"
+
+
+def test_a_run_that_its_cluster_does_not_know_any_more_is_over(project: Path, dashboard: Dashboard) -> None:
+    store = project.parent / "shared"
+    launch(dashboard, "mine", "--home", str(store))
+    LaunchedRun("sent", time.time(), {"file": "jobs.py"}, None, dashboard.address, submitting=True).note()
+    assert rayexec("run", "wait", "mine", "--timeout", "0")[0] == 1
+    dashboard.jobs.clear()  # as after its head was started again
+    code, stdout, stderr = rayexec("run", "wait", "mine")
+    assert (code, "does not know it any more" in stdout) == (1, True), stdout + stderr
+    assert json.loads(rayexec("run", "show", "sent", "--json")[1])["status"] == "STARTED"
+
+    # Recorded in a store that both sides reach, by a driver on a machine that is gone.
+    record = RunRecord("mine", "patient", "STARTED", 1.0, driver=Driver("elsewhere", 1))
+    store_at(str(store)).create(record).close()
+    code, stdout, stderr = rayexec("run", "wait", "mine")
+    assert (code, "driver died" in stdout) == (1, True), stdout + stderr
+    assert rayexec("run", "logs", "mine", "--follow")[0] == 0
+
+
+def test_a_wait_outlasts_questions_that_fail(
+    project: Path, dashboard: Dashboard, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    dashboard.begin("mine")
+    LaunchedRun("mine", 1.0, {"file": "jobs.py"}, None, dashboard.address).note()
+    dashboard.failing = True
+    with ThreadPoolExecutor() as pool:
+        waiting = [
+            pool.submit(wait_for, None, "mine", timeout=None, as_json=False),
+            pool.submit(_code, Jobs(dashboard.address), "mine"),
+        ]
+        until(lambda: dashboard.times_asked("GET mine") > 8)
+        assert [each.done() for each in waiting] == [False, False]
+        dashboard.end("mine")
+        dashboard.failing = False
+        assert [each.result(60) for each in waiting] == [0, 0]
+    assert "Run mine succeeded" in capsys.readouterr().out
+
+    dashboard.failing = True
+    monkeypatch.setattr(patience, "_LIMIT", 0.5)
+    assert wait_for(None, "mine", timeout=None, as_json=False) == 1
+    assert "The run may go on. To wait for it again: rayexec run wait mine" in capsys.readouterr().err
+    with pytest.raises(EngineError, match="The run may go on"):
+        _code(Jobs(dashboard.address), "mine")
+    dashboard.failing = False
+    dashboard.jobs.clear()
+    assert _code(Jobs(dashboard.address), "mine") == 1
+    assert "does not know the run any more" in capsys.readouterr().err
