@@ -19,7 +19,8 @@ __all__ = ["HOME", "Cluster", "read_environment", "runtime_env"]
 HOME = "RAYEXEC_HOME"
 # Beyond the grace of a run that is canceled: its outputs are stored, and workers end, before Ray kills its driver.
 _SAVING = 120.0
-_GRACE = 60.0  # more than any job has that does not say so in its config
+# More than any job has that says so in its code, which is not read here. A driver that ends earlier does so anyway.
+_LONGEST = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +33,13 @@ class Cluster:
     runtime_env: str | Mapping[str, Any] | None = None
 
 
-def runtime_env(cluster: Cluster, config: Mapping[str, Any] | None, home: str | None) -> dict[str, Any]:
-    """Return the runtime environment that the job is submitted with, less its working directory."""
+def runtime_env(
+    cluster: Cluster, config: Mapping[str, Any] | None, home: str | None, stop_wait: int = 0
+) -> dict[str, Any]:
+    """Return the runtime environment that the job is submitted with, less its working directory.
+
+    ``stop_wait`` are the seconds that Ray is to wait at least for the driver to end, once it is asked to.
+    """
     from rayexec.cluster.jobs import STOP_WAIT
 
     environment = read_environment(cluster.runtime_env)
@@ -44,7 +50,7 @@ def runtime_env(cluster: Cluster, config: Mapping[str, Any] | None, home: str | 
         raise LoadError("env_vars of --runtime-env is not a mapping of names to values.")
     # Ray takes nothing but strings.
     variables = {str(name): str(value) for name, value in variables.items()}
-    variables.setdefault(STOP_WAIT, str(math.ceil(_grace(config) + _SAVING)))
+    variables.setdefault(STOP_WAIT, str(max(stop_wait, math.ceil(max(_LONGEST, _grace(config) + _SAVING)))))
     variables.setdefault(LAUNCHED_FROM, versions())
     if home is not None:
         variables[HOME] = home
@@ -82,7 +88,7 @@ def _absolute(environment: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _grace(config: Mapping[str, Any] | None) -> float:
-    """Return how long a canceled run gives its steps, as far as its config says; else more than they will be given."""
+    """Return how long a canceled run gives its steps, as far as its config says."""
     settings: Any = config or {}
     for key in ("execution", "config"):
         settings = settings.get(key) if isinstance(settings, Mapping) else None
@@ -90,4 +96,4 @@ def _grace(config: Mapping[str, Any] | None) -> float:
         grace = each.get("cancel_grace") if isinstance(each, Mapping) else None
         if isinstance(grace, (int, float)) and math.isfinite(grace):
             return float(grace)
-    return _GRACE
+    return 0.0

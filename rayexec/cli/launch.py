@@ -178,7 +178,10 @@ def resume_on_cluster(
 
     with results_on_stdout() as results:
         config = _checked(source, wanted)
-        submission = _Submission(run_id, source, cluster, config, launched.store, command)
+        # The config of the run before holds where none is given now.
+        before = str(launched.sent.get("stop_wait"))
+        stop_wait = int(before) if before.isdecimal() else 0
+        submission = _Submission(run_id, source, cluster, config, launched.store, command, stop_wait)
         return submission.submit(results, wait=True, as_json=as_json)
 
 
@@ -212,16 +215,17 @@ class _Submission:
     config: Mapping[str, Any] | None
     home: str | None
     command: Callable[[str | None, tuple[str, ...]], list[str]]
+    stop_wait: int = 0
 
     def submit(self, results: TextIO, *, wait: bool, as_json: bool) -> int:
         """Pack and submit it, and report that."""
-        from rayexec.cluster.jobs import Jobs, checked_address, package_limit
+        from rayexec.cluster.jobs import STOP_WAIT, Jobs, checked_address, package_limit
         from rayexec.cluster.packing import megabytes, pack, survey
 
         address = checked_address(self.cluster.address)
         root = _root(self.source, self.cluster)
         given = read_environment(self.cluster.runtime_env)
-        environment = runtime_env(replace(self.cluster, runtime_env=given), self.config, self.home)
+        environment = runtime_env(replace(self.cluster, runtime_env=given), self.config, self.home, self.stop_wait)
         file = None if self.source.file is None else _within(root, self.source.file)
         packing = survey(root)
         if file is not None and file not in packing.sizes:
@@ -236,6 +240,7 @@ class _Submission:
         jobs = Jobs(address)
         _compare(jobs)
         sent = {"working_dir": str(root), "pip": list(self.cluster.pip), "runtime_env": given}
+        sent |= {"stop_wait": environment["env_vars"][STOP_WAIT]}
         launched = LaunchedRun(
             self.run_id, time.time(), _origin(self.source), self.home, address, submitting=True, sent=sent
         )

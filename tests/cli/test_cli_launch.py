@@ -21,6 +21,7 @@ from rayexec import __version__
 from rayexec.cli.job_environment import Cluster, runtime_env
 from rayexec.cli.launched import LaunchedRun, noted
 from rayexec.cli.sides import LAUNCHED_FROM
+from rayexec.cluster.jobs import STOP_WAIT
 from rayexec.store.record import Driver
 
 _TIMEOUT = 60.0
@@ -119,6 +120,18 @@ def test_a_head_with_another_rayexec_says_so(place: Path, monkeypatch: pytest.Mo
     assert f"the cluster's head has rayexec {__version__}" in stderr
     assert "was launched by rayexec 0.0.9" in stderr
     assert "RUN_START" not in stderr
+
+
+def test_ray_waits_longer_for_a_driver_than_its_run_gives_its_steps() -> None:
+    def stop_wait(given: dict[str, str], grace: float | None, before: int = 0) -> str:
+        config = None if grace is None else {"execution": {"config": {"ray": {"cancel_grace": grace}}}}
+        cluster = Cluster("http://127.0.0.1:8265", runtime_env={"env_vars": given})
+        return str(runtime_env(cluster, config, None, before)["env_vars"][STOP_WAIT])
+
+    assert stop_wait({}, None) == stop_wait({}, 5.0) == "3600"  # also for what the job itself says
+    assert stop_wait({}, 4000.5) == "4121"
+    assert stop_wait({}, None, 4121) == "4121"
+    assert stop_wait({STOP_WAIT: "7"}, 4000.5) == "7"
 
 
 def test_the_id_alone_is_on_standard_output(place: Path) -> None:

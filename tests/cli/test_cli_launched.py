@@ -18,7 +18,7 @@ from rayexec.cli import patience
 from rayexec.cli.launch import _code
 from rayexec.cli.launched import LaunchedRun, noted
 from rayexec.cli.runs import wait_for
-from rayexec.cluster.jobs import Jobs
+from rayexec.cluster.jobs import STOP_WAIT, Jobs
 from rayexec.errors import EngineError
 from rayexec.store import RunRecord, store_at
 from rayexec.store.record import Driver
@@ -57,9 +57,10 @@ def test_what_was_sent_is_known_from_another_directory_and_to_nobody_else(
 ) -> None:
     (project / "env.yaml").write_text("env_vars: {PASSWORD: secret}\npip: needs.txt\n")
     (project / "needs.txt").write_text("tiny\n")
+    (project / "run.yaml").write_text("execution: {config: {ray: {cancel_grace: 4000}}}\n")
     before = os.umask(0o022)
     try:
-        launch(dashboard, "mine", "--runtime-env", "env.yaml")
+        launch(dashboard, "mine", "--runtime-env", "env.yaml", "-c", "run.yaml")
     finally:
         os.umask(before)
     note = project.parent / "home/launched/mine.json"
@@ -75,6 +76,12 @@ def test_what_was_sent_is_known_from_another_directory_and_to_nobody_else(
     assert "run cancel mine --force" in forced["entrypoint"]
     assert forced["runtime_env"]["env_vars"]["PASSWORD"] == "secret"
     assert "tiny" in json.dumps(forced["runtime_env"]["pip"])
+
+    rayexec("run", "resume", "mine", "--run-id", "again")  # its output cannot be followed here
+    resumed = dashboard.submitted[-1]
+    assert (resumed["submission_id"], "run resume mine" in resumed["entrypoint"]) == ("again", True)
+    assert resumed["runtime_env"]["env_vars"]["PASSWORD"] == "secret"
+    assert resumed["runtime_env"]["env_vars"][STOP_WAIT] == "4120"  # the config of the run before holds
 
 
 def test_nothing_is_stopped_where_force_cannot_be_had(project: Path, dashboard: Dashboard) -> None:
