@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from rayexec.cli.config_files import read_yaml
-from rayexec.cli.sides import LAUNCHED_FROM, versions
 from rayexec.errors import LoadError
 
 __all__ = ["HOME", "Cluster", "read_environment", "runtime_env"]
@@ -51,7 +50,6 @@ def runtime_env(
     # Ray takes nothing but strings.
     variables = {str(name): str(value) for name, value in variables.items()}
     variables.setdefault(STOP_WAIT, str(max(stop_wait, math.ceil(max(_LONGEST, _grace(config) + _SAVING)))))
-    variables.setdefault(LAUNCHED_FROM, versions())
     if home is not None:
         variables[HOME] = home
     if cluster.pip:

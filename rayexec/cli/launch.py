@@ -27,6 +27,7 @@ from rayexec.cli.load import JobSource
 from rayexec.cli.options import Wanted, parse_selection, parse_tags
 from rayexec.cli.patience import Patience
 from rayexec.cli.show import write_json
+from rayexec.cli.sides import LAUNCHED_FROM, versions
 from rayexec.cli.streams import results_on_stdout
 from rayexec.cluster.local import home as home_here
 from rayexec.errors import EngineError, LoadError
@@ -235,8 +236,10 @@ class _Submission:
         if noted(self.run_id) is not None:
             raise LoadError(_TAKEN.format(self.run_id))
         added = {} if self.config is None else {_CONFIG: yaml.safe_dump(dict(self.config), sort_keys=False).encode()}
-        # The shell gives way to Python, so that a signal to end comes to one process.
-        entrypoint = f"exec python {shlex.join(self.command(file, tuple(added)))}"
+        # The shell gives way to Python, so that a signal to end comes to one process. The driver alone is to compare
+        # itself with this machine: what is in the runtime environment, all workers have, and what their ops start.
+        entrypoint = f"{LAUNCHED_FROM}={shlex.quote(versions())} exec python "
+        entrypoint += shlex.join(self.command(file, tuple(added)))
         jobs = Jobs(address)
         _compare(jobs)
         sent = {"working_dir": str(root), "pip": list(self.cluster.pip), "runtime_env": given}

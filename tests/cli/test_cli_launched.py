@@ -4,24 +4,45 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import stat
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from cli_process import IN_PROCESS
 from dashboard import Dashboard, serving
 from test_cli_launch import JOB, rayexec
 
+from rayexec import __version__
 from rayexec.cli import patience
 from rayexec.cli.launch import _code
 from rayexec.cli.launched import LaunchedRun, noted
 from rayexec.cli.runs import wait_for
+from rayexec.cli.sides import LAUNCHED_FROM
 from rayexec.cluster.jobs import STOP_WAIT, Jobs
 from rayexec.errors import EngineError
 from rayexec.store import RunRecord, store_at
 from rayexec.store.record import Driver
+
+# An op that tells what a run that it starts would be compared with.
+NESTING = f"""
+import os
+from rayexec import job, op
+
+@op
+def tells():
+    print("op has", os.environ.get({LAUNCHED_FROM!r}))
+
+@job
+def nesting():
+    tells()
+"""
 
 
 @pytest.fixture
@@ -141,3 +162,20 @@ def test_a_wait_outlasts_questions_that_fail(
     dashboard.jobs.clear()
     assert _code(Jobs(dashboard.address), "mine") == 1
     assert "does not know the run any more" in capsys.readouterr().err
+
+
+def test_the_driver_alone_compares_itself_with_the_launching_machine(project: Path, dashboard: Dashboard) -> None:
+    (project / "jobs.py").write_text(NESTING)
+    (project / "run.yaml").write_text(IN_PROCESS)
+    launch(dashboard, "mine", "-c", "run.yaml")
+    submitted = dashboard.submitted[-1]
+    assert LAUNCHED_FROM not in submitted["runtime_env"]["env_vars"]
+    (project / ".rayexec").mkdir()
+    (project / "run.yaml").rename(project / ".rayexec/run-config.yaml")  # as it is unpacked
+    own = f"rayexec {__version__}, Ray {version('ray')}, Python {sys.version_info[0]}.{sys.version_info[1]}"
+    assert own in submitted["entrypoint"]
+    older = submitted["entrypoint"].replace(own, f"rayexec {__version__}, Ray 2.9.0, Python 3.9")
+    older = older.replace(" exec python ", f" exec {shlex.quote(sys.executable)} ")
+    ended = subprocess.run(older, shell=True, check=False, capture_output=True, text=True, timeout=60)
+    assert "Ray 2.9.0, Python 3.9; the cluster has " in ended.stderr
+    assert "op has None" in ended.stdout, ended.stdout + ended.stderr
