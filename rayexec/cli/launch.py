@@ -13,6 +13,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
@@ -36,6 +37,7 @@ from rayexec.store.record import Driver
 
 if TYPE_CHECKING:
     from rayexec.cluster.jobs import Jobs
+    from rayexec.cluster.packing import Packing
 
 __all__ = ["Cluster", "force_on_cluster", "launch_here", "launch_on_cluster", "resume_on_cluster"]
 
@@ -277,7 +279,10 @@ class _Submission:
             "working_dir": str(root),
             "package": {"files": number, "bytes": packing.size, "compressed": size},
         }
-        ending = _Ending(jobs.follow(self.run_id), lambda: jobs.stop(self.run_id), lambda: _code(jobs, self.run_id))
+        left_out = partial(_left_out, packing=packing, file=file)
+        ending = _Ending(
+            jobs.follow(self.run_id), lambda: jobs.stop(self.run_id), lambda: _code(jobs, self.run_id, left_out)
+        )
         return _report(results, launched, details, ending if wait else None, as_json=as_json)
 
 
@@ -291,9 +296,26 @@ def _compare(jobs: Jobs) -> None:
         )
 
 
-def _code(jobs: Jobs, run_id: str) -> int:
-    """Wait until a job is over, which its log tells a little before its status, and return the run's exit code."""
+def _left_out(module: str, packing: Packing, file: str | None) -> Path | None:
+    """Return where a module is that could be imported had it been sent; None where there is none here either."""
+    beside = packing.root.joinpath(file or "job.py").parent
+    for base in (packing.root, beside):
+        place = base.joinpath(*module.split("."))
+        for each in (place.with_name(f"{place.name}.py"), place / "__init__.py", place):
+            path = each.relative_to(packing.root).as_posix()
+            was_sent = path in packing.sizes or any(known.startswith(f"{path}/") for known in packing.sizes)
+            if each.exists() and not was_sent:
+                return each
+    return None
+
+
+def _code(jobs: Jobs, run_id: str, left_out: Callable[[str], Path | None] = lambda _: None) -> int:
+    """Wait until a job is over, which its log tells a little before its status, and return the run's exit code.
+
+    ``left_out`` tells where a module is here that was not sent.
+    """
     from rayexec.cluster.jobs import UnknownJobError
+    from rayexec.cluster.packing import IGNORE_FILES
 
     patience = Patience(run_id)
     try:
@@ -308,6 +330,11 @@ def _code(jobs: Jobs, run_id: str) -> int:
         complain(state.message or "the run could not be started.")
     if state.lacks == "rayexec":
         complain("rayexec is not installed on the cluster: have it installed there, or name it with --pip.")
+    elif state.lacks is not None and (here := left_out(state.lacks)) is not None:
+        complain(
+            f"the cluster has no module {state.lacks!r}: {here} was not sent, since it is hidden or an ignore file "
+            f"({', '.join(IGNORE_FILES)}) names it. A line such as !{here.name} in .rayexecignore takes it back."
+        )
     elif state.lacks is not None:
         complain(
             f"the cluster has no module {state.lacks!r}: name the package that it is in with --pip, or have it "

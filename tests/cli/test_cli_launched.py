@@ -21,11 +21,12 @@ from test_cli_launch import JOB, rayexec
 
 from rayexec import __version__
 from rayexec.cli import patience
-from rayexec.cli.launch import _code
+from rayexec.cli.launch import _code, _left_out
 from rayexec.cli.launched import LaunchedRun, noted
 from rayexec.cli.runs import wait_for
 from rayexec.cli.sides import LAUNCHED_FROM
 from rayexec.cluster.jobs import STOP_WAIT, Jobs
+from rayexec.cluster.packing import survey
 from rayexec.errors import EngineError
 from rayexec.store import RunRecord, store_at
 from rayexec.store.record import Driver
@@ -98,7 +99,9 @@ def test_what_was_sent_is_known_from_another_directory_and_to_nobody_else(
     assert forced["runtime_env"]["env_vars"]["PASSWORD"] == "secret"
     assert "tiny" in json.dumps(forced["runtime_env"]["pip"])
 
-    rayexec("run", "resume", "mine", "--run-id", "again")  # its output cannot be followed here
+    dashboard.outcome = {"status": "SUCCEEDED"}
+    code, _, stderr = rayexec("run", "resume", "mine", "--run-id", "again")
+    assert code == 0, stderr
     resumed = dashboard.submitted[-1]
     assert (resumed["submission_id"], "run resume mine" in resumed["entrypoint"]) == ("again", True)
     assert resumed["runtime_env"]["env_vars"]["PASSWORD"] == "secret"
@@ -175,7 +178,27 @@ def test_the_driver_alone_compares_itself_with_the_launching_machine(project: Pa
     own = f"rayexec {__version__}, Ray {version('ray')}, Python {sys.version_info[0]}.{sys.version_info[1]}"
     assert own in submitted["entrypoint"]
     older = submitted["entrypoint"].replace(own, f"rayexec {__version__}, Ray 2.9.0, Python 3.9")
-    older = older.replace(" exec python ", f" exec {shlex.quote(sys.executable)} ")
+    older = older.replace(" exec python ", f" exec {shlex.quote(sys.executable)} ").replace("--address=auto", "")
     ended = subprocess.run(older, shell=True, check=False, capture_output=True, text=True, timeout=60)
     assert "Ray 2.9.0, Python 3.9; the cluster has " in ended.stderr
     assert "op has None" in ended.stdout, ended.stdout + ended.stderr
+
+
+def test_code_that_was_left_out_is_told_of_where_it_is_missed(project: Path, dashboard: Dashboard) -> None:
+    for path in ("package/inner.py", "tools/job.py", "tools/beside.py", "sent.py"):
+        (project / path).parent.mkdir(exist_ok=True)
+        (project / path).write_text("")
+    (project / ".gitignore").write_text("package/\nbeside.py\n")
+    packing = survey(project)
+    for module, here in (("package.inner", "package/inner.py"), ("package", "package"), ("sent", None), ("none", None)):
+        assert _left_out(module, packing, "tools/job.py") == (None if here is None else project / here)
+    for module, told in (
+        ("beside", f"{project}/tools/beside.py was not sent"),
+        ("sent.more", "name the package that it is in with --pip"),
+    ):
+        message = f"ModuleNotFoundError: No module named '{module}'"
+        dashboard.outcome = {"status": "FAILED", "driver_exit_code": 2, "message": message}
+        options = ("-f", "tools/job.py", "--working-dir", ".", "--address", dashboard.address, "--wait")
+        code, stdout, stderr = rayexec("job", "launch", *options)
+        assert (code, "printed" in stdout) == (2, True), stderr
+        assert f"the cluster has no module {module!r}: {told}" in stderr
