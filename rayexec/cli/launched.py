@@ -12,10 +12,13 @@ import os
 import signal
 import socket
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from rayexec.cluster.local import home
@@ -45,6 +48,7 @@ __all__ = [
 _STATUSES = {"SUCCEEDED": "SUCCESS", "FAILED": "FAILURE", "STOPPED": "CANCELED"}
 _PATIENCE = 0.2  # seconds between two looks at a log that grows
 _SUBMITTING = 3600.0  # seconds after which a package has been sent, or never will be
+_AT_ONCE = 8  # questions about runs that are listed
 _SELDOM = 5.0  # seconds between two questions whether a cluster's driver still is there
 
 
@@ -55,6 +59,7 @@ class LaunchedRun:
     ``origin`` tells where the job is, as in a RunRecord, and ``sent`` what a cluster was sent besides. ``store`` is
     where the run is recorded, None where only the cluster knows. ``log`` is the file of what the driver prints, of a
     process here; ``canceled``, that it was asked to end; ``submitting``, that its cluster may not have it yet.
+    ``ended`` is what its cluster told when it was over, so that it need not be asked again.
     """
 
     run_id: str
@@ -66,6 +71,7 @@ class LaunchedRun:
     log: str | None = None
     canceled: bool = False
     submitting: bool = False
+    ended: Mapping[str, Any] | None = None
     sent: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -107,6 +113,8 @@ class LaunchedRun:
             return self._record("STARTED", "about to begin")
         from rayexec.cluster.jobs import UnknownJobError
 
+        if self.ended is not None:
+            return self._record(self.ended["status"], self.ended["note"], self.ended["end_time"])
         try:
             state = (jobs or self.jobs()).state(self.run_id)
         except UnknownJobError:
@@ -118,7 +126,12 @@ class LaunchedRun:
             code += f", {'rayexec' if state.lacks == 'rayexec' else f'module {state.lacks}'} is not installed there"
         waits = ", about to begin" if state.status == "PENDING" else ""
         status = _STATUSES.get(state.status, "STARTED")
-        return self._record(status, f"on {self.address}{code}{waits}", state.end_time)
+        record = self._record(status, f"on {self.address}{code}{waits}", state.end_time)
+        if is_over(record) and noted(self.run_id) is not None:
+            ended = {"status": status, "note": record.note, "end_time": record.end_time}
+            with contextlib.suppress(EngineError):
+                replace(self, submitting=False, ended=ended).note()
+        return record
 
     def unknown(self, reason: str) -> RunRecord:
         """Return the run as one of which nothing can be told now."""
@@ -147,6 +160,8 @@ class LaunchedRun:
 
     def stop(self) -> None:
         """Ask the driver to cancel the run; nothing happens where it is over."""
+        if self.ended is not None:
+            return
         if self.address is not None:
             self.jobs().stop(self.run_id)
         elif self.driver is not None and not self.driver.is_gone():
@@ -327,51 +342,65 @@ def locate(place: str | None, run_id: str) -> tuple[RunStore, RunReader]:
     return found
 
 
-def with_launched(recorded: Sequence[RunRecord]) -> list[RunRecord]:
-    """Return runs with those that were launched and are not among them, as their stores or their clusters know them."""
-    asked: dict[str, Jobs | EngineError] = {}
+def with_launched(recorded: Sequence[RunRecord], limit: int | None = None) -> list[RunRecord]:
+    """Return runs with those that were launched and are not among them, as their stores or their clusters know them.
+
+    Of both, the newest ``limit`` are looked at; ``recorded`` has the newest first.
+    """
+    clusters = _Clusters()
     notes = {launched.run_id: launched for launched in _launched_runs()}
-    found = [_judged(record, notes.get(record.run_id), asked) for record in recorded]
     known = {record.run_id for record in recorded}
-    for launched in notes.values():
-        if launched.run_id in known:
-            continue
-        try:
-            there = launched.recorded()
-            if there is not None:
-                found.append(_judged(there[1].record(), launched, asked))
-                continue
-            found.append(launched.now(_asked(launched, asked)))
-        except EngineError as error:
-            found.append(launched.unknown(str(error).partition(": ")[0]))
-    return found
+    others = [launched for launched in notes.values() if launched.run_id not in known]
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        found = pool.map(lambda record: _judged(record, notes.get(record.run_id), clusters), recorded[:limit])
+        return [*found, *pool.map(lambda launched: _told(launched, clusters), others[:limit])]
 
 
-def _judged(record: RunRecord, launched: LaunchedRun | None, asked: dict[str, Jobs | EngineError]) -> RunRecord:
+def _told(launched: LaunchedRun, clusters: _Clusters) -> RunRecord:
+    """Return a run that is not in the default store."""
+    try:
+        there = launched.recorded()
+        if there is not None:
+            return _judged(there[1].record(), launched, clusters)
+        return launched.now(clusters.jobs(launched))
+    except EngineError as error:
+        return launched.unknown(str(error).partition(": ")[0])
+
+
+def _judged(record: RunRecord, launched: LaunchedRun | None, clusters: _Clusters) -> RunRecord:
     """Return a run as it is to be shown: one whose driver is gone has failed."""
     record = settled(record)
     if launched is None or launched.address is None or not _is_elsewhere(record):
         return record
     try:
-        told = launched.now(_asked(launched, asked))
+        told = launched.now(clusters.jobs(launched))
     except EngineError:
         return replace(record, note=f"{launched.address} does not answer")
     return _gone(record, told) if is_over(told) else record
 
 
-def _asked(launched: LaunchedRun, asked: dict[str, Jobs | EngineError]) -> Jobs | None:
-    """Return the jobs of a cluster, which is tried once, since one that is gone takes its time not to answer."""
-    if launched.address is None:
-        return None
-    if launched.address not in asked:
-        try:
-            asked[launched.address] = launched.jobs()
-        except EngineError as error:
-            asked[launched.address] = error
-    jobs = asked[launched.address]
-    if isinstance(jobs, EngineError):
-        raise jobs
-    return jobs
+class _Clusters:
+    """The jobs of clusters, each tried once, since one that is gone takes its time not to answer; for many threads."""
+
+    def __init__(self) -> None:
+        self._asked: dict[str, Jobs | EngineError] = {}
+        self._locks: defaultdict[str, Lock] = defaultdict(Lock)
+
+    def jobs(self, launched: LaunchedRun) -> Jobs | None:
+        """Return the jobs of a run's cluster, None where nobody need be asked; raises EngineError."""
+        address = launched.address
+        if address is None or launched.ended is not None:
+            return None
+        with self._locks[address]:
+            if address not in self._asked:
+                try:
+                    self._asked[address] = launched.jobs()
+                except EngineError as error:
+                    self._asked[address] = error
+        jobs = self._asked[address]
+        if isinstance(jobs, EngineError):
+            raise jobs
+        return jobs
 
 
 def awaited(

@@ -54,7 +54,9 @@ def list_runs(place: str | None, *, job: str | None, status: str | None, limit: 
         store = _store(place)
         known = list(store.list())
         if place is None:
-            known = sorted(with_launched(known), key=lambda each: each.start_time, reverse=True)
+            # What is not of the kind that is asked for does not count.
+            most = limit if job is None and status is None else None
+            known = sorted(with_launched(known, most), key=lambda each: each.start_time, reverse=True)
         found = [
             each
             for each in map(settled, known)

@@ -363,12 +363,16 @@ def test_the_end_of_the_cluster_ends_its_drivers_and_is_told(laptop: Laptop) -> 
     machine, shared = laptop.cluster, laptop.home.with_name("shared")
     pid, record = laptop.driver("shut", shared)
     assert pid in machine.processes()
+    laptop.ok("run", "show", "greeted")
     machine.ok("cluster", "down")
     assert machine.processes() == {}
     assert list(machine.temp.iterdir()) == []
     assert laptop.ok("run", "show", "shut")["status"] in ("FAILURE", "CANCELED")
+    assert laptop.ok("run", "show", "greeted")["status"] == "SUCCESS"  # as it was told before
+    note = laptop.home / "launched/broken.json"
+    note.write_text(json.dumps(json.loads(note.read_text()) | {"ended": None}))
     for command, *options in (("show",), ("wait", "--timeout", "0"), ("cancel",)):
-        code, _, stderr = laptop.run("run", command, "greeted", *options)
+        code, _, stderr = laptop.run("run", command, "broken", *options)
         # The last where another cluster on this machine has taken the port since.
         assert (code, "no Ray answers" in stderr or "refuses the token" in stderr) == (1, True), stderr
     left = json.loads(record.read_text())
@@ -380,4 +384,4 @@ def test_the_end_of_the_cluster_ends_its_drivers_and_is_told(laptop: Laptop) -> 
     assert code == 1
     assert "Whether run shut still goes on cannot be told: " in stderr
     listed = {each["run_id"]: each["status"] for each in laptop.ok("run", "list")}
-    assert (listed["shut"], listed["greeted"]) == ("STARTED", "UNREADABLE")
+    assert (listed["shut"], listed["broken"], listed["greeted"]) == ("STARTED", "UNREADABLE", "SUCCESS")

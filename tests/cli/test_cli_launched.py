@@ -155,6 +155,7 @@ def test_a_wait_outlasts_questions_that_fail(
         assert [each.result(60) for each in waiting] == [0, 0]
     assert "Run mine succeeded" in capsys.readouterr().out
 
+    LaunchedRun("mine", 1.0, {"file": "jobs.py"}, None, dashboard.address).note()  # as if nobody had asked yet
     dashboard.failing = True
     monkeypatch.setattr(patience, "_LIMIT", 0.5)
     assert wait_for(None, "mine", timeout=None, as_json=False) == 1
@@ -202,3 +203,25 @@ def test_code_that_was_left_out_is_told_of_where_it_is_missed(project: Path, das
         code, stdout, stderr = rayexec("job", "launch", *options)
         assert (code, "printed" in stdout) == (2, True), stderr
         assert f"the cluster has no module {module!r}: {told}" in stderr
+
+
+def test_of_runs_that_are_listed_those_that_are_shown_are_asked_for_until_they_are_over(
+    project: Path, dashboard: Dashboard
+) -> None:
+    for number in range(5):
+        run_id = f"run-{number}"
+        dashboard.begin(run_id)
+        LaunchedRun(run_id, float(number), {"file": "jobs.py"}, None, dashboard.address).note()
+
+    def listed(*options: str) -> dict[str, str]:
+        rows = json.loads(rayexec("run", "list", "--json", *options)[1])
+        return {each["run_id"]: each["status"] for each in rows}
+
+    dashboard.end("run-4", "FAILED")
+    assert listed("--limit", "2") == {"run-4": "FAILURE", "run-3": "STARTED"}
+    assert sorted(dashboard.asked) == ["GET run-3", "GET run-4"]
+    assert len(listed()) == 5
+    assert dashboard.times_asked("GET run-4") == 1
+    assert dashboard.times_asked("GET run-3") == 2
+    dashboard.jobs.clear()
+    assert listed("--limit", "1") == {"run-4": "FAILURE"}
