@@ -13,6 +13,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
@@ -21,11 +22,13 @@ import yaml
 from rayexec.cli.awaiting import wait_for_end
 from rayexec.cli.config_files import read_run_config
 from rayexec.cli.exits import FAILED, SUCCEEDED, complain, with_exit_code
-from rayexec.cli.job_environment import HOME, Cluster, runtime_env
-from rayexec.cli.launched import LaunchedRun, growing, noted, signal_name
+from rayexec.cli.job_environment import HOME, Cluster, read_environment, runtime_env
+from rayexec.cli.launched import LaunchedRun, growing, noted, only_mine, private_directory, signal_name
 from rayexec.cli.load import JobSource
 from rayexec.cli.options import Wanted, parse_selection, parse_tags
+from rayexec.cli.patience import Patience
 from rayexec.cli.show import write_json
+from rayexec.cli.sides import LAUNCHED_FROM, versions
 from rayexec.cli.streams import results_on_stdout
 from rayexec.cluster.local import home as home_here
 from rayexec.errors import EngineError, LoadError
@@ -34,6 +37,7 @@ from rayexec.store.record import Driver
 
 if TYPE_CHECKING:
     from rayexec.cluster.jobs import Jobs
+    from rayexec.cluster.packing import Packing
 
 __all__ = ["Cluster", "force_on_cluster", "launch_here", "launch_on_cluster", "resume_on_cluster"]
 
@@ -90,7 +94,7 @@ def launch_here(source: JobSource, wanted: Wanted, *, home: str | None, wait: bo
     with results_on_stdout() as results:
         _checked(source, wanted)
         run_id = wanted.run_id or str(uuid.uuid4())
-        log = home_here() / "launched" / f"{run_id}.log"
+        log = private_directory() / f"{run_id}.log"
         place = home or os.environ.get(HOME) or str(home_here())
         if "://" not in place:
             place = str(Path(place).expanduser().absolute())
@@ -114,8 +118,7 @@ def launch_here(source: JobSource, wanted: Wanted, *, home: str | None, wait: bo
 
 def _start(command: list[str], log: Path, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
     try:
-        log.parent.mkdir(parents=True, exist_ok=True)
-        with log.open("xb") as output:
+        with open(log, "xb", opener=only_mine) as output:
             # As under nohup: a signal that is ignored stays so in what is started.
             before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
             try:
@@ -178,7 +181,10 @@ def resume_on_cluster(
 
     with results_on_stdout() as results:
         config = _checked(source, wanted)
-        submission = _Submission(run_id, source, cluster, config, launched.store, command)
+        # The config of the run before holds where none is given now.
+        before = str(launched.sent.get("stop_wait"))
+        stop_wait = int(before) if before.isdecimal() else 0
+        submission = _Submission(run_id, source, cluster, config, launched.store, command, stop_wait)
         return submission.submit(results, wait=True, as_json=as_json)
 
 
@@ -190,13 +196,15 @@ def _cluster_of(launched: LaunchedRun, working_dir: Path | None = None) -> Clust
 
 
 def force_on_cluster(launched: LaunchedRun) -> None:
-    """Have a cluster itself end the steps of a run by force, whose store is there.
+    """Stop a run, and have its cluster itself end its steps by force, whose store is there.
 
     Ray's Jobs API knows one way to stop a job only, which is orderly until its time is up.
     """
+    # Before anything is stopped, since it may turn out that nothing can be submitted.
     environment = runtime_env(_cluster_of(launched), None, launched.store)
     entrypoint = f"exec python -m rayexec run cancel {shlex.quote(launched.run_id)} --force --no-wait"
     name = f"{launched.run_id}-force-{uuid.uuid4().hex[:6]}"
+    launched.stop()
     launched.jobs().submit(name, entrypoint, None, environment, {"rayexec_cancels": launched.run_id})
 
 
@@ -210,28 +218,37 @@ class _Submission:
     config: Mapping[str, Any] | None
     home: str | None
     command: Callable[[str | None, tuple[str, ...]], list[str]]
+    stop_wait: int = 0
 
     def submit(self, results: TextIO, *, wait: bool, as_json: bool) -> int:
         """Pack and submit it, and report that."""
-        from rayexec.cluster.jobs import Jobs, checked_address, package_limit
+        from rayexec.cluster.jobs import STOP_WAIT, Jobs, checked_address, package_limit
         from rayexec.cluster.packing import megabytes, pack, survey
 
         address = checked_address(self.cluster.address)
         root = _root(self.source, self.cluster)
-        environment = runtime_env(self.cluster, self.config, self.home)
+        given = read_environment(self.cluster.runtime_env)
+        environment = runtime_env(replace(self.cluster, runtime_env=given), self.config, self.home, self.stop_wait)
         file = None if self.source.file is None else _within(root, self.source.file)
         packing = survey(root)
         if file is not None and file not in packing.sizes:
-            raise LoadError(f"{self.source.file} is named by an ignore file in {root}, so that it would not be sent.")
+            raise LoadError(
+                f"{self.source.file} would not be sent: it is hidden, or named by an ignore file in {root}."
+            )
         if noted(self.run_id) is not None:
             raise LoadError(_TAKEN.format(self.run_id))
         added = {} if self.config is None else {_CONFIG: yaml.safe_dump(dict(self.config), sort_keys=False).encode()}
-        # The shell gives way to Python, so that a signal to end comes to one process.
-        entrypoint = f"exec python {shlex.join(self.command(file, tuple(added)))}"
+        # The shell gives way to Python, so that a signal to end comes to one process. The driver alone is to compare
+        # itself with this machine: what is in the runtime environment, all workers have, and what their ops start.
+        entrypoint = f"{LAUNCHED_FROM}={shlex.quote(versions())} exec python "
+        entrypoint += shlex.join(self.command(file, tuple(added)))
         jobs = Jobs(address)
         _compare(jobs)
-        sent = {"working_dir": str(root), "pip": list(self.cluster.pip), "runtime_env": self.cluster.runtime_env}
-        launched = LaunchedRun(self.run_id, time.time(), _origin(self.source), self.home, address, sent=sent)
+        sent = {"working_dir": str(root), "pip": list(self.cluster.pip), "runtime_env": given}
+        sent |= {"stop_wait": environment["env_vars"][STOP_WAIT]}
+        launched = LaunchedRun(
+            self.run_id, time.time(), _origin(self.source), self.home, address, submitting=True, sent=sent
+        )
         with tempfile.TemporaryDirectory() as scratch:
             archive, limit = Path(scratch, "package.zip"), package_limit()
             if packing.size > limit:  # at once, since it takes its time until it is known
@@ -252,6 +269,8 @@ class _Submission:
             except EngineError:
                 launched.forget()
                 raise
+            launched = replace(launched, submitting=False)
+            launched.note()
         details = {
             "run_id": self.run_id,
             "address": address,
@@ -260,7 +279,10 @@ class _Submission:
             "working_dir": str(root),
             "package": {"files": number, "bytes": packing.size, "compressed": size},
         }
-        ending = _Ending(jobs.follow(self.run_id), lambda: jobs.stop(self.run_id), lambda: _code(jobs, self.run_id))
+        left_out = partial(_left_out, packing=packing, file=file)
+        ending = _Ending(
+            jobs.follow(self.run_id), lambda: jobs.stop(self.run_id), lambda: _code(jobs, self.run_id, left_out)
+        )
         return _report(results, launched, details, ending if wait else None, as_json=as_json)
 
 
@@ -274,16 +296,45 @@ def _compare(jobs: Jobs) -> None:
         )
 
 
-def _code(jobs: Jobs, run_id: str) -> int:
-    """Wait until a job is over, which its log tells a little before its status, and return the run's exit code."""
-    while not (state := jobs.state(run_id)).is_over:
-        time.sleep(_PATIENCE)
+def _left_out(module: str, packing: Packing, file: str | None) -> Path | None:
+    """Return where a module is that could be imported had it been sent; None where there is none here either."""
+    beside = packing.root.joinpath(file or "job.py").parent
+    for base in (packing.root, beside):
+        place = base.joinpath(*module.split("."))
+        for each in (place.with_name(f"{place.name}.py"), place / "__init__.py", place):
+            path = each.relative_to(packing.root).as_posix()
+            was_sent = path in packing.sizes or any(known.startswith(f"{path}/") for known in packing.sizes)
+            if each.exists() and not was_sent:
+                return each
+    return None
+
+
+def _code(jobs: Jobs, run_id: str, left_out: Callable[[str], Path | None] = lambda _: None) -> int:
+    """Wait until a job is over, which its log tells a little before its status, and return the run's exit code.
+
+    ``left_out`` tells where a module is here that was not sent.
+    """
+    from rayexec.cluster.jobs import UnknownJobError
+    from rayexec.cluster.packing import IGNORE_FILES
+
+    patience = Patience(run_id)
+    try:
+        while (state := patience.ask(lambda: jobs.state(run_id))) is None or not state.is_over:
+            time.sleep(_PATIENCE)
+    except UnknownJobError:
+        complain(f"the Ray at {jobs.address} does not know the run any more: its driver is gone.")
+        return FAILED
     if state.status == "SUCCEEDED":
         return SUCCEEDED
     if state.exit_code is None and state.status == "FAILED":  # what kept it from starting is not in its log
         complain(state.message or "the run could not be started.")
     if state.lacks == "rayexec":
         complain("rayexec is not installed on the cluster: have it installed there, or name it with --pip.")
+    elif state.lacks is not None and (here := left_out(state.lacks)) is not None:
+        complain(
+            f"the cluster has no module {state.lacks!r}: {here} was not sent, since it is hidden or an ignore file "
+            f"({', '.join(IGNORE_FILES)}) names it. A line such as !{here.name} in .rayexecignore takes it back."
+        )
     elif state.lacks is not None:
         complain(
             f"the cluster has no module {state.lacks!r}: name the package that it is in with --pip, or have it "
@@ -332,11 +383,17 @@ def _origin(source: JobSource) -> dict[str, str]:
 
 
 def _root(source: JobSource, cluster: Cluster) -> Path:
-    """Return the directory that is sent."""
-    given = cluster.working_dir
-    if given is None:
-        given = source.file.absolute().parent if source.file is not None else Path.cwd()
-    return Path(os.path.abspath(given))
+    """Return the directory that is sent; raises LoadError for a home directory that nobody asked to send."""
+    if cluster.working_dir is not None:
+        return Path(os.path.abspath(cluster.working_dir))
+    root = Path(os.path.abspath(source.file.parent if source.file is not None else Path.cwd()))
+    user = os.path.expanduser("~")
+    if any(each.is_relative_to(root) for each in (Path(user), Path(os.path.realpath(user)))):
+        raise LoadError(
+            f"all of {root} would be sent to the cluster, which holds your home directory: put the job in a directory "
+            f"of its own, or say what to send with --working-dir DIR, which may be {root} too."
+        )
+    return root
 
 
 def _within(root: Path, file: Path) -> str:

@@ -12,9 +12,13 @@ import os
 import signal
 import socket
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from rayexec.cluster.local import home
@@ -23,6 +27,7 @@ from rayexec.store import RunReader, RunRecord, RunStore, current, default_store
 from rayexec.store.record import UNREADABLE, Driver
 
 if TYPE_CHECKING:
+    from rayexec.cli.patience import Patience
     from rayexec.cluster.jobs import Jobs
 
 __all__ = [
@@ -34,12 +39,16 @@ __all__ = [
     "launched_as",
     "locate",
     "noted",
+    "only_mine",
+    "private_directory",
     "signal_name",
     "with_launched",
 ]
 
 _STATUSES = {"SUCCEEDED": "SUCCESS", "FAILED": "FAILURE", "STOPPED": "CANCELED"}
 _PATIENCE = 0.2  # seconds between two looks at a log that grows
+_SUBMITTING = 3600.0  # seconds after which a package has been sent, or never will be
+_AT_ONCE = 8  # questions about runs that are listed
 _SELDOM = 5.0  # seconds between two questions whether a cluster's driver still is there
 
 
@@ -49,7 +58,8 @@ class LaunchedRun:
 
     ``origin`` tells where the job is, as in a RunRecord, and ``sent`` what a cluster was sent besides. ``store`` is
     where the run is recorded, None where only the cluster knows. ``log`` is the file of what the driver prints, of a
-    process here; ``canceled``, that it was asked to end.
+    process here; ``canceled``, that it was asked to end; ``submitting``, that its cluster may not have it yet.
+    ``ended`` is what its cluster told when it was over, so that it need not be asked again.
     """
 
     run_id: str
@@ -60,6 +70,8 @@ class LaunchedRun:
     driver: Driver | None = None
     log: str | None = None
     canceled: bool = False
+    submitting: bool = False
+    ended: Mapping[str, Any] | None = None
     sent: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -69,11 +81,11 @@ class LaunchedRun:
 
     def note(self) -> None:
         """Write it down; raises EngineError where that cannot be."""
-        path = _directory() / f"{self.run_id}.json"
+        path = private_directory() / f"{self.run_id}.json"
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
             fresh = path.with_name(f".{path.name}.{os.getpid()}")
-            fresh.write_text(f"{json.dumps(asdict(self), indent=2)}\n")
+            with open(fresh, "w", opener=only_mine) as file:
+                file.write(f"{json.dumps(asdict(self), indent=2, default=str)}\n")
             fresh.replace(path)
         except OSError as error:
             raise EngineError(f"cannot note run {self.run_id} in {path.parent}: {error.strerror}.") from error
@@ -99,13 +111,27 @@ class LaunchedRun:
                 status = "CANCELED" if self.canceled else "FAILURE"
                 return self._record(status, "its driver ended before the run began")
             return self._record("STARTED", "about to begin")
-        state = (jobs or self.jobs()).state(self.run_id)
+        from rayexec.cluster.jobs import UnknownJobError
+
+        if self.ended is not None:
+            return self._record(self.ended["status"], self.ended["note"], self.ended["end_time"])
+        try:
+            state = (jobs or self.jobs()).state(self.run_id)
+        except UnknownJobError:
+            if self.submitting and time.time() - self.time < _SUBMITTING:
+                return self._record("STARTED", f"being sent to {self.address}")
+            return self._record("FAILURE", f"{self.address} does not know it any more, so that its driver is gone")
         code = _exit(state.exit_code)
         if state.lacks is not None:
             code += f", {'rayexec' if state.lacks == 'rayexec' else f'module {state.lacks}'} is not installed there"
         waits = ", about to begin" if state.status == "PENDING" else ""
         status = _STATUSES.get(state.status, "STARTED")
-        return self._record(status, f"on {self.address}{code}{waits}", state.end_time)
+        record = self._record(status, f"on {self.address}{code}{waits}", state.end_time)
+        if is_over(record) and noted(self.run_id) is not None:
+            ended = {"status": status, "note": record.note, "end_time": record.end_time}
+            with contextlib.suppress(EngineError):
+                replace(self, submitting=False, ended=ended).note()
+        return record
 
     def unknown(self, reason: str) -> RunRecord:
         """Return the run as one of which nothing can be told now."""
@@ -134,6 +160,8 @@ class LaunchedRun:
 
     def stop(self) -> None:
         """Ask the driver to cancel the run; nothing happens where it is over."""
+        if self.ended is not None:
+            return
         if self.address is not None:
             self.jobs().stop(self.run_id)
         elif self.driver is not None and not self.driver.is_gone():
@@ -246,6 +274,25 @@ def _directory() -> Path:
     return home() / "launched"
 
 
+def private_directory() -> Path:
+    """Return the directory of notes and drivers' logs, made where it is not; raises EngineError where it cannot be.
+
+    Nobody else may read what is in it: environments that were sent hold passwords, and logs what jobs print.
+    """
+    path = _directory()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise EngineError(f"cannot make the directory {path}: {error.strerror}.") from error
+    return path
+
+
+def only_mine(path: str, flags: int) -> int:
+    """Open a file, as an ``opener``, that nobody else may read where it is made."""
+    return os.open(path, flags, 0o600)
+
+
 def _launched_runs() -> list[LaunchedRun]:
     """Return the runs that were launched from here, the newest first."""
     found = [run for path in _directory().glob("*.json") if (run := _read(path)) is not None]
@@ -295,63 +342,90 @@ def locate(place: str | None, run_id: str) -> tuple[RunStore, RunReader]:
     return found
 
 
-def with_launched(recorded: Sequence[RunRecord]) -> list[RunRecord]:
-    """Return runs with those that were launched and are not among them, as their stores or their clusters know them."""
-    asked: dict[str, Jobs | EngineError] = {}
+def with_launched(recorded: Sequence[RunRecord], limit: int | None = None) -> list[RunRecord]:
+    """Return runs with those that were launched and are not among them, as their stores or their clusters know them.
+
+    Of both, the newest ``limit`` are looked at; ``recorded`` has the newest first.
+    """
+    clusters = _Clusters()
     notes = {launched.run_id: launched for launched in _launched_runs()}
-    found = [_judged(record, notes.get(record.run_id), asked) for record in recorded]
     known = {record.run_id for record in recorded}
-    for launched in notes.values():
-        if launched.run_id in known:
-            continue
-        try:
-            there = launched.recorded()
-            if there is not None:
-                found.append(_judged(there[1].record(), launched, asked))
-                continue
-            found.append(launched.now(_asked(launched, asked)))
-        except EngineError as error:
-            found.append(launched.unknown(str(error).partition(": ")[0]))
-    return found
+    others = [launched for launched in notes.values() if launched.run_id not in known]
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        found = pool.map(lambda record: _judged(record, notes.get(record.run_id), clusters), recorded[:limit])
+        return [*found, *pool.map(lambda launched: _told(launched, clusters), others[:limit])]
 
 
-def _judged(record: RunRecord, launched: LaunchedRun | None, asked: dict[str, Jobs | EngineError]) -> RunRecord:
+def _told(launched: LaunchedRun, clusters: _Clusters) -> RunRecord:
+    """Return a run that is not in the default store."""
+    try:
+        there = launched.recorded()
+        if there is not None:
+            return _judged(there[1].record(), launched, clusters)
+        return launched.now(clusters.jobs(launched))
+    except EngineError as error:
+        return launched.unknown(str(error).partition(": ")[0])
+
+
+def _judged(record: RunRecord, launched: LaunchedRun | None, clusters: _Clusters) -> RunRecord:
     """Return a run as it is to be shown: one whose driver is gone has failed."""
     record = settled(record)
     if launched is None or launched.address is None or not _is_elsewhere(record):
         return record
     try:
-        told = launched.now(_asked(launched, asked))
+        told = launched.now(clusters.jobs(launched))
     except EngineError:
         return replace(record, note=f"{launched.address} does not answer")
     return _gone(record, told) if is_over(told) else record
 
 
-def _asked(launched: LaunchedRun, asked: dict[str, Jobs | EngineError]) -> Jobs | None:
-    """Return the jobs of a cluster, which is tried once, since one that is gone takes its time not to answer."""
-    if launched.address is None:
-        return None
-    if launched.address not in asked:
-        try:
-            asked[launched.address] = launched.jobs()
-        except EngineError as error:
-            asked[launched.address] = error
-    jobs = asked[launched.address]
-    if isinstance(jobs, EngineError):
-        raise jobs
-    return jobs
+class _Clusters:
+    """The jobs of clusters, each tried once, since one that is gone takes its time not to answer; for many threads."""
+
+    def __init__(self) -> None:
+        self._asked: dict[str, Jobs | EngineError] = {}
+        self._locks: defaultdict[str, Lock] = defaultdict(Lock)
+
+    def jobs(self, launched: LaunchedRun) -> Jobs | None:
+        """Return the jobs of a run's cluster, None where nobody need be asked; raises EngineError."""
+        address = launched.address
+        if address is None or launched.ended is not None:
+            return None
+        with self._locks[address]:
+            if address not in self._asked:
+                try:
+                    self._asked[address] = launched.jobs()
+                except EngineError as error:
+                    self._asked[address] = error
+        jobs = self._asked[address]
+        if isinstance(jobs, EngineError):
+            raise jobs
+        return jobs
 
 
-def awaited(launched: LaunchedRun, deadline: float | None) -> tuple[RunStore, RunReader] | RunRecord | None:
-    """Wait until a launched run is in its store, which is returned, or over, whose record is; None at the deadline."""
-    jobs = None if launched.address is None else launched.jobs()
+def awaited(
+    launched: LaunchedRun, deadline: float | None, patience: Patience
+) -> tuple[RunStore, RunReader] | RunRecord | None:
+    """Wait until a launched run is in its store, which is returned, or over, whose record is; None at the deadline.
+
+    Raises EngineError where its cluster cannot be asked, as soon as there is no ``patience`` left.
+    """
+    jobs: Jobs | None = None
+
+    def asked(launched: LaunchedRun) -> RunRecord:
+        nonlocal jobs
+        if jobs is None and launched.address is not None:
+            jobs = launched.jobs()
+        return launched.now(jobs)
+
     while True:
         launched = noted(launched.run_id) or launched  # it may be canceled meanwhile
-        record = launched.now(jobs)  # first, so that what ended meanwhile is looked for once more
+        # First, so that what ended meanwhile is looked for once more.
+        record = patience.ask(partial(asked, launched))
         found = launched.recorded()
         if found is not None:
             return found
-        if is_over(record):
+        if record is not None and is_over(record):
             return record
         if deadline is not None and time.monotonic() >= deadline:
             return None

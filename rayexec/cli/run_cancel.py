@@ -7,10 +7,11 @@ import socket
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from rayexec.cli.exits import FAILED, SUCCEEDED, complain, with_exit_code
 from rayexec.cli.launched import LaunchedElsewhere, LaunchedRun, Vigil, awaited, locate
+from rayexec.cli.patience import Patience
 from rayexec.cli.run_report import brief, ended_line
 from rayexec.cli.streams import results_on_stdout
 from rayexec.events import Event, EventType
@@ -32,12 +33,16 @@ class _Asked:
     before: RunRecord
     now: RunRecord
     vigil: Vigil | None = None
+    patience: Patience = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.patience = Patience(self.run.run_id)
 
     def look(self) -> None:
         """See how it is by now."""
         if isinstance(self.run, LaunchedRun):
             # It may have come to be recorded meanwhile, which tells more.
-            found = awaited(self.run, 0)
+            found = awaited(self.run, 0, self.patience)
             if found is None:
                 return
             if isinstance(found, RunRecord):
@@ -105,11 +110,12 @@ def _ask(store: RunStore | None, run: RunReader | LaunchedRun, *, force: bool) -
     """Ask a run to end, and return how it was before."""
     if isinstance(run, LaunchedRun):
         before = run.now()
-        run.stop()
         if force and run.address is not None and not is_over(before):
             from rayexec.cli.launch import force_on_cluster
 
             force_on_cluster(run)
+        else:
+            run.stop()
         return before
     assert store is not None
     return ask_to_cancel(store, run, "rayexec run cancel", force=force)

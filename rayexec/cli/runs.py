@@ -12,6 +12,7 @@ from typing import Any, TextIO, TypeAlias
 
 from rayexec.cli.exits import FAILED, INTERRUPTED, SUCCEEDED, USAGE, complain, with_exit_code
 from rayexec.cli.launched import LaunchedElsewhere, LaunchedRun, Vigil, awaited, locate, noted, with_launched
+from rayexec.cli.patience import Patience
 from rayexec.cli.streams import reader_left, results_on_stdout
 from rayexec.errors import RunNotFoundError
 from rayexec.events import Event, EventType
@@ -53,7 +54,9 @@ def list_runs(place: str | None, *, job: str | None, status: str | None, limit: 
         store = _store(place)
         known = list(store.list())
         if place is None:
-            known = sorted(with_launched(known), key=lambda each: each.start_time, reverse=True)
+            # What is not of the kind that is asked for does not count.
+            most = limit if job is None and status is None else None
+            known = sorted(with_launched(known, most), key=lambda each: each.start_time, reverse=True)
         found = [
             each
             for each in map(settled, known)
@@ -258,7 +261,10 @@ def wait_for(place: str | None, run_id: str, *, timeout: float | None, as_json: 
         try:
             found: RunReader | RunRecord | None = locate(place, run_id)[1]
         except LaunchedElsewhere as elsewhere:
-            awaited_one = awaited(elsewhere.launched, deadline)
+            patience = Patience(elsewhere.launched.run_id)
+            awaited_one = awaited(elsewhere.launched, deadline, patience)
+            if awaited_one is None:
+                patience.give_up()
             found = awaited_one[1] if isinstance(awaited_one, tuple) else awaited_one
         record = found if found is None or isinstance(found, RunRecord) else _over(found, deadline)
         if record is None:

@@ -26,9 +26,9 @@ def check_sides() -> None:
     """Compare this machine with the one that launched the run, if any.
 
     Another rayexec may read what was sent otherwise, so it raises EngineError; another Ray or Python, which the run may
-    do with, is told on standard error.
+    do with, is told on standard error. What this process starts is not compared.
     """
-    launched_from = os.environ.get(LAUNCHED_FROM)
+    launched_from = os.environ.pop(LAUNCHED_FROM, None)
     if launched_from is None or launched_from == (here := versions()):
         return
     there = launched_from.split(", ")

@@ -17,7 +17,7 @@ from types import FrameType
 from typing import Any
 
 from rayexec.cluster.access import loopback, reach
-from rayexec.cluster.launch import usable_cpus
+from rayexec.cluster.nodes import usable_cpus
 from rayexec.errors import EngineError
 from rayexec.plan.capacity import Capacity, NodeGroup
 

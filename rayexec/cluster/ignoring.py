@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-__all__ = ["Pattern", "is_ignored", "read_patterns"]
+__all__ = ["Pattern", "is_ignored", "is_taken_back", "names_hidden", "read_patterns"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +29,28 @@ def is_ignored(path: str, patterns: Sequence[Pattern], *, is_directory: bool) ->
 
     What is in a directory that is left out is not asked for; no pattern can take it back.
     """
+    last = _last(path, patterns, is_directory=is_directory)
+    return last is not None and not last.negated
+
+
+def is_taken_back(path: str, patterns: Sequence[Pattern], *, is_directory: bool) -> bool:
+    """Whether the last pattern that matches a path from the root begins with ``!``."""
+    last = _last(path, patterns, is_directory=is_directory)
+    return last is not None and last.negated
+
+
+def names_hidden(line: str) -> bool:
+    """Whether a line of an ignore file names what is hidden, such as ``!.env``, rather than match it among others."""
+    return line.rstrip("\r\n ").rstrip("/").removeprefix("!").rpartition("/")[2].startswith(".")
+
+
+def _last(path: str, patterns: Sequence[Pattern], *, is_directory: bool) -> Pattern | None:
     for pattern in reversed(patterns):
         if pattern.only_directories and not is_directory:
             continue
         if path.startswith(pattern.base) and pattern.matches.fullmatch(path[len(pattern.base) :]):
-            return not pattern.negated
-    return False
+            return pattern
+    return None
 
 
 def _read(line: str, base: str) -> Pattern | None:

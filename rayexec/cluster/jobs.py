@@ -25,7 +25,7 @@ from rayexec.cluster.access import refresh
 from rayexec.cluster.tokens import AUTH_MODE, TOKEN_PATH, token, token_path
 from rayexec.errors import EngineError, LoadError
 
-__all__ = ["STOP_WAIT", "JobState", "Jobs", "checked_address", "package_limit", "reason_in"]
+__all__ = ["STOP_WAIT", "JobState", "Jobs", "UnknownJobError", "checked_address", "package_limit", "reason_in"]
 
 # How long Ray waits for a job to end that is asked to, in seconds, read in the environment of the job.
 STOP_WAIT = "RAY_JOB_STOP_WAIT_TIME_S"
@@ -36,8 +36,13 @@ _RAISED = re.compile(
     r"[A-Za-z_][\w.]*(?:Error|Exception)\b"
 )  # the last line of a traceback, or the first of its message
 _LACKING = re.compile(r"No module named '([\w.]+)'")
+_NOT_FOUND = 404
 _USAGE = 2  # the exit code of a command whose job could not be loaded
 _ENDED = frozenset({"SUCCEEDED", "FAILED", "STOPPED"})
+
+
+class UnknownJobError(EngineError):
+    """A cluster has no such job: its head was started again since, or it is another cluster at the same address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +144,10 @@ class Jobs:
                 return json.load(answer)
         except urllib.error.HTTPError as error:
             with error:
-                raise RuntimeError(error.read().decode(errors="replace") or error.reason) from None
+                told = error.read().decode(errors="replace") or str(error.reason)
+            if error.code == _NOT_FOUND and "does not exist" in told:  # Ray's own words; a proxy has others
+                raise UnknownJobError(f"the Ray at {self.address} does not know the job: {told}") from None
+            raise RuntimeError(told) from None
 
     def submit(
         self,
@@ -160,7 +168,7 @@ class Jobs:
             )
 
     def state(self, job_id: str) -> JobState:
-        """Return how a job is."""
+        """Return how a job is; raises UnknownJobError for one that the cluster does not know, or not any more."""
         with self._told("tell of the job"):
             found = self._ask(job_id)
             return JobState(

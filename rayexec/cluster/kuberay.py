@@ -7,11 +7,13 @@ import shlex
 import textwrap
 from collections.abc import Iterator
 
+from rayexec.cluster.jobs import STOP_WAIT
 from rayexec.cluster.manifest_spec import ManifestSpec
 
 __all__ = ["kuberay_manifest"]
 
 _JOBS = "/home/ray/jobs"
+_STOPPING = 3600  # seconds, more than any run takes to end that is asked to
 
 
 def kuberay_manifest(spec: ManifestSpec) -> str:
@@ -144,6 +146,12 @@ def _template(spec: ManifestSpec, container: str, cpus: int, margin: str, *, is_
             lines += [f"          - containerPort: {port}", f"            name: {name}"]
         lines += ["        # Where runs are recorded, and values kept; all nodes reach it."]
     lines += ["        env:", "          - name: RAYEXEC_HOME", f"            value: {json.dumps(spec.home)}"]
+    if is_head and spec.job is not None:
+        lines += [
+            "          # Seconds in which a run that is stopped stores what is needed to resume it; Ray gives 3.",
+            f"          - name: {STOP_WAIT}",
+            f'            value: "{_STOPPING}"',
+        ]
     if is_head:
         lines += ["        # KubeRay tells Ray the CPUs, and makes /dev/shm as large as the memory."]
     lines += ["        resources:"]

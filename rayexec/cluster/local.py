@@ -188,7 +188,7 @@ def start(spec: ClusterSpec, say: Callable[[str], None]) -> tuple[Cluster, bool]
 
 
 def _start(spec: ClusterSpec) -> Cluster:
-    from rayexec.cluster.launch import Launch
+    from rayexec.cluster.nodes import Launch
 
     # Not below RAYEXEC_HOME: the path of a socket may not be longer than about a hundred characters.
     directory = tempfile.mkdtemp(prefix=_DIRECTORY, dir=os.environ.get("RAY_TMPDIR") or "/tmp")

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import stat
 import zipfile
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
-from rayexec.cluster.ignoring import Pattern, is_ignored, read_patterns
+from rayexec.cluster.ignoring import Pattern, is_ignored, is_taken_back, names_hidden, read_patterns
 from rayexec.errors import LoadError
 
 __all__ = ["IGNORE_FILES", "NEVER", "Packing", "PackingLimit", "is_environment", "megabytes", "pack", "survey"]
@@ -23,6 +26,7 @@ NEVER = frozenset(
         *(".mypy_cache", ".pytest_cache", ".ruff_cache", ".hypothesis", ".tox", ".nox", ".ipynb_checkpoints"),
     }
 )
+_MOST_ENTRIES = 100_000  # files and directories that are looked through, which takes a second
 _SHOWN = 10
 # The first moment that an archive can tell: so that the same files make the same archive, which is sent once.
 _MOMENT = (1980, 1, 1, 0, 0, 0)
@@ -49,27 +53,49 @@ class Packing:
         return sorted(self.sizes.items(), key=lambda item: (-item[1], item[0]))[:_SHOWN]
 
 
-def survey(root: Path) -> Packing:
-    """Return what travels of a directory: all but what an ignore file in it or below names, and what no run needs.
+class _Rules(NamedTuple):
+    """The patterns of the ignore files so far, and those of our own that name what is hidden."""
 
-    Links are followed. Raises LoadError where a directory cannot be read.
+    all: tuple[Pattern, ...] = ()
+    hidden: tuple[Pattern, ...] = ()
+
+    def leave_out(self, path: str, name: str, *, is_directory: bool) -> bool:
+        if name in NEVER or is_ignored(path, self.all, is_directory=is_directory):
+            return True
+        # Keys, tokens and passwords are in hidden files, and no job is launched to send these.
+        return name.startswith(".") and not is_taken_back(path, self.hidden, is_directory=is_directory)
+
+
+def survey(root: Path) -> Packing:
+    """Return what travels of a directory: all but what is hidden, what an ignore file names, and what no run needs.
+
+    What is hidden travels where a line of .rayexecignore such as ``!.name`` names it. Links are followed. Raises
+    LoadError where a directory cannot be read, or where there is too much below it to look through.
     """
-    return Packing(root, dict(sorted(_files(root, "", (), frozenset()))))
+    counts: Counter[str] = Counter()
+    return Packing(root, dict(sorted(_files(root, root, "", _Rules(), frozenset(), counts))))
 
 
 def _files(
-    directory: Path, base: str, patterns: tuple[Pattern, ...], above: frozenset[tuple[int, int]]
+    root: Path, directory: Path, base: str, rules: _Rules, above: frozenset[tuple[int, int]], counts: Counter[str]
 ) -> Iterator[tuple[str, int]]:
+    """Yield files with their sizes; ``counts`` are of the entries seen so far, by the first part of their paths."""
     try:
         place = directory.stat()
-        entries = sorted(os.scandir(directory), key=lambda entry: entry.name)
+        with os.scandir(directory) as found:
+            entries = sorted(itertools.islice(found, _MOST_ENTRIES + 1), key=lambda entry: entry.name)
         for name in IGNORE_FILES:
             file = directory / name
             if file.is_file():
                 lines = file.read_text(encoding="utf-8", errors="surrogateescape").split("\n")
-                patterns += tuple(read_patterns(lines, base))
+                hidden = filter(names_hidden, lines) if name == IGNORE_FILES[-1] else ()
+                rules = _Rules((*rules.all, *read_patterns(lines, base)), (*rules.hidden, *read_patterns(hidden, base)))
     except OSError as error:
-        raise LoadError(f"cannot read {error.filename or directory}: {error.strerror}.") from None
+        way_out = f" Where the job does not need it, write /{base} into {root / IGNORE_FILES[-1]}." if base else ""
+        raise LoadError(f"cannot read {error.filename or directory}: {error.strerror}.{way_out}") from None
+    counts[base.partition("/")[0]] += len(entries)
+    if counts.total() > _MOST_ENTRIES:
+        raise LoadError(_too_many(root, counts))
     above |= {(place.st_dev, place.st_ino)}
     for entry in entries:
         path = f"{base}{entry.name}"
@@ -78,12 +104,22 @@ def _files(
         except OSError:  # a link that leads nowhere, or a file that has just gone
             continue
         is_directory = stat.S_ISDIR(status.st_mode)
-        if entry.name in NEVER or is_ignored(path, patterns, is_directory=is_directory):
+        if rules.leave_out(path, entry.name, is_directory=is_directory):
             continue
         if stat.S_ISREG(status.st_mode):
             yield path, status.st_size
         elif is_directory and (status.st_dev, status.st_ino) not in above and not is_environment(entry.path):
-            yield from _files(Path(entry.path), f"{path}/", patterns, above)
+            yield from _files(root, Path(entry.path), f"{path}/", rules, above, counts)
+
+
+def _too_many(root: Path, counts: Counter[str]) -> str:
+    most, number = counts.most_common(1)[0]
+    where = f"; of those seen, {number:,} are below {most}/" if most else ""
+    return (
+        f"{root} has more than {_MOST_ENTRIES:,} files and directories, too many to send to a cluster{where}. Put the "
+        "job in a directory of its own, give a smaller one with --working-dir DIR, or name what the job does not need "
+        f"in {root / IGNORE_FILES[-1]}, one pattern a line as in .gitignore."
+    )
 
 
 def is_environment(directory: str) -> bool:

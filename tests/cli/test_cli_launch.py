@@ -15,11 +15,13 @@ from typing import Any
 
 import pytest
 from cli_process import IN_PROCESS, run, run_on_terminal
+from test_cli_cluster import _free_port
 
 from rayexec import __version__
 from rayexec.cli.job_environment import Cluster, runtime_env
 from rayexec.cli.launched import LaunchedRun, noted
 from rayexec.cli.sides import LAUNCHED_FROM
+from rayexec.cluster.jobs import STOP_WAIT
 from rayexec.store.record import Driver
 
 _TIMEOUT = 60.0
@@ -105,18 +107,29 @@ def test_a_launched_run_goes_on_by_itself(place: Path) -> None:
     code, stdout, _ = rayexec("run", "wait", run_id)
     assert (code, stdout.startswith(f"Run {run_id} succeeded")) == (0, True)
     assert "printed" in Path(launched["log"]).read_text()
+    assert Path(launched["log"]).stat().st_mode & 0o777 == 0o600
     assert [each["run_id"] for each in json.loads(rayexec("run", "list", "--json")[1])] == [run_id]
 
 
 def test_a_head_with_another_rayexec_says_so(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    sent = runtime_env(Cluster("http://127.0.0.1:8265"), None, None)["env_vars"]
-    assert sent[LAUNCHED_FROM].startswith(f"rayexec {__version__}, Ray ")
     monkeypatch.setenv(LAUNCHED_FROM, "rayexec 0.0.9, Ray 2.60.0, Python 3.11")
     code, _, stderr = rayexec("job", "execute", "-f", "jobs.py", "-j", "broken", "-c", "run.yaml")
     assert code == 1
     assert f"the cluster's head has rayexec {__version__}" in stderr
     assert "was launched by rayexec 0.0.9" in stderr
     assert "RUN_START" not in stderr
+
+
+def test_ray_waits_longer_for_a_driver_than_its_run_gives_its_steps() -> None:
+    def stop_wait(given: dict[str, str], grace: float | None, before: int = 0) -> str:
+        config = None if grace is None else {"execution": {"config": {"ray": {"cancel_grace": grace}}}}
+        cluster = Cluster("http://127.0.0.1:8265", runtime_env={"env_vars": given})
+        return str(runtime_env(cluster, config, None, before)["env_vars"][STOP_WAIT])
+
+    assert stop_wait({}, None) == stop_wait({}, 5.0) == "3600"  # also for what the job itself says
+    assert stop_wait({}, 4000.5) == "4121"
+    assert stop_wait({}, None, 4121) == "4121"
+    assert stop_wait({STOP_WAIT: "7"}, 4000.5) == "7"
 
 
 def test_the_id_alone_is_on_standard_output(place: Path) -> None:
@@ -243,6 +256,22 @@ def test_mistakes_are_told_before_anything_starts(place: Path, options: tuple[st
     assert (code, stdout) == (2, "")
     assert message in stderr
     assert not (place / "home/launched").exists()
+
+
+def test_a_home_directory_is_sent_only_where_that_is_said(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (place / "user").mkdir()
+    (place / "user/job.py").write_text(JOB)
+    (place / "alias").symlink_to(place / "user")
+    nowhere = ("--address", f"http://127.0.0.1:{_free_port()}")
+    for home, launched in (("user", "user/job.py"), ("alias", "user/job.py"), ("user", "jobs.py")):
+        monkeypatch.setenv("HOME", str(place / home))
+        code, stdout, stderr = rayexec("job", "launch", "-f", launched, *nowhere)
+        assert (code, stdout) == (2, "")
+        assert f"all of {Path(place, launched).parent} would be sent to the cluster" in stderr
+        assert "--working-dir DIR" in stderr
+    assert rayexec("job", "launch", "-m", "job", *nowhere)[0] == 2
+    code, _, stderr = rayexec("job", "launch", "-f", "user/job.py", "--working-dir", "user", *nowhere)
+    assert (code, "no Ray answers" in stderr) == (1, True), stderr
 
 
 def test_a_process_that_ended_and_was_not_awaited_is_gone() -> None:

@@ -88,6 +88,18 @@ def test_rays_autoscaler_for_kubernetes_reads_the_same_limits_on_one_node(kind: 
     assert spec["headGroupSpec"]["rayStartParams"]["num-cpus"] == options.get("head_cpus", "0")
 
 
+def test_a_run_of_its_own_cluster_has_time_to_end() -> None:
+    def groups(spec: Any) -> dict[str, Any]:
+        containers = [
+            group["template"]["spec"]["containers"][0] for group in (spec["headGroupSpec"], *spec["workerGroupSpecs"])
+        ]
+        return {each["name"]: {one["name"]: one["value"] for one in each["env"]} for each in containers}
+
+    of_job = groups(_document("kuberay-job")["spec"]["rayClusterSpec"])
+    assert of_job["ray-head"].pop("RAY_JOB_STOP_WAIT_TIME_S") == "3600"  # where Ray reads it, in the job's supervisor
+    assert of_job == groups(_document("kuberay")["spec"])
+
+
 def _by_ray(parameters: Mapping[str, str]) -> dict[str, int]:
     config = pytest.importorskip("ray.autoscaler._private.kuberay.autoscaling_config")
     if not hasattr(config, "_get_custom_resources"):

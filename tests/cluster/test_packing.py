@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from rayexec.cluster import packing
 from rayexec.cluster.packing import PackingLimit, pack, survey
 from rayexec.errors import LoadError
 
@@ -26,7 +27,44 @@ def write(root: Path, *paths: str, size: int = 1) -> None:
 def test_neighbours_are_packed_and_what_no_run_needs_is_not(tmp_path: Path) -> None:
     write(tmp_path, "job.py", "beside.py", "package/inner.py", ".env", ".git/config", "__pycache__/job.pyc")
     write(tmp_path, "package/__pycache__/inner.pyc", "my-venv/pyvenv.cfg", "my-venv/lib/x.py", ".venv/lib/y.py")
-    assert sorted(survey(tmp_path).sizes) == [".env", "beside.py", "job.py", "package/inner.py"]
+    assert sorted(survey(tmp_path).sizes) == ["beside.py", "job.py", "package/inner.py"]
+
+
+def test_what_is_hidden_is_packed_only_where_our_ignore_file_names_it(tmp_path: Path) -> None:
+    write(tmp_path, "job.py", ".env", ".ssh/id_rsa", ".aws/credentials", ".ray/auth_token", "package/.secret", "a/x.py")
+    write(tmp_path, ".streamlit/config.toml", ".streamlit/.token", "package/.keep", "a/.env")
+    # As in repositories that name what they keep, which is not said of a cluster.
+    (tmp_path / ".gitignore").write_text("*\n!*/\n!*.py\n!.ssh/\n!.ssh/*\n!.env\n")
+    (tmp_path / ".rayignore").write_text("!.ray\n")
+    assert sorted(survey(tmp_path).sizes) == ["a/x.py", "job.py"]
+    (tmp_path / ".gitignore").unlink()
+    (tmp_path / ".rayexecignore").write_text("!*\n!*/\n!.aws/credentials\n!/.env\n!.streamlit/\n")
+    (tmp_path / "package/.rayexecignore").write_text("!.keep\n")
+    assert sorted(survey(tmp_path).sizes) == [".env", ".streamlit/config.toml", "a/x.py", "job.py", "package/.keep"]
+    (tmp_path / ".rayexecignore").write_text("!.env\n.env\n")
+    assert sorted(survey(tmp_path).sizes) == ["a/x.py", "job.py", "package/.keep"]
+
+
+def test_too_much_to_look_through_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(packing, "_MOST_ENTRIES", 20)
+    write(tmp_path, "job.py", *(f"data/deep/part-{number}" for number in range(18)))
+    with pytest.raises(LoadError, match=r"more than 20 files and directories.* 19 are below data/.*--working-dir DIR"):
+        survey(tmp_path)
+    (tmp_path / ".rayexecignore").write_text("data/\n")
+    assert sorted(survey(tmp_path).sizes) == ["job.py"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root reads all")
+def test_a_directory_that_cannot_be_read_may_be_left_out(tmp_path: Path) -> None:
+    write(tmp_path, "job.py", "data/closed/x")
+    (tmp_path / "data/closed").chmod(0)
+    try:
+        with pytest.raises(LoadError, match=r"closed: Permission denied.*write /data/closed/ into .*/\.rayexecignore"):
+            survey(tmp_path)
+        (tmp_path / ".rayexecignore").write_text("/data/closed/\n")
+        assert sorted(survey(tmp_path).sizes) == ["job.py"]
+    finally:
+        (tmp_path / "data/closed").chmod(0o700)
 
 
 @pytest.mark.parametrize("name", [".gitignore", ".rayignore", ".rayexecignore"])
@@ -85,10 +123,10 @@ def test_above_the_limit_the_largest_files_are_named(tmp_path: Path) -> None:
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     write(tmp_path, "job.py", "gone.py")
-    packing = survey(tmp_path)
+    found = survey(tmp_path)
     (tmp_path / "gone.py").unlink()
     with pytest.raises(LoadError, match=r"cannot pack .*gone\.py: No such file"):
-        pack(packing, tmp_path / "archive.zip", limit=10_000)
+        pack(found, tmp_path / "archive.zip", limit=10_000)
 
 
 PATHS = ("a", "b.py", "ab", "a.d/a", "a.d/b.py", "a.d/c/a", "a.d/c/ab", "x y/a", "d[1]/b", "b/b.py")

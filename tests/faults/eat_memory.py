@@ -17,7 +17,7 @@ from pathlib import Path
 from rayexec import RetryPolicy, execute_job, job, op
 
 PLACE = Path(sys.argv[1] if len(sys.argv) > 1 else ".")
-ROOM = 1024**3  # bytes beyond what the machine uses now; Ray itself takes a half of that
+ROOM = 2 * 1024**3  # bytes beyond what the machine uses now; Ray takes a quarter of that, and others may come and go
 BLOCK = 50 * 1024**2
 
 
