@@ -217,6 +217,7 @@ def check_months_of_origins(directory: Path, groups: dict[tuple[str, str], list[
     ]
 
 
+@pytest.mark.long
 def test_flights_by_origin_by_the_command_line(tmp_path: Path) -> None:
     done = run_command("job", "execute", "-f", EXAMPLES / "flights_by_origin.py", cwd=tmp_path)
     groups = months_of_origins()
@@ -306,6 +307,7 @@ def test_warm_model_loads_once_a_process(execute_on_ray: Execute) -> None:
     assert execute_on_ray(job, alone, resources={"model": model}).output_for_node("report")["loads"] == 24
 
 
+@pytest.mark.long
 def test_warm_model_by_the_command_line(tmp_path: Path) -> None:
     done = run_command("job", "execute", "-f", EXAMPLES / "warm_model.py", cwd=tmp_path)
     (line,) = done.stdout.splitlines()
@@ -354,6 +356,7 @@ def test_cached_features_notice_that_the_file_is_another(tmp_path: Path) -> None
         assert result.output_for_node("report")["flights"] == rows
 
 
+@pytest.mark.long
 def test_cached_features_by_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAYEXEC_HOME", str(tmp_path / "home"))
     arguments = ("job", "execute", "-f", EXAMPLES / "cached_features.py")

@@ -67,6 +67,12 @@ def mixed() -> None:
 
 
 @job
+def light() -> None:
+    plain()
+    own()
+
+
+@job
 def breaks() -> None:
     broken()
 
@@ -122,7 +128,7 @@ def main() -> None:
     }
     told = {
         "first": run(mixed, first),
-        "second": run(mixed, {"env_vars": {"RX_RUN": "second", "RX_BOTH": "second"}}),
+        "second": run(light, {"env_vars": {"RX_RUN": "second", "RX_BOTH": "second"}}),
         "breaks": run(breaks, first),
         "directory": run(directory, first),
     }

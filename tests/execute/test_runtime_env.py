@@ -49,9 +49,8 @@ def test_a_process_that_uses_ray_already_sends_another_environment_with_each_tas
     whole = {"RUN": "second", "OWN": None, "BOTH": "second", "module": "module", "packed": None, "beside": "beside"}
     assert seen["plain"]["found"] == whole
     assert seen["own"]["found"] == {**whole, "OWN": "op", "BOTH": "op"}
-    assert seen["packed"]["found"] == {**whole, "packed": "packed"}
     of_ops, other, with_each = told["second"]["warnings"]
-    assert "ops 'own', 'packed'" in of_ops
+    assert "op 'own' has a runtime_env" in of_ops
     assert "began to use Ray with another runtime_env (env_vars, py_modules, working_dir)" in other
     assert "goes along with each task" in with_each
 

@@ -26,7 +26,7 @@ def lines(notes: Path) -> list[str]:
     return notes.read_text().splitlines() if notes.exists() else []
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", [*range(10), *(pytest.param(seed, marks=pytest.mark.long) for seed in range(10, 20))])
 def test_resuming_a_run_whose_driver_was_killed_runs_no_step_again_that_was_over(
     ray_session: None, tmp_path: Path, seed: int
 ) -> None:

@@ -22,7 +22,7 @@ def run(place: Path, keep: str) -> dict[str, Any]:
     return outcome
 
 
-@pytest.mark.parametrize("keep", ["all", "leaves"])
+@pytest.mark.parametrize("keep", [pytest.param("all", marks=pytest.mark.long), "leaves"])
 def test_a_run_goes_on_after_a_node_took_the_only_copy_of_outputs_with_it(tmp_path: Path, keep: str) -> None:
     outcome = run(tmp_path, keep)
     assert outcome["status"] == "SUCCESS", outcome
