@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from rayexec.engine.journal import Left, read_journal
+from rayexec.engine.unpacking import NotUnpackedError
 
 __all__ = ["Reason", "find_journal", "kill_workers", "lost_object", "reason_of"]
 
@@ -49,6 +50,8 @@ def reason_of(error: BaseException) -> Reason:
         )
         died = "the worker process died while it ran"
         return Reason(f"{died} the step: {how}", True, idle=f"{died} no step: {how}")
+    if isinstance(cause := getattr(error, "cause", None), NotUnpackedError):
+        return Reason(str(cause), True, by_node=True)  # as good as dead to this slice
     if isinstance(error, kinds.TaskCancelledError):
         return Reason("the step was canceled before it ended", idle="it was canceled before it began")
     if isinstance(error, kinds.RuntimeEnvSetupError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import socket
 import tempfile
 import time
 import uuid
@@ -16,22 +17,34 @@ from rayexec.definitions.code import move
 from rayexec.definitions.sources import SourceFile, SourceRoot, Sources, content_digest
 from rayexec.events import show_as
 
-__all__ = ["importable_paths"]
+__all__ = ["NotUnpackedError", "importable_paths"]
 
 _PREFIX = "rayexec-code"
 _KEPT = 30 * 86400.0  # seconds, more than a run takes that imports from there
+_PAUSE = 1.0  # seconds
 _MOST_LINKS = 20_000  # to what one directory has; as many files are looked through where it is sent from
+
+
+class NotUnpackedError(Exception):
+    """Sources cannot be unpacked on a node, for reasons that are the node's; the argument says so in words."""
 
 
 def importable_paths(paths: Sequence[str], sources: Sources, contents: Any) -> tuple[str, ...]:
     """Return the driver's ``paths`` with unpacked sources in place of directories whose files are not all here.
 
-    ``contents`` are those of the sources, or a reference of them. Raises OSError where they cannot be unpacked.
+    ``contents`` are those of the sources, or a reference of them. Raises NotUnpackedError.
     """
+    import ray
+
     lacking = _lacking(sources)
     if not lacking:
         return tuple(paths)
-    unpacked = _unpacked(sources, contents, _parent())
+    try:
+        unpacked = _unpacked(sources, contents, _parent())
+    except (OSError, ray.exceptions.RayError) as error:
+        time.sleep(_PAUSE)  # so that nodes where it goes well get the next slices, not this one that is free at once
+        where = f"{socket.gethostname()} ({ray.util.get_node_ip_address()})"
+        raise NotUnpackedError(f"the job's code cannot be unpacked on node {where}: {error}") from None
     made = list(paths)
     for root, place in [(sources.roots[number], os.path.join(unpacked, str(number))) for number in lacking]:
         move(root.path, place)
@@ -79,16 +92,21 @@ def _unpacked(sources: Sources, contents: Any, parent: str) -> str:
         return directory
     _sweep(parent)
     made = tempfile.mkdtemp(prefix="making-", dir=parent)
-    _write(sources, contents, made)
-    for number, root in enumerate(sources.roots):
-        _link_beside(root, os.path.join(made, str(number)))
+    try:
+        _write(sources, contents, made)
+        for number, root in enumerate(sources.roots):
+            _link_beside(root, os.path.join(made, str(number)))
+        return _put_in_place(sources, made, directory)
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+
+
+def _put_in_place(sources: Sources, made: str, directory: str) -> str:
     try:
         os.rename(made, directory)
     except OSError:  # another worker was first, or somebody has removed files of it since
-        if _is_whole(sources, directory):
-            shutil.rmtree(made, ignore_errors=True)
-        else:
-            directory = os.path.join(parent, f"{sources.digest}-{uuid.uuid4().hex}")
+        if not _is_whole(sources, directory):
+            directory += f"-{uuid.uuid4().hex}"
             os.rename(made, directory)
     return directory
 

@@ -29,7 +29,7 @@ from rayexec.engine.overrun import Teller, Watched
 from rayexec.engine.package import Package, load_package
 from rayexec.engine.packed import Packed
 from rayexec.engine.runner import Runner, Surroundings, unloadable
-from rayexec.engine.unpacking import importable_paths
+from rayexec.engine.unpacking import NotUnpackedError, importable_paths
 from rayexec.engine.waking import WAKEFUL
 from rayexec.engine.wire import Header
 from rayexec.run.managed import Managers
@@ -89,6 +89,8 @@ def _run(
             shared = _read_header(header)
             _enter(shared)
             run = _run_of(shared, _load(package))
+        except NotUnpackedError:
+            raise
         except BaseException as error:  # importing the job's modules runs user code
             what = "the job's code cannot be imported on the worker"
             words = lacking_here(error)

@@ -65,8 +65,11 @@ class Hosts:
         options = ["--head", f"--port={port}", "--include-dashboard=false", "--no-monitor", "--disable-usage-stats"]
         self._start("127.0.0.1", [*options, f"--ray-client-server-port={_free_port()}"], resources, {}, before)
 
-    def start_host(self, ip: str, views: Mapping[Path, Path | None], **resources: float) -> None:
-        """Start a node at ``ip`` for which each directory of ``views`` is another, or (None) empty."""
+    def start_host(self, ip: str, views: Mapping[Path, Path | int | None], **resources: float) -> None:
+        """Start a node at ``ip`` for which each directory of ``views`` is another, or (None) empty.
+
+        A number is for one that is empty, and full with that many bytes.
+        """
         self._start(ip, [f"--address={self.address}"], resources, views)
 
     def _start(
@@ -74,7 +77,7 @@ class Hosts:
         ip: str,
         options: list[str],
         resources: Mapping[str, float],
-        views: Mapping[Path, Path | None],
+        views: Mapping[Path, Path | int | None],
         before: str = "",
     ) -> None:
         program = f"{_NODE}{before}\nfrom ray.scripts.scripts import main\nmain()\n"
@@ -82,9 +85,9 @@ class Hosts:
         command += [f"--temp-dir={self.temp}", "--num-cpus=1", "--min-worker-port=0", "--max-worker-port=0"]
         command += ["--dashboard-agent-listen-port=0", f"--object-store-memory={100 * 2**20}"]
         mounts = [
-            f"mount -t tmpfs none {shlex.quote(str(at))}"
-            if seen is None
-            else f"mount --bind {shlex.quote(str(seen))} {shlex.quote(str(at))}"
+            f"mount --bind {shlex.quote(str(seen))} {shlex.quote(str(at))}"
+            if isinstance(seen, Path)
+            else f"mount -t tmpfs -o mode=700,size={seen or '50%'} none {shlex.quote(str(at))}"
             for at, seen in views.items()
         ]
         if views:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import _json
 import json
+import os
 import random
 import shutil
 from collections.abc import Iterator
@@ -159,6 +160,19 @@ def needing():
 """
 
 
+FULL = """
+import noise
+from rayexec import RetryPolicy, job, op
+
+@op(ray_options={"resources": {"full": 0.1}}, retry_policy=RetryPolicy(max_retries=1))
+def full(): ...
+
+@job(config={"execution": {"config": {"ray": {"infrastructure_retries": 1}}}})
+def filling():
+    full()
+"""
+
+
 @dataclass(frozen=True)
 class Far:
     """The far host's own contents of directories, and the cluster that it is in."""
@@ -309,6 +323,23 @@ def test_a_package_that_a_host_lacks_is_told_at_once(far: Far) -> None:
         assert part in failed["message"]
     assert f'File "{far.here / "needing.py"}", line 2' in stderr
     assert outcome["duration"] < _SOON
+
+
+def test_a_step_on_a_host_whose_disk_is_full_is_lost_and_tried_again(far: Far) -> None:
+    noise = random.Random(2).randbytes(100_000).hex()
+    (far.here / "filling").mkdir()
+    (far.here / "filling/noise.py").write_text(f"NOISE = '{noise}'\n")
+    (far.here / "filling/filling.py").write_text(FULL)
+    (session,) = [each for each in far.cluster.temp.glob("session_2*") if not each.is_symlink()]
+    code = session / f"rayexec-code-{os.getuid()}"
+    code.mkdir(mode=0o700, exist_ok=True)
+    far.cluster.start_host("127.0.0.3", {far.here: None, code: 65536}, full=1)
+    outcome, _, stderr = far.execute("filling/filling.py", "filling")
+    (failed,) = outcome["failed_steps"]
+    assert "the job's code cannot be unpacked on node" in failed["message"]
+    assert "No space left on device" in failed["message"]
+    assert "runs again, at no cost to its retries (1 of 1 times)" in stderr
+    assert outcome["ops"]["full"]["attempts"] == 2
 
 
 @pytest.mark.parametrize("version", ["0.0.9", None])

@@ -51,3 +51,12 @@ def test_the_same_time_tells_only_where_nobody_has_set_it(tmp_path: Path, change
     assert unpacking._is_here(root, str(tmp_path)) == bool(changed % 1_000_000_000)
     os.utime(tmp_path / "own/b.py", ns=(changed + 1, changed + 1))
     assert not unpacking._is_here(root, str(tmp_path))
+
+
+def test_what_cannot_be_written_whole_leaves_nothing_behind(tmp_path: Path) -> None:
+    wanted = sources(Path("/nowhere"))
+    file = wanted.roots[0].files["a.py"]
+    root = wanted.roots[0]._replace(files={"a.py": file, "a.py/b.py": file})
+    with pytest.raises(OSError, match="exists"):
+        unpacking._unpacked(wanted._replace(roots=(root,)), wanted.contents, str(tmp_path))
+    assert not list(tmp_path.iterdir())
