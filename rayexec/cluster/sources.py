@@ -17,7 +17,7 @@ from typing import TypeAlias
 
 from rayexec.cluster.ignoring import Pattern, is_ignored, read_patterns
 from rayexec.cluster.packing import IGNORE_FILES, NEVER, is_environment, megabytes
-from rayexec.definitions.local import COMPILED, LocalModule, is_compiled, local_modules
+from rayexec.definitions.local import COMPILED, MAIN, LocalModule, is_compiled, local_modules
 from rayexec.definitions.sources import SourceFile, SourceRoot, Sources, content_digest
 
 __all__ = ["gather_sources"]
@@ -50,8 +50,7 @@ def gather_sources(modules: Iterable[str], near: Iterable[str]) -> tuple[Sources
     found: dict[str, dict[str, os.stat_result]] = {}
     left: dict[str, list[str]] = {}
     modules = set(modules)
-    unneeded = {"__mp_main__", "__main__"} - modules  # the first is another name of the second
-    local = local_modules(without=unneeded)
+    local = local_modules(without=MAIN - modules)
     homes = _homes([local[name] for name in modules if name in local])
     if "__main__" in modules and getattr(sys.modules["__main__"], "__file__", None) is None:
         homes |= {os.getcwd()} & _path()  # a notebook's, or a prompt's

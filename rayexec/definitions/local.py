@@ -10,8 +10,10 @@ from collections.abc import Collection
 from types import ModuleType
 from typing import NamedTuple
 
-__all__ = ["COMPILED", "LocalModule", "is_compiled", "is_local", "local_modules"]
+__all__ = ["COMPILED", "MAIN", "LocalModule", "is_compiled", "is_local", "local_modules"]
 
+# The module that is run, and another name of it in processes that multiprocessing starts.
+MAIN = frozenset({"__main__", "__mp_main__"})
 COMPILED = (".so", ".pyd", ".dylib")
 _INSTALLED = tuple(f"{os.sep}{name}{os.sep}" for name in ("site-packages", "dist-packages"))
 _OWN = ("rayexec", "ray")  # also where these are edited

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from rayexec.definitions.code import forget_moves
-from rayexec.definitions.local import COMPILED, is_local
+from rayexec.definitions.local import COMPILED, MAIN, is_local
 from rayexec.definitions.sources import SourceRoot
 from rayexec.engine.package import Package
 
@@ -48,9 +48,7 @@ def _forget(changed: Collection[str]) -> None:
     local = {
         name: file
         for name, module in list(sys.modules.items())
-        if isinstance(file := getattr(module, "__file__", None), str)
-        and name not in ("__main__", "__mp_main__")
-        and is_local(name, file)
+        if isinstance(file := getattr(module, "__file__", None), str) and name not in MAIN and is_local(name, file)
     }
     compiled = {_top(name) for name, file in local.items() if file.endswith(COMPILED)} - {
         _top(each) for each in changed

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from rayexec.definitions.code import home_of, origin_of
-from rayexec.definitions.local import local_modules
+from rayexec.definitions.local import MAIN, local_modules
 from rayexec.definitions.resource import ResourceDefinition
 from rayexec.definitions.sources import Sources
 from rayexec.errors import DefinitionError
@@ -76,7 +76,7 @@ def _stamps(sources: Sources | None) -> Iterable[tuple[str, Stamp]]:
         sent = {
             os.path.join(root.path, path): file.digest for root in sources.roots for path, file in root.files.items()
         }
-    for name, module in local_modules(without=("__main__", "__mp_main__")).items():
+    for name, module in local_modules(without=MAIN).items():
         origin, digest = origin_of(module.file), sent.get(module.file)
         if digest is not None:
             yield name, (origin, digest)
