@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ports import free_port
 
 import rayexec
 from rayexec.cli.cluster import _status_lines
@@ -177,18 +178,12 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
         )
         (machine.home / "limited.py").write_text(LIMITED)
         code, stdout, stderr = machine.run(
-            "cluster", "up", str(file), "--nodes", "2", "--limit", "database=redshift:2", "--port", str(_free_port())
+            "cluster", "up", str(file), "--nodes", "2", "--limit", "database=redshift:2", "--port", str(free_port())
         )
         assert code == 0, stderr
         assert "2 nodes, 2 CPUs, 1 on each" in stdout
         assert "rayexec job execute -f my_job.py --address auto" in stdout
         yield machine
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 # A cluster that runs.
@@ -358,7 +353,7 @@ def test_a_stale_ray_address_is_named(shared: Machine) -> None:
 def test_two_ups_at_once_start_one_cluster_and_down_ends_all_of_it(machine: Machine) -> None:
     bystander = subprocess.Popen(["sleep", "60"], start_new_session=True)
     try:
-        asked = ["cluster", "up", "--port", str(_free_port()), "--num-cpus", "1", "--json"]
+        asked = ["cluster", "up", "--port", str(free_port()), "--num-cpus", "1", "--json"]
         both = [machine.begin(*asked), machine.begin(*asked)]
         printed = [json.loads(each.communicate(timeout=_TIMEOUT)[0]) for each in both]
         assert sorted(each["started"] for each in printed) == [False, True]
@@ -385,7 +380,7 @@ def test_two_ups_at_once_start_one_cluster_and_down_ends_all_of_it(machine: Mach
 
 
 def _begin_and_await_gcs(machine: Machine, *arguments: str) -> subprocess.Popen[str]:
-    process = machine.begin("cluster", "up", "--port", str(_free_port()), "--num-cpus", "1", *arguments)
+    process = machine.begin("cluster", "up", "--port", str(free_port()), "--num-cpus", "1", *arguments)
     _await(lambda: bool(_named(machine, "gcs_server")) or process.poll() is not None)
     assert process.poll() is None
     return process
@@ -419,7 +414,7 @@ def test_what_a_killed_up_and_a_dead_node_leave_is_ended(machine: Machine) -> No
     assert "raylet" in {name for _, name in first.values()}
     assert machine.run("cluster", "status")[0] == 1
 
-    again = machine.ok("cluster", "up", "--port", str(_free_port()), "--num-cpus", "1")
+    again = machine.ok("cluster", "up", "--port", str(free_port()), "--num-cpus", "1")
     assert again["started"]
     assert _still_there(first) == []
 
@@ -441,7 +436,7 @@ def test_a_taken_port_is_told_and_leaves_nothing(machine: Machine) -> None:
 
 
 def test_ray_that_does_not_start_says_why(machine: Machine) -> None:
-    code, _, stderr = machine.run("cluster", "up", "--port", str(_free_port()), RAY_START_HOOK="no.such.hook")
+    code, _, stderr = machine.run("cluster", "up", "--port", str(free_port()), RAY_START_HOOK="no.such.hook")
     assert code == 1
     assert "Ray did not start" in stderr
     assert "No module named" in stderr

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from cli_process import IN_PROCESS, run, run_on_terminal
-from test_cli_cluster import _free_port
+from ports import free_port
 
 from rayexec import __version__
 from rayexec.cli.job_environment import Cluster, runtime_env
@@ -262,7 +262,7 @@ def test_a_home_directory_is_sent_only_where_that_is_said(place: Path, monkeypat
     (place / "user").mkdir()
     (place / "user/job.py").write_text(JOB)
     (place / "alias").symlink_to(place / "user")
-    nowhere = ("--address", f"http://127.0.0.1:{_free_port()}")
+    nowhere = ("--address", f"http://127.0.0.1:{free_port()}")
     for home, launched in (("user", "user/job.py"), ("alias", "user/job.py"), ("user", "jobs.py")):
         monkeypatch.setenv("HOME", str(place / home))
         code, stdout, stderr = rayexec("job", "launch", "-f", launched, *nowhere)

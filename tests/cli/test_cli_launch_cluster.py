@@ -21,7 +21,8 @@ import pyarrow.parquet as pq
 import pytest
 from cli_process import Ended, run_on_terminal
 from laptop import JOBS, PATIENCE, Laptop, make_project, make_wheel, until
-from test_cli_cluster import ROOT, Machine, _free_port, _machine
+from ports import free_port
+from test_cli_cluster import ROOT, Machine, _machine
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads the process table from /proc")
 
@@ -52,7 +53,7 @@ def held():
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Machine, str]]:
     with _machine(tmp_path_factory.mktemp("cluster")) as machine:
-        ports = ("--port", str(_free_port()))
+        ports = ("--port", str(free_port()))
         up = machine.ok("cluster", "up", "--dashboard", "--nodes", "2", "--num-cpus", "4", *ports)
         yield machine, up["dashboard"]
 
@@ -107,7 +108,7 @@ def _begin_all(laptop: Laptop, base: Path) -> None:
 
 def test_addresses_that_do_not_serve(laptop: Laptop) -> None:
     gcs = laptop.cluster.ok("cluster", "status")["address"]
-    nothing = f"http://127.0.0.1:{_free_port()}"
+    nothing = f"http://127.0.0.1:{free_port()}"
     wrong = {"RAY_AUTH_TOKEN": "0" * 64}
     other = laptop.elsewhere("refused")
     for address, changed, code, said in (

@@ -11,7 +11,6 @@ import json
 import os
 import shlex
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -21,8 +20,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from ports import free_port
 
 import rayexec
+from rayexec.cluster import processes
 
 ROOT = Path(rayexec.__file__).parents[1]
 _TIMEOUT = 40.0
@@ -60,10 +61,10 @@ class Hosts:
 
     def start_head(self, *, before: str = "", **resources: float) -> None:
         """Start the head, in a process that runs the Python of ``before`` first."""
-        port = _free_port()
+        port = free_port()
         self.address = f"127.0.0.1:{port}"
         options = ["--head", f"--port={port}", "--include-dashboard=false", "--no-monitor", "--disable-usage-stats"]
-        self._start("127.0.0.1", [*options, f"--ray-client-server-port={_free_port()}"], resources, {}, before)
+        self._start("127.0.0.1", [*options, f"--ray-client-server-port={free_port()}"], resources, {}, before)
 
     def start_host(self, ip: str, views: Mapping[Path, Path | int | None], **resources: float) -> None:
         """Start a node at ``ip`` for which each directory of ``views`` is another, or (None) empty.
@@ -125,10 +126,9 @@ class Hosts:
         return done.returncode, done.stdout, done.stderr
 
     def stop(self) -> None:
-        for entry in Path("/proc").iterdir():
-            with contextlib.suppress(OSError):
-                if entry.name.isdigit() and f"RAYEXEC_TEST={self.mark}".encode() in (entry / "environ").read_bytes():
-                    os.kill(int(entry.name), signal.SIGKILL)
+        for pid in processes.marked(f"RAYEXEC_TEST={self.mark}", processes.table()):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
 
 @contextlib.contextmanager
@@ -146,9 +146,3 @@ def hosts(home: Path) -> Iterator[Hosts]:
             yield made
         finally:
             made.stop()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -8,7 +8,6 @@ import os
 import re
 import secrets
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -19,8 +18,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ports import free_port
 
 import rayexec
+from rayexec.cluster import processes
 
 ROOT = Path(rayexec.__file__).parents[1]
 # The id that Ray's provider of such nodes takes the head to have.
@@ -56,18 +57,12 @@ def grows():
 """
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 class Growing:
     """A head without CPUs, and an autoscaler that may add three nodes of 2 CPUs and one with a GPU and a label."""
 
     def __init__(self, home: Path) -> None:
         self.home = home
-        self.port = _free_port()
+        self.port = free_port()
         self.address = f"127.0.0.1:{self.port}"
         self.mark = f"RAYEXEC_TEST={uuid.uuid4().hex}"
         token = home / ".ray" / "auth_token"
@@ -101,7 +96,7 @@ class Growing:
             "--min-worker-port=0",
             "--max-worker-port=0",
             "--dashboard-agent-listen-port=0",
-            f"--ray-client-server-port={_free_port()}",
+            f"--ray-client-server-port={free_port()}",
             f"--autoscaling-config={config}",
         ]
         subprocess.run(
@@ -170,10 +165,9 @@ class Growing:
         return Path(self.home, "session_latest", "logs", "monitor.log").read_text()
 
     def clean(self) -> None:
-        for entry in Path("/proc").iterdir():
-            with contextlib.suppress(OSError):
-                if entry.name.isdigit() and self.mark.encode() in (entry / "environ").read_bytes().split(b"\0"):
-                    os.kill(int(entry.name), signal.SIGKILL)
+        for pid in processes.marked(self.mark, processes.table()):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
 
 @pytest.fixture(params=["first", pytest.param("second", marks=pytest.mark.long)])
