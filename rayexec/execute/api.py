@@ -139,14 +139,6 @@ def execute_job(
     )
     spec = replace(spec, config=replace(spec.config, execution=settings))
     recording = record_run(store, job, spec, observer or Echo(), op_selection=op_selection, origin=origin)
-    try:
-        if recording is not None:
-            spec = replace(spec, keeper=recording.store.values(spec.info.run_id))
-        spec = with_memory(spec, recording)
-    except BaseException as error:
-        if recording is not None:
-            recording.broke_off(error)
-        raise
     return run(job, spec, raise_on_error=raise_on_error, observer=observer, recording=recording)
 
 
@@ -258,8 +250,6 @@ def run(
     of it. So does SIGTERM in a main thread where nobody else handles it, and SystemExit is raised then, in any case. A
     cancel from elsewhere, of which a run hears that is recorded, raises nothing by itself.
     """
-    spec = spec.begin()
-    log = RunLog(spec.plan)
     token, termination = CancelToken(), Termination()
 
     def make_engine() -> Engine:
@@ -277,6 +267,10 @@ def run(
 
     watching = recording or observer or Echo()
     try:
+        if recording is not None:
+            spec = replace(spec, keeper=recording.store.values(spec.info.run_id))
+        spec = with_memory(spec, recording).begin()
+        log = RunLog(spec.plan)
         with termination, contextlib.nullcontext() if recording is None else Watcher(recording.writer, token):
             outcome, engine = run_to_end(spec, make_engine, log, watching, stop_on_failure=stop_on_failure, token=token)
     except BaseException as error:

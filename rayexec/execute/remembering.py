@@ -27,7 +27,7 @@ def with_memory(spec: RunSpec, recording: Recording | None) -> RunSpec:
             f"Ray's workers cannot reach {store!r}, so that nothing is cached in this run. Record it in a directory or "
             "at a URI, or run it in_process.",
             RuntimeWarning,
-            stacklevel=4,
+            stacklevel=5,
         )
         return spec
     is_on = settings.cache and os.environ.get(_SWITCH, "").lower() not in _OFF
