@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from rayexec.cli.exits import FAILED, SUCCEEDED, complain, with_exit_code
-from rayexec.cli.launched import LaunchedElsewhere, LaunchedRun, Vigil, awaited, locate
+from rayexec.cli.launched import LaunchedElsewhere, LaunchedRun, locate
 from rayexec.cli.patience import Patience
 from rayexec.cli.run_report import brief, ended_line
 from rayexec.cli.streams import results_on_stdout
+from rayexec.cli.vigil import Vigil, awaited
 from rayexec.events import Event, EventType
 from rayexec.execute.cancel import ask_to_cancel
 from rayexec.store import RunReader, RunRecord, RunStore, is_over

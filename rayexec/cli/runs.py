@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any, TextIO, TypeAlias
 
 from rayexec.cli.exits import FAILED, INTERRUPTED, SUCCEEDED, USAGE, complain, with_exit_code
-from rayexec.cli.launched import LaunchedElsewhere, LaunchedRun, Vigil, awaited, locate, noted, with_launched
+from rayexec.cli.launched import LaunchedElsewhere, LaunchedRun, locate, noted
 from rayexec.cli.patience import Patience
 from rayexec.cli.streams import reader_left, results_on_stdout
+from rayexec.cli.vigil import Vigil, awaited, with_launched
 from rayexec.errors import RunNotFoundError
 from rayexec.events import Event, EventType
 from rayexec.keys import nearest
