@@ -22,7 +22,7 @@ from benchmarks.core import SILENT
 from benchmarks.fine import SLOTS
 from benchmarks.jobs import make_job, make_mapped_job, make_nested_job
 from benchmarks.measure import REPEATS, median, print_machine, print_table, seconds
-from rayexec.keys import mapping_keys, node_path
+from rayexec.names import mapping_keys, node_path
 from rayexec.plan import compile_job
 
 SIZES = (1_000, 10_000, 100_000)

@@ -16,13 +16,13 @@ from typing import Any
 
 import rayexec
 from benchmarks.measure import print_machine, print_table
-from rayexec.engine.simulated import Costs, SimulatedEngine
-from rayexec.execute.api import prepare
+from rayexec.execute.driver import run_to_end
 from rayexec.execute.log import RunLog
-from rayexec.execute.loop import run_to_end
-from rayexec.execute.observe import Observer
-from rayexec.run.messages import EngineEvent
+from rayexec.execute.observer import Observer
+from rayexec.execute.prepare import prepare
 from rayexec.run.spec import RunSpec, Slice
+from rayexec.scheduler.messages import EngineEvent
+from rayexec.testing.simulated_engine import Costs, SimulatedEngine
 
 NODES, SLOTS_A_NODE = 100, 100
 STEPS = 1_000_000

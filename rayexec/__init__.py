@@ -13,21 +13,27 @@ from rayexec import errors
 
 if TYPE_CHECKING:
     from rayexec.config.document import RunConfig as RunConfig
-    from rayexec.config.words import Array as Array
-    from rayexec.config.words import BoolSource as BoolSource
-    from rayexec.config.words import Enum as Enum
-    from rayexec.config.words import EnumValue as EnumValue
-    from rayexec.config.words import Field as Field
-    from rayexec.config.words import IntSource as IntSource
-    from rayexec.config.words import Map as Map
-    from rayexec.config.words import Noneable as Noneable
-    from rayexec.config.words import Permissive as Permissive
-    from rayexec.config.words import Selector as Selector
-    from rayexec.config.words import Shape as Shape
-    from rayexec.config.words import StringSource as StringSource
+    from rayexec.config.types import Array as Array
+    from rayexec.config.types import BoolSource as BoolSource
+    from rayexec.config.types import Enum as Enum
+    from rayexec.config.types import EnumValue as EnumValue
+    from rayexec.config.types import Field as Field
+    from rayexec.config.types import IntSource as IntSource
+    from rayexec.config.types import Map as Map
+    from rayexec.config.types import Noneable as Noneable
+    from rayexec.config.types import Permissive as Permissive
+    from rayexec.config.types import Selector as Selector
+    from rayexec.config.types import Shape as Shape
+    from rayexec.config.types import StringSource as StringSource
     from rayexec.definitions.config import Config as Config
     from rayexec.definitions.config import EnvVar as EnvVar
     from rayexec.definitions.config import PermissiveConfig as PermissiveConfig
+    from rayexec.definitions.contexts import HookContext as HookContext
+    from rayexec.definitions.contexts import InitResourceContext as InitResourceContext
+    from rayexec.definitions.contexts import OpExecutionContext as OpExecutionContext
+    from rayexec.definitions.contexts import build_hook_context as build_hook_context
+    from rayexec.definitions.contexts import build_init_resource_context as build_init_resource_context
+    from rayexec.definitions.contexts import build_op_context as build_op_context
     from rayexec.definitions.executor import ExecutorDefinition as ExecutorDefinition
     from rayexec.definitions.executor import in_process_executor as in_process_executor
     from rayexec.definitions.executor import multiprocess_executor as multiprocess_executor
@@ -37,6 +43,10 @@ if TYPE_CHECKING:
     from rayexec.definitions.hooks import HookDefinition as HookDefinition
     from rayexec.definitions.hooks import failure_hook as failure_hook
     from rayexec.definitions.hooks import success_hook as success_hook
+    from rayexec.definitions.io_contexts import InputContext as InputContext
+    from rayexec.definitions.io_contexts import OutputContext as OutputContext
+    from rayexec.definitions.io_contexts import build_input_context as build_input_context
+    from rayexec.definitions.io_contexts import build_output_context as build_output_context
     from rayexec.definitions.io_manager import ConfigurableIOManager as ConfigurableIOManager
     from rayexec.definitions.io_manager import InputManager as InputManager
     from rayexec.definitions.io_manager import IOManager as IOManager
@@ -56,13 +66,13 @@ if TYPE_CHECKING:
     from rayexec.definitions.metadata import MetadataValue as MetadataValue
     from rayexec.definitions.op import OpDefinition as OpDefinition
     from rayexec.definitions.op import op as op
-    from rayexec.definitions.options import RayOptions as RayOptions
     from rayexec.definitions.ports import DynamicOut as DynamicOut
     from rayexec.definitions.ports import DynamicOutput as DynamicOutput
     from rayexec.definitions.ports import GraphOut as GraphOut
     from rayexec.definitions.ports import In as In
     from rayexec.definitions.ports import Out as Out
     from rayexec.definitions.ports import Output as Output
+    from rayexec.definitions.ray_options import RayOptions as RayOptions
     from rayexec.definitions.resource import ConfigurableResource as ConfigurableResource
     from rayexec.definitions.resource import ResourceDefinition as ResourceDefinition
     from rayexec.definitions.resource import ResourceParam as ResourceParam
@@ -121,19 +131,9 @@ if TYPE_CHECKING:
     from rayexec.execute import execute_in_process as execute_in_process
     from rayexec.execute import execute_job as execute_job
     from rayexec.execute import validate_run_config as validate_run_config
+    from rayexec.io.filesystem import FilesystemIOManager as FilesystemIOManager
+    from rayexec.io.filesystem import fs_io_manager as fs_io_manager
     from rayexec.io.parquet import ParquetIOManager as ParquetIOManager
-    from rayexec.io.pickled import FilesystemIOManager as FilesystemIOManager
-    from rayexec.io.pickled import fs_io_manager as fs_io_manager
-    from rayexec.run.context import HookContext as HookContext
-    from rayexec.run.context import InitResourceContext as InitResourceContext
-    from rayexec.run.context import OpExecutionContext as OpExecutionContext
-    from rayexec.run.context import build_hook_context as build_hook_context
-    from rayexec.run.context import build_init_resource_context as build_init_resource_context
-    from rayexec.run.context import build_op_context as build_op_context
-    from rayexec.run.io_context import InputContext as InputContext
-    from rayexec.run.io_context import OutputContext as OutputContext
-    from rayexec.run.io_context import build_input_context as build_input_context
-    from rayexec.run.io_context import build_output_context as build_output_context
     from rayexec.store.directory import DirectoryRunStore as DirectoryRunStore
     from rayexec.store.memory import MemoryRunStore as MemoryRunStore
 
@@ -142,7 +142,7 @@ __version__ = "0.1.0"
 # The public names by the module that defines them.
 _HOMES = {
     "rayexec.config.document": ("RunConfig",),
-    "rayexec.config.words": (
+    "rayexec.config.types": (
         "Array",
         "BoolSource",
         "Enum",
@@ -205,7 +205,7 @@ _HOMES = {
         "OpDefinition",
         "op",
     ),
-    "rayexec.definitions.options": ("RayOptions",),
+    "rayexec.definitions.ray_options": ("RayOptions",),
     "rayexec.definitions.ports": (
         "DynamicOut",
         "DynamicOutput",
@@ -246,11 +246,11 @@ _HOMES = {
         "validate_run_config",
     ),
     "rayexec.io.parquet": ("ParquetIOManager",),
-    "rayexec.io.pickled": (
+    "rayexec.io.filesystem": (
         "FilesystemIOManager",
         "fs_io_manager",
     ),
-    "rayexec.run.context": (
+    "rayexec.definitions.contexts": (
         "HookContext",
         "InitResourceContext",
         "OpExecutionContext",
@@ -258,7 +258,7 @@ _HOMES = {
         "build_init_resource_context",
         "build_op_context",
     ),
-    "rayexec.run.io_context": (
+    "rayexec.definitions.io_contexts": (
         "InputContext",
         "OutputContext",
         "build_input_context",

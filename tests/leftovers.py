@@ -9,7 +9,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from rayexec.engine.journal import _PREFIX
+from rayexec.engine.ray.protocol.journal import _PREFIX
 
 __all__ = ["Leftovers"]
 

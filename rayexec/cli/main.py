@@ -12,9 +12,13 @@ from typing import Annotated
 import typer
 
 from rayexec import __version__
-from rayexec.cli.cache_commands import cache_app
-from rayexec.cli.cluster_commands import cluster_app
-from rayexec.cli.command_options import (
+from rayexec.cli.commands.cache import cache_app
+from rayexec.cli.commands.cluster import cluster_app
+from rayexec.cli.commands.launch import LAUNCH_ENDING, launch
+from rayexec.cli.commands.run import run_app
+from rayexec.cli.lazy import load
+from rayexec.cli.parsing import Wanted
+from rayexec.cli.shared_options import (
     PANEL_RUN,
     AttributeOption,
     ConfigOption,
@@ -29,10 +33,6 @@ from rayexec.cli.command_options import (
     SelectionOption,
     TagsOption,
 )
-from rayexec.cli.late import load
-from rayexec.cli.launch_commands import LAUNCH_ENDING, launch
-from rayexec.cli.options import Wanted
-from rayexec.cli.run_commands import run_app
 from rayexec.cli.streams import survive_closed_pipes
 
 __all__ = ["app", "main"]
@@ -101,12 +101,12 @@ def execute(
     as_json: JsonOption = False,
 ) -> None:
     """Run a job and wait for it; what ops print goes to standard output, progress to standard error."""
-    source = load("load", "JobSource")(file, module, attribute, job)
+    source = load("rayexec.launch.job_file", "JobSource")(file, module, attribute, job)
     cache = False if no_cache else None
     wanted = Wanted(
         tuple(config or ()), tuple(op_selection or ()), tags, max_concurrent, address, durable, cache, run_id
     )
-    raise typer.Exit(load("execute", "execute_from_shell")(source, wanted, as_json=as_json))
+    raise typer.Exit(load("rayexec.cli.commands.job_execute", "execute_from_shell")(source, wanted, as_json=as_json))
 
 
 job_app.command(epilog=LAUNCH_ENDING)(launch)
@@ -120,8 +120,8 @@ def list_(
     as_json: JsonOption = False,
 ) -> None:
     """List the jobs of a file, each with its ops."""
-    source = load("load", "JobSource")(file, module, attribute)
-    raise typer.Exit(load("show", "list_jobs")(source, as_json=as_json))
+    source = load("rayexec.launch.job_file", "JobSource")(file, module, attribute)
+    raise typer.Exit(load("rayexec.cli.commands.job_show", "list_jobs")(source, as_json=as_json))
 
 
 @job_app.command("print", epilog="Example: rayexec job print -f jobs.py -j report")
@@ -134,8 +134,10 @@ def print_(
     as_json: JsonOption = False,
 ) -> None:
     """Print a job as a tree: its ops and graphs, their outputs, and where each input comes from."""
-    source = load("load", "JobSource")(file, module, attribute, job)
-    raise typer.Exit(load("show", "print_job")(source, tuple(op_selection or ()), as_json=as_json))
+    source = load("rayexec.launch.job_file", "JobSource")(file, module, attribute, job)
+    raise typer.Exit(
+        load("rayexec.cli.commands.job_show", "print_job")(source, tuple(op_selection or ()), as_json=as_json)
+    )
 
 
 @job_app.command("scaffold-config", epilog="Example: rayexec job scaffold-config -f my_job.py > run.yaml")
@@ -150,8 +152,12 @@ def scaffold_config(
     ] = False,
 ) -> None:
     """Print run config for a job as YAML, with a default or a placeholder wherever a value can be given."""
-    source = load("load", "JobSource")(file, module, attribute, job)
-    raise typer.Exit(load("scaffold", "scaffold")(source, tuple(op_selection or ()), only_required=only_required))
+    source = load("rayexec.launch.job_file", "JobSource")(file, module, attribute, job)
+    raise typer.Exit(
+        load("rayexec.cli.commands.job_scaffold", "scaffold")(
+            source, tuple(op_selection or ()), only_required=only_required
+        )
+    )
 
 
 @job_app.command(epilog="Example: rayexec job plan -f my_job.py -c run.yaml")
@@ -188,9 +194,11 @@ def plan(
     as_json: JsonOption = False,
 ) -> None:
     """Print what a run would do: what each step asks of Ray, the limits and who holds them, the longest path."""
-    source = load("load", "JobSource")(file, module, attribute, job)
+    source = load("rayexec.launch.job_file", "JobSource")(file, module, attribute, job)
     wanted = Wanted(tuple(config or ()), tuple(op_selection or ()), None, max_concurrent, address)
-    raise typer.Exit(load("plan", "print_plan")(source, wanted, timings=timings, as_json=as_json))
+    raise typer.Exit(
+        load("rayexec.cli.commands.job_plan", "print_plan")(source, wanted, timings=timings, as_json=as_json)
+    )
 
 
 @app.command(
@@ -243,7 +251,7 @@ def bench(
 ) -> None:
     """Measure what steps, hops and large values cost on this machine or on a cluster."""
     raise typer.Exit(
-        load("bench.command", "bench_from_shell")(
+        load("rayexec.cli.commands.bench.command", "bench_from_shell")(
             address=address,
             limits=tuple(max_concurrent or ()),
             steps=steps,

@@ -12,7 +12,7 @@ import socket
 from collections.abc import Iterator
 from typing import Any
 
-from rayexec.cluster.local import running
+from rayexec.cluster.local_cluster import running
 from rayexec.cluster.tokens import AUTH_MODE, TOKEN, TOKEN_PATH, token, token_path
 from rayexec.errors import EngineError
 

@@ -19,7 +19,7 @@ from typing import Any
 from rayexec.cluster.access import loopback, reach
 from rayexec.cluster.nodes import usable_cpus
 from rayexec.errors import EngineError
-from rayexec.plan.capacity import Capacity, NodeGroup
+from rayexec.placement.capacity import Capacity, NodeGroup
 
 __all__ = ["capacity_here", "connect", "releasing"]
 

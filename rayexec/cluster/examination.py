@@ -15,7 +15,7 @@ from typing import Any
 from rayexec.cluster.access import asks_for_token, reach
 from rayexec.cluster.connect import connect
 from rayexec.cluster.doctor import Facts, NodeFacts
-from rayexec.cluster.local import running
+from rayexec.cluster.local_cluster import running
 from rayexec.cluster.node_facts import node_facts, node_time
 from rayexec.cluster.tokens import TOKEN, readable_by_others, token_path
 from rayexec.errors import EngineError

@@ -17,7 +17,7 @@ from rayexec.cluster.tokens import AUTH_MODE, TOKEN_PATH, token_path
 from rayexec.errors import EngineError
 
 if TYPE_CHECKING:
-    from rayexec.cluster.local import ClusterSpec
+    from rayexec.cluster.local_cluster import ClusterSpec
 
 __all__ = ["Launch", "usable_cpus"]
 

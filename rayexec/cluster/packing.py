@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from rayexec.cluster.ignoring import Pattern, is_ignored, is_taken_back, names_hidden, read_patterns
+from rayexec.cluster.ignore_files import Pattern, is_ignored, is_taken_back, names_hidden, read_patterns
 from rayexec.errors import LoadError
 
 __all__ = ["IGNORE_FILES", "NEVER", "Packing", "PackingLimit", "is_environment", "megabytes", "pack", "survey"]

@@ -15,9 +15,9 @@ import zlib
 from collections.abc import Iterable, Iterator
 from typing import TypeAlias
 
-from rayexec.cluster.ignoring import Pattern, is_ignored, read_patterns
+from rayexec.cluster.ignore_files import Pattern, is_ignored, read_patterns
 from rayexec.cluster.packing import IGNORE_FILES, NEVER, is_environment, megabytes
-from rayexec.definitions.local import COMPILED, MAIN, LocalModule, is_compiled, local_modules
+from rayexec.definitions.local_modules import COMPILED, MAIN, LocalModule, is_compiled, local_modules
 from rayexec.definitions.sources import SourceFile, SourceRoot, Sources, content_digest
 
 __all__ = ["gather_sources"]

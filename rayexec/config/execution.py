@@ -13,7 +13,7 @@ from rayexec.definitions.config import Config
 from rayexec.definitions.executor import ExecutorDefinition
 from rayexec.definitions.limits import TagLimit
 from rayexec.errors import ConfigError, Problem
-from rayexec.keys import nearest
+from rayexec.names import nearest
 
 __all__ = ["ExecutionSettings", "limit_runtime", "override_execution", "resolve_execution"]
 

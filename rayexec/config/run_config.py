@@ -8,7 +8,7 @@ from typing import Any
 
 from rayexec.config.document import apply_mapping, merged_run_config
 from rayexec.config.execution import ExecutionSettings, resolve_execution
-from rayexec.config.inputs import BadInputError, load_input
+from rayexec.config.input_values import BadInputError, load_input
 from rayexec.config.schema import MISSING, describe, is_required, scaffold, validate
 from rayexec.definitions.config import Config
 from rayexec.definitions.graph import GraphDefinition
@@ -20,7 +20,7 @@ from rayexec.definitions.ports import NO_DEFAULT
 from rayexec.definitions.resource import ConfigurableResource, ResourceDefinition
 from rayexec.definitions.types import RuntimeType
 from rayexec.errors import ConfigError, Problem
-from rayexec.keys import nearest
+from rayexec.names import nearest
 
 __all__ = [
     "OpenInputs",

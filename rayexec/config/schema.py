@@ -16,9 +16,7 @@ import pydantic
 from pydantic_core import CoreSchema, SchemaValidator
 from pydantic_core import core_schema as core
 
-from rayexec.config.outline import describe_word, plain, scaffold_word
-from rayexec.config.reading import Entry, as_word, empty, entries, entry, inner_word, is_enum, literals, needs_value
-from rayexec.config.wording import (
+from rayexec.config.problems import (
     ENVIRONMENT,
     VALUE,
     Found,
@@ -31,7 +29,19 @@ from rayexec.config.wording import (
     problem,
     worded,
 )
-from rayexec.config.words import (
+from rayexec.config.schema_outline import describe_word, plain, scaffold_word
+from rayexec.config.schema_reading import (
+    Entry,
+    as_word,
+    empty,
+    entries,
+    entry,
+    inner_word,
+    is_enum,
+    literals,
+    needs_value,
+)
+from rayexec.config.types import (
     MISSING,
     Anything,
     Array,
@@ -51,7 +61,7 @@ from rayexec.config.words import (
     Word,
 )
 from rayexec.errors import DefinitionError, Problem
-from rayexec.keys import nearest
+from rayexec.names import nearest
 
 if TYPE_CHECKING:
     import enum

@@ -22,7 +22,7 @@ from rayexec.definitions.hooks import HookDefinition, hook_set
 from rayexec.definitions.retry import RetryPolicy
 from rayexec.definitions.tags import normalize_tags
 from rayexec.errors import DefinitionError, InvocationError
-from rayexec.keys import check_name, nearest
+from rayexec.names import check_name, nearest
 
 if TYPE_CHECKING:
     from rayexec.definitions.graph import GraphDefinition

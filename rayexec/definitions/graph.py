@@ -12,7 +12,7 @@ from rayexec.definitions.composition import Composition, Invocable, Invocation, 
 from rayexec.definitions.handles import Collected, GraphInput, InvokedOutput, InvokedOutputs, Level, NodeOutput
 from rayexec.definitions.ports import GraphOut
 from rayexec.errors import DefinitionError, InvocationError
-from rayexec.keys import check_name
+from rayexec.names import check_name
 
 __all__ = ["GraphDefinition", "compose", "graph"]
 

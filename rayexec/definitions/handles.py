@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from rayexec.errors import InvocationError
-from rayexec.keys import nearest
+from rayexec.names import nearest
 
 if TYPE_CHECKING:
     from rayexec.definitions.composition import Composition

@@ -8,7 +8,7 @@ from typing import Any, overload
 
 from rayexec.definitions.code import ByReference
 from rayexec.errors import DefinitionError
-from rayexec.keys import check_name
+from rayexec.names import check_name
 
 __all__ = ["HookDefinition", "failure_hook", "hook_set", "success_hook"]
 

@@ -13,7 +13,7 @@ from rayexec.definitions.ports import Out
 from rayexec.definitions.resource import SLICE, ConfigurableResource, ResourceDefinition
 
 if TYPE_CHECKING:
-    from rayexec.run.io_context import InputContext, OutputContext
+    from rayexec.definitions.io_contexts import InputContext, OutputContext
 
 __all__ = [
     "IO_MANAGER",

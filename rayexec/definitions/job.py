@@ -15,7 +15,7 @@ from rayexec.definitions.resource import ResourceDefinition, resource_definition
 from rayexec.definitions.retry import RetryPolicy
 from rayexec.definitions.tags import normalize_tags
 from rayexec.errors import DefinitionError, InvocationError
-from rayexec.keys import check_name, nearest
+from rayexec.names import check_name, nearest
 
 __all__ = ["JobDefinition", "job", "reconstructable", "to_job"]
 

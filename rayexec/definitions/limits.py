@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from rayexec.errors import DefinitionError
-from rayexec.keys import check_name
+from rayexec.names import check_name
 
 __all__ = ["LIMIT_PREFIX", "POOL_PREFIX", "Pool", "TagLimit", "limit_resource", "pool_resource", "tag_resources"]
 

@@ -13,15 +13,15 @@ from rayexec.definitions.composition import Invocable
 from rayexec.definitions.config import Config
 from rayexec.definitions.handles import Level
 from rayexec.definitions.limits import Pool
-from rayexec.definitions.options import RayOptions, ray_options
 from rayexec.definitions.ports import NO_DEFAULT, DynamicOut, DynamicOutput, In, Out, Output
+from rayexec.definitions.ray_options import RayOptions, ray_options
 from rayexec.definitions.resource import is_resource_annotation
 from rayexec.definitions.retry import RetryPolicy
 from rayexec.definitions.tags import normalize_tags, priority
 from rayexec.definitions.types import Nothing, annotations_of
 from rayexec.definitions.versions import check_version
 from rayexec.errors import DefinitionError, InvocationError, TypeCheckError
-from rayexec.keys import check_name, nearest
+from rayexec.names import check_name, nearest
 
 __all__ = ["OpDefinition", "op"]
 

@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 from rayexec.definitions.metadata import normalize_metadata
 from rayexec.definitions.types import RuntimeType, runtime_type
 from rayexec.errors import DefinitionError
-from rayexec.keys import MAPPING_KEY
+from rayexec.names import MAPPING_KEY
 
 __all__ = ["NO_DEFAULT", "DynamicOut", "DynamicOutput", "GraphOut", "In", "Out", "Output"]
 

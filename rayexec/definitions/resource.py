@@ -12,7 +12,7 @@ from rayexec.definitions.code import ByReference
 from rayexec.definitions.config import Config, EnvVar, keep_environment
 from rayexec.definitions.ports import NO_DEFAULT
 from rayexec.errors import DefinitionError
-from rayexec.keys import nearest
+from rayexec.names import nearest
 
 __all__ = [
     "SCOPES",

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from rayexec.plan.holding import Holding
-from rayexec.run.messages import EngineEvent
-from rayexec.run.prior import StoredValue
+from rayexec.placement.limits import Holding
+from rayexec.run.previous_run import StoredValue
 from rayexec.run.spec import Slice
+from rayexec.scheduler.messages import EngineEvent
 
 __all__ = ["Engine"]
 

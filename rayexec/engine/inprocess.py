@@ -11,19 +11,19 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from rayexec.engine.facts import peak_rss
-from rayexec.engine.packed import Restored, is_lasting, pack
+from rayexec.definitions.contexts import StepLog
+from rayexec.engine.packed_values import Restored, is_lasting, pack
+from rayexec.engine.process_facts import peak_rss
 from rayexec.errors import OutputError, StoreError
 from rayexec.events import HERE, SUCCESS, Attempt, ErrorInfo, LiveLines, SliceFacts, StepFailureData
-from rayexec.keys import node_path
-from rayexec.plan.holding import hold_by_driver
-from rayexec.run.context import StepLog
-from rayexec.run.managed import Managers, find_managed
-from rayexec.run.messages import Answered, EngineEvent, Lost
-from rayexec.run.prior import StoredValue, ValueWriter
-from rayexec.run.resources import OpenResources
+from rayexec.names import node_path
+from rayexec.placement.limits import hold_by_driver
+from rayexec.run.previous_run import StoredValue, ValueWriter
 from rayexec.run.spec import RunSpec, Slice, gather_inputs
-from rayexec.run.step import StepCall, not_stored, run_step
+from rayexec.scheduler.messages import Answered, EngineEvent, Lost
+from rayexec.steps.attempt import StepCall, not_stored, run_step
+from rayexec.steps.io_managers import Managers, find_managed
+from rayexec.steps.resources import OpenResources
 
 __all__ = ["InProcessEngine"]
 

@@ -15,8 +15,9 @@ from rayexec.events.attempt import (
     Successes,
     TakenOver,
 )
+from rayexec.events.batch_facts import HERE, UNKNOWN, SliceFacts
 from rayexec.events.event import Event, StepBlockedData, StepOutputData, blocked_event, expand_attempt, expand_resource
-from rayexec.events.facts import HERE, UNKNOWN, SliceFacts
+from rayexec.events.event_type import EventType
 from rayexec.events.failure import (
     ErrorInfo,
     StepFailureData,
@@ -27,8 +28,7 @@ from rayexec.events.failure import (
     show_as,
     user_traceback,
 )
-from rayexec.events.live import LiveLines, Stretch, Told, expand_live, is_live_output, prefixed, with_note
-from rayexec.events.types import EventType
+from rayexec.events.live_lines import LiveLines, Stretch, Told, expand_live, is_live_output, prefixed, with_note
 
 __all__ = [
     "FAILURE",

@@ -6,7 +6,7 @@ from array import array
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from rayexec.events.facts import HERE, UNKNOWN
+from rayexec.events.batch_facts import HERE, UNKNOWN
 from rayexec.events.failure import ErrorInfo, StepFailureData
 
 __all__ = [

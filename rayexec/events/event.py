@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rayexec.events.attempt import RETRY, SUCCESS, Attempt, LoadedInput, ResourceRecord
+from rayexec.events.event_type import EventType
 from rayexec.events.failure import ErrorInfo, StepFailureData
-from rayexec.events.types import EventType
-from rayexec.keys import mapping_keys, node_path, output_name
+from rayexec.names import mapping_keys, node_path, output_name
 
 __all__ = ["Event", "StepBlockedData", "StepOutputData", "blocked_event", "expand_attempt", "expand_resource"]
 

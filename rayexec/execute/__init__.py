@@ -1,11 +1,11 @@
 """Running jobs: the one loop, and the doors to it."""
 
-from rayexec.execute.api import execute_in_process, execute_job, prepare, validate_run_config
 from rayexec.execute.cancel import cancel_run
 from rayexec.execute.log import Record, RunLog
-from rayexec.execute.observe import Observer
+from rayexec.execute.observer import Observer
+from rayexec.execute.prepare import execute_in_process, execute_job, prepare, validate_run_config
 from rayexec.execute.result import RunResult, StepWait
-from rayexec.execute.resuming import ReexecutionOptions
+from rayexec.execute.resume import ReexecutionOptions
 
 __all__ = [
     "Observer",

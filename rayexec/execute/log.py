@@ -19,10 +19,10 @@ from rayexec.events import (
     expand_live,
     expand_resource,
 )
+from rayexec.placement.limits import MAX_CONCURRENT, Holding
 from rayexec.plan import Plan
-from rayexec.plan.holding import MAX_CONCURRENT, Holding
 from rayexec.plan.model import Call
-from rayexec.run.waits import Wait, explain_waits
+from rayexec.scheduler.past_waits import Wait, explain_waits
 
 __all__ = ["Record", "RunLog"]
 

@@ -22,10 +22,10 @@ from rayexec.definitions.job import JobDefinition
 from rayexec.errors import StoreError
 from rayexec.events import LiveLines, SliceFacts, describe_error
 from rayexec.execute.log import Record, RunLog
-from rayexec.execute.observe import Observer
-from rayexec.execute.resuming import PARENT, ROOT
+from rayexec.execute.observer import Observer
+from rayexec.execute.resume import PARENT, ROOT
 from rayexec.run.spec import RunSpec
-from rayexec.run.waiting import Waiting
+from rayexec.scheduler.wait_reasons import Waiting
 
 if TYPE_CHECKING:
     from rayexec.store import RunRecord, RunStore
@@ -268,7 +268,7 @@ def _plain(value: Any, lost: list[str]) -> Any:
 
     An object that JSON has no word for is put in words, and the name of its class into ``lost``.
     """
-    from rayexec.store.coding import in_words
+    from rayexec.store.encoding import in_words
 
     if isinstance(value, Config):
         return _plain(value.model_dump(mode="json"), lost)

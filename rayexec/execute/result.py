@@ -6,18 +6,19 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from rayexec.definitions.contexts import RunInfo
 from rayexec.engine.base import Engine
 from rayexec.errors import InvariantError
 from rayexec.events import RETRY, Attempt, Event, EventType, Reused, StepFailureData
+from rayexec.execute.driver import Outcome
 from rayexec.execute.log import RunLog
-from rayexec.execute.loop import Outcome
-from rayexec.execute.outputs import DynamicValues
-from rayexec.keys import nearest, node_path
+from rayexec.execute.result_values import DynamicValues
+from rayexec.names import nearest, node_path
 from rayexec.plan import Plan
 from rayexec.plan.model import FromMapped, FromStep, Symbol
-from rayexec.run.managed import Read, reading
-from rayexec.run.messages import Status
-from rayexec.run.spec import RunInfo, RunSpec
+from rayexec.run.spec import RunSpec
+from rayexec.scheduler.messages import Status
+from rayexec.steps.io_managers import Read, reading
 
 __all__ = ["RunResult", "StepWait"]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
+from rayexec.definitions.io_contexts import InputContext, OutputContext
 from rayexec.definitions.io_manager import ConfigurableIOManager
 from rayexec.definitions.metadata import MetadataValue
-from rayexec.io.places import Place, place_of, upstream_of
-from rayexec.run.io_context import InputContext, OutputContext
+from rayexec.io.output_files import Place, place_of, upstream_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

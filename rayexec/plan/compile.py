@@ -21,7 +21,7 @@ from rayexec.definitions.op import OpDefinition
 from rayexec.definitions.retry import RetryPolicy
 from rayexec.definitions.tags import priority
 from rayexec.errors import DefinitionError, SelectionError
-from rayexec.plan.fanning import inmost
+from rayexec.plan.dynamic.structure import inmost
 from rayexec.plan.model import (
     Fan,
     FromConfig,

@@ -13,7 +13,7 @@ from rayexec.definitions.retry import RetryPolicy
 from rayexec.definitions.types import RuntimeType
 from rayexec.errors import StepNotFoundError
 from rayexec.events import OutputRecord
-from rayexec.keys import nearest
+from rayexec.names import nearest
 
 __all__ = [
     "Call",

@@ -8,38 +8,22 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from rayexec.config.run_config import ResolvedConfig
+from rayexec.definitions.contexts import RunInfo
 from rayexec.definitions.io_manager import manager_key
 from rayexec.definitions.logger import InitLoggerContext
 from rayexec.definitions.resource import WORKER, ResourceDefinition
 from rayexec.errors import InputError
-from rayexec.plan.capacity import Capacity
-from rayexec.plan.growing import GrowingPlan
-from rayexec.plan.holding import Holding, hold
+from rayexec.placement.capacity import Capacity
+from rayexec.placement.limits import Holding, hold
+from rayexec.plan.dynamic.run_plan import GrowingPlan
 from rayexec.plan.model import Call, FromConfig, FromStep, Plan, Shape, Step
-from rayexec.run.memory import Memory
-from rayexec.run.prior import Prior, ValueKeeper
-from rayexec.run.slicing import BUDGET
+from rayexec.run.previous_run import Prior, ValueKeeper
+from rayexec.run.step_cache import Memory
 
-__all__ = ["Call", "RunInfo", "RunSpec", "Slice", "gather_inputs", "regroup"]
+__all__ = ["BUDGET", "Call", "RunSpec", "Slice", "gather_inputs", "regroup"]
 
 
-@dataclass(frozen=True, slots=True)
-class RunInfo:
-    """What every step may know of its run."""
-
-    run_id: str
-    job_name: str
-    tags: Mapping[str, str] = field(default_factory=dict)
-    run_config: Mapping[str, Any] = field(default_factory=dict)
-    retries: bool = True
-
-    def has_tag(self, key: str) -> bool:
-        """Whether the run has a tag of that name."""
-        return key in self.tags
-
-    def get_tag(self, key: str) -> str | None:
-        """Return the run's tag of that name, or None."""
-        return self.tags.get(key)
+BUDGET = 0.1  # seconds that a slice may take before it comes back; bounds what it can hide from other workers
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from rayexec.errors import SelectionError
-from rayexec.keys import nearest
+from rayexec.names import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence

@@ -3,8 +3,8 @@
 from rayexec.store.base import RunReader, RunStore, RunWriter, current
 from rayexec.store.cache import CacheRecord, StepCache
 from rayexec.store.directory import DirectoryRunStore
+from rayexec.store.locate import default_store, is_default, store_at
 from rayexec.store.memory import MemoryRunStore
-from rayexec.store.places import default_store, is_default, store_at
 from rayexec.store.record import SCHEMA_VERSION, RunRecord, is_over, settled
 from rayexec.store.request import CancelRequest
 

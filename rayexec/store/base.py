@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol
 
 from rayexec.errors import RunNotFoundError, StoreError
-from rayexec.keys import nearest
-from rayexec.run.prior import ValueKeeper
+from rayexec.names import nearest
+from rayexec.run.previous_run import ValueKeeper
 from rayexec.store.cache import StepCache
 from rayexec.store.record import UNREADABLE, RunRecord, is_over, settled
 from rayexec.store.request import CancelRequest

@@ -27,8 +27,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from rayexec.errors import StoreError
-from rayexec.run.memory import Entry, Kept, Origin
-from rayexec.store.failing import told
+from rayexec.run.step_cache import Entry, Kept, Origin
+from rayexec.store.file_errors import told
 from rayexec.store.frames import frame, whole_frames
 from rayexec.store.record import check_version
 

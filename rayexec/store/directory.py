@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from rayexec.errors import RunNotFoundError, StoreError
 from rayexec.store.base import newest_first, only_match
 from rayexec.store.cache import FilesCache, LocalCache, StepCache
-from rayexec.store.failing import told
+from rayexec.store.file_errors import told
 from rayexec.store.record import RunRecord
 from rayexec.store.request import CancelRequest
 from rayexec.store.values import FileValues

@@ -10,7 +10,7 @@ from typing import Any
 
 from rayexec.errors import StoreError
 from rayexec.events import OutputRecord
-from rayexec.run.prior import Done
+from rayexec.run.previous_run import Done
 from rayexec.store.base import newest_first, only_match
 from rayexec.store.cache import MemoryCache
 from rayexec.store.record import RunRecord

@@ -24,7 +24,6 @@ from rayexec.events import (
     expand_resource,
 )
 from rayexec.store.base import RunReader
-from rayexec.store.coding import read_attempt, read_event, read_live, read_slice, read_text
 from rayexec.store.columns import (
     ATTEMPT,
     BLOCKED,
@@ -39,6 +38,7 @@ from rayexec.store.columns import (
     new_forms,
     open_frame,
 )
+from rayexec.store.encoding import read_attempt, read_event, read_live, read_slice, read_text
 from rayexec.store.frames import HEAD, whole_frames
 
 if TYPE_CHECKING:

@@ -28,9 +28,9 @@ from typing import TYPE_CHECKING, Any
 
 from rayexec.errors import StoreError
 from rayexec.events import OutputRecord
-from rayexec.run.prior import Done, StoredValue
-from rayexec.store.coding import outputs_text, read_outputs
-from rayexec.store.failing import told
+from rayexec.run.previous_run import Done, StoredValue
+from rayexec.store.encoding import outputs_text, read_outputs
+from rayexec.store.file_errors import told
 
 if TYPE_CHECKING:
     from pyarrow.fs import FileSystem

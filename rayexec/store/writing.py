@@ -21,11 +21,11 @@ from rayexec.events import (
     Successes,
     TakenOver,
 )
-from rayexec.plan.growing import GrowingPlan
+from rayexec.plan.dynamic.run_plan import GrowingPlan
 from rayexec.plan.model import Plan
 from rayexec.store.base import RunWriter
-from rayexec.store.coding import attempt_text, blocked_text, event_text, live_text, resource_text, slice_text
 from rayexec.store.columns import ATTEMPT, BLOCKED, EVENT, LIVE, RESOURCE, SLICE, Form, Rows, steps_frame
+from rayexec.store.encoding import attempt_text, blocked_text, event_text, live_text, resource_text, slice_text
 
 __all__ = ["LogWriter"]
 

@@ -14,14 +14,14 @@ from cli_process import run, run_on_terminal, screen
 from typer.testing import CliRunner, Result
 
 from rayexec import job, op
-from rayexec.cli.bench import measure
-from rayexec.cli.bench.figures import Machine
-from rayexec.cli.bench.jobs import NAP, chain_job, fan_out_job, naps_job, transfer_job
-from rayexec.cli.bench.measure import LimitFigures, MakespanFigures, default_limits
-from rayexec.cli.bench.plot import draw_makespans
+from rayexec.cli.commands.bench import measure
+from rayexec.cli.commands.bench.figures import Machine
+from rayexec.cli.commands.bench.jobs import NAP, chain_job, fan_out_job, naps_job, transfer_job
+from rayexec.cli.commands.bench.measure import LimitFigures, MakespanFigures, default_limits
+from rayexec.cli.commands.bench.plot import draw_makespans
 from rayexec.cli.main import app
 from rayexec.execute import execute_in_process
-from rayexec.plan.capacity import Capacity
+from rayexec.placement.capacity import Capacity
 
 SMALL = ("bench", "--quick", "--steps", "30", "--size", "1", "--max-concurrent", "2", "--max-concurrent", "4")
 MACHINE = Machine("0.1.0", "2.60.0", "3.11.7", "Linux x86_64", 1, 2.0, None)
@@ -186,7 +186,7 @@ def test_an_interrupt_ends_it_in_a_line(tmp_path: Path, until: str) -> None:
 
 
 def test_help_names_the_options_and_loads_nothing_heavy() -> None:
-    heavy = "{'ray', 'pyarrow', 'matplotlib', 'rayexec.execute', 'rayexec.cli.bench'}"
+    heavy = "{'ray', 'pyarrow', 'matplotlib', 'rayexec.execute', 'rayexec.cli.commands.bench'}"
     script = (
         "import sys; sys.argv = ['rayexec', 'bench', '--help']\n"
         "from rayexec.cli.main import main\n"

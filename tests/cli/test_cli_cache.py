@@ -13,7 +13,7 @@ from cli_process import run, run_on_terminal, screen
 from typer.testing import CliRunner
 
 from rayexec.cli.main import app
-from rayexec.run.memory import Kept, Origin
+from rayexec.run.step_cache import Kept, Origin
 from rayexec.store import DirectoryRunStore
 
 JOBS = """

@@ -21,7 +21,7 @@ import pytest
 from ports import free_port
 
 import rayexec
-from rayexec.cli.cluster import _status_lines
+from rayexec.cli.commands.cluster_local import _status_lines
 from rayexec.cluster.status import ClusterStatus, Holder, LimitStatus, NodeStatus
 
 ROOT = Path(rayexec.__file__).parents[1]

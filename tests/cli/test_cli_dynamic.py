@@ -15,9 +15,9 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from rayexec.cli.main import app
-from rayexec.cli.mapped import in_order
-from rayexec.cli.tally import Tally, mapped_lines
 from rayexec.plan import Plan, compile_job
+from rayexec.views.mapped_counts import Tally, mapped_lines
+from rayexec.views.mapped_names import in_order
 
 JOBS = """
 import time

@@ -15,8 +15,8 @@ import yaml
 from cli_process import IN_PROCESS, Ended, imports_undone, run
 from typer.testing import CliRunner
 
-from rayexec.cli.config_files import deep_merge, read_run_config
 from rayexec.cli.main import app
+from rayexec.config.files import deep_merge, read_run_config
 from rayexec.errors import LoadError
 
 JOBS = """

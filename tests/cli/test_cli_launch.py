@@ -18,10 +18,10 @@ from cli_process import IN_PROCESS, run, run_on_terminal
 from ports import free_port
 
 from rayexec import __version__
-from rayexec.cli.job_environment import Cluster, runtime_env
-from rayexec.cli.launched import LaunchedRun, noted
-from rayexec.cli.sides import LAUNCHED_FROM
 from rayexec.cluster.jobs import STOP_WAIT
+from rayexec.launch.environment import Cluster, runtime_env
+from rayexec.launch.registry import LaunchedRun, noted
+from rayexec.launch.versions import LAUNCHED_FROM
 from rayexec.store.record import Driver
 
 _TIMEOUT = 60.0

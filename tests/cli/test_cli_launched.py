@@ -20,14 +20,14 @@ from dashboard import Dashboard, serving
 from test_cli_launch import JOB, rayexec
 
 from rayexec import __version__
-from rayexec.cli import patience
-from rayexec.cli.launch import _code, _left_out
-from rayexec.cli.launched import LaunchedRun, noted
-from rayexec.cli.runs import wait_for
-from rayexec.cli.sides import LAUNCHED_FROM
+from rayexec.cli.commands.job_launch import _code, _left_out
+from rayexec.cli.commands.run_list import wait_for
 from rayexec.cluster.jobs import STOP_WAIT, Jobs
 from rayexec.cluster.packing import survey
 from rayexec.errors import EngineError
+from rayexec.launch import polling as patience
+from rayexec.launch.registry import LaunchedRun, noted
+from rayexec.launch.versions import LAUNCHED_FROM
 from rayexec.store import RunRecord, store_at
 from rayexec.store.record import Driver
 

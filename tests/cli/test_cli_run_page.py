@@ -19,13 +19,13 @@ from typer.testing import CliRunner
 
 from rayexec import In, Nothing, OpExecutionContext, Out, Output, RetryPolicy, RunResult, job, op
 from rayexec.cli.main import app
-from rayexec.cli.run_page import write_page
-from rayexec.cli.run_path import critical_path
+from rayexec.cli.render.page import write_page
 from rayexec.events import SUCCESS, Attempt, SliceFacts
 from rayexec.plan import compile_job
 from rayexec.store import DirectoryRunStore, MemoryRunStore, RunRecord
 from rayexec.store.reading import StoredLog
 from rayexec.store.writing import LogWriter
+from rayexec.views.critical_path import critical_path
 
 IN_PROCESS: dict[str, Any] = {"execution": {"config": {"in_process": {}}}}
 NASTY = "</script><script>alert('x')</script><b>&amp;"

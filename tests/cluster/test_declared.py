@@ -8,8 +8,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import rayexec
-from rayexec.cli.config_files import read_yaml
 from rayexec.cluster.declared import read_spec
+from rayexec.config.files import read_yaml
 from rayexec.definitions.limits import pool_resource, tag_resources
 
 ROOT = Path(rayexec.__file__).parents[1]

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rayexec.config.schema import MISSING, describe, is_required, scaffold, validate
-from rayexec.config.words import (
+from rayexec.config.types import (
     Array,
     BoolSource,
     Enum,

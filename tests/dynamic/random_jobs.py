@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from rayexec import DynamicOut, DynamicOutput, JobDefinition, Out, Output, job, op
-from rayexec.run.messages import Status
+from rayexec.scheduler.messages import Status
 
 Keys = tuple[str, ...]
 GONE = "gone"  # an output that was not yielded; equal to itself also after it was pickled

@@ -14,16 +14,16 @@ from random_jobs import GONE, Case, Ends, cases, expected, make_job
 
 from rayexec import DynamicOut, JobDefinition, RunResult, job, op
 from rayexec.engine.inprocess import InProcessEngine
-from rayexec.engine.simulated import SimulatedEngine
 from rayexec.events import SUCCESS, Attempt, ErrorInfo, StepFailureData
 from rayexec.execute import RunLog, prepare
-from rayexec.execute.loop import run_to_end
-from rayexec.execute.observe import Observer
-from rayexec.keys import node_path
-from rayexec.plan.holding import hold_by_driver
+from rayexec.execute.driver import run_to_end
+from rayexec.execute.observer import Observer
+from rayexec.names import node_path
+from rayexec.placement.limits import hold_by_driver
 from rayexec.plan.model import FromStep
-from rayexec.run.messages import Answered, EngineEvent, Lost, Status, Yielded
 from rayexec.run.spec import RunSpec, Slice
+from rayexec.scheduler.messages import Answered, EngineEvent, Lost, Status, Yielded
+from rayexec.testing.simulated_engine import SimulatedEngine
 
 
 class ChanceEngine(InProcessEngine):

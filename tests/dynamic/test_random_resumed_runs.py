@@ -14,11 +14,11 @@ from test_random_dynamic_runs import ChanceEngine, ends_of
 from rayexec import JobDefinition, ReexecutionOptions, RunResult
 from rayexec.events import SUCCESS, Attempt
 from rayexec.execute import RunLog, prepare
-from rayexec.execute.loop import run_to_end
-from rayexec.execute.observe import Observer
+from rayexec.execute.driver import run_to_end
+from rayexec.execute.observer import Observer
 from rayexec.execute.recording import record_run
-from rayexec.execute.resuming import find_parent
-from rayexec.run.messages import EngineEvent, Status
+from rayexec.execute.resume import find_parent
+from rayexec.scheduler.messages import EngineEvent, Status
 from rayexec.store import MemoryRunStore
 
 

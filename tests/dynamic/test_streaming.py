@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 
 from rayexec import DynamicOut, DynamicOutput, Nothing, Out, Output, RetryPolicy, RunResult, job, op
-from rayexec.engine.simulated import SimulatedEngine
 from rayexec.execute import RunLog, prepare
-from rayexec.execute.loop import run_to_end
-from rayexec.execute.observe import Observer
-from rayexec.run.messages import Status
+from rayexec.execute.driver import run_to_end
+from rayexec.execute.observer import Observer
+from rayexec.scheduler.messages import Status
+from rayexec.testing.simulated_engine import SimulatedEngine
 
 Execute = Callable[..., RunResult]
 

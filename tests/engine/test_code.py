@@ -5,12 +5,12 @@ from typing import Any
 import pytest
 
 from rayexec import job, op
-from rayexec.engine.code import Code, run_code
-from rayexec.engine.wire import Header
-from rayexec.execute.api import prepare
-from rayexec.run.managed import Managed
-from rayexec.run.memory import Memory
-from rayexec.run.plain import plain_op
+from rayexec.engine.ray.protocol.request import Header
+from rayexec.engine.ray.worker.run_code import Code, run_code
+from rayexec.execute.prepare import prepare
+from rayexec.run.step_cache import Memory
+from rayexec.steps.fast_path import plain_op
+from rayexec.steps.io_managers import Managed
 from rayexec.store.cache import MemoryCache
 from rayexec.store.values import FileValues
 

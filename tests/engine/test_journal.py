@@ -13,14 +13,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rayexec.engine.entries import PlainEntry
-from rayexec.engine.journal import Journal, journal_path, read_journal, sweep_journals
+from rayexec.engine.ray.protocol.answer import PlainEntry
+from rayexec.engine.ray.protocol.journal import Journal, journal_path, read_journal, sweep_journals
 
 
 def test_a_slice_that_answers_leaves_its_journal_until_the_answer_has_come(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("rayexec.engine.journal._LINGER", 0.2)
+    monkeypatch.setattr("rayexec.engine.ray.protocol.journal._LINGER", 0.2)
     path = tmp_path / "journal"
     with Journal(str(path)) as journal:
         journal.started(0)

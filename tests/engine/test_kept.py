@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from rayexec import ResourceDefinition
-from rayexec.engine import kept
-from rayexec.engine.kept import IN_SLICE, Keepers, kept_at
-from rayexec.run.resources import OpenResources
-from rayexec.run.spec import RunInfo
+from rayexec.definitions.contexts import RunInfo
+from rayexec.engine.ray.protocol import worker_resources as kept
+from rayexec.engine.ray.protocol.worker_resources import IN_SLICE, Keepers, kept_at
+from rayexec.steps.resources import OpenResources
 
 MAIN = threading.get_ident()
 
@@ -107,9 +107,9 @@ def test_a_slice_opens_what_cannot_be_kept() -> None:
 PROCESS = """
 import os, sys
 from rayexec import ResourceDefinition
-from rayexec.engine.kept import kept_at
-from rayexec.run.resources import OpenResources
-from rayexec.run.spec import RunInfo
+from rayexec.engine.ray.protocol.worker_resources import kept_at
+from rayexec.steps.resources import OpenResources
+from rayexec.definitions.contexts import RunInfo
 
 def thing():
     yield 1

@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rayexec.engine.capture import KEPT, Capture, read_capture
-from rayexec.engine.live import LONG, LiveStep, StreamTail, watch_live
-from rayexec.engine.overrun import Mailbox, Watched
+from rayexec.definitions.contexts import StepLog
+from rayexec.engine.ray.protocol.capture import KEPT, Capture, read_capture
+from rayexec.engine.ray.protocol.overrun import Mailbox, Watched
+from rayexec.engine.ray.worker.live_lines import LONG, LiveStep, StreamTail, watch_live
 from rayexec.events import SUCCESS, Attempt, LiveLines, LogLine, Stretch, Told
-from rayexec.run.context import StepLog
 
 MOST = 20 * 1024
 

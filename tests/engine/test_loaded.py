@@ -15,8 +15,8 @@ import shutil
 import sys
 from pathlib import Path
 
-from rayexec.engine.loaded import forget_changed
-from rayexec.engine.package import Package
+from rayexec.engine.ray.worker.loaded_code import forget_changed
+from rayexec.engine.ray.protocol.package import Package
 
 import _json  # of the standard library, and compiled
 Path("own").mkdir()

@@ -8,7 +8,7 @@ import queue
 import socket
 from typing import Any
 
-from rayexec.engine.overrun import Mailbox, Watched, mailbox_at, watch
+from rayexec.engine.ray.protocol.overrun import Mailbox, Watched, mailbox_at, watch
 
 
 def test_the_unstarted_tail_comes_back_with_what_is_done() -> None:

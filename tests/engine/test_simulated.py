@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rayexec import JobDefinition, job, op
-from rayexec.engine.simulated import Costs, SimulatedEngine
-from rayexec.execute.api import prepare
+from rayexec.execute.driver import Outcome, run_to_end
 from rayexec.execute.log import RunLog
-from rayexec.execute.loop import Outcome, run_to_end
-from rayexec.execute.observe import Observer
-from rayexec.run.slicing import BUDGET
+from rayexec.execute.observer import Observer
+from rayexec.execute.prepare import prepare
+from rayexec.run.spec import BUDGET
+from rayexec.testing.simulated_engine import Costs, SimulatedEngine
 
 # (seconds, the earlier steps it takes from)
 Dag = Sequence[tuple[float, Sequence[int]]]

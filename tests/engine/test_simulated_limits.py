@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 
 from rayexec import Pool, job, op
 from rayexec.definitions.limits import TagLimit
-from rayexec.engine.simulated import SimulatedEngine
-from rayexec.execute.api import prepare
+from rayexec.execute.driver import run_to_end
 from rayexec.execute.log import RunLog
-from rayexec.execute.loop import run_to_end
-from rayexec.execute.observe import Observer
-from rayexec.plan.capacity import Capacity
-from rayexec.plan.holding import hold
+from rayexec.execute.observer import Observer
+from rayexec.execute.prepare import prepare
+from rayexec.placement.capacity import Capacity
+from rayexec.placement.limits import hold
+from rayexec.testing.simulated_engine import SimulatedEngine
 
 LIMITS = (1, 2, 3, 7, 10, 50, 99, 150)
 KEYS, VALUES = ("db", "team"), ("x", "y")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from rayexec.definitions.sources import SourceFile, SourceRoot, Sources, content_digest
-from rayexec.engine import unpacking
+from rayexec.engine.ray.worker import unpacking
 
 CONTENT = b"X = 1\n"
 MOMENT = 1_700_000_000_123_456_789

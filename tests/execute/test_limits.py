@@ -365,9 +365,9 @@ def test_what_an_op_asks_of_ray(execute_on_ray: Any) -> None:
 
 def test_a_request_that_no_node_meets_is_refused(ray_session: None) -> None:
     from rayexec.config.run_config import ResolvedConfig
-    from rayexec.engine.ray import RayEngine
+    from rayexec.engine.ray.driver.engine import RayEngine
     from rayexec.execute import prepare
-    from rayexec.plan.capacity import Capacity
+    from rayexec.placement.capacity import Capacity
 
     @op(ray_options={"num_cpus": 3, "resources": {"tpu": 1}})
     def greedy() -> None:

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from rayexec import ConfigError, DefinitionError, RunTimeoutError, execute_job, job, op
-from rayexec.engine.simulated import SimulatedEngine
-from rayexec.execute.api import prepare
+from rayexec.execute.driver import run_to_end
 from rayexec.execute.log import RunLog
-from rayexec.execute.loop import run_to_end
-from rayexec.execute.observe import Observer
+from rayexec.execute.observer import Observer
+from rayexec.execute.prepare import prepare
+from rayexec.testing.simulated_engine import SimulatedEngine
 
 
 def limited(executor: str, seconds: Any) -> dict[str, Any]:
@@ -125,7 +125,7 @@ def test_in_process_by_a_tag_it_is_raised_and_leaves_other_timeouts_alone(tmp_pa
 
 def test_a_timeout_in_a_timeout_holds_whichever_is_due_first() -> None:
     from rayexec.errors import StepTimeoutError
-    from rayexec.run.deadline import deadline
+    from rayexec.steps.timeouts import deadline
 
     def nested(outer: float, inner: float) -> str:
         with pytest.raises(StepTimeoutError) as raised, deadline(outer, "the outer"), deadline(inner, "the inner"):

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from rayexec import RetryPolicy, StepTimeoutError, job, op
-from rayexec.run.deadline import GRACE, deadline
+from rayexec.steps.timeouts import GRACE, deadline
 
 
 def hang() -> None:

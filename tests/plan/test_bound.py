@@ -11,15 +11,15 @@ from hypothesis import strategies as st
 
 from rayexec import Pool, job, op
 from rayexec.definitions.limits import TagLimit
-from rayexec.engine.simulated import Costs, SimulatedEngine
-from rayexec.execute.api import prepare
+from rayexec.execute.driver import run_to_end
 from rayexec.execute.log import RunLog
-from rayexec.execute.loop import run_to_end
-from rayexec.execute.observe import Observer
+from rayexec.execute.observer import Observer
+from rayexec.execute.prepare import prepare
+from rayexec.placement.bound import bounds, longest_path
+from rayexec.placement.capacity import Capacity
+from rayexec.placement.limits import hold
 from rayexec.plan import Plan, compile_job
-from rayexec.plan.bound import bounds, longest_path
-from rayexec.plan.capacity import Capacity
-from rayexec.plan.holding import hold
+from rayexec.testing.simulated_engine import Costs, SimulatedEngine
 
 OWN = Capacity(({"CPU": 4.0},), is_own=True, implicit_prefix="implicit_")
 

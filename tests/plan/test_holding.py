@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 
 from rayexec import Pool, job, op
 from rayexec.definitions.limits import TagLimit
+from rayexec.placement.capacity import Capacity, NodeGroup
+from rayexec.placement.limits import MAX_CONCURRENT, Holder, Holding, hold, hold_by_driver
+from rayexec.placement.preflight import notes, problems
+from rayexec.placement.request import limit_share
 from rayexec.plan import Plan, compile_job
-from rayexec.plan.capacity import Capacity, NodeGroup
-from rayexec.plan.holding import MAX_CONCURRENT, Holder, Holding, hold, hold_by_driver
-from rayexec.plan.preflight import notes, problems
-from rayexec.plan.request import limit_share
-from rayexec.run.admit import Admission
+from rayexec.scheduler.admission import Admission
 
 PREFIX = "implicit_"
 OWN = Capacity(({"CPU": 4.0},), is_own=True, node_ids=("a",), implicit_prefix=PREFIX)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rayexec.errors import SelectionError, StepNotFoundError
-from rayexec.selection.steps import select_steps
+from rayexec.selection.step_selection import select_steps
 
 # flaky; dyn -> m (mapped: a, b) -> nxt (mapped) -> coll; and inner, mapped over what m[a] and m[b] yielded.
 PARENTS = {

@@ -18,7 +18,7 @@ from store_kinds import KINDS, make_store
 from rayexec import StoreError
 from rayexec.definitions.metadata import MetadataValue
 from rayexec.events import Handling
-from rayexec.run.memory import Kept, Origin
+from rayexec.run.step_cache import Kept, Origin
 from rayexec.store import DirectoryRunStore, MemoryRunStore, StepCache
 from rayexec.store.cache import FilesCache, LocalCache, MemoryCache
 

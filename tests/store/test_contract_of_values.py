@@ -11,9 +11,9 @@ import pytest
 from store_kinds import KINDS, make_store
 
 from rayexec import StoreError
-from rayexec.engine.packed import INLINE_LIMIT, pack
+from rayexec.engine.packed_values import INLINE_LIMIT, pack
 from rayexec.events import OutputRecord
-from rayexec.run.prior import ValueKeeper
+from rayexec.run.previous_run import ValueKeeper
 from rayexec.store import DirectoryRunStore, RunRecord, RunStore
 
 RESULT = (OutputRecord("result"),)

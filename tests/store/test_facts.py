@@ -298,7 +298,7 @@ def test_a_log_of_the_first_schema_version_is_read(ray_session: None) -> None:
 
 
 def test_what_a_newer_rayexec_adds_to_the_facts_of_a_slice_is_left_out() -> None:
-    from rayexec.store.coding import read_slice
+    from rayexec.store.encoding import read_slice
 
     assert read_slice('{"host": "a", "temperature": 30}', 1, 2.0, 3.0, 4) == SliceFacts(1, "a", "", 4, 0.0, 2.0, 3.0)
 

@@ -42,8 +42,8 @@ from rayexec.events import RETRY, Attempt, Successes
 from rayexec.execute import Observer, Record
 from rayexec.plan import compile_job
 from rayexec.store import DirectoryRunStore, MemoryRunStore, RunRecord, RunStore
-from rayexec.store.coding import _decode, _encode
 from rayexec.store.columns import PLAIN
+from rayexec.store.encoding import _decode, _encode
 from rayexec.store.reading import StoredLog
 from rayexec.store.writing import LogWriter
 

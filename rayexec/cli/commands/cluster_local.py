@@ -1,0 +1,201 @@
+"""``cluster up``, ``down`` and ``status``: a Ray on this machine that stays up, so that runs start at once."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from typing import Any
+
+from rayexec.cli.commands.job_show import write_json
+from rayexec.cli.exit_codes import FAILED, SUCCEEDED, USAGE, complain, with_exit_code
+from rayexec.cli.signals import EndingSignals
+from rayexec.cli.streams import results_on_stdout
+from rayexec.cluster import releasing
+from rayexec.cluster.declared import read_spec
+from rayexec.cluster.local_cluster import Cluster, ClusterSpec, current, start, stop
+from rayexec.cluster.status import ClusterStatus, LimitStatus, cluster_status
+from rayexec.cluster.tokens import readable_by_others, token_path
+from rayexec.config.files import read_yaml
+from rayexec.errors import LoadError
+
+__all__ = ["bring_up", "show_status", "take_down"]
+
+_START = "rayexec cluster up"
+_FORM = "a cluster file is a mapping with keys such as limits and pools"
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
+
+
+@with_exit_code
+def bring_up(file: str | None, options: Mapping[str, Any], *, as_json: bool) -> int:
+    """Start the cluster that a file and options describe, or find it running."""
+    spec = _read(file, options)
+    if spec is None:
+        return USAGE
+    with results_on_stdout() as results, EndingSignals():
+        began = time.monotonic()
+        cluster, is_new = start(spec, _say)
+        seconds = time.monotonic() - began
+        if readable_by_others():
+            _say(f"Other users of this machine may read the token that lets one in: chmod 600 {token_path()}")
+        if as_json:
+            write_json(results, _describe(cluster) | {"started": is_new, "seconds": round(seconds, 2)})
+        else:
+            verb = f"started in {seconds:.1f} s" if is_new else "running already"
+            results.writelines(f"{line}\n" for line in _lines(cluster, verb))
+    return SUCCEEDED
+
+
+def _read(file: str | None, options: Mapping[str, Any]) -> ClusterSpec | None:
+    """Return what is asked for; None where there are mistakes, all of which have been told."""
+    wrong: list[str] = []
+    document: dict[str, Any] = {}
+    if file is not None:
+        try:
+            document = read_yaml(file, _FORM)
+        except LoadError as error:
+            wrong.append(str(error))
+    spec, problems = read_spec(document, options, file=file or "")
+    wrong += [": ".join((*problem.path, problem.message)) for problem in problems]
+    if not wrong:
+        return spec
+    if len(wrong) == 1:
+        complain(wrong[0])
+    else:
+        complain(f"{len(wrong)} mistakes in what is asked for:\n" + "\n".join(f"  {each}" for each in wrong))
+    return None
+
+
+def _describe(cluster: Cluster) -> dict[str, Any]:
+    spec = cluster.spec
+    return {
+        "address": cluster.address,
+        "nodes": spec.nodes,
+        "cpus": spec.nodes * (spec.num_cpus or 0),
+        "num_cpus": spec.num_cpus,
+        "limits": dict(spec.limits),
+        "pools": dict(spec.pools),
+        "dashboard": cluster.dashboard_url,
+        "logs": cluster.directory,
+    }
+
+
+def _lines(cluster: Cluster, verb: str) -> Iterator[str]:
+    spec = cluster.spec
+    cpus = spec.num_cpus or 0
+    each = f", {cpus} on each" if spec.nodes > 1 else ""
+    yield f"Ray at {cluster.address}, {verb}: {_count(spec.nodes, 'node')}, {_count(spec.nodes * cpus, 'CPU')}{each}"
+    declared = [("limit", *item) for item in spec.limits.items()] + [("pool", *item) for item in spec.pools.items()]
+    width = max((len(name) for _, name, _ in declared), default=0)
+    for kind, name, number in declared:
+        yield f"  {kind:<5}  {name:<{width}}  {number}"
+    if cluster.dashboard_url:
+        yield f"Dashboard: {cluster.dashboard_url}"
+    yield "Run a job on it:  rayexec job execute -f my_job.py --address auto"
+    yield "Look at it:       rayexec cluster status"
+    yield "Stop it:          rayexec cluster down"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+@with_exit_code
+def take_down(*, as_json: bool) -> int:
+    """Stop the cluster that was started here."""
+    with results_on_stdout() as results, EndingSignals():
+        began = time.monotonic()
+        stopped = stop(_say)
+        seconds = time.monotonic() - began
+        if as_json:
+            found = {"address": stopped[0].address, "processes": stopped[1]} if stopped and stopped[1] else None
+            write_json(results, {"stopped": found})
+        elif stopped is None:
+            results.write("Nothing to stop: no cluster was started here.\n")
+        elif not stopped[1]:
+            results.write(f"Nothing to stop: the cluster at {stopped[0].address} had ended already.\n")
+        else:
+            ended = _count(stopped[1], "process").replace("processs", "processes")
+            results.write(f"Stopped the cluster at {stopped[0].address}: {ended} ended in {seconds:.1f} s.\n")
+    return SUCCEEDED
+
+
+@with_exit_code
+def show_status(address: str | None, *, as_json: bool) -> int:
+    """Print what a cluster has and what of it is free: the one at ``address``, else the one that was started here."""
+    with results_on_stdout() as results:
+        if address is None:
+            known = current()
+            if known is None or not known.is_alive():
+                return _not_running(known, results if as_json else None)
+            address = known.address
+        release = releasing()
+        try:
+            status = cluster_status(address)
+        finally:
+            release()
+        if as_json:
+            write_json(results, {"running": True} | _as_json(status))
+        else:
+            results.writelines(f"{line}\n" for line in _status_lines(status))
+    return SUCCEEDED
+
+
+def _not_running(known: Cluster | None, results: Any) -> int:
+    if results is not None:
+        write_json(results, {"running": False})
+    if known is not None and known.family():
+        complain(f"the cluster at {known.address} has lost a part of it. End the rest: rayexec cluster down")
+    elif known is not None:
+        complain(f"the cluster at {known.address} runs no more. Start it again: {_START}")
+    else:
+        complain(f"no cluster was started here. Start one: {_START}; or ask another one with --address.")
+    return FAILED
+
+
+def _as_json(status: ClusterStatus) -> dict[str, Any]:
+    document = asdict(status)
+    document["limits"] = [
+        {"kind": each.kind, "name": each.name} | fields
+        for each, fields in zip(status.limits, document["limits"], strict=True)
+    ]
+    return {"holders_unknown" if key == "unknown" else key: value for key, value in document.items()}
+
+
+def _status_lines(status: ClusterStatus) -> Iterator[str]:
+    yield f"Ray at {status.address}: {_count(len(status.nodes), 'node')}"
+    for node in status.nodes:
+        yield f"  {'head' if node.is_head else 'node'}  {node.host}  {node.node_id[:8]}"
+        width = max(map(len, node.resources), default=0)
+        for name, total in sorted(node.resources.items()):
+            free = "" if node.free is None else f", {_amount(name, node.free.get(name, 0.0))} free"
+            yield f"    {name:<{width}}  {_amount(name, total)}{free}"
+    if not status.limits:
+        return
+    yield ""
+    width = max(len(each.name) for each in status.limits)
+    for each in status.limits:
+        yield f"{each.kind:<5}  {each.name:<{width}}  {each.used:g} of {each.total:g} used"
+        yield from (f"         {line}" for line in _more(each))
+    if status.unknown:
+        yield f"Who holds them is not known: {status.unknown}."
+
+
+def _more(limit: LimitStatus) -> Iterator[str]:
+    if limit.nodes > 1:
+        yield (
+            f"Warning: {limit.nodes} nodes declare it, so it is {limit.total:g} in all, and what each of them has is a "
+            "limit of its own. Declare it on one node."
+        )
+    for each in limit.holders or ():
+        where = f", pid {each.pid} on node {(each.node_id or '?')[:8]}" if each.pid else ""
+        yield f"{each.amount:g} held by {each.kind} {each.name}{where}, job {each.job_id}"
+
+
+def _amount(name: str, amount: float) -> str:
+    return f"{amount / 1024**3:.1f} GiB" if name in ("memory", "object_store_memory") else f"{amount:g}"

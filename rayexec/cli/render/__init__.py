@@ -1,0 +1,1 @@
+"""Rendering of runs on a terminal and as a page."""

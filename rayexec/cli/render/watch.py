@@ -1,0 +1,41 @@
+"""Watching a run from the command line: what every way of showing it shares."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import TracebackType
+from typing import TypeVar
+
+from rayexec.cli.signals import EndingSignals
+from rayexec.execute import Observer, RunLog
+from rayexec.run.spec import RunSpec
+from rayexec.scheduler.wait_reasons import Waiting
+
+__all__ = ["CANCELING", "Watch"]
+
+CANCELING = "Canceling the run: its steps are asked to end. Press Ctrl-C again to force it."
+
+W = TypeVar("W", bound="Watch")
+
+
+class Watch(Observer):
+    """Shows a run while its ``with`` block lasts; ``spec`` and ``log`` are None until the run has started."""
+
+    spec: RunSpec | None = None
+    log: RunLog | None = None
+
+    def __init__(self, signals: EndingSignals) -> None:
+        self._signals = signals
+
+    def __enter__(self: W) -> W:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        pass
+
+    def run_started(self, spec: RunSpec, log: RunLog, waiting: Callable[[], Waiting]) -> None:
+        """Remember the run, and take the signals that end it back from Ray."""
+        self.spec, self.log = spec, log
+        self._signals.take()

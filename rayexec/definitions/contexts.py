@@ -1,0 +1,322 @@
+"""What the functions of users see of the run around them."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+from rayexec.definitions.metadata import MetadataValue, normalize_metadata
+from rayexec.definitions.op import OpDefinition
+from rayexec.errors import InvariantError
+from rayexec.events import LogLine, user_traceback
+from rayexec.names import mapping_keys, nearest, node_path
+
+__all__ = [
+    "HookContext",
+    "InitResourceContext",
+    "OpExecutionContext",
+    "Resources",
+    "RunInfo",
+    "StepLog",
+    "build_hook_context",
+    "build_init_resource_context",
+    "build_op_context",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class RunInfo:
+    """What every step may know of its run."""
+
+    run_id: str
+    job_name: str
+    tags: Mapping[str, str] = field(default_factory=dict)
+    run_config: Mapping[str, Any] = field(default_factory=dict)
+    retries: bool = True
+
+    def has_tag(self, key: str) -> bool:
+        """Whether the run has a tag of that name."""
+        return key in self.tags
+
+    def get_tag(self, key: str) -> str | None:
+        """Return the run's tag of that name, or None."""
+        return self.tags.get(key)
+
+
+class StepLog:
+    """The log of one step: what ``context.log`` is."""
+
+    __slots__ = ("_clock", "lines")
+
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
+        self.lines: list[LogLine] = []
+
+    def log(self, level: int | str, msg: object, *args: object, exc_info: Any = None, **_options: Any) -> None:
+        """Record a line at ``level`` (a number or name of ``logging``).
+
+        ``args`` fill in the message as there, and ``exc_info`` adds a traceback; what else loggers take is left aside.
+        """
+        number = logging.getLevelName(level.upper()) if isinstance(level, str) else level
+        # A lone mapping fills in by name, as logging has it.
+        values: Any = args[0] if len(args) == 1 and isinstance(args[0], Mapping) and args[0] else args
+        try:
+            text = str(msg) % values if args else str(msg)
+        except (TypeError, ValueError, KeyError):  # a wrong format must not fail the step
+            text = f"{msg} {args}"
+        if exc_info:
+            error = exc_info if isinstance(exc_info, BaseException) else sys.exc_info()[1]
+            text += f"\n{user_traceback(error).rstrip()}" if error is not None else ""
+        self.lines.append(LogLine(self._clock(), number if isinstance(number, int) else logging.INFO, text))
+
+    def debug(self, msg: object, *args: object, **options: Any) -> None:
+        """Record a line for those who look for a fault."""
+        self.log(logging.DEBUG, msg, *args, **options)
+
+    def info(self, msg: object, *args: object, **options: Any) -> None:
+        """Record a line that tells how it goes."""
+        self.log(logging.INFO, msg, *args, **options)
+
+    def warning(self, msg: object, *args: object, **options: Any) -> None:
+        """Record a line about what may be wrong."""
+        self.log(logging.WARNING, msg, *args, **options)
+
+    warn = warning
+
+    def error(self, msg: object, *args: object, **options: Any) -> None:
+        """Record a line about what is wrong."""
+        self.log(logging.ERROR, msg, *args, **options)
+
+    def critical(self, msg: object, *args: object, **options: Any) -> None:
+        """Record a line about what makes going on impossible."""
+        self.log(logging.CRITICAL, msg, *args, **options)
+
+    def exception(self, msg: object, *args: object, **options: Any) -> None:
+        """Record an error line with the traceback of the exception that is being handled."""
+        self.log(logging.ERROR, msg, *args, **{"exc_info": True, **options})
+
+
+class Resources:
+    """The open resources of a step, each an attribute by its key."""
+
+    def __init__(self, opened: Mapping[str, Any]) -> None:
+        self.__dict__.update(opened)
+
+    def __getattr__(self, key: str) -> Any:
+        raise AttributeError(
+            f"resource {key!r} is not among those this op asked for; name it in required_resource_keys."
+            f"{nearest(key, self.__dict__)}"
+        )
+
+
+_NO_RESOURCES = Resources({})
+
+
+class OpExecutionContext:
+    """What an op's ``context`` parameter is: config, log, resources and the run around the step."""
+
+    is_op_context = True
+
+    __slots__ = ("_metadata", "_tags", "log", "op_config", "op_def", "resources", "retry_number", "run", "step_key")
+
+    def __init__(
+        self,
+        *,
+        run: RunInfo,
+        step_key: str,
+        op_def: OpDefinition | None,
+        op_config: Any,
+        resources: Resources,
+        retry_number: int = 0,
+        tags: Mapping[str, str] | None = None,
+        log: StepLog | None = None,
+    ) -> None:
+        self.run = run
+        self.step_key = step_key
+        self.op_def = op_def
+        self.op_config = op_config
+        self.resources = resources
+        self.retry_number = retry_number
+        self.log = log or StepLog()
+        self._tags = tags or {}
+        self._metadata: dict[str, dict[str, MetadataValue]] = {}
+
+    @property
+    def run_id(self) -> str:
+        """The id of the run."""
+        return self.run.run_id
+
+    @property
+    def job_name(self) -> str:
+        """The name of the job."""
+        return self.run.job_name
+
+    @property
+    def run_config(self) -> Mapping[str, Any]:
+        """The run config as it was given, job defaults included."""
+        return self.run.run_config
+
+    @property
+    def run_tags(self) -> Mapping[str, str]:
+        """The tags of the run."""
+        return self.run.tags
+
+    @property
+    def op_tags(self) -> Mapping[str, str]:
+        """The tags of the step."""
+        return self._tags
+
+    @property
+    def op_handle(self) -> SimpleNamespace:
+        """The step's place in the job: ``name``, ``path`` (a list of names), and ``str()`` of the dotted path."""
+        path = node_path(self.step_key)
+        return _Handle(path=path.split("."), name=path.rpartition(".")[2])
+
+    op = property(lambda self: self.op_def, doc="The op's definition.")
+
+    def has_tag(self, key: str) -> bool:
+        """Whether the run has a tag of that name."""
+        return self.run.has_tag(key)
+
+    def get_tag(self, key: str) -> str | None:
+        """Return the run's tag of that name, or None."""
+        return self.run.get_tag(key)
+
+    def get_mapping_key(self) -> str | None:
+        """Return the mapping key of a mapped step, the inmost of several; None for any other step."""
+        keys = self.mapping_keys
+        return keys[-1] if keys else None
+
+    @property
+    def mapping_keys(self) -> tuple[str, ...]:
+        """The mapping keys of a mapped step, outermost first; empty for any other."""
+        return mapping_keys(self.step_key)
+
+    @property
+    def has_partition_key(self) -> bool:
+        """Whether the run is for a partition."""
+        return self.run.has_tag("dagster/partition")
+
+    @property
+    def partition_key(self) -> str:
+        """The partition that the run is for; raises InvariantError where it is for none."""
+        key = self.run.get_tag("dagster/partition")
+        if key is None:
+            raise InvariantError("this run is for no partition")
+        return key
+
+    def add_output_metadata(
+        self, metadata: Mapping[str, Any], output_name: str = "result", mapping_key: str | None = None
+    ) -> None:
+        """Attach metadata to an output that the op will return or yield, or to one value of a dynamic output."""
+        name = output_name if mapping_key is None else f"{output_name}[{mapping_key}]"
+        self._metadata.setdefault(name, {}).update(normalize_metadata(metadata))
+
+    def metadata_for(self, output_name: str) -> dict[str, MetadataValue]:
+        """Return what ``add_output_metadata`` attached to an output."""
+        return self._metadata.get(output_name, {})
+
+
+class _Handle(SimpleNamespace):
+    def __str__(self) -> str:
+        return ".".join(self.path)
+
+
+class HookContext:
+    """What a hook receives: the step it runs after, and how that went."""
+
+    def __init__(
+        self,
+        *,
+        run: RunInfo,
+        step_key: str,
+        op: OpDefinition | None,
+        hook_name: str = "",
+        op_config: Any = None,
+        op_exception: BaseException | None = None,
+        op_output_values: Mapping[str, Any] | None = None,
+        resources: Resources | None = None,
+        log: StepLog | None = None,
+    ) -> None:
+        self.run_id = run.run_id
+        self.job_name = run.job_name
+        self.run = run
+        self.step_key = step_key
+        self.op = op
+        self.hook_name = hook_name
+        self.op_config = op_config
+        self.op_exception = op_exception
+        self.op_output_values = dict(op_output_values or {})
+        self.resources = resources or _NO_RESOURCES
+        self.log = log or StepLog()
+
+
+class InitResourceContext:
+    """What a resource's function receives: its config, and the resources it is built on."""
+
+    def __init__(
+        self, *, resource_config: Any = None, resources: Resources | None = None, run: RunInfo | None = None
+    ) -> None:
+        self.resource_config = resource_config
+        self.resources = resources or _NO_RESOURCES
+        self.run = run
+        self.run_id = run.run_id if run is not None else None
+        self.log = StepLog()
+
+
+def _test_run(tags: Mapping[str, str] | None = None, config: Any = None) -> RunInfo:
+    return RunInfo("EPHEMERAL", "ephemeral", dict(tags or {}), config or {})
+
+
+def build_op_context(
+    *,
+    op_config: Any = None,
+    config: Any = None,
+    resources: Mapping[str, Any] | None = None,
+    run_tags: Mapping[str, str] | None = None,
+    run_config: Mapping[str, Any] | None = None,
+    retry_number: int = 0,
+    mapping_key: str | None = None,
+) -> OpExecutionContext:
+    """Return a context to call an op with in a unit test; ``resources`` are plain objects by key.
+
+    A ``mapping_key`` makes it that of a mapped step; below several dynamic outputs it is as in step keys (``"a,0"``).
+    """
+    return OpExecutionContext(
+        run=_test_run(run_tags, run_config),
+        step_key="ephemeral" if mapping_key is None else f"ephemeral[{mapping_key}]",
+        op_def=None,
+        op_config=config if op_config is None else op_config,
+        resources=Resources(resources or {}),
+        retry_number=retry_number,
+    )
+
+
+def build_hook_context(
+    *,
+    op: OpDefinition | None = None,
+    resources: Mapping[str, Any] | None = None,
+    op_exception: BaseException | None = None,
+    op_output_values: Mapping[str, Any] | None = None,
+) -> HookContext:
+    """Return a context to call a hook with in a unit test."""
+    return HookContext(
+        run=_test_run(),
+        step_key=op.name if op is not None else "ephemeral",
+        op=op,
+        op_exception=op_exception,
+        op_output_values=op_output_values,
+        resources=Resources(resources or {}),
+    )
+
+
+def build_init_resource_context(
+    *, config: Any = None, resources: Mapping[str, Any] | None = None
+) -> InitResourceContext:
+    """Return a context to call a resource's function with in a unit test."""
+    return InitResourceContext(resource_config=config, resources=Resources(resources or {}), run=_test_run())

@@ -1,0 +1,193 @@
+"""What the methods of an IO manager receive: the output to be stored, the input to be loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rayexec.definitions.contexts import Resources, StepLog
+from rayexec.definitions.metadata import MetadataValue, normalize_metadata
+from rayexec.definitions.op import OpDefinition
+from rayexec.definitions.types import RuntimeType, runtime_type
+from rayexec.errors import InvariantError
+
+__all__ = ["InputContext", "OutputContext", "build_input_context", "build_output_context"]
+
+
+class OutputContext:
+    """An output: which it is, what its definition and its op say of it, and what its manager has at hand.
+
+    ``definition_metadata`` is what ``Out(metadata=…)`` declares; ``output_metadata`` is what the op attached, empty
+    where an input is loaded. ``op_def`` is None where the code of the op is not at hand.
+    """
+
+    def __init__(
+        self,
+        *,
+        run_id: str,
+        job_name: str,
+        step_key: str,
+        name: str,
+        mapping_key: str | None = None,
+        op_def: OpDefinition | None = None,
+        dagster_type: RuntimeType | None = None,
+        definition_metadata: Mapping[str, Any] | None = None,
+        output_metadata: Mapping[str, MetadataValue] | None = None,
+        config: Any = None,
+        resource_config: Any = None,
+        resources: Resources | None = None,
+        log: StepLog | None = None,
+        version: str | None = None,
+    ) -> None:
+        self.run_id = run_id
+        self.job_name = job_name
+        self.step_key = step_key
+        self.name = name
+        self.mapping_key = mapping_key
+        self.op_def = op_def
+        self.dagster_type = runtime_type(Any) if dagster_type is None else dagster_type
+        self.definition_metadata = dict(definition_metadata or {})
+        self.output_metadata = dict(output_metadata or {})
+        self.config = config
+        self.resource_config = resource_config
+        self.resources = resources or Resources({})
+        self.log = log or StepLog()
+        self.version = version
+        self._added: dict[str, MetadataValue] = {}
+
+    has_asset_key = False
+    has_asset_partitions = False
+
+    @property
+    def metadata(self) -> Mapping[str, Any]:
+        """What the output's definition declares: Dagster's older name of ``definition_metadata``."""
+        return self.definition_metadata
+
+    def get_identifier(self) -> list[str]:
+        """Return what tells this output from all others: run id, step key, name, and the mapping key if any."""
+        identifier = [self.run_id, self.step_key, self.name]
+        return identifier if self.mapping_key is None else [*identifier, self.mapping_key]
+
+    get_run_scoped_output_identifier = get_identifier
+
+    def add_output_metadata(self, metadata: Mapping[str, Any]) -> None:
+        """Attach metadata to the HANDLED_OUTPUT event of this output."""
+        self._added.update(normalize_metadata(metadata))
+
+    def get_logged_metadata(self) -> Mapping[str, MetadataValue]:
+        """Return what ``add_output_metadata`` attached."""
+        return dict(self._added)
+
+
+class InputContext:
+    """An input: which it is, and ``upstream_output``, where its value comes from (None where from no output)."""
+
+    def __init__(
+        self,
+        *,
+        run_id: str,
+        job_name: str,
+        name: str,
+        upstream_output: OutputContext | None = None,
+        op_def: OpDefinition | None = None,
+        dagster_type: RuntimeType | None = None,
+        definition_metadata: Mapping[str, Any] | None = None,
+        config: Any = None,
+        resource_config: Any = None,
+        resources: Resources | None = None,
+        log: StepLog | None = None,
+    ) -> None:
+        self.run_id = run_id
+        self.job_name = job_name
+        self.name = name
+        self.upstream_output = upstream_output
+        self.op_def = op_def
+        self.dagster_type = runtime_type(Any) if dagster_type is None else dagster_type
+        self.definition_metadata = dict(definition_metadata or {})
+        self.config = config
+        self.resource_config = resource_config
+        self.resources = resources or Resources({})
+        self.log = log or StepLog()
+
+    has_asset_key = False
+    has_asset_partitions = False
+    has_input_name = True
+
+    @property
+    def metadata(self) -> Mapping[str, Any]:
+        """What the input's definition declares: Dagster's older name of ``definition_metadata``."""
+        return self.definition_metadata
+
+    def get_identifier(self) -> list[str]:
+        """Return the identifier of the output that the value comes from; raises InvariantError where there is none."""
+        if self.upstream_output is None:
+            raise InvariantError(f"input {self.name!r} comes from no output, so it has no identifier.")
+        return self.upstream_output.get_identifier()
+
+
+def build_output_context(
+    *,
+    step_key: str = "ephemeral",
+    name: str = "result",
+    run_id: str = "EPHEMERAL",
+    job_name: str = "ephemeral",
+    mapping_key: str | None = None,
+    op_def: OpDefinition | None = None,
+    dagster_type: Any = Any,
+    definition_metadata: Mapping[str, Any] | None = None,
+    metadata: Mapping[str, Any] | None = None,
+    output_metadata: Mapping[str, Any] | None = None,
+    config: Any = None,
+    resource_config: Any = None,
+    resources: Mapping[str, Any] | None = None,
+    version: str | None = None,
+) -> OutputContext:
+    """Return a context to call ``handle_output`` with in a unit test; ``resources`` are plain objects by key."""
+    return OutputContext(
+        run_id=run_id,
+        job_name=job_name,
+        step_key=step_key,
+        name=name,
+        mapping_key=mapping_key,
+        op_def=op_def,
+        dagster_type=_type_of(dagster_type),
+        definition_metadata=definition_metadata or metadata,
+        output_metadata=normalize_metadata(output_metadata),
+        config=config,
+        resource_config=resource_config,
+        resources=Resources(resources or {}),
+        version=version,
+    )
+
+
+def build_input_context(
+    *,
+    name: str = "ephemeral",
+    upstream_output: OutputContext | None = None,
+    run_id: str = "EPHEMERAL",
+    job_name: str = "ephemeral",
+    op_def: OpDefinition | None = None,
+    dagster_type: Any = Any,
+    definition_metadata: Mapping[str, Any] | None = None,
+    metadata: Mapping[str, Any] | None = None,
+    config: Any = None,
+    resource_config: Any = None,
+    resources: Mapping[str, Any] | None = None,
+) -> InputContext:
+    """Return a context to call ``load_input`` with in a unit test; ``resources`` are plain objects by key."""
+    return InputContext(
+        run_id=run_id,
+        job_name=job_name,
+        name=name,
+        upstream_output=upstream_output,
+        op_def=op_def,
+        dagster_type=_type_of(dagster_type),
+        definition_metadata=definition_metadata or metadata,
+        config=config,
+        resource_config=resource_config,
+        resources=Resources(resources or {}),
+    )
+
+
+def _type_of(given: Any) -> RuntimeType:
+    return given if isinstance(given, RuntimeType) else runtime_type(given)

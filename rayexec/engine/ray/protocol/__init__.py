@@ -1,0 +1,1 @@
+"""Protocol between driver and workers: what both sides of the engine on Ray need."""

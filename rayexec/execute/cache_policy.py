@@ -1,0 +1,34 @@
+"""Whether steps of a run may have what earlier runs in the same store yielded."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from dataclasses import replace
+
+from rayexec.execute.recording import Recording
+from rayexec.run.spec import RunSpec
+from rayexec.run.step_cache import Memory
+
+__all__ = ["with_memory"]
+
+_SWITCH = "RAYEXEC_CACHE"
+_OFF = frozenset({"0", "false", "no", "off"})
+
+
+def with_memory(spec: RunSpec, recording: Recording | None) -> RunSpec:
+    """Return a run with the memory of the store that it is recorded in, where it has cached ops."""
+    if recording is None or not any(template.op.cache for template in spec.plan.templates):
+        return spec
+    store = recording.store
+    entries, settings = store.cache(), spec.config.execution
+    if settings.engine == "ray" and not entries.is_shared:
+        warnings.warn(
+            f"Ray's workers cannot reach {store!r}, so that nothing is cached in this run. Record it in a directory or "
+            "at a URI, or run it in_process.",
+            RuntimeWarning,
+            stacklevel=5,
+        )
+        return spec
+    is_on = settings.cache and os.environ.get(_SWITCH, "").lower() not in _OFF
+    return replace(spec, memory=Memory(entries, reuse=is_on))

@@ -1,0 +1,328 @@
+"""The doors of execution: from a job and what a caller wants, to a run and its result."""
+
+from __future__ import annotations
+
+import contextlib
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from rayexec.cluster import connect
+from rayexec.cluster.sources import gather_sources
+from rayexec.config.execution import limit_runtime, override_execution
+from rayexec.config.run_config import ResolvedConfig, resolve_run_config
+from rayexec.definitions.config import Config
+from rayexec.definitions.contexts import RunInfo
+from rayexec.definitions.io_manager import IO_MANAGER
+from rayexec.definitions.job import JobDefinition
+from rayexec.definitions.logger import InitLoggerContext
+from rayexec.definitions.resource import SCOPES, ResourceDefinition, resource_definition
+from rayexec.definitions.tags import max_runtime, normalize_tags
+from rayexec.engine.base import Engine
+from rayexec.engine.inprocess import InProcessEngine
+from rayexec.engine.ray.driver.engine import RayEngine
+from rayexec.engine.ray.protocol.package import modules_of
+from rayexec.errors import DefinitionError, RunCanceledError, StepExecutionError
+from rayexec.execute.cache_policy import with_memory
+from rayexec.execute.cancel_watch import CancelToken, Watcher
+from rayexec.execute.driver import run_to_end
+from rayexec.execute.log import RunLog
+from rayexec.execute.observer import Echo, Observer
+from rayexec.execute.recording import Recording, StoreChoice, record_run, store_of
+from rayexec.execute.result import RunResult
+from rayexec.execute.resume import ReexecutionOptions, find_parent
+from rayexec.execute.termination import Terminated, Termination
+from rayexec.names import RUN_ID, nearest
+from rayexec.plan import Plan, compile_job
+from rayexec.run.spec import RunSpec
+from rayexec.scheduler.retention import KeepOutputs
+
+__all__ = ["execute_in_process", "execute_job", "prepare", "validate_run_config"]
+
+
+def execute_in_process(
+    job: JobDefinition,
+    run_config: Any = None,
+    *,
+    raise_on_error: bool = True,
+    op_selection: Sequence[str] | None = None,
+    run_id: str | None = None,
+    input_values: Mapping[str, Any] | None = None,
+    tags: Mapping[str, Any] | None = None,
+    resources: Mapping[str, Any] | None = None,
+) -> RunResult:
+    """Run ``job`` in this process, one step after another; see ``JobDefinition.execute_in_process``.
+
+    It is not recorded, so that nothing is cached either.
+    """
+    spec = prepare(
+        job,
+        run_config,
+        op_selection=op_selection,
+        run_id=run_id,
+        input_values=input_values,
+        tags=tags,
+        resources=resources,
+        ignore_execution=True,
+    )
+    return run(job, spec, raise_on_error=raise_on_error, stop_on_failure=raise_on_error)
+
+
+def execute_job(
+    job: JobDefinition,
+    run_config: Any = None,
+    *,
+    op_selection: Sequence[str] | None = None,
+    tags: Mapping[str, Any] | None = None,
+    raise_on_error: bool = False,
+    address: str | None = None,
+    run_id: str | None = None,
+    input_values: Mapping[str, Any] | None = None,
+    resources: Mapping[str, Any] | None = None,
+    max_concurrent: int | None = None,
+    keep_outputs: KeepOutputs | None = None,
+    durable: bool | None = None,
+    observer: Observer | None = None,
+    store: StoreChoice = None,
+    origin: Mapping[str, str] | None = None,
+    cache: bool | None = None,
+    reexecution_options: ReexecutionOptions | None = None,
+) -> RunResult:
+    """Run ``job`` on its executor and return the RunResult; not told otherwise, that is Ray on this machine.
+
+    Where Ray is already initialised in this process, that Ray is used. ``address`` is a Ray cluster to attach to;
+    limits, retries and start method of the config hold there unchanged. ``max_concurrent`` overrides the config's.
+    ``keep_outputs`` too: ``"all"`` outputs can be read from the result (the default); ``"leaves"`` are those that no
+    step takes and the job's own; with ``"none"`` each goes as soon as the steps that take it have succeeded.
+    ``durable`` has all outputs stored as they are made, so that a run resumed after its driver was killed runs no step
+    again that was over.
+    The run is recorded in ``store``: a path, a URI that ``pyarrow.fs`` knows, or a RunStore; not given, where
+    RAYEXEC_HOME says, else in ``~/.rayexec``; with False (or RAYEXEC_RECORD=0) nowhere. ``origin`` is noted there as
+    where the job came from. There too is what ops with ``cache=True`` yielded; with ``cache`` off (False, or the
+    config's, or RAYEXEC_CACHE=0) they run all the same, and what they yield is kept anew.
+    ``reexecution_options`` make it go on from an earlier run of the job in that store, whose run config, op selection
+    and tags it has where others are not given.
+    Of a cluster with nodes on other machines, these are sent the local code that the job needs. One of them that has
+    another rayexec, or none, ends the run as FAILURE with an EngineError as the result's ``error``.
+    Raises ConfigError, SelectionError, DefinitionError, EngineError and StoreError before anything runs; with
+    ``raise_on_error`` the exception of the first op that failed, once the steps that could still run have run.
+    """
+    if not isinstance(job, JobDefinition):
+        raise DefinitionError(f"execute_job takes a job, got {type(job).__name__}.")
+    parent = None
+    if reexecution_options is not None:
+        from rayexec.store import default_store
+
+        parent = find_parent(reexecution_options, store_of(store) or default_store())
+        parent.check_job(job.name)
+        tags = parent.tags(tags)
+        run_config = parent.run_config() if run_config is None else run_config
+        op_selection = parent.record.op_selection if op_selection is None else op_selection
+    spec = prepare(
+        job,
+        run_config,
+        op_selection=op_selection,
+        run_id=run_id,
+        input_values=input_values,
+        tags=tags,
+        resources=resources,
+    )
+    if parent is not None:
+        spec = replace(spec, prior=parent.prior(spec.plan, spec.resources))
+    settings = override_execution(
+        spec.config.execution,
+        max_concurrent=max_concurrent,
+        address=address,
+        keep_outputs=keep_outputs,
+        durable=durable,
+        cache=cache,
+    )
+    spec = replace(spec, config=replace(spec.config, execution=settings))
+    recording = record_run(store, job, spec, observer or Echo(), op_selection=op_selection, origin=origin)
+    return run(job, spec, raise_on_error=raise_on_error, observer=observer, recording=recording)
+
+
+def prepare(
+    job: JobDefinition,
+    run_config: Any = None,
+    *,
+    op_selection: Sequence[str] | None = None,
+    run_id: str | None = None,
+    input_values: Mapping[str, Any] | None = None,
+    tags: Mapping[str, Any] | None = None,
+    resources: Mapping[str, Any] | None = None,
+    ignore_execution: bool = False,
+) -> RunSpec:
+    """Return a run that is ready to go: selection, config, inputs, tags and resources all checked."""
+    if run_id is not None and (not isinstance(run_id, str) or not RUN_ID.match(run_id)):
+        raise DefinitionError(f"{run_id!r} is not a valid run id: use letters, digits, dots, underscores and hyphens.")
+    for given in input_values or {}:
+        if given not in job.graph.inputs:
+            raise DefinitionError(
+                f"input_values names {given!r}; the inputs of job {job.name!r} are "
+                f"{', '.join(job.graph.inputs) or 'none'}.{nearest(given, job.graph.inputs)}"
+            )
+    plan = compile_job(job, op_selection)
+    added = {key: resource_definition(each) for key, each in (resources or {}).items()}
+    known: dict[str, ResourceDefinition] = {**job.resource_defs, **added}
+    _check_resources(plan, known)
+    config = resolve_run_config(
+        job,
+        run_config,
+        ops=plan.ops_by_key,
+        open_inputs=plan.open_inputs,
+        input_values=input_values,
+        resources=added,
+        ignore_execution=ignore_execution,
+    )
+    run_tags = {**job.run_tags, **normalize_tags(tags, "tags of the run")}
+    config = replace(config, execution=limit_runtime(config.execution, max_runtime(run_tags, "tags of the run")))
+    info = RunInfo(
+        run_id=run_id or str(uuid.uuid4()),
+        job_name=job.name,
+        tags=run_tags,
+        run_config=config.document,
+        retries=config.execution.retries,
+    )
+    loggers = {
+        name: InitLoggerContext(value, job.logger_defs[name], job, info.run_id)
+        for name, value in config.loggers.items()
+    }
+    return RunSpec(plan, info, config, known, loggers)
+
+
+def _check_resources(plan: Plan, known: Mapping[str, ResourceDefinition]) -> None:
+    problems: list[str] = []
+    for template in plan.templates:
+        missing = sorted(template.op.required_resource_keys - set(known))
+        problems += [f"op {template.op.name!r} requires resource {key!r}" for key in missing]
+        problems += [
+            f"output {name!r} of op {template.op.name!r} requires IO manager {out.io_manager_key!r}"
+            for name, out in template.op.outs.items()
+            if out.io_manager_key not in (None, IO_MANAGER, *known)  # not that: the default stands in for it
+        ]
+        problems += [
+            f"input {name!r} of op {template.op.name!r} requires input manager {each.input_manager_key!r}"
+            for name, each in template.op.ins.items()
+            if each.input_manager_key not in (None, *known)
+        ]
+        for hook in template.hooks:
+            problems += [
+                f"hook {hook.name!r} requires resource {key!r}"
+                for key in sorted(hook.required_resource_keys - set(known))
+            ]
+    for key, definition in known.items():
+        problems += [
+            f"resource {key!r} requires resource {each!r}"
+            for each in sorted(definition.required_resource_keys - set(known))
+        ]
+    if problems:
+        listed = "; ".join(dict.fromkeys(problems))
+        raise DefinitionError(
+            f"job {plan.job_name!r} lacks resources: {listed}. Give them in @job(resource_defs={{…}}); it has "
+            f"{', '.join(sorted(known)) or 'none'}."
+        )
+    shorter = [
+        f"resource {key!r} (scope {definition.scope!r}) requires resource {each!r} (scope {known[each].scope!r})"
+        for key, definition in known.items()
+        for each in sorted(definition.required_resource_keys)
+        if SCOPES.index(known[each].scope) < SCOPES.index(definition.scope)
+    ]
+    if shorter:
+        raise DefinitionError(
+            f"job {plan.job_name!r} has resources that would outlive what they require: {'; '.join(shorter)}. Give "
+            "each a scope no longer than that of what it requires."
+        )
+
+
+def run(
+    job: JobDefinition,
+    spec: RunSpec,
+    *,
+    raise_on_error: bool = False,
+    stop_on_failure: bool = False,
+    observer: Observer | None = None,
+    recording: Recording | None = None,
+) -> RunResult:
+    """Run what ``prepare`` returned, watched by ``observer``, or by a ``recording`` that passes all on to it.
+
+    An interrupt (Ctrl-C) ends the run as CANCELED and is then raised on, unless an observer was given, which is told
+    of it. So does SIGTERM in a main thread where nobody else handles it, and SystemExit is raised then, in any case. A
+    cancel from elsewhere, of which a run hears that is recorded, raises nothing by itself.
+    """
+    token, termination = CancelToken(), Termination()
+
+    def make_engine() -> Engine:
+        settings = spec.config.execution
+        if settings.engine == "in_process":
+            return InProcessEngine(spec)
+        capacity = connect(settings.address, settings.runtime_env)
+        termination.take_again()
+        if not capacity.is_spread:
+            return RayEngine(spec, capacity)
+        sources, unsent = gather_sources(modules_of(spec.plan, spec.resources), capacity.near or ())
+        engine = RayEngine(spec, capacity, sources)
+        engine.notes = [*engine.notes, *unsent]
+        return engine
+
+    watching = recording or observer or Echo()
+    try:
+        if recording is not None:
+            spec = replace(spec, keeper=recording.store.values(spec.info.run_id))
+        spec = with_memory(spec, recording).begin()
+        log = RunLog(spec.plan)
+        with termination, contextlib.nullcontext() if recording is None else Watcher(recording.writer, token):
+            outcome, engine = run_to_end(spec, make_engine, log, watching, stop_on_failure=stop_on_failure, token=token)
+    except BaseException as error:
+        if recording is not None:
+            recording.broke_off(error)
+        ending = termination.ending(error)
+        if ending is not error:
+            raise ending from error
+        raise
+    if recording is not None and recording.failure is not None and outcome.error is None:
+        outcome = replace(outcome, status="FAILURE", error=recording.failure)
+    result = RunResult(spec, outcome, engine, log, job)
+    result.is_recorded = recording is not None and recording.error is None
+    interrupt = outcome.error.__cause__ if isinstance(outcome.error, RunCanceledError) else None
+    if interrupt is not None and (observer is None or isinstance(interrupt, Terminated)):
+        raise termination.ending(interrupt)
+    if raise_on_error and not result.success:
+        if outcome.error is not None:
+            raise outcome.error
+        raise _first_error(result)
+    return result
+
+
+def _first_error(result: RunResult) -> BaseException:
+    failed = result.get_step_failure_events()[0]
+    key = failed.step_key or ""
+    error = result.exception_for_node(key)
+    if error is not None:
+        return error
+    data = failed.step_failure_data
+    return StepExecutionError(f"step {key!r} failed: {data.root.cls_name}: {data.root.message}\n{data.root.stack}")
+
+
+def validate_run_config(job: JobDefinition, run_config: Any = None) -> dict[str, Any]:
+    """Return run config with defaults filled in; raises ConfigError with every problem."""
+    spec = prepare(job, run_config)
+    return _filled_in(spec.config)
+
+
+def _filled_in(config: ResolvedConfig) -> dict[str, Any]:
+    document = {key: value for key, value in config.document.items() if key not in ("ops", "resources")}
+    ops: dict[str, Any] = {}
+    for path, value in config.ops.items():
+        place = ops
+        *graphs, name = path.split(".")
+        for graph in graphs:
+            place = place.setdefault(graph, {}).setdefault("ops", {})
+        place.setdefault(name, {})["config"] = _plain(value)
+    resources = {key: {"config": _plain(each)} for key, each in config.resources.items()}
+    return {**document, "ops": ops, "resources": resources}
+
+
+def _plain(value: Any) -> Any:
+    return value.model_dump() if isinstance(value, Config) else value

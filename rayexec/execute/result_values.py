@@ -1,0 +1,120 @@
+"""The values behind outputs that dynamic outputs make several: by mapping keys, and in lists where collected."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeAlias
+
+from rayexec.names import mapping_keys, output_name
+from rayexec.plan import Plan
+from rayexec.plan.model import Fan, FromConfig, FromMapped, FromStep, Gathered, Symbol
+from rayexec.scheduler.messages import Status
+
+__all__ = ["DynamicValues"]
+
+# Returns the value of a step's output, by name; raises KeyError where none was yielded.
+ValueOf: TypeAlias = Callable[[int, str], Any]
+
+
+class _NotMadeError(KeyError):
+    """A value that is not there since its step failed or never ran."""
+
+
+class DynamicValues:
+    """Finds values by what is behind them in the plan of a run that is over.
+
+    ``status`` is by step; ``yields`` has for each step the values of dynamic outputs (``result[k]``) that it yielded.
+    """
+
+    def __init__(
+        self, plan: Plan, status: list[Status], yields: Mapping[int, Mapping[str, Any]], value_of: ValueOf
+    ) -> None:
+        self._plan = plan
+        self._status = status
+        self._yields = yields
+        self._value_of = value_of
+
+    def find(self, symbol: Symbol) -> Any:
+        """Return a value, or a dictionary of those there are by mapping keys (``"a,0"``) in the order of those.
+
+        Raises KeyError where there is none.
+        """
+        level = self._plan.level_of(symbol)
+        if not level:
+            return self._one(symbol, ())
+        if self._keys(level[0], ()) is None:
+            raise KeyError(symbol)
+        found = {}
+        above = mapping_keys(self._plan.steps[symbol.step].key) if isinstance(symbol, FromStep) else ()
+        for keys in self._walk(level, ()):
+            try:
+                found[",".join((*above, *keys))] = self._one(symbol, keys)
+            except KeyError:  # it failed, was skipped, or is optional
+                continue
+        if not found and isinstance(symbol, FromMapped):
+            raise KeyError(symbol)
+        return found
+
+    def _walk(self, level: tuple[Fan, ...], above: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+        """Yield the mapping keys of the values that dynamic outputs make, in their order."""
+        if len(above) == len(level):
+            yield above
+            return
+        for key in self._keys(level[len(above)], above) or ():
+            yield from self._walk(level, (*above, key))
+
+    def _step(self, node: int, keys: tuple[str, ...]) -> int | None:
+        """Return the step of a node, as in ``Fan``, that has these keys or the first of them."""
+        if node >= 0:
+            return node
+        mapped = self._plan.mapped[-1 - node]
+        return self._plan.by_key.get(f"{mapped.key}[{','.join(keys[: len(mapped.level)])}]")
+
+    def _keys(self, fan: Fan, above: tuple[str, ...]) -> list[str] | None:
+        """Return the mapping keys of the values that a step yielded, None where it did not get to yield any."""
+        step = self._step(fan.node, above)
+        if step is None or step not in self._yields:
+            return None
+        return [
+            mapping_keys(name)[0] for name in self._yields[step] if name[-1] == "]" and output_name(name) == fan.output
+        ]
+
+    def _one(self, symbol: Symbol, keys: tuple[str, ...]) -> Any:
+        if isinstance(symbol, Gathered):
+            return self._list(symbol, keys)
+        if isinstance(symbol, FromConfig):
+            raise KeyError(symbol)
+        node = symbol.step if isinstance(symbol, FromStep) else -1 - symbol.node
+        step = self._step(node, keys)
+        if step is None:
+            raise _NotMadeError(symbol)
+        is_dynamic = self._plan.op_of(step).outs[symbol.output].is_dynamic
+        name = f"{symbol.output}[{keys[-1]}]" if is_dynamic else symbol.output
+        if self._status[step] is not Status.SUCCESS and name not in self._yields.get(step, ()):
+            raise KeyError(name) if self._status[step] is Status.SKIPPED else _NotMadeError(name)
+        return self._value_of(step, name)
+
+    def _check_empty(self, fan: Fan, above: tuple[str, ...]) -> None:
+        """Raise KeyError where a list is not just empty: its op failed or was skipped, or need not yield anything."""
+        step = self._step(fan.node, above)
+        status = Status.WAITING if step is None else self._status[step]
+        if step is None or status not in (Status.SUCCESS, Status.SKIPPED):
+            raise _NotMadeError(fan)
+        if status is Status.SKIPPED or not self._plan.op_of(step).outs[fan.output].is_required:
+            raise KeyError(fan)
+
+    def _list(self, gathered: Gathered, above: tuple[str, ...]) -> list[Any]:
+        """Return what a list holds that is collected; raises KeyError where one of its members failed."""
+        fan = self._plan.level_of(gathered.source)[len(above)]
+        keys = self._keys(fan, above)
+        if not keys:
+            self._check_empty(fan, above)
+        found = []
+        for key in keys or ():
+            try:
+                found.append(self._one(gathered.source, (*above, key)))
+            except _NotMadeError:
+                raise
+            except KeyError:  # it was skipped, or is optional
+                continue
+        return found

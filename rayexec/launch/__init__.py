@@ -1,0 +1,1 @@
+"""Runs in another process or cluster."""

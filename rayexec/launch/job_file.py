@@ -1,0 +1,175 @@
+"""Finding the job that a command is about: importing its file or module, and choosing among the jobs there."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.machinery
+import importlib.util
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from rayexec.definitions.code import import_file
+from rayexec.definitions.graph import GraphDefinition
+from rayexec.definitions.job import JobDefinition
+from rayexec.definitions.op import OpDefinition
+from rayexec.errors import LoadError
+from rayexec.events import user_traceback
+from rayexec.names import nearest
+
+__all__ = ["JobSource", "find_jobs", "load_job"]
+
+
+@dataclass(frozen=True, slots=True)
+class JobSource:
+    """Where a job is: in ``file`` or in ``module``, under the attribute or the name given, or the only one there."""
+
+    file: Path | None = None
+    module: str | None = None
+    attribute: str | None = None
+    job: str | None = None
+
+    @property
+    def place(self) -> str:
+        """The file or module in words."""
+        return str(self.file) if self.file is not None else f"module {self.module}"
+
+
+def load_job(source: JobSource) -> JobDefinition:
+    """Return the one job that ``source`` names; raises LoadError where it cannot be loaded or told from others."""
+    jobs = find_jobs(source)
+    if source.job is None:
+        if len(jobs) == 1:
+            return next(iter(jobs.values()))
+        listed = "\n".join(f"  {_name_in_list(attribute, job)}" for attribute, job in jobs.items())
+        raise LoadError(f"{source.place} has {len(jobs)} jobs; say which one with -j NAME:\n{listed}")
+    named = {attribute: job for attribute, job in jobs.items() if job.name == source.job}
+    if not named:
+        names = [job.name for job in jobs.values()]
+        raise LoadError(
+            f"{source.place} has no job {source.job!r}; it has {', '.join(sorted(names))}.{nearest(source.job, names)}"
+        )
+    if len(named) > 1:
+        raise LoadError(
+            f"{source.place} has {len(named)} jobs called {source.job!r}, in the attributes {', '.join(named)}; say "
+            "which one with -a ATTR."
+        )
+    return next(iter(named.values()))
+
+
+def _name_in_list(attribute: str, job: JobDefinition) -> str:
+    return job.name if attribute == job.name else f"{job.name} (attribute {attribute})"
+
+
+def find_jobs(source: JobSource) -> dict[str, JobDefinition]:
+    """Return the jobs of a file or module, at least one, by attribute and in the order in which they are defined."""
+    module = _import(source)
+    if source.attribute is not None:
+        return {source.attribute: _job_of(source, module, source.attribute)}
+    found: dict[int, tuple[str, JobDefinition]] = {}
+    for attribute, value in vars(module).items():
+        if isinstance(value, JobDefinition):
+            # A job may stand under several attributes; its own name is the best of them.
+            known = found.get(id(value))
+            if known is None or attribute == value.name:
+                found[id(value)] = (attribute, value)
+    if not found:
+        raise LoadError(f"{source.place} has no job. {_what_instead(module)}")
+    return dict(found.values())
+
+
+def _what_instead(module: ModuleType) -> str:
+    graphs = {name: value for name, value in vars(module).items() if isinstance(value, GraphDefinition)}
+    if graphs:
+        name = next(iter(graphs))
+        return (
+            f"It has the graph{'' if len(graphs) == 1 else 's'} {', '.join(graphs)}: make a job of it by "
+            f"{name}_job = {name}.to_job() in the file, or run it by -a {name}."
+        )
+    functions = [
+        name
+        for name, value in vars(module).items()
+        if callable(value) and getattr(value, "__module__", None) == module.__name__ and "job" in name.lower()
+    ]
+    if functions:
+        return f"If the function {functions[0]} returns one, run it by -a {functions[0]}."
+    return "Decorate the function that calls your ops with @job, at the top level of the file."
+
+
+def _job_of(source: JobSource, module: ModuleType, attribute: str) -> JobDefinition:
+    """Return the job behind one attribute, which may be a graph, or a function that returns either."""
+    if not hasattr(module, attribute):
+        known = [name for name in vars(module) if not name.startswith("_")]
+        raise LoadError(f"{source.place} has no attribute {attribute!r}.{nearest(attribute, known)}")
+    value = getattr(module, attribute)
+    made_by = ""
+    if not isinstance(value, JobDefinition | GraphDefinition | OpDefinition) and callable(value):
+        value = _guarded(value, f"{attribute}() of {source.place} failed")
+        made_by = "() returns what is"
+    if isinstance(value, JobDefinition):
+        return value
+    if isinstance(value, GraphDefinition):
+        return value.to_job()  # type: ignore[no-any-return]  # looked up at run time, since jobs stand on graphs
+    kind = "an op" if isinstance(value, OpDefinition) else f"of type {type(value).__name__}"
+    raise LoadError(
+        f"{attribute}{made_by or ' is'} {kind}, not a job, in {source.place}: it must be a job, a graph, or a function "
+        "that returns one of them."
+    )
+
+
+def _import(source: JobSource) -> ModuleType:
+    if (source.file is None) == (source.module is None):
+        wrong = "give only one of them" if source.file is not None else "give one of them"
+        raise LoadError(f"a job is in a file (-f FILE) or in a module (-m MODULE): {wrong}.")
+    if source.file is not None:
+        path = source.file
+        if path.suffix not in importlib.machinery.SOURCE_SUFFIXES:
+            raise LoadError(f"{path} is not a Python file: its name must end in .py.")
+        module: ModuleType = _guarded(lambda: import_file(path), f"{source.place} cannot be imported")
+        return module
+    name = source.module or ""
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    if name.endswith(".py") or os.sep in name:
+        raise LoadError(f"{name!r} is not the dotted name of a module. For a file, write -f {name}.")
+    _check_module(name)
+    imported: ModuleType = _guarded(lambda: importlib.import_module(name), f"{source.place} cannot be imported")
+    return imported
+
+
+def _check_module(name: str) -> None:
+    """Raise LoadError where there is no module of that name, as distinct from one that fails to import."""
+    parent = name.rpartition(".")[0]
+    if parent:
+        _check_module(parent)
+        _guarded(lambda: importlib.import_module(parent), f"module {parent} cannot be imported")
+    try:
+        spec = importlib.util.find_spec(name)
+    except (ImportError, ValueError):
+        spec = None
+    if spec is None:
+        raise LoadError(f"there is no module {name!r} in this directory or on Python's path.")
+
+
+def _guarded(run: Callable[[], Any], failed: str) -> Any:
+    """Return what ``run`` returns; raises LoadError with the user's traceback for whatever it raises."""
+    try:
+        return run()
+    except SystemExit as error:
+        raise LoadError(
+            f"{failed}: it ends the process (sys.exit({error.code!r})). Keep what is only for running the file as a "
+            f'script below if __name__ == "__main__".\n\n{user_traceback(error)}'
+        ) from None
+    except Exception as error:  # user code may raise anything
+        raise LoadError(f"{failed}: {_reason(error)}\n\n{user_traceback(error)}") from None
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, SyntaxError):
+        return f"{type(error).__name__}: {error.msg}"
+    first = str(error).strip().partition("\n")[0]
+    return f"{type(error).__name__}: {first}" if first else type(error).__name__

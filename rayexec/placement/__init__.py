@@ -1,0 +1,1 @@
+"""Placement: the resources and limits of steps, as data."""

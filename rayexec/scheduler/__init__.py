@@ -1,0 +1,1 @@
+"""Scheduler of a run: pure state that takes events and answers with commands."""

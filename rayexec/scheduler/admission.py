@@ -1,0 +1,46 @@
+"""Limits that the driver holds: a slice is let through when every one of them that applies to its steps has room."""
+
+from __future__ import annotations
+
+from rayexec.placement.limits import Holder, Holding, StepClass
+
+__all__ = ["Admission"]
+
+
+class Admission:
+    """Counts the slices under way in those limits of a holding that are the driver's.
+
+    The steps of a slice count in the same limits and run one at a time, so a slice takes one place in each, or its
+    steps' weight.
+    """
+
+    def __init__(self, holding: Holding) -> None:
+        self._room = [limit.most for limit in holding.limits]
+        self._mine = {place for place, limit in enumerate(holding.limits) if limit.holder is Holder.DRIVER}
+        self._counts_in: list[tuple[tuple[int, int], ...]] = []
+        for known in holding.classes:
+            self.add_class(known)
+
+    def add_class(self, known: StepClass) -> None:
+        """Take in a class of steps behind those there are."""
+        self._counts_in.append(tuple([each for each in known.limits if each[0] in self._mine]))
+
+    def blocked_by(self, number: int) -> int | None:
+        """Return the place of a limit that has no room for a slice of class ``number``, or None."""
+        room = self._room
+        for place, weight in self._counts_in[number]:
+            if room[place] < weight:
+                return place
+        return None
+
+    def admit(self, number: int) -> None:
+        """Take a class's places in its limits."""
+        for place, weight in self._counts_in[number]:
+            self._room[place] -= weight
+
+    def release(self, number: int) -> tuple[tuple[int, int], ...]:
+        """Give the places back; returns those limits."""
+        counts_in = self._counts_in[number]
+        for place, weight in counts_in:
+            self._room[place] += weight
+        return counts_in

@@ -1,0 +1,67 @@
+"""What a step has that lost its worker: a failed attempt, and more memory for the next where that is what it lacked."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from rayexec.events import FAILURE, RETRY, Attempt, StepFailureData
+from rayexec.placement.limits import Holding
+from rayexec.plan.model import Call, Plan
+from rayexec.run.retry import after_failure
+from rayexec.scheduler.batching import Dealer
+from rayexec.scheduler.messages import Lost
+
+__all__ = ["Losses"]
+
+
+class Losses:
+    """Judges steps that lost their workers, by their retry policies, which hold where ``retries`` is on.
+
+    ``most`` is how often a step may lose its worker before it has started, or what it takes, at no cost to those.
+    """
+
+    def __init__(self, plan: Plan, holding: Holding, dealer: Dealer, *, retries: bool, most: int) -> None:
+        self.most = most
+        self._plan = plan
+        self._holding = holding
+        self._dealer = dealer
+        self._retries = retries
+        self._times: dict[int, int] = {}
+
+    def count(self, step: int) -> int:
+        """Take in that a step lost its worker by no fault of its own; return how often it did."""
+        times = self._times[step] = self._times.get(step, 0) + 1
+        return times
+
+    def failed_attempt(self, call: Call, event: Lost) -> Attempt:
+        """Return the attempt of a call that its worker died of."""
+        failure: StepFailureData = event.failure
+        policy = self._plan.templates[self._plan.steps[call.step].template].retry_policy
+        verdict = after_failure(policy, call.number, failure.error_types, enabled=self._retries)
+        factor = None if policy is None or not verdict.retry or event.memory is None else policy.memory_factor
+        if factor is not None:
+            failure = self._ask_for_more_memory(call.step, factor, event.memory or 0, failure)
+        return Attempt(
+            call.step,
+            call.number,
+            RETRY if verdict.retry else FAILURE,
+            event.started,
+            event.ended,
+            failure=failure,
+            delay=verdict.delay,
+            logs=event.logs,
+            stdout=event.stdout,
+            stderr=event.stderr,
+            pid=event.facts.pid if event.facts is not None else 0,
+            slice=event.slice_id,
+        )
+
+    def _ask_for_more_memory(self, step: int, factor: float, had: int, failure: StepFailureData) -> StepFailureData:
+        """Have a step ask for more memory from now on; return its failure with that said."""
+        known = len(self._holding.classes)
+        memory = self._holding.with_more_memory(step, factor, had)
+        for number in range(known, len(self._holding.classes)):
+            self._dealer.add_class(self._holding.classes[number])
+        words = "no node has more to ask for" if memory is None else f"the next try asks for {memory / 2**30:.3g} GiB"
+        error = replace(failure.error, message=f"{failure.error.message}; {words}")
+        return replace(failure, error=error)

@@ -1,0 +1,461 @@
+"""The state machine of a run: events in, instructions out, and nothing else.
+
+It has no thread, no clock, no engine; time is an argument. The same events in the same order give the same
+instructions, so tests drive it by hand and property tests by the thousand.
+
+    waiting ── last predecessor over ──> ready ── dealt into a slice ──> running ──> success | failed
+       │  │                                ▲                               └──> delayed (up for retry) ──> ready
+       │  └── dealt behind its last predecessors ──> chained ── came back unrun ──> waiting or ready
+       ├── an input was not yielded ──> skipped
+       ├── a predecessor failed ──> abandoned
+       └── an earlier run has it ──> success
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Mapping, Sequence, Set
+from typing import Any
+
+from rayexec.events import RETRY, SUCCESS, Attempt, OutputRecord, Successes
+from rayexec.placement.limits import Holding
+from rayexec.plan.dynamic.run_plan import GrowingPlan, Growth
+from rayexec.plan.model import Call, FromStep, Plan
+from rayexec.run.previous_run import Done, Prior
+from rayexec.scheduler.batching import Dealer
+from rayexec.scheduler.in_flight import Flights
+from rayexec.scheduler.lost_workers import Losses
+from rayexec.scheduler.messages import (
+    OVER,
+    Abandoned,
+    Answered,
+    Begun,
+    Cancel,
+    CancelAsked,
+    Instruction,
+    Lost,
+    Others,
+    Reported,
+    Requeued,
+    Restored,
+    Rows,
+    RunEvent,
+    Skipped,
+    Started,
+    Status,
+    Submit,
+    TakenBack,
+    Unfed,
+    Yielded,
+)
+from rayexec.scheduler.outcomes import Outcomes
+from rayexec.scheduler.priorities import starting_order
+from rayexec.scheduler.ready_queue import Order
+from rayexec.scheduler.reconstruction import Recovery
+from rayexec.scheduler.resume import Resumption
+from rayexec.scheduler.retention import KeepOutputs, Uses
+from rayexec.scheduler.verdicts import Fates
+from rayexec.scheduler.wait_reasons import SHOWN, Obstacle, Waiting, obstacles, who_waits
+
+__all__ = ["Machine"]
+
+# Looking a member up in its enum costs as much as what is done with it.
+_WAITING, _SUCCESS = Status.WAITING, Status.SUCCESS
+
+# How often a step may lose its worker before it has started, or its inputs, at no cost to its own retries.
+LOSSES = 3
+
+
+class Machine:
+    """One run's state. Feed events to ``handle``, carry out what it returns, until ``is_over``.
+
+    ``holding`` tells what limits each step and how many slices run at once, ``grows`` whether they may become more;
+    with ``slicing`` off each slice is one step.
+    ``keep_outputs`` says whose outputs are never in ``released``. ``streams`` are the places of templates whose dynamic
+    outputs are handed on before their ops are over. ``infrastructure_retries`` is how often a step may lose its worker
+    before it has started, or what it takes, at no cost to its own retries. ``prior`` is an earlier run from which this
+    one goes on.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        holding: Holding,
+        *,
+        retries: bool = True,
+        require_upstream_success: bool = True,
+        stop_on_failure: bool = False,
+        grows: bool = False,
+        slicing: bool = False,
+        keep_outputs: KeepOutputs = "all",
+        streams: frozenset[int] = frozenset(),
+        infrastructure_retries: int = LOSSES,
+        prior: Prior | None = None,
+    ) -> None:
+        self._plan = plan
+        self._holding = holding
+        self._stop_on_failure = stop_on_failure
+        self._uses = Uses(plan, keep_outputs, streams)
+        self.status: list[Status] = [Status.WAITING] * len(plan.steps)
+        self.attempts: list[int] = [0] * len(plan.steps)
+        self._streams = streams
+        self._outcomes = Outcomes(plan, self.status)
+        self._imperfect = self._outcomes.imperfect
+        self._fates = Fates(plan, self.status, self._outcomes, require_success=require_upstream_success)
+        self._collecting = plan.collecting
+        self._order: Order[int] = Order(
+            plan.in_degrees, plan.successors, starting_order(plan, holding.slots), plan.priorities
+        )
+        self._dealer = Dealer(
+            plan,
+            self._order,
+            holding,
+            self.status,
+            self.attempts,
+            self._imperfect,
+            grows=grows,
+            slicing=slicing,
+            streams=streams,
+        )
+        self._losses = Losses(plan, holding, self._dealer, retries=retries, most=infrastructure_retries)
+        self._recovery = Recovery(plan, self.status, self.attempts, self._order, holding.class_of, self._uses, streams)
+        self._resumption = None
+        if prior is not None:
+            self._resumption = Resumption(plan, prior, self.status, self._recovery, self._uses)
+        # The steps that were taken over from an earlier run, and did not have to be made again.
+        self.taken_over: set[int] = set()
+        self._delayed: list[tuple[float, int]] = []
+        self._flights = Flights()
+        self._in_the_way: list[list[tuple[Obstacle, float, float]]] | None = None
+        # Steps that cannot run, since what they take was not kept, with those that it is of, which must not run again.
+        self._starved: dict[int, tuple[int, ...]] = {}
+        self._open = len(plan.steps)
+        self._has_started = False
+        self.is_stopping = False
+        self.is_canceled = False
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing is left to do: every step is over, or none runs and none more will start."""
+        if self._flights.by_id:
+            return False
+        return self._open == 0 or self.is_stopping
+
+    @property
+    def failed(self) -> list[int]:
+        """The steps that failed."""
+        return [step for step, status in enumerate(self.status) if status is Status.FAILED]
+
+    @property
+    def running(self) -> Mapping[int, Any]:
+        """The slices under way, by id."""
+        return self._flights.by_id
+
+    @property
+    def released(self) -> Set[int]:
+        """The steps whose outputs were dropped."""
+        return self._uses.dropped
+
+    @property
+    def yields(self) -> Mapping[int, Mapping[str, OutputRecord]]:
+        """What steps with dynamic outputs yielded."""
+        return self._outcomes.yields
+
+    @property
+    def is_watching(self) -> bool:
+        """Whether it matters just now what other runs hold of the cluster's limits: tell it by ``Others``."""
+        return self._dealer.is_watching
+
+    def waiting(self, now: float) -> Waiting:
+        """Return which steps run and what the others wait for.
+
+        Another thread than the one that feeds events may ask: what changes meanwhile is read in single operations, so
+        an answer may be a moment old, but no worse.
+        """
+        if self._in_the_way is None or len(self._in_the_way) < len(self._holding.classes):
+            self._in_the_way = [obstacles(self._holding, known) for known in self._holding.classes]
+        slices = self._flights.under_way(now)
+        ready, blocked_by = self._order.ready(SHOWN), self._dealer.blocked_by()
+        delayed = [step for _, step in list(self._delayed)]
+        return who_waits(self._holding, self._in_the_way, slices, ready, blocked_by, delayed)
+
+    def outputs_of(self, step: int) -> tuple[OutputRecord, ...]:
+        """Return what a step that succeeded yielded."""
+        return self._outcomes.of(step)
+
+    def wakes_at(self) -> float | None:
+        """Return when the next delayed step is due, or None."""
+        return self._delayed[0][0] if self._delayed and not self.is_stopping else None
+
+    def handle(self, event: RunEvent, now: float) -> list[Instruction]:
+        """Take in one event at ``now`` (seconds of any steady clock); return what to do about it, in order."""
+        out: list[Instruction] = []
+        if isinstance(event, Answered):
+            self._apply_all(event.slice_id, event.attempts, now, out)
+            self._end(event.slice_id, out)
+        elif isinstance(event, Reported):
+            self._reported(event, now, out)
+        elif isinstance(event, Lost):
+            self._lost(event, now, out)
+        elif isinstance(event, Yielded):
+            if self._flights.has(event.slice_id, event.step):
+                self._hand_on(event.step, tuple(map(OutputRecord, event.names)), out)
+        elif isinstance(event, Others):
+            self._dealer.take_others(event.held)
+        elif isinstance(event, Begun):
+            lane = self._flights.begin(event.slice_id)
+            if lane is not None:
+                self._dealer.begun(lane)
+        elif isinstance(event, Started):
+            self._has_started = True
+            self._settle(self._order.prepare(), out)
+        elif isinstance(event, CancelAsked):
+            self.is_stopping = self.is_canceled = True
+            if self.running:
+                out.append(Cancel(tuple(self.running)))
+        self._wake(now)
+        if self._resumption is not None and self._has_started:
+            self._resume(self._resumption, out)
+        if not self.is_stopping:
+            self._dealer.rank(now, self._open)
+            self._deal(now, out)
+        return out
+
+    def _deal(self, now: float, out: list[Instruction]) -> None:
+        for lane, calls, budget in self._dealer.deal():
+            out.append(Submit(self._flights.take_off(lane, calls, budget, now)))
+
+    def _apply_all(self, slice_id: int, rows: Rows, now: float, out: list[Instruction]) -> None:
+        """Take in attempts of a slice; those reported before are not counted twice."""
+        outstanding = self._flights.by_id[slice_id][1]
+        for row in rows:
+            if isinstance(row, Successes):
+                self._apply_successes(row, outstanding, out)
+            elif outstanding.pop(row.step, None) is not None:
+                out.append(row)
+                self._apply(row, now, out)
+
+    def _apply_successes(self, block: Successes, outstanding: dict[int, Call], out: list[Instruction]) -> None:
+        """Do what ``_apply`` does, for many attempts that went plainly well."""
+        if not outstanding.keys() >= set(block.steps):
+            block = block.only([place for place, step in enumerate(block.steps) if step in outstanding])
+        out.append(block)
+        status, attempts = self.status, self.attempts
+        for step, number in zip(block.steps, block.numbers, strict=True):
+            del outstanding[step]
+            status[step] = _SUCCESS
+            attempts[step] = number + 1
+        self._dealer.observe(block)
+        self._open -= len(block.steps)
+        out += self._uses.over(block.steps)
+        self._settle(self._order.done(block.steps), out)
+
+    def _end(self, slice_id: int, out: list[Instruction]) -> None:
+        """Close a slice: free its places, and give back the calls that it did not get to."""
+        lane, outstanding, has_begun = self._flights.land(slice_id)
+        self._dealer.end(lane, has_begun=has_begun)
+        self._give_back(outstanding, out)
+
+    def _reported(self, event: Reported, now: float, out: list[Instruction]) -> None:
+        if event.slice_id not in self._flights.by_id:
+            return  # its answer overtook the report
+        self._apply_all(event.slice_id, event.attempts, now, out)
+        outstanding = self._flights.by_id[event.slice_id][1]
+        self._give_back([step for step in event.returned if outstanding.pop(step, None) is not None], out)
+
+    def _give_back(self, steps: Mapping[int, Call] | list[int], out: list[Instruction]) -> None:
+        for step in steps:
+            self.status[step] = Status.WAITING
+            if self._order.is_released(step):
+                self._settle([step], out)
+
+    def _lost(self, event: Lost, now: float, out: list[Instruction]) -> None:
+        """Count what a lost slice had finished; the step it died in has a failed attempt, the others go back."""
+        self._apply_all(event.slice_id, event.attempts, now, out)
+        outstanding = self._flights.by_id[event.slice_id][1]
+        culprit = event.culprit if event.culprit in outstanding else None
+        if culprit is None and outstanding:
+            # One that may start: what waits for others had no part in it.
+            first = next((step for step in outstanding if self._order.is_released(step)), None)
+            if first is not None:
+                times = self._losses.count(first)
+                if times > self._losses.most or not self._restore(event.inputs, first, out):
+                    culprit = first
+                elif not event.inputs and not self.is_stopping:
+                    out.append(Requeued(first, event.failure.error.message, times, self._losses.most))
+        if culprit is not None and not self.is_canceled:
+            call = outstanding.pop(culprit)
+            attempt = self._losses.failed_attempt(call, event)
+            out.append(attempt)
+            self._apply(attempt, now, out)
+        self._end(event.slice_id, out)
+
+    def _restore(self, lost: Sequence[int], needed_by: int, out: list[Instruction]) -> bool:
+        """Have the steps run again whose outputs are gone; False where one of them must not."""
+        steps = self._recovery.needed(lost) if lost and not self.is_canceled else []
+        if steps is None or not all(self._plan.op_of(step).rerun_on_loss for step in steps):
+            return False
+        out += [TakenBack(step, needed_by) for step in steps]
+        self._make_again(steps, out)
+        return True
+
+    def _make_again(self, steps: Sequence[int], out: list[Instruction]) -> None:
+        if steps:
+            self._open += len(steps)
+            self.taken_over.difference_update(steps)
+            self._dealer.take_back(steps)
+            self._settle(self._recovery.take_back(steps), out)
+
+    def _apply(self, attempt: Attempt, now: float, out: list[Instruction]) -> None:
+        step = attempt.step
+        self.attempts[step] = attempt.number + 1
+        template = self._plan.template_of[step]
+        if template in self._streams:
+            self._hand_on(step, attempt.outputs, out)
+        if attempt.outcome == RETRY:
+            self.status[step] = Status.DELAYED
+            heapq.heappush(self._delayed, (now + attempt.delay, step))
+            return
+        if attempt.outcome == SUCCESS:
+            self.status[step] = Status.SUCCESS
+            self._dealer.paces[template].observe(attempt.ended - attempt.started, 1)
+            self._grow(self._outcomes.came(step, attempt.outputs))
+            if attempt.has_large_output:
+                self._dealer.came_out_large(step)
+            out += self._uses.over((step,))
+        else:
+            self.status[step] = Status.FAILED
+            if template in self._streams and isinstance(self._plan, GrowingPlan):
+                self._plan.fail(step)
+            self._outcomes.came_short(step, attempt.outputs)
+            if self._stop_on_failure:
+                self.is_stopping = True
+        self._open -= 1
+        self._settle(self._order.done((step,)), out)
+
+    def _hand_on(self, step: int, records: Sequence[OutputRecord], out: list[Instruction]) -> None:
+        """Let steps begin with values of dynamic outputs whose op is not over, or failed."""
+        growth = self._outcomes.came_early(step, records)
+        if growth is not None:
+            self._grow(growth)
+            free = [growth.first + place for place, waiting in enumerate(growth.waiting) if not waiting]
+            self._settle(free, out)
+
+    def _grow(self, growth: Growth | None) -> None:
+        """Take in the steps that came to the plan, if any."""
+        if growth is None:
+            return
+        count = len(growth.waiting)
+        self._holding.grow(growth.nodes)
+        self.status.extend([_WAITING] * count)
+        self.attempts.extend([0] * count)
+        self._order.grow(growth.waiting)
+        for step, more in growth.awaited.items():
+            self._order.await_more(step, more)
+        self._imperfect.update(growth.imperfect)
+        self._uses.grow(growth.first)
+        self._dealer.grow(growth.first, count)
+        self._open += count
+
+    def _settle(self, released: list[int], out: list[Instruction]) -> None:
+        """Decide about steps whose predecessors are all over; what ends there may release others in turn."""
+        pending = released[::-1]
+        while pending:
+            step = pending.pop()
+            if self.status[step] is not _WAITING:
+                continue  # it is in a slice, which decides or gives it back; or was over in the same breath
+            if step in self._collecting:
+                self._plan.close(step)
+            if self._resumption is not None and self._resume_step(step, self._resumption, out):
+                pending.extend(self._order.done((step,)))
+                continue
+            fate = self._fates.fate(step) if step in self._imperfect else Status.READY
+            if fate is Status.READY and step in self._starved:
+                fate = Status.FAILED
+                out.append(Unfed(step, self._starved[step], is_refused=True))
+            if fate is Status.READY:
+                self._ready(step)
+                continue
+            self.status[step] = fate
+            self._open -= 1
+            if fate is Status.SKIPPED:
+                out.append(Skipped(step))
+                out += self._uses.over((step,))
+                if self._resumption is not None:
+                    self._resumption.skipped(step)
+            elif fate is Status.ABANDONED:
+                self._abandon(step, out)
+            self._outcomes.taint(step)
+            pending.extend(self._order.done((step,)))
+
+    def _abandon(self, step: int, out: list[Instruction]) -> None:
+        culprits = self._fates.culprits(step)
+        missing = tuple([each for each in culprits if self.status[each] is Status.LEFT_OUT])
+        if missing:
+            self.status[step] = Status.FAILED
+            out.append(Unfed(step, missing))
+        else:
+            out.append(Abandoned(step, culprits))
+
+    def _resume(self, resumption: Resumption, out: list[Instruction]) -> None:
+        """Look at the steps that are new to the plan, in a run that goes on from another.
+
+        What is not to run must not be dealt behind what does, and what is not kept must be made again before what
+        takes it is dealt.
+        """
+        while new := resumption.news():
+            for step in new:
+                if self.status[step] is _WAITING and resumption.is_left_out(step):
+                    self._resume_step(step, resumption, out)
+                    self._settle(self._order.done((step,)), out)
+            again = resumption.lacking(new)
+            out += [TakenBack(step, needed_by, is_unkept=True) for step, needed_by in again.items()]
+            self._make_again(list(again), out)
+            for step, culprits in resumption.starved(new).items():
+                self._starved[step] = culprits
+                self._imperfect.add(step)  # so that it is not dealt behind another
+                if self.status[step] is Status.READY:
+                    self._order.withdraw(step, self._holding.class_of[step])
+                    self.status[step] = _WAITING
+                    self._settle([step], out)
+
+    def _resume_step(self, step: int, resumption: Resumption, out: list[Instruction]) -> bool:
+        """Take over what an earlier run has of a step, or leave it out; False where it is to run."""
+        done: Done | None = resumption.done(step)
+        if done is None and not resumption.is_left_out(step):
+            return False
+        self._open -= 1
+        if done is None:
+            self.status[step] = Status.LEFT_OUT
+            self._outcomes.taint(step)
+            return True
+        self.status[step] = Status.SUCCESS
+        out.append(Restored(step, done))
+        resumption.took_over(step, done)
+        self.taken_over.add(step)
+        self._grow(self._outcomes.came(step, done.outputs))
+        out += self._uses.over((step,))
+        return True
+
+    def _ready(self, step: int) -> None:
+        self.status[step] = Status.READY
+        self._dealer.ready(step)
+
+    def _wake(self, now: float) -> None:
+        while self._delayed and self._delayed[0][0] <= now:
+            step = heapq.heappop(self._delayed)[1]
+            if self._order.is_released(step):
+                self._ready(step)
+            else:  # what it takes has to be made again
+                self.status[step] = Status.WAITING
+
+    def check(self) -> None:
+        """Raise AssertionError where the state contradicts itself; for tests, after every event."""
+        in_slices = {step for step, each in enumerate(self.status) if each in (Status.RUNNING, Status.CHAINED)}
+        assert in_slices == self._flights.check(), "a step is taken for running and is in no slice"
+        assert self._open == sum(each not in OVER for each in self.status), "the count of open steps is off"
+        for step, status in enumerate(self.status):
+            if status in (Status.READY, Status.RUNNING, Status.DELAYED, Status.SUCCESS, Status.FAILED):
+                before = {s.step for each in self._plan.steps[step].inputs for s in each.sources if type(s) is FromStep}
+                before = {each for each in before if self._plan.template_of[each] not in self._streams}
+                assert all(self.status[each] in OVER for each in before), "a step got ahead of its inputs"

@@ -1,0 +1,232 @@
+"""What goes into the state machine and what comes out of it, as values."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, TypeAlias
+
+from rayexec.events import Attempt, LiveLines, LogLine, SliceFacts, StepFailureData, Successes
+from rayexec.run.previous_run import Done
+from rayexec.run.spec import Slice
+
+__all__ = [
+    "OVER",
+    "Abandoned",
+    "Answered",
+    "Begun",
+    "Cancel",
+    "CancelAsked",
+    "EngineEvent",
+    "Instruction",
+    "Lost",
+    "Others",
+    "Release",
+    "ReleaseValues",
+    "Reported",
+    "Requeued",
+    "Restored",
+    "Rows",
+    "RunEvent",
+    "Skipped",
+    "SliceEvent",
+    "Started",
+    "Status",
+    "Submit",
+    "TakenBack",
+    "Tick",
+    "Unfed",
+    "Yielded",
+]
+
+
+class Status(enum.IntEnum):
+    """Where a step is on its way."""
+
+    WAITING = 0
+    READY = 1
+    CHAINED = 2  # in a slice, behind the steps that it waits for
+    RUNNING = 3
+    DELAYED = 4
+    SUCCESS = 5
+    FAILED = 6
+    SKIPPED = 7
+    ABANDONED = 8
+    LEFT_OUT = 9  # it is not among the steps that somebody asked for
+
+
+OVER = frozenset({Status.SUCCESS, Status.FAILED, Status.SKIPPED, Status.ABANDONED, Status.LEFT_OUT})
+
+
+# Attempts that are over: a row each, or many at once where they went plainly well.
+Rows: TypeAlias = Sequence[Attempt | Successes]
+
+
+class Started(NamedTuple):
+    """The run begins."""
+
+
+class Answered(NamedTuple):
+    """A slice came back with the attempts it made; calls it did not get to are simply not among them."""
+
+    slice_id: int
+    attempts: Rows
+    facts: SliceFacts | None = None
+
+
+class Reported(NamedTuple):
+    """A slice is over its budget and goes on: the attempts it has made so far, and the calls that it gave back."""
+
+    slice_id: int
+    attempts: Rows
+    returned: tuple[int, ...]
+
+
+class Begun(NamedTuple):
+    """A worker has begun with a slice; told of those only that other runs may keep waiting."""
+
+    slice_id: int
+
+
+class Yielded(NamedTuple):
+    """A step that still runs has yielded more values of dynamic outputs, by name and mapping key (``result[k]``)."""
+
+    slice_id: int
+    step: int
+    names: tuple[str, ...]
+
+
+class Others(NamedTuple):
+    """How much other runs hold of limits of the cluster, by the limits' places in the holding."""
+
+    held: Mapping[int, int]
+
+
+class Lost(NamedTuple):
+    """The worker that ran a slice died, or the engine refused it: ``failure`` says what is known.
+
+    ``attempts`` were over before, ``culprit`` is the step that was running, None where none had started. ``inputs`` are
+    the steps whose outputs are gone, where that is why. ``started`` and ``ended`` are seconds since 1970, as in an
+    attempt's row; ``stdout`` and ``stderr`` are what it had printed, ``logs`` what was told of what it had logged.
+    ``memory`` is for one that was killed since its node ran out of memory: the bytes that it had, 0 where nobody knows.
+    """
+
+    slice_id: int
+    attempts: Rows
+    culprit: int | None
+    failure: StepFailureData
+    started: float
+    ended: float
+    stdout: str = ""
+    stderr: str = ""
+    inputs: tuple[int, ...] = ()
+    facts: SliceFacts | None = None
+    logs: tuple[LogLine, ...] = ()
+    memory: int | None = None
+
+
+class Tick(NamedTuple):
+    """Time has passed."""
+
+
+class CancelAsked(NamedTuple):
+    """Somebody wants the run to end."""
+
+
+# What an engine tells of its slices that the machine goes by, what it tells beside that, and what the loop adds.
+SliceEvent: TypeAlias = Answered | Reported | Lost | Begun | Yielded
+EngineEvent: TypeAlias = SliceEvent | LiveLines
+RunEvent: TypeAlias = Started | SliceEvent | Others | Tick | CancelAsked
+
+
+class Submit(NamedTuple):
+    """Have the engine run a slice."""
+
+    slice: Slice
+
+
+class Skipped(NamedTuple):
+    """Record that a step was skipped, since nobody yielded what it needs."""
+
+    step: int
+
+
+class Abandoned(NamedTuple):
+    """Record that a step will not run, since steps it depends on failed: ``culprits`` are their indices."""
+
+    step: int
+    culprits: tuple[int, ...]
+
+
+class Release(NamedTuple):
+    """Have the engine drop what steps yielded, since nobody will ask for it any more."""
+
+    steps: tuple[int, ...]
+
+
+class ReleaseValues(NamedTuple):
+    """Have the engine drop some values of a step's dynamic outputs, by name and mapping key (``result[k]``)."""
+
+    step: int
+    names: Sequence[str]
+
+
+class TakenBack(NamedTuple):
+    """Record that a step which had succeeded runs again, since its outputs are gone and a step needs them.
+
+    They were lost, or (``is_unkept``) an earlier run, from which this one goes on, did not keep them.
+    """
+
+    step: int
+    needed_by: int
+    is_unkept: bool = False
+
+
+class Restored(NamedTuple):
+    """Have the engine take the outputs of a step from an earlier run."""
+
+    step: int
+    done: Done
+
+
+class Unfed(NamedTuple):
+    """Record that a step failed: it takes from ``culprits``, which have nothing to give.
+
+    They were left out, or (``is_refused``) must not run again, and the earlier run did not keep what they yielded.
+    """
+
+    step: int
+    culprits: tuple[int, ...]
+    is_refused: bool = False
+
+
+class Requeued(NamedTuple):
+    """Record that a step runs again which lost its worker by no fault of its own: for which time, of how many."""
+
+    step: int
+    why: str
+    times: int
+    most: int
+
+
+class Cancel(NamedTuple):
+    """Have the engine cancel slices that are under way."""
+
+    slice_ids: tuple[int, ...]
+
+
+# Attempts as an instruction mean: record these rows.
+Instruction: TypeAlias = (
+    Submit
+    | Skipped
+    | Abandoned
+    | Cancel
+    | Release
+    | ReleaseValues
+    | TakenBack
+    | Requeued
+    | Restored
+    | Unfed
+    | Attempt
+    | Successes
+)

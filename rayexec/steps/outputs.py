@@ -1,0 +1,189 @@
+"""What an op returned or yielded, told apart by output."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from rayexec.definitions.op import OpDefinition
+from rayexec.definitions.ports import DynamicOutput, Output
+from rayexec.errors import OutputError, OutputNotFoundError
+from rayexec.names import nearest
+
+__all__ = ["Takings"]
+
+# Takes (output, the name it is stored as, value, metadata, mapping key or None).
+Emit = Callable[[str, str, Any, "Mapping[str, Any] | None", "str | None"], None]
+
+
+class Takings:
+    """Takes what an op returned or yielded and hands each value to ``emit``; raises OutputError for what does not fit.
+
+    A value of a dynamic output is stored as ``name[key]``.
+    """
+
+    __slots__ = ("_count", "_emit_value", "_names", "_op")
+
+    def __init__(self, op: OpDefinition, emit: Emit) -> None:
+        self._op = op
+        self._emit_value = emit
+        self._names: set[str] = set()
+        self._count = 0
+
+    def forget(self) -> None:
+        """Let go of ``emit``: who made this has it, and together they would wait for the garbage collector."""
+        del self._emit_value
+
+    def take(self, result: Any) -> None:
+        """Store what the op's function returned, or what that yields."""
+        op = self._op
+        if inspect.iscoroutine(result):
+            result = _run_async(result)
+        if inspect.isgenerator(result):
+            self._take_yielded(result)
+        elif inspect.isasyncgen(result):
+            _run_async(self._take_async(result))
+        elif len(op.outs) == 1 and not isinstance(result, (Output, DynamicOutput)):
+            ((name, out),) = op.outs.items()
+            if out.is_dynamic:
+                self._take_values(name, result)
+            else:
+                self._emit(name, result, None)
+        else:
+            self._take_returned(result)
+        self.check()
+
+    def check(self) -> None:
+        """Raise OutputNotFoundError where a required output is missing."""
+        op = self._op
+        for name, out in op.outs.items():
+            if name in self._names or not out.is_required or out.is_dynamic:  # dynamic ones may be empty
+                continue
+            if out.type.is_nothing:
+                self._emit(name, None, None)
+            else:
+                raise OutputNotFoundError(
+                    f'op "{op.name}" did not return or yield its required output "{name}". Yield Output(value, '
+                    f'"{name}"), or declare it Out(is_required=False).'
+                )
+
+    def _take_yielded(self, generator: Iterator[Any]) -> None:
+        for item in generator:
+            self.take_item(item)
+
+    async def _take_async(self, generator: AsyncIterator[Any]) -> None:
+        async for item in generator:
+            self.take_item(item)
+
+    def take_item(self, item: Any) -> None:
+        """Store one item that the op yielded."""
+        op = self._op
+        if isinstance(item, DynamicOutput):
+            self._emit(item.output_name, item.value, item.metadata, item.mapping_key)
+        elif isinstance(item, Output):
+            self._emit(item.output_name, item.value, item.metadata)
+        elif len(op.outs) == 1 and op.is_dynamic:
+            self._emit(next(iter(op.outs)), item, None, str(self._count))
+        else:
+            raise OutputError(
+                f'op "{op.name}" yielded a {type(item).__name__}; yield Output(value, "name") instead'
+                + (', or DynamicOutput(value, "key", "name").' if op.is_dynamic else ".")
+            )
+
+    def _take_values(self, name: str, values: Any) -> None:
+        """Take a list that was returned for a dynamic output: of DynamicOutputs, or of values for keys 0, 1, 2 …."""
+        if not isinstance(values, (list, tuple)):
+            raise OutputError(
+                f'op "{self._op.name}" returned {_an_item(values)} for its dynamic output "{name}": return a list, of '
+                "DynamicOutput(value, mapping_key) or of values, or yield each."
+            )
+        for position, item in enumerate(values):
+            if not isinstance(item, DynamicOutput):
+                if isinstance(item, Output):
+                    raise OutputError(self._not_dynamic(name))
+                self._emit(name, item, None, str(position))
+            elif item.output_name not in ("result", name):
+                raise OutputError(
+                    f'op "{self._op.name}" returned a value of output "{item.output_name}" among those of "{name}".'
+                )
+            else:
+                self._emit(name, item.value, item.metadata, item.mapping_key)
+
+    def _not_dynamic(self, name: str) -> str:
+        return (
+            f'op "{self._op.name}" yielded an Output for "{name}", which is dynamic: yield DynamicOutput(value, '
+            f"mapping_key{'' if name == 'result' else f', {name!r}'}) instead."
+        )
+
+    def _take_returned(self, result: Any) -> None:
+        op, names = self._op, list(self._op.outs)
+        if not names:
+            if result is not None:
+                raise OutputError(f'op "{op.name}" declares no outputs, but returned a {type(result).__name__}.')
+        elif len(names) == 1:
+            if op.is_dynamic and isinstance(result, DynamicOutput):
+                self._take_values(names[0], result)  # which says that it is no list
+            self.take_item(result)
+        elif isinstance(result, tuple) and len(result) == len(names):
+            for name, item in zip(names, result, strict=True):
+                if op.outs[name].is_dynamic:
+                    self._take_values(name, item)
+                elif isinstance(item, Output):
+                    if item.output_name not in ("result", name):
+                        raise OutputError(
+                            f'op "{op.name}" returned output "{item.output_name}" in the place of "{name}"; return '
+                            f"them in the order {', '.join(names)}."
+                        )
+                    self._emit(name, item.value, item.metadata)
+                else:
+                    self._emit(name, item, None)
+        elif result is not None or all(out.is_required for out in op.outs.values()):
+            got = f"a tuple of {len(result)}" if isinstance(result, tuple) else f"a {type(result).__name__}"
+            raise OutputError(
+                f'op "{op.name}" has {len(names)} outputs ({", ".join(names)}): return a tuple of as many, or yield '
+                f"each as Output(value, name); it returned {got}."
+            )
+
+    def _emit(self, name: str, value: Any, metadata: Mapping[str, Any] | None, key: str | None = None) -> None:
+        op = self._op
+        out = op.outs.get(name)
+        if out is None:
+            raise OutputError(
+                f'op "{op.name}" has no output "{name}"; it has {", ".join(op.outs) or "none"}.{nearest(name, op.outs)}'
+            )
+        stored_as = name
+        if key is None:
+            if out.is_dynamic:
+                raise OutputError(self._not_dynamic(name))
+        elif not out.is_dynamic:
+            raise OutputError(
+                f'op "{op.name}" yielded a DynamicOutput for "{name}", which is not dynamic: declare it DynamicOut(), '
+                "or yield Output(value)."
+            )
+        else:
+            stored_as = f"{name}[{key}]"
+        if stored_as in self._names:
+            twice = f'output "{name}"' if key is None else f'a DynamicOutput with mapping key "{key}"'
+            raise OutputError(f'op "{op.name}" yielded {twice} twice.')
+        self._emit_value(name, stored_as, value, metadata, key)
+        self._count += 1
+        self._names.add(stored_as)
+        if key is not None:
+            self._names.add(name)
+
+
+def _an_item(value: Any) -> str:
+    return "None" if value is None else f"a {type(value).__name__}"
+
+
+def _run_async(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """Run a coroutine to its end; in a thread of its own where this one already runs an event loop, as notebooks do."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(coroutine)
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, coroutine).result()

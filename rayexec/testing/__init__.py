@@ -1,0 +1,1 @@
+"""Engines and fakes for tests; no product code imports them."""

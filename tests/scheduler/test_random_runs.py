@@ -1,0 +1,409 @@
+"""Random runs of the state machine: graphs, outcomes, limits and slices by chance, judged by the rules written out."""
+
+import itertools
+from array import array
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, get_args
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rayexec import In, Nothing, Out, RetryPolicy, job, op
+from rayexec.definitions.limits import TagLimit
+from rayexec.events import FAILURE, RETRY, SUCCESS, Attempt, ErrorInfo, OutputRecord, StepFailureData, Successes
+from rayexec.placement.limits import hold_by_driver
+from rayexec.plan import FromStep, Plan, compile_job
+from rayexec.run.spec import Call, Slice
+from rayexec.scheduler.machine import Machine
+from rayexec.scheduler.messages import (
+    Abandoned,
+    Answered,
+    CancelAsked,
+    Instruction,
+    Lost,
+    Release,
+    Reported,
+    Rows,
+    RunEvent,
+    Skipped,
+    Started,
+    Status,
+    Submit,
+    Tick,
+)
+from rayexec.scheduler.retention import KeepOutputs
+
+CRASH = StepFailureData(ErrorInfo("WorkerCrashedError", "gone", ""), ("rayexec.errors.WorkerCrashedError",))
+OUTPUTS = ("a", "b")
+
+
+@dataclass
+class Node:
+    """A step to be made: its inputs as (kind, [(node, output)]), how each attempt fares, what it yields, its tags."""
+
+    inputs: list[tuple[str, list[tuple[int, str]]]]
+    fates: list[str]
+    yields: frozenset[str]
+    tags: dict[str, str]
+    retries: int
+    priority: int
+    seconds: float
+
+
+@dataclass
+class Case:
+    nodes: list[Node]
+    limits: list[TagLimit]
+    max_concurrent: int | None
+    slots: int
+    slicing: bool
+    require_success: bool
+    keep_outputs: KeepOutputs
+    choices: list[int] = field(default_factory=list)
+
+
+@st.composite
+def nodes(draw: st.DrawFn, index: int) -> Node:
+    inputs: list[tuple[str, list[tuple[int, str]]]] = []
+    if index:
+        # Mostly the step before, so that chains come up.
+        producer = st.one_of(st.just(index - 1), st.integers(0, index - 1))
+        member = st.tuples(producer, st.sampled_from(OUTPUTS))
+        for _ in range(draw(st.sampled_from([0, 1, 1, 1, 2, 3]))):
+            kind = draw(st.sampled_from(["single", "nothing", "fan_in"]))
+            inputs.append((kind, draw(st.lists(member, min_size=1, max_size=1 if kind != "fan_in" else 3))))
+    return Node(
+        inputs,
+        draw(st.lists(st.sampled_from(["ok", "ok", "ok", "ok", "fail", "retry", "lost"]), min_size=3, max_size=3)),
+        draw(st.sampled_from([frozenset(OUTPUTS), frozenset(OUTPUTS), frozenset("a"), frozenset()])),
+        draw(st.sampled_from([{}, {}, {"x": "1"}, {"x": "2"}, {"y": "1"}, {"x": "1", "y": "2"}])),
+        draw(st.integers(0, 2)),
+        draw(st.sampled_from([0, 0, 0, 1])),
+        draw(st.sampled_from([0.0, 0.0, 0.01, 0.2])),
+    )
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> Case:
+    limit = st.builds(
+        TagLimit,
+        st.sampled_from(["x", "y"]),
+        st.integers(1, 2),
+        value=st.sampled_from([None, "1"]),
+        per_unique_value=st.booleans(),
+    )
+    limits = draw(st.lists(limit, max_size=3, unique_by=lambda each: (each.key, each.value, each.per_unique_value)))
+    return Case(
+        [draw(nodes(index)) for index in range(draw(st.integers(1, 10)))],
+        [each for each in limits if not (each.value and each.per_unique_value)],
+        draw(st.sampled_from([None, 1, 2, 3])),
+        draw(st.sampled_from([1, 2, 4])),
+        draw(st.booleans()),
+        draw(st.booleans()),
+        draw(st.sampled_from(get_args(KeepOutputs))),
+        draw(st.lists(st.integers(0, 1000), max_size=60)),
+    )
+
+
+def plan_of(case: Case) -> Plan:
+    """Return a plan whose step i is node i; every op has two optional outputs and the inputs of its node."""
+    out = {name: Out(is_required=False) for name in OUTPUTS}
+
+    def make(index: int, node: Node) -> Any:
+        ins = {f"i{place}": In(Nothing if kind == "nothing" else Any) for place, (kind, _) in enumerate(node.inputs)}
+        tags = {**node.tags, "rayexec/priority": node.priority}
+        policy = RetryPolicy(max_retries=node.retries, delay=index)
+
+        @op(name=f"n{index}", ins=ins, out=out, tags=tags, retry_policy=policy)
+        def made(**_inputs: Any) -> Any:
+            raise AssertionError("no op runs here")
+
+        return made
+
+    @job
+    def random_job() -> None:
+        handles: list[Any] = []
+        for index, node in enumerate(case.nodes):
+            wired: dict[str, Any] = {}
+            for place, (kind, members) in enumerate(node.inputs):
+                found = [handles[producer][output] for producer, output in members]
+                wired[f"i{place}"] = found if kind == "fan_in" else found[0]
+            handles.append(make(index, node)(**wired))
+
+    return compile_job(random_job)
+
+
+def expected_ends(case: Case) -> list[Status]:
+    """Return how each step must end, by reading the rules one step at a time."""
+    ended: list[Status] = []
+
+    def source(producer: int, output: str) -> str:
+        status = ended[producer]
+        if status is Status.SUCCESS:
+            return "there" if output in case.nodes[producer].yields else "skipped"
+        if status is Status.FAILED and not case.require_success and output in left_by(case.nodes[producer]):
+            return "there"
+        return "skipped" if status is Status.SKIPPED else "failed"
+
+    for node in case.nodes:
+        skipped = failed = False
+        for kind, members in node.inputs:
+            found = [source(*member) for member in members]
+            failed = failed or "failed" in found
+            lost = [each == "skipped" for each in found]
+            skipped = skipped or (all(lost) if kind == "fan_in" else any(lost))
+        ended.append(Status.SKIPPED if skipped else Status.ABANDONED if failed else own_end(node)[0])
+    return ended
+
+
+def own_end(node: Node) -> tuple[Status, str]:
+    """Return how a step ends that does run, and the fate of its last attempt."""
+    for number, fate in enumerate(node.fates):
+        if fate == "ok":
+            return Status.SUCCESS, fate
+        if fate == "fail" or number >= node.retries:
+            return Status.FAILED, fate
+    raise AssertionError("more retries than fates")
+
+
+def left_by(node: Node) -> frozenset[str]:
+    """Return the outputs that a failed step leaves: "a" where its op failed, none where its worker died."""
+    return frozenset() if own_end(node)[1] == "lost" else frozenset("a")
+
+
+class Driver:
+    """Plays the engine: makes calls, reports and loses slices in an order of chance, and watches the limits."""
+
+    def __init__(self, case: Case) -> None:
+        self.case = case
+        self.plan = plan_of(case)
+        self.machine = Machine(
+            self.plan,
+            hold_by_driver(self.plan, slots=case.slots, max_concurrent=case.max_concurrent, tag_limits=case.limits),
+            require_upstream_success=case.require_success,
+            slicing=case.slicing,
+            keep_outputs=case.keep_outputs,
+        )
+        self.released: list[int] = []
+        self.now = 0.0
+        self.choices: Iterator[int] = iter(case.choices)
+        self.flight: dict[int, Slice] = {}
+        self.done: dict[int, list[Attempt]] = {}
+        self.ended_at: dict[int, int] = {}
+        self.spare_losses = 2
+        self.ends: dict[int, list[Status]] = {}
+        self.made: list[Call] = []
+        self.submitted: list[tuple[Call, ...]] = []
+
+    def run(self) -> None:
+        self.feed(Started())
+        for _ in range(2000):
+            if self.machine.is_over:
+                return
+            self.now += 1.0
+            if self.flight:
+                self.feed(self.move(sorted(self.flight)[next(self.choices, 0) % len(self.flight)]))
+            else:
+                due = self.machine.wakes_at()
+                assert due is not None, "nothing runs, nothing is due, and the run is not over"
+                self.now = max(self.now, due)
+                self.feed(Tick())
+        raise AssertionError("the run does not end")
+
+    def feed(self, event: RunEvent) -> None:
+        instructions = self.machine.handle(event, self.now)
+        self.machine.check()
+        self.take(instructions)
+
+    def move(self, slice_id: int) -> RunEvent:
+        """Return what the engine tells next of a slice: the answer, a report on the way, or its loss."""
+        work, done = self.flight[slice_id], self.done[slice_id]
+        how = next(self.choices, 3) % 6
+        if how == 0 and self.spare_losses and not done:
+            self.spare_losses -= 1
+            return self.over(Lost(slice_id, (), None, CRASH, 0.0, 0.0))
+        reached = self.ended_at[slice_id]
+        for position, call in enumerate(work.calls[:reached]):
+            if position < len(done) or not self.may_follow(work, position, done):
+                continue
+            if self.case.nodes[call.step].fates[call.number] == "lost":
+                return self.over(Lost(slice_id, self.told(done), call.step, CRASH, 0.0, 0.0))
+            done.append(self.attempt(call))
+            if how == 1 and position + 1 < reached:  # the budget is spent while the next call runs
+                self.ended_at[slice_id] = position + 1
+                returned = tuple(each.step for each in work.calls[position + 1 :])
+                return Reported(slice_id, self.told(done), returned)
+            if how == 2:
+                break
+        return self.over(Answered(slice_id, self.told(done)))
+
+    def told(self, done: list[Attempt]) -> Rows:
+        """Return attempts as an engine tells them: what went plainly well in columns, or each as a row."""
+        if next(self.choices, 0) % 2:
+            return tuple(done)
+        rows: list[Attempt | Successes] = []
+        for is_plain, group in itertools.groupby(done, self.is_plain):
+            each = list(group)
+            if is_plain:
+                steps, numbers = [row.step for row in each], [row.number for row in each]
+                starts, ends = array("d", [row.started for row in each]), array("d", [row.ended for row in each])
+                rows.append(Successes(steps, numbers, starts, ends))
+            else:
+                rows += each
+        return tuple(rows)
+
+    def is_plain(self, row: Attempt) -> bool:
+        return row.outcome == SUCCESS and len(row.outputs) == len(OUTPUTS) and not row.has_large_output
+
+    def over(self, event: Answered | Lost) -> RunEvent:
+        del self.flight[event.slice_id]
+        return event
+
+    def may_follow(self, work: Slice, position: int, done: list[Attempt]) -> bool:
+        """Whether a call may run: one chained behind another needs what that one should yield."""
+        inside = {each.step for each in work.calls[:position]}
+        made = {row.step: {record.name for record in row.outputs} for row in done if row.outcome == SUCCESS}
+        sources = (s for each in self.plan.steps[work.calls[position].step].inputs for s in each.sources)
+        return all(
+            source.output in made.get(source.step, ())
+            for source in sources
+            if type(source) is FromStep and source.step in inside
+        )
+
+    def attempt(self, call: Call) -> Attempt:
+        node = self.case.nodes[call.step]
+        fate = node.fates[call.number]
+        if fate == "ok":
+            outcome, names = SUCCESS, sorted(node.yields)
+        else:
+            outcome = RETRY if fate == "retry" and call.number < node.retries else FAILURE
+            names = ["a"]
+        outputs = tuple(map(OutputRecord, names))
+        large = call.step % 3 == 0
+        return Attempt(call.step, call.number, outcome, 0.0, node.seconds, outputs, delay=1.0, has_large_output=large)
+
+    def take(self, instructions: list[Instruction]) -> None:
+        for each in instructions:
+            if isinstance(each, Submit):
+                self.check_slice(each.slice)
+                self.flight[each.slice.id] = each.slice
+                self.done[each.slice.id] = []
+                self.ended_at[each.slice.id] = len(each.slice.calls)
+                self.submitted.append(each.slice.calls)
+            elif isinstance(each, Successes):
+                self.made += map(Call, each.steps, each.numbers)
+                for step in each.steps:
+                    self.end(step, Status.SUCCESS)
+            elif isinstance(each, Attempt):
+                self.made.append(Call(each.step, each.number))
+                if each.outcome != RETRY:
+                    self.end(each.step, Status.SUCCESS if each.outcome == SUCCESS else Status.FAILED)
+            elif isinstance(each, Release):
+                for step in each.steps:
+                    assert all(self.is_content(after) for after in self.plan.successors[step]), "still to be taken"
+                self.released += each.steps
+            elif isinstance(each, Skipped):
+                self.end(each.step, Status.SKIPPED)
+            elif isinstance(each, Abandoned):
+                assert each.culprits, "abandoned for no reason"
+                self.end(each.step, Status.ABANDONED)
+        self.check_limits()
+
+    def is_content(self, step: int) -> bool:
+        """Whether a step will never again ask for what it took."""
+        return self.machine.status[step] in (Status.SUCCESS, Status.SKIPPED)
+
+    def end(self, step: int, status: Status) -> None:
+        self.ends.setdefault(step, []).append(status)
+
+    def check_slice(self, work: Slice) -> None:
+        assert work.calls
+        assert self.case.slicing or len(work.calls) == 1
+        for position, call in enumerate(work.calls):
+            behind = {each.step for each in work.calls[:position]}
+            for each in self.plan.steps[call.step].inputs:
+                for source in each.sources:
+                    if isinstance(source, FromStep) and source.step not in behind:
+                        assert source.step in self.ends, "a step was dealt before its inputs"
+            assert self.counts_in(call) == self.counts_in(work.calls[0]), "a slice under unequal limits"
+
+    def counts_in(self, call: Call) -> list[object]:
+        """Return, for each limit, in which of its groups a call counts."""
+        tags = self.case.nodes[call.step].tags
+        counted: list[object] = []
+        for each in self.case.limits:
+            value = tags.get(each.key)
+            if each.per_unique_value:
+                counted.append(value)
+            else:
+                counted.append(value is not None and each.value in (None, value))
+        return counted
+
+    def check_limits(self) -> None:
+        """A slice makes one call at a time, so it counts once in each limit of its calls."""
+        running = [self.case.nodes[work.calls[0].step].tags for work in self.flight.values()]
+        assert self.case.max_concurrent is None or len(running) <= self.case.max_concurrent
+        for limit in self.case.limits:
+            values = [tags[limit.key] for tags in running if limit.key in tags]
+            if limit.value is not None:
+                assert values.count(limit.value) <= limit.limit
+            elif limit.per_unique_value:
+                assert all(values.count(value) <= limit.limit for value in values)
+            else:
+                assert len(values) <= limit.limit
+
+
+def may_go(driver: Driver) -> set[int]:
+    """Return the steps that succeeded and whose outputs nothing will ask for."""
+    followers, keep = driver.plan.successors, driver.case.keep_outputs
+    over = [step for step, status in enumerate(driver.machine.status) if status is Status.SUCCESS]
+    taken = {step for step in over if all(driver.is_content(each) for each in followers[step])}
+    leaves = {step for step in taken if not followers[step]}
+    return set() if keep == "all" else taken - leaves if keep == "leaves" else taken
+
+
+@settings(max_examples=400, deadline=None)
+@given(cases())
+def test_every_run_ends_within_its_limits_and_as_the_rules_say(case: Case) -> None:
+    driver = Driver(case)
+    driver.run()
+    assert driver.machine.status == expected_ends(case)
+    assert driver.ends == {step: [status] for step, status in enumerate(driver.machine.status)}
+    assert len(driver.made) == len(set(driver.made)), "an attempt counts twice"
+    assert len(driver.released) == len(set(driver.released))
+    assert {each for each in driver.released if driver.machine.status[each] is Status.SUCCESS} == may_go(driver)
+    for step, node in enumerate(case.nodes):
+        numbers = [call.number for call in driver.made if call.step == step]
+        assert numbers == list(range(len(numbers)))
+        assert len(numbers) <= node.retries + 1
+        assert bool(numbers) == (driver.machine.status[step] in (Status.SUCCESS, Status.FAILED))
+
+
+@settings(max_examples=100, deadline=None)
+@given(cases())
+def test_the_same_events_give_the_same_run(case: Case) -> None:
+    first, second = Driver(case), Driver(case)
+    first.run()
+    second.run()
+    assert first.submitted == second.submitted
+    assert first.made == second.made
+
+
+@settings(max_examples=150, deadline=None)
+@given(cases(), st.integers(0, 12))
+def test_a_cancel_at_any_moment_ends_the_run(case: Case, moment: int) -> None:
+    driver = Driver(case)
+    driver.feed(Started())
+    for _ in range(moment):
+        if driver.machine.is_over or not driver.flight:
+            break
+        driver.now += 1.0
+        driver.feed(driver.move(min(driver.flight)))
+    driver.feed(CancelAsked())
+    submitted = len(driver.submitted)
+    while driver.flight:
+        driver.feed(driver.move(min(driver.flight)))
+    assert driver.machine.is_over
+    assert len(driver.submitted) == submitted
+    assert all(len(each) == 1 for each in driver.ends.values())

@@ -1,0 +1,101 @@
+"""Which ops of a run have to do with IO managers: all others keep the short way."""
+
+import pickle
+from typing import Any
+
+from rayexec import In, Nothing, Out, job, op
+from rayexec.definitions.resource import resource_definition
+from rayexec.plan import Plan, compile_job
+from rayexec.steps.io_managers import Handled, Managed, find_managed
+
+MANAGER = resource_definition("a manager")
+
+
+@op
+def make() -> int:
+    return 1
+
+
+@op(out={"stored": Out(int, io_manager_key="files"), "other": Out(int), "signal": Out(Nothing, io_manager_key="files")})
+def make_both() -> Any: ...
+
+
+@op
+def take(value: int) -> int:
+    return value
+
+
+@op
+def take_stored(value: int) -> int:
+    return value
+
+
+@op
+def take_beside(value: int) -> int:
+    return value
+
+
+@op(ins={"after": In(Nothing)})
+def wait() -> None: ...
+
+
+@op
+def gather(values: list[int]) -> None: ...
+
+
+@op(ins={"value": In(input_manager_key="files")})
+def load(value: Any) -> None: ...
+
+
+@job
+def mixed() -> None:
+    stored, other, signal = make_both()
+    take_stored(stored)
+    take_beside(other)
+    wait(signal)
+    gather([take(other), stored])
+
+
+def names(plan: Plan, managed: Managed | None) -> set[str]:
+    assert managed is not None
+    return {plan.templates[place].op.name for place in managed.templates}
+
+
+def test_producers_and_consumers_of_what_is_stored() -> None:
+    plan = compile_job(mixed)
+    managed = find_managed(plan, {"files": MANAGER})
+    assert managed is not None
+    assert names(plan, managed) == {"make_both", "take_stored", "gather"}
+    assert [(name, key) for (_, name), key in managed.outputs.items()] == [("stored", "files")]
+
+
+def test_an_input_with_its_own_manager_makes_others_know_where_a_value_is_from() -> None:
+    @job
+    def loading() -> None:
+        value = make()
+        load(value)
+        take_beside(value)
+        take_stored(take(make.alias("other")()))
+
+    plan = compile_job(loading)
+    managed = find_managed(plan, {"files": MANAGER})
+    assert managed is not None
+    # A template stands for all steps of its op, of which one feeds the input.
+    assert names(plan, managed) == {"make", "load", "take_beside", "take"}
+    assert list(managed.outputs.values()) == [None]
+
+
+def test_the_default_key_is_for_all_and_without_it_there_is_nothing_to_do() -> None:
+    @job
+    def plain() -> None:
+        take(make())
+
+    plan = compile_job(plain)
+    assert find_managed(plan, {}) is None
+    assert find_managed(plan, {"other": MANAGER}) is None
+    assert names(plan, find_managed(plan, {"io_manager": MANAGER})) == {"make", "take"}
+
+
+def test_what_stands_for_a_value_is_small() -> None:
+    handled = Handled("0" * 36, "outer.inner.step[key]", "result", "key", "step", 5, {"name": "table"}, "files")
+    assert len(pickle.dumps(handled)) < 500
