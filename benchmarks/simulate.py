@@ -2,7 +2,7 @@
 
 Run it from the repository: ``python -m benchmarks.simulate`` (``--quick`` for a tenth of the size). The virtual figures
 say how good the schedule is; the driver's own time a step is real: what the loop and the state machine took, without
-what it took to simulate the cluster below them. On Ray each slice costs the driver 0.3 ms more.
+what it took to simulate the cluster below them. On Ray each batch costs the driver 0.3 ms more.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from rayexec.execute.driver import run_to_end
 from rayexec.execute.log import RunLog
 from rayexec.execute.observer import Observer
 from rayexec.execute.prepare import prepare
-from rayexec.run.spec import RunSpec, Slice
+from rayexec.run.spec import Batch, RunSpec
 from rayexec.scheduler.messages import EngineEvent
 from rayexec.testing.simulated_engine import Costs, SimulatedEngine
 
@@ -32,11 +32,11 @@ class Timed(SimulatedEngine):
     """A simulated cluster that keeps the time that simulating takes apart from the driver's."""
 
     seconds_spent = 0.0
-    slices = 0
+    batches = 0
 
-    def submit(self, work: Slice) -> None:
-        """Take a slice, on the watch."""
-        self.slices += 1
+    def submit(self, work: Batch) -> None:
+        """Take a batch, on the watch."""
+        self.batches += 1
         began = time.perf_counter()
         super().submit(work)
         self.seconds_spent += time.perf_counter() - began
@@ -119,7 +119,7 @@ def simulate(name: str, make: Callable[[int], RunSpec], kind: str, steps: int, n
         f"{engine.now():.2f}",
         f"{engine.now() / least:.3f}" if least else "",
         f"{took / steps * 1e6:.1f}",
-        f"{engine.slices:,}",
+        f"{engine.batches:,}",
     ]
 
 
@@ -140,7 +140,7 @@ def main() -> None:
     for kind in ("1 s", "1 ms to 1.5 s"):
         rows.append(simulate("fan-out", fan_out, kind, steps, NODES, SLOTS_A_NODE))
         rows.append(simulate("branches of 10", branches, kind, steps, NODES, SLOTS_A_NODE))
-    head = ["job", "steps", "slots", "virtual s", "to bound", "driver, µs a step", "slices"]
+    head = ["job", "steps", "slots", "virtual s", "to bound", "driver, µs a step", "batches"]
     print_table("Simulated", head, rows)
     print(f"\npeak memory: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:,.0f} MB")
 

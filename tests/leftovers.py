@@ -55,7 +55,7 @@ class Leftovers:
         return driver.isdigit() and int(driver) in self.drivers
 
     def _find_processes(self) -> list[str]:
-        """Return the processes that run a step, or that a step started: they have files of its slice open."""
+        """Return the processes that run a step, or that a step started: they have files of its batch open."""
         found = []
         for process in Path("/proc").iterdir():
             if process.name.isdigit() and int(process.name) != os.getpid():

@@ -4,7 +4,7 @@ Run it (it needs NumPy) by
 
     rayexec job execute -f docs/examples/warm_model.py
 
-and with ``resource_scope = "slice"`` instead, to see how often the model is loaded then.
+and with ``resource_scope = "batch"`` instead, to see how often the model is loaded then.
 """
 
 import os

@@ -18,6 +18,7 @@ from rayexec.names import nearest
 __all__ = ["ExecutionSettings", "limit_runtime", "override_execution", "resolve_execution"]
 
 PATH = ("execution", "config")
+_FORMER_KEYS = {"slices": "batches"}  # accepted, since run configs name them
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ class ExecutionSettings:
     ``engine`` is ``"in_process"`` or ``"ray"``. ``max_concurrent`` None leaves the number of steps at once to the
     engine. ``fresh_process`` gives each step a process of its own; otherwise warm workers import
     ``preload_modules`` before their first step. ``address`` is the Ray cluster to attach to, None for this machine.
-    With ``slices`` off each step is a Ray task of its own. ``keep_outputs`` says which outputs outlive the steps that
+    With ``batches`` off each step is a Ray task of its own. ``keep_outputs`` says which outputs outlive the steps that
     take them. ``max_runtime`` is in seconds; a run that takes longer is ended. ``infrastructure_retries`` is how often
     a step may lose its worker before it has started, or what it takes, at no cost to its own retries. With ``durable``
     all outputs are stored as they are made, whatever happens to the process that drives the run. ``cancel_grace`` is
@@ -44,7 +45,7 @@ class ExecutionSettings:
     require_upstream_step_success: bool = True
     address: str | None = None
     runtime_env: Mapping[str, Any] = field(default_factory=dict)
-    slices: bool = True
+    batches: bool = True
     keep_outputs: Literal["all", "leaves", "none"] = "all"
     max_runtime: float | None = None
     infrastructure_retries: int = 3
@@ -137,7 +138,7 @@ class RayConfig(MultiprocessConfig):
     address: str | None = None
     runtime_env: dict[str, Any] = pydantic.Field(default_factory=dict)
     isolation: Literal["worker", "process"] = "worker"
-    slices: bool = True
+    batches: bool = True
     keep_outputs: Literal["all", "leaves", "none"] = "all"
     infrastructure_retries: int = pydantic.Field(default=3, ge=0)
     cancel_grace: float = pydantic.Field(default=5.0, ge=0, allow_inf_nan=False)
@@ -153,7 +154,8 @@ _MODELS: dict[str, type[Config]] = {
 def resolve_execution(executor: ExecutorDefinition, section: Any) -> tuple[ExecutionSettings, list[Problem]]:
     """Return the settings that ``section`` (the value under ``execution``, or None) asks for, and all its problems."""
     if section is None or section == {}:
-        return _settings("ray" if executor.name == "default" else executor.name, executor.settings, None)
+        name = "ray" if executor.name == "default" else executor.name
+        return _settings(name, _renamed(executor.settings), None)
     if not isinstance(section, Mapping):
         return ExecutionSettings(), [
             Problem(("execution",), f"expected a mapping with the key config, got {section!r}")
@@ -171,7 +173,9 @@ def resolve_execution(executor: ExecutorDefinition, section: Any) -> tuple[Execu
     config = section["config"]
     if executor.name != "default":
         return _settings(
-            executor.name, {**executor.settings, **config} if isinstance(config, Mapping) else config, PATH
+            executor.name,
+            {**_renamed(executor.settings), **_renamed(config)} if isinstance(config, Mapping) else config,
+            PATH,
         )
     if config is None:
         return ExecutionSettings(), [Problem(PATH, "must not be empty; give one of in_process, multiprocess and ray")]
@@ -192,7 +196,9 @@ def resolve_execution(executor: ExecutorDefinition, section: Any) -> tuple[Execu
         ]
     return _settings(
         name,
-        {**executor.settings, **(settings or {})} if isinstance(settings or {}, Mapping) else settings,
+        {**_renamed(executor.settings), **_renamed(settings or {})}
+        if isinstance(settings or {}, Mapping)
+        else settings,
         (*PATH, name),
     )
 
@@ -240,6 +246,14 @@ def limit_runtime(settings: ExecutionSettings, seconds: float | None) -> Executi
     return replace(settings, max_runtime=min(limits, default=None))
 
 
+def _renamed(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings with former keys under their present names; a key given twice stays as it is, and is refused."""
+    return {
+        key if _FORMER_KEYS.get(key, key) in settings else _FORMER_KEYS.get(key, key): value
+        for key, value in settings.items()
+    }
+
+
 def _settings(name: str, given: Any, path: tuple[str, ...] | None) -> tuple[ExecutionSettings, list[Problem]]:
     value, problems = validate(_MODELS[name], {} if given is None else given, path=path or PATH)
     if problems:
@@ -272,7 +286,7 @@ def _settings(name: str, given: Any, path: tuple[str, ...] | None) -> tuple[Exec
         require_upstream_step_success=value.step_dependency_config.require_upstream_step_success,
         address=ray.address,
         runtime_env=ray.runtime_env,
-        slices=ray.slices,
+        batches=ray.batches,
         keep_outputs=ray.keep_outputs,
         max_runtime=value.max_runtime,
         infrastructure_retries=ray.infrastructure_retries,

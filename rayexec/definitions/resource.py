@@ -15,8 +15,8 @@ from rayexec.errors import DefinitionError
 from rayexec.names import nearest
 
 __all__ = [
+    "BATCH",
     "SCOPES",
-    "SLICE",
     "STEP",
     "WORKER",
     "ConfigurableResource",
@@ -26,16 +26,17 @@ __all__ = [
     "resource_definition",
 ]
 
-STEP, SLICE, WORKER = "step", "slice", "worker"
+STEP, BATCH, WORKER = "step", "batch", "worker"
 # How long a resource stays open, from the shortest to the longest.
-SCOPES = (STEP, SLICE, WORKER)
+SCOPES = (STEP, BATCH, WORKER)
+_FORMER_SCOPES = {"slice": BATCH}  # accepted, since job files name it
 
 
 @dataclass(frozen=True, eq=False)
 class ResourceDefinition(ByReference):
     """A function that opens a resource: it returns the object, or yields it once and closes it afterwards.
 
-    ``scope`` is how long it stays open: ``"step"`` for each attempt of a step, ``"slice"`` for one slice of steps on
+    ``scope`` is how long it stays open: ``"step"`` for each attempt of a step, ``"batch"`` for one batch of steps on
     Ray, ``"worker"`` for as long as a worker process serves the run. In-process the latter two are the whole run.
     Raises DefinitionError for any other.
     """
@@ -45,10 +46,11 @@ class ResourceDefinition(ByReference):
     required_resource_keys: frozenset[str] = frozenset()
     description: str | None = None
     preset_config: Any = NO_DEFAULT
-    scope: str = SLICE
+    scope: str = BATCH
 
     def __post_init__(self) -> None:
-        _check_scope(self.scope, f"resource {getattr(self.fn, '__name__', 'function')!r}")
+        label = f"resource {getattr(self.fn, '__name__', 'function')!r}"
+        object.__setattr__(self, "scope", _as_scope(self.scope, label))
 
     @staticmethod
     def hardcoded_resource(value: Any, description: str | None = None) -> ResourceDefinition:
@@ -92,10 +94,14 @@ class ResourceDefinition(ByReference):
                 next(made)
 
 
-def _check_scope(scope: Any, what: str) -> None:
+def _as_scope(scope: Any, label: str) -> str:
+    """Return ``scope`` under its present name; raises DefinitionError for an unknown one."""
+    if isinstance(scope, str):
+        scope = _FORMER_SCOPES.get(scope, scope)
     if scope not in SCOPES:
         listed = ", ".join(map(repr, SCOPES))
-        raise DefinitionError(f"{what}: scope must be one of {listed}, got {scope!r}.{nearest(str(scope), SCOPES)}")
+        raise DefinitionError(f"{label}: scope must be one of {listed}, got {scope!r}.{nearest(str(scope), SCOPES)}")
+    return str(scope)
 
 
 class _Constant:
@@ -117,12 +123,12 @@ class ConfigurableResource(Config):
     how long it stays open (see ResourceDefinition).
     """
 
-    resource_scope: ClassVar[str] = SLICE
+    resource_scope: ClassVar[str] = BATCH
 
     @classmethod
     def __pydantic_init_subclass__(cls, **options: Any) -> None:
         super().__pydantic_init_subclass__(**options)
-        _check_scope(cls.resource_scope, f"resource class {cls.__name__}")
+        cls.resource_scope = _as_scope(cls.resource_scope, f"resource class {cls.__name__}")
 
     if not TYPE_CHECKING:  # type checkers see the fields instead
 
@@ -221,7 +227,7 @@ def resource(
     config_schema: Any = None,
     required_resource_keys: Iterable[str] = (),
     description: str | None = None,
-    scope: str = SLICE,
+    scope: str = BATCH,
 ) -> ResourceDefinition | Decorator:
     """Make a function of an InitResourceContext (or of nothing) a resource; ``scope`` as in ResourceDefinition."""
 

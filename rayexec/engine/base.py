@@ -7,16 +7,16 @@ from typing import Any, Protocol
 
 from rayexec.placement.limits import Holding
 from rayexec.run.previous_run import StoredValue
-from rayexec.run.spec import Slice
+from rayexec.run.spec import Batch
 from rayexec.scheduler.messages import EngineEvent
 
 __all__ = ["Engine"]
 
 
 class Engine(Protocol):
-    """Runs slices and keeps the values that their steps yield.
+    """Runs batches and keeps the values that their steps yield.
 
-    ``holding`` tells which limits it holds and which it leaves to the driver, and how many slices it runs at once, for
+    ``holding`` tells which limits it holds and which it leaves to the driver, and how many batches it runs at once, for
     now where it ``grows``. ``notes`` are what users may not expect of that. It ``runs_here`` where ``wait`` itself runs
     the steps.
     """
@@ -25,15 +25,15 @@ class Engine(Protocol):
     holding: Holding
     grows: bool
     runs_here: bool
-    slicing: bool
+    batching: bool
     notes: Sequence[str]
 
     def start(self) -> None:
         """Get ready; raises EngineError or ResourceError where that fails. Called once, before anything else."""
         ...
 
-    def submit(self, work: Slice) -> None:
-        """Take a slice to run; returns at once."""
+    def submit(self, work: Batch) -> None:
+        """Take a batch to run; returns at once."""
         ...
 
     def wait(self, timeout: float | None) -> list[EngineEvent]:
@@ -44,8 +44,8 @@ class Engine(Protocol):
         """End a ``wait`` that waits for something to come back; any thread may call it."""
         ...
 
-    def cancel(self, slice_ids: Sequence[int], *, force: bool) -> None:
-        """Ask for slices to end, or (``force``) end the processes that run them; each still comes back."""
+    def cancel(self, batch_ids: Sequence[int], *, force: bool) -> None:
+        """Ask for batches to end, or (``force``) end the processes that run them; each still comes back."""
         ...
 
     def release(self, steps: Sequence[int]) -> None:

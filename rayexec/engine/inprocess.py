@@ -15,11 +15,11 @@ from rayexec.definitions.contexts import StepLog
 from rayexec.engine.packed_values import Restored, is_lasting, pack
 from rayexec.engine.process_facts import peak_rss
 from rayexec.errors import OutputError, StoreError
-from rayexec.events import HERE, SUCCESS, Attempt, ErrorInfo, LiveLines, SliceFacts, StepFailureData
+from rayexec.events import HERE, SUCCESS, Attempt, BatchFacts, ErrorInfo, LiveLines, StepFailureData
 from rayexec.names import node_path
 from rayexec.placement.limits import hold_by_driver
 from rayexec.run.previous_run import StoredValue, ValueWriter
-from rayexec.run.spec import RunSpec, Slice, gather_inputs
+from rayexec.run.spec import Batch, RunSpec, gather_inputs
 from rayexec.scheduler.messages import Answered, EngineEvent, Lost
 from rayexec.steps.attempt import StepCall, not_stored, run_step
 from rayexec.steps.io_managers import Managers, find_managed
@@ -57,19 +57,19 @@ class _ToldLog(StepLog):
 
 
 class InProcessEngine:
-    """Runs each slice inside ``wait``; values pass as the objects they are, resources stay open for the run or step."""
+    """Runs each batch inside ``wait``; values pass as the objects they are, resources stay open for the run or step."""
 
     name = "in_process"
     grows = False
     runs_here = True
-    slicing = False
+    batching = False
     notes: Sequence[str] = ()
 
     def __init__(self, spec: RunSpec) -> None:
         self._spec = spec
         self.holding = hold_by_driver(spec.plan, slots=1, max_concurrent=1)
         self._streams = spec.streams
-        self._queue: deque[Slice] = deque()
+        self._queue: deque[Batch] = deque()
         self._canceled: list[EngineEvent] = []
         self._woken = threading.Event()
         # By step, then by output.
@@ -95,17 +95,17 @@ class InProcessEngine:
         """
         self.resources.open_ahead(self._spec.needed_resources())
 
-    def facts(self) -> SliceFacts:
-        """Return what is known of this process, in which all steps are one slice."""
+    def facts(self) -> BatchFacts:
+        """Return what is known of this process, in which all steps are one batch."""
         host, pid = socket.gethostname(), os.getpid()
-        return SliceFacts(HERE, host, "", pid, began=self._began, ended=time.time(), peak_rss=peak_rss())
+        return BatchFacts(HERE, host, "", pid, began=self._began, ended=time.time(), peak_rss=peak_rss())
 
-    def submit(self, work: Slice) -> None:
-        """Take a slice to run in a coming ``wait``."""
+    def submit(self, work: Batch) -> None:
+        """Take a batch to run in a coming ``wait``."""
         self._queue.append(work)
 
     def wait(self, timeout: float | None) -> list[EngineEvent]:
-        """Run the next slice and return its answer; with none queued, let ``timeout`` seconds pass."""
+        """Run the next batch and return its answer; with none queued, let ``timeout`` seconds pass."""
         if self._canceled:
             canceled, self._canceled = self._canceled, []
             return canceled
@@ -172,12 +172,12 @@ class InProcessEngine:
             return not_stored(row, error)
         return row
 
-    def cancel(self, slice_ids: Sequence[int], *, force: bool) -> None:
+    def cancel(self, batch_ids: Sequence[int], *, force: bool) -> None:
         """Drop what is queued; a step that ran was interrupted itself, since it runs in the caller's thread."""
         self._queue.clear()
         now = time.time()
         failure = StepFailureData(ErrorInfo("RunCanceledError", "the step was canceled before it ended", ""))
-        self._canceled = [Lost(each, (), None, failure, now, now) for each in slice_ids]
+        self._canceled = [Lost(each, (), None, failure, now, now) for each in batch_ids]
 
     def release(self, steps: Sequence[int]) -> None:
         """Drop the objects that steps yielded."""

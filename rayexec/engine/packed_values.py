@@ -15,7 +15,7 @@ from rayexec.run.previous_run import StoredValue
 
 __all__ = ["INLINE_LIMIT", "Packed", "Restored", "is_lasting", "pack", "pack_error", "unpack"]
 
-# Values up to this many bytes travel inside the slice's answer; Ray keeps answers of up to 100 KiB in the driver.
+# Values up to this many bytes travel inside the batch's answer; Ray keeps answers of up to 100 KiB in the driver.
 INLINE_LIMIT = 64 * 1024
 
 _ERROR_LIMIT = 1024 * 1024  # bytes; an exception larger than that travels in words only

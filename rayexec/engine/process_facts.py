@@ -17,7 +17,7 @@ _UNIT = 1 if sys.platform == "darwin" else 1024  # bytes
 
 
 class Told(NamedTuple):
-    """A worker and the slice that it ran, as in ``SliceFacts``; of one that died, what it knew when it began."""
+    """A worker and the batch that it ran, as in ``BatchFacts``; of one that died, what it knew when it began."""
 
     host: str
     node_id: str
@@ -30,7 +30,7 @@ class Told(NamedTuple):
 
 
 def tell(began: float) -> Told:
-    """Return what a worker knows when it begins with a slice."""
+    """Return what a worker knows when it begins with a batch."""
     return Told(*_here(os.getpid()), began)
 
 

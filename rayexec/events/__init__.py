@@ -15,7 +15,7 @@ from rayexec.events.attempt import (
     Successes,
     TakenOver,
 )
-from rayexec.events.batch_facts import HERE, UNKNOWN, SliceFacts
+from rayexec.events.batch_facts import HERE, UNKNOWN, BatchFacts
 from rayexec.events.event import Event, StepBlockedData, StepOutputData, blocked_event, expand_attempt, expand_resource
 from rayexec.events.event_type import EventType
 from rayexec.events.failure import (
@@ -37,6 +37,7 @@ __all__ = [
     "SUCCESS",
     "UNKNOWN",
     "Attempt",
+    "BatchFacts",
     "ErrorInfo",
     "Event",
     "EventType",
@@ -48,7 +49,6 @@ __all__ = [
     "OutputRecord",
     "ResourceRecord",
     "Reused",
-    "SliceFacts",
     "StepBlockedData",
     "StepFailureData",
     "StepOutputData",

@@ -97,8 +97,8 @@ class Attempt(NamedTuple):
     ``outputs`` are those stored before the attempt ended, also by one that failed. ``delay`` is in seconds and set
     for an attempt that is up for retry. ``resources`` are records of resources that were opened for it, or failed to
     close after it. ``has_large_output`` tells that an output went into an object of its own in the object store.
-    ``loaded`` are the inputs that managers loaded. ``slice`` is the number of the slice that it ran in (see
-    ``SliceFacts``), ``output_bytes`` the size of its outputs as they travel, -1 where they do not. ``reused`` tells
+    ``loaded`` are the inputs that managers loaded. ``batch`` is the number of the batch that it ran in (see
+    ``BatchFacts``), ``output_bytes`` the size of its outputs as they travel, -1 where they do not. ``reused`` tells
     where the outputs came from if no op was called.
     """
 
@@ -119,7 +119,7 @@ class Attempt(NamedTuple):
     has_large_output: bool = False
     loaded: tuple[LoadedInput, ...] = ()
     reused: Reused | None = None
-    slice: int = HERE
+    batch: int = HERE
     output_bytes: int = UNKNOWN
 
 
@@ -142,16 +142,16 @@ class Successes(NamedTuple):
     started: array[float]
     ended: array[float]
     pid: int = 0
-    slice: int = HERE
+    batch: int = HERE
     sizes: Sequence[int] = ()
 
     def rows(self, outputs: Sequence[tuple[OutputRecord, ...]]) -> Iterator[Attempt]:
         """Yield each as a row of its own; ``outputs`` are the records of its outputs by step."""
-        pid, place = self.pid, self.slice
+        pid, place = self.pid, self.batch
         sizes = self.sizes or [UNKNOWN] * len(self.steps)
         columns = zip(self.steps, self.numbers, self.started, self.ended, sizes, strict=True)
         for step, number, started, ended, size in columns:
-            yield Attempt(step, number, SUCCESS, started, ended, outputs[step], pid=pid, slice=place, output_bytes=size)
+            yield Attempt(step, number, SUCCESS, started, ended, outputs[step], pid=pid, batch=place, output_bytes=size)
 
     def only(self, places: Sequence[int]) -> Successes:
         """Return those at the given places."""
@@ -161,6 +161,6 @@ class Successes(NamedTuple):
             array("d", [self.started[each] for each in places]),
             array("d", [self.ended[each] for each in places]),
             self.pid,
-            self.slice,
+            self.batch,
             array("q", [self.sizes[each] for each in places]) if self.sizes else (),
         )

@@ -1,17 +1,17 @@
-"""What is known of a slice as a whole: the worker that ran it, its times and its bytes."""
+"""What is known of a batch as a whole: the worker that ran it, its times and its bytes."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-__all__ = ["HERE", "UNKNOWN", "SliceFacts"]
+__all__ = ["HERE", "UNKNOWN", "BatchFacts"]
 
-HERE = -1  # instead of the number of a slice: the process of the driver, where that runs the steps itself
+HERE = -1  # instead of the number of a batch: the process of the driver, where that runs the steps itself
 UNKNOWN = -1  # bytes
 
 
-class SliceFacts(NamedTuple):
-    """One slice: which worker of which node ran it, when, and what it took; times are seconds since 1970.
+class BatchFacts(NamedTuple):
+    """One batch: which worker of which node ran it, when, and what it took; times are seconds since 1970.
 
     Attempts point to it by ``number``. What is not known is empty, 0, or for bytes -1: a worker that died tells no more
     than who it was. ``began`` and ``ended`` are by the worker's clock; of ``loading`` (seconds) are large inputs that

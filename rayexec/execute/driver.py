@@ -177,7 +177,7 @@ class _Loop:
             self._wait_for_ends(_DYING, by_force=True)
 
     def _wait_for_ends(self, seconds: float, *, by_force: bool = False) -> None:
-        """Wait for the slices under way, at most for so long; until they are to be ended by force, or were."""
+        """Wait for the batches under way, at most for so long; until they are to be ended by force, or were."""
         ends = self._clock() + seconds
         while self.machine.running and (left := ends - self._clock()) > 0 and (by_force or not self._token.is_forced):
             asked = None
@@ -193,7 +193,7 @@ class _Loop:
                 self.tell(each)
                 continue
             if isinstance(each, (Answered, Lost)) and each.facts is not None:
-                self._observer.slice_over(each.facts)
+                self._observer.batch_over(each.facts)
             is_news = True
             self._feed(each)
         return is_news
@@ -217,8 +217,8 @@ class _Loop:
 
     def _carry_out(self, instruction: Instruction) -> None:
         if isinstance(instruction, Submit):
-            self._log.submitted(time.time(), instruction.slice.calls)
-            self._engine.submit(instruction.slice)
+            self._log.submitted(time.time(), instruction.batch.calls)
+            self._engine.submit(instruction.batch)
         elif isinstance(instruction, Successes):
             self.record(instruction)
         elif isinstance(instruction, Attempt):
@@ -232,7 +232,7 @@ class _Loop:
             self._engine.restore(instruction.step, instruction.done.values)
             self._restored[instruction.step] = None
         elif isinstance(instruction, Cancel):
-            self._engine.cancel(instruction.slice_ids, force=False)
+            self._engine.cancel(instruction.batch_ids, force=False)
         else:
             self._restored.pop(instruction.step, None)  # where it is taken back
             self.record(record_of(instruction, self._spec.plan.steps))
@@ -240,7 +240,7 @@ class _Loop:
     def tell_facts(self) -> None:
         """Show the observer what is known of this process, where it is this that runs the steps."""
         if isinstance(self._engine, InProcessEngine):
-            self._observer.slice_over(self._engine.facts())
+            self._observer.batch_over(self._engine.facts())
 
     def record(self, record: Record) -> None:
         """Append a record to the log and show it to the observer."""
@@ -284,7 +284,7 @@ def run_to_end(
         require_upstream_success=settings.require_upstream_step_success,
         stop_on_failure=stop_on_failure,
         grows=engine.grows,
-        slicing=engine.slicing,
+        batching=engine.batching,
         keep_outputs=settings.keep_outputs,
         streams=spec.streams,
         infrastructure_retries=settings.infrastructure_retries,

@@ -59,7 +59,7 @@ class RunLog:
         self._live.setdefault((lines.step, lines.number), deque(maxlen=_LIVE)).append(lines)
 
     def submitted(self, moment: float, calls: Sequence[Call]) -> None:
-        """Keep that a slice was handed to the engine at ``moment`` (seconds since 1970)."""
+        """Keep that a batch was handed to the engine at ``moment`` (seconds since 1970)."""
         self._submissions.append((moment, calls))
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
-from rayexec.events import Attempt, LiveLines, ResourceRecord, SliceFacts, Told, with_note
+from rayexec.events import Attempt, BatchFacts, LiveLines, ResourceRecord, Told, with_note
 from rayexec.execute.log import Record, RunLog
 from rayexec.run.spec import RunSpec
 from rayexec.scheduler.wait_reasons import Waiting
@@ -28,10 +28,10 @@ class Observer:
     def recorded(self, record: Record) -> None:
         """Something was recorded: an event, an attempt that ended, a resource that was opened."""
 
-    def slice_over(self, facts: SliceFacts) -> None:
-        """A slice is over, or lost with its worker; its attempts are recorded next, as far as they were not before.
+    def batch_over(self, facts: BatchFacts) -> None:
+        """A batch is over, or lost with its worker; its attempts are recorded next, as far as they were not before.
 
-        Where this process runs the steps itself, it is told of all of them as one slice, when it begins and at the end.
+        Where this process runs the steps itself, it is told of all of them as one batch, when it begins and at the end.
         """
 
     def told(self, lines: LiveLines) -> None:

@@ -20,7 +20,7 @@ from rayexec import __version__
 from rayexec.definitions.config import Config
 from rayexec.definitions.job import JobDefinition
 from rayexec.errors import StoreError
-from rayexec.events import LiveLines, SliceFacts, describe_error
+from rayexec.events import BatchFacts, LiveLines, describe_error
 from rayexec.execute.log import Record, RunLog
 from rayexec.execute.observer import Observer
 from rayexec.execute.resume import PARENT, ROOT
@@ -95,11 +95,11 @@ class Recording(Observer):
             self._log.add(record)
         self._observer.recorded(record)
 
-    def slice_over(self, facts: SliceFacts) -> None:
-        """Take what is known of a slice; it is written with records."""
+    def batch_over(self, facts: BatchFacts) -> None:
+        """Take what is known of a batch; it is written with records."""
         if self._log is not None:
             self._log.add(facts)
-        self._observer.slice_over(facts)
+        self._observer.batch_over(facts)
 
     def told(self, lines: LiveLines) -> None:
         """Take what a step that goes on has logged and printed; it counts until its attempt is recorded."""

@@ -28,9 +28,9 @@ class StepWait:
     """How one attempt of a step came to start; times are seconds since 1970, ``attempt`` is 0 for the first.
 
     At ``ready`` nothing but limits and resources was left to wait for; ``after`` is the step that it waited for last
-    until then, None where it waited for none. ``submitted`` is when the engine got it, which may be sooner, in a slice
+    until then, None where it waited for none. ``submitted`` is when the engine got it, which may be sooner, in a batch
     with the step before. From ``ready`` to ``started`` it waited for ``reason``: a limit or a resource by its name, a
-    worker to start, steps before it in its slice, or the engine; None where that was no time to speak of.
+    worker to start, steps before it in its batch, or the engine; None where that was no time to speak of.
     ``seconds`` is how long the reason stood in the way. ``held_by`` are steps of the run that held what it waited for,
     half-way through.
     """

@@ -60,9 +60,9 @@ class Limit(NamedTuple):
 
 
 class StepClass(NamedTuple):
-    """Steps that can share a slice: one request, the same limits as (place in ``Holding.limits``, weight).
+    """Steps that can share a batch: one request, the same limits as (place in ``Holding.limits``, weight).
 
-    ``slots`` is how many slices of them can run at once.
+    ``slots`` is how many batches of them can run at once.
     """
 
     request: Request
@@ -72,7 +72,7 @@ class StepClass(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """Limits and classes of a run; ``class_of`` gives the class of each step, ``slots`` how many slices run at once.
+    """Limits and classes of a run; ``class_of`` gives the class of each step, ``slots`` how many batches run at once.
 
     ``mapped_class_of`` gives the class of the steps of each mapped node. ``totals`` is what all nodes of ``capacity``
     have of each resource that is asked for. ``unlimited`` are the pools of ops that the cluster does not declare, which

@@ -20,10 +20,10 @@ from rayexec.plan.model import Call, FromConfig, FromStep, Plan, Shape, Step
 from rayexec.run.previous_run import Prior, ValueKeeper
 from rayexec.run.step_cache import Memory
 
-__all__ = ["BUDGET", "Call", "RunSpec", "Slice", "gather_inputs", "regroup"]
+__all__ = ["BUDGET", "Batch", "Call", "RunSpec", "gather_inputs", "regroup"]
 
 
-BUDGET = 0.1  # seconds that a slice may take before it comes back; bounds what it can hide from other workers
+BUDGET = 0.1  # seconds that a batch may take before it comes back; bounds what it can hide from other workers
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,7 @@ class RunSpec:
         )
 
 
-class Slice(NamedTuple):
+class Batch(NamedTuple):
     """Calls that one worker makes one after another, until its budget (seconds) is spent."""
 
     id: int

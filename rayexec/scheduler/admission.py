@@ -1,4 +1,4 @@
-"""Limits that the driver holds: a slice is let through when every one of them that applies to its steps has room."""
+"""Limits that the driver holds: a batch is let through when every one of them that applies to its steps has room."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ __all__ = ["Admission"]
 
 
 class Admission:
-    """Counts the slices under way in those limits of a holding that are the driver's.
+    """Counts the batches under way in those limits of a holding that are the driver's.
 
-    The steps of a slice count in the same limits and run one at a time, so a slice takes one place in each, or its
+    The steps of a batch count in the same limits and run one at a time, so a batch takes one place in each, or its
     steps' weight.
     """
 
@@ -26,7 +26,7 @@ class Admission:
         self._counts_in.append(tuple([each for each in known.limits if each[0] in self._mine]))
 
     def blocked_by(self, number: int) -> int | None:
-        """Return the place of a limit that has no room for a slice of class ``number``, or None."""
+        """Return the place of a limit that has no room for a batch of class ``number``, or None."""
         room = self._room
         for place, weight in self._counts_in[number]:
             if room[place] < weight:

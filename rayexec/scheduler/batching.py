@@ -1,4 +1,4 @@
-"""Which ready steps make up the next slice, and when it may go: lanes, limits, windows, and what goes together."""
+"""Which ready steps make up the next batch, and when it may go: lanes, limits, windows, and what goes together."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rayexec.placement.limits import Holding, StepClass
 from rayexec.plan.model import Call, FromStep, Plan
 from rayexec.run.spec import BUDGET
 from rayexec.scheduler.admission import Admission
-from rayexec.scheduler.batch_size import MAX_CALLS, WORTH, Pace, slice_budget, slice_size, window_size
+from rayexec.scheduler.batch_size import MAX_CALLS, WORTH, Pace, batch_budget, batch_size, window_size
 from rayexec.scheduler.engine_queues import EngineQueues
 from rayexec.scheduler.messages import Status
 from rayexec.scheduler.priorities import Ranking
@@ -25,7 +25,7 @@ _WAITING, _CHAINED, _RUNNING = Status.WAITING, Status.CHAINED, Status.RUNNING
 
 
 class _Draft:
-    """A slice in the making: its calls, the seconds that they should take, the steps whose large outputs they bring."""
+    """A batch in the making: its calls, the seconds that they should take, the steps whose large outputs they bring."""
 
     __slots__ = ("calls", "inside", "lane", "large", "spent")
 
@@ -34,14 +34,14 @@ class _Draft:
         self.large = large
         self.calls: list[Call] = []
         self.spent = 0.0
-        # Of each step that waits for steps of this slice: for how many.
+        # Of each step that waits for steps of this batch: for how many.
         self.inside: dict[int, int] = {}
 
 
 class Dealer:
     """Deals the ready steps of a run, as far as limits and windows let it.
 
-    Its lanes are the classes of ``holding``: steps of one can share a slice.
+    Its lanes are the classes of ``holding``: steps of one can share a batch.
     It marks what it deals in ``status``; that, ``attempts`` and ``imperfect`` (steps some of whose inputs did not come
     out whole) are the state machine's own. ``paces`` holds what has been seen of each template, ``large`` the steps
     with outputs that are objects of their own.
@@ -57,7 +57,7 @@ class Dealer:
         imperfect: set[int],
         *,
         grows: bool,
-        slicing: bool,
+        batching: bool,
         streams: frozenset[int],
     ) -> None:
         self._plan = plan
@@ -70,7 +70,7 @@ class Dealer:
         self._slots = [each.slots for each in holding.classes]
         self._grows = grows
         self._scales = holding.capacity.groups != ()  # an autoscaler does
-        self._slicing = slicing
+        self._batching = batching
         self._links = plan.links
         self._first_calls = plan.first_calls
         self._ranking = Ranking(plan, slots)
@@ -85,7 +85,7 @@ class Dealer:
         self._streams = streams
         self._dynamic = plan.dynamic_templates
         # How many steps of an op that has not been seen may go first, to see it: then it is known what is long.
-        self._probes = [slots if slicing and plan.priorities is None else 0] * len(plan.templates)
+        self._probes = [slots if batching and plan.priorities is None else 0] * len(plan.templates)
         self._lanes = holding.class_of
         self._open_lanes: set[int] = set()
         # Lanes put aside, by the limit that has no room for them, and the limit by lane.
@@ -134,11 +134,11 @@ class Dealer:
         self._queues.take_others(held)
 
     def begun(self, lane: int) -> None:
-        """Take in that a slice of a lane that says so has begun: it waits for nothing any more."""
+        """Take in that a batch of a lane that says so has begun: it waits for nothing any more."""
         self._queues.begun(lane)
 
     def end(self, lane: int, *, has_begun: bool) -> None:
-        """Take in that a slice of a lane is over: its places are free."""
+        """Take in that a batch of a lane is over: its places are free."""
         self._lane_load[lane] -= 1
         self._queues.end(lane, has_begun=has_begun)
         for limit, _ in self._admission.release(lane):
@@ -167,12 +167,12 @@ class Dealer:
 
     def rank(self, now: float, still_open: int) -> None:
         """Order ready steps anew where what has been seen makes it worth while."""
-        order = self._ranking.anew(now, self.paces, self._status, still_open) if self._slicing else None
+        order = self._ranking.anew(now, self.paces, self._status, still_open) if self._batching else None
         if order is not None:
             self._order.rank(order)
 
     def deal(self) -> Iterator[tuple[int, tuple[Call, ...], float]]:
-        """Yield slices of ready steps, best first, for as long as limits and windows leave room.
+        """Yield batches of ready steps, best first, for as long as limits and windows leave room.
 
         Each is its lane, its calls and its budget in seconds.
         """
@@ -182,7 +182,7 @@ class Dealer:
             if not self._may_submit(lane):  # nor will it, for as long as this goes on
                 heappop(heads)
                 continue
-            calls, budget = self._make_slice(lane)
+            calls, budget = self._make_batch(lane)
             following = self._order.head(lane)
             if following is None:
                 self._open_lanes.discard(lane)
@@ -195,11 +195,11 @@ class Dealer:
             yield lane, calls, budget
 
     def _may_submit(self, lane: int) -> bool:
-        """Whether a slice of a lane may be submitted now; a lane that has to wait for one of its own is put aside."""
+        """Whether a batch of a lane may be submitted now; a lane that has to wait for one of its own is put aside."""
         pace = self.paces[self._plan.template_of[self._order.peek(lane)]]
         slots, ready = self._slots[lane], self._order.count(lane)
         if self._lane_load[lane] >= window_size(pace, slots, grows=self._grows, scales=self._scales, ready=ready):
-            self._open_lanes.discard(lane)  # until the next of its slices is over
+            self._open_lanes.discard(lane)  # until the next of its batches is over
             return False
         blocked = self._admission.blocked_by(lane)
         if blocked is None:
@@ -209,17 +209,17 @@ class Dealer:
         self._open_lanes.discard(lane)
         return False
 
-    def _make_slice(self, lane: int) -> tuple[tuple[Call, ...], float]:
-        """Take steps for one slice: siblings as many as the pace of their op allows, each with what follows it."""
-        paces, template_of, slicing = self.paces, self._plan.template_of, self._slicing
+    def _make_batch(self, lane: int) -> tuple[tuple[Call, ...], float]:
+        """Take steps for one batch: siblings as many as the pace of their op allows, each with what follows it."""
+        paces, template_of, batching = self.paces, self._plan.template_of, self._batching
         status, attempts, first_calls = self._status, self._attempts, self._first_calls
         order = self._order
         following = order.peek(lane)
         template = template_of[following]
         pace = paces[template]
-        # A slice ends with its first large output.
-        alone = not slicing or template in self._bulky or self._goes_alone(template)
-        wanted = 1 if alone else slice_size(pace, order.count(lane), self._slots[lane])
+        # A batch ends with its first large output.
+        alone = not batching or template in self._bulky or self._goes_alone(template)
+        wanted = 1 if alone else batch_size(pace, order.count(lane), self._slots[lane])
         draft = _Draft(lane, self._large_inputs(following))
         calls = draft.calls
         while True:
@@ -227,23 +227,23 @@ class Dealer:
             status[step] = _RUNNING
             calls.append(Call(step, attempts[step]) if attempts[step] else first_calls[step])
             draft.spent += paces[template_of[step]].seconds
-            if slicing and not (self._dynamic and self._goes_alone(template_of[step])):
+            if batching and not (self._dynamic and self._goes_alone(template_of[step])):
                 self._extend(step, draft)
             wanted -= 1
             following = order.peek(lane)
             if wanted <= 0 or following < 0 or (draft.spent >= BUDGET > pace.seconds) or len(calls) >= MAX_CALLS:
                 break
             if self.large and self._large_inputs(following) not in (frozenset(), draft.large):
-                break  # a slice brings at most one set of large inputs to its worker
+                break  # a batch brings at most one set of large inputs to its worker
             if self._dynamic and self._goes_alone(template_of[following]):
                 break
             other = paces[template_of[following]]
             if other is not pace and (other.seconds >= BUDGET or other.count == 0):
                 break
-        return tuple(calls), slice_budget(pace, len(calls)) if slicing else math.inf
+        return tuple(calls), batch_budget(pace, len(calls)) if batching else math.inf
 
     def _extend(self, step: int, draft: _Draft) -> None:
-        """Append what follows ``step`` and waits for nothing outside of the slice: nobody could start it sooner.
+        """Append what follows ``step`` and waits for nothing outside of the batch: nobody could start it sooner.
 
         A chain goes on for as long as the budget lasts. What several steps lead to, and several steps that one leads
         to, could run beside each other elsewhere; they are kept together only while they are known to be so short that
@@ -289,7 +289,7 @@ class Dealer:
             pending += released
 
     def _may_join(self, step: int, draft: _Draft) -> bool:
-        """Whether a step that waits for nothing outside of the slice may be part of it."""
+        """Whether a step that waits for nothing outside of the batch may be part of it."""
         return (
             self._status[step] is _WAITING
             and not (self._dynamic and self._goes_alone(self._plan.template_of[step]))
@@ -300,7 +300,7 @@ class Dealer:
         )
 
     def _goes_alone(self, template: int) -> bool:
-        """Whether steps of a template share no slice: what streams, and what may yield any number of large values."""
+        """Whether steps of a template share no batch: what streams, and what may yield any number of large values."""
         if template in self._streams:
             return True
         return template in self._dynamic and self.paces[template].count == 0

@@ -1,8 +1,8 @@
-"""How many slices may be with the engine at a time, so that what waits there keeps nothing else from running.
+"""How many batches may be with the engine at a time, so that what waits there keeps nothing else from running.
 
 Three things would. Ray's raylet holds a class of tasks back whose share of the CPUs is used up while others wait,
 though those may wait for a limit; it does so when more CPUs are asked for than there are
-(https://github.com/ray-project/ray/pull/44733). A slice takes its places in limits that the driver holds when it is
+(https://github.com/ray-project/ray/pull/44733). A batch takes its places in limits that the driver holds when it is
 submitted, and would hold them while it waits for a limit that Ray holds. And what other runs hold of a limit of the
 cluster may not be free for long.
 """
@@ -17,10 +17,10 @@ __all__ = ["EngineQueues"]
 
 
 class EngineQueues:
-    """Counts the slices with the engine by class, and by limits that it holds, of tags and pools.
+    """Counts the batches with the engine by class, and by limits that it holds, of tags and pools.
 
     A class is limited where such a limit applies to it, or fewer of its steps than there are slots fit the nodes. Of a
-    limited class few slices wait with the engine, and none where they hold places of the driver's meanwhile; then what
+    limited class few batches wait with the engine, and none where they hold places of the driver's meanwhile; then what
     other runs hold, as far as it is known, counts as taken. The other classes leave room for what waits.
     """
 
@@ -30,7 +30,7 @@ class EngineQueues:
         self._held = [limit.holder is not Holder.DRIVER and limit.name != MAX_CONCURRENT for limit in limits]
         self._counts_in: list[tuple[tuple[int, int], ...]] = []
         self._is_limited: list[bool] = []
-        # Whether slices of a class hold places of the driver's while they wait.
+        # Whether batches of a class hold places of the driver's while they wait.
         self._holds_places: list[bool] = []
         self._windows: list[int] = []
         self._most = [limit.most for limit in limits]
@@ -39,10 +39,10 @@ class EngineQueues:
         self._watched: set[int] = set()
         self._load: list[int] = []
         self._taken = [0] * len(limits)
-        self._waiting = [0] * len(limits)  # of limits of the cluster: by slices that have not begun
+        self._waiting = [0] * len(limits)  # of limits of the cluster: by batches that have not begun
         self._others = [0] * len(limits)
         self._limited = self._free = 0
-        # Slices that may be waiting for a limit or a scarce resource, and how many of them there may be.
+        # Batches that may be waiting for a limit or a scarce resource, and how many of them there may be.
         self._ahead = 0
         self._may_be_ahead = _look_ahead(holding.slots)
         self._room: list[int] = []
@@ -73,7 +73,7 @@ class EngineQueues:
             self._others[place] = amount
 
     def has_room(self, number: int) -> bool:
-        """Whether one more slice of a class may be with the engine."""
+        """Whether one more batch of a class may be with the engine."""
         if not self._is_limited[number]:
             running = self._limited - self._ahead
             return not self._limited or self._free < max(self._slots - running, 2 * self._slots - self._limited)
@@ -101,15 +101,15 @@ class EngineQueues:
         return True
 
     def submit(self, number: int) -> None:
-        """Count a slice that goes to the engine."""
+        """Count a batch that goes to the engine."""
         self._count(number, 1, 1)
 
     def begun(self, number: int) -> None:
-        """Count a slice as waiting no more."""
+        """Count a batch as waiting no more."""
         self._count(number, 0, -1)
 
     def end(self, number: int, *, has_begun: bool) -> None:
-        """Count a slice as over; ``has_begun`` is whether that was told."""
+        """Count a batch as over; ``has_begun`` is whether that was told."""
         self._count(number, -1, 0 if has_begun else -1)
 
     def _count(self, number: int, load: int, waiting: int) -> None:
@@ -138,5 +138,5 @@ class EngineQueues:
 
 
 def _look_ahead(room: int) -> int:
-    """Return how many slices may wait for a limit that lets ``room`` run at once: successors for when those end."""
+    """Return how many batches may wait for a limit that lets ``room`` run at once: successors for when those end."""
     return max(1, room // 2)

@@ -53,7 +53,7 @@ class Losses:
             stdout=event.stdout,
             stderr=event.stderr,
             pid=event.facts.pid if event.facts is not None else 0,
-            slice=event.slice_id,
+            batch=event.batch_id,
         )
 
     def _ask_for_more_memory(self, step: int, factor: float, had: int, failure: StepFailureData) -> StepFailureData:

@@ -3,7 +3,7 @@
 It has no thread, no clock, no engine; time is an argument. The same events in the same order give the same
 instructions, so tests drive it by hand and property tests by the thousand.
 
-    waiting ── last predecessor over ──> ready ── dealt into a slice ──> running ──> success | failed
+    waiting ── last predecessor over ──> ready ── dealt into a batch ──> running ──> success | failed
        │  │                                ▲                               └──> delayed (up for retry) ──> ready
        │  └── dealt behind its last predecessors ──> chained ── came back unrun ──> waiting or ready
        ├── an input was not yielded ──> skipped
@@ -69,8 +69,8 @@ LOSSES = 3
 class Machine:
     """One run's state. Feed events to ``handle``, carry out what it returns, until ``is_over``.
 
-    ``holding`` tells what limits each step and how many slices run at once, ``grows`` whether they may become more;
-    with ``slicing`` off each slice is one step.
+    ``holding`` tells what limits each step and how many batches run at once, ``grows`` whether they may become more;
+    with ``batching`` off each batch is one step.
     ``keep_outputs`` says whose outputs are never in ``released``. ``streams`` are the places of templates whose dynamic
     outputs are handed on before their ops are over. ``infrastructure_retries`` is how often a step may lose its worker
     before it has started, or what it takes, at no cost to its own retries. ``prior`` is an earlier run from which this
@@ -86,7 +86,7 @@ class Machine:
         require_upstream_success: bool = True,
         stop_on_failure: bool = False,
         grows: bool = False,
-        slicing: bool = False,
+        batching: bool = False,
         keep_outputs: KeepOutputs = "all",
         streams: frozenset[int] = frozenset(),
         infrastructure_retries: int = LOSSES,
@@ -114,7 +114,7 @@ class Machine:
             self.attempts,
             self._imperfect,
             grows=grows,
-            slicing=slicing,
+            batching=batching,
             streams=streams,
         )
         self._losses = Losses(plan, holding, self._dealer, retries=retries, most=infrastructure_retries)
@@ -148,7 +148,7 @@ class Machine:
 
     @property
     def running(self) -> Mapping[int, Any]:
-        """The slices under way, by id."""
+        """The batches under way, by id."""
         return self._flights.by_id
 
     @property
@@ -174,10 +174,10 @@ class Machine:
         """
         if self._in_the_way is None or len(self._in_the_way) < len(self._holding.classes):
             self._in_the_way = [obstacles(self._holding, known) for known in self._holding.classes]
-        slices = self._flights.under_way(now)
+        batches = self._flights.under_way(now)
         ready, blocked_by = self._order.ready(SHOWN), self._dealer.blocked_by()
         delayed = [step for _, step in list(self._delayed)]
-        return who_waits(self._holding, self._in_the_way, slices, ready, blocked_by, delayed)
+        return who_waits(self._holding, self._in_the_way, batches, ready, blocked_by, delayed)
 
     def outputs_of(self, step: int) -> tuple[OutputRecord, ...]:
         """Return what a step that succeeded yielded."""
@@ -191,19 +191,19 @@ class Machine:
         """Take in one event at ``now`` (seconds of any steady clock); return what to do about it, in order."""
         out: list[Instruction] = []
         if isinstance(event, Answered):
-            self._apply_all(event.slice_id, event.attempts, now, out)
-            self._end(event.slice_id, out)
+            self._apply_all(event.batch_id, event.attempts, now, out)
+            self._end(event.batch_id, out)
         elif isinstance(event, Reported):
             self._reported(event, now, out)
         elif isinstance(event, Lost):
             self._lost(event, now, out)
         elif isinstance(event, Yielded):
-            if self._flights.has(event.slice_id, event.step):
+            if self._flights.has(event.batch_id, event.step):
                 self._hand_on(event.step, tuple(map(OutputRecord, event.names)), out)
         elif isinstance(event, Others):
             self._dealer.take_others(event.held)
         elif isinstance(event, Begun):
-            lane = self._flights.begin(event.slice_id)
+            lane = self._flights.begin(event.batch_id)
             if lane is not None:
                 self._dealer.begun(lane)
         elif isinstance(event, Started):
@@ -225,9 +225,9 @@ class Machine:
         for lane, calls, budget in self._dealer.deal():
             out.append(Submit(self._flights.take_off(lane, calls, budget, now)))
 
-    def _apply_all(self, slice_id: int, rows: Rows, now: float, out: list[Instruction]) -> None:
-        """Take in attempts of a slice; those reported before are not counted twice."""
-        outstanding = self._flights.by_id[slice_id][1]
+    def _apply_all(self, batch_id: int, rows: Rows, now: float, out: list[Instruction]) -> None:
+        """Take in attempts of a batch; those reported before are not counted twice."""
+        outstanding = self._flights.by_id[batch_id][1]
         for row in rows:
             if isinstance(row, Successes):
                 self._apply_successes(row, outstanding, out)
@@ -250,17 +250,17 @@ class Machine:
         out += self._uses.over(block.steps)
         self._settle(self._order.done(block.steps), out)
 
-    def _end(self, slice_id: int, out: list[Instruction]) -> None:
-        """Close a slice: free its places, and give back the calls that it did not get to."""
-        lane, outstanding, has_begun = self._flights.land(slice_id)
+    def _end(self, batch_id: int, out: list[Instruction]) -> None:
+        """Close a batch: free its places, and give back the calls that it did not get to."""
+        lane, outstanding, has_begun = self._flights.land(batch_id)
         self._dealer.end(lane, has_begun=has_begun)
         self._give_back(outstanding, out)
 
     def _reported(self, event: Reported, now: float, out: list[Instruction]) -> None:
-        if event.slice_id not in self._flights.by_id:
+        if event.batch_id not in self._flights.by_id:
             return  # its answer overtook the report
-        self._apply_all(event.slice_id, event.attempts, now, out)
-        outstanding = self._flights.by_id[event.slice_id][1]
+        self._apply_all(event.batch_id, event.attempts, now, out)
+        outstanding = self._flights.by_id[event.batch_id][1]
         self._give_back([step for step in event.returned if outstanding.pop(step, None) is not None], out)
 
     def _give_back(self, steps: Mapping[int, Call] | list[int], out: list[Instruction]) -> None:
@@ -270,9 +270,9 @@ class Machine:
                 self._settle([step], out)
 
     def _lost(self, event: Lost, now: float, out: list[Instruction]) -> None:
-        """Count what a lost slice had finished; the step it died in has a failed attempt, the others go back."""
-        self._apply_all(event.slice_id, event.attempts, now, out)
-        outstanding = self._flights.by_id[event.slice_id][1]
+        """Count what a lost batch had finished; the step it died in has a failed attempt, the others go back."""
+        self._apply_all(event.batch_id, event.attempts, now, out)
+        outstanding = self._flights.by_id[event.batch_id][1]
         culprit = event.culprit if event.culprit in outstanding else None
         if culprit is None and outstanding:
             # One that may start: what waits for others had no part in it.
@@ -288,7 +288,7 @@ class Machine:
             attempt = self._losses.failed_attempt(call, event)
             out.append(attempt)
             self._apply(attempt, now, out)
-        self._end(event.slice_id, out)
+        self._end(event.batch_id, out)
 
     def _restore(self, lost: Sequence[int], needed_by: int, out: list[Instruction]) -> bool:
         """Have the steps run again whose outputs are gone; False where one of them must not."""
@@ -363,7 +363,7 @@ class Machine:
         while pending:
             step = pending.pop()
             if self.status[step] is not _WAITING:
-                continue  # it is in a slice, which decides or gives it back; or was over in the same breath
+                continue  # it is in a batch, which decides or gives it back; or was over in the same breath
             if step in self._collecting:
                 self._plan.close(step)
             if self._resumption is not None and self._resume_step(step, self._resumption, out):
@@ -451,8 +451,8 @@ class Machine:
 
     def check(self) -> None:
         """Raise AssertionError where the state contradicts itself; for tests, after every event."""
-        in_slices = {step for step, each in enumerate(self.status) if each in (Status.RUNNING, Status.CHAINED)}
-        assert in_slices == self._flights.check(), "a step is taken for running and is in no slice"
+        in_batches = {step for step, each in enumerate(self.status) if each in (Status.RUNNING, Status.CHAINED)}
+        assert in_batches == self._flights.check(), "a step is taken for running and is in no batch"
         assert self._open == sum(each not in OVER for each in self.status), "the count of open steps is off"
         for step, status in enumerate(self.status):
             if status in (Status.READY, Status.RUNNING, Status.DELAYED, Status.SUCCESS, Status.FAILED):

@@ -6,14 +6,15 @@ import enum
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
-from rayexec.events import Attempt, LiveLines, LogLine, SliceFacts, StepFailureData, Successes
+from rayexec.events import Attempt, BatchFacts, LiveLines, LogLine, StepFailureData, Successes
 from rayexec.run.previous_run import Done
-from rayexec.run.spec import Slice
+from rayexec.run.spec import Batch
 
 __all__ = [
     "OVER",
     "Abandoned",
     "Answered",
+    "BatchEvent",
     "Begun",
     "Cancel",
     "CancelAsked",
@@ -29,7 +30,6 @@ __all__ = [
     "Rows",
     "RunEvent",
     "Skipped",
-    "SliceEvent",
     "Started",
     "Status",
     "Submit",
@@ -45,7 +45,7 @@ class Status(enum.IntEnum):
 
     WAITING = 0
     READY = 1
-    CHAINED = 2  # in a slice, behind the steps that it waits for
+    CHAINED = 2  # in a batch, behind the steps that it waits for
     RUNNING = 3
     DELAYED = 4
     SUCCESS = 5
@@ -67,31 +67,31 @@ class Started(NamedTuple):
 
 
 class Answered(NamedTuple):
-    """A slice came back with the attempts it made; calls it did not get to are simply not among them."""
+    """A batch came back with the attempts it made; calls it did not get to are simply not among them."""
 
-    slice_id: int
+    batch_id: int
     attempts: Rows
-    facts: SliceFacts | None = None
+    facts: BatchFacts | None = None
 
 
 class Reported(NamedTuple):
-    """A slice is over its budget and goes on: the attempts it has made so far, and the calls that it gave back."""
+    """A batch is over its budget and goes on: the attempts it has made so far, and the calls that it gave back."""
 
-    slice_id: int
+    batch_id: int
     attempts: Rows
     returned: tuple[int, ...]
 
 
 class Begun(NamedTuple):
-    """A worker has begun with a slice; told of those only that other runs may keep waiting."""
+    """A worker has begun with a batch; told of those only that other runs may keep waiting."""
 
-    slice_id: int
+    batch_id: int
 
 
 class Yielded(NamedTuple):
     """A step that still runs has yielded more values of dynamic outputs, by name and mapping key (``result[k]``)."""
 
-    slice_id: int
+    batch_id: int
     step: int
     names: tuple[str, ...]
 
@@ -103,7 +103,7 @@ class Others(NamedTuple):
 
 
 class Lost(NamedTuple):
-    """The worker that ran a slice died, or the engine refused it: ``failure`` says what is known.
+    """The worker that ran a batch died, or the engine refused it: ``failure`` says what is known.
 
     ``attempts`` were over before, ``culprit`` is the step that was running, None where none had started. ``inputs`` are
     the steps whose outputs are gone, where that is why. ``started`` and ``ended`` are seconds since 1970, as in an
@@ -111,7 +111,7 @@ class Lost(NamedTuple):
     ``memory`` is for one that was killed since its node ran out of memory: the bytes that it had, 0 where nobody knows.
     """
 
-    slice_id: int
+    batch_id: int
     attempts: Rows
     culprit: int | None
     failure: StepFailureData
@@ -120,7 +120,7 @@ class Lost(NamedTuple):
     stdout: str = ""
     stderr: str = ""
     inputs: tuple[int, ...] = ()
-    facts: SliceFacts | None = None
+    facts: BatchFacts | None = None
     logs: tuple[LogLine, ...] = ()
     memory: int | None = None
 
@@ -133,16 +133,16 @@ class CancelAsked(NamedTuple):
     """Somebody wants the run to end."""
 
 
-# What an engine tells of its slices that the machine goes by, what it tells beside that, and what the loop adds.
-SliceEvent: TypeAlias = Answered | Reported | Lost | Begun | Yielded
-EngineEvent: TypeAlias = SliceEvent | LiveLines
-RunEvent: TypeAlias = Started | SliceEvent | Others | Tick | CancelAsked
+# What an engine tells of its batches that the machine goes by, what it tells beside that, and what the loop adds.
+BatchEvent: TypeAlias = Answered | Reported | Lost | Begun | Yielded
+EngineEvent: TypeAlias = BatchEvent | LiveLines
+RunEvent: TypeAlias = Started | BatchEvent | Others | Tick | CancelAsked
 
 
 class Submit(NamedTuple):
-    """Have the engine run a slice."""
+    """Have the engine run a batch."""
 
-    slice: Slice
+    batch: Batch
 
 
 class Skipped(NamedTuple):
@@ -210,9 +210,9 @@ class Requeued(NamedTuple):
 
 
 class Cancel(NamedTuple):
-    """Have the engine cancel slices that are under way."""
+    """Have the engine cancel batches that are under way."""
 
-    slice_ids: tuple[int, ...]
+    batch_ids: tuple[int, ...]
 
 
 # Attempts as an instruction mean: record these rows.

@@ -1,6 +1,6 @@
 """Why each attempt of a run started when it did, and no sooner: worked out when somebody asks.
 
-All it takes is what a run records anyway: when slices were submitted, and when attempts started and ended. An attempt
+All it takes is what a run records anyway: when batches were submitted, and when attempts started and ended. An attempt
 is ready when the last step that it takes from is over, or its delay is. What kept it from then on is whatever was
 full for the longest part of its wait: a limit, or CPUs, GPUs and other resources. While workers start nothing is full,
 so a wait may be for both; a limit or a resource is the reason that is told, with its own seconds.
@@ -18,14 +18,14 @@ from rayexec.placement.limits import MAX_CONCURRENT, Holding
 from rayexec.plan.model import Call, Plan
 from rayexec.scheduler.wait_reasons import Obstacle, obstacles
 
-__all__ = ["ENGINE", "OTHER_RUNS", "SLICE", "WORKER", "Wait", "explain_waits"]
+__all__ = ["BATCH", "ENGINE", "OTHER_RUNS", "WORKER", "Wait", "explain_waits"]
 
 WORKER = "worker start"
-SLICE = "steps before it in its slice"
+BATCH = "steps before it in its batch"
 ENGINE = "the engine"
 OTHER_RUNS = "other runs"
 
-# Shorter waits (seconds) are what a slice costs on its way.
+# Shorter waits (seconds) are what a batch costs on its way.
 _SHORT = 0.005
 # Between two steps that follow each other on a full resource it counts as full; one is taken up that soon (seconds).
 _GAP = 0.01
@@ -43,7 +43,7 @@ class Wait(NamedTuple):
     """How an attempt came to start: times are seconds since 1970.
 
     ``ready`` is when nothing but limits and resources was left to wait for, ``after`` the step that it waited for last
-    until then (-1 for none). ``submitted`` is when the engine got it, which may be sooner, in a slice with what it
+    until then (-1 for none). ``submitted`` is when the engine got it, which may be sooner, in a batch with what it
     takes from. ``reason`` is what it waited for from then on, None where that was no time to speak of, else a
     limit's or a resource's name or one of this module's words; ``seconds`` is for how long, ``held_by`` are steps of
     the run that held it half-way.
@@ -75,7 +75,7 @@ def explain_waits(
 ) -> list[Wait]:
     """Return the wait of each attempt in ``rows``, in the order in which they started.
 
-    ``began`` is when the run did; ``submissions`` are (when, calls of the slice).
+    ``began`` is when the run did; ``submissions`` are (when, calls of the batch).
     """
     attempts = sorted(rows, key=lambda row: (row.started, row.step))
     waits = _bare(plan, began, submissions, attempts)
@@ -103,10 +103,10 @@ def explain_waits(
         reason = ENGINE
         is_head = (wait.step, wait.number) in heads
         if not is_head:
-            reason = SLICE
+            reason = BATCH
         elif place in first_of_worker or first_start - wait.ready > waited / 2:
             reason = WORKER
-        # A worker takes about a second to start, a slice some milliseconds to arrive.
+        # A worker takes about a second to start, a batch some milliseconds to arrive.
         if shared is None or not is_head or waited < (_STARTS if reason == WORKER else _NOTICEABLE):
             shared = None
         else:

@@ -19,7 +19,7 @@ Lane = TypeVar("Lane", bound=Hashable)
 
 
 class Order(Generic[Lane]):
-    """The steps whose predecessors are done, best first, in lanes of those that can share a slice.
+    """The steps whose predecessors are done, best first, in lanes of those that can share a batch.
 
     ``in_degrees[i]`` counts the distinct predecessors of i, ``successors[i]`` lists those that follow it, and ``order``
     holds the steps in the order in which they start once they are ready; those of higher ``priorities`` start before

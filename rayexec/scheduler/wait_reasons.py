@@ -37,7 +37,7 @@ def obstacles(holding: Holding, known: StepClass) -> list[tuple[Obstacle, float,
 
 
 class Under(NamedTuple):
-    """A slice that the engine has: its class, its next step, and whether it said that it has begun.
+    """A batch that the engine has: its class, its next step, and whether it said that it has begun.
 
     ``waited`` is how many seconds ago it was submitted.
     """
@@ -74,15 +74,15 @@ class Waiting(NamedTuple):
 def who_waits(
     holding: Holding,
     in_the_way: Sequence[Sequence[tuple[Obstacle, float, float]]],
-    slices: Iterable[Under],
+    batches: Iterable[Under],
     ready: Mapping[int, tuple[int, Sequence[int]]],
     blocked_by: Mapping[int, int],
     delayed: Sequence[int],
 ) -> Waiting:
     """Return who runs and who waits for what; ``in_the_way`` are the ``obstacles`` of each class.
 
-    ``slices`` are with the engine, in the order in which they were submitted; Ray starts them in that order as far as
-    limits and resources let it, so who runs is worked out by them. Slices that count in a limit of the cluster, which
+    ``batches`` are with the engine, in the order in which they were submitted; Ray starts them in that order as far as
+    limits and resources let it, so who runs is worked out by them. Batches that count in a limit of the cluster, which
     other runs may hold, say so when they begin. ``ready`` tells how many steps of a class are ready and a few of them;
     ``blocked_by`` is the driver's limit that keeps a class back; ``delayed`` steps wait for their next try.
     """
@@ -90,7 +90,7 @@ def who_waits(
     running = []
     waiting: dict[Obstacle, list[int]] = {}
     behind: dict[int, Obstacle] = {}  # by class: nothing of it overtakes what waits already
-    for under in slices:
+    for under in batches:
         obstacle = behind.get(under.number)
         if obstacle is None:
             obstacle = count.start(under)
@@ -123,7 +123,7 @@ class _Count:
         self._held_by_others: set[Obstacle] = set()
 
     def start(self, under: Under) -> Obstacle | None:
-        """Return what keeps a slice from running, or count it as running and return None."""
+        """Return what keeps a batch from running, or count it as running and return None."""
         if not under.has_begun:
             obstacle = self._full(under.number)
             if obstacle is None and under.waited > _PATIENCE:

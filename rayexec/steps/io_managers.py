@@ -113,7 +113,7 @@ def _connections(plan: Plan) -> Iterator[tuple[tuple[int, str], tuple[int, str]]
 
 
 class Managers:
-    """The managers of a run as far as ``resources`` are open: one for a whole run in-process, one a slice on Ray."""
+    """The managers of a run as far as ``resources`` are open: one for a whole run in-process, one a batch on Ray."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Resources of a run, slice or worker: opened when first asked for, closed together in the opposite order."""
+"""Resources of a run, batch or worker: opened when first asked for, closed together in the opposite order."""
 
 from __future__ import annotations
 

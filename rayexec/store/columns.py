@@ -3,7 +3,7 @@
 Frames are of two kinds, told by the metadata of their schema. ``steps`` has a row for each step that has come to be
 known: its index, its key, its form, and the steps that it takes from; new forms, which many steps share (the op, the
 inputs that other steps feed, the outputs), stand in the metadata. A later row of a step counts. ``records`` has a row
-for each attempt, event, resource and slice in the order in which they were recorded; a later row of a slice counts. Of
+for each attempt, event, resource and batch in the order in which they were recorded; a later row of a batch counts. Of
 a plain success the columns are all there is; of everything else ``detail`` has the rest as JSON. A row of kind ``LIVE``
 is provisional: it says what an attempt has logged and printed so far, and is void once the attempt has its own. One of
 kind ``TAKEN_OVER`` is a step that did not run, since an earlier run has what it yielded.
@@ -28,13 +28,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ATTEMPT",
+    "BATCH",
     "BLOCKED",
     "EVENT",
     "LIVE",
     "PLAIN",
     "RECORDS",
     "RESOURCE",
-    "SLICE",
     "STEPS",
     "TAKEN_OVER",
     "Form",
@@ -46,7 +46,7 @@ __all__ = [
 ]
 
 # What a row is. Of a plain success the form of its step says the rest.
-PLAIN, ATTEMPT, EVENT, RESOURCE, BLOCKED, SLICE, TAKEN_OVER = range(7)
+PLAIN, ATTEMPT, EVENT, RESOURCE, BLOCKED, BATCH, TAKEN_OVER = range(7)
 # What an attempt has logged and printed so far: it counts until the attempt's own row. The least of kinds.
 LIVE = -1
 
@@ -137,13 +137,13 @@ def _write(schema: Any, columns: Sequence[Any]) -> bytes:
 class Rows:
     """Rows of ``records`` that are not written yet."""
 
-    __slots__ = ("_detail", "_ended", "_kind", "_number", "_outcome", "_pid", "_sizes", "_slice", "_started", "_step")
+    __slots__ = ("_batch", "_detail", "_ended", "_kind", "_number", "_outcome", "_pid", "_sizes", "_started", "_step")
 
     def __init__(self) -> None:
         self._kind, self._outcome = array("b"), array("b")
         self._step, self._number, self._pid = array("i"), array("i"), array("i")
         self._started, self._ended = array("d"), array("d")
-        self._slice, self._sizes = array("i"), array("q")
+        self._batch, self._sizes = array("i"), array("q")
         self._detail: dict[int, str] = {}
 
     def __len__(self) -> int:
@@ -160,7 +160,7 @@ class Rows:
         number: int = 0,
         outcome: int = 0,
         pid: int = 0,
-        number_of_slice: int = HERE,
+        batch_number: int = HERE,
         output_bytes: int = UNKNOWN,
     ) -> None:
         """Add a row."""
@@ -173,7 +173,7 @@ class Rows:
         self._started.append(started)
         self._ended.append(ended)
         self._pid.append(pid)
-        self._slice.append(number_of_slice)
+        self._batch.append(batch_number)
         self._sizes.append(output_bytes)
 
     def add_attempts(self, attempts: Sequence[Attempt]) -> None:
@@ -185,7 +185,7 @@ class Rows:
         self._started.extend(started)
         self._ended.extend(ended)
         self._pid.extend([each.pid for each in attempts])
-        self._slice.extend([each.slice for each in attempts])
+        self._batch.extend([each.batch for each in attempts])
         self._sizes.extend([each.output_bytes for each in attempts])
 
     def add_successes(self, successes: Successes) -> None:
@@ -197,7 +197,7 @@ class Rows:
         self._started.extend(successes.started)
         self._ended.extend(successes.ended)
         self._pid.extend(array("i", [successes.pid]) * count)
-        self._slice.extend(array("i", [successes.slice]) * count)
+        self._batch.extend(array("i", [successes.batch]) * count)
         self._sizes.extend(successes.sizes or array("q", [UNKNOWN]) * count)
 
     def add_taken_over(self, steps: Sequence[int]) -> None:
@@ -220,7 +220,7 @@ class Rows:
             self._started,
             self._ended,
             self._pid,
-            self._slice,
+            self._batch,
             self._sizes,
         )
         columns = [_column(each, field.type) for each, field in zip(numbers, schema, strict=False)]

@@ -10,6 +10,7 @@ from typing import Any
 from rayexec.definitions.metadata import MetadataValue
 from rayexec.events import (
     Attempt,
+    BatchFacts,
     ErrorInfo,
     Event,
     EventType,
@@ -21,7 +22,6 @@ from rayexec.events import (
     OutputRecord,
     ResourceRecord,
     Reused,
-    SliceFacts,
     StepBlockedData,
     StepFailureData,
     StepOutputData,
@@ -31,19 +31,19 @@ from rayexec.events import (
 
 __all__ = [
     "attempt_text",
+    "batch_text",
     "blocked_text",
     "event_text",
     "in_words",
     "live_text",
     "outputs_text",
     "read_attempt",
+    "read_batch",
     "read_event",
     "read_live",
     "read_outputs",
-    "read_slice",
     "read_text",
     "resource_text",
-    "slice_text",
 ]
 
 # Marks an object that is more than a mapping; a mapping that has the key itself is marked, too.
@@ -60,7 +60,7 @@ _FIELDS: Mapping[type, tuple[str, ...]] = {
     **{each: tuple(each.__dataclass_fields__) for each in _CLASSES},
 }
 _DEFAULTS = Attempt._field_defaults
-_IN_COLUMNS = frozenset({"step", "number", "outcome", "started", "ended", "pid", "slice", "output_bytes"})
+_IN_COLUMNS = frozenset({"step", "number", "outcome", "started", "ended", "pid", "batch", "output_bytes"})
 _IN_DETAIL = [(name, place, _DEFAULTS[name]) for place, name in enumerate(Attempt._fields) if name not in _IN_COLUMNS]
 
 
@@ -193,20 +193,20 @@ def read_outputs(text: str) -> tuple[OutputRecord, ...]:
     return outputs
 
 
-_OF_SLICES = tuple(name for name in SliceFacts._fields if name not in ("number", "began", "ended", "pid"))
+_OF_BATCHES = tuple(name for name in BatchFacts._fields if name not in ("number", "began", "ended", "pid"))
 
 
-def slice_text(facts: SliceFacts) -> str:
-    """Return what of a slice is in no column."""
-    found = {name: getattr(facts, name) for name in _OF_SLICES}
-    return json.dumps({name: value for name, value in found.items() if value != SliceFacts._field_defaults[name]})
+def batch_text(facts: BatchFacts) -> str:
+    """Return what of a batch is in no column."""
+    found = {name: getattr(facts, name) for name in _OF_BATCHES}
+    return json.dumps({name: value for name, value in found.items() if value != BatchFacts._field_defaults[name]})
 
 
-def read_slice(text: str, number: int, began: float, ended: float, pid: int) -> SliceFacts:
-    """Return the facts of which ``slice_text`` wrote a part; what a newer rayexec adds to them is left out."""
+def read_batch(text: str, number: int, began: float, ended: float, pid: int) -> BatchFacts:
+    """Return the facts of which ``batch_text`` wrote a part; what a newer rayexec adds to them is left out."""
     row = json.loads(text)
-    return SliceFacts(
-        number, began=began, ended=ended, pid=pid, **{name: row[name] for name in _OF_SLICES if name in row}
+    return BatchFacts(
+        number, began=began, ended=ended, pid=pid, **{name: row[name] for name in _OF_BATCHES if name in row}
     )
 
 

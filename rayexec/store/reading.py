@@ -11,11 +11,11 @@ from rayexec.events import (
     HERE,
     UNKNOWN,
     Attempt,
+    BatchFacts,
     Event,
     LiveLines,
     OutputRecord,
     ResourceRecord,
-    SliceFacts,
     StepBlockedData,
     Told,
     blocked_event,
@@ -26,19 +26,19 @@ from rayexec.events import (
 from rayexec.store.base import RunReader
 from rayexec.store.columns import (
     ATTEMPT,
+    BATCH,
     BLOCKED,
     EVENT,
     LIVE,
     PLAIN,
     RECORDS,
-    SLICE,
     TAKEN_OVER,
     Form,
     kind_of,
     new_forms,
     open_frame,
 )
-from rayexec.store.encoding import read_attempt, read_event, read_live, read_slice, read_text
+from rayexec.store.encoding import read_attempt, read_batch, read_event, read_live, read_text
 from rayexec.store.frames import HEAD, whole_frames
 
 if TYPE_CHECKING:
@@ -132,17 +132,17 @@ class StoredLog:
             yield from zip(*found, *more, strict=True)
 
     @cached_property
-    def slices(self) -> Mapping[int, SliceFacts]:
-        """What is known of slices, by their numbers; of a log that an older rayexec wrote nothing."""
+    def batches(self) -> Mapping[int, BatchFacts]:
+        """What is known of batches, by their numbers; of a log that an older rayexec wrote nothing."""
         from pyarrow import compute
 
         found = {}
         for table in self._tables:
             if "slice" in table.column_names:
-                of_slices = table.filter(compute.field("kind") == SLICE)
+                of_batches = table.filter(compute.field("kind") == BATCH)
                 names = ("detail", "slice", "started", "ended", "pid")
-                for row in zip(*(of_slices[name].to_pylist() for name in names), strict=True):
-                    facts = read_slice(*row)
+                for row in zip(*(of_batches[name].to_pylist() for name in names), strict=True):
+                    facts = read_batch(*row)
                     found[facts.number] = facts
         return found
 
@@ -182,17 +182,17 @@ class StoredLog:
         for kind, step, number, outcome, started, ended, pid, detail, place, size in self._rows(first):
             if kind == PLAIN:
                 outputs = made[self._forms[step]]
-                yield Attempt(step, number, outcome, started, ended, outputs, pid=pid, slice=place, output_bytes=size)
+                yield Attempt(step, number, outcome, started, ended, outputs, pid=pid, batch=place, output_bytes=size)
             elif kind == ATTEMPT:
                 rest = {"outputs": made[self._forms[step]], **read_attempt(detail)}
-                yield Attempt(step, number, outcome, started, ended, pid=pid, slice=place, output_bytes=size, **rest)
+                yield Attempt(step, number, outcome, started, ended, pid=pid, batch=place, output_bytes=size, **rest)
             elif kind == EVENT:
                 yield read_event(detail, started)
             elif kind == LIVE:
                 yield _live_lines(step, number, started, pid, detail)
             elif kind == BLOCKED:
                 yield _Blocked(step, number, read_text(detail))
-            elif kind not in (SLICE, TAKEN_OVER):
+            elif kind not in (BATCH, TAKEN_OVER):
                 yield read_text(detail)
 
     def restored(self) -> Iterator[int]:

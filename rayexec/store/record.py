@@ -14,7 +14,7 @@ from rayexec.errors import StoreError
 __all__ = ["SCHEMA_VERSION", "STARTED", "UNREADABLE", "Driver", "RunRecord", "is_over", "settled"]
 
 # Of run.json and of the log beside it; greater where an older rayexec could not read them any more.
-# 2: rows of slices, and the columns slice and output_bytes.
+# 2: rows of batches, and the columns batch and output_bytes.
 SCHEMA_VERSION = 2
 
 STARTED, UNREADABLE = "STARTED", "UNREADABLE"

@@ -12,11 +12,11 @@ from rayexec.events import (
     RETRY,
     SUCCESS,
     Attempt,
+    BatchFacts,
     Event,
     EventType,
     LiveLines,
     ResourceRecord,
-    SliceFacts,
     StepBlockedData,
     Successes,
     TakenOver,
@@ -24,14 +24,14 @@ from rayexec.events import (
 from rayexec.plan.dynamic.run_plan import GrowingPlan
 from rayexec.plan.model import Plan
 from rayexec.store.base import RunWriter
-from rayexec.store.columns import ATTEMPT, BLOCKED, EVENT, LIVE, RESOURCE, SLICE, Form, Rows, steps_frame
-from rayexec.store.encoding import attempt_text, blocked_text, event_text, live_text, resource_text, slice_text
+from rayexec.store.columns import ATTEMPT, BATCH, BLOCKED, EVENT, LIVE, RESOURCE, Form, Rows, steps_frame
+from rayexec.store.encoding import attempt_text, batch_text, blocked_text, event_text, live_text, resource_text
 
 __all__ = ["LogWriter"]
 
 _MOST_ROWS = 50_000
 
-_Written: TypeAlias = Event | Attempt | Successes | ResourceRecord | LiveLines | SliceFacts | TakenOver
+_Written: TypeAlias = Event | Attempt | Successes | ResourceRecord | LiveLines | BatchFacts | TakenOver
 
 # How a step ended, or that it did not.
 _OPEN, _SUCCEEDED, _FAILED, _REUSED = range(4)
@@ -41,8 +41,8 @@ _HOW_ENDED = {SUCCESS: _SUCCEEDED, FAILURE: _FAILED, RETRY: _OPEN}
 _PID = Attempt._fields.index("pid")
 _OUTPUTS = Attempt._fields.index("outputs")
 _PLAIN = tuple([Attempt._field_defaults.get(name) for name in Attempt._fields])
-_SLICE = Attempt._fields.index("slice")  # it and what follows are columns, too
-_BEFORE_PID, _AFTER_PID = _PLAIN[_OUTPUTS + 1 : _PID], _PLAIN[_PID + 1 : _SLICE]
+_BATCH = Attempt._fields.index("batch")  # it and what follows are columns, too
+_BEFORE_PID, _AFTER_PID = _PLAIN[_OUTPUTS + 1 : _PID], _PLAIN[_PID + 1 : _BATCH]
 
 
 class LogWriter:
@@ -141,7 +141,7 @@ class LogWriter:
                 if (
                     outcome == SUCCESS
                     and record[_OUTPUTS:_PID] == plain[steps[step].template]
-                    and record[_PID + 1 : _SLICE] == _AFTER_PID
+                    and record[_PID + 1 : _BATCH] == _AFTER_PID
                 ):
                     together.append(record)
                     continue
@@ -167,16 +167,16 @@ class LogWriter:
                     number=number,
                     outcome=outcome,
                     pid=record.pid,
-                    number_of_slice=record.slice,
+                    batch_number=record.batch,
                     output_bytes=record.output_bytes,
                 )
             elif isinstance(record, TakenOver):
                 for step in record.steps:
                     marks[step] = _REUSED
                 rows.add_taken_over(record.steps)
-            elif isinstance(record, SliceFacts):
+            elif isinstance(record, BatchFacts):
                 began, ended = record.began, record.ended
-                rows.add(SLICE, began, ended, slice_text(record), pid=record.pid, number_of_slice=record.number)
+                rows.add(BATCH, began, ended, batch_text(record), pid=record.pid, batch_number=record.number)
             elif isinstance(record, ResourceRecord):
                 rows.add(RESOURCE, record.started, record.ended, resource_text(record))
             elif isinstance(record, LiveLines):

@@ -1,6 +1,6 @@
 """The engine that runs nothing: a cluster on a virtual clock, for tests and for questions of scale.
 
-It obeys the same contract as the engine on Ray and works by the same rules (slices end at their budget, a step that
+It obeys the same contract as the engine on Ray and works by the same rules (batches end at their budget, a step that
 runs on gives the tail back, what is done is told meanwhile, successors wait in the queue, what ran on a lost node is
 lost), with the costs that it is told. The state machine and the loop above it are the real ones.
 """
@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from rayexec.events import FAILURE, SUCCESS, Attempt, ErrorInfo, OutputRecord, StepFailureData, Successes
 from rayexec.placement.limits import Holder, Holding, hold_by_driver
 from rayexec.plan.model import Call, Plan
-from rayexec.run.spec import BUDGET, Slice
+from rayexec.run.spec import BUDGET, Batch
 from rayexec.scheduler.messages import Answered, Begun, EngineEvent, Lost, Reported, Rows, Yielded
 
 __all__ = ["Costs", "SimulatedEngine"]
@@ -40,7 +40,7 @@ class _Held(NamedTuple):
 
 
 class SimulatedEngine:
-    """Runs slices in virtual time on ``nodes``, each with so many slots.
+    """Runs batches in virtual time on ``nodes``, each with so many slots.
 
     ``holding`` gives the limits that it holds, as Ray does, and those that it leaves to the driver; not given, it
     leaves ``driver_limit`` steps at once to the driver.
@@ -70,7 +70,7 @@ class SimulatedEngine:
         losses: Sequence[tuple[float, int]] = (),
         others: Sequence[tuple[float, float, str, int]] = (),
         costs: Costs | None = None,
-        slicing: bool = True,
+        batching: bool = True,
         driver_limit: int | None = None,
         holding: Holding | None = None,
     ) -> None:
@@ -81,7 +81,7 @@ class SimulatedEngine:
         self._streams = streams
         self._costs = costs or Costs()
         self._slots = sum(nodes)
-        self.slicing = slicing
+        self.batching = batching
         self.holding = holding or hold_by_driver(plan, slots=sum(nodes), max_concurrent=driver_limit)
         # As Ray counts: in units of 1e-4, of which a resource made up for the run has 1.0.
         limits = self.holding.limits
@@ -97,11 +97,11 @@ class SimulatedEngine:
         self._free = [node for node, slots in reversed(list(enumerate(nodes))) for _ in range(slots)]
         self._gone: set[int] = set()
         # By class, as Ray queues tasks: one that has to wait keeps back those behind it in its class, and no others.
-        self._queues: dict[int, deque[Slice]] = {}
+        self._queues: dict[int, deque[Batch]] = {}
         self._running: dict[int, int] = {}
         self._granted = [0] * len(self.holding.classes)
         self._announces = [self.holding.shared(number) is not None for number in range(len(self.holding.classes))]
-        # By time: what arrives at the driver (an event), a slot that falls free (its slice's id), a node that is lost.
+        # By time: what arrives at the driver (an event), a slot that falls free (its batch's id), a node that is lost.
         self._coming: list[tuple[float, int, EngineEvent | _Held | int | None, int]] = []
         self._count = 0
         for time, node in losses:
@@ -120,16 +120,16 @@ class SimulatedEngine:
     def start(self) -> None:
         """Nothing to get ready."""
 
-    def submit(self, work: Slice) -> None:
-        """Queue a slice; it starts when a slot is free."""
+    def submit(self, work: Batch) -> None:
+        """Queue a batch; it starts when a slot is free."""
         self._queues.setdefault(self._class_of(work), deque()).append(work)
         self._start_queued()
 
-    def _class_of(self, work: Slice) -> int:
+    def _class_of(self, work: Batch) -> int:
         return self.holding.class_of[work.calls[0].step]
 
     def _start_queued(self) -> None:
-        """Start what may, class by class, that of the slice that waits longest first."""
+        """Start what may, class by class, that of the batch that waits longest first."""
         classes = sorted((queue[0].id, number) for number, queue in self._queues.items() if queue)
         for _, number in classes:
             if self._is_held_back(number):
@@ -149,7 +149,7 @@ class SimulatedEngine:
                 self._run(work, node)
 
     def _is_held_back(self, number: int) -> bool:
-        """Whether Ray passes a class by: where more slices wait than there are slots, one with more than its share.
+        """Whether Ray passes a class by: where more batches wait than there are slots, one with more than its share.
 
         It does so even for classes that cannot start either (https://github.com/ray-project/ray/pull/44733).
         """
@@ -158,8 +158,8 @@ class SimulatedEngine:
             return False
         return self._granted[number] > sum(self._granted) // len(waiting)
 
-    def _end(self, slice_id: int) -> None:
-        number = self._running.pop(slice_id)
+    def _end(self, batch_id: int) -> None:
+        number = self._running.pop(batch_id)
         self._granted[number] -= 1
         self._take(number, -1)
 
@@ -167,8 +167,8 @@ class SimulatedEngine:
         for name, amount in self._taken[number]:
             self._room[name] -= times * amount
 
-    def _run(self, work: Slice, node: int) -> None:
-        """Work out when a slice that starts now ends, and what it tells the driver on the way."""
+    def _run(self, work: Batch, node: int) -> None:
+        """Work out when a batch that starts now ends, and what it tells the driver on the way."""
         clock = self._time + self._costs.task
         ends, tells = clock + work.budget, clock + BUDGET
         last = len(work.calls) - 1
@@ -251,7 +251,7 @@ class SimulatedEngine:
         self._gone.add(node)
         failure = StepFailureData(ErrorInfo("WorkerCrashedError", "the node was lost, as told", ""))
         # What an answer is still to come of was running, or its answer was on the way.
-        lost = [what.slice_id for _, _, what, where in self._coming if where == node and isinstance(what, Answered)]
+        lost = [what.batch_id for _, _, what, where in self._coming if where == node and isinstance(what, Answered)]
         for each in lost:
             if each in self._running:
                 self._end(each)
@@ -261,7 +261,7 @@ class SimulatedEngine:
     def wake(self) -> None:
         """Do nothing: no time passes here."""
 
-    def cancel(self, slice_ids: Sequence[int], *, force: bool) -> None:
+    def cancel(self, batch_ids: Sequence[int], *, force: bool) -> None:
         """Let what runs run to its end; nothing here can be interrupted."""
 
     def release(self, steps: Sequence[int]) -> None:

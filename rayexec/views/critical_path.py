@@ -16,7 +16,7 @@ class Link(NamedTuple):
 
     It waited since what it follows was over, or since the beginning of the run. ``why`` names a limit that had no room
     for it, or says that it was tried again; ``free``, ``queued`` and ``behind`` are of its wait, where they are known:
-    until the driver handed its slice to Ray, until that began on a worker, and behind other calls of the slice.
+    until the driver handed its batch to Ray, until that began on a worker, and behind other calls of the batch.
     """
 
     place: int
@@ -61,7 +61,7 @@ def critical_path(log: StoredLog, attempts: Sequence[Attempt], began: float) -> 
         if latest is not None and attempts[latest].step == here.step:
             why = "tried again"
         waited = max(0.0, here.started - ended)
-        facts = log.slices.get(here.slice)
+        facts = log.batches.get(here.batch)
         parts = (0.0, 0.0, 0.0)
         if facts is not None and facts.queued is not None:
             marks = [

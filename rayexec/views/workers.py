@@ -1,4 +1,4 @@
-"""Where a recorded run ran: its nodes and workers, how long slices were queued, and the memory they took."""
+"""Where a recorded run ran: its nodes and workers, how long batches were queued, and the memory they took."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from rayexec.events import Attempt, SliceFacts
+from rayexec.events import Attempt, BatchFacts
 from rayexec.store.reading import StoredLog
 from rayexec.views.run_summary import duration
 
@@ -38,7 +38,7 @@ class Node:
 
 
 class Queued(NamedTuple):
-    """How long a slice was queued (seconds), and a step that ran in it."""
+    """How long a batch was queued (seconds), and a step that ran in it."""
 
     seconds: float
     step: int
@@ -48,14 +48,14 @@ class Workers:
     """What is known of the workers of a run; ``add`` takes its attempts."""
 
     def __init__(self, log: StoredLog) -> None:
-        self._slices: Mapping[int, SliceFacts] = log.slices
+        self._batches: Mapping[int, BatchFacts] = log.batches
         self._keys = log.keys
         self._nodes: dict[tuple[str, str], Node] = {}
         self.longest: Queued | None = None
 
     def add(self, attempt: Attempt) -> None:
         """Count an attempt."""
-        facts = self._slices.get(attempt.slice)
+        facts = self._batches.get(attempt.batch)
         if facts is None or not facts.host:
             return
         known = facts.host, facts.node_id

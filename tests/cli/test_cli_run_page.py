@@ -20,7 +20,7 @@ from typer.testing import CliRunner
 from rayexec import In, Nothing, OpExecutionContext, Out, Output, RetryPolicy, RunResult, job, op
 from rayexec.cli.main import app
 from rayexec.cli.render.page import write_page
-from rayexec.events import SUCCESS, Attempt, SliceFacts
+from rayexec.events import SUCCESS, Attempt, BatchFacts
 from rayexec.plan import compile_job
 from rayexec.store import DirectoryRunStore, MemoryRunStore, RunRecord
 from rayexec.store.reading import StoredLog
@@ -155,7 +155,7 @@ def test_a_page_says_all_of_a_run_and_nothing_in_it_is_markup(tmp_path: Path, co
         assert worker.startswith("pid ")
         assert starts[first:end] == sorted(starts[first:end])
     assert sum(end - first for _, _, first, end in data["lanes"]) == attempts
-    assert all(place >= 0 for place in column(page, "slice", "i"))
+    assert all(place >= 0 for place in column(page, "batch", "i"))
     said = {(data["keys"][step], kind): text for _, step, kind, text in data["logs"] if step >= 0}
     assert said["talks", "WARNING"] == NASTY
     assert NASTY in said["breaks", "failure"]
@@ -175,9 +175,9 @@ def test_the_attempts_of_a_lane_lie_together_by_their_starts(tmp_path: Path) -> 
     writer = store.create(RunRecord("r", "nightly"))
     log = LogWriter(compile_job(nightly), writer)
     for number, (pid, began) in enumerate([(1, 3.0), (2, 1.0), (1, 1.0), (2, 5.0), (1, 2.0)]):
-        log.add(Attempt(0, number, SUCCESS, began, began + 0.5, pid=pid, slice=pid))
-    log.add(SliceFacts(1, "a", pid=1))
-    log.add(SliceFacts(2, "b", pid=2))
+        log.add(Attempt(0, number, SUCCESS, began, began + 0.5, pid=pid, batch=pid))
+    log.add(BatchFacts(1, "a", pid=1))
+    log.add(BatchFacts(2, "b", pid=2))
     log.write()
     writer.close()
     write_page(tmp_path / "page", store.open("r").record(), StoredLog(store.open("r")))
@@ -245,7 +245,7 @@ def test_a_page_names_the_limits_that_steps_waited_for(tmp_path: Path, ray_sessi
     assert "database=redshift" in page.texts["td"]
 
 
-def test_a_table_and_a_trace_tell_nodes_slices_and_queue_times(tmp_path: Path, config: dict[str, Any]) -> None:
+def test_a_table_and_a_trace_tell_nodes_batches_and_queue_times(tmp_path: Path, config: dict[str, Any]) -> None:
     result = recorded(tmp_path, run_config=config)
     export(tmp_path, result, "--parquet", str(tmp_path / "t"), "--chrome-trace", str(tmp_path / "c"))
     log = StoredLog(DirectoryRunStore(tmp_path).open(result.run_id))
@@ -255,7 +255,7 @@ def test_a_table_and_a_trace_tell_nodes_slices_and_queue_times(tmp_path: Path, c
         assert row["node"]
         assert row["peak_rss_bytes"] > 30_000_000
         assert row["fetch_s"] >= 0
-        assert (row["slice"] is None, row["queue_s"] is None) == ((True, True) if config else (False, False))
+        assert (row["batch"] is None, row["queue_s"] is None) == ((True, True) if config else (False, False))
     assert (next(row["output_bytes"] for row in rows if row["step_key"] == "slow") == 5) == (not config)
 
     trace = json.loads((tmp_path / "c").read_text())["traceEvents"]
@@ -267,7 +267,7 @@ def test_a_table_and_a_trace_tell_nodes_slices_and_queue_times(tmp_path: Path, c
         assert ("thread_name", bar["pid"], bar["tid"]) in named
     queued = {each["id"]: each["ts"] for each in trace if each["ph"] == "b"}
     ended = {each["id"]: each["ts"] for each in trace if each["ph"] == "e"}
-    assert queued.keys() == ended.keys() == ({each.slice for each in log.attempts()} if not config else set())
+    assert queued.keys() == ended.keys() == ({each.batch for each in log.attempts()} if not config else set())
     assert all(queued[each] < ended[each] for each in queued)
 
 

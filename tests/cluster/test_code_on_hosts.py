@@ -351,7 +351,7 @@ def test_a_host_with_another_rayexec_or_none_is_told(far: Far, version: str | No
     try:
         if version is not None:
             init.write_text(before.replace(here, f'__version__ = "{version}"'))
-            (far.rayexec / "engine/ray/worker/entry.py").rename(far.rayexec / "engine/slices.py")
+            (far.rayexec / "engine/ray/worker/entry.py").rename(far.rayexec / "engine/batches.py")
         else:
             aside.mkdir()
             for each in far.rayexec.iterdir():
@@ -360,7 +360,7 @@ def test_a_host_with_another_rayexec_or_none_is_told(far: Far, version: str | No
     finally:
         if version is not None:
             init.write_text(before)
-            (far.rayexec / "engine/slices.py").rename(far.rayexec / "engine/ray/worker/entry.py")
+            (far.rayexec / "engine/batches.py").rename(far.rayexec / "engine/ray/worker/entry.py")
         else:
             for each in aside.iterdir():
                 each.rename(far.rayexec / each.name)

@@ -165,3 +165,17 @@ def test_what_a_caller_wants_instead_is_checked_like_config() -> None:
     with pytest.raises(ConfigError) as caught:
         override_execution(kept, max_concurrent=-1, address=5)
     assert {problem.path for problem in caught.value.problems} == {("max_concurrent",), ("address",)}
+
+
+def test_the_former_name_of_batches_is_accepted() -> None:
+    for executor in (default_executor, ray_executor, ray_executor.configured({"slices": False})):
+        section = {"config": {"ray": {"slices": False}} if executor is default_executor else {"slices": False}}
+        settings, problems = resolve_execution(executor, section)
+        assert (settings.batches, problems) == (False, [])
+    settings, problems = resolve_execution(ray_executor.configured({"slices": False}), {"config": {"batches": True}})
+    assert (settings.batches, problems) == (True, [])
+
+
+def test_both_names_of_batches_at_once_are_refused() -> None:
+    _, problems = resolve_execution(ray_executor, {"config": {"batches": True, "slices": False}})
+    assert [problem.path for problem in problems] == [("execution", "config", "slices")]

@@ -1,4 +1,4 @@
-"""Random jobs with dynamic outputs end the same on every engine, however their steps are dealt into slices."""
+"""Random jobs with dynamic outputs end the same on every engine, however their steps are dealt into batches."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from rayexec.execute.observer import Observer
 from rayexec.names import node_path
 from rayexec.placement.limits import hold_by_driver
 from rayexec.plan.model import FromStep
-from rayexec.run.spec import RunSpec, Slice
+from rayexec.run.spec import Batch, RunSpec
 from rayexec.scheduler.messages import Answered, EngineEvent, Lost, Status, Yielded
 from rayexec.testing.simulated_engine import SimulatedEngine
 
 
 class ChanceEngine(InProcessEngine):
-    """Runs slices in any order, each for as long as chance has it, and gives back what it did not get to."""
+    """Runs batches in any order, each for as long as chance has it, and gives back what it did not get to."""
 
-    slicing = True
+    batching = True
 
     def __init__(self, spec: RunSpec, chance: random.Random, slots: int, losses: float = 0.0) -> None:
         super().__init__(spec)
@@ -62,7 +62,7 @@ class ChanceEngine(InProcessEngine):
             step = self._spec.plan.steps[call.step]
             sources = [source for each in step.inputs for source in each.sources if isinstance(source, FromStep)]
             if any(source.step in inside and source.step not in good for source in sources):
-                continue  # what it needs from this slice is not there: that is for the driver to judge
+                continue  # what it needs from this batch is not there: that is for the driver to judge
             if any(source.step in inside and source.output not in self._values[source.step] for source in sources):
                 continue
             if len(rows) == most:
@@ -83,8 +83,8 @@ class ChanceEngine(InProcessEngine):
             return []
         return [answer]
 
-    def _lose_inputs(self, work: Slice) -> set[int]:
-        """Lose outputs that a slice takes, if chance has it; return the steps whose outputs it lacks then."""
+    def _lose_inputs(self, work: Batch) -> set[int]:
+        """Lose outputs that a batch takes, if chance has it; return the steps whose outputs it lacks then."""
         taken: set[int] = set()
         for call in work.calls:
             for each in self._spec.plan.steps[call.step].inputs:
@@ -138,7 +138,7 @@ def test_in_process_every_step_ends_as_the_rules_have_it(case: Case) -> None:
 
 @settings(deadline=None, max_examples=300)
 @given(cases(), st.integers(0, 1000), st.integers(1, 4))
-def test_every_dealing_of_slices_gives_the_same(case: Case, seed: int, slots: int) -> None:
+def test_every_dealing_of_batches_gives_the_same(case: Case, seed: int, slots: int) -> None:
     assert ends_of(run_by_chance(make_job(case), random.Random(seed), slots)) == expected(case)
 
 
@@ -247,7 +247,7 @@ def test_a_value_goes_with_the_last_step_that_takes_it() -> None:
             seen.extend(names)
             super().release_values(step, names)
 
-        def submit(self, work: Slice) -> None:
+        def submit(self, work: Batch) -> None:
             seen.extend(spec.plan.steps[call.step].key for call in work.calls)
             super().submit(work)
 

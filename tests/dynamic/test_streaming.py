@@ -271,7 +271,7 @@ def test_large_values_never_reach_the_driver(execute_on_ray: Execute, monkeypatc
     result = execute_on_ray(arrow)
     monkeypatch.undo()
     assert result.output_for_node("total") == 250_000
-    # The answer of the slice that streamed is among them, which tells of places only.
+    # The answer of the batch that streamed is among them, which tells of places only.
     assert "bytes" in fetched
     assert "Packed" not in fetched
 
@@ -372,7 +372,7 @@ def test_an_op_that_hands_its_values_on_at_its_end_keeps_nobody_waiting(
         second(first())
 
     config = {
-        "execution": {"config": {"ray": {"slices": False}}}
+        "execution": {"config": {"ray": {"batches": False}}}
     }  # so that the second step has to come from the driver
     assert execute_on_ray(beside, config).output_for_node("take") == {"0": 1}
 

@@ -1,4 +1,4 @@
-"""What a worker notes of a slice, and what is left of it when the worker dies."""
+"""What a worker notes of a batch, and what is left of it when the worker dies."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from rayexec.engine.ray.protocol.answer import PlainEntry
 from rayexec.engine.ray.protocol.journal import Journal, journal_path, read_journal, sweep_journals
 
 
-def test_a_slice_that_answers_leaves_its_journal_until_the_answer_has_come(
+def test_a_batch_that_answers_leaves_its_journal_until_the_answer_has_come(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("rayexec.engine.ray.protocol.journal._LINGER", 0.2)
@@ -115,7 +115,7 @@ def test_what_killed_drivers_left_is_swept_away() -> None:
         os.unlink(mine)
 
 
-def test_a_slice_that_ends_without_an_answer_leaves_its_journal(tmp_path: Path) -> None:
+def test_a_batch_that_ends_without_an_answer_leaves_its_journal(tmp_path: Path) -> None:
     path = str(tmp_path / "journal")
 
     def ends_badly() -> None:

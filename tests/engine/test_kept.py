@@ -12,7 +12,7 @@ import pytest
 from rayexec import ResourceDefinition
 from rayexec.definitions.contexts import RunInfo
 from rayexec.engine.ray.protocol import worker_resources as kept
-from rayexec.engine.ray.protocol.worker_resources import IN_SLICE, Keepers, kept_at
+from rayexec.engine.ray.protocol.worker_resources import IN_BATCH, Keepers, kept_at
 from rayexec.steps.resources import OpenResources
 
 MAIN = threading.get_ident()
@@ -43,11 +43,11 @@ def open_thing(keepers: Keepers, closed_by: list[int]) -> None:
     assert kept_at(keepers.address, noting([])) is resources
 
 
-def test_the_main_thread_closes_once_its_slice_is_over(keepers: Keepers, monkeypatch: Any) -> None:
+def test_the_main_thread_closes_once_its_batch_is_over(keepers: Keepers, monkeypatch: Any) -> None:
     monkeypatch.setattr(kept, "_MAIN_PATIENCE", 60.0)
     closed_by: list[int] = []
     driver = threading.Thread(target=keepers.close)
-    with IN_SLICE:
+    with IN_BATCH:
         open_thing(keepers, closed_by)
         driver.start()
         while not kept._DUE:
@@ -61,7 +61,7 @@ def test_the_main_thread_closes_once_its_slice_is_over(keepers: Keepers, monkeyp
 def test_another_thread_closes_where_the_main_thread_is_busy(keepers: Keepers, monkeypatch: Any) -> None:
     monkeypatch.setattr(kept, "_MAIN_PATIENCE", 0.1)
     closed_by: list[int] = []
-    with IN_SLICE:
+    with IN_BATCH:
         open_thing(keepers, closed_by)
         keepers.close()  # waits for the answer
         assert closed_by
@@ -91,7 +91,7 @@ def test_without_a_way_to_the_driver_nothing_is_kept_and_that_is_said_once(caplo
     ]
 
 
-def test_a_slice_opens_what_cannot_be_kept() -> None:
+def test_a_batch_opens_what_cannot_be_kept() -> None:
     closed_by: list[int] = []
 
     def thing() -> Iterator[int]:

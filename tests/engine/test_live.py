@@ -23,7 +23,7 @@ MOST = 20 * 1024
 
 
 class Step:
-    """A call of a slice that has run for longer than it takes to be told of, and the files that it prints into."""
+    """A call of a batch that has run for longer than it takes to be told of, and the files that it prints into."""
 
     def __init__(self, directory: Path) -> None:
         self.path = str(directory / "journal")
@@ -212,8 +212,8 @@ def test_the_watch_tells_of_the_call_that_runs_and_of_no_other(tmp_path: Path) -
                 work.log = position, log
                 work.since = time.monotonic() - LONG
                 os.write(1, words)
-                slice_id, pid, told, _ = pickle.loads(heard.get(timeout=20))
-                assert (slice_id, pid, told.step) == (9, os.getpid(), position)
+                batch_id, pid, told, _ = pickle.loads(heard.get(timeout=20))
+                assert (batch_id, pid, told.step) == (9, os.getpid(), position)
                 assert told.stdout.text == words.decode()
                 assert [line.message for line in told.logs] == ["logged"]
                 assert capture.take() == (words.decode(), "")

@@ -1,4 +1,4 @@
-"""A slice over its budget gives back what it has not started, exactly once."""
+"""A batch over its budget gives back what it has not started, exactly once."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_the_unstarted_tail_comes_back_with_what_is_done() -> None:
         mailbox.close()
 
 
-def test_the_watch_rings_for_the_slice_it_was_armed_for_last() -> None:
+def test_the_watch_rings_for_the_batch_it_was_armed_for_last() -> None:
     heard: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     mailbox = Mailbox("127.0.0.1")
     address = mailbox.open_box(heard.put)
@@ -124,8 +124,8 @@ def test_each_run_hears_what_is_meant_for_it() -> None:
         boxes = [mailbox.open_box(each.put) for each in (mine, other)]
         closed = mailbox.open_box(mine.put)
         mailbox.close_box(closed)
-        for slice_id, address in enumerate([closed, *boxes]):
-            work = Watched(slice_id, 2, address)
+        for batch_id, address in enumerate([closed, *boxes]):
+            work = Watched(batch_id, 2, address)
             assert work.may_start(0)
             work.report()
         assert pickle.loads(mine.get(timeout=10))[0] == 1

@@ -43,7 +43,7 @@ def simulate(
     slots: int = 1,
     *,
     nodes: Sequence[int] = (),
-    slicing: bool = True,
+    batching: bool = True,
     driver_limit: int | None = None,
     **options: Any,
 ) -> Any:
@@ -52,7 +52,7 @@ def simulate(
         spec.plan,
         nodes=nodes or [slots],
         seconds=lambda call: dag[call.step][0],
-        slicing=slicing,
+        batching=batching,
         driver_limit=driver_limit,
         **options,
     )
@@ -83,9 +83,9 @@ def peak(schedule: Sequence[tuple[float, float, int]]) -> int:
 @settings(max_examples=150, deadline=None)
 @given(dags(), st.integers(1, 5), st.booleans(), st.one_of(st.none(), st.integers(1, 3)))
 def test_every_step_runs_once_after_its_inputs_and_within_the_limits(
-    dag: Dag, slots: int, slicing: bool, limit: int | None
+    dag: Dag, slots: int, batching: bool, limit: int | None
 ) -> None:
-    outcome, engine = simulate(dag, slots, slicing=slicing, driver_limit=limit)
+    outcome, engine = simulate(dag, slots, batching=batching, driver_limit=limit)
     assert outcome.status == "SUCCESS"
     times = {step: (start, end) for start, end, step in engine.schedule}
     assert sorted(step for _, _, step in engine.schedule) == list(range(len(dag)))
@@ -101,7 +101,7 @@ def test_no_slot_idles_while_a_ready_step_waits_longer_than_the_budget(dag: Dag,
     _, engine = simulate(dag, slots, costs=costs)
     times = {step: (start, end) for start, end, step in engine.schedule}
     ends = sorted([*(end for _, end in times.values()), 0.0])
-    # A group of four long steps may take half as long again as three of them should; other slices their budget.
+    # A group of four long steps may take half as long again as three of them should; other batches their budget.
     hidden = max(BUDGET, 1.5 * 3 * min(1.0, max(length for length, _ in dag)))
     for step, (_, before) in enumerate(dag):
         ready = max((times[each][1] for each in before), default=0.0)
@@ -132,14 +132,14 @@ def test_the_same_run_twice_is_the_same() -> None:
     assert first.schedule == second.schedule
 
 
-def test_slices_make_short_steps_cheap() -> None:
+def test_batches_make_short_steps_cheap() -> None:
     dag: Dag = [(0.0, []) for _ in range(2000)]
-    sliced: tuple[Outcome, Any] = simulate(dag, 4)
-    single: tuple[Outcome, Any] = simulate(dag, 4, slicing=False)
-    assert sliced[1].now() < single[1].now() / 10
+    batched: tuple[Outcome, Any] = simulate(dag, 4)
+    single: tuple[Outcome, Any] = simulate(dag, 4, batching=False)
+    assert batched[1].now() < single[1].now() / 10
 
 
-def test_nothing_hides_behind_a_long_step_in_the_same_slice() -> None:
+def test_nothing_hides_behind_a_long_step_in_the_same_batch() -> None:
     dag: Dag = [(2.0 if number == 700 else 0.0005, []) for number in range(1000)]
     _, engine = simulate(dag, 2)
     short_ones_end = max(end for _, end, step in engine.schedule if step != 700)
@@ -160,7 +160,7 @@ def test_a_run_outlives_the_loss_of_all_nodes_but_one(dag: Dag, nodes: list[int]
 
 
 def test_fan_outs_do_not_run_level_by_level() -> None:
-    # Long steps, which no slice chains: 40 branches of a first, two that need it, and a last that needs both.
+    # Long steps, which no batch chains: 40 branches of a first, two that need it, and a last that needs both.
     dag: list[tuple[float, list[int]]] = [(0.2, [])]
     for _ in range(40):
         first = len(dag)
@@ -206,7 +206,7 @@ def test_long_ops_among_short_ones_start_early(places: range) -> None:
     assert engine.now() < 1.1 * sum(lengths) / 4
 
 
-def simulate_ops(lengths: Sequence[float], before: Sequence[Sequence[int]], slots: int, *, slicing: bool) -> float:
+def simulate_ops(lengths: Sequence[float], before: Sequence[Sequence[int]], slots: int, *, batching: bool) -> float:
     """Return the makespan of a job in which each step is an op of its own."""
 
     def make(number: int) -> Any:
@@ -223,7 +223,7 @@ def simulate_ops(lengths: Sequence[float], before: Sequence[Sequence[int]], slot
             handles.append(make(number)([handles[each] for each in sources]))
 
     spec = prepare(distinct)
-    engine = SimulatedEngine(spec.plan, nodes=[slots], seconds=lambda call: lengths[call.step], slicing=slicing)
+    engine = SimulatedEngine(spec.plan, nodes=[slots], seconds=lambda call: lengths[call.step], batching=batching)
     outcome, _ = run_to_end(spec, lambda: engine, RunLog(spec.plan), Observer(), clock=engine.now)
     assert outcome.status == "SUCCESS"
     return engine.now()
@@ -231,13 +231,13 @@ def simulate_ops(lengths: Sequence[float], before: Sequence[Sequence[int]], slot
 
 @settings(max_examples=100, deadline=None)
 @given(dags(), st.integers(1, 4))
-def test_ops_that_were_never_seen_run_side_by_side_as_if_there_were_no_slices(dag: Dag, slots: int) -> None:
+def test_ops_that_were_never_seen_run_side_by_side_as_if_there_were_no_batches(dag: Dag, slots: int) -> None:
     lengths, before = [length for length, _ in dag], [sources for _, sources in dag]
-    sliced = simulate_ops(lengths, before, slots, slicing=True)
-    single = simulate_ops(lengths, before, slots, slicing=False)
-    # List schedules may differ by twice; what slices may add to that is their budget.
+    batched = simulate_ops(lengths, before, slots, batching=True)
+    single = simulate_ops(lengths, before, slots, batching=False)
+    # List schedules may differ by twice; what batches may add to that is their budget.
     bound = max(sum(lengths) / slots, 0.0)
-    assert sliced <= max(single, 2 * bound) + 3 * BUDGET
+    assert batched <= max(single, 2 * bound) + 3 * BUDGET
 
 
 def test_a_layer_of_ops_that_were_never_seen_is_not_run_on_one_slot() -> None:
@@ -247,4 +247,4 @@ def test_a_layer_of_ops_that_were_never_seen_is_not_run_on_one_slot() -> None:
         before += [[last]] * 4
         before.append([last + 1, last + 2, last + 3, last + 4])
     lengths = [0.08] * len(before)
-    assert simulate_ops(lengths, before, 4, slicing=True) < 1.1 * 0.08 * 11
+    assert simulate_ops(lengths, before, 4, batching=True) < 1.1 * 0.08 * 11

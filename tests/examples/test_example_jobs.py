@@ -295,7 +295,7 @@ def test_tag_limits_in_process() -> None:
 
 def test_warm_model_loads_once_a_process(execute_on_ray: Execute) -> None:
     job = load_job("warm_model.py", "warm_model")
-    alone = {"execution": {"config": {"ray": {"slices": False, "max_concurrent": 2}}}}
+    alone = {"execution": {"config": {"ray": {"batches": False, "max_concurrent": 2}}}}
     result = execute_on_ray(job, alone)
     assert result.success
     counted = result.output_for_node("report")
@@ -303,7 +303,7 @@ def test_warm_model_loads_once_a_process(execute_on_ray: Execute) -> None:
     assert counted["loads"] == counted["processes"]
     opened = [event for event in result.all_events if event.event_type_value == "RESOURCE_INIT_SUCCESS"]
     assert len(opened) == counted["loads"]
-    model = job.resource_defs["model"].with_scope("slice")
+    model = job.resource_defs["model"].with_scope("batch")
     assert execute_on_ray(job, alone, resources={"model": model}).output_for_node("report")["loads"] == 24
 
 

@@ -366,7 +366,7 @@ def test_an_io_manager_has_both_methods() -> None:
         Half()  # type: ignore[abstract]  # which is the point
 
 
-@pytest.mark.parametrize("scope", ["step", "slice", "worker"])
+@pytest.mark.parametrize("scope", ["step", "batch", "worker"])
 def test_a_manager_stays_open_as_its_scope_says(execute: Any, is_ray: bool, scope: str, tmp_path: Path) -> None:
     directory = str(tmp_path)
 
@@ -388,5 +388,5 @@ def test_a_manager_stays_open_as_its_scope_says(execute: Any, is_ray: bool, scop
     assert result.output_for_node("show") == "[1, 2]"
     log = Path(directory, "log.txt").read_text()
     assert log.count("+") == log.count("-")
-    # On Ray the two steps may come to run in different slices, and in different workers.
+    # On Ray the two steps may come to run in different batches, and in different workers.
     assert log.count("+") in ({2} if scope == "step" else {1, 2} if is_ray else {1})

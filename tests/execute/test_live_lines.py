@@ -105,7 +105,7 @@ def test_a_long_step_is_heard_while_it_runs_and_each_line_once(execute_on_ray: E
     check_stored(store, result)
 
 
-def test_a_step_behind_many_in_its_slice_is_heard(execute_on_ray: Execute, tmp_path: Path) -> None:
+def test_a_step_behind_many_in_its_batch_is_heard(execute_on_ray: Execute, tmp_path: Path) -> None:
     go = tmp_path / "go"
 
     @op

@@ -55,7 +55,7 @@ def test_the_shorter_of_config_and_tag_holds(config: Any, tag: str | None, ends:
     tags = {"dagster/max_runtime": tag} if tag is not None else None
     spec = prepare(three_steps, limited("ray", config), tags=tags)
     # What runs cannot be interrupted there, and takes 10 s; no further step starts.
-    engine = SimulatedEngine(spec.plan, nodes=[1], seconds=lambda _call: 10.0, slicing=False)
+    engine = SimulatedEngine(spec.plan, nodes=[1], seconds=lambda _call: 10.0, batching=False)
     outcome, _ = run_to_end(spec, lambda: engine, RunLog(spec.plan), Observer(), clock=engine.now)
     if ends is None:
         assert (outcome.status, outcome.error) == ("SUCCESS", None)

@@ -1,4 +1,4 @@
-"""How long resources stay open: for a step's attempt, a slice, or as long as a worker serves the run."""
+"""How long resources stay open: for a step's attempt, a batch, or as long as a worker serves the run."""
 
 import os
 import re
@@ -24,8 +24,8 @@ from rayexec import (
 )
 
 TIME_WAIT = "06"  # the state in /proc/net/tcp of a connection that is over
-# Slices of one step, so that a worker gets many.
-ALONE = {"execution": {"config": {"ray": {"slices": False, "max_concurrent": 2}}}}
+# Batches of one step, so that a worker gets many.
+ALONE = {"execution": {"config": {"ray": {"batches": False, "max_concurrent": 2}}}}
 
 
 def noting(path: Path) -> Callable[[str], None]:
@@ -132,8 +132,8 @@ def test_a_pool_of_connections_is_opened_once_a_worker_and_closed_with_the_run(e
     assert len(opened) == len(pids)
 
 
-def test_a_pool_of_slice_scope_is_opened_for_each_slice(execute: Any, is_ray: bool, tmp_path: Path) -> None:
-    pool, _, notes = pool_of(tmp_path, "slice")
+def test_a_pool_of_batch_scope_is_opened_for_each_batch(execute: Any, is_ray: bool, tmp_path: Path) -> None:
+    pool, _, notes = pool_of(tmp_path, "batch")
     assert execute(inserting(pool, 6), ALONE).success
     assert words_of(notes).count("open") == words_of(notes).count("close") == (6 if is_ray else 1)
 
@@ -272,7 +272,7 @@ def test_nothing_is_left_of_a_run_that_kept_resources(execute_on_ray: Any, tmp_p
     assert [left.output_for_node(f"look_{number}") for number in range(4)] == [[]] * 4
 
 
-@pytest.mark.parametrize("scope", ["slice", "worker"])
+@pytest.mark.parametrize("scope", ["batch", "worker"])
 def test_spawned_processes_close_before_they_end(execute_on_ray: Any, tmp_path: Path, scope: str) -> None:
     pool, _, notes = pool_of(tmp_path, scope)
     settings: Any = {"execution": {"config": {"multiprocess": {"start_method": {"spawn": {}}}}}}
@@ -567,7 +567,7 @@ def test_a_class_says_its_scope_and_copies_keep_it() -> None:
 
     assert resource_definition(Model(name="a")).scope == "worker"
     assert Model.configure_at_launch().scope == "worker"
-    assert Model.configure_at_launch().with_scope("slice").scope == "slice"
+    assert Model.configure_at_launch().with_scope("batch").scope == "batch"
     assert resource_definition(Cursor()).scope == "step"
 
     @resource(scope="step", config_schema={"n": int})
@@ -575,12 +575,13 @@ def test_a_class_says_its_scope_and_copies_keep_it() -> None:
         return int(context.resource_config["n"])
 
     assert thing.configured({"n": 1}).scope == "step"
-    assert resource(lambda: 1).scope == "slice"
+    assert resource(lambda: 1).scope == "batch"
+    assert resource(scope="slice")(lambda: 1).scope == "batch"  # its former name
 
 
 @pytest.mark.parametrize("scope", ["run", "Worker", None])
 def test_an_unknown_scope_is_told_where_it_stands(scope: Any) -> None:
-    words = re.escape(f"scope must be one of 'step', 'slice', 'worker', got {scope!r}.")
+    words = re.escape(f"scope must be one of 'step', 'batch', 'worker', got {scope!r}.")
     with pytest.raises(DefinitionError, match=f"'thing'.*{words}"):
 
         @resource(scope=scope)
@@ -599,13 +600,13 @@ def test_an_unknown_scope_is_told_where_it_stands(scope: Any) -> None:
     ("upper", "base", "is_fit"),
     [
         ("worker", "worker", True),
-        ("worker", "slice", False),
+        ("worker", "batch", False),
         ("worker", "step", False),
-        ("slice", "worker", True),
-        ("slice", "slice", True),
-        ("slice", "step", False),
+        ("batch", "worker", True),
+        ("batch", "batch", True),
+        ("batch", "step", False),
         ("step", "worker", True),
-        ("step", "slice", True),
+        ("step", "batch", True),
         ("step", "step", True),
     ],
 )

@@ -87,7 +87,7 @@ def test_a_policy_may_catch_it_and_nothing_is_left(execute_on_ray: Any, tmp_path
     result = execute_on_ray(retried)
     assert result.output_for_node("hangs_once") == 7
     assert result.retry_attempts_for_node("hangs_once") == 1
-    assert [each for each in os.listdir("/dev/shm") if each.startswith(f"rayexec-slice-{os.getpid()}-")] == []
+    assert [each for each in os.listdir("/dev/shm") if each.startswith(f"rayexec-batch-{os.getpid()}-")] == []
 
 
 def test_who_catches_the_error_and_goes_on_is_ended(execute_on_ray: Any) -> None:

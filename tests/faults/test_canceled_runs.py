@@ -56,7 +56,7 @@ def first() -> int:
 
 
 def around(place: Path, what: Callable[[], Any]) -> JobDefinition:
-    """Return a job of a step that is over, one behind it in its slice that does something, and one that never runs."""
+    """Return a job of a step that is over, one behind it in its batch that does something, and one that never runs."""
 
     @op
     def works(given: int) -> int:

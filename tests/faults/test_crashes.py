@@ -96,7 +96,7 @@ def test_a_worker_that_dies_fails_its_step_alone_and_says_of_what(
     assert result.is_node_untouched(f"after_{number}")
     for each in set(range(MANY)) - {number}:
         assert result.output_for_node(f"after_{each}") == each
-    # Neighbours in the slice are not run twice.
+    # Neighbours in the batch are not run twice.
     assert Counter(ran.read_text().splitlines()) == Counter(
         f"{name} {each}" for each in range(MANY) for name in ("maybe", "after") if (name, each) != ("after", number)
     )
@@ -183,9 +183,9 @@ def test_a_child_process_that_exits_ends_no_step(execute_on_ray: Any, nothing_le
     assert "os._exit" not in result.failure_data_for_node("dies").error.message
 
 
-def test_exits_are_noted_only_while_a_slice_runs(tmp_path: Path) -> None:
+def test_exits_are_noted_only_while_a_batch_runs(tmp_path: Path) -> None:
     before = os._exit
-    with ExitNoted(str(tmp_path / "slice")):
+    with ExitNoted(str(tmp_path / "batch")):
         assert os._exit is not before
     assert os._exit is before
 
@@ -194,9 +194,9 @@ def test_a_noted_exit_keeps_its_status(tmp_path: Path) -> None:
     code = f"""
 import os
 from rayexec.engine.ray.protocol.crash import ExitNoted
-with ExitNoted({str(tmp_path / "slice")!r}):
+with ExitNoted({str(tmp_path / "batch")!r}):
     os._exit(status=5)
 """
     done = subprocess.run([sys.executable, "-c", code], timeout=60, check=False)
     assert done.returncode == 5
-    assert (tmp_path / "slice.exit").read_text().startswith("5\n")
+    assert (tmp_path / "batch.exit").read_text().startswith("5\n")

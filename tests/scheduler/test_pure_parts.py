@@ -1,4 +1,4 @@
-"""The small pure parts of a run: readiness, limits, the size of slices, retries."""
+"""The small pure parts of a run: readiness, limits, the size of batches, retries."""
 
 import random
 
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from rayexec.definitions.retry import Backoff, Jitter, RetryPolicy
 from rayexec.run.retry import after_failure, after_request
 from rayexec.run.spec import BUDGET
-from rayexec.scheduler.batch_size import MAX_CALLS, Pace, slice_size
+from rayexec.scheduler.batch_size import MAX_CALLS, Pace, batch_size
 from rayexec.scheduler.ready_queue import Order
 
 
@@ -62,28 +62,28 @@ def test_order_puts_the_lane_of_the_best_step_first() -> None:
 
 def test_what_is_unseen_or_long_goes_alone_and_what_is_short_goes_in_crowds() -> None:
     pace = Pace()
-    assert slice_size(pace, ready=1000, slots=4) == 1
+    assert batch_size(pace, ready=1000, slots=4) == 1
     pace.observe(1.0)
-    assert slice_size(pace, ready=1000, slots=4) == 1
+    assert batch_size(pace, ready=1000, slots=4) == 1
     short = Pace()
     for _ in range(1000):
         short.observe(BUDGET / 10)
-    assert slice_size(short, ready=1000, slots=4) == 10
-    assert slice_size(short, ready=16, slots=4) == 4
-    assert slice_size(short, ready=1, slots=4) == 1
+    assert batch_size(short, ready=1000, slots=4) == 10
+    assert batch_size(short, ready=16, slots=4) == 4
+    assert batch_size(short, ready=1, slots=4) == 1
     nothing = Pace()
     nothing.observe(0.0)
-    assert slice_size(nothing, ready=100_000, slots=1) == 8
+    assert batch_size(nothing, ready=100_000, slots=1) == 8
 
 
 @given(st.lists(st.floats(0, 10), max_size=20), st.integers(1, 10_000), st.integers(1, 64))
-def test_a_slice_holds_one_step_at_least_and_never_more_than_are_ready(
+def test_a_batch_holds_one_step_at_least_and_never_more_than_are_ready(
     seconds: list[float], ready: int, slots: int
 ) -> None:
     pace = Pace()
     for each in seconds:
         pace.observe(each)
-    size = slice_size(pace, ready, slots)
+    size = batch_size(pace, ready, slots)
     assert 1 <= size <= max(1, ready)
     assert size <= MAX_CALLS
     assert size <= 4 or size * pace.seconds <= BUDGET

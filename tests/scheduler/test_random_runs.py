@@ -1,4 +1,4 @@
-"""Random runs of the state machine: graphs, outcomes, limits and slices by chance, judged by the rules written out."""
+"""Random runs of the state machine: graphs, outcomes, limits and batches by chance, judged by the rules written out."""
 
 import itertools
 from array import array
@@ -14,7 +14,7 @@ from rayexec.definitions.limits import TagLimit
 from rayexec.events import FAILURE, RETRY, SUCCESS, Attempt, ErrorInfo, OutputRecord, StepFailureData, Successes
 from rayexec.placement.limits import hold_by_driver
 from rayexec.plan import FromStep, Plan, compile_job
-from rayexec.run.spec import Call, Slice
+from rayexec.run.spec import Batch, Call
 from rayexec.scheduler.machine import Machine
 from rayexec.scheduler.messages import (
     Abandoned,
@@ -57,7 +57,7 @@ class Case:
     limits: list[TagLimit]
     max_concurrent: int | None
     slots: int
-    slicing: bool
+    batching: bool
     require_success: bool
     keep_outputs: KeepOutputs
     choices: list[int] = field(default_factory=list)
@@ -173,7 +173,7 @@ def left_by(node: Node) -> frozenset[str]:
 
 
 class Driver:
-    """Plays the engine: makes calls, reports and loses slices in an order of chance, and watches the limits."""
+    """Plays the engine: makes calls, reports and loses batches in an order of chance, and watches the limits."""
 
     def __init__(self, case: Case) -> None:
         self.case = case
@@ -182,13 +182,13 @@ class Driver:
             self.plan,
             hold_by_driver(self.plan, slots=case.slots, max_concurrent=case.max_concurrent, tag_limits=case.limits),
             require_upstream_success=case.require_success,
-            slicing=case.slicing,
+            batching=case.batching,
             keep_outputs=case.keep_outputs,
         )
         self.released: list[int] = []
         self.now = 0.0
         self.choices: Iterator[int] = iter(case.choices)
-        self.flight: dict[int, Slice] = {}
+        self.flight: dict[int, Batch] = {}
         self.done: dict[int, list[Attempt]] = {}
         self.ended_at: dict[int, int] = {}
         self.spare_losses = 2
@@ -216,27 +216,27 @@ class Driver:
         self.machine.check()
         self.take(instructions)
 
-    def move(self, slice_id: int) -> RunEvent:
-        """Return what the engine tells next of a slice: the answer, a report on the way, or its loss."""
-        work, done = self.flight[slice_id], self.done[slice_id]
+    def move(self, batch_id: int) -> RunEvent:
+        """Return what the engine tells next of a batch: the answer, a report on the way, or its loss."""
+        work, done = self.flight[batch_id], self.done[batch_id]
         how = next(self.choices, 3) % 6
         if how == 0 and self.spare_losses and not done:
             self.spare_losses -= 1
-            return self.over(Lost(slice_id, (), None, CRASH, 0.0, 0.0))
-        reached = self.ended_at[slice_id]
+            return self.over(Lost(batch_id, (), None, CRASH, 0.0, 0.0))
+        reached = self.ended_at[batch_id]
         for position, call in enumerate(work.calls[:reached]):
             if position < len(done) or not self.may_follow(work, position, done):
                 continue
             if self.case.nodes[call.step].fates[call.number] == "lost":
-                return self.over(Lost(slice_id, self.told(done), call.step, CRASH, 0.0, 0.0))
+                return self.over(Lost(batch_id, self.told(done), call.step, CRASH, 0.0, 0.0))
             done.append(self.attempt(call))
             if how == 1 and position + 1 < reached:  # the budget is spent while the next call runs
-                self.ended_at[slice_id] = position + 1
+                self.ended_at[batch_id] = position + 1
                 returned = tuple(each.step for each in work.calls[position + 1 :])
-                return Reported(slice_id, self.told(done), returned)
+                return Reported(batch_id, self.told(done), returned)
             if how == 2:
                 break
-        return self.over(Answered(slice_id, self.told(done)))
+        return self.over(Answered(batch_id, self.told(done)))
 
     def told(self, done: list[Attempt]) -> Rows:
         """Return attempts as an engine tells them: what went plainly well in columns, or each as a row."""
@@ -257,10 +257,10 @@ class Driver:
         return row.outcome == SUCCESS and len(row.outputs) == len(OUTPUTS) and not row.has_large_output
 
     def over(self, event: Answered | Lost) -> RunEvent:
-        del self.flight[event.slice_id]
+        del self.flight[event.batch_id]
         return event
 
-    def may_follow(self, work: Slice, position: int, done: list[Attempt]) -> bool:
+    def may_follow(self, work: Batch, position: int, done: list[Attempt]) -> bool:
         """Whether a call may run: one chained behind another needs what that one should yield."""
         inside = {each.step for each in work.calls[:position]}
         made = {row.step: {record.name for record in row.outputs} for row in done if row.outcome == SUCCESS}
@@ -286,11 +286,11 @@ class Driver:
     def take(self, instructions: list[Instruction]) -> None:
         for each in instructions:
             if isinstance(each, Submit):
-                self.check_slice(each.slice)
-                self.flight[each.slice.id] = each.slice
-                self.done[each.slice.id] = []
-                self.ended_at[each.slice.id] = len(each.slice.calls)
-                self.submitted.append(each.slice.calls)
+                self.check_batch(each.batch)
+                self.flight[each.batch.id] = each.batch
+                self.done[each.batch.id] = []
+                self.ended_at[each.batch.id] = len(each.batch.calls)
+                self.submitted.append(each.batch.calls)
             elif isinstance(each, Successes):
                 self.made += map(Call, each.steps, each.numbers)
                 for step in each.steps:
@@ -317,16 +317,16 @@ class Driver:
     def end(self, step: int, status: Status) -> None:
         self.ends.setdefault(step, []).append(status)
 
-    def check_slice(self, work: Slice) -> None:
+    def check_batch(self, work: Batch) -> None:
         assert work.calls
-        assert self.case.slicing or len(work.calls) == 1
+        assert self.case.batching or len(work.calls) == 1
         for position, call in enumerate(work.calls):
             behind = {each.step for each in work.calls[:position]}
             for each in self.plan.steps[call.step].inputs:
                 for source in each.sources:
                     if isinstance(source, FromStep) and source.step not in behind:
                         assert source.step in self.ends, "a step was dealt before its inputs"
-            assert self.counts_in(call) == self.counts_in(work.calls[0]), "a slice under unequal limits"
+            assert self.counts_in(call) == self.counts_in(work.calls[0]), "a batch under unequal limits"
 
     def counts_in(self, call: Call) -> list[object]:
         """Return, for each limit, in which of its groups a call counts."""
@@ -341,7 +341,7 @@ class Driver:
         return counted
 
     def check_limits(self) -> None:
-        """A slice makes one call at a time, so it counts once in each limit of its calls."""
+        """A batch makes one call at a time, so it counts once in each limit of its calls."""
         running = [self.case.nodes[work.calls[0].step].tags for work in self.flight.values()]
         assert self.case.max_concurrent is None or len(running) <= self.case.max_concurrent
         for limit in self.case.limits:

@@ -1,4 +1,4 @@
-"""How many steps go into a slice, by what has been seen."""
+"""How many steps go into a batch, by what has been seen."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rayexec.run.spec import BUDGET
-from rayexec.scheduler.batch_size import MAX_CALLS, Pace, slice_budget, slice_size, window_size
+from rayexec.scheduler.batch_size import MAX_CALLS, Pace, batch_budget, batch_size, window_size
 
 
 def pace(seconds: float, count: int = 1000) -> Pace:
@@ -18,41 +18,41 @@ def pace(seconds: float, count: int = 1000) -> Pace:
 
 
 def test_an_op_that_has_not_been_seen_gets_one_step() -> None:
-    assert slice_size(Pace(), ready=10_000, slots=4) == 1
+    assert batch_size(Pace(), ready=10_000, slots=4) == 1
 
 
 def test_long_steps_go_alone_or_in_groups_while_there_are_plenty() -> None:
-    assert slice_size(pace(2.0), ready=10_000, slots=4) == 1
-    assert slice_size(pace(BUDGET), ready=10_000, slots=4) == 4
-    assert slice_size(pace(BUDGET), ready=16, slots=4) == 2
-    assert slice_size(pace(BUDGET), ready=15, slots=4) == 1
+    assert batch_size(pace(2.0), ready=10_000, slots=4) == 1
+    assert batch_size(pace(BUDGET), ready=10_000, slots=4) == 4
+    assert batch_size(pace(BUDGET), ready=16, slots=4) == 2
+    assert batch_size(pace(BUDGET), ready=15, slots=4) == 1
 
 
 def test_a_group_may_take_a_little_more_than_its_steps_but_the_last_should() -> None:
-    assert slice_budget(pace(BUDGET / 2), 30) == BUDGET
-    assert slice_budget(pace(0.4), 1) == BUDGET
-    assert slice_budget(pace(0.4), 2) == pytest.approx(0.6)
-    assert slice_budget(pace(0.4), 4) == pytest.approx(1.8)
+    assert batch_budget(pace(BUDGET / 2), 30) == BUDGET
+    assert batch_budget(pace(0.4), 1) == BUDGET
+    assert batch_budget(pace(0.4), 2) == pytest.approx(0.6)
+    assert batch_budget(pace(0.4), 4) == pytest.approx(1.8)
 
 
 def test_short_steps_fill_the_budget() -> None:
-    assert slice_size(pace(BUDGET / 50), ready=10_000, slots=4) == 50
+    assert batch_size(pace(BUDGET / 50), ready=10_000, slots=4) == 50
 
 
-def test_no_slice_takes_more_than_its_share_of_what_is_ready() -> None:
-    assert slice_size(pace(1e-3), ready=80, slots=4) == 20
-    assert slice_size(pace(1e-3), ready=3, slots=4) == 2
+def test_no_batch_takes_more_than_its_share_of_what_is_ready() -> None:
+    assert batch_size(pace(1e-3), ready=80, slots=4) == 20
+    assert batch_size(pace(1e-3), ready=3, slots=4) == 2
 
 
-def test_no_slice_is_smaller_than_what_makes_up_for_its_own_cost() -> None:
-    assert slice_size(pace(1e-6), ready=600, slots=4) == 200
-    assert slice_size(pace(1e-6), ready=80, slots=4) == 80
-    assert slice_size(pace(20e-3), ready=3, slots=4) == 1
+def test_no_batch_is_smaller_than_what_makes_up_for_its_own_cost() -> None:
+    assert batch_size(pace(1e-6), ready=600, slots=4) == 200
+    assert batch_size(pace(1e-6), ready=80, slots=4) == 80
+    assert batch_size(pace(20e-3), ready=3, slots=4) == 1
 
 
 def test_little_knowledge_decides_about_few() -> None:
-    assert slice_size(pace(1e-6, count=1), ready=100_000, slots=2) == 8
-    assert slice_size(pace(1e-6, count=4), ready=100_000, slots=2) == 32
+    assert batch_size(pace(1e-6, count=1), ready=100_000, slots=2) == 8
+    assert batch_size(pace(1e-6, count=4), ready=100_000, slots=2) == 32
 
 
 def test_the_pace_follows_the_recent() -> None:
@@ -85,7 +85,7 @@ def test_an_autoscaler_sees_short_steps_where_they_are_many() -> None:
     st.integers(1, 1_000_000),
     st.integers(1, 10_000),
 )
-def test_a_slice_holds_something_and_is_bounded(seconds: float, count: int, ready: int, slots: int) -> None:
-    size = slice_size(pace(seconds, count), ready, slots)
+def test_a_batch_holds_something_and_is_bounded(seconds: float, count: int, ready: int, slots: int) -> None:
+    size = batch_size(pace(seconds, count), ready, slots)
     assert 1 <= size <= min(ready, MAX_CALLS)
     assert size <= (4 if seconds < 1.0 else 1) or size * seconds <= BUDGET * 1.001

@@ -54,8 +54,8 @@ def fed(machine: Machine, event: RunEvent, now: float) -> list[Instruction]:
 
 
 def submitted(instructions: Sequence[Instruction]) -> dict[int, int]:
-    """Return slice ids by step."""
-    return {each.slice.calls[0].step: each.slice.id for each in instructions if isinstance(each, Submit)}
+    """Return batch ids by step."""
+    return {each.batch.calls[0].step: each.batch.id for each in instructions if isinstance(each, Submit)}
 
 
 def attempt(plan: Plan, step: int, number: int = 0, outcome: int = SUCCESS, **options: Any) -> Attempt:
@@ -76,8 +76,8 @@ def test_a_chain_step_by_step() -> None:
     machine = Machine(plan, hold_by_driver(plan, slots=1))
     [first] = fed(machine, Started(), 0.0)
     assert isinstance(first, Submit)
-    assert first.slice.calls == (Call(0, 0),)
-    recorded, second = fed(machine, Answered(first.slice.id, (attempt(plan, 0),)), 1.0)
+    assert first.batch.calls == (Call(0, 0),)
+    recorded, second = fed(machine, Answered(first.batch.id, (attempt(plan, 0),)), 1.0)
     assert recorded == attempt(plan, 0)
     assert submitted([second]) == {1: 1}
     assert not machine.is_over
@@ -99,11 +99,11 @@ def test_a_delayed_step_wakes_when_it_is_due() -> None:
     assert fed(machine, Tick(), 6.9) == []
     [again] = fed(machine, Tick(), 7.0)
     assert isinstance(again, Submit)
-    assert again.slice.calls == (Call(1, 1),)
+    assert again.batch.calls == (Call(1, 1),)
     assert machine.wakes_at() is None
 
 
-def test_a_lost_slice_counts_as_an_attempt_of_the_policy() -> None:
+def test_a_lost_batch_counts_as_an_attempt_of_the_policy() -> None:
     plan = a_chain()
     machine = Machine(plan, hold_by_driver(plan, slots=1))
     fed(machine, Started(), 0.0)
@@ -136,7 +136,7 @@ def test_a_step_killed_for_memory_asks_for_more_in_a_lane_of_its_own() -> None:
     plan = compile_job(eating)
     gib = 1024**3
     holding = hold(plan, Capacity(({"CPU": 2.0, "memory": 7.0 * gib},), is_own=False, node_ids=("a",)), run_id="r")
-    machine = Machine(plan, holding, slicing=True)
+    machine = Machine(plan, holding, batching=True)
     out = fed(machine, Started(), 0.0)
     keys = {step.key: step.index for step in plan.steps}
     victim = keys["hungry_1"]
@@ -146,16 +146,16 @@ def test_a_step_killed_for_memory_asks_for_more_in_a_lane_of_its_own() -> None:
     while not machine.is_over:
         now += 1.0
         for each in [each for each in out if isinstance(each, Submit)]:
-            for call in each.slice.calls:
+            for call in each.batch.calls:
                 asked.setdefault(call.step, []).append(holding.classes[holding.class_of[call.step]].request.memory)
         messages += [each.failure.error.message for each in out if isinstance(each, Attempt) and each.failure]
-        slice_id, (_, calls) = next(iter(machine.running.items()))
+        batch_id, (_, calls) = next(iter(machine.running.items()))
         if victim in calls and calls[victim].number < 2:
             done = tuple(attempt(plan, step) for step in calls if step < victim)
-            out = fed(machine, Lost(slice_id, done, victim, CRASH, now, now, memory=2 * gib), now)
+            out = fed(machine, Lost(batch_id, done, victim, CRASH, now, now, memory=2 * gib), now)
         else:
             rows = tuple(attempt(plan, step, call.number) for step, call in calls.items())
-            out = fed(machine, Answered(slice_id, rows), now)
+            out = fed(machine, Answered(batch_id, rows), now)
     assert machine.status == [Status.SUCCESS] * len(plan.steps)
     # Twice what it had, then twice what it asked for, as far as the node goes; nobody else asks for any.
     assert asked[victim][-2:] == [4 * gib, 7 * gib]
@@ -163,7 +163,7 @@ def test_a_step_killed_for_memory_asks_for_more_in_a_lane_of_its_own() -> None:
     assert messages == ["gone; the next try asks for 4 GiB", "gone; the next try asks for 7 GiB"]
 
 
-def test_a_lost_slice_of_an_op_without_policy_fails_it() -> None:
+def test_a_lost_batch_of_an_op_without_policy_fails_it() -> None:
     plan = a_chain()
     machine = Machine(plan, hold_by_driver(plan, slots=1))
     fed(machine, Started(), 0.0)
@@ -171,7 +171,7 @@ def test_a_lost_slice_of_an_op_without_policy_fails_it() -> None:
     assert machine.status == [Status.FAILED, Status.ABANDONED, Status.ABANDONED]
 
 
-def test_with_retries_disabled_a_lost_slice_fails() -> None:
+def test_with_retries_disabled_a_lost_batch_fails() -> None:
     plan = a_chain()
     machine = Machine(plan, hold_by_driver(plan, slots=1), retries=False)
     fed(machine, Started(), 0.0)
@@ -180,7 +180,7 @@ def test_with_retries_disabled_a_lost_slice_fails() -> None:
     assert machine.status[1] is Status.FAILED
 
 
-def test_calls_that_a_slice_did_not_reach_are_ready_again() -> None:
+def test_calls_that_a_batch_did_not_reach_are_ready_again() -> None:
     plan = a_chain()
     machine = Machine(plan, hold_by_driver(plan, slots=1, max_concurrent=1))
     fed(machine, Started(), 0.0)
@@ -199,7 +199,7 @@ def test_a_cancel_asks_for_what_runs_and_starts_nothing_more() -> None:
     assert machine.is_canceled
 
 
-def test_a_cancel_forgets_delayed_steps_and_lost_slices() -> None:
+def test_a_cancel_forgets_delayed_steps_and_lost_batches() -> None:
     plan = a_chain()
     machine = Machine(plan, hold_by_driver(plan, slots=1))
     fed(machine, Started(), 0.0)
@@ -225,7 +225,7 @@ def test_stop_on_failure_starts_nothing_more() -> None:
     assert machine.status[1] is Status.READY
 
 
-def test_the_window_and_max_concurrent_bound_slices() -> None:
+def test_the_window_and_max_concurrent_bound_batches() -> None:
     @job
     def wide() -> None:
         for _ in range(5):
@@ -247,25 +247,25 @@ def test_an_empty_plan_is_over_at_once() -> None:
     assert Machine(plan, hold_by_driver(plan, slots=1)).is_over
 
 
-# Slices of several steps.
+# Batches of several steps.
 
 
-def sliced(plan: Plan, slots: int = 1, **options: Any) -> Machine:
-    return Machine(plan, hold_by_driver(plan, slots=slots), **{"slicing": True, **options})
+def batched(plan: Plan, slots: int = 1, **options: Any) -> Machine:
+    return Machine(plan, hold_by_driver(plan, slots=slots), **{"batching": True, **options})
 
 
-def slices(instructions: Sequence[Instruction]) -> list[list[int]]:
-    """Return the steps of each slice that was submitted."""
-    return [[call.step for call in each.slice.calls] for each in instructions if isinstance(each, Submit)]
+def batches(instructions: Sequence[Instruction]) -> list[list[int]]:
+    """Return the steps of each batch that was submitted."""
+    return [[call.step for call in each.batch.calls] for each in instructions if isinstance(each, Submit)]
 
 
-def test_a_chain_is_one_slice_and_what_it_did_not_reach_comes_back() -> None:
+def test_a_chain_is_one_batch_and_what_it_did_not_reach_comes_back() -> None:
     plan = a_chain()
-    machine = sliced(plan)
-    assert slices(fed(machine, Started(), 0.0)) == [[0, 1, 2]]
+    machine = batched(plan)
+    assert batches(fed(machine, Started(), 0.0)) == [[0, 1, 2]]
     assert machine.status == [Status.RUNNING, Status.CHAINED, Status.CHAINED]
     out = fed(machine, Answered(0, (attempt(plan, 0),)), 1.0)
-    assert slices(out) == [[1, 2]]
+    assert batches(out) == [[1, 2]]
     out = fed(machine, Answered(1, (attempt(plan, 1), attempt(plan, 2))), 2.0)
     assert machine.is_over
     assert machine.status == [Status.SUCCESS] * 3
@@ -273,16 +273,16 @@ def test_a_chain_is_one_slice_and_what_it_did_not_reach_comes_back() -> None:
 
 def test_a_chain_breaks_where_a_step_is_up_for_retry() -> None:
     plan = a_chain()
-    machine = sliced(plan)
+    machine = batched(plan)
     fed(machine, Started(), 0.0)
     fed(machine, Answered(0, (attempt(plan, 0), attempt(plan, 1, outcome=RETRY, delay=5.0))), 1.0)
     assert machine.status == [Status.SUCCESS, Status.DELAYED, Status.WAITING]
-    assert slices(fed(machine, Tick(), 6.0)) == [[1, 2]]
+    assert batches(fed(machine, Tick(), 6.0)) == [[1, 2]]
 
 
 def test_a_chain_breaks_where_a_step_fails() -> None:
     plan = a_chain()
-    machine = sliced(plan)
+    machine = batched(plan)
     fed(machine, Started(), 0.0)
     fed(machine, Answered(0, (attempt(plan, 0, outcome=FAILURE),)), 1.0)
     assert machine.status == [Status.FAILED, Status.ABANDONED, Status.ABANDONED]
@@ -298,28 +298,28 @@ def a_crowd(count: int) -> Plan:
     return compile_job(crowd)
 
 
-def test_siblings_share_slices_once_they_are_known_to_be_short() -> None:
+def test_siblings_share_batches_once_they_are_known_to_be_short() -> None:
     plan = a_crowd(40)
-    machine = sliced(plan)
-    assert slices(fed(machine, Started(), 0.0)) == [[0], [1]]
-    [crowd] = slices(fed(machine, Answered(0, (attempt(plan, 0),)), 1.0))
+    machine = batched(plan)
+    assert batches(fed(machine, Started(), 0.0)) == [[0], [1]]
+    [crowd] = batches(fed(machine, Answered(0, (attempt(plan, 0),)), 1.0))
     assert crowd == list(range(2, 2 + len(crowd)))
     assert len(crowd) == 8
 
 
 def test_siblings_that_are_long_go_alone() -> None:
     plan = a_crowd(40)
-    machine = sliced(plan)
+    machine = batched(plan)
     fed(machine, Started(), 0.0)
-    assert slices(fed(machine, Answered(0, (attempt(plan, 0)._replace(ended=1.0),)), 1.0)) == [[2]]
+    assert batches(fed(machine, Answered(0, (attempt(plan, 0)._replace(ended=1.0),)), 1.0)) == [[2]]
 
 
 def test_what_a_report_gives_back_runs_elsewhere_and_counts_once() -> None:
     plan = a_crowd(20)
-    machine = sliced(plan)
+    machine = batched(plan)
     fed(machine, Started(), 0.0)
     out = fed(machine, Answered(0, (attempt(plan, 0),)), 1.0)
-    [big] = [each.slice for each in out if isinstance(each, Submit)]
+    [big] = [each.batch for each in out if isinstance(each, Submit)]
     first, second, *rest = [call.step for call in big.calls]
     out = fed(machine, Reported(big.id, (attempt(plan, first),), tuple(rest)), 2.0)
     assert [each.step for each in out if isinstance(each, Attempt)] == [first]
@@ -327,16 +327,16 @@ def test_what_a_report_gives_back_runs_elsewhere_and_counts_once() -> None:
     assert all(machine.status[each] is Status.READY for each in rest)
     out = fed(machine, Answered(big.id, (attempt(plan, first), attempt(plan, second))), 3.0)
     assert [each.step for each in out if isinstance(each, Attempt)] == [second]
-    assert slices(out)[0][0] == rest[0]
+    assert batches(out)[0][0] == rest[0]
     assert fed(machine, Reported(big.id, (attempt(plan, first),), ()), 4.0) == []
 
 
-def test_a_lost_slice_keeps_what_was_over_and_blames_the_step_that_ran() -> None:
+def test_a_lost_batch_keeps_what_was_over_and_blames_the_step_that_ran() -> None:
     plan = a_crowd(20)
-    machine = sliced(plan)
+    machine = batched(plan)
     fed(machine, Started(), 0.0)
     out = fed(machine, Answered(0, (attempt(plan, 0),)), 1.0)
-    [big] = [each.slice for each in out if isinstance(each, Submit)]
+    [big] = [each.batch for each in out if isinstance(each, Submit)]
     first, second, *rest = [call.step for call in big.calls]
     fed(machine, Lost(big.id, (attempt(plan, first),), second, CRASH, 0.0, 0.0), 2.0)
     assert machine.status[first] is Status.SUCCESS
@@ -356,8 +356,8 @@ def test_workers_that_die_before_a_step_starts_cost_it_nothing_until_they_are_to
     assert machine.failed == [0]
 
 
-@pytest.mark.parametrize("slicing", [False, True])
-def test_a_crowd_behind_a_limit_passes_in_order(slicing: bool) -> None:
+@pytest.mark.parametrize("batching", [False, True])
+def test_a_crowd_behind_a_limit_passes_in_order(batching: bool) -> None:
     @op(tags={"db": "x"})
     def limited() -> int:
         return 1
@@ -368,19 +368,19 @@ def test_a_crowd_behind_a_limit_passes_in_order(slicing: bool) -> None:
             limited()
 
     plan = compile_job(crowd)
-    machine = Machine(plan, hold_by_driver(plan, slots=4, tag_limits=[TagLimit("db", 1)]), slicing=slicing)
-    [order] = slices(machine.handle(Started(), 0.0))
+    machine = Machine(plan, hold_by_driver(plan, slots=4, tag_limits=[TagLimit("db", 1)]), batching=batching)
+    [order] = batches(machine.handle(Started(), 0.0))
     under_way = list(order)
     while not machine.is_over:
         [running] = machine.running
         out = machine.handle(Answered(running, tuple(attempt(plan, each) for each in under_way)), 1.0)
         machine.check()
-        under_way = [step for each in slices(out) for step in each]
+        under_way = [step for each in batches(out) for step in each]
         order += under_way
     assert order == list(range(400))
 
 
-def test_a_step_that_waits_for_a_retry_in_its_lost_slice_is_not_blamed() -> None:
+def test_a_step_that_waits_for_a_retry_in_its_lost_batch_is_not_blamed() -> None:
     @op(retry_policy=RetryPolicy(max_retries=20))
     def flaky() -> int:
         return 1
@@ -390,10 +390,10 @@ def test_a_step_that_waits_for_a_retry_in_its_lost_slice_is_not_blamed() -> None
         after(flaky())
 
     plan = compile_job(chain)
-    machine = sliced(plan)
+    machine = batched(plan)
     out = fed(machine, Started(), 0.0)
     for loss in range(2 * LOSSES):
-        [work] = [each.slice for each in out if isinstance(each, Submit)]
+        [work] = [each.batch for each in out if isinstance(each, Submit)]
         assert [call.step for call in work.calls] == [0, 1]
         retried = attempt(plan, 0, number=loss, outcome=RETRY)
         out = fed(machine, Lost(work.id, (retried,), None, CRASH, 0.0, 0.0), float(loss))
@@ -402,13 +402,13 @@ def test_a_step_that_waits_for_a_retry_in_its_lost_slice_is_not_blamed() -> None
 
 def test_steps_with_large_outputs_go_alone() -> None:
     plan = a_crowd(40)
-    machine = sliced(plan)
+    machine = batched(plan)
     out = fed(machine, Started(), 0.0)
     for _ in range(3):
-        for work in [each.slice for each in out if isinstance(each, Submit)]:
+        for work in [each.batch for each in out if isinstance(each, Submit)]:
             large = attempt(plan, work.calls[0].step)._replace(has_large_output=True)
             out = fed(machine, Answered(work.id, (large,)), 1.0)
-    assert [len(each) for each in slices(out)] == [1]
+    assert [len(each) for each in batches(out)] == [1]
 
 
 def test_ops_that_were_not_seen_are_not_kept_behind_each_other() -> None:
@@ -423,13 +423,13 @@ def test_ops_that_were_not_seen_are_not_kept_behind_each_other() -> None:
             other(start)
 
     plan = compile_job(fan)
-    machine = sliced(plan, slots=4)
-    assert slices(fed(machine, Started(), 0.0)) == [[0]]
+    machine = batched(plan, slots=4)
+    assert batches(fed(machine, Started(), 0.0)) == [[0]]
     out = fed(machine, Answered(0, (attempt(plan, 0),)), 1.0)
-    assert slices(out) == [[each] for each in range(1, 9)]
+    assert batches(out) == [[each] for each in range(1, 9)]
 
 
-def test_what_a_step_in_a_slice_makes_ready_follows_in_its_order() -> None:
+def test_what_a_step_in_a_batch_makes_ready_follows_in_its_order() -> None:
     @job
     def hub() -> None:
         middle = after.alias("hub")(after.alias("seen")(source()))
@@ -437,7 +437,7 @@ def test_what_a_step_in_a_slice_makes_ready_follows_in_its_order() -> None:
             after.alias(f"p{priority + 2}").tag({"dagster/priority": priority})(middle)
 
     plan = compile_job(hub)
-    machine = sliced(plan)
-    assert slices(fed(machine, Started(), 0.0)) == [[0, 1, 2]]
-    [after_hub] = slices(fed(machine, Answered(0, (attempt(plan, 0), attempt(plan, 1))), 1.0))
+    machine = batched(plan)
+    assert batches(fed(machine, Started(), 0.0)) == [[0, 1, 2]]
+    [after_hub] = batches(fed(machine, Answered(0, (attempt(plan, 0), attempt(plan, 1))), 1.0))
     assert [plan.steps[step].key for step in after_hub] == ["hub", "p7", "p5", "p4", "p1", "p0"]

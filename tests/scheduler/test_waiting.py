@@ -14,7 +14,7 @@ from rayexec.plan import Plan, compile_job
 from rayexec.plan.model import Call
 from rayexec.scheduler.machine import Machine
 from rayexec.scheduler.messages import Answered, Begun, Started, Submit
-from rayexec.scheduler.past_waits import ENGINE, SLICE, WORKER, Wait, explain_waits
+from rayexec.scheduler.past_waits import BATCH, ENGINE, WORKER, Wait, explain_waits
 from rayexec.scheduler.wait_reasons import Queue
 
 OWN = Capacity(({"CPU": 4.0},), is_own=True, implicit_prefix="implicit_")
@@ -106,10 +106,10 @@ def test_a_step_that_is_to_be_tried_again_waits_for_its_delay() -> None:
 
 
 def explained(
-    plan: Plan, holding: Holding, rows: Sequence[tuple[int, float, float, int]], slices: Sequence[Sequence[int]] = ()
+    plan: Plan, holding: Holding, rows: Sequence[tuple[int, float, float, int]], batches: Sequence[Sequence[int]] = ()
 ) -> dict[int, Wait]:
     """Return the waits by step of attempts (step, started, ended, pid), all submitted at 0, each alone or as given."""
-    submissions = [(0.0, [Call(step, 0) for step in each]) for each in slices or [[row[0]] for row in rows]]
+    submissions = [(0.0, [Call(step, 0) for step in each]) for each in batches or [[row[0]] for row in rows]]
     attempts = [Attempt(step, 0, SUCCESS, begun, ended, pid=pid) for step, begun, ended, pid in rows]
     return {wait.step: wait for wait in explain_waits(plan, holding, 0.0, submissions, attempts)}
 
@@ -151,7 +151,7 @@ def test_whoever_held_a_limit_is_named() -> None:
     assert waits[plan.by_key["a"]].reason is None
 
 
-def test_without_a_limit_in_the_way_it_was_cpus_a_worker_a_slice_or_the_engine() -> None:
+def test_without_a_limit_in_the_way_it_was_cpus_a_worker_a_batch_or_the_engine() -> None:
     plan = plan_of(*["free"] * 4)
     holding = held(plan)
     full = [(0, 0.001, 1.0, 1), (1, 0.001, 1.0, 2), (2, 0.001, 1.0, 3), (3, 1.002, 2.0, 1)]
@@ -159,7 +159,7 @@ def test_without_a_limit_in_the_way_it_was_cpus_a_worker_a_slice_or_the_engine()
     assert explained(plan, two_each, [*full[:2], (2, 1.002, 2.0, 1)])[2].reason == "CPU"
     assert explained(plan, holding, [(0, 0.8, 1.0, 1)])[0].reason == WORKER
     waits = explained(plan, holding, [(0, 0.001, 0.5, 1), (1, 0.5, 0.6, 1), (2, 0.7, 0.8, 1)], [[0, 1], [2]])
-    assert (waits[1].reason, waits[2].reason) == (SLICE, ENGINE)
+    assert (waits[1].reason, waits[2].reason) == (BATCH, ENGINE)
     assert explained(plan, held(plan, max_concurrent=3), full)[3].reason == "max_concurrent"
 
 

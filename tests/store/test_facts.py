@@ -18,7 +18,7 @@ import pyarrow as pa
 import pytest
 
 from rayexec import DynamicOut, DynamicOutput, OpExecutionContext, RetryPolicy, job, op
-from rayexec.events import HERE, UNKNOWN, Attempt, SliceFacts, Successes
+from rayexec.events import HERE, UNKNOWN, Attempt, BatchFacts, Successes
 from rayexec.execute import Observer, Record
 from rayexec.plan import compile_job
 from rayexec.store import MemoryRunStore, RunRecord
@@ -71,7 +71,7 @@ def test_single_steps_tell_their_worker_its_times_and_its_bytes(ray_session: Non
     log = log_of(singles)
     found = by_key(log)
     for attempt in found.values():
-        facts = log.slices[attempt.slice]
+        facts = log.batches[attempt.batch]
         assert (facts.host, facts.pid) == (socket.gethostname(), attempt.pid)
         assert len(facts.node_id) == 56
         assert before < facts.submitted < facts.began <= attempt.started <= attempt.ended <= facts.ended < time.time()
@@ -80,13 +80,13 @@ def test_single_steps_tell_their_worker_its_times_and_its_bytes(ray_session: Non
     assert 800_000 < found["large", 0].output_bytes < 801_000
     assert 0 < found["talks", 0].output_bytes < 30
     assert found["one", 0].output_bytes == 5
-    taken = log.slices[found["talks", 0].slice]
+    taken = log.batches[found["talks", 0].batch]
     assert 800_000 < taken.input_bytes < 802_000
     assert taken.output_bytes == found["talks", 0].output_bytes
-    assert log.slices[found["grown", 0].slice].peak_rss > 300_000_000
+    assert log.batches[found["grown", 0].batch].peak_rss > 300_000_000
 
 
-def test_steps_of_a_slice_share_one_record(ray_session: None) -> None:
+def test_steps_of_a_batch_share_one_record(ray_session: None) -> None:
     @job
     def many() -> None:
         for _ in range(500):
@@ -96,15 +96,15 @@ def test_steps_of_a_slice_share_one_record(ray_session: None) -> None:
     log = log_of(many)
     attempts = list(log.attempts())
     assert len(attempts) == 500
-    assert 0 < len(log.slices) < 50
-    for number, facts in log.slices.items():
-        own = [each for each in attempts if each.slice == number]
+    assert 0 < len(log.batches) < 50
+    for number, facts in log.batches.items():
+        own = [each for each in attempts if each.batch == number]
         assert len(own) <= facts.calls
         assert facts.output_bytes == sum(each.output_bytes for each in own) == 5 * len(own)
         assert {each.pid for each in own} <= {facts.pid}
 
 
-def test_a_step_that_is_tried_again_has_a_slice_for_each_attempt(ray_session: None) -> None:
+def test_a_step_that_is_tried_again_has_a_batch_for_each_attempt(ray_session: None) -> None:
     @op(retry_policy=RetryPolicy(max_retries=1))
     def flaky(context: OpExecutionContext) -> int:
         if not context.retry_number:
@@ -116,7 +116,7 @@ def test_a_step_that_is_tried_again_has_a_slice_for_each_attempt(ray_session: No
         flaky()
 
     log = log_of(again)
-    first, second = (log.slices[each.slice] for each in log.attempts())
+    first, second = (log.batches[each.batch] for each in log.attempts())
     assert first.number != second.number
     assert first.ended <= second.submitted
     assert (first.output_bytes, second.output_bytes) == (0, 5)
@@ -139,8 +139,8 @@ def test_values_of_dynamic_outputs_count_large_and_small(ray_session: None) -> N
     log = log_of(fans)
     found = by_key(log)
     assert 400_000 < found["fan", 0].output_bytes < 401_000
-    assert log.slices[found["fan", 0].slice].output_bytes == found["fan", 0].output_bytes
-    assert found["kind[large]", 0].slice in log.slices
+    assert log.batches[found["fan", 0].batch].output_bytes == found["fan", 0].output_bytes
+    assert found["kind[large]", 0].batch in log.batches
 
 
 def test_a_worker_that_died_still_is_known(ray_session: None) -> None:
@@ -154,25 +154,25 @@ def test_a_worker_that_died_still_is_known(ray_session: None) -> None:
 
     log = log_of(deadly)
     found = by_key(log)
-    facts = log.slices[found["dies", 0].slice]
+    facts = log.batches[found["dies", 0].batch]
     assert facts.host == socket.gethostname()
     assert len(facts.node_id) == 56
     assert facts.pid == found["dies", 0].pid != 0
     assert facts.queued is not None
     assert facts.peak_rss == UNKNOWN
-    assert log.slices[found["one", 0].slice].host == facts.host
+    assert log.batches[found["one", 0].batch].host == facts.host
 
 
-def test_a_run_in_this_process_is_one_slice_of_this_host() -> None:
+def test_a_run_in_this_process_is_one_batch_of_this_host() -> None:
     @job(config={"execution": {"config": {"in_process": {}}}})
     def here() -> None:
         for _ in range(20):
             talks(large(one()))
 
     log = log_of(here)
-    assert {each.slice for each in log.attempts()} == {HERE}
+    assert {each.batch for each in log.attempts()} == {HERE}
     assert {each.output_bytes for each in log.attempts()} == {UNKNOWN}
-    [facts] = log.slices.values()
+    [facts] = log.batches.values()
     assert (facts.number, facts.host, facts.pid) == (HERE, socket.gethostname(), os.getpid())
     assert facts.queued is None
     assert facts.peak_rss > 30_000_000
@@ -184,7 +184,7 @@ def test_a_run_in_this_process_is_told_when_it_begins_and_at_its_end() -> None:
     told: list[str] = []
 
     class Told(Observer):
-        def slice_over(self, facts: SliceFacts) -> None:
+        def batch_over(self, facts: BatchFacts) -> None:
             told.append("facts")
 
         def recorded(self, record: Record) -> None:
@@ -250,18 +250,18 @@ def test_steps_know_what_they_take_from() -> None:
         assert found == wanted
 
 
-def test_the_later_record_of_a_slice_counts() -> None:
+def test_the_later_record_of_a_batch_counts() -> None:
     store = MemoryRunStore()
     log = LogWriter(compile_job(diamond), store.create(RunRecord("r", "j")))
-    log.add(SliceFacts(3, "a", began=1.0))
+    log.add(BatchFacts(3, "a", began=1.0))
     log.add(Successes([0], [0], array("d", [1.0]), array("d", [2.0]), 7, 3, array("q", [11])))
     log.write()
-    log.add(SliceFacts(3, "a", "id", 7, 0.5, 1.0, 2.0, 0.25, 10, 20, 30, 1))
+    log.add(BatchFacts(3, "a", "id", 7, 0.5, 1.0, 2.0, 0.25, 10, 20, 30, 1))
     log.write()
     stored = StoredLog(store.open("r"))
-    assert stored.slices == {3: SliceFacts(3, "a", "id", 7, 0.5, 1.0, 2.0, 0.25, 10, 20, 30, 1)}
+    assert stored.batches == {3: BatchFacts(3, "a", "id", 7, 0.5, 1.0, 2.0, 0.25, 10, 20, 30, 1)}
     [attempt] = stored.attempts()
-    assert (attempt.slice, attempt.output_bytes, attempt.pid) == (3, 11, 7)
+    assert (attempt.batch, attempt.output_bytes, attempt.pid) == (3, 11, 7)
     assert len(list(stored.events())) > 0
 
 
@@ -292,17 +292,17 @@ def test_a_log_of_the_first_schema_version_is_read(ray_session: None) -> None:
     old.append(as_version_1(stored.log()))
     log = StoredLog(store.open("old"))
     assert list(log.events()) == list(StoredLog(stored).events()) == result.all_events
-    assert {(each.slice, each.output_bytes) for each in log.attempts()} == {(HERE, UNKNOWN)}
-    assert log.slices == {}
+    assert {(each.batch, each.output_bytes) for each in log.attempts()} == {(HERE, UNKNOWN)}
+    assert log.batches == {}
     assert log.predecessors is None
 
 
-def test_what_a_newer_rayexec_adds_to_the_facts_of_a_slice_is_left_out() -> None:
-    from rayexec.store.encoding import read_slice
+def test_what_a_newer_rayexec_adds_to_the_facts_of_a_batch_is_left_out() -> None:
+    from rayexec.store.encoding import read_batch
 
-    assert read_slice('{"host": "a", "temperature": 30}', 1, 2.0, 3.0, 4) == SliceFacts(1, "a", "", 4, 0.0, 2.0, 3.0)
+    assert read_batch('{"host": "a", "temperature": 30}', 1, 2.0, 3.0, 4) == BatchFacts(1, "a", "", 4, 0.0, 2.0, 3.0)
 
 
 @pytest.mark.parametrize("began", [0.0, 5.0])
 def test_queue_time_is_never_negative_and_unknown_where_nothing_began(began: float) -> None:
-    assert SliceFacts(1, submitted=7.0, began=began).queued == (0.0 if began else None)
+    assert BatchFacts(1, submitted=7.0, began=began).queued == (0.0 if began else None)

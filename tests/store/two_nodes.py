@@ -48,7 +48,7 @@ def main() -> None:
     store = MemoryRunStore()
     result = spread.execute(store=store)
     log = StoredLog(store.open(result.run_id))
-    told = {log.keys[each.step]: log.slices[each.slice]._asdict() for each in log.attempts()}
+    told = {log.keys[each.step]: log.batches[each.batch]._asdict() for each in log.attempts()}
     nodes = {"head": cluster.head_node.node_id, "other": second.node_id}
     said = {key: result.output_for_node(key) for key in ("head", "other")}
     Path(sys.argv[1], "told.json").write_text(json.dumps({**told, "nodes": nodes, "said": said}))

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from rayexec.events import FAILURE, HERE, RETRY, SUCCESS, UNKNOWN, Attempt, SliceFacts
+from rayexec.events import FAILURE, HERE, RETRY, SUCCESS, UNKNOWN, Attempt, BatchFacts
 from rayexec.store import RunRecord
 from rayexec.store.reading import StoredLog
 
@@ -14,8 +14,8 @@ __all__ = ["write_parquet", "write_trace"]
 
 _OUTCOMES = {SUCCESS: "success", FAILURE: "failure", RETRY: "retry"}
 _BATCH = 50_000
-_UNTOLD = SliceFacts(HERE)
-_TOLD = frozenset({"op", "attempt", "slice", "queue_s", "fetch_s", "output_bytes", "peak_rss_bytes", "error"})
+_UNTOLD = BatchFacts(HERE)
+_TOLD = frozenset({"op", "attempt", "batch", "queue_s", "fetch_s", "output_bytes", "peak_rss_bytes", "error"})
 
 
 def write_parquet(path: Path, record: RunRecord, log: StoredLog) -> int:
@@ -37,7 +37,7 @@ def write_parquet(path: Path, record: RunRecord, log: StoredLog) -> int:
         ("pid", pa.int32()),
         ("node", pa.string()),
         ("node_id", pa.string()),
-        ("slice", pa.int32()),
+        ("batch", pa.int32()),
         ("queue_s", pa.float64()),
         ("fetch_s", pa.float64()),
         ("output_bytes", pa.int64()),
@@ -61,7 +61,7 @@ def write_parquet(path: Path, record: RunRecord, log: StoredLog) -> int:
 
 def _row(record: RunRecord, log: StoredLog, attempt: Attempt) -> dict[str, Any]:
     error = attempt.failure.root if attempt.failure is not None else None
-    facts = log.slices.get(attempt.slice, _UNTOLD)
+    facts = log.batches.get(attempt.batch, _UNTOLD)
     return {
         "run_id": record.run_id,
         "job": record.job_name,
@@ -75,7 +75,7 @@ def _row(record: RunRecord, log: StoredLog, attempt: Attempt) -> dict[str, Any]:
         "pid": attempt.pid or None,
         "node": facts.host or None,
         "node_id": facts.node_id or None,
-        "slice": attempt.slice if attempt.slice != HERE else None,
+        "batch": attempt.batch if attempt.batch != HERE else None,
         "queue_s": facts.queued,
         "fetch_s": facts.loading if facts.ended and facts.peak_rss != UNKNOWN else None,
         "output_bytes": None if attempt.output_bytes == UNKNOWN else attempt.output_bytes,
@@ -88,13 +88,13 @@ def _row(record: RunRecord, log: StoredLog, attempt: Attempt) -> dict[str, Any]:
 def write_trace(path: Path, record: RunRecord, log: StoredLog) -> int:
     """Write a trace in Chrome's format; return how many attempts it has.
 
-    Each node is a process, each worker one of its threads, with a bar for each attempt; how long slices were queued are
-    spans of their own beside them.
+    Each node is a process, each worker one of its threads, with a bar for each attempt.
+    The time in which a batch was queued is a span of its own beside them.
     """
     count = 0
     places: dict[tuple[str, str], int] = {}
     threads: set[tuple[int, int]] = set()
-    slices: set[int] = set()
+    batches: set[int] = set()
     with path.open("w") as file:
 
         def write(row: dict[str, Any]) -> None:
@@ -105,7 +105,7 @@ def write_trace(path: Path, record: RunRecord, log: StoredLog) -> int:
 
         file.write('{"displayTimeUnit": "ms", "traceEvents": [\n')
         for attempt in log.attempts():
-            facts = log.slices.get(attempt.slice, _UNTOLD)
+            facts = log.batches.get(attempt.batch, _UNTOLD)
             known = facts.host, facts.node_id
             if known not in places:
                 places[known] = len(places) + 1
@@ -116,9 +116,9 @@ def write_trace(path: Path, record: RunRecord, log: StoredLog) -> int:
                 threads.add((node, thread))
                 named = {"name": f"worker {thread}" if thread else "worker"}
                 write({"ph": "M", "name": "thread_name", "pid": node, "tid": thread, "args": named})
-            if facts.queued and attempt.slice not in slices:
-                slices.add(attempt.slice)
-                about = {"cat": "queue", "name": f"slice {facts.number} queued", "id": facts.number, "pid": node}
+            if facts.queued and attempt.batch not in batches:
+                batches.add(attempt.batch)
+                about = {"cat": "queue", "name": f"batch {facts.number} queued", "id": facts.number, "pid": node}
                 write({"ph": "b", "ts": moment(facts.began - facts.queued), "tid": thread, **about})
                 write({"ph": "e", "ts": moment(facts.began), "tid": thread, **about})
             told = {name: value for name, value in _row(record, log, attempt).items() if name in _TOLD}

@@ -14,7 +14,7 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from rayexec.events import Attempt, ErrorInfo, Event, EventType, ResourceRecord, SliceFacts, StepFailureData
+from rayexec.events import Attempt, BatchFacts, ErrorInfo, Event, EventType, ResourceRecord, StepFailureData
 from rayexec.store import RunRecord
 from rayexec.store.reading import StoredLog
 from rayexec.views.critical_path import Link, critical_path
@@ -27,7 +27,7 @@ __all__ = ["write_page"]
 _STYLES = {"SUCCESS": "good", "FAILURE": "bad", "CANCELED": "bad", "STARTED": "open"}
 _MOST_TEXT = 24 * 1024 * 1024  # characters of logs; browsers open more only slowly
 _MOST_ROWS = 200  # of a table
-_UNTOLD = SliceFacts(-1)
+_UNTOLD = BatchFacts(-1)
 _TELLS_OF_RUN = frozenset(
     {
         EventType.LOG_MESSAGE,
@@ -62,15 +62,15 @@ class _Page:
         for each in log.records():
             self._take(each)
         # Those of a lane lie together, by their starts, which is how the chart finds them.
-        lane = {each: self._lane(each) for each in {(row.slice, row.pid) for row in self.attempts}}
-        self.attempts.sort(key=lambda row: (lane[row.slice, row.pid], row.started))
-        self._lanes = [lane[row.slice, row.pid] for row in self.attempts]
+        lane = {each: self._lane(each) for each in {(row.batch, row.pid) for row in self.attempts}}
+        self.attempts.sort(key=lambda row: (lane[row.batch, row.pid], row.started))
+        self._lanes = [lane[row.batch, row.pid] for row in self.attempts]
         self._path = critical_path(log, self.attempts, record.start_time)
         self._lines.sort(key=lambda line: line[0])
 
     def _lane(self, known: tuple[int, int]) -> tuple[str, str]:
         number, pid = known
-        facts = self._log.slices.get(number, _UNTOLD)
+        facts = self._log.batches.get(number, _UNTOLD)
         return facts.node, f"pid {pid or facts.pid}" if pid or facts.pid else "pid unknown"
 
     def _take(self, record: Event | Attempt | ResourceRecord) -> None:
@@ -131,8 +131,8 @@ class _Page:
         op_of = [ops.setdefault(log.op_of(step), len(ops)) for step in range(len(log.keys))]
         numbers: dict[int, int] = {}
         known: list[list[Any]] = []
-        for number in {row.slice for row in rows}:
-            facts = log.slices.get(number)
+        for number in {row.batch for row in rows}:
+            facts = log.batches.get(number)
             if facts is not None:
                 numbers[number] = len(known)
                 known.append([number, facts.queued, facts.loading, facts.peak_rss, facts.input_bytes, facts.calls])
@@ -151,10 +151,10 @@ class _Page:
                 "outcome": _packed("B", [row.outcome for row in rows]),
                 "start": _packed("d", [row.started - began for row in rows]),
                 "length": _packed("d", [row.ended - row.started for row in rows]),
-                "slice": _packed("i", [numbers.get(row.slice, -1) for row in rows]),
+                "batch": _packed("i", [numbers.get(row.batch, -1) for row in rows]),
                 "size": _packed("d", [row.output_bytes for row in rows]),
             },
-            "slices": known,
+            "batches": known,
             "blocked": {
                 place: [found.limit, found.seconds, ", ".join(found.held_by[:5])]
                 for place, row in enumerate(rows)
@@ -189,7 +189,7 @@ class _Page:
     def _path_row(self, link: Link) -> tuple[str, ...]:
         row = self.attempts[link.place]
         took, waited = duration(row.ended - row.started), duration(link.waited)
-        parts = {"for the driver": link.free, "in Ray's queue": link.queued, "in its slice": link.behind}
+        parts = {"for the driver": link.free, "in Ray's queue": link.queued, "in its batch": link.behind}
         spent = [f"{duration(seconds)} {where}" for where, seconds in parts.items() if seconds >= 1e-3]
         why = "; ".join(filter(None, (link.why, ", ".join(spent))))
         return self._log.keys[row.step], self._log.op_of(row.step), str(row.number + 1), waited, why, took
@@ -208,28 +208,28 @@ class _Page:
         return _table(("limit", "attempts", "mean", "longest", "step"), (1, 2, 3), rows)
 
     def _workers(self) -> str:
-        rows: dict[tuple[str, str], list[Any]] = {}  # attempts, slices, seconds, longest queue, peak memory
+        rows: dict[tuple[str, str], list[Any]] = {}  # attempts, batches, seconds, longest queue, peak memory
         for lane, row in zip(self._lanes, self.attempts, strict=True):
-            facts = self._log.slices.get(row.slice, _UNTOLD)
+            facts = self._log.batches.get(row.batch, _UNTOLD)
             one = rows.setdefault(lane, [0, set(), 0.0, 0.0, 0])
             one[0] += 1
-            one[1].add(row.slice)
+            one[1].add(row.batch)
             one[2] += row.ended - row.started
             one[3] = max(one[3], facts.queued or 0.0)
             one[4] = max(one[4], facts.peak_rss)
         return _table(
-            ("node", "process", "attempts", "slices", "ran for", "longest queue", "peak memory"),
+            ("node", "process", "attempts", "batches", "ran for", "longest queue", "peak memory"),
             (2, 3, 4, 5, 6),
             [
                 (
                     *lane,
                     f"{count:,}",
-                    f"{len(slices):,}",
+                    f"{len(batches):,}",
                     duration(spent),
                     duration(queue) if queue else "",
                     bytes_in_words(peak) if peak else "",
                 )
-                for lane, (count, slices, spent, queue, peak) in rows.items()
+                for lane, (count, batches, spent, queue, peak) in rows.items()
             ],
         )
 

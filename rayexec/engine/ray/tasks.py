@@ -12,7 +12,7 @@ from rayexec.errors import EngineError
 
 __all__ = ["Traveling", "refusal_in"]
 
-# What a worker says that cannot run slices of this rayexec, before why.
+# What a worker says that cannot run batches of this rayexec, before why.
 _REFUSED = "rayexec-refused"
 
 
@@ -61,7 +61,7 @@ def _arrival() -> Callable[..., Any]:
 
 
 def refusal_in(error: BaseException) -> EngineError | None:
-    """Return what keeps a worker from running slices at all, where a task failed with ``error`` because of that."""
+    """Return what keeps a worker from running batches at all, where a task failed with ``error`` because of that."""
     told: tuple[Any, ...] = getattr(getattr(error, "cause", None), "args", ())
     if len(told) != 5 or told[0] != _REFUSED:
         return None

@@ -112,7 +112,7 @@ def _hops(row: HopFigures) -> Sequence[RenderableType]:
     table.add_row("a hop", f"{len(row.hops):,}", f"{row.median * 1e3:,.2f}", f"{row.slow * 1e3:,.2f}")
     return _with_note(
         table,
-        "From the end of a step to the start of the next, each a Ray task of its own (slices: false); in a slice, as "
+        "From the end of a step to the start of the next, each a Ray task of its own (batches: false); in a batch, as "
         "in the chain above, a step costs no hop.",
     )
 

@@ -139,14 +139,14 @@ class _Stamps(Observer):
 
 
 def _run(
-    job: JobDefinition, *, max_concurrent: int | None = None, slices: bool = True
+    job: JobDefinition, *, max_concurrent: int | None = None, batches: bool = True
 ) -> tuple[float, Sequence[tuple[float, Attempt]]]:
     """Run a job; return its seconds and its answers.
 
     Raises EngineError for a run that failed, and KeyboardInterrupt for one that was interrupted.
     """
     stamps = _Stamps()
-    config: dict[str, Any] = {"execution": {"config": {"ray": {"slices": slices}}}, **(job.config or {})}
+    config: dict[str, Any] = {"execution": {"config": {"ray": {"batches": batches}}}, **(job.config or {})}
     gc.collect()
     started = time.perf_counter()
     result = execute_job(job, config, max_concurrent=max_concurrent, keep_outputs="none", observer=stamps, store=False)
@@ -185,15 +185,15 @@ def measure_steps(shape: str, steps: int, repeats: int) -> StepFigures:
 
 
 def measure_hops(steps: int, repeats: int) -> HopFigures:
-    """Run a chain of so many no-op steps without slices ``repeats`` times, after once to warm up.
+    """Run a chain of so many no-op steps without batches ``repeats`` times, after once to warm up.
 
     A hop is the time between two answers less the time of the step in between.
     """
     job = chain_job(steps)
-    _run(job, slices=False)
+    _run(job, batches=False)
     hops: list[float] = []
     for _ in range(repeats):
-        _, answers = _run(job, slices=False)
+        _, answers = _run(job, batches=False)
         hops += _gaps(answers)
     return HopFigures(tuple(hops))
 
@@ -217,7 +217,7 @@ def measure_transfer(size: int, repeats: int) -> TransferFigures:
     stores, reads = [], []
     # Memory that the store never used is slow the first time, and the value of the run before may lie beside this one.
     for number in range(-2, repeats):
-        _, answers = _run(job, slices=False)
+        _, answers = _run(job, batches=False)
         stored, _ = _gaps(answers)
         (made, _), (done, _) = answers[1:]
         if number >= 0:

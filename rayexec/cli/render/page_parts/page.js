@@ -12,7 +12,7 @@
   };
   const step = column("step", Int32Array), number = column("number", Int32Array), outcome = column("outcome", Uint8Array);
   const start = column("start", Float64Array), length = column("length", Float64Array);
-  const slice = column("slice", Int32Array), size = column("size", Float64Array);
+  const batch = column("batch", Int32Array), size = column("size", Float64Array);
   const lanes = data.lanes; // [node, worker, first attempt, end]; the attempts of a lane lie together, by their starts
   const onPath = new Set(data.path);
 
@@ -39,13 +39,13 @@
     told.push(`op ${data.ops[data.opOf[step[attempt]]]}${tries}: ${OUTCOMES[outcome[attempt]]}`);
     told.push(`took ${seconds(length[attempt])}, from ${seconds(Math.max(0, start[attempt]))} on`);
     told.push([node, worker].filter(Boolean).join(", "));
-    const known = data.slices[slice[attempt]];
+    const known = data.batches[batch[attempt]];
     if (known) {
       const [id, queued, loading, memory, taken, calls] = known;
-      if (id >= 0) told.push(`slice ${id}, of ${calls} call${calls === 1 ? "" : "s"}`);
+      if (id >= 0) told.push(`batch ${id}, of ${calls} call${calls === 1 ? "" : "s"}`);
       if (queued !== null) told.push(`queued ${seconds(queued)}`);
       if (loading) told.push(`large inputs loaded in ${seconds(loading)}`);
-      if (taken >= 0) told.push(`inputs of the slice ${bytes(taken)}`);
+      if (taken >= 0) told.push(`inputs of the batch ${bytes(taken)}`);
       if (memory >= 0) told.push(`peak memory of the process ${bytes(memory)}`);
     }
     if (size[attempt] >= 0) told.push(`outputs ${bytes(size[attempt])}`);

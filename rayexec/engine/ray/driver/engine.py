@@ -1,4 +1,4 @@
-"""The engine on Ray: each slice is a task; values pass through Ray's object store."""
+"""The engine on Ray: each batch is a task; values pass through Ray's object store."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ from rayexec.placement.capacity import Capacity
 from rayexec.placement.preflight import notes, problems
 from rayexec.plan.model import FromConfig
 from rayexec.run.previous_run import StoredValue
-from rayexec.run.spec import RunSpec, Slice
+from rayexec.run.spec import Batch, RunSpec
 from rayexec.scheduler.messages import Answered, Begun, EngineEvent, Lost, Reported, Yielded
 from rayexec.steps.io_managers import find_managed
 
@@ -49,7 +49,7 @@ __all__ = ["RayEngine"]
 
 
 class RayEngine:
-    """Runs slices as Ray tasks on a cluster that is already connected."""
+    """Runs batches as Ray tasks on a cluster that is already connected."""
 
     name = "ray"
     runs_here = False
@@ -68,16 +68,16 @@ class RayEngine:
             runtime_env=settings.runtime_env,
         )
         self.grows = not capacity.is_own
-        self.slicing = settings.slices and not settings.fresh_process
+        self.batching = settings.batches and not settings.fresh_process
         self._values = StepValues(spec.plan)
         self._flight: dict[int, Flight] = {}
         self._arrived: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
         self._shared = SharedLimits(spec.plan, self.holding, self._flight)
         # Whether a Ray task starts this run.
         self.is_nested = False
-        # Whether slices were canceled. Ray's own wait is interrupted each time then, where this task is canceled too.
+        # Whether batches were canceled. Ray's own wait is interrupted each time then, where this task is canceled too.
         self._is_ending = False
-        # The journals of slices that were canceled.
+        # The journals of batches that were canceled.
         self._canceled: list[str] = []
         self._mailbox: Mailbox | None = None
         self._address: Address | None = None
@@ -86,7 +86,7 @@ class RayEngine:
         self._header = b""
         self._streams = spec.streams
         self._dynamic = spec.plan.dynamic_templates
-        # Why a node cannot run any slice of this run, to be raised, and the slices that came back for that reason.
+        # Why a node cannot run any batch of this run, to be raised, and the batches that came back for that reason.
         self._refusal: EngineError | None = None
         self._refused: list[Lost] = []
 
@@ -155,14 +155,14 @@ class RayEngine:
                 + "\nGive the ops less (ray_options, pool), or Ray more; rayexec job plan shows what each asks for."
             )
 
-    def submit(self, work: Slice) -> None:
-        """Hand a slice to Ray's scheduler."""
+    def submit(self, work: Batch) -> None:
+        """Hand a batch to Ray's scheduler."""
         self._values.grow()
         calls, places, large = self._writer.write(work.calls)
         origins = self._writer.take_origins() if large else {}
         journal = journal_path(self._spec.info.run_id, work.id)
         number = self.holding.class_of[work.calls[0].step]
-        # Of slices that other runs may keep waiting, workers say when they begin.
+        # Of batches that other runs may keep waiting, workers say when they begin.
         announces = self.holding.shared(number) is not None
         wire = pickle.dumps((work.id, journal, work.budget, announces, calls), protocol=5)
         if len(work.calls) == 1 and self._spec.plan.template_of[work.calls[0].step] in self._dynamic:
@@ -177,14 +177,14 @@ class RayEngine:
         self._take_off(Flight(work, refs, time.time(), journal, origins))
 
     def _take_off(self, flight: Flight) -> None:
-        slice_id = flight.work.id
-        self._flight[slice_id] = flight
-        flight.refs[0].future().add_done_callback(lambda done: self._arrived.put(("done", (slice_id, done))))
+        batch_id = flight.work.id
+        self._flight[batch_id] = flight
+        flight.refs[0].future().add_done_callback(lambda done: self._arrived.put(("done", (batch_id, done))))
 
     def wait(self, timeout: float | None) -> list[EngineEvent]:
         """Return what has come back, waiting up to ``timeout`` seconds for a first one.
 
-        Raises EngineError once a node has turned out to be none that could run this run's slices.
+        Raises EngineError once a node has turned out to be none that could run this run's batches.
         """
         if self._refusal is not None:
             refusal, self._refusal = self._refusal, None
@@ -212,8 +212,8 @@ class RayEngine:
         """End a ``wait`` under way, or the next one."""
         self._arrived.put(("wake", None))
 
-    def _collect(self, slice_id: int, done: Any) -> Answered | Lost:
-        flight = self._flight.pop(slice_id)
+    def _collect(self, batch_id: int, done: Any) -> Answered | Lost:
+        flight = self._flight.pop(batch_id)
         if self.resources is not None:
             self.resources.accept()
         self._shared.ended(flight.work)
@@ -227,7 +227,7 @@ class RayEngine:
         items, closing, told = pickle.loads(answer)
         told = Told(*told)
         attempts = self._take(flight, items, told.pid, flight.refs)
-        if closing is not None and attempts:  # what closing the slice's resources brought up
+        if closing is not None and attempts:  # what closing the batch's resources brought up
             records, stdout, stderr = closing
             last = attempts[-1]
             if isinstance(last, Successes):
@@ -237,10 +237,10 @@ class RayEngine:
                 resources=last.resources + records, stdout=last.stdout + stdout, stderr=last.stderr + stderr
             )
             attempts = (*attempts[:-1], closed)
-        return Answered(slice_id, attempts, flight.facts(told))
+        return Answered(batch_id, attempts, flight.facts(told))
 
     def _end_stream(self, flight: Flight, error: BaseException | None) -> tuple[bytes, BaseException | None]:
-        """Return the answer of a slice that streamed, or what it died of; its large outputs are in ``refs`` then."""
+        """Return the answer of a batch that streamed, or what it died of; its large outputs are in ``refs`` then."""
         import ray
 
         flight.large += flight.stream
@@ -250,7 +250,7 @@ class RayEngine:
             error = error or broken
             answer = b""
         if error is None and not (answer and isinstance(answer, bytes)):
-            error = EngineError("the slice ended without an answer: it was canceled")
+            error = EngineError("the batch ended without an answer: it was canceled")
         flight.refs = [flight.refs[0], *flight.large]
         return (b"" if error is not None else answer), error
 
@@ -265,11 +265,11 @@ class RayEngine:
             flight.made += sum(row.sizes) if isinstance(row, Successes) else max(0, row.output_bytes)
         return rows
 
-    def _hear_values(self, slice_id: int, told: Sequence[tuple[str, bytes | None]]) -> Yielded:
+    def _hear_values(self, batch_id: int, told: Sequence[tuple[str, bytes | None]]) -> Yielded:
         """Keep values that a step which still runs has yielded."""
-        flight = self._flight.get(slice_id)
+        flight = self._flight.get(batch_id)
         if flight is None:  # its answer overtook the report
-            return Yielded(slice_id, -1, ())
+            return Yielded(batch_id, -1, ())
         step = flight.work.calls[0].step
         known = self._values.of(step)
         names = []
@@ -284,36 +284,36 @@ class RayEngine:
             known.setdefault(name, handle)
             names.append(name)
         flight.told += len(names)
-        return Yielded(slice_id, step, tuple(names))
+        return Yielded(batch_id, step, tuple(names))
 
-    def _hear_lines(self, slice_id: int, lines: LiveLines) -> EngineEvent:
+    def _hear_lines(self, batch_id: int, lines: LiveLines) -> EngineEvent:
         """Name the step behind lines, and keep what it logged for the case that it dies."""
-        flight, position = self._flight.get(slice_id), lines.step
+        flight, position = self._flight.get(batch_id), lines.step
         if flight is None or position <= flight.heard:  # its attempt overtook them
-            return Reported(slice_id, (), ())
+            return Reported(batch_id, (), ())
         known = flight.logged[1] if flight.logged[0] == position else ()
         flight.logged = position, known + lines.logs
         step, number = flight.work.calls[position]
         return lines._replace(step=step, number=number)
 
     def _read_report(self, message: bytes) -> EngineEvent:
-        slice_id, pid, packed, returned = pickle.loads(message)
+        batch_id, pid, packed, returned = pickle.loads(message)
         if isinstance(packed, LiveLines):
-            return self._hear_lines(slice_id, packed)
+            return self._hear_lines(batch_id, packed)
         if returned is None:
-            return self._hear_values(slice_id, packed)
+            return self._hear_values(batch_id, packed)
         if packed is None:
-            if slice_id in self._flight:
-                self._shared.begun(slice_id)
-            return Begun(slice_id)
-        flight = self._flight.get(slice_id)
+            if batch_id in self._flight:
+                self._shared.begun(batch_id)
+            return Begun(batch_id)
+        flight = self._flight.get(batch_id)
         if flight is None:  # its answer overtook the report
-            return Reported(slice_id, (), ())
+            return Reported(batch_id, (), ())
         calls = flight.work.calls
-        return Reported(slice_id, self._take(flight, packed, pid, None), tuple(calls[each].step for each in returned))
+        return Reported(batch_id, self._take(flight, packed, pid, None), tuple(calls[each].step for each in returned))
 
     def _loss(self, flight: Flight, error: BaseException) -> Lost:
-        """Tell a lost slice: what its journal says was over, and what it says was running."""
+        """Tell a lost batch: what its journal says was over, and what it says was running."""
         calls, plan = flight.work.calls, self._spec.plan
         missing = lost_object(error)
         lost = None if missing is None else self._values.lost_with(missing, flight.origins)
@@ -363,12 +363,12 @@ class RayEngine:
             logs=flight.logged[1] if left is not None and left.started == flight.logged[0] else (),
         )
 
-    def cancel(self, slice_ids: Sequence[int], *, force: bool) -> None:
-        """Interrupt slices, or kill the workers that run them."""
+    def cancel(self, batch_ids: Sequence[int], *, force: bool) -> None:
+        """Interrupt batches, or kill the workers that run them."""
         import ray
 
         self._is_ending = True
-        flights = [self._flight[each] for each in slice_ids if each in self._flight]
+        flights = [self._flight[each] for each in batch_ids if each in self._flight]
         # One interrupt is enough: a second one would cut short what a step does to end.
         is_asked = not force and self.is_nested and is_canceled_here()
         self._canceled += [flight.journal for flight in flights]

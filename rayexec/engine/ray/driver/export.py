@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 from rayexec.engine.packed_values import Packed
 from rayexec.engine.ray.protocol.package import Package
 from rayexec.engine.ray.tasks import Traveling
-from rayexec.engine.ray.worker.entry import run_slice, stream_slice
+from rayexec.engine.ray.worker.entry import run_batch, stream_batch
 from rayexec.errors import EngineError
 from rayexec.placement.limits import Holding
 
@@ -36,23 +36,23 @@ def dump(value: Any, what: str) -> bytes:
 
 
 def _runner_for(package: Package, contents: bytes, fresh_process: bool) -> Any:
-    """Return the remote function that runs slices of this package, exported at most once a Ray session.
+    """Return the remote function that runs batches of this package, exported at most once a Ray session.
 
     ``contents`` are those of the package's sources.
     """
 
     def make(run: Any) -> Any:
-        def rayexec_slice(header: bytes, work: bytes, places: int, *large: Packed) -> Any:
+        def rayexec_batch(header: bytes, work: bytes, places: int, *large: Packed) -> Any:
             answer = run(header, work, places, large)
             return answer if places else answer[0]
 
-        return rayexec_slice
+        return rayexec_batch
 
-    return _export(make, run_slice, package, contents, fresh_process, streams=False)
+    return _export(make, run_batch, package, contents, fresh_process, streams=False)
 
 
 def _streamer_for(package: Package, contents: bytes, fresh_process: bool) -> Any:
-    """Return the remote function that runs slices of one step whose values are handed on while it runs."""
+    """Return the remote function that runs batches of one step whose values are handed on while it runs."""
 
     def make(run: Any) -> Any:
         def rayexec_stream(header: bytes, work: bytes, *large: Packed) -> Any:
@@ -60,7 +60,7 @@ def _streamer_for(package: Package, contents: bytes, fresh_process: bool) -> Any
 
         return rayexec_stream
 
-    return _export(make, stream_slice, package, contents, fresh_process, streams=True)
+    return _export(make, stream_batch, package, contents, fresh_process, streams=True)
 
 
 def _export(
@@ -124,7 +124,7 @@ class Tasks:
         self._streamers: dict[int, Any] = {}
 
     def runner(self, number: int, places: int) -> Any:
-        """Return the function for slices of a class whose answers have so many places beside the envelope."""
+        """Return the function for batches of a class whose answers have so many places beside the envelope."""
         found = self._runners.get((number, places))
         if found is None:
             runner = _runner_for(self._package, self._contents, self._fresh_process)
@@ -133,7 +133,7 @@ class Tasks:
         return found
 
     def streamer(self, number: int) -> Any:
-        """Return the function for slices of a class that stream."""
+        """Return the function for batches of a class that stream."""
         found = self._streamers.get(number)
         if found is None:
             streamer = _streamer_for(self._package, self._contents, self._fresh_process)

@@ -1,4 +1,4 @@
-"""What is left of a slice whose task Ray lost: why, and the journal of the worker that ran it; and its end by force."""
+"""What is left of a batch whose task Ray lost: why, and the journal of the worker that ran it; and its end by force."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _NODE_USES = re.compile(r"was ([0-9.]+)GB used / ([0-9.]+)GB limit")
 
 
 class Reason(NamedTuple):
-    """What a slice died of, in words, and whether its worker died, for itself or (``by_node``) with the node.
+    """What a batch died of, in words, and whether its worker died, for itself or (``by_node``) with the node.
 
     ``idle`` are the words where none of its steps had begun. ``memory`` is for a worker that Ray killed since its node
     ran short: the bytes that it had, 0 where nobody says. ``is_environment``: it is a runtime_env that could not be
@@ -36,7 +36,7 @@ class Reason(NamedTuple):
 
 
 def reason_of(error: BaseException) -> Reason:
-    """Return what a slice died of that ended with ``error``."""
+    """Return what a batch died of that ended with ``error``."""
     import ray.exceptions as kinds
 
     if isinstance(error, kinds.OutOfMemoryError):
@@ -51,7 +51,7 @@ def reason_of(error: BaseException) -> Reason:
         died = "the worker process died while it ran"
         return Reason(f"{died} the step: {how}", True, idle=f"{died} no step: {how}")
     if isinstance(cause := getattr(error, "cause", None), NotUnpackedError):
-        return Reason(str(cause), True, by_node=True)  # as good as dead to this slice
+        return Reason(str(cause), True, by_node=True)  # as good as dead to this batch
     if isinstance(error, kinds.TaskCancelledError):
         return Reason("the step was canceled before it ended", idle="it was canceled before it began")
     if isinstance(error, kinds.RuntimeEnvSetupError):
@@ -94,7 +94,7 @@ def find_journal(path: str, *, is_one_node: bool) -> Left | None:
 
 
 def kill_workers(journals: Sequence[str], *, is_one_node: bool) -> None:
-    """Kill the processes that run the slices with these journals, on whichever node.
+    """Kill the processes that run the batches with these journals, on whichever node.
 
     Ray asks a worker to kill itself, which one that holds the interpreter's lock in C code does not hear.
     """

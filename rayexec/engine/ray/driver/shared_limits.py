@@ -10,7 +10,7 @@ from rayexec.engine.ray.driver.nested_runs import waits_for_own
 from rayexec.engine.ray.driver.submitted_batch import Flight
 from rayexec.placement.limits import Holder, Holding
 from rayexec.plan.model import Plan
-from rayexec.run.spec import Slice
+from rayexec.run.spec import Batch
 
 __all__ = ["SharedLimits"]
 
@@ -18,24 +18,24 @@ _LAG = 0.5  # seconds after which Ray is taken to know what is free
 
 
 class SharedLimits:
-    """Tells what Ray knows of the limits that it holds; ``flights`` are the run's slices under way, as they change."""
+    """Tells what Ray knows of the limits that it holds; ``flights`` are the run's batches under way, as they change."""
 
     def __init__(self, plan: Plan, holding: Holding, flights: Mapping[int, Flight]) -> None:
         self._plan = plan
         self._holding = holding
         self._flights = flights
-        # Of slices that say when they begin: those that have, and which ended lately: when, and of which class.
+        # Of batches that say when they begin: those that have, and which ended lately: when, and of which class.
         self._begun: set[int] = set()
         self._ended: deque[tuple[float, int]] = deque()
         # What was warned of.
         self._warned: set[tuple[int, str]] = set()
 
-    def begun(self, slice_id: int) -> None:
-        """Take in that a slice under way has begun."""
-        self._begun.add(slice_id)
+    def begun(self, batch_id: int) -> None:
+        """Take in that a batch under way has begun."""
+        self._begun.add(batch_id)
 
-    def ended(self, work: Slice) -> None:
-        """Take in that a slice is over."""
+    def ended(self, work: Batch) -> None:
+        """Take in that a batch is over."""
         if work.id in self._begun:
             self._begun.discard(work.id)
             self._ended.append((time.monotonic(), self._holding.class_of[work.calls[0].step]))
@@ -67,8 +67,8 @@ class SharedLimits:
         holding, plan = self._holding, self._plan
         held: dict[int, int] = {}
         parents = {}
-        for slice_id in self._begun & self._flights.keys():
-            flight = self._flights[slice_id]
+        for batch_id in self._begun & self._flights.keys():
+            flight = self._flights[batch_id]
             step = flight.step
             parents[flight.refs[0].task_id().hex()] = step
             for place, weight in holding.classes[holding.class_of[step]].limits:

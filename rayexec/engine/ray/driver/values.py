@@ -42,7 +42,7 @@ class StepValues:
         items: Sequence[Any],
         calls: Sequence[Call],
         pid: int,
-        slice_id: int,
+        batch_id: int,
         heard: int,
         refs: Sequence[Any] | None,
         *,
@@ -50,13 +50,13 @@ class StepValues:
     ) -> tuple[tuple[Attempt | Successes, ...], int]:
         """Keep the outputs of calls that are over; return their rows, and the place of the last of them.
 
-        ``heard`` is the last place of which all is known already. ``refs`` are the references of the slice's answer,
-        its envelope first; without them, calls with large outputs wait. Of a slice that streams, ``told`` is how many
+        ``heard`` is the last place of which all is known already. ``refs`` are the references of the batch's answer,
+        its envelope first; without them, calls with large outputs wait. Of a batch that streams, ``told`` is how many
         values came before: those stay what they are, or gone.
         """
         rows: list[Attempt | Successes] = []
         by_step = self.by_step
-        for each in unpack_entries(items, calls, pid, slice_id, heard):
+        for each in unpack_entries(items, calls, pid, batch_id, heard):
             if not isinstance(each, Entry):
                 heard, successes, outputs = each
                 for step, output in zip(successes.steps, outputs, strict=True):
@@ -70,7 +70,7 @@ class StepValues:
             stored: dict[str, Any] = yielded
             if row.has_large_output:
                 if refs is None:
-                    break  # it ends its slice, so nothing follows it
+                    break  # it ends its batch, so nothing follows it
                 stored = _resolve(yielded, refs)
             heard = position
             if told is not None:

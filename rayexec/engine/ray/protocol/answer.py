@@ -1,4 +1,4 @@
-"""What a worker answers of a slice: columns of plain successes, and entries of their own for all other calls.
+"""What a worker answers of a batch: columns of plain successes, and entries of their own for all other calls.
 
 A plain success is a call of an op with one small output, of which there is nothing else to say. Most calls are, and in
 columns they cost a tenth of what entries do.
@@ -18,7 +18,7 @@ __all__ = ["Entries", "Entry", "PlainEntry", "pack_entry", "unpack_entries", "un
 
 
 class PlainEntry(NamedTuple):
-    """A plain success: its place in the slice, its times, and its output."""
+    """A plain success: its place in the batch, its times, and its output."""
 
     position: int
     started: float
@@ -27,7 +27,7 @@ class PlainEntry(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """A call that was made: its place in the slice, its row, and its outputs as bytes or places of large ones.
+    """A call that was made: its place in the batch, its row, and its outputs as bytes or places of large ones.
 
     A negative place counts from the end: it is -1 - n for the nth in the list of references that the answer ends with.
     """
@@ -42,7 +42,7 @@ Columns = tuple[int, list[float], list[float], list[bytes]]
 
 
 class Entries:
-    """What a slice has to answer so far; another thread may ask for it at any time."""
+    """What a batch has to answer so far; another thread may ask for it at any time."""
 
     def __init__(self) -> None:
         self._items: list[bytes | Columns] = []
@@ -98,13 +98,13 @@ _OUTPUTS: dict[tuple[str, ...], tuple[OutputRecord, ...]] = {}
 _KNOWN = 1024
 
 
-def unpack_entry(packed: bytes, calls: Sequence[Call], pid: int, slice_id: int) -> Entry:
-    """Return the entry behind ``packed``, of a slice that made ``calls``."""
+def unpack_entry(packed: bytes, calls: Sequence[Call], pid: int, batch_id: int) -> Entry:
+    """Return the entry behind ``packed``, of a batch that made ``calls``."""
     entry = pickle.loads(packed)
     if len(entry) == 3:
         position, row, stored = entry
         is_large = any(isinstance(each, int) for each in stored.values())
-        return Entry(position, row._replace(has_large_output=is_large, slice=slice_id), stored)
+        return Entry(position, row._replace(has_large_output=is_large, batch=batch_id), stored)
     position, started, ended, stored, size = entry
     step, number = calls[position]
     names = tuple(stored)
@@ -125,23 +125,23 @@ def unpack_entry(packed: bytes, calls: Sequence[Call], pid: int, slice_id: int) 
         outputs,
         pid=pid,
         has_large_output=is_large,
-        slice=slice_id,
+        batch=batch_id,
         output_bytes=size,
     )
     return Entry(position, row, stored)
 
 
 def unpack_entries(
-    items: Sequence[bytes | Columns | PlainEntry], calls: Sequence[Call], pid: int, slice_id: int, heard: int
+    items: Sequence[bytes | Columns | PlainEntry], calls: Sequence[Call], pid: int, batch_id: int, heard: int
 ) -> list[Entry | tuple[int, Successes, list[bytes]]]:
-    """Return what the slice that made ``calls`` answered, without the calls up to position ``heard``.
+    """Return what the batch that made ``calls`` answered, without the calls up to position ``heard``.
 
     Plain successes come as (the last one's position, their rows, their outputs).
     """
     found: list[Entry | tuple[int, Successes, list[bytes]]] = []
     for item in items:
         if isinstance(item, bytes):
-            entry = unpack_entry(item, calls, pid, slice_id)
+            entry = unpack_entry(item, calls, pid, batch_id)
             if entry.position > heard:
                 found.append(entry)
             continue
@@ -154,7 +154,7 @@ def unpack_entries(
             made = calls[first : first + len(outputs)]
             steps, numbers = [call[0] for call in made], [call[1] for call in made]
             sizes = array("q", map(len, outputs))
-            successes = Successes(steps, numbers, array("d", starts), array("d", ends), pid, slice_id, sizes)
+            successes = Successes(steps, numbers, array("d", starts), array("d", ends), pid, batch_id, sizes)
             found.append((first + len(outputs) - 1, successes, outputs))
     return found
 

@@ -1,7 +1,7 @@
 """What ended a worker process in the middle of a step, as far as the process itself left word of it.
 
 Ray tells of a dead worker that its connection broke, whatever it died of. But its workers have faulthandler and Ray's
-own handler of fatal signals write to standard error, which is caught while a slice runs: the signal's name and where
+own handler of fatal signals write to standard error, which is caught while a batch runs: the signal's name and where
 Python was stand at the end of what the step printed. A step that calls ``os._exit`` leaves a note.
 """
 

@@ -1,11 +1,11 @@
-"""What a worker has done of a slice, on a file of its node that outlives it.
+"""What a worker has done of a batch, on a file of its node that outlives it.
 
     journal  := running record* zero*       running: one more than the position of the call that started last, 4 bytes;
                                             0 once that has an "F", what it was once it has a "P"
     record   := tag length payload          tag: 1 byte, length: 4 bytes, little-endian
     tag      := "P" a call is over, a plain success           payload: position, start, end, then its output
               | "F" a call is over                            payload: its entry, pickled
-              | "W" who runs the slice, and since when         payload: a Told, pickled
+              | "W" who runs the batch, and since when         payload: a Told, pickled
 
 A worker that dies leaves it behind: finished calls count, and the one that had started is what it died of. The file is
 mapped into memory, so a record costs a copy and no system call, and is there even after a SIGKILL.
@@ -41,21 +41,21 @@ _PLAIN = struct.Struct("<cIIdd")
 _PLAIN_HEAD = _PLAIN.size - _RECORD.size  # bytes of a plain record's payload before the output
 _LEAST = {b"P": _PLAIN_HEAD, b"F": 1, b"W": 1}  # bytes of a payload that is whole
 _ROOM = 16 * 1024  # bytes to begin with
-_LINGER = 3.0  # seconds in which the answer of a slice must have come to its driver
+_LINGER = 3.0  # seconds in which the answer of a batch must have come to its driver
 
-_PREFIX = "rayexec-slice-"
+_PREFIX = "rayexec-batch-"
 
 
 def _directory() -> str:
     return "/dev/shm" if os.access("/dev/shm", os.W_OK) else tempfile.gettempdir()
 
 
-def journal_path(run_id: str, slice_id: int) -> str:
-    """Return where a slice keeps its journal on the node that runs it: in memory, where the node has such a place.
+def journal_path(run_id: str, batch_id: int) -> str:
+    """Return where a batch keeps its journal on the node that runs it: in memory, where the node has such a place.
 
     The name tells the driver's process, by which ``sweep_journals`` knows what nobody will read any more.
     """
-    return os.path.join(_directory(), f"{_PREFIX}{os.getpid()}-{run_id}-{slice_id}")
+    return os.path.join(_directory(), f"{_PREFIX}{os.getpid()}-{run_id}-{batch_id}")
 
 
 def sweep_journals() -> None:
@@ -80,9 +80,9 @@ def _is_alive(pid: int) -> bool:
 
 
 class _Outlived:
-    """Removes the journals of slices that are over, in a thread of its own, some seconds after they came to their end.
+    """Removes the journals of batches that are over, in a thread of its own, some seconds after they came to their end.
 
-    Until the driver has the answer of a slice, its worker may still die; then the journal is all that is left. A driver
+    Until the driver has the answer of a batch, its worker may still die; then the journal is all that is left. A driver
     on the same machine removes it as soon as it has the answer, one on another cannot.
     """
 
@@ -116,13 +116,13 @@ _OUTLIVED = _Outlived()
 
 
 def remove_journal(path: str) -> None:
-    """Remove the journal of a slice that has answered, where it is on this machine."""
+    """Remove the journal of a batch that has answered, where it is on this machine."""
     with contextlib.suppress(OSError):
         os.unlink(path)
 
 
 class Journal:
-    """Writes one slice's journal, a context manager around it; the journal stays until the slice's answer has come.
+    """Writes one batch's journal, a context manager around it; the journal stays until the batch's answer has come.
 
     Where the node has no room for it, nothing more is noted: steps that are over then run again if the worker dies.
     """
@@ -152,7 +152,7 @@ class Journal:
             _RUNNING.pack_into(self._map, 0, position + 1)
 
     def begun(self, told: Told) -> None:
-        """Note who runs the slice."""
+        """Note who runs the batch."""
         self._note(b"W", pickle.dumps(tuple(told), protocol=5))
 
     def finished(self, entry: bytes) -> None:
@@ -216,7 +216,7 @@ class Left(NamedTuple):
 
 
 def read_journal(path: str) -> Left | None:
-    """Return what is left of a slice, and remove its files; None where there is no journal.
+    """Return what is left of a batch, and remove its files; None where there is no journal.
 
     A record cut short by the death of its writer is left out.
     """

@@ -1,4 +1,4 @@
-"""Nothing hides behind a long step: a slice over its budget gives back the calls that it has not started."""
+"""Nothing hides behind a long step: a batch over its budget gives back the calls that it has not started."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ _GATHER = 0.02  # seconds for which what a step yields is gathered between two m
 
 
 class Watched:
-    """A slice while it runs: which of its calls may still start, shared by the worker's main thread and the watch."""
+    """A batch while it runs: which of its calls may still start, shared by the worker's main thread and the watch."""
 
-    def __init__(self, slice_id: int, calls: int, address: Address | None) -> None:
-        self.slice_id = slice_id
+    def __init__(self, batch_id: int, calls: int, address: Address | None) -> None:
+        self.batch_id = batch_id
         self._address = address
         self._lock = threading.Lock()
         self._end = calls
@@ -64,14 +64,14 @@ class Watched:
     def send_live(self, lines: LiveLines) -> None:
         """Tell the driver what the running call has logged and printed; its step is given by position."""
         if self._address is not None and not send(
-            self._address, pickle.dumps((self.slice_id, os.getpid(), lines, None))
+            self._address, pickle.dumps((self.batch_id, os.getpid(), lines, None))
         ):
             self._address = None
 
     def announce(self) -> None:
-        """Tell the driver that the slice has begun, from a thread of its own: no step shall wait for that."""
+        """Tell the driver that the batch has begun, from a thread of its own: no step shall wait for that."""
         if self._address is not None:
-            message = pickle.dumps((self.slice_id, os.getpid(), None, []))
+            message = pickle.dumps((self.batch_id, os.getpid(), None, []))
             threading.Thread(target=send, args=(self._address, message), name="rayexec-begun", daemon=True).start()
 
     def skip(self, position: int) -> None:
@@ -96,7 +96,7 @@ class Watched:
     def _send(self, returned: list[int]) -> None:
         done = self.entries.so_far()
         if self._address is not None and (done or returned):
-            message = pickle.dumps((self.slice_id, os.getpid(), done, returned))
+            message = pickle.dumps((self.batch_id, os.getpid(), done, returned))
             if not send(self._address, message):
                 self._address = None  # not to wait for it again
 
@@ -105,11 +105,11 @@ class Teller:
     """Tells a driver what a step yields while it runs, in the order in which it does; a context manager around it.
 
     Values are told by a thread of its own, some hundredths of a second after they came, so that the step waits for
-    nothing. Those that could not be told come with the slice's answer.
+    nothing. Those that could not be told come with the batch's answer.
     """
 
-    def __init__(self, slice_id: int, address: Address | None) -> None:
-        self._slice_id = slice_id
+    def __init__(self, batch_id: int, address: Address | None) -> None:
+        self._batch_id = batch_id
         self._address = address
         self._wake = threading.Condition()
         self._due: list[tuple[str, bytes | None]] = []
@@ -140,7 +140,7 @@ class Teller:
                 if self._is_over:  # the answer has it all
                     return
                 due, self._due = self._due, []
-            message = pickle.dumps((self._slice_id, os.getpid(), due, None))
+            message = pickle.dumps((self._batch_id, os.getpid(), due, None))
             if self._address is None or not send(self._address, message):
                 return
             with self._wake:
@@ -148,7 +148,7 @@ class Teller:
 
 
 class _Watch:
-    """The thread of a worker process that rings when a slice's budget is spent."""
+    """The thread of a worker process that rings when a batch's budget is spent."""
 
     def __init__(self) -> None:
         self._wake = threading.Condition()
@@ -187,7 +187,7 @@ def watch(work: Watched, seconds: float) -> None:
 
 
 def send(address: Address, message: bytes) -> bool:
-    """Send one message to a driver; False where that cannot be reached, which hears it all by the slice's answer."""
+    """Send one message to a driver; False where that cannot be reached, which hears it all by the batch's answer."""
     place, key, box = address
     letter = _BOX.pack(box) + message
     try:
@@ -199,7 +199,7 @@ def send(address: Address, message: bytes) -> bool:
 
 
 class Mailbox:
-    """Where a driver hears from workers that are in the middle of a slice, in a box for each run.
+    """Where a driver hears from workers that are in the middle of a batch, in a box for each run.
 
     A connection carries one message behind its seal (HMAC-SHA256 under the mailbox's key) and ends. Messages without
     the right seal or for a box that was closed are dropped, and so are connections that stay silent.

@@ -1,4 +1,4 @@
-"""What travels to a worker: the header of a run, and the calls of a slice."""
+"""What travels to a worker: the header of a run, and the calls of a batch."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ __all__ = ["GONE", "CallWriter", "Follows", "Header", "More", "RemoteCall"]
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What the slices of one run share.
+    """What the batches of one run share.
 
     ``mailbox`` is where a worker reports, None where it does not; ``streams`` are the places of templates whose values
     are told there while their ops are yielding; ``keepers`` where it says that it keeps resources
-    open, None where each slice closes all that it opened; ``managed`` is what goes through IO managers, None where
+    open, None where each batch closes all that it opened; ``managed`` is what goes through IO managers, None where
     nothing does; ``keeper`` is where steps of the templates at places ``durable`` store what they yield; ``memory`` has
     what cached ops yielded, None where no op of the run is cached.
     """
@@ -51,7 +51,7 @@ class More(NamedTuple):
     tags: Mapping[str, str] | None
 
 
-# What calls of its slice must have yielded for a call to run: None where it needs none of them; outputs by name, where
+# What calls of its batch must have yielded for a call to run: None where it needs none of them; outputs by name, where
 # it is chained to the call before, of which it gets the very values; else (step, output) of any calls before.
 Follows: TypeAlias = tuple[str, ...] | list[FromStep] | None
 
@@ -61,7 +61,7 @@ GONE = "gone"
 # A call as it travels: the step's index and key, its template, what it follows, the values of the op's inputs in their
 # order, and what few calls need. A value is bytes, the place of a large one among the task's arguments, (output,) of
 # the call before, a FromStep of one further before, a list of such or of lists, GONE, or None where the input is left
-# to its default. A plain tuple, since slices are made of hundreds of them and classes are slow to unpickle.
+# to its default. A plain tuple, since batches are made of hundreds of them and classes are slow to unpickle.
 RemoteCall: TypeAlias = tuple[int, str, int, Follows, Sequence[Any], More | None]
 
 
@@ -90,13 +90,13 @@ class CallWriter:
         self._tags = [template.op.tags for template in plan.templates]
         self._places = [len(template.op.outs) + template.op.is_dynamic for template in plan.templates]
         self._chained = plan.chained
-        # The steps behind the references of the slice that was written last, until they are taken.
+        # The steps behind the references of the batch that was written last, until they are taken.
         self._origins: dict[Any, int] = {}
         # By the outputs that a chained call takes: the call's inputs.
         self._wires: dict[tuple[str, ...], list[Any]] = {}
 
     def write(self, calls: Sequence[Call]) -> tuple[list[RemoteCall], int, list[Any]]:
-        """Return a slice's calls, how many places its answer needs beside the envelope, and references of large inputs.
+        """Return a batch's calls, how many places its answer needs beside the envelope, and references of large inputs.
 
         That is one for each output of an op, and one more for the references of large values of dynamic ones.
         """
@@ -172,7 +172,7 @@ class CallWriter:
     def _wire(self, source: FromStep | FromConfig, chained: int, inside: set[int], large: dict[Any, int]) -> Any:
         """Return what stands for a value in a call (see ``RemoteCall``), None where there is none.
 
-        ``inside`` are the steps before in the slice; ``chained`` is that which the call is chained to, -1 for none.
+        ``inside`` are the steps before in the batch; ``chained`` is that which the call is chained to, -1 for none.
         """
         if type(source) is FromStep:
             producer, output = source

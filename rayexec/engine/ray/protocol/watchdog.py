@@ -1,7 +1,7 @@
 """What ends a worker process whose step goes on after its timeout, and what that leaves of where it hung.
 
 The timer is faulthandler's: a thread in C that needs no interpreter lock, so that it ends a step which holds that lock,
-or never comes back to Python, as well. It writes where each thread is into a file beside the slice's journal.
+or never comes back to Python, as well. It writes where each thread is into a file beside the batch's journal.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _FRAME = re.compile(r'^  File "(?P<file>.*)", line (?P<line>\d+|\?\?\?) in (?P<n
 
 
 class ProcessBackstop:
-    """Ends the process unless it is disarmed in time; a context manager around a slice with its journal at ``path``."""
+    """Ends the process unless it is disarmed in time; a context manager around a batch with its journal at ``path``."""
 
     def __init__(self, path: str) -> None:
         self._path = _file_of(path)

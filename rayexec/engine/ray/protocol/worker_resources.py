@@ -1,4 +1,4 @@
-"""Resources of worker scope: open from slice to slice in a worker process, closed when their run is over.
+"""Resources of worker scope: open from batch to batch in a worker process, closed when their run is over.
 
 A worker that opens the first for a run connects to that run's driver and stays connected. When the run is over, the
 driver ends its side of each connection, and the worker closes and answers with what that brought up. A driver that dies
@@ -30,7 +30,7 @@ from rayexec.errors import WorkerCrashedError
 from rayexec.events import ResourceRecord, describe_error
 from rayexec.steps.resources import OpenResources
 
-__all__ = ["IN_SLICE", "Keepers", "KeptAddress", "kept_at"]
+__all__ = ["IN_BATCH", "Keepers", "KeptAddress", "kept_at"]
 
 # Where the driver of a run listens, and the secret that lets a worker in.
 KeptAddress = tuple[tuple[str, int], bytes]
@@ -135,8 +135,8 @@ def _unseal(key: bytes, kind: bytes, data: bytes) -> tuple[bytes | None, bytes]:
     return (body if is_whole else None), rest
 
 
-class _InSlice:
-    """Whether the main thread runs a slice; a context manager around each, which closes what is due first."""
+class _InBatch:
+    """Whether the main thread runs a batch; a context manager around each, which closes what is due first."""
 
     def __init__(self) -> None:
         self.is_running = False
@@ -173,7 +173,7 @@ class _Kept:
         _DUE.append(self)
         ends = time.monotonic() + (_MAIN_PATIENCE if _has_handler() else 0.0)
         while not self._closed.is_set() and time.monotonic() < ends:
-            if not IN_SLICE.is_running:
+            if not IN_BATCH.is_running:
                 signal.pthread_kill(threading.main_thread().ident or 0, _SIGNAL)
             self._closed.wait(_KNOCK)
         with contextlib.suppress(ValueError):
@@ -198,7 +198,7 @@ class _Kept:
         """Close, and return what that printed, where nobody else can be printing now."""
         with contextlib.ExitStack() as around, contextlib.suppress(KeyboardInterrupt):
             capture = None
-            if threading.current_thread() is threading.main_thread() and not IN_SLICE.is_running:
+            if threading.current_thread() is threading.main_thread() and not IN_BATCH.is_running:
                 with contextlib.suppress(OSError):  # a full disk keeps nothing open
                     capture = around.enter_context(Capture(journal_path("kept", self._address[0][1])))
             self.resources.__exit__(None, None, None)
@@ -211,7 +211,7 @@ class _Kept:
 _KEPT: dict[KeptAddress, _Kept] = {}
 _DUE: deque[_Kept] = deque()
 _OUT_OF_REACH: set[KeptAddress] = set()
-IN_SLICE = _InSlice()
+IN_BATCH = _InBatch()
 
 
 def kept_at(address: KeptAddress, make: Callable[[], OpenResources]) -> OpenResources | None:
@@ -230,7 +230,7 @@ def kept_at(address: KeptAddress, make: Callable[[], OpenResources]) -> OpenReso
         connection.sendall(_seal(key, _HELLO, pickle.dumps((os.getpid(), socket.gethostname()))))
     except OSError as error:
         _OUT_OF_REACH.add(address)
-        _logger.warning("resources of worker scope are closed after each slice: no way to the run's driver (%s)", error)
+        _logger.warning("resources of worker scope are closed after each batch: no way to the run's driver (%s)", error)
         return None
     connection.settimeout(None)
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)  # to hear of a machine that is gone
@@ -267,7 +267,7 @@ def _close_due_if_idle() -> None:
     import ray
 
     # A task of the user's own must not find a resource closed in the middle of it either.
-    if not IN_SLICE.is_running and ray.get_runtime_context().get_task_id() is None:
+    if not IN_BATCH.is_running and ray.get_runtime_context().get_task_id() is None:
         _close_due()
 
 

@@ -1,4 +1,4 @@
-"""What a slice answers, as it comes to be."""
+"""What a batch answers, as it comes to be."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from rayexec.events import Attempt
 
 __all__ = ["Answer"]
 
-_LIMIT = 1024 * 1024  # bytes of small outputs after which a slice comes back
+_LIMIT = 1024 * 1024  # bytes of small outputs after which a batch comes back
 _OVERHEAD = 24  # bytes that a plain success takes beside its output
 
 
 class Answer:
-    """The calls of a slice that are over, each in the entries and in the journal, and the large outputs beside them.
+    """The calls of a batch that are over, each in the entries and in the journal, and the large outputs beside them.
 
     ``payloads`` has ``places`` for these. ``is_full`` tells that no call may start any more: a large output came, or
-    somebody wants the slice to end.
+    somebody wants the batch to end.
     """
 
     def __init__(self, entries: Entries, journal: Journal, places: int) -> None:
@@ -77,7 +77,7 @@ class Answer:
         return -len(self._references)
 
     def take_streamed(self, packed: bytes | Packed) -> bytes | int:
-        """Do the same in a slice that streams: a large output is an item of the stream."""
+        """Do the same in a batch that streams: a large output is an item of the stream."""
         if isinstance(packed, bytes):
             self._made += len(packed)
             return packed

@@ -1,4 +1,4 @@
-"""What the calls of one slice take."""
+"""What the calls of one batch take."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from rayexec.engine.ray.protocol.request import GONE, Follows, RemoteCall
 from rayexec.errors import InputError
 from rayexec.plan.model import FromStep, Template
 
-__all__ = ["SliceInputs"]
+__all__ = ["BatchInputs"]
 
 
-class SliceInputs:
-    """The values that calls of a slice take: what came with it (``large`` as arguments), and what calls before yielded.
+class BatchInputs:
+    """The values that calls of a batch take: what came with it (``large`` as arguments), and what calls before yielded.
 
     ``before`` is what the call before yielded, as live objects: its only consumer may have them without a copy.
     ``loading`` are the seconds in which large values were made objects.

@@ -1,4 +1,4 @@
-"""The calls of one slice, made one after another in a Ray worker."""
+"""The calls of one batch, made one after another in a Ray worker."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from rayexec.engine.ray.protocol.overrun import Teller, Watched, watch
 from rayexec.engine.ray.protocol.request import More, RemoteCall
 from rayexec.engine.ray.protocol.watchdog import ProcessBackstop
 from rayexec.engine.ray.worker.answer import Answer
-from rayexec.engine.ray.worker.batch_inputs import SliceInputs
+from rayexec.engine.ray.worker.batch_inputs import BatchInputs
 from rayexec.engine.ray.worker.run_code import RunCode
 from rayexec.engine.ray.worker.streaming import Underway
 from rayexec.errors import StoreError
@@ -44,7 +44,7 @@ _FIRST = More(0, None, None)
 
 
 class Surroundings(NamedTuple):
-    """What is open around the calls of a slice: ``writer`` stores what those of durable ops yield."""
+    """What is open around the calls of a batch: ``writer`` stores what those of durable ops yield."""
 
     resources: OpenResources
     managers: Managers | None
@@ -54,10 +54,10 @@ class Surroundings(NamedTuple):
 
 
 class Runner:
-    """Makes the calls of one slice of a run, one after another."""
+    """Makes the calls of one batch of a run, one after another."""
 
     def __init__(
-        self, run: RunCode, inputs: SliceInputs, answer: Answer, surroundings: Surroundings, watched: Watched
+        self, run: RunCode, inputs: BatchInputs, answer: Answer, surroundings: Surroundings, watched: Watched
     ) -> None:
         self._run = run
         self._inputs = inputs

@@ -1,4 +1,4 @@
-"""What runs inside a Ray worker: a slice, in the surroundings of its run."""
+"""What runs inside a Ray worker: a batch, in the surroundings of its run."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from rayexec.engine.ray.protocol.overrun import Teller, Watched
 from rayexec.engine.ray.protocol.package import Package, load_package
 from rayexec.engine.ray.protocol.request import Header
 from rayexec.engine.ray.protocol.watchdog import ProcessBackstop
-from rayexec.engine.ray.protocol.worker_resources import IN_SLICE, kept_at
+from rayexec.engine.ray.protocol.worker_resources import IN_BATCH, kept_at
 from rayexec.engine.ray.worker.answer import Answer
-from rayexec.engine.ray.worker.batch_inputs import SliceInputs
+from rayexec.engine.ray.worker.batch_inputs import BatchInputs
 from rayexec.engine.ray.worker.batch_runner import Runner, Surroundings, unloadable
 from rayexec.engine.ray.worker.interrupt import WAKEFUL
 from rayexec.engine.ray.worker.live_lines import watch_live
@@ -36,20 +36,20 @@ from rayexec.steps.fast_path import plain_op
 from rayexec.steps.io_managers import Managers
 from rayexec.steps.resources import OpenResources
 
-__all__ = ["run_slice", "stream_slice"]
+__all__ = ["run_batch", "stream_batch"]
 
 
 # Per worker process. Packages stay, since one process serves the steps of a job over and over.
 _CODE: dict[str, Code] = {}
 
 
-def run_slice(
+def run_batch(
     package: Package, contents: Any, header: bytes, work: bytes, places: int, large: tuple[Packed, ...]
 ) -> list[Any]:
-    """Run the calls of a slice until its budget is spent; return the envelope, and ``places`` for large outputs.
+    """Run the calls of a batch until its budget is spent; return the envelope, and ``places`` for large outputs.
 
     The envelope is pickled: an entry for each call that was made (see ``engine.entries``), what closing the resources
-    brought up, if anything, and the facts of the slice. ``contents`` are those of the package's sources.
+    brought up, if anything, and the facts of the batch. ``contents`` are those of the package's sources.
     """
     pauses = _run(package, contents, header, work, places, large, streams=False)
     try:
@@ -57,13 +57,13 @@ def run_slice(
     except StopIteration as end:
         answer: list[Any] = end.value
         return answer
-    raise AssertionError("only a slice that streams pauses")
+    raise AssertionError("only a batch that streams pauses")
 
 
-def stream_slice(
+def stream_batch(
     package: Package, contents: Any, header: bytes, work: bytes, large: tuple[Packed, ...]
 ) -> Generator[Packed | bytes, None, None]:
-    """Run a slice of one call; yield its large outputs as they come, and the envelope at last.
+    """Run a batch of one call; yield its large outputs as they come, and the envelope at last.
 
     Small values of dynamic outputs, and that a large one came, are told on the run's channel meanwhile.
     """
@@ -82,8 +82,8 @@ def _run(
     streams: bool,
 ) -> Generator[Packed, None, list[Any]]:
     facts = tell(time.time())._replace(input_bytes=len(work) + sum([each.nbytes for each in large]))
-    slice_id, journal, budget, announces, calls = pickle.loads(work)
-    with IN_SLICE, WAKEFUL, Capture(journal) as capture, ExitNoted(journal):
+    batch_id, journal, budget, announces, calls = pickle.loads(work)
+    with IN_BATCH, WAKEFUL, Capture(journal) as capture, ExitNoted(journal):
         try:
             _prepare_path(package, contents)
             shared = _read_header(header)
@@ -97,10 +97,10 @@ def _run(
             refused = [pack_entry(place, unloadable(call, error, what, words), {}) for place, call in enumerate(calls)]
             facts = facts._replace(ended=time.time(), peak_rss=peak_rss())
             return [pickle.dumps((refused, None, tuple(facts))), *[None] * places]
-        watched = Watched(slice_id, len(calls), shared.mailbox)
+        watched = Watched(batch_id, len(calls), shared.mailbox)
         if announces:
             watched.announce()
-        inputs = SliceInputs(large)
+        inputs = BatchInputs(large)
         with (
             Journal(journal) as noted,
             ProcessBackstop(journal) as backstop,
@@ -115,7 +115,7 @@ def _run(
             try:
                 if streams:
                     told = calls[0][2] in shared.streams
-                    with Teller(slice_id, shared.mailbox if told else None) as teller:
+                    with Teller(batch_id, shared.mailbox if told else None) as teller:
                         yield from runner.stream(calls[0], teller)
                     watched.is_over = True
                 else:
@@ -130,7 +130,7 @@ def _run(
 
 
 def _managers(run: RunCode, resources: OpenResources) -> Managers | None:
-    """Return the managers of a slice, None where nothing of its run goes through any."""
+    """Return the managers of a batch, None where nothing of its run goes through any."""
     shared, code = run.header, run.code
     if shared.managed is None:
         return None
@@ -138,7 +138,7 @@ def _managers(run: RunCode, resources: OpenResources) -> Managers | None:
 
 
 def _open_resources(run: RunCode) -> OpenResources:
-    """Return the resources of a slice, those of worker scope among those that this process keeps for the run."""
+    """Return the resources of a batch, those of worker scope among those that this process keeps for the run."""
     shared = run.header
 
     def make(kept: Callable[[], OpenResources | None] | None = None) -> OpenResources:
@@ -159,7 +159,7 @@ def _read_header(header: bytes) -> Header:
     return _HEADER[1]
 
 
-# The last run whose slices came here.
+# The last run whose batches came here.
 _RUN: RunCode | None = None
 
 

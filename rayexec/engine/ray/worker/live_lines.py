@@ -17,7 +17,7 @@ __all__ = ["LONG", "LiveStep", "StreamTail", "watch_live"]
 
 LONG = 2.0  # seconds for which a step has run before its lines are told
 _PERIOD = 0.5  # seconds between two messages
-_PATIENCE = 10.0  # seconds without a slice after which the thread sleeps until there is one
+_PATIENCE = 10.0  # seconds without a batch after which the thread sleeps until there is one
 _MOST = 20 * 1024  # bytes of each stream, and of log lines, in a message: together below 64 KiB
 _CHATTY = 1024 * 1024  # bytes told of a step after which its messages are an eighth of that
 _LINE_COST = 64  # bytes that a log line takes beside its words
@@ -106,7 +106,7 @@ def _last_lines(text: str, most: int) -> str:
 
 
 class LiveStep:
-    """What is to be told of one call; ``path`` is its slice's journal."""
+    """What is to be told of one call; ``path`` is its batch's journal."""
 
     def __init__(self, path: str, work: Watched) -> None:
         self.position = work.current
@@ -121,7 +121,7 @@ class LiveStep:
         logs = self._news_of(log, most) if log is not None else ()
         try:
             stdout, stderr = [each.news(most) for each in self._tails]
-        except OSError:  # the slice is over, or has not begun
+        except OSError:  # the batch is over, or has not begun
             stdout = stderr = Stretch()
         if not (logs or stdout.text or stderr.text):
             return None
@@ -156,7 +156,7 @@ class LiveStep:
 class _LiveWatch:
     """The thread of a worker process that looks every now and then how long the running step has run.
 
-    While slices come, it is not woken for them.
+    While batches come, it is not woken for them.
     """
 
     def __init__(self) -> None:

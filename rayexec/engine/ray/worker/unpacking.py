@@ -42,7 +42,7 @@ def importable_paths(paths: Sequence[str], sources: Sources, contents: Any) -> t
     try:
         unpacked = _unpacked(sources, contents, _parent())
     except (OSError, ray.exceptions.RayError) as error:
-        time.sleep(_PAUSE)  # so that nodes where it goes well get the next slices, not this one that is free at once
+        time.sleep(_PAUSE)  # so that nodes where it goes well get the next batches, not this one that is free at once
         where = f"{socket.gethostname()} ({ray.util.get_node_ip_address()})"
         raise NotUnpackedError(f"the job's code cannot be unpacked on node {where}: {error}") from None
     made = list(paths)

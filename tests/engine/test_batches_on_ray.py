@@ -52,7 +52,7 @@ def fan_out(*links: Any) -> Any:
 
 
 def warmed_up(execute: Execute) -> Execute:
-    """Run a job once, so that workers are up and later slices hold many steps."""
+    """Run a job once, so that workers are up and later batches hold many steps."""
     assert execute(fan_out()).success
     return execute
 
@@ -79,7 +79,7 @@ def after(value: int) -> int:
     return value
 
 
-def test_a_retried_step_keeps_its_output_while_its_first_slice_goes_on(execute_on_ray: Execute) -> None:
+def test_a_retried_step_keeps_its_output_while_its_first_batch_goes_on(execute_on_ray: Execute) -> None:
     result = warmed_up(execute_on_ray)(fan_out(flaky_or_slow, after))
     assert result.success
     assert result.output_for_node("collect") == list(range(MANY))
@@ -87,7 +87,7 @@ def test_a_retried_step_keeps_its_output_while_its_first_slice_goes_on(execute_o
     assert result.output_for_node("flaky_or_slow_30") == result.output_for_node("after_30") == 30
 
 
-def test_nothing_waits_for_a_long_step_in_the_same_slice(execute_on_ray: Execute) -> None:
+def test_nothing_waits_for_a_long_step_in_the_same_batch(execute_on_ray: Execute) -> None:
     result = warmed_up(execute_on_ray)(fan_out(flaky_or_slow, after))
     times = spans(result)
     ends = times["flaky_or_slow_31"][1]
@@ -129,7 +129,7 @@ def test_no_file_stays_behind(execute_on_ray: Execute) -> None:
     shared = "/dev/shm"
     if not os.path.isdir(shared):
         pytest.skip("journals are kept elsewhere here")
-    assert [name for name in os.listdir(shared) if name.startswith(f"rayexec-slice-{os.getpid()}-")] == []
+    assert [name for name in os.listdir(shared) if name.startswith(f"rayexec-batch-{os.getpid()}-")] == []
 
 
 @op(out=Out(is_required=False))
@@ -190,8 +190,8 @@ def test_an_op_that_closes_the_streams_harms_nobody(execute_on_ray: Execute) -> 
     assert execute(fan_out(prints)).success
 
 
-def test_slices_may_be_switched_off(execute_on_ray: Execute) -> None:
-    result = execute_on_ray(fan_out(flaky_or_slow), {"execution": {"config": {"ray": {"slices": False}}}})
+def test_batches_may_be_switched_off(execute_on_ray: Execute) -> None:
+    result = execute_on_ray(fan_out(flaky_or_slow), {"execution": {"config": {"ray": {"batches": False}}}})
     assert result.success
     assert result.output_for_node("collect") == list(range(MANY))
 
@@ -229,7 +229,7 @@ def sort_out(value: int) -> Any:
     yield Output(value, "even" if value % 2 == 0 else "odd")
 
 
-def test_what_a_slice_makes_ready_runs_in_it_with_copies_of_its_inputs(execute_on_ray: Execute) -> None:
+def test_what_a_batch_makes_ready_runs_in_it_with_copies_of_its_inputs(execute_on_ray: Execute) -> None:
     @op
     def listed(value: int) -> list[int]:
         return [value]
@@ -259,7 +259,7 @@ def test_what_a_slice_makes_ready_runs_in_it_with_copies_of_its_inputs(execute_o
     assert times["merge"][0] < times[f"listed_{MANY}"][0]
 
 
-def test_a_call_whose_input_was_not_yielded_in_its_slice_is_decided_about_by_the_driver(
+def test_a_call_whose_input_was_not_yielded_in_its_batch_is_decided_about_by_the_driver(
     execute_on_ray: Execute,
 ) -> None:
     @job(config={"execution": {"config": {"multiprocess": {"max_concurrent": 1}}}})
@@ -299,7 +299,7 @@ class Arrivals(Observer):
             self.spans.setdefault(row.pid, []).append((row.started, row.ended))
 
 
-def test_what_is_finished_is_told_while_its_slice_goes_on(execute_on_ray: Execute) -> None:
+def test_what_is_finished_is_told_while_its_batch_goes_on(execute_on_ray: Execute) -> None:
     @op
     def naps(start: int) -> int:
         time.sleep(0.3)
@@ -317,7 +317,7 @@ def test_what_is_finished_is_told_while_its_slice_goes_on(execute_on_ray: Execut
     assert len(arrivals.delays) == 17
     assert max(arrivals.delays) < 0.2
     gaps = [b[0] - a[1] for spans in arrivals.spans.values() for a, b in itertools.pairwise(sorted(spans))]
-    assert min(gaps) < 0.0015, "no two shared a slice"
+    assert min(gaps) < 0.0015, "no two shared a batch"
 
 
 def logged(fn: Callable[..., Any]) -> Callable[..., Any]:
