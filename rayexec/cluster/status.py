@@ -10,7 +10,7 @@ from urllib.parse import unquote
 from rayexec.cluster.connect import connect
 from rayexec.definitions.limits import LIMIT_PREFIX, POOL_PREFIX
 
-__all__ = ["ClusterStatus", "Holder", "LimitStatus", "NodeStatus", "cluster_status"]
+__all__ = ["ClusterStatus", "LimitHolder", "LimitStatus", "NodeStatus", "cluster_status"]
 
 _HOLDERS_TIMEOUT = 3  # seconds
 _MOST_HOLDERS = 1_000
@@ -28,7 +28,7 @@ class NodeStatus:
 
 
 @dataclass(frozen=True, slots=True)
-class Holder:
+class LimitHolder:
     """A task or actor that runs and takes ``amount`` of a limit."""
 
     name: str
@@ -47,7 +47,7 @@ class LimitStatus:
     total: float
     used: float
     nodes: int
-    holders: tuple[Holder, ...] | None
+    holders: tuple[LimitHolder, ...] | None
 
     @property
     def kind(self) -> str:
@@ -129,7 +129,7 @@ def _free_per_node() -> dict[str, dict[str, float]] | None:
         return None
 
 
-def _holders(names: Iterable[str]) -> tuple[dict[str, list[Holder]] | None, str | None]:
+def _holders(names: Iterable[str]) -> tuple[dict[str, list[LimitHolder]] | None, str | None]:
     """Return who holds each of these resources, or None and why that is not known."""
     from ray._private import worker
     from ray.util import state
@@ -152,17 +152,17 @@ def _holders(names: Iterable[str]) -> tuple[dict[str, list[Holder]] | None, str 
         ]
     except Exception as error:  # of many kinds: the dashboard may be starting, overloaded, or gone
         return None, f"the dashboard does not answer ({type(error).__name__})"
-    found: dict[str, list[Holder]] = {name: [] for name in names}
+    found: dict[str, list[LimitHolder]] = {name: [] for name in names}
     for kind, each in running:
         for name, amount in (each.required_resources or {}).items():
             if name in found and amount:
                 shown = getattr(each, "name", None) or getattr(each, "class_name", None) or "?"
                 pid = getattr(each, "worker_pid", None) or getattr(each, "pid", None)
-                found[name].append(Holder(shown, kind, amount, each.node_id, pid, each.job_id))
+                found[name].append(LimitHolder(shown, kind, amount, each.node_id, pid, each.job_id))
     return found, None
 
 
-def _holders_by_events(names: Iterable[str]) -> dict[str, list[Holder]] | None:
+def _holders_by_events(names: Iterable[str]) -> dict[str, list[LimitHolder]] | None:
     """Return who holds each of these resources by what Ray keeps of tasks and actors, about a second old.
 
     The dashboard shows no more, but Ray has no public word for it. None where this Ray does not hand it out.
@@ -170,12 +170,12 @@ def _holders_by_events(names: Iterable[str]) -> dict[str, list[Holder]] | None:
     from ray._private import state
     from ray.core.generated import common_pb2, gcs_pb2
 
-    found: dict[str, list[Holder]] = {name: [] for name in names}
+    found: dict[str, list[LimitHolder]] = {name: [] for name in names}
 
     def add(kind: str, shown: str, each: Any, node: bytes, pid: int, job: bytes) -> None:
         for name, amount in each.required_resources.items():
             if name in found and amount:
-                found[name].append(Holder(shown, kind, amount, node.hex() or None, pid or None, job.hex()))
+                found[name].append(LimitHolder(shown, kind, amount, node.hex() or None, pid or None, job.hex()))
 
     try:
         status = common_pb2.TaskStatus.Value  # type: ignore[attr-defined]  # made at run time

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from rayexec.placement.limits import Holding
+from rayexec.placement.limits import Placement
 from rayexec.run.previous_run import StoredValue
 from rayexec.run.spec import Batch
 from rayexec.scheduler.messages import EngineEvent
@@ -16,13 +16,13 @@ __all__ = ["Engine"]
 class Engine(Protocol):
     """Runs batches and keeps the values that their steps yield.
 
-    ``holding`` tells which limits it holds and which it leaves to the driver, and how many batches it runs at once, for
+    ``placement`` tells which limits it holds and which it leaves to the driver, and how many batches it runs at once, for
     now where it ``grows``. ``notes`` are what users may not expect of that. It ``runs_here`` where ``wait`` itself runs
     the steps.
     """
 
     name: str
-    holding: Holding
+    placement: Placement
     grows: bool
     runs_here: bool
     batching: bool

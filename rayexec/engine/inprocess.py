@@ -20,7 +20,7 @@ from rayexec.names import node_path
 from rayexec.placement.limits import hold_by_driver
 from rayexec.run.previous_run import StoredValue, ValueWriter
 from rayexec.run.spec import Batch, RunSpec, gather_inputs
-from rayexec.scheduler.messages import Answered, EngineEvent, Lost
+from rayexec.scheduler.messages import BatchEnded, BatchLost, EngineEvent
 from rayexec.steps.attempt import StepCall, not_stored, run_step
 from rayexec.steps.io_managers import Managers, find_managed
 from rayexec.steps.resources import OpenResources
@@ -67,7 +67,7 @@ class InProcessEngine:
 
     def __init__(self, spec: RunSpec) -> None:
         self._spec = spec
-        self.holding = hold_by_driver(spec.plan, slots=1, max_concurrent=1)
+        self.placement = hold_by_driver(spec.plan, slots=1, max_concurrent=1)
         self._streams = spec.streams
         self._queue: deque[Batch] = deque()
         self._canceled: list[EngineEvent] = []
@@ -114,7 +114,7 @@ class InProcessEngine:
                 self._woken.wait(timeout)
             return []
         work = self._queue.popleft()
-        return [Answered(work.id, tuple([self._run(call.step, call.number) for call in work.calls]))]
+        return [BatchEnded(work.id, tuple([self._run(call.step, call.number) for call in work.calls]))]
 
     def wake(self) -> None:
         """Let no more time pass in ``wait``; a step that runs there goes on."""
@@ -177,7 +177,7 @@ class InProcessEngine:
         self._queue.clear()
         now = time.time()
         failure = StepFailureData(ErrorInfo("RunCanceledError", "the step was canceled before it ended", ""))
-        self._canceled = [Lost(each, (), None, failure, now, now) for each in batch_ids]
+        self._canceled = [BatchLost(each, (), None, failure, now, now) for each in batch_ids]
 
     def release(self, steps: Sequence[int]) -> None:
         """Drop the objects that steps yielded."""

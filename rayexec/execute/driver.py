@@ -30,24 +30,24 @@ from rayexec.execute.observer import Observer
 from rayexec.execute.saved_values import keep_values
 from rayexec.execute.termination import Terminated
 from rayexec.placement.limits import MAX_CONCURRENT
-from rayexec.plan.dynamic.run_plan import GrowingPlan
+from rayexec.plan.dynamic.run_plan import RunPlan
 from rayexec.run.spec import RunSpec
 from rayexec.scheduler.machine import Machine
 from rayexec.scheduler.messages import (
-    Answered,
-    Cancel,
-    CancelAsked,
+    BatchEnded,
+    BatchLost,
+    CancelBatches,
+    CancelRequested,
+    DropOutputs,
+    DropValues,
     EngineEvent,
     Instruction,
-    Lost,
-    Others,
-    Release,
-    ReleaseValues,
-    Restored,
+    RestoreOutputs,
+    RunBatch,
     RunEvent,
-    Started,
-    Submit,
-    Tick,
+    RunStarted,
+    SharedLimitsChanged,
+    TimerFired,
 )
 from rayexec.steps.timeouts import deadline
 
@@ -112,8 +112,8 @@ class _Loop:
     def run(self) -> None:
         """Drive the machine until it is over."""
         machine, engine = self.machine, self._engine
-        self._feed(Others(engine.others()))
-        self._feed(Started())
+        self._feed(SharedLimitsChanged(engine.others()))
+        self._feed(RunStarted())
         watched = self._clock()
         while not machine.is_over:
             due = machine.wakes_at()
@@ -125,11 +125,11 @@ class _Loop:
             is_news = self._take(back)
             if machine.is_watching and self._clock() >= watched + WATCH:
                 watched = self._clock()
-                self._feed(Others(engine.others()))
+                self._feed(SharedLimitsChanged(engine.others()))
             if not back and timeout == PATIENCE and asked is None:
                 self.warn(engine.warnings())
             if not is_news:
-                self._feed(Tick())
+                self._feed(TimerFired())
 
     @property
     def is_over_time(self) -> bool:
@@ -166,7 +166,7 @@ class _Loop:
         try:
             how = "ended by force" if self._token.is_forced else "asked to end"
             self.event(EventType.RUN_CANCELING, f"{why}; its steps are {how}.", None, data)
-            self._feed(CancelAsked())
+            self._feed(CancelRequested())
             # A run inside a step must be through before that step is killed itself.
             grace = self._spec.config.execution.cancel_grace
             self._wait_for_ends(grace / 2 if getattr(self._engine, "is_nested", False) else grace)
@@ -192,7 +192,7 @@ class _Loop:
             if isinstance(each, LiveLines):
                 self.tell(each)
                 continue
-            if isinstance(each, (Answered, Lost)) and each.facts is not None:
+            if isinstance(each, (BatchEnded, BatchLost)) and each.facts is not None:
                 self._observer.batch_over(each.facts)
             is_news = True
             self._feed(each)
@@ -211,12 +211,12 @@ class _Loop:
         if self._restored:
             steps, self._restored = list(self._restored), {}
             self.record(TakenOver(steps))
-            parent = self._spec.prior.run_id if self._spec.prior is not None else ""
+            parent = self._spec.previous_run.run_id if self._spec.previous_run is not None else ""
             words = f"{len(steps):,} step{'' if len(steps) == 1 else 's'} need not run: run {parent} has the outputs."
             self.event(EventType.ENGINE_EVENT, words)
 
     def _carry_out(self, instruction: Instruction) -> None:
-        if isinstance(instruction, Submit):
+        if isinstance(instruction, RunBatch):
             self._log.submitted(time.time(), instruction.batch.calls)
             self._engine.submit(instruction.batch)
         elif isinstance(instruction, Successes):
@@ -224,14 +224,14 @@ class _Loop:
         elif isinstance(instruction, Attempt):
             self.record(instruction)
             self.loggers.pass_on(self._told.rest(instruction))
-        elif isinstance(instruction, Release):
+        elif isinstance(instruction, DropOutputs):
             self._engine.release(instruction.steps)
-        elif isinstance(instruction, ReleaseValues):
+        elif isinstance(instruction, DropValues):
             self._engine.release_values(instruction.step, instruction.names)
-        elif isinstance(instruction, Restored):
+        elif isinstance(instruction, RestoreOutputs):
             self._engine.restore(instruction.step, instruction.done.values)
             self._restored[instruction.step] = None
-        elif isinstance(instruction, Cancel):
+        elif isinstance(instruction, CancelBatches):
             self._engine.cancel(instruction.batch_ids, force=False)
         else:
             self._restored.pop(instruction.step, None)  # where it is taken back
@@ -279,7 +279,7 @@ def run_to_end(
     engine = make_engine()
     machine = Machine(
         spec.plan,
-        engine.holding,
+        engine.placement,
         retries=settings.retries,
         require_upstream_success=settings.require_upstream_step_success,
         stop_on_failure=stop_on_failure,
@@ -288,18 +288,18 @@ def run_to_end(
         keep_outputs=settings.keep_outputs,
         streams=spec.streams,
         infrastructure_retries=settings.infrastructure_retries,
-        prior=spec.prior,
+        previous_run=spec.previous_run,
     )
     token = token or CancelToken()
     loop = _Loop(spec, engine, log, machine, observer, clock, token)
     name = spec.info.job_name
     error: BaseException | None = None
     has_begun = False
-    log.holding = engine.holding
+    log.placement = engine.placement
     observer.run_started(spec, log, lambda: machine.waiting(clock()))
     limits = [
         {"limit": each.name, "most": each.most, "held_by": each.holder.value, "how": each.words}
-        for each in engine.holding.limits
+        for each in engine.placement.limits
     ]
     loop.event(EventType.RUN_START, f'Started execution of run for "{name}".', None, {"limits": limits})
     try:
@@ -310,7 +310,7 @@ def run_to_end(
             loop.tell_facts()  # a run that is killed has them
             with _collector_spared(), interruptible(token, engine.wake, runs_here=engine.runs_here):
                 loop.run()
-            if isinstance(spec.plan, GrowingPlan):
+            if isinstance(spec.plan, RunPlan):
                 loop.warn([f"The selection names {each}, of which nothing came." for each in spec.plan.unmet()])
         except KeyboardInterrupt as interrupt:
             if isinstance(interrupt, _OverTime) and loop.is_over_time:  # not that of a run around this one
@@ -367,7 +367,7 @@ def _start(engine: Engine, loop: _Loop) -> None:
     loop.event(EventType.ENGINE_EVENT, f"Starting the {engine.name} engine.")
     try:
         engine.start()
-        for each in engine.holding.limits:
+        for each in engine.placement.limits:
             if each.name == MAX_CONCURRENT:  # every run has it
                 continue
             loop.event(EventType.ENGINE_EVENT, f"At most {each.most} at once by {each.name}: {each.words}.")

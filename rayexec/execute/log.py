@@ -19,7 +19,7 @@ from rayexec.events import (
     expand_live,
     expand_resource,
 )
-from rayexec.placement.limits import MAX_CONCURRENT, Holding
+from rayexec.placement.limits import MAX_CONCURRENT, Placement
 from rayexec.plan import Plan
 from rayexec.plan.model import Call
 from rayexec.scheduler.past_waits import Wait, explain_waits
@@ -38,7 +38,7 @@ class RunLog:
         self._plan = plan
         self.records: list[Record] = []
         # What limits the run; None until it has started.
-        self.holding: Holding | None = None
+        self.placement: Placement | None = None
         self._submissions: list[tuple[float, Sequence[Call]]] = []
         # Whether nothing more will come.
         self.is_over = False
@@ -66,9 +66,9 @@ class RunLog:
     def waits(self) -> list[Wait]:
         """How each attempt so far came to start, in the order in which they did."""
         count, waits = self._waits
-        if count != len(self.records) and self.holding is not None:
+        if count != len(self.records) and self.placement is not None:
             began = next((each.timestamp for each in self.records if isinstance(each, Event)), 0.0)
-            waits = explain_waits(self._plan, self.holding, began, self._submissions, self.attempts)
+            waits = explain_waits(self._plan, self.placement, began, self._submissions, self.attempts)
             self._waits = len(self.records), waits
         return waits
 
@@ -117,7 +117,7 @@ class RunLog:
 
     def _find_blocked(self) -> None:
         """Look which steps waited for a limit of tags or pools, where there is one."""
-        limits = {limit.name for limit in self.holding.limits} if self.holding is not None else set()
+        limits = {limit.name for limit in self.placement.limits} if self.placement is not None else set()
         if not limits - {MAX_CONCURRENT}:
             return
         steps = self._plan.steps

@@ -8,26 +8,28 @@ from collections.abc import Sequence
 
 from rayexec.events import FAILURE, Attempt, ErrorInfo, Event, EventType, StepFailureData
 from rayexec.plan.model import Step
-from rayexec.scheduler.messages import Abandoned, Requeued, Skipped, TakenBack, Unfed
+from rayexec.scheduler.messages import StepAbandoned, StepRequeued, StepSkipped, StepTakenBack, StepUnfed
 
 __all__ = ["named", "record_of"]
 
 _NAMED = 10  # steps that a message lists
 
 
-def record_of(what: Skipped | Abandoned | TakenBack | Requeued | Unfed, steps: Sequence[Step]) -> Event | Attempt:
+def record_of(
+    what: StepSkipped | StepAbandoned | StepTakenBack | StepRequeued | StepUnfed, steps: Sequence[Step]
+) -> Event | Attempt:
     """Return the record of what has just become of one of a plan's ``steps``."""
     now, key = time.time(), steps[what.step].key
-    if isinstance(what, Unfed):
+    if isinstance(what, StepUnfed):
         return _unfed(what, steps, now)
-    if isinstance(what, Skipped):
+    if isinstance(what, StepSkipped):
         words = f'Skipped step "{key}": an input it needs was not yielded.'
         return Event(EventType.STEP_SKIPPED, words, now, key)
-    if isinstance(what, Abandoned):
+    if isinstance(what, StepAbandoned):
         culprits = named([steps[each].key for each in what.culprits])
         words = f"Dependencies for step {key} failed: {culprits}. Not executing."
         return Event(EventType.LOG_MESSAGE, words, now, None, {"level": logging.ERROR, "not_run": key})
-    if isinstance(what, TakenBack):
+    if isinstance(what, StepTakenBack):
         how = "are not kept" if what.is_unkept else "were lost"
         other = steps[what.needed_by].key
         words = f'The outputs of step "{key}" {how}, and step "{other}" needs them: it runs again.'
@@ -37,7 +39,7 @@ def record_of(what: Skipped | Abandoned | TakenBack | Requeued | Unfed, steps: S
     return Event(EventType.ENGINE_EVENT, words, now, key)
 
 
-def _unfed(what: Unfed, steps: Sequence[Step], now: float) -> Attempt:
+def _unfed(what: StepUnfed, steps: Sequence[Step], now: float) -> Attempt:
     """Return the failure of a step which takes what nobody yielded, neither this run nor that before."""
     missing = named([steps[each].key for each in what.culprits])
     words = f"it takes from {missing}, which the earlier run has no output of, and which the step selection leaves out"

@@ -129,7 +129,7 @@ def execute_job(
         resources=resources,
     )
     if parent is not None:
-        spec = replace(spec, prior=parent.prior(spec.plan, spec.resources))
+        spec = replace(spec, previous_run=parent.previous_run(spec.plan, spec.resources))
     settings = override_execution(
         spec.config.execution,
         max_concurrent=max_concurrent,

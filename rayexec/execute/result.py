@@ -17,7 +17,7 @@ from rayexec.names import nearest, node_path
 from rayexec.plan import Plan
 from rayexec.plan.model import FromMapped, FromStep, Symbol
 from rayexec.run.spec import RunSpec
-from rayexec.scheduler.messages import Status
+from rayexec.scheduler.messages import StepStatus
 from rayexec.steps.io_managers import Read, reading
 
 __all__ = ["RunResult", "StepWait"]
@@ -192,14 +192,16 @@ class RunResult:
     def _value_of(self, step: int, output: str, message: str | None) -> Any:
         """Return one value; raises InvariantError with ``message``, or KeyError without, where none was yielded."""
         # A step that failed may have yielded some of its outputs before.
-        if self._outcome.machine.status[step] not in (Status.SUCCESS, Status.FAILED):
+        if self._outcome.machine.status[step] not in (StepStatus.SUCCESS, StepStatus.FAILED):
             raise InvariantError(message or "")
         if step in self._outcome.machine.released or self._is_closed:
             why = "by keep_outputs it went with the last step to take it"
             if self._is_closed:
                 why = "the result was closed"
-            elif step in self._outcome.machine.taken_over and self._spec.prior is not None:
-                why = f"run {self._spec.prior.run_id} has it, or did not keep it either, and no step took it here"
+            elif step in self._outcome.machine.taken_over and self._spec.previous_run is not None:
+                why = (
+                    f"run {self._spec.previous_run.run_id} has it, or did not keep it either, and no step took it here"
+                )
             key = self._plan.steps[step].key
             raise InvariantError(f"The value of output '{output}' from node '{key}' was not kept: {why}.")
         try:
@@ -234,14 +236,14 @@ class RunResult:
             for each in self._log.waits
         ]
 
-    def _keys_with(self, *kinds: Status) -> list[str]:
+    def _keys_with(self, *kinds: StepStatus) -> list[str]:
         return [
             step.key
             for step, status in zip(self._plan.steps, self._outcome.machine.status, strict=True)
             if status in kinds
         ]
 
-    def _ends(self, node: str) -> list[Status]:
+    def _ends(self, node: str) -> list[StepStatus]:
         """Return how the steps of a node ended: of an op, of all ops in a graph, or for all mapping keys."""
         paths = self._plan.node_paths
         if node_path(node) not in paths:
@@ -254,15 +256,15 @@ class RunResult:
 
     def is_node_success(self, node_str: str) -> bool:
         """Whether the node succeeded: all of a graph's ops, all of a mapped op's steps."""
-        return {*self._ends(node_str)} == {Status.SUCCESS}
+        return {*self._ends(node_str)} == {StepStatus.SUCCESS}
 
     def is_node_failed(self, node_str: str) -> bool:
         """Whether the node failed: any of a graph's ops, any of a mapped op's steps."""
-        return Status.FAILED in self._ends(node_str)
+        return StepStatus.FAILED in self._ends(node_str)
 
     def is_node_skipped(self, node_str: str) -> bool:
         """Whether the node was skipped: all of a graph's ops, all of a mapped op's steps."""
-        return {*self._ends(node_str)} == {Status.SKIPPED}
+        return {*self._ends(node_str)} == {StepStatus.SKIPPED}
 
     def is_node_untouched(self, node_str: str) -> bool:
         """Whether nothing of the node ever ran, and it was not skipped either."""
@@ -282,7 +284,7 @@ class RunResult:
 
     def get_failed_step_keys(self) -> frozenset[str]:
         """Return the keys of the steps that failed."""
-        return frozenset(self._keys_with(Status.FAILED))
+        return frozenset(self._keys_with(StepStatus.FAILED))
 
     def failure_data_for_node(self, node_str: str) -> StepFailureData | None:
         """Return why a node failed (the first of its steps that did), None where it did not."""
@@ -313,11 +315,11 @@ class RunResult:
 
         They are of cached ops, or, in a run that goes on from another, what that had.
         """
-        steps, prior = self._plan.steps, self._spec.prior
+        steps, previous_run = self._plan.steps, self._spec.previous_run
         found: dict[str, Reused] = {}
-        if prior is not None:
+        if previous_run is not None:
             keys = [steps[step].key for step in sorted(self._outcome.machine.taken_over)]
-            found = {key: Reused(prior.run_id, key) for key in keys}
+            found = {key: Reused(previous_run.run_id, key) for key in keys}
         for record in self._log.records:
             if isinstance(record, Attempt):
                 key = steps[record.step].key
@@ -345,10 +347,10 @@ class RunResult:
         """Return how many steps succeeded, were reused from an earlier run, failed, were skipped, and did not run."""
         status, reused = self._outcome.machine.status, len(self.reused)
         ended = {
-            "succeeded": status.count(Status.SUCCESS) - reused,
+            "succeeded": status.count(StepStatus.SUCCESS) - reused,
             **({"reused": reused} if reused else {}),
-            "failed": status.count(Status.FAILED),
-            "skipped": status.count(Status.SKIPPED),
+            "failed": status.count(StepStatus.FAILED),
+            "skipped": status.count(StepStatus.SKIPPED),
         }
         return {**ended, "not run": len(status) - sum(ended.values())}
 

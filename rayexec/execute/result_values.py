@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 from rayexec.names import mapping_keys, output_name
 from rayexec.plan import Plan
 from rayexec.plan.model import Fan, FromConfig, FromMapped, FromStep, Gathered, Symbol
-from rayexec.scheduler.messages import Status
+from rayexec.scheduler.messages import StepStatus
 
 __all__ = ["DynamicValues"]
 
@@ -27,7 +27,7 @@ class DynamicValues:
     """
 
     def __init__(
-        self, plan: Plan, status: list[Status], yields: Mapping[int, Mapping[str, Any]], value_of: ValueOf
+        self, plan: Plan, status: list[StepStatus], yields: Mapping[int, Mapping[str, Any]], value_of: ValueOf
     ) -> None:
         self._plan = plan
         self._status = status
@@ -90,17 +90,17 @@ class DynamicValues:
             raise _NotMadeError(symbol)
         is_dynamic = self._plan.op_of(step).outs[symbol.output].is_dynamic
         name = f"{symbol.output}[{keys[-1]}]" if is_dynamic else symbol.output
-        if self._status[step] is not Status.SUCCESS and name not in self._yields.get(step, ()):
-            raise KeyError(name) if self._status[step] is Status.SKIPPED else _NotMadeError(name)
+        if self._status[step] is not StepStatus.SUCCESS and name not in self._yields.get(step, ()):
+            raise KeyError(name) if self._status[step] is StepStatus.SKIPPED else _NotMadeError(name)
         return self._value_of(step, name)
 
     def _check_empty(self, fan: Fan, above: tuple[str, ...]) -> None:
         """Raise KeyError where a list is not just empty: its op failed or was skipped, or need not yield anything."""
         step = self._step(fan.node, above)
-        status = Status.WAITING if step is None else self._status[step]
-        if step is None or status not in (Status.SUCCESS, Status.SKIPPED):
+        status = StepStatus.WAITING if step is None else self._status[step]
+        if step is None or status not in (StepStatus.SUCCESS, StepStatus.SKIPPED):
             raise _NotMadeError(fan)
-        if status is Status.SKIPPED or not self._plan.op_of(step).outs[fan.output].is_required:
+        if status is StepStatus.SKIPPED or not self._plan.op_of(step).outs[fan.output].is_required:
             raise KeyError(fan)
 
     def _list(self, gathered: Gathered, above: tuple[str, ...]) -> list[Any]:

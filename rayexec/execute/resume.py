@@ -14,12 +14,12 @@ from rayexec.events import SUCCESS
 from rayexec.names import node_path, output_name
 from rayexec.placement.limits import hold_by_driver
 from rayexec.plan import Plan
-from rayexec.plan.dynamic.run_plan import GrowingPlan
+from rayexec.plan.dynamic.run_plan import RunPlan
 from rayexec.plan.dynamic.structure import inmost
 from rayexec.plan.model import FromMapped, FromStep, Gathered, Symbol
-from rayexec.run.previous_run import Chosen, Done, Prior
+from rayexec.run.previous_run import Chosen, Done, PreviousRun
 from rayexec.scheduler.machine import Machine
-from rayexec.scheduler.messages import Started
+from rayexec.scheduler.messages import RunStarted
 from rayexec.selection.step_selection import ANY, select_steps
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ class Parent:
         own = {PARENT: record.run_id, ROOT: record.root_run_id or record.run_id}
         return {**record.tags, **(given or {}), **own}
 
-    def prior(self, plan: Plan, resources: Mapping[str, ResourceDefinition]) -> Prior | None:
+    def previous_run(self, plan: Plan, resources: Mapping[str, ResourceDefinition]) -> PreviousRun | None:
         """Return what the run means to one of ``plan`` with such ``resources``; None where all of that is to run anew.
 
         Raises StepNotFoundError and SelectionError for a step selection that does not fit.
@@ -107,11 +107,11 @@ class Parent:
             if not _is_handled_alike(found, managers, key):
                 done[key] = found._replace(values={})  # nobody loads it any more
         if options.is_from_failure:
-            return Prior(run_id, done)
+            return PreviousRun(run_id, done)
         grown = _replay(plan, run_id, done)
         chosen = select_steps(options.step_selection, _parents(grown))
         nodes = [key[: -len(ANY)] for key in chosen if key.endswith(ANY)]
-        return Prior(run_id, done, Chosen(chosen, frozenset(nodes), frozenset(grown.by_key)))
+        return PreviousRun(run_id, done, Chosen(chosen, frozenset(nodes), frozenset(grown.by_key)))
 
 
 def find_parent(options: ReexecutionOptions, store: RunStore) -> Parent:
@@ -199,10 +199,12 @@ def _names(done: Done) -> list[str]:
 
 def _replay(plan: Plan, run_id: str, done: Mapping[str, Done]) -> Plan:
     """Return the plan with the steps that it came to have in a run."""
-    own = GrowingPlan.of(plan) if plan.mapped or plan.gathers else plan
+    own = RunPlan.of(plan) if plan.mapped or plan.gathers else plan
     nothing = Chosen(frozenset(), frozenset(), done.keys())
-    machine = Machine(own, hold_by_driver(own, slots=1, max_concurrent=1), prior=Prior(run_id, done, nothing))
-    machine.handle(Started(), 0.0)
+    machine = Machine(
+        own, hold_by_driver(own, slots=1, max_concurrent=1), previous_run=PreviousRun(run_id, done, nothing)
+    )
+    machine.handle(RunStarted(), 0.0)
     return own
 
 

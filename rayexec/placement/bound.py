@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from rayexec.placement.limits import Holding
+from rayexec.placement.limits import Placement
 from rayexec.plan.model import Plan
 
 __all__ = ["Bound", "bounds", "longest_path"]
@@ -38,28 +38,28 @@ def longest_path(plan: Plan, seconds: Sequence[float] | None = None) -> list[int
     return path
 
 
-def bounds(plan: Plan, holding: Holding, seconds: Sequence[float]) -> list[Bound]:
+def bounds(plan: Plan, placement: Placement, seconds: Sequence[float]) -> list[Bound]:
     """Return what the makespan cannot be less than where each step takes ``seconds``, the strictest first.
 
     Each is a lower bound by itself: the longest path; for a limit the seconds of the steps that count in it, by weight,
     over the limit; for a resource likewise (Graham, 1969).
     """
     found = [Bound(sum(seconds[step] for step in longest_path(plan, seconds)), "the longest path")]
-    by_class = [0.0] * len(holding.classes)
-    for number, each in zip(holding.class_of, seconds, strict=True):
+    by_class = [0.0] * len(placement.classes)
+    for number, each in zip(placement.class_of, seconds, strict=True):
         by_class[number] += each
-    for place, limit in enumerate(holding.limits):
+    for place, limit in enumerate(placement.limits):
         taken = sum(
             weight * by_class[number]
-            for number, known in enumerate(holding.classes)
+            for number, known in enumerate(placement.classes)
             for counted, weight in known.limits
             if counted == place
         )
         found.append(Bound(taken / limit.most, f"{limit.name} {limit.most}"))
-    declared = {limit.resource for limit in holding.limits}
-    for name, total in holding.totals.items():
+    declared = {limit.resource for limit in placement.limits}
+    for name, total in placement.totals.items():
         taken = sum(
-            known.request.amounts().get(name, 0) * by_class[number] for number, known in enumerate(holding.classes)
+            known.request.amounts().get(name, 0) * by_class[number] for number, known in enumerate(placement.classes)
         )
         if total and name not in declared:
             found.append(Bound(taken / total, f"{total:g} {name}"))

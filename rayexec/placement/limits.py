@@ -17,7 +17,7 @@ from rayexec.placement.capacity import Capacity
 from rayexec.placement.request import Request, cpu_share, limit_share, request_for
 from rayexec.plan.model import MappedNode, Plan, Step, Template
 
-__all__ = ["MAX_CONCURRENT", "Holder", "Holding", "Limit", "StepClass", "hold", "hold_by_driver"]
+__all__ = ["MAX_CONCURRENT", "Limit", "LimitHolder", "Placement", "SchedulingClass", "hold", "hold_by_driver"]
 
 MAX_CONCURRENT = "max_concurrent"
 _MANY = 32  # values of a tag
@@ -25,7 +25,7 @@ _MEMORY = 1024**3  # bytes that a step counts as asking for of which nobody know
 _NOWHERE = Capacity((), is_own=False)
 
 
-class Holder(enum.Enum):
+class LimitHolder(enum.Enum):
     """Who sees to it that a limit holds."""
 
     DRIVER = "driver"
@@ -42,7 +42,7 @@ class Limit(NamedTuple):
 
     name: str
     most: int
-    holder: Holder
+    holder: LimitHolder
     resource: str | None = None
     share: float = 0.0
     nodes: int = 1
@@ -50,16 +50,16 @@ class Limit(NamedTuple):
     @property
     def words(self) -> str:
         """Who holds the limit, and how exactly."""
-        if self.holder is Holder.DRIVER:
+        if self.holder is LimitHolder.DRIVER:
             return "held by the driver, exactly"
-        if self.holder is Holder.TOKEN:
+        if self.holder is LimitHolder.TOKEN:
             return f"held by Ray, exactly: each step takes {self.share:g} of a resource of the run's own"
         if self.nodes == 1:
             return f"held by Ray for all runs, exactly: {self.resource} of one node"
         return f"held by Ray for all runs, and multiplied: {self.nodes} nodes declare {self.resource}"
 
 
-class StepClass(NamedTuple):
+class SchedulingClass(NamedTuple):
     """Steps that can share a batch: one request, the same limits as (place in ``Holding.limits``, weight).
 
     ``slots`` is how many batches of them can run at once.
@@ -71,7 +71,7 @@ class StepClass(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Holding:
+class Placement:
     """Limits and classes of a run; ``class_of`` gives the class of each step, ``slots`` how many batches run at once.
 
     ``mapped_class_of`` gives the class of the steps of each mapped node. ``totals`` is what all nodes of ``capacity``
@@ -80,7 +80,7 @@ class Holding:
     """
 
     limits: tuple[Limit, ...]
-    classes: list[StepClass]
+    classes: list[SchedulingClass]
     class_of: list[int]
     slots: int
     totals: dict[str, float] = field(default_factory=dict)
@@ -114,12 +114,12 @@ class Holding:
     @property
     def uses_tokens(self) -> bool:
         """Whether Ray holds limits by resources that must stay tied to one node."""
-        return any(limit.holder is Holder.TOKEN for limit in self.limits)
+        return any(limit.holder is LimitHolder.TOKEN for limit in self.limits)
 
     def shared(self, number: int) -> int | None:
         """Return the place of a limit of the cluster that a class counts in, None where it counts in none."""
         for place, _ in self.classes[number].limits:
-            if self.limits[place].holder is Holder.CLUSTER:
+            if self.limits[place].holder is LimitHolder.CLUSTER:
                 return place
         return None
 
@@ -132,7 +132,7 @@ def hold(
     max_concurrent: int | None = None,
     tag_limits: Sequence[TagLimit] = (),
     runtime_env: Mapping[str, Any] | None = None,
-) -> Holding:
+) -> Placement:
     """Choose who holds each limit of a run on ``capacity``, and what its steps ask for.
 
     Without ``max_concurrent``, a Ray of our own runs as many steps as it has CPUs; elsewhere CPUs are the limit.
@@ -151,7 +151,7 @@ def hold(
     asked = {name for each in made.classes for name in each.request.amounts()}
     totals = {name: capacity.total(name) for name in sorted(asked)}
     unused = [rule for rule in tag_limits if rule not in made.used]
-    return Holding(
+    return Placement(
         tuple(made.limits),
         made.classes,
         class_of,
@@ -166,12 +166,12 @@ def hold(
 
 def hold_by_driver(
     plan: Plan, *, slots: int, max_concurrent: int | None = None, tag_limits: Sequence[TagLimit] = ()
-) -> Holding:
+) -> Placement:
     """Return the holding of an engine without Ray: the driver holds what limits there are, for ``slots`` slots."""
     nowhere = Capacity(({"CPU": float(slots)},), is_own=False, groups=None)
     held = hold(plan, nowhere, run_id="", max_concurrent=max_concurrent, tag_limits=tag_limits)
     classes = [each._replace(slots=min(slots, _room(held.limits, each.limits, slots))) for each in held.classes]
-    return Holding(held.limits, classes, held.class_of, slots, mapped_class_of=held.mapped_class_of)
+    return Placement(held.limits, classes, held.class_of, slots, mapped_class_of=held.mapped_class_of)
 
 
 def _room(limits: Sequence[Limit], counts_in: Sequence[tuple[int, int]], slots: int) -> int:
@@ -231,7 +231,7 @@ class _Classes:
         self._many = _with_many_values(plan, tag_limits)
         self._known: dict[tuple[str, tuple[tuple[int, int], ...]], int] = {}
         self.limits: list[Limit] = []
-        self.classes: list[StepClass] = []
+        self.classes: list[SchedulingClass] = []
         self.unlimited: list[str] = []
         self.used: set[TagLimit] = set()
 
@@ -242,10 +242,10 @@ class _Classes:
             return place
         share = limit_share(most) if self._capacity.takes_tokens and not by_driver else None
         if share is None:
-            limit = Limit(name, most, Holder.DRIVER)
+            limit = Limit(name, most, LimitHolder.DRIVER)
         else:
             resource = f"{self._capacity.implicit_prefix}rayexec-{self._run_id}-{len(self.limits)}"
-            limit = Limit(name, most, Holder.TOKEN, resource, share)
+            limit = Limit(name, most, LimitHolder.TOKEN, resource, share)
         return self._add(key, limit)
 
     def _add_limit_of_cluster(self, name: str, resource: str) -> int:
@@ -253,7 +253,7 @@ class _Classes:
         if place is not None:
             return place
         amounts = [node[resource] for node in self._capacity.nodes if node.get(resource, 0) > 0]
-        limit = Limit(name, int(sum(amounts)), Holder.CLUSTER, resource, 1.0, len(amounts))
+        limit = Limit(name, int(sum(amounts)), LimitHolder.CLUSTER, resource, 1.0, len(amounts))
         return self._add(("cluster", resource), limit)
 
     def _add(self, key: tuple[object, ...], limit: Limit) -> int:
@@ -309,7 +309,7 @@ class _Classes:
         for place, weight in counts_in:
             limit = self.limits[place]
             if limit.resource is not None:
-                (tokens if limit.holder is Holder.TOKEN else declared)[limit.resource] = limit.share * weight
+                (tokens if limit.holder is LimitHolder.TOKEN else declared)[limit.resource] = limit.share * weight
         request = request_for(template.op.ray_options, self._default_cpus, self._runtime_env, declared, tokens)
         # Requests hold mappings, so they are told apart by what they print as.
         key = (repr(request), counts_in)
@@ -317,5 +317,5 @@ class _Classes:
         if found is None:
             found = self._known[key] = len(self.classes)
             slots = _slots(self._capacity, request, _room(self.limits, counts_in, self._slots))
-            self.classes.append(StepClass(request, counts_in, slots))
+            self.classes.append(SchedulingClass(request, counts_in, slots))
         return found

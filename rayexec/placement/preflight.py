@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from rayexec.placement.capacity import Capacity
-from rayexec.placement.limits import Holder, Holding
+from rayexec.placement.limits import LimitHolder, Placement
 from rayexec.placement.request import Request
 from rayexec.plan.model import MappedNode, Plan, Step
 
@@ -23,7 +23,7 @@ _NAMED = 3
 
 def problems(
     plan: Plan,
-    holding: Holding,
+    placement: Placement,
     capacity: Capacity,
     *,
     held_here: tuple[str, Mapping[str, float]] = ("", {}),
@@ -35,8 +35,8 @@ def problems(
     run, which is an op that runs a job inside. Resources (and ``"labels"``) in ``unknown`` are not judged.
     """
     found = []
-    names = _Names(plan, holding)
-    for number, known in enumerate(holding.classes):
+    names = _Names(plan, placement)
+    for number, known in enumerate(placement.classes):
         amounts, labels = _judged(known.request, unknown)
         words = capacity.lacks(amounts, labels)
         if words is not None:
@@ -64,16 +64,16 @@ def _judged(request: Request, unknown: frozenset[str]) -> tuple[dict[str, float]
 class _Names:
     """The ops of each class in words, looked up only where there is something to say."""
 
-    def __init__(self, plan: Plan, holding: Holding) -> None:
+    def __init__(self, plan: Plan, placement: Placement) -> None:
         self._plan = plan
-        self._holding = holding
+        self._placement = placement
         self._templates: dict[int, dict[int, None]] = {}
 
     def __getitem__(self, number: int) -> str:
         plan = self._plan
         if not self._templates:
             nodes: list[Step | MappedNode] = [*plan.steps, *plan.mapped]
-            classes = [*self._holding.class_of, *self._holding.mapped_class_of]
+            classes = [*self._placement.class_of, *self._placement.mapped_class_of]
             for node, each in zip(nodes, classes, strict=True):
                 self._templates.setdefault(each, {})[node.template] = None
         templates = self._templates[number]
@@ -101,7 +101,7 @@ def _autoscaler(capacity: Capacity) -> str:
 
 def notes(
     plan: Plan,
-    holding: Holding,
+    placement: Placement,
     capacity: Capacity,
     *,
     max_concurrent: int | None = None,
@@ -114,20 +114,20 @@ def notes(
     Resources in ``unknown`` are not judged.
     """
     found = []
-    for limit in holding.limits:
-        if limit.holder is Holder.CLUSTER and limit.nodes > 1:
+    for limit in placement.limits:
+        if limit.holder is LimitHolder.CLUSTER and limit.nodes > 1:
             found.append(
                 f"{limit.resource} is declared on {limit.nodes} nodes, which grant {limit.most} at once in all; "
                 "declare it on one node for a limit of the whole cluster."
             )
-    for name in holding.unlimited:
+    for name in placement.unlimited:
         found.append(f"pool {name!r} is not declared on this Ray, so it limits nothing.")
-    for rule in holding.unused:
+    for rule in placement.unused:
         tag = rule.key if rule.value is None else f"{rule.key}={rule.value}"
         found.append(f"no step has the tag {tag!r}, so its limit of {rule.limit} limits nothing.")
     found += _environments(plan, runtime_env or {}, capacity)
-    names = _Names(plan, holding)
-    for number, each in enumerate(holding.classes):
+    names = _Names(plan, placement)
+    for number, each in enumerate(placement.classes):
         amounts, labels = _judged(each.request, unknown)
         lacking = capacity.lacks(amounts, labels)
         if lacking is not None:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Protocol
 from rayexec.events import OutputRecord
 from rayexec.names import node_path
 
-__all__ = ["Chosen", "Done", "Prior", "StoredValue", "ValueKeeper", "ValueWriter"]
+__all__ = ["Chosen", "Done", "PreviousRun", "StoredValue", "ValueKeeper", "ValueWriter"]
 
 
 class StoredValue(Protocol):
@@ -87,7 +87,7 @@ class Chosen:
 
 
 @dataclass(frozen=True, slots=True)
-class Prior:
+class PreviousRun:
     """An earlier run: what its steps came to by their keys, and which steps run anew (None: those that are not done).
 
     A step that is neither chosen nor done is left out.

@@ -14,10 +14,10 @@ from rayexec.definitions.logger import InitLoggerContext
 from rayexec.definitions.resource import WORKER, ResourceDefinition
 from rayexec.errors import InputError
 from rayexec.placement.capacity import Capacity
-from rayexec.placement.limits import Holding, hold
-from rayexec.plan.dynamic.run_plan import GrowingPlan
+from rayexec.placement.limits import Placement, hold
+from rayexec.plan.dynamic.run_plan import RunPlan
 from rayexec.plan.model import Call, FromConfig, FromStep, Plan, Shape, Step
-from rayexec.run.previous_run import Prior, ValueKeeper
+from rayexec.run.previous_run import PreviousRun, ValueKeeper
 from rayexec.run.step_cache import Memory
 
 __all__ = ["BUDGET", "Batch", "Call", "RunSpec", "gather_inputs", "regroup"]
@@ -30,7 +30,7 @@ BUDGET = 0.1  # seconds that a batch may take before it comes back; bounds what 
 class RunSpec:
     """A run: its plan, its config, the resources that its steps may ask for, and what its loggers are made of.
 
-    ``keeper`` is where values are stored that outlive the run, None where nothing is; ``prior`` is an earlier run from
+    ``keeper`` is where values are stored that outlive the run, None where nothing is; ``previous_run`` is an earlier run from
     which this one goes on. ``memory`` has what its cached ops yielded in earlier runs, None where it has no such ops or
     nothing is kept.
     """
@@ -41,7 +41,7 @@ class RunSpec:
     resources: Mapping[str, ResourceDefinition]
     loggers: Mapping[str, InitLoggerContext] = field(default_factory=dict)
     keeper: ValueKeeper | None = None
-    prior: Prior | None = None
+    previous_run: PreviousRun | None = None
     memory: Memory | None = None
 
     @property
@@ -86,9 +86,9 @@ class RunSpec:
     def begin(self) -> RunSpec:
         """Return the run with a plan of its own, where that is to grow."""
         plan = self.plan
-        return replace(self, plan=GrowingPlan.of(plan)) if plan.mapped or plan.gathers else self
+        return replace(self, plan=RunPlan.of(plan)) if plan.mapped or plan.gathers else self
 
-    def hold(self, capacity: Capacity) -> Holding:
+    def hold(self, capacity: Capacity) -> Placement:
         """Choose who holds each limit of the run on a Ray with ``capacity``."""
         settings = self.config.execution
         return hold(

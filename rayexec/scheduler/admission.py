@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rayexec.placement.limits import Holder, Holding, StepClass
+from rayexec.placement.limits import LimitHolder, Placement, SchedulingClass
 
 __all__ = ["Admission"]
 
@@ -14,14 +14,14 @@ class Admission:
     steps' weight.
     """
 
-    def __init__(self, holding: Holding) -> None:
-        self._room = [limit.most for limit in holding.limits]
-        self._mine = {place for place, limit in enumerate(holding.limits) if limit.holder is Holder.DRIVER}
+    def __init__(self, placement: Placement) -> None:
+        self._room = [limit.most for limit in placement.limits]
+        self._mine = {place for place, limit in enumerate(placement.limits) if limit.holder is LimitHolder.DRIVER}
         self._counts_in: list[tuple[tuple[int, int], ...]] = []
-        for known in holding.classes:
+        for known in placement.classes:
             self.add_class(known)
 
-    def add_class(self, known: StepClass) -> None:
+    def add_class(self, known: SchedulingClass) -> None:
         """Take in a class of steps behind those there are."""
         self._counts_in.append(tuple([each for each in known.limits if each[0] in self._mine]))
 

@@ -11,7 +11,7 @@ import math
 
 from rayexec.run.spec import BUDGET
 
-__all__ = ["MAX_CALLS", "WORTH", "Pace", "batch_budget", "batch_size", "window_size"]
+__all__ = ["MAX_CALLS", "WORTH", "DurationEstimate", "batch_budget", "batch_size", "window_size"]
 
 MAX_CALLS = 4096
 
@@ -30,7 +30,7 @@ _SOON = 2.0  # seconds of work for each slot that are done before an autoscaler 
 _PATIENCE = 1.5
 
 
-class Pace:
+class DurationEstimate:
     """The time that the steps of one op take in this run, in seconds: the mean, leaning to the recent."""
 
     __slots__ = ("count", "seconds")
@@ -45,22 +45,22 @@ class Pace:
         self.seconds += (max(0.0, seconds) / count - self.seconds) * min(1.0, count / min(self.count, 64))
 
 
-def batch_size(pace: Pace, ready: int, slots: int, budget: float = BUDGET) -> int:
+def batch_size(estimate: DurationEstimate, ready: int, slots: int, budget: float = BUDGET) -> int:
     """Return how many of ``ready`` steps of one op to put into the next batch for one of ``slots`` slots."""
     slots = max(1, slots)
-    if pace.count == 0:
+    if estimate.count == 0:
         return 1
-    if pace.seconds >= budget:
+    if estimate.seconds >= budget:
         # Each step but the first saves its worker a wait; while others are ready, nobody misses them.
-        return min(_GROUP, ready // (2 * slots)) if pace.seconds < _LONG and ready >= _PLENTY * slots else 1
-    seconds = max(pace.seconds, _FLOOR)
+        return min(_GROUP, ready // (2 * slots)) if estimate.seconds < _LONG and ready >= _PLENTY * slots else 1
+    seconds = max(estimate.seconds, _FLOOR)
     # A batch of less than it costs itself would spread the work thinner than is worth it.
     share = max(math.ceil(ready / slots), int(WORTH / seconds))
     # What little is known should not decide about many: grow with what has been seen.
-    return max(1, min(ready, int(budget / seconds), share, 8 * pace.count, MAX_CALLS))
+    return max(1, min(ready, int(budget / seconds), share, 8 * estimate.count, MAX_CALLS))
 
 
-def window_size(pace: Pace, slots: int, *, grows: bool, scales: bool = False, ready: int = 0) -> int:
+def window_size(estimate: DurationEstimate, slots: int, *, grows: bool, scales: bool = False, ready: int = 0) -> int:
     """Return how many batches of one lane to have with the engine at a time, where its steps are of this pace.
 
     Twice the slots, so that the successor of each running batch is at hand when that ends. Where the cluster may grow,
@@ -68,11 +68,11 @@ def window_size(pace: Pace, slots: int, *, grows: bool, scales: bool = False, re
     which enough are ``ready``, and a few of an op that has not been seen.
     """
     slots = max(1, slots)
-    if grows and (pace.seconds >= BUDGET or (scales and ready * pace.seconds >= _SOON * slots)):
+    if grows and (estimate.seconds >= BUDGET or (scales and ready * estimate.seconds >= _SOON * slots)):
         return slots + max(slots, _DEMAND)
-    return max(2 * slots, _UNSEEN) if grows and scales and pace.count == 0 else 2 * slots
+    return max(2 * slots, _UNSEEN) if grows and scales and estimate.count == 0 else 2 * slots
 
 
-def batch_budget(pace: Pace, calls: int) -> float:
+def batch_budget(estimate: DurationEstimate, calls: int) -> float:
     """Return the seconds that a batch of so many calls may take whose first step is of this pace."""
-    return BUDGET if pace.seconds < BUDGET else max(BUDGET, _PATIENCE * pace.seconds * (calls - 1))
+    return BUDGET if estimate.seconds < BUDGET else max(BUDGET, _PATIENCE * estimate.seconds * (calls - 1))

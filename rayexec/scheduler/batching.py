@@ -8,29 +8,29 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from heapq import heappop, heapreplace
 
 from rayexec.events import Successes
-from rayexec.placement.limits import Holding, StepClass
+from rayexec.placement.limits import Placement, SchedulingClass
 from rayexec.plan.model import Call, FromStep, Plan
 from rayexec.run.spec import BUDGET
 from rayexec.scheduler.admission import Admission
-from rayexec.scheduler.batch_size import MAX_CALLS, WORTH, Pace, batch_budget, batch_size, window_size
+from rayexec.scheduler.batch_size import MAX_CALLS, WORTH, DurationEstimate, batch_budget, batch_size, window_size
 from rayexec.scheduler.engine_queues import EngineQueues
-from rayexec.scheduler.messages import Status
+from rayexec.scheduler.messages import StepStatus
 from rayexec.scheduler.priorities import Ranking
-from rayexec.scheduler.ready_queue import Order
+from rayexec.scheduler.ready_queue import ReadyQueue
 
-__all__ = ["Dealer"]
+__all__ = ["Batcher"]
 
 # Looking a member up in its enum costs as much as what is done with it.
-_WAITING, _CHAINED, _RUNNING = Status.WAITING, Status.CHAINED, Status.RUNNING
+_WAITING, _CHAINED, _RUNNING = StepStatus.WAITING, StepStatus.CHAINED, StepStatus.RUNNING
 
 
 class _Draft:
     """A batch in the making: its calls, the seconds that they should take, the steps whose large outputs they bring."""
 
-    __slots__ = ("calls", "inside", "lane", "large", "spent")
+    __slots__ = ("calls", "class_id", "inside", "large", "spent")
 
-    def __init__(self, lane: int, large: frozenset[int | FromStep]) -> None:
-        self.lane = lane
+    def __init__(self, class_id: int, large: frozenset[int | FromStep]) -> None:
+        self.class_id = class_id
         self.large = large
         self.calls: list[Call] = []
         self.spent = 0.0
@@ -38,21 +38,21 @@ class _Draft:
         self.inside: dict[int, int] = {}
 
 
-class Dealer:
+class Batcher:
     """Deals the ready steps of a run, as far as limits and windows let it.
 
-    Its lanes are the classes of ``holding``: steps of one can share a batch.
+    Its lanes are the classes of ``placement``: steps of one can share a batch.
     It marks what it deals in ``status``; that, ``attempts`` and ``imperfect`` (steps some of whose inputs did not come
-    out whole) are the state machine's own. ``paces`` holds what has been seen of each template, ``large`` the steps
+    out whole) are the state machine's own. ``estimates`` holds what has been seen of each template, ``large`` the steps
     with outputs that are objects of their own.
     """
 
     def __init__(
         self,
         plan: Plan,
-        order: Order[int],
-        holding: Holding,
-        status: list[Status],
+        order: ReadyQueue[int],
+        placement: Placement,
+        status: list[StepStatus],
         attempts: Sequence[int],
         imperfect: set[int],
         *,
@@ -61,20 +61,20 @@ class Dealer:
         streams: frozenset[int],
     ) -> None:
         self._plan = plan
-        self._order = order
-        self._admission = Admission(holding)
+        self._ready_queue = order
+        self._admission = Admission(placement)
         self._status = status
         self._attempts = attempts
         self._imperfect = imperfect
-        slots = holding.slots
-        self._slots = [each.slots for each in holding.classes]
+        slots = placement.slots
+        self._slots = [each.slots for each in placement.classes]
         self._grows = grows
-        self._scales = holding.capacity.groups != ()  # an autoscaler does
+        self._scales = placement.capacity.groups != ()  # an autoscaler does
         self._batching = batching
         self._links = plan.links
         self._first_calls = plan.first_calls
         self._ranking = Ranking(plan, slots)
-        self.paces = [Pace() for _ in plan.templates]
+        self.estimates = [DurationEstimate() for _ in plan.templates]
         # Steps whose dynamic outputs others wait for: what follows them is not known before they are over.
         self._producers = plan.producers
         self._collecting = plan.collecting
@@ -86,33 +86,33 @@ class Dealer:
         self._dynamic = plan.dynamic_templates
         # How many steps of an op that has not been seen may go first, to see it: then it is known what is long.
         self._probes = [slots if batching and plan.priorities is None else 0] * len(plan.templates)
-        self._lanes = holding.class_of
-        self._open_lanes: set[int] = set()
+        self._class_ids = placement.class_of
+        self._open_classes: set[int] = set()
         # Lanes put aside, by the limit that has no room for them, and the limit by lane.
         self._blocked: dict[int, set[int]] = {}
         self._blocked_by: dict[int, int] = {}
-        self._lane_load = [0] * len(holding.classes)
-        self._queues = EngineQueues(holding)
+        self._class_load = [0] * len(placement.classes)
+        self._queues = EngineQueues(placement)
 
     def ready(self, step: int) -> None:
         """Take in that a step waits for nothing any more."""
-        lane = self._lanes[step]
+        class_id = self._class_ids[step]
         template = self._plan.template_of[step]
-        is_probe = self._probes[template] > 0 and self.paces[template].count == 0
+        is_probe = self._probes[template] > 0 and self.estimates[template].count == 0
         if is_probe:
             self._probes[template] -= 1
-        self._order.add(step, lane, first=is_probe)
-        if lane not in self._open_lanes and lane not in self._blocked_by:
-            self._open_lanes.add(lane)
+        self._ready_queue.add(step, class_id, first=is_probe)
+        if class_id not in self._open_classes and class_id not in self._blocked_by:
+            self._open_classes.add(class_id)
 
     def grow(self, first: int, count: int) -> None:
         """Take in that ``count`` steps came to the plan, from ``first`` on."""
         self._ranking.add(range(first, first + count))
 
-    def add_class(self, known: StepClass) -> None:
+    def add_class(self, known: SchedulingClass) -> None:
         """Take in a class of steps behind those there are: a lane of its own."""
         self._slots.append(known.slots)
-        self._lane_load.append(0)
+        self._class_load.append(0)
         self._admission.add_class(known)
         self._queues.add_class(known)
 
@@ -127,26 +127,26 @@ class Dealer:
     @property
     def is_watching(self) -> bool:
         """Whether steps are ready for which it matters what other runs hold of the cluster's limits."""
-        return any(self._order.head(lane) is not None for lane in self._queues.watched)
+        return any(self._ready_queue.head(class_id) is not None for class_id in self._queues.watched)
 
     def take_others(self, held: Mapping[int, int]) -> None:
         """Take in how much of each limit, by its place in the holding, other runs hold."""
         self._queues.take_others(held)
 
-    def begun(self, lane: int) -> None:
+    def begun(self, class_id: int) -> None:
         """Take in that a batch of a lane that says so has begun: it waits for nothing any more."""
-        self._queues.begun(lane)
+        self._queues.begun(class_id)
 
-    def end(self, lane: int, *, has_begun: bool) -> None:
+    def end(self, class_id: int, *, has_begun: bool) -> None:
         """Take in that a batch of a lane is over: its places are free."""
-        self._lane_load[lane] -= 1
-        self._queues.end(lane, has_begun=has_begun)
-        for limit, _ in self._admission.release(lane):
+        self._class_load[class_id] -= 1
+        self._queues.end(class_id, has_begun=has_begun)
+        for limit, _ in self._admission.release(class_id):
             for other in self._blocked.pop(limit, ()):
                 del self._blocked_by[other]
-                self._open_lanes.add(other)
-        if lane not in self._blocked_by and self._order.head(lane) is not None:
-            self._open_lanes.add(lane)
+                self._open_classes.add(other)
+        if class_id not in self._blocked_by and self._ready_queue.head(class_id) is not None:
+            self._open_classes.add(class_id)
 
     def observe(self, block: Successes) -> None:
         """Take in what steps took that went plainly well."""
@@ -154,11 +154,11 @@ class Dealer:
         spent = list(map(operator.sub, block.ended, block.started))
         kinds = set(templates)
         if len(kinds) == 1:
-            self.paces[kinds.pop()].observe(sum(spent), len(spent))
+            self.estimates[kinds.pop()].observe(sum(spent), len(spent))
             return
         for kind in kinds:
             seconds = [each for each, template in zip(spent, templates, strict=True) if template == kind]
-            self.paces[kind].observe(sum(seconds), len(seconds))
+            self.estimates[kind].observe(sum(seconds), len(seconds))
 
     def came_out_large(self, step: int) -> None:
         """Take in that a step yielded an output that is an object of its own."""
@@ -167,80 +167,82 @@ class Dealer:
 
     def rank(self, now: float, still_open: int) -> None:
         """Order ready steps anew where what has been seen makes it worth while."""
-        order = self._ranking.anew(now, self.paces, self._status, still_open) if self._batching else None
+        order = self._ranking.anew(now, self.estimates, self._status, still_open) if self._batching else None
         if order is not None:
-            self._order.rank(order)
+            self._ready_queue.rank(order)
 
     def deal(self) -> Iterator[tuple[int, tuple[Call, ...], float]]:
         """Yield batches of ready steps, best first, for as long as limits and windows leave room.
 
         Each is its lane, its calls and its budget in seconds.
         """
-        heads = self._order.heads(self._open_lanes)
+        heads = self._ready_queue.heads(self._open_classes)
         while heads:
-            lane = heads[0][1]
-            if not self._may_submit(lane):  # nor will it, for as long as this goes on
+            class_id = heads[0][1]
+            if not self._may_submit(class_id):  # nor will it, for as long as this goes on
                 heappop(heads)
                 continue
-            calls, budget = self._make_batch(lane)
-            following = self._order.head(lane)
+            calls, budget = self._make_batch(class_id)
+            following = self._ready_queue.head(class_id)
             if following is None:
-                self._open_lanes.discard(lane)
+                self._open_classes.discard(class_id)
                 heappop(heads)
             else:
-                heapreplace(heads, (following, lane))
-            self._admission.admit(lane)
-            self._lane_load[lane] += 1
-            self._queues.submit(lane)
-            yield lane, calls, budget
+                heapreplace(heads, (following, class_id))
+            self._admission.admit(class_id)
+            self._class_load[class_id] += 1
+            self._queues.submit(class_id)
+            yield class_id, calls, budget
 
-    def _may_submit(self, lane: int) -> bool:
+    def _may_submit(self, class_id: int) -> bool:
         """Whether a batch of a lane may be submitted now; a lane that has to wait for one of its own is put aside."""
-        pace = self.paces[self._plan.template_of[self._order.peek(lane)]]
-        slots, ready = self._slots[lane], self._order.count(lane)
-        if self._lane_load[lane] >= window_size(pace, slots, grows=self._grows, scales=self._scales, ready=ready):
-            self._open_lanes.discard(lane)  # until the next of its batches is over
+        estimate = self.estimates[self._plan.template_of[self._ready_queue.peek(class_id)]]
+        slots, ready = self._slots[class_id], self._ready_queue.count(class_id)
+        if self._class_load[class_id] >= window_size(
+            estimate, slots, grows=self._grows, scales=self._scales, ready=ready
+        ):
+            self._open_classes.discard(class_id)  # until the next of its batches is over
             return False
-        blocked = self._admission.blocked_by(lane)
+        blocked = self._admission.blocked_by(class_id)
         if blocked is None:
-            return self._queues.has_room(lane)
-        self._blocked.setdefault(blocked, set()).add(lane)
-        self._blocked_by[lane] = blocked
-        self._open_lanes.discard(lane)
+            return self._queues.has_room(class_id)
+        self._blocked.setdefault(blocked, set()).add(class_id)
+        self._blocked_by[class_id] = blocked
+        self._open_classes.discard(class_id)
         return False
 
-    def _make_batch(self, lane: int) -> tuple[tuple[Call, ...], float]:
+    def _make_batch(self, class_id: int) -> tuple[tuple[Call, ...], float]:
         """Take steps for one batch: siblings as many as the pace of their op allows, each with what follows it."""
-        paces, template_of, batching = self.paces, self._plan.template_of, self._batching
+        estimates, template_of, batching = self.estimates, self._plan.template_of, self._batching
         status, attempts, first_calls = self._status, self._attempts, self._first_calls
-        order = self._order
-        following = order.peek(lane)
+        order = self._ready_queue
+        following = order.peek(class_id)
         template = template_of[following]
-        pace = paces[template]
+        estimate = estimates[template]
         # A batch ends with its first large output.
         alone = not batching or template in self._bulky or self._goes_alone(template)
-        wanted = 1 if alone else batch_size(pace, order.count(lane), self._slots[lane])
-        draft = _Draft(lane, self._large_inputs(following))
+        wanted = 1 if alone else batch_size(estimate, order.count(class_id), self._slots[class_id])
+        draft = _Draft(class_id, self._large_inputs(following))
         calls = draft.calls
         while True:
-            step = order.get_ready(lane)
+            step = order.get_ready(class_id)
             status[step] = _RUNNING
             calls.append(Call(step, attempts[step]) if attempts[step] else first_calls[step])
-            draft.spent += paces[template_of[step]].seconds
+            draft.spent += estimates[template_of[step]].seconds
             if batching and not (self._dynamic and self._goes_alone(template_of[step])):
                 self._extend(step, draft)
             wanted -= 1
-            following = order.peek(lane)
-            if wanted <= 0 or following < 0 or (draft.spent >= BUDGET > pace.seconds) or len(calls) >= MAX_CALLS:
+            following = order.peek(class_id)
+            if wanted <= 0 or following < 0 or (draft.spent >= BUDGET > estimate.seconds) or len(calls) >= MAX_CALLS:
                 break
             if self.large and self._large_inputs(following) not in (frozenset(), draft.large):
                 break  # a batch brings at most one set of large inputs to its worker
             if self._dynamic and self._goes_alone(template_of[following]):
                 break
-            other = paces[template_of[following]]
-            if other is not pace and (other.seconds >= BUDGET or other.count == 0):
+            other = estimates[template_of[following]]
+            if other is not estimate and (other.seconds >= BUDGET or other.count == 0):
                 break
-        return tuple(calls), batch_budget(pace, len(calls)) if batching else math.inf
+        return tuple(calls), batch_budget(estimate, len(calls)) if batching else math.inf
 
     def _extend(self, step: int, draft: _Draft) -> None:
         """Append what follows ``step`` and waits for nothing outside of the batch: nobody could start it sooner.
@@ -249,9 +251,9 @@ class Dealer:
         to, could run beside each other elsewhere; they are kept together only while they are known to be so short that
         it would not be worth the way. The best goes first, but never before what is ready and of higher priority.
         """
-        links, status, paces = self._links, self._status, self.paces
+        links, status, estimates = self._links, self._status, self.estimates
         attempts, first_calls, template_of = self._attempts, self._first_calls, self._plan.template_of
-        successors, waiting = self._plan.successors, self._order.waiting
+        successors, waiting = self._plan.successors, self._ready_queue.waiting
         calls, inside = draft.calls, draft.inside
         pending = [step]
         while pending:
@@ -262,14 +264,14 @@ class Dealer:
                 limit = BUDGET if is_link else WORTH
                 if draft.spent >= limit or len(calls) >= MAX_CALLS:
                     return
-                pace = paces[template]
-                if pace.seconds >= limit or not (pace.count or is_link):
+                estimate = estimates[template]
+                if estimate.seconds >= limit or not (estimate.count or is_link):
                     continue
                 if before in self._collecting:
                     self._plan.close(before)
                 status[before] = _CHAINED
                 calls.append(Call(before, attempts[before]) if attempts[before] else first_calls[before])
-                draft.spent += pace.seconds
+                draft.spent += estimate.seconds
             if template in self._bulky:
                 return
             if before in self._producers:
@@ -285,7 +287,7 @@ class Dealer:
                 if count == waiting[following] and self._may_join(following, draft):
                     released.append(following)
             if len(released) > 1:
-                released.sort(key=self._order.ranks.__getitem__, reverse=True)
+                released.sort(key=self._ready_queue.ranks.__getitem__, reverse=True)
             pending += released
 
     def _may_join(self, step: int, draft: _Draft) -> bool:
@@ -293,21 +295,21 @@ class Dealer:
         return (
             self._status[step] is _WAITING
             and not (self._dynamic and self._goes_alone(self._plan.template_of[step]))
-            and self._lanes[step] == draft.lane
+            and self._class_ids[step] == draft.class_id
             and step not in self._imperfect
             and (not self.large or self._large_inputs(step) <= draft.large)
-            and (self._priorities is None or self._is_urgent(step, draft.lane))
+            and (self._priorities is None or self._is_urgent(step, draft.class_id))
         )
 
     def _goes_alone(self, template: int) -> bool:
         """Whether steps of a template share no batch: what streams, and what may yield any number of large values."""
         if template in self._streams:
             return True
-        return template in self._dynamic and self.paces[template].count == 0
+        return template in self._dynamic and self.estimates[template].count == 0
 
-    def _is_urgent(self, step: int, lane: int) -> bool:
+    def _is_urgent(self, step: int, class_id: int) -> bool:
         """Whether nothing of higher priority than ``step`` is ready in the lane."""
-        best = self._order.peek(lane)
+        best = self._ready_queue.peek(class_id)
         return best < 0 or self._priorities is None or self._priorities[step] >= self._priorities[best]
 
     def _large_inputs(self, step: int) -> frozenset[int | FromStep]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from rayexec.placement.limits import MAX_CONCURRENT, Holder, Holding, StepClass
+from rayexec.placement.limits import MAX_CONCURRENT, LimitHolder, Placement, SchedulingClass
 
 __all__ = ["EngineQueues"]
 
@@ -24,17 +24,17 @@ class EngineQueues:
     other runs hold, as far as it is known, counts as taken. The other classes leave room for what waits.
     """
 
-    def __init__(self, holding: Holding) -> None:
-        limits = self._limits = holding.limits
-        self._slots = holding.slots
-        self._held = [limit.holder is not Holder.DRIVER and limit.name != MAX_CONCURRENT for limit in limits]
+    def __init__(self, placement: Placement) -> None:
+        limits = self._limits = placement.limits
+        self._slots = placement.slots
+        self._held = [limit.holder is not LimitHolder.DRIVER and limit.name != MAX_CONCURRENT for limit in limits]
         self._counts_in: list[tuple[tuple[int, int], ...]] = []
         self._is_limited: list[bool] = []
         # Whether batches of a class hold places of the driver's while they wait.
         self._holds_places: list[bool] = []
         self._windows: list[int] = []
         self._most = [limit.most for limit in limits]
-        self._is_shared = [limit.holder is Holder.CLUSTER for limit in limits]
+        self._is_shared = [limit.holder is LimitHolder.CLUSTER for limit in limits]
         # Classes for which it must be known what other runs hold.
         self._watched: set[int] = set()
         self._load: list[int] = []
@@ -44,15 +44,15 @@ class EngineQueues:
         self._limited = self._free = 0
         # Batches that may be waiting for a limit or a scarce resource, and how many of them there may be.
         self._ahead = 0
-        self._may_be_ahead = _look_ahead(holding.slots)
+        self._may_be_ahead = _look_ahead(placement.slots)
         self._room: list[int] = []
-        for known in holding.classes:
+        for known in placement.classes:
             self.add_class(known)
 
-    def add_class(self, known: StepClass) -> None:
+    def add_class(self, known: SchedulingClass) -> None:
         """Take in a class of steps behind those there are."""
         counts_in = tuple([each for each in known.limits if self._held[each[0]]])
-        holds = any(self._limits[place].holder is Holder.DRIVER for place, _ in known.limits)
+        holds = any(self._limits[place].holder is LimitHolder.DRIVER for place, _ in known.limits)
         if any(self._is_shared[place] for place, _ in known.limits):
             self._watched.add(len(self._room))
         self._counts_in.append(counts_in)

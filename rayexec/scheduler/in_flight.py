@@ -8,10 +8,10 @@ from rayexec.plan.model import Call
 from rayexec.run.spec import Batch
 from rayexec.scheduler.wait_reasons import Under
 
-__all__ = ["Flights"]
+__all__ = ["InFlight"]
 
 
-class Flights:
+class InFlight:
     """Batches between the engine and its answer: ``by_id`` has their lanes and outstanding calls."""
 
     def __init__(self) -> None:
@@ -22,11 +22,11 @@ class Flights:
         self._submitted: dict[int, float] = {}
         self._next = 0
 
-    def take_off(self, lane: int, calls: tuple[Call, ...], budget: float, now: float) -> Batch:
+    def take_off(self, class_id: int, calls: tuple[Call, ...], budget: float, now: float) -> Batch:
         """Return a new batch."""
         made = Batch(self._next, calls, budget)
         self._next += 1
-        self.by_id[made.id] = (lane, {call[0]: call for call in calls})
+        self.by_id[made.id] = (class_id, {call[0]: call for call in calls})
         self._submitted[made.id] = now
         return made
 
@@ -43,20 +43,20 @@ class Flights:
 
     def land(self, batch_id: int) -> tuple[int, dict[int, Call], bool]:
         """Take a batch out; return its lane, the calls that nothing was heard of, and whether it said that it began."""
-        lane, outstanding = self.by_id.pop(batch_id)
+        class_id, outstanding = self.by_id.pop(batch_id)
         has_begun = batch_id in self._begun
         self._begun.discard(batch_id)
         del self._submitted[batch_id]
-        return lane, outstanding, has_begun
+        return class_id, outstanding, has_begun
 
     def under_way(self, now: float) -> list[Under]:
         """Return who is with the engine, in the order in which they were submitted; another thread may ask."""
         batches = []
-        for batch_id, (lane, calls) in list(self.by_id.items()):
+        for batch_id, (class_id, calls) in list(self.by_id.items()):
             step = _first(calls)
             if step is not None:
                 waited = now - self._submitted.get(batch_id, now)
-                batches.append(Under(lane, step, batch_id in self._begun, waited))
+                batches.append(Under(class_id, step, batch_id in self._begun, waited))
         return batches
 
     def check(self) -> set[int]:

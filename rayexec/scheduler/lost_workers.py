@@ -5,26 +5,26 @@ from __future__ import annotations
 from dataclasses import replace
 
 from rayexec.events import FAILURE, RETRY, Attempt, StepFailureData
-from rayexec.placement.limits import Holding
+from rayexec.placement.limits import Placement
 from rayexec.plan.model import Call, Plan
 from rayexec.run.retry import after_failure
-from rayexec.scheduler.batching import Dealer
-from rayexec.scheduler.messages import Lost
+from rayexec.scheduler.batching import Batcher
+from rayexec.scheduler.messages import BatchLost
 
-__all__ = ["Losses"]
+__all__ = ["LostWorkers"]
 
 
-class Losses:
+class LostWorkers:
     """Judges steps that lost their workers, by their retry policies, which hold where ``retries`` is on.
 
     ``most`` is how often a step may lose its worker before it has started, or what it takes, at no cost to those.
     """
 
-    def __init__(self, plan: Plan, holding: Holding, dealer: Dealer, *, retries: bool, most: int) -> None:
+    def __init__(self, plan: Plan, placement: Placement, batcher: Batcher, *, retries: bool, most: int) -> None:
         self.most = most
         self._plan = plan
-        self._holding = holding
-        self._dealer = dealer
+        self._placement = placement
+        self._batcher = batcher
         self._retries = retries
         self._times: dict[int, int] = {}
 
@@ -33,7 +33,7 @@ class Losses:
         times = self._times[step] = self._times.get(step, 0) + 1
         return times
 
-    def failed_attempt(self, call: Call, event: Lost) -> Attempt:
+    def failed_attempt(self, call: Call, event: BatchLost) -> Attempt:
         """Return the attempt of a call that its worker died of."""
         failure: StepFailureData = event.failure
         policy = self._plan.templates[self._plan.steps[call.step].template].retry_policy
@@ -58,10 +58,10 @@ class Losses:
 
     def _ask_for_more_memory(self, step: int, factor: float, had: int, failure: StepFailureData) -> StepFailureData:
         """Have a step ask for more memory from now on; return its failure with that said."""
-        known = len(self._holding.classes)
-        memory = self._holding.with_more_memory(step, factor, had)
-        for number in range(known, len(self._holding.classes)):
-            self._dealer.add_class(self._holding.classes[number])
+        known = len(self._placement.classes)
+        memory = self._placement.with_more_memory(step, factor, had)
+        for number in range(known, len(self._placement.classes)):
+            self._batcher.add_class(self._placement.classes[number])
         words = "no node has more to ask for" if memory is None else f"the next try asks for {memory / 2**30:.3g} GiB"
         error = replace(failure.error, message=f"{failure.error.message}; {words}")
         return replace(failure, error=error)

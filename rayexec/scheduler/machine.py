@@ -18,49 +18,49 @@ from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 from rayexec.events import RETRY, SUCCESS, Attempt, OutputRecord, Successes
-from rayexec.placement.limits import Holding
-from rayexec.plan.dynamic.run_plan import GrowingPlan, Growth
+from rayexec.placement.limits import Placement
+from rayexec.plan.dynamic.run_plan import Growth, RunPlan
 from rayexec.plan.model import Call, FromStep, Plan
-from rayexec.run.previous_run import Done, Prior
-from rayexec.scheduler.batching import Dealer
-from rayexec.scheduler.in_flight import Flights
-from rayexec.scheduler.lost_workers import Losses
+from rayexec.run.previous_run import Done, PreviousRun
+from rayexec.scheduler.batching import Batcher
+from rayexec.scheduler.in_flight import InFlight
+from rayexec.scheduler.lost_workers import LostWorkers
 from rayexec.scheduler.messages import (
     OVER,
-    Abandoned,
-    Answered,
-    Begun,
-    Cancel,
-    CancelAsked,
+    BatchEnded,
+    BatchLost,
+    BatchProgressed,
+    BatchStarted,
+    CancelBatches,
+    CancelRequested,
     Instruction,
-    Lost,
-    Others,
-    Reported,
-    Requeued,
-    Restored,
+    RestoreOutputs,
     Rows,
+    RunBatch,
     RunEvent,
-    Skipped,
-    Started,
-    Status,
-    Submit,
-    TakenBack,
-    Unfed,
-    Yielded,
+    RunStarted,
+    SharedLimitsChanged,
+    StepAbandoned,
+    StepRequeued,
+    StepSkipped,
+    StepStatus,
+    StepTakenBack,
+    StepUnfed,
+    StepYielded,
 )
 from rayexec.scheduler.outcomes import Outcomes
 from rayexec.scheduler.priorities import starting_order
-from rayexec.scheduler.ready_queue import Order
-from rayexec.scheduler.reconstruction import Recovery
+from rayexec.scheduler.ready_queue import ReadyQueue
+from rayexec.scheduler.reconstruction import Reconstruction
 from rayexec.scheduler.resume import Resumption
-from rayexec.scheduler.retention import KeepOutputs, Uses
-from rayexec.scheduler.verdicts import Fates
+from rayexec.scheduler.retention import KeepOutputs, Retention
+from rayexec.scheduler.verdicts import Verdicts
 from rayexec.scheduler.wait_reasons import SHOWN, Obstacle, Waiting, obstacles, who_waits
 
 __all__ = ["Machine"]
 
 # Looking a member up in its enum costs as much as what is done with it.
-_WAITING, _SUCCESS = Status.WAITING, Status.SUCCESS
+_WAITING, _SUCCESS = StepStatus.WAITING, StepStatus.SUCCESS
 
 # How often a step may lose its worker before it has started, or its inputs, at no cost to its own retries.
 LOSSES = 3
@@ -69,18 +69,18 @@ LOSSES = 3
 class Machine:
     """One run's state. Feed events to ``handle``, carry out what it returns, until ``is_over``.
 
-    ``holding`` tells what limits each step and how many batches run at once, ``grows`` whether they may become more;
+    ``placement`` tells what limits each step and how many batches run at once, ``grows`` whether they may become more;
     with ``batching`` off each batch is one step.
     ``keep_outputs`` says whose outputs are never in ``released``. ``streams`` are the places of templates whose dynamic
     outputs are handed on before their ops are over. ``infrastructure_retries`` is how often a step may lose its worker
-    before it has started, or what it takes, at no cost to its own retries. ``prior`` is an earlier run from which this
+    before it has started, or what it takes, at no cost to its own retries. ``previous_run`` is an earlier run from which this
     one goes on.
     """
 
     def __init__(
         self,
         plan: Plan,
-        holding: Holding,
+        placement: Placement,
         *,
         retries: bool = True,
         require_upstream_success: bool = True,
@@ -90,26 +90,26 @@ class Machine:
         keep_outputs: KeepOutputs = "all",
         streams: frozenset[int] = frozenset(),
         infrastructure_retries: int = LOSSES,
-        prior: Prior | None = None,
+        previous_run: PreviousRun | None = None,
     ) -> None:
         self._plan = plan
-        self._holding = holding
+        self._placement = placement
         self._stop_on_failure = stop_on_failure
-        self._uses = Uses(plan, keep_outputs, streams)
-        self.status: list[Status] = [Status.WAITING] * len(plan.steps)
+        self._retention = Retention(plan, keep_outputs, streams)
+        self.status: list[StepStatus] = [StepStatus.WAITING] * len(plan.steps)
         self.attempts: list[int] = [0] * len(plan.steps)
         self._streams = streams
         self._outcomes = Outcomes(plan, self.status)
         self._imperfect = self._outcomes.imperfect
-        self._fates = Fates(plan, self.status, self._outcomes, require_success=require_upstream_success)
+        self._verdicts = Verdicts(plan, self.status, self._outcomes, require_success=require_upstream_success)
         self._collecting = plan.collecting
-        self._order: Order[int] = Order(
-            plan.in_degrees, plan.successors, starting_order(plan, holding.slots), plan.priorities
+        self._ready_queue: ReadyQueue[int] = ReadyQueue(
+            plan.in_degrees, plan.successors, starting_order(plan, placement.slots), plan.priorities
         )
-        self._dealer = Dealer(
+        self._batcher = Batcher(
             plan,
-            self._order,
-            holding,
+            self._ready_queue,
+            placement,
             self.status,
             self.attempts,
             self._imperfect,
@@ -117,15 +117,17 @@ class Machine:
             batching=batching,
             streams=streams,
         )
-        self._losses = Losses(plan, holding, self._dealer, retries=retries, most=infrastructure_retries)
-        self._recovery = Recovery(plan, self.status, self.attempts, self._order, holding.class_of, self._uses, streams)
+        self._lost_workers = LostWorkers(plan, placement, self._batcher, retries=retries, most=infrastructure_retries)
+        self._reconstruction = Reconstruction(
+            plan, self.status, self.attempts, self._ready_queue, placement.class_of, self._retention, streams
+        )
         self._resumption = None
-        if prior is not None:
-            self._resumption = Resumption(plan, prior, self.status, self._recovery, self._uses)
+        if previous_run is not None:
+            self._resumption = Resumption(plan, previous_run, self.status, self._reconstruction, self._retention)
         # The steps that were taken over from an earlier run, and did not have to be made again.
         self.taken_over: set[int] = set()
         self._delayed: list[tuple[float, int]] = []
-        self._flights = Flights()
+        self._in_flight = InFlight()
         self._in_the_way: list[list[tuple[Obstacle, float, float]]] | None = None
         # Steps that cannot run, since what they take was not kept, with those that it is of, which must not run again.
         self._starved: dict[int, tuple[int, ...]] = {}
@@ -137,24 +139,24 @@ class Machine:
     @property
     def is_over(self) -> bool:
         """Whether nothing is left to do: every step is over, or none runs and none more will start."""
-        if self._flights.by_id:
+        if self._in_flight.by_id:
             return False
         return self._open == 0 or self.is_stopping
 
     @property
     def failed(self) -> list[int]:
         """The steps that failed."""
-        return [step for step, status in enumerate(self.status) if status is Status.FAILED]
+        return [step for step, status in enumerate(self.status) if status is StepStatus.FAILED]
 
     @property
     def running(self) -> Mapping[int, Any]:
         """The batches under way, by id."""
-        return self._flights.by_id
+        return self._in_flight.by_id
 
     @property
     def released(self) -> Set[int]:
         """The steps whose outputs were dropped."""
-        return self._uses.dropped
+        return self._retention.dropped
 
     @property
     def yields(self) -> Mapping[int, Mapping[str, OutputRecord]]:
@@ -163,8 +165,8 @@ class Machine:
 
     @property
     def is_watching(self) -> bool:
-        """Whether it matters just now what other runs hold of the cluster's limits: tell it by ``Others``."""
-        return self._dealer.is_watching
+        """Whether it matters just now what other runs hold of the cluster's limits: tell it by ``SharedLimitsChanged``."""
+        return self._batcher.is_watching
 
     def waiting(self, now: float) -> Waiting:
         """Return which steps run and what the others wait for.
@@ -172,12 +174,12 @@ class Machine:
         Another thread than the one that feeds events may ask: what changes meanwhile is read in single operations, so
         an answer may be a moment old, but no worse.
         """
-        if self._in_the_way is None or len(self._in_the_way) < len(self._holding.classes):
-            self._in_the_way = [obstacles(self._holding, known) for known in self._holding.classes]
-        batches = self._flights.under_way(now)
-        ready, blocked_by = self._order.ready(SHOWN), self._dealer.blocked_by()
+        if self._in_the_way is None or len(self._in_the_way) < len(self._placement.classes):
+            self._in_the_way = [obstacles(self._placement, known) for known in self._placement.classes]
+        batches = self._in_flight.under_way(now)
+        ready, blocked_by = self._ready_queue.ready(SHOWN), self._batcher.blocked_by()
         delayed = [step for _, step in list(self._delayed)]
-        return who_waits(self._holding, self._in_the_way, batches, ready, blocked_by, delayed)
+        return who_waits(self._placement, self._in_the_way, batches, ready, blocked_by, delayed)
 
     def outputs_of(self, step: int) -> tuple[OutputRecord, ...]:
         """Return what a step that succeeded yielded."""
@@ -190,44 +192,44 @@ class Machine:
     def handle(self, event: RunEvent, now: float) -> list[Instruction]:
         """Take in one event at ``now`` (seconds of any steady clock); return what to do about it, in order."""
         out: list[Instruction] = []
-        if isinstance(event, Answered):
+        if isinstance(event, BatchEnded):
             self._apply_all(event.batch_id, event.attempts, now, out)
             self._end(event.batch_id, out)
-        elif isinstance(event, Reported):
+        elif isinstance(event, BatchProgressed):
             self._reported(event, now, out)
-        elif isinstance(event, Lost):
+        elif isinstance(event, BatchLost):
             self._lost(event, now, out)
-        elif isinstance(event, Yielded):
-            if self._flights.has(event.batch_id, event.step):
+        elif isinstance(event, StepYielded):
+            if self._in_flight.has(event.batch_id, event.step):
                 self._hand_on(event.step, tuple(map(OutputRecord, event.names)), out)
-        elif isinstance(event, Others):
-            self._dealer.take_others(event.held)
-        elif isinstance(event, Begun):
-            lane = self._flights.begin(event.batch_id)
-            if lane is not None:
-                self._dealer.begun(lane)
-        elif isinstance(event, Started):
+        elif isinstance(event, SharedLimitsChanged):
+            self._batcher.take_others(event.held)
+        elif isinstance(event, BatchStarted):
+            class_id = self._in_flight.begin(event.batch_id)
+            if class_id is not None:
+                self._batcher.begun(class_id)
+        elif isinstance(event, RunStarted):
             self._has_started = True
-            self._settle(self._order.prepare(), out)
-        elif isinstance(event, CancelAsked):
+            self._settle(self._ready_queue.prepare(), out)
+        elif isinstance(event, CancelRequested):
             self.is_stopping = self.is_canceled = True
             if self.running:
-                out.append(Cancel(tuple(self.running)))
+                out.append(CancelBatches(tuple(self.running)))
         self._wake(now)
         if self._resumption is not None and self._has_started:
             self._resume(self._resumption, out)
         if not self.is_stopping:
-            self._dealer.rank(now, self._open)
+            self._batcher.rank(now, self._open)
             self._deal(now, out)
         return out
 
     def _deal(self, now: float, out: list[Instruction]) -> None:
-        for lane, calls, budget in self._dealer.deal():
-            out.append(Submit(self._flights.take_off(lane, calls, budget, now)))
+        for class_id, calls, budget in self._batcher.deal():
+            out.append(RunBatch(self._in_flight.take_off(class_id, calls, budget, now)))
 
     def _apply_all(self, batch_id: int, rows: Rows, now: float, out: list[Instruction]) -> None:
         """Take in attempts of a batch; those reported before are not counted twice."""
-        outstanding = self._flights.by_id[batch_id][1]
+        outstanding = self._in_flight.by_id[batch_id][1]
         for row in rows:
             if isinstance(row, Successes):
                 self._apply_successes(row, outstanding, out)
@@ -245,57 +247,57 @@ class Machine:
             del outstanding[step]
             status[step] = _SUCCESS
             attempts[step] = number + 1
-        self._dealer.observe(block)
+        self._batcher.observe(block)
         self._open -= len(block.steps)
-        out += self._uses.over(block.steps)
-        self._settle(self._order.done(block.steps), out)
+        out += self._retention.over(block.steps)
+        self._settle(self._ready_queue.done(block.steps), out)
 
     def _end(self, batch_id: int, out: list[Instruction]) -> None:
         """Close a batch: free its places, and give back the calls that it did not get to."""
-        lane, outstanding, has_begun = self._flights.land(batch_id)
-        self._dealer.end(lane, has_begun=has_begun)
+        class_id, outstanding, has_begun = self._in_flight.land(batch_id)
+        self._batcher.end(class_id, has_begun=has_begun)
         self._give_back(outstanding, out)
 
-    def _reported(self, event: Reported, now: float, out: list[Instruction]) -> None:
-        if event.batch_id not in self._flights.by_id:
+    def _reported(self, event: BatchProgressed, now: float, out: list[Instruction]) -> None:
+        if event.batch_id not in self._in_flight.by_id:
             return  # its answer overtook the report
         self._apply_all(event.batch_id, event.attempts, now, out)
-        outstanding = self._flights.by_id[event.batch_id][1]
+        outstanding = self._in_flight.by_id[event.batch_id][1]
         self._give_back([step for step in event.returned if outstanding.pop(step, None) is not None], out)
 
     def _give_back(self, steps: Mapping[int, Call] | list[int], out: list[Instruction]) -> None:
         for step in steps:
-            self.status[step] = Status.WAITING
-            if self._order.is_released(step):
+            self.status[step] = StepStatus.WAITING
+            if self._ready_queue.is_released(step):
                 self._settle([step], out)
 
-    def _lost(self, event: Lost, now: float, out: list[Instruction]) -> None:
+    def _lost(self, event: BatchLost, now: float, out: list[Instruction]) -> None:
         """Count what a lost batch had finished; the step it died in has a failed attempt, the others go back."""
         self._apply_all(event.batch_id, event.attempts, now, out)
-        outstanding = self._flights.by_id[event.batch_id][1]
+        outstanding = self._in_flight.by_id[event.batch_id][1]
         culprit = event.culprit if event.culprit in outstanding else None
         if culprit is None and outstanding:
             # One that may start: what waits for others had no part in it.
-            first = next((step for step in outstanding if self._order.is_released(step)), None)
+            first = next((step for step in outstanding if self._ready_queue.is_released(step)), None)
             if first is not None:
-                times = self._losses.count(first)
-                if times > self._losses.most or not self._restore(event.inputs, first, out):
+                times = self._lost_workers.count(first)
+                if times > self._lost_workers.most or not self._restore(event.inputs, first, out):
                     culprit = first
                 elif not event.inputs and not self.is_stopping:
-                    out.append(Requeued(first, event.failure.error.message, times, self._losses.most))
+                    out.append(StepRequeued(first, event.failure.error.message, times, self._lost_workers.most))
         if culprit is not None and not self.is_canceled:
             call = outstanding.pop(culprit)
-            attempt = self._losses.failed_attempt(call, event)
+            attempt = self._lost_workers.failed_attempt(call, event)
             out.append(attempt)
             self._apply(attempt, now, out)
         self._end(event.batch_id, out)
 
     def _restore(self, lost: Sequence[int], needed_by: int, out: list[Instruction]) -> bool:
         """Have the steps run again whose outputs are gone; False where one of them must not."""
-        steps = self._recovery.needed(lost) if lost and not self.is_canceled else []
+        steps = self._reconstruction.needed(lost) if lost and not self.is_canceled else []
         if steps is None or not all(self._plan.op_of(step).rerun_on_loss for step in steps):
             return False
-        out += [TakenBack(step, needed_by) for step in steps]
+        out += [StepTakenBack(step, needed_by) for step in steps]
         self._make_again(steps, out)
         return True
 
@@ -303,8 +305,8 @@ class Machine:
         if steps:
             self._open += len(steps)
             self.taken_over.difference_update(steps)
-            self._dealer.take_back(steps)
-            self._settle(self._recovery.take_back(steps), out)
+            self._batcher.take_back(steps)
+            self._settle(self._reconstruction.take_back(steps), out)
 
     def _apply(self, attempt: Attempt, now: float, out: list[Instruction]) -> None:
         step = attempt.step
@@ -313,25 +315,25 @@ class Machine:
         if template in self._streams:
             self._hand_on(step, attempt.outputs, out)
         if attempt.outcome == RETRY:
-            self.status[step] = Status.DELAYED
+            self.status[step] = StepStatus.DELAYED
             heapq.heappush(self._delayed, (now + attempt.delay, step))
             return
         if attempt.outcome == SUCCESS:
-            self.status[step] = Status.SUCCESS
-            self._dealer.paces[template].observe(attempt.ended - attempt.started, 1)
+            self.status[step] = StepStatus.SUCCESS
+            self._batcher.estimates[template].observe(attempt.ended - attempt.started, 1)
             self._grow(self._outcomes.came(step, attempt.outputs))
             if attempt.has_large_output:
-                self._dealer.came_out_large(step)
-            out += self._uses.over((step,))
+                self._batcher.came_out_large(step)
+            out += self._retention.over((step,))
         else:
-            self.status[step] = Status.FAILED
-            if template in self._streams and isinstance(self._plan, GrowingPlan):
+            self.status[step] = StepStatus.FAILED
+            if template in self._streams and isinstance(self._plan, RunPlan):
                 self._plan.fail(step)
             self._outcomes.came_short(step, attempt.outputs)
             if self._stop_on_failure:
                 self.is_stopping = True
         self._open -= 1
-        self._settle(self._order.done((step,)), out)
+        self._settle(self._ready_queue.done((step,)), out)
 
     def _hand_on(self, step: int, records: Sequence[OutputRecord], out: list[Instruction]) -> None:
         """Let steps begin with values of dynamic outputs whose op is not over, or failed."""
@@ -346,15 +348,15 @@ class Machine:
         if growth is None:
             return
         count = len(growth.waiting)
-        self._holding.grow(growth.nodes)
+        self._placement.grow(growth.nodes)
         self.status.extend([_WAITING] * count)
         self.attempts.extend([0] * count)
-        self._order.grow(growth.waiting)
+        self._ready_queue.grow(growth.waiting)
         for step, more in growth.awaited.items():
-            self._order.await_more(step, more)
+            self._ready_queue.await_more(step, more)
         self._imperfect.update(growth.imperfect)
-        self._uses.grow(growth.first)
-        self._dealer.grow(growth.first, count)
+        self._retention.grow(growth.first)
+        self._batcher.grow(growth.first, count)
         self._open += count
 
     def _settle(self, released: list[int], out: list[Instruction]) -> None:
@@ -367,35 +369,35 @@ class Machine:
             if step in self._collecting:
                 self._plan.close(step)
             if self._resumption is not None and self._resume_step(step, self._resumption, out):
-                pending.extend(self._order.done((step,)))
+                pending.extend(self._ready_queue.done((step,)))
                 continue
-            fate = self._fates.fate(step) if step in self._imperfect else Status.READY
-            if fate is Status.READY and step in self._starved:
-                fate = Status.FAILED
-                out.append(Unfed(step, self._starved[step], is_refused=True))
-            if fate is Status.READY:
+            fate = self._verdicts.fate(step) if step in self._imperfect else StepStatus.READY
+            if fate is StepStatus.READY and step in self._starved:
+                fate = StepStatus.FAILED
+                out.append(StepUnfed(step, self._starved[step], is_refused=True))
+            if fate is StepStatus.READY:
                 self._ready(step)
                 continue
             self.status[step] = fate
             self._open -= 1
-            if fate is Status.SKIPPED:
-                out.append(Skipped(step))
-                out += self._uses.over((step,))
+            if fate is StepStatus.SKIPPED:
+                out.append(StepSkipped(step))
+                out += self._retention.over((step,))
                 if self._resumption is not None:
                     self._resumption.skipped(step)
-            elif fate is Status.ABANDONED:
+            elif fate is StepStatus.ABANDONED:
                 self._abandon(step, out)
             self._outcomes.taint(step)
-            pending.extend(self._order.done((step,)))
+            pending.extend(self._ready_queue.done((step,)))
 
     def _abandon(self, step: int, out: list[Instruction]) -> None:
-        culprits = self._fates.culprits(step)
-        missing = tuple([each for each in culprits if self.status[each] is Status.LEFT_OUT])
+        culprits = self._verdicts.culprits(step)
+        missing = tuple([each for each in culprits if self.status[each] is StepStatus.LEFT_OUT])
         if missing:
-            self.status[step] = Status.FAILED
-            out.append(Unfed(step, missing))
+            self.status[step] = StepStatus.FAILED
+            out.append(StepUnfed(step, missing))
         else:
-            out.append(Abandoned(step, culprits))
+            out.append(StepAbandoned(step, culprits))
 
     def _resume(self, resumption: Resumption, out: list[Instruction]) -> None:
         """Look at the steps that are new to the plan, in a run that goes on from another.
@@ -407,15 +409,15 @@ class Machine:
             for step in new:
                 if self.status[step] is _WAITING and resumption.is_left_out(step):
                     self._resume_step(step, resumption, out)
-                    self._settle(self._order.done((step,)), out)
+                    self._settle(self._ready_queue.done((step,)), out)
             again = resumption.lacking(new)
-            out += [TakenBack(step, needed_by, is_unkept=True) for step, needed_by in again.items()]
+            out += [StepTakenBack(step, needed_by, is_unkept=True) for step, needed_by in again.items()]
             self._make_again(list(again), out)
             for step, culprits in resumption.starved(new).items():
                 self._starved[step] = culprits
                 self._imperfect.add(step)  # so that it is not dealt behind another
-                if self.status[step] is Status.READY:
-                    self._order.withdraw(step, self._holding.class_of[step])
+                if self.status[step] is StepStatus.READY:
+                    self._ready_queue.withdraw(step, self._placement.class_of[step])
                     self.status[step] = _WAITING
                     self._settle([step], out)
 
@@ -426,36 +428,42 @@ class Machine:
             return False
         self._open -= 1
         if done is None:
-            self.status[step] = Status.LEFT_OUT
+            self.status[step] = StepStatus.LEFT_OUT
             self._outcomes.taint(step)
             return True
-        self.status[step] = Status.SUCCESS
-        out.append(Restored(step, done))
+        self.status[step] = StepStatus.SUCCESS
+        out.append(RestoreOutputs(step, done))
         resumption.took_over(step, done)
         self.taken_over.add(step)
         self._grow(self._outcomes.came(step, done.outputs))
-        out += self._uses.over((step,))
+        out += self._retention.over((step,))
         return True
 
     def _ready(self, step: int) -> None:
-        self.status[step] = Status.READY
-        self._dealer.ready(step)
+        self.status[step] = StepStatus.READY
+        self._batcher.ready(step)
 
     def _wake(self, now: float) -> None:
         while self._delayed and self._delayed[0][0] <= now:
             step = heapq.heappop(self._delayed)[1]
-            if self._order.is_released(step):
+            if self._ready_queue.is_released(step):
                 self._ready(step)
             else:  # what it takes has to be made again
-                self.status[step] = Status.WAITING
+                self.status[step] = StepStatus.WAITING
 
     def check(self) -> None:
         """Raise AssertionError where the state contradicts itself; for tests, after every event."""
-        in_batches = {step for step, each in enumerate(self.status) if each in (Status.RUNNING, Status.CHAINED)}
-        assert in_batches == self._flights.check(), "a step is taken for running and is in no batch"
+        in_batches = {step for step, each in enumerate(self.status) if each in (StepStatus.RUNNING, StepStatus.CHAINED)}
+        assert in_batches == self._in_flight.check(), "a step is taken for running and is in no batch"
         assert self._open == sum(each not in OVER for each in self.status), "the count of open steps is off"
         for step, status in enumerate(self.status):
-            if status in (Status.READY, Status.RUNNING, Status.DELAYED, Status.SUCCESS, Status.FAILED):
+            if status in (
+                StepStatus.READY,
+                StepStatus.RUNNING,
+                StepStatus.DELAYED,
+                StepStatus.SUCCESS,
+                StepStatus.FAILED,
+            ):
                 before = {s.step for each in self._plan.steps[step].inputs for s in each.sources if type(s) is FromStep}
                 before = {each for each in before if self._plan.template_of[each] not in self._streams}
                 assert all(self.status[each] in OVER for each in before), "a step got ahead of its inputs"

@@ -12,35 +12,35 @@ from rayexec.run.spec import Batch
 
 __all__ = [
     "OVER",
-    "Abandoned",
-    "Answered",
+    "BatchEnded",
     "BatchEvent",
-    "Begun",
-    "Cancel",
-    "CancelAsked",
+    "BatchLost",
+    "BatchProgressed",
+    "BatchStarted",
+    "CancelBatches",
+    "CancelRequested",
+    "DropOutputs",
+    "DropValues",
     "EngineEvent",
     "Instruction",
-    "Lost",
-    "Others",
-    "Release",
-    "ReleaseValues",
-    "Reported",
-    "Requeued",
-    "Restored",
+    "RestoreOutputs",
     "Rows",
+    "RunBatch",
     "RunEvent",
-    "Skipped",
-    "Started",
-    "Status",
-    "Submit",
-    "TakenBack",
-    "Tick",
-    "Unfed",
-    "Yielded",
+    "RunStarted",
+    "SharedLimitsChanged",
+    "StepAbandoned",
+    "StepRequeued",
+    "StepSkipped",
+    "StepStatus",
+    "StepTakenBack",
+    "StepUnfed",
+    "StepYielded",
+    "TimerFired",
 ]
 
 
-class Status(enum.IntEnum):
+class StepStatus(enum.IntEnum):
     """Where a step is on its way."""
 
     WAITING = 0
@@ -55,18 +55,18 @@ class Status(enum.IntEnum):
     LEFT_OUT = 9  # it is not among the steps that somebody asked for
 
 
-OVER = frozenset({Status.SUCCESS, Status.FAILED, Status.SKIPPED, Status.ABANDONED, Status.LEFT_OUT})
+OVER = frozenset({StepStatus.SUCCESS, StepStatus.FAILED, StepStatus.SKIPPED, StepStatus.ABANDONED, StepStatus.LEFT_OUT})
 
 
 # Attempts that are over: a row each, or many at once where they went plainly well.
 Rows: TypeAlias = Sequence[Attempt | Successes]
 
 
-class Started(NamedTuple):
+class RunStarted(NamedTuple):
     """The run begins."""
 
 
-class Answered(NamedTuple):
+class BatchEnded(NamedTuple):
     """A batch came back with the attempts it made; calls it did not get to are simply not among them."""
 
     batch_id: int
@@ -74,7 +74,7 @@ class Answered(NamedTuple):
     facts: BatchFacts | None = None
 
 
-class Reported(NamedTuple):
+class BatchProgressed(NamedTuple):
     """A batch is over its budget and goes on: the attempts it has made so far, and the calls that it gave back."""
 
     batch_id: int
@@ -82,13 +82,13 @@ class Reported(NamedTuple):
     returned: tuple[int, ...]
 
 
-class Begun(NamedTuple):
+class BatchStarted(NamedTuple):
     """A worker has begun with a batch; told of those only that other runs may keep waiting."""
 
     batch_id: int
 
 
-class Yielded(NamedTuple):
+class StepYielded(NamedTuple):
     """A step that still runs has yielded more values of dynamic outputs, by name and mapping key (``result[k]``)."""
 
     batch_id: int
@@ -96,13 +96,13 @@ class Yielded(NamedTuple):
     names: tuple[str, ...]
 
 
-class Others(NamedTuple):
+class SharedLimitsChanged(NamedTuple):
     """How much other runs hold of limits of the cluster, by the limits' places in the holding."""
 
     held: Mapping[int, int]
 
 
-class Lost(NamedTuple):
+class BatchLost(NamedTuple):
     """The worker that ran a batch died, or the engine refused it: ``failure`` says what is known.
 
     ``attempts`` were over before, ``culprit`` is the step that was running, None where none had started. ``inputs`` are
@@ -125,53 +125,53 @@ class Lost(NamedTuple):
     memory: int | None = None
 
 
-class Tick(NamedTuple):
+class TimerFired(NamedTuple):
     """Time has passed."""
 
 
-class CancelAsked(NamedTuple):
+class CancelRequested(NamedTuple):
     """Somebody wants the run to end."""
 
 
 # What an engine tells of its batches that the machine goes by, what it tells beside that, and what the loop adds.
-BatchEvent: TypeAlias = Answered | Reported | Lost | Begun | Yielded
+BatchEvent: TypeAlias = BatchEnded | BatchProgressed | BatchLost | BatchStarted | StepYielded
 EngineEvent: TypeAlias = BatchEvent | LiveLines
-RunEvent: TypeAlias = Started | BatchEvent | Others | Tick | CancelAsked
+RunEvent: TypeAlias = RunStarted | BatchEvent | SharedLimitsChanged | TimerFired | CancelRequested
 
 
-class Submit(NamedTuple):
+class RunBatch(NamedTuple):
     """Have the engine run a batch."""
 
     batch: Batch
 
 
-class Skipped(NamedTuple):
+class StepSkipped(NamedTuple):
     """Record that a step was skipped, since nobody yielded what it needs."""
 
     step: int
 
 
-class Abandoned(NamedTuple):
+class StepAbandoned(NamedTuple):
     """Record that a step will not run, since steps it depends on failed: ``culprits`` are their indices."""
 
     step: int
     culprits: tuple[int, ...]
 
 
-class Release(NamedTuple):
+class DropOutputs(NamedTuple):
     """Have the engine drop what steps yielded, since nobody will ask for it any more."""
 
     steps: tuple[int, ...]
 
 
-class ReleaseValues(NamedTuple):
+class DropValues(NamedTuple):
     """Have the engine drop some values of a step's dynamic outputs, by name and mapping key (``result[k]``)."""
 
     step: int
     names: Sequence[str]
 
 
-class TakenBack(NamedTuple):
+class StepTakenBack(NamedTuple):
     """Record that a step which had succeeded runs again, since its outputs are gone and a step needs them.
 
     They were lost, or (``is_unkept``) an earlier run, from which this one goes on, did not keep them.
@@ -182,14 +182,14 @@ class TakenBack(NamedTuple):
     is_unkept: bool = False
 
 
-class Restored(NamedTuple):
+class RestoreOutputs(NamedTuple):
     """Have the engine take the outputs of a step from an earlier run."""
 
     step: int
     done: Done
 
 
-class Unfed(NamedTuple):
+class StepUnfed(NamedTuple):
     """Record that a step failed: it takes from ``culprits``, which have nothing to give.
 
     They were left out, or (``is_refused``) must not run again, and the earlier run did not keep what they yielded.
@@ -200,7 +200,7 @@ class Unfed(NamedTuple):
     is_refused: bool = False
 
 
-class Requeued(NamedTuple):
+class StepRequeued(NamedTuple):
     """Record that a step runs again which lost its worker by no fault of its own: for which time, of how many."""
 
     step: int
@@ -209,7 +209,7 @@ class Requeued(NamedTuple):
     most: int
 
 
-class Cancel(NamedTuple):
+class CancelBatches(NamedTuple):
     """Have the engine cancel batches that are under way."""
 
     batch_ids: tuple[int, ...]
@@ -217,16 +217,16 @@ class Cancel(NamedTuple):
 
 # Attempts as an instruction mean: record these rows.
 Instruction: TypeAlias = (
-    Submit
-    | Skipped
-    | Abandoned
-    | Cancel
-    | Release
-    | ReleaseValues
-    | TakenBack
-    | Requeued
-    | Restored
-    | Unfed
+    RunBatch
+    | StepSkipped
+    | StepAbandoned
+    | CancelBatches
+    | DropOutputs
+    | DropValues
+    | StepTakenBack
+    | StepRequeued
+    | RestoreOutputs
+    | StepUnfed
     | Attempt
     | Successes
 )

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 from rayexec.events import OutputRecord
 from rayexec.names import output_name
-from rayexec.plan.dynamic.run_plan import GrowingPlan, Growth
+from rayexec.plan.dynamic.run_plan import Growth, RunPlan
 from rayexec.plan.model import Plan
-from rayexec.scheduler.messages import OVER, Status
+from rayexec.scheduler.messages import OVER, StepStatus
 
 __all__ = ["Outcomes"]
 
-_SUCCESS = Status.SUCCESS  # looking a member up in its enum costs as much as what is done with it
+_SUCCESS = StepStatus.SUCCESS  # looking a member up in its enum costs as much as what is done with it
 
 
 class Outcomes:
@@ -22,7 +22,7 @@ class Outcomes:
     ``imperfect`` are the steps some of whose sources did not come out whole.
     """
 
-    def __init__(self, plan: Plan, status: Sequence[Status]) -> None:
+    def __init__(self, plan: Plan, status: Sequence[StepStatus]) -> None:
         self._plan = plan
         self._status = status
         self.yields: dict[int, dict[str, OutputRecord]] = {}
@@ -63,7 +63,7 @@ class Outcomes:
         known = self.yields.setdefault(step, {})
         growth = None
         # A step that ran before, and whose outputs were lost, has its mapped steps already.
-        if isinstance(plan, GrowingPlan) and step in plan.producers and step not in self._grown:
+        if isinstance(plan, RunPlan) and step in plan.producers and step not in self._grown:
             self._grown.add(step)
             new = [name for name in names if name not in known] if known else names
             growth = plan.expand(step, new, self._state)
@@ -87,7 +87,7 @@ class Outcomes:
         known = self.yields.setdefault(step, {})
         new = {record.name: record for record in records if record.name not in known and record.name[-1] == "]"}
         known.update(new)
-        if not new or not isinstance(plan, GrowingPlan) or step not in plan.producers:
+        if not new or not isinstance(plan, RunPlan) or step not in plan.producers:
             return None
         return plan.expand(step, list(new), self._state, is_all=False, awaits=False)
 

@@ -14,7 +14,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from rayexec.events import RETRY, Attempt
-from rayexec.placement.limits import MAX_CONCURRENT, Holding
+from rayexec.placement.limits import MAX_CONCURRENT, Placement
 from rayexec.plan.model import Call, Plan
 from rayexec.scheduler.wait_reasons import Obstacle, obstacles
 
@@ -68,7 +68,7 @@ class Wait(NamedTuple):
 
 def explain_waits(
     plan: Plan,
-    holding: Holding,
+    placement: Placement,
     began: float,
     submissions: Sequence[tuple[float, Sequence[Call]]],
     rows: Iterable[Attempt],
@@ -79,7 +79,7 @@ def explain_waits(
     """
     attempts = sorted(rows, key=lambda row: (row.started, row.step))
     waits = _bare(plan, began, submissions, attempts)
-    causes = _Causes(holding, attempts)
+    causes = _Causes(placement, attempts)
     first_of_worker: set[int] = set()
     seen: set[int] = set()
     for place, row in enumerate(attempts):
@@ -149,13 +149,13 @@ def _bare(
 class _Causes:
     """When each limit and resource was too full for another step, and who held it."""
 
-    def __init__(self, holding: Holding, attempts: Sequence[Attempt]) -> None:
-        self._holding = holding
-        self._of_class = [obstacles(holding, known) for known in holding.classes]
+    def __init__(self, placement: Placement, attempts: Sequence[Attempt]) -> None:
+        self._placement = placement
+        self._of_class = [obstacles(placement, known) for known in placement.classes]
         # By obstacle: (when, step, how much more or less of it is taken from then on), in order of time.
         self._changes: dict[Obstacle, list[tuple[float, float, int]]] = {}
         for row in attempts:
-            for obstacle, amount, _ in self._of_class[holding.class_of[row.step]]:
+            for obstacle, amount, _ in self._of_class[placement.class_of[row.step]]:
                 changes = self._changes.setdefault(obstacle, [])
                 changes.append((row.started, amount, row.step))
                 changes.append((row.ended, -amount, row.step))
@@ -166,7 +166,7 @@ class _Causes:
     def of(self, wait: Wait) -> tuple[Obstacle, Wait] | None:
         """Return what a wait was for, and the wait with that as its reason; None where nothing was full for long."""
         best, longest = None, 0.0
-        for obstacle, amount, most in self._of_class[self._holding.class_of[wait.step]]:
+        for obstacle, amount, most in self._of_class[self._placement.class_of[wait.step]]:
             spans = self._full.get((obstacle, amount, most))
             if spans is None:
                 spans = self._full[obstacle, amount, most] = _Spans(self._changes.get(obstacle, ()), most - amount)
@@ -175,13 +175,13 @@ class _Causes:
                 best, longest = obstacle, seconds
         if best is None or longest < _SHARE * (wait.started - wait.ready):
             return None
-        name = best if isinstance(best, str) else self._holding.limits[best].name
+        name = best if isinstance(best, str) else self._placement.limits[best].name
         return best, wait._replace(reason=name, is_limit=isinstance(best, int), seconds=longest)
 
     def shared(self, step: int) -> str | None:
         """Return the limit of the cluster that a step counts in, None where it counts in none."""
-        place = self._holding.shared(self._holding.class_of[step])
-        return None if place is None else self._holding.limits[place].name
+        place = self._placement.shared(self._placement.class_of[step])
+        return None if place is None else self._placement.limits[place].name
 
     def find_holders(self, waits: list[Wait], reasons: Mapping[int, Obstacle]) -> None:
         """Put into each wait for something, by its place in ``waits``, who held it half-way through its seconds."""

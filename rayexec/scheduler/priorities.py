@@ -12,8 +12,8 @@ import math
 from collections.abc import Collection, Sequence
 
 from rayexec.plan.model import Plan
-from rayexec.scheduler.batch_size import Pace
-from rayexec.scheduler.messages import OVER, Status
+from rayexec.scheduler.batch_size import DurationEstimate
+from rayexec.scheduler.messages import OVER, StepStatus
 
 __all__ = ["Ranking", "rank_steps", "remaining_paths", "starting_order"]
 
@@ -103,7 +103,9 @@ class Ranking:
         self._steps = [step for step in self._steps if step not in steps]
         self.add(sorted(steps))
 
-    def anew(self, now: float, paces: Sequence[Pace], status: Sequence[Status], still_open: int) -> list[int] | None:
+    def anew(
+        self, now: float, estimates: Sequence[DurationEstimate], status: Sequence[StepStatus], still_open: int
+    ) -> list[int] | None:
         """Return the open steps in the order in which they shall start from now on, None where it stays as it is.
 
         It changes where half of the steps are over, or ops turned out to take other times than was thought.
@@ -113,7 +115,7 @@ class Ranking:
         if now - self._ranked_at < _COST * still_open:
             return None
         self._ranked_at = now
-        weights = _weights(paces)
+        weights = _weights(estimates)
         if weights == self._weights and still_open > len(self._steps) // 2:
             return None
         self._weights = weights
@@ -121,9 +123,9 @@ class Ranking:
         return rank_steps(self._plan, self._steps, weights, self._slots)
 
 
-def _weights(paces: Sequence[Pace]) -> list[float]:
+def _weights(estimates: Sequence[DurationEstimate]) -> list[float]:
     """Return what each op takes, as powers of two, so that small changes count for nothing; the mean where not seen."""
-    seen = [max(_LEAST, pace.seconds) for pace in paces if pace.count]
+    seen = [max(_LEAST, estimate.seconds) for estimate in estimates if estimate.count]
     usual = sum(seen) / len(seen) if seen else _LEAST
-    times = [max(_LEAST, pace.seconds) if pace.count else usual for pace in paces]
+    times = [max(_LEAST, estimate.seconds) if estimate.count else usual for estimate in estimates]
     return [2.0 ** round(math.log2(each)) for each in times]

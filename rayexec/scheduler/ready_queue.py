@@ -7,7 +7,7 @@ from collections.abc import Collection, Hashable, Iterable, Sequence
 from heapq import heapify, heappop, heappush
 from typing import Generic, TypeVar
 
-__all__ = ["Order"]
+__all__ = ["ReadyQueue"]
 
 # Ranks of steps that go before all others are less than those of the others by this.
 _FIRST = 1 << 40
@@ -15,10 +15,10 @@ _FIRST = 1 << 40
 _BAND = 48
 _HALF = 1 << (_BAND - 1)
 
-Lane = TypeVar("Lane", bound=Hashable)
+ClassId = TypeVar("ClassId", bound=Hashable)
 
 
-class Order(Generic[Lane]):
+class ReadyQueue(Generic[ClassId]):
     """The steps whose predecessors are done, best first, in lanes of those that can share a batch.
 
     ``in_degrees[i]`` counts the distinct predecessors of i, ``successors[i]`` lists those that follow it, and ``order``
@@ -37,7 +37,7 @@ class Order(Generic[Lane]):
         # For each step, how many of its predecessors are not over.
         self.waiting = list(in_degrees)
         self._successors = successors
-        self._lanes: dict[Lane, list[int]] = {}  # heaps of ranks
+        self._class_ids: dict[ClassId, list[int]] = {}  # heaps of ranks
         # For each step its place in the order.
         self.ranks: list[int] = [0] * len(self.waiting)
         self._by_rank: Sequence[int] = order
@@ -48,12 +48,12 @@ class Order(Generic[Lane]):
     def rank(self, order: Sequence[int]) -> None:
         """Start steps in another order from now on; ``order`` holds at least those that are not over."""
         ranks = self.ranks
-        ready = {lane: [self._step(rank) for rank in heap] for lane, heap in self._lanes.items()}
+        ready = {class_id: [self._step(rank) for rank in heap] for class_id, heap in self._class_ids.items()}
         for rank, step in enumerate(order):
             ranks[step] = rank
         self._raise_by_priority(order)
-        for lane, steps in ready.items():
-            self._lanes[lane] = sorted([ranks[step] for step in steps])
+        for class_id, steps in ready.items():
+            self._class_ids[class_id] = sorted([ranks[step] for step in steps])
         self._by_rank, self._later = order, []
 
     def grow(self, waiting: Sequence[int]) -> None:
@@ -83,14 +83,14 @@ class Order(Generic[Lane]):
         """Have a step wait for more predecessors than it did."""
         self.waiting[step] += count
 
-    def withdraw(self, step: int, lane: Lane) -> None:
+    def withdraw(self, step: int, class_id: ClassId) -> None:
         """Take a step back that was ready: it waits again."""
-        left = [rank for rank in self._lanes.get(lane, ()) if self._step(rank) != step]
+        left = [rank for rank in self._class_ids.get(class_id, ()) if self._step(rank) != step]
         if left:
             heapify(left)
-            self._lanes[lane] = left
+            self._class_ids[class_id] = left
         else:
-            self._lanes.pop(lane, None)
+            self._class_ids.pop(class_id, None)
 
     def _step(self, rank: int) -> int:
         rank -= ((rank + _HALF) >> _BAND) << _BAND
@@ -118,52 +118,52 @@ class Order(Generic[Lane]):
         """Whether ``step`` waits for nothing."""
         return self.waiting[step] == 0
 
-    def add(self, step: int, lane: Lane, *, first: bool = False) -> None:
+    def add(self, step: int, class_id: ClassId, *, first: bool = False) -> None:
         """Make ``step`` ready in its lane, again or for the first time; ``first``, it goes before the others."""
         rank = self.ranks[step] - _FIRST if first else self.ranks[step]
-        heap = self._lanes.get(lane)
+        heap = self._class_ids.get(class_id)
         if heap is None:
-            self._lanes[lane] = [rank]
+            self._class_ids[class_id] = [rank]
         else:
             heappush(heap, rank)
 
-    def heads(self, lanes: Collection[Lane]) -> list[tuple[int, Lane]]:
-        """Return a heap of (rank of its best ready step, lane) of those of ``lanes`` that hold any."""
-        heads = [(self._lanes[lane][0], lane) for lane in lanes if lane in self._lanes]
+    def heads(self, class_ids: Collection[ClassId]) -> list[tuple[int, ClassId]]:
+        """Return a heap of (rank of its best ready step, lane) of those of ``class_ids`` that hold any."""
+        heads = [(self._class_ids[class_id][0], class_id) for class_id in class_ids if class_id in self._class_ids]
         heapify(heads)
         return heads
 
-    def head(self, lane: Lane) -> int | None:
+    def head(self, class_id: ClassId) -> int | None:
         """Return the rank of the best ready step of a lane, None where it holds none."""
-        heap = self._lanes.get(lane)
+        heap = self._class_ids.get(class_id)
         return heap[0] if heap else None
 
-    def ready(self, most: int) -> dict[Lane, tuple[int, list[int]]]:
+    def ready(self, most: int) -> dict[ClassId, tuple[int, list[int]]]:
         """Return for each lane how many of its steps are ready, and up to ``most`` of them, about the best first.
 
         Another thread than the one that adds and takes steps may ask.
         """
         found = {}
-        for lane, heap in list(self._lanes.items()):
+        for class_id, heap in list(self._class_ids.items()):
             with contextlib.suppress(IndexError):  # the order was just made anew
-                found[lane] = (len(heap), [self._step(rank) for rank in heap[:most]])
+                found[class_id] = (len(heap), [self._step(rank) for rank in heap[:most]])
         return found
 
-    def count(self, lane: Lane) -> int:
+    def count(self, class_id: ClassId) -> int:
         """Return how many steps are ready in a lane."""
-        return len(self._lanes.get(lane, ()))
+        return len(self._class_ids.get(class_id, ()))
 
-    def get_ready(self, lane: Lane) -> int:
+    def get_ready(self, class_id: ClassId) -> int:
         """Take the best ready step of a lane; raises KeyError where it holds none."""
-        heap = self._lanes[lane]
+        heap = self._class_ids[class_id]
         rank = heappop(heap)
         if not heap:
-            del self._lanes[lane]
+            del self._class_ids[class_id]
         return self._by_rank[rank] if 0 <= rank < _FIRST else self._step(rank)
 
-    def peek(self, lane: Lane) -> int:
+    def peek(self, class_id: ClassId) -> int:
         """Return the best ready step of a lane, -1 where it holds none."""
-        heap = self._lanes.get(lane)
+        heap = self._class_ids.get(class_id)
         if not heap:
             return -1
         rank = heap[0]

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 
 from rayexec.plan.model import FromStep, Plan
-from rayexec.scheduler.messages import OVER, Status
-from rayexec.scheduler.ready_queue import Order
-from rayexec.scheduler.retention import Uses
+from rayexec.scheduler.messages import OVER, StepStatus
+from rayexec.scheduler.ready_queue import ReadyQueue
+from rayexec.scheduler.retention import Retention
 
-__all__ = ["Recovery"]
+__all__ = ["Reconstruction"]
 
 
-class Recovery:
+class Reconstruction:
     """Takes steps back that had succeeded.
 
     ``status``, ``attempts``, ``order`` and ``uses`` are the state machine's own.
@@ -21,19 +21,19 @@ class Recovery:
     def __init__(
         self,
         plan: Plan,
-        status: list[Status],
+        status: list[StepStatus],
         attempts: list[int],
-        order: Order[int],
-        lanes: Sequence[int],
-        uses: Uses,
+        order: ReadyQueue[int],
+        class_ids: Sequence[int],
+        uses: Retention,
         streams: frozenset[int],
     ) -> None:
         self._plan = plan
         self._status = status
         self._attempts = attempts
-        self._order = order
-        self._lanes = lanes
-        self._uses = uses
+        self._ready_queue = order
+        self._class_ids = class_ids
+        self._retention = uses
         self._streams = streams
 
     def needed(self, lost: Iterable[int]) -> list[int] | None:
@@ -45,14 +45,14 @@ class Recovery:
         pending = list(lost)
         while pending:
             step = pending.pop()
-            if step in found or self._status[step] is not Status.SUCCESS:
+            if step in found or self._status[step] is not StepStatus.SUCCESS:
                 continue
             found[step] = None
             for each in self._plan.steps[step].inputs:
                 for source in each.sources:
-                    if type(source) is not FromStep or each.is_nothing or not self._uses.is_gone(source):
+                    if type(source) is not FromStep or each.is_nothing or not self._retention.is_gone(source):
                         continue
-                    if self._status[source.step] is Status.FAILED:
+                    if self._status[source.step] is StepStatus.FAILED:
                         return None
                     pending.append(source.step)
         return list(found)
@@ -74,11 +74,11 @@ class Recovery:
 
     def take_back(self, steps: Collection[int]) -> list[int]:
         """Have ``steps``, which had succeeded, run again; return those of them that wait for nothing."""
-        status, order, successors = self._status, self._order, self._plan.successors
+        status, order, successors = self._status, self._ready_queue, self._plan.successors
         for step in steps:
-            status[step] = Status.WAITING
+            status[step] = StepStatus.WAITING
             self._attempts[step] = 0
-        self._uses.again(steps)
+        self._retention.again(steps)
         order.put_first(list(steps))
         self._have_wait(steps)
         for step in steps:
@@ -86,9 +86,9 @@ class Recovery:
                 if status[each] in OVER or each in steps:
                     continue
                 order.await_more(each, 1)
-                if status[each] is Status.READY:
-                    order.withdraw(each, self._lanes[each])
-                    status[each] = Status.WAITING
+                if status[each] is StepStatus.READY:
+                    order.withdraw(each, self._class_ids[each])
+                    status[each] = StepStatus.WAITING
         for step in steps:
             before = [each for each in set(self._plan.predecessors[step]) if status[each] not in OVER]
             order.waiting[step] = sum([self._is_awaited(each, step) for each in before])

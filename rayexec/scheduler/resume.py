@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from rayexec.names import node_path
 from rayexec.plan.model import FromStep, Plan
-from rayexec.run.previous_run import Done, Prior
-from rayexec.scheduler.messages import OVER, Status
-from rayexec.scheduler.reconstruction import Recovery
-from rayexec.scheduler.retention import Uses
+from rayexec.run.previous_run import Done, PreviousRun
+from rayexec.scheduler.messages import OVER, StepStatus
+from rayexec.scheduler.reconstruction import Reconstruction
+from rayexec.scheduler.retention import Retention
 
 __all__ = ["Resumption", "wanted_values"]
 
@@ -20,13 +20,20 @@ class Resumption:
     ``status`` and ``uses`` are the state machine's own, as they change.
     """
 
-    def __init__(self, plan: Plan, prior: Prior, status: Sequence[Status], recovery: Recovery, uses: Uses) -> None:
-        self.run_id = prior.run_id
+    def __init__(
+        self,
+        plan: Plan,
+        previous_run: PreviousRun,
+        status: Sequence[StepStatus],
+        recovery: Reconstruction,
+        uses: Retention,
+    ) -> None:
+        self.run_id = previous_run.run_id
         self._plan = plan
-        self._prior = prior
+        self._previous_run = previous_run
         self._status = status
-        self._recovery = recovery
-        self._uses = uses
+        self._reconstruction = recovery
+        self._retention = uses
         # Steps that are what they were in the earlier run.
         self._same: set[int] = set()
         # The first step that has not been looked at by ``news``.
@@ -37,17 +44,17 @@ class Resumption:
         key = self._plan.steps[step].key
         if step in self._same:  # it is made again
             return None
-        found = self._prior.done.get(key)
+        found = self._previous_run.done.get(key)
         if found is None or not self._fits(step, found):
             return None
-        chosen = self._prior.chosen
+        chosen = self._previous_run.chosen
         if chosen is not None:
             return None if chosen.takes(key) else found
         return found if self._is_fed_as_before(step, found) else None
 
     def is_left_out(self, step: int) -> bool:
         """Whether a step is not to run, where there is nothing of it to be taken over."""
-        chosen = self._prior.chosen
+        chosen = self._previous_run.chosen
         return chosen is not None and step not in self._same and not chosen.takes(self._plan.steps[step].key)
 
     def _fits(self, step: int, found: Done) -> bool:
@@ -78,9 +85,9 @@ class Resumption:
         names = [record.name for record in found.outputs]
         missing = [name for name in names if name not in found.values]
         if names and len(missing) == len(names):
-            self._uses.dropped.add(step)
+            self._retention.dropped.add(step)
         else:
-            self._uses.dropped_values.update([FromStep(step, name) for name in missing])
+            self._retention.dropped_values.update([FromStep(step, name) for name in missing])
 
     def skipped(self, step: int) -> None:
         """Take in that a step is skipped."""
@@ -127,28 +134,28 @@ class Resumption:
         return found
 
     def _is_gone(self, source: FromStep) -> bool:
-        return source.step in self._same and self._uses.is_gone(source)
+        return source.step in self._same and self._retention.is_gone(source)
 
     def _again(self, wanted: Mapping[int, int]) -> dict[int, int] | None:
-        steps = self._recovery.needed(wanted) if wanted else []
+        steps = self._reconstruction.needed(wanted) if wanted else []
         if steps is None or not all(self._plan.op_of(step).rerun_on_loss for step in steps):
             return None
         by = next(iter(wanted.values()), -1)
         return {step: wanted.get(step, by) for step in steps}
 
 
-def wanted_values(plan: Plan, status: Sequence[Status]) -> dict[int, frozenset[str] | None]:
+def wanted_values(plan: Plan, status: Sequence[StepStatus]) -> dict[int, frozenset[str] | None]:
     """Return which outputs of steps that succeeded are taken by steps that did not, by step; None for all of them."""
     found: dict[int, set[str] | None] = {}
     for step, how in enumerate(status):
-        if how in (Status.SUCCESS, Status.SKIPPED, Status.LEFT_OUT):
+        if how in (StepStatus.SUCCESS, StepStatus.SKIPPED, StepStatus.LEFT_OUT):
             continue
         for source in plan.taken_by(step):
-            if status[source.step] is Status.SUCCESS:
+            if status[source.step] is StepStatus.SUCCESS:
                 names = found.setdefault(source.step, set())
                 if names is not None:
                     names.add(source.output)
         for each in plan.needs.get(step, ()):
-            if status[each] is Status.SUCCESS:
+            if status[each] is StepStatus.SUCCESS:
                 found[each] = None
     return {step: None if names is None else frozenset(names) for step, names in found.items()}

@@ -6,18 +6,18 @@ from collections.abc import Iterable, Sequence
 from typing import Literal, TypeAlias
 
 from rayexec.names import output_name
-from rayexec.plan.dynamic.run_plan import GrowingPlan
+from rayexec.plan.dynamic.run_plan import RunPlan
 from rayexec.plan.dynamic.structure import inmost
 from rayexec.plan.model import FromMapped, FromStep, Gathered, Plan
-from rayexec.scheduler.messages import Release, ReleaseValues
+from rayexec.scheduler.messages import DropOutputs, DropValues
 
-__all__ = ["KeepOutputs", "Uses"]
+__all__ = ["KeepOutputs", "Retention"]
 
 # Which outputs outlive the steps that take them: all, those that nothing takes and the job's own, or none.
 KeepOutputs: TypeAlias = Literal["all", "leaves", "none"]
 
 
-class Uses:
+class Retention:
     """Counts, for each step, the steps that have yet to take its outputs; knows which were dropped.
 
     ``dropped`` are the steps whose outputs were, ``dropped_values`` single values of dynamic outputs. A step that
@@ -99,19 +99,19 @@ class Uses:
                 self._left[each] += 1
             self._left[step] += self._holds_itself(step)
 
-    def over(self, steps: Sequence[int]) -> list[Release | ReleaseValues]:
+    def over(self, steps: Sequence[int]) -> list[DropOutputs | DropValues]:
         """Take in that steps succeeded or were skipped; return what is to be dropped."""
         if self.keeps_all:
             return []
-        found: list[Release | ReleaseValues] = []
+        found: list[DropOutputs | DropValues] = []
         unused = self._unused(steps)
         if unused:
             self.dropped.update(unused)
-            found.append(Release(tuple(unused)))
+            found.append(DropOutputs(tuple(unused)))
         for step, names in self._unused_values(steps).items():
             if step not in self.dropped:
                 self.dropped_values.update([FromStep(step, name) for name in names])
-                found.append(ReleaseValues(step, names))
+                found.append(DropValues(step, names))
         return found
 
     def _unused(self, steps: Iterable[int]) -> list[int]:
@@ -133,7 +133,7 @@ class Uses:
         """Take in the same; return the values of dynamic outputs that may go though others of them may not, by step."""
         plan = self._plan
         unused: dict[int, list[str]] = {}
-        if not self._counts_values or not isinstance(plan, GrowingPlan):
+        if not self._counts_values or not isinstance(plan, RunPlan):
             return unused
         producers, all_steps = plan.producers, plan.steps
         for step in steps:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
-from rayexec.placement.limits import MAX_CONCURRENT, Holding, StepClass
+from rayexec.placement.limits import MAX_CONCURRENT, Placement, SchedulingClass
 
 __all__ = ["SHOWN", "Obstacle", "Queue", "Under", "Waiting", "obstacles", "who_waits"]
 
@@ -17,21 +17,21 @@ _EXACTLY = 1e-6  # amounts are sums of fractions of 1e-4
 Obstacle: TypeAlias = int | str
 
 
-def obstacles(holding: Holding, known: StepClass) -> list[tuple[Obstacle, float, float]]:
+def obstacles(placement: Placement, known: SchedulingClass) -> list[tuple[Obstacle, float, float]]:
     """Return what may keep steps of a class waiting, as (obstacle, how much a step takes, how much there is).
 
     The most particular comes first: limits of tags and pools, then resources, then ``max_concurrent``.
     """
-    limits = holding.limits
+    limits = placement.limits
     found: list[tuple[Obstacle, float, float]] = [
         (place, weight, limits[place].most) for place, weight in reversed(known.limits)
     ]
     everywhere = [each for each in found if limits[int(each[0])].name == MAX_CONCURRENT]
     declared = {limit.resource for limit in limits}
     resources = [
-        (name, amount, holding.totals[name])
+        (name, amount, placement.totals[name])
         for name, amount in known.request.amounts().items()
-        if name in holding.totals and name not in declared
+        if name in placement.totals and name not in declared
     ]
     return [*(each for each in found if each not in everywhere), *resources, *everywhere]
 
@@ -72,7 +72,7 @@ class Waiting(NamedTuple):
 
 
 def who_waits(
-    holding: Holding,
+    placement: Placement,
     in_the_way: Sequence[Sequence[tuple[Obstacle, float, float]]],
     batches: Iterable[Under],
     ready: Mapping[int, tuple[int, Sequence[int]]],
@@ -86,7 +86,7 @@ def who_waits(
     other runs may hold, say so when they begin. ``ready`` tells how many steps of a class are ready and a few of them;
     ``blocked_by`` is the driver's limit that keeps a class back; ``delayed`` steps wait for their next try.
     """
-    count = _Count(holding, in_the_way)
+    count = _Count(placement, in_the_way)
     running = []
     waiting: dict[Obstacle, list[int]] = {}
     behind: dict[int, Obstacle] = {}  # by class: nothing of it overtakes what waits already
@@ -115,8 +115,8 @@ def who_waits(
 class _Count:
     """Limits and resources, as they fill up."""
 
-    def __init__(self, holding: Holding, in_the_way: Sequence[Sequence[tuple[Obstacle, float, float]]]) -> None:
-        self._holding = holding
+    def __init__(self, placement: Placement, in_the_way: Sequence[Sequence[tuple[Obstacle, float, float]]]) -> None:
+        self._placement = placement
         self._in_the_way = in_the_way
         self._used: dict[Obstacle, float] = {}
         self._holders: dict[Obstacle, list[int]] = {}
@@ -151,18 +151,18 @@ class _Count:
 
     def _shared(self, number: int) -> Obstacle | None:
         """Return a limit of the cluster that a class counts in, which other runs must hold if nothing else is full."""
-        place = self._holding.shared(number)
+        place = self._placement.shared(number)
         if place is not None:
             self._held_by_others.add(place)
         return place
 
     def queue(self, obstacle: Obstacle, steps: Sequence[int], more: int) -> Queue:
         """Return the queue of those that wait for one thing."""
-        holding = self._holding
+        placement = self._placement
         if isinstance(obstacle, int):
-            name, most = holding.limits[obstacle].name, float(holding.limits[obstacle].most)
+            name, most = placement.limits[obstacle].name, float(placement.limits[obstacle].most)
         else:
-            name, most = obstacle, holding.totals.get(obstacle, 0.0)
+            name, most = obstacle, placement.totals.get(obstacle, 0.0)
         holders = tuple(self._holders.get(obstacle, ())[:SHOWN])
         used = self._used.get(obstacle, 0.0)
         others = obstacle in self._held_by_others

@@ -21,7 +21,7 @@ from rayexec.events import (
     Successes,
     TakenOver,
 )
-from rayexec.plan.dynamic.run_plan import GrowingPlan
+from rayexec.plan.dynamic.run_plan import RunPlan
 from rayexec.plan.model import Plan
 from rayexec.store.base import RunWriter
 from rayexec.store.columns import ATTEMPT, BATCH, BLOCKED, EVENT, LIVE, RESOURCE, Form, Rows, steps_frame
@@ -195,7 +195,7 @@ class LogWriter:
         steps = plan.steps
         indices = list(range(self._known, len(steps)))
         self._known = len(steps)
-        if isinstance(plan, GrowingPlan):
+        if isinstance(plan, RunPlan):
             waiting = plan.collecting.keys()
             settled = sorted(self._unsettled - waiting)
             self._unsettled = set(waiting)

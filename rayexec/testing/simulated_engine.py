@@ -15,10 +15,18 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from rayexec.events import FAILURE, SUCCESS, Attempt, ErrorInfo, OutputRecord, StepFailureData, Successes
-from rayexec.placement.limits import Holder, Holding, hold_by_driver
+from rayexec.placement.limits import LimitHolder, Placement, hold_by_driver
 from rayexec.plan.model import Call, Plan
 from rayexec.run.spec import BUDGET, Batch
-from rayexec.scheduler.messages import Answered, Begun, EngineEvent, Lost, Reported, Rows, Yielded
+from rayexec.scheduler.messages import (
+    BatchEnded,
+    BatchLost,
+    BatchProgressed,
+    BatchStarted,
+    EngineEvent,
+    Rows,
+    StepYielded,
+)
 
 __all__ = ["Costs", "SimulatedEngine"]
 
@@ -42,7 +50,7 @@ class _Held(NamedTuple):
 class SimulatedEngine:
     """Runs batches in virtual time on ``nodes``, each with so many slots.
 
-    ``holding`` gives the limits that it holds, as Ray does, and those that it leaves to the driver; not given, it
+    ``placement`` gives the limits that it holds, as Ray does, and those that it leaves to the driver; not given, it
     leaves ``driver_limit`` steps at once to the driver.
 
     ``others`` are (from, until, resource, amount) of what other runs hold of the cluster's limits meanwhile.
@@ -72,7 +80,7 @@ class SimulatedEngine:
         costs: Costs | None = None,
         batching: bool = True,
         driver_limit: int | None = None,
-        holding: Holding | None = None,
+        placement: Placement | None = None,
     ) -> None:
         self._plan = plan
         self._seconds = seconds
@@ -82,14 +90,14 @@ class SimulatedEngine:
         self._costs = costs or Costs()
         self._slots = sum(nodes)
         self.batching = batching
-        self.holding = holding or hold_by_driver(plan, slots=sum(nodes), max_concurrent=driver_limit)
+        self.placement = placement or hold_by_driver(plan, slots=sum(nodes), max_concurrent=driver_limit)
         # As Ray counts: in units of 1e-4, of which a resource made up for the run has 1.0.
-        limits = self.holding.limits
-        held = [(limit, 1 if limit.holder is Holder.TOKEN else limit.most) for limit in limits if limit.resource]
+        limits = self.placement.limits
+        held = [(limit, 1 if limit.holder is LimitHolder.TOKEN else limit.most) for limit in limits if limit.resource]
         self._room = {limit.resource: _units(most) for limit, most in held}
         # Slots stand for CPUs; what else is asked for counts as well.
-        self._room |= {name: _units(total) for name, total in self.holding.totals.items() if name != "CPU"}
-        asked = [{**each.request.resources, **each.request.tokens} for each in self.holding.classes]
+        self._room |= {name: _units(total) for name, total in self.placement.totals.items() if name != "CPU"}
+        asked = [{**each.request.resources, **each.request.tokens} for each in self.placement.classes]
         self._taken = [
             [(name, _units(amount)) for name, amount in each.items() if name in self._room] for each in asked
         ]
@@ -99,8 +107,8 @@ class SimulatedEngine:
         # By class, as Ray queues tasks: one that has to wait keeps back those behind it in its class, and no others.
         self._queues: dict[int, deque[Batch]] = {}
         self._running: dict[int, int] = {}
-        self._granted = [0] * len(self.holding.classes)
-        self._announces = [self.holding.shared(number) is not None for number in range(len(self.holding.classes))]
+        self._granted = [0] * len(self.placement.classes)
+        self._announces = [self.placement.shared(number) is not None for number in range(len(self.placement.classes))]
         # By time: what arrives at the driver (an event), a slot that falls free (its batch's id), a node that is lost.
         self._coming: list[tuple[float, int, EngineEvent | _Held | int | None, int]] = []
         self._count = 0
@@ -126,7 +134,7 @@ class SimulatedEngine:
         self._start_queued()
 
     def _class_of(self, work: Batch) -> int:
-        return self.holding.class_of[work.calls[0].step]
+        return self.placement.class_of[work.calls[0].step]
 
     def _start_queued(self) -> None:
         """Start what may, class by class, that of the batch that waits longest first."""
@@ -145,7 +153,7 @@ class SimulatedEngine:
                 self._running[work.id] = number
                 self._granted[number] += 1
                 if self._announces[number]:
-                    self._arrive(self._time + self._costs.task + self._costs.hop, Begun(work.id), node)
+                    self._arrive(self._time + self._costs.task + self._costs.hop, BatchStarted(work.id), node)
                 self._run(work, node)
 
     def _is_held_back(self, number: int) -> bool:
@@ -181,17 +189,17 @@ class SimulatedEngine:
                 failed.add(call.step)  # it is left to the driver
                 continue
             if rows and clock >= tells:
-                self._arrive(clock + self._costs.hop, Reported(work.id, _told(rows), ()), node)
+                self._arrive(clock + self._costs.hop, BatchProgressed(work.id, _told(rows), ()), node)
                 tells = clock + BUDGET
             spent = self._seconds(call) + self._costs.step
             if clock + spent > ends and last:
                 returned = tuple([each.step for each in work.calls[position + 1 :]])
                 if rows or returned:
-                    report = Reported(work.id, _told(rows), returned)
+                    report = BatchProgressed(work.id, _told(rows), returned)
                     self._arrive(max(ends, clock) + self._costs.hop, report, node)
                 ends = clock  # the call that runs is the last
             if self._plan.template_of[call.step] in self._streams:
-                told = Yielded(work.id, call.step, self._values(call))
+                told = StepYielded(work.id, call.step, self._values(call))
                 self._arrive(clock + spent / 2 + self._costs.hop, told, node)
             row = self._attempt(call, clock, clock + spent)
             if row.outcome != SUCCESS:
@@ -199,7 +207,7 @@ class SimulatedEngine:
             rows.append(row)
             clock += spent
         self._arrive(clock, work.id, node)
-        self._arrive(clock + self._costs.hop, Answered(work.id, _told(rows)), node)
+        self._arrive(clock + self._costs.hop, BatchEnded(work.id, _told(rows)), node)
 
     def _attempt(self, call: Call, start: float, end: float) -> Attempt:
         self.schedule.append((start, end, call.step))
@@ -251,12 +259,12 @@ class SimulatedEngine:
         self._gone.add(node)
         failure = StepFailureData(ErrorInfo("WorkerCrashedError", "the node was lost, as told", ""))
         # What an answer is still to come of was running, or its answer was on the way.
-        lost = [what.batch_id for _, _, what, where in self._coming if where == node and isinstance(what, Answered)]
+        lost = [what.batch_id for _, _, what, where in self._coming if where == node and isinstance(what, BatchEnded)]
         for each in lost:
             if each in self._running:
                 self._end(each)
         self._start_queued()
-        return [Lost(each, (), None, failure, self._time, self._time) for each in sorted(lost)]
+        return [BatchLost(each, (), None, failure, self._time, self._time) for each in sorted(lost)]
 
     def wake(self) -> None:
         """Do nothing: no time passes here."""
@@ -289,8 +297,8 @@ class SimulatedEngine:
         """Return how much others hold of the cluster's limits at the time."""
         return {
             place: self._others.get(str(limit.resource), 0)
-            for place, limit in enumerate(self.holding.limits)
-            if limit.holder is Holder.CLUSTER
+            for place, limit in enumerate(self.placement.limits)
+            if limit.holder is LimitHolder.CLUSTER
         }
 
     def warnings(self) -> list[str]:

@@ -22,7 +22,7 @@ from ports import free_port
 
 import rayexec
 from rayexec.cli.commands.cluster_local import _status_lines
-from rayexec.cluster.status import ClusterStatus, Holder, LimitStatus, NodeStatus
+from rayexec.cluster.status import ClusterStatus, LimitHolder, LimitStatus, NodeStatus
 
 ROOT = Path(rayexec.__file__).parents[1]
 MY_JOB = ROOT / "docs/examples/my_job.py"
@@ -479,7 +479,7 @@ def test_a_stale_state_confuses_nothing(machine: Machine, change: str) -> None:
 
 def test_a_limit_that_several_nodes_declare_is_warned_of() -> None:
     nodes = tuple(NodeStatus(f"{host}00000000", host, host == "a", {"limit:x": 2.0}, {}) for host in "ab")
-    holder = Holder("load", "task", 1.0, "b00000000", 42, "01")
+    holder = LimitHolder("load", "task", 1.0, "b00000000", 42, "01")
     limits = (LimitStatus("limit:x", 4.0, 1.0, 2, (holder,)), LimitStatus("pool:p", 1.0, 0.0, 1, ()))
     lines = "\n".join(_status_lines(ClusterStatus("h:1", nodes, limits, None)))
     assert "x  1 of 4 used" in lines

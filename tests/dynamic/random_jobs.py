@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from rayexec import DynamicOut, DynamicOutput, JobDefinition, Out, Output, job, op
-from rayexec.scheduler.messages import Status
+from rayexec.scheduler.messages import StepStatus
 
 Keys = tuple[str, ...]
 GONE = "gone"  # an output that was not yielded; equal to itself also after it was pickled
@@ -209,7 +209,7 @@ def make_job(case: Case) -> JobDefinition:
 class Ends:
     """How each step ends by its key, and what the good ones yield."""
 
-    status: dict[str, Status] = field(default_factory=dict)
+    status: dict[str, StepStatus] = field(default_factory=dict)
     values: dict[str, Any] = field(default_factory=dict)
     yields: dict[str, list[str]] = field(default_factory=dict, compare=False)
 
@@ -217,7 +217,7 @@ class Ends:
 class _Rules:
     def __init__(self, case: Case) -> None:
         self.case = case
-        self.status: list[dict[Keys, Status]] = []
+        self.status: list[dict[Keys, StepStatus]] = []
         self.made: list[dict[Keys, Any]] = []
 
     def steps_of(self, level: tuple[int, ...]) -> list[Keys]:
@@ -226,53 +226,55 @@ class _Rules:
             found = [(*keys, key) for keys in found if keys in self.made[fan] for key in self.made[fan][keys]]
         return found
 
-    def source(self, ref: Ref, keys: Keys) -> tuple[Status, Any]:
+    def source(self, ref: Ref, keys: Keys) -> tuple[StepStatus, Any]:
         """Return what becomes of one value: SUCCESS with the value, SKIPPED or FAILED."""
         node = self.case.nodes[ref.node]
         step = keys[: len(node.level)]
         status = self.status[ref.node][step]
-        if status is Status.SUCCESS or (node.fans and step in self.made[ref.node]):
+        if status is StepStatus.SUCCESS or (node.fans and step in self.made[ref.node]):
             made = self.made[ref.node][step]
             if node.fans:
-                return Status.SUCCESS, made[keys[len(node.level)]]
-            return (Status.SKIPPED, None) if made == GONE else (Status.SUCCESS, made)
-        return (Status.SKIPPED if status is Status.SKIPPED else Status.FAILED), None
+                return StepStatus.SUCCESS, made[keys[len(node.level)]]
+            return (StepStatus.SKIPPED, None) if made == GONE else (StepStatus.SUCCESS, made)
+        return (StepStatus.SKIPPED if status is StepStatus.SKIPPED else StepStatus.FAILED), None
 
-    def gathered(self, ref: Ref, keys: Keys) -> tuple[list[Status], list[Any]]:
+    def gathered(self, ref: Ref, keys: Keys) -> tuple[list[StepStatus], list[Any]]:
         """Return what becomes of the values of a list, all in one row, and the list."""
         node = self.case.nodes[ref.node]
         level = (*node.level, ref.node) if node.fans else node.level
         fan = level[len(keys)]
         status = status_of_fan = self.status[fan][keys[: len(self.case.nodes[fan].level)]]
         made = self.made[fan].get(keys, {})
-        if (status is not Status.SUCCESS and not made) or (self.case.nodes[fan].kind == "optional_fan" and not made):
-            gone = Status.SKIPPED if status in (Status.SUCCESS, Status.SKIPPED) else Status.FAILED
+        if (status is not StepStatus.SUCCESS and not made) or (
+            self.case.nodes[fan].kind == "optional_fan" and not made
+        ):
+            gone = StepStatus.SKIPPED if status in (StepStatus.SUCCESS, StepStatus.SKIPPED) else StepStatus.FAILED
             return [gone], [GONE]
-        statuses: list[Status] = []
+        statuses: list[StepStatus] = []
         values: list[Any] = []
         for key in made:
             if len(keys) + 1 == len(level):
                 status, value = self.source(ref, (*keys, key))
                 statuses.append(status)
-                if status is Status.SUCCESS:
+                if status is StepStatus.SUCCESS:
                     values.append(value)
             else:
                 below, inner = self.gathered(ref, (*keys, key))
                 statuses += below
                 if inner != [GONE]:
                     values.append(inner)
-        if status_of_fan is not Status.SUCCESS:  # what it had not yielded is missing
-            statuses.append(Status.FAILED)
+        if status_of_fan is not StepStatus.SUCCESS:  # what it had not yielded is missing
+            statuses.append(StepStatus.FAILED)
         return statuses, values
 
-    def end(self, node: Node, keys: Keys) -> tuple[Status, Any]:
+    def end(self, node: Node, keys: Keys) -> tuple[StepStatus, Any]:
         values: list[Any] = []
         skipped = failed = False
         for each in node.inputs:
             if isinstance(each, list):
                 found = [self.source(ref, keys) for ref in each]
                 statuses = [status for status, _ in found]
-                values.append([value for status, value in found if status is Status.SUCCESS])
+                values.append([value for status, value in found if status is StepStatus.SUCCESS])
             elif each.lists:
                 statuses, gathered = self.gathered(each, keys)
                 values.append(gathered)
@@ -280,16 +282,16 @@ class _Rules:
                 status, value = self.source(each, keys)
                 statuses = [status]
                 values.append(value)
-            failed = failed or Status.FAILED in statuses
-            skipped = skipped or (bool(statuses) and all(status is Status.SKIPPED for status in statuses))
+            failed = failed or StepStatus.FAILED in statuses
+            skipped = skipped or (bool(statuses) and all(status is StepStatus.SKIPPED for status in statuses))
         if skipped:
-            return Status.SKIPPED, None
+            return StepStatus.SKIPPED, None
         if failed:
-            return Status.ABANDONED, None
+            return StepStatus.ABANDONED, None
         made = outcome(node, self.case.fails, values)
         if isinstance(made, ValueError):
-            return Status.FAILED, None
-        return (Status.FAILED if breaks(node, made, self.case.fails) else Status.SUCCESS), made
+            return StepStatus.FAILED, None
+        return (StepStatus.FAILED if breaks(node, made, self.case.fails) else StepStatus.SUCCESS), made
 
 
 def expected(case: Case) -> Ends:
@@ -303,7 +305,7 @@ def expected(case: Case) -> Ends:
             rules.status[number][keys] = status
             key = f"n{number}[{','.join(keys)}]" if keys else f"n{number}"
             ends.status[key] = status
-            if status is Status.SUCCESS:
+            if status is StepStatus.SUCCESS:
                 ends.values[key] = made
             if made is not None:
                 rules.made[number][keys] = made

@@ -22,7 +22,7 @@ from rayexec.names import node_path
 from rayexec.placement.limits import hold_by_driver
 from rayexec.plan.model import FromStep
 from rayexec.run.spec import Batch, RunSpec
-from rayexec.scheduler.messages import Answered, EngineEvent, Lost, Status, Yielded
+from rayexec.scheduler.messages import BatchEnded, BatchLost, EngineEvent, StepStatus, StepYielded
 from rayexec.testing.simulated_engine import SimulatedEngine
 
 
@@ -33,10 +33,10 @@ class ChanceEngine(InProcessEngine):
 
     def __init__(self, spec: RunSpec, chance: random.Random, slots: int, losses: float = 0.0) -> None:
         super().__init__(spec)
-        self._losses = losses
+        self._lost_workers = losses
         self._succeeded: set[int] = set()
         self._lost: set[int] = set()
-        self.holding = hold_by_driver(spec.plan, slots=slots)
+        self.placement = hold_by_driver(spec.plan, slots=slots)
         self._chance = chance
 
         self._due: list[EngineEvent] = []
@@ -56,7 +56,7 @@ class ChanceEngine(InProcessEngine):
         gone = self._lose_inputs(work)
         if gone:
             failure = StepFailureData(ErrorInfo("WorkerCrashedError", "its inputs are gone", ""))
-            return [Lost(work.id, (), None, failure, 0.0, 0.0, inputs=tuple(gone))]
+            return [BatchLost(work.id, (), None, failure, 0.0, 0.0, inputs=tuple(gone))]
         most = self._chance.choice([1, 2, len(work.calls), len(work.calls)])
         for call in work.calls:
             step = self._spec.plan.steps[call.step]
@@ -74,11 +74,11 @@ class ChanceEngine(InProcessEngine):
                 good.add(call.step)
         self._succeeded |= good
         first = work.calls[0].step
-        answer = Answered(work.id, tuple(rows))
+        answer = BatchEnded(work.id, tuple(rows))
         if self._spec.plan.template_of[first] in self._spec.streams:
             assert len(work.calls) == 1, "what streams goes alone"
             names = tuple(record.name for record in rows[0].outputs)
-            self._due += [Yielded(work.id, first, names[:place]) for place in range(1, len(names) + 1)]
+            self._due += [StepYielded(work.id, first, names[:place]) for place in range(1, len(names) + 1)]
             self._due.append(answer)
             return []
         return [answer]
@@ -91,7 +91,7 @@ class ChanceEngine(InProcessEngine):
                 taken |= {source.step for source in each.sources if isinstance(source, FromStep)}
         taken -= {call.step for call in work.calls}
         for step in taken & self._succeeded - self._lost:
-            if self._chance.random() < self._losses:
+            if self._chance.random() < self._lost_workers:
                 self._lost.add(step)
                 self._values.pop(step, None)
         return taken & self._lost
@@ -105,7 +105,7 @@ def ends_of(result: RunResult) -> Ends:
     plan = result._plan
     for step, status in zip(plan.steps, machine.status, strict=True):
         ends.status[step.key] = status
-        if status is not Status.SUCCESS:
+        if status is not StepStatus.SUCCESS:
             continue
         if plan.op_of(step.index).is_dynamic:
             ends.values[step.key] = {
@@ -171,7 +171,7 @@ def test_simulated_every_step_ends_as_the_rules_have_it(case: Case, times: list[
             plan,
             nodes=[2, 1],
             seconds=lambda call: times[call.step % len(times)],
-            fails=lambda call: rules.status[plan.steps[call.step].key] is Status.FAILED,
+            fails=lambda call: rules.status[plan.steps[call.step].key] is StepStatus.FAILED,
             yields=yields,
             streams=spec.streams,
         )

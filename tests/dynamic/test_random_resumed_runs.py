@@ -18,7 +18,7 @@ from rayexec.execute.driver import run_to_end
 from rayexec.execute.observer import Observer
 from rayexec.execute.recording import record_run
 from rayexec.execute.resume import find_parent
-from rayexec.scheduler.messages import EngineEvent, Status
+from rayexec.scheduler.messages import EngineEvent, StepStatus
 from rayexec.store import MemoryRunStore
 
 
@@ -56,7 +56,7 @@ def _run(
     tags = None if parent is None else parent.tags(None)
     spec = prepare(job, config, run_id=run_id, tags=tags)
     if parent is not None:
-        spec = replace(spec, prior=parent.prior(spec.plan, spec.resources))
+        spec = replace(spec, previous_run=parent.previous_run(spec.plan, spec.resources))
     recording = record_run(store, job, spec, Observer())
     assert recording is not None
     spec = replace(spec, keeper=store.values(run_id)).begin()
@@ -89,11 +89,11 @@ def _must_run(result: RunResult, done: set[str]) -> set[str]:
     def is_same(step: int) -> bool:
         if step not in same:
             before = {*plan.predecessors[step], *(source.step for source in plan.taken_by(step))}
-            own = status[step] is Status.SKIPPED or plan.steps[step].key in done
+            own = status[step] is StepStatus.SKIPPED or plan.steps[step].key in done
             same[step] = own and all(is_same(each) for each in before)
         return same[step]
 
-    return {step.key for step in plan.steps if status[step.index] is Status.SUCCESS and not is_same(step.index)}
+    return {step.key for step in plan.steps if status[step.index] is StepStatus.SUCCESS and not is_same(step.index)}
 
 
 @settings(deadline=None, max_examples=300)

@@ -16,7 +16,7 @@ from rayexec import DynamicOut, DynamicOutput, Nothing, Out, Output, RetryPolicy
 from rayexec.execute import RunLog, prepare
 from rayexec.execute.driver import run_to_end
 from rayexec.execute.observer import Observer
-from rayexec.scheduler.messages import Status
+from rayexec.scheduler.messages import StepStatus
 from rayexec.testing.simulated_engine import SimulatedEngine
 
 Execute = Callable[..., RunResult]
@@ -287,7 +287,7 @@ def test_in_the_simulator_mapped_steps_run_beside_the_op_that_yields(tmp_path: P
         streams=spec.streams,
     )
     outcome, _ = run_to_end(spec, lambda: engine, RunLog(plan), Observer(), clock=engine.now)
-    assert outcome.machine.status.count(Status.SUCCESS) == 5
+    assert outcome.machine.status.count(StepStatus.SUCCESS) == 5
     produced = next(end for _, end, step in engine.schedule if step == plan.by_key["produce"])
     starts = [start for start, _, step in engine.schedule if plan.steps[step].key.startswith("take[")]
     assert len(starts) == 3

@@ -104,7 +104,7 @@ def simulate(
         nodes=nodes or [case.slots],
         **options,
         seconds=lambda call: case.steps[call.step][2],
-        holding=hold(spec.plan, capacity, run_id="r", **limits),  # type: ignore[arg-type]  # each is what it should be
+        placement=hold(spec.plan, capacity, run_id="r", **limits),  # type: ignore[arg-type]  # each is what it should be
     )
     outcome, _ = run_to_end(spec, lambda: engine, RunLog(spec.plan), Observer(), clock=engine.now)
     outcome.machine.check()

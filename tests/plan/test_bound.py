@@ -53,10 +53,10 @@ def test_the_longest_path_has_the_most_steps_or_takes_longest() -> None:
 
 def test_each_limit_bounds_the_makespan() -> None:
     plan = compile_job(job_of([[]] * 12, frozenset(range(6))))
-    holding = hold(plan, OWN, run_id="r", max_concurrent=3, tag_limits=[TagLimit("db", 1)])
-    found = {each.reason: each.seconds for each in bounds(plan, holding, [2.0] * 12)}
+    placement = hold(plan, OWN, run_id="r", max_concurrent=3, tag_limits=[TagLimit("db", 1)])
+    found = {each.reason: each.seconds for each in bounds(plan, placement, [2.0] * 12)}
     assert found == {"the longest path": 2.0, "max_concurrent 3": 8.0, "db 1": 12.0, "4 CPU": 6.0}
-    assert bounds(plan, holding, [2.0] * 12)[0].reason == "db 1"
+    assert bounds(plan, placement, [2.0] * 12)[0].reason == "db 1"
 
 
 def test_a_pool_bounds_by_the_slots_that_its_ops_take() -> None:
@@ -70,8 +70,8 @@ def test_a_pool_bounds_by_the_slots_that_its_ops_take() -> None:
             wide()
 
     plan = compile_job(pooled)
-    holding = hold(plan, Capacity(({"CPU": 9.0, "pool:p": 3.0},), is_own=False), run_id="r")
-    assert ("pool p 3", 8 / 3) in [(each.reason, each.seconds) for each in bounds(plan, holding, [1.0] * 4)]
+    placement = hold(plan, Capacity(({"CPU": 9.0, "pool:p": 3.0},), is_own=False), run_id="r")
+    assert ("pool p 3", 8 / 3) in [(each.reason, each.seconds) for each in bounds(plan, placement, [1.0] * 4)]
 
 
 @st.composite
@@ -91,13 +91,13 @@ def test_no_simulated_run_beats_its_bound(
 ) -> None:
     before, seconds, tagged = graph
     spec = prepare(job_of(before, tagged))
-    holding = hold(spec.plan, OWN, run_id="r", max_concurrent=most, tag_limits=[TagLimit("db", limit)])
+    placement = hold(spec.plan, OWN, run_id="r", max_concurrent=most, tag_limits=[TagLimit("db", limit)])
     took = [seconds[int(step.key[1:])] for step in spec.plan.steps]
     engine = SimulatedEngine(
-        spec.plan, nodes=[4], seconds=lambda call: took[call.step], holding=holding, costs=Costs(0, 0, 0)
+        spec.plan, nodes=[4], seconds=lambda call: took[call.step], placement=placement, costs=Costs(0, 0, 0)
     )
     run_to_end(spec, lambda: engine, RunLog(spec.plan), Observer(), clock=engine.now)
-    assert engine.now() >= bounds(spec.plan, holding, took)[0].seconds * (1 - 1e-9)
+    assert engine.now() >= bounds(spec.plan, placement, took)[0].seconds * (1 - 1e-9)
 
 
 def test_of_an_empty_plan_nothing_is_said() -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from rayexec import Pool, job, op
 from rayexec.definitions.limits import TagLimit
 from rayexec.placement.capacity import Capacity, NodeGroup
-from rayexec.placement.limits import MAX_CONCURRENT, Holder, Holding, hold, hold_by_driver
+from rayexec.placement.limits import MAX_CONCURRENT, LimitHolder, Placement, hold, hold_by_driver
 from rayexec.placement.preflight import notes, problems
 from rayexec.placement.request import limit_share
 from rayexec.plan import Plan, compile_job
@@ -40,54 +40,54 @@ def plan_of(*tags: Mapping[str, Any], **options: Any) -> Plan:
     return compile_job(tagged)
 
 
-def names(holding: Holding, step: int) -> list[str]:
-    return [holding.limits[place].name for place, _ in holding.classes[holding.class_of[step]].limits]
+def names(placement: Placement, step: int) -> list[str]:
+    return [placement.limits[place].name for place, _ in placement.classes[placement.class_of[step]].limits]
 
 
 def test_limits_name_the_steps_that_they_count() -> None:
     plan = plan_of({}, {"db": "y"}, {"db": "x"}, {"team": "a"}, {"team": "b"})
     rules = [TagLimit("db", 2), TagLimit("db", 1, value="x"), TagLimit("team", 3, per_unique_value=True)]
-    holding = hold(plan, OWN, run_id="r", tag_limits=rules)
-    assert [names(holding, step)[1:] for step in range(5)] == [
+    placement = hold(plan, OWN, run_id="r", tag_limits=rules)
+    assert [names(placement, step)[1:] for step in range(5)] == [
         [],
         ["db"],
         ["db", "db=x"],
         ["team=a (each)"],
         ["team=b (each)"],
     ]
-    assert all(names(holding, step)[0] == MAX_CONCURRENT for step in range(5))
+    assert all(names(placement, step)[0] == MAX_CONCURRENT for step in range(5))
 
 
 def test_a_value_limit_and_a_limit_for_each_value_count_apart() -> None:
     plan = plan_of({"db": "x"})
     rules = [TagLimit("db", 5, value="x"), TagLimit("db", 1, per_unique_value=True)]
-    holding = hold(plan, OWN, run_id="r", tag_limits=rules)
-    assert {(limit.name, limit.most) for limit in holding.limits[1:]} == {("db=x", 5), ("db=x (each)", 1)}
+    placement = hold(plan, OWN, run_id="r", tag_limits=rules)
+    assert {(limit.name, limit.most) for limit in placement.limits[1:]} == {("db=x", 5), ("db=x (each)", 1)}
 
 
 def test_a_tag_called_max_concurrent_is_a_limit_of_its_own() -> None:
     plan = plan_of({MAX_CONCURRENT: "x"})
-    holding = hold(plan, OWN, run_id="r", max_concurrent=3, tag_limits=[TagLimit(MAX_CONCURRENT, 2)])
-    assert [limit.most for limit in holding.limits] == [3, 2]
+    placement = hold(plan, OWN, run_id="r", max_concurrent=3, tag_limits=[TagLimit(MAX_CONCURRENT, 2)])
+    assert [limit.most for limit in placement.limits] == [3, 2]
 
 
 def test_ray_holds_the_limits_of_a_run_on_a_ray_of_our_own() -> None:
     plan = plan_of({"db": "x"}, {})
-    holding = hold(plan, OWN, run_id="r", max_concurrent=4, tag_limits=[TagLimit("db", 2)])
-    most, db = holding.limits
-    assert (most.holder, most.share, db.holder, db.share) == (Holder.TOKEN, 0.25, Holder.TOKEN, 0.5)
-    assert holding.uses_tokens
-    tagged, plain = [holding.classes[number] for number in holding.class_of]
+    placement = hold(plan, OWN, run_id="r", max_concurrent=4, tag_limits=[TagLimit("db", 2)])
+    most, db = placement.limits
+    assert (most.holder, most.share, db.holder, db.share) == (LimitHolder.TOKEN, 0.25, LimitHolder.TOKEN, 0.5)
+    assert placement.uses_tokens
+    tagged, plain = [placement.classes[number] for number in placement.class_of]
     assert tagged.request.as_options()["resources"] == {most.resource: 0.25, db.resource: 0.5}
     assert plain.request.as_options()["resources"] == {most.resource: 0.25}
     assert str(most.resource).startswith(PREFIX)
-    assert (tagged.slots, plain.slots, holding.slots) == (2, 4, 4)
+    assert (tagged.slots, plain.slots, placement.slots) == (2, 4, 4)
 
 
 @pytest.mark.parametrize("most", [100, 150])
 def test_the_driver_holds_what_has_no_exact_share(most: int) -> None:
-    holding = hold(plan_of({}), OWN, run_id="r", max_concurrent=most)
-    assert holding.limits[0].holder is (Holder.TOKEN if most == 100 else Holder.DRIVER)
+    placement = hold(plan_of({}), OWN, run_id="r", max_concurrent=most)
+    assert placement.limits[0].holder is (LimitHolder.TOKEN if most == 100 else LimitHolder.DRIVER)
 
 
 @given(st.integers(1, 10_000))
@@ -112,10 +112,10 @@ def test_a_share_admits_as_many_as_the_limit_and_no_more(limit: int) -> None:
 )
 def test_the_driver_holds_the_limits_of_a_run_elsewhere(capacity: Capacity) -> None:
     plan = plan_of({"db": "x"})
-    holding = hold(plan, capacity, run_id="r", max_concurrent=4, tag_limits=[TagLimit("db", 2)])
-    assert {limit.holder for limit in holding.limits} == {Holder.DRIVER}
-    assert "resources" not in holding.classes[0].request.as_options()
-    assert not holding.uses_tokens
+    placement = hold(plan, capacity, run_id="r", max_concurrent=4, tag_limits=[TagLimit("db", 2)])
+    assert {limit.holder for limit in placement.limits} == {LimitHolder.DRIVER}
+    assert "resources" not in placement.classes[0].request.as_options()
+    assert not placement.uses_tokens
 
 
 def test_without_a_limit_a_cluster_is_limited_by_its_cpus() -> None:
@@ -129,23 +129,23 @@ def test_without_a_limit_a_cluster_is_limited_by_its_cpus() -> None:
 def test_limits_of_the_cluster_are_resources_whatever_the_run_says() -> None:
     cluster = attached({"CPU": 4, "limit:db=x": 2, "limit:team": 3}, {"CPU": 4})
     plan = plan_of({"db": "x", "team": "a"}, {"db": "y"}, {})
-    holding = hold(plan, cluster, run_id="r", tag_limits=[TagLimit("db", 1)])
-    both, other, none = [holding.classes[number] for number in holding.class_of]
+    placement = hold(plan, cluster, run_id="r", tag_limits=[TagLimit("db", 1)])
+    both, other, none = [placement.classes[number] for number in placement.class_of]
     assert both.request.resources == {"limit:db=x": 1, "limit:team": 1}
     assert (other.request.resources, none.request.resources) == ({}, {})
-    held = {limit.name: (limit.holder, limit.most) for limit in holding.limits}
+    held = {limit.name: (limit.holder, limit.most) for limit in placement.limits}
     assert held == {
-        "db": (Holder.DRIVER, 1),
-        "db=x (cluster)": (Holder.CLUSTER, 2),
-        "team (cluster)": (Holder.CLUSTER, 3),
+        "db": (LimitHolder.DRIVER, 1),
+        "db=x (cluster)": (LimitHolder.CLUSTER, 2),
+        "team (cluster)": (LimitHolder.CLUSTER, 3),
     }
     assert (both.slots, other.slots, none.slots) == (1, 1, 8)
 
 
 def test_a_pool_takes_its_slots_of_the_clusters_resource() -> None:
     cluster = attached({"CPU": 4, "pool:db": 5})
-    holding = hold(plan_of({}, pool=Pool("db", slots=2)), cluster, run_id="r")
-    [known] = holding.classes
+    placement = hold(plan_of({}, pool=Pool("db", slots=2)), cluster, run_id="r")
+    [known] = placement.classes
     assert known.request.resources == {"pool:db": 2}
     assert (known.limits, known.slots) == (((0, 2),), 2)
     assert hold(plan_of({}, pool="db"), OWN, run_id="r").unlimited == ("db",)
@@ -178,11 +178,11 @@ def test_steps_that_ask_for_the_same_and_count_alike_share_a_class() -> None:
         one.tag({"db": "x"}).alias("tagged")()
         one.tag({"db": "y"}).alias("other")()
 
-    holding = hold(compile_job(mixed), OWN, run_id="r", tag_limits=[TagLimit("db", 1, value="x")])
-    kinds = [holding.class_of[compile_job(mixed).by_key[key]] for key in ("one", "two", "large", "tagged", "other")]
+    placement = hold(compile_job(mixed), OWN, run_id="r", tag_limits=[TagLimit("db", 1, value="x")])
+    kinds = [placement.class_of[compile_job(mixed).by_key[key]] for key in ("one", "two", "large", "tagged", "other")]
     assert kinds[0] == kinds[1] == kinds[4]
     assert len(set(kinds)) == 3
-    assert [each.slots for each in holding.classes] == [4, 2, 1]  # two of two CPUs each fit at once
+    assert [each.slots for each in placement.classes] == [4, 2, 1]  # two of two CPUs each fit at once
 
 
 def test_more_steps_than_cpus_share_them_evenly() -> None:
@@ -207,8 +207,8 @@ def test_admission_counts_what_the_driver_holds() -> None:
 
 
 def test_admission_leaves_to_ray_what_ray_holds() -> None:
-    holding = hold(plan_of({"db": "x"}), OWN, run_id="r", max_concurrent=1, tag_limits=[TagLimit("db", 1)])
-    admission = Admission(holding)
+    placement = hold(plan_of({"db": "x"}), OWN, run_id="r", max_concurrent=1, tag_limits=[TagLimit("db", 1)])
+    admission = Admission(placement)
     for _ in range(5):
         assert admission.blocked_by(0) is None
         admission.admit(0)
@@ -288,10 +288,10 @@ def test_a_run_inside_an_op_must_not_wait_for_what_that_op_holds() -> None:
 def test_notes_tell_what_a_limit_is_worth() -> None:
     plan = plan_of({"db": "x"}, pool="licence", ray_options={"num_cpus": 1})
     cluster = attached({"CPU": 1, "limit:db=x": 2}, {"CPU": 1, "limit:db=x": 2})
-    holding = hold(plan, cluster, run_id="r")
-    assert holding.limits[0].most == 4
-    assert "multiplied: 2 nodes declare limit:db=x" in holding.limits[0].words
-    assert notes(plan, holding, cluster) == [
+    placement = hold(plan, cluster, run_id="r")
+    assert placement.limits[0].most == 4
+    assert "multiplied: 2 nodes declare limit:db=x" in placement.limits[0].words
+    assert notes(plan, placement, cluster) == [
         (
             "limit:db=x is declared on 2 nodes, which grant 4 at once in all; declare it on one node for a limit of "
             "the whole cluster."
@@ -308,38 +308,38 @@ def test_notes_tell_what_a_limit_is_worth() -> None:
 GIB = 1024**3
 
 
-def memory_of(holding: Holding, step: int) -> float | None:
-    return holding.classes[holding.class_of[step]].request.memory
+def memory_of(placement: Placement, step: int) -> float | None:
+    return placement.classes[placement.class_of[step]].request.memory
 
 
 def test_a_step_may_come_to_ask_for_more_memory_than_its_op() -> None:
     capacity = attached({"CPU": 4.0, "memory": 8.0 * GIB}, {"CPU": 1.0, "memory": 64.0 * GIB})
-    holding = hold(plan_of({}, {}, {}, ray_options={"num_cpus": 2, "memory": GIB}), capacity, run_id="r")
-    assert holding.with_more_memory(1, 2.5, 5 * GIB) == 2.5 * GIB
-    assert [memory_of(holding, step) for step in range(3)] == [GIB, 2.5 * GIB, GIB]
+    placement = hold(plan_of({}, {}, {}, ray_options={"num_cpus": 2, "memory": GIB}), capacity, run_id="r")
+    assert placement.with_more_memory(1, 2.5, 5 * GIB) == 2.5 * GIB
+    assert [memory_of(placement, step) for step in range(3)] == [GIB, 2.5 * GIB, GIB]
     # Another step that comes to ask for as much shares its class.
-    holding.with_more_memory(2, 2.5, 0)
-    assert holding.class_of == [0, 1, 1]
+    placement.with_more_memory(2, 2.5, 0)
+    assert placement.class_of == [0, 1, 1]
     # Never more than what a node has that has the CPUs as well; then there is no more.
-    assert holding.with_more_memory(1, 100, 0) == 8 * GIB
-    assert holding.with_more_memory(1, 2, 0) is None
-    assert memory_of(holding, 1) == 8 * GIB
-    assert holding.class_of == [0, 2, 1]
-    assert holding.totals["memory"] == 72 * GIB
+    assert placement.with_more_memory(1, 100, 0) == 8 * GIB
+    assert placement.with_more_memory(1, 2, 0) is None
+    assert memory_of(placement, 1) == 8 * GIB
+    assert placement.class_of == [0, 2, 1]
+    assert placement.totals["memory"] == 72 * GIB
 
 
 @pytest.mark.parametrize(("had", "asks"), [(3 * GIB, 6 * GIB), (0, 2 * GIB)])
 def test_what_a_step_had_counts_where_it_asked_for_none(had: int, asks: int) -> None:
-    holding = hold(plan_of({}), attached({"CPU": 4.0, "memory": 8.0 * GIB}), run_id="r")
-    assert holding.with_more_memory(0, 2, had) == asks == memory_of(holding, 0)
+    placement = hold(plan_of({}), attached({"CPU": 4.0, "memory": 8.0 * GIB}), run_id="r")
+    assert placement.with_more_memory(0, 2, had) == asks == memory_of(placement, 0)
     # How many of them can run at once is what fits.
-    assert [each.slots for each in holding.classes] == [4, 8 * GIB // asks]
+    assert [each.slots for each in placement.classes] == [4, 8 * GIB // asks]
 
 
 def test_without_a_node_nobody_asks_for_more_memory() -> None:
-    holding = hold_by_driver(plan_of({}), slots=2)
-    assert holding.with_more_memory(0, 2, GIB) is None
-    assert len(holding.classes) == 1
+    placement = hold_by_driver(plan_of({}), slots=2)
+    assert placement.with_more_memory(0, 2, GIB) is None
+    assert len(placement.classes) == 1
 
 
 def test_a_runs_environment_that_every_task_has_goes_with_none() -> None:

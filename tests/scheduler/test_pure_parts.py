@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from rayexec.definitions.retry import Backoff, Jitter, RetryPolicy
 from rayexec.run.retry import after_failure, after_request
 from rayexec.run.spec import BUDGET
-from rayexec.scheduler.batch_size import MAX_CALLS, Pace, batch_size
-from rayexec.scheduler.ready_queue import Order
+from rayexec.scheduler.batch_size import MAX_CALLS, DurationEstimate, batch_size
+from rayexec.scheduler.ready_queue import ReadyQueue
 
 
 def test_order_releases_a_step_when_its_last_predecessor_is_done() -> None:
-    order: Order[str] = Order([0, 0, 2, 1], [[2], [2], [3], []], [0, 1, 2, 3])
+    order: ReadyQueue[str] = ReadyQueue([0, 0, 2, 1], [[2], [2], [3], []], [0, 1, 2, 3])
     assert order.prepare() == [0, 1]
     assert order.done([0]) == []
     assert not order.is_released(2)
@@ -24,7 +24,7 @@ def test_order_releases_a_step_when_its_last_predecessor_is_done() -> None:
 
 
 def test_order_hands_out_the_best_first_and_takes_steps_back() -> None:
-    order: Order[str] = Order([0] * 4, [[]] * 4, [3, 1, 2, 0])
+    order: ReadyQueue[str] = ReadyQueue([0] * 4, [[]] * 4, [3, 1, 2, 0])
     for step in order.prepare():
         order.add(step, "lane")
     assert order.count("lane") == 4
@@ -39,7 +39,7 @@ def test_order_hands_out_the_best_first_and_takes_steps_back() -> None:
 
 
 def test_order_may_change_while_steps_are_ready() -> None:
-    order: Order[str] = Order([0] * 5, [[]] * 5, [0, 1, 2, 3, 4])
+    order: ReadyQueue[str] = ReadyQueue([0] * 5, [[]] * 5, [0, 1, 2, 3, 4])
     for step in (0, 1, 2):
         order.add(step, "lane")
     order.add(3, "lane", first=True)
@@ -50,28 +50,28 @@ def test_order_may_change_while_steps_are_ready() -> None:
 
 
 def test_order_puts_the_lane_of_the_best_step_first() -> None:
-    order: Order[str] = Order([0] * 4, [[]] * 4, [3, 1, 2, 0])
-    for step, lane in enumerate("xyxz"):
-        order.add(step, lane)
-    assert [lane for _, lane in sorted(order.heads({"x", "y", "z", "none"}))] == ["z", "y", "x"]
-    assert [lane for _, lane in sorted(order.heads({"x", "y"}))] == ["y", "x"]
+    order: ReadyQueue[str] = ReadyQueue([0] * 4, [[]] * 4, [3, 1, 2, 0])
+    for step, class_id in enumerate("xyxz"):
+        order.add(step, class_id)
+    assert [class_id for _, class_id in sorted(order.heads({"x", "y", "z", "none"}))] == ["z", "y", "x"]
+    assert [class_id for _, class_id in sorted(order.heads({"x", "y"}))] == ["y", "x"]
     order.get_ready("y")
-    assert [lane for _, lane in order.heads({"x", "y"})] == ["x"]
+    assert [class_id for _, class_id in order.heads({"x", "y"})] == ["x"]
     assert order.head("y") is None
 
 
 def test_what_is_unseen_or_long_goes_alone_and_what_is_short_goes_in_crowds() -> None:
-    pace = Pace()
-    assert batch_size(pace, ready=1000, slots=4) == 1
-    pace.observe(1.0)
-    assert batch_size(pace, ready=1000, slots=4) == 1
-    short = Pace()
+    estimate = DurationEstimate()
+    assert batch_size(estimate, ready=1000, slots=4) == 1
+    estimate.observe(1.0)
+    assert batch_size(estimate, ready=1000, slots=4) == 1
+    short = DurationEstimate()
     for _ in range(1000):
         short.observe(BUDGET / 10)
     assert batch_size(short, ready=1000, slots=4) == 10
     assert batch_size(short, ready=16, slots=4) == 4
     assert batch_size(short, ready=1, slots=4) == 1
-    nothing = Pace()
+    nothing = DurationEstimate()
     nothing.observe(0.0)
     assert batch_size(nothing, ready=100_000, slots=1) == 8
 
@@ -80,13 +80,13 @@ def test_what_is_unseen_or_long_goes_alone_and_what_is_short_goes_in_crowds() ->
 def test_a_batch_holds_one_step_at_least_and_never_more_than_are_ready(
     seconds: list[float], ready: int, slots: int
 ) -> None:
-    pace = Pace()
+    estimate = DurationEstimate()
     for each in seconds:
-        pace.observe(each)
-    size = batch_size(pace, ready, slots)
+        estimate.observe(each)
+    size = batch_size(estimate, ready, slots)
     assert 1 <= size <= max(1, ready)
     assert size <= MAX_CALLS
-    assert size <= 4 or size * pace.seconds <= BUDGET
+    assert size <= 4 or size * estimate.seconds <= BUDGET
 
 
 KINDS = ("builtins.ConnectionError", "builtins.OSError", "builtins.Exception", "builtins.BaseException")

@@ -17,20 +17,20 @@ from rayexec.plan import FromStep, Plan, compile_job
 from rayexec.run.spec import Batch, Call
 from rayexec.scheduler.machine import Machine
 from rayexec.scheduler.messages import (
-    Abandoned,
-    Answered,
-    CancelAsked,
+    BatchEnded,
+    BatchLost,
+    BatchProgressed,
+    CancelRequested,
+    DropOutputs,
     Instruction,
-    Lost,
-    Release,
-    Reported,
     Rows,
+    RunBatch,
     RunEvent,
-    Skipped,
-    Started,
-    Status,
-    Submit,
-    Tick,
+    RunStarted,
+    StepAbandoned,
+    StepSkipped,
+    StepStatus,
+    TimerFired,
 )
 from rayexec.scheduler.retention import KeepOutputs
 
@@ -134,17 +134,17 @@ def plan_of(case: Case) -> Plan:
     return compile_job(random_job)
 
 
-def expected_ends(case: Case) -> list[Status]:
+def expected_ends(case: Case) -> list[StepStatus]:
     """Return how each step must end, by reading the rules one step at a time."""
-    ended: list[Status] = []
+    ended: list[StepStatus] = []
 
     def source(producer: int, output: str) -> str:
         status = ended[producer]
-        if status is Status.SUCCESS:
+        if status is StepStatus.SUCCESS:
             return "there" if output in case.nodes[producer].yields else "skipped"
-        if status is Status.FAILED and not case.require_success and output in left_by(case.nodes[producer]):
+        if status is StepStatus.FAILED and not case.require_success and output in left_by(case.nodes[producer]):
             return "there"
-        return "skipped" if status is Status.SKIPPED else "failed"
+        return "skipped" if status is StepStatus.SKIPPED else "failed"
 
     for node in case.nodes:
         skipped = failed = False
@@ -153,17 +153,17 @@ def expected_ends(case: Case) -> list[Status]:
             failed = failed or "failed" in found
             lost = [each == "skipped" for each in found]
             skipped = skipped or (all(lost) if kind == "fan_in" else any(lost))
-        ended.append(Status.SKIPPED if skipped else Status.ABANDONED if failed else own_end(node)[0])
+        ended.append(StepStatus.SKIPPED if skipped else StepStatus.ABANDONED if failed else own_end(node)[0])
     return ended
 
 
-def own_end(node: Node) -> tuple[Status, str]:
+def own_end(node: Node) -> tuple[StepStatus, str]:
     """Return how a step ends that does run, and the fate of its last attempt."""
     for number, fate in enumerate(node.fates):
         if fate == "ok":
-            return Status.SUCCESS, fate
+            return StepStatus.SUCCESS, fate
         if fate == "fail" or number >= node.retries:
-            return Status.FAILED, fate
+            return StepStatus.FAILED, fate
     raise AssertionError("more retries than fates")
 
 
@@ -192,12 +192,12 @@ class Driver:
         self.done: dict[int, list[Attempt]] = {}
         self.ended_at: dict[int, int] = {}
         self.spare_losses = 2
-        self.ends: dict[int, list[Status]] = {}
+        self.ends: dict[int, list[StepStatus]] = {}
         self.made: list[Call] = []
         self.submitted: list[tuple[Call, ...]] = []
 
     def run(self) -> None:
-        self.feed(Started())
+        self.feed(RunStarted())
         for _ in range(2000):
             if self.machine.is_over:
                 return
@@ -208,7 +208,7 @@ class Driver:
                 due = self.machine.wakes_at()
                 assert due is not None, "nothing runs, nothing is due, and the run is not over"
                 self.now = max(self.now, due)
-                self.feed(Tick())
+                self.feed(TimerFired())
         raise AssertionError("the run does not end")
 
     def feed(self, event: RunEvent) -> None:
@@ -222,21 +222,21 @@ class Driver:
         how = next(self.choices, 3) % 6
         if how == 0 and self.spare_losses and not done:
             self.spare_losses -= 1
-            return self.over(Lost(batch_id, (), None, CRASH, 0.0, 0.0))
+            return self.over(BatchLost(batch_id, (), None, CRASH, 0.0, 0.0))
         reached = self.ended_at[batch_id]
         for position, call in enumerate(work.calls[:reached]):
             if position < len(done) or not self.may_follow(work, position, done):
                 continue
             if self.case.nodes[call.step].fates[call.number] == "lost":
-                return self.over(Lost(batch_id, self.told(done), call.step, CRASH, 0.0, 0.0))
+                return self.over(BatchLost(batch_id, self.told(done), call.step, CRASH, 0.0, 0.0))
             done.append(self.attempt(call))
             if how == 1 and position + 1 < reached:  # the budget is spent while the next call runs
                 self.ended_at[batch_id] = position + 1
                 returned = tuple(each.step for each in work.calls[position + 1 :])
-                return Reported(batch_id, self.told(done), returned)
+                return BatchProgressed(batch_id, self.told(done), returned)
             if how == 2:
                 break
-        return self.over(Answered(batch_id, self.told(done)))
+        return self.over(BatchEnded(batch_id, self.told(done)))
 
     def told(self, done: list[Attempt]) -> Rows:
         """Return attempts as an engine tells them: what went plainly well in columns, or each as a row."""
@@ -256,7 +256,7 @@ class Driver:
     def is_plain(self, row: Attempt) -> bool:
         return row.outcome == SUCCESS and len(row.outputs) == len(OUTPUTS) and not row.has_large_output
 
-    def over(self, event: Answered | Lost) -> RunEvent:
+    def over(self, event: BatchEnded | BatchLost) -> RunEvent:
         del self.flight[event.batch_id]
         return event
 
@@ -285,7 +285,7 @@ class Driver:
 
     def take(self, instructions: list[Instruction]) -> None:
         for each in instructions:
-            if isinstance(each, Submit):
+            if isinstance(each, RunBatch):
                 self.check_batch(each.batch)
                 self.flight[each.batch.id] = each.batch
                 self.done[each.batch.id] = []
@@ -294,27 +294,27 @@ class Driver:
             elif isinstance(each, Successes):
                 self.made += map(Call, each.steps, each.numbers)
                 for step in each.steps:
-                    self.end(step, Status.SUCCESS)
+                    self.end(step, StepStatus.SUCCESS)
             elif isinstance(each, Attempt):
                 self.made.append(Call(each.step, each.number))
                 if each.outcome != RETRY:
-                    self.end(each.step, Status.SUCCESS if each.outcome == SUCCESS else Status.FAILED)
-            elif isinstance(each, Release):
+                    self.end(each.step, StepStatus.SUCCESS if each.outcome == SUCCESS else StepStatus.FAILED)
+            elif isinstance(each, DropOutputs):
                 for step in each.steps:
                     assert all(self.is_content(after) for after in self.plan.successors[step]), "still to be taken"
                 self.released += each.steps
-            elif isinstance(each, Skipped):
-                self.end(each.step, Status.SKIPPED)
-            elif isinstance(each, Abandoned):
+            elif isinstance(each, StepSkipped):
+                self.end(each.step, StepStatus.SKIPPED)
+            elif isinstance(each, StepAbandoned):
                 assert each.culprits, "abandoned for no reason"
-                self.end(each.step, Status.ABANDONED)
+                self.end(each.step, StepStatus.ABANDONED)
         self.check_limits()
 
     def is_content(self, step: int) -> bool:
         """Whether a step will never again ask for what it took."""
-        return self.machine.status[step] in (Status.SUCCESS, Status.SKIPPED)
+        return self.machine.status[step] in (StepStatus.SUCCESS, StepStatus.SKIPPED)
 
-    def end(self, step: int, status: Status) -> None:
+    def end(self, step: int, status: StepStatus) -> None:
         self.ends.setdefault(step, []).append(status)
 
     def check_batch(self, work: Batch) -> None:
@@ -357,7 +357,7 @@ class Driver:
 def may_go(driver: Driver) -> set[int]:
     """Return the steps that succeeded and whose outputs nothing will ask for."""
     followers, keep = driver.plan.successors, driver.case.keep_outputs
-    over = [step for step, status in enumerate(driver.machine.status) if status is Status.SUCCESS]
+    over = [step for step, status in enumerate(driver.machine.status) if status is StepStatus.SUCCESS]
     taken = {step for step in over if all(driver.is_content(each) for each in followers[step])}
     leaves = {step for step in taken if not followers[step]}
     return set() if keep == "all" else taken - leaves if keep == "leaves" else taken
@@ -372,12 +372,12 @@ def test_every_run_ends_within_its_limits_and_as_the_rules_say(case: Case) -> No
     assert driver.ends == {step: [status] for step, status in enumerate(driver.machine.status)}
     assert len(driver.made) == len(set(driver.made)), "an attempt counts twice"
     assert len(driver.released) == len(set(driver.released))
-    assert {each for each in driver.released if driver.machine.status[each] is Status.SUCCESS} == may_go(driver)
+    assert {each for each in driver.released if driver.machine.status[each] is StepStatus.SUCCESS} == may_go(driver)
     for step, node in enumerate(case.nodes):
         numbers = [call.number for call in driver.made if call.step == step]
         assert numbers == list(range(len(numbers)))
         assert len(numbers) <= node.retries + 1
-        assert bool(numbers) == (driver.machine.status[step] in (Status.SUCCESS, Status.FAILED))
+        assert bool(numbers) == (driver.machine.status[step] in (StepStatus.SUCCESS, StepStatus.FAILED))
 
 
 @settings(max_examples=100, deadline=None)
@@ -394,13 +394,13 @@ def test_the_same_events_give_the_same_run(case: Case) -> None:
 @given(cases(), st.integers(0, 12))
 def test_a_cancel_at_any_moment_ends_the_run(case: Case, moment: int) -> None:
     driver = Driver(case)
-    driver.feed(Started())
+    driver.feed(RunStarted())
     for _ in range(moment):
         if driver.machine.is_over or not driver.flight:
             break
         driver.now += 1.0
         driver.feed(driver.move(min(driver.flight)))
-    driver.feed(CancelAsked())
+    driver.feed(CancelRequested())
     submitted = len(driver.submitted)
     while driver.flight:
         driver.feed(driver.move(min(driver.flight)))

@@ -7,76 +7,76 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rayexec.run.spec import BUDGET
-from rayexec.scheduler.batch_size import MAX_CALLS, Pace, batch_budget, batch_size, window_size
+from rayexec.scheduler.batch_size import MAX_CALLS, DurationEstimate, batch_budget, batch_size, window_size
 
 
-def pace(seconds: float, count: int = 1000) -> Pace:
-    made = Pace()
+def estimate(seconds: float, count: int = 1000) -> DurationEstimate:
+    made = DurationEstimate()
     for _ in range(count):
         made.observe(seconds)
     return made
 
 
 def test_an_op_that_has_not_been_seen_gets_one_step() -> None:
-    assert batch_size(Pace(), ready=10_000, slots=4) == 1
+    assert batch_size(DurationEstimate(), ready=10_000, slots=4) == 1
 
 
 def test_long_steps_go_alone_or_in_groups_while_there_are_plenty() -> None:
-    assert batch_size(pace(2.0), ready=10_000, slots=4) == 1
-    assert batch_size(pace(BUDGET), ready=10_000, slots=4) == 4
-    assert batch_size(pace(BUDGET), ready=16, slots=4) == 2
-    assert batch_size(pace(BUDGET), ready=15, slots=4) == 1
+    assert batch_size(estimate(2.0), ready=10_000, slots=4) == 1
+    assert batch_size(estimate(BUDGET), ready=10_000, slots=4) == 4
+    assert batch_size(estimate(BUDGET), ready=16, slots=4) == 2
+    assert batch_size(estimate(BUDGET), ready=15, slots=4) == 1
 
 
 def test_a_group_may_take_a_little_more_than_its_steps_but_the_last_should() -> None:
-    assert batch_budget(pace(BUDGET / 2), 30) == BUDGET
-    assert batch_budget(pace(0.4), 1) == BUDGET
-    assert batch_budget(pace(0.4), 2) == pytest.approx(0.6)
-    assert batch_budget(pace(0.4), 4) == pytest.approx(1.8)
+    assert batch_budget(estimate(BUDGET / 2), 30) == BUDGET
+    assert batch_budget(estimate(0.4), 1) == BUDGET
+    assert batch_budget(estimate(0.4), 2) == pytest.approx(0.6)
+    assert batch_budget(estimate(0.4), 4) == pytest.approx(1.8)
 
 
 def test_short_steps_fill_the_budget() -> None:
-    assert batch_size(pace(BUDGET / 50), ready=10_000, slots=4) == 50
+    assert batch_size(estimate(BUDGET / 50), ready=10_000, slots=4) == 50
 
 
 def test_no_batch_takes_more_than_its_share_of_what_is_ready() -> None:
-    assert batch_size(pace(1e-3), ready=80, slots=4) == 20
-    assert batch_size(pace(1e-3), ready=3, slots=4) == 2
+    assert batch_size(estimate(1e-3), ready=80, slots=4) == 20
+    assert batch_size(estimate(1e-3), ready=3, slots=4) == 2
 
 
 def test_no_batch_is_smaller_than_what_makes_up_for_its_own_cost() -> None:
-    assert batch_size(pace(1e-6), ready=600, slots=4) == 200
-    assert batch_size(pace(1e-6), ready=80, slots=4) == 80
-    assert batch_size(pace(20e-3), ready=3, slots=4) == 1
+    assert batch_size(estimate(1e-6), ready=600, slots=4) == 200
+    assert batch_size(estimate(1e-6), ready=80, slots=4) == 80
+    assert batch_size(estimate(20e-3), ready=3, slots=4) == 1
 
 
 def test_little_knowledge_decides_about_few() -> None:
-    assert batch_size(pace(1e-6, count=1), ready=100_000, slots=2) == 8
-    assert batch_size(pace(1e-6, count=4), ready=100_000, slots=2) == 32
+    assert batch_size(estimate(1e-6, count=1), ready=100_000, slots=2) == 8
+    assert batch_size(estimate(1e-6, count=4), ready=100_000, slots=2) == 32
 
 
 def test_the_pace_follows_the_recent() -> None:
-    changing = pace(1e-3, count=500)
+    changing = estimate(1e-3, count=500)
     for _ in range(300):
         changing.observe(0.1)
     assert changing.seconds > 0.09
 
 
 def test_the_window_holds_a_successor_for_each_slot_and_shows_long_steps_to_an_autoscaler() -> None:
-    assert window_size(pace(1e-3), 4, grows=True) == 8
-    assert window_size(pace(10.0), 4, grows=False) == 8
-    assert window_size(pace(10.0), 4, grows=True) == 132
-    assert window_size(pace(10.0), 1000, grows=True) == 2000
-    assert window_size(Pace(), 0, grows=True) == 2
-    assert window_size(Pace(), 1, grows=True, scales=True) == 16
-    assert window_size(Pace(), 1, grows=False, scales=True) == 2
-    assert window_size(Pace(), 12, grows=True, scales=True) == 24
+    assert window_size(estimate(1e-3), 4, grows=True) == 8
+    assert window_size(estimate(10.0), 4, grows=False) == 8
+    assert window_size(estimate(10.0), 4, grows=True) == 132
+    assert window_size(estimate(10.0), 1000, grows=True) == 2000
+    assert window_size(DurationEstimate(), 0, grows=True) == 2
+    assert window_size(DurationEstimate(), 1, grows=True, scales=True) == 16
+    assert window_size(DurationEstimate(), 1, grows=False, scales=True) == 2
+    assert window_size(DurationEstimate(), 12, grows=True, scales=True) == 24
 
 
 def test_an_autoscaler_sees_short_steps_where_they_are_many() -> None:
-    assert window_size(pace(0.05), 4, grows=True, scales=True, ready=159) == 8
-    assert window_size(pace(0.05), 4, grows=True, scales=True, ready=161) == 132
-    assert window_size(pace(0.05), 4, grows=True, ready=161) == 8
+    assert window_size(estimate(0.05), 4, grows=True, scales=True, ready=159) == 8
+    assert window_size(estimate(0.05), 4, grows=True, scales=True, ready=161) == 132
+    assert window_size(estimate(0.05), 4, grows=True, ready=161) == 8
 
 
 @given(
@@ -86,6 +86,6 @@ def test_an_autoscaler_sees_short_steps_where_they_are_many() -> None:
     st.integers(1, 10_000),
 )
 def test_a_batch_holds_something_and_is_bounded(seconds: float, count: int, ready: int, slots: int) -> None:
-    size = batch_size(pace(seconds, count), ready, slots)
+    size = batch_size(estimate(seconds, count), ready, slots)
     assert 1 <= size <= min(ready, MAX_CALLS)
     assert size <= (4 if seconds < 1.0 else 1) or size * seconds <= BUDGET * 1.001

@@ -14,18 +14,18 @@ from rayexec.plan import Plan, compile_job
 from rayexec.run.spec import Call
 from rayexec.scheduler.machine import LOSSES, Machine
 from rayexec.scheduler.messages import (
-    Abandoned,
-    Answered,
-    Cancel,
-    CancelAsked,
+    BatchEnded,
+    BatchLost,
+    BatchProgressed,
+    CancelBatches,
+    CancelRequested,
     Instruction,
-    Lost,
-    Reported,
+    RunBatch,
     RunEvent,
-    Started,
-    Status,
-    Submit,
-    Tick,
+    RunStarted,
+    StepAbandoned,
+    StepStatus,
+    TimerFired,
 )
 
 CRASH = StepFailureData(ErrorInfo("WorkerCrashedError", "gone", ""), ("rayexec.errors.WorkerCrashedError",))
@@ -55,7 +55,7 @@ def fed(machine: Machine, event: RunEvent, now: float) -> list[Instruction]:
 
 def submitted(instructions: Sequence[Instruction]) -> dict[int, int]:
     """Return batch ids by step."""
-    return {each.batch.calls[0].step: each.batch.id for each in instructions if isinstance(each, Submit)}
+    return {each.batch.calls[0].step: each.batch.id for each in instructions if isinstance(each, RunBatch)}
 
 
 def attempt(plan: Plan, step: int, number: int = 0, outcome: int = SUCCESS, **options: Any) -> Attempt:
@@ -74,31 +74,31 @@ def a_chain() -> Plan:
 def test_a_chain_step_by_step() -> None:
     plan = a_chain()
     machine = Machine(plan, hold_by_driver(plan, slots=1))
-    [first] = fed(machine, Started(), 0.0)
-    assert isinstance(first, Submit)
+    [first] = fed(machine, RunStarted(), 0.0)
+    assert isinstance(first, RunBatch)
     assert first.batch.calls == (Call(0, 0),)
-    recorded, second = fed(machine, Answered(first.batch.id, (attempt(plan, 0),)), 1.0)
+    recorded, second = fed(machine, BatchEnded(first.batch.id, (attempt(plan, 0),)), 1.0)
     assert recorded == attempt(plan, 0)
     assert submitted([second]) == {1: 1}
     assert not machine.is_over
-    fed(machine, Answered(1, (attempt(plan, 1),)), 2.0)
-    fed(machine, Answered(2, (attempt(plan, 2),)), 3.0)
+    fed(machine, BatchEnded(1, (attempt(plan, 1),)), 2.0)
+    fed(machine, BatchEnded(2, (attempt(plan, 2),)), 3.0)
     assert machine.is_over
-    assert machine.status == [Status.SUCCESS] * 3
+    assert machine.status == [StepStatus.SUCCESS] * 3
 
 
 def test_a_delayed_step_wakes_when_it_is_due() -> None:
     plan = a_chain()
     machine = Machine(plan, hold_by_driver(plan, slots=1))
-    fed(machine, Started(), 0.0)
-    fed(machine, Answered(0, (attempt(plan, 0),)), 1.0)
-    out = fed(machine, Answered(1, (attempt(plan, 1, outcome=RETRY, delay=5.0),)), 2.0)
+    fed(machine, RunStarted(), 0.0)
+    fed(machine, BatchEnded(0, (attempt(plan, 0),)), 1.0)
+    out = fed(machine, BatchEnded(1, (attempt(plan, 1, outcome=RETRY, delay=5.0),)), 2.0)
     assert submitted(out) == {}
     assert machine.wakes_at() == 7.0
-    assert machine.status[1] is Status.DELAYED
-    assert fed(machine, Tick(), 6.9) == []
-    [again] = fed(machine, Tick(), 7.0)
-    assert isinstance(again, Submit)
+    assert machine.status[1] is StepStatus.DELAYED
+    assert fed(machine, TimerFired(), 6.9) == []
+    [again] = fed(machine, TimerFired(), 7.0)
+    assert isinstance(again, RunBatch)
     assert again.batch.calls == (Call(1, 1),)
     assert machine.wakes_at() is None
 
@@ -106,17 +106,17 @@ def test_a_delayed_step_wakes_when_it_is_due() -> None:
 def test_a_lost_batch_counts_as_an_attempt_of_the_policy() -> None:
     plan = a_chain()
     machine = Machine(plan, hold_by_driver(plan, slots=1))
-    fed(machine, Started(), 0.0)
-    fed(machine, Answered(0, (attempt(plan, 0),)), 1.0)
-    [row] = fed(machine, Lost(1, (), 1, CRASH, 10.0, 11.0), 2.0)
+    fed(machine, RunStarted(), 0.0)
+    fed(machine, BatchEnded(0, (attempt(plan, 0),)), 1.0)
+    [row] = fed(machine, BatchLost(1, (), 1, CRASH, 10.0, 11.0), 2.0)
     assert isinstance(row, Attempt)
     assert (row.outcome, row.delay, row.started, row.ended, row.failure) == (RETRY, 5.0, 10.0, 11.0, CRASH)
-    [again] = fed(machine, Tick(), 7.0)
+    [again] = fed(machine, TimerFired(), 7.0)
     assert submitted([again]) == {1: 2}
-    out = fed(machine, Lost(2, (), 1, CRASH, 12.0, 13.0), 8.0)
+    out = fed(machine, BatchLost(2, (), 1, CRASH, 12.0, 13.0), 8.0)
     assert isinstance(out[0], Attempt)
     assert out[0].outcome == FAILURE
-    assert out[1:] == [Abandoned(2, (1,))]
+    assert out[1:] == [StepAbandoned(2, (1,))]
     assert machine.is_over
     assert machine.failed == [1]
 
@@ -135,9 +135,9 @@ def test_a_step_killed_for_memory_asks_for_more_in_a_lane_of_its_own() -> None:
 
     plan = compile_job(eating)
     gib = 1024**3
-    holding = hold(plan, Capacity(({"CPU": 2.0, "memory": 7.0 * gib},), is_own=False, node_ids=("a",)), run_id="r")
-    machine = Machine(plan, holding, batching=True)
-    out = fed(machine, Started(), 0.0)
+    placement = hold(plan, Capacity(({"CPU": 2.0, "memory": 7.0 * gib},), is_own=False, node_ids=("a",)), run_id="r")
+    machine = Machine(plan, placement, batching=True)
+    out = fed(machine, RunStarted(), 0.0)
     keys = {step.key: step.index for step in plan.steps}
     victim = keys["hungry_1"]
     asked: dict[int, list[float | None]] = {}
@@ -145,18 +145,18 @@ def test_a_step_killed_for_memory_asks_for_more_in_a_lane_of_its_own() -> None:
     now = 0.0
     while not machine.is_over:
         now += 1.0
-        for each in [each for each in out if isinstance(each, Submit)]:
+        for each in [each for each in out if isinstance(each, RunBatch)]:
             for call in each.batch.calls:
-                asked.setdefault(call.step, []).append(holding.classes[holding.class_of[call.step]].request.memory)
+                asked.setdefault(call.step, []).append(placement.classes[placement.class_of[call.step]].request.memory)
         messages += [each.failure.error.message for each in out if isinstance(each, Attempt) and each.failure]
         batch_id, (_, calls) = next(iter(machine.running.items()))
         if victim in calls and calls[victim].number < 2:
             done = tuple(attempt(plan, step) for step in calls if step < victim)
-            out = fed(machine, Lost(batch_id, done, victim, CRASH, now, now, memory=2 * gib), now)
+            out = fed(machine, BatchLost(batch_id, done, victim, CRASH, now, now, memory=2 * gib), now)
         else:
             rows = tuple(attempt(plan, step, call.number) for step, call in calls.items())
-            out = fed(machine, Answered(batch_id, rows), now)
-    assert machine.status == [Status.SUCCESS] * len(plan.steps)
+            out = fed(machine, BatchEnded(batch_id, rows), now)
+    assert machine.status == [StepStatus.SUCCESS] * len(plan.steps)
     # Twice what it had, then twice what it asked for, as far as the node goes; nobody else asks for any.
     assert asked[victim][-2:] == [4 * gib, 7 * gib]
     assert {amount for step, amounts in asked.items() if step != victim for amount in amounts} == {None}
@@ -166,35 +166,35 @@ def test_a_step_killed_for_memory_asks_for_more_in_a_lane_of_its_own() -> None:
 def test_a_lost_batch_of_an_op_without_policy_fails_it() -> None:
     plan = a_chain()
     machine = Machine(plan, hold_by_driver(plan, slots=1))
-    fed(machine, Started(), 0.0)
-    fed(machine, Lost(0, (), 0, CRASH, 0.0, 0.0), 1.0)
-    assert machine.status == [Status.FAILED, Status.ABANDONED, Status.ABANDONED]
+    fed(machine, RunStarted(), 0.0)
+    fed(machine, BatchLost(0, (), 0, CRASH, 0.0, 0.0), 1.0)
+    assert machine.status == [StepStatus.FAILED, StepStatus.ABANDONED, StepStatus.ABANDONED]
 
 
 def test_with_retries_disabled_a_lost_batch_fails() -> None:
     plan = a_chain()
     machine = Machine(plan, hold_by_driver(plan, slots=1), retries=False)
-    fed(machine, Started(), 0.0)
-    fed(machine, Answered(0, (attempt(plan, 0),)), 1.0)
-    fed(machine, Lost(1, (), 1, CRASH, 0.0, 0.0), 2.0)
-    assert machine.status[1] is Status.FAILED
+    fed(machine, RunStarted(), 0.0)
+    fed(machine, BatchEnded(0, (attempt(plan, 0),)), 1.0)
+    fed(machine, BatchLost(1, (), 1, CRASH, 0.0, 0.0), 2.0)
+    assert machine.status[1] is StepStatus.FAILED
 
 
 def test_calls_that_a_batch_did_not_reach_are_ready_again() -> None:
     plan = a_chain()
     machine = Machine(plan, hold_by_driver(plan, slots=1, max_concurrent=1))
-    fed(machine, Started(), 0.0)
-    assert submitted(fed(machine, Answered(0, ()), 1.0)) == {0: 1}
+    fed(machine, RunStarted(), 0.0)
+    assert submitted(fed(machine, BatchEnded(0, ()), 1.0)) == {0: 1}
     assert machine.attempts[0] == 0
 
 
 def test_a_cancel_asks_for_what_runs_and_starts_nothing_more() -> None:
     plan = a_chain()
     machine = Machine(plan, hold_by_driver(plan, slots=1))
-    fed(machine, Started(), 0.0)
-    assert fed(machine, CancelAsked(), 1.0) == [Cancel((0,))]
+    fed(machine, RunStarted(), 0.0)
+    assert fed(machine, CancelRequested(), 1.0) == [CancelBatches((0,))]
     assert not machine.is_over
-    assert submitted(fed(machine, Answered(0, (attempt(plan, 0),)), 2.0)) == {}
+    assert submitted(fed(machine, BatchEnded(0, (attempt(plan, 0),)), 2.0)) == {}
     assert machine.is_over
     assert machine.is_canceled
 
@@ -202,9 +202,9 @@ def test_a_cancel_asks_for_what_runs_and_starts_nothing_more() -> None:
 def test_a_cancel_forgets_delayed_steps_and_lost_batches() -> None:
     plan = a_chain()
     machine = Machine(plan, hold_by_driver(plan, slots=1))
-    fed(machine, Started(), 0.0)
-    fed(machine, CancelAsked(), 1.0)
-    assert fed(machine, Lost(0, (), 0, CRASH, 0.0, 0.0), 2.0) == []
+    fed(machine, RunStarted(), 0.0)
+    fed(machine, CancelRequested(), 1.0)
+    assert fed(machine, BatchLost(0, (), 0, CRASH, 0.0, 0.0), 2.0) == []
     assert machine.is_over
     assert machine.failed == []
     assert machine.wakes_at() is None
@@ -218,11 +218,11 @@ def test_stop_on_failure_starts_nothing_more() -> None:
 
     plan = compile_job(independent)
     machine = Machine(plan, hold_by_driver(plan, slots=1, max_concurrent=1), stop_on_failure=True)
-    fed(machine, Started(), 0.0)
-    out = fed(machine, Answered(0, (attempt(plan, 0, outcome=FAILURE),)), 1.0)
+    fed(machine, RunStarted(), 0.0)
+    out = fed(machine, BatchEnded(0, (attempt(plan, 0, outcome=FAILURE),)), 1.0)
     assert submitted(out) == {}
     assert machine.is_over
-    assert machine.status[1] is Status.READY
+    assert machine.status[1] is StepStatus.READY
 
 
 def test_the_window_and_max_concurrent_bound_batches() -> None:
@@ -234,8 +234,8 @@ def test_the_window_and_max_concurrent_bound_batches() -> None:
     plan = compile_job(wide)
     for slots, limit in ((1, None), (32, 2)):
         machine = Machine(plan, hold_by_driver(plan, slots=slots, max_concurrent=limit))
-        assert len(submitted(fed(machine, Started(), 0.0))) == 2
-        assert len(submitted(fed(machine, Answered(0, (attempt(plan, 0),)), 1.0))) == 1
+        assert len(submitted(fed(machine, RunStarted(), 0.0))) == 2
+        assert len(submitted(fed(machine, BatchEnded(0, (attempt(plan, 0),)), 1.0))) == 1
 
 
 def test_an_empty_plan_is_over_at_once() -> None:
@@ -256,36 +256,36 @@ def batched(plan: Plan, slots: int = 1, **options: Any) -> Machine:
 
 def batches(instructions: Sequence[Instruction]) -> list[list[int]]:
     """Return the steps of each batch that was submitted."""
-    return [[call.step for call in each.batch.calls] for each in instructions if isinstance(each, Submit)]
+    return [[call.step for call in each.batch.calls] for each in instructions if isinstance(each, RunBatch)]
 
 
 def test_a_chain_is_one_batch_and_what_it_did_not_reach_comes_back() -> None:
     plan = a_chain()
     machine = batched(plan)
-    assert batches(fed(machine, Started(), 0.0)) == [[0, 1, 2]]
-    assert machine.status == [Status.RUNNING, Status.CHAINED, Status.CHAINED]
-    out = fed(machine, Answered(0, (attempt(plan, 0),)), 1.0)
+    assert batches(fed(machine, RunStarted(), 0.0)) == [[0, 1, 2]]
+    assert machine.status == [StepStatus.RUNNING, StepStatus.CHAINED, StepStatus.CHAINED]
+    out = fed(machine, BatchEnded(0, (attempt(plan, 0),)), 1.0)
     assert batches(out) == [[1, 2]]
-    out = fed(machine, Answered(1, (attempt(plan, 1), attempt(plan, 2))), 2.0)
+    out = fed(machine, BatchEnded(1, (attempt(plan, 1), attempt(plan, 2))), 2.0)
     assert machine.is_over
-    assert machine.status == [Status.SUCCESS] * 3
+    assert machine.status == [StepStatus.SUCCESS] * 3
 
 
 def test_a_chain_breaks_where_a_step_is_up_for_retry() -> None:
     plan = a_chain()
     machine = batched(plan)
-    fed(machine, Started(), 0.0)
-    fed(machine, Answered(0, (attempt(plan, 0), attempt(plan, 1, outcome=RETRY, delay=5.0))), 1.0)
-    assert machine.status == [Status.SUCCESS, Status.DELAYED, Status.WAITING]
-    assert batches(fed(machine, Tick(), 6.0)) == [[1, 2]]
+    fed(machine, RunStarted(), 0.0)
+    fed(machine, BatchEnded(0, (attempt(plan, 0), attempt(plan, 1, outcome=RETRY, delay=5.0))), 1.0)
+    assert machine.status == [StepStatus.SUCCESS, StepStatus.DELAYED, StepStatus.WAITING]
+    assert batches(fed(machine, TimerFired(), 6.0)) == [[1, 2]]
 
 
 def test_a_chain_breaks_where_a_step_fails() -> None:
     plan = a_chain()
     machine = batched(plan)
-    fed(machine, Started(), 0.0)
-    fed(machine, Answered(0, (attempt(plan, 0, outcome=FAILURE),)), 1.0)
-    assert machine.status == [Status.FAILED, Status.ABANDONED, Status.ABANDONED]
+    fed(machine, RunStarted(), 0.0)
+    fed(machine, BatchEnded(0, (attempt(plan, 0, outcome=FAILURE),)), 1.0)
+    assert machine.status == [StepStatus.FAILED, StepStatus.ABANDONED, StepStatus.ABANDONED]
     assert machine.is_over
 
 
@@ -301,8 +301,8 @@ def a_crowd(count: int) -> Plan:
 def test_siblings_share_batches_once_they_are_known_to_be_short() -> None:
     plan = a_crowd(40)
     machine = batched(plan)
-    assert batches(fed(machine, Started(), 0.0)) == [[0], [1]]
-    [crowd] = batches(fed(machine, Answered(0, (attempt(plan, 0),)), 1.0))
+    assert batches(fed(machine, RunStarted(), 0.0)) == [[0], [1]]
+    [crowd] = batches(fed(machine, BatchEnded(0, (attempt(plan, 0),)), 1.0))
     assert crowd == list(range(2, 2 + len(crowd)))
     assert len(crowd) == 8
 
@@ -310,49 +310,49 @@ def test_siblings_share_batches_once_they_are_known_to_be_short() -> None:
 def test_siblings_that_are_long_go_alone() -> None:
     plan = a_crowd(40)
     machine = batched(plan)
-    fed(machine, Started(), 0.0)
-    assert batches(fed(machine, Answered(0, (attempt(plan, 0)._replace(ended=1.0),)), 1.0)) == [[2]]
+    fed(machine, RunStarted(), 0.0)
+    assert batches(fed(machine, BatchEnded(0, (attempt(plan, 0)._replace(ended=1.0),)), 1.0)) == [[2]]
 
 
 def test_what_a_report_gives_back_runs_elsewhere_and_counts_once() -> None:
     plan = a_crowd(20)
     machine = batched(plan)
-    fed(machine, Started(), 0.0)
-    out = fed(machine, Answered(0, (attempt(plan, 0),)), 1.0)
-    [big] = [each.batch for each in out if isinstance(each, Submit)]
+    fed(machine, RunStarted(), 0.0)
+    out = fed(machine, BatchEnded(0, (attempt(plan, 0),)), 1.0)
+    [big] = [each.batch for each in out if isinstance(each, RunBatch)]
     first, second, *rest = [call.step for call in big.calls]
-    out = fed(machine, Reported(big.id, (attempt(plan, first),), tuple(rest)), 2.0)
+    out = fed(machine, BatchProgressed(big.id, (attempt(plan, first),), tuple(rest)), 2.0)
     assert [each.step for each in out if isinstance(each, Attempt)] == [first]
-    assert machine.status[second] is Status.RUNNING
-    assert all(machine.status[each] is Status.READY for each in rest)
-    out = fed(machine, Answered(big.id, (attempt(plan, first), attempt(plan, second))), 3.0)
+    assert machine.status[second] is StepStatus.RUNNING
+    assert all(machine.status[each] is StepStatus.READY for each in rest)
+    out = fed(machine, BatchEnded(big.id, (attempt(plan, first), attempt(plan, second))), 3.0)
     assert [each.step for each in out if isinstance(each, Attempt)] == [second]
     assert batches(out)[0][0] == rest[0]
-    assert fed(machine, Reported(big.id, (attempt(plan, first),), ()), 4.0) == []
+    assert fed(machine, BatchProgressed(big.id, (attempt(plan, first),), ()), 4.0) == []
 
 
 def test_a_lost_batch_keeps_what_was_over_and_blames_the_step_that_ran() -> None:
     plan = a_crowd(20)
     machine = batched(plan)
-    fed(machine, Started(), 0.0)
-    out = fed(machine, Answered(0, (attempt(plan, 0),)), 1.0)
-    [big] = [each.batch for each in out if isinstance(each, Submit)]
+    fed(machine, RunStarted(), 0.0)
+    out = fed(machine, BatchEnded(0, (attempt(plan, 0),)), 1.0)
+    [big] = [each.batch for each in out if isinstance(each, RunBatch)]
     first, second, *rest = [call.step for call in big.calls]
-    fed(machine, Lost(big.id, (attempt(plan, first),), second, CRASH, 0.0, 0.0), 2.0)
-    assert machine.status[first] is Status.SUCCESS
+    fed(machine, BatchLost(big.id, (attempt(plan, first),), second, CRASH, 0.0, 0.0), 2.0)
+    assert machine.status[first] is StepStatus.SUCCESS
     assert machine.failed == [second]
-    assert all(machine.status[each] in (Status.READY, Status.RUNNING) for each in rest)
+    assert all(machine.status[each] in (StepStatus.READY, StepStatus.RUNNING) for each in rest)
     assert all(machine.attempts[each] == 0 for each in rest)
 
 
 def test_workers_that_die_before_a_step_starts_cost_it_nothing_until_they_are_too_many() -> None:
     plan = a_crowd(1)
     machine = Machine(plan, hold_by_driver(plan, slots=1))
-    fed(machine, Started(), 0.0)
+    fed(machine, RunStarted(), 0.0)
     for loss in range(LOSSES):
-        assert submitted(fed(machine, Lost(loss, (), None, CRASH, 0.0, 0.0), 1.0)) == {0: loss + 1}
+        assert submitted(fed(machine, BatchLost(loss, (), None, CRASH, 0.0, 0.0), 1.0)) == {0: loss + 1}
         assert machine.attempts[0] == 0
-    fed(machine, Lost(LOSSES, (), None, CRASH, 0.0, 0.0), 1.0)
+    fed(machine, BatchLost(LOSSES, (), None, CRASH, 0.0, 0.0), 1.0)
     assert machine.failed == [0]
 
 
@@ -369,11 +369,11 @@ def test_a_crowd_behind_a_limit_passes_in_order(batching: bool) -> None:
 
     plan = compile_job(crowd)
     machine = Machine(plan, hold_by_driver(plan, slots=4, tag_limits=[TagLimit("db", 1)]), batching=batching)
-    [order] = batches(machine.handle(Started(), 0.0))
+    [order] = batches(machine.handle(RunStarted(), 0.0))
     under_way = list(order)
     while not machine.is_over:
         [running] = machine.running
-        out = machine.handle(Answered(running, tuple(attempt(plan, each) for each in under_way)), 1.0)
+        out = machine.handle(BatchEnded(running, tuple(attempt(plan, each) for each in under_way)), 1.0)
         machine.check()
         under_way = [step for each in batches(out) for step in each]
         order += under_way
@@ -391,23 +391,23 @@ def test_a_step_that_waits_for_a_retry_in_its_lost_batch_is_not_blamed() -> None
 
     plan = compile_job(chain)
     machine = batched(plan)
-    out = fed(machine, Started(), 0.0)
+    out = fed(machine, RunStarted(), 0.0)
     for loss in range(2 * LOSSES):
-        [work] = [each.batch for each in out if isinstance(each, Submit)]
+        [work] = [each.batch for each in out if isinstance(each, RunBatch)]
         assert [call.step for call in work.calls] == [0, 1]
         retried = attempt(plan, 0, number=loss, outcome=RETRY)
-        out = fed(machine, Lost(work.id, (retried,), None, CRASH, 0.0, 0.0), float(loss))
+        out = fed(machine, BatchLost(work.id, (retried,), None, CRASH, 0.0, 0.0), float(loss))
     assert machine.failed == []
 
 
 def test_steps_with_large_outputs_go_alone() -> None:
     plan = a_crowd(40)
     machine = batched(plan)
-    out = fed(machine, Started(), 0.0)
+    out = fed(machine, RunStarted(), 0.0)
     for _ in range(3):
-        for work in [each.batch for each in out if isinstance(each, Submit)]:
+        for work in [each.batch for each in out if isinstance(each, RunBatch)]:
             large = attempt(plan, work.calls[0].step)._replace(has_large_output=True)
-            out = fed(machine, Answered(work.id, (large,)), 1.0)
+            out = fed(machine, BatchEnded(work.id, (large,)), 1.0)
     assert [len(each) for each in batches(out)] == [1]
 
 
@@ -424,8 +424,8 @@ def test_ops_that_were_not_seen_are_not_kept_behind_each_other() -> None:
 
     plan = compile_job(fan)
     machine = batched(plan, slots=4)
-    assert batches(fed(machine, Started(), 0.0)) == [[0]]
-    out = fed(machine, Answered(0, (attempt(plan, 0),)), 1.0)
+    assert batches(fed(machine, RunStarted(), 0.0)) == [[0]]
+    out = fed(machine, BatchEnded(0, (attempt(plan, 0),)), 1.0)
     assert batches(out) == [[each] for each in range(1, 9)]
 
 
@@ -438,6 +438,6 @@ def test_what_a_step_in_a_batch_makes_ready_follows_in_its_order() -> None:
 
     plan = compile_job(hub)
     machine = batched(plan)
-    assert batches(fed(machine, Started(), 0.0)) == [[0, 1, 2]]
-    [after_hub] = batches(fed(machine, Answered(0, (attempt(plan, 0), attempt(plan, 1))), 1.0))
+    assert batches(fed(machine, RunStarted(), 0.0)) == [[0, 1, 2]]
+    [after_hub] = batches(fed(machine, BatchEnded(0, (attempt(plan, 0), attempt(plan, 1))), 1.0))
     assert [plan.steps[step].key for step in after_hub] == ["hub", "p7", "p5", "p4", "p1", "p0"]

@@ -9,11 +9,11 @@ from rayexec import Pool, RetryPolicy, job, op
 from rayexec.definitions.limits import TagLimit
 from rayexec.events import RETRY, SUCCESS, Attempt
 from rayexec.placement.capacity import Capacity
-from rayexec.placement.limits import Holding, hold
+from rayexec.placement.limits import Placement, hold
 from rayexec.plan import Plan, compile_job
 from rayexec.plan.model import Call
 from rayexec.scheduler.machine import Machine
-from rayexec.scheduler.messages import Answered, Begun, Started, Submit
+from rayexec.scheduler.messages import BatchEnded, BatchStarted, RunBatch, RunStarted
 from rayexec.scheduler.past_waits import BATCH, ENGINE, WORKER, Wait, explain_waits
 from rayexec.scheduler.wait_reasons import Queue
 
@@ -40,13 +40,13 @@ def plan_of(*kinds: str) -> Plan:
     return compile_job(side_by_side)
 
 
-def held(plan: Plan, capacity: Capacity = OWN, **options: Any) -> Holding:
+def held(plan: Plan, capacity: Capacity = OWN, **options: Any) -> Placement:
     return hold(plan, capacity, run_id="r", **options)
 
 
-def started(plan: Plan, holding: Holding) -> Machine:
-    machine = Machine(plan, holding)
-    assert [type(each) for each in machine.handle(Started(), 0.0)].count(Submit) > 0
+def started(plan: Plan, placement: Placement) -> Machine:
+    machine = Machine(plan, placement)
+    assert [type(each) for each in machine.handle(RunStarted(), 0.0)].count(RunBatch) > 0
     return machine
 
 
@@ -79,11 +79,11 @@ def test_of_a_limit_of_the_cluster_only_what_has_begun_runs() -> None:
     machine = started(plan, held(plan, cluster))
     assert machine.waiting(0.5).running == (0, 1)  # a worker may be starting
     assert machine.waiting(2.0) == ((), (Queue("pool p", 3, (0, 1, 2), 0, 2, (), others=True),))
-    machine.handle(Begun(0), 0.1)
+    machine.handle(BatchStarted(0), 0.1)
     assert machine.waiting(2.0) == ((0,), (Queue("pool p", 2, (1, 2), 1, 2, (0,), others=True),))
-    machine.handle(Begun(1), 0.1)
+    machine.handle(BatchStarted(1), 0.1)
     assert machine.waiting(2.0) == ((0, 1), (Queue("pool p", 1, (2,), 2, 2, (0, 1)),))
-    machine.handle(Answered(0, (Attempt(0, 0, SUCCESS, 0.0, 1.0),)), 1.0)
+    machine.handle(BatchEnded(0, (Attempt(0, 0, SUCCESS, 0.0, 1.0),)), 1.0)
     assert machine.waiting(2.0) == ((1,), (Queue("pool p", 1, (2,), 1, 2, (1,), others=True),))
 
 
@@ -98,7 +98,7 @@ def test_a_step_that_is_to_be_tried_again_waits_for_its_delay() -> None:
 
     plan = compile_job(lonely)
     machine = started(plan, held(plan))
-    machine.handle(Answered(0, (Attempt(0, 0, RETRY, 0.0, 1.0, delay=5),)), 1.0)
+    machine.handle(BatchEnded(0, (Attempt(0, 0, RETRY, 0.0, 1.0, delay=5),)), 1.0)
     assert machine.waiting(2.0).queues == (Queue("the delay before the next try", 1, (0,)),)
 
 
@@ -106,19 +106,22 @@ def test_a_step_that_is_to_be_tried_again_waits_for_its_delay() -> None:
 
 
 def explained(
-    plan: Plan, holding: Holding, rows: Sequence[tuple[int, float, float, int]], batches: Sequence[Sequence[int]] = ()
+    plan: Plan,
+    placement: Placement,
+    rows: Sequence[tuple[int, float, float, int]],
+    batches: Sequence[Sequence[int]] = (),
 ) -> dict[int, Wait]:
     """Return the waits by step of attempts (step, started, ended, pid), all submitted at 0, each alone or as given."""
     submissions = [(0.0, [Call(step, 0) for step in each]) for each in batches or [[row[0]] for row in rows]]
     attempts = [Attempt(step, 0, SUCCESS, begun, ended, pid=pid) for step, begun, ended, pid in rows]
-    return {wait.step: wait for wait in explain_waits(plan, holding, 0.0, submissions, attempts)}
+    return {wait.step: wait for wait in explain_waits(plan, placement, 0.0, submissions, attempts)}
 
 
 def test_the_reason_of_a_wait_is_the_limit_that_was_full() -> None:
     plan = plan_of("db", "db", "free", "db")
-    holding = held(plan, max_concurrent=4, tag_limits=[TagLimit("db", 2)])
+    placement = held(plan, max_concurrent=4, tag_limits=[TagLimit("db", 2)])
     rows = [(0, 0.001, 1.0, 1), (1, 0.001, 2.0, 2), (2, 0.002, 3.0, 3), (3, 1.003, 2.0, 1)]
-    waits = explained(plan, holding, rows)
+    waits = explained(plan, placement, rows)
     assert [waits[step].reason for step in range(4)] == [None, None, None, "db"]
     assert waits[3].held_by == (0, 1)
     assert 0.99 < waits[3].seconds < 1.003
@@ -141,10 +144,10 @@ def test_whoever_held_a_limit_is_named() -> None:
             query.alias(name)(value)
 
     plan = compile_job(three)
-    holding = held(plan, max_concurrent=4, tag_limits=[TagLimit("db", 1)])
+    placement = held(plan, max_concurrent=4, tag_limits=[TagLimit("db", 1)])
     steps = [plan.by_key[key] for key in ("first", "a", "b", "c")]
     times = [(0.0, 1.0), (1.001, 3.0), (3.002, 4.0), (4.002, 5.0)]
-    waits = explained(plan, holding, [(step, *time, 1) for step, time in zip(steps, times, strict=True)])
+    waits = explained(plan, placement, [(step, *time, 1) for step, time in zip(steps, times, strict=True)])
     last = waits[plan.by_key["c"]]
     assert (last.ready, last.after, last.reason) == (1.0, plan.by_key["first"], "db")
     assert last.held_by == (plan.by_key["a"],)
@@ -153,12 +156,12 @@ def test_whoever_held_a_limit_is_named() -> None:
 
 def test_without_a_limit_in_the_way_it_was_cpus_a_worker_a_batch_or_the_engine() -> None:
     plan = plan_of(*["free"] * 4)
-    holding = held(plan)
+    placement = held(plan)
     full = [(0, 0.001, 1.0, 1), (1, 0.001, 1.0, 2), (2, 0.001, 1.0, 3), (3, 1.002, 2.0, 1)]
     two_each = held(plan_of(*["free"] * 4), Capacity(({"CPU": 2.0},), is_own=False))
     assert explained(plan, two_each, [*full[:2], (2, 1.002, 2.0, 1)])[2].reason == "CPU"
-    assert explained(plan, holding, [(0, 0.8, 1.0, 1)])[0].reason == WORKER
-    waits = explained(plan, holding, [(0, 0.001, 0.5, 1), (1, 0.5, 0.6, 1), (2, 0.7, 0.8, 1)], [[0, 1], [2]])
+    assert explained(plan, placement, [(0, 0.8, 1.0, 1)])[0].reason == WORKER
+    waits = explained(plan, placement, [(0, 0.001, 0.5, 1), (1, 0.5, 0.6, 1), (2, 0.7, 0.8, 1)], [[0, 1], [2]])
     assert (waits[1].reason, waits[2].reason) == (BATCH, ENGINE)
     assert explained(plan, held(plan, max_concurrent=3), full)[3].reason == "max_concurrent"
 

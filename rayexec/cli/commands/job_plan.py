@@ -18,7 +18,7 @@ from rayexec.execute import prepare
 from rayexec.launch.job_file import JobSource, load_job
 from rayexec.placement.bound import bounds, longest_path
 from rayexec.placement.capacity import Capacity
-from rayexec.placement.limits import MAX_CONCURRENT, Holding, hold_by_driver
+from rayexec.placement.limits import MAX_CONCURRENT, Placement, hold_by_driver
 from rayexec.placement.preflight import notes, problems
 from rayexec.plan import Plan
 from rayexec.plan.model import MappedNode, Step
@@ -78,28 +78,28 @@ def _describe(spec: RunSpec, capacity: Capacity | None, timings: Timings | None)
     seconds = None if timings is None else timings.seconds
     on_ray = settings.engine == "ray"
     if on_ray:
-        holding = spec.hold(capacity or Capacity((), False, groups=None))
+        placement = spec.hold(capacity or Capacity((), False, groups=None))
     else:
-        holding = hold_by_driver(plan, slots=1, max_concurrent=1)
+        placement = hold_by_driver(plan, slots=1, max_concurrent=1)
     lacking: list[str] = []
     told: list[str] = []
     if on_ray and capacity is not None:
         unknown = _UNKNOWN if capacity.is_own else frozenset()
-        lacking = problems(plan, holding, capacity, unknown=unknown)
+        lacking = problems(plan, placement, capacity, unknown=unknown)
         told = notes(
             plan,
-            holding,
+            placement,
             capacity,
             max_concurrent=settings.max_concurrent,
             runtime_env=settings.runtime_env,
             unknown=unknown,
         )
     path = longest_path(plan, seconds)
-    least = bounds(plan, holding, seconds)[0] if seconds is not None and plan.steps else None
+    least = bounds(plan, placement, seconds)[0] if seconds is not None and plan.steps else None
     return {
         "job": spec.info.job_name,
-        "execution": _execution(settings, capacity, holding),
-        "limits": _limits(plan, holding),
+        "execution": _execution(settings, capacity, placement),
+        "limits": _limits(plan, placement),
         "steps_at_least": len(plan.steps),
         "is_exact": not plan.mapped,
         "timings": None if timings is None else timings.source,
@@ -108,22 +108,22 @@ def _describe(spec: RunSpec, capacity: Capacity | None, timings: Timings | None)
         "makespan_bound": None if least is None else {"seconds": least.seconds, "because_of": least.reason},
         "problems": lacking,
         "notes": told,
-        "steps": [_node(plan, holding, each, on_ray=on_ray) for each in in_order(plan)],
+        "steps": [_node(plan, placement, each, on_ray=on_ray) for each in in_order(plan)],
     }
 
 
-def _node(plan: Plan, holding: Holding, step: Step | int, *, on_ray: bool) -> dict[str, Any]:
+def _node(plan: Plan, placement: Placement, step: Step | int, *, on_ray: bool) -> dict[str, Any]:
     """Describe a step, or what stands for all steps of the mapped node at a place."""
     node: Step | MappedNode
     if isinstance(step, int):
         node = plan.mapped[step]
-        key, number, over = mapped_key(node), holding.mapped_class_of[step], fan_names(plan, node.level)
+        key, number, over = mapped_key(node), placement.mapped_class_of[step], fan_names(plan, node.level)
         only = [",".join(keys) for keys in plan.only.get(node.level[-1], ())]
     else:
         node = step
-        key, number, over, only = step.key, holding.class_of[step.index], [], []
-    known = holding.classes[number]
-    limits = [(holding.limits[place].name, weight) for place, weight in known.limits]
+        key, number, over, only = step.key, placement.class_of[step.index], [], []
+    known = placement.classes[number]
+    limits = [(placement.limits[place].name, weight) for place, weight in known.limits]
     return {
         "key": key,
         "op": plan.templates[node.template].op.name,
@@ -137,13 +137,13 @@ def _node(plan: Plan, holding: Holding, step: Step | int, *, on_ray: bool) -> di
     }
 
 
-def _limits(plan: Plan, holding: Holding) -> list[dict[str, Any]]:
-    counted = [0] * len(holding.classes)
-    for number in holding.class_of:
+def _limits(plan: Plan, placement: Placement) -> list[dict[str, Any]]:
+    counted = [0] * len(placement.classes)
+    for number in placement.class_of:
         counted[number] += 1
     mapped: dict[int, list[str]] = {}
-    for node, number in zip(plan.mapped, holding.mapped_class_of, strict=True):
-        for place, _ in holding.classes[number].limits:
+    for node, number in zip(plan.mapped, placement.mapped_class_of, strict=True):
+        for place, _ in placement.classes[number].limits:
             mapped.setdefault(place, []).append(mapped_key(node))
     return [
         {
@@ -151,7 +151,7 @@ def _limits(plan: Plan, holding: Holding) -> list[dict[str, Any]]:
             "most": limit.most,
             "steps": sum(
                 counted[number]
-                for number, known in enumerate(holding.classes)
+                for number, known in enumerate(placement.classes)
                 if any(each == place for each, _ in known.limits)
             ),
             "mapped": mapped.get(place, []),
@@ -160,11 +160,11 @@ def _limits(plan: Plan, holding: Holding) -> list[dict[str, Any]]:
             "resource": limit.resource,
             "nodes": limit.nodes,
         }
-        for place, limit in enumerate(holding.limits)
+        for place, limit in enumerate(placement.limits)
     ]
 
 
-def _execution(settings: ExecutionSettings, capacity: Capacity | None, holding: Holding) -> dict[str, Any]:
+def _execution(settings: ExecutionSettings, capacity: Capacity | None, placement: Placement) -> dict[str, Any]:
     if settings.engine == "in_process":
         return {
             "engine": "in_process",
@@ -173,8 +173,8 @@ def _execution(settings: ExecutionSettings, capacity: Capacity | None, holding: 
             "retries": settings.retries,
         }
     limit, reason = settings.max_concurrent, "from the config or the command line"
-    if limit is None and holding.limits and holding.limits[0].name == MAX_CONCURRENT:
-        limit, reason = holding.limits[0].most, "the CPUs there are"
+    if limit is None and placement.limits and placement.limits[0].name == MAX_CONCURRENT:
+        limit, reason = placement.limits[0].most, "the CPUs there are"
     where = "a Ray started on this machine for the run"
     if settings.address not in (None, "local"):
         where = f"the Ray cluster at {settings.address}"

@@ -24,7 +24,7 @@ from rayexec.plan.model import (
     Step,
 )
 
-__all__ = ["GrowingPlan", "Growth"]
+__all__ = ["Growth", "RunPlan"]
 
 
 class Growth(NamedTuple):
@@ -62,7 +62,7 @@ State = Callable[[int], tuple[bool, bool]]
 
 
 @dataclass(frozen=True)
-class GrowingPlan(Plan):
+class RunPlan(Plan):
     """The plan of one run of a job with dynamic outputs; ``expand`` adds steps to it."""
 
     # Where producers of dynamic outputs stand that are mapped themselves: their frame, and their node's place.
@@ -77,7 +77,7 @@ class GrowingPlan(Plan):
     _needs: dict[int, tuple[int, ...]] = field(default_factory=dict, repr=False)
 
     @classmethod
-    def of(cls, plan: Plan) -> GrowingPlan:
+    def of(cls, plan: Plan) -> RunPlan:
         """Return a plan that may grow, with the steps of ``plan``."""
         given: dict[str, Any] = {each.name: getattr(plan, each.name) for each in fields(Plan)}
         for name in ("steps", "successors", "in_degrees"):

@@ -18,7 +18,7 @@ from rayexec.engine.ray.driver.export import Tasks, dump
 from rayexec.engine.ray.driver.lost_batch import find_journal, kill_workers, lost_object, reason_of
 from rayexec.engine.ray.driver.nested_runs import held_here, is_canceled_here, is_in_task, lend_cpus_until
 from rayexec.engine.ray.driver.shared_limits import SharedLimits
-from rayexec.engine.ray.driver.submitted_batch import Flight
+from rayexec.engine.ray.driver.submitted_batch import SubmittedBatch
 from rayexec.engine.ray.driver.values import StepValues
 from rayexec.engine.ray.protocol.crash import crashed_step
 from rayexec.engine.ray.protocol.journal import journal_path, remove_journal, sweep_journals
@@ -42,7 +42,7 @@ from rayexec.placement.preflight import notes, problems
 from rayexec.plan.model import FromConfig
 from rayexec.run.previous_run import StoredValue
 from rayexec.run.spec import Batch, RunSpec
-from rayexec.scheduler.messages import Answered, Begun, EngineEvent, Lost, Reported, Yielded
+from rayexec.scheduler.messages import BatchEnded, BatchLost, BatchProgressed, BatchStarted, EngineEvent, StepYielded
 from rayexec.steps.io_managers import find_managed
 
 __all__ = ["RayEngine"]
@@ -59,10 +59,10 @@ class RayEngine:
         self._capacity = capacity
         self._sources = sources
         settings = spec.config.execution
-        self.holding = spec.hold(capacity)
+        self.placement = spec.hold(capacity)
         self.notes: Sequence[str] = notes(
             spec.plan,
-            self.holding,
+            self.placement,
             capacity,
             max_concurrent=settings.max_concurrent,
             runtime_env=settings.runtime_env,
@@ -70,9 +70,9 @@ class RayEngine:
         self.grows = not capacity.is_own
         self.batching = settings.batches and not settings.fresh_process
         self._values = StepValues(spec.plan)
-        self._flight: dict[int, Flight] = {}
+        self._flight: dict[int, SubmittedBatch] = {}
         self._arrived: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
-        self._shared = SharedLimits(spec.plan, self.holding, self._flight)
+        self._shared = SharedLimits(spec.plan, self.placement, self._flight)
         # Whether a Ray task starts this run.
         self.is_nested = False
         # Whether batches were canceled. Ray's own wait is interrupted each time then, where this task is canceled too.
@@ -88,7 +88,7 @@ class RayEngine:
         self._dynamic = spec.plan.dynamic_templates
         # Why a node cannot run any batch of this run, to be raised, and the batches that came back for that reason.
         self._refusal: EngineError | None = None
-        self._refused: list[Lost] = []
+        self._refused: list[BatchLost] = []
 
     def start(self) -> None:
         """Check that Ray can run the plan, and export its code; raises EngineError or DefinitionError."""
@@ -96,7 +96,7 @@ class RayEngine:
 
         self.is_nested = is_in_task()
         self._check_requests()
-        check_environments(self._spec.plan, self.holding)
+        check_environments(self._spec.plan, self.placement)
         sweep_journals()
         info, config = self._spec.info, self._spec.config
         package = make_package(self._spec.plan, self._spec.resources, self._sources)
@@ -129,9 +129,9 @@ class RayEngine:
         given = {FromConfig(*source): self._keep(source, value) for source, value in config.inputs.items()}
         self._writer = CallWriter(self._spec.plan, self._values.by_step, step_config, given, self._streams)
         # A node that joined later would bring another 1.0 of the resources that stand for limits.
-        (node,) = self._capacity.node_ids if self.holding.uses_tokens else (None,)
+        (node,) = self._capacity.node_ids if self.placement.uses_tokens else (None,)
         fresh_process = config.execution.fresh_process
-        self._tasks = Tasks(package, contents, self.holding, fresh_process=fresh_process, node=node)
+        self._tasks = Tasks(package, contents, self.placement, fresh_process=fresh_process, node=node)
 
     def _keep(self, source: tuple[str, str], value: Any) -> Any:
         """Serialise a value that run config gave for an input, once for all steps that take it."""
@@ -147,7 +147,7 @@ class RayEngine:
 
     def _check_requests(self) -> None:
         """Raise EngineError for requests that Ray would let wait for ever."""
-        found = problems(self._spec.plan, self.holding, self._capacity, held_here=held_here())
+        found = problems(self._spec.plan, self.placement, self._capacity, held_here=held_here())
         if found:
             raise EngineError(
                 f"job {self._spec.info.job_name!r} would wait for ever on this Ray:\n"
@@ -161,22 +161,22 @@ class RayEngine:
         calls, places, large = self._writer.write(work.calls)
         origins = self._writer.take_origins() if large else {}
         journal = journal_path(self._spec.info.run_id, work.id)
-        number = self.holding.class_of[work.calls[0].step]
+        number = self.placement.class_of[work.calls[0].step]
         # Of batches that other runs may keep waiting, workers say when they begin.
-        announces = self.holding.shared(number) is not None
+        announces = self.placement.shared(number) is not None
         wire = pickle.dumps((work.id, journal, work.budget, announces, calls), protocol=5)
         if len(work.calls) == 1 and self._spec.plan.template_of[work.calls[0].step] in self._dynamic:
             # Nobody knows how many values come: as items of a stream they are the driver's, whatever its worker does.
             stream = self._tasks.streamer(number).remote(self._header, wire, *large)
-            flight = Flight(work, [stream.completed()], time.time(), journal, origins, stream=stream)
+            flight = SubmittedBatch(work, [stream.completed()], time.time(), journal, origins, stream=stream)
             self._take_off(flight)
             return
         refs = self._tasks.runner(number, places).remote(self._header, wire, places, *large)
         if not isinstance(refs, list):
             refs = [refs]
-        self._take_off(Flight(work, refs, time.time(), journal, origins))
+        self._take_off(SubmittedBatch(work, refs, time.time(), journal, origins))
 
-    def _take_off(self, flight: Flight) -> None:
+    def _take_off(self, flight: SubmittedBatch) -> None:
         batch_id = flight.work.id
         self._flight[batch_id] = flight
         flight.refs[0].future().add_done_callback(lambda done: self._arrived.put(("done", (batch_id, done))))
@@ -212,7 +212,7 @@ class RayEngine:
         """End a ``wait`` under way, or the next one."""
         self._arrived.put(("wake", None))
 
-    def _collect(self, batch_id: int, done: Any) -> Answered | Lost:
+    def _collect(self, batch_id: int, done: Any) -> BatchEnded | BatchLost:
         flight = self._flight.pop(batch_id)
         if self.resources is not None:
             self.resources.accept()
@@ -237,9 +237,9 @@ class RayEngine:
                 resources=last.resources + records, stdout=last.stdout + stdout, stderr=last.stderr + stderr
             )
             attempts = (*attempts[:-1], closed)
-        return Answered(batch_id, attempts, flight.facts(told))
+        return BatchEnded(batch_id, attempts, flight.facts(told))
 
-    def _end_stream(self, flight: Flight, error: BaseException | None) -> tuple[bytes, BaseException | None]:
+    def _end_stream(self, flight: SubmittedBatch, error: BaseException | None) -> tuple[bytes, BaseException | None]:
         """Return the answer of a batch that streamed, or what it died of; its large outputs are in ``refs`` then."""
         import ray
 
@@ -255,7 +255,7 @@ class RayEngine:
         return (b"" if error is not None else answer), error
 
     def _take(
-        self, flight: Flight, items: Sequence[Any], pid: int, refs: Sequence[Any] | None
+        self, flight: SubmittedBatch, items: Sequence[Any], pid: int, refs: Sequence[Any] | None
     ) -> tuple[Attempt | Successes, ...]:
         """Keep the outputs of finished calls; return their rows. Without ``refs``, calls with large outputs wait."""
         is_streaming = self._spec.plan.template_of[flight.work.calls[0].step] in self._streams
@@ -265,11 +265,11 @@ class RayEngine:
             flight.made += sum(row.sizes) if isinstance(row, Successes) else max(0, row.output_bytes)
         return rows
 
-    def _hear_values(self, batch_id: int, told: Sequence[tuple[str, bytes | None]]) -> Yielded:
+    def _hear_values(self, batch_id: int, told: Sequence[tuple[str, bytes | None]]) -> StepYielded:
         """Keep values that a step which still runs has yielded."""
         flight = self._flight.get(batch_id)
         if flight is None:  # its answer overtook the report
-            return Yielded(batch_id, -1, ())
+            return StepYielded(batch_id, -1, ())
         step = flight.work.calls[0].step
         known = self._values.of(step)
         names = []
@@ -284,13 +284,13 @@ class RayEngine:
             known.setdefault(name, handle)
             names.append(name)
         flight.told += len(names)
-        return Yielded(batch_id, step, tuple(names))
+        return StepYielded(batch_id, step, tuple(names))
 
     def _hear_lines(self, batch_id: int, lines: LiveLines) -> EngineEvent:
         """Name the step behind lines, and keep what it logged for the case that it dies."""
         flight, position = self._flight.get(batch_id), lines.step
         if flight is None or position <= flight.heard:  # its attempt overtook them
-            return Reported(batch_id, (), ())
+            return BatchProgressed(batch_id, (), ())
         known = flight.logged[1] if flight.logged[0] == position else ()
         flight.logged = position, known + lines.logs
         step, number = flight.work.calls[position]
@@ -305,14 +305,16 @@ class RayEngine:
         if packed is None:
             if batch_id in self._flight:
                 self._shared.begun(batch_id)
-            return Begun(batch_id)
+            return BatchStarted(batch_id)
         flight = self._flight.get(batch_id)
         if flight is None:  # its answer overtook the report
-            return Reported(batch_id, (), ())
+            return BatchProgressed(batch_id, (), ())
         calls = flight.work.calls
-        return Reported(batch_id, self._take(flight, packed, pid, None), tuple(calls[each].step for each in returned))
+        return BatchProgressed(
+            batch_id, self._take(flight, packed, pid, None), tuple(calls[each].step for each in returned)
+        )
 
-    def _loss(self, flight: Flight, error: BaseException) -> Lost:
+    def _loss(self, flight: SubmittedBatch, error: BaseException) -> BatchLost:
         """Tell a lost batch: what its journal says was over, and what it says was running."""
         calls, plan = flight.work.calls, self._spec.plan
         missing = lost_object(error)
@@ -349,7 +351,7 @@ class RayEngine:
         failure = StepFailureData(words, error_types(crash))
         said = (left.stdout, left.stderr) if left is not None else ("", "")
         ended = time.time()
-        return Lost(
+        return BatchLost(
             flight.work.id,
             attempts,
             culprit,

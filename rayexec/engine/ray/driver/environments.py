@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rayexec.errors import EngineError
-from rayexec.placement.limits import Holding
+from rayexec.placement.limits import Placement
 from rayexec.plan.model import Plan, Template
 
 __all__ = ["check_environments", "whose_environment"]
@@ -16,20 +16,20 @@ def whose_environment(template: Template) -> str:
     return "the run (execution.config.ray.runtime_env)"
 
 
-def check_environments(plan: Plan, holding: Holding) -> None:
+def check_environments(plan: Plan, placement: Placement) -> None:
     """Raise EngineError for an environment that Ray refuses to send with a task, such as one with local directories."""
     import ray
 
-    for number, each in enumerate(holding.classes):
+    for number, each in enumerate(placement.classes):
         if not each.request.runtime_env:
             continue
         try:
             ray.remote(_nothing).options(runtime_env=dict(each.request.runtime_env))
         except Exception as error:  # whatever Ray has against it, and what it meets when it reads files
-            known = [plan.templates[step.template] for step in plan.steps if holding.class_of[step.index] == number]
+            known = [plan.templates[step.template] for step in plan.steps if placement.class_of[step.index] == number]
             known += [
                 plan.templates[node.template]
-                for node, found in zip(plan.mapped, holding.mapped_class_of, strict=True)
+                for node, found in zip(plan.mapped, placement.mapped_class_of, strict=True)
                 if found == number
             ]
             raise EngineError(

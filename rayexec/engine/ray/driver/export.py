@@ -10,7 +10,7 @@ from rayexec.engine.ray.protocol.package import Package
 from rayexec.engine.ray.tasks import Traveling
 from rayexec.engine.ray.worker.entry import run_batch, stream_batch
 from rayexec.errors import EngineError
-from rayexec.placement.limits import Holding
+from rayexec.placement.limits import Placement
 
 __all__ = ["Tasks", "dump"]
 
@@ -113,11 +113,11 @@ class Tasks:
     """
 
     def __init__(
-        self, package: Package, contents: bytes, holding: Holding, *, fresh_process: bool, node: str | None
+        self, package: Package, contents: bytes, placement: Placement, *, fresh_process: bool, node: str | None
     ) -> None:
         self._package = package
         self._contents = contents
-        self._holding = holding
+        self._placement = placement
         self._fresh_process = fresh_process
         self._node = node
         self._runners: dict[tuple[int, int], Any] = {}
@@ -143,7 +143,7 @@ class Tasks:
     def _options(self, number: int) -> dict[str, Any]:
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-        options = self._holding.classes[number].request.as_options()
+        options = self._placement.classes[number].request.as_options()
         if self._node is not None:
             options["scheduling_strategy"] = NodeAffinitySchedulingStrategy(self._node, soft=False)
         return options

@@ -7,8 +7,8 @@ from collections import deque
 from collections.abc import Mapping
 
 from rayexec.engine.ray.driver.nested_runs import waits_for_own
-from rayexec.engine.ray.driver.submitted_batch import Flight
-from rayexec.placement.limits import Holder, Holding
+from rayexec.engine.ray.driver.submitted_batch import SubmittedBatch
+from rayexec.placement.limits import LimitHolder, Placement
 from rayexec.plan.model import Plan
 from rayexec.run.spec import Batch
 
@@ -20,10 +20,10 @@ _LAG = 0.5  # seconds after which Ray is taken to know what is free
 class SharedLimits:
     """Tells what Ray knows of the limits that it holds; ``flights`` are the run's batches under way, as they change."""
 
-    def __init__(self, plan: Plan, holding: Holding, flights: Mapping[int, Flight]) -> None:
+    def __init__(self, plan: Plan, placement: Placement, flights: Mapping[int, SubmittedBatch]) -> None:
         self._plan = plan
-        self._holding = holding
-        self._flights = flights
+        self._placement = placement
+        self._in_flight = flights
         # Of batches that say when they begin: those that have, and which ended lately: when, and of which class.
         self._begun: set[int] = set()
         self._ended: deque[tuple[float, int]] = deque()
@@ -38,23 +38,25 @@ class SharedLimits:
         """Take in that a batch is over."""
         if work.id in self._begun:
             self._begun.discard(work.id)
-            self._ended.append((time.monotonic(), self._holding.class_of[work.calls[0].step]))
+            self._ended.append((time.monotonic(), self._placement.class_of[work.calls[0].step]))
 
     def others(self) -> Mapping[int, int]:
         """Return how much other runs hold of the cluster's limits, by their places; as Ray knew it a moment ago."""
         import ray
 
-        shared = [(place, limit) for place, limit in enumerate(self._holding.limits) if limit.holder is Holder.CLUSTER]
+        shared = [
+            (place, limit) for place, limit in enumerate(self._placement.limits) if limit.holder is LimitHolder.CLUSTER
+        ]
         if not shared:
             return {}
         # Ray hears of what ended only after a while, so that counts as held by this run for as long.
         now = time.monotonic()
         while self._ended and now - self._ended[0][0] > _LAG:
             self._ended.popleft()
-        classes = [self._holding.class_of[flight.work.calls[0].step] for flight in self._flights.values()]
+        classes = [self._placement.class_of[flight.work.calls[0].step] for flight in self._in_flight.values()]
         own: dict[int, int] = {}
         for number in (*classes, *(each for _, each in self._ended)):
-            for place, weight in self._holding.classes[number].limits:
+            for place, weight in self._placement.classes[number].limits:
                 own[place] = own.get(place, 0) + weight
         free = ray.available_resources()
         return {
@@ -64,17 +66,17 @@ class SharedLimits:
 
     def warnings(self) -> list[str]:
         """Return which steps wait for Ray tasks of their own that wait for a limit which this run itself holds."""
-        holding, plan = self._holding, self._plan
+        placement, plan = self._placement, self._plan
         held: dict[int, int] = {}
         parents = {}
-        for batch_id in self._begun & self._flights.keys():
-            flight = self._flights[batch_id]
+        for batch_id in self._begun & self._in_flight.keys():
+            flight = self._in_flight[batch_id]
             step = flight.step
             parents[flight.refs[0].task_id().hex()] = step
-            for place, weight in holding.classes[holding.class_of[step]].limits:
+            for place, weight in placement.classes[placement.class_of[step]].limits:
                 held[place] = held.get(place, 0) + weight
-        limits = [(holding.limits[place], used) for place, used in held.items()]
-        shared = {str(limit.resource): (limit, used) for limit, used in limits if limit.holder is Holder.CLUSTER}
+        limits = [(placement.limits[place], used) for place, used in held.items()]
+        shared = {str(limit.resource): (limit, used) for limit, used in limits if limit.holder is LimitHolder.CLUSTER}
         found = []
         for step, resource, amount in waits_for_own(parents, shared) if shared else ():
             limit, used = shared[resource]

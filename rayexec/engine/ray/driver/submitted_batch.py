@@ -9,11 +9,11 @@ from rayexec.engine.process_facts import Told
 from rayexec.events import BatchFacts, LogLine
 from rayexec.run.spec import Batch
 
-__all__ = ["Flight"]
+__all__ = ["SubmittedBatch"]
 
 
 @dataclass(slots=True)
-class Flight:
+class SubmittedBatch:
     """A batch under way: the references of its answer, when it was submitted, and where its journal is.
 
     ``origins`` are the steps behind the references that it takes.
