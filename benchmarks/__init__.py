@@ -2,5 +2,6 @@
 
 import os
 
-# What is measured is not what recording costs, but where it is; and nobody wants such runs among their own.
+# What is measured is not what recording costs, but where it is; and nobody wants such runs among
+# their own.
 os.environ.setdefault("RAYEXEC_RECORD", "0")

@@ -1,7 +1,8 @@
 """Commands on a cluster that stays up: how soon a run is through, and how soon a mistake is told.
 
-Run it from the repository: ``python -m benchmarks.cluster``. It starts a cluster of two nodes on this machine, with a
-home and a token of its own. Each figure is of a whole process, timed from outside; the kinds take turns.
+Run it from the repository: ``python -m benchmarks.cluster``. It starts a cluster of two nodes on
+this machine, with a home and a token of its own. Each figure is of a whole process, timed from
+outside; the kinds take turns.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ LARGE = 101 << 20  # bytes, more than Ray's Jobs API takes
 
 
 def seconds(command: list[str], environment: Mapping[str, str], *, fails: bool = False) -> float:
-    """Return the wall time of a command; raises RuntimeError with its output where it ends otherwise than it should."""
+    """Return the wall time of a command; raises RuntimeError with its output where it ends
+    otherwise than it should.
+    """
     started = time.perf_counter()
     done = subprocess.run(
         command,
@@ -45,12 +48,31 @@ def _runs(rayexec: str, dashboard: str, directory: Path) -> dict[str, list[str]]
     bare.write_text(BARE.format(options='address="auto", log_to_driver=False'))
     return {
         'ray.init("auto") and three tasks': [sys.executable, str(bare)],
-        "rayexec job execute --address auto": [rayexec, "job", "execute", "-f", str(JOB_FILE), "--address", "auto"],
-        "rayexec job launch --wait": [rayexec, "job", "launch", "-f", str(JOB_FILE), "--address", dashboard, "--wait"],
+        "rayexec job execute --address auto": [
+            rayexec,
+            "job",
+            "execute",
+            "-f",
+            str(JOB_FILE),
+            "--address",
+            "auto",
+        ],
+        "rayexec job launch --wait": [
+            rayexec,
+            "job",
+            "launch",
+            "-f",
+            str(JOB_FILE),
+            "--address",
+            dashboard,
+            "--wait",
+        ],
     }
 
 
-def _mistakes(rayexec: str, address: str, dashboard: str, directory: Path) -> dict[str, tuple[list[str], str | None]]:
+def _mistakes(
+    rayexec: str, address: str, dashboard: str, directory: Path
+) -> dict[str, tuple[list[str], str | None]]:
     """Return what goes wrong: the command, and the token that it shows, where that is another one."""
     lacking = directory / "lacking"
     lacking.mkdir()
@@ -72,7 +94,16 @@ def _mistakes(rayexec: str, address: str, dashboard: str, directory: Path) -> di
             None,
         ),
         "launch --wait: a module that the cluster lacks": (
-            [rayexec, "job", "launch", "-f", str(lacking / "job.py"), "--address", dashboard, "--wait"],
+            [
+                rayexec,
+                "job",
+                "launch",
+                "-f",
+                str(lacking / "job.py"),
+                "--address",
+                dashboard,
+                "--wait",
+            ],
             None,
         ),
     }
@@ -84,14 +115,23 @@ def main() -> None:
     rayexec = str(Path(sys.executable).with_name("rayexec"))
     with tempfile.TemporaryDirectory(prefix="rx-", dir="/tmp", ignore_cleanup_errors=True) as name:
         directory = Path(name)
-        kept = {key: value for key, value in os.environ.items() if not key.startswith(("RAY", "PYTHON"))}
-        environment = {**kept, "HOME": name, "RAYEXEC_HOME": str(directory / "home"), "RAY_TMPDIR": name}
+        kept = {
+            key: value for key, value in os.environ.items() if not key.startswith(("RAY", "PYTHON"))
+        }
+        environment = {
+            **kept,
+            "HOME": name,
+            "RAYEXEC_HOME": str(directory / "home"),
+            "RAY_TMPDIR": name,
+        }
         up = [rayexec, "cluster", "up", "--nodes", "2", "--num-cpus", "1", "--dashboard", "--json"]
         started = subprocess.run(up, env=environment, check=True, capture_output=True, text=True)
         try:
             cluster = json.loads(started.stdout)
             auto = {**environment, "RAY_AUTH_MODE": "token", "RAY_ADDRESS": cluster["address"]}
-            auto["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # by which Ray reaches what listens on 127.0.0.1 alone
+            auto["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = (
+                "0"  # by which Ray reaches what listens on 127.0.0.1 alone
+            )
             runs = _runs(rayexec, cluster["dashboard"], directory)
             times: dict[str, list[float]] = {kind: [] for kind in runs}
             for round_ in range(REPEATS + 1):
@@ -104,19 +144,31 @@ def main() -> None:
                 [kind, f"{median(each):.2f}", spread(each), f"{median(each) / base:.2f}"]
                 for kind, each in times.items()
             ]
-            print_table("The three-op job on a cluster that is up", ["command", "s", "least-most", "ratio"], rows)
+            print_table(
+                "The three-op job on a cluster that is up",
+                ["command", "s", "least-most", "ratio"],
+                rows,
+            )
             second = median(times["rayexec job execute --address auto"])
-            print(f"\na second job execute: {second:.2f} s; within the goal of {GOAL:.0f} s: {verdict(second, GOAL)}")
+            print(
+                f"\na second job execute: {second:.2f} s; within the goal of {GOAL:.0f} s: "
+                f"{verdict(second, GOAL)}"
+            )
             mistakes = _mistakes(rayexec, cluster["address"], cluster["dashboard"], directory)
             told: dict[str, list[float]] = {kind: [] for kind in mistakes}
             for _ in range(REPEATS):
                 for kind, (command, token) in mistakes.items():
-                    shown = environment if token is None else {**environment, "RAY_AUTH_TOKEN": token}
+                    shown = (
+                        environment if token is None else {**environment, "RAY_AUTH_TOKEN": token}
+                    )
                     told[kind].append(seconds(command, shown, fails=True))
         finally:
-            subprocess.run([rayexec, "cluster", "down"], env=environment, check=False, capture_output=True)
+            subprocess.run(
+                [rayexec, "cluster", "down"], env=environment, check=False, capture_output=True
+            )
     rows = [
-        [kind, f"{median(each):.2f}", spread(each), verdict(max(each), GOAL_OF_MESSAGES)] for kind, each in told.items()
+        [kind, f"{median(each):.2f}", spread(each), verdict(max(each), GOAL_OF_MESSAGES)]
+        for kind, each in told.items()
     ]
     print_table("How soon a mistake is told", ["mistake", "s", "least-most", "within 10 s"], rows)
 

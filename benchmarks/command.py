@@ -1,7 +1,7 @@
 """The command line on the three-op job, beside a bare Ray script that does the same.
 
-Run it from the repository: ``python -m benchmarks.command``. Each run is a process of its own, timed from outside; the
-kinds take turns, so that what else the machine does falls on all of them.
+Run it from the repository: ``python -m benchmarks.command``. Each run is a process of its own,
+timed from outside; the kinds take turns, so that what else the machine does falls on all of them.
 """
 
 from __future__ import annotations
@@ -46,9 +46,18 @@ SAME_OPTIONS = 'address="local", include_dashboard=False, log_to_driver=False'
 
 def whole_process(command: list[str], directory: str) -> float:
     """Return the wall time of a command; raises CalledProcessError with its output where it fails."""
-    environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+    environment = {
+        key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"
+    }
     started = time.perf_counter()
-    subprocess.run(command, cwd=directory, env=environment, check=True, capture_output=True, stdin=subprocess.DEVNULL)
+    subprocess.run(
+        command,
+        cwd=directory,
+        env=environment,
+        check=True,
+        capture_output=True,
+        stdin=subprocess.DEVNULL,
+    )
     return time.perf_counter() - started
 
 
@@ -76,7 +85,10 @@ def main() -> None:
                 if round_:  # the first round fills the caches of files
                     times[kind].append(took)
     bare_times = times["ray.init() and three tasks"]
-    more = {kind: [one - other for one, other in zip(each, bare_times, strict=True)] for kind, each in times.items()}
+    more = {
+        kind: [one - other for one, other in zip(each, bare_times, strict=True)]
+        for kind, each in times.items()
+    }
     rows = [
         [
             kind,
@@ -87,9 +99,16 @@ def main() -> None:
         ]
         for kind, each in times.items()
     ]
-    print_table("Whole processes on the three-op job", ["command", "s", "least-most", "more, by round", "ratio"], rows)
+    print_table(
+        "Whole processes on the three-op job",
+        ["command", "s", "least-most", "more, by round", "ratio"],
+        rows,
+    )
     extra = median(more["rayexec job execute"])
-    print(f"\nmore than the bare script: {extra:+.2f} s; within the goal of {GOAL:.0f} s: {verdict(extra, GOAL)}")
+    print(
+        f"\nmore than the bare script: {extra:+.2f} s; within the goal of {GOAL:.0f} s: "
+        f"{verdict(extra, GOAL)}"
+    )
 
 
 if __name__ == "__main__":

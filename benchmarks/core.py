@@ -1,6 +1,7 @@
 """Compiling a job and running it in this process: the cost of a step, no Ray involved.
 
-Run it from the repository: ``python -m benchmarks.core``. Where Dagster can be imported, it is measured beside.
+Run it from the repository: ``python -m benchmarks.core``. Where Dagster can be imported, it is
+measured beside.
 """
 
 from __future__ import annotations
@@ -64,7 +65,9 @@ def run_times(dagster: Any) -> None:
 
 
 def compile_times() -> None:
-    """Time the compiling of jobs that were just defined, with and without Python's garbage collector."""
+    """Time the compiling of jobs that were just defined, with and without Python's garbage
+    collector.
+    """
     rows = []
     for shape in SHAPES:
         steps: dict[int, float] = {}
@@ -115,7 +118,11 @@ def profile(work: Callable[[], object]) -> None:
 
 def main() -> None:
     """Print both tables."""
-    dagster = importlib.import_module("dagster") if importlib.util.find_spec("dagster") is not None else None
+    dagster = (
+        importlib.import_module("dagster")
+        if importlib.util.find_spec("dagster") is not None
+        else None
+    )
     print_machine("rayexec", "pydantic", *(["dagster"] if dagster is not None else []))
     make_job(rayexec, "chain", 2).execute_in_process()  # imports what the first run imports
     if dagster is not None:

@@ -1,4 +1,6 @@
-"""Jobs for the processes of Dagster's steps, each of which imports this: so nothing here imports rayexec."""
+"""Jobs for the processes of Dagster's steps, each of which imports this: so nothing here imports
+rayexec.
+"""
 
 from __future__ import annotations
 

@@ -32,7 +32,9 @@ def table_of(megabytes: int) -> Any:
 
 
 def look_at(table: Any) -> tuple[float, float]:
-    """Read all of a table; return the sum of its values, and by how many MB the process's own memory grew."""
+    """Read all of a table; return the sum of its values, and by how many MB the process's own
+    memory grew.
+    """
     import pyarrow.compute as pc
 
     before = own_memory()
@@ -41,7 +43,9 @@ def look_at(table: Any) -> tuple[float, float]:
 
 
 def own_memory() -> float:
-    """Return the MB that this process has to itself; what it maps of the object store does not count."""
+    """Return the MB that this process has to itself; what it maps of the object store does not
+    count.
+    """
     found = re.search(r"RssAnon:\s+(\d+) kB", Path("/proc/self/status").read_text())
     return float(found[1]) / 1000 if found is not None else 0.0
 
@@ -84,7 +88,9 @@ def by_hand(megabytes: int) -> Callable[[], Any]:
 
 
 def stored() -> float:
-    """Return the MB in Ray's object store, once it no longer changes: Ray tells of them now and then."""
+    """Return the MB in Ray's object store, once it no longer changes: Ray tells of them now and
+    then.
+    """
     import ray
 
     name = "object_store_memory"
@@ -102,7 +108,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.data", description=__doc__)
     parser.add_argument("--size", type=int, default=1_000, metavar="MB")
     size = parser.parse_args().size
-    ray.init(address="local", num_cpus=SLOTS, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+    ray.init(
+        address="local",
+        num_cpus=SLOTS,
+        include_dashboard=False,
+        log_to_driver=False,
+        logging_level=logging.ERROR,
+    )
     print_machine("rayexec", "ray", "pyarrow")
     job = by_rayexec(size)
     compile_job(job)
@@ -135,7 +147,12 @@ def main() -> None:
         "a reader's own, MB",
         "driver's growth, MB",
     ]
-    row = [f"{size:,} MB into {CONSUMERS} steps", f"{ratio:.3f}", f"{median(mine):.2f}", f"{median(theirs):.2f}"]
+    row = [
+        f"{size:,} MB into {CONSUMERS} steps",
+        f"{ratio:.3f}",
+        f"{median(mine):.2f}",
+        f"{median(theirs):.2f}",
+    ]
     row += [f"{in_store:,.0f}", f"{grown:.1f}", f"{own_memory() - driver:.1f}"]
     print_table(f"One large value, {SLOTS} slots", head, [row])
 

@@ -1,6 +1,8 @@
-"""Dynamic outputs on Ray: what a mapped step costs, beside the same job without them, hand-written Ray, and Dagster.
+"""Dynamic outputs on Ray: what a mapped step costs, beside the same job without them, hand-written
+Ray, and Dagster.
 
-Run it from the repository: ``python -m benchmarks.dynamic`` (``--quick`` without 100,000 steps and Dagster).
+Run it from the repository: ``python -m benchmarks.dynamic`` (``--quick`` without 100,000 steps and
+Dagster).
 """
 
 from __future__ import annotations
@@ -76,7 +78,9 @@ def fan_out_rows(sizes: tuple[int, ...], dagster: Any) -> list[list[str]]:
         if dagster is not None and size == OF_DAGSTER:
             # Not in turns: it takes so long that Ray lets go of its workers.
             job = make_mapped_job(dagster, size)
-            times |= take_turns({"Dagster, in-process": partial(job.execute_in_process, run_config=SILENT)})
+            times |= take_turns(
+                {"Dagster, in-process": partial(job.execute_in_process, run_config=SILENT)}
+            )
         for name, taken in times.items():
             took = median(taken)
             if size == sizes[0]:
@@ -106,7 +110,9 @@ def take_turns(kinds: dict[str, Callable[[], Any]]) -> dict[str, list[float]]:
 
 
 def by_hand() -> Callable[[int], None]:
-    """Return the mapped job as one Ray task a step: the values are got, one task made of each, and all of them got."""
+    """Return the mapped job as one Ray task a step: the values are got, one task made of each, and
+    all of them got.
+    """
     import ray
 
     @ray.remote
@@ -130,7 +136,9 @@ def by_hand() -> Callable[[int], None]:
 
 
 def depth_rows() -> list[list[str]]:
-    """Return for chains of three ops below a map how many keys were begun and not ended, at most, in each run."""
+    """Return for chains of three ops below a map how many keys were begun and not ended, at most,
+    in each run.
+    """
     rows = []
     for size, naps in ((100, 0.02), (1_000, 0.0), (10_000, 0.0)):
         job = make_mapped_job(rayexec, size, chain=3, nap=naps)
@@ -144,7 +152,9 @@ def depth_rows() -> list[list[str]]:
 
 
 def most_alive(result: Any) -> int:
-    """Return how many keys had their first step done and their last not yet, at most, by when steps ended."""
+    """Return how many keys had their first step done and their last not yet, at most, by when steps
+    ended.
+    """
     ended = []
     plan = compile_job(result.job_def)
     first, last = plan.mapped[0].key, plan.mapped[-1].key
@@ -160,12 +170,17 @@ def most_alive(result: Any) -> int:
 
 
 def nested_rows() -> list[list[str]]:
-    """Return the rows of a map below a map, collected level by level, beside the same steps without dynamic outputs."""
+    """Return the rows of a map below a map, collected level by level, beside the same steps without
+    dynamic outputs.
+    """
     mapped = make_nested_job(rayexec, OUTER, INNER)
     steps = 2 + 2 * OUTER + OUTER * INNER
     static = make_job(rayexec, "join", steps)
     kinds: dict[str, Callable[[], Any]] = {}
-    for name, job in (("300 by 30, collected by level", mapped), ("one fan-out of as many steps, static", static)):
+    for name, job in (
+        ("300 by 30, collected by level", mapped),
+        ("one fan-out of as many steps, static", static),
+    ):
         result = job.execute(raise_on_error=True)
         assert sum(result.counts().values()) == steps
         kinds[name] = partial(job.execute, raise_on_error=True)
@@ -175,7 +190,12 @@ def nested_rows() -> list[list[str]]:
     for name, taken in times.items():
         ratio = median([one / mine for one, mine in zip(taken, ours, strict=True)])
         took = median(taken)
-        figures = [f"{took:.3f}", f"{took / steps * 1e6:.1f}", f"{ratio:.2f}", f"{min(taken):.3f}-{max(taken):.3f}"]
+        figures = [
+            f"{took:.3f}",
+            f"{took / steps * 1e6:.1f}",
+            f"{ratio:.2f}",
+            f"{min(taken):.3f}-{max(taken):.3f}",
+        ]
         rows.append([name, f"{steps:,}", *figures])
     return rows
 
@@ -184,7 +204,13 @@ def start_ray() -> None:
     """Start the Ray that all runs here share."""
     import ray
 
-    ray.init(address="local", num_cpus=SLOTS, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+    ray.init(
+        address="local",
+        num_cpus=SLOTS,
+        include_dashboard=False,
+        log_to_driver=False,
+        logging_level=logging.ERROR,
+    )
 
 
 def main() -> None:
@@ -199,7 +225,15 @@ def main() -> None:
     print_machine("rayexec", "ray", *(["dagster"] if dagster is not None else []))
     print(f"load {os.getloadavg()[0]:.1f} at the start")
     make_mapped_job(rayexec, 1_000).execute()
-    head = ["job", "s", "µs a step", "to mapped", "to 1,000 steps", "driver, bytes a step", "least-most"]
+    head = [
+        "job",
+        "s",
+        "µs a step",
+        "to mapped",
+        "to 1,000 steps",
+        "driver, bytes a step",
+        "least-most",
+    ]
     rows = fan_out_rows(SIZES[: 2 if quick else 3], dagster)
     print_table(f"One op, no-ops mapped over it, a collect; {SLOTS} slots", head, rows)
     head = ["chains of three below a map", "first outputs alive", "at most", "breadth-first"]

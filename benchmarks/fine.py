@@ -1,8 +1,9 @@
-"""Fine-grained jobs on Ray beside the same graphs as hand-written Ray tasks, in turns in one run, against their goals.
+"""Fine-grained jobs on Ray beside the same graphs as hand-written Ray tasks, in turns in one run,
+against their goals.
 
-Run it from the repository: ``python -m benchmarks.fine`` (``--quick`` for 20 random graphs instead of 200, ``--no-ops``
-or ``--naps`` for one table of the two). The hand-written side is one task a step, references passed straight on, and
-one ``ray.get`` at the end.
+Run it from the repository: ``python -m benchmarks.fine`` (``--quick`` for 20 random graphs instead
+of 200, ``--no-ops`` or ``--naps`` for one table of the two). The hand-written side is one task a
+step, references passed straight on, and one ``ray.get`` at the end.
 """
 
 from __future__ import annotations
@@ -79,14 +80,20 @@ def no_op_rows() -> list[list[str]]:
         ("chain", "chain", 1_000, chain, 100, None),
     ):
         kept = make(shape, steps)(True)
-        with ThreadPoolExecutor(SLOTS) as several:  # so that each of Ray's workers has seen its code
+        with ThreadPoolExecutor(
+            SLOTS
+        ) as several:  # so that each of Ray's workers has seen its code
             list(several.map(lambda run: run(), [kept.execute] * 3 * SLOTS))
         again = partial(_ran, partial(_kept, kept))
         rows.append(_row(f"{words}, {steps:,} no-ops", steps, again, partial(by_hand, steps), goal))
         first = partial(_ran, partial(make(shape, steps), True))
-        rows.append(_row(f"{words}, the job's first run", steps, first, partial(by_hand, steps), None))
+        rows.append(
+            _row(f"{words}, the job's first run", steps, first, partial(by_hand, steps), None)
+        )
         counted = partial(_ran, partial(make(shape, steps), False))
-        rows.append(_row(f"{words}, compiling counted", steps, counted, partial(by_hand, steps), first_goal))
+        rows.append(
+            _row(f"{words}, compiling counted", steps, counted, partial(by_hand, steps), first_goal)
+        )
     return rows
 
 
@@ -99,7 +106,9 @@ def _ran(prepare: Callable[[], Any]) -> float:
     return seconds(prepare().execute)
 
 
-def _row(name: str, steps: int, ours: Callable[[], float], theirs: Callable[[], Any], goal: float | None) -> list[str]:
+def _row(
+    name: str, steps: int, ours: Callable[[], float], theirs: Callable[[], Any], goal: float | None
+) -> list[str]:
     mine, hand = [], []
     for _ in range(REPEATS):
         mine.append(ours() / steps * 1e6)
@@ -136,7 +145,9 @@ def long_nap(context: Any, values: Any) -> int:
 
 
 def job_of(dag: Dag, *, tells_long: bool = False) -> tuple[Any, dict[str, Any]]:
-    """Return a job that naps along ``dag``, and its run config; long naps are an op of their own where it so says."""
+    """Return a job that naps along ``dag``, and its run config; long naps are an op of their own
+    where it so says.
+    """
 
     @rayexec.job
     def napping() -> None:
@@ -150,7 +161,9 @@ def job_of(dag: Dag, *, tells_long: bool = False) -> tuple[Any, dict[str, Any]]:
 
 
 def list_schedule(lengths: Sequence[float], slots: int) -> float:
-    """Return the makespan of independent steps that start in this order, each on the slot that is free first."""
+    """Return the makespan of independent steps that start in this order, each on the slot that is
+    free first.
+    """
     ends = [0.0] * slots
     for length in lengths:
         heapq.heappushpop(ends, ends[0] + length)
@@ -165,7 +178,9 @@ def makespans(
     *,
     tells_long: bool = False,
 ) -> list[str]:
-    """Return a row: the median makespans of ``dags`` over ``least`` (not given: their bounds), ours and by hand."""
+    """Return a row: the median makespans of ``dags`` over ``least`` (not given: their bounds), ours
+    and by hand.
+    """
     import ray
 
     @ray.remote
@@ -188,7 +203,12 @@ def makespans(
         ours.append(seconds(partial(job.execute, run_config)) / unit)
         theirs.append(seconds(partial(by_hand, dag)) / unit)
     ratios = [mine / hand for mine, hand in zip(ours, theirs, strict=True)]
-    figures = [f"{median(ours):.3f}", f"{goal:.2f}", "yes" if median(ours) <= goal else "NO", f"{median(theirs):.3f}"]
+    figures = [
+        f"{median(ours):.3f}",
+        f"{goal:.2f}",
+        "yes" if median(ours) <= goal else "NO",
+        f"{median(theirs):.3f}",
+    ]
     return [name, *figures, f"{median(ratios):.3f}", f"{max(ratios):.3f}"]
 
 
@@ -203,10 +223,23 @@ def main() -> None:
     """Print the tables."""
     import ray
 
-    ray.init(address="local", num_cpus=SLOTS, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+    ray.init(
+        address="local",
+        num_cpus=SLOTS,
+        include_dashboard=False,
+        log_to_driver=False,
+        logging_level=logging.ERROR,
+    )
     print_machine("rayexec", "ray")
     if "--naps" not in sys.argv:
-        head = ["job", "by hand to rayexec", "goal", "reached", "rayexec, µs a step", "by hand, µs a step"]
+        head = [
+            "job",
+            "by hand to rayexec",
+            "goal",
+            "reached",
+            "rayexec, µs a step",
+            "by hand, µs a step",
+        ]
         print_table(f"No-op steps, {SLOTS} slots", head, no_op_rows())
     if "--no-ops" in sys.argv:
         return
@@ -219,12 +252,31 @@ def main() -> None:
     mix: list[Dag] = [[(each, []) for each in lengths]] * REPEATS
     rows = [
         makespans("100 naps of 100 ms", [[(0.1, [])] * 100] * REPEATS, 1.03),
-        makespans("10 naps of 2 s, an op of their own, among 5,000 of 1 ms", mix, 1.1, lambda _: best, tells_long=True),
-        makespans("the same as one op, to the list schedule in the order given", mix, 1.10, lambda _: in_order),
+        makespans(
+            "10 naps of 2 s, an op of their own, among 5,000 of 1 ms",
+            mix,
+            1.1,
+            lambda _: best,
+            tells_long=True,
+        ),
+        makespans(
+            "the same as one op, to the list schedule in the order given",
+            mix,
+            1.10,
+            lambda _: in_order,
+        ),
         makespans("the same as one op, to the best list schedule", mix, 1.10, lambda _: best),
         makespans(f"{count} random layered graphs, 500 naps of 0-20 ms", random_dags, 1.10),
     ]
-    head = ["job", "to what is best", "goal", "reached", "by hand to that", "rayexec to by hand", "at worst"]
+    head = [
+        "job",
+        "to what is best",
+        "goal",
+        "reached",
+        "by hand to that",
+        "rayexec to by hand",
+        "at worst",
+    ]
     print_table(f"Makespan to what no schedule can beat, {SLOTS} slots", head, rows)
 
 

@@ -13,9 +13,9 @@ WIDTH = 10
 def make_job(api: Any, shape: str, steps: int) -> Any:
     """Return a new job of ``steps`` steps, made with the ``op`` and ``job`` of the module ``api``.
 
-    A chain is one step after another; a fan-out is one step and all others behind it; a join is a fan-out and one
-    last step that takes all of its outputs; layered is rows of ten steps, each of which takes the outputs of two steps
-    of the row above.
+    A chain is one step after another; a fan-out is one step and all others behind it; a join is a
+    fan-out and one last step that takes all of its outputs; layered is rows of ten steps, each of
+    which takes the outputs of two steps of the row above.
     """
 
     @api.op  # type: ignore[untyped-decorator]  # the module is not known here
@@ -61,7 +61,9 @@ def make_job(api: Any, shape: str, steps: int) -> Any:
 
 
 def make_mapped_job(api: Any, size: int, *, chain: int = 1, nap: float = 0.0) -> Any:
-    """Return a new job of one dynamic output of ``size`` values, a chain of ops below each, and one op for all."""
+    """Return a new job of one dynamic output of ``size`` values, a chain of ops below each, and one
+    op for all.
+    """
 
     @api.op(out=api.DynamicOut())  # type: ignore[untyped-decorator]
     def fan() -> Any:
@@ -89,7 +91,9 @@ def make_mapped_job(api: Any, size: int, *, chain: int = 1, nap: float = 0.0) ->
 
 
 def make_nested_job(api: Any, outer: int, inner: int) -> Any:
-    """Return a new job with a map of ``inner`` values below one of ``outer``, which collects by level."""
+    """Return a new job with a map of ``inner`` values below one of ``outer``, which collects by
+    level.
+    """
 
     @api.op(out=api.DynamicOut())  # type: ignore[untyped-decorator]
     def fan() -> Any:
@@ -111,13 +115,19 @@ def make_nested_job(api: Any, outer: int, inner: int) -> Any:
 
     @api.job  # type: ignore[untyped-decorator]
     def nested() -> None:
-        add_up.alias("all")(fan().map(lambda value: add_up(split(value).map(follow).collect())).collect())
+        add_up.alias("all")(
+            fan().map(lambda value: add_up(split(value).map(follow).collect())).collect()
+        )
 
     return nested
 
 
-def make_napping_job(api: Any, dag: Sequence[tuple[float, Sequence[int]]]) -> tuple[Any, dict[str, Any]]:
-    """Return a new job whose steps sleep along ``dag``, by seconds and the steps taken from, and its run config."""
+def make_napping_job(
+    api: Any, dag: Sequence[tuple[float, Sequence[int]]]
+) -> tuple[Any, dict[str, Any]]:
+    """Return a new job whose steps sleep along ``dag``, by seconds and the steps taken from, and
+    its run config.
+    """
 
     @api.op(config_schema=float)  # type: ignore[untyped-decorator]
     def nap(context, values: Any) -> int:  # type: ignore[no-untyped-def]  # Dagster allows no type but its own
@@ -130,4 +140,6 @@ def make_napping_job(api: Any, dag: Sequence[tuple[float, Sequence[int]]]) -> tu
         for number, (_, before) in enumerate(dag):
             made.append(nap.alias(f"s{number}")([made[each] for each in before]))
 
-    return napping, {"ops": {f"s{number}": {"config": length} for number, (length, _) in enumerate(dag)}}
+    return napping, {
+        "ops": {f"s{number}": {"config": length} for number, (length, _) in enumerate(dag)}
+    }

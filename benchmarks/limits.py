@@ -1,7 +1,8 @@
-"""What limits cost, and what they let through: throughput, busy slots, and as many at once as they say.
+"""What limits cost, and what they let through: throughput, busy slots, and as many at once as they
+say.
 
-Run it from the repository: ``python -m benchmarks.limits``; ``--many`` also starts 150 workers at once, for which it
-needs some 10 GB of memory.
+Run it from the repository: ``python -m benchmarks.limits``; ``--many`` also starts 150 workers at
+once, for which it needs some 10 GB of memory.
 """
 
 from __future__ import annotations
@@ -36,7 +37,9 @@ HELD: Mapping[str, tuple[dict[str, Any], dict[str, Any]]] = {
 }
 
 
-def naps(length: float, count: int, execution: dict[str, Any], options: dict[str, Any]) -> JobDefinition:
+def naps(
+    length: float, count: int, execution: dict[str, Any], options: dict[str, Any]
+) -> JobDefinition:
     """Return a job of so many steps side by side that nap, none of which takes anything."""
 
     @op(tags={"kind": "x"}, **options)
@@ -113,7 +116,9 @@ def here(cpus: int, measure: Callable[[], None]) -> None:
 
 
 def mixed_queues() -> None:
-    """Measure how busy four slots are while a limited queue and a free one are both long, and print it."""
+    """Measure how busy four slots are while a limited queue and a free one are both long, and print
+    it.
+    """
 
     @op(tags={"kind": "x"})
     def limited() -> None:
@@ -134,8 +139,14 @@ def mixed_queues() -> None:
 
     queues.execute()
     shares = [_busy(queues.execute()) for _ in range(REPEATS)]
-    row = ["150 limited to one, 600 free, of 50 ms", f"{median(shares):.3f}", f"{min(shares):.3f}-{max(shares):.3f}"]
-    print_table("Four slots while both queues are long", ["steps", "slots busy", "least-most"], [row])
+    row = [
+        "150 limited to one, 600 free, of 50 ms",
+        f"{median(shares):.3f}",
+        f"{min(shares):.3f}-{max(shares):.3f}",
+    ]
+    print_table(
+        "Four slots while both queues are long", ["steps", "slots busy", "least-most"], [row]
+    )
 
 
 def _busy(result: RunResult) -> float:
@@ -152,7 +163,9 @@ def _busy(result: RunResult) -> float:
 
 
 def crowd(limit: int, place: str) -> JobDefinition:
-    """Return a job of more steps than ``limit`` lets run at once, each of which tells how many it saw in ``place``."""
+    """Return a job of more steps than ``limit`` lets run at once, each of which tells how many it
+    saw in ``place``.
+    """
 
     @op(tags={"kind": "x"})
     def stay(context: Any) -> int:
@@ -169,7 +182,13 @@ def crowd(limit: int, place: str) -> JobDefinition:
 
     limits = [{"key": "kind", "limit": limit}]
 
-    @job(config={"execution": {"config": {"ray": {"max_concurrent": 160, "tag_concurrency_limits": limits}}}})
+    @job(
+        config={
+            "execution": {
+                "config": {"ray": {"max_concurrent": 160, "tag_concurrency_limits": limits}}
+            }
+        }
+    )
     def made() -> None:
         for number in range(limit + 40):
             stay.alias(f"s{number}")()
@@ -185,8 +204,12 @@ def many_at_once() -> None:
             result = crowd(limit, place).execute()
             seen = [result.output_for_node(f"s{number}") for number in range(limit + 40)]
         held = result.all_events[0].event_specific_data["limits"][1]["held_by"]
-        rows.append([f"{limit}", f"{limit + 40}", {"token": "Ray"}.get(held, "the driver"), f"{max(seen)}"])
-    print_table("At once, counted inside the ops", ["limit", "steps", "held by", "most at once"], rows)
+        rows.append(
+            [f"{limit}", f"{limit + 40}", {"token": "Ray"}.get(held, "the driver"), f"{max(seen)}"]
+        )
+    print_table(
+        "At once, counted inside the ops", ["limit", "steps", "held by", "most at once"], rows
+    )
 
 
 def main() -> None:

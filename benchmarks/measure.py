@@ -51,7 +51,8 @@ def print_machine(*packages: str) -> None:
     versions = [f"{name} {importlib.metadata.version(name)}" for name in packages]
     print(
         f"{time.strftime('%Y-%m-%d')}: Python {platform.python_version()}, {', '.join(versions)}; "
-        f"{platform.system()} {platform.machine()}, {os.cpu_count()} processors, medians of {REPEATS}"
+        f"{platform.system()} {platform.machine()}, {os.cpu_count()} processors, medians of "
+        f"{REPEATS}"
     )
 
 

@@ -17,18 +17,21 @@ Run = Callable[[], int]
 class Peer(Protocol):
     """A way to run the same graphs: each method takes a graph and returns what is timed.
 
-    What it holds (processes, servers, connections) is made in ``start``, which is called before Ray is started, and
-    let go in ``stop``.
+    What it holds (processes, servers, connections) is made in ``start``, which is called before Ray
+    is started, and let go in ``stop``.
     """
 
     name: str
     modules: tuple[str, ...]
     """The modules that must be installed."""
     sizes: Mapping[str, int]
-    """How large a graph it can bear, by shape; it does not take part in the shapes that are not here."""
+    """How large a graph it can bear, by shape; it does not take part in the shapes that are not
+    here.
+    """
     repeats: int
     warm_up: int
-    """The width of the fan-out that wakes its workers, untimed before each run; 0 where it keeps none.
+    """The width of the fan-out that wakes its workers, untimed before each run; 0 where it keeps
+    none.
 
     On one Ray the workers of one peer may be ended for those of the other, so once is not enough.
     """
@@ -37,7 +40,9 @@ class Peer(Protocol):
         """Make ready whatever outlives one graph."""
 
     def fan_out(self, width: int) -> Run:
-        """Prepare one source, ``width`` no-ops that take its output, and one join that takes all of theirs."""
+        """Prepare one source, ``width`` no-ops that take its output, and one join that takes all of
+        theirs.
+        """
 
     def chain(self, steps: int) -> Run:
         """Prepare one source and the no-ops behind it, one after another: ``steps`` in all."""

@@ -18,7 +18,9 @@ MULTIPROCESS = {"execution": {"config": {"multiprocess": {"max_concurrent": SLOT
 
 
 class DagsterInProcess:
-    """The jobs, defined before, by ``execute_in_process``: one step at a time, its console logger silenced."""
+    """The jobs, defined before, by ``execute_in_process``: one step at a time, its console logger
+    silenced.
+    """
 
     name = "Dagster, in-process"
     modules: tuple[str, ...] = ("dagster",)
@@ -74,7 +76,10 @@ class DagsterMultiprocess:
         self._instance = self._dagster.DagsterInstance.local_temp(
             self._folder.name,
             # The log of the instance, which the run config does not reach.
-            overrides={"telemetry": {"enabled": False}, "python_logs": {"python_log_level": "CRITICAL"}},
+            overrides={
+                "telemetry": {"enabled": False},
+                "python_logs": {"python_log_level": "CRITICAL"},
+            },
         )
 
     def fan_out(self, width: int) -> Run:

@@ -15,7 +15,9 @@ SIZES: Mapping[str, int] = {FAN_OUT: 10_000, CHAIN: 1_000, LAYERED: 200}
 
 
 class Joblib:
-    """A flat map of calls whose join is in the caller, a chain of single calls, and naps a layer at a time."""
+    """A flat map of calls whose join is in the caller, a chain of single calls, and naps a layer at
+    a time.
+    """
 
     name = "joblib on loky, automatic batches"
     modules: tuple[str, ...] = ("joblib",)
@@ -57,7 +59,10 @@ class Joblib:
         def run() -> int:
             made: dict[int, int] = {}
             for layer in layers:
-                calls = [self._delayed(nap)(dag[each][0], [made[other] for other in dag[each][1]]) for each in layer]
+                calls = [
+                    self._delayed(nap)(dag[each][0], [made[other] for other in dag[each][1]])
+                    for each in layer
+                ]
                 made.update(zip(layer, self._parallel(calls), strict=True))
             return made[len(dag) - 1]
 
@@ -70,7 +75,9 @@ class Joblib:
 
 
 class Futures:
-    """A future a call; a flat map whose join is in the caller, a chain of single calls, and naps as they get ready."""
+    """A future a call; a flat map whose join is in the caller, a chain of single calls, and naps as
+    they get ready.
+    """
 
     name = "concurrent.futures"
     modules: tuple[str, ...] = ()
@@ -118,7 +125,9 @@ class Futures:
             while ready or running:
                 for number in ready:
                     length, before = dag[number]
-                    running[self._pool.submit(nap, length, [made[each] for each in before])] = number
+                    running[self._pool.submit(nap, length, [made[each] for each in before])] = (
+                        number
+                    )
                 ready = []
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
                     number = running.pop(future)

@@ -33,7 +33,9 @@ class Prefect:
     warm_up = 16
 
     def start(self) -> None:
-        """Start the server, and point to it before Prefect is imported and Ray's workers inherit the environment."""
+        """Start the server, and point to it before Prefect is imported and Ray's workers inherit
+        the environment.
+        """
         self._folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
@@ -46,8 +48,16 @@ class Prefect:
             PREFECT_SERVER_ANALYTICS_ENABLED="false",
             DO_NOT_TRACK="1",
         )
-        app = ["uvicorn", "--factory", "prefect.server.api.server:create_app", "--log-level", "critical"]
-        self._server = subprocess.Popen([sys.executable, "-m", *app, "--host", "127.0.0.1", "--port", port])
+        app = [
+            "uvicorn",
+            "--factory",
+            "prefect.server.api.server:create_app",
+            "--log-level",
+            "critical",
+        ]
+        self._server = subprocess.Popen(
+            [sys.executable, "-m", *app, "--host", "127.0.0.1", "--port", port]
+        )
         try:
             _wait_for(f"{os.environ['PREFECT_API_URL']}/health")
         except OSError:
@@ -61,7 +71,11 @@ class Prefect:
 
     def fan_out(self, width: int) -> Run:
         """Prepare a fan-out and its join."""
-        source, follow, join = self._source, self._follow, self._join  # a flow is pickled with each task, we cannot be
+        source, follow, join = (
+            self._source,
+            self._follow,
+            self._join,
+        )  # a flow is pickled with each task, we cannot be
 
         def fan_out() -> int:
             value = source.submit()

@@ -16,7 +16,9 @@ SIZES: Mapping[str, int] = {FAN_OUT: 10_000, CHAIN: 1_000, LAYERED: 200}
 
 
 class Rayexec:
-    """Jobs that were compiled before; everything is recorded, and the answer is read from the result."""
+    """Jobs that were compiled before; everything is recorded, and the answer is read from the
+    result.
+    """
 
     name = "rayexec"
     modules: tuple[str, ...] = ("rayexec",)
@@ -100,7 +102,8 @@ class RayByHand:
 
         self._get = ray.get
         self._source, self._follow = ray.remote(source), ray.remote(follow)
-        # An argument each, since Ray waits for references among the arguments and not for those in a list.
+        # An argument each, since Ray waits for references among the arguments and not for those in
+        # a list.
         self._join = ray.remote(lambda *values: join(values))
         self._nap = ray.remote(lambda length, *values: nap(length, values))
 
@@ -109,7 +112,9 @@ class RayByHand:
 
         def run() -> int:
             value = self._source.remote()
-            return int(self._get(self._join.remote(*[self._follow.remote(value) for _ in range(width)])))
+            return int(
+                self._get(self._join.remote(*[self._follow.remote(value) for _ in range(width)]))
+            )
 
         return run
 

@@ -1,14 +1,15 @@
 """The same graphs on rayexec and on what else could run them, side by side in one run.
 
-Run it from the repository: ``python -m benchmarks.peers`` for all, ``python -m benchmarks.peers ray dask`` for some.
-What is not installed is left out; ``pip install -e .[bench]`` installs all of it.
+Run it from the repository: ``python -m benchmarks.peers`` for all, ``python -m benchmarks.peers ray
+dask`` for some. What is not installed is left out; ``pip install -e .[bench]`` installs all of it.
 """
 
 from __future__ import annotations
 
 import argparse
 
-# By module and class: spawned workers import this file again, and shall not pay for what only we need.
+# By module and class: spawned workers import this file again, and shall not pay for what only we
+# need.
 OURS = ["peer_ray.RayexecCompiling", "peer_ray.RayexecDefining"]
 PEERS = {
     "ray": ["peer_ray.RayByHand"],
@@ -22,8 +23,12 @@ PEERS = {
 
 def main() -> None:
     """Print the tables of the peers that the command line names."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.peers", description="rayexec beside its peers.")
-    parser.add_argument("peers", nargs="*", metavar="peer", help=f"of {', '.join(PEERS)}; all where none is given")
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.peers", description="rayexec beside its peers."
+    )
+    parser.add_argument(
+        "peers", nargs="*", metavar="peer", help=f"of {', '.join(PEERS)}; all where none is given"
+    )
     names = parser.parse_args().peers or list(PEERS)
     for name in names:
         if name not in PEERS:

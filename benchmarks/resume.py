@@ -80,16 +80,25 @@ def durable(base: str) -> None:
                 spent = seconds(runs[way])
                 if turn:  # the first warms up
                     took[way].append(spent)
-        ratio = median([one / other for one, other in zip(took["durable"], took["not"], strict=True)])
+        ratio = median(
+            [one / other for one, other in zip(took["durable"], took["not"], strict=True)]
+        )
         extra = (median(took["durable"]) - median(took["not"])) / steps * 1e6
         rows.append(
-            [name, *(f"{median(took[way]):.3f}" for way in ("not", "durable")), f"{ratio:.2f}", f"{extra:,.0f}"]
+            [
+                name,
+                *(f"{median(took[way]):.3f}" for way in ("not", "durable")),
+                f"{ratio:.2f}",
+                f"{extra:,.0f}",
+            ]
         )
     print_table("Durable outputs", ["job", "s", "s, durable", "ratio", "µs more a step"], rows)
 
 
 def failing(base: str, count: int) -> tuple[Any, Path]:
-    """Return a job of so many mapped steps and one that collects them, which fails while there is a file."""
+    """Return a job of so many mapped steps and one that collects them, which fails while there is a
+    file.
+    """
     trouble = Path(base, "trouble")
 
     @op(out=DynamicOut())
@@ -134,9 +143,18 @@ def resuming(base: str) -> None:
             rest.append(time.perf_counter() - began)
             assert resumed.success
             assert resumed.counts()["reused"] == count + 1
-        rows.append([f"{count:,}", f"{median(whole):.2f}", f"{median(rest):.2f}", f"{median(rest) / count * 1e6:.0f}"])
+        rows.append(
+            [
+                f"{count:,}",
+                f"{median(whole):.2f}",
+                f"{median(rest):.2f}",
+                f"{median(rest) / count * 1e6:.0f}",
+            ]
+        )
     print_table(
-        "Resuming at the last step", ["mapped steps", "s, the whole run", "s, the rest", "µs a step reused"], rows
+        "Resuming at the last step",
+        ["mapped steps", "s, the whole run", "s, the rest", "µs a step reused"],
+        rows,
     )
 
 

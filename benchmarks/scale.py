@@ -1,4 +1,5 @@
-"""Jobs of no-op steps from 1,000 to 100,000 steps on Ray: what a step costs, and what the driver needs.
+"""Jobs of no-op steps from 1,000 to 100,000 steps on Ray: what a step costs, and what the driver
+needs.
 
 Run it from the repository: ``python -m benchmarks.scale``.
 """
@@ -21,7 +22,13 @@ def main() -> None:
     """Print the table."""
     import ray
 
-    ray.init(address="local", num_cpus=SLOTS, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+    ray.init(
+        address="local",
+        num_cpus=SLOTS,
+        include_dashboard=False,
+        log_to_driver=False,
+        logging_level=logging.ERROR,
+    )
     print_machine("rayexec", "ray")
     make_job(rayexec, "fan-out", 1_000).execute()
     rows = []
@@ -36,7 +43,15 @@ def main() -> None:
             least = least or took
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
             spread = f"{min(times):.1f}-{max(times):.1f}"
-            rows.append([f"{shape}, {size:,} steps", f"{took:.1f}", spread, f"{took / least:.2f}", f"{peak:,.0f}"])
+            rows.append(
+                [
+                    f"{shape}, {size:,} steps",
+                    f"{took:.1f}",
+                    spread,
+                    f"{took / least:.2f}",
+                    f"{peak:,.0f}",
+                ]
+            )
     head = ["job", "µs a step", "least-most", "to 1,000 steps", "driver's peak so far, MB"]
     print_table(f"No-op steps, {SLOTS} slots", head, rows)
 

@@ -1,8 +1,10 @@
-"""Questions of scale, answered on a simulated cluster: the real state machine and loop, a virtual clock.
+"""Questions of scale, answered on a simulated cluster: the real state machine and loop, a virtual
+clock.
 
-Run it from the repository: ``python -m benchmarks.simulate`` (``--quick`` for a tenth of the size). The virtual figures
-say how good the schedule is; the driver's own time a step is real: what the loop and the state machine took, without
-what it took to simulate the cluster below them. On Ray each batch costs the driver 0.3 ms more.
+Run it from the repository: ``python -m benchmarks.simulate`` (``--quick`` for a tenth of the size).
+The virtual figures say how good the schedule is; the driver's own time a step is real: what the
+loop and the state machine took, without what it took to simulate the cluster below them. On Ray
+each batch costs the driver 0.3 ms more.
 """
 
 from __future__ import annotations
@@ -101,12 +103,18 @@ def lengths(kind: str, steps: int) -> list[float]:
     return [rng.choice((0.001, 0.01, 0.1, 1.0)) * rng.uniform(0.5, 1.5) for _ in range(steps)]
 
 
-def simulate(name: str, make: Callable[[int], RunSpec], kind: str, steps: int, nodes: int, slots: int) -> list[str]:
-    """Return a row: the virtual makespan to what no schedule can beat, and the driver's real time a step."""
+def simulate(
+    name: str, make: Callable[[int], RunSpec], kind: str, steps: int, nodes: int, slots: int
+) -> list[str]:
+    """Return a row: the virtual makespan to what no schedule can beat, and the driver's real time a
+    step.
+    """
     spec = make(steps)
     steps = len(spec.plan.steps)
     seconds = lengths(kind, steps)
-    engine = Timed(spec.plan, nodes=[slots] * nodes, seconds=lambda call: seconds[call.step], costs=Costs())
+    engine = Timed(
+        spec.plan, nodes=[slots] * nodes, seconds=lambda call: seconds[call.step], costs=Costs()
+    )
     began = time.perf_counter()
     outcome, _ = run_to_end(spec, lambda: engine, RunLog(spec.plan), Observer(), clock=engine.now)
     took = time.perf_counter() - began - engine.seconds_spent
@@ -128,7 +136,9 @@ def bound(spec: RunSpec, seconds: Sequence[float], slots: int) -> float:
     plan = spec.plan
     ends = [0.0] * len(plan.steps)
     for index in range(len(plan.steps) - 1, -1, -1):
-        ends[index] = seconds[index] + max((ends[each] for each in plan.successors[index]), default=0.0)
+        ends[index] = seconds[index] + max(
+            (ends[each] for each in plan.successors[index]), default=0.0
+        )
     return max(*ends, sum(seconds) / slots)
 
 
@@ -136,7 +146,10 @@ def main() -> None:
     """Print the table."""
     steps = STEPS // 10 if "--quick" in sys.argv else STEPS
     print_machine("rayexec")
-    rows = [simulate("fan-out", fan_out, "no-op", size, 1, 4) for size in (steps // 100, steps // 10, steps)]
+    rows = [
+        simulate("fan-out", fan_out, "no-op", size, 1, 4)
+        for size in (steps // 100, steps // 10, steps)
+    ]
     for kind in ("1 s", "1 ms to 1.5 s"):
         rows.append(simulate("fan-out", fan_out, kind, steps, NODES, SLOTS_A_NODE))
         rows.append(simulate("branches of 10", branches, kind, steps, NODES, SLOTS_A_NODE))

@@ -24,7 +24,9 @@ from rayexec.store.reading import StoredLog
 
 STEPS = 20_000
 IN_PROCESS: dict[str, Any] = {"execution": {"config": {"in_process": {}}}}
-LIMITED = {"execution": {"config": {"ray": {"tag_concurrency_limits": [{"key": "kind", "limit": 4}]}}}}
+LIMITED = {
+    "execution": {"config": {"ray": {"tag_concurrency_limits": [{"key": "kind", "limit": 4}]}}}
+}
 TURNS = 2 * REPEATS + 1
 NO_OP, NAP = 1.15, 1.03  # goals: what a recorded run may take of one that is not
 
@@ -83,7 +85,9 @@ def recording(base: str) -> None:
         for turn in range(TURNS):
             for way in ("without", "with") if turn % 2 else ("with", "without"):
                 took[way].append(seconds(runs[way]))
-        ratio = median([one / other for one, other in zip(took["with"], took["without"], strict=True)])
+        ratio = median(
+            [one / other for one, other in zip(took["with"], took["without"], strict=True)]
+        )
         latest = DirectoryRunStore(base).list()[0].run_id
         size = sum(file.stat().st_size for file in Path(base, "runs", latest, "events").iterdir())
         micro = [f"{median(took[way]) / steps * 1e6:,.1f}" for way in ("without", "with")]

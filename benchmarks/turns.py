@@ -1,4 +1,6 @@
-"""Peers and rayexec in turns: each peer alone with rayexec, on the same graph, so that what else runs falls on both."""
+"""Peers and rayexec in turns: each peer alone with rayexec, on the same graph, so that what else
+runs falls on both.
+"""
 
 from __future__ import annotations
 
@@ -58,7 +60,9 @@ def graph(shape: str, size: int, seed: int) -> Graph:
 
 
 def timed(peer: Peer, made: Graph) -> float:
-    """Return what a run of the graph takes, over its unit, its workers just woken; raises for a wrong answer."""
+    """Return what a run of the graph takes, over its unit, its workers just woken; raises for a
+    wrong answer.
+    """
     if peer.warm_up:
         peer.fan_out(peer.warm_up)()
     run = made.prepare(peer)
@@ -78,7 +82,11 @@ def take_turns(peer: Peer) -> dict[str, Turns]:
     try:
         # After the peer's start, so that Ray's workers have what it put into the environment.
         ray.init(
-            address="local", num_cpus=SLOTS, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR
+            address="local",
+            num_cpus=SLOTS,
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
         )
         # Naps long enough that every slot has its process before the first turn.
         for each in (ours, peer):
@@ -115,23 +123,50 @@ def compare(names: Sequence[str]) -> None:
         if is_installed(peer):
             measured[peer.name] = peer, take_turns(peer)
     for shape in (FAN_OUT, CHAIN, LAYERED):
-        print_shape(shape, [(peer, turns[shape]) for peer, turns in measured.values() if shape in turns])
+        print_shape(
+            shape, [(peer, turns[shape]) for peer, turns in measured.values() if shape in turns]
+        )
 
 
 def print_shape(shape: str, rows: Sequence[tuple[Peer, Turns]]) -> None:
-    """Print the table of a shape: rayexec at its own size, then each peer with rayexec on the peer's graph."""
+    """Print the table of a shape: rayexec at its own size, then each peer with rayexec on the
+    peer's graph.
+    """
     full = graph(shape, Rayexec.sizes[shape], 0).steps
     ours = [each for _, turns in rows if turns.steps == full for each in turns.ours]
     scale, form = (1, ".3f") if shape == LAYERED else (1e6, ",.1f")
-    table = [[Rayexec.name, "1.00", "1.00", f"{full:,}", *[f"{median(ours) * scale:{form}}"] * 2, f"{len(ours)}"]]
+    table = [
+        [
+            Rayexec.name,
+            "1.00",
+            "1.00",
+            f"{full:,}",
+            *[f"{median(ours) * scale:{form}}"] * 2,
+            f"{len(ours)}",
+        ]
+    ]
     for peer, turns in rows:
         theirs = median(turns.theirs)
         # By round where there are rounds on the same graph.
         ratio = turns.ratio() if turns.steps == full else theirs / median(ours)
-        figures = [f"{theirs * scale:{form}}", f"{median(turns.ours) * scale:{form}}", f"{peer.repeats}"]
-        table.append([peer.name, _short(ratio), _short(turns.ratio()), f"{turns.steps:,}", *figures])
+        figures = [
+            f"{theirs * scale:{form}}",
+            f"{median(turns.ours) * scale:{form}}",
+            f"{peer.repeats}",
+        ]
+        table.append(
+            [peer.name, _short(ratio), _short(turns.ratio()), f"{turns.steps:,}", *figures]
+        )
     unit = "makespan to bound" if shape == LAYERED else "µs a step"
-    head = ["peer", "to rayexec", "on the same graph", "steps", unit, "rayexec on the same graph", "runs"]
+    head = [
+        "peer",
+        "to rayexec",
+        "on the same graph",
+        "steps",
+        unit,
+        "rayexec on the same graph",
+        "runs",
+    ]
     print_table(f"{shape}, {SLOTS} slots", head, table)
 
 

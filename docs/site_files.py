@@ -1,4 +1,6 @@
-"""A hook of MkDocs: files outside docs/ that a page links to are part of the site too, below repository/."""
+"""A hook of MkDocs: files outside docs/ that a page links to are part of the site too, below
+repository/.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,10 @@ def _source(place: str) -> str:
 
 def _linked(page: str) -> list[str]:
     text = (ROOT / page).read_text(encoding="utf-8")
-    targets = [posixpath.normpath(posixpath.join(posixpath.dirname(page), found[2])) for found in LINK.finditer(text)]
+    targets = [
+        posixpath.normpath(posixpath.join(posixpath.dirname(page), found[2]))
+        for found in LINK.finditer(text)
+    ]
     return [target for target in targets if (ROOT / target).is_file()]
 
 
@@ -35,7 +40,9 @@ def on_files(files: Files, *, config: Any) -> Files:
     while pages:
         for target in _linked(pages.pop()):
             if files.get_file_from_path(_place(target)) is None:
-                files.append(File.generated(config, _place(target), abs_src_path=str(ROOT / target)))
+                files.append(
+                    File.generated(config, _place(target), abs_src_path=str(ROOT / target))
+                )
                 if target.endswith(".md"):
                     pages.append(target)
     return files

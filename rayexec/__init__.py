@@ -1,7 +1,7 @@
 """rayexec: Dagster's op/job execution, on Ray.
 
-Everything public is importable from here; each name is loaded when it is first used, so that ``import rayexec`` and
-the command line's help cost next to nothing.
+Everything public is importable from here; each name is loaded when it is first used, so that
+``import rayexec`` and the command line's help cost next to nothing.
 """
 
 from __future__ import annotations
@@ -32,7 +32,9 @@ if TYPE_CHECKING:
     from rayexec.definitions.contexts import InitResourceContext as InitResourceContext
     from rayexec.definitions.contexts import OpExecutionContext as OpExecutionContext
     from rayexec.definitions.contexts import build_hook_context as build_hook_context
-    from rayexec.definitions.contexts import build_init_resource_context as build_init_resource_context
+    from rayexec.definitions.contexts import (
+        build_init_resource_context as build_init_resource_context,
+    )
     from rayexec.definitions.contexts import build_op_context as build_op_context
     from rayexec.definitions.executor import ExecutorDefinition as ExecutorDefinition
     from rayexec.definitions.executor import in_process_executor as in_process_executor
@@ -86,9 +88,15 @@ if TYPE_CHECKING:
     from rayexec.definitions.types import Nothing as Nothing
     from rayexec.definitions.types import TypeCheck as TypeCheck
     from rayexec.errors import ConfigError as ConfigError
-    from rayexec.errors import DagsterExecutionHandleOutputError as DagsterExecutionHandleOutputError
-    from rayexec.errors import DagsterExecutionStepExecutionError as DagsterExecutionStepExecutionError
-    from rayexec.errors import DagsterExecutionStepNotFoundError as DagsterExecutionStepNotFoundError
+    from rayexec.errors import (
+        DagsterExecutionHandleOutputError as DagsterExecutionHandleOutputError,
+    )
+    from rayexec.errors import (
+        DagsterExecutionStepExecutionError as DagsterExecutionStepExecutionError,
+    )
+    from rayexec.errors import (
+        DagsterExecutionStepNotFoundError as DagsterExecutionStepNotFoundError,
+    )
     from rayexec.errors import DagsterInvalidConfigError as DagsterInvalidConfigError
     from rayexec.errors import DagsterInvalidDefinitionError as DagsterInvalidDefinitionError
     from rayexec.errors import DagsterInvalidInvocationError as DagsterInvalidInvocationError

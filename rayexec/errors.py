@@ -25,8 +25,8 @@
         ├── RetriesDisabledError   a retry was asked for where retries are disabled
         └── MaxRetriesExceededError  RetryRequested was raised more often than it allows
 
-An error carries its evidence as fields, so that callers need not parse its message. Dagster's names for the errors
-that users catch are kept as aliases at the end of this file.
+An error carries its evidence as fields, so that callers need not parse its message. Dagster's names
+for the errors that users catch are kept as aliases at the end of this file.
 """
 
 from __future__ import annotations
@@ -96,7 +96,8 @@ class InvocationError(DefinitionError):
 class Problem:
     """One thing that is wrong with a run config.
 
-    ``path`` is where, from the root (``("ops", "load", "config", "n")``); ``message`` is what, and what to do.
+    ``path`` is where, from the root (``("ops", "load", "config", "n")``); ``message`` is what, and
+    what to do.
     """
 
     path: tuple[str, ...]
@@ -114,7 +115,9 @@ class ConfigError(RayexecError):
         self.subject = subject
         count = len(self.problems)
         lines = [f"{subject} has {count} problem{'' if count == 1 else 's'}:"]
-        lines += [f"  Error {number}: {problem}" for number, problem in enumerate(self.problems, start=1)]
+        lines += [
+            f"  Error {number}: {problem}" for number, problem in enumerate(self.problems, start=1)
+        ]
         super().__init__("\n".join(lines))
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -126,7 +129,9 @@ def _config_error(problems: Sequence[Problem], subject: str) -> ConfigError:
 
 
 class SelectionError(RayexecError):
-    """A selection clause that names nothing, or that cannot be read; ``clause`` is the one at fault."""
+    """A selection clause that names nothing, or that cannot be read; ``clause`` is the one at
+    fault.
+    """
 
     def __init__(self, message: str, *, clause: str | None = None) -> None:
         self.clause = clause

@@ -21,7 +21,9 @@ _STARTED: list[bool] = []  # whether the session's Ray is up
 
 @pytest.fixture(scope="session", autouse=True)
 def no_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Have runs recorded in a temporary directory, also those that ops start, and never in the user's home."""
+    """Have runs recorded in a temporary directory, also those that ops start, and never in the
+    user's home.
+    """
     home = tmp_path_factory.mktemp("rayexec-home")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAYEXEC_HOME", str(home))
@@ -30,7 +32,9 @@ def no_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def ray_session(no_home: Path) -> Iterator[None]:
-    """Ray on this machine with four slots and a pool, started for the first test that asks, ended with the test run."""
+    """Ray on this machine with four slots and a pool, started for the first test that asks, ended
+    with the test run.
+    """
     import logging
     import os
 
@@ -69,7 +73,9 @@ def execute_on_ray(ray_session: None) -> Execute:
 
 @pytest.fixture(params=["in_process", "ray"])
 def execute(request: pytest.FixtureRequest) -> Execute:
-    """Run a job on the engine that the test is parametrized with; never raises for steps that failed."""
+    """Run a job on the engine that the test is parametrized with; never raises for steps that
+    failed.
+    """
     if request.param == "in_process":
         return _in_process
     request.getfixturevalue("ray_session")
@@ -84,7 +90,9 @@ def is_ray(request: pytest.FixtureRequest) -> bool:
 
 @pytest.fixture
 def nothing_left() -> Iterator[Leftovers]:
-    """Fail a test that leaves files, processes or resources of runs behind; it may add ``drivers``, and ``check``."""
+    """Fail a test that leaves files, processes or resources of runs behind; it may add ``drivers``,
+    and ``check``.
+    """
     leftovers = Leftovers()
     yield leftovers
     leftovers.check()
@@ -98,11 +106,17 @@ def nothing_left_taken() -> Iterator[None]:
     if ray is None or not _STARTED:
         return
     assert ray.is_initialized(), "a test of this module shut the session's Ray down"
-    assert ray.cluster_resources()["CPU"] == SLOTS, "a test of this module put another Ray in the session's place"
+    assert ray.cluster_resources()["CPU"] == SLOTS, (
+        "a test of this module put another Ray in the session's place"
+    )
     end = time.monotonic() + 10
     while time.monotonic() < end:
         whole, left = ray.cluster_resources(), ray.available_resources()
-        taken = {name: left.get(name, 0) for name in ("CPU", "pool:single") if left.get(name, 0) < whole.get(name, 0)}
+        taken = {
+            name: left.get(name, 0)
+            for name in ("CPU", "pool:single")
+            if left.get(name, 0) < whole.get(name, 0)
+        }
         if not taken:
             return
         time.sleep(0.05)

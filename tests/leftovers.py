@@ -18,7 +18,8 @@ _PLACES = tuple({Path("/dev/shm"), Path(tempfile.gettempdir())})
 
 
 class Leftovers:
-    """What runs of certain drivers left on this machine: files in memory, processes that have them open, resources.
+    """What runs of certain drivers left on this machine: files in memory, processes that have them
+    open, resources.
 
     ``drivers`` are the pids of these drivers: this process, and those that a test adds.
     """
@@ -35,7 +36,9 @@ class Leftovers:
         found: dict[str, object] = {
             "files": sorted(map(str, self._find_files() - self._files)),
             "processes": self._find_processes(),
-            "resources": {name: amount for name, amount in taken.items() if amount > 0} if free else {},
+            "resources": {name: amount for name, amount in taken.items() if amount > 0}
+            if free
+            else {},
         }
         return {kind: each for kind, each in found.items() if each}
 
@@ -55,22 +58,37 @@ class Leftovers:
         return driver.isdigit() and int(driver) in self.drivers
 
     def _find_processes(self) -> list[str]:
-        """Return the processes that run a step, or that a step started: they have files of its batch open."""
+        """Return the processes that run a step, or that a step started: they have files of its
+        batch open.
+        """
         found = []
         for process in Path("/proc").iterdir():
             if process.name.isdigit() and int(process.name) != os.getpid():
                 with contextlib.suppress(OSError):  # it is gone, or somebody else's
-                    names = [os.readlink(each).rpartition("/")[2] for each in (process / "fd").iterdir()]
+                    names = [
+                        os.readlink(each).rpartition("/")[2] for each in (process / "fd").iterdir()
+                    ]
                     if any(name.startswith(_PREFIX) and self._is_ours(name) for name in names):
-                        words = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+                        words = (
+                            (process / "cmdline")
+                            .read_bytes()
+                            .replace(b"\0", b" ")
+                            .decode(errors="replace")
+                        )
                         found.append(f"{process.name} {words}")
         return found
 
 
 def _free_resources() -> dict[str, float]:
-    """Return what is free of the Ray that this process is connected to, but for memory; nothing without one."""
+    """Return what is free of the Ray that this process is connected to, but for memory; nothing
+    without one.
+    """
     ray = sys.modules.get("ray")
     if ray is None or not ray.is_initialized():
         return {}
     free = ray.available_resources()
-    return {name: amount for name, amount in free.items() if name not in ("memory", "object_store_memory")}
+    return {
+        name: amount
+        for name, amount in free.items()
+        if name not in ("memory", "object_store_memory")
+    }

@@ -4,8 +4,9 @@ Run it twice by
 
     rayexec job execute -f docs/examples/cached_features.py
 
-The second run calls only ``fingerprint`` and ``report``. With another ``late_after_minutes`` in its config ``late``
-runs anew, and ``months`` and ``daily`` do not. ``rayexec cache list`` shows what is kept.
+The second run calls only ``fingerprint`` and ``report``. With another ``late_after_minutes`` in its
+config ``late`` runs anew, and ``months`` and ``daily`` do not. ``rayexec cache list`` shows what is
+kept.
 """
 
 import hashlib
@@ -33,8 +34,13 @@ class Lateness(Config):
 
 @op
 def fingerprint(config: Source) -> dict[str, str]:
-    """Say what is in the file: a path says only where it is, and the same path may hold other flights tomorrow."""
-    return {"file": str(config.file), "sha256": hashlib.sha256(config.file.read_bytes()).hexdigest()}
+    """Say what is in the file: a path says only where it is, and the same path may hold other
+    flights tomorrow.
+    """
+    return {
+        "file": str(config.file),
+        "sha256": hashlib.sha256(config.file.read_bytes()).hexdigest(),
+    }
 
 
 @op(cache=True, code_version="1", out=DynamicOut())

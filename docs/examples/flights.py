@@ -63,7 +63,9 @@ def load(config: Source) -> tuple[pa.Table, pa.Table]:
 def clean(context: OpExecutionContext, config: Cleaning, flights: pa.Table) -> pa.Table:
     """Drop incomplete rows and flights that go nowhere, and mark the late ones."""
     kept = flights.cast(pa.schema(COLUMNS)).drop_null().filter(pc.field("distance") > 0)
-    context.add_output_metadata({"rows": kept.num_rows, "dropped": flights.num_rows - kept.num_rows})
+    context.add_output_metadata(
+        {"rows": kept.num_rows, "dropped": flights.num_rows - kept.num_rows}
+    )
     late = pc.greater_equal(kept["delay"], pa.scalar(config.late_after_minutes))
     return kept.append_column("late", late.cast(pa.int32()))
 
@@ -101,7 +103,9 @@ def name_airports(table: pa.Table, airports: pa.Table) -> pa.Table:
     ends = [end for end in ("origin", "destination") if end in table.column_names]
     for end in ends:
         named = airports.select(["iata", "name", "city", "state"])
-        named = named.rename_columns([end, *(f"{end}_{each}" for each in ("name", "city", "state"))])
+        named = named.rename_columns(
+            [end, *(f"{end}_{each}" for each in ("name", "city", "state"))]
+        )
         table = table.join(named, keys=end, join_type="left outer")
     return table.sort_by([("mean_delay", "descending"), *((end, "ascending") for end in ends)])
 
@@ -119,7 +123,9 @@ def routes(flights: Any, airports: Any) -> Any:
 
 
 @op(tags={"io": "disk"})
-def write_report(context: OpExecutionContext, config: Report, origins: pa.Table, routes: pa.Table) -> None:
+def write_report(
+    context: OpExecutionContext, config: Report, origins: pa.Table, routes: pa.Table
+) -> None:
     """Write both tables as Parquet."""
     config.directory.mkdir(parents=True, exist_ok=True)
     for name, table in {"origins": origins, "routes": routes}.items():
@@ -133,8 +139,14 @@ def print_worst(config: Worst, routes: pa.Table) -> None:
     busy = routes.filter(pc.field("flights") >= config.min_flights).slice(0, config.count)
     print(f"{'mean delay':>10}  {'late':>4}  {'flights':>7}  route")
     for row in busy.to_pylist():
-        ends = [f"{row[end]} ({row[f'{end}_city'] or row[f'{end}_name']})" for end in ("origin", "destination")]
-        print(f"{row['mean_delay']:>6.1f} min  {row['late_share']:>4.0%}  {row['flights']:>7}  {' to '.join(ends)}")
+        ends = [
+            f"{row[end]} ({row[f'{end}_city'] or row[f'{end}_name']})"
+            for end in ("origin", "destination")
+        ]
+        print(
+            f"{row['mean_delay']:>6.1f} min  {row['late_share']:>4.0%}  {row['flights']:>7}  "
+            f"{' to '.join(ends)}"
+        )
 
 
 @job(description="Flights, cleaned and summed up by origin and route, to a Parquet report.")

@@ -1,7 +1,9 @@
-"""One Parquet file for each airport and month: 20,000 US flights of early 2001, written as a partitioned data set.
+"""One Parquet file for each airport and month: 20,000 US flights of early 2001, written as a
+partitioned data set.
 
-How many airports and months there are is known only once the flights are read, so both are dynamic outputs, the months
-of an airport below the airport. Their totals are collected by airport, then in all. Run it by
+How many airports and months there are is known only once the flights are read, so both are dynamic
+outputs, the months of an airport below the airport. Their totals are collected by airport, then in
+all. Run it by
 
     rayexec job execute -f docs/examples/flights_by_origin.py
 """
@@ -58,7 +60,9 @@ def add_up(totals: list[Totals]) -> Totals:
 def by_origin(config: Source) -> Iterator[DynamicOutput[pa.Table]]:
     """Read the flights; yield those of each airport by its code, in alphabetical order."""
     flights = pq.read_table(config.file)
-    flights = flights.cast(pa.schema(COLUMNS)).append_column("month", pc.strftime(flights["date"], format="%Y-%m"))
+    flights = flights.cast(pa.schema(COLUMNS)).append_column(
+        "month", pc.strftime(flights["date"], format="%Y-%m")
+    )
     counted = flights.group_by("origin").aggregate([("delay", "count")])
     kept = counted.filter(pc.field("delay_count") >= config.min_flights)
     for origin in sorted(map(str, kept["origin"].to_pylist())):
@@ -74,7 +78,9 @@ def by_month(flights: pa.Table) -> Iterator[DynamicOutput[pa.Table]]:
 
 @op
 def write(context: OpExecutionContext, config: Target, flights: pa.Table) -> Totals:
-    """Write the flights of one airport and month, without the columns that the directories' names give."""
+    """Write the flights of one airport and month, without the columns that the directories' names
+    give.
+    """
     origin, month = context.mapping_keys
     directory = config.directory / f"origin={origin}" / f"month={month.replace('_', '-')}"
     directory.mkdir(parents=True, exist_ok=True)

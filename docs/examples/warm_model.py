@@ -1,4 +1,5 @@
-"""A model that each worker process loads once: 40 MB of weights, kept open between the steps of a run.
+"""A model that each worker process loads once: 40 MB of weights, kept open between the steps of a
+run.
 
 Run it (it needs NumPy) by
 
@@ -53,7 +54,9 @@ def score(model: Model, batch: int) -> dict[str, Any]:
 
 @op
 def report(scores: list[dict[str, Any]]) -> dict[str, int]:
-    """Count the batches, the processes that scored them, and how often the model was loaded for that."""
+    """Count the batches, the processes that scored them, and how often the model was loaded for
+    that.
+    """
     counted = {
         "batches": len(scores),
         "processes": len({each["process"] for each in scores}),

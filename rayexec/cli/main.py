@@ -47,7 +47,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 job_app = typer.Typer(
-    help="Run a job, or look at it.", no_args_is_help=True, epilog="Example: rayexec job plan -f my_job.py"
+    help="Run a job, or look at it.",
+    no_args_is_help=True,
+    epilog="Example: rayexec job plan -f my_job.py",
 )
 app.add_typer(job_app, name="job")
 app.add_typer(run_app, name="run")
@@ -64,17 +66,23 @@ def _print_version(wanted: bool) -> None:
 @app.callback()
 def _root(
     version: Annotated[
-        bool, typer.Option("--version", help="Print the version and exit.", callback=_print_version, is_eager=True)
+        bool,
+        typer.Option(
+            "--version", help="Print the version and exit.", callback=_print_version, is_eager=True
+        ),
     ] = False,
 ) -> None:
     pass
 
 
 @job_app.command(
-    epilog="Example: rayexec job execute -f jobs.py -j report -c run.yaml -o '*summary' --max-concurrent 4\n\n"
-    "Ctrl-C asks the steps to end; after cancel_grace (5 s), or a second Ctrl-C, they are ended by force. From another "
+    epilog="Example: rayexec job execute -f jobs.py -j report -c run.yaml -o '*summary' "
+    "--max-concurrent 4\n\n"
+    "Ctrl-C asks the steps to end; after cancel_grace (5 s), or a second Ctrl-C, they are ended "
+    "by force. From another "
     "shell or host it is: rayexec run cancel\n\n"
-    "Exit code: 0 the run succeeded; 1 it failed or was interrupted; 2 it could not begin, for a mistake in what was "
+    "Exit code: 0 the run succeeded; 1 it failed or was interrupted; 2 it could not begin, for a "
+    "mistake in what was "
     "given.",
 )
 def execute(
@@ -90,8 +98,10 @@ def execute(
         str | None,
         typer.Option(
             metavar="ADDRESS",
-            help="The Ray cluster to run on, such as 10.0.0.5:6379; or auto: the one that 'rayexec cluster up' "
-            "started, else what Ray finds. Without it, a Ray is started on this machine for the run.",
+            help="The Ray cluster to run on, such as 10.0.0.5:6379; or auto: the one that "
+            "'rayexec cluster up' "
+            "started, else what Ray finds. Without it, a Ray is started on this machine for the "
+            "run.",
             rich_help_panel=PANEL_RUN,
         ),
     ] = None,
@@ -100,13 +110,26 @@ def execute(
     run_id: RunIdOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Run a job and wait for it; what ops print goes to standard output, progress to standard error."""
+    """Run a job and wait for it; what ops print goes to standard output, progress to standard
+    error.
+    """
     source = load("rayexec.launch.job_file", "JobSource")(file, module, attribute, job)
     cache = False if no_cache else None
     wanted = Wanted(
-        tuple(config or ()), tuple(op_selection or ()), tags, max_concurrent, address, durable, cache, run_id
+        tuple(config or ()),
+        tuple(op_selection or ()),
+        tags,
+        max_concurrent,
+        address,
+        durable,
+        cache,
+        run_id,
     )
-    raise typer.Exit(load("rayexec.cli.commands.job_execute", "execute_from_shell")(source, wanted, as_json=as_json))
+    raise typer.Exit(
+        load("rayexec.cli.commands.job_execute", "execute_from_shell")(
+            source, wanted, as_json=as_json
+        )
+    )
 
 
 job_app.command(epilog=LAUNCH_ENDING)(launch)
@@ -136,11 +159,15 @@ def print_(
     """Print a job as a tree: its ops and graphs, their outputs, and where each input comes from."""
     source = load("rayexec.launch.job_file", "JobSource")(file, module, attribute, job)
     raise typer.Exit(
-        load("rayexec.cli.commands.job_show", "print_job")(source, tuple(op_selection or ()), as_json=as_json)
+        load("rayexec.cli.commands.job_show", "print_job")(
+            source, tuple(op_selection or ()), as_json=as_json
+        )
     )
 
 
-@job_app.command("scaffold-config", epilog="Example: rayexec job scaffold-config -f my_job.py > run.yaml")
+@job_app.command(
+    "scaffold-config", epilog="Example: rayexec job scaffold-config -f my_job.py > run.yaml"
+)
 def scaffold_config(
     file: FileOption = None,
     module: ModuleOption = None,
@@ -151,7 +178,9 @@ def scaffold_config(
         bool, typer.Option("--only-required", help="Only what has to be given for the job to run.")
     ] = False,
 ) -> None:
-    """Print run config for a job as YAML, with a default or a placeholder wherever a value can be given."""
+    """Print run config for a job as YAML, with a default or a placeholder wherever a value can be
+    given.
+    """
     source = load("rayexec.launch.job_file", "JobSource")(file, module, attribute, job)
     raise typer.Exit(
         load("rayexec.cli.commands.job_scaffold", "scaffold")(
@@ -169,7 +198,8 @@ def plan(
     config: ConfigOption = None,
     op_selection: SelectionOption = None,
     max_concurrent: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="As for execute.", rich_help_panel=PANEL_RUN)
+        int | None,
+        typer.Option(min=1, metavar="N", help="As for execute.", rich_help_panel=PANEL_RUN),
     ] = None,
     address: Annotated[
         str | None,
@@ -183,7 +213,8 @@ def plan(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="What job execute --json printed of a run: how long its ops took, for a bound on the time of the "
+            help="What job execute --json printed of a run: how long its ops took, for a bound on "
+            "the time of the "
             "next. By default the last recorded run that succeeded.",
             exists=True,
             dir_okay=False,
@@ -193,24 +224,30 @@ def plan(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Print what a run would do: what each step asks of Ray, the limits and who holds them, the longest path."""
+    """Print what a run would do: what each step asks of Ray, the limits and who holds them, the
+    longest path.
+    """
     source = load("rayexec.launch.job_file", "JobSource")(file, module, attribute, job)
     wanted = Wanted(tuple(config or ()), tuple(op_selection or ()), None, max_concurrent, address)
     raise typer.Exit(
-        load("rayexec.cli.commands.job_plan", "print_plan")(source, wanted, timings=timings, as_json=as_json)
+        load("rayexec.cli.commands.job_plan", "print_plan")(
+            source, wanted, timings=timings, as_json=as_json
+        )
     )
 
 
 @app.command(
     epilog="Example: rayexec bench --plot makespan.png\n\n"
-    "Exit code: 0 all was measured; 1 a run failed or was interrupted; 2 a mistake in what was given.",
+    "Exit code: 0 all was measured; 1 a run failed or was interrupted; 2 a mistake in what was "
+    "given.",
 )
 def bench(
     address: Annotated[
         str | None,
         typer.Option(
             metavar="ADDRESS",
-            help="The Ray cluster to measure, such as 10.0.0.5:6379 or auto. Without it, a Ray is started on this "
+            help="The Ray cluster to measure, such as 10.0.0.5:6379 or auto. Without it, a Ray is "
+            "started on this "
             "machine.",
         ),
     ] = None,
@@ -219,20 +256,26 @@ def bench(
         typer.Option(
             min=1,
             metavar="N",
-            help="Measure the makespan with N steps at once. May be repeated; not given: 1, 2, 4 and so on up to twice "
+            help="Measure the makespan with N steps at once. May be repeated; not given: 1, 2, 4 "
+            "and so on up to twice "
             "the CPUs of a machine, or up to the CPUs of a cluster.",
         ),
     ] = None,
     steps: Annotated[
         int | None,
-        typer.Option(min=3, metavar="N", help="Steps of the no-op jobs; not given: 10,000, or 2,000 with --quick."),
+        typer.Option(
+            min=3,
+            metavar="N",
+            help="Steps of the no-op jobs; not given: 10,000, or 2,000 with --quick.",
+        ),
     ] = None,
     size: Annotated[
         int | None,
         typer.Option(
             min=1,
             metavar="MB",
-            help="The value that passes through the object store, in MB; not given: 256, or 64 with --quick, and no "
+            help="The value that passes through the object store, in MB; not given: 256, or 64 "
+            "with --quick, and no "
             "more than a quarter of the store.",
         ),
     ] = None,
@@ -243,7 +286,8 @@ def bench(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Draw the makespan over max_concurrent to FILE, a .png or .svg. Needs matplotlib, which the extra "
+            help="Draw the makespan over max_concurrent to FILE, a .png or .svg. Needs "
+            "matplotlib, which the extra "
             "named plot installs.",
         ),
     ] = None,
@@ -269,4 +313,5 @@ def main() -> None:
     try:
         app()
     finally:
-        gc.freeze()  # what is left goes with the process: Python would look through all of Ray's modules first
+        # what is left goes with the process: Python would look through all of Ray's modules first
+        gc.freeze()

@@ -29,7 +29,9 @@ class Wanted:
 
 
 def parse_selection(given: tuple[str, ...]) -> list[str] | None:
-    """Return the clauses of ``-o`` options, each of which may hold several separated by commas; None for none."""
+    """Return the clauses of ``-o`` options, each of which may hold several separated by commas;
+    None for none.
+    """
     if not given:
         return None
     clauses = [clause.strip() for each in given for clause in _COMMA.split(each)]
@@ -47,7 +49,9 @@ def parse_tags(given: str | None) -> dict[str, Any] | None:
     try:
         tags = json.loads(given)
     except json.JSONDecodeError as error:
-        raise LoadError(f"--tags is not JSON: {error.msg} at column {error.colno} of {given!r}; {form}") from None
+        raise LoadError(
+            f"--tags is not JSON: {error.msg} at column {error.colno} of {given!r}; {form}"
+        ) from None
     if not isinstance(tags, dict):
         raise LoadError(f"--tags is a {type(tags).__name__}, not an object; {form}")
     return tags

@@ -46,7 +46,8 @@ ModuleOption = Annotated[
         "--module",
         "-m",
         metavar="MODULE",
-        help="The module that holds the job, by its dotted name; it is looked for in this directory first.",
+        help="The module that holds the job, by its dotted name; it is looked for in this "
+        "directory first.",
         rich_help_panel=PANEL_JOB,
     ),
 ]
@@ -56,7 +57,8 @@ AttributeOption = Annotated[
         "--attribute",
         "-a",
         metavar="ATTR",
-        help="The attribute that is the job: a job, a graph, or a function that returns one of them.",
+        help="The attribute that is the job: a job, a graph, or a function that returns one of "
+        "them.",
         rich_help_panel=PANEL_JOB,
     ),
 ]
@@ -76,7 +78,8 @@ ConfigOption = Annotated[
         "--config",
         "-c",
         metavar="YAML",
-        help="A file of run config, or a quoted pattern such as 'conf/*.yaml'. May be repeated: the files are merged "
+        help="A file of run config, or a quoted pattern such as 'conf/*.yaml'. May be repeated: "
+        "the files are merged "
         "key by key, and a later file wins.",
         rich_help_panel=PANEL_RUN,
     ),
@@ -87,15 +90,23 @@ SelectionOption = Annotated[
         "--op-selection",
         "-o",
         metavar="SELECTION",
-        help="Run only these ops: names with '*' or '+' for what is around them, such as '*report' or 'load+,clean'. "
+        help="Run only these ops: names with '*' or '+' for what is around them, such as "
+        "'*report' or 'load+,clean'. "
         "Separated by commas, or repeated.",
         rich_help_panel=PANEL_RUN,
     ),
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output, for programs.")]
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="Print one JSON object on standard output, for programs.")
+]
 TagsOption = Annotated[
     str | None,
-    typer.Option("--tags", metavar="JSON", help="Tags of the run, as a JSON object.", rich_help_panel=PANEL_RUN),
+    typer.Option(
+        "--tags",
+        metavar="JSON",
+        help="Tags of the run, as a JSON object.",
+        rich_help_panel=PANEL_RUN,
+    ),
 ]
 MaxConcurrentOption = Annotated[
     int | None,
@@ -111,7 +122,8 @@ DurableOption = Annotated[
     bool,
     typer.Option(
         "--durable",
-        help="Store all outputs as they are made: then a resumed run has them even if this one is killed.",
+        help="Store all outputs as they are made: then a resumed run has them even if this one is "
+        "killed.",
         rich_help_panel=PANEL_RUN,
     ),
 ]
@@ -128,7 +140,8 @@ RunIdOption = Annotated[
     typer.Option(
         "--run-id",
         metavar="ID",
-        help="The id of the run, which no other run has: letters, digits, dots, underscores and hyphens.",
+        help="The id of the run, which no other run has: letters, digits, dots, underscores and "
+        "hyphens.",
         rich_help_panel=PANEL_RUN,
     ),
 ]

@@ -13,10 +13,11 @@ _ENDING = (signal.SIGTERM, signal.SIGHUP)
 
 
 class EndingSignals:
-    """Makes SIGTERM and SIGHUP interrupts while its ``with`` block lasts, and then is as if it had not been.
+    """Makes SIGTERM and SIGHUP interrupts while its ``with`` block lasts, and then is as if it had
+    not been.
 
-    A signal that is ignored stays so, as under nohup. Nothing happens outside of the main thread, which alone may
-    handle signals.
+    A signal that is ignored stays so, as under nohup. Nothing happens outside of the main thread,
+    which alone may handle signals.
     """
 
     def __init__(self) -> None:
@@ -26,19 +27,26 @@ class EndingSignals:
 
     def __enter__(self) -> EndingSignals:
         if self._in_main_thread:
-            self._former = {number: signal.getsignal(number) for number in (signal.SIGINT, *_ENDING)}
+            self._former = {
+                number: signal.getsignal(number) for number in (signal.SIGINT, *_ENDING)
+            }
         self.take()
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
         for number, former in self._former.items():
             # None is a handler that was not installed from Python, which cannot put it back.
             signal.signal(number, signal.SIG_DFL if former is None else former)  # type: ignore[arg-type]  # was one
 
     def take(self) -> None:
-        """Take the signals, again where someone else took them meanwhile, as Ray does when it starts."""
+        """Take the signals, again where someone else took them meanwhile, as Ray does when it
+        starts.
+        """
         for number in _ENDING:
             if self._former.get(number, signal.SIG_IGN) is not signal.SIG_IGN:
                 signal.signal(number, self._interrupt)
@@ -49,11 +57,15 @@ class EndingSignals:
             signal.signal(number, signal.SIG_IGN)
 
     def _interrupt(self, number: int, frame: FrameType | None) -> None:
-        if os.getpid() != self._process:  # a process that an op forked, as multiprocessing does, ends as ever
+        if (
+            os.getpid() != self._process
+        ):  # a process that an op forked, as multiprocessing does, ends as ever
             signal.signal(number, signal.SIG_DFL)
             signal.raise_signal(number)
             return
-        interrupt = signal.getsignal(signal.SIGINT)  # which holds an interrupt back while Ray starts
+        interrupt = signal.getsignal(
+            signal.SIGINT
+        )  # which holds an interrupt back while Ray starts
         if callable(interrupt):
             interrupt(number, frame)
         else:  # a command that a script starts in the background ignores Ctrl-C, but not these

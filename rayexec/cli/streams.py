@@ -11,11 +11,19 @@ import sys
 from collections.abc import Iterator
 from typing import Any, TextIO
 
-__all__ = ["descriptor_of", "reader_left", "results_on_stdout", "survive_closed_pipes", "tolerant_text"]
+__all__ = [
+    "descriptor_of",
+    "reader_left",
+    "results_on_stdout",
+    "survive_closed_pipes",
+    "tolerant_text",
+]
 
 
 class _Tolerant(io.FileIO):
-    """A descriptor whose reader may leave, or whose terminal may close: what is written after that goes nowhere."""
+    """A descriptor whose reader may leave, or whose terminal may close: what is written after that
+    goes nowhere.
+    """
 
     def __init__(self, descriptor: int, *, owned: bool) -> None:
         super().__init__(descriptor, "w", closefd=owned)
@@ -33,7 +41,9 @@ class _Tolerant(io.FileIO):
 def tolerant_text(descriptor: int, like: TextIO, *, owned: bool = False) -> io.TextIOWrapper:
     """Return a stream such as ``like`` on a descriptor whose other side may go away."""
     raw = _Tolerant(descriptor, owned=owned)
-    unbuffered = getattr(like, "write_through", False)  # as by python -u, which leaves this layer out as well
+    unbuffered = getattr(
+        like, "write_through", False
+    )  # as by python -u, which leaves this layer out as well
     return io.TextIOWrapper(
         raw if unbuffered else io.BufferedWriter(raw),
         encoding=like.encoding,
@@ -44,7 +54,8 @@ def tolerant_text(descriptor: int, like: TextIO, *, owned: bool = False) -> io.T
 
 
 def survive_closed_pipes() -> None:
-    """Let ``sys.stdout`` and ``sys.stderr`` go on where their reader or terminal is gone, as in ``… | head -1``.
+    """Let ``sys.stdout`` and ``sys.stderr`` go on where their reader or terminal is gone, as in ``…
+    | head -1``.
 
     The run goes on too, ops that print included; it is not the reader's to end.
     """
@@ -79,9 +90,9 @@ def reader_left(stream: Any) -> bool:
 def results_on_stdout() -> Iterator[TextIO]:
     """Yield the standard output for a command's result alone.
 
-    Whatever else is printed meanwhile, by the job's file as it is imported, by ops, by the processes they start, goes
-    to standard error. What the encoding has no word for, such as half a surrogate pair in a message, is written as an
-    escape.
+    Whatever else is printed meanwhile, by the job's file as it is imported, by ops, by the
+    processes they start, goes to standard error. What the encoding has no word for, such as half a
+    surrogate pair in a message, is written as an escape.
     """
     sys.stdout.flush()
     if descriptor_of(sys.stdout) != 1 or descriptor_of(sys.stderr) != 2:

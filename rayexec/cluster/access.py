@@ -1,7 +1,7 @@
 """How a Ray cluster is reached: where it is, whether it answers, and the token that it may ask for.
 
-Ray tries for 20 seconds with a wrong token and for over a minute where nothing answers, and then says little. So a
-cluster is asked one question first, by the protocol that Ray itself uses.
+Ray tries for 20 seconds with a wrong token and for over a minute where nothing answers, and then
+says little. So a cluster is asked one question first, by the protocol that Ray itself uses.
 """
 
 from __future__ import annotations
@@ -23,16 +23,19 @@ _ANSWER_TIMEOUT = 5.0  # seconds until an address counts as dead
 # Answered by every Ray, and to anybody who may ask it anything at all.
 _QUESTION = "/ray.rpc.NodeInfoGcsService/GetClusterId"
 _HINT = (
-    "Give the host and port that `rayexec cluster up` or `ray start --head` printed (HOST:6379), or auto on a machine "
+    "Give the host and port that `rayexec cluster up` or `ray start --head` printed (HOST:6379), "
+    "or auto on a machine "
     "of the cluster."
 )
 
 
 def reach(address: str) -> str:
-    """Return the HOST:PORT of a Ray that answers at ``address`` and knows our token, which is then set for Ray to use.
+    """Return the HOST:PORT of a Ray that answers at ``address`` and knows our token, which is then
+    set for Ray to use.
 
-    ``auto`` is what RAY_ADDRESS says, else the cluster that ``rayexec cluster up`` started, else what Ray finds. Raises
-    EngineError, within ten seconds, where nothing answers, nothing is found, or the token is refused.
+    ``auto`` is what RAY_ADDRESS says, else the cluster that ``rayexec cluster up`` started, else
+    what Ray finds. Raises EngineError, within ten seconds, where nothing answers, nothing is found,
+    or the token is refused.
     """
     source = ""
     if address == "auto":
@@ -62,7 +65,8 @@ def _found_by_ray() -> str:
         return str(find("auto", None))
     except ConnectionError:
         raise EngineError(
-            "no Ray runs on this machine. Start one with `rayexec cluster up`, or leave the address out: then one is "
+            "no Ray runs on this machine. Start one with `rayexec cluster up`, or leave the "
+            "address out: then one is "
             "started for the run."
         ) from None
 
@@ -77,13 +81,16 @@ def _check_answers(address: str) -> None:
 
 @contextlib.contextmanager
 def loopback(address: str) -> Iterator[None]:
-    """Let Ray attach to a cluster that listens on this machine's loopback alone, while the block runs.
+    """Let Ray attach to a cluster that listens on this machine's loopback alone, while the block
+    runs.
 
-    On Linux, Ray takes 127.0.0.1 in an address for the machine's outward address, where such a cluster does not listen.
+    On Linux, Ray takes 127.0.0.1 in an address for the machine's outward address, where such a
+    cluster does not listen.
     """
     from ray._private import ray_constants
 
-    name = "ENABLE_RAY_CLUSTER"  # False: this machine's address is 127.0.0.1, as on systems with one node only
+    # False: this machine's address is 127.0.0.1, as on systems with one node only
+    name = "ENABLE_RAY_CLUSTER"
     if not hasattr(ray_constants, name) or not _is_loopback_alone(address):
         yield
         return
@@ -102,7 +109,9 @@ def _is_loopback_alone(address: str) -> bool:
     if host not in _LOOPBACK or not port.isdigit():
         return False
     try:
-        socket.create_connection((services.resolve_ip_for_localhost(host), int(port)), timeout=1).close()
+        socket.create_connection(
+            (services.resolve_ip_for_localhost(host), int(port)), timeout=1
+        ).close()
     except OSError:
         return True
     return False
@@ -120,26 +129,37 @@ def _authenticate(address: str) -> None:
         return
     known = token()
     if mode not in ("", "token"):
-        raise EngineError(f"the Ray at {address} asks for a token, and {AUTH_MODE} is {mode!r} here: unset it.")
+        raise EngineError(
+            f"the Ray at {address} asks for a token, and {AUTH_MODE} is {mode!r} here: unset it."
+        )
     if known is None:
         raise EngineError(
-            f"the Ray at {address} asks for a token, and there is none here: copy {token_path()} from the machine "
+            f"the Ray at {address} asks for a token, and there is none here: copy {token_path()} "
+            f"from the machine "
             f"where the cluster was started, or set {TOKEN_PATH} to where it is."
         )
     if not _is_admitted(address, known):
         source = TOKEN if os.environ.get(TOKEN) else str(token_path())
         raise EngineError(
-            f"the Ray at {address} refuses the token of {source}: it was started with another one. Copy the file "
-            f"~/.ray/auth_token of the user who started the cluster, or set {TOKEN_PATH} to where it is."
+            f"the Ray at {address} refuses the token of {source}: it was started with another "
+            f"one. Copy the file "
+            f"~/.ray/auth_token of the user who started the cluster, or set {TOKEN_PATH} to where "
+            f"it is."
         )
     os.environ[AUTH_MODE] = "token"
     refresh()
 
 
 def asks_for_token(address: str) -> bool | None:
-    """Return whether the Ray at HOST:PORT lets nobody in without a token; None where that cannot be asked."""
+    """Return whether the Ray at HOST:PORT lets nobody in without a token; None where that cannot be
+    asked.
+    """
     host, _, port = address.rpartition(":")
-    if not host or not port.isdigit() or os.environ.get("RAY_USE_TLS", "0").lower() in ("1", "true"):
+    if (
+        not host
+        or not port.isdigit()
+        or os.environ.get("RAY_USE_TLS", "0").lower() in ("1", "true")
+    ):
         return None
     return not _is_admitted(address, None)
 
@@ -157,7 +177,9 @@ def _is_admitted(address: str, shown: str | None) -> bool:
         except grpc.RpcError as error:
             code = error.code()
             if code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
-                raise EngineError(f"what listens at {address} does not answer as Ray does. {_HINT}") from error
+                raise EngineError(
+                    f"what listens at {address} does not answer as Ray does. {_HINT}"
+                ) from error
             return bool(code != grpc.StatusCode.UNAUTHENTICATED)
     return True
 

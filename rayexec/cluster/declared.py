@@ -1,4 +1,6 @@
-"""What a local cluster shall have, read from a file and from the command line: every mistake is told at once."""
+"""What a local cluster shall have, read from a file and from the command line: every mistake is
+told at once.
+"""
 
 from __future__ import annotations
 
@@ -34,17 +36,22 @@ class ClusterFile(Config):
 def read_spec(
     document: Mapping[str, Any], options: Mapping[str, Any], *, file: str = "the file"
 ) -> tuple[ClusterSpec, list[Problem]]:
-    """Return what is asked for by a file's ``document`` and by ``options``, which win over it, and every problem.
+    """Return what is asked for by a file's ``document`` and by ``options``, which win over it, and
+    every problem.
 
-    Options are strings as they were typed, by the names of ClusterFile's fields; ``limits`` and ``pools`` are lists of
-    ``NAME:N``; None is what was not given. A limit or pool of an option replaces the one of that name in the file.
+    Options are strings as they were typed, by the names of ClusterFile's fields; ``limits`` and
+    ``pools`` are lists of ``NAME:N``; None is what was not given. A limit or pool of an option
+    replaces the one of that name in the file.
 
-    A problem's path begins with ``file``, or is the option as it was typed. With problems, the spec means nothing.
+    A problem's path begins with ``file``, or is the option as it was typed. With problems, the spec
+    means nothing.
     """
     known, problems = _from_file(document, file)
     for name in ("nodes", "num_cpus", "port"):
         if options.get(name) is not None:
-            known[name] = _whole(options[name], f"--{name.replace('_', '-')}", problems, _LARGEST.get(name))
+            known[name] = _whole(
+                options[name], f"--{name.replace('_', '-')}", problems, _LARGEST.get(name)
+            )
     if options.get("dashboard") is not None:
         known["dashboard"] = options["dashboard"]
     for name, option in (("limits", "--limit"), ("pools", "--pool")):
@@ -58,7 +65,11 @@ def _from_file(document: Mapping[str, Any], file: str) -> tuple[dict[str, Any], 
     read, problems = validate(ClusterFile, dict(document), path=(file,))
     known: dict[str, Any] = {}
     if isinstance(read, ClusterFile):
-        known = {name: value for name, value in read if name in read.model_fields_set and value is not None}
+        known = {
+            name: value
+            for name, value in read
+            if name in read.model_fields_set and value is not None
+        }
     told = {problem.path for problem in problems}
     for field, check in (("limits", _limit_problem), ("pools", _pool_problem)):
         numbers = document.get(field)
@@ -89,7 +100,9 @@ def _numbered(given: Sequence[str], option: str, problems: list[Problem]) -> dic
     for each in given:
         name, colon, number = each.rpartition(":")
         if not colon:
-            problems.append(Problem((f"{option} {each}",), f"the number is missing; write it as in {form}."))
+            problems.append(
+                Problem((f"{option} {each}",), f"the number is missing; write it as in {form}.")
+            )
             continue
         wrong = check(name) or (f"{name!r} is given twice." if name in found else None)
         if wrong:

@@ -11,7 +11,10 @@ from rayexec.definitions.limits import LIMIT_PREFIX, POOL_PREFIX
 __all__ = ["Facts", "Finding", "NodeFacts", "examine"]
 
 _GIB = 1024**3
-_FULL, _NEARLY_FULL = 0.05, 0.10  # of a disk that is free; Ray spills nothing to a disk with less than the first
+_FULL, _NEARLY_FULL = (
+    0.05,
+    0.10,
+)  # of a disk that is free; Ray spills nothing to a disk with less than the first
 _SMALL_STORE = 200 * 1024**2  # bytes
 _FEW_FILES = 4096
 _SKEW = 1.0  # seconds
@@ -30,9 +33,11 @@ class Finding(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class NodeFacts:
-    """A node: versions are None where there is none, sizes in bytes as (total, free), ``skew`` seconds at least.
+    """A node: versions are None where there is none, sizes in bytes as (total, free), ``skew``
+    seconds at least.
 
-    ``resources`` are Ray's, None for a machine without Ray. A node that did not answer has ``error`` alone.
+    ``resources`` are Ray's, None for a machine without Ray. A node that did not answer has
+    ``error`` alone.
     """
 
     name: str
@@ -54,11 +59,12 @@ class NodeFacts:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What is known: of this machine (``driver``) and of the ``nodes`` of the cluster at ``address``.
+    """What is known: of this machine (``driver``) and of the ``nodes`` of the cluster at
+    ``address``.
 
-    ``unreachable`` says why there is nothing on the nodes. ``token`` says how one is let in; ``home_is_default`` that
-    nobody named a run store; ``store_error`` why the driver cannot write to it. ``dashboard`` is its address and
-    whether it answers.
+    ``unreachable`` says why there is nothing on the nodes. ``token`` says how one is let in;
+    ``home_is_default`` that nobody named a run store; ``store_error`` why the driver cannot write
+    to it. ``dashboard`` is its address and whether it answers.
     """
 
     driver: NodeFacts
@@ -77,14 +83,20 @@ def examine(facts: Facts) -> list[Finding]:
     """Return the findings, one for each check, or for each kind of trouble that it found."""
     if facts.address is None:
         return [
-            Finding("cluster", "ok", "none was asked about and none was started here; this machine alone is looked at"),
+            Finding(
+                "cluster",
+                "ok",
+                "none was asked about and none was started here; this machine alone is looked at",
+            ),
             *_alone(facts),
         ]
     if facts.unreachable is not None:
         return [Finding("reach", "problem", facts.unreachable), *_alone(facts)]
     answered = [node for node in facts.nodes if node.error is None]
     return [
-        Finding("reach", "ok", f"Ray answers at {facts.address}: {_count(len(facts.nodes), 'node')}"),
+        Finding(
+            "reach", "ok", f"Ray answers at {facts.address}: {_count(len(facts.nodes), 'node')}"
+        ),
         *_silent(facts.nodes),
         *_token(facts),
         *_dashboard(facts),
@@ -101,7 +113,9 @@ def examine(facts: Facts) -> list[Finding]:
 def _alone(facts: Facts) -> Iterator[Finding]:
     here = facts.driver
     if tuple(map(int, here.python.split(".")[:2])) < _OLDEST:
-        yield Finding("python", "problem", f"{here.python} is here", "Install Python 3.10 or later.")
+        yield Finding(
+            "python", "problem", f"{here.python} is here", "Install Python 3.10 or later."
+        )
     else:
         yield Finding("python", "ok", here.python)
     if here.ray is None:
@@ -164,8 +178,13 @@ def _dashboard(facts: Facts) -> Iterator[Finding]:
 
 def _versions(driver: NodeFacts, nodes: Sequence[NodeFacts]) -> Iterator[Finding]:
     what: dict[str, tuple[Callable[[NodeFacts], str | None], Callable[[str], object], str]] = {
-        # Ray refuses a driver of another minor version of Python, and pickled code is only read by the same one.
-        "python": (lambda node: node.python, lambda version: version.split(".")[:2], "the same Python 3.x"),
+        # Ray refuses a driver of another minor version of Python, and pickled code is only read by
+        # the same one.
+        "python": (
+            lambda node: node.python,
+            lambda version: version.split(".")[:2],
+            "the same Python 3.x",
+        ),
         "ray": (lambda node: node.ray, str, f"Ray {driver.ray}"),
         "rayexec": (lambda node: node.rayexec, str, f"rayexec {driver.rayexec}"),
     }
@@ -178,11 +197,15 @@ def _versions(driver: NodeFacts, nodes: Sequence[NodeFacts]) -> Iterator[Finding
                 others.setdefault(version, []).append(node)
         for version, where in others.items():
             text = f"{here} here and {version} on {_names(where)}"
-            yield Finding(check, "problem", text, f"Install {wanted} there, or run the driver from there.")
+            yield Finding(
+                check, "problem", text, f"Install {wanted} there, or run the driver from there."
+            )
         lacking = [node for node in nodes if check == "rayexec" and node.rayexec is None]
         if lacking:
             text = f"cannot be imported on {_names(lacking)} ({lacking[0].rayexec_error})"
-            yield Finding(check, "problem", text, "Install it there, into the Python that Ray runs in.")
+            yield Finding(
+                check, "problem", text, "Install it there, into the Python that Ray runs in."
+            )
         if not others and not lacking:
             yield Finding(check, "ok", f"{here} here and on {_count(len(nodes), 'node')}")
 
@@ -191,7 +214,12 @@ def _packages(nodes: Sequence[NodeFacts]) -> Iterator[Finding]:
     lacking = [node for node in nodes if node.missing]
     for name in sorted({each for node in lacking for each in node.missing}):
         where = [node for node in lacking if name in node.missing]
-        yield Finding("packages", "problem", f"{name} is missing on {_names(where)}", f"pip install {name} there.")
+        yield Finding(
+            "packages",
+            "problem",
+            f"{name} is missing on {_names(where)}",
+            f"pip install {name} there.",
+        )
     if not lacking:
         yield Finding("packages", "ok", "what rayexec needs is there")
 
@@ -199,7 +227,9 @@ def _packages(nodes: Sequence[NodeFacts]) -> Iterator[Finding]:
 def _store(facts: Facts, nodes: Sequence[NodeFacts]) -> Iterator[Finding]:
     if facts.store_error is not None:
         text = f"{facts.home} cannot be written from here: {facts.store_error}"
-        yield Finding("store", "problem", text, "Set RAYEXEC_HOME to a directory or URI that can be written.")
+        yield Finding(
+            "store", "problem", text, "Set RAYEXEC_HOME to a directory or URI that can be written."
+        )
         return
     blind = [node for node in nodes if not node.sees_marker]
     stuck = [node for node in nodes if node.sees_marker and node.store_error is not None]
@@ -233,11 +263,20 @@ def _disks(nodes: Sequence[NodeFacts]) -> Iterator[Finding]:
     full = [node for node, total, free in known if free < _FULL * total]
     nearly = [node for node, total, free in known if _FULL * total <= free < _NEARLY_FULL * total]
     if full:
-        text = f"less than {_FULL:.0%} of the disk is free on {_names(full)}; Ray spills nothing to it"
-        yield Finding("disk", "problem", text, "Make room in /tmp there, or set RAY_TMPDIR to a larger disk.")
+        text = (
+            f"less than {_FULL:.0%} of the disk is free on {_names(full)}; Ray spills nothing to it"
+        )
+        yield Finding(
+            "disk", "problem", text, "Make room in /tmp there, or set RAY_TMPDIR to a larger disk."
+        )
     if nearly:
         text = f"less than {_NEARLY_FULL:.0%} of the disk is free on {_names(nearly)}"
-        yield Finding("disk", "warning", text, "Make room in /tmp there before large values are spilled to it.")
+        yield Finding(
+            "disk",
+            "warning",
+            text,
+            "Make room in /tmp there before large values are spilled to it.",
+        )
     if not full and not nearly:
         least = min((free for _, _, free in known), default=0)
         yield Finding("disk", "ok", f"{least / _GIB:.0f} GiB are free at least")
@@ -246,14 +285,23 @@ def _disks(nodes: Sequence[NodeFacts]) -> Iterator[Finding]:
 def _memory(nodes: Sequence[NodeFacts]) -> Iterator[Finding]:
     sizes = {node.name: (node.resources or {}).get("object_store_memory", 0.0) for node in nodes}
     # Ray looks at what is free when it starts, of which the store itself is a part later on.
-    tight = [node for node in nodes if node.shared_memory and node.shared_memory[0] < sizes[node.name]]
+    tight = [
+        node for node in nodes if node.shared_memory and node.shared_memory[0] < sizes[node.name]
+    ]
     small = [node for node in nodes if 0 < sizes[node.name] < _SMALL_STORE]
     if tight:
         text = f"/dev/shm is smaller than Ray's object store on {_names(tight)}, which then lies on disk and is slow"
-        yield Finding("shared memory", "warning", text, "Enlarge /dev/shm (docker: --shm-size), or shrink the store.")
+        yield Finding(
+            "shared memory",
+            "warning",
+            text,
+            "Enlarge /dev/shm (docker: --shm-size), or shrink the store.",
+        )
     if small:
         text = f"the object store of {_names(small)} is below {_SMALL_STORE / 1024**2:.0f} MiB"
-        yield Finding("object store", "warning", text, "Start Ray with a larger --object-store-memory=BYTES.")
+        yield Finding(
+            "object store", "warning", text, "Start Ray with a larger --object-store-memory=BYTES."
+        )
     if not tight and not small:
         least = min((node.shared_memory[0] for node in nodes if node.shared_memory), default=0)
         total = sum(sizes.values())
@@ -265,7 +313,12 @@ def _clocks(nodes: Sequence[NodeFacts]) -> Iterator[Finding]:
     off = [node for node in nodes if abs(node.skew) > _SKEW]
     for node in off:
         text = f"{node.name} is {abs(node.skew):.1f} s {'ahead' if node.skew > 0 else 'behind'}"
-        yield Finding("clocks", "warning", text, "Run an NTP client (chrony) there; times in records are off by that.")
+        yield Finding(
+            "clocks",
+            "warning",
+            text,
+            "Run an NTP client (chrony) there; times in records are off by that.",
+        )
     if not off:
         yield Finding("clocks", "ok", f"within {_SKEW:.0f} s of this machine's")
 
@@ -276,8 +329,15 @@ def _roles(nodes: Sequence[NodeFacts]) -> Iterator[Finding]:
     if not any(cpus.values()):
         yield Finding("cpus", "problem", "no node has a CPU, so no step can run", "Add workers.")
     elif head is not None and cpus[head.name] and len(nodes) >= _LARGE:
-        text = f"the head runs steps ({cpus[head.name]:g} CPUs) beside a cluster of {len(nodes)} nodes"
-        yield Finding("cpus", "warning", text, "Start the head with --num-cpus=0, so that no step takes it along.")
+        text = (
+            f"the head runs steps ({cpus[head.name]:g} CPUs) beside a cluster of {len(nodes)} nodes"
+        )
+        yield Finding(
+            "cpus",
+            "warning",
+            text,
+            "Start the head with --num-cpus=0, so that no step takes it along.",
+        )
     else:
         idle = " (none on the head)" if head is not None and not cpus[head.name] else ""
         yield Finding("cpus", "ok", f"{sum(cpus.values()):g} in all{idle}")
@@ -294,12 +354,21 @@ def _limits(nodes: Sequence[NodeFacts]) -> Iterator[Finding]:
         if len(where) > 1:
             sound = False
             text = f"{name} is declared on {len(where)} nodes ({_names(where)}), each of which has one of its own"
-            yield Finding("limits", "problem", text, "Declare it on one node, in the start command of that node alone.")
+            yield Finding(
+                "limits",
+                "problem",
+                text,
+                "Declare it on one node, in the start command of that node alone.",
+            )
         without = [node for node in where if not (node.resources or {}).get("CPU")]
         if without:
             sound = False
             text = f"{name} is declared on {_names(without)} without a CPU, so that steps that count in it never start"
             yield Finding("limits", "problem", text, "Declare it on a node that has CPUs.")
     if sound:
-        each = f"{_count(len(places), 'limit')} declared, each on one node with CPUs" if places else "none declared"
+        each = (
+            f"{_count(len(places), 'limit')} declared, each on one node with CPUs"
+            if places
+            else "none declared"
+        )
         yield Finding("limits", "ok", each)

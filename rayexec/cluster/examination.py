@@ -1,4 +1,6 @@
-"""Gathering what the doctor judges: on this machine, and by one task without CPUs on each node of a cluster."""
+"""Gathering what the doctor judges: on this machine, and by one task without CPUs on each node of a
+cluster.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,8 @@ _KNOWN = frozenset(field.name for field in fields(NodeFacts))
 
 
 def gather(address: str | None) -> Facts:
-    """Return the facts of the cluster at ``address``; None is the one that was started here, else this machine alone.
+    """Return the facts of the cluster at ``address``; None is the one that was started here, else
+    this machine alone.
 
     This process is attached to the cluster afterwards.
     """
@@ -111,7 +114,11 @@ def _is_loopback(address: str) -> bool:
 
 def _token() -> str:
     source = TOKEN if os.environ.get(TOKEN) else str(token_path())
-    others = f", which other users of this machine may read: chmod 600 {source}" if readable_by_others() else ""
+    others = (
+        f", which other users of this machine may read: chmod 600 {source}"
+        if readable_by_others()
+        else ""
+    )
     return f"the cluster takes that of {source}{others}"
 
 
@@ -139,7 +146,9 @@ def _nodes(home: str, marker: str) -> tuple[NodeFacts, ...]:
             "node:__internal_head__" in each["Resources"],
             each["Resources"],
         )
-        for each in sorted(alive, key=lambda each: "node:__internal_head__" not in each["Resources"])
+        for each in sorted(
+            alive, key=lambda each: "node:__internal_head__" not in each["Resources"]
+        )
     }
     asked = {_on(node, node_facts).remote(home, marker): node for node in known}
     done, _ = ray.wait(list(asked), num_returns=len(asked), timeout=_PATIENCE)
@@ -153,7 +162,12 @@ def _nodes(home: str, marker: str) -> tuple[NodeFacts, ...]:
             answered = _known(ray.get(reference), known[node])
             found.append(replace(answered, skew=_skew(node)))
         except Exception as error:  # a node that is gone, code that it cannot read
-            found.append(replace(known[node], error=f"{type(error).__name__}: {str(error).strip().splitlines()[-1]}"))
+            found.append(
+                replace(
+                    known[node],
+                    error=f"{type(error).__name__}: {str(error).strip().splitlines()[-1]}",
+                )
+            )
     return tuple(found)
 
 
@@ -172,7 +186,9 @@ def _on(node: str, function: Any) -> Any:
 
 
 def _skew(node: str) -> float:
-    """Return how many seconds the node's clock is ahead at least; what the way there takes may hide some."""
+    """Return how many seconds the node's clock is ahead at least; what the way there takes may hide
+    some.
+    """
     import ray
 
     before = time.time()

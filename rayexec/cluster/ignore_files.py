@@ -11,7 +11,9 @@ __all__ = ["Pattern", "is_ignored", "is_taken_back", "names_hidden", "read_patte
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """One line of an ignore file in the directory ``base``, a path such as ``a/b/`` from the root, or empty there."""
+    """One line of an ignore file in the directory ``base``, a path such as ``a/b/`` from the root,
+    or empty there.
+    """
 
     base: str
     matches: re.Pattern[str]
@@ -40,7 +42,9 @@ def is_taken_back(path: str, patterns: Sequence[Pattern], *, is_directory: bool)
 
 
 def names_hidden(line: str) -> bool:
-    """Whether a line of an ignore file names what is hidden, such as ``!.env``, rather than match it among others."""
+    """Whether a line of an ignore file names what is hidden, such as ``!.env``, rather than match
+    it among others.
+    """
     return line.rstrip("\r\n ").rstrip("/").removeprefix("!").rpartition("/")[2].startswith(".")
 
 

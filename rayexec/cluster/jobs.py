@@ -1,8 +1,9 @@
-"""Ray's Jobs API: scripts that a cluster runs itself, reached over HTTP at the dashboard of its head.
+"""Ray's Jobs API: scripts that a cluster runs itself, reached over HTTP at the dashboard of its
+head.
 
-Ray's own client waits for ever where nothing answers, says little of a token, and takes a second to import. So the
-address is asked one question first, and plain questions are asked without it. This is the one place that imports
-``ray.job_submission``.
+Ray's own client waits for ever where nothing answers, says little of a token, and takes a second to
+import. So the address is asked one question first, and plain questions are asked without it. This
+is the one place that imports ``ray.job_submission``.
 """
 
 from __future__ import annotations
@@ -25,13 +26,25 @@ from rayexec.cluster.access import refresh
 from rayexec.cluster.tokens import AUTH_MODE, TOKEN_PATH, token, token_path
 from rayexec.errors import EngineError, LoadError
 
-__all__ = ["STOP_WAIT", "JobState", "Jobs", "UnknownJobError", "checked_address", "package_limit", "reason_in"]
+__all__ = [
+    "STOP_WAIT",
+    "JobState",
+    "Jobs",
+    "UnknownJobError",
+    "checked_address",
+    "package_limit",
+    "reason_in",
+]
 
-# How long Ray waits for a job to end that is asked to, in seconds, read in the environment of the job.
+# How long Ray waits for a job to end that is asked to, in seconds, read in the environment of the
+# job.
 STOP_WAIT = "RAY_JOB_STOP_WAIT_TIME_S"
 _ANSWER_TIMEOUT = 5.0  # seconds until an address counts as dead
 _TIMEOUT = 60.0  # seconds for a question to a cluster that has answered, and may be busy
-_OVERRIDES = ("RAY_ADDRESS", "RAY_API_SERVER_ADDRESS")  # by which Ray would take another cluster than was asked for
+_OVERRIDES = (
+    "RAY_ADDRESS",
+    "RAY_API_SERVER_ADDRESS",
+)  # by which Ray would take another cluster than was asked for
 _RAISED = re.compile(
     r"[A-Za-z_][\w.]*(?:Error|Exception)\b"
 )  # the last line of a traceback, or the first of its message
@@ -42,12 +55,15 @@ _ENDED = frozenset({"SUCCEEDED", "FAILED", "STOPPED"})
 
 
 class UnknownJobError(EngineError):
-    """A cluster has no such job: its head was started again since, or it is another cluster at the same address."""
+    """A cluster has no such job: its head was started again since, or it is another cluster at the
+    same address.
+    """
 
 
 @dataclass(frozen=True, slots=True)
 class JobState:
-    """A job of a cluster: its status in Ray's words, its driver's exit code, and when it began and ended.
+    """A job of a cluster: its status in Ray's words, its driver's exit code, and when it began and
+    ended.
 
     Times are seconds since 1970.
     """
@@ -75,17 +91,23 @@ class JobState:
 
 
 def checked_address(address: str) -> str:
-    """Return the URL of a dashboard without a slash at its end; raises LoadError for any other address."""
+    """Return the URL of a dashboard without a slash at its end; raises LoadError for any other
+    address.
+    """
     host = urlsplit(address if "://" in address else f"//{address}").hostname or "HOST"
     if address.startswith("ray://"):
         raise LoadError(
-            f"{address} is a Ray Client address, which rayexec does not use: the run would end with this machine, and "
-            f"be slow until then. Give the dashboard of the cluster's head, such as http://{host}:8265."
+            f"{address} is a Ray Client address, which rayexec does not use: the run would end "
+            f"with this machine, and "
+            f"be slow until then. Give the dashboard of the cluster's head, such as "
+            f"http://{host}:8265."
         )
     if not address.startswith(("http://", "https://")):
         raise LoadError(
-            f"{address} is not the URL of a cluster's dashboard, to which jobs are submitted. Give one such as "
-            f"http://{host if host != 'auto' else '127.0.0.1'}:8265 (rayexec cluster up --dashboard prints its own)."
+            f"{address} is not the URL of a cluster's dashboard, to which jobs are submitted. "
+            f"Give one such as "
+            f"http://{host if host != 'auto' else '127.0.0.1'}:8265 (rayexec cluster up "
+            f"--dashboard prints its own)."
         )
     try:
         parts = urlsplit(address)
@@ -101,15 +123,17 @@ def package_limit() -> int:
     """Return the most bytes that the Jobs API takes as one package."""
     from ray._private import ray_constants
 
-    # The dashboard takes no larger request (100 MiB), less than the store behind it would (500 MiB).
+    # The dashboard takes no larger request (100 MiB), less than the store behind it would (500
+    # MiB).
     return int(getattr(ray_constants, "DASHBOARD_CLIENT_MAX_SIZE", 100 * 1024**2))
 
 
 class Jobs:
-    """The jobs of the cluster whose dashboard is at ``address``; ``ray_version`` is of the Ray there.
+    """The jobs of the cluster whose dashboard is at ``address``; ``ray_version`` is of the Ray
+    there.
 
-    Raises LoadError for an address of another kind, and EngineError, within ten seconds, where no Ray answers, or none
-    that lets us in; so does each method where the cluster fails.
+    Raises LoadError for an address of another kind, and EngineError, within ten seconds, where no
+    Ray answers, or none that lets us in; so does each method where the cluster fails.
     """
 
     def __init__(self, address: str) -> None:
@@ -118,7 +142,9 @@ class Jobs:
         self._client: Any = None
 
     def _sdk(self) -> Any:
-        """Return Ray's own client, whose import takes a second: for what needs more than a question and its answer."""
+        """Return Ray's own client, whose import takes a second: for what needs more than a question
+        and its answer.
+        """
         if self._client is not None:
             return self._client
         if self._token is not None:
@@ -145,8 +171,12 @@ class Jobs:
         except urllib.error.HTTPError as error:
             with error:
                 told = error.read().decode(errors="replace") or str(error.reason)
-            if error.code == _NOT_FOUND and "does not exist" in told:  # Ray's own words; a proxy has others
-                raise UnknownJobError(f"the Ray at {self.address} does not know the job: {told}") from None
+            if (
+                error.code == _NOT_FOUND and "does not exist" in told
+            ):  # Ray's own words; a proxy has others
+                raise UnknownJobError(
+                    f"the Ray at {self.address} does not know the job: {told}"
+                ) from None
             raise RuntimeError(told) from None
 
     def submit(
@@ -157,7 +187,9 @@ class Jobs:
         runtime_env: Mapping[str, Any],
         metadata: Mapping[str, str],
     ) -> None:
-        """Have the cluster run a command in the directory that ``package``, a zip file, holds, where there is one."""
+        """Have the cluster run a command in the directory that ``package``, a zip file, holds,
+        where there is one.
+        """
         sent = {} if package is None else {"working_dir": str(package)}
         with self._told("take the job"):
             self._sdk().submit_job(
@@ -168,7 +200,9 @@ class Jobs:
             )
 
     def state(self, job_id: str) -> JobState:
-        """Return how a job is; raises UnknownJobError for one that the cluster does not know, or not any more."""
+        """Return how a job is; raises UnknownJobError for one that the cluster does not know, or
+        not any more.
+        """
         with self._told("tell of the job"):
             found = self._ask(job_id)
             return JobState(
@@ -213,14 +247,19 @@ class Jobs:
             yield
         except (LoadError, EngineError):
             raise
-        except Exception as error:  # RuntimeError for any answer but a good one; and all that HTTP can raise
+        except (
+            Exception
+        ) as error:  # RuntimeError for any answer but a good one; and all that HTTP can raise
             raise EngineError(
-                f"the Ray at {self.address} cannot {what}: {reason_in(str(error)) or type(error).__name__}"
+                f"the Ray at {self.address} cannot {what}: "
+                f"{reason_in(str(error)) or type(error).__name__}"
             ) from error
 
 
 def reason_in(text: str) -> str:
-    """Return what went wrong: of a text with tracebacks of the cluster's own code, what was raised last."""
+    """Return what went wrong: of a text with tracebacks of the cluster's own code, what was raised
+    last.
+    """
     if "Traceback (most recent call last)" in text:
         lines = text.splitlines()
         raised = [number for number, line in enumerate(lines) if _RAISED.match(line)]
@@ -234,7 +273,8 @@ def _headers(shown: str | None) -> dict[str, str]:
 
 
 def _check(address: str) -> tuple[str, str | None]:
-    """Return the version of the Ray that answers, and the token that it asks for, which is set for Ray to use.
+    """Return the version of the Ray that answers, and the token that it asks for, which is set for
+    Ray to use.
 
     Raises EngineError where none answers, or none that lets us in.
 
@@ -246,19 +286,23 @@ def _check(address: str) -> tuple[str, str | None]:
         known = token()
         if known is None:
             raise EngineError(
-                f"the Ray at {address} asks for a token, and there is none here: copy {token_path()} from the machine "
+                f"the Ray at {address} asks for a token, and there is none here: copy "
+                f"{token_path()} from the machine "
                 f"where the cluster was started, or set {TOKEN_PATH} to where it is."
             )
         status, body = _ask(address, known)
         if status in (401, 403):
             raise EngineError(
-                f"the Ray at {address} refuses the token that is known here: it was started with another one. Copy the "
-                f"file ~/.ray/auth_token of the user who started the cluster, or set {TOKEN_PATH} to where it is."
+                f"the Ray at {address} refuses the token that is known here: it was started with "
+                f"another one. Copy the "
+                f"file ~/.ray/auth_token of the user who started the cluster, or set {TOKEN_PATH} "
+                f"to where it is."
             )
         os.environ[AUTH_MODE] = "token"
     if status != 200 or "ray_version" not in body:
         raise EngineError(
-            f"what listens at {address} is not the dashboard of a Ray (it answers {status}). Give the URL that `ray "
+            f"what listens at {address} is not the dashboard of a Ray (it answers {status}). Give "
+            f"the URL that `ray "
             "start --head` or `rayexec cluster up --dashboard` printed, such as http://HOST:8265."
         )
     return str(body["ray_version"]), known
@@ -277,12 +321,14 @@ def _ask(address: str, shown: str | None) -> tuple[int, Mapping[str, Any]]:
         return 200, {}
     except http.client.HTTPException as error:
         raise EngineError(
-            f"what listens at {address} does not speak HTTP ({type(error).__name__}): it may be another port of Ray. "
+            f"what listens at {address} does not speak HTTP ({type(error).__name__}): it may be "
+            f"another port of Ray. "
             "Give its dashboard's, which is 8265 unless it was set."
         ) from None
     except OSError as error:
         reason = getattr(error, "reason", error)
         raise EngineError(
-            f"no Ray answers at {address}: {reason}. Its dashboard must run (rayexec cluster up --dashboard, or ray "
+            f"no Ray answers at {address}: {reason}. Its dashboard must run (rayexec cluster up "
+            f"--dashboard, or ray "
             "start --head --dashboard-host=0.0.0.0) and be reachable from here."
         ) from None

@@ -72,7 +72,10 @@ def _cluster_spec(spec: ManifestSpec) -> str:
 def _general(spec: ManifestSpec) -> Iterator[str]:
     yield "# The Ray of the image, and of each driver."
     yield f'rayVersion: "{spec.ray_version}"'
-    yield "# KubeRay makes a token, a secret named after the cluster, and gives it to all pods. Nobody else is let in."
+    yield (
+        "# KubeRay makes a token, a secret named after the cluster, and gives it to all pods. "
+        "Nobody else is let in."
+    )
     yield "authOptions:"
     yield "  mode: token"
     if spec.fewest < spec.most:
@@ -100,20 +103,30 @@ def _head(spec: ManifestSpec) -> Iterator[str]:
 def _limits(spec: ManifestSpec, margin: str) -> Iterator[str]:
     if not spec.resources():
         return
-    yield f"{margin}# The limits that all runs share, as custom resources of this one node: on several nodes, each"
-    yield f"{margin}# would have as many. KubeRay hands this to a shell, hence the quotes in quotes."
+    yield (
+        f"{margin}# The limits that all runs share, as custom resources of this one node: on "
+        f"several nodes, each"
+    )
+    yield (
+        f"{margin}# would have as many. KubeRay hands this to a shell, hence the quotes in quotes."
+    )
     yield f"{margin}resources: '{_quoted(spec)}'"
 
 
 def _quoted(spec: ManifestSpec) -> str:
-    """Return the resources as KubeRay wants them: JSON with its quotes escaped, in quotes for the shell."""
+    """Return the resources as KubeRay wants them: JSON with its quotes escaped, in quotes for the
+    shell.
+    """
     inner = json.dumps(spec.resources()).replace('"', '\\"')
     return f'"{inner}"'
 
 
 def _workers(spec: ManifestSpec) -> Iterator[str]:
     if spec.resources() and not spec.head_cpus:
-        yield "  # One node, for ever one, that declares the limits; Ray runs the steps that count in them here."
+        yield (
+            "  # One node, for ever one, that declares the limits; Ray runs the steps that count "
+            "in them here."
+        )
         yield from _group("limits", 1, 1)
         yield "    rayStartParams:"
         yield from _limits(spec, "      ")
@@ -131,7 +144,9 @@ def _group(name: str, fewest: int, most: int) -> Iterator[str]:
     yield f"    maxReplicas: {most}"
 
 
-def _template(spec: ManifestSpec, container: str, cpus: int, margin: str, *, is_head: bool = False) -> Iterator[str]:
+def _template(
+    spec: ManifestSpec, container: str, cpus: int, margin: str, *, is_head: bool = False
+) -> Iterator[str]:
     lines = ["template:", "  spec:", "    containers:", f"      - name: {container}"]
     if is_head:
         lines += [
@@ -145,18 +160,32 @@ def _template(spec: ManifestSpec, container: str, cpus: int, margin: str, *, is_
         for port, name in ((6379, "gcs"), (8265, "dashboard")):
             lines += [f"          - containerPort: {port}", f"            name: {name}"]
         lines += ["        # Where runs are recorded, and values kept; all nodes reach it."]
-    lines += ["        env:", "          - name: RAYEXEC_HOME", f"            value: {json.dumps(spec.home)}"]
+    lines += [
+        "        env:",
+        "          - name: RAYEXEC_HOME",
+        f"            value: {json.dumps(spec.home)}",
+    ]
     if is_head and spec.job is not None:
         lines += [
-            "          # Seconds in which a run that is stopped stores what is needed to resume it; Ray gives 3.",
+            (
+                "          # Seconds in which a run that is stopped stores what is needed to "
+                "resume "
+                "it; Ray gives 3."
+            ),
             f"          - name: {STOP_WAIT}",
             f'            value: "{_STOPPING}"',
         ]
     if is_head:
-        lines += ["        # KubeRay tells Ray the CPUs, and makes /dev/shm as large as the memory."]
+        lines += [
+            "        # KubeRay tells Ray the CPUs, and makes /dev/shm as large as the memory."
+        ]
     lines += ["        resources:"]
     for bound in ("requests", "limits"):
-        lines += [f"          {bound}:", f'            cpu: "{cpus}"', f"            memory: {spec.memory}"]
+        lines += [
+            f"          {bound}:",
+            f'            cpu: "{cpus}"',
+            f"            memory: {spec.memory}",
+        ]
     mounts, volumes = _volumes(spec)
     lines += [*(["        volumeMounts:", *mounts, "    volumes:", *volumes] if mounts else [])]
     yield from (f"{margin}{line}" for line in lines)

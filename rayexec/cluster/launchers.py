@@ -1,4 +1,6 @@
-"""Cluster files: for Ray's own launcher (``ray up``), on AWS or on given machines, and for ``rayexec cluster up``."""
+"""Cluster files: for Ray's own launcher (``ray up``), on AWS or on given machines, and for
+``rayexec cluster up``.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,13 @@ _PORT = 6379
 def launcher_manifest(spec: ManifestSpec) -> str:
     """Return the cluster file of a spec of kind ``aws`` or ``on-prem``."""
     is_aws = spec.kind == "aws"
-    lines = [*_top(spec), *(_aws(spec) if is_aws else _machines(spec)), *_docker(spec), *_setup(spec), *_start(spec)]
+    lines = [
+        *_top(spec),
+        *(_aws(spec) if is_aws else _machines(spec)),
+        *_docker(spec),
+        *_setup(spec),
+        *_start(spec),
+    ]
     return "\n".join(lines) + "\n"
 
 
@@ -57,20 +65,29 @@ def _aws(spec: ManifestSpec) -> Iterator[str]:
     yield f"max_workers: {spec.most + has_limits}"
     yield "idle_timeout_minutes: 5"
     yield ""
-    yield "# What workers write to the bucket, they may by an instance profile, which their node_config then names:"
+    yield (
+        "# What workers write to the bucket, they may by an instance profile, which their "
+        "node_config then names:"
+    )
     yield "#   IamInstanceProfile: {Arn: 'arn:aws:iam::ACCOUNT:instance-profile/NAME'}"
     yield "head_node_type: head"
     yield "available_node_types:"
     yield "  head:"
     if spec.head_cpus:
-        yield "    # Steps run here too. The limits that all runs share are custom resources of this one node."
+        yield (
+            "    # Steps run here too. The limits that all runs share are custom resources of "
+            "this one node."
+        )
         yield from _node(spec, {"CPU": spec.head_cpus} | spec.resources())
     else:
         yield "    # No steps here: what they use up must not take the cluster's head along."
         yield from _node(spec, {"CPU": 0})
     if has_limits:
         yield "  limits:"
-        yield "    # One node, for ever one, that declares the limits all runs share: on several nodes, each would have"
+        yield (
+            "    # One node, for ever one, that declares the limits all runs share: on several "
+            "nodes, each would have"
+        )
         yield "    # as many. Ray runs the steps that count in them here."
         yield from _node(spec, {"CPU": spec.cpus} | spec.resources(), 1, 1)
     yield "  workers:"
@@ -80,7 +97,10 @@ def _aws(spec: ManifestSpec) -> Iterator[str]:
 
 
 def _node(
-    spec: ManifestSpec, resources: Mapping[str, int], fewest: int | None = None, most: int | None = None
+    spec: ManifestSpec,
+    resources: Mapping[str, int],
+    fewest: int | None = None,
+    most: int | None = None,
 ) -> Iterator[str]:
     if fewest is not None:
         yield f"    min_workers: {fewest}"
@@ -114,11 +134,17 @@ def _setup(spec: ManifestSpec) -> Iterator[str]:
     yield "setup_commands:"
     if spec.image is None:
         yield "  # The same Python on all machines, and what the ops import as well."
-        yield f"  - python3 -m pip install 'ray[default]=={spec.ray_version}' {shlex.quote(spec.package)}"
+        yield (
+            f"  - python3 -m pip install 'ray[default]=={spec.ray_version}' "
+            f"{shlex.quote(spec.package)}"
+        )
     elif spec.image.startswith("rayproject/ray"):
         yield "  # And what the ops import. An image that has it starts faster."
         yield f"  - pip install {shlex.quote(spec.package)}"
-    yield "  # Where runs are recorded, and values kept; all nodes reach it. This line is for drivers on the head."
+    yield (
+        "  # Where runs are recorded, and values kept; all nodes reach it. This line is for "
+        "drivers on the head."
+    )
     yield f"  - echo 'export RAYEXEC_HOME={spec.home}' >> ~/.bashrc"
     if spec.kind == "aws":
         yield "head_setup_commands:"
@@ -132,8 +158,14 @@ def _start(spec: ManifestSpec) -> Iterator[str]:
     if spec.kind == "on-prem":
         options += f" --num-cpus={spec.head_cpus}"
         if spec.resources():
-            yield "# The limits that all runs share are custom resources of the head alone: on several nodes, each"
-            yield "# would have as many. Ray runs the steps that count in them there, for which it has CPUs."
+            yield (
+                "# The limits that all runs share are custom resources of the head alone: on "
+                "several nodes, each"
+            )
+            yield (
+                "# would have as many. Ray runs the steps that count in them there, for which it "
+                "has CPUs."
+            )
             quoted = json.dumps(spec.resources()).replace('"', '\\"')
             options += f' --resources="{quoted}"'
         elif not spec.head_cpus:
@@ -156,7 +188,10 @@ def _local(spec: ManifestSpec) -> Iterator[str]:
     yield "# A cluster on this machine: rayexec cluster up THIS_FILE"
     yield "# Every key may be left out, and options on the command line win over it."
     yield ""
-    yield "# Ray nodes, all on this machine. Several are of use only to try out what a cluster of several does."
+    yield (
+        "# Ray nodes, all on this machine. Several are of use only to try out what a cluster of "
+        "several does."
+    )
     yield f"nodes: {spec.most}"
     yield ""
     yield "# CPUs of each node. Left out: what this process may use, shared out to the nodes."
@@ -169,7 +204,10 @@ def _local(spec: ManifestSpec) -> Iterator[str]:
     yield "dashboard: false"
     if spec.limits:
         yield ""
-        yield "# At most so many steps at once, over all runs on the cluster: those with this tag and value, or with"
+        yield (
+            "# At most so many steps at once, over all runs on the cluster: those with this tag "
+            "and value, or with"
+        )
         yield "# this tag at all."
         yield "limits:"
         yield from _mapping(spec.limits)

@@ -1,7 +1,8 @@
 """A Ray cluster on this machine that stays up when the command that started it has ended.
 
-What is known of it stands in ``cluster.json`` in the directory of RAYEXEC_HOME (``~/.rayexec``), and each command holds
-a lock there while it changes something. The cluster listens on the loopback interface alone and asks for a token.
+What is known of it stands in ``cluster.json`` in the directory of RAYEXEC_HOME (``~/.rayexec``),
+and each command holds a lock there while it changes something. The cluster listens on the loopback
+interface alone and asks for a token.
 """
 
 from __future__ import annotations
@@ -36,8 +37,9 @@ _NODE, _HEAD = "raylet", "gcs_server"
 class ClusterSpec:
     """What a cluster shall have.
 
-    ``num_cpus`` is per node; ``limits`` goes by ``KEY`` or ``KEY=VALUE`` of a tag, ``pools`` by name. ``given`` names
-    the fields that were asked for, in contrast to those that are as they are by default.
+    ``num_cpus`` is per node; ``limits`` goes by ``KEY`` or ``KEY=VALUE`` of a tag, ``pools`` by
+    name. ``given`` names the fields that were asked for, in contrast to those that are as they are
+    by default.
     """
 
     nodes: int = 1
@@ -56,7 +58,8 @@ class ClusterSpec:
     def differences(self, other: ClusterSpec) -> list[str]:
         """Return in words where ``other`` is not what was asked for here."""
         return [
-            f"{name} {_worded(getattr(self, name))} is asked for, and it has {_worded(getattr(other, name))}"
+            f"{name} {_worded(getattr(self, name))} is asked for, and it has "
+            f"{_worded(getattr(other, name))}"
             for name in ("nodes", "num_cpus", "port", "dashboard", "limits", "pools")
             if name in self.given and getattr(self, name) != getattr(other, name)
         ]
@@ -74,9 +77,10 @@ def _worded(value: Any) -> str:
 class Cluster:
     """A cluster that was started here.
 
-    ``mark`` stands in the environment of its processes; ``sessions`` are the pids of the commands that started its
-    nodes; ``core`` are the processes without which it is down, each as (pid, start time, name), and ``others`` the rest
-    of those that stay. ``directory`` holds Ray's sockets and logs.
+    ``mark`` stands in the environment of its processes; ``sessions`` are the pids of the commands
+    that started its nodes; ``core`` are the processes without which it is down, each as (pid, start
+    time, name), and ``others`` the rest of those that stay. ``directory`` holds Ray's sockets and
+    logs.
     """
 
     mark: str
@@ -92,7 +96,11 @@ class Cluster:
     def is_alive(self, table: Mapping[int, processes.Process] | None = None) -> bool:
         """Whether everything runs that it needs."""
         now = processes.table() if table is None else table
-        return self.boot == processes.boot() and bool(self.core) and all(_runs(each, now) for each in self.core)
+        return (
+            self.boot == processes.boot()
+            and bool(self.core)
+            and all(_runs(each, now) for each in self.core)
+        )
 
     def family(self) -> dict[int, processes.Process]:
         """Return its processes that run now, and all their children."""
@@ -114,7 +122,9 @@ def _runs(known: tuple[int, str, str], now: Mapping[int, processes.Process]) -> 
 
 
 def home() -> Path:
-    """Return the directory of what rayexec keeps on this machine, also where RAYEXEC_HOME is a URI, of runs alone."""
+    """Return the directory of what rayexec keeps on this machine, also where RAYEXEC_HOME is a URI,
+    of runs alone.
+    """
     given = os.environ.get("RAYEXEC_HOME") or ""
     return Path(given if given and "://" not in given else Path.home() / ".rayexec").absolute()
 
@@ -126,7 +136,13 @@ def current() -> Cluster | None:
         spec = ClusterSpec(**document.pop("spec"))
         lists = {name: tuple(map(tuple, document.pop(name))) for name in ("core", "others")}
         return Cluster(**document | {"spec": spec, "sessions": tuple(document["sessions"])} | lists)
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):  # none, or not written by this version
+    except (
+        OSError,
+        ValueError,
+        TypeError,
+        KeyError,
+        AttributeError,
+    ):  # none, or not written by this version
         return None
 
 
@@ -154,7 +170,8 @@ def _locked(say: Callable[[str], None]) -> Iterator[None]:
         file = (home() / _LOCK).open("a")
     except OSError as error:
         raise EngineError(
-            f"cannot write to {home()}: {error.strerror}. Set RAYEXEC_HOME to a directory that can be written."
+            f"cannot write to {home()}: {error.strerror}. Set RAYEXEC_HOME to a directory that "
+            f"can be written."
         ) from error
     with file:
         try:
@@ -168,8 +185,8 @@ def _locked(say: Callable[[str], None]) -> Iterator[None]:
 def start(spec: ClusterSpec, say: Callable[[str], None]) -> tuple[Cluster, bool]:
     """Return the cluster that runs, and whether it was started now.
 
-    One that runs already is returned as it is, where it has what is asked for. Raises EngineError where it has not, and
-    where Ray does not start, of which nothing is left running then.
+    One that runs already is returned as it is, where it has what is asked for. Raises EngineError
+    where it has not, and where Ray does not start, of which nothing is left running then.
     """
     with _locked(say):
         known = current()
@@ -177,7 +194,8 @@ def start(spec: ClusterSpec, say: Callable[[str], None]) -> tuple[Cluster, bool]
             wrong = spec.differences(known.spec)
             if wrong:
                 raise EngineError(
-                    f"a cluster runs already at {known.address}, and it is another one: {'; '.join(wrong)}. "
+                    f"a cluster runs already at {known.address}, and it is another one: "
+                    f"{'; '.join(wrong)}. "
                     "Stop it first (`rayexec cluster down`), then start it as you want it."
                 )
             return known, False
@@ -190,13 +208,16 @@ def start(spec: ClusterSpec, say: Callable[[str], None]) -> tuple[Cluster, bool]
 def _start(spec: ClusterSpec) -> Cluster:
     from rayexec.cluster.nodes import Launch
 
-    # Not below RAYEXEC_HOME: the path of a socket may not be longer than about a hundred characters.
+    # Not below RAYEXEC_HOME: the path of a socket may not be longer than about a hundred
+    # characters.
     directory = tempfile.mkdtemp(prefix=_DIRECTORY, dir=os.environ.get("RAY_TMPDIR") or "/tmp")
     mark = f"RAYEXEC_CLUSTER={uuid.uuid4().hex}"
     cluster = Cluster(mark, processes.boot(), "", directory, spec)
     try:
         launch = Launch(spec, mark, directory)
-        cluster = replace(cluster, spec=launch.spec, address=launch.address, dashboard_url=launch.dashboard_url)
+        cluster = replace(
+            cluster, spec=launch.spec, address=launch.address, dashboard_url=launch.dashboard_url
+        )
         _write(cluster)
         for _ in launch.nodes():
             # At once: if this process is killed, the next command shall find what it has started.
@@ -214,19 +235,24 @@ def _start(spec: ClusterSpec) -> Cluster:
 
 
 def _with_processes(cluster: Cluster) -> Cluster:
-    """Return ``cluster`` with the processes that it has, without those that come and go below others."""
+    """Return ``cluster`` with the processes that it has, without those that come and go below
+    others.
+    """
     now = processes.table()
     found = [each for each in now.values() if each.session in cluster.sessions]
     pids = {each.pid for each in found}
     known = [_known(each) for each in found if each.parent not in pids]
     core = tuple(each for each in known if each[2] in (_NODE, _HEAD))
     if len(core) != cluster.spec.nodes + 1:
-        raise EngineError("Ray started, and a part of it ended at once. Try again, or with fewer nodes.")
+        raise EngineError(
+            "Ray started, and a part of it ended at once. Try again, or with fewer nodes."
+        )
     return replace(cluster, core=core, others=tuple(each for each in known if each not in core))
 
 
 def stop(say: Callable[[str], None]) -> tuple[Cluster, int] | None:
-    """Stop the cluster that was started here, and return it with the number of processes ended, or None for none.
+    """Stop the cluster that was started here, and return it with the number of processes ended, or
+    None for none.
 
     Raises EngineError where a process cannot be ended.
     """
@@ -253,7 +279,9 @@ def _clean(cluster: Cluster) -> int:
 
 @contextlib.contextmanager
 def _undisturbed() -> Iterator[None]:
-    """Ignore what would end this process while it ends the others, which takes seconds and must not stop half-way."""
+    """Ignore what would end this process while it ends the others, which takes seconds and must not
+    stop half-way.
+    """
     former = {}
     with contextlib.suppress(ValueError):  # not in the main thread, which alone is interrupted
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

@@ -1,4 +1,6 @@
-"""Manifests of Ray clusters, generated: for KubeRay, for Ray's launcher, and for ``rayexec cluster up``."""
+"""Manifests of Ray clusters, generated: for KubeRay, for Ray's launcher, and for ``rayexec cluster
+up``.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,8 @@ def notes(spec: ManifestSpec) -> list[str]:
     if spec.kind == "local":
         return []
     return [
-        f"{name} admits {number} steps, and the node that declares it has {cpus} CPUs: at one CPU a step, no more than "
+        f"{name} admits {number} steps, and the node that declares it has {cpus} CPUs: at one CPU "
+        f"a step, no more than "
         f"{cpus} run at once there."
         for name, number in spec.resources().items()
         if number > cpus

@@ -1,4 +1,6 @@
-"""The fields of cluster manifests that rayexec uses, and the rule that a limit stands on exactly one node."""
+"""The fields of cluster manifests that rayexec uses, and the rule that a limit stands on exactly
+one node.
+"""
 
 from __future__ import annotations
 
@@ -157,11 +159,17 @@ class ClusterLauncherFile(_Strict):
     worker_start_ray_commands: list[str]
 
 
-_MODELS: Mapping[str | None, type[BaseModel]] = {"RayCluster": RayCluster, "RayJob": RayJob, None: ClusterLauncherFile}
+_MODELS: Mapping[str | None, type[BaseModel]] = {
+    "RayCluster": RayCluster,
+    "RayJob": RayJob,
+    None: ClusterLauncherFile,
+}
 
 
 def problems_of(document: Mapping[str, Any]) -> list[str]:
-    """Return what is wrong with a manifest: fields that are not as here, and limits not on exactly one node."""
+    """Return what is wrong with a manifest: fields that are not as here, and limits not on exactly
+    one node.
+    """
     model = _MODELS.get(document.get("kind"))
     if model is None:
         return [f"kind {document.get('kind')!r} is none of RayCluster and RayJob."]
@@ -175,7 +183,8 @@ def problems_of(document: Mapping[str, Any]) -> list[str]:
         return [f"the resources of a node cannot be read: {error}."]
 
 
-# A limit, where it is declared, how many nodes that may be, and Ray's CPUs there (None: as many as there are).
+# A limit, where it is declared, how many nodes that may be, and Ray's CPUs there (None: as many as
+# there are).
 _Declared = tuple[str, str, int, int | None]
 
 
@@ -198,7 +207,9 @@ def _declared(read: BaseModel) -> Iterator[_Declared]:
 
 
 def _unquoted(parameters: Mapping[str, str]) -> dict[str, Any]:
-    """Return the resources of KubeRay's ``rayStartParams``, which stand there as JSON in quotes for a shell."""
+    """Return the resources of KubeRay's ``rayStartParams``, which stand there as JSON in quotes for
+    a shell.
+    """
     given = parameters.get("resources")
     if given is None:
         return {}
@@ -217,7 +228,11 @@ def _declared_for_launcher(file: ClusterLauncherFile) -> Iterator[_Declared]:
     for name, node in file.available_node_types.items():
         is_head = name == file.head_node_type
         fixed = is_head or node.min_workers == node.max_workers
-        count = 1 if is_head else (node.min_workers if fixed else max(2, node.max_workers or file.max_workers))
+        count = (
+            1
+            if is_head
+            else (node.min_workers if fixed else max(2, node.max_workers or file.max_workers))
+        )
         for limit in _limits(node.resources):
             yield limit, f"the node type {name}", count, node.resources.get("CPU")
     workers = len(file.provider.worker_ips) if file.provider.type == "local" else file.max_workers
@@ -251,13 +266,18 @@ def _not_once(declared: Sequence[_Declared]) -> list[str]:
         places.setdefault(name, []).append(place)
         if nodes != 1:
             problems.append(
-                f"{name} is declared on {place}, which is not exactly one node at all times; each node would have a "
-                "limit of its own. Declare it on the head or on a group of one node that does not grow."
+                f"{name} is declared on {place}, which is not exactly one node at all times; each "
+                f"node would have a "
+                "limit of its own. Declare it on the head or on a group of one node that does not "
+                "grow."
             )
         if cpus == 0:
-            problems.append(f"{name} is declared on {place}, which has no CPUs for the steps that count in it.")
+            problems.append(
+                f"{name} is declared on {place}, which has no CPUs for the steps that count in it."
+            )
     problems += [
-        f"{name} is declared on {' and on '.join(where)}; each would have a limit of its own. Declare it once."
+        f"{name} is declared on {' and on '.join(where)}; each would have a limit of its own. "
+        f"Declare it once."
         for name, where in places.items()
         if len(where) > 1
     ]

@@ -1,4 +1,6 @@
-"""What a generated cluster manifest is made from: parameters as they were typed, every mistake told at once."""
+"""What a generated cluster manifest is made from: parameters as they were typed, every mistake told
+at once.
+"""
 
 from __future__ import annotations
 
@@ -29,12 +31,19 @@ KINDS: Mapping[str, frozenset[str]] = {
 _LARGEST_COUNT = 10_000
 _CPUS = 4
 _TOKENS_SINCE = (2, 52)
-# The names of resources stand in double quotes in a shell's command line, inside single quotes of YAML.
+# The names of resources stand in double quotes in a shell's command line, inside single quotes of
+# YAML.
 _UNSAFE = re.compile(r"[\"'\\$`!\x00-\x1f\x7f]")
 _PATTERNS = {
-    "name": (r"[a-z]([-a-z0-9]{0,38}[a-z0-9])?", "at most 40 lower-case letters, digits and hyphens"),
+    "name": (
+        r"[a-z]([-a-z0-9]{0,38}[a-z0-9])?",
+        "at most 40 lower-case letters, digits and hyphens",
+    ),
     "memory": (r"[1-9]\d{0,6}(Mi|Gi|Ti)", "a number and its unit, as in 16Gi"),
-    "home": (r"(/|[a-z][a-z0-9]*://)[\w@%+=:,./-]*", "an absolute path or a URI, as in s3://bucket/rayexec"),
+    "home": (
+        r"(/|[a-z][a-z0-9]*://)[\w@%+=:,./-]*",
+        "an absolute path or a URI, as in s3://bucket/rayexec",
+    ),
     "image": (r"[\w@:./-]+", "the name of a container image"),
     "ray_version": (r"\d+\.\d+\.\d+", "a version such as 2.60.0"),
     "package": (r"[\w@%+=:,./~\[\]-]+", "what pip installs: a name, a path or a URL"),
@@ -46,10 +55,11 @@ _PATTERNS = {
 
 @dataclass(frozen=True, slots=True)
 class ManifestSpec:
-    """A cluster to be described: ``cpus`` and ``memory`` are of each worker, of which there are ``fewest`` to ``most``.
+    """A cluster to be described: ``cpus`` and ``memory`` are of each worker, of which there are
+    ``fewest`` to ``most``.
 
-    A head of ``head_cpus`` 0 runs no steps; ``cpus`` 0, of this machine's cluster, are what there is. ``job`` is the
-    name and the text of a job file.
+    A head of ``head_cpus`` 0 runs no steps; ``cpus`` 0, of this machine's cluster, are what there
+    is. ``job`` is the name and the text of a job file.
     """
 
     kind: str
@@ -80,17 +90,26 @@ class ManifestSpec:
 def read_manifest_spec(
     options: Mapping[str, Any], job: tuple[str, str] | None = None
 ) -> tuple[ManifestSpec, list[Problem]]:
-    """Return what is asked for by ``options``, strings as they were typed by ManifestSpec's fields, and every problem.
+    """Return what is asked for by ``options``, strings as they were typed by ManifestSpec's fields,
+    and every problem.
 
-    ``limits``, ``pools`` and ``hosts`` are lists, ``workers`` is ``N`` or ``MIN:MAX``; None is what was not given. With
-    problems, the spec means nothing.
+    ``limits``, ``pools`` and ``hosts`` are lists, ``workers`` is ``N`` or ``MIN:MAX``; None is what
+    was not given. With problems, the spec means nothing.
     """
     kind = str(options.get("kind"))
     if kind not in KINDS:
-        return ManifestSpec("local"), [Problem(("--kind",), f"give one of {', '.join(KINDS)}, got {kind!r}.")]
-    given = {name: value for name, value in options.items() if value not in (None, [], ()) and name != "kind"}
+        return ManifestSpec("local"), [
+            Problem(("--kind",), f"give one of {', '.join(KINDS)}, got {kind!r}.")
+        ]
+    given = {
+        name: value
+        for name, value in options.items()
+        if value not in (None, [], ()) and name != "kind"
+    }
     problems = [
-        Problem((_option(name),), f"--kind {kind} has no such setting.") for name in given if name not in KINDS[kind]
+        Problem((_option(name),), f"--kind {kind} has no such setting.")
+        for name in given
+        if name not in KINDS[kind]
     ]
     declared, wrong = read_spec({}, {name: given.get(name) for name in ("limits", "pools")})
     problems += wrong
@@ -119,15 +138,21 @@ def _add_by_kind(kind: str, given: Mapping[str, Any], fields: dict[str, Any]) ->
         if "workers" not in given:
             fields["fewest"] = fields["most"] = 1
     if kind == "on-prem":
-        # All workers of the launcher's local provider are started alike, so that a limit can be on the head alone.
+        # All workers of the launcher's local provider are started alike, so that a limit can be on
+        # the head alone.
         if (fields["limits"] or fields["pools"]) and "head_cpus" not in given:
             fields["head_cpus"] = fields.get("cpus", _CPUS)
         if not fields["hosts"]:
             number = fields.get("most", 2)
-            fields["hosts"] = ("head.example.com", *(f"worker-{each + 1}.example.com" for each in range(number)))
+            fields["hosts"] = (
+                "head.example.com",
+                *(f"worker-{each + 1}.example.com" for each in range(number)),
+            )
         fields["fewest"] = fields["most"] = len(fields["hosts"]) - 1
     if kind == "aws":
-        fields.setdefault("image", f"rayproject/ray:{fields['ray_version']}-py3{sys.version_info.minor}")
+        fields.setdefault(
+            "image", f"rayproject/ray:{fields['ray_version']}-py3{sys.version_info.minor}"
+        )
 
 
 def _unfit(spec: ManifestSpec, given: Mapping[str, Any]) -> list[Problem]:
@@ -135,22 +160,36 @@ def _unfit(spec: ManifestSpec, given: Mapping[str, Any]) -> list[Problem]:
     problems = []
     if spec.kind == "local":
         if spec.fewest != spec.most:
-            problems.append(Problem(("--workers",), "a cluster of this machine does not grow; give one number."))
+            problems.append(
+                Problem(("--workers",), "a cluster of this machine does not grow; give one number.")
+            )
     elif not spec.home:
         problems.append(
-            Problem(("--home",), "give the directory or URI of the run store, which all nodes reach (RAYEXEC_HOME).")
+            Problem(
+                ("--home",),
+                "give the directory or URI of the run store, which all nodes reach (RAYEXEC_HOME).",
+            )
         )
     if spec.kind.startswith("kuberay") and spec.image is None:
-        problems.append(Problem(("--image",), "give a container image in which Ray and rayexec are installed."))
+        problems.append(
+            Problem(("--image",), "give a container image in which Ray and rayexec are installed.")
+        )
     if spec.kind == "kuberay-job" and spec.job is None:
         problems.append(Problem(("--job-file",), "give the file of the job to run."))
     if spec.kind == "on-prem":
         problems += _unfit_hosts(spec, given)
     if spec.kind != "local" and tuple(map(int, spec.ray_version.split(".")[:2])) < _TOKENS_SINCE:
-        problems.append(Problem(("--ray-version",), "Ray asks for a token from version 2.52.0 on; take a later one."))
+        problems.append(
+            Problem(
+                ("--ray-version",), "Ray asks for a token from version 2.52.0 on; take a later one."
+            )
+        )
     if spec.kind != "local":
         problems += [
-            Problem((f"--{'limit' if name.startswith('limit:') else 'pool'} {name.partition(':')[2]}",), wrong)
+            Problem(
+                (f"--{'limit' if name.startswith('limit:') else 'pool'} {name.partition(':')[2]}",),
+                wrong,
+            )
             for name in spec.resources()
             if (wrong := _unsafe(name))
         ]
@@ -160,19 +199,25 @@ def _unfit(spec: ManifestSpec, given: Mapping[str, Any]) -> list[Problem]:
 def _unfit_hosts(spec: ManifestSpec, given: Mapping[str, Any]) -> list[Problem]:
     problems = []
     if given.get("hosts") and "workers" in given:
-        problems.append(Problem(("--workers",), "the hosts say how many there are; leave one of the two out."))
+        problems.append(
+            Problem(("--workers",), "the hosts say how many there are; leave one of the two out.")
+        )
     if len(set(spec.hosts)) < len(spec.hosts):
         problems.append(Problem(("--host",), "a host is given twice."))
     if wrong := [each for each in spec.hosts if not re.fullmatch(r"[\w.:-]+", each)]:
         problems.append(Problem(("--host",), f"give a host name or address, got {wrong[0]!r}."))
     if ":" in given.get("workers", ""):
-        problems.append(Problem(("--workers",), "a cluster of given machines does not grow; give one number."))
+        problems.append(
+            Problem(("--workers",), "a cluster of given machines does not grow; give one number.")
+        )
     if spec.resources() and spec.head_cpus == 0:
         problems.append(
             Problem(
                 ("--head-cpus",),
-                "the launcher starts all workers on given machines with one command, so that a limit declared there "
-                "would be multiplied by them. It is declared on the head, which needs CPUs for the steps that count "
+                "the launcher starts all workers on given machines with one command, so that a "
+                "limit declared there "
+                "would be multiplied by them. It is declared on the head, which needs CPUs for "
+                "the steps that count "
                 "in it: give it at least 1.",
             )
         )
@@ -187,13 +232,19 @@ def _unsafe(resource: str) -> str | None:
 
 
 def _option(name: str) -> str:
-    return f"--{name.removesuffix('s') if name in ('limits', 'pools', 'hosts') else name}".replace("_", "-")
+    return f"--{name.removesuffix('s') if name in ('limits', 'pools', 'hosts') else name}".replace(
+        "_", "-"
+    )
 
 
 def _number(text: str, least: int, option: str, problems: list[Problem]) -> int:
     number = int(text) if text.isascii() and text.isdigit() and len(text) < 6 else -1
     if not least <= number <= _LARGEST_COUNT:
-        problems.append(Problem((option,), f"give a whole number from {least} to {_LARGEST_COUNT}, got {text!r}."))
+        problems.append(
+            Problem(
+                (option,), f"give a whole number from {least} to {_LARGEST_COUNT}, got {text!r}."
+            )
+        )
     return number
 
 
@@ -203,5 +254,7 @@ def _workers(text: str, problems: list[Problem]) -> tuple[int, int]:
     first = _number(fewest, 0, "--workers", problems)
     last = _number(most, 1, "--workers", problems) if colon else max(first, 1)
     if len(problems) == before and (first > last or (not colon and first == 0)):
-        problems.append(Problem(("--workers",), f"give N, or MIN:MAX with MIN at most MAX, got {text!r}."))
+        problems.append(
+            Problem(("--workers",), f"give N, or MIN:MAX with MIN at most MAX, got {text!r}.")
+        )
     return first, last

@@ -1,7 +1,7 @@
 """What a node is asked about itself.
 
-The function travels to the node by value and imports only what is always there, so that it also runs where rayexec is
-missing.
+The function travels to the node by value and imports only what is always there, so that it also
+runs where rayexec is missing.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ __all__ = ["node_facts", "node_time"]
 
 
 def node_facts(place: str, marker: str) -> dict[str, Any]:
-    """Return what this node has; ``place`` is where runs are recorded, in which the driver has put ``marker``."""
+    """Return what this node has; ``place`` is where runs are recorded, in which the driver has put
+    ``marker``.
+    """
     import importlib.metadata
     import importlib.util
     import os
@@ -70,7 +72,9 @@ def node_facts(place: str, marker: str) -> dict[str, Any]:
         "ray": version("ray"),
         "rayexec": found,
         "rayexec_error": reason,
-        "missing": [name for name in ("pyarrow", "pydantic") if importlib.util.find_spec(name) is None],
+        "missing": [
+            name for name in ("pyarrow", "pydantic") if importlib.util.find_spec(name) is None
+        ],
         "shared_memory": space("/dev/shm"),
         "disk": space(os.environ.get("RAY_TMPDIR") or "/tmp"),
         "open_files": resource.getrlimit(resource.RLIMIT_NOFILE)[0],

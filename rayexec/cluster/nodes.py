@@ -1,4 +1,6 @@
-"""Starting the nodes of a local cluster: ``ray start``, once for each, bound to the loopback interface."""
+"""Starting the nodes of a local cluster: ``ray start``, once for each, bound to the loopback
+interface.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,8 @@ _PATIENCE = 120.0  # seconds for a node to start
 _LINES_SHOWN = 12
 # With "0", Ray takes this machine's address to be 127.0.0.1, and listens there alone.
 _ONE_MACHINE = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
-# Then, however, it starts no second node, and takes 127.0.0.1 for the outward address if it may. Both are said here.
+# Then, however, it starts no second node, and takes 127.0.0.1 for the outward address if it may.
+# Both are said here.
 _FURTHER_NODE = f"""\
 import ray._private.ray_constants as constants
 import ray._private.services as services
@@ -49,17 +52,19 @@ main()
 
 
 class Launch:
-    """The start of a cluster: ``spec`` with what was left open filled in, the ``address``, and the ``sessions``.
+    """The start of a cluster: ``spec`` with what was left open filled in, the ``address``, and the
+    ``sessions``.
 
-    A session is the pid of a ``ray start``, which leads the session of all that it starts. Raises EngineError where
-    the port that is asked for is taken.
+    A session is the pid of a ``ray start``, which leads the session of all that it starts. Raises
+    EngineError where the port that is asked for is taken.
     """
 
     def __init__(self, spec: ClusterSpec, mark: str, directory: str) -> None:
         port = spec.port or _free_port(_PORT)
         if not _is_free(port):
             raise EngineError(
-                f"port {port} is already used on this machine. Leave --port out, and a free one is taken; or stop what "
+                f"port {port} is already used on this machine. Leave --port out, and a free one "
+                f"is taken; or stop what "
                 "uses it."
             )
         cpus = spec.num_cpus or max(1, usable_cpus() // spec.nodes)
@@ -73,11 +78,15 @@ class Launch:
         self._processes: list[tuple[subprocess.Popen[bytes], Path]] = []
 
     def nodes(self) -> Iterator[None]:
-        """Start the nodes, and yield as soon as each has begun to start; when it is over, all have started.
+        """Start the nodes, and yield as soon as each has begun to start; when it is over, all have
+        started.
 
         Raises EngineError with what Ray said where one does not start.
         """
-        self._begin(["-m", "ray.scripts.scripts"] if self.spec.dashboard else ["-c", _HEAD_ALONE], self._head())
+        self._begin(
+            ["-m", "ray.scripts.scripts"] if self.spec.dashboard else ["-c", _HEAD_ALONE],
+            self._head(),
+        )
         yield
         self._await(0)
         for _ in range(1, self.spec.nodes):
@@ -93,8 +102,13 @@ class Launch:
             f"--port={self.spec.port}",
             f"--resources={json.dumps(self.spec.resources())}",
             f"--include-dashboard={str(self.spec.dashboard).lower()}",
-            *([f"--dashboard-host={_HOST}", f"--dashboard-port={self._dashboard_port}"] if self.spec.dashboard else []),
-            # Nothing here scales, and nobody attaches by the old client, whose server cannot be left out.
+            *(
+                [f"--dashboard-host={_HOST}", f"--dashboard-port={self._dashboard_port}"]
+                if self.spec.dashboard
+                else []
+            ),
+            # Nothing here scales, and nobody attaches by the old client, whose server cannot be
+            # left out.
             "--no-monitor",
             f"--ray-client-server-port={_free_port()}",
             *usage,  # nobody sees Ray's question whether it may send them
@@ -103,7 +117,8 @@ class Launch:
     def _begin(self, program: list[str], options: list[str]) -> None:
         number = len(self._processes)
         log = Path(self._directory, f"start-{number}.log")
-        # Nodes that share a directory take the packages of jobs from each other, and the names of their sockets.
+        # Nodes that share a directory take the packages of jobs from each other, and the names of
+        # their sockets.
         directory = Path(self._directory, f"node-{number + 1}") if number else Path(self._directory)
         with log.open("wb") as output:
             process = subprocess.Popen(
@@ -114,7 +129,8 @@ class Launch:
                     *options,
                     f"--num-cpus={self.spec.num_cpus}",
                     f"--temp-dir={directory}",
-                    # Ports that are free, where Ray's own ranges would meet those of another Ray on this machine.
+                    # Ports that are free, where Ray's own ranges would meet those of another Ray on
+                    # this machine.
                     "--min-worker-port=0",
                     "--max-worker-port=0",
                     "--dashboard-agent-listen-port=0",
@@ -137,15 +153,23 @@ class Launch:
         try:
             code = process.wait(_PATIENCE)
         except subprocess.TimeoutExpired:
-            raise EngineError(f"{which} did not start within {_PATIENCE:g} seconds.{_ending(log)}") from None
+            raise EngineError(
+                f"{which} did not start within {_PATIENCE:g} seconds.{_ending(log)}"
+            ) from None
         if code:
             raise EngineError(f"{which} did not start.{_ending(log)}")
 
 
 def _ending(log: Path) -> str:
-    lines = [re.sub(r"\x1b\[[0-9;]*m", "", line).rstrip() for line in log.read_text(errors="replace").splitlines()]
-    # Of a traceback, what was raised: the lines of Ray's code above it help nobody who starts a cluster.
-    header = max((number for number, line in enumerate(lines) if line.startswith("Traceback")), default=None)
+    lines = [
+        re.sub(r"\x1b\[[0-9;]*m", "", line).rstrip()
+        for line in log.read_text(errors="replace").splitlines()
+    ]
+    # Of a traceback, what was raised: the lines of Ray's code above it help nobody who starts a
+    # cluster.
+    header = max(
+        (number for number, line in enumerate(lines) if line.startswith("Traceback")), default=None
+    )
     if header is not None:
         lines = [line for line in lines[header + 1 :] if not line.startswith("  ")]
     said = [line for line in lines if line][-_LINES_SHOWN:]
@@ -158,14 +182,18 @@ def _environment(mark: str) -> dict[str, str]:
     if os.environ.get(TOKEN_PATH):
         changed[TOKEN_PATH] = str(token_path())  # which may be relative to here
     # Jobs that are submitted say `python`, which is then the one that has what is installed here.
-    changed["PATH"] = os.pathsep.join([os.path.dirname(sys.executable), os.environ.get("PATH", os.defpath)])
+    changed["PATH"] = os.pathsep.join(
+        [os.path.dirname(sys.executable), os.environ.get("PATH", os.defpath)]
+    )
     # A cluster elsewhere is no business of one that starts here.
     return {key: text for key, text in os.environ.items() if key != "RAY_ADDRESS"} | changed
 
 
 def _is_free(port: int) -> bool:
     with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections that have just ended do not count
+        probe.setsockopt(
+            socket.SOL_SOCKET, socket.SO_REUSEADDR, 1
+        )  # connections that have just ended do not count
         try:
             probe.bind((_HOST, port))
         except OSError:
@@ -182,7 +210,9 @@ def _free_port(preferred: int = 0) -> int:
 
 
 def usable_cpus() -> int:
-    """Return how many CPUs this process may use, at least 1: its affinity, and the quota of its container."""
+    """Return how many CPUs this process may use, at least 1: its affinity, and the quota of its
+    container.
+    """
     try:
         count = len(os.sched_getaffinity(0))
     except AttributeError:  # not on every system

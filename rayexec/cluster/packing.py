@@ -1,4 +1,6 @@
-"""What of a directory travels to a cluster: which files, how large they are, and the archive that holds them."""
+"""What of a directory travels to a cluster: which files, how large they are, and the archive that
+holds them.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +14,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from rayexec.cluster.ignore_files import Pattern, is_ignored, is_taken_back, names_hidden, read_patterns
+from rayexec.cluster.ignore_files import (
+    Pattern,
+    is_ignored,
+    is_taken_back,
+    names_hidden,
+    read_patterns,
+)
 from rayexec.errors import LoadError
 
-__all__ = ["IGNORE_FILES", "NEVER", "Packing", "PackingLimit", "is_environment", "megabytes", "pack", "survey"]
+__all__ = [
+    "IGNORE_FILES",
+    "NEVER",
+    "Packing",
+    "PackingLimit",
+    "is_environment",
+    "megabytes",
+    "pack",
+    "survey",
+]
 
 # Ray itself reads the first two.
 IGNORE_FILES = (".gitignore", ".rayignore", ".rayexecignore")
@@ -23,12 +40,21 @@ IGNORE_FILES = (".gitignore", ".rayignore", ".rayexecignore")
 NEVER = frozenset(
     {
         *(".git", ".hg", ".svn", ".venv", "venv", "__pycache__", "node_modules"),
-        *(".mypy_cache", ".pytest_cache", ".ruff_cache", ".hypothesis", ".tox", ".nox", ".ipynb_checkpoints"),
+        *(
+            ".mypy_cache",
+            ".pytest_cache",
+            ".ruff_cache",
+            ".hypothesis",
+            ".tox",
+            ".nox",
+            ".ipynb_checkpoints",
+        ),
     }
 )
 _MOST_ENTRIES = 100_000  # files and directories that are looked through, which takes a second
 _SHOWN = 10
-# The first moment that an archive can tell: so that the same files make the same archive, which is sent once.
+# The first moment that an archive can tell: so that the same files make the same archive, which is
+# sent once.
 _MOMENT = (1980, 1, 1, 0, 0, 0)
 
 
@@ -63,36 +89,58 @@ class _Rules(NamedTuple):
         if name in NEVER or is_ignored(path, self.all, is_directory=is_directory):
             return True
         # Keys, tokens and passwords are in hidden files, and no job is launched to send these.
-        return name.startswith(".") and not is_taken_back(path, self.hidden, is_directory=is_directory)
+        return name.startswith(".") and not is_taken_back(
+            path, self.hidden, is_directory=is_directory
+        )
 
 
 def survey(root: Path) -> Packing:
-    """Return what travels of a directory: all but what is hidden, what an ignore file names, and what no run needs.
+    """Return what travels of a directory: all but what is hidden, what an ignore file names, and
+    what no run needs.
 
-    What is hidden travels where a line of .rayexecignore such as ``!.name`` names it. Links are followed. Raises
-    LoadError where a directory cannot be read, or where there is too much below it to look through.
+    What is hidden travels where a line of .rayexecignore such as ``!.name`` names it. Links are
+    followed. Raises LoadError where a directory cannot be read, or where there is too much below it
+    to look through.
     """
     counts: Counter[str] = Counter()
     return Packing(root, dict(sorted(_files(root, root, "", _Rules(), frozenset(), counts))))
 
 
 def _files(
-    root: Path, directory: Path, base: str, rules: _Rules, above: frozenset[tuple[int, int]], counts: Counter[str]
+    root: Path,
+    directory: Path,
+    base: str,
+    rules: _Rules,
+    above: frozenset[tuple[int, int]],
+    counts: Counter[str],
 ) -> Iterator[tuple[str, int]]:
-    """Yield files with their sizes; ``counts`` are of the entries seen so far, by the first part of their paths."""
+    """Yield files with their sizes; ``counts`` are of the entries seen so far, by the first part of
+    their paths.
+    """
     try:
         place = directory.stat()
         with os.scandir(directory) as found:
-            entries = sorted(itertools.islice(found, _MOST_ENTRIES + 1), key=lambda entry: entry.name)
+            entries = sorted(
+                itertools.islice(found, _MOST_ENTRIES + 1), key=lambda entry: entry.name
+            )
         for name in IGNORE_FILES:
             file = directory / name
             if file.is_file():
                 lines = file.read_text(encoding="utf-8", errors="surrogateescape").split("\n")
                 hidden = filter(names_hidden, lines) if name == IGNORE_FILES[-1] else ()
-                rules = _Rules((*rules.all, *read_patterns(lines, base)), (*rules.hidden, *read_patterns(hidden, base)))
+                rules = _Rules(
+                    (*rules.all, *read_patterns(lines, base)),
+                    (*rules.hidden, *read_patterns(hidden, base)),
+                )
     except OSError as error:
-        way_out = f" Where the job does not need it, write /{base} into {root / IGNORE_FILES[-1]}." if base else ""
-        raise LoadError(f"cannot read {error.filename or directory}: {error.strerror}.{way_out}") from None
+        way_out = (
+            f" Where the job does not need it, write /{base} into {root / IGNORE_FILES[-1]}."
+            if base
+            else ""
+        )
+        raise LoadError(
+            f"cannot read {error.filename or directory}: {error.strerror}.{way_out}"
+        ) from None
     counts[base.partition("/")[0]] += len(entries)
     if counts.total() > _MOST_ENTRIES:
         raise LoadError(_too_many(root, counts))
@@ -108,7 +156,11 @@ def _files(
             continue
         if stat.S_ISREG(status.st_mode):
             yield path, status.st_size
-        elif is_directory and (status.st_dev, status.st_ino) not in above and not is_environment(entry.path):
+        elif (
+            is_directory
+            and (status.st_dev, status.st_ino) not in above
+            and not is_environment(entry.path)
+        ):
             yield from _files(root, Path(entry.path), f"{path}/", rules, above, counts)
 
 
@@ -116,31 +168,43 @@ def _too_many(root: Path, counts: Counter[str]) -> str:
     most, number = counts.most_common(1)[0]
     where = f"; of those seen, {number:,} are below {most}/" if most else ""
     return (
-        f"{root} has more than {_MOST_ENTRIES:,} files and directories, too many to send to a cluster{where}. Put the "
-        "job in a directory of its own, give a smaller one with --working-dir DIR, or name what the job does not need "
+        f"{root} has more than {_MOST_ENTRIES:,} files and directories, too many to send to a "
+        f"cluster{where}. Put the "
+        "job in a directory of its own, give a smaller one with --working-dir DIR, or name what "
+        "the job does not need "
         f"in {root / IGNORE_FILES[-1]}, one pattern a line as in .gitignore."
     )
 
 
 def is_environment(directory: str) -> bool:
     """Whether a directory is a Python of its own, made by venv or conda."""
-    return any(os.path.exists(os.path.join(directory, name)) for name in ("pyvenv.cfg", "conda-meta"))
+    return any(
+        os.path.exists(os.path.join(directory, name)) for name in ("pyvenv.cfg", "conda-meta")
+    )
 
 
-def pack(packing: Packing, archive: Path, *, limit: int, added: Mapping[str, bytes] | None = None) -> int:
-    """Write the files, and ``added`` ones by their paths, into a zip file; return its size in bytes.
+def pack(
+    packing: Packing, archive: Path, *, limit: int, added: Mapping[str, bytes] | None = None
+) -> int:
+    """Write the files, and ``added`` ones by their paths, into a zip file; return its size in
+    bytes.
 
-    Raises PackingLimit, which names the largest files, as soon as it is over ``limit`` bytes, and LoadError for a file
-    that cannot be read.
+    Raises PackingLimit, which names the largest files, as soon as it is over ``limit`` bytes, and
+    LoadError for a file that cannot be read.
     """
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as written:
         for path in packing.sizes:
             source = packing.root / path
             try:
                 entry = zipfile.ZipInfo(path, _MOMENT)
-                entry.external_attr = (stat.S_IFREG | (0o755 if os.access(source, os.X_OK) else 0o644)) << 16
+                entry.external_attr = (
+                    stat.S_IFREG | (0o755 if os.access(source, os.X_OK) else 0o644)
+                ) << 16
                 entry.compress_type = zipfile.ZIP_DEFLATED
-                with source.open("rb") as file, written.open(entry, "w", force_zip64=True) as target:
+                with (
+                    source.open("rb") as file,
+                    written.open(entry, "w", force_zip64=True) as target,
+                ):
                     while block := file.read(1 << 20):
                         target.write(block)
                         if archive.stat().st_size > limit:
@@ -163,10 +227,14 @@ def _too_large(packing: Packing, limit: int) -> str:
     width = max((len(megabytes(size)) for _, size in largest), default=0)
     listed = "\n".join(f"  {megabytes(size):>{width}}  {path}" for path, size in largest)
     return (
-        f"{packing.root} makes a package of more than {megabytes(limit)}, which is as much as Ray's Jobs API takes: "
-        f"{len(packing.sizes):,} files of {megabytes(packing.size)} in all. The largest are:\n{listed}\n"
-        f"Name what the job does not need in {packing.root / IGNORE_FILES[-1]}, one pattern a line as in .gitignore, "
-        "and keep data where the cluster can read it; or give a smaller directory with --working-dir."
+        f"{packing.root} makes a package of more than {megabytes(limit)}, which is as much as "
+        f"Ray's Jobs API takes: "
+        f"{len(packing.sizes):,} files of {megabytes(packing.size)} in all. The largest "
+        f"are:\n{listed}\n"
+        f"Name what the job does not need in {packing.root / IGNORE_FILES[-1]}, one pattern a "
+        f"line as in .gitignore, "
+        "and keep data where the cluster can read it; or give a smaller directory with "
+        "--working-dir."
     )
 
 

@@ -1,6 +1,7 @@
 """The process table: who runs, whose child it is, and how to end exactly the right ones.
 
-A process is known by its pid and the time it started, since a pid alone is given to another process some day.
+A process is known by its pid and the time it started, since a pid alone is given to another process
+some day.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ _POLL = 0.05  # seconds; these are not our children, so there is nothing to wait
 class Process:
     """One process.
 
-    ``started`` is as the table gives it (clock ticks since boot on Linux); ``session`` is the pid of the session's
-    leader (of the group's, where there is no /proc).
+    ``started`` is as the table gives it (clock ticks since boot on Linux); ``session`` is the pid
+    of the session's leader (of the group's, where there is no /proc).
     """
 
     pid: int
@@ -36,7 +37,9 @@ class Process:
 
 
 def boot() -> str:
-    """Return what tells this boot of the machine from others, as far as the system has such a thing."""
+    """Return what tells this boot of the machine from others, as far as the system has such a
+    thing.
+    """
     try:
         return (_PROC / "sys/kernel/random/boot_id").read_text().strip()
     except OSError:
@@ -44,12 +47,17 @@ def boot() -> str:
 
 
 def table() -> dict[int, Process]:
-    """Return the processes of this machine by pid, without those that have ended and only wait to be noticed."""
+    """Return the processes of this machine by pid, without those that have ended and only wait to
+    be noticed.
+    """
     if (_PROC / "self/stat").exists():
         found = (_from_proc(entry.name) for entry in _PROC.iterdir() if entry.name.isdigit())
     else:
         listing = subprocess.run(
-            ["ps", "-axo", "pid=,ppid=,pgid=,state=,lstart=,comm="], capture_output=True, text=True, check=True
+            ["ps", "-axo", "pid=,ppid=,pgid=,state=,lstart=,comm="],
+            capture_output=True,
+            text=True,
+            check=True,
         ).stdout
         found = (_from_ps(line) for line in listing.splitlines())
     return {each.pid: each for each in found if each is not None}
@@ -76,7 +84,8 @@ def _from_ps(line: str) -> Process | None:
 
 
 def marked(mark: str, processes: Mapping[int, Process]) -> set[int]:
-    """Return the pids among ``processes`` that were started with ``mark`` (``NAME=value``) in their environment.
+    """Return the pids among ``processes`` that were started with ``mark`` (``NAME=value``) in their
+    environment.
 
     Only Linux tells, and not of a process that has written its title over its environment.
     """
@@ -88,10 +97,14 @@ def marked(mark: str, processes: Mapping[int, Process]) -> set[int]:
     return found
 
 
-def family(roots: Collection[int], sessions: Collection[int], processes: Mapping[int, Process]) -> set[int]:
-    """Return ``roots``, all that live in those of ``sessions`` that a root lives in, and the descendants of all these.
+def family(
+    roots: Collection[int], sessions: Collection[int], processes: Mapping[int, Process]
+) -> set[int]:
+    """Return ``roots``, all that live in those of ``sessions`` that a root lives in, and the
+    descendants of all these.
 
-    A session's number means nothing by itself: once the last of its processes is gone, it may be somebody else's.
+    A session's number means nothing by itself: once the last of its processes is gone, it may be
+    somebody else's.
     """
     ours = {processes[pid].session for pid in roots if pid in processes} & set(sessions)
     found = {each.pid for each in processes.values() if each.pid in roots or each.session in ours}
@@ -107,18 +120,24 @@ def family(roots: Collection[int], sessions: Collection[int], processes: Mapping
 
 
 def end(family: Callable[[], Mapping[int, Process]], *, first: str, grace: float) -> list[Process]:
-    """End what ``family`` returns, which is asked again and again since children come and go; return what remains.
+    """End what ``family`` returns, which is asked again and again since children come and go;
+    return what remains.
 
-    Those named ``first`` are asked to end (SIGTERM) and awaited before the others are; whoever has not gone ``grace``
-    seconds after it was asked is killed.
+    Those named ``first`` are asked to end (SIGTERM) and awaited before the others are; whoever has
+    not gone ``grace`` seconds after it was asked is killed.
     """
     seen: dict[int, Process] = {}
 
     def remaining() -> dict[int, Process]:
-        # What was seen once stays in sight when its parent is gone, as long as it is the same process.
+        # What was seen once stays in sight when its parent is gone, as long as it is the same
+        # process.
         now = table()
         seen.update(family())
-        return {pid: each for pid, each in seen.items() if pid in now and now[pid].started == each.started}
+        return {
+            pid: each
+            for pid, each in seen.items()
+            if pid in now and now[pid].started == each.started
+        }
 
     def ask(number: int, pids: Collection[int]) -> None:
         for pid in pids:

@@ -1,7 +1,9 @@
-"""The local code that a job needs on nodes without a file system in common: which files, read and packed.
+"""The local code that a job needs on nodes without a file system in common: which files, read and
+packed.
 
-That is all Python files below the directories from which the job's own modules are imported, and what this process has
-imported from other local places; with small other files inside packages. What is installed does not travel.
+That is all Python files below the directories from which the job's own modules are imported, and
+what this process has imported from other local places; with small other files inside packages. What
+is installed does not travel.
 """
 
 from __future__ import annotations
@@ -17,7 +19,13 @@ from typing import TypeAlias
 
 from rayexec.cluster.ignore_files import Pattern, is_ignored, read_patterns
 from rayexec.cluster.packing import IGNORE_FILES, NEVER, is_environment, megabytes
-from rayexec.definitions.local_modules import COMPILED, MAIN, LocalModule, is_compiled, local_modules
+from rayexec.definitions.local_modules import (
+    COMPILED,
+    MAIN,
+    LocalModule,
+    is_compiled,
+    local_modules,
+)
 from rayexec.definitions.sources import SourceFile, SourceRoot, Sources, content_digest
 
 __all__ = ["gather_sources"]
@@ -32,7 +40,8 @@ _LEVEL = 3  # of compression: sources shrink to a quarter, and more would take l
 # A directory, whether all of it travels, what does of files, and what does not.
 _Look: TypeAlias = tuple[str, bool, tuple[tuple[str, os.stat_result], ...], tuple[str, ...]]
 
-# What was packed last, by what the files looked like: a process that runs a job again reads nothing again.
+# What was packed last, by what the files looked like: a process that runs a job again reads nothing
+# again.
 _last: tuple[object, Sources] | None = None
 
 
@@ -41,7 +50,8 @@ class _TooLarge(Exception):
 
 
 def gather_sources(modules: Iterable[str], near: Iterable[str]) -> tuple[Sources | None, list[str]]:
-    """Return the local code that ``modules``, by their names, need; and in words what is too large to travel.
+    """Return the local code that ``modules``, by their names, need; and in words what is too large
+    to travel.
 
     None where nothing is local. ``near`` are the ids of the nodes that have these files.
     """
@@ -63,14 +73,18 @@ def gather_sources(modules: Iterable[str], near: Iterable[str]) -> tuple[Sources
             large.add(root)
             left[root] = []
             notes.append(
-                f"of {root}, only what is imported already is sent to other nodes: {error}. Put the job in a directory "
-                f"of its own, or name what it does not need in {os.path.join(root, IGNORE_FILES[-1])}."
+                f"of {root}, only what is imported already is sent to other nodes: {error}. Put "
+                f"the job in a directory "
+                f"of its own, or name what it does not need in "
+                f"{os.path.join(root, IGNORE_FILES[-1])}."
             )
     packages: dict[tuple[str, str], dict[str, os.stat_result] | None] = {}
     for each in local.values():
         key = (each.root, each.top)
         if each.root not in whole and key not in packages:
-            packages[key] = _package(each, left.setdefault(each.root, []), [] if each.root in large else notes)
+            packages[key] = _package(
+                each, left.setdefault(each.root, []), [] if each.root in large else notes
+            )
             found.setdefault(each.root, {}).update(packages[key] or {})
         if each.root in whole or packages[key] is not None:
             _add(found[each.root], each)  # also where an ignore file names it, since it is needed
@@ -81,14 +95,19 @@ def gather_sources(modules: Iterable[str], near: Iterable[str]) -> tuple[Sources
         for root, files in sorted(found.items())
         if files
     )
-    seen = tuple((*root, [(name, _look(status)) for name, status in files], out) for *root, files, out in looks)
+    seen = tuple(
+        (*root, [(name, _look(status)) for name, status in files], out)
+        for *root, files, out in looks
+    )
     if _last is None or _last[0] != seen:
         _last = seen, _read(looks)
     return _last[1]._replace(near=frozenset(near)), notes
 
 
 def _homes(modules: Iterable[LocalModule]) -> set[str]:
-    """Return the directories on Python's path from which modules are imported, which may be called by links."""
+    """Return the directories on Python's path from which modules are imported, which may be called
+    by links.
+    """
     path, homes = _path(), set()
     for each in modules:
         if each.root in path:
@@ -96,7 +115,9 @@ def _homes(modules: Iterable[LocalModule]) -> set[str]:
             continue
         real = {os.path.realpath(each.root)}
         if os.path.join(each.root, each.top) == each.file:
-            real.add(os.path.dirname(os.path.realpath(each.file)))  # Python has that on its path for a script
+            real.add(
+                os.path.dirname(os.path.realpath(each.file))
+            )  # Python has that on its path for a script
         homes |= {name for name in path if os.path.realpath(name) in real}
     return homes
 
@@ -115,18 +136,25 @@ def _add(files: dict[str, os.stat_result], each: LocalModule) -> None:
         files[name] = os.stat(each.file)
 
 
-def _package(each: LocalModule, left: list[str], notes: list[str]) -> dict[str, os.stat_result] | None:
-    """Return the files of a package beside those of imported modules; None where it has compiled parts."""
+def _package(
+    each: LocalModule, left: list[str], notes: list[str]
+) -> dict[str, os.stat_result] | None:
+    """Return the files of a package beside those of imported modules; None where it has compiled
+    parts.
+    """
     if os.path.join(each.root, each.top) == each.file:
         return {}
     try:
-        return dict(_below(os.path.join(each.root, each.top), left, f"{each.top}/", refuse_compiled=True))
+        return dict(
+            _below(os.path.join(each.root, each.top), left, f"{each.top}/", refuse_compiled=True)
+        )
     except _TooLarge as error:
         if is_compiled(each.top):
             return None
         left.append(each.top)
         notes.append(
-            f"of package {each.top!r} of {each.root}, only what is imported already is sent to other nodes: {error}."
+            f"of package {each.top!r} of {each.root}, only what is imported already is sent to "
+            f"other nodes: {error}."
         )
     except _Compiled:
         return None
@@ -140,7 +168,8 @@ class _Compiled(Exception):
 def _below(
     root: str, left: list[str], base: str = "", *, refuse_compiled: bool = False
 ) -> Iterator[tuple[str, os.stat_result]]:
-    """Yield what travels of the files below a directory, by their paths with ``base`` in front; raises _TooLarge.
+    """Yield what travels of the files below a directory, by their paths with ``base`` in front;
+    raises _TooLarge.
 
     What does not, of Python files and packages, goes into ``left``.
     """
@@ -152,7 +181,9 @@ def _below(
         directory, base, patterns, is_package = pending.pop()
         try:
             with os.scandir(directory) as found:
-                listed = sorted(itertools.islice(found, _MOST_ENTRIES + 1), key=lambda entry: entry.name)
+                listed = sorted(
+                    itertools.islice(found, _MOST_ENTRIES + 1), key=lambda entry: entry.name
+                )
         except OSError:  # it may not be read, or has just gone
             continue
         entries += len(listed)
@@ -170,7 +201,9 @@ def _below(
                 is_source = not is_directory and entry.name.endswith(".py")
                 if is_package and entry.name.endswith(COMPILED):
                     left.append(path)
-                if not (is_directory or is_source or (is_package and not entry.name.endswith(_NO_DATA))):
+                if not (
+                    is_directory or is_source or (is_package and not entry.name.endswith(_NO_DATA))
+                ):
                     continue
                 if entry.name.startswith(".") or entry.name in NEVER:
                     continue
@@ -190,7 +223,10 @@ def _below(
                     left.append(path)
     if sum(status.st_size for _, status in taken) > _MOST_BYTES:
         size = sum(status.st_size for _, status in taken)
-        raise _TooLarge(f"its sources have {megabytes(size)}, more than {megabytes(_MOST_BYTES)}{_largest(taken)}")
+        raise _TooLarge(
+            f"its sources have {megabytes(size)}, more than "
+            f"{megabytes(_MOST_BYTES)}{_largest(taken)}"
+        )
     yield from taken
 
 
@@ -216,7 +252,9 @@ def _patterns(directory: str, base: str, names: set[str]) -> tuple[Pattern, ...]
     for name in IGNORE_FILES:
         if name in names:
             try:
-                with open(os.path.join(directory, name), encoding="utf-8", errors="surrogateescape") as file:
+                with open(
+                    os.path.join(directory, name), encoding="utf-8", errors="surrogateescape"
+                ) as file:
                     found += read_patterns(file.read().split("\n"), base)
             except OSError:  # a directory of that name, or one that may not be read
                 continue
@@ -242,5 +280,11 @@ def _read(looks: Iterable[_Look]) -> Sources:
             read[path] = SourceFile(len(content), status.st_mtime_ns, content_digest(content))
             contents.append(content)
         roots.append(SourceRoot(root, is_whole, read, left))
-        digest.update(repr((root, is_whole, left, [(path, file.digest) for path, file in read.items()])).encode())
-    return Sources(tuple(roots), zlib.compress(b"".join(contents), _LEVEL), frozenset(), digest.hexdigest())
+        digest.update(
+            repr(
+                (root, is_whole, left, [(path, file.digest) for path, file in read.items()])
+            ).encode()
+        )
+    return Sources(
+        tuple(roots), zlib.compress(b"".join(contents), _LEVEL), frozenset(), digest.hexdigest()
+    )

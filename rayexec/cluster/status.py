@@ -41,7 +41,9 @@ class LimitHolder:
 
 @dataclass(frozen=True, slots=True)
 class LimitStatus:
-    """One limit or pool: by its resource, how much there is on all ``nodes`` that declare it, and how much is taken."""
+    """One limit or pool: by its resource, how much there is on all ``nodes`` that declare it, and
+    how much is taken.
+    """
 
     resource: str
     total: float
@@ -62,7 +64,9 @@ class LimitStatus:
 
 @dataclass(frozen=True, slots=True)
 class ClusterStatus:
-    """A cluster as it is now; ``unknown`` says why there is nothing on who holds a limit, where that is so."""
+    """A cluster as it is now; ``unknown`` says why there is nothing on who holds a limit, where
+    that is so.
+    """
 
     address: str
     nodes: tuple[NodeStatus, ...]
@@ -137,7 +141,12 @@ def _holders(names: Iterable[str]) -> tuple[dict[str, list[LimitHolder]] | None,
     url = getattr(getattr(worker, "_global_node", None), "webui_url", None)
     if not url:
         known = _holders_by_events(names)
-        return known, None if known is not None else "the cluster runs without its dashboard (cluster up --dashboard)"
+        return (
+            known,
+            None
+            if known is not None
+            else "the cluster runs without its dashboard (cluster up --dashboard)",
+        )
     options: dict[str, Any] = {
         "address": f"http://{url}",
         "limit": _MOST_HOLDERS,
@@ -147,8 +156,14 @@ def _holders(names: Iterable[str]) -> tuple[dict[str, list[LimitHolder]] | None,
     }
     try:
         running: list[tuple[str, Any]] = [
-            *(("task", each) for each in state.list_tasks(filters=[("state", "=", "RUNNING")], **options)),
-            *(("actor", each) for each in state.list_actors(filters=[("state", "=", "ALIVE")], **options)),
+            *(
+                ("task", each)
+                for each in state.list_tasks(filters=[("state", "=", "RUNNING")], **options)
+            ),
+            *(
+                ("actor", each)
+                for each in state.list_actors(filters=[("state", "=", "ALIVE")], **options)
+            ),
         ]
     except Exception as error:  # of many kinds: the dashboard may be starting, overloaded, or gone
         return None, f"the dashboard does not answer ({type(error).__name__})"
@@ -163,9 +178,11 @@ def _holders(names: Iterable[str]) -> tuple[dict[str, list[LimitHolder]] | None,
 
 
 def _holders_by_events(names: Iterable[str]) -> dict[str, list[LimitHolder]] | None:
-    """Return who holds each of these resources by what Ray keeps of tasks and actors, about a second old.
+    """Return who holds each of these resources by what Ray keeps of tasks and actors, about a
+    second old.
 
-    The dashboard shows no more, but Ray has no public word for it. None where this Ray does not hand it out.
+    The dashboard shows no more, but Ray has no public word for it. None where this Ray does not
+    hand it out.
     """
     from ray._private import state
     from ray.core.generated import common_pb2, gcs_pb2
@@ -175,7 +192,9 @@ def _holders_by_events(names: Iterable[str]) -> dict[str, list[LimitHolder]] | N
     def add(kind: str, shown: str, each: Any, node: bytes, pid: int, job: bytes) -> None:
         for name, amount in each.required_resources.items():
             if name in found and amount:
-                found[name].append(LimitHolder(shown, kind, amount, node.hex() or None, pid or None, job.hex()))
+                found[name].append(
+                    LimitHolder(shown, kind, amount, node.hex() or None, pid or None, job.hex())
+                )
 
     try:
         status = common_pb2.TaskStatus.Value  # type: ignore[attr-defined]  # made at run time
@@ -188,7 +207,14 @@ def _holders_by_events(names: Iterable[str]) -> dict[str, list[LimitHolder]] | N
         for written in state.state._connect_and_get_accessor().get_actor_table(None, None):
             actor = gcs_pb2.ActorTableData.FromString(written)  # type: ignore[attr-defined]
             if actor.state == alive:
-                add("actor", actor.name or actor.class_name, actor, actor.node_id, actor.pid, actor.job_id)
+                add(
+                    "actor",
+                    actor.name or actor.class_name,
+                    actor,
+                    actor.node_id,
+                    actor.pid,
+                    actor.job_id,
+                )
     except Exception:  # private names that are gone, or a cluster that is
         return None
     return found

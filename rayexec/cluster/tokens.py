@@ -8,7 +8,15 @@ from pathlib import Path
 
 from rayexec.errors import EngineError
 
-__all__ = ["AUTH_MODE", "TOKEN", "TOKEN_PATH", "ensure_token", "readable_by_others", "token", "token_path"]
+__all__ = [
+    "AUTH_MODE",
+    "TOKEN",
+    "TOKEN_PATH",
+    "ensure_token",
+    "readable_by_others",
+    "token",
+    "token_path",
+]
 
 AUTH_MODE, TOKEN, TOKEN_PATH = "RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"
 
@@ -19,7 +27,9 @@ def token_path() -> Path:
 
 
 def token() -> str | None:
-    """Return the token that Ray would use, from the environment or the file, or None where there is none."""
+    """Return the token that Ray would use, from the environment or the file, or None where there is
+    none.
+    """
     if given := os.environ.get(TOKEN):
         return given.strip()
     try:
@@ -29,7 +39,9 @@ def token() -> str | None:
 
 
 def readable_by_others() -> bool:
-    """Whether other users of this machine may read the token's file, as they may where Ray wrote it."""
+    """Whether other users of this machine may read the token's file, as they may where Ray wrote
+    it.
+    """
     try:
         return not os.environ.get(TOKEN) and bool(token_path().stat().st_mode & 0o077)
     except OSError:
@@ -53,6 +65,7 @@ def ensure_token() -> None:
         fresh.replace(path)
     except OSError as error:
         raise EngineError(
-            f"cannot write the token of the cluster to {path}: {error.strerror}. Set {TOKEN_PATH} to a file that can "
+            f"cannot write the token of the cluster to {path}: {error.strerror}. Set {TOKEN_PATH} "
+            f"to a file that can "
             "be written."
         ) from error

@@ -17,7 +17,9 @@ __all__ = ["RunConfig", "apply_mapping", "merged_run_config"]
 
 @dataclass(frozen=True)
 class RunConfig:
-    """Run config made of objects: Config instances by op, resources by key, plain mappings anywhere."""
+    """Run config made of objects: Config instances by op, resources by key, plain mappings
+    anywhere.
+    """
 
     ops: Mapping[str, Any] = field(default_factory=dict)
     resources: Mapping[str, Any] = field(default_factory=dict)
@@ -30,11 +32,13 @@ class RunConfig:
         document: dict[str, Any] = {}
         if self.ops:
             document["ops"] = {
-                key: {"config": each} if isinstance(each, Config) else each for key, each in self.ops.items()
+                key: {"config": each} if isinstance(each, Config) else each
+                for key, each in self.ops.items()
             }
         if self.resources:
             document["resources"] = {
-                key: {"config": each} if isinstance(each, Config) else each for key, each in self.resources.items()
+                key: {"config": each} if isinstance(each, Config) else each
+                for key, each in self.resources.items()
             }
         if self.loggers:
             document["loggers"] = dict(self.loggers)
@@ -46,10 +50,11 @@ class RunConfig:
 
 
 def merged_run_config(job: JobDefinition, run_config: Any) -> dict[str, Any]:
-    """Return ``run_config`` over the job's own: what it mentions two levels down replaces the default whole.
+    """Return ``run_config`` over the job's own: what it mentions two levels down replaces the
+    default whole.
 
-    Where the job's config is a ConfigMapping, run config is what the mapping makes of ``run_config``. Raises
-    ConfigError for what is not a mapping.
+    Where the job's config is a ConfigMapping, run config is what the mapping makes of
+    ``run_config``. Raises ConfigError for what is not a mapping.
     """
     if isinstance(job.config, ConfigMapping):
         made, problems = apply_mapping(
@@ -62,7 +67,11 @@ def merged_run_config(job: JobDefinition, run_config: Any) -> dict[str, Any]:
     merged = dict(base)
     for key, value in given.items():
         default = merged.get(key)
-        merged[key] = {**default, **value} if isinstance(default, Mapping) and isinstance(value, Mapping) else value
+        merged[key] = (
+            {**default, **value}
+            if isinstance(default, Mapping) and isinstance(value, Mapping)
+            else value
+        )
     return merged
 
 
@@ -73,10 +82,15 @@ def _document(given: Any, what: str) -> dict[str, Any]:
         return given.to_config_dict()
     if isinstance(given, Mapping):
         return dict(given)
-    raise ConfigError([Problem((), f"expected a mapping or a RunConfig, got {type(given).__name__}")], subject=what)
+    raise ConfigError(
+        [Problem((), f"expected a mapping or a RunConfig, got {type(given).__name__}")],
+        subject=what,
+    )
 
 
-def apply_mapping(mapping: ConfigMapping, given: Any, path: tuple[str, ...]) -> tuple[Any, list[Problem]]:
+def apply_mapping(
+    mapping: ConfigMapping, given: Any, path: tuple[str, ...]
+) -> tuple[Any, list[Problem]]:
     """Return what a mapping makes of the config that the run gives it."""
     value = given
     if mapping.config_schema is not None:

@@ -25,15 +25,16 @@ _FORMER_KEYS = {"slices": "batches"}  # accepted, since run configs name them
 class ExecutionSettings:
     """How a run goes.
 
-    ``engine`` is ``"in_process"`` or ``"ray"``. ``max_concurrent`` None leaves the number of steps at once to the
-    engine. ``fresh_process`` gives each step a process of its own; otherwise warm workers import
-    ``preload_modules`` before their first step. ``address`` is the Ray cluster to attach to, None for this machine.
-    With ``batches`` off each step is a Ray task of its own. ``keep_outputs`` says which outputs outlive the steps that
-    take them. ``max_runtime`` is in seconds; a run that takes longer is ended. ``infrastructure_retries`` is how often
-    a step may lose its worker before it has started, or what it takes, at no cost to its own retries. With ``durable``
-    all outputs are stored as they are made, whatever happens to the process that drives the run. ``cancel_grace`` is
-    how many seconds steps get to end by themselves when the run is canceled. With ``cache`` off, steps of cached ops
-    run, and what they yield is kept anew.
+    ``engine`` is ``"in_process"`` or ``"ray"``. ``max_concurrent`` None leaves the number of steps
+    at once to the engine. ``fresh_process`` gives each step a process of its own; otherwise warm
+    workers import ``preload_modules`` before their first step. ``address`` is the Ray cluster to
+    attach to, None for this machine. With ``batches`` off each step is a Ray task of its own.
+    ``keep_outputs`` says which outputs outlive the steps that take them. ``max_runtime`` is in
+    seconds; a run that takes longer is ended. ``infrastructure_retries`` is how often a step may
+    lose its worker before it has started, or what it takes, at no cost to its own retries. With
+    ``durable`` all outputs are stored as they are made, whatever happens to the process that drives
+    the run. ``cancel_grace`` is how many seconds steps get to end by themselves when the run is
+    canceled. With ``cache`` off, steps of cached ops run, and what they yield is kept anew.
     """
 
     engine: str = "ray"
@@ -151,8 +152,12 @@ _MODELS: dict[str, type[Config]] = {
 }
 
 
-def resolve_execution(executor: ExecutorDefinition, section: Any) -> tuple[ExecutionSettings, list[Problem]]:
-    """Return the settings that ``section`` (the value under ``execution``, or None) asks for, and all its problems."""
+def resolve_execution(
+    executor: ExecutorDefinition, section: Any
+) -> tuple[ExecutionSettings, list[Problem]]:
+    """Return the settings that ``section`` (the value under ``execution``, or None) asks for, and
+    all its problems.
+    """
     if section is None or section == {}:
         name = "ray" if executor.name == "default" else executor.name
         return _settings(name, _renamed(executor.settings), None)
@@ -163,7 +168,8 @@ def resolve_execution(executor: ExecutorDefinition, section: Any) -> tuple[Execu
     unknown = [
         Problem(
             ("execution", str(key)),
-            f"unknown key{'' if key != 'in_process' else ', put it below config'}. Expected: {{config}}",
+            f"unknown key{'' if key != 'in_process' else ', put it below config'}. Expected: "
+            f"{{config}}",
         )
         for key in section
         if key != "config"
@@ -174,13 +180,19 @@ def resolve_execution(executor: ExecutorDefinition, section: Any) -> tuple[Execu
     if executor.name != "default":
         return _settings(
             executor.name,
-            {**_renamed(executor.settings), **_renamed(config)} if isinstance(config, Mapping) else config,
+            {**_renamed(executor.settings), **_renamed(config)}
+            if isinstance(config, Mapping)
+            else config,
             PATH,
         )
     if config is None:
-        return ExecutionSettings(), [Problem(PATH, "must not be empty; give one of in_process, multiprocess and ray")]
+        return ExecutionSettings(), [
+            Problem(PATH, "must not be empty; give one of in_process, multiprocess and ray")
+        ]
     if not isinstance(config, Mapping):
-        return ExecutionSettings(), [Problem(PATH, f"expected one of in_process, multiprocess and ray, got {config!r}")]
+        return ExecutionSettings(), [
+            Problem(PATH, f"expected one of in_process, multiprocess and ray, got {config!r}")
+        ]
     if len(config) != 1:
         found = ", ".join(map(str, config)) or "nothing"
         return ExecutionSettings(), [
@@ -189,10 +201,15 @@ def resolve_execution(executor: ExecutorDefinition, section: Any) -> tuple[Execu
     ((name, settings),) = config.items()
     if name not in _MODELS:
         hint = (
-            " It belongs below the executor's name." if name in RayConfig.model_fields else nearest(str(name), _MODELS)
+            " It belongs below the executor's name."
+            if name in RayConfig.model_fields
+            else nearest(str(name), _MODELS)
         )
         return ExecutionSettings(), [
-            Problem((*PATH, str(name)), f"unknown executor; there are in_process, multiprocess and ray.{hint}")
+            Problem(
+                (*PATH, str(name)),
+                f"unknown executor; there are in_process, multiprocess and ray.{hint}",
+            )
         ]
     return _settings(
         name,
@@ -212,7 +229,8 @@ def override_execution(
     durable: Any = None,
     cache: Any = None,
 ) -> ExecutionSettings:
-    """Return ``settings`` under what a caller wants instead; raises ConfigError for values that config would refuse.
+    """Return ``settings`` under what a caller wants instead; raises ConfigError for values that
+    config would refuse.
 
     An address makes it a run on Ray; ``max_concurrent`` means nothing to a run in this process.
     """
@@ -223,10 +241,14 @@ def override_execution(
         "durable": durable,
         "cache": cache,
     }
-    value, problems = validate(RayConfig, {key: each for key, each in given.items() if each is not None})
+    value, problems = validate(
+        RayConfig, {key: each for key, each in given.items() if each is not None}
+    )
     if problems:
         raise ConfigError(problems, subject="what the run was asked for")
-    assert isinstance(value, RayConfig)  # validate returns an instance of the class where there are no problems
+    assert isinstance(
+        value, RayConfig
+    )  # validate returns an instance of the class where there are no problems
     if value.address is not None:
         settings = replace(settings, address=value.address, engine="ray")
     if keep_outputs is not None:
@@ -247,14 +269,18 @@ def limit_runtime(settings: ExecutionSettings, seconds: float | None) -> Executi
 
 
 def _renamed(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return settings with former keys under their present names; a key given twice stays as it is, and is refused."""
+    """Return settings with former keys under their present names; a key given twice stays as it is,
+    and is refused.
+    """
     return {
         key if _FORMER_KEYS.get(key, key) in settings else _FORMER_KEYS.get(key, key): value
         for key, value in settings.items()
     }
 
 
-def _settings(name: str, given: Any, path: tuple[str, ...] | None) -> tuple[ExecutionSettings, list[Problem]]:
+def _settings(
+    name: str, given: Any, path: tuple[str, ...] | None
+) -> tuple[ExecutionSettings, list[Problem]]:
     value, problems = validate(_MODELS[name], {} if given is None else given, path=path or PATH)
     if problems:
         return ExecutionSettings(), problems
@@ -270,7 +296,11 @@ def _settings(name: str, given: Any, path: tuple[str, ...] | None) -> tuple[Exec
         ), []
     assert isinstance(value, MultiprocessConfig)  # the only other kind of model
     method = value.start_method
-    preload = method.forkserver.preload_modules if method is not None and method.forkserver is not None else None
+    preload = (
+        method.forkserver.preload_modules
+        if method is not None and method.forkserver is not None
+        else None
+    )
     spawn = method is not None and "spawn" in method.model_fields_set
     ray = value if isinstance(value, RayConfig) else RayConfig()
     limits = [each.as_limit() for each in value.tag_concurrency_limits]
@@ -301,7 +331,9 @@ def _enabled(retries: _Retries | None) -> bool:
 
 
 def _repeated(limits: list[TagLimit], path: tuple[str, ...]) -> list[Problem]:
-    """Return a problem for each rule that stands more than once: only one of its limits could be meant."""
+    """Return a problem for each rule that stands more than once: only one of its limits could be
+    meant.
+    """
     rules: dict[tuple[str, str | None, bool], list[int]] = {}
     for each in limits:
         rules.setdefault((each.key, each.value, each.per_unique_value), []).append(each.limit)
@@ -312,6 +344,10 @@ def _repeated(limits: list[TagLimit], path: tuple[str, ...]) -> list[Problem]:
             which = f"each value of tag {tag!r}" if per_unique_value else f"tag {tag!r}"
             listed = ", ".join(map(str, found))
             problems.append(
-                Problem(path, f"the rule for {which} stands {len(found)} times, with limits {listed}; keep one")
+                Problem(
+                    path,
+                    f"the rule for {which} stands {len(found)} times, with limits {listed}; keep "
+                    f"one",
+                )
             )
     return problems

@@ -15,45 +15,63 @@ __all__ = ["deep_merge", "read_run_config", "read_yaml"]
 
 
 def read_run_config(patterns: Sequence[str]) -> dict[str, Any] | None:
-    """Return the run config in the files of these names or patterns, a later file over an earlier one.
+    """Return the run config in the files of these names or patterns, a later file over an earlier
+    one.
 
-    None where no file was asked for. Raises LoadError for a file that is missing or is not YAML, with the place.
+    None where no file was asked for. Raises LoadError for a file that is missing or is not YAML,
+    with the place.
     """
     if not patterns:
         return None
     merged: dict[str, Any] = {}
     for pattern in patterns:
         for path in _files(pattern):
-            merged = deep_merge(merged, read_yaml(path, "run config is a mapping with keys such as ops and resources"))
+            merged = deep_merge(
+                merged,
+                read_yaml(path, "run config is a mapping with keys such as ops and resources"),
+            )
     return merged
 
 
 def _files(pattern: str) -> list[str]:
     if os.path.exists(pattern):
         if os.path.isdir(pattern):
-            raise LoadError(f"{pattern} is a directory; to read the config files in it, write -c '{pattern}/*.yaml'.")
+            raise LoadError(
+                f"{pattern} is a directory; to read the config files in it, write -c "
+                f"'{pattern}/*.yaml'."
+            )
         return [pattern]
     found = sorted(path for path in glob.glob(pattern, recursive=True) if os.path.isfile(path))
     if not found:
         is_pattern = glob.has_magic(pattern)
-        raise LoadError(f"no config file matches {pattern}" if is_pattern else f"there is no config file {pattern}")
+        raise LoadError(
+            f"no config file matches {pattern}"
+            if is_pattern
+            else f"there is no config file {pattern}"
+        )
     return found
 
 
 def deep_merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """Return ``over`` laid over ``base``: mappings are merged key by key, anything else is replaced."""
+    """Return ``over`` laid over ``base``: mappings are merged key by key, anything else is
+    replaced.
+    """
     merged = dict(base)
     for key, value in over.items():
         known = merged.get(key)
-        merged[key] = deep_merge(known, value) if isinstance(known, dict) and isinstance(value, dict) else value
+        merged[key] = (
+            deep_merge(known, value)
+            if isinstance(known, dict) and isinstance(value, dict)
+            else value
+        )
     return merged
 
 
 def read_yaml(path: str, form: str) -> dict[str, Any]:
     """Return the mapping in a YAML file, empty for an empty file.
 
-    Raises LoadError for a file that cannot be read or is not YAML, with the place, and for one that holds something
-    else, for which ``form`` says what belongs there.
+    Raises LoadError for a file that cannot be read or is not YAML, with the place, and for one that
+    holds something else, for which ``form`` says what belongs there.
     """
     try:
         with open(path, encoding="utf-8") as file:
@@ -61,12 +79,18 @@ def read_yaml(path: str, form: str) -> dict[str, Any]:
     except OSError as error:
         raise LoadError(f"cannot read config file {path}: {error.strerror}.") from None
     except UnicodeDecodeError as error:
-        raise LoadError(f"config file {path} is not UTF-8 text: {error.reason} at byte {error.start}.") from None
+        raise LoadError(
+            f"config file {path} is not UTF-8 text: {error.reason} at byte {error.start}."
+        ) from None
     try:
         document = yaml.load(text, _Loader)  # a SafeLoader with one more check
     except yaml.MarkedYAMLError as error:
         raise LoadError(_describe(path, text, error)) from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:  # also dates that do not exist, and endless nesting
+    except (
+        yaml.YAMLError,
+        ValueError,
+        RecursionError,
+    ) as error:  # also dates that do not exist, and endless nesting
         raise LoadError(f"config file {path} is not valid YAML: {error}") from None
     if document is None:
         return {}
@@ -76,16 +100,24 @@ def read_yaml(path: str, form: str) -> dict[str, Any]:
 
 
 class _Loader(yaml.SafeLoader):
-    """Reads YAML as SafeLoader does, and refuses a key that a mapping has twice, of which one would be lost."""
+    """Reads YAML as SafeLoader does, and refuses a key that a mapping has twice, of which one would
+    be lost.
+    """
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[Any] = set()
         for key_node, _ in node.value:
-            if not isinstance(key_node, yaml.ScalarNode) or key_node.tag == "tag:yaml.org,2002:merge":
+            if (
+                not isinstance(key_node, yaml.ScalarNode)
+                or key_node.tag == "tag:yaml.org,2002:merge"
+            ):
                 continue
             if key_node.value in seen:
                 raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key_node.value!r} is already in this mapping", key_node.start_mark
+                    None,
+                    None,
+                    f"the key {key_node.value!r} is already in this mapping",
+                    key_node.start_mark,
                 )
             seen.add(key_node.value)
         return super().construct_mapping(node, deep=deep)

@@ -22,13 +22,18 @@ def load_input(kind: RuntimeType, given: Any) -> Any:
 
     Raises BadInputError."""
     if kind.loader is None:
-        raise BadInputError(f"values of type {kind.name} cannot be given by run config; use input_values")
+        raise BadInputError(
+            f"values of type {kind.name} cannot be given by run config; use input_values"
+        )
     wrapped = isinstance(given, Mapping) and len(given) == 1 and next(iter(given)) in _LOADERS
     if wrapped:
         ((loader, what),) = given.items()
         value = _LOADERS[loader](what)
     elif kind.loader == "selector":
-        raise BadInputError(f"an input without a type takes {{value: …}}, {{json: …}} or {{pickle: …}}, got {given!r}")
+        raise BadInputError(
+            f"an input without a type takes {{value: …}}, {{json: …}} or {{pickle: …}}, got "
+            f"{given!r}"
+        )
     else:
         value = given
     wrong = kind.check(value)
@@ -47,7 +52,9 @@ def _from_file(loader: str, what: Any) -> Any:
     except OSError as error:
         raise BadInputError(f"cannot read {os.fspath(path)!r}: {error.strerror}") from None
     except Exception as error:  # unpickling may raise anything
-        raise BadInputError(f"{os.fspath(path)!r} is not {loader}: {type(error).__name__}: {error}") from None
+        raise BadInputError(
+            f"{os.fspath(path)!r} is not {loader}: {type(error).__name__}: {error}"
+        ) from None
 
 
 _LOADERS: dict[str, Any] = {

@@ -1,4 +1,6 @@
-"""How a problem with a config value is put: what was expected, what came, and what may have been meant."""
+"""How a problem with a config value is put: what was expected, what came, and what may have been
+meant.
+"""
 
 from __future__ import annotations
 
@@ -33,8 +35,8 @@ __all__ = [
     "worded",
 ]
 
-# The kinds of a problem, prefixed so that no error type of a user's own is one. Those of the environment are no fault
-# of the value, so a default may have them.
+# The kinds of a problem, prefixed so that no error type of a user's own is one. Those of the
+# environment are no fault of the value, so a default may have them.
 VALUE = "rayexec_value"
 ENVIRONMENT = "rayexec_environment"
 
@@ -50,7 +52,9 @@ class Found(NamedTuple):
 
 
 def outline(word: Word) -> str:
-    """Return what ``word`` expects, with one level of braces: messages stay short however large the schema is."""
+    """Return what ``word`` expects, with one level of braces: messages stay short however large the
+    schema is.
+    """
     return describe_word(word, depth=1)
 
 
@@ -71,7 +75,10 @@ def mismatch(word: Word, value: object, hint: str = "") -> PydanticCustomError:
 
 def failure(found: Sequence[Found]) -> pydantic.ValidationError:
     """Return the error that a validator raises to report several problems, below where it stands."""
-    details = [InitErrorDetails(type=problem(one.message, one.kind), loc=one.path, input=None) for one in found]
+    details = [
+        InitErrorDetails(type=problem(one.message, one.kind), loc=one.path, input=None)
+        for one in found
+    ]
     return pydantic.ValidationError.from_exception_data("config", details)
 
 
@@ -101,7 +108,8 @@ def holds_env(value: object, *, dicts: bool = False) -> bool:
 def worded(word: Word, error: ErrorDetails, data: object = MISSING) -> Found:
     """Return an error of ``word``'s validator as a problem.
 
-    ``data`` is for the error of a model: what the model was given, before environment variables were read.
+    ``data`` is for the error of a model: what the model was given, before environment variables
+    were read.
     """
     kind, context = error["type"], error.get("ctx", {})
     loc, place = (error["loc"], data) if data is MISSING else _place(error["loc"], kind, data)
@@ -116,7 +124,9 @@ def worded(word: Word, error: ErrorDetails, data: object = MISSING) -> Found:
     value = error["input"]
     if data is MISSING or kind == "path_type":
         expected = outline(_at(word, path, in_key))
-        return Found(VALUE, path, f"expected {'keys to be ' if in_key else ''}{expected}, got {got(value)}.")
+        return Found(
+            VALUE, path, f"expected {'keys to be ' if in_key else ''}{expected}, got {got(value)}."
+        )
     if kind in ("value_error", "assertion_error"):
         message = str(context.get("error") or error["msg"])
     else:
@@ -131,7 +141,11 @@ def worded(word: Word, error: ErrorDetails, data: object = MISSING) -> Found:
 def _missing(word: Word, key: str) -> str:
     message = f"required key {key!r} is missing."
     item = _keys(word).get(key)
-    return message if item is None else f"{message} Expected: {outline(item.word)}, such as `{key}: {example(item)}`"
+    return (
+        message
+        if item is None
+        else f"{message} Expected: {outline(item.word)}, such as `{key}: {example(item)}`"
+    )
 
 
 def _unknown(word: Word, key: str) -> str:
@@ -139,11 +153,15 @@ def _unknown(word: Word, key: str) -> str:
 
 
 def _keys(word: Word) -> Mapping[str, Entry]:
-    return _keys(inner_word(word.inner, "Noneable")) if isinstance(word, Noneable) else entries(word)
+    return (
+        _keys(inner_word(word.inner, "Noneable")) if isinstance(word, Noneable) else entries(word)
+    )
 
 
 def _at(word: Word, path: Sequence[str], in_key: bool = False) -> Word:
-    """Return the word at ``path`` inside ``word``; Anything where the path leaves what words describe."""
+    """Return the word at ``path`` inside ``word``; Anything where the path leaves what words
+    describe.
+    """
     if isinstance(word, Field):
         return _at(entry(word).word, path, in_key)
     if not path:
@@ -162,7 +180,9 @@ def _at(word: Word, path: Sequence[str], in_key: bool = False) -> Word:
     return Anything() if item is None else _at(item.word, path[1:], in_key)
 
 
-def _place(loc: Sequence[int | str], kind: str, data: object) -> tuple[tuple[int | str, ...], object]:
+def _place(
+    loc: Sequence[int | str], kind: str, data: object
+) -> tuple[tuple[int | str, ...], object]:
     """Return ``loc`` without the steps that pydantic adds for unions, and what ``data`` has there.
 
     The way ends at a reference to an environment variable, which has nothing inside.
@@ -173,7 +193,9 @@ def _place(loc: Sequence[int | str], kind: str, data: object) -> tuple[tuple[int
         if env_name(value) is not None:
             break
         try:
-            value = getattr(value, str(part)) if isinstance(value, pydantic.BaseModel) else value[part]
+            value = (
+                getattr(value, str(part)) if isinstance(value, pydantic.BaseModel) else value[part]
+            )
         except (TypeError, LookupError, AttributeError):
             if place and not (number == len(loc) - 1 and (kind == "missing" or kind in _UNKNOWN)):
                 continue

@@ -32,7 +32,8 @@ __all__ = [
 ROOT_KEYS = ("execution", "inputs", "loggers", "ops", "resources")
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
-# (node path, input name) -> (its type, whether run config must give it, whether the selection cut it off)
+# (node path, input name) -> (its type, whether run config must give it, whether the selection cut
+# it off)
 OpenInputs = Mapping[tuple[str, str], tuple[RuntimeType, bool, bool]]
 
 
@@ -40,9 +41,10 @@ OpenInputs = Mapping[tuple[str, str], tuple[RuntimeType, bool, bool]]
 class ResolvedConfig:
     """Run config that fits its job, with defaults filled in.
 
-    ``ops`` holds the config of each op that has any by its path; ``inputs`` the values for open inputs by (path,
-    name); ``resources`` by key; ``loggers`` that of the job's loggers that are named, by name. ``has_console`` is
-    whether the console shows log lines too. ``document`` is the merged run config as it was given.
+    ``ops`` holds the config of each op that has any by its path; ``inputs`` the values for open
+    inputs by (path, name); ``resources`` by key; ``loggers`` that of the job's loggers that are
+    named, by name. ``has_console`` is whether the console shows log lines too. ``document`` is the
+    merged run config as it was given.
     """
 
     ops: Mapping[str, Any]
@@ -67,16 +69,17 @@ def resolve_run_config(
 ) -> ResolvedConfig:
     """Return the config of one run; raises ConfigError with every problem.
 
-    ``ops`` are the selected ops by path and ``open_inputs`` the inputs that nothing selected feeds. Config for ops
-    that are not selected is left aside, for ops that do not exist it is a problem. ``ignore_execution`` skips the
-    ``execution`` section, whatever stands in it.
+    ``ops`` are the selected ops by path and ``open_inputs`` the inputs that nothing selected feeds.
+    Config for ops that are not selected is left aside, for ops that do not exist it is a problem.
+    ``ignore_execution`` skips the ``execution`` section, whatever stands in it.
     """
     document = merged_run_config(job, run_config)
     resolver = _Resolver(job, ops, open_inputs, dict(job.input_values) | dict(input_values or {}))
     for key in document:
         if key not in ROOT_KEYS:
             resolver.problem(
-                (str(key),), f"unknown key. Expected: {', '.join(ROOT_KEYS)}.{nearest(str(key), ROOT_KEYS)}"
+                (str(key),),
+                f"unknown key. Expected: {', '.join(ROOT_KEYS)}.{nearest(str(key), ROOT_KEYS)}",
             )
     resolver.nodes(job.graph, document.get("ops"), "", ())
     resolver.job_inputs(document.get("inputs"))
@@ -128,13 +131,18 @@ class _Resolver:
         self.problem(path, f"expected a mapping, got {value!r}")
         return {}
 
-    def nodes(self, graph: GraphDefinition, section: Any, prefix: str, path: tuple[str, ...]) -> None:
+    def nodes(
+        self, graph: GraphDefinition, section: Any, prefix: str, path: tuple[str, ...]
+    ) -> None:
         """Read the ``ops`` section of one graph."""
         known = {node.name: node.definition for node in graph.nodes} if section else {}
         for name, entry in self._mapping(section, (*path, "ops")).items():
             here = (*path, "ops", str(name))
             if name not in known:
-                self.problem(here, f"unknown op; {graph.name!r} has {_listing(known)}.{nearest(str(name), known)}")
+                self.problem(
+                    here,
+                    f"unknown op; {graph.name!r} has {_listing(known)}.{nearest(str(name), known)}",
+                )
                 continue
             definition, node = known[name], f"{prefix}{name}"
             fields = self._mapping({"config": entry} if isinstance(entry, Config) else entry, here)
@@ -143,7 +151,8 @@ class _Resolver:
             for key in fields:
                 if key not in allowed:
                     self.problem(
-                        (*here, str(key)), f"unknown key. Expected: {', '.join(allowed)}.{nearest(str(key), allowed)}"
+                        (*here, str(key)),
+                        f"unknown key. Expected: {', '.join(allowed)}.{nearest(str(key), allowed)}",
                     )
             self._inputs(node, fields.get("inputs"), (*here, "inputs"), definition)
             if isinstance(definition, GraphDefinition):
@@ -174,7 +183,9 @@ class _Resolver:
             given = mapped
         elif preset is not NO_DEFAULT:
             if given is not MISSING:
-                self.problem(path, f"the config of {what} is fixed by configured() and cannot be given")
+                self.problem(
+                    path, f"the config of {what} is fixed by configured() and cannot be given"
+                )
             given = preset
         if definition.config_schema is None:
             return given
@@ -183,22 +194,35 @@ class _Resolver:
         return value
 
     def _inputs(
-        self, node: str, section: Any, path: tuple[str, ...], definition: OpDefinition | GraphDefinition
+        self,
+        node: str,
+        section: Any,
+        path: tuple[str, ...],
+        definition: OpDefinition | GraphDefinition,
     ) -> None:
         for name, given in self._mapping(section, path).items():
             if name not in definition.input_names():
-                self.problem((*path, str(name)), f"unknown input.{nearest(str(name), definition.input_names())}")
+                self.problem(
+                    (*path, str(name)),
+                    f"unknown input.{nearest(str(name), definition.input_names())}",
+                )
             elif (node, name) in self._open:
                 self._value((node, name), given, (*path, name))
             elif node in self._ops or any(each.startswith(f"{node}.") for each in self._ops):
-                self.problem((*path, name), "this input is connected to an output, so no value can be given for it")
+                self.problem(
+                    (*path, name),
+                    "this input is connected to an output, so no value can be given for it",
+                )
 
     def job_inputs(self, section: Any) -> None:
-        """Read the job's own inputs: objects given by input_values, or values in the ``inputs`` section."""
+        """Read the job's own inputs: objects given by input_values, or values in the ``inputs``
+        section.
+        """
         for name, given in self._mapping(section, ("inputs",)).items():
             if name not in self._job.graph.inputs:
                 self.problem(
-                    ("inputs", str(name)), f"the job has no such input.{nearest(str(name), self._job.graph.inputs)}"
+                    ("inputs", str(name)),
+                    f"the job has no such input.{nearest(str(name), self._job.graph.inputs)}",
                 )
             elif ("", name) in self._open and name not in self._job_inputs:
                 self._value(("", name), given, ("inputs", name))
@@ -217,14 +241,18 @@ class _Resolver:
         """Fill in defaults of what the config did not name, and find what it had to."""
         required: dict[int, bool] = {}
         for node, op in self._ops.items():
-            if node in self._mentioned or (op.config_schema is None and op.preset_config is NO_DEFAULT):
+            if node in self._mentioned or (
+                op.config_schema is None and op.preset_config is NO_DEFAULT
+            ):
                 continue
             path = _config_path(node, "config")
             if id(op) not in required:
                 schema = _open_schema(op)
                 required[id(op)] = schema is not None and is_required(schema)
             if required[id(op)]:
-                self.problem(path, f"missing; op {op.name!r} needs config: {describe(_open_schema(op))}")
+                self.problem(
+                    path, f"missing; op {op.name!r} needs config: {describe(_open_schema(op))}"
+                )
             else:
                 self._op(node, op, MISSING, path)
         for (node, name), (kind, needed, is_cut) in self._open.items():
@@ -250,19 +278,23 @@ class _Resolver:
         for key, definition in known.items():
             path = ("resources", key)
             entry = given.get(key)
-            fields = self._mapping({"config": entry} if isinstance(entry, ConfigurableResource) else entry, path)
+            fields = self._mapping(
+                {"config": entry} if isinstance(entry, ConfigurableResource) else entry, path
+            )
             for other in fields:
                 if other != "config":
                     self.problem((*path, str(other)), "unknown key. Expected: config")
-            value = self._config(definition, fields.get("config", MISSING), (*path, "config"), f"resource {key!r}")
+            value = self._config(
+                definition, fields.get("config", MISSING), (*path, "config"), f"resource {key!r}"
+            )
             resolved[key] = None if value is MISSING else value
         return resolved
 
     def loggers(self, section: Any) -> tuple[str, dict[str, Any], bool]:
         """Read the ``loggers`` section.
 
-        Returns the level from which the console shows log lines, the config of the job's loggers that are named, and
-        whether there is the console: where it is named, or nothing is.
+        Returns the level from which the console shows log lines, the config of the job's loggers
+        that are named, and whether there is the console: where it is named, or nothing is.
         """
         level = "DEBUG"
         named: dict[str, Any] = {}
@@ -275,11 +307,16 @@ class _Resolver:
                 for other in fields:
                     if other != "config":
                         self.problem((*path, str(other)), "unknown key. Expected: config")
-                value = self._config(definition, fields.get("config", MISSING), (*path, "config"), f"logger {name!r}")
+                value = self._config(
+                    definition, fields.get("config", MISSING), (*path, "config"), f"logger {name!r}"
+                )
                 named[name] = None if value is MISSING else value
                 continue
             if name != "console":
-                self.problem(path, f"unknown logger; there are {_listing(['console', *self._job.logger_defs])}")
+                self.problem(
+                    path,
+                    f"unknown logger; there are {_listing(['console', *self._job.logger_defs])}",
+                )
                 continue
             has_console = True
             config = self._mapping(self._mapping(entry, path).get("config"), (*path, "config"))
@@ -294,7 +331,9 @@ class _Resolver:
 
 
 def _open_schema(definition: OpDefinition | ResourceDefinition) -> Any:
-    """Return the schema of what the run gives an op or resource: its own, its mapping's, or None where it is fixed."""
+    """Return the schema of what the run gives an op or resource: its own, its mapping's, or None
+    where it is fixed.
+    """
     if isinstance(definition.preset_config, ConfigMapping):
         return definition.preset_config.config_schema
     return definition.config_schema if definition.preset_config is NO_DEFAULT else None
@@ -306,11 +345,19 @@ def _config_path(node: str, *rest: str) -> tuple[str, ...]:
 
 def _listing(names: Any) -> str:
     listed = sorted(map(str, names))
-    return ", ".join(listed[:10]) + (f" and {len(listed) - 10} more" if len(listed) > 10 else "") if listed else "none"
+    return (
+        ", ".join(listed[:10]) + (f" and {len(listed) - 10} more" if len(listed) > 10 else "")
+        if listed
+        else "none"
+    )
 
 
 def scaffold_run_config(
-    job: JobDefinition, ops: Mapping[str, OpDefinition], open_inputs: OpenInputs, *, only_required: bool = False
+    job: JobDefinition,
+    ops: Mapping[str, OpDefinition],
+    open_inputs: OpenInputs,
+    *,
+    only_required: bool = False,
 ) -> dict[str, Any]:
     """Return a run config of ``job`` with a placeholder wherever a value can (or must) be given."""
     document: dict[str, Any] = {}
@@ -323,7 +370,10 @@ def scaffold_run_config(
 
 
 def _scaffold_entries(
-    job: JobDefinition, ops: Mapping[str, OpDefinition], open_inputs: OpenInputs, only_required: bool
+    job: JobDefinition,
+    ops: Mapping[str, OpDefinition],
+    open_inputs: OpenInputs,
+    only_required: bool,
 ) -> Iterator[tuple[tuple[str, ...], Any]]:
     for node, op in ops.items():
         schema = _open_schema(op)
@@ -331,7 +381,11 @@ def _scaffold_entries(
             yield _config_path(node, "config"), scaffold(schema, only_required=only_required)
     for (node, name), (kind, required, _) in open_inputs.items():
         if required or not only_required:
-            plain = scaffold(kind.annotation) if kind.loader == "scalar" and isinstance(kind.annotation, type) else None
+            plain = (
+                scaffold(kind.annotation)
+                if kind.loader == "scalar" and isinstance(kind.annotation, type)
+                else None
+            )
             yield _config_path(node, "inputs", name), {"value": plain}
     for key, definition in job.resource_defs.items():
         schema = _open_schema(definition)

@@ -1,8 +1,10 @@
-"""What a config schema does: check and fill in a value, describe itself, and sketch a value to start from.
+"""What a config schema does: check and fill in a value, describe itself, and sketch a value to
+start from.
 
-Words and scalars become one pydantic-core validator. A Config class is checked in two passes, as in Dagster: first the
-types of the values that were given, strictly (so no ``"4"`` for an int) and with environment variables put in; then
-the class itself, with its constraints and validators, on what the first pass made of them. Both passes report.
+Words and scalars become one pydantic-core validator. A Config class is checked in two passes, as in
+Dagster: first the types of the values that were given, strictly (so no ``"4"`` for an int) and with
+environment variables put in; then the class itself, with its constraints and validators, on what
+the first pass made of them. Both passes report.
 """
 
 from __future__ import annotations
@@ -73,12 +75,15 @@ _TRUE = frozenset({"true", "1", "yes", "on"})
 _FALSE = frozenset({"false", "0", "no", "off", "none", ""})
 
 
-def validate(schema: object, value: object = MISSING, *, path: tuple[str, ...] = ()) -> tuple[object, list[Problem]]:
+def validate(
+    schema: object, value: object = MISSING, *, path: tuple[str, ...] = ()
+) -> tuple[object, list[Problem]]:
     """Return ``value`` as ``schema`` resolves it, and every problem with it.
 
-    Resolved means: defaults filled in, environment variables read, the Python values of Enums, an instance of each
-    Config class. MISSING stands for what the schema needs least, and stays MISSING where that is nothing at all. With
-    problems, the first of the two is the value as it was given. Each problem's path is ``path`` and the place inside.
+    Resolved means: defaults filled in, environment variables read, the Python values of Enums, an
+    instance of each Config class. MISSING stands for what the schema needs least, and stays MISSING
+    where that is nothing at all. With problems, the first of the two is the value as it was given.
+    Each problem's path is ``path`` and the place inside.
 
     Raises DefinitionError for a malformed schema, and never for a value.
     """
@@ -98,21 +103,26 @@ def validate(schema: object, value: object = MISSING, *, path: tuple[str, ...] =
 
 
 def is_required(schema: object) -> bool:
-    """Return whether something must be given for ``schema``; raises DefinitionError for a malformed one."""
+    """Return whether something must be given for ``schema``; raises DefinitionError for a malformed
+    one.
+    """
     return _read(schema)[0].required
 
 
 def describe(schema: object) -> str:
-    """Return ``schema`` in one line, such as ``{n: int, name?: str = "x"}``; raises DefinitionError if malformed."""
+    """Return ``schema`` in one line, such as ``{n: int, name?: str = "x"}``; raises DefinitionError
+    if malformed.
+    """
     _read(schema)
     return describe_word(as_word(schema))
 
 
 def scaffold(schema: object, *, only_required: bool = False) -> object:
-    """Return a value to start from, of what YAML can hold; with ``only_required``, without the optional keys.
+    """Return a value to start from, of what YAML can hold; with ``only_required``, without the
+    optional keys.
 
-    It is valid, except that the constraints and validators of a Config class may refuse its placeholders. A Selector
-    shows its first arm. Raises DefinitionError for a malformed schema.
+    It is valid, except that the constraints and validators of a Config class may refuse its
+    placeholders. A Selector shows its first arm. Raises DefinitionError for a malformed schema.
     """
     _read(schema)
     return scaffold_word(as_word(schema), only_required)
@@ -121,7 +131,8 @@ def scaffold(schema: object, *, only_required: bool = False) -> object:
 def _read(schema: object) -> tuple[Entry, SchemaValidator]:
     """Return ``schema`` as an entry with its validator, which has checked that all of it is sound."""
     item = entry(as_word(schema))
-    # A plain dict or list becomes another word each time, which would only push others out of the cache.
+    # A plain dict or list becomes another word each time, which would only push others out of the
+    # cache.
     validator = (_build if isinstance(schema, dict | list) else _compiled)(item.word)
     _check_default(item, "a Field")
     return item, validator
@@ -131,7 +142,8 @@ def _build(word: Word) -> SchemaValidator:
     return SchemaValidator(_core(word))
 
 
-# By identity: a word cannot change, and the cache keeps it alive for as long as its id is in use here.
+# By identity: a word cannot change, and the cache keeps it alive for as long as its id is in use
+# here.
 _compiled = lru_cache(maxsize=512)(_build)
 
 
@@ -149,7 +161,9 @@ def _check_default(item: Entry, what: str) -> None:
     wrong = [one for one in found if one.kind != ENVIRONMENT]
     if wrong:
         where = ":".join(("", *wrong[0].path))
-        raise DefinitionError(f"The default {item.default!r} of {what} does not fit it{where}: {wrong[0].message}")
+        raise DefinitionError(
+            f"The default {item.default!r} of {what} does not fit it{where}: {wrong[0].message}"
+        )
 
 
 # From words to pydantic-core.
@@ -158,7 +172,11 @@ def _check_default(item: Entry, what: str) -> None:
 def _core(word: Word) -> CoreSchema:
     if isinstance(word, Scalar):
         scalar = getattr(core, f"{word.kind.__name__}_schema")(strict=True)
-        return core.no_info_before_validator_function(partial(_from_env, word), scalar) if word.env else scalar
+        return (
+            core.no_info_before_validator_function(partial(_from_env, word), scalar)
+            if word.env
+            else scalar
+        )
     if isinstance(word, Model):
         return core.no_info_plain_validator_function(partial(_model, word))
     if isinstance(word, Noneable):
@@ -173,8 +191,13 @@ def _core(word: Word) -> CoreSchema:
     if isinstance(word, Enum):
         return _enum(word)
     if isinstance(word, Selector):
-        arms = {key: core.typed_dict_field(_core(arm.word), required=False) for key, arm in _checked(word).items()}
-        return core.no_info_before_validator_function(partial(_one_arm, word), _dict(arms, "forbid"))
+        arms = {
+            key: core.typed_dict_field(_core(arm.word), required=False)
+            for key, arm in _checked(word).items()
+        }
+        return core.no_info_before_validator_function(
+            partial(_one_arm, word), _dict(arms, "forbid")
+        )
     if isinstance(word, Permissive) and not word.fields:
         return core.dict_schema(strict=True)
     if isinstance(word, Shape | Permissive):
@@ -213,9 +236,12 @@ def _field(item: Entry) -> core.TypedDictField:
 
 def _enum(word: Enum) -> CoreSchema:
     items = word.enum_values
-    if not items or not all(isinstance(item, EnumValue) and isinstance(item.config_value, str) for item in items):
+    if not items or not all(
+        isinstance(item, EnumValue) and isinstance(item.config_value, str) for item in items
+    ):
         raise DefinitionError(
-            f"The Enum {word.name!r} takes at least one EnumValue, and only strings as config values."
+            f"The Enum {word.name!r} takes at least one EnumValue, and only strings as config "
+            f"values."
         )
     values = {item.config_value: item for item in items}
 
@@ -232,7 +258,9 @@ def _enum(word: Enum) -> CoreSchema:
 
 
 def _from_env(word: Scalar, value: object) -> object:
-    """Return the value of the environment variable that ``value`` names, or ``value`` where it names none."""
+    """Return the value of the environment variable that ``value`` names, or ``value`` where it
+    names none.
+    """
     name = env_name(value)
     if name is None:
         return value
@@ -247,7 +275,10 @@ def _from_env(word: Scalar, value: object) -> object:
     except ValueError:
         pass
     # Without the text itself, which may be a secret.
-    raise problem(f"the environment variable {name!r} does not hold a valid {word.kind.__name__}.", ENVIRONMENT)
+    raise problem(
+        f"the environment variable {name!r} does not hold a valid {word.kind.__name__}.",
+        ENVIRONMENT,
+    )
 
 
 def _one_arm(word: Selector, value: object) -> object:
@@ -261,7 +292,9 @@ def _one_arm(word: Selector, value: object) -> object:
         ((key, content),) = value.items()
     else:
         given = ", ".join(map(repr, value)) or "none"
-        raise problem(f"expected exactly one of the keys {', '.join(map(repr, arms))}, got {given}.")
+        raise problem(
+            f"expected exactly one of the keys {', '.join(map(repr, arms))}, got {given}."
+        )
     if content is None and key in arms:
         arm = arms[key]
         content = empty(arm.word) if arm.default is MISSING else copy.deepcopy(arm.default)
@@ -271,7 +304,9 @@ def _one_arm(word: Selector, value: object) -> object:
 
 
 def _one_of(word: OneOf, value: object) -> object:
-    options = _tagged(word, word.tag, value) if word.tag and isinstance(value, dict) else word.options
+    options = (
+        _tagged(word, word.tag, value) if word.tag and isinstance(value, dict) else word.options
+    )
     results, failures = [], []
     for option in options:
         result, found = _run(_compiled(option), option, value)
@@ -282,7 +317,9 @@ def _one_of(word: OneOf, value: object) -> object:
     if results:
         return max(results, key=partial(_likeness, value))
     # An option that the value resembles says more than that no option fits.
-    inside = [found for found in failures if all(one.path or one.kind == ENVIRONMENT for one in found)]
+    inside = [
+        found for found in failures if all(one.path or one.kind == ENVIRONMENT for one in found)
+    ]
     if inside:
         raise failure(min(inside, key=len))
     raise mismatch(word, value)
@@ -304,7 +341,9 @@ def _tagged(word: OneOf, tag: str, value: Mapping[str, object]) -> list[Word]:
                 tags |= {plain(one): option for one in literals(item.word.annotation)}
     known = ", ".join(map(repr, tags))
     if key not in value:
-        raise failure([Found(VALUE, (key,), f"required key {key!r} is missing. Expected: one of {known}")])
+        raise failure(
+            [Found(VALUE, (key,), f"required key {key!r} is missing. Expected: one of {known}")]
+        )
     given = plain(value[key])
     if not isinstance(given, str | int) or given not in tags:
         hint = nearest(given, map(str, tags)) if isinstance(given, str) else ""
@@ -351,8 +390,8 @@ def _model(word: Model, value: object) -> pydantic.BaseModel:
         result = cls.model_validate(resolved)
     except pydantic.ValidationError as error:
         more = [worded(word, item, data) for item in error.errors(include_url=False)]
-        # What pydantic says about a place that is already known to be wrong, or about all that holds it, may only be
-        # a consequence.
+        # What pydantic says about a place that is already known to be wrong, or about all that
+        # holds it, may only be a consequence.
         found += [one for one in more if not any(_overlap(one.path, known.path) for known in found)]
     except Exception as error:
         found = found or [Found(VALUE, (), f"{type(error).__name__}: {error}")]

@@ -80,22 +80,37 @@ def _braces(word: Word, depth: int, within: tuple[object, ...]) -> str:
     if found and depth == 0:
         return "{…}"
     parts = [
-        f"{key}{'' if item.required else '?'}: {describe_word(item.word, depth - 1, within)}{_default(item)}"
+        f"{key}{'' if item.required else '?'}: "
+        f"{describe_word(item.word, depth - 1, within)}{_default(item)}"
         for key, item in found.items()
     ]
     return f"{{{', '.join(parts + ['...'] * others)}}}"
 
 
 def _default(item: Entry) -> str:
-    return "" if item.default is MISSING else f" = {json.dumps(_shown(item), ensure_ascii=False, default=str)}"
+    return (
+        ""
+        if item.default is MISSING
+        else f" = {json.dumps(_shown(item), ensure_ascii=False, default=str)}"
+    )
 
 
 def _shown(item: Entry) -> object:
-    """Return the default of ``item`` as a config would give it; a member of an enum by name, as it is described."""
+    """Return the default of ``item`` as a config would give it; a member of an enum by name, as it
+    is described.
+    """
     default = item.default
-    if isinstance(item.word, Opaque) and is_enum(item.word.annotation) and isinstance(default, enum.Enum):
+    if (
+        isinstance(item.word, Opaque)
+        and is_enum(item.word.annotation)
+        and isinstance(default, enum.Enum)
+    ):
         # Unless the name would be taken for the value of another member.
-        return plain(default) if any(default.name == one.value for one in type(default)) else default.name
+        return (
+            plain(default)
+            if any(default.name == one.value for one in type(default))
+            else default.name
+        )
     return plain(default)
 
 
@@ -108,11 +123,16 @@ def _opaque(annotation: Any) -> str:
         return _choice(list(annotation.__members__))
     if values := literals(annotation):
         return _choice([plain(value) for value in values])
-    return annotation.__name__ if isinstance(annotation, type) else str(annotation).replace("typing.", "")
+    return (
+        annotation.__name__
+        if isinstance(annotation, type)
+        else str(annotation).replace("typing.", "")
+    )
 
 
 def scaffold_word(word: Word, only_required: bool, within: tuple[object, ...] = ()) -> object:
-    """Return a value for ``word``, of what YAML can hold: its default, or a placeholder of its type.
+    """Return a value for ``word``, of what YAML can hold: its default, or a placeholder of its
+    type.
 
     A model inside itself (``within``) is left empty.
     """
@@ -134,7 +154,11 @@ def scaffold_word(word: Word, only_required: bool, within: tuple[object, ...] = 
     if isinstance(word, Array):
         return []
     if isinstance(word, Items):
-        return [scaffold_word(item, only_required, within) for item in word.inner] if word.fixed else []
+        return (
+            [scaffold_word(item, only_required, within) for item in word.inner]
+            if word.fixed
+            else []
+        )
     if isinstance(word, Map):
         return {}
     if isinstance(word, Enum):
@@ -150,7 +174,9 @@ def scaffold_word(word: Word, only_required: bool, within: tuple[object, ...] = 
 
 
 def _entry(item: Entry, only_required: bool, within: tuple[object, ...]) -> object:
-    return scaffold_word(item.word, only_required, within) if item.default is MISSING else _shown(item)
+    return (
+        scaffold_word(item.word, only_required, within) if item.default is MISSING else _shown(item)
+    )
 
 
 def example(item: Entry) -> str:

@@ -35,15 +35,25 @@ from rayexec.config.types import (
 )
 from rayexec.errors import DefinitionError
 
-__all__ = ["Entry", "as_word", "empty", "entries", "entry", "inner_word", "is_enum", "literals", "needs_value"]
+__all__ = [
+    "Entry",
+    "as_word",
+    "empty",
+    "entries",
+    "entry",
+    "inner_word",
+    "is_enum",
+    "literals",
+    "needs_value",
+]
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One key of a dict, read from a Field or from the field of a model.
 
-    ``default`` is what was declared, or MISSING; ``fallback`` is what an absent key stands for, or MISSING where the
-    key stays absent.
+    ``default`` is what was declared, or MISSING; ``fallback`` is what an absent key stands for, or
+    MISSING where the key stays absent.
     """
 
     word: Word
@@ -53,8 +63,12 @@ class Entry:
     name: str = ""
 
 
-_SCALARS: dict[object, Scalar] = {kind: Scalar(kind, label=kind.__name__) for kind in (int, float, str, bool)}
-_MODEL_SCALARS: dict[object, Scalar] = {kind: Scalar(kind, True, kind.__name__) for kind in (int, float, str, bool)}
+_SCALARS: dict[object, Scalar] = {
+    kind: Scalar(kind, label=kind.__name__) for kind in (int, float, str, bool)
+}
+_MODEL_SCALARS: dict[object, Scalar] = {
+    kind: Scalar(kind, True, kind.__name__) for kind in (int, float, str, bool)
+}
 _ANYTHING: Final = Anything()
 _DICT: Final = Permissive()
 _LIST: Final = Array(Any)
@@ -68,7 +82,9 @@ def as_word(schema: object) -> Word:
     if isinstance(word, Word):
         return word
     if isinstance(schema, list):
-        raise DefinitionError(f"A list schema takes one item, the type of the list's items ([int]), not {schema!r}.")
+        raise DefinitionError(
+            f"A list schema takes one item, the type of the list's items ([int]), not {schema!r}."
+        )
     if schema is Any:
         return _ANYTHING
     if isinstance(schema, type) and get_origin(schema) is None:
@@ -81,14 +97,18 @@ def as_word(schema: object) -> Word:
         if _is_model(schema):
             return _model_word(schema)
         if is_enum(schema):
-            raise DefinitionError(f"{schema!r} is not a config type: use Enum.from_python_enum({schema.__name__}).")
+            raise DefinitionError(
+                f"{schema!r} is not a config type: use Enum.from_python_enum({schema.__name__})."
+            )
     if get_origin(schema) is not None:
         raise DefinitionError(
-            f"{schema!r} is not a config type. Types from typing are for Config classes; in a config schema use "
+            f"{schema!r} is not a config type. Types from typing are for Config classes; in a "
+            f"config schema use "
             "[inner], Map, Noneable, or Field(..., is_required=False)."
         )
     raise DefinitionError(
-        f"{schema!r} is not a config type: use int, str, float, bool, list, dict, Any, a dict of these, "
+        f"{schema!r} is not a config type: use int, str, float, bool, list, dict, Any, a dict of "
+        f"these, "
         "a Config class, or a word such as Field, Selector or Noneable."
     )
 
@@ -107,7 +127,9 @@ def entry(schema: object) -> Entry:
     word = inner_word(field.config, "Field")
     if field.default_value is not MISSING:
         if field.is_required:
-            raise DefinitionError(f"A Field has both a default ({field.default_value!r}) and is_required=True.")
+            raise DefinitionError(
+                f"A Field has both a default ({field.default_value!r}) and is_required=True."
+            )
         return Entry(word, False, field.default_value, field.default_value)
     if field.is_required is not None:
         return Entry(word, field.is_required)
@@ -143,7 +165,9 @@ def needs_value(word: Word) -> bool:
 
 
 def empty(word: Word) -> object:
-    """Return the value that says nothing: ``{}`` for a dict, None for a Noneable, and MISSING where there is none."""
+    """Return the value that says nothing: ``{}`` for a dict, None for a Noneable, and MISSING where
+    there is none.
+    """
     if isinstance(word, Shape | Permissive | Selector | Model):
         return {}
     return None if isinstance(word, Noneable) else MISSING
@@ -166,7 +190,9 @@ def _model_word(cls: Any) -> Model:
 
 @lru_cache(maxsize=512)
 def _model_entries(cls: type[pydantic.BaseModel]) -> Mapping[str, Entry]:
-    """Return the fields of a model by the key that config gives them (their alias, if they have one)."""
+    """Return the fields of a model by the key that config gives them (their alias, if they have
+    one).
+    """
     try:
         cls.model_rebuild()
     except pydantic.errors.PydanticUndefinedAnnotation as error:
@@ -199,7 +225,9 @@ def _from_annotation(annotation: Any, metadata: Sequence[object] = ()) -> Word:
             return Opaque(annotation) if not plain else _from_mapping(args)
         if container is tuple and args and args[-1] is not Ellipsis:
             return Items(tuple(_from_annotation(arg) for arg in args), fixed=True)
-        if container in (list, tuple, set, frozenset, Sequence) or (origin and issubclass(container, AbstractSet)):
+        if container in (list, tuple, set, frozenset, Sequence) or (
+            origin and issubclass(container, AbstractSet)
+        ):
             return Items((_from_annotation(args[0]) if args else _ANYTHING,))
     if annotation in _MODEL_SCALARS:
         return _MODEL_SCALARS[annotation]
@@ -216,8 +244,11 @@ def _from_mapping(args: tuple[Any, ...]) -> Word:
 def _from_union(args: tuple[Any, ...], metadata: Sequence[object]) -> Word:
     options = tuple(_from_annotation(arg) for arg in args if arg is not type(None))
     tag = next(_discriminators(metadata), None)
-    if tag is not None and not (isinstance(tag, str) and all(isinstance(option, Model) for option in options)):
-        # Told apart by a function, or nested in each other: only pydantic knows which model is meant.
+    if tag is not None and not (
+        isinstance(tag, str) and all(isinstance(option, Model) for option in options)
+    ):
+        # Told apart by a function, or nested in each other: only pydantic knows which model is
+        # meant.
         return _ANYTHING
     word = options[0] if len(options) == 1 else OneOf(options, tag)
     return Noneable(word) if type(None) in args else word
@@ -225,7 +256,11 @@ def _from_union(args: tuple[Any, ...], metadata: Sequence[object]) -> Word:
 
 def _discriminators(metadata: Sequence[object]) -> Iterator[object]:
     for item in metadata:
-        found = item if isinstance(item, pydantic.Discriminator) else getattr(item, "discriminator", None)
+        found = (
+            item
+            if isinstance(item, pydantic.Discriminator)
+            else getattr(item, "discriminator", None)
+        )
         if found is not None:
             yield found.discriminator if isinstance(found, pydantic.Discriminator) else found
 

@@ -9,8 +9,9 @@ A schema is any of:
     a Config class                     what its fields say
     a word of this module              Field only at the root, as an entry of a dict, or as an arm of a Selector
 
-Words compare by identity and hold copies of the dicts that they are given, so that a schema never changes once it is
-made. They do not check what they hold: a malformed word raises DefinitionError where it is first used.
+Words compare by identity and hold copies of the dicts that they are given, so that a schema never
+changes once it is made. They do not check what they hold: a malformed word raises DefinitionError
+where it is first used.
 """
 
 from __future__ import annotations
@@ -64,7 +65,9 @@ class Word:
 
 
 def frozen(schema: object) -> object:
-    """Return ``schema`` with its plain dicts and lists turned into words, which later changes to them cannot reach."""
+    """Return ``schema`` with its plain dicts and lists turned into words, which later changes to
+    them cannot reach.
+    """
     if isinstance(schema, dict):
         return Shape(schema)
     if isinstance(schema, list) and len(schema) == 1:
@@ -76,8 +79,8 @@ def frozen(schema: object) -> object:
 class Field(Word):
     """One entry of a dict, with its default.
 
-    Without ``is_required``, an entry is required unless it has a default or its config needs nothing. An optional
-    entry without a default is left out of the resolved dict.
+    Without ``is_required``, an entry is required unless it has a default or its config needs
+    nothing. An optional entry without a default is left out of the resolved dict.
     """
 
     config: object
@@ -116,8 +119,8 @@ class Permissive(Word):
 class Selector(Word):
     """A dict with exactly one of these keys.
 
-    ``{arm: null}`` stands for the arm's defaults, and ``{}`` for the only arm where there is only one and it needs
-    nothing.
+    ``{arm: null}`` stands for the arm's defaults, and ``{}`` for the only arm where there is only
+    one and it needs nothing.
     """
 
     fields: Mapping[str, object]
@@ -145,7 +148,9 @@ class Noneable(Word):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EnumValue:
-    """One value of an Enum: the string in the config, and what the op gets for it (by default, the same string)."""
+    """One value of an Enum: the string in the config, and what the op gets for it (by default, the
+    same string).
+    """
 
     config_value: str
     python_value: object = None
@@ -164,8 +169,13 @@ class Enum(Word):
 
     @classmethod
     def from_python_enum(cls, enum: type[enum.Enum], name: str | None = None) -> Enum:
-        """Return the Enum whose strings are the names of ``enum``'s members, and whose values are the members."""
-        values = [EnumValue(member_name, python_value=member) for member_name, member in enum.__members__.items()]
+        """Return the Enum whose strings are the names of ``enum``'s members, and whose values are
+        the members.
+        """
+        values = [
+            EnumValue(member_name, python_value=member)
+            for member_name, member in enum.__members__.items()
+        ]
         return cls(name or enum.__name__, values)
 
 
@@ -181,7 +191,9 @@ class Array(Word):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Map(Word):
-    """A dict from any scalar keys of one type to values of one config; ``key_label_name`` only describes the keys."""
+    """A dict from any scalar keys of one type to values of one config; ``key_label_name`` only
+    describes the keys.
+    """
 
     key_type: object
     inner_type: object
@@ -196,7 +208,9 @@ class Map(Word):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scalar(Word):
-    """An int, float, str or bool; ``env`` lets ``{"env": NAME}`` stand for it, and ``label`` describes it."""
+    """An int, float, str or bool; ``env`` lets ``{"env": NAME}`` stand for it, and ``label``
+    describes it.
+    """
 
     kind: type[int | float | str | bool]
     env: bool = False

@@ -1,8 +1,9 @@
 """Where the code of a definition lives, and how it travels to another process.
 
-A function that a module holds under its own name (as a decorated definition or as itself) travels as that name and
-the module's file, and is imported where it arrives; so module-level state and neighbours in the same directory
-work. Only what is defined inside functions or in ``__main__`` travels by value.
+A function that a module holds under its own name (as a decorated definition or as itself) travels
+as that name and the module's file, and is imported where it arrives; so module-level state and
+neighbours in the same directory work. Only what is defined inside functions or in ``__main__``
+travels by value.
 """
 
 from __future__ import annotations
@@ -15,9 +16,18 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-__all__ = ["ByReference", "forget_moves", "home_of", "import_file", "import_module_at", "move", "origin_of"]
+__all__ = [
+    "ByReference",
+    "forget_moves",
+    "home_of",
+    "import_file",
+    "import_module_at",
+    "move",
+    "origin_of",
+]
 
-# In a worker: where the files of directories are that this machine lacks, or has with other contents.
+# In a worker: where the files of directories are that this machine lacks, or has with other
+# contents.
 _MOVED: dict[str, str] = {}
 
 
@@ -51,7 +61,9 @@ def _moved(file: str) -> str:
 
 
 class ByReference:
-    """A definition around a user's callable ``fn`` that pickles the callable by name where it can be found again."""
+    """A definition around a user's callable ``fn`` that pickles the callable by name where it can
+    be found again.
+    """
 
     fn: Callable[..., Any]
 
@@ -88,7 +100,9 @@ def _load_definition(module: str, file: str | None, qualname: str) -> Any:
     return _find(import_module_at(module, file), qualname)
 
 
-def _rebuild(cls: type[Any], state: dict[str, Any], home: tuple[str, str | None, str] | None) -> Any:
+def _rebuild(
+    cls: type[Any], state: dict[str, Any], home: tuple[str, str | None, str] | None
+) -> Any:
     definition = object.__new__(cls)
     if home is not None:
         found = _load_definition(*home)
@@ -98,9 +112,11 @@ def _rebuild(cls: type[Any], state: dict[str, Any], home: tuple[str, str | None,
 
 
 def import_module_at(name: str, file: str | None) -> ModuleType:
-    """Return the module called ``name``: the one already imported, the one on the path, or the one in ``file``.
+    """Return the module called ``name``: the one already imported, the one on the path, or the one
+    in ``file``.
 
-    Raises ImportError where there is none of the three, and whatever the module raises while it is imported.
+    Raises ImportError where there is none of the three, and whatever the module raises while it is
+    imported.
     """
     if name in sys.modules:
         return sys.modules[name]
@@ -111,7 +127,11 @@ def import_module_at(name: str, file: str | None) -> ModuleType:
         spec = importlib.util.find_spec(name)
     except (ImportError, ValueError):
         spec = None
-    if spec is not None and spec.origin is not None and os.path.realpath(spec.origin) == os.path.realpath(file):
+    if (
+        spec is not None
+        and spec.origin is not None
+        and os.path.realpath(spec.origin) == os.path.realpath(file)
+    ):
         return importlib.import_module(name)
     return _execute_file(name, file)
 
@@ -119,8 +139,8 @@ def import_module_at(name: str, file: str | None) -> ModuleType:
 def import_file(file: str | os.PathLike[str]) -> ModuleType:
     """Import a Python file by its path and return its module, with its directory importable.
 
-    The module is called by the file's stem; where that name is taken by another module, by the stem and a number.
-    Raises whatever the file raises while it is imported.
+    The module is called by the file's stem; where that name is taken by another module, by the stem
+    and a number. Raises whatever the file raises while it is imported.
     """
     path = os.path.abspath(os.fspath(file))
     stem = os.path.splitext(os.path.basename(path))[0]

@@ -1,4 +1,6 @@
-"""What happens while the body of a graph or job runs: calls become invocations, results become handles."""
+"""What happens while the body of a graph or job runs: calls become invocations, results become
+handles.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +52,9 @@ class Invocation:
 
 
 class Composition:
-    """The graph or job whose body is running: collects its invocations under names that do not clash."""
+    """The graph or job whose body is running: collects its invocations under names that do not
+    clash.
+    """
 
     def __init__(self, kind: str, name: str) -> None:
         self._where = f"@{kind} {name}"
@@ -58,8 +62,8 @@ class Composition:
         self._counts: dict[tuple[str, int], int] = {}
         # Of the inputs that are being bound, the level of that which is below most dynamic outputs.
         self._deepest: Level = ()
-        # The dynamic outputs whose values the function that runs now is mapped over; for each of them how many nodes
-        # there were before, and the handles that the functions got.
+        # The dynamic outputs whose values the function that runs now is mapped over; for each of
+        # them how many nodes there were before, and the handles that the functions got.
         self._level: Level = ()
         self._before: tuple[int, ...] = ()
         self._mapped: tuple[Source, ...] = ()
@@ -84,7 +88,9 @@ class Composition:
     def source_of(self, handle: InvokedOutput, what: str) -> Source:
         """Return where ``handle`` points; raises InvocationError for one made in another body."""
         if not handle.belongs_to(self):
-            raise InvocationError(f"{self._where}: {what} is {handle!r}, which was made in another body.")
+            raise InvocationError(
+                f"{self._where}: {what} is {handle!r}, which was made in another body."
+            )
         return handle.source
 
     def map(self, handle: InvokedOutput, fn: Callable[[Any], Any]) -> Any:
@@ -92,7 +98,9 @@ class Composition:
         if not self._is_alongside(handle):
             self._check_dynamic(handle, "map")
         if not callable(fn):
-            raise InvocationError(f"{self._where}: {handle!r}.map takes an op or a function, got {fn!r}.")
+            raise InvocationError(
+                f"{self._where}: {handle!r}.map takes an op or a function, got {fn!r}."
+            )
         outside = self._level, self._before, self._mapped
         deeper = len(handle.level) - len(self._level)
         if deeper > 0:
@@ -104,10 +112,15 @@ class Composition:
         finally:
             self._level, self._before, self._mapped = outside
         several = returned.values() if isinstance(returned, Mapping) else returned
-        for each in several if isinstance(several, (tuple, list)) or isinstance(returned, Mapping) else [returned]:
+        for each in (
+            several
+            if isinstance(several, (tuple, list)) or isinstance(returned, Mapping)
+            else [returned]
+        ):
             if each is not None and not isinstance(each, (InvokedOutput, InvokedOutputs)):
                 raise InvocationError(
-                    f"{self._where}: what {handle!r} is mapped by must return outputs of nodes, and returned {each!r}."
+                    f"{self._where}: what {handle!r} is mapped by must return outputs of nodes, "
+                    f"and returned {each!r}."
                 )
         return returned
 
@@ -120,7 +133,8 @@ class Composition:
         return InvokedOutput(self, Collected(source), handle.level[:-1])
 
     def _is_alongside(self, handle: InvokedOutput) -> bool:
-        """Whether the function that runs now is mapped over the same dynamic outputs, and the handle is from outside.
+        """Whether the function that runs now is mapped over the same dynamic outputs, and the
+        handle is from outside.
 
         Mapping over it then is going on with its value of the same keys.
         """
@@ -140,7 +154,9 @@ class Composition:
 
     def _check_dynamic(self, handle: InvokedOutput, verb: str) -> None:
         if not handle.belongs_to(self):
-            raise InvocationError(f"{self._where}: {handle!r} was made in another body; {verb} it there.")
+            raise InvocationError(
+                f"{self._where}: {handle!r} was made in another body; {verb} it there."
+            )
         depth = len(self._level)
         if len(handle.level) > depth and handle.level[:depth] == self._level:
             return
@@ -148,32 +164,43 @@ class Composition:
             raise InvocationError(self._two_sources(handle, f"{handle!r}.{verb}"))
         if handle.level:
             raise InvocationError(
-                f"{self._where}: {handle!r} is one value here, where what runs is mapped over {handle.level[-1]!r}, so "
-                f"there is nothing to {verb}. {verb.capitalize()} it outside of that function; or, if its op shall "
+                f"{self._where}: {handle!r} is one value here, where what runs is mapped over "
+                f"{handle.level[-1]!r}, so "
+                f"there is nothing to {verb}. {verb.capitalize()} it outside of that function; "
+                f"or, if its op shall "
                 "yield several values each time, declare their output DynamicOut()."
             )
         raise InvocationError(
-            f"{self._where}: {handle!r} is one value here, so there is nothing to {verb}. Declare the output that "
-            "shall be several values DynamicOut(), and have its op yield DynamicOutput(value, mapping_key)."
+            f"{self._where}: {handle!r} is one value here, so there is nothing to {verb}. Declare "
+            f"the output that "
+            "shall be several values DynamicOut(), and have its op yield DynamicOutput(value, "
+            "mapping_key)."
         )
 
     def _two_sources(self, handle: InvokedOutput, what: str) -> str:
         mine, other = self._level[-1], handle.level[-1]
         return (
-            f"{self._where}: {what} would be below two dynamic outputs that do not depend on each other, {mine!r} and "
+            f"{self._where}: {what} would be below two dynamic outputs that do not depend on each "
+            f"other, {mine!r} and "
             f"{other!r}. Collect one of them first, or make the one below the other."
         )
 
-    def invoke(self, pending: PendingInvocation, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+    def invoke(
+        self, pending: PendingInvocation, args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> Any:
         """Record one call and return the handles of its outputs."""
         definition = pending.definition
         name = self._name(pending)
         self._deepest = ()
         inputs = self._bind(name, definition, args, kwargs)
         level = self._deepest
-        self._nodes[name] = Invocation(name, definition, inputs, pending.tags, pending.hooks, pending.retry_policy)
+        self._nodes[name] = Invocation(
+            name, definition, inputs, pending.tags, pending.hooks, pending.retry_policy
+        )
         outputs = {
-            output: InvokedOutput(self, NodeOutput(name, output), (*level, *[f"{name}.{each}" for each in below]))
+            output: InvokedOutput(
+                self, NodeOutput(name, output), (*level, *[f"{name}.{each}" for each in below])
+            )
             for output, below in definition.levels_by_output().items()
         }
         if len(outputs) == 1:
@@ -185,13 +212,15 @@ class Composition:
         if pending.name is not None:
             if pending.name in self._nodes:
                 raise DefinitionError(
-                    f"{self._where}: two nodes are called {pending.name!r}; give one of them another alias."
+                    f"{self._where}: two nodes are called {pending.name!r}; give one of them "
+                    f"another alias."
                 )
             return pending.name
         key = (definition.name, id(definition))
         if key not in self._counts and definition.name in self._nodes:
             raise DefinitionError(
-                f"{self._where}: two different definitions are called {definition.name!r}; rename one of them, or "
+                f"{self._where}: two different definitions are called {definition.name!r}; rename "
+                f"one of them, or "
                 "give one an alias."
             )
         while True:
@@ -201,7 +230,11 @@ class Composition:
                 return name
 
     def _bind(
-        self, node: str, definition: OpDefinition | GraphDefinition, args: Sequence[Any], kwargs: Mapping[str, Any]
+        self,
+        node: str,
+        definition: OpDefinition | GraphDefinition,
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
     ) -> dict[str, Binding]:
         names = definition.input_names()
         if len(args) > len(names):
@@ -213,7 +246,8 @@ class Composition:
         for name, value in kwargs.items():
             if name not in names:
                 raise InvocationError(
-                    f"{self._where}: {node} has no input {name!r}; it has {', '.join(names) or 'none'}."
+                    f"{self._where}: {node} has no input {name!r}; it has "
+                    f"{', '.join(names) or 'none'}."
                     f"{nearest(name, names)}"
                 )
             if name in given:
@@ -230,32 +264,46 @@ class Composition:
         if isinstance(value, (list, tuple)):
             bound = [self._binding(node, name, each) for each in value]
             if any(isinstance(each, (tuple, Collected)) for each in bound):
-                raise InvocationError(f"{self._where}: {what} is a list within a list; a fan-in is one flat list.")
+                raise InvocationError(
+                    f"{self._where}: {what} is a list within a list; a fan-in is one flat list."
+                )
             return tuple(each for each in bound if not isinstance(each, tuple))
         if isinstance(value, InvokedOutputs):
-            raise InvocationError(f"{self._where}: {what} got {value!r}: pick one of them, by name or by unpacking.")
+            raise InvocationError(
+                f"{self._where}: {what} got {value!r}: pick one of them, by name or by unpacking."
+            )
         if isinstance(value, (Invocable, PendingInvocation)):
-            raise InvocationError(f"{self._where}: {what} got {value.name!r} itself; call it: {value.name}().")
+            raise InvocationError(
+                f"{self._where}: {what} got {value.name!r} itself; call it: {value.name}()."
+            )
         raise InvocationError(
-            f"{self._where}: {what} received invalid type {type(value).__name__}; a job's body connects outputs to "
-            f"inputs. Give a fixed value by In(default_value={value!r}), by run config, or by an op that returns it."
+            f"{self._where}: {what} received invalid type {type(value).__name__}; a job's body "
+            f"connects outputs to "
+            f"inputs. Give a fixed value by In(default_value={value!r}), by run config, or by an "
+            f"op that returns it."
         )
 
     def _check_level(self, node: str, handle: InvokedOutput, what: str) -> None:
-        """Raise InvocationError for a handle that stands for several values where the node takes one."""
+        """Raise InvocationError for a handle that stands for several values where the node takes
+        one.
+        """
         depth = len(handle.level)
         if handle.level != self._level[:depth]:
             if handle.level[: len(self._level)] != self._level:
                 raise InvocationError(self._two_sources(handle, what))
             raise InvocationError(
-                f"{self._where}: {what} is {handle!r}, which is dynamic: as many values as {handle.level[-1]!r} "
-                f"yields. Run {node} for each of them by .map({node}), or pass all of them in a list by .collect()."
+                f"{self._where}: {what} is {handle!r}, which is dynamic: as many values as "
+                f"{handle.level[-1]!r} "
+                f"yields. Run {node} for each of them by .map({node}), or pass all of them in a "
+                f"list by .collect()."
             )
         if depth > len(self._deepest):
             self._deepest = handle.level
 
 
-_CURRENT: contextvars.ContextVar[Composition | None] = contextvars.ContextVar("rayexec_composition", default=None)
+_CURRENT: contextvars.ContextVar[Composition | None] = contextvars.ContextVar(
+    "rayexec_composition", default=None
+)
 
 
 @contextlib.contextmanager
@@ -285,17 +333,22 @@ class PendingInvocation:
 
     def tag(self, tags: Mapping[str, Any]) -> PendingInvocation:
         """Return a copy with ``tags`` added; they win over the definition's own."""
-        return replace(self, tags={**self.tags, **normalize_tags(tags, f"{self.definition.name}.tag")})
+        return replace(
+            self, tags={**self.tags, **normalize_tags(tags, f"{self.definition.name}.tag")}
+        )
 
     def with_hooks(self, hooks: Iterable[HookDefinition]) -> PendingInvocation:
         """Return a copy with ``hooks`` added."""
-        return replace(self, hooks=hook_set((*self.hooks, *hooks), f"{self.definition.name}.with_hooks"))
+        return replace(
+            self, hooks=hook_set((*self.hooks, *hooks), f"{self.definition.name}.with_hooks")
+        )
 
     def with_retry_policy(self, retry_policy: RetryPolicy) -> PendingInvocation:
         """Return a copy whose retry policy overrides that of the definition."""
         if not isinstance(retry_policy, RetryPolicy):
             raise DefinitionError(
-                f"{self.definition.name}.with_retry_policy takes a RetryPolicy, got {type(retry_policy).__name__}."
+                f"{self.definition.name}.with_retry_policy takes a RetryPolicy, got "
+                f"{type(retry_policy).__name__}."
             )
         return replace(self, retry_policy=retry_policy)
 
@@ -303,7 +356,8 @@ class PendingInvocation:
         composition = _CURRENT.get()
         if composition is None:
             raise InvocationError(
-                f"{self.definition.name}: alias, tag, with_hooks and with_retry_policy are for the body of a graph "
+                f"{self.definition.name}: alias, tag, with_hooks and with_retry_policy are for "
+                f"the body of a graph "
                 "or job; call the op itself to run its function."
             )
         return composition.invoke(self, args, kwargs)

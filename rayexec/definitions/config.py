@@ -15,8 +15,8 @@ __all__ = ["Config", "EnvVar", "PermissiveConfig", "keep_environment"]
 class Config(pydantic.BaseModel):
     """Base of the config models of ops and resources: frozen, and strict about unknown keys.
 
-    An op takes one by annotating a parameter named ``config`` with it; ``RunConfig(ops={"load": LoadConfig(n=4)})``
-    or YAML under ``ops.load.config`` fills it.
+    An op takes one by annotating a parameter named ``config`` with it; ``RunConfig(ops={"load":
+    LoadConfig(n=4)})`` or YAML under ``ops.load.config`` fills it.
     """
 
     model_config = pydantic.ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
@@ -43,10 +43,13 @@ class EnvVar:
         return {"env": self.name}
 
 
-def keep_environment(made: pydantic.BaseModel, initialise: Callable[..., None], fields: Mapping[str, Any]) -> None:
+def keep_environment(
+    made: pydantic.BaseModel, initialise: Callable[..., None], fields: Mapping[str, Any]
+) -> None:
     """Initialise ``made`` from fields some of which are EnvVars, which it keeps as they are.
 
-    They are checked once they are read. Raises pydantic.ValidationError for what is wrong with the other fields.
+    They are checked once they are read. Raises pydantic.ValidationError for what is wrong with the
+    other fields.
     """
     try:
         initialise(**fields)
@@ -59,5 +62,10 @@ def keep_environment(made: pydantic.BaseModel, initialise: Callable[..., None], 
     except Exception:  # a validator that cannot deal with an EnvVar
         pass
     bare = type(made).model_construct(**fields)
-    for slot in ("__dict__", "__pydantic_fields_set__", "__pydantic_extra__", "__pydantic_private__"):
+    for slot in (
+        "__dict__",
+        "__pydantic_fields_set__",
+        "__pydantic_extra__",
+        "__pydantic_private__",
+    ):
         object.__setattr__(made, slot, getattr(bare, slot))

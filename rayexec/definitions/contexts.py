@@ -57,14 +57,19 @@ class StepLog:
         self._clock = clock
         self.lines: list[LogLine] = []
 
-    def log(self, level: int | str, msg: object, *args: object, exc_info: Any = None, **_options: Any) -> None:
+    def log(
+        self, level: int | str, msg: object, *args: object, exc_info: Any = None, **_options: Any
+    ) -> None:
         """Record a line at ``level`` (a number or name of ``logging``).
 
-        ``args`` fill in the message as there, and ``exc_info`` adds a traceback; what else loggers take is left aside.
+        ``args`` fill in the message as there, and ``exc_info`` adds a traceback; what else loggers
+        take is left aside.
         """
         number = logging.getLevelName(level.upper()) if isinstance(level, str) else level
         # A lone mapping fills in by name, as logging has it.
-        values: Any = args[0] if len(args) == 1 and isinstance(args[0], Mapping) and args[0] else args
+        values: Any = (
+            args[0] if len(args) == 1 and isinstance(args[0], Mapping) and args[0] else args
+        )
         try:
             text = str(msg) % values if args else str(msg)
         except (TypeError, ValueError, KeyError):  # a wrong format must not fail the step
@@ -72,7 +77,9 @@ class StepLog:
         if exc_info:
             error = exc_info if isinstance(exc_info, BaseException) else sys.exc_info()[1]
             text += f"\n{user_traceback(error).rstrip()}" if error is not None else ""
-        self.lines.append(LogLine(self._clock(), number if isinstance(number, int) else logging.INFO, text))
+        self.lines.append(
+            LogLine(self._clock(), number if isinstance(number, int) else logging.INFO, text)
+        )
 
     def debug(self, msg: object, *args: object, **options: Any) -> None:
         """Record a line for those who look for a fault."""
@@ -109,7 +116,8 @@ class Resources:
 
     def __getattr__(self, key: str) -> Any:
         raise AttributeError(
-            f"resource {key!r} is not among those this op asked for; name it in required_resource_keys."
+            f"resource {key!r} is not among those this op asked for; name it in "
+            f"required_resource_keys."
             f"{nearest(key, self.__dict__)}"
         )
 
@@ -122,7 +130,17 @@ class OpExecutionContext:
 
     is_op_context = True
 
-    __slots__ = ("_metadata", "_tags", "log", "op_config", "op_def", "resources", "retry_number", "run", "step_key")
+    __slots__ = (
+        "_metadata",
+        "_tags",
+        "log",
+        "op_config",
+        "op_def",
+        "resources",
+        "retry_number",
+        "run",
+        "step_key",
+    )
 
     def __init__(
         self,
@@ -173,7 +191,9 @@ class OpExecutionContext:
 
     @property
     def op_handle(self) -> SimpleNamespace:
-        """The step's place in the job: ``name``, ``path`` (a list of names), and ``str()`` of the dotted path."""
+        """The step's place in the job: ``name``, ``path`` (a list of names), and ``str()`` of the
+        dotted path.
+        """
         path = node_path(self.step_key)
         return _Handle(path=path.split("."), name=path.rpartition(".")[2])
 
@@ -211,9 +231,14 @@ class OpExecutionContext:
         return key
 
     def add_output_metadata(
-        self, metadata: Mapping[str, Any], output_name: str = "result", mapping_key: str | None = None
+        self,
+        metadata: Mapping[str, Any],
+        output_name: str = "result",
+        mapping_key: str | None = None,
     ) -> None:
-        """Attach metadata to an output that the op will return or yield, or to one value of a dynamic output."""
+        """Attach metadata to an output that the op will return or yield, or to one value of a
+        dynamic output.
+        """
         name = output_name if mapping_key is None else f"{output_name}[{mapping_key}]"
         self._metadata.setdefault(name, {}).update(normalize_metadata(metadata))
 
@@ -260,7 +285,11 @@ class InitResourceContext:
     """What a resource's function receives: its config, and the resources it is built on."""
 
     def __init__(
-        self, *, resource_config: Any = None, resources: Resources | None = None, run: RunInfo | None = None
+        self,
+        *,
+        resource_config: Any = None,
+        resources: Resources | None = None,
+        run: RunInfo | None = None,
     ) -> None:
         self.resource_config = resource_config
         self.resources = resources or _NO_RESOURCES
@@ -285,7 +314,8 @@ def build_op_context(
 ) -> OpExecutionContext:
     """Return a context to call an op with in a unit test; ``resources`` are plain objects by key.
 
-    A ``mapping_key`` makes it that of a mapped step; below several dynamic outputs it is as in step keys (``"a,0"``).
+    A ``mapping_key`` makes it that of a mapped step; below several dynamic outputs it is as in step
+    keys (``"a,0"``).
     """
     return OpExecutionContext(
         run=_test_run(run_tags, run_config),
@@ -319,4 +349,6 @@ def build_init_resource_context(
     *, config: Any = None, resources: Mapping[str, Any] | None = None
 ) -> InitResourceContext:
     """Return a context to call a resource's function with in a unit test."""
-    return InitResourceContext(resource_config=config, resources=Resources(resources or {}), run=_test_run())
+    return InitResourceContext(
+        resource_config=config, resources=Resources(resources or {}), run=_test_run()
+    )

@@ -1,4 +1,6 @@
-"""Executors: the named ways to run a job's steps, chosen by the job and configured by ``execution.config``."""
+"""Executors: the named ways to run a job's steps, chosen by the job and configured by
+``execution.config``.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,13 @@ from typing import Any
 
 from rayexec.errors import DefinitionError
 
-__all__ = ["ExecutorDefinition", "default_executor", "in_process_executor", "multiprocess_executor", "ray_executor"]
+__all__ = [
+    "ExecutorDefinition",
+    "default_executor",
+    "in_process_executor",
+    "multiprocess_executor",
+    "ray_executor",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +33,9 @@ class ExecutorDefinition:
     def configured(self, config: Mapping[str, Any]) -> ExecutorDefinition:
         """Return a copy whose settings are fixed to ``config``; the run's own win key by key."""
         if not isinstance(config, Mapping):
-            raise DefinitionError(f"{self.name}_executor.configured takes a mapping, got {type(config).__name__}.")
+            raise DefinitionError(
+                f"{self.name}_executor.configured takes a mapping, got {type(config).__name__}."
+            )
         return replace(self, settings={**self.settings, **config})
 
 

@@ -9,7 +9,14 @@ from dataclasses import dataclass, field
 from typing import Any, overload
 
 from rayexec.definitions.composition import Composition, Invocable, Invocation, composing
-from rayexec.definitions.handles import Collected, GraphInput, InvokedOutput, InvokedOutputs, Level, NodeOutput
+from rayexec.definitions.handles import (
+    Collected,
+    GraphInput,
+    InvokedOutput,
+    InvokedOutputs,
+    Level,
+    NodeOutput,
+)
 from rayexec.definitions.ports import GraphOut
 from rayexec.errors import DefinitionError, InvocationError
 from rayexec.names import check_name
@@ -21,8 +28,8 @@ __all__ = ["GraphDefinition", "compose", "graph"]
 class GraphDefinition(Invocable):
     """Nodes wired together: a part of other graphs, or (by ``to_job``) of a job.
 
-    ``inputs`` are the parameters of its body in order; ``outputs`` map its output names to outputs of its nodes,
-    ``levels`` to the dynamic outputs inside it that make them several values.
+    ``inputs`` are the parameters of its body in order; ``outputs`` map its output names to outputs
+    of its nodes, ``levels`` to the dynamic outputs inside it that make them several values.
     """
 
     name: str
@@ -47,18 +54,22 @@ class GraphDefinition(Invocable):
 
     def to_job(self, **settings: Any) -> Any:
         """Return a JobDefinition around this graph; takes what ``@job`` takes."""
-        # Jobs are built on graphs and import this module, so the way back is looked up when it is used.
+        # Jobs are built on graphs and import this module, so the way back is looked up when it is
+        # used.
         return importlib.import_module("rayexec.definitions.job").to_job(self, **settings)
 
     def execute_in_process(
         self, run_config: Any = None, *, resources: Mapping[str, Any] | None = None, **options: Any
     ) -> Any:
-        """Run the graph as a job in this process and return the RunResult; takes what the job's method takes."""
+        """Run the graph as a job in this process and return the RunResult; takes what the job's
+        method takes.
+        """
         return self.to_job(resource_defs=resources).execute_in_process(run_config, **options)
 
     def _call_directly(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         raise InvocationError(
-            f"graph {self.name!r} was called outside the body of a graph or job; run it by execute_in_process()."
+            f"graph {self.name!r} was called outside the body of a graph or job; run it by "
+            f"execute_in_process()."
         )
 
 
@@ -88,7 +99,9 @@ def graph(
         known = inspect.signature(fn).parameters
         for given in ins or ():
             if given not in known:
-                raise DefinitionError(f"graph {label!r}: ins names {given!r}, which is not a parameter of the body.")
+                raise DefinitionError(
+                    f"graph {label!r}: ins names {given!r}, which is not a parameter of the body."
+                )
         return compose(fn, kind="graph", name=label, description=description, out=out)
 
     return decorate if fn is None else decorate(fn)
@@ -102,7 +115,8 @@ def compose(
     description: str | None = None,
     out: GraphOut | Mapping[str, GraphOut] | None = None,
 ) -> GraphDefinition:
-    """Run the body ``fn`` and return the graph that it wires; raises DefinitionError where it does not hold together.
+    """Run the body ``fn`` and return the graph that it wires; raises DefinitionError where it does
+    not hold together.
 
     ``kind`` (``"graph"`` or ``"job"``) is for messages, and a job's body may not return anything.
     """
@@ -110,15 +124,20 @@ def compose(
     for parameter in parameters:
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             raise DefinitionError(f"@{kind} {name}: {parameter} is not supported; name each input.")
-    inputs = tuple(check_name(parameter.name, f"an input of {kind} {name!r}") for parameter in parameters)
+    inputs = tuple(
+        check_name(parameter.name, f"an input of {kind} {name!r}") for parameter in parameters
+    )
     with composing(kind, name) as composition:
         returned = fn(**{each: composition.graph_input(each) for each in inputs})
     if inspect.isgenerator(returned) or inspect.iscoroutine(returned):
         returned.close()
-        raise DefinitionError(f"@{kind} {name}: the body wires ops and is a plain function, without yield or async.")
+        raise DefinitionError(
+            f"@{kind} {name}: the body wires ops and is a plain function, without yield or async."
+        )
     if kind == "job" and returned is not None:
         raise DefinitionError(
-            f"@job {name}: the body returns a value, but a job has no outputs. Make it a @graph and call to_job()."
+            f"@job {name}: the body returns a value, but a job has no outputs. Make it a @graph "
+            f"and call to_job()."
         )
     handles = _outputs(composition, returned, f"@{kind} {name}", out)
     where = f"@{kind} {name}"
@@ -126,19 +145,26 @@ def compose(
         name=name,
         nodes=composition.nodes,
         inputs=inputs,
-        outputs={each: _node_output(composition, each, handle, where) for each, handle in handles.items()},
+        outputs={
+            each: _node_output(composition, each, handle, where) for each, handle in handles.items()
+        },
         levels={each: handle.level for each, handle in handles.items() if handle.level},
         description=description or inspect.getdoc(fn),
     )
 
 
 def _outputs(
-    composition: Composition, returned: Any, where: str, out: GraphOut | Mapping[str, GraphOut] | None
+    composition: Composition,
+    returned: Any,
+    where: str,
+    out: GraphOut | Mapping[str, GraphOut] | None,
 ) -> dict[str, Any]:
     declared = list(out) if isinstance(out, Mapping) else ["result"] if out is not None else None
     if returned is None:
         if declared:
-            raise DefinitionError(f"{where}: out declares {', '.join(declared)}, but the body returns nothing.")
+            raise DefinitionError(
+                f"{where}: out declares {', '.join(declared)}, but the body returns nothing."
+            )
         return {}
     handles: Iterable[tuple[str, Any]]
     if isinstance(returned, InvokedOutput):
@@ -148,23 +174,34 @@ def _outputs(
     elif isinstance(returned, (tuple, list, InvokedOutputs)):
         if declared is None or len(declared) != len(returned):
             raise DefinitionError(
-                f"{where}: the body returns {len(returned)} outputs; name as many in out={{…: GraphOut()}}, or return "
+                f"{where}: the body returns {len(returned)} outputs; name as many in "
+                f"out={{…: GraphOut()}}, or return "
                 "a dict of them."
             )
         handles = list(zip(declared, returned, strict=True))
     else:
-        raise DefinitionError(f"{where}: the body must return outputs of its nodes, got {type(returned).__name__}.")
+        raise DefinitionError(
+            f"{where}: the body must return outputs of its nodes, got {type(returned).__name__}."
+        )
     outputs = {check_name(name, f"an output of {where}"): handle for name, handle in handles}
     if declared is not None and set(declared) != set(outputs):
-        raise DefinitionError(f"{where}: out declares {sorted(declared)}, but the body returns {sorted(outputs)}.")
+        raise DefinitionError(
+            f"{where}: out declares {sorted(declared)}, but the body returns {sorted(outputs)}."
+        )
     for name, handle in outputs.items():
         if not isinstance(handle, InvokedOutput):
-            raise DefinitionError(f"{where}: output {name!r} is a {type(handle).__name__}, not the output of a node.")
+            raise DefinitionError(
+                f"{where}: output {name!r} is a {type(handle).__name__}, not the output of a node."
+            )
     return outputs
 
 
-def _node_output(composition: Composition, name: str, handle: InvokedOutput, where: str) -> NodeOutput | Collected:
+def _node_output(
+    composition: Composition, name: str, handle: InvokedOutput, where: str
+) -> NodeOutput | Collected:
     source = composition.source_of(handle, f"output {name!r}")
     if isinstance(source, GraphInput):
-        raise DefinitionError(f"{where}: output {name!r} is its input {source.name!r}; pass it through an op.")
+        raise DefinitionError(
+            f"{where}: output {name!r} is its input {source.name!r}; pass it through an op."
+        )
     return source

@@ -12,7 +12,16 @@ from rayexec.names import nearest
 if TYPE_CHECKING:
     from rayexec.definitions.composition import Composition
 
-__all__ = ["Binding", "Collected", "GraphInput", "InvokedOutput", "InvokedOutputs", "Level", "NodeOutput", "Source"]
+__all__ = [
+    "Binding",
+    "Collected",
+    "GraphInput",
+    "InvokedOutput",
+    "InvokedOutputs",
+    "Level",
+    "NodeOutput",
+    "Source",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +41,9 @@ class GraphInput:
 
 @dataclass(frozen=True, slots=True)
 class Collected:
-    """All values of an output below a dynamic one, in a list by the order of its keys; nested, a list of lists."""
+    """All values of an output below a dynamic one, in a list by the order of its keys; nested, a
+    list of lists.
+    """
 
     source: NodeOutput | Collected
 
@@ -40,14 +51,16 @@ class Collected:
 Source: TypeAlias = NodeOutput | GraphInput | Collected
 Binding: TypeAlias = Source | tuple[Source, ...]  # a tuple is a fan-in
 
-# The dynamic outputs that a node is below, outermost first, as "node.output": it runs once for each of their values.
+# The dynamic outputs that a node is below, outermost first, as "node.output": it runs once for each
+# of their values.
 Level: TypeAlias = tuple[str, ...]
 
 
 class InvokedOutput:
     """Stands for a value that a node will output, while a graph is being composed.
 
-    Below a dynamic output it stands for as many values; inside the function given to ``map``, for one of them.
+    Below a dynamic output it stands for as many values; inside the function given to ``map``, for
+    one of them.
     """
 
     __slots__ = ("_composition", "level", "source")
@@ -58,15 +71,17 @@ class InvokedOutput:
         self.level = level
 
     def map(self, fn: Callable[[Any], Any]) -> Any:
-        """Call ``fn`` (an op, a graph, or a function that calls some) once, for what shall be done with each value.
+        """Call ``fn`` (an op, a graph, or a function that calls some) once, for what shall be done
+        with each value.
 
-        Returns what it returns, which then stands for as many values. Raises InvocationError for an output that is
-        not dynamic.
+        Returns what it returns, which then stands for as many values. Raises InvocationError for an
+        output that is not dynamic.
         """
         return self._composition.map(self, fn)
 
     def collect(self) -> InvokedOutput:
-        """Return the values as one list, in the order of the mapping keys; below several dynamic outputs, the inmost's.
+        """Return the values as one list, in the order of the mapping keys; below several dynamic
+        outputs, the inmost's.
 
         Raises InvocationError for an output that is not dynamic.
         """
@@ -82,19 +97,24 @@ class InvokedOutput:
     def __iter__(self) -> Iterator[Any]:
         if self._composition.stands_for_several(self):
             raise InvocationError(
-                f"{self!r} stands for values that exist only at run time, so the body of a job cannot go through them: "
+                f"{self!r} stands for values that exist only at run time, so the body of a job "
+                f"cannot go through them: "
                 "run an op for each by .map(op), or pass all of them in a list by .collect()."
             )
-        raise InvocationError(f"{self!r} is one output and cannot be unpacked; declare several with out={{…}}.")
+        raise InvocationError(
+            f"{self!r} is one output and cannot be unpacked; declare several with out={{…}}."
+        )
 
     def __getitem__(self, key: Any) -> Any:
         raise InvocationError(
-            f"{self!r} stands for a value that exists only at run time; index it inside an op, not in the job's body."
+            f"{self!r} stands for a value that exists only at run time; index it inside an op, "
+            f"not in the job's body."
         )
 
     def __bool__(self) -> bool:
         raise InvocationError(
-            f"{self!r} stands for a value that exists only at run time; a job's body cannot branch on it. Use an op "
+            f"{self!r} stands for a value that exists only at run time; a job's body cannot "
+            f"branch on it. Use an op "
             "with optional outputs (Out(is_required=False))."
         )
 
@@ -115,7 +135,8 @@ class InvokedOutputs:
     def __getattr__(self, name: str) -> InvokedOutput:
         if name.startswith("_") or name not in self._outputs:
             raise AttributeError(
-                f"node {self._node!r} has no output named {name!r}; it has {', '.join(self._outputs)}."
+                f"node {self._node!r} has no output named {name!r}; it has "
+                f"{', '.join(self._outputs)}."
                 f"{nearest(name, self._outputs)}"
             )
         return self._outputs[name]

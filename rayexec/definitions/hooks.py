@@ -33,9 +33,15 @@ Decorator = Callable[[Callable[..., Any]], HookDefinition]
 @overload
 def success_hook(fn: Callable[..., Any], /) -> HookDefinition: ...
 @overload
-def success_hook(*, name: str | None = ..., required_resource_keys: Iterable[str] = ...) -> Decorator: ...
 def success_hook(
-    fn: Callable[..., Any] | None = None, /, *, name: str | None = None, required_resource_keys: Iterable[str] = ()
+    *, name: str | None = ..., required_resource_keys: Iterable[str] = ...
+) -> Decorator: ...
+def success_hook(
+    fn: Callable[..., Any] | None = None,
+    /,
+    *,
+    name: str | None = None,
+    required_resource_keys: Iterable[str] = (),
 ) -> HookDefinition | Decorator:
     """Make a function of one HookContext a hook that runs after each step that succeeded."""
     return _hook(fn, name, required_resource_keys, "success")
@@ -44,15 +50,23 @@ def success_hook(
 @overload
 def failure_hook(fn: Callable[..., Any], /) -> HookDefinition: ...
 @overload
-def failure_hook(*, name: str | None = ..., required_resource_keys: Iterable[str] = ...) -> Decorator: ...
 def failure_hook(
-    fn: Callable[..., Any] | None = None, /, *, name: str | None = None, required_resource_keys: Iterable[str] = ()
+    *, name: str | None = ..., required_resource_keys: Iterable[str] = ...
+) -> Decorator: ...
+def failure_hook(
+    fn: Callable[..., Any] | None = None,
+    /,
+    *,
+    name: str | None = None,
+    required_resource_keys: Iterable[str] = (),
 ) -> HookDefinition | Decorator:
     """Make a function of one HookContext a hook that runs after each step that failed for good."""
     return _hook(fn, name, required_resource_keys, "failure")
 
 
-def _hook(fn: Callable[..., Any] | None, name: str | None, keys: Iterable[str], on: str) -> HookDefinition | Decorator:
+def _hook(
+    fn: Callable[..., Any] | None, name: str | None, keys: Iterable[str], on: str
+) -> HookDefinition | Decorator:
     def decorate(fn: Callable[..., Any]) -> HookDefinition:
         label = name or getattr(fn, "__name__", "hook")
         return HookDefinition(check_name(label, "a hook", reserved=False), fn, on, frozenset(keys))
@@ -61,12 +75,15 @@ def _hook(fn: Callable[..., Any] | None, name: str | None, keys: Iterable[str], 
 
 
 def hook_set(hooks: Iterable[HookDefinition] | None, where: str) -> tuple[HookDefinition, ...]:
-    """Return ``hooks`` without repetition, ordered by name; raises DefinitionError for what is not a hook."""
+    """Return ``hooks`` without repetition, ordered by name; raises DefinitionError for what is not
+    a hook.
+    """
     unique: dict[int, HookDefinition] = {}
     for hook in hooks or ():
         if not isinstance(hook, HookDefinition):
             raise DefinitionError(
-                f"{where}: hooks must be made by @success_hook or @failure_hook, got {type(hook).__name__}."
+                f"{where}: hooks must be made by @success_hook or @failure_hook, got "
+                f"{type(hook).__name__}."
             )
         unique[id(hook)] = hook
     return tuple(sorted(unique.values(), key=lambda hook: hook.name))

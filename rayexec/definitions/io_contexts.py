@@ -15,10 +15,12 @@ __all__ = ["InputContext", "OutputContext", "build_input_context", "build_output
 
 
 class OutputContext:
-    """An output: which it is, what its definition and its op say of it, and what its manager has at hand.
+    """An output: which it is, what its definition and its op say of it, and what its manager has at
+    hand.
 
-    ``definition_metadata`` is what ``Out(metadata=…)`` declares; ``output_metadata`` is what the op attached, empty
-    where an input is loaded. ``op_def`` is None where the code of the op is not at hand.
+    ``definition_metadata`` is what ``Out(metadata=…)`` declares; ``output_metadata`` is what the op
+    attached, empty where an input is loaded. ``op_def`` is None where the code of the op is not at
+    hand.
     """
 
     def __init__(
@@ -64,7 +66,9 @@ class OutputContext:
         return self.definition_metadata
 
     def get_identifier(self) -> list[str]:
-        """Return what tells this output from all others: run id, step key, name, and the mapping key if any."""
+        """Return what tells this output from all others: run id, step key, name, and the mapping
+        key if any.
+        """
         identifier = [self.run_id, self.step_key, self.name]
         return identifier if self.mapping_key is None else [*identifier, self.mapping_key]
 
@@ -80,7 +84,9 @@ class OutputContext:
 
 
 class InputContext:
-    """An input: which it is, and ``upstream_output``, where its value comes from (None where from no output)."""
+    """An input: which it is, and ``upstream_output``, where its value comes from (None where from
+    no output).
+    """
 
     def __init__(
         self,
@@ -119,9 +125,13 @@ class InputContext:
         return self.definition_metadata
 
     def get_identifier(self) -> list[str]:
-        """Return the identifier of the output that the value comes from; raises InvariantError where there is none."""
+        """Return the identifier of the output that the value comes from; raises InvariantError
+        where there is none.
+        """
         if self.upstream_output is None:
-            raise InvariantError(f"input {self.name!r} comes from no output, so it has no identifier.")
+            raise InvariantError(
+                f"input {self.name!r} comes from no output, so it has no identifier."
+            )
         return self.upstream_output.get_identifier()
 
 
@@ -142,7 +152,9 @@ def build_output_context(
     resources: Mapping[str, Any] | None = None,
     version: str | None = None,
 ) -> OutputContext:
-    """Return a context to call ``handle_output`` with in a unit test; ``resources`` are plain objects by key."""
+    """Return a context to call ``handle_output`` with in a unit test; ``resources`` are plain
+    objects by key.
+    """
     return OutputContext(
         run_id=run_id,
         job_name=job_name,
@@ -174,7 +186,9 @@ def build_input_context(
     resource_config: Any = None,
     resources: Mapping[str, Any] | None = None,
 ) -> InputContext:
-    """Return a context to call ``load_input`` with in a unit test; ``resources`` are plain objects by key."""
+    """Return a context to call ``load_input`` with in a unit test; ``resources`` are plain objects
+    by key.
+    """
     return InputContext(
         run_id=run_id,
         job_name=job_name,

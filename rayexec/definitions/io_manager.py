@@ -32,7 +32,8 @@ IO_MANAGER = "io_manager"
 
 
 def manager_key(out: Out, known: Mapping[str, ResourceDefinition]) -> str | None:
-    """Return the key of the manager that stores an output, None for one that goes through the object store.
+    """Return the key of the manager that stores an output, None for one that goes through the
+    object store.
 
     ``known`` are the resources of the run.
     """
@@ -53,13 +54,15 @@ class InputManager(ABC):
 class IOManager(InputManager):
     """Stores outputs and loads them as inputs: ``Out(io_manager_key=…)`` names one.
 
-    Output and input may be handled in different processes and on different nodes, each with a manager of its own,
-    so what is stored must be where both can reach it.
+    Output and input may be handled in different processes and on different nodes, each with a
+    manager of its own, so what is stored must be where both can reach it.
     """
 
     @abstractmethod
     def handle_output(self, context: OutputContext, obj: Any) -> Any:
-        """Store ``obj`` where ``load_input`` will find it; what is raised fails the step that yielded it."""
+        """Store ``obj`` where ``load_input`` will find it; what is raised fails the step that
+        yielded it.
+        """
 
 
 class ConfigurableIOManager(ConfigurableResource, IOManager):
@@ -107,14 +110,19 @@ def io_manager(
     description: str | None = None,
     scope: str = BATCH,
 ) -> IOManagerDefinition | Callable[[Callable[..., Any]], IOManagerDefinition]:
-    """Make a function of an InitResourceContext (or of nothing) that returns an IOManager the resource of one.
+    """Make a function of an InitResourceContext (or of nothing) that returns an IOManager the
+    resource of one.
 
     ``scope`` is as in ResourceDefinition.
     """
 
     def decorate(fn: Callable[..., Any]) -> IOManagerDefinition:
         return IOManagerDefinition(
-            fn, config_schema, frozenset(required_resource_keys), description or inspect.getdoc(fn), scope=scope
+            fn,
+            config_schema,
+            frozenset(required_resource_keys),
+            description or inspect.getdoc(fn),
+            scope=scope,
         )
 
     return decorate if fn is None else decorate(fn)
@@ -124,7 +132,10 @@ def io_manager(
 def input_manager(fn: Callable[..., Any], /) -> InputManagerDefinition: ...
 @overload
 def input_manager(
-    *, config_schema: Any = ..., required_resource_keys: Iterable[str] = ..., description: str | None = ...
+    *,
+    config_schema: Any = ...,
+    required_resource_keys: Iterable[str] = ...,
+    description: str | None = ...,
 ) -> Callable[[Callable[..., Any]], InputManagerDefinition]: ...
 def input_manager(
     fn: Callable[..., Any] | None = None,

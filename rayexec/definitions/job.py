@@ -21,7 +21,8 @@ __all__ = ["JobDefinition", "job", "reconstructable", "to_job"]
 
 
 def _execute() -> Any:
-    # Definitions lie below execution and do not import it; these doors look it up when they are used.
+    # Definitions lie below execution and do not import it; these doors look it up when they are
+    # used.
     return importlib.import_module("rayexec.execute")
 
 
@@ -29,8 +30,8 @@ def _execute() -> Any:
 class JobDefinition:
     """A graph with its resources, default config, tags, hooks, retry policy and executor.
 
-    ``config`` is run config (a mapping or a RunConfig) that stands where a run gives none. ``run_tags`` are the
-    tags that runs get; not given, they are ``tags``.
+    ``config`` is run config (a mapping or a RunConfig) that stands where a run gives none.
+    ``run_tags`` are the tags that runs get; not given, they are ``tags``.
     """
 
     name: str
@@ -59,8 +60,8 @@ class JobDefinition:
     ) -> Any:
         """Run every step in this process, one after another, and return the RunResult.
 
-        The job's executor and any ``execution`` config are left aside. With ``raise_on_error`` the op's own
-        exception is raised, and the run stops there.
+        The job's executor and any ``execution`` config are left aside. With ``raise_on_error`` the
+        op's own exception is raised, and the run stops there.
         """
         return _execute().execute_in_process(
             self,
@@ -83,7 +84,9 @@ class JobDefinition:
         address: str | None = None,
         **options: Any,
     ) -> Any:
-        """Run the job on its executor (not given one: Ray on this machine) and return the RunResult."""
+        """Run the job on its executor (not given one: Ray on this machine) and return the
+        RunResult.
+        """
         return _execute().execute_job(
             self,
             run_config,
@@ -100,7 +103,8 @@ class JobDefinition:
 
     def __call__(self, *_args: Any, **_kwargs: Any) -> Any:
         raise InvocationError(
-            f"job {self.name!r} was called; run it by {self.name}.execute_in_process() or {self.name}.execute()."
+            f"job {self.name!r} was called; run it by {self.name}.execute_in_process() or "
+            f"{self.name}.execute()."
         )
 
 
@@ -176,19 +180,25 @@ def to_job(
     label = check_name(name or graph.name, "a job")
     where = f"job {label!r}"
     if op_retry_policy is not None and not isinstance(op_retry_policy, RetryPolicy):
-        raise DefinitionError(f"{where}: op_retry_policy must be a RetryPolicy, got {type(op_retry_policy).__name__}.")
+        raise DefinitionError(
+            f"{where}: op_retry_policy must be a RetryPolicy, got {type(op_retry_policy).__name__}."
+        )
     if executor_def is not None and not isinstance(executor_def, ExecutorDefinition):
         raise DefinitionError(
-            f"{where}: executor_def must be one of in_process_executor, multiprocess_executor and ray_executor, got "
+            f"{where}: executor_def must be one of in_process_executor, multiprocess_executor and "
+            f"ray_executor, got "
             f"{type(executor_def).__name__}."
         )
     for key, each in (logger_defs or {}).items():
         if not isinstance(each, LoggerDefinition):
-            raise DefinitionError(f"{where}: logger {key!r} must be what @logger makes, got {type(each).__name__}.")
+            raise DefinitionError(
+                f"{where}: logger {key!r} must be what @logger makes, got {type(each).__name__}."
+            )
     for given in input_values or {}:
         if given not in graph.inputs:
             raise DefinitionError(
-                f"{where}: input_values names {given!r}; its inputs are {', '.join(graph.inputs) or 'none'}."
+                f"{where}: input_values names {given!r}; its inputs are "
+                f"{', '.join(graph.inputs) or 'none'}."
                 f"{nearest(given, graph.inputs)}"
             )
     job_tags = normalize_tags(tags, where)
@@ -199,7 +209,9 @@ def to_job(
         config=config,
         tags=job_tags,
         run_tags=job_tags if run_tags is None else normalize_tags(run_tags, where),
-        resource_defs={key: resource_definition(each) for key, each in (resource_defs or {}).items()},
+        resource_defs={
+            key: resource_definition(each) for key, each in (resource_defs or {}).items()
+        },
         logger_defs=dict(logger_defs or {}),
         hooks=hook_set(hooks, where),
         op_retry_policy=op_retry_policy,
@@ -209,7 +221,9 @@ def to_job(
 
 
 def reconstructable(job: JobDefinition) -> JobDefinition:
-    """Return ``job`` itself: Dagster wants a job wrapped so that other processes can load it, rayexec does not."""
+    """Return ``job`` itself: Dagster wants a job wrapped so that other processes can load it,
+    rayexec does not.
+    """
     if not isinstance(job, JobDefinition):
         raise DefinitionError(f"reconstructable takes a job, got {type(job).__name__}.")
     return job

@@ -1,4 +1,6 @@
-"""Local modules: which of the imported ones come from places where code is edited, as opposed to installed."""
+"""Local modules: which of the imported ones come from places where code is edited, as opposed to
+installed.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ _OWN = ("rayexec", "ray")  # also where these are edited
 
 
 class LocalModule(NamedTuple):
-    """A local module: the directory from which it is imported, the first part of its name, and its file."""
+    """A local module: the directory from which it is imported, the first part of its name, and its
+    file.
+    """
 
     root: str
     top: str
@@ -28,7 +32,9 @@ class LocalModule(NamedTuple):
 
 
 def local_modules(without: Collection[str] = ()) -> dict[str, LocalModule]:
-    """Return the imported modules, by name, that are neither installed nor built in nor rayexec's own."""
+    """Return the imported modules, by name, that are neither installed nor built in nor rayexec's
+    own.
+    """
     found = {}
     for name, module in list(sys.modules.items()):
         file = getattr(module, "__file__", None)
@@ -45,7 +51,8 @@ def local_modules(without: Collection[str] = ()) -> dict[str, LocalModule]:
     return found
 
 
-# Files of modules, by name, that are known to be none of these: most of what a process has imported.
+# Files of modules, by name, that are known to be none of these: most of what a process has
+# imported.
 _elsewhere: dict[str, str] = {}
 
 
@@ -86,4 +93,6 @@ def _place(name: str, file: str) -> LocalModule:
 @functools.cache
 def _standard() -> tuple[str, ...]:
     paths = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib")}
-    return tuple({os.path.join(form, "") for path in paths for form in (path, os.path.realpath(path))})
+    return tuple(
+        {os.path.join(form, "") for path in paths for form in (path, os.path.realpath(path))}
+    )

@@ -28,8 +28,8 @@ class InitLoggerContext:
 class LoggerDefinition(ByReference):
     """A function of an InitLoggerContext that returns a ``logging.Logger``.
 
-    A run whose config names it under ``loggers`` calls it once, in the process that started the run, and hands it each
-    line that an op logs.
+    A run whose config names it under ``loggers`` calls it once, in the process that started the
+    run, and hands it each line that an op logs.
     """
 
     fn: Callable[[InitLoggerContext], logging.Logger]
@@ -41,7 +41,9 @@ class LoggerDefinition(ByReference):
         return self.fn(context)
 
     def configured(self, config: Any) -> LoggerDefinition:
-        """Return a copy whose config is fixed to ``config``, or made by it where it is a ConfigMapping."""
+        """Return a copy whose config is fixed to ``config``, or made by it where it is a
+        ConfigMapping.
+        """
         return replace(self, preset_config=config)
 
 
@@ -51,12 +53,15 @@ LoggerFunction = Callable[[InitLoggerContext], logging.Logger]
 @overload
 def logger(fn: LoggerFunction, /) -> LoggerDefinition: ...
 @overload
-def logger(config_schema: Any = ..., description: str | None = ...) -> Callable[[LoggerFunction], LoggerDefinition]: ...
+def logger(
+    config_schema: Any = ..., description: str | None = ...
+) -> Callable[[LoggerFunction], LoggerDefinition]: ...
 def logger(
     config_schema: Any = None, description: str | None = None
 ) -> LoggerDefinition | Callable[[LoggerFunction], LoggerDefinition]:
     """Make a function of an InitLoggerContext a logger that ``@job(logger_defs={…})`` takes."""
-    # As in Dagster the schema may stand without its name, so that a bare function is told from one by what it is.
+    # As in Dagster the schema may stand without its name, so that a bare function is told from one
+    # by what it is.
     if inspect.isfunction(config_schema):
         return LoggerDefinition(config_schema, None, description or inspect.getdoc(config_schema))
 
@@ -66,6 +71,8 @@ def logger(
     return decorate
 
 
-def build_init_logger_context(*, logger_config: Any = None, job_def: Any = None) -> InitLoggerContext:
+def build_init_logger_context(
+    *, logger_config: Any = None, job_def: Any = None
+) -> InitLoggerContext:
     """Return a context to call a logger with in a unit test."""
     return InitLoggerContext(logger_config, None, job_def, "EPHEMERAL")

@@ -27,11 +27,14 @@ class ConfigMapping(ByReference):
 @overload
 def config_mapping(fn: Callable[[Any], Any], /) -> ConfigMapping: ...
 @overload
-def config_mapping(*, config_schema: Any = ...) -> Callable[[Callable[[Any], Any]], ConfigMapping]: ...
+def config_mapping(
+    *, config_schema: Any = ...
+) -> Callable[[Callable[[Any], Any]], ConfigMapping]: ...
 def config_mapping(
     fn: Callable[[Any], Any] | None = None, /, *, config_schema: Any = None
 ) -> ConfigMapping | Callable[[Callable[[Any], Any]], ConfigMapping]:
-    """Make a function of config a mapping: ``@job(config=…)`` with it takes that config instead of run config.
+    """Make a function of config a mapping: ``@job(config=…)`` with it takes that config instead of
+    run config.
 
     The schema not given is the annotation of the function's parameter, where that is a Config.
     """
@@ -50,9 +53,13 @@ def config_mapping(
 def configured(
     definition: OpDefinition | ResourceDefinition, config_schema: Any = None
 ) -> Callable[[Callable[[Any], Any]], OpDefinition | ResourceDefinition]:
-    """Make a function of config a copy of ``definition`` whose own config is what the function returns."""
+    """Make a function of config a copy of ``definition`` whose own config is what the function
+    returns.
+    """
     if not isinstance(definition, (OpDefinition, ResourceDefinition)):
-        raise DefinitionError(f"configured takes an op or a resource, got {type(definition).__name__}.")
+        raise DefinitionError(
+            f"configured takes an op or a resource, got {type(definition).__name__}."
+        )
 
     def decorate(fn: Callable[[Any], Any]) -> OpDefinition | ResourceDefinition:
         mapping = ConfigMapping(fn, config_schema)

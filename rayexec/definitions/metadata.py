@@ -90,6 +90,7 @@ def _wrap(key: str, value: Any) -> MetadataValue:
     if isinstance(value, (dict, list)):
         return MetadataValue.json(value)
     raise DefinitionError(
-        f"metadata {key!r} holds a {type(value).__name__}: wrap it with one of MetadataValue's kinds, or give text, "
+        f"metadata {key!r} holds a {type(value).__name__}: wrap it with one of MetadataValue's "
+        f"kinds, or give text, "
         "a number, a path, or JSON-able data."
     )

@@ -26,14 +26,17 @@ from rayexec.names import check_name, nearest
 __all__ = ["OpDefinition", "op"]
 
 _CONTEXT_NAMES = frozenset({"context", "_context", "_", "__"})
-_GENERATORS = frozenset({"Generator", "Iterator", "Iterable", "AsyncGenerator", "AsyncIterator", "AsyncIterable"})
+_GENERATORS = frozenset(
+    {"Generator", "Iterator", "Iterable", "AsyncGenerator", "AsyncIterator", "AsyncIterable"}
+)
 
 
 @dataclass(frozen=True, eq=False)
 class OpDefinition(ByReference, Invocable):
     """An op: a function, its inputs and outputs, and how it wants to be run.
 
-    Inside the body of a graph or job a call makes a node; outside it runs the function, as a unit test does.
+    Inside the body of a graph or job a call makes a node; outside it runs the function, as a unit
+    test does.
     """
 
     name: str
@@ -70,11 +73,14 @@ class OpDefinition(ByReference, Invocable):
         return any(isinstance(out, DynamicOut) and out.stream for out in self.outs.values())
 
     def levels_by_output(self) -> Mapping[str, Level]:
-        """The outputs in order, each with the dynamic outputs that make it several values: itself, or none."""
+        """The outputs in order, each with the dynamic outputs that make it several values: itself,
+        or none.
+        """
         return {name: (name,) if out.is_dynamic else () for name, out in self.outs.items()}
 
     def configured(self, config: Any, name: str | None = None) -> OpDefinition:
-        """Return a copy whose config is fixed to ``config``, or made by it where it is a ConfigMapping.
+        """Return a copy whose config is fixed to ``config``, or made by it where it is a
+        ConfigMapping.
 
         ``name`` tells the copy from the original.
         """
@@ -88,8 +94,9 @@ class OpDefinition(ByReference, Invocable):
 class Parameters:
     """What each parameter of an op's function receives.
 
-    ``context`` and ``config`` name the parameters for those two, or are None; ``resources`` are keys as well as
-    parameter names; ``catches_all`` tells whether further inputs arrive in ``**kwargs``.
+    ``context`` and ``config`` name the parameters for those two, or are None; ``resources`` are
+    keys as well as parameter names; ``catches_all`` tells whether further inputs arrive in
+    ``**kwargs``.
     """
 
     context: str | None
@@ -103,7 +110,9 @@ class Parameters:
         context, rest = self._split_context(op, args, kwargs)
         given = dict(zip(self.inputs, rest, strict=False))
         if len(rest) > len(self.inputs):
-            raise InvocationError(f"op {op.name!r} takes {len(self.inputs)} inputs, got {len(rest)}.")
+            raise InvocationError(
+                f"op {op.name!r} takes {len(self.inputs)} inputs, got {len(rest)}."
+            )
         call: dict[str, Any] = {}
         for name, value in kwargs.items():
             if name in given:
@@ -113,7 +122,9 @@ class Parameters:
             elif name in self.resources or name == self.config:
                 call[name] = value
             elif name != self.context:
-                raise InvocationError(f"op {op.name!r} has no input {name!r}.{nearest(name, op.ins)}")
+                raise InvocationError(
+                    f"op {op.name!r} has no input {name!r}.{nearest(name, op.ins)}"
+                )
         for name, declared in op.ins.items():
             if name in given or declared.type.is_nothing:
                 continue
@@ -126,7 +137,9 @@ class Parameters:
                 continue
             wrong = kind.check(value, context)
             if wrong is not None:
-                raise TypeCheckError(f'Type check failed for input "{name}" of op "{op.name}": {wrong}.')
+                raise TypeCheckError(
+                    f'Type check failed for input "{name}" of op "{op.name}": {wrong}.'
+                )
             call[name] = value
         if self.context is not None:
             call[self.context] = context
@@ -134,11 +147,17 @@ class Parameters:
             call[self.config] = _direct_config(op, context)
         for key in self.resources:
             if key not in call:
-                call[key] = getattr(context.resources, key) if context is not None else _missing_resource(op, key)
+                call[key] = (
+                    getattr(context.resources, key)
+                    if context is not None
+                    else _missing_resource(op, key)
+                )
         positional = [call.pop(self.context)] if self.context is not None else []
         return op.fn(*positional, **call)
 
-    def _split_context(self, op: OpDefinition, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any]:
+    def _split_context(
+        self, op: OpDefinition, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[Any, Any]:
         leads = bool(args) and getattr(args[0], "is_op_context", False)
         if leads:
             return args[0], args[1:]
@@ -149,7 +168,8 @@ class Parameters:
         if args and args[0] is None:
             return None, args[1:]
         raise InvocationError(
-            f"op {op.name!r} takes a context: pass one first, made by build_op_context(), or None where it is unused."
+            f"op {op.name!r} takes a context: pass one first, made by build_op_context(), or None "
+            f"where it is unused."
         )
 
 
@@ -161,7 +181,9 @@ def _direct_config(op: OpDefinition, context: Any) -> Any:
 
 
 def _missing_resource(op: OpDefinition, key: str) -> Any:
-    raise InvocationError(f"op {op.name!r} needs resource {key!r}: pass it by name, or in build_op_context().")
+    raise InvocationError(
+        f"op {op.name!r} needs resource {key!r}: pass it by name, or in build_op_context()."
+    )
 
 
 @overload
@@ -207,11 +229,12 @@ def op(
 ) -> OpDefinition | Callable[[Callable[..., Any]], OpDefinition]:
     """Make a function an op.
 
-    ``timeout`` is in seconds; ``ray_options`` is what a step asks of Ray; without ``rerun_on_loss`` a step that
-    succeeded never runs again where its outputs were lost; ``durable`` outputs are stored as they are made, so that
-    the step need not run again after the process that drives the run was killed. With ``cache`` a step is not run where
-    one of this op with this ``code_version``, config and inputs has succeeded in a run of the same store: its outputs
-    are those of that step. Raises DefinitionError for whatever the declaration contradicts.
+    ``timeout`` is in seconds; ``ray_options`` is what a step asks of Ray; without ``rerun_on_loss``
+    a step that succeeded never runs again where its outputs were lost; ``durable`` outputs are
+    stored as they are made, so that the step need not run again after the process that drives the
+    run was killed. With ``cache`` a step is not run where one of this op with this
+    ``code_version``, config and inputs has succeeded in a run of the same store: its outputs are
+    those of that step. Raises DefinitionError for whatever the declaration contradicts.
     """
 
     def decorate(fn: Callable[..., Any]) -> OpDefinition:
@@ -237,7 +260,9 @@ def op(
     if fn is None:
         return decorate
     if not callable(fn):
-        raise DefinitionError(f"@op takes a function, got {type(fn).__name__}; its options are given by name.")
+        raise DefinitionError(
+            f"@op takes a function, got {type(fn).__name__}; its options are given by name."
+        )
     return decorate(fn)
 
 
@@ -266,15 +291,26 @@ def _build(
     parameters, inputs = _read_parameters(fn, where, dict(ins or {}), annotations)
     if parameters.config is not None:
         if config_schema is not None:
-            raise DefinitionError(f"{where}: give config_schema or a config parameter annotated with Config, not both.")
+            raise DefinitionError(
+                f"{where}: give config_schema or a config parameter annotated with Config, not "
+                f"both."
+            )
         config_schema = annotations[parameters.config]
     if retry_policy is not None and not isinstance(retry_policy, RetryPolicy):
-        raise DefinitionError(f"{where}: retry_policy must be a RetryPolicy, got {type(retry_policy).__name__}.")
-    if timeout is not None and (isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or timeout <= 0):
-        raise DefinitionError(f"{where}: timeout must be a number of seconds above 0, got {timeout!r}.")
+        raise DefinitionError(
+            f"{where}: retry_policy must be a RetryPolicy, got {type(retry_policy).__name__}."
+        )
+    if timeout is not None and (
+        isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or timeout <= 0
+    ):
+        raise DefinitionError(
+            f"{where}: timeout must be a number of seconds above 0, got {timeout!r}."
+        )
     check_version(code_version, where, cache=cache)
     if isinstance(required_resource_keys, str):
-        raise DefinitionError(f"{where}: required_resource_keys is a set of keys: {{{required_resource_keys!r}}}.")
+        raise DefinitionError(
+            f"{where}: required_resource_keys is a set of keys: {{{required_resource_keys!r}}}."
+        )
     all_tags = normalize_tags(tags, where)
     priority(all_tags, where)
     try:
@@ -315,10 +351,14 @@ def _read_parameters(
             raise DefinitionError(f"{where}: *{parameter.name} is not supported; name each input.")
         if parameter.kind is parameter.VAR_KEYWORD:
             catches_all = True
-        elif position == 0 and (parameter.name in _CONTEXT_NAMES or getattr(annotation, "is_op_context", False)):
+        elif position == 0 and (
+            parameter.name in _CONTEXT_NAMES or getattr(annotation, "is_op_context", False)
+        ):
             context = parameter.name
         elif parameter.kind is parameter.POSITIONAL_ONLY:
-            raise DefinitionError(f"{where}: input {parameter.name!r} is positional-only; remove the slash after it.")
+            raise DefinitionError(
+                f"{where}: input {parameter.name!r} is positional-only; remove the slash after it."
+            )
         elif parameter.name == "config" and parameter.name not in declared:
             config = _config_parameter(where, annotation)
         elif is_resource_annotation(annotation):
@@ -326,19 +366,25 @@ def _read_parameters(
         else:
             check_name(parameter.name, f"an input of {where}")
             default = NO_DEFAULT if parameter.default is parameter.empty else parameter.default
-            inputs[parameter.name] = _input(declared.pop(parameter.name, In()), annotation, default, where)
+            inputs[parameter.name] = _input(
+                declared.pop(parameter.name, In()), annotation, default, where
+            )
             if inputs[parameter.name].type.is_nothing:
                 raise DefinitionError(
-                    f"{where}: input {parameter.name!r} is Nothing, which passes no value, so the function cannot "
+                    f"{where}: input {parameter.name!r} is Nothing, which passes no value, so the "
+                    f"function cannot "
                     "take it; remove the parameter."
                 )
     named = tuple(inputs)
     for name, given in declared.items():
         if not isinstance(given, In):
-            raise DefinitionError(f"{where}: ins[{name!r}] must be an In, got {type(given).__name__}.")
+            raise DefinitionError(
+                f"{where}: ins[{name!r}] must be an In, got {type(given).__name__}."
+            )
         if not (catches_all or given.type.is_nothing):
             raise DefinitionError(
-                f"{where}: ins names {name!r}, which is not a parameter of the function.{nearest(name, named)}"
+                f"{where}: ins names {name!r}, which is not a parameter of the "
+                f"function.{nearest(name, named)}"
             )
         inputs[check_name(name, f"an input of {where}")] = _input(given, Any, NO_DEFAULT, where)
     return Parameters(context, config, tuple(resources), named, catches_all), inputs
@@ -347,7 +393,8 @@ def _read_parameters(
 def _config_parameter(where: str, annotation: Any) -> str:
     if not (isinstance(annotation, type) and issubclass(annotation, Config)):
         raise DefinitionError(
-            f"{where}: the parameter named config receives run config: annotate it with a subclass of "
+            f"{where}: the parameter named config receives run config: annotate it with a "
+            f"subclass of "
             "rayexec.Config, or give the input another name."
         )
     return "config"
@@ -368,16 +415,22 @@ def _read_outs(where: str, out: Out | Mapping[str, Out] | None, returns: Any) ->
         if typing.get_origin(returns) is list and _yields_dynamic(returns):
             out = DynamicOut()
         elif typing.get_origin(returns) is DynamicOutput or _yields_dynamic(returns):
-            raise DefinitionError(f"{where}: an op that yields DynamicOutput must declare out=DynamicOut().")
+            raise DefinitionError(
+                f"{where}: an op that yields DynamicOutput must declare out=DynamicOut()."
+            )
         else:
             out = Out()
     if isinstance(out, Out):
         return {"result": _typed(out, returns)}
     if not isinstance(out, Mapping) or not all(isinstance(each, Out) for each in out.values()):
-        raise DefinitionError(f"{where}: out must be an Out or a mapping of names to Out, got {out!r}.")
+        raise DefinitionError(
+            f"{where}: out must be an Out or a mapping of names to Out, got {out!r}."
+        )
     inner = _unwrap_return(returns)
     members = typing.get_args(inner) if typing.get_origin(inner) is tuple else ()
-    types = list(members) if len(members) == len(out) and Ellipsis not in members else [Any] * len(out)
+    types = (
+        list(members) if len(members) == len(out) and Ellipsis not in members else [Any] * len(out)
+    )
     if len(out) == 1:
         types = [returns]
     return {
@@ -387,7 +440,9 @@ def _read_outs(where: str, out: Out | Mapping[str, Out] | None, returns: Any) ->
 
 
 def _typed(out: Out, returns: Any) -> Out:
-    """Return an output with the type of what is returned for it, where it does not declare one itself."""
+    """Return an output with the type of what is returned for it, where it does not declare one
+    itself.
+    """
     if out.dagster_type is not NO_DEFAULT:
         return out
     return replace(out, dagster_type=_each(returns) if out.is_dynamic else _unwrap_return(returns))
@@ -402,11 +457,15 @@ def _each(returns: Any) -> Any:
 
 def _yields_dynamic(returns: Any) -> bool:
     args = typing.get_args(returns)
-    return bool(args) and any(typing.get_origin(arg) is DynamicOutput or arg is DynamicOutput for arg in args)
+    return bool(args) and any(
+        typing.get_origin(arg) is DynamicOutput or arg is DynamicOutput for arg in args
+    )
 
 
 def _unwrap_return(returns: Any) -> Any:
-    """Return the type of the value that an annotated return hands over: what is inside Output, or Any."""
+    """Return the type of the value that an annotated return hands over: what is inside Output, or
+    Any.
+    """
     if returns is None or returns is type(None):
         return Nothing
     if returns in (Output, DynamicOutput):

@@ -82,8 +82,8 @@ class Out:
 class DynamicOut(Out):
     """An output that is a number of values known only at run time, each with a mapping key.
 
-    With ``stream``, what is mapped over it begins while the op is still yielding, and values that were handed on stay
-    so where the op fails later.
+    With ``stream``, what is mapped over it begins while the op is still yielding, and values that
+    were handed on stay so where the op fails later.
     """
 
     stream: bool = False
@@ -126,6 +126,7 @@ class DynamicOutput(Generic[T]):
     def __post_init__(self) -> None:
         if not isinstance(self.mapping_key, str) or not MAPPING_KEY.match(self.mapping_key):
             raise DefinitionError(
-                f"{self.mapping_key!r} is not a valid mapping key: use letters, digits and underscores only."
+                f"{self.mapping_key!r} is not a valid mapping key: use letters, digits and "
+                f"underscores only."
             )
         object.__setattr__(self, "metadata", normalize_metadata(self.metadata))

@@ -20,9 +20,10 @@ _BUILT_IN = {"CPU": "num_cpus", "GPU": "num_gpus", "memory": "memory", "object_s
 class RayOptions(pydantic.BaseModel):
     """The resource request of an op's Ray task; what is not given is chosen by the run.
 
-    ``num_cpus`` and ``num_gpus`` are counts and may be fractions; ``memory`` is bytes; ``resources`` are custom
-    resources by name; ``label_selector`` picks nodes by label; ``runtime_env`` is an environment for this op alone,
-    which costs Ray a worker process of its own. Raises DefinitionError with all that is wrong.
+    ``num_cpus`` and ``num_gpus`` are counts and may be fractions; ``memory`` is bytes;
+    ``resources`` are custom resources by name; ``label_selector`` picks nodes by label;
+    ``runtime_env`` is an environment for this op alone, which costs Ray a worker process of its
+    own. Raises DefinitionError with all that is wrong.
     """
 
     model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
@@ -38,7 +39,9 @@ class RayOptions(pydantic.BaseModel):
         try:
             super().__init__(**options)
         except pydantic.ValidationError as error:
-            problems = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
+            problems = "; ".join(
+                f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()
+            )
             raise DefinitionError(f"ray_options: {problems}.") from None
 
     @pydantic.field_validator("num_gpus")
@@ -55,18 +58,24 @@ class RayOptions(pydantic.BaseModel):
         for name, amount in value.items():
             if name in _BUILT_IN:
                 option = _BUILT_IN[name]
-                raise ValueError(f"{name!r} is not a custom resource" + (f", use {option}" if option else ""))
+                raise ValueError(
+                    f"{name!r} is not a custom resource" + (f", use {option}" if option else "")
+                )
             if amount > 1 and amount != int(amount):
                 raise ValueError(f"{name!r}: more than one must be a whole number")
         return value
 
 
 def ray_options(given: RayOptions | Mapping[str, Any] | None) -> RayOptions:
-    """Return the options that a user gave as RayOptions or as a mapping; raises DefinitionError for anything else."""
+    """Return the options that a user gave as RayOptions or as a mapping; raises DefinitionError for
+    anything else.
+    """
     if given is None:
         return RayOptions()
     if isinstance(given, RayOptions):
         return given
     if isinstance(given, Mapping):
         return RayOptions(**given)
-    raise DefinitionError(f"ray_options must be RayOptions or a mapping of them, got {type(given).__name__}.")
+    raise DefinitionError(
+        f"ray_options must be RayOptions or a mapping of them, got {type(given).__name__}."
+    )

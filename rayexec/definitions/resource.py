@@ -34,11 +34,12 @@ _FORMER_SCOPES = {"slice": BATCH}  # accepted, since job files name it
 
 @dataclass(frozen=True, eq=False)
 class ResourceDefinition(ByReference):
-    """A function that opens a resource: it returns the object, or yields it once and closes it afterwards.
+    """A function that opens a resource: it returns the object, or yields it once and closes it
+    afterwards.
 
-    ``scope`` is how long it stays open: ``"step"`` for each attempt of a step, ``"batch"`` for one batch of steps on
-    Ray, ``"worker"`` for as long as a worker process serves the run. In-process the latter two are the whole run.
-    Raises DefinitionError for any other.
+    ``scope`` is how long it stays open: ``"step"`` for each attempt of a step, ``"batch"`` for one
+    batch of steps on Ray, ``"worker"`` for as long as a worker process serves the run. In-process
+    the latter two are the whole run. Raises DefinitionError for any other.
     """
 
     fn: Callable[..., Any]
@@ -54,11 +55,15 @@ class ResourceDefinition(ByReference):
 
     @staticmethod
     def hardcoded_resource(value: Any, description: str | None = None) -> ResourceDefinition:
-        """A resource that is simply this object; there is nothing to close, so resources of any scope may need it."""
+        """A resource that is simply this object; there is nothing to close, so resources of any
+        scope may need it.
+        """
         return ResourceDefinition(_Constant(value), description=description, scope=WORKER)
 
     def with_scope(self, scope: str) -> ResourceDefinition:
-        """Return a copy that stays open for another time; raises DefinitionError for an unknown scope."""
+        """Return a copy that stays open for another time; raises DefinitionError for an unknown
+        scope.
+        """
         return replace(self, scope=scope)
 
     @property
@@ -67,12 +72,16 @@ class ResourceDefinition(ByReference):
         return isinstance(self.fn, _Constant)
 
     def configured(self, config: Any) -> ResourceDefinition:
-        """Return a copy whose config is fixed to ``config``, or made by it where it is a ConfigMapping."""
+        """Return a copy whose config is fixed to ``config``, or made by it where it is a
+        ConfigMapping.
+        """
         return replace(self, preset_config=config)
 
     @contextlib.contextmanager
     def open(self, context: Any) -> Iterator[Any]:
-        """Open the resource for as long as the ``with`` block lasts; ``context`` is an InitResourceContext."""
+        """Open the resource for as long as the ``with`` block lasts; ``context`` is an
+        InitResourceContext.
+        """
         parameters = inspect.signature(self.fn).parameters
         made = self.fn(context) if parameters else self.fn()
         if not inspect.isgenerator(made):
@@ -81,11 +90,14 @@ class ResourceDefinition(ByReference):
         try:
             value = next(made)
         except StopIteration:
-            raise DefinitionError("a resource function that is a generator must yield its object once.") from None
+            raise DefinitionError(
+                "a resource function that is a generator must yield its object once."
+            ) from None
         try:
             yield value
         except BaseException as error:
-            # The generator sees the failure, so that its own except and finally run as they would around a body.
+            # The generator sees the failure, so that its own except and finally run as they would
+            # around a body.
             with contextlib.suppress(StopIteration):
                 made.throw(error)
             raise
@@ -100,7 +112,9 @@ def _as_scope(scope: Any, label: str) -> str:
         scope = _FORMER_SCOPES.get(scope, scope)
     if scope not in SCOPES:
         listed = ", ".join(map(repr, SCOPES))
-        raise DefinitionError(f"{label}: scope must be one of {listed}, got {scope!r}.{nearest(str(scope), SCOPES)}")
+        raise DefinitionError(
+            f"{label}: scope must be one of {listed}, got {scope!r}.{nearest(str(scope), SCOPES)}"
+        )
     return str(scope)
 
 
@@ -117,10 +131,11 @@ class _Constant:
 class ConfigurableResource(Config):
     """A resource whose fields are its config.
 
-    Override ``setup_for_execution`` and ``teardown_after_execution``, or ``yield_for_execution``, to open and close
-    what it holds; keep that in private attributes (``pydantic.PrivateAttr``). An op takes one by annotating a
-    parameter, whose name is the resource's key, with its class. ``resource_scope = "worker"`` in the class's body says
-    how long it stays open (see ResourceDefinition).
+    Override ``setup_for_execution`` and ``teardown_after_execution``, or ``yield_for_execution``,
+    to open and close what it holds; keep that in private attributes (``pydantic.PrivateAttr``). An
+    op takes one by annotating a parameter, whose name is the resource's key, with its class.
+    ``resource_scope = "worker"`` in the class's body says how long it stays open (see
+    ResourceDefinition).
     """
 
     resource_scope: ClassVar[str] = BATCH
@@ -144,7 +159,9 @@ class ConfigurableResource(Config):
     def configure_at_launch(cls, **fields: Any) -> ResourceDefinition:
         """Return a resource whose remaining fields come from ``resources.<key>.config`` of the run."""
         known = {name: each for name, each in fields.items() if not isinstance(each, EnvVar)}
-        return ResourceDefinition(_Launch(cls, known), config_schema=_remaining(cls, fields), scope=cls.resource_scope)
+        return ResourceDefinition(
+            _Launch(cls, known), config_schema=_remaining(cls, fields), scope=cls.resource_scope
+        )
 
     def setup_for_execution(self, context: Any) -> None:
         """Open what the resource holds; called once before the first step that needs it."""
@@ -171,7 +188,11 @@ class _Launch:
 
     def __call__(self, context: Any) -> Iterator[Any]:
         config = context.resource_config
-        given = {key: getattr(config, key) for key in type(config).model_fields} if config is not None else {}
+        given = (
+            {key: getattr(config, key) for key in type(config).model_fields}
+            if config is not None
+            else {}
+        )
         with self._cls(**{**given, **self._fields}).yield_for_execution(context) as value:
             yield value
 
@@ -180,16 +201,22 @@ def _remaining(cls: type[ConfigurableResource], fields: Mapping[str, Any]) -> ty
     import pydantic
 
     open_fields: dict[str, Any] = {
-        name: (field.annotation, field) for name, field in cls.model_fields.items() if name not in fields
+        name: (field.annotation, field)
+        for name, field in cls.model_fields.items()
+        if name not in fields
     }
     for name, value in fields.items():
-        if isinstance(value, EnvVar) and name in cls.model_fields:  # read when the run starts, as its config is
+        if (
+            isinstance(value, EnvVar) and name in cls.model_fields
+        ):  # read when the run starts, as its config is
             open_fields[name] = (cls.model_fields[name].annotation, value)
     return pydantic.create_model(f"{cls.__name__}Config", __base__=Config, **open_fields)
 
 
 class ResourceParam:
-    """``ResourceParam[Client]`` annotates an op's parameter as the resource of that name, whatever its class."""
+    """``ResourceParam[Client]`` annotates an op's parameter as the resource of that name, whatever
+    its class.
+    """
 
     def __class_getitem__(cls, item: Any) -> Any:
         return _ResourceAnnotation(item)
@@ -229,18 +256,26 @@ def resource(
     description: str | None = None,
     scope: str = BATCH,
 ) -> ResourceDefinition | Decorator:
-    """Make a function of an InitResourceContext (or of nothing) a resource; ``scope`` as in ResourceDefinition."""
+    """Make a function of an InitResourceContext (or of nothing) a resource; ``scope`` as in
+    ResourceDefinition.
+    """
 
     def decorate(fn: Callable[..., Any]) -> ResourceDefinition:
         return ResourceDefinition(
-            fn, config_schema, frozenset(required_resource_keys), description or inspect.getdoc(fn), scope=scope
+            fn,
+            config_schema,
+            frozenset(required_resource_keys),
+            description or inspect.getdoc(fn),
+            scope=scope,
         )
 
     return decorate if fn is None else decorate(fn)
 
 
 def resource_definition(given: Any) -> ResourceDefinition:
-    """Return the definition of whatever stands as a resource: a definition, a ConfigurableResource, any object."""
+    """Return the definition of whatever stands as a resource: a definition, a ConfigurableResource,
+    any object.
+    """
     if isinstance(given, ResourceDefinition):
         return given
     if isinstance(given, ConfigurableResource):
@@ -253,7 +288,8 @@ def resource_definition(given: Any) -> ResourceDefinition:
 
 def _awaits_environment(given: Config) -> bool:
     return any(
-        isinstance(each, EnvVar) or (isinstance(each, Config) and _awaits_environment(each)) for _, each in given
+        isinstance(each, EnvVar) or (isinstance(each, Config) and _awaits_environment(each))
+        for _, each in given
     )
 
 

@@ -33,11 +33,12 @@ class RetryPolicy:
     """How often and how soon a failed step is tried again.
 
     ``delay`` is in seconds. The delay before retry n is ``delay``, ``delay * n`` (LINEAR) or
-    ``delay * (2**n - 1)`` (EXPONENTIAL). ``retry_on`` limits the policy to exceptions of those classes; a worker that
-    died counts as WorkerCrashedError, and a step over its timeout as StepTimeoutError, which is a TimeoutError.
-    ``memory_factor`` is by how much more memory a step asks for on Ray after its worker was killed since the node ran
-    short: that many times the ``memory`` of its ray_options, or where these have none, of what the worker had (1 GiB if
-    that is not known); at most what the largest node has.
+    ``delay * (2**n - 1)`` (EXPONENTIAL). ``retry_on`` limits the policy to exceptions of those
+    classes; a worker that died counts as WorkerCrashedError, and a step over its timeout as
+    StepTimeoutError, which is a TimeoutError. ``memory_factor`` is by how much more memory a step
+    asks for on Ray after its worker was killed since the node ran short: that many times the
+    ``memory`` of its ray_options, or where these have none, of what the worker had (1 GiB if that
+    is not known); at most what the largest node has.
     """
 
     max_retries: int = 1
@@ -49,10 +50,18 @@ class RetryPolicy:
 
     def __post_init__(self) -> None:
         problems: list[str] = []
-        if isinstance(self.max_retries, bool) or not isinstance(self.max_retries, int) or self.max_retries < 0:
-            problems.append(f"max_retries must be a whole number of at least 0, got {self.max_retries!r}")
+        if (
+            isinstance(self.max_retries, bool)
+            or not isinstance(self.max_retries, int)
+            or self.max_retries < 0
+        ):
+            problems.append(
+                f"max_retries must be a whole number of at least 0, got {self.max_retries!r}"
+            )
         if self.delay is not None and (
-            isinstance(self.delay, bool) or not isinstance(self.delay, (int, float)) or not 0 <= self.delay < 1e9
+            isinstance(self.delay, bool)
+            or not isinstance(self.delay, (int, float))
+            or not 0 <= self.delay < 1e9
         ):
             problems.append(f"delay must be a number of seconds of at least 0, got {self.delay!r}")
         if self.delay is None and self.backoff is not None:
@@ -60,21 +69,33 @@ class RetryPolicy:
         if self.delay is None and self.jitter is not None:
             problems.append("jitter has no effect without a delay: give delay too")
         if self.retry_on is not None:
-            classes = self.retry_on if isinstance(self.retry_on, (tuple, list)) else (self.retry_on,)
-            if not classes or not all(isinstance(each, type) and issubclass(each, BaseException) for each in classes):
+            classes = (
+                self.retry_on if isinstance(self.retry_on, (tuple, list)) else (self.retry_on,)
+            )
+            if not classes or not all(
+                isinstance(each, type) and issubclass(each, BaseException) for each in classes
+            ):
                 problems.append(f"retry_on must be exception classes, got {self.retry_on!r}")
             object.__setattr__(self, "retry_on", tuple(classes))
         if self.memory_factor is not None:
             factor = self.memory_factor
-            if isinstance(factor, bool) or not isinstance(factor, (int, float)) or not 1 < factor < 1e9:
+            if (
+                isinstance(factor, bool)
+                or not isinstance(factor, (int, float))
+                or not 1 < factor < 1e9
+            ):
                 problems.append(f"memory_factor must be a number greater than 1, got {factor!r}")
             elif self.max_retries == 0:
-                problems.append("memory_factor has no effect without retries: let max_retries be at least 1")
+                problems.append(
+                    "memory_factor has no effect without retries: let max_retries be at least 1"
+                )
         if problems:
             raise DefinitionError(f"RetryPolicy: {'; '.join(problems)}.")
 
     def calculate_delay(self, attempt: int, rng: random.Random | None = None) -> float:
-        """Return the seconds to wait before retry number ``attempt`` (1 is the first); ``rng`` draws the jitter."""
+        """Return the seconds to wait before retry number ``attempt`` (1 is the first); ``rng``
+        draws the jitter.
+        """
         base = self.delay or 0.0
         if self.backoff is Backoff.LINEAR:
             delay = base * attempt
@@ -90,10 +111,14 @@ class RetryPolicy:
         return max(0.0, delay + base * (2 * chance - 1))
 
     def covers(self, error_types: tuple[str, ...]) -> bool:
-        """Whether an exception, told by the qualified names of its class and bases, is one to retry on."""
+        """Whether an exception, told by the qualified names of its class and bases, is one to retry
+        on.
+        """
         if self.retry_on is None:
             return True
-        return any(f"{each.__module__}.{each.__qualname__}" in error_types for each in self.retry_on)
+        return any(
+            f"{each.__module__}.{each.__qualname__}" in error_types for each in self.retry_on
+        )
 
 
 class RetryRequested(Exception):
@@ -102,7 +127,8 @@ class RetryRequested(Exception):
     def __init__(self, max_retries: int = 1, seconds_to_wait: float | None = None) -> None:
         if isinstance(max_retries, bool) or not isinstance(max_retries, int) or max_retries < 0:
             raise DefinitionError(
-                f"RetryRequested: max_retries must be a whole number of at least 0, got {max_retries!r}."
+                f"RetryRequested: max_retries must be a whole number of at least 0, got "
+                f"{max_retries!r}."
             )
         super().__init__(max_retries, seconds_to_wait)
         self.max_retries = max_retries
@@ -110,7 +136,9 @@ class RetryRequested(Exception):
 
 
 class Failure(Exception):
-    """Raised by an op that failed for a reason it can explain; ``allow_retries=False`` overrides its RetryPolicy."""
+    """Raised by an op that failed for a reason it can explain; ``allow_retries=False`` overrides
+    its RetryPolicy.
+    """
 
     def __init__(
         self,

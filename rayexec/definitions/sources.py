@@ -20,8 +20,9 @@ class SourceFile(NamedTuple):
 class SourceRoot(NamedTuple):
     """A directory from which modules are imported, and what of it travels, by paths from there.
 
-    ``is_whole`` is for one of which all Python files travel; of any other it is single modules and packages. ``left``
-    are paths of what does not though it is there: what is ignored, and data and compiled parts of packages.
+    ``is_whole`` is for one of which all Python files travel; of any other it is single modules and
+    packages. ``left`` are paths of what does not though it is there: what is ignored, and data and
+    compiled parts of packages.
     """
 
     path: str
@@ -31,7 +32,8 @@ class SourceRoot(NamedTuple):
 
 
 class Sources(NamedTuple):
-    """Directories of local code, and the contents of all their files one after another, compressed by zlib.
+    """Directories of local code, and the contents of all their files one after another, compressed
+    by zlib.
 
     ``near`` are the ids of the nodes that are known to have the same files.
     """
@@ -42,7 +44,9 @@ class Sources(NamedTuple):
     digest: str
 
     def files(self) -> Iterator[tuple[int, str, SourceFile]]:
-        """Yield the place of the root, the path and the facts of each file, in the order of the contents."""
+        """Yield the place of the root, the path and the facts of each file, in the order of the
+        contents.
+        """
         for place, root in enumerate(self.roots):
             for path, file in root.files.items():
                 yield place, path, file

@@ -33,7 +33,9 @@ def normalize_tags(tags: Mapping[str, Any] | None, where: str) -> dict[str, str]
         try:
             normal[key] = json.dumps(value)
         except (TypeError, ValueError):
-            raise DefinitionError(f"{where}: tag {key!r} holds a {type(value).__name__}; use a string.") from None
+            raise DefinitionError(
+                f"{where}: tag {key!r} holds a {type(value).__name__}; use a string."
+            ) from None
     return normal
 
 
@@ -46,7 +48,9 @@ def max_runtime(tags: Mapping[str, str], where: str) -> float | None:
             except ValueError:
                 seconds = 0.0
             if not 0 < seconds < float("inf"):
-                raise DefinitionError(f"{where}: tag {key!r} must be a number of seconds above 0, got {tags[key]!r}.")
+                raise DefinitionError(
+                    f"{where}: tag {key!r} must be a number of seconds above 0, got {tags[key]!r}."
+                )
             return seconds
     return None
 
@@ -58,5 +62,7 @@ def priority(tags: Mapping[str, str], where: str) -> int:
             try:
                 return int(tags[key])
             except ValueError:
-                raise DefinitionError(f"{where}: tag {key!r} must be a whole number, got {tags[key]!r}.") from None
+                raise DefinitionError(
+                    f"{where}: tag {key!r} must be a whole number, got {tags[key]!r}."
+                ) from None
     return 0

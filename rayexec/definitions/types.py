@@ -1,7 +1,8 @@
 """What a value must be to pass through an input or an output, checked when it passes.
 
-The rules are Dagster's: a bool passes as an int, an int does not pass as a float, ``list[int]`` looks at every
-element, any other class is an ``isinstance`` check, and an annotation that says nothing checkable checks nothing.
+The rules are Dagster's: a bool passes as an int, an int does not pass as a float, ``list[int]``
+looks at every element, any other class is an ``isinstance`` check, and an annotation that says
+nothing checkable checks nothing.
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ class Nothing:
 
 @dataclass(frozen=True, slots=True)
 class TypeCheck:
-    """What a custom type check may return instead of a bool: success, and a description of what was wrong."""
+    """What a custom type check may return instead of a bool: success, and a description of what was
+    wrong.
+    """
 
     success: bool
     description: str | None = None
@@ -33,7 +36,9 @@ class TypeCheck:
 
 @dataclass(frozen=True, eq=False)
 class DagsterType:
-    """A type with a check of its own: ``type_check_fn(context, value)`` answers a bool or a TypeCheck."""
+    """A type with a check of its own: ``type_check_fn(context, value)`` answers a bool or a
+    TypeCheck.
+    """
 
     type_check_fn: Callable[[Any, Any], bool | TypeCheck]
     name: str
@@ -45,8 +50,9 @@ class DagsterType:
 class RuntimeType:
     """One annotation made checkable.
 
-    ``accepts`` is None where every value passes. ``loader`` says how run config may give such a value: ``"scalar"``
-    (as it stands, or as ``{"value": …}``), ``"selector"`` (only as ``{"value": …}``), or None (not at all).
+    ``accepts`` is None where every value passes. ``loader`` says how run config may give such a
+    value: ``"scalar"`` (as it stands, or as ``{"value": …}``), ``"selector"`` (only as ``{"value":
+    …}``), or None (not at all).
     """
 
     name: str
@@ -70,7 +76,11 @@ class RuntimeType:
         if self.custom is not None:
             verdict = self.custom.type_check_fn(context, value)
             if isinstance(verdict, TypeCheck):
-                return None if verdict.success else verdict.description or f"does not pass the check of {self.name}"
+                return (
+                    None
+                    if verdict.success
+                    else verdict.description or f"does not pass the check of {self.name}"
+                )
             return None if verdict else f"does not pass the check of {self.name}"
         if self.accepts is None or self.accepts(value):
             return None
@@ -107,7 +117,9 @@ _MAPPINGS: tuple[Any, ...] = (dict, collections.abc.Mapping, collections.abc.Mut
 
 
 def runtime_type(annotation: Any) -> RuntimeType:
-    """Return the check of ``annotation``: a class, a typing construct, a DagsterType, Nothing or Any."""
+    """Return the check of ``annotation``: a class, a typing construct, a DagsterType, Nothing or
+    Any.
+    """
     try:
         return _runtime_type(annotation)
     except TypeError:  # an annotation that cannot be hashed, such as Literal[[]], checks nothing
@@ -140,10 +152,14 @@ def _of_class(annotation: Any) -> RuntimeType:
         return runtime_type(supertype)
     if not isinstance(annotation, type):
         return ANY  # a TypeVar, or an annotation that could not be evaluated
-    if getattr(annotation, "_is_protocol", False) and not getattr(annotation, "_is_runtime_protocol", False):
+    if getattr(annotation, "_is_protocol", False) and not getattr(
+        annotation, "_is_runtime_protocol", False
+    ):
         return ANY
     loader = "scalar" if annotation in (list, dict) else None
-    return RuntimeType(annotation.__name__, lambda value: isinstance(value, annotation), loader, annotation)
+    return RuntimeType(
+        annotation.__name__, lambda value: isinstance(value, annotation), loader, annotation
+    )
 
 
 def _of_generic(annotation: Any, origin: Any, args: tuple[Any, ...]) -> RuntimeType:
@@ -162,7 +178,9 @@ def _of_generic(annotation: Any, origin: Any, args: tuple[Any, ...]) -> RuntimeT
     if origin in _MAPPINGS and len(args) == 2:
         return _of_mapping(annotation, origin, runtime_type(args[0]), runtime_type(args[1]))
     if isinstance(origin, type):
-        return RuntimeType(_name(annotation), lambda value: isinstance(value, origin), None, annotation)
+        return RuntimeType(
+            _name(annotation), lambda value: isinstance(value, origin), None, annotation
+        )
     return ANY
 
 
@@ -172,14 +190,18 @@ def _of_union(annotation: Any, args: tuple[Any, ...]) -> RuntimeType:
         return ANY
     loader = "scalar" if all(member.loader == "scalar" for member in members) else None
     checks = [member.accepts for member in members if member.accepts is not None]
-    return RuntimeType(_name(annotation), lambda value: any(check(value) for check in checks), loader, annotation)
+    return RuntimeType(
+        _name(annotation), lambda value: any(check(value) for check in checks), loader, annotation
+    )
 
 
 def _of_container(annotation: Any, kind: type, inner: RuntimeType) -> RuntimeType:
     each = inner.accepts
     loader = "scalar" if kind is list and inner.loader is not None else None
     if each is None:
-        return RuntimeType(_name(annotation), lambda value: isinstance(value, kind), loader, annotation)
+        return RuntimeType(
+            _name(annotation), lambda value: isinstance(value, kind), loader, annotation
+        )
     return RuntimeType(
         _name(annotation),
         lambda value: isinstance(value, kind) and all(map(each, value)),  # type: ignore[call-overload]  # a container
@@ -215,7 +237,9 @@ def _of_tuple(annotation: Any, args: tuple[Any, ...]) -> RuntimeType:
         return (
             isinstance(value, tuple)
             and len(value) == len(members)
-            and all(check is None or check(item) for check, item in zip(members, value, strict=True))
+            and all(
+                check is None or check(item) for check, item in zip(members, value, strict=True)
+            )
         )
 
     return RuntimeType(_name(annotation), accepts, None, annotation)
@@ -228,19 +252,25 @@ def _name(annotation: Any) -> str:
 def annotations_of(fn: Callable[..., Any]) -> dict[str, Any]:
     """Return the evaluated annotations of ``fn``; one that cannot be evaluated is Any.
 
-    Strings (from ``from __future__ import annotations``) are evaluated one by one in the function's own globals and
-    closure, so that one name which exists only for type checkers does not lose the others.
+    Strings (from ``from __future__ import annotations``) are evaluated one by one in the function's
+    own globals and closure, so that one name which exists only for type checkers does not lose the
+    others.
     """
     try:
         names = inspect.getclosurevars(fn).nonlocals
-    except (TypeError, ValueError):  # a callable that is not a plain function, or whose cell is still empty
+    except (
+        TypeError,
+        ValueError,
+    ):  # a callable that is not a plain function, or whose cell is still empty
         names = {}
     found: dict[str, Any] = {}
     for name, annotation in getattr(fn, "__annotations__", {}).items():
         if isinstance(annotation, str):
             try:
                 found[name] = eval(annotation, getattr(fn, "__globals__", {}), dict(names))
-            except Exception:  # any error of the user's expression means that nothing can be checked
+            except (
+                Exception
+            ):  # any error of the user's expression means that nothing can be checked
                 found[name] = Any
         else:
             found[name] = annotation

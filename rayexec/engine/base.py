@@ -16,9 +16,9 @@ __all__ = ["Engine"]
 class Engine(Protocol):
     """Runs batches and keeps the values that their steps yield.
 
-    ``placement`` tells which limits it holds and which it leaves to the driver, and how many batches it runs at once, for
-    now where it ``grows``. ``notes`` are what users may not expect of that. It ``runs_here`` where ``wait`` itself runs
-    the steps.
+    ``placement`` tells which limits it holds and which it leaves to the driver, and how many
+    batches it runs at once, for now where it ``grows``. ``notes`` are what users may not expect of
+    that. It ``runs_here`` where ``wait`` itself runs the steps.
     """
 
     name: str
@@ -29,7 +29,9 @@ class Engine(Protocol):
     notes: Sequence[str]
 
     def start(self) -> None:
-        """Get ready; raises EngineError or ResourceError where that fails. Called once, before anything else."""
+        """Get ready; raises EngineError or ResourceError where that fails. Called once, before
+        anything else.
+        """
         ...
 
     def submit(self, work: Batch) -> None:
@@ -37,7 +39,9 @@ class Engine(Protocol):
         ...
 
     def wait(self, timeout: float | None) -> list[EngineEvent]:
-        """Return what has come back, waiting up to ``timeout`` seconds (None: for ever) for a first one."""
+        """Return what has come back, waiting up to ``timeout`` seconds (None: for ever) for a first
+        one.
+        """
         ...
 
     def wake(self) -> None:
@@ -45,7 +49,9 @@ class Engine(Protocol):
         ...
 
     def cancel(self, batch_ids: Sequence[int], *, force: bool) -> None:
-        """Ask for batches to end, or (``force``) end the processes that run them; each still comes back."""
+        """Ask for batches to end, or (``force``) end the processes that run them; each still comes
+        back.
+        """
         ...
 
     def release(self, steps: Sequence[int]) -> None:
@@ -61,7 +67,9 @@ class Engine(Protocol):
         ...
 
     def packed(self, step: int, output: str) -> Any:
-        """Return the value behind an output as a ValueWriter takes it; raises KeyError for none, OutputError."""
+        """Return the value behind an output as a ValueWriter takes it; raises KeyError for none,
+        OutputError.
+        """
         ...
 
     def value(self, step: int, output: str) -> object:
@@ -77,7 +85,9 @@ class Engine(Protocol):
         ...
 
     def warnings(self) -> list[str]:
-        """Return what looks wrong now that nothing has come back for a while; each thing is said once."""
+        """Return what looks wrong now that nothing has come back for a while; each thing is said
+        once.
+        """
         ...
 
     def close(self) -> None:

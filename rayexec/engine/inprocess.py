@@ -47,7 +47,9 @@ class _ToldLog(StepLog):
         self._thread = threading.get_ident()
 
     def log(self, level: int | str, msg: object, *args: object, **options: Any) -> None:
-        """Record a line, and tell it where it is time; what other threads of the op log waits for its next one."""
+        """Record a line, and tell it where it is time; what other threads of the op log waits for
+        its next one.
+        """
         super().log(level, msg, *args, **options)
         now = self.lines[-1].time
         if now >= self._ends and threading.get_ident() == self._thread:
@@ -57,7 +59,9 @@ class _ToldLog(StepLog):
 
 
 class InProcessEngine:
-    """Runs each batch inside ``wait``; values pass as the objects they are, resources stay open for the run or step."""
+    """Runs each batch inside ``wait``; values pass as the objects they are, resources stay open for
+    the run or step.
+    """
 
     name = "in_process"
     grows = False
@@ -85,11 +89,17 @@ class InProcessEngine:
         managed = find_managed(spec.plan, spec.resources)
         if managed is not None:
             self._managers = Managers(
-                managed, spec.plan.templates, spec.resources, spec.config.resources, spec.info, self.resources
+                managed,
+                spec.plan.templates,
+                spec.resources,
+                spec.config.resources,
+                spec.info,
+                self.resources,
             )
 
     def start(self) -> None:
-        """Open every resource that a step of the plan needs and that outlasts it; raises ResourceError where one fails.
+        """Open every resource that a step of the plan needs and that outlasts it; raises
+        ResourceError where one fails.
 
         Those of step scope are opened when the step is.
         """
@@ -98,7 +108,9 @@ class InProcessEngine:
     def facts(self) -> BatchFacts:
         """Return what is known of this process, in which all steps are one batch."""
         host, pid = socket.gethostname(), os.getpid()
-        return BatchFacts(HERE, host, "", pid, began=self._began, ended=time.time(), peak_rss=peak_rss())
+        return BatchFacts(
+            HERE, host, "", pid, began=self._began, ended=time.time(), peak_rss=peak_rss()
+        )
 
     def submit(self, work: Batch) -> None:
         """Take a batch to run in a coming ``wait``."""
@@ -114,7 +126,9 @@ class InProcessEngine:
                 self._woken.wait(timeout)
             return []
         work = self._queue.popleft()
-        return [BatchEnded(work.id, tuple([self._run(call.step, call.number) for call in work.calls]))]
+        return [
+            BatchEnded(work.id, tuple([self._run(call.step, call.number) for call in work.calls]))
+        ]
 
     def wake(self) -> None:
         """Let no more time pass in ``wait``; a step that runs there goes on."""
@@ -125,13 +139,17 @@ class InProcessEngine:
         step = spec.plan.steps[index]
         values = self._values
         # What an attempt before this one yielded is void, unless others may have it already.
-        yielded = values[index] = dict(values.get(index, {})) if step.template in self._streams else {}
+        yielded = values[index] = (
+            dict(values.get(index, {})) if step.template in self._streams else {}
+        )
         given = spec.config.inputs
 
         def inputs() -> dict[str, Any]:
             return gather_inputs(
                 step,
-                lambda producer, output: _loaded(values.get(producer, _NOTHING).get(output, _ABSENT)),
+                lambda producer, output: _loaded(
+                    values.get(producer, _NOTHING).get(output, _ABSENT)
+                ),
                 lambda source: given.get(source, _ABSENT),
                 _ABSENT,
             )
@@ -140,7 +158,9 @@ class InProcessEngine:
             if name[-1] != "]" or name not in yielded:
                 yielded[name] = value
 
-        call = StepCall(index, step.key, number, spec.config.ops.get(node_path(step.key)), step.tags)
+        call = StepCall(
+            index, step.key, number, spec.config.ops.get(node_path(step.key)), step.tags
+        )
         log = None
         if self.tell is not None and spec.plan.op_of(index).parameters.context is not None:
             log = _ToldLog(index, number, self.tell)
@@ -165,7 +185,10 @@ class InProcessEngine:
         assert self._spec.keeper is not None, "outputs are durable only where there is a store"
         self._writer = self._writer or self._spec.keeper.writer()
         try:
-            values = {name: pack(value, f'output "{name}" of step "{key}"') for name, value in yielded.items()}
+            values = {
+                name: pack(value, f'output "{name}" of step "{key}"')
+                for name, value in yielded.items()
+            }
             lasting = {name: value for name, value in values.items() if is_lasting(value)}
             self._writer.commit(key, row.number, row.outputs, lasting)
         except (StoreError, OutputError) as error:
@@ -173,10 +196,14 @@ class InProcessEngine:
         return row
 
     def cancel(self, batch_ids: Sequence[int], *, force: bool) -> None:
-        """Drop what is queued; a step that ran was interrupted itself, since it runs in the caller's thread."""
+        """Drop what is queued; a step that ran was interrupted itself, since it runs in the
+        caller's thread.
+        """
         self._queue.clear()
         now = time.time()
-        failure = StepFailureData(ErrorInfo("RunCanceledError", "the step was canceled before it ended", ""))
+        failure = StepFailureData(
+            ErrorInfo("RunCanceledError", "the step was canceled before it ended", "")
+        )
         self._canceled = [BatchLost(each, (), None, failure, now, now) for each in batch_ids]
 
     def release(self, steps: Sequence[int]) -> None:
@@ -190,11 +217,15 @@ class InProcessEngine:
             self._values.get(step, _NOTHING).pop(name, None)
 
     def restore(self, step: int, values: Mapping[str, StoredValue]) -> None:
-        """Take values of an earlier run for outputs of a step; they are loaded each time one is needed."""
+        """Take values of an earlier run for outputs of a step; they are loaded each time one is
+        needed.
+        """
         self._values[step] = {name: Restored(stored) for name, stored in values.items()}
 
     def packed(self, step: int, output: str) -> Any:
-        """Return the object that the step yielded, serialised; raises OutputError where it cannot be."""
+        """Return the object that the step yielded, serialised; raises OutputError where it cannot
+        be.
+        """
         key = self._spec.plan.steps[step].key
         return pack(self._values[step][output], f'output "{output}" of step "{key}"')
 
@@ -223,7 +254,9 @@ class InProcessEngine:
 
 
 def _loaded(value: Any) -> Any:
-    """Return what stands behind a value of an earlier run, as writable as it was; any other as it is."""
+    """Return what stands behind a value of an earlier run, as writable as it was; any other as it
+    is.
+    """
     if type(value) is not Restored:
         return value
     main, *buffers = value.stored.parts()

@@ -1,7 +1,8 @@
-"""Values on their way between processes: serialised once, where they are made, and opaque until they are used.
+"""Values on their way between processes: serialised once, where they are made, and opaque until
+they are used.
 
-Arrays and Arrow tables travel as buffers of their own (pickle protocol 5), which Ray's object store maps into the
-processes that read them; such values are read-only there.
+Arrays and Arrow tables travel as buffers of their own (pickle protocol 5), which Ray's object store
+maps into the processes that read them; such values are read-only there.
 """
 
 from __future__ import annotations
@@ -15,12 +16,14 @@ from rayexec.run.previous_run import StoredValue
 
 __all__ = ["INLINE_LIMIT", "Packed", "Restored", "is_lasting", "pack", "pack_error", "unpack"]
 
-# Values up to this many bytes travel inside the batch's answer; Ray keeps answers of up to 100 KiB in the driver.
+# Values up to this many bytes travel inside the batch's answer; Ray keeps answers of up to 100 KiB
+# in the driver.
 INLINE_LIMIT = 64 * 1024
 
 _ERROR_LIMIT = 1024 * 1024  # bytes; an exception larger than that travels in words only
 
-# Plain pickle is several times faster than cloudpickle, and safe for these: they hold no code and no classes.
+# Plain pickle is several times faster than cloudpickle, and safe for these: they hold no code and
+# no classes.
 _PLAIN = frozenset({type(None), bool, int, float, str, bytes})
 
 
@@ -38,7 +41,10 @@ class Packed:
         self.buffers = buffers
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Packed, (pickle.PickleBuffer(self.main), [pickle.PickleBuffer(each) for each in self.buffers])
+        return Packed, (
+            pickle.PickleBuffer(self.main),
+            [pickle.PickleBuffer(each) for each in self.buffers],
+        )
 
     @property
     def nbytes(self) -> int:
@@ -51,7 +57,9 @@ class Packed:
 
 
 class Restored:
-    """Stands for a stored value: what is pickled is where it is, and unpickling gives the value itself."""
+    """Stands for a stored value: what is pickled is where it is, and unpickling gives the value
+    itself.
+    """
 
     __slots__ = ("stored",)
 
@@ -67,7 +75,9 @@ def _load_stored(stored: StoredValue) -> Any:
 
 
 def pack(value: Any, what: str) -> bytes | Packed:
-    """Serialise ``value``: bytes where it is small, else Packed. Raises OutputError, saying ``what``, if it cannot."""
+    """Serialise ``value``: bytes where it is small, else Packed. Raises OutputError, saying
+    ``what``, if it cannot.
+    """
     if type(value) in _PLAIN:
         plain = pickle.dumps(value, protocol=5)
         return plain if len(plain) <= INLINE_LIMIT else Packed(plain, [])
@@ -82,13 +92,16 @@ def pack(value: Any, what: str) -> bytes | Packed:
         return cloudpickle.dumps(value, protocol=5) if buffers else main  # type: ignore[no-any-return]  # untyped
     except Exception as error:  # a value's own __reduce__ may raise anything
         raise OutputError(
-            f"{what} cannot be pickled, so it cannot travel to another process: {type(error).__name__}: {error}. "
+            f"{what} cannot be pickled, so it cannot travel to another process: "
+            f"{type(error).__name__}: {error}. "
             "Return data instead of an open handle, or keep the handle in a resource."
         ) from error
 
 
 def is_lasting(packed: bytes | Packed) -> bool:
-    """Whether another run would load a value as what it is: a class of a script, or of a function's, is made anew."""
+    """Whether another run would load a value as what it is: a class of a script, or of a
+    function's, is made anew.
+    """
     main = bytes(packed.main if isinstance(packed, Packed) else packed)
     return not any(mark in main for mark in _PASSING)
 
@@ -99,13 +112,17 @@ def unpack(packed: bytes | Packed) -> Any:
 
 
 def pack_error(error: BaseException) -> bytes | None:
-    """Return the exception and its causes pickled as a list, or None where it would not come out as what it is."""
+    """Return the exception and its causes pickled as a list, or None where it would not come out as
+    what it is.
+    """
     from ray import cloudpickle
 
     for chain in (causes_of(error), [error]):
         try:
             pickled: bytes = cloudpickle.dumps(chain)
-            if len(pickled) <= _ERROR_LIMIT and list(map(type, pickle.loads(pickled))) == list(map(type, chain)):
+            if len(pickled) <= _ERROR_LIMIT and list(map(type, pickle.loads(pickled))) == list(
+                map(type, chain)
+            ):
                 return pickled
         except BaseException:  # its __reduce__ or __init__ may raise anything, even SystemExit
             continue

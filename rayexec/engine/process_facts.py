@@ -17,7 +17,9 @@ _UNIT = 1 if sys.platform == "darwin" else 1024  # bytes
 
 
 class Told(NamedTuple):
-    """A worker and the batch that it ran, as in ``BatchFacts``; of one that died, what it knew when it began."""
+    """A worker and the batch that it ran, as in ``BatchFacts``; of one that died, what it knew when
+    it began.
+    """
 
     host: str
     node_id: str

@@ -16,7 +16,14 @@ from rayexec.events.attempt import (
     TakenOver,
 )
 from rayexec.events.batch_facts import HERE, UNKNOWN, BatchFacts
-from rayexec.events.event import Event, StepBlockedData, StepOutputData, blocked_event, expand_attempt, expand_resource
+from rayexec.events.event import (
+    Event,
+    StepBlockedData,
+    StepOutputData,
+    blocked_event,
+    expand_attempt,
+    expand_resource,
+)
 from rayexec.events.event_type import EventType
 from rayexec.events.failure import (
     ErrorInfo,
@@ -28,7 +35,15 @@ from rayexec.events.failure import (
     show_as,
     user_traceback,
 )
-from rayexec.events.live_lines import LiveLines, Stretch, Told, expand_live, is_live_output, prefixed, with_note
+from rayexec.events.live_lines import (
+    LiveLines,
+    Stretch,
+    Told,
+    expand_live,
+    is_live_output,
+    prefixed,
+    with_note,
+)
 
 __all__ = [
     "FAILURE",

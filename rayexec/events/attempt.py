@@ -61,7 +61,9 @@ class OutputRecord(NamedTuple):
 
 
 class LoadedInput(NamedTuple):
-    """An input, or a member of one, that a manager loaded, and the output that it came from, if any."""
+    """An input, or a member of one, that a manager loaded, and the output that it came from, if
+    any.
+    """
 
     name: str
     manager_key: str
@@ -70,7 +72,8 @@ class LoadedInput(NamedTuple):
 
 
 class ResourceRecord(NamedTuple):
-    """A resource that was opened, or (with ``error``) failed to open or to close; times are seconds since 1970.
+    """A resource that was opened, or (with ``error``) failed to open or to close; times are seconds
+    since 1970.
 
     ``stdout`` and ``stderr`` are what closing printed where no attempt has it.
     """
@@ -92,14 +95,16 @@ class Reused(NamedTuple):
 
 
 class Attempt(NamedTuple):
-    """One attempt: ``step`` is the index in the plan, ``number`` 0 for the first try, times are seconds since 1970.
+    """One attempt: ``step`` is the index in the plan, ``number`` 0 for the first try, times are
+    seconds since 1970.
 
-    ``outputs`` are those stored before the attempt ended, also by one that failed. ``delay`` is in seconds and set
-    for an attempt that is up for retry. ``resources`` are records of resources that were opened for it, or failed to
-    close after it. ``has_large_output`` tells that an output went into an object of its own in the object store.
-    ``loaded`` are the inputs that managers loaded. ``batch`` is the number of the batch that it ran in (see
-    ``BatchFacts``), ``output_bytes`` the size of its outputs as they travel, -1 where they do not. ``reused`` tells
-    where the outputs came from if no op was called.
+    ``outputs`` are those stored before the attempt ended, also by one that failed. ``delay`` is in
+    seconds and set for an attempt that is up for retry. ``resources`` are records of resources that
+    were opened for it, or failed to close after it. ``has_large_output`` tells that an output went
+    into an object of its own in the object store. ``loaded`` are the inputs that managers loaded.
+    ``batch`` is the number of the batch that it ran in (see ``BatchFacts``), ``output_bytes`` the
+    size of its outputs as they travel, -1 where they do not. ``reused`` tells where the outputs
+    came from if no op was called.
     """
 
     step: int
@@ -124,7 +129,9 @@ class Attempt(NamedTuple):
 
 
 class TakenOver(NamedTuple):
-    """Steps of which an earlier run has what they yielded, so that they did not run; ``steps`` as in ``Attempt``."""
+    """Steps of which an earlier run has what they yielded, so that they did not run; ``steps`` as
+    in ``Attempt``.
+    """
 
     steps: Sequence[int]
 
@@ -132,9 +139,9 @@ class TakenOver(NamedTuple):
 class Successes(NamedTuple):
     """Attempts of which there is nothing to say but that they succeeded, one worker's, in columns.
 
-    The op of each has one output, and it was stored; ``steps``, ``numbers``, ``started`` and ``ended`` are as in
-    ``Attempt`` and equally long, and so is ``sizes`` (bytes of the outputs), or it is empty. A run of no-op steps is
-    made of little else, so they cost 38 bytes each.
+    The op of each has one output, and it was stored; ``steps``, ``numbers``, ``started`` and
+    ``ended`` are as in ``Attempt`` and equally long, and so is ``sizes`` (bytes of the outputs), or
+    it is empty. A run of no-op steps is made of little else, so they cost 38 bytes each.
     """
 
     steps: Sequence[int]
@@ -151,7 +158,17 @@ class Successes(NamedTuple):
         sizes = self.sizes or [UNKNOWN] * len(self.steps)
         columns = zip(self.steps, self.numbers, self.started, self.ended, sizes, strict=True)
         for step, number, started, ended, size in columns:
-            yield Attempt(step, number, SUCCESS, started, ended, outputs[step], pid=pid, batch=place, output_bytes=size)
+            yield Attempt(
+                step,
+                number,
+                SUCCESS,
+                started,
+                ended,
+                outputs[step],
+                pid=pid,
+                batch=place,
+                output_bytes=size,
+            )
 
     def only(self, places: Sequence[int]) -> Successes:
         """Return those at the given places."""

@@ -6,16 +6,20 @@ from typing import NamedTuple
 
 __all__ = ["HERE", "UNKNOWN", "BatchFacts"]
 
-HERE = -1  # instead of the number of a batch: the process of the driver, where that runs the steps itself
+HERE = (
+    -1
+)  # instead of the number of a batch: the process of the driver, where that runs the steps itself
 UNKNOWN = -1  # bytes
 
 
 class BatchFacts(NamedTuple):
-    """One batch: which worker of which node ran it, when, and what it took; times are seconds since 1970.
+    """One batch: which worker of which node ran it, when, and what it took; times are seconds since
+    1970.
 
-    Attempts point to it by ``number``. What is not known is empty, 0, or for bytes -1: a worker that died tells no more
-    than who it was. ``began`` and ``ended`` are by the worker's clock; of ``loading`` (seconds) are large inputs that
-    were made objects again. ``peak_rss`` is the most memory that the worker process had since it started.
+    Attempts point to it by ``number``. What is not known is empty, 0, or for bytes -1: a worker
+    that died tells no more than who it was. ``began`` and ``ended`` are by the worker's clock; of
+    ``loading`` (seconds) are large inputs that were made objects again. ``peak_rss`` is the most
+    memory that the worker process had since it started.
     """
 
     number: int
@@ -33,7 +37,8 @@ class BatchFacts(NamedTuple):
 
     @property
     def queued(self) -> float | None:
-        """Seconds from the driver's submission to the worker's begin, with what Ray had to bring there; None: unknown.
+        """Seconds from the driver's submission to the worker's begin, with what Ray had to bring
+        there; None: unknown.
 
         Where the clocks of two hosts differ by more than that it is 0.
         """

@@ -12,7 +12,14 @@ from rayexec.events.event_type import EventType
 from rayexec.events.failure import ErrorInfo, StepFailureData
 from rayexec.names import mapping_keys, node_path, output_name
 
-__all__ = ["Event", "StepBlockedData", "StepOutputData", "blocked_event", "expand_attempt", "expand_resource"]
+__all__ = [
+    "Event",
+    "StepBlockedData",
+    "StepOutputData",
+    "blocked_event",
+    "expand_attempt",
+    "expand_resource",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +36,8 @@ class Event:
     """Something that happened in a run.
 
     ``timestamp`` is in seconds since 1970; ``step_key`` is None for what concerns the whole run.
-    ``event_specific_data`` depends on the type: StepFailureData, StepOutputData, StepBlockedData, ErrorInfo, a mapping,
-    or None.
+    ``event_specific_data`` depends on the type: StepFailureData, StepOutputData, StepBlockedData,
+    ErrorInfo, a mapping, or None.
     """
 
     event_type: EventType
@@ -71,7 +78,9 @@ class Event:
 
     @property
     def step_failure_data(self) -> StepFailureData:
-        """The failure of a STEP_FAILURE or STEP_UP_FOR_RETRY event; raises TypeError for other types."""
+        """The failure of a STEP_FAILURE or STEP_UP_FOR_RETRY event; raises TypeError for other
+        types.
+        """
         if not isinstance(self.event_specific_data, StepFailureData):
             raise TypeError(f"a {self.event_type_value} event has no failure")
         return self.event_specific_data
@@ -102,7 +111,11 @@ class Event:
             if data.mapping_key is not None:
                 row["mapping_key"] = data.mapping_key
         elif isinstance(data, StepBlockedData):
-            row["data"] = {"limit": data.limit, "seconds": data.seconds, "held_by": list(data.held_by)}
+            row["data"] = {
+                "limit": data.limit,
+                "seconds": data.seconds,
+                "held_by": list(data.held_by),
+            }
         elif isinstance(data, Mapping):
             row["data"] = {key: _plain(each) for key, each in data.items()}
         return row
@@ -128,7 +141,9 @@ _HOOK_EVENTS = {
 
 
 def expand_resource(record: ResourceRecord, key: str | None = None) -> Iterator[Event]:
-    """Yield the events of one resource; ``key`` is the step it was opened for, None for the whole run."""
+    """Yield the events of one resource; ``key`` is the step it was opened for, None for the whole
+    run.
+    """
     name = record.key
     if record.closing:
         if record.stdout or record.stderr:
@@ -140,12 +155,18 @@ def expand_resource(record: ResourceRecord, key: str | None = None) -> Iterator[
             yield Event(EventType.ENGINE_EVENT, words, record.ended, key, record.error)
         return
     yield Event(
-        EventType.RESOURCE_INIT_STARTED, f'Opening resource "{name}".', record.started, key, {"resource_key": name}
+        EventType.RESOURCE_INIT_STARTED,
+        f'Opening resource "{name}".',
+        record.started,
+        key,
+        {"resource_key": name},
     )
     if record.error is None:
         spent = _duration(record.ended - record.started)
         words = f'Opened resource "{name}" in {spent}.'
-        yield Event(EventType.RESOURCE_INIT_SUCCESS, words, record.ended, key, {"resource_key": name})
+        yield Event(
+            EventType.RESOURCE_INIT_SUCCESS, words, record.ended, key, {"resource_key": name}
+        )
     else:
         words = f'Resource "{name}" failed to open: {record.error.cls_name}: {record.error.message}'
         yield Event(EventType.RESOURCE_INIT_FAILURE, words, record.ended, key, record.error)
@@ -153,9 +174,11 @@ def expand_resource(record: ResourceRecord, key: str | None = None) -> Iterator[
 
 @dataclass(frozen=True, slots=True)
 class StepBlockedData:
-    """What a STEP_BLOCKED event is about: the limit that had no room for a step, how long, and the steps that held it.
+    """What a STEP_BLOCKED event is about: the limit that had no room for a step, how long, and the
+    steps that held it.
 
-    ``held_by`` are keys of steps of the run, of which there are none where other runs held the limit.
+    ``held_by`` are keys of steps of the run, of which there are none where other runs held the
+    limit.
     """
 
     limit: str
@@ -175,9 +198,9 @@ def expand_attempt(
 ) -> Iterator[Event]:
     """Yield the events that one packed row stands for.
 
-    ``key`` is the step's key, ``inputs`` are the names of the inputs that earlier steps gave it, ``blocked`` tells what
-    limit kept it waiting, if any. A row carries two times, so what happened in between is stamped with the start
-    (inputs) or the end (outputs).
+    ``key`` is the step's key, ``inputs`` are the names of the inputs that earlier steps gave it,
+    ``blocked`` tells what limit kept it waiting, if any. A row carries two times, so what happened
+    in between is stamped with the start (inputs) or the end (outputs).
     """
     start, end = attempt.started, attempt.ended
     if blocked is not None:
@@ -195,22 +218,41 @@ def expand_attempt(
             key,
         )
     if attempt.reused is not None:
-        origin = {"reused_run_id": attempt.reused.run_id, "reused_step_key": attempt.reused.step_key}
+        origin = {
+            "reused_run_id": attempt.reused.run_id,
+            "reused_step_key": attempt.reused.step_key,
+        }
         words = f'Reused the outputs of step "{attempt.reused.step_key}" of run {attempt.reused.run_id}.'
         yield Event(EventType.ENGINE_EVENT, words, start, key, origin)
     for name in dict.fromkeys((*inputs, *(each.name for each in attempt.loaded))):
-        for data in [_loading(each) for each in attempt.loaded if each.name == name] or [{"input_name": name}]:
-            yield Event(EventType.LOADED_INPUT, f'Loaded input "{name}" of step "{key}".', start, key, data)
-        yield Event(EventType.STEP_INPUT, f'Got input "{name}" of step "{key}".', start, key, {"input_name": name})
+        for data in [_loading(each) for each in attempt.loaded if each.name == name] or [
+            {"input_name": name}
+        ]:
+            yield Event(
+                EventType.LOADED_INPUT, f'Loaded input "{name}" of step "{key}".', start, key, data
+            )
+        yield Event(
+            EventType.STEP_INPUT,
+            f'Got input "{name}" of step "{key}".',
+            start,
+            key,
+            {"input_name": name},
+        )
     for line in attempt.logs:
         yield Event(EventType.LOG_MESSAGE, line.message, line.time, key, {"level": line.level})
     if attempt.stdout or attempt.stderr:
         captured = {"stdout": attempt.stdout, "stderr": attempt.stderr}
-        yield Event(EventType.LOGS_CAPTURED, f'Captured the output of step "{key}".', end, key, captured)
+        yield Event(
+            EventType.LOGS_CAPTURED, f'Captured the output of step "{key}".', end, key, captured
+        )
     for output in attempt.outputs:
         name, value_keys = output_name(output.name), mapping_keys(output.name)
         mapping_key = value_keys[0] if value_keys else None
-        what = f'output "{name}"' if mapping_key is None else f'output "{name}" with mapping key "{mapping_key}"'
+        what = (
+            f'output "{name}"'
+            if mapping_key is None
+            else f'output "{name}" with mapping key "{mapping_key}"'
+        )
         made = StepOutputData(name, output.metadata or {}, mapping_key)
         yield Event(EventType.STEP_OUTPUT, f'Yielded {what} of step "{key}".', end, key, made)
         if attempt.reused is not None and output.handled is not None:
@@ -219,7 +261,10 @@ def expand_attempt(
         if mapping_key is not None:
             handled["mapping_key"] = mapping_key
         if output.handled is not None:
-            handled |= {"manager_key": output.handled.manager_key, "metadata": output.handled.metadata or {}}
+            handled |= {
+                "manager_key": output.handled.manager_key,
+                "metadata": output.handled.metadata or {},
+            }
         yield Event(EventType.HANDLED_OUTPUT, f'Stored {what} of step "{key}".', end, key, handled)
     yield _ending(attempt, key)
     for hook in attempt.hooks:
@@ -243,15 +288,34 @@ def _loading(loaded: LoadedInput) -> dict[str, Any]:
 def _ending(attempt: Attempt, key: str) -> Event:
     if attempt.outcome == SUCCESS:
         spent = _duration(attempt.ended - attempt.started)
-        return Event(EventType.STEP_SUCCESS, f'Finished execution of step "{key}" in {spent}.', attempt.ended, key)
+        return Event(
+            EventType.STEP_SUCCESS,
+            f'Finished execution of step "{key}" in {spent}.',
+            attempt.ended,
+            key,
+        )
     failure = attempt.failure
-    reason = f"{failure.root.cls_name}: {failure.root.message}" if failure is not None else "unknown"
+    reason = (
+        f"{failure.root.cls_name}: {failure.root.message}" if failure is not None else "unknown"
+    )
     if attempt.outcome == RETRY:
         wait = f" in {_duration(attempt.delay)}" if attempt.delay else ""
         words = f'Execution of step "{key}" failed and will be tried again{wait}: {reason}'
         return Event(EventType.STEP_UP_FOR_RETRY, words, attempt.ended, key, failure)
-    return Event(EventType.STEP_FAILURE, f'Execution of step "{key}" failed: {reason}', attempt.ended, key, failure)
+    return Event(
+        EventType.STEP_FAILURE,
+        f'Execution of step "{key}" failed: {reason}',
+        attempt.ended,
+        key,
+        failure,
+    )
 
 
 def _duration(seconds: float) -> str:
-    return f"{seconds * 1000:.0f}ms" if seconds < 1 else f"{seconds:.2f}s" if seconds < 60 else f"{seconds / 60:.1f}m"
+    return (
+        f"{seconds * 1000:.0f}ms"
+        if seconds < 1
+        else f"{seconds:.2f}s"
+        if seconds < 60
+        else f"{seconds / 60:.1f}m"
+    )

@@ -22,9 +22,13 @@ __all__ = [
 _PACKAGE = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "")
 _CLOUDPICKLE = f"{os.sep}cloudpickle{os.sep}"
 _MACHINERY = ("<frozen importlib", importlib.__file__, contextlib.__file__)
-_LIMIT = 256 * 1024  # characters of message or traceback that are kept; an error must not weigh down its run
+_LIMIT = (
+    256 * 1024
+)  # characters of message or traceback that are kept; an error must not weigh down its run
 # Errors of steps that only say that another one counted.
-_WRAPPERS = frozenset({"StepExecutionError", "MaxRetriesExceededError", "RetriesDisabledError", "LoadError"})
+_WRAPPERS = frozenset(
+    {"StepExecutionError", "MaxRetriesExceededError", "RetriesDisabledError", "LoadError"}
+)
 _CAUSES = 20  # causes of an error that are told, one below the other
 # What tracebacks call directories that hold copies of a user's own.
 _SHOWN_AS: dict[str, str] = {}
@@ -32,7 +36,9 @@ _SHOWN_AS: dict[str, str] = {}
 
 @dataclass(frozen=True, slots=True)
 class ErrorInfo:
-    """An exception in words: class name, message, traceback without frames of rayexec, and its cause."""
+    """An exception in words: class name, message, traceback without frames of rayexec, and its
+    cause.
+    """
 
     cls_name: str
     message: str
@@ -48,10 +54,11 @@ class ErrorInfo:
 class StepFailureData:
     """Why an attempt of a step failed.
 
-    ``error`` is the failure of the step with the op's own exception as its ``cause``; ``error_types`` are the
-    qualified names of that exception's class and bases, for an input or output that could not be loaded or stored also
-    those of what kept it from that; ``user_failure_data`` is the metadata of a ``Failure``.
-    ``pickled`` holds the exception itself where it survives a round trip.
+    ``error`` is the failure of the step with the op's own exception as its ``cause``;
+    ``error_types`` are the qualified names of that exception's class and bases, for an input or
+    output that could not be loaded or stored also those of what kept it from that;
+    ``user_failure_data`` is the metadata of a ``Failure``. ``pickled`` holds the exception itself
+    where it survives a round trip.
     """
 
     error: ErrorInfo
@@ -85,7 +92,9 @@ def describe_error(error: BaseException) -> ErrorInfo:
 
 
 def causes_of(error: BaseException) -> list[BaseException]:
-    """Return ``error`` and what caused it, the nearest first; a circle of causes ends where it closes."""
+    """Return ``error`` and what caused it, the nearest first; a circle of causes ends where it
+    closes.
+    """
     chain = [error]
     while len(chain) <= _CAUSES:
         last = chain[-1]
@@ -109,12 +118,16 @@ def show_as(directory: str, name: str) -> None:
 
 
 def user_traceback(error: BaseException) -> str:
-    """Return the traceback of ``error`` and its causes as Python prints it, without frames of rayexec itself."""
+    """Return the traceback of ``error`` and its causes as Python prints it, without frames of
+    rayexec itself.
+    """
     try:
         formatted = traceback.TracebackException.from_exception(error, compact=True)
         _strip(formatted)
         return _clip("".join(formatted.format()))
-    except BaseException:  # source lines or messages that cannot be formatted must not hide the failure
+    except (
+        BaseException
+    ):  # source lines or messages that cannot be formatted must not hide the failure
         return f"{type(error).__name__}: {_text(error)}\n"
 
 
@@ -131,7 +144,8 @@ def _strip(formatted: traceback.TracebackException) -> None:
             for place, name in _SHOWN_AS.items():
                 if frame.filename.startswith(place):
                     frame.filename = name + frame.filename[len(place) :]
-        # Without a frame of the user's there is nothing to trace, and Python leaves the heading out for None.
+        # Without a frame of the user's there is nothing to trace, and Python leaves the heading out
+        # for None.
         each.stack = traceback.StackSummary.from_list(kept) if kept else None  # type: ignore[assignment]
         pending += [each.__cause__, each.__context__]
 
@@ -149,4 +163,8 @@ def _clip(text: str) -> str:
 
 def error_types(error: BaseException) -> tuple[str, ...]:
     """Return the qualified names of the exception's class and of all its bases."""
-    return tuple(f"{each.__module__}.{each.__qualname__}" for each in type(error).__mro__ if each is not object)
+    return tuple(
+        f"{each.__module__}.{each.__qualname__}"
+        for each in type(error).__mro__
+        if each is not object
+    )

@@ -1,4 +1,6 @@
-"""What a step logs and prints while it still runs, and what is left to say of that once its attempt is over."""
+"""What a step logs and prints while it still runs, and what is left to say of that once its attempt
+is over.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +15,11 @@ __all__ = ["LiveLines", "Stretch", "Told", "expand_live", "is_live_output", "pre
 
 
 class Stretch(NamedTuple):
-    """Whole lines of one stream, and their place among all that the attempt will have: characters ``start`` to ``end``.
+    """Whole lines of one stream, and their place among all that the attempt will have: characters
+    ``start`` to ``end``.
 
-    Beyond what an attempt keeps of a stream, ``start`` and ``end`` are where it stops. ``left_out`` is how many
-    characters before the first line were not told.
+    Beyond what an attempt keeps of a stream, ``start`` and ``end`` are where it stops. ``left_out``
+    is how many characters before the first line were not told.
     """
 
     text: str = ""
@@ -26,10 +29,11 @@ class Stretch(NamedTuple):
 
 
 class LiveLines(NamedTuple):
-    """What an attempt that goes on has logged and printed since it was last told; ``time`` is seconds since 1970.
+    """What an attempt that goes on has logged and printed since it was last told; ``time`` is
+    seconds since 1970.
 
-    ``logs`` are its lines from number ``first`` on. All of it comes again with the attempt, so it stands for it only
-    as long as there is none.
+    ``logs`` are its lines from number ``first`` on. All of it comes again with the attempt, so it
+    stands for it only as long as there is none.
     """
 
     step: int
@@ -62,14 +66,18 @@ class _Reach:
     def rest_of_lines(self, lines: tuple[LogLine, ...]) -> tuple[LogLine, ...]:
         if len(lines) < self.end:  # a worker that died: these are what was told of it
             return ()
-        return tuple([line for start, end in self.gaps for line in lines[start:end]]) + lines[self.end :]
+        return (
+            tuple([line for start, end in self.gaps for line in lines[start:end]])
+            + lines[self.end :]
+        )
 
 
 class Told:
     """What was told of attempts while they ran, so that none of it is told again at their ends."""
 
     def __init__(self) -> None:
-        # By step: number and process of its latest attempt, and how far that was told: logs, stdout, stderr.
+        # By step: number and process of its latest attempt, and how far that was told: logs,
+        # stdout, stderr.
         self._reached: dict[int, tuple[tuple[int, int], tuple[_Reach, _Reach, _Reach]]] = {}
 
     def take(self, live: LiveLines) -> None:
@@ -87,7 +95,8 @@ class Told:
         if not self._reached:
             return attempt
         key, reached = self._reached.pop(attempt.step, ((-1, -1), None))
-        # What a dead worker left has no process, and what was told of a try that left nothing is of another.
+        # What a dead worker left has no process, and what was told of a try that left nothing is of
+        # another.
         if reached is None or key[0] != attempt.number or attempt.pid not in (0, key[1]):
             return attempt
         logs, stdout, stderr = reached
@@ -99,7 +108,9 @@ class Told:
 
 
 def expand_live(live: LiveLines, key: str) -> Iterator[Event]:
-    """Yield events as those of an attempt, of what the step with ``key`` has logged and printed so far."""
+    """Yield events as those of an attempt, of what the step with ``key`` has logged and printed so
+    far.
+    """
     for line in live.logs:
         yield Event(EventType.LOG_MESSAGE, line.message, line.time, key, {"level": line.level})
     streams = {"stdout": live.stdout, "stderr": live.stderr}
@@ -116,7 +127,9 @@ def is_live_output(event: Event) -> bool:
 
 
 def with_note(stretch: Stretch) -> str:
-    """Return the text of a stretch below a line that says how much before it was left out, if any was."""
+    """Return the text of a stretch below a line that says how much before it was left out, if any
+    was.
+    """
     if not stretch.left_out:
         return stretch.text
     return f"rayexec: {stretch.left_out:,} characters are left out here\n{stretch.text}"
@@ -124,5 +137,7 @@ def with_note(stretch: Stretch) -> str:
 
 def prefixed(text: str, key: str) -> str:
     """Return text with the key of the step that printed it before each line."""
-    *lines, last = text.split("\n")  # and no other ends of lines: a progress bar returns the carriage
+    *lines, last = text.split(
+        "\n"
+    )  # and no other ends of lines: a progress bar returns the carriage
     return "".join(f"{key} | {line}\n" for line in lines) + (f"{key} | {last}" if last else "")

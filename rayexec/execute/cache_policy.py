@@ -24,7 +24,8 @@ def with_memory(spec: RunSpec, recording: Recording | None) -> RunSpec:
     entries, settings = store.cache(), spec.config.execution
     if settings.engine == "ray" and not entries.is_shared:
         warnings.warn(
-            f"Ray's workers cannot reach {store!r}, so that nothing is cached in this run. Record it in a directory or "
+            f"Ray's workers cannot reach {store!r}, so that nothing is cached in this run. Record "
+            f"it in a directory or "
             "at a URI, or run it in_process.",
             RuntimeWarning,
             stacklevel=5,

@@ -11,12 +11,15 @@ if TYPE_CHECKING:
 __all__ = ["ask_to_cancel", "cancel_run"]
 
 
-def cancel_run(run_id: str, *, force: bool = False, store: str | os.PathLike[str] | RunStore | None = None) -> str:
+def cancel_run(
+    run_id: str, *, force: bool = False, store: str | os.PathLike[str] | RunStore | None = None
+) -> str:
     """Ask a run that goes on to end, and return at once.
 
-    Returns the run's status before: STARTED where it was asked, else how it ended. ``run_id`` may be the beginning of
-    an id where that is unique; ``store`` is where the run is recorded, as for ``execute_job``. With ``force`` its steps
-    get no time to end by themselves. Raises RunNotFoundError, and StoreError where the store cannot be written.
+    Returns the run's status before: STARTED where it was asked, else how it ended. ``run_id`` may
+    be the beginning of an id where that is unique; ``store`` is where the run is recorded, as for
+    ``execute_job``. With ``force`` its steps get no time to end by themselves. Raises
+    RunNotFoundError, and StoreError where the store cannot be written.
     """
     from rayexec.store import default_store, store_at
 

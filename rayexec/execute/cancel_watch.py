@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["CancelToken", "Canceled", "Watcher", "interruptible"]
 
-# It means nothing to a process by default, so one that comes late does no harm, and hardly a program has a use for it.
+# It means nothing to a process by default, so one that comes late does no harm, and hardly a
+# program has a use for it.
 _SIGNAL = signal.SIGURG
 
 
@@ -28,8 +29,8 @@ class Canceled(KeyboardInterrupt):
 class CancelToken:
     """By which any thread asks a run to end; the loop looks at it before each wait.
 
-    ``request`` is who asked first. Once it ``is_forced``, steps get no time to end by themselves. It ``is_inside``
-    while the loop's own thread runs a step.
+    ``request`` is who asked first. Once it ``is_forced``, steps get no time to end by themselves.
+    It ``is_inside`` while the loop's own thread runs a step.
     """
 
     def __init__(self) -> None:
@@ -51,7 +52,9 @@ class CancelToken:
 
 
 class Watcher:
-    """Asks a run's store, in a thread of its own, whether the run is to end, while its ``with`` block lasts."""
+    """Asks a run's store, in a thread of its own, whether the run is to end, while its ``with``
+    block lasts.
+    """
 
     def __init__(self, writer: RunWriter, token: CancelToken) -> None:
         self._writer = writer
@@ -63,26 +66,35 @@ class Watcher:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
         self._is_over.set()
 
     def _run(self) -> None:
         heard: CancelRequest | None = None
         while not self._is_over.wait(self._writer.poll_interval):
-            with contextlib.suppress(StoreError):  # where this fails, recording fails as well, and says so
+            with contextlib.suppress(
+                StoreError
+            ):  # where this fails, recording fails as well, and says so
                 request = self._writer.asked()
-                if request is not None and (request != heard or request.force):  # by force is by and by
+                if request is not None and (
+                    request != heard or request.force
+                ):  # by force is by and by
                     heard = request
                     self._token.cancel(request)
 
 
 @contextlib.contextmanager
-def interruptible(token: CancelToken, wake: Callable[[], None], *, runs_here: bool) -> Iterator[None]:
+def interruptible(
+    token: CancelToken, wake: Callable[[], None], *, runs_here: bool
+) -> Iterator[None]:
     """Have a loop in the ``with`` block hear of a request at once: ``wake`` ends its wait.
 
-    Where it ``runs_here``, what the token ``is_inside`` of is interrupted: in a main thread blocking calls too, in
-    another one between two bytecodes.
+    Where it ``runs_here``, what the token ``is_inside`` of is interrupted: in a main thread
+    blocking calls too, in another one between two bytecodes.
     """
     if not runs_here:
         token.wakes(wake)
@@ -147,7 +159,9 @@ def _by_thread(token: CancelToken, wake: Callable[[], None]) -> Iterator[None]:
         wake()
         with lock:
             if not is_over and interrupts.is_due():
-                ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(target), ctypes.py_object(Canceled))
+                ctypes.pythonapi.PyThreadState_SetAsyncExc(
+                    ctypes.c_ulong(target), ctypes.py_object(Canceled)
+                )
 
     token.wakes(ring)
     try:

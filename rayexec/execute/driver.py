@@ -1,4 +1,6 @@
-"""The one loop: instructions of the state machine to the engine, what comes back to the state machine and the log."""
+"""The one loop: instructions of the state machine to the engine, what comes back to the state
+machine and the log.
+"""
 
 from __future__ import annotations
 
@@ -61,7 +63,9 @@ _SLACK = 1e-3  # seconds by which clocks may differ
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a run ended: ``status`` is SUCCESS, FAILURE or CANCELED; ``error`` is what kept it from running at all."""
+    """How a run ended: ``status`` is SUCCESS, FAILURE or CANCELED; ``error`` is what kept it from
+    running at all.
+    """
 
     status: str
     machine: Machine
@@ -137,9 +141,13 @@ class _Loop:
         return self._clock() >= self._ends - _SLACK
 
     def _wait(self, timeout: float) -> list[EngineEvent]:
-        """Wait as the engine does; raises _OverTime once the run's time is over, Canceled once somebody asked."""
+        """Wait as the engine does; raises _OverTime once the run's time is over, Canceled once
+        somebody asked.
+        """
         token = self._token
-        if token.request is not None:  # and no method, since this is done once a step in this process
+        if (
+            token.request is not None
+        ):  # and no method, since this is done once a step in this process
             raise Canceled
         left = self._ends - self._clock()
         if self.is_over_time:
@@ -158,10 +166,14 @@ class _Loop:
     def warn(self, warnings: Iterable[str]) -> None:
         """Record what users should know of a run that goes on."""
         for words in warnings:
-            self.record(Event(EventType.LOG_MESSAGE, words, time.time(), None, {"level": logging.WARNING}))
+            self.record(
+                Event(EventType.LOG_MESSAGE, words, time.time(), None, {"level": logging.WARNING})
+            )
 
     def cancel(self, why: str, data: object = None) -> None:
-        """End what runs: ask, wait for the grace period, then force; at once where that is asked for."""
+        """End what runs: ask, wait for the grace period, then force; at once where that is asked
+        for.
+        """
         self._token.is_inside = False
         try:
             how = "ended by force" if self._token.is_forced else "asked to end"
@@ -171,17 +183,28 @@ class _Loop:
             grace = self._spec.config.execution.cancel_grace
             self._wait_for_ends(grace / 2 if getattr(self._engine, "is_nested", False) else grace)
         except KeyboardInterrupt:
-            self.event(EventType.ENGINE_EVENT, "The run was interrupted again; its steps are ended by force.")
+            self.event(
+                EventType.ENGINE_EVENT,
+                "The run was interrupted again; its steps are ended by force.",
+            )
         if self.machine.running:
             self._engine.cancel(tuple(self.machine.running), force=True)
             self._wait_for_ends(_DYING, by_force=True)
 
     def _wait_for_ends(self, seconds: float, *, by_force: bool = False) -> None:
-        """Wait for the batches under way, at most for so long; until they are to be ended by force, or were."""
+        """Wait for the batches under way, at most for so long; until they are to be ended by force,
+        or were.
+        """
         ends = self._clock() + seconds
-        while self.machine.running and (left := ends - self._clock()) > 0 and (by_force or not self._token.is_forced):
+        while (
+            self.machine.running
+            and (left := ends - self._clock()) > 0
+            and (by_force or not self._token.is_forced)
+        ):
             asked = None
-            with contextlib.suppress(StoreError):  # which has ended the run already, or does not matter any more
+            with contextlib.suppress(
+                StoreError
+            ):  # which has ended the run already, or does not matter any more
                 asked = self._observer.idle()
             self._take(self._engine.wait(left if asked is None else min(left, asked)))
 
@@ -252,9 +275,13 @@ class _Loop:
         try:
             self.warn(keep_values(self._spec, self.machine, self._engine))
         except KeyboardInterrupt:
-            self.warn(["Interrupted while values were stored: a resumed run makes again what is missing."])
+            self.warn(
+                ["Interrupted while values were stored: a resumed run makes again what is missing."]
+            )
 
-    def event(self, kind: EventType, message: str, key: str | None = None, data: object = None) -> None:
+    def event(
+        self, kind: EventType, message: str, key: str | None = None, data: object = None
+    ) -> None:
         """Append an event that happened now."""
         self.record(Event(kind, message, time.time(), key, data))
 
@@ -269,11 +296,12 @@ def run_to_end(
     clock: Callable[[], float] = time.monotonic,
     token: CancelToken | None = None,
 ) -> tuple[Outcome, Engine]:
-    """Run every step of ``spec`` that can run; return how it went, and the engine that holds the values.
+    """Run every step of ``spec`` that can run; return how it went, and the engine that holds the
+    values.
 
-    By ``token`` other threads ask the run to end.
-    Whatever happens to single steps is in the outcome. Raises EngineError where the engine cannot start, and
-    RunCanceledError (from KeyboardInterrupt) is in the outcome's ``error`` rather than raised.
+    By ``token`` other threads ask the run to end. Whatever happens to single steps is in the
+    outcome. Raises EngineError where the engine cannot start, and RunCanceledError (from
+    KeyboardInterrupt) is in the outcome's ``error`` rather than raised.
     """
     settings = spec.config.execution
     engine = make_engine()
@@ -301,7 +329,9 @@ def run_to_end(
         {"limit": each.name, "most": each.most, "held_by": each.holder.value, "how": each.words}
         for each in engine.placement.limits
     ]
-    loop.event(EventType.RUN_START, f'Started execution of run for "{name}".', None, {"limits": limits})
+    loop.event(
+        EventType.RUN_START, f'Started execution of run for "{name}".', None, {"limits": limits}
+    )
     try:
         try:
             loop.loggers.make()
@@ -311,15 +341,24 @@ def run_to_end(
             with _collector_spared(), interruptible(token, engine.wake, runs_here=engine.runs_here):
                 loop.run()
             if isinstance(spec.plan, RunPlan):
-                loop.warn([f"The selection names {each}, of which nothing came." for each in spec.plan.unmet()])
+                loop.warn(
+                    [
+                        f"The selection names {each}, of which nothing came."
+                        for each in spec.plan.unmet()
+                    ]
+                )
         except KeyboardInterrupt as interrupt:
-            if isinstance(interrupt, _OverTime) and loop.is_over_time:  # not that of a run around this one
+            if (
+                isinstance(interrupt, _OverTime) and loop.is_over_time
+            ):  # not that of a run around this one
                 error = RunTimeoutError(settings.max_runtime or 0.0)
                 loop.cancel(f"The run took longer than its max_runtime of {error.seconds:g} s")
             elif isinstance(interrupt, Canceled) and (asked := token.request) is not None:
                 who = f"canceled by {asked.by}, with {asked.via}"
                 error = RunCanceledError(f"the run was {who}")
-                loop.cancel(f"The run was {who}", {"by": asked.by, "via": asked.via, "force": asked.force})
+                loop.cancel(
+                    f"The run was {who}", {"by": asked.by, "via": asked.via, "force": asked.force}
+                )
             else:
                 by = " by SIGTERM" if isinstance(interrupt, Terminated) else ""
                 error = RunCanceledError(f"the run was interrupted{by}")
@@ -349,11 +388,15 @@ def run_to_end(
 
 @contextlib.contextmanager
 def _collector_spared() -> Iterator[None]:
-    """Keep Python's garbage collector from looking, over and over, through what was there before the block.
+    """Keep Python's garbage collector from looking, over and over, through what was there before
+    the block.
 
-    A plan of 100,000 steps is a million objects that stay; passes over them would be a third of the driver's time.
+    A plan of 100,000 steps is a million objects that stay; passes over them would be a third of the
+    driver's time.
     """
-    if gc.get_freeze_count():  # somebody else's, such as another run's in another thread, to whom it is left
+    if (
+        gc.get_freeze_count()
+    ):  # somebody else's, such as another run's in another thread, to whom it is left
         yield
         return
     gc.freeze()
@@ -370,7 +413,9 @@ def _start(engine: Engine, loop: _Loop) -> None:
         for each in engine.placement.limits:
             if each.name == MAX_CONCURRENT:  # every run has it
                 continue
-            loop.event(EventType.ENGINE_EVENT, f"At most {each.most} at once by {each.name}: {each.words}.")
+            loop.event(
+                EventType.ENGINE_EVENT, f"At most {each.most} at once by {each.name}: {each.words}."
+            )
         loop.warn(engine.notes)
     finally:
         _record_resources(engine, loop)

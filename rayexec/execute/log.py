@@ -68,12 +68,16 @@ class RunLog:
         count, waits = self._waits
         if count != len(self.records) and self.placement is not None:
             began = next((each.timestamp for each in self.records if isinstance(each, Event)), 0.0)
-            waits = explain_waits(self._plan, self.placement, began, self._submissions, self.attempts)
+            waits = explain_waits(
+                self._plan, self.placement, began, self._submissions, self.attempts
+            )
             self._waits = len(self.records), waits
         return waits
 
     def expand(self, record: Record | LiveLines) -> Iterator[Event]:
-        """Yield the events that a record stands for, or what is known of an attempt before there is one."""
+        """Yield the events that a record stands for, or what is known of an attempt before there is
+        one.
+        """
         if isinstance(record, (Attempt, Successes)):
             return chain.from_iterable(map(self._expand_attempt, self.rows(record)))
         if isinstance(record, ResourceRecord):
@@ -87,7 +91,10 @@ class RunLog:
     def _expand_attempt(self, attempt: Attempt) -> Iterator[Event]:
         key = self._plan.steps[attempt.step].key
         return expand_attempt(
-            attempt, key, self._plan.upstream_names(attempt.step), self._blocked.get((attempt.step, attempt.number))
+            attempt,
+            key,
+            self._plan.upstream_names(attempt.step),
+            self._blocked.get((attempt.step, attempt.number)),
         )
 
     def rows(self, record: Record) -> Iterator[Attempt]:
@@ -99,7 +106,8 @@ class RunLog:
 
     @property
     def events(self) -> list[Event]:
-        """All events so far, in the order of the records; once the run is over also what limits kept steps waiting.
+        """All events so far, in the order of the records; once the run is over also what limits
+        kept steps waiting.
 
         Behind them then what was told of attempts that never came back.
         """
@@ -110,25 +118,33 @@ class RunLog:
             events.extend(self.expand(record))
         self._expanded = (len(self.records), events)
         if self.is_over and self._live:
-            for lines in sorted(chain.from_iterable(self._live.values()), key=lambda each: each.time):
+            for lines in sorted(
+                chain.from_iterable(self._live.values()), key=lambda each: each.time
+            ):
                 events.extend(self.expand(lines))
             self._live = {}
         return events
 
     def _find_blocked(self) -> None:
         """Look which steps waited for a limit of tags or pools, where there is one."""
-        limits = {limit.name for limit in self.placement.limits} if self.placement is not None else set()
+        limits = (
+            {limit.name for limit in self.placement.limits} if self.placement is not None else set()
+        )
         if not limits - {MAX_CONCURRENT}:
             return
         steps = self._plan.steps
         for wait in self.waits:
             if wait.is_blocked and wait.reason is not None:
                 held_by = tuple([steps[each].key for each in wait.held_by])
-                self._blocked[wait.step, wait.number] = StepBlockedData(wait.reason, wait.seconds, held_by)
+                self._blocked[wait.step, wait.number] = StepBlockedData(
+                    wait.reason, wait.seconds, held_by
+                )
 
     @property
     def blocked(self) -> Mapping[tuple[int, int], StepBlockedData]:
-        """Which attempts, by step and number, a limit of tags or pools kept waiting; none before the run is over."""
+        """Which attempts, by step and number, a limit of tags or pools kept waiting; none before
+        the run is over.
+        """
         if self.is_over and not self._blocked and not self._expanded[0]:
             self._find_blocked()
         return self._blocked

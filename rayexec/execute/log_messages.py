@@ -8,7 +8,13 @@ from collections.abc import Sequence
 
 from rayexec.events import FAILURE, Attempt, ErrorInfo, Event, EventType, StepFailureData
 from rayexec.plan.model import Step
-from rayexec.scheduler.messages import StepAbandoned, StepRequeued, StepSkipped, StepTakenBack, StepUnfed
+from rayexec.scheduler.messages import (
+    StepAbandoned,
+    StepRequeued,
+    StepSkipped,
+    StepTakenBack,
+    StepUnfed,
+)
 
 __all__ = ["named", "record_of"]
 
@@ -16,7 +22,8 @@ _NAMED = 10  # steps that a message lists
 
 
 def record_of(
-    what: StepSkipped | StepAbandoned | StepTakenBack | StepRequeued | StepUnfed, steps: Sequence[Step]
+    what: StepSkipped | StepAbandoned | StepTakenBack | StepRequeued | StepUnfed,
+    steps: Sequence[Step],
 ) -> Event | Attempt:
     """Return the record of what has just become of one of a plan's ``steps``."""
     now, key = time.time(), steps[what.step].key
@@ -28,7 +35,9 @@ def record_of(
     if isinstance(what, StepAbandoned):
         culprits = named([steps[each].key for each in what.culprits])
         words = f"Dependencies for step {key} failed: {culprits}. Not executing."
-        return Event(EventType.LOG_MESSAGE, words, now, None, {"level": logging.ERROR, "not_run": key})
+        return Event(
+            EventType.LOG_MESSAGE, words, now, None, {"level": logging.ERROR, "not_run": key}
+        )
     if isinstance(what, StepTakenBack):
         how = "are not kept" if what.is_unkept else "were lost"
         other = steps[what.needed_by].key
@@ -40,12 +49,15 @@ def record_of(
 
 
 def _unfed(what: StepUnfed, steps: Sequence[Step], now: float) -> Attempt:
-    """Return the failure of a step which takes what nobody yielded, neither this run nor that before."""
+    """Return the failure of a step which takes what nobody yielded, neither this run nor that
+    before.
+    """
     missing = named([steps[each].key for each in what.culprits])
     words = f"it takes from {missing}, which the earlier run has no output of, and which the step selection leaves out"
     if what.is_refused:
         words = (
-            f"it takes from {missing}, whose outputs the earlier run did not keep, and which must not run again "
+            f"it takes from {missing}, whose outputs the earlier run did not keep, and which must "
+            f"not run again "
             "(rerun_on_loss=False). Select it, and what is behind it, to have it run all the same"
         )
     shown = ErrorInfo("InputError", f"{words}.", "")

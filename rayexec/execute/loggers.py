@@ -1,4 +1,6 @@
-"""Where the lines go that ops log: to the loggers that the run config names, else to the logger ``rayexec``."""
+"""Where the lines go that ops log: to the loggers that the run config names, else to the logger
+``rayexec``.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ _console = logging.getLogger("rayexec")
 
 
 class RunLoggers:
-    """The loggers of one run; ``warn`` is told where one of them fails, which fails neither the run nor the others."""
+    """The loggers of one run; ``warn`` is told where one of them fails, which fails neither the run
+    nor the others.
+    """
 
     def __init__(self, spec: RunSpec, warn: Callable[[str], None]) -> None:
         self._spec = spec
@@ -31,10 +35,16 @@ class RunLoggers:
             try:
                 found = context.logger_def(context)
                 if not isinstance(found, logging.Logger):
-                    raise TypeError(f"its function must return a logging.Logger, and returned a {type(found).__name__}")
+                    raise TypeError(
+                        f"its function must return a logging.Logger, and returned a "
+                        f"{type(found).__name__}"
+                    )
                 self._loggers[name] = found
             except Exception as error:
-                self._warn(f"logger {name!r} cannot be made, so it gets no lines: {type(error).__name__}: {error}")
+                self._warn(
+                    f"logger {name!r} cannot be made, so it gets no lines: "
+                    f"{type(error).__name__}: {error}"
+                )
 
     def pass_on(self, attempt: Attempt | LiveLines) -> None:
         """Hand the lines of an attempt, or those that it has logged so far, to each logger."""
@@ -44,7 +54,9 @@ class RunLoggers:
         key = self._spec.plan.steps[attempt.step].key
         for line in attempt.logs:
             if self._spec.config.has_console and line.level >= self._console_level:
-                _console.log(line.level, "%s - %s - %s - %s", info.job_name, info.run_id, key, line.message)
+                _console.log(
+                    line.level, "%s - %s - %s - %s", info.job_name, info.run_id, key, line.message
+                )
             for name, logger in self._loggers.items():
                 try:
                     if logger.isEnabledFor(line.level):
@@ -52,10 +64,16 @@ class RunLoggers:
                 except Exception as error:
                     if name not in self._failed:
                         self._failed.add(name)
-                        self._warn(f"logger {name!r} failed on a line: {type(error).__name__}: {error}")
+                        self._warn(
+                            f"logger {name!r} failed on a line: {type(error).__name__}: {error}"
+                        )
 
-    def _record(self, logger: logging.Logger, step: int, key: str, line: LogLine) -> logging.LogRecord:
-        """Return a line as ``logging`` has it, at the time when the op logged it, with what Dagster adds to it."""
+    def _record(
+        self, logger: logging.Logger, step: int, key: str, line: LogLine
+    ) -> logging.LogRecord:
+        """Return a line as ``logging`` has it, at the time when the op logged it, with what Dagster
+        adds to it.
+        """
         info = self._spec.info
         meta = {
             "run_id": info.run_id,
@@ -64,10 +82,14 @@ class RunLoggers:
             "step_key": key,
             "op_name": self._spec.plan.op_of(step).name,
             "orig_message": line.message,
-            "log_timestamp": datetime.fromtimestamp(line.time, timezone.utc).replace(tzinfo=None).isoformat(),
+            "log_timestamp": datetime.fromtimestamp(line.time, timezone.utc)
+            .replace(tzinfo=None)
+            .isoformat(),
             "dagster_event": None,
         }
         words = f"{info.job_name} - {info.run_id} - {key} - {line.message}"
-        record = logger.makeRecord(logger.name, line.level, key, 0, words, (), None, extra={"dagster_meta": meta})
+        record = logger.makeRecord(
+            logger.name, line.level, key, 0, words, (), None, extra={"dagster_meta": meta}
+        )
         record.created, record.msecs = line.time, line.time % 1 * 1000
         return record

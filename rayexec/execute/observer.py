@@ -22,16 +22,19 @@ class Observer:
     def run_started(self, spec: RunSpec, log: RunLog, waiting: Callable[[], Waiting]) -> None:
         """The run is about to start its steps; ``log.expand`` turns records into events.
 
-        ``waiting`` may be called at any time, from any thread: it tells which steps run and what others wait for.
+        ``waiting`` may be called at any time, from any thread: it tells which steps run and what
+        others wait for.
         """
 
     def recorded(self, record: Record) -> None:
         """Something was recorded: an event, an attempt that ended, a resource that was opened."""
 
     def batch_over(self, facts: BatchFacts) -> None:
-        """A batch is over, or lost with its worker; its attempts are recorded next, as far as they were not before.
+        """A batch is over, or lost with its worker; its attempts are recorded next, as far as they
+        were not before.
 
-        Where this process runs the steps itself, it is told of all of them as one batch, when it begins and at the end.
+        Where this process runs the steps itself, it is told of all of them as one batch, when it
+        begins and at the end.
         """
 
     def told(self, lines: LiveLines) -> None:
@@ -41,7 +44,8 @@ class Observer:
         """
 
     def idle(self) -> float | None:
-        """The loop is about to wait; return after how many seconds this wants to be called again, None for whenever.
+        """The loop is about to wait; return after how many seconds this wants to be called again,
+        None for whenever.
 
         A StoreError that it raises ends the run.
         """

@@ -52,7 +52,8 @@ def execute_in_process(
     tags: Mapping[str, Any] | None = None,
     resources: Mapping[str, Any] | None = None,
 ) -> RunResult:
-    """Run ``job`` in this process, one step after another; see ``JobDefinition.execute_in_process``.
+    """Run ``job`` in this process, one step after another; see
+    ``JobDefinition.execute_in_process``.
 
     It is not recorded, so that nothing is cached either.
     """
@@ -89,24 +90,27 @@ def execute_job(
     cache: bool | None = None,
     reexecution_options: ReexecutionOptions | None = None,
 ) -> RunResult:
-    """Run ``job`` on its executor and return the RunResult; not told otherwise, that is Ray on this machine.
+    """Run ``job`` on its executor and return the RunResult; not told otherwise, that is Ray on this
+    machine.
 
-    Where Ray is already initialised in this process, that Ray is used. ``address`` is a Ray cluster to attach to;
-    limits, retries and start method of the config hold there unchanged. ``max_concurrent`` overrides the config's.
-    ``keep_outputs`` too: ``"all"`` outputs can be read from the result (the default); ``"leaves"`` are those that no
-    step takes and the job's own; with ``"none"`` each goes as soon as the steps that take it have succeeded.
-    ``durable`` has all outputs stored as they are made, so that a run resumed after its driver was killed runs no step
-    again that was over.
-    The run is recorded in ``store``: a path, a URI that ``pyarrow.fs`` knows, or a RunStore; not given, where
-    RAYEXEC_HOME says, else in ``~/.rayexec``; with False (or RAYEXEC_RECORD=0) nowhere. ``origin`` is noted there as
-    where the job came from. There too is what ops with ``cache=True`` yielded; with ``cache`` off (False, or the
-    config's, or RAYEXEC_CACHE=0) they run all the same, and what they yield is kept anew.
-    ``reexecution_options`` make it go on from an earlier run of the job in that store, whose run config, op selection
-    and tags it has where others are not given.
-    Of a cluster with nodes on other machines, these are sent the local code that the job needs. One of them that has
-    another rayexec, or none, ends the run as FAILURE with an EngineError as the result's ``error``.
-    Raises ConfigError, SelectionError, DefinitionError, EngineError and StoreError before anything runs; with
-    ``raise_on_error`` the exception of the first op that failed, once the steps that could still run have run.
+    Where Ray is already initialised in this process, that Ray is used. ``address`` is a Ray cluster
+    to attach to; limits, retries and start method of the config hold there unchanged.
+    ``max_concurrent`` overrides the config's. ``keep_outputs`` too: ``"all"`` outputs can be read
+    from the result (the default); ``"leaves"`` are those that no step takes and the job's own; with
+    ``"none"`` each goes as soon as the steps that take it have succeeded. ``durable`` has all
+    outputs stored as they are made, so that a run resumed after its driver was killed runs no step
+    again that was over. The run is recorded in ``store``: a path, a URI that ``pyarrow.fs`` knows,
+    or a RunStore; not given, where RAYEXEC_HOME says, else in ``~/.rayexec``; with False (or
+    RAYEXEC_RECORD=0) nowhere. ``origin`` is noted there as where the job came from. There too is
+    what ops with ``cache=True`` yielded; with ``cache`` off (False, or the config's, or
+    RAYEXEC_CACHE=0) they run all the same, and what they yield is kept anew.
+    ``reexecution_options`` make it go on from an earlier run of the job in that store, whose run
+    config, op selection and tags it has where others are not given. Of a cluster with nodes on
+    other machines, these are sent the local code that the job needs. One of them that has another
+    rayexec, or none, ends the run as FAILURE with an EngineError as the result's ``error``. Raises
+    ConfigError, SelectionError, DefinitionError, EngineError and StoreError before anything runs;
+    with ``raise_on_error`` the exception of the first op that failed, once the steps that could
+    still run have run.
     """
     if not isinstance(job, JobDefinition):
         raise DefinitionError(f"execute_job takes a job, got {type(job).__name__}.")
@@ -139,7 +143,9 @@ def execute_job(
         cache=cache,
     )
     spec = replace(spec, config=replace(spec.config, execution=settings))
-    recording = record_run(store, job, spec, observer or Echo(), op_selection=op_selection, origin=origin)
+    recording = record_run(
+        store, job, spec, observer or Echo(), op_selection=op_selection, origin=origin
+    )
     return run(job, spec, raise_on_error=raise_on_error, observer=observer, recording=recording)
 
 
@@ -156,7 +162,9 @@ def prepare(
 ) -> RunSpec:
     """Return a run that is ready to go: selection, config, inputs, tags and resources all checked."""
     if run_id is not None and (not isinstance(run_id, str) or not RUN_ID.match(run_id)):
-        raise DefinitionError(f"{run_id!r} is not a valid run id: use letters, digits, dots, underscores and hyphens.")
+        raise DefinitionError(
+            f"{run_id!r} is not a valid run id: use letters, digits, dots, underscores and hyphens."
+        )
     for given in input_values or {}:
         if given not in job.graph.inputs:
             raise DefinitionError(
@@ -177,7 +185,9 @@ def prepare(
         ignore_execution=ignore_execution,
     )
     run_tags = {**job.run_tags, **normalize_tags(tags, "tags of the run")}
-    config = replace(config, execution=limit_runtime(config.execution, max_runtime(run_tags, "tags of the run")))
+    config = replace(
+        config, execution=limit_runtime(config.execution, max_runtime(run_tags, "tags of the run"))
+    )
     info = RunInfo(
         run_id=run_id or str(uuid.uuid4()),
         job_name=job.name,
@@ -200,10 +210,12 @@ def _check_resources(plan: Plan, known: Mapping[str, ResourceDefinition]) -> Non
         problems += [
             f"output {name!r} of op {template.op.name!r} requires IO manager {out.io_manager_key!r}"
             for name, out in template.op.outs.items()
-            if out.io_manager_key not in (None, IO_MANAGER, *known)  # not that: the default stands in for it
+            if out.io_manager_key
+            not in (None, IO_MANAGER, *known)  # not that: the default stands in for it
         ]
         problems += [
-            f"input {name!r} of op {template.op.name!r} requires input manager {each.input_manager_key!r}"
+            f"input {name!r} of op {template.op.name!r} requires input manager "
+            f"{each.input_manager_key!r}"
             for name, each in template.op.ins.items()
             if each.input_manager_key not in (None, *known)
         ]
@@ -220,18 +232,21 @@ def _check_resources(plan: Plan, known: Mapping[str, ResourceDefinition]) -> Non
     if problems:
         listed = "; ".join(dict.fromkeys(problems))
         raise DefinitionError(
-            f"job {plan.job_name!r} lacks resources: {listed}. Give them in @job(resource_defs={{…}}); it has "
+            f"job {plan.job_name!r} lacks resources: {listed}. Give them in "
+            f"@job(resource_defs={{…}}); it has "
             f"{', '.join(sorted(known)) or 'none'}."
         )
     shorter = [
-        f"resource {key!r} (scope {definition.scope!r}) requires resource {each!r} (scope {known[each].scope!r})"
+        f"resource {key!r} (scope {definition.scope!r}) requires resource {each!r} (scope "
+        f"{known[each].scope!r})"
         for key, definition in known.items()
         for each in sorted(definition.required_resource_keys)
         if SCOPES.index(known[each].scope) < SCOPES.index(definition.scope)
     ]
     if shorter:
         raise DefinitionError(
-            f"job {plan.job_name!r} has resources that would outlive what they require: {'; '.join(shorter)}. Give "
+            f"job {plan.job_name!r} has resources that would outlive what they require: "
+            f"{'; '.join(shorter)}. Give "
             "each a scope no longer than that of what it requires."
         )
 
@@ -245,11 +260,13 @@ def run(
     observer: Observer | None = None,
     recording: Recording | None = None,
 ) -> RunResult:
-    """Run what ``prepare`` returned, watched by ``observer``, or by a ``recording`` that passes all on to it.
+    """Run what ``prepare`` returned, watched by ``observer``, or by a ``recording`` that passes all
+    on to it.
 
-    An interrupt (Ctrl-C) ends the run as CANCELED and is then raised on, unless an observer was given, which is told
-    of it. So does SIGTERM in a main thread where nobody else handles it, and SystemExit is raised then, in any case. A
-    cancel from elsewhere, of which a run hears that is recorded, raises nothing by itself.
+    An interrupt (Ctrl-C) ends the run as CANCELED and is then raised on, unless an observer was
+    given, which is told of it. So does SIGTERM in a main thread where nobody else handles it, and
+    SystemExit is raised then, in any case. A cancel from elsewhere, of which a run hears that is
+    recorded, raises nothing by itself.
     """
     token, termination = CancelToken(), Termination()
 
@@ -272,8 +289,13 @@ def run(
             spec = replace(spec, keeper=recording.store.values(spec.info.run_id))
         spec = with_memory(spec, recording).begin()
         log = RunLog(spec.plan)
-        with termination, contextlib.nullcontext() if recording is None else Watcher(recording.writer, token):
-            outcome, engine = run_to_end(spec, make_engine, log, watching, stop_on_failure=stop_on_failure, token=token)
+        with (
+            termination,
+            contextlib.nullcontext() if recording is None else Watcher(recording.writer, token),
+        ):
+            outcome, engine = run_to_end(
+                spec, make_engine, log, watching, stop_on_failure=stop_on_failure, token=token
+            )
     except BaseException as error:
         if recording is not None:
             recording.broke_off(error)
@@ -302,7 +324,9 @@ def _first_error(result: RunResult) -> BaseException:
     if error is not None:
         return error
     data = failed.step_failure_data
-    return StepExecutionError(f"step {key!r} failed: {data.root.cls_name}: {data.root.message}\n{data.root.stack}")
+    return StepExecutionError(
+        f"step {key!r} failed: {data.root.cls_name}: {data.root.message}\n{data.root.stack}"
+    )
 
 
 def validate_run_config(job: JobDefinition, run_config: Any = None) -> dict[str, Any]:
@@ -312,7 +336,9 @@ def validate_run_config(job: JobDefinition, run_config: Any = None) -> dict[str,
 
 
 def _filled_in(config: ResolvedConfig) -> dict[str, Any]:
-    document = {key: value for key, value in config.document.items() if key not in ("ops", "resources")}
+    document = {
+        key: value for key, value in config.document.items() if key not in ("ops", "resources")
+    }
     ops: dict[str, Any] = {}
     for path, value in config.ops.items():
         place = ops

@@ -38,8 +38,8 @@ StoreChoice: TypeAlias = "str | os.PathLike[str] | RunStore | Literal[False] | N
 
 _SWITCH = "RAYEXEC_RECORD"
 _OFF = frozenset({"0", "false", "no", "off"})
-# To work out why an attempt waited takes some 15 µs. Up to so many attempts it is always done, else where it is a small
-# share of the run's time.
+# To work out why an attempt waited takes some 15 µs. Up to so many attempts it is always done, else
+# where it is a small share of the run's time.
 _FEW, _COST, _SHARE = 500, 15e-6, 0.03
 _warned: list[str] = []
 
@@ -47,11 +47,14 @@ _warned: list[str] = []
 class Recording(Observer):
     """Writes what happens in a run to a store, and passes all of it on to another observer.
 
-    Where the store fails, ``error`` says how. A store that somebody asked for ends the run then; one by default
-    (``is_lenient``) costs a warning and the rest of the recording. Raises StoreError where the run cannot be begun.
+    Where the store fails, ``error`` says how. A store that somebody asked for ends the run then;
+    one by default (``is_lenient``) costs a warning and the rest of the recording. Raises StoreError
+    where the run cannot be begun.
     """
 
-    def __init__(self, store: RunStore, record: RunRecord, observer: Observer, *, is_lenient: bool) -> None:
+    def __init__(
+        self, store: RunStore, record: RunRecord, observer: Observer, *, is_lenient: bool
+    ) -> None:
         self.store = store
         self.error: StoreError | None = None
         self.writer = store.create(record)
@@ -102,7 +105,9 @@ class Recording(Observer):
         self._observer.batch_over(facts)
 
     def told(self, lines: LiveLines) -> None:
-        """Take what a step that goes on has logged and printed; it counts until its attempt is recorded."""
+        """Take what a step that goes on has logged and printed; it counts until its attempt is
+        recorded.
+        """
         if self._log is not None:
             self._log.add(lines)
             with self._attempted():  # now, since a step in this process keeps the loop from asking
@@ -146,7 +151,9 @@ class Recording(Observer):
     def broke_off(self, error: BaseException) -> None:
         """Note what kept the run from beginning, or ended it without an end of its own."""
         self._write_rest()
-        self._end("CANCELED" if isinstance(error, (KeyboardInterrupt, SystemExit)) else "FAILURE", error)
+        self._end(
+            "CANCELED" if isinstance(error, (KeyboardInterrupt, SystemExit)) else "FAILURE", error
+        )
 
     def _end(self, status: str, error: BaseException | None) -> None:
         self._log = None
@@ -173,10 +180,11 @@ def record_run(
     op_selection: Sequence[str] | None = None,
     origin: Mapping[str, str] | None = None,
 ) -> Recording | None:
-    """Begin to record a run, and return the observer that does; None where it is not to be recorded.
+    """Begin to record a run, and return the observer that does; None where it is not to be
+    recorded.
 
-    Raises StoreError where somebody said where it is to be recorded and that cannot be; a directory by default that
-    cannot be written costs a warning.
+    Raises StoreError where somebody said where it is to be recorded and that cannot be; a directory
+    by default that cannot be written costs a warning.
     """
     from rayexec.store import is_default
 
@@ -184,7 +192,10 @@ def record_run(
     store = store_of(choice)
     if store is None:
         if is_durable:
-            raise StoreError("outputs are to be durable, but the run is not to be recorded: they need a run store.")
+            raise StoreError(
+                "outputs are to be durable, but the run is not to be recorded: they need a run "
+                "store."
+            )
         return None
     is_lenient = choice is None and is_default() and not is_durable
     try:
@@ -194,7 +205,8 @@ def record_run(
         if not is_lenient:
             raise
         _warn(
-            f"{error}. The run is not recorded. Set RAYEXEC_HOME to a place that can be written, or {_SWITCH}=0 to "
+            f"{error}. The run is not recorded. Set RAYEXEC_HOME to a place that can be written, "
+            f"or {_SWITCH}=0 to "
             "record nothing."
         )
         return None
@@ -217,7 +229,10 @@ def _warn(words: str) -> None:
 
 
 def _describe(
-    job: JobDefinition, spec: RunSpec, op_selection: Sequence[str] | None, origin: Mapping[str, str] | None
+    job: JobDefinition,
+    spec: RunSpec,
+    op_selection: Sequence[str] | None,
+    origin: Mapping[str, str] | None,
 ) -> RunRecord:
     from rayexec.store.record import Driver, RunRecord
 

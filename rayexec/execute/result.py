@@ -25,14 +25,16 @@ __all__ = ["RunResult", "StepWait"]
 
 @dataclass(frozen=True, slots=True)
 class StepWait:
-    """How one attempt of a step came to start; times are seconds since 1970, ``attempt`` is 0 for the first.
+    """How one attempt of a step came to start; times are seconds since 1970, ``attempt`` is 0 for
+    the first.
 
-    At ``ready`` nothing but limits and resources was left to wait for; ``after`` is the step that it waited for last
-    until then, None where it waited for none. ``submitted`` is when the engine got it, which may be sooner, in a batch
-    with the step before. From ``ready`` to ``started`` it waited for ``reason``: a limit or a resource by its name, a
-    worker to start, steps before it in its batch, or the engine; None where that was no time to speak of.
-    ``seconds`` is how long the reason stood in the way. ``held_by`` are steps of the run that held what it waited for,
-    half-way through.
+    At ``ready`` nothing but limits and resources was left to wait for; ``after`` is the step that
+    it waited for last until then, None where it waited for none. ``submitted`` is when the engine
+    got it, which may be sooner, in a batch with the step before. From ``ready`` to ``started`` it
+    waited for ``reason``: a limit or a resource by its name, a worker to start, steps before it in
+    its batch, or the engine; None where that was no time to speak of. ``seconds`` is how long the
+    reason stood in the way. ``held_by`` are steps of the run that held what it waited for, half-way
+    through.
     """
 
     step_key: str
@@ -49,11 +51,13 @@ class StepWait:
 class RunResult:
     """The result of a run, in-process or on Ray, with Dagster's query methods.
 
-    Values stay readable for as long as the result lives, on Ray also Ray itself, and until ``close``, which a ``with``
-    block calls at its end.
+    Values stay readable for as long as the result lives, on Ray also Ray itself, and until
+    ``close``, which a ``with`` block calls at its end.
     """
 
-    def __init__(self, spec: RunSpec, outcome: Outcome, engine: Engine, log: RunLog, job: Any) -> None:
+    def __init__(
+        self, spec: RunSpec, outcome: Outcome, engine: Engine, log: RunLog, job: Any
+    ) -> None:
         self._spec = spec
         self._outcome = outcome
         self._engine = engine
@@ -93,7 +97,9 @@ class RunResult:
 
     @property
     def error(self) -> BaseException | None:
-        """What kept the run as a whole from running, such as a resource that did not open; None for failed steps."""
+        """What kept the run as a whole from running, such as a resource that did not open; None for
+        failed steps.
+        """
         return self._outcome.error
 
     @property
@@ -127,35 +133,51 @@ class RunResult:
         return [event for event in self.all_events if event_filter(event)]
 
     def events_for_node(self, node_name: str) -> Sequence[Event]:
-        """Return the events of a node: of an op, of every op in a graph, of every mapped step; [] for no such node."""
-        return self.filter_events(lambda event: event.step_key is not None and _within(event.step_key, node_name))
+        """Return the events of a node: of an op, of every op in a graph, of every mapped step; []
+        for no such node.
+        """
+        return self.filter_events(
+            lambda event: event.step_key is not None and _within(event.step_key, node_name)
+        )
 
     def output_for_node(self, node_str: str, output_name: str = "result") -> Any:
-        """Return the value that a node yielded, the node given by its dotted path; by mapping keys where it is dynamic.
+        """Return the value that a node yielded, the node given by its dotted path; by mapping keys
+        where it is dynamic.
 
-        Below several dynamic outputs the keys are as in step keys (``"a,0"``); a step key asks for one step's value.
-        What an IO manager stored is loaded by it, opened for this and closed after. Raises InvariantError for an
-        unknown node or output, and for one that yielded nothing; InputError where the manager cannot load it.
+        Below several dynamic outputs the keys are as in step keys (``"a,0"``); a step key asks for
+        one step's value. What an IO manager stored is loaded by it, opened for this and closed
+        after. Raises InvariantError for an unknown node or output, and for one that yielded
+        nothing; InputError where the manager cannot load it.
         """
         plan = self._plan
         definition = plan.node_paths.get(node_path(node_str))
         if definition is None:
-            raise InvariantError(f"{plan.job_name} has no op named {node_str}.{nearest(node_str, plan.node_paths)}")
+            raise InvariantError(
+                f"{plan.job_name} has no op named {node_str}.{nearest(node_str, plan.node_paths)}"
+            )
         known = definition.levels_by_output()
         if output_name not in known:
-            raise InvariantError(f"{node_str} has no output named {output_name}.{nearest(output_name, known)}")
+            raise InvariantError(
+                f"{node_str} has no output named {output_name}.{nearest(output_name, known)}"
+            )
         return self._value(
-            node_str, output_name, f"No outputs found for output '{output_name}' from node '{node_str}'."
+            node_str,
+            output_name,
+            f"No outputs found for output '{output_name}' from node '{node_str}'.",
         )
 
     def output_value(self, output_name: str = "result") -> Any:
-        """Return an output of the job's own graph; raises InvariantError where it has no such output, or no value."""
+        """Return an output of the job's own graph; raises InvariantError where it has no such
+        output, or no value.
+        """
         outputs = self.job_def.graph.outputs
         if output_name not in outputs:
             count = len(outputs)
             raise InvariantError(
-                f"'{output_name}' is not an output of {self._plan.job_name}; {count} output{'' if count == 1 else 's'} "
-                f"{'is' if count == 1 else 'are'} defined{': ' + ', '.join(outputs) if outputs else ''}."
+                f"'{output_name}' is not an output of {self._plan.job_name}; {count} "
+                f"output{'' if count == 1 else 's'} "
+                f"{'is' if count == 1 else 'are'} "
+                f"defined{': ' + ', '.join(outputs) if outputs else ''}."
             )
         return self._value("", output_name, f"No value was yielded for output '{output_name}'.")
 
@@ -179,10 +201,16 @@ class RunResult:
 
     def _value_behind(self, symbol: Symbol, message: str, read: Read) -> Any:
         plan, machine = self._plan, self._outcome.machine
-        if isinstance(symbol, FromStep) and not plan.op_of(symbol.step).outs[symbol.output].is_dynamic:
+        if (
+            isinstance(symbol, FromStep)
+            and not plan.op_of(symbol.step).outs[symbol.output].is_dynamic
+        ):
             return read(self._value_of(symbol.step, symbol.output, message))
         values = DynamicValues(
-            plan, machine.status, machine.yields, lambda step, name: read(self._value_of(step, name, None))
+            plan,
+            machine.status,
+            machine.yields,
+            lambda step, name: read(self._value_of(step, name, None)),
         )
         try:
             return values.find(symbol)
@@ -190,7 +218,9 @@ class RunResult:
             raise InvariantError(message) from None
 
     def _value_of(self, step: int, output: str, message: str | None) -> Any:
-        """Return one value; raises InvariantError with ``message``, or KeyError without, where none was yielded."""
+        """Return one value; raises InvariantError with ``message``, or KeyError without, where none
+        was yielded.
+        """
         # A step that failed may have yielded some of its outputs before.
         if self._outcome.machine.status[step] not in (StepStatus.SUCCESS, StepStatus.FAILED):
             raise InvariantError(message or "")
@@ -199,11 +229,11 @@ class RunResult:
             if self._is_closed:
                 why = "the result was closed"
             elif step in self._outcome.machine.taken_over and self._spec.previous_run is not None:
-                why = (
-                    f"run {self._spec.previous_run.run_id} has it, or did not keep it either, and no step took it here"
-                )
+                why = f"run {self._spec.previous_run.run_id} has it, or did not keep it either, and no step took it here"
             key = self._plan.steps[step].key
-            raise InvariantError(f"The value of output '{output}' from node '{key}' was not kept: {why}.")
+            raise InvariantError(
+                f"The value of output '{output}' from node '{key}' was not kept: {why}."
+            )
         try:
             return self._engine.value(step, output)
         except KeyError:
@@ -244,10 +274,14 @@ class RunResult:
         ]
 
     def _ends(self, node: str) -> list[StepStatus]:
-        """Return how the steps of a node ended: of an op, of all ops in a graph, or for all mapping keys."""
+        """Return how the steps of a node ended: of an op, of all ops in a graph, or for all mapping
+        keys.
+        """
         paths = self._plan.node_paths
         if node_path(node) not in paths:
-            raise InvariantError(f"{self._plan.job_name} has no op named {node}.{nearest(node, paths)}")
+            raise InvariantError(
+                f"{self._plan.job_name} has no op named {node}.{nearest(node, paths)}"
+            )
         return [
             status
             for step, status in zip(self._plan.steps, self._outcome.machine.status, strict=True)
@@ -294,14 +328,18 @@ class RunResult:
         return None
 
     def exception_for_node(self, node_str: str) -> BaseException | None:
-        """Return the exception that failed a node (the first of its steps that did), where it could be kept."""
+        """Return the exception that failed a node (the first of its steps that did), where it could
+        be kept.
+        """
         for event in self.get_step_failure_events():
             if _within(event.step_key or "", node_str):
                 return self._engine.exception(self._plan.index_of(event.step_key or ""))
         return None
 
     def retry_attempts_for_node(self, node_str: str) -> int:
-        """Return how many times a node was tried again; raises StepNotFoundError for one that there is not."""
+        """Return how many times a node was tried again; raises StepNotFoundError for one that there
+        is not.
+        """
         plan = self._plan
         if node_str not in plan.node_paths:
             plan.index_of(node_str)
@@ -311,7 +349,8 @@ class RunResult:
 
     @property
     def reused(self) -> Mapping[str, Reused]:
-        """The steps that did not run since they have the outputs of a step of an earlier run, each with that.
+        """The steps that did not run since they have the outputs of a step of an earlier run, each
+        with that.
 
         They are of cached ops, or, in a run that goes on from another, what that had.
         """
@@ -344,7 +383,9 @@ class RunResult:
         raise InvariantError(f"the run has no {kind.value} event; it ended as {self.status}.")
 
     def counts(self) -> Mapping[str, int]:
-        """Return how many steps succeeded, were reused from an earlier run, failed, were skipped, and did not run."""
+        """Return how many steps succeeded, were reused from an earlier run, failed, were skipped,
+        and did not run.
+        """
         status, reused = self._outcome.machine.status, len(self.reused)
         ended = {
             "succeeded": status.count(StepStatus.SUCCESS) - reused,

@@ -1,4 +1,6 @@
-"""The values behind outputs that dynamic outputs make several: by mapping keys, and in lists where collected."""
+"""The values behind outputs that dynamic outputs make several: by mapping keys, and in lists where
+collected.
+"""
 
 from __future__ import annotations
 
@@ -23,11 +25,16 @@ class _NotMadeError(KeyError):
 class DynamicValues:
     """Finds values by what is behind them in the plan of a run that is over.
 
-    ``status`` is by step; ``yields`` has for each step the values of dynamic outputs (``result[k]``) that it yielded.
+    ``status`` is by step; ``yields`` has for each step the values of dynamic outputs
+    (``result[k]``) that it yielded.
     """
 
     def __init__(
-        self, plan: Plan, status: list[StepStatus], yields: Mapping[int, Mapping[str, Any]], value_of: ValueOf
+        self,
+        plan: Plan,
+        status: list[StepStatus],
+        yields: Mapping[int, Mapping[str, Any]],
+        value_of: ValueOf,
     ) -> None:
         self._plan = plan
         self._status = status
@@ -35,7 +42,8 @@ class DynamicValues:
         self._value_of = value_of
 
     def find(self, symbol: Symbol) -> Any:
-        """Return a value, or a dictionary of those there are by mapping keys (``"a,0"``) in the order of those.
+        """Return a value, or a dictionary of those there are by mapping keys (``"a,0"``) in the
+        order of those.
 
         Raises KeyError where there is none.
         """
@@ -45,7 +53,9 @@ class DynamicValues:
         if self._keys(level[0], ()) is None:
             raise KeyError(symbol)
         found = {}
-        above = mapping_keys(self._plan.steps[symbol.step].key) if isinstance(symbol, FromStep) else ()
+        above = (
+            mapping_keys(self._plan.steps[symbol.step].key) if isinstance(symbol, FromStep) else ()
+        )
         for keys in self._walk(level, ()):
             try:
                 found[",".join((*above, *keys))] = self._one(symbol, keys)
@@ -71,12 +81,16 @@ class DynamicValues:
         return self._plan.by_key.get(f"{mapped.key}[{','.join(keys[: len(mapped.level)])}]")
 
     def _keys(self, fan: Fan, above: tuple[str, ...]) -> list[str] | None:
-        """Return the mapping keys of the values that a step yielded, None where it did not get to yield any."""
+        """Return the mapping keys of the values that a step yielded, None where it did not get to
+        yield any.
+        """
         step = self._step(fan.node, above)
         if step is None or step not in self._yields:
             return None
         return [
-            mapping_keys(name)[0] for name in self._yields[step] if name[-1] == "]" and output_name(name) == fan.output
+            mapping_keys(name)[0]
+            for name in self._yields[step]
+            if name[-1] == "]" and output_name(name) == fan.output
         ]
 
     def _one(self, symbol: Symbol, keys: tuple[str, ...]) -> Any:
@@ -91,11 +105,15 @@ class DynamicValues:
         is_dynamic = self._plan.op_of(step).outs[symbol.output].is_dynamic
         name = f"{symbol.output}[{keys[-1]}]" if is_dynamic else symbol.output
         if self._status[step] is not StepStatus.SUCCESS and name not in self._yields.get(step, ()):
-            raise KeyError(name) if self._status[step] is StepStatus.SKIPPED else _NotMadeError(name)
+            raise (
+                KeyError(name) if self._status[step] is StepStatus.SKIPPED else _NotMadeError(name)
+            )
         return self._value_of(step, name)
 
     def _check_empty(self, fan: Fan, above: tuple[str, ...]) -> None:
-        """Raise KeyError where a list is not just empty: its op failed or was skipped, or need not yield anything."""
+        """Raise KeyError where a list is not just empty: its op failed or was skipped, or need not
+        yield anything.
+        """
         step = self._step(fan.node, above)
         status = StepStatus.WAITING if step is None else self._status[step]
         if step is None or status not in (StepStatus.SUCCESS, StepStatus.SKIPPED):
@@ -104,7 +122,9 @@ class DynamicValues:
             raise KeyError(fan)
 
     def _list(self, gathered: Gathered, above: tuple[str, ...]) -> list[Any]:
-        """Return what a list holds that is collected; raises KeyError where one of its members failed."""
+        """Return what a list holds that is collected; raises KeyError where one of its members
+        failed.
+        """
         fan = self._plan.level_of(gathered.source)[len(above)]
         keys = self._keys(fan, above)
         if not keys:

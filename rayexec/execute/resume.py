@@ -33,12 +33,13 @@ PARENT, ROOT = "dagster/parent_run_id", "dagster/root_run_id"  # tags, as Dagste
 
 @dataclass(frozen=True, slots=True)
 class ReexecutionOptions:
-    """How a run goes on from an earlier one, ``parent_run_id`` (or the beginning of it, where that is unique).
+    """How a run goes on from an earlier one, ``parent_run_id`` (or the beginning of it, where that
+    is unique).
 
-    ``step_selection`` are clauses over step keys (``["flaky*", "m[b]*", "m[?]"]``): those steps run, and take what
-    others yielded from the earlier run; what that did not keep is made again. Without any, all steps run.
-    ``from_failure`` makes the other kind. ``is_forced`` goes on also from a run that seems to go on, since its driver
-    cannot be asked.
+    ``step_selection`` are clauses over step keys (``["flaky*", "m[b]*", "m[?]"]``): those steps
+    run, and take what others yielded from the earlier run; what that did not keep is made again.
+    Without any, all steps run. ``from_failure`` makes the other kind. ``is_forced`` goes on also
+    from a run that seems to go on, since its driver cannot be asked.
     """
 
     parent_run_id: str
@@ -51,14 +52,18 @@ class ReexecutionOptions:
             kind = type(self.parent_run_id).__name__
             raise DefinitionError(f"parent_run_id is the id of a run (result.run_id), got {kind}.")
         if isinstance(self.step_selection, str):
-            raise DefinitionError(f"step_selection is a list of clauses: [{self.step_selection!r}].")
+            raise DefinitionError(
+                f"step_selection is a list of clauses: [{self.step_selection!r}]."
+            )
         object.__setattr__(self, "step_selection", tuple(self.step_selection))
         if self.is_from_failure and self.step_selection:
             raise DefinitionError("give a step selection, or re-execute from failure, not both.")
 
     @classmethod
     def from_failure(cls, run_id: str, *, is_forced: bool = False) -> ReexecutionOptions:
-        """Return options by which what failed, and what did not run, runs; a run that failed or was canceled has it."""
+        """Return options by which what failed, and what did not run, runs; a run that failed or was
+        canceled has it.
+        """
         return cls(run_id, is_from_failure=True, is_forced=is_forced)
 
 
@@ -74,14 +79,18 @@ class Parent:
         """Raise DefinitionError where the run was of another job."""
         if self.record.job_name != name:
             raise DefinitionError(
-                f"run {self.record.run_id} is of job {self.record.job_name!r}, so job {name!r} cannot go on from it."
+                f"run {self.record.run_id} is of job {self.record.job_name!r}, so job {name!r} "
+                f"cannot go on from it."
             )
 
     def run_config(self) -> Mapping[str, Any]:
-        """Return the run's config; raises DefinitionError where what is recorded of that is not what it was."""
+        """Return the run's config; raises DefinitionError where what is recorded of that is not
+        what it was.
+        """
         if "config" in self.record.origin:
             raise DefinitionError(
-                f"the config of run {self.record.run_id} held {self.record.origin['config']}, which the record has "
+                f"the config of run {self.record.run_id} held {self.record.origin['config']}, "
+                f"which the record has "
                 "only in words: give the config again."
             )
         return self.record.run_config
@@ -92,8 +101,11 @@ class Parent:
         own = {PARENT: record.run_id, ROOT: record.root_run_id or record.run_id}
         return {**record.tags, **(given or {}), **own}
 
-    def previous_run(self, plan: Plan, resources: Mapping[str, ResourceDefinition]) -> PreviousRun | None:
-        """Return what the run means to one of ``plan`` with such ``resources``; None where all of that is to run anew.
+    def previous_run(
+        self, plan: Plan, resources: Mapping[str, ResourceDefinition]
+    ) -> PreviousRun | None:
+        """Return what the run means to one of ``plan`` with such ``resources``; None where all of
+        that is to run anew.
 
         Raises StepNotFoundError and SelectionError for a step selection that does not fit.
         """
@@ -115,21 +127,31 @@ class Parent:
 
 
 def find_parent(options: ReexecutionOptions, store: RunStore) -> Parent:
-    """Return the run that ``options`` name; raises RunNotFoundError, and InvariantError where it has no rest."""
+    """Return the run that ``options`` name; raises RunNotFoundError, and InvariantError where it
+    has no rest.
+    """
     from rayexec.store import current
 
     if not isinstance(options, ReexecutionOptions):
-        raise DefinitionError(f"reexecution_options is a ReexecutionOptions, got {type(options).__name__}.")
+        raise DefinitionError(
+            f"reexecution_options is a ReexecutionOptions, got {type(options).__name__}."
+        )
     record = current(store.open(options.parent_run_id))
     if record.status == "STARTED" and not options.is_forced:
-        where = f" (by pid {record.driver.pid} on {record.driver.host})" if record.driver is not None else ""
+        where = (
+            f" (by pid {record.driver.pid} on {record.driver.host})"
+            if record.driver is not None
+            else ""
+        )
         raise InvariantError(
-            f"run {record.run_id} still goes on{where}; a run is resumed once it is over. If you know that its driver "
+            f"run {record.run_id} still goes on{where}; a run is resumed once it is over. If you "
+            f"know that its driver "
             "is gone with its host, resume it by force (--force, is_forced=True)."
         )
     if options.is_from_failure and record.status not in ("FAILURE", "CANCELED", "STARTED"):
         raise InvariantError(
-            f"run {record.run_id} ended as {record.status}: only a run that failed or was canceled is resumed. To run "
+            f"run {record.run_id} ended as {record.status}: only a run that failed or was "
+            f"canceled is resumed. To run "
             "some of its steps again, select them."
         )
     return Parent(store, record, options)
@@ -157,7 +179,8 @@ def _done(store: RunStore, record: RunRecord) -> dict[str, Done]:
             done.pop(key, None)
     for key, stored in store.values(record.run_id).committed().items():
         told = done.get(key)
-        # What is committed is done, whether or not the driver came to know of it; the log may tell more of it.
+        # What is committed is done, whether or not the driver came to know of it; the log may tell
+        # more of it.
         is_same = told is not None and _names(told) == _names(stored)
         outputs = told.outputs if told is not None and is_same else stored.outputs
         done[key] = Done(outputs, stored.values, fed_by.get(key))
@@ -165,7 +188,9 @@ def _done(store: RunStore, record: RunRecord) -> dict[str, Done]:
 
 
 def _nodes_before(log: StoredLog) -> dict[str, frozenset[str]]:
-    """Return the paths of the nodes that each step of a run took from, by its key; nothing where that is not known."""
+    """Return the paths of the nodes that each step of a run took from, by its key; nothing where
+    that is not known.
+    """
     predecessors = log.predecessors
     if predecessors is None:
         return {}
@@ -180,11 +205,15 @@ def _nodes_before(log: StoredLog) -> dict[str, frozenset[str]]:
     return found
 
 
-def _managers_of(op: OpDefinition, resources: Mapping[str, ResourceDefinition]) -> dict[str, str | None]:
+def _managers_of(
+    op: OpDefinition, resources: Mapping[str, ResourceDefinition]
+) -> dict[str, str | None]:
     return {name: manager_key(out, resources) for name, out in op.outs.items()}
 
 
-def _is_handled_alike(done: Done, managers: Mapping[str, Mapping[str, str | None]], key: str) -> bool:
+def _is_handled_alike(
+    done: Done, managers: Mapping[str, Mapping[str, str | None]], key: str
+) -> bool:
     """Whether the IO managers that stored what a step yielded are still those of its outputs."""
     now = managers.get(node_path(key), {})
     return all(
@@ -202,16 +231,22 @@ def _replay(plan: Plan, run_id: str, done: Mapping[str, Done]) -> Plan:
     own = RunPlan.of(plan) if plan.mapped or plan.gathers else plan
     nothing = Chosen(frozenset(), frozenset(), done.keys())
     machine = Machine(
-        own, hold_by_driver(own, slots=1, max_concurrent=1), previous_run=PreviousRun(run_id, done, nothing)
+        own,
+        hold_by_driver(own, slots=1, max_concurrent=1),
+        previous_run=PreviousRun(run_id, done, nothing),
     )
     machine.handle(RunStarted(), 0.0)
     return own
 
 
 def _parents(plan: Plan) -> dict[str, set[str]]:
-    """Return the steps of a plan, and the mapped nodes for those to come, each with what it takes from."""
+    """Return the steps of a plan, and the mapped nodes for those to come, each with what it takes
+    from.
+    """
     keys = [step.key for step in plan.steps]
-    parents = {key: {keys[each] for each in plan.predecessors[step]} for step, key in enumerate(keys)}
+    parents = {
+        key: {keys[each] for each in plan.predecessors[step]} for step, key in enumerate(keys)
+    }
 
     def key_of(node: int) -> str:
         return keys[node] if node >= 0 else f"{plan.mapped[-1 - node].key}{ANY}"

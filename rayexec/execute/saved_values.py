@@ -11,13 +11,17 @@ from rayexec.scheduler.resume import wanted_values
 
 __all__ = ["keep_values"]
 
-_PATIENCE = 3  # values that cannot be had, after which the rest is not asked for: each may take seconds
+_PATIENCE = (
+    3  # values that cannot be had, after which the rest is not asked for: each may take seconds
+)
 
 
 def keep_values(spec: RunSpec, machine: Machine, engine: Engine) -> list[str]:
-    """Store what steps yielded that others, which did not succeed, take; return what went wrong, in words.
+    """Store what steps yielded that others, which did not succeed, take; return what went wrong, in
+    words.
 
-    What is stored already, as it was made or with the run from which this one went on, is left where it is.
+    What is stored already, as it was made or with the run from which this one went on, is left
+    where it is.
     """
     keeper = spec.keeper
     wanted = wanted_values(spec.plan, machine.status)
@@ -39,9 +43,13 @@ def keep_values(spec: RunSpec, machine: Machine, engine: Engine) -> list[str]:
                             packed = engine.packed(step, record.name)
                             if is_lasting(packed):
                                 found[record.name] = packed
-                        except KeyError:  # it was dropped, since nothing that was known then would take it
+                        except (
+                            KeyError
+                        ):  # it was dropped, since nothing that was known then would take it
                             continue
-                        except Exception as error:  # what is lost, or cannot be pickled, is made again
+                        except (
+                            Exception
+                        ) as error:  # what is lost, or cannot be pickled, is made again
                             what = f'output "{record.name}" of step "{plan.steps[step].key}"'
                             problems.append(f"{what} is not kept for a resumed run: {error}")
                             if len(problems) >= _PATIENCE:

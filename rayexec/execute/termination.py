@@ -19,7 +19,8 @@ class Terminated(KeyboardInterrupt):
 
 
 class Termination:
-    """Makes SIGTERM an interrupt while its ``with`` block lasts, where it would end the process at once.
+    """Makes SIGTERM an interrupt while its ``with`` block lasts, where it would end the process at
+    once.
 
     Nothing happens outside of the main thread, nor where somebody handles the signal already.
     """
@@ -34,13 +35,18 @@ class Termination:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
         if self._former is not None and signal.getsignal(signal.SIGTERM) == self._terminate:
             signal.signal(signal.SIGTERM, self._former)
 
     def ending(self, error: BaseException) -> BaseException:
-        """Return what ends the process where ``error`` is its SIGTERM: SystemExit, with the status that shells show."""
+        """Return what ends the process where ``error`` is its SIGTERM: SystemExit, with the status
+        that shells show.
+        """
         if self._former is None or not isinstance(error, Terminated):
             return error
         return SystemExit(128 + signal.SIGTERM)
@@ -57,7 +63,9 @@ class Termination:
             signal.signal(signal.SIGTERM, self._terminate)
 
     def _terminate(self, number: int, frame: FrameType | None) -> None:
-        if os.getpid() != self._process:  # a process that an op forked, as multiprocessing does, ends as ever
+        if (
+            os.getpid() != self._process
+        ):  # a process that an op forked, as multiprocessing does, ends as ever
             signal.signal(number, signal.SIG_DFL)
             signal.raise_signal(number)
             return
@@ -65,6 +73,8 @@ class Termination:
 
 
 def _only_exits(handler: Any) -> bool:
-    """Whether a handler is the one that ``ray.init`` sets in a driver, which does no more than exit."""
+    """Whether a handler is the one that ``ray.init`` sets in a driver, which does no more than
+    exit.
+    """
     found = (getattr(handler, "__module__", ""), getattr(handler, "__qualname__", ""))
     return found == ("ray._private.worker", "init.<locals>.sigterm_handler")

@@ -1,1 +1,3 @@
-"""IO managers that come with rayexec: they store values as files, on this machine or in an object store."""
+"""IO managers that come with rayexec: they store values as files, on this machine or in an object
+store.
+"""

@@ -17,9 +17,9 @@ __all__ = ["FilesystemIOManager", "fs_io_manager"]
 class FilesystemIOManager(ConfigurableIOManager):
     """Pickles each output into a file of its own below ``base_dir``.
 
-    ``base_dir`` is a path, or a URI that ``pyarrow.fs`` knows (``s3://bucket/key``, ``gs://…``, ``file://…``), that
-    all nodes reach. The file is ``<run id>/<step key>/<output>[/<mapping key>]``, percent-encoded, and appears only
-    once it is complete.
+    ``base_dir`` is a path, or a URI that ``pyarrow.fs`` knows (``s3://bucket/key``, ``gs://…``,
+    ``file://…``), that all nodes reach. The file is ``<run id>/<step key>/<output>[/<mapping
+    key>]``, percent-encoded, and appears only once it is complete.
     """
 
     base_dir: str
@@ -38,8 +38,8 @@ class FilesystemIOManager(ConfigurableIOManager):
 
 
 def _dump(obj: Any, stream: Any) -> None:
-    # A worker has no __main__ of the user's, so what that defines must go by value, as it does in the object store.
-    # Where Ray is not even loaded, this is the process that __main__ belongs to.
+    # A worker has no __main__ of the user's, so what that defines must go by value, as it does in
+    # the object store. Where Ray is not even loaded, this is the process that __main__ belongs to.
     (sys.modules.get("ray.cloudpickle") or pickle).dump(obj, stream, protocol=5)
 
 

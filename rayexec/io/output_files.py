@@ -18,7 +18,9 @@ __all__ = ["Place", "place_of", "upstream_of"]
 
 # File systems on which a file appears only once all of it is written, and where moving is copying.
 _WHOLE = frozenset({"s3", "gcs", "abfs"})
-_LONGEST = 200  # bytes of a name; file systems take 255, of which some go to a suffix or a temporary name
+_LONGEST = (
+    200  # bytes of a name; file systems take 255, of which some go to a suffix or a temporary name
+)
 _PIECE = 8 * 1024 * 1024  # bytes that are copied at a time
 
 
@@ -37,7 +39,8 @@ class Place:
         return int(self.filesystem.get_file_info(self.path).size)
 
     def write(self, fill: Callable[[Any], None]) -> None:
-        """Let ``fill`` write into a stream, and put what it wrote in the file's place once that is complete.
+        """Let ``fill`` write into a stream, and put what it wrote in the file's place once that is
+        complete.
 
         Nobody ever sees half a file there, whether ``fill`` raises or the process is killed.
         """
@@ -58,7 +61,9 @@ class Place:
                 fill(stream)
             filesystem.move(written, self.path)
         except BaseException:
-            with contextlib.suppress(OSError):  # it was not even begun; why it failed is what counts
+            with contextlib.suppress(
+                OSError
+            ):  # it was not even begun; why it failed is what counts
                 filesystem.delete_file(written)
             raise
 
@@ -66,8 +71,9 @@ class Place:
 def place_of(base_dir: str, context: OutputContext, suffix: str = "") -> Place:
     """Return the place of an output below ``base_dir``, a path or a URI that ``pyarrow.fs`` knows.
 
-    That is ``<run id>/<step key>/<output>``, for a dynamic output with ``/<mapping key>``. What is not a letter, a
-    digit or one of ``_.-`` is percent-encoded, so that different outputs have different files everywhere.
+    That is ``<run id>/<step key>/<output>``, for a dynamic output with ``/<mapping key>``. What is
+    not a letter, a digit or one of ``_.-`` is percent-encoded, so that different outputs have
+    different files everywhere.
     """
     from pyarrow import fs
 
@@ -80,7 +86,9 @@ def place_of(base_dir: str, context: OutputContext, suffix: str = "") -> Place:
 
 
 def _name(part: str) -> str:
-    """Return ``part`` as the name of a file: another for each, without what file systems or shells read into it."""
+    """Return ``part`` as the name of a file: another for each, without what file systems or shells
+    read into it.
+    """
     safe = quote(part, safe="").replace("~", "%7E")
     if not safe.strip("."):
         safe = safe.replace(".", "%2E")

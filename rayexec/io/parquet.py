@@ -23,16 +23,19 @@ _SUFFIX = ".parquet"
 class ParquetIOManager(ConfigurableIOManager):
     """Stores each output, a table, as a Parquet file of its own below ``base_dir``.
 
-    It takes ``pyarrow.Table``, ``RecordBatch``, ``RecordBatchReader`` and ``Dataset``, and ``pandas.DataFrame``. The
-    annotation of the input says what is loaded: ``pandas.DataFrame``, ``pyarrow.dataset.Dataset`` (of which only what
-    is asked for is read) or, whatever else it is, ``pyarrow.Table``. ``base_dir`` and the files in it are as for
-    FilesystemIOManager, and end in ``.parquet``.
+    It takes ``pyarrow.Table``, ``RecordBatch``, ``RecordBatchReader`` and ``Dataset``, and
+    ``pandas.DataFrame``. The annotation of the input says what is loaded: ``pandas.DataFrame``,
+    ``pyarrow.dataset.Dataset`` (of which only what is asked for is read) or, whatever else it is,
+    ``pyarrow.Table``. ``base_dir`` and the files in it are as for FilesystemIOManager, and end in
+    ``.parquet``.
     """
 
     base_dir: str
 
     def handle_output(self, context: OutputContext, obj: Any) -> None:
-        """Write the table; rows, columns, bytes and path are added to the output's metadata. Raises TypeError."""
+        """Write the table; rows, columns, bytes and path are added to the output's metadata. Raises
+        TypeError.
+        """
         from pyarrow import parquet
 
         schema, batches = _read_table(obj)
@@ -48,7 +51,12 @@ class ParquetIOManager(ConfigurableIOManager):
 
         place.write(fill)
         context.add_output_metadata(
-            {"rows": rows, "columns": len(schema), "bytes": place.size, "path": MetadataValue.path(place.path)}
+            {
+                "rows": rows,
+                "columns": len(schema),
+                "bytes": place.size,
+                "path": MetadataValue.path(place.path),
+            }
         )
 
     def load_input(self, context: InputContext) -> Any:
@@ -56,7 +64,11 @@ class ParquetIOManager(ConfigurableIOManager):
         place = place_of(self.base_dir, upstream_of(context), _SUFFIX)
         wanted = context.dagster_type.typing_type
         module, name = getattr(wanted, "__module__", None), getattr(wanted, "__name__", "")
-        if isinstance(module, str) and module.partition(".")[0] == "pyarrow" and name.endswith("Dataset"):
+        if (
+            isinstance(module, str)
+            and module.partition(".")[0] == "pyarrow"
+            and name.endswith("Dataset")
+        ):
             return _dataset(place)
         table = _table(place)
         if isinstance(module, str) and module.partition(".")[0] == "pandas" and name == "DataFrame":
@@ -79,7 +91,8 @@ def _read_table(obj: Any) -> tuple[pyarrow.Schema, Iterable[pyarrow.Table | pyar
     if isinstance(obj, pyarrow.RecordBatchReader):
         return obj.schema, obj
     raise TypeError(
-        f"a {type(obj).__name__} is no table: ParquetIOManager stores pyarrow.Table, RecordBatch, RecordBatchReader "
+        f"a {type(obj).__name__} is no table: ParquetIOManager stores pyarrow.Table, RecordBatch, "
+        f"RecordBatchReader "
         "and Dataset, and pandas.DataFrame; let another IO manager store this output"
     )
 

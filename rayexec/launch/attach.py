@@ -15,11 +15,17 @@ __all__ = ["wait_for_end"]
 
 
 def wait_for_end(
-    run_id: str, printed: Iterator[str], stop: Callable[[], object], exit_code: Callable[[], int], out: TextIO
+    run_id: str,
+    printed: Iterator[str],
+    stop: Callable[[], object],
+    exit_code: Callable[[], int],
+    out: TextIO,
 ) -> int:
-    """Write what a run prints to ``out`` until it is over, and return its exit code; or INTERRUPTED, and it goes on.
+    """Write what a run prints to ``out`` until it is over, and return its exit code; or
+    INTERRUPTED, and it goes on.
 
-    ``stop`` asks it to end, ``exit_code`` waits for that. Raises EngineError where the run is out of reach.
+    ``stop`` asks it to end, ``exit_code`` waits for that. Raises EngineError where the run is out
+    of reach.
     """
     parts: queue.SimpleQueue[str | BaseException | None] = queue.SimpleQueue()
     threading.Thread(target=_pour, args=(printed, parts), daemon=True).start()
@@ -29,7 +35,10 @@ def wait_for_end(
             while not is_poured:
                 part = parts.get()
                 if isinstance(part, EngineError):
-                    raise EngineError(f"{part}\nThe run may go on. To wait for it again: rayexec run wait {run_id}")
+                    raise EngineError(
+                        f"{part}\nThe run may go on. To wait for it again: rayexec run wait "
+                        f"{run_id}"
+                    )
                 if isinstance(part, BaseException):
                     raise part
                 is_poured = part is None
@@ -59,12 +68,17 @@ def _pour(printed: Iterator[str], parts: queue.SimpleQueue[str | BaseException |
 
 
 def _choice(run_id: str) -> Literal["d", "c", "g"]:
-    """Ask what an interrupt shall do: detach, cancel or go on; without a terminal, or interrupted again, detach."""
+    """Ask what an interrupt shall do: detach, cancel or go on; without a terminal, or interrupted
+    again, detach.
+    """
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         return "d"
     try:
         while True:
-            sys.stderr.write(f"\nRun {run_id} goes on by itself: [d]etach from it, [c]ancel it, or [g]o on waiting? ")
+            sys.stderr.write(
+                f"\nRun {run_id} goes on by itself: [d]etach from it, [c]ancel it, or [g]o on "
+                f"waiting? "
+            )
             sys.stderr.flush()
             line = sys.stdin.readline()
             answer = line.strip().lower()[:1]

@@ -1,4 +1,6 @@
-"""The Ray runtime environment of a launched run: what options say of it, and what each driver is to know."""
+"""The Ray runtime environment of a launched run: what options say of it, and what each driver is to
+know.
+"""
 
 from __future__ import annotations
 
@@ -16,9 +18,11 @@ from rayexec.errors import LoadError
 __all__ = ["HOME", "Cluster", "read_environment", "runtime_env"]
 
 HOME = "RAYEXEC_HOME"
-# Beyond the grace of a run that is canceled: its outputs are stored, and workers end, before Ray kills its driver.
+# Beyond the grace of a run that is canceled: its outputs are stored, and workers end, before Ray
+# kills its driver.
 _SAVING = 120.0
-# More than any job has that says so in its code, which is not read here. A driver that ends earlier does so anyway.
+# More than any job has that says so in its code, which is not read here. A driver that ends earlier
+# does so anyway.
 _LONGEST = 3600.0
 
 
@@ -37,7 +41,8 @@ def runtime_env(
 ) -> dict[str, Any]:
     """Return the runtime environment that the job is submitted with, less its working directory.
 
-    ``stop_wait`` are the seconds that Ray is to wait at least for the driver to end, once it is asked to.
+    ``stop_wait`` are the seconds that Ray is to wait at least for the driver to end, once it is
+    asked to.
     """
     from rayexec.cluster.jobs import STOP_WAIT
 
@@ -49,37 +54,54 @@ def runtime_env(
         raise LoadError("env_vars of --runtime-env is not a mapping of names to values.")
     # Ray takes nothing but strings.
     variables = {str(name): str(value) for name, value in variables.items()}
-    variables.setdefault(STOP_WAIT, str(max(stop_wait, math.ceil(max(_LONGEST, _grace(config) + _SAVING)))))
+    variables.setdefault(
+        STOP_WAIT, str(max(stop_wait, math.ceil(max(_LONGEST, _grace(config) + _SAVING))))
+    )
     if home is not None:
         variables[HOME] = home
     if cluster.pip:
         known = environment.get("pip") or []
         if not isinstance(known, list):
-            raise LoadError("pip of --runtime-env is not a list, to which --pip could add: give one of them.")
+            raise LoadError(
+                "pip of --runtime-env is not a list, to which --pip could add: give one of them."
+            )
         environment["pip"] = [*known, *cluster.pip]
     return environment | {"env_vars": variables}
 
 
 def read_environment(given: str | Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return the runtime environment in a YAML file or a JSON object, with what it names of this machine absolute."""
+    """Return the runtime environment in a YAML file or a JSON object, with what it names of this
+    machine absolute.
+    """
     if not isinstance(given, str):
         return dict(given or {})
     if not given.lstrip().startswith("{"):
-        return _absolute(read_yaml(given, "a runtime environment is a mapping with keys such as pip and env_vars"))
+        return _absolute(
+            read_yaml(
+                given, "a runtime environment is a mapping with keys such as pip and env_vars"
+            )
+        )
     try:
         document: dict[str, Any] = json.loads(given)
     except json.JSONDecodeError as error:
-        raise LoadError(f"--runtime-env is not JSON: {error.msg} at column {error.colno} of {given!r}.") from None
+        raise LoadError(
+            f"--runtime-env is not JSON: {error.msg} at column {error.colno} of {given!r}."
+        ) from None
     return _absolute(document)
 
 
 def _absolute(environment: Mapping[str, Any]) -> dict[str, Any]:
-    """Return it so that it means the same from another directory: Ray reads files of packages and modules from here."""
+    """Return it so that it means the same from another directory: Ray reads files of packages and
+    modules from here.
+    """
 
     def absolute(value: Any) -> Any:
         return os.path.abspath(value) if isinstance(value, str) and os.path.exists(value) else value
 
-    made = {key: absolute(value) if key in ("pip", "uv", "conda") else value for key, value in environment.items()}
+    made = {
+        key: absolute(value) if key in ("pip", "uv", "conda") else value
+        for key, value in environment.items()
+    }
     if isinstance(modules := made.get("py_modules"), list):
         made["py_modules"] = [absolute(each) for each in modules]
     return made

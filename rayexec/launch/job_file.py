@@ -1,4 +1,6 @@
-"""Finding the job that a command is about: importing its file or module, and choosing among the jobs there."""
+"""Finding the job that a command is about: importing its file or module, and choosing among the
+jobs there.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ __all__ = ["JobSource", "find_jobs", "load_job"]
 
 @dataclass(frozen=True, slots=True)
 class JobSource:
-    """Where a job is: in ``file`` or in ``module``, under the attribute or the name given, or the only one there."""
+    """Where a job is: in ``file`` or in ``module``, under the attribute or the name given, or the
+    only one there.
+    """
 
     file: Path | None = None
     module: str | None = None
@@ -40,22 +44,28 @@ class JobSource:
 
 
 def load_job(source: JobSource) -> JobDefinition:
-    """Return the one job that ``source`` names; raises LoadError where it cannot be loaded or told from others."""
+    """Return the one job that ``source`` names; raises LoadError where it cannot be loaded or told
+    from others.
+    """
     jobs = find_jobs(source)
     if source.job is None:
         if len(jobs) == 1:
             return next(iter(jobs.values()))
         listed = "\n".join(f"  {_name_in_list(attribute, job)}" for attribute, job in jobs.items())
-        raise LoadError(f"{source.place} has {len(jobs)} jobs; say which one with -j NAME:\n{listed}")
+        raise LoadError(
+            f"{source.place} has {len(jobs)} jobs; say which one with -j NAME:\n{listed}"
+        )
     named = {attribute: job for attribute, job in jobs.items() if job.name == source.job}
     if not named:
         names = [job.name for job in jobs.values()]
         raise LoadError(
-            f"{source.place} has no job {source.job!r}; it has {', '.join(sorted(names))}.{nearest(source.job, names)}"
+            f"{source.place} has no job {source.job!r}; it has "
+            f"{', '.join(sorted(names))}.{nearest(source.job, names)}"
         )
     if len(named) > 1:
         raise LoadError(
-            f"{source.place} has {len(named)} jobs called {source.job!r}, in the attributes {', '.join(named)}; say "
+            f"{source.place} has {len(named)} jobs called {source.job!r}, in the attributes "
+            f"{', '.join(named)}; say "
             "which one with -a ATTR."
         )
     return next(iter(named.values()))
@@ -66,7 +76,9 @@ def _name_in_list(attribute: str, job: JobDefinition) -> str:
 
 
 def find_jobs(source: JobSource) -> dict[str, JobDefinition]:
-    """Return the jobs of a file or module, at least one, by attribute and in the order in which they are defined."""
+    """Return the jobs of a file or module, at least one, by attribute and in the order in which
+    they are defined.
+    """
     module = _import(source)
     if source.attribute is not None:
         return {source.attribute: _job_of(source, module, source.attribute)}
@@ -83,17 +95,22 @@ def find_jobs(source: JobSource) -> dict[str, JobDefinition]:
 
 
 def _what_instead(module: ModuleType) -> str:
-    graphs = {name: value for name, value in vars(module).items() if isinstance(value, GraphDefinition)}
+    graphs = {
+        name: value for name, value in vars(module).items() if isinstance(value, GraphDefinition)
+    }
     if graphs:
         name = next(iter(graphs))
         return (
-            f"It has the graph{'' if len(graphs) == 1 else 's'} {', '.join(graphs)}: make a job of it by "
+            f"It has the graph{'' if len(graphs) == 1 else 's'} {', '.join(graphs)}: make a job "
+            f"of it by "
             f"{name}_job = {name}.to_job() in the file, or run it by -a {name}."
         )
     functions = [
         name
         for name, value in vars(module).items()
-        if callable(value) and getattr(value, "__module__", None) == module.__name__ and "job" in name.lower()
+        if callable(value)
+        and getattr(value, "__module__", None) == module.__name__
+        and "job" in name.lower()
     ]
     if functions:
         return f"If the function {functions[0]} returns one, run it by -a {functions[0]}."
@@ -104,7 +121,9 @@ def _job_of(source: JobSource, module: ModuleType, attribute: str) -> JobDefinit
     """Return the job behind one attribute, which may be a graph, or a function that returns either."""
     if not hasattr(module, attribute):
         known = [name for name in vars(module) if not name.startswith("_")]
-        raise LoadError(f"{source.place} has no attribute {attribute!r}.{nearest(attribute, known)}")
+        raise LoadError(
+            f"{source.place} has no attribute {attribute!r}.{nearest(attribute, known)}"
+        )
     value = getattr(module, attribute)
     made_by = ""
     if not isinstance(value, JobDefinition | GraphDefinition | OpDefinition) and callable(value):
@@ -116,7 +135,8 @@ def _job_of(source: JobSource, module: ModuleType, attribute: str) -> JobDefinit
         return value.to_job()  # type: ignore[no-any-return]  # looked up at run time, since jobs stand on graphs
     kind = "an op" if isinstance(value, OpDefinition) else f"of type {type(value).__name__}"
     raise LoadError(
-        f"{attribute}{made_by or ' is'} {kind}, not a job, in {source.place}: it must be a job, a graph, or a function "
+        f"{attribute}{made_by or ' is'} {kind}, not a job, in {source.place}: it must be a job, a "
+        f"graph, or a function "
         "that returns one of them."
     )
 
@@ -129,20 +149,28 @@ def _import(source: JobSource) -> ModuleType:
         path = source.file
         if path.suffix not in importlib.machinery.SOURCE_SUFFIXES:
             raise LoadError(f"{path} is not a Python file: its name must end in .py.")
-        module: ModuleType = _guarded(lambda: import_file(path), f"{source.place} cannot be imported")
+        module: ModuleType = _guarded(
+            lambda: import_file(path), f"{source.place} cannot be imported"
+        )
         return module
     name = source.module or ""
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
     if name.endswith(".py") or os.sep in name:
-        raise LoadError(f"{name!r} is not the dotted name of a module. For a file, write -f {name}.")
+        raise LoadError(
+            f"{name!r} is not the dotted name of a module. For a file, write -f {name}."
+        )
     _check_module(name)
-    imported: ModuleType = _guarded(lambda: importlib.import_module(name), f"{source.place} cannot be imported")
+    imported: ModuleType = _guarded(
+        lambda: importlib.import_module(name), f"{source.place} cannot be imported"
+    )
     return imported
 
 
 def _check_module(name: str) -> None:
-    """Raise LoadError where there is no module of that name, as distinct from one that fails to import."""
+    """Raise LoadError where there is no module of that name, as distinct from one that fails to
+    import.
+    """
     parent = name.rpartition(".")[0]
     if parent:
         _check_module(parent)
@@ -156,12 +184,15 @@ def _check_module(name: str) -> None:
 
 
 def _guarded(run: Callable[[], Any], failed: str) -> Any:
-    """Return what ``run`` returns; raises LoadError with the user's traceback for whatever it raises."""
+    """Return what ``run`` returns; raises LoadError with the user's traceback for whatever it
+    raises.
+    """
     try:
         return run()
     except SystemExit as error:
         raise LoadError(
-            f"{failed}: it ends the process (sys.exit({error.code!r})). Keep what is only for running the file as a "
+            f"{failed}: it ends the process (sys.exit({error.code!r})). Keep what is only for "
+            f"running the file as a "
             f'script below if __name__ == "__main__".\n\n{user_traceback(error)}'
         ) from None
     except Exception as error:  # user code may raise anything

@@ -1,4 +1,6 @@
-"""Whether launched runs go on: what their records and their clusters tell together, for lists and while waiting."""
+"""Whether launched runs go on: what their records and their clusters tell together, for lists and
+while waiting.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,8 @@ _SELDOM = 5.0  # seconds between two questions whether a cluster's driver still 
 
 
 class Vigil:
-    """Watches over a run that goes on by its record, whose driver may have been killed where only its cluster sees it.
+    """Watches over a run that goes on by its record, whose driver may have been killed where only
+    its cluster sees it.
 
     The cluster is asked every few seconds at most. ``say`` is told once that it does not answer.
     """
@@ -39,7 +42,9 @@ class Vigil:
         self._say = say
 
     def look(self) -> RunRecord:
-        """Return the run as it stands; one whose driver is gone has failed, or was canceled by force."""
+        """Return the run as it stands; one whose driver is gone has failed, or was canceled by
+        force.
+        """
         record = current(self._reader)
         if not _is_elsewhere(record) or time.monotonic() < self._next:
             return record
@@ -56,13 +61,19 @@ class Vigil:
         self._next = time.monotonic() + _SELDOM
         if told is None:
             return replace(record, note=f"{launched.address} does not answer")
-        latest = current(self._reader) if is_over(told) else record  # it may have ended in good order meanwhile
+        latest = (
+            current(self._reader) if is_over(told) else record
+        )  # it may have ended in good order meanwhile
         return _gone(latest, told) if is_over(told) and not is_over(latest) else latest
 
 
 def _is_elsewhere(record: RunRecord) -> bool:
     """Whether a run goes on by its record, and its driver cannot be looked for on this host."""
-    return not is_over(record) and record.driver is not None and record.driver.host != socket.gethostname()
+    return (
+        not is_over(record)
+        and record.driver is not None
+        and record.driver.host != socket.gethostname()
+    )
 
 
 def _gone(record: RunRecord, told: RunRecord) -> RunRecord:
@@ -71,7 +82,8 @@ def _gone(record: RunRecord, told: RunRecord) -> RunRecord:
 
 
 def with_launched(recorded: Sequence[RunRecord], limit: int | None = None) -> list[RunRecord]:
-    """Return runs with those that were launched and are not among them, as their stores or their clusters know them.
+    """Return runs with those that were launched and are not among them, as their stores or their
+    clusters know them.
 
     Of both, the newest ``limit`` are looked at; ``recorded`` has the newest first.
     """
@@ -80,7 +92,9 @@ def with_launched(recorded: Sequence[RunRecord], limit: int | None = None) -> li
     known = {record.run_id for record in recorded}
     others = [launched for launched in notes.values() if launched.run_id not in known]
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        found = pool.map(lambda record: _judged(record, notes.get(record.run_id), clusters), recorded[:limit])
+        found = pool.map(
+            lambda record: _judged(record, notes.get(record.run_id), clusters), recorded[:limit]
+        )
         return [*found, *pool.map(lambda launched: _told(launched, clusters), others[:limit])]
 
 
@@ -108,7 +122,9 @@ def _judged(record: RunRecord, launched: LaunchedRun | None, clusters: _Clusters
 
 
 class _Clusters:
-    """The jobs of clusters, each tried once, since one that is gone takes its time not to answer; for many threads."""
+    """The jobs of clusters, each tried once, since one that is gone takes its time not to answer;
+    for many threads.
+    """
 
     def __init__(self) -> None:
         self._asked: dict[str, Jobs | EngineError] = {}
@@ -134,7 +150,8 @@ class _Clusters:
 def awaited(
     launched: LaunchedRun, deadline: float | None, patience: Patience
 ) -> tuple[RunStore, RunReader] | RunRecord | None:
-    """Wait until a launched run is in its store, which is returned, or over, whose record is; None at the deadline.
+    """Wait until a launched run is in its store, which is returned, or over, whose record is; None
+    at the deadline.
 
     Raises EngineError where its cluster cannot be asked, as soon as there is no ``patience`` left.
     """

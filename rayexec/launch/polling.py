@@ -1,4 +1,6 @@
-"""Asking a cluster over and over about a run, which may go on while some questions are not answered."""
+"""Asking a cluster over and over about a run, which may go on while some questions are not
+answered.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ T = TypeVar("T")
 
 
 class Patience:
-    """How long a cluster may fail to tell of a run: some seconds, counted from the first failure after an answer."""
+    """How long a cluster may fail to tell of a run: some seconds, counted from the first failure
+    after an answer.
+    """
 
     def __init__(self, run_id: str) -> None:
         self._run_id = run_id
@@ -27,7 +31,8 @@ class Patience:
     def ask(self, question: Callable[[], T]) -> T | None:
         """Return the answer; None where there is none yet.
 
-        Raises EngineError once that has taken too long, and UnknownJobError, which is an answer, at once.
+        Raises EngineError once that has taken too long, and UnknownJobError, which is an answer, at
+        once.
         """
         from rayexec.cluster.jobs import UnknownJobError
 
@@ -51,5 +56,6 @@ class Patience:
         """Raise EngineError where the last question was not answered."""
         if self._failure is not None:
             raise EngineError(
-                f"{self._failure}\nThe run may go on. To wait for it again: rayexec run wait {self._run_id}"
+                f"{self._failure}\nThe run may go on. To wait for it again: rayexec run wait "
+                f"{self._run_id}"
             ) from self._failure

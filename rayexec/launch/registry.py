@@ -1,7 +1,9 @@
-"""Runs that were launched from here, and go on by themselves: what is noted of each, and how it is reached.
+"""Runs that were launched from here, and go on by themselves: what is noted of each, and how it is
+reached.
 
-A note is ``launched/<run id>.json`` in the directory of RAYEXEC_HOME (``~/.rayexec`` where that is a URI). It tells
-where a run is recorded, and where to ask as long as it is not, or cannot be read from here.
+A note is ``launched/<run id>.json`` in the directory of RAYEXEC_HOME (``~/.rayexec`` where that is
+a URI). It tells where a run is recorded, and where to ask as long as it is not, or cannot be read
+from here.
 """
 
 from __future__ import annotations
@@ -44,12 +46,14 @@ _SUBMITTING = 3600.0  # seconds after which a package has been sent, or never wi
 
 @dataclass(frozen=True, slots=True)
 class LaunchedRun:
-    """A run that was launched: by a cluster, whose dashboard is at ``address``, or by a process of this machine.
+    """A run that was launched: by a cluster, whose dashboard is at ``address``, or by a process of
+    this machine.
 
-    ``origin`` tells where the job is, as in a RunRecord, and ``sent`` what a cluster was sent besides. ``store`` is
-    where the run is recorded, None where only the cluster knows. ``log`` is the file of what the driver prints, of a
-    process here; ``canceled``, that it was asked to end; ``submitting``, that its cluster may not have it yet.
-    ``ended`` is what its cluster told when it was over, so that it need not be asked again.
+    ``origin`` tells where the job is, as in a RunRecord, and ``sent`` what a cluster was sent
+    besides. ``store`` is where the run is recorded, None where only the cluster knows. ``log`` is
+    the file of what the driver prints, of a process here; ``canceled``, that it was asked to end;
+    ``submitting``, that its cluster may not have it yet. ``ended`` is what its cluster told when it
+    was over, so that it need not be asked again.
     """
 
     run_id: str
@@ -78,7 +82,9 @@ class LaunchedRun:
                 file.write(f"{json.dumps(asdict(self), indent=2, default=str)}\n")
             fresh.replace(path)
         except OSError as error:
-            raise EngineError(f"cannot note run {self.run_id} in {path.parent}: {error.strerror}.") from error
+            raise EngineError(
+                f"cannot note run {self.run_id} in {path.parent}: {error.strerror}."
+            ) from error
 
     def forget(self) -> None:
         """Remove the note, and the log of a process here."""
@@ -86,7 +92,9 @@ class LaunchedRun:
             path.unlink(missing_ok=True)
 
     def recorded(self) -> tuple[RunStore, RunReader] | None:
-        """Return the run as its store has it; None where it is not there yet, or where its store is out of reach."""
+        """Return the run as its store has it; None where it is not there yet, or where its store is
+        out of reach.
+        """
         if self.store is None:
             return None
         store = store_at(self.store)
@@ -95,7 +103,9 @@ class LaunchedRun:
         return None
 
     def now(self, jobs: Jobs | None = None) -> RunRecord:
-        """Return what is known of the run without its store; raises EngineError where its cluster cannot be asked."""
+        """Return what is known of the run without its store; raises EngineError where its cluster
+        cannot be asked.
+        """
         if self.address is None:
             if self.driver is not None and self.driver.is_gone():
                 status = "CANCELED" if self.canceled else "FAILURE"
@@ -110,7 +120,9 @@ class LaunchedRun:
         except UnknownJobError:
             if self.submitting and time.time() - self.time < _SUBMITTING:
                 return self._record("STARTED", f"being sent to {self.address}")
-            return self._record("FAILURE", f"{self.address} does not know it any more, so that its driver is gone")
+            return self._record(
+                "FAILURE", f"{self.address} does not know it any more, so that its driver is gone"
+            )
         code = _exit(state.exit_code)
         if state.lacks is not None:
             code += f", {'rayexec' if state.lacks == 'rayexec' else f'module {state.lacks}'} is not installed there"
@@ -129,7 +141,9 @@ class LaunchedRun:
 
     def _record(self, status: str, note: str, end_time: float | None = None) -> RunRecord:
         name = self.origin.get("job") or Path(self.source).stem
-        return RunRecord(self.run_id, name, status, self.time, end_time, driver=self.driver, note=note)
+        return RunRecord(
+            self.run_id, name, status, self.time, end_time, driver=self.driver, note=note
+        )
 
     def jobs(self) -> Jobs:
         """Return the jobs of the run's cluster; raises EngineError where it does not answer."""
@@ -186,7 +200,9 @@ def growing(log: Path, is_over: Callable[[], bool]) -> Iterator[str]:
                     return
                 time.sleep(_PATIENCE)
     except OSError as error:
-        raise EngineError(f"the log of the driver, {log}, cannot be read: {error.strerror}.") from error
+        raise EngineError(
+            f"the log of the driver, {log}, cannot be read: {error.strerror}."
+        ) from error
 
 
 class LaunchedElsewhere(RunNotFoundError):  # an answer that a command may go on from
@@ -201,18 +217,23 @@ def _what_is_needed(launched: LaunchedRun) -> str:
     there = "run show, run logs, run wait and run cancel tell what there is until then"
     if launched.address is None:
         return (
-            f"run {launched.run_id} is not in {launched.store}: it is about to begin, or ended before it began. What "
+            f"run {launched.run_id} is not in {launched.store}: it is about to begin, or ended "
+            f"before it began. What "
             f"its driver printed: rayexec run logs {launched.run_id}"
         )
     if launched.store is not None:
         return (
-            f"run {launched.run_id} is not in {launched.store}: it has not begun on {launched.address}, or the cluster "
+            f"run {launched.run_id} is not in {launched.store}: it has not begun on "
+            f"{launched.address}, or the cluster "
             f"does not reach that place; {there}."
         )
     return (
-        f"run {launched.run_id} is recorded on {launched.address}, in a store of that machine, and this command needs "
-        "one that can be read from here too. Give the next run such a store: set RAYEXEC_HOME to a URI "
-        "(s3://bucket/runs), or launch with --home PLACE, which may also be a directory that both mount. run show, run "
+        f"run {launched.run_id} is recorded on {launched.address}, in a store of that machine, "
+        f"and this command needs "
+        "one that can be read from here too. Give the next run such a store: set RAYEXEC_HOME to "
+        "a URI "
+        "(s3://bucket/runs), or launch with --home PLACE, which may also be a directory that both "
+        "mount. run show, run "
         "logs, run wait and run cancel work without one."
     )
 
@@ -222,9 +243,11 @@ def _directory() -> Path:
 
 
 def private_directory() -> Path:
-    """Return the directory of notes and drivers' logs, made where it is not; raises EngineError where it cannot be.
+    """Return the directory of notes and drivers' logs, made where it is not; raises EngineError
+    where it cannot be.
 
-    Nobody else may read what is in it: environments that were sent hold passwords, and logs what jobs print.
+    Nobody else may read what is in it: environments that were sent hold passwords, and logs what
+    jobs print.
     """
     path = _directory()
     try:
@@ -251,7 +274,13 @@ def _read(path: Path) -> LaunchedRun | None:
         document: dict[str, Any] = json.loads(path.read_text())
         driver = document.pop("driver")
         return LaunchedRun(**document, driver=None if driver is None else Driver(**driver))
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):  # not written by this version
+    except (
+        OSError,
+        ValueError,
+        TypeError,
+        KeyError,
+        AttributeError,
+    ):  # not written by this version
         return None
 
 
@@ -269,9 +298,11 @@ def launched_as(run_id: str) -> LaunchedRun | None:
 
 
 def locate(place: str | None, run_id: str) -> tuple[RunStore, RunReader]:
-    """Return a run and the store that has it: at ``place``, else the default one, else where it was launched to.
+    """Return a run and the store that has it: at ``place``, else the default one, else where it was
+    launched to.
 
-    Raises RunNotFoundError, which is LaunchedElsewhere for a run that was launched and is in none of them.
+    Raises RunNotFoundError, which is LaunchedElsewhere for a run that was launched and is in none
+    of them.
     """
     if place is not None:
         store = store_at(place)

@@ -1,4 +1,6 @@
-"""How long a run must take at least: its longest path, and what its limits and resources let through."""
+"""How long a run must take at least: its longest path, and what its limits and resources let
+through.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ class Bound(NamedTuple):
 
 
 def longest_path(plan: Plan, seconds: Sequence[float] | None = None) -> list[int]:
-    """Return the steps of the path that takes longest, or without ``seconds`` (by step) has the most steps."""
+    """Return the steps of the path that takes longest, or without ``seconds`` (by step) has the
+    most steps.
+    """
     if not plan.steps:
         return []
     ahead = [0.0] * len(plan.steps)
@@ -39,10 +43,11 @@ def longest_path(plan: Plan, seconds: Sequence[float] | None = None) -> list[int
 
 
 def bounds(plan: Plan, placement: Placement, seconds: Sequence[float]) -> list[Bound]:
-    """Return what the makespan cannot be less than where each step takes ``seconds``, the strictest first.
+    """Return what the makespan cannot be less than where each step takes ``seconds``, the strictest
+    first.
 
-    Each is a lower bound by itself: the longest path; for a limit the seconds of the steps that count in it, by weight,
-    over the limit; for a resource likewise (Graham, 1969).
+    Each is a lower bound by itself: the longest path; for a limit the seconds of the steps that
+    count in it, by weight, over the limit; for a resource likewise (Graham, 1969).
     """
     found = [Bound(sum(seconds[step] for step in longest_path(plan, seconds)), "the longest path")]
     by_class = [0.0] * len(placement.classes)
@@ -59,7 +64,8 @@ def bounds(plan: Plan, placement: Placement, seconds: Sequence[float]) -> list[B
     declared = {limit.resource for limit in placement.limits}
     for name, total in placement.totals.items():
         taken = sum(
-            known.request.amounts().get(name, 0) * by_class[number] for number, known in enumerate(placement.classes)
+            known.request.amounts().get(name, 0) * by_class[number]
+            for number, known in enumerate(placement.classes)
         )
         if total and name not in declared:
             found.append(Bound(taken / total, f"{total:g} {name}"))

@@ -22,12 +22,14 @@ class NodeGroup:
 
 @dataclass(frozen=True, slots=True)
 class Capacity:
-    """The resources, labels and ids of each node by Ray's names, and whether this process started that Ray.
+    """The resources, labels and ids of each node by Ray's names, and whether this process started
+    that Ray.
 
-    ``implicit_prefix`` begins the names of resources of which every node has 1.0 without declaring them, None where
-    this Ray knows none. ``groups`` are what an autoscaler may add: empty where there is none, None where there is one
-    that does not say. ``near`` are the ids of the nodes on this process's machine, None where all are. ``runtime_env``
-    is what all tasks of this process have, since it was set when Ray was attached.
+    ``implicit_prefix`` begins the names of resources of which every node has 1.0 without declaring
+    them, None where this Ray knows none. ``groups`` are what an autoscaler may add: empty where
+    there is none, None where there is one that does not say. ``near`` are the ids of the nodes on
+    this process's machine, None where all are. ``runtime_env`` is what all tasks of this process
+    have, since it was set when Ray was attached.
     """
 
     nodes: tuple[Mapping[str, float], ...]
@@ -51,12 +53,18 @@ class Capacity:
 
     @property
     def is_spread(self) -> bool:
-        """Whether steps may run on another machine than this process's: on a node there, or one yet to be added."""
-        return self.near is not None and (self.groups != () or not self.near.issuperset(self.node_ids))
+        """Whether steps may run on another machine than this process's: on a node there, or one yet
+        to be added.
+        """
+        return self.near is not None and (
+            self.groups != () or not self.near.issuperset(self.node_ids)
+        )
 
     @property
     def takes_tokens(self) -> bool:
-        """Whether implicit resources can stand for limits: on a Ray of our own, whose one node they are tied to."""
+        """Whether implicit resources can stand for limits: on a Ray of our own, whose one node they
+        are tied to.
+        """
         return self.is_own and len(self.nodes) == 1 and self.implicit_prefix is not None
 
     def total(self, name: str) -> float:
@@ -64,33 +72,51 @@ class Capacity:
         return sum(node.get(name, 0) for node in self.nodes)
 
     def fits(self, amounts: Mapping[str, float]) -> float:
-        """Return how many requests like this one the nodes can hold at once; infinite for one that asks for nothing."""
+        """Return how many requests like this one the nodes can hold at once; infinite for one that
+        asks for nothing.
+        """
         wanted = [(name, amount) for name, amount in amounts.items() if amount > 0]
         if not wanted:
             return float("inf")
-        return sum(min(int(node.get(name, 0) / amount + _EXACTLY) for name, amount in wanted) for node in self.nodes)
+        return sum(
+            min(int(node.get(name, 0) / amount + _EXACTLY) for name, amount in wanted)
+            for node in self.nodes
+        )
 
     def less(self, node_id: str, held: Mapping[str, float]) -> Capacity:
         """Return what is left where so much of a node's resources is held."""
         nodes = [
-            {name: amount - held.get(name, 0) for name, amount in node.items()} if each == node_id else node
+            {name: amount - held.get(name, 0) for name, amount in node.items()}
+            if each == node_id
+            else node
             for node, each in zip(self.nodes, self.node_ids, strict=True)
         ]
         return replace(self, nodes=tuple(nodes))
 
-    def most_beside(self, name: str, amounts: Mapping[str, float], selector: Mapping[str, str]) -> float:
-        """Return the most of a resource that a node has which can meet the rest of a request; 0 where none can."""
+    def most_beside(
+        self, name: str, amounts: Mapping[str, float], selector: Mapping[str, str]
+    ) -> float:
+        """Return the most of a resource that a node has which can meet the rest of a request; 0
+        where none can.
+        """
         rest = {other: amount for other, amount in amounts.items() if other != name}
         found = sorted({node.get(name, 0) for node in self.nodes}, reverse=True)
-        return next((most for most in found if self.lacks({**rest, name: most}, selector) is None), 0)
+        return next(
+            (most for most in found if self.lacks({**rest, name: most}, selector) is None), 0
+        )
 
-    def lacks(self, amounts: Mapping[str, float], selector: Mapping[str, str] | None = None) -> str | None:
+    def lacks(
+        self, amounts: Mapping[str, float], selector: Mapping[str, str] | None = None
+    ) -> str | None:
         """Return why no node can ever meet a request, or None where one can."""
         wanted_labels = selector or {}
         labels = self.labels or ({},) * len(self.nodes)
 
         def has_labels(place: int) -> bool:
-            return all(_is_met(condition, labels[place].get(name)) for name, condition in wanted_labels.items())
+            return all(
+                _is_met(condition, labels[place].get(name))
+                for name, condition in wanted_labels.items()
+            )
 
         fitting = [
             place
@@ -100,7 +126,8 @@ class Capacity:
         if any(has_labels(place) for place in fitting):
             return None
         short = [
-            f"{amount:g} {name} (the largest node has {max((node.get(name, 0) for node in self.nodes), default=0):g})"
+            f"{amount:g} {name} (the largest node has "
+            f"{max((node.get(name, 0) for node in self.nodes), default=0):g})"
             for name, amount in amounts.items()
             if all(node.get(name, 0) < amount for node in self.nodes)
         ]
@@ -114,7 +141,9 @@ class Capacity:
 
 
 def _is_met(condition: str, label: str | None) -> bool:
-    """Whether a node's label, None where it has none, meets one of Ray's conditions: ``a``, ``!a``, ``in(a, b)``."""
+    """Whether a node's label, None where it has none, meets one of Ray's conditions: ``a``, ``!a``,
+    ``in(a, b)``.
+    """
     allowed = condition.removeprefix("!")
     values = allowed[len("in(") : -1].split(",") if allowed.startswith("in(") else [allowed]
     return (label in [each.strip() for each in values]) != condition.startswith("!")

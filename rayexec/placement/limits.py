@@ -1,8 +1,10 @@
-"""What each step asks of Ray, which limits it counts in, and who holds each limit: chosen when a run starts.
+"""What each step asks of Ray, which limits it counts in, and who holds each limit: chosen when a
+run starts.
 
-On the Ray of this process, which is one node, Ray holds the limits of a run: each step takes a share of a resource made
-up for the run, of which the node has 1.0. On any other Ray the driver holds them, since a resource is tied to a node
-and a limit would be too. What a cluster declares (``rayexec.definitions.limits``) is held by Ray, for all runs on it.
+On the Ray of this process, which is one node, Ray holds the limits of a run: each step takes a
+share of a resource made up for the run, of which the node has 1.0. On any other Ray the driver
+holds them, since a resource is tied to a node and a limit would be too. What a cluster declares
+(``rayexec.definitions.limits``) is held by Ray, for all runs on it.
 """
 
 from __future__ import annotations
@@ -17,7 +19,15 @@ from rayexec.placement.capacity import Capacity
 from rayexec.placement.request import Request, cpu_share, limit_share, request_for
 from rayexec.plan.model import MappedNode, Plan, Step, Template
 
-__all__ = ["MAX_CONCURRENT", "Limit", "LimitHolder", "Placement", "SchedulingClass", "hold", "hold_by_driver"]
+__all__ = [
+    "MAX_CONCURRENT",
+    "Limit",
+    "LimitHolder",
+    "Placement",
+    "SchedulingClass",
+    "hold",
+    "hold_by_driver",
+]
 
 MAX_CONCURRENT = "max_concurrent"
 _MANY = 32  # values of a tag
@@ -36,8 +46,9 @@ class LimitHolder(enum.Enum):
 class Limit(NamedTuple):
     """At most ``most`` at once of the steps that count in it, each by its weight.
 
-    ``resource`` is what Ray counts, and ``share`` what a step of weight 1 takes of it; None and 0 where the driver
-    counts. ``nodes`` is how many nodes declare a limit of the cluster, which each of them then grants.
+    ``resource`` is what Ray counts, and ``share`` what a step of weight 1 takes of it; None and 0
+    where the driver counts. ``nodes`` is how many nodes declare a limit of the cluster, which each
+    of them then grants.
     """
 
     name: str
@@ -56,11 +67,14 @@ class Limit(NamedTuple):
             return f"held by Ray, exactly: each step takes {self.share:g} of a resource of the run's own"
         if self.nodes == 1:
             return f"held by Ray for all runs, exactly: {self.resource} of one node"
-        return f"held by Ray for all runs, and multiplied: {self.nodes} nodes declare {self.resource}"
+        return (
+            f"held by Ray for all runs, and multiplied: {self.nodes} nodes declare {self.resource}"
+        )
 
 
 class SchedulingClass(NamedTuple):
-    """Steps that can share a batch: one request, the same limits as (place in ``Holding.limits``, weight).
+    """Steps that can share a batch: one request, the same limits as (place in ``Holding.limits``,
+    weight).
 
     ``slots`` is how many batches of them can run at once.
     """
@@ -72,11 +86,13 @@ class SchedulingClass(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Limits and classes of a run; ``class_of`` gives the class of each step, ``slots`` how many batches run at once.
+    """Limits and classes of a run; ``class_of`` gives the class of each step, ``slots`` how many
+    batches run at once.
 
-    ``mapped_class_of`` gives the class of the steps of each mapped node. ``totals`` is what all nodes of ``capacity``
-    have of each resource that is asked for. ``unlimited`` are the pools of ops that the cluster does not declare, which
-    therefore limit nothing; ``unused`` the tag limits that no step counts in.
+    ``mapped_class_of`` gives the class of the steps of each mapped node. ``totals`` is what all
+    nodes of ``capacity`` have of each resource that is asked for. ``unlimited`` are the pools of
+    ops that the cluster does not declare, which therefore limit nothing; ``unused`` the tag limits
+    that no step counts in.
     """
 
     limits: tuple[Limit, ...]
@@ -90,12 +106,16 @@ class Placement:
     capacity: Capacity = _NOWHERE
 
     def with_more_memory(self, step: int, factor: float, had: float) -> float | None:
-        """Have a step ask for ``factor`` times its memory from now on; return that in bytes, None if it cannot be.
+        """Have a step ask for ``factor`` times its memory from now on; return that in bytes, None
+        if it cannot be.
 
-        One that asks for none counts as asking for ``had``. Its class may be new, and comes behind the others then.
+        One that asks for none counts as asking for ``had``. Its class may be new, and comes behind
+        the others then.
         """
         known = self.classes[self.class_of[step]]
-        most = self.capacity.most_beside("memory", known.request.amounts(), known.request.label_selector)
+        most = self.capacity.most_beside(
+            "memory", known.request.amounts(), known.request.label_selector
+        )
         memory = min(float(int((known.request.memory or had or _MEMORY) * factor)), most)
         if memory <= (known.request.memory or 0):
             return None
@@ -117,7 +137,9 @@ class Placement:
         return any(limit.holder is LimitHolder.TOKEN for limit in self.limits)
 
     def shared(self, number: int) -> int | None:
-        """Return the place of a limit of the cluster that a class counts in, None where it counts in none."""
+        """Return the place of a limit of the cluster that a class counts in, None where it counts
+        in none.
+        """
         for place, _ in self.classes[number].limits:
             if self.limits[place].holder is LimitHolder.CLUSTER:
                 return place
@@ -135,7 +157,8 @@ def hold(
 ) -> Placement:
     """Choose who holds each limit of a run on ``capacity``, and what its steps ask for.
 
-    Without ``max_concurrent``, a Ray of our own runs as many steps as it has CPUs; elsewhere CPUs are the limit.
+    Without ``max_concurrent``, a Ray of our own runs as many steps as it has CPUs; elsewhere CPUs
+    are the limit.
     """
     if max_concurrent is None and capacity.is_own and len(capacity.nodes) == 1:
         max_concurrent = max(1, int(capacity.cpus))
@@ -147,7 +170,10 @@ def hold(
     if max_concurrent is not None:
         made.add_limit_of_run((MAX_CONCURRENT,), MAX_CONCURRENT, max_concurrent)
     everywhere = () if max_concurrent is None else ((0, 1),)
-    class_of, mapped_class_of = made.classify(plan.steps, everywhere), made.classify(plan.mapped, everywhere)
+    class_of, mapped_class_of = (
+        made.classify(plan.steps, everywhere),
+        made.classify(plan.mapped, everywhere),
+    )
     asked = {name for each in made.classes for name in each.request.amounts()}
     totals = {name: capacity.total(name) for name in sorted(asked)}
     unused = [rule for rule in tag_limits if rule not in made.used]
@@ -165,13 +191,24 @@ def hold(
 
 
 def hold_by_driver(
-    plan: Plan, *, slots: int, max_concurrent: int | None = None, tag_limits: Sequence[TagLimit] = ()
+    plan: Plan,
+    *,
+    slots: int,
+    max_concurrent: int | None = None,
+    tag_limits: Sequence[TagLimit] = (),
 ) -> Placement:
-    """Return the holding of an engine without Ray: the driver holds what limits there are, for ``slots`` slots."""
+    """Return the holding of an engine without Ray: the driver holds what limits there are, for
+    ``slots`` slots.
+    """
     nowhere = Capacity(({"CPU": float(slots)},), is_own=False, groups=None)
     held = hold(plan, nowhere, run_id="", max_concurrent=max_concurrent, tag_limits=tag_limits)
-    classes = [each._replace(slots=min(slots, _room(held.limits, each.limits, slots))) for each in held.classes]
-    return Placement(held.limits, classes, held.class_of, slots, mapped_class_of=held.mapped_class_of)
+    classes = [
+        each._replace(slots=min(slots, _room(held.limits, each.limits, slots)))
+        for each in held.classes
+    ]
+    return Placement(
+        held.limits, classes, held.class_of, slots, mapped_class_of=held.mapped_class_of
+    )
 
 
 def _room(limits: Sequence[Limit], counts_in: Sequence[tuple[int, int]], slots: int) -> int:
@@ -180,7 +217,8 @@ def _room(limits: Sequence[Limit], counts_in: Sequence[tuple[int, int]], slots: 
 
 def _slots(capacity: Capacity, request: Request, most: int) -> int:
     """Return how many requests like this one can run at once, of ``most`` that limits let."""
-    # Where nodes may join, more may run than do now; of what only few nodes have, that is not expected.
+    # Where nodes may join, more may run than do now; of what only few nodes have, that is not
+    # expected.
     amounts = request.amounts()
     if not capacity.is_one_node:
         amounts.pop("CPU", None)
@@ -190,9 +228,11 @@ def _slots(capacity: Capacity, request: Request, most: int) -> int:
 
 
 def _with_many_values(plan: Plan, tag_limits: Sequence[TagLimit]) -> set[TagLimit]:
-    """Return the rules that limit each value of a tag of which the plan has so many that the driver must hold them.
+    """Return the rules that limit each value of a tag of which the plan has so many that the driver
+    must hold them.
 
-    Each resource that a request names makes a queue of its own in Ray, of which a few hundred take it a second.
+    Each resource that a request names makes a queue of its own in Ray, of which a few hundred take
+    it a second.
     """
     rules = [rule for rule in tag_limits if rule.per_unique_value]
     if not rules:
@@ -226,7 +266,11 @@ class _Classes:
         self._places: dict[tuple[object, ...], int] = {}
         self._relevant = sorted(
             {rule.key for rule in tag_limits}
-            | {name[len(LIMIT_PREFIX) :].partition("=")[0] for name in self._declared if name.startswith(LIMIT_PREFIX)}
+            | {
+                name[len(LIMIT_PREFIX) :].partition("=")[0]
+                for name in self._declared
+                if name.startswith(LIMIT_PREFIX)
+            }
         )
         self._many = _with_many_values(plan, tag_limits)
         self._known: dict[tuple[str, tuple[tuple[int, int], ...]], int] = {}
@@ -235,7 +279,9 @@ class _Classes:
         self.unlimited: list[str] = []
         self.used: set[TagLimit] = set()
 
-    def add_limit_of_run(self, key: tuple[object, ...], name: str, most: int, *, by_driver: bool = False) -> int:
+    def add_limit_of_run(
+        self, key: tuple[object, ...], name: str, most: int, *, by_driver: bool = False
+    ) -> int:
         """Return the place of a limit of this run, made when it is first asked for by its ``key``."""
         place = self._places.get(key)
         if place is not None:
@@ -261,7 +307,9 @@ class _Classes:
         self.limits.append(limit)
         return self._places[key]
 
-    def classify(self, nodes: Sequence[Step | MappedNode], everywhere: tuple[tuple[int, int], ...]) -> list[int]:
+    def classify(
+        self, nodes: Sequence[Step | MappedNode], everywhere: tuple[tuple[int, int], ...]
+    ) -> list[int]:
         """Return the class of each of ``nodes``; all count in the limits ``everywhere``."""
         plan = self._plan
         relevant = self._relevant
@@ -273,7 +321,9 @@ class _Classes:
             found = known.get(key)
             if found is None:
                 template = plan.templates[step.template]
-                found = known[key] = self._class(template, (*everywhere, *self._counts_in(template, tags)))
+                found = known[key] = self._class(
+                    template, (*everywhere, *self._counts_in(template, tags))
+                )
             class_of.append(found)
         return class_of
 
@@ -283,10 +333,13 @@ class _Classes:
             group = rule.group(tags)
             if group is not None:
                 self.used.add(rule)
-                # Two rules may count the same steps under different limits, so the rule is part of the name.
+                # Two rules may count the same steps under different limits, so the rule is part of
+                # the name.
                 name = f"{group} (each)" if rule.per_unique_value else group
                 each = tags[rule.key] if rule.per_unique_value else None
-                place = self.add_limit_of_run((rule, each), name, rule.limit, by_driver=rule in self._many)
+                place = self.add_limit_of_run(
+                    (rule, each), name, rule.limit, by_driver=rule in self._many
+                )
                 found.append((place, 1))
         for key, value in tags.items():
             by_key, by_value = tag_resources(key, value)
@@ -298,7 +351,9 @@ class _Classes:
         if pool is not None:
             resource = pool_resource(pool.name)
             if resource in self._declared:
-                found.append((self._add_limit_of_cluster(f"pool {pool.name}", resource), pool.slots))
+                found.append(
+                    (self._add_limit_of_cluster(f"pool {pool.name}", resource), pool.slots)
+                )
             else:
                 self.unlimited.append(pool.name)
         return found
@@ -309,8 +364,12 @@ class _Classes:
         for place, weight in counts_in:
             limit = self.limits[place]
             if limit.resource is not None:
-                (tokens if limit.holder is LimitHolder.TOKEN else declared)[limit.resource] = limit.share * weight
-        request = request_for(template.op.ray_options, self._default_cpus, self._runtime_env, declared, tokens)
+                (tokens if limit.holder is LimitHolder.TOKEN else declared)[limit.resource] = (
+                    limit.share * weight
+                )
+        request = request_for(
+            template.op.ray_options, self._default_cpus, self._runtime_env, declared, tokens
+        )
         # Requests hold mappings, so they are told apart by what they print as.
         key = (repr(request), counts_in)
         found = self._known.get(key)

@@ -1,4 +1,6 @@
-"""What keeps a run from ever getting done on a Ray, and what is worth knowing of it, said before anything runs."""
+"""What keeps a run from ever getting done on a Ray, and what is worth knowing of it, said before
+anything runs.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +15,7 @@ from rayexec.plan.model import MappedNode, Plan, Step
 __all__ = ["notes", "problems"]
 
 # Measured (docs/design.md).
-_COST = (
-    "workers start for it, 0.5 s each on an idle machine and seconds on a busy one, after what pip or a download takes"
-)
+_COST = "workers start for it, 0.5 s each on an idle machine and seconds on a busy one, after what pip or a download takes"
 
 # How many ops one message names of those that ask for the same.
 _NAMED = 3
@@ -29,10 +29,12 @@ def problems(
     held_here: tuple[str, Mapping[str, float]] = ("", {}),
     unknown: frozenset[str] = frozenset(),
 ) -> list[str]:
-    """Return why steps of the plan would wait for ever, one message a request; empty where none would.
+    """Return why steps of the plan would wait for ever, one message a request; empty where none
+    would.
 
-    ``held_here`` is the id of a node and what of its resources whoever starts the run holds while it waits for the
-    run, which is an op that runs a job inside. Resources (and ``"labels"``) in ``unknown`` are not judged.
+    ``held_here`` is the id of a node and what of its resources whoever starts the run holds while
+    it waits for the run, which is an op that runs a job inside. Resources (and ``"labels"``) in
+    ``unknown`` are not judged.
     """
     found = []
     names = _Names(plan, placement)
@@ -46,9 +48,15 @@ def problems(
         node, held = held_here
         # Ray lends the CPUs of a task that waits, and nothing else of it.
         taken = {name: amount for name, amount in held.items() if name in amounts and name != "CPU"}
-        if taken and not _can_be_added(amounts, capacity) and capacity.less(node, taken).lacks(amounts, labels):
+        if (
+            taken
+            and not _can_be_added(amounts, capacity)
+            and capacity.less(node, taken).lacks(amounts, labels)
+        ):
             what = ", ".join(f"{amounts[name]:g} {name}" for name in taken)
-            has = " and ".join(f"{amount:g} of {capacity.total(name):g}" for name, amount in taken.items())
+            has = " and ".join(
+                f"{amount:g} of {capacity.total(name):g}" for name, amount in taken.items()
+            )
             found.append(
                 f"{names[number]} asks for {what}, of which the step that started this run holds "
                 f"{has} until the run is over"
@@ -56,7 +64,9 @@ def problems(
     return found
 
 
-def _judged(request: Request, unknown: frozenset[str]) -> tuple[dict[str, float], Mapping[str, str]]:
+def _judged(
+    request: Request, unknown: frozenset[str]
+) -> tuple[dict[str, float], Mapping[str, str]]:
     amounts = {name: amount for name, amount in request.amounts().items() if name not in unknown}
     return amounts, {} if "labels" in unknown else request.label_selector
 
@@ -83,11 +93,14 @@ class _Names:
 
 
 def _can_be_added(amounts: Mapping[str, float], capacity: Capacity) -> bool:
-    """Whether an autoscaler can add a node for a request, as far as it says what it adds; labels it does not say."""
+    """Whether an autoscaler can add a node for a request, as far as it says what it adds; labels it
+    does not say.
+    """
     if capacity.groups is None:
         return True
     return any(
-        all(group.resources.get(name, 0) >= amount for name, amount in amounts.items()) for group in capacity.groups
+        all(group.resources.get(name, 0) >= amount for name, amount in amounts.items())
+        for group in capacity.groups
     )
 
 
@@ -108,16 +121,18 @@ def notes(
     runtime_env: Mapping[str, Any] | None = None,
     unknown: frozenset[str] = frozenset(),
 ) -> list[str]:
-    """Return what a user may not expect of a run's limits: none of it keeps the run from getting done.
+    """Return what a user may not expect of a run's limits: none of it keeps the run from getting
+    done.
 
-    ``max_concurrent`` is the limit that was asked for, None where none was, ``runtime_env`` the run's environment.
-    Resources in ``unknown`` are not judged.
+    ``max_concurrent`` is the limit that was asked for, None where none was, ``runtime_env`` the
+    run's environment. Resources in ``unknown`` are not judged.
     """
     found = []
     for limit in placement.limits:
         if limit.holder is LimitHolder.CLUSTER and limit.nodes > 1:
             found.append(
-                f"{limit.resource} is declared on {limit.nodes} nodes, which grant {limit.most} at once in all; "
+                f"{limit.resource} is declared on {limit.nodes} nodes, which grant {limit.most} "
+                f"at once in all; "
                 "declare it on one node for a limit of the whole cluster."
             )
     for name in placement.unlimited:
@@ -134,7 +149,9 @@ def notes(
             if _can_be_added(amounts, capacity):
                 found.append(f"{names[number]} waits for the autoscaler: no node has {lacking}.")
             continue
-        room = capacity.fits({name: amount for name, amount in amounts.items() if name in ("CPU", "GPU", "memory")})
+        room = capacity.fits(
+            {name: amount for name, amount in amounts.items() if name in ("CPU", "GPU", "memory")}
+        )
         if max_concurrent is not None and capacity.is_one_node and room < max_concurrent:
             found.append(
                 f"{names[number]} asks for {each.request}, so at most {room:g} of its steps run "
@@ -146,22 +163,29 @@ def notes(
 def _environments(plan: Plan, runtime_env: Mapping[str, Any], capacity: Capacity) -> list[str]:
     """Return what environments cost that are not those of the workers that wait warm."""
     found = []
-    own = {each.op.name: each.op.ray_options.runtime_env for each in plan.templates if each.op.ray_options.runtime_env}
+    own = {
+        each.op.name: each.op.ray_options.runtime_env
+        for each in plan.templates
+        if each.op.ray_options.runtime_env
+    }
     if own:
         more = f" and {len(own) - _NAMED:,} more" if len(own) > _NAMED else ""
         one = len(own) == 1
         found.append(
-            f"op{'' if one else 's'} {', '.join(map(repr, [*own][:_NAMED]))}{more} {'has' if one else 'have'} a "
+            f"op{'' if one else 's'} {', '.join(map(repr, [*own][:_NAMED]))}{more} "
+            f"{'has' if one else 'have'} a "
             f"runtime_env of {'its' if one else 'their'} own, which no warm worker has: {_COST}."
         )
     if capacity.runtime_env and runtime_env != capacity.runtime_env:
         found.append(
-            f"this process began to use Ray with another runtime_env ({', '.join(sorted(capacity.runtime_env))}), "
+            f"this process began to use Ray with another runtime_env "
+            f"({', '.join(sorted(capacity.runtime_env))}), "
             "which all its tasks have as well until ray.shutdown()."
         )
     if runtime_env and runtime_env != capacity.runtime_env:
         found.append(
-            "this process already used Ray when the run came, so that the run's runtime_env goes along with each task: "
+            "this process already used Ray when the run came, so that the run's runtime_env goes "
+            "along with each task: "
             f"{_COST}."
         )
     return found

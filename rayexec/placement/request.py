@@ -17,10 +17,11 @@ _UNITS = (("TiB", 1024**4), ("GiB", 1024**3), ("MiB", 1024**2), ("KiB", 1024))
 
 @dataclass(frozen=True)
 class Request:
-    """The resource request of a task: counts (fractions allowed), ``memory`` in bytes, custom resources by name.
+    """The resource request of a task: counts (fractions allowed), ``memory`` in bytes, custom
+    resources by name.
 
-    ``tokens`` are shares of resources that stand for limits of the run; every node has them without declaring them.
-    ``resources`` include the limits that the cluster declares.
+    ``tokens`` are shares of resources that stand for limits of the run; every node has them without
+    declaring them. ``resources`` include the limits that the cluster declares.
     """
 
     num_cpus: float
@@ -48,7 +49,12 @@ class Request:
 
     def amounts(self) -> dict[str, float]:
         """Return what is asked for by Ray's names of resources, zeros and tokens left out."""
-        wanted = {"CPU": self.num_cpus, "GPU": self.num_gpus, "memory": self.memory or 0, **self.resources}
+        wanted = {
+            "CPU": self.num_cpus,
+            "GPU": self.num_gpus,
+            "memory": self.memory or 0,
+            **self.resources,
+        }
         return {name: amount for name, amount in wanted.items() if amount}
 
     def __str__(self) -> str:
@@ -72,8 +78,9 @@ def _bytes(amount: float) -> str:
 def cpu_share(limit: int | None, cpus: float) -> float:
     """Return the CPUs that a step asks for which does not say.
 
-    One; but where ``limit`` steps shall run at once on fewer ``cpus``, their even share, rounded down to Ray's
-    resolution of 1e-4, since steps that are let run more widely than there are CPUs wait rather than compute.
+    One; but where ``limit`` steps shall run at once on fewer ``cpus``, their even share, rounded
+    down to Ray's resolution of 1e-4, since steps that are let run more widely than there are CPUs
+    wait rather than compute.
     """
     if limit is None or limit <= cpus:
         return 1.0
@@ -98,8 +105,8 @@ def request_for(
 ) -> Request:
     """Return the request of an op's steps.
 
-    ``default_cpus`` is for those that do not say how many; ``declared`` are amounts of resources of the cluster that
-    stand for limits, ``tokens`` of resources that stand for limits of the run.
+    ``default_cpus`` is for those that do not say how many; ``declared`` are amounts of resources of
+    the cluster that stand for limits, ``tokens`` of resources that stand for limits of the run.
     """
     resources = dict(options.resources)
     for name, amount in (declared or {}).items():
@@ -116,7 +123,9 @@ def request_for(
 
 
 def _merged(outer: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an environment within another as Ray makes it: variables of both, all else as the inner one has it."""
+    """Return an environment within another as Ray makes it: variables of both, all else as the
+    inner one has it.
+    """
     merged = {**outer, **own}
     if "env_vars" in outer and "env_vars" in own:
         merged["env_vars"] = {**outer["env_vars"], **own["env_vars"]}

@@ -3,4 +3,13 @@
 from rayexec.plan.compile import compile_job
 from rayexec.plan.model import FromConfig, FromStep, OpenInput, Plan, Step, StepInput, Template
 
-__all__ = ["FromConfig", "FromStep", "OpenInput", "Plan", "Step", "StepInput", "Template", "compile_job"]
+__all__ = [
+    "FromConfig",
+    "FromStep",
+    "OpenInput",
+    "Plan",
+    "Step",
+    "StepInput",
+    "Template",
+    "compile_job",
+]

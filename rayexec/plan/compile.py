@@ -1,7 +1,8 @@
 """From a job to its plan: graphs made flat, connections resolved to the steps behind them.
 
-The calls in a composed body stand in an order in which each node follows those it takes from, since a handle exists
-only after its call; so one pass in that order makes the plan, in time linear in steps and connections.
+The calls in a composed body stand in an order in which each node follows those it takes from, since
+a handle exists only after its call; so one pass in that order makes the plan, in time linear in
+steps and connections.
 """
 
 from __future__ import annotations
@@ -49,8 +50,8 @@ _PLANS: WeakKeyDictionary[JobDefinition, dict[object, Plan]] = WeakKeyDictionary
 def compile_job(job: JobDefinition, op_selection: Sequence[str] | None = None) -> Plan:
     """Return the plan of ``job``, or of the part of it that ``op_selection`` names.
 
-    Raises SelectionError for clauses that name nothing and for selections that cut an input off that nothing else
-    can give; DefinitionError for ops whose resources the job lacks.
+    Raises SelectionError for clauses that name nothing and for selections that cut an input off
+    that nothing else can give; DefinitionError for ops whose resources the job lacks.
     """
     plans = _PLANS.setdefault(job, {})
     if None not in plans:
@@ -68,7 +69,10 @@ def compile_job(job: JobDefinition, op_selection: Sequence[str] | None = None) -
     keys = selected_keys(op_selection)
     if not keys:
         return plan
-    narrowed = (chosen, tuple(sorted((path, each) for path, several in keys.items() for each in several)))
+    narrowed = (
+        chosen,
+        tuple(sorted((path, each) for path, several in keys.items() for each in several)),
+    )
     if narrowed not in plans:
         plans[narrowed] = replace(plan, only=_fans_of(plan, whole, keys))
     return plans[narrowed]
@@ -77,7 +81,9 @@ def compile_job(job: JobDefinition, op_selection: Sequence[str] | None = None) -
 def _fans_of(
     plan: Plan, whole: Plan, keys: Mapping[str, Sequence[tuple[str, ...]]]
 ) -> dict[Fan, tuple[tuple[str, ...], ...]]:
-    """Return the mapping keys that a selection narrows dynamic outputs to; raises SelectionError where it cannot."""
+    """Return the mapping keys that a selection narrows dynamic outputs to; raises SelectionError
+    where it cannot.
+    """
     found: dict[Fan, dict[tuple[str, ...], None]] = {}
     for path, several in keys.items():
         node = _mapped_at(plan, path)
@@ -87,17 +93,21 @@ def _fans_of(
                 raise SelectionError(
                     f"Op selection clause {clause!r}: "
                     + (
-                        f"{path!r} is mapped over a dynamic output from which the selection cuts it off, and nothing "
+                        f"{path!r} is mapped over a dynamic output from which the selection cuts "
+                        f"it off, and nothing "
                         f"is stored of that here. Select all that is before it: ['*{clause}']."
                         if _mapped_at(whole, path) is not None
-                        else f"{path!r} is not mapped over a dynamic output, so it has no mapping keys."
+                        else f"{path!r} is not mapped over a dynamic output, so it has no mapping "
+                        f"keys."
                     ),
                     clause=clause,
                 )
             if len(named) != len(node.level):
                 raise SelectionError(
-                    f"Op selection clause {clause!r}: {path!r} is below {len(node.level)} dynamic outputs, and takes "
-                    f"as many mapping keys, outermost first: {path}[{','.join(['?'] * len(node.level))}].",
+                    f"Op selection clause {clause!r}: {path!r} is below {len(node.level)} dynamic "
+                    f"outputs, and takes "
+                    f"as many mapping keys, outermost first: "
+                    f"{path}[{','.join(['?'] * len(node.level))}].",
                     clause=clause,
                 )
             for depth, fan in enumerate(node.level, start=1):
@@ -106,14 +116,16 @@ def _fans_of(
 
 
 def _mapped_at(plan: Plan, path: str) -> MappedNode | None:
-    """Return the mapped node at a path, or of those in the graph there the one that is below fewest dynamic outputs."""
+    """Return the mapped node at a path, or of those in the graph there the one that is below fewest
+    dynamic outputs.
+    """
     inside = [node for node in plan.mapped if node.key == path or node.key.startswith(f"{path}.")]
     return min(inside, key=lambda node: len(node.level), default=None)
 
 
 def _compile(job: JobDefinition, chosen: frozenset[str] | None) -> Plan:
-    # Everything made here stays, so a collector that looked through it, over and over, would find nothing; on plans
-    # of 100,000 steps that looking would be two thirds of the time.
+    # Everything made here stays, so a collector that looked through it, over and over, would find
+    # nothing; on plans of 100,000 steps that looking would be two thirds of the time.
     was_enabled = gc.isenabled()
     gc.disable()
     try:
@@ -145,7 +157,9 @@ def _parents(plan: Plan) -> dict[str, list[str]]:
 
 
 class _Scope:
-    """What the nodes of one graph invocation inherit: path, hooks, and the sources behind the graph's inputs."""
+    """What the nodes of one graph invocation inherit: path, hooks, and the sources behind the
+    graph's inputs.
+    """
 
     __slots__ = ("hooks", "inputs", "path", "retry_policy")
 
@@ -180,7 +194,12 @@ class _Compiler:
 
     def compile(self) -> Plan:
         job = self._job
-        scope = _Scope("", job.hooks, job.op_retry_policy, {each: (FromConfig("", each),) for each in job.graph.inputs})
+        scope = _Scope(
+            "",
+            job.hooks,
+            job.op_retry_policy,
+            {each: (FromConfig("", each),) for each in job.graph.inputs},
+        )
         self._graph(job.graph, scope)
         return Plan(
             job_name=job.name,
@@ -212,7 +231,12 @@ class _Compiler:
                 self._outputs[scope.path, name] = behind
 
     def _subgraph(
-        self, node: Invocation, graph: GraphDefinition, path: str, scope: _Scope, made: dict[NodeOutput, Symbol]
+        self,
+        node: Invocation,
+        graph: GraphDefinition,
+        path: str,
+        scope: _Scope,
+        made: dict[NodeOutput, Symbol],
     ) -> None:
         inputs: dict[str, tuple[Any, ...]] = {}
         for name in graph.inputs:
@@ -228,7 +252,9 @@ class _Compiler:
     def _sources(
         self, node: Invocation, name: str, scope: _Scope, made: dict[NodeOutput, Symbol]
     ) -> tuple[Any, ...] | None:
-        """Return what feeds an input (a list wrapped in a tuple is a fan-in), or None where nothing selected does."""
+        """Return what feeds an input (a list wrapped in a tuple is a fan-in), or None where nothing
+        selected does.
+        """
         binding = node.inputs.get(name)
         if binding is None:
             return None
@@ -241,7 +267,8 @@ class _Compiler:
                     members.append(made[each])
             if any(isinstance(each, (list, Gathered)) for each in members):
                 raise DefinitionError(
-                    f"{self._job.name}: input {name!r} of {node.name!r} is a list, one of whose members is a list "
+                    f"{self._job.name}: input {name!r} of {node.name!r} is a list, one of whose "
+                    f"members is a list "
                     "already; pass each value on by an input of its own."
                 )
             return (members,)
@@ -251,7 +278,12 @@ class _Compiler:
         return None if behind is None else (behind,)
 
     def _node(
-        self, node: Invocation, op: OpDefinition, path: str, scope: _Scope, made: dict[NodeOutput, Symbol]
+        self,
+        node: Invocation,
+        op: OpDefinition,
+        path: str,
+        scope: _Scope,
+        made: dict[NodeOutput, Symbol],
     ) -> None:
         """Add a step, or a mapped node where any of what it takes is below a dynamic output."""
         inputs = [self._input(node, op, name, path, scope, made) for name in op.ins]
@@ -264,7 +296,9 @@ class _Compiler:
         else:
             index = self._step(path, template, inputs, tags, urgency)
         for output in op.outs:
-            made[NodeOutput(node.name, output)] = FromMapped(place, output) if level else FromStep(index, output)
+            made[NodeOutput(node.name, output)] = (
+                FromMapped(place, output) if level else FromStep(index, output)
+            )
 
     def _level(self, inputs: Sequence[MappedInput], path: str) -> tuple[Fan, ...]:
         """Return the dynamic outputs that a node with these inputs is below."""
@@ -282,11 +316,13 @@ class _Compiler:
             where = f"{self._job.name}: input {each.name!r} of {path!r}"
             if level != deepest[: len(level)]:
                 raise DefinitionError(
-                    f"{where} and others of its inputs are below different dynamic outputs. Collect one of them first."
+                    f"{where} and others of its inputs are below different dynamic outputs. "
+                    f"Collect one of them first."
                 )
             if type(source) is Gathered and level != deepest:
                 raise DefinitionError(
-                    f"{where} is a collected list, and the op is mapped over other values. Hand the list through an op "
+                    f"{where} is a collected list, and the op is mapped over other values. Hand "
+                    f"the list through an op "
                     "first, outside of the function that is mapped."
                 )
         return deepest
@@ -301,7 +337,9 @@ class _Compiler:
     ) -> int:
         index = len(self._steps)
         inputs = tuple([self._step_input(index, place, each) for place, each in enumerate(symbols)])
-        before = {source.step for each in inputs for source in each.sources if type(source) is FromStep}
+        before = {
+            source.step for each in inputs for source in each.sources if type(source) is FromStep
+        }
         for producer in before:
             self._successors[producer].append(index)
         self._in_degrees.append(len(before))
@@ -310,7 +348,9 @@ class _Compiler:
         return index
 
     def _step_input(self, index: int, place: int, given: MappedInput) -> StepInput:
-        """Return an input of a step; what it gathers stands for the dynamic output that must be known before."""
+        """Return an input of a step; what it gathers stands for the dynamic output that must be
+        known before.
+        """
         gathered = given.gathered
         if gathered is None:
             return StepInput(given.name, given.sources, given.is_fan_in, given.is_nothing)  # type: ignore[arg-type]
@@ -337,7 +377,10 @@ class _Compiler:
             sources, is_fan_in = (self._gathered(sources[0], path, name),), True
         if is_nothing:
             return MappedInput(
-                name, tuple(each for each in sources or () if type(each) is not FromConfig), is_fan_in, True
+                name,
+                tuple(each for each in sources or () if type(each) is not FromConfig),
+                is_fan_in,
+                True,
             )
         if sources is None:
             sources = (FromConfig(path, name),)
@@ -357,7 +400,8 @@ class _Compiler:
             return gathered
         if levels or depth > 1:
             raise SelectionError(
-                f"{self._job.name}: input {name!r} of {path!r} is a list of lists, and the selection leaves out an op "
+                f"{self._job.name}: input {name!r} of {path!r} is a list of lists, and the "
+                f"selection leaves out an op "
                 "whose dynamic output makes them up; select that one too."
             )
         return inner
@@ -372,9 +416,11 @@ class _Compiler:
         # The job's own inputs may be given as objects by input_values, whatever their type.
         if required and kind.loader is None and source.path != "":
             raise (SelectionError if cut else DefinitionError)(
-                f"{self._job.name}: input {where!r} is of type {kind.name}, which run config cannot give, and "
+                f"{self._job.name}: input {where!r} is of type {kind.name}, which run config "
+                f"cannot give, and "
                 + (
-                    "the selection leaves out the op that feeds it; select that one too, or give the input a default."
+                    "the selection leaves out the op that feeds it; select that one too, or give "
+                    "the input a default."
                     if cut
                     else "nothing is connected to it; connect an output or give it a default."
                 )
@@ -400,14 +446,18 @@ class _Compiler:
 
 
 def _behind(binding: Binding, made: Mapping[NodeOutput, Symbol]) -> Any:
-    """Return what is behind an output of a node, or behind the list of its values; None where it is not selected."""
+    """Return what is behind an output of a node, or behind the list of its values; None where it is
+    not selected.
+    """
     if isinstance(binding, Collected):
         inner = _behind(binding.source, made)
         return None if inner is None else Gathered(inner)
     return made.get(binding)  # type: ignore[arg-type]  # an output of a node
 
 
-def _merge_hooks(outer: tuple[HookDefinition, ...], inner: tuple[HookDefinition, ...]) -> tuple[HookDefinition, ...]:
+def _merge_hooks(
+    outer: tuple[HookDefinition, ...], inner: tuple[HookDefinition, ...]
+) -> tuple[HookDefinition, ...]:
     if not inner:
         return outer
     return tuple({id(hook): hook for hook in (*outer, *inner)}.values())

@@ -44,7 +44,9 @@ class FromStep(NamedTuple):
 
 
 class FromConfig(NamedTuple):
-    """The input ``name`` of the node at ``path`` (the job itself at ``""``), given by run config or a default."""
+    """The input ``name`` of the node at ``path`` (the job itself at ``""``), given by run config or
+    a default.
+    """
 
     path: str
     name: str
@@ -52,13 +54,14 @@ class FromConfig(NamedTuple):
 
 Source: TypeAlias = FromStep | FromConfig
 
-# How the sources of a fan-in make up lists of lists: for each member how many sources it has, or its own shape; None
-# for one that is a value.
+# How the sources of a fan-in make up lists of lists: for each member how many sources it has, or
+# its own shape; None for one that is a value.
 Shape: TypeAlias = "tuple[int | Shape | None, ...]"
 
 
 class StepInput(NamedTuple):
-    """An input of a step: its name, where it comes from, and whether it is a fan-in or passes no value at all.
+    """An input of a step: its name, where it comes from, and whether it is a fan-in or passes no
+    value at all.
 
     With a ``shape`` a fan-in is a list of lists.
     """
@@ -71,7 +74,9 @@ class StepInput(NamedTuple):
 
 
 class FromMapped(NamedTuple):
-    """The output ``output`` of a step of the mapped node at place ``node``: that with the same mapping keys."""
+    """The output ``output`` of a step of the mapped node at place ``node``: that with the same
+    mapping keys.
+    """
 
     node: int
     output: str
@@ -88,7 +93,9 @@ Symbol: TypeAlias = FromStep | FromMapped | Gathered | FromConfig
 
 
 class Fan(NamedTuple):
-    """A dynamic output: of the step at index ``node``, or of the mapped node at place ``-1 - node``."""
+    """A dynamic output: of the step at index ``node``, or of the mapped node at place ``-1 -
+    node``.
+    """
 
     node: int
     output: str
@@ -110,7 +117,8 @@ class MappedInput(NamedTuple):
 
 
 class MappedNode(NamedTuple):
-    """A node that has a step for each value of dynamic outputs: those in ``level``, outermost first.
+    """A node that has a step for each value of dynamic outputs: those in ``level``, outermost
+    first.
 
     ``key`` is its node path; the keys of its steps have the mapping keys behind it, in brackets.
     """
@@ -136,7 +144,9 @@ class OpenInput(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """What the steps of one op share, and what workers hold of them: the op, its hooks, its retry policy."""
+    """What the steps of one op share, and what workers hold of them: the op, its hooks, its retry
+    policy.
+    """
 
     op: OpDefinition
     hooks: tuple[HookDefinition, ...]
@@ -144,7 +154,9 @@ class Template:
 
 
 class Step(NamedTuple):
-    """One step: ``key`` is its node path, ``template`` the place of its template, higher ``priority`` runs earlier."""
+    """One step: ``key`` is its node path, ``template`` the place of its template, higher
+    ``priority`` runs earlier.
+    """
 
     index: int  # type: ignore[assignment]  # hides tuple.index, which nobody asks of a step
     key: str
@@ -163,14 +175,16 @@ class Call(NamedTuple):
 
 @dataclass(frozen=True)
 class Plan:
-    """The steps of a job (or of a selection from it) in an order in which each follows those it depends on.
+    """The steps of a job (or of a selection from it) in an order in which each follows those it
+    depends on.
 
-    ``successors[i]`` are the steps that take anything from step i, ``in_degrees[i]`` counts those step i takes from.
-    ``outputs`` maps (node path, output name) of every graph, the job's own at ``""``, to what is behind it.
-    ``node_paths`` are all nodes of the job, selected or not. ``mapped`` are the nodes whose steps are known only when
-    dynamic outputs are, each behind those it takes from; ``gathers`` tells which inputs of steps, by (step, place of
-    the input), are lists of values below dynamic outputs. ``only`` narrows dynamic outputs to values with certain
-    mapping keys, outermost first, of which "?" is any.
+    ``successors[i]`` are the steps that take anything from step i, ``in_degrees[i]`` counts those
+    step i takes from. ``outputs`` maps (node path, output name) of every graph, the job's own at
+    ``""``, to what is behind it. ``node_paths`` are all nodes of the job, selected or not.
+    ``mapped`` are the nodes whose steps are known only when dynamic outputs are, each behind those
+    it takes from; ``gathers`` tells which inputs of steps, by (step, place of the input), are lists
+    of values below dynamic outputs. ``only`` narrows dynamic outputs to values with certain mapping
+    keys, outermost first, of which "?" is any.
     """
 
     job_name: str
@@ -204,7 +218,9 @@ class Plan:
         """Fix what a step collects, now that all of it is known."""
 
     def taken_by(self, step: int) -> Iterator[FromStep]:
-        """Yield the outputs of steps whose values a step takes, of what it collects as much as is known."""
+        """Yield the outputs of steps whose values a step takes, of what it collects as much as is
+        known.
+        """
         for each in self.steps[step].inputs:
             if not each.is_nothing:
                 for source in each.sources:
@@ -241,12 +257,15 @@ class Plan:
 
     @cached_property
     def feeds(self) -> Sequence[tuple[FromStep, ...] | None]:
-        """For each step what its inputs take, in their order, where each takes the output of one step; else None."""
+        """For each step what its inputs take, in their order, where each takes the output of one
+        step; else None.
+        """
         return tuple([feeds_of(step.inputs) for step in self.steps])
 
     @cached_property
     def chained(self) -> Sequence[tuple[str, ...] | None]:
-        """For each step what it takes from the only step before it, one output an input; None where it takes otherwise.
+        """For each step what it takes from the only step before it, one output an input; None where
+        it takes otherwise.
 
         Steps that take the same share one tuple.
         """
@@ -272,7 +291,9 @@ class Plan:
 
     @cached_property
     def output_records(self) -> Sequence[tuple[OutputRecord, ...]]:
-        """For each step the records of all its outputs, as it yields them where nothing special happens."""
+        """For each step the records of all its outputs, as it yields them where nothing special
+        happens.
+        """
         by_template = self.records_by_template
         return tuple([by_template[step.template] for step in self.steps])
 
@@ -289,7 +310,9 @@ class Plan:
 
     @cached_property
     def heights(self) -> tuple[int, ...]:
-        """The number of steps on the longest path from each step to an end of the plan, itself included."""
+        """The number of steps on the longest path from each step to an end of the plan, itself
+        included.
+        """
         heights = [1] * len(self.steps)
         for index in range(len(self.steps) - 1, -1, -1):
             following = self.successors[index]
@@ -299,14 +322,17 @@ class Plan:
 
     @cached_property
     def links(self) -> Sequence[int]:
-        """For each step the one that follows it in a chain, or -1: its only successor, which takes from it alone.
+        """For each step the one that follows it in a chain, or -1: its only successor, which takes
+        from it alone.
 
         Nothing follows a dynamic output in a chain, since it is not known before what will.
         """
         in_degrees, producers = self.in_degrees, self.producers
         return tuple(
             [
-                following[0] if len(following) == 1 and in_degrees[following[0]] == 1 and index not in producers else -1
+                following[0]
+                if len(following) == 1 and in_degrees[following[0]] == 1 and index not in producers
+                else -1
                 for index, following in enumerate(self.successors)
             ]
         )
@@ -343,7 +369,9 @@ class Plan:
 
     @cached_property
     def starting_orders(self) -> dict[int, list[int]]:
-        """The order in which a run starts its steps while nothing is known of them, by slots; kept for later runs."""
+        """The order in which a run starts its steps while nothing is known of them, by slots; kept
+        for later runs.
+        """
         return {}
 
     def op_of(self, step: int) -> OpDefinition:
@@ -355,7 +383,9 @@ class Plan:
         try:
             return self.by_key[key]
         except KeyError:
-            raise StepNotFoundError(f"{self.job_name} has no step {key!r}.{nearest(key, self.by_key)}") from None
+            raise StepNotFoundError(
+                f"{self.job_name} has no step {key!r}.{nearest(key, self.by_key)}"
+            ) from None
 
     def level_of(self, symbol: Symbol) -> tuple[Fan, ...]:
         """Return the dynamic outputs that make up how many values ``symbol`` is, outermost first."""
@@ -386,7 +416,10 @@ def feeds_of(inputs: Sequence[StepInput]) -> tuple[FromStep, ...] | None:
 
 
 def level_of(
-    symbol: Symbol, steps: Sequence[Step], mapped: Sequence[MappedNode], templates: Sequence[Template]
+    symbol: Symbol,
+    steps: Sequence[Step],
+    mapped: Sequence[MappedNode],
+    templates: Sequence[Template],
 ) -> tuple[Fan, ...]:
     """Return the dynamic outputs that make up how many values ``symbol`` is, outermost first."""
     if type(symbol) is Gathered:

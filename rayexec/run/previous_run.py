@@ -13,7 +13,9 @@ __all__ = ["Chosen", "Done", "PreviousRun", "StoredValue", "ValueKeeper", "Value
 
 
 class StoredValue(Protocol):
-    """A value that a run store holds; it can be pickled, and loaded by any process that reaches the store."""
+    """A value that a run store holds; it can be pickled, and loaded by any process that reaches the
+    store.
+    """
 
     @property
     def size(self) -> int:
@@ -33,14 +35,16 @@ class StoredValue(Protocol):
 class ValueWriter(Protocol):
     """Writes values of one run; used by one thread of one process.
 
-    A value is as engines pack it: bytes, or an object with ``main`` and ``buffers``. Raises StoreError where the store
-    cannot be written.
+    A value is as engines pack it: bytes, or an object with ``main`` and ``buffers``. Raises
+    StoreError where the store cannot be written.
     """
 
     def add(self, key: str, number: int, name: str, value: Any) -> None:
         """Write a value ahead of the commit of its attempt."""
 
-    def commit(self, key: str, number: int, outputs: tuple[OutputRecord, ...], values: Mapping[str, Any]) -> None:
+    def commit(
+        self, key: str, number: int, outputs: tuple[OutputRecord, ...], values: Mapping[str, Any]
+    ) -> None:
         """Write that an attempt of a step succeeded, with what it yielded, at once or not at all."""
 
     def close(self) -> None:
@@ -48,7 +52,8 @@ class ValueWriter(Protocol):
 
 
 class Done(NamedTuple):
-    """A step that succeeded in an earlier run: what it yielded, and by name those of the values that are stored.
+    """A step that succeeded in an earlier run: what it yielded, and by name those of the values
+    that are stored.
 
     ``fed_by`` are the paths of the nodes that it took from, None where that is not known.
     """
@@ -59,7 +64,9 @@ class Done(NamedTuple):
 
 
 class ValueKeeper(Protocol):
-    """Where a run's values are stored; ``is_shared`` where other processes reach it by a pickled copy."""
+    """Where a run's values are stored; ``is_shared`` where other processes reach it by a pickled
+    copy.
+    """
 
     is_shared: bool
 
@@ -67,12 +74,15 @@ class ValueKeeper(Protocol):
         """Return a writer of its own, for whoever asks."""
 
     def committed(self) -> Mapping[str, Done]:
-        """Return what is stored of each step, by its key; raises StoreError where that cannot be read."""
+        """Return what is stored of each step, by its key; raises StoreError where that cannot be
+        read.
+        """
 
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """The steps that somebody asked to run: their ``keys``, and nodes whose steps to come are chosen, too.
+    """The steps that somebody asked to run: their ``keys``, and nodes whose steps to come are
+    chosen, too.
 
     ``known`` are the keys of all steps that the earlier run had.
     """
@@ -88,7 +98,8 @@ class Chosen:
 
 @dataclass(frozen=True, slots=True)
 class PreviousRun:
-    """An earlier run: what its steps came to by their keys, and which steps run anew (None: those that are not done).
+    """An earlier run: what its steps came to by their keys, and which steps run anew (None: those
+    that are not done).
 
     A step that is neither chosen nor done is left out.
     """

@@ -1,4 +1,6 @@
-"""Whether a failed attempt is tried again: one rule, asked on the worker and, for workers that died, on the driver."""
+"""Whether a failed attempt is tried again: one rule, asked on the worker and, for workers that
+died, on the driver.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,9 @@ __all__ = ["Verdict", "after_failure", "after_request"]
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Try again after ``delay`` seconds, or (``retry`` False) fail, for the given ``reason`` where there is one."""
+    """Try again after ``delay`` seconds, or (``retry`` False) fail, for the given ``reason`` where
+    there is one.
+    """
 
     retry: bool
     delay: float = 0.0
@@ -30,7 +34,9 @@ def after_failure(
     enabled: bool,
     rng: random.Random | None = None,
 ) -> Verdict:
-    """Return what follows when attempt ``number`` (0 is the first) raised an exception of ``error_types``."""
+    """Return what follows when attempt ``number`` (0 is the first) raised an exception of
+    ``error_types``.
+    """
     if policy is None or policy.max_retries == 0 or not policy.covers(error_types):
         return FAIL
     if not enabled:
@@ -40,10 +46,14 @@ def after_failure(
     return Verdict(True, policy.calculate_delay(number + 1, rng))
 
 
-def after_request(max_retries: int, seconds: float | None, number: int, *, enabled: bool) -> Verdict:
+def after_request(
+    max_retries: int, seconds: float | None, number: int, *, enabled: bool
+) -> Verdict:
     """Return what follows when attempt ``number`` raised RetryRequested."""
     if not enabled:
-        return Verdict(False, reason="RetryRequested was raised, but retries are disabled in this run")
+        return Verdict(
+            False, reason="RetryRequested was raised, but retries are disabled in this run"
+        )
     if number >= max_retries:
         return Verdict(False, reason=f"Exceeded max_retries of {max_retries}")
     return Verdict(True, float(seconds or 0.0))

@@ -23,16 +23,18 @@ from rayexec.run.step_cache import Memory
 __all__ = ["BUDGET", "Batch", "Call", "RunSpec", "gather_inputs", "regroup"]
 
 
-BUDGET = 0.1  # seconds that a batch may take before it comes back; bounds what it can hide from other workers
+# seconds that a batch may take before it comes back; bounds what it can hide from other workers
+BUDGET = 0.1
 
 
 @dataclass(frozen=True, slots=True)
 class RunSpec:
-    """A run: its plan, its config, the resources that its steps may ask for, and what its loggers are made of.
+    """A run: its plan, its config, the resources that its steps may ask for, and what its loggers
+    are made of.
 
-    ``keeper`` is where values are stored that outlive the run, None where nothing is; ``previous_run`` is an earlier run from
-    which this one goes on. ``memory`` has what its cached ops yielded in earlier runs, None where it has no such ops or
-    nothing is kept.
+    ``keeper`` is where values are stored that outlive the run, None where nothing is;
+    ``previous_run`` is an earlier run from which this one goes on. ``memory`` has what its cached
+    ops yielded in earlier runs, None where it has no such ops or nothing is kept.
     """
 
     plan: Plan
@@ -50,23 +52,34 @@ class RunSpec:
         if self.keeper is None:
             return frozenset()
         is_all, templates = self.config.execution.durable, self.plan.templates
-        return frozenset([place for place, each in enumerate(templates) if is_all or each.op.durable])
+        return frozenset(
+            [place for place, each in enumerate(templates) if is_all or each.op.durable]
+        )
 
     def needed_resources(self) -> set[str]:
-        """Return the keys that the ops of the plan and their hooks name, and those of managers of inputs and outputs.
+        """Return the keys that the ops of the plan and their hooks name, and those of managers of
+        inputs and outputs.
 
         What those resources require is not in it.
         """
         needed: set[str] = set()
         for template in self.plan.templates:
             outs, ins = template.op.outs.values(), template.op.ins.values()
-            managers = [*(manager_key(out, self.resources) for out in outs), *(each.input_manager_key for each in ins)]
+            managers = [
+                *(manager_key(out, self.resources) for out in outs),
+                *(each.input_manager_key for each in ins),
+            ]
             needed.update(key for key in managers if key is not None)
-            needed.update(template.op.required_resource_keys, *(each.required_resource_keys for each in template.hooks))
+            needed.update(
+                template.op.required_resource_keys,
+                *(each.required_resource_keys for each in template.hooks),
+            )
         return needed
 
     def kept_resources(self) -> list[str]:
-        """Return the keys of resources that worker processes keep open for the run, if a step comes to need them."""
+        """Return the keys of resources that worker processes keep open for the run, if a step comes
+        to need them.
+        """
         seen = self.needed_resources()
         left = list(seen)
         for key in left:
@@ -74,14 +87,20 @@ class RunSpec:
             seen |= more
             left += more
         found = {key: self.resources[key] for key in left}
-        return sorted(key for key, each in found.items() if each.scope == WORKER and not each.is_constant)
+        return sorted(
+            key for key, each in found.items() if each.scope == WORKER and not each.is_constant
+        )
 
     @property
     def streams(self) -> frozenset[int]:
-        """The places of templates whose dynamic outputs are handed on while their ops are still yielding."""
+        """The places of templates whose dynamic outputs are handed on while their ops are still
+        yielding.
+        """
         is_eager = not self.config.execution.require_upstream_step_success
         templates = self.plan.templates
-        return frozenset([each for each in self.plan.dynamic_templates if is_eager or templates[each].op.streams])
+        return frozenset(
+            [each for each in self.plan.dynamic_templates if is_eager or templates[each].op.streams]
+        )
 
     def begin(self) -> RunSpec:
         """Return the run with a plan of its own, where that is to grow."""
@@ -110,7 +129,9 @@ class Batch(NamedTuple):
 
 
 def regroup(values: Iterator[Any], shape: Shape, absent: Any) -> list[Any]:
-    """Return the list of lists that ``values`` make up by a fan-in's shape, without those that are ``absent``."""
+    """Return the list of lists that ``values`` make up by a fan-in's shape, without those that are
+    ``absent``.
+    """
     found: list[Any] = []
     for each in shape:
         if each is None:
@@ -130,14 +151,20 @@ def gather_inputs(
     from_config: Callable[[FromConfig], Any],
     absent: Any,
 ) -> dict[str, Any]:
-    """Return what each input of ``step`` holds, a list for a fan-in; inputs left to their default are left out.
+    """Return what each input of ``step`` holds, a list for a fan-in; inputs left to their default
+    are left out.
 
-    ``from_step(step, output)`` returns the value or reference behind an output, ``from_config(source)`` that of a
-    value which run config gave; both return ``absent`` where there is none (a fan-in drops those).
+    ``from_step(step, output)`` returns the value or reference behind an output,
+    ``from_config(source)`` that of a value which run config gave; both return ``absent`` where
+    there is none (a fan-in drops those).
     """
 
     def find(source: FromStep | FromConfig) -> Any:
-        return from_step(source.step, source.output) if isinstance(source, FromStep) else from_config(source)
+        return (
+            from_step(source.step, source.output)
+            if isinstance(source, FromStep)
+            else from_config(source)
+        )
 
     found: dict[str, Any] = {}
     for each in step.inputs:
@@ -154,5 +181,7 @@ def gather_inputs(
         if value is not absent:
             found[each.name] = value
         elif isinstance(each.sources[0], FromStep):
-            raise InputError(f'the value of input "{each.name}" is not there: it was dropped, or never came')
+            raise InputError(
+                f'the value of input "{each.name}" is not there: it was dropped, or never came'
+            )
     return found

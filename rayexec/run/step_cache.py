@@ -23,7 +23,8 @@ class Origin(NamedTuple):
 
 
 class Kept(NamedTuple):
-    """An output by the name it is stored as (``result``, ``result[k]``), with what was recorded of it.
+    """An output by the name it is stored as (``result``, ``result[k]``), with what was recorded of
+    it.
 
     Where an IO manager has the value it is what stands for it.
     """
@@ -57,7 +58,8 @@ class Keeping(Protocol):
 class StepMemory(Protocol):
     """Where outputs are kept by the keys of their steps.
 
-    ``is_shared`` tells whether other processes that it is pickled to find what is kept here, and the reverse.
+    ``is_shared`` tells whether other processes that it is pickled to find what is kept here, and
+    the reverse.
     """
 
     is_shared: bool
@@ -71,7 +73,9 @@ class StepMemory(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """The memory of a run; where it does not ``reuse``, steps of cached ops run, and what they yield is kept anew."""
+    """The memory of a run; where it does not ``reuse``, steps of cached ops run, and what they
+    yield is kept anew.
+    """
 
     entries: StepMemory
     reuse: bool = True

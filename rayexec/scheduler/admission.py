@@ -1,4 +1,6 @@
-"""Limits that the driver holds: a batch is let through when every one of them that applies to its steps has room."""
+"""Limits that the driver holds: a batch is let through when every one of them that applies to its
+steps has room.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +12,17 @@ __all__ = ["Admission"]
 class Admission:
     """Counts the batches under way in those limits of a holding that are the driver's.
 
-    The steps of a batch count in the same limits and run one at a time, so a batch takes one place in each, or its
-    steps' weight.
+    The steps of a batch count in the same limits and run one at a time, so a batch takes one place
+    in each, or its steps' weight.
     """
 
     def __init__(self, placement: Placement) -> None:
         self._room = [limit.most for limit in placement.limits]
-        self._mine = {place for place, limit in enumerate(placement.limits) if limit.holder is LimitHolder.DRIVER}
+        self._mine = {
+            place
+            for place, limit in enumerate(placement.limits)
+            if limit.holder is LimitHolder.DRIVER
+        }
         self._counts_in: list[tuple[tuple[int, int], ...]] = []
         for known in placement.classes:
             self.add_class(known)

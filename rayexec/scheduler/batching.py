@@ -1,4 +1,6 @@
-"""Which ready steps make up the next batch, and when it may go: lanes, limits, windows, and what goes together."""
+"""Which ready steps make up the next batch, and when it may go: lanes, limits, windows, and what
+goes together.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,14 @@ from rayexec.placement.limits import Placement, SchedulingClass
 from rayexec.plan.model import Call, FromStep, Plan
 from rayexec.run.spec import BUDGET
 from rayexec.scheduler.admission import Admission
-from rayexec.scheduler.batch_size import MAX_CALLS, WORTH, DurationEstimate, batch_budget, batch_size, window_size
+from rayexec.scheduler.batch_size import (
+    MAX_CALLS,
+    WORTH,
+    DurationEstimate,
+    batch_budget,
+    batch_size,
+    window_size,
+)
 from rayexec.scheduler.engine_queues import EngineQueues
 from rayexec.scheduler.messages import StepStatus
 from rayexec.scheduler.priorities import Ranking
@@ -25,7 +34,9 @@ _WAITING, _CHAINED, _RUNNING = StepStatus.WAITING, StepStatus.CHAINED, StepStatu
 
 
 class _Draft:
-    """A batch in the making: its calls, the seconds that they should take, the steps whose large outputs they bring."""
+    """A batch in the making: its calls, the seconds that they should take, the steps whose large
+    outputs they bring.
+    """
 
     __slots__ = ("calls", "class_id", "inside", "large", "spent")
 
@@ -41,10 +52,10 @@ class _Draft:
 class Batcher:
     """Deals the ready steps of a run, as far as limits and windows let it.
 
-    Its lanes are the classes of ``placement``: steps of one can share a batch.
-    It marks what it deals in ``status``; that, ``attempts`` and ``imperfect`` (steps some of whose inputs did not come
-    out whole) are the state machine's own. ``estimates`` holds what has been seen of each template, ``large`` the steps
-    with outputs that are objects of their own.
+    Its lanes are the classes of ``placement``: steps of one can share a batch. It marks what it
+    deals in ``status``; that, ``attempts`` and ``imperfect`` (steps some of whose inputs did not
+    come out whole) are the state machine's own. ``estimates`` holds what has been seen of each
+    template, ``large`` the steps with outputs that are objects of their own.
     """
 
     def __init__(
@@ -75,7 +86,8 @@ class Batcher:
         self._first_calls = plan.first_calls
         self._ranking = Ranking(plan, slots)
         self.estimates = [DurationEstimate() for _ in plan.templates]
-        # Steps whose dynamic outputs others wait for: what follows them is not known before they are over.
+        # Steps whose dynamic outputs others wait for: what follows them is not known before they
+        # are over.
         self._producers = plan.producers
         self._collecting = plan.collecting
         self.large: set[int] = set()
@@ -84,7 +96,8 @@ class Batcher:
         # Templates whose steps go alone: what they yield is handed on while they run.
         self._streams = streams
         self._dynamic = plan.dynamic_templates
-        # How many steps of an op that has not been seen may go first, to see it: then it is known what is long.
+        # How many steps of an op that has not been seen may go first, to see it: then it is known
+        # what is long.
         self._probes = [slots if batching and plan.priorities is None else 0] * len(plan.templates)
         self._class_ids = placement.class_of
         self._open_classes: set[int] = set()
@@ -126,8 +139,12 @@ class Batcher:
 
     @property
     def is_watching(self) -> bool:
-        """Whether steps are ready for which it matters what other runs hold of the cluster's limits."""
-        return any(self._ready_queue.head(class_id) is not None for class_id in self._queues.watched)
+        """Whether steps are ready for which it matters what other runs hold of the cluster's
+        limits.
+        """
+        return any(
+            self._ready_queue.head(class_id) is not None for class_id in self._queues.watched
+        )
 
     def take_others(self, held: Mapping[int, int]) -> None:
         """Take in how much of each limit, by its place in the holding, other runs hold."""
@@ -157,7 +174,9 @@ class Batcher:
             self.estimates[kinds.pop()].observe(sum(spent), len(spent))
             return
         for kind in kinds:
-            seconds = [each for each, template in zip(spent, templates, strict=True) if template == kind]
+            seconds = [
+                each for each, template in zip(spent, templates, strict=True) if template == kind
+            ]
             self.estimates[kind].observe(sum(seconds), len(seconds))
 
     def came_out_large(self, step: int) -> None:
@@ -167,7 +186,11 @@ class Batcher:
 
     def rank(self, now: float, still_open: int) -> None:
         """Order ready steps anew where what has been seen makes it worth while."""
-        order = self._ranking.anew(now, self.estimates, self._status, still_open) if self._batching else None
+        order = (
+            self._ranking.anew(now, self.estimates, self._status, still_open)
+            if self._batching
+            else None
+        )
         if order is not None:
             self._ready_queue.rank(order)
 
@@ -195,7 +218,9 @@ class Batcher:
             yield class_id, calls, budget
 
     def _may_submit(self, class_id: int) -> bool:
-        """Whether a batch of a lane may be submitted now; a lane that has to wait for one of its own is put aside."""
+        """Whether a batch of a lane may be submitted now; a lane that has to wait for one of its
+        own is put aside.
+        """
         estimate = self.estimates[self._plan.template_of[self._ready_queue.peek(class_id)]]
         slots, ready = self._slots[class_id], self._ready_queue.count(class_id)
         if self._class_load[class_id] >= window_size(
@@ -212,7 +237,9 @@ class Batcher:
         return False
 
     def _make_batch(self, class_id: int) -> tuple[tuple[Call, ...], float]:
-        """Take steps for one batch: siblings as many as the pace of their op allows, each with what follows it."""
+        """Take steps for one batch: siblings as many as the pace of their op allows, each with what
+        follows it.
+        """
         estimates, template_of, batching = self.estimates, self._plan.template_of, self._batching
         status, attempts, first_calls = self._status, self._attempts, self._first_calls
         order = self._ready_queue
@@ -233,7 +260,12 @@ class Batcher:
                 self._extend(step, draft)
             wanted -= 1
             following = order.peek(class_id)
-            if wanted <= 0 or following < 0 or (draft.spent >= BUDGET > estimate.seconds) or len(calls) >= MAX_CALLS:
+            if (
+                wanted <= 0
+                or following < 0
+                or (draft.spent >= BUDGET > estimate.seconds)
+                or len(calls) >= MAX_CALLS
+            ):
                 break
             if self.large and self._large_inputs(following) not in (frozenset(), draft.large):
                 break  # a batch brings at most one set of large inputs to its worker
@@ -245,14 +277,20 @@ class Batcher:
         return tuple(calls), batch_budget(estimate, len(calls)) if batching else math.inf
 
     def _extend(self, step: int, draft: _Draft) -> None:
-        """Append what follows ``step`` and waits for nothing outside of the batch: nobody could start it sooner.
+        """Append what follows ``step`` and waits for nothing outside of the batch: nobody could
+        start it sooner.
 
-        A chain goes on for as long as the budget lasts. What several steps lead to, and several steps that one leads
-        to, could run beside each other elsewhere; they are kept together only while they are known to be so short that
-        it would not be worth the way. The best goes first, but never before what is ready and of higher priority.
+        A chain goes on for as long as the budget lasts. What several steps lead to, and several
+        steps that one leads to, could run beside each other elsewhere; they are kept together only
+        while they are known to be so short that it would not be worth the way. The best goes first,
+        but never before what is ready and of higher priority.
         """
         links, status, estimates = self._links, self._status, self.estimates
-        attempts, first_calls, template_of = self._attempts, self._first_calls, self._plan.template_of
+        attempts, first_calls, template_of = (
+            self._attempts,
+            self._first_calls,
+            self._plan.template_of,
+        )
         successors, waiting = self._plan.successors, self._ready_queue.waiting
         calls, inside = draft.calls, draft.inside
         pending = [step]
@@ -270,14 +308,18 @@ class Batcher:
                 if before in self._collecting:
                     self._plan.close(before)
                 status[before] = _CHAINED
-                calls.append(Call(before, attempts[before]) if attempts[before] else first_calls[before])
+                calls.append(
+                    Call(before, attempts[before]) if attempts[before] else first_calls[before]
+                )
                 draft.spent += estimate.seconds
             if template in self._bulky:
                 return
             if before in self._producers:
                 continue
             following = links[before]
-            if following >= 0:  # nothing else follows, and nothing else comes before it: the common case, and quick
+            if (
+                following >= 0
+            ):  # nothing else follows, and nothing else comes before it: the common case, and quick
                 if self._may_join(following, draft):
                     pending.append(following)
                 continue
@@ -302,7 +344,9 @@ class Batcher:
         )
 
     def _goes_alone(self, template: int) -> bool:
-        """Whether steps of a template share no batch: what streams, and what may yield any number of large values."""
+        """Whether steps of a template share no batch: what streams, and what may yield any number
+        of large values.
+        """
         if template in self._streams:
             return True
         return template in self._dynamic and self.estimates[template].count == 0
@@ -310,7 +354,9 @@ class Batcher:
     def _is_urgent(self, step: int, class_id: int) -> bool:
         """Whether nothing of higher priority than ``step`` is ready in the lane."""
         best = self._ready_queue.peek(class_id)
-        return best < 0 or self._priorities is None or self._priorities[step] >= self._priorities[best]
+        return (
+            best < 0 or self._priorities is None or self._priorities[step] >= self._priorities[best]
+        )
 
     def _large_inputs(self, step: int) -> frozenset[int | FromStep]:
         if not self.large:

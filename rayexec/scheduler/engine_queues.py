@@ -1,10 +1,11 @@
-"""How many batches may be with the engine at a time, so that what waits there keeps nothing else from running.
+"""How many batches may be with the engine at a time, so that what waits there keeps nothing else
+from running.
 
-Three things would. Ray's raylet holds a class of tasks back whose share of the CPUs is used up while others wait,
-though those may wait for a limit; it does so when more CPUs are asked for than there are
-(https://github.com/ray-project/ray/pull/44733). A batch takes its places in limits that the driver holds when it is
-submitted, and would hold them while it waits for a limit that Ray holds. And what other runs hold of a limit of the
-cluster may not be free for long.
+Three things would. Ray's raylet holds a class of tasks back whose share of the CPUs is used up
+while others wait, though those may wait for a limit; it does so when more CPUs are asked for than
+there are (https://github.com/ray-project/ray/pull/44733). A batch takes its places in limits that
+the driver holds when it is submitted, and would hold them while it waits for a limit that Ray
+holds. And what other runs hold of a limit of the cluster may not be free for long.
 """
 
 from __future__ import annotations
@@ -19,15 +20,19 @@ __all__ = ["EngineQueues"]
 class EngineQueues:
     """Counts the batches with the engine by class, and by limits that it holds, of tags and pools.
 
-    A class is limited where such a limit applies to it, or fewer of its steps than there are slots fit the nodes. Of a
-    limited class few batches wait with the engine, and none where they hold places of the driver's meanwhile; then what
-    other runs hold, as far as it is known, counts as taken. The other classes leave room for what waits.
+    A class is limited where such a limit applies to it, or fewer of its steps than there are slots
+    fit the nodes. Of a limited class few batches wait with the engine, and none where they hold
+    places of the driver's meanwhile; then what other runs hold, as far as it is known, counts as
+    taken. The other classes leave room for what waits.
     """
 
     def __init__(self, placement: Placement) -> None:
         limits = self._limits = placement.limits
         self._slots = placement.slots
-        self._held = [limit.holder is not LimitHolder.DRIVER and limit.name != MAX_CONCURRENT for limit in limits]
+        self._held = [
+            limit.holder is not LimitHolder.DRIVER and limit.name != MAX_CONCURRENT
+            for limit in limits
+        ]
         self._counts_in: list[tuple[tuple[int, int], ...]] = []
         self._is_limited: list[bool] = []
         # Whether batches of a class hold places of the driver's while they wait.
@@ -39,10 +44,13 @@ class EngineQueues:
         self._watched: set[int] = set()
         self._load: list[int] = []
         self._taken = [0] * len(limits)
-        self._waiting = [0] * len(limits)  # of limits of the cluster: by batches that have not begun
+        self._waiting = [0] * len(
+            limits
+        )  # of limits of the cluster: by batches that have not begun
         self._others = [0] * len(limits)
         self._limited = self._free = 0
-        # Batches that may be waiting for a limit or a scarce resource, and how many of them there may be.
+        # Batches that may be waiting for a limit or a scarce resource, and how many of them there
+        # may be.
         self._ahead = 0
         self._may_be_ahead = _look_ahead(placement.slots)
         self._room: list[int] = []
@@ -76,14 +84,17 @@ class EngineQueues:
         """Whether one more batch of a class may be with the engine."""
         if not self._is_limited[number]:
             running = self._limited - self._ahead
-            return not self._limited or self._free < max(self._slots - running, 2 * self._slots - self._limited)
+            return not self._limited or self._free < max(
+                self._slots - running, 2 * self._slots - self._limited
+            )
         load = self._load[number]
         if load >= self._windows[number]:
             return False
         counts_in = self._counts_in[number]
         if self._holds_places[number]:
             return all(
-                self._taken[each] + weight <= self._most[each] - self._others[each] for each, weight in counts_in
+                self._taken[each] + weight <= self._most[each] - self._others[each]
+                for each, weight in counts_in
             )
         is_full = self._ahead >= self._may_be_ahead
         if not counts_in:
@@ -91,8 +102,11 @@ class EngineQueues:
         for place, weight in counts_in:
             most, taken, waiting = self._most[place], self._taken[place], self._waiting[place]
             if self._is_shared[place]:
-                # Each limit may have one waiting, or it would not be heard of when it is free again.
-                if waiting and (is_full or waiting + weight > max(_look_ahead(most), most - self._others[place])):
+                # Each limit may have one waiting, or it would not be heard of when it is free
+                # again.
+                if waiting and (
+                    is_full or waiting + weight > max(_look_ahead(most), most - self._others[place])
+                ):
                     return False
             elif taken > most and is_full:
                 return False
@@ -131,12 +145,16 @@ class EngineQueues:
             return max(0, self._load[number] - self._room[number])
         return sum(
             [
-                self._waiting[place] if self._is_shared[place] else max(0, self._taken[place] - self._most[place])
+                self._waiting[place]
+                if self._is_shared[place]
+                else max(0, self._taken[place] - self._most[place])
                 for place, _ in counts_in
             ]
         )
 
 
 def _look_ahead(room: int) -> int:
-    """Return how many batches may wait for a limit that lets ``room`` run at once: successors for when those end."""
+    """Return how many batches may wait for a limit that lets ``room`` run at once: successors for
+    when those end.
+    """
     return max(1, room // 2)

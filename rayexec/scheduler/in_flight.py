@@ -31,7 +31,9 @@ class InFlight:
         return made
 
     def begin(self, batch_id: int) -> int | None:
-        """Take in that a batch has begun; return its lane, None where that is known, or the batch is over."""
+        """Take in that a batch has begun; return its lane, None where that is known, or the batch
+        is over.
+        """
         if batch_id not in self.by_id or batch_id in self._begun:
             return None
         self._begun.add(batch_id)
@@ -42,7 +44,9 @@ class InFlight:
         return batch_id in self.by_id and step in self.by_id[batch_id][1]
 
     def land(self, batch_id: int) -> tuple[int, dict[int, Call], bool]:
-        """Take a batch out; return its lane, the calls that nothing was heard of, and whether it said that it began."""
+        """Take a batch out; return its lane, the calls that nothing was heard of, and whether it
+        said that it began.
+        """
         class_id, outstanding = self.by_id.pop(batch_id)
         has_begun = batch_id in self._begun
         self._begun.discard(batch_id)
@@ -50,7 +54,9 @@ class InFlight:
         return class_id, outstanding, has_begun
 
     def under_way(self, now: float) -> list[Under]:
-        """Return who is with the engine, in the order in which they were submitted; another thread may ask."""
+        """Return who is with the engine, in the order in which they were submitted; another thread
+        may ask.
+        """
         batches = []
         for batch_id, (class_id, calls) in list(self.by_id.items()):
             step = _first(calls)
@@ -60,10 +66,14 @@ class InFlight:
         return batches
 
     def check(self) -> set[int]:
-        """Return the steps under way; raises AssertionError where one is twice, or a batch that is over is known."""
+        """Return the steps under way; raises AssertionError where one is twice, or a batch that is
+        over is known.
+        """
         steps = [step for _, calls in self.by_id.values() for step in calls]
         assert len(steps) == len(set(steps)), "a step is in two batches at once"
-        assert self._begun <= self.by_id.keys() == self._submitted.keys(), "a batch that is over is not forgotten"
+        assert self._begun <= self.by_id.keys() == self._submitted.keys(), (
+            "a batch that is over is not forgotten"
+        )
         return set(steps)
 
 

@@ -1,4 +1,6 @@
-"""What a step has that lost its worker: a failed attempt, and more memory for the next where that is what it lacked."""
+"""What a step has that lost its worker: a failed attempt, and more memory for the next where that
+is what it lacked.
+"""
 
 from __future__ import annotations
 
@@ -15,12 +17,16 @@ __all__ = ["LostWorkers"]
 
 
 class LostWorkers:
-    """Judges steps that lost their workers, by their retry policies, which hold where ``retries`` is on.
+    """Judges steps that lost their workers, by their retry policies, which hold where ``retries``
+    is on.
 
-    ``most`` is how often a step may lose its worker before it has started, or what it takes, at no cost to those.
+    ``most`` is how often a step may lose its worker before it has started, or what it takes, at no
+    cost to those.
     """
 
-    def __init__(self, plan: Plan, placement: Placement, batcher: Batcher, *, retries: bool, most: int) -> None:
+    def __init__(
+        self, plan: Plan, placement: Placement, batcher: Batcher, *, retries: bool, most: int
+    ) -> None:
         self.most = most
         self._plan = plan
         self._placement = placement
@@ -38,7 +44,11 @@ class LostWorkers:
         failure: StepFailureData = event.failure
         policy = self._plan.templates[self._plan.steps[call.step].template].retry_policy
         verdict = after_failure(policy, call.number, failure.error_types, enabled=self._retries)
-        factor = None if policy is None or not verdict.retry or event.memory is None else policy.memory_factor
+        factor = (
+            None
+            if policy is None or not verdict.retry or event.memory is None
+            else policy.memory_factor
+        )
         if factor is not None:
             failure = self._ask_for_more_memory(call.step, factor, event.memory or 0, failure)
         return Attempt(
@@ -56,12 +66,18 @@ class LostWorkers:
             batch=event.batch_id,
         )
 
-    def _ask_for_more_memory(self, step: int, factor: float, had: int, failure: StepFailureData) -> StepFailureData:
+    def _ask_for_more_memory(
+        self, step: int, factor: float, had: int, failure: StepFailureData
+    ) -> StepFailureData:
         """Have a step ask for more memory from now on; return its failure with that said."""
         known = len(self._placement.classes)
         memory = self._placement.with_more_memory(step, factor, had)
         for number in range(known, len(self._placement.classes)):
             self._batcher.add_class(self._placement.classes[number])
-        words = "no node has more to ask for" if memory is None else f"the next try asks for {memory / 2**30:.3g} GiB"
+        words = (
+            "no node has more to ask for"
+            if memory is None
+            else f"the next try asks for {memory / 2**30:.3g} GiB"
+        )
         error = replace(failure.error, message=f"{failure.error.message}; {words}")
         return replace(failure, error=error)

@@ -1,7 +1,7 @@
 """The state machine of a run: events in, instructions out, and nothing else.
 
-It has no thread, no clock, no engine; time is an argument. The same events in the same order give the same
-instructions, so tests drive it by hand and property tests by the thousand.
+It has no thread, no clock, no engine; time is an argument. The same events in the same order give
+the same instructions, so tests drive it by hand and property tests by the thousand.
 
     waiting ── last predecessor over ──> ready ── dealt into a batch ──> running ──> success | failed
        │  │                                ▲                               └──> delayed (up for retry) ──> ready
@@ -62,19 +62,20 @@ __all__ = ["Machine"]
 # Looking a member up in its enum costs as much as what is done with it.
 _WAITING, _SUCCESS = StepStatus.WAITING, StepStatus.SUCCESS
 
-# How often a step may lose its worker before it has started, or its inputs, at no cost to its own retries.
+# How often a step may lose its worker before it has started, or its inputs, at no cost to its own
+# retries.
 LOSSES = 3
 
 
 class Machine:
     """One run's state. Feed events to ``handle``, carry out what it returns, until ``is_over``.
 
-    ``placement`` tells what limits each step and how many batches run at once, ``grows`` whether they may become more;
-    with ``batching`` off each batch is one step.
-    ``keep_outputs`` says whose outputs are never in ``released``. ``streams`` are the places of templates whose dynamic
-    outputs are handed on before their ops are over. ``infrastructure_retries`` is how often a step may lose its worker
-    before it has started, or what it takes, at no cost to its own retries. ``previous_run`` is an earlier run from which this
-    one goes on.
+    ``placement`` tells what limits each step and how many batches run at once, ``grows`` whether
+    they may become more; with ``batching`` off each batch is one step. ``keep_outputs`` says whose
+    outputs are never in ``released``. ``streams`` are the places of templates whose dynamic outputs
+    are handed on before their ops are over. ``infrastructure_retries`` is how often a step may lose
+    its worker before it has started, or what it takes, at no cost to its own retries.
+    ``previous_run`` is an earlier run from which this one goes on.
     """
 
     def __init__(
@@ -101,7 +102,9 @@ class Machine:
         self._streams = streams
         self._outcomes = Outcomes(plan, self.status)
         self._imperfect = self._outcomes.imperfect
-        self._verdicts = Verdicts(plan, self.status, self._outcomes, require_success=require_upstream_success)
+        self._verdicts = Verdicts(
+            plan, self.status, self._outcomes, require_success=require_upstream_success
+        )
         self._collecting = plan.collecting
         self._ready_queue: ReadyQueue[int] = ReadyQueue(
             plan.in_degrees, plan.successors, starting_order(plan, placement.slots), plan.priorities
@@ -117,19 +120,30 @@ class Machine:
             batching=batching,
             streams=streams,
         )
-        self._lost_workers = LostWorkers(plan, placement, self._batcher, retries=retries, most=infrastructure_retries)
+        self._lost_workers = LostWorkers(
+            plan, placement, self._batcher, retries=retries, most=infrastructure_retries
+        )
         self._reconstruction = Reconstruction(
-            plan, self.status, self.attempts, self._ready_queue, placement.class_of, self._retention, streams
+            plan,
+            self.status,
+            self.attempts,
+            self._ready_queue,
+            placement.class_of,
+            self._retention,
+            streams,
         )
         self._resumption = None
         if previous_run is not None:
-            self._resumption = Resumption(plan, previous_run, self.status, self._reconstruction, self._retention)
+            self._resumption = Resumption(
+                plan, previous_run, self.status, self._reconstruction, self._retention
+            )
         # The steps that were taken over from an earlier run, and did not have to be made again.
         self.taken_over: set[int] = set()
         self._delayed: list[tuple[float, int]] = []
         self._in_flight = InFlight()
         self._in_the_way: list[list[tuple[Obstacle, float, float]]] | None = None
-        # Steps that cannot run, since what they take was not kept, with those that it is of, which must not run again.
+        # Steps that cannot run, since what they take was not kept, with those that it is of, which
+        # must not run again.
         self._starved: dict[int, tuple[int, ...]] = {}
         self._open = len(plan.steps)
         self._has_started = False
@@ -165,17 +179,21 @@ class Machine:
 
     @property
     def is_watching(self) -> bool:
-        """Whether it matters just now what other runs hold of the cluster's limits: tell it by ``SharedLimitsChanged``."""
+        """Whether it matters just now what other runs hold of the cluster's limits: tell it by
+        ``SharedLimitsChanged``.
+        """
         return self._batcher.is_watching
 
     def waiting(self, now: float) -> Waiting:
         """Return which steps run and what the others wait for.
 
-        Another thread than the one that feeds events may ask: what changes meanwhile is read in single operations, so
-        an answer may be a moment old, but no worse.
+        Another thread than the one that feeds events may ask: what changes meanwhile is read in
+        single operations, so an answer may be a moment old, but no worse.
         """
         if self._in_the_way is None or len(self._in_the_way) < len(self._placement.classes):
-            self._in_the_way = [obstacles(self._placement, known) for known in self._placement.classes]
+            self._in_the_way = [
+                obstacles(self._placement, known) for known in self._placement.classes
+            ]
         batches = self._in_flight.under_way(now)
         ready, blocked_by = self._ready_queue.ready(SHOWN), self._batcher.blocked_by()
         delayed = [step for _, step in list(self._delayed)]
@@ -190,7 +208,9 @@ class Machine:
         return self._delayed[0][0] if self._delayed and not self.is_stopping else None
 
     def handle(self, event: RunEvent, now: float) -> list[Instruction]:
-        """Take in one event at ``now`` (seconds of any steady clock); return what to do about it, in order."""
+        """Take in one event at ``now`` (seconds of any steady clock); return what to do about it,
+        in order.
+        """
         out: list[Instruction] = []
         if isinstance(event, BatchEnded):
             self._apply_all(event.batch_id, event.attempts, now, out)
@@ -237,10 +257,14 @@ class Machine:
                 out.append(row)
                 self._apply(row, now, out)
 
-    def _apply_successes(self, block: Successes, outstanding: dict[int, Call], out: list[Instruction]) -> None:
+    def _apply_successes(
+        self, block: Successes, outstanding: dict[int, Call], out: list[Instruction]
+    ) -> None:
         """Do what ``_apply`` does, for many attempts that went plainly well."""
         if not outstanding.keys() >= set(block.steps):
-            block = block.only([place for place, step in enumerate(block.steps) if step in outstanding])
+            block = block.only(
+                [place for place, step in enumerate(block.steps) if step in outstanding]
+            )
         out.append(block)
         status, attempts = self.status, self.attempts
         for step, number in zip(block.steps, block.numbers, strict=True):
@@ -263,7 +287,9 @@ class Machine:
             return  # its answer overtook the report
         self._apply_all(event.batch_id, event.attempts, now, out)
         outstanding = self._in_flight.by_id[event.batch_id][1]
-        self._give_back([step for step in event.returned if outstanding.pop(step, None) is not None], out)
+        self._give_back(
+            [step for step in event.returned if outstanding.pop(step, None) is not None], out
+        )
 
     def _give_back(self, steps: Mapping[int, Call] | list[int], out: list[Instruction]) -> None:
         for step in steps:
@@ -272,19 +298,27 @@ class Machine:
                 self._settle([step], out)
 
     def _lost(self, event: BatchLost, now: float, out: list[Instruction]) -> None:
-        """Count what a lost batch had finished; the step it died in has a failed attempt, the others go back."""
+        """Count what a lost batch had finished; the step it died in has a failed attempt, the
+        others go back.
+        """
         self._apply_all(event.batch_id, event.attempts, now, out)
         outstanding = self._in_flight.by_id[event.batch_id][1]
         culprit = event.culprit if event.culprit in outstanding else None
         if culprit is None and outstanding:
             # One that may start: what waits for others had no part in it.
-            first = next((step for step in outstanding if self._ready_queue.is_released(step)), None)
+            first = next(
+                (step for step in outstanding if self._ready_queue.is_released(step)), None
+            )
             if first is not None:
                 times = self._lost_workers.count(first)
                 if times > self._lost_workers.most or not self._restore(event.inputs, first, out):
                     culprit = first
                 elif not event.inputs and not self.is_stopping:
-                    out.append(StepRequeued(first, event.failure.error.message, times, self._lost_workers.most))
+                    out.append(
+                        StepRequeued(
+                            first, event.failure.error.message, times, self._lost_workers.most
+                        )
+                    )
         if culprit is not None and not self.is_canceled:
             call = outstanding.pop(culprit)
             attempt = self._lost_workers.failed_attempt(call, event)
@@ -340,7 +374,9 @@ class Machine:
         growth = self._outcomes.came_early(step, records)
         if growth is not None:
             self._grow(growth)
-            free = [growth.first + place for place, waiting in enumerate(growth.waiting) if not waiting]
+            free = [
+                growth.first + place for place, waiting in enumerate(growth.waiting) if not waiting
+            ]
             self._settle(free, out)
 
     def _grow(self, growth: Growth | None) -> None:
@@ -360,12 +396,15 @@ class Machine:
         self._open += count
 
     def _settle(self, released: list[int], out: list[Instruction]) -> None:
-        """Decide about steps whose predecessors are all over; what ends there may release others in turn."""
+        """Decide about steps whose predecessors are all over; what ends there may release others in
+        turn.
+        """
         pending = released[::-1]
         while pending:
             step = pending.pop()
             if self.status[step] is not _WAITING:
-                continue  # it is in a batch, which decides or gives it back; or was over in the same breath
+                # it is in a batch, which decides or gives it back; or was over in the same breath
+                continue
             if step in self._collecting:
                 self._plan.close(step)
             if self._resumption is not None and self._resume_step(step, self._resumption, out):
@@ -402,8 +441,8 @@ class Machine:
     def _resume(self, resumption: Resumption, out: list[Instruction]) -> None:
         """Look at the steps that are new to the plan, in a run that goes on from another.
 
-        What is not to run must not be dealt behind what does, and what is not kept must be made again before what
-        takes it is dealt.
+        What is not to run must not be dealt behind what does, and what is not kept must be made
+        again before what takes it is dealt.
         """
         while new := resumption.news():
             for step in new:
@@ -411,7 +450,9 @@ class Machine:
                     self._resume_step(step, resumption, out)
                     self._settle(self._ready_queue.done((step,)), out)
             again = resumption.lacking(new)
-            out += [StepTakenBack(step, needed_by, is_unkept=True) for step, needed_by in again.items()]
+            out += [
+                StepTakenBack(step, needed_by, is_unkept=True) for step, needed_by in again.items()
+            ]
             self._make_again(list(again), out)
             for step, culprits in resumption.starved(new).items():
                 self._starved[step] = culprits
@@ -453,9 +494,17 @@ class Machine:
 
     def check(self) -> None:
         """Raise AssertionError where the state contradicts itself; for tests, after every event."""
-        in_batches = {step for step, each in enumerate(self.status) if each in (StepStatus.RUNNING, StepStatus.CHAINED)}
-        assert in_batches == self._in_flight.check(), "a step is taken for running and is in no batch"
-        assert self._open == sum(each not in OVER for each in self.status), "the count of open steps is off"
+        in_batches = {
+            step
+            for step, each in enumerate(self.status)
+            if each in (StepStatus.RUNNING, StepStatus.CHAINED)
+        }
+        assert in_batches == self._in_flight.check(), (
+            "a step is taken for running and is in no batch"
+        )
+        assert self._open == sum(each not in OVER for each in self.status), (
+            "the count of open steps is off"
+        )
         for step, status in enumerate(self.status):
             if status in (
                 StepStatus.READY,
@@ -464,6 +513,15 @@ class Machine:
                 StepStatus.SUCCESS,
                 StepStatus.FAILED,
             ):
-                before = {s.step for each in self._plan.steps[step].inputs for s in each.sources if type(s) is FromStep}
-                before = {each for each in before if self._plan.template_of[each] not in self._streams}
-                assert all(self.status[each] in OVER for each in before), "a step got ahead of its inputs"
+                before = {
+                    s.step
+                    for each in self._plan.steps[step].inputs
+                    for s in each.sources
+                    if type(s) is FromStep
+                }
+                before = {
+                    each for each in before if self._plan.template_of[each] not in self._streams
+                }
+                assert all(self.status[each] in OVER for each in before), (
+                    "a step got ahead of its inputs"
+                )

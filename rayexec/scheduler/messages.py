@@ -55,7 +55,15 @@ class StepStatus(enum.IntEnum):
     LEFT_OUT = 9  # it is not among the steps that somebody asked for
 
 
-OVER = frozenset({StepStatus.SUCCESS, StepStatus.FAILED, StepStatus.SKIPPED, StepStatus.ABANDONED, StepStatus.LEFT_OUT})
+OVER = frozenset(
+    {
+        StepStatus.SUCCESS,
+        StepStatus.FAILED,
+        StepStatus.SKIPPED,
+        StepStatus.ABANDONED,
+        StepStatus.LEFT_OUT,
+    }
+)
 
 
 # Attempts that are over: a row each, or many at once where they went plainly well.
@@ -67,7 +75,9 @@ class RunStarted(NamedTuple):
 
 
 class BatchEnded(NamedTuple):
-    """A batch came back with the attempts it made; calls it did not get to are simply not among them."""
+    """A batch came back with the attempts it made; calls it did not get to are simply not among
+    them.
+    """
 
     batch_id: int
     attempts: Rows
@@ -75,7 +85,9 @@ class BatchEnded(NamedTuple):
 
 
 class BatchProgressed(NamedTuple):
-    """A batch is over its budget and goes on: the attempts it has made so far, and the calls that it gave back."""
+    """A batch is over its budget and goes on: the attempts it has made so far, and the calls that
+    it gave back.
+    """
 
     batch_id: int
     attempts: Rows
@@ -89,7 +101,9 @@ class BatchStarted(NamedTuple):
 
 
 class StepYielded(NamedTuple):
-    """A step that still runs has yielded more values of dynamic outputs, by name and mapping key (``result[k]``)."""
+    """A step that still runs has yielded more values of dynamic outputs, by name and mapping key
+    (``result[k]``).
+    """
 
     batch_id: int
     step: int
@@ -105,10 +119,11 @@ class SharedLimitsChanged(NamedTuple):
 class BatchLost(NamedTuple):
     """The worker that ran a batch died, or the engine refused it: ``failure`` says what is known.
 
-    ``attempts`` were over before, ``culprit`` is the step that was running, None where none had started. ``inputs`` are
-    the steps whose outputs are gone, where that is why. ``started`` and ``ended`` are seconds since 1970, as in an
-    attempt's row; ``stdout`` and ``stderr`` are what it had printed, ``logs`` what was told of what it had logged.
-    ``memory`` is for one that was killed since its node ran out of memory: the bytes that it had, 0 where nobody knows.
+    ``attempts`` were over before, ``culprit`` is the step that was running, None where none had
+    started. ``inputs`` are the steps whose outputs are gone, where that is why. ``started`` and
+    ``ended`` are seconds since 1970, as in an attempt's row; ``stdout`` and ``stderr`` are what it
+    had printed, ``logs`` what was told of what it had logged. ``memory`` is for one that was killed
+    since its node ran out of memory: the bytes that it had, 0 where nobody knows.
     """
 
     batch_id: int
@@ -133,7 +148,8 @@ class CancelRequested(NamedTuple):
     """Somebody wants the run to end."""
 
 
-# What an engine tells of its batches that the machine goes by, what it tells beside that, and what the loop adds.
+# What an engine tells of its batches that the machine goes by, what it tells beside that, and what
+# the loop adds.
 BatchEvent: TypeAlias = BatchEnded | BatchProgressed | BatchLost | BatchStarted | StepYielded
 EngineEvent: TypeAlias = BatchEvent | LiveLines
 RunEvent: TypeAlias = RunStarted | BatchEvent | SharedLimitsChanged | TimerFired | CancelRequested
@@ -152,7 +168,9 @@ class StepSkipped(NamedTuple):
 
 
 class StepAbandoned(NamedTuple):
-    """Record that a step will not run, since steps it depends on failed: ``culprits`` are their indices."""
+    """Record that a step will not run, since steps it depends on failed: ``culprits`` are their
+    indices.
+    """
 
     step: int
     culprits: tuple[int, ...]
@@ -165,16 +183,20 @@ class DropOutputs(NamedTuple):
 
 
 class DropValues(NamedTuple):
-    """Have the engine drop some values of a step's dynamic outputs, by name and mapping key (``result[k]``)."""
+    """Have the engine drop some values of a step's dynamic outputs, by name and mapping key
+    (``result[k]``).
+    """
 
     step: int
     names: Sequence[str]
 
 
 class StepTakenBack(NamedTuple):
-    """Record that a step which had succeeded runs again, since its outputs are gone and a step needs them.
+    """Record that a step which had succeeded runs again, since its outputs are gone and a step
+    needs them.
 
-    They were lost, or (``is_unkept``) an earlier run, from which this one goes on, did not keep them.
+    They were lost, or (``is_unkept``) an earlier run, from which this one goes on, did not keep
+    them.
     """
 
     step: int
@@ -192,7 +214,8 @@ class RestoreOutputs(NamedTuple):
 class StepUnfed(NamedTuple):
     """Record that a step failed: it takes from ``culprits``, which have nothing to give.
 
-    They were left out, or (``is_refused``) must not run again, and the earlier run did not keep what they yielded.
+    They were left out, or (``is_refused``) must not run again, and the earlier run did not keep
+    what they yielded.
     """
 
     step: int
@@ -201,7 +224,9 @@ class StepUnfed(NamedTuple):
 
 
 class StepRequeued(NamedTuple):
-    """Record that a step runs again which lost its worker by no fault of its own: for which time, of how many."""
+    """Record that a step runs again which lost its worker by no fault of its own: for which time,
+    of how many.
+    """
 
     step: int
     why: str

@@ -12,14 +12,16 @@ from rayexec.scheduler.messages import OVER, StepStatus
 
 __all__ = ["Outcomes"]
 
-_SUCCESS = StepStatus.SUCCESS  # looking a member up in its enum costs as much as what is done with it
+_SUCCESS = (
+    StepStatus.SUCCESS
+)  # looking a member up in its enum costs as much as what is done with it
 
 
 class Outcomes:
     """Takes in what steps yielded, whose ``status`` is the state machine's own.
 
-    ``yields`` has the values of dynamic outputs, ``short`` the outputs of steps that did not yield all of theirs, and
-    ``imperfect`` are the steps some of whose sources did not come out whole.
+    ``yields`` has the values of dynamic outputs, ``short`` the outputs of steps that did not yield
+    all of theirs, and ``imperfect`` are the steps some of whose sources did not come out whole.
     """
 
     def __init__(self, plan: Plan, status: Sequence[StepStatus]) -> None:
@@ -36,7 +38,11 @@ class Outcomes:
         if step in self.yields:
             return tuple(self.yields[step].values())
         records, yielded = self._plan.output_records[step], self.short.get(step)
-        return records if yielded is None else tuple([each for each in records if each.name in yielded])
+        return (
+            records
+            if yielded is None
+            else tuple([each for each in records if each.name in yielded])
+        )
 
     def came(self, step: int, outputs: Sequence[OutputRecord]) -> Growth | None:
         """Take in what a step that succeeded yielded; return the steps that the plan got for it."""
@@ -79,13 +85,18 @@ class Outcomes:
         return growth
 
     def came_early(self, step: int, records: Sequence[OutputRecord]) -> Growth | None:
-        """Take in values of dynamic outputs whose op is not over, or failed; return the steps that the plan got.
+        """Take in values of dynamic outputs whose op is not over, or failed; return the steps that
+        the plan got.
 
         A value that came before, from an attempt that failed, stays what it was.
         """
         plan = self._plan
         known = self.yields.setdefault(step, {})
-        new = {record.name: record for record in records if record.name not in known and record.name[-1] == "]"}
+        new = {
+            record.name: record
+            for record in records
+            if record.name not in known and record.name[-1] == "]"
+        }
         known.update(new)
         if not new or not isinstance(plan, RunPlan) or step not in plan.producers:
             return None

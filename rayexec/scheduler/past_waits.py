@@ -1,9 +1,10 @@
 """Why each attempt of a run started when it did, and no sooner: worked out when somebody asks.
 
-All it takes is what a run records anyway: when batches were submitted, and when attempts started and ended. An attempt
-is ready when the last step that it takes from is over, or its delay is. What kept it from then on is whatever was
-full for the longest part of its wait: a limit, or CPUs, GPUs and other resources. While workers start nothing is full,
-so a wait may be for both; a limit or a resource is the reason that is told, with its own seconds.
+All it takes is what a run records anyway: when batches were submitted, and when attempts started
+and ended. An attempt is ready when the last step that it takes from is over, or its delay is. What
+kept it from then on is whatever was full for the longest part of its wait: a limit, or CPUs, GPUs
+and other resources. While workers start nothing is full, so a wait may be for both; a limit or a
+resource is the reason that is told, with its own seconds.
 """
 
 from __future__ import annotations
@@ -27,10 +28,11 @@ OTHER_RUNS = "other runs"
 
 # Shorter waits (seconds) are what a batch costs on its way.
 _SHORT = 0.005
-# Between two steps that follow each other on a full resource it counts as full; one is taken up that soon (seconds).
+# Between two steps that follow each other on a full resource it counts as full; one is taken up
+# that soon (seconds).
 _GAP = 0.01
-# Waits that are longer than that and that nothing of the run explains are for other runs, where they can be (seconds):
-# beside a worker that had to start, and otherwise.
+# Waits that are longer than that and that nothing of the run explains are for other runs, where
+# they can be (seconds): beside a worker that had to start, and otherwise.
 _STARTS = 2.0
 _NOTICEABLE = 0.1
 # The part of a wait for which a limit or a resource must have been full to be its reason.
@@ -42,11 +44,12 @@ _HOLDERS = 8
 class Wait(NamedTuple):
     """How an attempt came to start: times are seconds since 1970.
 
-    ``ready`` is when nothing but limits and resources was left to wait for, ``after`` the step that it waited for last
-    until then (-1 for none). ``submitted`` is when the engine got it, which may be sooner, in a batch with what it
-    takes from. ``reason`` is what it waited for from then on, None where that was no time to speak of, else a
-    limit's or a resource's name or one of this module's words; ``seconds`` is for how long, ``held_by`` are steps of
-    the run that held it half-way.
+    ``ready`` is when nothing but limits and resources was left to wait for, ``after`` the step that
+    it waited for last until then (-1 for none). ``submitted`` is when the engine got it, which may
+    be sooner, in a batch with what it takes from. ``reason`` is what it waited for from then on,
+    None where that was no time to speak of, else a limit's or a resource's name or one of this
+    module's words; ``seconds`` is for how long, ``held_by`` are steps of the run that held it
+    half-way.
     """
 
     step: int
@@ -62,7 +65,9 @@ class Wait(NamedTuple):
 
     @property
     def is_blocked(self) -> bool:
-        """Whether a limit of tags or pools kept it; ``max_concurrent`` is what all wait for in turn."""
+        """Whether a limit of tags or pools kept it; ``max_concurrent`` is what all wait for in
+        turn.
+        """
         return self.is_limit and self.reason != MAX_CONCURRENT
 
 
@@ -86,7 +91,8 @@ def explain_waits(
         if row.pid and row.pid not in seen:
             seen.add(row.pid)
             first_of_worker.add(place)
-    # Before the first step nothing ran, for want of a worker; in this process there is none to wait for.
+    # Before the first step nothing ran, for want of a worker; in this process there is none to wait
+    # for.
     first_start = attempts[0].started if attempts and attempts[0].pid else began
     heads = {(calls[0].step, calls[0].number) for _, calls in submissions if calls}
     reasons: dict[int, Obstacle] = {}
@@ -96,7 +102,9 @@ def explain_waits(
             continue
         found, shared = causes.of(wait), causes.shared(wait.step)
         # Where the longer part of a wait has no cause in this run, its cause may be another.
-        is_for_others = found is not None and waited - found[1].seconds > max(found[1].seconds, _STARTS)
+        is_for_others = found is not None and waited - found[1].seconds > max(
+            found[1].seconds, _STARTS
+        )
         if found is not None and not (shared is not None and is_for_others):
             reasons[place], waits[place] = found
             continue
@@ -117,7 +125,10 @@ def explain_waits(
 
 
 def _bare(
-    plan: Plan, began: float, submissions: Sequence[tuple[float, Sequence[Call]]], attempts: Sequence[Attempt]
+    plan: Plan,
+    began: float,
+    submissions: Sequence[tuple[float, Sequence[Call]]],
+    attempts: Sequence[Attempt],
 ) -> list[Wait]:
     """Return the waits without their reasons."""
     submitted: dict[tuple[int, int], list[float]] = {}
@@ -134,7 +145,9 @@ def _bare(
     waits = []
     for row in attempts:
         handed = submitted.get((row.step, row.number), [row.started])
-        moment = max([each for each in handed if each <= row.started], default=handed[0])  # the last of several tries
+        moment = max(
+            [each for each in handed if each <= row.started], default=handed[0]
+        )  # the last of several tries
         after, ready = -1, began
         if row.number:
             ready = tried_again.get((row.step, row.number), began)
@@ -142,7 +155,9 @@ def _bare(
             for before in plan.predecessors[row.step]:
                 if over.get(before, began) > ready:
                     after, ready = before, over[before]
-        waits.append(Wait(row.step, row.number, min(ready, row.started), moment, row.started, after))
+        waits.append(
+            Wait(row.step, row.number, min(ready, row.started), moment, row.started, after)
+        )
     return waits
 
 
@@ -152,7 +167,8 @@ class _Causes:
     def __init__(self, placement: Placement, attempts: Sequence[Attempt]) -> None:
         self._placement = placement
         self._of_class = [obstacles(placement, known) for known in placement.classes]
-        # By obstacle: (when, step, how much more or less of it is taken from then on), in order of time.
+        # By obstacle: (when, step, how much more or less of it is taken from then on), in order of
+        # time.
         self._changes: dict[Obstacle, list[tuple[float, float, int]]] = {}
         for row in attempts:
             for obstacle, amount, _ in self._of_class[placement.class_of[row.step]]:
@@ -164,12 +180,16 @@ class _Causes:
         self._full: dict[tuple[Obstacle, float, float], _Spans] = {}
 
     def of(self, wait: Wait) -> tuple[Obstacle, Wait] | None:
-        """Return what a wait was for, and the wait with that as its reason; None where nothing was full for long."""
+        """Return what a wait was for, and the wait with that as its reason; None where nothing was
+        full for long.
+        """
         best, longest = None, 0.0
         for obstacle, amount, most in self._of_class[self._placement.class_of[wait.step]]:
             spans = self._full.get((obstacle, amount, most))
             if spans is None:
-                spans = self._full[obstacle, amount, most] = _Spans(self._changes.get(obstacle, ()), most - amount)
+                spans = self._full[obstacle, amount, most] = _Spans(
+                    self._changes.get(obstacle, ()), most - amount
+                )
             seconds = spans.within(wait.ready, wait.started)
             if seconds > longest * 1.05:  # of equals the more particular, which comes first
                 best, longest = obstacle, seconds
@@ -184,7 +204,9 @@ class _Causes:
         return None if place is None else self._placement.limits[place].name
 
     def find_holders(self, waits: list[Wait], reasons: Mapping[int, Obstacle]) -> None:
-        """Put into each wait for something, by its place in ``waits``, who held it half-way through its seconds."""
+        """Put into each wait for something, by its place in ``waits``, who held it half-way through
+        its seconds.
+        """
         asked: dict[Obstacle, list[int]] = {}
         for place, obstacle in reasons.items():
             asked.setdefault(obstacle, []).append(place)
@@ -201,7 +223,9 @@ class _Causes:
                     else:
                         active.pop(step, None)
                     following += 1
-                held_by = tuple(islice((step for step in active if step != waits[place].step), _HOLDERS))
+                held_by = tuple(
+                    islice((step for step in active if step != waits[place].step), _HOLDERS)
+                )
                 waits[place] = waits[place]._replace(held_by=held_by)
 
 
@@ -237,4 +261,6 @@ class _Spans:
         place = bisect_right(self._starts, moment)
         if not place:
             return 0.0
-        return self._before[place - 1] + min(moment, self._ends[place - 1]) - self._starts[place - 1]
+        return (
+            self._before[place - 1] + min(moment, self._ends[place - 1]) - self._starts[place - 1]
+        )

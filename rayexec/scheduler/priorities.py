@@ -1,9 +1,10 @@
 """In which order ready steps start: priority, then long remaining paths, then depth-first.
 
-Depth-first keeps few values alive and ends what was begun, so that fan-outs do not run level by level. It may start a
-long path late, which no later step can make up for. So a remaining path counts for as much as it is long beside what
-each slot still has to do: paths within the same eighth of that are equal, and at the end, when little is left, every
-difference counts (list scheduling by the longest path: Graham, 1969; Hu, 1961).
+Depth-first keeps few values alive and ends what was begun, so that fan-outs do not run level by
+level. It may start a long path late, which no later step can make up for. So a remaining path
+counts for as much as it is long beside what each slot still has to do: paths within the same eighth
+of that are equal, and at the end, when little is left, every difference counts (list scheduling by
+the longest path: Graham, 1969; Hu, 1961).
 """
 
 from __future__ import annotations
@@ -20,14 +21,16 @@ __all__ = ["Ranking", "rank_steps", "remaining_paths", "starting_order"]
 _SHARE = 8
 # Ranking a step costs about 1.5 µs; it may take a thirtieth of the run's time.
 _COST = 50e-6
-_LEAST = 1e-3  # seconds; steps shorter than that count as that long, since no order makes them faster
+_LEAST = (
+    1e-3  # seconds; steps shorter than that count as that long, since no order makes them faster
+)
 
 
 def remaining_paths(plan: Plan, steps: Sequence[int], weights: Sequence[float]) -> dict[int, float]:
     """Return the longest path from each of ``steps`` to an end of the plan, itself included.
 
-    ``steps`` are in the order of the plan and hold all that follows any of them and is not over; ``weights`` are by
-    template. What dynamic outputs are still to bring is not counted.
+    ``steps`` are in the order of the plan and hold all that follows any of them and is not over;
+    ``weights`` are by template. What dynamic outputs are still to bring is not counted.
     """
     paths: dict[int, float] = {}
     successors, template_of = plan.successors, plan.template_of
@@ -64,7 +67,8 @@ def _successors_last(plan: Plan, steps: Sequence[int]) -> list[int]:
 def rank_steps(plan: Plan, steps: Sequence[int], weights: Sequence[float], slots: int) -> list[int]:
     """Return ``steps``, which are not over, in the order in which they start once they are ready.
 
-    ``weights`` are what a step of each template takes, in any unit; ``slots`` is how many run at once.
+    ``weights`` are what a step of each template takes, in any unit; ``slots`` is how many run at
+    once.
     """
     template_of, depth, priorities = plan.template_of, plan.depth_order, plan.priorities
     paths = remaining_paths(plan, steps, weights)
@@ -76,7 +80,9 @@ def rank_steps(plan: Plan, steps: Sequence[int], weights: Sequence[float], slots
 
 
 def starting_order(plan: Plan, slots: int) -> list[int]:
-    """Return all steps in the order in which they start while nothing is known of how long they take."""
+    """Return all steps in the order in which they start while nothing is known of how long they
+    take.
+    """
     order = plan.starting_orders.get(slots)
     if order is None:
         order = rank_steps(plan, range(len(plan.steps)), [1.0] * len(plan.templates), slots)
@@ -104,11 +110,17 @@ class Ranking:
         self.add(sorted(steps))
 
     def anew(
-        self, now: float, estimates: Sequence[DurationEstimate], status: Sequence[StepStatus], still_open: int
+        self,
+        now: float,
+        estimates: Sequence[DurationEstimate],
+        status: Sequence[StepStatus],
+        still_open: int,
     ) -> list[int] | None:
-        """Return the open steps in the order in which they shall start from now on, None where it stays as it is.
+        """Return the open steps in the order in which they shall start from now on, None where it
+        stays as it is.
 
-        It changes where half of the steps are over, or ops turned out to take other times than was thought.
+        It changes where half of the steps are over, or ops turned out to take other times than was
+        thought.
         """
         if self._ranked_at is None:
             self._ranked_at = now
@@ -124,7 +136,9 @@ class Ranking:
 
 
 def _weights(estimates: Sequence[DurationEstimate]) -> list[float]:
-    """Return what each op takes, as powers of two, so that small changes count for nothing; the mean where not seen."""
+    """Return what each op takes, as powers of two, so that small changes count for nothing; the
+    mean where not seen.
+    """
     seen = [max(_LEAST, estimate.seconds) for estimate in estimates if estimate.count]
     usual = sum(seen) / len(seen) if seen else _LEAST
     times = [max(_LEAST, estimate.seconds) if estimate.count else usual for estimate in estimates]

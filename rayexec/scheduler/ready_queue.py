@@ -21,9 +21,10 @@ ClassId = TypeVar("ClassId", bound=Hashable)
 class ReadyQueue(Generic[ClassId]):
     """The steps whose predecessors are done, best first, in lanes of those that can share a batch.
 
-    ``in_degrees[i]`` counts the distinct predecessors of i, ``successors[i]`` lists those that follow it, and ``order``
-    holds the steps in the order in which they start once they are ready; those of higher ``priorities`` start before
-    all others, whenever they came. Each step costs a heap operation, each edge a decrement; nothing is scanned twice.
+    ``in_degrees[i]`` counts the distinct predecessors of i, ``successors[i]`` lists those that
+    follow it, and ``order`` holds the steps in the order in which they start once they are ready;
+    those of higher ``priorities`` start before all others, whenever they came. Each step costs a
+    heap operation, each edge a decrement; nothing is scanned twice.
     """
 
     def __init__(
@@ -46,9 +47,14 @@ class ReadyQueue(Generic[ClassId]):
         self.rank(order)
 
     def rank(self, order: Sequence[int]) -> None:
-        """Start steps in another order from now on; ``order`` holds at least those that are not over."""
+        """Start steps in another order from now on; ``order`` holds at least those that are not
+        over.
+        """
         ranks = self.ranks
-        ready = {class_id: [self._step(rank) for rank in heap] for class_id, heap in self._class_ids.items()}
+        ready = {
+            class_id: [self._step(rank) for rank in heap]
+            for class_id, heap in self._class_ids.items()
+        }
         for rank, step in enumerate(order):
             ranks[step] = rank
         self._raise_by_priority(order)
@@ -59,7 +65,8 @@ class ReadyQueue(Generic[ClassId]):
     def grow(self, waiting: Sequence[int]) -> None:
         """Add steps behind those there are; ``waiting`` tells for how many predecessors each waits.
 
-        They start before the others, each in its turn: what came last goes first, so that what was begun is ended.
+        They start before the others, each in its turn: what came last goes first, so that what was
+        begun is ended.
         """
         first, count = len(self.waiting), len(waiting)
         self.waiting.extend(waiting)
@@ -119,7 +126,9 @@ class ReadyQueue(Generic[ClassId]):
         return self.waiting[step] == 0
 
     def add(self, step: int, class_id: ClassId, *, first: bool = False) -> None:
-        """Make ``step`` ready in its lane, again or for the first time; ``first``, it goes before the others."""
+        """Make ``step`` ready in its lane, again or for the first time; ``first``, it goes before
+        the others.
+        """
         rank = self.ranks[step] - _FIRST if first else self.ranks[step]
         heap = self._class_ids.get(class_id)
         if heap is None:
@@ -128,8 +137,14 @@ class ReadyQueue(Generic[ClassId]):
             heappush(heap, rank)
 
     def heads(self, class_ids: Collection[ClassId]) -> list[tuple[int, ClassId]]:
-        """Return a heap of (rank of its best ready step, lane) of those of ``class_ids`` that hold any."""
-        heads = [(self._class_ids[class_id][0], class_id) for class_id in class_ids if class_id in self._class_ids]
+        """Return a heap of (rank of its best ready step, lane) of those of ``class_ids`` that hold
+        any.
+        """
+        heads = [
+            (self._class_ids[class_id][0], class_id)
+            for class_id in class_ids
+            if class_id in self._class_ids
+        ]
         heapify(heads)
         return heads
 
@@ -139,7 +154,8 @@ class ReadyQueue(Generic[ClassId]):
         return heap[0] if heap else None
 
     def ready(self, most: int) -> dict[ClassId, tuple[int, list[int]]]:
-        """Return for each lane how many of its steps are ready, and up to ``most`` of them, about the best first.
+        """Return for each lane how many of its steps are ready, and up to ``most`` of them, about
+        the best first.
 
         Another thread than the one that adds and takes steps may ask.
         """

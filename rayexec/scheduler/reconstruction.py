@@ -1,4 +1,6 @@
-"""Steps whose outputs were lost run again, and so do those above them whose outputs are not kept any more."""
+"""Steps whose outputs were lost run again, and so do those above them whose outputs are not kept
+any more.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +39,8 @@ class Reconstruction:
         self._streams = streams
 
     def needed(self, lost: Iterable[int]) -> list[int] | None:
-        """Return the steps that must run again to have the outputs of ``lost``: upward as far as nothing is kept.
+        """Return the steps that must run again to have the outputs of ``lost``: upward as far as
+        nothing is kept.
 
         None where that takes what a step handed on before it failed, and nobody has any more.
         """
@@ -50,7 +53,11 @@ class Reconstruction:
             found[step] = None
             for each in self._plan.steps[step].inputs:
                 for source in each.sources:
-                    if type(source) is not FromStep or each.is_nothing or not self._retention.is_gone(source):
+                    if (
+                        type(source) is not FromStep
+                        or each.is_nothing
+                        or not self._retention.is_gone(source)
+                    ):
                         continue
                     if self._status[source.step] is StepStatus.FAILED:
                         return None
@@ -58,7 +65,9 @@ class Reconstruction:
         return list(found)
 
     def _have_wait(self, steps: Collection[int]) -> None:
-        """Make steps wait for those whose values they were handed before, when they did not have to."""
+        """Make steps wait for those whose values they were handed before, when they did not have
+        to.
+        """
         streaming = {step for step in steps if self._plan.template_of[step] in self._streams}
         if not streaming:
             return
@@ -69,11 +78,18 @@ class Reconstruction:
                     self._plan.successors[step] = [*known, index]  # type: ignore[index]  # a list, where plans grow
 
     def _is_awaited(self, before: int, step: int) -> bool:
-        """Whether a step waits for one that it takes from to be over: not where that hands its values on sooner."""
-        return self._plan.template_of[before] not in self._streams or step in self._plan.successors[before]
+        """Whether a step waits for one that it takes from to be over: not where that hands its
+        values on sooner.
+        """
+        return (
+            self._plan.template_of[before] not in self._streams
+            or step in self._plan.successors[before]
+        )
 
     def take_back(self, steps: Collection[int]) -> list[int]:
-        """Have ``steps``, which had succeeded, run again; return those of them that wait for nothing."""
+        """Have ``steps``, which had succeeded, run again; return those of them that wait for
+        nothing.
+        """
         status, order, successors = self._status, self._ready_queue, self._plan.successors
         for step in steps:
             status[step] = StepStatus.WAITING
@@ -90,6 +106,8 @@ class Reconstruction:
                     order.withdraw(each, self._class_ids[each])
                     status[each] = StepStatus.WAITING
         for step in steps:
-            before = [each for each in set(self._plan.predecessors[step]) if status[each] not in OVER]
+            before = [
+                each for each in set(self._plan.predecessors[step]) if status[each] not in OVER
+            ]
             order.waiting[step] = sum([self._is_awaited(each, step) for each in before])
         return [step for step in steps if order.is_released(step)]

@@ -1,4 +1,6 @@
-"""Going on from an earlier run: which steps are taken over as they are, and which of those have to be made again."""
+"""Going on from an earlier run: which steps are taken over as they are, and which of those have to
+be made again.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +42,9 @@ class Resumption:
         self._next = 0
 
     def done(self, step: int) -> Done | None:
-        """Return what is taken over of a step that may start, None where it has to run or is left out."""
+        """Return what is taken over of a step that may start, None where it has to run or is left
+        out.
+        """
         key = self._plan.steps[step].key
         if step in self._same:  # it is made again
             return None
@@ -55,22 +59,31 @@ class Resumption:
     def is_left_out(self, step: int) -> bool:
         """Whether a step is not to run, where there is nothing of it to be taken over."""
         chosen = self._previous_run.chosen
-        return chosen is not None and step not in self._same and not chosen.takes(self._plan.steps[step].key)
+        return (
+            chosen is not None
+            and step not in self._same
+            and not chosen.takes(self._plan.steps[step].key)
+        )
 
     def _fits(self, step: int, found: Done) -> bool:
-        """Whether what a step yielded then is what its op yields now: the job may have been changed meanwhile."""
+        """Whether what a step yielded then is what its op yields now: the job may have been changed
+        meanwhile.
+        """
         outs = self._plan.op_of(step).outs
         names = {record.name.partition("[")[0] for record in found.outputs}
         needed = {name for name, out in outs.items() if out.is_required and not out.is_dynamic}
         kinds = {record.name.partition("[")[0]: record.name[-1] == "]" for record in found.outputs}
-        return needed <= names <= outs.keys() and all(outs[name].is_dynamic == kind for name, kind in kinds.items())
+        return needed <= names <= outs.keys() and all(
+            outs[name].is_dynamic == kind for name, kind in kinds.items()
+        )
 
     def _is_fed_as_before(self, step: int, found: Done | None = None) -> bool:
         plan = self._plan
         before = {source.step for source in plan.taken_by(step)}
         before.update(plan.predecessors[step])
         if found is not None and found.fed_by is not None:
-            # Of a step that collects, a driver that was killed may not have told all that it takes from.
+            # Of a step that collects, a driver that was killed may not have told all that it takes
+            # from.
             nodes = {node_path(plan.steps[each].key) for each in before}
             if found.fed_by != nodes and not (found.fed_by < nodes and self._collects(step)):
                 return False
@@ -100,7 +113,8 @@ class Resumption:
         return range(first, self._next)
 
     def lacking(self, steps: Iterable[int]) -> dict[int, int]:
-        """Return the steps that have to be made again since one of ``steps`` takes what is not stored, and that one.
+        """Return the steps that have to be made again since one of ``steps`` takes what is not
+        stored, and that one.
 
         What must not run twice is not among them.
         """
@@ -120,7 +134,8 @@ class Resumption:
         return found
 
     def starved(self, steps: Iterable[int]) -> dict[int, tuple[int, ...]]:
-        """Return those of ``steps`` that take what is not stored, from steps that are not made again, each with these.
+        """Return those of ``steps`` that take what is not stored, from steps that are not made
+        again, each with these.
 
         It is asked once what ``lacking`` told has been taken back.
         """
@@ -145,7 +160,9 @@ class Resumption:
 
 
 def wanted_values(plan: Plan, status: Sequence[StepStatus]) -> dict[int, frozenset[str] | None]:
-    """Return which outputs of steps that succeeded are taken by steps that did not, by step; None for all of them."""
+    """Return which outputs of steps that succeeded are taken by steps that did not, by step; None
+    for all of them.
+    """
     found: dict[int, set[str] | None] = {}
     for step, how in enumerate(status):
         if how in (StepStatus.SUCCESS, StepStatus.SKIPPED, StepStatus.LEFT_OUT):

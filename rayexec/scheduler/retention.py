@@ -13,22 +13,27 @@ from rayexec.scheduler.messages import DropOutputs, DropValues
 
 __all__ = ["KeepOutputs", "Retention"]
 
-# Which outputs outlive the steps that take them: all, those that nothing takes and the job's own, or none.
+# Which outputs outlive the steps that take them: all, those that nothing takes and the job's own,
+# or none.
 KeepOutputs: TypeAlias = Literal["all", "leaves", "none"]
 
 
 class Retention:
     """Counts, for each step, the steps that have yet to take its outputs; knows which were dropped.
 
-    ``dropped`` are the steps whose outputs were, ``dropped_values`` single values of dynamic outputs. A step that
-    failed keeps what it took, since it may be run again; so does one that never ran because of that.
+    ``dropped`` are the steps whose outputs were, ``dropped_values`` single values of dynamic
+    outputs. A step that failed keeps what it took, since it may be run again; so does one that
+    never ran because of that.
     """
 
-    def __init__(self, plan: Plan, keep: KeepOutputs, streams: frozenset[int] = frozenset()) -> None:
+    def __init__(
+        self, plan: Plan, keep: KeepOutputs, streams: frozenset[int] = frozenset()
+    ) -> None:
         self._plan = plan
         self.dropped: set[int] = set()
         self.dropped_values: set[FromStep] = set()
-        # Templates whose steps hand values on before they are over: until then each holds its own outputs.
+        # Templates whose steps hand values on before they are over: until then each holds its own
+        # outputs.
         self._streams = streams
         self.keeps_all = keep == "all"
         self._left: list[int] = []
@@ -36,7 +41,8 @@ class Retention:
         self._keeps_leaves = keep == "leaves"
         # Of values of dynamic outputs that several steps take: how many have yet to, once one has.
         self._values_left: dict[FromStep, int] = {}
-        # Where steps run again it is not known any more who has taken which value: each stays with the others.
+        # Where steps run again it is not known any more who has taken which value: each stays with
+        # the others.
         self._counts_values = True
         # Mapped nodes whose values are the job's own outputs.
         self._kept_nodes: set[int] = set()
@@ -72,7 +78,9 @@ class Retention:
             self._kept |= {
                 step
                 for step in range(first, len(left))
-                if step not in producers and not plan.successors[step] and left[step] <= self._holds_itself(step)
+                if step not in producers
+                and not plan.successors[step]
+                and left[step] <= self._holds_itself(step)
             }
             for node in self._kept_nodes:
                 self._kept |= {step.index for step in plan.steps_of(node, first)}
@@ -89,7 +97,9 @@ class Retention:
         self.dropped.difference_update(steps)
         if self.dropped_values:
             again = set(steps)
-            self.dropped_values.difference_update([each for each in self.dropped_values if each.step in again])
+            self.dropped_values.difference_update(
+                [each for each in self.dropped_values if each.step in again]
+            )
         if self.keeps_all:
             return
         self._counts_values = False
@@ -116,21 +126,30 @@ class Retention:
 
     def _unused(self, steps: Iterable[int]) -> list[int]:
         """Take in that steps are over; return those whose outputs may go."""
-        predecessors, left, kept, needs = self._plan.predecessors, self._left, self._kept, self._plan.needs
+        predecessors, left, kept, needs = (
+            self._plan.predecessors,
+            self._left,
+            self._kept,
+            self._plan.needs,
+        )
         unused = []
         for step in steps:
             if self._streams:
                 left[step] -= self._holds_itself(step)
             if left[step] == 0 and step not in kept:
                 unused.append(step)
-            for each in (*predecessors[step], *needs[step]) if step in needs else predecessors[step]:
+            for each in (
+                (*predecessors[step], *needs[step]) if step in needs else predecessors[step]
+            ):
                 left[each] -= 1
                 if left[each] == 0 and each not in kept:
                     unused.append(each)
         return unused
 
     def _unused_values(self, steps: Iterable[int]) -> dict[int, list[str]]:
-        """Take in the same; return the values of dynamic outputs that may go though others of them may not, by step."""
+        """Take in the same; return the values of dynamic outputs that may go though others of them
+        may not, by step.
+        """
         plan = self._plan
         unused: dict[int, list[str]] = {}
         if not self._counts_values or not isinstance(plan, RunPlan):
@@ -139,12 +158,19 @@ class Retention:
         for step in steps:
             if all(before not in producers for before in plan.predecessors[step]):
                 continue
-            taken = {source for each in all_steps[step].inputs for source in each.sources if type(source) is FromStep}
+            taken = {
+                source
+                for each in all_steps[step].inputs
+                for source in each.sources
+                if type(source) is FromStep
+            }
             for source in taken:
                 producer, name = source
                 if name[-1] != "]" or producer not in producers or producer in self._kept:
                     continue
-                left = self._values_left.pop(source, 0) or plan.takers_of(producer, output_name(name))
+                left = self._values_left.pop(source, 0) or plan.takers_of(
+                    producer, output_name(name)
+                )
                 if left == 1:
                     unused.setdefault(producer, []).append(name)
                 elif left:

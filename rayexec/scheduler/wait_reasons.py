@@ -18,9 +18,11 @@ Obstacle: TypeAlias = int | str
 
 
 def obstacles(placement: Placement, known: SchedulingClass) -> list[tuple[Obstacle, float, float]]:
-    """Return what may keep steps of a class waiting, as (obstacle, how much a step takes, how much there is).
+    """Return what may keep steps of a class waiting, as (obstacle, how much a step takes, how much
+    there is).
 
-    The most particular comes first: limits of tags and pools, then resources, then ``max_concurrent``.
+    The most particular comes first: limits of tags and pools, then resources, then
+    ``max_concurrent``.
     """
     limits = placement.limits
     found: list[tuple[Obstacle, float, float]] = [
@@ -51,8 +53,9 @@ class Under(NamedTuple):
 class Queue(NamedTuple):
     """Steps that wait for the same: ``size`` of them, the first few in ``steps``.
 
-    ``reason`` names a limit or a resource, of which this run has taken ``used`` of ``most`` by the steps ``holders``
-    (the first few); ``others`` is whether other runs must hold some as well. Other reasons have a ``most`` of 0.
+    ``reason`` names a limit or a resource, of which this run has taken ``used`` of ``most`` by the
+    steps ``holders`` (the first few); ``others`` is whether other runs must hold some as well.
+    Other reasons have a ``most`` of 0.
     """
 
     reason: str
@@ -65,7 +68,9 @@ class Queue(NamedTuple):
 
 
 class Waiting(NamedTuple):
-    """The steps that run, as far as is known, in the order in which they were submitted, and those that wait."""
+    """The steps that run, as far as is known, in the order in which they were submitted, and those
+    that wait.
+    """
 
     running: tuple[int, ...]
     queues: tuple[Queue, ...]
@@ -81,10 +86,11 @@ def who_waits(
 ) -> Waiting:
     """Return who runs and who waits for what; ``in_the_way`` are the ``obstacles`` of each class.
 
-    ``batches`` are with the engine, in the order in which they were submitted; Ray starts them in that order as far as
-    limits and resources let it, so who runs is worked out by them. Batches that count in a limit of the cluster, which
-    other runs may hold, say so when they begin. ``ready`` tells how many steps of a class are ready and a few of them;
-    ``blocked_by`` is the driver's limit that keeps a class back; ``delayed`` steps wait for their next try.
+    ``batches`` are with the engine, in the order in which they were submitted; Ray starts them in
+    that order as far as limits and resources let it, so who runs is worked out by them. Batches
+    that count in a limit of the cluster, which other runs may hold, say so when they begin.
+    ``ready`` tells how many steps of a class are ready and a few of them; ``blocked_by`` is the
+    driver's limit that keeps a class back; ``delayed`` steps wait for their next try.
     """
     count = _Count(placement, in_the_way)
     running = []
@@ -115,7 +121,9 @@ def who_waits(
 class _Count:
     """Limits and resources, as they fill up."""
 
-    def __init__(self, placement: Placement, in_the_way: Sequence[Sequence[tuple[Obstacle, float, float]]]) -> None:
+    def __init__(
+        self, placement: Placement, in_the_way: Sequence[Sequence[tuple[Obstacle, float, float]]]
+    ) -> None:
         self._placement = placement
         self._in_the_way = in_the_way
         self._used: dict[Obstacle, float] = {}
@@ -136,7 +144,9 @@ class _Count:
         return None
 
     def in_the_way_of(self, number: int) -> Obstacle:
-        """Return what keeps ready steps of a class from being submitted where no limit of the driver's does."""
+        """Return what keeps ready steps of a class from being submitted where no limit of the
+        driver's does.
+        """
         obstacle = self._full(number)
         if obstacle is None:
             obstacle = self._shared(number)
@@ -150,7 +160,9 @@ class _Count:
         return None
 
     def _shared(self, number: int) -> Obstacle | None:
-        """Return a limit of the cluster that a class counts in, which other runs must hold if nothing else is full."""
+        """Return a limit of the cluster that a class counts in, which other runs must hold if
+        nothing else is full.
+        """
         place = self._placement.shared(number)
         if place is not None:
             self._held_by_others.add(place)

@@ -1,6 +1,7 @@
 """Op selection clauses (``["*d", "a+", "sub.g1"]``): how they are read, and which ops they select.
 
-A clause is a name with its reach on either side. The grammar, after spaces around the clause are stripped::
+A clause is a name with its reach on either side. The grammar, after spaces around the clause are
+stripped::
 
     clause  = [ up ] path [ keys ] [ down ]
     up      = [ "*" ] { "+" }         ancestors
@@ -10,14 +11,16 @@ A clause is a name with its reach on either side. The grammar, after spaces arou
     keys    = "[" key { "," key } "]"   of a mapped op, outermost first
     key     = "?" | segment             "?" is any
 
-An absent ``up`` or ``down`` reaches nowhere, one with ``*`` reaches any number of hops, and one of n pluses reaches n
-hops. The clause ``*`` is read on its own: it selects every op, and only as the single item of its list.
+An absent ``up`` or ``down`` reaches nowhere, one with ``*`` reaches any number of hops, and one of
+n pluses reaches n hops. The clause ``*`` is read on its own: it selects every op, and only as the
+single item of its list.
 
-Keys narrow a selection to some values of the dynamic outputs that the op is mapped over, for all that is mapped over
-those.
+Keys narrow a selection to some values of the dynamic outputs that the op is mapped over, for all
+that is mapped over those.
 
-A path of one segment names a top-level node, and its hops count top-level nodes: a graph is one hop, and its ops come
-together. A path with a dot names an op or a graph inside a graph, and its hops count ops, across graph borders.
+A path of one segment names a top-level node, and its hops count top-level nodes: a graph is one
+hop, and its ops come together. A path with a dot names an op or a graph inside a graph, and its
+hops count ops, across graph borders.
 """
 
 from __future__ import annotations
@@ -49,19 +52,22 @@ _MAX_SUGGESTED_PATHS = 3
 def select(clauses: Sequence[str], parents: Mapping[str, Collection[str]]) -> frozenset[str]:
     """Return the paths of the ops that ``clauses`` select: the union over the clauses.
 
-    ``parents`` has every op by its dotted path, with the paths of the ops (keys of ``parents`` too) that it takes
-    inputs from directly. No clauses select every op, and so does ``["*"]``.
+    ``parents`` has every op by its dotted path, with the paths of the ops (keys of ``parents`` too)
+    that it takes inputs from directly. No clauses select every op, and so does ``["*"]``.
 
-    Raises SelectionError for a string in place of a list, and for clauses that cannot be read or that name nothing:
-    the message lists each of them, and ``clause`` is the first.
+    Raises SelectionError for a string in place of a list, and for clauses that cannot be read or
+    that name nothing: the message lists each of them, and ``clause`` is the first.
     """
     if isinstance(clauses, str):
         items = [item.strip() for item in clauses.split(",") if item.strip()] or ["my_op"]
         example = f"op_selection={json.dumps(items, ensure_ascii=False)}"
         raise SelectionError(
-            f"An op selection is a list of clauses, not the string {clauses!r}: write {example}.", clause=clauses
+            f"An op selection is a list of clauses, not the string {clauses!r}: write {example}.",
+            clause=clauses,
         )
-    if not clauses or (len(clauses) == 1 and isinstance(clauses[0], str) and clauses[0].strip() == "*"):
+    if not clauses or (
+        len(clauses) == 1 and isinstance(clauses[0], str) and clauses[0].strip() == "*"
+    ):
         return frozenset(parents)
 
     nodes = _Nodes(parents)
@@ -90,7 +96,9 @@ def _selection_error(problems: Mapping[str, str]) -> SelectionError:
 
 
 def selected_keys(clauses: Sequence[str]) -> dict[str, list[tuple[str, ...]]]:
-    """Return the mapping keys that ``clauses`` name, by the path of the mapped op; ``select`` takes them all."""
+    """Return the mapping keys that ``clauses`` name, by the path of the mapped op; ``select`` takes
+    them all.
+    """
     found: dict[str, list[tuple[str, ...]]] = {}
     for query in map(scan, clauses if clauses and clauses[0].strip() != "*" else ()):
         if query.keys:
@@ -99,12 +107,16 @@ def selected_keys(clauses: Sequence[str]) -> dict[str, list[tuple[str, ...]]]:
 
 
 class Fault(Exception):
-    """What is wrong with one clause; it never leaves this package, which reports all of them in one error."""
+    """What is wrong with one clause; it never leaves this package, which reports all of them in one
+    error.
+    """
 
 
 @dataclass(frozen=True, slots=True)
 class _Clause:
-    """A clause as read: a path, mapping keys, and how many hops it reaches up and down (None: any number)."""
+    """A clause as read: a path, mapping keys, and how many hops it reaches up and down (None: any
+    number).
+    """
 
     path: str
     up: int | None
@@ -140,7 +152,11 @@ def scan(clause: object) -> _Clause:
         raise Fault(_expected_form(text, down_end))
     if not all(path.split(".")):
         graph = path.strip(".")
-        whole = f" To select all of a graph, write its name alone ({graph!r})." if graph and path[-1] == "." else ""
+        whole = (
+            f" To select all of a graph, write its name alone ({graph!r})."
+            if graph and path[-1] == "."
+            else ""
+        )
         raise Fault(f"a path is names joined by single dots, such as 'graph.op'.{whole}")
     named = tuple(keys[1].split(",")) if keys is not None else ()
     return _Clause(path, up=_depth(text[:up_end]), down=_depth(text[keys_end:]), keys=named)
@@ -155,7 +171,9 @@ def _expected_form(text: str, stop: int) -> str:
     if not text:
         return "it is empty: write the name of an op."
     if text == "*":
-        return "'*' selects every op and so stands alone: write ['*'], or name ops in all the clauses."
+        return (
+            "'*' selects every op and so stands alone: write ['*'], or name ops in all the clauses."
+        )
     if "," in text:
         items = [item.strip() for item in text.split(",") if item.strip()]
         return f"{_ONE_PER_ITEM}: {items}." if items else f"{_ONE_PER_ITEM}, without commas."
@@ -174,20 +192,25 @@ def _expected_form(text: str, stop: int) -> str:
     if stop < len(text) and text[stop] not in _PATH_CHARACTERS | {"*", "+"}:
         return f"unexpected {text[stop]!r}: a name has letters, digits and underscores, and dots between graph and op."
     return (
-        "'*' and '+' go around one whole name: before it '*', or '+' for each hop up ('*op', '++op'); "
+        "'*' and '+' go around one whole name: before it '*', or '+' for each hop up ('*op', "
+        "'++op'); "
         "after it '*', or '+' for each hop down ('op*', 'op++')."
     )
 
 
 class _Nodes:
-    """The ops of a job as a graph, at two scales: each op a node, and each top-level invocation a node."""
+    """The ops of a job as a graph, at two scales: each op a node, and each top-level invocation a
+    node.
+    """
 
     def __init__(self, parents: Mapping[str, Collection[str]]) -> None:
         self.ops = parents
         self.children: dict[str, list[str]] = defaultdict(list)
         self.top_parents: dict[str, set[str]] = {}
         self.top_children: dict[str, set[str]] = defaultdict(set)
-        self.members: dict[str, list[str]] = defaultdict(list)  # the ops at any depth in each graph, by its path
+        self.members: dict[str, list[str]] = defaultdict(
+            list
+        )  # the ops at any depth in each graph, by its path
         for op, sources in parents.items():
             segments = op.split(".")
             top = segments[0]
@@ -203,8 +226,8 @@ class _Nodes:
 
     def union(self, queries: Iterable[_Clause]) -> frozenset[str]:
         """Return the ops that any of ``queries`` selects; their paths have passed ``check``."""
-        # What several nodes reach within n hops is the union of what each reaches, so clauses of the same kind and
-        # depth share one walk: thousands of "*op" clauses cost no more than one.
+        # What several nodes reach within n hops is the union of what each reaches, so clauses of
+        # the same kind and depth share one walk: thousands of "*op" clauses cost no more than one.
         top_starts: dict[tuple[bool, int | None], set[str]] = defaultdict(set)
         op_starts: dict[tuple[bool, int | None], set[str]] = defaultdict(set)
         for query in queries:
@@ -244,7 +267,9 @@ class _Nodes:
         full_paths = sorted(other for other in known if other.endswith(f".{path}"))
         if full_paths:
             shown = " or ".join(map(repr, full_paths[:_MAX_SUGGESTED_PATHS]))
-            raise Fault(f"{path!r} is inside a graph and needs its full path. Did you mean {shown}?")
+            raise Fault(
+                f"{path!r} is inside a graph and needs its full path. Did you mean {shown}?"
+            )
         if enclosing:
             inside = [other for other in known if other.startswith(f"{enclosing}.")]
             deeper = [other for other in inside if other.endswith(f".{last}")]
@@ -263,7 +288,9 @@ def _suggestion(path: str, known: Iterable[str]) -> str:
 
 
 def reach(starts: Iterable[str], edges: Mapping[str, Iterable[str]], depth: int | None) -> set[str]:
-    """Return ``starts`` and all that is within ``depth`` hops of them (None: any number), breadth first."""
+    """Return ``starts`` and all that is within ``depth`` hops of them (None: any number), breadth
+    first.
+    """
     frontier = set(starts)
     seen = set(frontier)
     hops = 0

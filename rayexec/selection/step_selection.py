@@ -1,4 +1,6 @@
-"""Step selection of a re-execution (``["flaky*", "m[b]*", "m[?]"]``): clauses as of ops, over the keys of steps."""
+"""Step selection of a re-execution (``["flaky*", "m[b]*", "m[?]"]``): clauses as of ops, over the
+keys of steps.
+"""
 
 from __future__ import annotations
 
@@ -17,14 +19,17 @@ ANY = "[?]"
 def select_steps(clauses: Sequence[str], parents: Mapping[str, Collection[str]]) -> frozenset[str]:
     """Return the keys of the steps that ``clauses`` select: the union over the clauses.
 
-    ``parents`` has every step by its key, with the keys of those that it takes from; a mapped node stands there with
-    ``[?]`` behind its path, for the steps that it may come to have. A mapped step is named by its mapping keys, of
-    which "?" is any.
+    ``parents`` has every step by its key, with the keys of those that it takes from; a mapped node
+    stands there with ``[?]`` behind its path, for the steps that it may come to have. A mapped step
+    is named by its mapping keys, of which "?" is any.
 
-    Raises SelectionError for clauses that cannot be read, StepNotFoundError for what there is not; each names all.
+    Raises SelectionError for clauses that cannot be read, StepNotFoundError for what there is not;
+    each names all.
     """
     if isinstance(clauses, str):
-        raise SelectionError(f"A step selection is a list of clauses, not the string {clauses!r}.", clause=clauses)
+        raise SelectionError(
+            f"A step selection is a list of clauses, not the string {clauses!r}.", clause=clauses
+        )
     children: dict[str, list[str]] = {}
     for key, before in parents.items():
         for each in before:
@@ -66,7 +71,9 @@ def _named(path: str, keys: tuple[str, ...], known: Iterable[str]) -> list[str]:
         if keys == ("?",) or each == path + ANY:
             fits = bool(own) and all(key == "?" for key in keys)
         else:
-            fits = len(own) == len(keys) and all(key in ("?", one) for key, one in zip(keys, own, strict=True))
+            fits = len(own) == len(keys) and all(
+                key in ("?", one) for key, one in zip(keys, own, strict=True)
+            )
         if fits:
             found.append(each)
     return found
@@ -75,5 +82,9 @@ def _named(path: str, keys: tuple[str, ...], known: Iterable[str]) -> list[str]:
 def _hints(unknown: Sequence[str], known: Collection[str]) -> str:
     listed = ", ".join(map(str, unknown))
     mapped = [f"{each}{ANY}" for each in unknown if each + ANY in known]
-    hint = f" For all steps of a mapped op write {mapped[0]}." if mapped else nearest(unknown[0], known)
+    hint = (
+        f" For all steps of a mapped op write {mapped[0]}."
+        if mapped
+        else nearest(unknown[0], known)
+    )
     return f"{'' if len(unknown) == 1 else 's'}: {listed}.{hint}"

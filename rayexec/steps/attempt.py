@@ -1,4 +1,5 @@
-"""One attempt of one step: call the op, check what goes in and out, decide what follows a failure, run the hooks.
+"""One attempt of one step: call the op, check what goes in and out, decide what follows a failure,
+run the hooks.
 
 It runs wherever the engine puts it, in this process or on a worker, and answers with a packed row.
 """
@@ -11,7 +12,13 @@ import time
 from collections.abc import Callable, Generator, Mapping
 from typing import Any, NamedTuple, ParamSpec, TypeVar
 
-from rayexec.definitions.contexts import HookContext, OpExecutionContext, Resources, RunInfo, StepLog
+from rayexec.definitions.contexts import (
+    HookContext,
+    OpExecutionContext,
+    Resources,
+    RunInfo,
+    StepLog,
+)
 from rayexec.definitions.hooks import HookDefinition
 from rayexec.definitions.op import OpDefinition
 from rayexec.definitions.retry import Failure, RetryRequested
@@ -95,16 +102,17 @@ def pausing_step(
 ) -> Generator[None, None, tuple[Attempt, BaseException | None]]:
     """Make one attempt and return its row, with the exception that ended it where there was one.
 
-    ``inputs`` are values by name, or a function that loads them, whose errors count as the step's. ``store`` gets
-    each output as it is yielded, a value of a dynamic one as ``name[key]``. KeyboardInterrupt is not the step's failure
-    and passes through, unless ``interrupt_is_failure``. ``made`` is what the op's function gave where it was called
-    already (``run.plain``). ``managing`` loads inputs and stores outputs that have managers. ``backstop`` is for
-    steps that go on after their timeout; without one the step's log says that it did. ``log`` is where its lines go.
-    ``memory`` has what cached ops yielded in earlier runs; where it knows this step's outputs the op is not called, and
-    no hook runs.
+    ``inputs`` are values by name, or a function that loads them, whose errors count as the step's.
+    ``store`` gets each output as it is yielded, a value of a dynamic one as ``name[key]``.
+    KeyboardInterrupt is not the step's failure and passes through, unless ``interrupt_is_failure``.
+    ``made`` is what the op's function gave where it was called already (``run.plain``).
+    ``managing`` loads inputs and stores outputs that have managers. ``backstop`` is for steps that
+    go on after their timeout; without one the step's log says that it did. ``log`` is where its
+    lines go. ``memory`` has what cached ops yielded in earlier runs; where it knows this step's
+    outputs the op is not called, and no hook runs.
 
-    It pauses after each item that the op's generator yields; but not where the op has a timeout, for its time must not
-    run out while others have the thread.
+    It pauses after each item that the op's generator yields; but not where the op has a timeout,
+    for its time must not run out while others have the thread.
     """
     started = clock() if made is None else made.started
     op = template.op
@@ -143,7 +151,9 @@ def pausing_step(
         remembering.end(success=error is None)
     ended = clock()
     if op.timeout is not None and ended - started > op.timeout + GRACE:
-        log.warning("%s, and went on for %.1f s in all", over_time("the step", op.timeout), ended - started)
+        log.warning(
+            "%s, and went on for %.1f s in all", over_time("the step", op.timeout), ended - started
+        )
     outcome, failure, delay, raised_by_op = SUCCESS, None, 0.0, error
     if error is not None:
         outcome, failure, delay, error = _judge(template, call, run, error)
@@ -256,7 +266,9 @@ class _Attempt:
             if kind.accepts is not None or kind.custom is not None:
                 wrong = kind.check(value, self._context_for(kind))
                 if wrong is not None:
-                    raise TypeCheckError(f'Type check failed for input "{name}" of op "{op.name}": {wrong}.')
+                    raise TypeCheckError(
+                        f'Type check failed for input "{name}" of op "{op.name}": {wrong}.'
+                    )
             arguments[name] = value
         if parameters.config is not None:
             arguments[parameters.config] = call.config
@@ -284,19 +296,32 @@ class _Attempt:
         """Return the context that a type check gets: only checks of users look at it."""
         return self._make_context() if kind.custom is not None else None
 
-    def _emit(self, name: str, stored_as: str, value: Any, metadata: Mapping[str, Any] | None, key: str | None) -> None:
-        """Check and store a value of an output; ``key`` is its mapping key where the output is dynamic."""
+    def _emit(
+        self,
+        name: str,
+        stored_as: str,
+        value: Any,
+        metadata: Mapping[str, Any] | None,
+        key: str | None,
+    ) -> None:
+        """Check and store a value of an output; ``key`` is its mapping key where the output is
+        dynamic.
+        """
         op = self._op
         kind = op.outs[name].type
         if kind.accepts is not None or kind.custom is not None:
             wrong = kind.check(value, self._context_for(kind))
             if wrong is not None:
-                raise TypeCheckError(f'Type check failed for output "{name}" of op "{op.name}": {wrong}.')
+                raise TypeCheckError(
+                    f'Type check failed for output "{name}" of op "{op.name}": {wrong}.'
+                )
         more = self.context.metadata_for(stored_as) if self.context is not None else None
         combined = {**(metadata or {}), **(more or {})}
         stored, handled = value, None
         if self._managing is not None:
-            stored, handled = self._managing.handle(self._call.key, name, key, value, combined, self._log)
+            stored, handled = self._managing.handle(
+                self._call.key, name, key, value, combined, self._log
+            )
         self._store(stored_as, stored)
         self.outputs.append(OutputRecord(stored_as, combined or None, handled))
         if self._remembering is not None:
@@ -316,7 +341,9 @@ class _Attempt:
             self.outputs.append(OutputRecord(output.name, output.metadata, output.handled))
         return Reused(entry.origin.run_id, entry.origin.step_key)
 
-    def run_hook(self, hook: HookDefinition, resources: OpenResources, error: BaseException | None) -> HookOutcome:
+    def run_hook(
+        self, hook: HookDefinition, resources: OpenResources, error: BaseException | None
+    ) -> HookOutcome:
         if (hook.on == "failure") != (error is not None):
             return HookOutcome(hook.name, "skipped")
         try:
@@ -343,25 +370,39 @@ class _Attempt:
 def _judge(
     template: Template, call: StepCall, run: RunInfo, error: BaseException
 ) -> tuple[int, StepFailureData, float, BaseException]:
-    """Return outcome, failure data, delay and the exception to show for an attempt that raised ``error``."""
+    """Return outcome, failure data, delay and the exception to show for an attempt that raised
+    ``error``.
+    """
     kinds = error_types(error)
     if isinstance(error, (InputError, OutputError)) and error.__cause__ is not None:
         kinds += error_types(error.__cause__)  # what an IO manager raised, say
     if isinstance(error, RetryRequested):
-        verdict = after_request(error.max_retries, error.seconds_to_wait, call.number, enabled=run.retries)
-    elif isinstance(error, KeyboardInterrupt) or (isinstance(error, Failure) and not error.allow_retries):
+        verdict = after_request(
+            error.max_retries, error.seconds_to_wait, call.number, enabled=run.retries
+        )
+    elif isinstance(error, KeyboardInterrupt) or (
+        isinstance(error, Failure) and not error.allow_retries
+    ):
         verdict = Verdict(False)
     else:
         verdict = after_failure(template.retry_policy, call.number, kinds, enabled=run.retries)
-    user = UserFailureData(error.description, dict(error.metadata)) if isinstance(error, Failure) else None
+    user = (
+        UserFailureData(error.description, dict(error.metadata))
+        if isinstance(error, Failure)
+        else None
+    )
     if verdict.retry:
         return RETRY, StepFailureData(_wrap(template.op, error), kinds, user), verdict.delay, error
     if verdict.reason is not None:
         kind = MaxRetriesExceededError if run.retries else RetriesDisabledError
         replacement, described = kind(verdict.reason), describe_error(error)
-        asked = isinstance(error, RetryRequested)  # it stands for nothing itself, unlike what a policy covers
+        asked = isinstance(
+            error, RetryRequested
+        )  # it stands for nothing itself, unlike what a policy covers
         replacement.__cause__ = error.__cause__ if asked else error
-        shown = ErrorInfo(kind.__name__, verdict.reason, described.stack, described.cause if asked else described)
+        shown = ErrorInfo(
+            kind.__name__, verdict.reason, described.stack, described.cause if asked else described
+        )
         return FAILURE, StepFailureData(shown, error_types(replacement), user), 0.0, replacement
     return FAILURE, StepFailureData(_wrap(template.op, error), kinds, user), 0.0, error
 
@@ -370,9 +411,15 @@ def _wrap(op: OpDefinition, error: BaseException) -> ErrorInfo:
     described = describe_error(error)
     if isinstance(error, StepError) and not isinstance(error, InputError):
         return described
-    return ErrorInfo("StepExecutionError", f'Error occurred while executing op "{op.name}":', "", described)
+    return ErrorInfo(
+        "StepExecutionError", f'Error occurred while executing op "{op.name}":', "", described
+    )
 
 
 def not_stored(row: Attempt, error: Exception) -> Attempt:
-    """Return the row of an attempt that succeeded, and failed all the same since its outputs could not be stored."""
-    return row._replace(outcome=FAILURE, failure=StepFailureData(describe_error(error), error_types(error)))
+    """Return the row of an attempt that succeeded, and failed all the same since its outputs could
+    not be stored.
+    """
+    return row._replace(
+        outcome=FAILURE, failure=StepFailureData(describe_error(error), error_types(error))
+    )

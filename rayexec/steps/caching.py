@@ -1,8 +1,9 @@
 """How a step of a cached op is known again, and what an attempt does with what was kept.
 
-A step is known by the digest of what its outputs depend on: the op (by name, place and code version), its config, its
-inputs' values, and which IO managers store its outputs. Neither its key nor the run, its tags or its job are in it,
-nor what the op takes from its context or from resources.
+A step is known by the digest of what its outputs depend on: the op (by name, place and code
+version), its config, its inputs' values, and which IO managers store its outputs. Neither its key
+nor the run, its tags or its job are in it, nor what the op takes from its context or from
+resources.
 """
 
 from __future__ import annotations
@@ -21,12 +22,15 @@ from rayexec.steps.io_managers import OpManagers
 
 __all__ = ["Recall", "recall"]
 
-# Greater where keys are made in another way, so that those of older entries are not met by accident.
+# Greater where keys are made in another way, so that those of older entries are not met by
+# accident.
 _KEYS = 1
 
 
 class Recall:
-    """What one attempt of a cached op has to do with the memory. Nothing that fails here fails the step."""
+    """What one attempt of a cached op has to do with the memory. Nothing that fails here fails the
+    step.
+    """
 
     def __init__(
         self,
@@ -46,26 +50,34 @@ class Recall:
         self._keeping: Keeping | None = None
 
     def find(self, config: Any, inputs: Mapping[str, Any]) -> Entry | None:
-        """Return what an earlier step with this config and these inputs yielded; None where the op is to be called."""
+        """Return what an earlier step with this config and these inputs yielded; None where the op
+        is to be called.
+        """
         op, entries = self._op, self._memory.entries
         try:
             key = self._key(config, inputs)
         except Exception as error:  # pickling runs code of the user's classes
             if not self._memory.told(op):
                 self._log.warning(
-                    "op %r is not cached where its config or an input cannot be digested: %s", op.name, _words(error)
+                    "op %r is not cached where its config or an input cannot be digested: %s",
+                    op.name,
+                    _words(error),
                 )
             return None
         if self._memory.reuse:
             try:
                 found = entries.find(key)
             except Exception as error:  # so does unpickling
-                self._log.warning("what is kept of an earlier step cannot be used: %s", _words(error))
+                self._log.warning(
+                    "what is kept of an earlier step cannot be used: %s", _words(error)
+                )
             else:
                 if found is not None:
                     return found
         try:
-            origin = Origin(self._run.run_id, self._step_key, op.name, str(op.code_version), time.time())
+            origin = Origin(
+                self._run.run_id, self._step_key, op.name, str(op.code_version), time.time()
+            )
             self._keeping = entries.begin(key, origin)
         except Exception as error:
             self._failed(error)
@@ -78,7 +90,10 @@ class Recall:
             for name, declared in op.ins.items()
             if not declared.type.is_nothing
         }
-        outputs = {name: None if self._managing is None else self._managing.stores(name) for name in op.outs}
+        outputs = {
+            name: None if self._managing is None else self._managing.stores(name)
+            for name in op.outs
+        }
         return digest((_KEYS, op.name, _place(op.fn), op.code_version, config, outputs, values))
 
     def keep(self, output: Kept) -> None:
@@ -105,7 +120,9 @@ class Recall:
     def _failed(self, error: Exception) -> None:
         keeping, self._keeping = self._keeping, None
         if not self._memory.told(self._op):
-            self._log.warning("the outputs of op %r cannot be kept: %s", self._op.name, _words(error))
+            self._log.warning(
+                "the outputs of op %r cannot be kept: %s", self._op.name, _words(error)
+            )
         if keeping is not None:
             try:
                 keeping.discard()
@@ -117,7 +134,9 @@ class Recall:
         managing = self._managing
         if managing is None:
             return output.value
-        return managing.again(self._step_key, output.name, output.value, self._log, is_handled=bool(output.handled))
+        return managing.again(
+            self._step_key, output.name, output.value, self._log, is_handled=bool(output.handled)
+        )
 
 
 def _words(error: Exception) -> str:
@@ -127,8 +146,8 @@ def _words(error: Exception) -> str:
 def _place(fn: Any) -> tuple[str, str]:
     """Return the module and the name that a function was defined under.
 
-    A module at the top is told by its file, since any project may have a ``jobs.py``; so a script and the same file
-    that a command is given are one.
+    A module at the top is told by its file, since any project may have a ``jobs.py``; so a script
+    and the same file that a command is given are one.
     """
     module = getattr(fn, "__module__", None) or ""
     code = getattr(fn, "__code__", None)
@@ -138,7 +157,12 @@ def _place(fn: Any) -> tuple[str, str]:
 
 
 def recall(
-    memory: Memory | None, template: Template, run: RunInfo, step_key: str, managing: OpManagers | None, log: StepLog
+    memory: Memory | None,
+    template: Template,
+    run: RunInfo,
+    step_key: str,
+    managing: OpManagers | None,
+    log: StepLog,
 ) -> Recall | None:
     """Return what an attempt needs to be remembered; None for an op that is not cached."""
     if memory is None or not template.op.cache:

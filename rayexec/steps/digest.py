@@ -1,11 +1,13 @@
-"""Digests of values: equal for what has the same content, in any process, whatever its hash randomization.
+"""Digests of values: equal for what has the same content, in any process, whatever its hash
+randomization.
 
-What is digested is content and type: 1, 1.0, True and "1" are four values, and so are 0.0 and -0.0, while all NaNs of
-Python are one. Dictionaries and sets have no order here. NumPy arrays count by dtype, shape and bytes, Arrow data by
-its schema and what is in it, however it is chunked; dataclasses and pydantic models by their class's name and all they
-hold. Of anything else it is what pickle makes of it: the same value may then have another digest, where it holds sets
-or was put together otherwise, but two that differ never have the same. Code, that of classes too, counts by its name
-alone, and a path by its words, not by what the file holds.
+What is digested is content and type: 1, 1.0, True and "1" are four values, and so are 0.0 and -0.0,
+while all NaNs of Python are one. Dictionaries and sets have no order here. NumPy arrays count by
+dtype, shape and bytes, Arrow data by its schema and what is in it, however it is chunked;
+dataclasses and pydantic models by their class's name and all they hold. Of anything else it is what
+pickle makes of it: the same value may then have another digest, where it holds sets or was put
+together otherwise, but two that differ never have the same. Code, that of classes too, counts by
+its name alone, and a path by its words, not by what the file holds.
 """
 
 from __future__ import annotations
@@ -29,9 +31,24 @@ from typing import Any
 __all__ = ["digest"]
 
 _INLINE = 256  # bytes of a part that stand for themselves; of longer ones it is their digest
-_SLAB = 8 * 1024 * 1024  # bytes of an array that are copied at a time, where its items do not lie in order
+_SLAB = (
+    8 * 1024 * 1024
+)  # bytes of an array that are copied at a time, where its items do not lie in order
 _SMALL_INTS = range(-(2**63), 2**63)
-_CONTAINERS = (dict, list, tuple, set, frozenset, str, bytes, bytearray, int, float, complex, BaseException)
+_CONTAINERS = (
+    dict,
+    list,
+    tuple,
+    set,
+    frozenset,
+    str,
+    bytes,
+    bytearray,
+    int,
+    float,
+    complex,
+    BaseException,
+)
 
 
 class _Circle(Exception):
@@ -39,7 +56,9 @@ class _Circle(Exception):
 
 
 def digest(value: Any) -> str:
-    """Return the digest of ``value``, 64 hexadecimal digits; raises whatever pickling it does where it has none."""
+    """Return the digest of ``value``, 64 hexadecimal digits; raises whatever pickling it does where
+    it has none.
+    """
     try:
         parts = _Digester().of(value)
     except (_Circle, RecursionError):
@@ -47,7 +66,8 @@ def digest(value: Any) -> str:
     return hashlib.sha256(parts).hexdigest()
 
 
-# Each part begins with a tag and tells its length or has a fixed one, so that no two rows of parts are the same bytes.
+# Each part begins with a tag and tells its length or has a fixed one, so that no two rows of parts
+# are the same bytes.
 
 
 def _leaf(tag: bytes, content: bytes | bytearray | memoryview) -> bytes:
@@ -83,7 +103,9 @@ _LEAVES: Mapping[type, Callable[[Any], bytes]] = {
     bytes: lambda value: _leaf(b"b", value),
     bytearray: lambda value: _leaf(b"B", value),
     datetime.date: lambda value: _text(b"d", value.isoformat()),
-    datetime.timedelta: lambda value: _text(b"D", f"{value.days}/{value.seconds}/{value.microseconds}"),
+    datetime.timedelta: lambda value: _text(
+        b"D", f"{value.days}/{value.seconds}/{value.microseconds}"
+    ),
     decimal.Decimal: lambda value: _text(b"e", str(value)),
     uuid.UUID: lambda value: b"u" + value.bytes,
 }
@@ -98,8 +120,8 @@ def _row(tag: bytes, parts: Iterable[bytes]) -> bytes:
 
 
 def _pickled(value: Any) -> bytes:
-    # Not by Ray's pickle: what that has to take along by value, as classes of __main__, it marks with random numbers,
-    # and it comes back as another class.
+    # Not by Ray's pickle: what that has to take along by value, as classes of __main__, it marks
+    # with random numbers, and it comes back as another class.
     buffers: list[pickle.PickleBuffer] = []
     main = pickle.dumps(value, protocol=5, buffer_callback=buffers.append)
     views = [memoryview(main), *(each.raw() for each in buffers)]
@@ -123,7 +145,8 @@ class _Digester:
     """Digests one value; what occurs in it several times is looked at once."""
 
     def __init__(self) -> None:
-        # By id, with the value, whose id might be given again else; without a part while that is being made.
+        # By id, with the value, whose id might be given again else; without a part while that is
+        # being made.
         self._known: dict[int, tuple[Any, bytes | None]] = {}
 
     def of(self, value: Any) -> bytes:
@@ -157,7 +180,11 @@ class _Digester:
             return _row(b"p", (_name(kind), _text(b"s", str(value))))
         if kind is OrderedDict:
             return _row(b"O", self._in_order([each for item in value.items() for each in item]))
-        if isinstance(value, tuple) and hasattr(value, "_fields") and not hasattr(value, "__dict__"):
+        if (
+            isinstance(value, tuple)
+            and hasattr(value, "_fields")
+            and not hasattr(value, "__dict__")
+        ):
             return _row(b"t", (_name(kind), *self._in_order(value)))
         package = str(kind.__module__).partition(".")[0]
         part = None
@@ -193,7 +220,9 @@ class _Digester:
 
     def _mapping(self, value: Mapping[Any, Any]) -> bytes:
         if set(map(type, value)) == {str}:
-            parts = [part for key in sorted(value) for part in (_text(b"s", key), self.of(value[key]))]
+            parts = [
+                part for key in sorted(value) for part in (_text(b"s", key), self.of(value[key]))
+            ]
         else:
             pairs = sorted((self.of(key), self.of(each)) for key, each in value.items())
             parts = [part for pair in pairs for part in pair]
@@ -204,14 +233,19 @@ class _Digester:
         fields: dict[str, Any] = {}
         pydantic = sys.modules.get("pydantic")
         if pydantic is not None and isinstance(value, pydantic.BaseModel):
-            more = {"__pydantic_extra__": value.__pydantic_extra__, "__pydantic_private__": value.__pydantic_private__}
+            more = {
+                "__pydantic_extra__": value.__pydantic_extra__,
+                "__pydantic_private__": value.__pydantic_private__,
+            }
             fields = {name: each for name, each in more.items() if each}
         elif dataclasses.is_dataclass(value):
             names = [each.name for each in dataclasses.fields(value)]
             fields = {name: getattr(value, name) for name in names if hasattr(value, name)}
         else:
             return None
-        return _row(b"C", (_name(kind), self._mapping({**fields, **getattr(value, "__dict__", {})})))
+        return _row(
+            b"C", (_name(kind), self._mapping({**fields, **getattr(value, "__dict__", {})}))
+        )
 
     def _of_numpy(self, value: Any) -> bytes | None:
         import numpy
@@ -235,7 +269,13 @@ class _Digester:
             parts = [self._pandas_array(each.array) for each in columns]
             return _row(b"x", (*map(self.of, (value.columns, value.index, value.attrs)), *parts))
         if kind is pandas.Series:
-            return _row(b"y", (*map(self.of, (value.name, value.index, value.attrs)), self._pandas_array(value.array)))
+            return _row(
+                b"y",
+                (
+                    *map(self.of, (value.name, value.index, value.attrs)),
+                    self._pandas_array(value.array),
+                ),
+            )
         if isinstance(value, pandas.MultiIndex):
             levels = [value.get_level_values(level) for level in range(value.nlevels)]
             return _row(b"X", (_name(kind), *self._in_order(levels)))
@@ -243,7 +283,10 @@ class _Digester:
             return _row(b"r", map(self.of, (value.name, value.start, value.stop, value.step)))
         if isinstance(value, pandas.Index):
             step = str(getattr(value, "freqstr", None))
-            return _row(b"z", (_name(kind), self.of(value.name), self.of(step), self._pandas_array(value.array)))
+            return _row(
+                b"z",
+                (_name(kind), self.of(value.name), self.of(step), self._pandas_array(value.array)),
+            )
         return None
 
     def _pandas_array(self, value: Any) -> bytes:
@@ -260,7 +303,9 @@ class _Digester:
             import pyarrow
 
             made = pyarrow.array(value)
-            part = _of_arrow(made if isinstance(made, pyarrow.ChunkedArray) else pyarrow.chunked_array([made]))
+            part = _of_arrow(
+                made if isinstance(made, pyarrow.ChunkedArray) else pyarrow.chunked_array([made])
+            )
             if part is not None:
                 return _row(b"w", (head, part))
         return _pickled(value)
@@ -296,7 +341,9 @@ class _Sink(io.RawIOBase):
 
 
 def _of_arrow(value: Any) -> bytes | None:
-    """Return the part of Arrow data: what an IPC stream of it is, in one batch; None for what is no data."""
+    """Return the part of Arrow data: what an IPC stream of it is, in one batch; None for what is no
+    data.
+    """
     import pyarrow
 
     if isinstance(value, pyarrow.Table):

@@ -1,8 +1,8 @@
 """The short way to make an attempt, for ops that are a function of their inputs and nothing more.
 
-An op takes it that has one output and no context, config, resources, hooks, timeout or checks of the user's own. It
-does what ``run.step`` does for such an op; whatever else turns up in a call (an error, an Output, a value of another
-type) is left to the latter.
+An op takes it that has one output and no context, config, resources, hooks, timeout or checks of
+the user's own. It does what ``run.step`` does for such an op; whatever else turns up in a call (an
+error, an Output, a value of another type) is left to the latter.
 """
 
 from __future__ import annotations
@@ -18,13 +18,20 @@ from rayexec.plan.model import Template
 __all__ = ["PlainOp", "plain_op"]
 
 # Results that ``run.step`` must look into.
-_SPECIAL = (Output, DynamicOutput, types.CoroutineType, types.GeneratorType, types.AsyncGeneratorType)
+_SPECIAL = (
+    Output,
+    DynamicOutput,
+    types.CoroutineType,
+    types.GeneratorType,
+    types.AsyncGeneratorType,
+)
 # Results that surely are none of them: asking a set is cheaper than isinstance.
 _ORDINARY = frozenset({type(None), bool, int, float, str, bytes, list, tuple, dict, set})
 
 
 class PlainOp:
-    """An op in its short form: ``call`` takes the values of ``inputs``, in their order; ``output`` is what it yields.
+    """An op in its short form: ``call`` takes the values of ``inputs``, in their order; ``output``
+    is what it yields.
 
     ``what`` names that output in messages.
     """
@@ -36,7 +43,9 @@ class PlainOp:
         declared = [(name, each) for name, each in op.ins.items() if not each.type.is_nothing]
         self.inputs = tuple((name, each.default_value) for name, each in declared)
         self._checks = tuple(
-            (place, each.type.accepts) for place, (_, each) in enumerate(declared) if each.type.accepts is not None
+            (place, each.type.accepts)
+            for place, (_, each) in enumerate(declared)
+            if each.type.accepts is not None
         )
         ((self.output, out),) = op.outs.items()
         self.what = f'output "{self.output}" of op "{op.name}"'
@@ -58,11 +67,19 @@ class PlainOp:
 
 
 def _by_position(fn: Callable[..., Any], names: tuple[str, ...]) -> Callable[..., Any]:
-    """Return a function that takes the values of ``names`` in their order; ``fn`` itself where it surely does."""
+    """Return a function that takes the values of ``names`` in their order; ``fn`` itself where it
+    surely does.
+    """
     # What a decorator returned may show another signature than it has.
-    if type(fn) is types.FunctionType and not hasattr(fn, "__wrapped__") and not hasattr(fn, "__signature__"):
+    if (
+        type(fn) is types.FunctionType
+        and not hasattr(fn, "__wrapped__")
+        and not hasattr(fn, "__signature__")
+    ):
         parameters = list(inspect.signature(fn).parameters.values())[: len(names)]
-        if [each.name for each in parameters if each.kind is each.POSITIONAL_OR_KEYWORD] == list(names):
+        if [each.name for each in parameters if each.kind is each.POSITIONAL_OR_KEYWORD] == list(
+            names
+        ):
             return fn
     return lambda *values: fn(**dict(zip(names, values, strict=True)))
 
@@ -74,7 +91,15 @@ def plain_op(template: Template) -> PlainOp | None:
         return None
     if parameters.context is not None or parameters.config is not None or parameters.resources:
         return None
-    if inspect.isgeneratorfunction(op.fn) or inspect.iscoroutinefunction(op.fn) or inspect.isasyncgenfunction(op.fn):
+    if (
+        inspect.isgeneratorfunction(op.fn)
+        or inspect.iscoroutinefunction(op.fn)
+        or inspect.isasyncgenfunction(op.fn)
+    ):
         return None
     kinds = [*(each.type for each in op.ins.values()), *(each.type for each in op.outs.values())]
-    return None if op.is_dynamic or any(each.custom is not None for each in kinds) else PlainOp(template)
+    return (
+        None
+        if op.is_dynamic or any(each.custom is not None for each in kinds)
+        else PlainOp(template)
+    )

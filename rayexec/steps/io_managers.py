@@ -1,4 +1,6 @@
-"""Values that go through IO managers: which they are, what travels in their place, storing and loading them."""
+"""Values that go through IO managers: which they are, what travels in their place, storing and
+loading them.
+"""
 
 from __future__ import annotations
 
@@ -33,11 +35,12 @@ _SPEAKING = (Failure, RetryRequested, StepError)
 
 @dataclass(frozen=True, slots=True)
 class Handled:
-    """Stands for an output on its way to the steps that take it: says which it is, and who stored it.
+    """Stands for an output on its way to the steps that take it: says which it is, and who stored
+    it.
 
-    ``template`` is the place of its op among the plan's templates, and ``metadata`` what the output's definition
-    declares. Where no manager stored it (``manager_key`` is None) it holds the ``value`` itself, for an input that a
-    manager of its own loads.
+    ``template`` is the place of its op among the plan's templates, and ``metadata`` what the
+    output's definition declares. Where no manager stored it (``manager_key`` is None) it holds the
+    ``value`` itself, for an input that a manager of its own loads.
     """
 
     run_id: str
@@ -54,9 +57,10 @@ class Handled:
 class Managed(NamedTuple):
     """What of a run goes through managers.
 
-    ``outputs`` are manager keys by (template, output), None for an output that is handed on as a value beside which
-    stands where it comes from. ``inputs`` are the (template, input) that may get one of them or that have a manager of
-    their own, ``templates`` all that have such inputs or outputs.
+    ``outputs`` are manager keys by (template, output), None for an output that is handed on as a
+    value beside which stands where it comes from. ``inputs`` are the (template, input) that may get
+    one of them or that have a manager of their own, ``templates`` all that have such inputs or
+    outputs.
     """
 
     outputs: Mapping[tuple[int, str], str | None]
@@ -65,7 +69,9 @@ class Managed(NamedTuple):
 
 
 def find_managed(plan: Plan, known: Mapping[str, ResourceDefinition]) -> Managed | None:
-    """Return what goes through managers in runs of ``plan`` whose resources are ``known``; None for nothing."""
+    """Return what goes through managers in runs of ``plan`` whose resources are ``known``; None for
+    nothing.
+    """
     outputs: dict[tuple[int, str], str | None] = {}
     inputs: set[tuple[int, str]] = set()
     for place, template in enumerate(plan.templates):
@@ -73,7 +79,11 @@ def find_managed(plan: Plan, known: Mapping[str, ResourceDefinition]) -> Managed
             key = manager_key(out, known)
             if key is not None:
                 outputs[place, name] = key
-        inputs |= {(place, name) for name, each in template.op.ins.items() if each.input_manager_key is not None}
+        inputs |= {
+            (place, name)
+            for name, each in template.op.ins.items()
+            if each.input_manager_key is not None
+        }
     if not outputs and not inputs:
         return None
     taken: dict[tuple[int, str], set[tuple[int, str]]] = {}
@@ -87,7 +97,9 @@ def find_managed(plan: Plan, known: Mapping[str, ResourceDefinition]) -> Managed
 
 
 def _connections(plan: Plan) -> Iterator[tuple[tuple[int, str], tuple[int, str]]]:
-    """Yield (template, input) and the (template, output) that it takes, of every connection that passes values."""
+    """Yield (template, input) and the (template, output) that it takes, of every connection that
+    passes values.
+    """
 
     def producer(source: Symbol) -> tuple[int, str] | None:
         if isinstance(source, Gathered):
@@ -113,7 +125,9 @@ def _connections(plan: Plan) -> Iterator[tuple[tuple[int, str], tuple[int, str]]
 
 
 class Managers:
-    """The managers of a run as far as ``resources`` are open: one for a whole run in-process, one a batch on Ray."""
+    """The managers of a run as far as ``resources`` are open: one for a whole run in-process, one a
+    batch on Ray.
+    """
 
     def __init__(
         self,
@@ -132,7 +146,9 @@ class Managers:
         self._resources = resources
 
     def of(self, template: int) -> OpManagers | None:
-        """Return what an attempt of this template's op needs; None where nothing of it goes through a manager."""
+        """Return what an attempt of this template's op needs; None where nothing of it goes through
+        a manager.
+        """
         return OpManagers(self, template) if template in self.managed.templates else None
 
     def method(self, key: str, name: str) -> Any:
@@ -141,7 +157,8 @@ class Managers:
         method = getattr(manager, name, None)
         if method is None:
             raise ResourceError(
-                f"resource {key!r} is a {type(manager).__name__}, which has no {name}: make it a subclass of IOManager."
+                f"resource {key!r} is a {type(manager).__name__}, which has no {name}: make it a "
+                f"subclass of IOManager."
             )
         return method
 
@@ -150,7 +167,9 @@ class Managers:
         return self._resources.get(self._known[key].required_resource_keys)
 
     def config_for(self, key: str) -> Any:
-        """Return the manager's config as it was given; where it is a Config, or the manager is one, its fields."""
+        """Return the manager's config as it was given; where it is a Config, or the manager is one,
+        its fields.
+        """
         config = self._config.get(key)
         if config is None:
             config = getattr(self._resources.get((key,)), key)
@@ -201,12 +220,16 @@ class Managers:
         op: OpDefinition | None = None,
         metadata: Mapping[str, Any] | None = None,
     ) -> Any:
-        """Return what the manager under ``key`` loads; raises InputError, saying ``where``, if it raises anything."""
+        """Return what the manager under ``key`` loads; raises InputError, saying ``where``, if it
+        raises anything.
+        """
         context = InputContext(
             run_id=self.run.run_id,
             job_name=self.run.job_name,
             name=name,
-            upstream_output=None if handled is None else self.output_context(handled, handled.manager_key, log),
+            upstream_output=None
+            if handled is None
+            else self.output_context(handled, handled.manager_key, log),
             op_def=op,
             dagster_type=kind,
             definition_metadata=metadata,
@@ -220,9 +243,14 @@ class Managers:
         except _SPEAKING:
             raise
         except Exception as error:
-            source = "" if handled is None else f", which is output {handled.output!r} of step {handled.step_key!r}"
+            source = (
+                ""
+                if handled is None
+                else f", which is output {handled.output!r} of step {handled.step_key!r}"
+            )
             raise InputError(
-                f"IO manager {key!r} could not load {where}{source}: {type(error).__name__}: {error}"
+                f"IO manager {key!r} could not load {where}{source}: {type(error).__name__}: "
+                f"{error}"
             ) from error
 
 
@@ -239,16 +267,25 @@ class OpManagers:
         """Return the inputs of a step with what they stand for loaded; raises InputError."""
         found = dict(inputs)
         for name, declared in self._op.ins.items():
-            if declared.type.is_nothing or (self._template, name) not in self._managers.managed.inputs:
+            if (
+                declared.type.is_nothing
+                or (self._template, name) not in self._managers.managed.inputs
+            ):
                 continue
             if name in found:
                 found[name] = self._resolve(step_key, name, found[name], declared.type, log)
             elif declared.input_manager_key is not None and not declared.has_default_value:
-                found[name] = self._load(step_key, name, declared.input_manager_key, None, declared.type, log)
+                found[name] = self._load(
+                    step_key, name, declared.input_manager_key, None, declared.type, log
+                )
         return found
 
-    def _resolve(self, step_key: str, name: str, value: Any, kind: RuntimeType, log: StepLog) -> Any:
-        if type(value) is list and _holds_handled(value):  # a fan-in, whose members are of the list's type
+    def _resolve(
+        self, step_key: str, name: str, value: Any, kind: RuntimeType, log: StepLog
+    ) -> Any:
+        if type(value) is list and _holds_handled(
+            value
+        ):  # a fan-in, whose members are of the list's type
             member = _member(kind)
             return [self._resolve(step_key, name, each, member, log) for each in value]
         if type(value) is not Handled:
@@ -257,29 +294,45 @@ class OpManagers:
         return value.value if key is None else self._load(step_key, name, key, value, kind, log)
 
     def _load(
-        self, step_key: str, name: str, key: str, handled: Handled | None, kind: RuntimeType, log: StepLog
+        self,
+        step_key: str,
+        name: str,
+        key: str,
+        handled: Handled | None,
+        kind: RuntimeType,
+        log: StepLog,
     ) -> Any:
         where = f"input {name!r} of step {step_key!r} (op {self._op.name!r})"
         metadata = self._op.ins[name].metadata
-        value = self._managers.load(key, handled, name, kind, where, log, op=self._op, metadata=metadata)
+        value = self._managers.load(
+            key, handled, name, kind, where, log, op=self._op, metadata=metadata
+        )
         source = (None, None) if handled is None else (handled.step_key, handled.output)
         self.loaded.append(LoadedInput(name, key, *source))
         return value
 
     def stores(self, name: str) -> tuple[str, str, Any] | None:
-        """Return which manager stores an output: its key, its class and its config; None where none does."""
+        """Return which manager stores an output: its key, its class and its config; None where none
+        does.
+        """
         key = self._managers.managed.outputs.get((self._template, name))
         if key is None or self._op.outs[name].type.is_nothing:
             return None
         kind = type(self._managers.method(key, "handle_output").__self__)
         return key, f"{kind.__module__}.{kind.__qualname__}", self._managers.config_for(key)
 
-    def again(self, step_key: str, stored_as: str, value: Any, log: StepLog, *, is_handled: bool) -> Any:
-        """Return what travels for an output that an earlier run yielded; a manager that has it has it still."""
+    def again(
+        self, step_key: str, stored_as: str, value: Any, log: StepLog, *, is_handled: bool
+    ) -> Any:
+        """Return what travels for an output that an earlier run yielded; a manager that has it has
+        it still.
+        """
         if is_handled:
             return replace(value, template=self._template)
         keys = mapping_keys(stored_as)
-        return self.handle(step_key, output_name(stored_as), keys[0] if keys else None, value, {}, log)[0]
+        return self.handle(
+            step_key, output_name(stored_as), keys[0] if keys else None, value, {}, log
+        )[0]
 
     def handle(
         self,
@@ -290,15 +343,21 @@ class OpManagers:
         metadata: Mapping[str, MetadataValue],
         log: StepLog,
     ) -> tuple[Any, Handling | None]:
-        """Store an output; return what travels in its place, and what is to be told of it. Raises OutputError."""
+        """Store an output; return what travels in its place, and what is to be told of it. Raises
+        OutputError.
+        """
         managers, op = self._managers, self._op
         if op.outs[name].type.is_nothing or (self._template, name) not in managers.managed.outputs:
             return value, None
         key, run_id = managers.managed.outputs[self._template, name], managers.run.run_id
         declared = op.outs[name].metadata
-        handled = Handled(run_id, step_key, name, mapping_key, op.name, self._template, declared, key, None)
+        handled = Handled(
+            run_id, step_key, name, mapping_key, op.name, self._template, declared, key, None
+        )
         if key is None:
-            return Handled(run_id, step_key, name, mapping_key, op.name, self._template, declared, None, value), None
+            return Handled(
+                run_id, step_key, name, mapping_key, op.name, self._template, declared, None, value
+            ), None
         context = managers.output_context(handled, key, log, metadata)
         handle_output = managers.method(key, "handle_output")
         try:
@@ -308,7 +367,8 @@ class OpManagers:
             raise
         except Exception as error:
             raise OutputError(
-                f"IO manager {key!r} could not store output {name!r} of step {step_key!r} (op {op.name!r}): "
+                f"IO manager {key!r} could not store output {name!r} of step {step_key!r} (op "
+                f"{op.name!r}): "
                 f"{type(error).__name__}: {error}"
             ) from error
         return handled, Handling(key, dict(context.get_logged_metadata()) or None)
@@ -323,12 +383,16 @@ def _returned(made: Any) -> Iterator[Mapping[str, Any]]:
         if each is None:
             continue
         if not isinstance(each, Mapping):
-            raise TypeError(f"handle_output returned a {type(each).__name__}; it returns nothing, or metadata")
+            raise TypeError(
+                f"handle_output returned a {type(each).__name__}; it returns nothing, or metadata"
+            )
         yield normalize_metadata(each)
 
 
 def _holds_handled(values: list[Any]) -> bool:
-    return any(type(each) is Handled or (type(each) is list and _holds_handled(each)) for each in values)
+    return any(
+        type(each) is Handled or (type(each) is list and _holds_handled(each)) for each in values
+    )
 
 
 def _member(kind: RuntimeType) -> RuntimeType:
@@ -343,13 +407,21 @@ Read = Callable[[Any], Any]
 
 @contextlib.contextmanager
 def reading(spec: RunSpec) -> Iterator[Read]:
-    """Give a function that loads an output as its manager does, whose resource is open as long as the block lasts.
+    """Give a function that loads an output as its manager does, whose resource is open as long as
+    the block lasts.
 
     Other values it returns as they are. It raises InputError.
     """
     with OpenResources(spec.resources, spec.config.resources, spec.info) as resources:
         nothing = Managed({}, frozenset(), frozenset())
-        managers = Managers(nothing, spec.plan.templates, spec.resources, spec.config.resources, spec.info, resources)
+        managers = Managers(
+            nothing,
+            spec.plan.templates,
+            spec.resources,
+            spec.config.resources,
+            spec.info,
+            resources,
+        )
 
         def read(value: Any) -> Any:
             if type(value) is not Handled:
@@ -358,6 +430,8 @@ def reading(spec: RunSpec) -> Iterator[Read]:
                 return value.value
             log = StepLog()
             kind = managers.output_context(value, None, log).dagster_type
-            return managers.load(value.manager_key, value, value.output, kind, "a value for the result", log)
+            return managers.load(
+                value.manager_key, value, value.output, kind, "a value for the result", log
+            )
 
         yield read

@@ -20,7 +20,8 @@ Emit = Callable[[str, str, Any, "Mapping[str, Any] | None", "str | None"], None]
 
 
 class Takings:
-    """Takes what an op returned or yielded and hands each value to ``emit``; raises OutputError for what does not fit.
+    """Takes what an op returned or yielded and hands each value to ``emit``; raises OutputError for
+    what does not fit.
 
     A value of a dynamic output is stored as ``name[key]``.
     """
@@ -34,7 +35,9 @@ class Takings:
         self._count = 0
 
     def forget(self) -> None:
-        """Let go of ``emit``: who made this has it, and together they would wait for the garbage collector."""
+        """Let go of ``emit``: who made this has it, and together they would wait for the garbage
+        collector.
+        """
         del self._emit_value
 
     def take(self, result: Any) -> None:
@@ -60,13 +63,16 @@ class Takings:
         """Raise OutputNotFoundError where a required output is missing."""
         op = self._op
         for name, out in op.outs.items():
-            if name in self._names or not out.is_required or out.is_dynamic:  # dynamic ones may be empty
+            if (
+                name in self._names or not out.is_required or out.is_dynamic
+            ):  # dynamic ones may be empty
                 continue
             if out.type.is_nothing:
                 self._emit(name, None, None)
             else:
                 raise OutputNotFoundError(
-                    f'op "{op.name}" did not return or yield its required output "{name}". Yield Output(value, '
+                    f'op "{op.name}" did not return or yield its required output "{name}". Yield '
+                    f"Output(value, "
                     f'"{name}"), or declare it Out(is_required=False).'
                 )
 
@@ -89,15 +95,18 @@ class Takings:
             self._emit(next(iter(op.outs)), item, None, str(self._count))
         else:
             raise OutputError(
-                f'op "{op.name}" yielded a {type(item).__name__}; yield Output(value, "name") instead'
-                + (', or DynamicOutput(value, "key", "name").' if op.is_dynamic else ".")
+                f'op "{op.name}" yielded a {type(item).__name__}; yield Output(value, "name") '
+                f"instead" + (', or DynamicOutput(value, "key", "name").' if op.is_dynamic else ".")
             )
 
     def _take_values(self, name: str, values: Any) -> None:
-        """Take a list that was returned for a dynamic output: of DynamicOutputs, or of values for keys 0, 1, 2 …."""
+        """Take a list that was returned for a dynamic output: of DynamicOutputs, or of values for
+        keys 0, 1, 2 ….
+        """
         if not isinstance(values, (list, tuple)):
             raise OutputError(
-                f'op "{self._op.name}" returned {_an_item(values)} for its dynamic output "{name}": return a list, of '
+                f'op "{self._op.name}" returned {_an_item(values)} for its dynamic output '
+                f'"{name}": return a list, of '
                 "DynamicOutput(value, mapping_key) or of values, or yield each."
             )
         for position, item in enumerate(values):
@@ -107,14 +116,16 @@ class Takings:
                 self._emit(name, item, None, str(position))
             elif item.output_name not in ("result", name):
                 raise OutputError(
-                    f'op "{self._op.name}" returned a value of output "{item.output_name}" among those of "{name}".'
+                    f'op "{self._op.name}" returned a value of output "{item.output_name}" among '
+                    f'those of "{name}".'
                 )
             else:
                 self._emit(name, item.value, item.metadata, item.mapping_key)
 
     def _not_dynamic(self, name: str) -> str:
         return (
-            f'op "{self._op.name}" yielded an Output for "{name}", which is dynamic: yield DynamicOutput(value, '
+            f'op "{self._op.name}" yielded an Output for "{name}", which is dynamic: yield '
+            f"DynamicOutput(value, "
             f"mapping_key{'' if name == 'result' else f', {name!r}'}) instead."
         )
 
@@ -122,7 +133,9 @@ class Takings:
         op, names = self._op, list(self._op.outs)
         if not names:
             if result is not None:
-                raise OutputError(f'op "{op.name}" declares no outputs, but returned a {type(result).__name__}.')
+                raise OutputError(
+                    f'op "{op.name}" declares no outputs, but returned a {type(result).__name__}.'
+                )
         elif len(names) == 1:
             if op.is_dynamic and isinstance(result, DynamicOutput):
                 self._take_values(names[0], result)  # which says that it is no list
@@ -134,25 +147,34 @@ class Takings:
                 elif isinstance(item, Output):
                     if item.output_name not in ("result", name):
                         raise OutputError(
-                            f'op "{op.name}" returned output "{item.output_name}" in the place of "{name}"; return '
+                            f'op "{op.name}" returned output "{item.output_name}" in the place of '
+                            f'"{name}"; return '
                             f"them in the order {', '.join(names)}."
                         )
                     self._emit(name, item.value, item.metadata)
                 else:
                     self._emit(name, item, None)
         elif result is not None or all(out.is_required for out in op.outs.values()):
-            got = f"a tuple of {len(result)}" if isinstance(result, tuple) else f"a {type(result).__name__}"
+            got = (
+                f"a tuple of {len(result)}"
+                if isinstance(result, tuple)
+                else f"a {type(result).__name__}"
+            )
             raise OutputError(
-                f'op "{op.name}" has {len(names)} outputs ({", ".join(names)}): return a tuple of as many, or yield '
+                f'op "{op.name}" has {len(names)} outputs ({", ".join(names)}): return a tuple of '
+                f"as many, or yield "
                 f"each as Output(value, name); it returned {got}."
             )
 
-    def _emit(self, name: str, value: Any, metadata: Mapping[str, Any] | None, key: str | None = None) -> None:
+    def _emit(
+        self, name: str, value: Any, metadata: Mapping[str, Any] | None, key: str | None = None
+    ) -> None:
         op = self._op
         out = op.outs.get(name)
         if out is None:
             raise OutputError(
-                f'op "{op.name}" has no output "{name}"; it has {", ".join(op.outs) or "none"}.{nearest(name, op.outs)}'
+                f'op "{op.name}" has no output "{name}"; it has '
+                f"{', '.join(op.outs) or 'none'}.{nearest(name, op.outs)}"
             )
         stored_as = name
         if key is None:
@@ -160,13 +182,16 @@ class Takings:
                 raise OutputError(self._not_dynamic(name))
         elif not out.is_dynamic:
             raise OutputError(
-                f'op "{op.name}" yielded a DynamicOutput for "{name}", which is not dynamic: declare it DynamicOut(), '
+                f'op "{op.name}" yielded a DynamicOutput for "{name}", which is not dynamic: '
+                f"declare it DynamicOut(), "
                 "or yield Output(value)."
             )
         else:
             stored_as = f"{name}[{key}]"
         if stored_as in self._names:
-            twice = f'output "{name}"' if key is None else f'a DynamicOutput with mapping key "{key}"'
+            twice = (
+                f'output "{name}"' if key is None else f'a DynamicOutput with mapping key "{key}"'
+            )
             raise OutputError(f'op "{op.name}" yielded {twice} twice.')
         self._emit_value(name, stored_as, value, metadata, key)
         self._count += 1
@@ -180,7 +205,9 @@ def _an_item(value: Any) -> str:
 
 
 def _run_async(coroutine: Coroutine[Any, Any, Any]) -> Any:
-    """Run a coroutine to its end; in a thread of its own where this one already runs an event loop, as notebooks do."""
+    """Run a coroutine to its end; in a thread of its own where this one already runs an event loop,
+    as notebooks do.
+    """
     try:
         asyncio.get_running_loop()
     except RuntimeError:

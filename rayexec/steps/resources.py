@@ -1,4 +1,6 @@
-"""Resources of a run, batch or worker: opened when first asked for, closed together in the opposite order."""
+"""Resources of a run, batch or worker: opened when first asked for, closed together in the opposite
+order.
+"""
 
 from __future__ import annotations
 
@@ -20,9 +22,10 @@ __all__ = ["OpenResources"]
 class OpenResources:
     """The resources that are open now; a context manager that closes them at its end.
 
-    Those of step scope are closed by ``close_step`` already. ``kept`` returns where those of worker scope are opened,
-    to stay open; without it, or where it returns None, they are opened here. What was opened, and what failed to open
-    or to close, is recorded until ``take_records`` hands it over. A resource that fails to close fails nothing else.
+    Those of step scope are closed by ``close_step`` already. ``kept`` returns where those of worker
+    scope are opened, to stay open; without it, or where it returns None, they are opened here. What
+    was opened, and what failed to open or to close, is recorded until ``take_records`` hands it
+    over. A resource that fails to close fails nothing else.
     """
 
     def __init__(
@@ -47,7 +50,10 @@ class OpenResources:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
         self.close_step()
         self._close(self._open_managers)
@@ -67,7 +73,9 @@ class OpenResources:
             except KeyboardInterrupt:
                 raise
             except BaseException as broken:  # one that exits must not keep the others open
-                record = ResourceRecord(key, started, self._clock(), describe_error(broken), closing=True)
+                record = ResourceRecord(
+                    key, started, self._clock(), describe_error(broken), closing=True
+                )
                 self._records.append(record)
 
     def take_records(self) -> tuple[ResourceRecord, ...]:
@@ -83,7 +91,9 @@ class OpenResources:
         return Resources({key: self._open(key, ()) for key in sorted(keys)})
 
     def open_ahead(self, keys: Iterable[str]) -> None:
-        """Open those of these keys that outlast a step, and what the others require that does; raises as ``get``."""
+        """Open those of these keys that outlast a step, and what the others require that does;
+        raises as ``get``.
+        """
         seen: set[str] = set()
         left = sorted(keys)
         for key in left:
@@ -101,15 +111,26 @@ class OpenResources:
             return self._opened[key]
         definition = self._definitions.get(key)
         if definition is None:
-            raise ResourceError(f"the job has no resource {key!r}.{nearest(key, self._definitions)}")
+            raise ResourceError(
+                f"the job has no resource {key!r}.{nearest(key, self._definitions)}"
+            )
         if key in above:
-            raise ResourceError(f"resources need each other in a circle: {' -> '.join((*above, key))}")
+            raise ResourceError(
+                f"resources need each other in a circle: {' -> '.join((*above, key))}"
+            )
         if self._kept is not None and definition.scope == WORKER:
             kept = self._kept()
             if kept is not None:
                 return self._open_kept(kept, key, above)
-        inner = Resources({each: self._open(each, (*above, key)) for each in sorted(definition.required_resource_keys)})
-        context = InitResourceContext(resource_config=self._config.get(key), resources=inner, run=self._run)
+        inner = Resources(
+            {
+                each: self._open(each, (*above, key))
+                for each in sorted(definition.required_resource_keys)
+            }
+        )
+        context = InitResourceContext(
+            resource_config=self._config.get(key), resources=inner, run=self._run
+        )
         started = self._clock()
         try:
             manager = definition.open(context)
@@ -118,7 +139,9 @@ class OpenResources:
             raise
         except BaseException as error:  # also one that exits
             self._records.append(ResourceRecord(key, started, self._clock(), describe_error(error)))
-            raise ResourceError(f"resource {key!r} failed to open: {type(error).__name__}: {error}") from error
+            raise ResourceError(
+                f"resource {key!r} failed to open: {type(error).__name__}: {error}"
+            ) from error
         self._records.append(ResourceRecord(key, started, self._clock()))
         managers = self._step_managers if definition.scope == STEP else self._open_managers
         managers.append((key, manager))

@@ -39,17 +39,25 @@ def over_time(what: str, seconds: float) -> str:
 
 @contextlib.contextmanager
 def deadline(
-    seconds: float, what: str, backstop: Backstop | None = None, *, error: type[BaseException] = StepTimeoutError
+    seconds: float,
+    what: str,
+    backstop: Backstop | None = None,
+    *,
+    error: type[BaseException] = StepTimeoutError,
 ) -> Iterator[None]:
-    """Raise ``error`` inside the ``with`` block once it has run for ``seconds``; such blocks may lie in one another.
+    """Raise ``error`` inside the ``with`` block once it has run for ``seconds``; such blocks may
+    lie in one another.
 
-    In a main thread a timer of the operating system interrupts Python code and blocking calls alike. In any other
-    thread the error is raised between two bytecodes, so a blocking call ends first. Neither interrupts a C call that
-    never returns to the interpreter, nor ends a block that catches the error and goes on: for these there is
-    ``backstop``, which falls GRACE seconds later. Without one a warning is logged then.
+    In a main thread a timer of the operating system interrupts Python code and blocking calls
+    alike. In any other thread the error is raised between two bytecodes, so a blocking call ends
+    first. Neither interrupts a C call that never returns to the interpreter, nor ends a block that
+    catches the error and goes on: for these there is ``backstop``, which falls GRACE seconds later.
+    Without one a warning is logged then.
     """
     message = over_time(what, seconds)
-    stop = backstop or _Warning(f"{message}, and cannot be interrupted: it catches the error, or hangs in C code")
+    stop = backstop or _Warning(
+        f"{message}, and cannot be interrupted: it catches the error, or hangs in C code"
+    )
     stop.arm(seconds + GRACE)
     try:
         if threading.current_thread() is threading.main_thread():
@@ -129,7 +137,9 @@ def _by_thread(seconds: float, kind: type[BaseException], message: str) -> Itera
         with lock:
             if not over:
                 fired = True
-                ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(target), ctypes.py_object(kind))
+                ctypes.pythonapi.PyThreadState_SetAsyncExc(
+                    ctypes.c_ulong(target), ctypes.py_object(kind)
+                )
 
     timer = threading.Timer(seconds, ring)
     timer.daemon = True
@@ -139,7 +149,9 @@ def _by_thread(seconds: float, kind: type[BaseException], message: str) -> Itera
     except kind as error:
         if not fired or error.args:
             raise
-        raise kind(message).with_traceback(error.__traceback__) from None  # which says where it hung
+        raise kind(message).with_traceback(
+            error.__traceback__
+        ) from None  # which says where it hung
     finally:
         with lock:
             over = True

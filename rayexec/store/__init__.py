@@ -1,4 +1,6 @@
-"""What runs leave behind: one directory a run, with what it was and a log of all that happened in it."""
+"""What runs leave behind: one directory a run, with what it was and a log of all that happened in
+it.
+"""
 
 from rayexec.store.base import RunReader, RunStore, RunWriter, current
 from rayexec.store.cache import CacheRecord, StepCache

@@ -18,9 +18,10 @@ __all__ = ["RunReader", "RunStore", "RunWriter", "current", "newest_first", "onl
 class RunWriter(Protocol):
     """The one writer of a run.
 
-    ``interval`` is how often (seconds) it wants to be given something at most, since on some stores each time is a
-    file of its own. ``poll_interval`` is how often (seconds) it wants to be asked at most whether somebody ``asked``,
-    which another thread may do. Every method raises StoreError where the store cannot be reached.
+    ``interval`` is how often (seconds) it wants to be given something at most, since on some stores
+    each time is a file of its own. ``poll_interval`` is how often (seconds) it wants to be asked at
+    most whether somebody ``asked``, which another thread may do. Every method raises StoreError
+    where the store cannot be reached.
     """
 
     interval: float
@@ -48,26 +49,37 @@ class RunReader(Protocol):
         """Return what is known of the run now, as it was written."""
 
     def log(self, start: int = 0) -> Iterator[bytes]:
-        """Yield the parts of the log so far, in order, from byte ``start`` on; the last frame may be cut short."""
+        """Yield the parts of the log so far, in order, from byte ``start`` on; the last frame may
+        be cut short.
+        """
 
 
 class RunStore(Protocol):
     """Where runs are kept."""
 
     def create(self, record: RunRecord) -> RunWriter:
-        """Begin a run; raises StoreError where there is one of that id, or where the store cannot be written."""
+        """Begin a run; raises StoreError where there is one of that id, or where the store cannot
+        be written.
+        """
 
     def open(self, run_id: str) -> RunReader:
-        """Return a run by its id, or by the beginning of it where that is unique; raises RunNotFoundError."""
+        """Return a run by its id, or by the beginning of it where that is unique; raises
+        RunNotFoundError.
+        """
 
     def list(self) -> Sequence[RunRecord]:
-        """Return all runs, the newest first; one that cannot be read is UNREADABLE, and its ``note`` tells why."""
+        """Return all runs, the newest first; one that cannot be read is UNREADABLE, and its
+        ``note`` tells why.
+        """
 
     def values(self, run_id: str) -> ValueKeeper:
-        """Return where the values of a run, given by its whole id, are kept, whether or not there are any."""
+        """Return where the values of a run, given by its whole id, are kept, whether or not there
+        are any.
+        """
 
     def ask(self, run_id: str, request: CancelRequest) -> None:
-        """Have the writer of a run, given as for ``open``, told of a request, in the place of one before.
+        """Have the writer of a run, given as for ``open``, told of a request, in the place of one
+        before.
 
         Raises RunNotFoundError, and StoreError where the store cannot be written.
         """
@@ -80,7 +92,9 @@ class RunStore(Protocol):
 
 
 def current(reader: RunReader) -> RunRecord:
-    """Return a run as it stands: one whose driver died has failed, unless it ended while this was found out."""
+    """Return a run as it stands: one whose driver died has failed, unless it ended while this was
+    found out.
+    """
     record = settled(reader.record())
     if record.note is None:
         return record
@@ -89,7 +103,9 @@ def current(reader: RunReader) -> RunRecord:
 
 
 def newest_first(runs: Iterable[tuple[str, Callable[[], RunRecord]]]) -> list[RunRecord]:
-    """Return runs, given by their ids and how to read them, the newest first; those that cannot be read at the end."""
+    """Return runs, given by their ids and how to read them, the newest first; those that cannot be
+    read at the end.
+    """
     found = []
     for run_id, read in runs:
         try:
@@ -102,7 +118,9 @@ def newest_first(runs: Iterable[tuple[str, Callable[[], RunRecord]]]) -> list[Ru
 
 
 def only_match(run_id: str, known: Iterable[str], where: str) -> str:
-    """Return the one id that is ``run_id`` or begins so; raises RunNotFoundError where none or several do."""
+    """Return the one id that is ``run_id`` or begins so; raises RunNotFoundError where none or
+    several do.
+    """
     ids = list(known)
     if run_id in ids:
         return run_id
@@ -111,5 +129,7 @@ def only_match(run_id: str, known: Iterable[str], where: str) -> str:
         return matches[0]
     if matches:
         more = f" and {len(matches) - 5:,} more" if len(matches) > 5 else ""
-        raise RunNotFoundError(f"{len(matches)} runs begin with {run_id!r}: {', '.join(matches[:5])}{more}.")
+        raise RunNotFoundError(
+            f"{len(matches)} runs begin with {run_id!r}: {', '.join(matches[:5])}{more}."
+        )
     raise RunNotFoundError(f"{where} has no run {run_id!r}.{nearest(run_id, ids)}")

@@ -2,10 +2,11 @@
 
     <root>/cache/<first two digits>/<digest>
 
-A file is blobs, each at a multiple of 64 bytes so that it can be mapped; a frame of JSON that tells which step it was,
-which outputs there are, and where their blobs are, with a CRC-32 each; and at the end where that frame begins. Of each
-output the first blob is the pickle, further ones its large buffers. A file is written under a hidden name and moved, so
-that it is whole or not there, and the last of several is what is found.
+A file is blobs, each at a multiple of 64 bytes so that it can be mapped; a frame of JSON that tells
+which step it was, which outputs there are, and where their blobs are, with a CRC-32 each; and at
+the end where that frame begins. Of each output the first blob is the pickle, further ones its large
+buffers. A file is written under a hidden name and moved, so that it is whole or not there, and the
+last of several is what is found.
 """
 
 from __future__ import annotations
@@ -51,7 +52,9 @@ _WHERE = "the cache"
 
 @dataclass(frozen=True, slots=True)
 class CacheRecord:
-    """An entry as a list shows it: its key, its size in bytes, whose outputs it has; or why it cannot be read."""
+    """An entry as a list shows it: its key, its size in bytes, whose outputs it has; or why it
+    cannot be read.
+    """
 
     key: str
     size: int
@@ -86,7 +89,9 @@ class StepCache:
     def list(self) -> list[CacheRecord]:
         """Return all entries, the newest first; those that cannot be read at the end."""
         found = [self._describe(key, size) for key, size in self._all()]
-        return sorted(found, key=lambda each: (-each.origin.created if each.origin else 0.0, each.key))
+        return sorted(
+            found, key=lambda each: (-each.origin.created if each.origin else 0.0, each.key)
+        )
 
     def _describe(self, key: str, size: int) -> CacheRecord:
         try:
@@ -106,9 +111,12 @@ class StepCache:
         raise NotImplementedError
 
     def sweep(self) -> None:
-        """Remove what writers that were killed more than a day ago have left, where they leave anything."""
+        """Remove what writers that were killed more than a day ago have left, where they leave
+        anything.
+        """
 
-    # What is asked of subclasses: the bytes of an entry, a file for a new one, what becomes of that, and all there are.
+    # What is asked of subclasses: the bytes of an entry, a file for a new one, what becomes of
+    # that, and all there are.
 
     def _read(self, key: str) -> memoryview | None:
         raise NotImplementedError
@@ -142,7 +150,8 @@ class _Filling:
 
     def add(self, output: Kept) -> None:
         """Write an output as it is now; raises what pickling it raises, and StoreError."""
-        # Plain pickle alone: a class that travels by value comes back as another one, which type checks refuse.
+        # Plain pickle alone: a class that travels by value comes back as another one, which type
+        # checks refuse.
         buffers: list[pickle.PickleBuffer] = []
         values = (output.value, output.metadata, output.handled)
 
@@ -171,7 +180,11 @@ class _Filling:
 
     def commit(self) -> None:
         """Put the entry in its place; raises StoreError."""
-        header = {"schema_version": _VERSION, "origin": self._origin._asdict(), "outputs": self._outputs}
+        header = {
+            "schema_version": _VERSION,
+            "origin": self._origin._asdict(),
+            "outputs": self._outputs,
+        }
         with told(_WHERE):
             if self._file is None:
                 self._file = self._cache._new(self._key)
@@ -293,7 +306,9 @@ class LocalCache(StepCache):
         os.replace(file.name, self._path(key))
 
     def _drop(self, file: BinaryIO) -> None:
-        with contextlib.suppress(OSError):  # what a full disk did not take is of no account any more
+        with contextlib.suppress(
+            OSError
+        ):  # what a full disk did not take is of no account any more
             file.close()
         os.unlink(file.name)
 
@@ -321,7 +336,8 @@ class LocalCache(StepCache):
 class FilesCache(StepCache):
     """Keeps entries below ``root`` of a file system of ``pyarrow.fs``.
 
-    ``moves`` tells whether files can be moved at once there; where they cannot, closing one makes it whole.
+    ``moves`` tells whether files can be moved at once there; where they cannot, closing one makes
+    it whole.
     """
 
     def __init__(self, filesystem: FileSystem, root: str, *, moves: bool) -> None:
@@ -377,7 +393,9 @@ class FilesCache(StepCache):
         from pyarrow import fs
 
         with told(_WHERE):
-            found = self._filesystem.get_file_info(fs.FileSelector(self.root, allow_not_found=True, recursive=True))
+            found = self._filesystem.get_file_info(
+                fs.FileSelector(self.root, allow_not_found=True, recursive=True)
+            )
         for each in found:
             if each.type == fs.FileType.File and _DIGITS.issuperset(each.base_name):
                 yield each.base_name, each.size

@@ -1,12 +1,14 @@
 """Records of a run as columns of Arrow: how they are gathered, written as frames, and read again.
 
-Frames are of two kinds, told by the metadata of their schema. ``steps`` has a row for each step that has come to be
-known: its index, its key, its form, and the steps that it takes from; new forms, which many steps share (the op, the
-inputs that other steps feed, the outputs), stand in the metadata. A later row of a step counts. ``records`` has a row
-for each attempt, event, resource and batch in the order in which they were recorded; a later row of a batch counts. Of
-a plain success the columns are all there is; of everything else ``detail`` has the rest as JSON. A row of kind ``LIVE``
-is provisional: it says what an attempt has logged and printed so far, and is void once the attempt has its own. One of
-kind ``TAKEN_OVER`` is a step that did not run, since an earlier run has what it yielded.
+Frames are of two kinds, told by the metadata of their schema. ``steps`` has a row for each step
+that has come to be known: its index, its key, its form, and the steps that it takes from; new
+forms, which many steps share (the op, the inputs that other steps feed, the outputs), stand in the
+metadata. A later row of a step counts. ``records`` has a row for each attempt, event, resource and
+batch in the order in which they were recorded; a later row of a batch counts. Of a plain success
+the columns are all there is; of everything else ``detail`` has the rest as JSON. A row of kind
+``LIVE`` is provisional: it says what an attempt has logged and printed so far, and is void once the
+attempt has its own. One of kind ``TAKEN_OVER`` is a step that did not run, since an earlier run has
+what it yielded.
 """
 
 from __future__ import annotations
@@ -47,14 +49,17 @@ __all__ = [
 
 # What a row is. Of a plain success the form of its step says the rest.
 PLAIN, ATTEMPT, EVENT, RESOURCE, BLOCKED, BATCH, TAKEN_OVER = range(7)
-# What an attempt has logged and printed so far: it counts until the attempt's own row. The least of kinds.
+# What an attempt has logged and printed so far: it counts until the attempt's own row. The least of
+# kinds.
 LIVE = -1
 
 RECORDS, STEPS = "records", "steps"
 
 
 class Form(NamedTuple):
-    """What steps of one op share that are fed alike: names of inputs that earlier steps feed, and of outputs."""
+    """What steps of one op share that are fed alike: names of inputs that earlier steps feed, and
+    of outputs.
+    """
 
     op: str
     inputs: tuple[str, ...]
@@ -98,15 +103,21 @@ def _column(values: array[Any], kind: Any) -> Any:
 
 
 def _texts(texts: Sequence[str]) -> Any:
-    """Return a column of texts; ``pyarrow.array`` would first import pandas, which takes longer than a small run."""
+    """Return a column of texts; ``pyarrow.array`` would first import pandas, which takes longer
+    than a small run.
+    """
     joined = "".join(texts)
     data = joined.encode()
-    lengths = map(len, texts) if len(data) == len(joined) else (len(text.encode()) for text in texts)
+    lengths = (
+        map(len, texts) if len(data) == len(joined) else (len(text.encode()) for text in texts)
+    )
     return _text_column(len(texts), array("q", itertools.accumulate(lengths, initial=0)), data)
 
 
 def _texts_at(texts: Mapping[int, str], count: int) -> Any:
-    """Return a column of ``count`` rows with texts at some places, given in order, and nothing elsewhere."""
+    """Return a column of ``count`` rows with texts at some places, given in order, and nothing
+    elsewhere.
+    """
     pieces, offsets, known, end = [], array("q"), bytearray(-(-count // 8)), 0
     for place, text in texts.items():
         offsets.extend(array("q", [end]) * (place + 1 - len(offsets)))
@@ -121,7 +132,9 @@ def _text_column(count: int, offsets: array[int], data: bytes, known: bytes | No
     import pyarrow as pa
 
     validity = None if known is None else pa.py_buffer(known)
-    return pa.Array.from_buffers(pa.large_string(), count, [validity, pa.py_buffer(offsets), pa.py_buffer(data)])
+    return pa.Array.from_buffers(
+        pa.large_string(), count, [validity, pa.py_buffer(offsets), pa.py_buffer(data)]
+    )
 
 
 def _write(schema: Any, columns: Sequence[Any]) -> bytes:
@@ -137,7 +150,18 @@ def _write(schema: Any, columns: Sequence[Any]) -> bytes:
 class Rows:
     """Rows of ``records`` that are not written yet."""
 
-    __slots__ = ("_batch", "_detail", "_ended", "_kind", "_number", "_outcome", "_pid", "_sizes", "_started", "_step")
+    __slots__ = (
+        "_batch",
+        "_detail",
+        "_ended",
+        "_kind",
+        "_number",
+        "_outcome",
+        "_pid",
+        "_sizes",
+        "_started",
+        "_step",
+    )
 
     def __init__(self) -> None:
         self._kind, self._outcome = array("b"), array("b")
@@ -234,11 +258,16 @@ def steps_frame(
     after: Sequence[Sequence[int]],
     new: Iterable[tuple[int, Form]],
 ) -> bytes:
-    """Return steps as a frame: their indices, keys, forms and what they take from, and new forms, numbered."""
+    """Return steps as a frame: their indices, keys, forms and what they take from, and new forms,
+    numbered.
+    """
     import pyarrow as pa
 
     schema = _schemas()[STEPS]
-    metadata = {**schema.metadata, b"forms": json.dumps([[number, *form] for number, form in new]).encode()}
+    metadata = {
+        **schema.metadata,
+        b"forms": json.dumps([[number, *form] for number, form in new]).encode(),
+    }
     columns = [
         _column(array("i", steps), pa.int32()),
         _texts(keys),
@@ -272,4 +301,6 @@ def kind_of(table: pa.Table) -> str:
 def new_forms(table: pa.Table) -> dict[int, Form]:
     """Return the forms that come with a frame of steps, by their numbers."""
     listed = json.loads((table.schema.metadata or {})[b"forms"])
-    return {number: Form(op, tuple(inputs), tuple(outputs)) for number, op, inputs, outputs in listed}
+    return {
+        number: Form(op, tuple(inputs), tuple(outputs)) for number, op, inputs, outputs in listed
+    }

@@ -30,17 +30,26 @@ if TYPE_CHECKING:
 
 __all__ = ["DirectoryRunStore"]
 
-_APPENDING = frozenset({"local"})  # kinds of file systems whose files can be added to, and moved at once
-_OFTEN, _SELDOM = 0.5, 5.0  # seconds between two appends where one is a write, and where it is a file
-_POLL, _POLL_SELDOM = 0.2, 5.0  # seconds between two looks for a request: one system call, and a request over a network
+_APPENDING = frozenset(
+    {"local"}
+)  # kinds of file systems whose files can be added to, and moved at once
+_OFTEN, _SELDOM = (
+    0.5,
+    5.0,
+)  # seconds between two appends where one is a write, and where it is a file
+_POLL, _POLL_SELDOM = (
+    0.2,
+    5.0,
+)  # seconds between two looks for a request: one system call, and a request over a network
 _REQUEST = "cancel.json"
 
 
 class DirectoryRunStore:
-    """Keeps runs below ``root``: a path, or a URI that ``pyarrow.fs`` knows (``s3://…``, ``gs://…``, ``file://…``).
+    """Keeps runs below ``root``: a path, or a URI that ``pyarrow.fs`` knows (``s3://…``,
+    ``gs://…``, ``file://…``).
 
-    With ``filesystem``, of ``pyarrow.fs``, ``root`` is a path in that. Nothing is made there before the first run.
-    Raises StoreError for a root of no known kind.
+    With ``filesystem``, of ``pyarrow.fs``, ``root`` is a path in that. Nothing is made there before
+    the first run. Raises StoreError for a root of no known kind.
     """
 
     def __init__(self, root: str | os.PathLike[str], filesystem: FileSystem | None = None) -> None:
@@ -55,9 +64,14 @@ class DirectoryRunStore:
             except (OSError, ValueError, NotImplementedError) as error:
                 raise StoreError(f"{self.root} is no place for a run store: {error}") from None
         else:
-            self._filesystem, base = fs.LocalFileSystem(), os.path.abspath(os.path.expanduser(self.root))
+            self._filesystem, base = (
+                fs.LocalFileSystem(),
+                os.path.abspath(os.path.expanduser(self.root)),
+            )
         base = base.replace(os.sep, "/").rstrip("/")
-        self._runs, self._cache = ["/".join(filter(None, (base, each))) for each in ("runs", "cache")]
+        self._runs, self._cache = [
+            "/".join(filter(None, (base, each))) for each in ("runs", "cache")
+        ]
         beneath = self._filesystem
         while isinstance(beneath, fs.SubTreeFileSystem):
             beneath = beneath.base_fs
@@ -67,12 +81,15 @@ class DirectoryRunStore:
         return f"<DirectoryRunStore {self.root}>"
 
     def create(self, record: RunRecord) -> _FileWriter:
-        """Begin a run; raises StoreError where there is one of that id, or where the store cannot be written."""
+        """Begin a run; raises StoreError where there is one of that id, or where the store cannot
+        be written.
+        """
         place = f"{self._runs}/{record.run_id}"
         with told(f"the run store {self.root} cannot be written"):
             if self._is_there(f"{place}/run.json"):
                 raise StoreError(
-                    f"the run store {self.root} has a run {record.run_id!r} already: give another run id, or remove "
+                    f"the run store {self.root} has a run {record.run_id!r} already: give another "
+                    f"run id, or remove "
                     f"it by: rayexec run delete {record.run_id}"
                 )
             self._filesystem.create_dir(f"{place}/events", recursive=True)
@@ -86,31 +103,47 @@ class DirectoryRunStore:
         return _FileReader(self._filesystem, f"{self._runs}/{found}", found)
 
     def list(self) -> Sequence[RunRecord]:
-        """Return all runs, the newest first; one that cannot be read is UNREADABLE, and its ``note`` tells why."""
+        """Return all runs, the newest first; one that cannot be read is UNREADABLE, and its
+        ``note`` tells why.
+        """
         return newest_first(
-            (run_id, _FileReader(self._filesystem, f"{self._runs}/{run_id}", run_id).record) for run_id in self._ids()
+            (run_id, _FileReader(self._filesystem, f"{self._runs}/{run_id}", run_id).record)
+            for run_id in self._ids()
         )
 
     def values(self, run_id: str) -> FileValues:
-        """Return where the values of a run, given by its whole id, are kept, whether or not there are any."""
+        """Return where the values of a run, given by its whole id, are kept, whether or not there
+        are any.
+        """
         from pyarrow import fs
 
         filesystem = None if isinstance(self._filesystem, fs.LocalFileSystem) else self._filesystem
         return FileValues(filesystem, f"{self._runs}/{run_id}/values", appends=self._appends)
 
     def ask(self, run_id: str, request: CancelRequest) -> None:
-        """Have the writer of a run told of a request; raises RunNotFoundError, and StoreError where it cannot be."""
+        """Have the writer of a run told of a request; raises RunNotFoundError, and StoreError where
+        it cannot be.
+        """
         found = self._find(run_id)
         with told(f"run {found} cannot be asked for anything in {self.root}"):
-            _replace(self._filesystem, f"{self._runs}/{found}", _REQUEST, request.encode(), appends=self._appends)
+            _replace(
+                self._filesystem,
+                f"{self._runs}/{found}",
+                _REQUEST,
+                request.encode(),
+                appends=self._appends,
+            )
 
     def delete(self, run_id: str) -> None:
         """Remove all that is kept of a run; raises RunNotFoundError."""
         found = self._find(run_id)
         with told(f"run {found} cannot be removed from {self.root}"):
-            with contextlib.suppress(FileNotFoundError):  # which a later run of this id must not find
+            with contextlib.suppress(
+                FileNotFoundError
+            ):  # which a later run of this id must not find
                 self._filesystem.delete_file(f"{self._runs}/{found}/{_REQUEST}")
-            # First what makes it a run, so that what is left of a removal that was cut short is none.
+            # First what makes it a run, so that what is left of a removal that was cut short is
+            # none.
             with contextlib.suppress(FileNotFoundError):
                 self._filesystem.delete_file(f"{self._runs}/{found}/run.json")
             self._filesystem.delete_dir(f"{self._runs}/{found}")
@@ -137,7 +170,9 @@ class DirectoryRunStore:
         from pyarrow import fs
 
         with told(f"the run store {self.root} cannot be read"):
-            found = self._filesystem.get_file_info(fs.FileSelector(self._runs, allow_not_found=True))
+            found = self._filesystem.get_file_info(
+                fs.FileSelector(self._runs, allow_not_found=True)
+            )
         return [each.base_name for each in found if each.type == fs.FileType.Directory]
 
 
@@ -185,7 +220,9 @@ class _FileWriter:
 
     def update(self, record: RunRecord) -> None:
         with told(self._failed):
-            _replace(self._filesystem, self._place, "run.json", record.encode(), appends=self._appends)
+            _replace(
+                self._filesystem, self._place, "run.json", record.encode(), appends=self._appends
+            )
 
     def asked(self) -> CancelRequest | None:
         from pyarrow import fs
@@ -226,7 +263,9 @@ class _FileReader:
         from pyarrow import fs
 
         with told(f"the log of run {self.run_id} cannot be read"):
-            parts = self._filesystem.get_file_info(fs.FileSelector(f"{self._place}/events", allow_not_found=True))
+            parts = self._filesystem.get_file_info(
+                fs.FileSelector(f"{self._place}/events", allow_not_found=True)
+            )
             for each in sorted(parts, key=lambda part: part.base_name):
                 if each.base_name.endswith(".log"):
                     if start < each.size:

@@ -50,9 +50,17 @@ __all__ = [
 _KIND = "$"
 _DEEPEST = 100  # levels of data within data that are kept
 
-# What is written in a record by name and read back by it: classes whose fields are all that they are.
+# What is written in a record by name and read back by it: classes whose fields are all that they
+# are.
 _TUPLES = (Handling, HookOutcome, LoadedInput, LogLine, OutputRecord, ResourceRecord, Reused)
-_CLASSES = (ErrorInfo, MetadataValue, StepBlockedData, StepFailureData, StepOutputData, UserFailureData)
+_CLASSES = (
+    ErrorInfo,
+    MetadataValue,
+    StepBlockedData,
+    StepFailureData,
+    StepOutputData,
+    UserFailureData,
+)
 _BY_NAME: Mapping[str, Callable[..., Any]] = {each.__name__: each for each in (*_TUPLES, *_CLASSES)}
 
 _FIELDS: Mapping[type, tuple[str, ...]] = {
@@ -60,8 +68,14 @@ _FIELDS: Mapping[type, tuple[str, ...]] = {
     **{each: tuple(each.__dataclass_fields__) for each in _CLASSES},
 }
 _DEFAULTS = Attempt._field_defaults
-_IN_COLUMNS = frozenset({"step", "number", "outcome", "started", "ended", "pid", "batch", "output_bytes"})
-_IN_DETAIL = [(name, place, _DEFAULTS[name]) for place, name in enumerate(Attempt._fields) if name not in _IN_COLUMNS]
+_IN_COLUMNS = frozenset(
+    {"step", "number", "outcome", "started", "ended", "pid", "batch", "output_bytes"}
+)
+_IN_DETAIL = [
+    (name, place, _DEFAULTS[name])
+    for place, name in enumerate(Attempt._fields)
+    if name not in _IN_COLUMNS
+]
 
 
 def in_words(value: Any) -> str:
@@ -73,7 +87,9 @@ def in_words(value: Any) -> str:
 
 
 def _encode(value: Any, left: int = _DEEPEST) -> Any:
-    """Return ``value`` as JSON-able data; what JSON has no word for, and what lies too deep, in words."""
+    """Return ``value`` as JSON-able data; what JSON has no word for, and what lies too deep, in
+    words.
+    """
     kind = type(value)
     if value is None or kind in (str, int, float, bool):
         return value
@@ -82,7 +98,9 @@ def _encode(value: Any, left: int = _DEEPEST) -> Any:
     left -= 1
     if kind in _FIELDS:
         named = {name: getattr(value, name) for name in _FIELDS[kind]}
-        return {_KIND: kind.__name__} | {name: _encode(each, left) for name, each in named.items() if each is not None}
+        return {_KIND: kind.__name__} | {
+            name: _encode(each, left) for name, each in named.items() if each is not None
+        }
     if isinstance(value, Mapping):
         encoded = {str(key): _encode(each, left) for key, each in value.items()}
         return {_KIND: "mapping", "of": encoded} if _KIND in encoded else encoded
@@ -99,9 +117,14 @@ def _encode(value: Any, left: int = _DEEPEST) -> Any:
 
 
 def _encode_outputs(outputs: tuple[OutputRecord, ...]) -> Any:
-    """Return what a step yielded, of a plain output its name alone: a dynamic op may have thousands."""
+    """Return what a step yielded, of a plain output its name alone: a dynamic op may have
+    thousands.
+    """
     plain = (None, None)
-    return {_KIND: "outputs", "of": [each.name if each[1:] == plain else _encode(each) for each in outputs]}
+    return {
+        _KIND: "outputs",
+        "of": [each.name if each[1:] == plain else _encode(each) for each in outputs],
+    }
 
 
 def _decode(value: Any) -> Any:
@@ -115,7 +138,9 @@ def _decode(value: Any) -> Any:
     if kind == "tuple":
         return tuple([_decode(each) for each in value["of"]])
     if kind == "outputs":
-        return tuple([OutputRecord(each) if isinstance(each, str) else _decode(each) for each in value["of"]])
+        return tuple(
+            [OutputRecord(each) if isinstance(each, str) else _decode(each) for each in value["of"]]
+        )
     if kind == "bytes":
         return base64.b64decode(value["of"])
     if kind == "mapping":
@@ -132,8 +157,12 @@ def _text(value: Any) -> str:
 
 
 def attempt_text(attempt: Attempt, outputs: tuple[OutputRecord, ...]) -> str:
-    """Return what of an attempt is in no column; nothing of its outputs where they are ``outputs``, the op's own."""
-    found = {name: attempt[place] for name, place, default in _IN_DETAIL if attempt[place] != default}
+    """Return what of an attempt is in no column; nothing of its outputs where they are ``outputs``,
+    the op's own.
+    """
+    found = {
+        name: attempt[place] for name, place, default in _IN_DETAIL if attempt[place] != default
+    }
     found.pop("outputs", None)
     found.pop("logs", None)
     encoded = _encode(found)
@@ -145,7 +174,9 @@ def attempt_text(attempt: Attempt, outputs: tuple[OutputRecord, ...]) -> str:
 
 
 def read_attempt(text: str) -> dict[str, Any]:
-    """Return the fields of an attempt that ``attempt_text`` wrote; without outputs where they are the op's own."""
+    """Return the fields of an attempt that ``attempt_text`` wrote; without outputs where they are
+    the op's own.
+    """
     encoded = json.loads(text)
     logs = tuple([LogLine(*line) for line in encoded.pop("logs", ())])
     fields: dict[str, Any] = _decode(encoded)
@@ -167,14 +198,20 @@ def event_text(event: Event) -> str:
 def live_text(lines: LiveLines) -> str:
     """Return what of an attempt's live lines is in no column."""
     logs = [[line.time, int(line.level), str(line.message)] for line in lines.logs]
-    return json.dumps({"logs": logs, "first": lines.first, "stdout": lines.stdout, "stderr": lines.stderr})
+    return json.dumps(
+        {"logs": logs, "first": lines.first, "stdout": lines.stdout, "stderr": lines.stderr}
+    )
 
 
 def read_live(text: str) -> dict[str, Any]:
     """Return the fields of live lines that ``live_text`` wrote."""
     fields = json.loads(text)
     streams = {name: Stretch(*fields[name]) for name in ("stdout", "stderr")}
-    return {"logs": tuple([LogLine(*line) for line in fields["logs"]]), "first": fields["first"], **streams}
+    return {
+        "logs": tuple([LogLine(*line) for line in fields["logs"]]),
+        "first": fields["first"],
+        **streams,
+    }
 
 
 def resource_text(record: ResourceRecord) -> str:
@@ -193,20 +230,30 @@ def read_outputs(text: str) -> tuple[OutputRecord, ...]:
     return outputs
 
 
-_OF_BATCHES = tuple(name for name in BatchFacts._fields if name not in ("number", "began", "ended", "pid"))
+_OF_BATCHES = tuple(
+    name for name in BatchFacts._fields if name not in ("number", "began", "ended", "pid")
+)
 
 
 def batch_text(facts: BatchFacts) -> str:
     """Return what of a batch is in no column."""
     found = {name: getattr(facts, name) for name in _OF_BATCHES}
-    return json.dumps({name: value for name, value in found.items() if value != BatchFacts._field_defaults[name]})
+    return json.dumps(
+        {name: value for name, value in found.items() if value != BatchFacts._field_defaults[name]}
+    )
 
 
 def read_batch(text: str, number: int, began: float, ended: float, pid: int) -> BatchFacts:
-    """Return the facts of which ``batch_text`` wrote a part; what a newer rayexec adds to them is left out."""
+    """Return the facts of which ``batch_text`` wrote a part; what a newer rayexec adds to them is
+    left out.
+    """
     row = json.loads(text)
     return BatchFacts(
-        number, began=began, ended=ended, pid=pid, **{name: row[name] for name in _OF_BATCHES if name in row}
+        number,
+        began=began,
+        ended=ended,
+        pid=pid,
+        **{name: row[name] for name in _OF_BATCHES if name in row},
     )
 
 

@@ -1,9 +1,10 @@
 """Frames: pieces of a log that are whole or not there.
 
-A log is frames one after another, in one file or in several. Each is a header of 16 bytes (``RXLG``, CRC-32 and length
-of what follows, little-endian) and an Arrow IPC stream that needs nothing before it. A writer adds whole frames and
-never changes what is there, so a reader needs no lock: it stops at the first frame that is cut short or does not have
-its sum, which is where a killed writer stopped, or where a living one is just now.
+A log is frames one after another, in one file or in several. Each is a header of 16 bytes
+(``RXLG``, CRC-32 and length of what follows, little-endian) and an Arrow IPC stream that needs
+nothing before it. A writer adds whole frames and never changes what is there, so a reader needs no
+lock: it stops at the first frame that is cut short or does not have its sum, which is where a
+killed writer stopped, or where a living one is just now.
 """
 
 from __future__ import annotations

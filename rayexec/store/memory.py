@@ -28,7 +28,9 @@ class _Run:
 
 
 class MemoryRunStore:
-    """Keeps runs in memory, as the bytes that files would hold; for tests, and for looking at a run right after it."""
+    """Keeps runs in memory, as the bytes that files would hold; for tests, and for looking at a run
+    right after it.
+    """
 
     def __init__(self) -> None:
         self._runs: dict[str, _Run] = {}
@@ -53,8 +55,12 @@ class MemoryRunStore:
         return _MemoryReader(found, self._runs[found])
 
     def list(self) -> Sequence[RunRecord]:
-        """Return all runs, the newest first; one that cannot be read is UNREADABLE, and its ``note`` tells why."""
-        return newest_first((run_id, _MemoryReader(run_id, run).record) for run_id, run in list(self._runs.items()))
+        """Return all runs, the newest first; one that cannot be read is UNREADABLE, and its
+        ``note`` tells why.
+        """
+        return newest_first(
+            (run_id, _MemoryReader(run_id, run).record) for run_id, run in list(self._runs.items())
+        )
 
     def values(self, run_id: str) -> _MemoryValues:
         """Return where the values of a run are kept."""
@@ -125,7 +131,9 @@ class _MemoryValues:
     def add(self, key: str, number: int, name: str, value: Any) -> None:
         self._ahead.setdefault((key, number), {})[name] = _MemoryValue(value)
 
-    def commit(self, key: str, number: int, outputs: tuple[OutputRecord, ...], values: Mapping[str, Any]) -> None:
+    def commit(
+        self, key: str, number: int, outputs: tuple[OutputRecord, ...], values: Mapping[str, Any]
+    ) -> None:
         before = self._kept.get(key)
         known = before.values if before is not None and before.outputs == outputs else {}
         new = {name: _MemoryValue(value) for name, value in values.items()}

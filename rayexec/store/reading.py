@@ -84,7 +84,9 @@ class StoredLog:
 
     @cached_property
     def predecessors(self) -> Sequence[Sequence[int]] | None:
-        """For each step those that it takes anything from; None for a log of an older rayexec, which kept none."""
+        """For each step those that it takes anything from; None for a log of an older rayexec,
+        which kept none.
+        """
         found: list[Any] = [()] * len(self.keys)
         for table in self._steps:
             if "after" not in table.column_names:
@@ -113,7 +115,9 @@ class StoredLog:
             took = rows.append_column("took", compute.subtract(rows["ended"], rows["started"]))
             sums = took.group_by("step").aggregate([("took", "sum"), ("took", "count")])
             names = ("step", "took_sum", "took_count")
-            for step, seconds, count in zip(*(sums[name].to_pylist() for name in names), strict=True):
+            for step, seconds, count in zip(
+                *(sums[name].to_pylist() for name in names), strict=True
+            ):
                 attempts, before = found.get(op := self.op_of(step), (0, 0.0))
                 found[op] = attempts + count, before + seconds
         return found
@@ -126,7 +130,9 @@ class StoredLog:
         for table in self._tables[first:]:
             found = [table[name].to_pylist() for name in _COLUMNS]
             more = [
-                table[name].to_pylist() if name in table.column_names else itertools.repeat(absent, table.num_rows)
+                table[name].to_pylist()
+                if name in table.column_names
+                else itertools.repeat(absent, table.num_rows)
                 for name, absent in _LATER.items()
             ]
             yield from zip(*found, *more, strict=True)
@@ -164,28 +170,62 @@ class StoredLog:
         """What was told of attempts that are not recorded, by when it was."""
         from pyarrow import compute
 
-        told = [place for place, table in enumerate(self._tables) if compute.min(table["kind"]).as_py() == LIVE]
+        told = [
+            place
+            for place, table in enumerate(self._tables)
+            if compute.min(table["kind"]).as_py() == LIVE
+        ]
         left: dict[tuple[int, int], list[LiveLines]] = {}
-        for kind, step, number, _, moment, _, pid, detail, *_ in self._rows(told[0]) if told else ():
+        for kind, step, number, _, moment, _, pid, detail, *_ in (
+            self._rows(told[0]) if told else ()
+        ):
             if kind == LIVE:
-                left.setdefault((step, number), []).append(_live_lines(step, number, moment, pid, detail))
+                left.setdefault((step, number), []).append(
+                    _live_lines(step, number, moment, pid, detail)
+                )
             elif kind in (PLAIN, ATTEMPT):
                 left.pop((step, number), None)
-        return sorted((each for lines in left.values() for each in lines), key=lambda each: each.time)
+        return sorted(
+            (each for lines in left.values() for each in lines), key=lambda each: each.time
+        )
 
     def records(self) -> Iterator[Event | Attempt | ResourceRecord]:
         """Yield what was recorded, in order; plain successes as attempts like any other."""
         return (each for each in self._records() if not isinstance(each, LiveLines | _Blocked))
 
-    def _records(self, first: int = 0) -> Iterator[Event | Attempt | ResourceRecord | LiveLines | _Blocked]:
+    def _records(
+        self, first: int = 0
+    ) -> Iterator[Event | Attempt | ResourceRecord | LiveLines | _Blocked]:
         made = {form: tuple(map(OutputRecord, form.outputs)) for form in set(self._forms)}
-        for kind, step, number, outcome, started, ended, pid, detail, place, size in self._rows(first):
+        for kind, step, number, outcome, started, ended, pid, detail, place, size in self._rows(
+            first
+        ):
             if kind == PLAIN:
                 outputs = made[self._forms[step]]
-                yield Attempt(step, number, outcome, started, ended, outputs, pid=pid, batch=place, output_bytes=size)
+                yield Attempt(
+                    step,
+                    number,
+                    outcome,
+                    started,
+                    ended,
+                    outputs,
+                    pid=pid,
+                    batch=place,
+                    output_bytes=size,
+                )
             elif kind == ATTEMPT:
                 rest = {"outputs": made[self._forms[step]], **read_attempt(detail)}
-                yield Attempt(step, number, outcome, started, ended, pid=pid, batch=place, output_bytes=size, **rest)
+                yield Attempt(
+                    step,
+                    number,
+                    outcome,
+                    started,
+                    ended,
+                    pid=pid,
+                    batch=place,
+                    output_bytes=size,
+                    **rest,
+                )
             elif kind == EVENT:
                 yield read_event(detail, started)
             elif kind == LIVE:
@@ -199,7 +239,11 @@ class StoredLog:
         """Yield the steps that did not run, since an earlier run has what they yielded."""
         for table in self._tables:
             kinds, steps = table["kind"].to_pylist(), table["step"].to_pylist()
-            yield from (int(step or 0) for kind, step in zip(kinds, steps, strict=True) if kind == TAKEN_OVER)
+            yield from (
+                int(step or 0)
+                for kind, step in zip(kinds, steps, strict=True)
+                if kind == TAKEN_OVER
+            )
 
     def attempts(self) -> Iterator[Attempt]:
         """Yield the attempts, in the order in which they came back."""
@@ -208,7 +252,8 @@ class StoredLog:
     def events(self) -> Iterator[Event]:
         """Yield the events that the records stand for, as the run's own result has them.
 
-        Behind them those of what attempts that are not recorded, since they go on or never came back, were told of.
+        Behind them those of what attempts that are not recorded, since they go on or never came
+        back, were told of.
         """
         blocked = self._blocked()
         for record in self.records():
@@ -217,11 +262,15 @@ class StoredLog:
             yield from expand_live(lines, self.keys[lines.step])
 
     def _expand(
-        self, record: Event | Attempt | ResourceRecord, blocked: Mapping[tuple[int, int], StepBlockedData]
+        self,
+        record: Event | Attempt | ResourceRecord,
+        blocked: Mapping[tuple[int, int], StepBlockedData],
     ) -> Iterator[Event]:
         if isinstance(record, Attempt):
             step, number = record.step, record.number
-            return expand_attempt(record, self.keys[step], self._forms[step].inputs, blocked.get((step, number)))
+            return expand_attempt(
+                record, self.keys[step], self._forms[step].inputs, blocked.get((step, number))
+            )
         return expand_resource(record) if isinstance(record, ResourceRecord) else iter((record,))
 
 
@@ -248,8 +297,8 @@ class FollowedLog(StoredLog):
     def news(self) -> Iterator[Event]:
         """Yield the events recorded since the last call; of the first one, all there are.
 
-        What a step that goes on logged and printed comes as it is told, and no second time with its attempt. What kept
-        attempts waiting, which is recorded last, comes last.
+        What a step that goes on logged and printed comes as it is told, and no second time with its
+        attempt. What kept attempts waiting, which is recorded last, comes last.
         """
         self.read_on()
         first, self._seen = self._seen, len(self._tables)
@@ -265,7 +314,9 @@ class FollowedLog(StoredLog):
             elif isinstance(record, _Blocked):
                 yield from self._waited(record)
             else:
-                yield from self._expand(self._told.rest(record) if isinstance(record, Attempt) else record, {})
+                yield from self._expand(
+                    self._told.rest(record) if isinstance(record, Attempt) else record, {}
+                )
 
     def _waited(self, blocked: _Blocked) -> Iterator[Event]:
         started = self._starts.get((blocked.step, blocked.number))
@@ -276,5 +327,7 @@ class FollowedLog(StoredLog):
     def _starts(self) -> dict[tuple[int, int], float]:
         """When each attempt started; asked for once the run is over."""
         return {
-            (step, number): started for kind, step, number, _, started, *_ in self._rows() if kind in (PLAIN, ATTEMPT)
+            (step, number): started
+            for kind, step, number, _, started, *_ in self._rows()
+            if kind in (PLAIN, ATTEMPT)
         }

@@ -23,7 +23,8 @@ _DIED = "driver died"
 
 @dataclass(frozen=True, slots=True)
 class Driver:
-    """The process that drives a run: host, pid, and when it started in the kernel's own words, where that is known.
+    """The process that drives a run: host, pid, and when it started in the kernel's own words,
+    where that is known.
 
     The last tells a process from a later one with the same pid.
     """
@@ -43,7 +44,9 @@ class Driver:
         return cls(socket.gethostname(), pid, _start_of(pid))
 
     def is_gone(self) -> bool:
-        """Whether the process has certainly ended; False also for one of another host, which cannot be asked."""
+        """Whether the process has certainly ended; False also for one of another host, which cannot
+        be asked.
+        """
         if self.host != socket.gethostname():
             return False
         try:
@@ -58,7 +61,9 @@ class Driver:
 
 
 def _start_of(pid: int) -> str | None:
-    """Return when a process started: the boot and the clock ticks since; None where the system does not tell so."""
+    """Return when a process started: the boot and the clock ticks since; None where the system does
+    not tell so.
+    """
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
             ticks = file.read().rpartition(b")")[2].split()[19]
@@ -69,7 +74,9 @@ def _start_of(pid: int) -> str | None:
 
 
 def _is_zombie(pid: int) -> bool:
-    """Whether a process has ended and nobody has asked how, as of one whose parent went before, in some containers."""
+    """Whether a process has ended and nobody has asked how, as of one whose parent went before, in
+    some containers.
+    """
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
             return file.read().rpartition(b")")[2].split()[0] == b"Z"
@@ -81,10 +88,11 @@ def _is_zombie(pid: int) -> bool:
 class RunRecord:
     """A run as a whole; JSON-able throughout.
 
-    ``status`` is STARTED, SUCCESS, FAILURE or CANCELED; ``start_time`` and ``end_time`` are seconds since 1970.
-    ``steps`` counts the steps by how they ended, once the run is over; ``error`` is what kept the run from going on.
-    ``origin`` tells where the job came from, as far as it is known: ``file``, ``module``, ``attribute``, ``job``.
-    ``note`` says what is to be known beside it: that the driver died, or why the run cannot be read.
+    ``status`` is STARTED, SUCCESS, FAILURE or CANCELED; ``start_time`` and ``end_time`` are seconds
+    since 1970. ``steps`` counts the steps by how they ended, once the run is over; ``error`` is
+    what kept the run from going on. ``origin`` tells where the job came from, as far as it is
+    known: ``file``, ``module``, ``attribute``, ``job``. ``note`` says what is to be known beside
+    it: that the driver died, or why the run cannot be read.
     """
 
     run_id: str
@@ -116,12 +124,16 @@ class RunRecord:
 
     @classmethod
     def decode(cls, data: bytes, run_id: str) -> RunRecord:
-        """Return what ``encode`` wrote; raises StoreError for what a newer rayexec wrote, or nobody."""
+        """Return what ``encode`` wrote; raises StoreError for what a newer rayexec wrote, or
+        nobody.
+        """
         try:
             document = json.loads(data)
             version = int(document["schema_version"])
         except (ValueError, KeyError, TypeError) as error:
-            raise StoreError(f"run.json of run {run_id} cannot be read: {type(error).__name__}: {error}") from None
+            raise StoreError(
+                f"run.json of run {run_id} cannot be read: {type(error).__name__}: {error}"
+            ) from None
         check_version(version, f"run {run_id}")
         known = {each.name: document[each.name] for each in fields(cls) if each.name in document}
         driver, selection = known.get("driver"), known.get("op_selection")
@@ -139,7 +151,8 @@ def check_version(version: int, what: str, greatest: int = SCHEMA_VERSION) -> No
     """Raise StoreError where a newer rayexec wrote ``what``."""
     if version > greatest:
         raise StoreError(
-            f"{what} was written by a newer rayexec (schema version {version}; this one reads up to {greatest}): "
+            f"{what} was written by a newer rayexec (schema version {version}; this one reads up "
+            f"to {greatest}): "
             "upgrade rayexec to read it."
         )
 
@@ -150,7 +163,9 @@ def is_over(record: RunRecord) -> bool:
 
 
 def settled(record: RunRecord) -> RunRecord:
-    """Return ``record`` as it is to be shown: a run whose driver is gone from this host without an end has failed."""
+    """Return ``record`` as it is to be shown: a run whose driver is gone from this host without an
+    end has failed.
+    """
     if is_over(record) or record.driver is None or not record.driver.is_gone():
         return record
     return replace(record, status="FAILURE", note=_DIED)

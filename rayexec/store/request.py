@@ -36,7 +36,9 @@ class CancelRequest:
 
     @classmethod
     def decode(cls, data: bytes) -> CancelRequest:
-        """Return what ``encode`` wrote; of anything else what can be told, for it is a request all the same."""
+        """Return what ``encode`` wrote; of anything else what can be told, for it is a request all
+        the same.
+        """
         try:
             document: Any = json.loads(data)
         except ValueError:
@@ -44,7 +46,13 @@ class CancelRequest:
         if not isinstance(document, dict):
             return cls()
         kinds = {each.name: type(each.default) for each in fields(cls)}
-        return cls(**{name: document[name] for name, kind in kinds.items() if isinstance(document.get(name), kind)})
+        return cls(
+            **{
+                name: document[name]
+                for name, kind in kinds.items()
+                if isinstance(document.get(name), kind)
+            }
+        )
 
 
 def _user() -> str:

@@ -1,13 +1,16 @@
-"""Values of steps in files: written by whoever made them, whole or not at all, and read again piece by piece.
+"""Values of steps in files: written by whoever made them, whole or not at all, and read again piece
+by piece.
 
-A file is frames one behind the other. A frame is ``RXVL``, the CRC-32 and the length of its head (little-endian), the
-head in JSON, which spaces pad so that what follows begins at a multiple of 64 bytes, and then the values that the head
-tells of, each one's pickle and buffers padded likewise, so that arrays can be mapped where they lie. Two kinds:
+A file is frames one behind the other. A frame is ``RXVL``, the CRC-32 and the length of its head
+(little-endian), the head in JSON, which spaces pad so that what follows begins at a multiple of 64
+bytes, and then the values that the head tells of, each one's pickle and buffers padded likewise, so
+that arrays can be mapped where they lie. Two kinds:
 
     value   one value of an attempt whose commit is still to come
     commit  an attempt that succeeded: what it yielded, and its values as far as none came before
 
-A commit whose frame is cut short did not happen. Where files cannot be added to, each frame is a file.
+A commit whose frame is cut short did not happen. Where files cannot be added to, each frame is a
+file.
 """
 
 from __future__ import annotations
@@ -64,7 +67,9 @@ class FileValue:
         return self.place.filesystem is None
 
     def load(self) -> Any:
-        """Return the value, its arrays mapped from the file where that is on this machine; raises StoreError."""
+        """Return the value, its arrays mapped from the file where that is on this machine; raises
+        StoreError.
+        """
         main, *buffers = self.parts()
         return pickle.loads(main, buffers=buffers)
 
@@ -90,7 +95,9 @@ class _Place:
         return self.path
 
     def read(self, offset: int, lengths: Sequence[int]) -> list[memoryview]:
-        """Return pieces of the file that lie one behind the other, each at the next multiple of 64 bytes."""
+        """Return pieces of the file that lie one behind the other, each at the next multiple of 64
+        bytes.
+        """
         with told(f"a value in {self.path} cannot be read"):
             view, size = self.open()
             parts = []
@@ -102,7 +109,9 @@ class _Place:
             return parts
 
     def open(self) -> tuple[Any, int]:
-        """Return a function from offset and length to a view of so much of the file, and the size of the file."""
+        """Return a function from offset and length to a view of so much of the file, and the size
+        of the file.
+        """
         if self.filesystem is None:
             whole = _mapped(self.path, os.stat(self.path).st_size)
             return (lambda offset, length: whole[offset : offset + length]), len(whole)
@@ -159,16 +168,22 @@ class FileValues:
                 names = os.listdir(self._directory)
             except FileNotFoundError:
                 return []
-            return sorted(os.path.join(self._directory, name) for name in names if name.endswith(_SUFFIX))
+            return sorted(
+                os.path.join(self._directory, name) for name in names if name.endswith(_SUFFIX)
+            )
         from pyarrow import fs
 
-        found = self._filesystem.get_file_info(fs.FileSelector(self._directory, allow_not_found=True))
+        found = self._filesystem.get_file_info(
+            fs.FileSelector(self._directory, allow_not_found=True)
+        )
         return sorted(each.path for each in found if each.base_name.endswith(_SUFFIX))
 
 
 @functools.lru_cache(maxsize=16)
 def _mapped(path: str, size: int) -> memoryview:
-    """Return a file of this machine, which is ``size`` bytes long by now, as memory; a name never comes twice."""
+    """Return a file of this machine, which is ``size`` bytes long by now, as memory; a name never
+    comes twice.
+    """
     with open(path, "rb") as file:
         return memoryview(mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ) if size else b"")
 
@@ -206,7 +221,8 @@ class _FileValueWriter:
     def __init__(self, filesystem: FileSystem | None, directory: str, *, appends: bool) -> None:
         self._filesystem = filesystem
         self._appends = appends
-        # Files sort by when they were begun, so that of two commits of a step the later is read last.
+        # Files sort by when they were begun, so that of two commits of a step the later is read
+        # last.
         self._start = f"{directory}/{int(time.time() * 1e6):016}-{uuid.uuid4().hex[:12]}"
         self._directory = directory
         self._failed = f"values cannot be stored in {directory}"
@@ -217,7 +233,9 @@ class _FileValueWriter:
     def add(self, key: str, number: int, name: str, value: Any) -> None:
         self._write({"kind": "value", "step": key, "attempt": number}, {name: value})
 
-    def commit(self, key: str, number: int, outputs: tuple[OutputRecord, ...], values: Mapping[str, Any]) -> None:
+    def commit(
+        self, key: str, number: int, outputs: tuple[OutputRecord, ...], values: Mapping[str, Any]
+    ) -> None:
         head = {"kind": "commit", "step": key, "attempt": number, "outputs": outputs_text(outputs)}
         self._write(head, values)
 
@@ -245,7 +263,10 @@ class _FileValueWriter:
         text = json.dumps({**head, "values": listed}).encode()
         begin = self._offset + _PREFIX.size
         text += b" " * (_aligned(begin + len(text)) - begin - len(text))
-        written: list[bytes | memoryview] = [_PREFIX.pack(_MAGIC, zlib.crc32(text), len(text)), text]
+        written: list[bytes | memoryview] = [
+            _PREFIX.pack(_MAGIC, zlib.crc32(text), len(text)),
+            text,
+        ]
         for part in parts:
             written += [part, bytes(_aligned(part.nbytes) - part.nbytes)]
         total = sum(map(len, written))
@@ -270,7 +291,9 @@ class _FileValueWriter:
             self._file = self._filesystem.open_output_stream(path)
 
     def _enter_run(self) -> None:
-        """Make the directory of values, in that of the run, which only its driver makes: elsewhere nobody looks."""
+        """Make the directory of values, in that of the run, which only its driver makes: elsewhere
+        nobody looks.
+        """
         try:
             os.mkdir(self._directory)
         except FileExistsError:
@@ -278,8 +301,10 @@ class _FileValueWriter:
         except FileNotFoundError:
             run = os.path.dirname(self._directory)
             raise StoreError(
-                f"{self._failed}: {run} is not there on node {socket.gethostname()}. What is to outlive the driver "
-                "needs a place that all nodes reach: have RAYEXEC_HOME name a shared directory, or a URI (s3://BUCKET)"
+                f"{self._failed}: {run} is not there on node {socket.gethostname()}. What is to "
+                f"outlive the driver "
+                "needs a place that all nodes reach: have RAYEXEC_HOME name a shared directory, "
+                "or a URI (s3://BUCKET)"
             ) from None
 
     def close(self) -> None:

@@ -24,20 +24,40 @@ from rayexec.events import (
 from rayexec.plan.dynamic.run_plan import RunPlan
 from rayexec.plan.model import Plan
 from rayexec.store.base import RunWriter
-from rayexec.store.columns import ATTEMPT, BATCH, BLOCKED, EVENT, LIVE, RESOURCE, Form, Rows, steps_frame
-from rayexec.store.encoding import attempt_text, batch_text, blocked_text, event_text, live_text, resource_text
+from rayexec.store.columns import (
+    ATTEMPT,
+    BATCH,
+    BLOCKED,
+    EVENT,
+    LIVE,
+    RESOURCE,
+    Form,
+    Rows,
+    steps_frame,
+)
+from rayexec.store.encoding import (
+    attempt_text,
+    batch_text,
+    blocked_text,
+    event_text,
+    live_text,
+    resource_text,
+)
 
 __all__ = ["LogWriter"]
 
 _MOST_ROWS = 50_000
 
-_Written: TypeAlias = Event | Attempt | Successes | ResourceRecord | LiveLines | BatchFacts | TakenOver
+_Written: TypeAlias = (
+    Event | Attempt | Successes | ResourceRecord | LiveLines | BatchFacts | TakenOver
+)
 
 # How a step ended, or that it did not.
 _OPEN, _SUCCEEDED, _FAILED, _REUSED = range(4)
 _HOW_ENDED = {SUCCESS: _SUCCEEDED, FAILURE: _FAILED, RETRY: _OPEN}
 
-# The fields of an attempt in which nothing stands of a plain one, beside those that are columns and its outputs.
+# The fields of an attempt in which nothing stands of a plain one, beside those that are columns and
+# its outputs.
 _PID = Attempt._fields.index("pid")
 _OUTPUTS = Attempt._fields.index("outputs")
 _PLAIN = tuple([Attempt._field_defaults.get(name) for name in Attempt._fields])
@@ -46,13 +66,16 @@ _BEFORE_PID, _AFTER_PID = _PLAIN[_OUTPUTS + 1 : _PID], _PLAIN[_PID + 1 : _BATCH]
 
 
 class LogWriter:
-    """Writes the log of one run: the steps of ``plan`` as they come to be known, and records as they are added.
+    """Writes the log of one run: the steps of ``plan`` as they come to be known, and records as
+    they are added.
 
-    Whenever it is asked, what has waited for ``writer.interval`` seconds is written, and what is 50,000 rows. Raises
-    StoreError where it cannot be.
+    Whenever it is asked, what has waited for ``writer.interval`` seconds is written, and what is
+    50,000 rows. Raises StoreError where it cannot be.
     """
 
-    def __init__(self, plan: Plan, writer: RunWriter, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, plan: Plan, writer: RunWriter, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._plan = plan
         self._writer = writer
         self._clock = clock
@@ -70,7 +93,8 @@ class LogWriter:
             (outputs, *_BEFORE_PID)
             for outputs in plan.records_by_template  # which does not grow
         ]
-        # How each step ended, by the last of its attempts: one whose outputs were lost may succeed again.
+        # How each step ended, by the last of its attempts: one whose outputs were lost may succeed
+        # again.
         self._marks = bytearray()
         self._skipped = 0
         # The attempts that were written.
@@ -78,7 +102,9 @@ class LogWriter:
 
     @property
     def counts(self) -> Mapping[str, int]:
-        """How many steps succeeded, were taken over, failed, were skipped, and did not run, by what was written."""
+        """How many steps succeeded, were taken over, failed, were skipped, and did not run, by what
+        was written.
+        """
         marks = self._marks
         reused = marks.count(_REUSED)
         counted = {
@@ -95,7 +121,9 @@ class LogWriter:
         self._waiting += len(record.steps) if isinstance(record, (Successes, TakenOver)) else 1
 
     def write_if_due(self) -> float | None:
-        """Write what waits where it has waited long enough; else return for how many seconds it may wait still."""
+        """Write what waits where it has waited long enough; else return for how many seconds it may
+        wait still.
+        """
         if not self._waiting:
             return None
         left = self._due - self._clock()
@@ -107,10 +135,11 @@ class LogWriter:
     def write(self, blocked: Mapping[tuple[int, int], StepBlockedData] | None = None) -> None:
         """Write all that waits.
 
-        At the end of the run ``blocked`` are the attempts (step and number) that waited for a limit, which is known
-        then.
+        At the end of the run ``blocked`` are the attempts (step and number) that waited for a
+        limit, which is known then.
         """
-        # Nothing that is made here stays or makes circles, so a collector would only look through the run's plan.
+        # Nothing that is made here stays or makes circles, so a collector would only look through
+        # the run's plan.
         was_enabled = gc.isenabled()
         gc.disable()
         try:
@@ -176,7 +205,14 @@ class LogWriter:
                 rows.add_taken_over(record.steps)
             elif isinstance(record, BatchFacts):
                 began, ended = record.began, record.ended
-                rows.add(BATCH, began, ended, batch_text(record), pid=record.pid, batch_number=record.number)
+                rows.add(
+                    BATCH,
+                    began,
+                    ended,
+                    batch_text(record),
+                    pid=record.pid,
+                    batch_number=record.number,
+                )
             elif isinstance(record, ResourceRecord):
                 rows.add(RESOURCE, record.started, record.ended, resource_text(record))
             elif isinstance(record, LiveLines):
@@ -190,7 +226,9 @@ class LogWriter:
         return rows
 
     def _steps(self) -> bytes:
-        """Return a frame of the steps that are new, or whose inputs came to be known; nothing where there are none."""
+        """Return a frame of the steps that are new, or whose inputs came to be known; nothing where
+        there are none.
+        """
         plan = self._plan
         steps = plan.steps
         indices = list(range(self._known, len(steps)))
@@ -215,7 +253,9 @@ class LogWriter:
                 form = Form(ops[step.template], fed, names[step.template])
                 number = numbers[shared] = self._forms.setdefault(form, len(self._forms))
             forms.append(number)
-        new = [(number, form) for form, number in self._forms.items() if number >= self._forms_written]
+        new = [
+            (number, form) for form, number in self._forms.items() if number >= self._forms_written
+        ]
         self._forms_written = len(self._forms)
         before = plan.predecessors
         after = [before[index] for index in indices]

@@ -1,8 +1,9 @@
 """The engine that runs nothing: a cluster on a virtual clock, for tests and for questions of scale.
 
-It obeys the same contract as the engine on Ray and works by the same rules (batches end at their budget, a step that
-runs on gives the tail back, what is done is told meanwhile, successors wait in the queue, what ran on a lost node is
-lost), with the costs that it is told. The state machine and the loop above it are the real ones.
+It obeys the same contract as the engine on Ray and works by the same rules (batches end at their
+budget, a step that runs on gives the tail back, what is done is told meanwhile, successors wait in
+the queue, what ran on a lost node is lost), with the costs that it is told. The state machine and
+the loop above it are the real ones.
 """
 
 from __future__ import annotations
@@ -14,7 +15,15 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from rayexec.events import FAILURE, SUCCESS, Attempt, ErrorInfo, OutputRecord, StepFailureData, Successes
+from rayexec.events import (
+    FAILURE,
+    SUCCESS,
+    Attempt,
+    ErrorInfo,
+    OutputRecord,
+    StepFailureData,
+    Successes,
+)
 from rayexec.placement.limits import LimitHolder, Placement, hold_by_driver
 from rayexec.plan.model import Call, Plan
 from rayexec.run.spec import BUDGET, Batch
@@ -33,7 +42,9 @@ __all__ = ["Costs", "SimulatedEngine"]
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """What the cluster charges, in seconds: a task's start, a message's way, and what a step costs beyond its op."""
+    """What the cluster charges, in seconds: a task's start, a message's way, and what a step costs
+    beyond its op.
+    """
 
     task: float = 0.001
     hop: float = 0.001
@@ -50,15 +61,15 @@ class _Held(NamedTuple):
 class SimulatedEngine:
     """Runs batches in virtual time on ``nodes``, each with so many slots.
 
-    ``placement`` gives the limits that it holds, as Ray does, and those that it leaves to the driver; not given, it
-    leaves ``driver_limit`` steps at once to the driver.
+    ``placement`` gives the limits that it holds, as Ray does, and those that it leaves to the
+    driver; not given, it leaves ``driver_limit`` steps at once to the driver.
 
-    ``others`` are (from, until, resource, amount) of what other runs hold of the cluster's limits meanwhile.
-    ``seconds`` tells how long an attempt of a step takes, ``fails`` whether it fails. ``losses`` are (time, node): the
-    node is gone from then on, with what runs on it. Values are not computed: each step yields all its outputs, as None,
-    and of dynamic ones those whose mapping keys ``yields`` gives by the output's name; steps of templates in
-    ``streams`` yield them half-way, also where they fail.
-    ``now`` is the virtual clock, to be handed to the loop.
+    ``others`` are (from, until, resource, amount) of what other runs hold of the cluster's limits
+    meanwhile. ``seconds`` tells how long an attempt of a step takes, ``fails`` whether it fails.
+    ``losses`` are (time, node): the node is gone from then on, with what runs on it. Values are not
+    computed: each step yields all its outputs, as None, and of dynamic ones those whose mapping
+    keys ``yields`` gives by the output's name; steps of templates in ``streams`` yield them
+    half-way, also where they fail. ``now`` is the virtual clock, to be handed to the loop.
     """
 
     name = "simulated"
@@ -90,26 +101,44 @@ class SimulatedEngine:
         self._costs = costs or Costs()
         self._slots = sum(nodes)
         self.batching = batching
-        self.placement = placement or hold_by_driver(plan, slots=sum(nodes), max_concurrent=driver_limit)
+        self.placement = placement or hold_by_driver(
+            plan, slots=sum(nodes), max_concurrent=driver_limit
+        )
         # As Ray counts: in units of 1e-4, of which a resource made up for the run has 1.0.
         limits = self.placement.limits
-        held = [(limit, 1 if limit.holder is LimitHolder.TOKEN else limit.most) for limit in limits if limit.resource]
+        held = [
+            (limit, 1 if limit.holder is LimitHolder.TOKEN else limit.most)
+            for limit in limits
+            if limit.resource
+        ]
         self._room = {limit.resource: _units(most) for limit, most in held}
         # Slots stand for CPUs; what else is asked for counts as well.
-        self._room |= {name: _units(total) for name, total in self.placement.totals.items() if name != "CPU"}
-        asked = [{**each.request.resources, **each.request.tokens} for each in self.placement.classes]
+        self._room |= {
+            name: _units(total) for name, total in self.placement.totals.items() if name != "CPU"
+        }
+        asked = [
+            {**each.request.resources, **each.request.tokens} for each in self.placement.classes
+        ]
         self._taken = [
-            [(name, _units(amount)) for name, amount in each.items() if name in self._room] for each in asked
+            [(name, _units(amount)) for name, amount in each.items() if name in self._room]
+            for each in asked
         ]
         self._time = 0.0
-        self._free = [node for node, slots in reversed(list(enumerate(nodes))) for _ in range(slots)]
+        self._free = [
+            node for node, slots in reversed(list(enumerate(nodes))) for _ in range(slots)
+        ]
         self._gone: set[int] = set()
-        # By class, as Ray queues tasks: one that has to wait keeps back those behind it in its class, and no others.
+        # By class, as Ray queues tasks: one that has to wait keeps back those behind it in its
+        # class, and no others.
         self._queues: dict[int, deque[Batch]] = {}
         self._running: dict[int, int] = {}
         self._granted = [0] * len(self.placement.classes)
-        self._announces = [self.placement.shared(number) is not None for number in range(len(self.placement.classes))]
-        # By time: what arrives at the driver (an event), a slot that falls free (its batch's id), a node that is lost.
+        self._announces = [
+            self.placement.shared(number) is not None
+            for number in range(len(self.placement.classes))
+        ]
+        # By time: what arrives at the driver (an event), a slot that falls free (its batch's id), a
+        # node that is lost.
         self._coming: list[tuple[float, int, EngineEvent | _Held | int | None, int]] = []
         self._count = 0
         for time, node in losses:
@@ -153,13 +182,17 @@ class SimulatedEngine:
                 self._running[work.id] = number
                 self._granted[number] += 1
                 if self._announces[number]:
-                    self._arrive(self._time + self._costs.task + self._costs.hop, BatchStarted(work.id), node)
+                    self._arrive(
+                        self._time + self._costs.task + self._costs.hop, BatchStarted(work.id), node
+                    )
                 self._run(work, node)
 
     def _is_held_back(self, number: int) -> bool:
-        """Whether Ray passes a class by: where more batches wait than there are slots, one with more than its share.
+        """Whether Ray passes a class by: where more batches wait than there are slots, one with
+        more than its share.
 
-        It does so even for classes that cannot start either (https://github.com/ray-project/ray/pull/44733).
+        It does so even for classes that cannot start either
+        (https://github.com/ray-project/ray/pull/44733).
         """
         waiting = [len(queue) for queue in self._queues.values() if queue]
         if len(waiting) == 1 or sum(waiting) <= self._slots:
@@ -189,7 +222,9 @@ class SimulatedEngine:
                 failed.add(call.step)  # it is left to the driver
                 continue
             if rows and clock >= tells:
-                self._arrive(clock + self._costs.hop, BatchProgressed(work.id, _told(rows), ()), node)
+                self._arrive(
+                    clock + self._costs.hop, BatchProgressed(work.id, _told(rows), ()), node
+                )
                 tells = clock + BUDGET
             spent = self._seconds(call) + self._costs.step
             if clock + spent > ends and last:
@@ -223,7 +258,9 @@ class SimulatedEngine:
 
     def _values(self, call: Call) -> tuple[str, ...]:
         """Return the values of dynamic outputs that a call yields, by name and mapping key."""
-        return tuple([f"{name}[{key}]" for name, keys in self._yields(call).items() for key in keys])
+        return tuple(
+            [f"{name}[{key}]" for name, keys in self._yields(call).items() for key in keys]
+        )
 
     def _arrive(self, time: float, what: EngineEvent | _Held | int | None, node: int) -> None:
         self._count += 1
@@ -259,7 +296,11 @@ class SimulatedEngine:
         self._gone.add(node)
         failure = StepFailureData(ErrorInfo("WorkerCrashedError", "the node was lost, as told", ""))
         # What an answer is still to come of was running, or its answer was on the way.
-        lost = [what.batch_id for _, _, what, where in self._coming if where == node and isinstance(what, BatchEnded)]
+        lost = [
+            what.batch_id
+            for _, _, what, where in self._coming
+            if where == node and isinstance(what, BatchEnded)
+        ]
         for each in lost:
             if each in self._running:
                 self._end(each)
@@ -312,10 +353,14 @@ class SimulatedEngine:
 def _told(rows: Sequence[Attempt]) -> Rows:
     """Return attempts as an engine tells them: in columns where all went plainly well."""
     if not rows or any(
-        row.outcome != SUCCESS or len(row.outputs) != 1 or row.outputs[0].name[-1] == "]" for row in rows
+        row.outcome != SUCCESS or len(row.outputs) != 1 or row.outputs[0].name[-1] == "]"
+        for row in rows
     ):
         return tuple(rows)
-    starts, ends = array("d", [row.started for row in rows]), array("d", [row.ended for row in rows])
+    starts, ends = (
+        array("d", [row.started for row in rows]),
+        array("d", [row.ended for row in rows]),
+    )
     return (Successes([row.step for row in rows], [row.number for row in rows], starts, ends),)
 
 

@@ -14,9 +14,10 @@ __all__ = ["Link", "critical_path"]
 class Link(NamedTuple):
     """An attempt on the path: its place among the attempts, and for how long it waited (seconds).
 
-    It waited since what it follows was over, or since the beginning of the run. ``why`` names a limit that had no room
-    for it, or says that it was tried again; ``free``, ``queued`` and ``behind`` are of its wait, where they are known:
-    until the driver handed its batch to Ray, until that began on a worker, and behind other calls of the batch.
+    It waited since what it follows was over, or since the beginning of the run. ``why`` names a
+    limit that had no room for it, or says that it was tried again; ``free``, ``queued`` and
+    ``behind`` are of its wait, where they are known: until the driver handed its batch to Ray,
+    until that began on a worker, and behind other calls of the batch.
     """
 
     place: int
@@ -28,11 +29,12 @@ class Link(NamedTuple):
 
 
 def critical_path(log: StoredLog, attempts: Sequence[Attempt], began: float) -> list[Link] | None:
-    """Return the path, first attempt first; None where the log does not tell which steps follow which.
+    """Return the path, first attempt first; None where the log does not tell which steps follow
+    which.
 
-    From the attempt that ended last it goes back, each time to what was over last of the attempts that this one
-    followed: those of steps that it takes from, and earlier ones of its own step. Of a step whose values were handed on
-    while it ran, what counts is the time up to then.
+    From the attempt that ended last it goes back, each time to what was over last of the attempts
+    that this one followed: those of steps that it takes from, and earlier ones of its own step. Of
+    a step whose values were handed on while it ran, what counts is the time up to then.
     """
     before = log.predecessors
     if before is None:
@@ -42,7 +44,9 @@ def critical_path(log: StoredLog, attempts: Sequence[Attempt], began: float) -> 
         of_step.setdefault(each.step, []).append(index)
     path: list[Link] = []
     seen: set[int] = set()
-    place: int | None = max(range(len(attempts)), key=lambda index: attempts[index].ended, default=None)
+    place: int | None = max(
+        range(len(attempts)), key=lambda index: attempts[index].ended, default=None
+    )
     while place is not None:
         seen.add(place)
         here = attempts[place]
@@ -51,7 +55,11 @@ def critical_path(log: StoredLog, attempts: Sequence[Attempt], began: float) -> 
         for step in (*before[here.step], here.step):
             for other in of_step.get(step, ()):
                 there = attempts[other]
-                if other in seen or there.started > here.started or (step == here.step and there.ended > here.started):
+                if (
+                    other in seen
+                    or there.started > here.started
+                    or (step == here.step and there.ended > here.started)
+                ):
                     continue
                 until = min(there.ended, here.started)
                 if latest is None or until > ended:

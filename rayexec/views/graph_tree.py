@@ -18,7 +18,8 @@ Node = Mapping[str, Any]
 def describe_graph(
     graph: GraphDefinition, path: str, selected: Set[str], mapped: Mapping[str, list[str]]
 ) -> list[dict[str, Any]]:
-    """Return the nodes of a graph at ``path`` that hold any of the ``selected`` ops, in order, as JSON-able data.
+    """Return the nodes of a graph at ``path`` that hold any of the ``selected`` ops, in order, as
+    JSON-able data.
 
     ``mapped`` are the dynamic outputs that ops are run for each value of, by the path of the op.
     """
@@ -32,7 +33,9 @@ def describe_graph(
 def _is_chosen(path: str, definition: OpDefinition | GraphDefinition, selected: Set[str]) -> bool:
     if isinstance(definition, OpDefinition):
         return path in selected
-    return any(_is_chosen(f"{path}.{node.name}", node.definition, selected) for node in definition.nodes)
+    return any(
+        _is_chosen(f"{path}.{node.name}", node.definition, selected) for node in definition.nodes
+    )
 
 
 def _describe(
@@ -57,16 +60,31 @@ def _describe(
             for name, declared in definition.ins.items()
         ]
         described["outputs"] = [
-            {"name": name, "type": out.type.name, "dynamic": out.is_dynamic, "required": out.is_required}
+            {
+                "name": name,
+                "type": out.type.name,
+                "dynamic": out.is_dynamic,
+                "required": out.is_required,
+            }
             for name, out in definition.outs.items()
         ]
         return described
     described["inputs"] = [
-        {"name": name, "type": None, "from": _sources(node.inputs.get(name), outer, selected), "default": None}
+        {
+            "name": name,
+            "type": None,
+            "from": _sources(node.inputs.get(name), outer, selected),
+            "default": None,
+        }
         for name in definition.inputs
     ]
     described["outputs"] = [
-        {"name": name, "type": None, "from": _written(source), "dynamic": bool(definition.levels.get(name))}
+        {
+            "name": name,
+            "type": None,
+            "from": _written(source),
+            "dynamic": bool(definition.levels.get(name)),
+        }
         for name, source in definition.outputs.items()
     ]
     described["nodes"] = describe_graph(definition, f"{path}.", selected, mapped)
@@ -74,11 +92,15 @@ def _describe(
 
 
 def _sources(binding: Binding | None, outer: str, selected: Set[str]) -> list[str] | str | None:
-    """Return what feeds an input: one source, a list for a fan-in, None for nothing that is selected."""
+    """Return what feeds an input: one source, a list for a fan-in, None for nothing that is
+    selected.
+    """
     if binding is None:
         return None
     if isinstance(binding, tuple):
-        return [each for each in (_source(one, outer, selected) for one in binding) if each is not None]
+        return [
+            each for each in (_source(one, outer, selected) for one in binding) if each is not None
+        ]
     return _source(binding, outer, selected)
 
 
@@ -102,7 +124,9 @@ def _written(source: Source) -> str:
     return f"{source.node}.{source.output}"
 
 
-def draw(title: str, description: str | None, inputs: Sequence[str], nodes: Sequence[Node]) -> Iterator[str]:
+def draw(
+    title: str, description: str | None, inputs: Sequence[str], nodes: Sequence[Node]
+) -> Iterator[str]:
     """Yield the lines of a tree of nodes."""
     yield f"{title}{_first_line(description)}"
     if inputs:
@@ -125,7 +149,11 @@ def _draw_nodes(nodes: Sequence[Node], indent: str) -> Iterator[str]:
 def _heading(node: Node) -> str:
     kind, name, definition = node["kind"], node["name"], node["definition"]
     what = (
-        "" if kind == "op" and name == definition else f" ({kind} {definition})" if name != definition else " (graph)"
+        ""
+        if kind == "op" and name == definition
+        else f" ({kind} {definition})"
+        if name != definition
+        else " (graph)"
     )
     over = node.get("for_each")
     each = f" [for each value of {', '.join(over)}]" if over else ""
@@ -133,7 +161,9 @@ def _heading(node: Node) -> str:
 
 
 def _first_line(description: str | None) -> str:
-    return f"  — {description.strip().splitlines()[0]}" if description and description.strip() else ""
+    return (
+        f"  — {description.strip().splitlines()[0]}" if description and description.strip() else ""
+    )
 
 
 def _ports(node: Node) -> Iterator[str]:
@@ -145,7 +175,11 @@ def _ports(node: Node) -> Iterator[str]:
             source = each["from"].removesuffix(".result")
             yield f"→ {each['name']} ← {source}{' (dynamic)' if each['dynamic'] else ''}"
             continue
-        notes = [note for note, holds in (("dynamic", each["dynamic"]), ("optional", not each["required"])) if holds]
+        notes = [
+            note
+            for note, holds in (("dynamic", each["dynamic"]), ("optional", not each["required"]))
+            if holds
+        ]
         noted = f" ({', '.join(notes)})" if notes else ""
         yield f"→ {each['name']}: {each['type']}{noted}"
 

@@ -19,16 +19,21 @@ _BAR_WIDTH = 16
 
 
 class Tally:
-    """Counts the steps of mapped nodes: those that are known, are over, and failed, by the path of the node.
+    """Counts the steps of mapped nodes: those that are known, are over, and failed, by the path of
+    the node.
 
-    The run's thread says what ended; the one that draws catches up by ``look``, and it alone reads the counts.
+    The run's thread says what ended; the one that draws catches up by ``look``, and it alone reads
+    the counts.
     """
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
         self._seen = len(plan.steps)
-        # The keys of those first steps whose dynamic outputs are mapped over, and of those that are over.
-        self._causes = {plan.steps[each.node].key for node in plan.mapped for each in node.level[:1]}
+        # The keys of those first steps whose dynamic outputs are mapped over, and of those that are
+        # over.
+        self._causes = {
+            plan.steps[each.node].key for node in plan.mapped for each in node.level[:1]
+        }
         self._causes_over: set[str] = set()
         self._ended: deque[tuple[Iterable[int | str], bool]] = deque()
         self.known: Counter[str] = Counter()
@@ -77,9 +82,15 @@ class Tally:
                 self._causes_over.add(key)
 
 
-def mapped_lines(plan: Plan, tally: Tally, running: Mapping[str, int], room: int) -> Iterator[Table]:
-    """Yield what there is to show of mapped nodes in at most ``room`` lines: those at work before the others."""
-    nodes = [node for node in plan.mapped if tally.known[node.key] or node.key not in tally.complete]
+def mapped_lines(
+    plan: Plan, tally: Tally, running: Mapping[str, int], room: int
+) -> Iterator[Table]:
+    """Yield what there is to show of mapped nodes in at most ``room`` lines: those at work before
+    the others.
+    """
+    nodes = [
+        node for node in plan.mapped if tally.known[node.key] or node.key not in tally.complete
+    ]
     if not nodes or room < 1:
         return
     shown = nodes
@@ -98,7 +109,9 @@ def mapped_lines(plan: Plan, tally: Tally, running: Mapping[str, int], room: int
                 words.append(" · ", style="dim")
                 words.append(f"{count:,} {what}", style="red" if what == "failed" else "")
         name = Text(f"    {node.key}", no_wrap=True, overflow="ellipsis")
-        table.add_row(name, ProgressBar(total=max(known, 1), completed=over, width=_BAR_WIDTH), words)
+        table.add_row(
+            name, ProgressBar(total=max(known, 1), completed=over, width=_BAR_WIDTH), words
+        )
     yield table
     if len(nodes) > len(shown) and room > 1:
         left = Table.grid()

@@ -1,4 +1,6 @@
-"""Mapped nodes in words: a step of theirs is written ``inc[?]``, since its mapping keys come at run time."""
+"""Mapped nodes in words: a step of theirs is written ``inc[?]``, since its mapping keys come at run
+time.
+"""
 
 from __future__ import annotations
 
@@ -53,7 +55,9 @@ def _key(plan: Plan, symbol: FromStep | FromMapped | FromConfig) -> str | None:
 def in_order(plan: Plan) -> Iterator[Step | int]:
     """Yield the steps and, as their places, the mapped nodes, each behind all that it takes from."""
     after: dict[int, list[int]] = {}
-    behind: list[int] = []  # for each mapped node the last step that it takes from, at first or second hand
+    behind: list[
+        int
+    ] = []  # for each mapped node the last step that it takes from, at first or second hand
     for place, node in enumerate(plan.mapped):
         last = -1
         for symbol in _symbols(plan, node):

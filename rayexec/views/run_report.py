@@ -21,7 +21,12 @@ from rayexec.views.workers import Workers
 __all__ = ["RunReport", "brief", "ended_line", "runs_table"]
 
 _STYLES = {"SUCCESS": "green", "FAILURE": "red", "CANCELED": "yellow", "STARTED": "cyan"}
-_ENDS = {"SUCCESS": "succeeded", "FAILURE": "failed", "CANCELED": "was canceled", "STARTED": "goes on"}
+_ENDS = {
+    "SUCCESS": "succeeded",
+    "FAILURE": "failed",
+    "CANCELED": "was canceled",
+    "STARTED": "goes on",
+}
 _KINDS = ("succeeded", "reused", "failed", "skipped", "not run")
 _SLOWEST = 3  # ops that are named
 
@@ -29,11 +34,15 @@ _SLOWEST = 3  # ops that are named
 def _moment(seconds: float | None) -> str | None:
     if seconds is None:
         return None
-    return datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc).isoformat(timespec="microseconds")
+    return datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc).isoformat(
+        timespec="microseconds"
+    )
 
 
 def _shown(seconds: float) -> str:
-    return datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC")
+    return datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc).strftime(
+        "%Y-%m-%d %H:%M:%S UTC"
+    )
 
 
 def _took(record: RunRecord) -> float | None:
@@ -60,7 +69,9 @@ def brief(record: RunRecord) -> dict[str, Any]:
 
 
 def _state(record: RunRecord) -> str:
-    return f"{record.status} ({record.note})" if record.note and record.start_time else record.status
+    return (
+        f"{record.status} ({record.note})" if record.note and record.start_time else record.status
+    )
 
 
 def ended_line(record: RunRecord) -> str:
@@ -74,7 +85,12 @@ def ended_line(record: RunRecord) -> str:
 def runs_table(records: Sequence[RunRecord]) -> Table:
     """Return a table of runs."""
     table = _table(
-        ("run", False), ("job", False), ("status", False), ("started", False), ("took", True), ("steps", True)
+        ("run", False),
+        ("job", False),
+        ("status", False),
+        ("started", False),
+        ("took", True),
+        ("steps", True),
     )
     for each in records:
         took = _took(each)
@@ -126,7 +142,10 @@ class RunReport:
         status = ["not run"] * len(log.keys)
         for step in log.restored():
             status[step] = "reused"
-        ops = {log.op_of(step): _Op(log.op_of(step), dict.fromkeys(_KINDS, 0)) for step in range(len(log.keys))}
+        ops = {
+            log.op_of(step): _Op(log.op_of(step), dict.fromkeys(_KINDS, 0))
+            for step in range(len(log.keys))
+        }
         skipped = set()
         for record in log.records():
             if isinstance(record, Attempt):
@@ -147,7 +166,9 @@ class RunReport:
                 self._latest = max(self._latest or 0.0, record.timestamp)
                 if record.event_type is EventType.STEP_SKIPPED:
                     skipped.add(record.step_key)
-                elif record.event_type is EventType.RUN_FAILURE and isinstance(record.event_specific_data, ErrorInfo):
+                elif record.event_type is EventType.RUN_FAILURE and isinstance(
+                    record.event_specific_data, ErrorInfo
+                ):
                     self._error = record.event_specific_data
         for step, how in enumerate(status):
             ops[log.op_of(step)].counts["skipped" if log.keys[step] in skipped else how] += 1
@@ -182,7 +203,12 @@ class RunReport:
             },
             **self._workers.to_dict(),
             "failed_steps": [
-                {"step_key": key, "error": data.root.cls_name, "message": data.root.message, "stack": data.root.stack}
+                {
+                    "step_key": key,
+                    "error": data.root.cls_name,
+                    "message": data.root.message,
+                    "stack": data.root.stack,
+                }
                 for key, data in self._failures
             ],
         }
@@ -199,9 +225,13 @@ class RunReport:
             "status": _state(record),
             "started": _shown(record.start_time),
             "took": duration(took) if took is not None else None,
-            "last heard": _shown(self._latest) if took is None and self._latest is not None else None,
+            "last heard": _shown(self._latest)
+            if took is None and self._latest is not None
+            else None,
             "steps": counts or "none",
-            "from": f"{place}, {origin.get('attribute') or origin.get('job') or record.job_name}" if place else None,
+            "from": f"{place}, {origin.get('attribute') or origin.get('job') or record.job_name}"
+            if place
+            else None,
             "selection": ", ".join(record.op_selection) if record.op_selection else None,
             "tags": _listed(record.tags),
             "parent run": record.parent_run_id,
@@ -218,7 +248,11 @@ class RunReport:
     def _slowest(self) -> str | None:
         """Return the ops whose longest attempts took longest, where there are more than a few."""
         ops = sorted((op for op in self._ops if op.attempts), key=lambda op: -op.longest)
-        return ", ".join(f"{op.name} {duration(op.longest)}" for op in ops[:_SLOWEST]) if len(ops) > _SLOWEST else None
+        return (
+            ", ".join(f"{op.name} {duration(op.longest)}" for op in ops[:_SLOWEST])
+            if len(ops) > _SLOWEST
+            else None
+        )
 
     def ops_table(self) -> Table:
         """Return a table of the ops."""
@@ -226,13 +260,19 @@ class RunReport:
         numbers = (*kinds, "attempts", "mean", "longest")
         table = _table(("op", False), *((name, True) for name in numbers))
         for op in self._ops:
-            spent = (duration(op.seconds / op.attempts), duration(op.longest)) if op.attempts else ("", "")
+            spent = (
+                (duration(op.seconds / op.attempts), duration(op.longest))
+                if op.attempts
+                else ("", "")
+            )
             cells = [f"{op.counts[kind]:,}" if op.counts[kind] else "" for kind in kinds]
             table.add_row(Text(op.name), *cells, f"{op.attempts:,}" if op.attempts else "", *spent)
         return table
 
     def failures(self) -> Iterator[str]:
-        """Yield why the run failed, in parts: each step that did, and what kept the run from going on."""
+        """Yield why the run failed, in parts: each step that did, and what kept the run from going
+        on.
+        """
         tries = self._tries
         yield from describe_failures(self._failures, lambda key: tries.get(key, 1))
         stopped = self.stopped()

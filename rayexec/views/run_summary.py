@@ -14,7 +14,15 @@ from rayexec.execute import RunLog, RunResult
 from rayexec.names import node_path
 from rayexec.plan import Plan
 
-__all__ = ["StepSummary", "as_json", "closing_line", "describe_failures", "duration", "failure_text", "summarize"]
+__all__ = [
+    "StepSummary",
+    "as_json",
+    "closing_line",
+    "describe_failures",
+    "duration",
+    "failure_text",
+    "summarize",
+]
 
 _FAILURES_SHOWN = 10
 _OF_ONE_NODE = 3  # of those, steps of one mapped node, which mostly fail alike
@@ -48,13 +56,17 @@ class StepSummary:
 
 
 def summarize(plan: Plan, log: RunLog) -> list[StepSummary]:
-    """Return how each step went, in the order of the plan, those of dynamic outputs behind the step they come from."""
+    """Return how each step went, in the order of the plan, those of dynamic outputs behind the step
+    they come from.
+    """
     rows = [StepSummary(step.key, plan.op_of(step.index).name) for step in plan.steps]
     for attempt in log.attempts:
         row = rows[attempt.step]
         row.attempts += 1
         row.seconds += attempt.ended - attempt.started
-        row.status = "reused" if attempt.reused else "succeeded" if attempt.outcome == SUCCESS else "failed"
+        row.status = (
+            "reused" if attempt.reused else "succeeded" if attempt.outcome == SUCCESS else "failed"
+        )
     for wait in log.waits:
         if wait.is_blocked:  # that all wait for the slots goes without saying
             rows[wait.step].waited = f"{duration(wait.seconds)} for {wait.reason}"
@@ -85,7 +97,9 @@ def _times(result: RunResult) -> tuple[float, float]:
 
 
 def failure_text(result: RunResult) -> str:
-    """Return why a run failed: each failed step with its message and its traceback without frames of rayexec."""
+    """Return why a run failed: each failed step with its message and its traceback without frames
+    of rayexec.
+    """
     if result.status == "CANCELED":
         return f"Run {result.run_id} was canceled."
     parts = [f"Run {result.run_id} resulted in failure."]
@@ -99,12 +113,18 @@ def failure_text(result: RunResult) -> str:
     return "\n\n".join(parts)
 
 
-def describe_failures(failures: Sequence[tuple[str, StepFailureData]], attempts_of: Callable[[str], int]) -> list[str]:
-    """Return why steps failed, in parts: first how many did, where not all are shown, then those that are shown."""
+def describe_failures(
+    failures: Sequence[tuple[str, StepFailureData]], attempts_of: Callable[[str], int]
+) -> list[str]:
+    """Return why steps failed, in parts: first how many did, where not all are shown, then those
+    that are shown.
+    """
     parts = []
     shown = _most_telling(failures)
     if len(shown) < len(failures):
-        parts.append(f"{len(failures):,} steps failed; {len(shown)} are shown, --json lists them all.")
+        parts.append(
+            f"{len(failures):,} steps failed; {len(shown)} are shown, --json lists them all."
+        )
     for key, data in shown:
         attempts = attempts_of(key)
         tries = f" in attempt {attempts}" if attempts > 1 else ""
@@ -130,7 +150,9 @@ def _failures(result: RunResult) -> Iterator[tuple[str, StepFailureData]]:
         yield event.step_key or "", event.step_failure_data
 
 
-def _most_telling(failures: Sequence[tuple[str, StepFailureData]]) -> list[tuple[str, StepFailureData]]:
+def _most_telling(
+    failures: Sequence[tuple[str, StepFailureData]],
+) -> list[tuple[str, StepFailureData]]:
     """Return the failures to show, the first ones, and only a few of each mapped node."""
     counted: Counter[str] = Counter()
     found = []
@@ -169,7 +191,9 @@ def as_json(result: RunResult) -> dict[str, Any]:
 
 
 def _ops(result: RunResult) -> dict[str, dict[str, float]]:
-    """Return how often the steps of each op were tried, and the seconds that took: all, and the longest."""
+    """Return how often the steps of each op were tried, and the seconds that took: all, and the
+    longest.
+    """
     found: dict[str, dict[str, float]] = {}
     for op, seconds in result.spent():
         each = found.setdefault(op, {"attempts": 0, "seconds": 0.0, "longest": 0.0})
@@ -189,4 +213,6 @@ def _waited(result: RunResult) -> dict[str, float]:
 
 
 def _moment(seconds: float) -> str:
-    return datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc).isoformat(timespec="microseconds")
+    return datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc).isoformat(
+        timespec="microseconds"
+    )

@@ -1,4 +1,6 @@
-"""How long steps took in an earlier run, from which ``job plan`` says how long the next one takes at least."""
+"""How long steps took in an earlier run, from which ``job plan`` says how long the next one takes
+at least.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,9 @@ class Timings(NamedTuple):
 
 
 def given_timings(plan: Plan, path: Path) -> Timings:
-    """Return what a file says; raises LoadError for one without timings, or with those of other ops."""
+    """Return what a file says; raises LoadError for one without timings, or with those of other
+    ops.
+    """
     try:
         ops = json.loads(path.read_text(encoding="utf-8"))["ops"]
         mean = {name: each["seconds"] / max(1, each["attempts"]) for name, each in ops.items()}
@@ -37,14 +41,18 @@ def given_timings(plan: Plan, path: Path) -> Timings:
         raise LoadError(f"--timings {path} holds no timings of ops; {_FORM}.") from None
     missing = sorted(_ops(plan) - set(mean))
     if missing:
-        raise LoadError(f"--timings {path} is of another run: it knows no op {', '.join(map(repr, missing))}.")
+        raise LoadError(
+            f"--timings {path} is of another run: it knows no op {', '.join(map(repr, missing))}."
+        )
     return Timings(_by_step(plan, mean), str(path))
 
 
 def last_timings(plan: Plan) -> Timings | None:
-    """Return what the last run has that succeeded, was of the same job and ran all of the ops; None where none has.
+    """Return what the last run has that succeeded, was of the same job and ran all of the ops; None
+    where none has.
 
-    Only stores on this machine are asked: a plan is none the worse without, and another may be slow to answer.
+    Only stores on this machine are asked: a plan is none the worse without, and another may be slow
+    to answer.
     """
     from rayexec.store import default_store
     from rayexec.store.reading import StoredLog
@@ -53,7 +61,11 @@ def last_timings(plan: Plan) -> Timings | None:
         return None
     with contextlib.suppress(StoreError, RunNotFoundError):  # one may be removed just now
         store = default_store()
-        whole = (each for each in store.list() if each.status == "SUCCESS" and not each.steps.get("reused"))
+        whole = (
+            each
+            for each in store.list()
+            if each.status == "SUCCESS" and not each.steps.get("reused")
+        )
         same = (each for each in whole if each.job_name == plan.job_name)
         for record in itertools.islice(same, _LOOKED_AT):
             spent = StoredLog(store.open(record.run_id)).spent()

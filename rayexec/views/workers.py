@@ -1,4 +1,6 @@
-"""Where a recorded run ran: its nodes and workers, how long batches were queued, and the memory they took."""
+"""Where a recorded run ran: its nodes and workers, how long batches were queued, and the memory
+they took.
+"""
 
 from __future__ import annotations
 
@@ -79,13 +81,20 @@ class Workers:
         """Yield what there is to say, as names and words."""
         nodes = self.nodes
         if self.longest is not None:
-            yield "queue", f"at most {duration(self.longest.seconds)} (step {self._keys[self.longest.step]})"
+            yield (
+                "queue",
+                f"at most {duration(self.longest.seconds)} (step {self._keys[self.longest.step]})",
+            )
         largest = max(nodes, key=lambda node: node.peak_rss, default=None)
         if largest is not None and largest.peak_rss:
-            yield "memory", f"at most {bytes_in_words(largest.peak_rss)} in a process, on {largest.name}"
+            yield (
+                "memory",
+                f"at most {bytes_in_words(largest.peak_rss)} in a process, on {largest.name}",
+            )
         if nodes:
             shown = [
-                f"{node.name}: {node.attempts:,} attempts, {duration(node.seconds)} in {_processes(node)}"
+                f"{node.name}: {node.attempts:,} attempts, {duration(node.seconds)} in "
+                f"{_processes(node)}"
                 for node in nodes[:_NAMED]
             ]
             more = [f"and {len(nodes) - _NAMED:,} more"] if len(nodes) > _NAMED else []

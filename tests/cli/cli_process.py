@@ -47,25 +47,37 @@ class Ended:
     left_over: list[str]
 
 
-# A shell that runs the tests in the background has them ignore interrupts, and so would what they start.
+# A shell that runs the tests in the background has them ignore interrupts, and so would what they
+# start.
 _INTERRUPTIBLE = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
 _MAIN = "from rayexec.cli.main import main; main()"
-_MAIN_ON_TERMINAL = f"import fcntl, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0)\n{_INTERRUPTIBLE}\n{_MAIN}"
+_MAIN_ON_TERMINAL = (
+    f"import fcntl, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0)\n{_INTERRUPTIBLE}\n{_MAIN}"
+)
 
 
 def _environment(mark: str) -> dict[str, str]:
-    kept = {key: value for key, value in os.environ.items() if not key.startswith(("RAY_", "PYTHON"))}
+    kept = {
+        key: value for key, value in os.environ.items() if not key.startswith(("RAY_", "PYTHON"))
+    }
     return {**kept, _MARK: mark, "COLUMNS": "", "NO_COLOR": ""}
 
 
 def _processes(mark: str) -> list[str]:
-    """Return the command lines of processes that come from one command, whoever their parent is by now."""
+    """Return the command lines of processes that come from one command, whoever their parent is by
+    now.
+    """
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             with contextlib.suppress(OSError):
                 if f"{_MARK}={mark}".encode() in (entry / "environ").read_bytes():
-                    found.append((entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace"))
+                    found.append(
+                        (entry / "cmdline")
+                        .read_bytes()
+                        .replace(b"\0", b" ")
+                        .decode(errors="replace")
+                    )
     return found
 
 
@@ -84,7 +96,8 @@ def run(
     again: Path | None = None,
     before: str = "",
 ) -> Ended:
-    """Run a command with pipes; once the file ``until`` exists, signal it, and a second time for ``again``.
+    """Run a command with pipes; once the file ``until`` exists, signal it, and a second time for
+    ``again``.
 
     ``before`` is Python code to run in its process first.
     """
@@ -122,7 +135,8 @@ def run_on_terminal(
     stdout: Path | None = None,
     again: str | None = None,
 ) -> Ended:
-    """Run a command on a terminal of its own; once ``until`` is on it, press keys, or close it where there are none.
+    """Run a command on a terminal of its own; once ``until`` is on it, press keys, or close it
+    where there are none.
 
     Once ``again`` is on it too, they are pressed a second time.
 
@@ -166,11 +180,15 @@ def _read_all(master: int, until: str | None, keys: bytes, again: str | None = N
             until, again = again, None
 
 
-_TOKEN = re.compile(r"\x1b\[(?P<parameters>[?0-9;]*)(?P<code>[A-Za-z])|(?P<text>[^\x1b])", re.DOTALL)
+_TOKEN = re.compile(
+    r"\x1b\[(?P<parameters>[?0-9;]*)(?P<code>[A-Za-z])|(?P<text>[^\x1b])", re.DOTALL
+)
 
 
 def screen(written: str) -> list[str]:
-    """Return the lines that a terminal of endless height shows, by the few codes that a live view uses."""
+    """Return the lines that a terminal of endless height shows, by the few codes that a live view
+    uses.
+    """
     lines = [""]
     row = column = 0
 

@@ -16,10 +16,11 @@ from typing import Any
 
 @dataclass
 class Dashboard:
-    """Jobs by their ids, as Ray's Jobs API tells of them; while it is ``failing``, no question about them is answered.
+    """Jobs by their ids, as Ray's Jobs API tells of them; while it is ``failing``, no question
+    about them is answered.
 
-    ``asked`` are the requests so far, such as ``POST mine/stop``, and ``submitted`` what was submitted, which at once
-    has the ``outcome``. Each job has printed one line.
+    ``asked`` are the requests so far, such as ``POST mine/stop``, and ``submitted`` what was
+    submitted, which at once has the ``outcome``. Each job has printed one line.
     """
 
     address: str = ""
@@ -88,7 +89,9 @@ def serving() -> Iterator[Dashboard]:
             self.send_response(101)
             self.send_header("Upgrade", "websocket")
             self.send_header("Connection", "Upgrade")
-            self.send_header("Sec-WebSocket-Accept", b64encode(sha1(key.encode()).digest()).decode())
+            self.send_header(
+                "Sec-WebSocket-Accept", b64encode(sha1(key.encode()).digest()).decode()
+            )
             self.end_headers()
             self.wfile.write(b"\x81\x08printed\n" + b"\x88\x02\x03\xe8")
             self.rfile.read(8)  # the other side closes it, too

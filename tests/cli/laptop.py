@@ -1,4 +1,6 @@
-"""Another machine, from which runs are launched on a cluster; only the network, and the token, are the same."""
+"""Another machine, from which runs are launched on a cluster; only the network, and the token, are
+the same.
+"""
 
 from __future__ import annotations
 
@@ -69,7 +71,9 @@ def needy():
 
 @dataclass(frozen=True)
 class Laptop:
-    """A user of ``cluster`` elsewhere, with a store of their own, and a project whose jobs are launched."""
+    """A user of ``cluster`` elsewhere, with a store of their own, and a project whose jobs are
+    launched.
+    """
 
     cluster: Machine
     home: Path
@@ -149,8 +153,12 @@ def make_wheel(directory: Path) -> Path:
     with zipfile.ZipFile(wheel, "w") as archive:
         archive.writestr("tiny_thing.py", "WORD = 'tiny'\n")
         info = "tiny_thing-1.0.dist-info"
-        archive.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\nName: tiny-thing\nVersion: 1.0\n")
-        archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        archive.writestr(
+            f"{info}/METADATA", "Metadata-Version: 2.1\nName: tiny-thing\nVersion: 1.0\n"
+        )
+        archive.writestr(
+            f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        )
         archive.writestr(f"{info}/RECORD", "")
     return wheel
 

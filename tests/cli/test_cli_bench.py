@@ -1,4 +1,6 @@
-"""`rayexec bench`: what it prints and draws, and what it refuses. No figure is judged but for being one."""
+"""`rayexec bench`: what it prints and draws, and what it refuses. No figure is judged but for being
+one.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,18 @@ from rayexec.cli.main import app
 from rayexec.execute import execute_in_process
 from rayexec.placement.capacity import Capacity
 
-SMALL = ("bench", "--quick", "--steps", "30", "--size", "1", "--max-concurrent", "2", "--max-concurrent", "4")
+SMALL = (
+    "bench",
+    "--quick",
+    "--steps",
+    "30",
+    "--size",
+    "1",
+    "--max-concurrent",
+    "2",
+    "--max-concurrent",
+    "4",
+)
 MACHINE = Machine("0.1.0", "2.60.0", "3.11.7", "Linux x86_64", 1, 2.0, None)
 
 
@@ -73,7 +86,15 @@ def test_json_has_all_figures(document: dict[str, Any]) -> None:
     assert [each["shape"] for each in document["no_op_steps"]] == ["fan-out", "chain"]
     for each in document["no_op_steps"]:
         assert each["steps"] == 30
-        assert min(each["steps_per_second"], each["seconds_per_step"], each["first_seconds"], *each["runs"]) > 0
+        assert (
+            min(
+                each["steps_per_second"],
+                each["seconds_per_step"],
+                each["first_seconds"],
+                *each["runs"],
+            )
+            > 0
+        )
         assert each["seconds"] == sorted(each["runs"])[1]
     assert document["hop"]["hops"] == 49 * 3
     assert 0 < document["hop"]["median_seconds"] <= document["hop"]["p95_seconds"]
@@ -86,7 +107,10 @@ def test_json_has_all_figures(document: dict[str, Any]) -> None:
 def test_json_has_makespans_that_no_schedule_beats(document: dict[str, Any]) -> None:
     makespan = document["makespan"]
     assert (makespan["naps"], makespan["nap_seconds"]) == (64, NAP)
-    assert [each["max_concurrent"] for each in makespan["limits"]] == [2, 4]  # asked for twice, measured once
+    assert [each["max_concurrent"] for each in makespan["limits"]] == [
+        2,
+        4,
+    ]  # asked for twice, measured once
     for each in makespan["limits"]:
         assert each["ideal_seconds"] == pytest.approx(64 * NAP / each["max_concurrent"])
         assert each["seconds"] >= each["ideal_seconds"]
@@ -96,7 +120,9 @@ def test_json_has_makespans_that_no_schedule_beats(document: dict[str, Any]) -> 
 
 @pytest.mark.parametrize(("suffix", "magic"), [(".png", b"\x89PNG\r\n\x1a\n"), (".SVG", b"<?xml")])
 @pytest.mark.parametrize("limits", [(1,), (1, 2, 3, 4, 8)])
-def test_plots_are_what_their_names_say(tmp_path: Path, suffix: str, magic: bytes, limits: tuple[int, ...]) -> None:
+def test_plots_are_what_their_names_say(
+    tmp_path: Path, suffix: str, magic: bytes, limits: tuple[int, ...]
+) -> None:
     pytest.importorskip("matplotlib")
     path = tmp_path / f"makespan{suffix}"
     rows = tuple(LimitFigures(limit, 1.28 / limit, (1.3 / limit,)) for limit in limits)
@@ -139,7 +165,13 @@ def test_mistakes_are_told_before_ray_starts(
 
 
 def test_without_matplotlib_a_plot_is_refused_at_once(tmp_path: Path) -> None:
-    ended = run("bench", "--plot", "a.png", cwd=tmp_path, before="import sys; sys.modules['matplotlib'] = None")
+    ended = run(
+        "bench",
+        "--plot",
+        "a.png",
+        cwd=tmp_path,
+        before="import sys; sys.modules['matplotlib'] = None",
+    )
     assert ended.code == 2
     assert ended.stderr.startswith("Error: --plot needs matplotlib")
     assert "pip install 'rayexec[plot]'" in ended.stderr
@@ -193,17 +225,24 @@ def test_help_names_the_options_and_loads_nothing_heavy() -> None:
         "try: main()\n"
         f"finally: print('LOADED', sorted({heavy} & set(sys.modules)))\n"
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
     assert "LOADED []" in done.stdout
     assert "Example: rayexec bench" in done.stdout
-    assert all(name in done.stdout for name in ("--address", "--max-concurrent", "--quick", "--plot", "--json"))
+    assert all(
+        name in done.stdout
+        for name in ("--address", "--max-concurrent", "--quick", "--plot", "--json")
+    )
 
 
 def test_the_jobs_do_what_is_measured() -> None:
     assert execute_in_process(fan_out_job(10)).output_for_node("join") == 8
     assert len(execute_in_process(chain_job(10)).get_step_success_events()) == 10
     assert len(execute_in_process(naps_job(2)).get_step_success_events()) == 2
-    assert execute_in_process(transfer_job(10_001)).output_for_node("read") == 10_001  # so each word was read
+    assert (
+        execute_in_process(transfer_job(10_001)).output_for_node("read") == 10_001
+    )  # so each word was read
 
 
 @pytest.mark.parametrize(

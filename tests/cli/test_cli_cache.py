@@ -83,7 +83,11 @@ def test_what_is_reused_is_told_and_no_cache_runs_all(home: Path) -> None:
     run_id = document["run_id"]
     shown = read("run", "show", run_id)
     assert (shown["steps"]["succeeded"], shown["steps"]["reused"]) == (1, 2)
-    assert {name: each["reused"] for name, each in shown["ops"].items()} == {"load": 1, "size": 1, "show": 0}
+    assert {name: each["reused"] for name, each in shown["ops"].items()} == {
+        "load": 1,
+        "size": 1,
+        "show": 0,
+    }
     _, out, _ = invoke("run", "show", run_id)
     assert "1 succeeded, 2 reused" in out
     assert re.search(r"^op +succeeded +reused +attempts", out, re.MULTILINE)
@@ -112,15 +116,25 @@ def test_entries_are_listed_with_op_version_size_and_origin(home: Path) -> None:
     (record,) = read("run", "list")
     newest, oldest = read("cache", "list")
     assert (newest["op"], newest["code_version"], newest["step_key"]) == ("size", "1", "size")
-    assert (oldest["op"], oldest["code_version"], oldest["run_id"]) == ("load", "7", record["run_id"])
+    assert (oldest["op"], oldest["code_version"], oldest["run_id"]) == (
+        "load",
+        "7",
+        record["run_id"],
+    )
     assert 1_500_000 < oldest["size"] < 1_501_000
     assert record["start_time"][:10] == oldest["created"][:10]
     code, out, _ = invoke("cache", "list")
     assert code == 0
-    assert re.search(rf"^{oldest['key'][:12]} +load +7 +1\.5 MB +\d{{4}}-.* UTC +{record['run_id']} +load", out, re.M)
+    assert re.search(
+        rf"^{oldest['key'][:12]} +load +7 +1\.5 MB +\d{{4}}-.* UTC +{record['run_id']} +load",
+        out,
+        re.M,
+    )
     assert out.endswith("\n2 entries, 1.5 MB\n")
     assert [each["op"] for each in read("cache", "list", "--op", "size")] == ["size"]
-    assert invoke("cache", "list", "--op", "nope")[1].startswith("Nothing of op 'nope' is cached in ")
+    assert invoke("cache", "list", "--op", "nope")[1].startswith(
+        "Nothing of op 'nope' is cached in "
+    )
 
 
 def test_entries_are_removed_by_op_and_age_or_all(home: Path) -> None:

@@ -67,7 +67,13 @@ else:
 SLEEP = "time.sleep(600)"
 BUSY = "spin()"
 CLING = "\n        ".join(
-    ["while True:", "    try:", "        time.sleep(600)", "    except KeyboardInterrupt:", "        pass"]
+    [
+        "while True:",
+        "    try:",
+        "        time.sleep(600)",
+        "    except KeyboardInterrupt:",
+        "        pass",
+    ]
 )
 
 
@@ -85,7 +91,9 @@ def started(
 ) -> subprocess.Popen[str]:
     """Start a script, and return once its step naps."""
     (place / "naps.py").write_text(SCRIPT.format(nap=nap, in_thread=in_thread, engine=engine))
-    driver = subprocess.Popen([sys.executable, "naps.py"], cwd=place, stdout=subprocess.PIPE, text=True)
+    driver = subprocess.Popen(
+        [sys.executable, "naps.py"], cwd=place, stdout=subprocess.PIPE, text=True
+    )
     end = time.monotonic() + _PATIENCE
     while not (place / "asleep").exists():
         assert time.monotonic() < end
@@ -99,7 +107,9 @@ def cancel(*arguments: str) -> tuple[int, str, str]:
 
 
 @pytest.mark.parametrize(("nap", "in_thread"), [(SLEEP, False), (BUSY, False), (BUSY, True)])
-def test_a_run_of_a_script_is_canceled_and_the_script_goes_on(place: Path, nap: str, in_thread: bool) -> None:
+def test_a_run_of_a_script_is_canceled_and_the_script_goes_on(
+    place: Path, nap: str, in_thread: bool
+) -> None:
     with started(place, nap, in_thread=in_thread) as driver:
         code, out, err = cancel("r", "--timeout", "60")
         assert (code, err) == (0, "")
@@ -108,7 +118,9 @@ def test_a_run_of_a_script_is_canceled_and_the_script_goes_on(place: Path, nap: 
     assert (driver.returncode, said) == (0, "CANCELED 5\n")
     assert (place / "closed").exists()
     assert not (place / "never").exists()
-    events = CliRunner().invoke(app, ["run", "events", "r", "--type", "RUN_CANCELING", "--json"]).stdout
+    events = (
+        CliRunner().invoke(app, ["run", "events", "r", "--type", "RUN_CANCELING", "--json"]).stdout
+    )
     [event] = map(json.loads, events.splitlines())
     assert event["data"]["via"] == "rayexec run cancel"
     assert f"(pid {os.getpid()})" in event["message"]
@@ -116,7 +128,9 @@ def test_a_run_of_a_script_is_canceled_and_the_script_goes_on(place: Path, nap: 
     assert cancel_run("r") == "CANCELED"
 
 
-def test_a_step_that_ignores_interrupts_in_the_driver_is_told_of(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_step_that_ignores_interrupts_in_the_driver_is_told_of(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("rayexec.cli.commands.run_cancel._REACTION", 1.0)
     with started(place, CLING) as driver:
         code, out, err = cancel("r", "--force", "--timeout", "2")
@@ -138,7 +152,9 @@ def test_without_waiting_it_is_only_asked(place: Path) -> None:
 
 
 @pytest.mark.parametrize("engine", ["in_process", "ray"])
-def test_sigterm_cancels_the_run_of_a_script_and_ends_it(place: Path, engine: str, nothing_left: Leftovers) -> None:
+def test_sigterm_cancels_the_run_of_a_script_and_ends_it(
+    place: Path, engine: str, nothing_left: Leftovers
+) -> None:
     with started(place, engine=engine) as driver:
         nothing_left.drivers.add(driver.pid)
         driver.send_signal(signal.SIGTERM)
@@ -158,7 +174,9 @@ def test_a_script_that_handles_sigterm_itself_is_left_alone(place: Path) -> None
         "@job(config={'execution': {'config': {'in_process': {}}}})\ndef small():\n    one()\n"
         "print(execute_job(small).status)\n"
     )
-    done = subprocess.run([sys.executable, "handled.py"], capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "handled.py"], capture_output=True, text=True, check=False, timeout=60
+    )
     assert (done.returncode, done.stdout) == (0, "heard\nSUCCESS\n")
 
 

@@ -28,7 +28,9 @@ ROOT = Path(rayexec.__file__).parents[1]
 MY_JOB = ROOT / "docs/examples/my_job.py"
 _TIMEOUT = 90.0
 
-pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads the process table from /proc")
+pytestmark = pytest.mark.skipif(
+    not Path("/proc/self/stat").exists(), reason="reads the process table from /proc"
+)
 
 # Says which of its resources the cluster has, where a step that takes one of them runs.
 LIMITED = """
@@ -79,8 +81,14 @@ class Machine:
         return self.home / "state" / "cluster.json"
 
     def environment(self, **changed: str) -> dict[str, str]:
-        kept = {key: value for key, value in os.environ.items() if not key.startswith(("RAY", "PYTHON"))}
-        own = {"HOME": str(self.home), "RAYEXEC_HOME": str(self.state.parent), "PYTHONPATH": str(ROOT)}
+        kept = {
+            key: value for key, value in os.environ.items() if not key.startswith(("RAY", "PYTHON"))
+        }
+        own = {
+            "HOME": str(self.home),
+            "RAYEXEC_HOME": str(self.state.parent),
+            "PYTHONPATH": str(ROOT),
+        }
         own["RAY_TMPDIR"] = str(self.temp)
         return {**kept, **own, "RAYEXEC_TEST": self.mark, "NO_COLOR": "", **changed}
 
@@ -111,11 +119,15 @@ class Machine:
         return json.loads(stdout)
 
     def processes(self) -> dict[int, tuple[str, str]]:
-        """Return what runs here: pid to start time and name, the sessions of marked processes included."""
+        """Return what runs here: pid to start time and name, the sessions of marked processes
+        included.
+        """
         stats = _stats()
         marked = {pid for pid in stats if f"RAYEXEC_TEST={self.mark}".encode() in _environ(pid)}
         sessions = {stats[pid][2] for pid in marked if stats[pid][2] != os.getsid(0)}
-        return {pid: stat[:2] for pid, stat in stats.items() if pid in marked or stat[2] in sessions}
+        return {
+            pid: stat[:2] for pid, stat in stats.items() if pid in marked or stat[2] in sessions
+        }
 
     def clean(self) -> None:
         for pid in self.processes():
@@ -174,11 +186,20 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     with _machine(tmp_path_factory.mktemp("shared")) as machine:
         file = machine.home / "cluster.yaml"
         file.write_text(
-            "nodes: 3\nnum_cpus: 1\nlimits: {'database=redshift': 5, 'k:ey=a=b': 1}\npools: {ware-house: 3}\n"
+            "nodes: 3\nnum_cpus: 1\nlimits: {'database=redshift': 5, 'k:ey=a=b': 1}\npools: "
+            "{ware-house: 3}\n"
         )
         (machine.home / "limited.py").write_text(LIMITED)
         code, stdout, stderr = machine.run(
-            "cluster", "up", str(file), "--nodes", "2", "--limit", "database=redshift:2", "--port", str(free_port())
+            "cluster",
+            "up",
+            str(file),
+            "--nodes",
+            "2",
+            "--limit",
+            "database=redshift:2",
+            "--port",
+            str(free_port()),
         )
         assert code == 0, stderr
         assert "2 nodes, 2 CPUs, 1 on each" in stdout
@@ -191,7 +212,9 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
 
 def test_options_win_over_the_file_and_each_limit_is_on_the_head_alone(shared: Machine) -> None:
     status = shared.ok("cluster", "status")
-    assert {each["resource"]: (each["total"], each["used"], each["nodes"]) for each in status["limits"]} == {
+    assert {
+        each["resource"]: (each["total"], each["used"], each["nodes"]) for each in status["limits"]
+    } == {
         "limit:database=redshift": (2, 0, 1),
         "limit:k:ey=a=b": (1, 0, 1),
         "pool:ware-house": (3, 0, 1),
@@ -239,7 +262,18 @@ def test_the_doctor_finds_no_problem_and_leaves_nothing(shared: Machine) -> None
     found = shared.ok("cluster", "doctor")
     levels = {each["check"]: (each["level"], each["text"]) for each in found["findings"]}
     assert found["problems"] == 0
-    for check in ("reach", "token", "python", "ray", "rayexec", "packages", "store", "clocks", "cpus", "limits"):
+    for check in (
+        "reach",
+        "token",
+        "python",
+        "ray",
+        "rayexec",
+        "packages",
+        "store",
+        "clocks",
+        "cpus",
+        "limits",
+    ):
         assert levels[check][0] == "ok", levels[check]
     assert "2 nodes" in levels["rayexec"][1]
     assert "2 nodes, the same place" in levels["store"][1]
@@ -287,14 +321,20 @@ def test_no_node_unpacks_what_jobs_send_where_another_does(shared: Machine) -> N
     places = set()
     for pid in _named(shared, "raylet"):
         arguments = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
-        places |= {Path(each.partition("=")[2]).resolve() for each in arguments if each.startswith("--session_dir=")}
+        places |= {
+            Path(each.partition("=")[2]).resolve()
+            for each in arguments
+            if each.startswith("--session_dir=")
+        }
     assert len(places) == 2
 
 
 def test_a_job_runs_by_auto_and_by_the_address(shared: Machine) -> None:
     address = json.loads(shared.state.read_text())["address"]
     began = time.monotonic()
-    code, _, stderr = shared.run("job", "execute", "-f", str(MY_JOB), "--address", "auto", "--max-concurrent", "2")
+    code, _, stderr = shared.run(
+        "job", "execute", "-f", str(MY_JOB), "--address", "auto", "--max-concurrent", "2"
+    )
     assert (code, "RUN_SUCCESS" in stderr) == (0, True), stderr
     assert time.monotonic() - began < 8  # 1.3 s where nothing else runs
     code, stdout, stderr = shared.run(
@@ -306,7 +346,11 @@ def test_a_job_runs_by_auto_and_by_the_address(shared: Machine) -> None:
 
 def test_up_again_is_harmless_and_other_limits_are_refused(shared: Machine) -> None:
     before = _named(shared, "raylet")
-    for asked in ([], ["--nodes", "2"], ["--limit", "database=redshift:2", "--limit", "k:ey=a=b:1"]):
+    for asked in (
+        [],
+        ["--nodes", "2"],
+        ["--limit", "database=redshift:2", "--limit", "k:ey=a=b:1"],
+    ):
         assert shared.ok("cluster", "up", *asked)["started"] is False
     code, _, stderr = shared.run("cluster", "up", "--limit", "database=redshift:7")
     assert code == 1
@@ -324,9 +368,15 @@ def test_who_may_not_in_is_told_so_quickly(shared: Machine, tmp_path: Path, what
     elif what == "mode off":
         changed = {"RAY_AUTH_MODE": "disabled"}
     began = time.monotonic()
-    code, _, stderr = shared.run("job", "execute", "-f", str(MY_JOB), "--address", "auto", **changed)
+    code, _, stderr = shared.run(
+        "job", "execute", "-f", str(MY_JOB), "--address", "auto", **changed
+    )
     assert code == 1
-    expected = {"another token": "refuses the token", "no token": "there is none here", "mode off": "unset it"}
+    expected = {
+        "another token": "refuses the token",
+        "no token": "there is none here",
+        "mode off": "unset it",
+    }
     assert expected[what] in stderr
     assert time.monotonic() - began < 10
 
@@ -341,7 +391,9 @@ def test_a_dead_address_is_told_quickly(machine: Machine) -> None:
 
 
 def test_a_stale_ray_address_is_named(shared: Machine) -> None:
-    code, _, stderr = shared.run("job", "execute", "-f", str(MY_JOB), "--address", "auto", RAY_ADDRESS="127.0.0.1:1")
+    code, _, stderr = shared.run(
+        "job", "execute", "-f", str(MY_JOB), "--address", "auto", RAY_ADDRESS="127.0.0.1:1"
+    )
     assert code == 1
     assert "no Ray answers at 127.0.0.1:1" in stderr
     assert "what RAY_ADDRESS says" in stderr
@@ -380,7 +432,9 @@ def test_two_ups_at_once_start_one_cluster_and_down_ends_all_of_it(machine: Mach
 
 
 def _begin_and_await_gcs(machine: Machine, *arguments: str) -> subprocess.Popen[str]:
-    process = machine.begin("cluster", "up", "--port", str(free_port()), "--num-cpus", "1", *arguments)
+    process = machine.begin(
+        "cluster", "up", "--port", str(free_port()), "--num-cpus", "1", *arguments
+    )
     _await(lambda: bool(_named(machine, "gcs_server")) or process.poll() is not None)
     assert process.poll() is None
     return process
@@ -436,7 +490,9 @@ def test_a_taken_port_is_told_and_leaves_nothing(machine: Machine) -> None:
 
 
 def test_ray_that_does_not_start_says_why(machine: Machine) -> None:
-    code, _, stderr = machine.run("cluster", "up", "--port", str(free_port()), RAY_START_HOOK="no.such.hook")
+    code, _, stderr = machine.run(
+        "cluster", "up", "--port", str(free_port()), RAY_START_HOOK="no.such.hook"
+    )
     assert code == 1
     assert "Ray did not start" in stderr
     assert "No module named" in stderr
@@ -478,9 +534,14 @@ def test_a_stale_state_confuses_nothing(machine: Machine, change: str) -> None:
 
 
 def test_a_limit_that_several_nodes_declare_is_warned_of() -> None:
-    nodes = tuple(NodeStatus(f"{host}00000000", host, host == "a", {"limit:x": 2.0}, {}) for host in "ab")
+    nodes = tuple(
+        NodeStatus(f"{host}00000000", host, host == "a", {"limit:x": 2.0}, {}) for host in "ab"
+    )
     holder = LimitHolder("load", "task", 1.0, "b00000000", 42, "01")
-    limits = (LimitStatus("limit:x", 4.0, 1.0, 2, (holder,)), LimitStatus("pool:p", 1.0, 0.0, 1, ()))
+    limits = (
+        LimitStatus("limit:x", 4.0, 1.0, 2, (holder,)),
+        LimitStatus("pool:p", 1.0, 0.0, 1, ()),
+    )
     lines = "\n".join(_status_lines(ClusterStatus("h:1", nodes, limits, None)))
     assert "x  1 of 4 used" in lines
     assert lines.count("Warning") == 1
@@ -494,7 +555,18 @@ def test_a_limit_that_several_nodes_declare_is_warned_of() -> None:
 def test_all_mistakes_are_told_at_once(machine: Machine) -> None:
     file = machine.home / "bad.yaml"
     file.write_text("nodes: 0\nlimit: {}\nlimits: {'a=': 1, b: 0, c: x}\npools: {'a b': 1}\n")
-    asked = ["--limit", "nothing", "--limit", "=v:1", "--limit", "k:0", "--limit", "j:1.5", "--pool", "p/q:1"]
+    asked = [
+        "--limit",
+        "nothing",
+        "--limit",
+        "=v:1",
+        "--limit",
+        "k:0",
+        "--limit",
+        "j:1.5",
+        "--pool",
+        "p/q:1",
+    ]
     asked += ["--nodes", "none", "--num-cpus", "-2", "--port", "70000"]
     code, stdout, stderr = machine.run("cluster", "up", str(file), *asked)
     assert (code, stdout) == (2, "")
@@ -521,8 +593,12 @@ def test_all_mistakes_are_told_at_once(machine: Machine) -> None:
     assert not machine.state.parent.exists()
 
 
-@pytest.mark.parametrize(("text", "said"), [(None, "No such file"), ("- 1", "is a mapping"), ("a: [", "line 1")])
-def test_a_file_that_cannot_be_read_is_told_with_the_rest(machine: Machine, text: str | None, said: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "said"), [(None, "No such file"), ("- 1", "is a mapping"), ("a: [", "line 1")]
+)
+def test_a_file_that_cannot_be_read_is_told_with_the_rest(
+    machine: Machine, text: str | None, said: str
+) -> None:
     file = machine.home / "cluster.yaml"
     if text is not None:
         file.write_text(text)

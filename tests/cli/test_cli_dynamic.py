@@ -122,7 +122,18 @@ def _show(command: str, *arguments: str) -> str:
 
 def _arguments(job: str, config: str = "{}") -> tuple[str, ...]:
     Path("more.yaml").write_text(config)
-    return ("job", "execute", "-f", "dynamic_jobs.py", "-j", job, "-c", "here.yaml", "-c", "more.yaml")
+    return (
+        "job",
+        "execute",
+        "-f",
+        "dynamic_jobs.py",
+        "-j",
+        job,
+        "-c",
+        "here.yaml",
+        "-c",
+        "more.yaml",
+    )
 
 
 def _plain(written: str) -> str:
@@ -140,7 +151,10 @@ def test_plan_shows_mapped_ops_among_the_steps(place: Path) -> None:
         "4 part.total[?] 1 CPU load.result part.clean[?,?]",
         "5 all 1 CPU - part.total[?]",
     ]
-    assert "longest path at least 2 steps: load → all; steps of dynamic outputs are not counted" in lines
+    assert (
+        "longest path at least 2 steps: load → all; steps of dynamic outputs are not counted"
+        in lines
+    )
 
 
 def test_plan_as_json_tells_what_is_mapped(place: Path) -> None:
@@ -163,11 +177,16 @@ def test_plan_as_json_tells_what_is_mapped(place: Path) -> None:
 
 def test_plan_shows_the_mapping_keys_that_a_selection_names(place: Path) -> None:
     selection = ("-o", "*part.clean[k1,0],*part.clean[k2,?]")
-    lines = [re.sub(" +", " ", line) for line in _show("plan", "-j", "nested", *selection).splitlines()]
+    lines = [
+        re.sub(" +", " ", line) for line in _show("plan", "-j", "nested", *selection).splitlines()
+    ]
     assert lines[3:6] == [
         "1 load 1 CPU - -",
         "2 part.split[?] 1 CPU load.result (only [k1], [k2]) load",
-        "3 part.clean[?,?] 1 CPU load.result, part.split.result (only [k1,0], [k2,?]) part.split[?]",
+        (
+            "3 part.clean[?,?] 1 CPU load.result, part.split.result (only [k1,0], [k2,?]) "
+            "part.split[?]"
+        ),
     ]
     steps = json.loads(_show("plan", "-j", "nested", *selection, "--json"))["steps"]
     assert [step["only"] for step in steps] == [[], ["k1", "k2"], ["k1,0", "k2,?"]]
@@ -177,10 +196,12 @@ def test_plan_bounds_the_time_by_what_is_known(place: Path) -> None:
     ops = {name: {"attempts": 1, "seconds": 1.0} for name in ("load", "total")}
     Path("run.json").write_text(json.dumps({"ops": ops}))
     printed = _show("plan", "-j", "fan", "--timings", "run.json")
-    assert "longest path    at least 2 steps, 2.0 s: load → total; steps of dynamic outputs" in printed
     assert (
-        "takes at least  2.0 s, because of the longest path, by the times of run.json; steps of dynamic outputs"
-        in printed
+        "longest path    at least 2 steps, 2.0 s: load → total; steps of dynamic outputs" in printed
+    )
+    assert (
+        "takes at least  2.0 s, because of the longest path, by the times of run.json; steps of "
+        "dynamic outputs" in printed
     )
 
 
@@ -205,7 +226,9 @@ def test_mapped_ops_at_work_are_shown_before_others(place: Path) -> None:
     tally = Tally(plan)
     tally.complete = {node.key for node in plan.mapped}
     tally.known.update({f"clean_{number}": 5 for number in range(9)})
-    tally.over.update({f"clean_{number}": 5 if number < 5 else 2 if number < 8 else 0 for number in range(9)})
+    tally.over.update(
+        {f"clean_{number}": 5 if number < 5 else 2 if number < 8 else 0 for number in range(9)}
+    )
     console = Console(width=80, file=io.StringIO())
     console.print(*mapped_lines(plan, tally, {"clean_6": 2}, 4))
     printed = console.file.getvalue().splitlines()  # type: ignore[attr-defined]  # a StringIO
@@ -266,18 +289,30 @@ def test_the_view_has_few_lines_for_many_mapped_ops(place: Path) -> None:
 
 
 def test_the_view_names_few_of_the_running_steps_of_a_mapped_op(place: Path) -> None:
-    config = "ops: {load: {config: {n: 12}}}\nexecution: {config: {multiprocess: {max_concurrent: 6}}}\n"
+    config = (
+        "ops: {load: {config: {n: 12}}}\nexecution: {config: {multiprocess: {max_concurrent: 6}}}\n"
+    )
     Path("naps.yaml").write_text(config)
-    ended = run_on_terminal("job", "execute", "-f", "dynamic_jobs.py", "-j", "naps", "-c", "naps.yaml", cwd=place)
+    ended = run_on_terminal(
+        "job", "execute", "-f", "dynamic_jobs.py", "-j", "naps", "-c", "naps.yaml", cwd=place
+    )
     assert ended.code == 0
-    frames = [frame for frame in _plain(ended.stdout).split("naps  running") if " · 6 running" in frame]
+    frames = [
+        frame for frame in _plain(ended.stdout).split("naps  running") if " · 6 running" in frame
+    ]
     assert frames
-    assert all(len(re.findall(r"nap\[k\d+\] ", frame)) == 3 and "and 3 more" in frame for frame in frames)
+    assert all(
+        len(re.findall(r"nap\[k\d+\] ", frame)) == 3 and "and 3 more" in frame for frame in frames
+    )
 
 
 def test_the_summary_has_mapped_steps_behind_their_cause(place: Path) -> None:
     ended = run_on_terminal(*_arguments("fan"), cwd=place)
-    rows = [line.split()[0] for line in screen(ended.stdout) if " succeeded " in line and not line.startswith("Run")]
+    rows = [
+        line.split()[0]
+        for line in screen(ended.stdout)
+        if " succeeded " in line and not line.startswith("Run")
+    ]
     mapped = [f"{op}[k{number}]" for number in range(4) for op in ("clean", "check")]
     assert rows == ["load", *mapped, "total"]
 
@@ -302,7 +337,9 @@ def test_many_failures_of_one_mapped_op_fill_no_more_than_a_screen(place: Path) 
 def test_json_lists_all_mapped_steps_that_failed(place: Path) -> None:
     outcome = json.loads(run(*_arguments("fan", FAILING), "--json", cwd=place).stdout)
     assert outcome["steps"] == {"succeeded": 121, "failed": 40, "skipped": 0, "not run": 1}
-    assert [each["step_key"] for each in outcome["failed_steps"]] == [f"check[k{number}]" for number in range(1, 80, 2)]
+    assert [each["step_key"] for each in outcome["failed_steps"]] == [
+        f"check[k{number}]" for number in range(1, 80, 2)
+    ]
     assert outcome["ops"]["clean"]["attempts"] == 80
 
 
@@ -327,14 +364,41 @@ def mistaken():
 @pytest.mark.parametrize(
     ("keys", "body", "code", "message"),
     [
-        ("ab", "follow(load())", 2, "Run follow for each of them by .map(follow), or pass all of them in a list"),
-        ("ab", "[follow(each) for each in load()]", 2, "run an op for each by .map(op), or pass all of them in a list"),
-        ("ab", "follow(load().collect()).map(follow)", 2, "is one value here, so there is nothing to map"),
-        ("aa", "load().map(follow)", 1, 'op "load" yielded a DynamicOutput with mapping key "a" twice.'),
-        ("a-", "load().map(follow)", 1, "'-' is not a valid mapping key: use letters, digits and underscores only."),
+        (
+            "ab",
+            "follow(load())",
+            2,
+            "Run follow for each of them by .map(follow), or pass all of them in a list",
+        ),
+        (
+            "ab",
+            "[follow(each) for each in load()]",
+            2,
+            "run an op for each by .map(op), or pass all of them in a list",
+        ),
+        (
+            "ab",
+            "follow(load().collect()).map(follow)",
+            2,
+            "is one value here, so there is nothing to map",
+        ),
+        (
+            "aa",
+            "load().map(follow)",
+            1,
+            'op "load" yielded a DynamicOutput with mapping key "a" twice.',
+        ),
+        (
+            "a-",
+            "load().map(follow)",
+            1,
+            "'-' is not a valid mapping key: use letters, digits and underscores only.",
+        ),
     ],
 )
-def test_mistakes_with_dynamic_outputs(place: Path, keys: str, body: str, code: int, message: str) -> None:
+def test_mistakes_with_dynamic_outputs(
+    place: Path, keys: str, body: str, code: int, message: str
+) -> None:
     Path("mistaken.py").write_text(MISTAKES.format(first=keys[0], second=keys[1], body=body))
     ended = run("job", "execute", "-f", "mistaken.py", "-c", "here.yaml", cwd=place)
     assert ended.code == code

@@ -185,18 +185,37 @@ def place(tmp_path: Path) -> Path:
 
 
 def _execute(place: Path, job: str, *arguments: str, **how: Any) -> Ended:
-    return run("job", "execute", "-f", "jobs.py", "-c", "here.yaml", "-j", job, *arguments, cwd=place, **how)
+    return run(
+        "job",
+        "execute",
+        "-f",
+        "jobs.py",
+        "-c",
+        "here.yaml",
+        "-j",
+        job,
+        *arguments,
+        cwd=place,
+        **how,
+    )
 
 
 def test_success_has_lines_on_stderr_and_prints_on_stdout(place: Path) -> None:
     ended = _execute(place, "good", "--tags", '{"team": "data"}')
     assert ended.code == 0
-    assert sorted(ended.stdout.splitlines()) == ["n is 6 tags {'team': 'data'}", "printed by a child", "printed by one"]
+    assert sorted(ended.stdout.splitlines()) == [
+        "n is 6 tags {'team': 'data'}",
+        "printed by a child",
+        "printed by one",
+    ]
     lines = ended.stderr.splitlines()
     assert "warned by one" in lines
     events = [line.split(" - ") for line in lines if " - " in line]
     assert all(event[1] == "good" and len(event[2]) == 8 for event in events)
-    assert [event[3] for event in events if event[3].startswith("RUN")] == ["RUN_START", "RUN_SUCCESS"]
+    assert [event[3] for event in events if event[3].startswith("RUN")] == [
+        "RUN_START",
+        "RUN_SUCCESS",
+    ]
     assert [event[3] for event in events if "STEP_START" in event] == ["one", "double", "show"]
     assert [event[5] for event in events if event[4] == "INFO"] == [r"logged\nin two lines"]
     assert events[0][0].endswith(" +0000")
@@ -225,7 +244,9 @@ def test_json_keeps_stdout_pure(place: Path) -> None:
     assert outcome["job"] == "bad"
     assert outcome["status"] == "FAILURE"
     assert outcome["steps"] == {"succeeded": 1, "failed": 1, "skipped": 0, "not run": 1}
-    assert outcome["failed_steps"] == [{"step_key": "boom", "error": "ValueError", "message": "this went wrong"}]
+    assert outcome["failed_steps"] == [
+        {"step_key": "boom", "error": "ValueError", "message": "this went wrong"}
+    ]
     assert outcome["start_time"] <= outcome["end_time"]
     assert outcome["duration"] >= 0
     assert "printed by one" in ended.stderr
@@ -271,7 +292,19 @@ def test_many_failures_are_cut_short(place: Path) -> None:
 def test_a_reader_that_leaves_does_not_end_the_run(place: Path) -> None:
     (place / "rayexec_main.py").write_text("from rayexec.cli.main import main\nmain()\n")
     with subprocess.Popen(
-        [sys.executable, "-m", "rayexec_main", "job", "execute", "-f", "jobs.py", "-c", "here.yaml", "-j", "chat"],
+        [
+            sys.executable,
+            "-m",
+            "rayexec_main",
+            "job",
+            "execute",
+            "-f",
+            "jobs.py",
+            "-c",
+            "here.yaml",
+            "-j",
+            "chat",
+        ],
         cwd=place,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -351,11 +384,15 @@ def test_selection_by_commas_and_repeats(place: Path) -> None:
         (("--address", "ray://10.0.0.1:10001"), "ray://10.0.0.1:10001"),
     ],
 )
-def test_mistakes_are_told_before_anything_runs(place: Path, arguments: tuple[str, ...], words: str) -> None:
+def test_mistakes_are_told_before_anything_runs(
+    place: Path, arguments: tuple[str, ...], words: str
+) -> None:
     (place / "wrong.yaml").write_text("ops: {onne: {}}\n")
     (place / "list.yaml").write_text("- 1\n")
     with imports_undone(place):
-        result = CliRunner().invoke(app, ["job", "execute", "-f", "jobs.py", "-j", "good", *arguments])
+        result = CliRunner().invoke(
+            app, ["job", "execute", "-f", "jobs.py", "-j", "good", *arguments]
+        )
     assert result.exit_code == (1 if "--address" in arguments else 2)
     assert words in result.stderr
     assert "Traceback" not in result.output
@@ -363,14 +400,18 @@ def test_mistakes_are_told_before_anything_runs(place: Path, arguments: tuple[st
 
 
 def test_nothing_answers_at_the_address(place: Path) -> None:
-    ended = run("job", "execute", "-f", "jobs.py", "-j", "good", "--address", "127.0.0.1:1", cwd=place)
+    ended = run(
+        "job", "execute", "-f", "jobs.py", "-j", "good", "--address", "127.0.0.1:1", cwd=place
+    )
     assert ended.code == 1
     assert ended.stderr.startswith("Error: no Ray answers at 127.0.0.1:1")
 
 
 def test_config_files_merge_key_by_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    for number, text in enumerate(["ops: {a: {config: {x: 1, y: [1]}}}", "ops: {a: {config: {y: [2]}}, b: {}}", ""]):
+    for number, text in enumerate(
+        ["ops: {a: {config: {x: 1, y: [1]}}}", "ops: {a: {config: {y: [2]}}, b: {}}", ""]
+    ):
         Path(f"{number}.yaml").write_text(text)
     merged = {"ops": {"a": {"config": {"x": 1, "y": [2]}}, "b": {}}}
     assert read_run_config(["0.yaml", "1.yaml", "2.yaml"]) == merged
@@ -386,7 +427,10 @@ def test_config_files_merge_key_by_key(tmp_path: Path, monkeypatch: pytest.Monke
     ("text", "words"),
     [
         ("ops:\n  one: [1, 2\n  two: 3\n", "line 3, column 6: not valid YAML: expected ',' or ']'"),
-        ("ops:\n  one: {}\n  one: {}\n", "line 3, column 3: not valid YAML: the key 'one' is already in this mapping"),
+        (
+            "ops:\n  one: {}\n  one: {}\n",
+            "line 3, column 3: not valid YAML: the key 'one' is already in this mapping",
+        ),
         ("a: 1\n\tb: 2\n", "line 2, column 1"),
         ("a: !!python/object:os.system {}\n", "line 1, column 4"),
         ("a: *nowhere\n", "line 1, column 4: not valid YAML: found undefined alias"),
@@ -422,7 +466,9 @@ def test_an_interrupt_cancels_the_run(place: Path) -> None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.parametrize("before", ["", "signal.signal(signal.SIGINT, signal.SIG_IGN)"])
 def test_signals_that_end_a_process_cancel_the_run(place: Path, number: int, before: str) -> None:
-    ended = _execute(place, "sleeping", "--json", until=place / "asleep", number=number, before=before)
+    ended = _execute(
+        place, "sleeping", "--json", until=place / "asleep", number=number, before=before
+    )
     assert ended.code == 1
     assert json.loads(ended.stdout)["status"] == "CANCELED"
     assert "Traceback" not in ended.stderr
@@ -432,7 +478,12 @@ def test_signals_that_end_a_process_cancel_the_run(place: Path, number: int, bef
 
 def test_a_second_signal_forces(place: Path) -> None:
     ended = _execute(
-        place, "clinging", "--json", until=place / "asleep", again=place / "closing", number=signal.SIGTERM
+        place,
+        "clinging",
+        "--json",
+        until=place / "asleep",
+        again=place / "closing",
+        number=signal.SIGTERM,
     )
     assert ended.code == 1
     assert json.loads(ended.stdout)["duration"] < 4
@@ -466,7 +517,9 @@ def test_outside_of_the_main_thread_signals_are_left_alone(place: Path) -> None:
     code: list[int] = []
 
     def execute() -> None:
-        result = CliRunner().invoke(app, ["job", "execute", "-f", "jobs.py", "-c", "here.yaml", "-j", "good"])
+        result = CliRunner().invoke(
+            app, ["job", "execute", "-f", "jobs.py", "-c", "here.yaml", "-j", "good"]
+        )
         code.append(result.exit_code)
 
     with imports_undone(place):
@@ -511,10 +564,15 @@ def test_on_ray_a_second_signal_forces(place: Path) -> None:
     (place / "stubborn.py").write_text(
         "import pathlib, time\nfrom rayexec import job, op\n"
         "@op\ndef clings():\n    pathlib.Path('asleep').touch()\n    while True:\n        try:\n"
-        "            time.sleep(60)\n        except KeyboardInterrupt:\n            pathlib.Path('asked').touch()\n"
+        "            time.sleep(60)\n        except KeyboardInterrupt:\n            "
+        "pathlib.Path('asked').touch()\n"
         "@job\ndef stubborn():\n    clings()\n"
     )
-    how: dict[str, Any] = {"until": place / "asleep", "again": place / "asked", "number": signal.SIGTERM}
+    how: dict[str, Any] = {
+        "until": place / "asleep",
+        "again": place / "asked",
+        "number": signal.SIGTERM,
+    }
     ended = run("job", "execute", "-f", "stubborn.py", "--json", cwd=place, **how)
     assert ended.code == 1
     assert json.loads(ended.stdout)["status"] == "CANCELED"

@@ -103,7 +103,9 @@ class Command:
     """A command in a process of its own, whose lines are read as they come."""
 
     def __init__(self, *arguments: str, cwd: Path) -> None:
-        environment = {key: each for key, each in os.environ.items() if not key.startswith(("RAY_", "PYTHON"))}
+        environment = {
+            key: each for key, each in os.environ.items() if not key.startswith(("RAY_", "PYTHON"))
+        }
         interruptible = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
         main = "from rayexec.cli.main import main; main()"
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115  # closed with the rest
@@ -123,7 +125,9 @@ class Command:
         return self.process.stdout.readline().rstrip("\n")
 
     def ended(self) -> tuple[int, str, str]:
-        """Return the exit code, and what came on standard output, beside the lines that were read, and error."""
+        """Return the exit code, and what came on standard output, beside the lines that were read,
+        and error.
+        """
         assert self.process.stdout is not None
         out = self.process.stdout.read()
         code = self.process.wait(PATIENCE)
@@ -170,14 +174,21 @@ def test_logs_are_followed_to_the_end_of_the_run(home: Path, commands: list[Comm
     assert code.stdout.splitlines() == lines
 
 
-def test_events_are_followed_as_json_and_by_step_and_type(home: Path, commands: list[Command]) -> None:
+def test_events_are_followed_as_json_and_by_step_and_type(
+    home: Path, commands: list[Command]
+) -> None:
     run = Run(home / "home")
     run.write(STARTED)
     every = follow(commands, home, "events", "--json")
-    only = follow(commands, home, "events", "--step", "save", "--type", "step_start", "--type", "step_success")
+    only = follow(
+        commands, home, "events", "--step", "save", "--type", "step_start", "--type", "step_success"
+    )
     assert json.loads(every.line())["event_type"] == "RUN_START"
     run.write(LIVE)
-    assert [json.loads(every.line())["event_type"] for _ in range(2)] == ["LOG_MESSAGE", "LOGS_CAPTURED"]
+    assert [json.loads(every.line())["event_type"] for _ in range(2)] == [
+        "LOG_MESSAGE",
+        "LOGS_CAPTURED",
+    ]
     run.write(ENDED)
     kinds = ["STEP_START", "LOGS_CAPTURED", "STEP_SUCCESS"]
     rest = [json.loads(every.line()) for _ in kinds]
@@ -196,10 +207,15 @@ def test_a_run_that_is_over_is_printed_as_without_following(home: Path) -> None:
     run.write(STARTED, LIVE, ENDED, SAVED)
     run.end()
     for command in ("events", "logs"):
-        plain, followed = (CliRunner().invoke(app, ["run", command, "r", *more]) for more in ((), ("--follow",)))
+        plain, followed = (
+            CliRunner().invoke(app, ["run", command, "r", *more]) for more in ((), ("--follow",))
+        )
         assert (followed.exit_code, followed.stdout) == (0, plain.stdout)
     wrong = CliRunner().invoke(app, ["run", "logs", "r", "--follow", "--step", "lode"])
-    assert (wrong.exit_code, wrong.stderr) == (2, "Error: run r has no step 'lode'. Did you mean 'load'?\n")
+    assert (wrong.exit_code, wrong.stderr) == (
+        2,
+        "Error: run r has no step 'lode'. Did you mean 'load'?\n",
+    )
 
 
 def test_following_ends_with_the_driver(home: Path, commands: list[Command]) -> None:
@@ -234,11 +250,15 @@ def test_following_ends_when_nobody_reads_any_more(home: Path, commands: list[Co
 
 def said(lines: list[str]) -> list[str]:
     return [
-        re.sub(r"^.* - talk - WARNING - ", "log: ", each) for each in lines if "talk |" in each or "WARNING" in each
+        re.sub(r"^.* - talk - WARNING - ", "log: ", each)
+        for each in lines
+        if "talk |" in each or "WARNING" in each
     ]
 
 
-def test_a_long_step_is_seen_through_pipes_and_from_another_process(home: Path, commands: list[Command]) -> None:
+def test_a_long_step_is_seen_through_pipes_and_from_another_process(
+    home: Path, commands: list[Command]
+) -> None:
     driver = Command("job", "execute", "-f", "jobs.py", "-j", "talking", cwd=home)
     commands.append(driver)
     assert driver.line() == "talk | printed"
@@ -262,7 +282,9 @@ def test_a_long_step_is_seen_through_pipes_and_from_another_process(home: Path, 
 
 
 def test_a_long_step_is_seen_above_the_live_view(home: Path) -> None:
-    ended = run_on_terminal("job", "execute", "-f", "jobs.py", "-j", "talking", cwd=home, until="talk: logged")
+    ended = run_on_terminal(
+        "job", "execute", "-f", "jobs.py", "-j", "talking", cwd=home, until="talk: logged"
+    )
     assert ended.code == 1
     lines = [re.sub(r"^[\d:]{8} ", "", each) for each in screen(ended.stdout.replace("^C", ""))]
     for expected in ("talk | printed", "talk | odd \\xff", "talk: logged", "talk | half a"):

@@ -83,7 +83,9 @@ def rayexec(*arguments: str) -> tuple[int, str, str]:
 
 
 def launch(*arguments: str) -> Any:
-    code, stdout, stderr = rayexec("job", "launch", "-f", "jobs.py", "-c", "run.yaml", *arguments, "--json")
+    code, stdout, stderr = rayexec(
+        "job", "launch", "-f", "jobs.py", "-c", "run.yaml", *arguments, "--json"
+    )
     assert code == 0, stderr
     return json.loads(stdout)
 
@@ -122,7 +124,9 @@ def test_a_head_with_another_rayexec_says_so(place: Path, monkeypatch: pytest.Mo
 
 def test_ray_waits_longer_for_a_driver_than_its_run_gives_its_steps() -> None:
     def stop_wait(given: dict[str, str], grace: float | None, before: int = 0) -> str:
-        config = None if grace is None else {"execution": {"config": {"ray": {"cancel_grace": grace}}}}
+        config = (
+            None if grace is None else {"execution": {"config": {"ray": {"cancel_grace": grace}}}}
+        )
         cluster = Cluster("http://127.0.0.1:8265", runtime_env={"env_vars": given})
         return str(runtime_env(cluster, config, None, before)["env_vars"][STOP_WAIT])
 
@@ -169,7 +173,9 @@ def test_a_run_that_could_not_begin_is_known(place: Path) -> None:
     shown = json.loads(rayexec("run", "show", run_id, "--json")[1])
     assert (shown["status"], shown["source"]) == ("FAILURE", str(place / "jobs.py"))
     assert "has no job 'nothing'" in rayexec("run", "logs", run_id)[1]
-    assert [each["status"] for each in json.loads(rayexec("run", "list", "--json")[1])] == ["FAILURE"]
+    assert [each["status"] for each in json.loads(rayexec("run", "list", "--json")[1])] == [
+        "FAILURE"
+    ]
     code, _, stderr = rayexec("run", "events", run_id)
     assert code == 2
     assert f"rayexec run logs {run_id}" in stderr
@@ -187,7 +193,9 @@ def test_a_launched_run_is_canceled(place: Path) -> None:
 
 
 def test_a_run_that_is_about_to_begin_is_canceled(place: Path) -> None:
-    (place / "jobs.py").write_text("import pathlib, time\npathlib.Path('waiting').touch()\ntime.sleep(600)\n")
+    (place / "jobs.py").write_text(
+        "import pathlib, time\npathlib.Path('waiting').touch()\ntime.sleep(600)\n"
+    )
     run_id = launch()["run_id"]
     until(place / "waiting")
     code, stdout, _ = rayexec("run", "cancel", run_id)
@@ -210,7 +218,9 @@ def test_another_home_is_found_again(place: Path) -> None:
     assert rayexec("run", "wait", run_id)[0] == 0
     assert (place / "elsewhere/runs" / run_id / "run.json").exists()
     assert "RUN_SUCCESS" in rayexec("run", "events", run_id)[1]
-    assert [each["status"] for each in json.loads(rayexec("run", "list", "--json")[1])] == ["SUCCESS"]
+    assert [each["status"] for each in json.loads(rayexec("run", "list", "--json")[1])] == [
+        "SUCCESS"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -221,8 +231,22 @@ def test_another_home_is_found_again(place: Path) -> None:
         (b"\x03", "[d]etach", 130, "rayexec run cancel mine"),
     ],
 )
-def test_an_interrupt_asks_what_to_do(place: Path, keys: bytes, again: str | None, code: int, said: str) -> None:
-    options = ("job", "launch", "-f", "jobs.py", "-c", "run.yaml", "-j", "patient", "--wait", "--run-id", "mine")
+def test_an_interrupt_asks_what_to_do(
+    place: Path, keys: bytes, again: str | None, code: int, said: str
+) -> None:
+    options = (
+        "job",
+        "launch",
+        "-f",
+        "jobs.py",
+        "-c",
+        "run.yaml",
+        "-j",
+        "patient",
+        "--wait",
+        "--run-id",
+        "mine",
+    )
     ended = run_on_terminal(*options, cwd=place, until="printed", keys=keys, again=again)
     assert ended.code == code, ended.stdout
     assert "[d]etach" in ended.stdout
@@ -234,7 +258,19 @@ def test_an_interrupt_asks_what_to_do(place: Path, keys: bytes, again: str | Non
 
 
 def test_an_interrupt_without_a_terminal_leaves_the_run_alone(place: Path) -> None:
-    options = ("job", "launch", "-f", "jobs.py", "-c", "run.yaml", "-j", "patient", "--wait", "--run-id", "mine")
+    options = (
+        "job",
+        "launch",
+        "-f",
+        "jobs.py",
+        "-c",
+        "run.yaml",
+        "-j",
+        "patient",
+        "--wait",
+        "--run-id",
+        "mine",
+    )
     ended = run(*options, cwd=place, until=place / "waiting")
     assert ended.code == 130
     assert "To end it: rayexec run cancel mine" in ended.stderr
@@ -251,14 +287,18 @@ def test_an_interrupt_without_a_terminal_leaves_the_run_alone(place: Path) -> No
         ((), "a job is in a file (-f FILE)"),
     ],
 )
-def test_mistakes_are_told_before_anything_starts(place: Path, options: tuple[str, ...], message: str) -> None:
+def test_mistakes_are_told_before_anything_starts(
+    place: Path, options: tuple[str, ...], message: str
+) -> None:
     code, stdout, stderr = rayexec("job", "launch", *options)
     assert (code, stdout) == (2, "")
     assert message in stderr
     assert not (place / "home/launched").exists()
 
 
-def test_a_home_directory_is_sent_only_where_that_is_said(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_home_directory_is_sent_only_where_that_is_said(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (place / "user").mkdir()
     (place / "user/job.py").write_text(JOB)
     (place / "alias").symlink_to(place / "user")
@@ -270,7 +310,9 @@ def test_a_home_directory_is_sent_only_where_that_is_said(place: Path, monkeypat
         assert f"all of {Path(place, launched).parent} would be sent to the cluster" in stderr
         assert "--working-dir DIR" in stderr
     assert rayexec("job", "launch", "-m", "job", *nowhere)[0] == 2
-    code, _, stderr = rayexec("job", "launch", "-f", "user/job.py", "--working-dir", "user", *nowhere)
+    code, _, stderr = rayexec(
+        "job", "launch", "-f", "user/job.py", "--working-dir", "user", *nowhere
+    )
     assert (code, "no Ray answers" in stderr) == (1, True), stderr
 
 

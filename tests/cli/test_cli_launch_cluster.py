@@ -1,6 +1,8 @@
-"""``job launch`` on two nodes, by Ray's Jobs API: what is sent, shown, and reached afterwards by the run's id.
+"""``job launch`` on two nodes, by Ray's Jobs API: what is sent, shown, and reached afterwards by
+the run's id.
 
-A launch takes ten seconds, in which there is little to do: so nearly all are begun together, and looked at by and by.
+A launch takes ten seconds, in which there is little to do: so nearly all are begun together, and
+looked at by and by.
 """
 
 from __future__ import annotations
@@ -24,7 +26,9 @@ from laptop import JOBS, PATIENCE, Laptop, make_project, make_wheel, until
 from ports import free_port
 from test_cli_cluster import ROOT, Machine, _machine
 
-pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads the process table from /proc")
+pytestmark = pytest.mark.skipif(
+    not Path("/proc/self/stat").exists(), reason="reads the process table from /proc"
+)
 
 EXAMPLES = ROOT / "docs/examples"
 # The flights job, held up before its last op.
@@ -59,11 +63,15 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Machine,
 
 
 @pytest.fixture(scope="module")
-def laptop(cluster: tuple[Machine, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laptop]:
+def laptop(
+    cluster: tuple[Machine, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Laptop]:
     machine, address = cluster
     base = tmp_path_factory.mktemp("laptop")
     make_project(base / "project")
-    shutil.copytree(EXAMPLES, base / "project/examples", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(
+        EXAMPLES, base / "project/examples", ignore=shutil.ignore_patterns("__pycache__")
+    )
     (base / "project/examples/held.py").write_text(HELD)
     (base / "first.yaml").write_text(f"ops: {{first: {{config: {{place: {base}}}}}}}\n")
     laptop = Laptop(machine, base / "home", base / "project", address)
@@ -86,7 +94,9 @@ def _begin_all(laptop: Laptop, base: Path) -> None:
     laptop.begin("canceled", "-j", "long", "-c", laptop.config("canceled", 4.0))
     laptop.begin("forced", "-j", "long", "-c", laptop.config("forced", 600.0))
     laptop.begin("killed", "-j", "long", "-c", laptop.config("killed"))
-    laptop.begin("killed-shared", "-j", "long", "-c", laptop.config("killed-shared"), "--home", shared)
+    laptop.begin(
+        "killed-shared", "-j", "long", "-c", laptop.config("killed-shared"), "--home", shared
+    )
     laptop.begin("left", "-j", "long", "-c", laptop.config("left"), "--wait")
     laptop.begin("shut", "-j", "long", "-c", laptop.config("shut"), "--home", shared)
     laptop.begin("greeted", "-j", "greets", "-c", str(base / "first.yaml"), "--wait")
@@ -118,7 +128,12 @@ def test_addresses_that_do_not_serve(laptop: Laptop) -> None:
         (nothing, {}, 1, "no Ray answers"),
         (f"http://{gcs}", {}, 1, "does not speak HTTP"),
         (laptop.address, wrong, 1, "refuses the token"),
-        (laptop.address, {"RAY_AUTH_TOKEN_PATH": "/none"}, 1, "asks for a token, and there is none here"),
+        (
+            laptop.address,
+            {"RAY_AUTH_TOKEN_PATH": "/none"},
+            1,
+            "asks for a token, and there is none here",
+        ),
     ):
         file = str(laptop.directory / "jobs.py")
         began = time.monotonic()
@@ -135,7 +150,9 @@ def test_a_package_above_rays_limit_is_refused(laptop: Laptop, tmp_path: Path) -
         for _ in range(101):
             file.write(os.urandom(1 << 20))
     options = ("--address", laptop.address, "--working-dir", str(tmp_path / "project"))
-    code, stdout, stderr = laptop.run("job", "launch", "-f", str(tmp_path / "project/jobs.py"), *options)
+    code, stdout, stderr = laptop.run(
+        "job", "launch", "-f", str(tmp_path / "project/jobs.py"), *options
+    )
     assert (code, stdout) == (2, "")
     assert "The largest file is large.dat, 101.0 MiB" in stderr.splitlines()[0]
     assert "more than 100.0 MiB" in stderr
@@ -148,7 +165,9 @@ def test_another_ray_on_the_cluster_is_told(laptop: Laptop) -> None:
         def do_GET(self) -> None:
             self.send_response(200)
             self.end_headers()
-            self.wfile.write(json.dumps({"version": "4", "ray_version": "2.9.0", "ray_commit": "x"}).encode())
+            self.wfile.write(
+                json.dumps({"version": "4", "ray_version": "2.9.0", "ray_commit": "x"}).encode()
+            )
 
         def log_message(self, *_: object) -> None:
             pass
@@ -157,7 +176,9 @@ def test_another_ray_on_the_cluster_is_told(laptop: Laptop) -> None:
         Thread(target=server.serve_forever, daemon=True).start()
         address = f"http://127.0.0.1:{server.server_port}"
         options = ("-j", "broken", "--address", address)
-        code, _, stderr = laptop.run("job", "launch", "-f", str(laptop.directory / "jobs.py"), *options)
+        code, _, stderr = laptop.run(
+            "job", "launch", "-f", str(laptop.directory / "jobs.py"), *options
+        )
         server.shutdown()
     assert code == 1
     assert f"the cluster at {address} has Ray 2.9.0, this machine " in stderr
@@ -191,7 +212,10 @@ def test_what_the_cluster_lacks_is_told(laptop: Laptop) -> None:
     assert code == 2
     assert "the cluster has no module 'there_is_no_such_thing'" in stderr
     assert "--pip" in stderr
-    assert "module there_is_no_such_thing is not installed there" in laptop.ok("run", "show", "lacking")["note"]
+    assert (
+        "module there_is_no_such_thing is not installed there"
+        in laptop.ok("run", "show", "lacking")["note"]
+    )
     code, _, stderr = laptop.ended("bare")
     assert code == 1
     assert "rayexec is not installed on the cluster" in stderr
@@ -234,7 +258,11 @@ def test_what_the_cluster_refuses_is_told_in_its_words(laptop: Laptop) -> None:
     assert code == 1
     assert "Job with submission_id broken already exists" in stderr
     assert not (other.home / "launched/broken.json").exists()
-    for given, said in (("{", "not JSON"), ('{"working_dir": "."}', "--working-dir"), ("none.yaml", "none.yaml")):
+    for given, said in (
+        ("{", "not JSON"),
+        ('{"working_dir": "."}', "--working-dir"),
+        ("none.yaml", "none.yaml"),
+    ):
         code, _, stderr = laptop.run(*laptop.options("x", "--runtime-env", given))
         assert (code, said in stderr) == (2, True), stderr
 
@@ -244,8 +272,12 @@ def test_what_the_cluster_refuses_is_told_in_its_words(laptop: Laptop) -> None:
 
 def test_the_flights_are_canceled_and_resumed_on_two_nodes(laptop: Laptop, tmp_path: Path) -> None:
     for run_id in ("flights", "canceled", "forced", "killed", "killed-shared", "left", "shut"):
-        laptop.until(run_id, "asleep")  # seven runs, where a node has room for four: so both nodes run some
-    waiting = laptop.cluster.begin("run", "wait", "flights", "--json", RAYEXEC_HOME=str(laptop.home))
+        laptop.until(
+            run_id, "asleep"
+        )  # seven runs, where a node has room for four: so both nodes run some
+    waiting = laptop.cluster.begin(
+        "run", "wait", "flights", "--json", RAYEXEC_HOME=str(laptop.home)
+    )
     code, stdout, stderr = laptop.run("run", "cancel", "flights")
     assert (code, "canceled" in stdout) == (0, True), stderr
     stdout, _ = waiting.communicate(timeout=PATIENCE)
@@ -260,9 +292,12 @@ def test_the_flights_are_canceled_and_resumed_on_two_nodes(laptop: Laptop, tmp_p
 
     config = tmp_path / "here.yaml"
     config.write_text(
-        f"execution: {{config: {{in_process: {{}}}}}}\nops: {{write_report: {{config: {{directory: {tmp_path}}}}}}}\n"
+        f"execution: {{config: {{in_process: {{}}}}}}\nops: "
+        f"{{write_report: {{config: {{directory: {tmp_path}}}}}}}\n"
     )
-    code, printed, _ = laptop.run("job", "execute", "-f", str(EXAMPLES / "flights.py"), "-c", str(config))
+    code, printed, _ = laptop.run(
+        "job", "execute", "-f", str(EXAMPLES / "flights.py"), "-c", str(config)
+    )
     assert code == 0
     assert [line for line in printed.splitlines() if line not in stdout.splitlines()] == []
     for name in ("origins", "routes"):
@@ -279,7 +314,9 @@ def test_a_run_is_canceled_through_the_jobs_api_and_ends_in_order(laptop: Laptop
     code, stdout, stderr = laptop.run("run", "cancel", "canceled")
     assert code == 0, stderr
     assert "canceled" in stdout
-    assert (laptop.place("canceled") / "closed").exists()  # later than Ray would wait that is not told otherwise
+    assert (
+        laptop.place("canceled") / "closed"
+    ).exists()  # later than Ray would wait that is not told otherwise
     assert laptop.cluster.ok("run", "show", "canceled")["status"] == "CANCELED"
 
 
@@ -287,7 +324,9 @@ def test_a_run_is_canceled_by_force(laptop: Laptop) -> None:
     laptop.until("forced", "asleep")
     code, _, stderr = laptop.run("run", "cancel", "forced", "--force")
     assert code == 0, stderr
-    assert (laptop.place("forced") / "closing").exists()  # it was asked first, and would have taken ten minutes
+    assert (
+        laptop.place("forced") / "closing"
+    ).exists()  # it was asked first, and would have taken ten minutes
     assert not (laptop.place("forced") / "closed").exists()
     assert laptop.cluster.ok("run", "show", "forced")["status"] == "CANCELED"
 
@@ -303,7 +342,9 @@ def test_an_interrupt_asks_what_to_do(laptop: Laptop, monkeypatch: pytest.Monkey
     with ThreadPoolExecutor() as pool:
         detached, canceled = pool.map(ended, ("detached", "by-key"), (b"\x03d\n", b"\x03c\n"))
     assert "[d]etach" in detached.stdout
-    assert (detached.code, "rayexec run cancel detached" in detached.stdout) == (130, True), detached.stdout
+    assert (detached.code, "rayexec run cancel detached" in detached.stdout) == (130, True), (
+        detached.stdout
+    )
     assert (canceled.code, "RUN_CANCELED" in canceled.stdout) == (1, True), canceled.stdout
     assert laptop.ok("run", "show", "detached")["status"] == "STARTED"
     assert laptop.ok("run", "show", "by-key")["status"] == "CANCELED"
@@ -323,7 +364,9 @@ def test_a_driver_that_is_killed_is_noticed(laptop: Laptop) -> None:
     for run_id in ("killed", "killed-shared"):
         laptop.until(run_id, "asleep")
     pid, record = laptop.driver("killed-shared", shared)
-    following = laptop.cluster.begin("run", "logs", "killed", "--follow", RAYEXEC_HOME=str(laptop.home))
+    following = laptop.cluster.begin(
+        "run", "logs", "killed", "--follow", RAYEXEC_HOME=str(laptop.home)
+    )
     for each in (pid, laptop.driver("killed")[0]):
         os.kill(each, signal.SIGKILL)
     assert "job execute" in following.communicate(timeout=PATIENCE)[0]
@@ -348,7 +391,9 @@ def test_a_driver_that_is_killed_is_noticed(laptop: Laptop) -> None:
 
 def test_a_failed_run_is_resumed_with_the_job_as_it_is_now(laptop: Laptop) -> None:
     laptop.ended("broken")
-    (laptop.directory / "jobs.py").write_text(JOBS.replace('raise ValueError("broken")', "return 1"))
+    (laptop.directory / "jobs.py").write_text(
+        JOBS.replace('raise ValueError("broken")', "return 1")
+    )
     code, stdout, stderr = laptop.run("run", "resume", "broken", "--run-id", "mended")
     assert code == 0, stderr
     assert "RUN_SUCCESS" in stdout
@@ -375,7 +420,9 @@ def test_the_end_of_the_cluster_ends_its_drivers_and_is_told(laptop: Laptop) -> 
     for command, *options in (("show",), ("wait", "--timeout", "0"), ("cancel",)):
         code, _, stderr = laptop.run("run", command, "broken", *options)
         # The last where another cluster on this machine has taken the port since.
-        assert (code, "no Ray answers" in stderr or "refuses the token" in stderr) == (1, True), stderr
+        assert (code, "no Ray answers" in stderr or "refuses the token" in stderr) == (1, True), (
+            stderr
+        )
     left = json.loads(record.read_text())
     left["driver"]["host"] = "elsewhere"
     record.write_text(json.dumps(left | {"status": "STARTED", "end_time": None}))
@@ -385,4 +432,8 @@ def test_the_end_of_the_cluster_ends_its_drivers_and_is_told(laptop: Laptop) -> 
     assert code == 1
     assert "Whether run shut still goes on cannot be told: " in stderr
     listed = {each["run_id"]: each["status"] for each in laptop.ok("run", "list")}
-    assert (listed["shut"], listed["broken"], listed["greeted"]) == ("STARTED", "UNREADABLE", "SUCCESS")
+    assert (listed["shut"], listed["broken"], listed["greeted"]) == (
+        "STARTED",
+        "UNREADABLE",
+        "SUCCESS",
+    )

@@ -86,10 +86,16 @@ def test_what_was_sent_is_known_from_another_directory_and_to_nobody_else(
     finally:
         os.umask(before)
     note = project.parent / "home/launched/mine.json"
-    assert (stat.S_IMODE(note.stat().st_mode), stat.S_IMODE(note.parent.stat().st_mode)) == (0o600, 0o700)
+    assert (stat.S_IMODE(note.stat().st_mode), stat.S_IMODE(note.parent.stat().st_mode)) == (
+        0o600,
+        0o700,
+    )
     launched = noted("mine")
     assert launched is not None
-    assert launched.sent["runtime_env"] == {"env_vars": {"PASSWORD": "secret"}, "pip": str(project / "needs.txt")}
+    assert launched.sent["runtime_env"] == {
+        "env_vars": {"PASSWORD": "secret"},
+        "pip": str(project / "needs.txt"),
+    }
 
     monkeypatch.chdir(project.parent)
     code, _, stderr = rayexec("run", "cancel", "mine", "--force")
@@ -105,7 +111,9 @@ def test_what_was_sent_is_known_from_another_directory_and_to_nobody_else(
     resumed = dashboard.submitted[-1]
     assert (resumed["submission_id"], "run resume mine" in resumed["entrypoint"]) == ("again", True)
     assert resumed["runtime_env"]["env_vars"]["PASSWORD"] == "secret"
-    assert resumed["runtime_env"]["env_vars"][STOP_WAIT] == "4120"  # the config of the run before holds
+    assert (
+        resumed["runtime_env"]["env_vars"][STOP_WAIT] == "4120"
+    )  # the config of the run before holds
 
 
 def test_nothing_is_stopped_where_force_cannot_be_had(project: Path, dashboard: Dashboard) -> None:
@@ -119,10 +127,14 @@ def test_nothing_is_stopped_where_force_cannot_be_had(project: Path, dashboard: 
     assert dashboard.jobs["mine"]["status"] == "RUNNING"
 
 
-def test_a_run_that_its_cluster_does_not_know_any_more_is_over(project: Path, dashboard: Dashboard) -> None:
+def test_a_run_that_its_cluster_does_not_know_any_more_is_over(
+    project: Path, dashboard: Dashboard
+) -> None:
     store = project.parent / "shared"
     launch(dashboard, "mine", "--home", str(store))
-    LaunchedRun("sent", time.time(), {"file": "jobs.py"}, None, dashboard.address, submitting=True).note()
+    LaunchedRun(
+        "sent", time.time(), {"file": "jobs.py"}, None, dashboard.address, submitting=True
+    ).note()
     assert rayexec("run", "wait", "mine", "--timeout", "0")[0] == 1
     dashboard.jobs.clear()  # as after its head was started again
     code, stdout, stderr = rayexec("run", "wait", "mine")
@@ -138,7 +150,10 @@ def test_a_run_that_its_cluster_does_not_know_any_more_is_over(project: Path, da
 
 
 def test_a_wait_outlasts_questions_that_fail(
-    project: Path, dashboard: Dashboard, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    project: Path,
+    dashboard: Dashboard,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     dashboard.begin("mine")
     LaunchedRun("mine", 1.0, {"file": "jobs.py"}, None, dashboard.address).note()
@@ -155,11 +170,15 @@ def test_a_wait_outlasts_questions_that_fail(
         assert [each.result(60) for each in waiting] == [0, 0]
     assert "Run mine succeeded" in capsys.readouterr().out
 
-    LaunchedRun("mine", 1.0, {"file": "jobs.py"}, None, dashboard.address).note()  # as if nobody had asked yet
+    LaunchedRun(
+        "mine", 1.0, {"file": "jobs.py"}, None, dashboard.address
+    ).note()  # as if nobody had asked yet
     dashboard.failing = True
     monkeypatch.setattr(patience, "_LIMIT", 0.5)
     assert wait_for(None, "mine", timeout=None, as_json=False) == 1
-    assert "The run may go on. To wait for it again: rayexec run wait mine" in capsys.readouterr().err
+    assert (
+        "The run may go on. To wait for it again: rayexec run wait mine" in capsys.readouterr().err
+    )
     with pytest.raises(EngineError, match="The run may go on"):
         _code(Jobs(dashboard.address), "mine")
     dashboard.failing = False
@@ -168,7 +187,9 @@ def test_a_wait_outlasts_questions_that_fail(
     assert "does not know the run any more" in capsys.readouterr().err
 
 
-def test_the_driver_alone_compares_itself_with_the_launching_machine(project: Path, dashboard: Dashboard) -> None:
+def test_the_driver_alone_compares_itself_with_the_launching_machine(
+    project: Path, dashboard: Dashboard
+) -> None:
     (project / "jobs.py").write_text(NESTING)
     (project / "run.yaml").write_text(IN_PROCESS)
     launch(dashboard, "mine", "-c", "run.yaml")
@@ -179,27 +200,48 @@ def test_the_driver_alone_compares_itself_with_the_launching_machine(project: Pa
     own = f"rayexec {__version__}, Ray {version('ray')}, Python {sys.version_info[0]}.{sys.version_info[1]}"
     assert own in submitted["entrypoint"]
     older = submitted["entrypoint"].replace(own, f"rayexec {__version__}, Ray 2.9.0, Python 3.9")
-    older = older.replace(" exec python ", f" exec {shlex.quote(sys.executable)} ").replace("--address=auto", "")
-    ended = subprocess.run(older, shell=True, check=False, capture_output=True, text=True, timeout=60)
+    older = older.replace(" exec python ", f" exec {shlex.quote(sys.executable)} ").replace(
+        "--address=auto", ""
+    )
+    ended = subprocess.run(
+        older, shell=True, check=False, capture_output=True, text=True, timeout=60
+    )
     assert "Ray 2.9.0, Python 3.9; the cluster has " in ended.stderr
     assert "op has None" in ended.stdout, ended.stdout + ended.stderr
 
 
-def test_code_that_was_left_out_is_told_of_where_it_is_missed(project: Path, dashboard: Dashboard) -> None:
+def test_code_that_was_left_out_is_told_of_where_it_is_missed(
+    project: Path, dashboard: Dashboard
+) -> None:
     for path in ("package/inner.py", "tools/job.py", "tools/beside.py", "sent.py"):
         (project / path).parent.mkdir(exist_ok=True)
         (project / path).write_text("")
     (project / ".gitignore").write_text("package/\nbeside.py\n")
     packing = survey(project)
-    for module, here in (("package.inner", "package/inner.py"), ("package", "package"), ("sent", None), ("none", None)):
-        assert _left_out(module, packing, "tools/job.py") == (None if here is None else project / here)
+    for module, here in (
+        ("package.inner", "package/inner.py"),
+        ("package", "package"),
+        ("sent", None),
+        ("none", None),
+    ):
+        assert _left_out(module, packing, "tools/job.py") == (
+            None if here is None else project / here
+        )
     for module, told in (
         ("beside", f"{project}/tools/beside.py was not sent"),
         ("sent.more", "name the package that it is in with --pip"),
     ):
         message = f"ModuleNotFoundError: No module named '{module}'"
         dashboard.outcome = {"status": "FAILED", "driver_exit_code": 2, "message": message}
-        options = ("-f", "tools/job.py", "--working-dir", ".", "--address", dashboard.address, "--wait")
+        options = (
+            "-f",
+            "tools/job.py",
+            "--working-dir",
+            ".",
+            "--address",
+            dashboard.address,
+            "--wait",
+        )
         code, stdout, stderr = rayexec("job", "launch", *options)
         assert (code, "printed" in stdout) == (2, True), stderr
         assert f"the cluster has no module {module!r}: {told}" in stderr

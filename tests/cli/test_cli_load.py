@@ -1,4 +1,6 @@
-"""Finding the job: in files and modules, by name and attribute, and what is said where it is not there."""
+"""Finding the job: in files and modules, by name and attribute, and what is said where it is not
+there.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +49,9 @@ def _list(code: str | None, *arguments: str, name: str = "some_jobs.py") -> Resu
     if code is not None:
         Path(name).write_text(code)
         arguments = ("-f", name, *arguments)
-    return CliRunner().invoke(app, ["job", *(arguments if arguments[0] in _COMMANDS else ("list", *arguments))])
+    return CliRunner().invoke(
+        app, ["job", *(arguments if arguments[0] in _COMMANDS else ("list", *arguments))]
+    )
 
 
 _COMMANDS = ("print", "plan")
@@ -90,7 +94,9 @@ def test_a_job_is_chosen_by_name_or_attribute() -> None:
 def test_an_unknown_job_brings_the_nearest() -> None:
     Path("jobs.py").write_text(JOBS)
     error = _error(CliRunner().invoke(app, ["job", "print", "-f", "jobs.py", "-j", "frist"]))
-    assert error == "Error: jobs.py has no job 'frist'; it has first, second. Did you mean 'first'?\n"
+    assert (
+        error == "Error: jobs.py has no job 'frist'; it has first, second. Did you mean 'first'?\n"
+    )
 
 
 @pytest.mark.parametrize(
@@ -110,7 +116,9 @@ def test_two_jobs_of_one_name_need_an_attribute() -> None:
     code = JOBS + "\nthird = both.to_job(name='first')\n"
     Path("jobs.py").write_text(code)
     error = _error(CliRunner().invoke(app, ["job", "print", "-f", "jobs.py", "-j", "first"]))
-    assert "2 jobs called 'first', in the attributes first, third; say which one with -a ATTR" in error
+    assert (
+        "2 jobs called 'first', in the attributes first, third; say which one with -a ATTR" in error
+    )
 
 
 def test_a_graph_alone_brings_a_hint() -> None:
@@ -144,7 +152,9 @@ def test_a_syntax_error_shows_the_line() -> None:
 
 
 def test_a_definition_error_shows_where_it_arose() -> None:
-    error = _error(_list("from rayexec import job, op\n@op\ndef one(x): pass\n@job\ndef j():\n    one(1)\n"))
+    error = _error(
+        _list("from rayexec import job, op\n@op\ndef one(x): pass\n@job\ndef j():\n    one(1)\n")
+    )
     assert "line 6, in j" in error
 
 
@@ -167,5 +177,7 @@ def test_not_python() -> None:
 def test_modules() -> None:
     assert "there is no module 'nope' in this directory" in _error(_list(None, "-m", "nope.inner"))
     Path("jobs.py").write_text("import nope\n")
-    assert "module jobs cannot be imported: ModuleNotFoundError" in _error(_list(None, "-m", "jobs"))
+    assert "module jobs cannot be imported: ModuleNotFoundError" in _error(
+        _list(None, "-m", "jobs")
+    )
     assert "For a file, write -f jobs.py" in _error(_list(None, "-m", "jobs.py"))

@@ -77,7 +77,9 @@ def ran(home: Path) -> list[str]:
     return found
 
 
-def test_a_failed_run_is_resumed_by_its_id_from_anywhere(home: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_a_failed_run_is_resumed_by_its_id_from_anywhere(
+    home: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     elsewhere = tmp_path_factory.mktemp("elsewhere")
     first = run("job", "execute", "-f", "jobs.py", "-j", "daily", cwd=home)
     assert first.code == 1
@@ -95,7 +97,9 @@ def test_a_failed_run_is_resumed_by_its_id_from_anywhere(home: Path, tmp_path_fa
     assert "ended as SUCCESS: only a run that failed or was canceled is resumed" in again.stderr
     some = run("run", "resume", told["run_id"], "-s", "check[0],check[2]", cwd=elsewhere)
     assert some.code == 0
-    assert sorted(ran(home)) == ["check 1", "check 3", "load"], "load yielded what they need, and nobody kept it"
+    assert sorted(ran(home)) == ["check 1", "check 3", "load"], (
+        "load yielded what they need, and nobody kept it"
+    )
     wrong = run("run", "resume", told["run_id"], "-s", "check", "-s", "lod", cwd=elsewhere)
     assert wrong.code == 2
     assert "unknown steps: check, lod. For all steps of a mapped op write check[?]." in wrong.stderr
@@ -108,7 +112,10 @@ def test_where_the_job_is_now_has_to_be_said_where_it_moved(home: Path) -> None:
     (home / "jobs.py").rename(home / "moved.py")
     lost = run("run", "resume", run_id, cwd=home)
     assert lost.code == 2
-    assert re.search(r"the file of run \S+, .*/jobs.py, is not there any more: say where the job is now", lost.stderr)
+    assert re.search(
+        r"the file of run \S+, .*/jobs.py, is not there any more: say where the job is now",
+        lost.stderr,
+    )
     (home / "mended").touch()
     assert run("run", "resume", run_id, "-f", "moved.py", cwd=home).code == 0
     assert run("run", "resume", "none", cwd=home).code == 2

@@ -78,12 +78,16 @@ def read(*arguments: str) -> Any:
 
 
 def test_a_run_from_the_shell_is_recorded_and_can_be_looked_at(home: Path) -> None:
-    ended = run("job", "execute", "-f", "jobs.py", "-j", "daily", "--tags", '{"team": "a"}', cwd=home)
+    ended = run(
+        "job", "execute", "-f", "jobs.py", "-j", "daily", "--tags", '{"team": "a"}', cwd=home
+    )
     assert ended.code == 1
     hint = re.search(r"^To look at it again: rayexec run show (\S+)$", ended.stderr, re.MULTILINE)
     assert hint is not None
     run_id = hint[1]
-    assert ended.stderr.index(hint[0]) < ended.stderr.index(f"Error: Run {run_id} resulted in failure.")
+    assert ended.stderr.index(hint[0]) < ended.stderr.index(
+        f"Error: Run {run_id} resulted in failure."
+    )
 
     [listed] = read("list")
     assert (listed["run_id"], listed["job"], listed["status"]) == (run_id, "daily", "FAILURE")
@@ -108,7 +112,12 @@ def test_a_run_from_the_shell_is_recorded_and_can_be_looked_at(home: Path) -> No
     }
     code, out, _ = invoke("show", run_id[:8])
     assert code == 0
-    for words in ("status      FAILURE", "tags        team=a", "6 succeeded, 2 failed", "jobs.py, daily"):
+    for words in (
+        "status      FAILURE",
+        "tags        team=a",
+        "6 succeeded, 2 failed",
+        "jobs.py, daily",
+    ):
         assert words in out
     assert 'Step "save" failed: OSError: no room' in out
     assert 'jobs.py", line 23, in save' in out
@@ -129,13 +138,22 @@ def test_a_run_from_the_shell_is_recorded_and_can_be_looked_at(home: Path) -> No
     assert (code, out.startswith(f"Run {run_id} failed in ")) == (1, True)
 
     code, out, _ = invoke(
-        "export", run_id, "--parquet", str(home / "run.parquet"), "--chrome-trace", str(home / "run.json")
+        "export",
+        run_id,
+        "--parquet",
+        str(home / "run.parquet"),
+        "--chrome-trace",
+        str(home / "run.json"),
     )
     assert code == 0
     table = pq.read_table(home / "run.parquet")
     assert table.num_rows == 8
     assert sorted(filter(None, table["error"].to_pylist())) == ["OSError", "ValueError"]
-    bars = [each for each in json.loads((home / "run.json").read_text())["traceEvents"] if each["ph"] == "X"]
+    bars = [
+        each
+        for each in json.loads((home / "run.json").read_text())["traceEvents"]
+        if each["ph"] == "X"
+    ]
     assert {each["name"] for each in bars} >= {"load", "check[4]"}
     assert all(each["dur"] >= 0 and each["ts"] >= 0 for each in bars)
 
@@ -159,7 +177,10 @@ def other() -> None:
 
 
 def test_runs_are_chosen_by_job_status_and_number(home: Path) -> None:
-    ids = [each.execute(run_id=f"run-{number}").run_id for number, each in enumerate((small, other, small))]
+    ids = [
+        each.execute(run_id=f"run-{number}").run_id
+        for number, each in enumerate((small, other, small))
+    ]
     assert [each["run_id"] for each in read("list")] == ids[::-1]
     assert [each["run_id"] for each in read("list", "--job", "small", "--limit", "1")] == [ids[2]]
     assert read("list", "--status", "failure") == []
@@ -167,10 +188,15 @@ def test_runs_are_chosen_by_job_status_and_number(home: Path) -> None:
     assert invoke("list", "--status", "odd") == (
         2,
         "",
-        "Error: there is no status 'odd': it is one of STARTED, SUCCESS, FAILURE, CANCELED, UNREADABLE.\n",
+        (
+            "Error: there is no status 'odd': it is one of STARTED, SUCCESS, FAILURE, CANCELED, "
+            "UNREADABLE.\n"
+        ),
     )
     small.execute(store=home / "elsewhere", run_id="far")
-    assert [each["run_id"] for each in read("list", "--store", f"file://{home / 'elsewhere'}")] == ["far"]
+    assert [each["run_id"] for each in read("list", "--store", f"file://{home / 'elsewhere'}")] == [
+        "far"
+    ]
     code, out, _ = invoke("wait", "run-0")
     assert (code, out.startswith("Run run-0 succeeded in ")) == (0, True)
     assert read("delete", "run-0", "run-1") == {"deleted": ["run-0", "run-1"]}
@@ -182,16 +208,25 @@ def test_a_run_that_is_not_there_is_a_mistake_in_what_was_given(home: Path, comm
         small.execute(run_id=f"run-{number}")
     code, out, err = invoke(command, "rum-1")
     assert (code, out) == (2, "")
-    assert err == f"Error: the run store {home / 'home'} has no run 'rum-1'. Did you mean 'run-1'?\n"
+    assert (
+        err == f"Error: the run store {home / 'home'} has no run 'rum-1'. Did you mean 'run-1'?\n"
+    )
     assert invoke(command, "run")[2] == "Error: 2 runs begin with 'run': run-1, run-2.\n"
     assert len(read("list")) == 2
 
 
 def test_mistakes_in_steps_and_types_are_told(home: Path) -> None:
     small.execute(run_id="r")
-    assert invoke("events", "r", "--step", "onee") == (2, "", "Error: run r has no step 'onee'. Did you mean 'one'?\n")
+    assert invoke("events", "r", "--step", "onee") == (
+        2,
+        "",
+        "Error: run r has no step 'onee'. Did you mean 'one'?\n",
+    )
     code, _, err = invoke("events", "r", "--type", "STEP_FAILED")
-    assert (code, err) == (2, "Error: there is no event type 'STEP_FAILED'. Did you mean 'STEP_FAILURE'?\n")
+    assert (code, err) == (
+        2,
+        "Error: there is no event type 'STEP_FAILED'. Did you mean 'STEP_FAILURE'?\n",
+    )
     assert invoke("export", "r")[0] == 2
     assert invoke("export", "r", "--parquet", str(home / "none/x"))[0] == 2
 
@@ -218,10 +253,17 @@ def test_a_run_that_goes_on_is_waited_for_and_one_whose_driver_died_has_failed(h
         deadline = time.monotonic() + 30
         while not store.list() and time.monotonic() < deadline:
             time.sleep(0.05)
-        assert invoke("wait", "long", "--timeout", "0") == (1, "", "Error: run long goes on after 0 s.\n")
+        assert invoke("wait", "long", "--timeout", "0") == (
+            1,
+            "",
+            "Error: run long goes on after 0 s.\n",
+        )
         assert invoke("delete", "long")[0] == 2
         waiting = subprocess.Popen(
-            [sys.executable, "-m", "rayexec", "run", "wait", "long"], env=environment, stdout=subprocess.PIPE, text=True
+            [sys.executable, "-m", "rayexec", "run", "wait", "long"],
+            env=environment,
+            stdout=subprocess.PIPE,
+            text=True,
         )
         driver.send_signal(signal.SIGKILL)
         driver.wait()

@@ -126,15 +126,26 @@ def config(request: pytest.FixtureRequest) -> dict[str, Any]:
     return IN_PROCESS
 
 
-def test_a_page_says_all_of_a_run_and_nothing_in_it_is_markup(tmp_path: Path, config: dict[str, Any]) -> None:
+def test_a_page_says_all_of_a_run_and_nothing_in_it_is_markup(
+    tmp_path: Path, config: dict[str, Any]
+) -> None:
     result = recorded(tmp_path, run_config=config, tags={"by": NASTY})
     export(tmp_path, result, "--html", str(tmp_path / "run.html"))
     page = Page((tmp_path / "run.html").read_text())
     # No element but the page's own, nothing from elsewhere.
-    assert [tag for tag, _ in page.elements if tag in ("script", "b", "link", "img", "iframe")] == ["script", "script"]
-    assert not any({"src", "onclick", "onload"} & attributes.keys() for _, attributes in page.elements)
-    assert all(str(attributes["href"]).startswith("#") for tag, attributes in page.elements if tag == "a")
-    assert {"nightly", "FAILURE"} <= {text.strip() for tag in ("h1", "span") for text in page.texts[tag]}
+    assert [tag for tag, _ in page.elements if tag in ("script", "b", "link", "img", "iframe")] == [
+        "script",
+        "script",
+    ]
+    assert not any(
+        {"src", "onclick", "onload"} & attributes.keys() for _, attributes in page.elements
+    )
+    assert all(
+        str(attributes["href"]).startswith("#") for tag, attributes in page.elements if tag == "a"
+    )
+    assert {"nightly", "FAILURE"} <= {
+        text.strip() for tag in ("h1", "span") for text in page.texts[tag]
+    }
     assert any(NASTY in text for text in page.texts["dd"])
     assert any(NASTY in text for text in page.texts["summary"])
 
@@ -144,7 +155,11 @@ def test_a_page_says_all_of_a_run_and_nothing_in_it_is_markup(tmp_path: Path, co
     names = [data["keys"][step] for step in column(page, "step", "i")]
     assert len(names) == attempts == 7
     outcomes = dict(
-        zip(zip(names, column(page, "number", "i"), strict=True), column(page, "outcome", "B"), strict=True)
+        zip(
+            zip(names, column(page, "number", "i"), strict=True),
+            column(page, "outcome", "B"),
+            strict=True,
+        )
     )
     assert (outcomes["breaks", 0], outcomes["breaks", 1], outcomes["slow", 0]) == (2, 1, 0)
     assert [data["keys"][step] for step, _ in data["skipped"]] == ["never"]
@@ -195,7 +210,10 @@ def path_of(made: Any, config: Any = IN_PROCESS) -> list[tuple[str, int, str]]:
     attempts = list(log.attempts())
     path = critical_path(log, attempts, reader.record().start_time)
     assert path is not None
-    return [(log.keys[attempts[each.place].step], attempts[each.place].number, each.why) for each in path]
+    return [
+        (log.keys[attempts[each.place].step], attempts[each.place].number, each.why)
+        for each in path
+    ]
 
 
 def test_the_critical_path_goes_by_what_ended_last(ray_session: None) -> None:
@@ -221,7 +239,12 @@ def test_the_critical_path_goes_through_earlier_attempts_and_order_without_value
     def retried() -> None:
         last(after=flaky(start()))
 
-    assert path_of(retried) == [("start", 0, ""), ("flaky", 0, ""), ("flaky", 1, "tried again"), ("last", 0, "")]
+    assert path_of(retried) == [
+        ("start", 0, ""),
+        ("flaky", 0, ""),
+        ("flaky", 1, "tried again"),
+        ("last", 0, ""),
+    ]
 
 
 def test_a_page_names_the_limits_that_steps_waited_for(tmp_path: Path, ray_session: None) -> None:
@@ -241,13 +264,19 @@ def test_a_page_names_the_limits_that_steps_waited_for(tmp_path: Path, ray_sessi
     page = Page((tmp_path / "run.html").read_text())
     blocked = page.data["blocked"]
     assert len(blocked) == 2
-    assert all(limit == "database=redshift" and seconds > 0.2 for limit, seconds, _ in blocked.values())
+    assert all(
+        limit == "database=redshift" and seconds > 0.2 for limit, seconds, _ in blocked.values()
+    )
     assert "database=redshift" in page.texts["td"]
 
 
-def test_a_table_and_a_trace_tell_nodes_batches_and_queue_times(tmp_path: Path, config: dict[str, Any]) -> None:
+def test_a_table_and_a_trace_tell_nodes_batches_and_queue_times(
+    tmp_path: Path, config: dict[str, Any]
+) -> None:
     result = recorded(tmp_path, run_config=config)
-    export(tmp_path, result, "--parquet", str(tmp_path / "t"), "--chrome-trace", str(tmp_path / "c"))
+    export(
+        tmp_path, result, "--parquet", str(tmp_path / "t"), "--chrome-trace", str(tmp_path / "c")
+    )
     log = StoredLog(DirectoryRunStore(tmp_path).open(result.run_id))
     rows = pq.read_table(tmp_path / "t").to_pylist()
     assert len(rows) == 7
@@ -255,8 +284,12 @@ def test_a_table_and_a_trace_tell_nodes_batches_and_queue_times(tmp_path: Path, 
         assert row["node"]
         assert row["peak_rss_bytes"] > 30_000_000
         assert row["fetch_s"] >= 0
-        assert (row["batch"] is None, row["queue_s"] is None) == ((True, True) if config else (False, False))
-    assert (next(row["output_bytes"] for row in rows if row["step_key"] == "slow") == 5) == (not config)
+        assert (row["batch"] is None, row["queue_s"] is None) == (
+            (True, True) if config else (False, False)
+        )
+    assert (next(row["output_bytes"] for row in rows if row["step_key"] == "slow") == 5) == (
+        not config
+    )
 
     trace = json.loads((tmp_path / "c").read_text())["traceEvents"]
     bars = [each for each in trace if each["ph"] == "X"]
@@ -267,7 +300,11 @@ def test_a_table_and_a_trace_tell_nodes_batches_and_queue_times(tmp_path: Path, 
         assert ("thread_name", bar["pid"], bar["tid"]) in named
     queued = {each["id"]: each["ts"] for each in trace if each["ph"] == "b"}
     ended = {each["id"]: each["ts"] for each in trace if each["ph"] == "e"}
-    assert queued.keys() == ended.keys() == ({each.batch for each in log.attempts()} if not config else set())
+    assert (
+        queued.keys()
+        == ended.keys()
+        == ({each.batch for each in log.attempts()} if not config else set())
+    )
     assert all(queued[each] < ended[each] for each in queued)
 
 
@@ -302,7 +339,8 @@ def test_a_run_without_attempts_has_a_page(tmp_path: Path) -> None:
     empty.close()
     for run_id in (result.run_id, "empty"):
         outcome = CliRunner().invoke(
-            app, ["run", "export", run_id, "--store", str(tmp_path), "--html", str(tmp_path / "page")]
+            app,
+            ["run", "export", run_id, "--store", str(tmp_path), "--html", str(tmp_path / "page")],
         )
         assert outcome.exit_code == 0, outcome.output
         Page((tmp_path / "page").read_text())

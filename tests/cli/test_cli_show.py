@@ -106,7 +106,9 @@ big
      → result: Any
 """
 
-BIG = "ops: {split: {config: {n: 1}}, inner: {inputs: {z: 4}}}\nresources: {db: {config: {url: u}}}\n"
+BIG = (
+    "ops: {split: {config: {n: 1}}, inner: {inputs: {z: 4}}}\nresources: {db: {config: {url: u}}}\n"
+)
 
 
 @pytest.fixture(autouse=True)
@@ -179,13 +181,16 @@ def test_plan_lists_steps_with_requests() -> None:
 
 def test_plan_as_json_has_limits_and_who_holds_them() -> None:
     Path("limits.yaml").write_text(
-        "execution: {config: {ray: {max_concurrent: 2, tag_concurrency_limits: [{key: db, limit: 1}]}}}\n"
+        "execution: {config: {ray: {max_concurrent: 2, tag_concurrency_limits: [{key: db, limit: "
+        "1}]}}}\n"
     )
     plan = _json("plan", "-j", "big", "-c", "big.yaml", "-c", "limits.yaml")
     limits = plan["execution"]
     assert limits["engine"] == "ray"
     assert limits["max_concurrent"]["limit"] == 2
-    held = {each["limit"]: (each["most"], each["steps"], each["held_by"]) for each in plan["limits"]}
+    held = {
+        each["limit"]: (each["most"], each["steps"], each["held_by"]) for each in plan["limits"]
+    }
     assert held == {"max_concurrent": (2, 7, "token"), "db": (1, 1, "token")}
     assert plan["steps"][5]["limits"] == {"db": 1}
     assert plan["steps"][0]["key"] == "split"
@@ -204,13 +209,17 @@ def test_plan_says_what_this_machine_cannot_do(monkeypatch: pytest.MonkeyPatch) 
 def test_plan_warns_of_an_environment_of_an_ops_own_and_not_of_the_runs() -> None:
     own = 'RayOptions(runtime_env={"env_vars": {"A": "b"}})'
     Path("own.py").write_text(
-        f"from rayexec import RayOptions, job, op\n@op(ray_options={own})\ndef own(): pass\n@job\ndef envs(): own()\n"
+        f"from rayexec import RayOptions, job, op\n@op(ray_options={own})\ndef own(): "
+        f"pass\n@job\ndef envs(): own()\n"
     )
     Path("env.yaml").write_text("execution: {config: {ray: {runtime_env: {env_vars: {C: d}}}}}\n")
     result = CliRunner().invoke(app, ["job", "plan", "-f", "own.py", "-c", "env.yaml"])
     assert result.exit_code == 0, result.output
     (note,) = [line for line in result.stdout.splitlines() if line.startswith("note")]
-    assert "op 'own' has a runtime_env of its own, which no warm worker has: workers start for it" in note
+    assert (
+        "op 'own' has a runtime_env of its own, which no warm worker has: workers start for it"
+        in note
+    )
 
 
 def test_plan_bounds_the_time_of_a_run_by_timings_of_another() -> None:
@@ -225,7 +234,9 @@ def test_plan_bounds_the_time_of_a_run_by_timings_of_another() -> None:
     assert "takes at least" not in without
 
 
-def test_plan_bounds_the_time_by_the_last_run_that_succeeded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_plan_bounds_the_time_by_the_last_run_that_succeeded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("RAYEXEC_HOME", str(tmp_path))
     plan = ("plan", "-j", "here", "-c", "here.yaml")
     Path("here.yaml").write_text("ops: {split: {config: {n: 1}}}\n")
@@ -279,11 +290,15 @@ def test_plan_in_process_asks_ray_for_nothing() -> None:
 def test_plan_starts_no_ray() -> None:
     script = (
         "import sys; from typer.testing import CliRunner; from rayexec.cli.main import app\n"
-        "r = CliRunner().invoke(app, ['job', 'plan', '-f', 'shown_jobs.py', '-j', 'big', '-c', 'big.yaml'])\n"
+        "r = CliRunner().invoke(app, ['job', 'plan', '-f', 'shown_jobs.py', '-j', 'big', '-c', "
+        "'big.yaml'])\n"
         "assert r.exit_code == 0, r.output\n"
-        "ray = sys.modules.get('ray'); print('STARTED', ray is not None and ray.is_initialized())\n"
+        "ray = sys.modules.get('ray'); print('STARTED', ray is not None and "
+        "ray.is_initialized())\n"
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
     assert "STARTED False" in done.stdout
 
 

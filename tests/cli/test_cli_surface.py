@@ -52,7 +52,9 @@ def test_help_loads_nothing_heavy() -> None:
         "try: main()\n"
         f"finally: print('LOADED', sorted({heavy} & set(sys.modules)))\n"
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
     assert "LOADED []" in done.stdout
 
 

@@ -153,7 +153,9 @@ def test_the_view_says_what_waits_for_which_limit_and_who_holds_it(place: Path) 
     ended = run_on_terminal("job", "execute", "-f", "jobs.py", "-j", "queries", cwd=place)
     assert ended.code == 0
     plain = re.sub(r"\x1b\[[?0-9;]*[A-Za-z]", "", ended.stdout)
-    assert re.search(r"waiting: database=redshift 2/2, held by load_a, load_b · 2: load_c, load_d", plain)
+    assert re.search(
+        r"waiting: database=redshift 2/2, held by load_a, load_b · 2: load_c, load_d", plain
+    )
     summary = [line for line in screen(ended.stdout) if line.startswith("load_")]
     assert sum("s for database=redshift" in line for line in summary) == 2
 
@@ -163,7 +165,9 @@ def test_ctrl_c_cancels_and_gives_the_terminal_back(place: Path) -> None:
     assert ended.code == 1
     lines = [line for line in screen(ended.stdout.replace("^C", "")) if line]
     assert lines[0] == "asleep"
-    assert lines[1] == "Canceling the run: its steps are asked to end. Press Ctrl-C again to force it."
+    assert (
+        lines[1] == "Canceling the run: its steps are asked to end. Press Ctrl-C again to force it."
+    )
     assert re.fullmatch(r"Run \S+ was canceled in .* \(steps: 1 not run\)\.", lines[-1])
     assert "Traceback" not in ended.stdout
     assert ended.stdout.rindex("\x1b[?25h") > ended.stdout.rindex("\x1b[?25l")
@@ -172,7 +176,11 @@ def test_ctrl_c_cancels_and_gives_the_terminal_back(place: Path) -> None:
 
 def test_a_terminal_that_is_closed_cancels_the_run(place: Path) -> None:
     ended = run_on_terminal(
-        *_arguments("sleeping", "--json"), cwd=place, until="1 running", keys=b"", stdout=place / "out"
+        *_arguments("sleeping", "--json"),
+        cwd=place,
+        until="1 running",
+        keys=b"",
+        stdout=place / "out",
     )
     assert ended.code == 1
     assert json.loads((place / "out").read_text())["status"] == "CANCELED"

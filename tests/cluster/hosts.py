@@ -1,7 +1,9 @@
-"""A cluster whose nodes are hosts: each has an address of its own, and its own view of some directories.
+"""A cluster whose nodes are hosts: each has an address of its own, and its own view of some
+directories.
 
-A host is a Ray node on this machine at another loopback address, in a mount namespace in which directories are empty or
-others. So its workers lack files, or have others, as on another machine; and what they write elsewhere is shared.
+A host is a Ray node on this machine at another loopback address, in a mount namespace in which
+directories are empty or others. So its workers lack files, or have others, as on another machine;
+and what they write elsewhere is shared.
 """
 
 from __future__ import annotations
@@ -43,7 +45,8 @@ services.resolve_ip_for_localhost = lambda host: host
 class Hosts:
     """A cluster with a head at 127.0.0.1, where its drivers run too.
 
-    ``home`` is the home of who uses it, ``variables`` are of all processes of theirs. Ray's sockets are in ``temp``.
+    ``home`` is the home of who uses it, ``variables`` are of all processes of theirs. Ray's sockets
+    are in ``temp``.
     """
 
     home: Path
@@ -54,19 +57,44 @@ class Hosts:
 
     def environment(self, **changed: str) -> dict[str, str]:
         """Return the variables of a process of the user's."""
-        kept = {key: value for key, value in os.environ.items() if not key.startswith(("RAY", "PYTHON"))}
-        own = {"HOME": str(self.home), "RAYEXEC_HOME": str(self.home / "runs"), "RAY_AUTH_MODE": "token"}
-        own |= {"PYTHONPATH": str(ROOT), "RAYEXEC_TEST": self.mark, "NO_COLOR": "", "PYTHONDONTWRITEBYTECODE": "1"}
+        kept = {
+            key: value for key, value in os.environ.items() if not key.startswith(("RAY", "PYTHON"))
+        }
+        own = {
+            "HOME": str(self.home),
+            "RAYEXEC_HOME": str(self.home / "runs"),
+            "RAY_AUTH_MODE": "token",
+        }
+        own |= {
+            "PYTHONPATH": str(ROOT),
+            "RAYEXEC_TEST": self.mark,
+            "NO_COLOR": "",
+            "PYTHONDONTWRITEBYTECODE": "1",
+        }
         return {**kept, **own, **self.variables, **changed}
 
     def start_head(self, *, before: str = "", **resources: float) -> None:
         """Start the head, in a process that runs the Python of ``before`` first."""
         port = free_port()
         self.address = f"127.0.0.1:{port}"
-        options = ["--head", f"--port={port}", "--include-dashboard=false", "--no-monitor", "--disable-usage-stats"]
-        self._start("127.0.0.1", [*options, f"--ray-client-server-port={free_port()}"], resources, {}, before)
+        options = [
+            "--head",
+            f"--port={port}",
+            "--include-dashboard=false",
+            "--no-monitor",
+            "--disable-usage-stats",
+        ]
+        self._start(
+            "127.0.0.1",
+            [*options, f"--ray-client-server-port={free_port()}"],
+            resources,
+            {},
+            before,
+        )
 
-    def start_host(self, ip: str, views: Mapping[Path, Path | int | None], **resources: float) -> None:
+    def start_host(
+        self, ip: str, views: Mapping[Path, Path | int | None], **resources: float
+    ) -> None:
         """Start a node at ``ip`` for which each directory of ``views`` is another, or (None) empty.
 
         A number is for one that is empty, and full with that many bytes.
@@ -82,8 +110,21 @@ class Hosts:
         before: str = "",
     ) -> None:
         program = f"{_NODE}{before}\nfrom ray.scripts.scripts import main\nmain()\n"
-        command = [sys.executable, "-c", program, ip, "start", *options, f"--resources={json.dumps(resources)}"]
-        command += [f"--temp-dir={self.temp}", "--num-cpus=1", "--min-worker-port=0", "--max-worker-port=0"]
+        command = [
+            sys.executable,
+            "-c",
+            program,
+            ip,
+            "start",
+            *options,
+            f"--resources={json.dumps(resources)}",
+        ]
+        command += [
+            f"--temp-dir={self.temp}",
+            "--num-cpus=1",
+            "--min-worker-port=0",
+            "--max-worker-port=0",
+        ]
         command += ["--dashboard-agent-listen-port=0", f"--object-store-memory={100 * 2**20}"]
         mounts = [
             f"mount --bind {shlex.quote(str(seen))} {shlex.quote(str(at))}"
@@ -92,7 +133,13 @@ class Hosts:
             for at, seen in views.items()
         ]
         if views:
-            command = ["unshare", "-m", "sh", "-c", " && ".join([*mounts, shlex.join(["exec", *command])])]
+            command = [
+                "unshare",
+                "-m",
+                "sh",
+                "-c",
+                " && ".join([*mounts, shlex.join(["exec", *command])]),
+            ]
         log = self.temp / f"start-{ip}.log"
         with log.open("wb") as output:
             process = subprocess.Popen(
@@ -133,7 +180,9 @@ class Hosts:
 
 @contextlib.contextmanager
 def hosts(home: Path) -> Iterator[Hosts]:
-    """A cluster of hosts without any yet, and with a token; skips where no mount namespace can be made."""
+    """A cluster of hosts without any yet, and with a token; skips where no mount namespace can be
+    made.
+    """
     if subprocess.run(["unshare", "-m", "true"], capture_output=True, check=False).returncode:
         pytest.skip("mount namespaces are not permitted here")
     token = home / ".ray/auth_token"

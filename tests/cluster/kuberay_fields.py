@@ -1,8 +1,10 @@
-"""The fields of KubeRay's kinds, taken from its CRDs into ``kuberay_fields.json``, and what is wrong by them.
+"""The fields of KubeRay's kinds, taken from its CRDs into ``kuberay_fields.json``, and what is
+wrong by them.
 
     python tests/cluster/kuberay_fields.py CRD_DIRECTORY WHERE_FROM > tests/cluster/kuberay_fields.json
 
-makes the file again. Of what Kubernetes has, only what our manifests use and what stands beside it is recorded.
+makes the file again. Of what Kubernetes has, only what our manifests use and what stands beside it
+is recorded.
 """
 
 from __future__ import annotations
@@ -57,7 +59,9 @@ def generated() -> Iterator[Mapping[str, Any]]:
 
 
 def shipped() -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Return the documents of the files in ``clusters``, and the example of the pages as the group that it adds."""
+    """Return the documents of the files in ``clusters``, and the example of the pages as the group
+    that it adds.
+    """
     for path in sorted((ROOT / "clusters").glob("kuberay-*.yaml")):
         for document in yaml.safe_load_all(path.read_text()):
             yield path.name, document
@@ -91,7 +95,9 @@ def _wrong(value: Any, node: Any, path: str) -> Iterator[str]:
         if not isinstance(value, Mapping):
             yield f"{path}: {value!r} is no object"
             return
-        yield from (f"{path}.{name}: missing" for name in node.get("required", ()) if name not in value)
+        yield from (
+            f"{path}.{name}: missing" for name in node.get("required", ()) if name not in value
+        )
         for name, each in value.items():
             if name in node["fields"]:
                 yield from _wrong(each, node["fields"][name], f"{path}.{name}")
@@ -159,7 +165,10 @@ def _schema(directory: Path, kind: str) -> Mapping[str, Any]:
 
 
 def _of_kind(kind: str, api: str, fields: Mapping[str, Any]) -> dict[str, Any]:
-    heads = {"apiVersion": {"type": "string", "enum": [api]}, "kind": {"type": "string", "enum": [kind]}}
+    heads = {
+        "apiVersion": {"type": "string", "enum": [api]},
+        "kind": {"type": "string", "enum": [kind]},
+    }
     named = {"fields": _METADATA, "required": ["name"]}
     required = ["apiVersion", "kind", "metadata", *fields]
     return {"fields": heads | {"metadata": named, **fields}, "required": required}
@@ -168,15 +177,18 @@ def _of_kind(kind: str, api: str, fields: Mapping[str, Any]) -> dict[str, Any]:
 def record(directory: Path, documents: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """Return the fields of each kind by the CRDs in a directory, as far as the documents use them."""
     given = list(documents)
-    used = {kind: [each for each in given if each["kind"] == kind] for kind in {each["kind"] for each in given}}
+    used = {
+        kind: [each for each in given if each["kind"] == kind]
+        for kind in {each["kind"] for each in given}
+    }
     found = {}
     for kind in _CRDS:
         spec = _record(_schema(directory, kind), used[kind])["fields"]["spec"]
         found[kind] = _of_kind(kind, "ray.io/v1", {"spec": spec})
     # A pod may have a claim of its own, so that its fields stand in the CRD as well.
-    pod = _schema(directory, "RayCluster")["properties"]["spec"]["properties"]["headGroupSpec"]["properties"][
-        "template"
-    ]
+    pod = _schema(directory, "RayCluster")["properties"]["spec"]["properties"]["headGroupSpec"][
+        "properties"
+    ]["template"]
     volume = pod["properties"]["spec"]["properties"]["volumes"]["items"]["properties"]
     claim = volume["ephemeral"]["properties"]["volumeClaimTemplate"]["properties"]["spec"]
     spec = _record(claim, [each["spec"] for each in used["PersistentVolumeClaim"]])

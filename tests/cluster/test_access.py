@@ -11,7 +11,9 @@ from rayexec.cluster import access, tokens
 from rayexec.errors import EngineError
 
 
-def test_the_token_is_for_the_user_alone_and_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_token_is_for_the_user_alone_and_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv(tokens.TOKEN, raising=False)
     monkeypatch.setenv(tokens.TOKEN_PATH, str(tmp_path / "a/token"))
     assert tokens.token() is None
@@ -29,7 +31,9 @@ def test_the_token_is_for_the_user_alone_and_stays(tmp_path: Path, monkeypatch: 
     assert tokens.readable_by_others()
 
 
-def test_a_token_that_cannot_be_written_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_token_that_cannot_be_written_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "file").touch()
     monkeypatch.delenv(tokens.TOKEN, raising=False)
     monkeypatch.setenv(tokens.TOKEN_PATH, str(tmp_path / "file/token"))

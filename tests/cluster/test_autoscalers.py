@@ -24,5 +24,7 @@ ADDS = {"autoscaler_report": {"node_type_mapping": {"ffff00": "ray.head.default"
         (ADDS, True),
     ],
 )
-def test_only_one_with_types_of_nodes_adds_any(report: dict[str, object] | None, adds: bool) -> None:
+def test_only_one_with_types_of_nodes_adds_any(
+    report: dict[str, object] | None, adds: bool
+) -> None:
     assert adds_nodes(None if report is None else json.dumps(report).encode()) is adds

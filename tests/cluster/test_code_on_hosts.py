@@ -1,4 +1,6 @@
-"""Code on hosts that have no file system in common with the driver: local modules, versions, missing packages."""
+"""Code on hosts that have no file system in common with the driver: local modules, versions,
+missing packages.
+"""
 
 from __future__ import annotations
 
@@ -182,14 +184,33 @@ class Far:
     here: Path
     rayexec: Path
 
-    def execute(self, file: str, name: str, **changed: str) -> tuple[dict[str, Any], list[Any], str]:
-        """Run a job by the command line; return its outcome, what its ops printed as JSON, and all else."""
-        command = ["-m", "rayexec", "job", "execute", "-f", file, "-j", name, "--address", self.cluster.address]
+    def execute(
+        self, file: str, name: str, **changed: str
+    ) -> tuple[dict[str, Any], list[Any], str]:
+        """Run a job by the command line; return its outcome, what its ops printed as JSON, and all
+        else.
+        """
+        command = [
+            "-m",
+            "rayexec",
+            "job",
+            "execute",
+            "-f",
+            file,
+            "-j",
+            name,
+            "--address",
+            self.cluster.address,
+        ]
         code, stdout, stderr = self.cluster.run(*command, "--json", cwd=self.here, **changed)
         assert stdout.startswith("{"), stderr
         outcome = json.loads(stdout)
         assert code == (outcome["status"] != "SUCCESS")
-        return outcome, [json.loads(line) for line in stderr.splitlines() if line.startswith("{")], stderr
+        return (
+            outcome,
+            [json.loads(line) for line in stderr.splitlines() if line.startswith("{")],
+            stderr,
+        )
 
     def have(self, *files: str) -> None:
         """Let the far host have these files of the project, and no others."""
@@ -239,7 +260,9 @@ def far(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Far]:
     with hosts(home) as cluster:
         cluster.variables["PYTHONPATH"] = f"{ROOT}:{lib}:{site}"
         cluster.start_head(near=1)
-        cluster.start_host("127.0.0.2", {own: seen.project, site: None, lib: None, package: seen.rayexec}, far=1)
+        cluster.start_host(
+            "127.0.0.2", {own: seen.project, site: None, lib: None, package: seen.rayexec}, far=1
+        )
         yield Far(cluster, seen.project, own, seen.rayexec)
 
 
@@ -271,7 +294,9 @@ def test_what_a_script_defines_itself_finds_its_neighbours(far: Far, program: li
 
 def test_what_was_edited_between_runs_of_a_process_is_not_run_as_it_was(far: Far) -> None:
     far.have()
-    code, stdout, stderr = far.cluster.run("script.py", far.cluster.address, cwd=far.here / "editing")
+    code, stdout, stderr = far.cluster.run(
+        "script.py", far.cluster.address, cwd=far.here / "editing"
+    )
     assert code == 0, stderr
     *values, last = stdout.splitlines()
     pid = values[0].split()[0]
@@ -281,14 +306,18 @@ def test_what_was_edited_between_runs_of_a_process_is_not_run_as_it_was(far: Far
 
 def test_an_old_copy_on_a_host_is_not_used(far: Far) -> None:
     noise = random.Random(1).randbytes(100_000).hex()
-    (far.here / "large.py").write_text(f"NOISE = '{noise}'\n")  # so it does not travel with the function itself
+    (far.here / "large.py").write_text(
+        f"NOISE = '{noise}'\n"
+    )  # so it does not travel with the function itself
     far.have(*far.all_files())
     (far.project / "beside.py").write_text(BESIDE.replace("5", "4"))
     _, told, stderr = far.execute("job.py", "both")
     assert [each["values"] for each in told] == [VALUES, VALUES], stderr
 
 
-@pytest.mark.skipif(not hasattr(_json, "__file__"), reason="this Python has no compiled module in a file of its own")
+@pytest.mark.skipif(
+    not hasattr(_json, "__file__"), reason="this Python has no compiled module in a file of its own"
+)
 def test_what_does_not_travel_is_found_where_a_host_has_it(far: Far) -> None:
     (far.here / "parted").mkdir()
     for name, text in {"__init__": "N = 1\n", "made": "N = 2\n", "gone": ""}.items():
@@ -319,7 +348,12 @@ def test_a_package_that_a_host_lacks_is_told_at_once(far: Far) -> None:
     outcome, _, stderr = far.execute("needing.py", "needing")
     (failed,) = outcome["failed_steps"]
     assert failed["message"].startswith("No module named 'fancy' on node ")
-    for part in ("(127.0.0.2)", "pip install fancy", "runtime_env: {pip: [fancy]}", "job launch --pip fancy"):
+    for part in (
+        "(127.0.0.2)",
+        "pip install fancy",
+        "runtime_env: {pip: [fancy]}",
+        "job launch --pip fancy",
+    ):
         assert part in failed["message"]
     assert f'File "{far.here / "needing.py"}", line 2' in stderr
     assert outcome["duration"] < _SOON
@@ -378,10 +412,17 @@ def test_a_host_with_another_rayexec_or_none_is_told(far: Far, version: str | No
 
 
 def test_a_cluster_of_another_python_or_ray_is_told(tmp_path: Path) -> None:
-    (tmp_path / "job.py").write_text("from rayexec import job, op\n@op\ndef one(): ...\n@job\ndef alone(): one()\n")
+    (tmp_path / "job.py").write_text(
+        "from rayexec import job, op\n@op\ndef one(): ...\n@job\ndef alone(): one()\n"
+    )
     with hosts(tmp_path) as cluster:
-        cluster.start_head(before="import ray._private.utils as u; u.compute_version_info = lambda: ('2.1.0', '3.9.2')")
-        code, _, stderr = cluster.run("-m", "rayexec", "job", "execute", "-f", "job.py", "--address", cluster.address)
+        cluster.start_head(
+            before="import ray._private.utils as u; u.compute_version_info = lambda: ('2.1.0', "
+            "'3.9.2')"
+        )
+        code, _, stderr = cluster.run(
+            "-m", "rayexec", "job", "execute", "-f", "job.py", "--address", cluster.address
+        )
     assert code == 1
     assert "but Python 3.9.2 and Ray 2.1.0 run the cluster" in stderr
     assert f"at {cluster.address}" in stderr

@@ -16,7 +16,9 @@ ROOT = Path(rayexec.__file__).parents[1]
 
 
 @given(key=st.text(min_size=1), value=st.text(), number=st.integers(1, 10**9))
-def test_a_limit_is_split_at_the_last_colon_and_the_first_equals_sign(key: str, value: str, number: int) -> None:
+def test_a_limit_is_split_at_the_last_colon_and_the_first_equals_sign(
+    key: str, value: str, number: int
+) -> None:
     assume("=" not in key and "," not in key + value)
     typed = f"{key}={value}" if value else key
     spec, problems = read_spec({}, {"limits": [f"{typed}:{number}"]})
@@ -40,7 +42,12 @@ def test_options_replace_the_limits_of_the_file_by_name() -> None:
     options = {"limits": ["a:5", "d:e:6"], "num_cpus": "3", "dashboard": False, "port": None}
     spec, problems = read_spec(document, options)
     assert not problems
-    assert spec.resources() == {"limit:a": 5, "limit:b=c": 2, "limit:d:e": 6, pool_resource("w-x"): 1}
+    assert spec.resources() == {
+        "limit:a": 5,
+        "limit:b=c": 2,
+        "limit:d:e": 6,
+        pool_resource("w-x"): 1,
+    }
     assert (spec.nodes, spec.num_cpus, spec.dashboard, spec.port) == (2, 3, False, None)
     assert spec.given == {"nodes", "dashboard", "limits", "pools", "num_cpus"}
 

@@ -15,9 +15,13 @@ from rayexec.cluster.doctor import Facts, Finding, NodeFacts, examine
 
 _GIB = 1024**3
 HERE = NodeFacts("this machine", python="3.11.7", ray="2.60.0", rayexec="0.1.0", disk=(100, 50))
-HEAD = replace(HERE, name="head", is_head=True, resources={"CPU": 0.0, "object_store_memory": 1.0 * _GIB})
+HEAD = replace(
+    HERE, name="head", is_head=True, resources={"CPU": 0.0, "object_store_memory": 1.0 * _GIB}
+)
 HEAD = replace(HEAD, shared_memory=(2 * _GIB, _GIB), open_files=65536)
-LIMITS = replace(HEAD, name="l", is_head=False, resources={**(HEAD.resources or {}), "CPU": 4.0, "limit:db": 2.0})
+LIMITS = replace(
+    HEAD, name="l", is_head=False, resources={**(HEAD.resources or {}), "CPU": 4.0, "limit:db": 2.0}
+)
 WORKER = replace(HEAD, name="w", is_head=False, resources={**(HEAD.resources or {}), "CPU": 4.0})
 SOUND = Facts(HERE, "s3://b/x", False, address="h:6379", token="t", dashboard=("h:8265", True))
 SOUND = replace(SOUND, nodes=(HEAD, LIMITS, WORKER))
@@ -54,9 +58,24 @@ def test_a_sound_cluster_has_one_line_for_each_check_and_no_trouble() -> None:
         ({"skew": 1.5}, "clocks", "warning", "w is 1.5 s ahead"),
         ({"skew": -90.0}, "clocks", "warning", "w is 90.0 s behind"),
         ({"error": "gone"}, "nodes", "problem", "w: gone"),
-        ({"resources": {"CPU": 4.0, "limit:db": 2.0}}, "limits", "problem", "limit:db is declared on 2 nodes (l, w)"),
-        ({"resources": {"pool:p": 2.0}}, "limits", "problem", "pool:p is declared on w without a CPU"),
-        ({"resources": {"CPU": 1.0, "object_store_memory": 9.0}}, "object store", "warning", "of w is below"),
+        (
+            {"resources": {"CPU": 4.0, "limit:db": 2.0}},
+            "limits",
+            "problem",
+            "limit:db is declared on 2 nodes (l, w)",
+        ),
+        (
+            {"resources": {"pool:p": 2.0}},
+            "limits",
+            "problem",
+            "pool:p is declared on w without a CPU",
+        ),
+        (
+            {"resources": {"CPU": 1.0, "object_store_memory": 9.0}},
+            "object store",
+            "warning",
+            "of w is below",
+        ),
     ],
 )
 def test_each_trouble_of_a_node_is_told_once_with_what_to_do(
@@ -74,7 +93,9 @@ def test_another_patch_of_python_is_no_trouble() -> None:
 
 def test_a_store_that_nobody_named_is_only_warned_of() -> None:
     blind = replace(WORKER, sees_marker=False)
-    (finding,) = _trouble(replace(SOUND, home="~/.rayexec", home_is_default=True, nodes=(HEAD, LIMITS, blind)))
+    (finding,) = _trouble(
+        replace(SOUND, home="~/.rayexec", home_is_default=True, nodes=(HEAD, LIMITS, blind))
+    )
     assert (finding.check, finding.level) == ("store", "warning")
 
 
@@ -87,7 +108,12 @@ def test_a_store_that_nobody_named_is_only_warned_of() -> None:
         ({"dashboard": ("h:8265", False)}, "dashboard", "warning"),
         ({"nodes": (HEAD,)}, "cpus", "problem"),
         (
-            {"nodes": (replace(LIMITS, is_head=True), *(replace(WORKER, name=f"{n}") for n in range(3)))},
+            {
+                "nodes": (
+                    replace(LIMITS, is_head=True),
+                    *(replace(WORKER, name=f"{n}") for n in range(3)),
+                )
+            },
             "cpus",
             "warning",
         ),

@@ -1,4 +1,6 @@
-"""A cluster without workers that an autoscaler of Ray's own makes grow, and shrink again: nodes are processes here."""
+"""A cluster without workers that an autoscaler of Ray's own makes grow, and shrink again: nodes are
+processes here.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,9 @@ ROOT = Path(rayexec.__file__).parents[1]
 _HEAD = "f" * 51 + "00000"
 _PATIENCE = 60.0
 
-pytestmark = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="finds processes in /proc")
+pytestmark = pytest.mark.skipif(
+    not Path("/proc/self/environ").exists(), reason="finds processes in /proc"
+)
 
 JOB = """
 import time
@@ -58,7 +62,9 @@ def grows():
 
 
 class Growing:
-    """A head without CPUs, and an autoscaler that may add three nodes of 2 CPUs and one with a GPU and a label."""
+    """A head without CPUs, and an autoscaler that may add three nodes of 2 CPUs and one with a GPU
+    and a label.
+    """
 
     def __init__(self, home: Path) -> None:
         self.home = home
@@ -69,9 +75,16 @@ class Growing:
         token.parent.mkdir()
         token.write_text(secrets.token_hex(16))
         token.chmod(0o600)
-        kept = {key: value for key, value in os.environ.items() if not key.startswith(("RAY", "PYTHON"))}
+        kept = {
+            key: value for key, value in os.environ.items() if not key.startswith(("RAY", "PYTHON"))
+        }
         name, _, value = self.mark.partition("=")
-        own = {"HOME": str(home), "RAYEXEC_HOME": str(home / "runs"), "PYTHONPATH": str(ROOT), name: value}
+        own = {
+            "HOME": str(home),
+            "RAYEXEC_HOME": str(home / "runs"),
+            "PYTHONPATH": str(ROOT),
+            name: value,
+        }
         self.environment = {**kept, **own, "RAY_AUTH_MODE": "token"}
 
     def start(self, *, second: bool) -> None:
@@ -116,9 +129,15 @@ class Growing:
         types = {
             "ray.head.default": {**node, "resources": {"CPU": 0}, "max_workers": 0},
             "small": {**node, "resources": {"CPU": 2}, "max_workers": 3},
-            "training": {**node, "resources": {"CPU": 1, "GPU": 1}, "labels": {"kind": "training"}, "max_workers": 1},
+            "training": {
+                **node,
+                "resources": {"CPU": 1, "GPU": 1},
+                "labels": {"kind": "training"},
+                "max_workers": 1,
+            },
         }
-        # By its module, since the wheel lacks the file that Ray reads for the provider's short name.
+        # By its module, since the wheel lacks the file that Ray reads for the provider's short
+        # name.
         provider = {
             "type": "external",
             "module": "ray.autoscaler._private.fake_multi_node.node_provider.FakeMultiNodeProvider",
@@ -130,9 +149,19 @@ class Growing:
             "disable_launch_config_check": True,
             "foreground_node_launch": True,
         }
-        empty: dict[str, Any] = {f"{each}_commands": [] for each in ("initialization", "setup", "head_setup")}
-        empty |= {f"{each}_commands": [] for each in ("worker_setup", "head_start_ray", "worker_start_ray")}
-        empty |= {"file_mounts": {}, "cluster_synced_files": [], "file_mounts_sync_continuously": False, "docker": {}}
+        empty: dict[str, Any] = {
+            f"{each}_commands": [] for each in ("initialization", "setup", "head_setup")
+        }
+        empty |= {
+            f"{each}_commands": []
+            for each in ("worker_setup", "head_start_ray", "worker_start_ray")
+        }
+        empty |= {
+            "file_mounts": {},
+            "cluster_synced_files": [],
+            "file_mounts_sync_continuously": False,
+            "docker": {},
+        }
         return {
             "cluster_name": "growing",
             "max_workers": 4,
@@ -192,9 +221,14 @@ def test_a_cluster_grows_by_what_waits_and_shrinks_when_it_is_done(
     assert "op 'work' waits for the autoscaler: no node has 1 CPU (the largest node has 0)." in told
     assert "op 'train' waits for the autoscaler" in told
     used = {line.split()[-1] for line in told.splitlines() if re.search(r"\bon f{20}", line)}
-    assert len(used) >= 3, told  # of three for the eight steps one may come too late; and one with the label
+    assert len(used) >= 3, (
+        told
+    )  # of three for the eight steps one may come too late; and one with the label
     if not is_second:
-        shown = [int(each) for each in re.findall(r"\{'CPU': 1.0\}: (\d+)\+ pending", growing.monitored())]
+        shown = [
+            int(each)
+            for each in re.findall(r"\{'CPU': 1.0\}: (\d+)\+ pending", growing.monitored())
+        ]
         assert max(shown) == 8
     ends = time.monotonic() + _PATIENCE
     while True:

@@ -1,4 +1,6 @@
-"""Every manifest for KubeRay against the fields of its CRDs: names, types, what must be there, what may be chosen."""
+"""Every manifest for KubeRay against the fields of its CRDs: names, types, what must be there, what
+may be chosen.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ KINDS = fields.kinds()
 
 
 @pytest.mark.parametrize(("name", "document"), list(fields.shipped()))
-def test_what_is_shipped_has_only_fields_that_kuberay_has(name: str, document: Mapping[str, Any]) -> None:
+def test_what_is_shipped_has_only_fields_that_kuberay_has(
+    name: str, document: Mapping[str, Any]
+) -> None:
     assert fields.wrong(document, KINDS) == []
 
 
@@ -52,12 +56,19 @@ _POD = (*_GROUP, "template", "spec", "containers", 0)
         ((*_GROUP, "rayStartParams"), "num-cpus", 2, "2 is no string"),
         (_POD, "volumeMount", [], "volumeMount: no such field"),
         (_POD, "env", {"name": "x"}, "is no list"),
-        (("spec", "headGroupSpec", "template", "spec", "containers", 0, "ports", 0), "port", 1, "port: no such field"),
+        (
+            ("spec", "headGroupSpec", "template", "spec", "containers", 0, "ports", 0),
+            "port",
+            1,
+            "port: no such field",
+        ),
         ((*_POD, "resources", "limits"), "memory", "32 GB", "'32 GB' is not of the form"),
         (_POD, "securityContext", {"runAsUser": 0}, "is not recorded"),
     ],
 )
-def test_a_field_that_kuberay_has_not_is_found(where: tuple[Any, ...], name: str, value: Any, expected: str) -> None:
+def test_a_field_that_kuberay_has_not_is_found(
+    where: tuple[Any, ...], name: str, value: Any, expected: str
+) -> None:
     document = copy.deepcopy(dict(fields.shipped())["kuberay-raycluster.yaml"])
     assert isinstance(document, dict)
     _of(document, *where)[name] = value
@@ -78,7 +89,9 @@ def test_what_must_be_there_is_missed(name: str) -> None:
 _JSON_TYPES = {"string": "string", "integer": "integer", "boolean": "boolean"}
 
 
-def _differences(ours: Mapping[str, Any], theirs: Any, definitions: Mapping[str, Any], path: str) -> Iterator[str]:
+def _differences(
+    ours: Mapping[str, Any], theirs: Any, definitions: Mapping[str, Any], path: str
+) -> Iterator[str]:
     if "$ref" in ours:
         ours = definitions[ours["$ref"].rpartition("/")[2]]
     if "anyOf" in ours:  # or None, which means left out
@@ -100,20 +113,28 @@ def _differences(ours: Mapping[str, Any], theirs: Any, definitions: Mapping[str,
     elif ours["type"] == "array":
         yield from _differences(ours["items"], theirs["items"], definitions, f"{path}[]")
     elif ours["type"] == "object":
-        yield from _differences(ours["additionalProperties"], theirs["values"], definitions, f"{path}.*")
+        yield from _differences(
+            ours["additionalProperties"], theirs["values"], definitions, f"{path}.*"
+        )
     else:
         kind = theirs if isinstance(theirs, str) else theirs["type"]
         if kind not in (ours["type"], "int-or-string"):
             yield f"{path}: {ours['type']}, but KubeRay has {kind}"
         allowed = ours.get("enum", [ours["const"]] if "const" in ours else [])
-        if not isinstance(theirs, str) and "enum" in theirs and not set(allowed) <= set(theirs["enum"]) - {None}:
+        if (
+            not isinstance(theirs, str)
+            and "enum" in theirs
+            and not set(allowed) <= set(theirs["enum"]) - {None}
+        ):
             yield f"{path}: {allowed}, but KubeRay has {theirs['enum']}"
         if not allowed and not isinstance(theirs, str) and "enum" in theirs:
             yield f"{path}: anything, but KubeRay has {theirs['enum']}"
 
 
 @pytest.mark.parametrize("model", [RayCluster, RayJob])
-def test_our_model_of_a_manifest_allows_nothing_that_kuberay_has_not(model: type[RayCluster | RayJob]) -> None:
+def test_our_model_of_a_manifest_allows_nothing_that_kuberay_has_not(
+    model: type[RayCluster | RayJob],
+) -> None:
     schema = model.model_json_schema()
     assert list(_differences(schema, KINDS[model.__name__], schema["$defs"], "")) == []
 
@@ -124,12 +145,17 @@ class _Misspelt(RayCluster):
 
 def test_a_field_of_our_model_that_kuberay_has_not_is_found() -> None:
     misspelt = _Misspelt.model_json_schema()
-    assert list(_differences(misspelt, KINDS["RayCluster"], misspelt["$defs"], "")) == [".stats: no such field"]
+    assert list(_differences(misspelt, KINDS["RayCluster"], misspelt["$defs"], "")) == [
+        ".stats: no such field"
+    ]
     schema = RayCluster.model_json_schema()
     schema["$defs"]["_AutoscalerOptions"]["properties"]["version"]["enum"].append("v3")
     schema["$defs"]["_AuthOptions"]["properties"]["mode"] = {"type": "integer"}
     schema["$defs"]["_Group"]["required"].remove("groupName")
-    assert [each.partition(":")[0] for each in _differences(schema, KINDS["RayCluster"], schema["$defs"], "")] == [
+    assert [
+        each.partition(":")[0]
+        for each in _differences(schema, KINDS["RayCluster"], schema["$defs"], "")
+    ] == [
         ".spec.authOptions.mode",
         ".spec.authOptions.mode",
         ".spec.autoscalerOptions.version",

@@ -1,4 +1,6 @@
-"""Generated cluster manifests: the shipped ones, what Ray and KubeRay make of them, and what is refused."""
+"""Generated cluster manifests: the shipped ones, what Ray and KubeRay make of them, and what is
+refused.
+"""
 
 from __future__ import annotations
 
@@ -48,12 +50,16 @@ def _document(kind: str, **options: Any) -> dict[str, Any]:
 def _refused(**options: Any) -> list[str]:
     return [
         problem.path[0]
-        for problem in read_manifest_spec({**_GIVEN, **({} if options["kind"] == "local" else _RAY), **options})[1]
+        for problem in read_manifest_spec(
+            {**_GIVEN, **({} if options["kind"] == "local" else _RAY), **options}
+        )[1]
     ]
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
-def test_a_shipped_file_is_what_its_own_command_makes(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_shipped_file_is_what_its_own_command_makes(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     text = path.read_text()
     program, *arguments = shlex.split(text.splitlines()[0].removeprefix("# Made by: "))
     assert program == "rayexec"
@@ -65,7 +71,13 @@ def test_a_shipped_file_is_what_its_own_command_makes(path: Path, monkeypatch: p
 
 
 def test_all_five_are_shipped() -> None:
-    assert [path.stem for path in SHIPPED] == ["aws", "kuberay-raycluster", "kuberay-rayjob", "local", "on-prem"]
+    assert [path.stem for path in SHIPPED] == [
+        "aws",
+        "kuberay-raycluster",
+        "kuberay-rayjob",
+        "local",
+        "on-prem",
+    ]
 
 
 def test_the_local_file_is_one_for_cluster_up() -> None:
@@ -76,7 +88,9 @@ def test_the_local_file_is_one_for_cluster_up() -> None:
 
 @pytest.mark.parametrize("options", [{}, {"head_cpus": "2"}], ids=["group", "head"])
 @pytest.mark.parametrize("kind", ["kuberay", "kuberay-job"])
-def test_rays_autoscaler_for_kubernetes_reads_the_same_limits_on_one_node(kind: str, options: dict[str, str]) -> None:
+def test_rays_autoscaler_for_kubernetes_reads_the_same_limits_on_one_node(
+    kind: str, options: dict[str, str]
+) -> None:
     spec = _document(kind, workers="2:10", **options)["spec"]
     spec = spec.get("rayClusterSpec", spec)
     found = [
@@ -91,12 +105,17 @@ def test_rays_autoscaler_for_kubernetes_reads_the_same_limits_on_one_node(kind: 
 def test_a_run_of_its_own_cluster_has_time_to_end() -> None:
     def groups(spec: Any) -> dict[str, Any]:
         containers = [
-            group["template"]["spec"]["containers"][0] for group in (spec["headGroupSpec"], *spec["workerGroupSpecs"])
+            group["template"]["spec"]["containers"][0]
+            for group in (spec["headGroupSpec"], *spec["workerGroupSpecs"])
         ]
-        return {each["name"]: {one["name"]: one["value"] for one in each["env"]} for each in containers}
+        return {
+            each["name"]: {one["name"]: one["value"] for one in each["env"]} for each in containers
+        }
 
     of_job = groups(_document("kuberay-job")["spec"]["rayClusterSpec"])
-    assert of_job["ray-head"].pop("RAY_JOB_STOP_WAIT_TIME_S") == "3600"  # where Ray reads it, in the job's supervisor
+    assert (
+        of_job["ray-head"].pop("RAY_JOB_STOP_WAIT_TIME_S") == "3600"
+    )  # where Ray reads it, in the job's supervisor
     assert of_job == groups(_document("kuberay")["spec"])
 
 
@@ -111,11 +130,17 @@ def _by_ray(parameters: Mapping[str, str]) -> dict[str, int]:
 def _by_shell(command: str) -> list[str]:
     """Return the arguments that the last ``ray start`` of a command is run with by a real shell."""
     program = command.replace("ulimit", "true").replace("ray start", "printf '%s\\n'")
-    return subprocess.run(["bash", "-c", program], capture_output=True, text=True, check=True).stdout.splitlines()
+    return subprocess.run(
+        ["bash", "-c", program], capture_output=True, text=True, check=True
+    ).stdout.splitlines()
 
 
 def test_a_shell_hands_the_limits_of_a_pod_to_ray() -> None:
-    (group,) = [each for each in _document("kuberay")["spec"]["workerGroupSpecs"] if each["groupName"] == "limits"]
+    (group,) = [
+        each
+        for each in _document("kuberay")["spec"]["workerGroupSpecs"]
+        if each["groupName"] == "limits"
+    ]
     (handed,) = _by_shell(f"ray start --resources={group['rayStartParams']['resources']}")
     assert json.loads(handed.partition("=")[2]) == LIMITS
 
@@ -136,7 +161,9 @@ def test_on_given_machines_the_head_declares_the_limits_and_has_cpus_for_them() 
     assert json.loads(resources.partition("=")[2]) == LIMITS
     assert "--num-cpus=8" in head
     assert not any("--resources" in each for each in document["worker_start_ray_commands"])
-    assert "--num-cpus=0" in _document("on-prem", limits=[], pools=[])["head_start_ray_commands"][-1]
+    assert (
+        "--num-cpus=0" in _document("on-prem", limits=[], pools=[])["head_start_ray_commands"][-1]
+    )
 
 
 def test_on_aws_one_node_that_stays_declares_the_limits() -> None:
@@ -166,7 +193,11 @@ def test_the_job_file_comes_along_as_it_is() -> None:
 
 
 @settings(deadline=None, max_examples=50)
-@given(key=st.text(min_size=1, max_size=20), value=st.text(max_size=20), kind=st.sampled_from(["kuberay", "on-prem"]))
+@given(
+    key=st.text(min_size=1, max_size=20),
+    value=st.text(max_size=20),
+    kind=st.sampled_from(["kuberay", "on-prem"]),
+)
 def test_any_tag_arrives_as_it_is_or_is_refused(key: str, value: str, kind: str) -> None:
     typed = f"{key}={value}" if value else key
     image = {"image": "a/b:1"} if kind == "kuberay" else {}
@@ -201,7 +232,12 @@ def _may_be_none(document: dict[str, Any]) -> None:
 
 def _on_two_groups(document: dict[str, Any]) -> None:
     first, second = document["spec"]["workerGroupSpecs"]
-    second |= {"replicas": 1, "minReplicas": 1, "maxReplicas": 1, "rayStartParams": first["rayStartParams"]}
+    second |= {
+        "replicas": 1,
+        "minReplicas": 1,
+        "maxReplicas": 1,
+        "rayStartParams": first["rayStartParams"],
+    }
 
 
 def _on_the_idle_head(document: dict[str, Any]) -> None:
@@ -236,7 +272,9 @@ def test_launcher_files_whose_limits_are_not_on_one_node_are_unsound() -> None:
     machines = _document("on-prem", hosts=["a", "b", "c"])
     machines["worker_start_ray_commands"] = machines["head_start_ray_commands"]
     wrong = problems_of(machines)
-    assert sum("all workers" in each and "not exactly one node" in each for each in wrong) == len(LIMITS)
+    assert sum("all workers" in each and "not exactly one node" in each for each in wrong) == len(
+        LIMITS
+    )
     assert problems_of({"kind": "Pod"})
     assert problems_of(_document("aws") | {"typo": 1}) == ["typo: Extra inputs are not permitted"]
 
@@ -258,9 +296,18 @@ def test_mistakes_name_their_option() -> None:
     assert _refused(kind="aws", limits=["a$b:1"]) == ["--limit a$b"]
     assert _refused(kind="aws", limits=["a:1", "a:2"]) == ["--limit a:2"]
     for workers in ("", "0", "3:2", "x", "1:2:3", "-1"):
-        assert _refused(kind="aws", workers=workers) == ["--workers"] * len(_refused(kind="aws", workers=workers))
+        assert _refused(kind="aws", workers=workers) == ["--workers"] * len(
+            _refused(kind="aws", workers=workers)
+        )
         assert _refused(kind="aws", workers=workers)
-    bad = {"name": "A b", "memory": "16", "home": "x y", "ray_version": "2", "cpus": "0", "region": "a b"}
+    bad = {
+        "name": "A b",
+        "memory": "16",
+        "home": "x y",
+        "ray_version": "2",
+        "cpus": "0",
+        "region": "a b",
+    }
     for name, value in bad.items():
         kind = "kuberay" if name == "memory" else "aws"
         assert f"--{name.replace('_', '-')}" in _refused(kind=kind, image="x", **{name: value})

@@ -25,13 +25,36 @@ def write(root: Path, *paths: str, size: int = 1) -> None:
 
 
 def test_neighbours_are_packed_and_what_no_run_needs_is_not(tmp_path: Path) -> None:
-    write(tmp_path, "job.py", "beside.py", "package/inner.py", ".env", ".git/config", "__pycache__/job.pyc")
-    write(tmp_path, "package/__pycache__/inner.pyc", "my-venv/pyvenv.cfg", "my-venv/lib/x.py", ".venv/lib/y.py")
+    write(
+        tmp_path,
+        "job.py",
+        "beside.py",
+        "package/inner.py",
+        ".env",
+        ".git/config",
+        "__pycache__/job.pyc",
+    )
+    write(
+        tmp_path,
+        "package/__pycache__/inner.pyc",
+        "my-venv/pyvenv.cfg",
+        "my-venv/lib/x.py",
+        ".venv/lib/y.py",
+    )
     assert sorted(survey(tmp_path).sizes) == ["beside.py", "job.py", "package/inner.py"]
 
 
 def test_what_is_hidden_is_packed_only_where_our_ignore_file_names_it(tmp_path: Path) -> None:
-    write(tmp_path, "job.py", ".env", ".ssh/id_rsa", ".aws/credentials", ".ray/auth_token", "package/.secret", "a/x.py")
+    write(
+        tmp_path,
+        "job.py",
+        ".env",
+        ".ssh/id_rsa",
+        ".aws/credentials",
+        ".ray/auth_token",
+        "package/.secret",
+        "a/x.py",
+    )
     write(tmp_path, ".streamlit/config.toml", ".streamlit/.token", "package/.keep", "a/.env")
     # As in repositories that name what they keep, which is not said of a cluster.
     (tmp_path / ".gitignore").write_text("*\n!*/\n!*.py\n!.ssh/\n!.ssh/*\n!.env\n")
@@ -40,7 +63,13 @@ def test_what_is_hidden_is_packed_only_where_our_ignore_file_names_it(tmp_path: 
     (tmp_path / ".gitignore").unlink()
     (tmp_path / ".rayexecignore").write_text("!*\n!*/\n!.aws/credentials\n!/.env\n!.streamlit/\n")
     (tmp_path / "package/.rayexecignore").write_text("!.keep\n")
-    assert sorted(survey(tmp_path).sizes) == [".env", ".streamlit/config.toml", "a/x.py", "job.py", "package/.keep"]
+    assert sorted(survey(tmp_path).sizes) == [
+        ".env",
+        ".streamlit/config.toml",
+        "a/x.py",
+        "job.py",
+        "package/.keep",
+    ]
     (tmp_path / ".rayexecignore").write_text("!.env\n.env\n")
     assert sorted(survey(tmp_path).sizes) == ["a/x.py", "job.py", "package/.keep"]
 
@@ -48,7 +77,10 @@ def test_what_is_hidden_is_packed_only_where_our_ignore_file_names_it(tmp_path: 
 def test_too_much_to_look_through_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(packing, "_MOST_ENTRIES", 20)
     write(tmp_path, "job.py", *(f"data/deep/part-{number}" for number in range(18)))
-    with pytest.raises(LoadError, match=r"more than 20 files and directories.* 19 are below data/.*--working-dir DIR"):
+    with pytest.raises(
+        LoadError,
+        match=r"more than 20 files and directories.* 19 are below data/.*--working-dir DIR",
+    ):
         survey(tmp_path)
     (tmp_path / ".rayexecignore").write_text("data/\n")
     assert sorted(survey(tmp_path).sizes) == ["job.py"]
@@ -59,7 +91,10 @@ def test_a_directory_that_cannot_be_read_may_be_left_out(tmp_path: Path) -> None
     write(tmp_path, "job.py", "data/closed/x")
     (tmp_path / "data/closed").chmod(0)
     try:
-        with pytest.raises(LoadError, match=r"closed: Permission denied.*write /data/closed/ into .*/\.rayexecignore"):
+        with pytest.raises(
+            LoadError,
+            match=r"closed: Permission denied.*write /data/closed/ into .*/\.rayexecignore",
+        ):
             survey(tmp_path)
         (tmp_path / ".rayexecignore").write_text("/data/closed/\n")
         assert sorted(survey(tmp_path).sizes) == ["job.py"]
@@ -72,7 +107,11 @@ def test_an_ignore_file_holds_for_its_directory_and_below(tmp_path: Path, name: 
     write(tmp_path, "data/a.csv", "data/keep.csv", "deep/data/b.csv", "deep/c.csv", "c.csv")
     (tmp_path / name).write_text("/data/*\n!keep.csv\n")
     (tmp_path / "deep" / name).write_text("c.csv\n")
-    assert sorted(set(survey(tmp_path).sizes) - {name, f"deep/{name}"}) == ["c.csv", "data/keep.csv", "deep/data/b.csv"]
+    assert sorted(set(survey(tmp_path).sizes) - {name, f"deep/{name}"}) == [
+        "c.csv",
+        "data/keep.csv",
+        "deep/data/b.csv",
+    ]
 
 
 def test_links_are_followed_and_a_circle_ends(tmp_path: Path) -> None:
@@ -87,7 +126,9 @@ def test_the_archive_holds_the_files_and_what_is_added(tmp_path: Path) -> None:
     root = tmp_path / "root"
     write(root, "job.py", "tools/run.sh")
     (root / "tools/run.sh").chmod(0o755)
-    size = pack(survey(root), tmp_path / "one.zip", limit=10_000, added={".rayexec/run.yaml": b"ops: {}"})
+    size = pack(
+        survey(root), tmp_path / "one.zip", limit=10_000, added={".rayexec/run.yaml": b"ops: {}"}
+    )
     assert size == (tmp_path / "one.zip").stat().st_size
     with zipfile.ZipFile(tmp_path / "one.zip") as archive:
         assert archive.read("job.py") == (root / "job.py").read_bytes()
@@ -134,9 +175,17 @@ LINES = st.text(alphabet="ab.dc/*?[]!1\\ #x-^p", min_size=1, max_size=7)
 
 
 @pytest.mark.skipif(shutil.which("git") is None, reason="asks git")
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(lines=st.lists(LINES | st.sampled_from(("a/**", "**/a", "a.d/**/a", "!a", "*.py", "a.d/")), max_size=4))
-def test_patterns_mean_what_they_mean_to_git(tmp_path_factory: pytest.TempPathFactory, lines: list[str]) -> None:
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    lines=st.lists(
+        LINES | st.sampled_from(("a/**", "**/a", "a.d/**/a", "!a", "*.py", "a.d/")), max_size=4
+    )
+)
+def test_patterns_mean_what_they_mean_to_git(
+    tmp_path_factory: pytest.TempPathFactory, lines: list[str]
+) -> None:
     root = tmp_path_factory.mktemp("tree")
     write(root, *PATHS)
     (root / ".gitignore").write_text("\n".join(lines))
@@ -149,4 +198,6 @@ def test_patterns_mean_what_they_mean_to_git(tmp_path_factory: pytest.TempPathFa
         capture_output=True,
         text=True,
     ).stdout
-    assert set(survey(root).sizes) - {".gitignore"} == {path for path in listed.split("\0") if path} - {".gitignore"}
+    assert set(survey(root).sizes) - {".gitignore"} == {
+        path for path in listed.split("\0") if path
+    } - {".gitignore"}

@@ -1,4 +1,6 @@
-"""Which local code travels to other nodes: what is gathered, what is left out, and what is too large."""
+"""Which local code travels to other nodes: what is gathered, what is left out, and what is too
+large.
+"""
 
 from __future__ import annotations
 
@@ -43,22 +45,45 @@ def gathered(root: Path) -> tuple[Sources, set[str], list[str]]:
 
 
 def test_python_files_travel_and_what_packages_hold_beside_them(project: Path) -> None:
-    write(project, "late.py", "lib/deep.py", "own/__init__.py", "own/sql/all.sql", "data/rows.csv", "README.md")
+    write(
+        project,
+        "late.py",
+        "lib/deep.py",
+        "own/__init__.py",
+        "own/sql/all.sql",
+        "data/rows.csv",
+        "README.md",
+    )
     write(project, "own/fast.so")
     write(project, "own/large.bin", text="x" * 300_000)
-    write(project, ".hidden/a.py", ".venv/b.py", "other_venv/pyvenv.cfg", "other_venv/c.py", "__pycache__/d.py")
+    write(
+        project,
+        ".hidden/a.py",
+        ".venv/b.py",
+        "other_venv/pyvenv.cfg",
+        "other_venv/c.py",
+        "__pycache__/d.py",
+    )
     write(project, "ignored.py", "own/ignored/e.py")
     write(project, ".rayexecignore", text="ignored*\n")
     (project / "loop").symlink_to(project)
     sources, files, notes = gathered(project)
-    assert files == {"gathered_job.py", "late.py", "lib/deep.py", "own/__init__.py", "own/sql/all.sql"}
+    assert files == {
+        "gathered_job.py",
+        "late.py",
+        "lib/deep.py",
+        "own/__init__.py",
+        "own/sql/all.sql",
+    }
     (root,) = [each for each in sources.roots if each.path == str(project)]
     assert root.left == ("ignored.py", "own/fast.so", "own/ignored", "own/large.bin")
     assert notes == []
     assert sources.near == {"node"}
 
     assert not any("site-packages" in each.path for each in sources.roots)
-    assert len(zlib.decompress(sources.contents)) == sum(file.size for _, _, file in sources.files())
+    assert len(zlib.decompress(sources.contents)) == sum(
+        file.size for _, _, file in sources.files()
+    )
 
 
 def test_what_is_imported_travels_even_where_it_is_ignored(project: Path) -> None:
@@ -79,7 +104,14 @@ def test_other_local_places_send_what_was_imported(
     project: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lib = tmp_path_factory.mktemp("lib")
-    write(lib, "used/__init__.py", "used/more.py", "unused.py", "compiled/__init__.py", "compiled/part.so")
+    write(
+        lib,
+        "used/__init__.py",
+        "used/more.py",
+        "unused.py",
+        "compiled/__init__.py",
+        "compiled/part.so",
+    )
     monkeypatch.syspath_prepend(str(lib))
     try:
         for name in ("used", "compiled"):
@@ -92,7 +124,9 @@ def test_other_local_places_send_what_was_imported(
     assert (root.is_whole, set(root.files)) == (False, {"used/__init__.py", "used/more.py"})
 
 
-def test_a_directory_that_is_too_large_is_told_quickly(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_directory_that_is_too_large_is_told_quickly(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     write(project, "big.py", text="#" * (17 << 20))
     _, files, notes = gathered(project)
     assert files == {"gathered_job.py"}
@@ -116,7 +150,12 @@ def test_of_a_package_that_is_too_large_what_is_imported_is_sent(
 ) -> None:
     lib = tmp_path_factory.mktemp("lib")
     for place, package in ((project, "gathered_near"), (lib, "gathered_far")):
-        write(place, f"{package}/__init__.py", f"{package}/deep/__init__.py", f"{package}/deep/part.py")
+        write(
+            place,
+            f"{package}/__init__.py",
+            f"{package}/deep/__init__.py",
+            f"{package}/deep/part.py",
+        )
         for number in range(70):
             write(place, f"{package}/data/{number}", text="x" * 250_000)
     monkeypatch.syspath_prepend(str(lib))
@@ -144,5 +183,7 @@ print(*[path for root in sources.roots if root.is_whole for path in root.files])
     write(tmp_path, "there/script.py", text=program)
     write(tmp_path, "there/late.py", "here/other.py")
     (tmp_path / "here/link.py").symlink_to(tmp_path / "there/script.py")
-    done = subprocess.run([sys.executable, "here/link.py"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "here/link.py"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
     assert done.stdout.split() == ["late.py", "script.py"], done.stderr

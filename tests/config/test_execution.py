@@ -57,23 +57,39 @@ def test_every_key_of_multiprocess(name: str) -> None:
     )
 
 
-@pytest.mark.parametrize(("seconds", "is_fit"), [(0, True), (2.5, True), (-1, False), (float("inf"), False)])
+@pytest.mark.parametrize(
+    ("seconds", "is_fit"), [(0, True), (2.5, True), (-1, False), (float("inf"), False)]
+)
 def test_the_grace_of_a_cancel_is_a_number_of_seconds(seconds: float, is_fit: bool) -> None:
     assert settings(None).cancel_grace == 5.0
-    resolved, problems = resolve_execution(default_executor, {"config": {"ray": {"cancel_grace": seconds}}})
+    resolved, problems = resolve_execution(
+        default_executor, {"config": {"ray": {"cancel_grace": seconds}}}
+    )
     assert (problems == []) == is_fit
     if is_fit:
         assert resolved.cancel_grace == seconds
 
 
 def test_ray_has_keys_of_its_own() -> None:
-    resolved = settings({"config": {"ray": {"address": "auto", "isolation": "process", "runtime_env": {"pip": ["x"]}}}})
-    assert (resolved.address, resolved.fresh_process, resolved.runtime_env) == ("auto", True, {"pip": ["x"]})
+    resolved = settings(
+        {
+            "config": {
+                "ray": {"address": "auto", "isolation": "process", "runtime_env": {"pip": ["x"]}}
+            }
+        }
+    )
+    assert (resolved.address, resolved.fresh_process, resolved.runtime_env) == (
+        "auto",
+        True,
+        {"pip": ["x"]},
+    )
 
 
 def test_spawn_is_a_fresh_process_a_step() -> None:
     assert settings({"config": {"multiprocess": {"start_method": {"spawn": {}}}}}).fresh_process
-    assert not settings({"config": {"multiprocess": {"start_method": {"forkserver": {}}}}}).fresh_process
+    assert not settings(
+        {"config": {"multiprocess": {"start_method": {"forkserver": {}}}}}
+    ).fresh_process
 
 
 def test_zero_leaves_the_number_to_the_engine() -> None:
@@ -98,7 +114,11 @@ def test_a_rule_that_stands_twice_is_refused_each_such_rule_by_name() -> None:
         f"{place}: the rule for each value of tag 'b' stands 2 times, with limits 4, 4; keep one",
     ]
     section["config"]["ray"]["tag_concurrency_limits"] = limits[:3]
-    assert settings(section).tag_limits == (TagLimit("a", 1), TagLimit("b", 1), TagLimit("a", 3, value="x"))
+    assert settings(section).tag_limits == (
+        TagLimit("a", 1),
+        TagLimit("b", 1),
+        TagLimit("a", 3, value="x"),
+    )
 
 
 def test_a_jobs_own_executor_drops_the_level_of_names() -> None:
@@ -120,16 +140,28 @@ def test_a_jobs_own_executor_drops_the_level_of_names() -> None:
         ({"config": {}}, "execution:config", "give exactly one of"),
         ({"config": {"in_process": {}, "ray": {}}}, "execution:config", "got in_process, ray"),
         ({"config": {"multi": {}}}, "execution:config:multi", "unknown executor"),
-        ({"config": {"max_concurrent": 3}}, "execution:config:max_concurrent", "below the executor's name"),
+        (
+            {"config": {"max_concurrent": 3}},
+            "execution:config:max_concurrent",
+            "below the executor's name",
+        ),
         (
             {"config": {"in_process": {"max_concurrent": 1}}},
             "execution:config:in_process:max_concurrent",
             "unknown key",
         ),
         ({"config": {"multiprocess": 3}}, "execution:config:multiprocess", "expected"),
-        ({"config": {"multiprocess": {"address": "a"}}}, "execution:config:multiprocess:address", "unknown key"),
+        (
+            {"config": {"multiprocess": {"address": "a"}}},
+            "execution:config:multiprocess:address",
+            "unknown key",
+        ),
         *[
-            ({"config": {"multiprocess": {key: value}}}, f"execution:config:multiprocess:{path}", message)
+            (
+                {"config": {"multiprocess": {key: value}}},
+                f"execution:config:multiprocess:{path}",
+                message,
+            )
             for key, value, path, message in [
                 ("max_concurrent", -1, "max_concurrent", "greater than or equal to 0"),
                 ("max_concurrent", "4", "max_concurrent", "expected int"),
@@ -138,9 +170,24 @@ def test_a_jobs_own_executor_drops_the_level_of_names() -> None:
                 ("start_method", {"spawn": {}, "forkserver": {}}, "start_method", "exactly one"),
                 ("retries", "disabled", "retries", "expected"),
                 ("tag_concurrency_limits", {}, "tag_concurrency_limits", "expected"),
-                ("tag_concurrency_limits", [{"key": "a"}], "tag_concurrency_limits:0:limit", "missing"),
-                ("tag_concurrency_limits", [{"limit": 1}], "tag_concurrency_limits:0:key", "missing"),
-                ("tag_concurrency_limits", [{"key": "a", "limit": 0}], "tag_concurrency_limits:0:limit", "1"),
+                (
+                    "tag_concurrency_limits",
+                    [{"key": "a"}],
+                    "tag_concurrency_limits:0:limit",
+                    "missing",
+                ),
+                (
+                    "tag_concurrency_limits",
+                    [{"limit": 1}],
+                    "tag_concurrency_limits:0:key",
+                    "missing",
+                ),
+                (
+                    "tag_concurrency_limits",
+                    [{"key": "a", "limit": 0}],
+                    "tag_concurrency_limits:0:limit",
+                    "1",
+                ),
                 (
                     "tag_concurrency_limits",
                     [{"key": "a", "limit": 1, "value": 3}],
@@ -161,18 +208,29 @@ def test_what_a_caller_wants_instead_is_checked_like_config() -> None:
     kept = override_execution(ExecutionSettings(max_concurrent=3))
     assert kept.max_concurrent == 3
     assert override_execution(kept, max_concurrent=5).max_concurrent == 5
-    assert override_execution(ExecutionSettings(engine="in_process"), address="auto").engine == "ray"
+    assert (
+        override_execution(ExecutionSettings(engine="in_process"), address="auto").engine == "ray"
+    )
     with pytest.raises(ConfigError) as caught:
         override_execution(kept, max_concurrent=-1, address=5)
-    assert {problem.path for problem in caught.value.problems} == {("max_concurrent",), ("address",)}
+    assert {problem.path for problem in caught.value.problems} == {
+        ("max_concurrent",),
+        ("address",),
+    }
 
 
 def test_the_former_name_of_batches_is_accepted() -> None:
     for executor in (default_executor, ray_executor, ray_executor.configured({"slices": False})):
-        section = {"config": {"ray": {"slices": False}} if executor is default_executor else {"slices": False}}
+        section = {
+            "config": {"ray": {"slices": False}}
+            if executor is default_executor
+            else {"slices": False}
+        }
         settings, problems = resolve_execution(executor, section)
         assert (settings.batches, problems) == (False, [])
-    settings, problems = resolve_execution(ray_executor.configured({"slices": False}), {"config": {"batches": True}})
+    settings, problems = resolve_execution(
+        ray_executor.configured({"slices": False}), {"config": {"batches": True}}
+    )
     assert (settings.batches, problems) == (True, [])
 
 

@@ -87,7 +87,9 @@ def test_defaults_are_filled_in() -> None:
 
 
 def test_an_op_that_is_mentioned_replaces_the_jobs_default_whole() -> None:
-    assert problems(nested, {"ops": {**KEYED, "sized": {"config": {"name": "y"}}}}).keys() == {"ops:sized:config:n"}
+    assert problems(nested, {"ops": {**KEYED, "sized": {"config": {"name": "y"}}}}).keys() == {
+        "ops:sized:config:n"
+    }
     filled = validate_run_config(nested, {"ops": {**KEYED, "sized": {"config": {"n": 7}}}})
     assert filled["ops"]["sized"]["config"] == {"n": 7, "name": "x"}
 
@@ -122,11 +124,15 @@ def test_every_problem_is_reported_at_once() -> None:
 
 def test_missing_config_says_what_the_op_needs() -> None:
     found = problems(nested, {})
-    assert found == {"ops:inner:ops:keyed:config": "missing; op 'keyed' needs config: {k: int, m?: str = \"d\"}"}
+    assert found == {
+        "ops:inner:ops:keyed:config": "missing; op 'keyed' needs config: {k: int, m?: str = \"d\"}"
+    }
 
 
 def test_config_of_unselected_ops_is_left_aside_and_of_unknown_ops_refused() -> None:
-    result = nested.execute_in_process({"ops": {"inner": {"ops": {"keyed": {"config": 3}}}}}, op_selection=["free"])
+    result = nested.execute_in_process(
+        {"ops": {"inner": {"ops": {"keyed": {"config": 3}}}}}, op_selection=["free"]
+    )
     assert result.success
     with pytest.raises(ConfigError, match="unknown op"):
         nested.execute_in_process({"ops": {"nope": {}}}, op_selection=["free"])
@@ -139,13 +145,19 @@ def test_an_op_without_a_schema_takes_anything() -> None:
 
 
 @pytest.mark.parametrize(
-    "given", [3, {"value": 3}, {"json": {"path": "three.json"}}, {"pickle": {"path": "three.pickle"}}]
+    "given",
+    [3, {"value": 3}, {"json": {"path": "three.json"}}, {"pickle": {"path": "three.pickle"}}],
 )
-def test_typed_inputs_come_from_config(given: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_typed_inputs_come_from_config(
+    given: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     Path("three.json").write_text(json.dumps(3))
     Path("three.pickle").write_bytes(pickle.dumps(3))
-    run_config = {"inputs": {"v": given, "w": {"value": None}}, "ops": {"keyed": {"config": {"k": 1}}}}
+    run_config = {
+        "inputs": {"v": given, "w": {"value": None}},
+        "ops": {"keyed": {"config": {"k": 1}}},
+    }
     assert with_inputs.execute_in_process(run_config).success
 
 
@@ -185,7 +197,10 @@ def test_input_values_win_over_config_and_need_no_loader() -> None:
         take(o)
 
     assert opaque.execute_in_process(input_values={"o": Opaque()}).output_for_node("take") is True
-    assert "cannot be given by run config" in problems(opaque, {"inputs": {"o": {"value": 1}}})["inputs:o"]
+    assert (
+        "cannot be given by run config"
+        in problems(opaque, {"inputs": {"o": {"value": 1}}})["inputs:o"]
+    )
 
 
 def test_run_config_of_objects() -> None:
@@ -205,7 +220,10 @@ def test_configured_fixes_config() -> None:
     def uses_fixed(x: int) -> None:
         fixed(x)
 
-    assert uses_fixed.execute_in_process(input_values={"x": 1}).output_for_node("fixed") == {"k": 5, "m": "d"}
+    assert uses_fixed.execute_in_process(input_values={"x": 1}).output_for_node("fixed") == {
+        "k": 5,
+        "m": "d",
+    }
     found = problems(uses_fixed, {"inputs": {"x": 1}, "ops": {"fixed": {"config": {"k": 1}}}})
     assert "fixed by configured()" in found["ops:fixed:config"]
 
@@ -220,7 +238,10 @@ def test_configured_by_a_function() -> None:
         doubled(x)  # type: ignore[operator]  # configured returns an op for an op
 
     run_config = {"inputs": {"x": 1}, "ops": {"doubled": {"config": {"twice": 4}}}}
-    assert uses_doubled.execute_in_process(run_config).output_for_node("doubled") == {"k": 8, "m": "d"}
+    assert uses_doubled.execute_in_process(run_config).output_for_node("doubled") == {
+        "k": 8,
+        "m": "d",
+    }
     assert "ops:doubled:config" in problems(uses_doubled, {"inputs": {"x": 1}})
 
 
@@ -265,12 +286,20 @@ def test_resources_take_config_and_unknown_ones_are_named() -> None:
     run_config = {"resources": {"client": {"config": {"url": "u"}}}}
     assert asks.execute_in_process(run_config).output_for_node("ask") == "u"
     assert problems(asks, {}).keys() == {"resources:client:config:url"}
-    assert "Did you mean 'client'?" in problems(asks, {"resources": {"cliend": {}}})["resources:cliend"]
+    assert (
+        "Did you mean 'client'?"
+        in problems(asks, {"resources": {"cliend": {}}})["resources:cliend"]
+    )
 
 
 def test_loggers_take_a_level() -> None:
-    validate_run_config(nested, {"ops": KEYED, "loggers": {"console": {"config": {"log_level": "info"}}}})
-    found = problems(nested, {"ops": KEYED, "loggers": {"console": {"config": {"log_level": "loud"}}, "other": {}}})
+    validate_run_config(
+        nested, {"ops": KEYED, "loggers": {"console": {"config": {"log_level": "info"}}}}
+    )
+    found = problems(
+        nested,
+        {"ops": KEYED, "loggers": {"console": {"config": {"log_level": "loud"}}, "other": {}}},
+    )
     assert found.keys() == {"loggers:console:config:log_level", "loggers:other"}
 
 
@@ -278,6 +307,8 @@ def test_loggers_take_a_level() -> None:
 @pytest.mark.parametrize("target", [nested, with_inputs])
 def test_a_scaffold_is_valid_run_config(target: Any, only_required: bool) -> None:
     plan = compile_job(target)
-    made = scaffold_run_config(target, plan.ops_by_key, plan.open_inputs, only_required=only_required)
+    made = scaffold_run_config(
+        target, plan.ops_by_key, plan.open_inputs, only_required=only_required
+    )
     made.get("inputs", {}).update({"w": {"value": None}} if target is with_inputs else {})
     validate_run_config(target, made)

@@ -150,7 +150,9 @@ def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
 COLOR = Enum.from_python_enum(Color)
 SHAPE = {"n": int, "name": Field(str, "x"), "skip": Field(int, is_required=False)}
 ONLY_ARM = Selector({"a": {"q": Field(int, 3)}})
-ARMS = Selector({"a": Field(int, 5), "b": {"r": int}, "c": {"q": Field(int, 3)}, "d": Noneable(int)})
+ARMS = Selector(
+    {"a": Field(int, 5), "b": {"r": int}, "c": {"q": Field(int, 3)}, "d": Noneable(int)}
+)
 
 RESOLVED = [
     (int, 4, 4),
@@ -202,7 +204,11 @@ RESOLVED = [
     (Field(int, is_required=False), MISSING, MISSING),
     (Tuned, MISSING, Tuned()),
     (Inner, {"x": 2}, Inner(x=2)),
-    ({"c": Tuned, "d": [Inner]}, {"d": [{"x": 1}, Inner(x=2)]}, {"c": Tuned(), "d": [Inner(x=1), Inner(x=2)]}),
+    (
+        {"c": Tuned, "d": [Inner]},
+        {"d": [{"x": 1}, Inner(x=2)]},
+        {"c": Tuned(), "d": [Inner(x=1), Inner(x=2)]},
+    ),
     (Field(Inner, Inner(x=3)), MISSING, Inner(x=3)),
     (Inner, {"x": {"env": "TWELVE"}}, Inner(x=12)),
     (Inner, {"x": EnvVar("TWELVE")}, Inner(x=12)),
@@ -271,7 +277,11 @@ WRONG = [
     (int, {"env": "TWELVE"}, [("", "expected int, got {'env': 'TWELVE'} (dict).")]),
     (int, MISSING, [("", "a value is required. Expected: int")]),
     (Any, MISSING, [("", "a value is required. Expected: any value")]),
-    (Field({"a": Field(int, 1)}, is_required=True), MISSING, [("", "a value is required. Expected: {a?: int = 1}")]),
+    (
+        Field({"a": Field(int, 1)}, is_required=True),
+        MISSING,
+        [("", "a value is required. Expected: {a?: int = 1}")],
+    ),
     (float, True, [("", "expected float, got True (bool).")]),
     (str, 1, [("", "expected str, got 1 (int).")]),
     (str, EnvVar("TWELVE"), [("", "expected str, got EnvVar(name='TWELVE') (EnvVar).")]),
@@ -289,12 +299,25 @@ WRONG = [
     ),
     ({"n": Field(int, 1)}, {2: 1}, [("2", "unknown key '2'. Expected: {n?: int = 1}")]),
     (
-        {"n": int, "in": {"y": int, "deep": {"z": int}}, "l": [{"a": int}], "m": Map(str, {"a": int})},
-        {"n": "1", "in": {"y": "q", "zz": 1}, "l": [{"a": 1}, {"a": "q", "b": 1}, {}], "m": {"k": {"a": "q"}}},
+        {
+            "n": int,
+            "in": {"y": int, "deep": {"z": int}},
+            "l": [{"a": int}],
+            "m": Map(str, {"a": int}),
+        },
+        {
+            "n": "1",
+            "in": {"y": "q", "zz": 1},
+            "l": [{"a": 1}, {"a": "q", "b": 1}, {}],
+            "m": {"k": {"a": "q"}},
+        },
         [
             ("n", "expected int, got '1' (str)."),
             ("in:y", "expected int, got 'q' (str)."),
-            ("in:deep", "required key 'deep' is missing. Expected: {z: int}, such as `deep: {\"z\": 0}`"),
+            (
+                "in:deep",
+                "required key 'deep' is missing. Expected: {z: int}, such as `deep: {\"z\": 0}`",
+            ),
             ("in:zz", "unknown key 'zz'. Expected: {y: int, deep: {…}}"),
             ("l:1:a", "expected int, got 'q' (str)."),
             ("l:1:b", "unknown key 'b'. Expected: {a: int}"),
@@ -302,11 +325,19 @@ WRONG = [
             ("m:k:a", "expected int, got 'q' (str)."),
         ],
     ),
-    (Permissive({"a": int}), {"b": 1}, [("a", "required key 'a' is missing. Expected: int, such as `a: 0`")]),
+    (
+        Permissive({"a": int}),
+        {"b": 1},
+        [("a", "required key 'a' is missing. Expected: int, such as `a: 0`")],
+    ),
     (ONLY_ARM, None, [("", "expected one of {a?: {…}}, got null.")]),
     (ARMS, MISSING, [("", "expected exactly one of the keys 'a', 'b', 'c', 'd', got none.")]),
     (ARMS, {}, [("", "expected exactly one of the keys 'a', 'b', 'c', 'd', got none.")]),
-    (ARMS, {"a": 1, "b": {}}, [("", "expected exactly one of the keys 'a', 'b', 'c', 'd', got 'a', 'b'.")]),
+    (
+        ARMS,
+        {"a": 1, "b": {}},
+        [("", "expected exactly one of the keys 'a', 'b', 'c', 'd', got 'a', 'b'.")],
+    ),
     (ARMS, {"b": None}, [("b:r", "required key 'r' is missing. Expected: int, such as `r: 0`")]),
     (
         Selector({"abc": int}),
@@ -314,18 +345,38 @@ WRONG = [
         [("abd", "unknown key 'abd'. Did you mean 'abc'? Expected: one of {abc: int}")],
     ),
     (Selector({"a": int}), {"a": None}, [("a", "expected int, got null.")]),
-    (Noneable({"a": int}), {}, [("a", "required key 'a' is missing. Expected: int, such as `a: 0`")]),
+    (
+        Noneable({"a": int}),
+        {},
+        [("a", "required key 'a' is missing. Expected: int, such as `a: 0`")],
+    ),
     (Noneable(int), "x", [("", "expected int or null, got 'x' (str).")]),
-    (COLOR, "REDD", [("", "expected one of 'RED', 'GREEN', got 'REDD' (str). Did you mean 'RED'?")]),
+    (
+        COLOR,
+        "REDD",
+        [("", "expected one of 'RED', 'GREEN', got 'REDD' (str). Did you mean 'RED'?")],
+    ),
     (COLOR, 1, [("", "expected one of 'RED', 'GREEN', got 1 (int).")]),
     (COLOR, Color.RED, [("", "expected one of 'RED', 'GREEN', got <Color.RED: 1> (Color).")]),
     (Map(int, int), {"a": 1}, [("a", "expected keys to be int, got 'a' (str).")]),
     (StringSource, 1, [("", "expected str or {env: NAME}, got 1 (int).")]),
     (StringSource, {"env": 3}, [("", "expected str or {env: NAME}, got {'env': 3} (dict).")]),
     (StringSource, {"env": "NOPE"}, [("", "the environment variable 'NOPE' is not set.")]),
-    (IntSource, {"env": "WORD"}, [("", "the environment variable 'WORD' does not hold a valid int.")]),
-    (BoolSource, {"env": "WORD"}, [("", "the environment variable 'WORD' does not hold a valid bool.")]),
-    ({"s": Field(StringSource, {"env": "NOPE"})}, {}, [("s", "the environment variable 'NOPE' is not set.")]),
+    (
+        IntSource,
+        {"env": "WORD"},
+        [("", "the environment variable 'WORD' does not hold a valid int.")],
+    ),
+    (
+        BoolSource,
+        {"env": "WORD"},
+        [("", "the environment variable 'WORD' does not hold a valid bool.")],
+    ),
+    (
+        {"s": Field(StringSource, {"env": "NOPE"})},
+        {},
+        [("s", "the environment variable 'NOPE' is not set.")],
+    ),
     (Inner, MISSING, [("x", "required key 'x' is missing. Expected: int, such as `x: 0`")]),
     (Inner, None, [("", "expected {x: int}, got null.")]),
     (Inner, Tuned(), [("", "expected {x: int}, got Tuned(x=1) (Tuned).")]),
@@ -351,7 +402,11 @@ MISLOADED = [
     ("ratio", "1", [("ratio", "expected float, got '1' (str).")]),
     ("name", "bad", [("name", "this name is taken")]),
     ("ratio", 9, [("", "ratio and n do not go together")]),
-    ("color", "GREE", [("color", "expected one of 'RED', 'GREEN', got 'GREE' (str). Did you mean 'GREEN'?")]),
+    (
+        "color",
+        "GREE",
+        [("color", "expected one of 'RED', 'GREEN', got 'GREE' (str). Did you mean 'GREEN'?")],
+    ),
     ("color", True, [("color", "expected one of 'RED', 'GREEN', got True (bool).")]),
     ("color", 1.0, [("color", "expected one of 'RED', 'GREEN', got 1.0 (float).")]),
     ("limit", "1", [("limit", "expected int or null, got '1' (str).")]),
@@ -360,11 +415,23 @@ MISLOADED = [
     ("either", {"env": "NOPE"}, [("either", "the environment variable 'NOPE' is not set.")]),
     ("shape", {"x": "1"}, [("shape:x", "expected int, got '1' (str).")]),
     ("either_shape", {"x": "1"}, [("either_shape:x", "expected int, got '1' (str).")]),
-    ("by_color", {"BLUE": 1}, [("by_color:BLUE", "expected one of 'RED', 'GREEN', got 'BLUE' (str).")]),
+    (
+        "by_color",
+        {"BLUE": 1},
+        [("by_color:BLUE", "expected one of 'RED', 'GREEN', got 'BLUE' (str).")],
+    ),
     ("by_any", {"a": ["1"]}, [("by_any:a:0", "expected int, got '1' (str).")]),
     ("shape", 1, [("shape", "expected {x: int} or str, got 1 (int).")]),
-    ("pet", {"lives": 1}, [("pet:kind", "required key 'kind' is missing. Expected: one of 'cat', 'dog'")]),
-    ("pet", {"kind": "dg"}, [("pet:kind", "expected one of 'cat', 'dog', got 'dg' (str). Did you mean 'dog'?")]),
+    (
+        "pet",
+        {"lives": 1},
+        [("pet:kind", "required key 'kind' is missing. Expected: one of 'cat', 'dog'")],
+    ),
+    (
+        "pet",
+        {"kind": "dg"},
+        [("pet:kind", "expected one of 'cat', 'dog', got 'dg' (str). Did you mean 'dog'?")],
+    ),
     ("pet", {"kind": "cat", "lives": "9"}, [("pet:lives", "expected int, got '9' (str).")]),
     ("pets", [{"kind": "dog"}, {"kind": "dog", "lives": 1}], [("pets:1:lives", None)]),
     ("at", "soon", [("at", None)]),
@@ -385,25 +452,32 @@ def same(problems: list[Any], expected: list[tuple[str, str | None]]) -> bool:
     """Whether the problems are these, where a message of None stands for any."""
     found = told(problems)
     return [path for path, _ in found] == [path for path, _ in expected] and all(
-        wanted is None or message == wanted for (_, message), (_, wanted) in zip(found, expected, strict=True)
+        wanted is None or message == wanted
+        for (_, message), (_, wanted) in zip(found, expected, strict=True)
     )
 
 
 @pytest.mark.parametrize(("schema", "value", "expected"), WRONG)
-def test_tells_what_is_wrong(schema: object, value: object, expected: list[tuple[str, str | None]]) -> None:
+def test_tells_what_is_wrong(
+    schema: object, value: object, expected: list[tuple[str, str | None]]
+) -> None:
     given_back, problems = validate(schema, value)
     assert same(problems, expected), told(problems)
     assert given_back is value
 
 
 @pytest.mark.parametrize(("field", "value", "expected"), MISLOADED)
-def test_config_class_tells_what_is_wrong(field: str, value: object, expected: list[tuple[str, str | None]]) -> None:
+def test_config_class_tells_what_is_wrong(
+    field: str, value: object, expected: list[tuple[str, str | None]]
+) -> None:
     _, problems = validate(Load, {field: value})
     assert same(problems, expected), told(problems)
 
 
 def test_problems_of_types_and_of_constraints_come_together() -> None:
-    _, problems = validate(Load, {"n": 1, "name": "bad", "limit": "x", "ratio": 9, "zzz": 1}, path=("ops", "load"))
+    _, problems = validate(
+        Load, {"n": 1, "name": "bad", "limit": "x", "ratio": 9, "zzz": 1}, path=("ops", "load")
+    )
     assert {":".join(problem.path) for problem in problems} == {
         f"ops:load:{key}" for key in ("n", "name", "limit", "zzz")
     }
@@ -411,7 +485,9 @@ def test_problems_of_types_and_of_constraints_come_together() -> None:
 
 def test_paths_start_at_the_path_given() -> None:
     _, problems = validate({"l": [int]}, {"l": [1, "a"]}, path=("ops", "load", "config"))
-    assert [str(problem) for problem in problems] == ["root:ops:load:config:l:1: expected int, got 'a' (str)."]
+    assert [str(problem) for problem in problems] == [
+        "root:ops:load:config:l:1: expected int, got 'a' (str)."
+    ]
     _, problems = validate(int, path=("ops",))
     assert problems[0].path == ("ops",)
 
@@ -447,7 +523,9 @@ def test_environment_variables_in_the_defaults_of_a_config_class_are_read() -> N
 def test_what_the_environment_holds_is_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORD", "1")
     _, problems = validate(Load, {"n": {"env": "WORD"}})
-    assert told(problems) == [("n", "must be greater than or equal to 3 (from the environment variable 'WORD')")]
+    assert told(problems) == [
+        ("n", "must be greater than or equal to 3 (from the environment variable 'WORD')")
+    ]
     monkeypatch.setenv("WORD", "hunter2")
     _, problems = validate(Load, {"short": [EnvVar("WORD"), {"env": "WORD"}], "mode": "c"})
     assert sorted(":".join(problem.path) for problem in problems) == ["mode", "short"]
@@ -506,7 +584,10 @@ def test_malformed_schemas_are_refused_where_they_are_used(schema: object) -> No
 
 def test_a_default_may_name_a_variable_that_is_not_set_yet() -> None:
     assert describe(Field(StringSource, {"env": "NOPE"})) == 'str or {env: NAME} = {"env": "NOPE"}'
-    assert describe({"c": Field(Inner, {"x": {"env": "NOPE"}})}) == '{c?: {x: int} = {"x": {"env": "NOPE"}}}'
+    assert (
+        describe({"c": Field(Inner, {"x": {"env": "NOPE"}})})
+        == '{c?: {x: int} = {"x": {"env": "NOPE"}}}'
+    )
 
 
 def test_a_config_class_that_cannot_be_completed_is_refused() -> None:
@@ -559,7 +640,10 @@ DESCRIBED = [
     ({}, "{}"),
     ({"n": int, "name": Field(str, "x")}, '{n: int, name?: str = "x"}'),
     (Permissive({"n": int}), "{n: int, ...}"),
-    (Selector({"a": int, "b": {"c": Field(int, is_required=False)}}), "one of {a: int, b?: {c?: int}}"),
+    (
+        Selector({"a": int, "b": {"c": Field(int, is_required=False)}}),
+        "one of {a: int, b?: {c?: int}}",
+    ),
     ([{"a": int}], "list of {a: int}"),
     (Map(str, [int]), "map of str to list of int"),
     (Map(str, int, "name"), "map of name: str to int"),
@@ -664,7 +748,9 @@ def test_schemas_that_come_and_go_are_not_mistaken_for_each_other() -> None:
             gc.collect()
 
 
-@pytest.mark.parametrize("word", [MISSING, Field(int, 3), Shape({"a": [int]}), COLOR, StringSource, ARMS])
+@pytest.mark.parametrize(
+    "word", [MISSING, Field(int, 3), Shape({"a": [int]}), COLOR, StringSource, ARMS]
+)
 def test_words_can_be_pickled(word: object) -> None:
     loaded = pickle.loads(pickle.dumps(word))
     if isinstance(word, Missing):
@@ -700,16 +786,28 @@ def containers(inner: st.SearchStrategy[Case]) -> st.SearchStrategy[Case]:
     return st.one_of(
         fields.map(lambda cases: Case(*unzip(cases))),
         fields.map(lambda cases: Case(Permissive(unzip(cases)[0]), unzip(cases)[1])),
-        fields.map(lambda cases: Case({key: Field(*case) for key, case in cases.items()}, unzip(cases)[1])),
-        some.map(lambda cases: Case(Selector(unzip(cases)[0]), dict([next(iter(unzip(cases)[1].items()))]))),
+        fields.map(
+            lambda cases: Case({key: Field(*case) for key, case in cases.items()}, unzip(cases)[1])
+        ),
+        some.map(
+            lambda cases: Case(
+                Selector(unzip(cases)[0]), dict([next(iter(unzip(cases)[1].items()))])
+            )
+        ),
         inner.map(lambda case: Case(Noneable(case.schema), case.value)),
         pairs.map(lambda pair: Case([pair[0].schema], [pair[0].value] * pair[1])),
-        pairs.map(lambda pair: Case(Map(str, pair[0].schema), {f"k{n}": pair[0].value for n in range(pair[1])})),
+        pairs.map(
+            lambda pair: Case(
+                Map(str, pair[0].schema), {f"k{n}": pair[0].value for n in range(pair[1])}
+            )
+        ),
     )
 
 
 def unzip(cases: dict[str, Case]) -> tuple[dict[str, object], dict[str, object]]:
-    return {key: case.schema for key, case in cases.items()}, {key: case.value for key, case in cases.items()}
+    return {key: case.schema for key, case in cases.items()}, {
+        key: case.value for key, case in cases.items()
+    }
 
 
 CASES = st.recursive(LEAVES, containers, max_leaves=12)

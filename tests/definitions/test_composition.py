@@ -89,13 +89,22 @@ def elsewhere() -> None:
     ("body", "message"),
     [
         (lambda: none(one.alias("x")(), one.alias("x")()), "@job wrong: two nodes are called 'x'"),
-        (lambda: none(one(), op(name="one")(lambda: 2)()), "two different definitions are called 'one'"),
-        (lambda: none(add(3)), r"input 'left' of add received invalid type int.*In\(default_value=3\)"),
+        (
+            lambda: none(one(), op(name="one")(lambda: 2)()),
+            "two different definitions are called 'one'",
+        ),
+        (
+            lambda: none(add(3)),
+            r"input 'left' of add received invalid type int.*In\(default_value=3\)",
+        ),
         (lambda: none(add([one(), 3])), "input 'left' of add received invalid type int"),
         (lambda: none(add([[one()]])), "input 'left' of add is a list within a list"),
         (lambda: none(add(one)), r"input 'left' of add got 'one' itself; call it: one\(\)"),
         (lambda: none(add(one.alias("y"))), "input 'left' of add got 'y' itself"),
-        (lambda: none(add(pair())), "input 'left' of add got <outputs p, q of node pair>: pick one of them"),
+        (
+            lambda: none(add(pair())),
+            "input 'left' of add got <outputs p, q of node pair>: pick one of them",
+        ),
         (lambda: none(add(one(), one(), one())), r"add takes 2 inputs \(left, right\), got 3"),
         (lambda: none(add(one(), left=one())), "add got input 'left' twice"),
         (
@@ -111,8 +120,14 @@ def elsewhere() -> None:
         (lambda: one(), "@job wrong: the body returns a value, but a job has no outputs"),
         (lambda: (yield), "the body wires ops and is a plain function"),
         (lambda *values: None, r"@job wrong: \*values is not supported"),
-        (lambda config: None, "'config' is a reserved word and cannot name an input of job 'wrong'"),
-        (lambda: none(elsewhere()), r"job 'elsewhere' was called; run it by elsewhere\.execute_in_process\(\)"),
+        (
+            lambda config: None,
+            "'config' is a reserved word and cannot name an input of job 'wrong'",
+        ),
+        (
+            lambda: none(elsewhere()),
+            r"job 'elsewhere' was called; run it by elsewhere\.execute_in_process\(\)",
+        ),
     ],
 )
 def test_wiring_that_makes_no_sense_is_told(body: Any, message: str) -> None:
@@ -122,7 +137,10 @@ def test_wiring_that_makes_no_sense_is_told(body: Any, message: str) -> None:
 
 
 def test_outputs_by_a_name_that_is_not_there() -> None:
-    with pytest.raises(AttributeError, match=r"node 'pair' has no output named 'pp'; it has p, q\. Did you mean 'p'\?"):
+    with pytest.raises(
+        AttributeError,
+        match=r"node 'pair' has no output named 'pp'; it has p, q\. Did you mean 'p'\?",
+    ):
 
         @job
         def misnamed() -> None:
@@ -143,7 +161,9 @@ def test_a_body_that_fails_leaves_no_composition_behind() -> None:
 def test_graphs_and_pending_calls_are_for_bodies_only() -> None:
     with pytest.raises(InvocationError, match=r"graph 'plus' was called outside the body"):
         plus(1)
-    with pytest.raises(InvocationError, match="alias, tag, with_hooks and with_retry_policy are for the body"):
+    with pytest.raises(
+        InvocationError, match="alias, tag, with_hooks and with_retry_policy are for the body"
+    ):
         one.alias("x")()
 
 
@@ -152,16 +172,31 @@ def test_graphs_and_pending_calls_are_for_bodies_only() -> None:
     [
         (lambda: one.alias("not ok"), "'not ok' is not a valid name for a node"),
         (lambda: one.tag({"a": object()}), "one.tag: tag 'a' holds a object"),
-        (lambda: loose.with_hooks([print]), "one.with_hooks: hooks must be made by @success_hook or @failure_hook"),
+        (
+            lambda: loose.with_hooks([print]),
+            "one.with_hooks: hooks must be made by @success_hook or @failure_hook",
+        ),
         (lambda: loose.with_retry_policy(3), "one.with_retry_policy takes a RetryPolicy, got int"),
         (
             lambda: graph(name="g", ins={"x": In()})(lambda n: add(n)),
             "graph 'g': ins names 'x', which is not a parameter",
         ),
-        (lambda: graph(name="g")(lambda: 3), "@graph g: the body must return outputs of its nodes, got int"),
-        (lambda: graph(name="g")(lambda n: n), "@graph g: output 'result' is its input 'n'; pass it through an op"),
-        (lambda: graph(name="g")(lambda: {"x": 3}), "@graph g: output 'x' is a int, not the output of a node"),
-        (lambda: graph(name="g")(lambda: (one(), one())), "@graph g: the body returns 2 outputs; name as many in out="),
+        (
+            lambda: graph(name="g")(lambda: 3),
+            "@graph g: the body must return outputs of its nodes, got int",
+        ),
+        (
+            lambda: graph(name="g")(lambda n: n),
+            "@graph g: output 'result' is its input 'n'; pass it through an op",
+        ),
+        (
+            lambda: graph(name="g")(lambda: {"x": 3}),
+            "@graph g: output 'x' is a int, not the output of a node",
+        ),
+        (
+            lambda: graph(name="g")(lambda: (one(), one())),
+            "@graph g: the body returns 2 outputs; name as many in out=",
+        ),
         (
             lambda: graph(name="g", out=GraphOut())(lambda: None),
             "@graph g: out declares result, but the body returns nothing",
@@ -170,10 +205,22 @@ def test_graphs_and_pending_calls_are_for_bodies_only() -> None:
             lambda: graph(name="g", out={"x": GraphOut()})(lambda: {"y": one()}),
             r"@graph g: out declares \['x'\], but the body returns \['y'\]",
         ),
-        (lambda: graph(name="g")(lambda: {"not ok": one()}), "'not ok' is not a valid name for an output"),
-        (lambda: plus.to_job(input_values={"m": 1}), r"job 'plus': input_values names 'm'; its inputs are n"),
-        (lambda: plus.to_job(op_retry_policy=1), "job 'plus': op_retry_policy must be a RetryPolicy, got int"),
-        (lambda: plus.to_job(executor_def="ray"), "job 'plus': executor_def must be one of in_process_executor"),
+        (
+            lambda: graph(name="g")(lambda: {"not ok": one()}),
+            "'not ok' is not a valid name for an output",
+        ),
+        (
+            lambda: plus.to_job(input_values={"m": 1}),
+            r"job 'plus': input_values names 'm'; its inputs are n",
+        ),
+        (
+            lambda: plus.to_job(op_retry_policy=1),
+            "job 'plus': op_retry_policy must be a RetryPolicy, got int",
+        ),
+        (
+            lambda: plus.to_job(executor_def="ray"),
+            "job 'plus': executor_def must be one of in_process_executor",
+        ),
         (lambda: plus.to_job(hooks=[1]), "job 'plus': hooks must be made by"),
         (lambda: plus.to_job(tags={"a": {1}}), "job 'plus': tag 'a' holds a set"),
         (lambda: plus.to_job(name="no!"), "'no!' is not a valid name for a job"),
@@ -212,7 +259,13 @@ def test_settings_of_one_call_do_not_reach_another() -> None:
         pass
 
     policy = RetryPolicy(max_retries=7)
-    special = one.tag({"a": "1"}).tag({"b": "2"}).with_hooks({hook}).with_retry_policy(policy).alias("special")
+    special = (
+        one.tag({"a": "1"})
+        .tag({"b": "2"})
+        .with_hooks({hook})
+        .with_retry_policy(policy)
+        .alias("special")
+    )
 
     @job
     def settings() -> None:
@@ -226,7 +279,12 @@ def test_settings_of_one_call_do_not_reach_another() -> None:
         (hook,),
         policy,
     )
-    assert (second.name, dict(second.tags), second.hooks, second.retry_policy) == ("one", {}, (), None)
+    assert (second.name, dict(second.tags), second.hooks, second.retry_policy) == (
+        "one",
+        {},
+        (),
+        None,
+    )
 
 
 def test_hooks_are_a_set_ordered_by_name() -> None:

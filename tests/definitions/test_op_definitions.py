@@ -54,7 +54,14 @@ def test_a_declaration_is_read_from_the_function() -> None:
     assert made.ins["m"].default_value == 2
     assert not made.ins["n"].has_default_value
     assert {name: out.type.name for name, out in made.outs.items()} == {"result": "int"}
-    named = op(name="other", description="d", ins={"n": In(str)}, out={"x": Out()}, tags={"a": 1}, pool="db")(body)
+    named = op(
+        name="other",
+        description="d",
+        ins={"n": In(str)},
+        out={"x": Out()},
+        tags={"a": 1},
+        pool="db",
+    )(body)
     assert (named.name, named.description, named.ins["n"].type.name) == ("other", "d", "str")
     assert {name: out.type.name for name, out in named.outs.items()} == {"x": "int"}
     assert named.tags == {"a": "1"}
@@ -95,7 +102,11 @@ def made(n: int, unknown: NoSuchType, words: list[str]) -> tuple[int, str]:
     return 1, "x"
 """
     exec(compile(source, "strings.py", "exec"), namespace)
-    assert [each.type.name for each in namespace["made"].ins.values()] == ["int", "Any", "list[str]"]
+    assert [each.type.name for each in namespace["made"].ins.values()] == [
+        "int",
+        "Any",
+        "list[str]",
+    ]
     assert namespace["made"].outs["result"].type.name == "tuple[int, str]"
 
 
@@ -123,31 +134,61 @@ declare: Any = op  # for declarations that type checkers would not let through
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: declare(name="no spaces")(body), "'no spaces' is not a valid name for an op: use letters"),
+        (
+            lambda: declare(name="no spaces")(body),
+            "'no spaces' is not a valid name for an op: use letters",
+        ),
         (lambda: declare(name="input")(body), "'input' is a reserved word and cannot name an op"),
         (lambda: declare(name="class")(body), "'class' is a reserved word"),
-        (lambda: declare(ins={"nn": In()})(body), r"op 'body': ins names 'nn'.*not a parameter.*Did you mean 'n'\?"),
+        (
+            lambda: declare(ins={"nn": In()})(body),
+            r"op 'body': ins names 'nn'.*not a parameter.*Did you mean 'n'\?",
+        ),
         (lambda: declare(ins={"n": int})(body), "op 'body': ins must map names to In, got type"),
-        (lambda: declare(ins={"n": In(Nothing)})(body), "op 'body': input 'n' is Nothing, which passes no value"),
+        (
+            lambda: declare(ins={"n": In(Nothing)})(body),
+            "op 'body': input 'n' is Nothing, which passes no value",
+        ),
         (lambda: declare(out=int)(body), "op 'body': out must be an Out or a mapping"),
-        (lambda: declare(out={"not ok": Out()})(body), "'not ok' is not a valid name for an output of op 'body'"),
-        (lambda: declare(retry_policy=3)(body), "op 'body': retry_policy must be a RetryPolicy, got int"),
-        (lambda: declare(timeout=0)(body), "op 'body': timeout must be a number of seconds above 0, got 0"),
+        (
+            lambda: declare(out={"not ok": Out()})(body),
+            "'not ok' is not a valid name for an output of op 'body'",
+        ),
+        (
+            lambda: declare(retry_policy=3)(body),
+            "op 'body': retry_policy must be a RetryPolicy, got int",
+        ),
+        (
+            lambda: declare(timeout=0)(body),
+            "op 'body': timeout must be a number of seconds above 0, got 0",
+        ),
         (lambda: declare(timeout=True)(body), "timeout must be a number"),
         (
             lambda: declare(required_resource_keys="db")(body),
             r"op 'body': required_resource_keys is a set of keys: \{'db'\}",
         ),
-        (lambda: declare(tags={"a": object()})(body), "op 'body': tag 'a' holds a object; use a string"),
+        (
+            lambda: declare(tags={"a": object()})(body),
+            "op 'body': tag 'a' holds a object; use a string",
+        ),
         (lambda: declare(tags={1: "a"})(body), "op 'body': tag keys are strings, got 1"),
         (lambda: declare(tags=["a"])(body), "op 'body': tags must be a mapping, got list"),
         (
             lambda: declare(tags={"dagster/priority": "x"})(body),
             "op 'body': tag 'dagster/priority' must be a whole number",
         ),
-        (lambda: declare(ray_options={"num_cpu": 1})(body), "op 'body': ray_options: num_cpu: Extra inputs"),
-        (lambda: declare(ray_options=3)(body), "op 'body': ray_options must be RayOptions or a mapping"),
-        (lambda: declare(pool=Pool("db", 0))(body), "pool 'db': slots must be a whole number of at least 1, got 0"),
+        (
+            lambda: declare(ray_options={"num_cpu": 1})(body),
+            "op 'body': ray_options: num_cpu: Extra inputs",
+        ),
+        (
+            lambda: declare(ray_options=3)(body),
+            "op 'body': ray_options must be RayOptions or a mapping",
+        ),
+        (
+            lambda: declare(pool=Pool("db", 0))(body),
+            "pool 'db': slots must be a whole number of at least 1, got 0",
+        ),
         (lambda: declare(pool="d b")(body), "not a valid name for a pool"),
         (lambda: declare(3), "@op takes a function, got int"),
         (lambda: declare(lambda *values: None), "not a valid name|not supported"),
@@ -155,7 +196,10 @@ declare: Any = op  # for declarations that type checkers would not let through
             lambda: declare(name="stars")(lambda *values: None),
             r"op 'stars': \*values is not supported; name each input",
         ),
-        (lambda: declare(name="slash")(lambda x, /: None), "op 'slash': input 'x' is positional-only"),
+        (
+            lambda: declare(name="slash")(lambda x, /: None),
+            "op 'slash': input 'x' is positional-only",
+        ),
         (
             lambda: declare(name="settings")(lambda config: None),
             "op 'settings': the parameter named config receives run config",
@@ -224,7 +268,8 @@ def test_direct_calls_that_do_not_fit_are_told(call: Any, message: str) -> None:
 
 def test_direct_calls_check_types() -> None:
     with pytest.raises(
-        TypeCheckError, match='Type check failed for input "n" of op "body": expected a value of type int'
+        TypeCheckError,
+        match='Type check failed for input "n" of op "body": expected a value of type int',
     ):
         op(body)("x")
 
@@ -239,7 +284,10 @@ def test_direct_calls_with_context_config_and_resources() -> None:
         return [x, config.n, client.url, context.run_id, context.get_tag("a"), context.retry_number]
 
     context = build_op_context(
-        op_config={"n": 3}, resources={"client": Client(url="there")}, run_tags={"a": "b"}, retry_number=2
+        op_config={"n": 3},
+        resources={"client": Client(url="there")},
+        run_tags={"a": "b"},
+        retry_number=2,
     )
     assert all_of(context, 1) == [1, 3, "there", "EPHEMERAL", "b", 2]
     assert [line.message for line in context.log.lines] == ["said"]
@@ -268,7 +316,9 @@ def test_direct_calls_without_need_of_a_context() -> None:
     assert unused(None, 3) == 3
     assert unused(x=3, context=None) == 3
     assert needs(client=Client(url="u")) == "u"
-    with pytest.raises(InvocationError, match="op 'needs' needs resource 'client': pass it by name"):
+    with pytest.raises(
+        InvocationError, match="op 'needs' needs resource 'client': pass it by name"
+    ):
         needs()
 
 
@@ -355,7 +405,10 @@ def test_retry_on_takes_one_class_or_several() -> None:
         ({"num_gpus": 1.5}, "num_gpus: .*more than one GPU must be a whole number"),
         ({"memory": 0}, "memory: Input should be greater than 0"),
         ({"resources": {"CPU": 1}}, "resources: .*'CPU' is not a custom resource, use num_cpus"),
-        ({"resources": {"object_store_memory": 1}}, "'object_store_memory' is not a custom resource"),
+        (
+            {"resources": {"object_store_memory": 1}},
+            "'object_store_memory' is not a custom resource",
+        ),
         ({"resources": {"db": 1.5}}, "'db': more than one must be a whole number"),
         ({"gpus": 1}, "gpus: Extra inputs are not permitted"),
         ({"num_cpus": "many", "memory": -1}, "num_cpus: .*; memory: .*"),
@@ -367,13 +420,24 @@ def test_ray_options_that_make_no_sense(options: dict[str, Any], message: str) -
 
 
 def test_ray_options_by_class_or_mapping_are_the_same() -> None:
-    options = {"num_cpus": 0.5, "num_gpus": 2, "memory": 1e6, "resources": {"db": 1}, "label_selector": {"zone": "a"}}
-    assert op(ray_options=options)(body).ray_options == op(ray_options=RayOptions(**options))(body).ray_options
+    options = {
+        "num_cpus": 0.5,
+        "num_gpus": 2,
+        "memory": 1e6,
+        "resources": {"db": 1},
+        "label_selector": {"zone": "a"},
+    }
+    assert (
+        op(ray_options=options)(body).ray_options
+        == op(ray_options=RayOptions(**options))(body).ray_options
+    )
     assert op(body).ray_options == RayOptions()
 
 
 def test_metadata_is_wrapped_by_kind() -> None:
-    found = Output(1, metadata={"i": 1, "f": 1.5, "s": "x", "b": True, "n": None, "j": {"a": [1]}}).metadata
+    found = Output(
+        1, metadata={"i": 1, "f": 1.5, "s": "x", "b": True, "n": None, "j": {"a": [1]}}
+    ).metadata
     kinds = {key: each.kind for key, each in found.items()}
     assert kinds == {"i": "int", "f": "float", "s": "text", "b": "bool", "n": "null", "j": "json"}
     assert MetadataValue.md("# x") == MetadataValue("md", "# x")

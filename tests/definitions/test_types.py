@@ -3,7 +3,17 @@
 import collections.abc
 import typing
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, NewType, Optional, Protocol, TypeVar, Union, runtime_checkable
+from typing import (
+    Annotated,
+    Any,
+    Literal,
+    NewType,
+    Optional,
+    Protocol,
+    TypeVar,
+    Union,
+    runtime_checkable,
+)
 
 import pytest
 
@@ -74,7 +84,9 @@ Id = NewType("Id", int)
         (Nothing, [None], [0, "x"]),
     ],
 )
-def test_what_passes_and_what_does_not(annotation: Any, passes: list[Any], fails: list[Any]) -> None:
+def test_what_passes_and_what_does_not(
+    annotation: Any, passes: list[Any], fails: list[Any]
+) -> None:
     kind = runtime_type(annotation)
     for value in passes:
         assert kind.check(value) is None, value

@@ -1,4 +1,6 @@
-"""Random jobs with dynamic outputs below each other, and how they must end, by reading the rules one step at a time."""
+"""Random jobs with dynamic outputs below each other, and how they must end, by reading the rules
+one step at a time.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ GONE = "gone"  # an output that was not yielded; equal to itself also after it w
 
 @dataclass(frozen=True)
 class Ref:
-    """The output of a node, a value of it where it is dynamic, or (``lists`` times) the list of its values."""
+    """The output of a node, a value of it where it is dynamic, or (``lists`` times) the list of its
+    values.
+    """
 
     node: int
     lists: int = 0
@@ -25,7 +29,9 @@ class Ref:
 
 @dataclass
 class Node:
-    """A node: what it does, where its inputs come from (a list is a fan-in), and the dynamic nodes that it is below."""
+    """A node: what it does, where its inputs come from (a list is a fan-in), and the dynamic nodes
+    that it is below.
+    """
 
     kind: str  # "calc", "maybe", "fan", "optional_fan", "stream"
     inputs: list[Ref | list[Ref]]
@@ -59,8 +65,17 @@ def cases(draw: st.DrawFn, *, fails: bool = True, optional: bool = True, most: i
     return case
 
 
-def _fill(draw: st.DrawFn, case: Case, body: list[Any], level: tuple[int, ...], optional: bool, most: int) -> None:
-    kinds = ["calc", "calc", "fan", "fan", "stream", *(["maybe", "optional_fan"] if optional else [])]
+def _fill(
+    draw: st.DrawFn, case: Case, body: list[Any], level: tuple[int, ...], optional: bool, most: int
+) -> None:
+    kinds = [
+        "calc",
+        "calc",
+        "fan",
+        "fan",
+        "stream",
+        *(["maybe", "optional_fan"] if optional else []),
+    ]
     for _ in range(draw(st.integers(2, 4))):
         if len(case.nodes) >= most:
             return
@@ -78,7 +93,9 @@ def _fill(draw: st.DrawFn, case: Case, body: list[Any], level: tuple[int, ...], 
         node.level = max([case.level_of(ref) for ref in refs_of(inputs)], key=len, default=())
         # A collected list goes to a node that is below the same dynamic outputs as the list is.
         node.inputs = [
-            each for each in inputs if isinstance(each, list) or not each.lists or case.level_of(each) == node.level
+            each
+            for each in inputs
+            if isinstance(each, list) or not each.lists or case.level_of(each) == node.level
         ]
         number = len(case.nodes)
         case.nodes.append(node)
@@ -116,8 +133,12 @@ def _flat(value: Any) -> int:
 
 
 def outcome(node: Node, fails: bool, values: Sequence[Any]) -> Any:
-    """Return what a node makes of the values of its inputs: a number, {key: number}, GONE, or a ValueError."""
-    number = (node.seed + sum((place + 2) * _flat(each) for place, each in enumerate(values))) % 9973
+    """Return what a node makes of the values of its inputs: a number, {key: number}, GONE, or a
+    ValueError.
+    """
+    number = (
+        node.seed + sum((place + 2) * _flat(each) for place, each in enumerate(values))
+    ) % 9973
     if fails and number % 23 == 3:
         return ValueError(f"{number} is not to be")
     if node.kind == "maybe" and number % 5 == 2:
@@ -167,7 +188,9 @@ def _make(case: Case, number: int) -> Any:
 
     from rayexec import In
 
-    return op(name=f"n{number}", ins={name: In(Any) for name in names}, out=outs[node.kind])(function)
+    return op(name=f"n{number}", ins={name: In(Any) for name in names}, out=outs[node.kind])(
+        function
+    )
 
 
 def make_job(case: Case) -> JobDefinition:
@@ -188,7 +211,9 @@ def make_job(case: Case) -> JobDefinition:
             for each in body:
                 if isinstance(each, int):
                     wired = {
-                        f"i{place}": [handle(one) for one in given] if isinstance(given, list) else handle(given)
+                        f"i{place}": [handle(one) for one in given]
+                        if isinstance(given, list)
+                        else handle(given)
                         for place, given in enumerate(case.nodes[each].inputs)
                     }
                     handles[each] = ops[each](**wired)
@@ -223,7 +248,12 @@ class _Rules:
     def steps_of(self, level: tuple[int, ...]) -> list[Keys]:
         found: list[Keys] = [()]
         for fan in level:
-            found = [(*keys, key) for keys in found if keys in self.made[fan] for key in self.made[fan][keys]]
+            found = [
+                (*keys, key)
+                for keys in found
+                if keys in self.made[fan]
+                for key in self.made[fan][keys]
+            ]
         return found
 
     def source(self, ref: Ref, keys: Keys) -> tuple[StepStatus, Any]:
@@ -248,7 +278,11 @@ class _Rules:
         if (status is not StepStatus.SUCCESS and not made) or (
             self.case.nodes[fan].kind == "optional_fan" and not made
         ):
-            gone = StepStatus.SKIPPED if status in (StepStatus.SUCCESS, StepStatus.SKIPPED) else StepStatus.FAILED
+            gone = (
+                StepStatus.SKIPPED
+                if status in (StepStatus.SUCCESS, StepStatus.SKIPPED)
+                else StepStatus.FAILED
+            )
             return [gone], [GONE]
         statuses: list[StepStatus] = []
         values: list[Any] = []
@@ -283,7 +317,9 @@ class _Rules:
                 statuses = [status]
                 values.append(value)
             failed = failed or StepStatus.FAILED in statuses
-            skipped = skipped or (bool(statuses) and all(status is StepStatus.SKIPPED for status in statuses))
+            skipped = skipped or (
+                bool(statuses) and all(status is StepStatus.SKIPPED for status in statuses)
+            )
         if skipped:
             return StepStatus.SKIPPED, None
         if failed:
@@ -291,7 +327,9 @@ class _Rules:
         made = outcome(node, self.case.fails, values)
         if isinstance(made, ValueError):
             return StepStatus.FAILED, None
-        return (StepStatus.FAILED if breaks(node, made, self.case.fails) else StepStatus.SUCCESS), made
+        return (
+            StepStatus.FAILED if breaks(node, made, self.case.fails) else StepStatus.SUCCESS
+        ), made
 
 
 def expected(case: Case) -> Ends:

@@ -1,4 +1,6 @@
-"""What ops and bodies may declare of dynamic outputs, and what a body that connects them wrongly is told."""
+"""What ops and bodies may declare of dynamic outputs, and what a body that connects them wrongly is
+told.
+"""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, List  # noqa: UP035  # as job files of older Pythons have it
@@ -84,7 +86,9 @@ def an_iterator() -> Iterator[DynamicOutput[int]]:
         (an_iterator, "Any"),
     ],
 )
-def test_the_type_of_each_value_is_what_is_in_the_annotated_list(function: Callable[[], Any], expected: str) -> None:
+def test_the_type_of_each_value_is_what_is_in_the_annotated_list(
+    function: Callable[[], Any], expected: str
+) -> None:
     assert op(out=DynamicOut())(function).outs["result"].type.name == expected
     assert op(out={"named": DynamicOut()})(function).outs["named"].type.name == expected
     assert op(out=DynamicOut(float))(function).outs["result"].type.name == "float"
@@ -219,12 +223,8 @@ def asked() -> None:
 
 
 ONE_VALUE = r"is one value here, so there is nothing to {}\. Declare the output that shall be several values DynamicOut"
-ONE_OF_SEVERAL = (
-    r"is one value here, where what runs is mapped over 'numbers\.result', so there is nothing to {}\. .* DynamicOut"
-)
-INDEPENDENT = (
-    r"would be below two dynamic outputs that do not depend on each other, {} and {}\. Collect one of them first"
-)
+ONE_OF_SEVERAL = r"is one value here, where what runs is mapped over 'numbers\.result', so there is nothing to {}\. .* DynamicOut"
+INDEPENDENT = r"would be below two dynamic outputs that do not depend on each other, {} and {}\. Collect one of them first"
 
 
 @pytest.mark.parametrize(
@@ -233,12 +233,17 @@ INDEPENDENT = (
         (
             passed_directly,
             (
-                r"@job passed_directly: input 'n' of inc is <output 'result' of node 'numbers' in @job passed_directly>"
-                r", which is dynamic: as many values as 'numbers\.result' yields\. Run inc for each of them by "
+                r"@job passed_directly: input 'n' of inc is <output 'result' of node 'numbers' in "
+                r"@job passed_directly>"
+                r", which is dynamic: as many values as 'numbers\.result' yields\. Run inc for "
+                r"each of them by "
                 r"\.map\(inc\), or pass all of them in a list by \.collect\(\)\."
             ),
         ),
-        (passed_directly_below, r"output 'result' of node 'inc' .* as many values as 'numbers\.result' yields"),
+        (
+            passed_directly_below,
+            r"output 'result' of node 'inc' .* as many values as 'numbers\.result' yields",
+        ),
         (mapped_over_a_plain_output, ONE_VALUE.format("map")),
         (collected_plain_output, ONE_VALUE.format("collect")),
         (mapped_over_one_of_its_values, r"node 'numbers' .*" + ONE_OF_SEVERAL.format("map")),
@@ -246,23 +251,46 @@ INDEPENDENT = (
         (collected_where_it_is_one_value, ONE_OF_SEVERAL.format("collect")),
         (mapped_over_a_collected_list, r"<collected output .*" + ONE_VALUE.format("map")),
         (collected_too_often, r"<collected output .*" + ONE_VALUE.format("collect")),
-        (function_that_returns_a_number, r"what <.*> is mapped by must return outputs of nodes, and returned 5\."),
-        (function_that_returns_a_number_among_others, r"must return outputs of nodes, and returned 5\."),
+        (
+            function_that_returns_a_number,
+            r"what <.*> is mapped by must return outputs of nodes, and returned 5\.",
+        ),
+        (
+            function_that_returns_a_number_among_others,
+            r"must return outputs of nodes, and returned 5\.",
+        ),
         (no_function, r"map takes an op or a function, got 5\."),
         (function_of_no_argument, r"one takes 0 inputs \(none\), got 1\."),
-        (two_that_do_not_depend_on_each_other, INDEPENDENT.format(r"'numbers\.result'", r"'numbers_2\.result'")),
-        (map_of_another_within_a_map, r"map " + INDEPENDENT.format(r"'numbers\.result'", r"'numbers_2\.result'")),
+        (
+            two_that_do_not_depend_on_each_other,
+            INDEPENDENT.format(r"'numbers\.result'", r"'numbers_2\.result'"),
+        ),
+        (
+            map_of_another_within_a_map,
+            r"map " + INDEPENDENT.format(r"'numbers\.result'", r"'numbers_2\.result'"),
+        ),
         (two_below_one, INDEPENDENT.format(r"'below\.result'", r"'below_2\.result'")),
-        (inner_one_used_outside, r"input 'b' of add is .*, which is dynamic: as many values as 'below\.result' yields"),
-        (list_in_a_list, r"input 'values' of listed is a list within a list; a fan-in is one flat list\."),
+        (
+            inner_one_used_outside,
+            r"input 'b' of add is .*, which is dynamic: as many values as 'below\.result' yields",
+        ),
+        (
+            list_in_a_list,
+            r"input 'values' of listed is a list within a list; a fan-in is one flat list\.",
+        ),
         (dynamic_output_in_a_list, r"input 'values' of listed is .*, which is dynamic"),
-        (unpacked, r"so the body of a job cannot go through them: run an op for each by \.map\(op\)"),
+        (
+            unpacked,
+            r"so the body of a job cannot go through them: run an op for each by \.map\(op\)",
+        ),
         (indexed, r"stands for a value that exists only at run time"),
         (asked, r"a job's body cannot branch on it"),
     ],
     ids=lambda each: each.__name__ if callable(each) else "",
 )
-def test_what_is_connected_wrongly_is_told_while_the_body_runs(body: Callable[[], None], message: str) -> None:
+def test_what_is_connected_wrongly_is_told_while_the_body_runs(
+    body: Callable[[], None], message: str
+) -> None:
     with pytest.raises(InvocationError, match=message):
         job(body)
 
@@ -271,7 +299,10 @@ def test_a_body_is_told_in_a_graph_as_well() -> None:
     def part(n: Any) -> Any:
         return inc(below(n))
 
-    with pytest.raises(InvocationError, match=r"@graph part: input 'n' of inc is .* as many values as 'below\.result'"):
+    with pytest.raises(
+        InvocationError,
+        match=r"@graph part: input 'n' of inc is .* as many values as 'below\.result'",
+    ):
         graph(part)
 
 
@@ -312,7 +343,10 @@ def test_a_step_that_is_mapped_does_not_take_the_list_of_all_as_well() -> None:
         everything = values.map(inc).collect()
         values.map(lambda n: share(n, everything))
 
-    with pytest.raises(DefinitionError, match=r"input 'values' of 'share' is a collected list, and the op is mapped"):
+    with pytest.raises(
+        DefinitionError,
+        match=r"input 'values' of 'share' is a collected list, and the op is mapped",
+    ):
         shares.execute_in_process()
 
     @job

@@ -67,7 +67,9 @@ def successes(result: Any) -> set[str]:
     return {event.step_key for event in result.get_step_success_events()}
 
 
-def test_map_runs_a_step_for_each_key_and_collect_takes_them_in_the_order_of_the_keys(execute: Any) -> None:
+def test_map_runs_a_step_for_each_key_and_collect_takes_them_in_the_order_of_the_keys(
+    execute: Any,
+) -> None:
     @op(out=DynamicOut(int))
     def unsorted() -> Iterator[DynamicOutput[int]]:
         for key in ("c", "a", "b"):
@@ -234,7 +236,11 @@ def test_outputs_of_one_dynamic_output_meet_by_key(execute: Any) -> None:
         left.map(lambda a: right.map(lambda b: add.alias("by_map")(a, b)))
         values.map(lambda n: add.alias("in_one")(inc.alias("i")(n), dbl.alias("d")(n)))
         listed(
-            left.map(lambda a: right.map(lambda b: values.map(lambda c: listed.alias("three")([a, b, c])))).collect()
+            left.map(
+                lambda a: right.map(
+                    lambda b: values.map(lambda c: listed.alias("three")([a, b, c]))
+                )
+            ).collect()
         )
 
     result = execute(zipped)
@@ -255,7 +261,9 @@ def test_a_graph_is_mapped(execute: Any) -> None:
     assert result.output_for_node("inc_twice") == {"k0": 2, "k1": 3, "k2": 4}
     assert result.output_for_node("listed") == [2, 3, 4]
     keys = {event.step_key for event in result.events_for_node("inc_twice")}
-    assert keys == {f"inc_twice.{name}[k{number}]" for name in ("first", "second") for number in range(3)}
+    assert keys == {
+        f"inc_twice.{name}[k{number}]" for name in ("first", "second") for number in range(3)
+    }
     assert result.is_node_success("inc_twice")
 
 
@@ -302,7 +310,9 @@ def test_a_jobs_own_outputs_may_be_dynamic(execute: Any) -> None:
         (["numbers"], {"numbers"}),
     ],
 )
-def test_a_part_of_the_job_is_selected(execute: Any, selection: list[str], expected: set[str]) -> None:
+def test_a_part_of_the_job_is_selected(
+    execute: Any, selection: list[str], expected: set[str]
+) -> None:
     @job
     def whole() -> None:
         listed(numbers().map(inc).map(dbl).collect())

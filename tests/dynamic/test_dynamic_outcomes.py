@@ -1,4 +1,6 @@
-"""What becomes of a run where dynamic outputs, or steps below them, fail, are skipped, or do not come."""
+"""What becomes of a run where dynamic outputs, or steps below them, fail, are skipped, or do not
+come.
+"""
 
 from collections.abc import Iterator
 from typing import Any
@@ -155,7 +157,10 @@ def test_where_a_mapped_step_fails_the_others_run_and_what_collects_does_not(exe
     assert result.output_for_node("inc") == {"k1": 2}
     assert result.get_failed_step_keys() == {"odd_only[k0]", "odd_only[k2]"}
     message = result.get_run_failure_event().message
-    assert message == "Execution of run for \"uneven\" failed. Steps failed: ['odd_only[k0]', 'odd_only[k2]']."
+    assert (
+        message
+        == "Execution of run for \"uneven\" failed. Steps failed: ['odd_only[k0]', 'odd_only[k2]']."
+    )
 
 
 def test_a_mapped_op_that_failed_for_some_keys_is_told_by_its_name(execute: Any) -> None:

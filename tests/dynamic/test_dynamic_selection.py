@@ -1,4 +1,6 @@
-"""Selections from jobs with dynamic outputs: mapped ops, mapping keys, and what is left out above them."""
+"""Selections from jobs with dynamic outputs: mapped ops, mapping keys, and what is left out above
+them.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,16 @@ from typing import Any
 
 import pytest
 
-from rayexec import ConfigError, DynamicOut, DynamicOutput, RunResult, SelectionError, graph, job, op
+from rayexec import (
+    ConfigError,
+    DynamicOut,
+    DynamicOutput,
+    RunResult,
+    SelectionError,
+    graph,
+    job,
+    op,
+)
 
 Execute = Callable[..., RunResult]
 
@@ -42,7 +53,9 @@ def collect(xs: list[Any]) -> list[Any]:
 def mapped() -> None:
     values = dyn()
     collect(values.map(lambda x: dbl(inc(x))).collect())
-    collect.alias("nested")(values.map(lambda x: more(x).map(inc.alias("deep"))).collect().collect())
+    collect.alias("nested")(
+        values.map(lambda x: more(x).map(inc.alias("deep"))).collect().collect()
+    )
 
 
 def keys_of(result: RunResult) -> set[str]:
@@ -58,7 +71,10 @@ def keys_of(result: RunResult) -> set[str]:
         (["*inc[b]*"], {"dyn", "inc[b]", "dbl[b]", "collect"}),
         (["*inc[a]", "*inc[c]"], {"dyn", "inc[a]", "inc[c]"}),
         (["*deep[b,1]"], {"dyn", "more[b]", "deep[b,1]"}),
-        (["*deep[?,0]"], {"dyn", "more[a]", "more[b]", "more[c]", "deep[a,0]", "deep[b,0]", "deep[c,0]"}),
+        (
+            ["*deep[?,0]"],
+            {"dyn", "more[a]", "more[b]", "more[c]", "deep[a,0]", "deep[b,0]", "deep[c,0]"},
+        ),
         (["dyn+"], {"dyn", *(f"{name}[{key}]" for name in ("inc", "more") for key in "abc")}),
     ],
 )
@@ -83,14 +99,19 @@ def test_a_key_that_nothing_came_with_is_told(execute: Execute) -> None:
     assert said == ["The selection names dyn.result[z], of which nothing came."]
 
 
-def test_without_the_dynamic_op_a_mapped_op_runs_once_on_what_run_config_gives(execute: Execute) -> None:
+def test_without_the_dynamic_op_a_mapped_op_runs_once_on_what_run_config_gives(
+    execute: Execute,
+) -> None:
     given = {"ops": {"inc": {"inputs": {"x": 5}}}}
     assert execute(mapped, given, op_selection=["inc"]).output_for_node("inc") == 6
     assert execute(mapped, given, op_selection=["inc*"]).output_for_node("collect") == [12]
 
 
 def test_without_it_and_without_run_config_it_says_what_is_missing() -> None:
-    with pytest.raises(ConfigError, match=r"ops:inc:inputs:x: missing; the selection leaves out what feeds this input"):
+    with pytest.raises(
+        ConfigError,
+        match=r"ops:inc:inputs:x: missing; the selection leaves out what feeds this input",
+    ):
         mapped.execute_in_process(op_selection=["inc"])
     with pytest.raises(ConfigError, match=r"root:ops:collect:inputs:xs: missing"):
         mapped.execute_in_process(op_selection=["dyn", "collect"])
@@ -99,11 +120,31 @@ def test_without_it_and_without_run_config_it_says_what_is_missing() -> None:
 @pytest.mark.parametrize(
     ("selection", "said"),
     [
-        (["inc[b]"], r"'inc\[b\]': 'inc' is mapped over a dynamic output from which the selection cuts it off"),
-        (["dyn", "dbl[b]"], r"'dbl' is mapped over a dynamic output from which the selection cuts it off"),
+        (
+            ["inc[b]"],
+            (
+                r"'inc\[b\]': 'inc' is mapped over a dynamic output from which the selection cuts "
+                r"it "
+                r"off"
+            ),
+        ),
+        (
+            ["dyn", "dbl[b]"],
+            r"'dbl' is mapped over a dynamic output from which the selection cuts it off",
+        ),
         (["inc[b]*"], r"Select all that is before it: \['\*inc\[b\]'\]"),
-        (["*deep[b]"], r"'deep' is below 2 dynamic outputs, and takes as many mapping keys, outermost first: deep\["),
-        (["*collect[b]"], r"'collect' is not mapped over a dynamic output, so it has no mapping keys"),
+        (
+            ["*deep[b]"],
+            (
+                r"'deep' is below 2 dynamic outputs, and takes as many mapping keys, outermost "
+                r"first: "
+                r"deep\["
+            ),
+        ),
+        (
+            ["*collect[b]"],
+            r"'collect' is not mapped over a dynamic output, so it has no mapping keys",
+        ),
         (["nested"], r"is a list of lists|missing"),
     ],
 )
@@ -128,5 +169,8 @@ def test_a_mapped_graph_is_narrowed_by_its_name(execute: Execute) -> None:
 
 def test_a_list_of_lists_needs_all_that_makes_it_up() -> None:
     given = {"ops": {"more": {"inputs": {"x": 2}}}}
-    with pytest.raises(SelectionError, match=r"is a list of lists, and the selection leaves out an op whose dynamic"):
+    with pytest.raises(
+        SelectionError,
+        match=r"is a list of lists, and the selection leaves out an op whose dynamic",
+    ):
         mapped.execute_in_process(given, op_selection=["more*"])

@@ -1,4 +1,6 @@
-"""One dynamic output below another, the same on every engine: keys, lists of lists, and values of outer levels."""
+"""One dynamic output below another, the same on every engine: keys, lists of lists, and values of
+outer levels.
+"""
 
 from collections.abc import Iterator
 from typing import Any
@@ -66,7 +68,11 @@ def test_dynamic_outputs_below_one_another_are_collected_by_level(execute: Any) 
     assert result.output_for_node("passed") == result.output_for_node("letters")
     assert result.output_for_node("letters[k1]") == {"k1,x": "x1", "k1,y": "y1"}
     assert result.output_for_node("passed[k2,z]") == "z2"
-    assert result.output_for_node("listed") == {"k0": ["x0"], "k1": ["x1", "y1"], "k2": ["x2", "y2", "z2"]}
+    assert result.output_for_node("listed") == {
+        "k0": ["x0"],
+        "k1": ["x1", "y1"],
+        "k2": ["x2", "y2", "z2"],
+    }
     assert result.output_for_node("all") == [["x0"], ["x1", "y1"], ["x2", "y2", "z2"]]
 
 
@@ -77,7 +83,9 @@ def test_a_map_within_a_map_takes_values_of_both_levels(execute: Any) -> None:
             more = inc(number)
             letter = letters(number)
             upper = letter.map(passed)
-            words = letter.map(lambda each: upper.map(lambda same: join(more, join.alias("twice")(each, same))))
+            words = letter.map(
+                lambda each: upper.map(lambda same: join(more, join.alias("twice")(each, same)))
+            )
             return listed(words.collect())
 
         listed.alias("all")(numbers().map(work).collect())
@@ -147,7 +155,9 @@ def test_three_levels(execute: Any) -> None:
 
 
 def test_outputs_that_are_lists_of_lists_are_read_as_they_were_collected(execute: Any) -> None:
-    """In the order of the keys, with empty lists, and by outer keys where only inner ones are collected."""
+    """In the order of the keys, with empty lists, and by outer keys where only inner ones are
+    collected.
+    """
 
     @op(out=DynamicOut(int))
     def below(number: int) -> list[int]:
@@ -159,7 +169,10 @@ def test_outputs_that_are_lists_of_lists_are_read_as_they_were_collected(execute
 
     @graph
     def whole() -> Any:
-        return {"lists": numbers().map(gathered).collect(), "by_number": numbers.alias("again")().map(gathered)}
+        return {
+            "lists": numbers().map(gathered).collect(),
+            "by_number": numbers.alias("again")().map(gathered),
+        }
 
     result = execute(whole.to_job())
     assert result.output_value("lists") == [[], [11], [21, 22]]

@@ -1,4 +1,6 @@
-"""What steps below a dynamic output have of their op: context, config, tags, limits, hooks, resources, large values."""
+"""What steps below a dynamic output have of their op: context, config, tags, limits, hooks,
+resources, large values.
+"""
 
 import os
 import time
@@ -54,7 +56,12 @@ def test_a_mapped_step_knows_its_keys(execute: Any) -> None:
 
     @op
     def key(context: OpExecutionContext, value: Any) -> Any:
-        return context.step_key, context.get_mapping_key(), context.mapping_keys, context.op_handle.name
+        return (
+            context.step_key,
+            context.get_mapping_key(),
+            context.mapping_keys,
+            context.op_handle.name,
+        )
 
     @graph
     def part(value: Any) -> Any:
@@ -87,7 +94,9 @@ def test_events_tell_the_mapping_key_and_the_metadata_of_each_value(execute: Any
         told().map(inc)
 
     result = execute(events)
-    outputs = [event for event in result.events_for_node("told") if event.event_type_value == "STEP_OUTPUT"]
+    outputs = [
+        event for event in result.events_for_node("told") if event.event_type_value == "STEP_OUTPUT"
+    ]
     assert [
         (
             event.step_output_data.output_name,
@@ -97,7 +106,11 @@ def test_events_tell_the_mapping_key_and_the_metadata_of_each_value(execute: Any
         for event in outputs
     ] == [("result", "a", {"rows": 10, "late": True}), ("result", "b", {})]
     assert 'with mapping key "b"' in outputs[1].message
-    (mapped,) = [event for event in result.events_for_node("inc[b]") if event.event_type_value == "STEP_OUTPUT"]
+    (mapped,) = [
+        event
+        for event in result.events_for_node("inc[b]")
+        if event.event_type_value == "STEP_OUTPUT"
+    ]
     assert mapped.step_output_data.mapping_key is None
     assert {event.step_key for event in result.events_for_node("inc")} == {"inc[a]", "inc[b]"}
     assert {event.step_key for event in result.events_for_node("inc[b]")} == {"inc[b]"}
@@ -123,7 +136,12 @@ def test_all_mapped_steps_get_their_nodes_config(execute: Any) -> None:
     def configured() -> None:
         numbers().map(times).map(part)
 
-    config = {"ops": {"times": {"config": {"factor": 10}}, "part": {"ops": {"more": {"config": {"by": 1}}}}}}
+    config = {
+        "ops": {
+            "times": {"config": {"factor": 10}},
+            "part": {"ops": {"more": {"config": {"by": 1}}}},
+        }
+    }
     result = execute(configured, config)
     assert result.output_for_node("times") == {"k0": 0, "k1": 10, "k2": 20}
     assert result.output_for_node("part") == {"k0": 1, "k1": 11, "k2": 21}
@@ -158,7 +176,9 @@ def test_mapped_steps_take_values_and_none_from_outside(execute: Any) -> None:
     result = execute(outside)
     assert result.output_for_node("work") == {"k0": 100, "k1": 102, "k2": 104}
     assert result.output_for_node("listed") == ["a", "b"]
-    assert result.output_for_node("first") == 100  # it does not depend on what is mapped, and runs once
+    assert (
+        result.output_for_node("first") == 100
+    )  # it does not depend on what is mapped, and runs once
 
 
 def test_mapped_steps_have_resources_and_hooks(execute: Any, tmp_path: Path) -> None:
@@ -221,7 +241,9 @@ def test_limits_hold_for_mapped_steps(execute_on_ray: Any, tmp_path: Path) -> No
     settings = {"max_concurrent": 4, "tag_concurrency_limits": limits}
     result = execute_on_ray(crowded, {"execution": {"config": {"multiprocess": settings}}})
     assert result.output_for_node("listed") == [1, 1, 1]
-    result = execute_on_ray(crowded, {"execution": {"config": {"multiprocess": {"max_concurrent": 1}}}})
+    result = execute_on_ray(
+        crowded, {"execution": {"config": {"multiprocess": {"max_concurrent": 1}}}}
+    )
     assert result.output_for_node("listed") == [1, 1, 1]
 
 
@@ -262,7 +284,12 @@ def test_what_is_not_kept_is_there_for_all_that_take_it(execute_on_ray: Any) -> 
     assert leaves.output_for_node("sums") == [0, 2 * LARGE, 4 * LARGE]
     nothing = execute_on_ray(large, keep_outputs="none")
     assert nothing.success
-    for result, gone in [(leaves, "blocks"), (leaves, "double"), (nothing, "blocks"), (nothing, "sums")]:
+    for result, gone in [
+        (leaves, "blocks"),
+        (leaves, "double"),
+        (nothing, "blocks"),
+        (nothing, "sums"),
+    ]:
         with pytest.raises(InvariantError, match=r"was not kept: by keep_outputs it went"):
             result.output_for_node(gone)
 
@@ -321,4 +348,6 @@ def test_runs_of_one_job_grow_each_by_itself(execute: Any) -> None:
         assert result.success
         assert result.output_for_node("size") == list(range(count))
         keys = [event.step_key for event in result.get_step_success_events()]
-        assert sorted(keys) == sorted(["counted", "size", *(f"below[{each}]" for each in range(count))])
+        assert sorted(keys) == sorted(
+            ["counted", "size", *(f"below[{each}]" for each in range(count))]
+        )

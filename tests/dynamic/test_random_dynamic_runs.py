@@ -1,4 +1,6 @@
-"""Random jobs with dynamic outputs end the same on every engine, however their steps are dealt into batches."""
+"""Random jobs with dynamic outputs end the same on every engine, however their steps are dealt into
+batches.
+"""
 
 from __future__ import annotations
 
@@ -27,11 +29,15 @@ from rayexec.testing.simulated_engine import SimulatedEngine
 
 
 class ChanceEngine(InProcessEngine):
-    """Runs batches in any order, each for as long as chance has it, and gives back what it did not get to."""
+    """Runs batches in any order, each for as long as chance has it, and gives back what it did not
+    get to.
+    """
 
     batching = True
 
-    def __init__(self, spec: RunSpec, chance: random.Random, slots: int, losses: float = 0.0) -> None:
+    def __init__(
+        self, spec: RunSpec, chance: random.Random, slots: int, losses: float = 0.0
+    ) -> None:
         super().__init__(spec)
         self._lost_workers = losses
         self._succeeded: set[int] = set()
@@ -60,10 +66,19 @@ class ChanceEngine(InProcessEngine):
         most = self._chance.choice([1, 2, len(work.calls), len(work.calls)])
         for call in work.calls:
             step = self._spec.plan.steps[call.step]
-            sources = [source for each in step.inputs for source in each.sources if isinstance(source, FromStep)]
+            sources = [
+                source
+                for each in step.inputs
+                for source in each.sources
+                if isinstance(source, FromStep)
+            ]
             if any(source.step in inside and source.step not in good for source in sources):
-                continue  # what it needs from this batch is not there: that is for the driver to judge
-            if any(source.step in inside and source.output not in self._values[source.step] for source in sources):
+                # what it needs from this batch is not there: that is for the driver to judge
+                continue
+            if any(
+                source.step in inside and source.output not in self._values[source.step]
+                for source in sources
+            ):
                 continue
             if len(rows) == most:
                 break
@@ -78,13 +93,17 @@ class ChanceEngine(InProcessEngine):
         if self._spec.plan.template_of[first] in self._spec.streams:
             assert len(work.calls) == 1, "what streams goes alone"
             names = tuple(record.name for record in rows[0].outputs)
-            self._due += [StepYielded(work.id, first, names[:place]) for place in range(1, len(names) + 1)]
+            self._due += [
+                StepYielded(work.id, first, names[:place]) for place in range(1, len(names) + 1)
+            ]
             self._due.append(answer)
             return []
         return [answer]
 
     def _lose_inputs(self, work: Batch) -> set[int]:
-        """Lose outputs that a batch takes, if chance has it; return the steps whose outputs it lacks then."""
+        """Lose outputs that a batch takes, if chance has it; return the steps whose outputs it
+        lacks then.
+        """
         taken: set[int] = set()
         for call in work.calls:
             for each in self._spec.plan.steps[call.step].inputs:
@@ -109,7 +128,8 @@ def ends_of(result: RunResult) -> Ends:
             continue
         if plan.op_of(step.index).is_dynamic:
             ends.values[step.key] = {
-                name[len("result[") : -1]: result._engine.value(step.index, name) for name in machine.yields[step.index]
+                name[len("result[") : -1]: result._engine.value(step.index, name)
+                for name in machine.yields[step.index]
             }
         else:
             try:
@@ -125,7 +145,9 @@ def run_by_chance(
     settings = {"infrastructure_retries": 10_000, "keep_outputs": keep}
     spec = prepare(job, {"execution": {"config": {"ray": settings}}}).begin()
     log = RunLog(spec.plan)
-    outcome, engine = run_to_end(spec, lambda: ChanceEngine(spec, chance, slots, losses), log, Observer())
+    outcome, engine = run_to_end(
+        spec, lambda: ChanceEngine(spec, chance, slots, losses), log, Observer()
+    )
     return RunResult(spec, outcome, engine, log, job)
 
 
@@ -145,7 +167,9 @@ def test_every_dealing_of_batches_gives_the_same(case: Case, seed: int, slots: i
 @settings(deadline=None, max_examples=300)
 @given(cases(), st.integers(0, 1000), st.integers(1, 4), st.sampled_from(["all", "none"]))
 def test_outputs_that_are_lost_are_made_again(case: Case, seed: int, slots: int, keep: str) -> None:
-    case.fails = case.fails and keep == "all"  # what a stream handed on before it failed is not made again
+    case.fails = (
+        case.fails and keep == "all"
+    )  # what a stream handed on before it failed is not made again
     result = run_by_chance(make_job(case), random.Random(seed), slots, losses=0.1, keep=keep)
     rules = expected(case)
     machine = result._outcome.machine
@@ -156,7 +180,10 @@ def test_outputs_that_are_lost_are_made_again(case: Case, seed: int, slots: int,
 
 
 @settings(deadline=None, max_examples=150)
-@given(cases(optional=False), st.lists(st.sampled_from([0.0, 0.001, 0.05, 0.3]), min_size=1, max_size=5))
+@given(
+    cases(optional=False),
+    st.lists(st.sampled_from([0.0, 0.001, 0.05, 0.3]), min_size=1, max_size=5),
+)
 def test_simulated_every_step_ends_as_the_rules_have_it(case: Case, times: list[float]) -> None:
     rules = expected(case)
     job = make_job(case)
@@ -179,13 +206,19 @@ def test_simulated_every_step_ends_as_the_rules_have_it(case: Case, times: list[
     log = RunLog(plan)
     outcome, _ = run_to_end(spec, make, log, Observer(), clock=lambda: 0.0)
     outcome.machine.check()
-    ended = {step.key: status for step, status in zip(plan.steps, outcome.machine.status, strict=True)}
+    ended = {
+        step.key: status for step, status in zip(plan.steps, outcome.machine.status, strict=True)
+    }
     assert ended == rules.status
 
 
-@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(cases())
-def test_on_ray_every_step_ends_as_the_rules_have_it(execute_on_ray: Callable[..., RunResult], case: Case) -> None:
+def test_on_ray_every_step_ends_as_the_rules_have_it(
+    execute_on_ray: Callable[..., RunResult], case: Case
+) -> None:
     with execute_on_ray(make_job(case)) as result:
         assert ends_of(result) == expected(case)
 
@@ -200,8 +233,12 @@ def test_values_stay_until_the_last_step_that_takes_them(case: Case, keep: Any) 
     log = RunLog(spec.plan)
     outcome, _ = run_to_end(spec, lambda: InProcessEngine(spec), log, Observer())
     rules = expected(case)
-    assert {step.key: outcome.machine.status[step.index] for step in spec.plan.steps} == rules.status
-    taken = {before for index in range(len(spec.plan.steps)) for before in spec.plan.predecessors[index]}
+    assert {
+        step.key: outcome.machine.status[step.index] for step in spec.plan.steps
+    } == rules.status
+    taken = {
+        before for index in range(len(spec.plan.steps)) for before in spec.plan.predecessors[index]
+    }
     taken |= {each for needed in spec.plan.needs.values() for each in needed}
     taken |= {index for index in spec.plan.producers if not spec.plan.successors[index]}
     kept = {index for index in range(len(spec.plan.steps)) if index not in outcome.machine.released}
@@ -209,7 +246,9 @@ def test_values_stay_until_the_last_step_that_takes_them(case: Case, keep: Any) 
     assert kept >= (leaves if keep == "leaves" else set())
     if keep == "none":
         assert not kept
-    assert {node_path(key) for key in rules.status} <= {f"n{number}" for number in range(len(case.nodes))}
+    assert {node_path(key) for key in rules.status} <= {
+        f"n{number}" for number in range(len(case.nodes))
+    }
 
 
 @pytest.mark.parametrize("slots", [1, 3])
@@ -238,7 +277,10 @@ def test_a_value_goes_with_the_last_step_that_takes_it() -> None:
         three().map(lambda number: second(number, first(number)))
 
     spec = prepare(twice)
-    spec = replace(spec, config=replace(spec.config, execution=replace(spec.config.execution, keep_outputs="none")))
+    spec = replace(
+        spec,
+        config=replace(spec.config, execution=replace(spec.config.execution, keep_outputs="none")),
+    )
     spec = spec.begin()
     seen: list[str] = []
 

@@ -1,4 +1,6 @@
-"""Random jobs that fail, or whose drivers die, and are resumed: in the end all is as if nothing had happened."""
+"""Random jobs that fail, or whose drivers die, and are resumed: in the end all is as if nothing had
+happened.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +52,9 @@ def _run(
     after: int | None = None,
     options: ReexecutionOptions | None = None,
 ) -> RunResult | None:
-    """Run a job, or go on from a run of it; return None where its driver dies after so many steps of the loop."""
+    """Run a job, or go on from a run of it; return None where its driver dies after so many steps
+    of the loop.
+    """
     config = {"execution": {"config": {"ray": {"durable": durable, "keep_outputs": keep}}}}
     parent = None if options is None else find_parent(options, store)
     tags = None if parent is None else parent.tags(None)
@@ -73,7 +77,11 @@ def _run(
 
 def _ran(result: RunResult) -> list[str]:
     keys = [step.key for step in result._plan.steps]
-    return [keys[each.step] for each in result._log.attempts if isinstance(each, Attempt) and each.outcome == SUCCESS]
+    return [
+        keys[each.step]
+        for each in result._log.attempts
+        if isinstance(each, Attempt) and each.outcome == SUCCESS
+    ]
 
 
 def _whole(case: Case) -> Ends:
@@ -93,12 +101,18 @@ def _must_run(result: RunResult, done: set[str]) -> set[str]:
             same[step] = own and all(is_same(each) for each in before)
         return same[step]
 
-    return {step.key for step in plan.steps if status[step.index] is StepStatus.SUCCESS and not is_same(step.index)}
+    return {
+        step.key
+        for step in plan.steps
+        if status[step.index] is StepStatus.SUCCESS and not is_same(step.index)
+    }
 
 
 @settings(deadline=None, max_examples=300)
 @given(cases(), st.integers(0, 1000), st.sampled_from(["all", "none"]))
-def test_a_durable_run_that_failed_runs_only_what_it_did_not_get_to(case: Case, seed: int, keep: str) -> None:
+def test_a_durable_run_that_failed_runs_only_what_it_did_not_get_to(
+    case: Case, seed: int, keep: str
+) -> None:
     store = MemoryRunStore()
     first = _run(make_job(case), store, "first", seed, durable=True, keep=keep)
     assert first is not None
@@ -107,7 +121,12 @@ def test_a_durable_run_that_failed_runs_only_what_it_did_not_get_to(case: Case, 
     done = set(_ran(first))
     whole = _whole(case)
     second = _run(
-        make_job(case), store, "second", seed + 1, durable=True, options=ReexecutionOptions.from_failure("first")
+        make_job(case),
+        store,
+        "second",
+        seed + 1,
+        durable=True,
+        options=ReexecutionOptions.from_failure("first"),
     )
     assert second is not None
     assert ends_of(second) == whole
@@ -126,7 +145,9 @@ def test_a_durable_run_whose_driver_died_runs_no_step_again_that_was_over(
     result = None
     for number, left in enumerate((after, later, None)):
         options = ReexecutionOptions.from_failure(str(number - 1)) if number else None
-        result = _run(job, store, str(number), seed + number, durable=True, after=left, options=options)
+        result = _run(
+            job, store, str(number), seed + number, durable=True, after=left, options=options
+        )
         if result is not None:
             assert sorted(_ran(result)) == sorted(_must_run(result, done))
             break
@@ -137,7 +158,9 @@ def test_a_durable_run_whose_driver_died_runs_no_step_again_that_was_over(
 
 @settings(deadline=None, max_examples=300)
 @given(cases(), st.integers(0, 1000), st.sampled_from(["all", "none"]), st.floats(0, 1))
-def test_values_that_are_not_kept_are_made_again(case: Case, seed: int, keep: str, share: float) -> None:
+def test_values_that_are_not_kept_are_made_again(
+    case: Case, seed: int, keep: str, share: float
+) -> None:
     store = MemoryRunStore()
     first = _run(make_job(case), store, "first", seed, durable=False, keep=keep)
     assert first is not None
@@ -151,7 +174,12 @@ def test_values_that_are_not_kept_are_made_again(case: Case, seed: int, keep: st
         )
     whole = _whole(case)
     second = _run(
-        make_job(case), store, "second", seed + 1, durable=False, options=ReexecutionOptions.from_failure("first")
+        make_job(case),
+        store,
+        "second",
+        seed + 1,
+        durable=False,
+        options=ReexecutionOptions.from_failure("first"),
     )
     assert second is not None
     machine = second._outcome.machine
@@ -165,6 +193,8 @@ def test_values_that_are_not_kept_are_made_again(case: Case, seed: int, keep: st
         made = second._engine._values[second._plan.index_of(key)]  # type: ignore[attr-defined]  # an InProcessEngine
         expected_value = whole.values[key]
         if isinstance(expected_value, dict):
-            assert {name[len("result[") : -1]: value for name, value in made.items()} == expected_value
+            assert {
+                name[len("result[") : -1]: value for name, value in made.items()
+            } == expected_value
         elif "result" in made:
             assert made["result"] == expected_value

@@ -22,7 +22,11 @@ from rayexec.testing.simulated_engine import SimulatedEngine
 Execute = Callable[..., RunResult]
 
 PATIENCE = 20.0  # seconds after which a step that was waited for is taken not to come
-EAGER = {"execution": {"config": {"ray": {"step_dependency_config": {"require_upstream_step_success": False}}}}}
+EAGER = {
+    "execution": {
+        "config": {"ray": {"step_dependency_config": {"require_upstream_step_success": False}}}
+    }
+}
 
 
 def wait_for(path: Path) -> None:
@@ -60,17 +64,28 @@ def echo_job(folder: Path, values: list[Any], out: Any, **settings: Any) -> Any:
 
 
 @pytest.mark.parametrize("kind", ["small", "large", "mixed"])
-def test_each_value_is_taken_before_the_next_is_yielded(execute_on_ray: Execute, tmp_path: Path, kind: str) -> None:
+def test_each_value_is_taken_before_the_next_is_yielded(
+    execute_on_ray: Execute, tmp_path: Path, kind: str
+) -> None:
     large = [np.full(20_000, each) for each in range(4)]
-    cases: dict[str, list[Any]] = {"small": [1, 2, 3], "large": large, "mixed": [1, large[2], 3, large[1]]}
+    cases: dict[str, list[Any]] = {
+        "small": [1, 2, 3],
+        "large": large,
+        "mixed": [1, large[2], 3, large[1]],
+    }
     values = cases[kind]
     result = execute_on_ray(echo_job(tmp_path, values, DynamicOut(stream=True)))
     assert result.success, [event.message for event in result.get_step_failure_events()]
     assert result.output_for_node("total") == sum(int(np.sum(each)) for each in values)
-    assert [event.step_key for event in result.get_step_success_events()][-2:] == ["produce", "total"]
+    assert [event.step_key for event in result.get_step_success_events()][-2:] == [
+        "produce",
+        "total",
+    ]
 
 
-def test_a_run_that_requires_no_upstream_success_streams(execute_on_ray: Execute, tmp_path: Path) -> None:
+def test_a_run_that_requires_no_upstream_success_streams(
+    execute_on_ray: Execute, tmp_path: Path
+) -> None:
     result = execute_on_ray(echo_job(tmp_path, [4, 5], DynamicOut()), EAGER)
     assert result.output_for_node("total") == 9
 
@@ -122,7 +137,9 @@ def half(failures: int, policy: RetryPolicy | None = None) -> Any:
     return halved
 
 
-def test_what_was_handed_on_runs_though_the_op_fails_and_nothing_collects_a_part(execute: Execute) -> None:
+def test_what_was_handed_on_runs_though_the_op_fails_and_nothing_collects_a_part(
+    execute: Execute,
+) -> None:
     result = execute(half(1))
     assert result.get_failed_step_keys() == {"produce"}
     assert result.output_for_node("take") == {"a": (0, 1), "b": (0, 2)}
@@ -167,7 +184,9 @@ def test_a_worker_that_dies_between_two_values_leaves_those_that_were_handed_on(
     assert result.success, [event.message for event in result.get_step_failure_events()]
     assert result.output_for_node("collect") == [1, 2, 3]
     assert result.retry_attempts_for_node("produce") == 1
-    tries = [str(event.step_key) for event in result.all_events if event.event_type_value == "STEP_START"]
+    tries = [
+        str(event.step_key) for event in result.all_events if event.event_type_value == "STEP_START"
+    ]
     assert sorted(tries) == ["collect", "produce", "take[a]", "take[b]", "take[c]"]
 
 
@@ -214,7 +233,9 @@ def test_streams_below_streams(execute: Execute) -> None:
     assert execute(nested).output_for_node("whole") == [[0], [0, 1], [0, 1, 4]]
 
 
-def test_an_op_with_a_timeout_or_a_returned_list_hands_its_values_on_at_its_end(execute: Execute) -> None:
+def test_an_op_with_a_timeout_or_a_returned_list_hands_its_values_on_at_its_end(
+    execute: Execute,
+) -> None:
     @op(out=DynamicOut(stream=True), timeout=30)
     def timed() -> Iterator[int]:
         yield from (1, 2)
@@ -237,7 +258,9 @@ def test_an_op_with_a_timeout_or_a_returned_list_hands_its_values_on_at_its_end(
     assert result.output_for_node("top_listed") == {"0": 3, "1": 4}
 
 
-def test_large_values_never_reach_the_driver(execute_on_ray: Execute, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_large_values_never_reach_the_driver(
+    execute_on_ray: Execute, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import ray
 
     fetched: list[str] = []
@@ -277,7 +300,9 @@ def test_large_values_never_reach_the_driver(execute_on_ray: Execute, monkeypatc
 
 
 def test_in_the_simulator_mapped_steps_run_beside_the_op_that_yields(tmp_path: Path) -> None:
-    spec = prepare(echo_job(tmp_path, [1, 2, 3], DynamicOut(stream=True)), ignore_execution=True).begin()
+    spec = prepare(
+        echo_job(tmp_path, [1, 2, 3], DynamicOut(stream=True)), ignore_execution=True
+    ).begin()
     plan = spec.plan
     engine = SimulatedEngine(
         plan,
@@ -289,7 +314,9 @@ def test_in_the_simulator_mapped_steps_run_beside_the_op_that_yields(tmp_path: P
     outcome, _ = run_to_end(spec, lambda: engine, RunLog(plan), Observer(), clock=engine.now)
     assert outcome.machine.status.count(StepStatus.SUCCESS) == 5
     produced = next(end for _, end, step in engine.schedule if step == plan.by_key["produce"])
-    starts = [start for start, _, step in engine.schedule if plan.steps[step].key.startswith("take[")]
+    starts = [
+        start for start, _, step in engine.schedule if plan.steps[step].key.startswith("take[")
+    ]
     assert len(starts) == 3
     assert max(starts) < produced
 
@@ -377,7 +404,9 @@ def test_an_op_that_hands_its_values_on_at_its_end_keeps_nobody_waiting(
     assert execute_on_ray(beside, config).output_for_node("take") == {"0": 1}
 
 
-def test_small_values_that_are_collected_are_no_objects_of_their_own(execute_on_ray: Execute) -> None:
+def test_small_values_that_are_collected_are_no_objects_of_their_own(
+    execute_on_ray: Execute,
+) -> None:
     @op(out=DynamicOut())
     def produce() -> list[int]:
         return list(range(2000))

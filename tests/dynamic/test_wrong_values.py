@@ -88,20 +88,52 @@ def none() -> None:
 @pytest.mark.parametrize(
     ("function", "kind", "message"),
     [
-        (twice_the_same, "OutputError", 'op "twice_the_same" yielded a DynamicOutput with mapping key "a" twice.'),
-        (bad_key, "DefinitionError", "'2001-01' is not a valid mapping key: use letters, digits and underscores only."),
+        (
+            twice_the_same,
+            "OutputError",
+            'op "twice_the_same" yielded a DynamicOutput with mapping key "a" twice.',
+        ),
+        (
+            bad_key,
+            "DefinitionError",
+            "'2001-01' is not a valid mapping key: use letters, digits and underscores only.",
+        ),
         (key_with_a_line_end, "DefinitionError", r"'a\n' is not a valid mapping key"),
         (key_of_another_type, "DefinitionError", "5 is not a valid mapping key"),
         (gives_up, "OSError", "the disk is gone"),
         (wrong_type, "TypeCheckError", 'Type check failed for output "result" of op "wrong_type"'),
         (wrong_type_in_a_list, "TypeCheckError", 'Type check failed for output "result"'),
-        (plain_output, "OutputError", 'yielded an Output for "result", which is dynamic: yield DynamicOutput(value, '),
+        (
+            plain_output,
+            "OutputError",
+            'yielded an Output for "result", which is dynamic: yield DynamicOutput(value, ',
+        ),
         (plain_output_in_a_list, "OutputError", 'yielded an Output for "result", which is dynamic'),
-        (other_name, "OutputError", 'op "other_name" has no output "results"; it has result. Did you mean'),
-        (other_name_in_a_list, "OutputError", 'returned a value of output "results" among those of "result".'),
-        (single, "OutputError", 'op "single" returned a DynamicOutput for its dynamic output "result": return a list'),
-        (single_value, "OutputError", 'op "single_value" returned a int for its dynamic output "result"'),
-        (none, "OutputError", 'op "none" returned None for its dynamic output "result": return a list'),
+        (
+            other_name,
+            "OutputError",
+            'op "other_name" has no output "results"; it has result. Did you mean',
+        ),
+        (
+            other_name_in_a_list,
+            "OutputError",
+            'returned a value of output "results" among those of "result".',
+        ),
+        (
+            single,
+            "OutputError",
+            'op "single" returned a DynamicOutput for its dynamic output "result": return a list',
+        ),
+        (
+            single_value,
+            "OutputError",
+            'op "single_value" returned a int for its dynamic output "result"',
+        ),
+        (
+            none,
+            "OutputError",
+            'op "none" returned None for its dynamic output "result": return a list',
+        ),
     ],
     ids=lambda each: each.__name__ if callable(each) else "",
 )
@@ -147,8 +179,14 @@ def test_a_dynamic_output_for_a_plain_one_is_refused(execute: Any) -> None:
     assert result.get_failed_step_keys() == {"plain", "mixed", "returned"}
     assert result.is_node_untouched("inc")
     assert (
-        'op "plain" yielded a DynamicOutput for "result", which is not dynamic: declare it DynamicOut()'
-        in (root_of(result, "plain")[1])
+        'op "plain" yielded a DynamicOutput for "result", which is not dynamic: declare it '
+        "DynamicOut()" in (root_of(result, "plain")[1])
     )
-    assert 'op "mixed" yielded a DynamicOutput for "low", which is not dynamic' in root_of(result, "mixed")[1]
-    assert 'op "returned" returned a int for its dynamic output "high"' in root_of(result, "returned")[1]
+    assert (
+        'op "mixed" yielded a DynamicOutput for "low", which is not dynamic'
+        in root_of(result, "mixed")[1]
+    )
+    assert (
+        'op "returned" returned a int for its dynamic output "high"'
+        in root_of(result, "returned")[1]
+    )

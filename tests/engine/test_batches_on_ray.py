@@ -1,4 +1,6 @@
-"""Steps that share a Ray task behave as single steps: retries, crashes, prints, timeouts and long neighbours."""
+"""Steps that share a Ray task behave as single steps: retries, crashes, prints, timeouts and long
+neighbours.
+"""
 
 from __future__ import annotations
 
@@ -79,7 +81,9 @@ def after(value: int) -> int:
     return value
 
 
-def test_a_retried_step_keeps_its_output_while_its_first_batch_goes_on(execute_on_ray: Execute) -> None:
+def test_a_retried_step_keeps_its_output_while_its_first_batch_goes_on(
+    execute_on_ray: Execute,
+) -> None:
     result = warmed_up(execute_on_ray)(fan_out(flaky_or_slow, after))
     assert result.success
     assert result.output_for_node("collect") == list(range(MANY))
@@ -91,7 +95,11 @@ def test_nothing_waits_for_a_long_step_in_the_same_batch(execute_on_ray: Execute
     result = warmed_up(execute_on_ray)(fan_out(flaky_or_slow, after))
     times = spans(result)
     ends = times["flaky_or_slow_31"][1]
-    others = [end for key, (_, end) in times.items() if key not in ("flaky_or_slow_31", "after_31", "collect")]
+    others = [
+        end
+        for key, (_, end) in times.items()
+        if key not in ("flaky_or_slow_31", "after_31", "collect")
+    ]
     assert len(others) == 3 * MANY - 2 + 1  # and zero
     assert max(others) < ends
 
@@ -114,13 +122,20 @@ def test_a_step_that_dies_takes_nobody_with_it(execute_on_ray: Execute, tmp_path
 
     result = warmed_up(execute_on_ray)(fan_out(counted, dies_at_20, after))
     assert result.get_failed_step_keys() == {"dies_at_20_20"}
-    assert result.counts() == {"succeeded": 3 * MANY - 1 + MANY, "failed": 1, "skipped": 0, "not run": 2}
+    assert result.counts() == {
+        "succeeded": 3 * MANY - 1 + MANY,
+        "failed": 1,
+        "skipped": 0,
+        "not run": 2,
+    }
     data = result.failure_data_for_node("dies_at_20_20")
     assert data is not None
     assert data.error.cls_name == "WorkerCrashedError"
     runs = {int(path.name): path.read_text() for path in tmp_path.iterdir()}
     assert runs == dict.fromkeys(range(MANY), "x")
-    [captured] = [e for e in result.events_for_node("dies_at_20_20") if e.event_type_value == "LOGS_CAPTURED"]
+    [captured] = [
+        e for e in result.events_for_node("dies_at_20_20") if e.event_type_value == "LOGS_CAPTURED"
+    ]
     assert captured.event_specific_data["stdout"] == "said before it died\n"
 
 
@@ -129,7 +144,9 @@ def test_no_file_stays_behind(execute_on_ray: Execute) -> None:
     shared = "/dev/shm"
     if not os.path.isdir(shared):
         pytest.skip("journals are kept elsewhere here")
-    assert [name for name in os.listdir(shared) if name.startswith(f"rayexec-batch-{os.getpid()}-")] == []
+    assert [
+        name for name in os.listdir(shared) if name.startswith(f"rayexec-batch-{os.getpid()}-")
+    ] == []
 
 
 @op(out=Out(is_required=False))
@@ -191,7 +208,9 @@ def test_an_op_that_closes_the_streams_harms_nobody(execute_on_ray: Execute) -> 
 
 
 def test_batches_may_be_switched_off(execute_on_ray: Execute) -> None:
-    result = execute_on_ray(fan_out(flaky_or_slow), {"execution": {"config": {"ray": {"batches": False}}}})
+    result = execute_on_ray(
+        fan_out(flaky_or_slow), {"execution": {"config": {"ray": {"batches": False}}}}
+    )
     assert result.success
     assert result.output_for_node("collect") == list(range(MANY))
 
@@ -201,7 +220,9 @@ class _Unreadable:
         return int, ("not a number",)
 
 
-def test_what_follows_a_call_that_could_not_begin_gets_nothing_in_its_place(execute_on_ray: Execute) -> None:
+def test_what_follows_a_call_that_could_not_begin_gets_nothing_in_its_place(
+    execute_on_ray: Execute,
+) -> None:
     @configured(after)
     def middle(_config: Any) -> Any:
         return _Unreadable()
@@ -229,7 +250,9 @@ def sort_out(value: int) -> Any:
     yield Output(value, "even" if value % 2 == 0 else "odd")
 
 
-def test_what_a_batch_makes_ready_runs_in_it_with_copies_of_its_inputs(execute_on_ray: Execute) -> None:
+def test_what_a_batch_makes_ready_runs_in_it_with_copies_of_its_inputs(
+    execute_on_ray: Execute,
+) -> None:
     @op
     def listed(value: int) -> list[int]:
         return [value]
@@ -266,7 +289,9 @@ def test_a_call_whose_input_was_not_yielded_in_its_batch_is_decided_about_by_the
     def sorted_out() -> None:
         ends = []
         for each in range(MANY):
-            parts = sort_out.alias(f"sort_{each}")(number.alias(f"number_{each}")(zero.alias(f"zero_{each}")()))
+            parts = sort_out.alias(f"sort_{each}")(
+                number.alias(f"number_{each}")(zero.alias(f"zero_{each}")())
+            )
             even = after.alias(f"even_{each}")(parts.even)
             ends.append(merge.alias(f"merge_{each}")(even, zero.alias(f"other_{each}")()))
             after.alias(f"odd_{each}")(parts.odd)
@@ -313,10 +338,15 @@ def test_what_is_finished_is_told_while_its_batch_goes_on(execute_on_ray: Execut
 
     arrivals = Arrivals()
     assert warmed_up(execute_on_ray)(pairs, observer=arrivals).success
-    # Long steps go in pairs while there are plenty; the first of a pair is heard of before the second is over.
+    # Long steps go in pairs while there are plenty; the first of a pair is heard of before the
+    # second is over.
     assert len(arrivals.delays) == 17
     assert max(arrivals.delays) < 0.2
-    gaps = [b[0] - a[1] for spans in arrivals.spans.values() for a, b in itertools.pairwise(sorted(spans))]
+    gaps = [
+        b[0] - a[1]
+        for spans in arrivals.spans.values()
+        for a, b in itertools.pairwise(sorted(spans))
+    ]
     assert min(gaps) < 0.0015, "no two shared a batch"
 
 
@@ -342,7 +372,10 @@ def test_an_op_may_be_a_decorated_function(execute_on_ray: Execute) -> None:
 
     @job
     def decorated() -> None:
-        minus(right=number.alias("number_3")(zero()), left=double(number.alias("number_4")(zero.alias("other")())))
+        minus(
+            right=number.alias("number_3")(zero()),
+            left=double(number.alias("number_4")(zero.alias("other")())),
+        )
 
     result = execute_on_ray(decorated)
     assert result.success, result.failure_data_for_node("double")
@@ -373,7 +406,9 @@ def test_an_output_taken_twice_is_two_values(execute: Execute) -> None:
     result = execute(twice)
     assert result.success
     expected = 1 if result._engine.name == "in_process" else 0
-    assert result.output_for_node("appends") == result.output_for_node("appends_in_lists") == expected
+    assert (
+        result.output_for_node("appends") == result.output_for_node("appends_in_lists") == expected
+    )
 
 
 @op
@@ -398,7 +433,9 @@ def test_what_is_written_to_the_original_streams_is_captured_too(execute_on_ray:
     def writes() -> None:
         partial()
 
-    [captured] = [e for e in execute_on_ray(writes).all_events if e.event_type_value == "LOGS_CAPTURED"]
+    [captured] = [
+        e for e in execute_on_ray(writes).all_events if e.event_type_value == "LOGS_CAPTURED"
+    ]
     assert captured.event_specific_data["stdout"] == "no end of line"
 
 

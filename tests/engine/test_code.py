@@ -41,11 +41,16 @@ def three() -> None:
         ({}, {"plain", "cached", "third"}),
         ({"managed": Managed({}, frozenset(), frozenset({0}))}, {"cached", "third"}),
         ({"durable": frozenset({2})}, {"plain", "cached", "third"}),  # with nowhere to store it
-        ({"durable": frozenset({2}), "keeper": FileValues(None, "/nowhere", appends=True)}, {"plain", "cached"}),
+        (
+            {"durable": frozenset({2}), "keeper": FileValues(None, "/nowhere", appends=True)},
+            {"plain", "cached"},
+        ),
         ({"memory": Memory(MemoryCache())}, {"plain", "third"}),
     ],
 )
-def test_what_others_have_to_do_with_goes_the_long_way(concerned: dict[str, Any], short: set[str]) -> None:
+def test_what_others_have_to_do_with_goes_the_long_way(
+    concerned: dict[str, Any], short: set[str]
+) -> None:
     spec = prepare(three)
     code = Code(spec.plan.templates, tuple(map(plain_op, spec.plan.templates)), {})
     header = Header(spec.info, {}, (), "/", None, frozenset(), None, **concerned)

@@ -27,7 +27,15 @@ def test_a_batch_that_answers_leaves_its_journal_until_the_answer_has_come(
         journal.succeeded(0, 1.0, 2.0, b"made")
     copy = tmp_path / "copy"
     copy.write_bytes(path.read_bytes())
-    assert read_journal(str(copy)) == ([PlainEntry(0, 1.0, 2.0, b"made")], None, "", "", "", "", None)
+    assert read_journal(str(copy)) == (
+        [PlainEntry(0, 1.0, 2.0, b"made")],
+        None,
+        "",
+        "",
+        "",
+        "",
+        None,
+    )
     # Nobody but the worker may be there to remove it.
     end = time.monotonic() + 10
     while path.exists():
@@ -64,7 +72,13 @@ def write(journal: Journal, entries: list[bytes | PlainEntry]) -> None:
 some_entries = st.lists(
     st.one_of(
         st.binary(min_size=1, max_size=40),
-        st.builds(PlainEntry, st.integers(0, 9999), st.floats(0, 2e9), st.floats(0, 2e9), st.binary(max_size=40)),
+        st.builds(
+            PlainEntry,
+            st.integers(0, 9999),
+            st.floats(0, 2e9),
+            st.floats(0, 2e9),
+            st.binary(max_size=40),
+        ),
     ),
     max_size=6,
 )
@@ -73,7 +87,8 @@ some_entries = st.lists(
 @given(some_entries, st.data())
 def test_a_torn_tail_is_left_out(drawn: list[bytes | PlainEntry], data: st.DataObject) -> None:
     entries = [
-        each._replace(position=place) if isinstance(each, PlainEntry) else each for place, each in enumerate(drawn)
+        each._replace(position=place) if isinstance(each, PlainEntry) else each
+        for place, each in enumerate(drawn)
     ]
     path = journal_path("test", os.getpid())
     journal = Journal(path)
@@ -91,7 +106,9 @@ def test_a_torn_tail_is_left_out(drawn: list[bytes | PlainEntry], data: st.DataO
 
 def test_a_journal_grows_with_what_is_noted(tmp_path: Path) -> None:
     path = str(tmp_path / "journal")
-    entries: list[bytes | PlainEntry] = [PlainEntry(each, 1.0, 2.0, bytes(each)) for each in range(500)]
+    entries: list[bytes | PlainEntry] = [
+        PlainEntry(each, 1.0, 2.0, bytes(each)) for each in range(500)
+    ]
     entries += [b"x" * 300_000, b"y"]
     journal = Journal(path)
     write(journal, entries)

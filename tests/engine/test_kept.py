@@ -1,4 +1,6 @@
-"""How a process keeps resources open for a run, and who closes them: the main thread, another, or the process's end."""
+"""How a process keeps resources open for a run, and who closes them: the main thread, another, or
+the process's end.
+"""
 
 import socket
 import subprocess
@@ -58,7 +60,9 @@ def test_the_main_thread_closes_once_its_batch_is_over(keepers: Keepers, monkeyp
     assert keepers.take_records() == ()
 
 
-def test_another_thread_closes_where_the_main_thread_is_busy(keepers: Keepers, monkeypatch: Any) -> None:
+def test_another_thread_closes_where_the_main_thread_is_busy(
+    keepers: Keepers, monkeypatch: Any
+) -> None:
     monkeypatch.setattr(kept, "_MAIN_PATIENCE", 0.1)
     closed_by: list[int] = []
     with IN_BATCH:
@@ -74,7 +78,11 @@ def test_another_thread_closes_where_the_main_thread_is_busy(keepers: Keepers, m
 
 def test_strangers_are_not_listened_to(keepers: Keepers) -> None:
     place, _ = keepers.address
-    for letter in (b"", b"GET / HTTP/1.0\r\n\r\n", kept._seal(b"another key", b"hello", b"cos\nsystem\n(S'true'\ntR.")):
+    for letter in (
+        b"",
+        b"GET / HTTP/1.0\r\n\r\n",
+        kept._seal(b"another key", b"hello", b"cos\nsystem\n(S'true'\ntR."),
+    ):
         with socket.create_connection(place) as stranger:
             stranger.sendall(letter)
     keepers.close()
@@ -86,9 +94,11 @@ def test_without_a_way_to_the_driver_nothing_is_kept_and_that_is_said_once(caplo
     gone.close()
     for _ in range(2):
         assert kept_at(gone.address, noting([])) is None
-    assert [record.message for record in caplog.records if "no way to the run's driver" in record.message] == [
-        caplog.records[0].message
-    ]
+    assert [
+        record.message
+        for record in caplog.records
+        if "no way to the run's driver" in record.message
+    ] == [caplog.records[0].message]
 
 
 def test_a_batch_opens_what_cannot_be_kept() -> None:

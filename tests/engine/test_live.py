@@ -23,14 +23,17 @@ MOST = 20 * 1024
 
 
 class Step:
-    """A call of a batch that has run for longer than it takes to be told of, and the files that it prints into."""
+    """A call of a batch that has run for longer than it takes to be told of, and the files that it
+    prints into.
+    """
 
     def __init__(self, directory: Path) -> None:
         self.path = str(directory / "journal")
         self.work = Watched(3, 2, None)
         self.start()
         self._files = [
-            os.open(f"{self.path}.{name}", os.O_WRONLY | os.O_CREAT | os.O_APPEND) for name in ("stdout", "stderr")
+            os.open(f"{self.path}.{name}", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+            for name in ("stdout", "stderr")
         ]
         self.live = LiveStep(self.path, self.work)
 
@@ -57,7 +60,9 @@ class Step:
         kept = [Path(f"{self.path}.{name}").read_bytes()[:KEPT] for name in ("stdout", "stderr")]
         stdout, stderr = (each.decode("utf-8", "backslashreplace") for each in kept)
         logs = tuple(log.lines) if log is not None else ()
-        return Attempt(0, 0, SUCCESS, 0.0, 1.0, logs=logs, stdout=stdout, stderr=stderr, pid=os.getpid())
+        return Attempt(
+            0, 0, SUCCESS, 0.0, 1.0, logs=logs, stdout=stdout, stderr=stderr, pid=os.getpid()
+        )
 
 
 @pytest.fixture
@@ -92,7 +97,10 @@ def test_what_is_not_utf_8_is_told_as_it_comes_in_the_end(step: Step) -> None:
     assert (told.start, told.end) == (0, len(told.text))
 
 
-CHUNKS = st.lists(st.binary(max_size=40) | st.sampled_from(["ä\n", "€", "\n\n", "x" * 50]).map(str.encode), max_size=12)
+CHUNKS = st.lists(
+    st.binary(max_size=40) | st.sampled_from(["ä\n", "€", "\n\n", "x" * 50]).map(str.encode),
+    max_size=12,
+)
 
 
 @given(CHUNKS, st.integers(2, 60))
@@ -129,7 +137,9 @@ def test_ten_megabytes_at_once_are_one_small_message_of_the_last_lines(step: Ste
     assert step.live.news(None) is None
     ended, memory = step.ended(), Told()
     memory.take(LiveLines(0, 0, ended.pid, 0.0, stdout=told))
-    assert memory.rest(ended).stdout == ended.stdout  # since the end of it is not what an attempt keeps
+    assert (
+        memory.rest(ended).stdout == ended.stdout
+    )  # since the end of it is not what an attempt keeps
 
 
 def test_what_an_attempt_keeps_is_told_once_also_around_its_end(step: Step) -> None:
@@ -145,7 +155,9 @@ def test_what_an_attempt_keeps_is_told_once_also_around_its_end(step: Step) -> N
     numbers = [line[:4] for line in whole.splitlines()]
     kept = [line[:4] for line in ended.stdout.splitlines()]
     assert set(kept) <= set(numbers)
-    assert len(set(numbers)) >= len(numbers) - 1  # the line in which the attempt's text ends comes again in part
+    assert (
+        len(set(numbers)) >= len(numbers) - 1
+    )  # the line in which the attempt's text ends comes again in part
 
 
 def test_a_step_that_goes_on_printing_is_told_of_in_smaller_messages(step: Step) -> None:
@@ -179,7 +191,9 @@ def test_log_lines_are_told_once_and_the_last_ones_where_they_are_many(step: Ste
     rest = memory.rest(step.ended(log)).logs
     assert len(told.logs) + len(second.logs) + len(rest) == 1_002
     assert rest[-1].message == "last"
-    assert {line.message for line in (*told.logs, *second.logs, *rest)} == {line.message for line in log.lines}
+    assert {line.message for line in (*told.logs, *second.logs, *rest)} == {
+        line.message for line in log.lines
+    }
 
 
 def test_a_dead_worker_s_lines_are_those_that_were_told() -> None:
@@ -218,7 +232,9 @@ def test_the_watch_tells_of_the_call_that_runs_and_of_no_other(tmp_path: Path) -
                 assert [line.message for line in told.logs] == ["logged"]
                 assert capture.take() == (words.decode(), "")
                 work.since = time.monotonic()
-            assert work.may_start(2)  # which is told of by no log of another call, and not before its time
+            assert work.may_start(
+                2
+            )  # which is told of by no log of another call, and not before its time
             os.write(1, b"two\n")
             work.since = time.monotonic() - LONG
             told = pickle.loads(heard.get(timeout=20))[2]

@@ -1,4 +1,6 @@
-"""What a worker process forgets of the local code that it has loaded; in a process of its own, since it does."""
+"""What a worker process forgets of the local code that it has loaded; in a process of its own,
+since it does.
+"""
 
 from __future__ import annotations
 
@@ -38,11 +40,18 @@ print(comes(own=1))
 """
 
 
-@pytest.mark.skipif(not hasattr(_json, "__file__"), reason="this Python has no compiled module in a file of its own")
+@pytest.mark.skipif(
+    not hasattr(_json, "__file__"), reason="this Python has no compiled module in a file of its own"
+)
 def test_what_is_installed_stays_and_compiled_parts_that_did_not_change(tmp_path: Path) -> None:
     environment = {"PYTHONPATH": ":".join([str(tmp_path), *map(str, sys.path)])}
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+        [sys.executable, "-c", PROGRAM],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.stdout.splitlines() == [
         "(False, ['json', 'rayexec'])",

@@ -66,13 +66,17 @@ def dags(draw: st.DrawFn) -> Dag:
     dag: list[tuple[float, list[int]]] = []
     lengths = st.one_of(st.just(0.0), st.floats(0, 0.02), st.floats(0.05, 2.0))
     for number in range(draw(st.integers(1, 40))):
-        before = draw(st.lists(st.integers(0, number - 1), max_size=3, unique=True)) if number else []
+        before = (
+            draw(st.lists(st.integers(0, number - 1), max_size=3, unique=True)) if number else []
+        )
         dag.append((draw(lengths), before))
     return dag
 
 
 def peak(schedule: Sequence[tuple[float, float, int]]) -> int:
-    changes = sorted([(end, -1) for _, end, _ in schedule] + [(start, 1) for start, _, _ in schedule])
+    changes = sorted(
+        [(end, -1) for _, end, _ in schedule] + [(start, 1) for start, _, _ in schedule]
+    )
     most = now = 0
     for _, change in changes:
         now += change
@@ -96,18 +100,24 @@ def test_every_step_runs_once_after_its_inputs_and_within_the_limits(
 
 @settings(max_examples=150, deadline=None)
 @given(dags(), st.integers(1, 4))
-def test_no_slot_idles_while_a_ready_step_waits_longer_than_the_budget(dag: Dag, slots: int) -> None:
+def test_no_slot_idles_while_a_ready_step_waits_longer_than_the_budget(
+    dag: Dag, slots: int
+) -> None:
     costs = Costs()
     _, engine = simulate(dag, slots, costs=costs)
     times = {step: (start, end) for start, end, step in engine.schedule}
     ends = sorted([*(end for _, end in times.values()), 0.0])
-    # A group of four long steps may take half as long again as three of them should; other batches their budget.
+    # A group of four long steps may take half as long again as three of them should; other batches
+    # their budget.
     hidden = max(BUDGET, 1.5 * 3 * min(1.0, max(length for length, _ in dag)))
     for step, (_, before) in enumerate(dag):
         ready = max((times[each][1] for each in before), default=0.0)
         patience = ready + hidden + 4 * costs.hop + 2 * costs.task
-        # While it waits beyond that, every slot is busy: checked wherever a slot could have fallen free.
-        for moment in (each for each in ends if patience < each < times[step][0] - 2 * costs.hop - costs.task):
+        # While it waits beyond that, every slot is busy: checked wherever a slot could have fallen
+        # free.
+        for moment in (
+            each for each in ends if patience < each < times[step][0] - 2 * costs.hop - costs.task
+        ):
             just_after = moment + costs.task + 2 * costs.hop
             busy = sum(start <= just_after and end >= moment for start, end in times.values())
             assert busy >= slots, (step, ready, moment)
@@ -148,7 +158,9 @@ def test_nothing_hides_behind_a_long_step_in_the_same_batch() -> None:
 
 @settings(max_examples=100, deadline=None)
 @given(dags(), st.lists(st.integers(1, 3), min_size=2, max_size=4), st.data())
-def test_a_run_outlives_the_loss_of_all_nodes_but_one(dag: Dag, nodes: list[int], data: st.DataObject) -> None:
+def test_a_run_outlives_the_loss_of_all_nodes_but_one(
+    dag: Dag, nodes: list[int], data: st.DataObject
+) -> None:
     lost = data.draw(st.lists(st.sampled_from(range(1, len(nodes))), unique=True, max_size=3))
     losses = [(data.draw(st.floats(0, 3)), node) for node in lost]
     outcome, engine = simulate(dag, nodes=nodes, losses=losses)
@@ -160,7 +172,8 @@ def test_a_run_outlives_the_loss_of_all_nodes_but_one(dag: Dag, nodes: list[int]
 
 
 def test_fan_outs_do_not_run_level_by_level() -> None:
-    # Long steps, which no batch chains: 40 branches of a first, two that need it, and a last that needs both.
+    # Long steps, which no batch chains: 40 branches of a first, two that need it, and a last that
+    # needs both.
     dag: list[tuple[float, list[int]]] = [(0.2, [])]
     for _ in range(40):
         first = len(dag)
@@ -174,14 +187,17 @@ def test_fan_outs_do_not_run_level_by_level() -> None:
 
 
 def test_the_longest_path_is_not_left_to_the_end() -> None:
-    # A chain of 30 behind step 1000, beside 1000 steps that nothing follows; no worker chains what is that long.
+    # A chain of 30 behind step 1000, beside 1000 steps that nothing follows; no worker chains what
+    # is that long.
     dag: list[tuple[float, list[int]]] = [(1.0, []) for _ in range(1000)]
     dag += [(1.0, [number - 1] if number > 1000 else []) for number in range(1000, 1030)]
     _, engine = simulate(dag, 10)
     assert engine.now() < 1.05 * len(dag) / 10
 
 
-@pytest.mark.parametrize("places", [range(200, 2010, 201), range(2000, 2010)], ids=["spread", "last"])
+@pytest.mark.parametrize(
+    "places", [range(200, 2010, 201), range(2000, 2010)], ids=["spread", "last"]
+)
 def test_long_ops_among_short_ones_start_early(places: range) -> None:
     @op
     def long() -> int:
@@ -206,7 +222,9 @@ def test_long_ops_among_short_ones_start_early(places: range) -> None:
     assert engine.now() < 1.1 * sum(lengths) / 4
 
 
-def simulate_ops(lengths: Sequence[float], before: Sequence[Sequence[int]], slots: int, *, batching: bool) -> float:
+def simulate_ops(
+    lengths: Sequence[float], before: Sequence[Sequence[int]], slots: int, *, batching: bool
+) -> float:
     """Return the makespan of a job in which each step is an op of its own."""
 
     def make(number: int) -> Any:
@@ -223,7 +241,9 @@ def simulate_ops(lengths: Sequence[float], before: Sequence[Sequence[int]], slot
             handles.append(make(number)([handles[each] for each in sources]))
 
     spec = prepare(distinct)
-    engine = SimulatedEngine(spec.plan, nodes=[slots], seconds=lambda call: lengths[call.step], batching=batching)
+    engine = SimulatedEngine(
+        spec.plan, nodes=[slots], seconds=lambda call: lengths[call.step], batching=batching
+    )
     outcome, _ = run_to_end(spec, lambda: engine, RunLog(spec.plan), Observer(), clock=engine.now)
     assert outcome.status == "SUCCESS"
     return engine.now()
@@ -231,7 +251,9 @@ def simulate_ops(lengths: Sequence[float], before: Sequence[Sequence[int]], slot
 
 @settings(max_examples=100, deadline=None)
 @given(dags(), st.integers(1, 4))
-def test_ops_that_were_never_seen_run_side_by_side_as_if_there_were_no_batches(dag: Dag, slots: int) -> None:
+def test_ops_that_were_never_seen_run_side_by_side_as_if_there_were_no_batches(
+    dag: Dag, slots: int
+) -> None:
     lengths, before = [length for length, _ in dag], [sources for _, sources in dag]
     batched = simulate_ops(lengths, before, slots, batching=True)
     single = simulate_ops(lengths, before, slots, batching=False)

@@ -1,4 +1,6 @@
-"""Limits on a simulated cluster: never more at once than any of them lets, and no slot idle that could be used."""
+"""Limits on a simulated cluster: never more at once than any of them lets, and no slot idle that
+could be used.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,9 @@ KEYS, VALUES = ("db", "team"), ("x", "y")
 
 @dataclass
 class Case:
-    """Steps as (tags, pool slots, seconds, earlier steps it takes from), what limits them, and where they run."""
+    """Steps as (tags, pool slots, seconds, earlier steps it takes from), what limits them, and
+    where they run.
+    """
 
     steps: list[tuple[dict[str, str], int, float, list[int]]]
     rules: list[TagLimit]
@@ -46,7 +50,9 @@ def cases(draw: st.DrawFn) -> Case:
         each = value is None and draw(st.booleans())
         rules[key, value, each] = TagLimit(key, draw(st.sampled_from(LIMITS)), value, each)
     declared = {}
-    for name in draw(st.sets(st.sampled_from(["limit:db", "limit:db=x", "limit:team=y", "pool:p"]))):
+    for name in draw(
+        st.sets(st.sampled_from(["limit:db", "limit:db=x", "limit:team=y", "pool:p"]))
+    ):
         declared[name] = float(draw(st.integers(2, 4)))
     # So many steps, mostly side by side, that limits of 150 are met at all.
     count = draw(st.sampled_from([12, 40, 200]))
@@ -69,7 +75,12 @@ def cases(draw: st.DrawFn) -> Case:
 @st.composite
 def kinds(draw: st.DrawFn) -> tuple[dict[str, str], int, float, bool]:
     tags = {key: draw(st.sampled_from(VALUES)) for key in KEYS if draw(st.booleans())}
-    return tags, draw(st.integers(0, 2)), draw(st.sampled_from([0.0, 0.002, 0.03, 0.3])), draw(st.booleans())
+    return (
+        tags,
+        draw(st.integers(0, 2)),
+        draw(st.sampled_from([0.0, 0.002, 0.03, 0.3])),
+        draw(st.booleans()),
+    )
 
 
 def simulate(
@@ -77,7 +88,10 @@ def simulate(
 ) -> tuple[Any, SimulatedEngine]:
     @cache
     def op_with(slots: int, resources: tuple[str, ...]) -> Any:
-        pool, options = Pool("p", slots) if slots else None, {"resources": dict.fromkeys(resources, 1)}
+        pool, options = (
+            Pool("p", slots) if slots else None,
+            {"resources": dict.fromkeys(resources, 1)},
+        )
 
         @op(name="_".join([f"takes_{slots}", *resources]), pool=pool, ray_options=options)
         def work(values: Any) -> Any:
@@ -125,11 +139,15 @@ def peak(schedule: Sequence[tuple[float, float, int]], weights: Mapping[int, int
 
 
 def groups(case: Case) -> list[tuple[int, dict[int, int]]]:
-    """Return every limit of a case with the weights of the steps that count in it, by the rules as written."""
+    """Return every limit of a case with the weights of the steps that count in it, by the rules as
+    written.
+    """
     found: list[tuple[int, dict[int, int]]] = []
 
     def add(most: int, counts: Any) -> None:
-        found.append((most, {number: 1 for number, (tags, *_) in enumerate(case.steps) if counts(tags)}))
+        found.append(
+            (most, {number: 1 for number, (tags, *_) in enumerate(case.steps) if counts(tags)})
+        )
 
     for rule in case.rules:
         if rule.per_unique_value:
@@ -145,9 +163,14 @@ def groups(case: Case) -> list[tuple[int, dict[int, int]]]:
             continue
         key, _, value = tag.partition("=")
         if kind == "pool":
-            found.append((int(amount), {number: slots for number, (_, slots, *_) in enumerate(case.steps)}))
+            found.append(
+                (int(amount), {number: slots for number, (_, slots, *_) in enumerate(case.steps)})
+            )
         else:
-            add(int(amount), lambda tags, key=key, value=value: tags.get(key) == value if value else key in tags)
+            add(
+                int(amount),
+                lambda tags, key=key, value=value: tags.get(key) == value if value else key in tags,
+            )
     if case.max_concurrent is not None:
         add(case.max_concurrent, lambda _tags: True)
     return found
@@ -174,8 +197,12 @@ def test_a_limit_is_reached_where_there_is_enough_to_do(limit: int, is_own: bool
 
 
 def busy(engine: SimulatedEngine, until: float, slots: int) -> float:
-    """Return the part of ``slots`` that steps take up to a time, each step with what it costs its worker."""
-    return sum(max(0.0, min(end, until) - start) for start, end, _ in engine.schedule) / (slots * until)
+    """Return the part of ``slots`` that steps take up to a time, each step with what it costs its
+    worker.
+    """
+    return sum(max(0.0, min(end, until) - start) for start, end, _ in engine.schedule) / (
+        slots * until
+    )
 
 
 @pytest.mark.parametrize("is_own", [True, False], ids=["Ray holds", "the driver holds"])
@@ -207,8 +234,11 @@ def ends(engine: SimulatedEngine, steps: range) -> float:
 
 @pytest.mark.parametrize("is_own", [True, False], ids=["Ray holds", "the driver holds"])
 @pytest.mark.parametrize("most", [1, 2, 4])
-def test_what_waits_for_a_limit_of_the_cluster_takes_no_place_of_the_others(most: int, is_own: bool) -> None:
-    # Another run takes the pool once the first pooled step has begun, for a while; the pooled steps are many.
+def test_what_waits_for_a_limit_of_the_cluster_takes_no_place_of_the_others(
+    most: int, is_own: bool
+) -> None:
+    # Another run takes the pool once the first pooled step has begun, for a while; the pooled steps
+    # are many.
     pooled: list[Any] = [({}, 1, 1.0, []) for _ in range(20)]
     free: list[Any] = [({}, 0, 1.0, []) for _ in range(20)]
     case = Case(pooled + free, [], most, {"pool:p": 1.0}, slots=8, is_own=is_own)
@@ -218,7 +248,9 @@ def test_what_waits_for_a_limit_of_the_cluster_takes_no_place_of_the_others(most
 
 
 @pytest.mark.parametrize("is_own", [True, False], ids=["Ray holds", "the driver holds"])
-def test_steps_that_wait_for_their_own_runs_share_of_a_pool_leave_the_slots_to_others(is_own: bool) -> None:
+def test_steps_that_wait_for_their_own_runs_share_of_a_pool_leave_the_slots_to_others(
+    is_own: bool,
+) -> None:
     pooled: list[Any] = [({}, 1, 0.5, []) for _ in range(20)]
     free: list[Any] = [({}, 0, 0.5, []) for _ in range(60)]
     case = Case(pooled + free, [], 4, {"pool:p": 1.0}, slots=4, is_own=is_own)
@@ -230,7 +262,9 @@ def test_steps_that_wait_for_their_own_runs_share_of_a_pool_leave_the_slots_to_o
 def test_a_large_pool_that_others_hold_keeps_nothing_else_back() -> None:
     pooled: list[Any] = [({}, 1, 0.5, []) for _ in range(40)]
     free: list[Any] = [({}, 0, 0.5, []) for _ in range(80)]
-    _, engine = simulate(Case(pooled + free, [], 4, {"pool:p": 10.0}, slots=4), others=[(0.0, 30.0, "pool:p", 10)])
+    _, engine = simulate(
+        Case(pooled + free, [], 4, {"pool:p": 10.0}, slots=4), others=[(0.0, 30.0, "pool:p", 10)]
+    )
     assert ends(engine, range(40, 120)) < 1.1 * 80 * 0.5 / 4 + 0.5
 
 
@@ -245,7 +279,9 @@ def test_steps_that_wait_for_a_scarce_resource_leave_the_slots_to_others(is_own:
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(cases(), st.floats(0, 2), st.data())
-def test_the_limits_of_a_run_survive_the_loss_of_a_node(case: Case, when: float, data: st.DataObject) -> None:
+def test_the_limits_of_a_run_survive_the_loss_of_a_node(
+    case: Case, when: float, data: st.DataObject
+) -> None:
     spare = data.draw(st.integers(1, 3))
     outcome, engine = simulate(case, nodes=[spare, case.slots], losses=[(when, 1)])
     assert outcome.status == "SUCCESS"

@@ -18,7 +18,9 @@ MOMENT = 1_700_000_000_123_456_789
 def sources(root: Path, changed: int = MOMENT) -> Sources:
     file = SourceFile(len(CONTENT), changed, content_digest(CONTENT))
     files = {"a.py": file, "own/b.py": file}
-    return Sources((SourceRoot(str(root), True, files),), zlib.compress(CONTENT * 2), frozenset(), "digest")
+    return Sources(
+        (SourceRoot(str(root), True, files),), zlib.compress(CONTENT * 2), frozenset(), "digest"
+    )
 
 
 def test_a_copy_is_made_once_and_again_where_it_was_broken(tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
-"""The pages below docs/ do what they say: their code runs, their config fits, their commands print what is shown.
+"""The pages below docs/ do what they say: their code runs, their config fits, their commands print
+what is shown.
 
 How a page is read, from top to bottom, in a directory of its own:
 
@@ -81,10 +82,20 @@ class Reader:
             assert named is not None, f"a block of {language!r} that nothing is done with:\n{text}"
 
     def run(self, command: str) -> str:
-        """Run a command, which has to succeed, and return what it printed; the next one begins where it ended."""
+        """Run a command, which has to succeed, and return what it printed; the next one begins
+        where it ended.
+        """
         where = self._directory / "cwd"
         done = subprocess.run(
-            ["bash", "-c", f"set -o pipefail\n{RUN.sub(self._of_run, command)}\ncode=$?; pwd > {where}; exit $code"],
+            [
+                "bash",
+                "-c",
+                (
+                    f"set -o pipefail\n{RUN.sub(self._of_run, command)}\ncode=$?; pwd > {where}; "
+                    f"exit "
+                    f"$code"
+                ),
+            ],
             cwd=self._cwd,
             env=self._environment,
             stdin=subprocess.DEVNULL,

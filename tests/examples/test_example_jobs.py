@@ -1,4 +1,6 @@
-"""The example jobs, through the command line and by Python, their results against figures computed apart."""
+"""The example jobs, through the command line and by Python, their results against figures computed
+apart.
+"""
 
 from __future__ import annotations
 
@@ -61,7 +63,9 @@ def load_job(file: str, name: str) -> JobDefinition:
 
 def run_command(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
     """Run ``rayexec`` in a process of its own, with a Ray of its own."""
-    environment = {key: value for key, value in os.environ.items() if key not in ("RAY_ADDRESS", "COLUMNS")}
+    environment = {
+        key: value for key, value in os.environ.items() if key not in ("RAY_ADDRESS", "COLUMNS")
+    }
     done = subprocess.run(
         [Path(sys.executable).with_name("rayexec"), *map(str, arguments)],
         cwd=cwd,
@@ -109,7 +113,10 @@ class Figures:
         rows = []
         for key, delays in self.groups.items():
             if len(key) == len(ends):
-                row: dict[str, Any] = {**dict(zip(ends, key, strict=True)), **delays.row(late_after)}
+                row: dict[str, Any] = {
+                    **dict(zip(ends, key, strict=True)),
+                    **delays.row(late_after),
+                }
                 for end, code in zip(ends, key, strict=True):
                     for column in ("name", "city", "state"):
                         value = self.airports[code][column]
@@ -123,7 +130,8 @@ class Figures:
         for row in routes[:count]:
             ends = [f"{row[end]} ({row[f'{end}_city'] or row[f'{end}_name']})" for end in ROUTE]
             lines.append(
-                f"{row['mean_delay']:6.1f} min  {row['late_share']:4.0%}  {row['flights']:7d}  {ends[0]} to {ends[1]}"
+                f"{row['mean_delay']:6.1f} min  {row['late_share']:4.0%}  {row['flights']:7d}  "
+                f"{ends[0]} to {ends[1]}"
             )
         return lines
 
@@ -148,8 +156,14 @@ def check_report(directory: Path, figures: Figures, late_after: int = 15) -> Non
 
 
 def test_the_figures_are_of_all_flights(figures: Figures) -> None:
-    assert sum(len(delays.minutes) for key, delays in figures.groups.items() if len(key) == 1) == 20_000
-    assert sum(len(delays.minutes) for key, delays in figures.groups.items() if len(key) == 2) == 20_000
+    assert (
+        sum(len(delays.minutes) for key, delays in figures.groups.items() if len(key) == 1)
+        == 20_000
+    )
+    assert (
+        sum(len(delays.minutes) for key, delays in figures.groups.items() if len(key) == 2)
+        == 20_000
+    )
     assert len(figures.report(ORIGIN)) == 220
     assert len(figures.report(ROUTE)) == 2_977
 
@@ -161,7 +175,15 @@ def test_flights_by_the_command_line(figures: Figures, tmp_path: Path) -> None:
 
 
 def test_flights_with_the_config_file_by_the_command_line(figures: Figures, tmp_path: Path) -> None:
-    done = run_command("job", "execute", "-f", EXAMPLES / "flights.py", "-c", EXAMPLES / "flights.yaml", cwd=tmp_path)
+    done = run_command(
+        "job",
+        "execute",
+        "-f",
+        EXAMPLES / "flights.py",
+        "-c",
+        EXAMPLES / "flights.yaml",
+        cwd=tmp_path,
+    )
     assert done.stdout.splitlines() == figures.worst(count=5, min_flights=20, late_after=30)
     check_report(tmp_path / "report" / "busy", figures, late_after=30)
 
@@ -174,7 +196,10 @@ def test_flights_are_the_same_on_every_engine(
     assert result.success
     assert capfd.readouterr().out.splitlines() == figures.worst()
     check_report(tmp_path, figures)
-    assert result.output_for_node("routes").to_pylist() == pq.read_table(tmp_path / "routes.parquet").to_pylist()
+    assert (
+        result.output_for_node("routes").to_pylist()
+        == pq.read_table(tmp_path / "routes.parquet").to_pylist()
+    )
     assert result.output_for_node("clean").num_rows == 20_000
     (cleaned,) = [event for event in result.events_for_node("clean") if event.is_successful_output]
     assert {name: value.value for name, value in cleaned.step_output_data.metadata.items()} == {
@@ -195,13 +220,24 @@ def months_of_origins(min_flights: int = 1) -> dict[tuple[str, str], list[dict[s
     return groups
 
 
-def check_months_of_origins(directory: Path, groups: dict[tuple[str, str], list[dict[str, Any]]]) -> list[str]:
+def check_months_of_origins(
+    directory: Path, groups: dict[tuple[str, str], list[dict[str, Any]]]
+) -> list[str]:
     """Check a data set, as a whole and file by file; return the lines that are printed of it."""
     flights = [flight for group in groups.values() for flight in group]
     written = pq.read_table(directory)  # the directories' names become columns
-    assert set(written.column_names) == {"date", "destination", "distance", "delay", "origin", "month"}
+    assert set(written.column_names) == {
+        "date",
+        "destination",
+        "distance",
+        "delay",
+        "origin",
+        "month",
+    }
     assert written.num_rows == len(flights)
-    assert sum(row["delay"] for row in written.to_pylist()) == sum(flight["delay"] for flight in flights)
+    assert sum(row["delay"] for row in written.to_pylist()) == sum(
+        flight["delay"] for flight in flights
+    )
     by_origin: dict[str, list[int]] = defaultdict(list)
     for (origin, month), group in groups.items():
         file = directory / f"origin={origin}" / f"month={month}" / "flights.parquet"
@@ -212,7 +248,10 @@ def check_months_of_origins(directory: Path, groups: dict[tuple[str, str], list[
     shown.append(("all", [flight["delay"] for flight in flights]))
     return [
         "origin   flights     mean delay",
-        *[f"{name:<8}{len(delays):>8}{sum(delays) / len(delays):>11.1f} min" for name, delays in shown],
+        *[
+            f"{name:<8}{len(delays):>8}{sum(delays) / len(delays):>11.1f} min"
+            for name, delays in shown
+        ],
         f"{len(groups)} files of {len(by_origin)} airports",
     ]
 
@@ -236,7 +275,11 @@ def test_flights_by_origin_with_its_config_file_are_the_same_on_every_engine(
     assert len(groups) == 90
     assert capfd.readouterr().out.splitlines() == check_months_of_origins(tmp_path, groups)
     assert {key: tuple(totals) for key, totals in result.output_for_node("write").items()} == {
-        f"{origin},{month.replace('-', '_')}": (1, len(group), sum(flight["delay"] for flight in group))
+        f"{origin},{month.replace('-', '_')}": (
+            1,
+            len(group),
+            sum(flight["delay"] for flight in group),
+        )
         for (origin, month), group in groups.items()
     }
     origin, totals = result.output_for_node("total_of_origin")["DFW"]
@@ -259,7 +302,11 @@ def test_my_job_by_the_command_line(tmp_path: Path) -> None:
 def test_my_job_is_the_same_on_every_engine(execute: Execute) -> None:
     result = execute(load_job("my_job.py", "my_job"))
     assert result.success
-    assert [result.output_for_node(each) for each in ("return_one", "add_two", "multi_three")] == [1, 3, 9]
+    assert [result.output_for_node(each) for each in ("return_one", "add_two", "multi_three")] == [
+        1,
+        3,
+        9,
+    ]
 
 
 def most_at_once(spans: list[tuple[float, float]]) -> int:
@@ -273,7 +320,9 @@ def most_at_once(spans: list[tuple[float, float]]) -> int:
 
 def test_tag_limits_hold_on_ray(execute_on_ray: Execute) -> None:
     limited = load_job("tag_limits.py", "tag_concurrency_job")
-    assert execute_on_ray(limited).success  # starts Ray's workers, so that they don't hold the second run back
+    assert execute_on_ray(
+        limited
+    ).success  # starts Ray's workers, so that they don't hold the second run back
     result = execute_on_ray(limited)
     assert result.success
     assert result.output_for_node("total") == 6 * len("flights") + 4
@@ -301,10 +350,15 @@ def test_warm_model_loads_once_a_process(execute_on_ray: Execute) -> None:
     counted = result.output_for_node("report")
     assert counted["batches"] == 24
     assert counted["loads"] == counted["processes"]
-    opened = [event for event in result.all_events if event.event_type_value == "RESOURCE_INIT_SUCCESS"]
+    opened = [
+        event for event in result.all_events if event.event_type_value == "RESOURCE_INIT_SUCCESS"
+    ]
     assert len(opened) == counted["loads"]
     model = job.resource_defs["model"].with_scope("batch")
-    assert execute_on_ray(job, alone, resources={"model": model}).output_for_node("report")["loads"] == 24
+    assert (
+        execute_on_ray(job, alone, resources={"model": model}).output_for_node("report")["loads"]
+        == 24
+    )
 
 
 @pytest.mark.long
@@ -317,7 +371,9 @@ def test_warm_model_by_the_command_line(tmp_path: Path) -> None:
 
 
 def late_flights(after: int) -> int:
-    flights = pq.read_table(EXAMPLES / "data" / "flights.parquet", columns=["date", "origin", "delay"]).to_pylist()
+    flights = pq.read_table(
+        EXAMPLES / "data" / "flights.parquet", columns=["date", "origin", "delay"]
+    ).to_pylist()
     return sum(1 for each in flights if None not in each.values() and each["delay"] >= after)
 
 
@@ -337,7 +393,9 @@ def test_cached_features_work_out_what_is_new(execute_on_ray: Execute, tmp_path:
     again = execute_on_ray(job, store=tmp_path)
     assert set(again.reused) == kept | {f"late[{month}]" for month in months}
     assert again.output_for_node("report") == first.output_for_node("report")
-    stricter = execute_on_ray(job, {"ops": {"late": {"config": {"late_after_minutes": 30}}}}, store=tmp_path)
+    stricter = execute_on_ray(
+        job, {"ops": {"late": {"config": {"late_after_minutes": 30}}}}, store=tmp_path
+    )
     assert set(stricter.reused) == kept
     assert stricter.output_for_node("report")["late"] == late_flights(30)
 
@@ -357,7 +415,9 @@ def test_cached_features_notice_that_the_file_is_another(tmp_path: Path) -> None
 
 
 @pytest.mark.long
-def test_cached_features_by_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cached_features_by_the_command_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("RAYEXEC_HOME", str(tmp_path / "home"))
     arguments = ("job", "execute", "-f", EXAMPLES / "cached_features.py")
     first, again = [run_command(*arguments, cwd=tmp_path).stdout.splitlines() for _ in range(2)]

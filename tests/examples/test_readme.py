@@ -37,8 +37,12 @@ def test_there_are_blocks_of_each_kind() -> None:
     assert len(blocks("sh")) >= 3
 
 
-@pytest.mark.parametrize("block", PYTHON, ids=lambda block: re.findall(r"^def (\w+)", block, re.MULTILINE)[-1])
-def test_python_blocks_run(block: str, tmp_path: Path, ray_session: None, capfd: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    "block", PYTHON, ids=lambda block: re.findall(r"^def (\w+)", block, re.MULTILINE)[-1]
+)
+def test_python_blocks_run(
+    block: str, tmp_path: Path, ray_session: None, capfd: pytest.CaptureFixture[str]
+) -> None:
     result = run_block(block, tmp_path)["result"]
     assert result.success  # type: ignore[attr-defined]  # each block ends with a result
     assert capfd.readouterr().err == ""
@@ -74,6 +78,9 @@ def test_named_files_exist() -> None:
 def test_named_commands_exist() -> None:
     named = set(re.findall(r"rayexec job ([a-z-]+)", README))
     done = subprocess.run(
-        [Path(sys.executable).with_name("rayexec"), "job", "--help"], capture_output=True, text=True, check=True
+        [Path(sys.executable).with_name("rayexec"), "job", "--help"],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert named == set(re.findall(r"^│ ([a-z-]+) ", done.stdout, re.MULTILINE)) - {"--help"}

@@ -1,4 +1,6 @@
-"""Runs with environments, as a script: ``python environments.py PLACE`` writes what their steps saw to told.json."""
+"""Runs with environments, as a script: ``python environments.py PLACE`` writes what their steps saw
+to told.json.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,10 @@ from rayexec import EngineError, JobDefinition, RayOptions, job, op
 PLACE = Path(sys.argv[1]) if len(sys.argv) > 1 else Path()
 WHEEL = PLACE / "packed-1.0-py3-none-any.whl"
 # Nothing is fetched from anywhere.
-OFFLINE = {"pip_check": False, "pip_install_options": ["--no-index", "--no-deps", "--disable-pip-version-check"]}
+OFFLINE = {
+    "pip_check": False,
+    "pip_install_options": ["--no-index", "--no-deps", "--disable-pip-version-check"],
+}
 
 
 def seen() -> dict[str, Any]:
@@ -47,7 +52,9 @@ def packed() -> dict[str, Any]:
 
 
 @op(
-    ray_options=RayOptions(runtime_env={"pip": {"packages": [str(PLACE / "none-1.0-py3-none-any.whl")], **OFFLINE}}),
+    ray_options=RayOptions(
+        runtime_env={"pip": {"packages": [str(PLACE / "none-1.0-py3-none-any.whl")], **OFFLINE}}
+    ),
 )
 def broken() -> None:
     pass
@@ -93,7 +100,11 @@ def run(made: JobDefinition, environment: dict[str, Any] | None = None) -> dict[
     return {
         "seen": {key: result.output_for_node(key) for key in succeeded},
         "failures": {key: str(result.failure_data_for_node(key)) for key in failed},
-        "warnings": [each.message for each in result.all_events if "runtime_env" in each.message and not each.step_key],
+        "warnings": [
+            each.message
+            for each in result.all_events
+            if "runtime_env" in each.message and not each.step_key
+        ],
     }
 
 
@@ -106,11 +117,14 @@ def make_packages() -> None:
     files = {
         "rx_packed.py": "WORD = 'packed'\n",
         f"{metadata}/METADATA": "Metadata-Version: 2.1\nName: packed\nVersion: 1.0\n",
-        f"{metadata}/WHEEL": "Wheel-Version: 1.0\nGenerator: x\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        f"{metadata}/WHEEL": "Wheel-Version: 1.0\nGenerator: x\nRoot-Is-Purelib: true\nTag: "
+        "py3-none-any\n",
     }
     record = f"{metadata}/RECORD,,\n"
     for name, text in files.items():
-        digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
+        digest = (
+            base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
+        )
         record += f"{name},sha256={digest},{len(text)}\n"
     with zipfile.ZipFile(WHEEL, "w") as wheel:
         for name, text in {**files, f"{metadata}/RECORD": record}.items():

@@ -121,9 +121,13 @@ def test_prints_belong_to_their_step_even_where_it_fails(execute_on_ray: Any) ->
 
     result = execute_on_ray(talking)
     for name in "abc":
-        [captured] = [e for e in result.events_for_node(name) if e.event_type_value == "LOGS_CAPTURED"]
+        [captured] = [
+            e for e in result.events_for_node(name) if e.event_type_value == "LOGS_CAPTURED"
+        ]
         assert captured.event_specific_data["stdout"] == f"{name}\n"
-    assert not [e for e in result.events_for_node("silent") if e.event_type_value == "LOGS_CAPTURED"]
+    assert not [
+        e for e in result.events_for_node("silent") if e.event_type_value == "LOGS_CAPTURED"
+    ]
 
 
 def test_a_flood_of_prints_is_cut(execute_on_ray: Any) -> None:
@@ -142,7 +146,9 @@ def test_a_flood_of_prints_is_cut(execute_on_ray: Any) -> None:
     assert "1,951,424 bytes that the step printed on stdout were left out" in said["stderr"]
 
 
-@pytest.mark.parametrize("how", ["os._exit(3)", "os.kill(os.getpid(), 9)", "__import__('ctypes').string_at(0)"])
+@pytest.mark.parametrize(
+    "how", ["os._exit(3)", "os.kill(os.getpid(), 9)", "__import__('ctypes').string_at(0)"]
+)
 def test_a_process_that_dies_fails_its_step_only(execute_on_ray: Any, how: str) -> None:
     @op
     def die(value: int) -> int:
@@ -222,7 +228,9 @@ class ExitsOnLoad(Exception):
         (lambda: KeyboardInterrupt("mine"), "KeyboardInterrupt", "mine"),
     ],
 )
-def test_exceptions_that_travel_badly(execute_on_ray: Any, make: Any, name: str, message: str | None) -> None:
+def test_exceptions_that_travel_badly(
+    execute_on_ray: Any, make: Any, name: str, message: str | None
+) -> None:
     @op
     def raises() -> None:
         raise make()
@@ -286,12 +294,16 @@ def test_input_values_that_cannot_be_pickled_are_refused_before_anything_runs(
         touch()
         take(thing)
 
-    with pytest.raises(EngineError, match="the value of input 'thing' of the job cannot be pickled"):
+    with pytest.raises(
+        EngineError, match="the value of input 'thing' of the job cannot be pickled"
+    ):
         execute_on_ray(takes, input_values={"thing": threading.Lock()})
     assert not mark.exists()
 
 
-def test_config_that_cannot_be_pickled_is_refused_before_anything_runs(execute_on_ray: Any, tmp_path: Path) -> None:
+def test_config_that_cannot_be_pickled_is_refused_before_anything_runs(
+    execute_on_ray: Any, tmp_path: Path
+) -> None:
     mark = tmp_path / "ran"
 
     @op
@@ -333,7 +345,9 @@ def test_streams_that_an_op_closes_or_replaces(execute_on_ray: Any) -> None:
 
     result = execute_on_ray(closing)
     assert result.success
-    [captured] = [e for e in result.events_for_node("says") if e.event_type_value == "LOGS_CAPTURED"]
+    [captured] = [
+        e for e in result.events_for_node("says") if e.event_type_value == "LOGS_CAPTURED"
+    ]
     assert captured.event_specific_data["stdout"] == "heard\n"
 
 

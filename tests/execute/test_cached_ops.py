@@ -53,7 +53,9 @@ class By(Config):
 
 @pytest.fixture(params=["in_process", "ray"])
 def run(request: pytest.FixtureRequest, tmp_path: Path) -> Run:
-    """Run a job on an engine, recorded in a store of the test's own; settings of the engine are given as ``engine``."""
+    """Run a job on an engine, recorded in a store of the test's own; settings of the engine are
+    given as ``engine``.
+    """
     if request.param == "ray":
         request.getfixturevalue("ray_session")
 
@@ -91,7 +93,9 @@ def lines_of(result: RunResult) -> list[str]:
     return [each.message for each in result.all_events if each.event_type_value == "LOG_MESSAGE"]
 
 
-def test_a_step_with_the_same_inputs_has_what_the_earlier_run_yielded(run: Run, calls: Calls) -> None:
+def test_a_step_with_the_same_inputs_has_what_the_earlier_run_yielded(
+    run: Run, calls: Calls
+) -> None:
     @op
     def start() -> int:
         return 3
@@ -165,7 +169,9 @@ def test_each_thing_that_outputs_depend_on_counts(run: Run, calls: Calls) -> Non
     by_three = {"ops": {"times": {"config": {"by": 3}}}}
     assert is_run(over(1, 2), by_three)
     assert not is_run(over(1, 2), by_three)
-    assert not is_run(over(1, 2), {"ops": {"times": {"config": {"by": 2}}}})  # what is left out is its default
+    assert not is_run(
+        over(1, 2), {"ops": {"times": {"config": {"by": 2}}}}
+    )  # what is left out is its default
     assert is_run(over(1, 2, times=make("2")))
     assert is_run(over(1, 2, times=make(outs={"other": Out()})))
     assert not is_run(over(1, 2, times=make().alias("renamed")))
@@ -197,7 +203,9 @@ def test_ops_of_the_same_name_in_other_places_are_others(run: Run) -> None:
         assert run(loading).output_for_node("load") == value
 
 
-def test_defaults_and_fan_ins_count_by_their_values_and_nothing_does_not(run: Run, calls: Calls) -> None:
+def test_defaults_and_fan_ins_count_by_their_values_and_nothing_does_not(
+    run: Run, calls: Calls
+) -> None:
     @op(cache=True, code_version="1", ins={"before": In(Nothing)})
     def total(values: list[int], extra: int = 5) -> int:
         calls.add("total")
@@ -236,12 +244,20 @@ def test_defaults_and_fan_ins_count_by_their_values_and_nothing_does_not(run: Ru
         assert calls.take() == (["total"] if is_run else []), each.name
 
 
-def test_values_of_dynamic_outputs_come_again_with_keys_and_metadata(run: Run, calls: Calls) -> None:
-    @op(cache=True, code_version="1", out={"parts": DynamicOut(), "count": Out(is_required=False), "odd": Out()})
+def test_values_of_dynamic_outputs_come_again_with_keys_and_metadata(
+    run: Run, calls: Calls
+) -> None:
+    @op(
+        cache=True,
+        code_version="1",
+        out={"parts": DynamicOut(), "count": Out(is_required=False), "odd": Out()},
+    )
     def split() -> Any:
         calls.add("split")
         for key in "cab":
-            yield DynamicOutput(key * 3, mapping_key=key, output_name="parts", metadata={"key": key})
+            yield DynamicOutput(
+                key * 3, mapping_key=key, output_name="parts", metadata={"key": key}
+            )
         yield Output([1], "odd", metadata={"rows": 1})
 
     @op(cache=True, code_version="1")
@@ -310,7 +326,9 @@ def test_a_stream_comes_again_in_full(run: Run, calls: Calls) -> None:
     assert calls.take() == ["pieces"]
 
 
-def test_a_step_that_fails_keeps_nothing_and_a_retry_that_succeeds_does(run: Run, calls: Calls, tmp_path: Path) -> None:
+def test_a_step_that_fails_keeps_nothing_and_a_retry_that_succeeds_does(
+    run: Run, calls: Calls, tmp_path: Path
+) -> None:
     @op(cache=True, code_version="1", out={"a": Out(), "b": Out()})
     def flaky(context: Any) -> Any:
         calls.add("flaky")
@@ -330,7 +348,10 @@ def test_a_step_that_fails_keeps_nothing_and_a_retry_that_succeeds_does(run: Run
     (tmp_path / "mended").touch()
     for _ in range(2):
         result = run(trying)
-        assert (result.output_for_node("flaky", "a"), result.output_for_node("flaky", "b")) == ("early", "late")
+        assert (result.output_for_node("flaky", "a"), result.output_for_node("flaky", "b")) == (
+            "early",
+            "late",
+        )
     assert calls.take() == ["flaky"]
 
 
@@ -375,7 +396,9 @@ def test_outputs_of_io_managers_are_loaded_from_where_the_earlier_run_stored_the
         return str(values)
 
     def storing(directory: str | None) -> Any:
-        managers = {} if directory is None else {"io_manager": Knowing(base_dir=str(tmp_path / directory))}
+        managers = (
+            {} if directory is None else {"io_manager": Knowing(base_dir=str(tmp_path / directory))}
+        )
 
         @job(resource_defs=managers)
         def showing() -> None:
@@ -407,7 +430,9 @@ def test_outputs_of_io_managers_are_loaded_from_where_the_earlier_run_stored_the
         assert run(other).reused["make"].run_id == result.run_id
 
 
-def test_an_input_that_a_manager_loads_counts_by_what_is_loaded(run: Run, calls: Calls, tmp_path: Path) -> None:
+def test_an_input_that_a_manager_loads_counts_by_what_is_loaded(
+    run: Run, calls: Calls, tmp_path: Path
+) -> None:
     @op
     def make() -> list[int]:
         return [1, 2]
@@ -476,7 +501,9 @@ def test_reuse_can_be_switched_off_and_what_is_made_then_takes_the_old_ones_plac
     assert calls.take() == ["count"]
 
 
-def test_runs_that_are_not_recorded_reuse_nothing(run: Run, calls: Calls, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_runs_that_are_not_recorded_reuse_nothing(
+    run: Run, calls: Calls, monkeypatch: pytest.MonkeyPatch
+) -> None:
     @op(cache=True, code_version="1")
     def count() -> None:
         calls.add("count")
@@ -521,7 +548,9 @@ def test_what_cannot_be_digested_or_kept_is_run_each_time_and_told(run: Run, cal
         assert result.success
         lines = sorted(lines_of(result))
         assert len(lines) == 2
-        assert "op 'take' is not cached where its config or an input cannot be digested: " in lines[0]
+        assert (
+            "op 'take' is not cached where its config or an input cannot be digested: " in lines[0]
+        )
         assert "the outputs of op 'give' cannot be kept: " in lines[1]
         assert "Local" in lines[0]
         assert "Local" in lines[1]
@@ -566,7 +595,9 @@ def test_a_cache_that_cannot_be_written_fails_no_step(run: Run, tmp_path: Path) 
     assert any("the outputs of op 'count' cannot be kept" in each for each in lines_of(result))
 
 
-def test_a_store_in_memory_serves_runs_in_this_process_only(calls: Calls, ray_session: None) -> None:
+def test_a_store_in_memory_serves_runs_in_this_process_only(
+    calls: Calls, ray_session: None
+) -> None:
     @op(cache=True, code_version="1")
     def count() -> None:
         calls.add("count")
@@ -579,13 +610,17 @@ def test_a_store_in_memory_serves_runs_in_this_process_only(calls: Calls, ray_se
     for _ in range(2):
         counting.execute({"execution": {"config": {"in_process": {}}}}, store=store)
     assert calls.take() == ["count"]
-    with pytest.warns(RuntimeWarning, match="Ray's workers cannot reach <MemoryRunStore of 3 runs>") as told:
+    with pytest.warns(
+        RuntimeWarning, match="Ray's workers cannot reach <MemoryRunStore of 3 runs>"
+    ) as told:
         assert counting.execute(store=store).success
     assert [each.filename for each in told] == [__file__]
     assert calls.take() == ["count"]
 
 
-def test_a_run_without_cached_ops_has_no_memory_and_keeps_the_short_way(ray_session: None, tmp_path: Path) -> None:
+def test_a_run_without_cached_ops_has_no_memory_and_keeps_the_short_way(
+    ray_session: None, tmp_path: Path
+) -> None:
     @op(code_version="1")
     def count() -> None:
         pass
@@ -630,7 +665,11 @@ if __name__ == "__main__":
 
 def test_processes_share_what_is_kept_whichever_way_the_job_is_run(tmp_path: Path) -> None:
     (tmp_path / "counting.py").write_text(textwrap.dedent(JOB))
-    environment = {"RAYEXEC_HOME": str(tmp_path / "home"), "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
+    environment = {
+        "RAYEXEC_HOME": str(tmp_path / "home"),
+        "PATH": "/usr/bin:/bin",
+        "HOME": str(tmp_path),
+    }
 
     def run_file(seed: str) -> list[str]:
         done = subprocess.run(
@@ -661,7 +700,8 @@ def test_processes_share_what_is_kept_whichever_way_the_job_is_run(tmp_path: Pat
 
 def test_a_cached_op_needs_a_code_version() -> None:
     with pytest.raises(
-        DefinitionError, match=r"op 'count': cache=True needs a code_version.*cannot be compared safely"
+        DefinitionError,
+        match=r"op 'count': cache=True needs a code_version.*cannot be compared safely",
     ):
 
         @op(cache=True)

@@ -1,4 +1,6 @@
-"""Runs that another thread cancels by their store: of every kind, in-process and on Ray, in any thread."""
+"""Runs that another thread cancels by their store: of every kind, in-process and on Ray, in any
+thread.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,16 @@ from typing import Any
 import pytest
 from pyarrow import fs
 
-from rayexec import JobDefinition, RetryPolicy, RunCanceledError, RunResult, cancel_run, execute_job, job, op
+from rayexec import (
+    JobDefinition,
+    RetryPolicy,
+    RunCanceledError,
+    RunResult,
+    cancel_run,
+    execute_job,
+    job,
+    op,
+)
 from rayexec.store import DirectoryRunStore, MemoryRunStore, RunStore
 from rayexec.store.reading import StoredLog
 
@@ -47,9 +58,16 @@ def napping(place: Path) -> JobDefinition:
 
 
 def canceled(
-    what: JobDefinition, config: Any, place: Path, store: RunStore, until: str | None = None, **options: Any
+    what: JobDefinition,
+    config: Any,
+    place: Path,
+    store: RunStore,
+    until: str | None = None,
+    **options: Any,
 ) -> RunResult:
-    """Run a job, and cancel it once its step runs, or once an event of the kind ``until`` has been written."""
+    """Run a job, and cancel it once its step runs, or once an event of the kind ``until`` has been
+    written.
+    """
 
     def is_due() -> bool:
         if until is None or not (place / "asleep").exists():
@@ -87,7 +105,9 @@ def test_by_a_store_of_every_kind(kind: str, tmp_path: Path) -> None:
 
 
 def test_raise_on_error_raises_that_it_was_canceled(tmp_path: Path) -> None:
-    with pytest.raises(RunCanceledError, match=r"canceled by .+@.+ \(pid \d+\), with rayexec\.cancel_run"):
+    with pytest.raises(
+        RunCanceledError, match=r"canceled by .+@.+ \(pid \d+\), with rayexec\.cancel_run"
+    ):
         canceled(napping(tmp_path), IN_PROCESS, tmp_path, MemoryRunStore(), raise_on_error=True)
 
 
@@ -105,7 +125,9 @@ def test_a_run_that_waits_for_a_retry_ends_at_once(in_main_thread: bool, tmp_pat
     results: list[RunResult] = []
 
     def run() -> None:
-        results.append(canceled(failing, IN_PROCESS, tmp_path, MemoryRunStore(), until="STEP_UP_FOR_RETRY"))
+        results.append(
+            canceled(failing, IN_PROCESS, tmp_path, MemoryRunStore(), until="STEP_UP_FOR_RETRY")
+        )
 
     began = time.monotonic()
     if in_main_thread:
@@ -121,7 +143,9 @@ def test_a_run_that_waits_for_a_retry_ends_at_once(in_main_thread: bool, tmp_pat
 def test_on_ray_in_another_thread(ray_session: None, tmp_path: Path) -> None:
     results: list[RunResult] = []
     store = MemoryRunStore()
-    thread = threading.Thread(target=lambda: results.append(canceled(napping(tmp_path), None, tmp_path, store)))
+    thread = threading.Thread(
+        target=lambda: results.append(canceled(napping(tmp_path), None, tmp_path, store))
+    )
     thread.start()
     thread.join()
     [result] = results

@@ -1,4 +1,6 @@
-"""Interrupted runs on Ray: blocked steps are woken, what is done is kept, who clings is killed, nothing is left."""
+"""Interrupted runs on Ray: blocked steps are woken, what is done is kept, who clings is killed,
+nothing is left.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ _PATIENCE = 30.0
 
 @pytest.fixture(autouse=True)
 def interruptible(ray_session: None) -> Iterator[None]:
-    """Have SIGINT raise KeyboardInterrupt; a shell that runs tests in the background has them ignore it."""
+    """Have SIGINT raise KeyboardInterrupt; a shell that runs tests in the background has them
+    ignore it.
+    """
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
@@ -82,7 +86,9 @@ BLOCKED: dict[str, Callable[[], Any]] = {
 
 
 @pytest.mark.parametrize("names", [("sleep", "event", "receive"), ("child", "c_code")])
-def test_steps_in_blocking_calls_are_woken_and_close_what_they_hold(names: tuple[str, ...], tmp_path: Path) -> None:
+def test_steps_in_blocking_calls_are_woken_and_close_what_they_hold(
+    names: tuple[str, ...], tmp_path: Path
+) -> None:
     @op
     def first() -> int:
         return 5
@@ -193,7 +199,9 @@ def test_a_second_interrupt_kills_at_once(tmp_path: Path, nothing_left: Leftover
 
     @op
     def hangs() -> None:
-        """Wait in C for a lock that never comes, and keep the interpreter's: not even Ray's own force ends that."""
+        """Wait in C for a lock that never comes, and keep the interpreter's: not even Ray's own
+        force ends that.
+        """
         with marked(tmp_path, "hangs"):
             libc, mutex = ctypes.PyDLL(None), ctypes.create_string_buffer(256)
             libc.pthread_mutex_lock(mutex)

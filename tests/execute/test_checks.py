@@ -14,7 +14,9 @@ def root_of(result: Any, key: str) -> tuple[str, str]:
     return data.root.cls_name, data.root.message
 
 
-@pytest.mark.parametrize(("value", "accepted"), [(1, True), (True, True), ("1", False), (1.0, False), (None, False)])
+@pytest.mark.parametrize(
+    ("value", "accepted"), [(1, True), (True, True), ("1", False), (1.0, False), (None, False)]
+)
 def test_types_are_checked_on_the_way_out_and_in(execute: Any, value: Any, accepted: bool) -> None:
     @op
     def give() -> int:
@@ -65,7 +67,10 @@ def test_an_int_is_no_float(execute: Any) -> None:
 def test_custom_types(execute: Any) -> None:
     even = DagsterType(lambda _context, value: value % 2 == 0, "Even")
     small = DagsterType(
-        lambda context, value: TypeCheck(value < 10, description=f"{value} is not small in {context.job_name}"), "Small"
+        lambda context, value: TypeCheck(
+            value < 10, description=f"{value} is not small in {context.job_name}"
+        ),
+        "Small",
     )
 
     @op(out=Out(even))
@@ -170,7 +175,19 @@ def test_outputs_that_contradict_their_op(execute: Any) -> None:
 
     @job
     def contradictions() -> None:
-        for each in (missing, unknown, twice, raw, short, scalar, mapping, swapped, silent, misnamed, unexpected):
+        for each in (
+            missing,
+            unknown,
+            twice,
+            raw,
+            short,
+            scalar,
+            mapping,
+            swapped,
+            silent,
+            misnamed,
+            unexpected,
+        ):
             each()
         never()
         declared_none()

@@ -104,7 +104,10 @@ def test_partitions_are_tags(execute: Any) -> None:
     def partitioned() -> None:
         look()
 
-    assert execute(partitioned, tags={"dagster/partition": "2001-01"}).output_for_node("look") == "2001-01"
+    assert (
+        execute(partitioned, tags={"dagster/partition": "2001-01"}).output_for_node("look")
+        == "2001-01"
+    )
     assert root_of(execute(partitioned), "look")[0] == InvariantError.__name__
 
 
@@ -284,7 +287,10 @@ def test_log_lines_reach_logging_from_the_level_that_config_says(execute: Any, c
 
     with caplog.at_level(logging.DEBUG, logger="rayexec"):
         execute(talking)
-        assert [record.message.rpartition(" - ")[2] for record in caplog.records] == ["quiet", "loud"]
+        assert [record.message.rpartition(" - ")[2] for record in caplog.records] == [
+            "quiet",
+            "loud",
+        ]
         caplog.clear()
         result = execute(talking, {"loggers": {"console": {"config": {"log_level": "ERROR"}}}})
         assert [record.message.rpartition(" - ")[2] for record in caplog.records] == ["loud"]

@@ -76,7 +76,9 @@ def test_in_process_raises_the_very_exception_and_stops_there(tmp_path: Path) ->
     assert mark.exists()
 
 
-def test_ray_raises_an_exception_of_the_same_class_once_all_is_done(execute_on_ray: Any, tmp_path: Path) -> None:
+def test_ray_raises_an_exception_of_the_same_class_once_all_is_done(
+    execute_on_ray: Any, tmp_path: Path
+) -> None:
     mark = tmp_path / "ran"
 
     @op
@@ -116,7 +118,9 @@ def test_ray_raises_classes_that_only_a_function_knows(execute_on_ray: Any) -> N
 
 
 @pytest.mark.parametrize("engine", ["in_process", "ray"])
-def test_what_is_raised_for_the_kinds_of_failures(engine: str, request: pytest.FixtureRequest) -> None:
+def test_what_is_raised_for_the_kinds_of_failures(
+    engine: str, request: pytest.FixtureRequest
+) -> None:
     if engine == "ray":
         request.getfixturevalue("ray_session")
 
@@ -190,7 +194,9 @@ def test_ray_stands_in_for_an_exception_that_cannot_travel(execute_on_ray: Any) 
 
 @pytest.mark.parametrize("executor", [multiprocess_executor, ray_executor, None])
 @pytest.mark.parametrize("run_config", [None, {"execution": {"nonsense": 1}}])
-def test_in_process_leaves_executor_and_execution_config_aside(executor: Any, run_config: Any) -> None:
+def test_in_process_leaves_executor_and_execution_config_aside(
+    executor: Any, run_config: Any
+) -> None:
     @job(executor_def=executor)
     def plain() -> None:
         fine()
@@ -224,7 +230,12 @@ def test_every_way_to_ask_for_in_process() -> None:
 
 @pytest.mark.parametrize(
     "execution",
-    [None, {}, {"config": {"multiprocess": {"max_concurrent": 0}}}, {"config": {"multiprocess": None}}],
+    [
+        None,
+        {},
+        {"config": {"multiprocess": {"max_concurrent": 0}}},
+        {"config": {"multiprocess": None}},
+    ],
 )
 def test_ray_is_the_default_and_multiprocess_means_it(execute_on_ray: Any, execution: Any) -> None:
     @job
@@ -284,7 +295,9 @@ def test_selection_errors_name_the_clause(execute: Any) -> None:
         execute(opaque, op_selection=["mkae"])
     assert raised.value.clause == "mkae"
     assert "make" in str(raised.value)
-    with pytest.raises(SelectionError, match=r"input 'use\.thing' is of type Opaque.*select that one too"):
+    with pytest.raises(
+        SelectionError, match=r"input 'use\.thing' is of type Opaque.*select that one too"
+    ):
         execute(opaque, op_selection=["use"])
     assert execute(opaque, op_selection=["*use"]).success
     assert execute(opaque, op_selection=[]).success
@@ -295,7 +308,9 @@ def test_unknown_input_values_are_refused(execute: Any) -> None:
     def takes(number: Any) -> None:
         take(number)
 
-    with pytest.raises(DefinitionError, match=r"input_values names 'numbr'.*Did you mean 'number'\?"):
+    with pytest.raises(
+        DefinitionError, match=r"input_values names 'numbr'.*Did you mean 'number'\?"
+    ):
         execute(takes, input_values={"numbr": 1})
 
 
@@ -314,7 +329,9 @@ def test_validate_run_config_fills_in_defaults() -> None:
     def whole() -> None:
         part()
 
-    full = validate_run_config(whole, {"ops": {"part": {"ops": {"configured": {"config": {"m": 1}}}}}})
+    full = validate_run_config(
+        whole, {"ops": {"part": {"ops": {"configured": {"config": {"m": 1}}}}}}
+    )
     assert full["ops"] == {"part": {"ops": {"configured": {"config": {"n": 3, "m": 1}}}}}
     with pytest.raises(ConfigError, match="root:ops:part:ops:configured:config"):
         validate_run_config(whole)
@@ -369,6 +386,8 @@ def test_ray_starts_by_itself_and_again_after_a_shutdown(tmp_path: Path) -> None
             """
         )
     )
-    done = subprocess.run([sys.executable, "-W", "error", str(script)], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-W", "error", str(script)], capture_output=True, text=True, check=False
+    )
     assert (done.returncode, done.stdout) == (0, "all well\n"), done.stderr
     assert done.stderr == ""

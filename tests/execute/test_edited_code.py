@@ -1,4 +1,6 @@
-"""Modules that are edited while their process goes on, as in a notebook: the next run has the code of now."""
+"""Modules that are edited while their process goes on, as in a notebook: the next run has the code
+of now.
+"""
 
 from __future__ import annotations
 
@@ -57,11 +59,19 @@ def seen(execute: Any, job: Any) -> list[Any]:
     return list(result.output_for_node("seen"))
 
 
-def test_a_module_that_was_edited_and_reloaded_runs_as_it_is_now(execute_on_ray: Any, project: Path) -> None:
+def test_a_module_that_was_edited_and_reloaded_runs_as_it_is_now(
+    execute_on_ray: Any, project: Path
+) -> None:
     module = import_file(project / "edited_job.py")
     pid, *first = seen(execute_on_ray, module.seeing)
     assert first == ["old", 1, 1, 1]
-    assert seen(execute_on_ray, module.seeing) == [pid, "old", 1, 1, 2]  # nothing changed: its state stays
+    assert seen(execute_on_ray, module.seeing) == [
+        pid,
+        "old",
+        1,
+        1,
+        2,
+    ]  # nothing changed: its state stays
 
     edit(project, "edited_helper.py", "def text(): return 'newer'\n")
     edit(project, "edited_space/part.py", "N = 1000\n")

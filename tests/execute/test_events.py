@@ -112,7 +112,10 @@ def test_questions_about_a_result(execute: Any) -> None:
     assert result.failure_data_for_node("first") is None
     assert result.exception_for_node("first") is None
     assert result.retry_attempts_for_node("first") == 0
-    assert result.filter_events(lambda event: event.is_step_success) == result.get_step_success_events()
+    assert (
+        result.filter_events(lambda event: event.is_step_success)
+        == result.get_step_success_events()
+    )
     assert repr(result) == f"<RunResult pair {result.run_id} SUCCESS>"
     with result as same:
         assert same is result
@@ -120,9 +123,13 @@ def test_questions_about_a_result(execute: Any) -> None:
 
 def test_unknown_names_are_told(execute: Any) -> None:
     result = execute(pair)
-    with pytest.raises(InvariantError, match=r"pair has no op named secnd\. Did you mean 'second'\?"):
+    with pytest.raises(
+        InvariantError, match=r"pair has no op named secnd\. Did you mean 'second'\?"
+    ):
         result.output_for_node("secnd")
-    with pytest.raises(InvariantError, match=r"second has no output named reslt\. Did you mean 'result'\?"):
+    with pytest.raises(
+        InvariantError, match=r"second has no output named reslt\. Did you mean 'result'\?"
+    ):
         result.output_for_node("second", "reslt")
     with pytest.raises(InvariantError, match="pair has no op named third"):
         result.is_node_success("third")
@@ -142,7 +149,10 @@ def test_events_of_a_graph_are_those_of_its_ops_and_of_no_namesake(execute: Any)
         first.alias("part_two")()
 
     result = execute(nested)
-    assert {event.step_key for event in result.events_for_node("part")} == {"part.first", "part.second"}
+    assert {event.step_key for event in result.events_for_node("part")} == {
+        "part.first",
+        "part.second",
+    }
     assert {event.step_key for event in result.events_for_node("part_two")} == {"part_two"}
     assert not result.is_node_failed("part")
     assert result.is_node_untouched("part.third")

@@ -96,7 +96,9 @@ def test_the_failure_tells_class_message_and_place(execute: Any) -> None:
     [event] = result.get_step_failure_events()
     assert event.step_failure_data is data
     assert event.message == 'Execution of step "boom" failed: ValueError: the boom'
-    with pytest.raises(InvariantError, match="No outputs found for output 'result' from node 'boom'"):
+    with pytest.raises(
+        InvariantError, match="No outputs found for output 'result' from node 'boom'"
+    ):
         result.output_for_node("boom")
 
 
@@ -196,7 +198,9 @@ def test_upstream_success_may_be_left_aside(execute_on_ray: Any) -> None:
     @job(
         config={
             "execution": {
-                "config": {"ray": {"step_dependency_config": {"require_upstream_step_success": False}}},
+                "config": {
+                    "ray": {"step_dependency_config": {"require_upstream_step_success": False}}
+                },
             }
         }
     )
@@ -224,7 +228,10 @@ def test_failure_carries_description_and_metadata(execute: Any) -> None:
     data = result.failure_data_for_node("explained")
     assert root_of(result, "explained") == ("Failure", "no rows")
     assert data.user_failure_data.description == "no rows"
-    assert {key: each.value for key, each in data.user_failure_data.metadata.items()} == {"rows": 0, "table": "flights"}
+    assert {key: each.value for key, each in data.user_failure_data.metadata.items()} == {
+        "rows": 0,
+        "table": "flights",
+    }
     assert isinstance(result.exception_for_node("explained"), Failure)
 
 

@@ -78,7 +78,11 @@ def test_several_outputs_by_tuple_name_and_position(execute: Any) -> None:
     result = execute(several)
     assert result.output_for_node("bounds", "low") == 3
     assert result.output_for_node("bounds", "high") == 9
-    assert [result.output_for_node(key) for key in ("by_unpacking", "by_name", "by_key")] == [10, 4, 10]
+    assert [result.output_for_node(key) for key in ("by_unpacking", "by_name", "by_key")] == [
+        10,
+        4,
+        10,
+    ]
 
 
 def test_several_outputs_by_output_objects(execute: Any) -> None:
@@ -206,7 +210,9 @@ def test_optional_outputs_choose_a_branch(execute: Any) -> None:
     assert result.is_node_skipped("on_left")
     assert not result.is_node_untouched("on_left")
     assert result.is_node_success("on_right")
-    with pytest.raises(InvariantError, match="No outputs found for output 'left' from node 'choose'"):
+    with pytest.raises(
+        InvariantError, match="No outputs found for output 'left' from node 'choose'"
+    ):
         result.output_for_node("choose", "left")
 
 
@@ -301,7 +307,10 @@ def test_defaults_of_python_and_of_in(execute: Any) -> None:
         python_default.alias("given")(one())
 
     result = execute(defaults)
-    values = {key: result.output_for_node(key) for key in ("python_default", "declared_default", "none_default")}
+    values = {
+        key: result.output_for_node(key)
+        for key in ("python_default", "declared_default", "none_default")
+    }
     assert values == {"python_default": 5, "declared_default": 6, "none_default": "None"}
     assert result.output_for_node("given") == 1
     configured = execute(defaults, {"ops": {"python_default": {"inputs": {"n": 8}}}})
@@ -343,7 +352,9 @@ def test_a_graph_takes_fan_ins_nothing_and_defaults_through_its_inputs(execute: 
 
     @graph
     def inner(values: Any, start: Any, n: Any) -> Any:
-        return add_one.alias("last")(total([total.alias("summed")(values), gated(start=start, n=n)]))
+        return add_one.alias("last")(
+            total([total.alias("summed")(values), gated(start=start, n=n)])
+        )
 
     @job
     def through() -> None:
@@ -358,7 +369,10 @@ def test_a_graph_runs_as_a_job_with_outputs(execute: Any) -> None:
     result = execute(ends.to_job(name="as_job"), input_values={"n": 10})
     assert result.output_value("small") == 12
     assert result.output_value("big") == 14
-    with pytest.raises(InvariantError, match=r"'result' is not an output of as_job; 2 outputs are defined: small, big"):
+    with pytest.raises(
+        InvariantError,
+        match=r"'result' is not an output of as_job; 2 outputs are defined: small, big",
+    ):
         result.output_value()
 
 

@@ -5,7 +5,17 @@ from typing import Any
 
 import pytest
 
-from rayexec import HookContext, Out, RetryPolicy, RetryRequested, failure_hook, graph, job, op, success_hook
+from rayexec import (
+    HookContext,
+    Out,
+    RetryPolicy,
+    RetryRequested,
+    failure_hook,
+    graph,
+    job,
+    op,
+    success_hook,
+)
 
 
 @op
@@ -24,7 +34,11 @@ def take(value: Any) -> Any:
 
 
 def hook_events(result: Any) -> list[tuple[str, str]]:
-    return [(e.step_key, e.event_type_value) for e in result.all_events if e.event_type_value.startswith("HOOK_")]
+    return [
+        (e.step_key, e.event_type_value)
+        for e in result.all_events
+        if e.event_type_value.startswith("HOOK_")
+    ]
 
 
 @pytest.fixture
@@ -35,7 +49,9 @@ def notes(tmp_path: Path) -> Any:
         path = str(tmp_path / "notes")
 
         def read(self) -> list[str]:
-            return sorted(Path(self.path).read_text().splitlines()) if Path(self.path).exists() else []
+            return (
+                sorted(Path(self.path).read_text().splitlines()) if Path(self.path).exists() else []
+            )
 
     return Notes()
 
@@ -48,7 +64,10 @@ def hooks_that_write(path: str) -> tuple[Any, Any]:
     @success_hook(required_resource_keys={"name"})
     def on_success(context: HookContext) -> None:
         assert context.op is not None
-        write(f"{context.step_key} ok {context.op.name} {context.op_output_values} {context.resources.name}")
+        write(
+            f"{context.step_key} ok {context.op.name} {context.op_output_values} "
+            f"{context.resources.name}"
+        )
 
     @failure_hook
     def on_failure(context: HookContext) -> None:
@@ -95,7 +114,12 @@ def test_hooks_of_one_call_of_a_graph_and_of_a_copy_of_the_job(execute: Any, not
     assert [line.split()[0] for line in notes.read()] == ["part.fine", "part.inner", "with_it"]
     Path(notes.path).unlink()
     assert execute(hooked.with_hooks({on_success})).success
-    assert [line.split()[0] for line in notes.read()] == ["part.fine", "part.inner", "with_it", "without"]
+    assert [line.split()[0] for line in notes.read()] == [
+        "part.fine",
+        "part.inner",
+        "with_it",
+        "without",
+    ]
 
 
 def test_a_hook_that_fails_fails_nothing_else(execute: Any) -> None:
@@ -113,7 +137,9 @@ def test_a_hook_that_fails_fails_nothing_else(execute: Any) -> None:
 
     result = execute(hooked)
     assert result.success
-    assert hook_events(result) == [(key, "HOOK_ERRORED") for key in ("fine", "fine", "take", "take")]
+    assert hook_events(result) == [
+        (key, "HOOK_ERRORED") for key in ("fine", "fine", "take", "take")
+    ]
     told = next(e for e in result.all_events if e.event_type_value == "HOOK_ERRORED")
     assert told.event_specific_data.message == "hook"
 
@@ -162,7 +188,13 @@ def test_what_hooks_see(execute: Any, notes: Any) -> None:
 
     @success_hook
     def look(context: HookContext) -> None:
-        seen = [context.job_name, context.hook_name, context.op_config, context.op_exception, bool(context.run_id)]
+        seen = [
+            context.job_name,
+            context.hook_name,
+            context.op_config,
+            context.op_exception,
+            bool(context.run_id),
+        ]
         context.log.info("looked")
         with open(path, "a") as file:
             file.write(repr(seen))

@@ -61,7 +61,12 @@ class Seen(IOManager):
             "in",
             context,
             op=context.op_def.name,
-            upstream=[upstream.step_key, upstream.name, upstream.op_def.name, upstream.dagster_type.name],
+            upstream=[
+                upstream.step_key,
+                upstream.name,
+                upstream.op_def.name,
+                upstream.dagster_type.name,
+            ],
             upstream_metadata=dict(upstream.definition_metadata),
         )
         context.log.info("loaded %s", context.name)
@@ -93,7 +98,9 @@ def seen(context: Any) -> Seen:
 
 
 def test_what_a_manager_is_told(execute: Any, tmp_path: Path) -> None:
-    @op(out={"table": Out(int, io_manager_key="seen", metadata={"name": "t"}), "done": Out(Nothing)})
+    @op(
+        out={"table": Out(int, io_manager_key="seen", metadata={"name": "t"}), "done": Out(Nothing)}
+    )
     def make(context: Any) -> Iterator[Any]:
         context.add_output_metadata({"more": 1}, output_name="table")
         yield Output(5, "table", metadata={"rows": 2})
@@ -108,13 +115,19 @@ def test_what_a_manager_is_told(execute: Any, tmp_path: Path) -> None:
         table, done = make()
         take(taken=table, after=done)
 
-    @job(resource_defs={"seen": seen.configured({"directory": str(tmp_path)}), "greeting": greeting})
+    @job(
+        resource_defs={"seen": seen.configured({"directory": str(tmp_path)}), "greeting": greeting}
+    )
     def telling() -> None:
         inner()
 
     result = execute(telling)
     assert result.output_for_node("inner.take") == "loaded table"
-    common = {"run_id": result.run_id, "job_name": "telling", "config": {"directory": str(tmp_path)}}
+    common = {
+        "run_id": result.run_id,
+        "job_name": "telling",
+        "config": {"directory": str(tmp_path)},
+    }
     common |= {"greeting": "hello", "identifier": ["inner.make", "table"]}
     assert json.loads((tmp_path / "out-table.json").read_text()) == common | {
         "name": "table",
@@ -140,7 +153,9 @@ def test_what_a_manager_is_told(execute: Any, tmp_path: Path) -> None:
 class Failing(IOManager):
     """Fails ``fails`` times on the way that ``on`` says, counting in a file."""
 
-    def __init__(self, on: str, count: Path, fails: int = 99, error: type[Exception] = OSError) -> None:
+    def __init__(
+        self, on: str, count: Path, fails: int = 99, error: type[Exception] = OSError
+    ) -> None:
         self.on, self.count, self.fails, self.error = on, count, fails, error
 
     def _maybe(self, what: str) -> None:
@@ -178,7 +193,11 @@ def test_an_error_in_handle_output_fails_the_step(execute: Any, tmp_path: Path) 
     result = execute(failing_job(Failing("store", tmp_path / "count")))
     assert root_of(result, "make") == (
         "OutputError",
-        "IO manager 'files' could not store output 'result' of step 'make' (op 'make'): OSError: disk store",
+        (
+            "IO manager 'files' could not store output 'result' of step 'make' (op 'make'): "
+            "OSError: "
+            "disk store"
+        ),
     )
     cause = result.exception_for_node("make").__cause__
     assert (type(cause), str(cause)) == (OSError, "disk store")
@@ -193,7 +212,8 @@ def test_an_error_in_load_input_fails_the_consumer(execute: Any, tmp_path: Path)
     kind, message = root_of(result, "take")
     assert kind == "InputError"
     assert message == (
-        "IO manager 'files' could not load input 'value' of step 'take' (op 'take'), which is output 'result' of "
+        "IO manager 'files' could not load input 'value' of step 'take' (op 'take'), which is "
+        "output 'result' of "
         "step 'make': OSError: disk load"
     )
     assert isinstance(result.exception_for_node("take").__cause__, OSError)
@@ -202,7 +222,9 @@ def test_an_error_in_load_input_fails_the_consumer(execute: Any, tmp_path: Path)
 
 
 @pytest.mark.parametrize("on", ["store", "load"])
-@pytest.mark.parametrize("policy", [RetryPolicy(max_retries=2), RetryPolicy(max_retries=2, retry_on=(OSError,))])
+@pytest.mark.parametrize(
+    "policy", [RetryPolicy(max_retries=2), RetryPolicy(max_retries=2, retry_on=(OSError,))]
+)
 def test_retry_policies_apply(execute: Any, on: str, policy: RetryPolicy, tmp_path: Path) -> None:
     result = execute(failing_job(Failing(on, tmp_path / "count", fails=2), policy))
     assert result.success
@@ -270,7 +292,9 @@ def test_what_handle_output_may_return(execute: Any) -> None:
         assert {key: each.value for key, each in handled["metadata"].items()} == expected
 
 
-def test_a_manager_that_the_job_lacks_is_named_before_anything_runs(execute: Any, tmp_path: Path) -> None:
+def test_a_manager_that_the_job_lacks_is_named_before_anything_runs(
+    execute: Any, tmp_path: Path
+) -> None:
     @op(out={"left": Out(io_manager_key="file"), "right": Out()})
     def both() -> tuple[int, int]:
         return 1, 2
@@ -287,8 +311,10 @@ def test_a_manager_that_the_job_lacks_is_named_before_anything_runs(execute: Any
     with pytest.raises(DefinitionError) as caught:
         execute(lacking)
     assert str(caught.value) == (
-        "job 'lacking' lacks resources: output 'left' of op 'both' requires IO manager 'file'; input 'value' of op "
-        "'take' requires input manager 'tables'. Give them in @job(resource_defs={…}); it has files."
+        "job 'lacking' lacks resources: output 'left' of op 'both' requires IO manager 'file'; "
+        "input 'value' of op "
+        "'take' requires input manager 'tables'. Give them in @job(resource_defs={…}); it has "
+        "files."
     )
     assert not list(tmp_path.iterdir())
 
@@ -337,7 +363,11 @@ def test_managers_are_configured_as_resources_are(
     }
 
     @op(
-        out={"a": Out(io_manager_key="seen"), "b": Out(io_manager_key="launch"), "c": Out(io_manager_key="environment")}
+        out={
+            "a": Out(io_manager_key="seen"),
+            "b": Out(io_manager_key="launch"),
+            "c": Out(io_manager_key="environment"),
+        }
     )
     def three() -> tuple[int, int, int]:
         return 1, 2, 3
@@ -357,7 +387,9 @@ def test_managers_are_configured_as_resources_are(
     assert files == {"out-a.json", "in-a.json", "three-b.js", "three-c.txt"}
     assert result.output_for_node("three", "b") == 2
     monkeypatch.delenv("JSON_SUFFIX")
-    with pytest.raises(ConfigError, match=r"resources:environment:config:suffix: .*'JSON_SUFFIX' is not set"):
+    with pytest.raises(
+        ConfigError, match=r"resources:environment:config:suffix: .*'JSON_SUFFIX' is not set"
+    ):
         execute(all_ways, {"resources": config})
 
 
@@ -383,5 +415,7 @@ def test_the_fields_of_a_manager_are_its_config(execute: Any, manager: Any) -> N
     def looking() -> None:
         look(pair())
 
-    config = {"resources": {"files": {"config": {"one": 1}}}} if not isinstance(manager, Field) else {}
+    config = (
+        {"resources": {"files": {"config": {"one": 1}}}} if not isinstance(manager, Field) else {}
+    )
     assert execute(looking, config).output_for_node("look") == [{"one": 1}, {"one": 1}]

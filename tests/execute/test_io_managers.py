@@ -92,7 +92,10 @@ def test_a_run_may_bring_the_manager(execute: Any, tmp_path: Path) -> None:
 
     given = {"files": JsonManager(directory=str(tmp_path))}
     assert execute(storing, resources=given).output_for_node("show") == "[1, 2]"
-    assert execute(storing, resources={**given, "io_manager": given["files"]}).output_for_node("show") == "[1, 2]"
+    assert (
+        execute(storing, resources={**given, "io_manager": given["files"]}).output_for_node("show")
+        == "[1, 2]"
+    )
     assert (tmp_path / "show-result.json").exists()
 
 
@@ -145,7 +148,12 @@ def test_a_list_that_is_a_value_stays_as_it_is(execute: Any, tmp_path: Path) -> 
 
 
 def test_nothing_is_not_handled_and_none_is(execute: Any, tmp_path: Path) -> None:
-    @op(out={"signal": Out(Nothing, io_manager_key="files"), "none": Out(Any, io_manager_key="files")})
+    @op(
+        out={
+            "signal": Out(Nothing, io_manager_key="files"),
+            "none": Out(Any, io_manager_key="files"),
+        }
+    )
     def signal() -> Iterator[Any]:
         yield Output(None, "none")
 
@@ -188,7 +196,12 @@ def test_an_input_may_have_a_manager_of_its_own(execute: Any, tmp_path: Path) ->
     def both(one: Any, other: Any) -> Any:
         return [one, other]
 
-    @job(resource_defs={"files": JsonManager(directory=str(tmp_path)), "letters": Letters.configure_at_launch()})
+    @job(
+        resource_defs={
+            "files": JsonManager(directory=str(tmp_path)),
+            "letters": Letters.configure_at_launch(),
+        }
+    )
     def spelling() -> None:
         stored = pair()
         passed = by_reference(stored)
@@ -325,7 +338,10 @@ def test_a_manager_that_does_not_open(execute: Any, is_ray: bool) -> None:
     assert not result.success
     if is_ray:
         kind, message = root_of(result, "pair")
-        assert (kind, message) == ("ResourceError", "resource 'files' failed to open: RuntimeError: no disk")
+        assert (kind, message) == (
+            "ResourceError",
+            "resource 'files' failed to open: RuntimeError: no disk",
+        )
     else:  # it is opened before the first step, as every resource is
         assert "no disk" in str(result.error)
         assert result.is_node_untouched("pair")
@@ -338,7 +354,11 @@ def test_every_output_that_is_handled_is_told(execute: Any, tmp_path: Path) -> N
             pair.alias(f"pair_{number}")()
 
     result = execute(many)
-    told = [each.event_specific_data for each in result.all_events if each.event_type_value == "HANDLED_OUTPUT"]
+    told = [
+        each.event_specific_data
+        for each in result.all_events
+        if each.event_type_value == "HANDLED_OUTPUT"
+    ]
     assert [each.get("manager_key") for each in told] == ["files"] * 30
 
 
@@ -349,7 +369,9 @@ def test_managers_are_tested_without_a_run(tmp_path: Path) -> None:
     assert output.definition_metadata == {"m": 1}
     manager.handle_output(output, [5])
     assert output.get_logged_metadata()["size"].value == 3
-    context = build_input_context(upstream_output=output, dagster_type=list, resources={"greeting": "hello"})
+    context = build_input_context(
+        upstream_output=output, dagster_type=list, resources={"greeting": "hello"}
+    )
     assert manager.load_input(context) == [5]
     assert context.get_identifier() == output.get_identifier()
     assert context.dagster_type.typing_type is list
@@ -367,7 +389,9 @@ def test_an_io_manager_has_both_methods() -> None:
 
 
 @pytest.mark.parametrize("scope", ["step", "batch", "worker"])
-def test_a_manager_stays_open_as_its_scope_says(execute: Any, is_ray: bool, scope: str, tmp_path: Path) -> None:
+def test_a_manager_stays_open_as_its_scope_says(
+    execute: Any, is_ray: bool, scope: str, tmp_path: Path
+) -> None:
     directory = str(tmp_path)
 
     def note(sign: str) -> None:

@@ -1,4 +1,6 @@
-"""IO managers and dynamic outputs: each value is stored under its mapping key, and loaded where it is mapped."""
+"""IO managers and dynamic outputs: each value is stored under its mapping key, and loaded where it
+is mapped.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -46,12 +48,15 @@ def test_values_are_mapped_and_collected(execute: Any, tmp_path: Path) -> None:
     assert result.output_for_node("mapped") == [[0], [1], [2]]
     assert result.output_for_node("grow") == {"k0": [0, 1], "k1": [1, 1], "k2": [2, 1]}
     assert result.output_for_node("split") == {"k0": [0], "k1": [1], "k2": [2]}
-    names = {f"split-result-k{each}.json" for each in range(3)} | {f"grow[k{each}]-result.json" for each in range(3)}
+    names = {f"split-result-k{each}.json" for each in range(3)} | {
+        f"grow[k{each}]-result.json" for each in range(3)
+    }
     assert {each.name for each in tmp_path.iterdir()} == names
     handled = data_of(result, "HANDLED_OUTPUT", "split")
-    assert [(each["mapping_key"], each["manager_key"], each["metadata"]["size"].value) for each in handled] == [
-        (f"k{number}", "files", 3) for number in range(3)
-    ]
+    assert [
+        (each["mapping_key"], each["manager_key"], each["metadata"]["size"].value)
+        for each in handled
+    ] == [(f"k{number}", "files", 3) for number in range(3)]
     assert len(data_of(result, "LOADED_INPUT", "collected")) == 3
 
 
@@ -63,9 +68,15 @@ def test_below_several_dynamic_outputs(execute: Any, tmp_path: Path) -> None:
 
     result = execute(nesting)
     assert result.success
-    assert result.output_for_node("lists") == [[(outer, each, 2) for each in range(2)] for outer in range(3)]
+    assert result.output_for_node("lists") == [
+        [(outer, each, 2) for each in range(2)] for outer in range(3)
+    ]
     assert result.output_for_node("split_again")["k2,1"] == (2, 1)
-    stored = {str(each.relative_to(tmp_path / result.run_id)) for each in tmp_path.rglob("*") if each.is_file()}
+    stored = {
+        str(each.relative_to(tmp_path / result.run_id))
+        for each in tmp_path.rglob("*")
+        if each.is_file()
+    }
     assert "split_again%5Bk2%5D/result/1" in stored
     assert "grow%5Bk2%2C1%5D/result" in stored
     assert len(stored) == 3 + 6 + 6

@@ -16,7 +16,9 @@ Write = Callable[[str, str], Path]
 
 @pytest.fixture
 def write(tmp_path: Path) -> Iterator[Write]:
-    """Write a file below a directory of the test's own; forget what was imported from there afterwards."""
+    """Write a file below a directory of the test's own; forget what was imported from there
+    afterwards.
+    """
     modules, path = set(sys.modules), list(sys.path)
 
     def write_file(name: str, text: str) -> Path:
@@ -102,7 +104,9 @@ def test_two_files_of_one_name(execute: Any, write: Write) -> None:
     assert execute(left.growing).output_for_node("grow") == 11
 
 
-def test_an_exception_class_of_the_file_is_raised_as_itself(execute_on_ray: Any, write: Write) -> None:
+def test_an_exception_class_of_the_file_is_raised_as_itself(
+    execute_on_ray: Any, write: Write
+) -> None:
     write("numbers_b.py", HELPER)
     module = import_file(write("raising_job.py", JOB.format(helper="numbers_b", start=0)))
     with pytest.raises(module.Refused, match="no"):
@@ -116,7 +120,9 @@ def test_a_file_named_like_a_module_of_the_standard_library(execute: Any, write:
     assert execute(module.growing).output_for_node("grow") == 2
 
 
-def test_a_neighbour_wins_over_a_module_of_the_same_name_that_is_installed(execute_on_ray: Any, write: Write) -> None:
+def test_a_neighbour_wins_over_a_module_of_the_same_name_that_is_installed(
+    execute_on_ray: Any, write: Write
+) -> None:
     write("typer.py", "WHERE = 'beside the job'\n")
     module = import_file(
         write(
@@ -137,7 +143,9 @@ def test_a_neighbour_wins_over_a_module_of_the_same_name_that_is_installed(execu
             """,
         )
     )
-    config: dict[str, Any] = {"execution": {"config": {"multiprocess": {"start_method": {"spawn": {}}}}}}
+    config: dict[str, Any] = {
+        "execution": {"config": {"multiprocess": {"start_method": {"spawn": {}}}}}
+    }
     result = execute_on_ray(module.shadowing, config)
     assert result.success, result.get_step_failure_events()
     assert result.output_for_node("where") == "beside the job"
@@ -185,7 +193,9 @@ def test_what_only_the_driver_can_import_is_told(execute_on_ray: Any, write: Wri
 
 def test_module_state_of_the_worker_lasts_between_steps(execute_on_ray: Any, write: Write) -> None:
     write("numbers_e.py", HELPER)
-    module: ModuleType = import_file(write("counting_job.py", JOB.format(helper="numbers_e", start=1)))
+    module: ModuleType = import_file(
+        write("counting_job.py", JOB.format(helper="numbers_e", start=1))
+    )
     from rayexec import job
 
     @job(config={"execution": {"config": {"multiprocess": {"max_concurrent": 1}}}})
@@ -224,7 +234,9 @@ def test_ops_resources_and_hooks_made_in_functions_travel_by_value(execute: Any)
     for factor in (2, 5):
         result = execute(made(factor))
         assert result.output_for_node(f"times_{factor}") == 3 * factor
-        assert [e.event_type_value for e in result.all_events if "HOOK" in e.event_type_value] == ["HOOK_COMPLETED"]
+        assert [e.event_type_value for e in result.all_events if "HOOK" in e.event_type_value] == [
+            "HOOK_COMPLETED"
+        ]
 
 
 def test_changed_settings_of_a_module_level_op_travel_too(execute: Any, write: Write) -> None:

@@ -184,7 +184,9 @@ def test_large_outputs_of_an_attempt_that_failed_are_replaced(execute_on_ray: An
         lambda: "x" * 65_530,
     ],
 )
-def test_large_values_of_every_kind_come_out_as_they_went_in(execute_on_ray: Any, make: Any) -> None:
+def test_large_values_of_every_kind_come_out_as_they_went_in(
+    execute_on_ray: Any, make: Any
+) -> None:
     @op
     def give() -> Any:
         return make()
@@ -290,7 +292,9 @@ def test_outputs_go_as_soon_as_the_steps_that_take_them_have(execute_on_ray: Any
     leaves = execute_on_ray(six_blocks(), keep_outputs="leaves")
     assert leaves.output_for_node("describe")["sum"] == 5 * MILLION
     assert eventually(lambda: stored() < before + 50)
-    with pytest.raises(InvariantError, match=r"'result' from node 'block_2' was not kept: by keep_outputs it went"):
+    with pytest.raises(
+        InvariantError, match=r"'result' from node 'block_2' was not kept: by keep_outputs it went"
+    ):
         leaves.output_for_node("block_2")
 
 

@@ -11,7 +11,15 @@ from typing import Any
 
 import pytest
 
-from rayexec import ConfigError, EngineError, RayOptions, job, multiprocess_executor, op, ray_executor
+from rayexec import (
+    ConfigError,
+    EngineError,
+    RayOptions,
+    job,
+    multiprocess_executor,
+    op,
+    ray_executor,
+)
 
 HOLD = 0.15  # seconds for which an op stays, so that others would overlap it if they could
 
@@ -27,7 +35,9 @@ def present(directory: str, name: str) -> Iterator[list[str]]:
         os.unlink(path)
 
 
-def crowd(directory: Path, tags: list[dict[str, str]], execution: dict[str, Any], **options: Any) -> Any:
+def crowd(
+    directory: Path, tags: list[dict[str, str]], execution: dict[str, Any], **options: Any
+) -> Any:
     """Return a job of as many ops as there are tags, each of which tells who else was running."""
     place = str(directory)
 
@@ -49,12 +59,16 @@ def most_at_once(result: Any, prefix: str = "") -> int:
     """Return the largest number of ops with that prefix that any op saw."""
     assert result.success, [event.message for event in result.get_step_failure_events()]
     keys = [event.step_key for event in result.get_step_success_events()]
-    return max(sum(str(name).startswith(prefix) for name in result.output_for_node(key)) for key in keys)
+    return max(
+        sum(str(name).startswith(prefix) for name in result.output_for_node(key)) for key in keys
+    )
 
 
 @pytest.mark.parametrize("executor", ["multiprocess", "ray"])
 @pytest.mark.parametrize("limit", [1, 2])
-def test_max_concurrent_holds(execute_on_ray: Any, tmp_path: Path, executor: str, limit: int) -> None:
+def test_max_concurrent_holds(
+    execute_on_ray: Any, tmp_path: Path, executor: str, limit: int
+) -> None:
     busy = crowd(tmp_path, [{}] * 5, {executor: {"max_concurrent": limit}})
     assert most_at_once(execute_on_ray(busy)) <= limit
 
@@ -101,7 +115,9 @@ def test_independent_steps_do_run_at_once(tmp_path: Path) -> None:
     assert done.stdout.strip() == "[True, True, True]", done.stderr
 
 
-def test_more_steps_than_processors_run_at_once_where_it_is_asked_for(execute_on_ray: Any, tmp_path: Path) -> None:
+def test_more_steps_than_processors_run_at_once_where_it_is_asked_for(
+    execute_on_ray: Any, tmp_path: Path
+) -> None:
     place = str(tmp_path)
 
     @op
@@ -128,7 +144,9 @@ def test_the_caller_may_override_max_concurrent(execute_on_ray: Any, tmp_path: P
 def test_a_limit_on_one_value_of_a_tag(execute_on_ray: Any, tmp_path: Path) -> None:
     limits = [{"key": "database", "value": "redshift", "limit": 1}]
     tags = [{"database": "redshift"}] * 3 + [{"database": "other"}] * 3
-    busy = crowd(tmp_path, tags, {"multiprocess": {"max_concurrent": 4, "tag_concurrency_limits": limits}})
+    busy = crowd(
+        tmp_path, tags, {"multiprocess": {"max_concurrent": 4, "tag_concurrency_limits": limits}}
+    )
     result = execute_on_ray(busy)
     assert most_at_once(result, "redshift") == 1
     # What a tag blocks takes no place of max_concurrent.
@@ -136,9 +154,15 @@ def test_a_limit_on_one_value_of_a_tag(execute_on_ray: Any, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("value", [{}, {"value": {"applyLimitPerUniqueValue": False}}])
-def test_a_limit_on_a_tag_whatever_its_value(execute_on_ray: Any, tmp_path: Path, value: dict[str, Any]) -> None:
+def test_a_limit_on_a_tag_whatever_its_value(
+    execute_on_ray: Any, tmp_path: Path, value: dict[str, Any]
+) -> None:
     tags = [{"db": "x"}, {"db": "y"}, {"db": "z"}, {}]
-    busy = crowd(tmp_path, tags, {"multiprocess": {"tag_concurrency_limits": [{"key": "db", "limit": 1, **value}]}})
+    busy = crowd(
+        tmp_path,
+        tags,
+        {"multiprocess": {"tag_concurrency_limits": [{"key": "db", "limit": 1, **value}]}},
+    )
     result = execute_on_ray(busy)
     seen = [result.output_for_node(event.step_key) for event in result.get_step_success_events()]
     assert max(sum(not name.startswith("free") for name in names) for names in seen) == 1
@@ -147,7 +171,9 @@ def test_a_limit_on_a_tag_whatever_its_value(execute_on_ray: Any, tmp_path: Path
 def test_a_limit_for_each_value_of_a_tag(execute_on_ray: Any, tmp_path: Path) -> None:
     limits = [{"key": "db", "limit": 1, "value": {"applyLimitPerUniqueValue": True}}]
     busy = crowd(
-        tmp_path, [{"db": "x"}, {"db": "x"}, {"db": "y"}, {"db": "y"}], {"ray": {"tag_concurrency_limits": limits}}
+        tmp_path,
+        [{"db": "x"}, {"db": "x"}, {"db": "y"}, {"db": "y"}],
+        {"ray": {"tag_concurrency_limits": limits}},
     )
     result = execute_on_ray(busy)
     assert most_at_once(result, "x") == most_at_once(result, "y") == 1
@@ -162,7 +188,9 @@ def test_several_limits_hold_together(execute_on_ray: Any, tmp_path: Path) -> No
     assert most_at_once(result, "x") <= 2
 
 
-def test_limits_look_at_op_tags_and_not_at_tags_of_runs(execute_on_ray: Any, tmp_path: Path) -> None:
+def test_limits_look_at_op_tags_and_not_at_tags_of_runs(
+    execute_on_ray: Any, tmp_path: Path
+) -> None:
     place = str(tmp_path)
 
     @op
@@ -216,7 +244,10 @@ def test_executors_that_are_configured_beforehand(execute_on_ray: Any, tmp_path:
         ({"config": None}, "root:execution:config"),
         ({"config": {"in_process": {}, "multiprocess": {}}}, "root:execution:config"),
         ({"config": {"threads": {}}}, "root:execution:config:threads"),
-        ({"config": {"multiprocess": {"max_concurrent": -1}}}, "root:execution:config:multiprocess:max_concurrent"),
+        (
+            {"config": {"multiprocess": {"max_concurrent": -1}}},
+            "root:execution:config:multiprocess:max_concurrent",
+        ),
         (
             {"config": {"multiprocess": {"start_method": "forkserver"}}},
             "root:execution:config:multiprocess:start_method",
@@ -229,8 +260,14 @@ def test_executors_that_are_configured_beforehand(execute_on_ray: Any, tmp_path:
             {"config": {"multiprocess": {"start_method": {"spawn": {}, "forkserver": {}}}}},
             "root:execution:config:multiprocess:start_method",
         ),
-        ({"config": {"multiprocess": {"retries": "disabled"}}}, "root:execution:config:multiprocess:retries"),
-        ({"config": {"in_process": {"max_concurrent": 2}}}, "root:execution:config:in_process:max_concurrent"),
+        (
+            {"config": {"multiprocess": {"retries": "disabled"}}},
+            "root:execution:config:multiprocess:retries",
+        ),
+        (
+            {"config": {"in_process": {"max_concurrent": 2}}},
+            "root:execution:config:in_process:max_concurrent",
+        ),
         (
             {"config": {"multiprocess": {"tag_concurrency_limits": [{"key": "a", "limit": 0}]}}},
             "root:execution:config:multiprocess:tag_concurrency_limits",
@@ -253,7 +290,9 @@ def test_wrong_execution_config_is_refused_before_anything_runs(execution: Any, 
     with pytest.raises(ConfigError) as raised:
         refused.execute({"execution": execution})
     assert path in str(raised.value)
-    assert refused.execute_in_process({"execution": execution}, raise_on_error=False).is_node_failed("never")
+    assert refused.execute_in_process(
+        {"execution": execution}, raise_on_error=False
+    ).is_node_failed("never")
 
 
 def test_spawn_gives_each_attempt_a_process_of_its_own(execute_on_ray: Any) -> None:
@@ -267,7 +306,9 @@ def test_spawn_gives_each_attempt_a_process_of_its_own(execute_on_ray: Any) -> N
             pid()
 
     def pids(method: dict[str, Any]) -> list[int]:
-        config = {"execution": {"config": {"multiprocess": {"max_concurrent": 1, "start_method": method}}}}
+        config = {
+            "execution": {"config": {"multiprocess": {"max_concurrent": 1, "start_method": method}}}
+        }
         result = execute_on_ray(processes, config)
         return [result.output_for_node(key) for key in ("pid", "pid_2", "pid_3")]
 
@@ -293,7 +334,9 @@ def test_isolation_is_another_word_for_spawn(execute_on_ray: Any) -> None:
     assert result.output_for_node("pid") != result.output_for_node("pid_2")
 
 
-def test_forkserver_preloads_modules(execute_on_ray: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_forkserver_preloads_modules(
+    execute_on_ray: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "preloaded_by_test.py").write_text("LOADED = True\n")
     monkeypatch.syspath_prepend(str(tmp_path))
 
@@ -309,7 +352,11 @@ def test_forkserver_preloads_modules(execute_on_ray: Any, tmp_path: Path, monkey
 
     def config(modules: list[str]) -> dict[str, Any]:
         return {
-            "execution": {"config": {"multiprocess": {"start_method": {"forkserver": {"preload_modules": modules}}}}}
+            "execution": {
+                "config": {
+                    "multiprocess": {"start_method": {"forkserver": {"preload_modules": modules}}}
+                }
+            }
         }
 
     assert execute_on_ray(looking, config([])).output_for_node("look") is False
@@ -380,5 +427,7 @@ def test_a_request_that_no_node_meets_is_refused(ray_session: None) -> None:
     spec = prepare(asking)
     assert isinstance(spec.config, ResolvedConfig)
     engine = RayEngine(spec, Capacity(({"CPU": 2.0}, {"CPU": 1.0}), is_own=True))
-    with pytest.raises(EngineError, match=r"op 'greedy' asks for 3 CPU \(the largest node has 2\), 1 tpu"):
+    with pytest.raises(
+        EngineError, match=r"op 'greedy' asks for 3 CPU \(the largest node has 2\), 1 tpu"
+    ):
         engine.start()

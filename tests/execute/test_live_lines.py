@@ -31,7 +31,9 @@ def wait_for(file: Path) -> None:
 
 
 class Hears(Observer):
-    """Makes the file ``go`` once all of ``awaited`` was told of by steps that go on; keeps all that it hears."""
+    """Makes the file ``go`` once all of ``awaited`` was told of by steps that go on; keeps all that
+    it hears.
+    """
 
     def __init__(self, go: Path, *awaited: str) -> None:
         self._go = go
@@ -76,7 +78,9 @@ def check_stored(store: RunStore, result: RunResult) -> None:
     assert list(StoredLog(store.open(result.run_id)).events()) == result.all_events
 
 
-def test_a_long_step_is_heard_while_it_runs_and_each_line_once(execute_on_ray: Execute, tmp_path: Path) -> None:
+def test_a_long_step_is_heard_while_it_runs_and_each_line_once(
+    execute_on_ray: Execute, tmp_path: Path
+) -> None:
     go = tmp_path / "go"
 
     @op
@@ -131,12 +135,17 @@ def test_a_step_behind_many_in_its_batch_is_heard(execute_on_ray: Execute, tmp_p
     assert lines_of(result, "count_151") == (["at 150"], "the long one\n", "")
 
 
-def test_children_of_a_step_that_does_nothing_itself_are_heard(execute_on_ray: Execute, tmp_path: Path) -> None:
+def test_children_of_a_step_that_does_nothing_itself_are_heard(
+    execute_on_ray: Execute, tmp_path: Path
+) -> None:
     go = tmp_path / "go"
 
     @op
     def shell() -> None:
-        os.system(f"echo from a child; for _ in $(seq 600); do [ -e {go} ] && exit; sleep 0.05; done; exit 1")
+        os.system(
+            f"echo from a child; for _ in $(seq 600); do [ -e {go} ] && exit; sleep 0.05; done; "
+            f"exit 1"
+        )
 
     @job
     def shelling() -> None:
@@ -178,7 +187,9 @@ def test_what_a_worker_that_is_killed_had_logged_and_printed_is_kept_once(
     check_stored(store, result)
 
 
-def test_a_step_that_floods_does_not_flood_the_driver(execute_on_ray: Execute, tmp_path: Path) -> None:
+def test_a_step_that_floods_does_not_flood_the_driver(
+    execute_on_ray: Execute, tmp_path: Path
+) -> None:
     go = tmp_path / "go"
 
     @op
@@ -197,7 +208,10 @@ def test_a_step_that_floods_does_not_flood_the_driver(execute_on_ray: Execute, t
     result = execute_on_ray(flooding, observer=heard, store=store)
     assert result.success
     assert all(len(each.stdout.text) <= 64 * 1024 for each in heard.live)
-    assert sum(len(each.stdout.text) + each.stdout.left_out for each in heard.live) == 10 * 1024 * 1024 + 8
+    assert (
+        sum(len(each.stdout.text) + each.stdout.left_out for each in heard.live)
+        == 10 * 1024 * 1024 + 8
+    )
     _, stdout, stderr = lines_of(result, "flood")
     assert stdout == "".join(f"{number:07d}\n" for number in range(131_072))
     assert "9,437,192 bytes that the step printed on stdout were left out" in stderr
@@ -243,7 +257,9 @@ def test_what_a_step_that_never_came_back_had_said_stands_behind_the_rest(
     check_stored(store, result)
 
 
-def test_loggers_get_each_line_once_and_while_the_step_runs(execute: Execute, tmp_path: Path, caplog: Any) -> None:
+def test_loggers_get_each_line_once_and_while_the_step_runs(
+    execute: Execute, tmp_path: Path, caplog: Any
+) -> None:
     caplog.set_level(logging.INFO, logger="rayexec")
     go = tmp_path / "go"
 
@@ -272,7 +288,11 @@ def test_loggers_get_each_line_once_and_while_the_step_runs(execute: Execute, tm
     finally:
         logging.getLogger("rayexec").removeHandler(handler)
     assert result.success
-    assert [each.getMessage().rpartition(" - ")[2] for each in caplog.records if each.levelno == logging.INFO] == [
+    assert [
+        each.getMessage().rpartition(" - ")[2]
+        for each in caplog.records
+        if each.levelno == logging.INFO
+    ] == [
         "early",
         "late",
     ]

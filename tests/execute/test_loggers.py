@@ -1,4 +1,6 @@
-"""Loggers of users: which lines reach them, how they are configured, and what happens where they fail."""
+"""Loggers of users: which lines reach them, how they are configured, and what happens where they
+fail.
+"""
 
 import logging
 import time
@@ -70,17 +72,26 @@ MINE = {"loggers": {"mine": {"config": {"level": "INFO"}}}}
 
 
 def lines_of(caplog: Any) -> list[str]:
-    return [record.getMessage().rpartition(" - ")[2] for record in caplog.records if record.name == "rayexec"]
+    return [
+        record.getMessage().rpartition(" - ")[2]
+        for record in caplog.records
+        if record.name == "rayexec"
+    ]
 
 
-def test_the_logger_that_is_named_gets_the_lines_and_the_console_none(execute: Any, caplog: Any) -> None:
+def test_the_logger_that_is_named_gets_the_lines_and_the_console_none(
+    execute: Any, caplog: Any
+) -> None:
     caplog.set_level(logging.DEBUG, logger="rayexec")
     before = time.time()
     result = execute(talking, MINE)
     assert result.success
     prefix = f"talking - {result.run_id} - talk - "
     got = [(record.name, record.levelname, record.getMessage()) for record in _RECORDS]
-    assert got == [("mine", "INFO", f"{prefix}hello you"), ("mine", "WARNING", f"{prefix}take care")]
+    assert got == [
+        ("mine", "INFO", f"{prefix}hello you"),
+        ("mine", "WARNING", f"{prefix}take care"),
+    ]
     assert before <= _RECORDS[0].created <= result.output_for_node("talk")
     assert lines_of(caplog) == []
     [context] = _CONTEXTS
@@ -88,7 +99,10 @@ def test_the_logger_that_is_named_gets_the_lines_and_the_console_none(execute: A
     assert context.job_def is talking
     assert context.logger_def is mine
     meta = vars(_RECORDS[0])["dagster_meta"]
-    told = [meta[key] for key in ("run_id", "job_name", "job_tags", "step_key", "op_name", "orig_message")]
+    told = [
+        meta[key]
+        for key in ("run_id", "job_name", "job_tags", "step_key", "op_name", "orig_message")
+    ]
     assert told == [result.run_id, "talking", {"team": "a"}, "talk", "talk", "hello you"]
 
 
@@ -102,7 +116,9 @@ def test_without_config_there_is_the_console_alone(execute: Any, caplog: Any) ->
 def test_several_loggers_and_the_console_each_with_its_level(execute: Any, caplog: Any) -> None:
     caplog.set_level(logging.DEBUG, logger="rayexec")
     console = {"config": {"log_level": "WARNING"}}
-    assert execute(talking, {"loggers": {**MINE["loggers"], "bare": {}, "console": console}}).success
+    assert execute(
+        talking, {"loggers": {**MINE["loggers"], "bare": {}, "console": console}}
+    ).success
     assert [record.name for record in _RECORDS] == ["bare", "mine", "bare", "mine", "bare"]
     assert lines_of(caplog) == ["take care"]
 
@@ -138,7 +154,11 @@ def test_lines_of_each_attempt_and_of_hooks_are_handed_on(execute: Any) -> None:
         again()
 
     assert execute(retrying, {"loggers": {"bare": {}}}).success
-    assert [vars(record)["dagster_meta"]["orig_message"] for record in _RECORDS] == ["attempt 0", "attempt 1", "done"]
+    assert [vars(record)["dagster_meta"]["orig_message"] for record in _RECORDS] == [
+        "attempt 0",
+        "attempt 1",
+        "done",
+    ]
 
 
 def warnings_of(result: Any) -> list[str]:
@@ -174,10 +194,15 @@ def test_a_logger_that_fails_fails_nothing_else_and_is_told_once(execute: Any) -
     ("function", "words"),
     [
         (lambda context: 1 / 0, "ZeroDivisionError: division by zero"),
-        (lambda context: "no logger", "TypeError: its function must return a logging.Logger, and returned a str"),
+        (
+            lambda context: "no logger",
+            "TypeError: its function must return a logging.Logger, and returned a str",
+        ),
     ],
 )
-def test_a_logger_that_cannot_be_made_is_told_and_left_out(execute: Any, function: Any, words: str) -> None:
+def test_a_logger_that_cannot_be_made_is_told_and_left_out(
+    execute: Any, function: Any, words: str
+) -> None:
     @job(logger_defs={"broken": LoggerDefinition(function), "bare": bare})
     def logging_on() -> None:
         talk()
@@ -239,7 +264,9 @@ def test_definitions_are_what_the_decorator_makes() -> None:
     assert isinstance(mine, LoggerDefinition)
     assert (mine.description, bare.description) == ("Keeps the records.", None)
     assert mine(build_init_logger_context(logger_config={"level": "INFO"})).level == logging.INFO
-    with pytest.raises(DefinitionError, match="job 'wrong': logger 'mine' must be what @logger makes, got Logger"):
+    with pytest.raises(
+        DefinitionError, match="job 'wrong': logger 'mine' must be what @logger makes, got Logger"
+    ):
 
         @job(logger_defs={"mine": logging.Logger("mine")})
         def wrong() -> None:

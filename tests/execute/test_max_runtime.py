@@ -1,4 +1,6 @@
-"""Runs that may not take longer than they were given: by the loop's own clock, on Ray and in-process."""
+"""Runs that may not take longer than they were given: by the loop's own clock, on Ray and
+in-process.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +49,9 @@ def two_steps() -> None:
         (31, "40", None),
     ],
 )
-def test_the_shorter_of_config_and_tag_holds(config: Any, tag: str | None, ends: float | None) -> None:
+def test_the_shorter_of_config_and_tag_holds(
+    config: Any, tag: str | None, ends: float | None
+) -> None:
     @job
     def three_steps() -> None:
         after.alias("last")(after(quick()))
@@ -95,7 +99,9 @@ def test_what_runs_is_interrupted_and_what_is_done_is_kept(
 ) -> None:
     waiting = waiting_job(tmp_path)
     execute_job(two_steps)  # so that workers are there
-    seconds = 5 if where == "ray" else 0.5  # which busy workers may need to come to the step that waits
+    seconds = (
+        5 if where == "ray" else 0.5
+    )  # which busy workers may need to come to the step that waits
     result = execute_job(waiting, limited(where, seconds))
     assert result.status == "FAILURE"
     assert isinstance(result.error, RunTimeoutError)
@@ -105,7 +111,9 @@ def test_what_runs_is_interrupted_and_what_is_done_is_kept(
     assert result.is_node_success("quick")
     assert result.output_for_node("quick") == 5
     words = f"RunTimeoutError: the run took longer than its max_runtime of {seconds:g} s"
-    assert result.get_run_failure_event().message == f'Execution of run for "waiting" failed. {words}'
+    assert (
+        result.get_run_failure_event().message == f'Execution of run for "waiting" failed. {words}'
+    )
 
 
 def test_in_process_by_a_tag_it_is_raised_and_leaves_other_timeouts_alone(tmp_path: Path) -> None:
@@ -128,7 +136,11 @@ def test_a_timeout_in_a_timeout_holds_whichever_is_due_first() -> None:
     from rayexec.steps.timeouts import deadline
 
     def nested(outer: float, inner: float) -> str:
-        with pytest.raises(StepTimeoutError) as raised, deadline(outer, "the outer"), deadline(inner, "the inner"):
+        with (
+            pytest.raises(StepTimeoutError) as raised,
+            deadline(outer, "the outer"),
+            deadline(inner, "the inner"),
+        ):
             time.sleep(30)
         return str(raised.value)
 
@@ -149,5 +161,7 @@ def test_a_timeout_in_a_timeout_holds_whichever_is_due_first() -> None:
 def test_no_time_at_all_is_refused(seconds: Any) -> None:
     with pytest.raises(ConfigError, match="max_runtime"):
         two_steps.execute(limited("ray", seconds))
-    with pytest.raises(DefinitionError, match="tag 'dagster/max_runtime' must be a number of seconds above 0"):
+    with pytest.raises(
+        DefinitionError, match="tag 'dagster/max_runtime' must be a number of seconds above 0"
+    ):
         two_steps.execute_in_process(tags={"dagster/max_runtime": str(seconds)})

@@ -133,7 +133,10 @@ HEAVY = ["ray", "pyarrow", "typer", "starlette", "pydantic", "numpy", "yaml"]
 
 
 def test_importing_the_package_loads_nothing_heavy() -> None:
-    assert run(f"import sys, rayexec; print([name for name in {HEAVY} if name in sys.modules])") == "[]"
+    assert (
+        run(f"import sys, rayexec; print([name for name in {HEAVY} if name in sys.modules])")
+        == "[]"
+    )
 
 
 def test_running_in_process_loads_no_ray() -> None:

@@ -1,4 +1,6 @@
-"""How long resources stay open: for a step's attempt, a batch, or as long as a worker serves the run."""
+"""How long resources stay open: for a step's attempt, a batch, or as long as a worker serves the
+run.
+"""
 
 import os
 import re
@@ -29,7 +31,9 @@ ALONE = {"execution": {"config": {"ray": {"batches": False, "max_concurrent": 2}
 
 
 def noting(path: Path) -> Callable[[str], None]:
-    """Return a function that appends a word with the process's id to a file, whichever process calls it."""
+    """Return a function that appends a word with the process's id to a file, whichever process
+    calls it.
+    """
     name = str(path)
 
     def note(word: str) -> None:
@@ -59,11 +63,17 @@ def opened_and_closed(path: Path) -> set[str]:
 
 
 def teardowns(result: Any) -> list[str]:
-    return [event.message for event in result.all_events if event.message.startswith("Teardown of resource")]
+    return [
+        event.message
+        for event in result.all_events
+        if event.message.startswith("Teardown of resource")
+    ]
 
 
 class Pool:
-    """SQLite connections to one file, handed out and taken back; each may be used by the thread that made it."""
+    """SQLite connections to one file, handed out and taken back; each may be used by the thread
+    that made it.
+    """
 
     def __init__(self, file: str) -> None:
         self.connections = [sqlite3.connect(file) for _ in range(2)]
@@ -73,8 +83,12 @@ class Pool:
         connection = self.connections.pop()
         try:
             with connection:
-                connection.execute("INSERT INTO seen (value, pid) VALUES (?, ?)", (value, os.getpid()))
-            (count,) = connection.execute("SELECT COUNT(*) FROM seen WHERE pid = ?", (os.getpid(),)).fetchone()
+                connection.execute(
+                    "INSERT INTO seen (value, pid) VALUES (?, ?)", (value, os.getpid())
+                )
+            (count,) = connection.execute(
+                "SELECT COUNT(*) FROM seen WHERE pid = ?", (os.getpid(),)
+            ).fetchone()
             return int(count)
         finally:
             self.connections.append(connection)
@@ -116,7 +130,9 @@ def inserting(pool: ResourceDefinition, steps: int) -> Any:
     return filling
 
 
-def test_a_pool_of_connections_is_opened_once_a_worker_and_closed_with_the_run(execute: Any, tmp_path: Path) -> None:
+def test_a_pool_of_connections_is_opened_once_a_worker_and_closed_with_the_run(
+    execute: Any, tmp_path: Path
+) -> None:
     pool, file, notes = pool_of(tmp_path, "worker")
     result = execute(inserting(pool, 12), ALONE)
     assert result.success
@@ -128,11 +144,15 @@ def test_a_pool_of_connections_is_opened_once_a_worker_and_closed_with_the_run(e
     assert sum(by_pid.values()) == 12
     assert {str(pid) for pid in by_pid} == pids
     assert len(pids) <= 4
-    opened = [event for event in result.all_events if event.event_type_value == "RESOURCE_INIT_SUCCESS"]
+    opened = [
+        event for event in result.all_events if event.event_type_value == "RESOURCE_INIT_SUCCESS"
+    ]
     assert len(opened) == len(pids)
 
 
-def test_a_pool_of_batch_scope_is_opened_for_each_batch(execute: Any, is_ray: bool, tmp_path: Path) -> None:
+def test_a_pool_of_batch_scope_is_opened_for_each_batch(
+    execute: Any, is_ray: bool, tmp_path: Path
+) -> None:
     pool, _, notes = pool_of(tmp_path, "batch")
     assert execute(inserting(pool, 6), ALONE).success
     assert words_of(notes).count("open") == words_of(notes).count("close") == (6 if is_ray else 1)
@@ -143,7 +163,11 @@ def test_the_events_of_a_kept_resource_are_those_of_the_step_that_opened_it(
 ) -> None:
     pool, _, notes = pool_of(tmp_path, "worker")
     result = execute_on_ray(inserting(pool, 6), ALONE)
-    keys = [event.step_key for event in result.all_events if event.event_type_value == "RESOURCE_INIT_SUCCESS"]
+    keys = [
+        event.step_key
+        for event in result.all_events
+        if event.event_type_value == "RESOURCE_INIT_SUCCESS"
+    ]
     assert len(keys) == len(opened_and_closed(notes))
     assert None not in keys
     assert len(set(keys)) == len(keys)
@@ -162,7 +186,9 @@ def test_the_next_run_opens_its_own(execute_on_ray: Any, tmp_path: Path) -> None
     assert all(words in (["open", "close"], ["open", "close"] * 2) for words in by_pid.values())
 
 
-def test_runs_at_once_on_the_same_workers_keep_their_own(execute_on_ray: Any, tmp_path: Path) -> None:
+def test_runs_at_once_on_the_same_workers_keep_their_own(
+    execute_on_ray: Any, tmp_path: Path
+) -> None:
     notes = tmp_path / "notes"
     note = noting(notes)
 
@@ -187,7 +213,10 @@ def test_runs_at_once_on_the_same_workers_keep_their_own(execute_on_ray: Any, tm
             ask()
 
     results: list[Any] = []
-    threads = [threading.Thread(target=lambda: results.append(execute_on_ray(asking, ALONE))) for _ in range(3)]
+    threads = [
+        threading.Thread(target=lambda: results.append(execute_on_ray(asking, ALONE)))
+        for _ in range(3)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -251,7 +280,9 @@ def test_nothing_is_left_of_a_run_that_kept_resources(execute_on_ray: Any, tmp_p
     def threads_left(value: int) -> list[str]:
         ends = time.monotonic() + 10
         while True:
-            names = [thread.name for thread in threading.enumerate() if thread.name == "rayexec-kept"]
+            names = [
+                thread.name for thread in threading.enumerate() if thread.name == "rayexec-kept"
+            ]
             if not names or time.monotonic() > ends:
                 return names
             time.sleep(0.01)
@@ -273,7 +304,9 @@ def test_nothing_is_left_of_a_run_that_kept_resources(execute_on_ray: Any, tmp_p
 
 
 @pytest.mark.parametrize("scope", ["batch", "worker"])
-def test_spawned_processes_close_before_they_end(execute_on_ray: Any, tmp_path: Path, scope: str) -> None:
+def test_spawned_processes_close_before_they_end(
+    execute_on_ray: Any, tmp_path: Path, scope: str
+) -> None:
     pool, _, notes = pool_of(tmp_path, scope)
     settings: Any = {"execution": {"config": {"multiprocess": {"start_method": {"spawn": {}}}}}}
     result = execute_on_ray(inserting(pool, 3), settings)
@@ -282,7 +315,9 @@ def test_spawned_processes_close_before_they_end(execute_on_ray: Any, tmp_path: 
     assert len(opened_and_closed(notes)) == 3
 
 
-def test_a_kept_resource_that_fails_to_close_is_told_and_the_others_close(execute_on_ray: Any, tmp_path: Path) -> None:
+def test_a_kept_resource_that_fails_to_close_is_told_and_the_others_close(
+    execute_on_ray: Any, tmp_path: Path
+) -> None:
     closed = tmp_path / "closed"
 
     @resource(scope="worker")
@@ -349,7 +384,9 @@ def until(holds: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
-def test_a_killed_worker_is_told_to_have_closed_nothing(execute_on_ray: Any, tmp_path: Path) -> None:
+def test_a_killed_worker_is_told_to_have_closed_nothing(
+    execute_on_ray: Any, tmp_path: Path
+) -> None:
     notes = tmp_path / "notes"
     note = noting(notes)
 
@@ -401,7 +438,9 @@ def test_what_kept_resources_print_is_not_lost(execute: Any, capfd: Any) -> None
     assert (printed.out.split(), printed.err.split()) == (["opening", "closing"], ["too"])
 
 
-def test_kept_resources_close_when_the_run_is_interrupted(ray_session: None, tmp_path: Path) -> None:
+def test_kept_resources_close_when_the_run_is_interrupted(
+    ray_session: None, tmp_path: Path
+) -> None:
     notes = tmp_path / "notes"
     note = noting(notes)
 
@@ -431,7 +470,9 @@ def test_kept_resources_close_when_the_run_is_interrupted(ray_session: None, tmp
     assert words_of(notes) == ["open", "waiting", "close"]
 
 
-def test_a_run_inside_a_step_that_dies_leaves_nothing_open(execute_on_ray: Any, tmp_path: Path) -> None:
+def test_a_run_inside_a_step_that_dies_leaves_nothing_open(
+    execute_on_ray: Any, tmp_path: Path
+) -> None:
     notes = tmp_path / "notes"
     note = noting(notes)
 
@@ -468,7 +509,12 @@ def test_a_run_inside_a_step_that_dies_leaves_nothing_open(execute_on_ray: Any, 
         outer()
 
     assert not execute_on_ray(outermost).success
-    until(lambda: "close" in words_of(notes) or not any(alive(pid) for word, pid in notes_of(notes) if word == "open"))
+    until(
+        lambda: (
+            "close" in words_of(notes)
+            or not any(alive(pid) for word, pid in notes_of(notes) if word == "open")
+        )
+    )
 
 
 def alive(pid: str) -> bool:
@@ -549,7 +595,9 @@ def test_a_step_scoped_resource_that_fails_to_close_is_told_at_its_step(execute:
 
     result = execute(using)
     assert result.success
-    [told] = [event for event in result.all_events if event.message.startswith("Teardown of resource")]
+    [told] = [
+        event for event in result.all_events if event.message.startswith("Teardown of resource")
+    ]
     assert told.step_key == "use"
 
 
@@ -610,10 +658,14 @@ def test_an_unknown_scope_is_told_where_it_stands(scope: Any) -> None:
         ("step", "step", True),
     ],
 )
-def test_no_resource_outlives_what_it_requires(execute: Any, upper: str, base: str, is_fit: bool) -> None:
+def test_no_resource_outlives_what_it_requires(
+    execute: Any, upper: str, base: str, is_fit: bool
+) -> None:
     below = ResourceDefinition(lambda: 1, scope=base)
     above = ResourceDefinition(
-        lambda context: context.resources.below + 1, required_resource_keys=frozenset({"below"}), scope=upper
+        lambda context: context.resources.below + 1,
+        required_resource_keys=frozenset({"below"}),
+        scope=upper,
     )
 
     @op(required_resource_keys={"above"})

@@ -1,4 +1,6 @@
-"""Resources: how they are opened, configured, replaced and closed, and what happens where they fail."""
+"""Resources: how they are opened, configured, replaced and closed, and what happens where they
+fail.
+"""
 
 import os
 from collections.abc import Iterator
@@ -116,7 +118,10 @@ def test_a_run_may_replace_resources(execute: Any) -> None:
 
     assert execute(using).output_for_node("use") == "of the job"
     assert execute(using, resources={"thing": "of the run"}).output_for_node("use") == "of the run"
-    assert execute(lacking, resources={"thing": ResourceDefinition(lambda: 3)}).output_for_node("use") == 3
+    assert (
+        execute(lacking, resources={"thing": ResourceDefinition(lambda: 3)}).output_for_node("use")
+        == 3
+    )
     with pytest.raises(DefinitionError, match="op 'use' requires resource 'thing'"):
         execute(lacking)
 
@@ -152,7 +157,13 @@ def test_resources_stand_on_each_other_and_close_in_reverse(execute: Any, tmp_pa
         work()
 
     assert execute(stacked).output_for_node("work") == 11
-    assert Path(log).read_text().split() == ["open-base", "open-upper", "work", "close-upper", "close-base"]
+    assert Path(log).read_text().split() == [
+        "open-base",
+        "open-upper",
+        "work",
+        "close-upper",
+        "close-base",
+    ]
 
 
 def test_resources_close_after_a_failure_too(execute: Any, tmp_path: Path) -> None:
@@ -199,7 +210,11 @@ def test_a_resource_opens_once_a_run_in_process_and_only_where_needed(tmp_path: 
 
     result = counting.execute_in_process()
     assert opened.read_text() == "x"
-    assert kinds_of(result).count("RESOURCE_INIT_STARTED") == kinds_of(result).count("RESOURCE_INIT_SUCCESS") == 1
+    assert (
+        kinds_of(result).count("RESOURCE_INIT_STARTED")
+        == kinds_of(result).count("RESOURCE_INIT_SUCCESS")
+        == 1
+    )
 
 
 def test_a_resource_that_fails_to_open_fails_the_run_in_process() -> None:
@@ -250,7 +265,9 @@ def test_a_resource_that_fails_to_open_fails_its_step_on_ray(execute_on_ray: Any
 
 
 @pytest.mark.parametrize("raised", ["SystemExit(3)", "ValueError('late')"])
-def test_a_resource_that_fails_to_close_fails_nothing_else(execute: Any, tmp_path: Path, raised: str) -> None:
+def test_a_resource_that_fails_to_close_fails_nothing_else(
+    execute: Any, tmp_path: Path, raised: str
+) -> None:
     closed = tmp_path / "closed"
 
     @resource
@@ -271,7 +288,9 @@ def test_a_resource_that_fails_to_close_fails_nothing_else(execute: Any, tmp_pat
     assert result.success
     assert result.output_for_node("use") == 2
     assert closed.exists()
-    [told] = [event for event in result.all_events if event.message.startswith("Teardown of resource")]
+    [told] = [
+        event for event in result.all_events if event.message.startswith("Teardown of resource")
+    ]
     assert told.event_type_value == "ENGINE_EVENT"
     assert 'Teardown of resource "thing" failed' in told.message
 
@@ -290,7 +309,9 @@ def test_a_resource_that_exits_while_it_opens(execute: Any) -> None:
     assert "RESOURCE_INIT_FAILURE" in kinds_of(result)
 
 
-def test_a_resource_that_opens_at_the_second_try_on_ray(execute_on_ray: Any, tmp_path: Path) -> None:
+def test_a_resource_that_opens_at_the_second_try_on_ray(
+    execute_on_ray: Any, tmp_path: Path
+) -> None:
     mark = tmp_path / "tried"
 
     @resource
@@ -321,7 +342,9 @@ def test_generator_resources_must_yield(execute: Any) -> None:
         use()
 
     result = execute(nothing)
-    failure = next(event for event in result.all_events if event.event_type_value == "RESOURCE_INIT_FAILURE")
+    failure = next(
+        event for event in result.all_events if event.event_type_value == "RESOURCE_INIT_FAILURE"
+    )
     assert "must yield its object once" in failure.message
 
 
@@ -413,7 +436,9 @@ def of_environment(**fields: Any) -> list[Any]:
 
 
 @pytest.mark.parametrize("place", [0, 1])
-def test_fields_may_come_from_the_environment(execute: Any, place: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fields_may_come_from_the_environment(
+    execute: Any, place: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     client = of_environment(url=EnvVar("CLIENT_URL"), retries=EnvVar("CLIENT_RETRIES"))[place]
 
     @job(resource_defs={"client": client})
@@ -443,7 +468,11 @@ def test_a_variable_that_is_missing_is_named_before_anything_runs(
         execute(calling)
     assert [str(each) for each in caught.value.problems] == [
         "root:resources:client:config:url: the environment variable 'CLIENT_URL' is not set.",
-        "root:resources:client:config:retries: the environment variable 'CLIENT_RETRIES' does not hold a valid int.",
+        (
+            "root:resources:client:config:retries: the environment variable 'CLIENT_RETRIES' does "
+            "not "
+            "hold a valid int."
+        ),
     ]
 
 

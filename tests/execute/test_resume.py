@@ -142,7 +142,9 @@ def failed_flow(run: Run, store: RunStore, ran: Ran, **options: Any) -> tuple[Jo
 
 
 @pytest.mark.parametrize("keep", ["all", "none"])
-def test_only_what_failed_and_what_hangs_on_it_runs(run: Run, store: RunStore, ran: Ran, keep: str) -> None:
+def test_only_what_failed_and_what_hangs_on_it_runs(
+    run: Run, store: RunStore, ran: Ran, keep: str
+) -> None:
     flow, run_id = failed_flow(run, store, ran, keep_outputs=keep)
     result = run(flow, store, reexecution_options=ReexecutionOptions.from_failure(run_id))
     assert ran.take() == ["total", "work[k2]"]
@@ -155,7 +157,9 @@ def test_only_what_failed_and_what_hangs_on_it_runs(run: Run, store: RunStore, r
     assert record.steps == {"succeeded": 2, "reused": 6, "failed": 0, "skipped": 0, "not run": 0}
 
 
-def test_a_resumed_run_that_fails_again_is_resumed_in_turn(run: Run, store: RunStore, ran: Ran) -> None:
+def test_a_resumed_run_that_fails_again_is_resumed_in_turn(
+    run: Run, store: RunStore, ran: Ran
+) -> None:
     flow, first = failed_flow(run, store, ran)
     ran.trouble.touch()
     second = run(flow, store, reexecution_options=ReexecutionOptions.from_failure(first))
@@ -215,11 +219,14 @@ def test_a_selected_step_whose_input_nobody_made_fails(run: Run, store: RunStore
     failure = result.failure_data_for_node("total")
     assert failure is not None
     assert failure.root.message == (
-        "it takes from ['work[k2]'], which the earlier run has no output of, and which the step selection leaves out."
+        "it takes from ['work[k2]'], which the earlier run has no output of, and which the step "
+        "selection leaves out."
     )
 
 
-def test_new_values_of_a_selected_producer_are_selected_with_what_is_below(run: Run, ran: Ran, tmp_path: Path) -> None:
+def test_new_values_of_a_selected_producer_are_selected_with_what_is_below(
+    run: Run, ran: Ran, tmp_path: Path
+) -> None:
     store = DirectoryRunStore(tmp_path / "store")
 
     @op(out=DynamicOut())
@@ -245,7 +252,11 @@ def test_new_values_of_a_selected_producer_are_selected_with_what_is_below(run: 
     ran.take()
     options = {"split*": "bc", "split,piece[?]": "bc"}
     for selection, keys in options.items():
-        result = run(letters, store, reexecution_options=ReexecutionOptions(first.run_id, tuple(selection.split(","))))
+        result = run(
+            letters,
+            store,
+            reexecution_options=ReexecutionOptions(first.run_id, tuple(selection.split(","))),
+        )
         assert "".join(ran.take()) == keys
         if selection == "split*":
             assert result.output_for_node("joined") == "bc"
@@ -253,7 +264,9 @@ def test_new_values_of_a_selected_producer_are_selected_with_what_is_below(run: 
     assert ran.take() == [], "what is mapped over it is not selected"
 
 
-def test_skipped_steps_and_optional_outputs_are_what_they_were(run: Run, store: RunStore, ran: Ran) -> None:
+def test_skipped_steps_and_optional_outputs_are_what_they_were(
+    run: Run, store: RunStore, ran: Ran
+) -> None:
     @op(out={"left": Out(is_required=False), "right": Out(is_required=False)})
     def branch() -> Iterator[Any]:
         ran.note("branch")
@@ -288,7 +301,9 @@ def test_skipped_steps_and_optional_outputs_are_what_they_were(run: Run, store: 
     assert result.output_for_node("last") == 1
 
 
-def test_what_io_managers_stored_is_loaded_by_them(run: Run, store: RunStore, ran: Ran, tmp_path: Path) -> None:
+def test_what_io_managers_stored_is_loaded_by_them(
+    run: Run, store: RunStore, ran: Ran, tmp_path: Path
+) -> None:
     @op(out=Out(io_manager_key="files"))
     def load() -> int:
         ran.note("load")
@@ -311,7 +326,9 @@ def test_what_io_managers_stored_is_loaded_by_them(run: Run, store: RunStore, ra
     assert (result.output_for_node("double"), result.output_for_node("load")) == (8, 4)
 
 
-def test_config_selection_and_tags_are_those_of_the_run(run: Run, store: RunStore, ran: Ran) -> None:
+def test_config_selection_and_tags_are_those_of_the_run(
+    run: Run, store: RunStore, ran: Ran
+) -> None:
     @op
     def load(config: Number) -> int:
         ran.note(f"load {config.number}")
@@ -334,7 +351,9 @@ def test_config_selection_and_tags_are_those_of_the_run(run: Run, store: RunStor
     config = {"ops": {"load": {"config": {"number": 7}}}}
     first = run(configured, store, config, op_selection=["load", "save"], tags={"team": "data"})
     assert ran.take() == ["load 7", "save 7"]
-    result = execute_job(configured, store=store, reexecution_options=ReexecutionOptions.from_failure(first.run_id))
+    result = execute_job(
+        configured, store=store, reexecution_options=ReexecutionOptions.from_failure(first.run_id)
+    )
     assert ran.take() == ["save 7"]
     assert result.success
     assert result.dagster_run.get_tag("team") == "data"
@@ -345,7 +364,9 @@ def test_config_selection_and_tags_are_those_of_the_run(run: Run, store: RunStor
     assert ran.take() == ["load 8", "save 8"]
 
 
-def test_a_job_that_was_changed_runs_what_is_new_and_what_hangs_on_it(run: Run, ran: Ran, tmp_path: Path) -> None:
+def test_a_job_that_was_changed_runs_what_is_new_and_what_hangs_on_it(
+    run: Run, ran: Ran, tmp_path: Path
+) -> None:
     store = DirectoryRunStore(tmp_path / "store")
 
     @op
@@ -384,7 +405,9 @@ def test_a_job_that_was_changed_runs_what_is_new_and_what_hangs_on_it(run: Run, 
     assert result.output_for_node("save") == 20
 
 
-def test_values_that_are_not_kept_are_made_again_unless_the_op_refuses(run: Run, ran: Ran, tmp_path: Path) -> None:
+def test_values_that_are_not_kept_are_made_again_unless_the_op_refuses(
+    run: Run, ran: Ran, tmp_path: Path
+) -> None:
     store = DirectoryRunStore(tmp_path / "store")
 
     def make(rerun: bool) -> JobDefinition:
@@ -411,7 +434,9 @@ def test_values_that_are_not_kept_are_made_again_unless_the_op_refuses(run: Run,
         ran.take()
         for file in (tmp_path / f"store/runs/{first.run_id}/values").iterdir():
             file.unlink()
-        result = run(make(rerun), store, reexecution_options=ReexecutionOptions.from_failure(first.run_id))
+        result = run(
+            make(rerun), store, reexecution_options=ReexecutionOptions.from_failure(first.run_id)
+        )
         if rerun:
             assert ran.take() == ["load", "save"]
             assert result.success
@@ -421,7 +446,10 @@ def test_values_that_are_not_kept_are_made_again_unless_the_op_refuses(run: Run,
             assert ran.take() == []
             failure = result.failure_data_for_node("save")
             assert failure is not None
-            assert "whose outputs the earlier run did not keep, and which must not run again" in failure.root.message
+            assert (
+                "whose outputs the earlier run did not keep, and which must not run again"
+                in failure.root.message
+            )
 
 
 def test_a_value_that_cannot_be_pickled_is_made_again(ran: Ran, store: RunStore) -> None:
@@ -445,12 +473,16 @@ def test_a_value_that_cannot_be_pickled_is_made_again(ran: Ran, store: RunStore)
     told = [event.message for event in first.all_events if "not kept" in event.message]
     assert len(told) == 1
     assert 'output "result" of step "lock" is not kept for a resumed run' in told[0]
-    result = execute_job(locked, store=store, reexecution_options=ReexecutionOptions.from_failure(first.run_id))
+    result = execute_job(
+        locked, store=store, reexecution_options=ReexecutionOptions.from_failure(first.run_id)
+    )
     assert ran.take() == ["lock", "use"]
     assert result.success
 
 
-def test_durable_ops_store_what_they_yield_and_others_do_not(run: Run, ran: Ran, tmp_path: Path) -> None:
+def test_durable_ops_store_what_they_yield_and_others_do_not(
+    run: Run, ran: Ran, tmp_path: Path
+) -> None:
     store = DirectoryRunStore(tmp_path / "store")
 
     @op(durable=True)
@@ -523,7 +555,9 @@ def test_a_canceled_run_keeps_what_was_done(ray_session: None, ran: Ran, tmp_pat
 
     def press() -> None:
         deadline = time.monotonic() + 60
-        while time.monotonic() < deadline and not (ran.path.exists() and "hang" in ran.path.read_text()):
+        while time.monotonic() < deadline and not (
+            ran.path.exists() and "hang" in ran.path.read_text()
+        ):
             time.sleep(0.02)
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
@@ -537,7 +571,9 @@ def test_a_canceled_run_keeps_what_was_done(ray_session: None, ran: Ran, tmp_pat
         signal.signal(signal.SIGINT, before)
     assert first.status == "CANCELED"
     ran.take()
-    result = execute_job(slow, store=store, reexecution_options=ReexecutionOptions.from_failure(first.run_id))
+    result = execute_job(
+        slow, store=store, reexecution_options=ReexecutionOptions.from_failure(first.run_id)
+    )
     assert ran.take() == ["hang"]
     assert result.output_for_node("hang") == sum(range(100_000))
 
@@ -549,7 +585,8 @@ def test_what_nothing_can_go_on_from_is_told(ran: Ran, tmp_path: Path) -> None:
     good = execute_job(flow, IN_PROCESS, store=store)
     from_failure = ReexecutionOptions.from_failure
     with pytest.raises(
-        DagsterInvariantViolationError, match="ended as SUCCESS: only a run that failed or was canceled is resumed"
+        DagsterInvariantViolationError,
+        match="ended as SUCCESS: only a run that failed or was canceled is resumed",
     ):
         execute_job(flow, store=store, reexecution_options=from_failure(good.run_id))
     with pytest.raises(RunNotFoundError, match="has no run 'nope'"):
@@ -559,10 +596,14 @@ def test_what_nothing_can_go_on_from_is_told(ran: Ran, tmp_path: Path) -> None:
     def another() -> None:
         pass
 
-    with pytest.raises(DefinitionError, match="is of job 'flow', so job 'another' cannot go on from it"):
+    with pytest.raises(
+        DefinitionError, match="is of job 'flow', so job 'another' cannot go on from it"
+    ):
         execute_job(another, store=store, reexecution_options=ReexecutionOptions(good.run_id))
     with pytest.raises(DagsterInvariantViolationError, match="unknown steps: work, nope"):
-        execute_job(flow, store=store, reexecution_options=ReexecutionOptions(good.run_id, ("work", "nope")))
+        execute_job(
+            flow, store=store, reexecution_options=ReexecutionOptions(good.run_id, ("work", "nope"))
+        )
     with pytest.raises(DefinitionError, match="not both"):
         ReexecutionOptions(good.run_id, ("work[?]",), is_from_failure=True)
     with pytest.raises(StoreError, match="durable, but the run is not to be recorded"):
@@ -604,7 +645,9 @@ def test_a_list_is_never_short_of_what_was_not_kept(run: Run, ran: Ran, tmp_path
     assert ran.take() == []
     failure = result.failure_data_for_node("total")
     assert failure is not None
-    assert failure.root.message.startswith("it takes from ['pay'], whose outputs the earlier run did not keep")
+    assert failure.root.message.startswith(
+        "it takes from ['pay'], whose outputs the earlier run did not keep"
+    )
 
 
 def test_a_step_that_is_wired_to_another_op_runs_again(run: Run, ran: Ran, tmp_path: Path) -> None:
@@ -674,13 +717,19 @@ def test_an_output_that_became_dynamic_or_plain_is_yielded_again(
     first = run(make(was_dynamic), store, durable=True)
     assert not first.success
     ran.take()
-    result = run(make(not was_dynamic), store, reexecution_options=ReexecutionOptions.from_failure(first.run_id))
+    result = run(
+        make(not was_dynamic),
+        store,
+        reexecution_options=ReexecutionOptions.from_failure(first.run_id),
+    )
     assert ran.take() == ["source"]
     assert result.success
     assert result.output_for_node("one") == (3 if was_dynamic else {"a": 1, "b": 2})
 
 
-def test_what_an_io_manager_stored_that_is_gone_is_made_again(run: Run, ran: Ran, tmp_path: Path) -> None:
+def test_what_an_io_manager_stored_that_is_gone_is_made_again(
+    run: Run, ran: Ran, tmp_path: Path
+) -> None:
     store = DirectoryRunStore(tmp_path / "store")
 
     def make(manager: str | None) -> JobDefinition:
@@ -705,7 +754,9 @@ def test_what_an_io_manager_stored_that_is_gone_is_made_again(run: Run, ran: Ran
     first = run(make("old"), store)
     ran.take()
     for manager in (None, "new"):
-        result = run(make(manager), store, reexecution_options=ReexecutionOptions(first.run_id, ("double",)))
+        result = run(
+            make(manager), store, reexecution_options=ReexecutionOptions(first.run_id, ("double",))
+        )
         assert ran.take() == ["load"]
         assert result.output_for_node("double") == 8
 
@@ -738,13 +789,21 @@ def test_dates_and_paths_of_the_config_come_back(ran: Ran, tmp_path: Path) -> No
     given = {"day": datetime.date(2020, 1, 2), "place": Path("/data/x")}
     first = execute_job(dated, {**IN_PROCESS, "ops": {"look": {"config": given}}}, store=store)
     assert not first.success
-    strange = execute_job(odder, {**IN_PROCESS, "ops": {"odd": {"config": {"odd": object()}}}}, store=store)
+    strange = execute_job(
+        odder, {**IN_PROCESS, "ops": {"odd": {"config": {"odd": object()}}}}, store=store
+    )
     assert not strange.success
     ran.take()
-    result = execute_job(dated, store=store, reexecution_options=ReexecutionOptions.from_failure(first.run_id))
+    result = execute_job(
+        dated, store=store, reexecution_options=ReexecutionOptions.from_failure(first.run_id)
+    )
     assert result.output_for_node("look") == "2020 x"
-    with pytest.raises(DefinitionError, match="held an object of type object, which the record has only in words"):
-        execute_job(odder, store=store, reexecution_options=ReexecutionOptions.from_failure(strange.run_id))
+    with pytest.raises(
+        DefinitionError, match="held an object of type object, which the record has only in words"
+    ):
+        execute_job(
+            odder, store=store, reexecution_options=ReexecutionOptions.from_failure(strange.run_id)
+        )
 
 
 def test_values_of_classes_of_functions_are_made_again(run: Run, ran: Ran, tmp_path: Path) -> None:
@@ -774,7 +833,9 @@ def test_values_of_classes_of_functions_are_made_again(run: Run, ran: Ran, tmp_p
         ran.trouble.touch()
         first = run(make(), store, durable=durable)
         ran.take()
-        result = run(make(), store, reexecution_options=ReexecutionOptions.from_failure(first.run_id))
+        result = run(
+            make(), store, reexecution_options=ReexecutionOptions.from_failure(first.run_id)
+        )
         assert ran.take() == ["point"]
         assert result.output_for_node("use") is True
 
@@ -798,7 +859,9 @@ def test_arrays_in_this_process_are_as_writable_as_they_were(ran: Ran, tmp_path:
 
     first = execute_job(adding, IN_PROCESS, store=store)
     ran.take()
-    result = execute_job(adding, store=store, reexecution_options=ReexecutionOptions.from_failure(first.run_id))
+    result = execute_job(
+        adding, store=store, reexecution_options=ReexecutionOptions.from_failure(first.run_id)
+    )
     assert result.output_for_node("add") == 100_000
 
 
@@ -808,12 +871,22 @@ def test_a_run_that_seems_to_go_on_elsewhere_is_resumed_by_force(ran: Ran, tmp_p
     first = execute_job(flow, IN_PROCESS, store=store)
     ran.take()
     driver = Driver("a-host-that-is-gone", 1, None)
-    record = replace(store.open(first.run_id).record(), status="STARTED", end_time=None, driver=driver)
+    record = replace(
+        store.open(first.run_id).record(), status="STARTED", end_time=None, driver=driver
+    )
     (tmp_path / f"store/runs/{first.run_id}/run.json").write_bytes(record.encode())
-    with pytest.raises(DagsterInvariantViolationError, match=r"still goes on \(by pid 1 on a-host-that-is-gone\)"):
-        execute_job(flow, store=store, reexecution_options=ReexecutionOptions.from_failure(first.run_id))
+    with pytest.raises(
+        DagsterInvariantViolationError, match=r"still goes on \(by pid 1 on a-host-that-is-gone\)"
+    ):
+        execute_job(
+            flow, store=store, reexecution_options=ReexecutionOptions.from_failure(first.run_id)
+        )
     forced = ReexecutionOptions.from_failure(first.run_id, is_forced=True)
-    assert execute_job(flow, store=store, reexecution_options=forced).output_for_node("total") == TOTAL
+    assert (
+        execute_job(flow, store=store, reexecution_options=forced).output_for_node("total") == TOTAL
+    )
     assert ran.take() == ["total", "work[k2]"]
-    with pytest.raises(DefinitionError, match=r"is the id of a run \(result.run_id\), got RunResult"):
+    with pytest.raises(
+        DefinitionError, match=r"is the id of a run \(result.run_id\), got RunResult"
+    ):
         ReexecutionOptions.from_failure(first)  # type: ignore[arg-type]  # that is the mistake

@@ -23,7 +23,11 @@ from rayexec import (
 
 
 def kinds_of(result: Any, key: str) -> list[str]:
-    return [event.event_type_value for event in result.events_for_node(key) if "STEP_" in event.event_type_value]
+    return [
+        event.event_type_value
+        for event in result.events_for_node(key)
+        if "STEP_" in event.event_type_value
+    ]
 
 
 @op
@@ -63,7 +67,9 @@ def test_a_policy_tries_again_until_it_works(execute: Any) -> None:
         "STEP_OUTPUT",
         "STEP_SUCCESS",
     ]
-    first = next(event for event in result.all_events if event.event_type_value == "STEP_UP_FOR_RETRY")
+    first = next(
+        event for event in result.all_events if event.event_type_value == "STEP_UP_FOR_RETRY"
+    )
     assert first.step_failure_data.root.message == "attempt 0"
 
 
@@ -78,7 +84,10 @@ def test_an_exhausted_policy_fails_and_shows_the_last_error(execute: Any) -> Non
     data = result.failure_data_for_node("flaky")
     assert kinds_of(result, "flaky").count("STEP_UP_FOR_RETRY") == 2
     assert kinds_of(result, "flaky")[-1] == "STEP_FAILURE"
-    assert (data.error.cls_name, data.error.message) == ("MaxRetriesExceededError", "Exceeded max_retries of 2")
+    assert (data.error.cls_name, data.error.message) == (
+        "MaxRetriesExceededError",
+        "Exceeded max_retries of 2",
+    )
     assert (data.root.cls_name, data.root.message) == ("ValueError", "attempt 2")
     error = result.exception_for_node("flaky")
     assert isinstance(error, MaxRetriesExceededError)
@@ -107,7 +116,10 @@ def test_retry_requested_overrides_and_ends(execute: Any) -> None:
     result = execute(asking)
     assert result.output_for_node("asks") == 7
     data = result.failure_data_for_node("asks_too_often")
-    assert (data.error.cls_name, data.error.message) == ("MaxRetriesExceededError", "Exceeded max_retries of 1")
+    assert (data.error.cls_name, data.error.message) == (
+        "MaxRetriesExceededError",
+        "Exceeded max_retries of 1",
+    )
     assert (data.root.cls_name, data.root.message) == ("KeyError", "'why'")
     assert result.retry_attempts_for_node("asks_too_often") == 1
 
@@ -212,8 +224,14 @@ def test_the_delay_grows_with_the_backoff(execute: Any) -> None:
         shaky()
 
     result = execute(waiting)
-    up = [event.timestamp for event in result.all_events if event.event_type_value == "STEP_UP_FOR_RETRY"]
-    again = [event.timestamp for event in result.all_events if event.event_type_value == "STEP_RESTARTED"]
+    up = [
+        event.timestamp
+        for event in result.all_events
+        if event.event_type_value == "STEP_UP_FOR_RETRY"
+    ]
+    again = [
+        event.timestamp for event in result.all_events if event.event_type_value == "STEP_RESTARTED"
+    ]
     waits = [later - before for before, later in zip(up, again, strict=True)]
     assert waits[0] >= 0.09
     assert waits[1] >= 0.19

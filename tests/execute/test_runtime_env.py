@@ -1,4 +1,6 @@
-"""Environments of a run and of single ops, on a Ray of their own: variables, modules, a package by pip."""
+"""Environments of a run and of single ops, on a Ray of their own: variables, modules, a package by
+pip.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,14 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 def test_a_runs_environment_is_set_once_and_an_ops_own_comes_on_top(told: dict[str, Any]) -> None:
     seen = told["first"]["seen"]
-    whole = {"RUN": "run", "OWN": None, "BOTH": "run", "module": "module", "packed": None, "beside": "beside"}
+    whole = {
+        "RUN": "run",
+        "OWN": None,
+        "BOTH": "run",
+        "module": "module",
+        "packed": None,
+        "beside": "beside",
+    }
     assert {key: each["found"] for key, each in seen.items()} == {
         "plain": whole,
         "own": {**whole, "OWN": "op", "BOTH": "op"},
@@ -40,13 +49,23 @@ def test_a_runs_environment_is_set_once_and_an_ops_own_comes_on_top(told: dict[s
 def test_what_an_environment_of_an_op_costs_is_warned_of_once(told: dict[str, Any]) -> None:
     (warning,) = told["first"]["warnings"]
     assert warning.startswith(
-        "ops 'own', 'packed' have a runtime_env of their own, which no warm worker has: workers start for it, "
+        "ops 'own', 'packed' have a runtime_env of their own, which no warm worker has: workers "
+        "start for it, "
     )
 
 
-def test_a_process_that_uses_ray_already_sends_another_environment_with_each_task(told: dict[str, Any]) -> None:
+def test_a_process_that_uses_ray_already_sends_another_environment_with_each_task(
+    told: dict[str, Any],
+) -> None:
     seen = told["second"]["seen"]
-    whole = {"RUN": "second", "OWN": None, "BOTH": "second", "module": "module", "packed": None, "beside": "beside"}
+    whole = {
+        "RUN": "second",
+        "OWN": None,
+        "BOTH": "second",
+        "module": "module",
+        "packed": None,
+        "beside": "beside",
+    }
     assert seen["plain"]["found"] == whole
     assert seen["own"]["found"] == {**whole, "OWN": "op", "BOTH": "op"}
     of_ops, other, with_each = told["second"]["warnings"]
@@ -55,9 +74,13 @@ def test_a_process_that_uses_ray_already_sends_another_environment_with_each_tas
     assert "goes along with each task" in with_each
 
 
-def test_an_environment_that_cannot_be_made_fails_its_step_and_says_whose(told: dict[str, Any]) -> None:
+def test_an_environment_that_cannot_be_made_fails_its_step_and_says_whose(
+    told: dict[str, Any],
+) -> None:
     failure = told["breaks"]["failures"]["broken"]
-    assert "step 'broken': the runtime_env of op 'broken' (ray_options) cannot be set up: " in failure
+    assert (
+        "step 'broken': the runtime_env of op 'broken' (ray_options) cannot be set up: " in failure
+    )
     assert "none-1.0-py3-none-any.whl" in failure
 
 

@@ -60,7 +60,10 @@ def selectable() -> JobDefinition:
         (["*left"], {"one", "left"}),
         (["one+"], {"one", "left", "right"}),
         (["*both"], {"one", "left", "right", "both"}),
-        (["one*"], {"one", "left", "right", "both", "fallback", "gated", "sub.add_one", "sub.add_one_2"}),
+        (
+            ["one*"],
+            {"one", "left", "right", "both", "fallback", "gated", "sub.add_one", "sub.add_one_2"},
+        ),
         (["*sub"], {"one", "left", "sub.add_one", "sub.add_one_2"}),
         (["*sub.add_one"], {"one", "left", "sub.add_one"}),
         (["fallback", "gated"], {"fallback", "gated"}),
@@ -90,5 +93,7 @@ def test_what_was_not_selected_has_no_output_and_is_untouched(execute: Any) -> N
     result = execute(selectable(), op_selection=["*left"])
     assert result.is_node_untouched("both")
     assert not result.is_node_success("both")
-    with pytest.raises(InvariantError, match="No outputs found for output 'result' from node 'both'"):
+    with pytest.raises(
+        InvariantError, match="No outputs found for output 'result' from node 'both'"
+    ):
         result.output_for_node("both")

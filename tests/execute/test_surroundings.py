@@ -1,4 +1,6 @@
-"""Runs in odd surroundings: a running event loop, several threads, run ids and labels that cannot be."""
+"""Runs in odd surroundings: a running event loop, several threads, run ids and labels that cannot
+be.
+"""
 
 from __future__ import annotations
 
@@ -63,7 +65,9 @@ def test_async_ops_run_where_an_event_loop_runs_already() -> None:
 def test_two_threads_may_start_ray_at_once(tmp_path: Path) -> None:
     script = tmp_path / "threads.py"
     script.write_text(THREADS)
-    ended = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=120, check=False)
+    ended = subprocess.run(
+        [sys.executable, str(script)], capture_output=True, text=True, timeout=120, check=False
+    )
     assert ended.stdout == "['SUCCESS', 'SUCCESS']\n", ended.stderr
 
 

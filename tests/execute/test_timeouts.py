@@ -18,7 +18,9 @@ from rayexec.steps.timeouts import GRACE, deadline
 
 
 def hang() -> None:
-    """Wait in C for a lock that never comes, keep the interpreter's, and let no signal interrupt it."""
+    """Wait in C for a lock that never comes, keep the interpreter's, and let no signal interrupt
+    it.
+    """
     libc, mutex = ctypes.PyDLL(None), ctypes.create_string_buffer(256)
     libc.pthread_mutex_lock(mutex)
     libc.pthread_mutex_lock(mutex)
@@ -47,7 +49,9 @@ def neighbours() -> None:
         (hangs if number == 3 else beside).alias(f"late_{number}")(pid)
 
 
-def test_a_step_that_hangs_in_c_fails_by_its_timeout_and_its_neighbours_do_not(execute_on_ray: Any) -> None:
+def test_a_step_that_hangs_in_c_fails_by_its_timeout_and_its_neighbours_do_not(
+    execute_on_ray: Any,
+) -> None:
     result = execute_on_ray(neighbours)
     assert result.get_failed_step_keys() == {"late_3"}
     for number in (0, 1, 2, 4, 5):
@@ -58,13 +62,17 @@ def test_a_step_that_hangs_in_c_fails_by_its_timeout_and_its_neighbours_do_not(e
     assert "builtins.TimeoutError" in data.error_types
     place = f"{__file__}, line {hang.__code__.co_firstlineno + 4}"
     assert data.error.message == (
-        f"step 'late_3' ran longer than its timeout of 0.3 s, in hang ({place}); it could not be interrupted there, so "
+        f"step 'late_3' ran longer than its timeout of 0.3 s, in hang ({place}); it could not be "
+        f"interrupted there, so "
         "its worker process was ended"
     )
     # The frames of the op, as Python tells them, and none of rayexec's or Ray's.
     first, *frames, last = data.error.stack.splitlines()
     assert first == "Traceback (most recent call last):"
-    assert [each.split(", in ")[1] for each in frames if each.startswith("  File")] == ["hangs", "hang"]
+    assert [each.split(", in ")[1] for each in frames if each.startswith("  File")] == [
+        "hangs",
+        "hang",
+    ]
     assert "libc.pthread_mutex_lock(mutex)" in frames[-1]
     assert last.startswith("StepTimeoutError: step 'late_3' ran longer")
     assert isinstance(result.exception_for_node("late_3"), StepTimeoutError)
@@ -87,7 +95,9 @@ def test_a_policy_may_catch_it_and_nothing_is_left(execute_on_ray: Any, tmp_path
     result = execute_on_ray(retried)
     assert result.output_for_node("hangs_once") == 7
     assert result.retry_attempts_for_node("hangs_once") == 1
-    assert [each for each in os.listdir("/dev/shm") if each.startswith(f"rayexec-batch-{os.getpid()}-")] == []
+    assert [
+        each for each in os.listdir("/dev/shm") if each.startswith(f"rayexec-batch-{os.getpid()}-")
+    ] == []
 
 
 def test_who_catches_the_error_and_goes_on_is_ended(execute_on_ray: Any) -> None:
@@ -132,7 +142,9 @@ def test_who_cleans_up_in_time_is_left_alone(execute_on_ray: Any, tmp_path: Path
     assert "time.sleep(60)" in data.root.stack  # where it hung
 
 
-def test_in_process_what_cannot_be_interrupted_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
+def test_in_process_what_cannot_be_interrupted_is_warned_of(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     release = threading.Event()
 
     @op(timeout=0.1)
@@ -157,7 +169,10 @@ def test_in_process_what_cannot_be_interrupted_is_warned_of(caplog: pytest.LogCa
     finally:
         logger.removeHandler(handler)
     assert result.success
-    assert "step 'clings' ran longer than its timeout of 0.1 s, and cannot be interrupted" in caplog.text
+    assert (
+        "step 'clings' ran longer than its timeout of 0.1 s, and cannot be interrupted"
+        in caplog.text
+    )
     said = [event.message for event in result.all_events if event.event_type_value == "LOG_MESSAGE"]
     assert any("ran longer than its timeout of 0.1 s, and went on for" in each for each in said)
 

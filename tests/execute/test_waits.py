@@ -36,7 +36,9 @@ def queries() -> None:
     other()
 
 
-def test_each_step_tells_when_it_was_ready_submitted_and_started_and_why_it_waited(execute_on_ray: Any) -> None:
+def test_each_step_tells_when_it_was_ready_submitted_and_started_and_why_it_waited(
+    execute_on_ray: Any,
+) -> None:
     result = execute_on_ray(queries)
     waits = {each.step_key: each for each in result.waits}
     assert set(waits) == {"a", "b", "c", "other"}
@@ -50,7 +52,11 @@ def test_each_step_tells_when_it_was_ready_submitted_and_started_and_why_it_wait
     blocked = [event for event in result.all_events if event.event_type_value == "STEP_BLOCKED"]
     assert {event.step_key for event in blocked} == {each.step_key for each in limited[1:]}
     assert "for database=redshift, held by" in blocked[0].message
-    keys = [event.step_key for event in result.all_events if event.event_type_value in ("STEP_BLOCKED", "STEP_START")]
+    keys = [
+        event.step_key
+        for event in result.all_events
+        if event.event_type_value in ("STEP_BLOCKED", "STEP_START")
+    ]
     place = keys.index(blocked[0].step_key)
     assert keys[place] == keys[place + 1]  # it stands right before the step's start
     assert 0.25 < limited[1].seconds < 0.6
@@ -77,7 +83,12 @@ class Looks(Observer):
 def test_a_run_tells_who_waits_while_it_goes_on(ray_session: None) -> None:
     looks = Looks()
     assert execute_job(queries, observer=looks).success
-    queues = [queue for waiting in looks.seen for queue in waiting.queues if queue.reason == "database=redshift"]
+    queues = [
+        queue
+        for waiting in looks.seen
+        for queue in waiting.queues
+        if queue.reason == "database=redshift"
+    ]
     assert {(queue.used, queue.most) for queue in queues} >= {(1, 1)}
     assert {queue.size for queue in queues} == {1, 2}
 
@@ -87,7 +98,9 @@ def test_steps_in_process_wait_for_each_other() -> None:
     assert waits["c"].started - waits["c"].ready > 0.5
 
 
-def test_a_run_inside_an_op_that_would_wait_for_that_op_is_refused(pools: None, execute_on_ray: Any) -> None:
+def test_a_run_inside_an_op_that_would_wait_for_that_op_is_refused(
+    pools: None, execute_on_ray: Any
+) -> None:
     @op(pool="single")
     def inner() -> int:
         return 1
@@ -109,10 +122,15 @@ def test_a_run_inside_an_op_that_would_wait_for_that_op_is_refused(pools: None, 
         outer()
 
     told = execute_on_ray(surrounding).output_for_node("outer")
-    assert "op 'inner' asks for 1 pool:single, of which the step that started this run holds 1 of 1" in told
+    assert (
+        "op 'inner' asks for 1 pool:single, of which the step that started this run holds 1 of 1"
+        in told
+    )
 
 
-def test_a_step_that_waits_for_what_its_own_run_holds_is_warned_of(pools: None, execute_on_ray: Any) -> None:
+def test_a_step_that_waits_for_what_its_own_run_holds_is_warned_of(
+    pools: None, execute_on_ray: Any
+) -> None:
     @op(pool="single")
     def outer() -> str:
         @ray.remote(resources={"pool:single": 1}, num_cpus=0)
@@ -133,7 +151,10 @@ def test_a_step_that_waits_for_what_its_own_run_holds_is_warned_of(pools: None, 
     assert result.output_for_node("outer") == "waited in vain"
     told = [event.message for event in result.all_events if event.event_type_value == "LOG_MESSAGE"]
     [words] = told
-    assert "step 'outer' started a Ray task that waits for 1 pool:single, of which this run's own steps hold 1" in words
+    assert (
+        "step 'outer' started a Ray task that waits for 1 pool:single, of which this run's own "
+        "steps hold 1" in words
+    )
 
 
 def test_runs_inside_ops_get_the_cpus_of_the_ops_that_wait_for_them(execute_on_ray: Any) -> None:

@@ -1,4 +1,5 @@
-"""A durable run of a random job: run as a script, whose process a test kills, on a Ray that it attaches to.
+"""A durable run of a random job: run as a script, whose process a test kills, on a Ray that it
+attaches to.
 
     python durable_run.py ADDRESS STORE RUN SEED NOTES
 
@@ -39,7 +40,9 @@ def make_job(seed: int, notes: str) -> JobDefinition:
         for _ in range(chance.randint(2, 6)):
             count = min(before, chance.randint(1, 3)) if layer else 0
             taken = sorted(chance.sample(range(before), count))
-            plan.append((len(plan), taken, chance.choice([0.0, 0.0, 0.01, 0.05]), chance.random() < 0.2))
+            plan.append(
+                (len(plan), taken, chance.choice([0.0, 0.0, 0.01, 0.05]), chance.random() < 0.2)
+            )
 
     def make(number: int, taken: list[int], seconds: float, is_large: bool) -> Any:
         @op(name=f"n{number}", ins={f"i{each}": In(Any) for each in taken})
@@ -91,5 +94,10 @@ if __name__ == "__main__":
 
     address, store, run_id, seed, notes = sys.argv[1:]
     execute_job(
-        make_job(int(seed), notes), address=address, store=store, run_id=run_id, durable=True, raise_on_error=True
+        make_job(int(seed), notes),
+        address=address,
+        store=store,
+        run_id=run_id,
+        durable=True,
+        raise_on_error=True,
     )

@@ -1,8 +1,10 @@
-"""A run whose steps eat memory until Ray's memory monitor kills them: run as a script, on a Ray of its own.
+"""A run whose steps eat memory until Ray's memory monitor kills them: run as a script, on a Ray of
+its own.
 
     python eat_memory.py PLACE
 
-It writes one JSON object to PLACE/outcome.json: the run's status, what each try had asked for, and what was said.
+It writes one JSON object to PLACE/outcome.json: the run's status, what each try had asked for, and
+what was said.
 """
 
 from __future__ import annotations
@@ -17,7 +19,9 @@ from pathlib import Path
 from rayexec import RetryPolicy, execute_job, job, op
 
 PLACE = Path(sys.argv[1] if len(sys.argv) > 1 else ".")
-ROOM = 2 * 1024**3  # bytes beyond what the machine uses now; Ray takes a quarter of that, and others may come and go
+ROOM = (
+    2 * 1024**3
+)  # bytes beyond what the machine uses now; Ray takes a quarter of that, and others may come and go
 BLOCK = 50 * 1024**2
 
 

@@ -1,4 +1,6 @@
-"""A job whose ops raise, return, print and log what is hard to keep; it is loaded by its path, as users' files are."""
+"""A job whose ops raise, return, print and log what is hard to keep; it is loaded by its path, as
+users' files are.
+"""
 
 from __future__ import annotations
 
@@ -115,7 +117,9 @@ def logs(context: OpExecutionContext) -> Any:
     context.log.info(LONE)
     context.log.warning("a\0b")
     context.log.info("\x1b[31mred")
-    return Output(2, metadata={"lone": LONE, "nul": "a\0b", "picture": repr(object), "own": {"way": [LONE]}})
+    return Output(
+        2, metadata={"lone": LONE, "nul": "a\0b", "picture": repr(object), "own": {"way": [LONE]}}
+    )
 
 
 @op

@@ -37,7 +37,9 @@ def read_lines(place: Path) -> list[Line]:
 
 @dataclass(frozen=True)
 class Node:
-    """A step: the steps that it takes from, how long it runs in seconds, whether its output is large."""
+    """A step: the steps that it takes from, how long it runs in seconds, whether its output is
+    large.
+    """
 
     inputs: tuple[int, ...]
     seconds: float
@@ -72,7 +74,9 @@ def below(nodes: list[Node], failed: set[int]) -> set[int]:
 
 
 def make_job(nodes: list[Node], place: Path, policy: RetryPolicy | None) -> JobDefinition:
-    """Return a job of these steps, ``n0`` and so on, which write their lines to the file at ``place``."""
+    """Return a job of these steps, ``n0`` and so on, which write their lines to the file at
+    ``place``.
+    """
 
     def made(number: int, node: Node) -> Any:
         def body(context: OpExecutionContext, **inputs: Any) -> Any:
@@ -99,7 +103,8 @@ def make_job(nodes: list[Node], place: Path, policy: RetryPolicy | None) -> JobD
 
 
 class Killer:
-    """Kills workers that wrote to the file at ``place``, at moments chosen by ``rng``, while its ``with`` block lasts.
+    """Kills workers that wrote to the file at ``place``, at moments chosen by ``rng``, while its
+    ``with`` block lasts.
 
     ``killed`` are their pids.
     """
@@ -117,7 +122,10 @@ class Killer:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
         self._is_over.set()
         self._thread.join()

@@ -1,8 +1,10 @@
-"""A run on three nodes, one of which is killed while it holds the only copy of a large output: run as a script.
+"""A run on three nodes, one of which is killed while it holds the only copy of a large output: run
+as a script.
 
     python lose_node.py PLACE [keep_outputs]
 
-It writes one JSON object to PLACE/outcome.json: the run's status, its results, and how often each step started.
+It writes one JSON object to PLACE/outcome.json: the run's status, its results, and how often each
+step started.
 """
 
 from __future__ import annotations
@@ -74,7 +76,9 @@ def lossy() -> None:
 
 
 class Kill(Observer):
-    """Kills the node that holds the large outputs once they are there, and has another take its place."""
+    """Kills the node that holds the large outputs once they are there, and has another take its
+    place.
+    """
 
     def __init__(self, cluster: Any, node: Any) -> None:
         self._cluster = cluster
@@ -100,13 +104,17 @@ def main() -> None:
     from ray.cluster_utils import Cluster
 
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": False})
+    cluster = Cluster(
+        initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": False}
+    )
     holder = cluster.add_node(num_cpus=2, resources={"holder": 1})
     cluster.add_node(num_cpus=2)
     ray.init(address=cluster.address, log_to_driver=False, logging_level=logging.ERROR)
     keep: Any = sys.argv[2] if len(sys.argv) > 2 else "all"
     result = execute_job(lossy, observer=Kill(cluster, holder), keep_outputs=keep)
-    starts = Counter(event.step_key for event in result.all_events if event.event_type_value == "STEP_START")
+    starts = Counter(
+        event.step_key for event in result.all_events if event.event_type_value == "STEP_START"
+    )
     outcome = {
         "status": result.status,
         "total": result.output_for_node("total") if keep == "all" and result.success else None,

@@ -54,7 +54,9 @@ def main() -> None:
     from ray.cluster_utils import Cluster
 
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": False})
+    cluster = Cluster(
+        initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": False}
+    )
     holder = cluster.add_node(num_cpus=2, resources={"holder": 1})
     cluster.add_node(num_cpus=2, resources={"holder": 1})
     ray.init(address=cluster.address, log_to_driver=False, logging_level=logging.ERROR)
@@ -76,8 +78,12 @@ def main() -> None:
         "victims": [name for name, node in lines if node == holder.node_id],
         "began": [name for name, _ in lines],
         "total": result.output_for_node("total") if result.success else None,
-        "retries": {key: result.retry_attempts_for_node(key) for key in ("first", "second", "elsewhere")},
-        "said": [event.message for event in result.all_events if event.event_type_value == "ENGINE_EVENT"],
+        "retries": {
+            key: result.retry_attempts_for_node(key) for key in ("first", "second", "elsewhere")
+        },
+        "said": [
+            event.message for event in result.all_events if event.event_type_value == "ENGINE_EVENT"
+        ],
         "failures": [event.message for event in result.get_step_failure_events()],
     }
     (PLACE / "outcome.json").write_text(json.dumps(outcome))

@@ -1,4 +1,6 @@
-"""Runs that are canceled in every way, whatever their steps do: what was done is kept, and nothing is left behind."""
+"""Runs that are canceled in every way, whatever their steps do: what was done is kept, and nothing
+is left behind.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,16 @@ import ray
 from leftovers import Leftovers
 from marks import marked
 
-from rayexec import DynamicOut, DynamicOutput, EventType, JobDefinition, cancel_run, execute_job, job, op
+from rayexec import (
+    DynamicOut,
+    DynamicOutput,
+    EventType,
+    JobDefinition,
+    cancel_run,
+    execute_job,
+    job,
+    op,
+)
 from rayexec.execute import Observer
 from rayexec.store import DirectoryRunStore, RunRecord
 from rayexec.store.reading import StoredLog
@@ -31,7 +42,9 @@ _LATE = 15.0  # seconds beyond the grace period that a busy machine may need
 
 @pytest.fixture(autouse=True)
 def interruptible(ray_session: None) -> Iterator[None]:
-    """Have SIGINT raise KeyboardInterrupt, and SIGTERM do what it does to a script on Ray; they must stay so."""
+    """Have SIGINT raise KeyboardInterrupt, and SIGTERM do what it does to a script on Ray; they
+    must stay so.
+    """
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     others = signal.SIGTERM, signal.SIGURG
     handlers = [signal.getsignal(each) for each in others]
@@ -56,7 +69,9 @@ def first() -> int:
 
 
 def around(place: Path, what: Callable[[], Any]) -> JobDefinition:
-    """Return a job of a step that is over, one behind it in its batch that does something, and one that never runs."""
+    """Return a job of a step that is over, one behind it in its batch that does something, and one
+    that never runs.
+    """
 
     @op
     def works(given: int) -> int:
@@ -242,7 +257,9 @@ PAIRS = [
 ]
 
 
-def canceled(what: JobDefinition, place: Path, how: Callable[[Path], None], **options: Any) -> tuple[RunRecord, float]:
+def canceled(
+    what: JobDefinition, place: Path, how: Callable[[Path], None], **options: Any
+) -> tuple[RunRecord, float]:
     """Run a job, cancel it once its step works, and return its record, and how long it took to end."""
     store = place / "store"
     pressed: list[float] = []
@@ -275,17 +292,28 @@ def canceled(what: JobDefinition, place: Path, how: Callable[[Path], None], **op
 def test_a_canceled_run_keeps_what_was_done_and_leaves_nothing(
     how: str, work: str, tmp_path: Path, nothing_left: Leftovers
 ) -> None:
-    grace = 60.0 if how in AGAIN or how == "run_cancel_force" else GRACE  # the first is not waited for
+    grace = (
+        60.0 if how in AGAIN or how == "run_cancel_force" else GRACE
+    )  # the first is not waited for
     settings = {"cancel_grace": grace, "tag_concurrency_limits": [{"key": "kind", "limit": 2}]}
     record, took = canceled(
-        WORK[work](tmp_path), tmp_path, HOW[how], run_config={"execution": {"config": {"ray": settings}}}
+        WORK[work](tmp_path),
+        tmp_path,
+        HOW[how],
+        run_config={"execution": {"config": {"ray": settings}}},
     )
     assert (record.status, record.error) == ("CANCELED", None)
     assert took < GRACE + _LATE
     log = StoredLog(DirectoryRunStore(tmp_path / "store").open("r"))
     events = list(log.events())
-    assert {"STEP_SUCCESS", "STEP_OUTPUT"} <= {each.event_type_value for each in events if each.step_key == "first"}
-    assert [each for each in kinds(log) if each.startswith("RUN_")] == ["RUN_START", "RUN_CANCELING", "RUN_CANCELED"]
+    assert {"STEP_SUCCESS", "STEP_OUTPUT"} <= {
+        each.event_type_value for each in events if each.step_key == "first"
+    }
+    assert [each for each in kinds(log) if each.startswith("RUN_")] == [
+        "RUN_START",
+        "RUN_CANCELING",
+        "RUN_CANCELED",
+    ]
     [asked] = [each.message for each in events if each.event_type is EventType.RUN_CANCELING]
     assert ("with rayexec run cancel" in asked) == how.startswith("run_cancel")
     assert ("SIGTERM" in asked) == (how == "sigterm")
@@ -311,7 +339,9 @@ def eventually(met: Callable[[], bool]) -> bool:
 
 
 @pytest.mark.parametrize("force", [False, True])
-def test_large_values_of_a_canceled_run_are_released(force: bool, tmp_path: Path, nothing_left: Leftovers) -> None:
+def test_large_values_of_a_canceled_run_are_released(
+    force: bool, tmp_path: Path, nothing_left: Leftovers
+) -> None:
     @op
     def large() -> Any:
         return np.ones(25_000_000)

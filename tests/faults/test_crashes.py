@@ -48,12 +48,15 @@ def line_of(function: Callable[[], None]) -> str:
 
 
 CAUSES: dict[Callable[[], None], str] = {
-    leaves: f"died while it ran the step: it was ended by os._exit(3), in leaves ({line_of(leaves)})",
-    reads_nowhere: f"died of SIGSEGV (segmentation fault) while it ran the step, in string_at ({ctypes.__file__}, ",
+    leaves: f"died while it ran the step: it was ended by os._exit(3), in leaves "
+            f"({line_of(leaves)})",
+    reads_nowhere: f"died of SIGSEGV (segmentation fault) while it ran the step, in string_at "
+                   f"({ctypes.__file__}, ",
     aborts: f"died of SIGABRT (aborted) while it ran the step, in aborts ({line_of(aborts)})",
     divides: "died of SIGFPE (floating point exception) while it ran the step, in divides "
     f"({line_of(divides)})",
-    is_killed: "died while it ran the step: it was killed from outside (SIGKILL, which the system sends too where it "
+    is_killed: "died while it ran the step: it was killed from outside (SIGKILL, which the system "
+               "sends too where it "
     "runs out of memory), or C code ended it",
 }  # fmt: skip
 
@@ -98,21 +101,30 @@ def test_a_worker_that_dies_fails_its_step_alone_and_says_of_what(
         assert result.output_for_node(f"after_{each}") == each
     # Neighbours in the batch are not run twice.
     assert Counter(ran.read_text().splitlines()) == Counter(
-        f"{name} {each}" for each in range(MANY) for name in ("maybe", "after") if (name, each) != ("after", number)
+        f"{name} {each}"
+        for each in range(MANY)
+        for name in ("maybe", "after")
+        if (name, each) != ("after", number)
     )
     error = result.failure_data_for_node(key).error
     assert error.cls_name == "WorkerCrashedError"
     assert error.message.startswith(f"step {key!r}: the worker process {CAUSES[cause]}")
     if cause is not is_killed:  # the frames of the op, and none of rayexec's or Ray's
-        frames = [each.split(", in ")[1] for each in error.stack.splitlines() if each.startswith("  File")]
+        frames = [
+            each.split(", in ")[1] for each in error.stack.splitlines() if each.startswith("  File")
+        ]
         assert frames[:2] == ["maybe", cause.__name__]
         assert "cause()" in error.stack
     assert isinstance(result.exception_for_node(key), WorkerCrashedError)
-    [said] = [each for each in result.events_for_node(key) if each.event_type_value == "LOGS_CAPTURED"]
+    [said] = [
+        each for each in result.events_for_node(key) if each.event_type_value == "LOGS_CAPTURED"
+    ]
     assert said.event_specific_data["stdout"] == f"about to {number}\n"
 
 
-def test_a_worker_killed_from_outside_uses_a_retry_up(execute_on_ray: Any, nothing_left: Any, tmp_path: Path) -> None:
+def test_a_worker_killed_from_outside_uses_a_retry_up(
+    execute_on_ray: Any, nothing_left: Any, tmp_path: Path
+) -> None:
     place = tmp_path / "pid"
 
     @op(retry_policy=RetryPolicy(max_retries=1))
@@ -144,7 +156,9 @@ def test_a_worker_killed_from_outside_uses_a_retry_up(execute_on_ray: Any, nothi
     assert "it was killed from outside (SIGKILL" in tried.message
 
 
-def test_a_crash_after_much_was_printed_still_says_of_what(execute_on_ray: Any, nothing_left: Any) -> None:
+def test_a_crash_after_much_was_printed_still_says_of_what(
+    execute_on_ray: Any, nothing_left: Any
+) -> None:
     @op
     def talks() -> None:
         os.write(2, b"x" * 3_000_000)
@@ -156,7 +170,9 @@ def test_a_crash_after_much_was_printed_still_says_of_what(execute_on_ray: Any, 
 
     result = execute_on_ray(talking)
     assert "died of SIGSEGV" in result.failure_data_for_node("talks").error.message
-    [said] = [each for each in result.events_for_node("talks") if each.event_type_value == "LOGS_CAPTURED"]
+    [said] = [
+        each for each in result.events_for_node("talks") if each.event_type_value == "LOGS_CAPTURED"
+    ]
     assert len(said.event_specific_data["stderr"]) < 1_200_000
     assert "bytes that the step printed were left out here" in said.event_specific_data["stderr"]
 

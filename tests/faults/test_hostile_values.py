@@ -1,4 +1,6 @@
-"""What ops raise, return, print and log may be anything: it is recorded, and read again by other processes."""
+"""What ops raise, return, print and log may be anything: it is recorded, and read again by other
+processes.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,8 @@ FAILING = {
     "surrogate_error": ("ValueError", "lone \ud800 surrogate"),
     "nul_error": ("ValueError", "a\0b"),
 }
-_MOST = 300_000  # characters of what is kept of a message or of a traceback, with the note of what was left out
+# characters of what is kept of a message or of a traceback, with the note of what was left out
+_MOST = 300_000
 
 
 class Ended(NamedTuple):

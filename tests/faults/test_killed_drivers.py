@@ -1,4 +1,6 @@
-"""Durable runs whose drivers are killed at any moment: resumed, they run no step again that was over."""
+"""Durable runs whose drivers are killed at any moment: resumed, they run no step again that was
+over.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ def lines(notes: Path) -> list[str]:
     return notes.read_text().splitlines() if notes.exists() else []
 
 
-@pytest.mark.parametrize("seed", [*range(10), *(pytest.param(seed, marks=pytest.mark.long) for seed in range(10, 20))])
+@pytest.mark.parametrize(
+    "seed", [*range(10), *(pytest.param(seed, marks=pytest.mark.long) for seed in range(10, 20))]
+)
 def test_resuming_a_run_whose_driver_was_killed_runs_no_step_again_that_was_over(
     ray_session: None, tmp_path: Path, seed: int
 ) -> None:
@@ -39,9 +43,13 @@ def test_resuming_a_run_whose_driver_was_killed_runs_no_step_again_that_was_over
     enough = chance.randrange(1, steps)
     address = ray.get_runtime_context().gcs_address
     given = [address, store.root, "first", str(seed), str(notes)]
-    with subprocess.Popen([sys.executable, str(SCRIPT), *given], stderr=subprocess.PIPE, text=True) as driver:
+    with subprocess.Popen(
+        [sys.executable, str(SCRIPT), *given], stderr=subprocess.PIPE, text=True
+    ) as driver:
         deadline = time.monotonic() + 60
-        while sum(line.startswith("end ") for line in lines(notes)) < enough and driver.poll() is None:
+        while (
+            sum(line.startswith("end ") for line in lines(notes)) < enough and driver.poll() is None
+        ):
             assert time.monotonic() < deadline, "the run makes no headway"
             time.sleep(0.002)
         time.sleep(chance.random() * 0.02)  # any moment
@@ -60,13 +68,20 @@ def test_resuming_a_run_whose_driver_was_killed_runs_no_step_again_that_was_over
     assert status == "STARTED"
     notes.unlink(missing_ok=True)
     with execute_job(
-        job, store=store, run_id="second", durable=True, reexecution_options=ReexecutionOptions.from_failure("first")
+        job,
+        store=store,
+        run_id="second",
+        durable=True,
+        reexecution_options=ReexecutionOptions.from_failure("first"),
     ) as result:
         assert result.success, result.get_run_failure_event().message
         again = [line.removeprefix("begin ") for line in lines(notes) if line.startswith("begin ")]
         assert not committed.keys() & set(again), "no step runs again that was over"
         assert max(Counter(again).values(), default=1) == 1
-        assert set(again) | committed.keys() >= {f"piece[k{key}]" for key in range(6)} | {"gather", "split"}
+        assert set(again) | committed.keys() >= {f"piece[k{key}]" for key in range(6)} | {
+            "gather",
+            "split",
+        }
         value: Any = result.output_for_node("gather")
     with job.execute_in_process() as whole:
         assert whole.output_for_node("gather") == value

@@ -15,7 +15,11 @@ SCRIPT = Path(__file__).with_name("lose_node.py")
 
 def run(place: Path, keep: str) -> dict[str, Any]:
     done = subprocess.run(
-        [sys.executable, str(SCRIPT), str(place), keep], capture_output=True, text=True, timeout=180, check=False
+        [sys.executable, str(SCRIPT), str(place), keep],
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
     )
     assert done.returncode == 0, done.stderr[-3000:]
     outcome: dict[str, Any] = json.loads((place / "outcome.json").read_text())
@@ -23,7 +27,9 @@ def run(place: Path, keep: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("keep", [pytest.param("all", marks=pytest.mark.long), "leaves"])
-def test_a_run_goes_on_after_a_node_took_the_only_copy_of_outputs_with_it(tmp_path: Path, keep: str) -> None:
+def test_a_run_goes_on_after_a_node_took_the_only_copy_of_outputs_with_it(
+    tmp_path: Path, keep: str
+) -> None:
     outcome = run(tmp_path, keep)
     assert outcome["status"] == "SUCCESS", outcome
     assert outcome["listed"] == [2_000_000, 3_000_000, 4_000_000]
@@ -37,10 +43,16 @@ def test_a_run_goes_on_after_a_node_took_the_only_copy_of_outputs_with_it(tmp_pa
     assert any('The outputs of step "large" were lost' in each for each in outcome["said"])
 
 
-def test_a_step_that_ran_on_a_node_that_died_runs_again_at_no_cost_to_its_retries(tmp_path: Path) -> None:
+def test_a_step_that_ran_on_a_node_that_died_runs_again_at_no_cost_to_its_retries(
+    tmp_path: Path,
+) -> None:
     script = SCRIPT.with_name("lose_running_node.py")
     done = subprocess.run(
-        [sys.executable, str(script), str(tmp_path)], capture_output=True, text=True, timeout=95, check=False
+        [sys.executable, str(script), str(tmp_path)],
+        capture_output=True,
+        text=True,
+        timeout=95,
+        check=False,
     )
     assert done.returncode == 0, done.stderr[-3000:]
     outcome = json.loads((tmp_path / "outcome.json").read_text())
@@ -50,5 +62,7 @@ def test_a_step_that_ran_on_a_node_that_died_runs_again_at_no_cost_to_its_retrie
     [victim] = outcome["victims"]
     assert sorted(outcome["began"]) == sorted(["first", "second", victim])
     [said] = [each for each in outcome["said"] if "runs again" in each]
-    assert said.startswith(f'Step "{victim}" runs again, at no cost to its retries (1 of 3 times): ')
+    assert said.startswith(
+        f'Step "{victim}" runs again, at no cost to its retries (1 of 3 times): '
+    )
     assert "the node that it was on died, or cannot be reached any more" in said

@@ -1,4 +1,6 @@
-"""Ray's memory monitor kills a step's worker: the next try asks for more memory, where the op's policy says so."""
+"""Ray's memory monitor kills a step's worker: the next try asks for more memory, where the op's
+policy says so.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,11 @@ SCRIPT = Path(__file__).with_name("eat_memory.py")
 
 def test_tries_after_memory_kills_ask_for_more(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, str(SCRIPT), str(tmp_path)], capture_output=True, text=True, timeout=95, check=False
+        [sys.executable, str(SCRIPT), str(tmp_path)],
+        capture_output=True,
+        text=True,
+        timeout=95,
+        check=False,
     )
     assert done.returncode == 0, done.stderr[-3000:]
     outcome = json.loads((tmp_path / "outcome.json").read_text())
@@ -34,5 +40,7 @@ def test_tries_after_memory_kills_ask_for_more(tmp_path: Path) -> None:
     # Without a factor it is an attempt as any other.
     assert tries["stubborn"] == [0, 0]
     assert tries["start"] == [0]
-    assert all("was killed because its node ran out of memory (" in each for each in outcome["said"])
+    assert all(
+        "was killed because its node ran out of memory (" in each for each in outcome["said"]
+    )
     assert "asks for" not in outcome["said"][-1]

@@ -85,7 +85,9 @@ KINDS = {
         lambda: [bytes(10_000_000), Broken()],
         "",
     ),
-    "parquet": Kind(lambda base: ParquetIOManager(base_dir=base), deadly_batches, broken_batches, ".parquet"),
+    "parquet": Kind(
+        lambda base: ParquetIOManager(base_dir=base), deadly_batches, broken_batches, ".parquet"
+    ),
 }
 
 
@@ -155,7 +157,9 @@ def test_values_pass_through_files(execute: Any, kind: Kind, base: str, tmp_path
     assert len(files(tmp_path)) == 8
 
 
-def test_what_is_loaded_is_what_lies_in_the_file(execute: Any, kind: Kind, base: str, tmp_path: Path) -> None:
+def test_what_is_loaded_is_what_lies_in_the_file(
+    execute: Any, kind: Kind, base: str, tmp_path: Path
+) -> None:
     @job(resource_defs={"io_manager": kind.make(base)})
     def single() -> None:
         first()
@@ -168,7 +172,9 @@ def test_what_is_loaded_is_what_lies_in_the_file(execute: Any, kind: Kind, base:
     assert stored.name in str(caught.value)
 
 
-def test_outputs_that_are_not_yielded_have_no_file(execute: Any, kind: Kind, base: str, tmp_path: Path) -> None:
+def test_outputs_that_are_not_yielded_have_no_file(
+    execute: Any, kind: Kind, base: str, tmp_path: Path
+) -> None:
     @op(out={"some": Out(pa.Table, is_required=False), "none": Out(pa.Table, is_required=False)})
     def partly() -> Iterator[Any]:
         yield Output(table(7), "some")
@@ -186,7 +192,9 @@ def test_outputs_that_are_not_yielded_have_no_file(execute: Any, kind: Kind, bas
     assert files(tmp_path) == {f"{result.run_id}/{each}" for each in names}
 
 
-def test_a_further_attempt_replaces_the_file(execute: Any, kind: Kind, base: str, tmp_path: Path) -> None:
+def test_a_further_attempt_replaces_the_file(
+    execute: Any, kind: Kind, base: str, tmp_path: Path
+) -> None:
     @op(out={"a": Out(pa.Table), "b": Out(pa.Table)}, retry_policy=RetryPolicy(max_retries=1))
     def twice(context: Any) -> Iterator[Any]:
         yield Output(table(context.retry_number), "a")
@@ -204,7 +212,9 @@ def test_a_further_attempt_replaces_the_file(execute: Any, kind: Kind, base: str
     assert len(files(tmp_path)) == 3
 
 
-def test_an_error_half_way_leaves_no_file(execute: Any, kind: Kind, base: str, tmp_path: Path) -> None:
+def test_an_error_half_way_leaves_no_file(
+    execute: Any, kind: Kind, base: str, tmp_path: Path
+) -> None:
     broken = kind.broken
 
     @op(out=Out(io_manager_key="files"))
@@ -221,7 +231,9 @@ def test_an_error_half_way_leaves_no_file(execute: Any, kind: Kind, base: str, t
     assert files(tmp_path) == files(tmp_path, hidden=True) == set()
 
 
-def test_a_killed_worker_leaves_no_half_file(execute_on_ray: Any, kind: Kind, base: str, tmp_path: Path) -> None:
+def test_a_killed_worker_leaves_no_half_file(
+    execute_on_ray: Any, kind: Kind, base: str, tmp_path: Path
+) -> None:
     deadly = kind.deadly
 
     @op(out=Out(io_manager_key="files"), retry_policy=RetryPolicy(max_retries=1))
@@ -232,7 +244,9 @@ def test_a_killed_worker_leaves_no_half_file(execute_on_ray: Any, kind: Kind, ba
     def dying() -> None:
         grow(dies())
 
-    once = execute_on_ray(dying, {"execution": {"config": {"multiprocess": {"retries": {"disabled": {}}}}}})
+    once = execute_on_ray(
+        dying, {"execution": {"config": {"multiprocess": {"retries": {"disabled": {}}}}}}
+    )
     assert once.failure_data_for_node("dies").root.cls_name == "WorkerCrashedError"
     assert files(tmp_path) == set()
     assert len(files(tmp_path, hidden=True)) == 1  # it was killed while it wrote
@@ -264,7 +278,10 @@ def test_each_output_has_a_file_of_its_own(manager_class: Any, base: str, tmp_pa
         ("x" * 301, "result", None),
         ("ä" * 100, "result", None),
     ]
-    outputs = [build_output_context(run_id="r", step_key=step, name=name, mapping_key=key) for step, name, key in keys]
+    outputs = [
+        build_output_context(run_id="r", step_key=step, name=name, mapping_key=key)
+        for step, name, key in keys
+    ]
     for number, context in enumerate(outputs):
         manager.handle_output(context, table(number))
     for number, context in enumerate(outputs):
@@ -294,7 +311,9 @@ def test_what_was_there_stays_until_the_new_is_complete(
     (path,) = files(tmp_path)
     before = (tmp_path / "out put" / path).stat().st_ino
     manager.handle_output(output, table(2))
-    assert ((tmp_path / "out put" / path).stat().st_ino == before) == is_whole  # moving brings another file
+    assert (
+        (tmp_path / "out put" / path).stat().st_ino == before
+    ) == is_whole  # moving brings another file
     assert manager.load_input(context) == table(2)
     assert len(files(tmp_path)) == 1
     assert files(tmp_path, hidden=True) == set()
@@ -306,7 +325,9 @@ def test_an_input_from_nowhere(manager_class: Any, base: str) -> None:
         manager_class(base_dir=base).load_input(build_input_context())
 
 
-def test_a_relative_directory_is_below_the_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_relative_directory_is_below_the_working_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     output = build_output_context(run_id="r", step_key="load")
     FilesystemIOManager(base_dir="out put").handle_output(output, 1)
@@ -349,7 +370,10 @@ def test_what_a_script_defines_is_pickled_too(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(SCRIPT)
     done = subprocess.run(
-        [sys.executable, str(script), str(tmp_path / "out put")], capture_output=True, text=True, check=False
+        [sys.executable, str(script), str(tmp_path / "out put")],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     assert len(files(tmp_path)) == 4

@@ -90,7 +90,8 @@ def test_what_is_no_table_is_told(execute: Any, tmp_path: Path) -> None:
     root = result.failure_data_for_node("number").root
     assert root.cls_name == "OutputError"
     assert root.message.startswith(
-        "IO manager 'tables' could not store output 'result' of step 'number' (op 'number'): TypeError: a int is no "
+        "IO manager 'tables' could not store output 'result' of step 'number' (op 'number'): "
+        "TypeError: a int is no "
         "table: ParquetIOManager stores pyarrow.Table"
     )
     assert not list(tmp_path.iterdir())
@@ -105,7 +106,10 @@ def test_an_input_of_another_type_fails_its_check(execute: Any, tmp_path: Path) 
     def counting() -> None:
         count(make())
 
-    assert "expected a value of type int" in execute(counting).failure_data_for_node("count").root.message
+    assert (
+        "expected a value of type int"
+        in execute(counting).failure_data_for_node("count").root.message
+    )
 
 
 def roundtrip(value: Any, tmp_path: Path, kind: Any = Any) -> Any:

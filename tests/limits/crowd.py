@@ -1,9 +1,11 @@
-"""A job of steps that note who else is there: run as a script, on a Ray of its own or attached to one.
+"""A job of steps that note who else is there: run as a script, on a Ray of its own or attached to
+one.
 
     python crowd.py PLACE '{"address": …, "execution": {…}, "steps": [{"tags": {…}, "pool": …, "seconds": …}, …]}'
 
-Each step leaves a file in PLACE while it runs, named ``RUN.STEP@tag=value,…``. The script writes one JSON object beside
-PLACE, to ``RUN.json``: the run's status, what each step saw there and where it ran, and how it waited.
+Each step leaves a file in PLACE while it runs, named ``RUN.STEP@tag=value,…``. The script writes
+one JSON object beside PLACE, to ``RUN.json``: the run's status, what each step saw there and where
+it ran, and how it waited.
 """
 
 from __future__ import annotations
@@ -72,7 +74,13 @@ class Join:
         import ray
 
         address = ray.get_runtime_context().gcs_address
-        command = ["ray", "start", f"--address={address}", f"--num-cpus={self._spec['num_cpus']}", "--block"]
+        command = [
+            "ray",
+            "start",
+            f"--address={address}",
+            f"--num-cpus={self._spec['num_cpus']}",
+            "--block",
+        ]
         ray_command = Path(sys.executable).with_name("ray")
         self._process = subprocess.Popen(
             [str(ray_command), *command[1:]], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
@@ -102,7 +110,9 @@ def main() -> None:
     if SPEC.get("num_cpus"):
         import ray
 
-        ray.init(address="local", num_cpus=SPEC["num_cpus"], include_dashboard=False, log_to_driver=False)
+        ray.init(
+            address="local", num_cpus=SPEC["num_cpus"], include_dashboard=False, log_to_driver=False
+        )
     join = Join(SPEC["join"]) if SPEC.get("join") else None
     execution = {"config": {"ray": SPEC.get("execution", {})}}
     result = crowd.execute({"execution": execution}, address=SPEC.get("address"))
@@ -115,8 +125,14 @@ def main() -> None:
                 "nodes": joined,
                 "steps": {key: result.output_for_node(key) for key in succeeded},
                 "limits": next(iter(result.all_events)).event_specific_data["limits"],
-                "waits": {each.step_key: [each.reason, list(each.held_by)] for each in result.waits},
-                "blocked": [event.message for event in result.all_events if event.event_type_value == "STEP_BLOCKED"],
+                "waits": {
+                    each.step_key: [each.reason, list(each.held_by)] for each in result.waits
+                },
+                "blocked": [
+                    event.message
+                    for event in result.all_events
+                    if event.event_type_value == "STEP_BLOCKED"
+                ],
             }
         )
     )

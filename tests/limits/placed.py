@@ -1,4 +1,6 @@
-"""Jobs on two nodes with labels and logical GPUs, run as a script: ``python placed.py PLACE`` writes told.json."""
+"""Jobs on two nodes with labels and logical GPUs, run as a script: ``python placed.py PLACE``
+writes told.json.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ GIGABYTE = 1e9
 
 
 def seen(meeting: Path, expected: int) -> dict[str, Any]:
-    """Wait until as many steps as expected have met, and tell where this one is and how many it met."""
+    """Wait until as many steps as expected have met, and tell where this one is and how many it
+    met.
+    """
     import ray
 
     context = ray.get_runtime_context()
@@ -81,7 +85,12 @@ def main() -> None:
     from ray.cluster_utils import Cluster
 
     os.environ["RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO"] = "0"
-    head = {"num_cpus": 1, "include_dashboard": False, "labels": {"zone": "earth"}, "memory": 2 * GIGABYTE}
+    head = {
+        "num_cpus": 1,
+        "include_dashboard": False,
+        "labels": {"zone": "earth"},
+        "memory": 2 * GIGABYTE,
+    }
     cluster: Any = Cluster(initialize_head=True, head_node_args=head)
     training = cluster.add_node(
         num_cpus=8,
@@ -92,7 +101,9 @@ def main() -> None:
     )
     ray.init(address=cluster.address, log_to_driver=False, logging_level=logging.ERROR)
     told: dict[str, Any] = {"head": cluster.head_node.node_id, "training": training.node_id}
-    told["selected"] = {name: run(asking(name, label_selector=each)) for name, each in SELECTORS.items()}
+    told["selected"] = {
+        name: run(asking(name, label_selector=each)) for name, each in SELECTORS.items()
+    }
     told["whole"] = run(asking("whole", 4, 2, num_cpus=0.1, num_gpus=1))
     told["half"] = run(asking("half", 8, 4, num_cpus=0.1, num_gpus=0.5))
     all_of_it: dict[str, Any] = {
@@ -101,7 +112,9 @@ def main() -> None:
         "memory": 3 * GIGABYTE,
         "label_selector": {"kind": "training"},
     }
-    told["unchanged"] = run(asking("unchanged", **all_of_it, resources={"accelerator_type:T4": 0.001}))
+    told["unchanged"] = run(
+        asking("unchanged", **all_of_it, resources={"accelerator_type:T4": 0.001})
+    )
     told["refused"] = [
         run(asking("huge", memory=5 * GIGABYTE)),
         run(asking("far", label_selector={"zone": "in(venus, pluto)"})),

@@ -1,4 +1,6 @@
-"""Limits on Rays of several nodes and processes: counted inside the ops, with workers and drivers killed."""
+"""Limits on Rays of several nodes and processes: counted inside the ops, with workers and drivers
+killed.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ class Nodes:
         from ray.cluster_utils import Cluster
 
         declared = {"limit:database=redshift": 2, "pool:licence": 3, "pool:single": 1}
-        self.cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "resources": declared})
+        self.cluster = Cluster(
+            initialize_head=True, head_node_args={"num_cpus": 2, "resources": declared}
+        )
         self.cluster.add_node(num_cpus=2)
         self.cluster.add_node(num_cpus=2)
         self.cluster.wait_for_nodes()
@@ -62,7 +66,9 @@ def start(tmp_path: Path) -> Iterator[Start]:
         command = [sys.executable, str(CROWD), str(place), json.dumps({"steps": steps, **spec})]
         # A node that joins a script's own Ray by hand would need its token.
         environment = {**os.environ, **({"RAY_AUTH_MODE": "disabled"} if "join" in spec else {})}
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+        )
         started.append(Run(process, place.with_name(f"{spec.get('run', 'r')}.json")))
         return started[-1]
 
@@ -105,7 +111,11 @@ def test_per_run_limits_are_exact_across_nodes(nodes: Nodes, start: Start) -> No
     limits = [{"key": "team", "limit": 2}]
     steps = [{"tags": {"team": "a"}}] * 8 + [{}] * 16
     run = outcome(
-        start(steps, address=nodes.address, execution={"max_concurrent": 4, "tag_concurrency_limits": limits})
+        start(
+            steps,
+            address=nodes.address,
+            execution={"max_concurrent": 4, "tag_concurrency_limits": limits},
+        )
     )
     assert run["status"] == "SUCCESS"
     assert peak(run) == 4
@@ -114,7 +124,9 @@ def test_per_run_limits_are_exact_across_nodes(nodes: Nodes, start: Start) -> No
     assert {each["held_by"] for each in run["limits"]} == {"driver"}
 
 
-def test_declared_limits_hold_across_runs_and_run_where_they_are_declared(nodes: Nodes, start: Start) -> None:
+def test_declared_limits_hold_across_runs_and_run_where_they_are_declared(
+    nodes: Nodes, start: Start
+) -> None:
     # Long enough for a second worker to have started while the first still has some.
     steps = [{**REDSHIFT, "seconds": 0.6}] * 5 + [{}] * 3
     mine, yours = (start(steps, address=nodes.address, run=run) for run in ("mine", "yours"))
@@ -122,9 +134,21 @@ def test_declared_limits_hold_across_runs_and_run_where_they_are_declared(nodes:
     assert first["status"] == second["status"] == "SUCCESS"
     assert peak(first, second, of="database=redshift") == 2
     # The two did run beside each other, else this proves nothing.
-    both = [names for run in (first, second) for names in (each["seen"] for each in run["steps"].values())]
-    assert any(any("mine" in name for name in names) and any("yours" in name for name in names) for names in both)
-    limited = [each["node"] for run in (first, second) for key, each in run["steps"].items() if key in {"s0", "s4"}]
+    both = [
+        names
+        for run in (first, second)
+        for names in (each["seen"] for each in run["steps"].values())
+    ]
+    assert any(
+        any("mine" in name for name in names) and any("yours" in name for name in names)
+        for names in both
+    )
+    limited = [
+        each["node"]
+        for run in (first, second)
+        for key, each in run["steps"].items()
+        if key in {"s0", "s4"}
+    ]
     assert len(set(limited)) == 1
     assert first["limits"][0]["held_by"] == "cluster"
     assert any("for database=redshift" in words for words in first["blocked"] + second["blocked"])
@@ -133,7 +157,10 @@ def test_declared_limits_hold_across_runs_and_run_where_they_are_declared(nodes:
 def test_limits_that_are_not_declared_stay_apart(nodes: Nodes, start: Start) -> None:
     execution = {"max_concurrent": 1}
     steps = [{"seconds": 0.6}] * 4
-    mine, yours = (start(steps, address=nodes.address, run=run, execution=execution) for run in ("mine", "yours"))
+    mine, yours = (
+        start(steps, address=nodes.address, run=run, execution=execution)
+        for run in ("mine", "yours")
+    )
     first, second = outcome(mine), outcome(yours)
     assert peak(first, of="mine.") == peak(second, of="yours.") == 1
     assert peak(first, second) == 2
@@ -142,7 +169,10 @@ def test_limits_that_are_not_declared_stay_apart(nodes: Nodes, start: Start) -> 
 def test_a_pool_counts_the_slots_of_its_ops(nodes: Nodes, start: Start) -> None:
     steps = [{"pool": ["licence", 2], "tags": {"kind": "two"}}] * 3 + [{"pool": ["licence", 1]}] * 4
     run = outcome(start(steps, address=nodes.address))
-    weights = [sum(2 if "kind=two" in name else 1 for name in each["seen"]) for each in run["steps"].values()]
+    weights = [
+        sum(2 if "kind=two" in name else 1 for name in each["seen"])
+        for each in run["steps"].values()
+    ]
     assert max(weights) <= 3
     assert peak(run, of="kind=two") == 1
 
@@ -173,7 +203,9 @@ def test_steps_that_wait_for_another_runs_limit_take_no_place_of_the_others(
     start([{"pool": ["single", 1], "seconds": 120}], address=nodes.address, run="first")
     holder = wait_for(place, "first.s0")
     pooled: list[dict[str, Any]] = [{"pool": ["single", 1]}] * 6
-    second = start([*pooled, *[{}] * 8], address=nodes.address, run="second", execution={"max_concurrent": 2})
+    second = start(
+        [*pooled, *[{}] * 8], address=nodes.address, run="second", execution={"max_concurrent": 2}
+    )
     wait_for(place, "second.s13", 20)  # the last of the free ones
     time.sleep(3)  # for which nothing but the other run keeps the pooled steps waiting
     assert not any("second.s0@" in name for name in os.listdir(place))
@@ -184,7 +216,9 @@ def test_steps_that_wait_for_another_runs_limit_take_no_place_of_the_others(
     assert told["waits"]["s0"][0] == "pool single, held by other runs"
 
 
-def test_a_node_that_joins_in_mid_run_raises_no_peak(nodes: Nodes, start: Start, tmp_path: Path) -> None:
+def test_a_node_that_joins_in_mid_run_raises_no_peak(
+    nodes: Nodes, start: Start, tmp_path: Path
+) -> None:
     steps = [{"seconds": 0.4}] * 24
     run = start(steps, address=nodes.address, execution={"max_concurrent": 3})
     wait_for(tmp_path / "place", ".s0")
@@ -217,7 +251,9 @@ def test_four_waiting_ops_at_once_on_two_cpus_by_four_workers(start: Start) -> N
     assert len({each["pid"] for each in told["steps"].values()}) <= 6
 
 
-def test_all_that_a_cluster_cannot_do_is_said_before_anything_runs(nodes: Nodes, start: Start) -> None:
+def test_all_that_a_cluster_cannot_do_is_said_before_anything_runs(
+    nodes: Nodes, start: Start
+) -> None:
     steps = [{"cpus": 9}, {"pool": ["licence", 5]}, {"pool": ["licence", 2], "cpus": 3}, {}]
     run = start(steps, address=nodes.address)
     _, errors = run.process.communicate(timeout=60)
@@ -226,19 +262,39 @@ def test_all_that_a_cluster_cannot_do_is_said_before_anything_runs(nodes: Nodes,
     assert errors.splitlines()[-5:] == [
         "rayexec.errors.EngineError: job 'crowd' would wait for ever on this Ray:",
         "  op 's0' asks for 9 CPU (the largest node has 2); no autoscaler is there to add a node",
-        "  op 's1' asks for 5 pool:licence (the largest node has 3); no autoscaler is there to add a node",
+        (
+            "  op 's1' asks for 5 pool:licence (the largest node has 3); no autoscaler is there "
+            "to "
+            "add a node"
+        ),
         "  op 's2' asks for 3 CPU (the largest node has 2); no autoscaler is there to add a node",
-        "Give the ops less (ray_options, pool), or Ray more; rayexec job plan shows what each asks for.",
+        (
+            "Give the ops less (ray_options, pool), or Ray more; rayexec job plan shows what each "
+            "asks for."
+        ),
     ]
 
 
 def test_job_plan_asks_the_cluster_who_holds_what(nodes: Nodes, tmp_path: Path) -> None:
     example = Path(__file__).parents[2] / "docs" / "examples" / "tag_limits.py"
-    command = [sys.executable, "-m", "rayexec", "job", "plan", "-f", str(example), "--address", nodes.address]
+    command = [
+        sys.executable,
+        "-m",
+        "rayexec",
+        "job",
+        "plan",
+        "-f",
+        str(example),
+        "--address",
+        nodes.address,
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
     lines = {" ".join(line.split()) for line in done.stdout.splitlines()}
     assert "capacity 6 CPUs on 3 nodes" in lines
-    assert "max_concurrent 4 (from the config or the command line); held by the driver, exactly" in lines
+    assert (
+        "max_concurrent 4 (from the config or the command line); held by the driver, exactly"
+        in lines
+    )
     assert "limit database=redshift: 2 at once, for 6 steps; held by the driver, exactly" in lines
     declared = "held by Ray for all runs, exactly: limit:database=redshift of one node"
     assert f"limit database=redshift (cluster): 2 at once, for 6 steps; {declared}" in lines

@@ -18,7 +18,11 @@ PLACED = Path(__file__).with_name("placed.py")
 def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     place = tmp_path_factory.mktemp("placed")
     done = subprocess.run(
-        [sys.executable, str(PLACED), str(place)], capture_output=True, text=True, timeout=180, check=False
+        [sys.executable, str(PLACED), str(place)],
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads((place / "told.json").read_text())

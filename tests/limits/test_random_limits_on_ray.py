@@ -16,7 +16,9 @@ KEYS, VALUES = ("db", "team"), ("x", "y")
 
 
 def random_job(seed: int, place: Path) -> tuple[Any, list[tuple[int, list[str]]]]:
-    """Return a job of steps that note who is there, and its limits as (most, tags of which a step has one)."""
+    """Return a job of steps that note who is there, and its limits as (most, tags of which a step
+    has one).
+    """
     chance = random.Random(seed)
     rules: dict[tuple[str, Any], dict[str, Any]] = {}
     limits: list[tuple[int, list[str]]] = []
@@ -43,7 +45,9 @@ def random_job(seed: int, place: Path) -> tuple[Any, list[tuple[int, list[str]]]
     @op
     def stay(context: Any, before: list[Any]) -> list[str]:
         number = int(context.op_handle.name[1:])
-        path = Path(where, f"{number}@" + ",".join(f"{key}={context.op_tags.get(key)}" for key in KEYS))
+        path = Path(
+            where, f"{number}@" + ",".join(f"{key}={context.op_tags.get(key)}" for key in KEYS)
+        )
         path.touch()
         seen = os.listdir(where)
         time.sleep(naps[number])
@@ -73,7 +77,9 @@ def test_no_limit_is_ever_exceeded(execute_on_ray: Any, tmp_path: Path, seed: in
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 7, 10])
-def test_a_limit_is_reached_and_not_exceeded(execute_on_ray: Any, tmp_path: Path, limit: int) -> None:
+def test_a_limit_is_reached_and_not_exceeded(
+    execute_on_ray: Any, tmp_path: Path, limit: int
+) -> None:
     place = str(tmp_path)
 
     @op(tags={"db": "x"})
@@ -81,7 +87,8 @@ def test_a_limit_is_reached_and_not_exceeded(execute_on_ray: Any, tmp_path: Path
         path = Path(place, context.op_handle.name)
         path.touch()
         end = time.monotonic() + 20
-        # Stay until as many are there as may be, so that a slow start of workers is not taken for a limit.
+        # Stay until as many are there as may be, so that a slow start of workers is not taken for a
+        # limit.
         most = 0
         while most < limit and time.monotonic() < end:
             most = max(most, len(os.listdir(place)))

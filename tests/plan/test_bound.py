@@ -71,14 +71,17 @@ def test_a_pool_bounds_by_the_slots_that_its_ops_take() -> None:
 
     plan = compile_job(pooled)
     placement = hold(plan, Capacity(({"CPU": 9.0, "pool:p": 3.0},), is_own=False), run_id="r")
-    assert ("pool p 3", 8 / 3) in [(each.reason, each.seconds) for each in bounds(plan, placement, [1.0] * 4)]
+    assert ("pool p 3", 8 / 3) in [
+        (each.reason, each.seconds) for each in bounds(plan, placement, [1.0] * 4)
+    ]
 
 
 @st.composite
 def graphs(draw: st.DrawFn) -> tuple[list[list[int]], list[float], frozenset[int]]:
     count = draw(st.integers(1, 30))
     before = [
-        draw(st.lists(st.integers(0, number - 1), max_size=3, unique=True)) if number else [] for number in range(count)
+        draw(st.lists(st.integers(0, number - 1), max_size=3, unique=True)) if number else []
+        for number in range(count)
     ]
     seconds = draw(st.lists(st.sampled_from([0.01, 0.1, 1.0]), min_size=count, max_size=count))
     return before, seconds, draw(st.frozensets(st.integers(0, count - 1)))
@@ -91,10 +94,16 @@ def test_no_simulated_run_beats_its_bound(
 ) -> None:
     before, seconds, tagged = graph
     spec = prepare(job_of(before, tagged))
-    placement = hold(spec.plan, OWN, run_id="r", max_concurrent=most, tag_limits=[TagLimit("db", limit)])
+    placement = hold(
+        spec.plan, OWN, run_id="r", max_concurrent=most, tag_limits=[TagLimit("db", limit)]
+    )
     took = [seconds[int(step.key[1:])] for step in spec.plan.steps]
     engine = SimulatedEngine(
-        spec.plan, nodes=[4], seconds=lambda call: took[call.step], placement=placement, costs=Costs(0, 0, 0)
+        spec.plan,
+        nodes=[4],
+        seconds=lambda call: took[call.step],
+        placement=placement,
+        costs=Costs(0, 0, 0),
     )
     run_to_end(spec, lambda: engine, RunLog(spec.plan), Observer(), clock=engine.now)
     assert engine.now() >= bounds(spec.plan, placement, took)[0].seconds * (1 - 1e-9)

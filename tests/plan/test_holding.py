@@ -41,12 +41,19 @@ def plan_of(*tags: Mapping[str, Any], **options: Any) -> Plan:
 
 
 def names(placement: Placement, step: int) -> list[str]:
-    return [placement.limits[place].name for place, _ in placement.classes[placement.class_of[step]].limits]
+    return [
+        placement.limits[place].name
+        for place, _ in placement.classes[placement.class_of[step]].limits
+    ]
 
 
 def test_limits_name_the_steps_that_they_count() -> None:
     plan = plan_of({}, {"db": "y"}, {"db": "x"}, {"team": "a"}, {"team": "b"})
-    rules = [TagLimit("db", 2), TagLimit("db", 1, value="x"), TagLimit("team", 3, per_unique_value=True)]
+    rules = [
+        TagLimit("db", 2),
+        TagLimit("db", 1, value="x"),
+        TagLimit("team", 3, per_unique_value=True),
+    ]
     placement = hold(plan, OWN, run_id="r", tag_limits=rules)
     assert [names(placement, step)[1:] for step in range(5)] == [
         [],
@@ -62,12 +69,17 @@ def test_a_value_limit_and_a_limit_for_each_value_count_apart() -> None:
     plan = plan_of({"db": "x"})
     rules = [TagLimit("db", 5, value="x"), TagLimit("db", 1, per_unique_value=True)]
     placement = hold(plan, OWN, run_id="r", tag_limits=rules)
-    assert {(limit.name, limit.most) for limit in placement.limits[1:]} == {("db=x", 5), ("db=x (each)", 1)}
+    assert {(limit.name, limit.most) for limit in placement.limits[1:]} == {
+        ("db=x", 5),
+        ("db=x (each)", 1),
+    }
 
 
 def test_a_tag_called_max_concurrent_is_a_limit_of_its_own() -> None:
     plan = plan_of({MAX_CONCURRENT: "x"})
-    placement = hold(plan, OWN, run_id="r", max_concurrent=3, tag_limits=[TagLimit(MAX_CONCURRENT, 2)])
+    placement = hold(
+        plan, OWN, run_id="r", max_concurrent=3, tag_limits=[TagLimit(MAX_CONCURRENT, 2)]
+    )
     assert [limit.most for limit in placement.limits] == [3, 2]
 
 
@@ -75,7 +87,12 @@ def test_ray_holds_the_limits_of_a_run_on_a_ray_of_our_own() -> None:
     plan = plan_of({"db": "x"}, {})
     placement = hold(plan, OWN, run_id="r", max_concurrent=4, tag_limits=[TagLimit("db", 2)])
     most, db = placement.limits
-    assert (most.holder, most.share, db.holder, db.share) == (LimitHolder.TOKEN, 0.25, LimitHolder.TOKEN, 0.5)
+    assert (most.holder, most.share, db.holder, db.share) == (
+        LimitHolder.TOKEN,
+        0.25,
+        LimitHolder.TOKEN,
+        0.5,
+    )
     assert placement.uses_tokens
     tagged, plain = [placement.classes[number] for number in placement.class_of]
     assert tagged.request.as_options()["resources"] == {most.resource: 0.25, db.resource: 0.5}
@@ -179,10 +196,17 @@ def test_steps_that_ask_for_the_same_and_count_alike_share_a_class() -> None:
         one.tag({"db": "y"}).alias("other")()
 
     placement = hold(compile_job(mixed), OWN, run_id="r", tag_limits=[TagLimit("db", 1, value="x")])
-    kinds = [placement.class_of[compile_job(mixed).by_key[key]] for key in ("one", "two", "large", "tagged", "other")]
+    kinds = [
+        placement.class_of[compile_job(mixed).by_key[key]]
+        for key in ("one", "two", "large", "tagged", "other")
+    ]
     assert kinds[0] == kinds[1] == kinds[4]
     assert len(set(kinds)) == 3
-    assert [each.slots for each in placement.classes] == [4, 2, 1]  # two of two CPUs each fit at once
+    assert [each.slots for each in placement.classes] == [
+        4,
+        2,
+        1,
+    ]  # two of two CPUs each fit at once
 
 
 def test_more_steps_than_cpus_share_them_evenly() -> None:
@@ -193,7 +217,9 @@ def test_more_steps_than_cpus_share_them_evenly() -> None:
 
 def test_admission_counts_what_the_driver_holds() -> None:
     plan = plan_of({"db": "x"}, {})
-    admission = Admission(hold_by_driver(plan, slots=8, max_concurrent=3, tag_limits=[TagLimit("db", 2)]))
+    admission = Admission(
+        hold_by_driver(plan, slots=8, max_concurrent=3, tag_limits=[TagLimit("db", 2)])
+    )
     tagged, plain = 0, 1
     for _ in range(2):
         assert admission.blocked_by(tagged) is None
@@ -207,7 +233,9 @@ def test_admission_counts_what_the_driver_holds() -> None:
 
 
 def test_admission_leaves_to_ray_what_ray_holds() -> None:
-    placement = hold(plan_of({"db": "x"}), OWN, run_id="r", max_concurrent=1, tag_limits=[TagLimit("db", 1)])
+    placement = hold(
+        plan_of({"db": "x"}), OWN, run_id="r", max_concurrent=1, tag_limits=[TagLimit("db", 1)]
+    )
     admission = Admission(placement)
     for _ in range(5):
         assert admission.blocked_by(0) is None
@@ -248,7 +276,11 @@ def test_what_no_node_has_is_said_of_every_op_at_once() -> None:
     found = said(compile_job(greedy), attached({"CPU": 4, "pool:db": 2}, {"CPU": 8}))
     assert found == [
         "op 'wide' asks for 9 CPU (the largest node has 8); no autoscaler is there to add a node",
-        "op 'heavy' asks for 3 pool:db (the largest node has 2); no autoscaler is there to add a node",
+        (
+            "op 'heavy' asks for 3 pool:db (the largest node has 2); no autoscaler is there to "
+            "add a "
+            "node"
+        ),
         "op 'far' asks for label zone=mars; no autoscaler is there to add a node",
     ]
 
@@ -268,7 +300,9 @@ def test_an_autoscaler_may_add_what_is_missing() -> None:
     assert found.endswith("no node that the autoscaler may add has that (small)")
     capacity = attached({"CPU": 4}, groups=(large,))
     [note] = notes(plan, hold(plan, capacity, run_id="r"), capacity)
-    assert note == "op 'work' waits for the autoscaler: no node has 16 CPU (the largest node has 4)."
+    assert (
+        note == "op 'work' waits for the autoscaler: no node has 16 CPU (the largest node has 4)."
+    )
 
 
 def test_a_run_inside_an_op_must_not_wait_for_what_that_op_holds() -> None:
@@ -278,9 +312,20 @@ def test_a_run_inside_an_op_must_not_wait_for_what_that_op_holds() -> None:
     assert "of which the step that started this run holds 1 of 1" in found
     # The slots must be free on one node; and an autoscaler may add another.
     two = plan_of({}, pool=Pool("db", 2))
-    assert said(two, attached({"CPU": 4, "pool:db": 2}, {"CPU": 4, "pool:db": 1}), held_here=("a", {"pool:db": 1.0}))
+    assert said(
+        two,
+        attached({"CPU": 4, "pool:db": 2}, {"CPU": 4, "pool:db": 1}),
+        held_here=("a", {"pool:db": 1.0}),
+    )
     more = NodeGroup("more", {"CPU": 4, "pool:db": 1})
-    assert said(plan, attached({"CPU": 4, "pool:db": 1}, groups=(more,)), held_here=("a", {"pool:db": 1.0})) == []
+    assert (
+        said(
+            plan,
+            attached({"CPU": 4, "pool:db": 1}, groups=(more,)),
+            held_here=("a", {"pool:db": 1.0}),
+        )
+        == []
+    )
     assert said(plan, cluster, held_here=("a", {"CPU": 4.0})) == []
     assert said(plan, attached({"CPU": 4, "pool:db": 2}), held_here=("a", {"pool:db": 1.0})) == []
 
@@ -293,14 +338,20 @@ def test_notes_tell_what_a_limit_is_worth() -> None:
     assert "multiplied: 2 nodes declare limit:db=x" in placement.limits[0].words
     assert notes(plan, placement, cluster) == [
         (
-            "limit:db=x is declared on 2 nodes, which grant 4 at once in all; declare it on one node for a limit of "
+            "limit:db=x is declared on 2 nodes, which grant 4 at once in all; declare it on one "
+            "node for a limit of "
             "the whole cluster."
         ),
         "pool 'licence' is not declared on this Ray, so it limits nothing.",
     ]
     capped = plan_of({}, ray_options={"num_cpus": 2})
-    assert notes(capped, hold(capped, OWN, run_id="r", max_concurrent=4), OWN, max_concurrent=4) == [
-        "op 'work' asks for 2 CPU, so at most 2 of its steps run at once here, whatever max_concurrent (4) says."
+    assert notes(
+        capped, hold(capped, OWN, run_id="r", max_concurrent=4), OWN, max_concurrent=4
+    ) == [
+        (
+            "op 'work' asks for 2 CPU, so at most 2 of its steps run at once here, whatever "
+            "max_concurrent (4) says."
+        )
     ]
     assert notes(capped, hold(capped, OWN, run_id="r"), OWN) == []
 
@@ -314,7 +365,9 @@ def memory_of(placement: Placement, step: int) -> float | None:
 
 def test_a_step_may_come_to_ask_for_more_memory_than_its_op() -> None:
     capacity = attached({"CPU": 4.0, "memory": 8.0 * GIB}, {"CPU": 1.0, "memory": 64.0 * GIB})
-    placement = hold(plan_of({}, {}, {}, ray_options={"num_cpus": 2, "memory": GIB}), capacity, run_id="r")
+    placement = hold(
+        plan_of({}, {}, {}, ray_options={"num_cpus": 2, "memory": GIB}), capacity, run_id="r"
+    )
     assert placement.with_more_memory(1, 2.5, 5 * GIB) == 2.5 * GIB
     assert [memory_of(placement, step) for step in range(3)] == [GIB, 2.5 * GIB, GIB]
     # Another step that comes to ask for as much shares its class.
@@ -346,21 +399,34 @@ def test_a_runs_environment_that_every_task_has_goes_with_none() -> None:
     of_run = {"env_vars": {"A": "run", "B": "run"}}
     plan = plan_of({}, ray_options={"runtime_env": {"env_vars": {"B": "op"}, "pip": ["x"]}})
     own = {"env_vars": {"B": "op"}, "pip": ["x"]}
-    (known,) = hold(plan, replace(attached({"CPU": 4}), runtime_env=of_run), run_id="r", runtime_env=of_run).classes
+    (known,) = hold(
+        plan, replace(attached({"CPU": 4}), runtime_env=of_run), run_id="r", runtime_env=of_run
+    ).classes
     assert known.request.runtime_env == own
     (sent,) = hold(plan, attached({"CPU": 4}), run_id="r", runtime_env=of_run).classes
     assert sent.request.runtime_env == {"env_vars": {"A": "run", "B": "op"}, "pip": ["x"]}
     (plain,) = hold(
-        plan_of({}), replace(attached({"CPU": 4}), runtime_env=of_run), run_id="r", runtime_env=of_run
+        plan_of({}),
+        replace(attached({"CPU": 4}), runtime_env=of_run),
+        run_id="r",
+        runtime_env=of_run,
     ).classes
     assert plain.request.runtime_env is None
 
 
 @pytest.mark.parametrize(
     ("condition", "allowed"),
-    [("a", {"a"}), ("!a", {"b", None}), ("in(a, b)", {"a", "b"}), ("in(c)", set()), ("!in(a,b)", {None})],
+    [
+        ("a", {"a"}),
+        ("!a", {"b", None}),
+        ("in(a, b)", {"a", "b"}),
+        ("in(c)", set()),
+        ("!in(a,b)", {None}),
+    ],
 )
-def test_conditions_on_labels_are_judged_as_ray_does(condition: str, allowed: set[str | None]) -> None:
+def test_conditions_on_labels_are_judged_as_ray_does(
+    condition: str, allowed: set[str | None]
+) -> None:
     for label in ("a", "b", None):
         capacity = replace(attached({"CPU": 1}), labels=({} if label is None else {"zone": label},))
         assert (capacity.lacks({"CPU": 1}, {"zone": condition}) is None) == (label in allowed)

@@ -53,7 +53,11 @@ def test_order_puts_the_lane_of_the_best_step_first() -> None:
     order: ReadyQueue[str] = ReadyQueue([0] * 4, [[]] * 4, [3, 1, 2, 0])
     for step, class_id in enumerate("xyxz"):
         order.add(step, class_id)
-    assert [class_id for _, class_id in sorted(order.heads({"x", "y", "z", "none"}))] == ["z", "y", "x"]
+    assert [class_id for _, class_id in sorted(order.heads({"x", "y", "z", "none"}))] == [
+        "z",
+        "y",
+        "x",
+    ]
     assert [class_id for _, class_id in sorted(order.heads({"x", "y"}))] == ["y", "x"]
     order.get_ready("y")
     assert [class_id for _, class_id in order.heads({"x", "y"})] == ["x"]
@@ -89,7 +93,12 @@ def test_a_batch_holds_one_step_at_least_and_never_more_than_are_ready(
     assert size <= 4 or size * estimate.seconds <= BUDGET
 
 
-KINDS = ("builtins.ConnectionError", "builtins.OSError", "builtins.Exception", "builtins.BaseException")
+KINDS = (
+    "builtins.ConnectionError",
+    "builtins.OSError",
+    "builtins.Exception",
+    "builtins.BaseException",
+)
 
 
 @pytest.mark.parametrize(
@@ -99,7 +108,13 @@ KINDS = ("builtins.ConnectionError", "builtins.OSError", "builtins.Exception", "
         (RetryPolicy(max_retries=0), 0, True, False, None),
         (RetryPolicy(max_retries=1), 0, True, True, None),
         (RetryPolicy(max_retries=1), 1, True, False, "Exceeded max_retries of 1"),
-        (RetryPolicy(max_retries=1), 0, False, False, "a retry is due, but retries are disabled in this run"),
+        (
+            RetryPolicy(max_retries=1),
+            0,
+            False,
+            False,
+            "a retry is due, but retries are disabled in this run",
+        ),
         (RetryPolicy(max_retries=1, retry_on=(OSError,)), 0, True, True, None),
         (RetryPolicy(max_retries=1, retry_on=(ValueError, ConnectionError)), 0, True, True, None),
         (RetryPolicy(max_retries=1, retry_on=(ValueError,)), 0, True, False, None),

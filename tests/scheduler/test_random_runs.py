@@ -1,4 +1,6 @@
-"""Random runs of the state machine: graphs, outcomes, limits and batches by chance, judged by the rules written out."""
+"""Random runs of the state machine: graphs, outcomes, limits and batches by chance, judged by the
+rules written out.
+"""
 
 import itertools
 from array import array
@@ -11,7 +13,16 @@ from hypothesis import strategies as st
 
 from rayexec import In, Nothing, Out, RetryPolicy, job, op
 from rayexec.definitions.limits import TagLimit
-from rayexec.events import FAILURE, RETRY, SUCCESS, Attempt, ErrorInfo, OutputRecord, StepFailureData, Successes
+from rayexec.events import (
+    FAILURE,
+    RETRY,
+    SUCCESS,
+    Attempt,
+    ErrorInfo,
+    OutputRecord,
+    StepFailureData,
+    Successes,
+)
 from rayexec.placement.limits import hold_by_driver
 from rayexec.plan import FromStep, Plan, compile_job
 from rayexec.run.spec import Batch, Call
@@ -34,13 +45,17 @@ from rayexec.scheduler.messages import (
 )
 from rayexec.scheduler.retention import KeepOutputs
 
-CRASH = StepFailureData(ErrorInfo("WorkerCrashedError", "gone", ""), ("rayexec.errors.WorkerCrashedError",))
+CRASH = StepFailureData(
+    ErrorInfo("WorkerCrashedError", "gone", ""), ("rayexec.errors.WorkerCrashedError",)
+)
 OUTPUTS = ("a", "b")
 
 
 @dataclass
 class Node:
-    """A step to be made: its inputs as (kind, [(node, output)]), how each attempt fares, what it yields, its tags."""
+    """A step to be made: its inputs as (kind, [(node, output)]), how each attempt fares, what it
+    yields, its tags.
+    """
 
     inputs: list[tuple[str, list[tuple[int, str]]]]
     fates: list[str]
@@ -72,11 +87,21 @@ def nodes(draw: st.DrawFn, index: int) -> Node:
         member = st.tuples(producer, st.sampled_from(OUTPUTS))
         for _ in range(draw(st.sampled_from([0, 1, 1, 1, 2, 3]))):
             kind = draw(st.sampled_from(["single", "nothing", "fan_in"]))
-            inputs.append((kind, draw(st.lists(member, min_size=1, max_size=1 if kind != "fan_in" else 3))))
+            inputs.append(
+                (kind, draw(st.lists(member, min_size=1, max_size=1 if kind != "fan_in" else 3)))
+            )
     return Node(
         inputs,
-        draw(st.lists(st.sampled_from(["ok", "ok", "ok", "ok", "fail", "retry", "lost"]), min_size=3, max_size=3)),
-        draw(st.sampled_from([frozenset(OUTPUTS), frozenset(OUTPUTS), frozenset("a"), frozenset()])),
+        draw(
+            st.lists(
+                st.sampled_from(["ok", "ok", "ok", "ok", "fail", "retry", "lost"]),
+                min_size=3,
+                max_size=3,
+            )
+        ),
+        draw(
+            st.sampled_from([frozenset(OUTPUTS), frozenset(OUTPUTS), frozenset("a"), frozenset()])
+        ),
         draw(st.sampled_from([{}, {}, {"x": "1"}, {"x": "2"}, {"y": "1"}, {"x": "1", "y": "2"}])),
         draw(st.integers(0, 2)),
         draw(st.sampled_from([0, 0, 0, 1])),
@@ -93,7 +118,11 @@ def cases(draw: st.DrawFn) -> Case:
         value=st.sampled_from([None, "1"]),
         per_unique_value=st.booleans(),
     )
-    limits = draw(st.lists(limit, max_size=3, unique_by=lambda each: (each.key, each.value, each.per_unique_value)))
+    limits = draw(
+        st.lists(
+            limit, max_size=3, unique_by=lambda each: (each.key, each.value, each.per_unique_value)
+        )
+    )
     return Case(
         [draw(nodes(index)) for index in range(draw(st.integers(1, 10)))],
         [each for each in limits if not (each.value and each.per_unique_value)],
@@ -107,11 +136,16 @@ def cases(draw: st.DrawFn) -> Case:
 
 
 def plan_of(case: Case) -> Plan:
-    """Return a plan whose step i is node i; every op has two optional outputs and the inputs of its node."""
+    """Return a plan whose step i is node i; every op has two optional outputs and the inputs of its
+    node.
+    """
     out = {name: Out(is_required=False) for name in OUTPUTS}
 
     def make(index: int, node: Node) -> Any:
-        ins = {f"i{place}": In(Nothing if kind == "nothing" else Any) for place, (kind, _) in enumerate(node.inputs)}
+        ins = {
+            f"i{place}": In(Nothing if kind == "nothing" else Any)
+            for place, (kind, _) in enumerate(node.inputs)
+        }
         tags = {**node.tags, "rayexec/priority": node.priority}
         policy = RetryPolicy(max_retries=node.retries, delay=index)
 
@@ -142,7 +176,11 @@ def expected_ends(case: Case) -> list[StepStatus]:
         status = ended[producer]
         if status is StepStatus.SUCCESS:
             return "there" if output in case.nodes[producer].yields else "skipped"
-        if status is StepStatus.FAILED and not case.require_success and output in left_by(case.nodes[producer]):
+        if (
+            status is StepStatus.FAILED
+            and not case.require_success
+            and output in left_by(case.nodes[producer])
+        ):
             return "there"
         return "skipped" if status is StepStatus.SKIPPED else "failed"
 
@@ -153,7 +191,9 @@ def expected_ends(case: Case) -> list[StepStatus]:
             failed = failed or "failed" in found
             lost = [each == "skipped" for each in found]
             skipped = skipped or (all(lost) if kind == "fan_in" else any(lost))
-        ended.append(StepStatus.SKIPPED if skipped else StepStatus.ABANDONED if failed else own_end(node)[0])
+        ended.append(
+            StepStatus.SKIPPED if skipped else StepStatus.ABANDONED if failed else own_end(node)[0]
+        )
     return ended
 
 
@@ -168,19 +208,28 @@ def own_end(node: Node) -> tuple[StepStatus, str]:
 
 
 def left_by(node: Node) -> frozenset[str]:
-    """Return the outputs that a failed step leaves: "a" where its op failed, none where its worker died."""
+    """Return the outputs that a failed step leaves: "a" where its op failed, none where its worker
+    died.
+    """
     return frozenset() if own_end(node)[1] == "lost" else frozenset("a")
 
 
 class Driver:
-    """Plays the engine: makes calls, reports and loses batches in an order of chance, and watches the limits."""
+    """Plays the engine: makes calls, reports and loses batches in an order of chance, and watches
+    the limits.
+    """
 
     def __init__(self, case: Case) -> None:
         self.case = case
         self.plan = plan_of(case)
         self.machine = Machine(
             self.plan,
-            hold_by_driver(self.plan, slots=case.slots, max_concurrent=case.max_concurrent, tag_limits=case.limits),
+            hold_by_driver(
+                self.plan,
+                slots=case.slots,
+                max_concurrent=case.max_concurrent,
+                tag_limits=case.limits,
+            ),
             require_upstream_success=case.require_success,
             batching=case.batching,
             keep_outputs=case.keep_outputs,
@@ -217,7 +266,9 @@ class Driver:
         self.take(instructions)
 
     def move(self, batch_id: int) -> RunEvent:
-        """Return what the engine tells next of a batch: the answer, a report on the way, or its loss."""
+        """Return what the engine tells next of a batch: the answer, a report on the way, or its
+        loss.
+        """
         work, done = self.flight[batch_id], self.done[batch_id]
         how = next(self.choices, 3) % 6
         if how == 0 and self.spare_losses and not done:
@@ -239,7 +290,9 @@ class Driver:
         return self.over(BatchEnded(batch_id, self.told(done)))
 
     def told(self, done: list[Attempt]) -> Rows:
-        """Return attempts as an engine tells them: what went plainly well in columns, or each as a row."""
+        """Return attempts as an engine tells them: what went plainly well in columns, or each as a
+        row.
+        """
         if next(self.choices, 0) % 2:
             return tuple(done)
         rows: list[Attempt | Successes] = []
@@ -247,14 +300,19 @@ class Driver:
             each = list(group)
             if is_plain:
                 steps, numbers = [row.step for row in each], [row.number for row in each]
-                starts, ends = array("d", [row.started for row in each]), array("d", [row.ended for row in each])
+                starts, ends = (
+                    array("d", [row.started for row in each]),
+                    array("d", [row.ended for row in each]),
+                )
                 rows.append(Successes(steps, numbers, starts, ends))
             else:
                 rows += each
         return tuple(rows)
 
     def is_plain(self, row: Attempt) -> bool:
-        return row.outcome == SUCCESS and len(row.outputs) == len(OUTPUTS) and not row.has_large_output
+        return (
+            row.outcome == SUCCESS and len(row.outputs) == len(OUTPUTS) and not row.has_large_output
+        )
 
     def over(self, event: BatchEnded | BatchLost) -> RunEvent:
         del self.flight[event.batch_id]
@@ -263,8 +321,14 @@ class Driver:
     def may_follow(self, work: Batch, position: int, done: list[Attempt]) -> bool:
         """Whether a call may run: one chained behind another needs what that one should yield."""
         inside = {each.step for each in work.calls[:position]}
-        made = {row.step: {record.name for record in row.outputs} for row in done if row.outcome == SUCCESS}
-        sources = (s for each in self.plan.steps[work.calls[position].step].inputs for s in each.sources)
+        made = {
+            row.step: {record.name for record in row.outputs}
+            for row in done
+            if row.outcome == SUCCESS
+        }
+        sources = (
+            s for each in self.plan.steps[work.calls[position].step].inputs for s in each.sources
+        )
         return all(
             source.output in made.get(source.step, ())
             for source in sources
@@ -281,7 +345,16 @@ class Driver:
             names = ["a"]
         outputs = tuple(map(OutputRecord, names))
         large = call.step % 3 == 0
-        return Attempt(call.step, call.number, outcome, 0.0, node.seconds, outputs, delay=1.0, has_large_output=large)
+        return Attempt(
+            call.step,
+            call.number,
+            outcome,
+            0.0,
+            node.seconds,
+            outputs,
+            delay=1.0,
+            has_large_output=large,
+        )
 
     def take(self, instructions: list[Instruction]) -> None:
         for each in instructions:
@@ -298,10 +371,15 @@ class Driver:
             elif isinstance(each, Attempt):
                 self.made.append(Call(each.step, each.number))
                 if each.outcome != RETRY:
-                    self.end(each.step, StepStatus.SUCCESS if each.outcome == SUCCESS else StepStatus.FAILED)
+                    self.end(
+                        each.step,
+                        StepStatus.SUCCESS if each.outcome == SUCCESS else StepStatus.FAILED,
+                    )
             elif isinstance(each, DropOutputs):
                 for step in each.steps:
-                    assert all(self.is_content(after) for after in self.plan.successors[step]), "still to be taken"
+                    assert all(self.is_content(after) for after in self.plan.successors[step]), (
+                        "still to be taken"
+                    )
                 self.released += each.steps
             elif isinstance(each, StepSkipped):
                 self.end(each.step, StepStatus.SKIPPED)
@@ -326,7 +404,9 @@ class Driver:
                 for source in each.sources:
                     if isinstance(source, FromStep) and source.step not in behind:
                         assert source.step in self.ends, "a step was dealt before its inputs"
-            assert self.counts_in(call) == self.counts_in(work.calls[0]), "a batch under unequal limits"
+            assert self.counts_in(call) == self.counts_in(work.calls[0]), (
+                "a batch under unequal limits"
+            )
 
     def counts_in(self, call: Call) -> list[object]:
         """Return, for each limit, in which of its groups a call counts."""
@@ -357,7 +437,9 @@ class Driver:
 def may_go(driver: Driver) -> set[int]:
     """Return the steps that succeeded and whose outputs nothing will ask for."""
     followers, keep = driver.plan.successors, driver.case.keep_outputs
-    over = [step for step, status in enumerate(driver.machine.status) if status is StepStatus.SUCCESS]
+    over = [
+        step for step, status in enumerate(driver.machine.status) if status is StepStatus.SUCCESS
+    ]
     taken = {step for step in over if all(driver.is_content(each) for each in followers[step])}
     leaves = {step for step in taken if not followers[step]}
     return set() if keep == "all" else taken - leaves if keep == "leaves" else taken
@@ -372,12 +454,16 @@ def test_every_run_ends_within_its_limits_and_as_the_rules_say(case: Case) -> No
     assert driver.ends == {step: [status] for step, status in enumerate(driver.machine.status)}
     assert len(driver.made) == len(set(driver.made)), "an attempt counts twice"
     assert len(driver.released) == len(set(driver.released))
-    assert {each for each in driver.released if driver.machine.status[each] is StepStatus.SUCCESS} == may_go(driver)
+    assert {
+        each for each in driver.released if driver.machine.status[each] is StepStatus.SUCCESS
+    } == may_go(driver)
     for step, node in enumerate(case.nodes):
         numbers = [call.number for call in driver.made if call.step == step]
         assert numbers == list(range(len(numbers)))
         assert len(numbers) <= node.retries + 1
-        assert bool(numbers) == (driver.machine.status[step] in (StepStatus.SUCCESS, StepStatus.FAILED))
+        assert bool(numbers) == (
+            driver.machine.status[step] in (StepStatus.SUCCESS, StepStatus.FAILED)
+        )
 
 
 @settings(max_examples=100, deadline=None)

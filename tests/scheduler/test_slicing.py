@@ -7,7 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rayexec.run.spec import BUDGET
-from rayexec.scheduler.batch_size import MAX_CALLS, DurationEstimate, batch_budget, batch_size, window_size
+from rayexec.scheduler.batch_size import (
+    MAX_CALLS,
+    DurationEstimate,
+    batch_budget,
+    batch_size,
+    window_size,
+)
 
 
 def estimate(seconds: float, count: int = 1000) -> DurationEstimate:
@@ -85,7 +91,9 @@ def test_an_autoscaler_sees_short_steps_where_they_are_many() -> None:
     st.integers(1, 1_000_000),
     st.integers(1, 10_000),
 )
-def test_a_batch_holds_something_and_is_bounded(seconds: float, count: int, ready: int, slots: int) -> None:
+def test_a_batch_holds_something_and_is_bounded(
+    seconds: float, count: int, ready: int, slots: int
+) -> None:
     size = batch_size(estimate(seconds, count), ready, slots)
     assert 1 <= size <= min(ready, MAX_CALLS)
     assert size <= (4 if seconds < 1.0 else 1) or size * seconds <= BUDGET * 1.001

@@ -7,7 +7,15 @@ import pytest
 
 from rayexec import RetryPolicy, job, op
 from rayexec.definitions.limits import TagLimit
-from rayexec.events import FAILURE, RETRY, SUCCESS, Attempt, ErrorInfo, OutputRecord, StepFailureData
+from rayexec.events import (
+    FAILURE,
+    RETRY,
+    SUCCESS,
+    Attempt,
+    ErrorInfo,
+    OutputRecord,
+    StepFailureData,
+)
 from rayexec.placement.capacity import Capacity
 from rayexec.placement.limits import hold, hold_by_driver
 from rayexec.plan import Plan, compile_job
@@ -28,7 +36,9 @@ from rayexec.scheduler.messages import (
     TimerFired,
 )
 
-CRASH = StepFailureData(ErrorInfo("WorkerCrashedError", "gone", ""), ("rayexec.errors.WorkerCrashedError",))
+CRASH = StepFailureData(
+    ErrorInfo("WorkerCrashedError", "gone", ""), ("rayexec.errors.WorkerCrashedError",)
+)
 
 
 @op
@@ -55,11 +65,19 @@ def fed(machine: Machine, event: RunEvent, now: float) -> list[Instruction]:
 
 def submitted(instructions: Sequence[Instruction]) -> dict[int, int]:
     """Return batch ids by step."""
-    return {each.batch.calls[0].step: each.batch.id for each in instructions if isinstance(each, RunBatch)}
+    return {
+        each.batch.calls[0].step: each.batch.id
+        for each in instructions
+        if isinstance(each, RunBatch)
+    }
 
 
-def attempt(plan: Plan, step: int, number: int = 0, outcome: int = SUCCESS, **options: Any) -> Attempt:
-    outputs = tuple(OutputRecord(name) for name in plan.op_of(step).outs) if outcome == SUCCESS else ()
+def attempt(
+    plan: Plan, step: int, number: int = 0, outcome: int = SUCCESS, **options: Any
+) -> Attempt:
+    outputs = (
+        tuple(OutputRecord(name) for name in plan.op_of(step).outs) if outcome == SUCCESS else ()
+    )
     return Attempt(step, number, outcome, 0.0, 0.0, **{"outputs": outputs, **options})
 
 
@@ -110,7 +128,13 @@ def test_a_lost_batch_counts_as_an_attempt_of_the_policy() -> None:
     fed(machine, BatchEnded(0, (attempt(plan, 0),)), 1.0)
     [row] = fed(machine, BatchLost(1, (), 1, CRASH, 10.0, 11.0), 2.0)
     assert isinstance(row, Attempt)
-    assert (row.outcome, row.delay, row.started, row.ended, row.failure) == (RETRY, 5.0, 10.0, 11.0, CRASH)
+    assert (row.outcome, row.delay, row.started, row.ended, row.failure) == (
+        RETRY,
+        5.0,
+        10.0,
+        11.0,
+        CRASH,
+    )
     [again] = fed(machine, TimerFired(), 7.0)
     assert submitted([again]) == {1: 2}
     out = fed(machine, BatchLost(2, (), 1, CRASH, 12.0, 13.0), 8.0)
@@ -135,7 +159,11 @@ def test_a_step_killed_for_memory_asks_for_more_in_a_lane_of_its_own() -> None:
 
     plan = compile_job(eating)
     gib = 1024**3
-    placement = hold(plan, Capacity(({"CPU": 2.0, "memory": 7.0 * gib},), is_own=False, node_ids=("a",)), run_id="r")
+    placement = hold(
+        plan,
+        Capacity(({"CPU": 2.0, "memory": 7.0 * gib},), is_own=False, node_ids=("a",)),
+        run_id="r",
+    )
     machine = Machine(plan, placement, batching=True)
     out = fed(machine, RunStarted(), 0.0)
     keys = {step.key: step.index for step in plan.steps}
@@ -147,19 +175,28 @@ def test_a_step_killed_for_memory_asks_for_more_in_a_lane_of_its_own() -> None:
         now += 1.0
         for each in [each for each in out if isinstance(each, RunBatch)]:
             for call in each.batch.calls:
-                asked.setdefault(call.step, []).append(placement.classes[placement.class_of[call.step]].request.memory)
-        messages += [each.failure.error.message for each in out if isinstance(each, Attempt) and each.failure]
+                asked.setdefault(call.step, []).append(
+                    placement.classes[placement.class_of[call.step]].request.memory
+                )
+        messages += [
+            each.failure.error.message for each in out if isinstance(each, Attempt) and each.failure
+        ]
         batch_id, (_, calls) = next(iter(machine.running.items()))
         if victim in calls and calls[victim].number < 2:
             done = tuple(attempt(plan, step) for step in calls if step < victim)
-            out = fed(machine, BatchLost(batch_id, done, victim, CRASH, now, now, memory=2 * gib), now)
+            out = fed(
+                machine, BatchLost(batch_id, done, victim, CRASH, now, now, memory=2 * gib), now
+            )
         else:
             rows = tuple(attempt(plan, step, call.number) for step, call in calls.items())
             out = fed(machine, BatchEnded(batch_id, rows), now)
     assert machine.status == [StepStatus.SUCCESS] * len(plan.steps)
-    # Twice what it had, then twice what it asked for, as far as the node goes; nobody else asks for any.
+    # Twice what it had, then twice what it asked for, as far as the node goes; nobody else asks for
+    # any.
     assert asked[victim][-2:] == [4 * gib, 7 * gib]
-    assert {amount for step, amounts in asked.items() if step != victim for amount in amounts} == {None}
+    assert {amount for step, amounts in asked.items() if step != victim for amount in amounts} == {
+        None
+    }
     assert messages == ["gone; the next try asks for 4 GiB", "gone; the next try asks for 7 GiB"]
 
 
@@ -256,7 +293,11 @@ def batched(plan: Plan, slots: int = 1, **options: Any) -> Machine:
 
 def batches(instructions: Sequence[Instruction]) -> list[list[int]]:
     """Return the steps of each batch that was submitted."""
-    return [[call.step for call in each.batch.calls] for each in instructions if isinstance(each, RunBatch)]
+    return [
+        [call.step for call in each.batch.calls]
+        for each in instructions
+        if isinstance(each, RunBatch)
+    ]
 
 
 def test_a_chain_is_one_batch_and_what_it_did_not_reach_comes_back() -> None:
@@ -311,7 +352,9 @@ def test_siblings_that_are_long_go_alone() -> None:
     plan = a_crowd(40)
     machine = batched(plan)
     fed(machine, RunStarted(), 0.0)
-    assert batches(fed(machine, BatchEnded(0, (attempt(plan, 0)._replace(ended=1.0),)), 1.0)) == [[2]]
+    assert batches(fed(machine, BatchEnded(0, (attempt(plan, 0)._replace(ended=1.0),)), 1.0)) == [
+        [2]
+    ]
 
 
 def test_what_a_report_gives_back_runs_elsewhere_and_counts_once() -> None:
@@ -350,7 +393,9 @@ def test_workers_that_die_before_a_step_starts_cost_it_nothing_until_they_are_to
     machine = Machine(plan, hold_by_driver(plan, slots=1))
     fed(machine, RunStarted(), 0.0)
     for loss in range(LOSSES):
-        assert submitted(fed(machine, BatchLost(loss, (), None, CRASH, 0.0, 0.0), 1.0)) == {0: loss + 1}
+        assert submitted(fed(machine, BatchLost(loss, (), None, CRASH, 0.0, 0.0), 1.0)) == {
+            0: loss + 1
+        }
         assert machine.attempts[0] == 0
     fed(machine, BatchLost(LOSSES, (), None, CRASH, 0.0, 0.0), 1.0)
     assert machine.failed == [0]
@@ -368,12 +413,16 @@ def test_a_crowd_behind_a_limit_passes_in_order(batching: bool) -> None:
             limited()
 
     plan = compile_job(crowd)
-    machine = Machine(plan, hold_by_driver(plan, slots=4, tag_limits=[TagLimit("db", 1)]), batching=batching)
+    machine = Machine(
+        plan, hold_by_driver(plan, slots=4, tag_limits=[TagLimit("db", 1)]), batching=batching
+    )
     [order] = batches(machine.handle(RunStarted(), 0.0))
     under_way = list(order)
     while not machine.is_over:
         [running] = machine.running
-        out = machine.handle(BatchEnded(running, tuple(attempt(plan, each) for each in under_way)), 1.0)
+        out = machine.handle(
+            BatchEnded(running, tuple(attempt(plan, each) for each in under_way)), 1.0
+        )
         machine.check()
         under_way = [step for each in batches(out) for step in each]
         order += under_way

@@ -21,7 +21,9 @@ OWN = Capacity(({"CPU": 4.0},), is_own=True, implicit_prefix="implicit_")
 
 
 def plan_of(*kinds: str) -> Plan:
-    """Return a plan of steps side by side: ``db`` has that tag, ``pool`` takes a slot of one, ``free`` has neither."""
+    """Return a plan of steps side by side: ``db`` has that tag, ``pool`` takes a slot of one,
+    ``free`` has neither.
+    """
 
     @op
     def work() -> int:
@@ -52,7 +54,9 @@ def started(plan: Plan, placement: Placement) -> Machine:
 
 def test_who_waits_for_a_limit_that_ray_holds_and_who_holds_it() -> None:
     plan = plan_of("db", "db", "db", "db", "free")
-    waiting = started(plan, held(plan, max_concurrent=4, tag_limits=[TagLimit("db", 2)])).waiting(2.0)
+    waiting = started(plan, held(plan, max_concurrent=4, tag_limits=[TagLimit("db", 2)])).waiting(
+        2.0
+    )
     assert waiting.running == (0, 1, 4)
     assert waiting.queues == (Queue("db", 2, (2, 3), 2, 2, (0, 1)),)
 
@@ -70,7 +74,13 @@ def test_who_waits_for_a_slot() -> None:
     waiting = started(plan, held(plan, max_concurrent=3)).waiting(2.0)
     assert waiting.running == (0, 1, 2)
     [queue] = waiting.queues
-    assert (queue.reason, queue.size, queue.used, queue.most, queue.holders) == ("max_concurrent", 9, 3, 3, (0, 1, 2))
+    assert (queue.reason, queue.size, queue.used, queue.most, queue.holders) == (
+        "max_concurrent",
+        9,
+        3,
+        3,
+        (0, 1, 2),
+    )
 
 
 def test_of_a_limit_of_the_cluster_only_what_has_begun_runs() -> None:
@@ -111,9 +121,15 @@ def explained(
     rows: Sequence[tuple[int, float, float, int]],
     batches: Sequence[Sequence[int]] = (),
 ) -> dict[int, Wait]:
-    """Return the waits by step of attempts (step, started, ended, pid), all submitted at 0, each alone or as given."""
-    submissions = [(0.0, [Call(step, 0) for step in each]) for each in batches or [[row[0]] for row in rows]]
-    attempts = [Attempt(step, 0, SUCCESS, begun, ended, pid=pid) for step, begun, ended, pid in rows]
+    """Return the waits by step of attempts (step, started, ended, pid), all submitted at 0, each
+    alone or as given.
+    """
+    submissions = [
+        (0.0, [Call(step, 0) for step in each]) for each in batches or [[row[0]] for row in rows]
+    ]
+    attempts = [
+        Attempt(step, 0, SUCCESS, begun, ended, pid=pid) for step, begun, ended, pid in rows
+    ]
     return {wait.step: wait for wait in explain_waits(plan, placement, 0.0, submissions, attempts)}
 
 
@@ -147,7 +163,9 @@ def test_whoever_held_a_limit_is_named() -> None:
     placement = held(plan, max_concurrent=4, tag_limits=[TagLimit("db", 1)])
     steps = [plan.by_key[key] for key in ("first", "a", "b", "c")]
     times = [(0.0, 1.0), (1.001, 3.0), (3.002, 4.0), (4.002, 5.0)]
-    waits = explained(plan, placement, [(step, *time, 1) for step, time in zip(steps, times, strict=True)])
+    waits = explained(
+        plan, placement, [(step, *time, 1) for step, time in zip(steps, times, strict=True)]
+    )
     last = waits[plan.by_key["c"]]
     assert (last.ready, last.after, last.reason) == (1.0, plan.by_key["first"], "db")
     assert last.held_by == (plan.by_key["a"],)
@@ -161,7 +179,9 @@ def test_without_a_limit_in_the_way_it_was_cpus_a_worker_a_batch_or_the_engine()
     two_each = held(plan_of(*["free"] * 4), Capacity(({"CPU": 2.0},), is_own=False))
     assert explained(plan, two_each, [*full[:2], (2, 1.002, 2.0, 1)])[2].reason == "CPU"
     assert explained(plan, placement, [(0, 0.8, 1.0, 1)])[0].reason == WORKER
-    waits = explained(plan, placement, [(0, 0.001, 0.5, 1), (1, 0.5, 0.6, 1), (2, 0.7, 0.8, 1)], [[0, 1], [2]])
+    waits = explained(
+        plan, placement, [(0, 0.001, 0.5, 1), (1, 0.5, 0.6, 1), (2, 0.7, 0.8, 1)], [[0, 1], [2]]
+    )
     assert (waits[1].reason, waits[2].reason) == (BATCH, ENGINE)
     assert explained(plan, held(plan, max_concurrent=3), full)[3].reason == "max_concurrent"
 
@@ -176,7 +196,10 @@ def test_what_a_run_cannot_explain_by_itself_other_runs_held() -> None:
 
 def test_a_second_try_is_ready_after_its_delay() -> None:
     plan = plan_of("free")
-    rows = [Attempt(0, 0, RETRY, 1.0, 2.0, delay=3.0, pid=1), Attempt(0, 1, SUCCESS, 5.5, 6.0, pid=1)]
+    rows = [
+        Attempt(0, 0, RETRY, 1.0, 2.0, delay=3.0, pid=1),
+        Attempt(0, 1, SUCCESS, 5.5, 6.0, pid=1),
+    ]
     submissions = [(0.5, [Call(0, 0)]), (5.0, [Call(0, 1)])]
     first, second = explain_waits(plan, held(plan), 0.4, submissions, rows)
     assert (first.ready, first.submitted, first.number) == (0.4, 0.5, 0)

@@ -1,4 +1,6 @@
-"""Op selection clauses: the table of forms, and the same answers as a brute-force reading of the rules."""
+"""Op selection clauses: the table of forms, and the same answers as a brute-force reading of the
+rules.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,8 @@ from rayexec.selection import select
 
 Parents = dict[str, list[str]]
 
-# r = a(); rb = b(r); rc = c(r); rd = d(rb, rc); e(rd); lone(); sub(r), a graph of g1 -> g2; c.alias("c_alias")(r)
+# r = a(); rb = b(r); rc = c(r); rd = d(rb, rc); e(rd); lone(); sub(r), a graph of g1 -> g2;
+# c.alias("c_alias")(r)
 DIAMOND: Parents = {
     "a": [],
     "b": ["a"],
@@ -30,7 +33,8 @@ DIAMOND: Parents = {
     "c_alias": ["a"],
 }
 
-# start -> outer(inner(x -> y) -> tail), then end from tail, and late from y: two ways out of one graph.
+# start -> outer(inner(x -> y) -> tail), then end from tail, and late from y: two ways out of one
+# graph.
 NESTED: Parents = {
     "start": [],
     "outer.inner.x": ["start"],
@@ -118,7 +122,9 @@ def test_what_a_list_of_clauses_selects(clauses: list[str], selected: str) -> No
         (["+end", "+outer.inner.x"], "start outer.inner.x outer.inner.y outer.tail end"),
     ],
 )
-def test_hops_count_ops_from_a_dotted_path_and_top_level_nodes_otherwise(clauses: list[str], selected: str) -> None:
+def test_hops_count_ops_from_a_dotted_path_and_top_level_nodes_otherwise(
+    clauses: list[str], selected: str
+) -> None:
     assert select(clauses, NESTED) == frozenset(selected.split())
 
 
@@ -189,7 +195,11 @@ def test_a_job_without_ops() -> None:
         ([","], ",", "write one clause per list item, without commas."),
         (["a b"], "a b", "write one clause per list item"),
         (["a +"], "a +", "no space between a name and its '*' or '+'"),
-        (["a and b"], "a and b", "a selection is the union of its clauses, so write one clause per list item"),
+        (
+            ["a and b"],
+            "a and b",
+            "a selection is the union of its clauses, so write one clause per list item",
+        ),
         (["a or b"], "a or b", "a selection is the union of its clauses"),
         (["not a"], "not a", "there is no 'and', 'or' or 'not'"),
         (["name:a"], "name:a", "write the name of the op alone"),
@@ -213,7 +223,9 @@ def test_a_job_without_ops() -> None:
         (cast("Any", ["a", None]), "None", "a clause is a string"),
     ],
 )
-def test_a_bad_clause_fails_the_query_and_is_named(clauses: list[str], at_fault: str, message: str) -> None:
+def test_a_bad_clause_fails_the_query_and_is_named(
+    clauses: list[str], at_fault: str, message: str
+) -> None:
     with pytest.raises(SelectionError) as caught:
         select(clauses, DIAMOND)
     assert caught.value.clause == at_fault
@@ -238,7 +250,10 @@ def test_every_bad_clause_is_in_the_message_once_and_the_first_is_the_one_at_fau
     [
         ("x", "'x' is inside a graph and needs its full path. Did you mean 'outer.inner.x'?"),
         ("inner", "Did you mean 'outer.inner'?"),
-        ("inner.x", "'inner.x' is inside a graph and needs its full path. Did you mean 'outer.inner.x'?"),
+        (
+            "inner.x",
+            "'inner.x' is inside a graph and needs its full path. Did you mean 'outer.inner.x'?",
+        ),
         ("outer.x", "the graph 'outer' has no 'x' in it. Did you mean 'outer.inner.x'?"),
         ("outer.tial", "the graph 'outer' has no 'tial' in it. Did you mean 'outer.tail'?"),
         ("outer.inner.tial", "the graph 'outer.inner' has no 'tial' in it."),
@@ -258,7 +273,9 @@ def test_what_is_suggested_for_a_path_that_is_not_there(clause: str, message: st
 
 def test_an_inner_name_in_many_graphs_shows_a_few_of_its_paths() -> None:
     parents: Parents = {f"graph{number}.load": [] for number in range(9)}
-    with pytest.raises(SelectionError, match=r"Did you mean 'graph0\.load' or 'graph1\.load' or 'graph2\.load'\?$"):
+    with pytest.raises(
+        SelectionError, match=r"Did you mean 'graph0\.load' or 'graph1\.load' or 'graph2\.load'\?$"
+    ):
         select(["load"], parents)
 
 
@@ -291,7 +308,11 @@ DAGSTER_CLAUSE = re.compile(r"^(\*?\+*)?([./\w\d\[\]?_-]+)(\+*\*?)?$")
 
 def distances(nodes: set[str], edges: set[tuple[str, str]]) -> dict[tuple[str, str], float]:
     """Hops from each node down to each other one, by Floyd and Warshall."""
-    hops = {(x, y): 0.0 if x == y else 1.0 if (x, y) in edges else math.inf for x in nodes for y in nodes}
+    hops = {
+        (x, y): 0.0 if x == y else 1.0 if (x, y) in edges else math.inf
+        for x in nodes
+        for y in nodes
+    }
     for via in nodes:
         for x in nodes:
             for y in nodes:
@@ -330,9 +351,18 @@ def oracle(clauses: list[str], parents: Parents) -> set[str] | None:
         if not starts:
             return None
         if "." in name:
-            near = {op for x in starts for op in parents if op_hops[op, x] <= up or op_hops[x, op] <= down}
+            near = {
+                op
+                for x in starts
+                for op in parents
+                if op_hops[op, x] <= up or op_hops[x, op] <= down
+            }
         else:
-            tops = {top for top, _ in top_hops if top_hops[top, name] <= up or top_hops[name, top] <= down}
+            tops = {
+                top
+                for top, _ in top_hops
+                if top_hops[top, name] <= up or top_hops[name, top] <= down
+            }
             near = {op for op in parents if top_of(op) in tops}
         selected |= near
     return selected
@@ -346,7 +376,10 @@ NODES = [*PATHS, "s", "t", "t.u", "t.u.v", "w"]
 def jobs(draw: st.DrawFn) -> Parents:
     """Some of PATHS in any order, each taking inputs from any that come before it."""
     ops = draw(st.lists(st.sampled_from(PATHS), unique=True, min_size=4))
-    parents = {op: draw(st.lists(st.sampled_from(ops[:n]), unique=True)) if n else [] for n, op in enumerate(ops)}
+    parents = {
+        op: draw(st.lists(st.sampled_from(ops[:n]), unique=True)) if n else []
+        for n, op in enumerate(ops)
+    }
     return dict(draw(st.permutations(list(parents.items()))))
 
 
@@ -375,14 +408,18 @@ def test_a_selection_is_the_union_of_its_clauses_in_any_order(data: st.DataObjec
 
 
 @given(jobs(), st.lists(st.text("abstx.*+ ,-[?:", max_size=6), max_size=3))
-def test_any_text_selects_or_fails_as_a_selection_error(parents: Parents, clauses: list[str]) -> None:
+def test_any_text_selects_or_fails_as_a_selection_error(
+    parents: Parents, clauses: list[str]
+) -> None:
     expected = oracle(clauses, parents)
     if expected is not None:
         assert select(clauses, parents) == expected
         return
     with pytest.raises(SelectionError) as caught:
         select(clauses, parents)
-    bad = [clause for clause in clauses if clause.strip() == "*" or oracle([clause], parents) is None]
+    bad = [
+        clause for clause in clauses if clause.strip() == "*" or oracle([clause], parents) is None
+    ]
     assert caught.value.clause == bad[0]
     assert all(repr(clause) in str(caught.value) for clause in bad)
 

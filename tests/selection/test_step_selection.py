@@ -1,4 +1,6 @@
-"""Step selection of a re-execution: which steps clauses name, and what is said of those that name none."""
+"""Step selection of a re-execution: which steps clauses name, and what is said of those that name
+none.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,8 @@ import pytest
 from rayexec.errors import SelectionError, StepNotFoundError
 from rayexec.selection.step_selection import select_steps
 
-# flaky; dyn -> m (mapped: a, b) -> nxt (mapped) -> coll; and inner, mapped over what m[a] and m[b] yielded.
+# flaky; dyn -> m (mapped: a, b) -> nxt (mapped) -> coll; and inner, mapped over what m[a] and m[b]
+# yielded.
 PARENTS = {
     "flaky": set[str](),
     "dyn": {"flaky"},
@@ -52,7 +55,8 @@ def test_all_unknown_steps_are_told() -> None:
     with pytest.raises(StepNotFoundError) as told:
         select_steps(["m", "dyn", "m[c]*", "flakey"], PARENTS)
     assert str(told.value) == (
-        "Step selection refers to unknown steps: m, m[c], flakey. For all steps of a mapped op write m[?]."
+        "Step selection refers to unknown steps: m, m[c], flakey. For all steps of a mapped op "
+        "write m[?]."
     )
     with pytest.raises(StepNotFoundError, match=r"unknown step: flakey\. Did you mean 'flaky'\?"):
         select_steps(["flakey"], PARENTS)

@@ -79,9 +79,31 @@ class Derived:
 
 # Few leaves, so that values that differ in nothing but a type or an order are frequent.
 LEAVES = st.sampled_from(
-    [None, False, True, 0, 1, -1, 2**70, 0.0, -0.0, 1.0, math.nan, math.inf, 1j, "", "0", "1", "a", b"", b"a"]
+    [
+        None,
+        False,
+        True,
+        0,
+        1,
+        -1,
+        2**70,
+        0.0,
+        -0.0,
+        1.0,
+        math.nan,
+        math.inf,
+        1j,
+        "",
+        "0",
+        "1",
+        "a",
+        b"",
+        b"a",
+    ]
 )
-HASHABLE = LEAVES | st.tuples(LEAVES) | st.tuples(LEAVES, LEAVES) | st.frozensets(LEAVES, max_size=2)
+HASHABLE = (
+    LEAVES | st.tuples(LEAVES) | st.tuples(LEAVES, LEAVES) | st.frozensets(LEAVES, max_size=2)
+)
 VALUES = st.recursive(
     HASHABLE | st.text(max_size=4) | st.binary(max_size=300) | st.floats() | st.integers(),
     lambda inner: (
@@ -106,7 +128,11 @@ def spelled(value: Any) -> Any:
     if isinstance(value, (Point, Cell)):
         return kind, spelled(value.x), spelled(value.y)
     if isinstance(value, dict):
-        return kind, len(value), frozenset((spelled(key), spelled(each)) for key, each in value.items())
+        return (
+            kind,
+            len(value),
+            frozenset((spelled(key), spelled(each)) for key, each in value.items()),
+        )
     if isinstance(value, (set, frozenset)):
         return kind, len(value), frozenset(map(spelled, value))
     if isinstance(value, (list, tuple)):
@@ -163,12 +189,16 @@ def elsewhere() -> Iterator[Callable[[Any], str]]:
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(value=VALUES | st.sets(st.text(max_size=3)) | st.dictionaries(st.text(max_size=3), LEAVES))
-def test_another_process_makes_the_same_digests(elsewhere: Callable[[Any], str], value: Any) -> None:
+def test_another_process_makes_the_same_digests(
+    elsewhere: Callable[[Any], str], value: Any
+) -> None:
     assert elsewhere(value) == digest(value)
 
 
 _NOON = datetime.datetime(2001, 2, 3, 12)
-_TABLE = pa.table({"n": [1, None, 3], "s": ["a", None, ""], "l": [[1], [], None], "b": [True, None, False]})
+_TABLE = pa.table(
+    {"n": [1, None, 3], "s": ["a", None, ""], "l": [[1], [], None], "b": [True, None, False]}
+)
 _FRAME = pd.DataFrame(
     {
         "n": [1, 2, 3],
@@ -256,7 +286,9 @@ DIFFERENT: dict[str, Any] = {
     "frame": _FRAME,
     "frame, other index": _FRAME.set_index("n", drop=False),
     "frame, other order": _FRAME[_FRAME.columns[::-1]],
-    "frame, attributes": pd.DataFrame({"a": [1]}).pipe(lambda frame: frame.attrs.update(a=1) or frame),
+    "frame, attributes": pd.DataFrame({"a": [1]}).pipe(
+        lambda frame: frame.attrs.update(a=1) or frame
+    ),
     "frame small": pd.DataFrame({"a": [1]}),
     "series": pd.Series([1], name="a"),
     "series, no name": pd.Series([1]),
@@ -275,24 +307,36 @@ def test_values_of_many_kinds_all_differ() -> None:
         assert same_as == name
 
 
-# NumPy's pickle turns the one to this machine's order, and adds to the other: the copies are not the same.
+# NumPy's pickle turns the one to this machine's order, and adds to the other: the copies are not
+# the same.
 _CHANGED = {"array, other end", "masked"}
 
 
 @pytest.mark.parametrize("name", sorted(DIFFERENT.keys() - _CHANGED))
-def test_a_copy_has_the_same_digest_also_elsewhere(name: str, elsewhere: Callable[[Any], str]) -> None:
+def test_a_copy_has_the_same_digest_also_elsewhere(
+    name: str, elsewhere: Callable[[Any], str]
+) -> None:
     value = DIFFERENT[name]
     assert digest(pickle.loads(pickle.dumps(value))) == digest(value)
     assert elsewhere(value) == digest(value)
 
 
 @given(st.lists(st.integers(-100, 100) | st.none(), min_size=1, max_size=30), st.data())
-def test_how_arrow_data_is_chunked_does_not_count(values: list[int | None], data: st.DataObject) -> None:
+def test_how_arrow_data_is_chunked_does_not_count(
+    values: list[int | None], data: st.DataObject
+) -> None:
     cuts = sorted(data.draw(st.lists(st.integers(0, len(values)), max_size=4)))
     texts = [None if each is None else str(each) for each in values]
-    table = pa.table({"n": values, "s": texts, "b": [None if each is None else each > 0 for each in values]})
-    parts = [table.slice(begin, end - begin) for begin, end in zip([0, *cuts], [*cuts, len(values)], strict=True)]
-    chunked = pa.concat_tables([pa.Table.from_pylist(part.to_pylist(), schema=table.schema) for part in parts])
+    table = pa.table(
+        {"n": values, "s": texts, "b": [None if each is None else each > 0 for each in values]}
+    )
+    parts = [
+        table.slice(begin, end - begin)
+        for begin, end in zip([0, *cuts], [*cuts, len(values)], strict=True)
+    ]
+    chunked = pa.concat_tables(
+        [pa.Table.from_pylist(part.to_pylist(), schema=table.schema) for part in parts]
+    )
     assert digest(chunked) == digest(table)
     longer = pa.concat_tables([chunked, table.slice(0, 1)])
     assert digest(longer) != digest(table)

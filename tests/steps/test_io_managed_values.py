@@ -16,7 +16,13 @@ def make() -> int:
     return 1
 
 
-@op(out={"stored": Out(int, io_manager_key="files"), "other": Out(int), "signal": Out(Nothing, io_manager_key="files")})
+@op(
+    out={
+        "stored": Out(int, io_manager_key="files"),
+        "other": Out(int),
+        "signal": Out(Nothing, io_manager_key="files"),
+    }
+)
 def make_both() -> Any: ...
 
 
@@ -97,5 +103,7 @@ def test_the_default_key_is_for_all_and_without_it_there_is_nothing_to_do() -> N
 
 
 def test_what_stands_for_a_value_is_small() -> None:
-    handled = Handled("0" * 36, "outer.inner.step[key]", "result", "key", "step", 5, {"name": "table"}, "files")
+    handled = Handled(
+        "0" * 36, "outer.inner.step[key]", "result", "key", "step", 5, {"name": "table"}, "files"
+    )
     assert len(pickle.dumps(handled)) < 500

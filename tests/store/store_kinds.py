@@ -14,7 +14,9 @@ KINDS = ("memory", "path", "uri", "subtree", "segments")
 
 
 def make_store(kind: str, directory: Path) -> RunStore:
-    """Return a run store: in memory, or of files on different file systems, the last of which cannot append."""
+    """Return a run store: in memory, or of files on different file systems, the last of which
+    cannot append.
+    """
     if kind == "memory":
         return MemoryRunStore()
     if kind == "path":
@@ -22,5 +24,7 @@ def make_store(kind: str, directory: Path) -> RunStore:
     if kind == "uri":
         return DirectoryRunStore(f"file://{directory}/runs")
     if kind == "subtree":
-        return DirectoryRunStore("below", fs.SubTreeFileSystem(str(directory), fs.LocalFileSystem()))
+        return DirectoryRunStore(
+            "below", fs.SubTreeFileSystem(str(directory), fs.LocalFileSystem())
+        )
     return DirectoryRunStore("bucket", fs._MockFileSystem())

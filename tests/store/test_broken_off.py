@@ -16,7 +16,14 @@ import pytest
 from rayexec import StoreError, job, op
 from rayexec.events import Attempt
 from rayexec.execute import recording
-from rayexec.store import CancelRequest, DirectoryRunStore, MemoryRunStore, RunRecord, RunWriter, settled
+from rayexec.store import (
+    CancelRequest,
+    DirectoryRunStore,
+    MemoryRunStore,
+    RunRecord,
+    RunWriter,
+    settled,
+)
 from rayexec.store.frames import frame, whole_frames
 from rayexec.store.reading import StoredLog
 from rayexec.store.record import Driver
@@ -50,7 +57,9 @@ def start(tmp_path: Path, options: str = "{}") -> subprocess.Popen[bytes]:
     script.write_text(ENDLESS)
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     return subprocess.Popen(
-        [sys.executable, str(script), str(tmp_path), options], env=environment, stderr=subprocess.PIPE
+        [sys.executable, str(script), str(tmp_path), options],
+        env=environment,
+        stderr=subprocess.PIPE,
     )
 
 
@@ -70,7 +79,10 @@ def check_whole(log: StoredLog) -> int:
     """Hold a log to a chain of steps that all ended, from the first on; return how many."""
     attempts = list(log.attempts())
     assert [each.step for each in attempts] == list(range(len(attempts)))
-    assert all(log.keys[each.step] == ("step" if not each.step else f"step_{each.step + 1}") for each in attempts)
+    assert all(
+        log.keys[each.step] == ("step" if not each.step else f"step_{each.step + 1}")
+        for each in attempts
+    )
     assert all(bool(each.logs) == (each.step % 10 == 0) for each in attempts)
     return len(attempts)
 
@@ -80,7 +92,10 @@ def test_a_run_is_read_while_it_goes_on_and_after_its_driver_was_killed(tmp_path
     with start(tmp_path) as driver:
         seen = check_whole(until_recorded(store, 200))
         record = store.open("r").record()
-        assert (settled(record).status, record.driver and record.driver.pid) == ("STARTED", driver.pid)
+        assert (settled(record).status, record.driver and record.driver.pid) == (
+            "STARTED",
+            driver.pid,
+        )
         check_whole(until_recorded(store, seen + 1))
         driver.send_signal(signal.SIGKILL)
     assert check_whole(StoredLog(store.open("r"))) > seen
@@ -127,7 +142,9 @@ def test_a_log_that_a_newer_rayexec_wrote_is_refused(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(columns, "SCHEMA_VERSION", 7)
     columns._schemas.cache_clear()
     writer = store.create(RunRecord("r", "j"))
-    writer.append(columns.steps_frame([0], ["one"], [0], [()], [(0, columns.Form("one", (), ("result",)))]))
+    writer.append(
+        columns.steps_frame([0], ["one"], [0], [()], [(0, columns.Form("one", (), ("result",)))])
+    )
     columns._schemas.cache_clear()
     with pytest.raises(StoreError, match=r"written by a newer rayexec \(schema version 7"):
         StoredLog(store.open("r"))
@@ -138,7 +155,10 @@ def test_the_driver_of_another_host_is_not_taken_for_dead() -> None:
     assert settled(alive) == alive
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
-    assert settled(RunRecord("r", "j", driver=Driver(Driver.here().host, gone.pid))).status == "FAILURE"
+    assert (
+        settled(RunRecord("r", "j", driver=Driver(Driver.here().host, gone.pid))).status
+        == "FAILURE"
+    )
     elsewhere = RunRecord("r", "j", driver=Driver("elsewhere.invalid", gone.pid))
     assert settled(elsewhere) == elsewhere
     reused = RunRecord("r", "j", driver=Driver(Driver.here().host, os.getpid(), "another boot:1"))
@@ -206,7 +226,9 @@ def test_a_full_disk_below_a_home_that_nobody_named_costs_a_warning(tmp_path: Pa
     assert "File too large. The run goes on and is recorded no further." in errors
     record = DirectoryRunStore(tmp_path / ".rayexec").open("r").record()
     assert (record.status, record.error) == ("SUCCESS", None)
-    assert (record.note or "").startswith("recorded in part: run r cannot be recorded in ~/.rayexec")
+    assert (record.note or "").startswith(
+        "recorded in part: run r cannot be recorded in ~/.rayexec"
+    )
 
 
 @op
@@ -240,14 +262,18 @@ def test_a_default_home_that_cannot_be_written_costs_one_warning(
     (tmp_path / ".rayexec").touch()
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setattr(recording, "_warned", [])
-    with pytest.warns(RuntimeWarning, match="The run is not recorded. Set RAYEXEC_HOME to a place that can be"):
+    with pytest.warns(
+        RuntimeWarning, match="The run is not recorded. Set RAYEXEC_HOME to a place that can be"
+    ):
         result = marks.execute(IN_PROCESS)
     assert result.success
     assert not result.is_recorded
     assert marks.execute(IN_PROCESS).success  # a second warning would be an error
 
 
-def test_the_file_of_a_run_is_json_that_says_its_version_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_file_of_a_run_is_json_that_says_its_version_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("MARK", str(tmp_path / "mark"))
     run_id = marks.execute(IN_PROCESS, store=tmp_path).run_id
     document = json.loads((tmp_path / "runs" / run_id / "run.json").read_text())

@@ -1,4 +1,6 @@
-"""What every cache of outputs keeps to: entries are whole or not there, and those that are damaged are told."""
+"""What every cache of outputs keeps to: entries are whole or not there, and those that are damaged
+are told.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +51,12 @@ def test_what_was_kept_is_found_as_it_was(cache: StepCache) -> None:
     assert cache.find(KEY) is None
     outputs = [
         Kept("result", {"a": [1, "ü"]}, {"rows": MetadataValue.int(3)}, None),
-        Kept("more[k]", np.arange(30_000.0), None, Handling("files", {"path": MetadataValue.path("/x")})),
+        Kept(
+            "more[k]",
+            np.arange(30_000.0),
+            None,
+            Handling("files", {"path": MetadataValue.path("/x")}),
+        ),
         Kept("table", pa.table({"n": range(30_000)}), None, None),
         Kept("nothing", None, None, None),
     ]
@@ -165,7 +172,9 @@ def damaged(
         pytest.param(lambda data: data[:-12] + b"\xff" * 8 + data[-4:], id="place of the header"),
     ],
 )
-def test_a_damaged_entry_is_told_and_never_used(damaged: Any, how: Callable[[bytes], bytes]) -> None:
+def test_a_damaged_entry_is_told_and_never_used(
+    damaged: Any, how: Callable[[bytes], bytes]
+) -> None:
     cache, change = damaged
     change(how)
     with pytest.raises(StoreError, match=r"damaged|cut short"):
@@ -176,7 +185,9 @@ def test_a_damaged_entry_is_told_and_never_used(damaged: Any, how: Callable[[byt
     assert found(cache, KEY) == ["anew"]
 
 
-def test_what_a_newer_rayexec_wrote_is_refused_by_name(damaged: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_newer_rayexec_wrote_is_refused_by_name(
+    damaged: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     cache, _ = damaged
     with monkeypatch.context() as newer:
         newer.setattr("rayexec.store.cache._VERSION", 2)
@@ -189,9 +200,18 @@ def test_what_a_newer_rayexec_wrote_is_refused_by_name(damaged: Any, monkeypatch
     assert "newer rayexec" in str(listed.note)
 
 
-def test_large_buffers_are_mapped_and_aligned_and_small_arrays_can_be_written_to(tmp_path: Path) -> None:
+def test_large_buffers_are_mapped_and_aligned_and_small_arrays_can_be_written_to(
+    tmp_path: Path,
+) -> None:
     cache = DirectoryRunStore(tmp_path).cache()
-    keep(cache, KEY, "odd", np.arange(1_000_000.0), np.arange(10.0), pa.table({"n": np.arange(1_000_000)}))
+    keep(
+        cache,
+        KEY,
+        "odd",
+        np.arange(1_000_000.0),
+        np.arange(10.0),
+        pa.table({"n": np.arange(1_000_000)}),
+    )
     _, large, small, table = found(cache, KEY)
     assert not large.flags.writeable
     assert large.ctypes.data % 64 == 0
@@ -206,7 +226,11 @@ def test_large_buffers_are_mapped_and_aligned_and_small_arrays_can_be_written_to
 
 def test_which_caches_other_processes_can_reach(tmp_path: Path) -> None:
     assert DirectoryRunStore(tmp_path).cache().is_shared
-    assert DirectoryRunStore("below", fs.SubTreeFileSystem(str(tmp_path), fs.LocalFileSystem())).cache().is_shared
+    assert (
+        DirectoryRunStore("below", fs.SubTreeFileSystem(str(tmp_path), fs.LocalFileSystem()))
+        .cache()
+        .is_shared
+    )
     assert not DirectoryRunStore("bucket", fs._MockFileSystem()).cache().is_shared
     assert not MemoryRunStore().cache().is_shared
 
@@ -221,7 +245,9 @@ def test_processes_that_write_the_same_key_at_once_never_mix(kind: str, tmp_path
     cache = make_store(kind, tmp_path).cache()
     keep(cache, KEY, "a", np.full(20_000, ord("a"), dtype=np.int64))
     context = multiprocessing.get_context("spawn")
-    writers = [context.Process(target=_keep_on_and_on, args=(cache, letter, 50)) for letter in "bcd"]
+    writers = [
+        context.Process(target=_keep_on_and_on, args=(cache, letter, 50)) for letter in "bcd"
+    ]
     for each in writers:
         each.start()
     seen = set()
@@ -239,7 +265,9 @@ def test_processes_that_write_the_same_key_at_once_never_mix(kind: str, tmp_path
 
 def test_threads_that_write_the_same_key_at_once_never_mix() -> None:
     cache = MemoryRunStore().cache()
-    writers = [threading.Thread(target=_keep_on_and_on, args=(cache, letter, 100)) for letter in "bcd"]
+    writers = [
+        threading.Thread(target=_keep_on_and_on, args=(cache, letter, 100)) for letter in "bcd"
+    ]
     for each in writers:
         each.start()
     while any(each.is_alive() for each in writers):

@@ -22,7 +22,9 @@ def test_a_column_holds_the_texts(texts: list[str]) -> None:
 
 @given(st.lists(st.none() | TEXTS))
 def test_a_column_holds_the_texts_where_they_are(texts: list[str | None]) -> None:
-    column = _texts_at({place: text for place, text in enumerate(texts) if text is not None}, len(texts))
+    column = _texts_at(
+        {place: text for place, text in enumerate(texts) if text is not None}, len(texts)
+    )
     column.validate(full=True)
     assert column.to_pylist() == texts
     assert column.null_count == texts.count(None)

@@ -141,7 +141,9 @@ def test_an_id_is_taken_once(store: RunStore) -> None:
 
 def test_what_a_newer_rayexec_wrote_is_refused(store: RunStore) -> None:
     store.create(replace(RECORD, schema_version=99)).close()
-    with pytest.raises(StoreError, match=r"newer rayexec \(schema version 99; this one reads up to 2\): upgrade"):
+    with pytest.raises(
+        StoreError, match=r"newer rayexec \(schema version 99; this one reads up to 2\): upgrade"
+    ):
         store.open("abc-1").record()
     [listed] = store.list()
     assert (listed.run_id, listed.status) == ("abc-1", "UNREADABLE")

@@ -39,7 +39,9 @@ def test_what_is_committed_comes_back(store: RunStore) -> None:
     array = np.arange(3 * INLINE_LIMIT)
     outputs = (OutputRecord("left", {"rows": 3}), OutputRecord("right"))
     writer = keeper.writer()
-    writer.commit("a.b[k,0]", 2, outputs, {"left": pack({"x": [1, "ü"]}, "it"), "right": pack(array, "it")})
+    writer.commit(
+        "a.b[k,0]", 2, outputs, {"left": pack({"x": [1, "ü"]}, "it"), "right": pack(array, "it")}
+    )
     writer.commit("next", 0, RESULT, {"result": pack(None, "it")})
     writer.close()
     found = store.values("r").committed()
@@ -65,7 +67,10 @@ def test_values_that_come_ahead_count_with_their_commit_alone(store: RunStore) -
     writer.commit("d", 1, names, {"result[c]": pack(4, "it")})
     writer.close()
     values = keeper.committed()["d"].values
-    assert {name: value.load() for name, value in values.items()} == {"result[a]": 3, "result[c]": 4}
+    assert {name: value.load() for name, value in values.items()} == {
+        "result[a]": 3,
+        "result[c]": 4,
+    }
 
 
 def test_of_two_commits_of_a_step_the_last_counts(store: RunStore) -> None:
@@ -134,7 +139,10 @@ def test_a_writer_that_died_leaves_whole_commits_wherever_it_stopped(tmp_path: P
         found = keeper.committed()
         assert expected <= found.keys() <= expected | {f"s{len(expected)}"}
         for done in found.values():
-            assert {name: len(value.load()) for name, value in done.values.items()} == {"result": 100, "more": 300}
+            assert {name: len(value.load()) for name, value in done.values.items()} == {
+                "result": 100,
+                "more": 300,
+            }
 
 
 def test_a_damaged_value_is_told_and_never_loaded(tmp_path: Path) -> None:
@@ -176,6 +184,8 @@ def test_a_node_that_does_not_have_the_place_stores_nothing_of_its_own(tmp_path:
     store.create(RunRecord("r", "j")).close()
     keeper = store.values("r")
     (tmp_path / "runs/r").rename(tmp_path / "elsewhere")  # as on a node with a disk of its own
-    with pytest.raises(StoreError, match=r"runs/r is not there on node .* a place that all nodes reach"):
+    with pytest.raises(
+        StoreError, match=r"runs/r is not there on node .* a place that all nodes reach"
+    ):
         commit(keeper, "step", 1)
     assert not (tmp_path / "runs/r").exists()

@@ -74,7 +74,15 @@ def test_single_steps_tell_their_worker_its_times_and_its_bytes(ray_session: Non
         facts = log.batches[attempt.batch]
         assert (facts.host, facts.pid) == (socket.gethostname(), attempt.pid)
         assert len(facts.node_id) == 56
-        assert before < facts.submitted < facts.began <= attempt.started <= attempt.ended <= facts.ended < time.time()
+        assert (
+            before
+            < facts.submitted
+            < facts.began
+            <= attempt.started
+            <= attempt.ended
+            <= facts.ended
+            < time.time()
+        )
         assert facts.queued == facts.began - facts.submitted
         assert facts.peak_rss > 30_000_000
     assert 800_000 < found["large", 0].output_bytes < 801_000
@@ -197,7 +205,11 @@ def test_a_run_in_this_process_is_told_when_it_begins_and_at_its_end() -> None:
 
 def test_nodes_are_told_apart(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, str(NODES), str(tmp_path)], capture_output=True, text=True, timeout=90, check=False
+        [sys.executable, str(NODES), str(tmp_path)],
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
     )
     assert done.returncode == 0, done.stderr[-3000:]
     told = json.loads((tmp_path / "told.json").read_text())
@@ -239,13 +251,22 @@ def test_steps_know_what_they_take_from() -> None:
 
     expected: list[tuple[Any, dict[str, set[str]]]] = [
         (diamond, {"one": set(), "large": {"one"}, "other": {"one"}, "both": {"large", "other"}}),
-        (fans, {"fan": set(), "each[a]": {"fan"}, "each[b]": {"fan"}, "listed": {"fan", "each[a]", "each[b]"}}),
+        (
+            fans,
+            {
+                "fan": set(),
+                "each[a]": {"fan"},
+                "each[b]": {"fan"},
+                "listed": {"fan", "each[a]", "each[b]"},
+            },
+        ),
     ]
     for made, wanted in expected:
         log = log_of(made, run_config={"execution": {"config": {"in_process": {}}}})
         assert log.predecessors is not None
         found = {
-            key: {log.keys[other] for other in before} for key, before in zip(log.keys, log.predecessors, strict=True)
+            key: {log.keys[other] for other in before}
+            for key, before in zip(log.keys, log.predecessors, strict=True)
         }
         assert found == wanted
 
@@ -300,7 +321,9 @@ def test_a_log_of_the_first_schema_version_is_read(ray_session: None) -> None:
 def test_what_a_newer_rayexec_adds_to_the_facts_of_a_batch_is_left_out() -> None:
     from rayexec.store.encoding import read_batch
 
-    assert read_batch('{"host": "a", "temperature": 30}', 1, 2.0, 3.0, 4) == BatchFacts(1, "a", "", 4, 0.0, 2.0, 3.0)
+    assert read_batch('{"host": "a", "temperature": 30}', 1, 2.0, 3.0, 4) == BatchFacts(
+        1, "a", "", 4, 0.0, 2.0, 3.0
+    )
 
 
 @pytest.mark.parametrize("began", [0.0, 5.0])

@@ -68,9 +68,13 @@ def write(writer: LogWriter, *records: Any) -> None:
     writer.write()
 
 
-def live(step: int, text: str, start: int, *logs: str, first: int = 0, pid: int = 7, number: int = 0) -> LiveLines:
+def live(
+    step: int, text: str, start: int, *logs: str, first: int = 0, pid: int = 7, number: int = 0
+) -> LiveLines:
     lines = tuple([LogLine(2.0, 20, each) for each in logs])
-    return LiveLines(step, number, pid, 2.0 + start, lines, first, Stretch(text, start, start + len(text)))
+    return LiveLines(
+        step, number, pid, 2.0 + start, lines, first, Stretch(text, start, start + len(text))
+    )
 
 
 def said(events: Iterable[Event]) -> list[str]:
@@ -80,7 +84,10 @@ def said(events: Iterable[Event]) -> list[str]:
         if event.event_type is EventType.LOG_MESSAGE:
             found.append(f"{event.step_key} {event.message}")
         elif event.event_type is EventType.LOGS_CAPTURED:
-            found += [f"{event.step_key} {line}" for line in event.event_specific_data["stdout"].splitlines()]
+            found += [
+                f"{event.step_key} {line}"
+                for line in event.event_specific_data["stdout"].splitlines()
+            ]
     return found
 
 
@@ -99,7 +106,13 @@ def test_lines_of_an_attempt_that_goes_on_count_until_it_is_recorded(store: RunS
     assert said(log.events()) == ["first one", "first two", "first a", "first b", "first c"]
     assert [type(each) for each in log.records()] == [Event, Attempt]
     write(writer, live(1, "x\n", 0), Successes([1], [0], array("d", [4.0]), array("d", [5.0]), 7))
-    assert said(StoredLog(store.open("r")).events()) == ["first one", "first two", "first a", "first b", "first c"]
+    assert said(StoredLog(store.open("r")).events()) == [
+        "first one",
+        "first two",
+        "first a",
+        "first b",
+        "first c",
+    ]
 
 
 def test_a_log_is_followed_without_a_line_twice(store: RunStore) -> None:
@@ -137,7 +150,13 @@ def test_a_try_that_left_nothing_does_not_hide_what_the_next_one_says(store: Run
     assert said(log.news()) == ["first a", "first b"]
     write(writer, ENDED)
     assert said(log.news()) == ["first one", "first two", "first a", "first b", "first c"]
-    assert said(StoredLog(store.open("r")).events()) == ["first one", "first two", "first a", "first b", "first c"]
+    assert said(StoredLog(store.open("r")).events()) == [
+        "first one",
+        "first two",
+        "first a",
+        "first b",
+        "first c",
+    ]
 
 
 def test_retries_are_told_apart(store: RunStore) -> None:
@@ -224,7 +243,9 @@ def test_a_driver_that_is_killed_leaves_what_it_was_told(tmp_path: Path, ray_ses
     address = ray.get_runtime_context().gcs_address
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     store = DirectoryRunStore(tmp_path / "store")
-    with subprocess.Popen([sys.executable, str(script), str(tmp_path / "store"), address], env=environment) as driver:
+    with subprocess.Popen(
+        [sys.executable, str(script), str(tmp_path / "store"), address], env=environment
+    ) as driver:
         deadline = time.monotonic() + 60
         expected = ["talk logged", "talk printed"]
         while not store.list() or said(StoredLog(store.open("r")).events())[:2] != expected:

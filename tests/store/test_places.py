@@ -25,7 +25,9 @@ def test_runs_go_where_the_environment_says_else_below_the_home(
     assert (tmp_path / "elsewhere/runs/r/run.json").exists()
 
 
-def test_what_a_cluster_keeps_stays_on_this_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_what_a_cluster_keeps_stays_on_this_machine(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("RAYEXEC_HOME", str(tmp_path))
     assert home() == tmp_path
     monkeypatch.setenv("RAYEXEC_HOME", "s3://bucket/runs")

@@ -56,7 +56,9 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> RunStore:
     return make_store(request.param, tmp_path)
 
 
-def record(job: JobDefinition, store: RunStore, config: Any = None, **options: Any) -> tuple[RunResult, StoredLog]:
+def record(
+    job: JobDefinition, store: RunStore, config: Any = None, **options: Any
+) -> tuple[RunResult, StoredLog]:
     """Run a job in this process, recorded; return its result and its log."""
     result: RunResult = job.execute({**IN_PROCESS, **(config or {})}, store=store, **options)
     return result, StoredLog(store.open(result.run_id))
@@ -85,7 +87,13 @@ def two(context: OpExecutionContext, start: int = 3) -> Iterator[Output[Any]]:
     yield Output(
         start,
         "b",
-        metadata={"n": 1, "x": float("inf"), "where": Path("/tmp"), "md": MetadataValue.md("*"), "d": {"$": 1}},
+        metadata={
+            "n": 1,
+            "x": float("inf"),
+            "where": Path("/tmp"),
+            "md": MetadataValue.md("*"),
+            "d": {"$": 1},
+        },
     )
 
 
@@ -162,7 +170,13 @@ def test_all_events_come_back_without_the_code_of_the_job(store: RunStore) -> No
     result, log = record(everything, store)
     assert list(log.events()) == result.all_events
     kinds = {event.event_type.value for event in log.events()}
-    assert kinds >= {"STEP_UP_FOR_RETRY", "STEP_SKIPPED", "HOOK_ERRORED", "RUN_FAILURE", "LOG_MESSAGE"}
+    assert kinds >= {
+        "STEP_UP_FOR_RETRY",
+        "STEP_SKIPPED",
+        "HOOK_ERRORED",
+        "RUN_FAILURE",
+        "LOG_MESSAGE",
+    }
     assert json.dumps([event.to_dict() for event in log.events()]) == json.dumps(
         [event.to_dict() for event in result.all_events]
     )
@@ -174,7 +188,9 @@ def test_what_io_managers_add_comes_back(store: RunStore, tmp_path: Path) -> Non
     def managed() -> None:
         add(one(), one())
 
-    result, log = record(managed, store, {"resources": {"io_manager": {"config": {"base_dir": str(tmp_path)}}}})
+    result, log = record(
+        managed, store, {"resources": {"io_manager": {"config": {"base_dir": str(tmp_path)}}}}
+    )
     assert list(log.events()) == result.all_events
     [stored, *_] = [event for event in log.events() if event.event_type is EventType.HANDLED_OUTPUT]
     assert stored.event_specific_data["manager_key"] == "io_manager"
@@ -243,7 +259,9 @@ def test_what_kept_steps_waiting_is_recorded(ray_session: None) -> None:
 
     limits = [{"key": "database", "value": "redshift", "limit": 1}]
     store = MemoryRunStore()
-    result = queries.execute({"execution": {"config": {"ray": {"tag_concurrency_limits": limits}}}}, store=store)
+    result = queries.execute(
+        {"execution": {"config": {"ray": {"tag_concurrency_limits": limits}}}}, store=store
+    )
     events = list(StoredLog(store.open(result.run_id)).events())
     assert events == result.all_events
     assert [event.event_type.value for event in events].count("STEP_BLOCKED") == 2
@@ -278,7 +296,9 @@ def test_a_step_is_told_anew_once_it_is_known_what_it_collects(store: RunStore) 
     assert list(log.events()) == result.all_events
 
 
-def test_a_run_that_nobody_wants_recorded_is_not(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_run_that_nobody_wants_recorded_is_not(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("RAYEXEC_HOME", str(tmp_path / "home"))
 
     @job
@@ -301,7 +321,10 @@ def test_nothing_is_left_open(tmp_path: Path) -> None:
         one()
 
     def opened() -> int:
-        return sum(str(tmp_path) in os.path.realpath(f"/proc/self/fd/{each}") for each in os.listdir("/proc/self/fd"))
+        return sum(
+            str(tmp_path) in os.path.realpath(f"/proc/self/fd/{each}")
+            for each in os.listdir("/proc/self/fd")
+        )
 
     small.execute(IN_PROCESS, store=tmp_path)
     assert opened() == 0
@@ -322,7 +345,11 @@ def test_what_is_known_of_a_run_is_noted(tmp_path: Path) -> None:
         tags={"team": "a", "dagster/parent_run_id": "p", "dagster/root_run_id": "r"},
     )
     known = store.open(result.run_id).record()
-    assert (known.job_name, known.status, known.op_selection) == ("everything", "SUCCESS", ("inner.one",))
+    assert (known.job_name, known.status, known.op_selection) == (
+        "everything",
+        "SUCCESS",
+        ("inner.one",),
+    )
     assert (known.parent_run_id, known.root_run_id, known.tags["team"]) == ("p", "r", "a")
     assert known.run_config["execution"] == IN_PROCESS["execution"]
     assert set(known.versions) == {"rayexec", "ray", "pyarrow", "python"}
@@ -334,8 +361,15 @@ def test_what_is_known_of_a_run_is_noted(tmp_path: Path) -> None:
 
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | st.binary(),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text() | st.just("$"), inner) | st.tuples(inner, inner),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False)
+    | st.text()
+    | st.binary(),
+    lambda inner: (
+        st.lists(inner) | st.dictionaries(st.text() | st.just("$"), inner) | st.tuples(inner, inner)
+    ),
     max_leaves=8,
 )
 
@@ -358,7 +392,10 @@ def test_what_json_has_no_word_for_becomes_words() -> None:
     deep: Any = 1
     for _ in range(5_000):
         deep = [deep]
-    assert _encode([object, Unspeakable()]) == ["<class 'object'>", "<Unspeakable that cannot be shown: OSError>"]
+    assert _encode([object, Unspeakable()]) == [
+        "<class 'object'>",
+        "<Unspeakable that cannot be shown: OSError>",
+    ]
     assert "RecursionError" in json.dumps(_encode(deep))
 
 

@@ -1,4 +1,6 @@
-"""A recorded run on two nodes, run as a script: ``python two_nodes.py PLACE`` writes what it knows to told.json."""
+"""A recorded run on two nodes, run as a script: ``python two_nodes.py PLACE`` writes what it knows
+to told.json.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The surface of ``rayexec cache``: its commands, options and their help; as in ``main``, bodies are loaded late."""
+"""The surface of ``rayexec cache``: its commands, options and their help; as in ``main``, bodies
+are loaded late.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,8 @@ __all__ = ["cache_app"]
 cache_app = typer.Typer(
     help="Look at what ops with cache=True yielded, or remove it.",
     no_args_is_help=True,
-    epilog="It is kept beside the runs, in the directory (or at the URI) of RAYEXEC_HOME; not set, in ~/.rayexec.",
+    epilog="It is kept beside the runs, in the directory (or at the URI) of RAYEXEC_HOME; not "
+    "set, in ~/.rayexec.",
 )
 
 OpOption = Annotated[str | None, typer.Option("--op", metavar="NAME", help="Only of this op.")]
@@ -34,13 +37,18 @@ def list_(op: OpOption = None, store: StoreOption = None, as_json: JsonOption = 
 def delete(
     op: OpOption = None,
     older_than: Annotated[
-        float | None, typer.Option("--older-than", min=0, metavar="DAYS", help="Only what was kept before that.")
+        float | None,
+        typer.Option("--older-than", min=0, metavar="DAYS", help="Only what was kept before that."),
     ] = None,
-    everything: Annotated[bool, typer.Option("--all", help="All of it, also what cannot be read.")] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="All of it, also what cannot be read.")
+    ] = False,
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Remove what is kept; steps that would have reused it run again."""
     raise typer.Exit(
-        _cache().delete_entries(store, op=op, older_than=older_than, everything=everything, as_json=as_json)
+        _cache().delete_entries(
+            store, op=op, older_than=older_than, everything=everything, as_json=as_json
+        )
     )

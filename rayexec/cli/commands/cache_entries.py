@@ -49,11 +49,17 @@ def list_entries(place: str | None, *, op: str | None, as_json: bool) -> int:
     """Print what is kept of cached ops."""
     with results_on_stdout() as results:
         cache = _cache(place)
-        found = [each for each in cache.list() if op is None or (each.origin is not None and each.origin.op == op)]
+        found = [
+            each
+            for each in cache.list()
+            if op is None or (each.origin is not None and each.origin.op == op)
+        ]
         if as_json:
             results.write(f"{json.dumps([_row(each) for each in found], indent=2)}\n")
         elif found:
-            console = Console(file=results, highlight=False, width=None if results.isatty() else 10_000)
+            console = Console(
+                file=results, highlight=False, width=None if results.isatty() else 10_000
+            )
             console.print(_table(found))
             results.write(f"\n{_summed_up(found)}\n")
         else:
@@ -69,10 +75,21 @@ def _table(records: Sequence[CacheRecord]) -> Table:
     for each in records:
         origin = each.origin
         if origin is None:
-            table.add_row(each.key[:_SHORT], Text(f"? ({each.note})", style="red"), "", _size(each.size))
+            table.add_row(
+                each.key[:_SHORT], Text(f"? ({each.note})", style="red"), "", _size(each.size)
+            )
             continue
-        kept = datetime.datetime.fromtimestamp(origin.created, datetime.timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC")
-        words = (origin.op, origin.code_version, _size(each.size), kept, origin.run_id, origin.step_key)
+        kept = datetime.datetime.fromtimestamp(origin.created, datetime.timezone.utc).strftime(
+            "%Y-%m-%d %H:%M:%S UTC"
+        )
+        words = (
+            origin.op,
+            origin.code_version,
+            _size(each.size),
+            kept,
+            origin.run_id,
+            origin.step_key,
+        )
         table.add_row(each.key[:_SHORT], *map(Text, words))
     return table
 
@@ -109,7 +126,11 @@ def delete_entries(
         cache.sweep()
         if as_json:
             size = sum(each.size for each in found)
-            results.write(f"{json.dumps({'deleted': [each.key for each in found], 'size': size}, indent=2)}\n")
+            results.write(
+                f"{json.dumps({'deleted': [each.key for each in found], 'size': size}, indent=2)}\n"
+            )
         else:
-            results.write(f"Removed {_summed_up(found)}.\n" if found else "Nothing of that kind is cached.\n")
+            results.write(
+                f"Removed {_summed_up(found)}.\n" if found else "Nothing of that kind is cached.\n"
+            )
     return SUCCEEDED

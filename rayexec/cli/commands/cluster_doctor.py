@@ -29,7 +29,11 @@ def examine_from_shell(address: str | None, *, as_json: bool) -> int:
         if as_json:
             write_json(
                 results,
-                {"address": facts.address, "problems": problems, "findings": [each._asdict() for each in findings]},
+                {
+                    "address": facts.address,
+                    "problems": problems,
+                    "findings": [each._asdict() for each in findings],
+                },
             )
         else:
             results.writelines(f"{line}\n" for line in _lines(findings))
@@ -40,5 +44,7 @@ def _lines(findings: Sequence[Finding]) -> Iterator[str]:
     width = max(len(each.check) for each in findings)
     for each in findings:
         # What Ray and file systems say may have lines of its own.
-        text = " ".join((f"{each.text.rstrip('.')}. {each.advice}" if each.advice else each.text).split())
+        text = " ".join(
+            (f"{each.text.rstrip('.')}. {each.advice}" if each.advice else each.text).split()
+        )
         yield f"{each.level:<7}  {each.check:<{width}}  {text}"

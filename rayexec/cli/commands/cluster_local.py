@@ -1,4 +1,6 @@
-"""``cluster up``, ``down`` and ``status``: a Ray on this machine that stays up, so that runs start at once."""
+"""``cluster up``, ``down`` and ``status``: a Ray on this machine that stays up, so that runs start
+at once.
+"""
 
 from __future__ import annotations
 
@@ -42,9 +44,14 @@ def bring_up(file: str | None, options: Mapping[str, Any], *, as_json: bool) -> 
         cluster, is_new = start(spec, _say)
         seconds = time.monotonic() - began
         if readable_by_others():
-            _say(f"Other users of this machine may read the token that lets one in: chmod 600 {token_path()}")
+            _say(
+                f"Other users of this machine may read the token that lets one in: chmod 600 "
+                f"{token_path()}"
+            )
         if as_json:
-            write_json(results, _describe(cluster) | {"started": is_new, "seconds": round(seconds, 2)})
+            write_json(
+                results, _describe(cluster) | {"started": is_new, "seconds": round(seconds, 2)}
+            )
         else:
             verb = f"started in {seconds:.1f} s" if is_new else "running already"
             results.writelines(f"{line}\n" for line in _lines(cluster, verb))
@@ -67,7 +74,10 @@ def _read(file: str | None, options: Mapping[str, Any]) -> ClusterSpec | None:
     if len(wrong) == 1:
         complain(wrong[0])
     else:
-        complain(f"{len(wrong)} mistakes in what is asked for:\n" + "\n".join(f"  {each}" for each in wrong))
+        complain(
+            f"{len(wrong)} mistakes in what is asked for:\n"
+            + "\n".join(f"  {each}" for each in wrong)
+        )
     return None
 
 
@@ -89,8 +99,13 @@ def _lines(cluster: Cluster, verb: str) -> Iterator[str]:
     spec = cluster.spec
     cpus = spec.num_cpus or 0
     each = f", {cpus} on each" if spec.nodes > 1 else ""
-    yield f"Ray at {cluster.address}, {verb}: {_count(spec.nodes, 'node')}, {_count(spec.nodes * cpus, 'CPU')}{each}"
-    declared = [("limit", *item) for item in spec.limits.items()] + [("pool", *item) for item in spec.pools.items()]
+    yield (
+        f"Ray at {cluster.address}, {verb}: {_count(spec.nodes, 'node')}, "
+        f"{_count(spec.nodes * cpus, 'CPU')}{each}"
+    )
+    declared = [("limit", *item) for item in spec.limits.items()] + [
+        ("pool", *item) for item in spec.pools.items()
+    ]
     width = max((len(name) for _, name, _ in declared), default=0)
     for kind, name, number in declared:
         yield f"  {kind:<5}  {name:<{width}}  {number}"
@@ -113,21 +128,31 @@ def take_down(*, as_json: bool) -> int:
         stopped = stop(_say)
         seconds = time.monotonic() - began
         if as_json:
-            found = {"address": stopped[0].address, "processes": stopped[1]} if stopped and stopped[1] else None
+            found = (
+                {"address": stopped[0].address, "processes": stopped[1]}
+                if stopped and stopped[1]
+                else None
+            )
             write_json(results, {"stopped": found})
         elif stopped is None:
             results.write("Nothing to stop: no cluster was started here.\n")
         elif not stopped[1]:
-            results.write(f"Nothing to stop: the cluster at {stopped[0].address} had ended already.\n")
+            results.write(
+                f"Nothing to stop: the cluster at {stopped[0].address} had ended already.\n"
+            )
         else:
             ended = _count(stopped[1], "process").replace("processs", "processes")
-            results.write(f"Stopped the cluster at {stopped[0].address}: {ended} ended in {seconds:.1f} s.\n")
+            results.write(
+                f"Stopped the cluster at {stopped[0].address}: {ended} ended in {seconds:.1f} s.\n"
+            )
     return SUCCEEDED
 
 
 @with_exit_code
 def show_status(address: str | None, *, as_json: bool) -> int:
-    """Print what a cluster has and what of it is free: the one at ``address``, else the one that was started here."""
+    """Print what a cluster has and what of it is free: the one at ``address``, else the one that
+    was started here.
+    """
     with results_on_stdout() as results:
         if address is None:
             known = current()
@@ -150,11 +175,16 @@ def _not_running(known: Cluster | None, results: Any) -> int:
     if results is not None:
         write_json(results, {"running": False})
     if known is not None and known.family():
-        complain(f"the cluster at {known.address} has lost a part of it. End the rest: rayexec cluster down")
+        complain(
+            f"the cluster at {known.address} has lost a part of it. End the rest: rayexec cluster "
+            f"down"
+        )
     elif known is not None:
         complain(f"the cluster at {known.address} runs no more. Start it again: {_START}")
     else:
-        complain(f"no cluster was started here. Start one: {_START}; or ask another one with --address.")
+        complain(
+            f"no cluster was started here. Start one: {_START}; or ask another one with --address."
+        )
     return FAILED
 
 
@@ -164,7 +194,9 @@ def _as_json(status: ClusterStatus) -> dict[str, Any]:
         {"kind": each.kind, "name": each.name} | fields
         for each, fields in zip(status.limits, document["limits"], strict=True)
     ]
-    return {"holders_unknown" if key == "unknown" else key: value for key, value in document.items()}
+    return {
+        "holders_unknown" if key == "unknown" else key: value for key, value in document.items()
+    }
 
 
 def _status_lines(status: ClusterStatus) -> Iterator[str]:
@@ -189,7 +221,8 @@ def _status_lines(status: ClusterStatus) -> Iterator[str]:
 def _more(limit: LimitStatus) -> Iterator[str]:
     if limit.nodes > 1:
         yield (
-            f"Warning: {limit.nodes} nodes declare it, so it is {limit.total:g} in all, and what each of them has is a "
+            f"Warning: {limit.nodes} nodes declare it, so it is {limit.total:g} in all, and what "
+            f"each of them has is a "
             "limit of its own. Declare it on one node."
         )
     for each in limit.holders or ():
@@ -198,4 +231,8 @@ def _more(limit: LimitStatus) -> Iterator[str]:
 
 
 def _amount(name: str, amount: float) -> str:
-    return f"{amount / 1024**3:.1f} GiB" if name in ("memory", "object_store_memory") else f"{amount:g}"
+    return (
+        f"{amount / 1024**3:.1f} GiB"
+        if name in ("memory", "object_store_memory")
+        else f"{amount:g}"
+    )

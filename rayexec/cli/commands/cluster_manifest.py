@@ -37,7 +37,10 @@ def print_manifest(options: Mapping[str, Any]) -> int:
         if len(lines) == 1:
             complain(lines[0])
         else:
-            complain(f"{len(lines)} mistakes in what is asked for:\n" + "\n".join(f"  {each}" for each in lines))
+            complain(
+                f"{len(lines)} mistakes in what is asked for:\n"
+                + "\n".join(f"  {each}" for each in lines)
+            )
         return USAGE
     text = manifest(spec)
     for note in notes(spec):
@@ -50,7 +53,9 @@ def _origin(options: Mapping[str, Any]) -> str:
     """Return a comment that tells the command, by which a manifest that was kept can be made again."""
     arguments = ["rayexec", "cluster", "manifest"]
     for name, value in options.items():
-        option = f"--{name.removesuffix('s') if isinstance(value, list) else name}".replace("_", "-")
+        option = f"--{name.removesuffix('s') if isinstance(value, list) else name}".replace(
+            "_", "-"
+        )
         for each in value if isinstance(value, list) else [value] if value is not None else []:
             arguments += [option, each]
     command = shlex.join(arguments)
@@ -61,12 +66,18 @@ def _job(path: str) -> tuple[str, str]:
     try:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise LoadError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}.") from error
+        raise LoadError(
+            f"{path} cannot be read: {getattr(error, 'strerror', None) or error}."
+        ) from error
     name = Path(path).name
     if not re.fullmatch(r"[\w.-]+", name, re.ASCII):
-        raise LoadError(f"Kubernetes takes no file named {name!r}; use letters, digits, '.', '-' and '_'.")
+        raise LoadError(
+            f"Kubernetes takes no file named {name!r}; use letters, digits, '.', '-' and '_'."
+        )
     if len(text.encode()) > _LARGEST:
-        raise LoadError(f"{path} is larger than Kubernetes keeps; put it into the image and run it from there.")
+        raise LoadError(
+            f"{path} is larger than Kubernetes keeps; put it into the image and run it from there."
+        )
     if re.search(r"[^\t\n\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", text):
         raise LoadError(f"{path} holds characters that YAML does not take.")
     return name, text

@@ -45,14 +45,18 @@ def run_from_shell(
     options: ReexecutionOptions | None = None,
     store: str | None = None,
 ) -> int:
-    """Run a job, by ``options`` from where another run ended, show how it goes, and return the exit code."""
+    """Run a job, by ``options`` from where another run ended, show how it goes, and return the exit
+    code.
+    """
     check_sides()
     with contextlib.ExitStack() as stack:
         results = stack.enter_context(results_on_stdout()) if as_json else None
         release = releasing()
         tags = parse_tags(wanted.tags)
         selection = parse_selection(wanted.op_selection)
-        config = None if options is not None and not wanted.config else read_run_config(wanted.config)
+        config = (
+            None if options is not None and not wanted.config else read_run_config(wanted.config)
+        )
         job = load_job(source)
         on_terminal = _is_terminal(sys.stderr)
         signals = stack.enter_context(EndingSignals())
@@ -78,9 +82,15 @@ def run_from_shell(
                 )
             _report(result, watch, results, on_terminal=on_terminal)
         except (KeyboardInterrupt, SystemExit) as error:
-            if isinstance(error, SystemExit) and error.code != signal.SIGTERM:  # Ray's, for one while it starts
+            if (
+                isinstance(error, SystemExit) and error.code != signal.SIGTERM
+            ):  # Ray's, for one while it starts
                 raise
-            complain("Interrupted before the run began." if watch.spec is None else "Interrupted; the run was cut off.")
+            complain(
+                "Interrupted before the run began."
+                if watch.spec is None
+                else "Interrupted; the run was cut off."
+            )
             return FAILED
         finally:
             signals.ignore()  # Ray is being stopped, which must not stop half-way
@@ -91,11 +101,16 @@ def run_from_shell(
 def _is_terminal(stream: TextIO) -> bool:
     """Whether a live view can be drawn on a stream."""
     descriptor = descriptor_of(stream)
-    return descriptor == 2 and os.isatty(descriptor) and os.environ.get("TERM", "dumb") not in ("dumb", "unknown")
+    return (
+        descriptor == 2
+        and os.isatty(descriptor)
+        and os.environ.get("TERM", "dumb") not in ("dumb", "unknown")
+    )
 
 
 def _silence_logger() -> None:
-    # The lines that ops log are shown as events; Python's own handlers would show them a second time.
+    # The lines that ops log are shown as events; Python's own handlers would show them a second
+    # time.
     logger = logging.getLogger("rayexec")
     logger.addHandler(logging.NullHandler())
     logger.propagate = False
@@ -108,7 +123,9 @@ def _report(result: RunResult, watch: Watch, results: TextIO | None, *, on_termi
         results.write(f"{json.dumps(result_as_json(result), indent=2)}\n")
     elif on_terminal:
         _print_summary(result, watch)
-    if result.status == "FAILURE" or (result.status == "CANCELED" and not (on_terminal and results is None)):
+    if result.status == "FAILURE" or (
+        result.status == "CANCELED" and not (on_terminal and results is None)
+    ):
         if result.is_recorded:  # before why it failed, so that this stands last
             sys.stderr.write(f"To look at it again: rayexec run show {result.run_id}\n")
             sys.stderr.write(f"To go on from there: rayexec run resume {result.run_id}\n")
@@ -116,7 +133,9 @@ def _report(result: RunResult, watch: Watch, results: TextIO | None, *, on_termi
 
 
 def _origin(source: JobSource, wanted: Wanted, job: str) -> dict[str, str]:
-    """Return where a job came from, and what a run that goes on from this one has to know of how it was wanted."""
+    """Return where a job came from, and what a run that goes on from this one has to know of how it
+    was wanted.
+    """
     file = source.file
     known = {
         "file": str(file.absolute()) if file is not None else None,

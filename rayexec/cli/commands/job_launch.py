@@ -1,4 +1,6 @@
-"""``job launch``: a run that goes on by itself, on a cluster by Ray's Jobs API, or in a process of this machine."""
+"""``job launch``: a run that goes on by itself, on a cluster by Ray's Jobs API, or in a process of
+this machine.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,14 @@ from rayexec.launch.attach import wait_for_end
 from rayexec.launch.environment import HOME, Cluster, read_environment, runtime_env
 from rayexec.launch.job_file import JobSource
 from rayexec.launch.polling import Patience
-from rayexec.launch.registry import LaunchedRun, growing, noted, only_mine, private_directory, signal_name
+from rayexec.launch.registry import (
+    LaunchedRun,
+    growing,
+    noted,
+    only_mine,
+    private_directory,
+    signal_name,
+)
 from rayexec.launch.versions import LAUNCHED_FROM, versions
 from rayexec.names import RUN_ID
 from rayexec.store.record import Driver
@@ -47,25 +56,33 @@ _PATIENCE = 0.2  # seconds between two looks at a job that is about to end
 
 
 def _checked(source: JobSource, wanted: Wanted) -> dict[str, Any] | None:
-    """Return the run config; raises LoadError for what can be told to be wrong without the job itself."""
+    """Return the run config; raises LoadError for what can be told to be wrong without the job
+    itself.
+    """
     if (source.file is None) == (source.module is None):
         wrong = "give only one of them" if source.file is not None else "give one of them"
         raise LoadError(f"a job is in a file (-f FILE) or in a module (-m MODULE): {wrong}.")
     if source.file is not None and source.file.suffix != ".py":
         raise LoadError(f"{source.file} is not a Python file: its name must end in .py.")
     if wanted.run_id is not None and not RUN_ID.match(wanted.run_id):
-        raise LoadError(f"--run-id {wanted.run_id!r}: use letters, digits, dots, underscores and hyphens.")
+        raise LoadError(
+            f"--run-id {wanted.run_id!r}: use letters, digits, dots, underscores and hyphens."
+        )
     parse_selection(wanted.op_selection)
     parse_tags(wanted.tags)
     return read_run_config(wanted.config)
 
 
-def _command(source: JobSource, wanted: Wanted, run_id: str, file: str | None, config: tuple[str, ...]) -> list[str]:
+def _command(
+    source: JobSource, wanted: Wanted, run_id: str, file: str | None, config: tuple[str, ...]
+) -> list[str]:
     """Return the command that drives the run, without the Python that runs it."""
     return ["-m", "rayexec", "job", "execute", *_words(source, wanted, run_id, file, config)]
 
 
-def _words(source: JobSource, wanted: Wanted, run_id: str, file: str | None, config: tuple[str, ...]) -> list[str]:
+def _words(
+    source: JobSource, wanted: Wanted, run_id: str, file: str | None, config: tuple[str, ...]
+) -> list[str]:
     """Return the options of a command that say what is wanted, with the job in ``file``."""
     options = {
         "-f": file,
@@ -79,7 +96,9 @@ def _words(source: JobSource, wanted: Wanted, run_id: str, file: str | None, con
     }
     # Each with its value in one word, which may begin with a hyphen.
     words = [
-        f"{name}={value}" if name.startswith("--") else f"{name}{value}" for name, value in options.items() if value
+        f"{name}={value}" if name.startswith("--") else f"{name}{value}"
+        for name, value in options.items()
+        if value
     ]
     words += [f"-c{path}" for path in config]
     words += [f"-o{each}" for each in wanted.op_selection]
@@ -89,7 +108,9 @@ def _words(source: JobSource, wanted: Wanted, run_id: str, file: str | None, con
 
 
 @with_exit_code
-def launch_here(source: JobSource, wanted: Wanted, *, home: str | None, wait: bool, as_json: bool) -> int:
+def launch_here(
+    source: JobSource, wanted: Wanted, *, home: str | None, wait: bool, as_json: bool
+) -> int:
     """Start a process that drives the run and outlives this one."""
     with results_on_stdout() as results:
         _checked(source, wanted)
@@ -100,9 +121,13 @@ def launch_here(source: JobSource, wanted: Wanted, *, home: str | None, wait: bo
             place = str(Path(place).expanduser().absolute())
         file = None if source.file is None else str(source.file)
         command = _command(source, wanted, run_id, file, wanted.config)
-        process = _start([sys.executable, *command], log, {**os.environ, HOME: place} if home else os.environ)
+        process = _start(
+            [sys.executable, *command], log, {**os.environ, HOME: place} if home else os.environ
+        )
         driver = Driver.of(process.pid)
-        launched = LaunchedRun(run_id, time.time(), _origin(source), place, driver=driver, log=str(log))
+        launched = LaunchedRun(
+            run_id, time.time(), _origin(source), place, driver=driver, log=str(log)
+        )
         launched.note()
 
         def exit_code() -> int:
@@ -110,13 +135,21 @@ def launch_here(source: JobSource, wanted: Wanted, *, home: str | None, wait: bo
             return code if code >= 0 else FAILED  # ended by a signal
 
         _say(f"Log of the run's driver: {log}")
-        details = {"run_id": run_id, "address": None, "store": place, "log": str(log), "pid": process.pid}
+        details = {
+            "run_id": run_id,
+            "address": None,
+            "store": place,
+            "log": str(log),
+            "pid": process.pid,
+        }
         printed = growing(log, lambda: process.poll() is not None)
         ending = _Ending(printed, process.terminate, exit_code) if wait else None
         return _report(results, launched, details, ending, as_json=as_json)
 
 
-def _start(command: list[str], log: Path, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
+def _start(
+    command: list[str], log: Path, environment: Mapping[str, str]
+) -> subprocess.Popen[bytes]:
     try:
         with open(log, "xb", opener=only_mine) as output:
             # As under nohup: a signal that is ignored stays so in what is started.
@@ -135,12 +168,20 @@ def _start(command: list[str], log: Path, environment: Mapping[str, str]) -> sub
     except FileExistsError:
         raise LoadError(_TAKEN.format(log.name.removesuffix(".log"))) from None
     except OSError as error:
-        raise EngineError(f"cannot start a process that writes to {log}: {error.strerror}.") from error
+        raise EngineError(
+            f"cannot start a process that writes to {log}: {error.strerror}."
+        ) from error
 
 
 @with_exit_code
 def launch_on_cluster(
-    source: JobSource, wanted: Wanted, cluster: Cluster, *, home: str | None, wait: bool, as_json: bool
+    source: JobSource,
+    wanted: Wanted,
+    cluster: Cluster,
+    *,
+    home: str | None,
+    wait: bool,
+    as_json: bool,
 ) -> int:
     """Pack the job, and have a cluster drive the run."""
     with results_on_stdout() as results:
@@ -159,32 +200,54 @@ def launch_on_cluster(
 
 
 def resume_on_cluster(
-    launched: LaunchedRun, given: JobSource, wanted: Wanted, steps: tuple[str, ...], *, as_json: bool
+    launched: LaunchedRun,
+    given: JobSource,
+    wanted: Wanted,
+    steps: tuple[str, ...],
+    *,
+    as_json: bool,
 ) -> int:
-    """Have the cluster that drove a run go on from it, with the job as it is now, and wait for the end."""
+    """Have the cluster that drove a run go on from it, with the job as it is now, and wait for the
+    end.
+    """
     known = launched.origin
     source = given
     if given.file is None and given.module is None:
         file = Path(known["file"]) if "file" in known else None
-        source = JobSource(file, known.get("module"), given.attribute or known.get("attribute"), None)
+        source = JobSource(
+            file, known.get("module"), given.attribute or known.get("attribute"), None
+        )
         if file is not None and not file.exists():
             raise LoadError(
-                f"the file of run {launched.run_id}, {file}, is not there any more: say where the job is now with -f."
+                f"the file of run {launched.run_id}, {file}, is not there any more: say where the "
+                f"job is now with -f."
             )
     directory = launched.sent.get("working_dir")
     cluster = _cluster_of(launched, Path(directory) if directory and source is not given else None)
     run_id = wanted.run_id or str(uuid.uuid4())
 
     def command(file: str | None, paths: tuple[str, ...]) -> list[str]:
-        words = _words(replace(source, job=None), replace(wanted, address="auto"), run_id, file, paths)
-        return ["-m", "rayexec", "run", "resume", launched.run_id, *words, *(f"-s{each}" for each in steps)]
+        words = _words(
+            replace(source, job=None), replace(wanted, address="auto"), run_id, file, paths
+        )
+        return [
+            "-m",
+            "rayexec",
+            "run",
+            "resume",
+            launched.run_id,
+            *words,
+            *(f"-s{each}" for each in steps),
+        ]
 
     with results_on_stdout() as results:
         config = _checked(source, wanted)
         # The config of the run before holds where none is given now.
         before = str(launched.sent.get("stop_wait"))
         stop_wait = int(before) if before.isdecimal() else 0
-        submission = _Submission(run_id, source, cluster, config, launched.store, command, stop_wait)
+        submission = _Submission(
+            run_id, source, cluster, config, launched.store, command, stop_wait
+        )
         return submission.submit(results, wait=True, as_json=as_json)
 
 
@@ -192,7 +255,9 @@ def _cluster_of(launched: LaunchedRun, working_dir: Path | None = None) -> Clust
     """Return the cluster that drove a run, to be sent what it was sent then."""
     assert launched.address is not None
     sent = launched.sent
-    return Cluster(launched.address, working_dir, tuple(sent.get("pip") or ()), sent.get("runtime_env"))
+    return Cluster(
+        launched.address, working_dir, tuple(sent.get("pip") or ()), sent.get("runtime_env")
+    )
 
 
 def force_on_cluster(launched: LaunchedRun) -> None:
@@ -202,15 +267,21 @@ def force_on_cluster(launched: LaunchedRun) -> None:
     """
     # Before anything is stopped, since it may turn out that nothing can be submitted.
     environment = runtime_env(_cluster_of(launched), None, launched.store)
-    entrypoint = f"exec python -m rayexec run cancel {shlex.quote(launched.run_id)} --force --no-wait"
+    entrypoint = (
+        f"exec python -m rayexec run cancel {shlex.quote(launched.run_id)} --force --no-wait"
+    )
     name = f"{launched.run_id}-force-{uuid.uuid4().hex[:6]}"
     launched.stop()
-    launched.jobs().submit(name, entrypoint, None, environment, {"rayexec_cancels": launched.run_id})
+    launched.jobs().submit(
+        name, entrypoint, None, environment, {"rayexec_cancels": launched.run_id}
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class _Submission:
-    """A run to be driven by a cluster; ``command`` is of Python, given the job's file and config files there."""
+    """A run to be driven by a cluster; ``command`` is of Python, given the job's file and config
+    files there.
+    """
 
     run_id: str
     source: JobSource
@@ -228,18 +299,26 @@ class _Submission:
         address = checked_address(self.cluster.address)
         root = _root(self.source, self.cluster)
         given = read_environment(self.cluster.runtime_env)
-        environment = runtime_env(replace(self.cluster, runtime_env=given), self.config, self.home, self.stop_wait)
+        environment = runtime_env(
+            replace(self.cluster, runtime_env=given), self.config, self.home, self.stop_wait
+        )
         file = None if self.source.file is None else _within(root, self.source.file)
         packing = survey(root)
         if file is not None and file not in packing.sizes:
             raise LoadError(
-                f"{self.source.file} would not be sent: it is hidden, or named by an ignore file in {root}."
+                f"{self.source.file} would not be sent: it is hidden, or named by an ignore file "
+                f"in {root}."
             )
         if noted(self.run_id) is not None:
             raise LoadError(_TAKEN.format(self.run_id))
-        added = {} if self.config is None else {_CONFIG: yaml.safe_dump(dict(self.config), sort_keys=False).encode()}
-        # The shell gives way to Python, so that a signal to end comes to one process. The driver alone is to compare
-        # itself with this machine: what is in the runtime environment, all workers have, and what their ops start.
+        added = (
+            {}
+            if self.config is None
+            else {_CONFIG: yaml.safe_dump(dict(self.config), sort_keys=False).encode()}
+        )
+        # The shell gives way to Python, so that a signal to end comes to one process. The driver
+        # alone is to compare itself with this machine: what is in the runtime environment, all
+        # workers have, and what their ops start.
         entrypoint = f"{LAUNCHED_FROM}={shlex.quote(versions())} exec python "
         entrypoint += shlex.join(self.command(file, tuple(added)))
         jobs = Jobs(address)
@@ -247,25 +326,39 @@ class _Submission:
         sent = {"working_dir": str(root), "pip": list(self.cluster.pip), "runtime_env": given}
         sent |= {"stop_wait": environment["env_vars"][STOP_WAIT]}
         launched = LaunchedRun(
-            self.run_id, time.time(), _origin(self.source), self.home, address, submitting=True, sent=sent
+            self.run_id,
+            time.time(),
+            _origin(self.source),
+            self.home,
+            address,
+            submitting=True,
+            sent=sent,
         )
         with tempfile.TemporaryDirectory() as scratch:
             archive, limit = Path(scratch, "package.zip"), package_limit()
             if packing.size > limit:  # at once, since it takes its time until it is known
                 path, largest = packing.largest()[0]
                 _say(
-                    f"Packing {root}: {megabytes(packing.size)}, of which Ray's Jobs API takes {megabytes(limit)} when "
+                    f"Packing {root}: {megabytes(packing.size)}, of which Ray's Jobs API takes "
+                    f"{megabytes(limit)} when "
                     f"compressed. The largest file is {path}, {megabytes(largest)}."
                 )
             size = pack(packing, archive, limit=limit, added=added)
             number = len(packing.sizes)
             _say(
-                f"Packed {root}: {number:,} file{'' if number == 1 else 's'}, {megabytes(packing.size)}, "
+                f"Packed {root}: {number:,} file{'' if number == 1 else 's'}, "
+                f"{megabytes(packing.size)}, "
                 f"{megabytes(size)} compressed."
             )
             launched.note()  # before, so that no run goes on of which nothing is known here
             try:
-                jobs.submit(self.run_id, entrypoint, archive, environment, {"rayexec_source": launched.source})
+                jobs.submit(
+                    self.run_id,
+                    entrypoint,
+                    archive,
+                    environment,
+                    {"rayexec_source": launched.source},
+                )
             except EngineError:
                 launched.forget()
                 raise
@@ -281,7 +374,9 @@ class _Submission:
         }
         left_out = partial(_left_out, packing=packing, file=file)
         ending = _Ending(
-            jobs.follow(self.run_id), lambda: jobs.stop(self.run_id), lambda: _code(jobs, self.run_id, left_out)
+            jobs.follow(self.run_id),
+            lambda: jobs.stop(self.run_id),
+            lambda: _code(jobs, self.run_id, left_out),
         )
         return _report(results, launched, details, ending if wait else None, as_json=as_json)
 
@@ -291,26 +386,32 @@ def _compare(jobs: Jobs) -> None:
     here = importlib.metadata.version("ray")
     if jobs.ray_version != here:
         _say(
-            f"Warning: the cluster at {jobs.address} has Ray {jobs.ray_version}, this machine {here}. Where the run "
+            f"Warning: the cluster at {jobs.address} has Ray {jobs.ray_version}, this machine "
+            f"{here}. Where the run "
             "fails for that, install the same on both sides."
         )
 
 
 def _left_out(module: str, packing: Packing, file: str | None) -> Path | None:
-    """Return where a module is that could be imported had it been sent; None where there is none here either."""
+    """Return where a module is that could be imported had it been sent; None where there is none
+    here either.
+    """
     beside = packing.root.joinpath(file or "job.py").parent
     for base in (packing.root, beside):
         place = base.joinpath(*module.split("."))
         for each in (place.with_name(f"{place.name}.py"), place / "__init__.py", place):
             path = each.relative_to(packing.root).as_posix()
-            was_sent = path in packing.sizes or any(known.startswith(f"{path}/") for known in packing.sizes)
+            was_sent = path in packing.sizes or any(
+                known.startswith(f"{path}/") for known in packing.sizes
+            )
             if each.exists() and not was_sent:
                 return each
     return None
 
 
 def _code(jobs: Jobs, run_id: str, left_out: Callable[[str], Path | None] = lambda _: None) -> int:
-    """Wait until a job is over, which its log tells a little before its status, and return the run's exit code.
+    """Wait until a job is over, which its log tells a little before its status, and return the
+    run's exit code.
 
     ``left_out`` tells where a module is here that was not sent.
     """
@@ -326,19 +427,28 @@ def _code(jobs: Jobs, run_id: str, left_out: Callable[[str], Path | None] = lamb
         return FAILED
     if state.status == "SUCCEEDED":
         return SUCCEEDED
-    if state.exit_code is None and state.status == "FAILED":  # what kept it from starting is not in its log
+    if (
+        state.exit_code is None and state.status == "FAILED"
+    ):  # what kept it from starting is not in its log
         complain(state.message or "the run could not be started.")
     if state.lacks == "rayexec":
-        complain("rayexec is not installed on the cluster: have it installed there, or name it with --pip.")
+        complain(
+            "rayexec is not installed on the cluster: have it installed there, or name it with "
+            "--pip."
+        )
     elif state.lacks is not None and (here := left_out(state.lacks)) is not None:
         complain(
-            f"the cluster has no module {state.lacks!r}: {here} was not sent, since it is hidden or an ignore file "
-            f"({', '.join(IGNORE_FILES)}) names it. A line such as !{here.name} in .rayexecignore takes it back."
+            f"the cluster has no module {state.lacks!r}: {here} was not sent, since it is hidden "
+            f"or an ignore file "
+            f"({', '.join(IGNORE_FILES)}) names it. A line such as !{here.name} in .rayexecignore "
+            f"takes it back."
         )
     elif state.lacks is not None:
         complain(
-            f"the cluster has no module {state.lacks!r}: name the package that it is in with --pip, or have it "
-            "installed there. If it is code of yours, send the directory that holds it with --working-dir."
+            f"the cluster has no module {state.lacks!r}: name the package that it is in with "
+            f"--pip, or have it "
+            "installed there. If it is code of yours, send the directory that holds it with "
+            "--working-dir."
         )
     if state.exit_code is not None and state.exit_code < 0:
         complain(f"the driver of the run was killed ({signal_name(-state.exit_code)}).")
@@ -346,7 +456,9 @@ def _code(jobs: Jobs, run_id: str, left_out: Callable[[str], Path | None] = lamb
 
 
 class _Ending(NamedTuple):
-    """What to wait for: what the run prints, how to ask it to end, and what waits for its exit code."""
+    """What to wait for: what the run prints, how to ask it to end, and what waits for its exit
+    code.
+    """
 
     printed: Iterator[str]
     stop: Callable[[], object]
@@ -354,7 +466,12 @@ class _Ending(NamedTuple):
 
 
 def _report(
-    results: TextIO, launched: LaunchedRun, details: dict[str, Any], ending: _Ending | None, *, as_json: bool
+    results: TextIO,
+    launched: LaunchedRun,
+    details: dict[str, Any],
+    ending: _Ending | None,
+    *,
+    as_json: bool,
 ) -> int:
     """Print the run's id, wait where that is wanted, and return the exit code."""
     if not as_json:
@@ -378,19 +495,27 @@ def _say(line: str) -> None:
 def _origin(source: JobSource) -> dict[str, str]:
     """Return where the job is, as it is noted."""
     file = None if source.file is None else str(source.file.absolute())
-    known = {"file": file, "module": source.module, "attribute": source.attribute, "job": source.job}
+    known = {
+        "file": file,
+        "module": source.module,
+        "attribute": source.attribute,
+        "job": source.job,
+    }
     return {name: value for name, value in known.items() if value is not None}
 
 
 def _root(source: JobSource, cluster: Cluster) -> Path:
-    """Return the directory that is sent; raises LoadError for a home directory that nobody asked to send."""
+    """Return the directory that is sent; raises LoadError for a home directory that nobody asked to
+    send.
+    """
     if cluster.working_dir is not None:
         return Path(os.path.abspath(cluster.working_dir))
     root = Path(os.path.abspath(source.file.parent if source.file is not None else Path.cwd()))
     user = os.path.expanduser("~")
     if any(each.is_relative_to(root) for each in (Path(user), Path(os.path.realpath(user)))):
         raise LoadError(
-            f"all of {root} would be sent to the cluster, which holds your home directory: put the job in a directory "
+            f"all of {root} would be sent to the cluster, which holds your home directory: put "
+            f"the job in a directory "
             f"of its own, or say what to send with --working-dir DIR, which may be {root} too."
         )
     return root
@@ -404,7 +529,9 @@ def _within(root: Path, file: Path) -> str:
 
 
 def _shared(given: str | None) -> str | None:
-    """Return the place where runs are recorded that a cluster reaches too: the one given, or RAYEXEC_HOME if a URI."""
+    """Return the place where runs are recorded that a cluster reaches too: the one given, or
+    RAYEXEC_HOME if a URI.
+    """
     if given is not None:
         return given if "://" in given else str(Path(given).expanduser().absolute())
     place = os.environ.get(HOME) or ""

@@ -35,8 +35,12 @@ _UNKNOWN = frozenset({"GPU", "memory", "labels"})
 
 
 @with_exit_code
-def print_plan(source: JobSource, wanted: Wanted, *, timings: Path | None = None, as_json: bool) -> int:
-    """Print the steps of a run with their requests, and its limits; asks a cluster only where an address is given."""
+def print_plan(
+    source: JobSource, wanted: Wanted, *, timings: Path | None = None, as_json: bool
+) -> int:
+    """Print the steps of a run with their requests, and its limits; asks a cluster only where an
+    address is given.
+    """
     with results_on_stdout() as results:
         selection = parse_selection(wanted.op_selection)
         config = read_run_config(wanted.config)
@@ -61,7 +65,9 @@ def _with_options(spec: RunSpec, wanted: Wanted) -> RunSpec:
 
 
 def _capacity(address: str | None, spec: RunSpec) -> Capacity | None:
-    """Return what there is to run on: the cluster's, this machine's, or None for a cluster that is not asked."""
+    """Return what there is to run on: the cluster's, this machine's, or None for a cluster that is
+    not asked.
+    """
     if address is not None:
         release = releasing()
         try:
@@ -105,7 +111,9 @@ def _describe(spec: RunSpec, capacity: Capacity | None, timings: Timings | None)
         "timings": None if timings is None else timings.source,
         "longest_path": [plan.steps[step].key for step in path],
         "longest_path_seconds": None if seconds is None else sum(seconds[step] for step in path),
-        "makespan_bound": None if least is None else {"seconds": least.seconds, "because_of": least.reason},
+        "makespan_bound": None
+        if least is None
+        else {"seconds": least.seconds, "because_of": least.reason},
         "problems": lacking,
         "notes": told,
         "steps": [_node(plan, placement, each, on_ray=on_ray) for each in in_order(plan)],
@@ -117,7 +125,11 @@ def _node(plan: Plan, placement: Placement, step: Step | int, *, on_ray: bool) -
     node: Step | MappedNode
     if isinstance(step, int):
         node = plan.mapped[step]
-        key, number, over = mapped_key(node), placement.mapped_class_of[step], fan_names(plan, node.level)
+        key, number, over = (
+            mapped_key(node),
+            placement.mapped_class_of[step],
+            fan_names(plan, node.level),
+        )
         only = [",".join(keys) for keys in plan.only.get(node.level[-1], ())]
     else:
         node = step
@@ -164,7 +176,9 @@ def _limits(plan: Plan, placement: Placement) -> list[dict[str, Any]]:
     ]
 
 
-def _execution(settings: ExecutionSettings, capacity: Capacity | None, placement: Placement) -> dict[str, Any]:
+def _execution(
+    settings: ExecutionSettings, capacity: Capacity | None, placement: Placement
+) -> dict[str, Any]:
     if settings.engine == "in_process":
         return {
             "engine": "in_process",
@@ -186,7 +200,9 @@ def _execution(settings: ExecutionSettings, capacity: Capacity | None, placement
         "max_concurrent": {"limit": limit, "reason": reason}
         if limit is not None
         else {"limit": None, "reason": "as many as the cluster's CPUs take"},
-        "processes": "a fresh one for each step" if settings.fresh_process else "warm workers, used again",
+        "processes": "a fresh one for each step"
+        if settings.fresh_process
+        else "warm workers, used again",
         "retries": settings.retries,
     }
 
@@ -198,17 +214,29 @@ def _lines(document: Mapping[str, Any]) -> Iterator[str]:
     on_ray = execution["engine"] == "ray"
     is_limited = any(step["limits"] for step in steps)
     is_mapped = not document["is_exact"]
-    header = ["", "step", *(["asks Ray for"] if on_ray else []), *(["counts in"] if is_limited else [])]
+    header = [
+        "",
+        "step",
+        *(["asks Ray for"] if on_ray else []),
+        *(["counts in"] if is_limited else []),
+    ]
     rows = [[*header, *(["one for each of"] if is_mapped else []), "after"]]
     for number, step in enumerate(steps, start=1):
         row = [str(number), step["key"]]
         if on_ray:
             row.append(step["asks_for"])
         if is_limited:
-            names = [name if weight == 1 else f"{name} ({weight})" for name, weight in step["limits"].items()]
+            names = [
+                name if weight == 1 else f"{name} ({weight})"
+                for name, weight in step["limits"].items()
+            ]
             row.append(", ".join(names) or "-")
         if is_mapped:
-            only = f" (only {_shortened([f'[{keys}]' for keys in step['only']])})" if step["only"] else ""
+            only = (
+                f" (only {_shortened([f'[{keys}]' for keys in step['only']])})"
+                if step["only"]
+                else ""
+            )
             row.append(f"{', '.join(step['for_each'])}{only}" or "-")
         rows.append([*row, _shortened(step["after"])])
     yield from _columns(rows)
@@ -235,14 +263,21 @@ def _columns(rows: Sequence[Sequence[str]]) -> Iterator[str]:
     for row in rows:
         number, *cells = row
         first = f"{number:>{widths[0]}}"
-        yield "  ".join([first, *(f"{cell:<{width}}" for cell, width in zip(cells, widths[1:], strict=True))]).rstrip()
+        yield "  ".join(
+            [first, *(f"{cell:<{width}}" for cell, width in zip(cells, widths[1:], strict=True))]
+        ).rstrip()
 
 
-def _execution_lines(execution: Mapping[str, Any], limits: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+def _execution_lines(
+    execution: Mapping[str, Any], limits: Sequence[Mapping[str, Any]]
+) -> Iterator[str]:
     yield f"engine          {execution['engine']}: {execution['where']}"
     if execution.get("capacity"):
         found = execution["capacity"]
-        yield f"capacity        {found['cpus']:g} CPUs on {found['nodes']} node{'' if found['nodes'] == 1 else 's'}"
+        yield (
+            f"capacity        {found['cpus']:g} CPUs on {found['nodes']} "
+            f"node{'' if found['nodes'] == 1 else 's'}"
+        )
     most = execution["max_concurrent"]
     how = next((each["how"] for each in limits if each["limit"] == MAX_CONCURRENT), "held by Ray")
     if execution["engine"] != "ray":
@@ -253,9 +288,15 @@ def _execution_lines(execution: Mapping[str, Any], limits: Sequence[Mapping[str,
         yield f"max_concurrent  {most['limit']} ({most['reason']}); {how}"
     for each in limits:
         if each["limit"] != MAX_CONCURRENT:
-            count = [at_least(each["steps"], "step", more=False)] if each["steps"] or not each["mapped"] else []
+            count = (
+                [at_least(each["steps"], "step", more=False)]
+                if each["steps"] or not each["mapped"]
+                else []
+            )
             who = " and ".join([*count, *([_shortened(each["mapped"])] if each["mapped"] else [])])
-            yield f"limit           {each['limit']}: {each['most']} at once, for {who}; {each['how']}"
+            yield (
+                f"limit           {each['limit']}: {each['most']} at once, for {who}; {each['how']}"
+            )
     if "processes" in execution:
         yield f"processes       {execution['processes']}"
     if not execution["retries"]:
@@ -271,7 +312,10 @@ def _path_lines(document: Mapping[str, Any]) -> Iterator[str]:
     took = "" if spent is None else f", {duration(spent)}"
     more = not document["is_exact"]
     uncounted = "; steps of dynamic outputs are not counted" if more else ""
-    yield f"longest path    {at_least(len(path), 'step', more=more)}{took}: {' → '.join(shown)}{uncounted}"
+    yield (
+        f"longest path    {at_least(len(path), 'step', more=more)}{took}: "
+        f"{' → '.join(shown)}{uncounted}"
+    )
     least = document["makespan_bound"]
     if least is not None:
         because = f"because of {least['because_of']}, by the times of {document['timings']}"

@@ -22,12 +22,16 @@ __all__ = ["scaffold"]
 
 @with_exit_code
 def scaffold(source: JobSource, op_selection: tuple[str, ...], *, only_required: bool) -> int:
-    """Print run config as YAML, and on standard error what in it has to be filled in before it is valid."""
+    """Print run config as YAML, and on standard error what in it has to be filled in before it is
+    valid.
+    """
     with results_on_stdout() as results:
         selection = parse_selection(op_selection)
         job = load_job(source)
         plan = compile_job(job, selection)
-        document = scaffold_run_config(job, plan.ops_by_key, plan.open_inputs, only_required=only_required)
+        document = scaffold_run_config(
+            job, plan.ops_by_key, plan.open_inputs, only_required=only_required
+        )
         results.write(_as_yaml(document, job))
         _say_what_is_missing(job, document, selection)
     return SUCCEEDED
@@ -39,8 +43,12 @@ def _as_yaml(document: dict[str, Any], job: JobDefinition) -> str:
     return yaml.safe_dump(document, sort_keys=False, allow_unicode=True, default_flow_style=False)
 
 
-def _say_what_is_missing(job: JobDefinition, document: dict[str, Any], selection: list[str] | None) -> None:
-    """Name the placeholders that cannot be right as they stand, such as a string that has to match a pattern."""
+def _say_what_is_missing(
+    job: JobDefinition, document: dict[str, Any], selection: list[str] | None
+) -> None:
+    """Name the placeholders that cannot be right as they stand, such as a string that has to match
+    a pattern.
+    """
     try:
         prepare(job, document, op_selection=selection)
     except ConfigError as error:

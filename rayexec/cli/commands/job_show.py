@@ -27,7 +27,9 @@ def write_json(results: TextIO, document: Any) -> None:
 
 @with_exit_code
 def list_jobs(source: JobSource, *, as_json: bool) -> int:
-    """Print the jobs of a file, each with its description and its ops in an order in which they can run."""
+    """Print the jobs of a file, each with its description and its ops in an order in which they can
+    run.
+    """
     with results_on_stdout() as results:
         jobs = [_describe(attribute, job) for attribute, job in find_jobs(source).items()]
         if as_json:
@@ -44,7 +46,11 @@ def _describe(attribute: str, job: JobDefinition) -> dict[str, Any]:
 
 
 def _listed(job: Mapping[str, Any]) -> Iterator[str]:
-    yield job["name"] if job["name"] == job["attribute"] else f"{job['name']} (attribute {job['attribute']})"
+    yield (
+        job["name"]
+        if job["name"] == job["attribute"]
+        else f"{job['name']} (attribute {job['attribute']})"
+    )
     if job["description"]:
         yield from (f"  {line}".rstrip() for line in job["description"].splitlines())
     ops: Sequence[str] = job["ops"]
@@ -63,7 +69,12 @@ def print_job(source: JobSource, op_selection: tuple[str, ...], *, as_json: bool
         nodes = describe_graph(job.graph, "", plan.ops_by_key.keys(), mapped)
         inputs = list(job.graph.inputs)
         if as_json:
-            write_json(results, {"job": job.name, "description": job.description, "inputs": inputs, "nodes": nodes})
+            write_json(
+                results,
+                {"job": job.name, "description": job.description, "inputs": inputs, "nodes": nodes},
+            )
         else:
-            results.writelines(f"{line}\n" for line in draw(job.name, job.description, inputs, nodes))
+            results.writelines(
+                f"{line}\n" for line in draw(job.name, job.description, inputs, nodes)
+            )
     return SUCCEEDED

@@ -1,4 +1,6 @@
-"""The surface of ``rayexec run``: its commands, options and their help; as in ``main``, bodies are loaded late."""
+"""The surface of ``rayexec run``: its commands, options and their help; as in ``main``, bodies are
+loaded late.
+"""
 
 from __future__ import annotations
 
@@ -15,28 +17,42 @@ __all__ = ["run_app"]
 run_app = typer.Typer(
     help="Look at runs that were recorded, going on or over.",
     no_args_is_help=True,
-    epilog="Runs are recorded in the directory (or at the URI) of RAYEXEC_HOME; not set, in ~/.rayexec.",
+    epilog="Runs are recorded in the directory (or at the URI) of RAYEXEC_HOME; not set, in "
+    "~/.rayexec.",
 )
 
 RunArgument = Annotated[
-    str, typer.Argument(metavar="RUN", help="The run's id, or the beginning of it where that is unique.")
+    str,
+    typer.Argument(
+        metavar="RUN", help="The run's id, or the beginning of it where that is unique."
+    ),
 ]
 StoreOption = Annotated[
     str | None,
     typer.Option(
-        "--store", metavar="PLACE", help="The directory or URI where runs are recorded; not given: RAYEXEC_HOME."
+        "--store",
+        metavar="PLACE",
+        help="The directory or URI where runs are recorded; not given: RAYEXEC_HOME.",
     ),
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on standard output, for programs.")]
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="Print JSON on standard output, for programs.")
+]
 LinesOption = Annotated[
-    bool, typer.Option("--json", help="Print one JSON object a line on standard output, for programs.")
+    bool,
+    typer.Option("--json", help="Print one JSON object a line on standard output, for programs."),
 ]
 StepOption = Annotated[
     str | None,
-    typer.Option("--step", metavar="KEY", help="Only of this op, graph or step, such as load or load[2001]."),
+    typer.Option(
+        "--step", metavar="KEY", help="Only of this op, graph or step, such as load or load[2001]."
+    ),
 ]
 FollowOption = Annotated[
-    bool, typer.Option("--follow", help="Go on with what is recorded from now on, until the run is over or Ctrl-C.")
+    bool,
+    typer.Option(
+        "--follow", help="Go on with what is recorded from now on, until the run is over or Ctrl-C."
+    ),
 ]
 
 
@@ -46,12 +62,19 @@ def _runs() -> Any:
 
 @run_app.command("list", epilog="Example: rayexec run list --status FAILURE")
 def list_(
-    job: Annotated[str | None, typer.Option("--job", "-j", metavar="JOB", help="Only runs of this job.")] = None,
+    job: Annotated[
+        str | None, typer.Option("--job", "-j", metavar="JOB", help="Only runs of this job.")
+    ] = None,
     status: Annotated[
         str | None,
-        typer.Option(metavar="STATUS", help="Only runs of this status: STARTED, SUCCESS, FAILURE or CANCELED."),
+        typer.Option(
+            metavar="STATUS",
+            help="Only runs of this status: STARTED, SUCCESS, FAILURE or CANCELED.",
+        ),
     ] = None,
-    limit: Annotated[int | None, typer.Option(min=1, metavar="N", help="Only the N newest.")] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Only the N newest.")
+    ] = None,
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -71,7 +94,11 @@ def events(
     step: StepOption = None,
     kinds: Annotated[
         list[str] | None,
-        typer.Option("--type", metavar="TYPE", help="Only events of this type, such as STEP_FAILURE. May be repeated."),
+        typer.Option(
+            "--type",
+            metavar="TYPE",
+            help="Only events of this type, such as STEP_FAILURE. May be repeated.",
+        ),
     ] = None,
     follow: FollowOption = False,
     store: StoreOption = None,
@@ -79,7 +106,9 @@ def events(
 ) -> None:
     """Print the events of a run in the order in which they were recorded, one a line."""
     wanted = tuple(kinds or ())
-    raise typer.Exit(_runs().print_events(store, run, step=step, kinds=wanted, follow=follow, as_json=as_json))
+    raise typer.Exit(
+        _runs().print_events(store, run, step=step, kinds=wanted, follow=follow, as_json=as_json)
+    )
 
 
 @run_app.command(epilog="Example: rayexec run logs 3f2a --step load --follow")
@@ -90,18 +119,24 @@ def logs(
     store: StoreOption = None,
     as_json: LinesOption = False,
 ) -> None:
-    """Print what the ops of a run logged, and what they wrote to standard output and error on workers."""
+    """Print what the ops of a run logged, and what they wrote to standard output and error on
+    workers.
+    """
     raise typer.Exit(_runs().print_logs(store, run, step=step, follow=follow, as_json=as_json))
 
 
 @run_app.command(
     epilog="Example: rayexec run wait 3f2a --timeout 600\n\n"
-    "Exit code: 0 the run succeeded; 1 it did not, or goes on after the timeout; 2 there is no such run.",
+    "Exit code: 0 the run succeeded; 1 it did not, or goes on after the timeout; 2 there is no "
+    "such run.",
 )
 def wait(
     run: RunArgument,
     timeout: Annotated[
-        float | None, typer.Option(min=0, metavar="SECONDS", help="How long to wait at most; not given: for ever.")
+        float | None,
+        typer.Option(
+            min=0, metavar="SECONDS", help="How long to wait at most; not given: for ever."
+        ),
     ] = None,
     store: StoreOption = None,
     as_json: JsonOption = False,
@@ -112,7 +147,8 @@ def wait(
 
 @run_app.command(
     epilog="Example: rayexec run resume 3f2a\n\n"
-    "Exit code: 0 the run succeeded; 1 it failed or was interrupted; 2 it could not begin, for a mistake in what was "
+    "Exit code: 0 the run succeeded; 1 it failed or was interrupted; 2 it could not begin, for a "
+    "mistake in what was "
     "given.",
 )
 def resume(
@@ -123,35 +159,53 @@ def resume(
             "--step-selection",
             "-s",
             metavar="SELECTION",
-            help="Run just these steps, done or not, with '*' or '+' for what is around them, such as 'load*', "
+            help="Run just these steps, done or not, with '*' or '+' for what is around them, "
+            "such as 'load*', "
             "'check[2001]*' or 'check[?]'. Separated by commas, or repeated.",
         ),
     ] = None,
     file: Annotated[
         Path | None,
         typer.Option(
-            "--file", "-f", metavar="FILE", help="The file of the job, where it is elsewhere now.", dir_okay=False
+            "--file",
+            "-f",
+            metavar="FILE",
+            help="The file of the job, where it is elsewhere now.",
+            dir_okay=False,
         ),
     ] = None,
     module: Annotated[
-        str | None, typer.Option("--module", "-m", metavar="MODULE", help="The module of the job instead.")
+        str | None,
+        typer.Option("--module", "-m", metavar="MODULE", help="The module of the job instead."),
     ] = None,
     attribute: Annotated[
-        str | None, typer.Option("--attribute", "-a", metavar="ATTR", help="The attribute that is the job.")
+        str | None,
+        typer.Option("--attribute", "-a", metavar="ATTR", help="The attribute that is the job."),
     ] = None,
     config: Annotated[
         list[str] | None,
-        typer.Option("--config", "-c", metavar="YAML", help="Run config, in the place of that of the run."),
+        typer.Option(
+            "--config", "-c", metavar="YAML", help="Run config, in the place of that of the run."
+        ),
     ] = None,
     max_concurrent: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Run at most N steps at once on Ray.")
     ] = None,
-    address: Annotated[str | None, typer.Option(metavar="ADDRESS", help="The Ray cluster to run on.")] = None,
-    durable: Annotated[bool, typer.Option("--durable", help="Store all outputs as they are made.")] = False,
-    force: Annotated[
-        bool, typer.Option("--force", help="Also a run that seems to go on: its driver is gone with its host.")
+    address: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="The Ray cluster to run on.")
+    ] = None,
+    durable: Annotated[
+        bool, typer.Option("--durable", help="Store all outputs as they are made.")
     ] = False,
-    run_id: Annotated[str | None, typer.Option("--run-id", metavar="ID", help="The id of the new run.")] = None,
+    force: Annotated[
+        bool,
+        typer.Option(
+            "--force", help="Also a run that seems to go on: its driver is gone with its host."
+        ),
+    ] = False,
+    run_id: Annotated[
+        str | None, typer.Option("--run-id", metavar="ID", help="The id of the new run.")
+    ] = None,
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -165,35 +219,54 @@ def resume(
     wanted = Wanted(tuple(config or ()), (), None, max_concurrent, address, durable, run_id=run_id)
     resume_from_shell = load("rayexec.cli.commands.run_resume", "resume_from_shell")
     raise typer.Exit(
-        resume_from_shell(store, run, source, wanted, steps=tuple(steps or ()), force=force, as_json=as_json)
+        resume_from_shell(
+            store, run, source, wanted, steps=tuple(steps or ()), force=force, as_json=as_json
+        )
     )
 
 
 @run_app.command(
     epilog="Example: rayexec run cancel 3f2a --timeout 60\n\n"
-    "Exit code: 0 all runs are canceled (or asked, with --no-wait); 1 one had ended otherwise, or goes on after the "
+    "Exit code: 0 all runs are canceled (or asked, with --no-wait); 1 one had ended otherwise, or "
+    "goes on after the "
     "timeout; 2 there is no such run.",
 )
 def cancel(
-    runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="Ids of runs, or their beginnings.")],
+    runs: Annotated[
+        list[str], typer.Argument(metavar="RUN...", help="Ids of runs, or their beginnings.")
+    ],
     force: Annotated[
-        bool, typer.Option("--force", help="End the steps at once, rather than after the run's cancel_grace (5 s).")
+        bool,
+        typer.Option(
+            "--force", help="End the steps at once, rather than after the run's cancel_grace (5 s)."
+        ),
     ] = False,
-    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until the runs are over.")] = True,
+    wait: Annotated[
+        bool, typer.Option("--wait/--no-wait", help="Wait until the runs are over.")
+    ] = True,
     timeout: Annotated[
-        float | None, typer.Option(min=0, metavar="SECONDS", help="How long to wait at most; not given: for ever.")
+        float | None,
+        typer.Option(
+            min=0, metavar="SECONDS", help="How long to wait at most; not given: for ever."
+        ),
     ] = None,
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """End runs that go on, also on another host: their steps are asked to end, and after a while killed."""
+    """End runs that go on, also on another host: their steps are asked to end, and after a while
+    killed.
+    """
     command = load("rayexec.cli.commands.run_cancel", "cancel_runs")
-    raise typer.Exit(command(store, tuple(runs), force=force, wait=wait, timeout=timeout, as_json=as_json))
+    raise typer.Exit(
+        command(store, tuple(runs), force=force, wait=wait, timeout=timeout, as_json=as_json)
+    )
 
 
 @run_app.command(epilog="Example: rayexec run delete 3f2a 77b0")
 def delete(
-    runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="Ids of runs, or their beginnings.")],
+    runs: Annotated[
+        list[str], typer.Argument(metavar="RUN...", help="Ids of runs, or their beginnings.")
+    ],
     force: Annotated[bool, typer.Option("--force", help="Also a run that goes on.")] = False,
     store: StoreOption = None,
     as_json: JsonOption = False,
@@ -203,22 +276,32 @@ def delete(
 
 
 @run_app.command(
-    epilog="Example: rayexec run export 3f2a --html run.html --parquet run.parquet --chrome-trace run.json\n\n"
-    "A page has a chart of all attempts by worker, the critical path, and the logs; it needs no other file. A Parquet "
-    "file has a row for each attempt; a trace is opened by https://ui.perfetto.dev or chrome://tracing.",
+    epilog="Example: rayexec run export 3f2a --html run.html --parquet run.parquet --chrome-trace "
+    "run.json\n\n"
+    "A page has a chart of all attempts by worker, the critical path, and the logs; it needs no "
+    "other file. A Parquet "
+    "file has a row for each attempt; a trace is opened by https://ui.perfetto.dev or "
+    "chrome://tracing.",
 )
 def export(
     run: RunArgument,
     parquet: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write a table of all attempts.", dir_okay=False)
+        Path | None,
+        typer.Option(metavar="FILE", help="Write a table of all attempts.", dir_okay=False),
     ] = None,
     chrome_trace: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write a trace of what ran when, and where.", dir_okay=False)
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Write a trace of what ran when, and where.", dir_okay=False
+        ),
     ] = None,
     html: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write a page that a browser shows.", dir_okay=False)
+        Path | None,
+        typer.Option(metavar="FILE", help="Write a page that a browser shows.", dir_okay=False),
     ] = None,
     store: StoreOption = None,
 ) -> None:
     """Write a run into files that other tools read, or as a page to look at."""
-    raise typer.Exit(_runs().export_run(store, run, parquet=parquet, chrome_trace=chrome_trace, html=html))
+    raise typer.Exit(
+        _runs().export_run(store, run, parquet=parquet, chrome_trace=chrome_trace, html=html)
+    )

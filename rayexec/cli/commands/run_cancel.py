@@ -28,7 +28,9 @@ _REACTION = 8.0  # seconds in which a driver has heard of a request, also by way
 
 @dataclass(slots=True)
 class _Asked:
-    """A run: as it was before it was asked, and as it is now; known of its cluster alone, or by its store."""
+    """A run: as it was before it was asked, and as it is now; known of its cluster alone, or by its
+    store.
+    """
 
     run: RunReader | LaunchedRun
     before: RunRecord
@@ -76,11 +78,21 @@ class _Asked:
 
 @with_exit_code
 def cancel_runs(
-    place: str | None, run_ids: Sequence[str], *, force: bool, wait: bool, timeout: float | None, as_json: bool
+    place: str | None,
+    run_ids: Sequence[str],
+    *,
+    force: bool,
+    wait: bool,
+    timeout: float | None,
+    as_json: bool,
 ) -> int:
-    """Ask runs to end, all of them or, where one is not there, none; return whether all were canceled."""
+    """Ask runs to end, all of them or, where one is not there, none; return whether all were
+    canceled.
+    """
     with results_on_stdout() as results:
-        found = {run.run_id: (store, run) for store, run in (_locate(place, each) for each in run_ids)}
+        found = {
+            run.run_id: (store, run) for store, run in (_locate(place, each) for each in run_ids)
+        }
         asked = []
         for store, run in found.values():
             before = _ask(store, run, force=force)
@@ -92,7 +104,9 @@ def cancel_runs(
             rows = [{**brief(each.now), "was_over": each.was_over} for each in asked]
             results.write(f"{json.dumps({'runs': rows}, indent=2)}\n")
         else:
-            results.writelines(f"{each.words()}\n" for each in asked if is_over(each.now) or not wait)
+            results.writelines(
+                f"{each.words()}\n" for each in asked if is_over(each.now) or not wait
+            )
         if not is_done:
             going_on = ", ".join(each.now.run_id for each in asked if not is_over(each.now))
             complain(f"not over after {timeout:g} s: {going_on}.")
@@ -147,7 +161,9 @@ def _await(asked: Sequence[_Asked], timeout: float | None, *, force: bool) -> bo
 
 def _has_reacted(run: RunReader) -> bool:
     records = StoredLog(run).records()
-    return any(isinstance(each, Event) and each.event_type is EventType.RUN_CANCELING for each in records)
+    return any(
+        isinstance(each, Event) and each.event_type is EventType.RUN_CANCELING for each in records
+    )
 
 
 def _what_to_do(record: RunRecord, *, force: bool) -> str:
@@ -159,7 +175,8 @@ def _what_to_do(record: RunRecord, *, force: bool) -> str:
     is_here = driver.host == socket.gethostname()
     where = "this host" if is_here else f"host {driver.host}"
     words += (
-        f": its driver (process {driver.pid} on {where}) is stopped or hangs, or runs a step itself that cannot be "
+        f": its driver (process {driver.pid} on {where}) is stopped or hangs, or runs a step "
+        f"itself that cannot be "
         "interrupted (in C code, or a blocking call outside of the main thread)."
     )
     if force:

@@ -15,7 +15,9 @@ __all__ = ["write_parquet", "write_trace"]
 _OUTCOMES = {SUCCESS: "success", FAILURE: "failure", RETRY: "retry"}
 _BATCH = 50_000
 _UNTOLD = BatchFacts(HERE)
-_TOLD = frozenset({"op", "attempt", "batch", "queue_s", "fetch_s", "output_bytes", "peak_rss_bytes", "error"})
+_TOLD = frozenset(
+    {"op", "attempt", "batch", "queue_s", "fetch_s", "output_bytes", "peak_rss_bytes", "error"}
+)
 
 
 def write_parquet(path: Path, record: RunRecord, log: StoredLog) -> int:
@@ -81,7 +83,9 @@ def _row(record: RunRecord, log: StoredLog, attempt: Attempt) -> dict[str, Any]:
         "output_bytes": None if attempt.output_bytes == UNKNOWN else attempt.output_bytes,
         "peak_rss_bytes": None if facts.peak_rss == UNKNOWN else facts.peak_rss,
         "error": None if error is None else error.cls_name,
-        "message": None if error is None else error.message.encode("utf-8", "backslashreplace").decode(),
+        "message": None
+        if error is None
+        else error.message.encode("utf-8", "backslashreplace").decode(),
     }
 
 
@@ -110,7 +114,14 @@ def write_trace(path: Path, record: RunRecord, log: StoredLog) -> int:
             if known not in places:
                 places[known] = len(places) + 1
                 name = facts.node or "workers"
-                write({"ph": "M", "name": "process_name", "pid": places[known], "args": {"name": name}})
+                write(
+                    {
+                        "ph": "M",
+                        "name": "process_name",
+                        "pid": places[known],
+                        "args": {"name": name},
+                    }
+                )
             node, thread = places[known], attempt.pid
             if (node, thread) not in threads:
                 threads.add((node, thread))
@@ -118,10 +129,17 @@ def write_trace(path: Path, record: RunRecord, log: StoredLog) -> int:
                 write({"ph": "M", "name": "thread_name", "pid": node, "tid": thread, "args": named})
             if facts.queued and attempt.batch not in batches:
                 batches.add(attempt.batch)
-                about = {"cat": "queue", "name": f"batch {facts.number} queued", "id": facts.number, "pid": node}
+                about = {
+                    "cat": "queue",
+                    "name": f"batch {facts.number} queued",
+                    "id": facts.number,
+                    "pid": node,
+                }
                 write({"ph": "b", "ts": moment(facts.began - facts.queued), "tid": thread, **about})
                 write({"ph": "e", "ts": moment(facts.began), "tid": thread, **about})
-            told = {name: value for name, value in _row(record, log, attempt).items() if name in _TOLD}
+            told = {
+                name: value for name, value in _row(record, log, attempt).items() if name in _TOLD
+            }
             write(
                 {
                     "ph": "X",
@@ -135,6 +153,11 @@ def write_trace(path: Path, record: RunRecord, log: StoredLog) -> int:
                 }
             )
             count += 1
-        about = {"ph": "M", "name": "run", "pid": 0, "args": {"run_id": record.run_id, "job": record.job_name}}
+        about = {
+            "ph": "M",
+            "name": "run",
+            "pid": 0,
+            "args": {"run_id": record.run_id, "job": record.job_name},
+        }
         file.write(f"{json.dumps(about)}\n]}}\n")
     return count

@@ -18,9 +18,26 @@ from rayexec.launch.monitor import Vigil, awaited, with_launched
 from rayexec.launch.polling import Patience
 from rayexec.launch.registry import LaunchedElsewhere, LaunchedRun, locate, noted
 from rayexec.names import nearest
-from rayexec.store import RunReader, RunRecord, RunStore, current, default_store, is_over, settled, store_at
+from rayexec.store import (
+    RunReader,
+    RunRecord,
+    RunStore,
+    current,
+    default_store,
+    is_over,
+    settled,
+    store_at,
+)
 
-__all__ = ["delete_runs", "export_run", "list_runs", "print_events", "print_logs", "show_run", "wait_for"]
+__all__ = [
+    "delete_runs",
+    "export_run",
+    "list_runs",
+    "print_events",
+    "print_logs",
+    "show_run",
+    "wait_for",
+]
 
 _STATUSES = ("STARTED", "SUCCESS", "FAILURE", "CANCELED", "UNREADABLE")
 _PATIENCE = 0.2  # seconds between two looks at a run that is waited for
@@ -44,7 +61,9 @@ def _write_json(results: TextIO, document: Any) -> None:
 
 
 @with_exit_code
-def list_runs(place: str | None, *, job: str | None, status: str | None, limit: int | None, as_json: bool) -> int:
+def list_runs(
+    place: str | None, *, job: str | None, status: str | None, limit: int | None, as_json: bool
+) -> int:
     """Print the runs of a store."""
     from rayexec.views.run_report import brief, runs_table
 
@@ -57,7 +76,9 @@ def list_runs(place: str | None, *, job: str | None, status: str | None, limit: 
         if place is None:
             # What is not of the kind that is asked for does not count.
             most = limit if job is None and status is None else None
-            known = sorted(with_launched(known, most), key=lambda each: each.start_time, reverse=True)
+            known = sorted(
+                with_launched(known, most), key=lambda each: each.start_time, reverse=True
+            )
         found = [
             each
             for each in map(settled, known)
@@ -77,7 +98,9 @@ def _console(results: TextIO) -> Any:
     from rich.console import Console
 
     # What is read by programs is not cut to the width of a terminal that is not there.
-    return Console(file=results, highlight=False, soft_wrap=True, width=None if results.isatty() else 10_000)
+    return Console(
+        file=results, highlight=False, soft_wrap=True, width=None if results.isatty() else 10_000
+    )
 
 
 @with_exit_code
@@ -112,16 +135,22 @@ def _show_launched(results: TextIO, launched: LaunchedRun, *, as_json: bool) -> 
 
     record = launched.now()
     if as_json:
-        _write_json(results, {**brief(record), "source": launched.source, "address": launched.address})
+        _write_json(
+            results, {**brief(record), "source": launched.source, "address": launched.address}
+        )
     else:
-        results.write(f"Run {record.run_id}: {record.status} ({record.note})\nJob of: {launched.source}\n")
+        results.write(
+            f"Run {record.run_id}: {record.status} ({record.note})\nJob of: {launched.source}\n"
+        )
         if launched.log is not None:
             results.write(f"Log of its driver: {launched.log}\n")
         results.write(f"What it printed:   rayexec run logs {launched.run_id}\n")
     return SUCCEEDED
 
 
-def _print_output(results: TextIO, launched: LaunchedRun, step: str | None, *, follow: bool, as_json: bool) -> int:
+def _print_output(
+    results: TextIO, launched: LaunchedRun, step: str | None, *, follow: bool, as_json: bool
+) -> int:
     """Print all that the driver of a run printed, which is not told by steps."""
     if step is not None:
         raise LaunchedElsewhere(launched)
@@ -139,7 +168,8 @@ def _within(node: str) -> Callable[[str], bool]:
 
 
 def _events(reader: RunReader, step: str | None, *, follow: bool) -> Iterator[Iterator[Event]]:
-    """Yield the events of a run; those of a node, where one is named. Raises RunNotFoundError where it has no such.
+    """Yield the events of a run; those of a node, where one is named. Raises RunNotFoundError where
+    it has no such.
 
     To ``follow`` is to yield what has come since, over and over, until the run is over.
     """
@@ -149,11 +179,19 @@ def _events(reader: RunReader, step: str | None, *, follow: bool) -> Iterator[It
     log = FollowedLog(reader) if follow else StoredLog(reader)
     vigil = Vigil(reader, _say)
     while True:
-        ends = not follow or is_over(vigil.look())  # asked first, so that the look below is the last one then
+        ends = not follow or is_over(
+            vigil.look()
+        )  # asked first, so that the look below is the last one then
         found = list(log.news()) if isinstance(log, FollowedLog) else log.events()
         if ends and wanted is not None and not any(map(wanted, log.keys)):
-            raise RunNotFoundError(f"run {reader.run_id} has no step {step!r}.{nearest(step or '', log.keys)}")
-        yield (each for each in found if wanted is None or (each.step_key is not None and wanted(each.step_key)))
+            raise RunNotFoundError(
+                f"run {reader.run_id} has no step {step!r}.{nearest(step or '', log.keys)}"
+            )
+        yield (
+            each
+            for each in found
+            if wanted is None or (each.step_key is not None and wanted(each.step_key))
+        )
         if ends:
             return
         time.sleep(_PATIENCE)
@@ -183,7 +221,9 @@ def _print_events(
             job = reader.record().job_name
             for events in _events(reader, step, follow=follow):
                 for event in events:
-                    results.writelines(f"{_printable(line)}\n" for line in written(event, job, reader.run_id))
+                    results.writelines(
+                        f"{_printable(line)}\n" for line in written(event, job, reader.run_id)
+                    )
                 results.flush()
                 if reader_left(results):
                     break
@@ -201,7 +241,13 @@ def _printable(text: str) -> str:
 
 @with_exit_code
 def print_events(
-    place: str | None, run_id: str, *, step: str | None, kinds: Sequence[str], follow: bool, as_json: bool
+    place: str | None,
+    run_id: str,
+    *,
+    step: str | None,
+    kinds: Sequence[str],
+    follow: bool,
+    as_json: bool,
 ) -> int:
     """Print the events of a run, one a line."""
     from rayexec.cli.render.lines import event_line
@@ -220,7 +266,9 @@ def print_events(
 
 
 @with_exit_code
-def print_logs(place: str | None, run_id: str, *, step: str | None, follow: bool, as_json: bool) -> int:
+def print_logs(
+    place: str | None, run_id: str, *, step: str | None, follow: bool, as_json: bool
+) -> int:
     """Print what ops logged and wrote."""
     from rayexec.cli.render.lines import event_line
 
@@ -300,13 +348,18 @@ def delete_runs(place: str | None, run_ids: Sequence[str], *, force: bool, as_js
                 found[elsewhere.launched.run_id] = elsewhere.launched
         if not force:
             states = {
-                each.run_id: each.status for store in _stores(found.values()) for each in map(settled, store.list())
+                each.run_id: each.status
+                for store in _stores(found.values())
+                for each in map(settled, store.list())
             }
             notes = [each for each in found.values() if isinstance(each, LaunchedRun)]
             states |= {each.run_id: each.now().status for each in notes}
             going_on = [each for each in found if states.get(each) == "STARTED"]
             if going_on:
-                complain(f"not removed, since it goes on: {', '.join(going_on)}. Remove it all the same with --force.")
+                complain(
+                    f"not removed, since it goes on: {', '.join(going_on)}. Remove it all the "
+                    f"same with --force."
+                )
                 return USAGE
         for each, where in found.items():
             if not isinstance(where, LaunchedRun):
@@ -322,7 +375,12 @@ def delete_runs(place: str | None, run_ids: Sequence[str], *, force: bool, as_js
 
 @with_exit_code
 def export_run(
-    place: str | None, run_id: str, *, parquet: Path | None, chrome_trace: Path | None, html: Path | None
+    place: str | None,
+    run_id: str,
+    *,
+    parquet: Path | None,
+    chrome_trace: Path | None,
+    html: Path | None,
 ) -> int:
     """Write a run into files."""
     from rayexec.cli.commands.run_export import write_parquet, write_trace
@@ -340,7 +398,9 @@ def export_run(
         try:
             rows = write(path, record, log)
         except OSError as error:
-            complain(f"{path} cannot be written: {os.strerror(error.errno) if error.errno else error}")
+            complain(
+                f"{path} cannot be written: {os.strerror(error.errno) if error.errno else error}"
+            )
             return USAGE
         sys.stdout.write(f"Wrote {path}: {rows:,} attempts.\n")
     return SUCCEEDED

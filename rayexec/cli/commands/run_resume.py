@@ -30,7 +30,9 @@ def resume_from_shell(
     force: bool,
     as_json: bool,
 ) -> int:
-    """Run what a run did not get to, or ``steps`` of it, show how it goes, and return the exit code."""
+    """Run what a run did not get to, or ``steps`` of it, show how it goes, and return the exit
+    code.
+    """
     launched = launched_as(run_id) if place is None else None
     if launched is not None and launched.address is not None and wanted.address is None:
         from rayexec.cli.commands.job_launch import resume_on_cluster
@@ -68,14 +70,18 @@ def _source(record: RunRecord, given: JobSource) -> JobSource:
         file = Path(origin["file"])
         if not file.exists():
             raise LoadError(
-                f"the file of run {record.run_id}, {file}, is not there any more: say where the job is now with -f."
+                f"the file of run {record.run_id}, {file}, is not there any more: say where the "
+                f"job is now with -f."
             )
         return JobSource(file, attribute=attribute, job=None if attribute else record.job_name)
     if "module" in origin:
         directory = origin.get("directory")
         if directory is not None and directory not in sys.path:
             sys.path.insert(0, directory)
-        return JobSource(module=origin["module"], attribute=attribute, job=None if attribute else record.job_name)
+        return JobSource(
+            module=origin["module"], attribute=attribute, job=None if attribute else record.job_name
+        )
     raise LoadError(
-        f"it is not known where the job of run {record.run_id} came from: say so with -f FILE or -m MODULE."
+        f"it is not known where the job of run {record.run_id} came from: say so with -f FILE or "
+        f"-m MODULE."
     )

@@ -1,4 +1,6 @@
-"""Printing above a live view: what this process writes to the terminal must not run into what is redrawn there."""
+"""Printing above a live view: what this process writes to the terminal must not run into what is
+redrawn there.
+"""
 
 from __future__ import annotations
 
@@ -23,10 +25,12 @@ _CHUNK = 64 * 1024
 
 
 class Above:
-    """Takes standard error, and standard output where it is the same terminal, and prints them above a live view.
+    """Takes standard error, and standard output where it is the same terminal, and prints them
+    above a live view.
 
-    ``console`` is the terminal itself. The streams are taken at their file descriptors, so that C code and child
-    processes of ops are caught as well. What is left when the ``with`` block ends is printed before it does.
+    ``console`` is the terminal itself. The streams are taken at their file descriptors, so that C
+    code and child processes of ops are caught as well. What is left when the ``with`` block ends is
+    printed before it does.
     """
 
     def __init__(self) -> None:
@@ -50,7 +54,10 @@ class Above:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
         _flush()
         for fd, saved in zip(self._taken, self._saved, strict=True):
@@ -68,7 +75,9 @@ class Above:
             self.console.size = os.get_terminal_size(self._terminal)
 
     def show(self, text: str, stream: TextIO, fd: int) -> None:
-        """Print what was written to ``stream`` elsewhere, above the view where that stream is taken."""
+        """Print what was written to ``stream`` elsewhere, above the view where that stream is
+        taken.
+        """
         if not text:
             return
         if fd in self._taken:
@@ -80,7 +89,9 @@ class Above:
     def _print(self, text: str) -> None:
         # Text.from_ansi keeps colours and drops what would move the cursor.
         with contextlib.suppress(OSError):  # the terminal may be gone
-            self.console.print(Text.from_ansi(text.removesuffix("\n")), soft_wrap=True, highlight=False)
+            self.console.print(
+                Text.from_ansi(text.removesuffix("\n")), soft_wrap=True, highlight=False
+            )
 
     def _pump(self) -> None:
         """Print whole lines from the pipe until woken, then what is left."""

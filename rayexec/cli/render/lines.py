@@ -35,7 +35,9 @@ _FAILURES = frozenset(
 
 
 def level_of(event: Event) -> int:
-    """Return the level at which an event is shown: a log message's own, ERROR for failures, else DEBUG."""
+    """Return the level at which an event is shown: a log message's own, ERROR for failures, else
+    DEBUG.
+    """
     if event.event_type is EventType.LOG_MESSAGE:
         level: int = event.event_specific_data["level"]
         return level
@@ -43,8 +45,14 @@ def level_of(event: Event) -> int:
 
 
 def is_shown(event: Event, spec: RunSpec) -> bool:
-    """Whether the run config has the console show an event: its level, and whether lines of ops go there at all."""
-    if event.event_type is EventType.LOG_MESSAGE and event.step_key is not None and not spec.config.has_console:
+    """Whether the run config has the console show an event: its level, and whether lines of ops go
+    there at all.
+    """
+    if (
+        event.event_type is EventType.LOG_MESSAGE
+        and event.step_key is not None
+        and not spec.config.has_console
+    ):
         return False
     least: int = logging.getLevelName(spec.config.log_level)
     return level_of(event) >= least
@@ -61,9 +69,11 @@ def event_line(event: Event, job: str, run_id: str) -> str:
 
 
 class EventLines(Watch):
-    """Writes a line for each event to standard error, and passes on what ops print to the streams they meant.
+    """Writes a line for each event to standard error, and passes on what ops print to the streams
+    they meant.
 
-    Steps that print while they run for long do so side by side, so their lines are prefixed by their keys.
+    Steps that print while they run for long do so side by side, so their lines are prefixed by
+    their keys.
     """
 
     def __init__(self, signals: EndingSignals) -> None:
@@ -76,7 +86,9 @@ class EventLines(Watch):
             return
         self._told.take(lines)
         key = self.spec.plan.steps[lines.step].key
-        self._write(lines, prefixed(with_note(lines.stdout), key), prefixed(with_note(lines.stderr), key))
+        self._write(
+            lines, prefixed(with_note(lines.stdout), key), prefixed(with_note(lines.stderr), key)
+        )
 
     def recorded(self, record: Record) -> None:
         """Write the lines of one record at once."""

@@ -71,10 +71,11 @@ _FAILURES_TOLD = 10  # of one mapped node's steps
 
 
 class LiveView(Watch):
-    """Draws a run on standard error, with what ops print and log above it; the view goes when the block ends.
+    """Draws a run on standard error, with what ops print and log above it; the view goes when the
+    block ends.
 
-    The run's thread counts, a thread of rich draws and asks the run who waits; what they share is read and replaced in
-    single operations.
+    The run's thread counts, a thread of rich draws and asks the run who waits; what they share is
+    read and replaced in single operations.
     """
 
     def __init__(self, job_name: str, signals: EndingSignals) -> None:
@@ -86,7 +87,9 @@ class LiveView(Watch):
         self._running: dict[int, float] = {}  # since when
         self._ended: Counter[str] = Counter()
         self._told_live = Told()
-        self._told: Counter[tuple[str, str]] = Counter()  # by mapped node and what happened to its steps
+        self._told: Counter[tuple[str, str]] = (
+            Counter()
+        )  # by mapped node and what happened to its steps
         self._state = "starting"
         self._above = Above()
         self._live = Live(
@@ -105,7 +108,10 @@ class LiveView(Watch):
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
         self._stack.__exit__(kind, error, traceback)
 
@@ -123,7 +129,9 @@ class LiveView(Watch):
         self._tell(lines)
 
     def _show(self, stdout: str, stderr: str, step: int | None = None) -> None:
-        """Print what was printed elsewhere, after the key of its step where others print at the same time."""
+        """Print what was printed elsewhere, after the key of its step where others print at the
+        same time.
+        """
         if step is not None and self.spec is not None:
             key = self.spec.plan.steps[step].key
             stdout, stderr = prefixed(stdout, key), prefixed(stderr, key)
@@ -140,7 +148,9 @@ class LiveView(Watch):
             return
         if isinstance(record, Attempt):
             if record.outcome in _OUTCOMES:
-                self._end(_OUTCOMES[record.outcome] if record.reused is None else "reused", (record.step,))
+                self._end(
+                    _OUTCOMES[record.outcome] if record.reused is None else "reused", (record.step,)
+                )
             rest = self._told_live.rest(record)
             self._show(rest.stdout, rest.stderr, None if rest is record else record.step)
             record = rest
@@ -151,7 +161,10 @@ class LiveView(Watch):
         elif isinstance(record, Event):
             if record.event_type is EventType.STEP_SKIPPED:
                 self._end("skipped", (record.step_key or "",))
-            elif isinstance(record.event_specific_data, dict) and "not_run" in record.event_specific_data:
+            elif (
+                isinstance(record.event_specific_data, dict)
+                and "not_run" in record.event_specific_data
+            ):
                 self._end("not run", (record.event_specific_data["not_run"],))
             elif record.event_type is EventType.RUN_CANCELING:
                 self._state = "canceling"
@@ -168,7 +181,11 @@ class LiveView(Watch):
         if spec is None or log is None:
             return
         for event in log.expand(record):
-            if event.event_type in _TOLD and is_shown(event, spec) and not self._is_more_of_the_same(event):
+            if (
+                event.event_type in _TOLD
+                and is_shown(event, spec)
+                and not self._is_more_of_the_same(event)
+            ):
                 level = 30 if event.event_type is EventType.STEP_UP_FOR_RETRY else level_of(event)
                 moment = time.strftime("%H:%M:%S", time.localtime(event.timestamp))
                 line = Text(f"{moment} ", style="dim", end="")
@@ -179,7 +196,9 @@ class LiveView(Watch):
                 self._above.console.print(line, soft_wrap=True, highlight=False)
 
     def _is_more_of_the_same(self, event: Event) -> bool:
-        """Whether so many steps of a mapped node failed, or did not run, that another's line would say nothing new."""
+        """Whether so many steps of a mapped node failed, or did not run, that another's line would
+        say nothing new.
+        """
         data = event.event_specific_data
         if event.event_type in _FAILURES:
             key, what = event.step_key or "", "failed"
@@ -215,7 +234,13 @@ class LiveView(Watch):
         word = Text(self._state, style="yellow" if self._state == "canceling" else "cyan")
         known = f"{total:,}" if tally.is_complete else f"at least {total:,}"
         counts = Text(f"{over:,} of {known} steps done", no_wrap=True)
-        head.add_row(Text(self._job_name, style="bold", no_wrap=True, overflow="ellipsis"), word, bar, counts, clock)
+        head.add_row(
+            Text(self._job_name, style="bold", no_wrap=True, overflow="ellipsis"),
+            word,
+            bar,
+            counts,
+            clock,
+        )
         below = [*self._ages(running, now), *self._queues(state.queues)]
         room = min(_MAPPED_LINES, self._above.console.size.height - 4 - len(below))
         mapped = mapped_lines(spec.plan, tally, Counter(self._nodes(running)), room)
@@ -228,7 +253,11 @@ class LiveView(Watch):
     def _counts(self, running: int, waiting: int) -> Text:
         parts = [(f"{running:,} running", ""), (f"{max(0, waiting):,} waiting", "")]
         styles = {"reused": "", "failed": "red", "skipped": "yellow", "not run": "yellow"}
-        parts += [(f"{self._ended[kind]:,} {kind}", style) for kind, style in styles.items() if self._ended[kind]]
+        parts += [
+            (f"{self._ended[kind]:,} {kind}", style)
+            for kind, style in styles.items()
+            if self._ended[kind]
+        ]
         line = Text("  ", no_wrap=True, overflow="ellipsis")
         for number, (words, style) in enumerate(parts):
             line.append(" · " if number else "", style="dim")
@@ -241,7 +270,9 @@ class LiveView(Watch):
         if spec is None:
             return []
         room = max(1, min(_RUNNING_LINES, self._above.console.size.height - 6))
-        shown = _few_of_each(running, self._nodes(running), {node.key for node in spec.plan.mapped})[:room]
+        shown = _few_of_each(
+            running, self._nodes(running), {node.key for node in spec.plan.mapped}
+        )[:room]
         keys = [spec.plan.steps[step].key for step, _ in shown]
         widest = min(max(map(len, keys), default=0), max(10, self._above.console.size.width - 16))
         lines = []
@@ -272,7 +303,11 @@ class LiveView(Watch):
     def _holders(self, queue: Queue) -> str:
         if not queue.others:
             return self._named(queue.holders, len(queue.holders))
-        return f"{self._named(queue.holders, len(queue.holders))} and other runs" if queue.holders else "other runs"
+        return (
+            f"{self._named(queue.holders, len(queue.holders))} and other runs"
+            if queue.holders
+            else "other runs"
+        )
 
     def _named(self, steps: Sequence[int], count: int) -> str:
         assert self.spec is not None
@@ -280,7 +315,9 @@ class LiveView(Watch):
         return ", ".join(keys) + (f" and {count - len(keys):,} more" if count > len(keys) else "")
 
 
-def _few_of_each(running: list[tuple[int, float]], nodes: Sequence[str], mapped: Set[str]) -> list[tuple[int, float]]:
+def _few_of_each(
+    running: list[tuple[int, float]], nodes: Sequence[str], mapped: Set[str]
+) -> list[tuple[int, float]]:
     """Leave out what would be too many steps of one mapped node, which its own line counts."""
     counted: Counter[str] = Counter()
     found = []

@@ -14,7 +14,15 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from rayexec.events import Attempt, BatchFacts, ErrorInfo, Event, EventType, ResourceRecord, StepFailureData
+from rayexec.events import (
+    Attempt,
+    BatchFacts,
+    ErrorInfo,
+    Event,
+    EventType,
+    ResourceRecord,
+    StepFailureData,
+)
 from rayexec.store import RunRecord
 from rayexec.store.reading import StoredLog
 from rayexec.views.critical_path import Link, critical_path
@@ -85,7 +93,11 @@ class _Page:
                 data = record.event_specific_data
                 level = data.get("level") if isinstance(data, Mapping) else None
                 kind = logging.getLevelName(level) if isinstance(level, int) else "run"
-                text = f"{record.message}\n{_in_words(data)}" if isinstance(data, ErrorInfo) else record.message
+                text = (
+                    f"{record.message}\n{_in_words(data)}"
+                    if isinstance(data, ErrorInfo)
+                    else record.message
+                )
                 self._lines.append((record.timestamp, step, kind, text))
         else:
             self._lines += _lines_of_resource(record, -1)
@@ -104,7 +116,9 @@ class _Page:
             status=escape(record.status),
             status_class=_STYLES.get(record.status, "open"),
             about="\n".join(_described(about, record.run_id)),
-            chart_label=escape(f"Attempts of {name} by time and worker; the tables below say the same in words."),
+            chart_label=escape(
+                f"Attempts of {name} by time and worker; the tables below say the same in words."
+            ),
             ops=_ops(report),
             path=self._path_table(),
             waits=self._waits(),
@@ -135,7 +149,16 @@ class _Page:
             facts = log.batches.get(number)
             if facts is not None:
                 numbers[number] = len(known)
-                known.append([number, facts.queued, facts.loading, facts.peak_rss, facts.input_bytes, facts.calls])
+                known.append(
+                    [
+                        number,
+                        facts.queued,
+                        facts.loading,
+                        facts.peak_rss,
+                        facts.input_bytes,
+                        facts.calls,
+                    ]
+                )
         moments = [*(row.started for row in rows), *(moment for _, moment in self._skipped)]
         last = max([row.ended for row in rows], default=began)
         return {
@@ -144,7 +167,10 @@ class _Page:
             "opOf": op_of,
             "lanes": list(self._lane_rows()),
             "first": min(moments, default=began) - began,
-            "last": max([last, self._record.end_time or began, *(moment for _, moment in self._skipped)]) - began,
+            "last": max(
+                [last, self._record.end_time or began, *(moment for _, moment in self._skipped)]
+            )
+            - began,
             "attempts": {
                 "step": _packed("i", [row.step for row in rows]),
                 "number": _packed("i", [row.number for row in rows]),
@@ -162,7 +188,9 @@ class _Page:
             },
             "path": [link.place for link in self._path or ()],
             "skipped": [[step, moment - began] for step, moment in self._skipped],
-            "logs": [[round(moment - began, 6), step, kind, text] for moment, step, kind, text in lines],
+            "logs": [
+                [round(moment - began, 6), step, kind, text] for moment, step, kind, text in lines
+            ],
         }
 
     def _lane_rows(self) -> Iterator[list[Any]]:
@@ -178,10 +206,14 @@ class _Page:
         if not self._path:
             return "<p>No step ran.</p>"
         rows = [self._path_row(link) for link in self._path]
-        ran = sum(self.attempts[link.place].ended - self.attempts[link.place].started for link in self._path)
+        ran = sum(
+            self.attempts[link.place].ended - self.attempts[link.place].started
+            for link in self._path
+        )
         waited = sum(link.waited for link in self._path)
         return (
-            f"<p>{len(rows):,} attempts one after another determined when the run ended: they ran for "
+            f"<p>{len(rows):,} attempts one after another determined when the run ended: they ran "
+            f"for "
             f"{escape(duration(ran))} and waited for {escape(duration(waited))} in between.</p>"
             + _table(("step", "op", "attempt", "waited", "where", "took"), (2, 3, 5), rows)
         )
@@ -189,10 +221,23 @@ class _Page:
     def _path_row(self, link: Link) -> tuple[str, ...]:
         row = self.attempts[link.place]
         took, waited = duration(row.ended - row.started), duration(link.waited)
-        parts = {"for the driver": link.free, "in Ray's queue": link.queued, "in its batch": link.behind}
-        spent = [f"{duration(seconds)} {where}" for where, seconds in parts.items() if seconds >= 1e-3]
+        parts = {
+            "for the driver": link.free,
+            "in Ray's queue": link.queued,
+            "in its batch": link.behind,
+        }
+        spent = [
+            f"{duration(seconds)} {where}" for where, seconds in parts.items() if seconds >= 1e-3
+        ]
         why = "; ".join(filter(None, (link.why, ", ".join(spent))))
-        return self._log.keys[row.step], self._log.op_of(row.step), str(row.number + 1), waited, why, took
+        return (
+            self._log.keys[row.step],
+            self._log.op_of(row.step),
+            str(row.number + 1),
+            waited,
+            why,
+            took,
+        )
 
     def _waits(self) -> str:
         found: dict[str, list[tuple[float, str]]] = {}
@@ -204,11 +249,15 @@ class _Page:
         for limit, waits in sorted(found.items(), key=lambda item: -max(item[1])[0]):
             longest, key = max(waits)
             total = sum(seconds for seconds, _ in waits)
-            rows.append((limit, f"{len(waits):,}", duration(total / len(waits)), duration(longest), key))
+            rows.append(
+                (limit, f"{len(waits):,}", duration(total / len(waits)), duration(longest), key)
+            )
         return _table(("limit", "attempts", "mean", "longest", "step"), (1, 2, 3), rows)
 
     def _workers(self) -> str:
-        rows: dict[tuple[str, str], list[Any]] = {}  # attempts, batches, seconds, longest queue, peak memory
+        rows: dict[
+            tuple[str, str], list[Any]
+        ] = {}  # attempts, batches, seconds, longest queue, peak memory
         for lane, row in zip(self._lanes, self.attempts, strict=True):
             facts = self._log.batches.get(row.batch, _UNTOLD)
             one = rows.setdefault(lane, [0, set(), 0.0, 0.0, 0])
@@ -234,15 +283,20 @@ class _Page:
         )
 
     def _failures(self, report: RunReport) -> str:
-        failed = [(self._log.keys[row.step], row) for row in self.attempts if row.failure is not None]
+        failed = [
+            (self._log.keys[row.step], row) for row in self.attempts if row.failure is not None
+        ]
         shown = [
-            f"<details><summary>{escape(key)}, attempt {row.number + 1}: {escape(row.failure.root.cls_name)}: "
+            f"<details><summary>{escape(key)}, attempt {row.number + 1}: "
+            f"{escape(row.failure.root.cls_name)}: "
             f"{escape(row.failure.root.message)}</summary><pre>{escape(_failure_in_words(row.failure))}</pre></details>"
             for key, row in failed[:_MOST_ROWS]
             if row.failure is not None
         ]
         if len(failed) > _MOST_ROWS:
-            shown.append(f"<p>and {len(failed) - _MOST_ROWS:,} more, which stand among the logs.</p>")
+            shown.append(
+                f"<p>and {len(failed) - _MOST_ROWS:,} more, which stand among the logs.</p>"
+            )
         stopped = report.stopped()
         if stopped is not None:
             shown.insert(0, f"<pre>{escape(stopped)}</pre>")
@@ -279,7 +333,9 @@ def _table(names: Sequence[str], numbers: Sequence[int], rows: Sequence[Sequence
 
     def cells(tag: str, values: Sequence[str]) -> str:
         return "".join(
-            f'<{tag} class="number">{escape(value)}</{tag}>' if place in numbers else f"<{tag}>{escape(value)}</{tag}>"
+            f'<{tag} class="number">{escape(value)}</{tag}>'
+            if place in numbers
+            else f"<{tag}>{escape(value)}</{tag}>"
             for place, value in enumerate(values)
         )
 
@@ -301,7 +357,11 @@ def _ops(report: RunReport) -> str:
                 name,
                 *(f"{row[kind]:,}" if row[kind] else "" for kind in kinds),
                 *(
-                    (duration(row["seconds"]), duration(row["seconds"] / row["attempts"]), duration(row["longest"]))
+                    (
+                        duration(row["seconds"]),
+                        duration(row["seconds"] / row["attempts"]),
+                        duration(row["longest"]),
+                    )
                     if row["attempts"]
                     else ("", "", "")
                 ),

@@ -14,7 +14,13 @@ __all__ = ["summary_table"]
 
 _MOST_STEPS = 30  # more of them are summed up by op and status
 _MOST_ROWS = 30
-_STYLES = {"succeeded": "green", "reused": "cyan", "failed": "red", "skipped": "yellow", "not run": "dim"}
+_STYLES = {
+    "succeeded": "green",
+    "reused": "cyan",
+    "failed": "red",
+    "skipped": "yellow",
+    "not run": "dim",
+}
 _ORDER = ("failed", "not run", "skipped", "reused", "succeeded")
 
 
@@ -27,7 +33,10 @@ def _table(*columns: tuple[str, bool]) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
     for number, (name, is_number) in enumerate(columns):
         table.add_column(
-            name, justify="right" if is_number else "left", no_wrap=True, overflow="ellipsis" if not number else "fold"
+            name,
+            justify="right" if is_number else "left",
+            no_wrap=True,
+            overflow="ellipsis" if not number else "fold",
         )
     return table
 
@@ -38,7 +47,12 @@ def _by_step(rows: Sequence[StepSummary]) -> Table:
     table = _table(*columns, *([("waited", False)] if waited else []))
     for row in rows:
         spent = duration(row.seconds) if row.attempts else ""
-        cells: list[Text | str] = [Text(row.key), _status(row.status), spent, str(row.attempts or "")]
+        cells: list[Text | str] = [
+            Text(row.key),
+            _status(row.status),
+            spent,
+            str(row.attempts or ""),
+        ]
         table.add_row(*cells, *([Text(row.waited)] if waited else []))
     return table
 
@@ -49,14 +63,26 @@ def _by_op(rows: Sequence[StepSummary]) -> Table:
         groups.setdefault((row.op, row.status), []).append(row)
     ordered = sorted(groups.items(), key=lambda item: _ORDER.index(item[0][1]))
     table = _table(
-        ("op", False), ("status", False), ("steps", True), ("mean", True), ("longest", True), ("attempts", True)
+        ("op", False),
+        ("status", False),
+        ("steps", True),
+        ("mean", True),
+        ("longest", True),
+        ("attempts", True),
     )
     for (op, status), members in islice(ordered, _MOST_ROWS):
         seconds = [each.seconds for each in members if each.attempts]
-        mean, longest = (duration(sum(seconds) / len(seconds)), duration(max(seconds))) if seconds else ("", "")
+        mean, longest = (
+            (duration(sum(seconds) / len(seconds)), duration(max(seconds))) if seconds else ("", "")
+        )
         attempts = sum(each.attempts for each in members)
         table.add_row(
-            Text(op), _status(status), f"{len(members):,}", mean, longest, f"{attempts:,}" if attempts else ""
+            Text(op),
+            _status(status),
+            f"{len(members):,}",
+            mean,
+            longest,
+            f"{attempts:,}" if attempts else "",
         )
     if len(ordered) > _MOST_ROWS:
         table.add_row(Text(f"and {len(ordered) - _MOST_ROWS:,} more", style="dim"))

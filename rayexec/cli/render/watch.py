@@ -19,7 +19,9 @@ W = TypeVar("W", bound="Watch")
 
 
 class Watch(Observer):
-    """Shows a run while its ``with`` block lasts; ``spec`` and ``log`` are None until the run has started."""
+    """Shows a run while its ``with`` block lasts; ``spec`` and ``log`` are None until the run has
+    started.
+    """
 
     spec: RunSpec | None = None
     log: RunLog | None = None
@@ -31,7 +33,10 @@ class Watch(Observer):
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
         pass
 

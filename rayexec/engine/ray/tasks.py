@@ -17,7 +17,9 @@ _REFUSED = "rayexec-refused"
 
 
 class Traveling:
-    """A function of ``engine.worker`` with its package; on a worker, what it is replaced by is called."""
+    """A function of ``engine.worker`` with its package; on a worker, what it is replaced by is
+    called.
+    """
 
     def __init__(self, run: str, package: Package, contents: Any) -> None:
         self._told = (__version__, _REFUSED, run, pickle.dumps(package), contents)
@@ -27,7 +29,9 @@ class Traveling:
 
 
 def _arrival() -> Callable[..., Any]:
-    """Return the function that a worker calls first, which travels by value since rayexec may be another there."""
+    """Return the function that a worker calls first, which travels by value since rayexec may be
+    another there.
+    """
 
     def arrive(version: str, refused: str, run: str, package: bytes, contents: Any) -> Any:
         import functools
@@ -37,7 +41,9 @@ def _arrival() -> Callable[..., Any]:
         try:
             import rayexec
 
-            found = getattr(rayexec, "__version__", None)  # a directory that is only called so has none
+            found = getattr(
+                rayexec, "__version__", None
+            )  # a directory that is only called so has none
             if found == version:
                 from rayexec.engine.ray.worker import entry as worker
 
@@ -61,21 +67,27 @@ def _arrival() -> Callable[..., Any]:
 
 
 def refusal_in(error: BaseException) -> EngineError | None:
-    """Return what keeps a worker from running batches at all, where a task failed with ``error`` because of that."""
+    """Return what keeps a worker from running batches at all, where a task failed with ``error``
+    because of that.
+    """
     told: tuple[Any, ...] = getattr(getattr(error, "cause", None), "args", ())
     if len(told) != 5 or told[0] != _REFUSED:
         return None
     _, where, found, why, python = told
     if why:
         return EngineError(
-            f"rayexec cannot be imported on node {where}: {why}. Install what it needs there: {python} -m pip install "
+            f"rayexec cannot be imported on node {where}: {why}. Install what it needs there: "
+            f"{python} -m pip install "
             f"rayexec=={__version__}"
         )
     ways = (
-        f"Install the same version where Ray's workers run ({python} -m pip install rayexec=={__version__})"
+        f"Install the same version where Ray's workers run ({python} -m pip install "
+        f"rayexec=={__version__})"
         ", or have Ray do so for the run: execution: {config: {ray: {runtime_env: {pip: "
         f'["rayexec=={__version__}"]}}}}}}}}'
     )
     if found is None:
         return EngineError(f"rayexec is not installed on node {where}. {ways}")
-    return EngineError(f"node {where} has rayexec {found}, and this process has rayexec {__version__}. {ways}")
+    return EngineError(
+        f"node {where} has rayexec {found}, and this process has rayexec {__version__}. {ways}"
+    )

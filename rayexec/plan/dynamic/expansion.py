@@ -26,9 +26,11 @@ __all__ = ["Child", "Frame", "resolve", "stamper", "step_behind"]
 
 
 class Frame(NamedTuple):
-    """The steps that nodes have for one value of a dynamic output, and those for the values it is below.
+    """The steps that nodes have for one value of a dynamic output, and those for the values it is
+    below.
 
-    ``keys`` are the mapping keys, outermost first; the step of the mapped node at a place is ``base`` plus its offset.
+    ``keys`` are the mapping keys, outermost first; the step of the mapped node at a place is
+    ``base`` plus its offset.
     """
 
     parent: Frame | None
@@ -50,9 +52,10 @@ class Frame(NamedTuple):
 class Child(NamedTuple):
     """A mapped node, ready to be made steps of for the values of one dynamic output that has come.
 
-    ``inputs`` have of each source what it is for all keys, or _OWN, or the offset of a node of the same key with its
-    output. ``before`` are the steps outside that it takes from, ``beside`` the offsets of nodes of the same key;
-    ``takes_own`` tells whether it takes the value itself, ``takes_rest`` whether another output of what yielded it.
+    ``inputs`` have of each source what it is for all keys, or _OWN, or the offset of a node of the
+    same key with its output. ``before`` are the steps outside that it takes from, ``beside`` the
+    offsets of nodes of the same key; ``takes_own`` tells whether it takes the value itself,
+    ``takes_rest`` whether another output of what yielded it.
     """
 
     place: int
@@ -80,7 +83,9 @@ class _Beside(NamedTuple):
     output: str
 
 
-def resolve(plan: Plan, place: int, fan: Fan, offsets: dict[int, int], step: int, frame: Frame | None) -> Child:
+def resolve(
+    plan: Plan, place: int, fan: Fan, offsets: dict[int, int], step: int, frame: Frame | None
+) -> Child:
     """Resolve what a mapped node takes, as far as it is the same for all keys."""
     node = plan.mapped[place]
     before: dict[int, None] = {}
@@ -103,11 +108,18 @@ def resolve(plan: Plan, place: int, fan: Fan, offsets: dict[int, int], step: int
     before.pop(step, None)
     above = () if frame is None else frame.keys
     prefix = f"{node.key}[{','.join(above)}{',' if above else ''}"
-    return Child(place, node, prefix, tuple(inputs), tuple(before), takes_own, takes_rest, tuple(beside))
+    return Child(
+        place, node, prefix, tuple(inputs), tuple(before), takes_own, takes_rest, tuple(beside)
+    )
 
 
 def _source(
-    plan: Plan, symbol: Symbol, node: MappedNode, fan: Fan, offsets: dict[int, int], frame: Frame | None
+    plan: Plan,
+    symbol: Symbol,
+    node: MappedNode,
+    fan: Fan,
+    offsets: dict[int, int],
+    frame: Frame | None,
 ) -> Any:
     if isinstance(symbol, FromConfig):
         return symbol
@@ -115,7 +127,11 @@ def _source(
         waited = plan.level_of(inmost(symbol))[len(node.level)]
         return _Beside(offsets[-1 - waited.node], waited.output)
     level = plan.level_of(symbol)
-    own = Fan(symbol.step, symbol.output) if isinstance(symbol, FromStep) else Fan(-1 - symbol.node, symbol.output)
+    own = (
+        Fan(symbol.step, symbol.output)
+        if isinstance(symbol, FromStep)
+        else Fan(-1 - symbol.node, symbol.output)
+    )
     is_element = bool(level) and level[-1] == own
     if is_element and own == fan:
         return _OWN
@@ -145,11 +161,21 @@ def stamper(
     collectors: dict[int, tuple[int, ...]],
     step: int,
 ) -> Callable[[int, str, str], None]:
-    """Return a function that adds the steps of one key: it takes the first's index, the value's name, its key."""
+    """Return a function that adds the steps of one key: it takes the first's index, the value's
+    name, its key.
+    """
     own = (step,)
     columns: dict[str, list[Any]] = {
         name: getattr(plan, name)
-        for name in ("steps", "successors", "in_degrees", "predecessors", "feeds", "chained", "template_of")
+        for name in (
+            "steps",
+            "successors",
+            "in_degrees",
+            "predecessors",
+            "feeds",
+            "chained",
+            "template_of",
+        )
     }
     columns |= {name: getattr(plan, name) for name in ("first_calls", "output_records", "links")}
     steps, successors, in_degrees = columns["steps"], columns["successors"], columns["in_degrees"]
@@ -173,7 +199,19 @@ def stamper(
                 single = given.name, source
         outside = (*child.before, *(own if takes_step else ()))
         shared = None if child.beside else outside
-        rows.append((offset, child, child.degree, outside, after, collectors.get(offset, ()), link, single, shared))
+        rows.append(
+            (
+                offset,
+                child,
+                child.degree,
+                outside,
+                after,
+                collectors.get(offset, ()),
+                link,
+                single,
+                shared,
+            )
+        )
     outputs: dict[tuple[str, ...], tuple[str, ...]] = {}
 
     def add(base: int, name: str, key: str) -> None:
@@ -191,8 +229,14 @@ def stamper(
             else:
                 inputs = _inputs(child, base, step, name)
                 feed = feeds_of(inputs)
-            steps.append(Step(index, child.prefix + key + "]", node.template, inputs, node.tags, node.priority))
-            successors.append((*[base + each for each in after], *collecting) if after else collecting)
+            steps.append(
+                Step(
+                    index, child.prefix + key + "]", node.template, inputs, node.tags, node.priority
+                )
+            )
+            successors.append(
+                (*[base + each for each in after], *collecting) if after else collecting
+            )
             in_degrees.append(degree)
             if shared is not None:
                 predecessors.append(shared)

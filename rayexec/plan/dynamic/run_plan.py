@@ -1,8 +1,8 @@
 """A run's own plan, to which steps are added as dynamic outputs come.
 
-Where a dynamic output has come, the nodes that are mapped over it get a step for each of its mapping keys: those of one
-key lie next to each other, in the order of the nodes. What collects learns of them one by one, and is told all of it
-when it may start.
+Where a dynamic output has come, the nodes that are mapped over it get a step for each of its
+mapping keys: those of one key lie next to each other, in the order of the nodes. What collects
+learns of them one by one, and is told all of it when it may start.
 """
 
 from __future__ import annotations
@@ -28,10 +28,12 @@ __all__ = ["Growth", "RunPlan"]
 
 
 class Growth(NamedTuple):
-    """What came to a plan: the steps from ``first`` on, and for how many predecessors each of them waits.
+    """What came to a plan: the steps from ``first`` on, and for how many predecessors each of them
+    waits.
 
-    ``nodes`` are the places of their mapped nodes, ``imperfect`` those of them that take from steps which did not come
-    out whole; ``awaited`` tells how many more predecessors steps have that were there before.
+    ``nodes`` are the places of their mapped nodes, ``imperfect`` those of them that take from steps
+    which did not come out whole; ``awaited`` tells how many more predecessors steps have that were
+    there before.
     """
 
     first: int
@@ -42,10 +44,11 @@ class Growth(NamedTuple):
 
 
 class _Cause(NamedTuple):
-    """Values of a dynamic output that came: ``names``, of ``step``, which stands in ``frame`` where it is mapped.
+    """Values of a dynamic output that came: ``names``, of ``step``, which stands in ``frame`` where
+    it is mapped.
 
-    ``is_all`` tells that no more will come, ``is_nothing`` that none did though it need not have been yielded at all,
-    ``awaits`` whether the step must be over before steps may take its values.
+    ``is_all`` tells that no more will come, ``is_nothing`` that none did though it need not have
+    been yielded at all, ``awaits`` whether the step must be over before steps may take its values.
     """
 
     step: int
@@ -65,15 +68,18 @@ State = Callable[[int], tuple[bool, bool]]
 class RunPlan(Plan):
     """The plan of one run of a job with dynamic outputs; ``expand`` adds steps to it."""
 
-    # Where producers of dynamic outputs stand that are mapped themselves: their frame, and their node's place.
+    # Where producers of dynamic outputs stand that are mapped themselves: their frame, and their
+    # node's place.
     _homes: dict[int, tuple[Frame, int]] = field(default_factory=dict, repr=False)
     _collected: dict[int, dict[int, Collected]] = field(default_factory=dict, repr=False)
-    # The runs of steps that were added: the first, how many, and the step that yielded what they are for.
+    # The runs of steps that were added: the first, how many, and the step that yielded what they
+    # are for.
     _blocks: list[tuple[int, int, int]] = field(default_factory=list, repr=False)
     # Of what the selection narrows dynamic outputs to: what came.
     _met: set[tuple[Fan, tuple[str, ...]]] = field(default_factory=set, repr=False)
     _depths: list[tuple[int, ...]] = field(default_factory=list, repr=False)
-    # The steps whose outputs are not to go before a producer is over: others below it will take them.
+    # The steps whose outputs are not to go before a producer is over: others below it will take
+    # them.
     _needs: dict[int, tuple[int, ...]] = field(default_factory=dict, repr=False)
 
     @classmethod
@@ -83,7 +89,15 @@ class RunPlan(Plan):
         for name in ("steps", "successors", "in_degrees"):
             given[name] = list(given[name])
         grown = cls(**given)
-        for name in ("predecessors", "feeds", "chained", "template_of", "first_calls", "output_records", "links"):
+        for name in (
+            "predecessors",
+            "feeds",
+            "chained",
+            "template_of",
+            "first_calls",
+            "output_records",
+            "links",
+        ):
             grown.__dict__[name] = list(getattr(plan, name))
         priorities = plan.priorities
         grown.__dict__["priorities"] = None if priorities is None else list(priorities)
@@ -122,7 +136,9 @@ class RunPlan(Plan):
 
     @property
     def depth_order(self) -> Sequence[tuple[int, ...]]:
-        """The place of each step where one worker runs the plan depth-first: added steps right behind their cause."""
+        """The place of each step where one worker runs the plan depth-first: added steps right
+        behind their cause.
+        """
         depths = self._depths
         if not depths:
             depths += [(place,) for place in self.__dict__["static"].depth_order]
@@ -140,7 +156,9 @@ class RunPlan(Plan):
         return taken_below(self)
 
     def is_producer(self, place: int) -> bool:
-        """Whether others are mapped over, or collect, a dynamic output of the mapped node at ``place``."""
+        """Whether others are mapped over, or collect, a dynamic output of the mapped node at
+        ``place``.
+        """
         return place in self._producing
 
     @cached_property
@@ -157,7 +175,9 @@ class RunPlan(Plan):
         return (None, step) if home is None else (home[0], -1 - home[1])
 
     def takers_of(self, step: int, output: str) -> int:
-        """Return how many steps take each value of a dynamic output, 0 where others may take it as well."""
+        """Return how many steps take each value of a dynamic output, 0 where others may take it as
+        well.
+        """
         return self._takers.get(Fan(self._home(step)[1], output), 0)
 
     def _needed_below(self, step: int) -> tuple[int, ...]:
@@ -167,12 +187,20 @@ class RunPlan(Plan):
         return tuple(dict.fromkeys(each for each in found if each != step))
 
     def expand(
-        self, step: int, names: Sequence[str], state: State, *, is_all: bool = True, awaits: bool = True
+        self,
+        step: int,
+        names: Sequence[str],
+        state: State,
+        *,
+        is_all: bool = True,
+        awaits: bool = True,
     ) -> Growth:
-        """Add the steps for what ``step`` yielded: ``names`` are its outputs, with mapping keys (``result[k]``).
+        """Add the steps for what ``step`` yielded: ``names`` are its outputs, with mapping keys
+        (``result[k]``).
 
-        It is called before the step counts as over; ``state`` tells of the others. Without ``is_all`` more may come
-        later; without ``awaits`` steps that take nothing else of it need not wait until it is over.
+        It is called before the step counts as over; ``state`` tells of the others. Without
+        ``is_all`` more may come later; without ``awaits`` steps that take nothing else of it need
+        not wait until it is over.
         """
         frame, node = self._home(step)
         outs = self.op_of(step).outs
@@ -207,15 +235,23 @@ class RunPlan(Plan):
         return chosen
 
     def unmet(self) -> list[str]:
-        """Return what the selection named that no op yielded, as mapping keys behind the dynamic output."""
+        """Return what the selection named that no op yielded, as mapping keys behind the dynamic
+        output.
+        """
         found = []
         for fan, patterns in self.only.items():
             producer = self.steps[fan.node].key if fan.node >= 0 else self.mapped[-1 - fan.node].key
-            found += [f"{producer}.{fan.output}[{','.join(each)}]" for each in patterns if (fan, each) not in self._met]
+            found += [
+                f"{producer}.{fan.output}[{','.join(each)}]"
+                for each in patterns
+                if (fan, each) not in self._met
+            ]
         return found
 
     def fail(self, step: int) -> None:
-        """Take in that a step failed which had yielded values already: what collects them will not get all."""
+        """Take in that a step failed which had yielded values already: what collects them will not
+        get all.
+        """
         frame, node = self._home(step)
         for output, out in self.op_of(step).outs.items():
             fanning = self._fannings.get(Fan(node, output)) if out.is_dynamic else None
@@ -235,9 +271,11 @@ class RunPlan(Plan):
         collectors = self._gather(cause, fanning, keys, offsets, growth)
         if not keys:
             return
-        # Of each node: the offsets of those of the same key that take from it, and what collects it.
+        # Of each node: the offsets of those of the same key that take from it, and what collects
+        # it.
         following = [
-            tuple([other for other, each in enumerate(children) if offset in each.beside]) for offset in range(count)
+            tuple([other for other, each in enumerate(children) if offset in each.beside])
+            for offset in range(count)
         ]
         self._blocks.append((first, count * len(keys), step))
         for offset, child in enumerate(children):
@@ -256,13 +294,17 @@ class RunPlan(Plan):
             add(first + place * count, name, key)
         if any(self.is_producer(place) or self._gathers_at(place) for place in fanning.children):
             for place, key in enumerate(keys):
-                self._settle_in(Frame(frame, (*above, key), first + place * count, offsets), fanning.children)
+                self._settle_in(
+                    Frame(frame, (*above, key), first + place * count, offsets), fanning.children
+                )
 
     def _gathers_at(self, place: int) -> bool:
         return any(each.gathered is not None for each in self.mapped[place].inputs)
 
     def _settle_in(self, frame: Frame, children: Sequence[int]) -> None:
-        """Note where the producers among new steps stand, and what the collecting ones are still to be told."""
+        """Note where the producers among new steps stand, and what the collecting ones are still to
+        be told.
+        """
         for place in children:
             index = frame.step_of(place)
             for number, each in enumerate(self.mapped[place].inputs):
@@ -281,9 +323,16 @@ class RunPlan(Plan):
                     self._needs[index] = needed
 
     def _gather(
-        self, cause: _Cause, fanning: Fanning, keys: Sequence[str], offsets: dict[int, int], growth: Growth
+        self,
+        cause: _Cause,
+        fanning: Fanning,
+        keys: Sequence[str],
+        offsets: dict[int, int],
+        growth: Growth,
     ) -> dict[int, tuple[int, ...]]:
-        """Tell those that gather what came; return for each offset the steps that wait for steps of that node."""
+        """Tell those that gather what came; return for each offset the steps that wait for steps of
+        that node.
+        """
         frame = cause.frame
         above = () if frame is None else frame.keys
         first, count = len(self.steps), len(offsets)
@@ -297,7 +346,9 @@ class RunPlan(Plan):
                 collected.end(path)
             if isinstance(each.member, FromMapped) and each.member.node in offsets:
                 offset, output = offsets[each.member.node], each.member.output
-                found = [FromStep(first + place * count + offset, output) for place in range(len(keys))]
+                found = [
+                    FromStep(first + place * count + offset, output) for place in range(len(keys))
+                ]
                 collectors.setdefault(offset, {})[consumer] = None
             else:
                 found = [FromStep(cause.step, name) for name in cause.names]
@@ -313,7 +364,11 @@ class RunPlan(Plan):
             for consumer in waiting:
                 growth.awaited[consumer] = growth.awaited.get(consumer, 0) + len(keys)
                 self.in_degrees[consumer] += len(keys)  # type: ignore[index]  # a list here
-                _add_to(self.predecessors, consumer, range(first + offset, first + count * len(keys), count))
+                _add_to(
+                    self.predecessors,
+                    consumer,
+                    range(first + offset, first + count * len(keys), count),
+                )
         return {offset: tuple(waiting) for offset, waiting in collectors.items()}
 
     def _consumer(self, gather: Gather, frame: Frame | None) -> int:
@@ -327,9 +382,13 @@ class RunPlan(Plan):
         """Return the list that what yields in ``frame`` is to fill, None where it is complete."""
         collected = self._collected.get(self._consumer(gather, frame))
         above = () if frame is None else frame.keys
-        return None if collected is None else collected[gather.input].open.get(above[gather.above :])
+        return (
+            None if collected is None else collected[gather.input].open.get(above[gather.above :])
+        )
 
-    def _note_outside(self, child: Child, new: range, cause: _Cause, state: State, growth: Growth) -> None:
+    def _note_outside(
+        self, child: Child, new: range, cause: _Cause, state: State, growth: Growth
+    ) -> None:
         """Note the new steps of a node with those outside that they take from."""
         awaited = child.takes_rest or (child.takes_own and cause.awaits)
         for each in (*child.before, *((cause.step,) if awaited else ())):
@@ -351,7 +410,9 @@ class RunPlan(Plan):
         self.steps[step] = known._replace(inputs=tuple(inputs))  # type: ignore[index]  # a list here
 
     def taken_by(self, step: int) -> Iterator[FromStep]:
-        """Yield the outputs of steps whose values a step takes, of what it collects as much as is known."""
+        """Yield the outputs of steps whose values a step takes, of what it collects as much as is
+        known.
+        """
         collected = self._collected.get(step, {})
         for place, each in enumerate(self.steps[step].inputs):
             if each.is_nothing:
@@ -362,7 +423,9 @@ class RunPlan(Plan):
                     yield source
 
     def steps_of(self, place: int, first: int = 0) -> Iterator[Step]:
-        """Yield the steps of the mapped node at ``place`` that there are from ``first`` on, in the order they came."""
+        """Yield the steps of the mapped node at ``place`` that there are from ``first`` on, in the
+        order they came.
+        """
         start = f"{self.mapped[place].key}["
         begin = max(first, self._blocks[0][0]) if self._blocks else len(self.steps)
         for step in itertools.islice(self.steps, begin, None):

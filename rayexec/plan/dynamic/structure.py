@@ -1,21 +1,34 @@
-"""What hangs on each dynamic output: the nodes that are mapped over it, and the inputs that gather its values."""
+"""What hangs on each dynamic output: the nodes that are mapped over it, and the inputs that gather
+its values.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from rayexec.plan.model import Fan, FromConfig, FromMapped, FromStep, Gathered, Plan, Shape, Source, Symbol
+from rayexec.plan.model import (
+    Fan,
+    FromConfig,
+    FromMapped,
+    FromStep,
+    Gathered,
+    Plan,
+    Shape,
+    Source,
+    Symbol,
+)
 
 __all__ = ["Collected", "Fanning", "Gather", "fannings", "inmost", "taken_below", "takers"]
 
 
 class Gather(NamedTuple):
-    """An input that is a list of values below a dynamic output, seen from one of the dynamic outputs it goes through.
+    """An input that is a list of values below a dynamic output, seen from one of the dynamic
+    outputs it goes through.
 
-    ``consumer`` is a node as in ``Fan``, ``input`` the place of its input, ``above`` how many dynamic outputs the
-    consumer is below itself. ``member`` is what stands for each value: what is collected, or, where ``inner``, the next
-    dynamic output.
+    ``consumer`` is a node as in ``Fan``, ``input`` the place of its input, ``above`` how many
+    dynamic outputs the consumer is below itself. ``member`` is what stands for each value: what is
+    collected, or, where ``inner``, the next dynamic output.
     """
 
     consumer: int
@@ -26,7 +39,9 @@ class Gather(NamedTuple):
 
 
 class Fanning(NamedTuple):
-    """All that hangs on one dynamic output: the places of the nodes that are mapped over it, and what gathers."""
+    """All that hangs on one dynamic output: the places of the nodes that are mapped over it, and
+    what gathers.
+    """
 
     children: tuple[int, ...]
     gathers: tuple[Gather, ...]
@@ -37,7 +52,9 @@ _Members = list[Any]
 
 
 class Collected:
-    """What an input gathers, as far as it is known; ``open`` are the lists that are still to come, by their keys."""
+    """What an input gathers, as far as it is known; ``open`` are the lists that are still to come,
+    by their keys.
+    """
 
     __slots__ = ("_begun", "members", "open")
 
@@ -56,7 +73,9 @@ class Collected:
         return members
 
     def end(self, path: tuple[str, ...]) -> None:
-        """Take in that nothing more comes for some keys; where nothing was begun, the list itself never came."""
+        """Take in that nothing more comes for some keys; where nothing was begun, the list itself
+        never came.
+        """
         if path in self._begun:
             del self.open[path]
 
@@ -98,7 +117,9 @@ def fannings(plan: Plan) -> Mapping[Fan, Fanning]:
         for depth in range(above, len(level)):
             is_last = depth == len(level) - 1
             member = inner if is_last else _source_of(level[depth + 1])
-            gathers.setdefault(level[depth], []).append(Gather(consumer, number, above, member, not is_last))
+            gathers.setdefault(level[depth], []).append(
+                Gather(consumer, number, above, member, not is_last)
+            )
 
     for place, node in enumerate(plan.mapped):
         children.setdefault(node.level[-1], []).append(place)
@@ -107,11 +128,16 @@ def fannings(plan: Plan) -> Mapping[Fan, Fanning]:
                 note(-1 - place, number, each.gathered, len(node.level))
     for (step, number), gathered in plan.gathers.items():
         note(step, number, gathered, 0)
-    return {fan: Fanning(tuple(children.get(fan, ())), tuple(gathers.get(fan, ()))) for fan in {**children, **gathers}}
+    return {
+        fan: Fanning(tuple(children.get(fan, ())), tuple(gathers.get(fan, ())))
+        for fan in {**children, **gathers}
+    }
 
 
 def taken_below(plan: Plan) -> Mapping[int, tuple[FromStep | FromMapped, ...]]:
-    """Return for each producer, as a node in ``Fan``, what nodes below its dynamic outputs take from elsewhere."""
+    """Return for each producer, as a node in ``Fan``, what nodes below its dynamic outputs take
+    from elsewhere.
+    """
     # Named tuples of different kinds may be equal.
     taken: dict[int, dict[tuple[type, FromStep | FromMapped], None]] = {}
     for node in plan.mapped:
@@ -127,8 +153,8 @@ def taken_below(plan: Plan) -> Mapping[int, tuple[FromStep | FromMapped, ...]]:
 def takers(plan: Plan) -> Mapping[Fan, int]:
     """Return how many steps take each value of a dynamic output, where nothing else ever will.
 
-    Dynamic outputs that are collected as they are, that nodes further below take from, or that the job itself outputs
-    are not among them.
+    Dynamic outputs that are collected as they are, that nodes further below take from, or that the
+    job itself outputs are not among them.
     """
     found: dict[Fan, int] = {}
     others: set[Fan] = set()
@@ -157,7 +183,9 @@ def takers(plan: Plan) -> Mapping[Fan, int]:
             else:
                 others.add(fan)
     for symbol in (*plan.gathers.values(), *plan.outputs.values()):
-        others.update(filter(None, [fan_of(inmost(symbol) if isinstance(symbol, Gathered) else symbol)]))
+        others.update(
+            filter(None, [fan_of(inmost(symbol) if isinstance(symbol, Gathered) else symbol)])
+        )
     return {fan: count for fan, count in found.items() if fan not in others}
 
 
@@ -170,4 +198,6 @@ def inmost(gathered: Gathered) -> FromStep | FromMapped:
 
 
 def _source_of(fan: Fan) -> FromStep | FromMapped:
-    return FromStep(fan.node, fan.output) if fan.node >= 0 else FromMapped(-1 - fan.node, fan.output)
+    return (
+        FromStep(fan.node, fan.output) if fan.node >= 0 else FromMapped(-1 - fan.node, fan.output)
+    )

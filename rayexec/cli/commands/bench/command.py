@@ -10,7 +10,13 @@ from typing import TextIO
 
 from rich.console import Console
 
-from rayexec.cli.commands.bench.figures import Figures, Machine, describe_machine, figures_as_json, tables
+from rayexec.cli.commands.bench.figures import (
+    Figures,
+    Machine,
+    describe_machine,
+    figures_as_json,
+    tables,
+)
 from rayexec.cli.commands.bench.measure import (
     MB,
     default_limits,
@@ -70,7 +76,11 @@ def bench_from_shell(
     release = releasing()
     with results_on_stdout() as results, EndingSignals() as signals:
         try:
-            _tell("starting Ray" if address in (None, "local") else f"attaching to the Ray at {address}")
+            _tell(
+                "starting Ray"
+                if address in (None, "local")
+                else f"attaching to the Ray at {address}"
+            )
             capacity = connect(address)
             signals.take()
             figures = _measure(
@@ -84,7 +94,9 @@ def bench_from_shell(
             _print(figures, results, as_json=as_json)
             return SUCCEEDED if plot is None else _plot(figures, plot)
         except (KeyboardInterrupt, SystemExit) as error:
-            if isinstance(error, SystemExit) and error.code != signal.SIGTERM:  # Ray's, for one while it starts
+            if (
+                isinstance(error, SystemExit) and error.code != signal.SIGTERM
+            ):  # Ray's, for one while it starts
                 raise
             complain("Interrupted.")
             return FAILED
@@ -94,22 +106,32 @@ def bench_from_shell(
 
 
 def _megabytes(asked: int | None, wanted: _Thoroughness, capacity: Capacity) -> int:
-    """Return how large a value to store; raises LoadError where the object store of a node is too small for it."""
-    rooms = [node["object_store_memory"] for node in capacity.nodes if node.get("object_store_memory")]
+    """Return how large a value to store; raises LoadError where the object store of a node is too
+    small for it.
+    """
+    rooms = [
+        node["object_store_memory"] for node in capacity.nodes if node.get("object_store_memory")
+    ]
     room = int(min(rooms) / MB) if rooms else None
     if asked is None:
         # A value lives on until its run is forgotten, so several must fit.
         return wanted.megabytes if room is None else max(1, min(wanted.megabytes, room // 4))
     if room is not None and asked > room // 2:
         raise LoadError(
-            f"--size {asked}: the object store of a node has {room:,} MB, and values of one run stay while the next "
+            f"--size {asked}: the object store of a node has {room:,} MB, and values of one run "
+            f"stay while the next "
             f"begins; give at most {room // 2}."
         )
     return asked
 
 
 def _measure(
-    capacity: Capacity, machine: Machine, wanted: _Thoroughness, limits: tuple[int, ...], steps: int, size: int
+    capacity: Capacity,
+    machine: Machine,
+    wanted: _Thoroughness,
+    limits: tuple[int, ...],
+    steps: int,
+    size: int,
 ) -> Figures:
     """Measure all of it, one after another, saying on standard error what is being measured."""
     _tell("starting workers")
@@ -121,7 +143,9 @@ def _measure(
     _tell(f"a value of {size / MB:,.0f} MB through the object store")
     transfer = measure_transfer(size, wanted.repeats)
     _tell(f"naps with max_concurrent {', '.join(map(str, limits))}")
-    return Figures(machine, shapes, hops, transfer, measure_makespans(capacity, limits, wanted.repeats_of_naps))
+    return Figures(
+        machine, shapes, hops, transfer, measure_makespans(capacity, limits, wanted.repeats_of_naps)
+    )
 
 
 def _tell(what: str) -> None:

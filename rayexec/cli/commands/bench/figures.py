@@ -14,7 +14,13 @@ from rich.table import Table
 from rich.text import Text
 
 import rayexec
-from rayexec.cli.commands.bench.measure import MB, HopFigures, MakespanFigures, StepFigures, TransferFigures
+from rayexec.cli.commands.bench.measure import (
+    MB,
+    HopFigures,
+    MakespanFigures,
+    StepFigures,
+    TransferFigures,
+)
 from rayexec.placement.capacity import Capacity
 
 __all__ = ["Figures", "Machine", "describe_machine", "figures_as_json", "tables"]
@@ -25,7 +31,9 @@ _WIDTH = 80  # columns
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """Where the figures come from; ``address`` is that of the cluster, None for a Ray started on this machine."""
+    """Where the figures come from; ``address`` is that of the cluster, None for a Ray started on
+    this machine.
+    """
 
     rayexec: str
     ray: str
@@ -99,20 +107,26 @@ def _steps(rows: Sequence[StepFigures]) -> Sequence[RenderableType]:
     table = _table("no-op steps", "steps", "steps/s", "µs a step", "first run, µs a step")
     for row in rows:
         each = [row.steps / row.seconds, row.seconds / row.steps * 1e6, row.first / row.steps * 1e6]
-        table.add_row(row.shape, f"{row.steps:,}", f"{each[0]:,.0f}", f"{each[1]:,.1f}", f"{each[2]:,.1f}")
+        table.add_row(
+            row.shape, f"{row.steps:,}", f"{each[0]:,.0f}", f"{each[1]:,.1f}", f"{each[2]:,.1f}"
+        )
     return _with_note(
         table,
-        f"Medians of {len(rows[0].runs)} runs after a first, in which the job is also compiled. fan-out: one step, all "
+        f"Medians of {len(rows[0].runs)} runs after a first, in which the job is also compiled. "
+        f"fan-out: one step, all "
         "others behind it, and a join of those. chain: one step after another.",
     )
 
 
 def _hops(row: HopFigures) -> Sequence[RenderableType]:
     table = _table("latency, ms", "hops", "median", "95 % below")
-    table.add_row("a hop", f"{len(row.hops):,}", f"{row.median * 1e3:,.2f}", f"{row.slow * 1e3:,.2f}")
+    table.add_row(
+        "a hop", f"{len(row.hops):,}", f"{row.median * 1e3:,.2f}", f"{row.slow * 1e3:,.2f}"
+    )
     return _with_note(
         table,
-        "From the end of a step to the start of the next, each a Ray task of its own (batches: false); in a batch, as "
+        "From the end of a step to the start of the next, each a Ray task of its own (batches: "
+        "false); in a batch, as "
         "in the chain above, a step costs no hop.",
     )
 
@@ -121,11 +135,19 @@ def _transfer(row: TransferFigures) -> Sequence[RenderableType]:
     table = _table("object store", "MB", "MB/s", "ms", "least-most, ms")
     for name, seconds, runs in (("store", row.store, row.stores), ("read", row.read, row.reads)):
         spread = f"{_milliseconds(min(runs))}-{_milliseconds(max(runs))}"
-        table.add_row(name, f"{row.size / MB:,.0f}", f"{row.size / MB / seconds:,.0f}", _milliseconds(seconds), spread)
+        table.add_row(
+            name,
+            f"{row.size / MB:,.0f}",
+            f"{row.size / MB / seconds:,.0f}",
+            _milliseconds(seconds),
+            spread,
+        )
     return _with_note(
         table,
-        f"Medians of {len(row.stores)} runs after two to warm up. store: from the end of the op that made an Arrow "
-        "buffer until it is stored. read: from there until the next step has read each byte, where it lies or from "
+        f"Medians of {len(row.stores)} runs after two to warm up. store: from the end of the op "
+        f"that made an Arrow "
+        "buffer until it is stored. read: from there until the next step has read each byte, "
+        "where it lies or from "
         "another node. Each has a hop in it.",
     )
 
@@ -143,14 +165,20 @@ def _makespans(rows: MakespanFigures) -> Sequence[RenderableType]:
         )
     return _with_note(
         table,
-        f"{rows.naps:,} naps of {rows.nap * 1e3:g} ms each. ideal: no schedule is faster. speed-up: the time of all "
+        f"{rows.naps:,} naps of {rows.nap * 1e3:g} ms each. ideal: no schedule is faster. "
+        f"speed-up: the time of all "
         "naps together to the makespan.",
     )
 
 
 def figures_as_json(figures: Figures) -> dict[str, Any]:
     """Return all figures as JSON-able data; times are in seconds, sizes in bytes."""
-    machine, hops, transfer, makespans = figures.machine, figures.hops, figures.transfer, figures.makespans
+    machine, hops, transfer, makespans = (
+        figures.machine,
+        figures.hops,
+        figures.transfer,
+        figures.makespans,
+    )
     return {
         "machine": {
             "rayexec": machine.rayexec,

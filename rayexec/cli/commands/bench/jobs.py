@@ -51,7 +51,8 @@ def nap() -> None:
 @op
 def make(before: int, config: Extent) -> pa.Buffer:
     """Return an Arrow buffer of ones, as 64-bit integers."""
-    # Written, not only reserved: memory that was never written is no memory yet, and copies faster than any.
+    # Written, not only reserved: memory that was never written is no memory yet, and copies faster
+    # than any.
     return pa.py_buffer(before.to_bytes(WORD, "little") * config.words)
 
 
@@ -64,7 +65,9 @@ def read(data: pa.Buffer) -> int:
 
 
 def fan_out_job(steps: int) -> JobDefinition:
-    """Return a job of ``steps`` steps, at least 3: one, all others behind it, and one that takes from all of those."""
+    """Return a job of ``steps`` steps, at least 3: one, all others behind it, and one that takes
+    from all of those.
+    """
 
     @job
     def fan_out() -> None:
@@ -98,7 +101,9 @@ def naps_job(count: int) -> JobDefinition:
 
 
 def transfer_job(words: int) -> JobDefinition:
-    """Return a job of three steps: one that only begins, one that makes ``words`` words, one that reads them."""
+    """Return a job of three steps: one that only begins, one that makes ``words`` words, one that
+    reads them.
+    """
 
     @job(config={"ops": {"make": {"config": {"words": words}}}})
     def transfer() -> None:

@@ -1,7 +1,8 @@
-"""The measurements of ``rayexec bench``: each runs jobs by ``execute_job`` and returns its figures as data.
+"""The measurements of ``rayexec bench``: each runs jobs by ``execute_job`` and returns its figures
+as data.
 
-They run on the Ray that this process is connected to. Times are taken by this process's clock, or as differences
-of one worker's clock, so that clocks that disagree on a cluster do no harm.
+They run on the Ray that this process is connected to. Times are taken by this process's clock, or
+as differences of one worker's clock, so that clocks that disagree on a cluster do no harm.
 """
 
 from __future__ import annotations
@@ -15,7 +16,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rayexec.cli.commands.bench.jobs import NAP, WORD, chain_job, fan_out_job, naps_job, transfer_job
+from rayexec.cli.commands.bench.jobs import (
+    NAP,
+    WORD,
+    chain_job,
+    fan_out_job,
+    naps_job,
+    transfer_job,
+)
 from rayexec.definitions.job import JobDefinition
 from rayexec.errors import EngineError
 from rayexec.events import Attempt
@@ -50,7 +58,9 @@ _FEWEST_NAPS = 64
 
 @dataclass(frozen=True, slots=True)
 class StepFigures:
-    """Jobs of no-op steps: the seconds of each run, and of the first of all, in which the job was also compiled."""
+    """Jobs of no-op steps: the seconds of each run, and of the first of all, in which the job was
+    also compiled.
+    """
 
     shape: str
     steps: int
@@ -65,7 +75,9 @@ class StepFigures:
 
 @dataclass(frozen=True, slots=True)
 class HopFigures:
-    """The seconds from the end of a step to the start of the next where each is a Ray task of its own."""
+    """The seconds from the end of a step to the start of the next where each is a Ray task of its
+    own.
+    """
 
     hops: tuple[float, ...]
 
@@ -82,7 +94,9 @@ class HopFigures:
 
 @dataclass(frozen=True, slots=True)
 class TransferFigures:
-    """An Arrow buffer of ``size`` bytes through the object store: the seconds of each time it was stored and read."""
+    """An Arrow buffer of ``size`` bytes through the object store: the seconds of each time it was
+    stored and read.
+    """
 
     size: int
     stores: tuple[float, ...]
@@ -146,10 +160,20 @@ def _run(
     Raises EngineError for a run that failed, and KeyboardInterrupt for one that was interrupted.
     """
     stamps = _Stamps()
-    config: dict[str, Any] = {"execution": {"config": {"ray": {"batches": batches}}}, **(job.config or {})}
+    config: dict[str, Any] = {
+        "execution": {"config": {"ray": {"batches": batches}}},
+        **(job.config or {}),
+    }
     gc.collect()
     started = time.perf_counter()
-    result = execute_job(job, config, max_concurrent=max_concurrent, keep_outputs="none", observer=stamps, store=False)
+    result = execute_job(
+        job,
+        config,
+        max_concurrent=max_concurrent,
+        keep_outputs="none",
+        observer=stamps,
+        store=False,
+    )
     seconds = time.perf_counter() - started
     if result.status == "CANCELED":
         raise KeyboardInterrupt
@@ -159,7 +183,9 @@ def _run(
 
 
 def default_limits(capacity: Capacity) -> tuple[int, ...]:
-    """Return the powers of two up to twice the CPUs of a single node, or the CPUs of several; at least 1, 2 and 4."""
+    """Return the powers of two up to twice the CPUs of a single node, or the CPUs of several; at
+    least 1, 2 and 4.
+    """
     # On several nodes a step asks for a whole CPU, so more of them than CPUs do not run at once.
     most = int(capacity.cpus) * (2 if len(capacity.nodes) == 1 else 1)
     most = max(4, min(most, _MOST_BY_DEFAULT))
@@ -167,7 +193,9 @@ def default_limits(capacity: Capacity) -> tuple[int, ...]:
 
 
 def warm_up(capacity: Capacity, max_concurrent: int) -> None:
-    """Have Ray start the workers for as many steps at once, and these import the ops; gives up after 20 seconds."""
+    """Have Ray start the workers for as many steps at once, and these import the ops; gives up
+    after 20 seconds.
+    """
     wanted = max_concurrent if len(capacity.nodes) == 1 else min(max_concurrent, int(capacity.cpus))
     job = naps_job(4 * wanted)
     deadline = time.monotonic() + _WARM_UP
@@ -199,7 +227,9 @@ def measure_hops(steps: int, repeats: int) -> HopFigures:
 
 
 def _gaps(answers: Sequence[tuple[float, Attempt]]) -> list[float]:
-    """Return for each answer but the first the time since the one before, less the time that its step took."""
+    """Return for each answer but the first the time since the one before, less the time that its
+    step took.
+    """
     return [
         moment - before - (attempt.ended - attempt.started)
         for (before, _), (moment, attempt) in itertools.pairwise(answers)
@@ -209,13 +239,15 @@ def _gaps(answers: Sequence[tuple[float, Attempt]]) -> list[float]:
 def measure_transfer(size: int, repeats: int) -> TransferFigures:
     """Store and read a value of about ``size`` bytes ``repeats`` times, after twice to warm up.
 
-    Storing is from the end of the op that made the value to the answer that it is stored; reading is from there to
-    the answer of the step that has read each byte, on whichever node that ran. Each has a hop in it.
+    Storing is from the end of the op that made the value to the answer that it is stored; reading
+    is from there to the answer of the step that has read each byte, on whichever node that ran.
+    Each has a hop in it.
     """
     words = math.ceil(size / WORD)
     job = transfer_job(words)
     stores, reads = [], []
-    # Memory that the store never used is slow the first time, and the value of the run before may lie beside this one.
+    # Memory that the store never used is slow the first time, and the value of the run before may
+    # lie beside this one.
     for number in range(-2, repeats):
         _, answers = _run(job, batches=False)
         stored, _ = _gaps(answers)
@@ -227,7 +259,9 @@ def measure_transfer(size: int, repeats: int) -> TransferFigures:
 
 
 def measure_makespans(capacity: Capacity, limits: Sequence[int], repeats: int) -> MakespanFigures:
-    """Run the same naps under each ``max_concurrent``, ``repeats`` times or for three seconds, whichever is less."""
+    """Run the same naps under each ``max_concurrent``, ``repeats`` times or for three seconds,
+    whichever is less.
+    """
     naps = max(_FEWEST_NAPS, 2 * max(limits))
     job = naps_job(naps)
     figures = []

@@ -18,7 +18,9 @@ _MEASURED, _IDEAL = "#1f5fa8", "#8a8a8a"
 def check_plot(path: Path) -> None:
     """Raise LoadError where a plot cannot be drawn to ``path``, before anything is measured for it."""
     if path.suffix.lower() not in _SUFFIXES:
-        raise LoadError(f"--plot {path}: the name must end in .png or .svg, which says what is drawn.")
+        raise LoadError(
+            f"--plot {path}: the name must end in .png or .svg, which says what is drawn."
+        )
     if path.is_dir():
         raise LoadError(f"--plot {path}: that is a directory; give the name of a file.")
     if not path.parent.is_dir():
@@ -29,7 +31,8 @@ def check_plot(path: Path) -> None:
         import matplotlib.figure  # noqa: F401  # to see that it can be
     except ImportError as error:
         raise LoadError(
-            f"--plot needs matplotlib, which cannot be imported ({error}): pip install 'rayexec[plot]'"
+            f"--plot needs matplotlib, which cannot be imported ({error}): pip install "
+            f"'rayexec[plot]'"
         ) from None
 
 
@@ -44,7 +47,14 @@ def draw_makespans(figures: MakespanFigures, machine: Machine, path: Path) -> No
     measured, ideal = [row.seconds for row in rows], [row.ideal for row in rows]
     figure = Figure(figsize=(8, 5), dpi=150, layout="constrained")
     axes = figure.add_subplot()
-    axes.plot(limits, ideal, linestyle="--", color=_IDEAL, marker=".", label="ideal: no schedule is faster")
+    axes.plot(
+        limits,
+        ideal,
+        linestyle="--",
+        color=_IDEAL,
+        marker=".",
+        label="ideal: no schedule is faster",
+    )
     axes.plot(limits, measured, color=_MEASURED, marker="o", linewidth=2, label="measured")
     for row in rows:
         axes.annotate(
@@ -67,7 +77,9 @@ def draw_makespans(figures: MakespanFigures, machine: Machine, path: Path) -> No
     axes.margins(x=0.1, y=0.12)
     axes.set_xlabel("max_concurrent (steps at once)")
     axes.set_ylabel("makespan (s)")
-    axes.set_title(f"Makespan of {figures.naps:,} naps of {figures.nap * 1e3:g} ms, {machine.size}", loc="left")
+    axes.set_title(
+        f"Makespan of {figures.naps:,} naps of {figures.nap * 1e3:g} ms, {machine.size}", loc="left"
+    )
     axes.grid(visible=True, color="#e4e4e4", linewidth=0.8)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)

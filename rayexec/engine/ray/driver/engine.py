@@ -16,7 +16,12 @@ from rayexec.engine.process_facts import Told
 from rayexec.engine.ray.driver.environments import check_environments, whose_environment
 from rayexec.engine.ray.driver.export import Tasks, dump
 from rayexec.engine.ray.driver.lost_batch import find_journal, kill_workers, lost_object, reason_of
-from rayexec.engine.ray.driver.nested_runs import held_here, is_canceled_here, is_in_task, lend_cpus_until
+from rayexec.engine.ray.driver.nested_runs import (
+    held_here,
+    is_canceled_here,
+    is_in_task,
+    lend_cpus_until,
+)
 from rayexec.engine.ray.driver.shared_limits import SharedLimits
 from rayexec.engine.ray.driver.submitted_batch import SubmittedBatch
 from rayexec.engine.ray.driver.values import StepValues
@@ -42,7 +47,14 @@ from rayexec.placement.preflight import notes, problems
 from rayexec.plan.model import FromConfig
 from rayexec.run.previous_run import StoredValue
 from rayexec.run.spec import Batch, RunSpec
-from rayexec.scheduler.messages import BatchEnded, BatchLost, BatchProgressed, BatchStarted, EngineEvent, StepYielded
+from rayexec.scheduler.messages import (
+    BatchEnded,
+    BatchLost,
+    BatchProgressed,
+    BatchStarted,
+    EngineEvent,
+    StepYielded,
+)
 from rayexec.steps.io_managers import find_managed
 
 __all__ = ["RayEngine"]
@@ -75,7 +87,8 @@ class RayEngine:
         self._shared = SharedLimits(spec.plan, self.placement, self._flight)
         # Whether a Ray task starts this run.
         self.is_nested = False
-        # Whether batches were canceled. Ray's own wait is interrupted each time then, where this task is canceled too.
+        # Whether batches were canceled. Ray's own wait is interrupted each time then, where this
+        # task is canceled too.
         self._is_ending = False
         # The journals of batches that were canceled.
         self._canceled: list[str] = []
@@ -86,12 +99,15 @@ class RayEngine:
         self._header = b""
         self._streams = spec.streams
         self._dynamic = spec.plan.dynamic_templates
-        # Why a node cannot run any batch of this run, to be raised, and the batches that came back for that reason.
+        # Why a node cannot run any batch of this run, to be raised, and the batches that came back
+        # for that reason.
         self._refusal: EngineError | None = None
         self._refused: list[BatchLost] = []
 
     def start(self) -> None:
-        """Check that Ray can run the plan, and export its code; raises EngineError or DefinitionError."""
+        """Check that Ray can run the plan, and export its code; raises EngineError or
+        DefinitionError.
+        """
         import ray
 
         self.is_nested = is_in_task()
@@ -101,17 +117,24 @@ class RayEngine:
         info, config = self._spec.info, self._spec.config
         package = make_package(self._spec.plan, self._spec.resources, self._sources)
         contents = b"" if self._sources is None else self._sources.contents
-        step_config = {key: dump(value, f"the config of step {key!r}") for key, value in config.ops.items()}
+        step_config = {
+            key: dump(value, f"the config of step {key!r}") for key, value in config.ops.items()
+        }
         host = "127.0.0.1" if len(self._capacity.nodes) == 1 else ray.util.get_node_ip_address()
         self._mailbox = mailbox_at(host)
-        self._address = self._mailbox.open_box(lambda message: self._arrived.put(("report", message)))
+        self._address = self._mailbox.open_box(
+            lambda message: self._arrived.put(("report", message))
+        )
         kept = [] if config.execution.fresh_process else self._spec.kept_resources()
         if kept:
             self.resources = Keepers(host, kept)
         durable = self._spec.durable
         keeper = self._spec.keeper if durable else None
         if keeper is not None and not keeper.is_shared:
-            raise StoreError("outputs are to be durable, but workers cannot reach the run store: give it a directory.")
+            raise StoreError(
+                "outputs are to be durable, but workers cannot reach the run store: give it a "
+                "directory."
+            )
         header = Header(
             run=info,
             resource_config=config.resources,
@@ -126,12 +149,19 @@ class RayEngine:
             memory=self._spec.memory,
         )
         self._header = dump(header, "the run's config")
-        given = {FromConfig(*source): self._keep(source, value) for source, value in config.inputs.items()}
-        self._writer = CallWriter(self._spec.plan, self._values.by_step, step_config, given, self._streams)
+        given = {
+            FromConfig(*source): self._keep(source, value)
+            for source, value in config.inputs.items()
+        }
+        self._writer = CallWriter(
+            self._spec.plan, self._values.by_step, step_config, given, self._streams
+        )
         # A node that joined later would bring another 1.0 of the resources that stand for limits.
         (node,) = self._capacity.node_ids if self.placement.uses_tokens else (None,)
         fresh_process = config.execution.fresh_process
-        self._tasks = Tasks(package, contents, self.placement, fresh_process=fresh_process, node=node)
+        self._tasks = Tasks(
+            package, contents, self.placement, fresh_process=fresh_process, node=node
+        )
 
     def _keep(self, source: tuple[str, str], value: Any) -> Any:
         """Serialise a value that run config gave for an input, once for all steps that take it."""
@@ -152,7 +182,8 @@ class RayEngine:
             raise EngineError(
                 f"job {self._spec.info.job_name!r} would wait for ever on this Ray:\n"
                 + "\n".join(f"  {each}" for each in found)
-                + "\nGive the ops less (ray_options, pool), or Ray more; rayexec job plan shows what each asks for."
+                + "\nGive the ops less (ray_options, pool), or Ray more; rayexec job plan shows "
+                "what each asks for."
             )
 
     def submit(self, work: Batch) -> None:
@@ -165,10 +196,16 @@ class RayEngine:
         # Of batches that other runs may keep waiting, workers say when they begin.
         announces = self.placement.shared(number) is not None
         wire = pickle.dumps((work.id, journal, work.budget, announces, calls), protocol=5)
-        if len(work.calls) == 1 and self._spec.plan.template_of[work.calls[0].step] in self._dynamic:
-            # Nobody knows how many values come: as items of a stream they are the driver's, whatever its worker does.
+        if (
+            len(work.calls) == 1
+            and self._spec.plan.template_of[work.calls[0].step] in self._dynamic
+        ):
+            # Nobody knows how many values come: as items of a stream they are the driver's,
+            # whatever its worker does.
             stream = self._tasks.streamer(number).remote(self._header, wire, *large)
-            flight = SubmittedBatch(work, [stream.completed()], time.time(), journal, origins, stream=stream)
+            flight = SubmittedBatch(
+                work, [stream.completed()], time.time(), journal, origins, stream=stream
+            )
             self._take_off(flight)
             return
         refs = self._tasks.runner(number, places).remote(self._header, wire, places, *large)
@@ -179,7 +216,9 @@ class RayEngine:
     def _take_off(self, flight: SubmittedBatch) -> None:
         batch_id = flight.work.id
         self._flight[batch_id] = flight
-        flight.refs[0].future().add_done_callback(lambda done: self._arrived.put(("done", (batch_id, done))))
+        flight.refs[0].future().add_done_callback(
+            lambda done: self._arrived.put(("done", (batch_id, done)))
+        )
 
     def wait(self, timeout: float | None) -> list[EngineEvent]:
         """Return what has come back, waiting up to ``timeout`` seconds for a first one.
@@ -194,7 +233,9 @@ class RayEngine:
             self._refused.clear()
             return back
         if self.is_nested and not self._is_ending:
-            timeout = lend_cpus_until(self._arrived, [flight.refs[0] for flight in self._flight.values()], timeout)
+            timeout = lend_cpus_until(
+                self._arrived, [flight.refs[0] for flight in self._flight.values()], timeout
+            )
         try:
             arrived = self._arrived.get(timeout=timeout)
             while True:
@@ -234,13 +275,19 @@ class RayEngine:
                 *others, last = last.rows(self._spec.plan.output_records)
                 attempts = (*attempts[:-1], *others, last)
             closed = last._replace(
-                resources=last.resources + records, stdout=last.stdout + stdout, stderr=last.stderr + stderr
+                resources=last.resources + records,
+                stdout=last.stdout + stdout,
+                stderr=last.stderr + stderr,
             )
             attempts = (*attempts[:-1], closed)
         return BatchEnded(batch_id, attempts, flight.facts(told))
 
-    def _end_stream(self, flight: SubmittedBatch, error: BaseException | None) -> tuple[bytes, BaseException | None]:
-        """Return the answer of a batch that streamed, or what it died of; its large outputs are in ``refs`` then."""
+    def _end_stream(
+        self, flight: SubmittedBatch, error: BaseException | None
+    ) -> tuple[bytes, BaseException | None]:
+        """Return the answer of a batch that streamed, or what it died of; its large outputs are in
+        ``refs`` then.
+        """
         import ray
 
         flight.large += flight.stream
@@ -257,12 +304,18 @@ class RayEngine:
     def _take(
         self, flight: SubmittedBatch, items: Sequence[Any], pid: int, refs: Sequence[Any] | None
     ) -> tuple[Attempt | Successes, ...]:
-        """Keep the outputs of finished calls; return their rows. Without ``refs``, calls with large outputs wait."""
+        """Keep the outputs of finished calls; return their rows. Without ``refs``, calls with large
+        outputs wait.
+        """
         is_streaming = self._spec.plan.template_of[flight.work.calls[0].step] in self._streams
         told, work = flight.told if is_streaming else None, flight.work
-        rows, flight.heard = self._values.take(items, work.calls, pid, work.id, flight.heard, refs, told=told)
+        rows, flight.heard = self._values.take(
+            items, work.calls, pid, work.id, flight.heard, refs, told=told
+        )
         for row in rows:
-            flight.made += sum(row.sizes) if isinstance(row, Successes) else max(0, row.output_bytes)
+            flight.made += (
+                sum(row.sizes) if isinstance(row, Successes) else max(0, row.output_bytes)
+            )
         return rows
 
     def _hear_values(self, batch_id: int, told: Sequence[tuple[str, bytes | None]]) -> StepYielded:
@@ -311,7 +364,9 @@ class RayEngine:
             return BatchProgressed(batch_id, (), ())
         calls = flight.work.calls
         return BatchProgressed(
-            batch_id, self._take(flight, packed, pid, None), tuple(calls[each].step for each in returned)
+            batch_id,
+            self._take(flight, packed, pid, None),
+            tuple(calls[each].step for each in returned),
         )
 
     def _loss(self, flight: SubmittedBatch, error: BaseException) -> BatchLost:
@@ -320,15 +375,22 @@ class RayEngine:
         missing = lost_object(error)
         lost = None if missing is None else self._values.lost_with(missing, flight.origins)
         # What could not be given its inputs has not begun, and left nothing.
-        left = None if lost is not None else find_journal(flight.journal, is_one_node=len(self._capacity.nodes) == 1)
+        left = (
+            None
+            if lost is not None
+            else find_journal(flight.journal, is_one_node=len(self._capacity.nodes) == 1)
+        )
         reason = reason_of(error)
         attempts: tuple[Attempt | Successes, ...] = ()
         culprit: int | None = calls[0].step
         if left is not None:
-            attempts = self._take(flight, left.entries, left.told.pid if left.told is not None else 0, None)
+            attempts = self._take(
+                flight, left.entries, left.told.pid if left.told is not None else 0, None
+            )
             culprit = None if left.started is None or reason.by_node else calls[left.started].step
         elif reason.has_died or lost is not None:
-            culprit = None  # it had not begun; or its node took the journal with it, which is no step's fault
+            # it had not begun; or its node took the journal with it, which is no step's fault
+            culprit = None
         elif (refusal := refusal_in(error)) is not None:
             culprit, self._refusal = None, refusal
             reason = reason._replace(words=str(refusal))
@@ -378,7 +440,9 @@ class RayEngine:
             target = flight.refs[0] if flight.stream is None else flight.stream
             ray.cancel(target, force=force, recursive=True)
         if force and flights:
-            kill_workers([flight.journal for flight in flights], is_one_node=len(self._capacity.nodes) == 1)
+            kill_workers(
+                [flight.journal for flight in flights], is_one_node=len(self._capacity.nodes) == 1
+            )
 
     def release(self, steps: Sequence[int]) -> None:
         """Drop the values, and with the last reference Ray's objects, that steps yielded."""
@@ -390,7 +454,11 @@ class RayEngine:
 
     def restore(self, step: int, values: Mapping[str, StoredValue]) -> None:
         """Take values of an earlier run for outputs of a step, to be loaded where they are needed."""
-        is_reached = len(self._capacity.nodes) == 1 and self._spec.keeper is not None and self._spec.keeper.is_shared
+        is_reached = (
+            len(self._capacity.nodes) == 1
+            and self._spec.keeper is not None
+            and self._spec.keeper.is_shared
+        )
         is_reached = is_reached or not any(stored.is_local for stored in values.values())
         self._values.restore(step, values, is_reached=is_reached)
 
@@ -407,15 +475,20 @@ class RayEngine:
         return self._values.exception(step)
 
     def others(self) -> Mapping[int, int]:
-        """Return how much other runs hold of the cluster's limits, by their places; as Ray knew it a moment ago."""
+        """Return how much other runs hold of the cluster's limits, by their places; as Ray knew it
+        a moment ago.
+        """
         return self._shared.others()
 
     def warnings(self) -> list[str]:
-        """Return which steps wait for Ray tasks of their own that wait for a limit which this run itself holds."""
+        """Return which steps wait for Ray tasks of their own that wait for a limit which this run
+        itself holds.
+        """
         return self._shared.warnings()
 
     def close(self) -> None:
-        """Stop listening and have workers close what they keep; the tasks are over, Ray stays for the next run.
+        """Stop listening and have workers close what they keep; the tasks are over, Ray stays for
+        the next run.
 
         What a step that was canceled has started, and did not come to end, is ended now.
         """

@@ -1,4 +1,6 @@
-"""Environments of a run and of single ops (``runtime_env``): whether Ray takes them, and whose one is in words."""
+"""Environments of a run and of single ops (``runtime_env``): whether Ray takes them, and whose one
+is in words.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ def whose_environment(template: Template) -> str:
 
 
 def check_environments(plan: Plan, placement: Placement) -> None:
-    """Raise EngineError for an environment that Ray refuses to send with a task, such as one with local directories."""
+    """Raise EngineError for an environment that Ray refuses to send with a task, such as one with
+    local directories.
+    """
     import ray
 
     for number, each in enumerate(placement.classes):
@@ -25,16 +29,24 @@ def check_environments(plan: Plan, placement: Placement) -> None:
             continue
         try:
             ray.remote(_nothing).options(runtime_env=dict(each.request.runtime_env))
-        except Exception as error:  # whatever Ray has against it, and what it meets when it reads files
-            known = [plan.templates[step.template] for step in plan.steps if placement.class_of[step.index] == number]
+        except (
+            Exception
+        ) as error:  # whatever Ray has against it, and what it meets when it reads files
+            known = [
+                plan.templates[step.template]
+                for step in plan.steps
+                if placement.class_of[step.index] == number
+            ]
             known += [
                 plan.templates[node.template]
                 for node, found in zip(plan.mapped, placement.mapped_class_of, strict=True)
                 if found == number
             ]
             raise EngineError(
-                f"Ray does not take the runtime_env of {whose_environment(known[0])}: {str(error).strip()}\n"
-                "A local working_dir or py_modules can only be the whole run's (execution.config.ray.runtime_env), "
+                f"Ray does not take the runtime_env of {whose_environment(known[0])}: "
+                f"{str(error).strip()}\n"
+                "A local working_dir or py_modules can only be the whole run's "
+                "(execution.config.ray.runtime_env), "
                 "in a process that does not use Ray yet."
             ) from None
 

@@ -16,11 +16,13 @@ __all__ = ["Tasks", "dump"]
 
 _Session: TypeAlias = tuple[str, str]
 
-# Exported runners by session, content and isolation: Ray ships a remote function to each worker once.
+# Exported runners by session, content and isolation: Ray ships a remote function to each worker
+# once.
 _RUNNERS: dict[tuple[_Session, str, bool, bool], Any] = {}
 # References of contents, by session and digest.
 _HELD: dict[tuple[_Session, str], Any] = {}
-# Bytes of contents that travel with the function itself; more goes to the object store, which each node asks once.
+# Bytes of contents that travel with the function itself; more goes to the object store, which each
+# node asks once.
 _SMALL = 64 * 1024
 
 
@@ -31,12 +33,15 @@ def dump(value: Any, what: str) -> bytes:
     try:
         pickled: bytes = cloudpickle.dumps(value, protocol=5)
     except Exception as error:
-        raise EngineError(f"{what} cannot be pickled for Ray's workers: {type(error).__name__}: {error}") from error
+        raise EngineError(
+            f"{what} cannot be pickled for Ray's workers: {type(error).__name__}: {error}"
+        ) from error
     return pickled
 
 
 def _runner_for(package: Package, contents: bytes, fresh_process: bool) -> Any:
-    """Return the remote function that runs batches of this package, exported at most once a Ray session.
+    """Return the remote function that runs batches of this package, exported at most once a Ray
+    session.
 
     ``contents`` are those of the package's sources.
     """
@@ -52,7 +57,9 @@ def _runner_for(package: Package, contents: bytes, fresh_process: bool) -> Any:
 
 
 def _streamer_for(package: Package, contents: bytes, fresh_process: bool) -> Any:
-    """Return the remote function that runs batches of one step whose values are handed on while it runs."""
+    """Return the remote function that runs batches of one step whose values are handed on while it
+    runs.
+    """
 
     def make(run: Any) -> Any:
         def rayexec_stream(header: bytes, work: bytes, *large: Packed) -> Any:
@@ -72,7 +79,9 @@ def _export(
     *,
     streams: bool,
 ) -> Any:
-    """Return what ``make`` makes of ``run`` as a remote function, or that which was exported for the same before."""
+    """Return what ``make`` makes of ``run`` as a remote function, or that which was exported for
+    the same before.
+    """
     import ray
 
     key = (_session(), package.digest, fresh_process, streams)
@@ -82,12 +91,16 @@ def _export(
             options["num_returns"] = "streaming"
         if fresh_process:
             options["max_calls"] = 1
-        _RUNNERS[key] = ray.remote(**options)(make(Traveling(run.__name__, package, _held(package, contents))))
+        _RUNNERS[key] = ray.remote(**options)(
+            make(Traveling(run.__name__, package, _held(package, contents)))
+        )
     return _RUNNERS[key]
 
 
 def _held(package: Package, contents: bytes) -> Any:
-    """Return contents as they travel with a function: themselves, or a reference of an object that is made once."""
+    """Return contents as they travel with a function: themselves, or a reference of an object that
+    is made once.
+    """
     import ray
 
     if package.sources is None or len(contents) <= _SMALL:
@@ -99,7 +112,9 @@ def _held(package: Package, contents: bytes) -> Any:
 
 
 def _session() -> _Session:
-    """Return what tells what this process is attached to from what it was before; another Ray counts its jobs anew."""
+    """Return what tells what this process is attached to from what it was before; another Ray
+    counts its jobs anew.
+    """
     import ray
 
     context = ray.get_runtime_context()
@@ -107,13 +122,20 @@ def _session() -> _Session:
 
 
 class Tasks:
-    """The remote functions of a run, with what each class of its steps asks for; all on one ``node``, if given.
+    """The remote functions of a run, with what each class of its steps asks for; all on one
+    ``node``, if given.
 
     ``contents`` are those of the package's sources.
     """
 
     def __init__(
-        self, package: Package, contents: bytes, placement: Placement, *, fresh_process: bool, node: str | None
+        self,
+        package: Package,
+        contents: bytes,
+        placement: Placement,
+        *,
+        fresh_process: bool,
+        node: str | None,
     ) -> None:
         self._package = package
         self._contents = contents
@@ -124,7 +146,9 @@ class Tasks:
         self._streamers: dict[int, Any] = {}
 
     def runner(self, number: int, places: int) -> Any:
-        """Return the function for batches of a class whose answers have so many places beside the envelope."""
+        """Return the function for batches of a class whose answers have so many places beside the
+        envelope.
+        """
         found = self._runners.get((number, places))
         if found is None:
             runner = _runner_for(self._package, self._contents, self._fresh_process)

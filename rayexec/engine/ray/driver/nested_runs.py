@@ -1,4 +1,6 @@
-"""Ray calls inside ops: what a run that an op starts must know, and ops that wait for what their own run holds."""
+"""Ray calls inside ops: what a run that an op starts must know, and ops that wait for what their
+own run holds.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,8 @@ from typing import Any
 
 __all__ = ["held_here", "is_canceled_here", "is_in_task", "lend_cpus_until", "waits_for_own"]
 
-_LEND = 0.2  # seconds for which a wait stays within Ray, which hears nothing of what workers say meanwhile
+# seconds for which a wait stays within Ray, which hears nothing of what workers say meanwhile
+_LEND = 0.2
 
 
 def is_in_task() -> bool:
@@ -21,7 +24,9 @@ def is_in_task() -> bool:
 
 
 def is_canceled_here() -> bool:
-    """Whether the Ray task around this process's work was canceled; Ray then cancels what that task started as well."""
+    """Whether the Ray task around this process's work was canceled; Ray then cancels what that task
+    started as well.
+    """
     import ray
 
     asked = getattr(ray.get_runtime_context(), "is_canceled", None)  # not in every Ray
@@ -32,7 +37,9 @@ def is_canceled_here() -> bool:
 
 
 def held_here() -> tuple[str, Mapping[str, float]]:
-    """Return the node of this process, and what the Ray task around it holds there while it runs, if there is one."""
+    """Return the node of this process, and what the Ray task around it holds there while it runs,
+    if there is one.
+    """
     import ray
 
     context = ray.get_runtime_context()
@@ -40,10 +47,14 @@ def held_here() -> tuple[str, Mapping[str, float]]:
     return context.get_node_id(), held
 
 
-def lend_cpus_until(arrived: SimpleQueue[Any], refs: Sequence[Any], timeout: float | None) -> float | None:
-    """Wait in Ray's own way, which lends the CPUs of the task that waits, until something has ``arrived``.
+def lend_cpus_until(
+    arrived: SimpleQueue[Any], refs: Sequence[Any], timeout: float | None
+) -> float | None:
+    """Wait in Ray's own way, which lends the CPUs of the task that waits, until something has
+    ``arrived``.
 
-    Returns what is left of ``timeout`` (seconds, None for ever) once ``arrived`` is to be looked at.
+    Returns what is left of ``timeout`` (seconds, None for ever) once ``arrived`` is to be looked
+    at.
     """
     import ray
 
@@ -60,11 +71,15 @@ def lend_cpus_until(arrived: SimpleQueue[Any], refs: Sequence[Any], timeout: flo
     return 0.0
 
 
-def waits_for_own(parents: Mapping[str, int], resources: Collection[str]) -> list[tuple[int, str, float]]:
-    """Return (step, resource, amount) for steps that started a Ray task which waits and asks for such a resource.
+def waits_for_own(
+    parents: Mapping[str, int], resources: Collection[str]
+) -> list[tuple[int, str, float]]:
+    """Return (step, resource, amount) for steps that started a Ray task which waits and asks for
+    such a resource.
 
-    ``parents`` are the steps by the hexadecimal ids of the Ray tasks that run them. Ray keeps events of its last 10,000
-    tasks, about a second old; where this Ray does not hand them out, the answer is empty.
+    ``parents`` are the steps by the hexadecimal ids of the Ray tasks that run them. Ray keeps
+    events of its last 10,000 tasks, about a second old; where this Ray does not hand them out, the
+    answer is empty.
     """
     import ray
     from ray.core.generated import common_pb2
@@ -85,5 +100,9 @@ def waits_for_own(parents: Mapping[str, int], resources: Collection[str]) -> lis
         step = parents.get(info.parent_task_id.hex())
         reached = set(event.state_updates.state_ts_ns)
         if step is not None and reached.isdisjoint(begun):
-            found |= {(step, name, amount) for name, amount in info.required_resources.items() if name in resources}
+            found |= {
+                (step, name, amount)
+                for name, amount in info.required_resources.items()
+                if name in resources
+            }
     return sorted(found)

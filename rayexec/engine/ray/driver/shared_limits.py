@@ -18,13 +18,18 @@ _LAG = 0.5  # seconds after which Ray is taken to know what is free
 
 
 class SharedLimits:
-    """Tells what Ray knows of the limits that it holds; ``flights`` are the run's batches under way, as they change."""
+    """Tells what Ray knows of the limits that it holds; ``flights`` are the run's batches under
+    way, as they change.
+    """
 
-    def __init__(self, plan: Plan, placement: Placement, flights: Mapping[int, SubmittedBatch]) -> None:
+    def __init__(
+        self, plan: Plan, placement: Placement, flights: Mapping[int, SubmittedBatch]
+    ) -> None:
         self._plan = plan
         self._placement = placement
         self._in_flight = flights
-        # Of batches that say when they begin: those that have, and which ended lately: when, and of which class.
+        # Of batches that say when they begin: those that have, and which ended lately: when, and of
+        # which class.
         self._begun: set[int] = set()
         self._ended: deque[tuple[float, int]] = deque()
         # What was warned of.
@@ -41,19 +46,27 @@ class SharedLimits:
             self._ended.append((time.monotonic(), self._placement.class_of[work.calls[0].step]))
 
     def others(self) -> Mapping[int, int]:
-        """Return how much other runs hold of the cluster's limits, by their places; as Ray knew it a moment ago."""
+        """Return how much other runs hold of the cluster's limits, by their places; as Ray knew it
+        a moment ago.
+        """
         import ray
 
         shared = [
-            (place, limit) for place, limit in enumerate(self._placement.limits) if limit.holder is LimitHolder.CLUSTER
+            (place, limit)
+            for place, limit in enumerate(self._placement.limits)
+            if limit.holder is LimitHolder.CLUSTER
         ]
         if not shared:
             return {}
-        # Ray hears of what ended only after a while, so that counts as held by this run for as long.
+        # Ray hears of what ended only after a while, so that counts as held by this run for as
+        # long.
         now = time.monotonic()
         while self._ended and now - self._ended[0][0] > _LAG:
             self._ended.popleft()
-        classes = [self._placement.class_of[flight.work.calls[0].step] for flight in self._in_flight.values()]
+        classes = [
+            self._placement.class_of[flight.work.calls[0].step]
+            for flight in self._in_flight.values()
+        ]
         own: dict[int, int] = {}
         for number in (*classes, *(each for _, each in self._ended)):
             for place, weight in self._placement.classes[number].limits:
@@ -65,7 +78,9 @@ class SharedLimits:
         }
 
     def warnings(self) -> list[str]:
-        """Return which steps wait for Ray tasks of their own that wait for a limit which this run itself holds."""
+        """Return which steps wait for Ray tasks of their own that wait for a limit which this run
+        itself holds.
+        """
         placement, plan = self._placement, self._plan
         held: dict[int, int] = {}
         parents = {}
@@ -76,15 +91,21 @@ class SharedLimits:
             for place, weight in placement.classes[placement.class_of[step]].limits:
                 held[place] = held.get(place, 0) + weight
         limits = [(placement.limits[place], used) for place, used in held.items()]
-        shared = {str(limit.resource): (limit, used) for limit, used in limits if limit.holder is LimitHolder.CLUSTER}
+        shared = {
+            str(limit.resource): (limit, used)
+            for limit, used in limits
+            if limit.holder is LimitHolder.CLUSTER
+        }
         found = []
         for step, resource, amount in waits_for_own(parents, shared) if shared else ():
             limit, used = shared[resource]
             if limit.most - used < amount and (step, resource) not in self._warned:
                 self._warned.add((step, resource))
                 found.append(
-                    f"step {plan.steps[step].key!r} started a Ray task that waits for {amount:g} {resource}, of which "
-                    f"this run's own steps hold {used} of {limit.most}: if the step waits for that task, neither will "
+                    f"step {plan.steps[step].key!r} started a Ray task that waits for {amount:g} "
+                    f"{resource}, of which "
+                    f"this run's own steps hold {used} of {limit.most}: if the step waits for "
+                    f"that task, neither will "
                     "ever end."
                 )
         return found

@@ -14,14 +14,15 @@ __all__ = ["SubmittedBatch"]
 
 @dataclass(slots=True)
 class SubmittedBatch:
-    """A batch under way: the references of its answer, when it was submitted, and where its journal is.
+    """A batch under way: the references of its answer, when it was submitted, and where its journal
+    is.
 
-    ``origins`` are the steps behind the references that it takes.
-    ``heard`` is the last place of which an entry came already, by a report: since then the step may have been tried
-    again, elsewhere. Of a batch that streams, ``stream`` gives the references of large outputs as they come, which go
-    into ``large``, and that of the answer at last; ``told`` is how many of its values were told meanwhile.
-    ``made`` are the bytes of the outputs that came so far. ``logged`` is the place of the call that told of its lines
-    last, and those lines.
+    ``origins`` are the steps behind the references that it takes. ``heard`` is the last place of
+    which an entry came already, by a report: since then the step may have been tried again,
+    elsewhere. Of a batch that streams, ``stream`` gives the references of large outputs as they
+    come, which go into ``large``, and that of the answer at last; ``told`` is how many of its
+    values were told meanwhile. ``made`` are the bytes of the outputs that came so far. ``logged``
+    is the place of the call that told of its lines last, and those lines.
     """
 
     work: Batch
@@ -43,7 +44,20 @@ class SubmittedBatch:
             return BatchFacts(number, submitted=submitted, ended=ended, calls=calls)
         host, node_id, pid, began, worker_ended, loading, peak, given = told
         over = worker_ended or ended
-        return BatchFacts(number, host, node_id, pid, submitted, began, over, loading, peak, given, self.made, calls)
+        return BatchFacts(
+            number,
+            host,
+            node_id,
+            pid,
+            submitted,
+            began,
+            over,
+            loading,
+            peak,
+            given,
+            self.made,
+            calls,
+        )
 
     @property
     def step(self) -> int:

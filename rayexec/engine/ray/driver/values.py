@@ -1,4 +1,6 @@
-"""What the steps of a run on Ray left in the driver: values, or references of large ones, and exceptions."""
+"""What the steps of a run on Ray left in the driver: values, or references of large ones, and
+exceptions.
+"""
 
 from __future__ import annotations
 
@@ -21,8 +23,8 @@ __all__ = ["StepValues"]
 class StepValues:
     """The outputs and the exceptions of a run's steps.
 
-    ``by_step`` has, by index, the one output of a plain success, else outputs by name; bytes, or references of large
-    ones; None where there are none.
+    ``by_step`` has, by index, the one output of a plain success, else outputs by name; bytes, or
+    references of large ones; None where there are none.
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -48,11 +50,13 @@ class StepValues:
         *,
         told: int | None,
     ) -> tuple[tuple[Attempt | Successes, ...], int]:
-        """Keep the outputs of calls that are over; return their rows, and the place of the last of them.
+        """Keep the outputs of calls that are over; return their rows, and the place of the last of
+        them.
 
-        ``heard`` is the last place of which all is known already. ``refs`` are the references of the batch's answer,
-        its envelope first; without them, calls with large outputs wait. Of a batch that streams, ``told`` is how many
-        values came before: those stay what they are, or gone.
+        ``heard`` is the last place of which all is known already. ``refs`` are the references of
+        the batch's answer, its envelope first; without them, calls with large outputs wait. Of a
+        batch that streams, ``told`` is how many values came before: those stay what they are, or
+        gone.
         """
         rows: list[Attempt | Successes] = []
         by_step = self.by_step
@@ -83,7 +87,9 @@ class StepValues:
         return tuple(rows), heard
 
     def of(self, step: int) -> dict[str, Any]:
-        """Return the outputs by name that a step has so far, where it keeps them so; changes of it are kept."""
+        """Return the outputs by name that a step has so far, where it keeps them so; changes of it
+        are kept.
+        """
         known = self.by_step[step]
         if not isinstance(known, dict):
             known = self.by_step[step] = {}
@@ -114,8 +120,8 @@ class StepValues:
     def restore(self, step: int, values: Mapping[str, StoredValue], *, is_reached: bool) -> None:
         """Take values of an earlier run for outputs of a step.
 
-        Those that workers do not reach (``is_reached``) are brought into Ray's object store, others are loaded by
-        whoever needs them.
+        Those that workers do not reach (``is_reached``) are brought into Ray's object store, others
+        are loaded by whoever needs them.
         """
         self.grow()
         self.by_step[step] = {
@@ -124,7 +130,9 @@ class StepValues:
         }
 
     def value(self, step: int, output: str) -> object:
-        """Return the value behind an output, brought here from the object store; raises KeyError for none."""
+        """Return the value behind an output, brought here from the object store; raises KeyError
+        for none.
+        """
         return unpack(self.packed(step, output))
 
     def packed(self, step: int, output: str) -> bytes | Packed:
@@ -137,21 +145,25 @@ class StepValues:
             return handle
         if not ray.is_initialized():
             raise InvariantError(
-                f"output {output!r} of step {self._plan.steps[step].key!r} was kept by Ray, which has been shut "
+                f"output {output!r} of step {self._plan.steps[step].key!r} was kept by Ray, which "
+                f"has been shut "
                 "down; read results before ray.shutdown()."
             )
         packed: Packed = ray.get(handle)
         return packed
 
     def lost_with(self, hexadecimal: str, origins: Mapping[Any, int]) -> tuple[int, ...] | None:
-        """Return the steps with large outputs that no node has any more, and that behind the reference of that name.
+        """Return the steps with large outputs that no node has any more, and that behind the
+        reference of that name.
 
-        ``origins`` are the steps behind the references that it was found by, of which one may have been made again
-        since; None where it is none of them.
+        ``origins`` are the steps behind the references that it was found by, of which one may have
+        been made again since; None where it is none of them.
         """
         import ray
 
-        behind = next((step for handle, step in origins.items() if handle.hex() == hexadecimal), None)
+        behind = next(
+            (step for handle, step in origins.items() if handle.hex() == hexadecimal), None
+        )
         if behind is None:
             return None
         known = self.by_step[behind]
@@ -162,10 +174,16 @@ class StepValues:
         owners: dict[Any, int] = {}
         for step, kept in enumerate(self.by_step):
             if isinstance(kept, dict):
-                owners |= {handle: step for handle in kept.values() if not isinstance(handle, bytes)}
+                owners |= {
+                    handle: step for handle in kept.values() if not isinstance(handle, bytes)
+                }
         if lost and owners:
             located = ray.experimental.get_object_locations(list(owners))
-            lost |= {owners[handle]: None for handle, found in located.items() if not found.get("node_ids")}
+            lost |= {
+                owners[handle]: None
+                for handle, found in located.items()
+                if not found.get("node_ids")
+            }
         return tuple(lost)
 
     def exception(self, step: int) -> BaseException | None:
@@ -195,7 +213,9 @@ def _bring(stored: StoredValue) -> Any:
 
 
 def _resolve(yielded: Mapping[str, bytes | int], refs: Sequence[Any]) -> dict[str, Any]:
-    """Return outputs with references for their places in an answer, or in the list that it ends with."""
+    """Return outputs with references for their places in an answer, or in the list that it ends
+    with.
+    """
     import ray
 
     listed: list[Any] | None = None

@@ -1,7 +1,8 @@
-"""What a worker answers of a batch: columns of plain successes, and entries of their own for all other calls.
+"""What a worker answers of a batch: columns of plain successes, and entries of their own for all
+other calls.
 
-A plain success is a call of an op with one small output, of which there is nothing else to say. Most calls are, and in
-columns they cost a tenth of what entries do.
+A plain success is a call of an op with one small output, of which there is nothing else to say.
+Most calls are, and in columns they cost a tenth of what entries do.
 """
 
 from __future__ import annotations
@@ -27,9 +28,11 @@ class PlainEntry(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """A call that was made: its place in the batch, its row, and its outputs as bytes or places of large ones.
+    """A call that was made: its place in the batch, its row, and its outputs as bytes or places of
+    large ones.
 
-    A negative place counts from the end: it is -1 - n for the nth in the list of references that the answer ends with.
+    A negative place counts from the end: it is -1 - n for the nth in the list of references that
+    the answer ends with.
     """
 
     position: int
@@ -37,7 +40,8 @@ class Entry(NamedTuple):
     stored: dict[str, bytes | int]
 
 
-# Plain successes that follow each other, as columns: the first one's position, then starts, ends, outputs.
+# Plain successes that follow each other, as columns: the first one's position, then starts, ends,
+# outputs.
 Columns = tuple[int, list[float], list[float], list[bytes]]
 
 
@@ -81,7 +85,15 @@ class Entries:
 def pack_entry(position: int, row: Attempt, stored: Mapping[str, bytes | int]) -> bytes:
     """Return the entry as bytes; a quiet success leaves out what the driver can tell by itself."""
     size = row.output_bytes
-    more = row.logs or row.hooks or row.stdout or row.stderr or row.resources or row.loaded or row.reused
+    more = (
+        row.logs
+        or row.hooks
+        or row.stdout
+        or row.stderr
+        or row.resources
+        or row.loaded
+        or row.reused
+    )
     quiet = row.outcome == SUCCESS and not more
     if quiet and all(record.metadata is None and record.handled is None for record in row.outputs):
         return pickle.dumps((position, row.started, row.ended, stored, size), protocol=5)
@@ -132,9 +144,14 @@ def unpack_entry(packed: bytes, calls: Sequence[Call], pid: int, batch_id: int) 
 
 
 def unpack_entries(
-    items: Sequence[bytes | Columns | PlainEntry], calls: Sequence[Call], pid: int, batch_id: int, heard: int
+    items: Sequence[bytes | Columns | PlainEntry],
+    calls: Sequence[Call],
+    pid: int,
+    batch_id: int,
+    heard: int,
 ) -> list[Entry | tuple[int, Successes, list[bytes]]]:
-    """Return what the batch that made ``calls`` answered, without the calls up to position ``heard``.
+    """Return what the batch that made ``calls`` answered, without the calls up to position
+    ``heard``.
 
     Plain successes come as (the last one's position, their rows, their outputs).
     """
@@ -154,7 +171,9 @@ def unpack_entries(
             made = calls[first : first + len(outputs)]
             steps, numbers = [call[0] for call in made], [call[1] for call in made]
             sizes = array("q", map(len, outputs))
-            successes = Successes(steps, numbers, array("d", starts), array("d", ends), pid, batch_id, sizes)
+            successes = Successes(
+                steps, numbers, array("d", starts), array("d", ends), pid, batch_id, sizes
+            )
             found.append((first + len(outputs) - 1, successes, outputs))
     return found
 

@@ -1,4 +1,6 @@
-"""What steps print, caught at the file descriptors, so that C code and child processes are heard too."""
+"""What steps print, caught at the file descriptors, so that C code and child processes are heard
+too.
+"""
 
 from __future__ import annotations
 
@@ -12,16 +14,19 @@ from typing import Any, BinaryIO
 __all__ = ["KEPT", "Capture", "capture_files", "read_capture"]
 
 KEPT = 1024 * 1024  # bytes that are kept of what one step prints on one stream
-_LAST = 64 * 1024  # bytes of the rest that are kept where a worker died, the last ones: they may tell of what
+_LAST = (
+    64 * 1024
+)  # bytes of the rest that are kept where a worker died, the last ones: they may tell of what
 _STREAMS = ((1, "stdout"), (2, "stderr"))
 
 
 class Capture:
     """Redirects descriptors 1 and 2 to files beside ``path`` while the ``with`` block lasts.
 
-    ``take`` returns what was printed since the last call, and empties the files; so what a worker that dies leaves in
-    them was printed by the step that it died in. Asking costs the cheapest of system calls for each stream, so that a
-    step that prints nothing pays next to nothing; for that, ``sys.stdout`` and ``sys.stderr`` are unbuffered meanwhile.
+    ``take`` returns what was printed since the last call, and empties the files; so what a worker
+    that dies leaves in them was printed by the step that it died in. Asking costs the cheapest of
+    system calls for each stream, so that a step that prints nothing pays next to nothing; for that,
+    ``sys.stdout`` and ``sys.stderr`` are unbuffered meanwhile.
     """
 
     def __init__(self, path: str) -> None:
@@ -35,7 +40,8 @@ class Capture:
     def __enter__(self) -> Capture:
         _flush()
         for (descriptor, _), path in zip(_STREAMS, self._paths, strict=True):
-            # Appending, so that a child that still writes after ``take`` writes where the file now ends.
+            # Appending, so that a child that still writes after ``take`` writes where the file now
+            # ends.
             file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_TRUNC, 0o600)
             self._files.append(file)
             try:
@@ -51,14 +57,19 @@ class Capture:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
         _flush()
         _set_originals(self._originals)
         for (_, name), ours, before in zip(_STREAMS, self._streams, self._before, strict=True):
             if getattr(sys, name) is ours:  # else an op put something of its own there, to stay
                 setattr(sys, name, before)
-        for (descriptor, _), saved, file, path in zip(_STREAMS, self._saved, self._files, self._paths, strict=True):
+        for (descriptor, _), saved, file, path in zip(
+            _STREAMS, self._saved, self._files, self._paths, strict=True
+        ):
             os.dup2(saved, descriptor)
             os.close(saved)
             os.close(file)
@@ -68,12 +79,16 @@ class Capture:
     def take(self) -> tuple[str, str]:
         """Return what was printed on standard output and standard error since the last call."""
         ours, ours_too = self._streams
-        is_whole = not (ours.is_gone or ours_too.is_gone) and sys.stdout is ours and sys.stderr is ours_too
+        is_whole = (
+            not (ours.is_gone or ours_too.is_gone) and sys.stdout is ours and sys.stderr is ours_too
+        )
         if not is_whole:
             self._mend()
             _flush()
         out, err = self._files
-        if not (os.lseek(out, 0, os.SEEK_END) or os.lseek(err, 0, os.SEEK_END)):  # a third of the price of fstat
+        if not (
+            os.lseek(out, 0, os.SEEK_END) or os.lseek(err, 0, os.SEEK_END)
+        ):  # a third of the price of fstat
             return "", ""
         stdout, left_out = _read(out)
         stderr, left_out_too = _read(err)
@@ -95,7 +110,9 @@ class Capture:
 
 
 def read_capture(path: str) -> tuple[str, str]:
-    """Return what a worker that died left of a step's output, and remove the files; empty where there are none."""
+    """Return what a worker that died left of a step's output, and remove the files; empty where
+    there are none.
+    """
     texts = []
     for _, name in _STREAMS:
         try:
@@ -108,7 +125,9 @@ def read_capture(path: str) -> tuple[str, str]:
 
 
 def capture_files(path: str) -> tuple[str, str]:
-    """Return the files that hold what the running step prints on standard output and standard error."""
+    """Return the files that hold what the running step prints on standard output and standard
+    error.
+    """
     return _file_of(path, "stdout"), _file_of(path, "stderr")
 
 
@@ -119,7 +138,9 @@ def _both_ends(file: BinaryIO) -> str:
     if left <= 0:
         return first
     file.seek(max(KEPT, size - _LAST))
-    note = f"{left - _LAST:,} bytes that the step printed were left out here\n" if left > _LAST else ""
+    note = (
+        f"{left - _LAST:,} bytes that the step printed were left out here\n" if left > _LAST else ""
+    )
     return f"{first}\nrayexec: {note}{_text(file.read())}" if note else first + _text(file.read())
 
 
@@ -128,7 +149,9 @@ def _file_of(path: str, name: str) -> str:
 
 
 def _read(file: int) -> tuple[str, int]:
-    """Return the text in a file, and how many bytes of it were too many; the file is empty afterwards."""
+    """Return the text in a file, and how many bytes of it were too many; the file is empty
+    afterwards.
+    """
     size = os.fstat(file).st_size
     if size == 0:
         return "", 0
@@ -142,7 +165,9 @@ def _text(data: bytes) -> str:
 
 
 class _Stream(io.TextIOWrapper):
-    """Standard output or error without a buffer, which remembers whether an op closed it or took it to pieces."""
+    """Standard output or error without a buffer, which remembers whether an op closed it or took it
+    to pieces.
+    """
 
     is_gone = False  # quicker to ask than ``closed``, which is asked after each step
 

@@ -7,8 +7,9 @@
               | "F" a call is over                            payload: its entry, pickled
               | "W" who runs the batch, and since when         payload: a Told, pickled
 
-A worker that dies leaves it behind: finished calls count, and the one that had started is what it died of. The file is
-mapped into memory, so a record costs a copy and no system call, and is there even after a SIGKILL.
+A worker that dies leaves it behind: finished calls count, and the one that had started is what it
+died of. The file is mapped into memory, so a record costs a copy and no system call, and is there
+even after a SIGKILL.
 """
 
 from __future__ import annotations
@@ -51,9 +52,11 @@ def _directory() -> str:
 
 
 def journal_path(run_id: str, batch_id: int) -> str:
-    """Return where a batch keeps its journal on the node that runs it: in memory, where the node has such a place.
+    """Return where a batch keeps its journal on the node that runs it: in memory, where the node
+    has such a place.
 
-    The name tells the driver's process, by which ``sweep_journals`` knows what nobody will read any more.
+    The name tells the driver's process, by which ``sweep_journals`` knows what nobody will read any
+    more.
     """
     return os.path.join(_directory(), f"{_PREFIX}{os.getpid()}-{run_id}-{batch_id}")
 
@@ -80,10 +83,12 @@ def _is_alive(pid: int) -> bool:
 
 
 class _Outlived:
-    """Removes the journals of batches that are over, in a thread of its own, some seconds after they came to their end.
+    """Removes the journals of batches that are over, in a thread of its own, some seconds after
+    they came to their end.
 
-    Until the driver has the answer of a batch, its worker may still die; then the journal is all that is left. A driver
-    on the same machine removes it as soon as it has the answer, one on another cannot.
+    Until the driver has the answer of a batch, its worker may still die; then the journal is all
+    that is left. A driver on the same machine removes it as soon as it has the answer, one on
+    another cannot.
     """
 
     def __init__(self) -> None:
@@ -122,9 +127,11 @@ def remove_journal(path: str) -> None:
 
 
 class Journal:
-    """Writes one batch's journal, a context manager around it; the journal stays until the batch's answer has come.
+    """Writes one batch's journal, a context manager around it; the journal stays until the batch's
+    answer has come.
 
-    Where the node has no room for it, nothing more is noted: steps that are over then run again if the worker dies.
+    Where the node has no room for it, nothing more is noted: steps that are over then run again if
+    the worker dies.
     """
 
     def __init__(self, path: str) -> None:
@@ -137,7 +144,8 @@ class Journal:
 
     def _grow(self, room: int) -> None:
         try:
-            # Zeros are written, not only asked for: where memory is short that is an error now, not a SIGBUS later.
+            # Zeros are written, not only asked for: where memory is short that is an error now, not
+            # a SIGBUS later.
             written = os.pwrite(self._file, bytes(room - self._room), self._room)
             if written < room - self._room:
                 raise OSError("no room")
@@ -179,14 +187,19 @@ class Journal:
             self._grow(2 * end)
         if self._map is not None:
             self._map[body:end] = output
-            _PLAIN.pack_into(self._map, self._end, b"P", _PLAIN_HEAD + len(output), position, started, ended)
+            _PLAIN.pack_into(
+                self._map, self._end, b"P", _PLAIN_HEAD + len(output), position, started, ended
+            )
             self._end = end
 
     def __enter__(self) -> Journal:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
         self.close()
         if kind is None:
@@ -200,10 +213,12 @@ class Journal:
 
 
 class Left(NamedTuple):
-    """What a dead worker left: the entries of finished calls, the position of the one that ran, what that printed.
+    """What a dead worker left: the entries of finished calls, the position of the one that ran,
+    what that printed.
 
-    ``hung`` is where it was when its backstop ended it, empty where it died of something else; ``exited`` the note that
-    it left where it ended itself. ``told`` is who it was, as far as it came to say so.
+    ``hung`` is where it was when its backstop ended it, empty where it died of something else;
+    ``exited`` the note that it left where it ended itself. ``told`` is who it was, as far as it
+    came to say so.
     """
 
     entries: list[bytes | PlainEntry]
@@ -247,7 +262,9 @@ def read_journal(path: str) -> Left | None:
         else:
             entries.append(payload)
         place = body + length
-    return Left(entries, running - 1 if running > last + 1 else None, stdout, stderr, hung, exited, told)
+    return Left(
+        entries, running - 1 if running > last + 1 else None, stdout, stderr, hung, exited, told
+    )
 
 
 def _plain(data: bytes, place: int, payload: bytes) -> PlainEntry:

@@ -1,4 +1,6 @@
-"""Nothing hides behind a long step: a batch over its budget gives back the calls that it has not started."""
+"""Nothing hides behind a long step: a batch over its budget gives back the calls that it has not
+started.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,8 @@ from rayexec.events import LiveLines
 
 __all__ = ["Address", "Mailbox", "Teller", "Watched", "mailbox_at", "watch"]
 
-# Where reports go, the secret that lets them in, and the number of the box that they are for: ((host, port), key, box).
+# Where reports go, the secret that lets them in, and the number of the box that they are for:
+# ((host, port), key, box).
 Address = tuple[tuple[str, int], bytes, int]
 
 _SEAL = 32  # bytes
@@ -31,7 +34,9 @@ _GATHER = 0.02  # seconds for which what a step yields is gathered between two m
 
 
 class Watched:
-    """A batch while it runs: which of its calls may still start, shared by the worker's main thread and the watch."""
+    """A batch while it runs: which of its calls may still start, shared by the worker's main thread
+    and the watch.
+    """
 
     def __init__(self, batch_id: int, calls: int, address: Address | None) -> None:
         self.batch_id = batch_id
@@ -43,7 +48,8 @@ class Watched:
         self._skipped: list[int] = []
         self.entries = Entries()
         self.is_over = False
-        # Since when (monotonic seconds) the call at ``current`` runs, and the log of a call that has one, by position.
+        # Since when (monotonic seconds) the call at ``current`` runs, and the log of a call that
+        # has one, by position.
         self.since = float("inf")
         self.log: tuple[int, StepLog] | None = None
         self._is_reported = False
@@ -62,20 +68,28 @@ class Watched:
         return self._current
 
     def send_live(self, lines: LiveLines) -> None:
-        """Tell the driver what the running call has logged and printed; its step is given by position."""
+        """Tell the driver what the running call has logged and printed; its step is given by
+        position.
+        """
         if self._address is not None and not send(
             self._address, pickle.dumps((self.batch_id, os.getpid(), lines, None))
         ):
             self._address = None
 
     def announce(self) -> None:
-        """Tell the driver that the batch has begun, from a thread of its own: no step shall wait for that."""
+        """Tell the driver that the batch has begun, from a thread of its own: no step shall wait
+        for that.
+        """
         if self._address is not None:
             message = pickle.dumps((self.batch_id, os.getpid(), None, []))
-            threading.Thread(target=send, args=(self._address, message), name="rayexec-begun", daemon=True).start()
+            threading.Thread(
+                target=send, args=(self._address, message), name="rayexec-begun", daemon=True
+            ).start()
 
     def skip(self, position: int) -> None:
-        """Leave the call at ``position`` to the driver: what it follows did not come out as it needs."""
+        """Leave the call at ``position`` to the driver: what it follows did not come out as it
+        needs.
+        """
         with self._lock:
             self._skipped.append(position)
 
@@ -102,10 +116,11 @@ class Watched:
 
 
 class Teller:
-    """Tells a driver what a step yields while it runs, in the order in which it does; a context manager around it.
+    """Tells a driver what a step yields while it runs, in the order in which it does; a context
+    manager around it.
 
-    Values are told by a thread of its own, some hundredths of a second after they came, so that the step waits for
-    nothing. Those that could not be told come with the batch's answer.
+    Values are told by a thread of its own, some hundredths of a second after they came, so that the
+    step waits for nothing. Those that could not be told come with the batch's answer.
     """
 
     def __init__(self, batch_id: int, address: Address | None) -> None:
@@ -187,7 +202,9 @@ def watch(work: Watched, seconds: float) -> None:
 
 
 def send(address: Address, message: bytes) -> bool:
-    """Send one message to a driver; False where that cannot be reached, which hears it all by the batch's answer."""
+    """Send one message to a driver; False where that cannot be reached, which hears it all by the
+    batch's answer.
+    """
     place, key, box = address
     letter = _BOX.pack(box) + message
     try:
@@ -201,8 +218,9 @@ def send(address: Address, message: bytes) -> bool:
 class Mailbox:
     """Where a driver hears from workers that are in the middle of a batch, in a box for each run.
 
-    A connection carries one message behind its seal (HMAC-SHA256 under the mailbox's key) and ends. Messages without
-    the right seal or for a box that was closed are dropped, and so are connections that stay silent.
+    A connection carries one message behind its seal (HMAC-SHA256 under the mailbox's key) and ends.
+    Messages without the right seal or for a box that was closed are dropped, and so are connections
+    that stay silent.
     """
 
     def __init__(self, host: str) -> None:
@@ -215,7 +233,9 @@ class Mailbox:
         threading.Thread(target=self._run, name="rayexec-mailbox", daemon=True).start()
 
     def open_box(self, deliver: Callable[[bytes], Any]) -> Address:
-        """Return an address; ``deliver`` gets the bytes of each message to it, in the mailbox's thread."""
+        """Return an address; ``deliver`` gets the bytes of each message to it, in the mailbox's
+        thread.
+        """
         box = next(self._numbers)
         self._boxes[box] = deliver
         return self._place, self._key, box
@@ -239,12 +259,14 @@ class Mailbox:
     def close(self) -> None:
         """Hear no more."""
         self._closed = True
-        # The thread waits in accept, which closing does not end; a last visitor does, who need not be let in.
+        # The thread waits in accept, which closing does not end; a last visitor does, who need not
+        # be let in.
         with contextlib.suppress(OSError):
             socket.create_connection(self._place, timeout=1).close()
 
 
-# By process and host: a thread and a socket serve all runs of a driver. A child that was forked has no such thread.
+# By process and host: a thread and a socket serve all runs of a driver. A child that was forked has
+# no such thread.
 _MAILBOXES: dict[tuple[int, str], Mailbox] = {}
 _LOCK = threading.Lock()
 

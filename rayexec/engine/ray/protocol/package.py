@@ -1,4 +1,6 @@
-"""The code of a plan on its way to workers: op definitions, hooks and resources, but never the steps."""
+"""The code of a plan on its way to workers: op definitions, hooks and resources, but never the
+steps.
+"""
 
 from __future__ import annotations
 
@@ -27,9 +29,10 @@ Stamp: TypeAlias = tuple[str, bytes] | tuple[str, int, int]
 class Package:
     """Pickled templates and resources, with what must be importable before they can be read.
 
-    ``modules`` are (name, file) of the modules that the code comes from; ``sources`` are what nodes elsewhere lack of
-    them, without the contents, None where there are no such nodes. ``stamps`` tell what the local modules were that the
-    driver has imported, by their names; ``digest`` tells packages apart.
+    ``modules`` are (name, file) of the modules that the code comes from; ``sources`` are what nodes
+    elsewhere lack of them, without the contents, None where there are no such nodes. ``stamps``
+    tell what the local modules were that the driver has imported, by their names; ``digest`` tells
+    packages apart.
     """
 
     code: bytes
@@ -51,15 +54,23 @@ def _functions(plan: Plan, resources: Mapping[str, ResourceDefinition]) -> Itera
     yield from (definition.fn for definition in resources.values())
 
 
-def make_package(plan: Plan, resources: Mapping[str, ResourceDefinition], sources: Sources | None = None) -> Package:
-    """Return the package of ``plan``; raises DefinitionError naming each op or resource that cannot be pickled."""
+def make_package(
+    plan: Plan, resources: Mapping[str, ResourceDefinition], sources: Sources | None = None
+) -> Package:
+    """Return the package of ``plan``; raises DefinitionError naming each op or resource that cannot
+    be pickled.
+    """
     from ray import cloudpickle
 
     try:
         code: bytes = cloudpickle.dumps((plan.templates, dict(resources)), protocol=5)
     except Exception as error:
-        raise DefinitionError(_culprits(plan, resources) or f"the job's code cannot be pickled: {error}") from error
-    paths = tuple(dict.fromkeys(os.path.abspath(path) for path in sys.path))  # "" is the working directory
+        raise DefinitionError(
+            _culprits(plan, resources) or f"the job's code cannot be pickled: {error}"
+        ) from error
+    paths = tuple(
+        dict.fromkeys(os.path.abspath(path) for path in sys.path)
+    )  # "" is the working directory
     homes = {home[:2] for home in map(home_of, _functions(plan, resources)) if home is not None}
     digest = hashlib.sha256(code)
     stamps = tuple(sorted(_stamps(sources)))
@@ -74,7 +85,9 @@ def _stamps(sources: Sources | None) -> Iterable[tuple[str, Stamp]]:
     sent = {}
     if sources is not None:
         sent = {
-            os.path.join(root.path, path): file.digest for root in sources.roots for path, file in root.files.items()
+            os.path.join(root.path, path): file.digest
+            for root in sources.roots
+            for path, file in root.files.items()
         }
     for name, module in local_modules(without=MAIN).items():
         origin, digest = origin_of(module.file), sent.get(module.file)
@@ -101,7 +114,8 @@ def _culprits(plan: Plan, resources: Mapping[str, ResourceDefinition]) -> str:
         return ""
     listed = "\n  ".join(problems)
     return (
-        f"code that uses what cannot be pickled cannot travel to Ray's workers:\n  {listed}\nDefine the op at the top "
+        f"code that uses what cannot be pickled cannot travel to Ray's workers:\n  "
+        f"{listed}\nDefine the op at the top "
         "of a module, or open what it uses in a resource."
     )
 

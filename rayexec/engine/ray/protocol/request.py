@@ -23,11 +23,12 @@ __all__ = ["GONE", "CallWriter", "Follows", "Header", "More", "RemoteCall"]
 class Header:
     """What the batches of one run share.
 
-    ``mailbox`` is where a worker reports, None where it does not; ``streams`` are the places of templates whose values
-    are told there while their ops are yielding; ``keepers`` where it says that it keeps resources
-    open, None where each batch closes all that it opened; ``managed`` is what goes through IO managers, None where
-    nothing does; ``keeper`` is where steps of the templates at places ``durable`` store what they yield; ``memory`` has
-    what cached ops yielded, None where no op of the run is cached.
+    ``mailbox`` is where a worker reports, None where it does not; ``streams`` are the places of
+    templates whose values are told there while their ops are yielding; ``keepers`` where it says
+    that it keeps resources open, None where each batch closes all that it opened; ``managed`` is
+    what goes through IO managers, None where nothing does; ``keeper`` is where steps of the
+    templates at places ``durable`` store what they yield; ``memory`` has what cached ops yielded,
+    None where no op of the run is cached.
     """
 
     run: RunInfo
@@ -44,33 +45,38 @@ class Header:
 
 
 class More(NamedTuple):
-    """What few calls need: the number of an attempt that is not the first, pickled config, tags not of the op."""
+    """What few calls need: the number of an attempt that is not the first, pickled config, tags not
+    of the op.
+    """
 
     number: int
     config: bytes | None
     tags: Mapping[str, str] | None
 
 
-# What calls of its batch must have yielded for a call to run: None where it needs none of them; outputs by name, where
-# it is chained to the call before, of which it gets the very values; else (step, output) of any calls before.
+# What calls of its batch must have yielded for a call to run: None where it needs none of them;
+# outputs by name, where it is chained to the call before, of which it gets the very values; else
+# (step, output) of any calls before.
 Follows: TypeAlias = tuple[str, ...] | list[FromStep] | None
 
 # Stands for a value that should be there and is not.
 GONE = "gone"
 
-# A call as it travels: the step's index and key, its template, what it follows, the values of the op's inputs in their
-# order, and what few calls need. A value is bytes, the place of a large one among the task's arguments, (output,) of
-# the call before, a FromStep of one further before, a list of such or of lists, GONE, or None where the input is left
-# to its default. A plain tuple, since batches are made of hundreds of them and classes are slow to unpickle.
+# A call as it travels: the step's index and key, its template, what it follows, the values of the
+# op's inputs in their order, and what few calls need. A value is bytes, the place of a large one
+# among the task's arguments, (output,) of the call before, a FromStep of one further before, a list
+# of such or of lists, GONE, or None where the input is left to its default. A plain tuple, since
+# batches are made of hundreds of them and classes are slow to unpickle.
 RemoteCall: TypeAlias = tuple[int, str, int, Follows, Sequence[Any], More | None]
 
 
 class CallWriter:
     """Writes the calls of one run as they travel.
 
-    ``values`` are, by step, the one output of a plain success, else outputs by name; bytes, or references of large
-    ones; they are read, and voided for steps that run again, except of templates that ``streams`` has. ``config`` is
-    pickled config by step key, ``given`` what run config gave for inputs, as bytes or references.
+    ``values`` are, by step, the one output of a plain success, else outputs by name; bytes, or
+    references of large ones; they are read, and voided for steps that run again, except of
+    templates that ``streams`` has. ``config`` is pickled config by step key, ``given`` what run
+    config gave for inputs, as bytes or references.
     """
 
     def __init__(
@@ -88,7 +94,9 @@ class CallWriter:
         self._streams = streams
         self._feeds = plan.feeds
         self._tags = [template.op.tags for template in plan.templates]
-        self._places = [len(template.op.outs) + template.op.is_dynamic for template in plan.templates]
+        self._places = [
+            len(template.op.outs) + template.op.is_dynamic for template in plan.templates
+        ]
         self._chained = plan.chained
         # The steps behind the references of the batch that was written last, until they are taken.
         self._origins: dict[Any, int] = {}
@@ -96,14 +104,22 @@ class CallWriter:
         self._wires: dict[tuple[str, ...], list[Any]] = {}
 
     def write(self, calls: Sequence[Call]) -> tuple[list[RemoteCall], int, list[Any]]:
-        """Return a batch's calls, how many places its answer needs beside the envelope, and references of large inputs.
+        """Return a batch's calls, how many places its answer needs beside the envelope, and
+        references of large inputs.
 
-        That is one for each output of an op, and one more for the references of large values of dynamic ones.
+        That is one for each output of an op, and one more for the references of large values of
+        dynamic ones.
         """
         plan = self._plan
         large: dict[Any, int] = {}
         written: list[RemoteCall] = []
-        values, steps, feeds, links, config = self._values, plan.steps, self._feeds, plan.links, self._config
+        values, steps, feeds, links, config = (
+            self._values,
+            plan.steps,
+            self._feeds,
+            plan.links,
+            self._config,
+        )
         chained, streams = self._chained, self._streams
         before = -1
         templates = set()
@@ -115,10 +131,16 @@ class CallWriter:
             templates.add(template)
             if template not in streams:  # else others may have it already
                 values[index] = None  # what an attempt before this one yielded is void
-            if number or sources is None or tags is not self._tags[template] or (config and node_path(key) in config):
+            if (
+                number
+                or sources is None
+                or tags is not self._tags[template]
+                or (config and node_path(key) in config)
+            ):
                 written.append(self._remote_call(call, before, inside, large))
             elif before >= 0 and links[before] == index and (outputs := chained[index]) is not None:
-                # What is chained takes from the call before alone; steps alike share what says so, to be sent once.
+                # What is chained takes from the call before alone; steps alike share what says so,
+                # to be sent once.
                 wires = self._wires.get(outputs)
                 if wires is None:
                     wires = self._wires[outputs] = [(each,) for each in outputs]
@@ -139,11 +161,15 @@ class CallWriter:
         return written, places, list(large)
 
     def take_origins(self) -> dict[Any, int]:
-        """Return the steps behind the references of large inputs that were written since the last call."""
+        """Return the steps behind the references of large inputs that were written since the last
+        call.
+        """
         taken, self._origins = self._origins, {}  # kept here, they would keep the objects
         return taken
 
-    def _remote_call(self, call: Call, before: int, inside: set[int], large: dict[Any, int]) -> RemoteCall:
+    def _remote_call(
+        self, call: Call, before: int, inside: set[int], large: dict[Any, int]
+    ) -> RemoteCall:
         index, number = call
         step = self._plan.steps[index]
         taken = [source for each in step.inputs for source in each.sources]
@@ -152,7 +178,11 @@ class CallWriter:
         wires: list[Any] = []
         needed: list[FromStep] = []
         for each in step.inputs:
-            needed += [source for source in each.sources if type(source) is FromStep and source.step in inside]
+            needed += [
+                source
+                for source in each.sources
+                if type(source) is FromStep and source.step in inside
+            ]
             if each.is_nothing:
                 continue
             if each.is_fan_in:
@@ -163,16 +193,25 @@ class CallWriter:
                     wires.append([wire for wire in found if wire is not GONE and wire is not None])
             else:
                 wires.append(self._wire(each.sources[0], before, inside, large))
-        follows: Follows = tuple([source.output for source in needed]) if before >= 0 else needed or None
+        follows: Follows = (
+            tuple([source.output for source in needed]) if before >= 0 else needed or None
+        )
         own_tags = step.tags is not self._tags[step.template]
         config = self._config.get(node_path(step.key)) if self._config else None
-        more = More(number, config, dict(step.tags) if own_tags else None) if number or config or own_tags else None
+        more = (
+            More(number, config, dict(step.tags) if own_tags else None)
+            if number or config or own_tags
+            else None
+        )
         return index, step.key, step.template, follows, wires, more
 
-    def _wire(self, source: FromStep | FromConfig, chained: int, inside: set[int], large: dict[Any, int]) -> Any:
+    def _wire(
+        self, source: FromStep | FromConfig, chained: int, inside: set[int], large: dict[Any, int]
+    ) -> Any:
         """Return what stands for a value in a call (see ``RemoteCall``), None where there is none.
 
-        ``inside`` are the steps before in the batch; ``chained`` is that which the call is chained to, -1 for none.
+        ``inside`` are the steps before in the batch; ``chained`` is that which the call is chained
+        to, -1 for none.
         """
         if type(source) is FromStep:
             producer, output = source

@@ -1,8 +1,10 @@
-"""Resources of worker scope: open from batch to batch in a worker process, closed when their run is over.
+"""Resources of worker scope: open from batch to batch in a worker process, closed when their run is
+over.
 
-A worker that opens the first for a run connects to that run's driver and stays connected. When the run is over, the
-driver ends its side of each connection, and the worker closes and answers with what that brought up. A driver that dies
-ends the connections as well, so that nobody has to look for what it left.
+A worker that opens the first for a run connects to that run's driver and stays connected. When the
+run is over, the driver ends its side of each connection, and the worker closes and answers with
+what that brought up. A driver that dies ends the connections as well, so that nobody has to look
+for what it left.
 """
 
 from __future__ import annotations
@@ -38,18 +40,23 @@ KeptAddress = tuple[tuple[str, int], bytes]
 _SEAL = 32  # bytes
 _HELLO, _ANSWER = b"hello", b"answer"
 _PATIENCE = 5.0  # seconds that either side waits for the other
-_MAIN_PATIENCE = 2.0  # seconds in which the main thread may close what it opened before another thread does
+_MAIN_PATIENCE = (
+    2.0  # seconds in which the main thread may close what it opened before another thread does
+)
 _KNOCK = 0.05  # seconds between signals to the main thread
-# Python runs signal handlers in the main thread, and Ray's worker looks for signals even while it is idle. This one
-# means nothing to a process without a terminal, and is ignored where no handler is left.
+# Python runs signal handlers in the main thread, and Ray's worker looks for signals even while it
+# is idle. This one means nothing to a process without a terminal, and is ignored where no handler
+# is left.
 _SIGNAL = signal.SIGWINCH
 _logger = logging.getLogger("rayexec")
 
 
 class Keepers:
-    """The workers that keep resources open for one run, as its driver sees them; ``names`` are those resources'.
+    """The workers that keep resources open for one run, as its driver sees them; ``names`` are
+    those resources'.
 
-    It needs no thread: connections wait in the socket's backlog until ``accept`` or ``close`` looks at them.
+    It needs no thread: connections wait in the socket's backlog until ``accept`` or ``close`` looks
+    at them.
     """
 
     def __init__(self, host: str, names: Sequence[str]) -> None:
@@ -70,7 +77,9 @@ class Keepers:
                 self._connections.append(connection)
 
     def close(self) -> None:
-        """Tell every worker that the run is over, and wait some seconds until all have closed their resources."""
+        """Tell every worker that the run is over, and wait some seconds until all have closed their
+        resources.
+        """
         self.accept()
         self._socket.close()
         heard = dict.fromkeys(self._connections, b"")
@@ -82,7 +91,9 @@ class Keepers:
                 for connection in self._connections:
                     selector.register(connection, selectors.EVENT_READ)
                     with contextlib.suppress(OSError):
-                        connection.shutdown(socket.SHUT_WR)  # also where a child that was forked holds a copy
+                        connection.shutdown(
+                            socket.SHUT_WR
+                        )  # also where a child that was forked holds a copy
                 while open_ones and (left := ends - time.monotonic()) > 0:
                     for ready, _ in selector.select(left):
                         connection = ready.fileobj  # type: ignore[assignment]  # what was registered
@@ -109,11 +120,17 @@ class Keepers:
             records, stdout, stderr = pickle.loads(answer)
             if stdout or stderr:
                 now = time.time()
-                self._records.append(ResourceRecord(self._names, started, now, None, True, stdout, stderr))
+                self._records.append(
+                    ResourceRecord(self._names, started, now, None, True, stdout, stderr)
+                )
             self._records += records
             return
         pid, host = pickle.loads(hello)
-        why = f"took longer than {_PATIENCE:g} s to close it" if is_late else "ended before it could close it"
+        why = (
+            f"took longer than {_PATIENCE:g} s to close it"
+            if is_late
+            else "ended before it could close it"
+        )
         error = describe_error(WorkerCrashedError(f"the worker process {pid} on {host} {why}"))
         self._records.append(ResourceRecord(self._names, started, time.time(), error, closing=True))
 
@@ -128,15 +145,25 @@ def _seal(key: bytes, kind: bytes, body: bytes) -> bytes:
 
 
 def _unseal(key: bytes, kind: bytes, data: bytes) -> tuple[bytes | None, bytes]:
-    """Return the first message of ``data`` and what is behind it; None where that is not one of this kind and key."""
+    """Return the first message of ``data`` and what is behind it; None where that is not one of
+    this kind and key.
+    """
     size = int.from_bytes(data[:8], "little")
-    seal, body, rest = data[8 : 8 + _SEAL], data[8 + _SEAL : 8 + _SEAL + size], data[8 + _SEAL + size :]
-    is_whole = len(body) == size and hmac.compare_digest(seal, hmac.digest(key, kind + body, "sha256"))
+    seal, body, rest = (
+        data[8 : 8 + _SEAL],
+        data[8 + _SEAL : 8 + _SEAL + size],
+        data[8 + _SEAL + size :],
+    )
+    is_whole = len(body) == size and hmac.compare_digest(
+        seal, hmac.digest(key, kind + body, "sha256")
+    )
     return (body if is_whole else None), rest
 
 
 class _InBatch:
-    """Whether the main thread runs a batch; a context manager around each, which closes what is due first."""
+    """Whether the main thread runs a batch; a context manager around each, which closes what is due
+    first.
+    """
 
     def __init__(self) -> None:
         self.is_running = False
@@ -147,7 +174,10 @@ class _InBatch:
         self.is_running = True
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
         self.is_running = False
         if _DUE:
@@ -155,9 +185,13 @@ class _InBatch:
 
 
 class _Kept:
-    """The resources that this process keeps open for one run, and the thread that waits for the run's end."""
+    """The resources that this process keeps open for one run, and the thread that waits for the
+    run's end.
+    """
 
-    def __init__(self, connection: socket.socket, address: KeptAddress, resources: OpenResources) -> None:
+    def __init__(
+        self, connection: socket.socket, address: KeptAddress, resources: OpenResources
+    ) -> None:
         self.resources = resources
         self.pid = os.getpid()
         self._connection = connection
@@ -168,8 +202,11 @@ class _Kept:
 
     def _wait(self) -> None:
         with contextlib.suppress(OSError):
-            self._connection.recv(1)  # nothing is sent: this returns when the run is over, or its driver gone
-        # Many things may only be closed in the thread that opened them, such as SQLite's connections.
+            self._connection.recv(
+                1
+            )  # nothing is sent: this returns when the run is over, or its driver gone
+        # Many things may only be closed in the thread that opened them, such as SQLite's
+        # connections.
         _DUE.append(self)
         ends = time.monotonic() + (_MAIN_PATIENCE if _has_handler() else 0.0)
         while not self._closed.is_set() and time.monotonic() < ends:
@@ -188,7 +225,9 @@ class _Kept:
         printed = self._close_resources()
         answer = pickle.dumps((self.resources.take_records(), *printed))
         with contextlib.suppress(OSError):
-            self._connection.settimeout(_PATIENCE)  # a driver in the middle of its run reads nothing yet
+            self._connection.settimeout(
+                _PATIENCE
+            )  # a driver in the middle of its run reads nothing yet
             self._connection.sendall(_seal(self._address[1], _ANSWER, answer))
             self._connection.shutdown(socket.SHUT_RDWR)
         self._connection.close()
@@ -200,14 +239,17 @@ class _Kept:
             capture = None
             if threading.current_thread() is threading.main_thread() and not IN_BATCH.is_running:
                 with contextlib.suppress(OSError):  # a full disk keeps nothing open
-                    capture = around.enter_context(Capture(journal_path("kept", self._address[0][1])))
+                    capture = around.enter_context(
+                        Capture(journal_path("kept", self._address[0][1]))
+                    )
             self.resources.__exit__(None, None, None)
             if capture is not None:
                 return capture.take()
         return "", ""
 
 
-# Of this process: what it keeps, by run; what the main thread is to close; runs whose driver is out of reach.
+# Of this process: what it keeps, by run; what the main thread is to close; runs whose driver is out
+# of reach.
 _KEPT: dict[KeptAddress, _Kept] = {}
 _DUE: deque[_Kept] = deque()
 _OUT_OF_REACH: set[KeptAddress] = set()
@@ -215,7 +257,8 @@ IN_BATCH = _InBatch()
 
 
 def kept_at(address: KeptAddress, make: Callable[[], OpenResources]) -> OpenResources | None:
-    """Return what this process keeps open for the run whose driver listens at ``address``, made on the first call.
+    """Return what this process keeps open for the run whose driver listens at ``address``, made on
+    the first call.
 
     None where the driver cannot be reached: nobody would say when to close.
     """
@@ -230,10 +273,16 @@ def kept_at(address: KeptAddress, make: Callable[[], OpenResources]) -> OpenReso
         connection.sendall(_seal(key, _HELLO, pickle.dumps((os.getpid(), socket.gethostname()))))
     except OSError as error:
         _OUT_OF_REACH.add(address)
-        _logger.warning("resources of worker scope are closed after each batch: no way to the run's driver (%s)", error)
+        _logger.warning(
+            "resources of worker scope are closed after each batch: no way to the run's driver "
+            "(%s)",
+            error,
+        )
         return None
     connection.settimeout(None)
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)  # to hear of a machine that is gone
+    connection.setsockopt(
+        socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1
+    )  # to hear of a machine that is gone
     _listen_to_signal()
     kept = _KEPT[address] = _Kept(connection, address, make())
     return kept.resources
@@ -243,7 +292,9 @@ _is_ready = False
 
 
 def _listen_to_signal() -> None:
-    """Have the main thread close what is due when it is idle, and the process when Ray ends it in good order."""
+    """Have the main thread close what is due when it is idle, and the process when Ray ends it in
+    good order.
+    """
     global _is_ready
     if _is_ready or threading.current_thread() is not threading.main_thread():
         return

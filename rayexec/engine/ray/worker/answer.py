@@ -17,10 +17,11 @@ _OVERHEAD = 24  # bytes that a plain success takes beside its output
 
 
 class Answer:
-    """The calls of a batch that are over, each in the entries and in the journal, and the large outputs beside them.
+    """The calls of a batch that are over, each in the entries and in the journal, and the large
+    outputs beside them.
 
-    ``payloads`` has ``places`` for these. ``is_full`` tells that no call may start any more: a large output came, or
-    somebody wants the batch to end.
+    ``payloads`` has ``places`` for these. ``is_full`` tells that no call may start any more: a
+    large output came, or somebody wants the batch to end.
     """
 
     def __init__(self, entries: Entries, journal: Journal, places: int) -> None:
@@ -31,7 +32,8 @@ class Answer:
         self._size = 0
         # Bytes of the outputs of the call that is made now.
         self._made = 0
-        # References of large values of dynamic outputs, of which nobody knows before how many there will be.
+        # References of large values of dynamic outputs, of which nobody knows before how many there
+        # will be.
         self._references: list[Any] = []
         # Large outputs that were items of a stream.
         self._streamed = 0
@@ -55,7 +57,9 @@ class Answer:
             self.is_full = True
 
     def take(self, packed: bytes | Packed, *, is_dynamic: bool = False) -> bytes | int:
-        """Take an output of the call that is made now; return what stands for it in the entry of the call."""
+        """Take an output of the call that is made now; return what stands for it in the entry of
+        the call.
+        """
         if isinstance(packed, bytes):
             self._made += len(packed)
             return packed

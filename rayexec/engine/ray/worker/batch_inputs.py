@@ -16,17 +16,19 @@ __all__ = ["BatchInputs"]
 
 
 class BatchInputs:
-    """The values that calls of a batch take: what came with it (``large`` as arguments), and what calls before yielded.
+    """The values that calls of a batch take: what came with it (``large`` as arguments), and what
+    calls before yielded.
 
-    ``before`` is what the call before yielded, as live objects: its only consumer may have them without a copy.
-    ``loading`` are the seconds in which large values were made objects.
+    ``before`` is what the call before yielded, as live objects: its only consumer may have them
+    without a copy. ``loading`` are the seconds in which large values were made objects.
     """
 
     def __init__(self, large: tuple[Packed, ...]) -> None:
         self.before: dict[str, Any] | None = None
         self.loading = 0.0
         self._large = large
-        # The steps that calls further behind take from, and what those of them that are over yielded.
+        # The steps that calls further behind take from, and what those of them that are over
+        # yielded.
         self.needed: set[int] = set()
         self.inside: dict[int, Mapping[str, bytes | int]] = {}
 
@@ -42,23 +44,37 @@ class BatchInputs:
             return self.before is not None and self.before.keys() >= {*follows}
         return all(output in self.inside.get(step, ()) for step, output in follows)
 
-    def yielded(self, step: int, stored: Mapping[str, bytes | int], live: dict[str, Any] | None) -> None:
-        """Take what a call yielded that succeeded, and the very objects where the next call is chained to it."""
+    def yielded(
+        self, step: int, stored: Mapping[str, bytes | int], live: dict[str, Any] | None
+    ) -> None:
+        """Take what a call yielded that succeeded, and the very objects where the next call is
+        chained to it.
+        """
         self.before = live
         if step in self.needed:
             self.inside[step] = stored
 
-    def by_name(self, template: Template, wires: Sequence[Any], before: dict[str, Any] | None) -> Mapping[str, Any]:
-        """Return the inputs of a call, without those that are left to their defaults; raises InputError."""
+    def by_name(
+        self, template: Template, wires: Sequence[Any], before: dict[str, Any] | None
+    ) -> Mapping[str, Any]:
+        """Return the inputs of a call, without those that are left to their defaults; raises
+        InputError.
+        """
         names = [name for name, each in template.op.ins.items() if not each.type.is_nothing]
         return {
-            name: self.load(name, wire, before) for name, wire in zip(names, wires, strict=True) if wire is not None
+            name: self.load(name, wire, before)
+            for name, wire in zip(names, wires, strict=True)
+            if wire is not None
         }
 
     def load(self, name: str, wire: Any, before: Mapping[str, Any] | None) -> Any:
-        """Return the value behind a wire (see ``RemoteCall``); raises InputError where it cannot be unpickled."""
+        """Return the value behind a wire (see ``RemoteCall``); raises InputError where it cannot be
+        unpickled.
+        """
         if wire == GONE:
-            raise InputError(f'the value of input "{name}" is not there: it was dropped, or never came')
+            raise InputError(
+                f'the value of input "{name}" is not there: it was dropped, or never came'
+            )
         try:
             if isinstance(wire, list):
                 return [self.load(name, each, before) for each in wire]
@@ -75,4 +91,6 @@ class BatchInputs:
         except InputError:
             raise
         except Exception as error:  # unpickling runs user code
-            raise InputError(f'input "{name}" cannot be unpickled: {type(error).__name__}: {error}') from error
+            raise InputError(
+                f'input "{name}" cannot be unpickled: {type(error).__name__}: {error}'
+            ) from error

@@ -57,7 +57,12 @@ class Runner:
     """Makes the calls of one batch of a run, one after another."""
 
     def __init__(
-        self, run: RunCode, inputs: BatchInputs, answer: Answer, surroundings: Surroundings, watched: Watched
+        self,
+        run: RunCode,
+        inputs: BatchInputs,
+        answer: Answer,
+        surroundings: Surroundings,
+        watched: Watched,
     ) -> None:
         self._run = run
         self._inputs = inputs
@@ -94,17 +99,28 @@ class Runner:
                 now = watched.since = time.monotonic()
                 if answer.is_full or now >= ends:
                     break
-                if now >= tells and position < last:  # what others may wait for does not wait for the next call
+                if (
+                    now >= tells and position < last
+                ):  # what others may wait for does not wait for the next call
                     watched.tell()
                     tells = now + BUDGET
-        except KeyboardInterrupt:  # between two calls: the run is being canceled, and what was finished is kept
+        except (
+            KeyboardInterrupt
+        ):  # between two calls: the run is being canceled, and what was finished is kept
             pass
         watched.is_over = True
 
     def _call_plainly(
-        self, plain: PlainOp, position: int, call: RemoteCall, before: dict[str, Any] | None, is_followed: bool
+        self,
+        plain: PlainOp,
+        position: int,
+        call: RemoteCall,
+        before: dict[str, Any] | None,
+        is_followed: bool,
     ) -> None:
-        """Make a call of an op in its short form; what does not go plainly well is handed to ``_call``."""
+        """Make a call of an op in its short form; what does not go plainly well is handed to
+        ``_call``.
+        """
         inputs, answer = self._inputs, self._answer
         inputs.before = None  # whatever happens here, nobody may take it for this call's
         result: Any = None
@@ -148,7 +164,17 @@ class Runner:
             return
         stored = {plain.output: answer.take(packed)}
         outputs = (OutputRecord(plain.output),)
-        row = Attempt(call[0], 0, SUCCESS, started, ended, outputs, stdout=stdout, stderr=stderr, pid=os.getpid())
+        row = Attempt(
+            call[0],
+            0,
+            SUCCESS,
+            started,
+            ended,
+            outputs,
+            stdout=stdout,
+            stderr=stderr,
+            pid=os.getpid(),
+        )
         self._over(position, row, stored, {plain.output: result} if is_followed else None)
 
     def _call(
@@ -215,7 +241,9 @@ class Runner:
         return self._around.writer if call[2] in self._run.header.durable else None
 
     def _step_call(self, position: int, call: RemoteCall) -> StepCall | None:
-        """Return a call as ``run.step`` takes it; None, with its failure entered, where its config cannot be loaded."""
+        """Return a call as ``run.step`` takes it; None, with its failure entered, where its config
+        cannot be loaded.
+        """
         step, key, template_index, _, _, more = call
         number, packed_config, tags = more or _FIRST
         try:
@@ -237,7 +265,11 @@ class Runner:
         return row._replace(stdout=stdout, stderr=stderr) if stdout or stderr else row
 
     def _over(
-        self, position: int, row: Attempt, stored: Mapping[str, bytes | int], live: dict[str, Any] | None
+        self,
+        position: int,
+        row: Attempt,
+        stored: Mapping[str, bytes | int],
+        live: dict[str, Any] | None,
     ) -> None:
         """Take a call that is over into the answer, and what it yielded for the calls behind it."""
         self._answer.add(position, row, stored)
@@ -245,7 +277,9 @@ class Runner:
             self._inputs.yielded(row.step, stored, live)
 
     def stream(self, call: RemoteCall, teller: Teller) -> Generator[Packed, None, None]:
-        """Make a call and yield its large outputs as they come; ``teller`` is told of values of dynamic outputs."""
+        """Make a call and yield its large outputs as they come; ``teller`` is told of values of
+        dynamic outputs.
+        """
         self._watched.may_start(0)
         self._watched.since = time.monotonic()
         self._answer.journal.started(0)
@@ -270,8 +304,12 @@ class Runner:
         self._over(0, self._complete(row, error), stored, None)
 
 
-def _commit(writer: ValueWriter, key: str, row: Attempt, values: Mapping[str, bytes | Packed]) -> Attempt:
-    """Store what a call yielded that succeeded; return its row, a failed one where that was not possible."""
+def _commit(
+    writer: ValueWriter, key: str, row: Attempt, values: Mapping[str, bytes | Packed]
+) -> Attempt:
+    """Store what a call yielded that succeeded; return its row, a failed one where that was not
+    possible.
+    """
     if row.outcome != SUCCESS:
         return row
     try:
@@ -281,11 +319,17 @@ def _commit(writer: ValueWriter, key: str, row: Attempt, values: Mapping[str, by
     return row
 
 
-def unloadable(call: RemoteCall, error: BaseException, what: str, words: str | None = None) -> Attempt:
-    """Return the row of a call that could not be made, since ``what``; ``words`` say more than the error's message."""
+def unloadable(
+    call: RemoteCall, error: BaseException, what: str, words: str | None = None
+) -> Attempt:
+    """Return the row of a call that could not be made, since ``what``; ``words`` say more than the
+    error's message.
+    """
     now = time.time()
     cause = describe_error(error)
-    shown = ErrorInfo("LoadError", what, "", cause if words is None else replace(cause, message=words))
+    shown = ErrorInfo(
+        "LoadError", what, "", cause if words is None else replace(cause, message=words)
+    )
     return Attempt(
         call[0],
         (call[5] or _FIRST).number,

@@ -44,12 +44,19 @@ _CODE: dict[str, Code] = {}
 
 
 def run_batch(
-    package: Package, contents: Any, header: bytes, work: bytes, places: int, large: tuple[Packed, ...]
+    package: Package,
+    contents: Any,
+    header: bytes,
+    work: bytes,
+    places: int,
+    large: tuple[Packed, ...],
 ) -> list[Any]:
-    """Run the calls of a batch until its budget is spent; return the envelope, and ``places`` for large outputs.
+    """Run the calls of a batch until its budget is spent; return the envelope, and ``places`` for
+    large outputs.
 
-    The envelope is pickled: an entry for each call that was made (see ``engine.entries``), what closing the resources
-    brought up, if anything, and the facts of the batch. ``contents`` are those of the package's sources.
+    The envelope is pickled: an entry for each call that was made (see ``engine.entries``), what
+    closing the resources brought up, if anything, and the facts of the batch. ``contents`` are
+    those of the package's sources.
     """
     pauses = _run(package, contents, header, work, places, large, streams=False)
     try:
@@ -65,7 +72,8 @@ def stream_batch(
 ) -> Generator[Packed | bytes, None, None]:
     """Run a batch of one call; yield its large outputs as they come, and the envelope at last.
 
-    Small values of dynamic outputs, and that a large one came, are told on the run's channel meanwhile.
+    Small values of dynamic outputs, and that a large one came, are told on the run's channel
+    meanwhile.
     """
     answer = yield from _run(package, contents, header, work, 0, large, streams=True)
     yield answer[0]
@@ -94,7 +102,10 @@ def _run(
         except BaseException as error:  # importing the job's modules runs user code
             what = "the job's code cannot be imported on the worker"
             words = lacking_here(error)
-            refused = [pack_entry(place, unloadable(call, error, what, words), {}) for place, call in enumerate(calls)]
+            refused = [
+                pack_entry(place, unloadable(call, error, what, words), {})
+                for place, call in enumerate(calls)
+            ]
             facts = facts._replace(ended=time.time(), peak_rss=peak_rss())
             return [pickle.dumps((refused, None, tuple(facts))), *[None] * places]
         watched = Watched(batch_id, len(calls), shared.mailbox)
@@ -109,7 +120,9 @@ def _run(
             noted.begun(facts)
             answer = Answer(watched.entries, noted, places)
             writer = None if shared.keeper is None else shared.keeper.writer()
-            surroundings = Surroundings(resources, _managers(run, resources), writer, capture, backstop)
+            surroundings = Surroundings(
+                resources, _managers(run, resources), writer, capture, backstop
+            )
             runner = Runner(run, inputs, answer, surroundings, watched)
             watch_live(watched, journal)
             try:
@@ -126,7 +139,10 @@ def _run(
         closing = (resources.take_records(), *capture.take())
     items = watched.entries.so_far()
     facts = facts._replace(ended=time.time(), loading=inputs.loading, peak_rss=peak_rss())
-    return [pickle.dumps((items, closing if any(closing) else None, tuple(facts)), protocol=5), *answer.payloads]
+    return [
+        pickle.dumps((items, closing if any(closing) else None, tuple(facts)), protocol=5),
+        *answer.payloads,
+    ]
 
 
 def _managers(run: RunCode, resources: OpenResources) -> Managers | None:
@@ -134,11 +150,20 @@ def _managers(run: RunCode, resources: OpenResources) -> Managers | None:
     shared, code = run.header, run.code
     if shared.managed is None:
         return None
-    return Managers(shared.managed, code.templates, code.resources, shared.resource_config, shared.run, resources)
+    return Managers(
+        shared.managed,
+        code.templates,
+        code.resources,
+        shared.resource_config,
+        shared.run,
+        resources,
+    )
 
 
 def _open_resources(run: RunCode) -> OpenResources:
-    """Return the resources of a batch, those of worker scope among those that this process keeps for the run."""
+    """Return the resources of a batch, those of worker scope among those that this process keeps
+    for the run.
+    """
     shared = run.header
 
     def make(kept: Callable[[], OpenResources | None] | None = None) -> OpenResources:
@@ -193,8 +218,14 @@ def _has_own_directory() -> bool:
 
 
 def _enter(header: Header) -> None:
-    """Make the worker's surroundings those of the driver, where they exist here and Ray made no others."""
-    if os.getcwd() != header.directory and not _has_own_directory() and os.path.isdir(header.directory):
+    """Make the worker's surroundings those of the driver, where they exist here and Ray made no
+    others.
+    """
+    if (
+        os.getcwd() != header.directory
+        and not _has_own_directory()
+        and os.path.isdir(header.directory)
+    ):
         os.chdir(header.directory)
     for module in header.preload_modules:
         if module not in sys.modules:

@@ -24,7 +24,8 @@ _LINE_COST = 64  # bytes that a log line takes beside its words
 
 
 class StreamTail:
-    """What comes to be in a file that a step prints into, as text: whole lines, decoded as the attempt's own will be.
+    """What comes to be in a file that a step prints into, as text: whole lines, decoded as the
+    attempt's own will be.
 
     The file need not be there yet, or any more.
     """
@@ -36,7 +37,9 @@ class StreamTail:
         self._decoder = codecs.getincrementaldecoder("utf-8")("backslashreplace")
         self._held = ""  # the beginning of a line
         self._place = 0  # of that in all characters so far
-        self._kept: int | None = None  # how many characters an attempt keeps, once there are that many
+        self._kept: int | None = (
+            None  # how many characters an attempt keeps, once there are that many
+        )
 
     def news(self, most: int) -> Stretch:
         """Return what is new, of more than ``most`` bytes the last lines; of nothing, nothing."""
@@ -57,7 +60,9 @@ class StreamTail:
         return Stretch(told, start, end, left_out)
 
     def _read(self, most: int) -> tuple[str, int]:
-        """Return the text behind ``_place``, and how much of it is not even read, since more is to be told."""
+        """Return the text behind ``_place``, and how much of it is not even read, since more is to
+        be told.
+        """
         text = self._held
         size = self._size()
         if self._offset < min(size, KEPT):
@@ -125,12 +130,16 @@ class LiveStep:
             stdout = stderr = Stretch()
         if not (logs or stdout.text or stderr.text):
             return None
-        self._told += sum(len(each) for each in (stdout.text, stderr.text, *(line.message for line in logs)))
+        self._told += sum(
+            len(each) for each in (stdout.text, stderr.text, *(line.message for line in logs))
+        )
         first = self._lines - len(logs)
         return LiveLines(self.position, 0, os.getpid(), time.time(), logs, first, stdout, stderr)
 
     def _news_of(self, log: StepLog, most: int) -> tuple[LogLine, ...]:
-        """Return the last of the new lines that fit; what is longer than all that comes with the attempt."""
+        """Return the last of the new lines that fit; what is longer than all that comes with the
+        attempt.
+        """
         count = len(log.lines)
         start = count
         while start > self._lines:
@@ -145,7 +154,11 @@ class LiveStep:
     def is_still(self, work: Watched | None) -> bool:
         """Whether it is a call of ``work`` and still runs."""
         mine = self._work
-        return work is mine and not mine.is_over and (mine.current, mine.since) == (self.position, self._since)
+        return (
+            work is mine
+            and not mine.is_over
+            and (mine.current, mine.since) == (self.position, self._since)
+        )
 
     def close(self) -> None:
         """Let go of the files."""
@@ -154,7 +167,8 @@ class LiveStep:
 
 
 class _LiveWatch:
-    """The thread of a worker process that looks every now and then how long the running step has run.
+    """The thread of a worker process that looks every now and then how long the running step has
+    run.
 
     While batches come, it is not woken for them.
     """
@@ -184,7 +198,8 @@ class _LiveWatch:
                 found = self._work
             if found is not None:
                 quiet = 0.0
-            # Whatever it is, a step must not fail for want of live lines, nor later ones go without.
+            # Whatever it is, a step must not fail for want of live lines, nor later ones go
+            # without.
             with contextlib.suppress(Exception):
                 self._look(*(found or (None, "")))
 

@@ -1,4 +1,6 @@
-"""The local code that a worker process has loaded, which is forgotten once a package comes with other files of it."""
+"""The local code that a worker process has loaded, which is forgotten once a package comes with
+other files of it.
+"""
 
 from __future__ import annotations
 
@@ -14,19 +16,26 @@ from rayexec.engine.ray.protocol.package import Package
 
 __all__ = ["forget_changed"]
 
-# Per worker process, as its packages told: the stamps of modules by name, and the directories of sources by path.
+# Per worker process, as its packages told: the stamps of modules by name, and the directories of
+# sources by path.
 _STAMPS: dict[str, Any] = {}
 _ROOTS: dict[str, SourceRoot] = {}
 
 
 def forget_changed(package: Package) -> bool:
-    """Forget the local modules of this process where some are not those of ``package``; return whether that was so.
+    """Forget the local modules of this process where some are not those of ``package``; return
+    whether that was so.
 
-    They are imported anew by who asks for them next. What has compiled parts stays unless it has changed itself.
+    They are imported anew by who asks for them next. What has compiled parts stays unless it has
+    changed itself.
     """
     roots = {} if package.sources is None else {root.path: root for root in package.sources.roots}
-    changed = {name for name, stamp in package.stamps if name in sys.modules and _STAMPS.get(name) != stamp}
-    is_changed = bool(changed) or any(_differs(_ROOTS[path], root) for path, root in roots.items() if path in _ROOTS)
+    changed = {
+        name for name, stamp in package.stamps if name in sys.modules and _STAMPS.get(name) != stamp
+    }
+    is_changed = bool(changed) or any(
+        _differs(_ROOTS[path], root) for path, root in roots.items() if path in _ROOTS
+    )
     if is_changed:
         _STAMPS.clear()
         _ROOTS.clear()
@@ -34,12 +43,17 @@ def forget_changed(package: Package) -> bool:
     _STAMPS.update(package.stamps)
     for path, root in roots.items():
         before = _ROOTS.get(path, root)
-        _ROOTS[path] = root._replace(is_whole=before.is_whole or root.is_whole, files={**before.files, **root.files})
+        _ROOTS[path] = root._replace(
+            is_whole=before.is_whole or root.is_whole, files={**before.files, **root.files}
+        )
     return is_changed
 
 
 def _differs(before: SourceRoot, now: SourceRoot) -> bool:
-    if any(path in now.files and now.files[path].digest != file.digest for path, file in before.files.items()):
+    if any(
+        path in now.files and now.files[path].digest != file.digest
+        for path, file in before.files.items()
+    ):
         return True
     return before.is_whole and now.is_whole and not before.files.keys() <= now.files.keys()
 
@@ -48,7 +62,9 @@ def _forget(changed: Collection[str]) -> None:
     local = {
         name: file
         for name, module in list(sys.modules.items())
-        if isinstance(file := getattr(module, "__file__", None), str) and name not in MAIN and is_local(name, file)
+        if isinstance(file := getattr(module, "__file__", None), str)
+        and name not in MAIN
+        and is_local(name, file)
     }
     compiled = {_top(name) for name, file in local.items() if file.endswith(COMPILED)} - {
         _top(each) for each in changed
@@ -61,7 +77,9 @@ def _forget(changed: Collection[str]) -> None:
 
 
 def _unbind(forgotten: Mapping[str, Any]) -> None:
-    """Take modules out of packages that stay, such as those without an ``__init__.py``, which no file tells of."""
+    """Take modules out of packages that stay, such as those without an ``__init__.py``, which no
+    file tells of.
+    """
     for name, module in forgotten.items():
         above, _, own = name.rpartition(".")
         package = sys.modules.get(above)

@@ -19,8 +19,12 @@ def lacking_here(error: BaseException) -> str | None:
         return None
     where = f"{socket.gethostname()} ({ray.util.get_node_ip_address()})"
     return (
-        f"No module named {error.name!r} on node {where}, which the job's code imports. Install it there, in the "
-        f"Python of Ray's workers ({sys.executable} -m pip install {top}); or have Ray do so for the run: execution: "
-        f"{{config: {{ray: {{runtime_env: {{pip: [{top}]}}}}}}}}, or rayexec job launch --pip {top}. Of your own "
-        "modules, the Python files below the directory of the job's are sent, to nodes that there are when it begins."
+        f"No module named {error.name!r} on node {where}, which the job's code imports. Install "
+        f"it there, in the "
+        f"Python of Ray's workers ({sys.executable} -m pip install {top}); or have Ray do so for "
+        f"the run: execution: "
+        f"{{config: {{ray: {{runtime_env: {{pip: [{top}]}}}}}}}}, or rayexec job launch --pip "
+        f"{top}. Of your own "
+        "modules, the Python files below the directory of the job's are sent, to nodes that there "
+        "are when it begins."
     )

@@ -13,7 +13,9 @@ __all__ = ["Code", "RunCode", "run_code"]
 
 
 class Code(NamedTuple):
-    """A package, loaded: its templates, the short forms of their ops where they have one, its resources."""
+    """A package, loaded: its templates, the short forms of their ops where they have one, its
+    resources.
+    """
 
     templates: tuple[Template, ...]
     plain: tuple[PlainOp | None, ...]
@@ -21,7 +23,9 @@ class Code(NamedTuple):
 
 
 class RunCode(NamedTuple):
-    """A package as one run uses it: ``plain`` has the short forms of the ops whose steps go the short way there."""
+    """A package as one run uses it: ``plain`` has the short forms of the ops whose steps go the
+    short way there.
+    """
 
     header: Header
     code: Code
@@ -30,10 +34,15 @@ class RunCode(NamedTuple):
 
 def run_code(header: Header, code: Code) -> RunCode:
     """Return the code of the run that a header tells of."""
-    # What managers, the run store or the memory has to do with takes the long way, which knows what is yielded.
+    # What managers, the run store or the memory has to do with takes the long way, which knows what
+    # is yielded.
     long = set() if header.managed is None else {*header.managed.templates}
     if header.keeper is not None:
         long |= header.durable
     if header.memory is not None:
         long |= {place for place, template in enumerate(code.templates) if template.op.cache}
-    return RunCode(header, code, tuple([None if place in long else form for place, form in enumerate(code.plain)]))
+    return RunCode(
+        header,
+        code,
+        tuple([None if place in long else form for place, form in enumerate(code.plain)]),
+    )

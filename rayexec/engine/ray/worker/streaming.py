@@ -14,9 +14,11 @@ T = TypeVar("T")
 
 
 class Underway:
-    """Outputs of a step that streams, in their order: ``teller`` is told of them, large ones are yielded to Ray.
+    """Outputs of a step that streams, in their order: ``teller`` is told of them, large ones are
+    yielded to Ray.
 
-    That a large output came is told when it goes to Ray and no sooner, so that the driver need not wait for it.
+    That a large output came is told when it goes to Ray and no sooner, so that the driver need not
+    wait for it.
     """
 
     def __init__(self, teller: Teller) -> None:
@@ -32,14 +34,21 @@ class Underway:
             self._teller.tell(name, packed)
 
     def along(self, pauses: Generator[None, None, T]) -> Generator[Packed, None, T]:
-        """Go through a step, send what is due at each of its pauses and at its end; return what it does."""
+        """Go through a step, send what is due at each of its pauses and at its end; return what it
+        does.
+        """
         while True:
             ended: tuple[T] | None = None
             try:
                 next(pauses)
             except StopIteration as end:
                 ended = (end.value,)
-            for name, packed in self._due:  # not "yield from": Ray sends to its generators, which an iterator refuses
+            for (
+                name,
+                packed,
+            ) in (
+                self._due
+            ):  # not "yield from": Ray sends to its generators, which an iterator refuses
                 if isinstance(packed, Packed):
                     self._teller.tell(name, None)
                     yield packed

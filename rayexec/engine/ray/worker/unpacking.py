@@ -1,4 +1,6 @@
-"""Local code on a node that lacks it: unpacked once into a directory of the node's own, and imported from there."""
+"""Local code on a node that lacks it: unpacked once into a directory of the node's own, and
+imported from there.
+"""
 
 from __future__ import annotations
 
@@ -22,15 +24,20 @@ __all__ = ["NotUnpackedError", "importable_paths"]
 _PREFIX = "rayexec-code"
 _KEPT = 30 * 86400.0  # seconds, more than a run takes that imports from there
 _PAUSE = 1.0  # seconds
-_MOST_LINKS = 20_000  # to what one directory has; as many files are looked through where it is sent from
+_MOST_LINKS = (
+    20_000  # to what one directory has; as many files are looked through where it is sent from
+)
 
 
 class NotUnpackedError(Exception):
-    """Sources cannot be unpacked on a node, for reasons that are the node's; the argument says so in words."""
+    """Sources cannot be unpacked on a node, for reasons that are the node's; the argument says so
+    in words.
+    """
 
 
 def importable_paths(paths: Sequence[str], sources: Sources, contents: Any) -> tuple[str, ...]:
-    """Return the driver's ``paths`` with unpacked sources in place of directories whose files are not all here.
+    """Return the driver's ``paths`` with unpacked sources in place of directories whose files are
+    not all here.
 
     ``contents`` are those of the sources, or a reference of them. Raises NotUnpackedError.
     """
@@ -42,11 +49,19 @@ def importable_paths(paths: Sequence[str], sources: Sources, contents: Any) -> t
     try:
         unpacked = _unpacked(sources, contents, _parent())
     except (OSError, ray.exceptions.RayError) as error:
-        time.sleep(_PAUSE)  # so that nodes where it goes well get the next batches, not this one that is free at once
+        time.sleep(
+            _PAUSE
+            # so that nodes where it goes well get the next batches, not this one that is free at
+            # once
+        )
         where = f"{socket.gethostname()} ({ray.util.get_node_ip_address()})"
-        raise NotUnpackedError(f"the job's code cannot be unpacked on node {where}: {error}") from None
+        raise NotUnpackedError(
+            f"the job's code cannot be unpacked on node {where}: {error}"
+        ) from None
     made = list(paths)
-    for root, place in [(sources.roots[number], os.path.join(unpacked, str(number))) for number in lacking]:
+    for root, place in [
+        (sources.roots[number], os.path.join(unpacked, str(number))) for number in lacking
+    ]:
         move(root.path, place)
         show_as(place, root.path)
         if root.path not in made:
@@ -85,7 +100,9 @@ def _is_same(path: str, file: SourceFile) -> bool:
 
 
 def _unpacked(sources: Sources, contents: Any, parent: str) -> str:
-    """Return the directory with a directory for each root, by its number; all workers of the node share it."""
+    """Return the directory with a directory for each root, by its number; all workers of the node
+    share it.
+    """
     directory = os.path.join(parent, sources.digest)
     if _is_whole(sources, directory):
         os.utime(directory)
@@ -120,7 +137,10 @@ def _sweep(parent: str) -> None:
 
 
 def _is_whole(sources: Sources, directory: str) -> bool:
-    return all(_is_here(root, os.path.join(directory, str(number))) for number, root in enumerate(sources.roots))
+    return all(
+        _is_here(root, os.path.join(directory, str(number)))
+        for number, root in enumerate(sources.roots)
+    )
 
 
 def _write(sources: Sources, contents: Any, directory: str) -> None:
@@ -139,17 +159,27 @@ def _write(sources: Sources, contents: Any, directory: str) -> None:
 
 
 def _link_beside(root: SourceRoot, place: str) -> None:
-    """Have what does not travel be found beside what did, where this node has it: what is left out, and data.
+    """Have what does not travel be found beside what did, where this node has it: what is left out,
+    and data.
 
     All else that this node has here and that did not come is old.
     """
     links = list(root.left)
     directories = {os.path.dirname(path) for path in root.files}
-    packages = tuple(f"{each}/" for each in directories if each and os.path.join(each, "__init__.py") in root.files)
+    packages = tuple(
+        f"{each}/"
+        for each in directories
+        if each and os.path.join(each, "__init__.py") in root.files
+    )
     for directory in sorted(directories | {""}) if root.is_whole else ():
         if not f"{directory}/".startswith(packages):
-            with contextlib.suppress(OSError), os.scandir(os.path.join(root.path, directory)) as entries:
-                links += [os.path.join(directory, entry.name) for entry in entries if _is_data(entry)]
+            with (
+                contextlib.suppress(OSError),
+                os.scandir(os.path.join(root.path, directory)) as entries,
+            ):
+                links += [
+                    os.path.join(directory, entry.name) for entry in entries if _is_data(entry)
+                ]
     for path in links[:_MOST_LINKS]:
         _link(root.path, place, path)
 
@@ -176,7 +206,8 @@ def _link(root: str, place: str, path: str) -> None:
 
 
 def _parent() -> str:
-    """Return a directory of this user's: in Ray's own of the session, which goes with the cluster's, or else temporary.
+    """Return a directory of this user's: in Ray's own of the session, which goes with the
+    cluster's, or else temporary.
 
     Code is imported from it, so it is not shared with who else may write to a temporary directory.
     """
@@ -191,4 +222,6 @@ def _parent() -> str:
         os.mkdir(parent, 0o700)
     status = os.lstat(parent)
     is_ours = status.st_uid == os.getuid() and os.path.isdir(parent) and not os.path.islink(parent)
-    return parent if is_ours and not status.st_mode & 0o022 else tempfile.mkdtemp(prefix=f"{_PREFIX}-")
+    return (
+        parent if is_ours and not status.st_mode & 0o022 else tempfile.mkdtemp(prefix=f"{_PREFIX}-")
+    )
