@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from rayexec import errors
+from rayexec._version import __version__ as __version__
 
 if TYPE_CHECKING:
     from rayexec.config.document import RunConfig as RunConfig
@@ -145,8 +146,6 @@ if TYPE_CHECKING:
     from rayexec.io.parquet import ParquetIOManager as ParquetIOManager
     from rayexec.store.directory import DirectoryRunStore as DirectoryRunStore
     from rayexec.store.memory import MemoryRunStore as MemoryRunStore
-
-__version__ = "0.1.0"
 
 # The public names by the module that defines them.
 _HOMES = {

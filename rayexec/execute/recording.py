@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from rayexec import __version__
+from rayexec._version import __version__
 from rayexec.definitions.config import Config
 from rayexec.definitions.job import JobDefinition
 from rayexec.errors import StoreError
