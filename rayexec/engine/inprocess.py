@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pickle
 import socket
 import threading
 import time
@@ -16,6 +15,7 @@ from rayexec.engine.packed_values import Restored, is_lasting, pack
 from rayexec.engine.process_facts import peak_rss
 from rayexec.errors import OutputError, StoreError
 from rayexec.events import HERE, SUCCESS, Attempt, BatchFacts, ErrorInfo, LiveLines, StepFailureData
+from rayexec.former_names import load_stored
 from rayexec.names import node_path
 from rayexec.placement.limits import hold_by_driver
 from rayexec.run.previous_run import StoredValue, ValueWriter
@@ -260,4 +260,4 @@ def _loaded(value: Any) -> Any:
     if type(value) is not Restored:
         return value
     main, *buffers = value.stored.parts()
-    return pickle.loads(main, buffers=[bytearray(each) for each in buffers])
+    return load_stored(main, [bytearray(each) for each in buffers])

@@ -28,6 +28,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from rayexec.errors import StoreError
+from rayexec.former_names import load_stored
 from rayexec.run.step_cache import Entry, Kept, Origin
 from rayexec.store.file_errors import told
 from rayexec.store.frames import frame, whole_frames
@@ -79,7 +80,7 @@ class StepCache:
         outputs = []
         for name, blobs in header["outputs"]:
             main, *buffers = [_blob(view, *blob) for blob in blobs]
-            outputs.append(Kept(name, *pickle.loads(main, buffers=buffers)))
+            outputs.append(Kept(name, *load_stored(main, buffers)))
         return Entry(_origin(header), outputs)
 
     def begin(self, key: str, origin: Origin) -> _Filling:

@@ -19,7 +19,6 @@ import functools
 import json
 import mmap
 import os
-import pickle
 import socket
 import struct
 import time
@@ -31,6 +30,7 @@ from typing import TYPE_CHECKING, Any
 
 from rayexec.errors import StoreError
 from rayexec.events import OutputRecord
+from rayexec.former_names import load_stored
 from rayexec.run.previous_run import Done, StoredValue
 from rayexec.store.encoding import outputs_text, read_outputs
 from rayexec.store.file_errors import told
@@ -71,7 +71,7 @@ class FileValue:
         StoreError.
         """
         main, *buffers = self.parts()
-        return pickle.loads(main, buffers=buffers)
+        return load_stored(main, buffers)
 
     def parts(self) -> list[memoryview]:
         """Return its pickle and the buffers that this refers to; raises StoreError."""

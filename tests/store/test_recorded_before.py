@@ -47,7 +47,10 @@ FLOW_VALUES: dict[str, dict[str, Any]] = {
     "speak": {"result": None},
     "afterwards": {"result": "after"},
     "years": {"result[2001]": "2001", "result[2002]": "2002"},
-    **{f"months[{year}]": {f"result[{month}]": f"{year}-{month}" for month in MONTHS} for year in YEARS},
+    **{
+        f"months[{year}]": {f"result[{month}]": f"{year}-{month}" for month in MONTHS}
+        for year in YEARS
+    },
     **{f"measure[{year},{month}]": {"result": 7} for year in YEARS for month in MONTHS},
     **{f"add[{year}]": {"result": 14} for year in YEARS},
     "add_all": {"result": 28},
@@ -113,7 +116,9 @@ def is_same(value: Any, expected: Any) -> bool:
     if isinstance(value, Exception):
         return str(value) == str(expected) and is_same(vars(value), vars(expected))
     if isinstance(value, Mapping):
-        return list(value) == list(expected) and all(is_same(value[key], expected[key]) for key in expected)
+        return list(value) == list(expected) and all(
+            is_same(value[key], expected[key]) for key in expected
+        )
     if isinstance(value, (list, tuple)):
         return len(value) == len(expected) and all(map(is_same, value, expected))
     return bool(value == expected)
@@ -174,7 +179,9 @@ def test_every_run_is_listed_with_its_status(store: Path) -> None:
 
 
 @pytest.mark.parametrize("run_id", EXPECTED)
-def test_commands_tell_of_a_run_what_they_told_when_it_was_recorded(store: Path, tmp_path: Path, run_id: str) -> None:
+def test_commands_tell_of_a_run_what_they_told_when_it_was_recorded(
+    store: Path, tmp_path: Path, run_id: str
+) -> None:
     facts = json.loads(json.dumps(facts_of(store, run_id, tmp_path)))
     expected = EXPECTED[run_id]
     assert facts.keys() == expected.keys()
@@ -185,7 +192,11 @@ def test_commands_tell_of_a_run_what_they_told_when_it_was_recorded(store: Path,
 @pytest.mark.parametrize("run_id", ["flow-in-process", "flow-ray"])
 def test_metadata_of_each_kind_is_read_from_the_log(store: Path, run_id: str) -> None:
     log = StoredLog(DirectoryRunStore(store).open(run_id))
-    (attempt,) = [each for each in log.records() if isinstance(each, Attempt) and log.keys[each.step] == "describe"]
+    (attempt,) = [
+        each
+        for each in log.records()
+        if isinstance(each, Attempt) and log.keys[each.step] == "describe"
+    ]
     assert attempt.outputs[0].metadata == {
         "rows": MetadataValue.int(8),
         "mean": MetadataValue.float(3.5),
@@ -201,7 +212,10 @@ def test_metadata_of_each_kind_is_read_from_the_log(store: Path, run_id: str) ->
 @pytest.mark.parametrize("run_id", EXPECTED)
 def test_stored_values_are_what_they_were(store: Path, run_id: str) -> None:
     committed = DirectoryRunStore(store).values(run_id).committed()
-    values = {key: {name: each.load() for name, each in done.values.items()} for key, done in committed.items()}
+    values = {
+        key: {name: each.load() for name, each in done.values.items()}
+        for key, done in committed.items()
+    }
     handled = HANDLED.get(run_id, {})
     expected = VALUES.get(run_id, {})
     assert values.keys() == expected.keys() | handled.keys()
@@ -223,7 +237,9 @@ def test_a_failed_run_is_resumed(
     with execute_job(
         recorded_jobs.failing,
         # Its own config has words of the old version.
-        None if engine == "its own" else {"ops": {"load": {"config": {"size": size}}}, **execution(engine)},
+        None
+        if engine == "its own"
+        else {"ops": {"load": {"config": {"size": size}}}, **execution(engine)},
         store=store,
         resources=mended.resources("notes", "files"),
         reexecution_options=ReexecutionOptions.from_failure(run_id),
@@ -240,13 +256,21 @@ def test_a_failed_run_is_resumed(
             "not run": 0,
         }
         assert result.dagster_run.tags["dagster/parent_run_id"] == run_id
-        loaded = [each for each in result.events_for_node("judge") if each.event_type_value == "LOADED_INPUT"]
+        loaded = [
+            each
+            for each in result.events_for_node("judge")
+            if each.event_type_value == "LOADED_INPUT"
+        ]
         managers = {each.event_specific_data.get("manager_key") for each in loaded}
-        assert managers == {None, "files", "reader"}, "values that an IO manager stored are loaded by it"
+        assert managers == {None, "files", "reader"}, (
+            "values that an IO manager stored are loaded by it"
+        )
 
 
 @pytest.mark.parametrize("run_id", ["failing-ray", "failing-again"])
-def test_a_failed_run_is_resumed_by_the_command(store: Path, mended: Mended, tmp_path: Path, run_id: str) -> None:
+def test_a_failed_run_is_resumed_by_the_command(
+    store: Path, mended: Mended, tmp_path: Path, run_id: str
+) -> None:
     config = {
         "ops": {"load": {"config": {"size": LARGE}}},
         "resources": mended.config,
@@ -355,7 +379,11 @@ def test_cached_ops_reuse_what_was_recorded(
         assert is_same(result.output_for_node("lend"), recorded_jobs.public_values())
         reading = recorded_jobs.Reading("cached", (0, 2))
         assert is_same(result.output_for_node("use"), (size * (size - 1), reading, [0, 2, 4], 9))
-        (reuse,) = [each for each in result.events_for_node("detail") if each.event_type_value == "ENGINE_EVENT"]
+        (reuse,) = [
+            each
+            for each in result.events_for_node("detail")
+            if each.event_type_value == "ENGINE_EVENT"
+        ]
         assert reuse.event_specific_data == {"reused_run_id": origin, "reused_step_key": "detail"}
         (made,) = [each for each in result.events_for_node("detail") if each.is_successful_output]
         assert made.step_output_data.metadata == {
@@ -369,10 +397,14 @@ def test_a_cached_op_reuses_what_an_io_manager_stored(
 ) -> None:
     monkeypatch.chdir(store)  # The relative directory of the manager is a part of the entry's key.
     resources = {**mended.resources("notes"), "files": FilesystemIOManager(base_dir="files")}
-    with execute_job(recorded_jobs.caching_files, execution("in_process"), store=store, resources=resources) as result:
+    with execute_job(
+        recorded_jobs.caching_files, execution("in_process"), store=store, resources=resources
+    ) as result:
         assert result.success
         assert mended.ran() == ["fetch", "load"]
-        assert [(key, each.run_id) for key, each in result.reused.items()] == [("put", "caching-files")]
+        assert [(key, each.run_id) for key, each in result.reused.items()] == [
+            ("put", "caching-files")
+        ]
         assert result.output_for_node("fetch") == [0, 1, 2, 3]
 
 

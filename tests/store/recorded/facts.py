@@ -90,7 +90,10 @@ def facts_of(store: Path, run_id: str, scratch: Path) -> dict[str, Any]:
         },
         "events": _by_step(events),
         "logs": [json.loads(line) for line in _read("run", "logs", *given, "--json").splitlines()],
-        "attempts": [[row[name] for name in _COLUMNS] for row in pyarrow.parquet.read_table(table).to_pylist()],
+        "attempts": [
+            [row[name] for name in _COLUMNS]
+            for row in pyarrow.parquet.read_table(table).to_pylist()
+        ],
         "bars": sorted({each["name"] for each in bars}),
     }
 

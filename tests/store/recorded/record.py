@@ -64,7 +64,9 @@ class Recorder:
                 "execution": {"config": execution},
             }
         tags = {"recorded": "yes"}
-        result = execute_job(job, config, run_id=name, store=self.store, resources=given, tags=tags, **options)
+        result = execute_job(
+            job, config, run_id=name, store=self.store, resources=given, tags=tags, **options
+        )
         assert result.status == status, (
             name,
             result.status,
@@ -101,13 +103,19 @@ class Recorder:
             str(directory / "config.yaml"),
         ]
         command = [sys.executable, "-m", "rayexec", "job", "execute", *arguments, "--run-id", name]
-        with subprocess.Popen(command, env={**os.environ, "RAYEXEC_HOME": str(self.store)}) as driver:
+        with subprocess.Popen(
+            command, env={**os.environ, "RAYEXEC_HOME": str(self.store)}
+        ) as driver:
             self.await_step(directory, "wait")
             time.sleep(4.0)  # A step that has run for 2 s has its lines recorded while it runs.
             driver.send_signal(signal.SIGKILL)
 
     def await_step(self, directory: Path, key: str) -> None:
-        _await(lambda: (directory / "ran").exists() and key in (directory / "ran").read_text().splitlines())
+        _await(
+            lambda: (
+                (directory / "ran").exists() and key in (directory / "ran").read_text().splitlines()
+            )
+        )
 
 
 def _await(holds: Callable[[], bool]) -> None:
@@ -133,7 +141,9 @@ def main(directory: Path) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         recorder = Recorder(directory, Path(scratch))
         recorder.store.mkdir()
-        os.chdir(recorder.store)  # The relative directory of an IO manager is a part of a cached step's key.
+        os.chdir(
+            recorder.store
+        )  # The relative directory of an IO manager is a part of a cached step's key.
         for engine, execution in (("in-process", IN_PROCESS), ("ray", ON_RAY)):
             is_ray = engine == "ray"
             recorder.run(f"flow-{engine}", recorded_jobs.flow, "SUCCESS", execution, durable=True)
@@ -153,14 +163,21 @@ def main(directory: Path) -> None:
                 LARGE if is_ray else 8,
             )
         recorder.run("caching-again", recorded_jobs.caching, "SUCCESS", IN_PROCESS)
-        recorder.run("caching-files", recorded_jobs.caching_files, "SUCCESS", IN_PROCESS, base_dir="files")
+        recorder.run(
+            "caching-files", recorded_jobs.caching_files, "SUCCESS", IN_PROCESS, base_dir="files"
+        )
         options = ReexecutionOptions.from_failure("failing-ray")
-        recorder.run("failing-again", recorded_jobs.failing, "FAILURE", {}, reexecution_options=options)
+        recorder.run(
+            "failing-again", recorded_jobs.failing, "FAILURE", {}, reexecution_options=options
+        )
         recorder.kill("killed-ray")
         _scrub(recorder.store)
         names = sorted(path.name for path in (recorder.store / "runs").iterdir())
         expected = {name: facts_of(recorder.store, name, Path(scratch)) for name in names}
-    lines = (f"{json.dumps(name)}: {json.dumps(facts, separators=(',', ':'))}" for name, facts in expected.items())
+    lines = (
+        f"{json.dumps(name)}: {json.dumps(facts, separators=(',', ':'))}"
+        for name, facts in expected.items()
+    )
     (directory / "expected.json").write_text("{\n" + ",\n".join(lines) + "\n}\n")
 
 

@@ -91,7 +91,9 @@ def public_values() -> dict[str, Any]:
     """Return instances of public classes that stored values may hold; they compare by content."""
     return {
         "metadata": MetadataValue.md("**bold**"),
-        "policy": RetryPolicy(max_retries=2, delay=0.5, backoff=Backoff.EXPONENTIAL, jitter=Jitter.FULL),
+        "policy": RetryPolicy(
+            max_retries=2, delay=0.5, backoff=Backoff.EXPONENTIAL, jitter=Jitter.FULL
+        ),
         "options": RayOptions(num_cpus=0.5),
         "pool": Pool("warehouse", slots=2),
         "config": RunConfig(ops={"load": {"config": {"size": 3}}}),
