@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from rayexec.cli.commands.job_show import write_json
 from rayexec.cli.exit_codes import FAILED, SUCCEEDED, USAGE, complain, with_exit_code
+from rayexec.cli.render.results import write_json
 from rayexec.cli.signals import EndingSignals
 from rayexec.cli.streams import results_on_stdout
 from rayexec.cluster import releasing

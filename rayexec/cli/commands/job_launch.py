@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
 import yaml
 
-from rayexec.cli.commands.job_show import write_json
 from rayexec.cli.exit_codes import FAILED, SUCCEEDED, complain, with_exit_code
 from rayexec.cli.parsing import Wanted, parse_selection, parse_tags
+from rayexec.cli.render.results import write_json
 from rayexec.cli.streams import results_on_stdout
 from rayexec.cluster.local_cluster import home as home_here
 from rayexec.config.files import read_run_config

@@ -7,9 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from rayexec.cli.commands.job_show import write_json
 from rayexec.cli.exit_codes import SUCCEEDED, with_exit_code
 from rayexec.cli.parsing import Wanted, parse_selection
+from rayexec.cli.render.results import write_json
 from rayexec.cli.streams import results_on_stdout
 from rayexec.cluster import capacity_here, connect, releasing
 from rayexec.config.execution import ExecutionSettings

@@ -27,8 +27,8 @@ from rayexec.cli.commands.bench.measure import (
     warm_up,
 )
 from rayexec.cli.commands.bench.plot import check_plot, draw_makespans
-from rayexec.cli.commands.job_show import write_json
 from rayexec.cli.exit_codes import FAILED, SUCCEEDED, complain, with_exit_code
+from rayexec.cli.render.results import write_json
 from rayexec.cli.signals import EndingSignals
 from rayexec.cli.streams import results_on_stdout
 from rayexec.cluster import connect, releasing
