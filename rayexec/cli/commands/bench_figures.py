@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 import rayexec
-from rayexec.cli.commands.bench.measure import (
+from rayexec.cli.commands.bench_measure import (
     MB,
     HopFigures,
     MakespanFigures,
