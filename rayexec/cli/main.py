@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
-from rayexec import __version__
+from rayexec._version import __version__
 from rayexec.cli.commands.bench import BENCH_EPILOG, bench
 from rayexec.cli.commands.cache import cache_app
 from rayexec.cli.commands.cluster import cluster_app
