@@ -7,8 +7,7 @@ from typing import Any
 
 from rayexec.cli.exit_codes import SUCCEEDED, with_exit_code
 from rayexec.cli.parsing import parse_selection
-from rayexec.cli.render.results import write_json
-from rayexec.cli.streams import results_on_stdout
+from rayexec.cli.streams import results_on_stdout, write_json
 from rayexec.definitions.job import JobDefinition
 from rayexec.launch.job_file import JobSource, find_jobs, load_job
 from rayexec.plan import compile_job

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from rayexec.cli.lazy import load
+from rayexec.cli.parsing import RunOptions
 
 __all__ = ["run_app"]
 
@@ -222,10 +223,10 @@ def resume(
 
     A run that was launched on a cluster goes on there, unless --address says where.
     """
-    from rayexec.cli.parsing import Wanted
-
     source = load("rayexec.launch.job_file", "JobSource")(file, module, attribute)
-    wanted = Wanted(tuple(config or ()), (), None, max_concurrent, address, durable, run_id=run_id)
+    wanted = RunOptions(
+        tuple(config or ()), (), None, max_concurrent, address, durable, run_id=run_id
+    )
     resume_from_shell = load("rayexec.cli.commands.run_resume", "resume_from_shell")
     raise typer.Exit(
         resume_from_shell(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from rayexec.cli.exit_codes import SUCCEEDED, USAGE, complain, with_exit_code
-from rayexec.cli.render.results import write_json
-from rayexec.cli.streams import results_on_stdout
+from rayexec.cli.streams import results_on_stdout, write_json
+from rayexec.events import RunStatus
 from rayexec.launch.registry import LaunchedElsewhere, LaunchedRun, locate, noted
 from rayexec.store import RunStore, settled
 
@@ -41,7 +41,7 @@ def delete_runs(place: str | None, run_ids: Sequence[str], *, force: bool, as_js
             }
             notes = [each for each in found.values() if isinstance(each, LaunchedRun)]
             states |= {each.run_id: each.now().status for each in notes}
-            going_on = [each for each in found if states.get(each) == "STARTED"]
+            going_on = [each for each in found if states.get(each) == RunStatus.STARTED]
             if going_on:
                 complain(
                     f"not removed, since it goes on: {', '.join(going_on)}. Remove it all the "

@@ -9,8 +9,7 @@ from typing import TextIO
 
 from rayexec.cli.exit_codes import INTERRUPTED, SUCCEEDED, USAGE, complain, with_exit_code
 from rayexec.cli.render.lines import event_line
-from rayexec.cli.render.results import print_progress
-from rayexec.cli.streams import reader_left, results_on_stdout
+from rayexec.cli.streams import reader_left, results_on_stdout, say
 from rayexec.errors import RunNotFoundError
 from rayexec.events import Event, EventType
 from rayexec.launch.monitor import Vigil
@@ -51,7 +50,7 @@ def _events(reader: RunReader, step: str | None, *, follow: bool) -> Iterator[It
     """
     wanted = _within(step) if step is not None else None
     log = FollowedLog(reader) if follow else StoredLog(reader)
-    vigil = Vigil(reader, print_progress)
+    vigil = Vigil(reader, say)
     while True:
         ends = not follow or is_over(
             vigil.look()

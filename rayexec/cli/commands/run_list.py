@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from rayexec.cli.exit_codes import SUCCEEDED, USAGE, complain, with_exit_code
-from rayexec.cli.render.results import results_console, write_json
-from rayexec.cli.streams import results_on_stdout
+from rayexec.cli.render.tables import results_console
+from rayexec.cli.streams import results_on_stdout, write_json
+from rayexec.events import RunStatus
 from rayexec.launch.monitor import with_launched
 from rayexec.store import RunStore, default_store, settled, store_at
 from rayexec.views.run_report import brief, runs_table
 
 __all__ = ["list_runs"]
-
-_STATUSES = ("STARTED", "SUCCESS", "FAILURE", "CANCELED", "UNREADABLE")
 
 
 @with_exit_code
@@ -19,8 +18,8 @@ def list_runs(
     place: str | None, *, job: str | None, status: str | None, limit: int | None, as_json: bool
 ) -> int:
     """Print the runs of a store."""
-    if status is not None and status.upper() not in _STATUSES:
-        complain(f"there is no status {status!r}: it is one of {', '.join(_STATUSES)}.")
+    if status is not None and status.upper() not in set(RunStatus):
+        complain(f"there is no status {status!r}: it is one of {', '.join(RunStatus)}.")
         return USAGE
     with results_on_stdout() as results:
         store = _store(place)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TextIO
 
 from rayexec.cli.exit_codes import SUCCEEDED, with_exit_code
-from rayexec.cli.render.results import results_console, write_json
-from rayexec.cli.streams import results_on_stdout
+from rayexec.cli.render.tables import results_console
+from rayexec.cli.streams import results_on_stdout, write_json
 from rayexec.launch.monitor import Vigil
 from rayexec.launch.registry import LaunchedElsewhere, LaunchedRun, locate
 from rayexec.store.reading import StoredLog

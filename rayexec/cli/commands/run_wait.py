@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 
 from rayexec.cli.exit_codes import FAILED, SUCCEEDED, complain, with_exit_code
-from rayexec.cli.render.results import print_progress, write_json
-from rayexec.cli.streams import results_on_stdout
+from rayexec.cli.streams import results_on_stdout, say, write_json
+from rayexec.events import RunStatus
 from rayexec.launch.monitor import Vigil, awaited
 from rayexec.launch.polling import Patience
 from rayexec.launch.registry import LaunchedElsewhere, locate
@@ -20,7 +20,7 @@ _PATIENCE = 0.2  # seconds between two looks at a run that is waited for
 
 def _over(reader: RunReader, deadline: float | None) -> RunRecord | None:
     """Return a run once it is over; None where it is not by the deadline."""
-    vigil = Vigil(reader, print_progress)
+    vigil = Vigil(reader, say)
     while not is_over(record := vigil.look()):
         if deadline is not None and time.monotonic() >= deadline:
             return None
@@ -49,4 +49,4 @@ def wait_for(place: str | None, run_id: str, *, timeout: float | None, as_json: 
             write_json(results, brief(record))
         else:
             results.write(f"{ended_line(record)}\n")
-    return SUCCEEDED if record.status == "SUCCESS" else FAILED
+    return SUCCEEDED if record.status == RunStatus.SUCCESS else FAILED
