@@ -42,7 +42,7 @@ from rayexec.launch.registry import (
 )
 from rayexec.launch.versions import LAUNCHED_FROM, versions
 from rayexec.names import RUN_ID
-from rayexec.store.record import Driver
+from rayexec.run.process_identity import ProcessIdentity
 
 if TYPE_CHECKING:
     from rayexec.cluster.jobs import Jobs
@@ -124,7 +124,7 @@ def launch_here(
         process = _start(
             [sys.executable, *command], log, {**os.environ, HOME: place} if home else os.environ
         )
-        driver = Driver.of(process.pid)
+        driver = ProcessIdentity.of(process.pid)
         launched = LaunchedRun(
             run_id, time.time(), _origin(source), place, driver=driver, log=str(log)
         )
