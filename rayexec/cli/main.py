@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from rayexec import __version__
+from rayexec._version import __version__
 from rayexec.cli.commands.cache import cache_app
 from rayexec.cli.commands.cluster import cluster_app
 from rayexec.cli.commands.launch import LAUNCH_ENDING, launch

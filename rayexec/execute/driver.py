@@ -19,6 +19,7 @@ from rayexec.events import (
     Event,
     EventType,
     LiveLines,
+    RunStatus,
     Successes,
     TakenOver,
     Told,
@@ -67,7 +68,7 @@ class Outcome:
     running at all.
     """
 
-    status: str
+    status: RunStatus
     machine: Machine
     error: BaseException | None = None
 
@@ -432,16 +433,16 @@ def _conclude(loop: _Loop, machine: Machine, spec: RunSpec, error: BaseException
     name = spec.info.job_name
     if isinstance(error, RunCanceledError) or (machine.is_canceled and error is None):
         loop.event(EventType.RUN_CANCELED, f'Execution of run for "{name}" was canceled.')
-        return Outcome("CANCELED", machine, error)
+        return Outcome(RunStatus.CANCELED, machine, error)
     failed = [spec.plan.steps[step].key for step in machine.failed]
     if error is not None:
         words = f'Execution of run for "{name}" failed. {type(error).__name__}: {error}'
         loop.event(EventType.RUN_FAILURE, words, None, describe_error(error))
-        return Outcome("FAILURE", machine, error)
+        return Outcome(RunStatus.FAILURE, machine, error)
     if failed:
         words = f'Execution of run for "{name}" failed. Steps failed: {named(failed)}.'
         loop.event(EventType.RUN_FAILURE, words, None, {"failed_steps": failed})
-        return Outcome("FAILURE", machine)
+        return Outcome(RunStatus.FAILURE, machine)
     loop.event(EventType.ENGINE_EVENT, f"Finished the steps on the {loop._engine.name} engine.")
     loop.event(EventType.RUN_SUCCESS, f'Finished execution of run for "{name}".')
-    return Outcome("SUCCESS", machine)
+    return Outcome(RunStatus.SUCCESS, machine)

@@ -24,6 +24,7 @@ from rayexec.engine.inprocess import InProcessEngine
 from rayexec.engine.ray.driver.engine import RayEngine
 from rayexec.engine.ray.protocol.package import modules_of
 from rayexec.errors import DefinitionError, RunCanceledError, StepExecutionError
+from rayexec.events import RunStatus
 from rayexec.execute.cache_policy import with_memory
 from rayexec.execute.cancel_watch import CancelToken, Watcher
 from rayexec.execute.driver import run_to_end
@@ -304,7 +305,7 @@ def run(
             raise ending from error
         raise
     if recording is not None and recording.failure is not None and outcome.error is None:
-        outcome = replace(outcome, status="FAILURE", error=recording.failure)
+        outcome = replace(outcome, status=RunStatus.FAILURE, error=recording.failure)
     result = RunResult(spec, outcome, engine, log, job)
     result.is_recorded = recording is not None and recording.error is None
     interrupt = outcome.error.__cause__ if isinstance(outcome.error, RunCanceledError) else None

@@ -9,7 +9,7 @@ from typing import Any
 from rayexec.definitions.contexts import RunInfo
 from rayexec.engine.base import Engine
 from rayexec.errors import InvariantError
-from rayexec.events import RETRY, Attempt, Event, EventType, Reused, StepFailureData
+from rayexec.events import RETRY, Attempt, Event, EventType, Reused, RunStatus, StepFailureData
 from rayexec.execute.driver import Outcome
 from rayexec.execute.log import RunLog
 from rayexec.execute.result_values import DynamicValues
@@ -88,11 +88,11 @@ class RunResult:
     @property
     def success(self) -> bool:
         """Whether every step ended well or was skipped."""
-        return self._outcome.status == "SUCCESS"
+        return self._outcome.status == RunStatus.SUCCESS
 
     @property
-    def status(self) -> str:
-        """SUCCESS, FAILURE or CANCELED."""
+    def status(self) -> RunStatus:
+        """Status of the run: SUCCESS, FAILURE or CANCELED."""
         return self._outcome.status
 
     @property

@@ -10,7 +10,7 @@ from rayexec.definitions.io_manager import manager_key
 from rayexec.definitions.op import OpDefinition
 from rayexec.definitions.resource import ResourceDefinition
 from rayexec.errors import DefinitionError, InvariantError, RunNotFoundError
-from rayexec.events import SUCCESS
+from rayexec.events import SUCCESS, RunStatus
 from rayexec.names import node_path, output_name
 from rayexec.placement.limits import hold_by_driver
 from rayexec.plan import Plan
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 __all__ = ["PARENT", "ROOT", "Parent", "ReexecutionOptions", "find_parent"]
 
 PARENT, ROOT = "dagster/parent_run_id", "dagster/root_run_id"  # tags, as Dagster calls them
+# A run without an end by its record has lost its driver, where it is resumed by force.
+_RESUMABLE = (RunStatus.FAILURE, RunStatus.CANCELED, RunStatus.STARTED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +138,7 @@ def find_parent(options: ReexecutionOptions, store: RunStore) -> Parent:
             f"reexecution_options is a ReexecutionOptions, got {type(options).__name__}."
         )
     record = current(store.open(options.parent_run_id))
-    if record.status == "STARTED" and not options.is_forced:
+    if record.status == RunStatus.STARTED and not options.is_forced:
         where = (
             f" (by pid {record.driver.pid} on {record.driver.host})"
             if record.driver is not None
@@ -147,7 +149,7 @@ def find_parent(options: ReexecutionOptions, store: RunStore) -> Parent:
             f"know that its driver "
             "is gone with its host, resume it by force (--force, is_forced=True)."
         )
-    if options.is_from_failure and record.status not in ("FAILURE", "CANCELED", "STARTED"):
+    if options.is_from_failure and record.status not in _RESUMABLE:
         raise InvariantError(
             f"run {record.run_id} ended as {record.status}: only a run that failed or was "
             f"canceled is resumed. To run "

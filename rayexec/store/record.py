@@ -10,14 +10,14 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from rayexec.errors import StoreError
+from rayexec.events import RunStatus
 
-__all__ = ["SCHEMA_VERSION", "STARTED", "UNREADABLE", "Driver", "RunRecord", "is_over", "settled"]
+__all__ = ["SCHEMA_VERSION", "Driver", "RunRecord", "is_over", "settled"]
 
 # Of run.json and of the log beside it; greater where an older rayexec could not read them any more.
 # 2: rows of batches, and the columns batch and output_bytes.
 SCHEMA_VERSION = 2
 
-STARTED, UNREADABLE = "STARTED", "UNREADABLE"
 _DIED = "driver died"
 
 
@@ -97,7 +97,7 @@ class RunRecord:
 
     run_id: str
     job_name: str
-    status: str = STARTED
+    status: RunStatus = RunStatus.STARTED
     start_time: float = 0.0
     end_time: float | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
@@ -142,8 +142,10 @@ class RunRecord:
                 known["driver"] = Driver(**driver)
             if selection is not None:
                 known["op_selection"] = tuple(selection)
+            if "status" in known:
+                known["status"] = RunStatus(known["status"])
             return cls(**known)
-        except TypeError as error:
+        except (TypeError, ValueError) as error:
             raise StoreError(f"run.json of run {run_id} cannot be read: {error}") from None
 
 
@@ -159,7 +161,7 @@ def check_version(version: int, what: str, greatest: int = SCHEMA_VERSION) -> No
 
 def is_over(record: RunRecord) -> bool:
     """Whether nothing more will happen in a run."""
-    return record.status != STARTED
+    return record.status != RunStatus.STARTED
 
 
 def settled(record: RunRecord) -> RunRecord:
@@ -168,4 +170,4 @@ def settled(record: RunRecord) -> RunRecord:
     """
     if is_over(record) or record.driver is None or not record.driver.is_gone():
         return record
-    return replace(record, status="FAILURE", note=_DIED)
+    return replace(record, status=RunStatus.FAILURE, note=_DIED)

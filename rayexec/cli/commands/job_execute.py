@@ -22,6 +22,7 @@ from rayexec.cli.signals import EndingSignals
 from rayexec.cli.streams import descriptor_of, results_on_stdout
 from rayexec.cluster import releasing
 from rayexec.config.files import read_run_config
+from rayexec.events import RunStatus
 from rayexec.execute import ReexecutionOptions, RunResult, execute_job
 from rayexec.launch.job_file import JobSource, load_job
 from rayexec.launch.versions import check_sides
@@ -123,8 +124,8 @@ def _report(result: RunResult, watch: Watch, results: TextIO | None, *, on_termi
         results.write(f"{json.dumps(result_as_json(result), indent=2)}\n")
     elif on_terminal:
         _print_summary(result, watch)
-    if result.status == "FAILURE" or (
-        result.status == "CANCELED" and not (on_terminal and results is None)
+    if result.status == RunStatus.FAILURE or (
+        result.status == RunStatus.CANCELED and not (on_terminal and results is None)
     ):
         if result.is_recorded:  # before why it failed, so that this stands last
             sys.stderr.write(f"To look at it again: rayexec run show {result.run_id}\n")
@@ -155,5 +156,5 @@ def _print_summary(result: RunResult, watch: Watch) -> None:
         console.print()
         console.print(summary_table(summarize(watch.spec.plan, watch.log)))
         console.print()
-    style = {"SUCCESS": "green", "FAILURE": "red"}.get(result.status, "yellow")
+    style = {RunStatus.SUCCESS: "green", RunStatus.FAILURE: "red"}.get(result.status, "yellow")
     console.print(closing_line(result), style=style, soft_wrap=True)
