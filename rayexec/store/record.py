@@ -11,6 +11,7 @@ from typing import Any
 
 from rayexec.errors import StoreError
 from rayexec.events import RunStatus
+from rayexec.run.process_identity import has_ended, start_of
 
 __all__ = ["SCHEMA_VERSION", "Driver", "RunRecord", "is_over", "settled"]
 
@@ -41,7 +42,7 @@ class Driver:
     @classmethod
     def of(cls, pid: int) -> Driver:
         """Return a process of this host."""
-        return cls(socket.gethostname(), pid, _start_of(pid))
+        return cls(socket.gethostname(), pid, start_of(pid))
 
     def is_gone(self) -> bool:
         """Whether the process has certainly ended; False also for one of another host, which cannot
@@ -49,39 +50,7 @@ class Driver:
         """
         if self.host != socket.gethostname():
             return False
-        try:
-            os.kill(self.pid, 0)
-        except ProcessLookupError:
-            return True
-        except OSError:  # another user's
-            return False
-        now = _start_of(self.pid)
-        is_another = self.started is not None and now is not None and now != self.started
-        return is_another or _is_zombie(self.pid)
-
-
-def _start_of(pid: int) -> str | None:
-    """Return when a process started: the boot and the clock ticks since; None where the system does
-    not tell so.
-    """
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            ticks = file.read().rpartition(b")")[2].split()[19]
-        with open("/proc/sys/kernel/random/boot_id") as file:
-            return f"{file.read().strip()}:{ticks.decode()}"
-    except (OSError, IndexError):
-        return None
-
-
-def _is_zombie(pid: int) -> bool:
-    """Whether a process has ended and nobody has asked how, as of one whose parent went before, in
-    some containers.
-    """
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            return file.read().rpartition(b")")[2].split()[0] == b"Z"
-    except (OSError, IndexError):
-        return False
+        return has_ended(self.pid, self.started)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from rayexec.engine.base import Engine
 from rayexec.events import (
     FAILURE,
     SUCCESS,
@@ -58,7 +59,7 @@ class _Held(NamedTuple):
     amount: int
 
 
-class SimulatedEngine:
+class SimulatedEngine(Engine):
     """Runs batches in virtual time on ``nodes``, each with so many slots.
 
     ``placement`` gives the limits that it holds, as Ray does, and those that it leaves to the
@@ -73,9 +74,6 @@ class SimulatedEngine:
     """
 
     name = "simulated"
-    notes: Sequence[str] = ()
-    grows = False
-    runs_here = False
 
     def __init__(
         self,
@@ -330,10 +328,6 @@ class SimulatedEngine:
         """Return None, the value of every output here."""
         return None
 
-    def exception(self, step: int) -> BaseException | None:
-        """Return None: nothing was raised."""
-        return None
-
     def others(self) -> Mapping[int, int]:
         """Return how much others hold of the cluster's limits at the time."""
         return {
@@ -341,10 +335,6 @@ class SimulatedEngine:
             for place, limit in enumerate(self.placement.limits)
             if limit.holder is LimitHolder.CLUSTER
         }
-
-    def warnings(self) -> list[str]:
-        """Return nothing: nobody else is here to hold anything."""
-        return []
 
     def close(self) -> None:
         """Nothing to give back."""

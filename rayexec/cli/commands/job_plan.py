@@ -7,10 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from rayexec.cli.commands.job_show import write_json
 from rayexec.cli.exit_codes import SUCCEEDED, with_exit_code
-from rayexec.cli.parsing import Wanted, parse_selection
-from rayexec.cli.streams import results_on_stdout
+from rayexec.cli.parsing import RunOptions, parse_selection
+from rayexec.cli.streams import results_on_stdout, write_json
 from rayexec.cluster import capacity_here, connect, releasing
 from rayexec.config.execution import ExecutionSettings
 from rayexec.config.files import read_run_config
@@ -36,7 +35,7 @@ _UNKNOWN = frozenset({"GPU", "memory", "labels"})
 
 @with_exit_code
 def print_plan(
-    source: JobSource, wanted: Wanted, *, timings: Path | None = None, as_json: bool
+    source: JobSource, wanted: RunOptions, *, timings: Path | None = None, as_json: bool
 ) -> int:
     """Print the steps of a run with their requests, and its limits; asks a cluster only where an
     address is given.
@@ -54,7 +53,7 @@ def print_plan(
     return SUCCEEDED
 
 
-def _with_options(spec: RunSpec, wanted: Wanted) -> RunSpec:
+def _with_options(spec: RunSpec, wanted: RunOptions) -> RunSpec:
     """Return ``spec`` with what the options say over its config, as a run takes them."""
     settings = spec.config.execution
     if wanted.address is not None:

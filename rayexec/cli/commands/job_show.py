@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, TextIO
+from typing import Any
 
 from rayexec.cli.exit_codes import SUCCEEDED, with_exit_code
 from rayexec.cli.parsing import parse_selection
-from rayexec.cli.streams import results_on_stdout
+from rayexec.cli.streams import results_on_stdout, write_json
 from rayexec.definitions.job import JobDefinition
 from rayexec.launch.job_file import JobSource, find_jobs, load_job
 from rayexec.plan import compile_job
 from rayexec.views.graph_tree import describe_graph, draw
 from rayexec.views.mapped_names import fan_names, in_order
 
-__all__ = ["list_jobs", "print_job", "write_json"]
+__all__ = ["list_jobs", "print_job"]
 
 _OPS_LISTED = 20
-
-
-def write_json(results: TextIO, document: Any) -> None:
-    """Print a JSON document."""
-    results.write(f"{json.dumps(document, indent=2, ensure_ascii=False, default=str)}\n")
 
 
 @with_exit_code
