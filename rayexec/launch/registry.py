@@ -25,7 +25,7 @@ from rayexec.run.process_identity import ProcessIdentity
 from rayexec.store import RunReader, RunRecord, RunStore, default_store, is_over, store_at
 
 if TYPE_CHECKING:
-    from rayexec.cluster.jobs import Jobs
+    from rayexec.cluster.jobs_api import Jobs
 
 __all__ = [
     "LaunchedElsewhere",
@@ -116,7 +116,7 @@ class LaunchedRun:
                 status = RunStatus.CANCELED if self.canceled else RunStatus.FAILURE
                 return self._record(status, "its driver ended before the run began")
             return self._record(RunStatus.STARTED, "about to begin")
-        from rayexec.cluster.jobs import UnknownJobError
+        from rayexec.cluster.jobs_api import UnknownJobError
 
         if self.ended is not None:
             return self._record(
@@ -155,7 +155,7 @@ class LaunchedRun:
 
     def jobs(self) -> Jobs:
         """Return the jobs of the run's cluster; raises EngineError where it does not answer."""
-        from rayexec.cluster.jobs import Jobs
+        from rayexec.cluster.jobs_api import Jobs
 
         assert self.address is not None
         return Jobs(self.address)

@@ -1,4 +1,7 @@
-"""Identity of a process that outlives its pid, and the check whether the process still runs."""
+"""Identity of a process: its pid, with the time at which the kernel started it.
+
+A pid alone names a later process as well, once the kernel gives it out again.
+"""
 
 from __future__ import annotations
 
@@ -6,16 +9,12 @@ import os
 import socket
 from dataclasses import dataclass
 
-__all__ = ["ProcessIdentity"]
+__all__ = ["ProcessIdentity", "has_ended", "start_of"]
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessIdentity:
-    """A process by its host, its pid and its start time.
-
-    ``started`` is the boot and the start in clock ticks since, as the kernel counts them; it tells
-    the process from a later one with the same pid. None where the system does not say.
-    """
+    """A process by its host, its pid, and its start as ``start_of`` tells it."""
 
     host: str
     pid: int
@@ -29,48 +28,51 @@ class ProcessIdentity:
     @classmethod
     def of(cls, pid: int) -> ProcessIdentity:
         """Return the identity of a process of this host."""
-        return cls(socket.gethostname(), pid, _start_time(pid))
+        return cls(socket.gethostname(), pid, start_of(pid))
 
     def is_gone(self) -> bool:
-        """Whether the process has certainly ended; False for a process of another host.
-
-        A zombie has ended, and so has a process with a successor of the same pid.
-        """
-        if self.host != socket.gethostname():
-            return False
-        try:
-            os.kill(self.pid, 0)
-        except ProcessLookupError:
-            return True
-        except OSError:  # The process runs, and belongs to another user.
-            return False
-        now = _start_time(self.pid)
-        is_another = self.started is not None and now is not None and now != self.started
-        return is_another or _is_zombie(self.pid)
+        """Whether the process has certainly ended; False for a process of another host."""
+        return self.host == socket.gethostname() and has_ended(self.pid, self.started)
 
 
-def _stat_fields(pid: int) -> list[bytes]:
-    """Return the fields of ``/proc/PID/stat`` from the third on, the state; the second one, the
-    name, may have spaces and parentheses of its own.
+def start_of(pid: int) -> str | None:
+    """Return the start of a process: the machine's boot, and the clock ticks since then.
+
+    None where the system does not tell.
     """
-    with open(f"/proc/{pid}/stat", "rb") as file:
-        return file.read().rpartition(b")")[2].split()
-
-
-def _start_time(pid: int) -> str | None:
     try:
-        ticks = _stat_fields(pid)[19]
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            ticks = file.read().rpartition(b")")[2].split()[19]
         with open("/proc/sys/kernel/random/boot_id") as file:
             return f"{file.read().strip()}:{ticks.decode()}"
     except (OSError, IndexError):
         return None
 
 
-def _is_zombie(pid: int) -> bool:
-    """Whether a process has ended and no parent has asked for its exit status, as in containers
-    without an init process.
+def has_ended(pid: int, started: str | None) -> bool:
+    """Tell whether a process of this machine has certainly ended.
+
+    ``started`` is an earlier answer of ``start_of``. A process with another start is a later one.
+    A zombie has ended, though its pid still exists.
     """
     try:
-        return _stat_fields(pid)[0] == b"Z"
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    except OSError:  # the process belongs to another user
+        return False
+    now = start_of(pid)
+    is_another = started is not None and now is not None and now != started
+    return is_another or _is_zombie(pid)
+
+
+def _is_zombie(pid: int) -> bool:
+    """Tell whether a process has ended without anybody having asked for its status.
+
+    Some containers keep these for ever, since the parent ended before.
+    """
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return file.read().rpartition(b")")[2].split()[0] == b"Z"
     except (OSError, IndexError):
         return False

@@ -22,7 +22,7 @@ from test_cli_launch import JOB, rayexec
 from rayexec import __version__
 from rayexec.cli.commands.job_launch import _code, _left_out
 from rayexec.cli.commands.run_list import wait_for
-from rayexec.cluster.jobs import STOP_WAIT, Jobs
+from rayexec.cluster.jobs_api import STOP_WAIT, Jobs
 from rayexec.cluster.packing import survey
 from rayexec.errors import EngineError
 from rayexec.events import RunStatus
