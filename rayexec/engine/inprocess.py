@@ -138,7 +138,7 @@ class InProcessEngine(Engine):
             return []
         work = self._queue.popleft()
         return [
-            BatchEnded(work.id, tuple([self._run(call.step, call.number) for call in work.calls]))
+            BatchEnded(work.id, tuple([self._run(call.step, call.attempt) for call in work.calls]))
         ]
 
     def wake(self) -> None:

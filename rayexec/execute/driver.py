@@ -344,7 +344,7 @@ def run_to_end(
                 loop.warn(
                     [
                         f"The selection names {each}, of which nothing came."
-                        for each in spec.plan.unmet()
+                        for each in spec.plan.unmatched_keys()
                     ]
                 )
         except KeyboardInterrupt as interrupt:

@@ -246,13 +246,13 @@ class SimulatedEngine(Engine):
         self.schedule.append((start, end, call.step))
         if self._fails(call):
             failure = StepFailureData(ErrorInfo("SimulatedError", "failed as told", ""))
-            return Attempt(call.step, call.number, FAILURE, start, end, failure=failure)
+            return Attempt(call.step, call.attempt, FAILURE, start, end, failure=failure)
         records = self._plan.output_records[call.step]
         if self._plan.template_of[call.step] in self._plan.dynamic_templates:
             outs = self._plan.op_of(call.step).outs
             fixed = [each for each in records if not outs[each.name].is_dynamic]
             records = (*fixed, *map(OutputRecord, self._values(call)))
-        return Attempt(call.step, call.number, SUCCESS, start, end, records)
+        return Attempt(call.step, call.attempt, SUCCESS, start, end, records)
 
     def _values(self, call: Call) -> tuple[str, ...]:
         """Return the values of dynamic outputs that a call yields, by name and mapping key."""

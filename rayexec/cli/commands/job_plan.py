@@ -106,7 +106,7 @@ def _describe(spec: RunSpec, capacity: Capacity | None, timings: Timings | None)
         "execution": _execution(settings, capacity, placement),
         "limits": _limits(plan, placement),
         "steps_at_least": len(plan.steps),
-        "is_exact": not plan.mapped,
+        "is_exact": not plan.mapped_nodes,
         "timings": None if timings is None else timings.source,
         "longest_path": [plan.steps[step].key for step in path],
         "longest_path_seconds": None if seconds is None else sum(seconds[step] for step in path),
@@ -123,13 +123,13 @@ def _node(plan: Plan, placement: Placement, step: Step | int, *, on_ray: bool) -
     """Describe a step, or what stands for all steps of the mapped node at a place."""
     node: Step | MappedNode
     if isinstance(step, int):
-        node = plan.mapped[step]
+        node = plan.mapped_nodes[step]
         key, number, over = (
             mapped_key(node),
             placement.mapped_class_of[step],
-            fan_names(plan, node.level),
+            fan_names(plan, node.fan_outs),
         )
-        only = [",".join(keys) for keys in plan.only.get(node.level[-1], ())]
+        only = [",".join(keys) for keys in plan.selected_keys.get(node.fan_outs[-1], ())]
     else:
         node = step
         key, number, over, only = step.key, placement.class_of[step.index], [], []
@@ -153,7 +153,7 @@ def _limits(plan: Plan, placement: Placement) -> list[dict[str, Any]]:
     for number in placement.class_of:
         counted[number] += 1
     mapped: dict[int, list[str]] = {}
-    for node, number in zip(plan.mapped, placement.mapped_class_of, strict=True):
+    for node, number in zip(plan.mapped_nodes, placement.mapped_class_of, strict=True):
         for place, _ in placement.classes[number].limits:
             mapped.setdefault(place, []).append(mapped_key(node))
     return [
