@@ -15,8 +15,7 @@ from rayexec.names import node_path, output_name
 from rayexec.placement.limits import hold_by_driver
 from rayexec.plan import Plan
 from rayexec.plan.dynamic.run_plan import RunPlan
-from rayexec.plan.dynamic.structure import inmost
-from rayexec.plan.model import FromMapped, FromStep, Gathered, Symbol
+from rayexec.plan.model import FromCollected, FromMapped, FromStep, NodeSource, innermost
 from rayexec.run.previous_run import Chosen, Done, PreviousRun
 from rayexec.scheduler.machine import Machine
 from rayexec.scheduler.messages import RunStarted
@@ -230,7 +229,7 @@ def _names(done: Done) -> list[str]:
 
 def _replay(plan: Plan, run_id: str, done: Mapping[str, Done]) -> Plan:
     """Return the plan with the steps that it came to have in a run."""
-    own = RunPlan.of(plan) if plan.mapped or plan.gathers else plan
+    own = RunPlan.of(plan) if plan.mapped_nodes or plan.collected_inputs else plan
     nothing = Chosen(frozenset(), frozenset(), done.keys())
     machine = Machine(
         own,
@@ -251,21 +250,21 @@ def _parents(plan: Plan) -> dict[str, set[str]]:
     }
 
     def key_of(node: int) -> str:
-        return keys[node] if node >= 0 else f"{plan.mapped[-1 - node].key}{ANY}"
+        return keys[node] if node >= 0 else f"{plan.mapped_nodes[-1 - node].key}{ANY}"
 
-    def behind(symbols: Iterable[Symbol]) -> set[str]:
+    def behind(symbols: Iterable[NodeSource]) -> set[str]:
         found = set()
         for symbol in symbols:
-            source = inmost(symbol) if isinstance(symbol, Gathered) else symbol
+            source = innermost(symbol) if isinstance(symbol, FromCollected) else symbol
             if isinstance(source, FromStep):
                 found.add(keys[source.step])
             elif isinstance(source, FromMapped):
                 found.add(key_of(-1 - source.node))
         return found
 
-    for place, node in enumerate(plan.mapped):
+    for place, node in enumerate(plan.mapped_nodes):
         taken = behind(symbol for each in node.inputs for symbol in each.sources)
-        parents[key_of(-1 - place)] = taken | {key_of(node.level[-1].node)}
-    for (step, _), gathered in plan.gathers.items():
+        parents[key_of(-1 - place)] = taken | {key_of(node.fan_outs[-1].node)}
+    for (step, _), gathered in plan.collected_inputs.items():
         parents[keys[step]] |= behind((gathered,))
     return parents

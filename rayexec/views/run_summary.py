@@ -85,7 +85,7 @@ def summarize(plan: Plan, log: RunLog) -> list[StepSummary]:
                     rows[step].status = "reused"
         if getattr(event, "event_type", None) is EventType.STEP_SKIPPED:
             rows[plan.by_key[event.step_key]].status = "skipped"  # type: ignore[union-attr,index]  # an Event
-    if plan.mapped:
+    if plan.mapped_nodes:
         order = plan.depth_order
         return [rows[step] for step in sorted(range(len(rows)), key=order.__getitem__)]
     return rows

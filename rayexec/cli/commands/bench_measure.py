@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rayexec.cli.commands.bench.jobs import (
+from rayexec.cli.commands.bench_jobs import (
     NAP,
     WORD,
     chain_job,
