@@ -17,7 +17,7 @@ from rayexec.engine.process_facts import peak_rss
 from rayexec.errors import OutputError, StoreError
 from rayexec.events import HERE, SUCCESS, Attempt, BatchFacts, ErrorInfo, LiveLines, StepFailureData
 from rayexec.names import node_path
-from rayexec.placement.limits import hold_by_driver
+from rayexec.placement.limits import driver_placement
 from rayexec.run.previous_run import StoredValue, ValueWriter
 from rayexec.run.spec import Batch, RunSpec, gather_inputs
 from rayexec.scheduler.messages import BatchEnded, BatchLost, EngineEvent
@@ -71,8 +71,8 @@ class InProcessEngine:
 
     def __init__(self, spec: RunSpec) -> None:
         self._spec = spec
-        self.placement = hold_by_driver(spec.plan, slots=1, max_concurrent=1)
-        self._streams = spec.streams
+        self.placement = driver_placement(spec.plan, slots=1, max_concurrent=1)
+        self._streams = spec.streaming_templates
         self._queue: deque[Batch] = deque()
         self._canceled: list[EngineEvent] = []
         self._woken = threading.Event()
@@ -83,7 +83,7 @@ class InProcessEngine:
         # Gets what steps log once they have run for a while, in the thread that runs them.
         self.tell: Callable[[LiveLines], None] | None = None
         self.resources = OpenResources(spec.resources, spec.config.resources, spec.info)
-        self._durable = spec.durable
+        self._durable = spec.durable_templates
         self._writer: ValueWriter | None = None
         self._managers = None
         managed = find_managed(spec.plan, spec.resources)
@@ -173,7 +173,7 @@ class InProcessEngine:
             store=store,
             managing=None if self._managers is None else self._managers.of(step.template),
             log=log,
-            memory=spec.memory,
+            run_cache=spec.run_cache,
         )
         if row.outcome == SUCCESS and step.template in self._durable:
             row = self._commit(row, step.key, yielded)
@@ -182,8 +182,10 @@ class InProcessEngine:
         return row
 
     def _commit(self, row: Attempt, key: str, yielded: Mapping[str, Any]) -> Attempt:
-        assert self._spec.keeper is not None, "outputs are durable only where there is a store"
-        self._writer = self._writer or self._spec.keeper.writer()
+        assert self._spec.value_storage is not None, (
+            "outputs are durable only where there is a store"
+        )
+        self._writer = self._writer or self._spec.value_storage.writer()
         try:
             values = {
                 name: pack(value, f'output "{name}" of step "{key}"')

@@ -314,7 +314,7 @@ def run_to_end(
         grows=engine.grows,
         batching=engine.batching,
         keep_outputs=settings.keep_outputs,
-        streams=spec.streams,
+        streams=spec.streaming_templates,
         infrastructure_retries=settings.infrastructure_retries,
         previous_run=spec.previous_run,
     )
@@ -326,7 +326,12 @@ def run_to_end(
     log.placement = engine.placement
     observer.run_started(spec, log, lambda: machine.waiting(clock()))
     limits = [
-        {"limit": each.name, "most": each.most, "held_by": each.holder.value, "how": each.words}
+        {
+            "limit": each.name,
+            "most": each.most,
+            "held_by": each.holder.value,
+            "how": each.description,
+        }
         for each in engine.placement.limits
     ]
     loop.event(
@@ -414,7 +419,8 @@ def _start(engine: Engine, loop: _Loop) -> None:
             if each.name == MAX_CONCURRENT:  # every run has it
                 continue
             loop.event(
-                EventType.ENGINE_EVENT, f"At most {each.most} at once by {each.name}: {each.words}."
+                EventType.ENGINE_EVENT,
+                f"At most {each.most} at once by {each.name}: {each.description}.",
             )
         loop.warn(engine.notes)
     finally:

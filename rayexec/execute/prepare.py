@@ -24,7 +24,7 @@ from rayexec.engine.inprocess import InProcessEngine
 from rayexec.engine.ray.driver.engine import RayEngine
 from rayexec.engine.ray.protocol.package import modules_of
 from rayexec.errors import DefinitionError, RunCanceledError, StepExecutionError
-from rayexec.execute.cache_policy import with_memory
+from rayexec.execute.cache_policy import with_run_cache
 from rayexec.execute.cancel_watch import CancelToken, Watcher
 from rayexec.execute.driver import run_to_end
 from rayexec.execute.log import RunLog
@@ -286,8 +286,8 @@ def run(
     watching = recording or observer or Echo()
     try:
         if recording is not None:
-            spec = replace(spec, keeper=recording.store.values(spec.info.run_id))
-        spec = with_memory(spec, recording).begin()
+            spec = replace(spec, value_storage=recording.store.values(spec.info.run_id))
+        spec = with_run_cache(spec, recording).begin()
         log = RunLog(spec.plan)
         with (
             termination,

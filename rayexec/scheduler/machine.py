@@ -21,7 +21,7 @@ from rayexec.events import RETRY, SUCCESS, Attempt, OutputRecord, Successes
 from rayexec.placement.limits import Placement
 from rayexec.plan.dynamic.run_plan import Growth, RunPlan
 from rayexec.plan.model import Call, FromStep, Plan
-from rayexec.run.previous_run import Done, PreviousRun
+from rayexec.run.previous_run import FinishedStep, PreviousRun
 from rayexec.scheduler.batching import Batcher
 from rayexec.scheduler.in_flight import InFlight
 from rayexec.scheduler.lost_workers import LostWorkers
@@ -464,7 +464,7 @@ class Machine:
 
     def _resume_step(self, step: int, resumption: Resumption, out: list[Instruction]) -> bool:
         """Take over what an earlier run has of a step, or leave it out; False where it is to run."""
-        done: Done | None = resumption.done(step)
+        done: FinishedStep | None = resumption.done(step)
         if done is None and not resumption.is_left_out(step):
             return False
         self._open -= 1

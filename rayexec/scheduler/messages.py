@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
 from rayexec.events import Attempt, BatchFacts, LiveLines, LogLine, StepFailureData, Successes
-from rayexec.run.previous_run import Done
+from rayexec.run.previous_run import FinishedStep
 from rayexec.run.spec import Batch
 
 __all__ = [
@@ -208,7 +208,7 @@ class RestoreOutputs(NamedTuple):
     """Have the engine take the outputs of a step from an earlier run."""
 
     step: int
-    done: Done
+    done: FinishedStep
 
 
 class StepUnfed(NamedTuple):

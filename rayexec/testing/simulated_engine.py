@@ -24,9 +24,9 @@ from rayexec.events import (
     StepFailureData,
     Successes,
 )
-from rayexec.placement.limits import LimitHolder, Placement, hold_by_driver
+from rayexec.placement.limits import LimitHolder, Placement, driver_placement
 from rayexec.plan.model import Call, Plan
-from rayexec.run.spec import BUDGET, Batch
+from rayexec.run.spec import BATCH_BUDGET_S, Batch
 from rayexec.scheduler.messages import (
     BatchEnded,
     BatchLost,
@@ -101,7 +101,7 @@ class SimulatedEngine:
         self._costs = costs or Costs()
         self._slots = sum(nodes)
         self.batching = batching
-        self.placement = placement or hold_by_driver(
+        self.placement = placement or driver_placement(
             plan, slots=sum(nodes), max_concurrent=driver_limit
         )
         # As Ray counts: in units of 1e-4, of which a resource made up for the run has 1.0.
@@ -114,7 +114,9 @@ class SimulatedEngine:
         self._room = {limit.resource: _units(most) for limit, most in held}
         # Slots stand for CPUs; what else is asked for counts as well.
         self._room |= {
-            name: _units(total) for name, total in self.placement.totals.items() if name != "CPU"
+            name: _units(total)
+            for name, total in self.placement.resource_totals.items()
+            if name != "CPU"
         }
         asked = [
             {**each.request.resources, **each.request.tokens} for each in self.placement.classes
@@ -134,7 +136,7 @@ class SimulatedEngine:
         self._running: dict[int, int] = {}
         self._granted = [0] * len(self.placement.classes)
         self._announces = [
-            self.placement.shared(number) is not None
+            self.placement.cluster_limit_of(number) is not None
             for number in range(len(self.placement.classes))
         ]
         # By time: what arrives at the driver (an event), a slot that falls free (its batch's id), a
@@ -211,7 +213,7 @@ class SimulatedEngine:
     def _run(self, work: Batch, node: int) -> None:
         """Work out when a batch that starts now ends, and what it tells the driver on the way."""
         clock = self._time + self._costs.task
-        ends, tells = clock + work.budget, clock + BUDGET
+        ends, tells = clock + work.budget, clock + BATCH_BUDGET_S
         last = len(work.calls) - 1
         rows: list[Attempt] = []
         failed: set[int] = set()
@@ -225,7 +227,7 @@ class SimulatedEngine:
                 self._arrive(
                     clock + self._costs.hop, BatchProgressed(work.id, _told(rows), ()), node
                 )
-                tells = clock + BUDGET
+                tells = clock + BATCH_BUDGET_S
             spent = self._seconds(call) + self._costs.step
             if clock + spent > ends and last:
                 returned = tuple([each.step for each in work.calls[position + 1 :]])

@@ -23,7 +23,7 @@ from rayexec.events import (
     StepFailureData,
     Successes,
 )
-from rayexec.placement.limits import hold_by_driver
+from rayexec.placement.limits import driver_placement
 from rayexec.plan import FromStep, Plan, compile_job
 from rayexec.run.spec import Batch, Call
 from rayexec.scheduler.machine import Machine
@@ -224,7 +224,7 @@ class Driver:
         self.plan = plan_of(case)
         self.machine = Machine(
             self.plan,
-            hold_by_driver(
+            driver_placement(
                 self.plan,
                 slots=case.slots,
                 max_concurrent=case.max_concurrent,

@@ -71,7 +71,7 @@ class RayEngine:
         self._capacity = capacity
         self._sources = sources
         settings = spec.config.execution
-        self.placement = spec.hold(capacity)
+        self.placement = spec.choose_placement(capacity)
         self.notes: Sequence[str] = notes(
             spec.plan,
             self.placement,
@@ -97,7 +97,7 @@ class RayEngine:
         # The workers that keep resources open; None where none of this run may be kept.
         self.resources: Keepers | None = None
         self._header = b""
-        self._streams = spec.streams
+        self._streams = spec.streaming_templates
         self._dynamic = spec.plan.dynamic_templates
         # Why a node cannot run any batch of this run, to be raised, and the batches that came back
         # for that reason.
@@ -125,12 +125,12 @@ class RayEngine:
         self._address = self._mailbox.open_box(
             lambda message: self._arrived.put(("report", message))
         )
-        kept = [] if config.execution.fresh_process else self._spec.kept_resources()
+        kept = [] if config.execution.fresh_process else self._spec.worker_resource_keys()
         if kept:
             self.resources = Keepers(host, kept)
-        durable = self._spec.durable
-        keeper = self._spec.keeper if durable else None
-        if keeper is not None and not keeper.is_shared:
+        durable = self._spec.durable_templates
+        value_storage = self._spec.value_storage if durable else None
+        if value_storage is not None and not value_storage.is_shared:
             raise StoreError(
                 "outputs are to be durable, but workers cannot reach the run store: give it a "
                 "directory."
@@ -144,9 +144,9 @@ class RayEngine:
             streams=self._streams,
             keepers=None if self.resources is None else self.resources.address,
             managed=find_managed(self._spec.plan, self._spec.resources),
-            keeper=keeper,
+            value_storage=value_storage,
             durable=durable,
-            memory=self._spec.memory,
+            run_cache=self._spec.run_cache,
         )
         self._header = dump(header, "the run's config")
         given = {
@@ -194,7 +194,7 @@ class RayEngine:
         journal = journal_path(self._spec.info.run_id, work.id)
         number = self.placement.class_of[work.calls[0].step]
         # Of batches that other runs may keep waiting, workers say when they begin.
-        announces = self.placement.shared(number) is not None
+        announces = self.placement.cluster_limit_of(number) is not None
         wire = pickle.dumps((work.id, journal, work.budget, announces, calls), protocol=5)
         if (
             len(work.calls) == 1
@@ -456,8 +456,8 @@ class RayEngine:
         """Take values of an earlier run for outputs of a step, to be loaded where they are needed."""
         is_reached = (
             len(self._capacity.nodes) == 1
-            and self._spec.keeper is not None
-            and self._spec.keeper.is_shared
+            and self._spec.value_storage is not None
+            and self._spec.value_storage.is_shared
         )
         is_reached = is_reached or not any(stored.is_local for stored in values.values())
         self._values.restore(step, values, is_reached=is_reached)
