@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from rayexec.placement.limits import Placement
 from rayexec.run.previous_run import StoredValue
 from rayexec.run.spec import Batch
-from rayexec.scheduler.messages import EngineEvent
+from rayexec.scheduler.messages import EngineReport
 
 __all__ = ["Engine"]
 
@@ -38,7 +38,7 @@ class Engine(Protocol):
         """Take a batch to run; returns at once."""
         ...
 
-    def wait(self, timeout: float | None) -> list[EngineEvent]:
+    def wait(self, timeout: float | None) -> list[EngineReport]:
         """Return what has come back, waiting up to ``timeout`` seconds (None: for ever) for a first
         one.
         """

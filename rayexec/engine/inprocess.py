@@ -20,7 +20,7 @@ from rayexec.names import node_path
 from rayexec.placement.limits import driver_placement
 from rayexec.run.previous_run import StoredValue, ValueWriter
 from rayexec.run.spec import Batch, RunSpec, gather_inputs
-from rayexec.scheduler.messages import BatchEnded, BatchLost, EngineEvent
+from rayexec.scheduler.messages import BatchEnded, BatchLost, EngineReport
 from rayexec.steps.attempt import StepCall, not_stored, run_step
 from rayexec.steps.io_managers import Managers, find_managed
 from rayexec.steps.resources import OpenResources
@@ -74,7 +74,7 @@ class InProcessEngine:
         self.placement = driver_placement(spec.plan, slots=1, max_concurrent=1)
         self._streams = spec.streaming_templates
         self._queue: deque[Batch] = deque()
-        self._canceled: list[EngineEvent] = []
+        self._canceled: list[EngineReport] = []
         self._woken = threading.Event()
         # By step, then by output.
         self._values: dict[int, dict[str, Any]] = {}
@@ -116,7 +116,7 @@ class InProcessEngine:
         """Take a batch to run in a coming ``wait``."""
         self._queue.append(work)
 
-    def wait(self, timeout: float | None) -> list[EngineEvent]:
+    def wait(self, timeout: float | None) -> list[EngineReport]:
         """Run the next batch and return its answer; with none queued, let ``timeout`` seconds pass."""
         if self._canceled:
             canceled, self._canceled = self._canceled, []

@@ -42,14 +42,15 @@ from rayexec.scheduler.messages import (
     CancelRequested,
     DropOutputs,
     DropValues,
-    EngineEvent,
+    EngineReport,
     Instruction,
     RestoreOutputs,
     RunBatch,
-    RunEvent,
     RunStarted,
+    SchedulerEvent,
     SharedLimitsChanged,
     TimerFired,
+    Transition,
 )
 from rayexec.steps.timeouts import deadline
 
@@ -140,7 +141,7 @@ class _Loop:
         """Whether the run has taken as long as it may."""
         return self._clock() >= self._ends - _SLACK
 
-    def _wait(self, timeout: float) -> list[EngineEvent]:
+    def _wait(self, timeout: float) -> list[EngineReport]:
         """Wait as the engine does; raises _OverTime once the run's time is over, Canceled once
         somebody asked.
         """
@@ -208,7 +209,7 @@ class _Loop:
                 asked = self._observer.idle()
             self._take(self._engine.wait(left if asked is None else min(left, asked)))
 
-    def _take(self, back: Iterable[EngineEvent]) -> bool:
+    def _take(self, back: Iterable[EngineReport]) -> bool:
         """Feed what came back to the machine; return whether there was anything for it."""
         is_news = False
         for each in back:
@@ -228,7 +229,7 @@ class _Loop:
         self.loggers.pass_on(lines)
         self._observer.told(lines)
 
-    def _feed(self, event: RunEvent) -> None:
+    def _feed(self, event: SchedulerEvent) -> None:
         for instruction in self.machine.handle(event, self._clock()):
             self._carry_out(instruction)
         if self._restored:
@@ -256,7 +257,7 @@ class _Loop:
             self._restored[instruction.step] = None
         elif isinstance(instruction, CancelBatches):
             self._engine.cancel(instruction.batch_ids, force=False)
-        else:
+        elif isinstance(instruction, Transition):
             self._restored.pop(instruction.step, None)  # where it is taken back
             self.record(record_of(instruction, self._spec.plan.steps))
 

@@ -32,7 +32,7 @@ from rayexec.scheduler.messages import (
     BatchLost,
     BatchProgressed,
     BatchStarted,
-    EngineEvent,
+    EngineReport,
     Rows,
     StepYielded,
 )
@@ -141,7 +141,7 @@ class SimulatedEngine:
         ]
         # By time: what arrives at the driver (an event), a slot that falls free (its batch's id), a
         # node that is lost.
-        self._coming: list[tuple[float, int, EngineEvent | _Held | int | None, int]] = []
+        self._coming: list[tuple[float, int, EngineReport | _Held | int | None, int]] = []
         self._count = 0
         for time, node in losses:
             self._arrive(time, None, node)
@@ -264,11 +264,11 @@ class SimulatedEngine:
             [f"{name}[{key}]" for name, keys in self._yields(call).items() for key in keys]
         )
 
-    def _arrive(self, time: float, what: EngineEvent | _Held | int | None, node: int) -> None:
+    def _arrive(self, time: float, what: EngineReport | _Held | int | None, node: int) -> None:
         self._count += 1
         heapq.heappush(self._coming, (time, self._count, what, node))
 
-    def wait(self, timeout: float | None) -> list[EngineEvent]:
+    def wait(self, timeout: float | None) -> list[EngineReport]:
         """Let virtual time pass until something arrives, at most ``timeout`` seconds of it."""
         until = float("inf") if timeout is None else self._time + timeout
         while self._coming and self._coming[0][0] <= until:
@@ -293,7 +293,7 @@ class SimulatedEngine:
             self._time = until
         return []
 
-    def _lose(self, node: int) -> list[EngineEvent]:
+    def _lose(self, node: int) -> list[EngineReport]:
         """Lose a node: what runs on it is over, what nobody heard of it never happened."""
         self._gone.add(node)
         failure = StepFailureData(ErrorInfo("WorkerCrashedError", "the node was lost, as told", ""))

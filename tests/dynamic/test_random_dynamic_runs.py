@@ -24,7 +24,7 @@ from rayexec.names import node_path
 from rayexec.placement.limits import driver_placement
 from rayexec.plan.model import FromStep
 from rayexec.run.spec import Batch, RunSpec
-from rayexec.scheduler.messages import BatchEnded, BatchLost, EngineEvent, StepStatus, StepYielded
+from rayexec.scheduler.messages import BatchEnded, BatchLost, EngineReport, StepStatus, StepYielded
 from rayexec.testing.simulated_engine import SimulatedEngine
 
 
@@ -45,9 +45,9 @@ class ChanceEngine(InProcessEngine):
         self.placement = driver_placement(spec.plan, slots=slots)
         self._chance = chance
 
-        self._due: list[EngineEvent] = []
+        self._due: list[EngineReport] = []
 
-    def wait(self, timeout: float | None) -> list[EngineEvent]:
+    def wait(self, timeout: float | None) -> list[EngineReport]:
         if self._due and (not self._queue or self._chance.random() < 0.5):
             count = self._chance.randint(1, len(self._due))  # several at once, as they may arrive
             batch, self._due = self._due[:count], self._due[count:]

@@ -29,8 +29,8 @@ from rayexec.scheduler.messages import (
     CancelRequested,
     Instruction,
     RunBatch,
-    RunEvent,
     RunStarted,
+    SchedulerEvent,
     StepAbandoned,
     StepStatus,
     TimerFired,
@@ -56,7 +56,7 @@ def patient(value: Any) -> int:
     return 1
 
 
-def fed(machine: Machine, event: RunEvent, now: float) -> list[Instruction]:
+def fed(machine: Machine, event: SchedulerEvent, now: float) -> list[Instruction]:
     """Return what the machine answers, once its state is found to be sound."""
     out = machine.handle(event, now)
     machine.check()

@@ -52,7 +52,7 @@ from rayexec.scheduler.messages import (
     BatchLost,
     BatchProgressed,
     BatchStarted,
-    EngineEvent,
+    EngineReport,
     StepYielded,
 )
 from rayexec.steps.io_managers import find_managed
@@ -220,7 +220,7 @@ class RayEngine:
             lambda done: self._arrived.put(("done", (batch_id, done)))
         )
 
-    def wait(self, timeout: float | None) -> list[EngineEvent]:
+    def wait(self, timeout: float | None) -> list[EngineReport]:
         """Return what has come back, waiting up to ``timeout`` seconds for a first one.
 
         Raises EngineError once a node has turned out to be none that could run this run's batches.
@@ -228,7 +228,7 @@ class RayEngine:
         if self._refusal is not None:
             refusal, self._refusal = self._refusal, None
             raise refusal
-        back: list[EngineEvent] = [*self._refused]
+        back: list[EngineReport] = [*self._refused]
         if back:
             self._refused.clear()
             return back
@@ -339,7 +339,7 @@ class RayEngine:
         flight.told += len(names)
         return StepYielded(batch_id, step, tuple(names))
 
-    def _hear_lines(self, batch_id: int, lines: LiveLines) -> EngineEvent:
+    def _hear_lines(self, batch_id: int, lines: LiveLines) -> EngineReport:
         """Name the step behind lines, and keep what it logged for the case that it dies."""
         flight, position = self._flight.get(batch_id), lines.step
         if flight is None or position <= flight.heard:  # its attempt overtook them
@@ -349,7 +349,7 @@ class RayEngine:
         step, number = flight.work.calls[position]
         return lines._replace(step=step, number=number)
 
-    def _read_report(self, message: bytes) -> EngineEvent:
+    def _read_report(self, message: bytes) -> EngineReport:
         batch_id, pid, packed, returned = pickle.loads(message)
         if isinstance(packed, LiveLines):
             return self._hear_lines(batch_id, packed)
