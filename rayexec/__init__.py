@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from rayexec import errors
+from rayexec._version import __version__ as __version__
 
 if TYPE_CHECKING:
     from rayexec.config.document import RunConfig as RunConfig
@@ -133,6 +134,7 @@ if TYPE_CHECKING:
     from rayexec.events import Event as Event
     from rayexec.events import EventType as DagsterEventType  # noqa: F401  # an alias, so it needs no redundant one
     from rayexec.events import EventType as EventType
+    from rayexec.events import RunStatus as RunStatus
     from rayexec.execute import ReexecutionOptions as ReexecutionOptions
     from rayexec.execute import RunResult as RunResult
     from rayexec.execute import cancel_run as cancel_run
@@ -144,8 +146,6 @@ if TYPE_CHECKING:
     from rayexec.io.parquet import ParquetIOManager as ParquetIOManager
     from rayexec.store.directory import DirectoryRunStore as DirectoryRunStore
     from rayexec.store.memory import MemoryRunStore as MemoryRunStore
-
-__version__ = "0.1.0"
 
 # The public names by the module that defines them.
 _HOMES = {
@@ -244,6 +244,7 @@ _HOMES = {
     "rayexec.events": (
         "Event",
         "EventType",
+        "RunStatus",
     ),
     "rayexec.execute": (
         "ReexecutionOptions",

@@ -30,11 +30,13 @@ def node_facts(place: str, marker: str) -> dict[str, Any]:
 
     def rayexec() -> tuple[str | None, str | None]:
         try:
-            import rayexec
+            from rayexec._version import __version__
 
-            return str(rayexec.__version__), None
+            return __version__, None
         except Exception as error:
-            return None, f"{type(error).__name__}: {error}"
+            # A rayexec from before that module has its version in the package itself.
+            older = getattr(sys.modules.get("rayexec"), "__version__", None)
+            return older, None if older else f"{type(error).__name__}: {error}"
 
     def space(path: str) -> tuple[int, int] | None:
         try:

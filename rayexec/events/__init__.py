@@ -44,6 +44,7 @@ from rayexec.events.live_lines import (
     prefixed,
     with_note,
 )
+from rayexec.events.run_status import RunStatus
 
 __all__ = [
     "FAILURE",
@@ -64,6 +65,7 @@ __all__ = [
     "OutputRecord",
     "ResourceRecord",
     "Reused",
+    "RunStatus",
     "StepBlockedData",
     "StepFailureData",
     "StepOutputData",

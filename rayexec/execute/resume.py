@@ -10,13 +10,12 @@ from rayexec.definitions.io_manager import manager_key
 from rayexec.definitions.op import OpDefinition
 from rayexec.definitions.resource import ResourceDefinition
 from rayexec.errors import DefinitionError, InvariantError, RunNotFoundError
-from rayexec.events import SUCCESS
+from rayexec.events import SUCCESS, RunStatus
 from rayexec.names import node_path, output_name
 from rayexec.placement.limits import driver_placement
 from rayexec.plan import Plan
 from rayexec.plan.dynamic.run_plan import RunPlan
-from rayexec.plan.dynamic.structure import inmost
-from rayexec.plan.model import FromMapped, FromStep, Gathered, Symbol
+from rayexec.plan.model import FromCollected, FromMapped, FromStep, NodeSource, innermost
 from rayexec.run.previous_run import FinishedStep, PreviousRun, SelectedSteps
 from rayexec.scheduler.machine import Machine
 from rayexec.scheduler.messages import RunStarted
@@ -29,6 +28,8 @@ if TYPE_CHECKING:
 __all__ = ["PARENT", "ROOT", "Parent", "ReexecutionOptions", "find_parent"]
 
 PARENT, ROOT = "dagster/parent_run_id", "dagster/root_run_id"  # tags, as Dagster calls them
+# A run without an end by its record has lost its driver, where it is resumed by force.
+_RESUMABLE = (RunStatus.FAILURE, RunStatus.CANCELED, RunStatus.STARTED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +140,7 @@ def find_parent(options: ReexecutionOptions, store: RunStore) -> Parent:
             f"reexecution_options is a ReexecutionOptions, got {type(options).__name__}."
         )
     record = current(store.open(options.parent_run_id))
-    if record.status == "STARTED" and not options.is_forced:
+    if record.status == RunStatus.STARTED and not options.is_forced:
         where = (
             f" (by pid {record.driver.pid} on {record.driver.host})"
             if record.driver is not None
@@ -150,7 +151,7 @@ def find_parent(options: ReexecutionOptions, store: RunStore) -> Parent:
             f"know that its driver "
             "is gone with its host, resume it by force (--force, is_forced=True)."
         )
-    if options.is_from_failure and record.status not in ("FAILURE", "CANCELED", "STARTED"):
+    if options.is_from_failure and record.status not in _RESUMABLE:
         raise InvariantError(
             f"run {record.run_id} ended as {record.status}: only a run that failed or was "
             f"canceled is resumed. To run "
@@ -230,7 +231,7 @@ def _names(done: FinishedStep) -> list[str]:
 
 def _replay(plan: Plan, run_id: str, done: Mapping[str, FinishedStep]) -> Plan:
     """Return the plan with the steps that it came to have in a run."""
-    own = RunPlan.of(plan) if plan.mapped or plan.gathers else plan
+    own = RunPlan.of(plan) if plan.mapped_nodes or plan.collected_inputs else plan
     nothing = SelectedSteps(frozenset(), frozenset(), done.keys())
     machine = Machine(
         own,
@@ -251,21 +252,21 @@ def _parents(plan: Plan) -> dict[str, set[str]]:
     }
 
     def key_of(node: int) -> str:
-        return keys[node] if node >= 0 else f"{plan.mapped[-1 - node].key}{ANY}"
+        return keys[node] if node >= 0 else f"{plan.mapped_nodes[-1 - node].key}{ANY}"
 
-    def behind(symbols: Iterable[Symbol]) -> set[str]:
+    def behind(symbols: Iterable[NodeSource]) -> set[str]:
         found = set()
         for symbol in symbols:
-            source = inmost(symbol) if isinstance(symbol, Gathered) else symbol
+            source = innermost(symbol) if isinstance(symbol, FromCollected) else symbol
             if isinstance(source, FromStep):
                 found.add(keys[source.step])
             elif isinstance(source, FromMapped):
                 found.add(key_of(-1 - source.node))
         return found
 
-    for place, node in enumerate(plan.mapped):
+    for place, node in enumerate(plan.mapped_nodes):
         taken = behind(symbol for each in node.inputs for symbol in each.sources)
-        parents[key_of(-1 - place)] = taken | {key_of(node.level[-1].node)}
-    for (step, _), gathered in plan.gathers.items():
+        parents[key_of(-1 - place)] = taken | {key_of(node.fan_outs[-1].node)}
+    for (step, _), gathered in plan.collected_inputs.items():
         parents[keys[step]] |= behind((gathered,))
     return parents

@@ -9,7 +9,7 @@ import os
 import platform
 import sys
 
-from rayexec import __version__
+from rayexec._version import __version__
 from rayexec.errors import EngineError
 
 __all__ = ["LAUNCHED_FROM", "check_sides", "versions"]

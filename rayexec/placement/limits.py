@@ -172,7 +172,7 @@ def choose_placement(
     everywhere = () if max_concurrent is None else ((0, 1),)
     class_of, class_of_mapped = (
         made.classify(plan.steps, everywhere),
-        made.classify(plan.mapped, everywhere),
+        made.classify(plan.mapped_nodes, everywhere),
     )
     asked = {name for each in made.classes for name in each.request.amounts()}
     totals = {name: capacity.total(name) for name in sorted(asked)}
@@ -239,7 +239,7 @@ def _with_many_values(plan: Plan, tag_limits: Sequence[TagLimit]) -> set[TagLimi
     rules = [rule for rule in tag_limits if rule.per_unique_value]
     if not rules:
         return set()
-    nodes: list[Step | MappedNode] = [*plan.steps, *plan.mapped]
+    nodes: list[Step | MappedNode] = [*plan.steps, *plan.mapped_nodes]
     tags = {id(node.tags): node.tags for node in nodes}.values()
     return {rule for rule in rules if len({each.get(rule.key) for each in tags}) > _MANY}
 

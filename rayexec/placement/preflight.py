@@ -82,7 +82,7 @@ class _Names:
     def __getitem__(self, number: int) -> str:
         plan = self._plan
         if not self._templates:
-            nodes: list[Step | MappedNode] = [*plan.steps, *plan.mapped]
+            nodes: list[Step | MappedNode] = [*plan.steps, *plan.mapped_nodes]
             classes = [*self._placement.class_of, *self._placement.class_of_mapped]
             for node, each in zip(nodes, classes, strict=True):
                 self._templates.setdefault(each, {})[node.template] = None

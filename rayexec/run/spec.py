@@ -16,7 +16,7 @@ from rayexec.errors import InputError
 from rayexec.placement.capacity import Capacity
 from rayexec.placement.limits import Placement, choose_placement
 from rayexec.plan.dynamic.run_plan import RunPlan
-from rayexec.plan.model import Call, FromConfig, FromStep, Plan, Shape, Step
+from rayexec.plan.model import Call, FromConfig, FromStep, ListShape, Plan, Step
 from rayexec.run.cached_outputs import RunCache
 from rayexec.run.previous_run import PreviousRun, ValueStorage
 
@@ -105,7 +105,11 @@ class RunSpec:
     def begin(self) -> RunSpec:
         """Return the run with a plan of its own, where that is to grow."""
         plan = self.plan
-        return replace(self, plan=RunPlan.of(plan)) if plan.mapped or plan.gathers else self
+        return (
+            replace(self, plan=RunPlan.of(plan))
+            if plan.mapped_nodes or plan.collected_inputs
+            else self
+        )
 
     def choose_placement(self, capacity: Capacity) -> Placement:
         """Choose who holds each limit of the run on a Ray with ``capacity``."""
@@ -128,7 +132,7 @@ class Batch(NamedTuple):
     budget: float = BATCH_BUDGET_S
 
 
-def regroup(values: Iterator[Any], shape: Shape, absent: Any) -> list[Any]:
+def regroup(values: Iterator[Any], shape: ListShape, absent: Any) -> list[Any]:
     """Return the list of lists that ``values`` make up by a fan-in's shape, without those that are
     ``absent``.
     """

@@ -82,14 +82,14 @@ class Batcher:
         self._grows = grows
         self._scales = placement.capacity.groups != ()  # an autoscaler does
         self._batching = batching
-        self._links = plan.links
+        self._links = plan.chain_next
         self._first_calls = plan.first_calls
         self._ranking = Ranking(plan, slots)
         self.estimates = [DurationEstimate() for _ in plan.templates]
         # Steps whose dynamic outputs others wait for: what follows them is not known before they
         # are over.
-        self._producers = plan.producers
-        self._collecting = plan.collecting
+        self._producers = plan.fan_out_steps
+        self._collecting = plan.collecting_steps
         self.large: set[int] = set()
         self._bulky: set[int] = set()
         self._priorities = plan.priorities
@@ -306,7 +306,7 @@ class Batcher:
                 if estimate.seconds >= limit or not (estimate.count or is_link):
                     continue
                 if before in self._collecting:
-                    self._plan.close(before)
+                    self._plan.close_collected(before)
                 status[before] = _CHAINED
                 calls.append(
                     Call(before, attempts[before]) if attempts[before] else first_calls[before]

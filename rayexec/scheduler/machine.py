@@ -19,7 +19,7 @@ from typing import Any
 
 from rayexec.events import RETRY, SUCCESS, Attempt, OutputRecord, Successes
 from rayexec.placement.limits import Placement
-from rayexec.plan.dynamic.run_plan import Growth, RunPlan
+from rayexec.plan.dynamic.run_plan import Expansion, RunPlan
 from rayexec.plan.model import Call, FromStep, Plan
 from rayexec.run.previous_run import FinishedStep, PreviousRun
 from rayexec.scheduler.batching import Batcher
@@ -106,7 +106,7 @@ class Machine:
         self._verdicts = Verdicts(
             plan, self.status, self._outcomes, require_success=require_upstream_success
         )
-        self._collecting = plan.collecting
+        self._collecting = plan.collecting_steps
         self._ready_queue: ReadyQueue[int] = ReadyQueue(
             plan.in_degrees, plan.successors, starting_order(plan, placement.slots), plan.priorities
         )
@@ -388,7 +388,7 @@ class Machine:
             ]
             self._settle(free, out)
 
-    def _grow(self, growth: Growth | None) -> None:
+    def _grow(self, growth: Expansion | None) -> None:
         """Take in the steps that came to the plan, if any."""
         if growth is None:
             return
@@ -415,7 +415,7 @@ class Machine:
                 # it is in a batch, which decides or gives it back; or was over in the same breath
                 continue
             if step in self._collecting:
-                self._plan.close(step)
+                self._plan.close_collected(step)
             if self._resumption is not None and self._resume_step(step, self._resumption, out):
                 pending.extend(self._ready_queue.done((step,)))
                 continue

@@ -79,7 +79,7 @@ class Resumption:
 
     def _is_fed_as_before(self, step: int, found: FinishedStep | None = None) -> bool:
         plan = self._plan
-        before = {source.step for source in plan.taken_by(step)}
+        before = {source.step for source in plan.sources_of(step)}
         before.update(plan.predecessors[step])
         if found is not None and found.source_nodes is not None:
             # Of a step that collects, a driver that was killed may not have told all that it takes
@@ -125,7 +125,7 @@ class Resumption:
         for step in steps:
             if status[step] in OVER:
                 continue
-            for source in plan.taken_by(step):
+            for source in plan.sources_of(step):
                 if self._is_gone(source):
                     wanted.setdefault(source.step, step)
         found = self._again(wanted)
@@ -145,7 +145,7 @@ class Resumption:
         for step in steps:
             if self._status[step] in OVER:
                 continue
-            gone = [source.step for source in self._plan.taken_by(step) if self._is_gone(source)]
+            gone = [source.step for source in self._plan.sources_of(step) if self._is_gone(source)]
             if gone:
                 found[step] = tuple(dict.fromkeys(gone))
         return found
@@ -169,12 +169,12 @@ def wanted_values(plan: Plan, status: Sequence[StepStatus]) -> dict[int, frozens
     for step, how in enumerate(status):
         if how in (StepStatus.SUCCESS, StepStatus.SKIPPED, StepStatus.LEFT_OUT):
             continue
-        for source in plan.taken_by(step):
+        for source in plan.sources_of(step):
             if status[source.step] is StepStatus.SUCCESS:
                 names = found.setdefault(source.step, set())
                 if names is not None:
                     names.add(source.output)
-        for each in plan.needs.get(step, ()):
+        for each in plan.future_sources.get(step, ()):
             if status[each] is StepStatus.SUCCESS:
                 found[each] = None
     return {step: None if names is None else frozenset(names) for step, names in found.items()}

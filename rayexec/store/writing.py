@@ -234,7 +234,7 @@ class LogWriter:
         indices = list(range(self._known, len(steps)))
         self._known = len(steps)
         if isinstance(plan, RunPlan):
-            waiting = plan.collecting.keys()
+            waiting = plan.collecting_steps.keys()
             settled = sorted(self._unsettled - waiting)
             self._unsettled = set(waiting)
             indices = settled + indices

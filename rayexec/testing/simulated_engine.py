@@ -15,6 +15,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from rayexec.engine.base import Engine
 from rayexec.events import (
     FAILURE,
     SUCCESS,
@@ -58,7 +59,7 @@ class _Held(NamedTuple):
     amount: int
 
 
-class SimulatedEngine:
+class SimulatedEngine(Engine):
     """Runs batches in virtual time on ``nodes``, each with so many slots.
 
     ``placement`` gives the limits that it holds, as Ray does, and those that it leaves to the
@@ -73,9 +74,6 @@ class SimulatedEngine:
     """
 
     name = "simulated"
-    notes: Sequence[str] = ()
-    grows = False
-    runs_here = False
 
     def __init__(
         self,
@@ -250,13 +248,13 @@ class SimulatedEngine:
         self.schedule.append((start, end, call.step))
         if self._fails(call):
             failure = StepFailureData(ErrorInfo("SimulatedError", "failed as told", ""))
-            return Attempt(call.step, call.number, FAILURE, start, end, failure=failure)
+            return Attempt(call.step, call.attempt, FAILURE, start, end, failure=failure)
         records = self._plan.output_records[call.step]
         if self._plan.template_of[call.step] in self._plan.dynamic_templates:
             outs = self._plan.op_of(call.step).outs
             fixed = [each for each in records if not outs[each.name].is_dynamic]
             records = (*fixed, *map(OutputRecord, self._values(call)))
-        return Attempt(call.step, call.number, SUCCESS, start, end, records)
+        return Attempt(call.step, call.attempt, SUCCESS, start, end, records)
 
     def _values(self, call: Call) -> tuple[str, ...]:
         """Return the values of dynamic outputs that a call yields, by name and mapping key."""
@@ -332,10 +330,6 @@ class SimulatedEngine:
         """Return None, the value of every output here."""
         return None
 
-    def exception(self, step: int) -> BaseException | None:
-        """Return None: nothing was raised."""
-        return None
-
     def others(self) -> Mapping[int, int]:
         """Return how much others hold of the cluster's limits at the time."""
         return {
@@ -343,10 +337,6 @@ class SimulatedEngine:
             for place, limit in enumerate(self.placement.limits)
             if limit.holder is LimitHolder.CLUSTER
         }
-
-    def warnings(self) -> list[str]:
-        """Return nothing: nobody else is here to hold anything."""
-        return []
 
     def close(self) -> None:
         """Nothing to give back."""

@@ -22,7 +22,16 @@ from typer.testing import CliRunner
 
 from rayexec import EventType, job, op
 from rayexec.cli.main import app
-from rayexec.events import SUCCESS, Attempt, Event, LiveLines, LogLine, Stretch, Successes
+from rayexec.events import (
+    SUCCESS,
+    Attempt,
+    Event,
+    LiveLines,
+    LogLine,
+    RunStatus,
+    Stretch,
+    Successes,
+)
 from rayexec.plan import compile_job
 from rayexec.store import DirectoryRunStore, RunRecord
 from rayexec.store.record import Driver
@@ -80,7 +89,7 @@ class Run:
         self._log.write()
 
     def end(self) -> None:
-        self._writer.update(replace(self._record, status="SUCCESS", end_time=9.0))
+        self._writer.update(replace(self._record, status=RunStatus.SUCCESS, end_time=9.0))
         self._writer.close()
 
 

@@ -18,7 +18,7 @@ from cli_process import IN_PROCESS, run, run_on_terminal
 from ports import free_port
 
 from rayexec import __version__
-from rayexec.cluster.jobs import STOP_WAIT
+from rayexec.cluster.jobs_api import STOP_WAIT
 from rayexec.launch.environment import Cluster, runtime_env
 from rayexec.launch.registry import LaunchedRun, noted
 from rayexec.launch.versions import LAUNCHED_FROM

@@ -378,13 +378,13 @@ def test_a_step_on_a_host_whose_disk_is_full_is_lost_and_tried_again(far: Far) -
 
 @pytest.mark.parametrize("version", ["0.0.9", None])
 def test_a_host_with_another_rayexec_or_none_is_told(far: Far, version: str | None) -> None:
-    init = far.rayexec / "__init__.py"
-    before, aside = init.read_text(), far.rayexec.with_name("aside")
+    version_file = far.rayexec / "_version.py"
+    before, aside = version_file.read_text(), far.rayexec.with_name("aside")
     here = f'__version__ = "{rayexec.__version__}"'
     assert here in before
     try:
         if version is not None:
-            init.write_text(before.replace(here, f'__version__ = "{version}"'))
+            version_file.write_text(before.replace(here, f'__version__ = "{version}"'))
             (far.rayexec / "engine/ray/worker/entry.py").rename(far.rayexec / "engine/batches.py")
         else:
             aside.mkdir()
@@ -393,7 +393,7 @@ def test_a_host_with_another_rayexec_or_none_is_told(far: Far, version: str | No
         outcome, _, stderr = far.execute("job.py", "both")
     finally:
         if version is not None:
-            init.write_text(before)
+            version_file.write_text(before)
             (far.rayexec / "engine/batches.py").rename(far.rayexec / "engine/ray/worker/entry.py")
         else:
             for each in aside.iterdir():

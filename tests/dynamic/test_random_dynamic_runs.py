@@ -239,8 +239,8 @@ def test_values_stay_until_the_last_step_that_takes_them(case: Case, keep: Any) 
     taken = {
         before for index in range(len(spec.plan.steps)) for before in spec.plan.predecessors[index]
     }
-    taken |= {each for needed in spec.plan.needs.values() for each in needed}
-    taken |= {index for index in spec.plan.producers if not spec.plan.successors[index]}
+    taken |= {each for needed in spec.plan.future_sources.values() for each in needed}
+    taken |= {index for index in spec.plan.fan_out_steps if not spec.plan.successors[index]}
     kept = {index for index in range(len(spec.plan.steps)) if index not in outcome.machine.released}
     leaves = {index for index in range(len(spec.plan.steps)) if index not in taken}
     assert kept >= (leaves if keep == "leaves" else set())

@@ -96,7 +96,7 @@ def _must_run(result: RunResult, done: set[str]) -> set[str]:
 
     def is_same(step: int) -> bool:
         if step not in same:
-            before = {*plan.predecessors[step], *(source.step for source in plan.taken_by(step))}
+            before = {*plan.predecessors[step], *(source.step for source in plan.sources_of(step))}
             own = status[step] is StepStatus.SKIPPED or plan.steps[step].key in done
             same[step] = own and all(is_same(each) for each in before)
         return same[step]

@@ -278,7 +278,7 @@ class Driver:
         for position, call in enumerate(work.calls[:reached]):
             if position < len(done) or not self.may_follow(work, position, done):
                 continue
-            if self.case.nodes[call.step].fates[call.number] == "lost":
+            if self.case.nodes[call.step].fates[call.attempt] == "lost":
                 return self.over(BatchLost(batch_id, self.told(done), call.step, CRASH, 0.0, 0.0))
             done.append(self.attempt(call))
             if how == 1 and position + 1 < reached:  # the budget is spent while the next call runs
@@ -337,17 +337,17 @@ class Driver:
 
     def attempt(self, call: Call) -> Attempt:
         node = self.case.nodes[call.step]
-        fate = node.fates[call.number]
+        fate = node.fates[call.attempt]
         if fate == "ok":
             outcome, names = SUCCESS, sorted(node.yields)
         else:
-            outcome = RETRY if fate == "retry" and call.number < node.retries else FAILURE
+            outcome = RETRY if fate == "retry" and call.attempt < node.retries else FAILURE
             names = ["a"]
         outputs = tuple(map(OutputRecord, names))
         large = call.step % 3 == 0
         return Attempt(
             call.step,
-            call.number,
+            call.attempt,
             outcome,
             0.0,
             node.seconds,
@@ -458,7 +458,7 @@ def test_every_run_ends_within_its_limits_and_as_the_rules_say(case: Case) -> No
         each for each in driver.released if driver.machine.status[each] is StepStatus.SUCCESS
     } == may_go(driver)
     for step, node in enumerate(case.nodes):
-        numbers = [call.number for call in driver.made if call.step == step]
+        numbers = [call.attempt for call in driver.made if call.step == step]
         assert numbers == list(range(len(numbers)))
         assert len(numbers) <= node.retries + 1
         assert bool(numbers) == (

@@ -182,13 +182,13 @@ def test_a_step_killed_for_memory_asks_for_more_in_a_lane_of_its_own() -> None:
             each.failure.error.message for each in out if isinstance(each, Attempt) and each.failure
         ]
         batch_id, (_, calls) = next(iter(machine.running.items()))
-        if victim in calls and calls[victim].number < 2:
+        if victim in calls and calls[victim].attempt < 2:
             done = tuple(attempt(plan, step) for step in calls if step < victim)
             out = fed(
                 machine, BatchLost(batch_id, done, victim, CRASH, now, now, memory=2 * gib), now
             )
         else:
-            rows = tuple(attempt(plan, step, call.number) for step, call in calls.items())
+            rows = tuple(attempt(plan, step, call.attempt) for step, call in calls.items())
             out = fed(machine, BatchEnded(batch_id, rows), now)
     assert machine.status == [StepStatus.SUCCESS] * len(plan.steps)
     # Twice what it had, then twice what it asked for, as far as the node goes; nobody else asks for

@@ -10,6 +10,7 @@ import pytest
 from store_kinds import KINDS, make_store
 
 from rayexec import RunNotFoundError, StoreError
+from rayexec.events import RunStatus
 from rayexec.store import CancelRequest, DirectoryRunStore, RunRecord, RunStore
 from rayexec.store.record import Driver
 
@@ -39,7 +40,7 @@ def test_a_record_comes_back_as_it_was(store: RunStore) -> None:
 
 def test_an_update_takes_the_place_of_the_record(store: RunStore) -> None:
     writer = store.create(RECORD)
-    ended = replace(RECORD, status="SUCCESS", end_time=101.5, steps={"succeeded": 3})
+    ended = replace(RECORD, status=RunStatus.SUCCESS, end_time=101.5, steps={"succeeded": 3})
     writer.update(ended)
     writer.close()
     assert store.open("abc-1").record() == ended

@@ -13,7 +13,7 @@ from typing import Any, TextIO, TypeAlias
 from rayexec.cli.exit_codes import FAILED, INTERRUPTED, SUCCEEDED, USAGE, complain, with_exit_code
 from rayexec.cli.streams import reader_left, results_on_stdout
 from rayexec.errors import RunNotFoundError
-from rayexec.events import Event, EventType
+from rayexec.events import Event, EventType, RunStatus
 from rayexec.launch.monitor import Vigil, awaited, with_launched
 from rayexec.launch.polling import Patience
 from rayexec.launch.registry import LaunchedElsewhere, LaunchedRun, locate, noted
@@ -39,7 +39,6 @@ __all__ = [
     "wait_for",
 ]
 
-_STATUSES = ("STARTED", "SUCCESS", "FAILURE", "CANCELED", "UNREADABLE")
 _PATIENCE = 0.2  # seconds between two looks at a run that is waited for
 
 
@@ -67,8 +66,8 @@ def list_runs(
     """Print the runs of a store."""
     from rayexec.views.run_report import brief, runs_table
 
-    if status is not None and status.upper() not in _STATUSES:
-        complain(f"there is no status {status!r}: it is one of {', '.join(_STATUSES)}.")
+    if status is not None and status.upper() not in set(RunStatus):
+        complain(f"there is no status {status!r}: it is one of {', '.join(RunStatus)}.")
         return USAGE
     with results_on_stdout() as results:
         store = _store(place)
@@ -323,7 +322,7 @@ def wait_for(place: str | None, run_id: str, *, timeout: float | None, as_json: 
             _write_json(results, brief(record))
         else:
             results.write(f"{ended_line(record)}\n")
-    return SUCCEEDED if record.status == "SUCCESS" else FAILED
+    return SUCCEEDED if record.status == RunStatus.SUCCESS else FAILED
 
 
 def _stores(places: Iterable[RunStore | LaunchedRun]) -> Iterator[RunStore]:
@@ -354,7 +353,7 @@ def delete_runs(place: str | None, run_ids: Sequence[str], *, force: bool, as_js
             }
             notes = [each for each in found.values() if isinstance(each, LaunchedRun)]
             states |= {each.run_id: each.now().status for each in notes}
-            going_on = [each for each in found if states.get(each) == "STARTED"]
+            going_on = [each for each in found if states.get(each) == RunStatus.STARTED]
             if going_on:
                 complain(
                     f"not removed, since it goes on: {', '.join(going_on)}. Remove it all the "

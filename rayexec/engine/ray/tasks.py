@@ -6,7 +6,7 @@ import pickle
 from collections.abc import Callable
 from typing import Any
 
-from rayexec import __version__
+from rayexec._version import __version__
 from rayexec.engine.ray.protocol.package import Package
 from rayexec.errors import EngineError
 
@@ -36,25 +36,27 @@ def _arrival() -> Callable[..., Any]:
     def arrive(version: str, refused: str, run: str, package: bytes, contents: Any) -> Any:
         import functools
         import pickle
+        import sys
 
-        found, why = None, ""
+        found: str | None = None
+        why = ""
         try:
-            import rayexec
+            from rayexec._version import __version__
 
-            found = getattr(
-                rayexec, "__version__", None
-            )  # a directory that is only called so has none
+            found = __version__
             if found == version:
                 from rayexec.engine.ray.worker import entry as worker
 
                 return functools.partial(getattr(worker, run), pickle.loads(package), contents)
         except ImportError as error:
-            if error.name != "rayexec":
+            if error.name == "rayexec._version":
+                # An older rayexec has its version elsewhere; a directory called so has none.
+                found = getattr(sys.modules.get("rayexec"), "__version__", None)
+            elif error.name != "rayexec":
                 why = f"{type(error).__name__}: {error}"
 
         def refuse(*_: Any) -> Any:
             import socket
-            import sys
 
             import ray
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from rayexec.definitions.sources import Sources
+from rayexec.engine.base import Engine
 from rayexec.engine.packed_values import pack
 from rayexec.engine.process_facts import Told
 from rayexec.engine.ray.driver.environments import check_environments, whose_environment
@@ -37,6 +38,7 @@ from rayexec.errors import EngineError, OutputError, StepError, StoreError, Work
 from rayexec.events import (
     Attempt,
     LiveLines,
+    ResourceRecord,
     StepFailureData,
     Successes,
     describe_error,
@@ -60,11 +62,10 @@ from rayexec.steps.io_managers import find_managed
 __all__ = ["RayEngine"]
 
 
-class RayEngine:
+class RayEngine(Engine):
     """Runs batches as Ray tasks on a cluster that is already connected."""
 
     name = "ray"
-    runs_here = False
 
     def __init__(self, spec: RunSpec, capacity: Capacity, sources: Sources | None = None) -> None:
         self._spec = spec
@@ -85,8 +86,6 @@ class RayEngine:
         self._flight: dict[int, SubmittedBatch] = {}
         self._arrived: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
         self._shared = SharedLimits(spec.plan, self.placement, self._flight)
-        # Whether a Ray task starts this run.
-        self.is_nested = False
         # Whether batches were canceled. Ray's own wait is interrupted each time then, where this
         # task is canceled too.
         self._is_ending = False
@@ -485,6 +484,10 @@ class RayEngine:
         itself holds.
         """
         return self._shared.warnings()
+
+    def take_resource_records(self) -> Sequence[ResourceRecord]:
+        """Return records of resources of worker scope since the last call."""
+        return () if self.resources is None else self.resources.take_records()
 
     def close(self) -> None:
         """Stop listening and have workers close what they keep; the tasks are over, Ray stays for

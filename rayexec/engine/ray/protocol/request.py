@@ -97,7 +97,7 @@ class CallWriter:
         self._places = [
             len(template.op.outs) + template.op.is_dynamic for template in plan.templates
         ]
-        self._chained = plan.chained
+        self._chained = plan.chain_inputs
         # The steps behind the references of the batch that was written last, until they are taken.
         self._origins: dict[Any, int] = {}
         # By the outputs that a chained call takes: the call's inputs.
@@ -117,7 +117,7 @@ class CallWriter:
             self._values,
             plan.steps,
             self._feeds,
-            plan.links,
+            plan.chain_next,
             self._config,
         )
         chained, streams = self._chained, self._streams
@@ -173,7 +173,7 @@ class CallWriter:
         index, number = call
         step = self._plan.steps[index]
         taken = [source for each in step.inputs for source in each.sources]
-        if before < 0 or self._plan.links[before] != index or len({*taken}) < len(taken):
+        if before < 0 or self._plan.chain_next[before] != index or len({*taken}) < len(taken):
             before = -1  # who takes an output twice gets two copies
         wires: list[Any] = []
         needed: list[FromStep] = []

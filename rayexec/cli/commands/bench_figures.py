@@ -13,8 +13,8 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-import rayexec
-from rayexec.cli.commands.bench.measure import (
+from rayexec._version import __version__
+from rayexec.cli.commands.bench_measure import (
     MB,
     HopFigures,
     MakespanFigures,
@@ -68,7 +68,7 @@ class Figures:
 def describe_machine(capacity: Capacity, address: str | None) -> Machine:
     """Return what a Ray runs on, and the versions at work."""
     return Machine(
-        rayexec=rayexec.__version__,
+        rayexec=__version__,
         ray=importlib.metadata.version("ray"),
         python=platform.python_version(),
         platform=f"{platform.system()} {platform.machine()}",
