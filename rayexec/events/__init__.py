@@ -1,6 +1,7 @@
 """What happened: frozen records in the past tense."""
 
 from rayexec.events.attempt import (
+    COLUMN_FIELDS,
     FAILURE,
     RETRY,
     SUCCESS,
@@ -47,6 +48,7 @@ from rayexec.events.live_lines import (
 from rayexec.events.run_status import RunStatus
 
 __all__ = [
+    "COLUMN_FIELDS",
     "FAILURE",
     "HERE",
     "RETRY",

@@ -24,6 +24,7 @@ from rayexec.events import BatchFacts, LiveLines, RunStatus, describe_error
 from rayexec.execute.log import Record, RunLog
 from rayexec.execute.observer import Observer
 from rayexec.execute.resume import PARENT, ROOT
+from rayexec.run.process_identity import ProcessIdentity
 from rayexec.run.spec import RunSpec
 from rayexec.scheduler.wait_reasons import Waiting
 
@@ -233,7 +234,7 @@ def _describe(
     op_selection: Sequence[str] | None,
     origin: Mapping[str, str] | None,
 ) -> RunRecord:
-    from rayexec.store.record import Driver, RunRecord
+    from rayexec.store.record import RunRecord
 
     info = spec.info
     lost: list[str] = []  # of the config, what the record has not as it is
@@ -250,7 +251,7 @@ def _describe(
             **(_home_of(job) if origin is None else origin),
             **({"config": lost[0]} if lost else {}),
         },
-        driver=Driver.here(),
+        driver=ProcessIdentity.here(),
         parent_run_id=info.tags.get(PARENT),
         root_run_id=info.tags.get(ROOT),
     )
