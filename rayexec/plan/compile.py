@@ -13,8 +13,7 @@ from dataclasses import replace
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from rayexec.definitions.composition import Invocation
-from rayexec.definitions.graph import GraphDefinition
+from rayexec.definitions.graph import GraphDefinition, Node
 from rayexec.definitions.handles import Binding, Collected, GraphInput, NodeOutput
 from rayexec.definitions.hooks import HookDefinition
 from rayexec.definitions.job import JobDefinition
@@ -232,7 +231,7 @@ class _Compiler:
 
     def _subgraph(
         self,
-        node: Invocation,
+        node: Node,
         graph: GraphDefinition,
         path: str,
         scope: _Scope,
@@ -250,7 +249,7 @@ class _Compiler:
                 made[NodeOutput(node.name, name)] = behind
 
     def _sources(
-        self, node: Invocation, name: str, scope: _Scope, made: dict[NodeOutput, Symbol]
+        self, node: Node, name: str, scope: _Scope, made: dict[NodeOutput, Symbol]
     ) -> tuple[Any, ...] | None:
         """Return what feeds an input (a list wrapped in a tuple is a fan-in), or None where nothing
         selected does.
@@ -279,7 +278,7 @@ class _Compiler:
 
     def _node(
         self,
-        node: Invocation,
+        node: Node,
         op: OpDefinition,
         path: str,
         scope: _Scope,
@@ -360,7 +359,7 @@ class _Compiler:
 
     def _input(
         self,
-        node: Invocation,
+        node: Node,
         op: OpDefinition,
         name: str,
         path: str,
@@ -407,7 +406,7 @@ class _Compiler:
         return inner
 
     def _open_input(
-        self, source: FromConfig, kind: Any, required: bool, where: str, node: Invocation, name: str
+        self, source: FromConfig, kind: Any, required: bool, where: str, node: Node, name: str
     ) -> None:
         known = self._open.get(source)
         cut = self._chosen is not None and name in node.inputs
@@ -427,7 +426,7 @@ class _Compiler:
             )
         self._open[source] = OpenInput(kind, required, cut)
 
-    def _template(self, node: Invocation, op: OpDefinition, scope: _Scope) -> int:
+    def _template(self, node: Node, op: OpDefinition, scope: _Scope) -> int:
         hooks = _merge_hooks(scope.hooks, node.hooks)
         policy = node.retry_policy or op.retry_policy or scope.retry_policy
         identity = (id(op), tuple(map(id, hooks)), id(policy))
