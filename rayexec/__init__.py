@@ -129,6 +129,7 @@ if TYPE_CHECKING:
     from rayexec.events import Event as Event
     from rayexec.events import EventType as DagsterEventType  # noqa: F401  # an alias, so it needs no redundant one
     from rayexec.events import EventType as EventType
+    from rayexec.events import RunStatus as RunStatus
     from rayexec.execute import ReexecutionOptions as ReexecutionOptions
     from rayexec.execute import RunResult as RunResult
     from rayexec.execute import cancel_run as cancel_run
@@ -237,6 +238,7 @@ _HOMES = {
     "rayexec.events": (
         "Event",
         "EventType",
+        "RunStatus",
     ),
     "rayexec.execute": (
         "ReexecutionOptions",

@@ -1,6 +1,7 @@
 """What happened: frozen records in the past tense."""
 
 from rayexec.events.attempt import (
+    COLUMN_FIELDS,
     FAILURE,
     RETRY,
     SUCCESS,
@@ -44,8 +45,10 @@ from rayexec.events.live_lines import (
     prefixed,
     with_note,
 )
+from rayexec.events.run_status import RunStatus
 
 __all__ = [
+    "COLUMN_FIELDS",
     "FAILURE",
     "HERE",
     "RETRY",
@@ -64,6 +67,7 @@ __all__ = [
     "OutputRecord",
     "ResourceRecord",
     "Reused",
+    "RunStatus",
     "StepBlockedData",
     "StepFailureData",
     "StepOutputData",

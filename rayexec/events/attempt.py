@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from array import array
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
@@ -10,6 +11,7 @@ from rayexec.events.batch_facts import HERE, UNKNOWN
 from rayexec.events.failure import ErrorInfo, StepFailureData
 
 __all__ = [
+    "COLUMN_FIELDS",
     "FAILURE",
     "RETRY",
     "SUCCESS",
@@ -126,6 +128,25 @@ class Attempt(NamedTuple):
     reused: Reused | None = None
     batch: int = HERE
     output_bytes: int = UNKNOWN
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the columns and the names of the outputs say all about the attempt: a success
+        whose other fields have their defaults.
+        """
+        return self.outcome == SUCCESS and _detail_of(self) == _PLAIN_DETAIL
+
+
+# Fields that plain successes have in columns, in messages of workers and in the log. An attempt
+# with anything in another field is written in full, so that no field is lost.
+COLUMN_FIELDS = frozenset(
+    {"step", "number", "outcome", "started", "ended", "pid", "batch", "output_bytes"}
+)
+_DETAIL_FIELDS = [
+    name for name in Attempt._fields if name not in COLUMN_FIELDS and name != "outputs"
+]
+_detail_of = operator.itemgetter(*map(Attempt._fields.index, _DETAIL_FIELDS))
+_PLAIN_DETAIL = tuple([Attempt._field_defaults[name] for name in _DETAIL_FIELDS])
 
 
 class TakenOver(NamedTuple):

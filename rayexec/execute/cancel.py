@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from rayexec.events import RunStatus
     from rayexec.store import RunReader, RunRecord, RunStore
 
 __all__ = ["ask_to_cancel", "cancel_run"]
@@ -13,7 +14,7 @@ __all__ = ["ask_to_cancel", "cancel_run"]
 
 def cancel_run(
     run_id: str, *, force: bool = False, store: str | os.PathLike[str] | RunStore | None = None
-) -> str:
+) -> RunStatus:
     """Ask a run that goes on to end, and return at once.
 
     Returns the run's status before: STARTED where it was asked, else how it ended. ``run_id`` may

@@ -12,13 +12,13 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from rayexec.engine.base import Engine
-from rayexec.engine.inprocess import InProcessEngine
 from rayexec.errors import EngineError, ResourceError, RunCanceledError, RunTimeoutError, StoreError
 from rayexec.events import (
     Attempt,
     Event,
     EventType,
     LiveLines,
+    RunStatus,
     Successes,
     TakenOver,
     Told,
@@ -42,14 +42,15 @@ from rayexec.scheduler.messages import (
     CancelRequested,
     DropOutputs,
     DropValues,
-    EngineEvent,
+    EngineReport,
     Instruction,
     RestoreOutputs,
     RunBatch,
-    RunEvent,
     RunStarted,
+    SchedulerEvent,
     SharedLimitsChanged,
     TimerFired,
+    Transition,
 )
 from rayexec.steps.timeouts import deadline
 
@@ -67,7 +68,7 @@ class Outcome:
     running at all.
     """
 
-    status: str
+    status: RunStatus
     machine: Machine
     error: BaseException | None = None
 
@@ -108,8 +109,7 @@ class _Loop:
         # Steps that were taken over from an earlier run since that was recorded last.
         self._restored: dict[int, None] = {}
         self._told = Told()
-        if isinstance(engine, InProcessEngine):
-            engine.tell = self.tell
+        engine.listen(self.tell)
         most = spec.config.execution.max_runtime
         self._ends = float("inf") if most is None else clock() + most
 
@@ -140,7 +140,7 @@ class _Loop:
         """Whether the run has taken as long as it may."""
         return self._clock() >= self._ends - _SLACK
 
-    def _wait(self, timeout: float) -> list[EngineEvent]:
+    def _wait(self, timeout: float) -> list[EngineReport]:
         """Wait as the engine does; raises _OverTime once the run's time is over, Canceled once
         somebody asked.
         """
@@ -181,7 +181,7 @@ class _Loop:
             self._feed(CancelRequested())
             # A run inside a step must be through before that step is killed itself.
             grace = self._spec.config.execution.cancel_grace
-            self._wait_for_ends(grace / 2 if getattr(self._engine, "is_nested", False) else grace)
+            self._wait_for_ends(grace / 2 if self._engine.is_nested else grace)
         except KeyboardInterrupt:
             self.event(
                 EventType.ENGINE_EVENT,
@@ -208,7 +208,7 @@ class _Loop:
                 asked = self._observer.idle()
             self._take(self._engine.wait(left if asked is None else min(left, asked)))
 
-    def _take(self, back: Iterable[EngineEvent]) -> bool:
+    def _take(self, back: Iterable[EngineReport]) -> bool:
         """Feed what came back to the machine; return whether there was anything for it."""
         is_news = False
         for each in back:
@@ -228,7 +228,7 @@ class _Loop:
         self.loggers.pass_on(lines)
         self._observer.told(lines)
 
-    def _feed(self, event: RunEvent) -> None:
+    def _feed(self, event: SchedulerEvent) -> None:
         for instruction in self.machine.handle(event, self._clock()):
             self._carry_out(instruction)
         if self._restored:
@@ -256,14 +256,15 @@ class _Loop:
             self._restored[instruction.step] = None
         elif isinstance(instruction, CancelBatches):
             self._engine.cancel(instruction.batch_ids, force=False)
-        else:
+        elif isinstance(instruction, Transition):
             self._restored.pop(instruction.step, None)  # where it is taken back
             self.record(record_of(instruction, self._spec.plan.steps))
 
     def tell_facts(self) -> None:
         """Show the observer what is known of this process, where it is this that runs the steps."""
-        if isinstance(self._engine, InProcessEngine):
-            self._observer.batch_over(self._engine.facts())
+        facts = self._engine.facts()
+        if facts is not None:
+            self._observer.batch_over(facts)
 
     def record(self, record: Record) -> None:
         """Append a record to the log and show it to the observer."""
@@ -314,7 +315,7 @@ def run_to_end(
         grows=engine.grows,
         batching=engine.batching,
         keep_outputs=settings.keep_outputs,
-        streams=spec.streams,
+        streams=spec.streaming_templates,
         infrastructure_retries=settings.infrastructure_retries,
         previous_run=spec.previous_run,
     )
@@ -326,7 +327,12 @@ def run_to_end(
     log.placement = engine.placement
     observer.run_started(spec, log, lambda: machine.waiting(clock()))
     limits = [
-        {"limit": each.name, "most": each.most, "held_by": each.holder.value, "how": each.words}
+        {
+            "limit": each.name,
+            "most": each.most,
+            "held_by": each.holder.value,
+            "how": each.description,
+        }
         for each in engine.placement.limits
     ]
     loop.event(
@@ -344,7 +350,7 @@ def run_to_end(
                 loop.warn(
                     [
                         f"The selection names {each}, of which nothing came."
-                        for each in spec.plan.unmet()
+                        for each in spec.plan.unmatched_keys()
                     ]
                 )
         except KeyboardInterrupt as interrupt:
@@ -414,7 +420,8 @@ def _start(engine: Engine, loop: _Loop) -> None:
             if each.name == MAX_CONCURRENT:  # every run has it
                 continue
             loop.event(
-                EventType.ENGINE_EVENT, f"At most {each.most} at once by {each.name}: {each.words}."
+                EventType.ENGINE_EVENT,
+                f"At most {each.most} at once by {each.name}: {each.description}.",
             )
         loop.warn(engine.notes)
     finally:
@@ -422,26 +429,24 @@ def _start(engine: Engine, loop: _Loop) -> None:
 
 
 def _record_resources(engine: Engine, loop: _Loop) -> None:
-    resources = getattr(engine, "resources", None)
-    if resources is not None:
-        for record in resources.take_records():
-            loop.record(record)
+    for record in engine.take_resource_records():
+        loop.record(record)
 
 
 def _conclude(loop: _Loop, machine: Machine, spec: RunSpec, error: BaseException | None) -> Outcome:
     name = spec.info.job_name
     if isinstance(error, RunCanceledError) or (machine.is_canceled and error is None):
         loop.event(EventType.RUN_CANCELED, f'Execution of run for "{name}" was canceled.')
-        return Outcome("CANCELED", machine, error)
+        return Outcome(RunStatus.CANCELED, machine, error)
     failed = [spec.plan.steps[step].key for step in machine.failed]
     if error is not None:
         words = f'Execution of run for "{name}" failed. {type(error).__name__}: {error}'
         loop.event(EventType.RUN_FAILURE, words, None, describe_error(error))
-        return Outcome("FAILURE", machine, error)
+        return Outcome(RunStatus.FAILURE, machine, error)
     if failed:
         words = f'Execution of run for "{name}" failed. Steps failed: {named(failed)}.'
         loop.event(EventType.RUN_FAILURE, words, None, {"failed_steps": failed})
-        return Outcome("FAILURE", machine)
+        return Outcome(RunStatus.FAILURE, machine)
     loop.event(EventType.ENGINE_EVENT, f"Finished the steps on the {loop._engine.name} engine.")
     loop.event(EventType.RUN_SUCCESS, f'Finished execution of run for "{name}".')
-    return Outcome("SUCCESS", machine)
+    return Outcome(RunStatus.SUCCESS, machine)

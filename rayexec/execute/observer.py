@@ -5,7 +5,15 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
-from rayexec.events import Attempt, BatchFacts, LiveLines, ResourceRecord, Told, with_note
+from rayexec.events import (
+    Attempt,
+    BatchFacts,
+    LiveLines,
+    ResourceRecord,
+    RunStatus,
+    Told,
+    with_note,
+)
 from rayexec.execute.log import Record, RunLog
 from rayexec.run.spec import RunSpec
 from rayexec.scheduler.wait_reasons import Waiting
@@ -51,7 +59,7 @@ class Observer:
         """
         return None
 
-    def run_ended(self, status: str) -> None:
+    def run_ended(self, status: RunStatus) -> None:
         """The run is over: SUCCESS, FAILURE or CANCELED."""
 
 

@@ -20,10 +20,11 @@ from rayexec._version import __version__
 from rayexec.definitions.config import Config
 from rayexec.definitions.job import JobDefinition
 from rayexec.errors import StoreError
-from rayexec.events import BatchFacts, LiveLines, describe_error
+from rayexec.events import BatchFacts, LiveLines, RunStatus, describe_error
 from rayexec.execute.log import Record, RunLog
 from rayexec.execute.observer import Observer
 from rayexec.execute.resume import PARENT, ROOT
+from rayexec.run.process_identity import ProcessIdentity
 from rayexec.run.spec import RunSpec
 from rayexec.scheduler.wait_reasons import Waiting
 
@@ -127,7 +128,7 @@ class Recording(Observer):
         asked = self._observer.idle()
         return due if asked is None or (due is not None and due < asked) else asked
 
-    def run_ended(self, status: str) -> None:
+    def run_ended(self, status: RunStatus) -> None:
         """Write the rest of the log, and how the run ended."""
         self._write_rest()
         self._end(status, self.failure)
@@ -151,18 +152,17 @@ class Recording(Observer):
     def broke_off(self, error: BaseException) -> None:
         """Note what kept the run from beginning, or ended it without an end of its own."""
         self._write_rest()
-        self._end(
-            "CANCELED" if isinstance(error, (KeyboardInterrupt, SystemExit)) else "FAILURE", error
-        )
+        is_canceled = isinstance(error, (KeyboardInterrupt, SystemExit))
+        self._end(RunStatus.CANCELED if is_canceled else RunStatus.FAILURE, error)
 
-    def _end(self, status: str, error: BaseException | None) -> None:
+    def _end(self, status: RunStatus, error: BaseException | None) -> None:
         self._log = None
         told = None
         if error is not None:
             described = describe_error(error)
             told = {"error": described.cls_name, "message": described.message}
             if isinstance(error, StoreError):
-                status = "FAILURE"
+                status = RunStatus.FAILURE
         note = f"recorded in part: {self.error}" if self.error is not None else None
         record = replace(self._record, status=status, end_time=time.time(), error=told, note=note)
         with self._attempted() if self.error is None else contextlib.suppress(StoreError):
@@ -234,7 +234,7 @@ def _describe(
     op_selection: Sequence[str] | None,
     origin: Mapping[str, str] | None,
 ) -> RunRecord:
-    from rayexec.store.record import Driver, RunRecord
+    from rayexec.store.record import RunRecord
 
     info = spec.info
     lost: list[str] = []  # of the config, what the record has not as it is
@@ -251,7 +251,7 @@ def _describe(
             **(_home_of(job) if origin is None else origin),
             **({"config": lost[0]} if lost else {}),
         },
-        driver=Driver.here(),
+        driver=ProcessIdentity.here(),
         parent_run_id=info.tags.get(PARENT),
         root_run_id=info.tags.get(ROOT),
     )

@@ -15,11 +15,12 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from rayexec.errors import EngineError
+from rayexec.events import RunStatus
 from rayexec.launch.registry import LaunchedRun, launched_runs, noted
 from rayexec.store import RunReader, RunRecord, RunStore, current, is_over, settled
 
 if TYPE_CHECKING:
-    from rayexec.cluster.jobs import Jobs
+    from rayexec.cluster.jobs_api import Jobs
     from rayexec.launch.polling import Patience
 
 __all__ = ["Vigil", "awaited", "with_launched"]
@@ -77,7 +78,8 @@ def _is_elsewhere(record: RunRecord) -> bool:
 
 
 def _gone(record: RunRecord, told: RunRecord) -> RunRecord:
-    status = "CANCELED" if told.status == "CANCELED" else "FAILURE"
+    is_canceled = told.status == RunStatus.CANCELED
+    status = RunStatus.CANCELED if is_canceled else RunStatus.FAILURE
     return replace(record, status=status, note="driver died")
 
 

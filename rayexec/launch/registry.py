@@ -20,11 +20,12 @@ from typing import TYPE_CHECKING, Any
 
 from rayexec.cluster.local_cluster import home
 from rayexec.errors import EngineError, RunNotFoundError
+from rayexec.events import RunStatus
+from rayexec.run.process_identity import ProcessIdentity
 from rayexec.store import RunReader, RunRecord, RunStore, default_store, is_over, store_at
-from rayexec.store.record import UNREADABLE, Driver
 
 if TYPE_CHECKING:
-    from rayexec.cluster.jobs import Jobs
+    from rayexec.cluster.jobs_api import Jobs
 
 __all__ = [
     "LaunchedElsewhere",
@@ -39,7 +40,11 @@ __all__ = [
     "signal_name",
 ]
 
-_STATUSES = {"SUCCEEDED": "SUCCESS", "FAILED": "FAILURE", "STOPPED": "CANCELED"}
+_STATUSES = {
+    "SUCCEEDED": RunStatus.SUCCESS,
+    "FAILED": RunStatus.FAILURE,
+    "STOPPED": RunStatus.CANCELED,
+}
 _PATIENCE = 0.2  # seconds between two looks at a log that grows
 _SUBMITTING = 3600.0  # seconds after which a package has been sent, or never will be
 
@@ -61,7 +66,7 @@ class LaunchedRun:
     origin: Mapping[str, str]
     store: str | None = None
     address: str | None = None
-    driver: Driver | None = None
+    driver: ProcessIdentity | None = None
     log: str | None = None
     canceled: bool = False
     submitting: bool = False
@@ -108,26 +113,29 @@ class LaunchedRun:
         """
         if self.address is None:
             if self.driver is not None and self.driver.is_gone():
-                status = "CANCELED" if self.canceled else "FAILURE"
+                status = RunStatus.CANCELED if self.canceled else RunStatus.FAILURE
                 return self._record(status, "its driver ended before the run began")
-            return self._record("STARTED", "about to begin")
-        from rayexec.cluster.jobs import UnknownJobError
+            return self._record(RunStatus.STARTED, "about to begin")
+        from rayexec.cluster.jobs_api import UnknownJobError
 
         if self.ended is not None:
-            return self._record(self.ended["status"], self.ended["note"], self.ended["end_time"])
+            return self._record(
+                RunStatus(self.ended["status"]), self.ended["note"], self.ended["end_time"]
+            )
         try:
             state = (jobs or self.jobs()).state(self.run_id)
         except UnknownJobError:
             if self.submitting and time.time() - self.time < _SUBMITTING:
-                return self._record("STARTED", f"being sent to {self.address}")
+                return self._record(RunStatus.STARTED, f"being sent to {self.address}")
             return self._record(
-                "FAILURE", f"{self.address} does not know it any more, so that its driver is gone"
+                RunStatus.FAILURE,
+                f"{self.address} does not know it any more, so that its driver is gone",
             )
         code = _exit(state.exit_code)
         if state.lacks is not None:
             code += f", {'rayexec' if state.lacks == 'rayexec' else f'module {state.lacks}'} is not installed there"
         waits = ", about to begin" if state.status == "PENDING" else ""
-        status = _STATUSES.get(state.status, "STARTED")
+        status = _STATUSES.get(state.status, RunStatus.STARTED)
         record = self._record(status, f"on {self.address}{code}{waits}", state.end_time)
         if is_over(record) and noted(self.run_id) is not None:
             ended = {"status": status, "note": record.note, "end_time": record.end_time}
@@ -137,9 +145,9 @@ class LaunchedRun:
 
     def unknown(self, reason: str) -> RunRecord:
         """Return the run as one of which nothing can be told now."""
-        return self._record(UNREADABLE, reason)
+        return self._record(RunStatus.UNREADABLE, reason)
 
-    def _record(self, status: str, note: str, end_time: float | None = None) -> RunRecord:
+    def _record(self, status: RunStatus, note: str, end_time: float | None = None) -> RunRecord:
         name = self.origin.get("job") or Path(self.source).stem
         return RunRecord(
             self.run_id, name, status, self.time, end_time, driver=self.driver, note=note
@@ -147,7 +155,7 @@ class LaunchedRun:
 
     def jobs(self) -> Jobs:
         """Return the jobs of the run's cluster; raises EngineError where it does not answer."""
-        from rayexec.cluster.jobs import Jobs
+        from rayexec.cluster.jobs_api import Jobs
 
         assert self.address is not None
         return Jobs(self.address)
@@ -273,7 +281,7 @@ def _read(path: Path) -> LaunchedRun | None:
     try:
         document: dict[str, Any] = json.loads(path.read_text())
         driver = document.pop("driver")
-        return LaunchedRun(**document, driver=None if driver is None else Driver(**driver))
+        return LaunchedRun(**document, driver=None if driver is None else ProcessIdentity(**driver))
     except (
         OSError,
         ValueError,

@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol
 
 from rayexec.errors import RunNotFoundError, StoreError
+from rayexec.events import RunStatus
 from rayexec.names import nearest
-from rayexec.run.previous_run import ValueKeeper
+from rayexec.run.previous_run import ValueStorage
 from rayexec.store.cache import StepCache
-from rayexec.store.record import UNREADABLE, RunRecord, is_over, settled
+from rayexec.store.record import RunRecord, is_over, settled
 from rayexec.store.request import CancelRequest
 
 __all__ = ["RunReader", "RunStore", "RunWriter", "current", "newest_first", "only_match"]
@@ -72,7 +73,7 @@ class RunStore(Protocol):
         ``note`` tells why.
         """
 
-    def values(self, run_id: str) -> ValueKeeper:
+    def values(self, run_id: str) -> ValueStorage:
         """Return where the values of a run, given by its whole id, are kept, whether or not there
         are any.
         """
@@ -113,7 +114,7 @@ def newest_first(runs: Iterable[tuple[str, Callable[[], RunRecord]]]) -> list[Ru
         except RunNotFoundError:  # just begun, or just removed
             continue
         except StoreError as error:
-            found.append(RunRecord(run_id, "?", UNREADABLE, note=str(error)))
+            found.append(RunRecord(run_id, "?", RunStatus.UNREADABLE, note=str(error)))
     return sorted(found, key=lambda each: (-each.start_time, each.run_id))
 
 

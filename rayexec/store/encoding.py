@@ -9,6 +9,7 @@ from typing import Any
 
 from rayexec.definitions.metadata import MetadataValue
 from rayexec.events import (
+    COLUMN_FIELDS,
     Attempt,
     BatchFacts,
     ErrorInfo,
@@ -68,13 +69,10 @@ _FIELDS: Mapping[type, tuple[str, ...]] = {
     **{each: tuple(each.__dataclass_fields__) for each in _CLASSES},
 }
 _DEFAULTS = Attempt._field_defaults
-_IN_COLUMNS = frozenset(
-    {"step", "number", "outcome", "started", "ended", "pid", "batch", "output_bytes"}
-)
 _IN_DETAIL = [
     (name, place, _DEFAULTS[name])
     for place, name in enumerate(Attempt._fields)
-    if name not in _IN_COLUMNS
+    if name not in COLUMN_FIELDS
 ]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from rayexec.events import (
     FAILURE,
@@ -56,14 +56,6 @@ _Written: TypeAlias = (
 _OPEN, _SUCCEEDED, _FAILED, _REUSED = range(4)
 _HOW_ENDED = {SUCCESS: _SUCCEEDED, FAILURE: _FAILED, RETRY: _OPEN}
 
-# The fields of an attempt in which nothing stands of a plain one, beside those that are columns and
-# its outputs.
-_PID = Attempt._fields.index("pid")
-_OUTPUTS = Attempt._fields.index("outputs")
-_PLAIN = tuple([Attempt._field_defaults.get(name) for name in Attempt._fields])
-_BATCH = Attempt._fields.index("batch")  # it and what follows are columns, too
-_BEFORE_PID, _AFTER_PID = _PLAIN[_OUTPUTS + 1 : _PID], _PLAIN[_PID + 1 : _BATCH]
-
 
 class LogWriter:
     """Writes the log of one run: the steps of ``plan`` as they come to be known, and records as
@@ -88,11 +80,8 @@ class LogWriter:
         self._forms_written = 0
         # Steps whose inputs are known once they may start.
         self._unsettled: set[int] = set()
-        # How an attempt of each template goes on behind its times where it is plain.
-        self._plain: list[tuple[Any, ...]] = [
-            (outputs, *_BEFORE_PID)
-            for outputs in plan.records_by_template  # which does not grow
-        ]
+        # Outputs of a step by its template, where they have neither metadata nor an IO manager.
+        self._plain_outputs = plan.records_by_template  # of all templates: there come no others
         # How each step ended, by the last of its attempts: one whose outputs were lost may succeed
         # again.
         self._marks = bytearray()
@@ -158,7 +147,7 @@ class LogWriter:
         self._due = self._clock() + self._writer.interval
 
     def _rows(self, records: Iterable[_Written]) -> Rows:
-        rows, steps, plain = Rows(), self._plan.steps, self._plain
+        rows, steps, plain = Rows(), self._plan.steps, self._plain_outputs
         marks = self._marks
         marks.extend(bytes(len(steps) - len(marks)))
         together: list[Attempt] = []  # plain attempts one behind the other
@@ -167,11 +156,7 @@ class LogWriter:
                 step, outcome = record.step, record.outcome
                 marks[step] = _HOW_ENDED[outcome]
                 self.attempts += 1
-                if (
-                    outcome == SUCCESS
-                    and record[_OUTPUTS:_PID] == plain[steps[step].template]
-                    and record[_PID + 1 : _BATCH] == _AFTER_PID
-                ):
+                if record.is_plain and record.outputs == plain[steps[step].template]:
                     together.append(record)
                     continue
             if together:
@@ -186,7 +171,7 @@ class LogWriter:
                 step, number, outcome, started, ended = record[:5]
                 if record.reused is not None:
                     marks[step] = _REUSED
-                detail = attempt_text(record, plain[steps[step].template][0])
+                detail = attempt_text(record, plain[steps[step].template])
                 rows.add(
                     ATTEMPT,
                     started,
@@ -234,7 +219,7 @@ class LogWriter:
         indices = list(range(self._known, len(steps)))
         self._known = len(steps)
         if isinstance(plan, RunPlan):
-            waiting = plan.collecting.keys()
+            waiting = plan.collecting_steps.keys()
             settled = sorted(self._unsettled - waiting)
             self._unsettled = set(waiting)
             indices = settled + indices

@@ -12,7 +12,16 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from rayexec.events import FAILURE, SUCCESS, Attempt, ErrorInfo, Event, EventType, StepFailureData
+from rayexec.events import (
+    FAILURE,
+    SUCCESS,
+    Attempt,
+    ErrorInfo,
+    Event,
+    EventType,
+    RunStatus,
+    StepFailureData,
+)
 from rayexec.store import RunRecord
 from rayexec.store.reading import StoredLog
 from rayexec.views.run_summary import describe_failures, duration
@@ -20,12 +29,17 @@ from rayexec.views.workers import Workers
 
 __all__ = ["RunReport", "brief", "ended_line", "runs_table"]
 
-_STYLES = {"SUCCESS": "green", "FAILURE": "red", "CANCELED": "yellow", "STARTED": "cyan"}
+_STYLES = {
+    RunStatus.SUCCESS: "green",
+    RunStatus.FAILURE: "red",
+    RunStatus.CANCELED: "yellow",
+    RunStatus.STARTED: "cyan",
+}
 _ENDS = {
-    "SUCCESS": "succeeded",
-    "FAILURE": "failed",
-    "CANCELED": "was canceled",
-    "STARTED": "goes on",
+    RunStatus.SUCCESS: "succeeded",
+    RunStatus.FAILURE: "failed",
+    RunStatus.CANCELED: "was canceled",
+    RunStatus.STARTED: "goes on",
 }
 _KINDS = ("succeeded", "reused", "failed", "skipped", "not run")
 _SLOWEST = 3  # ops that are named
@@ -284,7 +298,7 @@ class RunReport:
         error, told = self._error, self._record.error
         if error is not None:
             return f"The run could not go on: {error.cls_name}: {error.message}"
-        if told is not None and self._record.status == "FAILURE":
+        if told is not None and self._record.status == RunStatus.FAILURE:
             return f"The run could not go on: {told['error']}: {told['message']}"
         return None
 

@@ -9,7 +9,15 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rayexec.events import SUCCESS, ErrorInfo, EventType, StepFailureData, TakenOver, describe_error
+from rayexec.events import (
+    SUCCESS,
+    ErrorInfo,
+    EventType,
+    RunStatus,
+    StepFailureData,
+    TakenOver,
+    describe_error,
+)
 from rayexec.execute import RunLog, RunResult
 from rayexec.names import node_path
 from rayexec.plan import Plan
@@ -77,7 +85,7 @@ def summarize(plan: Plan, log: RunLog) -> list[StepSummary]:
                     rows[step].status = "reused"
         if getattr(event, "event_type", None) is EventType.STEP_SKIPPED:
             rows[plan.by_key[event.step_key]].status = "skipped"  # type: ignore[union-attr,index]  # an Event
-    if plan.mapped:
+    if plan.mapped_nodes:
         order = plan.depth_order
         return [rows[step] for step in sorted(range(len(rows)), key=order.__getitem__)]
     return rows
@@ -87,7 +95,11 @@ def closing_line(result: RunResult) -> str:
     """Return how the run ended, in a line."""
     started, ended = _times(result)
     counts = ", ".join(f"{count:,} {kind}" for kind, count in result.counts().items() if count)
-    ends = {"SUCCESS": "succeeded", "FAILURE": "failed", "CANCELED": "was canceled"}
+    ends = {
+        RunStatus.SUCCESS: "succeeded",
+        RunStatus.FAILURE: "failed",
+        RunStatus.CANCELED: "was canceled",
+    }
     return f"Run {result.run_id} {ends[result.status]} in {duration(ended - started)} (steps: {counts or 'none'})."
 
 
@@ -100,7 +112,7 @@ def failure_text(result: RunResult) -> str:
     """Return why a run failed: each failed step with its message and its traceback without frames
     of rayexec.
     """
-    if result.status == "CANCELED":
+    if result.status == RunStatus.CANCELED:
         return f"Run {result.run_id} was canceled."
     parts = [f"Run {result.run_id} resulted in failure."]
     failures = list(_failures(result))
@@ -168,7 +180,7 @@ def as_json(result: RunResult) -> dict[str, Any]:
     """Return the outcome of a run as JSON-able data."""
     started, ended = _times(result)
     error = None
-    if result.error is not None and result.status == "FAILURE":
+    if result.error is not None and result.status == RunStatus.FAILURE:
         error = {"error": type(result.error).__name__, "message": str(result.error)}
     failed = []
     for key, data in _failures(result):

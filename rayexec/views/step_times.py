@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rayexec.errors import LoadError, RunNotFoundError, StoreError
+from rayexec.events import RunStatus
 from rayexec.plan import Plan
 
 __all__ = ["Timings", "given_timings", "last_timings"]
@@ -64,7 +65,7 @@ def last_timings(plan: Plan) -> Timings | None:
         whole = (
             each
             for each in store.list()
-            if each.status == "SUCCESS" and not each.steps.get("reused")
+            if each.status == RunStatus.SUCCESS and not each.steps.get("reused")
         )
         same = (each for each in whole if each.job_name == plan.job_name)
         for record in itertools.islice(same, _LOOKED_AT):

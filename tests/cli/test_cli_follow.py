@@ -22,10 +22,19 @@ from typer.testing import CliRunner
 
 from rayexec import EventType, job, op
 from rayexec.cli.main import app
-from rayexec.events import SUCCESS, Attempt, Event, LiveLines, LogLine, Stretch, Successes
+from rayexec.events import (
+    SUCCESS,
+    Attempt,
+    Event,
+    LiveLines,
+    LogLine,
+    RunStatus,
+    Stretch,
+    Successes,
+)
 from rayexec.plan import compile_job
+from rayexec.run.process_identity import ProcessIdentity
 from rayexec.store import DirectoryRunStore, RunRecord
-from rayexec.store.record import Driver
 from rayexec.store.writing import LogWriter
 
 PATIENCE = 60.0
@@ -69,8 +78,10 @@ def daily() -> None:
 class Run:
     """A run that a test writes into a store, as its driver would."""
 
-    def __init__(self, place: Path, driver: Driver | None = None) -> None:
-        self._record = RunRecord("r", "daily", start_time=1.0, driver=driver or Driver.here())
+    def __init__(self, place: Path, driver: ProcessIdentity | None = None) -> None:
+        self._record = RunRecord(
+            "r", "daily", start_time=1.0, driver=driver or ProcessIdentity.here()
+        )
         self._writer = DirectoryRunStore(place).create(self._record)
         self._log = LogWriter(compile_job(daily), self._writer)
 
@@ -80,7 +91,7 @@ class Run:
         self._log.write()
 
     def end(self) -> None:
-        self._writer.update(replace(self._record, status="SUCCESS", end_time=9.0))
+        self._writer.update(replace(self._record, status=RunStatus.SUCCESS, end_time=9.0))
         self._writer.close()
 
 
@@ -220,8 +231,8 @@ def test_a_run_that_is_over_is_printed_as_without_following(home: Path) -> None:
 
 def test_following_ends_with_the_driver(home: Path, commands: list[Command]) -> None:
     with subprocess.Popen(["sleep", "100"]) as driver:
-        here = Driver.here()
-        run = Run(home / "home", Driver(here.host, driver.pid))
+        here = ProcessIdentity.here()
+        run = Run(home / "home", ProcessIdentity(here.host, driver.pid))
         run.write(STARTED, LIVE)
         command = follow(commands, home, "logs")
         assert command.line().endswith("one")

@@ -32,9 +32,10 @@ from rayexec import (
     job,
     op,
 )
+from rayexec.events import RunStatus
 from rayexec.execute import Observer
+from rayexec.run.process_identity import ProcessIdentity
 from rayexec.store import DirectoryRunStore, MemoryRunStore, RunStore
-from rayexec.store.record import Driver
 
 Run = Callable[..., RunResult]
 IN_PROCESS: dict[str, Any] = {"execution": {"config": {"in_process": {}}}}
@@ -870,9 +871,9 @@ def test_a_run_that_seems_to_go_on_elsewhere_is_resumed_by_force(ran: Ran, tmp_p
     flow = make_flow(ran)
     first = execute_job(flow, IN_PROCESS, store=store)
     ran.take()
-    driver = Driver("a-host-that-is-gone", 1, None)
+    driver = ProcessIdentity("a-host-that-is-gone", 1, None)
     record = replace(
-        store.open(first.run_id).record(), status="STARTED", end_time=None, driver=driver
+        store.open(first.run_id).record(), status=RunStatus.STARTED, end_time=None, driver=driver
     )
     (tmp_path / f"store/runs/{first.run_id}/run.json").write_bytes(record.encode())
     with pytest.raises(

@@ -10,8 +10,9 @@ import pytest
 from store_kinds import KINDS, make_store
 
 from rayexec import RunNotFoundError, StoreError
+from rayexec.events import RunStatus
+from rayexec.run.process_identity import ProcessIdentity
 from rayexec.store import CancelRequest, DirectoryRunStore, RunRecord, RunStore
-from rayexec.store.record import Driver
 
 RECORD = RunRecord(
     "abc-1",
@@ -22,7 +23,7 @@ RECORD = RunRecord(
     op_selection=("load+",),
     versions={"python": "3.11"},
     origin={"file": "/x.py"},
-    driver=Driver("host", 12, "boot:1"),
+    driver=ProcessIdentity("host", 12, "boot:1"),
 )
 
 
@@ -39,7 +40,7 @@ def test_a_record_comes_back_as_it_was(store: RunStore) -> None:
 
 def test_an_update_takes_the_place_of_the_record(store: RunStore) -> None:
     writer = store.create(RECORD)
-    ended = replace(RECORD, status="SUCCESS", end_time=101.5, steps={"succeeded": 3})
+    ended = replace(RECORD, status=RunStatus.SUCCESS, end_time=101.5, steps={"succeeded": 3})
     writer.update(ended)
     writer.close()
     assert store.open("abc-1").record() == ended

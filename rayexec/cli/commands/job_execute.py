@@ -13,7 +13,7 @@ from typing import TextIO
 from rich.console import Console
 
 from rayexec.cli.exit_codes import FAILED, SUCCEEDED, complain, with_exit_code
-from rayexec.cli.parsing import Wanted, parse_selection, parse_tags
+from rayexec.cli.parsing import RunOptions, parse_selection, parse_tags
 from rayexec.cli.render.lines import EventLines
 from rayexec.cli.render.live import LiveView
 from rayexec.cli.render.summary import summary_table
@@ -22,6 +22,7 @@ from rayexec.cli.signals import EndingSignals
 from rayexec.cli.streams import descriptor_of, results_on_stdout
 from rayexec.cluster import releasing
 from rayexec.config.files import read_run_config
+from rayexec.events import RunStatus
 from rayexec.execute import ReexecutionOptions, RunResult, execute_job
 from rayexec.launch.job_file import JobSource, load_job
 from rayexec.launch.versions import check_sides
@@ -32,14 +33,14 @@ __all__ = ["execute_from_shell", "run_from_shell"]
 
 
 @with_exit_code
-def execute_from_shell(source: JobSource, wanted: Wanted, *, as_json: bool) -> int:
+def execute_from_shell(source: JobSource, wanted: RunOptions, *, as_json: bool) -> int:
     """Run a job, show how it goes, and return the exit code."""
     return run_from_shell(source, wanted, as_json=as_json)
 
 
 def run_from_shell(
     source: JobSource,
-    wanted: Wanted,
+    wanted: RunOptions,
     *,
     as_json: bool,
     options: ReexecutionOptions | None = None,
@@ -123,8 +124,8 @@ def _report(result: RunResult, watch: Watch, results: TextIO | None, *, on_termi
         results.write(f"{json.dumps(result_as_json(result), indent=2)}\n")
     elif on_terminal:
         _print_summary(result, watch)
-    if result.status == "FAILURE" or (
-        result.status == "CANCELED" and not (on_terminal and results is None)
+    if result.status == RunStatus.FAILURE or (
+        result.status == RunStatus.CANCELED and not (on_terminal and results is None)
     ):
         if result.is_recorded:  # before why it failed, so that this stands last
             sys.stderr.write(f"To look at it again: rayexec run show {result.run_id}\n")
@@ -132,7 +133,7 @@ def _report(result: RunResult, watch: Watch, results: TextIO | None, *, on_termi
         complain(failure_text(result))
 
 
-def _origin(source: JobSource, wanted: Wanted, job: str) -> dict[str, str]:
+def _origin(source: JobSource, wanted: RunOptions, job: str) -> dict[str, str]:
     """Return where a job came from, and what a run that goes on from this one has to know of how it
     was wanted.
     """
@@ -155,5 +156,5 @@ def _print_summary(result: RunResult, watch: Watch) -> None:
         console.print()
         console.print(summary_table(summarize(watch.spec.plan, watch.log)))
         console.print()
-    style = {"SUCCESS": "green", "FAILURE": "red"}.get(result.status, "yellow")
+    style = {RunStatus.SUCCESS: "green", RunStatus.FAILURE: "red"}.get(result.status, "yellow")
     console.print(closing_line(result), style=style, soft_wrap=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from rayexec.cli.exit_codes import FAILED, SUCCEEDED, complain, with_exit_code
 from rayexec.cli.streams import results_on_stdout
-from rayexec.events import Event, EventType
+from rayexec.events import Event, EventType, RunStatus
 from rayexec.execute.cancel import ask_to_cancel
 from rayexec.launch.monitor import Vigil, awaited
 from rayexec.launch.polling import Patience
@@ -57,7 +57,7 @@ class _Asked:
 
     @property
     def is_canceled(self) -> bool:
-        return self.now.status == "CANCELED"
+        return self.now.status == RunStatus.CANCELED
 
     @property
     def was_over(self) -> bool:

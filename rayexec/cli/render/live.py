@@ -271,7 +271,7 @@ class LiveView(Watch):
             return []
         room = max(1, min(_RUNNING_LINES, self._above.console.size.height - 6))
         shown = _few_of_each(
-            running, self._nodes(running), {node.key for node in spec.plan.mapped}
+            running, self._nodes(running), {node.key for node in spec.plan.mapped_nodes}
         )[:room]
         keys = [spec.plan.steps[step].key for step, _ in shown]
         widest = min(max(map(len, keys), default=0), max(10, self._above.console.size.width - 16))

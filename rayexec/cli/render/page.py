@@ -21,6 +21,7 @@ from rayexec.events import (
     Event,
     EventType,
     ResourceRecord,
+    RunStatus,
     StepFailureData,
 )
 from rayexec.store import RunRecord
@@ -32,7 +33,12 @@ from rayexec.views.workers import bytes_in_words
 
 __all__ = ["write_page"]
 
-_STYLES = {"SUCCESS": "good", "FAILURE": "bad", "CANCELED": "bad", "STARTED": "open"}
+_STYLES = {
+    RunStatus.SUCCESS: "good",
+    RunStatus.FAILURE: "bad",
+    RunStatus.CANCELED: "bad",
+    RunStatus.STARTED: "open",
+}
 _MOST_TEXT = 24 * 1024 * 1024  # characters of logs; browsers open more only slowly
 _MOST_ROWS = 200  # of a table
 _UNTOLD = BatchFacts(-1)

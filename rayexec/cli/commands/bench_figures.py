@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from rayexec._version import __version__
-from rayexec.cli.commands.bench.measure import (
+from rayexec.cli.commands.bench_measure import (
     MB,
     HopFigures,
     MakespanFigures,

@@ -8,25 +8,33 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from rayexec.plan.model import (
-    Fan,
+    FanOut,
+    FromCollected,
     FromConfig,
     FromMapped,
     FromStep,
-    Gathered,
+    ListShape,
+    NodeSource,
     Plan,
-    Shape,
     Source,
-    Symbol,
+    innermost,
 )
 
-__all__ = ["Collected", "Fanning", "Gather", "fannings", "inmost", "taken_below", "takers"]
+__all__ = [
+    "CollectedList",
+    "CollectingInput",
+    "FanOutConsumers",
+    "consumer_counts",
+    "fan_out_consumers",
+    "outside_sources",
+]
 
 
-class Gather(NamedTuple):
+class CollectingInput(NamedTuple):
     """An input that is a list of values below a dynamic output, seen from one of the dynamic
     outputs it goes through.
 
-    ``consumer`` is a node as in ``Fan``, ``input`` the place of its input, ``above`` how many
+    ``consumer`` is a node as in ``FanOut``, ``input`` the place of its input, ``above`` how many
     dynamic outputs the consumer is below itself. ``member`` is what stands for each value: what is
     collected, or, where ``inner``, the next dynamic output.
     """
@@ -38,20 +46,20 @@ class Gather(NamedTuple):
     inner: bool
 
 
-class Fanning(NamedTuple):
+class FanOutConsumers(NamedTuple):
     """All that hangs on one dynamic output: the places of the nodes that are mapped over it, and
     what gathers.
     """
 
     children: tuple[int, ...]
-    gathers: tuple[Gather, ...]
+    collectors: tuple[CollectingInput, ...]
 
 
 # A list in the making: values, or lists of them.
 _Members = list[Any]
 
 
-class Collected:
+class CollectedList:
     """What an input gathers, as far as it is known; ``open`` are the lists that are still to come,
     by their keys.
     """
@@ -79,7 +87,7 @@ class Collected:
         if path in self._begun:
             del self.open[path]
 
-    def sources(self) -> tuple[tuple[Source, ...], Shape | None]:
+    def sources(self) -> tuple[tuple[Source, ...], ListShape | None]:
         """Return all the values in one row, and how they make up the list."""
         if not any(isinstance(each, list) for each in self.members):
             return tuple(self.members), None
@@ -89,7 +97,7 @@ class Collected:
         return tuple(row), shape
 
 
-def _flatten(members: _Members, row: list[Source], missing: set[int]) -> Shape:
+def _flatten(members: _Members, row: list[Source], missing: set[int]) -> ListShape:
     shape: list[Any] = []
     for each in members:
         if not isinstance(each, list):
@@ -106,98 +114,95 @@ def _flatten(members: _Members, row: list[Source], missing: set[int]) -> Shape:
     return tuple(shape)
 
 
-def fannings(plan: Plan) -> Mapping[Fan, Fanning]:
+def fan_out_consumers(plan: Plan) -> Mapping[FanOut, FanOutConsumers]:
     """Return what hangs on each dynamic output of a plan that anything hangs on."""
-    children: dict[Fan, list[int]] = {}
-    gathers: dict[Fan, list[Gather]] = {}
+    children: dict[FanOut, list[int]] = {}
+    gathers: dict[FanOut, list[CollectingInput]] = {}
 
-    def note(consumer: int, number: int, gathered: Gathered, above: int) -> None:
-        inner = inmost(gathered)
-        level = plan.level_of(inner)
+    def note(consumer: int, number: int, gathered: FromCollected, above: int) -> None:
+        inner = innermost(gathered)
+        level = plan.fan_outs_of(inner)
         for depth in range(above, len(level)):
             is_last = depth == len(level) - 1
             member = inner if is_last else _source_of(level[depth + 1])
             gathers.setdefault(level[depth], []).append(
-                Gather(consumer, number, above, member, not is_last)
+                CollectingInput(consumer, number, above, member, not is_last)
             )
 
-    for place, node in enumerate(plan.mapped):
-        children.setdefault(node.level[-1], []).append(place)
+    for place, node in enumerate(plan.mapped_nodes):
+        children.setdefault(node.fan_outs[-1], []).append(place)
         for number, each in enumerate(node.inputs):
-            if each.gathered is not None:
-                note(-1 - place, number, each.gathered, len(node.level))
-    for (step, number), gathered in plan.gathers.items():
+            if each.collected is not None:
+                note(-1 - place, number, each.collected, len(node.fan_outs))
+    for (step, number), gathered in plan.collected_inputs.items():
         note(step, number, gathered, 0)
     return {
-        fan: Fanning(tuple(children.get(fan, ())), tuple(gathers.get(fan, ())))
+        fan: FanOutConsumers(tuple(children.get(fan, ())), tuple(gathers.get(fan, ())))
         for fan in {**children, **gathers}
     }
 
 
-def taken_below(plan: Plan) -> Mapping[int, tuple[FromStep | FromMapped, ...]]:
-    """Return for each producer, as a node in ``Fan``, what nodes below its dynamic outputs take
+def outside_sources(plan: Plan) -> Mapping[int, tuple[FromStep | FromMapped, ...]]:
+    """Return for each producer, as a node in ``FanOut``, what nodes below its dynamic outputs take
     from elsewhere.
     """
     # Named tuples of different kinds may be equal.
     taken: dict[int, dict[tuple[type, FromStep | FromMapped], None]] = {}
-    for node in plan.mapped:
-        for depth, fan in enumerate(node.level):
+    for node in plan.mapped_nodes:
+        for depth, fan in enumerate(node.fan_outs):
             for each in node.inputs:
                 for source in each.sources:
-                    symbol = inmost(source) if isinstance(source, Gathered) else source
-                    if not isinstance(symbol, FromConfig) and len(plan.level_of(symbol)) <= depth:
+                    symbol = innermost(source) if isinstance(source, FromCollected) else source
+                    if (
+                        not isinstance(symbol, FromConfig)
+                        and len(plan.fan_outs_of(symbol)) <= depth
+                    ):
                         taken.setdefault(fan.node, {})[type(symbol), symbol] = None
     return {node: tuple([symbol for _, symbol in symbols]) for node, symbols in taken.items()}
 
 
-def takers(plan: Plan) -> Mapping[Fan, int]:
+def consumer_counts(plan: Plan) -> Mapping[FanOut, int]:
     """Return how many steps take each value of a dynamic output, where nothing else ever will.
 
     Dynamic outputs that are collected as they are, that nodes further below take from, or that the
     job itself outputs are not among them.
     """
-    found: dict[Fan, int] = {}
-    others: set[Fan] = set()
+    found: dict[FanOut, int] = {}
+    others: set[FanOut] = set()
 
-    def fan_of(symbol: Symbol) -> Fan | None:
-        level = plan.level_of(symbol)
+    def fan_of(symbol: NodeSource) -> FanOut | None:
+        level = plan.fan_outs_of(symbol)
         if isinstance(symbol, FromStep):
-            own = Fan(symbol.step, symbol.output)
+            own = FanOut(symbol.step, symbol.output)
         elif isinstance(symbol, FromMapped):
-            own = Fan(-1 - symbol.node, symbol.output)
+            own = FanOut(-1 - symbol.node, symbol.output)
         else:
             return None
         return own if level and level[-1] == own else None
 
-    for node in plan.mapped:
-        taken: list[Symbol] = []
+    for node in plan.mapped_nodes:
+        taken: list[NodeSource] = []
         for each in node.inputs:
             for source in each.sources:
-                if isinstance(source, Gathered):
-                    others.update(filter(None, [fan_of(inmost(source))]))
+                if isinstance(source, FromCollected):
+                    others.update(filter(None, [fan_of(innermost(source))]))
                 else:
                     taken.append(source)
         for fan in {fan for fan in map(fan_of, taken) if fan is not None}:
-            if fan == node.level[-1]:
+            if fan == node.fan_outs[-1]:
                 found[fan] = found.get(fan, 0) + 1
             else:
                 others.add(fan)
-    for symbol in (*plan.gathers.values(), *plan.outputs.values()):
+    for symbol in (*plan.collected_inputs.values(), *plan.outputs.values()):
         others.update(
-            filter(None, [fan_of(inmost(symbol) if isinstance(symbol, Gathered) else symbol)])
+            filter(
+                None, [fan_of(innermost(symbol) if isinstance(symbol, FromCollected) else symbol)]
+            )
         )
     return {fan: count for fan, count in found.items() if fan not in others}
 
 
-def inmost(gathered: Gathered) -> FromStep | FromMapped:
-    """Return what is gathered in the end, also where it is gathered into lists of lists."""
-    source: FromStep | FromMapped | Gathered = gathered
-    while isinstance(source, Gathered):
-        source = source.source
-    return source
-
-
-def _source_of(fan: Fan) -> FromStep | FromMapped:
+def _source_of(fan: FanOut) -> FromStep | FromMapped:
     return (
         FromStep(fan.node, fan.output) if fan.node >= 0 else FromMapped(-1 - fan.node, fan.output)
     )

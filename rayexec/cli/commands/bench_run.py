@@ -10,14 +10,14 @@ from typing import TextIO
 
 from rich.console import Console
 
-from rayexec.cli.commands.bench.figures import (
+from rayexec.cli.commands.bench_figures import (
     Figures,
     Machine,
     describe_machine,
     figures_as_json,
     tables,
 )
-from rayexec.cli.commands.bench.measure import (
+from rayexec.cli.commands.bench_measure import (
     MB,
     default_limits,
     measure_hops,
@@ -26,11 +26,10 @@ from rayexec.cli.commands.bench.measure import (
     measure_transfer,
     warm_up,
 )
-from rayexec.cli.commands.bench.plot import check_plot, draw_makespans
-from rayexec.cli.commands.job_show import write_json
+from rayexec.cli.commands.bench_plot import check_plot, draw_makespans
 from rayexec.cli.exit_codes import FAILED, SUCCEEDED, complain, with_exit_code
 from rayexec.cli.signals import EndingSignals
-from rayexec.cli.streams import results_on_stdout
+from rayexec.cli.streams import results_on_stdout, write_json
 from rayexec.cluster import connect, releasing
 from rayexec.errors import LoadError
 from rayexec.placement.capacity import Capacity

@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rayexec.cli.commands.bench.jobs import (
+from rayexec.cli.commands.bench_jobs import (
     NAP,
     WORD,
     chain_job,
@@ -26,7 +26,7 @@ from rayexec.cli.commands.bench.jobs import (
 )
 from rayexec.definitions.job import JobDefinition
 from rayexec.errors import EngineError
-from rayexec.events import Attempt
+from rayexec.events import Attempt, RunStatus
 from rayexec.execute import Observer, Record, RunLog, execute_job
 from rayexec.placement.capacity import Capacity
 from rayexec.run.spec import RunSpec
@@ -175,7 +175,7 @@ def _run(
         store=False,
     )
     seconds = time.perf_counter() - started
-    if result.status == "CANCELED":
+    if result.status == RunStatus.CANCELED:
         raise KeyboardInterrupt
     if not result.success:
         raise EngineError(f"the benchmark's job {job.name!r} failed. {failure_text(result)}")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from rayexec.cli.commands.bench.figures import Machine
-from rayexec.cli.commands.bench.measure import MakespanFigures
+from rayexec.cli.commands.bench_figures import Machine
+from rayexec.cli.commands.bench_measure import MakespanFigures
 from rayexec.errors import LoadError
 
 __all__ = ["check_plot", "draw_makespans"]
