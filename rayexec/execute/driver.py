@@ -42,14 +42,15 @@ from rayexec.scheduler.messages import (
     CancelRequested,
     DropOutputs,
     DropValues,
-    EngineEvent,
+    EngineReport,
     Instruction,
     RestoreOutputs,
     RunBatch,
-    RunEvent,
     RunStarted,
+    SchedulerEvent,
     SharedLimitsChanged,
     TimerFired,
+    Transition,
 )
 from rayexec.steps.timeouts import deadline
 
@@ -139,7 +140,7 @@ class _Loop:
         """Whether the run has taken as long as it may."""
         return self._clock() >= self._ends - _SLACK
 
-    def _wait(self, timeout: float) -> list[EngineEvent]:
+    def _wait(self, timeout: float) -> list[EngineReport]:
         """Wait as the engine does; raises _OverTime once the run's time is over, Canceled once
         somebody asked.
         """
@@ -207,7 +208,7 @@ class _Loop:
                 asked = self._observer.idle()
             self._take(self._engine.wait(left if asked is None else min(left, asked)))
 
-    def _take(self, back: Iterable[EngineEvent]) -> bool:
+    def _take(self, back: Iterable[EngineReport]) -> bool:
         """Feed what came back to the machine; return whether there was anything for it."""
         is_news = False
         for each in back:
@@ -227,7 +228,7 @@ class _Loop:
         self.loggers.pass_on(lines)
         self._observer.lines_received(lines)
 
-    def _feed(self, event: RunEvent) -> None:
+    def _feed(self, event: SchedulerEvent) -> None:
         for instruction in self.machine.handle(event, self._clock()):
             self._carry_out(instruction)
         if self._restored:
@@ -255,7 +256,7 @@ class _Loop:
             self._restored[instruction.step] = None
         elif isinstance(instruction, CancelBatches):
             self._engine.cancel(instruction.batch_ids, force=False)
-        else:
+        elif isinstance(instruction, Transition):
             self._restored.pop(instruction.step, None)  # where it is taken back
             self.record(record_of(instruction, self._spec.plan.steps))
 
@@ -314,7 +315,7 @@ def run_to_end(
         grows=engine.grows,
         batching=engine.batching,
         keep_outputs=settings.keep_outputs,
-        streams=spec.streams,
+        streams=spec.streaming_templates,
         infrastructure_retries=settings.infrastructure_retries,
         previous_run=spec.previous_run,
     )
@@ -326,7 +327,12 @@ def run_to_end(
     log.placement = engine.placement
     observer.run_started(spec, log, lambda: machine.waiting(clock()))
     limits = [
-        {"limit": each.name, "most": each.most, "held_by": each.holder.value, "how": each.words}
+        {
+            "limit": each.name,
+            "most": each.most,
+            "held_by": each.holder.value,
+            "how": each.description,
+        }
         for each in engine.placement.limits
     ]
     loop.event(
@@ -414,7 +420,8 @@ def _start(engine: Engine, loop: _Loop) -> None:
             if each.name == MAX_CONCURRENT:  # every run has it
                 continue
             loop.event(
-                EventType.ENGINE_EVENT, f"At most {each.most} at once by {each.name}: {each.words}."
+                EventType.ENGINE_EVENT,
+                f"At most {each.most} at once by {each.name}: {each.description}.",
             )
         loop.warn(engine.notes)
     finally:

@@ -13,8 +13,7 @@ from dataclasses import replace
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from rayexec.definitions.composition import Invocation
-from rayexec.definitions.graph import GraphDefinition
+from rayexec.definitions.graph import GraphDefinition, Node
 from rayexec.definitions.handles import Binding, Collected, GraphInput, NodeOutput
 from rayexec.definitions.hooks import HookDefinition
 from rayexec.definitions.job import JobDefinition
@@ -236,7 +235,7 @@ class _Compiler:
 
     def _subgraph(
         self,
-        node: Invocation,
+        node: Node,
         graph: GraphDefinition,
         path: str,
         scope: _Scope,
@@ -254,7 +253,7 @@ class _Compiler:
                 made[NodeOutput(node.name, name)] = behind
 
     def _sources(
-        self, node: Invocation, name: str, scope: _Scope, made: dict[NodeOutput, NodeSource]
+        self, node: Node, name: str, scope: _Scope, made: dict[NodeOutput, NodeSource]
     ) -> tuple[Any, ...] | None:
         """Return what feeds an input (a list wrapped in a tuple is a fan-in), or None where nothing
         selected does.
@@ -283,7 +282,7 @@ class _Compiler:
 
     def _node(
         self,
-        node: Invocation,
+        node: Node,
         op: OpDefinition,
         path: str,
         scope: _Scope,
@@ -364,7 +363,7 @@ class _Compiler:
 
     def _input(
         self,
-        node: Invocation,
+        node: Node,
         op: OpDefinition,
         name: str,
         path: str,
@@ -411,7 +410,7 @@ class _Compiler:
         return inner
 
     def _open_input(
-        self, source: FromConfig, kind: Any, required: bool, where: str, node: Invocation, name: str
+        self, source: FromConfig, kind: Any, required: bool, where: str, node: Node, name: str
     ) -> None:
         known = self._open.get(source)
         cut = self._chosen is not None and name in node.inputs
@@ -431,7 +430,7 @@ class _Compiler:
             )
         self._open[source] = OpenInput(kind, required, cut)
 
-    def _template(self, node: Invocation, op: OpDefinition, scope: _Scope) -> int:
+    def _template(self, node: Node, op: OpDefinition, scope: _Scope) -> int:
         hooks = _merge_hooks(scope.hooks, node.hooks)
         policy = node.retry_policy or op.retry_policy or scope.retry_policy
         identity = (id(op), tuple(map(id, hooks)), id(policy))
