@@ -13,10 +13,10 @@ from rayexec.events.attempt import (
     OutputRecord,
     ResourceRecord,
     Reused,
+    StepsRestored,
     Successes,
-    TakenOver,
 )
-from rayexec.events.batch_facts import HERE, UNKNOWN, BatchFacts
+from rayexec.events.batch_facts import DRIVER_BATCH, UNKNOWN_BYTES, BatchFacts
 from rayexec.events.event import (
     Event,
     StepBlockedData,
@@ -37,9 +37,9 @@ from rayexec.events.failure import (
     user_traceback,
 )
 from rayexec.events.live_lines import (
+    DeliveredLines,
     LiveLines,
-    Stretch,
-    Told,
+    StreamPart,
     expand_live,
     is_live_output,
     prefixed,
@@ -50,13 +50,14 @@ from rayexec.events.step_end import Record, StepEnd, StepsEnded, ends_of
 
 __all__ = [
     "COLUMN_FIELDS",
+    "DRIVER_BATCH",
     "FAILURE",
-    "HERE",
     "RETRY",
     "SUCCESS",
-    "UNKNOWN",
+    "UNKNOWN_BYTES",
     "Attempt",
     "BatchFacts",
+    "DeliveredLines",
     "ErrorInfo",
     "Event",
     "EventType",
@@ -75,10 +76,9 @@ __all__ = [
     "StepFailureData",
     "StepOutputData",
     "StepsEnded",
-    "Stretch",
+    "StepsRestored",
+    "StreamPart",
     "Successes",
-    "TakenOver",
-    "Told",
     "UserFailureData",
     "blocked_event",
     "causes_of",

@@ -11,15 +11,15 @@ from rayexec.events.attempt import (
     SUCCESS,
     Attempt,
     ResourceRecord,
+    StepsRestored,
     Successes,
-    TakenOver,
 )
 from rayexec.events.event import Event
 from rayexec.events.event_type import EventType
 
 __all__ = ["Record", "StepEnd", "StepsEnded", "ends_of"]
 
-Record: TypeAlias = Event | Attempt | Successes | ResourceRecord | TakenOver
+Record: TypeAlias = Event | Attempt | Successes | ResourceRecord | StepsRestored
 
 
 class StepEnd(str, enum.Enum):
@@ -58,7 +58,7 @@ def ends_of(record: Record) -> StepsEnded | None:
         if record.outcome == SUCCESS:
             end = StepEnd.SUCCEEDED if record.reused is None else StepEnd.REUSED
             return StepsEnded(end, (record.step,))
-    elif isinstance(record, TakenOver):
+    elif isinstance(record, StepsRestored):
         return StepsEnded(StepEnd.REUSED, record.steps)
     elif isinstance(record, Event):
         if record.event_type is EventType.STEP_SKIPPED:

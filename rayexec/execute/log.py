@@ -14,8 +14,8 @@ from rayexec.events import (
     Record,
     ResourceRecord,
     StepBlockedData,
+    StepsRestored,
     Successes,
-    TakenOver,
     expand_attempt,
     expand_live,
     expand_resource,
@@ -81,7 +81,7 @@ class RunLog:
             return chain.from_iterable(map(self._expand_attempt, self.rows(record)))
         if isinstance(record, ResourceRecord):
             return expand_resource(record)
-        if isinstance(record, TakenOver):  # nothing happened
+        if isinstance(record, StepsRestored):  # nothing happened
             return iter(())
         if isinstance(record, LiveLines):
             return expand_live(record, self._plan.steps[record.step].key)
@@ -167,7 +167,7 @@ class RunLog:
         """Facts of batches by number; only a stored log has any."""
         return {}
 
-    def entries(self) -> Iterator[Event | Attempt | ResourceRecord | TakenOver]:
+    def entries(self) -> Iterator[Event | Attempt | ResourceRecord | StepsRestored]:
         """Yield the records so far in order; plain successes as attempts like any other."""
         for record in self.records:
             if isinstance(record, Successes):

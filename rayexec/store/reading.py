@@ -8,17 +8,17 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rayexec.events import (
-    HERE,
-    UNKNOWN,
+    DRIVER_BATCH,
+    UNKNOWN_BYTES,
     Attempt,
     BatchFacts,
+    DeliveredLines,
     Event,
     LiveLines,
     OutputRecord,
     ResourceRecord,
     StepBlockedData,
-    TakenOver,
-    Told,
+    StepsRestored,
     blocked_event,
     expand_attempt,
     expand_live,
@@ -33,8 +33,8 @@ from rayexec.store.columns import (
     LIVE,
     PLAIN,
     RECORDS,
-    TAKEN_OVER,
-    Form,
+    RESTORED,
+    StepSignature,
     kind_of,
     new_forms,
     open_frame,
@@ -49,7 +49,7 @@ __all__ = ["FollowedLog", "StoredLog"]
 
 _COLUMNS = ("kind", "step", "number", "outcome", "started", "ended", "pid", "detail")
 # What schema version 1 lacks, and what stands for it.
-_LATER = {"slice": HERE, "output_bytes": UNKNOWN}
+_LATER = {"slice": DRIVER_BATCH, "output_bytes": UNKNOWN_BYTES}
 
 
 class StoredLog:
@@ -60,8 +60,8 @@ class StoredLog:
         self._reader = reader
         self._place = 0  # bytes that were read
         self._steps: list[pa.Table] = []
-        self._forms: list[Form] = []
-        self._known: dict[int, Form] = {}
+        self._forms: list[StepSignature] = []
+        self._known: dict[int, StepSignature] = {}
         self._tables: list[pa.Table] = []
         self.read_on()
 
@@ -190,13 +190,13 @@ class StoredLog:
             (each for lines in left.values() for each in lines), key=lambda each: each.time
         )
 
-    def entries(self) -> Iterator[Event | Attempt | ResourceRecord | TakenOver]:
+    def entries(self) -> Iterator[Event | Attempt | ResourceRecord | StepsRestored]:
         """Yield the records in order; plain successes as attempts like any other."""
         return (each for each in self._records() if not isinstance(each, LiveLines | _Blocked))
 
     def _records(
         self, first: int = 0
-    ) -> Iterator[Event | Attempt | ResourceRecord | TakenOver | LiveLines | _Blocked]:
+    ) -> Iterator[Event | Attempt | ResourceRecord | StepsRestored | LiveLines | _Blocked]:
         made = {form: tuple(map(OutputRecord, form.outputs)) for form in set(self._forms)}
         for kind, step, number, outcome, started, ended, pid, detail, place, size in self._rows(
             first
@@ -233,8 +233,8 @@ class StoredLog:
                 yield _live_lines(step, number, started, pid, detail)
             elif kind == BLOCKED:
                 yield _Blocked(step, number, read_text(detail))
-            elif kind == TAKEN_OVER:
-                yield TakenOver((int(step or 0),))
+            elif kind == RESTORED:
+                yield StepsRestored((int(step or 0),))
             elif kind != BATCH:
                 yield read_text(detail)
 
@@ -243,9 +243,7 @@ class StoredLog:
         for table in self._tables:
             kinds, steps = table["kind"].to_pylist(), table["step"].to_pylist()
             yield from (
-                int(step or 0)
-                for kind, step in zip(kinds, steps, strict=True)
-                if kind == TAKEN_OVER
+                int(step or 0) for kind, step in zip(kinds, steps, strict=True) if kind == RESTORED
             )
 
     def attempts(self) -> Iterator[Attempt]:
@@ -266,7 +264,7 @@ class StoredLog:
 
     def _expand(
         self,
-        record: Event | Attempt | ResourceRecord | TakenOver,
+        record: Event | Attempt | ResourceRecord | StepsRestored,
         blocked: Mapping[tuple[int, int], StepBlockedData],
     ) -> Iterator[Event]:
         if isinstance(record, Attempt):
@@ -274,7 +272,7 @@ class StoredLog:
             return expand_attempt(
                 record, self.keys[step], self._forms[step].inputs, blocked.get((step, number))
             )
-        if isinstance(record, TakenOver):  # it stands for no event
+        if isinstance(record, StepsRestored):  # it stands for no event
             return iter(())
         return expand_resource(record) if isinstance(record, ResourceRecord) else iter((record,))
 
@@ -296,7 +294,7 @@ class FollowedLog(StoredLog):
 
     def __init__(self, reader: RunReader) -> None:
         super().__init__(reader)
-        self._told = Told()
+        self._delivered = DeliveredLines()
         self._seen: int | None = None  # tables whose events were yielded
 
     def news(self) -> Iterator[Event]:
@@ -309,18 +307,19 @@ class FollowedLog(StoredLog):
         first, self._seen = self._seen, len(self._tables)
         if first is None:
             for lines in self._live():
-                self._told.take(lines)
+                self._delivered.add(lines)
             yield from self.events()
             return
         for record in self._records(first):
             if isinstance(record, LiveLines):
-                self._told.take(record)
+                self._delivered.add(record)
                 yield from expand_live(record, self.keys[record.step])
             elif isinstance(record, _Blocked):
                 yield from self._waited(record)
             else:
                 yield from self._expand(
-                    self._told.rest(record) if isinstance(record, Attempt) else record, {}
+                    self._delivered.remainder_of(record) if isinstance(record, Attempt) else record,
+                    {},
                 )
 
     def _waited(self, blocked: _Blocked) -> Iterator[Event]:

@@ -143,7 +143,9 @@ def test_a_log_that_a_newer_rayexec_wrote_is_refused(monkeypatch: pytest.MonkeyP
     columns._schemas.cache_clear()
     writer = store.create(RunRecord("r", "j"))
     writer.append(
-        columns.steps_frame([0], ["one"], [0], [()], [(0, columns.Form("one", (), ("result",)))])
+        columns.steps_frame(
+            [0], ["one"], [0], [()], [(0, columns.StepSignature("one", (), ("result",)))]
+        )
     )
     columns._schemas.cache_clear()
     with pytest.raises(StoreError, match=r"written by a newer rayexec \(schema version 7"):

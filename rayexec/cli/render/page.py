@@ -23,7 +23,7 @@ from rayexec.events import (
     ResourceRecord,
     RunStatus,
     StepFailureData,
-    TakenOver,
+    StepsRestored,
 )
 from rayexec.store import RunRecord
 from rayexec.store.reading import StoredLog
@@ -88,7 +88,7 @@ class _Page:
         facts = self._log.batches.get(number, _UNTOLD)
         return facts.node, f"pid {pid or facts.pid}" if pid or facts.pid else "pid unknown"
 
-    def _take(self, record: Event | Attempt | ResourceRecord | TakenOver) -> None:
+    def _take(self, record: Event | Attempt | ResourceRecord | StepsRestored) -> None:
         if isinstance(record, Attempt):
             self.attempts.append(record)
             self._lines += _lines_of(record)
