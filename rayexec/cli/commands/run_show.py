@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TextIO
 
 from rayexec.cli.exit_codes import SUCCEEDED, with_exit_code
-from rayexec.cli.render.tables import results_console
+from rayexec.cli.render.run_lines import report_lines
+from rayexec.cli.render.tables import ops_table, results_console
 from rayexec.cli.streams import results_on_stdout, write_json
 from rayexec.launch.monitor import Vigil
 from rayexec.launch.registry import LaunchedElsewhere, LaunchedRun, locate
 from rayexec.store.reading import StoredLog
-from rayexec.views.run_report import RunReport, brief
+from rayexec.views.failures import describe_failures, ending_error
+from rayexec.views.run_report import report, run_row
 
 __all__ = ["show_run"]
 
@@ -24,17 +26,19 @@ def show_run(place: str | None, run_id: str, *, as_json: bool) -> int:
         except LaunchedElsewhere as elsewhere:
             return _show_launched(results, elsewhere.launched, as_json=as_json)
         record, log = Vigil(reader).look(), StoredLog(reader)
-        report = RunReport(record, log)
+        run = report(record, log)
         if as_json:
-            write_json(results, report.to_dict())
+            write_json(results, run.to_dict())
         else:
-            results.writelines(f"{line}\n" for line in report.lines())
+            results.writelines(f"{line}\n" for line in report_lines(run))
             results.flush()
             if log.keys:
                 console = results_console(results)
                 console.print()
-                console.print(report.ops_table())
-            results.writelines(f"\n{part}\n" for part in report.failures())
+                console.print(ops_table(run))
+            parts = describe_failures(run.summary.failures)
+            error = ending_error(record, run.summary)
+            results.writelines(f"\n{part}\n" for part in [*parts, *([error] if error else [])])
     return SUCCEEDED
 
 
@@ -43,7 +47,7 @@ def _show_launched(results: TextIO, launched: LaunchedRun, *, as_json: bool) -> 
     record = launched.now()
     if as_json:
         write_json(
-            results, {**brief(record), "source": launched.source, "address": launched.address}
+            results, {**run_row(record), "source": launched.source, "address": launched.address}
         )
     else:
         results.write(
