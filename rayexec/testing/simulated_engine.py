@@ -26,7 +26,8 @@ from rayexec.events import (
     Successes,
 )
 from rayexec.placement.limits import LimitHolder, Placement, hold_by_driver
-from rayexec.plan.model import Call, Plan
+from rayexec.plan.base import Plan
+from rayexec.plan.model import Call
 from rayexec.run.spec import BUDGET, Batch
 from rayexec.scheduler.messages import (
     BatchEnded,
