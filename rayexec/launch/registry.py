@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Any
 from rayexec.cluster.local_cluster import home
 from rayexec.errors import EngineError, RunNotFoundError
 from rayexec.events import RunStatus
+from rayexec.run.process_identity import ProcessIdentity
 from rayexec.store import RunReader, RunRecord, RunStore, default_store, is_over, store_at
-from rayexec.store.record import Driver
 
 if TYPE_CHECKING:
     from rayexec.cluster.jobs_api import Jobs
@@ -66,7 +66,7 @@ class LaunchedRun:
     origin: Mapping[str, str]
     store: str | None = None
     address: str | None = None
-    driver: Driver | None = None
+    driver: ProcessIdentity | None = None
     log: str | None = None
     canceled: bool = False
     submitting: bool = False
@@ -281,7 +281,7 @@ def _read(path: Path) -> LaunchedRun | None:
     try:
         document: dict[str, Any] = json.loads(path.read_text())
         driver = document.pop("driver")
-        return LaunchedRun(**document, driver=None if driver is None else Driver(**driver))
+        return LaunchedRun(**document, driver=None if driver is None else ProcessIdentity(**driver))
     except (
         OSError,
         ValueError,

@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rayexec.definitions.composition import Invocation
-from rayexec.definitions.graph import GraphDefinition
+from rayexec.definitions.graph import GraphDefinition, Node
 from rayexec.definitions.handles import Binding, Collected, GraphInput, NodeOutput
 from rayexec.definitions.hooks import HookDefinition
 from rayexec.definitions.job import JobDefinition
@@ -111,7 +110,7 @@ class Flattening:
 
     def _add_subgraph(
         self,
-        node: Invocation,
+        node: Node,
         graph: GraphDefinition,
         path: str,
         scope: _Scope,
@@ -129,7 +128,7 @@ class Flattening:
                 made[NodeOutput(node.name, name)] = source
 
     def _sources(
-        self, node: Invocation, name: str, scope: _Scope, made: dict[NodeOutput, NodeSource]
+        self, node: Node, name: str, scope: _Scope, made: dict[NodeOutput, NodeSource]
     ) -> tuple[Any, ...] | None:
         """Return the sources of an input, None where nothing selected feeds it.
 
@@ -158,7 +157,7 @@ class Flattening:
 
     def _add_node(
         self,
-        node: Invocation,
+        node: Node,
         op: OpDefinition,
         path: str,
         scope: _Scope,
@@ -253,7 +252,7 @@ class Flattening:
 
     def _input(
         self,
-        node: Invocation,
+        node: Node,
         op: OpDefinition,
         name: str,
         path: str,
@@ -306,7 +305,7 @@ class Flattening:
         kind: RuntimeType,
         required: bool,
         label: str,
-        node: Invocation,
+        node: Node,
         name: str,
     ) -> None:
         earlier = self._open_inputs.get(source)
@@ -327,7 +326,7 @@ class Flattening:
             )
         self._open_inputs[source] = OpenInput(kind, required, is_cut)
 
-    def _template(self, node: Invocation, op: OpDefinition, scope: _Scope) -> int:
+    def _template(self, node: Node, op: OpDefinition, scope: _Scope) -> int:
         hooks = _merge_hooks(scope.hooks, node.hooks)
         policy = node.retry_policy or op.retry_policy or scope.retry_policy
         identity = (id(op), tuple(map(id, hooks)), id(policy))

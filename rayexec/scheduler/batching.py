@@ -13,7 +13,7 @@ from rayexec.events import Successes
 from rayexec.placement.limits import Placement, SchedulingClass
 from rayexec.plan.base import Plan
 from rayexec.plan.model import Call, FromStep
-from rayexec.run.spec import BUDGET
+from rayexec.run.spec import BATCH_BUDGET_S
 from rayexec.scheduler.admission import Admission
 from rayexec.scheduler.batch_size import (
     MAX_CALLS,
@@ -264,7 +264,7 @@ class Batcher:
             if (
                 wanted <= 0
                 or following < 0
-                or (draft.spent >= BUDGET > estimate.seconds)
+                or (draft.spent >= BATCH_BUDGET_S > estimate.seconds)
                 or len(calls) >= MAX_CALLS
             ):
                 break
@@ -273,7 +273,7 @@ class Batcher:
             if self._dynamic and self._goes_alone(template_of[following]):
                 break
             other = estimates[template_of[following]]
-            if other is not estimate and (other.seconds >= BUDGET or other.count == 0):
+            if other is not estimate and (other.seconds >= BATCH_BUDGET_S or other.count == 0):
                 break
         return tuple(calls), batch_budget(estimate, len(calls)) if batching else math.inf
 
@@ -300,7 +300,7 @@ class Batcher:
             template = template_of[before]
             if before != step:
                 is_link = links[calls[-1][0]] == before
-                limit = BUDGET if is_link else WORTH
+                limit = BATCH_BUDGET_S if is_link else WORTH
                 if draft.spent >= limit or len(calls) >= MAX_CALLS:
                     return
                 estimate = estimates[template]

@@ -201,7 +201,7 @@ class _Causes:
 
     def shared(self, step: int) -> str | None:
         """Return the limit of the cluster that a step counts in, None where it counts in none."""
-        place = self._placement.shared(self._placement.class_of[step])
+        place = self._placement.cluster_limit_of(self._placement.class_of[step])
         return None if place is None else self._placement.limits[place].name
 
     def find_holders(self, waits: list[Wait], reasons: Mapping[int, Obstacle]) -> None:

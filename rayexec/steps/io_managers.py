@@ -21,6 +21,7 @@ from rayexec.definitions.retry import Failure, RetryRequested
 from rayexec.definitions.types import RuntimeType, runtime_type
 from rayexec.errors import InputError, OutputError, ResourceError, StepError
 from rayexec.events import Handling, LoadedInput
+from rayexec.former_names import stable_name
 from rayexec.names import mapping_keys, output_name
 from rayexec.plan.base import Plan
 from rayexec.plan.model import FromCollected, FromConfig, FromStep, NodeSource, Template, innermost
@@ -323,7 +324,7 @@ class OpManagers:
         if key is None or self._op.outs[name].type.is_nothing:
             return None
         kind = type(self._managers.method(key, "handle_output").__self__)
-        return key, f"{kind.__module__}.{kind.__qualname__}", self._managers.config_for(key)
+        return key, ".".join(stable_name(kind)), self._managers.config_for(key)
 
     def again(
         self, step_key: str, stored_as: str, value: Any, log: StepLog, *, is_handled: bool

@@ -23,7 +23,7 @@ from rayexec.events import (
     StepFailureData,
     Successes,
 )
-from rayexec.placement.limits import hold_by_driver
+from rayexec.placement.limits import driver_placement
 from rayexec.plan import FromStep, Plan, compile_job
 from rayexec.run.spec import Batch, Call
 from rayexec.scheduler.machine import Machine
@@ -36,8 +36,8 @@ from rayexec.scheduler.messages import (
     Instruction,
     Rows,
     RunBatch,
-    RunEvent,
     RunStarted,
+    SchedulerEvent,
     StepAbandoned,
     StepSkipped,
     StepStatus,
@@ -224,7 +224,7 @@ class Driver:
         self.plan = plan_of(case)
         self.machine = Machine(
             self.plan,
-            hold_by_driver(
+            driver_placement(
                 self.plan,
                 slots=case.slots,
                 max_concurrent=case.max_concurrent,
@@ -260,12 +260,12 @@ class Driver:
                 self.feed(TimerFired())
         raise AssertionError("the run does not end")
 
-    def feed(self, event: RunEvent) -> None:
+    def feed(self, event: SchedulerEvent) -> None:
         instructions = self.machine.handle(event, self.now)
         self.machine.check()
         self.take(instructions)
 
-    def move(self, batch_id: int) -> RunEvent:
+    def move(self, batch_id: int) -> SchedulerEvent:
         """Return what the engine tells next of a batch: the answer, a report on the way, or its
         loss.
         """
@@ -314,7 +314,7 @@ class Driver:
             row.outcome == SUCCESS and len(row.outputs) == len(OUTPUTS) and not row.has_large_output
         )
 
-    def over(self, event: BatchEnded | BatchLost) -> RunEvent:
+    def over(self, event: BatchEnded | BatchLost) -> SchedulerEvent:
         del self.flight[event.batch_id]
         return event
 

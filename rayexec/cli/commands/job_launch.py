@@ -41,7 +41,7 @@ from rayexec.launch.registry import (
 )
 from rayexec.launch.versions import LAUNCHED_FROM, versions
 from rayexec.names import RUN_ID
-from rayexec.store.record import Driver
+from rayexec.run.process_identity import ProcessIdentity
 
 if TYPE_CHECKING:
     from rayexec.cluster.jobs_api import Jobs
@@ -123,7 +123,7 @@ def launch_here(
         process = _start(
             [sys.executable, *command], log, {**os.environ, HOME: place} if home else os.environ
         )
-        driver = Driver.of(process.pid)
+        driver = ProcessIdentity.of(process.pid)
         launched = LaunchedRun(
             run_id, time.time(), _origin(source), place, driver=driver, log=str(log)
         )

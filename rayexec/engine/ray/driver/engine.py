@@ -54,7 +54,7 @@ from rayexec.scheduler.messages import (
     BatchLost,
     BatchProgressed,
     BatchStarted,
-    EngineEvent,
+    EngineReport,
     StepYielded,
 )
 from rayexec.steps.io_managers import find_managed
@@ -72,7 +72,7 @@ class RayEngine(Engine):
         self._capacity = capacity
         self._sources = sources
         settings = spec.config.execution
-        self.placement = spec.hold(capacity)
+        self.placement = spec.choose_placement(capacity)
         self.notes: Sequence[str] = notes(
             spec.plan,
             self.placement,
@@ -96,7 +96,7 @@ class RayEngine(Engine):
         # The workers that keep resources open; None where none of this run may be kept.
         self.resources: Keepers | None = None
         self._header = b""
-        self._streams = spec.streams
+        self._streams = spec.streaming_templates
         self._dynamic = spec.plan.dynamic_templates
         # Why a node cannot run any batch of this run, to be raised, and the batches that came back
         # for that reason.
@@ -124,12 +124,12 @@ class RayEngine(Engine):
         self._address = self._mailbox.open_box(
             lambda message: self._arrived.put(("report", message))
         )
-        kept = [] if config.execution.fresh_process else self._spec.kept_resources()
+        kept = [] if config.execution.fresh_process else self._spec.worker_resource_keys()
         if kept:
             self.resources = Keepers(host, kept)
-        durable = self._spec.durable
-        keeper = self._spec.keeper if durable else None
-        if keeper is not None and not keeper.is_shared:
+        durable = self._spec.durable_templates
+        value_storage = self._spec.value_storage if durable else None
+        if value_storage is not None and not value_storage.is_shared:
             raise StoreError(
                 "outputs are to be durable, but workers cannot reach the run store: give it a "
                 "directory."
@@ -143,9 +143,9 @@ class RayEngine(Engine):
             streams=self._streams,
             keepers=None if self.resources is None else self.resources.address,
             managed=find_managed(self._spec.plan, self._spec.resources),
-            keeper=keeper,
+            value_storage=value_storage,
             durable=durable,
-            memory=self._spec.memory,
+            run_cache=self._spec.run_cache,
         )
         self._header = dump(header, "the run's config")
         given = {
@@ -193,7 +193,7 @@ class RayEngine(Engine):
         journal = journal_path(self._spec.info.run_id, work.id)
         number = self.placement.class_of[work.calls[0].step]
         # Of batches that other runs may keep waiting, workers say when they begin.
-        announces = self.placement.shared(number) is not None
+        announces = self.placement.cluster_limit_of(number) is not None
         wire = pickle.dumps((work.id, journal, work.budget, announces, calls), protocol=5)
         if (
             len(work.calls) == 1
@@ -219,7 +219,7 @@ class RayEngine(Engine):
             lambda done: self._arrived.put(("done", (batch_id, done)))
         )
 
-    def wait(self, timeout: float | None) -> list[EngineEvent]:
+    def wait(self, timeout: float | None) -> list[EngineReport]:
         """Return what has come back, waiting up to ``timeout`` seconds for a first one.
 
         Raises EngineError once a node has turned out to be none that could run this run's batches.
@@ -227,7 +227,7 @@ class RayEngine(Engine):
         if self._refusal is not None:
             refusal, self._refusal = self._refusal, None
             raise refusal
-        back: list[EngineEvent] = [*self._refused]
+        back: list[EngineReport] = [*self._refused]
         if back:
             self._refused.clear()
             return back
@@ -338,7 +338,7 @@ class RayEngine(Engine):
         flight.told += len(names)
         return StepYielded(batch_id, step, tuple(names))
 
-    def _hear_lines(self, batch_id: int, lines: LiveLines) -> EngineEvent:
+    def _hear_lines(self, batch_id: int, lines: LiveLines) -> EngineReport:
         """Name the step behind lines, and keep what it logged for the case that it dies."""
         flight, position = self._flight.get(batch_id), lines.step
         if flight is None or position <= flight.heard:  # its attempt overtook them
@@ -348,7 +348,7 @@ class RayEngine(Engine):
         step, number = flight.work.calls[position]
         return lines._replace(step=step, number=number)
 
-    def _read_report(self, message: bytes) -> EngineEvent:
+    def _read_report(self, message: bytes) -> EngineReport:
         batch_id, pid, packed, returned = pickle.loads(message)
         if isinstance(packed, LiveLines):
             return self._hear_lines(batch_id, packed)
@@ -455,8 +455,8 @@ class RayEngine(Engine):
         """Take values of an earlier run for outputs of a step, to be loaded where they are needed."""
         is_reached = (
             len(self._capacity.nodes) == 1
-            and self._spec.keeper is not None
-            and self._spec.keeper.is_shared
+            and self._spec.value_storage is not None
+            and self._spec.value_storage.is_shared
         )
         is_reached = is_reached or not any(stored.is_local for stored in values.values())
         self._values.restore(step, values, is_reached=is_reached)

@@ -12,9 +12,9 @@ from rayexec.engine.ray.protocol.worker_resources import KeptAddress
 from rayexec.names import node_path
 from rayexec.plan.base import Plan
 from rayexec.plan.model import Call, FromConfig, FromStep
-from rayexec.run.previous_run import ValueKeeper
+from rayexec.run.cached_outputs import RunCache
+from rayexec.run.previous_run import ValueStorage
 from rayexec.run.spec import regroup
-from rayexec.run.step_cache import Memory
 from rayexec.steps.io_managers import Managed
 
 __all__ = ["GONE", "CallWriter", "Follows", "Header", "More", "RemoteCall"]
@@ -27,8 +27,8 @@ class Header:
     ``mailbox`` is where a worker reports, None where it does not; ``streams`` are the places of
     templates whose values are told there while their ops are yielding; ``keepers`` where it says
     that it keeps resources open, None where each batch closes all that it opened; ``managed`` is
-    what goes through IO managers, None where nothing does; ``keeper`` is where steps of the
-    templates at places ``durable`` store what they yield; ``memory`` has what cached ops yielded,
+    what goes through IO managers, None where nothing does; ``value_storage`` is where steps of the
+    templates at places ``durable`` store what they yield; ``run_cache`` has what cached ops yielded,
     None where no op of the run is cached.
     """
 
@@ -40,9 +40,9 @@ class Header:
     streams: frozenset[int]
     keepers: KeptAddress | None
     managed: Managed | None = None
-    keeper: ValueKeeper | None = None
+    value_storage: ValueStorage | None = None
     durable: frozenset[int] = frozenset()
-    memory: Memory | None = None
+    run_cache: RunCache | None = None
 
 
 class More(NamedTuple):
