@@ -153,7 +153,7 @@ def _await(asked: Sequence[_Asked], timeout: float | None, *, force: bool) -> bo
 
 
 def _has_reacted(run: RunReader) -> bool:
-    records = StoredLog(run).records()
+    records = StoredLog(run).entries()
     return any(
         isinstance(each, Event) and each.event_type is EventType.RUN_CANCELING for each in records
     )
