@@ -16,7 +16,7 @@ from rayexec.engine.packed_values import Restored, is_lasting, pack
 from rayexec.engine.process_facts import peak_rss
 from rayexec.errors import OutputError, StoreError
 from rayexec.events import (
-    HERE,
+    DRIVER_BATCH,
     SUCCESS,
     Attempt,
     BatchFacts,
@@ -120,7 +120,7 @@ class InProcessEngine(Engine):
         """Return the facts of this process; all steps count as one batch."""
         host, pid = socket.gethostname(), os.getpid()
         return BatchFacts(
-            HERE, host, "", pid, began=self._began, ended=time.time(), peak_rss=peak_rss()
+            DRIVER_BATCH, host, "", pid, began=self._began, ended=time.time(), peak_rss=peak_rss()
         )
 
     def submit(self, work: Batch) -> None:

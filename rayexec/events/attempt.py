@@ -7,7 +7,7 @@ from array import array
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from rayexec.events.batch_facts import HERE, UNKNOWN
+from rayexec.events.batch_facts import DRIVER_BATCH, UNKNOWN_BYTES
 from rayexec.events.failure import ErrorInfo, StepFailureData
 
 __all__ = [
@@ -23,8 +23,8 @@ __all__ = [
     "OutputRecord",
     "ResourceRecord",
     "Reused",
+    "StepsRestored",
     "Successes",
-    "TakenOver",
 ]
 
 # How an attempt ended. Small integers, since rows of no-op steps are made by the hundred thousand.
@@ -126,8 +126,8 @@ class Attempt(NamedTuple):
     has_large_output: bool = False
     loaded: tuple[LoadedInput, ...] = ()
     reused: Reused | None = None
-    batch: int = HERE
-    output_bytes: int = UNKNOWN
+    batch: int = DRIVER_BATCH
+    output_bytes: int = UNKNOWN_BYTES
 
     @property
     def is_plain(self) -> bool:
@@ -149,7 +149,7 @@ _detail_of = operator.itemgetter(*map(Attempt._fields.index, _DETAIL_FIELDS))
 _PLAIN_DETAIL = tuple([Attempt._field_defaults[name] for name in _DETAIL_FIELDS])
 
 
-class TakenOver(NamedTuple):
+class StepsRestored(NamedTuple):
     """Steps of which an earlier run has what they yielded, so that they did not run; ``steps`` as
     in ``Attempt``.
     """
@@ -170,13 +170,13 @@ class Successes(NamedTuple):
     started: array[float]
     ended: array[float]
     pid: int = 0
-    batch: int = HERE
+    batch: int = DRIVER_BATCH
     sizes: Sequence[int] = ()
 
     def rows(self, outputs: Sequence[tuple[OutputRecord, ...]]) -> Iterator[Attempt]:
         """Yield each as a row of its own; ``outputs`` are the records of its outputs by step."""
         pid, place = self.pid, self.batch
-        sizes = self.sizes or [UNKNOWN] * len(self.steps)
+        sizes = self.sizes or [UNKNOWN_BYTES] * len(self.steps)
         columns = zip(self.steps, self.numbers, self.started, self.ended, sizes, strict=True)
         for step, number, started, ended, size in columns:
             yield Attempt(

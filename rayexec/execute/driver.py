@@ -15,13 +15,13 @@ from rayexec.engine.base import Engine
 from rayexec.errors import EngineError, ResourceError, RunCanceledError, RunTimeoutError, StoreError
 from rayexec.events import (
     Attempt,
+    DeliveredLines,
     Event,
     EventType,
     LiveLines,
     RunStatus,
+    StepsRestored,
     Successes,
-    TakenOver,
-    Told,
     describe_error,
 )
 from rayexec.execute.cancel_watch import Canceled, CancelToken, interruptible
@@ -108,7 +108,7 @@ class _Loop:
         self.machine = machine
         # Steps that were taken over from an earlier run since that was recorded last.
         self._restored: dict[int, None] = {}
-        self._told = Told()
+        self._delivered = DeliveredLines()
         engine.listen(self.tell)
         most = spec.config.execution.max_runtime
         self._ends = float("inf") if most is None else clock() + most
@@ -216,24 +216,24 @@ class _Loop:
                 self.tell(each)
                 continue
             if isinstance(each, (BatchEnded, BatchLost)) and each.facts is not None:
-                self._observer.batch_over(each.facts)
+                self._observer.batch_ended(each.facts)
             is_news = True
             self._feed(each)
         return is_news
 
     def tell(self, lines: LiveLines) -> None:
         """Show what a step that goes on has logged and printed."""
-        self._told.take(lines)
+        self._delivered.add(lines)
         self._log.tell(lines)
         self.loggers.pass_on(lines)
-        self._observer.told(lines)
+        self._observer.lines_received(lines)
 
     def _feed(self, event: SchedulerEvent) -> None:
         for instruction in self.machine.handle(event, self._clock()):
             self._carry_out(instruction)
         if self._restored:
             steps, self._restored = list(self._restored), {}
-            self.record(TakenOver(steps))
+            self.record(StepsRestored(steps))
             parent = self._spec.previous_run.run_id if self._spec.previous_run is not None else ""
             words = f"{len(steps):,} step{'' if len(steps) == 1 else 's'} need not run: run {parent} has the outputs."
             self.event(EventType.ENGINE_EVENT, words)
@@ -246,7 +246,7 @@ class _Loop:
             self.record(instruction)
         elif isinstance(instruction, Attempt):
             self.record(instruction)
-            self.loggers.pass_on(self._told.rest(instruction))
+            self.loggers.pass_on(self._delivered.remainder_of(instruction))
         elif isinstance(instruction, DropOutputs):
             self._engine.release(instruction.steps)
         elif isinstance(instruction, DropValues):
@@ -264,7 +264,7 @@ class _Loop:
         """Show the observer what is known of this process, where it is this that runs the steps."""
         facts = self._engine.facts()
         if facts is not None:
-            self._observer.batch_over(facts)
+            self._observer.batch_ended(facts)
 
     def record(self, record: Record) -> None:
         """Append a record to the log and show it to the observer."""

@@ -99,13 +99,13 @@ class Recording(Observer):
             self._log.add(record)
         self._observer.recorded(record)
 
-    def batch_over(self, facts: BatchFacts) -> None:
+    def batch_ended(self, facts: BatchFacts) -> None:
         """Take what is known of a batch; it is written with records."""
         if self._log is not None:
             self._log.add(facts)
-        self._observer.batch_over(facts)
+        self._observer.batch_ended(facts)
 
-    def told(self, lines: LiveLines) -> None:
+    def lines_received(self, lines: LiveLines) -> None:
         """Take what a step that goes on has logged and printed; it counts until its attempt is
         recorded.
         """
@@ -113,7 +113,7 @@ class Recording(Observer):
             self._log.add(lines)
             with self._attempted():  # now, since a step in this process keeps the loop from asking
                 self._log.write_if_due()
-        self._observer.told(lines)
+        self._observer.lines_received(lines)
 
     def idle(self) -> float | None:
         """Write what has waited long enough; raises StoreError where the store has failed."""

@@ -22,7 +22,8 @@ from rayexec.placement.limits import (
     SchedulingClass,
 )
 from rayexec.placement.request import cpu_share, limit_share, request_for
-from rayexec.plan.model import MappedNode, Plan, Step, Template
+from rayexec.plan.base import Plan
+from rayexec.plan.model import MappedNode, Step, Template
 
 __all__ = ["choose_placement", "driver_placement"]
 

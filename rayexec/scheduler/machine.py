@@ -21,8 +21,9 @@ from typing import Any
 
 from rayexec.events import RETRY, SUCCESS, Attempt, OutputRecord, Successes
 from rayexec.placement.limits import Demand, Placement
+from rayexec.plan.base import Plan
 from rayexec.plan.dynamic.run_plan import RunPlan
-from rayexec.plan.model import Call, Plan
+from rayexec.plan.model import Call
 from rayexec.run.previous_run import PreviousRun
 from rayexec.scheduler.batching import Batcher
 from rayexec.scheduler.in_flight import BatchInFlight, InFlight

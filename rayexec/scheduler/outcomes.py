@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from rayexec.events import OutputRecord
 from rayexec.names import output_name
+from rayexec.plan.base import Plan
 from rayexec.plan.dynamic.run_plan import Expansion, RunPlan
-from rayexec.plan.model import FromStep, Plan
+from rayexec.plan.model import FromStep
 from rayexec.scheduler.messages import OVER, StepStatus
 from rayexec.scheduler.step_table import StepTable
 

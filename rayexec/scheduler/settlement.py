@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from rayexec.events import OutputRecord
 from rayexec.placement.limits import Placement
+from rayexec.plan.base import Plan
 from rayexec.plan.dynamic.run_plan import Expansion
-from rayexec.plan.model import Plan
 from rayexec.run.previous_run import PreviousRun
 from rayexec.scheduler.batching import Batcher
 from rayexec.scheduler.messages import (

@@ -26,7 +26,7 @@ from rayexec.events import (
     StepBlockedData,
     StepFailureData,
     StepOutputData,
-    Stretch,
+    StreamPart,
     UserFailureData,
 )
 
@@ -204,7 +204,7 @@ def live_text(lines: LiveLines) -> str:
 def read_live(text: str) -> dict[str, Any]:
     """Return the fields of live lines that ``live_text`` wrote."""
     fields = json.loads(text)
-    streams = {name: Stretch(*fields[name]) for name in ("stdout", "stderr")}
+    streams = {name: StreamPart(*fields[name]) for name in ("stdout", "stderr")}
     return {
         "logs": tuple([LogLine(*line) for line in fields["logs"]]),
         "first": fields["first"],

@@ -8,16 +8,17 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rayexec.events import (
-    HERE,
-    UNKNOWN,
+    DRIVER_BATCH,
+    UNKNOWN_BYTES,
     Attempt,
     BatchFacts,
+    DeliveredLines,
     Event,
     LiveLines,
     OutputRecord,
     ResourceRecord,
     StepBlockedData,
-    Told,
+    StepsRestored,
     blocked_event,
     expand_attempt,
     expand_live,
@@ -32,8 +33,8 @@ from rayexec.store.columns import (
     LIVE,
     PLAIN,
     RECORDS,
-    TAKEN_OVER,
-    Form,
+    RESTORED,
+    StepSignature,
     kind_of,
     new_forms,
     open_frame,
@@ -48,7 +49,7 @@ __all__ = ["FollowedLog", "StoredLog"]
 
 _COLUMNS = ("kind", "step", "number", "outcome", "started", "ended", "pid", "detail")
 # What schema version 1 lacks, and what stands for it.
-_LATER = {"slice": HERE, "output_bytes": UNKNOWN}
+_LATER = {"slice": DRIVER_BATCH, "output_bytes": UNKNOWN_BYTES}
 
 
 class StoredLog:
@@ -59,8 +60,8 @@ class StoredLog:
         self._reader = reader
         self._place = 0  # bytes that were read
         self._steps: list[pa.Table] = []
-        self._forms: list[Form] = []
-        self._known: dict[int, Form] = {}
+        self._forms: list[StepSignature] = []
+        self._known: dict[int, StepSignature] = {}
         self._tables: list[pa.Table] = []
         self.read_on()
 
@@ -189,13 +190,13 @@ class StoredLog:
             (each for lines in left.values() for each in lines), key=lambda each: each.time
         )
 
-    def records(self) -> Iterator[Event | Attempt | ResourceRecord]:
-        """Yield what was recorded, in order; plain successes as attempts like any other."""
+    def entries(self) -> Iterator[Event | Attempt | ResourceRecord | StepsRestored]:
+        """Yield the records in order; plain successes as attempts like any other."""
         return (each for each in self._records() if not isinstance(each, LiveLines | _Blocked))
 
     def _records(
         self, first: int = 0
-    ) -> Iterator[Event | Attempt | ResourceRecord | LiveLines | _Blocked]:
+    ) -> Iterator[Event | Attempt | ResourceRecord | StepsRestored | LiveLines | _Blocked]:
         made = {form: tuple(map(OutputRecord, form.outputs)) for form in set(self._forms)}
         for kind, step, number, outcome, started, ended, pid, detail, place, size in self._rows(
             first
@@ -232,7 +233,9 @@ class StoredLog:
                 yield _live_lines(step, number, started, pid, detail)
             elif kind == BLOCKED:
                 yield _Blocked(step, number, read_text(detail))
-            elif kind not in (BATCH, TAKEN_OVER):
+            elif kind == RESTORED:
+                yield StepsRestored((int(step or 0),))
+            elif kind != BATCH:
                 yield read_text(detail)
 
     def restored(self) -> Iterator[int]:
@@ -240,14 +243,12 @@ class StoredLog:
         for table in self._tables:
             kinds, steps = table["kind"].to_pylist(), table["step"].to_pylist()
             yield from (
-                int(step or 0)
-                for kind, step in zip(kinds, steps, strict=True)
-                if kind == TAKEN_OVER
+                int(step or 0) for kind, step in zip(kinds, steps, strict=True) if kind == RESTORED
             )
 
     def attempts(self) -> Iterator[Attempt]:
         """Yield the attempts, in the order in which they came back."""
-        return (record for record in self.records() if isinstance(record, Attempt))
+        return (record for record in self.entries() if isinstance(record, Attempt))
 
     def events(self) -> Iterator[Event]:
         """Yield the events that the records stand for, as the run's own result has them.
@@ -256,14 +257,14 @@ class StoredLog:
         back, were told of.
         """
         blocked = self._blocked()
-        for record in self.records():
+        for record in self.entries():
             yield from self._expand(record, blocked)
         for lines in self._live():
             yield from expand_live(lines, self.keys[lines.step])
 
     def _expand(
         self,
-        record: Event | Attempt | ResourceRecord,
+        record: Event | Attempt | ResourceRecord | StepsRestored,
         blocked: Mapping[tuple[int, int], StepBlockedData],
     ) -> Iterator[Event]:
         if isinstance(record, Attempt):
@@ -271,6 +272,8 @@ class StoredLog:
             return expand_attempt(
                 record, self.keys[step], self._forms[step].inputs, blocked.get((step, number))
             )
+        if isinstance(record, StepsRestored):  # it stands for no event
+            return iter(())
         return expand_resource(record) if isinstance(record, ResourceRecord) else iter((record,))
 
 
@@ -291,7 +294,7 @@ class FollowedLog(StoredLog):
 
     def __init__(self, reader: RunReader) -> None:
         super().__init__(reader)
-        self._told = Told()
+        self._delivered = DeliveredLines()
         self._seen: int | None = None  # tables whose events were yielded
 
     def news(self) -> Iterator[Event]:
@@ -304,18 +307,19 @@ class FollowedLog(StoredLog):
         first, self._seen = self._seen, len(self._tables)
         if first is None:
             for lines in self._live():
-                self._told.take(lines)
+                self._delivered.add(lines)
             yield from self.events()
             return
         for record in self._records(first):
             if isinstance(record, LiveLines):
-                self._told.take(record)
+                self._delivered.add(record)
                 yield from expand_live(record, self.keys[record.step])
             elif isinstance(record, _Blocked):
                 yield from self._waited(record)
             else:
                 yield from self._expand(
-                    self._told.rest(record) if isinstance(record, Attempt) else record, {}
+                    self._delivered.remainder_of(record) if isinstance(record, Attempt) else record,
+                    {},
                 )
 
     def _waited(self, blocked: _Blocked) -> Iterator[Event]:

@@ -18,11 +18,11 @@ from rayexec.events import (
     LiveLines,
     ResourceRecord,
     StepBlockedData,
+    StepsRestored,
     Successes,
-    TakenOver,
 )
+from rayexec.plan.base import Plan
 from rayexec.plan.dynamic.run_plan import RunPlan
-from rayexec.plan.model import Plan
 from rayexec.store.base import RunWriter
 from rayexec.store.columns import (
     ATTEMPT,
@@ -31,8 +31,8 @@ from rayexec.store.columns import (
     EVENT,
     LIVE,
     RESOURCE,
-    Form,
     Rows,
+    StepSignature,
     steps_frame,
 )
 from rayexec.store.encoding import (
@@ -49,7 +49,7 @@ __all__ = ["LogWriter"]
 _MOST_ROWS = 50_000
 
 _Written: TypeAlias = (
-    Event | Attempt | Successes | ResourceRecord | LiveLines | BatchFacts | TakenOver
+    Event | Attempt | Successes | ResourceRecord | LiveLines | BatchFacts | StepsRestored
 )
 
 # How a step ended, or that it did not.
@@ -76,7 +76,7 @@ class LogWriter:
         self._waiting = 0
         self._due = clock() + writer.interval
         self._known = 0  # steps that are written
-        self._forms: dict[Form, int] = {}
+        self._forms: dict[StepSignature, int] = {}
         self._forms_written = 0
         # Steps whose inputs are known once they may start.
         self._unsettled: set[int] = set()
@@ -107,7 +107,7 @@ class LogWriter:
     def add(self, record: _Written) -> None:
         """Take a record, to be written with others."""
         self._pending.append(record)
-        self._waiting += len(record.steps) if isinstance(record, (Successes, TakenOver)) else 1
+        self._waiting += len(record.steps) if isinstance(record, (Successes, StepsRestored)) else 1
 
     def write_if_due(self) -> float | None:
         """Write what waits where it has waited long enough; else return for how many seconds it may
@@ -184,10 +184,10 @@ class LogWriter:
                     batch_number=record.batch,
                     output_bytes=record.output_bytes,
                 )
-            elif isinstance(record, TakenOver):
+            elif isinstance(record, StepsRestored):
                 for step in record.steps:
                     marks[step] = _REUSED
-                rows.add_taken_over(record.steps)
+                rows.add_restored(record.steps)
             elif isinstance(record, BatchFacts):
                 began, ended = record.began, record.ended
                 rows.add(
@@ -235,7 +235,7 @@ class LogWriter:
             shared = step.template, fed
             number = numbers.get(shared)
             if number is None:
-                form = Form(ops[step.template], fed, names[step.template])
+                form = StepSignature(ops[step.template], fed, names[step.template])
                 number = numbers[shared] = self._forms.setdefault(form, len(self._forms))
             forms.append(number)
         new = [

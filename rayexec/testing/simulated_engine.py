@@ -27,7 +27,8 @@ from rayexec.events import (
 )
 from rayexec.placement.choice import driver_placement
 from rayexec.placement.limits import LimitHolder, Placement
-from rayexec.plan.model import Call, Plan
+from rayexec.plan.base import Plan
+from rayexec.plan.model import Call
 from rayexec.run.spec import BATCH_BUDGET_S, Batch
 from rayexec.scheduler.messages import (
     BatchEnded,

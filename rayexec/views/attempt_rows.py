@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from rayexec.events import FAILURE, HERE, RETRY, SUCCESS, UNKNOWN, Attempt, BatchFacts
+from rayexec.events import DRIVER_BATCH, FAILURE, RETRY, SUCCESS, UNKNOWN_BYTES, Attempt, BatchFacts
 from rayexec.store import RunRecord
 from rayexec.store.reading import StoredLog
 
 __all__ = ["AttemptRow", "attempt_rows"]
 
 _OUTCOMES = {SUCCESS: "success", FAILURE: "failure", RETRY: "retry"}
-_NO_FACTS = BatchFacts(HERE)
+_NO_FACTS = BatchFacts(DRIVER_BATCH)
 
 
 class AttemptRow(NamedTuple):
@@ -65,11 +65,11 @@ def attempt_row(record: RunRecord, log: StoredLog, attempt: Attempt) -> AttemptR
         pid=attempt.pid or None,
         node=facts.host or None,
         node_id=facts.node_id or None,
-        batch=attempt.batch if attempt.batch != HERE else None,
+        batch=attempt.batch if attempt.batch != DRIVER_BATCH else None,
         queue_s=facts.queued,
-        fetch_s=facts.loading if facts.ended and facts.peak_rss != UNKNOWN else None,
-        output_bytes=None if attempt.output_bytes == UNKNOWN else attempt.output_bytes,
-        peak_rss_bytes=None if facts.peak_rss == UNKNOWN else facts.peak_rss,
+        fetch_s=facts.loading if facts.ended and facts.peak_rss != UNKNOWN_BYTES else None,
+        output_bytes=None if attempt.output_bytes == UNKNOWN_BYTES else attempt.output_bytes,
+        peak_rss_bytes=None if facts.peak_rss == UNKNOWN_BYTES else facts.peak_rss,
         error=None if error is None else error.cls_name,
         message=None
         if error is None

@@ -29,7 +29,7 @@ from rayexec.events import (
     LiveLines,
     LogLine,
     RunStatus,
-    Stretch,
+    StreamPart,
     Successes,
 )
 from rayexec.plan import compile_job
@@ -96,8 +96,8 @@ class Run:
 
 
 STARTED = Event(EventType.RUN_START, "It starts.", 1.0)
-LIVE = LiveLines(0, 0, 7, 2.0, (LogLine(2.0, 20, "one"),), 0, Stretch("a\n", 0, 2))
-MORE = LiveLines(0, 0, 7, 2.5, (), 1, Stretch("b\n", 2, 4))
+LIVE = LiveLines(0, 0, 7, 2.0, (LogLine(2.0, 20, "one"),), 0, StreamPart("a\n", 0, 2))
+MORE = LiveLines(0, 0, 7, 2.5, (), 1, StreamPart("b\n", 2, 4))
 ENDED = Attempt(0, 0, SUCCESS, 1.0, 3.0, logs=(LogLine(2.0, 20, "one"),), stdout="a\nb\nc\n", pid=7)
 SAVED = Successes([1], [0], array("d", [4.0]), array("d", [5.0]), 7)
 

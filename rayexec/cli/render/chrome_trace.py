@@ -6,14 +6,14 @@ import json
 from pathlib import Path
 from typing import Any, TextIO
 
-from rayexec.events import HERE, BatchFacts
+from rayexec.events import DRIVER_BATCH, BatchFacts
 from rayexec.store import RunRecord
 from rayexec.store.reading import StoredLog
 from rayexec.views.attempt_rows import attempt_row
 
 __all__ = ["write_trace"]
 
-_NO_FACTS = BatchFacts(HERE)
+_NO_FACTS = BatchFacts(DRIVER_BATCH)
 _DETAILS = (
     "op",
     "attempt",
