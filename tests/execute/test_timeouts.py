@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from rayexec import RetryPolicy, StepTimeoutError, job, op
-from rayexec.steps.timeouts import GRACE, deadline
+from rayexec.steps.timeouts import CLEAN_UP_S, deadline
 
 
 def hang() -> None:
@@ -123,7 +123,7 @@ def test_who_cleans_up_in_time_is_left_alone(execute_on_ray: Any, tmp_path: Path
         try:
             time.sleep(60)
         finally:
-            time.sleep(GRACE / 4)
+            time.sleep(CLEAN_UP_S / 4)
             (tmp_path / "pid").write_text(str(os.getpid()))
 
     @op(timeout=60)
