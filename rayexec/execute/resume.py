@@ -231,7 +231,7 @@ def _names(done: FinishedStep) -> list[str]:
 
 def _replay(plan: Plan, run_id: str, done: Mapping[str, FinishedStep]) -> Plan:
     """Return the plan with the steps that it came to have in a run."""
-    own = RunPlan.of(plan) if plan.mapped_nodes or plan.collected_inputs else plan
+    own = RunPlan(plan) if plan.is_dynamic else plan
     nothing = SelectedSteps(frozenset(), frozenset(), done.keys())
     machine = Machine(
         own,

@@ -17,7 +17,8 @@ from typing import Any, NamedTuple
 from rayexec.definitions.limits import LIMIT_PREFIX, TagLimit, pool_resource, tag_resources
 from rayexec.placement.capacity import Capacity
 from rayexec.placement.request import Request, cpu_share, limit_share, request_for
-from rayexec.plan.model import MappedNode, Plan, Step, Template
+from rayexec.plan.base import Plan
+from rayexec.plan.model import MappedNode, Step, Template
 
 __all__ = [
     "MAX_CONCURRENT",

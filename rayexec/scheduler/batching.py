@@ -11,7 +11,8 @@ from heapq import heappop, heapreplace
 
 from rayexec.events import Successes
 from rayexec.placement.limits import Placement, SchedulingClass
-from rayexec.plan.model import Call, FromStep, Plan
+from rayexec.plan.base import Plan
+from rayexec.plan.model import Call, FromStep
 from rayexec.run.spec import BATCH_BUDGET_S
 from rayexec.scheduler.admission import Admission
 from rayexec.scheduler.batch_size import (

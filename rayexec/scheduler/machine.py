@@ -19,8 +19,9 @@ from typing import Any
 
 from rayexec.events import RETRY, SUCCESS, Attempt, OutputRecord, Successes
 from rayexec.placement.limits import Placement
+from rayexec.plan.base import Plan
 from rayexec.plan.dynamic.run_plan import Expansion, RunPlan
-from rayexec.plan.model import Call, FromStep, Plan
+from rayexec.plan.model import Call, FromStep
 from rayexec.run.previous_run import FinishedStep, PreviousRun
 from rayexec.scheduler.batching import Batcher
 from rayexec.scheduler.in_flight import InFlight

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from rayexec.events import OutputRecord
 from rayexec.names import output_name
+from rayexec.plan.base import Plan
 from rayexec.plan.dynamic.run_plan import Expansion, RunPlan
-from rayexec.plan.model import Plan
 from rayexec.scheduler.messages import OVER, StepStatus
 
 __all__ = ["Outcomes"]

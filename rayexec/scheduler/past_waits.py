@@ -16,7 +16,8 @@ from typing import NamedTuple
 
 from rayexec.events import RETRY, Attempt
 from rayexec.placement.limits import MAX_CONCURRENT, Placement
-from rayexec.plan.model import Call, Plan
+from rayexec.plan.base import Plan
+from rayexec.plan.model import Call
 from rayexec.scheduler.wait_reasons import Obstacle, obstacles
 
 __all__ = ["BATCH", "ENGINE", "OTHER_RUNS", "WORKER", "Wait", "explain_waits"]

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Sequence
 
-from rayexec.plan.model import Plan
+from rayexec.plan.base import Plan
 from rayexec.scheduler.batch_size import DurationEstimate
 from rayexec.scheduler.messages import OVER, StepStatus
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from rayexec.names import node_path
-from rayexec.plan.model import FromStep, Plan
+from rayexec.plan.base import Plan
+from rayexec.plan.model import FromStep
 from rayexec.run.previous_run import FinishedStep, PreviousRun
 from rayexec.scheduler.messages import OVER, StepStatus
 from rayexec.scheduler.reconstruction import Reconstruction

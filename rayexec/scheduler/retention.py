@@ -6,8 +6,9 @@ from collections.abc import Iterable, Sequence
 from typing import Literal, TypeAlias
 
 from rayexec.names import output_name
+from rayexec.plan.base import Plan
 from rayexec.plan.dynamic.run_plan import RunPlan
-from rayexec.plan.model import FromCollected, FromMapped, FromStep, Plan, innermost
+from rayexec.plan.model import FromCollected, FromMapped, FromStep, innermost
 from rayexec.scheduler.messages import DropOutputs, DropValues
 
 __all__ = ["KeepOutputs", "Retention"]

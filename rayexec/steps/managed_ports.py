@@ -7,14 +7,8 @@ from typing import NamedTuple, TypeAlias
 
 from rayexec.definitions.io_manager import manager_key
 from rayexec.definitions.resource import ResourceDefinition
-from rayexec.plan.model import (
-    FromCollected,
-    FromConfig,
-    FromStep,
-    NodeSource,
-    Plan,
-    innermost,
-)
+from rayexec.plan.base import Plan
+from rayexec.plan.model import FromCollected, FromConfig, FromStep, NodeSource, innermost
 
 __all__ = ["ManagedPorts", "managed_ports"]
 

@@ -26,7 +26,8 @@ from rayexec.events import (
     Successes,
 )
 from rayexec.placement.limits import LimitHolder, Placement, driver_placement
-from rayexec.plan.model import Call, Plan
+from rayexec.plan.base import Plan
+from rayexec.plan.model import Call
 from rayexec.run.spec import BATCH_BUDGET_S, Batch
 from rayexec.scheduler.messages import (
     BatchEnded,
