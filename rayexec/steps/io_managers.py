@@ -80,7 +80,8 @@ class Managers:
         if method is None:
             raise ResourceError(
                 f"resource {key!r} is a {type(manager).__name__}, which has no {name}: make it a "
-                f"subclass of IOManager."
+                f"subclass of IOManager.",
+                key=key,
             )
         return method
 

@@ -111,11 +111,11 @@ class OpenResources:
         definition = self._definitions.get(key)
         if definition is None:
             raise ResourceError(
-                f"the job has no resource {key!r}.{nearest(key, self._definitions)}"
+                f"the job has no resource {key!r}.{nearest(key, self._definitions)}", key=key
             )
         if key in above:
             raise ResourceError(
-                f"resources need each other in a circle: {' -> '.join((*above, key))}"
+                f"resources need each other in a circle: {' -> '.join((*above, key))}", key=key
             )
         if self._worker_scope is not None and definition.scope is ResourceScope.WORKER:
             outer = self._worker_scope()
@@ -139,7 +139,7 @@ class OpenResources:
         except BaseException as error:  # also one that exits
             self._records.append(ResourceRecord(key, started, self._clock(), describe_error(error)))
             raise ResourceError(
-                f"resource {key!r} failed to open: {type(error).__name__}: {error}"
+                f"resource {key!r} failed to open: {type(error).__name__}: {error}", key=key
             ) from error
         self._records.append(ResourceRecord(key, started, self._clock()))
         managers = (

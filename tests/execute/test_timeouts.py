@@ -18,9 +18,7 @@ from rayexec.steps.timeouts import CLEAN_UP_S, deadline
 
 
 def hang() -> None:
-    """Wait in C for a lock that never comes, keep the interpreter's, and let no signal interrupt
-    it.
-    """
+    """Wait in C for a lock that never comes; no signal interrupts it."""
     libc, mutex = ctypes.PyDLL(None), ctypes.create_string_buffer(256)
     libc.pthread_mutex_lock(mutex)
     libc.pthread_mutex_lock(mutex)
