@@ -14,7 +14,8 @@ from rayexec.definitions.logger import InitLoggerContext
 from rayexec.definitions.resource import ResourceDefinition, ResourceScope
 from rayexec.errors import InputError
 from rayexec.placement.capacity import Capacity
-from rayexec.placement.limits import Placement, choose_placement
+from rayexec.placement.choice import choose_placement
+from rayexec.placement.limits import Placement
 from rayexec.plan.base import Plan
 from rayexec.plan.dynamic.run_plan import RunPlan
 from rayexec.plan.model import Call, FromConfig, FromStep, ListShape, Step
