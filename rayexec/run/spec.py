@@ -11,12 +11,14 @@ from rayexec.config.run_config import ResolvedConfig
 from rayexec.definitions.contexts import RunInfo
 from rayexec.definitions.io_manager import manager_key
 from rayexec.definitions.logger import InitLoggerContext
-from rayexec.definitions.resource import WORKER, ResourceDefinition
+from rayexec.definitions.resource import ResourceDefinition, ResourceScope
 from rayexec.errors import InputError
 from rayexec.placement.capacity import Capacity
-from rayexec.placement.limits import Placement, choose_placement
+from rayexec.placement.choice import choose_placement
+from rayexec.placement.limits import Placement
+from rayexec.plan.base import Plan
 from rayexec.plan.dynamic.run_plan import RunPlan
-from rayexec.plan.model import Call, FromConfig, FromStep, ListShape, Plan, Step
+from rayexec.plan.model import Call, FromConfig, FromStep, ListShape, Step
 from rayexec.run.cached_outputs import RunCache
 from rayexec.run.previous_run import PreviousRun, ValueStorage
 
@@ -88,7 +90,9 @@ class RunSpec:
             left += more
         found = {key: self.resources[key] for key in left}
         return sorted(
-            key for key, each in found.items() if each.scope == WORKER and not each.is_constant
+            key
+            for key, each in found.items()
+            if each.scope is ResourceScope.WORKER and not each.is_constant
         )
 
     @property
@@ -105,11 +109,7 @@ class RunSpec:
     def begin(self) -> RunSpec:
         """Return the run with a plan of its own, where that is to grow."""
         plan = self.plan
-        return (
-            replace(self, plan=RunPlan.of(plan))
-            if plan.mapped_nodes or plan.collected_inputs
-            else self
-        )
+        return replace(self, plan=RunPlan(plan)) if plan.is_dynamic else self
 
     def choose_placement(self, capacity: Capacity) -> Placement:
         """Choose who holds each limit of the run on a Ray with ``capacity``."""

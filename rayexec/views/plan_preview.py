@@ -10,7 +10,8 @@ from rayexec.cluster import capacity_here, connect, releasing
 from rayexec.config.execution import ExecutionSettings
 from rayexec.placement.bound import bounds, longest_path
 from rayexec.placement.capacity import Capacity
-from rayexec.placement.limits import MAX_CONCURRENT, Placement, driver_placement
+from rayexec.placement.choice import driver_placement
+from rayexec.placement.limits import MAX_CONCURRENT, Placement
 from rayexec.placement.preflight import notes, problems
 from rayexec.plan import Plan
 from rayexec.plan.model import MappedNode, Step

@@ -20,13 +20,13 @@ from rayexec.cli.render.run_lines import closing_line
 from rayexec.cli.render.tables import summary_table
 from rayexec.cli.render.watch import Watch
 from rayexec.cli.signals import EndingSignals
-from rayexec.cli.streams import descriptor_of, results_on_stdout
+from rayexec.cli.streams import descriptor_of, results_on_stdout, say
 from rayexec.cluster import releasing
 from rayexec.config.files import read_run_config
 from rayexec.events import RunStatus
 from rayexec.execute import ReexecutionOptions, RunResult, execute_job
 from rayexec.launch.job_file import JobSource, load_job
-from rayexec.launch.versions import check_sides
+from rayexec.launch.launcher_versions import compare_with_launcher
 from rayexec.views.failures import failure_text
 from rayexec.views.run_report import outcome
 from rayexec.views.run_summary import steps_in_order, summarise
@@ -51,7 +51,8 @@ def run_from_shell(
     """Run a job, by ``options`` from where another run ended, show how it goes, and return the exit
     code.
     """
-    check_sides()
+    if (warning := compare_with_launcher()) is not None:
+        say(warning)
     with contextlib.ExitStack() as stack:
         results = stack.enter_context(results_on_stdout()) if as_json else None
         release = releasing()

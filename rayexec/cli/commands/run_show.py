@@ -8,8 +8,8 @@ from rayexec.cli.exit_codes import SUCCEEDED, with_exit_code
 from rayexec.cli.render.run_lines import report_lines
 from rayexec.cli.render.tables import ops_table, results_console
 from rayexec.cli.streams import results_on_stdout, write_json
-from rayexec.launch.monitor import Vigil
-from rayexec.launch.registry import LaunchedElsewhere, LaunchedRun, locate
+from rayexec.launch.launched_run import LaunchedRun, locate
+from rayexec.launch.monitor import RunMonitor
 from rayexec.store.reading import StoredLog
 from rayexec.views.failures import describe_failures, ending_error
 from rayexec.views.run_report import report, run_row
@@ -21,39 +21,36 @@ __all__ = ["show_run"]
 def show_run(place: str | None, run_id: str, *, as_json: bool) -> int:
     """Print a run as a whole."""
     with results_on_stdout() as results:
-        try:
-            _, reader = locate(place, run_id)
-        except LaunchedElsewhere as elsewhere:
-            return _show_launched(results, elsewhere.launched, as_json=as_json)
-        record, log = Vigil(reader).look(), StoredLog(reader)
-        run = report(record, log)
+        run = locate(place, run_id)
+        if isinstance(run, LaunchedRun):
+            return _show_launched(results, run, as_json=as_json)
+        record, log = RunMonitor(run.reader).record(), StoredLog(run.reader)
+        described = report(record, log)
         if as_json:
-            write_json(results, run.to_dict())
+            write_json(results, described.to_dict())
         else:
-            results.writelines(f"{line}\n" for line in report_lines(run))
+            results.writelines(f"{line}\n" for line in report_lines(described))
             results.flush()
             if log.keys:
                 console = results_console(results)
                 console.print()
-                console.print(ops_table(run))
-            parts = describe_failures(run.summary.failures)
-            error = ending_error(record, run.summary)
+                console.print(ops_table(described))
+            parts = describe_failures(described.summary.failures)
+            error = ending_error(record, described.summary)
             results.writelines(f"\n{part}\n" for part in [*parts, *([error] if error else [])])
     return SUCCEEDED
 
 
 def _show_launched(results: TextIO, launched: LaunchedRun, *, as_json: bool) -> int:
     """Print what is known of a run without its store."""
-    record = launched.now()
+    record, note = launched.record(), launched.note
     if as_json:
-        write_json(
-            results, {**run_row(record), "source": launched.source, "address": launched.address}
-        )
+        write_json(results, {**run_row(record), "source": note.source, "address": note.address})
     else:
         results.write(
-            f"Run {record.run_id}: {record.status} ({record.note})\nJob of: {launched.source}\n"
+            f"Run {record.run_id}: {record.status} ({record.note})\nJob of: {note.source}\n"
         )
-        if launched.log is not None:
-            results.write(f"Log of its driver: {launched.log}\n")
+        if note.log is not None:
+            results.write(f"Log of its driver: {note.log}\n")
         results.write(f"What it printed:   rayexec run logs {launched.run_id}\n")
     return SUCCEEDED
