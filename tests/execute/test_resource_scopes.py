@@ -350,7 +350,7 @@ def test_a_kept_resource_that_fails_to_close_is_told_and_the_others_close(
 def test_a_resource_that_takes_long_to_close_is_told_and_not_waited_for(
     execute_on_ray: Any, tmp_path: Path, monkeypatch: Any
 ) -> None:
-    monkeypatch.setattr("rayexec.engine.ray.protocol.worker_resources._PATIENCE", 0.2)
+    monkeypatch.setattr("rayexec.engine.ray.driver.resource_workers._CLOSE_TIMEOUT_S", 0.2)
     go = str(tmp_path / "go")
 
     @resource(scope="worker")
