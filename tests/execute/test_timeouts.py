@@ -18,9 +18,7 @@ from rayexec.steps.timeouts import GRACE, deadline
 
 
 def hang() -> None:
-    """Wait in C for a lock that never comes, keep the interpreter's, and let no signal interrupt
-    it.
-    """
+    """Wait in C for ever with the interpreter's lock, so that no signal interrupts it."""
     libc, mutex = ctypes.PyDLL(None), ctypes.create_string_buffer(256)
     libc.pthread_mutex_lock(mutex)
     libc.pthread_mutex_lock(mutex)
