@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,32 @@ from leftovers import Leftovers
 from rayexec import JobDefinition, RunResult
 
 Execute = Callable[..., RunResult]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Refuse a mark of a slow test without a reason, and keep the tests of a file in one process.
+
+    Those of one file share what they started; a file that says so shares a process with others.
+    """
+    for item in items:
+        mark = item.get_closest_marker("long")
+        if mark is not None and not (len(mark.args) == 1 and isinstance(mark.args[0], str)):
+            raise pytest.UsageError(f"{item.nodeid}: give pytest.mark.long its reason")
+        if item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Make what a test printed fit to travel between processes: lone surrogates are not."""
+    report = yield
+    report.sections = [
+        (name, text.encode("utf-8", "backslashreplace").decode()) for name, text in report.sections
+    ]
+    return report
+
 
 SLOTS = 4
 _STARTED: list[bool] = []  # whether the session's Ray is up
@@ -56,13 +82,11 @@ def ray_session(no_home: Path) -> Iterator[None]:
 
 
 def _on_ray(job: JobDefinition, run_config: Any = None, **options: Any) -> RunResult:
-    return job.execute(run_config, raise_on_error=False, **options)  # type: ignore[no-any-return]  # typed in execute
+    return job.execute(run_config, raise_on_error=False, **options)
 
 
 def _in_process(job: JobDefinition, run_config: Any = None, **options: Any) -> RunResult:
-    return job.execute_in_process(  # type: ignore[no-any-return]  # typed in execute
-        run_config, raise_on_error=False, **options
-    )
+    return job.execute_in_process(run_config, raise_on_error=False, **options)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from rayexec.events import BatchFacts, LiveLines, ResourceRecord
 from rayexec.placement.limits import Placement
 from rayexec.run.previous_run import StoredValue
 from rayexec.run.spec import Batch
-from rayexec.scheduler.messages import EngineEvent
+from rayexec.scheduler.messages import EngineReport
 
 __all__ = ["Engine"]
 
@@ -54,7 +54,7 @@ class Engine(ABC):
         """
 
     @abstractmethod
-    def wait(self, timeout: float | None) -> list[EngineEvent]:
+    def wait(self, timeout: float | None) -> list[EngineReport]:
         """Return the events since the last call.
 
         Without any, waits up to ``timeout`` seconds (None: for ever) for the first one.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pickle
 import socket
 import threading
 import time
@@ -17,7 +16,7 @@ from rayexec.engine.packed_values import Restored, is_lasting, pack
 from rayexec.engine.process_memory import peak_rss
 from rayexec.errors import OutputError, StoreError
 from rayexec.events import (
-    HERE,
+    DRIVER_BATCH,
     SUCCESS,
     Attempt,
     BatchFacts,
@@ -26,11 +25,12 @@ from rayexec.events import (
     ResourceRecord,
     StepFailureData,
 )
+from rayexec.former_names import load_stored
 from rayexec.names import node_path
-from rayexec.placement.limits import hold_by_driver
+from rayexec.placement.limits import driver_placement
 from rayexec.run.previous_run import StoredValue, ValueWriter
 from rayexec.run.spec import Batch, RunSpec, gather_inputs
-from rayexec.scheduler.messages import BatchEnded, BatchLost, EngineEvent
+from rayexec.scheduler.messages import BatchEnded, BatchLost, EngineReport
 from rayexec.steps.attempt import StepCall, not_stored, run_step
 from rayexec.steps.io_managers import Managers, find_managed
 from rayexec.steps.resources import OpenResources
@@ -85,17 +85,17 @@ class InProcessEngine(Engine):
 
     def __init__(self, spec: RunSpec) -> None:
         self._spec = spec
-        self.placement = hold_by_driver(spec.plan, slots=1, max_concurrent=1)
-        self._streams = spec.streams
+        self.placement = driver_placement(spec.plan, slots=1, max_concurrent=1)
+        self._streams = spec.streaming_templates
         self._queue: deque[Batch] = deque()
-        self._canceled: list[EngineEvent] = []
+        self._canceled: list[EngineReport] = []
         self._woken = threading.Event()
         # By step, then by output.
         self._values: dict[int, dict[str, Any]] = {}
         self._exceptions: dict[int, BaseException] = {}
         self._began = time.time()
         self._resources = OpenResources(spec.resources, spec.config.resources, spec.info)
-        self._durable = spec.durable
+        self._durable = spec.durable_templates
         self._writer: ValueWriter | None = None
         self._managers = None
         managed = find_managed(spec.plan, spec.resources)
@@ -120,14 +120,14 @@ class InProcessEngine(Engine):
         """Return the facts of this process; all steps count as one batch."""
         host, pid = socket.gethostname(), os.getpid()
         return BatchFacts(
-            HERE, host, "", pid, began=self._began, ended=time.time(), peak_rss=peak_rss()
+            DRIVER_BATCH, host, "", pid, began=self._began, ended=time.time(), peak_rss=peak_rss()
         )
 
     def submit(self, work: Batch) -> None:
         """Queue a batch for a coming ``wait``."""
         self._queue.append(work)
 
-    def wait(self, timeout: float | None) -> list[EngineEvent]:
+    def wait(self, timeout: float | None) -> list[EngineReport]:
         """Run the next batch and return its answer; with none queued, sleep for ``timeout``."""
         if self._canceled:
             canceled, self._canceled = self._canceled, []
@@ -138,7 +138,7 @@ class InProcessEngine(Engine):
             return []
         work = self._queue.popleft()
         return [
-            BatchEnded(work.id, tuple([self._run(call.step, call.number) for call in work.calls]))
+            BatchEnded(work.id, tuple([self._run(call.step, call.attempt) for call in work.calls]))
         ]
 
     def wake(self) -> None:
@@ -184,7 +184,7 @@ class InProcessEngine(Engine):
             store=store,
             managing=None if self._managers is None else self._managers.of(step.template),
             log=log,
-            memory=spec.memory,
+            run_cache=spec.run_cache,
         )
         if row.outcome == SUCCESS and step.template in self._durable:
             row = self._commit(row, step.key, yielded)
@@ -193,8 +193,10 @@ class InProcessEngine(Engine):
         return row
 
     def _commit(self, row: Attempt, key: str, yielded: Mapping[str, Any]) -> Attempt:
-        assert self._spec.keeper is not None, "outputs are durable only where there is a store"
-        self._writer = self._writer or self._spec.keeper.writer()
+        assert self._spec.value_storage is not None, (
+            "outputs are durable only where there is a store"
+        )
+        self._writer = self._writer or self._spec.value_storage.writer()
         try:
             values = {
                 name: pack(value, f'output "{name}" of step "{key}"')
@@ -261,4 +263,4 @@ def _loaded(value: Any) -> Any:
     if type(value) is not Restored:
         return value
     main, *buffers = value.stored.parts()
-    return pickle.loads(main, buffers=[bytearray(buffer) for buffer in buffers])
+    return load_stored(main, [bytearray(buffer) for buffer in buffers])

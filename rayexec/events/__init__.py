@@ -1,6 +1,7 @@
 """What happened: frozen records in the past tense."""
 
 from rayexec.events.attempt import (
+    COLUMN_FIELDS,
     FAILURE,
     RETRY,
     SUCCESS,
@@ -12,10 +13,10 @@ from rayexec.events.attempt import (
     OutputRecord,
     ResourceRecord,
     Reused,
+    StepsRestored,
     Successes,
-    TakenOver,
 )
-from rayexec.events.batch_facts import HERE, UNKNOWN, BatchFacts
+from rayexec.events.batch_facts import DRIVER_BATCH, UNKNOWN_BYTES, BatchFacts
 from rayexec.events.event import (
     Event,
     StepBlockedData,
@@ -36,24 +37,27 @@ from rayexec.events.failure import (
     user_traceback,
 )
 from rayexec.events.live_lines import (
+    DeliveredLines,
     LiveLines,
-    Stretch,
-    Told,
+    StreamPart,
     expand_live,
     is_live_output,
     prefixed,
     with_note,
 )
 from rayexec.events.run_status import RunStatus
+from rayexec.events.step_end import Record, StepEnd, StepsEnded, ends_of
 
 __all__ = [
+    "COLUMN_FIELDS",
+    "DRIVER_BATCH",
     "FAILURE",
-    "HERE",
     "RETRY",
     "SUCCESS",
-    "UNKNOWN",
+    "UNKNOWN_BYTES",
     "Attempt",
     "BatchFacts",
+    "DeliveredLines",
     "ErrorInfo",
     "Event",
     "EventType",
@@ -63,20 +67,23 @@ __all__ = [
     "LoadedInput",
     "LogLine",
     "OutputRecord",
+    "Record",
     "ResourceRecord",
     "Reused",
     "RunStatus",
     "StepBlockedData",
+    "StepEnd",
     "StepFailureData",
     "StepOutputData",
-    "Stretch",
+    "StepsEnded",
+    "StepsRestored",
+    "StreamPart",
     "Successes",
-    "TakenOver",
-    "Told",
     "UserFailureData",
     "blocked_event",
     "causes_of",
     "describe_error",
+    "ends_of",
     "error_types",
     "expand_attempt",
     "expand_live",

@@ -15,13 +15,14 @@ from rayexec.engine.base import Engine
 from rayexec.errors import EngineError, ResourceError, RunCanceledError, RunTimeoutError, StoreError
 from rayexec.events import (
     Attempt,
+    BatchFacts,
+    DeliveredLines,
     Event,
     EventType,
     LiveLines,
     RunStatus,
+    StepsRestored,
     Successes,
-    TakenOver,
-    Told,
     describe_error,
 )
 from rayexec.execute.cancel_watch import Canceled, CancelToken, interruptible
@@ -42,14 +43,15 @@ from rayexec.scheduler.messages import (
     CancelRequested,
     DropOutputs,
     DropValues,
-    EngineEvent,
+    EngineReport,
     Instruction,
     RestoreOutputs,
     RunBatch,
-    RunEvent,
     RunStarted,
+    SchedulerEvent,
     SharedLimitsChanged,
     TimerFired,
+    Transition,
 )
 from rayexec.steps.timeouts import deadline
 
@@ -107,7 +109,7 @@ class _Loop:
         self.machine = machine
         # Steps that were taken over from an earlier run since that was recorded last.
         self._restored: dict[int, None] = {}
-        self._told = Told()
+        self._delivered = DeliveredLines()
         engine.listen(self.tell)
         most = spec.config.execution.max_runtime
         self._ends = float("inf") if most is None else clock() + most
@@ -139,7 +141,7 @@ class _Loop:
         """Whether the run has taken as long as it may."""
         return self._clock() >= self._ends - _SLACK
 
-    def _wait(self, timeout: float) -> list[EngineEvent]:
+    def _wait(self, timeout: float) -> list[EngineReport]:
         """Wait as the engine does; raises _OverTime once the run's time is over, Canceled once
         somebody asked.
         """
@@ -207,7 +209,7 @@ class _Loop:
                 asked = self._observer.idle()
             self._take(self._engine.wait(left if asked is None else min(left, asked)))
 
-    def _take(self, back: Iterable[EngineEvent]) -> bool:
+    def _take(self, back: Iterable[EngineReport]) -> bool:
         """Feed what came back to the machine; return whether there was anything for it."""
         is_news = False
         for each in back:
@@ -215,37 +217,37 @@ class _Loop:
                 self.tell(each)
                 continue
             if isinstance(each, (BatchEnded, BatchLost)) and each.facts is not None:
-                self._observer.batch_over(each.facts)
+                self._batch_ended(each.facts)
             is_news = True
             self._feed(each)
         return is_news
 
     def tell(self, lines: LiveLines) -> None:
         """Show what a step that goes on has logged and printed."""
-        self._told.take(lines)
-        self._log.tell(lines)
+        self._delivered.add(lines)
+        self._log.add_live_lines(lines)
         self.loggers.pass_on(lines)
-        self._observer.told(lines)
+        self._observer.lines_received(lines)
 
-    def _feed(self, event: RunEvent) -> None:
+    def _feed(self, event: SchedulerEvent) -> None:
         for instruction in self.machine.handle(event, self._clock()):
             self._carry_out(instruction)
         if self._restored:
             steps, self._restored = list(self._restored), {}
-            self.record(TakenOver(steps))
+            self.record(StepsRestored(steps))
             parent = self._spec.previous_run.run_id if self._spec.previous_run is not None else ""
             words = f"{len(steps):,} step{'' if len(steps) == 1 else 's'} need not run: run {parent} has the outputs."
             self.event(EventType.ENGINE_EVENT, words)
 
     def _carry_out(self, instruction: Instruction) -> None:
         if isinstance(instruction, RunBatch):
-            self._log.submitted(time.time(), instruction.batch.calls)
+            self._log.batch_submitted(time.time(), instruction.batch.calls)
             self._engine.submit(instruction.batch)
         elif isinstance(instruction, Successes):
             self.record(instruction)
         elif isinstance(instruction, Attempt):
             self.record(instruction)
-            self.loggers.pass_on(self._told.rest(instruction))
+            self.loggers.pass_on(self._delivered.remainder_of(instruction))
         elif isinstance(instruction, DropOutputs):
             self._engine.release(instruction.steps)
         elif isinstance(instruction, DropValues):
@@ -255,7 +257,7 @@ class _Loop:
             self._restored[instruction.step] = None
         elif isinstance(instruction, CancelBatches):
             self._engine.cancel(instruction.batch_ids, force=False)
-        else:
+        elif isinstance(instruction, Transition):
             self._restored.pop(instruction.step, None)  # where it is taken back
             self.record(record_of(instruction, self._spec.plan.steps))
 
@@ -263,7 +265,11 @@ class _Loop:
         """Show the observer what is known of this process, where it is this that runs the steps."""
         facts = self._engine.facts()
         if facts is not None:
-            self._observer.batch_over(facts)
+            self._batch_ended(facts)
+
+    def _batch_ended(self, facts: BatchFacts) -> None:
+        self._log.batch_ended(facts)
+        self._observer.batch_ended(facts)
 
     def record(self, record: Record) -> None:
         """Append a record to the log and show it to the observer."""
@@ -314,7 +320,7 @@ def run_to_end(
         grows=engine.grows,
         batching=engine.batching,
         keep_outputs=settings.keep_outputs,
-        streams=spec.streams,
+        streams=spec.streaming_templates,
         infrastructure_retries=settings.infrastructure_retries,
         previous_run=spec.previous_run,
     )
@@ -326,7 +332,12 @@ def run_to_end(
     log.placement = engine.placement
     observer.run_started(spec, log, lambda: machine.waiting(clock()))
     limits = [
-        {"limit": each.name, "most": each.most, "held_by": each.holder.value, "how": each.words}
+        {
+            "limit": each.name,
+            "most": each.most,
+            "held_by": each.holder.value,
+            "how": each.description,
+        }
         for each in engine.placement.limits
     ]
     loop.event(
@@ -344,7 +355,7 @@ def run_to_end(
                 loop.warn(
                     [
                         f"The selection names {each}, of which nothing came."
-                        for each in spec.plan.unmet()
+                        for each in spec.plan.unmatched_keys()
                     ]
                 )
         except KeyboardInterrupt as interrupt:
@@ -414,7 +425,8 @@ def _start(engine: Engine, loop: _Loop) -> None:
             if each.name == MAX_CONCURRENT:  # every run has it
                 continue
             loop.event(
-                EventType.ENGINE_EVENT, f"At most {each.most} at once by {each.name}: {each.words}."
+                EventType.ENGINE_EVENT,
+                f"At most {each.most} at once by {each.name}: {each.description}.",
             )
         loop.warn(engine.notes)
     finally:

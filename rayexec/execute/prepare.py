@@ -21,7 +21,7 @@ from rayexec.engine.base import Engine
 from rayexec.engine.registry import make_engine
 from rayexec.errors import DefinitionError, RunCanceledError, StepExecutionError
 from rayexec.events import RunStatus
-from rayexec.execute.cache_policy import with_memory
+from rayexec.execute.cache_policy import with_run_cache
 from rayexec.execute.cancel_watch import CancelToken, Watcher
 from rayexec.execute.driver import run_to_end
 from rayexec.execute.log import RunLog
@@ -275,8 +275,8 @@ def run(
     watching = recording or observer or Echo()
     try:
         if recording is not None:
-            spec = replace(spec, keeper=recording.store.values(spec.info.run_id))
-        spec = with_memory(spec, recording).begin()
+            spec = replace(spec, value_storage=recording.store.values(spec.info.run_id))
+        spec = with_run_cache(spec, recording).begin()
         log = RunLog(spec.plan)
         with (
             termination,

@@ -15,7 +15,7 @@ from rayexec.execute.log import RunLog
 from rayexec.execute.result_values import DynamicValues
 from rayexec.names import nearest, node_path
 from rayexec.plan import Plan
-from rayexec.plan.model import FromMapped, FromStep, Symbol
+from rayexec.plan.model import FromMapped, FromStep, NodeSource
 from rayexec.run.spec import RunSpec
 from rayexec.scheduler.messages import StepStatus
 from rayexec.steps.io_managers import Read, reading
@@ -121,7 +121,7 @@ class RunResult:
     @property
     def all_events(self) -> Sequence[Event]:
         """Every event of the run, in the order in which it was recorded."""
-        return self._log.events
+        return self._log.events()
 
     @property
     def all_node_events(self) -> Sequence[Event]:
@@ -185,13 +185,13 @@ class RunResult:
         with reading(self._spec) as read:
             return self._value_behind(self._symbol(path, output, message), message, read)
 
-    def _symbol(self, path: str, output: str, message: str) -> Symbol:
+    def _symbol(self, path: str, output: str, message: str) -> NodeSource:
         """Return what is behind an output of a node, or of one step."""
         plan = self._plan
         step = plan.by_key.get(path)
         if step is not None:
             return FromStep(step, output)
-        for place, node in enumerate(plan.mapped):
+        for place, node in enumerate(plan.mapped_nodes):
             if node.key == path:
                 return FromMapped(place, output)
         behind = plan.outputs.get((path, output))
@@ -199,7 +199,7 @@ class RunResult:
             raise InvariantError(message)
         return behind
 
-    def _value_behind(self, symbol: Symbol, message: str, read: Read) -> Any:
+    def _value_behind(self, symbol: NodeSource, message: str, read: Read) -> Any:
         plan, machine = self._plan, self._outcome.machine
         if (
             isinstance(symbol, FromStep)
@@ -244,7 +244,7 @@ class RunResult:
     def spent(self) -> Iterator[tuple[str, float]]:
         """Yield for each attempt the name of its op and the seconds that it took."""
         plan = self._plan
-        for attempt in self._log.attempts:
+        for attempt in self._log.attempts():
             yield plan.op_of(attempt.step).name, attempt.ended - attempt.started
 
     @property
@@ -344,7 +344,7 @@ class RunResult:
         if node_str not in plan.node_paths:
             plan.index_of(node_str)
         steps = plan.steps
-        tried_again = [attempt.step for attempt in self._log.attempts if attempt.outcome == RETRY]
+        tried_again = [attempt.step for attempt in self._log.attempts() if attempt.outcome == RETRY]
         return sum(1 for step in tried_again if _within(steps[step].key, node_str))
 
     @property

@@ -6,8 +6,33 @@ A pid alone names a later process as well, once the kernel gives it out again.
 from __future__ import annotations
 
 import os
+import socket
+from dataclasses import dataclass
 
-__all__ = ["has_ended", "start_of"]
+__all__ = ["ProcessIdentity", "has_ended", "start_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessIdentity:
+    """A process by its host, its pid, and its start as ``start_of`` tells it."""
+
+    host: str
+    pid: int
+    started: str | None = None
+
+    @classmethod
+    def here(cls) -> ProcessIdentity:
+        """Return the identity of this process."""
+        return cls.of(os.getpid())
+
+    @classmethod
+    def of(cls, pid: int) -> ProcessIdentity:
+        """Return the identity of a process of this host."""
+        return cls(socket.gethostname(), pid, start_of(pid))
+
+    def is_gone(self) -> bool:
+        """Whether the process has certainly ended; False for a process of another host."""
+        return self.host == socket.gethostname() and has_ended(self.pid, self.started)
 
 
 def start_of(pid: int) -> str | None:

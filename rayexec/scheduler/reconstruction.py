@@ -6,7 +6,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 
-from rayexec.plan.model import FromStep, Plan
+from rayexec.plan.base import Plan
+from rayexec.plan.model import FromStep
 from rayexec.scheduler.messages import OVER, StepStatus
 from rayexec.scheduler.ready_queue import ReadyQueue
 from rayexec.scheduler.retention import Retention

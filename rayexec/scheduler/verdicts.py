@@ -7,7 +7,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rayexec.names import output_name
-from rayexec.plan.model import FromStep, Plan
+from rayexec.plan.base import Plan
+from rayexec.plan.model import FromStep
 from rayexec.scheduler.messages import StepStatus
 from rayexec.scheduler.outcomes import Outcomes
 

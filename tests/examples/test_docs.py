@@ -156,7 +156,7 @@ def reader(tmp_path: Path) -> Iterator[Reader]:
         someone.run("rayexec cluster down")
 
 
-@pytest.mark.long
+@pytest.mark.long("runs every block and command of every page, each command a Ray of its own")
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_pages_do_what_they_say(page: Path, reader: Reader) -> None:
     text = page.read_text(encoding="utf-8")

@@ -281,7 +281,9 @@ def test_nothing_is_left_of_a_run_that_kept_resources(execute_on_ray: Any, tmp_p
         ends = time.monotonic() + 10
         while True:
             names = [
-                thread.name for thread in threading.enumerate() if thread.name == "rayexec-resources"
+                thread.name
+                for thread in threading.enumerate()
+                if thread.name == "rayexec-resources"
             ]
             if not names or time.monotonic() > ends:
                 return names

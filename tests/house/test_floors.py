@@ -28,7 +28,7 @@ FLOORS = (
     ("definitions",),
     ("events",),
     ("names",),
-    ("errors", "_version"),
+    ("errors", "former_names", "_version"),
 )
 HEAVY = ("ray", "pyarrow", "pydantic", "typer", "aiohttp", "dagster")
 

@@ -24,7 +24,7 @@ from rayexec.events import (
     LiveLines,
     LogLine,
     StepBlockedData,
-    Stretch,
+    StreamPart,
     Successes,
     expand_attempt,
 )
@@ -73,7 +73,7 @@ def live(
 ) -> LiveLines:
     lines = tuple([LogLine(2.0, 20, each) for each in logs])
     return LiveLines(
-        step, number, pid, 2.0 + start, lines, first, Stretch(text, start, start + len(text))
+        step, number, pid, 2.0 + start, lines, first, StreamPart(text, start, start + len(text))
     )
 
 
@@ -104,7 +104,7 @@ def test_lines_of_an_attempt_that_goes_on_count_until_it_is_recorded(store: RunS
     write(writer, ENDED)
     log = StoredLog(store.open("r"))
     assert said(log.events()) == ["first one", "first two", "first a", "first b", "first c"]
-    assert [type(each) for each in log.records()] == [Event, Attempt]
+    assert [type(each) for each in log.entries()] == [Event, Attempt]
     write(writer, live(1, "x\n", 0), Successes([1], [0], array("d", [4.0]), array("d", [5.0]), 7))
     assert said(StoredLog(store.open("r")).events()) == [
         "first one",

@@ -35,7 +35,10 @@ def list_jobs(source: JobSource, *, as_json: bool) -> int:
 
 def _describe(attribute: str, job: JobDefinition) -> dict[str, Any]:
     plan = compile_job(job)
-    ops = [plan.mapped[each].key if isinstance(each, int) else each.key for each in in_order(plan)]
+    ops = [
+        plan.mapped_nodes[each].key if isinstance(each, int) else each.key
+        for each in in_order(plan)
+    ]
     return {"name": job.name, "attribute": attribute, "description": job.description, "ops": ops}
 
 
@@ -59,7 +62,7 @@ def print_job(source: JobSource, op_selection: tuple[str, ...], *, as_json: bool
         selection = parse_selection(op_selection)
         job = load_job(source)
         plan = compile_job(job, selection)
-        mapped = {node.key: fan_names(plan, node.level) for node in plan.mapped}
+        mapped = {node.key: fan_names(plan, node.fan_outs) for node in plan.mapped_nodes}
         nodes = describe_graph(job.graph, "", plan.ops_by_key.keys(), mapped)
         inputs = list(job.graph.inputs)
         if as_json:

@@ -85,7 +85,7 @@ def list_(
 @run_app.command(epilog="Example: rayexec run show 3f2a")
 def show(run: RunArgument, store: StoreOption = None, as_json: JsonOption = False) -> None:
     """Print what a run was, how its ops went, and why it failed."""
-    raise typer.Exit(load("rayexec.cli.commands.run_list", "show_run")(store, run, as_json=as_json))
+    raise typer.Exit(load("rayexec.cli.commands.run_show", "show_run")(store, run, as_json=as_json))
 
 
 @run_app.command(epilog="Example: rayexec run events 3f2a --type STEP_FAILURE")
@@ -107,7 +107,7 @@ def events(
     """Print the events of a run in the order in which they were recorded, one a line."""
     wanted = tuple(kinds or ())
     raise typer.Exit(
-        load("rayexec.cli.commands.run_list", "print_events")(
+        load("rayexec.cli.commands.run_events", "print_events")(
             store, run, step=step, kinds=wanted, follow=follow, as_json=as_json
         )
     )
@@ -125,7 +125,7 @@ def logs(
     workers.
     """
     raise typer.Exit(
-        load("rayexec.cli.commands.run_list", "print_logs")(
+        load("rayexec.cli.commands.run_events", "print_logs")(
             store, run, step=step, follow=follow, as_json=as_json
         )
     )
@@ -149,7 +149,7 @@ def wait(
 ) -> None:
     """Wait until a run is over, and print how it ended."""
     raise typer.Exit(
-        load("rayexec.cli.commands.run_list", "wait_for")(
+        load("rayexec.cli.commands.run_wait", "wait_for")(
             store, run, timeout=timeout, as_json=as_json
         )
     )
@@ -283,7 +283,7 @@ def delete(
 ) -> None:
     """Remove all that is recorded of runs."""
     raise typer.Exit(
-        load("rayexec.cli.commands.run_list", "delete_runs")(
+        load("rayexec.cli.commands.run_delete", "delete_runs")(
             store, tuple(runs), force=force, as_json=as_json
         )
     )
@@ -317,7 +317,7 @@ def export(
 ) -> None:
     """Write a run into files that other tools read, or as a page to look at."""
     raise typer.Exit(
-        load("rayexec.cli.commands.run_list", "export_run")(
+        load("rayexec.cli.commands.run_export", "export_run")(
             store, run, parquet=parquet, chrome_trace=chrome_trace, html=html
         )
     )

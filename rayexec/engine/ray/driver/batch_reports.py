@@ -17,9 +17,9 @@ from rayexec.engine.ray.protocol.messages import (
 )
 from rayexec.errors import InvariantError
 from rayexec.events import Attempt, LiveLines, Successes
-from rayexec.plan.model import Plan
+from rayexec.plan.base import Plan
 from rayexec.run.spec import Call
-from rayexec.scheduler.messages import BatchProgressed, BatchStarted, EngineEvent, StepYielded
+from rayexec.scheduler.messages import BatchProgressed, BatchStarted, EngineReport, StepYielded
 
 __all__ = ["BatchReports"]
 
@@ -45,7 +45,7 @@ class BatchReports:
         self._shared = shared
         self._in_flight = in_flight
 
-    def read(self, body: bytes) -> EngineEvent:
+    def read(self, body: bytes) -> EngineReport:
         """Return the event in the body of a message."""
         message = decode(body)
         match message:
@@ -92,7 +92,7 @@ class BatchReports:
         batch.yielded += len(names)
         return StepYielded(message.batch_id, step, tuple(names))
 
-    def _lines(self, batch_id: int, lines: LiveLines) -> EngineEvent:
+    def _lines(self, batch_id: int, lines: LiveLines) -> EngineReport:
         """Name the step behind lines, and keep them in case its worker dies."""
         batch, position = self._in_flight.get(batch_id), lines.step
         if batch is None or position <= batch.last_position:
@@ -100,7 +100,7 @@ class BatchReports:
         earlier = batch.logged[1] if batch.logged[0] == position else ()
         batch.logged = position, earlier + lines.logs
         call: Call = batch.work.calls[position]
-        return lines._replace(step=call.step, number=call.number)
+        return lines._replace(step=call.step, number=call.attempt)
 
     def accept(
         self, batch: SubmittedBatch, items: Sequence[Any], pid: int, refs: Sequence[Any] | None

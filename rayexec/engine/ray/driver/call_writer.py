@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 from rayexec.engine.ray.protocol.request import GONE, CallExtras, Follows, WireCall
 from rayexec.names import node_path
-from rayexec.plan.model import Call, FromConfig, FromStep, Plan
+from rayexec.plan.base import Plan
+from rayexec.plan.model import Call, FromConfig, FromStep
 from rayexec.run.spec import regroup
 
 __all__ = ["CallWriter", "WrittenCalls"]
@@ -53,7 +54,7 @@ class CallWriter:
         self._return_counts = [
             len(template.op.outs) + template.op.is_dynamic for template in plan.templates
         ]
-        self._chained = plan.chained
+        self._chained = plan.chain_inputs
         # Steps behind references of the batch that is being written.
         self._origins: dict[Any, int] = {}
         # Wires of a chained call, by the outputs that it takes.
@@ -68,7 +69,7 @@ class CallWriter:
             self._values,
             plan.steps,
             self._feeds,
-            plan.links,
+            plan.chain_next,
             self._config,
         )
         chained, streams = self._chained, self._streams
@@ -118,7 +119,7 @@ class CallWriter:
         index, attempt_number = call
         step = self._plan.steps[index]
         sources = [source for port in step.inputs for source in port.sources]
-        if before < 0 or self._plan.links[before] != index or len({*sources}) < len(sources):
+        if before < 0 or self._plan.chain_next[before] != index or len({*sources}) < len(sources):
             before = -1  # a call that uses an output twice gets two copies
         wires: list[Any] = []
         for port in step.inputs:

@@ -15,7 +15,7 @@ from rayexec.definitions.resource import ResourceDefinition
 from rayexec.definitions.sources import Sources
 from rayexec.engine.ray.protocol.package import Package, Stamp
 from rayexec.errors import DefinitionError
-from rayexec.plan.model import Plan
+from rayexec.plan.base import Plan
 
 __all__ = ["make_package", "modules_of"]
 

@@ -38,7 +38,7 @@ from rayexec.placement.capacity import Capacity
 from rayexec.placement.preflight import notes, problems
 from rayexec.run.previous_run import StoredValue
 from rayexec.run.spec import Batch, RunSpec
-from rayexec.scheduler.messages import BatchEnded, BatchLost, EngineEvent
+from rayexec.scheduler.messages import BatchEnded, BatchLost, EngineReport
 
 __all__ = ["RayEngine"]
 
@@ -56,7 +56,7 @@ class RayEngine(Engine):
         self._capacity = capacity
         self._sources = sources
         settings = spec.config.execution
-        self.placement = spec.hold(capacity)
+        self.placement = spec.choose_placement(capacity)
         self.notes = notes(
             spec.plan,
             self.placement,
@@ -72,7 +72,7 @@ class RayEngine(Engine):
         self._in_flight: dict[int, SubmittedBatch] = {}
         self._shared = SharedLimits(spec.plan, self.placement, self._in_flight)
         self._reports = BatchReports(
-            spec.plan, spec.streams, self._values, self._shared, self._in_flight
+            spec.plan, spec.streaming_templates, self._values, self._shared, self._in_flight
         )
         # From other threads: a report, an answer with its batch's id, or None for a wake.
         self._arrived: queue.SimpleQueue[bytes | tuple[int, Any] | None] = queue.SimpleQueue()
@@ -106,7 +106,7 @@ class RayEngine(Engine):
         self._mailbox = mailbox_at(host)
         self._address = self._mailbox.open_channel(self._arrived.put)
         fresh_process = spec.config.execution.fresh_process
-        lasting = [] if fresh_process else spec.kept_resources()
+        lasting = [] if fresh_process else spec.worker_resource_keys()
         if lasting:
             self._resource_workers = ResourceWorkers(host, lasting)
         resource_address = (
@@ -114,7 +114,11 @@ class RayEngine(Engine):
         )
         self._header = pickle_header(spec, self._address, resource_address)
         self._writer = CallWriter(
-            spec.plan, self._values.by_step, step_config, given_inputs(spec), spec.streams
+            spec.plan,
+            self._values.by_step,
+            step_config,
+            given_inputs(spec),
+            spec.streaming_templates,
         )
         # Implicit resources hold limits: a node that joined later would bring another 1.0 of each.
         (node,) = self._capacity.node_ids if self.placement.uses_tokens else (None,)
@@ -143,7 +147,7 @@ class RayEngine(Engine):
         first_step = work.calls[0].step
         scheduling_class = self.placement.class_of[first_step]
         # Only batches that other runs may hold up announce their start.
-        announces = self.placement.shared(scheduling_class) is not None
+        announces = self.placement.cluster_limit_of(scheduling_class) is not None
         request = pack_request(work.id, journal, work.budget, announces, written.calls)
         stream = None
         if len(work.calls) == 1 and self._spec.plan.template_of[first_step] in self._dynamic:
@@ -163,7 +167,7 @@ class RayEngine(Engine):
         arrived, batch_id = self._arrived, work.id
         refs[0].future().add_done_callback(lambda answer: arrived.put((batch_id, answer)))
 
-    def wait(self, timeout: float | None) -> list[EngineEvent]:
+    def wait(self, timeout: float | None) -> list[EngineReport]:
         """Return the events since the last call, waiting up to ``timeout`` for the first one.
 
         Raises EngineError once a node turns out to be unable to run any batch of this run.
@@ -171,7 +175,7 @@ class RayEngine(Engine):
         if self._refusal is not None:
             refusal, self._refusal = self._refusal, None
             raise refusal
-        back: list[EngineEvent] = [*self._refused]
+        back: list[EngineReport] = [*self._refused]
         if back:
             self._refused.clear()
             return back
@@ -332,10 +336,10 @@ class RayEngine(Engine):
 
         Workers load those that they can reach; the driver brings the others to the object store.
         """
-        keeper = self._spec.keeper
-        is_reached = (self._is_one_node and keeper is not None and keeper.is_shared) or not any(
-            stored.is_local for stored in values.values()
-        )
+        value_storage = self._spec.value_storage
+        is_reached = (
+            self._is_one_node and value_storage is not None and value_storage.is_shared
+        ) or not any(stored.is_local for stored in values.values())
         self._values.restore(step, values, is_reached=is_reached)
 
     def packed(self, step: int, output: str) -> Any:

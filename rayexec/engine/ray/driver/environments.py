@@ -6,7 +6,8 @@ from __future__ import annotations
 
 from rayexec.errors import EngineError
 from rayexec.placement.limits import Placement
-from rayexec.plan.model import Plan, Template
+from rayexec.plan.base import Plan
+from rayexec.plan.model import Template
 
 __all__ = ["check_environments", "whose_environment"]
 
@@ -39,7 +40,7 @@ def check_environments(plan: Plan, placement: Placement) -> None:
             ]
             known += [
                 plan.templates[node.template]
-                for node, found in zip(plan.mapped, placement.mapped_class_of, strict=True)
+                for node, found in zip(plan.mapped_nodes, placement.class_of_mapped, strict=True)
                 if found == number
             ]
             raise EngineError(

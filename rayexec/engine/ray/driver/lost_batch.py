@@ -12,7 +12,7 @@ from rayexec.engine.ray.driver.task_errors import LossReason
 from rayexec.engine.ray.protocol.remains import Remains, kill_holders, read_remains
 from rayexec.errors import StepError, WorkerCrashedError
 from rayexec.events import ErrorInfo, describe_error
-from rayexec.plan.model import Plan
+from rayexec.plan.base import Plan
 
 __all__ = ["LossError", "find_remains", "kill_workers", "loss_error"]
 

@@ -23,9 +23,9 @@ def pickle_header(
     """Return the header of a run; raises EngineError, or StoreError for durable outputs without a
     shared store.
     """
-    durable = spec.durable
-    keeper = spec.keeper if durable else None
-    if keeper is not None and not keeper.is_shared:
+    durable = spec.durable_templates
+    value_storage = spec.value_storage if durable else None
+    if value_storage is not None and not value_storage.is_shared:
         raise StoreError(
             "outputs are to be durable, but workers cannot reach the run store: give it a "
             "directory."
@@ -36,12 +36,12 @@ def pickle_header(
         preload_modules=spec.config.execution.preload_modules,
         directory=os.getcwd(),
         report_address=report_address,
-        streams=spec.streams,
+        streams=spec.streaming_templates,
         resource_address=resource_address,
         managed=find_managed(spec.plan, spec.resources),
-        keeper=keeper,
+        value_storage=value_storage,
         durable=durable,
-        memory=spec.memory,
+        run_cache=spec.run_cache,
     )
     return pickle_for_workers(header, "the run's config")
 

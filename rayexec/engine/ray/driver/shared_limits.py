@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from rayexec.engine.ray.driver.nested_runs import waits_for_own
 from rayexec.engine.ray.driver.submitted_batch import SubmittedBatch
 from rayexec.placement.limits import LimitHolder, Placement
-from rayexec.plan.model import Plan
+from rayexec.plan.base import Plan
 from rayexec.run.spec import Batch
 
 __all__ = ["SharedLimits"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import pickle
 from array import array
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from rayexec.events import SUCCESS, Attempt, OutputRecord, Successes
 from rayexec.run.spec import Call
@@ -59,26 +59,12 @@ class PlainSuccesses(NamedTuple):
     outputs: list[bytes]
 
 
-# Fields of a row that the driver fills in by itself, from the batch's calls or the short entry.
-_FILLED_IN = {"pid", "has_large_output", "batch", "output_bytes", "outputs"}
-# All others travel unless they have their defaults, also those that the row comes to have later.
-_OPTIONAL: dict[str, Any] = {
-    name: default for name, default in Attempt._field_defaults.items() if name not in _FILLED_IN
-}
-
-
-def _is_quiet(row: Attempt) -> bool:
-    """Tell whether the driver can fill in all of a row but its times and outputs."""
-    return (
-        row.outcome == SUCCESS
-        and all(getattr(row, name) == default for name, default in _OPTIONAL.items())
-        and all(record == OutputRecord(record.name) for record in row.outputs)
-    )
-
-
 def pack_entry(position: int, row: Attempt, stored: Mapping[str, StoredOutput]) -> bytes:
-    """Return the entry of a call as bytes: short for a quiet success, else with the whole row."""
-    if _is_quiet(row):
+    """Return the entry of a call as bytes: short for a plain success, else with the whole row.
+
+    The driver fills in all of a plain success but its times and outputs.
+    """
+    if row.is_plain and all(record == OutputRecord(record.name) for record in row.outputs):
         short = (position, row.started, row.ended, stored, row.output_bytes)
         return pickle.dumps(short, protocol=5)
     try:

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple, TypeAlias
 from rayexec.definitions.contexts import RunInfo
 from rayexec.engine.ray.protocol.framing import Address
 from rayexec.plan.model import FromStep
-from rayexec.run.previous_run import ValueKeeper
-from rayexec.run.step_cache import Memory
+from rayexec.run.cached_outputs import RunCache
+from rayexec.run.previous_run import ValueStorage
 from rayexec.steps.io_managers import Managed
 
 __all__ = [
@@ -48,11 +48,11 @@ class Header:
     #: Inputs and outputs of IO managers; None for none.
     managed: Managed | None = None
     #: Store of durable outputs.
-    keeper: ValueKeeper | None = None
+    value_storage: ValueStorage | None = None
     #: Indices of templates with durable outputs.
     durable: frozenset[int] = frozenset()
     #: Cached outputs of earlier runs; None where no op of the run is cached.
-    memory: Memory | None = None
+    run_cache: RunCache | None = None
 
 
 class CallExtras(NamedTuple):

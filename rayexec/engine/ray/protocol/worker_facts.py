@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from rayexec.events.batch_facts import UNKNOWN
+from rayexec.events.batch_facts import UNKNOWN_BYTES
 
 __all__ = ["WorkerFacts"]
 
@@ -21,5 +21,5 @@ class WorkerFacts(NamedTuple):
     began: float
     ended: float = 0.0
     loading: float = 0.0
-    peak_rss: int = UNKNOWN
-    input_bytes: int = UNKNOWN
+    peak_rss: int = UNKNOWN_BYTES
+    input_bytes: int = UNKNOWN_BYTES

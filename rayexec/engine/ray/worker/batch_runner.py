@@ -33,7 +33,7 @@ from rayexec.events import (
     error_types,
 )
 from rayexec.run.previous_run import ValueWriter
-from rayexec.run.spec import BUDGET
+from rayexec.run.spec import BATCH_BUDGET_S
 from rayexec.steps.attempt import Made, StepCall, Store, in_one_go, not_stored, pausing_step
 from rayexec.steps.fast_path import PlainOp
 from rayexec.steps.io_managers import Managers
@@ -77,7 +77,7 @@ class BatchRunner:
         """Make the calls until the budget (seconds) is spent; the answer has them then."""
         batch, inputs, answer = self._batch, self._inputs, self._answer
         now = batch.since = time.monotonic()
-        ends, reports = now + budget, now + BUDGET
+        ends, reports = now + budget, now + BATCH_BUDGET_S
         if len(calls) > 1:
             watch_budget(batch, budget)
         last = len(calls) - 1
@@ -105,7 +105,7 @@ class BatchRunner:
                 # Steps elsewhere may wait for these outputs, and not for the next call's.
                 if now >= reports and position < last:
                     batch.report_progress()
-                    reports = now + BUDGET
+                    reports = now + BATCH_BUDGET_S
         except KeyboardInterrupt:
             # It came between two calls: the run is being canceled, and finished calls count.
             pass
@@ -232,7 +232,7 @@ class BatchRunner:
             managing=None if around.managers is None else around.managers.of(call.template),
             backstop=around.backstop,
             log=log,
-            memory=run.header.memory,
+            run_cache=run.header.run_cache,
         )
 
     def _writer_of(self, call: RemoteCall) -> ValueWriter | None:

@@ -116,7 +116,7 @@ def _run(
         ):
             journal.begun(facts)
             answer = Answer(batch.entries, journal, output_count)
-            writer = None if shared.keeper is None else shared.keeper.writer()
+            writer = None if shared.value_storage is None else shared.value_storage.writer()
             surroundings = Surroundings(
                 resources, _managers(run, resources), writer, capture, backstop
             )

@@ -11,7 +11,7 @@ import time
 from rayexec.definitions.contexts import StepLog
 from rayexec.engine.ray.protocol.batch_files import CAPTURE_LIMIT_BYTES, captured_files
 from rayexec.engine.ray.worker.running_batch import RunningBatch
-from rayexec.events import LiveLines, LogLine, Stretch
+from rayexec.events import LiveLines, LogLine, StreamPart
 
 __all__ = ["LIVE_AFTER_S", "LiveStep", "StreamTail", "watch_live"]
 
@@ -38,7 +38,7 @@ class StreamTail:
         self._start = 0  # index of that line among all characters
         self._limit: int | None = None  # characters that an attempt keeps, once there are more
 
-    def news(self, most: int) -> Stretch:
+    def news(self, most: int) -> StreamPart:
         """Return the new text; of more than ``most`` bytes, its last lines."""
         text, left_out = self._read(most)
         whole, newline, self._line_start = text.rpartition("\n")
@@ -50,11 +50,11 @@ class StreamTail:
         start = self._start + left_out
         self._start = start + len(last)
         if not last:
-            return Stretch()
+            return StreamPart()
         end = self._start
         if self._limit is not None:
             start, end = min(start, self._limit), min(end, self._limit)
-        return Stretch(last, start, end, left_out)
+        return StreamPart(last, start, end, left_out)
 
     def _read(self, most: int) -> tuple[str, int]:
         """Return the text from ``_start`` on, and the count of bytes skipped without reading."""
@@ -122,7 +122,7 @@ class LiveStep:
         try:
             stdout, stderr = [tail.news(most) for tail in self._tails]
         except OSError:  # the batch is over, or has not begun yet
-            stdout = stderr = Stretch()
+            stdout = stderr = StreamPart()
         if not (logs or stdout.text or stderr.text):
             return None
         texts = (stdout.text, stderr.text, *(line.message for line in logs))

@@ -32,9 +32,9 @@ def run_code(header: Header, code: Code) -> RunCode:
     """Return the code of the run with this header."""
     # IO managers, the run store and the cache see each output; only the long path shows them.
     long = set() if header.managed is None else {*header.managed.templates}
-    if header.keeper is not None:
+    if header.value_storage is not None:
         long |= header.durable
-    if header.memory is not None:
+    if header.run_cache is not None:
         long |= {index for index, template in enumerate(code.templates) if template.op.cache}
     plain = tuple([None if index in long else form for index, form in enumerate(code.plain)])
     return RunCode(header, code, plain)

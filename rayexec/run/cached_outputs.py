@@ -9,10 +9,17 @@ from typing import Any, NamedTuple, Protocol
 from rayexec.definitions.op import OpDefinition
 from rayexec.events import Handling
 
-__all__ = ["Entry", "Keeping", "Kept", "Memory", "Origin", "StepMemory"]
+__all__ = [
+    "CacheEntry",
+    "CacheEntryWriter",
+    "CacheOrigin",
+    "CachedOutput",
+    "OutputCache",
+    "RunCache",
+]
 
 
-class Origin(NamedTuple):
+class CacheOrigin(NamedTuple):
     """The step that outputs come from, its op, and when they were kept (seconds since 1970)."""
 
     run_id: str
@@ -22,7 +29,7 @@ class Origin(NamedTuple):
     created: float
 
 
-class Kept(NamedTuple):
+class CachedOutput(NamedTuple):
     """An output by the name it is stored as (``result``, ``result[k]``), with what was recorded of
     it.
 
@@ -35,17 +42,17 @@ class Kept(NamedTuple):
     handled: Handling | None
 
 
-class Entry(NamedTuple):
+class CacheEntry(NamedTuple):
     """All that a step yielded, and which step that was."""
 
-    origin: Origin
-    outputs: Sequence[Kept]
+    origin: CacheOrigin
+    outputs: Sequence[CachedOutput]
 
 
-class Keeping(Protocol):
+class CacheEntryWriter(Protocol):
     """An entry in the making; every method may raise whatever keeps it from being made."""
 
-    def add(self, output: Kept) -> None:
+    def add(self, output: CachedOutput) -> None:
         """Take an output as it is now."""
 
     def commit(self) -> None:
@@ -55,7 +62,7 @@ class Keeping(Protocol):
         """Leave nothing of it."""
 
 
-class StepMemory(Protocol):
+class OutputCache(Protocol):
     """Where outputs are kept by the keys of their steps.
 
     ``is_shared`` tells whether other processes that it is pickled to find what is kept here, and
@@ -64,27 +71,27 @@ class StepMemory(Protocol):
 
     is_shared: bool
 
-    def find(self, key: str) -> Entry | None:
+    def find(self, key: str) -> CacheEntry | None:
         """Return what is kept under ``key``; raises whatever keeps it from being read."""
 
-    def begin(self, key: str, origin: Origin) -> Keeping:
+    def begin(self, key: str, origin: CacheOrigin) -> CacheEntryWriter:
         """Return an entry that is to be filled."""
 
 
 @dataclass(frozen=True, slots=True)
-class Memory:
+class RunCache:
     """The memory of a run; where it does not ``reuse``, steps of cached ops run, and what they
     yield is kept anew.
     """
 
-    entries: StepMemory
+    entries: OutputCache
     reuse: bool = True
     # The ops of which this process has said that they cannot be cached.
-    _told: set[str] = field(default_factory=set)
+    _warned_of: set[str] = field(default_factory=set)
 
-    def told(self, op: OpDefinition) -> bool:
+    def was_warned_of(self, op: OpDefinition) -> bool:
         """Whether it was said before that ``op`` cannot be cached; from now on it was."""
-        if op.name in self._told:
+        if op.name in self._warned_of:
             return True
-        self._told.add(op.name)
+        self._warned_of.add(op.name)
         return False

@@ -1,0 +1,52 @@
+"""``rayexec run show``: one run as a whole."""
+
+from __future__ import annotations
+
+from typing import TextIO
+
+from rayexec.cli.exit_codes import SUCCEEDED, with_exit_code
+from rayexec.cli.render.tables import results_console
+from rayexec.cli.streams import results_on_stdout, write_json
+from rayexec.launch.launched_run import LaunchedRun, locate
+from rayexec.launch.monitor import RunMonitor
+from rayexec.store.reading import StoredLog
+from rayexec.views.run_report import RunReport, brief
+
+__all__ = ["show_run"]
+
+
+@with_exit_code
+def show_run(place: str | None, run_id: str, *, as_json: bool) -> int:
+    """Print a run as a whole."""
+    with results_on_stdout() as results:
+        run = locate(place, run_id)
+        if isinstance(run, LaunchedRun):
+            return _show_launched(results, run, as_json=as_json)
+        record, log = RunMonitor(run.reader).record(), StoredLog(run.reader)
+        report = RunReport(record, log)
+        if as_json:
+            write_json(results, report.to_dict())
+        else:
+            results.writelines(f"{line}\n" for line in report.lines())
+            results.flush()
+            if log.keys:
+                console = results_console(results)
+                console.print()
+                console.print(report.ops_table())
+            results.writelines(f"\n{part}\n" for part in report.failures())
+    return SUCCEEDED
+
+
+def _show_launched(results: TextIO, launched: LaunchedRun, *, as_json: bool) -> int:
+    """Print what is known of a run without its store."""
+    record, note = launched.record(), launched.note
+    if as_json:
+        write_json(results, {**brief(record), "source": note.source, "address": note.address})
+    else:
+        results.write(
+            f"Run {record.run_id}: {record.status} ({record.note})\nJob of: {note.source}\n"
+        )
+        if note.log is not None:
+            results.write(f"Log of its driver: {note.log}\n")
+        results.write(f"What it printed:   rayexec run logs {launched.run_id}\n")
+    return SUCCEEDED
