@@ -12,7 +12,7 @@ from rayexec.engine.ray.protocol.request import Header
 from rayexec.errors import EngineError, OutputError, StoreError
 from rayexec.plan.model import FromConfig
 from rayexec.run.spec import RunSpec
-from rayexec.steps.io_managers import find_managed
+from rayexec.steps.managed_ports import managed_ports
 
 __all__ = ["given_inputs", "pickle_header", "pickle_step_config"]
 
@@ -38,7 +38,7 @@ def pickle_header(
         report_address=report_address,
         streams=spec.streaming_templates,
         resource_address=resource_address,
-        managed=find_managed(spec.plan, spec.resources),
+        managed=managed_ports(spec.plan, spec.resources),
         value_storage=value_storage,
         durable=durable,
         run_cache=spec.run_cache,

@@ -13,7 +13,7 @@ from rayexec.engine.ray.protocol.framing import Address
 from rayexec.plan.model import FromStep
 from rayexec.run.cached_outputs import RunCache
 from rayexec.run.previous_run import ValueStorage
-from rayexec.steps.io_managers import Managed
+from rayexec.steps.managed_ports import ManagedPorts
 
 __all__ = [
     "GONE",
@@ -46,7 +46,7 @@ class Header:
     #: Socket for workers that keep resources open; None where each batch closes its own.
     resource_address: Address | None
     #: Inputs and outputs of IO managers; None for none.
-    managed: Managed | None = None
+    managed: ManagedPorts | None = None
     #: Store of durable outputs.
     value_storage: ValueStorage | None = None
     #: Indices of templates with durable outputs.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 import time
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -34,7 +34,8 @@ from rayexec.events import (
 )
 from rayexec.run.previous_run import ValueWriter
 from rayexec.run.spec import BATCH_BUDGET_S
-from rayexec.steps.attempt import Made, StepCall, Store, in_one_go, not_stored, pausing_step
+from rayexec.steps.attempt import FinishedCall, StepCall, StepExecutor
+from rayexec.steps.attempt_failure import not_stored
 from rayexec.steps.fast_path import PlainOp
 from rayexec.steps.io_managers import Managers
 from rayexec.steps.resources import OpenResources
@@ -72,6 +73,15 @@ class BatchRunner:
         self._answer = answer
         self._around = surroundings
         self._batch = batch
+        self._executor = StepExecutor(
+            run.code.templates,
+            run.header.run,
+            surroundings.resources,
+            managers=surroundings.managers,
+            run_cache=run.header.run_cache,
+            backstop=surroundings.backstop,
+            interrupt_is_failure=True,
+        )
 
     def run(self, calls: Sequence[RemoteCall], budget: float) -> None:
         """Make the calls until the budget (seconds) is spent; the answer has them then."""
@@ -150,7 +160,7 @@ class BatchRunner:
         except BaseException as error:
             raised = error
         if packed is None:
-            self._call(position, call, before, is_followed, Made(started, result, raised))
+            self._call(position, call, before, is_followed, FinishedCall(started, result, raised))
             return
         ended = time.time()
         stdout, stderr = self._around.capture.take()
@@ -182,7 +192,7 @@ class BatchRunner:
         call: RemoteCall,
         before: dict[str, Any] | None,
         is_followed: bool,
-        made: Made | None = None,
+        finished: FinishedCall | None = None,
     ) -> None:
         self._inputs.before = None  # or the next call might get an earlier call's outputs
         step = self._step_call(position, call)
@@ -202,38 +212,28 @@ class BatchRunner:
             if live is not None:
                 live[name] = value
 
-        row, error = in_one_go(self._attempt(position, call, step, before, store, made))
+        row, error = self._executor.run(
+            step,
+            self._inputs_of(call, before),
+            store,
+            log=self._log_of(position),
+            finished=finished,
+        )
         if writer is not None:
             row = _commit(writer, call.key, row, lasting)
         self._over(position, self._complete(row, error), stored, live)
 
-    def _attempt(
-        self,
-        position: int,
-        call: RemoteCall,
-        step: StepCall,
-        before: dict[str, Any] | None,
-        store: Store,
-        made: Made | None = None,
-    ) -> Generator[None, None, tuple[Attempt, BaseException | None]]:
-        run, around = self._run, self._around
-        template = run.code.templates[call.template]
+    def _inputs_of(
+        self, call: RemoteCall, before: dict[str, Any] | None
+    ) -> Callable[[], Mapping[str, Any]]:
+        template = self._run.code.templates[call.template]
+        return lambda: self._inputs.by_name(template, call.wires, before)
+
+    def _log_of(self, position: int) -> StepLog:
+        """Return the log of a call; the live watch passes its lines on during the call."""
         log = StepLog()
-        self._batch.log = position, log  # the live watch reads it while the call runs
-        return pausing_step(
-            template,
-            step,
-            lambda: self._inputs.by_name(template, call.wires, before),
-            run=run.header.run,
-            resources=around.resources,
-            store=store,
-            interrupt_is_failure=True,
-            made=made,
-            managing=None if around.managers is None else around.managers.of(call.template),
-            backstop=around.backstop,
-            log=log,
-            run_cache=run.header.run_cache,
-        )
+        self._batch.log = position, log
+        return log
 
     def _writer_of(self, call: RemoteCall) -> ValueWriter | None:
         """Return the writer for a durable call, None for any other."""
@@ -251,9 +251,8 @@ class BatchRunner:
             self._over(position, unloadable(call, broken, what), {}, None)
             return None
         own_tags = self._run.code.templates[call.template].op.tags
-        return StepCall(
-            call.step, call.key, attempt_number, config, own_tags if tags is None else tags
-        )
+        tags = own_tags if tags is None else tags
+        return StepCall(call.step, call.key, call.template, attempt_number, config, tags)
 
     def _complete(self, row: Attempt, error: BaseException | None) -> Attempt:
         """Return a row with its exception, pickled, and with the captured output."""
@@ -292,11 +291,14 @@ class BatchRunner:
         def store(name: str, value: Any) -> None:
             packed = pack(value, f'output "{name}" of op "{op.name}"')
             if writer is not None and is_lasting(packed):
-                writer.add(call.key, step.number, name, packed)
+                writer.add(call.key, step.attempt, name, packed)
             stored[name] = self._answer.store_streamed(packed)
             outputs.add(name, packed)
 
-        row, error = yield from outputs.along(self._attempt(0, call, step, None, store))
+        pauses = self._executor.run_pausing(
+            step, self._inputs_of(call, None), store, log=self._log_of(0)
+        )
+        row, error = yield from outputs.along(pauses)
         if writer is not None:
             row = _commit(writer, call.key, row, {})
         self._over(0, self._complete(row, error), stored, None)
