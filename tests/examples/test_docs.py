@@ -1,14 +1,16 @@
-"""The pages below docs/ do what they say: their code runs, their config fits, their commands print
-what is shown.
+"""Pages below docs/: code runs, config fits, commands print the output shown.
 
-How a page is read, from top to bottom, in a directory of its own:
+A test reads a page from top to bottom, in a directory of its own:
 
-- ``python`` blocks are run. One whose first line is ``# jobs.py`` is written to that file instead, one with
-  ``# jobs.py, continued`` to the end of it.
-- ``yaml`` blocks must be YAML; one with ``# run.yaml`` on its first line is written to that file.
-- ``console`` blocks have commands after ``$``, each followed by what it prints, output and errors together, with "..."
-  for anything. ``sh`` blocks are commands without output. Commands have to succeed.
-- An id of a run is any four hexadecimal digits; where it is first used it means the newest run.
+- ``python`` blocks run. The first line ``# jobs.py`` writes a block to that file instead, and
+  ``# jobs.py, continued`` appends it there.
+- ``yaml`` blocks must be YAML; the first line ``# run.yaml`` writes one to that file.
+- ``console`` blocks have commands after ``$``, each followed by its output and errors together, with
+  "..." for anything. ``sh`` blocks are commands without output. Commands have to succeed.
+- An id of a run is any four hexadecimal digits; at its first use it means the newest run.
+
+Blocks of Python on the pages of docs/reference are scripts of their own that end with a successful
+``result``: test_readme.py runs those, and compares their YAML with the first job of the README.
 """
 
 from __future__ import annotations
@@ -18,15 +20,19 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
+from doc_pages import BLOCK, FILE, GUIDES, README, REFERENCE, ROOT
 
-ROOT = Path(__file__).parents[2]
-PAGES = sorted(each for each in (ROOT / "docs").glob("*.md") if each.name != "design.md")
-BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-FILE = re.compile(r"# ([\w.]+\.(?:py|yaml))(, continued)?\n")
+OTHERS = [README, *(ROOT / "docs" / name for name in ("design.md", "contributing.md"))]
+PAGES = [*GUIDES, *REFERENCE, *OTHERS, *sorted((ROOT / "docs" / "internals").glob("*.md"))]
+COMMANDS = [
+    page for page in REFERENCE if re.search(r"^```(console|sh)$", page.read_text(), re.MULTILINE)
+]
 RUN = re.compile(r"\b(rayexec run (?!list)\w+) ([0-9a-f]{4})\b")
 RUN_ID = re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b")
 
@@ -156,15 +162,20 @@ def reader(tmp_path: Path) -> Iterator[Reader]:
         someone.run("rayexec cluster down")
 
 
+def page_name(page: Path) -> str:
+    return str(page.relative_to(ROOT).with_suffix(""))
+
+
 @pytest.mark.long
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", [*GUIDES, *COMMANDS], ids=page_name)
 def test_pages_do_what_they_say(page: Path, reader: Reader) -> None:
     text = page.read_text(encoding="utf-8")
     assert text.count("```") == 2 * len(BLOCK.findall(text))
     if page.name == "clusters.md":  # its commands look at a cluster that is there, and a job
         reader.run("cp docs/examples/my_job.py . && rayexec cluster up --num-cpus 1")
     for language, block in BLOCK.findall(text):
-        reader.read(language, block)
+        if page in GUIDES or language not in ("python", "yaml"):
+            reader.read(language, block)
 
 
 def anchors(page: Path) -> set[str]:
@@ -172,7 +183,7 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w -]", "", title).lower().replace(" ", "-") for title in titles}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", PAGES, ids=page_name)
 def test_links_lead_somewhere(page: Path) -> None:
     for link in re.findall(r"\]\(([^)]+)\)", BLOCK.sub("", page.read_text(encoding="utf-8"))):
         if "://" in link:
@@ -184,11 +195,43 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 def test_every_page_is_in_the_site() -> None:
+    pages = {page.relative_to(ROOT / "docs").as_posix() for page in PAGES if page != README}
     site = yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))
-    listed = {file for entry in site["nav"] for file in entry.values()}
-    assert {page.name for page in PAGES} <= listed
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert {page.name for page in PAGES} <= set(re.findall(r"\]\(docs/(\w[\w-]*\.md)\)", readme))
+    assert pages <= set(files_of(site["nav"]))
+
+
+def files_of(nav: list[dict[str, Any]]) -> Iterator[str]:
+    """Yield the files of the site's navigation."""
+    for entry in nav:
+        for target in entry.values():
+            if isinstance(target, str):
+                yield target
+            else:
+                yield from files_of(target)
+
+
+def test_the_readme_leads_to_every_guide_and_the_reference_to_its_pages() -> None:
+    readme = README.read_text(encoding="utf-8")
+    assert {page.name for page in GUIDES} <= {
+        "index.md",  # for readers of the site, with the same links
+        *re.findall(r"\]\(docs/(\w[\w-]*\.md)\)", readme),
+    }
+    index = (ROOT / "docs" / "reference" / "index.md").read_text(encoding="utf-8")
+    listed = set(re.findall(r"\]\((\w[\w-]*\.md)\)", index))
+    assert {page.name for page in REFERENCE} == {"index.md", *listed}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_name)
+def test_a_paragraph_is_one_line(page: Path) -> None:
+    """Lines of text follow a blank line, a list item or a table row, never another line of text."""
+    prose = BLOCK.sub("\n", page.read_text(encoding="utf-8"))
+    lines = ["", *prose.splitlines()]
+    wrapped = [
+        line
+        for before, line in pairwise(lines)
+        if line.strip() and before.strip() and not re.match(r"\s*([-|#*>:]|\d+\.|!!!)", line)
+    ]
+    assert wrapped == []
 
 
 @pytest.mark.parametrize("shown", ["one", "one\n...", "...two", "...\nthree", "one\n...\nthree"])
