@@ -157,7 +157,7 @@ def most_alive(result: Any) -> int:
     """
     ended = []
     plan = compile_job(result.job_def)
-    first, last = plan.mapped[0].key, plan.mapped[-1].key
+    first, last = plan.mapped_nodes[0].key, plan.mapped_nodes[-1].key
     for event in result.get_step_success_events():
         if mapping_keys(event.step_key):
             ended.append((event.timestamp, node_path(event.step_key)))

@@ -23,7 +23,7 @@ from rayexec.execute.log import RunLog
 from rayexec.execute.observer import Observer
 from rayexec.execute.prepare import prepare
 from rayexec.run.spec import Batch, RunSpec
-from rayexec.scheduler.messages import EngineEvent
+from rayexec.scheduler.messages import EngineReport
 from rayexec.testing.simulated_engine import Costs, SimulatedEngine
 
 NODES, SLOTS_A_NODE = 100, 100
@@ -43,7 +43,7 @@ class Timed(SimulatedEngine):
         super().submit(work)
         self.seconds_spent += time.perf_counter() - began
 
-    def wait(self, timeout: float | None) -> list[EngineEvent]:
+    def wait(self, timeout: float | None) -> list[EngineReport]:
         """Let virtual time pass, on the watch."""
         began = time.perf_counter()
         back = super().wait(timeout)

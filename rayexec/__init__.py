@@ -41,8 +41,6 @@ if TYPE_CHECKING:
     from rayexec.definitions.executor import in_process_executor as in_process_executor
     from rayexec.definitions.executor import multiprocess_executor as multiprocess_executor
     from rayexec.definitions.executor import ray_executor as ray_executor
-    from rayexec.definitions.graph import GraphDefinition as GraphDefinition
-    from rayexec.definitions.graph import graph as graph
     from rayexec.definitions.hooks import HookDefinition as HookDefinition
     from rayexec.definitions.hooks import failure_hook as failure_hook
     from rayexec.definitions.hooks import success_hook as success_hook
@@ -56,9 +54,6 @@ if TYPE_CHECKING:
     from rayexec.definitions.io_manager import IOManagerDefinition as IOManagerDefinition
     from rayexec.definitions.io_manager import input_manager as input_manager
     from rayexec.definitions.io_manager import io_manager as io_manager
-    from rayexec.definitions.job import JobDefinition as JobDefinition
-    from rayexec.definitions.job import job as job
-    from rayexec.definitions.job import reconstructable as reconstructable
     from rayexec.definitions.limits import Pool as Pool
     from rayexec.definitions.logger import InitLoggerContext as InitLoggerContext
     from rayexec.definitions.logger import LoggerDefinition as LoggerDefinition
@@ -144,8 +139,16 @@ if TYPE_CHECKING:
     from rayexec.io.filesystem import FilesystemIOManager as FilesystemIOManager
     from rayexec.io.filesystem import fs_io_manager as fs_io_manager
     from rayexec.io.parquet import ParquetIOManager as ParquetIOManager
+    from rayexec.jobs import Graph as Graph
+    from rayexec.jobs import Job as Job
+    from rayexec.jobs import graph as graph
+    from rayexec.jobs import job as job
+    from rayexec.jobs import reconstructable as reconstructable
     from rayexec.store.directory import DirectoryRunStore as DirectoryRunStore
     from rayexec.store.memory import MemoryRunStore as MemoryRunStore
+
+    GraphDefinition = Graph
+    JobDefinition = Job
 
 # The public names by the module that defines them.
 _HOMES = {
@@ -175,10 +178,6 @@ _HOMES = {
         "multiprocess_executor",
         "ray_executor",
     ),
-    "rayexec.definitions.graph": (
-        "GraphDefinition",
-        "graph",
-    ),
     "rayexec.definitions.hooks": (
         "HookDefinition",
         "failure_hook",
@@ -191,11 +190,6 @@ _HOMES = {
         "IOManagerDefinition",
         "input_manager",
         "io_manager",
-    ),
-    "rayexec.definitions.job": (
-        "JobDefinition",
-        "job",
-        "reconstructable",
     ),
     "rayexec.definitions.limits": ("Pool",),
     "rayexec.definitions.logger": (
@@ -254,6 +248,13 @@ _HOMES = {
         "execute_job",
         "validate_run_config",
     ),
+    "rayexec.jobs": (
+        "Graph",
+        "Job",
+        "graph",
+        "job",
+        "reconstructable",
+    ),
     "rayexec.io.parquet": ("ParquetIOManager",),
     "rayexec.io.filesystem": (
         "FilesystemIOManager",
@@ -276,17 +277,22 @@ _HOMES = {
     "rayexec.store.directory": ("DirectoryRunStore",),
     "rayexec.store.memory": ("MemoryRunStore",),
 }
-_ALIASES = {"DagsterEventType": "EventType"}
+# Dagster's names of some of them.
+_ALIASES = {
+    "DagsterEventType": "EventType",
+    "GraphDefinition": "Graph",
+    "JobDefinition": "Job",
+}
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = sorted([*_HOME_OF, *_ALIASES])  # noqa: PLE0605  # the table is the one place that lists them
 
 
 def __getattr__(name: str) -> Any:
-    known = _ALIASES.get(name, name)
-    if known not in _HOME_OF:
+    own_name = _ALIASES.get(name, name)
+    if own_name not in _HOME_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(_HOME_OF[known]), known)
+    value = getattr(import_module(_HOME_OF[own_name]), own_name)
     globals()[name] = value
     return value
 

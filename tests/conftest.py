@@ -56,13 +56,11 @@ def ray_session(no_home: Path) -> Iterator[None]:
 
 
 def _on_ray(job: JobDefinition, run_config: Any = None, **options: Any) -> RunResult:
-    return job.execute(run_config, raise_on_error=False, **options)  # type: ignore[no-any-return]  # typed in execute
+    return job.execute(run_config, raise_on_error=False, **options)
 
 
 def _in_process(job: JobDefinition, run_config: Any = None, **options: Any) -> RunResult:
-    return job.execute_in_process(  # type: ignore[no-any-return]  # typed in execute
-        run_config, raise_on_error=False, **options
-    )
+    return job.execute_in_process(run_config, raise_on_error=False, **options)
 
 
 @pytest.fixture

@@ -9,13 +9,13 @@ from typing import Any
 
 from rayexec.errors import LoadError
 
-__all__ = ["Wanted", "parse_selection", "parse_tags"]
+__all__ = ["RunOptions", "parse_selection", "parse_tags"]
 
 _COMMA = re.compile(r",(?![^\[\]]*\])")  # not one between mapping keys: inner[a,0]
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class RunOptions:
     """How a run shall go, as the options on the command line say it."""
 
     config: tuple[str, ...] = ()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import io
+import json
 import os
 import select
 import sys
@@ -15,8 +16,10 @@ __all__ = [
     "descriptor_of",
     "reader_left",
     "results_on_stdout",
+    "say",
     "survive_closed_pipes",
     "tolerant_text",
+    "write_json",
 ]
 
 
@@ -111,3 +114,14 @@ def results_on_stdout() -> Iterator[TextIO]:
         sys.stdout.flush()
         os.dup2(kept, 1)
         results.close()
+
+
+def write_json(results: TextIO, document: Any) -> None:
+    """Print a JSON document."""
+    results.write(f"{json.dumps(document, indent=2, ensure_ascii=False, default=str)}\n")
+
+
+def say(line: str) -> None:
+    """Print a line on standard error."""
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()

@@ -7,7 +7,7 @@ import shlex
 import textwrap
 from collections.abc import Iterator
 
-from rayexec.cluster.jobs import STOP_WAIT
+from rayexec.cluster.jobs_api import STOP_WAIT
 from rayexec.cluster.manifest_spec import ManifestSpec
 
 __all__ = ["kuberay_manifest"]

@@ -5,10 +5,8 @@ handles.
 from __future__ import annotations
 
 import contextlib
-import contextvars
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 from rayexec.definitions.handles import (
     Binding,
@@ -20,35 +18,16 @@ from rayexec.definitions.handles import (
     NodeOutput,
     Source,
 )
-from rayexec.definitions.hooks import HookDefinition, hook_set
-from rayexec.definitions.retry import RetryPolicy
-from rayexec.definitions.tags import normalize_tags
+from rayexec.definitions.invocation import (
+    CURRENT_BODY,
+    Invocable,
+    Invocation,
+    PendingInvocation,
+)
 from rayexec.errors import DefinitionError, InvocationError
-from rayexec.names import check_name, nearest
+from rayexec.names import nearest
 
-if TYPE_CHECKING:
-    from rayexec.definitions.graph import GraphDefinition
-    from rayexec.definitions.op import OpDefinition
-
-__all__ = [
-    "Composition",
-    "Invocable",
-    "Invocation",
-    "PendingInvocation",
-    "composing",
-]
-
-
-@dataclass(frozen=True, eq=False)
-class Invocation:
-    """One node of a graph: a definition under a name of its own, and where its inputs come from."""
-
-    name: str
-    definition: OpDefinition | GraphDefinition
-    inputs: Mapping[str, Binding]
-    tags: Mapping[str, str] = field(default_factory=dict)
-    hooks: tuple[HookDefinition, ...] = ()
-    retry_policy: RetryPolicy | None = None
+__all__ = ["Composition", "composing"]
 
 
 class Composition:
@@ -58,7 +37,7 @@ class Composition:
 
     def __init__(self, kind: str, name: str) -> None:
         self._where = f"@{kind} {name}"
-        self._nodes: dict[str, Invocation] = {}
+        self._nodes: dict[str, Invocation[Invocable]] = {}
         self._counts: dict[tuple[str, int], int] = {}
         # Of the inputs that are being bound, the level of that which is below most dynamic outputs.
         self._deepest: Level = ()
@@ -69,7 +48,7 @@ class Composition:
         self._mapped: tuple[Source, ...] = ()
 
     @property
-    def nodes(self) -> tuple[Invocation, ...]:
+    def nodes(self) -> tuple[Invocation[Invocable], ...]:
         """The invocations so far, in the order of the calls."""
         return tuple(self._nodes.values())
 
@@ -232,7 +211,7 @@ class Composition:
     def _bind(
         self,
         node: str,
-        definition: OpDefinition | GraphDefinition,
+        definition: Invocable,
         args: Sequence[Any],
         kwargs: Mapping[str, Any],
     ) -> dict[str, Binding]:
@@ -301,105 +280,12 @@ class Composition:
             self._deepest = handle.level
 
 
-_CURRENT: contextvars.ContextVar[Composition | None] = contextvars.ContextVar(
-    "rayexec_composition", default=None
-)
-
-
 @contextlib.contextmanager
 def composing(kind: str, name: str) -> Iterator[Composition]:
     """Make calls of ops and graphs invocations for as long as the ``with`` block lasts."""
     composition = Composition(kind, name)
-    token = _CURRENT.set(composition)
+    token = CURRENT_BODY.set(composition)
     try:
         yield composition
     finally:
-        _CURRENT.reset(token)
-
-
-@dataclass(frozen=True, eq=False)
-class PendingInvocation:
-    """A definition with an alias, tags, hooks or a retry policy for the one call to come."""
-
-    definition: OpDefinition | GraphDefinition
-    name: str | None = None
-    tags: Mapping[str, str] = field(default_factory=dict)
-    hooks: tuple[HookDefinition, ...] = ()
-    retry_policy: RetryPolicy | None = None
-
-    def alias(self, name: str) -> PendingInvocation:
-        """Return a copy whose node is called ``name``."""
-        return replace(self, name=check_name(name, "a node", reserved=False))
-
-    def tag(self, tags: Mapping[str, Any]) -> PendingInvocation:
-        """Return a copy with ``tags`` added; they win over the definition's own."""
-        return replace(
-            self, tags={**self.tags, **normalize_tags(tags, f"{self.definition.name}.tag")}
-        )
-
-    def with_hooks(self, hooks: Iterable[HookDefinition]) -> PendingInvocation:
-        """Return a copy with ``hooks`` added."""
-        return replace(
-            self, hooks=hook_set((*self.hooks, *hooks), f"{self.definition.name}.with_hooks")
-        )
-
-    def with_retry_policy(self, retry_policy: RetryPolicy) -> PendingInvocation:
-        """Return a copy whose retry policy overrides that of the definition."""
-        if not isinstance(retry_policy, RetryPolicy):
-            raise DefinitionError(
-                f"{self.definition.name}.with_retry_policy takes a RetryPolicy, got "
-                f"{type(retry_policy).__name__}."
-            )
-        return replace(self, retry_policy=retry_policy)
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        composition = _CURRENT.get()
-        if composition is None:
-            raise InvocationError(
-                f"{self.definition.name}: alias, tag, with_hooks and with_retry_policy are for "
-                f"the body of a graph "
-                "or job; call the op itself to run its function."
-            )
-        return composition.invoke(self, args, kwargs)
-
-
-class Invocable:
-    """What the body of a graph may call: an op or another graph."""
-
-    name: str
-
-    def input_names(self) -> tuple[str, ...]:
-        """The inputs in the order in which a call gives them by position."""
-        raise NotImplementedError
-
-    def levels_by_output(self) -> Mapping[str, Level]:
-        """The outputs in order, each with the dynamic outputs that make it several values."""
-        raise NotImplementedError
-
-    def _pending(self) -> PendingInvocation:
-        return PendingInvocation(self)  # type: ignore[arg-type]  # its two subclasses are the union's members
-
-    def alias(self, name: str) -> PendingInvocation:
-        """Return this definition for one call, its node called ``name``."""
-        return self._pending().alias(name)
-
-    def tag(self, tags: Mapping[str, Any]) -> PendingInvocation:
-        """Return this definition for one call, with ``tags`` added."""
-        return self._pending().tag(tags)
-
-    def with_hooks(self, hooks: Iterable[HookDefinition]) -> PendingInvocation:
-        """Return this definition for one call, with ``hooks`` added."""
-        return self._pending().with_hooks(hooks)
-
-    def with_retry_policy(self, retry_policy: RetryPolicy) -> PendingInvocation:
-        """Return this definition for one call, under another retry policy."""
-        return self._pending().with_retry_policy(retry_policy)
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        composition = _CURRENT.get()
-        if composition is None:
-            return self._call_directly(args, kwargs)
-        return composition.invoke(self._pending(), args, kwargs)
-
-    def _call_directly(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        raise NotImplementedError
+        CURRENT_BODY.reset(token)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, overload
+from typing import Any, TypeAlias, TypeVar, cast
 
-from rayexec.definitions.composition import Composition, Invocable, Invocation, composing
+from rayexec.definitions.composition import Composition, composing
 from rayexec.definitions.handles import (
     Collected,
     GraphInput,
@@ -17,54 +16,41 @@ from rayexec.definitions.handles import (
     Level,
     NodeOutput,
 )
+from rayexec.definitions.invocation import Invocable, Invocation
+from rayexec.definitions.op import OpDefinition
 from rayexec.definitions.ports import GraphOut
 from rayexec.errors import DefinitionError, InvocationError
 from rayexec.names import check_name
 
-__all__ = ["GraphDefinition", "compose", "graph"]
+__all__ = ["GraphDefinition", "Node", "compose"]
 
 
 @dataclass(frozen=True, eq=False)
 class GraphDefinition(Invocable):
-    """Nodes wired together: a part of other graphs, or (by ``to_job``) of a job.
-
-    ``inputs`` are the parameters of its body in order; ``outputs`` map its output names to outputs
-    of its nodes, ``levels`` to the dynamic outputs inside it that make them several values.
-    """
+    """Nodes wired together, as a part of other graphs or of a job."""
 
     name: str
-    nodes: tuple[Invocation, ...]
+    nodes: tuple[Node, ...]
+    #: The parameters of the body, in order.
     inputs: tuple[str, ...] = ()
+    #: The source of each output, by its name.
     outputs: Mapping[str, NodeOutput | Collected] = field(default_factory=dict)
+    #: The dynamic outputs inside the graph that multiply an output, by its name.
     levels: Mapping[str, Level] = field(default_factory=dict)
     description: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
 
     def input_names(self) -> tuple[str, ...]:
-        """The inputs in the order in which a call gives them by position."""
+        """Return the inputs in the order of a call's positional arguments."""
         return self.inputs
 
     def levels_by_output(self) -> Mapping[str, Level]:
-        """The outputs in order, each with the dynamic outputs that make it several values."""
+        """Return the outputs in order, each with the dynamic outputs that multiply it."""
         return {name: self.levels.get(name, ()) for name in self.outputs}
 
-    def node(self, name: str) -> Invocation | None:
+    def node(self, name: str) -> Node | None:
         """Return the node of that name, or None."""
         return next((node for node in self.nodes if node.name == name), None)
-
-    def to_job(self, **settings: Any) -> Any:
-        """Return a JobDefinition around this graph; takes what ``@job`` takes."""
-        # Jobs are built on graphs and import this module, so the way back is looked up when it is
-        # used.
-        return importlib.import_module("rayexec.definitions.job").to_job(self, **settings)
-
-    def execute_in_process(
-        self, run_config: Any = None, *, resources: Mapping[str, Any] | None = None, **options: Any
-    ) -> Any:
-        """Run the graph as a job in this process and return the RunResult; takes what the job's
-        method takes.
-        """
-        return self.to_job(resource_defs=resources).execute_in_process(run_config, **options)
 
     def _call_directly(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         raise InvocationError(
@@ -73,52 +59,24 @@ class GraphDefinition(Invocable):
         )
 
 
-@overload
-def graph(fn: Callable[..., Any], /) -> GraphDefinition: ...
-@overload
-def graph(
-    *,
-    name: str | None = ...,
-    description: str | None = ...,
-    out: GraphOut | Mapping[str, GraphOut] | None = ...,
-    ins: Mapping[str, Any] | None = ...,
-) -> Callable[[Callable[..., Any]], GraphDefinition]: ...
-def graph(
-    fn: Callable[..., Any] | None = None,
-    /,
-    *,
-    name: str | None = None,
-    description: str | None = None,
-    out: GraphOut | Mapping[str, GraphOut] | None = None,
-    ins: Mapping[str, Any] | None = None,
-) -> GraphDefinition | Callable[[Callable[..., Any]], GraphDefinition]:
-    """Make a function whose body calls ops and graphs a graph; the body runs once, now."""
+Node: TypeAlias = Invocation[OpDefinition | GraphDefinition]
 
-    def decorate(fn: Callable[..., Any]) -> GraphDefinition:
-        label = check_name(name or getattr(fn, "__name__", None), "a graph")
-        known = inspect.signature(fn).parameters
-        for given in ins or ():
-            if given not in known:
-                raise DefinitionError(
-                    f"graph {label!r}: ins names {given!r}, which is not a parameter of the body."
-                )
-        return compose(fn, kind="graph", name=label, description=description, out=out)
-
-    return decorate if fn is None else decorate(fn)
+GraphT = TypeVar("GraphT", bound=GraphDefinition)
 
 
 def compose(
+    cls: type[GraphT],
     fn: Callable[..., Any],
     *,
     kind: str,
     name: str,
     description: str | None = None,
     out: GraphOut | Mapping[str, GraphOut] | None = None,
-) -> GraphDefinition:
-    """Run the body ``fn`` and return the graph that it wires; raises DefinitionError where it does
-    not hold together.
+) -> GraphT:
+    """Run the body ``fn`` and return the ``cls`` that it wires.
 
-    ``kind`` (``"graph"`` or ``"job"``) is for messages, and a job's body may not return anything.
+    ``kind`` is ``"graph"`` or ``"job"``; the body of a job returns nothing. Raises DefinitionError
+    for a contradiction in the body.
     """
     parameters = inspect.signature(fn).parameters.values()
     for parameter in parameters:
@@ -141,9 +99,10 @@ def compose(
         )
     handles = _outputs(composition, returned, f"@{kind} {name}", out)
     where = f"@{kind} {name}"
-    return GraphDefinition(
+    return cls(
         name=name,
-        nodes=composition.nodes,
+        # A body can call ops and graphs only: nothing else is Invocable.
+        nodes=cast("tuple[Node, ...]", composition.nodes),
         inputs=inputs,
         outputs={
             each: _node_output(composition, each, handle, where) for each, handle in handles.items()

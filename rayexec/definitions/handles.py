@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from rayexec.errors import InvocationError
 from rayexec.names import nearest
-
-if TYPE_CHECKING:
-    from rayexec.definitions.composition import Composition
 
 __all__ = [
     "Binding",
@@ -56,6 +53,26 @@ Binding: TypeAlias = Source | tuple[Source, ...]  # a tuple is a fan-in
 Level: TypeAlias = tuple[str, ...]
 
 
+class Body(Protocol):
+    """The body of a graph or job that makes handles, as far as handles need it."""
+
+    def describe(self, source: Source) -> str:
+        """Return a source in words, for messages."""
+        ...
+
+    def map(self, handle: InvokedOutput, fn: Callable[[Any], Any]) -> Any:
+        """Run ``fn`` on a handle that stands for one of the values of a dynamic output."""
+        ...
+
+    def collect(self, handle: InvokedOutput) -> InvokedOutput:
+        """Return the handle of the list of the values of ``handle``."""
+        ...
+
+    def stands_for_several(self, handle: InvokedOutput) -> bool:
+        """Whether a handle is, at this point of the body, all values of a dynamic output."""
+        ...
+
+
 class InvokedOutput:
     """Stands for a value that a node will output, while a graph is being composed.
 
@@ -63,10 +80,10 @@ class InvokedOutput:
     one of them.
     """
 
-    __slots__ = ("_composition", "level", "source")
+    __slots__ = ("_body", "level", "source")
 
-    def __init__(self, composition: Composition, source: Source, level: Level = ()) -> None:
-        self._composition = composition
+    def __init__(self, body: Body, source: Source, level: Level = ()) -> None:
+        self._body = body
         self.source = source
         self.level = level
 
@@ -77,7 +94,7 @@ class InvokedOutput:
         Returns what it returns, which then stands for as many values. Raises InvocationError for an
         output that is not dynamic.
         """
-        return self._composition.map(self, fn)
+        return self._body.map(self, fn)
 
     def collect(self) -> InvokedOutput:
         """Return the values as one list, in the order of the mapping keys; below several dynamic
@@ -85,17 +102,17 @@ class InvokedOutput:
 
         Raises InvocationError for an output that is not dynamic.
         """
-        return self._composition.collect(self)
+        return self._body.collect(self)
 
-    def belongs_to(self, composition: Composition) -> bool:
+    def belongs_to(self, body: Body) -> bool:
         """Whether the handle was made in the same body that now uses it."""
-        return self._composition is composition
+        return self._body is body
 
     def __repr__(self) -> str:
-        return f"<{self._composition.describe(self.source)}>"
+        return f"<{self._body.describe(self.source)}>"
 
     def __iter__(self) -> Iterator[Any]:
-        if self._composition.stands_for_several(self):
+        if self._body.stands_for_several(self):
             raise InvocationError(
                 f"{self!r} stands for values that exist only at run time, so the body of a job "
                 f"cannot go through them: "

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any, overload
 
 from rayexec.definitions.code import ByReference
-from rayexec.definitions.composition import Invocable
 from rayexec.definitions.config import Config
 from rayexec.definitions.handles import Level
+from rayexec.definitions.invocation import Invocable
 from rayexec.definitions.limits import Pool
 from rayexec.definitions.ports import NO_DEFAULT, DynamicOut, DynamicOutput, In, Out, Output
 from rayexec.definitions.ray_options import RayOptions, ray_options

@@ -1,9 +1,8 @@
-"""The engine that runs steps in this very process, one after another."""
+"""Engine that runs steps in the driver's own process, one after another."""
 
 from __future__ import annotations
 
 import os
-import pickle
 import socket
 import threading
 import time
@@ -12,78 +11,91 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from rayexec.definitions.contexts import StepLog
+from rayexec.engine.base import Engine
 from rayexec.engine.packed_values import Restored, is_lasting, pack
 from rayexec.engine.process_facts import peak_rss
 from rayexec.errors import OutputError, StoreError
-from rayexec.events import HERE, SUCCESS, Attempt, BatchFacts, ErrorInfo, LiveLines, StepFailureData
+from rayexec.events import (
+    DRIVER_BATCH,
+    SUCCESS,
+    Attempt,
+    BatchFacts,
+    ErrorInfo,
+    LiveLines,
+    ResourceRecord,
+    StepFailureData,
+)
+from rayexec.former_names import load_stored
 from rayexec.names import node_path
-from rayexec.placement.limits import hold_by_driver
+from rayexec.placement.limits import driver_placement
 from rayexec.run.previous_run import StoredValue, ValueWriter
 from rayexec.run.spec import Batch, RunSpec, gather_inputs
-from rayexec.scheduler.messages import BatchEnded, BatchLost, EngineEvent
+from rayexec.scheduler.messages import BatchEnded, BatchLost, EngineReport
 from rayexec.steps.attempt import StepCall, not_stored, run_step
 from rayexec.steps.io_managers import Managers, find_managed
 from rayexec.steps.resources import OpenResources
 
 __all__ = ["InProcessEngine"]
 
-_LONG = 2.0  # seconds, as on workers
+_LIVE_AFTER_S = 2.0  # as on workers
 _ABSENT = object()
-_NOTHING: dict[str, Any] = {}
+_NO_OUTPUTS: dict[str, Any] = {}
 
 
-class _ToldLog(StepLog):
-    """The log of a step whose lines are told as they come once it has run for 2 s."""
+class _LiveLog(StepLog):
+    """Log of a step; passes its lines on at once after the first 2 s."""
 
-    __slots__ = ("_count", "_ends", "_number", "_step", "_tell", "_thread")
+    __slots__ = ("_attempt_number", "_live_from", "_on_lines", "_passed_on", "_step", "_thread")
 
-    def __init__(self, step: int, number: int, tell: Callable[[LiveLines], None]) -> None:
+    def __init__(
+        self, step: int, attempt_number: int, on_lines: Callable[[LiveLines], None]
+    ) -> None:
         super().__init__()
         self._step = step
-        self._number = number
-        self._tell = tell
-        self._ends = time.time() + _LONG
-        self._count = 0  # lines that were told
+        self._attempt_number = attempt_number
+        self._on_lines = on_lines
+        self._live_from = time.time() + _LIVE_AFTER_S
+        self._passed_on = 0  # count of lines
         self._thread = threading.get_ident()
 
     def log(self, level: int | str, msg: object, *args: object, **options: Any) -> None:
-        """Record a line, and tell it where it is time; what other threads of the op log waits for
-        its next one.
+        """Record a line, and pass it on once the step has run for a while.
+
+        Lines of the op's other threads wait for the next line of its own thread.
         """
         super().log(level, msg, *args, **options)
         now = self.lines[-1].time
-        if now >= self._ends and threading.get_ident() == self._thread:
-            first, self._count = self._count, len(self.lines)
-            new = tuple(self.lines[first : self._count])
-            self._tell(LiveLines(self._step, self._number, os.getpid(), now, new, first))
+        if now >= self._live_from and threading.get_ident() == self._thread:
+            first, self._passed_on = self._passed_on, len(self.lines)
+            new = tuple(self.lines[first : self._passed_on])
+            self._on_lines(
+                LiveLines(self._step, self._attempt_number, os.getpid(), now, new, first)
+            )
 
 
-class InProcessEngine:
-    """Runs each batch inside ``wait``; values pass as the objects they are, resources stay open for
-    the run or step.
+class InProcessEngine(Engine):
+    """Runs each batch inside ``wait``.
+
+    Values pass as the objects they are. Resources stay open for the run, or for their step.
     """
 
     name = "in_process"
-    grows = False
     runs_here = True
     batching = False
-    notes: Sequence[str] = ()
 
     def __init__(self, spec: RunSpec) -> None:
         self._spec = spec
-        self.placement = hold_by_driver(spec.plan, slots=1, max_concurrent=1)
-        self._streams = spec.streams
+        self.placement = driver_placement(spec.plan, slots=1, max_concurrent=1)
+        self._streams = spec.streaming_templates
         self._queue: deque[Batch] = deque()
-        self._canceled: list[EngineEvent] = []
+        self._canceled: list[EngineReport] = []
         self._woken = threading.Event()
         # By step, then by output.
         self._values: dict[int, dict[str, Any]] = {}
         self._exceptions: dict[int, BaseException] = {}
         self._began = time.time()
-        # Gets what steps log once they have run for a while, in the thread that runs them.
-        self.tell: Callable[[LiveLines], None] | None = None
-        self.resources = OpenResources(spec.resources, spec.config.resources, spec.info)
-        self._durable = spec.durable
+        self._resources = OpenResources(spec.resources, spec.config.resources, spec.info)
+        self._durable = spec.durable_templates
         self._writer: ValueWriter | None = None
         self._managers = None
         managed = find_managed(spec.plan, spec.resources)
@@ -94,30 +106,29 @@ class InProcessEngine:
                 spec.resources,
                 spec.config.resources,
                 spec.info,
-                self.resources,
+                self._resources,
             )
 
     def start(self) -> None:
-        """Open every resource that a step of the plan needs and that outlasts it; raises
-        ResourceError where one fails.
+        """Open the resources of the plan's steps; raises ResourceError.
 
-        Those of step scope are opened when the step is.
+        A resource of step scope opens with its step.
         """
-        self.resources.open_ahead(self._spec.needed_resources())
+        self._resources.open_ahead(self._spec.needed_resources())
 
     def facts(self) -> BatchFacts:
-        """Return what is known of this process, in which all steps are one batch."""
+        """Return the facts of this process; all steps count as one batch."""
         host, pid = socket.gethostname(), os.getpid()
         return BatchFacts(
-            HERE, host, "", pid, began=self._began, ended=time.time(), peak_rss=peak_rss()
+            DRIVER_BATCH, host, "", pid, began=self._began, ended=time.time(), peak_rss=peak_rss()
         )
 
     def submit(self, work: Batch) -> None:
-        """Take a batch to run in a coming ``wait``."""
+        """Queue a batch for a coming ``wait``."""
         self._queue.append(work)
 
-    def wait(self, timeout: float | None) -> list[EngineEvent]:
-        """Run the next batch and return its answer; with none queued, let ``timeout`` seconds pass."""
+    def wait(self, timeout: float | None) -> list[EngineReport]:
+        """Run the next batch and return its answer; with none queued, sleep for ``timeout``."""
         if self._canceled:
             canceled, self._canceled = self._canceled, []
             return canceled
@@ -127,18 +138,18 @@ class InProcessEngine:
             return []
         work = self._queue.popleft()
         return [
-            BatchEnded(work.id, tuple([self._run(call.step, call.number) for call in work.calls]))
+            BatchEnded(work.id, tuple([self._run(call.step, call.attempt) for call in work.calls]))
         ]
 
     def wake(self) -> None:
-        """Let no more time pass in ``wait``; a step that runs there goes on."""
+        """End the sleep in ``wait``; a running step continues."""
         self._woken.set()
 
-    def _run(self, index: int, number: int) -> Attempt:
+    def _run(self, index: int, attempt_number: int) -> Attempt:
         spec = self._spec
         step = spec.plan.steps[index]
         values = self._values
-        # What an attempt before this one yielded is void, unless others may have it already.
+        # Outputs of an earlier attempt are void, unless consumers may have them already.
         yielded = values[index] = (
             dict(values.get(index, {})) if step.template in self._streams else {}
         )
@@ -148,7 +159,7 @@ class InProcessEngine:
             return gather_inputs(
                 step,
                 lambda producer, output: _loaded(
-                    values.get(producer, _NOTHING).get(output, _ABSENT)
+                    values.get(producer, _NO_OUTPUTS).get(output, _ABSENT)
                 ),
                 lambda source: given.get(source, _ABSENT),
                 _ABSENT,
@@ -159,21 +170,21 @@ class InProcessEngine:
                 yielded[name] = value
 
         call = StepCall(
-            index, step.key, number, spec.config.ops.get(node_path(step.key)), step.tags
+            index, step.key, attempt_number, spec.config.ops.get(node_path(step.key)), step.tags
         )
         log = None
-        if self.tell is not None and spec.plan.op_of(index).parameters.context is not None:
-            log = _ToldLog(index, number, self.tell)
+        if self._on_lines is not None and spec.plan.op_of(index).parameters.context is not None:
+            log = _LiveLog(index, attempt_number, self._on_lines)
         row, error = run_step(
             spec.plan.templates[step.template],
             call,
             inputs,
             run=spec.info,
-            resources=self.resources,
+            resources=self._resources,
             store=store,
             managing=None if self._managers is None else self._managers.of(step.template),
             log=log,
-            memory=spec.memory,
+            run_cache=spec.run_cache,
         )
         if row.outcome == SUCCESS and step.template in self._durable:
             row = self._commit(row, step.key, yielded)
@@ -182,8 +193,10 @@ class InProcessEngine:
         return row
 
     def _commit(self, row: Attempt, key: str, yielded: Mapping[str, Any]) -> Attempt:
-        assert self._spec.keeper is not None, "outputs are durable only where there is a store"
-        self._writer = self._writer or self._spec.keeper.writer()
+        assert self._spec.value_storage is not None, (
+            "outputs are durable only where there is a store"
+        )
+        self._writer = self._writer or self._spec.value_storage.writer()
         try:
             values = {
                 name: pack(value, f'output "{name}" of step "{key}"')
@@ -196,68 +209,58 @@ class InProcessEngine:
         return row
 
     def cancel(self, batch_ids: Sequence[int], *, force: bool) -> None:
-        """Drop what is queued; a step that ran was interrupted itself, since it runs in the
-        caller's thread.
-        """
+        """Drop queued batches; the caller's own thread runs steps, so that none runs now."""
         self._queue.clear()
         now = time.time()
         failure = StepFailureData(
             ErrorInfo("RunCanceledError", "the step was canceled before it ended", "")
         )
-        self._canceled = [BatchLost(each, (), None, failure, now, now) for each in batch_ids]
+        self._canceled = [
+            BatchLost(batch_id, (), None, failure, now, now) for batch_id in batch_ids
+        ]
 
     def release(self, steps: Sequence[int]) -> None:
-        """Drop the objects that steps yielded."""
+        """Drop all outputs of steps."""
         for step in steps:
             self._values.pop(step, None)
 
     def release_values(self, step: int, names: Sequence[str]) -> None:
-        """Drop some of the objects that a step yielded."""
+        """Drop some outputs of a step."""
         for name in names:
-            self._values.get(step, _NOTHING).pop(name, None)
+            self._values.get(step, _NO_OUTPUTS).pop(name, None)
 
     def restore(self, step: int, values: Mapping[str, StoredValue]) -> None:
-        """Take values of an earlier run for outputs of a step; they are loaded each time one is
-        needed.
-        """
+        """Adopt values of an earlier run as a step's outputs; each use loads them anew."""
         self._values[step] = {name: Restored(stored) for name, stored in values.items()}
 
     def packed(self, step: int, output: str) -> Any:
-        """Return the object that the step yielded, serialised; raises OutputError where it cannot
-        be.
-        """
+        """Return an output, pickled; raises OutputError for an object without a pickle."""
         key = self._spec.plan.steps[step].key
         return pack(self._values[step][output], f'output "{output}" of step "{key}"')
 
     def value(self, step: int, output: str) -> object:
-        """Return the object that the step yielded."""
-        found: object = _loaded(self._values[step][output])
-        return found
+        """Return an output as the object that it is."""
+        value: object = _loaded(self._values[step][output])
+        return value
 
     def exception(self, step: int) -> BaseException | None:
-        """Return the exception that failed the step."""
+        """Return the exception of a failed step."""
         return self._exceptions.get(step)
 
-    def others(self) -> Mapping[int, int]:
-        """Return nothing: there is no cluster here."""
-        return {}
-
-    def warnings(self) -> list[str]:
-        """Return nothing: a step that runs here is seen to run."""
-        return []
+    def take_resource_records(self) -> Sequence[ResourceRecord]:
+        """Return records of resources outside of any attempt, since the last call."""
+        return self._resources.take_records()
 
     def close(self) -> None:
         """Close the resources."""
         if self._writer is not None:
             self._writer.close()
-        self.resources.__exit__(None, None, None)
+        self._resources.__exit__(None, None, None)
 
 
 def _loaded(value: Any) -> Any:
-    """Return what stands behind a value of an earlier run, as writable as it was; any other as it
-    is.
-    """
+    """Return a value of an earlier run, as writable as it was then; any other value as it is."""
     if type(value) is not Restored:
         return value
     main, *buffers = value.stored.parts()
-    return pickle.loads(main, buffers=[bytearray(each) for each in buffers])
+    return load_stored(main, [bytearray(buffer) for buffer in buffers])

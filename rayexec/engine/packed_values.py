@@ -12,6 +12,7 @@ from typing import Any
 
 from rayexec.errors import OutputError
 from rayexec.events import causes_of
+from rayexec.former_names import load_stored
 from rayexec.run.previous_run import StoredValue
 
 __all__ = ["INLINE_LIMIT", "Packed", "Restored", "is_lasting", "pack", "pack_error", "unpack"]
@@ -53,7 +54,7 @@ class Packed:
 
     def load(self) -> Any:
         """Return the value."""
-        return pickle.loads(self.main, buffers=self.buffers)
+        return load_stored(self.main, self.buffers)
 
 
 class Restored:
@@ -108,7 +109,7 @@ def is_lasting(packed: bytes | Packed) -> bool:
 
 def unpack(packed: bytes | Packed) -> Any:
     """Return the value that ``pack`` serialised."""
-    return packed.load() if isinstance(packed, Packed) else pickle.loads(packed)
+    return packed.load() if isinstance(packed, Packed) else load_stored(packed)
 
 
 def pack_error(error: BaseException) -> bytes | None:

@@ -9,7 +9,7 @@ import sys
 from functools import cache
 from typing import NamedTuple
 
-from rayexec.events.batch_facts import UNKNOWN
+from rayexec.events.batch_facts import UNKNOWN_BYTES
 
 __all__ = ["Told", "peak_rss", "tell"]
 
@@ -27,8 +27,8 @@ class Told(NamedTuple):
     began: float
     ended: float = 0.0
     loading: float = 0.0
-    peak_rss: int = UNKNOWN
-    input_bytes: int = UNKNOWN
+    peak_rss: int = UNKNOWN_BYTES
+    input_bytes: int = UNKNOWN_BYTES
 
 
 def tell(began: float) -> Told:

@@ -1,6 +1,7 @@
 """What happened: frozen records in the past tense."""
 
 from rayexec.events.attempt import (
+    COLUMN_FIELDS,
     FAILURE,
     RETRY,
     SUCCESS,
@@ -12,10 +13,10 @@ from rayexec.events.attempt import (
     OutputRecord,
     ResourceRecord,
     Reused,
+    StepsRestored,
     Successes,
-    TakenOver,
 )
-from rayexec.events.batch_facts import HERE, UNKNOWN, BatchFacts
+from rayexec.events.batch_facts import DRIVER_BATCH, UNKNOWN_BYTES, BatchFacts
 from rayexec.events.event import (
     Event,
     StepBlockedData,
@@ -36,9 +37,9 @@ from rayexec.events.failure import (
     user_traceback,
 )
 from rayexec.events.live_lines import (
+    DeliveredLines,
     LiveLines,
-    Stretch,
-    Told,
+    StreamPart,
     expand_live,
     is_live_output,
     prefixed,
@@ -47,13 +48,15 @@ from rayexec.events.live_lines import (
 from rayexec.events.run_status import RunStatus
 
 __all__ = [
+    "COLUMN_FIELDS",
+    "DRIVER_BATCH",
     "FAILURE",
-    "HERE",
     "RETRY",
     "SUCCESS",
-    "UNKNOWN",
+    "UNKNOWN_BYTES",
     "Attempt",
     "BatchFacts",
+    "DeliveredLines",
     "ErrorInfo",
     "Event",
     "EventType",
@@ -69,10 +72,9 @@ __all__ = [
     "StepBlockedData",
     "StepFailureData",
     "StepOutputData",
-    "Stretch",
+    "StepsRestored",
+    "StreamPart",
     "Successes",
-    "TakenOver",
-    "Told",
     "UserFailureData",
     "blocked_event",
     "causes_of",

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import operator
 from array import array
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from rayexec.events.batch_facts import HERE, UNKNOWN
+from rayexec.events.batch_facts import DRIVER_BATCH, UNKNOWN_BYTES
 from rayexec.events.failure import ErrorInfo, StepFailureData
 
 __all__ = [
+    "COLUMN_FIELDS",
     "FAILURE",
     "RETRY",
     "SUCCESS",
@@ -21,8 +23,8 @@ __all__ = [
     "OutputRecord",
     "ResourceRecord",
     "Reused",
+    "StepsRestored",
     "Successes",
-    "TakenOver",
 ]
 
 # How an attempt ended. Small integers, since rows of no-op steps are made by the hundred thousand.
@@ -124,11 +126,30 @@ class Attempt(NamedTuple):
     has_large_output: bool = False
     loaded: tuple[LoadedInput, ...] = ()
     reused: Reused | None = None
-    batch: int = HERE
-    output_bytes: int = UNKNOWN
+    batch: int = DRIVER_BATCH
+    output_bytes: int = UNKNOWN_BYTES
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the columns and the names of the outputs say all about the attempt: a success
+        whose other fields have their defaults.
+        """
+        return self.outcome == SUCCESS and _detail_of(self) == _PLAIN_DETAIL
 
 
-class TakenOver(NamedTuple):
+# Fields that plain successes have in columns, in messages of workers and in the log. An attempt
+# with anything in another field is written in full, so that no field is lost.
+COLUMN_FIELDS = frozenset(
+    {"step", "number", "outcome", "started", "ended", "pid", "batch", "output_bytes"}
+)
+_DETAIL_FIELDS = [
+    name for name in Attempt._fields if name not in COLUMN_FIELDS and name != "outputs"
+]
+_detail_of = operator.itemgetter(*map(Attempt._fields.index, _DETAIL_FIELDS))
+_PLAIN_DETAIL = tuple([Attempt._field_defaults[name] for name in _DETAIL_FIELDS])
+
+
+class StepsRestored(NamedTuple):
     """Steps of which an earlier run has what they yielded, so that they did not run; ``steps`` as
     in ``Attempt``.
     """
@@ -149,13 +170,13 @@ class Successes(NamedTuple):
     started: array[float]
     ended: array[float]
     pid: int = 0
-    batch: int = HERE
+    batch: int = DRIVER_BATCH
     sizes: Sequence[int] = ()
 
     def rows(self, outputs: Sequence[tuple[OutputRecord, ...]]) -> Iterator[Attempt]:
         """Yield each as a row of its own; ``outputs`` are the records of its outputs by step."""
         pid, place = self.pid, self.batch
-        sizes = self.sizes or [UNKNOWN] * len(self.steps)
+        sizes = self.sizes or [UNKNOWN_BYTES] * len(self.steps)
         columns = zip(self.steps, self.numbers, self.started, self.ended, sizes, strict=True)
         for step, number, started, ended, size in columns:
             yield Attempt(

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-__all__ = ["HERE", "UNKNOWN", "BatchFacts"]
+__all__ = ["DRIVER_BATCH", "UNKNOWN_BYTES", "BatchFacts"]
 
-HERE = (
+DRIVER_BATCH = (
     -1
 )  # instead of the number of a batch: the process of the driver, where that runs the steps itself
-UNKNOWN = -1  # bytes
+UNKNOWN_BYTES = -1  # bytes
 
 
 class BatchFacts(NamedTuple):
@@ -30,9 +30,9 @@ class BatchFacts(NamedTuple):
     began: float = 0.0
     ended: float = 0.0
     loading: float = 0.0
-    peak_rss: int = UNKNOWN
-    input_bytes: int = UNKNOWN
-    output_bytes: int = UNKNOWN
+    peak_rss: int = UNKNOWN_BYTES
+    input_bytes: int = UNKNOWN_BYTES
+    output_bytes: int = UNKNOWN_BYTES
     calls: int = 0
 
     @property

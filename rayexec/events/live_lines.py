@@ -11,10 +11,18 @@ from rayexec.events.attempt import Attempt, LogLine
 from rayexec.events.event import Event
 from rayexec.events.event_type import EventType
 
-__all__ = ["LiveLines", "Stretch", "Told", "expand_live", "is_live_output", "prefixed", "with_note"]
+__all__ = [
+    "DeliveredLines",
+    "LiveLines",
+    "StreamPart",
+    "expand_live",
+    "is_live_output",
+    "prefixed",
+    "with_note",
+]
 
 
-class Stretch(NamedTuple):
+class StreamPart(NamedTuple):
     """Whole lines of one stream, and their place among all that the attempt will have: characters
     ``start`` to ``end``.
 
@@ -42,8 +50,8 @@ class LiveLines(NamedTuple):
     time: float
     logs: tuple[LogLine, ...] = ()
     first: int = 0
-    stdout: Stretch = Stretch()
-    stderr: Stretch = Stretch()
+    stdout: StreamPart = StreamPart()
+    stderr: StreamPart = StreamPart()
 
 
 class _Reach:
@@ -72,7 +80,7 @@ class _Reach:
         )
 
 
-class Told:
+class DeliveredLines:
     """What was told of attempts while they ran, so that none of it is told again at their ends."""
 
     def __init__(self) -> None:
@@ -80,7 +88,7 @@ class Told:
         # stdout, stderr.
         self._reached: dict[int, tuple[tuple[int, int], tuple[_Reach, _Reach, _Reach]]] = {}
 
-    def take(self, live: LiveLines) -> None:
+    def add(self, live: LiveLines) -> None:
         """Remember that ``live`` was told."""
         key = live.number, live.pid
         if live.step not in self._reached or self._reached[live.step][0] != key:
@@ -90,7 +98,7 @@ class Told:
         stdout.take(live.stdout.start, live.stdout.end)
         stderr.take(live.stderr.start, live.stderr.end)
 
-    def rest(self, attempt: Attempt) -> Attempt:
+    def remainder_of(self, attempt: Attempt) -> Attempt:
         """Return an attempt without what was told of it; the very same where that is nothing."""
         if not self._reached:
             return attempt
@@ -126,7 +134,7 @@ def is_live_output(event: Event) -> bool:
     return event.event_type is EventType.LOGS_CAPTURED and "is_live" in event.event_specific_data
 
 
-def with_note(stretch: Stretch) -> str:
+def with_note(stretch: StreamPart) -> str:
     """Return the text of a stretch below a line that says how much before it was left out, if any
     was.
     """

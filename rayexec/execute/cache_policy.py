@@ -7,16 +7,16 @@ import warnings
 from dataclasses import replace
 
 from rayexec.execute.recording import Recording
+from rayexec.run.cached_outputs import RunCache
 from rayexec.run.spec import RunSpec
-from rayexec.run.step_cache import Memory
 
-__all__ = ["with_memory"]
+__all__ = ["with_run_cache"]
 
 _SWITCH = "RAYEXEC_CACHE"
 _OFF = frozenset({"0", "false", "no", "off"})
 
 
-def with_memory(spec: RunSpec, recording: Recording | None) -> RunSpec:
+def with_run_cache(spec: RunSpec, recording: Recording | None) -> RunSpec:
     """Return a run with the memory of the store that it is recorded in, where it has cached ops."""
     if recording is None or not any(template.op.cache for template in spec.plan.templates):
         return spec
@@ -32,4 +32,4 @@ def with_memory(spec: RunSpec, recording: Recording | None) -> RunSpec:
         )
         return spec
     is_on = settings.cache and os.environ.get(_SWITCH, "").lower() not in _OFF
-    return replace(spec, memory=Memory(entries, reuse=is_on))
+    return replace(spec, run_cache=RunCache(entries, reuse=is_on))

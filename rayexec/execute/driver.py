@@ -12,17 +12,16 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from rayexec.engine.base import Engine
-from rayexec.engine.inprocess import InProcessEngine
 from rayexec.errors import EngineError, ResourceError, RunCanceledError, RunTimeoutError, StoreError
 from rayexec.events import (
     Attempt,
+    DeliveredLines,
     Event,
     EventType,
     LiveLines,
     RunStatus,
+    StepsRestored,
     Successes,
-    TakenOver,
-    Told,
     describe_error,
 )
 from rayexec.execute.cancel_watch import Canceled, CancelToken, interruptible
@@ -43,14 +42,15 @@ from rayexec.scheduler.messages import (
     CancelRequested,
     DropOutputs,
     DropValues,
-    EngineEvent,
+    EngineReport,
     Instruction,
     RestoreOutputs,
     RunBatch,
-    RunEvent,
     RunStarted,
+    SchedulerEvent,
     SharedLimitsChanged,
     TimerFired,
+    Transition,
 )
 from rayexec.steps.timeouts import deadline
 
@@ -108,9 +108,8 @@ class _Loop:
         self.machine = machine
         # Steps that were taken over from an earlier run since that was recorded last.
         self._restored: dict[int, None] = {}
-        self._told = Told()
-        if isinstance(engine, InProcessEngine):
-            engine.tell = self.tell
+        self._delivered = DeliveredLines()
+        engine.listen(self.tell)
         most = spec.config.execution.max_runtime
         self._ends = float("inf") if most is None else clock() + most
 
@@ -141,7 +140,7 @@ class _Loop:
         """Whether the run has taken as long as it may."""
         return self._clock() >= self._ends - _SLACK
 
-    def _wait(self, timeout: float) -> list[EngineEvent]:
+    def _wait(self, timeout: float) -> list[EngineReport]:
         """Wait as the engine does; raises _OverTime once the run's time is over, Canceled once
         somebody asked.
         """
@@ -182,7 +181,7 @@ class _Loop:
             self._feed(CancelRequested())
             # A run inside a step must be through before that step is killed itself.
             grace = self._spec.config.execution.cancel_grace
-            self._wait_for_ends(grace / 2 if getattr(self._engine, "is_nested", False) else grace)
+            self._wait_for_ends(grace / 2 if self._engine.is_nested else grace)
         except KeyboardInterrupt:
             self.event(
                 EventType.ENGINE_EVENT,
@@ -209,7 +208,7 @@ class _Loop:
                 asked = self._observer.idle()
             self._take(self._engine.wait(left if asked is None else min(left, asked)))
 
-    def _take(self, back: Iterable[EngineEvent]) -> bool:
+    def _take(self, back: Iterable[EngineReport]) -> bool:
         """Feed what came back to the machine; return whether there was anything for it."""
         is_news = False
         for each in back:
@@ -217,24 +216,24 @@ class _Loop:
                 self.tell(each)
                 continue
             if isinstance(each, (BatchEnded, BatchLost)) and each.facts is not None:
-                self._observer.batch_over(each.facts)
+                self._observer.batch_ended(each.facts)
             is_news = True
             self._feed(each)
         return is_news
 
     def tell(self, lines: LiveLines) -> None:
         """Show what a step that goes on has logged and printed."""
-        self._told.take(lines)
+        self._delivered.add(lines)
         self._log.tell(lines)
         self.loggers.pass_on(lines)
-        self._observer.told(lines)
+        self._observer.lines_received(lines)
 
-    def _feed(self, event: RunEvent) -> None:
+    def _feed(self, event: SchedulerEvent) -> None:
         for instruction in self.machine.handle(event, self._clock()):
             self._carry_out(instruction)
         if self._restored:
             steps, self._restored = list(self._restored), {}
-            self.record(TakenOver(steps))
+            self.record(StepsRestored(steps))
             parent = self._spec.previous_run.run_id if self._spec.previous_run is not None else ""
             words = f"{len(steps):,} step{'' if len(steps) == 1 else 's'} need not run: run {parent} has the outputs."
             self.event(EventType.ENGINE_EVENT, words)
@@ -247,7 +246,7 @@ class _Loop:
             self.record(instruction)
         elif isinstance(instruction, Attempt):
             self.record(instruction)
-            self.loggers.pass_on(self._told.rest(instruction))
+            self.loggers.pass_on(self._delivered.remainder_of(instruction))
         elif isinstance(instruction, DropOutputs):
             self._engine.release(instruction.steps)
         elif isinstance(instruction, DropValues):
@@ -257,14 +256,15 @@ class _Loop:
             self._restored[instruction.step] = None
         elif isinstance(instruction, CancelBatches):
             self._engine.cancel(instruction.batch_ids, force=False)
-        else:
+        elif isinstance(instruction, Transition):
             self._restored.pop(instruction.step, None)  # where it is taken back
             self.record(record_of(instruction, self._spec.plan.steps))
 
     def tell_facts(self) -> None:
         """Show the observer what is known of this process, where it is this that runs the steps."""
-        if isinstance(self._engine, InProcessEngine):
-            self._observer.batch_over(self._engine.facts())
+        facts = self._engine.facts()
+        if facts is not None:
+            self._observer.batch_ended(facts)
 
     def record(self, record: Record) -> None:
         """Append a record to the log and show it to the observer."""
@@ -315,7 +315,7 @@ def run_to_end(
         grows=engine.grows,
         batching=engine.batching,
         keep_outputs=settings.keep_outputs,
-        streams=spec.streams,
+        streams=spec.streaming_templates,
         infrastructure_retries=settings.infrastructure_retries,
         previous_run=spec.previous_run,
     )
@@ -327,7 +327,12 @@ def run_to_end(
     log.placement = engine.placement
     observer.run_started(spec, log, lambda: machine.waiting(clock()))
     limits = [
-        {"limit": each.name, "most": each.most, "held_by": each.holder.value, "how": each.words}
+        {
+            "limit": each.name,
+            "most": each.most,
+            "held_by": each.holder.value,
+            "how": each.description,
+        }
         for each in engine.placement.limits
     ]
     loop.event(
@@ -345,7 +350,7 @@ def run_to_end(
                 loop.warn(
                     [
                         f"The selection names {each}, of which nothing came."
-                        for each in spec.plan.unmet()
+                        for each in spec.plan.unmatched_keys()
                     ]
                 )
         except KeyboardInterrupt as interrupt:
@@ -415,7 +420,8 @@ def _start(engine: Engine, loop: _Loop) -> None:
             if each.name == MAX_CONCURRENT:  # every run has it
                 continue
             loop.event(
-                EventType.ENGINE_EVENT, f"At most {each.most} at once by {each.name}: {each.words}."
+                EventType.ENGINE_EVENT,
+                f"At most {each.most} at once by {each.name}: {each.description}.",
             )
         loop.warn(engine.notes)
     finally:
@@ -423,10 +429,8 @@ def _start(engine: Engine, loop: _Loop) -> None:
 
 
 def _record_resources(engine: Engine, loop: _Loop) -> None:
-    resources = getattr(engine, "resources", None)
-    if resources is not None:
-        for record in resources.take_records():
-            loop.record(record)
+    for record in engine.take_resource_records():
+        loop.record(record)
 
 
 def _conclude(loop: _Loop, machine: Machine, spec: RunSpec, error: BaseException | None) -> Outcome:

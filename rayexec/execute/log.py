@@ -13,8 +13,8 @@ from rayexec.events import (
     LiveLines,
     ResourceRecord,
     StepBlockedData,
+    StepsRestored,
     Successes,
-    TakenOver,
     expand_attempt,
     expand_live,
     expand_resource,
@@ -26,7 +26,7 @@ from rayexec.scheduler.past_waits import Wait, explain_waits
 
 __all__ = ["Record", "RunLog"]
 
-Record: TypeAlias = Event | Attempt | Successes | ResourceRecord | TakenOver
+Record: TypeAlias = Event | Attempt | Successes | ResourceRecord | StepsRestored
 
 _LIVE = 1_000  # messages of one attempt that goes on which are kept, the latest
 
@@ -82,7 +82,7 @@ class RunLog:
             return chain.from_iterable(map(self._expand_attempt, self.rows(record)))
         if isinstance(record, ResourceRecord):
             return expand_resource(record)
-        if isinstance(record, TakenOver):  # nothing happened
+        if isinstance(record, StepsRestored):  # nothing happened
             return iter(())
         if isinstance(record, LiveLines):
             return expand_live(record, self._plan.steps[record.step].key)

@@ -14,6 +14,7 @@ from rayexec.scheduler.messages import (
     StepSkipped,
     StepTakenBack,
     StepUnfed,
+    Transition,
 )
 
 __all__ = ["named", "record_of"]
@@ -22,7 +23,7 @@ _NAMED = 10  # steps that a message lists
 
 
 def record_of(
-    what: StepSkipped | StepAbandoned | StepTakenBack | StepRequeued | StepUnfed,
+    what: Transition,
     steps: Sequence[Step],
 ) -> Event | Attempt:
     """Return the record of what has just become of one of a plan's ``steps``."""
@@ -42,9 +43,11 @@ def record_of(
         how = "are not kept" if what.is_unkept else "were lost"
         other = steps[what.needed_by].key
         words = f'The outputs of step "{key}" {how}, and step "{other}" needs them: it runs again.'
-    else:
+    elif isinstance(what, StepRequeued):
         count = f"{what.times} of {what.most} times"
-        words = f'Step "{key}" runs again, at no cost to its retries ({count}): {what.why}'
+        words = f'Step "{key}" runs again, at no cost to its retries ({count}): {what.reason}'
+    else:
+        raise TypeError(f"no record of {what!r}")
     return Event(EventType.ENGINE_EVENT, words, now, key)
 
 

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from rayexec.events import (
     Attempt,
     BatchFacts,
+    DeliveredLines,
     LiveLines,
     ResourceRecord,
     RunStatus,
-    Told,
     with_note,
 )
 from rayexec.execute.log import Record, RunLog
@@ -22,7 +22,7 @@ __all__ = ["Echo", "Observer"]
 
 
 class Observer:
-    """Told of a run as it goes, in the thread that runs it; override what is of interest.
+    """DeliveredLines of a run as it goes, in the thread that runs it; override what is of interest.
 
     Its methods are called between two steps of the loop, so they should return soon.
     """
@@ -37,7 +37,7 @@ class Observer:
     def recorded(self, record: Record) -> None:
         """Something was recorded: an event, an attempt that ended, a resource that was opened."""
 
-    def batch_over(self, facts: BatchFacts) -> None:
+    def batch_ended(self, facts: BatchFacts) -> None:
         """A batch is over, or lost with its worker; its attempts are recorded next, as far as they
         were not before.
 
@@ -45,10 +45,10 @@ class Observer:
         begins and at the end.
         """
 
-    def told(self, lines: LiveLines) -> None:
+    def lines_received(self, lines: LiveLines) -> None:
         """A step that has run for a while, and goes on, has logged or printed something.
 
-        It comes again with the step's attempt; ``rayexec.events.Told`` tells the two apart.
+        It comes again with the step's attempt; ``rayexec.events.DeliveredLines`` tells the two apart.
         """
 
     def idle(self) -> float | None:
@@ -67,17 +67,17 @@ class Echo(Observer):
     """Prints what ops print on workers, where the run was started."""
 
     def __init__(self) -> None:
-        self._told = Told()
+        self._delivered = DeliveredLines()
 
-    def told(self, lines: LiveLines) -> None:
+    def lines_received(self, lines: LiveLines) -> None:
         """Print what a step printed that goes on."""
-        self._told.take(lines)
+        self._delivered.add(lines)
         _print(with_note(lines.stdout), with_note(lines.stderr))
 
     def recorded(self, record: Record) -> None:
         """Print what an attempt or the end of a resource printed, on the same streams."""
         if isinstance(record, Attempt):
-            record = self._told.rest(record)
+            record = self._delivered.remainder_of(record)
         if isinstance(record, Attempt | ResourceRecord) and (record.stdout or record.stderr):
             _print(record.stdout, record.stderr)
 

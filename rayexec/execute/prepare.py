@@ -8,8 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from rayexec.cluster import connect
-from rayexec.cluster.sources import gather_sources
 from rayexec.config.execution import limit_runtime, override_execution
 from rayexec.config.run_config import ResolvedConfig, resolve_run_config
 from rayexec.definitions.config import Config
@@ -20,12 +18,10 @@ from rayexec.definitions.logger import InitLoggerContext
 from rayexec.definitions.resource import SCOPES, ResourceDefinition, resource_definition
 from rayexec.definitions.tags import max_runtime, normalize_tags
 from rayexec.engine.base import Engine
-from rayexec.engine.inprocess import InProcessEngine
-from rayexec.engine.ray.driver.engine import RayEngine
-from rayexec.engine.ray.protocol.package import modules_of
+from rayexec.engine.registry import make_engine
 from rayexec.errors import DefinitionError, RunCanceledError, StepExecutionError
 from rayexec.events import RunStatus
-from rayexec.execute.cache_policy import with_memory
+from rayexec.execute.cache_policy import with_run_cache
 from rayexec.execute.cancel_watch import CancelToken, Watcher
 from rayexec.execute.driver import run_to_end
 from rayexec.execute.log import RunLog
@@ -271,31 +267,23 @@ def run(
     """
     token, termination = CancelToken(), Termination()
 
-    def make_engine() -> Engine:
-        settings = spec.config.execution
-        if settings.engine == "in_process":
-            return InProcessEngine(spec)
-        capacity = connect(settings.address, settings.runtime_env)
+    def start_engine() -> Engine:
+        engine = make_engine(spec.config.execution.engine, spec)
         termination.take_again()
-        if not capacity.is_spread:
-            return RayEngine(spec, capacity)
-        sources, unsent = gather_sources(modules_of(spec.plan, spec.resources), capacity.near or ())
-        engine = RayEngine(spec, capacity, sources)
-        engine.notes = [*engine.notes, *unsent]
         return engine
 
     watching = recording or observer or Echo()
     try:
         if recording is not None:
-            spec = replace(spec, keeper=recording.store.values(spec.info.run_id))
-        spec = with_memory(spec, recording).begin()
+            spec = replace(spec, value_storage=recording.store.values(spec.info.run_id))
+        spec = with_run_cache(spec, recording).begin()
         log = RunLog(spec.plan)
         with (
             termination,
             contextlib.nullcontext() if recording is None else Watcher(recording.writer, token),
         ):
             outcome, engine = run_to_end(
-                spec, make_engine, log, watching, stop_on_failure=stop_on_failure, token=token
+                spec, start_engine, log, watching, stop_on_failure=stop_on_failure, token=token
             )
     except BaseException as error:
         if recording is not None:

@@ -24,6 +24,7 @@ from rayexec.events import BatchFacts, LiveLines, RunStatus, describe_error
 from rayexec.execute.log import Record, RunLog
 from rayexec.execute.observer import Observer
 from rayexec.execute.resume import PARENT, ROOT
+from rayexec.run.process_identity import ProcessIdentity
 from rayexec.run.spec import RunSpec
 from rayexec.scheduler.wait_reasons import Waiting
 
@@ -98,13 +99,13 @@ class Recording(Observer):
             self._log.add(record)
         self._observer.recorded(record)
 
-    def batch_over(self, facts: BatchFacts) -> None:
+    def batch_ended(self, facts: BatchFacts) -> None:
         """Take what is known of a batch; it is written with records."""
         if self._log is not None:
             self._log.add(facts)
-        self._observer.batch_over(facts)
+        self._observer.batch_ended(facts)
 
-    def told(self, lines: LiveLines) -> None:
+    def lines_received(self, lines: LiveLines) -> None:
         """Take what a step that goes on has logged and printed; it counts until its attempt is
         recorded.
         """
@@ -112,7 +113,7 @@ class Recording(Observer):
             self._log.add(lines)
             with self._attempted():  # now, since a step in this process keeps the loop from asking
                 self._log.write_if_due()
-        self._observer.told(lines)
+        self._observer.lines_received(lines)
 
     def idle(self) -> float | None:
         """Write what has waited long enough; raises StoreError where the store has failed."""
@@ -233,7 +234,7 @@ def _describe(
     op_selection: Sequence[str] | None,
     origin: Mapping[str, str] | None,
 ) -> RunRecord:
-    from rayexec.store.record import Driver, RunRecord
+    from rayexec.store.record import RunRecord
 
     info = spec.info
     lost: list[str] = []  # of the config, what the record has not as it is
@@ -250,7 +251,7 @@ def _describe(
             **(_home_of(job) if origin is None else origin),
             **({"config": lost[0]} if lost else {}),
         },
-        driver=Driver.here(),
+        driver=ProcessIdentity.here(),
         parent_run_id=info.tags.get(PARENT),
         root_run_id=info.tags.get(ROOT),
     )

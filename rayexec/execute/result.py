@@ -15,7 +15,7 @@ from rayexec.execute.log import RunLog
 from rayexec.execute.result_values import DynamicValues
 from rayexec.names import nearest, node_path
 from rayexec.plan import Plan
-from rayexec.plan.model import FromMapped, FromStep, Symbol
+from rayexec.plan.model import FromMapped, FromStep, NodeSource
 from rayexec.run.spec import RunSpec
 from rayexec.scheduler.messages import StepStatus
 from rayexec.steps.io_managers import Read, reading
@@ -185,13 +185,13 @@ class RunResult:
         with reading(self._spec) as read:
             return self._value_behind(self._symbol(path, output, message), message, read)
 
-    def _symbol(self, path: str, output: str, message: str) -> Symbol:
+    def _symbol(self, path: str, output: str, message: str) -> NodeSource:
         """Return what is behind an output of a node, or of one step."""
         plan = self._plan
         step = plan.by_key.get(path)
         if step is not None:
             return FromStep(step, output)
-        for place, node in enumerate(plan.mapped):
+        for place, node in enumerate(plan.mapped_nodes):
             if node.key == path:
                 return FromMapped(place, output)
         behind = plan.outputs.get((path, output))
@@ -199,7 +199,7 @@ class RunResult:
             raise InvariantError(message)
         return behind
 
-    def _value_behind(self, symbol: Symbol, message: str, read: Read) -> Any:
+    def _value_behind(self, symbol: NodeSource, message: str, read: Read) -> Any:
         plan, machine = self._plan, self._outcome.machine
         if (
             isinstance(symbol, FromStep)

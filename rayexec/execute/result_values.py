@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 from rayexec.names import mapping_keys, output_name
 from rayexec.plan import Plan
-from rayexec.plan.model import Fan, FromConfig, FromMapped, FromStep, Gathered, Symbol
+from rayexec.plan.model import FanOut, FromCollected, FromConfig, FromMapped, FromStep, NodeSource
 from rayexec.scheduler.messages import StepStatus
 
 __all__ = ["DynamicValues"]
@@ -41,13 +41,13 @@ class DynamicValues:
         self._yields = yields
         self._value_of = value_of
 
-    def find(self, symbol: Symbol) -> Any:
+    def find(self, symbol: NodeSource) -> Any:
         """Return a value, or a dictionary of those there are by mapping keys (``"a,0"``) in the
         order of those.
 
         Raises KeyError where there is none.
         """
-        level = self._plan.level_of(symbol)
+        level = self._plan.fan_outs_of(symbol)
         if not level:
             return self._one(symbol, ())
         if self._keys(level[0], ()) is None:
@@ -65,7 +65,7 @@ class DynamicValues:
             raise KeyError(symbol)
         return found
 
-    def _walk(self, level: tuple[Fan, ...], above: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    def _walk(self, level: tuple[FanOut, ...], above: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
         """Yield the mapping keys of the values that dynamic outputs make, in their order."""
         if len(above) == len(level):
             yield above
@@ -74,13 +74,13 @@ class DynamicValues:
             yield from self._walk(level, (*above, key))
 
     def _step(self, node: int, keys: tuple[str, ...]) -> int | None:
-        """Return the step of a node, as in ``Fan``, that has these keys or the first of them."""
+        """Return the step of a node, as in ``FanOut``, that has these keys or the first of them."""
         if node >= 0:
             return node
-        mapped = self._plan.mapped[-1 - node]
-        return self._plan.by_key.get(f"{mapped.key}[{','.join(keys[: len(mapped.level)])}]")
+        mapped = self._plan.mapped_nodes[-1 - node]
+        return self._plan.by_key.get(f"{mapped.key}[{','.join(keys[: len(mapped.fan_outs)])}]")
 
-    def _keys(self, fan: Fan, above: tuple[str, ...]) -> list[str] | None:
+    def _keys(self, fan: FanOut, above: tuple[str, ...]) -> list[str] | None:
         """Return the mapping keys of the values that a step yielded, None where it did not get to
         yield any.
         """
@@ -93,8 +93,8 @@ class DynamicValues:
             if name[-1] == "]" and output_name(name) == fan.output
         ]
 
-    def _one(self, symbol: Symbol, keys: tuple[str, ...]) -> Any:
-        if isinstance(symbol, Gathered):
+    def _one(self, symbol: NodeSource, keys: tuple[str, ...]) -> Any:
+        if isinstance(symbol, FromCollected):
             return self._list(symbol, keys)
         if isinstance(symbol, FromConfig):
             raise KeyError(symbol)
@@ -110,7 +110,7 @@ class DynamicValues:
             )
         return self._value_of(step, name)
 
-    def _check_empty(self, fan: Fan, above: tuple[str, ...]) -> None:
+    def _check_empty(self, fan: FanOut, above: tuple[str, ...]) -> None:
         """Raise KeyError where a list is not just empty: its op failed or was skipped, or need not
         yield anything.
         """
@@ -121,11 +121,11 @@ class DynamicValues:
         if status is StepStatus.SKIPPED or not self._plan.op_of(step).outs[fan.output].is_required:
             raise KeyError(fan)
 
-    def _list(self, gathered: Gathered, above: tuple[str, ...]) -> list[Any]:
+    def _list(self, gathered: FromCollected, above: tuple[str, ...]) -> list[Any]:
         """Return what a list holds that is collected; raises KeyError where one of its members
         failed.
         """
-        fan = self._plan.level_of(gathered.source)[len(above)]
+        fan = self._plan.fan_outs_of(gathered.source)[len(above)]
         keys = self._keys(fan, above)
         if not keys:
             self._check_empty(fan, above)

@@ -12,12 +12,11 @@ from rayexec.definitions.resource import ResourceDefinition
 from rayexec.errors import DefinitionError, InvariantError, RunNotFoundError
 from rayexec.events import SUCCESS, RunStatus
 from rayexec.names import node_path, output_name
-from rayexec.placement.limits import hold_by_driver
+from rayexec.placement.limits import driver_placement
 from rayexec.plan import Plan
 from rayexec.plan.dynamic.run_plan import RunPlan
-from rayexec.plan.dynamic.structure import inmost
-from rayexec.plan.model import FromMapped, FromStep, Gathered, Symbol
-from rayexec.run.previous_run import Chosen, Done, PreviousRun
+from rayexec.plan.model import FromCollected, FromMapped, FromStep, NodeSource, innermost
+from rayexec.run.previous_run import FinishedStep, PreviousRun, SelectedSteps
 from rayexec.scheduler.machine import Machine
 from rayexec.scheduler.messages import RunStarted
 from rayexec.selection.step_selection import ANY, select_steps
@@ -125,7 +124,9 @@ class Parent:
         grown = _replay(plan, run_id, done)
         chosen = select_steps(options.step_selection, _parents(grown))
         nodes = [key[: -len(ANY)] for key in chosen if key.endswith(ANY)]
-        return PreviousRun(run_id, done, Chosen(chosen, frozenset(nodes), frozenset(grown.by_key)))
+        return PreviousRun(
+            run_id, done, SelectedSteps(chosen, frozenset(nodes), frozenset(grown.by_key))
+        )
 
 
 def find_parent(options: ReexecutionOptions, store: RunStore) -> Parent:
@@ -159,12 +160,12 @@ def find_parent(options: ReexecutionOptions, store: RunStore) -> Parent:
     return Parent(store, record, options)
 
 
-def _done(store: RunStore, record: RunRecord) -> dict[str, Done]:
+def _done(store: RunStore, record: RunRecord) -> dict[str, FinishedStep]:
     """Return what a run has of each step that succeeded, and what it took over itself, by step key."""
     from rayexec.store.reading import StoredLog
 
     log = StoredLog(store.open(record.run_id))
-    done: dict[str, Done] = {}
+    done: dict[str, FinishedStep] = {}
     taken_over = {log.keys[step] for step in log.restored()}
     if taken_over and record.parent_run_id is not None:
         try:
@@ -172,11 +173,11 @@ def _done(store: RunStore, record: RunRecord) -> dict[str, Done]:
         except RunNotFoundError:  # it was removed, and what it had with it
             before = {}
         done |= {key: found for key, found in before.items() if key in taken_over}
-    fed_by = _nodes_before(log)
+    source_nodes = _nodes_before(log)
     for attempt in log.attempts():
         key = log.keys[attempt.step]
         if attempt.outcome == SUCCESS:
-            done[key] = Done(attempt.outputs, {}, fed_by.get(key))
+            done[key] = FinishedStep(attempt.outputs, {}, source_nodes.get(key))
         else:
             done.pop(key, None)
     for key, stored in store.values(record.run_id).committed().items():
@@ -185,7 +186,7 @@ def _done(store: RunStore, record: RunRecord) -> dict[str, Done]:
         # more of it.
         is_same = told is not None and _names(told) == _names(stored)
         outputs = told.outputs if told is not None and is_same else stored.outputs
-        done[key] = Done(outputs, stored.values, fed_by.get(key))
+        done[key] = FinishedStep(outputs, stored.values, source_nodes.get(key))
     return done
 
 
@@ -214,7 +215,7 @@ def _managers_of(
 
 
 def _is_handled_alike(
-    done: Done, managers: Mapping[str, Mapping[str, str | None]], key: str
+    done: FinishedStep, managers: Mapping[str, Mapping[str, str | None]], key: str
 ) -> bool:
     """Whether the IO managers that stored what a step yielded are still those of its outputs."""
     now = managers.get(node_path(key), {})
@@ -224,17 +225,17 @@ def _is_handled_alike(
     )
 
 
-def _names(done: Done) -> list[str]:
+def _names(done: FinishedStep) -> list[str]:
     return [record.name for record in done.outputs]
 
 
-def _replay(plan: Plan, run_id: str, done: Mapping[str, Done]) -> Plan:
+def _replay(plan: Plan, run_id: str, done: Mapping[str, FinishedStep]) -> Plan:
     """Return the plan with the steps that it came to have in a run."""
-    own = RunPlan.of(plan) if plan.mapped or plan.gathers else plan
-    nothing = Chosen(frozenset(), frozenset(), done.keys())
+    own = RunPlan.of(plan) if plan.mapped_nodes or plan.collected_inputs else plan
+    nothing = SelectedSteps(frozenset(), frozenset(), done.keys())
     machine = Machine(
         own,
-        hold_by_driver(own, slots=1, max_concurrent=1),
+        driver_placement(own, slots=1, max_concurrent=1),
         previous_run=PreviousRun(run_id, done, nothing),
     )
     machine.handle(RunStarted(), 0.0)
@@ -251,21 +252,21 @@ def _parents(plan: Plan) -> dict[str, set[str]]:
     }
 
     def key_of(node: int) -> str:
-        return keys[node] if node >= 0 else f"{plan.mapped[-1 - node].key}{ANY}"
+        return keys[node] if node >= 0 else f"{plan.mapped_nodes[-1 - node].key}{ANY}"
 
-    def behind(symbols: Iterable[Symbol]) -> set[str]:
+    def behind(symbols: Iterable[NodeSource]) -> set[str]:
         found = set()
         for symbol in symbols:
-            source = inmost(symbol) if isinstance(symbol, Gathered) else symbol
+            source = innermost(symbol) if isinstance(symbol, FromCollected) else symbol
             if isinstance(source, FromStep):
                 found.add(keys[source.step])
             elif isinstance(source, FromMapped):
                 found.add(key_of(-1 - source.node))
         return found
 
-    for place, node in enumerate(plan.mapped):
+    for place, node in enumerate(plan.mapped_nodes):
         taken = behind(symbol for each in node.inputs for symbol in each.sources)
-        parents[key_of(-1 - place)] = taken | {key_of(node.level[-1].node)}
-    for (step, _), gathered in plan.gathers.items():
+        parents[key_of(-1 - place)] = taken | {key_of(node.fan_outs[-1].node)}
+    for (step, _), gathered in plan.collected_inputs.items():
         parents[keys[step]] |= behind((gathered,))
     return parents

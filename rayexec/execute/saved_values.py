@@ -23,14 +23,14 @@ def keep_values(spec: RunSpec, machine: Machine, engine: Engine) -> list[str]:
     What is stored already, as it was made or with the run from which this one went on, is left
     where it is.
     """
-    keeper = spec.keeper
+    value_storage = spec.value_storage
     wanted = wanted_values(spec.plan, machine.status)
-    if keeper is None or not wanted:
+    if value_storage is None or not wanted:
         return []
     problems: list[str] = []
-    durable, plan = spec.durable, spec.plan
+    durable, plan = spec.durable_templates, spec.plan
     try:
-        writer = keeper.writer()
+        writer = value_storage.writer()
         try:
             for step, names in wanted.items():
                 if step in machine.taken_over or plan.template_of[step] in durable:

@@ -9,6 +9,7 @@ from typing import Any
 from rayexec.definitions.io_contexts import InputContext, OutputContext
 from rayexec.definitions.io_manager import ConfigurableIOManager
 from rayexec.definitions.metadata import MetadataValue
+from rayexec.former_names import StoredUnpickler
 from rayexec.io.output_files import place_of, upstream_of
 
 __all__ = ["FilesystemIOManager", "fs_io_manager"]
@@ -34,7 +35,7 @@ class FilesystemIOManager(ConfigurableIOManager):
         """Return the value that was pickled."""
         place = place_of(self.base_dir, upstream_of(context))
         with place.filesystem.open_input_file(place.path) as stream:
-            return pickle.load(stream)
+            return StoredUnpickler(stream).load()
 
 
 def _dump(obj: Any, stream: Any) -> None:

@@ -44,7 +44,7 @@ def runtime_env(
     ``stop_wait`` are the seconds that Ray is to wait at least for the driver to end, once it is
     asked to.
     """
-    from rayexec.cluster.jobs import STOP_WAIT
+    from rayexec.cluster.jobs_api import STOP_WAIT
 
     environment = read_environment(cluster.runtime_env)
     if "working_dir" in environment:

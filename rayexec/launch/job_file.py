@@ -16,11 +16,10 @@ from types import ModuleType
 from typing import Any
 
 from rayexec.definitions.code import import_file
-from rayexec.definitions.graph import GraphDefinition
-from rayexec.definitions.job import JobDefinition
 from rayexec.definitions.op import OpDefinition
 from rayexec.errors import LoadError
 from rayexec.events import user_traceback
+from rayexec.jobs import Graph, Job
 from rayexec.names import nearest
 
 __all__ = ["JobSource", "find_jobs", "load_job"]
@@ -43,7 +42,7 @@ class JobSource:
         return str(self.file) if self.file is not None else f"module {self.module}"
 
 
-def load_job(source: JobSource) -> JobDefinition:
+def load_job(source: JobSource) -> Job:
     """Return the one job that ``source`` names; raises LoadError where it cannot be loaded or told
     from others.
     """
@@ -71,20 +70,20 @@ def load_job(source: JobSource) -> JobDefinition:
     return next(iter(named.values()))
 
 
-def _name_in_list(attribute: str, job: JobDefinition) -> str:
+def _name_in_list(attribute: str, job: Job) -> str:
     return job.name if attribute == job.name else f"{job.name} (attribute {attribute})"
 
 
-def find_jobs(source: JobSource) -> dict[str, JobDefinition]:
+def find_jobs(source: JobSource) -> dict[str, Job]:
     """Return the jobs of a file or module, at least one, by attribute and in the order in which
     they are defined.
     """
     module = _import(source)
     if source.attribute is not None:
         return {source.attribute: _job_of(source, module, source.attribute)}
-    found: dict[int, tuple[str, JobDefinition]] = {}
+    found: dict[int, tuple[str, Job]] = {}
     for attribute, value in vars(module).items():
-        if isinstance(value, JobDefinition):
+        if isinstance(value, Job):
             # A job may stand under several attributes; its own name is the best of them.
             known = found.get(id(value))
             if known is None or attribute == value.name:
@@ -95,9 +94,7 @@ def find_jobs(source: JobSource) -> dict[str, JobDefinition]:
 
 
 def _what_instead(module: ModuleType) -> str:
-    graphs = {
-        name: value for name, value in vars(module).items() if isinstance(value, GraphDefinition)
-    }
+    graphs = {name: value for name, value in vars(module).items() if isinstance(value, Graph)}
     if graphs:
         name = next(iter(graphs))
         return (
@@ -117,7 +114,7 @@ def _what_instead(module: ModuleType) -> str:
     return "Decorate the function that calls your ops with @job, at the top level of the file."
 
 
-def _job_of(source: JobSource, module: ModuleType, attribute: str) -> JobDefinition:
+def _job_of(source: JobSource, module: ModuleType, attribute: str) -> Job:
     """Return the job behind one attribute, which may be a graph, or a function that returns either."""
     if not hasattr(module, attribute):
         known = [name for name in vars(module) if not name.startswith("_")]
@@ -126,13 +123,13 @@ def _job_of(source: JobSource, module: ModuleType, attribute: str) -> JobDefinit
         )
     value = getattr(module, attribute)
     made_by = ""
-    if not isinstance(value, JobDefinition | GraphDefinition | OpDefinition) and callable(value):
+    if not isinstance(value, Job | Graph | OpDefinition) and callable(value):
         value = _guarded(value, f"{attribute}() of {source.place} failed")
         made_by = "() returns what is"
-    if isinstance(value, JobDefinition):
+    if isinstance(value, Job):
         return value
-    if isinstance(value, GraphDefinition):
-        return value.to_job()  # type: ignore[no-any-return]  # looked up at run time, since jobs stand on graphs
+    if isinstance(value, Graph):
+        return value.to_job()
     kind = "an op" if isinstance(value, OpDefinition) else f"of type {type(value).__name__}"
     raise LoadError(
         f"{attribute}{made_by or ' is'} {kind}, not a job, in {source.place}: it must be a job, a "

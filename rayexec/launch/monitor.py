@@ -20,7 +20,7 @@ from rayexec.launch.registry import LaunchedRun, launched_runs, noted
 from rayexec.store import RunReader, RunRecord, RunStore, current, is_over, settled
 
 if TYPE_CHECKING:
-    from rayexec.cluster.jobs import Jobs
+    from rayexec.cluster.jobs_api import Jobs
     from rayexec.launch.polling import Patience
 
 __all__ = ["Vigil", "awaited", "with_launched"]

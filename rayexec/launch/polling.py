@@ -34,7 +34,7 @@ class Patience:
         Raises EngineError once that has taken too long, and UnknownJobError, which is an answer, at
         once.
         """
-        from rayexec.cluster.jobs import UnknownJobError
+        from rayexec.cluster.jobs_api import UnknownJobError
 
         try:
             answer = question()

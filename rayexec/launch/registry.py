@@ -21,11 +21,11 @@ from typing import TYPE_CHECKING, Any
 from rayexec.cluster.local_cluster import home
 from rayexec.errors import EngineError, RunNotFoundError
 from rayexec.events import RunStatus
+from rayexec.run.process_identity import ProcessIdentity
 from rayexec.store import RunReader, RunRecord, RunStore, default_store, is_over, store_at
-from rayexec.store.record import Driver
 
 if TYPE_CHECKING:
-    from rayexec.cluster.jobs import Jobs
+    from rayexec.cluster.jobs_api import Jobs
 
 __all__ = [
     "LaunchedElsewhere",
@@ -66,7 +66,7 @@ class LaunchedRun:
     origin: Mapping[str, str]
     store: str | None = None
     address: str | None = None
-    driver: Driver | None = None
+    driver: ProcessIdentity | None = None
     log: str | None = None
     canceled: bool = False
     submitting: bool = False
@@ -116,7 +116,7 @@ class LaunchedRun:
                 status = RunStatus.CANCELED if self.canceled else RunStatus.FAILURE
                 return self._record(status, "its driver ended before the run began")
             return self._record(RunStatus.STARTED, "about to begin")
-        from rayexec.cluster.jobs import UnknownJobError
+        from rayexec.cluster.jobs_api import UnknownJobError
 
         if self.ended is not None:
             return self._record(
@@ -155,7 +155,7 @@ class LaunchedRun:
 
     def jobs(self) -> Jobs:
         """Return the jobs of the run's cluster; raises EngineError where it does not answer."""
-        from rayexec.cluster.jobs import Jobs
+        from rayexec.cluster.jobs_api import Jobs
 
         assert self.address is not None
         return Jobs(self.address)
@@ -281,7 +281,7 @@ def _read(path: Path) -> LaunchedRun | None:
     try:
         document: dict[str, Any] = json.loads(path.read_text())
         driver = document.pop("driver")
-        return LaunchedRun(**document, driver=None if driver is None else Driver(**driver))
+        return LaunchedRun(**document, driver=None if driver is None else ProcessIdentity(**driver))
     except (
         OSError,
         ValueError,

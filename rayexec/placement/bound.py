@@ -62,7 +62,7 @@ def bounds(plan: Plan, placement: Placement, seconds: Sequence[float]) -> list[B
         )
         found.append(Bound(taken / limit.most, f"{limit.name} {limit.most}"))
     declared = {limit.resource for limit in placement.limits}
-    for name, total in placement.totals.items():
+    for name, total in placement.resource_totals.items():
         taken = sum(
             known.request.amounts().get(name, 0) * by_class[number]
             for number, known in enumerate(placement.classes)

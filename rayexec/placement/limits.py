@@ -25,8 +25,8 @@ __all__ = [
     "LimitHolder",
     "Placement",
     "SchedulingClass",
-    "hold",
-    "hold_by_driver",
+    "choose_placement",
+    "driver_placement",
 ]
 
 MAX_CONCURRENT = "max_concurrent"
@@ -59,7 +59,7 @@ class Limit(NamedTuple):
     nodes: int = 1
 
     @property
-    def words(self) -> str:
+    def description(self) -> str:
         """Who holds the limit, and how exactly."""
         if self.holder is LimitHolder.DRIVER:
             return "held by the driver, exactly"
@@ -89,9 +89,9 @@ class Placement:
     """Limits and classes of a run; ``class_of`` gives the class of each step, ``slots`` how many
     batches run at once.
 
-    ``mapped_class_of`` gives the class of the steps of each mapped node. ``totals`` is what all
-    nodes of ``capacity`` have of each resource that is asked for. ``unlimited`` are the pools of
-    ops that the cluster does not declare, which therefore limit nothing; ``unused`` the tag limits
+    ``class_of_mapped`` gives the class of the steps of each mapped node. ``resource_totals`` is what all
+    nodes of ``capacity`` have of each resource that is asked for. ``undeclared_pools`` are the pools of
+    ops that the cluster does not declare, which therefore limit nothing; ``unused_tag_limits`` the tag limits
     that no step counts in.
     """
 
@@ -99,10 +99,10 @@ class Placement:
     classes: list[SchedulingClass]
     class_of: list[int]
     slots: int
-    totals: dict[str, float] = field(default_factory=dict)
-    unlimited: tuple[str, ...] = ()
-    unused: tuple[TagLimit, ...] = ()
-    mapped_class_of: tuple[int, ...] = ()
+    resource_totals: dict[str, float] = field(default_factory=dict)
+    undeclared_pools: tuple[str, ...] = ()
+    unused_tag_limits: tuple[TagLimit, ...] = ()
+    class_of_mapped: tuple[int, ...] = ()
     capacity: Capacity = _NOWHERE
 
     def with_more_memory(self, step: int, factor: float, had: float) -> float | None:
@@ -124,19 +124,19 @@ class Placement:
         if more not in self.classes:
             self.classes.append(more)
         self.class_of[step] = self.classes.index(more)
-        self.totals.setdefault("memory", self.capacity.total("memory"))
+        self.resource_totals.setdefault("memory", self.capacity.total("memory"))
         return memory
 
     def grow(self, nodes: Sequence[int]) -> None:
         """Take in steps of mapped nodes, which came to the run's plan: the places of the nodes."""
-        self.class_of.extend([self.mapped_class_of[place] for place in nodes])
+        self.class_of.extend([self.class_of_mapped[place] for place in nodes])
 
     @property
     def uses_tokens(self) -> bool:
         """Whether Ray holds limits by resources that must stay tied to one node."""
         return any(limit.holder is LimitHolder.TOKEN for limit in self.limits)
 
-    def shared(self, number: int) -> int | None:
+    def cluster_limit_of(self, number: int) -> int | None:
         """Return the place of a limit of the cluster that a class counts in, None where it counts
         in none.
         """
@@ -146,7 +146,7 @@ class Placement:
         return None
 
 
-def hold(
+def choose_placement(
     plan: Plan,
     capacity: Capacity,
     *,
@@ -170,9 +170,9 @@ def hold(
     if max_concurrent is not None:
         made.add_limit_of_run((MAX_CONCURRENT,), MAX_CONCURRENT, max_concurrent)
     everywhere = () if max_concurrent is None else ((0, 1),)
-    class_of, mapped_class_of = (
+    class_of, class_of_mapped = (
         made.classify(plan.steps, everywhere),
-        made.classify(plan.mapped, everywhere),
+        made.classify(plan.mapped_nodes, everywhere),
     )
     asked = {name for each in made.classes for name in each.request.amounts()}
     totals = {name: capacity.total(name) for name in sorted(asked)}
@@ -185,12 +185,12 @@ def hold(
         totals,
         tuple(sorted(set(made.unlimited))),
         tuple(unused),
-        tuple(mapped_class_of),
+        tuple(class_of_mapped),
         capacity,
     )
 
 
-def hold_by_driver(
+def driver_placement(
     plan: Plan,
     *,
     slots: int,
@@ -201,13 +201,15 @@ def hold_by_driver(
     ``slots`` slots.
     """
     nowhere = Capacity(({"CPU": float(slots)},), is_own=False, groups=None)
-    held = hold(plan, nowhere, run_id="", max_concurrent=max_concurrent, tag_limits=tag_limits)
+    held = choose_placement(
+        plan, nowhere, run_id="", max_concurrent=max_concurrent, tag_limits=tag_limits
+    )
     classes = [
         each._replace(slots=min(slots, _room(held.limits, each.limits, slots)))
         for each in held.classes
     ]
     return Placement(
-        held.limits, classes, held.class_of, slots, mapped_class_of=held.mapped_class_of
+        held.limits, classes, held.class_of, slots, class_of_mapped=held.class_of_mapped
     )
 
 
@@ -237,7 +239,7 @@ def _with_many_values(plan: Plan, tag_limits: Sequence[TagLimit]) -> set[TagLimi
     rules = [rule for rule in tag_limits if rule.per_unique_value]
     if not rules:
         return set()
-    nodes: list[Step | MappedNode] = [*plan.steps, *plan.mapped]
+    nodes: list[Step | MappedNode] = [*plan.steps, *plan.mapped_nodes]
     tags = {id(node.tags): node.tags for node in nodes}.values()
     return {rule for rule in rules if len({each.get(rule.key) for each in tags}) > _MANY}
 

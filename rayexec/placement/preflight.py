@@ -82,8 +82,8 @@ class _Names:
     def __getitem__(self, number: int) -> str:
         plan = self._plan
         if not self._templates:
-            nodes: list[Step | MappedNode] = [*plan.steps, *plan.mapped]
-            classes = [*self._placement.class_of, *self._placement.mapped_class_of]
+            nodes: list[Step | MappedNode] = [*plan.steps, *plan.mapped_nodes]
+            classes = [*self._placement.class_of, *self._placement.class_of_mapped]
             for node, each in zip(nodes, classes, strict=True):
                 self._templates.setdefault(each, {})[node.template] = None
         templates = self._templates[number]
@@ -135,9 +135,9 @@ def notes(
                 f"at once in all; "
                 "declare it on one node for a limit of the whole cluster."
             )
-    for name in placement.unlimited:
+    for name in placement.undeclared_pools:
         found.append(f"pool {name!r} is not declared on this Ray, so it limits nothing.")
-    for rule in placement.unused:
+    for rule in placement.unused_tag_limits:
         tag = rule.key if rule.value is None else f"{rule.key}={rule.value}"
         found.append(f"no step has the tag {tag!r}, so its limit of {rule.limit} limits nothing.")
     found += _environments(plan, runtime_env or {}, capacity)

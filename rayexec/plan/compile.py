@@ -13,8 +13,7 @@ from dataclasses import replace
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from rayexec.definitions.composition import Invocation
-from rayexec.definitions.graph import GraphDefinition
+from rayexec.definitions.graph import GraphDefinition, Node
 from rayexec.definitions.handles import Binding, Collected, GraphInput, NodeOutput
 from rayexec.definitions.hooks import HookDefinition
 from rayexec.definitions.job import JobDefinition
@@ -22,22 +21,22 @@ from rayexec.definitions.op import OpDefinition
 from rayexec.definitions.retry import RetryPolicy
 from rayexec.definitions.tags import priority
 from rayexec.errors import DefinitionError, SelectionError
-from rayexec.plan.dynamic.structure import inmost
 from rayexec.plan.model import (
-    Fan,
+    FanOut,
+    FromCollected,
     FromConfig,
     FromMapped,
     FromStep,
-    Gathered,
     MappedInput,
     MappedNode,
+    NodeSource,
     OpenInput,
     Plan,
     Step,
     StepInput,
-    Symbol,
     Template,
-    level_of,
+    fan_outs_of,
+    innermost,
 )
 from rayexec.selection import select, selected_keys
 
@@ -60,7 +59,7 @@ def compile_job(job: JobDefinition, op_selection: Sequence[str] | None = None) -
     if not op_selection and not isinstance(op_selection, str):
         return whole
     chosen = select(op_selection or (), _parents(whole))
-    if len(chosen) == len(whole.steps) + len(whole.mapped):
+    if len(chosen) == len(whole.steps) + len(whole.mapped_nodes):
         plan = whole
     else:
         if chosen not in plans:
@@ -74,17 +73,17 @@ def compile_job(job: JobDefinition, op_selection: Sequence[str] | None = None) -
         tuple(sorted((path, each) for path, several in keys.items() for each in several)),
     )
     if narrowed not in plans:
-        plans[narrowed] = replace(plan, only=_fans_of(plan, whole, keys))
+        plans[narrowed] = replace(plan, selected_keys=_fans_of(plan, whole, keys))
     return plans[narrowed]
 
 
 def _fans_of(
     plan: Plan, whole: Plan, keys: Mapping[str, Sequence[tuple[str, ...]]]
-) -> dict[Fan, tuple[tuple[str, ...], ...]]:
+) -> dict[FanOut, tuple[tuple[str, ...], ...]]:
     """Return the mapping keys that a selection narrows dynamic outputs to; raises SelectionError
     where it cannot.
     """
-    found: dict[Fan, dict[tuple[str, ...], None]] = {}
+    found: dict[FanOut, dict[tuple[str, ...], None]] = {}
     for path, several in keys.items():
         node = _mapped_at(plan, path)
         for named in several:
@@ -102,15 +101,15 @@ def _fans_of(
                     ),
                     clause=clause,
                 )
-            if len(named) != len(node.level):
+            if len(named) != len(node.fan_outs):
                 raise SelectionError(
-                    f"Op selection clause {clause!r}: {path!r} is below {len(node.level)} dynamic "
+                    f"Op selection clause {clause!r}: {path!r} is below {len(node.fan_outs)} dynamic "
                     f"outputs, and takes "
                     f"as many mapping keys, outermost first: "
-                    f"{path}[{','.join(['?'] * len(node.level))}].",
+                    f"{path}[{','.join(['?'] * len(node.fan_outs))}].",
                     clause=clause,
                 )
-            for depth, fan in enumerate(node.level, start=1):
+            for depth, fan in enumerate(node.fan_outs, start=1):
                 found.setdefault(fan, {})[named[:depth]] = None
     return {fan: tuple(patterns) for fan, patterns in found.items()}
 
@@ -119,8 +118,10 @@ def _mapped_at(plan: Plan, path: str) -> MappedNode | None:
     """Return the mapped node at a path, or of those in the graph there the one that is below fewest
     dynamic outputs.
     """
-    inside = [node for node in plan.mapped if node.key == path or node.key.startswith(f"{path}.")]
-    return min(inside, key=lambda node: len(node.level), default=None)
+    inside = [
+        node for node in plan.mapped_nodes if node.key == path or node.key.startswith(f"{path}.")
+    ]
+    return min(inside, key=lambda node: len(node.fan_outs), default=None)
 
 
 def _compile(job: JobDefinition, chosen: frozenset[str] | None) -> Plan:
@@ -136,21 +137,23 @@ def _compile(job: JobDefinition, chosen: frozenset[str] | None) -> Plan:
 
 
 def _parents(plan: Plan) -> dict[str, list[str]]:
-    def origin(symbol: Symbol) -> str | None:
-        if isinstance(symbol, Gathered):
-            symbol = inmost(symbol)
+    def origin(symbol: NodeSource) -> str | None:
+        if isinstance(symbol, FromCollected):
+            symbol = innermost(symbol)
         if type(symbol) is FromMapped:
-            return plan.mapped[symbol.node].key
+            return plan.mapped_nodes[symbol.node].key
         return plan.steps[symbol.step].key if type(symbol) is FromStep else None
 
     parents: dict[str, list[str]] = {}
-    nodes: list[Step | MappedNode] = [*plan.steps, *plan.mapped]
+    nodes: list[Step | MappedNode] = [*plan.steps, *plan.mapped_nodes]
     for node in nodes:
         inputs: Sequence[StepInput | MappedInput] = node.inputs
-        symbols: list[Symbol] = []
+        symbols: list[NodeSource] = []
         for place, each in enumerate(inputs):
             # In a step the dynamic output stands for what is collected below it.
-            gathered = plan.gathers.get((node.index, place)) if isinstance(node, Step) else None
+            gathered = (
+                plan.collected_inputs.get((node.index, place)) if isinstance(node, Step) else None
+            )
             symbols += each.sources if gathered is None else (gathered,)
         parents[node.key] = [key for key in dict.fromkeys(map(origin, symbols)) if key is not None]
     return parents
@@ -186,8 +189,8 @@ class _Compiler:
         self._successors: list[list[int]] = []
         self._in_degrees: list[int] = []
         self._mapped: list[MappedNode] = []
-        self._gathers: dict[tuple[int, int], Gathered] = {}
-        self._outputs: dict[tuple[str, str], Symbol] = {}
+        self._collected_inputs: dict[tuple[int, int], FromCollected] = {}
+        self._outputs: dict[tuple[str, str], NodeSource] = {}
         self._open: dict[tuple[str, str], OpenInput] = {}
         self._paths: dict[str, OpDefinition | GraphDefinition] = {}
         self._checked: set[int] = set()
@@ -210,13 +213,13 @@ class _Compiler:
             outputs=self._outputs,
             open_inputs=self._open,
             node_paths=self._paths,
-            mapped=tuple(self._mapped),
-            gathers=self._gathers,
+            mapped_nodes=tuple(self._mapped),
+            collected_inputs=self._collected_inputs,
         )
 
     def _graph(self, graph: GraphDefinition, scope: _Scope) -> None:
         """Add the steps of ``graph``; its outputs go into ``self._outputs`` under its path."""
-        made: dict[NodeOutput, Symbol] = {}
+        made: dict[NodeOutput, NodeSource] = {}
         prefix = f"{scope.path}." if scope.path else ""
         for node in graph.nodes:
             path = prefix + node.name
@@ -232,11 +235,11 @@ class _Compiler:
 
     def _subgraph(
         self,
-        node: Invocation,
+        node: Node,
         graph: GraphDefinition,
         path: str,
         scope: _Scope,
-        made: dict[NodeOutput, Symbol],
+        made: dict[NodeOutput, NodeSource],
     ) -> None:
         inputs: dict[str, tuple[Any, ...]] = {}
         for name in graph.inputs:
@@ -250,7 +253,7 @@ class _Compiler:
                 made[NodeOutput(node.name, name)] = behind
 
     def _sources(
-        self, node: Invocation, name: str, scope: _Scope, made: dict[NodeOutput, Symbol]
+        self, node: Node, name: str, scope: _Scope, made: dict[NodeOutput, NodeSource]
     ) -> tuple[Any, ...] | None:
         """Return what feeds an input (a list wrapped in a tuple is a fan-in), or None where nothing
         selected does.
@@ -265,7 +268,7 @@ class _Compiler:
                     members.extend(scope.inputs[each.name])
                 elif each in made:
                     members.append(made[each])
-            if any(isinstance(each, (list, Gathered)) for each in members):
+            if any(isinstance(each, (list, FromCollected)) for each in members):
                 raise DefinitionError(
                     f"{self._job.name}: input {name!r} of {node.name!r} is a list, one of whose "
                     f"members is a list "
@@ -279,11 +282,11 @@ class _Compiler:
 
     def _node(
         self,
-        node: Invocation,
+        node: Node,
         op: OpDefinition,
         path: str,
         scope: _Scope,
-        made: dict[NodeOutput, Symbol],
+        made: dict[NodeOutput, NodeSource],
     ) -> None:
         """Add a step, or a mapped node where any of what it takes is below a dynamic output."""
         inputs = [self._input(node, op, name, path, scope, made) for name in op.ins]
@@ -300,15 +303,15 @@ class _Compiler:
                 FromMapped(place, output) if level else FromStep(index, output)
             )
 
-    def _level(self, inputs: Sequence[MappedInput], path: str) -> tuple[Fan, ...]:
+    def _level(self, inputs: Sequence[MappedInput], path: str) -> tuple[FanOut, ...]:
         """Return the dynamic outputs that a node with these inputs is below."""
-        deepest: tuple[Fan, ...] = ()
-        found: list[tuple[MappedInput, Symbol, tuple[Fan, ...]]] = []
+        deepest: tuple[FanOut, ...] = ()
+        found: list[tuple[MappedInput, NodeSource, tuple[FanOut, ...]]] = []
         for each in inputs:
             for source in each.sources:
                 if type(source) is FromConfig:
                     continue
-                level = level_of(source, self._steps, self._mapped, self._template_list)
+                level = fan_outs_of(source, self._steps, self._mapped, self._template_list)
                 found.append((each, source, level))
                 if len(level) > len(deepest):
                     deepest = level
@@ -319,7 +322,7 @@ class _Compiler:
                     f"{where} and others of its inputs are below different dynamic outputs. "
                     f"Collect one of them first."
                 )
-            if type(source) is Gathered and level != deepest:
+            if type(source) is FromCollected and level != deepest:
                 raise DefinitionError(
                     f"{where} is a collected list, and the op is mapped over other values. Hand "
                     f"the list through an op "
@@ -351,21 +354,21 @@ class _Compiler:
         """Return an input of a step; what it gathers stands for the dynamic output that must be
         known before.
         """
-        gathered = given.gathered
+        gathered = given.collected
         if gathered is None:
             return StepInput(given.name, given.sources, given.is_fan_in, given.is_nothing)  # type: ignore[arg-type]
-        fan = level_of(inmost(gathered), self._steps, self._mapped, self._template_list)[0]
-        self._gathers[index, place] = gathered
+        fan = fan_outs_of(innermost(gathered), self._steps, self._mapped, self._template_list)[0]
+        self._collected_inputs[index, place] = gathered
         return StepInput(given.name, (FromStep(fan.node, fan.output),), True, given.is_nothing)
 
     def _input(
         self,
-        node: Invocation,
+        node: Node,
         op: OpDefinition,
         name: str,
         path: str,
         scope: _Scope,
-        made: dict[NodeOutput, Symbol],
+        made: dict[NodeOutput, NodeSource],
     ) -> MappedInput:
         declared = op.ins[name]
         sources = self._sources(node, name, scope, made)
@@ -373,7 +376,7 @@ class _Compiler:
         is_fan_in = sources is not None and len(sources) == 1 and isinstance(sources[0], list)
         if is_fan_in and sources is not None:
             sources = tuple(sources[0])
-        elif sources is not None and type(sources[0]) is Gathered:
+        elif sources is not None and type(sources[0]) is FromCollected:
             sources, is_fan_in = (self._gathered(sources[0], path, name),), True
         if is_nothing:
             return MappedInput(
@@ -390,12 +393,12 @@ class _Compiler:
                 self._open_input(source, declared.type, is_required, f"{path}.{name}", node, name)
         return MappedInput(name, sources, is_fan_in, False)
 
-    def _gathered(self, gathered: Gathered, path: str, name: str) -> Symbol:
+    def _gathered(self, gathered: FromCollected, path: str, name: str) -> NodeSource:
         """Return what a list is made of: one value where the selection left the dynamic output out."""
         depth, inner = 1, gathered.source
-        while type(inner) is Gathered:
+        while type(inner) is FromCollected:
             depth, inner = depth + 1, inner.source
-        levels = level_of(inner, self._steps, self._mapped, self._template_list)
+        levels = fan_outs_of(inner, self._steps, self._mapped, self._template_list)
         if depth <= len(levels):
             return gathered
         if levels or depth > 1:
@@ -407,7 +410,7 @@ class _Compiler:
         return inner
 
     def _open_input(
-        self, source: FromConfig, kind: Any, required: bool, where: str, node: Invocation, name: str
+        self, source: FromConfig, kind: Any, required: bool, where: str, node: Node, name: str
     ) -> None:
         known = self._open.get(source)
         cut = self._chosen is not None and name in node.inputs
@@ -427,7 +430,7 @@ class _Compiler:
             )
         self._open[source] = OpenInput(kind, required, cut)
 
-    def _template(self, node: Invocation, op: OpDefinition, scope: _Scope) -> int:
+    def _template(self, node: Node, op: OpDefinition, scope: _Scope) -> int:
         hooks = _merge_hooks(scope.hooks, node.hooks)
         policy = node.retry_policy or op.retry_policy or scope.retry_policy
         identity = (id(op), tuple(map(id, hooks)), id(policy))
@@ -445,13 +448,13 @@ class _Compiler:
                 raise DefinitionError(f"op {op.name!r}: resource keys are strings, got {key!r}.")
 
 
-def _behind(binding: Binding, made: Mapping[NodeOutput, Symbol]) -> Any:
+def _behind(binding: Binding, made: Mapping[NodeOutput, NodeSource]) -> Any:
     """Return what is behind an output of a node, or behind the list of its values; None where it is
     not selected.
     """
     if isinstance(binding, Collected):
         inner = _behind(binding.source, made)
-        return None if inner is None else Gathered(inner)
+        return None if inner is None else FromCollected(inner)
     return made.get(binding)  # type: ignore[arg-type]  # an output of a node
 
 

@@ -17,22 +17,23 @@ from rayexec.names import nearest
 
 __all__ = [
     "Call",
-    "Fan",
+    "FanOut",
+    "FromCollected",
     "FromConfig",
     "FromMapped",
     "FromStep",
-    "Gathered",
+    "ListShape",
     "MappedInput",
     "MappedNode",
+    "NodeSource",
     "OpenInput",
     "Plan",
-    "Shape",
     "Step",
     "StepInput",
-    "Symbol",
     "Template",
+    "fan_outs_of",
     "feeds_of",
-    "level_of",
+    "innermost",
 ]
 
 
@@ -56,7 +57,7 @@ Source: TypeAlias = FromStep | FromConfig
 
 # How the sources of a fan-in make up lists of lists: for each member how many sources it has, or
 # its own shape; None for one that is a value.
-Shape: TypeAlias = "tuple[int | Shape | None, ...]"
+ListShape: TypeAlias = "tuple[int | ListShape | None, ...]"
 
 
 class StepInput(NamedTuple):
@@ -70,7 +71,7 @@ class StepInput(NamedTuple):
     sources: tuple[Source, ...]
     is_fan_in: bool = False
     is_nothing: bool = False
-    shape: Shape | None = None
+    shape: ListShape | None = None
 
 
 class FromMapped(NamedTuple):
@@ -82,17 +83,17 @@ class FromMapped(NamedTuple):
     output: str
 
 
-class Gathered(NamedTuple):
+class FromCollected(NamedTuple):
     """All the values below a dynamic output, in a list by the order of its mapping keys."""
 
-    source: FromStep | FromMapped | Gathered
+    source: FromStep | FromMapped | FromCollected
 
 
 # Where a value comes from while it is not known how many steps there will be.
-Symbol: TypeAlias = FromStep | FromMapped | Gathered | FromConfig
+NodeSource: TypeAlias = FromStep | FromMapped | FromCollected | FromConfig
 
 
-class Fan(NamedTuple):
+class FanOut(NamedTuple):
     """A dynamic output: of the step at index ``node``, or of the mapped node at place ``-1 -
     node``.
     """
@@ -105,19 +106,19 @@ class MappedInput(NamedTuple):
     """An input of a mapped node, as in ``StepInput``."""
 
     name: str
-    sources: tuple[Symbol, ...]
+    sources: tuple[NodeSource, ...]
     is_fan_in: bool
     is_nothing: bool
 
     @property
-    def gathered(self) -> Gathered | None:
+    def collected(self) -> FromCollected | None:
         """What it collects, None where it does not."""
         first = self.sources[0] if self.sources else None
-        return first if isinstance(first, Gathered) else None
+        return first if isinstance(first, FromCollected) else None
 
 
 class MappedNode(NamedTuple):
-    """A node that has a step for each value of dynamic outputs: those in ``level``, outermost
+    """A node that has a step for each value of dynamic outputs: those in ``fan_outs``, outermost
     first.
 
     ``key`` is its node path; the keys of its steps have the mapping keys behind it, in brackets.
@@ -128,7 +129,7 @@ class MappedNode(NamedTuple):
     inputs: tuple[MappedInput, ...]
     tags: Mapping[str, str]
     priority: int
-    level: tuple[Fan, ...]
+    fan_outs: tuple[FanOut, ...]
 
 
 class OpenInput(NamedTuple):
@@ -170,7 +171,7 @@ class Call(NamedTuple):
     """One attempt to be made: the step's index, and the number of the attempt, 0 for the first."""
 
     step: int
-    number: int
+    attempt: int
 
 
 @dataclass(frozen=True)
@@ -181,9 +182,9 @@ class Plan:
     ``successors[i]`` are the steps that take anything from step i, ``in_degrees[i]`` counts those
     step i takes from. ``outputs`` maps (node path, output name) of every graph, the job's own at
     ``""``, to what is behind it. ``node_paths`` are all nodes of the job, selected or not.
-    ``mapped`` are the nodes whose steps are known only when dynamic outputs are, each behind those
-    it takes from; ``gathers`` tells which inputs of steps, by (step, place of the input), are lists
-    of values below dynamic outputs. ``only`` narrows dynamic outputs to values with certain mapping
+    ``mapped_nodes`` are the nodes whose steps are known only when dynamic outputs are, each behind those
+    it takes from; ``collected_inputs`` tells which inputs of steps, by (step, place of the input), are lists
+    of values below dynamic outputs. ``selected_keys`` narrows dynamic outputs to values with certain mapping
     keys, outermost first, of which "?" is any.
     """
 
@@ -192,12 +193,12 @@ class Plan:
     templates: tuple[Template, ...]
     successors: Sequence[Sequence[int]]
     in_degrees: Sequence[int]
-    outputs: Mapping[tuple[str, str], Symbol]
+    outputs: Mapping[tuple[str, str], NodeSource]
     open_inputs: Mapping[tuple[str, str], OpenInput]
     node_paths: Mapping[str, Any] = field(repr=False)
-    mapped: tuple[MappedNode, ...] = ()
-    gathers: Mapping[tuple[int, int], Gathered] = field(default_factory=dict)
-    only: Mapping[Fan, tuple[tuple[str, ...], ...]] = field(default_factory=dict)
+    mapped_nodes: tuple[MappedNode, ...] = ()
+    collected_inputs: Mapping[tuple[int, int], FromCollected] = field(default_factory=dict)
+    selected_keys: Mapping[FanOut, tuple[tuple[str, ...], ...]] = field(default_factory=dict)
 
     @cached_property
     def by_key(self) -> Mapping[str, int]:
@@ -205,19 +206,19 @@ class Plan:
         return {step.key: step.index for step in self.steps}
 
     @property
-    def collecting(self) -> Collection[int]:
+    def collecting_steps(self) -> Collection[int]:
         """The steps that wait to be told what they collect."""
         return ()
 
     @property
-    def needs(self) -> Mapping[int, tuple[int, ...]]:
+    def future_sources(self) -> Mapping[int, tuple[int, ...]]:
         """For steps with dynamic outputs those from which what will be below them takes."""
         return {}
 
-    def close(self, step: int) -> None:
+    def close_collected(self, step: int) -> None:
         """Fix what a step collects, now that all of it is known."""
 
-    def taken_by(self, step: int) -> Iterator[FromStep]:
+    def sources_of(self, step: int) -> Iterator[FromStep]:
         """Yield the outputs of steps whose values a step takes, of what it collects as much as is
         known.
         """
@@ -227,15 +228,15 @@ class Plan:
                     if type(source) is FromStep:
                         yield source
 
-    def steps_of(self, place: int, first: int = 0) -> Iterable[Step]:
+    def steps_of_node(self, place: int, first: int = 0) -> Iterable[Step]:
         """Return the steps that there are, from ``first`` on, of the mapped node at ``place``."""
         return ()
 
     @cached_property
-    def producers(self) -> Collection[int]:
+    def fan_out_steps(self) -> Collection[int]:
         """The steps whose dynamic outputs others are mapped over or collect."""
-        fans = {node.level[-1].node for node in self.mapped}
-        for step, place in self.gathers:
+        fans = {node.fan_outs[-1].node for node in self.mapped_nodes}
+        for step, place in self.collected_inputs:
             (source,) = self.steps[step].inputs[place].sources
             if isinstance(source, FromStep):
                 fans.add(source.step)
@@ -263,7 +264,7 @@ class Plan:
         return tuple([feeds_of(step.inputs) for step in self.steps])
 
     @cached_property
-    def chained(self) -> Sequence[tuple[str, ...] | None]:
+    def chain_inputs(self) -> Sequence[tuple[str, ...] | None]:
         """For each step what it takes from the only step before it, one output an input; None where
         it takes otherwise.
 
@@ -305,7 +306,7 @@ class Plan:
     @cached_property
     def ops_by_key(self) -> Mapping[str, OpDefinition]:
         """The op behind each node, mapped ones too, by the node's path."""
-        nodes: list[Step | MappedNode] = [*self.steps, *self.mapped]
+        nodes: list[Step | MappedNode] = [*self.steps, *self.mapped_nodes]
         return {node.key: self.templates[node.template].op for node in nodes}
 
     @cached_property
@@ -321,17 +322,19 @@ class Plan:
         return tuple(heights)
 
     @cached_property
-    def links(self) -> Sequence[int]:
+    def chain_next(self) -> Sequence[int]:
         """For each step the one that follows it in a chain, or -1: its only successor, which takes
         from it alone.
 
         Nothing follows a dynamic output in a chain, since it is not known before what will.
         """
-        in_degrees, producers = self.in_degrees, self.producers
+        in_degrees, fan_out_steps = self.in_degrees, self.fan_out_steps
         return tuple(
             [
                 following[0]
-                if len(following) == 1 and in_degrees[following[0]] == 1 and index not in producers
+                if len(following) == 1
+                and in_degrees[following[0]] == 1
+                and index not in fan_out_steps
                 else -1
                 for index, following in enumerate(self.successors)
             ]
@@ -341,7 +344,11 @@ class Plan:
     def priorities(self) -> Sequence[int] | None:
         """The priority of each step; None where all are the same."""
         found = [step.priority for step in self.steps]
-        return tuple(found) if len({*found, *(node.priority for node in self.mapped)}) > 1 else None
+        return (
+            tuple(found)
+            if len({*found, *(node.priority for node in self.mapped_nodes)}) > 1
+            else None
+        )
 
     @cached_property
     def depth_order(self) -> Sequence[Any]:
@@ -387,9 +394,9 @@ class Plan:
                 f"{self.job_name} has no step {key!r}.{nearest(key, self.by_key)}"
             ) from None
 
-    def level_of(self, symbol: Symbol) -> tuple[Fan, ...]:
+    def fan_outs_of(self, symbol: NodeSource) -> tuple[FanOut, ...]:
         """Return the dynamic outputs that make up how many values ``symbol`` is, outermost first."""
-        return level_of(symbol, self.steps, self.mapped, self.templates)
+        return fan_outs_of(symbol, self.steps, self.mapped_nodes, self.templates)
 
     def upstream_names(self, step: int) -> tuple[str, ...]:
         """Return the names of the inputs of a step that take values of other steps."""
@@ -415,24 +422,32 @@ def feeds_of(inputs: Sequence[StepInput]) -> tuple[FromStep, ...] | None:
     return tuple(found)
 
 
-def level_of(
-    symbol: Symbol,
+def fan_outs_of(
+    symbol: NodeSource,
     steps: Sequence[Step],
-    mapped: Sequence[MappedNode],
+    mapped_nodes: Sequence[MappedNode],
     templates: Sequence[Template],
-) -> tuple[Fan, ...]:
+) -> tuple[FanOut, ...]:
     """Return the dynamic outputs that make up how many values ``symbol`` is, outermost first."""
-    if type(symbol) is Gathered:
-        return level_of(symbol.source, steps, mapped, templates)[:-1]
+    if type(symbol) is FromCollected:
+        return fan_outs_of(symbol.source, steps, mapped_nodes, templates)[:-1]
     if type(symbol) is FromMapped:
-        node = mapped[symbol.node]
+        node = mapped_nodes[symbol.node]
         below = (
-            (Fan(-1 - symbol.node, symbol.output),)
+            (FanOut(-1 - symbol.node, symbol.output),)
             if templates[node.template].op.outs[symbol.output].is_dynamic
             else ()
         )
-        return (*node.level, *below)
+        return (*node.fan_outs, *below)
     if type(symbol) is FromStep:
         is_dynamic = templates[steps[symbol.step].template].op.outs[symbol.output].is_dynamic
-        return (Fan(symbol.step, symbol.output),) if is_dynamic else ()
+        return (FanOut(symbol.step, symbol.output),) if is_dynamic else ()
     return ()
+
+
+def innermost(gathered: FromCollected) -> FromStep | FromMapped:
+    """Return what is gathered in the end, also where it is gathered into lists of lists."""
+    source: FromStep | FromMapped | FromCollected = gathered
+    while isinstance(source, FromCollected):
+        source = source.source
+    return source

@@ -9,7 +9,14 @@ from typing import Any, NamedTuple, Protocol
 from rayexec.events import OutputRecord
 from rayexec.names import node_path
 
-__all__ = ["Chosen", "Done", "PreviousRun", "StoredValue", "ValueKeeper", "ValueWriter"]
+__all__ = [
+    "FinishedStep",
+    "PreviousRun",
+    "SelectedSteps",
+    "StoredValue",
+    "ValueStorage",
+    "ValueWriter",
+]
 
 
 class StoredValue(Protocol):
@@ -51,19 +58,19 @@ class ValueWriter(Protocol):
         """Let go of what is open."""
 
 
-class Done(NamedTuple):
+class FinishedStep(NamedTuple):
     """A step that succeeded in an earlier run: what it yielded, and by name those of the values
     that are stored.
 
-    ``fed_by`` are the paths of the nodes that it took from, None where that is not known.
+    ``source_nodes`` are the paths of the nodes that it took from, None where that is not known.
     """
 
     outputs: tuple[OutputRecord, ...]
     values: Mapping[str, StoredValue]
-    fed_by: frozenset[str] | None = None
+    source_nodes: frozenset[str] | None = None
 
 
-class ValueKeeper(Protocol):
+class ValueStorage(Protocol):
     """Where a run's values are stored; ``is_shared`` where other processes reach it by a pickled
     copy.
     """
@@ -73,27 +80,27 @@ class ValueKeeper(Protocol):
     def writer(self) -> ValueWriter:
         """Return a writer of its own, for whoever asks."""
 
-    def committed(self) -> Mapping[str, Done]:
+    def committed(self) -> Mapping[str, FinishedStep]:
         """Return what is stored of each step, by its key; raises StoreError where that cannot be
         read.
         """
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
+class SelectedSteps:
     """The steps that somebody asked to run: their ``keys``, and nodes whose steps to come are
     chosen, too.
 
-    ``known`` are the keys of all steps that the earlier run had.
+    ``earlier_keys`` are the keys of all steps that the earlier run had.
     """
 
     keys: frozenset[str]
     nodes: frozenset[str]
-    known: Collection[str]
+    earlier_keys: Collection[str]
 
-    def takes(self, key: str) -> bool:
+    def includes(self, key: str) -> bool:
         """Whether a step is chosen."""
-        return key in self.keys or (key not in self.known and node_path(key) in self.nodes)
+        return key in self.keys or (key not in self.earlier_keys and node_path(key) in self.nodes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,5 +112,5 @@ class PreviousRun:
     """
 
     run_id: str
-    done: Mapping[str, Done] = field(default_factory=dict)
-    chosen: Chosen | None = None
+    finished: Mapping[str, FinishedStep] = field(default_factory=dict)
+    selected: SelectedSteps | None = None

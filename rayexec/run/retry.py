@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 from rayexec.definitions.retry import RetryPolicy
 
-__all__ = ["Verdict", "after_failure", "after_request"]
+__all__ = ["RetryDecision", "after_failure", "after_request"]
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class RetryDecision:
     """Try again after ``delay`` seconds, or (``retry`` False) fail, for the given ``reason`` where
     there is one.
     """
@@ -23,7 +23,7 @@ class Verdict:
     reason: str | None = None
 
 
-FAIL = Verdict(False)
+FAIL = RetryDecision(False)
 
 
 def after_failure(
@@ -33,27 +33,27 @@ def after_failure(
     *,
     enabled: bool,
     rng: random.Random | None = None,
-) -> Verdict:
+) -> RetryDecision:
     """Return what follows when attempt ``number`` (0 is the first) raised an exception of
     ``error_types``.
     """
     if policy is None or policy.max_retries == 0 or not policy.covers(error_types):
         return FAIL
     if not enabled:
-        return Verdict(False, reason="a retry is due, but retries are disabled in this run")
+        return RetryDecision(False, reason="a retry is due, but retries are disabled in this run")
     if number >= policy.max_retries:
-        return Verdict(False, reason=f"Exceeded max_retries of {policy.max_retries}")
-    return Verdict(True, policy.calculate_delay(number + 1, rng))
+        return RetryDecision(False, reason=f"Exceeded max_retries of {policy.max_retries}")
+    return RetryDecision(True, policy.calculate_delay(number + 1, rng))
 
 
 def after_request(
     max_retries: int, seconds: float | None, number: int, *, enabled: bool
-) -> Verdict:
+) -> RetryDecision:
     """Return what follows when attempt ``number`` raised RetryRequested."""
     if not enabled:
-        return Verdict(
+        return RetryDecision(
             False, reason="RetryRequested was raised, but retries are disabled in this run"
         )
     if number >= max_retries:
-        return Verdict(False, reason=f"Exceeded max_retries of {max_retries}")
-    return Verdict(True, float(seconds or 0.0))
+        return RetryDecision(False, reason=f"Exceeded max_retries of {max_retries}")
+    return RetryDecision(True, float(seconds or 0.0))

@@ -14,17 +14,17 @@ from rayexec.definitions.logger import InitLoggerContext
 from rayexec.definitions.resource import WORKER, ResourceDefinition
 from rayexec.errors import InputError
 from rayexec.placement.capacity import Capacity
-from rayexec.placement.limits import Placement, hold
+from rayexec.placement.limits import Placement, choose_placement
 from rayexec.plan.dynamic.run_plan import RunPlan
-from rayexec.plan.model import Call, FromConfig, FromStep, Plan, Shape, Step
-from rayexec.run.previous_run import PreviousRun, ValueKeeper
-from rayexec.run.step_cache import Memory
+from rayexec.plan.model import Call, FromConfig, FromStep, ListShape, Plan, Step
+from rayexec.run.cached_outputs import RunCache
+from rayexec.run.previous_run import PreviousRun, ValueStorage
 
-__all__ = ["BUDGET", "Batch", "Call", "RunSpec", "gather_inputs", "regroup"]
+__all__ = ["BATCH_BUDGET_S", "Batch", "Call", "RunSpec", "gather_inputs", "regroup"]
 
 
 # seconds that a batch may take before it comes back; bounds what it can hide from other workers
-BUDGET = 0.1
+BATCH_BUDGET_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +32,8 @@ class RunSpec:
     """A run: its plan, its config, the resources that its steps may ask for, and what its loggers
     are made of.
 
-    ``keeper`` is where values are stored that outlive the run, None where nothing is;
-    ``previous_run`` is an earlier run from which this one goes on. ``memory`` has what its cached
+    ``value_storage`` is where values are stored that outlive the run, None where nothing is;
+    ``previous_run`` is an earlier run from which this one goes on. ``run_cache`` has what its cached
     ops yielded in earlier runs, None where it has no such ops or nothing is kept.
     """
 
@@ -42,14 +42,14 @@ class RunSpec:
     config: ResolvedConfig
     resources: Mapping[str, ResourceDefinition]
     loggers: Mapping[str, InitLoggerContext] = field(default_factory=dict)
-    keeper: ValueKeeper | None = None
+    value_storage: ValueStorage | None = None
     previous_run: PreviousRun | None = None
-    memory: Memory | None = None
+    run_cache: RunCache | None = None
 
     @property
-    def durable(self) -> frozenset[int]:
+    def durable_templates(self) -> frozenset[int]:
         """The places of templates whose outputs are stored as they are made."""
-        if self.keeper is None:
+        if self.value_storage is None:
             return frozenset()
         is_all, templates = self.config.execution.durable, self.plan.templates
         return frozenset(
@@ -76,7 +76,7 @@ class RunSpec:
             )
         return needed
 
-    def kept_resources(self) -> list[str]:
+    def worker_resource_keys(self) -> list[str]:
         """Return the keys of resources that worker processes keep open for the run, if a step comes
         to need them.
         """
@@ -92,7 +92,7 @@ class RunSpec:
         )
 
     @property
-    def streams(self) -> frozenset[int]:
+    def streaming_templates(self) -> frozenset[int]:
         """The places of templates whose dynamic outputs are handed on while their ops are still
         yielding.
         """
@@ -105,12 +105,16 @@ class RunSpec:
     def begin(self) -> RunSpec:
         """Return the run with a plan of its own, where that is to grow."""
         plan = self.plan
-        return replace(self, plan=RunPlan.of(plan)) if plan.mapped or plan.gathers else self
+        return (
+            replace(self, plan=RunPlan.of(plan))
+            if plan.mapped_nodes or plan.collected_inputs
+            else self
+        )
 
-    def hold(self, capacity: Capacity) -> Placement:
+    def choose_placement(self, capacity: Capacity) -> Placement:
         """Choose who holds each limit of the run on a Ray with ``capacity``."""
         settings = self.config.execution
-        return hold(
+        return choose_placement(
             self.plan,
             capacity,
             run_id=self.info.run_id,
@@ -125,10 +129,10 @@ class Batch(NamedTuple):
 
     id: int
     calls: tuple[Call, ...]
-    budget: float = BUDGET
+    budget: float = BATCH_BUDGET_S
 
 
-def regroup(values: Iterator[Any], shape: Shape, absent: Any) -> list[Any]:
+def regroup(values: Iterator[Any], shape: ListShape, absent: Any) -> list[Any]:
     """Return the list of lists that ``values`` make up by a fan-in's shape, without those that are
     ``absent``.
     """

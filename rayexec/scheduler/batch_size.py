@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 
-from rayexec.run.spec import BUDGET
+from rayexec.run.spec import BATCH_BUDGET_S
 
 __all__ = ["MAX_CALLS", "WORTH", "DurationEstimate", "batch_budget", "batch_size", "window_size"]
 
@@ -53,7 +53,9 @@ class DurationEstimate:
         )
 
 
-def batch_size(estimate: DurationEstimate, ready: int, slots: int, budget: float = BUDGET) -> int:
+def batch_size(
+    estimate: DurationEstimate, ready: int, slots: int, budget: float = BATCH_BUDGET_S
+) -> int:
     """Return how many of ``ready`` steps of one op to put into the next batch for one of ``slots``
     slots.
     """
@@ -88,7 +90,7 @@ def window_size(
     """
     slots = max(1, slots)
     if grows and (
-        estimate.seconds >= BUDGET or (scales and ready * estimate.seconds >= _SOON * slots)
+        estimate.seconds >= BATCH_BUDGET_S or (scales and ready * estimate.seconds >= _SOON * slots)
     ):
         return slots + max(slots, _DEMAND)
     return max(2 * slots, _UNSEEN) if grows and scales and estimate.count == 0 else 2 * slots
@@ -97,7 +99,7 @@ def window_size(
 def batch_budget(estimate: DurationEstimate, calls: int) -> float:
     """Return the seconds that a batch of so many calls may take whose first step is of this pace."""
     return (
-        BUDGET
-        if estimate.seconds < BUDGET
-        else max(BUDGET, _PATIENCE * estimate.seconds * (calls - 1))
+        BATCH_BUDGET_S
+        if estimate.seconds < BATCH_BUDGET_S
+        else max(BATCH_BUDGET_S, _PATIENCE * estimate.seconds * (calls - 1))
     )

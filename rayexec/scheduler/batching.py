@@ -12,7 +12,7 @@ from heapq import heappop, heapreplace
 from rayexec.events import Successes
 from rayexec.placement.limits import Placement, SchedulingClass
 from rayexec.plan.model import Call, FromStep, Plan
-from rayexec.run.spec import BUDGET
+from rayexec.run.spec import BATCH_BUDGET_S
 from rayexec.scheduler.admission import Admission
 from rayexec.scheduler.batch_size import (
     MAX_CALLS,
@@ -82,14 +82,14 @@ class Batcher:
         self._grows = grows
         self._scales = placement.capacity.groups != ()  # an autoscaler does
         self._batching = batching
-        self._links = plan.links
+        self._links = plan.chain_next
         self._first_calls = plan.first_calls
         self._ranking = Ranking(plan, slots)
         self.estimates = [DurationEstimate() for _ in plan.templates]
         # Steps whose dynamic outputs others wait for: what follows them is not known before they
         # are over.
-        self._producers = plan.producers
-        self._collecting = plan.collecting
+        self._producers = plan.fan_out_steps
+        self._collecting = plan.collecting_steps
         self.large: set[int] = set()
         self._bulky: set[int] = set()
         self._priorities = plan.priorities
@@ -263,7 +263,7 @@ class Batcher:
             if (
                 wanted <= 0
                 or following < 0
-                or (draft.spent >= BUDGET > estimate.seconds)
+                or (draft.spent >= BATCH_BUDGET_S > estimate.seconds)
                 or len(calls) >= MAX_CALLS
             ):
                 break
@@ -272,7 +272,7 @@ class Batcher:
             if self._dynamic and self._goes_alone(template_of[following]):
                 break
             other = estimates[template_of[following]]
-            if other is not estimate and (other.seconds >= BUDGET or other.count == 0):
+            if other is not estimate and (other.seconds >= BATCH_BUDGET_S or other.count == 0):
                 break
         return tuple(calls), batch_budget(estimate, len(calls)) if batching else math.inf
 
@@ -299,14 +299,14 @@ class Batcher:
             template = template_of[before]
             if before != step:
                 is_link = links[calls[-1][0]] == before
-                limit = BUDGET if is_link else WORTH
+                limit = BATCH_BUDGET_S if is_link else WORTH
                 if draft.spent >= limit or len(calls) >= MAX_CALLS:
                     return
                 estimate = estimates[template]
                 if estimate.seconds >= limit or not (estimate.count or is_link):
                     continue
                 if before in self._collecting:
-                    self._plan.close(before)
+                    self._plan.close_collected(before)
                 status[before] = _CHAINED
                 calls.append(
                     Call(before, attempts[before]) if attempts[before] else first_calls[before]

@@ -43,7 +43,7 @@ class LostWorkers:
         """Return the attempt of a call that its worker died of."""
         failure: StepFailureData = event.failure
         policy = self._plan.templates[self._plan.steps[call.step].template].retry_policy
-        verdict = after_failure(policy, call.number, failure.error_types, enabled=self._retries)
+        verdict = after_failure(policy, call.attempt, failure.error_types, enabled=self._retries)
         factor = (
             None
             if policy is None or not verdict.retry or event.memory is None
@@ -53,7 +53,7 @@ class LostWorkers:
             failure = self._ask_for_more_memory(call.step, factor, event.memory or 0, failure)
         return Attempt(
             call.step,
-            call.number,
+            call.attempt,
             RETRY if verdict.retry else FAILURE,
             event.started,
             event.ended,

@@ -14,14 +14,14 @@ the same instructions, so tests drive it by hand and property tests by the thous
 from __future__ import annotations
 
 import heapq
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from typing import Any
 
 from rayexec.events import RETRY, SUCCESS, Attempt, OutputRecord, Successes
 from rayexec.placement.limits import Placement
-from rayexec.plan.dynamic.run_plan import Growth, RunPlan
+from rayexec.plan.dynamic.run_plan import Expansion, RunPlan
 from rayexec.plan.model import Call, FromStep, Plan
-from rayexec.run.previous_run import Done, PreviousRun
+from rayexec.run.previous_run import FinishedStep, PreviousRun
 from rayexec.scheduler.batching import Batcher
 from rayexec.scheduler.in_flight import InFlight
 from rayexec.scheduler.lost_workers import LostWorkers
@@ -37,8 +37,8 @@ from rayexec.scheduler.messages import (
     RestoreOutputs,
     Rows,
     RunBatch,
-    RunEvent,
     RunStarted,
+    SchedulerEvent,
     SharedLimitsChanged,
     StepAbandoned,
     StepRequeued,
@@ -47,6 +47,7 @@ from rayexec.scheduler.messages import (
     StepTakenBack,
     StepUnfed,
     StepYielded,
+    TimerFired,
 )
 from rayexec.scheduler.outcomes import Outcomes
 from rayexec.scheduler.priorities import starting_order
@@ -105,7 +106,7 @@ class Machine:
         self._verdicts = Verdicts(
             plan, self.status, self._outcomes, require_success=require_upstream_success
         )
-        self._collecting = plan.collecting
+        self._collecting = plan.collecting_steps
         self._ready_queue: ReadyQueue[int] = ReadyQueue(
             plan.in_degrees, plan.successors, starting_order(plan, placement.slots), plan.priorities
         )
@@ -207,34 +208,12 @@ class Machine:
         """Return when the next delayed step is due, or None."""
         return self._delayed[0][0] if self._delayed and not self.is_stopping else None
 
-    def handle(self, event: RunEvent, now: float) -> list[Instruction]:
+    def handle(self, event: SchedulerEvent, now: float) -> list[Instruction]:
         """Take in one event at ``now`` (seconds of any steady clock); return what to do about it,
         in order.
         """
         out: list[Instruction] = []
-        if isinstance(event, BatchEnded):
-            self._apply_all(event.batch_id, event.attempts, now, out)
-            self._end(event.batch_id, out)
-        elif isinstance(event, BatchProgressed):
-            self._reported(event, now, out)
-        elif isinstance(event, BatchLost):
-            self._lost(event, now, out)
-        elif isinstance(event, StepYielded):
-            if self._in_flight.has(event.batch_id, event.step):
-                self._hand_on(event.step, tuple(map(OutputRecord, event.names)), out)
-        elif isinstance(event, SharedLimitsChanged):
-            self._batcher.take_others(event.held)
-        elif isinstance(event, BatchStarted):
-            class_id = self._in_flight.begin(event.batch_id)
-            if class_id is not None:
-                self._batcher.begun(class_id)
-        elif isinstance(event, RunStarted):
-            self._has_started = True
-            self._settle(self._ready_queue.prepare(), out)
-        elif isinstance(event, CancelRequested):
-            self.is_stopping = self.is_canceled = True
-            if self.running:
-                out.append(CancelBatches(tuple(self.running)))
+        _HANDLERS[type(event)](self, event, now, out)
         self._wake(now)
         if self._resumption is not None and self._has_started:
             self._resume(self._resumption, out)
@@ -242,6 +221,36 @@ class Machine:
             self._batcher.rank(now, self._open)
             self._deal(now, out)
         return out
+
+    def _batch_started(self, event: BatchStarted, now: float, out: list[Instruction]) -> None:
+        class_id = self._in_flight.begin(event.batch_id)
+        if class_id is not None:
+            self._batcher.begun(class_id)
+
+    def _batch_ended(self, event: BatchEnded, now: float, out: list[Instruction]) -> None:
+        self._apply_all(event.batch_id, event.attempts, now, out)
+        self._end(event.batch_id, out)
+
+    def _step_yielded(self, event: StepYielded, now: float, out: list[Instruction]) -> None:
+        if self._in_flight.has(event.batch_id, event.step):
+            self._hand_on(event.step, tuple(map(OutputRecord, event.names)), out)
+
+    def _shared_limits_changed(
+        self, event: SharedLimitsChanged, now: float, out: list[Instruction]
+    ) -> None:
+        self._batcher.take_others(event.held)
+
+    def _run_started(self, event: RunStarted, now: float, out: list[Instruction]) -> None:
+        self._has_started = True
+        self._settle(self._ready_queue.prepare(), out)
+
+    def _timer_fired(self, event: TimerFired, now: float, out: list[Instruction]) -> None:
+        """Do nothing but what follows every event."""
+
+    def _cancel_requested(self, event: CancelRequested, now: float, out: list[Instruction]) -> None:
+        self.is_stopping = self.is_canceled = True
+        if self.running:
+            out.append(CancelBatches(tuple(self.running)))
 
     def _deal(self, now: float, out: list[Instruction]) -> None:
         for class_id, calls, budget in self._batcher.deal():
@@ -282,7 +291,7 @@ class Machine:
         self._batcher.end(class_id, has_begun=has_begun)
         self._give_back(outstanding, out)
 
-    def _reported(self, event: BatchProgressed, now: float, out: list[Instruction]) -> None:
+    def _batch_progressed(self, event: BatchProgressed, now: float, out: list[Instruction]) -> None:
         if event.batch_id not in self._in_flight.by_id:
             return  # its answer overtook the report
         self._apply_all(event.batch_id, event.attempts, now, out)
@@ -297,7 +306,7 @@ class Machine:
             if self._ready_queue.is_released(step):
                 self._settle([step], out)
 
-    def _lost(self, event: BatchLost, now: float, out: list[Instruction]) -> None:
+    def _batch_lost(self, event: BatchLost, now: float, out: list[Instruction]) -> None:
         """Count what a lost batch had finished; the step it died in has a failed attempt, the
         others go back.
         """
@@ -379,7 +388,7 @@ class Machine:
             ]
             self._settle(free, out)
 
-    def _grow(self, growth: Growth | None) -> None:
+    def _grow(self, growth: Expansion | None) -> None:
         """Take in the steps that came to the plan, if any."""
         if growth is None:
             return
@@ -406,7 +415,7 @@ class Machine:
                 # it is in a batch, which decides or gives it back; or was over in the same breath
                 continue
             if step in self._collecting:
-                self._plan.close(step)
+                self._plan.close_collected(step)
             if self._resumption is not None and self._resume_step(step, self._resumption, out):
                 pending.extend(self._ready_queue.done((step,)))
                 continue
@@ -464,7 +473,7 @@ class Machine:
 
     def _resume_step(self, step: int, resumption: Resumption, out: list[Instruction]) -> bool:
         """Take over what an earlier run has of a step, or leave it out; False where it is to run."""
-        done: Done | None = resumption.done(step)
+        done: FinishedStep | None = resumption.done(step)
         if done is None and not resumption.is_left_out(step):
             return False
         self._open -= 1
@@ -525,3 +534,18 @@ class Machine:
                 assert all(self.status[each] in OVER for each in before), (
                     "a step got ahead of its inputs"
                 )
+
+
+_HANDLERS: Mapping[
+    type[SchedulerEvent], Callable[[Machine, Any, float, list[Instruction]], None]
+] = {
+    RunStarted: Machine._run_started,
+    BatchStarted: Machine._batch_started,
+    BatchProgressed: Machine._batch_progressed,
+    BatchEnded: Machine._batch_ended,
+    BatchLost: Machine._batch_lost,
+    StepYielded: Machine._step_yielded,
+    SharedLimitsChanged: Machine._shared_limits_changed,
+    TimerFired: Machine._timer_fired,
+    CancelRequested: Machine._cancel_requested,
+}

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from rayexec.events import OutputRecord
 from rayexec.names import output_name
-from rayexec.plan.dynamic.run_plan import Growth, RunPlan
+from rayexec.plan.dynamic.run_plan import Expansion, RunPlan
 from rayexec.plan.model import Plan
 from rayexec.scheduler.messages import OVER, StepStatus
 
@@ -44,7 +44,7 @@ class Outcomes:
             else tuple([each for each in records if each.name in yielded])
         )
 
-    def came(self, step: int, outputs: Sequence[OutputRecord]) -> Growth | None:
+    def came(self, step: int, outputs: Sequence[OutputRecord]) -> Expansion | None:
         """Take in what a step that succeeded yielded; return the steps that the plan got for it."""
         template = self._plan.template_of[step]
         if template in self._plan.dynamic_templates:
@@ -63,13 +63,13 @@ class Outcomes:
         """Take in that a step did not come out whole: what follows it has to be looked at."""
         self.imperfect.update(self._plan.successors[step])
 
-    def _came_dynamic(self, step: int, outputs: Sequence[OutputRecord]) -> Growth | None:
+    def _came_dynamic(self, step: int, outputs: Sequence[OutputRecord]) -> Expansion | None:
         plan = self._plan
         names = [record.name for record in outputs]
         known = self.yields.setdefault(step, {})
         growth = None
         # A step that ran before, and whose outputs were lost, has its mapped steps already.
-        if isinstance(plan, RunPlan) and step in plan.producers and step not in self._grown:
+        if isinstance(plan, RunPlan) and step in plan.fan_out_steps and step not in self._grown:
             self._grown.add(step)
             new = [name for name in names if name not in known] if known else names
             growth = plan.expand(step, new, self._state)
@@ -84,7 +84,7 @@ class Outcomes:
             self.taint(step)
         return growth
 
-    def came_early(self, step: int, records: Sequence[OutputRecord]) -> Growth | None:
+    def came_early(self, step: int, records: Sequence[OutputRecord]) -> Expansion | None:
         """Take in values of dynamic outputs whose op is not over, or failed; return the steps that
         the plan got.
 
@@ -98,7 +98,7 @@ class Outcomes:
             if record.name not in known and record.name[-1] == "]"
         }
         known.update(new)
-        if not new or not isinstance(plan, RunPlan) or step not in plan.producers:
+        if not new or not isinstance(plan, RunPlan) or step not in plan.fan_out_steps:
             return None
         return plan.expand(step, list(new), self._state, is_all=False, awaits=False)
 

@@ -94,7 +94,7 @@ def explain_waits(
     # Before the first step nothing ran, for want of a worker; in this process there is none to wait
     # for.
     first_start = attempts[0].started if attempts and attempts[0].pid else began
-    heads = {(calls[0].step, calls[0].number) for _, calls in submissions if calls}
+    heads = {(calls[0].step, calls[0].attempt) for _, calls in submissions if calls}
     reasons: dict[int, Obstacle] = {}
     for place, wait in enumerate(waits):
         waited = wait.started - wait.ready
@@ -134,7 +134,7 @@ def _bare(
     submitted: dict[tuple[int, int], list[float]] = {}
     for moment, calls in submissions:
         for call in calls:
-            submitted.setdefault((call.step, call.number), []).append(moment)
+            submitted.setdefault((call.step, call.attempt), []).append(moment)
     over: dict[int, float] = {}
     tried_again: dict[tuple[int, int], float] = {}
     for row in attempts:
@@ -200,7 +200,7 @@ class _Causes:
 
     def shared(self, step: int) -> str | None:
         """Return the limit of the cluster that a step counts in, None where it counts in none."""
-        place = self._placement.shared(self._placement.class_of[step])
+        place = self._placement.cluster_limit_of(self._placement.class_of[step])
         return None if place is None else self._placement.limits[place].name
 
     def find_holders(self, waits: list[Wait], reasons: Mapping[int, Obstacle]) -> None:

@@ -34,7 +34,7 @@ def remaining_paths(plan: Plan, steps: Sequence[int], weights: Sequence[float]) 
     """
     paths: dict[int, float] = {}
     successors, template_of = plan.successors, plan.template_of
-    if plan.mapped:  # steps that came later stand behind what collects them
+    if plan.mapped_nodes:  # steps that came later stand behind what collects them
         steps = _successors_last(plan, steps)
     for step in reversed(steps):
         following = successors[step]

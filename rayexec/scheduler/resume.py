@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from rayexec.names import node_path
 from rayexec.plan.model import FromStep, Plan
-from rayexec.run.previous_run import Done, PreviousRun
+from rayexec.run.previous_run import FinishedStep, PreviousRun
 from rayexec.scheduler.messages import OVER, StepStatus
 from rayexec.scheduler.reconstruction import Reconstruction
 from rayexec.scheduler.retention import Retention
@@ -41,31 +41,31 @@ class Resumption:
         # The first step that has not been looked at by ``news``.
         self._next = 0
 
-    def done(self, step: int) -> Done | None:
+    def done(self, step: int) -> FinishedStep | None:
         """Return what is taken over of a step that may start, None where it has to run or is left
         out.
         """
         key = self._plan.steps[step].key
         if step in self._same:  # it is made again
             return None
-        found = self._previous_run.done.get(key)
+        found = self._previous_run.finished.get(key)
         if found is None or not self._fits(step, found):
             return None
-        chosen = self._previous_run.chosen
+        chosen = self._previous_run.selected
         if chosen is not None:
-            return None if chosen.takes(key) else found
+            return None if chosen.includes(key) else found
         return found if self._is_fed_as_before(step, found) else None
 
     def is_left_out(self, step: int) -> bool:
         """Whether a step is not to run, where there is nothing of it to be taken over."""
-        chosen = self._previous_run.chosen
+        chosen = self._previous_run.selected
         return (
             chosen is not None
             and step not in self._same
-            and not chosen.takes(self._plan.steps[step].key)
+            and not chosen.includes(self._plan.steps[step].key)
         )
 
-    def _fits(self, step: int, found: Done) -> bool:
+    def _fits(self, step: int, found: FinishedStep) -> bool:
         """Whether what a step yielded then is what its op yields now: the job may have been changed
         meanwhile.
         """
@@ -77,22 +77,24 @@ class Resumption:
             outs[name].is_dynamic == kind for name, kind in kinds.items()
         )
 
-    def _is_fed_as_before(self, step: int, found: Done | None = None) -> bool:
+    def _is_fed_as_before(self, step: int, found: FinishedStep | None = None) -> bool:
         plan = self._plan
-        before = {source.step for source in plan.taken_by(step)}
+        before = {source.step for source in plan.sources_of(step)}
         before.update(plan.predecessors[step])
-        if found is not None and found.fed_by is not None:
+        if found is not None and found.source_nodes is not None:
             # Of a step that collects, a driver that was killed may not have told all that it takes
             # from.
             nodes = {node_path(plan.steps[each].key) for each in before}
-            if found.fed_by != nodes and not (found.fed_by < nodes and self._collects(step)):
+            if found.source_nodes != nodes and not (
+                found.source_nodes < nodes and self._collects(step)
+            ):
                 return False
         return before <= self._same
 
     def _collects(self, step: int) -> bool:
         return any(each.is_fan_in for each in self._plan.steps[step].inputs)
 
-    def took_over(self, step: int, found: Done) -> None:
+    def took_over(self, step: int, found: FinishedStep) -> None:
         """Take in that a step was taken over."""
         self._same.add(step)
         names = [record.name for record in found.outputs]
@@ -123,7 +125,7 @@ class Resumption:
         for step in steps:
             if status[step] in OVER:
                 continue
-            for source in plan.taken_by(step):
+            for source in plan.sources_of(step):
                 if self._is_gone(source):
                     wanted.setdefault(source.step, step)
         found = self._again(wanted)
@@ -143,7 +145,7 @@ class Resumption:
         for step in steps:
             if self._status[step] in OVER:
                 continue
-            gone = [source.step for source in self._plan.taken_by(step) if self._is_gone(source)]
+            gone = [source.step for source in self._plan.sources_of(step) if self._is_gone(source)]
             if gone:
                 found[step] = tuple(dict.fromkeys(gone))
         return found
@@ -167,12 +169,12 @@ def wanted_values(plan: Plan, status: Sequence[StepStatus]) -> dict[int, frozens
     for step, how in enumerate(status):
         if how in (StepStatus.SUCCESS, StepStatus.SKIPPED, StepStatus.LEFT_OUT):
             continue
-        for source in plan.taken_by(step):
+        for source in plan.sources_of(step):
             if status[source.step] is StepStatus.SUCCESS:
                 names = found.setdefault(source.step, set())
                 if names is not None:
                     names.add(source.output)
-        for each in plan.needs.get(step, ()):
+        for each in plan.future_sources.get(step, ()):
             if status[each] is StepStatus.SUCCESS:
                 found[each] = None
     return {step: None if names is None else frozenset(names) for step, names in found.items()}

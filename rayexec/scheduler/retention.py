@@ -7,8 +7,7 @@ from typing import Literal, TypeAlias
 
 from rayexec.names import output_name
 from rayexec.plan.dynamic.run_plan import RunPlan
-from rayexec.plan.dynamic.structure import inmost
-from rayexec.plan.model import FromMapped, FromStep, Gathered, Plan
+from rayexec.plan.model import FromCollected, FromMapped, FromStep, Plan, innermost
 from rayexec.scheduler.messages import DropOutputs, DropValues
 
 __all__ = ["KeepOutputs", "Retention"]
@@ -48,7 +47,7 @@ class Retention:
         self._kept_nodes: set[int] = set()
         if self._keeps_leaves:
             for (path, _), behind in plan.outputs.items():
-                source = inmost(behind) if isinstance(behind, Gathered) else behind
+                source = innermost(behind) if isinstance(behind, FromCollected) else behind
                 if path == "" and isinstance(source, FromStep):
                     self._kept.add(source.step)
                 elif path == "" and isinstance(source, FromMapped):
@@ -62,7 +61,7 @@ class Retention:
             return
         plan, left = self._plan, self._left
         left.extend([len(plan.successors[step]) for step in range(first, len(plan.steps))])
-        needs = plan.needs
+        needs = plan.future_sources
         for step in range(first, len(plan.steps)):
             if first:  # successors of the others were counted without these
                 for each in plan.predecessors[step]:
@@ -74,7 +73,7 @@ class Retention:
             if self._streams and plan.template_of[step] in self._streams:
                 left[step] += 1
         if self._keeps_leaves:
-            producers = plan.producers
+            producers = plan.fan_out_steps
             self._kept |= {
                 step
                 for step in range(first, len(left))
@@ -83,7 +82,7 @@ class Retention:
                 and left[step] <= self._holds_itself(step)
             }
             for node in self._kept_nodes:
-                self._kept |= {step.index for step in plan.steps_of(node, first)}
+                self._kept |= {step.index for step in plan.steps_of_node(node, first)}
 
     def _holds_itself(self, step: int) -> int:
         return int(bool(self._streams) and self._plan.template_of[step] in self._streams)
@@ -105,7 +104,7 @@ class Retention:
         self._counts_values = False
         plan = self._plan
         for step in steps:
-            for each in (*plan.predecessors[step], *plan.needs.get(step, ())):
+            for each in (*plan.predecessors[step], *plan.future_sources.get(step, ())):
                 self._left[each] += 1
             self._left[step] += self._holds_itself(step)
 
@@ -130,7 +129,7 @@ class Retention:
             self._plan.predecessors,
             self._left,
             self._kept,
-            self._plan.needs,
+            self._plan.future_sources,
         )
         unused = []
         for step in steps:
@@ -154,7 +153,7 @@ class Retention:
         unused: dict[int, list[str]] = {}
         if not self._counts_values or not isinstance(plan, RunPlan):
             return unused
-        producers, all_steps = plan.producers, plan.steps
+        producers, all_steps = plan.fan_out_steps, plan.steps
         for step in steps:
             if all(before not in producers for before in plan.predecessors[step]):
                 continue
@@ -168,7 +167,7 @@ class Retention:
                 producer, name = source
                 if name[-1] != "]" or producer not in producers or producer in self._kept:
                     continue
-                left = self._values_left.pop(source, 0) or plan.takers_of(
+                left = self._values_left.pop(source, 0) or plan.consumer_count(
                     producer, output_name(name)
                 )
                 if left == 1:

@@ -31,9 +31,9 @@ def obstacles(placement: Placement, known: SchedulingClass) -> list[tuple[Obstac
     everywhere = [each for each in found if limits[int(each[0])].name == MAX_CONCURRENT]
     declared = {limit.resource for limit in limits}
     resources = [
-        (name, amount, placement.totals[name])
+        (name, amount, placement.resource_totals[name])
         for name, amount in known.request.amounts().items()
-        if name in placement.totals and name not in declared
+        if name in placement.resource_totals and name not in declared
     ]
     return [*(each for each in found if each not in everywhere), *resources, *everywhere]
 
@@ -163,7 +163,7 @@ class _Count:
         """Return a limit of the cluster that a class counts in, which other runs must hold if
         nothing else is full.
         """
-        place = self._placement.shared(number)
+        place = self._placement.cluster_limit_of(number)
         if place is not None:
             self._held_by_others.add(place)
         return place
@@ -174,7 +174,7 @@ class _Count:
         if isinstance(obstacle, int):
             name, most = placement.limits[obstacle].name, float(placement.limits[obstacle].most)
         else:
-            name, most = obstacle, placement.totals.get(obstacle, 0.0)
+            name, most = obstacle, placement.resource_totals.get(obstacle, 0.0)
         holders = tuple(self._holders.get(obstacle, ())[:SHOWN])
         used = self._used.get(obstacle, 0.0)
         others = obstacle in self._held_by_others

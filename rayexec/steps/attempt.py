@@ -46,8 +46,8 @@ from rayexec.events import (
     error_types,
 )
 from rayexec.plan.model import Template
-from rayexec.run.retry import Verdict, after_failure, after_request
-from rayexec.run.step_cache import Entry, Kept, Memory
+from rayexec.run.cached_outputs import CachedOutput, CacheEntry, RunCache
+from rayexec.run.retry import RetryDecision, after_failure, after_request
 from rayexec.steps.caching import Recall, recall
 from rayexec.steps.io_managers import OpManagers
 from rayexec.steps.outputs import Takings
@@ -96,7 +96,7 @@ def pausing_step(
     made: Made | None = None,
     managing: OpManagers | None = None,
     backstop: Backstop | None = None,
-    memory: Memory | None = None,
+    run_cache: RunCache | None = None,
     clock: Callable[[], float] = time.time,
     log: StepLog | None = None,
 ) -> Generator[None, None, tuple[Attempt, BaseException | None]]:
@@ -108,7 +108,7 @@ def pausing_step(
     ``made`` is what the op's function gave where it was called already (``run.plain``).
     ``managing`` loads inputs and stores outputs that have managers. ``backstop`` is for steps that
     go on after their timeout; without one the step's log says that it did. ``log`` is where its
-    lines go. ``memory`` has what cached ops yielded in earlier runs; where it knows this step's
+    lines go. ``run_cache`` has what cached ops yielded in earlier runs; where it knows this step's
     outputs the op is not called, and no hook runs.
 
     It pauses after each item that the op's generator yields; but not where the op has a timeout,
@@ -117,7 +117,7 @@ def pausing_step(
     started = clock() if made is None else made.started
     op = template.op
     log = log or StepLog(clock)
-    remembering = recall(memory, template, run, call.key, managing, log)
+    remembering = recall(run_cache, template, run, call.key, managing, log)
     attempt = _Attempt(template, call, run, store, log, made, managing, remembering)
     reused: Reused | None = None
     error: BaseException | None = None
@@ -326,13 +326,13 @@ class _Attempt:
         self.outputs.append(OutputRecord(stored_as, combined or None, handled))
         if self._remembering is not None:
             kept = value if handled is None else stored
-            self._remembering.keep(Kept(stored_as, kept, combined or None, handled))
+            self._remembering.keep(CachedOutput(stored_as, kept, combined or None, handled))
         if self._keep_values and key is None:
             self.values[name] = value
         elif self._keep_values:
             self.values.setdefault(name, {})[key] = value
 
-    def reuse(self, entry: Entry | None) -> Reused | None:
+    def reuse(self, entry: CacheEntry | None) -> Reused | None:
         """Yield what an earlier step did; return which that was, None where there is none."""
         if entry is None or self._remembering is None:
             return None
@@ -383,7 +383,7 @@ def _judge(
     elif isinstance(error, KeyboardInterrupt) or (
         isinstance(error, Failure) and not error.allow_retries
     ):
-        verdict = Verdict(False)
+        verdict = RetryDecision(False)
     else:
         verdict = after_failure(template.retry_policy, call.number, kinds, enabled=run.retries)
     user = (

@@ -16,7 +16,13 @@ from typing import Any
 from rayexec.definitions.contexts import RunInfo, StepLog
 from rayexec.definitions.op import OpDefinition
 from rayexec.plan.model import Template
-from rayexec.run.step_cache import Entry, Keeping, Kept, Memory, Origin
+from rayexec.run.cached_outputs import (
+    CachedOutput,
+    CacheEntry,
+    CacheEntryWriter,
+    CacheOrigin,
+    RunCache,
+)
 from rayexec.steps.digest import digest
 from rayexec.steps.io_managers import OpManagers
 
@@ -28,43 +34,43 @@ _KEYS = 1
 
 
 class Recall:
-    """What one attempt of a cached op has to do with the memory. Nothing that fails here fails the
+    """What one attempt of a cached op has to do with the cache. Nothing that fails here fails the
     step.
     """
 
     def __init__(
         self,
-        memory: Memory,
+        run_cache: RunCache,
         op: OpDefinition,
         run: RunInfo,
         step_key: str,
         managing: OpManagers | None,
         log: StepLog,
     ) -> None:
-        self._memory = memory
+        self._run_cache = run_cache
         self._op = op
         self._run = run
         self._step_key = step_key
         self._managing = managing
         self._log = log
-        self._keeping: Keeping | None = None
+        self._keeping: CacheEntryWriter | None = None
 
-    def find(self, config: Any, inputs: Mapping[str, Any]) -> Entry | None:
+    def find(self, config: Any, inputs: Mapping[str, Any]) -> CacheEntry | None:
         """Return what an earlier step with this config and these inputs yielded; None where the op
         is to be called.
         """
-        op, entries = self._op, self._memory.entries
+        op, entries = self._op, self._run_cache.entries
         try:
             key = self._key(config, inputs)
         except Exception as error:  # pickling runs code of the user's classes
-            if not self._memory.told(op):
+            if not self._run_cache.was_warned_of(op):
                 self._log.warning(
                     "op %r is not cached where its config or an input cannot be digested: %s",
                     op.name,
                     _words(error),
                 )
             return None
-        if self._memory.reuse:
+        if self._run_cache.reuse:
             try:
                 found = entries.find(key)
             except Exception as error:  # so does unpickling
@@ -75,7 +81,7 @@ class Recall:
                 if found is not None:
                     return found
         try:
-            origin = Origin(
+            origin = CacheOrigin(
                 self._run.run_id, self._step_key, op.name, str(op.code_version), time.time()
             )
             self._keeping = entries.begin(key, origin)
@@ -96,7 +102,7 @@ class Recall:
         }
         return digest((_KEYS, op.name, _place(op.fn), op.code_version, config, outputs, values))
 
-    def keep(self, output: Kept) -> None:
+    def keep(self, output: CachedOutput) -> None:
         """Keep an output, should the step succeed."""
         if self._keeping is not None:
             try:
@@ -119,7 +125,7 @@ class Recall:
 
     def _failed(self, error: Exception) -> None:
         keeping, self._keeping = self._keeping, None
-        if not self._memory.told(self._op):
+        if not self._run_cache.was_warned_of(self._op):
             self._log.warning(
                 "the outputs of op %r cannot be kept: %s", self._op.name, _words(error)
             )
@@ -129,7 +135,7 @@ class Recall:
             except Exception as left:
                 self._log.warning("what was written of them is left: %s", _words(left))
 
-    def restored(self, output: Kept) -> Any:
+    def restored(self, output: CachedOutput) -> Any:
         """Return what of a kept output is handed on in this run."""
         managing = self._managing
         if managing is None:
@@ -157,7 +163,7 @@ def _place(fn: Any) -> tuple[str, str]:
 
 
 def recall(
-    memory: Memory | None,
+    run_cache: RunCache | None,
     template: Template,
     run: RunInfo,
     step_key: str,
@@ -165,6 +171,6 @@ def recall(
     log: StepLog,
 ) -> Recall | None:
     """Return what an attempt needs to be remembered; None for an op that is not cached."""
-    if memory is None or not template.op.cache:
+    if run_cache is None or not template.op.cache:
         return None
-    return Recall(memory, template.op, run, step_key, managing, log)
+    return Recall(run_cache, template.op, run, step_key, managing, log)

@@ -28,6 +28,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+from rayexec.former_names import stable_name
+
 __all__ = ["digest"]
 
 _INLINE = 256  # bytes of a part that stand for themselves; of longer ones it is their digest
@@ -138,7 +140,7 @@ def _bulk(*views: Any) -> bytes:
 
 
 def _name(kind: type) -> bytes:
-    return _text(b"n", f"{kind.__module__}:{kind.__qualname__}")
+    return _text(b"n", "{}:{}".format(*stable_name(kind)))
 
 
 class _Digester:

@@ -21,9 +21,17 @@ from rayexec.definitions.retry import Failure, RetryRequested
 from rayexec.definitions.types import RuntimeType, runtime_type
 from rayexec.errors import InputError, OutputError, ResourceError, StepError
 from rayexec.events import Handling, LoadedInput
+from rayexec.former_names import stable_name
 from rayexec.names import mapping_keys, output_name
-from rayexec.plan.dynamic.structure import inmost
-from rayexec.plan.model import FromConfig, FromStep, Gathered, Plan, Symbol, Template
+from rayexec.plan.model import (
+    FromCollected,
+    FromConfig,
+    FromStep,
+    NodeSource,
+    Plan,
+    Template,
+    innermost,
+)
 from rayexec.run.spec import RunSpec
 from rayexec.steps.resources import OpenResources
 
@@ -101,22 +109,26 @@ def _connections(plan: Plan) -> Iterator[tuple[tuple[int, str], tuple[int, str]]
     passes values.
     """
 
-    def producer(source: Symbol) -> tuple[int, str] | None:
-        if isinstance(source, Gathered):
-            source = inmost(source)
+    def producer(source: NodeSource) -> tuple[int, str] | None:
+        if isinstance(source, FromCollected):
+            source = innermost(source)
         if isinstance(source, FromConfig):
             return None
-        node = plan.steps[source.step] if isinstance(source, FromStep) else plan.mapped[source.node]
+        node = (
+            plan.steps[source.step]
+            if isinstance(source, FromStep)
+            else plan.mapped_nodes[source.node]
+        )
         return node.template, source.output
 
     for step in plan.steps:
         for place, each in enumerate(step.inputs):
-            gathered = plan.gathers.get((step.index, place))
+            gathered = plan.collected_inputs.get((step.index, place))
             for source in each.sources if gathered is None else (gathered,):
                 behind = producer(source)
                 if behind is not None and not each.is_nothing:
                     yield (step.template, each.name), behind
-    for node in plan.mapped:
+    for node in plan.mapped_nodes:
         for given in node.inputs:
             for symbol in given.sources:
                 behind = producer(symbol)
@@ -319,7 +331,7 @@ class OpManagers:
         if key is None or self._op.outs[name].type.is_nothing:
             return None
         kind = type(self._managers.method(key, "handle_output").__self__)
-        return key, f"{kind.__module__}.{kind.__qualname__}", self._managers.config_for(key)
+        return key, ".".join(stable_name(kind)), self._managers.config_for(key)
 
     def again(
         self, step_key: str, stored_as: str, value: Any, log: StepLog, *, is_handled: bool

@@ -8,7 +8,7 @@ from typing import Protocol
 from rayexec.errors import RunNotFoundError, StoreError
 from rayexec.events import RunStatus
 from rayexec.names import nearest
-from rayexec.run.previous_run import ValueKeeper
+from rayexec.run.previous_run import ValueStorage
 from rayexec.store.cache import StepCache
 from rayexec.store.record import RunRecord, is_over, settled
 from rayexec.store.request import CancelRequest
@@ -73,7 +73,7 @@ class RunStore(Protocol):
         ``note`` tells why.
         """
 
-    def values(self, run_id: str) -> ValueKeeper:
+    def values(self, run_id: str) -> ValueStorage:
         """Return where the values of a run, given by its whole id, are kept, whether or not there
         are any.
         """

@@ -28,7 +28,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from rayexec.errors import StoreError
-from rayexec.run.step_cache import Entry, Kept, Origin
+from rayexec.former_names import load_stored
+from rayexec.run.cached_outputs import CachedOutput, CacheEntry, CacheOrigin
 from rayexec.store.file_errors import told
 from rayexec.store.frames import frame, whole_frames
 from rayexec.store.record import check_version
@@ -58,7 +59,7 @@ class CacheRecord:
 
     key: str
     size: int
-    origin: Origin | None
+    origin: CacheOrigin | None
     note: str | None = None
 
 
@@ -67,7 +68,7 @@ class StepCache:
 
     is_shared = True
 
-    def find(self, key: str) -> Entry | None:
+    def find(self, key: str) -> CacheEntry | None:
         """Return the entry of a key, None where there is none.
 
         Raises StoreError for one that cannot be read, and whatever unpickling its values does.
@@ -79,10 +80,10 @@ class StepCache:
         outputs = []
         for name, blobs in header["outputs"]:
             main, *buffers = [_blob(view, *blob) for blob in blobs]
-            outputs.append(Kept(name, *pickle.loads(main, buffers=buffers)))
-        return Entry(_origin(header), outputs)
+            outputs.append(CachedOutput(name, *load_stored(main, buffers)))
+        return CacheEntry(_origin(header), outputs)
 
-    def begin(self, key: str, origin: Origin) -> _Filling:
+    def begin(self, key: str, origin: CacheOrigin) -> _Filling:
         """Return an entry that is to be filled."""
         return _Filling(self, key, origin)
 
@@ -140,7 +141,7 @@ class StepCache:
 class _Filling:
     """An entry in the making: outputs are written as they come, so that they need not stay."""
 
-    def __init__(self, cache: StepCache, key: str, origin: Origin) -> None:
+    def __init__(self, cache: StepCache, key: str, origin: CacheOrigin) -> None:
         self._cache = cache
         self._key = key
         self._origin = origin
@@ -148,7 +149,7 @@ class _Filling:
         self._size = 0
         self._outputs: list[tuple[str, list[tuple[int, int, int]]]] = []
 
-    def add(self, output: Kept) -> None:
+    def add(self, output: CachedOutput) -> None:
         """Write an output as it is now; raises what pickling it raises, and StoreError."""
         # Plain pickle alone: a class that travels by value comes back as another one, which type
         # checks refuse.
@@ -225,8 +226,8 @@ def _blob(view: memoryview, begins: int, size: int, check: int) -> memoryview:
     return blob
 
 
-def _origin(header: Mapping[str, Any]) -> Origin:
-    return Origin(**header["origin"])
+def _origin(header: Mapping[str, Any]) -> CacheOrigin:
+    return CacheOrigin(**header["origin"])
 
 
 class MemoryCache(StepCache):

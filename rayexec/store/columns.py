@@ -7,7 +7,7 @@ metadata. A later row of a step counts. ``records`` has a row for each attempt, 
 batch in the order in which they were recorded; a later row of a batch counts. Of a plain success
 the columns are all there is; of everything else ``detail`` has the rest as JSON. A row of kind
 ``LIVE`` is provisional: it says what an attempt has logged and printed so far, and is void once the
-attempt has its own. One of kind ``TAKEN_OVER`` is a step that did not run, since an earlier run has
+attempt has its own. One of kind ``RESTORED`` is a step that did not run, since an earlier run has
 what it yielded.
 """
 
@@ -21,7 +21,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rayexec.errors import StoreError
-from rayexec.events import HERE, UNKNOWN, Attempt, Successes
+from rayexec.events import DRIVER_BATCH, UNKNOWN_BYTES, Attempt, Successes
 from rayexec.store.frames import frame
 from rayexec.store.record import SCHEMA_VERSION, check_version
 
@@ -37,10 +37,10 @@ __all__ = [
     "PLAIN",
     "RECORDS",
     "RESOURCE",
+    "RESTORED",
     "STEPS",
-    "TAKEN_OVER",
-    "Form",
     "Rows",
+    "StepSignature",
     "kind_of",
     "new_forms",
     "open_frame",
@@ -48,7 +48,7 @@ __all__ = [
 ]
 
 # What a row is. Of a plain success the form of its step says the rest.
-PLAIN, ATTEMPT, EVENT, RESOURCE, BLOCKED, BATCH, TAKEN_OVER = range(7)
+PLAIN, ATTEMPT, EVENT, RESOURCE, BLOCKED, BATCH, RESTORED = range(7)
 # What an attempt has logged and printed so far: it counts until the attempt's own row. The least of
 # kinds.
 LIVE = -1
@@ -56,7 +56,7 @@ LIVE = -1
 RECORDS, STEPS = "records", "steps"
 
 
-class Form(NamedTuple):
+class StepSignature(NamedTuple):
     """What steps of one op share that are fed alike: names of inputs that earlier steps feed, and
     of outputs.
     """
@@ -184,8 +184,8 @@ class Rows:
         number: int = 0,
         outcome: int = 0,
         pid: int = 0,
-        batch_number: int = HERE,
-        output_bytes: int = UNKNOWN,
+        batch_number: int = DRIVER_BATCH,
+        output_bytes: int = UNKNOWN_BYTES,
     ) -> None:
         """Add a row."""
         if detail is not None:
@@ -222,12 +222,12 @@ class Rows:
         self._ended.extend(successes.ended)
         self._pid.extend(array("i", [successes.pid]) * count)
         self._batch.extend(array("i", [successes.batch]) * count)
-        self._sizes.extend(successes.sizes or array("q", [UNKNOWN]) * count)
+        self._sizes.extend(successes.sizes or array("q", [UNKNOWN_BYTES]) * count)
 
-    def add_taken_over(self, steps: Sequence[int]) -> None:
+    def add_restored(self, steps: Sequence[int]) -> None:
         """Add steps that were taken over, a row each."""
         for step in steps:
-            self.add(TAKEN_OVER, 0.0, 0.0, step=step)
+            self.add(RESTORED, 0.0, 0.0, step=step)
 
     def _zeros(self, count: int) -> None:
         self._kind.frombytes(bytes(count))  # PLAIN and SUCCESS are both 0
@@ -256,7 +256,7 @@ def steps_frame(
     keys: Sequence[str],
     forms: Sequence[int],
     after: Sequence[Sequence[int]],
-    new: Iterable[tuple[int, Form]],
+    new: Iterable[tuple[int, StepSignature]],
 ) -> bytes:
     """Return steps as a frame: their indices, keys, forms and what they take from, and new forms,
     numbered.
@@ -298,9 +298,10 @@ def kind_of(table: pa.Table) -> str:
     return str((table.schema.metadata or {})[b"rayexec"].decode())
 
 
-def new_forms(table: pa.Table) -> dict[int, Form]:
+def new_forms(table: pa.Table) -> dict[int, StepSignature]:
     """Return the forms that come with a frame of steps, by their numbers."""
     listed = json.loads((table.schema.metadata or {})[b"forms"])
     return {
-        number: Form(op, tuple(inputs), tuple(outputs)) for number, op, inputs, outputs in listed
+        number: StepSignature(op, tuple(inputs), tuple(outputs))
+        for number, op, inputs, outputs in listed
     }

@@ -9,6 +9,7 @@ from typing import Any
 
 from rayexec.definitions.metadata import MetadataValue
 from rayexec.events import (
+    COLUMN_FIELDS,
     Attempt,
     BatchFacts,
     ErrorInfo,
@@ -25,7 +26,7 @@ from rayexec.events import (
     StepBlockedData,
     StepFailureData,
     StepOutputData,
-    Stretch,
+    StreamPart,
     UserFailureData,
 )
 
@@ -68,13 +69,10 @@ _FIELDS: Mapping[type, tuple[str, ...]] = {
     **{each: tuple(each.__dataclass_fields__) for each in _CLASSES},
 }
 _DEFAULTS = Attempt._field_defaults
-_IN_COLUMNS = frozenset(
-    {"step", "number", "outcome", "started", "ended", "pid", "batch", "output_bytes"}
-)
 _IN_DETAIL = [
     (name, place, _DEFAULTS[name])
     for place, name in enumerate(Attempt._fields)
-    if name not in _IN_COLUMNS
+    if name not in COLUMN_FIELDS
 ]
 
 
@@ -206,7 +204,7 @@ def live_text(lines: LiveLines) -> str:
 def read_live(text: str) -> dict[str, Any]:
     """Return the fields of live lines that ``live_text`` wrote."""
     fields = json.loads(text)
-    streams = {name: Stretch(*fields[name]) for name in ("stdout", "stderr")}
+    streams = {name: StreamPart(*fields[name]) for name in ("stdout", "stderr")}
     return {
         "logs": tuple([LogLine(*line) for line in fields["logs"]]),
         "first": fields["first"],

@@ -10,7 +10,7 @@ from typing import Any
 
 from rayexec.errors import StoreError
 from rayexec.events import OutputRecord
-from rayexec.run.previous_run import Done
+from rayexec.run.previous_run import FinishedStep
 from rayexec.store.base import newest_first, only_match
 from rayexec.store.cache import MemoryCache
 from rayexec.store.record import RunRecord
@@ -23,7 +23,7 @@ __all__ = ["MemoryRunStore"]
 class _Run:
     record: bytes
     log: list[bytes] = field(default_factory=list)
-    values: dict[str, Done] = field(default_factory=dict)
+    values: dict[str, FinishedStep] = field(default_factory=dict)
     request: bytes | None = None
 
 
@@ -118,14 +118,14 @@ class _MemoryValue:
 class _MemoryValues:
     is_shared = False
 
-    def __init__(self, kept: dict[str, Done]) -> None:
+    def __init__(self, kept: dict[str, FinishedStep]) -> None:
         self._kept = kept
         self._ahead: dict[tuple[str, int], dict[str, _MemoryValue]] = {}
 
     def writer(self) -> _MemoryValues:
         return self
 
-    def committed(self) -> Mapping[str, Done]:
+    def committed(self) -> Mapping[str, FinishedStep]:
         return dict(self._kept)
 
     def add(self, key: str, number: int, name: str, value: Any) -> None:
@@ -137,7 +137,9 @@ class _MemoryValues:
         before = self._kept.get(key)
         known = before.values if before is not None and before.outputs == outputs else {}
         new = {name: _MemoryValue(value) for name, value in values.items()}
-        self._kept[key] = Done(outputs, {**known, **self._ahead.pop((key, number), {}), **new})
+        self._kept[key] = FinishedStep(
+            outputs, {**known, **self._ahead.pop((key, number), {}), **new}
+        )
 
     def close(self) -> None:
         pass

@@ -8,16 +8,16 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rayexec.events import (
-    HERE,
-    UNKNOWN,
+    DRIVER_BATCH,
+    UNKNOWN_BYTES,
     Attempt,
     BatchFacts,
+    DeliveredLines,
     Event,
     LiveLines,
     OutputRecord,
     ResourceRecord,
     StepBlockedData,
-    Told,
     blocked_event,
     expand_attempt,
     expand_live,
@@ -32,8 +32,8 @@ from rayexec.store.columns import (
     LIVE,
     PLAIN,
     RECORDS,
-    TAKEN_OVER,
-    Form,
+    RESTORED,
+    StepSignature,
     kind_of,
     new_forms,
     open_frame,
@@ -48,7 +48,7 @@ __all__ = ["FollowedLog", "StoredLog"]
 
 _COLUMNS = ("kind", "step", "number", "outcome", "started", "ended", "pid", "detail")
 # What schema version 1 lacks, and what stands for it.
-_LATER = {"slice": HERE, "output_bytes": UNKNOWN}
+_LATER = {"slice": DRIVER_BATCH, "output_bytes": UNKNOWN_BYTES}
 
 
 class StoredLog:
@@ -59,8 +59,8 @@ class StoredLog:
         self._reader = reader
         self._place = 0  # bytes that were read
         self._steps: list[pa.Table] = []
-        self._forms: list[Form] = []
-        self._known: dict[int, Form] = {}
+        self._forms: list[StepSignature] = []
+        self._known: dict[int, StepSignature] = {}
         self._tables: list[pa.Table] = []
         self.read_on()
 
@@ -232,7 +232,7 @@ class StoredLog:
                 yield _live_lines(step, number, started, pid, detail)
             elif kind == BLOCKED:
                 yield _Blocked(step, number, read_text(detail))
-            elif kind not in (BATCH, TAKEN_OVER):
+            elif kind not in (BATCH, RESTORED):
                 yield read_text(detail)
 
     def restored(self) -> Iterator[int]:
@@ -240,9 +240,7 @@ class StoredLog:
         for table in self._tables:
             kinds, steps = table["kind"].to_pylist(), table["step"].to_pylist()
             yield from (
-                int(step or 0)
-                for kind, step in zip(kinds, steps, strict=True)
-                if kind == TAKEN_OVER
+                int(step or 0) for kind, step in zip(kinds, steps, strict=True) if kind == RESTORED
             )
 
     def attempts(self) -> Iterator[Attempt]:
@@ -291,7 +289,7 @@ class FollowedLog(StoredLog):
 
     def __init__(self, reader: RunReader) -> None:
         super().__init__(reader)
-        self._told = Told()
+        self._delivered = DeliveredLines()
         self._seen: int | None = None  # tables whose events were yielded
 
     def news(self) -> Iterator[Event]:
@@ -304,18 +302,19 @@ class FollowedLog(StoredLog):
         first, self._seen = self._seen, len(self._tables)
         if first is None:
             for lines in self._live():
-                self._told.take(lines)
+                self._delivered.add(lines)
             yield from self.events()
             return
         for record in self._records(first):
             if isinstance(record, LiveLines):
-                self._told.take(record)
+                self._delivered.add(record)
                 yield from expand_live(record, self.keys[record.step])
             elif isinstance(record, _Blocked):
                 yield from self._waited(record)
             else:
                 yield from self._expand(
-                    self._told.rest(record) if isinstance(record, Attempt) else record, {}
+                    self._delivered.remainder_of(record) if isinstance(record, Attempt) else record,
+                    {},
                 )
 
     def _waited(self, blocked: _Blocked) -> Iterator[Event]:

@@ -3,85 +3,21 @@
 from __future__ import annotations
 
 import json
-import os
-import socket
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from rayexec.errors import StoreError
 from rayexec.events import RunStatus
+from rayexec.run.process_identity import ProcessIdentity
 
-__all__ = ["SCHEMA_VERSION", "Driver", "RunRecord", "is_over", "settled"]
+__all__ = ["SCHEMA_VERSION", "RunRecord", "is_over", "settled"]
 
 # Of run.json and of the log beside it; greater where an older rayexec could not read them any more.
 # 2: rows of batches, and the columns batch and output_bytes.
 SCHEMA_VERSION = 2
 
 _DIED = "driver died"
-
-
-@dataclass(frozen=True, slots=True)
-class Driver:
-    """The process that drives a run: host, pid, and when it started in the kernel's own words,
-    where that is known.
-
-    The last tells a process from a later one with the same pid.
-    """
-
-    host: str
-    pid: int
-    started: str | None = None
-
-    @classmethod
-    def here(cls) -> Driver:
-        """Return this process."""
-        return cls.of(os.getpid())
-
-    @classmethod
-    def of(cls, pid: int) -> Driver:
-        """Return a process of this host."""
-        return cls(socket.gethostname(), pid, _start_of(pid))
-
-    def is_gone(self) -> bool:
-        """Whether the process has certainly ended; False also for one of another host, which cannot
-        be asked.
-        """
-        if self.host != socket.gethostname():
-            return False
-        try:
-            os.kill(self.pid, 0)
-        except ProcessLookupError:
-            return True
-        except OSError:  # another user's
-            return False
-        now = _start_of(self.pid)
-        is_another = self.started is not None and now is not None and now != self.started
-        return is_another or _is_zombie(self.pid)
-
-
-def _start_of(pid: int) -> str | None:
-    """Return when a process started: the boot and the clock ticks since; None where the system does
-    not tell so.
-    """
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            ticks = file.read().rpartition(b")")[2].split()[19]
-        with open("/proc/sys/kernel/random/boot_id") as file:
-            return f"{file.read().strip()}:{ticks.decode()}"
-    except (OSError, IndexError):
-        return None
-
-
-def _is_zombie(pid: int) -> bool:
-    """Whether a process has ended and nobody has asked how, as of one whose parent went before, in
-    some containers.
-    """
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            return file.read().rpartition(b")")[2].split()[0] == b"Z"
-    except (OSError, IndexError):
-        return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +43,7 @@ class RunRecord:
     parent_run_id: str | None = None
     root_run_id: str | None = None
     origin: Mapping[str, str] = field(default_factory=dict)
-    driver: Driver | None = None
+    driver: ProcessIdentity | None = None
     steps: Mapping[str, int] = field(default_factory=dict)
     error: Mapping[str, str] | None = None
     note: str | None = None
@@ -139,7 +75,7 @@ class RunRecord:
         driver, selection = known.get("driver"), known.get("op_selection")
         try:
             if driver is not None:
-                known["driver"] = Driver(**driver)
+                known["driver"] = ProcessIdentity(**driver)
             if selection is not None:
                 known["op_selection"] = tuple(selection)
             if "status" in known:

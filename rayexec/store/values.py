@@ -19,7 +19,6 @@ import functools
 import json
 import mmap
 import os
-import pickle
 import socket
 import struct
 import time
@@ -31,7 +30,8 @@ from typing import TYPE_CHECKING, Any
 
 from rayexec.errors import StoreError
 from rayexec.events import OutputRecord
-from rayexec.run.previous_run import Done, StoredValue
+from rayexec.former_names import load_stored
+from rayexec.run.previous_run import FinishedStep, StoredValue
 from rayexec.store.encoding import outputs_text, read_outputs
 from rayexec.store.file_errors import told
 
@@ -71,7 +71,7 @@ class FileValue:
         StoreError.
         """
         main, *buffers = self.parts()
-        return pickle.loads(main, buffers=buffers)
+        return load_stored(main, buffers)
 
     def parts(self) -> list[memoryview]:
         """Return its pickle and the buffers that this refers to; raises StoreError."""
@@ -138,10 +138,10 @@ class FileValues:
         """Return a writer of its own, for whoever asks."""
         return _FileValueWriter(self._filesystem, self._directory, appends=self._appends)
 
-    def committed(self) -> dict[str, Done]:
+    def committed(self) -> dict[str, FinishedStep]:
         """Return what is stored, by step key; of a step that was committed more than once the last."""
         ahead: dict[tuple[str, str, int], dict[str, FileValue]] = {}
-        found: dict[str, Done] = {}
+        found: dict[str, FinishedStep] = {}
         both: dict[str, StoredValue]
         told_already: dict[str, tuple[OutputRecord, ...]] = {}
         with told(f"the values in {self._directory} cannot be read"):
@@ -158,7 +158,7 @@ class FileValues:
                         before = found.get(head["step"])
                         if before is not None and before.outputs == outputs:
                             both = {**before.values, **both}
-                        found[head["step"]] = Done(outputs, both)
+                        found[head["step"]] = FinishedStep(outputs, both)
         return found
 
     def _files(self) -> list[str]:

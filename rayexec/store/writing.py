@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from rayexec.events import (
     FAILURE,
@@ -18,8 +18,8 @@ from rayexec.events import (
     LiveLines,
     ResourceRecord,
     StepBlockedData,
+    StepsRestored,
     Successes,
-    TakenOver,
 )
 from rayexec.plan.dynamic.run_plan import RunPlan
 from rayexec.plan.model import Plan
@@ -31,8 +31,8 @@ from rayexec.store.columns import (
     EVENT,
     LIVE,
     RESOURCE,
-    Form,
     Rows,
+    StepSignature,
     steps_frame,
 )
 from rayexec.store.encoding import (
@@ -49,20 +49,12 @@ __all__ = ["LogWriter"]
 _MOST_ROWS = 50_000
 
 _Written: TypeAlias = (
-    Event | Attempt | Successes | ResourceRecord | LiveLines | BatchFacts | TakenOver
+    Event | Attempt | Successes | ResourceRecord | LiveLines | BatchFacts | StepsRestored
 )
 
 # How a step ended, or that it did not.
 _OPEN, _SUCCEEDED, _FAILED, _REUSED = range(4)
 _HOW_ENDED = {SUCCESS: _SUCCEEDED, FAILURE: _FAILED, RETRY: _OPEN}
-
-# The fields of an attempt in which nothing stands of a plain one, beside those that are columns and
-# its outputs.
-_PID = Attempt._fields.index("pid")
-_OUTPUTS = Attempt._fields.index("outputs")
-_PLAIN = tuple([Attempt._field_defaults.get(name) for name in Attempt._fields])
-_BATCH = Attempt._fields.index("batch")  # it and what follows are columns, too
-_BEFORE_PID, _AFTER_PID = _PLAIN[_OUTPUTS + 1 : _PID], _PLAIN[_PID + 1 : _BATCH]
 
 
 class LogWriter:
@@ -84,15 +76,12 @@ class LogWriter:
         self._waiting = 0
         self._due = clock() + writer.interval
         self._known = 0  # steps that are written
-        self._forms: dict[Form, int] = {}
+        self._forms: dict[StepSignature, int] = {}
         self._forms_written = 0
         # Steps whose inputs are known once they may start.
         self._unsettled: set[int] = set()
-        # How an attempt of each template goes on behind its times where it is plain.
-        self._plain: list[tuple[Any, ...]] = [
-            (outputs, *_BEFORE_PID)
-            for outputs in plan.records_by_template  # which does not grow
-        ]
+        # Outputs of a step by its template, where they have neither metadata nor an IO manager.
+        self._plain_outputs = plan.records_by_template  # of all templates: there come no others
         # How each step ended, by the last of its attempts: one whose outputs were lost may succeed
         # again.
         self._marks = bytearray()
@@ -118,7 +107,7 @@ class LogWriter:
     def add(self, record: _Written) -> None:
         """Take a record, to be written with others."""
         self._pending.append(record)
-        self._waiting += len(record.steps) if isinstance(record, (Successes, TakenOver)) else 1
+        self._waiting += len(record.steps) if isinstance(record, (Successes, StepsRestored)) else 1
 
     def write_if_due(self) -> float | None:
         """Write what waits where it has waited long enough; else return for how many seconds it may
@@ -158,7 +147,7 @@ class LogWriter:
         self._due = self._clock() + self._writer.interval
 
     def _rows(self, records: Iterable[_Written]) -> Rows:
-        rows, steps, plain = Rows(), self._plan.steps, self._plain
+        rows, steps, plain = Rows(), self._plan.steps, self._plain_outputs
         marks = self._marks
         marks.extend(bytes(len(steps) - len(marks)))
         together: list[Attempt] = []  # plain attempts one behind the other
@@ -167,11 +156,7 @@ class LogWriter:
                 step, outcome = record.step, record.outcome
                 marks[step] = _HOW_ENDED[outcome]
                 self.attempts += 1
-                if (
-                    outcome == SUCCESS
-                    and record[_OUTPUTS:_PID] == plain[steps[step].template]
-                    and record[_PID + 1 : _BATCH] == _AFTER_PID
-                ):
+                if record.is_plain and record.outputs == plain[steps[step].template]:
                     together.append(record)
                     continue
             if together:
@@ -186,7 +171,7 @@ class LogWriter:
                 step, number, outcome, started, ended = record[:5]
                 if record.reused is not None:
                     marks[step] = _REUSED
-                detail = attempt_text(record, plain[steps[step].template][0])
+                detail = attempt_text(record, plain[steps[step].template])
                 rows.add(
                     ATTEMPT,
                     started,
@@ -199,10 +184,10 @@ class LogWriter:
                     batch_number=record.batch,
                     output_bytes=record.output_bytes,
                 )
-            elif isinstance(record, TakenOver):
+            elif isinstance(record, StepsRestored):
                 for step in record.steps:
                     marks[step] = _REUSED
-                rows.add_taken_over(record.steps)
+                rows.add_restored(record.steps)
             elif isinstance(record, BatchFacts):
                 began, ended = record.began, record.ended
                 rows.add(
@@ -234,7 +219,7 @@ class LogWriter:
         indices = list(range(self._known, len(steps)))
         self._known = len(steps)
         if isinstance(plan, RunPlan):
-            waiting = plan.collecting.keys()
+            waiting = plan.collecting_steps.keys()
             settled = sorted(self._unsettled - waiting)
             self._unsettled = set(waiting)
             indices = settled + indices
@@ -250,7 +235,7 @@ class LogWriter:
             shared = step.template, fed
             number = numbers.get(shared)
             if number is None:
-                form = Form(ops[step.template], fed, names[step.template])
+                form = StepSignature(ops[step.template], fed, names[step.template])
                 number = numbers[shared] = self._forms.setdefault(form, len(self._forms))
             forms.append(number)
         new = [

@@ -15,6 +15,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from rayexec.engine.base import Engine
 from rayexec.events import (
     FAILURE,
     SUCCESS,
@@ -24,15 +25,15 @@ from rayexec.events import (
     StepFailureData,
     Successes,
 )
-from rayexec.placement.limits import LimitHolder, Placement, hold_by_driver
+from rayexec.placement.limits import LimitHolder, Placement, driver_placement
 from rayexec.plan.model import Call, Plan
-from rayexec.run.spec import BUDGET, Batch
+from rayexec.run.spec import BATCH_BUDGET_S, Batch
 from rayexec.scheduler.messages import (
     BatchEnded,
     BatchLost,
     BatchProgressed,
     BatchStarted,
-    EngineEvent,
+    EngineReport,
     Rows,
     StepYielded,
 )
@@ -58,7 +59,7 @@ class _Held(NamedTuple):
     amount: int
 
 
-class SimulatedEngine:
+class SimulatedEngine(Engine):
     """Runs batches in virtual time on ``nodes``, each with so many slots.
 
     ``placement`` gives the limits that it holds, as Ray does, and those that it leaves to the
@@ -73,9 +74,6 @@ class SimulatedEngine:
     """
 
     name = "simulated"
-    notes: Sequence[str] = ()
-    grows = False
-    runs_here = False
 
     def __init__(
         self,
@@ -101,7 +99,7 @@ class SimulatedEngine:
         self._costs = costs or Costs()
         self._slots = sum(nodes)
         self.batching = batching
-        self.placement = placement or hold_by_driver(
+        self.placement = placement or driver_placement(
             plan, slots=sum(nodes), max_concurrent=driver_limit
         )
         # As Ray counts: in units of 1e-4, of which a resource made up for the run has 1.0.
@@ -114,7 +112,9 @@ class SimulatedEngine:
         self._room = {limit.resource: _units(most) for limit, most in held}
         # Slots stand for CPUs; what else is asked for counts as well.
         self._room |= {
-            name: _units(total) for name, total in self.placement.totals.items() if name != "CPU"
+            name: _units(total)
+            for name, total in self.placement.resource_totals.items()
+            if name != "CPU"
         }
         asked = [
             {**each.request.resources, **each.request.tokens} for each in self.placement.classes
@@ -134,12 +134,12 @@ class SimulatedEngine:
         self._running: dict[int, int] = {}
         self._granted = [0] * len(self.placement.classes)
         self._announces = [
-            self.placement.shared(number) is not None
+            self.placement.cluster_limit_of(number) is not None
             for number in range(len(self.placement.classes))
         ]
         # By time: what arrives at the driver (an event), a slot that falls free (its batch's id), a
         # node that is lost.
-        self._coming: list[tuple[float, int, EngineEvent | _Held | int | None, int]] = []
+        self._coming: list[tuple[float, int, EngineReport | _Held | int | None, int]] = []
         self._count = 0
         for time, node in losses:
             self._arrive(time, None, node)
@@ -211,7 +211,7 @@ class SimulatedEngine:
     def _run(self, work: Batch, node: int) -> None:
         """Work out when a batch that starts now ends, and what it tells the driver on the way."""
         clock = self._time + self._costs.task
-        ends, tells = clock + work.budget, clock + BUDGET
+        ends, tells = clock + work.budget, clock + BATCH_BUDGET_S
         last = len(work.calls) - 1
         rows: list[Attempt] = []
         failed: set[int] = set()
@@ -225,7 +225,7 @@ class SimulatedEngine:
                 self._arrive(
                     clock + self._costs.hop, BatchProgressed(work.id, _told(rows), ()), node
                 )
-                tells = clock + BUDGET
+                tells = clock + BATCH_BUDGET_S
             spent = self._seconds(call) + self._costs.step
             if clock + spent > ends and last:
                 returned = tuple([each.step for each in work.calls[position + 1 :]])
@@ -248,13 +248,13 @@ class SimulatedEngine:
         self.schedule.append((start, end, call.step))
         if self._fails(call):
             failure = StepFailureData(ErrorInfo("SimulatedError", "failed as told", ""))
-            return Attempt(call.step, call.number, FAILURE, start, end, failure=failure)
+            return Attempt(call.step, call.attempt, FAILURE, start, end, failure=failure)
         records = self._plan.output_records[call.step]
         if self._plan.template_of[call.step] in self._plan.dynamic_templates:
             outs = self._plan.op_of(call.step).outs
             fixed = [each for each in records if not outs[each.name].is_dynamic]
             records = (*fixed, *map(OutputRecord, self._values(call)))
-        return Attempt(call.step, call.number, SUCCESS, start, end, records)
+        return Attempt(call.step, call.attempt, SUCCESS, start, end, records)
 
     def _values(self, call: Call) -> tuple[str, ...]:
         """Return the values of dynamic outputs that a call yields, by name and mapping key."""
@@ -262,11 +262,11 @@ class SimulatedEngine:
             [f"{name}[{key}]" for name, keys in self._yields(call).items() for key in keys]
         )
 
-    def _arrive(self, time: float, what: EngineEvent | _Held | int | None, node: int) -> None:
+    def _arrive(self, time: float, what: EngineReport | _Held | int | None, node: int) -> None:
         self._count += 1
         heapq.heappush(self._coming, (time, self._count, what, node))
 
-    def wait(self, timeout: float | None) -> list[EngineEvent]:
+    def wait(self, timeout: float | None) -> list[EngineReport]:
         """Let virtual time pass until something arrives, at most ``timeout`` seconds of it."""
         until = float("inf") if timeout is None else self._time + timeout
         while self._coming and self._coming[0][0] <= until:
@@ -291,7 +291,7 @@ class SimulatedEngine:
             self._time = until
         return []
 
-    def _lose(self, node: int) -> list[EngineEvent]:
+    def _lose(self, node: int) -> list[EngineReport]:
         """Lose a node: what runs on it is over, what nobody heard of it never happened."""
         self._gone.add(node)
         failure = StepFailureData(ErrorInfo("WorkerCrashedError", "the node was lost, as told", ""))
@@ -330,10 +330,6 @@ class SimulatedEngine:
         """Return None, the value of every output here."""
         return None
 
-    def exception(self, step: int) -> BaseException | None:
-        """Return None: nothing was raised."""
-        return None
-
     def others(self) -> Mapping[int, int]:
         """Return how much others hold of the cluster's limits at the time."""
         return {
@@ -341,10 +337,6 @@ class SimulatedEngine:
             for place, limit in enumerate(self.placement.limits)
             if limit.holder is LimitHolder.CLUSTER
         }
-
-    def warnings(self) -> list[str]:
-        """Return nothing: nobody else is here to hold anything."""
-        return []
 
     def close(self) -> None:
         """Nothing to give back."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import Any
 
-from rayexec.definitions.composition import Invocation
 from rayexec.definitions.graph import GraphDefinition
+from rayexec.definitions.graph import Node as GraphNode
 from rayexec.definitions.handles import Binding, Collected, GraphInput, Source
 from rayexec.definitions.op import OpDefinition
 
@@ -39,7 +39,7 @@ def _is_chosen(path: str, definition: OpDefinition | GraphDefinition, selected: 
 
 
 def _describe(
-    node: Invocation, path: str, outer: str, selected: Set[str], mapped: Mapping[str, list[str]]
+    node: GraphNode, path: str, outer: str, selected: Set[str], mapped: Mapping[str, list[str]]
 ) -> dict[str, Any]:
     definition = node.definition
     described: dict[str, Any] = {

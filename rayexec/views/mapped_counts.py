@@ -32,7 +32,7 @@ class Tally:
         # The keys of those first steps whose dynamic outputs are mapped over, and of those that are
         # over.
         self._causes = {
-            plan.steps[each.node].key for node in plan.mapped for each in node.level[:1]
+            plan.steps[each.node].key for node in plan.mapped_nodes for each in node.fan_outs[:1]
         }
         self._causes_over: set[str] = set()
         self._ended: deque[tuple[Iterable[int | str], bool]] = deque()
@@ -45,11 +45,11 @@ class Tally:
     @property
     def is_complete(self) -> bool:
         """Whether no more steps will come."""
-        return len(self.complete) == len(self._plan.mapped)
+        return len(self.complete) == len(self._plan.mapped_nodes)
 
     def ended(self, steps: Iterable[int | str], *, failed: bool = False) -> None:
         """Take in that steps are over, by index or by key."""
-        if self._plan.mapped:
+        if self._plan.mapped_nodes:
             self._ended.append((steps, failed))
 
     def look(self) -> None:
@@ -61,9 +61,9 @@ class Tally:
         until = len(plan.steps)
         self.known.update([node_path(plan.steps[index].key) for index in range(self._seen, until)])
         self._seen = until
-        for node in plan.mapped:  # each stands behind what it is mapped over
-            cause = node.level[-1].node
-            above = (plan.steps[cause] if cause >= 0 else plan.mapped[-1 - cause]).key
+        for node in plan.mapped_nodes:  # each stands behind what it is mapped over
+            cause = node.fan_outs[-1].node
+            above = (plan.steps[cause] if cause >= 0 else plan.mapped_nodes[-1 - cause]).key
             if cause >= 0:
                 is_complete = above in self._causes_over
             else:
@@ -89,7 +89,9 @@ def mapped_lines(
     the others.
     """
     nodes = [
-        node for node in plan.mapped if tally.known[node.key] or node.key not in tally.complete
+        node
+        for node in plan.mapped_nodes
+        if tally.known[node.key] or node.key not in tally.complete
     ]
     if not nodes or room < 1:
         return

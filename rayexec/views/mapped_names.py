@@ -7,8 +7,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from rayexec.plan import FromStep, Plan
-from rayexec.plan.dynamic.structure import inmost
-from rayexec.plan.model import Fan, FromConfig, FromMapped, Gathered, MappedNode, Step, Symbol
+from rayexec.plan.model import (
+    FanOut,
+    FromCollected,
+    FromConfig,
+    FromMapped,
+    MappedNode,
+    NodeSource,
+    Step,
+    innermost,
+)
 
 __all__ = ["at_least", "fan_names", "in_order", "mapped_key", "sources_of"]
 
@@ -20,16 +28,16 @@ def at_least(count: int, noun: str, *, more: bool) -> str:
 
 def mapped_key(node: MappedNode) -> str:
     """Return the key that stands for those of all steps of a node: ``inc[?]``, or ``inner[?,?]``."""
-    return f"{node.key}[{','.join('?' * len(node.level))}]"
+    return f"{node.key}[{','.join('?' * len(node.fan_outs))}]"
 
 
-def fan_names(plan: Plan, level: Iterable[Fan]) -> list[str]:
+def fan_names(plan: Plan, level: Iterable[FanOut]) -> list[str]:
     """Return dynamic outputs as (node path, output): ``dyn.result``."""
     return [f"{_node(plan, fan).key}.{fan.output}" for fan in level]
 
 
-def _node(plan: Plan, fan: Fan) -> Step | MappedNode:
-    return plan.steps[fan.node] if fan.node >= 0 else plan.mapped[-1 - fan.node]
+def _node(plan: Plan, fan: FanOut) -> Step | MappedNode:
+    return plan.steps[fan.node] if fan.node >= 0 else plan.mapped_nodes[-1 - fan.node]
 
 
 def sources_of(plan: Plan, node: Step | MappedNode) -> list[str]:
@@ -40,15 +48,19 @@ def sources_of(plan: Plan, node: Step | MappedNode) -> list[str]:
 
 def _symbols(plan: Plan, node: Step | MappedNode) -> Iterator[FromStep | FromMapped | FromConfig]:
     for place in range(len(node.inputs)):
-        gathered = plan.gathers.get((node.index, place)) if isinstance(node, Step) else None
-        symbols: Iterable[Symbol] = node.inputs[place].sources if gathered is None else (gathered,)
+        gathered = (
+            plan.collected_inputs.get((node.index, place)) if isinstance(node, Step) else None
+        )
+        symbols: Iterable[NodeSource] = (
+            node.inputs[place].sources if gathered is None else (gathered,)
+        )
         for symbol in symbols:
-            yield inmost(symbol) if isinstance(symbol, Gathered) else symbol
+            yield innermost(symbol) if isinstance(symbol, FromCollected) else symbol
 
 
 def _key(plan: Plan, symbol: FromStep | FromMapped | FromConfig) -> str | None:
     if isinstance(symbol, FromMapped):
-        return mapped_key(plan.mapped[symbol.node])
+        return mapped_key(plan.mapped_nodes[symbol.node])
     return plan.steps[symbol.step].key if isinstance(symbol, FromStep) else None
 
 
@@ -58,7 +70,7 @@ def in_order(plan: Plan) -> Iterator[Step | int]:
     behind: list[
         int
     ] = []  # for each mapped node the last step that it takes from, at first or second hand
-    for place, node in enumerate(plan.mapped):
+    for place, node in enumerate(plan.mapped_nodes):
         last = -1
         for symbol in _symbols(plan, node):
             if isinstance(symbol, FromMapped):

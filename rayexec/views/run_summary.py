@@ -15,7 +15,7 @@ from rayexec.events import (
     EventType,
     RunStatus,
     StepFailureData,
-    TakenOver,
+    StepsRestored,
     describe_error,
 )
 from rayexec.execute import RunLog, RunResult
@@ -79,13 +79,13 @@ def summarize(plan: Plan, log: RunLog) -> list[StepSummary]:
         if wait.is_blocked:  # that all wait for the slots goes without saying
             rows[wait.step].waited = f"{duration(wait.seconds)} for {wait.reason}"
     for event in log.records:
-        if isinstance(event, TakenOver):
+        if isinstance(event, StepsRestored):
             for step in event.steps:
                 if not rows[step].attempts:  # else it had to be made again
                     rows[step].status = "reused"
         if getattr(event, "event_type", None) is EventType.STEP_SKIPPED:
             rows[plan.by_key[event.step_key]].status = "skipped"  # type: ignore[union-attr,index]  # an Event
-    if plan.mapped:
+    if plan.mapped_nodes:
         order = plan.depth_order
         return [rows[step] for step in sorted(range(len(rows)), key=order.__getitem__)]
     return rows

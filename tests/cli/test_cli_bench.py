@@ -16,11 +16,11 @@ from cli_process import run, run_on_terminal, screen
 from typer.testing import CliRunner, Result
 
 from rayexec import job, op
-from rayexec.cli.commands.bench import measure
-from rayexec.cli.commands.bench.figures import Machine
-from rayexec.cli.commands.bench.jobs import NAP, chain_job, fan_out_job, naps_job, transfer_job
-from rayexec.cli.commands.bench.measure import LimitFigures, MakespanFigures, default_limits
-from rayexec.cli.commands.bench.plot import draw_makespans
+from rayexec.cli.commands import bench_measure as measure
+from rayexec.cli.commands.bench_figures import Machine
+from rayexec.cli.commands.bench_jobs import NAP, chain_job, fan_out_job, naps_job, transfer_job
+from rayexec.cli.commands.bench_measure import LimitFigures, MakespanFigures, default_limits
+from rayexec.cli.commands.bench_plot import draw_makespans
 from rayexec.cli.main import app
 from rayexec.execute import execute_in_process
 from rayexec.placement.capacity import Capacity
@@ -218,7 +218,7 @@ def test_an_interrupt_ends_it_in_a_line(tmp_path: Path, until: str) -> None:
 
 
 def test_help_names_the_options_and_loads_nothing_heavy() -> None:
-    heavy = "{'ray', 'pyarrow', 'matplotlib', 'rayexec.execute', 'rayexec.cli.commands.bench'}"
+    heavy = "{'ray', 'pyarrow', 'matplotlib', 'rayexec.execute', 'rayexec.cli.commands.bench_run'}"
     script = (
         "import sys; sys.argv = ['rayexec', 'bench', '--help']\n"
         "from rayexec.cli.main import main\n"

@@ -13,7 +13,7 @@ from cli_process import run, run_on_terminal, screen
 from typer.testing import CliRunner
 
 from rayexec.cli.main import app
-from rayexec.run.step_cache import Kept, Origin
+from rayexec.run.cached_outputs import CachedOutput, CacheOrigin
 from rayexec.store import DirectoryRunStore
 
 JOBS = """
@@ -66,8 +66,8 @@ def fill(home: Path, created: dict[str, float]) -> None:
     """Keep an entry of each op, made at the given time."""
     cache = DirectoryRunStore(home / "home").cache()
     for number, (op, moment) in enumerate(created.items()):
-        filling = cache.begin(f"{number:064x}", Origin("run", "step", op, "1", moment))
-        filling.add(Kept("result", op, None, None))
+        filling = cache.begin(f"{number:064x}", CacheOrigin("run", "step", op, "1", moment))
+        filling.add(CachedOutput("result", op, None, None))
         filling.commit()
 
 

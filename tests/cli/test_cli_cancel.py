@@ -17,8 +17,8 @@ from typer.testing import CliRunner
 
 from rayexec import RunNotFoundError, cancel_run, job, op
 from rayexec.cli.main import app
+from rayexec.run.process_identity import ProcessIdentity
 from rayexec.store import DirectoryRunStore, RunRecord
-from rayexec.store.record import Driver
 
 _PATIENCE = 60.0
 
@@ -207,7 +207,7 @@ def test_runs_that_are_over_or_not_there_are_told(place: Path) -> None:
 
 def test_a_run_of_another_host_is_asked_by_the_store(place: Path, tmp_path: Path) -> None:
     store = DirectoryRunStore(tmp_path / "shared")
-    writer = store.create(RunRecord("far", "j", driver=Driver("elsewhere", 12, "boot:1")))
+    writer = store.create(RunRecord("far", "j", driver=ProcessIdentity("elsewhere", 12, "boot:1")))
     code, out, err = cancel("fa", "--timeout", "0", "--json", "--store", str(tmp_path / "shared"))
     assert (code, err) == (1, "Error: not over after 0 s: far.\n")
     [row] = json.loads(out)["runs"]

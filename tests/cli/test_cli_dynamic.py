@@ -217,14 +217,17 @@ def _compiled(job: str) -> Plan:
 
 def test_the_order_of_a_plan_has_each_behind_what_it_takes(place: Path) -> None:
     plan = _compiled("late")
-    keys = [plan.mapped[each].key if isinstance(each, int) else each.key for each in in_order(plan)]
+    keys = [
+        plan.mapped_nodes[each].key if isinstance(each, int) else each.key
+        for each in in_order(plan)
+    ]
     assert keys == ["load", "start", "pair", "total"]
 
 
 def test_mapped_ops_at_work_are_shown_before_others(place: Path) -> None:
     plan = _compiled("wide")
     tally = Tally(plan)
-    tally.complete = {node.key for node in plan.mapped}
+    tally.complete = {node.key for node in plan.mapped_nodes}
     tally.known.update({f"clean_{number}": 5 for number in range(9)})
     tally.over.update(
         {f"clean_{number}": 5 if number < 5 else 2 if number < 8 else 0 for number in range(9)}

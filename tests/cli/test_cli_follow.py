@@ -29,12 +29,12 @@ from rayexec.events import (
     LiveLines,
     LogLine,
     RunStatus,
-    Stretch,
+    StreamPart,
     Successes,
 )
 from rayexec.plan import compile_job
+from rayexec.run.process_identity import ProcessIdentity
 from rayexec.store import DirectoryRunStore, RunRecord
-from rayexec.store.record import Driver
 from rayexec.store.writing import LogWriter
 
 PATIENCE = 60.0
@@ -78,8 +78,10 @@ def daily() -> None:
 class Run:
     """A run that a test writes into a store, as its driver would."""
 
-    def __init__(self, place: Path, driver: Driver | None = None) -> None:
-        self._record = RunRecord("r", "daily", start_time=1.0, driver=driver or Driver.here())
+    def __init__(self, place: Path, driver: ProcessIdentity | None = None) -> None:
+        self._record = RunRecord(
+            "r", "daily", start_time=1.0, driver=driver or ProcessIdentity.here()
+        )
         self._writer = DirectoryRunStore(place).create(self._record)
         self._log = LogWriter(compile_job(daily), self._writer)
 
@@ -94,8 +96,8 @@ class Run:
 
 
 STARTED = Event(EventType.RUN_START, "It starts.", 1.0)
-LIVE = LiveLines(0, 0, 7, 2.0, (LogLine(2.0, 20, "one"),), 0, Stretch("a\n", 0, 2))
-MORE = LiveLines(0, 0, 7, 2.5, (), 1, Stretch("b\n", 2, 4))
+LIVE = LiveLines(0, 0, 7, 2.0, (LogLine(2.0, 20, "one"),), 0, StreamPart("a\n", 0, 2))
+MORE = LiveLines(0, 0, 7, 2.5, (), 1, StreamPart("b\n", 2, 4))
 ENDED = Attempt(0, 0, SUCCESS, 1.0, 3.0, logs=(LogLine(2.0, 20, "one"),), stdout="a\nb\nc\n", pid=7)
 SAVED = Successes([1], [0], array("d", [4.0]), array("d", [5.0]), 7)
 
@@ -229,8 +231,8 @@ def test_a_run_that_is_over_is_printed_as_without_following(home: Path) -> None:
 
 def test_following_ends_with_the_driver(home: Path, commands: list[Command]) -> None:
     with subprocess.Popen(["sleep", "100"]) as driver:
-        here = Driver.here()
-        run = Run(home / "home", Driver(here.host, driver.pid))
+        here = ProcessIdentity.here()
+        run = Run(home / "home", ProcessIdentity(here.host, driver.pid))
         run.write(STARTED, LIVE)
         command = follow(commands, home, "logs")
         assert command.line().endswith("one")

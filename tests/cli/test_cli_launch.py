@@ -18,11 +18,11 @@ from cli_process import IN_PROCESS, run, run_on_terminal
 from ports import free_port
 
 from rayexec import __version__
-from rayexec.cluster.jobs import STOP_WAIT
+from rayexec.cluster.jobs_api import STOP_WAIT
 from rayexec.launch.environment import Cluster, runtime_env
 from rayexec.launch.registry import LaunchedRun, noted
 from rayexec.launch.versions import LAUNCHED_FROM
-from rayexec.store.record import Driver
+from rayexec.run.process_identity import ProcessIdentity
 
 _TIMEOUT = 60.0
 
@@ -318,7 +318,7 @@ def test_a_home_directory_is_sent_only_where_that_is_said(
 
 def test_a_process_that_ended_and_was_not_awaited_is_gone() -> None:
     process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    driver = Driver.of(process.pid)
+    driver = ProcessIdentity.of(process.pid)
     assert not driver.is_gone()
     process.kill()
     os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)

@@ -21,16 +21,16 @@ from test_cli_launch import JOB, rayexec
 
 from rayexec import __version__
 from rayexec.cli.commands.job_launch import _code, _left_out
-from rayexec.cli.commands.run_list import wait_for
-from rayexec.cluster.jobs import STOP_WAIT, Jobs
+from rayexec.cli.commands.run_wait import wait_for
+from rayexec.cluster.jobs_api import STOP_WAIT, Jobs
 from rayexec.cluster.packing import survey
 from rayexec.errors import EngineError
 from rayexec.events import RunStatus
 from rayexec.launch import polling as patience
 from rayexec.launch.registry import LaunchedRun, noted
 from rayexec.launch.versions import LAUNCHED_FROM
+from rayexec.run.process_identity import ProcessIdentity
 from rayexec.store import RunRecord, store_at
-from rayexec.store.record import Driver
 
 # An op that tells what a run that it starts would be compared with.
 NESTING = f"""
@@ -143,7 +143,9 @@ def test_a_run_that_its_cluster_does_not_know_any_more_is_over(
     assert json.loads(rayexec("run", "show", "sent", "--json")[1])["status"] == "STARTED"
 
     # Recorded in a store that both sides reach, by a driver on a machine that is gone.
-    record = RunRecord("mine", "patient", RunStatus.STARTED, 1.0, driver=Driver("elsewhere", 1))
+    record = RunRecord(
+        "mine", "patient", RunStatus.STARTED, 1.0, driver=ProcessIdentity("elsewhere", 1)
+    )
     store_at(str(store)).create(record).close()
     code, stdout, stderr = rayexec("run", "wait", "mine")
     assert (code, "driver died" in stdout) == (1, True), stdout + stderr

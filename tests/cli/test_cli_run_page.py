@@ -181,7 +181,7 @@ def test_a_page_says_all_of_a_run_and_nothing_in_it_is_markup(
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="needs node")
 def test_the_script_of_a_page_can_be_parsed(tmp_path: Path) -> None:
-    script = Path(critical_path.__code__.co_filename).with_name("page") / "page.js"
+    script = Path(write_page.__code__.co_filename).with_name("page_parts") / "page.js"
     subprocess.run(["node", "--check", str(script)], check=True, capture_output=True, timeout=30)
 
 

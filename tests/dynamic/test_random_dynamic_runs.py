@@ -21,10 +21,10 @@ from rayexec.execute import RunLog, prepare
 from rayexec.execute.driver import run_to_end
 from rayexec.execute.observer import Observer
 from rayexec.names import node_path
-from rayexec.placement.limits import hold_by_driver
+from rayexec.placement.limits import driver_placement
 from rayexec.plan.model import FromStep
 from rayexec.run.spec import Batch, RunSpec
-from rayexec.scheduler.messages import BatchEnded, BatchLost, EngineEvent, StepStatus, StepYielded
+from rayexec.scheduler.messages import BatchEnded, BatchLost, EngineReport, StepStatus, StepYielded
 from rayexec.testing.simulated_engine import SimulatedEngine
 
 
@@ -42,12 +42,12 @@ class ChanceEngine(InProcessEngine):
         self._lost_workers = losses
         self._succeeded: set[int] = set()
         self._lost: set[int] = set()
-        self.placement = hold_by_driver(spec.plan, slots=slots)
+        self.placement = driver_placement(spec.plan, slots=slots)
         self._chance = chance
 
-        self._due: list[EngineEvent] = []
+        self._due: list[EngineReport] = []
 
-    def wait(self, timeout: float | None) -> list[EngineEvent]:
+    def wait(self, timeout: float | None) -> list[EngineReport]:
         if self._due and (not self._queue or self._chance.random() < 0.5):
             count = self._chance.randint(1, len(self._due))  # several at once, as they may arrive
             batch, self._due = self._due[:count], self._due[count:]
@@ -90,7 +90,7 @@ class ChanceEngine(InProcessEngine):
         self._succeeded |= good
         first = work.calls[0].step
         answer = BatchEnded(work.id, tuple(rows))
-        if self._spec.plan.template_of[first] in self._spec.streams:
+        if self._spec.plan.template_of[first] in self._spec.streaming_templates:
             assert len(work.calls) == 1, "what streams goes alone"
             names = tuple(record.name for record in rows[0].outputs)
             self._due += [
@@ -200,7 +200,7 @@ def test_simulated_every_step_ends_as_the_rules_have_it(case: Case, times: list[
             seconds=lambda call: times[call.step % len(times)],
             fails=lambda call: rules.status[plan.steps[call.step].key] is StepStatus.FAILED,
             yields=yields,
-            streams=spec.streams,
+            streams=spec.streaming_templates,
         )
 
     log = RunLog(plan)
@@ -239,8 +239,8 @@ def test_values_stay_until_the_last_step_that_takes_them(case: Case, keep: Any) 
     taken = {
         before for index in range(len(spec.plan.steps)) for before in spec.plan.predecessors[index]
     }
-    taken |= {each for needed in spec.plan.needs.values() for each in needed}
-    taken |= {index for index in spec.plan.producers if not spec.plan.successors[index]}
+    taken |= {each for needed in spec.plan.future_sources.values() for each in needed}
+    taken |= {index for index in spec.plan.fan_out_steps if not spec.plan.successors[index]}
     kept = {index for index in range(len(spec.plan.steps)) if index not in outcome.machine.released}
     leaves = {index for index in range(len(spec.plan.steps)) if index not in taken}
     assert kept >= (leaves if keep == "leaves" else set())

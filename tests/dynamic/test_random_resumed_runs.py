@@ -20,7 +20,7 @@ from rayexec.execute.driver import run_to_end
 from rayexec.execute.observer import Observer
 from rayexec.execute.recording import record_run
 from rayexec.execute.resume import find_parent
-from rayexec.scheduler.messages import EngineEvent, StepStatus
+from rayexec.scheduler.messages import EngineReport, StepStatus
 from rayexec.store import MemoryRunStore
 
 
@@ -33,7 +33,7 @@ class _DyingEngine(ChanceEngine):
         super().__init__(*given)
         self._left = after
 
-    def wait(self, timeout: float | None) -> list[EngineEvent]:
+    def wait(self, timeout: float | None) -> list[EngineReport]:
         if self._left is not None:
             self._left -= 1
             if self._left < 0:
@@ -63,7 +63,7 @@ def _run(
         spec = replace(spec, previous_run=parent.previous_run(spec.plan, spec.resources))
     recording = record_run(store, job, spec, Observer())
     assert recording is not None
-    spec = replace(spec, keeper=store.values(run_id)).begin()
+    spec = replace(spec, value_storage=store.values(run_id)).begin()
     log = RunLog(spec.plan)
     try:
         outcome, engine = run_to_end(
@@ -96,7 +96,7 @@ def _must_run(result: RunResult, done: set[str]) -> set[str]:
 
     def is_same(step: int) -> bool:
         if step not in same:
-            before = {*plan.predecessors[step], *(source.step for source in plan.taken_by(step))}
+            before = {*plan.predecessors[step], *(source.step for source in plan.sources_of(step))}
             own = status[step] is StepStatus.SKIPPED or plan.steps[step].key in done
             same[step] = own and all(is_same(each) for each in before)
         return same[step]

@@ -309,7 +309,7 @@ def test_in_the_simulator_mapped_steps_run_beside_the_op_that_yields(tmp_path: P
         nodes=[4],
         seconds=lambda call: 1.0 if plan.steps[call.step].key == "produce" else 0.1,
         yields=lambda _call: {"result": ["a", "b", "c"]},
-        streams=spec.streams,
+        streams=spec.streaming_templates,
     )
     outcome, _ = run_to_end(spec, lambda: engine, RunLog(plan), Observer(), clock=engine.now)
     assert outcome.machine.status.count(StepStatus.SUCCESS) == 5

@@ -8,7 +8,7 @@ from rayexec import job, op
 from rayexec.engine.ray.protocol.request import Header
 from rayexec.engine.ray.worker.run_code import Code, run_code
 from rayexec.execute.prepare import prepare
-from rayexec.run.step_cache import Memory
+from rayexec.run.cached_outputs import RunCache
 from rayexec.steps.fast_path import plain_op
 from rayexec.steps.io_managers import Managed
 from rayexec.store.cache import MemoryCache
@@ -42,10 +42,13 @@ def three() -> None:
         ({"managed": Managed({}, frozenset(), frozenset({0}))}, {"cached", "third"}),
         ({"durable": frozenset({2})}, {"plain", "cached", "third"}),  # with nowhere to store it
         (
-            {"durable": frozenset({2}), "keeper": FileValues(None, "/nowhere", appends=True)},
+            {
+                "durable": frozenset({2}),
+                "value_storage": FileValues(None, "/nowhere", appends=True),
+            },
             {"plain", "cached"},
         ),
-        ({"memory": Memory(MemoryCache())}, {"plain", "third"}),
+        ({"run_cache": RunCache(MemoryCache())}, {"plain", "third"}),
     ],
 )
 def test_what_others_have_to_do_with_goes_the_long_way(

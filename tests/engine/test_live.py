@@ -17,7 +17,7 @@ from rayexec.definitions.contexts import StepLog
 from rayexec.engine.ray.protocol.capture import KEPT, Capture, read_capture
 from rayexec.engine.ray.protocol.overrun import Mailbox, Watched
 from rayexec.engine.ray.worker.live_lines import LONG, LiveStep, StreamTail, watch_live
-from rayexec.events import SUCCESS, Attempt, LiveLines, LogLine, Stretch, Told
+from rayexec.events import SUCCESS, Attempt, DeliveredLines, LiveLines, LogLine, StreamPart
 
 MOST = 20 * 1024
 
@@ -75,10 +75,10 @@ def step(tmp_path: Path) -> Iterator[Step]:
 
 def test_a_line_is_told_once_it_is_whole(step: Step) -> None:
     step.prints(b"one\ntw")
-    assert step.told().stdout == Stretch("one\n", 0, 4)
+    assert step.told().stdout == StreamPart("one\n", 0, 4)
     assert step.live.news(None) is None
     step.prints(b"o\nthree\nfou")
-    assert step.told().stdout == Stretch("two\nthree\n", 4, 14)
+    assert step.told().stdout == StreamPart("two\nthree\n", 4, 14)
 
 
 def test_a_character_that_is_split_over_two_reads_is_whole(step: Step) -> None:
@@ -108,20 +108,20 @@ def test_told_and_rest_are_the_text_of_the_attempt_without_a_character_twice(
     tmp_path_factory: pytest.TempPathFactory, chunks: list[bytes], most: int
 ) -> None:
     path = str(tmp_path_factory.mktemp("tail") / "journal")
-    tail, told, pieces = StreamTail(f"{path}.stdout"), Told(), []
+    tail, told, pieces = StreamTail(f"{path}.stdout"), DeliveredLines(), []
     left_out = 0
     with open(f"{path}.stdout", "wb", buffering=0) as file:
         for chunk in chunks:
             file.write(chunk)
             news = tail.news(most)
             assert len(news.text.encode()) <= most
-            told.take(LiveLines(0, 0, 1, 0.0, stdout=news))
+            told.add(LiveLines(0, 0, 1, 0.0, stdout=news))
             pieces.append(news)
             left_out += news.left_out
     tail.close()
     whole, _ = read_capture(path)
     assert all(piece.text == whole[piece.start : piece.end] for piece in pieces)
-    rest = told.rest(Attempt(0, 0, SUCCESS, 0.0, 1.0, stdout=whole, pid=1)).stdout
+    rest = told.remainder_of(Attempt(0, 0, SUCCESS, 0.0, 1.0, stdout=whole, pid=1)).stdout
     assert sum(len(piece.text) for piece in pieces) + len(rest) == len(whole)
     assert len(rest) >= left_out
 
@@ -135,23 +135,23 @@ def test_ten_megabytes_at_once_are_one_small_message_of_the_last_lines(step: Ste
     assert told.text[:8] == f"{(told.left_out // 8):07d}\n"
     assert told.left_out + len(told.text) == 8 * 1_310_720
     assert step.live.news(None) is None
-    ended, memory = step.ended(), Told()
-    memory.take(LiveLines(0, 0, ended.pid, 0.0, stdout=told))
+    ended, memory = step.ended(), DeliveredLines()
+    memory.add(LiveLines(0, 0, ended.pid, 0.0, stdout=told))
     assert (
-        memory.rest(ended).stdout == ended.stdout
+        memory.remainder_of(ended).stdout == ended.stdout
     )  # since the end of it is not what an attempt keeps
 
 
 def test_what_an_attempt_keeps_is_told_once_also_around_its_end(step: Step) -> None:
-    memory, shown = Told(), ""
+    memory, shown = DeliveredLines(), ""
     for number in range(KEPT // 10_000 + 30):
         step.prints((f"{number:04d} " + "ü" * 4_997).encode()[:9_999] + b"\n")
         lines = step.live.news(None)
         if lines is not None:
-            memory.take(lines)
+            memory.add(lines)
             shown += lines.stdout.text
     ended = step.ended()
-    whole = shown + memory.rest(ended).stdout
+    whole = shown + memory.remainder_of(ended).stdout
     numbers = [line[:4] for line in whole.splitlines()]
     kept = [line[:4] for line in ended.stdout.splitlines()]
     assert set(kept) <= set(numbers)
@@ -176,7 +176,7 @@ def test_a_line_without_an_end_is_told_in_parts(step: Step) -> None:
 
 
 def test_log_lines_are_told_once_and_the_last_ones_where_they_are_many(step: Step) -> None:
-    log, memory = StepLog(), Told()
+    log, memory = StepLog(), DeliveredLines()
     log.info("first")
     told = step.told(log)
     assert ([line.message for line in told.logs], told.first) == (["first"], 0)
@@ -187,8 +187,8 @@ def test_log_lines_are_told_once_and_the_last_ones_where_they_are_many(step: Ste
     assert second.first + len(second.logs) == 1_001
     log.info("last")
     for lines in (told, second):
-        memory.take(lines._replace(step=0))
-    rest = memory.rest(step.ended(log)).logs
+        memory.add(lines._replace(step=0))
+    rest = memory.remainder_of(step.ended(log)).logs
     assert len(told.logs) + len(second.logs) + len(rest) == 1_002
     assert rest[-1].message == "last"
     assert {line.message for line in (*told.logs, *second.logs, *rest)} == {
@@ -197,18 +197,20 @@ def test_log_lines_are_told_once_and_the_last_ones_where_they_are_many(step: Ste
 
 
 def test_a_dead_worker_s_lines_are_those_that_were_told() -> None:
-    memory, lines = Told(), tuple([LogLine(1.0, 20, str(number)) for number in range(3)])
-    memory.take(LiveLines(0, 0, 7, 0.0, lines[:1], 0))
-    memory.take(LiveLines(0, 0, 7, 0.0, lines[2:], 2))
-    assert memory.rest(Attempt(0, 0, SUCCESS, 0.0, 1.0, logs=(lines[0], lines[2]))).logs == ()
+    memory, lines = DeliveredLines(), tuple([LogLine(1.0, 20, str(number)) for number in range(3)])
+    memory.add(LiveLines(0, 0, 7, 0.0, lines[:1], 0))
+    memory.add(LiveLines(0, 0, 7, 0.0, lines[2:], 2))
+    assert (
+        memory.remainder_of(Attempt(0, 0, SUCCESS, 0.0, 1.0, logs=(lines[0], lines[2]))).logs == ()
+    )
 
 
 def test_what_was_told_of_another_try_is_not_taken_for_this_one() -> None:
-    memory, attempt = Told(), Attempt(0, 0, SUCCESS, 0.0, 1.0, stdout="said\n", pid=8)
-    memory.take(LiveLines(0, 0, 7, 0.0, stdout=Stretch("said\n", 0, 5)))
-    assert memory.rest(attempt) is attempt
-    memory.take(LiveLines(0, 0, 8, 0.0, stdout=Stretch("said\n", 0, 5)))
-    assert memory.rest(attempt._replace(number=1)).stdout == "said\n"
+    memory, attempt = DeliveredLines(), Attempt(0, 0, SUCCESS, 0.0, 1.0, stdout="said\n", pid=8)
+    memory.add(LiveLines(0, 0, 7, 0.0, stdout=StreamPart("said\n", 0, 5)))
+    assert memory.remainder_of(attempt) is attempt
+    memory.add(LiveLines(0, 0, 8, 0.0, stdout=StreamPart("said\n", 0, 5)))
+    assert memory.remainder_of(attempt._replace(number=1)).stdout == "said\n"
 
 
 def test_the_watch_tells_of_the_call_that_runs_and_of_no_other(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from rayexec.execute.driver import Outcome, run_to_end
 from rayexec.execute.log import RunLog
 from rayexec.execute.observer import Observer
 from rayexec.execute.prepare import prepare
-from rayexec.run.spec import BUDGET
+from rayexec.run.spec import BATCH_BUDGET_S
 from rayexec.testing.simulated_engine import Costs, SimulatedEngine
 
 # (seconds, the earlier steps it takes from)
@@ -109,7 +109,7 @@ def test_no_slot_idles_while_a_ready_step_waits_longer_than_the_budget(
     ends = sorted([*(end for _, end in times.values()), 0.0])
     # A group of four long steps may take half as long again as three of them should; other batches
     # their budget.
-    hidden = max(BUDGET, 1.5 * 3 * min(1.0, max(length for length, _ in dag)))
+    hidden = max(BATCH_BUDGET_S, 1.5 * 3 * min(1.0, max(length for length, _ in dag)))
     for step, (_, before) in enumerate(dag):
         ready = max((times[each][1] for each in before), default=0.0)
         patience = ready + hidden + 4 * costs.hop + 2 * costs.task
@@ -153,7 +153,7 @@ def test_nothing_hides_behind_a_long_step_in_the_same_batch() -> None:
     dag: Dag = [(2.0 if number == 700 else 0.0005, []) for number in range(1000)]
     _, engine = simulate(dag, 2)
     short_ones_end = max(end for _, end, step in engine.schedule if step != 700)
-    assert short_ones_end < 0.5 + 2 * BUDGET
+    assert short_ones_end < 0.5 + 2 * BATCH_BUDGET_S
 
 
 @settings(max_examples=100, deadline=None)
@@ -259,7 +259,7 @@ def test_ops_that_were_never_seen_run_side_by_side_as_if_there_were_no_batches(
     single = simulate_ops(lengths, before, slots, batching=False)
     # List schedules may differ by twice; what batches may add to that is their budget.
     bound = max(sum(lengths) / slots, 0.0)
-    assert batched <= max(single, 2 * bound) + 3 * BUDGET
+    assert batched <= max(single, 2 * bound) + 3 * BATCH_BUDGET_S
 
 
 def test_a_layer_of_ops_that_were_never_seen_is_not_run_on_one_slot() -> None:

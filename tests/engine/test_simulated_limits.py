@@ -20,7 +20,7 @@ from rayexec.execute.log import RunLog
 from rayexec.execute.observer import Observer
 from rayexec.execute.prepare import prepare
 from rayexec.placement.capacity import Capacity
-from rayexec.placement.limits import hold
+from rayexec.placement.limits import choose_placement
 from rayexec.testing.simulated_engine import SimulatedEngine
 
 LIMITS = (1, 2, 3, 7, 10, 50, 99, 150)
@@ -118,7 +118,7 @@ def simulate(
         nodes=nodes or [case.slots],
         **options,
         seconds=lambda call: case.steps[call.step][2],
-        placement=hold(spec.plan, capacity, run_id="r", **limits),  # type: ignore[arg-type]  # each is what it should be
+        placement=choose_placement(spec.plan, capacity, run_id="r", **limits),  # type: ignore[arg-type]  # each is what it should be
     )
     outcome, _ = run_to_end(spec, lambda: engine, RunLog(spec.plan), Observer(), clock=engine.now)
     outcome.machine.check()

@@ -632,7 +632,7 @@ def test_a_run_without_cached_ops_has_no_memory_and_keeps_the_short_way(
     for engine in ("in_process", "ray"):
         result = counting.execute({"execution": {"config": {engine: {}}}}, store=tmp_path)
         assert result.success
-        assert result._spec.memory is None
+        assert result._spec.run_cache is None
     assert not (tmp_path / "cache").exists()
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from rayexec import RetryPolicy, RunResult, job, op
-from rayexec.events import Attempt, LiveLines, Told
+from rayexec.events import Attempt, DeliveredLines, LiveLines
 from rayexec.execute import Observer, Record
 from rayexec.store import MemoryRunStore, RunStore
 from rayexec.store.reading import StoredLog
@@ -38,21 +38,21 @@ class Hears(Observer):
     def __init__(self, go: Path, *awaited: str) -> None:
         self._go = go
         self._awaited = awaited
-        self._told = Told()
+        self._delivered = DeliveredLines()
         self.live: list[LiveLines] = []
         self.logs: list[str] = []
         self.stdout = self.stderr = ""
 
-    def told(self, lines: LiveLines) -> None:
+    def lines_received(self, lines: LiveLines) -> None:
         self.live.append(lines)
-        self._told.take(lines)
+        self._delivered.add(lines)
         self._add([line.message for line in lines.logs], lines.stdout.text, lines.stderr.text)
         if all(each in self.stdout + self.stderr + "".join(self.logs) for each in self._awaited):
             self._go.touch()
 
     def recorded(self, record: Record) -> None:
         if isinstance(record, Attempt):
-            record = self._told.rest(record)
+            record = self._delivered.remainder_of(record)
             self._add([line.message for line in record.logs], record.stdout, record.stderr)
 
     def _add(self, logs: list[str], stdout: str, stderr: str) -> None:
@@ -239,8 +239,8 @@ def test_what_a_step_that_never_came_back_had_said_stands_behind_the_rest(
         stays()
 
     class Interrupts(Hears):
-        def told(self, lines: LiveLines) -> None:
-            super().told(lines)
+        def lines_received(self, lines: LiveLines) -> None:
+            super().lines_received(lines)
             if go.exists():
                 go.unlink()
                 os.kill(os.getpid(), signal.SIGINT)

@@ -34,8 +34,8 @@ from rayexec import (
 )
 from rayexec.events import RunStatus
 from rayexec.execute import Observer
+from rayexec.run.process_identity import ProcessIdentity
 from rayexec.store import DirectoryRunStore, MemoryRunStore, RunStore
-from rayexec.store.record import Driver
 
 Run = Callable[..., RunResult]
 IN_PROCESS: dict[str, Any] = {"execution": {"config": {"in_process": {}}}}
@@ -871,7 +871,7 @@ def test_a_run_that_seems_to_go_on_elsewhere_is_resumed_by_force(ran: Ran, tmp_p
     flow = make_flow(ran)
     first = execute_job(flow, IN_PROCESS, store=store)
     ran.take()
-    driver = Driver("a-host-that-is-gone", 1, None)
+    driver = ProcessIdentity("a-host-that-is-gone", 1, None)
     record = replace(
         store.open(first.run_id).record(), status=RunStatus.STARTED, end_time=None, driver=driver
     )

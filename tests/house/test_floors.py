@@ -18,7 +18,8 @@ FLOORS = (
     ("views",),
     ("jobs",),
     ("execute",),
-    ("engine", "cluster", "io", "store"),
+    ("engine",),
+    ("cluster", "io", "store"),
     ("scheduler", "steps"),
     ("run",),
     ("placement",),
@@ -27,7 +28,7 @@ FLOORS = (
     ("definitions",),
     ("events",),
     ("names",),
-    ("errors", "_version"),
+    ("errors", "former_names", "_version"),
 )
 HEAVY = ("ray", "pyarrow", "pydantic", "typer", "aiohttp", "dagster")
 

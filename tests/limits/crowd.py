@@ -123,7 +123,7 @@ def main() -> None:
             {
                 "status": result.status,
                 "nodes": joined,
-                "steps": {key: result.output_for_node(key) for key in succeeded},
+                "steps": {key: result.output_for_node(str(key)) for key in succeeded},
                 "limits": next(iter(result.all_events)).event_specific_data["limits"],
                 "waits": {
                     each.step_key: [each.reason, list(each.held_by)] for each in result.waits

@@ -17,7 +17,7 @@ from rayexec.execute.observer import Observer
 from rayexec.execute.prepare import prepare
 from rayexec.placement.bound import bounds, longest_path
 from rayexec.placement.capacity import Capacity
-from rayexec.placement.limits import hold
+from rayexec.placement.limits import choose_placement
 from rayexec.plan import Plan, compile_job
 from rayexec.testing.simulated_engine import Costs, SimulatedEngine
 
@@ -53,7 +53,9 @@ def test_the_longest_path_has_the_most_steps_or_takes_longest() -> None:
 
 def test_each_limit_bounds_the_makespan() -> None:
     plan = compile_job(job_of([[]] * 12, frozenset(range(6))))
-    placement = hold(plan, OWN, run_id="r", max_concurrent=3, tag_limits=[TagLimit("db", 1)])
+    placement = choose_placement(
+        plan, OWN, run_id="r", max_concurrent=3, tag_limits=[TagLimit("db", 1)]
+    )
     found = {each.reason: each.seconds for each in bounds(plan, placement, [2.0] * 12)}
     assert found == {"the longest path": 2.0, "max_concurrent 3": 8.0, "db 1": 12.0, "4 CPU": 6.0}
     assert bounds(plan, placement, [2.0] * 12)[0].reason == "db 1"
@@ -70,7 +72,9 @@ def test_a_pool_bounds_by_the_slots_that_its_ops_take() -> None:
             wide()
 
     plan = compile_job(pooled)
-    placement = hold(plan, Capacity(({"CPU": 9.0, "pool:p": 3.0},), is_own=False), run_id="r")
+    placement = choose_placement(
+        plan, Capacity(({"CPU": 9.0, "pool:p": 3.0},), is_own=False), run_id="r"
+    )
     assert ("pool p 3", 8 / 3) in [
         (each.reason, each.seconds) for each in bounds(plan, placement, [1.0] * 4)
     ]
@@ -94,7 +98,7 @@ def test_no_simulated_run_beats_its_bound(
 ) -> None:
     before, seconds, tagged = graph
     spec = prepare(job_of(before, tagged))
-    placement = hold(
+    placement = choose_placement(
         spec.plan, OWN, run_id="r", max_concurrent=most, tag_limits=[TagLimit("db", limit)]
     )
     took = [seconds[int(step.key[1:])] for step in spec.plan.steps]

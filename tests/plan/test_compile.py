@@ -20,7 +20,7 @@ from rayexec import (
     op,
     success_hook,
 )
-from rayexec.definitions.job import JobDefinition
+from rayexec.jobs import Job
 from rayexec.plan import FromConfig, FromStep, OpenInput, Plan, compile_job
 
 
@@ -395,12 +395,12 @@ def wire(tree: Tree, given: list[Any]) -> Any:
     return handle
 
 
-def job_of(tree: Tree) -> JobDefinition:
+def job_of(tree: Tree) -> Job:
     @graph
     def whole() -> Any:
         return add.alias("final")(wire(tree, []), one.alias("final_one")())
 
-    made: JobDefinition = whole.to_job()
+    made: Job = whole.to_job()
     return made
 
 

@@ -12,7 +12,13 @@ from hypothesis import strategies as st
 from rayexec import Pool, job, op
 from rayexec.definitions.limits import TagLimit
 from rayexec.placement.capacity import Capacity, NodeGroup
-from rayexec.placement.limits import MAX_CONCURRENT, LimitHolder, Placement, hold, hold_by_driver
+from rayexec.placement.limits import (
+    MAX_CONCURRENT,
+    LimitHolder,
+    Placement,
+    choose_placement,
+    driver_placement,
+)
 from rayexec.placement.preflight import notes, problems
 from rayexec.placement.request import limit_share
 from rayexec.plan import Plan, compile_job
@@ -54,7 +60,7 @@ def test_limits_name_the_steps_that_they_count() -> None:
         TagLimit("db", 1, value="x"),
         TagLimit("team", 3, per_unique_value=True),
     ]
-    placement = hold(plan, OWN, run_id="r", tag_limits=rules)
+    placement = choose_placement(plan, OWN, run_id="r", tag_limits=rules)
     assert [names(placement, step)[1:] for step in range(5)] == [
         [],
         ["db"],
@@ -68,7 +74,7 @@ def test_limits_name_the_steps_that_they_count() -> None:
 def test_a_value_limit_and_a_limit_for_each_value_count_apart() -> None:
     plan = plan_of({"db": "x"})
     rules = [TagLimit("db", 5, value="x"), TagLimit("db", 1, per_unique_value=True)]
-    placement = hold(plan, OWN, run_id="r", tag_limits=rules)
+    placement = choose_placement(plan, OWN, run_id="r", tag_limits=rules)
     assert {(limit.name, limit.most) for limit in placement.limits[1:]} == {
         ("db=x", 5),
         ("db=x (each)", 1),
@@ -77,7 +83,7 @@ def test_a_value_limit_and_a_limit_for_each_value_count_apart() -> None:
 
 def test_a_tag_called_max_concurrent_is_a_limit_of_its_own() -> None:
     plan = plan_of({MAX_CONCURRENT: "x"})
-    placement = hold(
+    placement = choose_placement(
         plan, OWN, run_id="r", max_concurrent=3, tag_limits=[TagLimit(MAX_CONCURRENT, 2)]
     )
     assert [limit.most for limit in placement.limits] == [3, 2]
@@ -85,7 +91,9 @@ def test_a_tag_called_max_concurrent_is_a_limit_of_its_own() -> None:
 
 def test_ray_holds_the_limits_of_a_run_on_a_ray_of_our_own() -> None:
     plan = plan_of({"db": "x"}, {})
-    placement = hold(plan, OWN, run_id="r", max_concurrent=4, tag_limits=[TagLimit("db", 2)])
+    placement = choose_placement(
+        plan, OWN, run_id="r", max_concurrent=4, tag_limits=[TagLimit("db", 2)]
+    )
     most, db = placement.limits
     assert (most.holder, most.share, db.holder, db.share) == (
         LimitHolder.TOKEN,
@@ -103,7 +111,7 @@ def test_ray_holds_the_limits_of_a_run_on_a_ray_of_our_own() -> None:
 
 @pytest.mark.parametrize("most", [100, 150])
 def test_the_driver_holds_what_has_no_exact_share(most: int) -> None:
-    placement = hold(plan_of({}), OWN, run_id="r", max_concurrent=most)
+    placement = choose_placement(plan_of({}), OWN, run_id="r", max_concurrent=most)
     assert placement.limits[0].holder is (LimitHolder.TOKEN if most == 100 else LimitHolder.DRIVER)
 
 
@@ -129,7 +137,9 @@ def test_a_share_admits_as_many_as_the_limit_and_no_more(limit: int) -> None:
 )
 def test_the_driver_holds_the_limits_of_a_run_elsewhere(capacity: Capacity) -> None:
     plan = plan_of({"db": "x"})
-    placement = hold(plan, capacity, run_id="r", max_concurrent=4, tag_limits=[TagLimit("db", 2)])
+    placement = choose_placement(
+        plan, capacity, run_id="r", max_concurrent=4, tag_limits=[TagLimit("db", 2)]
+    )
     assert {limit.holder for limit in placement.limits} == {LimitHolder.DRIVER}
     assert "resources" not in placement.classes[0].request.as_options()
     assert not placement.uses_tokens
@@ -137,16 +147,16 @@ def test_the_driver_holds_the_limits_of_a_run_elsewhere(capacity: Capacity) -> N
 
 def test_without_a_limit_a_cluster_is_limited_by_its_cpus() -> None:
     plan = plan_of({})
-    assert hold(plan, attached({"CPU": 4}, {"CPU": 2}), run_id="r").limits == ()
-    assert hold(plan, attached({"CPU": 4}, {"CPU": 2}), run_id="r").slots == 6
-    assert hold(plan, attached({"CPU": 4}), run_id="r").limits == ()
-    assert hold(plan, OWN, run_id="r").limits[0].most == 4
+    assert choose_placement(plan, attached({"CPU": 4}, {"CPU": 2}), run_id="r").limits == ()
+    assert choose_placement(plan, attached({"CPU": 4}, {"CPU": 2}), run_id="r").slots == 6
+    assert choose_placement(plan, attached({"CPU": 4}), run_id="r").limits == ()
+    assert choose_placement(plan, OWN, run_id="r").limits[0].most == 4
 
 
 def test_limits_of_the_cluster_are_resources_whatever_the_run_says() -> None:
     cluster = attached({"CPU": 4, "limit:db=x": 2, "limit:team": 3}, {"CPU": 4})
     plan = plan_of({"db": "x", "team": "a"}, {"db": "y"}, {})
-    placement = hold(plan, cluster, run_id="r", tag_limits=[TagLimit("db", 1)])
+    placement = choose_placement(plan, cluster, run_id="r", tag_limits=[TagLimit("db", 1)])
     both, other, none = [placement.classes[number] for number in placement.class_of]
     assert both.request.resources == {"limit:db=x": 1, "limit:team": 1}
     assert (other.request.resources, none.request.resources) == ({}, {})
@@ -161,17 +171,20 @@ def test_limits_of_the_cluster_are_resources_whatever_the_run_says() -> None:
 
 def test_a_pool_takes_its_slots_of_the_clusters_resource() -> None:
     cluster = attached({"CPU": 4, "pool:db": 5})
-    placement = hold(plan_of({}, pool=Pool("db", slots=2)), cluster, run_id="r")
+    placement = choose_placement(plan_of({}, pool=Pool("db", slots=2)), cluster, run_id="r")
     [known] = placement.classes
     assert known.request.resources == {"pool:db": 2}
     assert (known.limits, known.slots) == (((0, 2),), 2)
-    assert hold(plan_of({}, pool="db"), OWN, run_id="r").unlimited == ("db",)
+    assert choose_placement(plan_of({}, pool="db"), OWN, run_id="r").undeclared_pools == ("db",)
 
 
 def test_the_own_amount_of_a_declared_resource_is_kept() -> None:
     cluster = attached({"CPU": 4, "pool:db": 5})
     plan = plan_of({}, pool="db", ray_options={"resources": {"pool:db": 1, "disk": 1}})
-    assert hold(plan, cluster, run_id="r").classes[0].request.resources == {"pool:db": 2, "disk": 1}
+    assert choose_placement(plan, cluster, run_id="r").classes[0].request.resources == {
+        "pool:db": 2,
+        "disk": 1,
+    }
 
 
 def test_steps_that_ask_for_the_same_and_count_alike_share_a_class() -> None:
@@ -195,7 +208,9 @@ def test_steps_that_ask_for_the_same_and_count_alike_share_a_class() -> None:
         one.tag({"db": "x"}).alias("tagged")()
         one.tag({"db": "y"}).alias("other")()
 
-    placement = hold(compile_job(mixed), OWN, run_id="r", tag_limits=[TagLimit("db", 1, value="x")])
+    placement = choose_placement(
+        compile_job(mixed), OWN, run_id="r", tag_limits=[TagLimit("db", 1, value="x")]
+    )
     kinds = [
         placement.class_of[compile_job(mixed).by_key[key]]
         for key in ("one", "two", "large", "tagged", "other")
@@ -210,7 +225,7 @@ def test_steps_that_ask_for_the_same_and_count_alike_share_a_class() -> None:
 
 
 def test_more_steps_than_cpus_share_them_evenly() -> None:
-    [known] = hold(plan_of({}), OWN, run_id="r", max_concurrent=7).classes
+    [known] = choose_placement(plan_of({}), OWN, run_id="r", max_concurrent=7).classes
     assert known.request.num_cpus == 0.5714
     assert known.slots == 7
 
@@ -218,7 +233,7 @@ def test_more_steps_than_cpus_share_them_evenly() -> None:
 def test_admission_counts_what_the_driver_holds() -> None:
     plan = plan_of({"db": "x"}, {})
     admission = Admission(
-        hold_by_driver(plan, slots=8, max_concurrent=3, tag_limits=[TagLimit("db", 2)])
+        driver_placement(plan, slots=8, max_concurrent=3, tag_limits=[TagLimit("db", 2)])
     )
     tagged, plain = 0, 1
     for _ in range(2):
@@ -233,7 +248,7 @@ def test_admission_counts_what_the_driver_holds() -> None:
 
 
 def test_admission_leaves_to_ray_what_ray_holds() -> None:
-    placement = hold(
+    placement = choose_placement(
         plan_of({"db": "x"}), OWN, run_id="r", max_concurrent=1, tag_limits=[TagLimit("db", 1)]
     )
     admission = Admission(placement)
@@ -246,7 +261,7 @@ def test_admission_leaves_to_ray_what_ray_holds() -> None:
 
 
 def said(plan: Plan, capacity: Capacity, **options: Any) -> list[str]:
-    return problems(plan, hold(plan, capacity, run_id="r"), capacity, **options)
+    return problems(plan, choose_placement(plan, capacity, run_id="r"), capacity, **options)
 
 
 def test_what_no_node_has_is_said_of_every_op_at_once() -> None:
@@ -299,7 +314,7 @@ def test_an_autoscaler_may_add_what_is_missing() -> None:
     [found] = said(plan, attached({"CPU": 4}, groups=(small,)))
     assert found.endswith("no node that the autoscaler may add has that (small)")
     capacity = attached({"CPU": 4}, groups=(large,))
-    [note] = notes(plan, hold(plan, capacity, run_id="r"), capacity)
+    [note] = notes(plan, choose_placement(plan, capacity, run_id="r"), capacity)
     assert (
         note == "op 'work' waits for the autoscaler: no node has 16 CPU (the largest node has 4)."
     )
@@ -333,9 +348,9 @@ def test_a_run_inside_an_op_must_not_wait_for_what_that_op_holds() -> None:
 def test_notes_tell_what_a_limit_is_worth() -> None:
     plan = plan_of({"db": "x"}, pool="licence", ray_options={"num_cpus": 1})
     cluster = attached({"CPU": 1, "limit:db=x": 2}, {"CPU": 1, "limit:db=x": 2})
-    placement = hold(plan, cluster, run_id="r")
+    placement = choose_placement(plan, cluster, run_id="r")
     assert placement.limits[0].most == 4
-    assert "multiplied: 2 nodes declare limit:db=x" in placement.limits[0].words
+    assert "multiplied: 2 nodes declare limit:db=x" in placement.limits[0].description
     assert notes(plan, placement, cluster) == [
         (
             "limit:db=x is declared on 2 nodes, which grant 4 at once in all; declare it on one "
@@ -346,14 +361,14 @@ def test_notes_tell_what_a_limit_is_worth() -> None:
     ]
     capped = plan_of({}, ray_options={"num_cpus": 2})
     assert notes(
-        capped, hold(capped, OWN, run_id="r", max_concurrent=4), OWN, max_concurrent=4
+        capped, choose_placement(capped, OWN, run_id="r", max_concurrent=4), OWN, max_concurrent=4
     ) == [
         (
             "op 'work' asks for 2 CPU, so at most 2 of its steps run at once here, whatever "
             "max_concurrent (4) says."
         )
     ]
-    assert notes(capped, hold(capped, OWN, run_id="r"), OWN) == []
+    assert notes(capped, choose_placement(capped, OWN, run_id="r"), OWN) == []
 
 
 GIB = 1024**3
@@ -365,7 +380,7 @@ def memory_of(placement: Placement, step: int) -> float | None:
 
 def test_a_step_may_come_to_ask_for_more_memory_than_its_op() -> None:
     capacity = attached({"CPU": 4.0, "memory": 8.0 * GIB}, {"CPU": 1.0, "memory": 64.0 * GIB})
-    placement = hold(
+    placement = choose_placement(
         plan_of({}, {}, {}, ray_options={"num_cpus": 2, "memory": GIB}), capacity, run_id="r"
     )
     assert placement.with_more_memory(1, 2.5, 5 * GIB) == 2.5 * GIB
@@ -378,19 +393,21 @@ def test_a_step_may_come_to_ask_for_more_memory_than_its_op() -> None:
     assert placement.with_more_memory(1, 2, 0) is None
     assert memory_of(placement, 1) == 8 * GIB
     assert placement.class_of == [0, 2, 1]
-    assert placement.totals["memory"] == 72 * GIB
+    assert placement.resource_totals["memory"] == 72 * GIB
 
 
 @pytest.mark.parametrize(("had", "asks"), [(3 * GIB, 6 * GIB), (0, 2 * GIB)])
 def test_what_a_step_had_counts_where_it_asked_for_none(had: int, asks: int) -> None:
-    placement = hold(plan_of({}), attached({"CPU": 4.0, "memory": 8.0 * GIB}), run_id="r")
+    placement = choose_placement(
+        plan_of({}), attached({"CPU": 4.0, "memory": 8.0 * GIB}), run_id="r"
+    )
     assert placement.with_more_memory(0, 2, had) == asks == memory_of(placement, 0)
     # How many of them can run at once is what fits.
     assert [each.slots for each in placement.classes] == [4, 8 * GIB // asks]
 
 
 def test_without_a_node_nobody_asks_for_more_memory() -> None:
-    placement = hold_by_driver(plan_of({}), slots=2)
+    placement = driver_placement(plan_of({}), slots=2)
     assert placement.with_more_memory(0, 2, GIB) is None
     assert len(placement.classes) == 1
 
@@ -399,13 +416,13 @@ def test_a_runs_environment_that_every_task_has_goes_with_none() -> None:
     of_run = {"env_vars": {"A": "run", "B": "run"}}
     plan = plan_of({}, ray_options={"runtime_env": {"env_vars": {"B": "op"}, "pip": ["x"]}})
     own = {"env_vars": {"B": "op"}, "pip": ["x"]}
-    (known,) = hold(
+    (known,) = choose_placement(
         plan, replace(attached({"CPU": 4}), runtime_env=of_run), run_id="r", runtime_env=of_run
     ).classes
     assert known.request.runtime_env == own
-    (sent,) = hold(plan, attached({"CPU": 4}), run_id="r", runtime_env=of_run).classes
+    (sent,) = choose_placement(plan, attached({"CPU": 4}), run_id="r", runtime_env=of_run).classes
     assert sent.request.runtime_env == {"env_vars": {"A": "run", "B": "op"}, "pip": ["x"]}
-    (plain,) = hold(
+    (plain,) = choose_placement(
         plan_of({}),
         replace(attached({"CPU": 4}), runtime_env=of_run),
         run_id="r",

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from rayexec.definitions.retry import Backoff, Jitter, RetryPolicy
 from rayexec.run.retry import after_failure, after_request
-from rayexec.run.spec import BUDGET
+from rayexec.run.spec import BATCH_BUDGET_S
 from rayexec.scheduler.batch_size import MAX_CALLS, DurationEstimate, batch_size
 from rayexec.scheduler.ready_queue import ReadyQueue
 
@@ -71,7 +71,7 @@ def test_what_is_unseen_or_long_goes_alone_and_what_is_short_goes_in_crowds() ->
     assert batch_size(estimate, ready=1000, slots=4) == 1
     short = DurationEstimate()
     for _ in range(1000):
-        short.observe(BUDGET / 10)
+        short.observe(BATCH_BUDGET_S / 10)
     assert batch_size(short, ready=1000, slots=4) == 10
     assert batch_size(short, ready=16, slots=4) == 4
     assert batch_size(short, ready=1, slots=4) == 1
@@ -90,7 +90,7 @@ def test_a_batch_holds_one_step_at_least_and_never_more_than_are_ready(
     size = batch_size(estimate, ready, slots)
     assert 1 <= size <= max(1, ready)
     assert size <= MAX_CALLS
-    assert size <= 4 or size * estimate.seconds <= BUDGET
+    assert size <= 4 or size * estimate.seconds <= BATCH_BUDGET_S
 
 
 KINDS = (

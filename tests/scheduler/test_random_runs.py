@@ -23,7 +23,7 @@ from rayexec.events import (
     StepFailureData,
     Successes,
 )
-from rayexec.placement.limits import hold_by_driver
+from rayexec.placement.limits import driver_placement
 from rayexec.plan import FromStep, Plan, compile_job
 from rayexec.run.spec import Batch, Call
 from rayexec.scheduler.machine import Machine
@@ -36,8 +36,8 @@ from rayexec.scheduler.messages import (
     Instruction,
     Rows,
     RunBatch,
-    RunEvent,
     RunStarted,
+    SchedulerEvent,
     StepAbandoned,
     StepSkipped,
     StepStatus,
@@ -224,7 +224,7 @@ class Driver:
         self.plan = plan_of(case)
         self.machine = Machine(
             self.plan,
-            hold_by_driver(
+            driver_placement(
                 self.plan,
                 slots=case.slots,
                 max_concurrent=case.max_concurrent,
@@ -260,12 +260,12 @@ class Driver:
                 self.feed(TimerFired())
         raise AssertionError("the run does not end")
 
-    def feed(self, event: RunEvent) -> None:
+    def feed(self, event: SchedulerEvent) -> None:
         instructions = self.machine.handle(event, self.now)
         self.machine.check()
         self.take(instructions)
 
-    def move(self, batch_id: int) -> RunEvent:
+    def move(self, batch_id: int) -> SchedulerEvent:
         """Return what the engine tells next of a batch: the answer, a report on the way, or its
         loss.
         """
@@ -278,7 +278,7 @@ class Driver:
         for position, call in enumerate(work.calls[:reached]):
             if position < len(done) or not self.may_follow(work, position, done):
                 continue
-            if self.case.nodes[call.step].fates[call.number] == "lost":
+            if self.case.nodes[call.step].fates[call.attempt] == "lost":
                 return self.over(BatchLost(batch_id, self.told(done), call.step, CRASH, 0.0, 0.0))
             done.append(self.attempt(call))
             if how == 1 and position + 1 < reached:  # the budget is spent while the next call runs
@@ -314,7 +314,7 @@ class Driver:
             row.outcome == SUCCESS and len(row.outputs) == len(OUTPUTS) and not row.has_large_output
         )
 
-    def over(self, event: BatchEnded | BatchLost) -> RunEvent:
+    def over(self, event: BatchEnded | BatchLost) -> SchedulerEvent:
         del self.flight[event.batch_id]
         return event
 
@@ -337,17 +337,17 @@ class Driver:
 
     def attempt(self, call: Call) -> Attempt:
         node = self.case.nodes[call.step]
-        fate = node.fates[call.number]
+        fate = node.fates[call.attempt]
         if fate == "ok":
             outcome, names = SUCCESS, sorted(node.yields)
         else:
-            outcome = RETRY if fate == "retry" and call.number < node.retries else FAILURE
+            outcome = RETRY if fate == "retry" and call.attempt < node.retries else FAILURE
             names = ["a"]
         outputs = tuple(map(OutputRecord, names))
         large = call.step % 3 == 0
         return Attempt(
             call.step,
-            call.number,
+            call.attempt,
             outcome,
             0.0,
             node.seconds,
@@ -458,7 +458,7 @@ def test_every_run_ends_within_its_limits_and_as_the_rules_say(case: Case) -> No
         each for each in driver.released if driver.machine.status[each] is StepStatus.SUCCESS
     } == may_go(driver)
     for step, node in enumerate(case.nodes):
-        numbers = [call.number for call in driver.made if call.step == step]
+        numbers = [call.attempt for call in driver.made if call.step == step]
         assert numbers == list(range(len(numbers)))
         assert len(numbers) <= node.retries + 1
         assert bool(numbers) == (

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rayexec.run.spec import BUDGET
+from rayexec.run.spec import BATCH_BUDGET_S
 from rayexec.scheduler.batch_size import (
     MAX_CALLS,
     DurationEstimate,
@@ -29,20 +29,20 @@ def test_an_op_that_has_not_been_seen_gets_one_step() -> None:
 
 def test_long_steps_go_alone_or_in_groups_while_there_are_plenty() -> None:
     assert batch_size(estimate(2.0), ready=10_000, slots=4) == 1
-    assert batch_size(estimate(BUDGET), ready=10_000, slots=4) == 4
-    assert batch_size(estimate(BUDGET), ready=16, slots=4) == 2
-    assert batch_size(estimate(BUDGET), ready=15, slots=4) == 1
+    assert batch_size(estimate(BATCH_BUDGET_S), ready=10_000, slots=4) == 4
+    assert batch_size(estimate(BATCH_BUDGET_S), ready=16, slots=4) == 2
+    assert batch_size(estimate(BATCH_BUDGET_S), ready=15, slots=4) == 1
 
 
 def test_a_group_may_take_a_little_more_than_its_steps_but_the_last_should() -> None:
-    assert batch_budget(estimate(BUDGET / 2), 30) == BUDGET
-    assert batch_budget(estimate(0.4), 1) == BUDGET
+    assert batch_budget(estimate(BATCH_BUDGET_S / 2), 30) == BATCH_BUDGET_S
+    assert batch_budget(estimate(0.4), 1) == BATCH_BUDGET_S
     assert batch_budget(estimate(0.4), 2) == pytest.approx(0.6)
     assert batch_budget(estimate(0.4), 4) == pytest.approx(1.8)
 
 
 def test_short_steps_fill_the_budget() -> None:
-    assert batch_size(estimate(BUDGET / 50), ready=10_000, slots=4) == 50
+    assert batch_size(estimate(BATCH_BUDGET_S / 50), ready=10_000, slots=4) == 50
 
 
 def test_no_batch_takes_more_than_its_share_of_what_is_ready() -> None:
@@ -96,4 +96,4 @@ def test_a_batch_holds_something_and_is_bounded(
 ) -> None:
     size = batch_size(estimate(seconds, count), ready, slots)
     assert 1 <= size <= min(ready, MAX_CALLS)
-    assert size <= (4 if seconds < 1.0 else 1) or size * seconds <= BUDGET * 1.001
+    assert size <= (4 if seconds < 1.0 else 1) or size * seconds <= BATCH_BUDGET_S * 1.001

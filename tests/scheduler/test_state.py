@@ -17,7 +17,7 @@ from rayexec.events import (
     StepFailureData,
 )
 from rayexec.placement.capacity import Capacity
-from rayexec.placement.limits import hold, hold_by_driver
+from rayexec.placement.limits import choose_placement, driver_placement
 from rayexec.plan import Plan, compile_job
 from rayexec.run.spec import Call
 from rayexec.scheduler.machine import LOSSES, Machine
@@ -29,8 +29,8 @@ from rayexec.scheduler.messages import (
     CancelRequested,
     Instruction,
     RunBatch,
-    RunEvent,
     RunStarted,
+    SchedulerEvent,
     StepAbandoned,
     StepStatus,
     TimerFired,
@@ -56,7 +56,7 @@ def patient(value: Any) -> int:
     return 1
 
 
-def fed(machine: Machine, event: RunEvent, now: float) -> list[Instruction]:
+def fed(machine: Machine, event: SchedulerEvent, now: float) -> list[Instruction]:
     """Return what the machine answers, once its state is found to be sound."""
     out = machine.handle(event, now)
     machine.check()
@@ -91,7 +91,7 @@ def a_chain() -> Plan:
 
 def test_a_chain_step_by_step() -> None:
     plan = a_chain()
-    machine = Machine(plan, hold_by_driver(plan, slots=1))
+    machine = Machine(plan, driver_placement(plan, slots=1))
     [first] = fed(machine, RunStarted(), 0.0)
     assert isinstance(first, RunBatch)
     assert first.batch.calls == (Call(0, 0),)
@@ -107,7 +107,7 @@ def test_a_chain_step_by_step() -> None:
 
 def test_a_delayed_step_wakes_when_it_is_due() -> None:
     plan = a_chain()
-    machine = Machine(plan, hold_by_driver(plan, slots=1))
+    machine = Machine(plan, driver_placement(plan, slots=1))
     fed(machine, RunStarted(), 0.0)
     fed(machine, BatchEnded(0, (attempt(plan, 0),)), 1.0)
     out = fed(machine, BatchEnded(1, (attempt(plan, 1, outcome=RETRY, delay=5.0),)), 2.0)
@@ -123,7 +123,7 @@ def test_a_delayed_step_wakes_when_it_is_due() -> None:
 
 def test_a_lost_batch_counts_as_an_attempt_of_the_policy() -> None:
     plan = a_chain()
-    machine = Machine(plan, hold_by_driver(plan, slots=1))
+    machine = Machine(plan, driver_placement(plan, slots=1))
     fed(machine, RunStarted(), 0.0)
     fed(machine, BatchEnded(0, (attempt(plan, 0),)), 1.0)
     [row] = fed(machine, BatchLost(1, (), 1, CRASH, 10.0, 11.0), 2.0)
@@ -159,7 +159,7 @@ def test_a_step_killed_for_memory_asks_for_more_in_a_lane_of_its_own() -> None:
 
     plan = compile_job(eating)
     gib = 1024**3
-    placement = hold(
+    placement = choose_placement(
         plan,
         Capacity(({"CPU": 2.0, "memory": 7.0 * gib},), is_own=False, node_ids=("a",)),
         run_id="r",
@@ -182,13 +182,13 @@ def test_a_step_killed_for_memory_asks_for_more_in_a_lane_of_its_own() -> None:
             each.failure.error.message for each in out if isinstance(each, Attempt) and each.failure
         ]
         batch_id, (_, calls) = next(iter(machine.running.items()))
-        if victim in calls and calls[victim].number < 2:
+        if victim in calls and calls[victim].attempt < 2:
             done = tuple(attempt(plan, step) for step in calls if step < victim)
             out = fed(
                 machine, BatchLost(batch_id, done, victim, CRASH, now, now, memory=2 * gib), now
             )
         else:
-            rows = tuple(attempt(plan, step, call.number) for step, call in calls.items())
+            rows = tuple(attempt(plan, step, call.attempt) for step, call in calls.items())
             out = fed(machine, BatchEnded(batch_id, rows), now)
     assert machine.status == [StepStatus.SUCCESS] * len(plan.steps)
     # Twice what it had, then twice what it asked for, as far as the node goes; nobody else asks for
@@ -202,7 +202,7 @@ def test_a_step_killed_for_memory_asks_for_more_in_a_lane_of_its_own() -> None:
 
 def test_a_lost_batch_of_an_op_without_policy_fails_it() -> None:
     plan = a_chain()
-    machine = Machine(plan, hold_by_driver(plan, slots=1))
+    machine = Machine(plan, driver_placement(plan, slots=1))
     fed(machine, RunStarted(), 0.0)
     fed(machine, BatchLost(0, (), 0, CRASH, 0.0, 0.0), 1.0)
     assert machine.status == [StepStatus.FAILED, StepStatus.ABANDONED, StepStatus.ABANDONED]
@@ -210,7 +210,7 @@ def test_a_lost_batch_of_an_op_without_policy_fails_it() -> None:
 
 def test_with_retries_disabled_a_lost_batch_fails() -> None:
     plan = a_chain()
-    machine = Machine(plan, hold_by_driver(plan, slots=1), retries=False)
+    machine = Machine(plan, driver_placement(plan, slots=1), retries=False)
     fed(machine, RunStarted(), 0.0)
     fed(machine, BatchEnded(0, (attempt(plan, 0),)), 1.0)
     fed(machine, BatchLost(1, (), 1, CRASH, 0.0, 0.0), 2.0)
@@ -219,7 +219,7 @@ def test_with_retries_disabled_a_lost_batch_fails() -> None:
 
 def test_calls_that_a_batch_did_not_reach_are_ready_again() -> None:
     plan = a_chain()
-    machine = Machine(plan, hold_by_driver(plan, slots=1, max_concurrent=1))
+    machine = Machine(plan, driver_placement(plan, slots=1, max_concurrent=1))
     fed(machine, RunStarted(), 0.0)
     assert submitted(fed(machine, BatchEnded(0, ()), 1.0)) == {0: 1}
     assert machine.attempts[0] == 0
@@ -227,7 +227,7 @@ def test_calls_that_a_batch_did_not_reach_are_ready_again() -> None:
 
 def test_a_cancel_asks_for_what_runs_and_starts_nothing_more() -> None:
     plan = a_chain()
-    machine = Machine(plan, hold_by_driver(plan, slots=1))
+    machine = Machine(plan, driver_placement(plan, slots=1))
     fed(machine, RunStarted(), 0.0)
     assert fed(machine, CancelRequested(), 1.0) == [CancelBatches((0,))]
     assert not machine.is_over
@@ -238,7 +238,7 @@ def test_a_cancel_asks_for_what_runs_and_starts_nothing_more() -> None:
 
 def test_a_cancel_forgets_delayed_steps_and_lost_batches() -> None:
     plan = a_chain()
-    machine = Machine(plan, hold_by_driver(plan, slots=1))
+    machine = Machine(plan, driver_placement(plan, slots=1))
     fed(machine, RunStarted(), 0.0)
     fed(machine, CancelRequested(), 1.0)
     assert fed(machine, BatchLost(0, (), 0, CRASH, 0.0, 0.0), 2.0) == []
@@ -254,7 +254,7 @@ def test_stop_on_failure_starts_nothing_more() -> None:
         source()
 
     plan = compile_job(independent)
-    machine = Machine(plan, hold_by_driver(plan, slots=1, max_concurrent=1), stop_on_failure=True)
+    machine = Machine(plan, driver_placement(plan, slots=1, max_concurrent=1), stop_on_failure=True)
     fed(machine, RunStarted(), 0.0)
     out = fed(machine, BatchEnded(0, (attempt(plan, 0, outcome=FAILURE),)), 1.0)
     assert submitted(out) == {}
@@ -270,7 +270,7 @@ def test_the_window_and_max_concurrent_bound_batches() -> None:
 
     plan = compile_job(wide)
     for slots, limit in ((1, None), (32, 2)):
-        machine = Machine(plan, hold_by_driver(plan, slots=slots, max_concurrent=limit))
+        machine = Machine(plan, driver_placement(plan, slots=slots, max_concurrent=limit))
         assert len(submitted(fed(machine, RunStarted(), 0.0))) == 2
         assert len(submitted(fed(machine, BatchEnded(0, (attempt(plan, 0),)), 1.0))) == 1
 
@@ -281,14 +281,14 @@ def test_an_empty_plan_is_over_at_once() -> None:
         pass
 
     plan = compile_job(empty)
-    assert Machine(plan, hold_by_driver(plan, slots=1)).is_over
+    assert Machine(plan, driver_placement(plan, slots=1)).is_over
 
 
 # Batches of several steps.
 
 
 def batched(plan: Plan, slots: int = 1, **options: Any) -> Machine:
-    return Machine(plan, hold_by_driver(plan, slots=slots), **{"batching": True, **options})
+    return Machine(plan, driver_placement(plan, slots=slots), **{"batching": True, **options})
 
 
 def batches(instructions: Sequence[Instruction]) -> list[list[int]]:
@@ -390,7 +390,7 @@ def test_a_lost_batch_keeps_what_was_over_and_blames_the_step_that_ran() -> None
 
 def test_workers_that_die_before_a_step_starts_cost_it_nothing_until_they_are_too_many() -> None:
     plan = a_crowd(1)
-    machine = Machine(plan, hold_by_driver(plan, slots=1))
+    machine = Machine(plan, driver_placement(plan, slots=1))
     fed(machine, RunStarted(), 0.0)
     for loss in range(LOSSES):
         assert submitted(fed(machine, BatchLost(loss, (), None, CRASH, 0.0, 0.0), 1.0)) == {
@@ -414,7 +414,7 @@ def test_a_crowd_behind_a_limit_passes_in_order(batching: bool) -> None:
 
     plan = compile_job(crowd)
     machine = Machine(
-        plan, hold_by_driver(plan, slots=4, tag_limits=[TagLimit("db", 1)]), batching=batching
+        plan, driver_placement(plan, slots=4, tag_limits=[TagLimit("db", 1)]), batching=batching
     )
     [order] = batches(machine.handle(RunStarted(), 0.0))
     under_way = list(order)

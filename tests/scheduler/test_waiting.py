@@ -9,7 +9,7 @@ from rayexec import Pool, RetryPolicy, job, op
 from rayexec.definitions.limits import TagLimit
 from rayexec.events import RETRY, SUCCESS, Attempt
 from rayexec.placement.capacity import Capacity
-from rayexec.placement.limits import Placement, hold
+from rayexec.placement.limits import Placement, choose_placement
 from rayexec.plan import Plan, compile_job
 from rayexec.plan.model import Call
 from rayexec.scheduler.machine import Machine
@@ -43,7 +43,7 @@ def plan_of(*kinds: str) -> Plan:
 
 
 def held(plan: Plan, capacity: Capacity = OWN, **options: Any) -> Placement:
-    return hold(plan, capacity, run_id="r", **options)
+    return choose_placement(plan, capacity, run_id="r", **options)
 
 
 def started(plan: Plan, placement: Placement) -> Machine:

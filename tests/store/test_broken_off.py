@@ -16,6 +16,7 @@ import pytest
 from rayexec import StoreError, job, op
 from rayexec.events import Attempt
 from rayexec.execute import recording
+from rayexec.run.process_identity import ProcessIdentity
 from rayexec.store import (
     CancelRequest,
     DirectoryRunStore,
@@ -26,7 +27,6 @@ from rayexec.store import (
 )
 from rayexec.store.frames import frame, whole_frames
 from rayexec.store.reading import StoredLog
-from rayexec.store.record import Driver
 
 IN_PROCESS: dict[str, Any] = {"execution": {"config": {"in_process": {}}}}
 
@@ -143,7 +143,9 @@ def test_a_log_that_a_newer_rayexec_wrote_is_refused(monkeypatch: pytest.MonkeyP
     columns._schemas.cache_clear()
     writer = store.create(RunRecord("r", "j"))
     writer.append(
-        columns.steps_frame([0], ["one"], [0], [()], [(0, columns.Form("one", (), ("result",)))])
+        columns.steps_frame(
+            [0], ["one"], [0], [()], [(0, columns.StepSignature("one", (), ("result",)))]
+        )
     )
     columns._schemas.cache_clear()
     with pytest.raises(StoreError, match=r"written by a newer rayexec \(schema version 7"):
@@ -151,17 +153,21 @@ def test_a_log_that_a_newer_rayexec_wrote_is_refused(monkeypatch: pytest.MonkeyP
 
 
 def test_the_driver_of_another_host_is_not_taken_for_dead() -> None:
-    alive = RunRecord("r", "j", driver=Driver.here())
+    alive = RunRecord("r", "j", driver=ProcessIdentity.here())
     assert settled(alive) == alive
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
     assert (
-        settled(RunRecord("r", "j", driver=Driver(Driver.here().host, gone.pid))).status
+        settled(
+            RunRecord("r", "j", driver=ProcessIdentity(ProcessIdentity.here().host, gone.pid))
+        ).status
         == "FAILURE"
     )
-    elsewhere = RunRecord("r", "j", driver=Driver("elsewhere.invalid", gone.pid))
+    elsewhere = RunRecord("r", "j", driver=ProcessIdentity("elsewhere.invalid", gone.pid))
     assert settled(elsewhere) == elsewhere
-    reused = RunRecord("r", "j", driver=Driver(Driver.here().host, os.getpid(), "another boot:1"))
+    reused = RunRecord(
+        "r", "j", driver=ProcessIdentity(ProcessIdentity.here().host, os.getpid(), "another boot:1")
+    )
     assert settled(reused).note == "driver died"
 
 

@@ -20,12 +20,12 @@ from store_kinds import KINDS, make_store
 from rayexec import StoreError
 from rayexec.definitions.metadata import MetadataValue
 from rayexec.events import Handling
-from rayexec.run.step_cache import Kept, Origin
+from rayexec.run.cached_outputs import CachedOutput, CacheOrigin
 from rayexec.store import DirectoryRunStore, MemoryRunStore, StepCache
 from rayexec.store.cache import FilesCache, LocalCache, MemoryCache
 
 KEY, OTHER = "0" * 64, "f" * 64
-ORIGIN = Origin("run-1", "graph.load[a]", "load", "2", 100.5)
+ORIGIN = CacheOrigin("run-1", "graph.load[a]", "load", "2", 100.5)
 
 
 @pytest.fixture(params=KINDS)
@@ -34,10 +34,10 @@ def cache(request: pytest.FixtureRequest, tmp_path: Path) -> StepCache:
     return make_store(request.param, tmp_path).cache()
 
 
-def keep(cache: StepCache, key: str, *values: Any, origin: Origin = ORIGIN) -> None:
+def keep(cache: StepCache, key: str, *values: Any, origin: CacheOrigin = ORIGIN) -> None:
     filling = cache.begin(key, origin)
     for number, value in enumerate(values):
-        filling.add(Kept(f"result[{number}]", value, None, None))
+        filling.add(CachedOutput(f"result[{number}]", value, None, None))
     filling.commit()
 
 
@@ -50,15 +50,15 @@ def found(cache: StepCache, key: str) -> list[Any]:
 def test_what_was_kept_is_found_as_it_was(cache: StepCache) -> None:
     assert cache.find(KEY) is None
     outputs = [
-        Kept("result", {"a": [1, "ü"]}, {"rows": MetadataValue.int(3)}, None),
-        Kept(
+        CachedOutput("result", {"a": [1, "ü"]}, {"rows": MetadataValue.int(3)}, None),
+        CachedOutput(
             "more[k]",
             np.arange(30_000.0),
             None,
             Handling("files", {"path": MetadataValue.path("/x")}),
         ),
-        Kept("table", pa.table({"n": range(30_000)}), None, None),
-        Kept("nothing", None, None, None),
+        CachedOutput("table", pa.table({"n": range(30_000)}), None, None),
+        CachedOutput("nothing", None, None, None),
     ]
     filling = cache.begin(KEY, ORIGIN)
     for each in outputs:
@@ -85,7 +85,7 @@ def test_a_step_may_have_no_outputs_at_all(cache: StepCache) -> None:
 def test_values_are_kept_as_they_were_when_they_were_added(cache: StepCache) -> None:
     value = [1]
     filling = cache.begin(KEY, ORIGIN)
-    filling.add(Kept("result", value, None, None))
+    filling.add(CachedOutput("result", value, None, None))
     value.append(2)
     filling.commit()
     assert found(cache, KEY) == [[1]]
@@ -94,7 +94,7 @@ def test_values_are_kept_as_they_were_when_they_were_added(cache: StepCache) -> 
 def test_the_last_one_wins(cache: StepCache) -> None:
     first, second = cache.begin(KEY, ORIGIN), cache.begin(KEY, ORIGIN._replace(run_id="run-2"))
     for filling, value in ((first, "first"), (second, "second")):
-        filling.add(Kept("result", value, None, None))
+        filling.add(CachedOutput("result", value, None, None))
     second.commit()
     first.commit()
     assert found(cache, KEY) == ["first"]
@@ -104,7 +104,7 @@ def test_nothing_is_left_of_what_was_discarded(cache: StepCache, tmp_path: Path)
     keep(cache, KEY, "kept")
     before = sorted(each for each in tmp_path.rglob("*") if each.is_file())
     filling = cache.begin(KEY, ORIGIN)
-    filling.add(Kept("result", np.arange(100_000), None, None))
+    filling.add(CachedOutput("result", np.arange(100_000), None, None))
     filling.discard()
     assert found(cache, KEY) == ["kept"]
     assert sorted(each for each in tmp_path.rglob("*") if each.is_file()) == before
@@ -112,9 +112,9 @@ def test_nothing_is_left_of_what_was_discarded(cache: StepCache, tmp_path: Path)
 
 def test_an_output_that_cannot_be_pickled_is_an_error_and_not_kept(cache: StepCache) -> None:
     filling = cache.begin(KEY, ORIGIN)
-    filling.add(Kept("result", 1, None, None))
+    filling.add(CachedOutput("result", 1, None, None))
     with pytest.raises((pickle.PicklingError, AttributeError, TypeError)):
-        filling.add(Kept("more", lambda: 1, None, None))
+        filling.add(CachedOutput("more", lambda: 1, None, None))
     filling.discard()
     assert cache.find(KEY) is None
 

@@ -33,11 +33,11 @@ def test_a_column_holds_the_texts_where_they_are(texts: list[str | None]) -> Non
 def test_recording_imports_no_pandas() -> None:
     code = """
 import sys
-from rayexec.store.columns import Form, Rows, open_frame, steps_frame
+from rayexec.store.columns import StepSignature, Rows, open_frame, steps_frame
 rows = Rows()
 rows.add(0, 1.0, 2.0)
 rows.add(1, 1.0, 2.0, "{}")
-steps_frame([0], ["a"], [0], [[]], [(0, Form("a", (), ()))])
+steps_frame([0], ["a"], [0], [[]], [(0, StepSignature("a", (), ()))])
 rows.frame()
 assert "pyarrow" in sys.modules
 assert "pandas" not in sys.modules

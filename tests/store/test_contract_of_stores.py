@@ -11,8 +11,8 @@ from store_kinds import KINDS, make_store
 
 from rayexec import RunNotFoundError, StoreError
 from rayexec.events import RunStatus
+from rayexec.run.process_identity import ProcessIdentity
 from rayexec.store import CancelRequest, DirectoryRunStore, RunRecord, RunStore
-from rayexec.store.record import Driver
 
 RECORD = RunRecord(
     "abc-1",
@@ -23,7 +23,7 @@ RECORD = RunRecord(
     op_selection=("load+",),
     versions={"python": "3.11"},
     origin={"file": "/x.py"},
-    driver=Driver("host", 12, "boot:1"),
+    driver=ProcessIdentity("host", 12, "boot:1"),
 )
 
 

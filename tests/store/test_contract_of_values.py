@@ -13,7 +13,7 @@ from store_kinds import KINDS, make_store
 from rayexec import StoreError
 from rayexec.engine.packed_values import INLINE_LIMIT, pack
 from rayexec.events import OutputRecord
-from rayexec.run.previous_run import ValueKeeper
+from rayexec.run.previous_run import ValueStorage
 from rayexec.store import DirectoryRunStore, RunRecord, RunStore
 
 RESULT = (OutputRecord("result"),)
@@ -27,18 +27,18 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> RunStore:
     return store
 
 
-def commit(keeper: ValueKeeper, key: str, value: Any, number: int = 0) -> None:
-    writer = keeper.writer()
+def commit(value_storage: ValueStorage, key: str, value: Any, number: int = 0) -> None:
+    writer = value_storage.writer()
     writer.commit(key, number, RESULT, {"result": pack(value, "it")})
     writer.close()
 
 
 def test_what_is_committed_comes_back(store: RunStore) -> None:
-    keeper = store.values("r")
-    assert keeper.committed() == {}
+    value_storage = store.values("r")
+    assert value_storage.committed() == {}
     array = np.arange(3 * INLINE_LIMIT)
     outputs = (OutputRecord("left", {"rows": 3}), OutputRecord("right"))
-    writer = keeper.writer()
+    writer = value_storage.writer()
     writer.commit(
         "a.b[k,0]", 2, outputs, {"left": pack({"x": [1, "ü"]}, "it"), "right": pack(array, "it")}
     )
@@ -57,16 +57,16 @@ def test_what_is_committed_comes_back(store: RunStore) -> None:
 
 
 def test_values_that_come_ahead_count_with_their_commit_alone(store: RunStore) -> None:
-    keeper = store.values("r")
-    writer = keeper.writer()
+    value_storage = store.values("r")
+    writer = value_storage.writer()
     writer.add("d", 0, "result[a]", pack(1, "it"))
     writer.add("d", 0, "result[b]", pack(2, "it"))
-    assert keeper.committed() == {}
+    assert value_storage.committed() == {}
     names = (OutputRecord("result[a]"), OutputRecord("result[c]"))
     writer.add("d", 1, "result[a]", pack(3, "it"))  # another attempt
     writer.commit("d", 1, names, {"result[c]": pack(4, "it")})
     writer.close()
-    values = keeper.committed()["d"].values
+    values = value_storage.committed()["d"].values
     assert {name: value.load() for name, value in values.items()} == {
         "result[a]": 3,
         "result[c]": 4,
@@ -74,33 +74,33 @@ def test_values_that_come_ahead_count_with_their_commit_alone(store: RunStore) -
 
 
 def test_of_two_commits_of_a_step_the_last_counts(store: RunStore) -> None:
-    keeper = store.values("r")
-    commit(keeper, "s", "first")
-    commit(keeper, "s", "second", 1)
-    assert keeper.committed()["s"].values["result"].load() == "second"
+    value_storage = store.values("r")
+    commit(value_storage, "s", "first")
+    commit(value_storage, "s", "second", 1)
+    assert value_storage.committed()["s"].values["result"].load() == "second"
 
 
 def test_values_of_one_step_may_be_stored_at_different_times(store: RunStore) -> None:
-    keeper = store.values("r")
+    value_storage = store.values("r")
     outputs = (OutputRecord("one"), OutputRecord("two"))
     for name in ("one", "two"):
-        writer = keeper.writer()
+        writer = value_storage.writer()
         writer.commit("s", 0, outputs, {name: pack(name, "it")})
         writer.close()
-    values = keeper.committed()["s"].values
+    values = value_storage.committed()["s"].values
     assert {name: value.load() for name, value in values.items()} == {"one": "one", "two": "two"}
 
 
 def test_many_writers_write_at_once(store: RunStore) -> None:
-    keeper = store.values("r")
-    writers = [keeper.writer() for _ in range(4)]
+    value_storage = store.values("r")
+    writers = [value_storage.writer() for _ in range(4)]
     for number in range(40):
         writers[number % 4].commit(f"s{number}", 0, RESULT, {"result": pack(number, "it")})
     for each in writers:
         each.close()
-    assert {key: done.values["result"].load() for key, done in keeper.committed().items()} == {
-        f"s{number}": number for number in range(40)
-    }
+    assert {
+        key: done.values["result"].load() for key, done in value_storage.committed().items()
+    } == {f"s{number}": number for number in range(40)}
 
 
 def test_values_go_with_their_run(store: RunStore) -> None:
@@ -111,17 +111,17 @@ def test_values_go_with_their_run(store: RunStore) -> None:
 
 
 def test_other_processes_write_by_a_copy_where_they_can(store: RunStore) -> None:
-    keeper = store.values("r")
-    if keeper.is_shared and "Mock" not in repr(getattr(store, "_filesystem", "")):
-        commit(pickle.loads(pickle.dumps(keeper)), "s", 5)
-        assert keeper.committed()["s"].values["result"].load() == 5
+    value_storage = store.values("r")
+    if value_storage.is_shared and "Mock" not in repr(getattr(store, "_filesystem", "")):
+        commit(pickle.loads(pickle.dumps(value_storage)), "s", 5)
+        assert value_storage.committed()["s"].values["result"].load() == 5
 
 
 def test_a_writer_that_died_leaves_whole_commits_wherever_it_stopped(tmp_path: Path) -> None:
     store = DirectoryRunStore(tmp_path)
     store.create(RunRecord("r", "j")).close()
-    keeper = store.values("r")
-    writer = keeper.writer()
+    value_storage = store.values("r")
+    writer = value_storage.writer()
     ends = []
     [place] = [tmp_path / "runs/r/values"]
     for number in range(3):
@@ -136,7 +136,7 @@ def test_a_writer_that_died_leaves_whole_commits_wherever_it_stopped(tmp_path: P
         file.write_bytes(whole[:cut])
         # A value's padding may be missing, its bytes may not.
         expected = {f"s{number}" for number, end in enumerate(ends) if cut >= end}
-        found = keeper.committed()
+        found = value_storage.committed()
         assert expected <= found.keys() <= expected | {f"s{len(expected)}"}
         for done in found.values():
             assert {name: len(value.load()) for name, value in done.values.items()} == {
@@ -182,10 +182,10 @@ def test_a_store_that_cannot_be_written_is_told(tmp_path: Path) -> None:
 def test_a_node_that_does_not_have_the_place_stores_nothing_of_its_own(tmp_path: Path) -> None:
     store = DirectoryRunStore(tmp_path)
     store.create(RunRecord("r", "j")).close()
-    keeper = store.values("r")
+    value_storage = store.values("r")
     (tmp_path / "runs/r").rename(tmp_path / "elsewhere")  # as on a node with a disk of its own
     with pytest.raises(
         StoreError, match=r"runs/r is not there on node .* a place that all nodes reach"
     ):
-        commit(keeper, "step", 1)
+        commit(value_storage, "step", 1)
     assert not (tmp_path / "runs/r").exists()

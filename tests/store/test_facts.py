@@ -18,7 +18,7 @@ import pyarrow as pa
 import pytest
 
 from rayexec import DynamicOut, DynamicOutput, OpExecutionContext, RetryPolicy, job, op
-from rayexec.events import HERE, UNKNOWN, Attempt, BatchFacts, Successes
+from rayexec.events import DRIVER_BATCH, UNKNOWN_BYTES, Attempt, BatchFacts, Successes
 from rayexec.execute import Observer, Record
 from rayexec.plan import compile_job
 from rayexec.store import MemoryRunStore, RunRecord
@@ -167,7 +167,7 @@ def test_a_worker_that_died_still_is_known(ray_session: None) -> None:
     assert len(facts.node_id) == 56
     assert facts.pid == found["dies", 0].pid != 0
     assert facts.queued is not None
-    assert facts.peak_rss == UNKNOWN
+    assert facts.peak_rss == UNKNOWN_BYTES
     assert log.batches[found["one", 0].batch].host == facts.host
 
 
@@ -178,10 +178,14 @@ def test_a_run_in_this_process_is_one_batch_of_this_host() -> None:
             talks(large(one()))
 
     log = log_of(here)
-    assert {each.batch for each in log.attempts()} == {HERE}
-    assert {each.output_bytes for each in log.attempts()} == {UNKNOWN}
+    assert {each.batch for each in log.attempts()} == {DRIVER_BATCH}
+    assert {each.output_bytes for each in log.attempts()} == {UNKNOWN_BYTES}
     [facts] = log.batches.values()
-    assert (facts.number, facts.host, facts.pid) == (HERE, socket.gethostname(), os.getpid())
+    assert (facts.number, facts.host, facts.pid) == (
+        DRIVER_BATCH,
+        socket.gethostname(),
+        os.getpid(),
+    )
     assert facts.queued is None
     assert facts.peak_rss > 30_000_000
     assert facts.began <= min(each.started for each in log.attempts())
@@ -192,7 +196,7 @@ def test_a_run_in_this_process_is_told_when_it_begins_and_at_its_end() -> None:
     told: list[str] = []
 
     class Told(Observer):
-        def batch_over(self, facts: BatchFacts) -> None:
+        def batch_ended(self, facts: BatchFacts) -> None:
             told.append("facts")
 
         def recorded(self, record: Record) -> None:
@@ -313,7 +317,9 @@ def test_a_log_of_the_first_schema_version_is_read(ray_session: None) -> None:
     old.append(as_version_1(stored.log()))
     log = StoredLog(store.open("old"))
     assert list(log.events()) == list(StoredLog(stored).events()) == result.all_events
-    assert {(each.batch, each.output_bytes) for each in log.attempts()} == {(HERE, UNKNOWN)}
+    assert {(each.batch, each.output_bytes) for each in log.attempts()} == {
+        (DRIVER_BATCH, UNKNOWN_BYTES)
+    }
     assert log.batches == {}
     assert log.predecessors is None
 

@@ -24,7 +24,7 @@ from rayexec.events import (
     LiveLines,
     LogLine,
     StepBlockedData,
-    Stretch,
+    StreamPart,
     Successes,
     expand_attempt,
 )
@@ -73,7 +73,7 @@ def live(
 ) -> LiveLines:
     lines = tuple([LogLine(2.0, 20, each) for each in logs])
     return LiveLines(
-        step, number, pid, 2.0 + start, lines, first, Stretch(text, start, start + len(text))
+        step, number, pid, 2.0 + start, lines, first, StreamPart(text, start, start + len(text))
     )
 
 

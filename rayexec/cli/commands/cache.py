@@ -4,12 +4,12 @@ are loaded late.
 
 from __future__ import annotations
 
-import importlib
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from rayexec.cli.commands.run import JsonOption, StoreOption
+from rayexec.cli.lazy import load
 
 __all__ = ["cache_app"]
 
@@ -23,14 +23,12 @@ cache_app = typer.Typer(
 OpOption = Annotated[str | None, typer.Option("--op", metavar="NAME", help="Only of this op.")]
 
 
-def _cache() -> Any:
-    return importlib.import_module("rayexec.cli.commands.cache_entries")
-
-
 @cache_app.command("list", epilog="Example: rayexec cache list --op features")
 def list_(op: OpOption = None, store: StoreOption = None, as_json: JsonOption = False) -> None:
     """List what is kept, the newest first: of which op, whose outputs, how large."""
-    raise typer.Exit(_cache().list_entries(store, op=op, as_json=as_json))
+    raise typer.Exit(
+        load("rayexec.cli.commands.cache_entries", "list_entries")(store, op=op, as_json=as_json)
+    )
 
 
 @cache_app.command(epilog="Example: rayexec cache delete --older-than 30")
@@ -48,7 +46,7 @@ def delete(
 ) -> None:
     """Remove what is kept; steps that would have reused it run again."""
     raise typer.Exit(
-        _cache().delete_entries(
+        load("rayexec.cli.commands.cache_entries", "delete_entries")(
             store, op=op, older_than=older_than, everything=everything, as_json=as_json
         )
     )

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from rayexec.cli.commands.job_show import write_json
 from rayexec.cli.exit_codes import FAILED, SUCCEEDED, with_exit_code
 from rayexec.cli.signals import EndingSignals
-from rayexec.cli.streams import results_on_stdout
+from rayexec.cli.streams import results_on_stdout, write_json
 from rayexec.cluster import releasing
 from rayexec.cluster.doctor import Finding, examine
 from rayexec.cluster.examination import gather

@@ -4,16 +4,14 @@ at once.
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from rayexec.cli.commands.job_show import write_json
 from rayexec.cli.exit_codes import FAILED, SUCCEEDED, USAGE, complain, with_exit_code
 from rayexec.cli.signals import EndingSignals
-from rayexec.cli.streams import results_on_stdout
+from rayexec.cli.streams import results_on_stdout, say, write_json
 from rayexec.cluster import releasing
 from rayexec.cluster.declared import read_spec
 from rayexec.cluster.local_cluster import Cluster, ClusterSpec, current, start, stop
@@ -28,11 +26,6 @@ _START = "rayexec cluster up"
 _FORM = "a cluster file is a mapping with keys such as limits and pools"
 
 
-def _say(line: str) -> None:
-    sys.stderr.write(f"{line}\n")
-    sys.stderr.flush()
-
-
 @with_exit_code
 def bring_up(file: str | None, options: Mapping[str, Any], *, as_json: bool) -> int:
     """Start the cluster that a file and options describe, or find it running."""
@@ -41,10 +34,10 @@ def bring_up(file: str | None, options: Mapping[str, Any], *, as_json: bool) -> 
         return USAGE
     with results_on_stdout() as results, EndingSignals():
         began = time.monotonic()
-        cluster, is_new = start(spec, _say)
+        cluster, is_new = start(spec, say)
         seconds = time.monotonic() - began
         if readable_by_others():
-            _say(
+            say(
                 f"Other users of this machine may read the token that lets one in: chmod 600 "
                 f"{token_path()}"
             )
@@ -125,7 +118,7 @@ def take_down(*, as_json: bool) -> int:
     """Stop the cluster that was started here."""
     with results_on_stdout() as results, EndingSignals():
         began = time.monotonic()
-        stopped = stop(_say)
+        stopped = stop(say)
         seconds = time.monotonic() - began
         if as_json:
             found = (

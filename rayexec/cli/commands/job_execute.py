@@ -13,7 +13,7 @@ from typing import TextIO
 from rich.console import Console
 
 from rayexec.cli.exit_codes import FAILED, SUCCEEDED, complain, with_exit_code
-from rayexec.cli.parsing import Wanted, parse_selection, parse_tags
+from rayexec.cli.parsing import RunOptions, parse_selection, parse_tags
 from rayexec.cli.render.lines import EventLines
 from rayexec.cli.render.live import LiveView
 from rayexec.cli.render.summary import summary_table
@@ -33,14 +33,14 @@ __all__ = ["execute_from_shell", "run_from_shell"]
 
 
 @with_exit_code
-def execute_from_shell(source: JobSource, wanted: Wanted, *, as_json: bool) -> int:
+def execute_from_shell(source: JobSource, wanted: RunOptions, *, as_json: bool) -> int:
     """Run a job, show how it goes, and return the exit code."""
     return run_from_shell(source, wanted, as_json=as_json)
 
 
 def run_from_shell(
     source: JobSource,
-    wanted: Wanted,
+    wanted: RunOptions,
     *,
     as_json: bool,
     options: ReexecutionOptions | None = None,
@@ -133,7 +133,7 @@ def _report(result: RunResult, watch: Watch, results: TextIO | None, *, on_termi
         complain(failure_text(result))
 
 
-def _origin(source: JobSource, wanted: Wanted, job: str) -> dict[str, str]:
+def _origin(source: JobSource, wanted: RunOptions, job: str) -> dict[str, str]:
     """Return where a job came from, and what a run that goes on from this one has to know of how it
     was wanted.
     """

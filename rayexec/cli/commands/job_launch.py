@@ -21,10 +21,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
 import yaml
 
-from rayexec.cli.commands.job_show import write_json
 from rayexec.cli.exit_codes import FAILED, SUCCEEDED, complain, with_exit_code
-from rayexec.cli.parsing import Wanted, parse_selection, parse_tags
-from rayexec.cli.streams import results_on_stdout
+from rayexec.cli.parsing import RunOptions, parse_selection, parse_tags
+from rayexec.cli.streams import results_on_stdout, say, write_json
 from rayexec.cluster.local_cluster import home as home_here
 from rayexec.config.files import read_run_config
 from rayexec.errors import EngineError, LoadError
@@ -42,10 +41,10 @@ from rayexec.launch.registry import (
 )
 from rayexec.launch.versions import LAUNCHED_FROM, versions
 from rayexec.names import RUN_ID
-from rayexec.store.record import Driver
+from rayexec.run.process_identity import ProcessIdentity
 
 if TYPE_CHECKING:
-    from rayexec.cluster.jobs import Jobs
+    from rayexec.cluster.jobs_api import Jobs
     from rayexec.cluster.packing import Packing
 
 __all__ = ["Cluster", "force_on_cluster", "launch_here", "launch_on_cluster", "resume_on_cluster"]
@@ -55,7 +54,7 @@ _TAKEN = "a run {} was launched before: give another --run-id."
 _PATIENCE = 0.2  # seconds between two looks at a job that is about to end
 
 
-def _checked(source: JobSource, wanted: Wanted) -> dict[str, Any] | None:
+def _checked(source: JobSource, wanted: RunOptions) -> dict[str, Any] | None:
     """Return the run config; raises LoadError for what can be told to be wrong without the job
     itself.
     """
@@ -74,14 +73,14 @@ def _checked(source: JobSource, wanted: Wanted) -> dict[str, Any] | None:
 
 
 def _command(
-    source: JobSource, wanted: Wanted, run_id: str, file: str | None, config: tuple[str, ...]
+    source: JobSource, wanted: RunOptions, run_id: str, file: str | None, config: tuple[str, ...]
 ) -> list[str]:
     """Return the command that drives the run, without the Python that runs it."""
     return ["-m", "rayexec", "job", "execute", *_words(source, wanted, run_id, file, config)]
 
 
 def _words(
-    source: JobSource, wanted: Wanted, run_id: str, file: str | None, config: tuple[str, ...]
+    source: JobSource, wanted: RunOptions, run_id: str, file: str | None, config: tuple[str, ...]
 ) -> list[str]:
     """Return the options of a command that say what is wanted, with the job in ``file``."""
     options = {
@@ -109,7 +108,7 @@ def _words(
 
 @with_exit_code
 def launch_here(
-    source: JobSource, wanted: Wanted, *, home: str | None, wait: bool, as_json: bool
+    source: JobSource, wanted: RunOptions, *, home: str | None, wait: bool, as_json: bool
 ) -> int:
     """Start a process that drives the run and outlives this one."""
     with results_on_stdout() as results:
@@ -124,7 +123,7 @@ def launch_here(
         process = _start(
             [sys.executable, *command], log, {**os.environ, HOME: place} if home else os.environ
         )
-        driver = Driver.of(process.pid)
+        driver = ProcessIdentity.of(process.pid)
         launched = LaunchedRun(
             run_id, time.time(), _origin(source), place, driver=driver, log=str(log)
         )
@@ -134,7 +133,7 @@ def launch_here(
             code = process.wait()
             return code if code >= 0 else FAILED  # ended by a signal
 
-        _say(f"Log of the run's driver: {log}")
+        say(f"Log of the run's driver: {log}")
         details = {
             "run_id": run_id,
             "address": None,
@@ -176,7 +175,7 @@ def _start(
 @with_exit_code
 def launch_on_cluster(
     source: JobSource,
-    wanted: Wanted,
+    wanted: RunOptions,
     cluster: Cluster,
     *,
     home: str | None,
@@ -202,7 +201,7 @@ def launch_on_cluster(
 def resume_on_cluster(
     launched: LaunchedRun,
     given: JobSource,
-    wanted: Wanted,
+    wanted: RunOptions,
     steps: tuple[str, ...],
     *,
     as_json: bool,
@@ -293,7 +292,7 @@ class _Submission:
 
     def submit(self, results: TextIO, *, wait: bool, as_json: bool) -> int:
         """Pack and submit it, and report that."""
-        from rayexec.cluster.jobs import STOP_WAIT, Jobs, checked_address, package_limit
+        from rayexec.cluster.jobs_api import STOP_WAIT, Jobs, checked_address, package_limit
         from rayexec.cluster.packing import megabytes, pack, survey
 
         address = checked_address(self.cluster.address)
@@ -338,14 +337,14 @@ class _Submission:
             archive, limit = Path(scratch, "package.zip"), package_limit()
             if packing.size > limit:  # at once, since it takes its time until it is known
                 path, largest = packing.largest()[0]
-                _say(
+                say(
                     f"Packing {root}: {megabytes(packing.size)}, of which Ray's Jobs API takes "
                     f"{megabytes(limit)} when "
                     f"compressed. The largest file is {path}, {megabytes(largest)}."
                 )
             size = pack(packing, archive, limit=limit, added=added)
             number = len(packing.sizes)
-            _say(
+            say(
                 f"Packed {root}: {number:,} file{'' if number == 1 else 's'}, "
                 f"{megabytes(packing.size)}, "
                 f"{megabytes(size)} compressed."
@@ -385,7 +384,7 @@ def _compare(jobs: Jobs) -> None:
     """Say where the cluster has another Ray than this machine; it says itself what else differs."""
     here = importlib.metadata.version("ray")
     if jobs.ray_version != here:
-        _say(
+        say(
             f"Warning: the cluster at {jobs.address} has Ray {jobs.ray_version}, this machine "
             f"{here}. Where the run "
             "fails for that, install the same on both sides."
@@ -415,7 +414,7 @@ def _code(jobs: Jobs, run_id: str, left_out: Callable[[str], Path | None] = lamb
 
     ``left_out`` tells where a module is here that was not sent.
     """
-    from rayexec.cluster.jobs import UnknownJobError
+    from rayexec.cluster.jobs_api import UnknownJobError
     from rayexec.cluster.packing import IGNORE_FILES
 
     patience = Patience(run_id)
@@ -485,11 +484,6 @@ def _report(
     if as_json:
         write_json(results, details | {"exit_code": code})
     return code
-
-
-def _say(line: str) -> None:
-    sys.stderr.write(f"{line}\n")
-    sys.stderr.flush()
 
 
 def _origin(source: JobSource) -> dict[str, str]:

@@ -7,10 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from rayexec.cli.commands.job_show import write_json
 from rayexec.cli.exit_codes import SUCCEEDED, with_exit_code
-from rayexec.cli.parsing import Wanted, parse_selection
-from rayexec.cli.streams import results_on_stdout
+from rayexec.cli.parsing import RunOptions, parse_selection
+from rayexec.cli.streams import results_on_stdout, write_json
 from rayexec.cluster import capacity_here, connect, releasing
 from rayexec.config.execution import ExecutionSettings
 from rayexec.config.files import read_run_config
@@ -18,7 +17,7 @@ from rayexec.execute import prepare
 from rayexec.launch.job_file import JobSource, load_job
 from rayexec.placement.bound import bounds, longest_path
 from rayexec.placement.capacity import Capacity
-from rayexec.placement.limits import MAX_CONCURRENT, Placement, hold_by_driver
+from rayexec.placement.limits import MAX_CONCURRENT, Placement, driver_placement
 from rayexec.placement.preflight import notes, problems
 from rayexec.plan import Plan
 from rayexec.plan.model import MappedNode, Step
@@ -36,7 +35,7 @@ _UNKNOWN = frozenset({"GPU", "memory", "labels"})
 
 @with_exit_code
 def print_plan(
-    source: JobSource, wanted: Wanted, *, timings: Path | None = None, as_json: bool
+    source: JobSource, wanted: RunOptions, *, timings: Path | None = None, as_json: bool
 ) -> int:
     """Print the steps of a run with their requests, and its limits; asks a cluster only where an
     address is given.
@@ -54,7 +53,7 @@ def print_plan(
     return SUCCEEDED
 
 
-def _with_options(spec: RunSpec, wanted: Wanted) -> RunSpec:
+def _with_options(spec: RunSpec, wanted: RunOptions) -> RunSpec:
     """Return ``spec`` with what the options say over its config, as a run takes them."""
     settings = spec.config.execution
     if wanted.address is not None:
@@ -84,9 +83,9 @@ def _describe(spec: RunSpec, capacity: Capacity | None, timings: Timings | None)
     seconds = None if timings is None else timings.seconds
     on_ray = settings.engine == "ray"
     if on_ray:
-        placement = spec.hold(capacity or Capacity((), False, groups=None))
+        placement = spec.choose_placement(capacity or Capacity((), False, groups=None))
     else:
-        placement = hold_by_driver(plan, slots=1, max_concurrent=1)
+        placement = driver_placement(plan, slots=1, max_concurrent=1)
     lacking: list[str] = []
     told: list[str] = []
     if on_ray and capacity is not None:
@@ -107,7 +106,7 @@ def _describe(spec: RunSpec, capacity: Capacity | None, timings: Timings | None)
         "execution": _execution(settings, capacity, placement),
         "limits": _limits(plan, placement),
         "steps_at_least": len(plan.steps),
-        "is_exact": not plan.mapped,
+        "is_exact": not plan.mapped_nodes,
         "timings": None if timings is None else timings.source,
         "longest_path": [plan.steps[step].key for step in path],
         "longest_path_seconds": None if seconds is None else sum(seconds[step] for step in path),
@@ -124,13 +123,13 @@ def _node(plan: Plan, placement: Placement, step: Step | int, *, on_ray: bool) -
     """Describe a step, or what stands for all steps of the mapped node at a place."""
     node: Step | MappedNode
     if isinstance(step, int):
-        node = plan.mapped[step]
+        node = plan.mapped_nodes[step]
         key, number, over = (
             mapped_key(node),
-            placement.mapped_class_of[step],
-            fan_names(plan, node.level),
+            placement.class_of_mapped[step],
+            fan_names(plan, node.fan_outs),
         )
-        only = [",".join(keys) for keys in plan.only.get(node.level[-1], ())]
+        only = [",".join(keys) for keys in plan.selected_keys.get(node.fan_outs[-1], ())]
     else:
         node = step
         key, number, over, only = step.key, placement.class_of[step.index], [], []
@@ -154,7 +153,7 @@ def _limits(plan: Plan, placement: Placement) -> list[dict[str, Any]]:
     for number in placement.class_of:
         counted[number] += 1
     mapped: dict[int, list[str]] = {}
-    for node, number in zip(plan.mapped, placement.mapped_class_of, strict=True):
+    for node, number in zip(plan.mapped_nodes, placement.class_of_mapped, strict=True):
         for place, _ in placement.classes[number].limits:
             mapped.setdefault(place, []).append(mapped_key(node))
     return [
@@ -168,7 +167,7 @@ def _limits(plan: Plan, placement: Placement) -> list[dict[str, Any]]:
             ),
             "mapped": mapped.get(place, []),
             "held_by": limit.holder.value,
-            "how": limit.words,
+            "how": limit.description,
             "resource": limit.resource,
             "nodes": limit.nodes,
         }

@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, TextIO
+from typing import Any
 
 from rayexec.cli.exit_codes import SUCCEEDED, with_exit_code
 from rayexec.cli.parsing import parse_selection
-from rayexec.cli.streams import results_on_stdout
+from rayexec.cli.streams import results_on_stdout, write_json
 from rayexec.definitions.job import JobDefinition
 from rayexec.launch.job_file import JobSource, find_jobs, load_job
 from rayexec.plan import compile_job
 from rayexec.views.graph_tree import describe_graph, draw
 from rayexec.views.mapped_names import fan_names, in_order
 
-__all__ = ["list_jobs", "print_job", "write_json"]
+__all__ = ["list_jobs", "print_job"]
 
 _OPS_LISTED = 20
-
-
-def write_json(results: TextIO, document: Any) -> None:
-    """Print a JSON document."""
-    results.write(f"{json.dumps(document, indent=2, ensure_ascii=False, default=str)}\n")
 
 
 @with_exit_code
@@ -41,7 +35,10 @@ def list_jobs(source: JobSource, *, as_json: bool) -> int:
 
 def _describe(attribute: str, job: JobDefinition) -> dict[str, Any]:
     plan = compile_job(job)
-    ops = [plan.mapped[each].key if isinstance(each, int) else each.key for each in in_order(plan)]
+    ops = [
+        plan.mapped_nodes[each].key if isinstance(each, int) else each.key
+        for each in in_order(plan)
+    ]
     return {"name": job.name, "attribute": attribute, "description": job.description, "ops": ops}
 
 
@@ -65,7 +62,7 @@ def print_job(source: JobSource, op_selection: tuple[str, ...], *, as_json: bool
         selection = parse_selection(op_selection)
         job = load_job(source)
         plan = compile_job(job, selection)
-        mapped = {node.key: fan_names(plan, node.level) for node in plan.mapped}
+        mapped = {node.key: fan_names(plan, node.fan_outs) for node in plan.mapped_nodes}
         nodes = describe_graph(job.graph, "", plan.ops_by_key.keys(), mapped)
         inputs = list(job.graph.inputs)
         if as_json:

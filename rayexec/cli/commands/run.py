@@ -4,13 +4,13 @@ loaded late.
 
 from __future__ import annotations
 
-import importlib
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from rayexec.cli.lazy import load
+from rayexec.cli.parsing import RunOptions
 
 __all__ = ["run_app"]
 
@@ -56,10 +56,6 @@ FollowOption = Annotated[
 ]
 
 
-def _runs() -> Any:
-    return importlib.import_module("rayexec.cli.commands.run_list")
-
-
 @run_app.command("list", epilog="Example: rayexec run list --status FAILURE")
 def list_(
     job: Annotated[
@@ -79,13 +75,17 @@ def list_(
     as_json: JsonOption = False,
 ) -> None:
     """List runs, the newest first."""
-    raise typer.Exit(_runs().list_runs(store, job=job, status=status, limit=limit, as_json=as_json))
+    raise typer.Exit(
+        load("rayexec.cli.commands.run_list", "list_runs")(
+            store, job=job, status=status, limit=limit, as_json=as_json
+        )
+    )
 
 
 @run_app.command(epilog="Example: rayexec run show 3f2a")
 def show(run: RunArgument, store: StoreOption = None, as_json: JsonOption = False) -> None:
     """Print what a run was, how its ops went, and why it failed."""
-    raise typer.Exit(_runs().show_run(store, run, as_json=as_json))
+    raise typer.Exit(load("rayexec.cli.commands.run_show", "show_run")(store, run, as_json=as_json))
 
 
 @run_app.command(epilog="Example: rayexec run events 3f2a --type STEP_FAILURE")
@@ -107,7 +107,9 @@ def events(
     """Print the events of a run in the order in which they were recorded, one a line."""
     wanted = tuple(kinds or ())
     raise typer.Exit(
-        _runs().print_events(store, run, step=step, kinds=wanted, follow=follow, as_json=as_json)
+        load("rayexec.cli.commands.run_events", "print_events")(
+            store, run, step=step, kinds=wanted, follow=follow, as_json=as_json
+        )
     )
 
 
@@ -122,7 +124,11 @@ def logs(
     """Print what the ops of a run logged, and what they wrote to standard output and error on
     workers.
     """
-    raise typer.Exit(_runs().print_logs(store, run, step=step, follow=follow, as_json=as_json))
+    raise typer.Exit(
+        load("rayexec.cli.commands.run_events", "print_logs")(
+            store, run, step=step, follow=follow, as_json=as_json
+        )
+    )
 
 
 @run_app.command(
@@ -142,7 +148,11 @@ def wait(
     as_json: JsonOption = False,
 ) -> None:
     """Wait until a run is over, and print how it ended."""
-    raise typer.Exit(_runs().wait_for(store, run, timeout=timeout, as_json=as_json))
+    raise typer.Exit(
+        load("rayexec.cli.commands.run_wait", "wait_for")(
+            store, run, timeout=timeout, as_json=as_json
+        )
+    )
 
 
 @run_app.command(
@@ -213,10 +223,10 @@ def resume(
 
     A run that was launched on a cluster goes on there, unless --address says where.
     """
-    from rayexec.cli.parsing import Wanted
-
     source = load("rayexec.launch.job_file", "JobSource")(file, module, attribute)
-    wanted = Wanted(tuple(config or ()), (), None, max_concurrent, address, durable, run_id=run_id)
+    wanted = RunOptions(
+        tuple(config or ()), (), None, max_concurrent, address, durable, run_id=run_id
+    )
     resume_from_shell = load("rayexec.cli.commands.run_resume", "resume_from_shell")
     raise typer.Exit(
         resume_from_shell(
@@ -272,7 +282,11 @@ def delete(
     as_json: JsonOption = False,
 ) -> None:
     """Remove all that is recorded of runs."""
-    raise typer.Exit(_runs().delete_runs(store, tuple(runs), force=force, as_json=as_json))
+    raise typer.Exit(
+        load("rayexec.cli.commands.run_delete", "delete_runs")(
+            store, tuple(runs), force=force, as_json=as_json
+        )
+    )
 
 
 @run_app.command(
@@ -303,5 +317,7 @@ def export(
 ) -> None:
     """Write a run into files that other tools read, or as a page to look at."""
     raise typer.Exit(
-        _runs().export_run(store, run, parquet=parquet, chrome_trace=chrome_trace, html=html)
+        load("rayexec.cli.commands.run_export", "export_run")(
+            store, run, parquet=parquet, chrome_trace=chrome_trace, html=html
+        )
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rayexec.cli.commands.job_execute import run_from_shell
 from rayexec.cli.exit_codes import with_exit_code
-from rayexec.cli.parsing import Wanted, parse_selection
+from rayexec.cli.parsing import RunOptions, parse_selection
 from rayexec.errors import LoadError
 from rayexec.execute import ReexecutionOptions
 from rayexec.execute.resume import find_parent
@@ -24,7 +24,7 @@ def resume_from_shell(
     place: str | None,
     run_id: str,
     given: JobSource,
-    wanted: Wanted,
+    wanted: RunOptions,
     *,
     steps: tuple[str, ...],
     force: bool,

@@ -10,11 +10,11 @@ from rayexec.cli.render.watch import CANCELING, Watch
 from rayexec.cli.signals import EndingSignals
 from rayexec.events import (
     Attempt,
+    DeliveredLines,
     Event,
     EventType,
     LiveLines,
     ResourceRecord,
-    Told,
     is_live_output,
     prefixed,
     with_note,
@@ -78,13 +78,13 @@ class EventLines(Watch):
 
     def __init__(self, signals: EndingSignals) -> None:
         super().__init__(signals)
-        self._told = Told()
+        self._delivered = DeliveredLines()
 
     def told(self, lines: LiveLines) -> None:
         """Write what a step that goes on has logged and printed."""
         if self.spec is None:
             return
-        self._told.take(lines)
+        self._delivered.add(lines)
         key = self.spec.plan.steps[lines.step].key
         self._write(
             lines, prefixed(with_note(lines.stdout), key), prefixed(with_note(lines.stderr), key)
@@ -94,7 +94,7 @@ class EventLines(Watch):
         """Write the lines of one record at once."""
         stdout = stderr = ""
         if isinstance(record, Attempt):
-            rest = self._told.rest(record)
+            rest = self._delivered.remainder_of(record)
             stdout, stderr = rest.stdout, rest.stderr
             if rest is not record and self.spec is not None:
                 key = self.spec.plan.steps[record.step].key

@@ -23,13 +23,13 @@ from rayexec.events import (
     FAILURE,
     SUCCESS,
     Attempt,
+    DeliveredLines,
     Event,
     EventType,
     LiveLines,
     ResourceRecord,
+    StepsRestored,
     Successes,
-    TakenOver,
-    Told,
     prefixed,
     with_note,
 )
@@ -86,7 +86,7 @@ class LiveView(Watch):
         self._waiting: Callable[[], Waiting] | None = None
         self._running: dict[int, float] = {}  # since when
         self._ended: Counter[str] = Counter()
-        self._told_live = Told()
+        self._delivered = DeliveredLines()
         self._told: Counter[tuple[str, str]] = (
             Counter()
         )  # by mapped node and what happened to its steps
@@ -124,7 +124,7 @@ class LiveView(Watch):
 
     def told(self, lines: LiveLines) -> None:
         """Show what a step that goes on has logged and printed."""
-        self._told_live.take(lines)
+        self._delivered.add(lines)
         self._show(with_note(lines.stdout), with_note(lines.stderr), lines.step)
         self._tell(lines)
 
@@ -143,7 +143,7 @@ class LiveView(Watch):
         if isinstance(record, Successes):  # quiet ones, which have nothing to tell
             self._end("succeeded", record.steps)
             return
-        if isinstance(record, TakenOver):
+        if isinstance(record, StepsRestored):
             self._end("reused", record.steps)
             return
         if isinstance(record, Attempt):
@@ -151,7 +151,7 @@ class LiveView(Watch):
                 self._end(
                     _OUTCOMES[record.outcome] if record.reused is None else "reused", (record.step,)
                 )
-            rest = self._told_live.rest(record)
+            rest = self._delivered.remainder_of(record)
             self._show(rest.stdout, rest.stderr, None if rest is record else record.step)
             record = rest
             if record.outcome == SUCCESS and not record.logs and not record.hooks:
@@ -271,7 +271,7 @@ class LiveView(Watch):
             return []
         room = max(1, min(_RUNNING_LINES, self._above.console.size.height - 6))
         shown = _few_of_each(
-            running, self._nodes(running), {node.key for node in spec.plan.mapped}
+            running, self._nodes(running), {node.key for node in spec.plan.mapped_nodes}
         )[:room]
         keys = [spec.plan.steps[step].key for step, _ in shown]
         widest = min(max(map(len, keys), default=0), max(10, self._above.console.size.width - 16))

@@ -5,27 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, NamedTuple
 
-from rayexec.plan.dynamic.structure import inmost
 from rayexec.plan.model import (
     Call,
-    Fan,
+    FanOut,
+    FromCollected,
     FromConfig,
     FromMapped,
     FromStep,
-    Gathered,
     MappedInput,
     MappedNode,
+    NodeSource,
     Plan,
     Step,
     StepInput,
-    Symbol,
     feeds_of,
+    innermost,
 )
 
-__all__ = ["Child", "Frame", "resolve", "stamper", "step_behind"]
+__all__ = ["Branch", "ResolvedNode", "resolve", "stamper", "step_behind"]
 
 
-class Frame(NamedTuple):
+class Branch(NamedTuple):
     """The steps that nodes have for one value of a dynamic output, and those for the values it is
     below.
 
@@ -33,14 +33,14 @@ class Frame(NamedTuple):
     ``base`` plus its offset.
     """
 
-    parent: Frame | None
+    parent: Branch | None
     keys: tuple[str, ...]
     base: int
     offsets: dict[int, int]
 
     def step_of(self, place: int) -> int:
         """Return the index of the step of a mapped node."""
-        frame: Frame | None = self
+        frame: Branch | None = self
         while frame is not None:
             offset = frame.offsets.get(place)
             if offset is not None:
@@ -49,7 +49,7 @@ class Frame(NamedTuple):
         raise KeyError(place)
 
 
-class Child(NamedTuple):
+class ResolvedNode(NamedTuple):
     """A mapped node, ready to be made steps of for the values of one dynamic output that has come.
 
     ``inputs`` have of each source what it is for all keys, or _OWN, or the offset of a node of the
@@ -84,10 +84,10 @@ class _Beside(NamedTuple):
 
 
 def resolve(
-    plan: Plan, place: int, fan: Fan, offsets: dict[int, int], step: int, frame: Frame | None
-) -> Child:
+    plan: Plan, place: int, fan: FanOut, offsets: dict[int, int], step: int, frame: Branch | None
+) -> ResolvedNode:
     """Resolve what a mapped node takes, as far as it is the same for all keys."""
-    node = plan.mapped[place]
+    node = plan.mapped_nodes[place]
     before: dict[int, None] = {}
     beside: dict[int, None] = {}
     inputs = []
@@ -108,29 +108,29 @@ def resolve(
     before.pop(step, None)
     above = () if frame is None else frame.keys
     prefix = f"{node.key}[{','.join(above)}{',' if above else ''}"
-    return Child(
+    return ResolvedNode(
         place, node, prefix, tuple(inputs), tuple(before), takes_own, takes_rest, tuple(beside)
     )
 
 
 def _source(
     plan: Plan,
-    symbol: Symbol,
+    symbol: NodeSource,
     node: MappedNode,
-    fan: Fan,
+    fan: FanOut,
     offsets: dict[int, int],
-    frame: Frame | None,
+    frame: Branch | None,
 ) -> Any:
     if isinstance(symbol, FromConfig):
         return symbol
-    if isinstance(symbol, Gathered):
-        waited = plan.level_of(inmost(symbol))[len(node.level)]
+    if isinstance(symbol, FromCollected):
+        waited = plan.fan_outs_of(innermost(symbol))[len(node.fan_outs)]
         return _Beside(offsets[-1 - waited.node], waited.output)
-    level = plan.level_of(symbol)
+    level = plan.fan_outs_of(symbol)
     own = (
-        Fan(symbol.step, symbol.output)
+        FanOut(symbol.step, symbol.output)
         if isinstance(symbol, FromStep)
-        else Fan(-1 - symbol.node, symbol.output)
+        else FanOut(-1 - symbol.node, symbol.output)
     )
     is_element = bool(level) and level[-1] == own
     if is_element and own == fan:
@@ -144,7 +144,7 @@ def _source(
     return FromStep(index, symbol.output)
 
 
-def step_behind(symbol: Symbol, frame: Frame | None) -> int:
+def step_behind(symbol: NodeSource, frame: Branch | None) -> int:
     """Return the step that an output below nothing that ``frame`` is not below comes from."""
     if isinstance(symbol, FromMapped):
         assert frame is not None, "a mapped node is always below a frame"
@@ -156,7 +156,7 @@ def step_behind(symbol: Symbol, frame: Frame | None) -> int:
 def stamper(
     plan: Plan,
     producing: Collection[int],
-    children: Sequence[Child],
+    children: Sequence[ResolvedNode],
     following: Sequence[tuple[int, ...]],
     collectors: dict[int, tuple[int, ...]],
     step: int,
@@ -173,15 +173,21 @@ def stamper(
             "in_degrees",
             "predecessors",
             "feeds",
-            "chained",
+            "chain_inputs",
             "template_of",
         )
     }
-    columns |= {name: getattr(plan, name) for name in ("first_calls", "output_records", "links")}
+    columns |= {
+        name: getattr(plan, name) for name in ("first_calls", "output_records", "chain_next")
+    }
     steps, successors, in_degrees = columns["steps"], columns["successors"], columns["in_degrees"]
-    predecessors, feeds, chained = columns["predecessors"], columns["feeds"], columns["chained"]
+    predecessors, feeds, chained = (
+        columns["predecessors"],
+        columns["feeds"],
+        columns["chain_inputs"],
+    )
     template_of, first_calls = columns["template_of"], columns["first_calls"]
-    output_records, links = columns["output_records"], columns["links"]
+    output_records, links = columns["output_records"], columns["chain_next"]
     priorities: list[int] | None = plan.priorities  # type: ignore[assignment]  # a list here
     records = plan.records_by_template
     rows = []
@@ -259,7 +265,7 @@ def stamper(
     return add
 
 
-def _inputs(child: Child, base: int, step: int, name: str) -> tuple[StepInput, ...]:
+def _inputs(child: ResolvedNode, base: int, step: int, name: str) -> tuple[StepInput, ...]:
     made = []
     for given, found in child.inputs:
         sources = tuple(

@@ -14,20 +14,27 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from rayexec.names import mapping_keys
-from rayexec.plan.dynamic.expansion import Child, Frame, resolve, stamper, step_behind
-from rayexec.plan.dynamic.structure import Collected, Fanning, Gather, fannings, taken_below, takers
+from rayexec.plan.dynamic.consumers import (
+    CollectedList,
+    CollectingInput,
+    FanOutConsumers,
+    consumer_counts,
+    fan_out_consumers,
+    outside_sources,
+)
+from rayexec.plan.dynamic.expansion import Branch, ResolvedNode, resolve, stamper, step_behind
 from rayexec.plan.model import (
-    Fan,
+    FanOut,
     FromMapped,
     FromStep,
     Plan,
     Step,
 )
 
-__all__ = ["Growth", "RunPlan"]
+__all__ = ["Expansion", "RunPlan"]
 
 
-class Growth(NamedTuple):
+class Expansion(NamedTuple):
     """What came to a plan: the steps from ``first`` on, and for how many predecessors each of them
     waits.
 
@@ -52,8 +59,8 @@ class _Cause(NamedTuple):
     """
 
     step: int
-    fan: Fan
-    frame: Frame | None
+    fan: FanOut
+    frame: Branch | None
     names: Sequence[str]
     is_all: bool
     is_nothing: bool
@@ -70,13 +77,13 @@ class RunPlan(Plan):
 
     # Where producers of dynamic outputs stand that are mapped themselves: their frame, and their
     # node's place.
-    _homes: dict[int, tuple[Frame, int]] = field(default_factory=dict, repr=False)
-    _collected: dict[int, dict[int, Collected]] = field(default_factory=dict, repr=False)
+    _homes: dict[int, tuple[Branch, int]] = field(default_factory=dict, repr=False)
+    _collected: dict[int, dict[int, CollectedList]] = field(default_factory=dict, repr=False)
     # The runs of steps that were added: the first, how many, and the step that yielded what they
     # are for.
     _blocks: list[tuple[int, int, int]] = field(default_factory=list, repr=False)
     # Of what the selection narrows dynamic outputs to: what came.
-    _met: set[tuple[Fan, tuple[str, ...]]] = field(default_factory=set, repr=False)
+    _met: set[tuple[FanOut, tuple[str, ...]]] = field(default_factory=set, repr=False)
     _depths: list[tuple[int, ...]] = field(default_factory=list, repr=False)
     # The steps whose outputs are not to go before a producer is over: others below it will take
     # them.
@@ -92,35 +99,35 @@ class RunPlan(Plan):
         for name in (
             "predecessors",
             "feeds",
-            "chained",
+            "chain_inputs",
             "template_of",
             "first_calls",
             "output_records",
-            "links",
+            "chain_next",
         ):
             grown.__dict__[name] = list(getattr(plan, name))
         priorities = plan.priorities
         grown.__dict__["priorities"] = None if priorities is None else list(priorities)
-        grown.__dict__["producers"] = set(plan.producers)
+        grown.__dict__["fan_out_steps"] = set(plan.fan_out_steps)
         grown.__dict__["starting_orders"] = plan.starting_orders
         grown.__dict__["static"] = plan
-        for (step, place), _ in plan.gathers.items():
+        for (step, place), _ in plan.collected_inputs.items():
             (source,) = plan.steps[step].inputs[place].sources
             assert isinstance(source, FromStep)
-            grown._collected.setdefault(step, {})[place] = Collected(source)
-        for step in plan.producers:
+            grown._collected.setdefault(step, {})[place] = CollectedList(source)
+        for step in plan.fan_out_steps:
             needed = grown._needed_below(step)
             if needed:
                 grown._needs[step] = needed
         return grown
 
     @property
-    def collecting(self) -> dict[int, dict[int, Collected]]:
+    def collecting_steps(self) -> dict[int, dict[int, CollectedList]]:
         """The steps that wait to be told what they collect."""
         return self._collected
 
     @property
-    def needs(self) -> dict[int, tuple[int, ...]]:
+    def future_sources(self) -> dict[int, tuple[int, ...]]:
         """For steps with dynamic outputs those from which what will be below them takes."""
         return self._needs
 
@@ -148,14 +155,14 @@ class RunPlan(Plan):
         return depths
 
     @cached_property
-    def _fannings(self) -> Mapping[Fan, Fanning]:
-        return fannings(self)
+    def _consumers(self) -> Mapping[FanOut, FanOutConsumers]:
+        return fan_out_consumers(self)
 
     @cached_property
     def _below(self) -> Mapping[int, tuple[FromStep | FromMapped, ...]]:
-        return taken_below(self)
+        return outside_sources(self)
 
-    def is_producer(self, place: int) -> bool:
+    def has_consumers(self, place: int) -> bool:
         """Whether others are mapped over, or collect, a dynamic output of the mapped node at
         ``place``.
         """
@@ -163,22 +170,22 @@ class RunPlan(Plan):
 
     @cached_property
     def _producing(self) -> frozenset[int]:
-        return frozenset([-1 - fan.node for fan in self._fannings if fan.node < 0])
+        return frozenset([-1 - fan.node for fan in self._consumers if fan.node < 0])
 
     @cached_property
-    def _takers(self) -> Mapping[Fan, int]:
-        return takers(self)
+    def _consumer_counts(self) -> Mapping[FanOut, int]:
+        return consumer_counts(self)
 
-    def _home(self, step: int) -> tuple[Frame | None, int]:
-        """Return the frame of a producer, None where it is not mapped, and its node as in ``Fan``."""
+    def _home(self, step: int) -> tuple[Branch | None, int]:
+        """Return the frame of a producer, None where it is not mapped, and its node as in ``FanOut``."""
         home = self._homes.get(step)
         return (None, step) if home is None else (home[0], -1 - home[1])
 
-    def takers_of(self, step: int, output: str) -> int:
+    def consumer_count(self, step: int, output: str) -> int:
         """Return how many steps take each value of a dynamic output, 0 where others may take it as
         well.
         """
-        return self._takers.get(Fan(self._home(step)[1], output), 0)
+        return self._consumer_counts.get(FanOut(self._home(step)[1], output), 0)
 
     def _needed_below(self, step: int) -> tuple[int, ...]:
         """Return the steps from which what will be below a producer takes."""
@@ -194,7 +201,7 @@ class RunPlan(Plan):
         *,
         is_all: bool = True,
         awaits: bool = True,
-    ) -> Growth:
+    ) -> Expansion:
         """Add the steps for what ``step`` yielded: ``names`` are its outputs, with mapping keys
         (``result[k]``).
 
@@ -204,29 +211,31 @@ class RunPlan(Plan):
         """
         frame, node = self._home(step)
         outs = self.op_of(step).outs
-        growth = Growth(len(self.steps), [], [], [], {})
+        growth = Expansion(len(self.steps), [], [], [], {})
         for output, out in outs.items():
-            fanning = self._fannings.get(Fan(node, output)) if out.is_dynamic else None
+            fanning = self._consumers.get(FanOut(node, output)) if out.is_dynamic else None
             if fanning is None:
                 continue
             start = f"{output}["
             own = [name for name in names if name.startswith(start)]
             if own or is_all:
                 is_nothing = not (own or out.is_required)
-                if Fan(node, output) in self.only:
-                    own = self._chosen(Fan(node, output), () if frame is None else frame.keys, own)
-                cause = _Cause(step, Fan(node, output), frame, own, is_all, is_nothing, awaits)
+                if FanOut(node, output) in self.selected_keys:
+                    own = self._chosen(
+                        FanOut(node, output), () if frame is None else frame.keys, own
+                    )
+                cause = _Cause(step, FanOut(node, output), frame, own, is_all, is_nothing, awaits)
                 self._expand(cause, fanning, state, growth)
         return growth
 
-    def _chosen(self, fan: Fan, above: tuple[str, ...], names: Sequence[str]) -> list[str]:
+    def _chosen(self, fan: FanOut, above: tuple[str, ...], names: Sequence[str]) -> list[str]:
         """Return those of the values of a dynamic output to which the selection narrows it."""
         chosen = []
         for name in names:
             keys = (*above, *mapping_keys(name))
             fitting = [
                 pattern
-                for pattern in self.only[fan]
+                for pattern in self.selected_keys[fan]
                 if all(one in ("?", key) for one, key in zip(pattern, keys, strict=True))
             ]
             self._met.update((fan, pattern) for pattern in fitting)
@@ -234,13 +243,15 @@ class RunPlan(Plan):
                 chosen.append(name)
         return chosen
 
-    def unmet(self) -> list[str]:
+    def unmatched_keys(self) -> list[str]:
         """Return what the selection named that no op yielded, as mapping keys behind the dynamic
         output.
         """
         found = []
-        for fan, patterns in self.only.items():
-            producer = self.steps[fan.node].key if fan.node >= 0 else self.mapped[-1 - fan.node].key
+        for fan, patterns in self.selected_keys.items():
+            producer = (
+                self.steps[fan.node].key if fan.node >= 0 else self.mapped_nodes[-1 - fan.node].key
+            )
             found += [
                 f"{producer}.{fan.output}[{','.join(each)}]"
                 for each in patterns
@@ -254,13 +265,15 @@ class RunPlan(Plan):
         """
         frame, node = self._home(step)
         for output, out in self.op_of(step).outs.items():
-            fanning = self._fannings.get(Fan(node, output)) if out.is_dynamic else None
-            for each in fanning.gathers if fanning is not None else ():
+            fanning = self._consumers.get(FanOut(node, output)) if out.is_dynamic else None
+            for each in fanning.collectors if fanning is not None else ():
                 members = self._members(each, frame)
                 if members is not None:
                     members.append(FromStep(step, output))
 
-    def _expand(self, cause: _Cause, fanning: Fanning, state: State, growth: Growth) -> None:
+    def _expand(
+        self, cause: _Cause, fanning: FanOutConsumers, state: State, growth: Expansion
+    ) -> None:
         step, fan, frame, names = cause.step, cause.fan, cause.frame, cause.names
         above = () if frame is None else frame.keys
         offsets = {place: offset for offset, place in enumerate(fanning.children)}
@@ -292,31 +305,31 @@ class RunPlan(Plan):
         add = stamper(self, self._producing, children, following, collectors, step)
         for place, (name, key) in enumerate(zip(names, keys, strict=True)):
             add(first + place * count, name, key)
-        if any(self.is_producer(place) or self._gathers_at(place) for place in fanning.children):
+        if any(self.has_consumers(place) or self._gathers_at(place) for place in fanning.children):
             for place, key in enumerate(keys):
                 self._settle_in(
-                    Frame(frame, (*above, key), first + place * count, offsets), fanning.children
+                    Branch(frame, (*above, key), first + place * count, offsets), fanning.children
                 )
 
     def _gathers_at(self, place: int) -> bool:
-        return any(each.gathered is not None for each in self.mapped[place].inputs)
+        return any(each.collected is not None for each in self.mapped_nodes[place].inputs)
 
-    def _settle_in(self, frame: Frame, children: Sequence[int]) -> None:
+    def _settle_in(self, frame: Branch, children: Sequence[int]) -> None:
         """Note where the producers among new steps stand, and what the collecting ones are still to
         be told.
         """
         for place in children:
             index = frame.step_of(place)
-            for number, each in enumerate(self.mapped[place].inputs):
-                if each.gathered is not None:
+            for number, each in enumerate(self.mapped_nodes[place].inputs):
+                if each.collected is not None:
                     (source,) = self.steps[index].inputs[number].sources
                     assert isinstance(source, FromStep)
-                    self._collected.setdefault(index, {})[number] = Collected(source)
-            if self.is_producer(place):
+                    self._collected.setdefault(index, {})[number] = CollectedList(source)
+            if self.has_consumers(place):
                 self._homes[index] = frame, place
-                self.producers.add(index)  # type: ignore[attr-defined]  # a set here
+                self.fan_out_steps.add(index)  # type: ignore[attr-defined]  # a set here
         for place in children:
-            if self.is_producer(place):
+            if self.has_consumers(place):
                 index = frame.step_of(place)
                 needed = self._needed_below(index)
                 if needed:
@@ -325,10 +338,10 @@ class RunPlan(Plan):
     def _gather(
         self,
         cause: _Cause,
-        fanning: Fanning,
+        fanning: FanOutConsumers,
         keys: Sequence[str],
         offsets: dict[int, int],
-        growth: Growth,
+        growth: Expansion,
     ) -> dict[int, tuple[int, ...]]:
         """Tell those that gather what came; return for each offset the steps that wait for steps of
         that node.
@@ -337,7 +350,7 @@ class RunPlan(Plan):
         above = () if frame is None else frame.keys
         first, count = len(self.steps), len(offsets)
         collectors: dict[int, dict[int, None]] = {}
-        for each in fanning.gathers:
+        for each in fanning.collectors:
             consumer = self._consumer(each, frame)
             collected = self._collected[consumer][each.input]
             path = above[each.above :]
@@ -371,14 +384,14 @@ class RunPlan(Plan):
                 )
         return {offset: tuple(waiting) for offset, waiting in collectors.items()}
 
-    def _consumer(self, gather: Gather, frame: Frame | None) -> int:
+    def _consumer(self, gather: CollectingInput, frame: Branch | None) -> int:
         """Return the step that gathers, seen from the frame of what yields."""
         if gather.consumer >= 0:
             return gather.consumer
         assert frame is not None, "what gathers below a frame is mapped too"
         return frame.step_of(-1 - gather.consumer)
 
-    def _members(self, gather: Gather, frame: Frame | None) -> list[Any] | None:
+    def _members(self, gather: CollectingInput, frame: Branch | None) -> list[Any] | None:
         """Return the list that what yields in ``frame`` is to fill, None where it is complete."""
         collected = self._collected.get(self._consumer(gather, frame))
         above = () if frame is None else frame.keys
@@ -387,17 +400,17 @@ class RunPlan(Plan):
         )
 
     def _note_outside(
-        self, child: Child, new: range, cause: _Cause, state: State, growth: Growth
+        self, child: ResolvedNode, new: range, cause: _Cause, state: State, growth: Expansion
     ) -> None:
         """Note the new steps of a node with those outside that they take from."""
         awaited = child.takes_rest or (child.takes_own and cause.awaits)
         for each in (*child.before, *((cause.step,) if awaited else ())):
             _add_to(self.successors, each, new)
-            self.links[each] = -1  # type: ignore[index]  # a list here
+            self.chain_next[each] = -1  # type: ignore[index]  # a list here
         if not all(state(each)[1] for each in child.before):
             growth.imperfect.extend(new)
 
-    def close(self, step: int) -> None:
+    def close_collected(self, step: int) -> None:
         """Fix what a step collects, now that all of it is known."""
         collected = self._collected.pop(step, None)
         if collected is None:
@@ -409,7 +422,7 @@ class RunPlan(Plan):
             inputs[number] = inputs[number]._replace(sources=sources, shape=shape)
         self.steps[step] = known._replace(inputs=tuple(inputs))  # type: ignore[index]  # a list here
 
-    def taken_by(self, step: int) -> Iterator[FromStep]:
+    def sources_of(self, step: int) -> Iterator[FromStep]:
         """Yield the outputs of steps whose values a step takes, of what it collects as much as is
         known.
         """
@@ -422,11 +435,11 @@ class RunPlan(Plan):
                 if type(source) is FromStep:
                     yield source
 
-    def steps_of(self, place: int, first: int = 0) -> Iterator[Step]:
+    def steps_of_node(self, place: int, first: int = 0) -> Iterator[Step]:
         """Yield the steps of the mapped node at ``place`` that there are from ``first`` on, in the
         order they came.
         """
-        start = f"{self.mapped[place].key}["
+        start = f"{self.mapped_nodes[place].key}["
         begin = max(first, self._blocks[0][0]) if self._blocks else len(self.steps)
         for step in itertools.islice(self.steps, begin, None):
             if step.key.startswith(start):

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from rayexec.definitions.sources import Sources
+from rayexec.engine.base import Engine
 from rayexec.engine.packed_values import pack
 from rayexec.engine.process_facts import Told
 from rayexec.engine.ray.driver.environments import check_environments, whose_environment
@@ -37,6 +38,7 @@ from rayexec.errors import EngineError, OutputError, StepError, StoreError, Work
 from rayexec.events import (
     Attempt,
     LiveLines,
+    ResourceRecord,
     StepFailureData,
     Successes,
     describe_error,
@@ -52,7 +54,7 @@ from rayexec.scheduler.messages import (
     BatchLost,
     BatchProgressed,
     BatchStarted,
-    EngineEvent,
+    EngineReport,
     StepYielded,
 )
 from rayexec.steps.io_managers import find_managed
@@ -60,18 +62,17 @@ from rayexec.steps.io_managers import find_managed
 __all__ = ["RayEngine"]
 
 
-class RayEngine:
+class RayEngine(Engine):
     """Runs batches as Ray tasks on a cluster that is already connected."""
 
     name = "ray"
-    runs_here = False
 
     def __init__(self, spec: RunSpec, capacity: Capacity, sources: Sources | None = None) -> None:
         self._spec = spec
         self._capacity = capacity
         self._sources = sources
         settings = spec.config.execution
-        self.placement = spec.hold(capacity)
+        self.placement = spec.choose_placement(capacity)
         self.notes: Sequence[str] = notes(
             spec.plan,
             self.placement,
@@ -85,8 +86,6 @@ class RayEngine:
         self._flight: dict[int, SubmittedBatch] = {}
         self._arrived: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
         self._shared = SharedLimits(spec.plan, self.placement, self._flight)
-        # Whether a Ray task starts this run.
-        self.is_nested = False
         # Whether batches were canceled. Ray's own wait is interrupted each time then, where this
         # task is canceled too.
         self._is_ending = False
@@ -97,7 +96,7 @@ class RayEngine:
         # The workers that keep resources open; None where none of this run may be kept.
         self.resources: Keepers | None = None
         self._header = b""
-        self._streams = spec.streams
+        self._streams = spec.streaming_templates
         self._dynamic = spec.plan.dynamic_templates
         # Why a node cannot run any batch of this run, to be raised, and the batches that came back
         # for that reason.
@@ -125,12 +124,12 @@ class RayEngine:
         self._address = self._mailbox.open_box(
             lambda message: self._arrived.put(("report", message))
         )
-        kept = [] if config.execution.fresh_process else self._spec.kept_resources()
+        kept = [] if config.execution.fresh_process else self._spec.worker_resource_keys()
         if kept:
             self.resources = Keepers(host, kept)
-        durable = self._spec.durable
-        keeper = self._spec.keeper if durable else None
-        if keeper is not None and not keeper.is_shared:
+        durable = self._spec.durable_templates
+        value_storage = self._spec.value_storage if durable else None
+        if value_storage is not None and not value_storage.is_shared:
             raise StoreError(
                 "outputs are to be durable, but workers cannot reach the run store: give it a "
                 "directory."
@@ -144,9 +143,9 @@ class RayEngine:
             streams=self._streams,
             keepers=None if self.resources is None else self.resources.address,
             managed=find_managed(self._spec.plan, self._spec.resources),
-            keeper=keeper,
+            value_storage=value_storage,
             durable=durable,
-            memory=self._spec.memory,
+            run_cache=self._spec.run_cache,
         )
         self._header = dump(header, "the run's config")
         given = {
@@ -194,7 +193,7 @@ class RayEngine:
         journal = journal_path(self._spec.info.run_id, work.id)
         number = self.placement.class_of[work.calls[0].step]
         # Of batches that other runs may keep waiting, workers say when they begin.
-        announces = self.placement.shared(number) is not None
+        announces = self.placement.cluster_limit_of(number) is not None
         wire = pickle.dumps((work.id, journal, work.budget, announces, calls), protocol=5)
         if (
             len(work.calls) == 1
@@ -220,7 +219,7 @@ class RayEngine:
             lambda done: self._arrived.put(("done", (batch_id, done)))
         )
 
-    def wait(self, timeout: float | None) -> list[EngineEvent]:
+    def wait(self, timeout: float | None) -> list[EngineReport]:
         """Return what has come back, waiting up to ``timeout`` seconds for a first one.
 
         Raises EngineError once a node has turned out to be none that could run this run's batches.
@@ -228,7 +227,7 @@ class RayEngine:
         if self._refusal is not None:
             refusal, self._refusal = self._refusal, None
             raise refusal
-        back: list[EngineEvent] = [*self._refused]
+        back: list[EngineReport] = [*self._refused]
         if back:
             self._refused.clear()
             return back
@@ -339,7 +338,7 @@ class RayEngine:
         flight.told += len(names)
         return StepYielded(batch_id, step, tuple(names))
 
-    def _hear_lines(self, batch_id: int, lines: LiveLines) -> EngineEvent:
+    def _hear_lines(self, batch_id: int, lines: LiveLines) -> EngineReport:
         """Name the step behind lines, and keep what it logged for the case that it dies."""
         flight, position = self._flight.get(batch_id), lines.step
         if flight is None or position <= flight.heard:  # its attempt overtook them
@@ -349,7 +348,7 @@ class RayEngine:
         step, number = flight.work.calls[position]
         return lines._replace(step=step, number=number)
 
-    def _read_report(self, message: bytes) -> EngineEvent:
+    def _read_report(self, message: bytes) -> EngineReport:
         batch_id, pid, packed, returned = pickle.loads(message)
         if isinstance(packed, LiveLines):
             return self._hear_lines(batch_id, packed)
@@ -456,8 +455,8 @@ class RayEngine:
         """Take values of an earlier run for outputs of a step, to be loaded where they are needed."""
         is_reached = (
             len(self._capacity.nodes) == 1
-            and self._spec.keeper is not None
-            and self._spec.keeper.is_shared
+            and self._spec.value_storage is not None
+            and self._spec.value_storage.is_shared
         )
         is_reached = is_reached or not any(stored.is_local for stored in values.values())
         self._values.restore(step, values, is_reached=is_reached)
@@ -485,6 +484,10 @@ class RayEngine:
         itself holds.
         """
         return self._shared.warnings()
+
+    def take_resource_records(self) -> Sequence[ResourceRecord]:
+        """Return records of resources of worker scope since the last call."""
+        return () if self.resources is None else self.resources.take_records()
 
     def close(self) -> None:
         """Stop listening and have workers close what they keep; the tasks are over, Ray stays for

@@ -39,7 +39,7 @@ def check_environments(plan: Plan, placement: Placement) -> None:
             ]
             known += [
                 plan.templates[node.template]
-                for node, found in zip(plan.mapped, placement.mapped_class_of, strict=True)
+                for node, found in zip(plan.mapped_nodes, placement.class_of_mapped, strict=True)
                 if found == number
             ]
             raise EngineError(

@@ -11,9 +11,9 @@ from rayexec.engine.ray.protocol.overrun import Address
 from rayexec.engine.ray.protocol.worker_resources import KeptAddress
 from rayexec.names import node_path
 from rayexec.plan.model import Call, FromConfig, FromStep, Plan
-from rayexec.run.previous_run import ValueKeeper
+from rayexec.run.cached_outputs import RunCache
+from rayexec.run.previous_run import ValueStorage
 from rayexec.run.spec import regroup
-from rayexec.run.step_cache import Memory
 from rayexec.steps.io_managers import Managed
 
 __all__ = ["GONE", "CallWriter", "Follows", "Header", "More", "RemoteCall"]
@@ -26,8 +26,8 @@ class Header:
     ``mailbox`` is where a worker reports, None where it does not; ``streams`` are the places of
     templates whose values are told there while their ops are yielding; ``keepers`` where it says
     that it keeps resources open, None where each batch closes all that it opened; ``managed`` is
-    what goes through IO managers, None where nothing does; ``keeper`` is where steps of the
-    templates at places ``durable`` store what they yield; ``memory`` has what cached ops yielded,
+    what goes through IO managers, None where nothing does; ``value_storage`` is where steps of the
+    templates at places ``durable`` store what they yield; ``run_cache`` has what cached ops yielded,
     None where no op of the run is cached.
     """
 
@@ -39,9 +39,9 @@ class Header:
     streams: frozenset[int]
     keepers: KeptAddress | None
     managed: Managed | None = None
-    keeper: ValueKeeper | None = None
+    value_storage: ValueStorage | None = None
     durable: frozenset[int] = frozenset()
-    memory: Memory | None = None
+    run_cache: RunCache | None = None
 
 
 class More(NamedTuple):
@@ -97,7 +97,7 @@ class CallWriter:
         self._places = [
             len(template.op.outs) + template.op.is_dynamic for template in plan.templates
         ]
-        self._chained = plan.chained
+        self._chained = plan.chain_inputs
         # The steps behind the references of the batch that was written last, until they are taken.
         self._origins: dict[Any, int] = {}
         # By the outputs that a chained call takes: the call's inputs.
@@ -117,7 +117,7 @@ class CallWriter:
             self._values,
             plan.steps,
             self._feeds,
-            plan.links,
+            plan.chain_next,
             self._config,
         )
         chained, streams = self._chained, self._streams
@@ -173,7 +173,7 @@ class CallWriter:
         index, number = call
         step = self._plan.steps[index]
         taken = [source for each in step.inputs for source in each.sources]
-        if before < 0 or self._plan.links[before] != index or len({*taken}) < len(taken):
+        if before < 0 or self._plan.chain_next[before] != index or len({*taken}) < len(taken):
             before = -1  # who takes an output twice gets two copies
         wires: list[Any] = []
         needed: list[FromStep] = []

@@ -31,7 +31,7 @@ from rayexec.events import (
     error_types,
 )
 from rayexec.run.previous_run import ValueWriter
-from rayexec.run.spec import BUDGET
+from rayexec.run.spec import BATCH_BUDGET_S
 from rayexec.steps.attempt import Made, StepCall, Store, in_one_go, not_stored, pausing_step
 from rayexec.steps.fast_path import PlainOp
 from rayexec.steps.io_managers import Managers
@@ -74,7 +74,7 @@ class Runner:
         """Make the calls until the budget is spent; what was made is in the answer."""
         watched, inputs, answer = self._watched, self._inputs, self._answer
         now = watched.since = time.monotonic()
-        ends, tells = now + budget, now + BUDGET
+        ends, tells = now + budget, now + BATCH_BUDGET_S
         if len(calls) > 1:
             watch(watched, budget)
         last = len(calls) - 1
@@ -103,7 +103,7 @@ class Runner:
                     now >= tells and position < last
                 ):  # what others may wait for does not wait for the next call
                     watched.tell()
-                    tells = now + BUDGET
+                    tells = now + BATCH_BUDGET_S
         except (
             KeyboardInterrupt
         ):  # between two calls: the run is being canceled, and what was finished is kept
@@ -233,7 +233,7 @@ class Runner:
             managing=None if around.managers is None else around.managers.of(call[2]),
             backstop=around.backstop,
             log=log,
-            memory=run.header.memory,
+            run_cache=run.header.run_cache,
         )
 
     def _writer_of(self, call: RemoteCall) -> ValueWriter | None:

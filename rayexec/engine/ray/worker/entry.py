@@ -119,7 +119,7 @@ def _run(
         ):
             noted.begun(facts)
             answer = Answer(watched.entries, noted, places)
-            writer = None if shared.keeper is None else shared.keeper.writer()
+            writer = None if shared.value_storage is None else shared.value_storage.writer()
             surroundings = Surroundings(
                 resources, _managers(run, resources), writer, capture, backstop
             )

@@ -11,7 +11,7 @@ import time
 from rayexec.definitions.contexts import StepLog
 from rayexec.engine.ray.protocol.capture import KEPT, capture_files
 from rayexec.engine.ray.protocol.overrun import Watched
-from rayexec.events import LiveLines, LogLine, Stretch
+from rayexec.events import LiveLines, LogLine, StreamPart
 
 __all__ = ["LONG", "LiveStep", "StreamTail", "watch_live"]
 
@@ -41,7 +41,7 @@ class StreamTail:
             None  # how many characters an attempt keeps, once there are that many
         )
 
-    def news(self, most: int) -> Stretch:
+    def news(self, most: int) -> StreamPart:
         """Return what is new, of more than ``most`` bytes the last lines; of nothing, nothing."""
         text, left_out = self._read(most)
         whole, newline, self._held = text.rpartition("\n")
@@ -53,11 +53,11 @@ class StreamTail:
         start = self._place + left_out
         self._place = start + len(told)
         if not told:
-            return Stretch()
+            return StreamPart()
         end = self._place
         if self._kept is not None:
             start, end = min(start, self._kept), min(end, self._kept)
-        return Stretch(told, start, end, left_out)
+        return StreamPart(told, start, end, left_out)
 
     def _read(self, most: int) -> tuple[str, int]:
         """Return the text behind ``_place``, and how much of it is not even read, since more is to
@@ -127,7 +127,7 @@ class LiveStep:
         try:
             stdout, stderr = [each.news(most) for each in self._tails]
         except OSError:  # the batch is over, or has not begun
-            stdout = stderr = Stretch()
+            stdout = stderr = StreamPart()
         if not (logs or stdout.text or stderr.text):
             return None
         self._told += sum(

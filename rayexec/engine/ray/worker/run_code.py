@@ -37,9 +37,9 @@ def run_code(header: Header, code: Code) -> RunCode:
     # What managers, the run store or the memory has to do with takes the long way, which knows what
     # is yielded.
     long = set() if header.managed is None else {*header.managed.templates}
-    if header.keeper is not None:
+    if header.value_storage is not None:
         long |= header.durable
-    if header.memory is not None:
+    if header.run_cache is not None:
         long |= {place for place, template in enumerate(code.templates) if template.op.cache}
     return RunCode(
         header,

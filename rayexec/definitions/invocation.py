@@ -1,0 +1,132 @@
+"""Calls of ops and graphs in the body of a graph or job, as nodes of that graph."""
+
+from __future__ import annotations
+
+import contextvars
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Generic, Protocol, TypeVar
+
+from rayexec.definitions.handles import Binding, Level
+from rayexec.definitions.hooks import HookDefinition, hook_set
+from rayexec.definitions.retry import RetryPolicy
+from rayexec.definitions.tags import normalize_tags
+from rayexec.errors import DefinitionError, InvocationError
+from rayexec.names import check_name
+
+__all__ = ["CURRENT_BODY", "Invocable", "Invocation", "PendingInvocation"]
+
+
+class InvocationRecorder(Protocol):
+    """The body of a graph or job while it runs."""
+
+    def invoke(
+        self, pending: PendingInvocation, args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> Any:
+        """Record a call and return the handles of its outputs."""
+        ...
+
+
+# The body that runs now in this thread; a call outside of one runs the op's function.
+CURRENT_BODY: contextvars.ContextVar[InvocationRecorder | None] = contextvars.ContextVar(
+    "rayexec_current_body", default=None
+)
+
+
+class Invocable:
+    """A definition for the body of a graph to call: an op or another graph."""
+
+    name: str
+
+    def input_names(self) -> tuple[str, ...]:
+        """Return the inputs in the order of a call's positional arguments."""
+        raise NotImplementedError
+
+    def levels_by_output(self) -> Mapping[str, Level]:
+        """Return the outputs in order, each with the dynamic outputs that multiply it."""
+        raise NotImplementedError
+
+    def alias(self, name: str) -> PendingInvocation:
+        """Return this definition for one call, its node called ``name``."""
+        return PendingInvocation(self).alias(name)
+
+    def tag(self, tags: Mapping[str, Any]) -> PendingInvocation:
+        """Return this definition for one call, with ``tags`` added."""
+        return PendingInvocation(self).tag(tags)
+
+    def with_hooks(self, hooks: Iterable[HookDefinition]) -> PendingInvocation:
+        """Return this definition for one call, with ``hooks`` added."""
+        return PendingInvocation(self).with_hooks(hooks)
+
+    def with_retry_policy(self, retry_policy: RetryPolicy) -> PendingInvocation:
+        """Return this definition for one call, under another retry policy."""
+        return PendingInvocation(self).with_retry_policy(retry_policy)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        body = CURRENT_BODY.get()
+        if body is None:
+            return self._call_directly(args, kwargs)
+        return body.invoke(PendingInvocation(self), args, kwargs)
+
+    def _call_directly(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, eq=False)
+class PendingInvocation:
+    """A definition with an alias, tags, hooks or a retry policy for its next call."""
+
+    definition: Invocable
+    name: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    hooks: tuple[HookDefinition, ...] = ()
+    retry_policy: RetryPolicy | None = None
+
+    def alias(self, name: str) -> PendingInvocation:
+        """Return a copy whose node is called ``name``."""
+        return replace(self, name=check_name(name, "a node", reserved=False))
+
+    def tag(self, tags: Mapping[str, Any]) -> PendingInvocation:
+        """Return a copy with ``tags`` added; they win over the definition's own."""
+        return replace(
+            self, tags={**self.tags, **normalize_tags(tags, f"{self.definition.name}.tag")}
+        )
+
+    def with_hooks(self, hooks: Iterable[HookDefinition]) -> PendingInvocation:
+        """Return a copy with ``hooks`` added."""
+        return replace(
+            self, hooks=hook_set((*self.hooks, *hooks), f"{self.definition.name}.with_hooks")
+        )
+
+    def with_retry_policy(self, retry_policy: RetryPolicy) -> PendingInvocation:
+        """Return a copy whose retry policy overrides that of the definition."""
+        if not isinstance(retry_policy, RetryPolicy):
+            raise DefinitionError(
+                f"{self.definition.name}.with_retry_policy takes a RetryPolicy, got "
+                f"{type(retry_policy).__name__}."
+            )
+        return replace(self, retry_policy=retry_policy)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        body = CURRENT_BODY.get()
+        if body is None:
+            raise InvocationError(
+                f"{self.definition.name}: alias, tag, with_hooks and with_retry_policy are for "
+                f"the body of a graph or job; call the op itself to run its function."
+            )
+        return body.invoke(self, args, kwargs)
+
+
+DefinitionT_co = TypeVar("DefinitionT_co", bound=Invocable, covariant=True)
+
+
+@dataclass(frozen=True, eq=False)
+class Invocation(Generic[DefinitionT_co]):
+    """A node of a graph: a definition under a name of its own, and the sources of its inputs."""
+
+    name: str
+    definition: DefinitionT_co
+    inputs: Mapping[str, Binding]
+    tags: Mapping[str, str] = field(default_factory=dict)
+    hooks: tuple[HookDefinition, ...] = ()
+    retry_policy: RetryPolicy | None = None

@@ -1,0 +1,26 @@
+"""Connection of the engine on Ray: attaches to a cluster, or starts one, and makes the engine."""
+
+from __future__ import annotations
+
+from rayexec.cluster import connect
+from rayexec.cluster.sources import gather_sources
+from rayexec.engine.ray.driver.engine import RayEngine
+from rayexec.engine.ray.protocol.package import modules_of
+from rayexec.run.spec import RunSpec
+
+__all__ = ["connect_engine"]
+
+
+def connect_engine(spec: RunSpec) -> RayEngine:
+    """Connect this process to Ray and return the engine of a run there; raises EngineError.
+
+    Nodes on other machines need the job's local code, so that the engine sends it along.
+    """
+    settings = spec.config.execution
+    capacity = connect(settings.address, settings.runtime_env)
+    if not capacity.is_spread:
+        return RayEngine(spec, capacity)
+    sources, unsent = gather_sources(modules_of(spec.plan, spec.resources), capacity.near or ())
+    engine = RayEngine(spec, capacity, sources)
+    engine.notes = [*engine.notes, *unsent]
+    return engine

@@ -1,0 +1,75 @@
+"""Former names of classes: stored values and keys of cached outputs name classes by module.
+
+A pickle holds the module and the name of each class in it, and so does the key of a cached output.
+Classes move when the package is rearranged; what is stored stays. So a stored value is read through
+``load_stored``, and a key names a class as it was named when keys were first made.
+"""
+
+from __future__ import annotations
+
+import io
+import pickle
+from collections.abc import Iterable
+from typing import Any
+
+__all__ = ["FORMER_NAMES", "StoredUnpickler", "load_stored", "stable_name"]
+
+_PACKAGE = "rayexec."
+#: (former module, name) -> (present module, name), all below the package.
+FORMER_NAMES: dict[tuple[str, str], tuple[str, str]] = {
+    ("definitions.options", "RayOptions"): ("definitions.ray_options", "RayOptions"),
+    ("events.types", "EventType"): ("events.event_type", "EventType"),
+    ("execute.resuming", "ReexecutionOptions"): ("execute.resume", "ReexecutionOptions"),
+    ("io.pickled", "FilesystemIOManager"): ("io.filesystem", "FilesystemIOManager"),
+    ("run.context", "HookContext"): ("definitions.contexts", "HookContext"),
+    ("run.context", "InitResourceContext"): ("definitions.contexts", "InitResourceContext"),
+    ("run.context", "OpExecutionContext"): ("definitions.contexts", "OpExecutionContext"),
+    ("run.io_context", "InputContext"): ("definitions.io_contexts", "InputContext"),
+    ("run.io_context", "OutputContext"): ("definitions.io_contexts", "OutputContext"),
+    ("run.managed", "Handled"): ("steps.io_managers", "Handled"),
+    **{
+        ("config.words", name): ("config.types", name)
+        for name in (
+            "Array",
+            "Enum",
+            "EnumValue",
+            "Field",
+            "Map",
+            "Noneable",
+            "Permissive",
+            "Selector",
+            "Shape",
+        )
+    },
+}
+_FIRST_NAMES = {present: former for former, present in FORMER_NAMES.items()}
+
+
+def stable_name(kind: type) -> tuple[str, str]:
+    """Return the module and qualified name of a class as keys of cached outputs hold them."""
+    module, name = kind.__module__, kind.__qualname__
+    if module.startswith(_PACKAGE):
+        former = _FIRST_NAMES.get((module[len(_PACKAGE) :], name))
+        if former is not None:
+            return _PACKAGE + former[0], former[1]
+    return module, name
+
+
+class StoredUnpickler(pickle.Unpickler):
+    """An unpickler that finds classes of the package under their former names too."""
+
+    def find_class(self, module: str, name: str, /) -> Any:
+        """Return the class or function of that name."""
+        if module.startswith(_PACKAGE):
+            present = FORMER_NAMES.get((module[len(_PACKAGE) :], name))
+            if present is not None:
+                module, name = _PACKAGE + present[0], present[1]
+        return super().find_class(module, name)
+
+
+def load_stored(main: Any, buffers: Iterable[Any] = ()) -> Any:
+    """Return the object that was pickled into ``main`` (bytes-like) and its out-of-band buffers.
+
+    Raises whatever unpickling raises.
+    """
+    return StoredUnpickler(io.BytesIO(main), buffers=buffers).load()
