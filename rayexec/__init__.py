@@ -144,6 +144,8 @@ if TYPE_CHECKING:
     from rayexec.jobs import graph as graph
     from rayexec.jobs import job as job
     from rayexec.jobs import reconstructable as reconstructable
+    from rayexec.launch import LaunchedRun as LaunchedRun
+    from rayexec.launch import launch_job as launch_job
     from rayexec.store.directory import DirectoryRunStore as DirectoryRunStore
     from rayexec.store.memory import MemoryRunStore as MemoryRunStore
 
@@ -256,6 +258,10 @@ _HOMES = {
         "reconstructable",
     ),
     "rayexec.io.parquet": ("ParquetIOManager",),
+    "rayexec.launch": (
+        "LaunchedRun",
+        "launch_job",
+    ),
     "rayexec.io.filesystem": (
         "FilesystemIOManager",
         "fs_io_manager",

@@ -46,6 +46,7 @@ from rayexec.events.live_lines import (
     with_note,
 )
 from rayexec.events.run_status import RunStatus
+from rayexec.events.step_end import Record, StepEnd, StepsEnded, ends_of
 
 __all__ = [
     "COLUMN_FIELDS",
@@ -66,12 +67,15 @@ __all__ = [
     "LoadedInput",
     "LogLine",
     "OutputRecord",
+    "Record",
     "ResourceRecord",
     "Reused",
     "RunStatus",
     "StepBlockedData",
+    "StepEnd",
     "StepFailureData",
     "StepOutputData",
+    "StepsEnded",
     "StepsRestored",
     "StreamPart",
     "Successes",
@@ -79,6 +83,7 @@ __all__ = [
     "blocked_event",
     "causes_of",
     "describe_error",
+    "ends_of",
     "error_types",
     "expand_attempt",
     "expand_live",

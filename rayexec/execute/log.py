@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
-from typing import TypeAlias
 
 from rayexec.events import (
     Attempt,
+    BatchFacts,
     Event,
     LiveLines,
+    Record,
     ResourceRecord,
     StepBlockedData,
     StepsRestored,
@@ -25,8 +26,6 @@ from rayexec.plan.model import Call
 from rayexec.scheduler.past_waits import Wait, explain_waits
 
 __all__ = ["Record", "RunLog"]
-
-Record: TypeAlias = Event | Attempt | Successes | ResourceRecord | StepsRestored
 
 _LIVE = 1_000  # messages of one attempt that goes on which are kept, the latest
 
@@ -69,7 +68,7 @@ class RunLog:
         if count != len(self.records) and self.placement is not None:
             began = next((each.timestamp for each in self.records if isinstance(each, Event)), 0.0)
             waits = explain_waits(
-                self._plan, self.placement, began, self._submissions, self.attempts
+                self._plan, self.placement, began, self._submissions, self.attempts()
             )
             self._waits = len(self.records), waits
         return waits
@@ -150,6 +149,32 @@ class RunLog:
         return self._blocked
 
     @property
+    def keys(self) -> list[str]:
+        """The keys of the steps so far, by index."""
+        return [step.key for step in self._plan.steps]
+
+    def op_of(self, step: int) -> str:
+        """Return the name of a step's op."""
+        return self._plan.op_of(step).name
+
+    @property
+    def predecessors(self) -> Sequence[Sequence[int]]:
+        """For each step the steps before it."""
+        return self._plan.predecessors
+
+    @property
+    def batches(self) -> Mapping[int, BatchFacts]:
+        """Facts of batches by number; only a stored log has any."""
+        return {}
+
+    def entries(self) -> Iterator[Event | Attempt | ResourceRecord | StepsRestored]:
+        """Yield the records so far in order; plain successes as attempts like any other."""
+        for record in self.records:
+            if isinstance(record, Successes):
+                yield from self.rows(record)
+            else:
+                yield record
+
     def attempts(self) -> Iterator[Attempt]:
-        """The attempts so far, in the order in which they came back."""
+        """Yield the attempts so far, in the order in which they came back."""
         return chain.from_iterable(map(self.rows, self.records))

@@ -244,7 +244,7 @@ class RunResult:
     def spent(self) -> Iterator[tuple[str, float]]:
         """Yield for each attempt the name of its op and the seconds that it took."""
         plan = self._plan
-        for attempt in self._log.attempts:
+        for attempt in self._log.attempts():
             yield plan.op_of(attempt.step).name, attempt.ended - attempt.started
 
     @property
@@ -344,7 +344,7 @@ class RunResult:
         if node_str not in plan.node_paths:
             plan.index_of(node_str)
         steps = plan.steps
-        tried_again = [attempt.step for attempt in self._log.attempts if attempt.outcome == RETRY]
+        tried_again = [attempt.step for attempt in self._log.attempts() if attempt.outcome == RETRY]
         return sum(1 for step in tried_again if _within(steps[step].key, node_str))
 
     @property

@@ -1,1 +1,26 @@
-"""Runs in another process or cluster."""
+"""Runs that another process drives, on this machine or on a cluster: launch, find, await, cancel.
+
+``launch_job`` starts one and returns a ``LaunchedRun``. Both load when they are first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rayexec.launch.launched_run import LaunchedRun as LaunchedRun
+    from rayexec.launch.launching import launch_job as launch_job
+
+__all__ = ["LaunchedRun", "launch_job"]
+
+_MODULES = {
+    "LaunchedRun": "rayexec.launch.launched_run",
+    "launch_job": "rayexec.launch.launching",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_MODULES[name]), name)

@@ -1,78 +1,74 @@
-"""Waiting for a run that was launched: what it prints is shown, and Ctrl-C need not end it."""
+"""Attachment of a terminal to a launched run: its output, and a question at Ctrl-C."""
 
 from __future__ import annotations
 
 import queue
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Literal, TextIO
 
-from rayexec.cli.exit_codes import INTERRUPTED
 from rayexec.errors import EngineError
+from rayexec.launch.driver_process import DriverEnd
+from rayexec.launch.launched_run import LaunchedRun
 
-__all__ = ["wait_for_end"]
+__all__ = ["attach"]
 
 
-def wait_for_end(
-    run_id: str,
-    printed: Iterator[str],
-    stop: Callable[[], object],
-    exit_code: Callable[[], int],
-    out: TextIO,
-) -> int:
-    """Write what a run prints to ``out`` until it is over, and return its exit code; or
-    INTERRUPTED, and it goes on.
+def attach(run: LaunchedRun, out: TextIO) -> DriverEnd | None:
+    """Write the output of a run to ``out`` until its driver ends.
 
-    ``stop`` asks it to end, ``exit_code`` waits for that. Raises EngineError where the run is out
-    of reach.
+    Ctrl-C asks on the terminal whether to detach, to cancel the run, or to keep waiting. None comes
+    back after a detach, and the run goes on. Raises EngineError if the run is out of reach.
     """
     parts: queue.SimpleQueue[str | BaseException | None] = queue.SimpleQueue()
-    threading.Thread(target=_pour, args=(printed, parts), daemon=True).start()
-    is_poured = False
+    reader = threading.Thread(target=_read, args=(run.logs(follow=True), parts), daemon=True)
+    reader.start()
+    is_read = False
     while True:
         try:
-            while not is_poured:
+            while not is_read:
                 part = parts.get()
                 if isinstance(part, EngineError):
                     raise EngineError(
                         f"{part}\nThe run may go on. To wait for it again: rayexec run wait "
-                        f"{run_id}"
+                        f"{run.run_id}"
                     )
                 if isinstance(part, BaseException):
                     raise part
-                is_poured = part is None
+                is_read = part is None
                 out.write(part or "")
                 out.flush()
-            return exit_code()
+            return run.driver.wait()
         except KeyboardInterrupt:
-            choice = _choice(run_id)
-        if choice == "d":
+            choice = _ask(run.run_id)
+        if choice == "detach":
             sys.stderr.write(
-                f"Run {run_id} goes on. To wait for it: rayexec run wait {run_id}\n"
-                f"To end it: rayexec run cancel {run_id}\n"
+                f"Run {run.run_id} goes on. To wait for it: rayexec run wait {run.run_id}\n"
+                f"To end it: rayexec run cancel {run.run_id}\n"
             )
-            return INTERRUPTED
-        if choice == "c":
+            return None
+        if choice == "cancel":
             sys.stderr.write("Canceling the run: its steps are asked to end.\n")
-            stop()
+            run.driver.stop()
 
 
-def _pour(printed: Iterator[str], parts: queue.SimpleQueue[str | BaseException | None]) -> None:
+def _read(output: Iterator[str], parts: queue.SimpleQueue[str | BaseException | None]) -> None:
     try:
-        for part in printed:
+        for part in output:
             parts.put(part)
         parts.put(None)
-    except BaseException as error:  # raised again where it is waited for
+    except BaseException as error:  # the waiting thread raises it
         parts.put(error)
 
 
-def _choice(run_id: str) -> Literal["d", "c", "g"]:
-    """Ask what an interrupt shall do: detach, cancel or go on; without a terminal, or interrupted
-    again, detach.
+def _ask(run_id: str) -> Literal["detach", "cancel", "wait"]:
+    """Ask for the meaning of an interrupt.
+
+    Without a terminal, or after a second interrupt, it is to detach.
     """
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        return "d"
+        return "detach"
     try:
         while True:
             sys.stderr.write(
@@ -83,11 +79,11 @@ def _choice(run_id: str) -> Literal["d", "c", "g"]:
             line = sys.stdin.readline()
             answer = line.strip().lower()[:1]
             if answer == "c":
-                return "c"
+                return "cancel"
             if answer == "g":
-                return "g"
+                return "wait"
             if answer == "d" or not line:
-                return "d"
+                return "detach"
     except KeyboardInterrupt:
         sys.stderr.write("\n")
-        return "d"
+        return "detach"

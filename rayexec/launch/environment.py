@@ -1,6 +1,4 @@
-"""The Ray runtime environment of a launched run: what options say of it, and what each driver is to
-know.
-"""
+"""Ray runtime environment of a launched run, from options and run config."""
 
 from __future__ import annotations
 
@@ -15,20 +13,18 @@ from typing import Any
 from rayexec.config.files import read_yaml
 from rayexec.errors import LoadError
 
-__all__ = ["HOME", "Cluster", "read_environment", "runtime_env"]
+__all__ = ["HOME", "ClusterTarget", "read_environment", "runtime_env"]
 
 HOME = "RAYEXEC_HOME"
-# Beyond the grace of a run that is canceled: its outputs are stored, and workers end, before Ray
-# kills its driver.
-_SAVING = 120.0
-# More than any job has that says so in its code, which is not read here. A driver that ends earlier
-# does so anyway.
-_LONGEST = 3600.0
+# Beyond the grace of a canceled run: its driver stores outputs and ends workers.
+SAVING_TIME_S = 120.0
+# More than the grace of any job in its own code, which nobody reads here. A driver may end earlier.
+LEAST_STOP_WAIT_S = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
-class Cluster:
-    """The cluster to run on, and what it is sent, as options say it."""
+class ClusterTarget:
+    """A cluster by its dashboard's ``address``, and the code and packages for a run there."""
 
     address: str
     working_dir: Path | None = None
@@ -37,16 +33,18 @@ class Cluster:
 
 
 def runtime_env(
-    cluster: Cluster, config: Mapping[str, Any] | None, home: str | None, stop_wait: int = 0
+    target: ClusterTarget,
+    config: Mapping[str, Any] | None,
+    store: str | None,
+    stop_wait_s: int = 0,
 ) -> dict[str, Any]:
-    """Return the runtime environment that the job is submitted with, less its working directory.
+    """Return the runtime environment of the driver's job, without its working directory.
 
-    ``stop_wait`` are the seconds that Ray is to wait at least for the driver to end, once it is
-    asked to.
+    Ray kills a driver after a stop. ``stop_wait_s`` is the least time before that.
     """
     from rayexec.cluster.jobs_api import STOP_WAIT
 
-    environment = read_environment(cluster.runtime_env)
+    environment = read_environment(target.runtime_env)
     if "working_dir" in environment:
         raise LoadError("--runtime-env has a working_dir: say --working-dir DIR instead.")
     variables = environment.get("env_vars") or {}
@@ -55,24 +53,23 @@ def runtime_env(
     # Ray takes nothing but strings.
     variables = {str(name): str(value) for name, value in variables.items()}
     variables.setdefault(
-        STOP_WAIT, str(max(stop_wait, math.ceil(max(_LONGEST, _grace(config) + _SAVING))))
+        STOP_WAIT,
+        str(max(stop_wait_s, math.ceil(max(LEAST_STOP_WAIT_S, _grace(config) + SAVING_TIME_S)))),
     )
-    if home is not None:
-        variables[HOME] = home
-    if cluster.pip:
-        known = environment.get("pip") or []
-        if not isinstance(known, list):
+    if store is not None:
+        variables[HOME] = store
+    if target.pip:
+        packages = environment.get("pip") or []
+        if not isinstance(packages, list):
             raise LoadError(
                 "pip of --runtime-env is not a list, to which --pip could add: give one of them."
             )
-        environment["pip"] = [*known, *cluster.pip]
+        environment["pip"] = [*packages, *target.pip]
     return environment | {"env_vars": variables}
 
 
 def read_environment(given: str | Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return the runtime environment in a YAML file or a JSON object, with what it names of this
-    machine absolute.
-    """
+    """Return a runtime environment from a YAML file or a JSON object, with absolute paths."""
     if not isinstance(given, str):
         return dict(given or {})
     if not given.lstrip().startswith("{"):
@@ -91,29 +88,30 @@ def read_environment(given: str | Mapping[str, Any] | None) -> dict[str, Any]:
 
 
 def _absolute(environment: Mapping[str, Any]) -> dict[str, Any]:
-    """Return it so that it means the same from another directory: Ray reads files of packages and
-    modules from here.
+    """Return an environment with the same meaning in any directory.
+
+    Ray reads its files of packages, and its modules, on this machine.
     """
 
     def absolute(value: Any) -> Any:
         return os.path.abspath(value) if isinstance(value, str) and os.path.exists(value) else value
 
-    made = {
+    changed = {
         key: absolute(value) if key in ("pip", "uv", "conda") else value
         for key, value in environment.items()
     }
-    if isinstance(modules := made.get("py_modules"), list):
-        made["py_modules"] = [absolute(each) for each in modules]
-    return made
+    if isinstance(modules := changed.get("py_modules"), list):
+        changed["py_modules"] = [absolute(module) for module in modules]
+    return changed
 
 
 def _grace(config: Mapping[str, Any] | None) -> float:
-    """Return how long a canceled run gives its steps, as far as its config says."""
+    """Return the grace of canceled steps in seconds by the run config, or 0."""
     settings: Any = config or {}
     for key in ("execution", "config"):
         settings = settings.get(key) if isinstance(settings, Mapping) else None
-    for each in (settings, settings.get("ray") if isinstance(settings, Mapping) else None):
-        grace = each.get("cancel_grace") if isinstance(each, Mapping) else None
+    for options in (settings, settings.get("ray") if isinstance(settings, Mapping) else None):
+        grace = options.get("cancel_grace") if isinstance(options, Mapping) else None
         if isinstance(grace, (int, float)) and math.isfinite(grace):
             return float(grace)
     return 0.0

@@ -1,6 +1,4 @@
-"""Whether launched runs go on: what their records and their clusters tell together, for lists and
-while waiting.
-"""
+"""State of launched runs, from their records and the answers of their clusters together."""
 
 from __future__ import annotations
 
@@ -10,66 +8,65 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from rayexec.errors import EngineError
+from rayexec.errors import EngineError, StoreError
 from rayexec.events import RunStatus
-from rayexec.launch.registry import LaunchedRun, launched_runs, noted
-from rayexec.store import RunReader, RunRecord, RunStore, current, is_over, settled
+from rayexec.launch.cluster_driver import connect_jobs
+from rayexec.launch.driver_process import DriverProcess
+from rayexec.launch.drivers import driver_of
+from rayexec.launch.notes import LaunchNote, RecordedRun, find_note, launch_notes
+from rayexec.launch.polling import ClusterPoll
+from rayexec.store import RunReader, RunRecord, current, is_over, settled
 
 if TYPE_CHECKING:
     from rayexec.cluster.jobs_api import Jobs
-    from rayexec.launch.polling import Patience
 
-__all__ = ["Vigil", "awaited", "with_launched"]
+__all__ = ["RunMonitor", "add_launched_runs", "await_end", "await_recording"]
 
-_AT_ONCE = 8  # questions about runs that are listed
-_PAUSE = 0.2  # seconds between two looks at a run that is about to begin
-_SELDOM = 5.0  # seconds between two questions whether a cluster's driver still is there
+PARALLEL_QUESTIONS = 8
+RECORD_INTERVAL_S = 0.2
+CLUSTER_INTERVAL_S = 5.0  # between two questions for one driver
 
 
-class Vigil:
-    """Watches over a run that goes on by its record, whose driver may have been killed where only
-    its cluster sees it.
+class RunMonitor:
+    """Watches the record of a run, and asks the cluster for drivers that died without a word.
 
-    The cluster is asked every few seconds at most. ``say`` is told once that it does not answer.
+    It asks a cluster at most every ``CLUSTER_INTERVAL_S``. ``say`` gets one line if the cluster
+    does not answer.
     """
 
     def __init__(self, reader: RunReader, say: Callable[[str], object] | None = None) -> None:
         self._reader = reader
-        self._next = 0.0
         self._say = say
+        self._next_question = 0.0
 
-    def look(self) -> RunRecord:
-        """Return the run as it stands; one whose driver is gone has failed, or was canceled by
-        force.
-        """
+    def record(self) -> RunRecord:
+        """Return the current record of the run; a run without its driver has ended."""
         record = current(self._reader)
-        if not _is_elsewhere(record) or time.monotonic() < self._next:
+        if not _is_elsewhere(record) or time.monotonic() < self._next_question:
             return record
-        launched = noted(record.run_id)
-        if launched is None or launched.address is None:
+        note = find_note(record.run_id)
+        if note is None or note.address is None:
             return record
         try:
-            told = launched.now()
+            answer = driver_of(note).record()
         except EngineError as error:
             if self._say is not None:
                 self._say(f"Whether run {record.run_id} still goes on cannot be told: {error}")
             self._say = None
-            told = None
-        self._next = time.monotonic() + _SELDOM
-        if told is None:
-            return replace(record, note=f"{launched.address} does not answer")
-        latest = (
-            current(self._reader) if is_over(told) else record
-        )  # it may have ended in good order meanwhile
-        return _gone(latest, told) if is_over(told) and not is_over(latest) else latest
+            return replace(record, note=f"{note.address} does not answer")
+        finally:
+            self._next_question = time.monotonic() + CLUSTER_INTERVAL_S
+        if not is_over(answer):
+            return record
+        latest = current(self._reader)  # its driver may have recorded the end meanwhile
+        return latest if is_over(latest) else _without_driver(latest, answer)
 
 
 def _is_elsewhere(record: RunRecord) -> bool:
-    """Whether a run goes on by its record, and its driver cannot be looked for on this host."""
+    """Whether a run has a driver on another host, by its record."""
     return (
         not is_over(record)
         and record.driver is not None
@@ -77,103 +74,109 @@ def _is_elsewhere(record: RunRecord) -> bool:
     )
 
 
-def _gone(record: RunRecord, told: RunRecord) -> RunRecord:
-    is_canceled = told.status == RunStatus.CANCELED
+def _without_driver(record: RunRecord, answer: RunRecord) -> RunRecord:
+    """Return the record of a run whose driver is gone by its cluster's answer."""
+    is_canceled = answer.status == RunStatus.CANCELED
     status = RunStatus.CANCELED if is_canceled else RunStatus.FAILURE
     return replace(record, status=status, note="driver died")
 
 
-def with_launched(recorded: Sequence[RunRecord], limit: int | None = None) -> list[RunRecord]:
-    """Return runs with those that were launched and are not among them, as their stores or their
-    clusters know them.
+def add_launched_runs(recorded: Sequence[RunRecord], limit: int | None = None) -> list[RunRecord]:
+    """Return the runs of the default store, and those launched from here into other stores.
 
-    Of both, the newest ``limit`` are looked at; ``recorded`` has the newest first.
+    ``recorded`` has the newest first. The newest ``limit`` of both are looked at.
     """
-    clusters = _Clusters()
-    notes = {launched.run_id: launched for launched in launched_runs()}
-    known = {record.run_id for record in recorded}
-    others = [launched for launched in notes.values() if launched.run_id not in known]
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        found = pool.map(
-            lambda record: _judged(record, notes.get(record.run_id), clusters), recorded[:limit]
-        )
-        return [*found, *pool.map(lambda launched: _told(launched, clusters), others[:limit])]
+    connections = _Connections()
+    notes = {note.run_id: note for note in launch_notes()}
+    recorded_ids = {record.run_id for record in recorded}
+    others = [note for note in notes.values() if note.run_id not in recorded_ids]
+
+    def checked(record: RunRecord) -> RunRecord:
+        return _checked(record, notes.get(record.run_id), connections)
+
+    def elsewhere(note: LaunchNote) -> RunRecord:
+        return _record_elsewhere(note, connections)
+
+    with ThreadPoolExecutor(PARALLEL_QUESTIONS) as pool:
+        here = pool.map(checked, recorded[:limit])
+        return [*here, *pool.map(elsewhere, others[:limit])]
 
 
-def _told(launched: LaunchedRun, clusters: _Clusters) -> RunRecord:
-    """Return a run that is not in the default store."""
+def _record_elsewhere(note: LaunchNote, connections: _Connections) -> RunRecord:
+    """Return the record of a run that is not in the default store."""
     try:
-        there = launched.recorded()
-        if there is not None:
-            return _judged(there[1].record(), launched, clusters)
-        return launched.now(clusters.jobs(launched))
-    except EngineError as error:
-        return launched.unknown(str(error).partition(": ")[0])
+        run = note.recorded()
+        if run is not None:
+            return _checked(run.reader.record(), note, connections)
+        return driver_of(note, connections.connect).record()
+    except (EngineError, StoreError) as error:
+        return note.record(RunStatus.UNREADABLE, str(error).partition(": ")[0])
 
 
-def _judged(record: RunRecord, launched: LaunchedRun | None, clusters: _Clusters) -> RunRecord:
-    """Return a run as it is to be shown: one whose driver is gone has failed."""
+def _checked(record: RunRecord, note: LaunchNote | None, connections: _Connections) -> RunRecord:
+    """Return a record with the end of a run that lost its driver."""
     record = settled(record)
-    if launched is None or launched.address is None or not _is_elsewhere(record):
+    if note is None or note.address is None or not _is_elsewhere(record):
         return record
     try:
-        told = launched.now(clusters.jobs(launched))
+        answer = driver_of(note, connections.connect).record()
     except EngineError:
-        return replace(record, note=f"{launched.address} does not answer")
-    return _gone(record, told) if is_over(told) else record
+        return replace(record, note=f"{note.address} does not answer")
+    return _without_driver(record, answer) if is_over(answer) else record
 
 
-class _Clusters:
-    """The jobs of clusters, each tried once, since one that is gone takes its time not to answer;
-    for many threads.
+class _Connections:
+    """Connections to clusters, for many threads.
+
+    Each address is tried once, since a dead one takes its time to fail.
     """
 
     def __init__(self) -> None:
-        self._asked: dict[str, Jobs | EngineError] = {}
+        self._results: dict[str, Jobs | EngineError] = {}
         self._locks: defaultdict[str, Lock] = defaultdict(Lock)
 
-    def jobs(self, launched: LaunchedRun) -> Jobs | None:
-        """Return the jobs of a run's cluster, None where nobody need be asked; raises EngineError."""
-        address = launched.address
-        if address is None or launched.ended is not None:
-            return None
+    def connect(self, address: str) -> Jobs:
+        """Return the jobs of a cluster; raises EngineError again for one that failed before."""
         with self._locks[address]:
-            if address not in self._asked:
+            if address not in self._results:
                 try:
-                    self._asked[address] = launched.jobs()
+                    self._results[address] = connect_jobs(address)
                 except EngineError as error:
-                    self._asked[address] = error
-        jobs = self._asked[address]
-        if isinstance(jobs, EngineError):
-            raise jobs
-        return jobs
+                    self._results[address] = error
+        result = self._results[address]
+        if isinstance(result, EngineError):
+            raise result
+        return result
 
 
-def awaited(
-    launched: LaunchedRun, deadline: float | None, patience: Patience
-) -> tuple[RunStore, RunReader] | RunRecord | None:
-    """Wait until a launched run is in its store, which is returned, or over, whose record is; None
-    at the deadline.
+def await_recording(
+    driver: DriverProcess, deadline: float | None, poll: ClusterPoll
+) -> RecordedRun | RunRecord | None:
+    """Wait until a launched run is in its store, or over; return the one or the other.
 
-    Raises EngineError where its cluster cannot be asked, as soon as there is no ``patience`` left.
+    ``deadline`` is a time of the monotonic clock; None comes back at it. Raises EngineError once
+    ``poll`` gives its cluster up.
     """
-    jobs: Jobs | None = None
-
-    def asked(launched: LaunchedRun) -> RunRecord:
-        nonlocal jobs
-        if jobs is None and launched.address is not None:
-            jobs = launched.jobs()
-        return launched.now(jobs)
-
     while True:
-        launched = noted(launched.run_id) or launched  # it may be canceled meanwhile
-        # First, so that what ended meanwhile is looked for once more.
-        record = patience.ask(partial(asked, launched))
-        found = launched.recorded()
-        if found is not None:
-            return found
+        # Before the look into the store: a run that ends in between is in the store.
+        record = poll.ask(driver.record)
+        run = driver.note.recorded()
+        if run is not None:
+            return run
         if record is not None and is_over(record):
             return record
         if deadline is not None and time.monotonic() >= deadline:
             return None
-        time.sleep(_PAUSE)
+        time.sleep(RECORD_INTERVAL_S)
+
+
+def await_end(
+    reader: RunReader, deadline: float | None, say: Callable[[str], object] | None = None
+) -> RunRecord | None:
+    """Wait until a recorded run is over; return its record, or None at the deadline."""
+    monitor = RunMonitor(reader, say)
+    while not is_over(record := monitor.record()):
+        if deadline is not None and time.monotonic() >= deadline:
+            return None
+        time.sleep(RECORD_INTERVAL_S)
+    return record

@@ -1,38 +1,37 @@
-"""Asking a cluster over and over about a run, which may go on while some questions are not
-answered.
-"""
+"""Repeated questions to a cluster, with some tolerance for failures."""
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable
 from typing import TypeVar
 
 from rayexec.errors import EngineError
 
-__all__ = ["Patience"]
+__all__ = ["ClusterPoll"]
 
-_LIMIT = 20.0  # seconds for which a dashboard may be busy, or start again
+RETRY_LIMIT_S = 20.0  # a dashboard may be busy, or start again
 
 T = TypeVar("T")
 
 
-class Patience:
-    """How long a cluster may fail to tell of a run: some seconds, counted from the first failure
-    after an answer.
+class ClusterPoll:
+    """Asks a cluster about a run, and accepts failures for ``RETRY_LIMIT_S`` in a row.
+
+    ``say`` gets a line at the first failure of a row.
     """
 
-    def __init__(self, run_id: str) -> None:
+    def __init__(self, run_id: str, say: Callable[[str], object] | None = None) -> None:
         self._run_id = run_id
-        self._since = 0.0
+        self._say = say
+        self._failing_since = 0.0
         self._failure: EngineError | None = None
 
     def ask(self, question: Callable[[], T]) -> T | None:
-        """Return the answer; None where there is none yet.
+        """Return the answer, or None after a failure.
 
-        Raises EngineError once that has taken too long, and UnknownJobError, which is an answer, at
-        once.
+        Raises EngineError once the failures last too long. UnknownJobError is an answer, and passes
+        through at once.
         """
         from rayexec.cluster.jobs_api import UnknownJobError
 
@@ -42,18 +41,18 @@ class Patience:
             raise
         except EngineError as error:
             if self._failure is None:
-                self._since = time.monotonic()
-                sys.stderr.write(f"{error}\nIt is asked again for {_LIMIT:.0f} s.\n")
-                sys.stderr.flush()
+                self._failing_since = time.monotonic()
+                if self._say is not None:
+                    self._say(f"{error}\nIt is asked again for {RETRY_LIMIT_S:.0f} s.")
             self._failure = error
-            if time.monotonic() - self._since >= _LIMIT:
-                self.give_up()
+            if time.monotonic() - self._failing_since >= RETRY_LIMIT_S:
+                self.raise_failure()
             return None
         self._failure = None
         return answer
 
-    def give_up(self) -> None:
-        """Raise EngineError where the last question was not answered."""
+    def raise_failure(self) -> None:
+        """Raise EngineError if the last question failed."""
         if self._failure is not None:
             raise EngineError(
                 f"{self._failure}\nThe run may go on. To wait for it again: rayexec run wait "

@@ -18,6 +18,7 @@ from rayexec.events import (
     OutputRecord,
     ResourceRecord,
     StepBlockedData,
+    StepsRestored,
     blocked_event,
     expand_attempt,
     expand_live,
@@ -189,13 +190,13 @@ class StoredLog:
             (each for lines in left.values() for each in lines), key=lambda each: each.time
         )
 
-    def records(self) -> Iterator[Event | Attempt | ResourceRecord]:
-        """Yield what was recorded, in order; plain successes as attempts like any other."""
+    def entries(self) -> Iterator[Event | Attempt | ResourceRecord | StepsRestored]:
+        """Yield the records in order; plain successes as attempts like any other."""
         return (each for each in self._records() if not isinstance(each, LiveLines | _Blocked))
 
     def _records(
         self, first: int = 0
-    ) -> Iterator[Event | Attempt | ResourceRecord | LiveLines | _Blocked]:
+    ) -> Iterator[Event | Attempt | ResourceRecord | StepsRestored | LiveLines | _Blocked]:
         made = {form: tuple(map(OutputRecord, form.outputs)) for form in set(self._forms)}
         for kind, step, number, outcome, started, ended, pid, detail, place, size in self._rows(
             first
@@ -232,7 +233,9 @@ class StoredLog:
                 yield _live_lines(step, number, started, pid, detail)
             elif kind == BLOCKED:
                 yield _Blocked(step, number, read_text(detail))
-            elif kind not in (BATCH, RESTORED):
+            elif kind == RESTORED:
+                yield StepsRestored((int(step or 0),))
+            elif kind != BATCH:
                 yield read_text(detail)
 
     def restored(self) -> Iterator[int]:
@@ -245,7 +248,7 @@ class StoredLog:
 
     def attempts(self) -> Iterator[Attempt]:
         """Yield the attempts, in the order in which they came back."""
-        return (record for record in self.records() if isinstance(record, Attempt))
+        return (record for record in self.entries() if isinstance(record, Attempt))
 
     def events(self) -> Iterator[Event]:
         """Yield the events that the records stand for, as the run's own result has them.
@@ -254,14 +257,14 @@ class StoredLog:
         back, were told of.
         """
         blocked = self._blocked()
-        for record in self.records():
+        for record in self.entries():
             yield from self._expand(record, blocked)
         for lines in self._live():
             yield from expand_live(lines, self.keys[lines.step])
 
     def _expand(
         self,
-        record: Event | Attempt | ResourceRecord,
+        record: Event | Attempt | ResourceRecord | StepsRestored,
         blocked: Mapping[tuple[int, int], StepBlockedData],
     ) -> Iterator[Event]:
         if isinstance(record, Attempt):
@@ -269,6 +272,8 @@ class StoredLog:
             return expand_attempt(
                 record, self.keys[step], self._forms[step].inputs, blocked.get((step, number))
             )
+        if isinstance(record, StepsRestored):  # it stands for no event
+            return iter(())
         return expand_resource(record) if isinstance(record, ResourceRecord) else iter((record,))
 
 

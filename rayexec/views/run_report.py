@@ -161,7 +161,7 @@ class RunReport:
             for step in range(len(log.keys))
         }
         skipped = set()
-        for record in log.records():
+        for record in log.entries():
             if isinstance(record, Attempt):
                 op, spent = ops[log.op_of(record.step)], record.ended - record.started
                 self._workers.add(record)

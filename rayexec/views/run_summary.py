@@ -68,7 +68,7 @@ def summarize(plan: Plan, log: RunLog) -> list[StepSummary]:
     they come from.
     """
     rows = [StepSummary(step.key, plan.op_of(step.index).name) for step in plan.steps]
-    for attempt in log.attempts:
+    for attempt in log.attempts():
         row = rows[attempt.step]
         row.attempts += 1
         row.seconds += attempt.ended - attempt.started

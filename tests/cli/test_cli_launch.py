@@ -19,9 +19,9 @@ from ports import free_port
 
 from rayexec import __version__
 from rayexec.cluster.jobs_api import STOP_WAIT
-from rayexec.launch.environment import Cluster, runtime_env
-from rayexec.launch.registry import LaunchedRun, noted
-from rayexec.launch.versions import LAUNCHED_FROM
+from rayexec.launch.environment import ClusterTarget, runtime_env
+from rayexec.launch.launcher_versions import LAUNCHED_FROM
+from rayexec.launch.notes import LaunchNote, find_note
 from rayexec.run.process_identity import ProcessIdentity
 
 _TIMEOUT = 60.0
@@ -127,8 +127,8 @@ def test_ray_waits_longer_for_a_driver_than_its_run_gives_its_steps() -> None:
         config = (
             None if grace is None else {"execution": {"config": {"ray": {"cancel_grace": grace}}}}
         )
-        cluster = Cluster("http://127.0.0.1:8265", runtime_env={"env_vars": given})
-        return str(runtime_env(cluster, config, None, before)["env_vars"][STOP_WAIT])
+        target = ClusterTarget("http://127.0.0.1:8265", runtime_env={"env_vars": given})
+        return str(runtime_env(target, config, None, before)["env_vars"][STOP_WAIT])
 
     assert stop_wait({}, None) == stop_wait({}, 5.0) == "3600"  # also for what the job itself says
     assert stop_wait({}, 4000.5) == "4121"
@@ -251,7 +251,7 @@ def test_an_interrupt_asks_what_to_do(
     assert ended.code == code, ended.stdout
     assert "[d]etach" in ended.stdout
     assert said in ended.stdout
-    launched = noted("mine")
+    launched = find_note("mine")
     assert launched is not None
     assert launched.driver is not None
     assert launched.driver.is_gone() == (code == 1)
@@ -327,7 +327,7 @@ def test_a_process_that_ended_and_was_not_awaited_is_gone() -> None:
 
 
 def test_a_note_of_another_version_is_passed_by(place: Path) -> None:
-    LaunchedRun("known", 1.0, {"file": "jobs.py"}).note()
+    LaunchNote("known", 1.0, {"file": "jobs.py"}).write()
     (place / "home/launched/newer.json").write_text('{"run_id": "newer", "unheard_of": 1}')
     listed = json.loads(rayexec("run", "list", "--json")[1])
     assert [each["run_id"] for each in listed] == ["known"]

@@ -20,15 +20,15 @@ from dashboard import Dashboard, serving
 from test_cli_launch import JOB, rayexec
 
 from rayexec import __version__
-from rayexec.cli.commands.job_launch import _code, _left_out
 from rayexec.cli.commands.run_wait import wait_for
 from rayexec.cluster.jobs_api import STOP_WAIT, Jobs
 from rayexec.cluster.packing import survey
 from rayexec.errors import EngineError
 from rayexec.events import RunStatus
-from rayexec.launch import polling as patience
-from rayexec.launch.registry import LaunchedRun, noted
-from rayexec.launch.versions import LAUNCHED_FROM
+from rayexec.launch import polling
+from rayexec.launch.cluster_driver import ClusterDriver, find_unsent
+from rayexec.launch.launcher_versions import LAUNCHED_FROM
+from rayexec.launch.notes import LaunchNote, find_note
 from rayexec.run.process_identity import ProcessIdentity
 from rayexec.store import RunRecord, store_at
 
@@ -91,7 +91,7 @@ def test_what_was_sent_is_known_from_another_directory_and_to_nobody_else(
         0o600,
         0o700,
     )
-    launched = noted("mine")
+    launched = find_note("mine")
     assert launched is not None
     assert launched.sent["runtime_env"] == {
         "env_vars": {"PASSWORD": "secret"},
@@ -133,9 +133,9 @@ def test_a_run_that_its_cluster_does_not_know_any_more_is_over(
 ) -> None:
     store = project.parent / "shared"
     launch(dashboard, "mine", "--home", str(store))
-    LaunchedRun(
+    LaunchNote(
         "sent", time.time(), {"file": "jobs.py"}, None, dashboard.address, submitting=True
-    ).note()
+    ).write()
     assert rayexec("run", "wait", "mine", "--timeout", "0")[0] == 1
     dashboard.jobs.clear()  # as after its head was started again
     code, stdout, stderr = rayexec("run", "wait", "mine")
@@ -159,12 +159,17 @@ def test_a_wait_outlasts_questions_that_fail(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     dashboard.begin("mine")
-    LaunchedRun("mine", 1.0, {"file": "jobs.py"}, None, dashboard.address).note()
+    note = LaunchNote("mine", 1.0, {"file": "jobs.py"}, None, dashboard.address)
+    note.write()
+
+    def exit_code() -> int:
+        return ClusterDriver(note).wait().exit_code
+
     dashboard.failing = True
     with ThreadPoolExecutor() as pool:
         waiting = [
             pool.submit(wait_for, None, "mine", timeout=None, as_json=False),
-            pool.submit(_code, Jobs(dashboard.address), "mine"),
+            pool.submit(exit_code),
         ]
         until(lambda: dashboard.times_asked("GET mine") > 8)
         assert [each.done() for each in waiting] == [False, False]
@@ -173,21 +178,22 @@ def test_a_wait_outlasts_questions_that_fail(
         assert [each.result(60) for each in waiting] == [0, 0]
     assert "Run mine succeeded" in capsys.readouterr().out
 
-    LaunchedRun(
-        "mine", 1.0, {"file": "jobs.py"}, None, dashboard.address
-    ).note()  # as if nobody had asked yet
+    note.write()  # as if nobody had asked yet
+    jobs = Jobs(dashboard.address)
     dashboard.failing = True
-    monkeypatch.setattr(patience, "_LIMIT", 0.5)
+    monkeypatch.setattr(polling, "RETRY_LIMIT_S", 0.5)
     assert wait_for(None, "mine", timeout=None, as_json=False) == 1
     assert (
         "The run may go on. To wait for it again: rayexec run wait mine" in capsys.readouterr().err
     )
+    driver = ClusterDriver(note, lambda address: jobs)
     with pytest.raises(EngineError, match="The run may go on"):
-        _code(Jobs(dashboard.address), "mine")
+        driver.wait()
     dashboard.failing = False
     dashboard.jobs.clear()
-    assert _code(Jobs(dashboard.address), "mine") == 1
-    assert "does not know the run any more" in capsys.readouterr().err
+    end = driver.wait()
+    assert end.exit_code == 1
+    assert "does not know the run any more" in end.explanations[0]
 
 
 def test_the_driver_alone_compares_itself_with_the_launching_machine(
@@ -227,7 +233,7 @@ def test_code_that_was_left_out_is_told_of_where_it_is_missed(
         ("sent", None),
         ("none", None),
     ):
-        assert _left_out(module, packing, "tools/job.py") == (
+        assert find_unsent(module, packing, "tools/job.py") == (
             None if here is None else project / here
         )
     for module, told in (
@@ -256,7 +262,7 @@ def test_of_runs_that_are_listed_those_that_are_shown_are_asked_for_until_they_a
     for number in range(5):
         run_id = f"run-{number}"
         dashboard.begin(run_id)
-        LaunchedRun(run_id, float(number), {"file": "jobs.py"}, None, dashboard.address).note()
+        LaunchNote(run_id, float(number), {"file": "jobs.py"}, None, dashboard.address).write()
 
     def listed(*options: str) -> dict[str, str]:
         rows = json.loads(rayexec("run", "list", "--json", *options)[1])

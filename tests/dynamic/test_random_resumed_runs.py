@@ -79,7 +79,7 @@ def _ran(result: RunResult) -> list[str]:
     keys = [step.key for step in result._plan.steps]
     return [
         keys[each.step]
-        for each in result._log.attempts
+        for each in result._log.attempts()
         if isinstance(each, Attempt) and each.outcome == SUCCESS
     ]
 

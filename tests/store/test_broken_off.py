@@ -128,7 +128,7 @@ def test_a_log_that_is_cut_anywhere_reads_to_its_last_whole_frame(tmp_path: Path
         read = list(whole_frames([whole[:length]]))
         assert len(read) == sum(end <= length for end in ends) - 1
     file.write_bytes(whole[:-1])
-    assert sum(isinstance(each, Attempt) for each in StoredLog(store.open(run_id)).records()) == 0
+    assert sum(isinstance(each, Attempt) for each in StoredLog(store.open(run_id)).entries()) == 0
     damaged = bytearray(whole)
     damaged[ends[1] + 40] ^= 1
     assert len(list(whole_frames([bytes(damaged)]))) == 1

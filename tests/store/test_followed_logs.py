@@ -104,7 +104,7 @@ def test_lines_of_an_attempt_that_goes_on_count_until_it_is_recorded(store: RunS
     write(writer, ENDED)
     log = StoredLog(store.open("r"))
     assert said(log.events()) == ["first one", "first two", "first a", "first b", "first c"]
-    assert [type(each) for each in log.records()] == [Event, Attempt]
+    assert [type(each) for each in log.entries()] == [Event, Attempt]
     write(writer, live(1, "x\n", 0), Successes([1], [0], array("d", [4.0]), array("d", [5.0]), 7))
     assert said(StoredLog(store.open("r")).events()) == [
         "first one",

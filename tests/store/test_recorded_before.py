@@ -194,7 +194,7 @@ def test_metadata_of_each_kind_is_read_from_the_log(store: Path, run_id: str) ->
     log = StoredLog(DirectoryRunStore(store).open(run_id))
     (attempt,) = [
         each
-        for each in log.records()
+        for each in log.entries()
         if isinstance(each, Attempt) and log.keys[each.step] == "describe"
     ]
     assert attempt.outputs[0].metadata == {

@@ -76,7 +76,7 @@ def execute(
     """
     source = load("rayexec.launch.job_file", "JobSource")(file, module, attribute, job)
     cache = False if no_cache else None
-    wanted = RunOptions(
+    options = RunOptions(
         tuple(config or ()),
         tuple(op_selection or ()),
         tags,
@@ -88,7 +88,7 @@ def execute(
     )
     raise typer.Exit(
         load("rayexec.cli.commands.job_execute", "execute_from_shell")(
-            source, wanted, as_json=as_json
+            source, options, as_json=as_json
         )
     )
 
@@ -173,7 +173,7 @@ def launch(
     """Start a run that goes on by itself, on a cluster or on this machine, and print its id."""
     source = load("rayexec.launch.job_file", "JobSource")(file, module, attribute, job)
     cache = False if no_cache else None
-    wanted = RunOptions(
+    options = RunOptions(
         tuple(config or ()),
         tuple(op_selection or ()),
         tags,
@@ -183,23 +183,14 @@ def launch(
         cache,
         run_id,
     )
-    code = (
-        load("rayexec.cli.commands.job_launch", "launch_here")(
-            source, wanted, home=home, wait=wait, as_json=as_json
-        )
-        if address is None
-        else load("rayexec.cli.commands.job_launch", "launch_on_cluster")(
-            source,
-            wanted,
-            load("rayexec.launch.environment", "Cluster")(
-                address, working_dir, tuple(pip or ()), runtime_env
-            ),
-            home=home,
-            wait=wait,
-            as_json=as_json,
+    cluster = load("rayexec.cli.commands.job_launch", "ClusterOptions")(
+        address, working_dir, tuple(pip or ()), runtime_env
+    )
+    raise typer.Exit(
+        load("rayexec.cli.commands.job_launch", "launch_from_shell")(
+            source, options, cluster, store=home, wait=wait, as_json=as_json
         )
     )
-    raise typer.Exit(code)
 
 
 @job_app.command("list", epilog="Example: rayexec job list -f jobs.py")
@@ -295,11 +286,11 @@ def plan(
     longest path.
     """
     source = load("rayexec.launch.job_file", "JobSource")(file, module, attribute, job)
-    wanted = RunOptions(
+    options = RunOptions(
         tuple(config or ()), tuple(op_selection or ()), None, max_concurrent, address
     )
     raise typer.Exit(
         load("rayexec.cli.commands.job_plan", "print_plan")(
-            source, wanted, timings=timings, as_json=as_json
+            source, options, timings=timings, as_json=as_json
         )
     )

@@ -19,13 +19,13 @@ from rayexec.cli.render.live import LiveView
 from rayexec.cli.render.summary import summary_table
 from rayexec.cli.render.watch import Watch
 from rayexec.cli.signals import EndingSignals
-from rayexec.cli.streams import descriptor_of, results_on_stdout
+from rayexec.cli.streams import descriptor_of, results_on_stdout, say
 from rayexec.cluster import releasing
 from rayexec.config.files import read_run_config
 from rayexec.events import RunStatus
 from rayexec.execute import ReexecutionOptions, RunResult, execute_job
 from rayexec.launch.job_file import JobSource, load_job
-from rayexec.launch.versions import check_sides
+from rayexec.launch.launcher_versions import compare_with_launcher
 from rayexec.views.run_summary import as_json as result_as_json
 from rayexec.views.run_summary import closing_line, failure_text, summarize
 
@@ -49,7 +49,8 @@ def run_from_shell(
     """Run a job, by ``options`` from where another run ended, show how it goes, and return the exit
     code.
     """
-    check_sides()
+    if (warning := compare_with_launcher()) is not None:
+        say(warning)
     with contextlib.ExitStack() as stack:
         results = stack.enter_context(results_on_stdout()) if as_json else None
         release = releasing()

@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from rayexec.cli.exit_codes import FAILED, SUCCEEDED, complain, with_exit_code
-from rayexec.cli.streams import results_on_stdout
+from rayexec.cli.streams import results_on_stdout, say
 from rayexec.events import Event, EventType, RunStatus
 from rayexec.execute.cancel import ask_to_cancel
-from rayexec.launch.monitor import Vigil, awaited
-from rayexec.launch.polling import Patience
-from rayexec.launch.registry import LaunchedElsewhere, LaunchedRun, locate
+from rayexec.launch.launched_run import LaunchedRun, locate
+from rayexec.launch.monitor import RunMonitor, await_recording
+from rayexec.launch.polling import ClusterPoll
 from rayexec.store import RunReader, RunRecord, RunStore, is_over
 from rayexec.store.reading import StoredLog
 from rayexec.views.run_report import brief, ended_line
@@ -35,25 +35,25 @@ class _Asked:
     run: RunReader | LaunchedRun
     before: RunRecord
     now: RunRecord
-    vigil: Vigil | None = None
-    patience: Patience = field(init=False)
+    monitor: RunMonitor | None = None
+    poll: ClusterPoll = field(init=False)
 
     def __post_init__(self) -> None:
-        self.patience = Patience(self.run.run_id)
+        self.poll = ClusterPoll(self.run.run_id, say)
 
     def look(self) -> None:
         """See how it is by now."""
         if isinstance(self.run, LaunchedRun):
             # It may have come to be recorded meanwhile, which tells more.
-            found = awaited(self.run, 0, self.patience)
+            found = await_recording(self.run.driver, 0, self.poll)
             if found is None:
                 return
             if isinstance(found, RunRecord):
                 self.now = found
                 return
-            self.run = found[1]
-        self.vigil = self.vigil or Vigil(self.run)
-        self.now = self.vigil.look()
+            self.run = found.reader
+        self.monitor = self.monitor or RunMonitor(self.run)
+        self.now = self.monitor.record()
 
     @property
     def is_canceled(self) -> bool:
@@ -115,22 +115,15 @@ def cancel_runs(
 
 
 def _locate(place: str | None, run_id: str) -> tuple[RunStore | None, RunReader | LaunchedRun]:
-    try:
-        return locate(place, run_id)
-    except LaunchedElsewhere as elsewhere:
-        return None, elsewhere.launched
+    run = locate(place, run_id)
+    return (None, run) if isinstance(run, LaunchedRun) else (run.store, run.reader)
 
 
 def _ask(store: RunStore | None, run: RunReader | LaunchedRun, *, force: bool) -> RunRecord:
     """Ask a run to end, and return how it was before."""
     if isinstance(run, LaunchedRun):
-        before = run.now()
-        if force and run.address is not None and not is_over(before):
-            from rayexec.cli.commands.job_launch import force_on_cluster
-
-            force_on_cluster(run)
-        else:
-            run.stop()
+        before = run.driver.record()
+        run.driver.stop(force=force and not is_over(before))
         return before
     assert store is not None
     return ask_to_cancel(store, run, "rayexec run cancel", force=force)
@@ -160,7 +153,7 @@ def _await(asked: Sequence[_Asked], timeout: float | None, *, force: bool) -> bo
 
 
 def _has_reacted(run: RunReader) -> bool:
-    records = StoredLog(run).records()
+    records = StoredLog(run).entries()
     return any(
         isinstance(each, Event) and each.event_type is EventType.RUN_CANCELING for each in records
     )

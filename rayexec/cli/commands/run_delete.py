@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from rayexec.cli.exit_codes import SUCCEEDED, USAGE, complain, with_exit_code
 from rayexec.cli.streams import results_on_stdout, write_json
 from rayexec.events import RunStatus
-from rayexec.launch.registry import LaunchedElsewhere, LaunchedRun, locate, noted
+from rayexec.launch.launched_run import LaunchedRun, locate
+from rayexec.launch.notes import find_note
 from rayexec.store import RunStore, settled
 
 __all__ = ["delete_runs"]
@@ -28,11 +29,8 @@ def delete_runs(place: str | None, run_ids: Sequence[str], *, force: bool, as_js
     with results_on_stdout() as results:
         found: dict[str, RunStore | LaunchedRun] = {}
         for each in run_ids:
-            try:
-                store, reader = locate(place, each)
-                found[reader.run_id] = store
-            except LaunchedElsewhere as elsewhere:
-                found[elsewhere.launched.run_id] = elsewhere.launched
+            run = locate(place, each)
+            found[run.run_id] = run if isinstance(run, LaunchedRun) else run.store
         if not force:
             states = {
                 each.run_id: each.status
@@ -40,7 +38,7 @@ def delete_runs(place: str | None, run_ids: Sequence[str], *, force: bool, as_js
                 for each in map(settled, store.list())
             }
             notes = [each for each in found.values() if isinstance(each, LaunchedRun)]
-            states |= {each.run_id: each.now().status for each in notes}
+            states |= {each.run_id: each.status for each in notes}
             going_on = [each for each in found if states.get(each) == RunStatus.STARTED]
             if going_on:
                 complain(
@@ -51,8 +49,8 @@ def delete_runs(place: str | None, run_ids: Sequence[str], *, force: bool, as_js
         for each, where in found.items():
             if not isinstance(where, LaunchedRun):
                 where.delete(each)
-            if place is None and (launched := noted(each)) is not None:
-                launched.forget()
+            if place is None and (note := find_note(each)) is not None:
+                note.remove()
         if as_json:
             write_json(results, {"deleted": list(found)})
         else:

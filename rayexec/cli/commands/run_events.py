@@ -12,8 +12,8 @@ from rayexec.cli.render.lines import event_line
 from rayexec.cli.streams import reader_left, results_on_stdout, say
 from rayexec.errors import RunNotFoundError
 from rayexec.events import Event, EventType
-from rayexec.launch.monitor import Vigil
-from rayexec.launch.registry import LaunchedElsewhere, LaunchedRun, locate
+from rayexec.launch.launched_run import LaunchedRun, locate, not_recorded
+from rayexec.launch.monitor import RunMonitor
 from rayexec.names import nearest
 from rayexec.store import RunReader, is_over
 from rayexec.store.reading import FollowedLog, StoredLog
@@ -28,8 +28,8 @@ def _print_output(
 ) -> int:
     """Print all that the driver of a run printed, which is not told by steps."""
     if step is not None:
-        raise LaunchedElsewhere(launched)
-    for part in launched.output(follow=follow):
+        raise not_recorded(launched.note)
+    for part in launched.logs(follow=follow):
         results.write(f"{json.dumps({'output': part})}\n" if as_json else _printable(part))
         results.flush()
         if reader_left(results):
@@ -50,10 +50,10 @@ def _events(reader: RunReader, step: str | None, *, follow: bool) -> Iterator[It
     """
     wanted = _within(step) if step is not None else None
     log = FollowedLog(reader) if follow else StoredLog(reader)
-    vigil = Vigil(reader, say)
+    monitor = RunMonitor(reader, say)
     while True:
         ends = not follow or is_over(
-            vigil.look()
+            monitor.record()
         )  # asked first, so that the look below is the last one then
         found = list(log.news()) if isinstance(log, FollowedLog) else log.events()
         if ends and wanted is not None and not any(map(wanted, log.keys)):
@@ -85,12 +85,12 @@ def _print_events(
     """
     try:
         with results_on_stdout() as results:
-            try:
-                _, reader = locate(place, run_id)
-            except LaunchedElsewhere as error:
+            run = locate(place, run_id)
+            if isinstance(run, LaunchedRun):
                 if elsewhere is None:
-                    raise
-                return elsewhere(results, error.launched)
+                    raise not_recorded(run.note)
+                return elsewhere(results, run)
+            reader = run.reader
             job = reader.record().job_name
             for events in _events(reader, step, follow=follow):
                 for event in events:

@@ -10,7 +10,7 @@ from rayexec.cli.exit_codes import SUCCEEDED, USAGE, complain, with_exit_code
 from rayexec.cli.render.attempts_parquet import write_parquet
 from rayexec.cli.render.chrome_trace import write_trace
 from rayexec.cli.render.page import write_page
-from rayexec.launch.registry import locate
+from rayexec.launch.launched_run import locate_recorded
 from rayexec.store import current
 from rayexec.store.reading import StoredLog
 
@@ -30,7 +30,7 @@ def export_run(
     if parquet is None and chrome_trace is None and html is None:
         complain("say what to write: --html FILE, --parquet FILE or --chrome-trace FILE.")
         return USAGE
-    _, reader = locate(place, run_id)
+    reader = locate_recorded(place, run_id).reader
     record, log = current(reader), StoredLog(reader)
     for path, write in ((parquet, write_parquet), (chrome_trace, write_trace), (html, write_page)):
         if path is None:

@@ -6,7 +6,7 @@ from rayexec.cli.exit_codes import SUCCEEDED, USAGE, complain, with_exit_code
 from rayexec.cli.render.tables import results_console
 from rayexec.cli.streams import results_on_stdout, write_json
 from rayexec.events import RunStatus
-from rayexec.launch.monitor import with_launched
+from rayexec.launch.monitor import add_launched_runs
 from rayexec.store import RunStore, default_store, settled, store_at
 from rayexec.views.run_report import brief, runs_table
 
@@ -28,7 +28,7 @@ def list_runs(
             # What is not of the kind that is asked for does not count.
             most = limit if job is None and status is None else None
             known = sorted(
-                with_launched(known, most), key=lambda each: each.start_time, reverse=True
+                add_launched_runs(known, most), key=lambda each: each.start_time, reverse=True
             )
         found = [
             each

@@ -13,7 +13,8 @@ from rayexec.errors import LoadError
 from rayexec.execute import ReexecutionOptions
 from rayexec.execute.resume import find_parent
 from rayexec.launch.job_file import JobSource
-from rayexec.launch.registry import launched_as, locate
+from rayexec.launch.launched_run import locate_recorded
+from rayexec.launch.notes import find_note_by_prefix
 from rayexec.store import RunRecord
 
 __all__ = ["resume_from_shell"]
@@ -33,12 +34,12 @@ def resume_from_shell(
     """Run what a run did not get to, or ``steps`` of it, show how it goes, and return the exit
     code.
     """
-    launched = launched_as(run_id) if place is None else None
+    launched = find_note_by_prefix(run_id) if place is None else None
     if launched is not None and launched.address is not None and wanted.address is None:
-        from rayexec.cli.commands.job_launch import resume_on_cluster
+        from rayexec.cli.commands.job_launch import resume_from_shell_on_cluster
 
-        return resume_on_cluster(launched, given, wanted, steps, as_json=as_json)
-    store = locate(place, run_id)[0]
+        return resume_from_shell_on_cluster(launched, given, wanted, steps, as_json=as_json)
+    store = locate_recorded(place, run_id).store
     if launched is not None:
         place = launched.store
     selection = parse_selection(steps)

@@ -7,8 +7,8 @@ from typing import TextIO
 from rayexec.cli.exit_codes import SUCCEEDED, with_exit_code
 from rayexec.cli.render.tables import results_console
 from rayexec.cli.streams import results_on_stdout, write_json
-from rayexec.launch.monitor import Vigil
-from rayexec.launch.registry import LaunchedElsewhere, LaunchedRun, locate
+from rayexec.launch.launched_run import LaunchedRun, locate
+from rayexec.launch.monitor import RunMonitor
 from rayexec.store.reading import StoredLog
 from rayexec.views.run_report import RunReport, brief
 
@@ -19,11 +19,10 @@ __all__ = ["show_run"]
 def show_run(place: str | None, run_id: str, *, as_json: bool) -> int:
     """Print a run as a whole."""
     with results_on_stdout() as results:
-        try:
-            _, reader = locate(place, run_id)
-        except LaunchedElsewhere as elsewhere:
-            return _show_launched(results, elsewhere.launched, as_json=as_json)
-        record, log = Vigil(reader).look(), StoredLog(reader)
+        run = locate(place, run_id)
+        if isinstance(run, LaunchedRun):
+            return _show_launched(results, run, as_json=as_json)
+        record, log = RunMonitor(run.reader).record(), StoredLog(run.reader)
         report = RunReport(record, log)
         if as_json:
             write_json(results, report.to_dict())
@@ -40,16 +39,14 @@ def show_run(place: str | None, run_id: str, *, as_json: bool) -> int:
 
 def _show_launched(results: TextIO, launched: LaunchedRun, *, as_json: bool) -> int:
     """Print what is known of a run without its store."""
-    record = launched.now()
+    record, note = launched.record(), launched.note
     if as_json:
-        write_json(
-            results, {**brief(record), "source": launched.source, "address": launched.address}
-        )
+        write_json(results, {**brief(record), "source": note.source, "address": note.address})
     else:
         results.write(
-            f"Run {record.run_id}: {record.status} ({record.note})\nJob of: {launched.source}\n"
+            f"Run {record.run_id}: {record.status} ({record.note})\nJob of: {note.source}\n"
         )
-        if launched.log is not None:
-            results.write(f"Log of its driver: {launched.log}\n")
+        if note.log is not None:
+            results.write(f"Log of its driver: {note.log}\n")
         results.write(f"What it printed:   rayexec run logs {launched.run_id}\n")
     return SUCCEEDED

@@ -80,7 +80,7 @@ class EventLines(Watch):
         super().__init__(signals)
         self._delivered = DeliveredLines()
 
-    def told(self, lines: LiveLines) -> None:
+    def lines_received(self, lines: LiveLines) -> None:
         """Write what a step that goes on has logged and printed."""
         if self.spec is None:
             return

@@ -122,7 +122,7 @@ class LiveView(Watch):
         self._tally = Tally(spec.plan)
         self._state = "running"
 
-    def told(self, lines: LiveLines) -> None:
+    def lines_received(self, lines: LiveLines) -> None:
         """Show what a step that goes on has logged and printed."""
         self._delivered.add(lines)
         self._show(with_note(lines.stdout), with_note(lines.stderr), lines.step)

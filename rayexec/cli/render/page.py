@@ -23,6 +23,7 @@ from rayexec.events import (
     ResourceRecord,
     RunStatus,
     StepFailureData,
+    StepsRestored,
 )
 from rayexec.store import RunRecord
 from rayexec.store.reading import StoredLog
@@ -73,7 +74,7 @@ class _Page:
         self._places = {key: step for step, key in enumerate(log.keys)}
         self._skipped: list[tuple[int, float]] = []
         self._lines: list[_Line] = []
-        for each in log.records():
+        for each in log.entries():
             self._take(each)
         # Those of a lane lie together, by their starts, which is how the chart finds them.
         lane = {each: self._lane(each) for each in {(row.batch, row.pid) for row in self.attempts}}
@@ -87,7 +88,7 @@ class _Page:
         facts = self._log.batches.get(number, _UNTOLD)
         return facts.node, f"pid {pid or facts.pid}" if pid or facts.pid else "pid unknown"
 
-    def _take(self, record: Event | Attempt | ResourceRecord) -> None:
+    def _take(self, record: Event | Attempt | ResourceRecord | StepsRestored) -> None:
         if isinstance(record, Attempt):
             self.attempts.append(record)
             self._lines += _lines_of(record)
@@ -105,7 +106,7 @@ class _Page:
                     else record.message
                 )
                 self._lines.append((record.timestamp, step, kind, text))
-        else:
+        elif isinstance(record, ResourceRecord):
             self._lines += _lines_of_resource(record, -1)
 
     def html(self) -> str:

@@ -1,0 +1,69 @@
+"""Ends of steps, as summaries count them."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Sequence
+from typing import NamedTuple, TypeAlias
+
+from rayexec.events.attempt import (
+    FAILURE,
+    SUCCESS,
+    Attempt,
+    ResourceRecord,
+    StepsRestored,
+    Successes,
+)
+from rayexec.events.event import Event
+from rayexec.events.event_type import EventType
+
+__all__ = ["Record", "StepEnd", "StepsEnded", "ends_of"]
+
+Record: TypeAlias = Event | Attempt | Successes | ResourceRecord | StepsRestored
+
+
+class StepEnd(str, enum.Enum):
+    """End of a step; a member equals its text, the key of a count."""
+
+    SUCCEEDED = "succeeded"
+    REUSED = "reused"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    NOT_RUN = "not run"
+
+    # Since Python 3.12 a formatted member would otherwise show its class too.
+    __str__ = str.__str__
+
+    def __format__(self, format_spec: str) -> str:
+        return str.__format__(self, format_spec)
+
+
+class StepsEnded(NamedTuple):
+    """Steps that ended alike, by index in the plan or by key."""
+
+    end: StepEnd
+    steps: Sequence[int | str]
+
+
+def ends_of(record: Record) -> StepsEnded | None:
+    """Return the steps that ended by one record of a run; None for a record of anything else.
+
+    A step may end again later: after a loss of its outputs it runs once more.
+    """
+    if isinstance(record, Successes):
+        return StepsEnded(StepEnd.SUCCEEDED, record.steps)
+    if isinstance(record, Attempt):
+        if record.outcome == FAILURE:
+            return StepsEnded(StepEnd.FAILED, (record.step,))
+        if record.outcome == SUCCESS:
+            end = StepEnd.SUCCEEDED if record.reused is None else StepEnd.REUSED
+            return StepsEnded(end, (record.step,))
+    elif isinstance(record, StepsRestored):
+        return StepsEnded(StepEnd.REUSED, record.steps)
+    elif isinstance(record, Event):
+        if record.event_type is EventType.STEP_SKIPPED:
+            return StepsEnded(StepEnd.SKIPPED, (record.step_key or "",))
+        data = record.event_specific_data
+        if isinstance(data, dict) and "not_run" in data:
+            return StepsEnded(StepEnd.NOT_RUN, (data["not_run"],))
+    return None
