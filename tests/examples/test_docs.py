@@ -5,8 +5,8 @@ A test reads a page from top to bottom, in a directory of its own:
 - ``python`` blocks run. The first line ``# jobs.py`` writes a block to that file instead, and
   ``# jobs.py, continued`` appends it there.
 - ``yaml`` blocks must be YAML; the first line ``# run.yaml`` writes one to that file.
-- ``console`` blocks have commands after ``$``, each followed by its output and errors together, with
-  "..." for anything. ``sh`` blocks are commands without output. Commands have to succeed.
+- ``console`` blocks have commands after ``$``, each followed by its output and errors together,
+  with "..." for anything. ``sh`` blocks are commands without output. Commands have to succeed.
 - An id of a run is any four hexadecimal digits; at its first use it means the newest run.
 
 Blocks of Python on the pages of docs/reference are scripts of their own that end with a successful
@@ -15,6 +15,7 @@ Blocks of Python on the pages of docs/reference are scripts of their own that en
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import subprocess
@@ -28,12 +29,15 @@ import pytest
 import yaml
 from doc_pages import BLOCK, FILE, GUIDES, README, REFERENCE, ROOT
 
+import rayexec
+
 OTHERS = [README, *(ROOT / "docs" / name for name in ("design.md", "contributing.md"))]
 PAGES = [*GUIDES, *REFERENCE, *OTHERS, *sorted((ROOT / "docs" / "internals").glob("*.md"))]
 COMMANDS = [
     page for page in REFERENCE if re.search(r"^```(console|sh)$", page.read_text(), re.MULTILINE)
 ]
 RUN = re.compile(r"\b(rayexec run (?!list)\w+) ([0-9a-f]{4})\b")
+MERMAID = re.compile(r"^```mermaid\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 RUN_ID = re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b")
 
 # What stands in for a program that the machine may lack: it must be handed a file of YAML.
@@ -200,9 +204,12 @@ def test_every_page_is_in_the_site() -> None:
     assert pages <= set(files_of(site["nav"]))
 
 
-def files_of(nav: list[dict[str, Any]]) -> Iterator[str]:
+def files_of(nav: list[Any]) -> Iterator[str]:
     """Yield the files of the site's navigation."""
     for entry in nav:
+        if isinstance(entry, str):
+            yield entry
+            continue
         for target in entry.values():
             if isinstance(target, str):
                 yield target
@@ -232,6 +239,31 @@ def test_a_paragraph_is_one_line(page: Path) -> None:
         if line.strip() and before.strip() and not re.match(r"\s*([-|#*>:]|\d+\.|!!!)", line)
     ]
     assert wrapped == []
+
+
+def test_pictures_are_of_the_diagrams_as_they_read_now() -> None:
+    """Compare digests; docs/draw_diagrams.mjs draws the pictures."""
+    drawn = {}
+    for page in PAGES:
+        for index, block in enumerate(re.findall(MERMAID, page.read_text(encoding="utf-8")), 1):
+            picture = ROOT / "docs" / "images" / f"{page.stem}-{index}.svg"
+            drawn[picture] = hashlib.sha256(block.encode()).hexdigest()
+    assert drawn
+    for picture, digest in drawn.items():
+        assert digest in picture.read_text(encoding="utf-8"), f"draw {picture.name} again"
+
+
+@pytest.mark.parametrize("picture", sorted((ROOT / "docs" / "images").iterdir()), ids=str)
+def test_pictures_load_nothing(picture: Path) -> None:
+    text = picture.read_text(encoding="utf-8").replace("http://www.w3.org/2000/svg", "")
+    assert "http" not in text
+
+
+def test_the_api_page_has_every_public_name() -> None:
+    page = (ROOT / "docs" / "reference" / "api.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^::: rayexec\.(\w+)$", page, re.MULTILINE)
+    aliases = re.findall(r"^\| `(Dagster\w+)` \|", page, re.MULTILINE)
+    assert sorted([*listed, *aliases]) == sorted(rayexec.__all__)
 
 
 @pytest.mark.parametrize("shown", ["one", "one\n...", "...two", "...\nthree", "one\n...\nthree"])
