@@ -18,6 +18,8 @@ _PACKAGE = "rayexec."
 #: (former module, name) -> (present module, name), all below the package.
 FORMER_NAMES: dict[tuple[str, str], tuple[str, str]] = {
     ("definitions.options", "RayOptions"): ("definitions.ray_options", "RayOptions"),
+    ("definitions.graph", "GraphDefinition"): ("jobs", "Graph"),
+    ("definitions.job", "JobDefinition"): ("jobs", "Job"),
     ("events.types", "EventType"): ("events.event_type", "EventType"),
     ("execute.resuming", "ReexecutionOptions"): ("execute.resume", "ReexecutionOptions"),
     ("io.pickled", "FilesystemIOManager"): ("io.filesystem", "FilesystemIOManager"),

@@ -4,16 +4,44 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from leftovers import Leftovers
+from machine_checks import CheckedStatuses
 
 from rayexec import JobDefinition, RunResult
+from rayexec.scheduler.step_table import StepTable
 
 Execute = Callable[..., RunResult]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Refuse a mark of a slow test without a reason, and keep the tests of a file in one process.
+
+    Those of one file share what they started; a file that says so shares a process with others.
+    """
+    for item in items:
+        mark = item.get_closest_marker("long")
+        if mark is not None and not (len(mark.args) == 1 and isinstance(mark.args[0], str)):
+            raise pytest.UsageError(f"{item.nodeid}: give pytest.mark.long its reason")
+        if item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Make what a test printed fit to travel between processes: lone surrogates are not."""
+    report = yield
+    report.sections = [
+        (name, text.encode("utf-8", "backslashreplace").decode()) for name, text in report.sections
+    ]
+    return report
+
 
 SLOTS = 4
 _STARTED: list[bool] = []  # whether the session's Ray is up
@@ -28,6 +56,14 @@ def no_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAYEXEC_HOME", str(home))
         yield home
+
+
+@pytest.fixture(scope="session", autouse=True)
+def checked_transitions() -> Iterator[None]:
+    """Have every run of this process check each transition of a step."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(StepTable, "list_type", CheckedStatuses)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -19,7 +19,7 @@ from types import FrameType
 from typing import Any
 
 from rayexec.cluster.access import loopback, reach
-from rayexec.cluster.nodes import usable_cpus
+from rayexec.cluster.usable_cpus import usable_cpus
 from rayexec.errors import EngineError
 from rayexec.placement.capacity import Capacity, NodeGroup
 

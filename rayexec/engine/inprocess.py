@@ -27,7 +27,7 @@ from rayexec.events import (
 )
 from rayexec.former_names import load_stored
 from rayexec.names import node_path
-from rayexec.placement.limits import driver_placement
+from rayexec.placement.choice import driver_placement
 from rayexec.run.previous_run import StoredValue, ValueWriter
 from rayexec.run.spec import Batch, RunSpec, gather_inputs
 from rayexec.scheduler.messages import BatchEnded, BatchLost, EngineReport

@@ -121,7 +121,7 @@ class RunResult:
     @property
     def all_events(self) -> Sequence[Event]:
         """Every event of the run, in the order in which it was recorded."""
-        return self._log.events
+        return self._log.events()
 
     @property
     def all_node_events(self) -> Sequence[Event]:

@@ -12,7 +12,7 @@ from rayexec.definitions.resource import ResourceDefinition
 from rayexec.errors import DefinitionError, InvariantError, RunNotFoundError
 from rayexec.events import SUCCESS, RunStatus
 from rayexec.names import node_path, output_name
-from rayexec.placement.limits import driver_placement
+from rayexec.placement.choice import driver_placement
 from rayexec.plan import Plan
 from rayexec.plan.dynamic.run_plan import RunPlan
 from rayexec.plan.model import FromCollected, FromMapped, FromStep, NodeSource, innermost
@@ -231,7 +231,7 @@ def _names(done: FinishedStep) -> list[str]:
 
 def _replay(plan: Plan, run_id: str, done: Mapping[str, FinishedStep]) -> Plan:
     """Return the plan with the steps that it came to have in a run."""
-    own = RunPlan.of(plan) if plan.mapped_nodes or plan.collected_inputs else plan
+    own = RunPlan(plan) if plan.is_dynamic else plan
     nothing = SelectedSteps(frozenset(), frozenset(), done.keys())
     machine = Machine(
         own,

@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from rayexec.cluster.local_cluster import home
+from rayexec.cluster.home import home
 from rayexec.errors import LoadError
 from rayexec.launch.cluster_driver import target_of
 from rayexec.launch.environment import HOME, ClusterTarget

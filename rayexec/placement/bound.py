@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from rayexec.placement.limits import Placement
-from rayexec.plan.model import Plan
+from rayexec.plan.base import Plan
 
 __all__ = ["Bound", "bounds", "longest_path"]
 

@@ -10,7 +10,8 @@ from typing import Any
 from rayexec.placement.capacity import Capacity
 from rayexec.placement.limits import LimitHolder, Placement
 from rayexec.placement.request import Request
-from rayexec.plan.model import MappedNode, Plan, Step
+from rayexec.plan.base import Plan
+from rayexec.plan.model import MappedNode, Step
 
 __all__ = ["notes", "problems"]
 

@@ -14,9 +14,11 @@ from rayexec.definitions.logger import InitLoggerContext
 from rayexec.definitions.resource import WORKER, ResourceDefinition
 from rayexec.errors import InputError
 from rayexec.placement.capacity import Capacity
-from rayexec.placement.limits import Placement, choose_placement
+from rayexec.placement.choice import choose_placement
+from rayexec.placement.limits import Placement
+from rayexec.plan.base import Plan
 from rayexec.plan.dynamic.run_plan import RunPlan
-from rayexec.plan.model import Call, FromConfig, FromStep, ListShape, Plan, Step
+from rayexec.plan.model import Call, FromConfig, FromStep, ListShape, Step
 from rayexec.run.cached_outputs import RunCache
 from rayexec.run.previous_run import PreviousRun, ValueStorage
 
@@ -105,11 +107,7 @@ class RunSpec:
     def begin(self) -> RunSpec:
         """Return the run with a plan of its own, where that is to grow."""
         plan = self.plan
-        return (
-            replace(self, plan=RunPlan.of(plan))
-            if plan.mapped_nodes or plan.collected_inputs
-            else self
-        )
+        return replace(self, plan=RunPlan(plan)) if plan.is_dynamic else self
 
     def choose_placement(self, capacity: Capacity) -> Placement:
         """Choose who holds each limit of the run on a Ray with ``capacity``."""

@@ -8,7 +8,8 @@ from dataclasses import replace
 
 from rayexec.events import FAILURE, RETRY, Attempt, StepFailureData
 from rayexec.placement.limits import Placement
-from rayexec.plan.model import Call, Plan
+from rayexec.plan.base import Plan
+from rayexec.plan.model import Call
 from rayexec.run.retry import after_failure
 from rayexec.scheduler.batching import Batcher
 from rayexec.scheduler.messages import BatchLost

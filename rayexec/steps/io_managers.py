@@ -23,15 +23,8 @@ from rayexec.errors import InputError, OutputError, ResourceError, StepError
 from rayexec.events import Handling, LoadedInput
 from rayexec.former_names import stable_name
 from rayexec.names import mapping_keys, output_name
-from rayexec.plan.model import (
-    FromCollected,
-    FromConfig,
-    FromStep,
-    NodeSource,
-    Plan,
-    Template,
-    innermost,
-)
+from rayexec.plan.base import Plan
+from rayexec.plan.model import FromCollected, FromConfig, FromStep, NodeSource, Template, innermost
 from rayexec.run.spec import RunSpec
 from rayexec.steps.resources import OpenResources
 

@@ -21,8 +21,8 @@ from rayexec.events import (
     StepsRestored,
     Successes,
 )
+from rayexec.plan.base import Plan
 from rayexec.plan.dynamic.run_plan import RunPlan
-from rayexec.plan.model import Plan
 from rayexec.store.base import RunWriter
 from rayexec.store.columns import (
     ATTEMPT,

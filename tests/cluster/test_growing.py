@@ -199,7 +199,10 @@ class Growing:
                 os.kill(pid, signal.SIGKILL)
 
 
-@pytest.fixture(params=["first", pytest.param("second", marks=pytest.mark.long)])
+LONG = pytest.mark.long("the second autoscaler looks for work every few seconds only")
+
+
+@pytest.fixture(params=["first", pytest.param("second", marks=LONG)])
 def growing(request: pytest.FixtureRequest) -> Iterator[Growing]:
     with tempfile.TemporaryDirectory(prefix="rx-", dir="/tmp", ignore_cleanup_errors=True) as home:
         made = Growing(Path(home))

@@ -170,7 +170,7 @@ def page_name(page: Path) -> str:
     return str(page.relative_to(ROOT).with_suffix(""))
 
 
-@pytest.mark.long
+@pytest.mark.long("runs every block and command of every page, each command a Ray of its own")
 @pytest.mark.parametrize("page", [*GUIDES, *COMMANDS], ids=page_name)
 def test_pages_do_what_they_say(page: Path, reader: Reader) -> None:
     text = page.read_text(encoding="utf-8")

@@ -256,7 +256,9 @@ def check_months_of_origins(
     ]
 
 
-@pytest.mark.long
+@pytest.mark.long(
+    "a whole command on the real flights; the same job runs in-process in the other tests"
+)
 def test_flights_by_origin_by_the_command_line(tmp_path: Path) -> None:
     done = run_command("job", "execute", "-f", EXAMPLES / "flights_by_origin.py", cwd=tmp_path)
     groups = months_of_origins()
@@ -361,7 +363,9 @@ def test_warm_model_loads_once_a_process(execute_on_ray: Execute) -> None:
     )
 
 
-@pytest.mark.long
+@pytest.mark.long(
+    "a whole command on the real flights; the same job runs in-process in the other tests"
+)
 def test_warm_model_by_the_command_line(tmp_path: Path) -> None:
     done = run_command("job", "execute", "-f", EXAMPLES / "warm_model.py", cwd=tmp_path)
     (line,) = done.stdout.splitlines()
@@ -414,7 +418,9 @@ def test_cached_features_notice_that_the_file_is_another(tmp_path: Path) -> None
         assert result.output_for_node("report")["flights"] == rows
 
 
-@pytest.mark.long
+@pytest.mark.long(
+    "a whole command on the real flights; the same job runs in-process in the other tests"
+)
 def test_cached_features_by_the_command_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -61,7 +61,7 @@ def test_ci_runs_the_test_command() -> None:
     set_up, install, test = command.split(" && ")
     assert set_up == "python3 -m venv .venv"
     assert install == ".venv/bin/pip install -e '.[test]'"
-    assert test in (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
+    assert f"tests {test}" in (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
 
 
 def test_the_readme_is_one_page() -> None:

@@ -61,7 +61,7 @@ def test_async_ops_run_where_an_event_loop_runs_already() -> None:
     assert (result.output_for_node("awaited"), result.output_for_node("yielded")) == (4, 5)
 
 
-@pytest.mark.long
+@pytest.mark.long("starts Rays in processes of its own")
 def test_two_threads_may_start_ray_at_once(tmp_path: Path) -> None:
     script = tmp_path / "threads.py"
     script.write_text(THREADS)

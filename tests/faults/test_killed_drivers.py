@@ -28,8 +28,11 @@ def lines(notes: Path) -> list[str]:
     return notes.read_text().splitlines() if notes.exists() else []
 
 
+LONG = pytest.mark.long("each seed kills a driver and resumes its run in new processes")
+
+
 @pytest.mark.parametrize(
-    "seed", [*range(10), *(pytest.param(seed, marks=pytest.mark.long) for seed in range(10, 20))]
+    "seed", [*range(10), *(pytest.param(seed, marks=LONG) for seed in range(10, 20))]
 )
 def test_resuming_a_run_whose_driver_was_killed_runs_no_step_again_that_was_over(
     ray_session: None, tmp_path: Path, seed: int

@@ -26,7 +26,10 @@ def run(place: Path, keep: str) -> dict[str, Any]:
     return outcome
 
 
-@pytest.mark.parametrize("keep", [pytest.param("all", marks=pytest.mark.long), "leaves"])
+LONG = pytest.mark.long("Ray takes 15 s to give up a lost object, three times over")
+
+
+@pytest.mark.parametrize("keep", [pytest.param("all", marks=LONG), "leaves"])
 def test_a_run_goes_on_after_a_node_took_the_only_copy_of_outputs_with_it(
     tmp_path: Path, keep: str
 ) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rayexec.cluster.local_cluster import home
+from rayexec.cluster.home import home
 from rayexec.store import MemoryRunStore, RunRecord, default_store, is_default, store_at
 
 

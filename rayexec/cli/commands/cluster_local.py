@@ -13,8 +13,9 @@ from rayexec.cli.exit_codes import FAILED, SUCCEEDED, USAGE, complain, with_exit
 from rayexec.cli.signals import EndingSignals
 from rayexec.cli.streams import results_on_stdout, say, write_json
 from rayexec.cluster import releasing
+from rayexec.cluster.cluster_spec import ClusterSpec
 from rayexec.cluster.declared import read_spec
-from rayexec.cluster.local_cluster import Cluster, ClusterSpec, current, start, stop
+from rayexec.cluster.local_cluster import Cluster, current, start, stop
 from rayexec.cluster.status import ClusterStatus, LimitStatus, cluster_status
 from rayexec.cluster.tokens import readable_by_others, token_path
 from rayexec.config.files import read_yaml

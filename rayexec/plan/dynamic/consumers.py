@@ -1,27 +1,22 @@
-"""What hangs on each dynamic output: the nodes that are mapped over it, and the inputs that gather
-its values.
-"""
+"""Consumers of dynamic outputs: the mapped nodes and the collected inputs below each of them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from rayexec.plan.base import Plan
 from rayexec.plan.model import (
     FanOut,
     FromCollected,
     FromConfig,
     FromMapped,
     FromStep,
-    ListShape,
     NodeSource,
-    Plan,
-    Source,
     innermost,
 )
 
 __all__ = [
-    "CollectedList",
     "CollectingInput",
     "FanOutConsumers",
     "consumer_counts",
@@ -31,178 +26,118 @@ __all__ = [
 
 
 class CollectingInput(NamedTuple):
-    """An input that is a list of values below a dynamic output, seen from one of the dynamic
-    outputs it goes through.
+    """An input that collects values below a dynamic output.
 
-    ``consumer`` is a node as in ``FanOut``, ``input`` the place of its input, ``above`` how many
-    dynamic outputs the consumer is below itself. ``member`` is what stands for each value: what is
-    collected, or, where ``inner``, the next dynamic output.
+    A list of lists appears once for each dynamic output that it spans.
     """
 
+    #: The node of the input, numbered as in ``FanOut``.
     consumer: int
     input: int
-    above: int
+    #: The number of dynamic outputs above the consumer itself.
+    depth: int
+    #: The source of each value: the collected output, or the next dynamic output of a nested list.
     member: FromStep | FromMapped
-    inner: bool
+    is_nested: bool
 
 
 class FanOutConsumers(NamedTuple):
-    """All that hangs on one dynamic output: the places of the nodes that are mapped over it, and
-    what gathers.
-    """
+    """The consumers of one dynamic output."""
 
-    children: tuple[int, ...]
-    collectors: tuple[CollectingInput, ...]
-
-
-# A list in the making: values, or lists of them.
-_Members = list[Any]
-
-
-class CollectedList:
-    """What an input gathers, as far as it is known; ``open`` are the lists that are still to come,
-    by their keys.
-    """
-
-    __slots__ = ("_begun", "members", "open")
-
-    def __init__(self, source: FromStep) -> None:
-        # What is to come first stands for itself: it may fail, or be skipped.
-        self.members: _Members = [source]
-        self.open: dict[tuple[str, ...], _Members] = {(): self.members}
-        self._begun: set[tuple[str, ...]] = set()
-
-    def begin(self, path: tuple[str, ...], *, is_nothing: bool) -> _Members:
-        """Return the list for some keys, empty at first, unless ``is_nothing`` came to be in it."""
-        members = self.open[path]
-        if path not in self._begun and not is_nothing:
-            self._begun.add(path)
-            members.clear()
-        return members
-
-    def end(self, path: tuple[str, ...]) -> None:
-        """Take in that nothing more comes for some keys; where nothing was begun, the list itself
-        never came.
-        """
-        if path in self._begun:
-            del self.open[path]
-
-    def sources(self) -> tuple[tuple[Source, ...], ListShape | None]:
-        """Return all the values in one row, and how they make up the list."""
-        if not any(isinstance(each, list) for each in self.members):
-            return tuple(self.members), None
-        row: list[Source] = []
-        # A list that never came, since what it would be of failed or was skipped, is no list.
-        shape = _flatten(self.members, row, {id(each) for each in self.open.values()})
-        return tuple(row), shape
-
-
-def _flatten(members: _Members, row: list[Source], missing: set[int]) -> ListShape:
-    shape: list[Any] = []
-    for each in members:
-        if not isinstance(each, list):
-            row.append(each)
-            shape.append(None)
-        elif id(each) in missing:
-            row.extend(each)
-            shape.append(None)
-        elif any(isinstance(one, list) for one in each):
-            shape.append(_flatten(each, row, missing))
-        else:
-            row.extend(each)
-            shape.append(len(each))
-    return tuple(shape)
+    #: The indices of the mapped nodes with a step for each value.
+    mapped: tuple[int, ...]
+    collecting: tuple[CollectingInput, ...]
 
 
 def fan_out_consumers(plan: Plan) -> Mapping[FanOut, FanOutConsumers]:
-    """Return what hangs on each dynamic output of a plan that anything hangs on."""
-    children: dict[FanOut, list[int]] = {}
-    gathers: dict[FanOut, list[CollectingInput]] = {}
+    """Return the consumers of each dynamic output that has any."""
+    mapped: dict[FanOut, list[int]] = {}
+    collecting: dict[FanOut, list[CollectingInput]] = {}
 
-    def note(consumer: int, number: int, gathered: FromCollected, above: int) -> None:
-        inner = innermost(gathered)
-        level = plan.fan_outs_of(inner)
-        for depth in range(above, len(level)):
-            is_last = depth == len(level) - 1
-            member = inner if is_last else _source_of(level[depth + 1])
-            gathers.setdefault(level[depth], []).append(
-                CollectingInput(consumer, number, above, member, not is_last)
+    def add_collecting(consumer: int, index: int, collected: FromCollected, depth: int) -> None:
+        output = innermost(collected)
+        fan_outs = plan.fan_outs_of(output)
+        for level in range(depth, len(fan_outs)):
+            is_last = level == len(fan_outs) - 1
+            member = output if is_last else _output_of(fan_outs[level + 1])
+            collecting.setdefault(fan_outs[level], []).append(
+                CollectingInput(consumer, index, depth, member, not is_last)
             )
 
-    for place, node in enumerate(plan.mapped_nodes):
-        children.setdefault(node.fan_outs[-1], []).append(place)
-        for number, each in enumerate(node.inputs):
-            if each.collected is not None:
-                note(-1 - place, number, each.collected, len(node.fan_outs))
-    for (step, number), gathered in plan.collected_inputs.items():
-        note(step, number, gathered, 0)
+    for node_index, node in enumerate(plan.mapped_nodes):
+        mapped.setdefault(node.fan_outs[-1], []).append(node_index)
+        for index, node_input in enumerate(node.inputs):
+            if node_input.collected is not None:
+                add_collecting(-1 - node_index, index, node_input.collected, len(node.fan_outs))
+    for (step, index), collected in plan.collected_inputs.items():
+        add_collecting(step, index, collected, 0)
     return {
-        fan: FanOutConsumers(tuple(children.get(fan, ())), tuple(gathers.get(fan, ())))
-        for fan in {**children, **gathers}
+        fan_out: FanOutConsumers(tuple(mapped.get(fan_out, ())), tuple(collecting.get(fan_out, ())))
+        for fan_out in {**mapped, **collecting}
     }
 
 
 def outside_sources(plan: Plan) -> Mapping[int, tuple[FromStep | FromMapped, ...]]:
-    """Return for each producer, as a node in ``FanOut``, what nodes below its dynamic outputs take
-    from elsewhere.
+    """Return for each node with dynamic outputs the outside sources of the mapped nodes below it.
+
+    Nodes are numbered as in ``FanOut``.
     """
-    # Named tuples of different kinds may be equal.
-    taken: dict[int, dict[tuple[type, FromStep | FromMapped], None]] = {}
+    # Named tuples of different types may be equal, hence the type in the key.
+    outside: dict[int, dict[tuple[type, FromStep | FromMapped], None]] = {}
     for node in plan.mapped_nodes:
-        for depth, fan in enumerate(node.fan_outs):
-            for each in node.inputs:
-                for source in each.sources:
-                    symbol = innermost(source) if isinstance(source, FromCollected) else source
+        for depth, fan_out in enumerate(node.fan_outs):
+            for node_input in node.inputs:
+                for source in node_input.sources:
+                    output = innermost(source) if isinstance(source, FromCollected) else source
                     if (
-                        not isinstance(symbol, FromConfig)
-                        and len(plan.fan_outs_of(symbol)) <= depth
+                        not isinstance(output, FromConfig)
+                        and len(plan.fan_outs_of(output)) <= depth
                     ):
-                        taken.setdefault(fan.node, {})[type(symbol), symbol] = None
-    return {node: tuple([symbol for _, symbol in symbols]) for node, symbols in taken.items()}
+                        outside.setdefault(fan_out.node, {})[type(output), output] = None
+    return {node: tuple([source for _, source in sources]) for node, sources in outside.items()}
 
 
 def consumer_counts(plan: Plan) -> Mapping[FanOut, int]:
-    """Return how many steps take each value of a dynamic output, where nothing else ever will.
+    """Return for each dynamic output the number of mapped nodes that take each of its values.
 
-    Dynamic outputs that are collected as they are, that nodes further below take from, or that the
-    job itself outputs are not among them.
+    It leaves out dynamic outputs with other consumers: a collected input, a node further below, or
+    the job's own outputs.
     """
-    found: dict[FanOut, int] = {}
-    others: set[FanOut] = set()
+    counts: dict[FanOut, int] = {}
+    shared: set[FanOut] = set()
 
-    def fan_of(symbol: NodeSource) -> FanOut | None:
-        level = plan.fan_outs_of(symbol)
-        if isinstance(symbol, FromStep):
-            own = FanOut(symbol.step, symbol.output)
-        elif isinstance(symbol, FromMapped):
-            own = FanOut(-1 - symbol.node, symbol.output)
+    def fan_out_of(source: NodeSource) -> FanOut | None:
+        fan_outs = plan.fan_outs_of(source)
+        if isinstance(source, FromStep):
+            own = FanOut(source.step, source.output)
+        elif isinstance(source, FromMapped):
+            own = FanOut(-1 - source.node, source.output)
         else:
             return None
-        return own if level and level[-1] == own else None
+        return own if fan_outs and fan_outs[-1] == own else None
 
     for node in plan.mapped_nodes:
-        taken: list[NodeSource] = []
-        for each in node.inputs:
-            for source in each.sources:
+        direct: list[NodeSource] = []
+        for node_input in node.inputs:
+            for source in node_input.sources:
                 if isinstance(source, FromCollected):
-                    others.update(filter(None, [fan_of(innermost(source))]))
+                    shared.update(filter(None, [fan_out_of(innermost(source))]))
                 else:
-                    taken.append(source)
-        for fan in {fan for fan in map(fan_of, taken) if fan is not None}:
-            if fan == node.fan_outs[-1]:
-                found[fan] = found.get(fan, 0) + 1
+                    direct.append(source)
+        for fan_out in {fan_out for fan_out in map(fan_out_of, direct) if fan_out is not None}:
+            if fan_out == node.fan_outs[-1]:
+                counts[fan_out] = counts.get(fan_out, 0) + 1
             else:
-                others.add(fan)
-    for symbol in (*plan.collected_inputs.values(), *plan.outputs.values()):
-        others.update(
-            filter(
-                None, [fan_of(innermost(symbol) if isinstance(symbol, FromCollected) else symbol)]
-            )
-        )
-    return {fan: count for fan, count in found.items() if fan not in others}
+                shared.add(fan_out)
+    for source in (*plan.collected_inputs.values(), *plan.outputs.values()):
+        output = innermost(source) if isinstance(source, FromCollected) else source
+        shared.update(filter(None, [fan_out_of(output)]))
+    return {fan_out: count for fan_out, count in counts.items() if fan_out not in shared}
 
 
-def _source_of(fan: FanOut) -> FromStep | FromMapped:
+def _output_of(fan_out: FanOut) -> FromStep | FromMapped:
     return (
-        FromStep(fan.node, fan.output) if fan.node >= 0 else FromMapped(-1 - fan.node, fan.output)
+        FromStep(fan_out.node, fan_out.output)
+        if fan_out.node >= 0
+        else FromMapped(-1 - fan_out.node, fan_out.output)
     )

@@ -1,10 +1,11 @@
-"""From mapped nodes to their steps for the values of a dynamic output that has come."""
+"""Steps of mapped nodes: one for each value of a dynamic output."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from rayexec.plan.dynamic.growing_plan import GrowingPlan
 from rayexec.plan.model import (
     Call,
     FanOut,
@@ -15,268 +16,296 @@ from rayexec.plan.model import (
     MappedInput,
     MappedNode,
     NodeSource,
-    Plan,
     Step,
     StepInput,
     feeds_of,
     innermost,
 )
 
-__all__ = ["Branch", "ResolvedNode", "resolve", "stamper", "step_behind"]
+__all__ = ["Branch", "ResolvedNode", "resolve_node", "step_appender", "step_of_source"]
 
 
 class Branch(NamedTuple):
-    """The steps that nodes have for one value of a dynamic output, and those for the values it is
-    below.
+    """The steps of mapped nodes for one value of a dynamic output.
 
-    ``keys`` are the mapping keys, outermost first; the step of the mapped node at a place is
-    ``base`` plus its offset.
+    ``base`` plus a node's offset is the index of its step.
     """
 
+    #: The branch of the dynamic output itself, where that is mapped too.
     parent: Branch | None
+    #: The mapping keys of the branch, outermost first.
     keys: tuple[str, ...]
     base: int
+    #: The offsets of steps by the index of their mapped node.
     offsets: dict[int, int]
 
-    def step_of(self, place: int) -> int:
-        """Return the index of the step of a mapped node."""
-        frame: Branch | None = self
-        while frame is not None:
-            offset = frame.offsets.get(place)
+    def step_of(self, node: int) -> int:
+        """Return the step of a mapped node in this branch or in one above it."""
+        branch: Branch | None = self
+        while branch is not None:
+            offset = branch.offsets.get(node)
             if offset is not None:
-                return frame.base + offset
-            frame = frame.parent
-        raise KeyError(place)
+                return branch.base + offset
+            branch = branch.parent
+        raise KeyError(node)
 
 
 class ResolvedNode(NamedTuple):
-    """A mapped node, ready to be made steps of for the values of one dynamic output that has come.
+    """A mapped node with all that its steps have in common, below one dynamic output."""
 
-    ``inputs`` have of each source what it is for all keys, or _OWN, or the offset of a node of the
-    same key with its output. ``before`` are the steps outside that it takes from, ``beside`` the
-    offsets of nodes of the same key; ``takes_own`` tells whether it takes the value itself,
-    ``takes_rest`` whether another output of what yielded it.
-    """
-
-    place: int
+    node_index: int
     node: MappedNode
+    #: The step's key up to the last mapping key.
     prefix: str
+    #: Each input with its sources: resolved ones, ``_VALUE``, or ``_FromSibling``.
     inputs: tuple[tuple[MappedInput, tuple[Any, ...]], ...]
-    before: tuple[int, ...]
-    takes_own: bool
+    #: The steps outside the branch that the node depends on.
+    outside: tuple[int, ...]
+    #: The node takes the value itself.
+    takes_value: bool
+    #: The node takes another output of the step that yields the values.
     takes_rest: bool
-    beside: tuple[int, ...]
+    #: The offsets of the nodes in the same branch that the node depends on.
+    siblings: tuple[int, ...]
 
     @property
-    def degree(self) -> int:
-        """From how many steps it takes."""
-        return len(self.before) + (self.takes_own or self.takes_rest) + len(self.beside)
+    def in_degree(self) -> int:
+        """The number of steps that each step of the node depends on."""
+        return len(self.outside) + (self.takes_value or self.takes_rest) + len(self.siblings)
 
 
-_OWN = object()
+# The source of the value that a branch is for.
+_VALUE = object()
 
 
-class _Beside(NamedTuple):
-    """A source that is the output of the node at an offset among those of the same key."""
+class _FromSibling(NamedTuple):
+    """The output of the node at an offset in the same branch."""
 
     offset: int
     output: str
 
 
-def resolve(
-    plan: Plan, place: int, fan: FanOut, offsets: dict[int, int], step: int, frame: Branch | None
-) -> ResolvedNode:
-    """Resolve what a mapped node takes, as far as it is the same for all keys."""
-    node = plan.mapped_nodes[place]
-    before: dict[int, None] = {}
-    beside: dict[int, None] = {}
-    inputs = []
-    takes_own = False
-    for each in node.inputs:
-        found: list[Any] = []
-        for symbol in each.sources:
-            source = _source(plan, symbol, node, fan, offsets, frame)
-            found.append(source)
-            if source is _OWN:
-                takes_own = True
-            elif type(source) is _Beside:
-                beside[source.offset] = None
-            elif type(source) is FromStep:
-                before[source.step] = None
-        inputs.append((each, tuple(found)))
-    takes_rest = step in before
-    before.pop(step, None)
-    above = () if frame is None else frame.keys
-    prefix = f"{node.key}[{','.join(above)}{',' if above else ''}"
-    return ResolvedNode(
-        place, node, prefix, tuple(inputs), tuple(before), takes_own, takes_rest, tuple(beside)
-    )
-
-
-def _source(
-    plan: Plan,
-    symbol: NodeSource,
-    node: MappedNode,
-    fan: FanOut,
+def resolve_node(
+    plan: GrowingPlan,
+    index: int,
+    fan_out: FanOut,
     offsets: dict[int, int],
-    frame: Branch | None,
-) -> Any:
-    if isinstance(symbol, FromConfig):
-        return symbol
-    if isinstance(symbol, FromCollected):
-        waited = plan.fan_outs_of(innermost(symbol))[len(node.fan_outs)]
-        return _Beside(offsets[-1 - waited.node], waited.output)
-    level = plan.fan_outs_of(symbol)
-    own = (
-        FanOut(symbol.step, symbol.output)
-        if isinstance(symbol, FromStep)
-        else FanOut(-1 - symbol.node, symbol.output)
+    step: int,
+    branch: Branch | None,
+) -> ResolvedNode:
+    """Resolve a mapped node below ``fan_out``, yielded by ``step``, as far as all keys share it."""
+    node = plan.mapped_nodes[index]
+    outside: dict[int, None] = {}
+    siblings: dict[int, None] = {}
+    inputs = []
+    takes_value = False
+    for node_input in node.inputs:
+        sources: list[Any] = []
+        for node_source in node_input.sources:
+            source = _resolve_source(plan, node_source, node, fan_out, offsets, branch)
+            sources.append(source)
+            if source is _VALUE:
+                takes_value = True
+            elif type(source) is _FromSibling:
+                siblings[source.offset] = None
+            elif type(source) is FromStep:
+                outside[source.step] = None
+        inputs.append((node_input, tuple(sources)))
+    takes_rest = step in outside
+    outside.pop(step, None)
+    keys = () if branch is None else branch.keys
+    prefix = f"{node.key}[{','.join(keys)}{',' if keys else ''}"
+    return ResolvedNode(
+        index,
+        node,
+        prefix,
+        tuple(inputs),
+        tuple(outside),
+        takes_value,
+        takes_rest,
+        tuple(siblings),
     )
-    is_element = bool(level) and level[-1] == own
-    if is_element and own == fan:
-        return _OWN
-    if isinstance(symbol, FromMapped) and symbol.node in offsets:
-        return _Beside(offsets[symbol.node], symbol.output)
-    index = step_behind(symbol, frame)
-    if is_element:
-        assert frame is not None, "a value of an outer dynamic output is one of a frame's keys"
-        return FromStep(index, f"{symbol.output}[{frame.keys[len(level) - 1]}]")
-    return FromStep(index, symbol.output)
 
 
-def step_behind(symbol: NodeSource, frame: Branch | None) -> int:
-    """Return the step that an output below nothing that ``frame`` is not below comes from."""
-    if isinstance(symbol, FromMapped):
-        assert frame is not None, "a mapped node is always below a frame"
-        return frame.step_of(symbol.node)
-    assert isinstance(symbol, FromStep)
-    return symbol.step
+def _resolve_source(
+    plan: GrowingPlan,
+    source: NodeSource,
+    node: MappedNode,
+    fan_out: FanOut,
+    offsets: dict[int, int],
+    branch: Branch | None,
+) -> Any:
+    if isinstance(source, FromConfig):
+        return source
+    if isinstance(source, FromCollected):
+        awaited = plan.fan_outs_of(innermost(source))[len(node.fan_outs)]
+        return _FromSibling(offsets[-1 - awaited.node], awaited.output)
+    fan_outs = plan.fan_outs_of(source)
+    own = (
+        FanOut(source.step, source.output)
+        if isinstance(source, FromStep)
+        else FanOut(-1 - source.node, source.output)
+    )
+    is_value = bool(fan_outs) and fan_outs[-1] == own
+    if is_value and own == fan_out:
+        return _VALUE
+    if isinstance(source, FromMapped) and source.node in offsets:
+        return _FromSibling(offsets[source.node], source.output)
+    step = step_of_source(source, branch)
+    if is_value:
+        assert branch is not None, "a value of an outer dynamic output belongs to a branch"
+        return FromStep(step, f"{source.output}[{branch.keys[len(fan_outs) - 1]}]")
+    return FromStep(step, source.output)
 
 
-def stamper(
-    plan: Plan,
-    producing: Collection[int],
-    children: Sequence[ResolvedNode],
+def step_of_source(source: FromStep | FromMapped, branch: Branch | None) -> int:
+    """Return the step of an output, seen from a branch."""
+    if isinstance(source, FromMapped):
+        assert branch is not None, "a mapped node is always below a branch"
+        return branch.step_of(source.node)
+    return source.step
+
+
+class _Row(NamedTuple):
+    """The constants of one node's steps, computed once for all keys."""
+
+    offset: int
+    resolved: ResolvedNode
+    in_degree: int
+    outside: tuple[int, ...]
+    following: tuple[int, ...]
+    collectors: tuple[int, ...]
+    chain_offset: int
+    single_input: tuple[str, Any] | None
+    #: The predecessors that the steps of all keys share, None where siblings are among them.
+    shared_predecessors: tuple[int, ...] | None
+
+
+def step_appender(
+    plan: GrowingPlan,
+    fan_out_nodes: Collection[int],
+    resolved: Sequence[ResolvedNode],
     following: Sequence[tuple[int, ...]],
-    collectors: dict[int, tuple[int, ...]],
+    collectors: Mapping[int, tuple[int, ...]],
     step: int,
 ) -> Callable[[int, str, str], None]:
-    """Return a function that adds the steps of one key: it takes the first's index, the value's
-    name, its key.
-    """
-    own = (step,)
-    columns: dict[str, list[Any]] = {
-        name: getattr(plan, name)
-        for name in (
-            "steps",
-            "successors",
-            "in_degrees",
-            "predecessors",
-            "feeds",
-            "chain_inputs",
-            "template_of",
-        )
-    }
-    columns |= {
-        name: getattr(plan, name) for name in ("first_calls", "output_records", "chain_next")
-    }
-    steps, successors, in_degrees = columns["steps"], columns["successors"], columns["in_degrees"]
-    predecessors, feeds, chained = (
-        columns["predecessors"],
-        columns["feeds"],
-        columns["chain_inputs"],
-    )
-    template_of, first_calls = columns["template_of"], columns["first_calls"]
-    output_records, links = columns["output_records"], columns["chain_next"]
-    priorities: list[int] | None = plan.priorities  # type: ignore[assignment]  # a list here
-    records = plan.records_by_template
-    rows = []
-    for offset, child in enumerate(children):
-        takes_step = child.takes_own or child.takes_rest
-        after = following[offset]
-        link = after[0] if len(after) == 1 and not collectors.get(offset) else -1
-        link = -1 if child.place in producing else link
-        if link >= 0 and children[link].degree != 1:
-            link = -1
-        single = None
-        if len(child.inputs) == 1 and len(child.inputs[0][1]) == 1:
-            given, (source,) = child.inputs[0]
-            if not given.is_fan_in and not given.is_nothing:
-                single = given.name, source
-        outside = (*child.before, *(own if takes_step else ()))
-        shared = None if child.beside else outside
-        rows.append(
-            (
-                offset,
-                child,
-                child.degree,
-                outside,
-                after,
-                collectors.get(offset, ()),
-                link,
-                single,
-                shared,
-            )
-        )
-    outputs: dict[tuple[str, ...], tuple[str, ...]] = {}
+    """Return a function that appends the steps of one key to the plan.
 
-    def add(base: int, name: str, key: str) -> None:
-        for offset, child, degree, outside, after, collecting, link, single, shared in rows:
+    It takes the index of the first step, the name of the value, and the value's key. ``following``
+    has for each node the offsets of its successors in the branch, ``collectors`` the steps that
+    collect its outputs, by its offset.
+    """
+    rows = _rows(fan_out_nodes, resolved, following, collectors, step)
+    steps, successors, in_degrees = plan.steps, plan.successors, plan.in_degrees
+    predecessors, feeds, chain_inputs = plan.predecessors, plan.feeds, plan.chain_inputs
+    template_of, first_calls = plan.template_of, plan.first_calls
+    output_records, chain_next = plan.output_records, plan.chain_next
+    priorities, records = plan.priorities, plan.records_by_template
+    shared_outputs: dict[tuple[str, ...], tuple[str, ...]] = {}
+
+    def append(base: int, name: str, key: str) -> None:
+        for (
+            offset,
+            resolved_node,
+            in_degree,
+            outside,
+            after,
+            collecting,
+            chain_offset,
+            single,
+            shared,
+        ) in rows:
             index = base + offset
-            node = child.node
+            node = resolved_node.node
             if single is not None:
                 label, source = single
-                if source is _OWN:
+                if source is _VALUE:
                     source = FromStep(step, name)
-                elif type(source) is _Beside:
+                elif type(source) is _FromSibling:
                     source = FromStep(base + source.offset, source.output)
                 inputs: tuple[StepInput, ...] = (StepInput(label, (source,)),)
                 feed: tuple[FromStep, ...] | None = (source,) if type(source) is FromStep else None
             else:
-                inputs = _inputs(child, base, step, name)
+                inputs = _step_inputs(resolved_node, base, step, name)
                 feed = feeds_of(inputs)
-            steps.append(
-                Step(
-                    index, child.prefix + key + "]", node.template, inputs, node.tags, node.priority
-                )
-            )
+            step_key = resolved_node.prefix + key + "]"
+            steps.append(Step(index, step_key, node.template, inputs, node.tags, node.priority))
             successors.append(
-                (*[base + each for each in after], *collecting) if after else collecting
+                (*[base + successor for successor in after], *collecting) if after else collecting
             )
-            in_degrees.append(degree)
+            in_degrees.append(in_degree)
+            siblings = resolved_node.siblings
             if shared is not None:
                 predecessors.append(shared)
             else:
-                beside = [base + each for each in child.beside]
-                predecessors.append((*outside, *beside))
+                predecessors.append((*outside, *[base + sibling for sibling in siblings]))
             feeds.append(feed)
-            taken = None
-            if feed is not None and degree == 1 and child.beside and len({*feed}) == len(feed):
-                taken = tuple([each.output for each in feed])
-                taken = outputs.setdefault(taken, taken)
-            chained.append(taken)
+            outputs = None
+            if feed is not None and in_degree == 1 and siblings and len({*feed}) == len(feed):
+                outputs = tuple([source.output for source in feed])
+                outputs = shared_outputs.setdefault(outputs, outputs)
+            chain_inputs.append(outputs)
             template_of.append(node.template)
             first_calls.append(Call(index, 0))
             output_records.append(records[node.template])
-            links.append(base + link if link >= 0 else -1)
+            chain_next.append(base + chain_offset if chain_offset >= 0 else -1)
             if priorities is not None:
                 priorities.append(node.priority)
 
-    return add
+    return append
 
 
-def _inputs(child: ResolvedNode, base: int, step: int, name: str) -> tuple[StepInput, ...]:
-    made = []
-    for given, found in child.inputs:
+def _rows(
+    fan_out_nodes: Collection[int],
+    resolved: Sequence[ResolvedNode],
+    following: Sequence[tuple[int, ...]],
+    collectors: Mapping[int, tuple[int, ...]],
+    step: int,
+) -> list[_Row]:
+    rows = []
+    for offset, node in enumerate(resolved):
+        after = following[offset]
+        chain_offset = after[0] if len(after) == 1 and not collectors.get(offset) else -1
+        if node.node_index in fan_out_nodes:
+            chain_offset = -1
+        if chain_offset >= 0 and resolved[chain_offset].in_degree != 1:
+            chain_offset = -1
+        single = None
+        if len(node.inputs) == 1 and len(node.inputs[0][1]) == 1:
+            node_input, (source,) = node.inputs[0]
+            if not node_input.is_fan_in and not node_input.is_nothing:
+                single = node_input.name, source
+        outside = (*node.outside, *((step,) if node.takes_value or node.takes_rest else ()))
+        rows.append(
+            _Row(
+                offset,
+                node,
+                node.in_degree,
+                outside,
+                after,
+                collectors.get(offset, ()),
+                chain_offset,
+                single,
+                None if node.siblings else outside,
+            )
+        )
+    return rows
+
+
+def _step_inputs(node: ResolvedNode, base: int, step: int, name: str) -> tuple[StepInput, ...]:
+    inputs = []
+    for node_input, resolved in node.inputs:
         sources = tuple(
             [
                 FromStep(step, name)
-                if source is _OWN
+                if source is _VALUE
                 else FromStep(base + source.offset, source.output)
-                if type(source) is _Beside
+                if type(source) is _FromSibling
                 else source
-                for source in found
+                for source in resolved
             ]
         )
-        made.append(StepInput(given.name, sources, given.is_fan_in, given.is_nothing))
-    return tuple(made)
+        inputs.append(
+            StepInput(node_input.name, sources, node_input.is_fan_in, node_input.is_nothing)
+        )
+    return tuple(inputs)

@@ -1,157 +1,127 @@
-"""A run's own plan, to which steps are added as dynamic outputs come.
+"""Plan of one run of a dynamic job; it grows as the values of dynamic outputs come.
 
-Where a dynamic output has come, the nodes that are mapped over it get a step for each of its
-mapping keys: those of one key lie next to each other, in the order of the nodes. What collects
-learns of them one by one, and is told all of it when it may start.
+The steps of one mapping key are neighbors, in the order of their mapped nodes. A collected input
+learns of its sources one by one; the scheduler closes it when its step may start.
 """
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
-from rayexec.names import mapping_keys
+from rayexec.plan.base import Plan
+from rayexec.plan.dynamic.collected_list import CollectedList
 from rayexec.plan.dynamic.consumers import (
-    CollectedList,
     CollectingInput,
     FanOutConsumers,
     consumer_counts,
     fan_out_consumers,
     outside_sources,
 )
-from rayexec.plan.dynamic.expansion import Branch, ResolvedNode, resolve, stamper, step_behind
-from rayexec.plan.model import (
-    FanOut,
-    FromMapped,
-    FromStep,
-    Plan,
-    Step,
+from rayexec.plan.dynamic.expansion import (
+    Branch,
+    ResolvedNode,
+    resolve_node,
+    step_appender,
+    step_of_source,
 )
+from rayexec.plan.dynamic.growing_plan import GrowingPlan
+from rayexec.plan.dynamic.key_selection import KeySelection
+from rayexec.plan.model import FanOut, FromMapped, FromStep, Step
 
 __all__ = ["Expansion", "RunPlan"]
 
 
 class Expansion(NamedTuple):
-    """What came to a plan: the steps from ``first`` on, and for how many predecessors each of them
-    waits.
-
-    ``nodes`` are the places of their mapped nodes, ``imperfect`` those of them that take from steps
-    which did not come out whole; ``awaited`` tells how many more predecessors steps have that were
-    there before.
-    """
+    """The steps that a plan appended at once, with the predecessors that they wait for."""
 
     first: int
+    #: For each new step the number of unfinished predecessors.
     waiting: list[int]
+    #: For each new step the index of its mapped node.
     nodes: list[int]
+    #: The new steps with a predecessor that did not succeed completely.
     imperfect: list[int]
+    #: The number of additional predecessors of earlier steps.
     awaited: dict[int, int]
 
 
-class _Cause(NamedTuple):
-    """Values of a dynamic output that came: ``names``, of ``step``, which stands in ``frame`` where
-    it is mapped.
-
-    ``is_all`` tells that no more will come, ``is_nothing`` that none did though it need not have
-    been yielded at all, ``awaits`` whether the step must be over before steps may take its values.
-    """
+class _Arrival(NamedTuple):
+    """Values of one dynamic output that a step yielded."""
 
     step: int
-    fan: FanOut
-    frame: Branch | None
+    fan_out: FanOut
+    #: The branch of the step, where it is mapped.
+    branch: Branch | None
     names: Sequence[str]
+    #: No more values come.
     is_all: bool
+    #: No value came, and the op need not have yielded any.
     is_nothing: bool
+    #: Steps take the values only after the yielding step is over.
     awaits: bool
 
 
-# Whether a step is over, and whether it came out whole.
-State = Callable[[int], tuple[bool, bool]]
+class _Block(NamedTuple):
+    """Steps that one arrival appended."""
+
+    first: int
+    size: int
+    cause: int
 
 
-@dataclass(frozen=True)
-class RunPlan(Plan):
-    """The plan of one run of a job with dynamic outputs; ``expand`` adds steps to it."""
+#: Returns whether a step is over, and whether it succeeded completely.
+StepState: TypeAlias = Callable[[int], tuple[bool, bool]]
 
-    # Where producers of dynamic outputs stand that are mapped themselves: their frame, and their
-    # node's place.
-    _homes: dict[int, tuple[Branch, int]] = field(default_factory=dict, repr=False)
-    _collected: dict[int, dict[int, CollectedList]] = field(default_factory=dict, repr=False)
-    # The runs of steps that were added: the first, how many, and the step that yielded what they
-    # are for.
-    _blocks: list[tuple[int, int, int]] = field(default_factory=list, repr=False)
-    # Of what the selection narrows dynamic outputs to: what came.
-    _met: set[tuple[FanOut, tuple[str, ...]]] = field(default_factory=set, repr=False)
-    _depths: list[tuple[int, ...]] = field(default_factory=list, repr=False)
-    # The steps whose outputs are not to go before a producer is over: others below it will take
-    # them.
-    _needs: dict[int, tuple[int, ...]] = field(default_factory=dict, repr=False)
 
-    @classmethod
-    def of(cls, plan: Plan) -> RunPlan:
-        """Return a plan that may grow, with the steps of ``plan``."""
-        given: dict[str, Any] = {each.name: getattr(plan, each.name) for each in fields(Plan)}
-        for name in ("steps", "successors", "in_degrees"):
-            given[name] = list(given[name])
-        grown = cls(**given)
-        for name in (
-            "predecessors",
-            "feeds",
-            "chain_inputs",
-            "template_of",
-            "first_calls",
-            "output_records",
-            "chain_next",
-        ):
-            grown.__dict__[name] = list(getattr(plan, name))
-        priorities = plan.priorities
-        grown.__dict__["priorities"] = None if priorities is None else list(priorities)
-        grown.__dict__["fan_out_steps"] = set(plan.fan_out_steps)
-        grown.__dict__["starting_orders"] = plan.starting_orders
-        grown.__dict__["static"] = plan
-        for (step, place), _ in plan.collected_inputs.items():
-            (source,) = plan.steps[step].inputs[place].sources
-            assert isinstance(source, FromStep)
-            grown._collected.setdefault(step, {})[place] = CollectedList(source)
-        for step in plan.fan_out_steps:
-            needed = grown._needed_below(step)
-            if needed:
-                grown._needs[step] = needed
-        return grown
+class RunPlan(GrowingPlan):
+    """The plan of one run of a job with dynamic outputs; ``expand`` appends steps to it."""
+
+    def __init__(self, compiled: Plan) -> None:
+        super().__init__(compiled)
+        # The branch and the mapped node of each mapped step with consumed dynamic outputs.
+        self._branches: dict[int, tuple[Branch, int]] = {}
+        self._collected: dict[int, dict[int, CollectedList]] = {}
+        self._blocks: list[_Block] = []
+        self._key_selection = KeySelection(compiled.selected_keys)
+        self._depths: list[tuple[int, ...]] = []
+        self._future_sources: dict[int, tuple[int, ...]] = {}
+        self._by_key: dict[str, int] = {}
+        self._indexed = 0  # steps in _by_key; lookups are rare, so they index what is new
+        for step, input_index in compiled.collected_inputs:
+            self._begin_collecting(step, input_index)
+        for step in compiled.fan_out_steps:
+            self._note_future_sources(step)
 
     @property
     def collecting_steps(self) -> dict[int, dict[int, CollectedList]]:
-        """The steps that wait to be told what they collect."""
+        """The steps whose collected inputs are not complete, with those inputs by index."""
         return self._collected
 
     @property
     def future_sources(self) -> dict[int, tuple[int, ...]]:
-        """For steps with dynamic outputs those from which what will be below them takes."""
-        return self._needs
+        """For steps with dynamic outputs the steps that feed the mapped steps below them."""
+        return self._future_sources
 
     @property
     def by_key(self) -> dict[str, int]:
         """Step indices by step key."""
-        known: tuple[int, dict[str, int]] = self.__dict__.setdefault("_by_key", (0, {}))
-        count, found = known
-        if count < len(self.steps):
-            found.update({step.key: step.index for step in self.steps[count:]})
-            self.__dict__["_by_key"] = len(self.steps), found
-        return found
+        if self._indexed < len(self.steps):
+            self._by_key.update({step.key: step.index for step in self.steps[self._indexed :]})
+            self._indexed = len(self.steps)
+        return self._by_key
 
     @property
     def depth_order(self) -> Sequence[tuple[int, ...]]:
-        """The place of each step where one worker runs the plan depth-first: added steps right
-        behind their cause.
-        """
+        """For each step its rank in a depth-first run; new steps come right behind their cause."""
         depths = self._depths
         if not depths:
-            depths += [(place,) for place in self.__dict__["static"].depth_order]
+            depths += [(rank,) for rank in self.compiled.depth_order]
         for first, size, cause in self._blocks:
             if first >= len(depths):
-                depths += [(*depths[cause], place) for place in range(size)]
+                depths += [(*depths[cause], rank) for rank in range(size)]
         return depths
 
     @cached_property
@@ -159,297 +129,271 @@ class RunPlan(Plan):
         return fan_out_consumers(self)
 
     @cached_property
-    def _below(self) -> Mapping[int, tuple[FromStep | FromMapped, ...]]:
+    def _outside_sources(self) -> Mapping[int, tuple[FromStep | FromMapped, ...]]:
         return outside_sources(self)
-
-    def has_consumers(self, place: int) -> bool:
-        """Whether others are mapped over, or collect, a dynamic output of the mapped node at
-        ``place``.
-        """
-        return place in self._producing
-
-    @cached_property
-    def _producing(self) -> frozenset[int]:
-        return frozenset([-1 - fan.node for fan in self._consumers if fan.node < 0])
 
     @cached_property
     def _consumer_counts(self) -> Mapping[FanOut, int]:
         return consumer_counts(self)
 
-    def _home(self, step: int) -> tuple[Branch | None, int]:
-        """Return the frame of a producer, None where it is not mapped, and its node as in ``FanOut``."""
-        home = self._homes.get(step)
-        return (None, step) if home is None else (home[0], -1 - home[1])
+    @cached_property
+    def _fan_out_nodes(self) -> frozenset[int]:
+        """The indices of mapped nodes with consumed dynamic outputs."""
+        return frozenset([-1 - fan_out.node for fan_out in self._consumers if fan_out.node < 0])
+
+    def _branch_of(self, step: int) -> tuple[Branch | None, int]:
+        """Return the branch of a step, if any, and its node as in ``FanOut``."""
+        mapped = self._branches.get(step)
+        return (None, step) if mapped is None else (mapped[0], -1 - mapped[1])
 
     def consumer_count(self, step: int, output: str) -> int:
-        """Return how many steps take each value of a dynamic output, 0 where others may take it as
-        well.
-        """
-        return self._consumer_counts.get(FanOut(self._home(step)[1], output), 0)
+        """Return the number of steps that take each value of a dynamic output.
 
-    def _needed_below(self, step: int) -> tuple[int, ...]:
-        """Return the steps from which what will be below a producer takes."""
-        frame, node = self._home(step)
-        found = [step_behind(symbol, frame) for symbol in self._below.get(node, ())]
-        return tuple(dict.fromkeys(each for each in found if each != step))
+        It is 0 where the output has other consumers too.
+        """
+        return self._consumer_counts.get(FanOut(self._branch_of(step)[1], output), 0)
+
+    def _note_future_sources(self, step: int) -> None:
+        branch, node = self._branch_of(step)
+        before = [step_of_source(source, branch) for source in self._outside_sources.get(node, ())]
+        needed = tuple(dict.fromkeys(source for source in before if source != step))
+        if needed:
+            self._future_sources[step] = needed
+
+    def _begin_collecting(self, step: int, input_index: int) -> None:
+        (source,) = self.steps[step].inputs[input_index].sources
+        assert isinstance(source, FromStep), "a collected input begins with its producer"
+        self._collected.setdefault(step, {})[input_index] = CollectedList(source)
 
     def expand(
         self,
         step: int,
         names: Sequence[str],
-        state: State,
+        state: StepState,
         *,
         is_all: bool = True,
         awaits: bool = True,
     ) -> Expansion:
-        """Add the steps for what ``step`` yielded: ``names`` are its outputs, with mapping keys
-        (``result[k]``).
+        """Append the steps for the outputs ``names`` of ``step``, such as ``result[key]``.
 
-        It is called before the step counts as over; ``state`` tells of the others. Without
-        ``is_all`` more may come later; without ``awaits`` steps that take nothing else of it need
-        not wait until it is over.
+        Call it before the step counts as over; ``state`` answers for all other steps. Without
+        ``is_all`` more values may come later. Without ``awaits`` steps that take nothing else of
+        the step need not wait for its end.
         """
-        frame, node = self._home(step)
-        outs = self.op_of(step).outs
-        growth = Expansion(len(self.steps), [], [], [], {})
-        for output, out in outs.items():
-            fanning = self._consumers.get(FanOut(node, output)) if out.is_dynamic else None
-            if fanning is None:
+        branch, node = self._branch_of(step)
+        above = () if branch is None else branch.keys
+        expansion = Expansion(len(self.steps), [], [], [], {})
+        for output, out in self.op_of(step).outs.items():
+            fan_out = FanOut(node, output)
+            consumers = self._consumers.get(fan_out) if out.is_dynamic else None
+            if consumers is None:
                 continue
             start = f"{output}["
             own = [name for name in names if name.startswith(start)]
             if own or is_all:
                 is_nothing = not (own or out.is_required)
-                if FanOut(node, output) in self.selected_keys:
-                    own = self._chosen(
-                        FanOut(node, output), () if frame is None else frame.keys, own
-                    )
-                cause = _Cause(step, FanOut(node, output), frame, own, is_all, is_nothing, awaits)
-                self._expand(cause, fanning, state, growth)
-        return growth
-
-    def _chosen(self, fan: FanOut, above: tuple[str, ...], names: Sequence[str]) -> list[str]:
-        """Return those of the values of a dynamic output to which the selection narrows it."""
-        chosen = []
-        for name in names:
-            keys = (*above, *mapping_keys(name))
-            fitting = [
-                pattern
-                for pattern in self.selected_keys[fan]
-                if all(one in ("?", key) for one, key in zip(pattern, keys, strict=True))
-            ]
-            self._met.update((fan, pattern) for pattern in fitting)
-            if fitting:
-                chosen.append(name)
-        return chosen
+                own = self._key_selection.select(fan_out, above, own)
+                arrival = _Arrival(step, fan_out, branch, own, is_all, is_nothing, awaits)
+                self._expand(arrival, consumers, state, expansion)
+        return expansion
 
     def unmatched_keys(self) -> list[str]:
-        """Return what the selection named that no op yielded, as mapping keys behind the dynamic
-        output.
-        """
-        found = []
-        for fan, patterns in self.selected_keys.items():
-            producer = (
-                self.steps[fan.node].key if fan.node >= 0 else self.mapped_nodes[-1 - fan.node].key
-            )
-            found += [
-                f"{producer}.{fan.output}[{','.join(each)}]"
-                for each in patterns
-                if (fan, each) not in self._met
-            ]
-        return found
+        """Return the selected mapping keys without a value, behind their dynamic output."""
+        unmatched = []
+        for fan_out, patterns in self._key_selection.unmatched().items():
+            node = fan_out.node
+            key = self.steps[node].key if node >= 0 else self.mapped_nodes[-1 - node].key
+            unmatched += [f"{key}.{fan_out.output}{pattern}" for pattern in patterns]
+        return unmatched
 
     def fail(self, step: int) -> None:
-        """Take in that a step failed which had yielded values already: what collects them will not
-        get all.
+        """Record the failure of a step that had yielded values.
+
+        Its own output then stands for the missing values of collected inputs.
         """
-        frame, node = self._home(step)
+        branch, node = self._branch_of(step)
         for output, out in self.op_of(step).outs.items():
-            fanning = self._consumers.get(FanOut(node, output)) if out.is_dynamic else None
-            for each in fanning.collectors if fanning is not None else ():
-                members = self._members(each, frame)
+            consumers = self._consumers.get(FanOut(node, output)) if out.is_dynamic else None
+            for collecting in consumers.collecting if consumers is not None else ():
+                members = self._open_members(collecting, branch)
                 if members is not None:
                     members.append(FromStep(step, output))
 
     def _expand(
-        self, cause: _Cause, fanning: FanOutConsumers, state: State, growth: Expansion
+        self, arrival: _Arrival, consumers: FanOutConsumers, state: StepState, expansion: Expansion
     ) -> None:
-        step, fan, frame, names = cause.step, cause.fan, cause.frame, cause.names
-        above = () if frame is None else frame.keys
-        offsets = {place: offset for offset, place in enumerate(fanning.children)}
-        children = [resolve(self, place, fan, offsets, step, frame) for place in fanning.children]
-        first, count = len(self.steps), len(children)
-        skip = len(fan.output) + 1
+        step, fan_out, branch, names = arrival.step, arrival.fan_out, arrival.branch, arrival.names
+        nodes = consumers.mapped
+        offsets = {node: offset for offset, node in enumerate(nodes)}
+        resolved = [resolve_node(self, node, fan_out, offsets, step, branch) for node in nodes]
+        first, count = len(self.steps), len(nodes)
+        skip = len(fan_out.output) + 1
         keys = [name[skip:-1] for name in names]
-        collectors = self._gather(cause, fanning, keys, offsets, growth)
+        collectors = self._collect(arrival, consumers, keys, offsets, expansion)
         if not keys:
             return
-        # Of each node: the offsets of those of the same key that take from it, and what collects
-        # it.
+        # For each node the offsets of its successors in the same branch.
         following = [
-            tuple([other for other, each in enumerate(children) if offset in each.beside])
+            tuple([other for other, node in enumerate(resolved) if offset in node.siblings])
             for offset in range(count)
         ]
-        self._blocks.append((first, count * len(keys), step))
-        for offset, child in enumerate(children):
+        self._blocks.append(_Block(first, count * len(keys), step))
+        for offset, node in enumerate(resolved):
             new = range(first + offset, first + count * len(keys), count)
-            self._note_outside(child, new, cause, state, growth)
+            self._connect_outside(node, new, arrival, state, expansion)
         waiting = [
-            len(each.beside)
-            + (each.takes_rest or (each.takes_own and cause.awaits))
-            + sum([not state(before)[0] for before in each.before])
-            for each in children
+            len(node.siblings)
+            + (node.takes_rest or (node.takes_value and arrival.awaits))
+            + sum([not state(before)[0] for before in node.outside])
+            for node in resolved
         ]
-        growth.waiting.extend(waiting * len(keys))
-        growth.nodes.extend(fanning.children * len(keys))
-        add = stamper(self, self._producing, children, following, collectors, step)
-        for place, (name, key) in enumerate(zip(names, keys, strict=True)):
-            add(first + place * count, name, key)
-        if any(self.has_consumers(place) or self._gathers_at(place) for place in fanning.children):
-            for place, key in enumerate(keys):
-                self._settle_in(
-                    Branch(frame, (*above, key), first + place * count, offsets), fanning.children
-                )
+        expansion.waiting.extend(waiting * len(keys))
+        expansion.nodes.extend(nodes * len(keys))
+        append = step_appender(self, self._fan_out_nodes, resolved, following, collectors, step)
+        for rank, (name, key) in enumerate(zip(names, keys, strict=True)):
+            append(first + rank * count, name, key)
+        if any(node in self._fan_out_nodes or self._collects(node) for node in nodes):
+            above = () if branch is None else branch.keys
+            for rank, key in enumerate(keys):
+                inner = Branch(branch, (*above, key), first + rank * count, offsets)
+                self._enter_branch(inner, nodes)
 
-    def _gathers_at(self, place: int) -> bool:
-        return any(each.collected is not None for each in self.mapped_nodes[place].inputs)
+    def _collects(self, node: int) -> bool:
+        return any(
+            node_input.collected is not None for node_input in self.mapped_nodes[node].inputs
+        )
 
-    def _settle_in(self, frame: Branch, children: Sequence[int]) -> None:
-        """Note where the producers among new steps stand, and what the collecting ones are still to
-        be told.
-        """
-        for place in children:
-            index = frame.step_of(place)
-            for number, each in enumerate(self.mapped_nodes[place].inputs):
-                if each.collected is not None:
-                    (source,) = self.steps[index].inputs[number].sources
-                    assert isinstance(source, FromStep)
-                    self._collected.setdefault(index, {})[number] = CollectedList(source)
-            if self.has_consumers(place):
-                self._homes[index] = frame, place
-                self.fan_out_steps.add(index)  # type: ignore[attr-defined]  # a set here
-        for place in children:
-            if self.has_consumers(place):
-                index = frame.step_of(place)
-                needed = self._needed_below(index)
-                if needed:
-                    self._needs[index] = needed
+    def _enter_branch(self, branch: Branch, nodes: Sequence[int]) -> None:
+        """Note the fan-out steps and the collected inputs of a new branch."""
+        fan_out_nodes = [node for node in nodes if node in self._fan_out_nodes]
+        for node in nodes:
+            step = branch.step_of(node)
+            for index, node_input in enumerate(self.mapped_nodes[node].inputs):
+                if node_input.collected is not None:
+                    self._begin_collecting(step, index)
+        for node in fan_out_nodes:
+            step = branch.step_of(node)
+            self._branches[step] = branch, node
+            self.fan_out_steps.add(step)
+        for node in fan_out_nodes:
+            self._note_future_sources(branch.step_of(node))
 
-    def _gather(
+    def _collect(
         self,
-        cause: _Cause,
-        fanning: FanOutConsumers,
+        arrival: _Arrival,
+        consumers: FanOutConsumers,
         keys: Sequence[str],
         offsets: dict[int, int],
-        growth: Expansion,
+        expansion: Expansion,
     ) -> dict[int, tuple[int, ...]]:
-        """Tell those that gather what came; return for each offset the steps that wait for steps of
-        that node.
+        """Add the new sources to collected inputs.
+
+        Return the collecting steps that wait for new steps, by the offset of the new steps' node.
         """
-        frame = cause.frame
-        above = () if frame is None else frame.keys
+        branch = arrival.branch
+        above = () if branch is None else branch.keys
         first, count = len(self.steps), len(offsets)
         collectors: dict[int, dict[int, None]] = {}
-        for each in fanning.collectors:
-            consumer = self._consumer(each, frame)
-            collected = self._collected[consumer][each.input]
-            path = above[each.above :]
-            members = collected.begin(path, is_nothing=cause.is_nothing)
-            if cause.is_all:
+        for collecting in consumers.collecting:
+            consumer = self._collecting_step(collecting, branch)
+            collected = self._collected[consumer][collecting.input]
+            path = above[collecting.depth :]
+            members = collected.begin(path, is_nothing=arrival.is_nothing)
+            if arrival.is_all:
                 collected.end(path)
-            if isinstance(each.member, FromMapped) and each.member.node in offsets:
-                offset, output = offsets[each.member.node], each.member.output
-                found = [
-                    FromStep(first + place * count + offset, output) for place in range(len(keys))
+            member = collecting.member
+            if isinstance(member, FromMapped) and member.node in offsets:
+                offset = offsets[member.node]
+                sources = [
+                    FromStep(first + rank * count + offset, member.output)
+                    for rank in range(len(keys))
                 ]
                 collectors.setdefault(offset, {})[consumer] = None
             else:
-                found = [FromStep(cause.step, name) for name in cause.names]
-            if not each.inner:
-                members += found
+                sources = [FromStep(arrival.step, name) for name in arrival.names]
+            if not collecting.is_nested:
+                members += sources
                 continue
-            for key, source in zip(keys, found, strict=True):
+            for key, source in zip(keys, sources, strict=True):
                 inner: list[Any] = [source]
                 members.append(inner)
-                within = (*path, key)
-                collected.open[within] = inner
+                below = (*path, key)
+                collected.open[below] = inner
         for offset, waiting in collectors.items():
             for consumer in waiting:
-                growth.awaited[consumer] = growth.awaited.get(consumer, 0) + len(keys)
-                self.in_degrees[consumer] += len(keys)  # type: ignore[index]  # a list here
-                _add_to(
-                    self.predecessors,
-                    consumer,
-                    range(first + offset, first + count * len(keys), count),
-                )
+                expansion.awaited[consumer] = expansion.awaited.get(consumer, 0) + len(keys)
+                self.in_degrees[consumer] += len(keys)
+                new = range(first + offset, first + count * len(keys), count)
+                _extend(self.predecessors, consumer, new)
         return {offset: tuple(waiting) for offset, waiting in collectors.items()}
 
-    def _consumer(self, gather: CollectingInput, frame: Branch | None) -> int:
-        """Return the step that gathers, seen from the frame of what yields."""
-        if gather.consumer >= 0:
-            return gather.consumer
-        assert frame is not None, "what gathers below a frame is mapped too"
-        return frame.step_of(-1 - gather.consumer)
+    def _collecting_step(self, collecting: CollectingInput, branch: Branch | None) -> int:
+        """Return the collecting step for values that come in ``branch``."""
+        if collecting.consumer >= 0:
+            return collecting.consumer
+        assert branch is not None, "a collecting step below a branch is mapped too"
+        return branch.step_of(-1 - collecting.consumer)
 
-    def _members(self, gather: CollectingInput, frame: Branch | None) -> list[Any] | None:
-        """Return the list that what yields in ``frame`` is to fill, None where it is complete."""
-        collected = self._collected.get(self._consumer(gather, frame))
-        above = () if frame is None else frame.keys
-        return (
-            None if collected is None else collected[gather.input].open.get(above[gather.above :])
-        )
+    def _open_members(self, collecting: CollectingInput, branch: Branch | None) -> list[Any] | None:
+        """Return the list for values that come in ``branch``, None where it is complete."""
+        inputs = self._collected.get(self._collecting_step(collecting, branch))
+        above = () if branch is None else branch.keys
+        if inputs is None:
+            return None
+        return inputs[collecting.input].open.get(above[collecting.depth :])
 
-    def _note_outside(
-        self, child: ResolvedNode, new: range, cause: _Cause, state: State, growth: Expansion
+    def _connect_outside(
+        self,
+        node: ResolvedNode,
+        new: range,
+        arrival: _Arrival,
+        state: StepState,
+        expansion: Expansion,
     ) -> None:
-        """Note the new steps of a node with those outside that they take from."""
-        awaited = child.takes_rest or (child.takes_own and cause.awaits)
-        for each in (*child.before, *((cause.step,) if awaited else ())):
-            _add_to(self.successors, each, new)
-            self.chain_next[each] = -1  # type: ignore[index]  # a list here
-        if not all(state(each)[1] for each in child.before):
-            growth.imperfect.extend(new)
+        """Connect the new steps of a node with their predecessors outside of the branch."""
+        awaited = node.takes_rest or (node.takes_value and arrival.awaits)
+        for before in (*node.outside, *((arrival.step,) if awaited else ())):
+            _extend(self.successors, before, new)
+            self.chain_next[before] = -1
+        if not all(state(before)[1] for before in node.outside):
+            expansion.imperfect.extend(new)
 
     def close_collected(self, step: int) -> None:
-        """Fix what a step collects, now that all of it is known."""
+        """Fix the collected inputs of a step, complete now."""
         collected = self._collected.pop(step, None)
         if collected is None:
             return
-        known = self.steps[step]
-        inputs = list(known.inputs)
-        for number, each in collected.items():
-            sources, shape = each.sources()
-            inputs[number] = inputs[number]._replace(sources=sources, shape=shape)
-        self.steps[step] = known._replace(inputs=tuple(inputs))  # type: ignore[index]  # a list here
+        before = self.steps[step]
+        inputs = list(before.inputs)
+        for index, members in collected.items():
+            sources, shape = members.sources()
+            inputs[index] = inputs[index]._replace(sources=sources, shape=shape)
+        self.steps[step] = before._replace(inputs=tuple(inputs))
 
     def sources_of(self, step: int) -> Iterator[FromStep]:
-        """Yield the outputs of steps whose values a step takes, of what it collects as much as is
-        known.
-        """
+        """Yield the outputs that a step takes values from, as far as they exist."""
         collected = self._collected.get(step, {})
-        for place, each in enumerate(self.steps[step].inputs):
-            if each.is_nothing:
+        for index, step_input in enumerate(self.steps[step].inputs):
+            if step_input.is_nothing:
                 continue
-            sources = collected[place].sources()[0] if place in collected else each.sources
+            sources = collected[index].sources()[0] if index in collected else step_input.sources
             for source in sources:
                 if type(source) is FromStep:
                     yield source
 
-    def steps_of_node(self, place: int, first: int = 0) -> Iterator[Step]:
-        """Yield the steps of the mapped node at ``place`` that there are from ``first`` on, in the
-        order they came.
-        """
-        start = f"{self.mapped_nodes[place].key}["
-        begin = max(first, self._blocks[0][0]) if self._blocks else len(self.steps)
+    def steps_of_node(self, node: int, first: int = 0) -> Iterator[Step]:
+        """Yield the steps of a mapped node in the order they came, beginning at ``first``."""
+        start = f"{self.mapped_nodes[node].key}["
+        begin = max(first, self._blocks[0].first) if self._blocks else len(self.steps)
         for step in itertools.islice(self.steps, begin, None):
             if step.key.startswith(start):
                 yield step
 
 
-def _add_to(column: Sequence[Sequence[int]], place: int, more: Iterable[int]) -> None:
-    """Add to the steps at one place of a column, which are a list from then on."""
-    known = column[place]
-    if not isinstance(known, list):
-        known = list(known)
-        column[place] = known  # type: ignore[index]  # a list here
-    known.extend(more)
+def _extend(column: list[tuple[int, ...] | list[int]], index: int, more: Iterable[int]) -> None:
+    """Extend one entry of a column, a list from then on."""
+    entry = column[index]
+    if not isinstance(entry, list):
+        entry = list(entry)
+        column[index] = entry
+    entry.extend(more)

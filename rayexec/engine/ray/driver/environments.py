@@ -6,7 +6,8 @@ from __future__ import annotations
 
 from rayexec.errors import EngineError
 from rayexec.placement.limits import Placement
-from rayexec.plan.model import Plan, Template
+from rayexec.plan.base import Plan
+from rayexec.plan.model import Template
 
 __all__ = ["check_environments", "whose_environment"]
 

@@ -13,7 +13,7 @@ from rayexec.engine.packed_values import INLINE_LIMIT, Packed, Restored, unpack
 from rayexec.engine.ray.protocol.answer import Entry, unpack_entries
 from rayexec.errors import InvariantError, StepError
 from rayexec.events import Attempt, Successes
-from rayexec.plan.model import Plan
+from rayexec.plan.base import Plan
 from rayexec.run.previous_run import StoredValue
 from rayexec.run.spec import Call
 

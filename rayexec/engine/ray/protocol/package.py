@@ -17,7 +17,8 @@ from rayexec.definitions.local_modules import MAIN, local_modules
 from rayexec.definitions.resource import ResourceDefinition
 from rayexec.definitions.sources import Sources
 from rayexec.errors import DefinitionError
-from rayexec.plan.model import Plan, Template
+from rayexec.plan.base import Plan
+from rayexec.plan.model import Template
 
 __all__ = ["Package", "load_package", "make_package", "modules_of"]
 

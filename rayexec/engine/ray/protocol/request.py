@@ -10,7 +10,8 @@ from rayexec.definitions.contexts import RunInfo
 from rayexec.engine.ray.protocol.overrun import Address
 from rayexec.engine.ray.protocol.worker_resources import KeptAddress
 from rayexec.names import node_path
-from rayexec.plan.model import Call, FromConfig, FromStep, Plan
+from rayexec.plan.base import Plan
+from rayexec.plan.model import Call, FromConfig, FromStep
 from rayexec.run.cached_outputs import RunCache
 from rayexec.run.previous_run import ValueStorage
 from rayexec.run.spec import regroup

@@ -13,15 +13,13 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from rayexec.cluster.cluster_spec import ClusterSpec
 from rayexec.cluster.tokens import AUTH_MODE, TOKEN_PATH, token_path
+from rayexec.cluster.usable_cpus import usable_cpus
 from rayexec.errors import EngineError
 
-if TYPE_CHECKING:
-    from rayexec.cluster.local_cluster import ClusterSpec
-
-__all__ = ["Launch", "usable_cpus"]
+__all__ = ["ClusterStart"]
 
 _HOST = "127.0.0.1"
 _PORT, _DASHBOARD_PORT = 6379, 8265
@@ -51,7 +49,7 @@ main()
 """
 
 
-class Launch:
+class ClusterStart:
     """The start of a cluster: ``spec`` with what was left open filled in, the ``address``, and the
     ``sessions``.
 
@@ -207,22 +205,3 @@ def _free_port(preferred: int = 0) -> int:
     with socket.socket() as probe:
         probe.bind((_HOST, 0))
         return int(probe.getsockname()[1])
-
-
-def usable_cpus() -> int:
-    """Return how many CPUs this process may use, at least 1: its affinity, and the quota of its
-    container.
-    """
-    try:
-        count = len(os.sched_getaffinity(0))
-    except AttributeError:  # not on every system
-        count = os.cpu_count() or 1
-    for name in ("/sys/fs/cgroup/cpu.max", "/sys/fs/cgroup/cpu/cpu.cfs_quota_us"):
-        try:
-            quota, *rest = Path(name).read_text().split()
-            period = rest[0] if rest else Path(name).with_name("cpu.cfs_period_us").read_text()
-            if int(quota) > 0:
-                count = min(count, int(quota) // int(period))
-        except (OSError, ValueError):  # not there, or "max"
-            continue
-    return max(1, count)
