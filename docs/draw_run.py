@@ -88,7 +88,9 @@ def draw(attempts: list[dict[str, Any]]) -> str:
     x = float(LEFT)
     for op, colour in colours.items():
         label = f"{op} ({ops[op]:,})"
-        lines.append(f"<rect x='{x:.1f}' y='{bottom + 40}' width='12' height='12' fill='{colour}'/>")
+        lines.append(
+            f"<rect x='{x:.1f}' y='{bottom + 40}' width='12' height='12' fill='{colour}'/>"
+        )
         lines.append(text(x + 18, bottom + 51, escape(label)))
         x += 42 + 8 * len(label)
     return "\n".join([*lines, "</svg>\n"])
