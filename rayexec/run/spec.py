@@ -11,7 +11,7 @@ from rayexec.config.run_config import ResolvedConfig
 from rayexec.definitions.contexts import RunInfo
 from rayexec.definitions.io_manager import manager_key
 from rayexec.definitions.logger import InitLoggerContext
-from rayexec.definitions.resource import WORKER, ResourceDefinition
+from rayexec.definitions.resource import ResourceDefinition, ResourceScope
 from rayexec.errors import InputError
 from rayexec.placement.capacity import Capacity
 from rayexec.placement.choice import choose_placement
@@ -90,7 +90,9 @@ class RunSpec:
             left += more
         found = {key: self.resources[key] for key in left}
         return sorted(
-            key for key, each in found.items() if each.scope == WORKER and not each.is_constant
+            key
+            for key, each in found.items()
+            if each.scope is ResourceScope.WORKER and not each.is_constant
         )
 
     @property
