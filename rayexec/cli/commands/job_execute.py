@@ -12,6 +12,7 @@ from typing import TextIO
 
 from rich.console import Console
 
+from rayexec.cli.execution_options import inherited_origin
 from rayexec.cli.exit_codes import FAILED, SUCCEEDED, complain, with_exit_code
 from rayexec.cli.parsing import RunOptions, parse_selection, parse_tags
 from rayexec.cli.render.lines import EventLines
@@ -71,16 +72,13 @@ def run_from_shell(
                     config,
                     op_selection=selection,
                     tags=tags,
-                    address=wanted.address,
                     run_id=wanted.run_id,
-                    max_concurrent=wanted.max_concurrent,
-                    keep_outputs="none",  # nobody reads them once the command is over
                     observer=watch,
-                    durable=wanted.durable or None,
-                    cache=wanted.cache,
                     store=store,
                     origin=_origin(source, wanted, job.name),
                     reexecution_options=options,
+                    # Nobody reads the outputs once the command is over.
+                    **{"keep_outputs": "none", **wanted.execution},
                 )
             _report(result, watch, results, on_terminal=on_terminal)
         except (KeyboardInterrupt, SystemExit) as error:
@@ -144,9 +142,7 @@ def _origin(source: JobSource, wanted: RunOptions, job: str) -> dict[str, str]:
         "module": source.module,
         "attribute": source.attribute,
         "job": job,
-        "max_concurrent": None if wanted.max_concurrent is None else str(wanted.max_concurrent),
-        "address": wanted.address,
-        "durable": "true" if wanted.durable else None,
+        **inherited_origin(wanted.execution),
     }
     return {name: value for name, value in known.items() if value is not None}
 

@@ -11,7 +11,7 @@ from rayexec.cli.exit_codes import SUCCEEDED, with_exit_code
 from rayexec.cli.parsing import RunOptions, parse_selection
 from rayexec.cli.streams import results_on_stdout, write_json
 from rayexec.cluster import capacity_here, connect, releasing
-from rayexec.config.execution import ExecutionSettings
+from rayexec.config.execution import ExecutionSettings, override_execution
 from rayexec.config.files import read_run_config
 from rayexec.execute import prepare
 from rayexec.launch.job_file import JobSource, load_job
@@ -45,7 +45,7 @@ def print_plan(
         config = read_run_config(wanted.config)
         spec = _with_options(prepare(load_job(source), config, op_selection=selection), wanted)
         known = last_timings(spec.plan) if timings is None else given_timings(spec.plan, timings)
-        document = _describe(spec, _capacity(wanted.address, spec), known)
+        document = _describe(spec, _capacity(wanted.execution.get("address"), spec), known)
         if as_json:
             write_json(results, document)
         else:
@@ -55,11 +55,7 @@ def print_plan(
 
 def _with_options(spec: RunSpec, wanted: RunOptions) -> RunSpec:
     """Return ``spec`` with what the options say over its config, as a run takes them."""
-    settings = spec.config.execution
-    if wanted.address is not None:
-        settings = replace(settings, address=wanted.address, engine="ray")
-    if wanted.max_concurrent is not None and settings.engine == "ray":
-        settings = replace(settings, max_concurrent=wanted.max_concurrent)
+    settings = override_execution(spec.config.execution, **wanted.execution)
     return replace(spec, config=replace(spec.config, execution=settings))
 
 
