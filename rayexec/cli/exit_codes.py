@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from typing import ParamSpec
 
-from rayexec.errors import EngineError, RayexecError
+from rayexec.errors import EngineError, RayexecError, StoreError
 
 __all__ = ["FAILED", "INTERRUPTED", "SUCCEEDED", "USAGE", "complain", "with_exit_code"]
 
@@ -27,14 +27,14 @@ def complain(message: str) -> None:
 def with_exit_code(command: Callable[P, int]) -> Callable[P, int]:
     """Make a command return an exit code where it raises an error that is not its own fault.
 
-    A mistake in what was given is 2; an engine that cannot start, and an interrupt, are 1.
+    A mistake in what was given is 2; an engine or a store that fails, and an interrupt, are 1.
     """
 
     @functools.wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> int:
         try:
             return command(*args, **kwargs)
-        except EngineError as error:
+        except (EngineError, StoreError) as error:
             complain(str(error))
             return FAILED
         except RayexecError as error:

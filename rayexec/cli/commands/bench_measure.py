@@ -149,7 +149,7 @@ class _Stamps(Observer):
     def recorded(self, record: Record) -> None:
         """Keep attempts; what they printed is nobody's concern here."""
         now = time.perf_counter()
-        self.answers += [(now, row) for row in self._log.rows(record)]
+        self.answers += [(now, row) for row in self._log.attempts_of(record)]
 
 
 def _run(
