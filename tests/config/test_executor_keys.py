@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -52,10 +51,9 @@ def small():
 
 
 @pytest.fixture
-def speed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def speed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(execution_settings, "_ADDED", {})
     exec(DECLARATION, {})
-    yield
 
 
 def resolved(executor: str, **given: Any) -> tuple[ExecutionSettings, list[str]]:
@@ -102,7 +100,7 @@ def test_the_caller_of_a_run_overrides_an_added_key() -> None:
 
 
 def test_a_keyword_that_is_no_key_is_refused_as_python_does() -> None:
-    with pytest.raises(TypeError, match="unexpected keyword argument 'max_concurent'.*concurrent"):
+    with pytest.raises(TypeError, match=r"unexpected keyword argument 'max_concurent'.*concurrent"):
         execute_job(None, max_concurent=3)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="unexpected keyword argument 'batches'"):
         override_execution(ExecutionSettings(), batches=False)
@@ -117,7 +115,7 @@ def test_a_name_or_option_in_use_cannot_be_added() -> None:
             add_executor_key(name, bool, False)
     with pytest.raises(DefinitionError, match="--no-cache is there already"):
         add_executor_key("other", bool, False, option=CommandOption("--no-cache", "Not this one."))
-    with pytest.raises(DefinitionError, match="no executor 'in_proces'.*in_process"):
+    with pytest.raises(DefinitionError, match=r"no executor 'in_proces'.*in_process"):
         add_executor_key("other", bool, False, executors=("in_proces",))
     assert [key.name for key in executor_keys()][-2:] == ["speed", "quiet"]
 
