@@ -64,8 +64,7 @@ def load_job(source: JobSource) -> Job:
     if len(named) > 1:
         raise LoadError(
             f"{source.place} has {len(named)} jobs called {source.job!r}, in the attributes "
-            f"{', '.join(named)}; say "
-            "which one with -a ATTR."
+            f"{', '.join(named)}; say which one with -a ATTR."
         )
     return next(iter(named.values()))
 
@@ -99,8 +98,7 @@ def _what_instead(module: ModuleType) -> str:
         name = next(iter(graphs))
         return (
             f"It has the graph{'' if len(graphs) == 1 else 's'} {', '.join(graphs)}: make a job "
-            f"of it by "
-            f"{name}_job = {name}.to_job() in the file, or run it by -a {name}."
+            f"of it by {name}_job = {name}.to_job() in the file, or run it by -a {name}."
         )
     functions = [
         name
@@ -133,8 +131,7 @@ def _job_of(source: JobSource, module: ModuleType, attribute: str) -> Job:
     kind = "an op" if isinstance(value, OpDefinition) else f"of type {type(value).__name__}"
     raise LoadError(
         f"{attribute}{made_by or ' is'} {kind}, not a job, in {source.place}: it must be a job, a "
-        f"graph, or a function "
-        "that returns one of them."
+        "graph, or a function that returns one of them."
     )
 
 

@@ -117,8 +117,8 @@ def _steps(rows: Sequence[StepFigures]) -> Sequence[RenderableType]:
     return _with_note(
         table,
         f"Medians of {len(rows[0].runs)} runs after a first, in which the job is also compiled. "
-        f"fan-out: one step, all "
-        "others behind it, and a join of those. chain: one step after another.",
+        "fan-out: one step, all others behind it, and a join of those. chain: one step after "
+        "another.",
     )
 
 
@@ -130,8 +130,7 @@ def _hops(row: HopFigures) -> Sequence[RenderableType]:
     return _with_note(
         table,
         "From the end of a step to the start of the next, each a Ray task of its own (batches: "
-        "false); in a batch, as "
-        "in the chain above, a step costs no hop.",
+        "false); in a batch, as in the chain above, a step costs no hop.",
     )
 
 
@@ -149,10 +148,8 @@ def _transfer(row: TransferFigures) -> Sequence[RenderableType]:
     return _with_note(
         table,
         f"Medians of {len(row.stores)} runs after two to warm up. store: from the end of the op "
-        f"that made an Arrow "
-        "buffer until it is stored. read: from there until the next step has read each byte, "
-        "where it lies or from "
-        "another node. Each has a hop in it.",
+        "that made an Arrow buffer until it is stored. read: from there until the next step has "
+        "read each byte, where it lies or from another node. Each has a hop in it.",
     )
 
 
@@ -170,8 +167,7 @@ def _makespans(rows: MakespanFigures) -> Sequence[RenderableType]:
     return _with_note(
         table,
         f"{rows.naps:,} naps of {rows.nap * 1e3:g} ms each. ideal: no schedule is faster. "
-        f"speed-up: the time of all "
-        "naps together to the makespan.",
+        "speed-up: the time of all naps together to the makespan.",
     )
 
 

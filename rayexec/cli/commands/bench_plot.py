@@ -32,7 +32,7 @@ def check_plot(path: Path) -> None:
     except ImportError as error:
         raise LoadError(
             f"--plot needs matplotlib, which cannot be imported ({error}): pip install "
-            f"'rayexec[plot]'"
+            "'rayexec[plot]'"
         ) from None
 
 

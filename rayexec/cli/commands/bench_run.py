@@ -118,9 +118,8 @@ def _megabytes(requested: int | None, extent: _Thoroughness, capacity: Capacity)
         return extent.megabytes if room is None else max(1, min(extent.megabytes, room // 4))
     if room is not None and requested > room // 2:
         raise LoadError(
-            f"--size {requested}: the object store of a node has {room:,} MB, and values of one run "
-            f"stay while the next "
-            f"begins; give at most {room // 2}."
+            f"--size {requested}: the object store of a node has {room:,} MB, and values of one "
+            f"run stay while the next begins; give at most {room // 2}."
         )
     return requested
 

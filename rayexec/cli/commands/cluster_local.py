@@ -39,7 +39,7 @@ def bring_up(file: str | None, options: Mapping[str, Any], *, as_json: bool) -> 
         seconds = time.monotonic() - began
         if readable_by_others():
             say(
-                f"Other users of this machine may read the token that lets one in: chmod 600 "
+                "Other users of this machine may read the token that lets one in: chmod 600 "
                 f"{token_path()}"
             )
         if as_json:
@@ -171,7 +171,7 @@ def _not_running(known: Cluster | None, results: Any) -> int:
     if known is not None and known.family():
         complain(
             f"the cluster at {known.address} has lost a part of it. End the rest: rayexec cluster "
-            f"down"
+            "down"
         )
     elif known is not None:
         complain(f"the cluster at {known.address} runs no more. Start it again: {_START}")
@@ -216,8 +216,7 @@ def _more(limit: LimitStatus) -> Iterator[str]:
     if limit.nodes > 1:
         yield (
             f"Warning: {limit.nodes} nodes declare it, so it is {limit.total:g} in all, and what "
-            f"each of them has is a "
-            "limit of its own. Declare it on one node."
+            "each of them has is a limit of its own. Declare it on one node."
         )
     for each in limit.holders or ():
         where = f", pid {each.pid} on node {(each.node_id or '?')[:8]}" if each.pid else ""
