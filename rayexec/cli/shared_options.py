@@ -1,4 +1,4 @@
-"""Options that several commands about a job have, each with its help."""
+"""Options that commands about jobs share, with their help."""
 
 from __future__ import annotations
 

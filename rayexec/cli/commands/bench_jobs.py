@@ -1,4 +1,4 @@
-"""Jobs that ``rayexec bench`` measures, of ops that do almost nothing.
+"""Jobs for ``rayexec bench``, of ops with almost no work.
 
 The ops are at the top of a module, so that workers import them from the installed package.
 """

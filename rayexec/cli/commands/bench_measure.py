@@ -57,7 +57,7 @@ FEWEST_NAPS = 64
 
 @dataclass(frozen=True, slots=True)
 class StepFigures:
-    """Jobs of no-op steps: seconds of the ``first`` run, with its compilation, and of later ones."""
+    """Jobs of no-op steps: seconds of the ``first`` run, which compiles, and of later ones."""
 
     shape: str
     steps: int

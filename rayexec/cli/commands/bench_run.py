@@ -81,7 +81,7 @@ def bench_from_shell(
                 else f"attaching to the Ray at {address}"
             )
             capacity = connect(address)
-            signals.take()
+            signals.install()
             figures = _measure(
                 capacity,
                 describe_machine(capacity, address),
@@ -93,14 +93,13 @@ def bench_from_shell(
             _print(figures, results, as_json=as_json)
             return SUCCEEDED if plot is None else _plot(figures, plot)
         except (KeyboardInterrupt, SystemExit) as error:
-            if (
-                isinstance(error, SystemExit) and error.code != signal.SIGTERM
-            ):  # Ray's, for one while it starts
+            # Ray exits so at its start, if SIGTERM comes then.
+            if isinstance(error, SystemExit) and error.code != signal.SIGTERM:
                 raise
             complain("Interrupted.")
             return FAILED
         finally:
-            signals.ignore()  # Ray is being stopped, which must not stop half-way
+            signals.ignore()  # the stop of Ray must not end half-way
             release()
 
 

@@ -1,6 +1,4 @@
-"""The surface of ``rayexec cluster``: its commands, options and their help; as in ``main``, bodies
-are loaded late.
-"""
+"""Surface of ``rayexec cluster``: its commands, options and their help."""
 
 from __future__ import annotations
 
@@ -26,7 +24,7 @@ cluster_app = typer.Typer(
     "given.",
 )
 def up(
-    # Numbers are strings here, so that every mistake is told at once.
+    # Numbers are strings here, so that one message can name all mistakes.
     file: Annotated[
         str | None,
         typer.Argument(
@@ -120,7 +118,7 @@ def status(
     "Exit code: 0 it was printed; 2 a mistake in what was given.",
 )
 def manifest(
-    # Numbers are strings here, so that every mistake is told at once.
+    # Numbers are strings here, so that one message can name all mistakes.
     kind: Annotated[
         str,
         typer.Option(
@@ -259,7 +257,7 @@ def doctor(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Look for what would keep runs from working on a cluster, and say what to do about it."""
+    """Look for causes of failing runs on a cluster, and give advice on each."""
     raise typer.Exit(
         load("rayexec.cli.commands.cluster_doctor", "examine_from_shell")(address, as_json=as_json)
     )

@@ -58,7 +58,7 @@ def resume_from_shell(
     if wanted.address is None:
         wanted = replace(wanted, address=origin.get("address"))
     wanted = replace(wanted, durable=wanted.durable or "durable" in origin)
-    return run_from_shell(source, wanted, as_json=as_json, options=options, store=place)
+    return run_from_shell(source, wanted, as_json=as_json, reexecution=options, store=place)
 
 
 def _source(record: RunRecord, given: JobSource) -> JobSource:

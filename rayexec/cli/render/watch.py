@@ -43,4 +43,4 @@ class Watch(Observer):
     def run_started(self, spec: RunSpec, log: RunLog, waiting: Callable[[], Waiting]) -> None:
         """Remember the run, and take the signals that end it back from Ray."""
         self.spec, self.log = spec, log
-        self._signals.take()
+        self._signals.install()
