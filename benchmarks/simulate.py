@@ -17,13 +17,16 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import rayexec
-from benchmarks.measure import print_machine, print_table
+from benchmarks.measure import print_machine, print_table, seconds
+from rayexec.events import SUCCESS, Attempt, ErrorInfo, OutputRecord, StepFailureData
 from rayexec.execute.driver import run_to_end
 from rayexec.execute.log import RunLog
 from rayexec.execute.observer import Observer
 from rayexec.execute.prepare import prepare
+from rayexec.placement.choice import driver_placement
 from rayexec.run.spec import Batch, RunSpec
-from rayexec.scheduler.messages import EngineReport
+from rayexec.scheduler.machine import Machine
+from rayexec.scheduler.messages import BatchEnded, BatchLost, EngineReport, RunBatch, RunStarted
 from rayexec.testing.simulated_engine import Costs, SimulatedEngine
 
 NODES, SLOTS_A_NODE = 100, 100
@@ -111,15 +114,15 @@ def simulate(
     """
     spec = make(steps)
     steps = len(spec.plan.steps)
-    seconds = lengths(kind, steps)
+    times = lengths(kind, steps)
     engine = Timed(
-        spec.plan, nodes=[slots] * nodes, seconds=lambda call: seconds[call.step], costs=Costs()
+        spec.plan, nodes=[slots] * nodes, seconds=lambda call: times[call.step], costs=Costs()
     )
     began = time.perf_counter()
     outcome, _ = run_to_end(spec, lambda: engine, RunLog(spec.plan), Observer(), clock=engine.now)
     took = time.perf_counter() - began - engine.seconds_spent
     assert outcome.status == "SUCCESS"
-    least = bound(spec, seconds, nodes * slots)
+    least = bound(spec, times, nodes * slots)
     return [
         f"{name}, {kind}",
         f"{steps:,}",
@@ -129,6 +132,38 @@ def simulate(
         f"{took / steps * 1e6:.1f}",
         f"{engine.batches:,}",
     ]
+
+
+@rayexec.op
+def after(value: int, opened: int) -> int:
+    """Take a value once all are there."""
+    return value
+
+
+def reconstruct(count: int) -> list[str]:
+    """Return a row: the driver's real time to have ``count`` steps run again, lost at one stroke."""
+
+    @rayexec.job
+    def fans() -> None:
+        values = [source() for _ in range(count)]
+        opened = join(values)
+        for value in values:
+            after(value, opened)
+
+    plan = prepare(fans).plan
+    machine = Machine(plan, driver_placement(plan, slots=1, max_concurrent=1))
+    [run_batch] = machine.handle(RunStarted(), 0.0)
+    for _ in range(count + 1):
+        assert isinstance(run_batch, RunBatch)
+        [call] = run_batch.batch.calls
+        row = Attempt(call.step, 0, SUCCESS, 0.0, 0.0, (OutputRecord("result"),))
+        *_, run_batch = machine.handle(BatchEnded(run_batch.batch.id, (row,)), 0.0)
+    assert isinstance(run_batch, RunBatch)
+    lost = tuple(step for step in range(len(plan.steps)) if not plan.steps[step].inputs)
+    failure = StepFailureData(ErrorInfo("ObjectLostError", "gone", ""), ("ObjectLostError",))
+    event = BatchLost(run_batch.batch.id, (), None, failure, 0.0, 0.0, inputs=lost)
+    took = seconds(lambda: machine.handle(event, 0.0))
+    return [f"{count:,}", f"{took * 1e3:,.1f}", f"{took / count * 1e6:.1f}"]
 
 
 def bound(spec: RunSpec, seconds: Sequence[float], slots: int) -> float:
@@ -155,6 +190,8 @@ def main() -> None:
         rows.append(simulate("branches of 10", branches, kind, steps, NODES, SLOTS_A_NODE))
     head = ["job", "steps", "slots", "virtual s", "to bound", "driver, µs a step", "batches"]
     print_table("Simulated", head, rows)
+    losses = [reconstruct(count) for count in (1_000, 4_000, 16_000)]
+    print_table("Reconstruction", ["lost outputs", "driver, ms", "driver, µs an output"], losses)
     print(f"\npeak memory: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:,.0f} MB")
 
 

@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 from leftovers import Leftovers
+from machine_checks import CheckedStatuses
 
 from rayexec import JobDefinition, RunResult
+from rayexec.scheduler.step_table import StepTable
 
 Execute = Callable[..., RunResult]
 
@@ -54,6 +56,14 @@ def no_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAYEXEC_HOME", str(home))
         yield home
+
+
+@pytest.fixture(scope="session", autouse=True)
+def checked_transitions() -> Iterator[None]:
+    """Have every run of this process check each transition of a step."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(StepTable, "list_type", CheckedStatuses)
+        yield
 
 
 @pytest.fixture(scope="session")

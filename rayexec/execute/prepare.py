@@ -15,7 +15,7 @@ from rayexec.definitions.contexts import RunInfo
 from rayexec.definitions.io_manager import IO_MANAGER
 from rayexec.definitions.job import JobDefinition
 from rayexec.definitions.logger import InitLoggerContext
-from rayexec.definitions.resource import SCOPES, ResourceDefinition, resource_definition
+from rayexec.definitions.resource import ResourceDefinition, ResourceScope, resource_definition
 from rayexec.definitions.tags import max_runtime, normalize_tags
 from rayexec.engine.base import Engine
 from rayexec.engine.registry import make_engine
@@ -234,11 +234,11 @@ def _check_resources(plan: Plan, known: Mapping[str, ResourceDefinition]) -> Non
             f"{', '.join(sorted(known)) or 'none'}."
         )
     shorter = [
-        f"resource {key!r} (scope {definition.scope!r}) requires resource {each!r} (scope "
-        f"{known[each].scope!r})"
+        f"resource {key!r} (scope {ResourceScope(definition.scope).value!r}) requires resource "
+        f"{each!r} (scope {ResourceScope(known[each].scope).value!r})"
         for key, definition in known.items()
         for each in sorted(definition.required_resource_keys)
-        if SCOPES.index(known[each].scope) < SCOPES.index(definition.scope)
+        if ResourceScope(known[each].scope).is_within(ResourceScope(definition.scope))
     ]
     if shorter:
         raise DefinitionError(

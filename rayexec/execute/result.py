@@ -18,7 +18,7 @@ from rayexec.plan import Plan
 from rayexec.plan.model import FromMapped, FromStep, NodeSource
 from rayexec.run.spec import RunSpec
 from rayexec.scheduler.messages import StepStatus
-from rayexec.steps.io_managers import Read, reading
+from rayexec.steps.io_managers import LoadOutput, output_loader
 
 __all__ = ["RunResult", "StepWait"]
 
@@ -121,7 +121,7 @@ class RunResult:
     @property
     def all_events(self) -> Sequence[Event]:
         """Every event of the run, in the order in which it was recorded."""
-        return self._log.events
+        return self._log.events()
 
     @property
     def all_node_events(self) -> Sequence[Event]:
@@ -182,7 +182,7 @@ class RunResult:
         return self._value("", output_name, f"No value was yielded for output '{output_name}'.")
 
     def _value(self, path: str, output: str, message: str) -> Any:
-        with reading(self._spec) as read:
+        with output_loader(self._spec) as read:
             return self._value_behind(self._symbol(path, output, message), message, read)
 
     def _symbol(self, path: str, output: str, message: str) -> NodeSource:
@@ -199,7 +199,7 @@ class RunResult:
             raise InvariantError(message)
         return behind
 
-    def _value_behind(self, symbol: NodeSource, message: str, read: Read) -> Any:
+    def _value_behind(self, symbol: NodeSource, message: str, read: LoadOutput) -> Any:
         plan, machine = self._plan, self._outcome.machine
         if (
             isinstance(symbol, FromStep)

@@ -4,7 +4,7 @@ collected.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from rayexec.names import mapping_keys, output_name
@@ -32,7 +32,7 @@ class DynamicValues:
     def __init__(
         self,
         plan: Plan,
-        status: list[StepStatus],
+        status: Sequence[StepStatus],
         yields: Mapping[int, Mapping[str, Any]],
         value_of: ValueOf,
     ) -> None:

@@ -12,7 +12,7 @@ from rayexec.definitions.resource import ResourceDefinition
 from rayexec.errors import DefinitionError, InvariantError, RunNotFoundError
 from rayexec.events import SUCCESS, RunStatus
 from rayexec.names import node_path, output_name
-from rayexec.placement.limits import driver_placement
+from rayexec.placement.choice import driver_placement
 from rayexec.plan import Plan
 from rayexec.plan.dynamic.run_plan import RunPlan
 from rayexec.plan.model import FromCollected, FromMapped, FromStep, NodeSource, innermost

@@ -83,6 +83,18 @@ class Capacity:
             for node in self.nodes
         )
 
+    def slots_for(self, amounts: Mapping[str, float], most: int) -> int:
+        """Return how many of ``most`` requests can run at once.
+
+        With an autoscaler, all of them can. Without one, nodes may still join by hand. These count
+        as bringing CPUs, and as bringing nothing that only few nodes have.
+        """
+        if not self.nodes or self.groups != ():
+            return most
+        if not self.is_one_node:
+            amounts = {name: amount for name, amount in amounts.items() if name != "CPU"}
+        return max(1, int(min(most, self.fits(amounts))))
+
     def less(self, node_id: str, held: Mapping[str, float]) -> Capacity:
         """Return what is left where so much of a node's resources is held."""
         nodes = [

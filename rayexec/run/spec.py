@@ -11,10 +11,11 @@ from rayexec.config.run_config import ResolvedConfig
 from rayexec.definitions.contexts import RunInfo
 from rayexec.definitions.io_manager import manager_key
 from rayexec.definitions.logger import InitLoggerContext
-from rayexec.definitions.resource import WORKER, ResourceDefinition
+from rayexec.definitions.resource import ResourceDefinition, ResourceScope
 from rayexec.errors import InputError
 from rayexec.placement.capacity import Capacity
-from rayexec.placement.limits import Placement, choose_placement
+from rayexec.placement.choice import choose_placement
+from rayexec.placement.limits import Placement
 from rayexec.plan.base import Plan
 from rayexec.plan.dynamic.run_plan import RunPlan
 from rayexec.plan.model import Call, FromConfig, FromStep, ListShape, Step
@@ -89,7 +90,9 @@ class RunSpec:
             left += more
         found = {key: self.resources[key] for key in left}
         return sorted(
-            key for key, each in found.items() if each.scope == WORKER and not each.is_constant
+            key
+            for key, each in found.items()
+            if each.scope is ResourceScope.WORKER and not each.is_constant
         )
 
     @property

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from heapq import heappop, heapreplace
 
 from rayexec.events import Successes
@@ -14,7 +14,7 @@ from rayexec.placement.limits import Placement, SchedulingClass
 from rayexec.plan.base import Plan
 from rayexec.plan.model import Call, FromStep
 from rayexec.run.spec import BATCH_BUDGET_S
-from rayexec.scheduler.admission import Admission
+from rayexec.scheduler.admission import LimitLedger
 from rayexec.scheduler.batch_size import (
     MAX_CALLS,
     WORTH,
@@ -23,15 +23,15 @@ from rayexec.scheduler.batch_size import (
     batch_size,
     window_size,
 )
-from rayexec.scheduler.engine_queues import EngineQueues
 from rayexec.scheduler.messages import StepStatus
 from rayexec.scheduler.priorities import Ranking
 from rayexec.scheduler.ready_queue import ReadyQueue
+from rayexec.scheduler.step_table import StepTable
 
 __all__ = ["Batcher"]
 
 # Looking a member up in its enum costs as much as what is done with it.
-_WAITING, _CHAINED, _RUNNING = StepStatus.WAITING, StepStatus.CHAINED, StepStatus.RUNNING
+_WAITING = StepStatus.WAITING
 
 
 class _Draft:
@@ -62,10 +62,9 @@ class Batcher:
     def __init__(
         self,
         plan: Plan,
-        order: ReadyQueue[int],
+        ready_queue: ReadyQueue,
         placement: Placement,
-        status: list[StepStatus],
-        attempts: Sequence[int],
+        table: StepTable,
         imperfect: set[int],
         *,
         grows: bool,
@@ -73,10 +72,11 @@ class Batcher:
         streams: frozenset[int],
     ) -> None:
         self._plan = plan
-        self._ready_queue = order
-        self._admission = Admission(placement)
-        self._status = status
-        self._attempts = attempts
+        self._ready_queue = ready_queue
+        self._ledger = LimitLedger(placement)
+        self._table = table
+        self._status = table.status
+        self._attempts = table.attempts
         self._imperfect = imperfect
         slots = placement.slots
         self._slots = [each.slots for each in placement.classes]
@@ -106,7 +106,6 @@ class Batcher:
         self._blocked: dict[int, set[int]] = {}
         self._blocked_by: dict[int, int] = {}
         self._class_load = [0] * len(placement.classes)
-        self._queues = EngineQueues(placement)
 
     def ready(self, step: int) -> None:
         """Take in that a step waits for nothing any more."""
@@ -127,12 +126,11 @@ class Batcher:
         """Take in a class of steps behind those there are: a lane of its own."""
         self._slots.append(known.slots)
         self._class_load.append(0)
-        self._admission.add_class(known)
-        self._queues.add_class(known)
+        self._ledger.add_class(known)
 
-    def take_back(self, steps: Collection[int]) -> None:
-        """Take in that steps which were over are to run again."""
-        self._ranking.take_back(steps)
+    def run_again(self, steps: Collection[int]) -> None:
+        """Rank steps once more that were over."""
+        self._ranking.run_again(steps)
 
     def blocked_by(self) -> dict[int, int]:
         """Return the limit that keeps each lane back that one of the driver's does."""
@@ -144,22 +142,22 @@ class Batcher:
         limits.
         """
         return any(
-            self._ready_queue.head(class_id) is not None for class_id in self._queues.watched
+            self._ready_queue.head(class_id) is not None
+            for class_id in self._ledger.sharing_classes
         )
 
-    def take_others(self, held: Mapping[int, int]) -> None:
+    def set_held_by_others(self, held: Mapping[int, int]) -> None:
         """Take in how much of each limit, by its place in the holding, other runs hold."""
-        self._queues.take_others(held)
+        self._ledger.set_held_by_others(held)
 
-    def begun(self, class_id: int) -> None:
+    def begin(self, class_id: int) -> None:
         """Take in that a batch of a lane that says so has begun: it waits for nothing any more."""
-        self._queues.begun(class_id)
+        self._ledger.begin(class_id)
 
     def end(self, class_id: int, *, has_begun: bool) -> None:
         """Take in that a batch of a lane is over: its places are free."""
         self._class_load[class_id] -= 1
-        self._queues.end(class_id, has_begun=has_begun)
-        for limit, _ in self._admission.release(class_id):
+        for limit, _ in self._ledger.end(class_id, has_begun=has_begun):
             for other in self._blocked.pop(limit, ()):
                 del self._blocked_by[other]
                 self._open_classes.add(other)
@@ -180,7 +178,7 @@ class Batcher:
             ]
             self.estimates[kind].observe(sum(seconds), len(seconds))
 
-    def came_out_large(self, step: int) -> None:
+    def mark_large(self, step: int) -> None:
         """Take in that a step yielded an output that is an object of its own."""
         self.large.add(step)
         self._bulky.add(self._plan.template_of[step])
@@ -213,9 +211,8 @@ class Batcher:
                 heappop(heads)
             else:
                 heapreplace(heads, (following, class_id))
-            self._admission.admit(class_id)
             self._class_load[class_id] += 1
-            self._queues.submit(class_id)
+            self._ledger.submit(class_id)
             yield class_id, calls, budget
 
     def _may_submit(self, class_id: int) -> bool:
@@ -229,9 +226,9 @@ class Batcher:
         ):
             self._open_classes.discard(class_id)  # until the next of its batches is over
             return False
-        blocked = self._admission.blocked_by(class_id)
+        blocked = self._ledger.full_limit(class_id)
         if blocked is None:
-            return self._queues.has_room(class_id)
+            return self._ledger.has_engine_room(class_id)
         self._blocked.setdefault(blocked, set()).add(class_id)
         self._blocked_by[class_id] = blocked
         self._open_classes.discard(class_id)
@@ -242,7 +239,7 @@ class Batcher:
         follows it.
         """
         estimates, template_of, batching = self.estimates, self._plan.template_of, self._batching
-        status, attempts, first_calls = self._status, self._attempts, self._first_calls
+        attempts, first_calls = self._attempts, self._first_calls
         order = self._ready_queue
         following = order.peek(class_id)
         template = template_of[following]
@@ -254,7 +251,6 @@ class Batcher:
         calls = draft.calls
         while True:
             step = order.get_ready(class_id)
-            status[step] = _RUNNING
             calls.append(Call(step, attempts[step]) if attempts[step] else first_calls[step])
             draft.spent += estimates[template_of[step]].seconds
             if batching and not (self._dynamic and self._goes_alone(template_of[step])):
@@ -275,6 +271,7 @@ class Batcher:
             other = estimates[template_of[following]]
             if other is not estimate and (other.seconds >= BATCH_BUDGET_S or other.count == 0):
                 break
+        self._table.deal(calls)
         return tuple(calls), batch_budget(estimate, len(calls)) if batching else math.inf
 
     def _extend(self, step: int, draft: _Draft) -> None:
@@ -286,7 +283,7 @@ class Batcher:
         while they are known to be so short that it would not be worth the way. The best goes first,
         but never before what is ready and of higher priority.
         """
-        links, status, estimates = self._links, self._status, self.estimates
+        links, estimates = self._links, self.estimates
         attempts, first_calls, template_of = (
             self._attempts,
             self._first_calls,
@@ -308,7 +305,6 @@ class Batcher:
                     continue
                 if before in self._collecting:
                     self._plan.close_collected(before)
-                status[before] = _CHAINED
                 calls.append(
                     Call(before, attempts[before]) if attempts[before] else first_calls[before]
                 )

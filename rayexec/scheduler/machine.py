@@ -1,33 +1,34 @@
-"""The state machine of a run: events in, instructions out, and nothing else.
+"""State machine of a run: events in, instructions out, and nothing else.
 
-It has no thread, no clock, no engine; time is an argument. The same events in the same order give
-the same instructions, so tests drive it by hand and property tests by the thousand.
+It has no thread, no clock and no engine; time is an argument. Equal events in equal order lead to
+equal instructions, so tests drive it by hand, and property tests by the thousand.
 
     waiting ── last predecessor over ──> ready ── dealt into a batch ──> running ──> success | failed
        │  │                                ▲                               └──> delayed (up for retry) ──> ready
        │  └── dealt behind its last predecessors ──> chained ── came back unrun ──> waiting or ready
        ├── an input was not yielded ──> skipped
        ├── a predecessor failed ──> abandoned
-       └── an earlier run has it ──> success
+       └── an earlier run has its outputs ──> success
+
+The module `step_table` has the complete table of transitions.
 """
 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Mapping, Set
 from typing import Any
 
 from rayexec.events import RETRY, SUCCESS, Attempt, OutputRecord, Successes
-from rayexec.placement.limits import Placement
+from rayexec.placement.limits import Demand, Placement
 from rayexec.plan.base import Plan
-from rayexec.plan.dynamic.run_plan import Expansion, RunPlan
-from rayexec.plan.model import Call, FromStep
-from rayexec.run.previous_run import FinishedStep, PreviousRun
+from rayexec.plan.dynamic.run_plan import RunPlan
+from rayexec.plan.model import Call
+from rayexec.run.previous_run import PreviousRun
 from rayexec.scheduler.batching import Batcher
-from rayexec.scheduler.in_flight import InFlight
+from rayexec.scheduler.in_flight import BatchInFlight, InFlight
 from rayexec.scheduler.lost_workers import LostWorkers
 from rayexec.scheduler.messages import (
-    OVER,
     BatchEnded,
     BatchLost,
     BatchProgressed,
@@ -35,49 +36,34 @@ from rayexec.scheduler.messages import (
     CancelBatches,
     CancelRequested,
     Instruction,
-    RestoreOutputs,
     Rows,
     RunBatch,
     RunStarted,
     SchedulerEvent,
     SharedLimitsChanged,
-    StepAbandoned,
     StepRequeued,
-    StepSkipped,
     StepStatus,
-    StepTakenBack,
-    StepUnfed,
     StepYielded,
     TimerFired,
 )
 from rayexec.scheduler.outcomes import Outcomes
 from rayexec.scheduler.priorities import starting_order
 from rayexec.scheduler.ready_queue import ReadyQueue
-from rayexec.scheduler.reconstruction import Reconstruction
-from rayexec.scheduler.resume import Resumption
 from rayexec.scheduler.retention import KeepOutputs, Retention
-from rayexec.scheduler.verdicts import Verdicts
-from rayexec.scheduler.wait_reasons import SHOWN, Obstacle, Waiting, obstacles, who_waits
+from rayexec.scheduler.settlement import Settlement
+from rayexec.scheduler.step_table import StepTable
+from rayexec.scheduler.wait_reasons import SHOWN, Waiting, who_waits
 
 __all__ = ["Machine"]
 
-# Looking a member up in its enum costs as much as what is done with it.
-_WAITING, _SUCCESS = StepStatus.WAITING, StepStatus.SUCCESS
-
-# How often a step may lose its worker before it has started, or its inputs, at no cost to its own
-# retries.
+# The losses of its worker, or of its inputs, that cost a step none of its retries.
 LOSSES = 3
 
 
 class Machine:
-    """One run's state. Feed events to ``handle``, carry out what it returns, until ``is_over``.
+    """The state of one run. Its driver feeds events to ``handle`` and carries out the answers.
 
-    ``placement`` tells what limits each step and how many batches run at once, ``grows`` whether
-    they may become more; with ``batching`` off each batch is one step. ``keep_outputs`` says whose
-    outputs are never in ``released``. ``streams`` are the places of templates whose dynamic outputs
-    are handed on before their ops are over. ``infrastructure_retries`` is how often a step may lose
-    its worker before it has started, or what it takes, at no cost to its own retries.
-    ``previous_run`` is an earlier run from which this one goes on.
+    `plan` and `placement` belong to the machine from now on; both grow with dynamic outputs.
     """
 
     def __init__(
@@ -95,29 +81,33 @@ class Machine:
         infrastructure_retries: int = LOSSES,
         previous_run: PreviousRun | None = None,
     ) -> None:
+        """Prepare a run; the first event is RunStarted.
+
+        With ``grows``, more slots than those of ``placement`` may come. Without ``batching``, each
+        batch is one step. The templates ``streams`` hand dynamic outputs on before their steps are
+        over. A step may lose its worker ``infrastructure_retries`` times before it has started, or
+        its inputs, at no cost to its own retries. ``previous_run`` is an earlier run to resume.
+        """
         self._plan = plan
         self._placement = placement
         self._stop_on_failure = stop_on_failure
-        self._retention = Retention(plan, keep_outputs, streams)
-        self.status: list[StepStatus] = [StepStatus.WAITING] * len(plan.steps)
-        self.attempts: list[int] = [0] * len(plan.steps)
         self._streams = streams
-        self._outcomes = Outcomes(plan, self.status)
-        self._imperfect = self._outcomes.imperfect
-        self._verdicts = Verdicts(
-            plan, self.status, self._outcomes, require_success=require_upstream_success
-        )
-        self._collecting = plan.collecting_steps
-        self._ready_queue: ReadyQueue[int] = ReadyQueue(
+        self._table = StepTable(len(plan.steps))
+        #: The status of each step.
+        self.status = self._table.status
+        #: The number of attempts that each step has made.
+        self.attempts = self._table.attempts
+        self._retention = Retention(plan, keep_outputs, streams)
+        self._outcomes = Outcomes(plan, self._table, require_success=require_upstream_success)
+        self._ready_queue = ReadyQueue(
             plan.in_degrees, plan.successors, starting_order(plan, placement.slots), plan.priorities
         )
         self._batcher = Batcher(
             plan,
             self._ready_queue,
             placement,
-            self.status,
-            self.attempts,
-            self._imperfect,
+            self._table,
+            self._outcomes.imperfect,
             grows=grows,
             batching=batching,
             streams=streams,
@@ -125,39 +115,35 @@ class Machine:
         self._lost_workers = LostWorkers(
             plan, placement, self._batcher, retries=retries, most=infrastructure_retries
         )
-        self._reconstruction = Reconstruction(
+        self._settlement = Settlement(
             plan,
-            self.status,
-            self.attempts,
+            placement,
+            self._table,
             self._ready_queue,
-            placement.class_of,
+            self._batcher,
+            self._outcomes,
             self._retention,
             streams,
+            previous_run,
         )
-        self._resumption = None
-        if previous_run is not None:
-            self._resumption = Resumption(
-                plan, previous_run, self.status, self._reconstruction, self._retention
-            )
-        # The steps that were taken over from an earlier run, and did not have to be made again.
-        self.taken_over: set[int] = set()
+        # Steps up for retry, as a heap of (due time, step).
         self._delayed: list[tuple[float, int]] = []
         self._in_flight = InFlight()
-        self._in_the_way: list[list[tuple[Obstacle, float, float]]] | None = None
-        # Steps that cannot run, since what they take was not kept, with those that it is of, which
-        # must not run again.
-        self._starved: dict[int, tuple[int, ...]] = {}
-        self._open = len(plan.steps)
+        # The demands of each class, once somebody asked for wait reasons.
+        self._demands: list[list[Demand]] = []
+        self._is_resuming = previous_run is not None
         self._has_started = False
+        #: Whether no more steps start.
         self.is_stopping = False
+        #: Whether somebody canceled the run.
         self.is_canceled = False
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing is left to do: every step is over, or none runs and none more will start."""
+        """Whether nothing is in flight, and every step is over or none starts any more."""
         if self._in_flight.by_id:
             return False
-        return self._open == 0 or self.is_stopping
+        return self._table.open_count == 0 or self.is_stopping
 
     @property
     def failed(self) -> list[int]:
@@ -165,9 +151,14 @@ class Machine:
         return [step for step, status in enumerate(self.status) if status is StepStatus.FAILED]
 
     @property
-    def running(self) -> Mapping[int, Any]:
-        """The batches under way, by id."""
+    def running(self) -> Mapping[int, BatchInFlight]:
+        """The batches in flight, by id."""
         return self._in_flight.by_id
+
+    @property
+    def taken_over(self) -> Set[int]:
+        """The steps with outputs of an earlier run that did not have to run again."""
+        return self._settlement.taken_over
 
     @property
     def released(self) -> Set[int]:
@@ -176,90 +167,137 @@ class Machine:
 
     @property
     def yields(self) -> Mapping[int, Mapping[str, OutputRecord]]:
-        """What steps with dynamic outputs yielded."""
+        """The values of dynamic outputs, by step and name."""
         return self._outcomes.yields
 
     @property
     def is_watching(self) -> bool:
-        """Whether it matters just now what other runs hold of the cluster's limits: tell it by
-        ``SharedLimitsChanged``.
-        """
+        """Whether ready steps depend on the shares of other runs: report SharedLimitsChanged."""
         return self._batcher.is_watching
 
     def waiting(self, now: float) -> Waiting:
-        """Return which steps run and what the others wait for.
+        """Return the running steps, and the reasons of the others to wait.
 
-        Another thread than the one that feeds events may ask: what changes meanwhile is read in
-        single operations, so an answer may be a moment old, but no worse.
+        Any thread may call it. It reads changing state in single operations, so an answer may be a
+        moment old, and no worse.
         """
-        if self._in_the_way is None or len(self._in_the_way) < len(self._placement.classes):
-            self._in_the_way = [
-                obstacles(self._placement, known) for known in self._placement.classes
-            ]
-        batches = self._in_flight.under_way(now)
+        if len(self._demands) < len(self._placement.classes):
+            self._demands = [self._placement.demands_of(one) for one in self._placement.classes]
+        batches = self._in_flight.progress(now)
         ready, blocked_by = self._ready_queue.ready(SHOWN), self._batcher.blocked_by()
         delayed = [step for _, step in list(self._delayed)]
-        return who_waits(self._placement, self._in_the_way, batches, ready, blocked_by, delayed)
+        return who_waits(self._placement, self._demands, batches, ready, blocked_by, delayed)
 
     def outputs_of(self, step: int) -> tuple[OutputRecord, ...]:
-        """Return what a step that succeeded yielded."""
-        return self._outcomes.of(step)
+        """Return the outputs of a step that succeeded."""
+        return self._outcomes.records_of(step)
 
     def wakes_at(self) -> float | None:
-        """Return when the next delayed step is due, or None."""
+        """Return the time of the next retry, None without any."""
         return self._delayed[0][0] if self._delayed and not self.is_stopping else None
 
     def handle(self, event: SchedulerEvent, now: float) -> list[Instruction]:
-        """Take in one event at ``now`` (seconds of any steady clock); return what to do about it,
-        in order.
+        """Apply an event at ``now``, the seconds of any steady clock; return the instructions.
+
+        1. The event's own method changes the state of its steps.
+        2. Steps whose retry is due become ready.
+        3. A resumed run settles the steps that the plan grew by.
+        4. Ready steps go into batches, as far as limits and windows allow.
         """
         out: list[Instruction] = []
-        _HANDLERS[type(event)](self, event, now, out)
+        _METHODS[type(event)](self, event, now, out)
         self._wake(now)
-        if self._resumption is not None and self._has_started:
-            self._resume(self._resumption, out)
+        if self._is_resuming and self._has_started:
+            self._settlement.resume(out)
         if not self.is_stopping:
-            self._batcher.rank(now, self._open)
-            self._deal(now, out)
+            self._batcher.rank(now, self._table.open_count)
+            for class_id, calls, budget in self._batcher.deal():
+                out.append(RunBatch(self._in_flight.submit(class_id, calls, budget, now)))
         return out
-
-    def _batch_started(self, event: BatchStarted, now: float, out: list[Instruction]) -> None:
-        class_id = self._in_flight.begin(event.batch_id)
-        if class_id is not None:
-            self._batcher.begun(class_id)
-
-    def _batch_ended(self, event: BatchEnded, now: float, out: list[Instruction]) -> None:
-        self._apply_all(event.batch_id, event.attempts, now, out)
-        self._end(event.batch_id, out)
-
-    def _step_yielded(self, event: StepYielded, now: float, out: list[Instruction]) -> None:
-        if self._in_flight.has(event.batch_id, event.step):
-            self._hand_on(event.step, tuple(map(OutputRecord, event.names)), out)
-
-    def _shared_limits_changed(
-        self, event: SharedLimitsChanged, now: float, out: list[Instruction]
-    ) -> None:
-        self._batcher.take_others(event.held)
 
     def _run_started(self, event: RunStarted, now: float, out: list[Instruction]) -> None:
         self._has_started = True
-        self._settle(self._ready_queue.prepare(), out)
+        self._settlement.settle(self._ready_queue.prepare(), out)
 
     def _timer_fired(self, event: TimerFired, now: float, out: list[Instruction]) -> None:
-        """Do nothing but what follows every event."""
+        """Do nothing; `handle` wakes steps after any event."""
 
     def _cancel_requested(self, event: CancelRequested, now: float, out: list[Instruction]) -> None:
         self.is_stopping = self.is_canceled = True
         if self.running:
             out.append(CancelBatches(tuple(self.running)))
 
-    def _deal(self, now: float, out: list[Instruction]) -> None:
-        for class_id, calls, budget in self._batcher.deal():
-            out.append(RunBatch(self._in_flight.take_off(class_id, calls, budget, now)))
+    def _shared_limits_changed(
+        self, event: SharedLimitsChanged, now: float, out: list[Instruction]
+    ) -> None:
+        self._batcher.set_held_by_others(event.held)
 
-    def _apply_all(self, batch_id: int, rows: Rows, now: float, out: list[Instruction]) -> None:
-        """Take in attempts of a batch; those reported before are not counted twice."""
-        outstanding = self._in_flight.by_id[batch_id][1]
+    def _batch_started(self, event: BatchStarted, now: float, out: list[Instruction]) -> None:
+        class_id = self._in_flight.begin(event.batch_id)
+        if class_id is not None:
+            self._batcher.begin(class_id)
+
+    def _step_yielded(self, event: StepYielded, now: float, out: list[Instruction]) -> None:
+        if self._in_flight.has(event.batch_id, event.step):
+            records = tuple(map(OutputRecord, event.names))
+            self._settlement.hand_on(event.step, records, out)
+
+    def _batch_progressed(self, event: BatchProgressed, now: float, out: list[Instruction]) -> None:
+        batch = self._in_flight.by_id.get(event.batch_id)
+        if batch is None:
+            return  # its answer overtook the report
+        self._apply_all(batch, event.attempts, now, out)
+        outstanding = batch.outstanding
+        self._give_back(
+            [step for step in event.returned if outstanding.pop(step, None) is not None], out
+        )
+
+    def _batch_ended(self, event: BatchEnded, now: float, out: list[Instruction]) -> None:
+        batch = self._in_flight.by_id[event.batch_id]
+        self._apply_all(batch, event.attempts, now, out)
+        self._end_batch(event.batch_id, out)
+
+    def _batch_lost(self, event: BatchLost, now: float, out: list[Instruction]) -> None:
+        """Apply a lost batch.
+
+        1. The attempts that were over count.
+        2. Where no step had started, the first one that may start has lost its worker. It runs
+           again at no cost, with its lost inputs, unless that happened too often.
+        3. The step that was running, or was lost too often, has a failed attempt.
+        4. The other steps wait for a new batch.
+        """
+        outstanding = self._in_flight.by_id[event.batch_id].outstanding
+        self._apply_all(self._in_flight.by_id[event.batch_id], event.attempts, now, out)
+        culprit = event.culprit if event.culprit in outstanding else None
+        if culprit is None and outstanding:
+            culprit = self._requeue_first(event, outstanding, out)
+        if culprit is not None and not self.is_canceled:
+            call = outstanding.pop(culprit)
+            attempt = self._lost_workers.failed_attempt(call, event)
+            out.append(attempt)
+            self._apply(attempt, now, out)
+        self._end_batch(event.batch_id, out)
+
+    def _requeue_first(
+        self, event: BatchLost, outstanding: Mapping[int, Call], out: list[Instruction]
+    ) -> int | None:
+        """Count a loss for the first step that may start; return it where it has to fail."""
+        step = next((step for step in outstanding if self._ready_queue.is_released(step)), None)
+        if step is None:
+            return None
+        times, most = self._lost_workers.count(step), self._lost_workers.most
+        lost_inputs = () if self.is_canceled else event.inputs
+        if times > most or not self._settlement.reconstruct(lost_inputs, step, out):
+            return step
+        if not event.inputs and not self.is_stopping:
+            out.append(StepRequeued(step, event.failure.error.message, times, most))
+        return None
+
+    def _apply_all(
+        self, batch: BatchInFlight, rows: Rows, now: float, out: list[Instruction]
+    ) -> None:
+        """Apply attempts of a batch, except for those that an earlier report had."""
+        outstanding = batch.outstanding
         for row in rows:
             if isinstance(row, Successes):
                 self._apply_successes(row, outstanding, out)
@@ -270,274 +308,66 @@ class Machine:
     def _apply_successes(
         self, block: Successes, outstanding: dict[int, Call], out: list[Instruction]
     ) -> None:
-        """Do what ``_apply`` does, for many attempts that went plainly well."""
+        """Apply many attempts at once that succeeded with all outputs."""
         if not outstanding.keys() >= set(block.steps):
             block = block.only(
-                [place for place, step in enumerate(block.steps) if step in outstanding]
+                [position for position, step in enumerate(block.steps) if step in outstanding]
             )
         out.append(block)
-        status, attempts = self.status, self.attempts
-        for step, number in zip(block.steps, block.numbers, strict=True):
-            del outstanding[step]
-            status[step] = _SUCCESS
-            attempts[step] = number + 1
-        self._batcher.observe(block)
-        self._open -= len(block.steps)
-        out += self._retention.over(block.steps)
-        self._settle(self._ready_queue.done(block.steps), out)
-
-    def _end(self, batch_id: int, out: list[Instruction]) -> None:
-        """Close a batch: free its places, and give back the calls that it did not get to."""
-        class_id, outstanding, has_begun = self._in_flight.land(batch_id)
-        self._batcher.end(class_id, has_begun=has_begun)
-        self._give_back(outstanding, out)
-
-    def _batch_progressed(self, event: BatchProgressed, now: float, out: list[Instruction]) -> None:
-        if event.batch_id not in self._in_flight.by_id:
-            return  # its answer overtook the report
-        self._apply_all(event.batch_id, event.attempts, now, out)
-        outstanding = self._in_flight.by_id[event.batch_id][1]
-        self._give_back(
-            [step for step in event.returned if outstanding.pop(step, None) is not None], out
-        )
-
-    def _give_back(self, steps: Mapping[int, Call] | list[int], out: list[Instruction]) -> None:
+        steps = block.steps
         for step in steps:
-            self.status[step] = StepStatus.WAITING
-            if self._ready_queue.is_released(step):
-                self._settle([step], out)
-
-    def _batch_lost(self, event: BatchLost, now: float, out: list[Instruction]) -> None:
-        """Count what a lost batch had finished; the step it died in has a failed attempt, the
-        others go back.
-        """
-        self._apply_all(event.batch_id, event.attempts, now, out)
-        outstanding = self._in_flight.by_id[event.batch_id][1]
-        culprit = event.culprit if event.culprit in outstanding else None
-        if culprit is None and outstanding:
-            # One that may start: what waits for others had no part in it.
-            first = next(
-                (step for step in outstanding if self._ready_queue.is_released(step)), None
-            )
-            if first is not None:
-                times = self._lost_workers.count(first)
-                if times > self._lost_workers.most or not self._restore(event.inputs, first, out):
-                    culprit = first
-                elif not event.inputs and not self.is_stopping:
-                    out.append(
-                        StepRequeued(
-                            first, event.failure.error.message, times, self._lost_workers.most
-                        )
-                    )
-        if culprit is not None and not self.is_canceled:
-            call = outstanding.pop(culprit)
-            attempt = self._lost_workers.failed_attempt(call, event)
-            out.append(attempt)
-            self._apply(attempt, now, out)
-        self._end(event.batch_id, out)
-
-    def _restore(self, lost: Sequence[int], needed_by: int, out: list[Instruction]) -> bool:
-        """Have the steps run again whose outputs are gone; False where one of them must not."""
-        steps = self._reconstruction.needed(lost) if lost and not self.is_canceled else []
-        if steps is None or not all(self._plan.op_of(step).rerun_on_loss for step in steps):
-            return False
-        out += [StepTakenBack(step, needed_by) for step in steps]
-        self._make_again(steps, out)
-        return True
-
-    def _make_again(self, steps: Sequence[int], out: list[Instruction]) -> None:
-        if steps:
-            self._open += len(steps)
-            self.taken_over.difference_update(steps)
-            self._batcher.take_back(steps)
-            self._settle(self._reconstruction.take_back(steps), out)
+            del outstanding[step]
+        self._table.succeed_all(steps, block.numbers)
+        self._batcher.observe(block)
+        out += self._retention.over(steps)
+        self._settlement.settle(self._ready_queue.done(steps), out)
 
     def _apply(self, attempt: Attempt, now: float, out: list[Instruction]) -> None:
-        step = attempt.step
-        self.attempts[step] = attempt.number + 1
+        step, number = attempt.step, attempt.number
         template = self._plan.template_of[step]
         if template in self._streams:
-            self._hand_on(step, attempt.outputs, out)
+            self._settlement.hand_on(step, attempt.outputs, out)
         if attempt.outcome == RETRY:
-            self.status[step] = StepStatus.DELAYED
+            self._table.delay(step, number)
             heapq.heappush(self._delayed, (now + attempt.delay, step))
             return
         if attempt.outcome == SUCCESS:
-            self.status[step] = StepStatus.SUCCESS
+            self._table.succeed(step, number)
             self._batcher.estimates[template].observe(attempt.ended - attempt.started, 1)
-            self._grow(self._outcomes.came(step, attempt.outputs))
+            self._settlement.expand(self._outcomes.record(step, attempt.outputs))
             if attempt.has_large_output:
-                self._batcher.came_out_large(step)
+                self._batcher.mark_large(step)
             out += self._retention.over((step,))
         else:
-            self.status[step] = StepStatus.FAILED
+            self._table.fail(step, number)
             if template in self._streams and isinstance(self._plan, RunPlan):
                 self._plan.fail(step)
-            self._outcomes.came_short(step, attempt.outputs)
+            self._outcomes.record_partial(step, attempt.outputs)
             if self._stop_on_failure:
                 self.is_stopping = True
-        self._open -= 1
-        self._settle(self._ready_queue.done((step,)), out)
+        self._settlement.settle(self._ready_queue.done((step,)), out)
 
-    def _hand_on(self, step: int, records: Sequence[OutputRecord], out: list[Instruction]) -> None:
-        """Let steps begin with values of dynamic outputs whose op is not over, or failed."""
-        growth = self._outcomes.came_early(step, records)
-        if growth is not None:
-            self._grow(growth)
-            free = [
-                growth.first + place for place, waiting in enumerate(growth.waiting) if not waiting
-            ]
-            self._settle(free, out)
+    def _end_batch(self, batch_id: int, out: list[Instruction]) -> None:
+        batch = self._in_flight.by_id.pop(batch_id)
+        self._batcher.end(batch.class_id, has_begun=batch.has_begun)
+        self._give_back(batch.outstanding, out)
 
-    def _grow(self, growth: Expansion | None) -> None:
-        """Take in the steps that came to the plan, if any."""
-        if growth is None:
-            return
-        count = len(growth.waiting)
-        self._placement.grow(growth.nodes)
-        self.status.extend([_WAITING] * count)
-        self.attempts.extend([0] * count)
-        self._ready_queue.grow(growth.waiting)
-        for step, more in growth.awaited.items():
-            self._ready_queue.await_more(step, more)
-        self._imperfect.update(growth.imperfect)
-        self._retention.grow(growth.first)
-        self._batcher.grow(growth.first, count)
-        self._open += count
-
-    def _settle(self, released: list[int], out: list[Instruction]) -> None:
-        """Decide about steps whose predecessors are all over; what ends there may release others in
-        turn.
-        """
-        pending = released[::-1]
-        while pending:
-            step = pending.pop()
-            if self.status[step] is not _WAITING:
-                # it is in a batch, which decides or gives it back; or was over in the same breath
-                continue
-            if step in self._collecting:
-                self._plan.close_collected(step)
-            if self._resumption is not None and self._resume_step(step, self._resumption, out):
-                pending.extend(self._ready_queue.done((step,)))
-                continue
-            fate = self._verdicts.fate(step) if step in self._imperfect else StepStatus.READY
-            if fate is StepStatus.READY and step in self._starved:
-                fate = StepStatus.FAILED
-                out.append(StepUnfed(step, self._starved[step], is_refused=True))
-            if fate is StepStatus.READY:
-                self._ready(step)
-                continue
-            self.status[step] = fate
-            self._open -= 1
-            if fate is StepStatus.SKIPPED:
-                out.append(StepSkipped(step))
-                out += self._retention.over((step,))
-                if self._resumption is not None:
-                    self._resumption.skipped(step)
-            elif fate is StepStatus.ABANDONED:
-                self._abandon(step, out)
-            self._outcomes.taint(step)
-            pending.extend(self._ready_queue.done((step,)))
-
-    def _abandon(self, step: int, out: list[Instruction]) -> None:
-        culprits = self._verdicts.culprits(step)
-        missing = tuple([each for each in culprits if self.status[each] is StepStatus.LEFT_OUT])
-        if missing:
-            self.status[step] = StepStatus.FAILED
-            out.append(StepUnfed(step, missing))
-        else:
-            out.append(StepAbandoned(step, culprits))
-
-    def _resume(self, resumption: Resumption, out: list[Instruction]) -> None:
-        """Look at the steps that are new to the plan, in a run that goes on from another.
-
-        What is not to run must not be dealt behind what does, and what is not kept must be made
-        again before what takes it is dealt.
-        """
-        while new := resumption.news():
-            for step in new:
-                if self.status[step] is _WAITING and resumption.is_left_out(step):
-                    self._resume_step(step, resumption, out)
-                    self._settle(self._ready_queue.done((step,)), out)
-            again = resumption.lacking(new)
-            out += [
-                StepTakenBack(step, needed_by, is_unkept=True) for step, needed_by in again.items()
-            ]
-            self._make_again(list(again), out)
-            for step, culprits in resumption.starved(new).items():
-                self._starved[step] = culprits
-                self._imperfect.add(step)  # so that it is not dealt behind another
-                if self.status[step] is StepStatus.READY:
-                    self._ready_queue.withdraw(step, self._placement.class_of[step])
-                    self.status[step] = _WAITING
-                    self._settle([step], out)
-
-    def _resume_step(self, step: int, resumption: Resumption, out: list[Instruction]) -> bool:
-        """Take over what an earlier run has of a step, or leave it out; False where it is to run."""
-        done: FinishedStep | None = resumption.done(step)
-        if done is None and not resumption.is_left_out(step):
-            return False
-        self._open -= 1
-        if done is None:
-            self.status[step] = StepStatus.LEFT_OUT
-            self._outcomes.taint(step)
-            return True
-        self.status[step] = StepStatus.SUCCESS
-        out.append(RestoreOutputs(step, done))
-        resumption.took_over(step, done)
-        self.taken_over.add(step)
-        self._grow(self._outcomes.came(step, done.outputs))
-        out += self._retention.over((step,))
-        return True
-
-    def _ready(self, step: int) -> None:
-        self.status[step] = StepStatus.READY
-        self._batcher.ready(step)
+    def _give_back(self, steps: Collection[int], out: list[Instruction]) -> None:
+        for step in steps:
+            self._table.give_back(step)
+            if self._ready_queue.is_released(step):
+                self._settlement.settle([step], out)
 
     def _wake(self, now: float) -> None:
         while self._delayed and self._delayed[0][0] <= now:
             step = heapq.heappop(self._delayed)[1]
             if self._ready_queue.is_released(step):
-                self._ready(step)
-            else:  # what it takes has to be made again
-                self.status[step] = StepStatus.WAITING
-
-    def check(self) -> None:
-        """Raise AssertionError where the state contradicts itself; for tests, after every event."""
-        in_batches = {
-            step
-            for step, each in enumerate(self.status)
-            if each in (StepStatus.RUNNING, StepStatus.CHAINED)
-        }
-        assert in_batches == self._in_flight.check(), (
-            "a step is taken for running and is in no batch"
-        )
-        assert self._open == sum(each not in OVER for each in self.status), (
-            "the count of open steps is off"
-        )
-        for step, status in enumerate(self.status):
-            if status in (
-                StepStatus.READY,
-                StepStatus.RUNNING,
-                StepStatus.DELAYED,
-                StepStatus.SUCCESS,
-                StepStatus.FAILED,
-            ):
-                before = {
-                    s.step
-                    for each in self._plan.steps[step].inputs
-                    for s in each.sources
-                    if type(s) is FromStep
-                }
-                before = {
-                    each for each in before if self._plan.template_of[each] not in self._streams
-                }
-                assert all(self.status[each] in OVER for each in before), (
-                    "a step got ahead of its inputs"
-                )
+                self._settlement.make_ready(step)
+            else:  # an input was lost meanwhile
+                self._table.give_back(step)
 
 
-_HANDLERS: Mapping[
+_METHODS: Mapping[
     type[SchedulerEvent], Callable[[Machine, Any, float, list[Instruction]], None]
 ] = {
     RunStarted: Machine._run_started,

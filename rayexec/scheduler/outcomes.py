@@ -1,4 +1,4 @@
-"""What steps yielded, and what the plan grows by for it."""
+"""Outputs of steps, and the fate of steps behind a predecessor that lacks some of its outputs."""
 
 from __future__ import annotations
 
@@ -8,101 +8,144 @@ from rayexec.events import OutputRecord
 from rayexec.names import output_name
 from rayexec.plan.base import Plan
 from rayexec.plan.dynamic.run_plan import Expansion, RunPlan
+from rayexec.plan.model import FromStep
 from rayexec.scheduler.messages import OVER, StepStatus
+from rayexec.scheduler.step_table import StepTable
 
 __all__ = ["Outcomes"]
 
-_SUCCESS = (
-    StepStatus.SUCCESS
-)  # looking a member up in its enum costs as much as what is done with it
+# Looking a member up in its enum costs as much as what is done with it.
+_SUCCESS, _FAILED, _SKIPPED = StepStatus.SUCCESS, StepStatus.FAILED, StepStatus.SKIPPED
 
 
 class Outcomes:
-    """Takes in what steps yielded, whose ``status`` is the state machine's own.
+    """Records the outputs of steps, has the plan grow by dynamic ones, and judges steps by sources.
 
-    ``yields`` has the values of dynamic outputs, ``short`` the outputs of steps that did not yield
-    all of theirs, and ``imperfect`` are the steps some of whose sources did not come out whole.
+    With ``require_success`` off, outputs of a step that failed count like those of any other.
     """
 
-    def __init__(self, plan: Plan, status: Sequence[StepStatus]) -> None:
+    def __init__(self, plan: Plan, table: StepTable, *, require_success: bool) -> None:
         self._plan = plan
-        self._status = status
+        self._status = table.status
+        self._require_success = require_success
+        #: The values of dynamic outputs, by step and name.
         self.yields: dict[int, dict[str, OutputRecord]] = {}
-        self.short: dict[int, frozenset[str]] = {}
+        #: The steps with a predecessor that is over and lacks some of its outputs.
         self.imperfect: set[int] = set()
+        # The names of the outputs of steps that lack some of theirs.
+        self._partial: dict[int, frozenset[str]] = {}
         # The steps whose dynamic outputs the plan has grown by.
-        self._grown: set[int] = set()
+        self._expanded: set[int] = set()
 
-    def of(self, step: int) -> tuple[OutputRecord, ...]:
-        """Return what a step that succeeded yielded."""
+    def records_of(self, step: int) -> tuple[OutputRecord, ...]:
+        """Return the outputs of a step that succeeded."""
         if step in self.yields:
             return tuple(self.yields[step].values())
-        records, yielded = self._plan.output_records[step], self.short.get(step)
-        return (
-            records
-            if yielded is None
-            else tuple([each for each in records if each.name in yielded])
-        )
+        records, names = self._plan.output_records[step], self._partial.get(step)
+        return records if names is None else tuple([one for one in records if one.name in names])
 
-    def came(self, step: int, outputs: Sequence[OutputRecord]) -> Expansion | None:
-        """Take in what a step that succeeded yielded; return the steps that the plan got for it."""
+    def record(self, step: int, outputs: Sequence[OutputRecord]) -> Expansion | None:
+        """Record the outputs of a step that succeeded; return the steps that the plan grew by."""
         template = self._plan.template_of[step]
         if template in self._plan.dynamic_templates:
-            return self._came_dynamic(step, outputs)
+            return self._record_dynamic(step, outputs)
         if len(outputs) != len(self._plan.templates[template].op.outs):
-            self.came_short(step, outputs)
+            self.record_partial(step, outputs)
         return None
 
-    def came_short(self, step: int, outputs: Sequence[OutputRecord]) -> None:
-        """Take in what a step yielded that failed, or that left outputs out."""
+    def record_partial(self, step: int, outputs: Sequence[OutputRecord]) -> None:
+        """Record the outputs of a step that failed or lacks some."""
         names = [record.name for record in outputs]
-        self.short[step] = frozenset([*names, *self.yields.get(step, ())])
-        self.taint(step)
+        self._partial[step] = frozenset([*names, *self.yields.get(step, ())])
+        self.mark_successors(step)
 
-    def taint(self, step: int) -> None:
-        """Take in that a step did not come out whole: what follows it has to be looked at."""
+    def mark_successors(self, step: int) -> None:
+        """Have the successors of a step without all of its outputs be judged before they start."""
         self.imperfect.update(self._plan.successors[step])
 
-    def _came_dynamic(self, step: int, outputs: Sequence[OutputRecord]) -> Expansion | None:
+    def _record_dynamic(self, step: int, outputs: Sequence[OutputRecord]) -> Expansion | None:
         plan = self._plan
         names = [record.name for record in outputs]
-        known = self.yields.setdefault(step, {})
-        growth = None
-        # A step that ran before, and whose outputs were lost, has its mapped steps already.
-        if isinstance(plan, RunPlan) and step in plan.fan_out_steps and step not in self._grown:
-            self._grown.add(step)
-            new = [name for name in names if name not in known] if known else names
-            growth = plan.expand(step, new, self._state)
-        known.update(zip(names, outputs, strict=True))
+        earlier = self.yields.setdefault(step, {})
+        expansion = None
+        # A step that runs again after its outputs were lost has its mapped steps already.
+        if isinstance(plan, RunPlan) and step in plan.fan_out_steps and step not in self._expanded:
+            self._expanded.add(step)
+            new = [name for name in names if name not in earlier] if earlier else names
+            expansion = plan.expand(step, new, self._state)
+        earlier.update(zip(names, outputs, strict=True))
         outs = plan.op_of(step).outs
-        # A dynamic output that must be there may be empty.
+        # A required dynamic output may be empty.
         yielded = {output_name(name) for name in names} | {
             name for name, out in outs.items() if out.is_dynamic and out.is_required
         }
         if yielded != outs.keys():
-            self.short[step] = frozenset(yielded)
-            self.taint(step)
-        return growth
+            self._partial[step] = frozenset(yielded)
+            self.mark_successors(step)
+        return expansion
 
-    def came_early(self, step: int, records: Sequence[OutputRecord]) -> Expansion | None:
-        """Take in values of dynamic outputs whose op is not over, or failed; return the steps that
-        the plan got.
+    def record_early(self, step: int, outputs: Sequence[OutputRecord]) -> Expansion | None:
+        """Record values of dynamic outputs of a step that still runs, or failed.
 
-        A value that came before, from an attempt that failed, stays what it was.
+        Returns the steps that the plan grew by. A value of an earlier attempt remains valid.
         """
         plan = self._plan
-        known = self.yields.setdefault(step, {})
+        earlier = self.yields.setdefault(step, {})
         new = {
             record.name: record
-            for record in records
-            if record.name not in known and record.name[-1] == "]"
+            for record in outputs
+            if record.name not in earlier and record.name[-1] == "]"
         }
-        known.update(new)
+        earlier.update(new)
         if not new or not isinstance(plan, RunPlan) or step not in plan.fan_out_steps:
             return None
         return plan.expand(step, list(new), self._state, is_all=False, awaits=False)
 
     def _state(self, step: int) -> tuple[bool, bool]:
-        """Return whether a step is over, and whether it came out whole."""
+        """Return whether a step is over, and whether it has all outputs so far."""
         status = self._status[step]
-        return status in OVER, status not in OVER or (status is _SUCCESS and step not in self.short)
+        is_whole = status not in OVER or (status is _SUCCESS and step not in self._partial)
+        return status in OVER, is_whole
+
+    def fate(self, step: int) -> StepStatus:
+        """Return READY, SKIPPED or ABANDONED for a step in ``imperfect``.
+
+        A skipped source outweighs a failed one; a fan-in is skipped only without any member.
+        """
+        skipped = failed = False
+        for step_input in self._plan.steps[step].inputs:
+            statuses = [
+                self._source_status(source)
+                for source in step_input.sources
+                if type(source) is FromStep
+            ]
+            if _FAILED in statuses:
+                failed = True
+            combine = all if step_input.is_fan_in else any
+            if statuses and combine(status is _SKIPPED for status in statuses):
+                skipped = skipped or len(statuses) == len(step_input.sources)
+        return (
+            StepStatus.SKIPPED if skipped else StepStatus.ABANDONED if failed else StepStatus.READY
+        )
+
+    def failed_sources(self, step: int) -> tuple[int, ...]:
+        """Return the steps whose missing outputs a step depends on, in the order of the plan."""
+        failed = {
+            source.step
+            for step_input in self._plan.steps[step].inputs
+            for source in step_input.sources
+            if type(source) is FromStep and self._source_status(source) is _FAILED
+        }
+        return tuple(sorted(failed))
+
+    def _source_status(self, source: FromStep) -> StepStatus:
+        """Return SUCCESS for an output that exists, SKIPPED or FAILED for one that never will."""
+        status = self._status[source.step]
+        if source.output in self.yields.get(source.step, ()):
+            return _SUCCESS
+        if status is _SUCCESS or (status is _FAILED and not self._require_success):
+            names = self._partial.get(source.step)
+            if names is None or source.output in names or output_name(source.output) in names:
+                return _SUCCESS
+            return _SKIPPED if status is _SUCCESS else _FAILED
+        return _SKIPPED if status is _SKIPPED else _FAILED

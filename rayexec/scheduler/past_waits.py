@@ -15,10 +15,9 @@ from itertools import islice
 from typing import NamedTuple
 
 from rayexec.events import RETRY, Attempt
-from rayexec.placement.limits import MAX_CONCURRENT, Placement
+from rayexec.placement.limits import MAX_CONCURRENT, LimitKey, Placement
 from rayexec.plan.base import Plan
 from rayexec.plan.model import Call
-from rayexec.scheduler.wait_reasons import Obstacle, obstacles
 
 __all__ = ["BATCH", "ENGINE", "OTHER_RUNS", "WORKER", "Wait", "explain_waits"]
 
@@ -96,7 +95,7 @@ def explain_waits(
     # for.
     first_start = attempts[0].started if attempts and attempts[0].pid else began
     heads = {(calls[0].step, calls[0].attempt) for _, calls in submissions if calls}
-    reasons: dict[int, Obstacle] = {}
+    reasons: dict[int, LimitKey] = {}
     for place, wait in enumerate(waits):
         waited = wait.started - wait.ready
         if waited < _SHORT:
@@ -167,10 +166,10 @@ class _Causes:
 
     def __init__(self, placement: Placement, attempts: Sequence[Attempt]) -> None:
         self._placement = placement
-        self._of_class = [obstacles(placement, known) for known in placement.classes]
+        self._of_class = [placement.demands_of(one) for one in placement.classes]
         # By obstacle: (when, step, how much more or less of it is taken from then on), in order of
         # time.
-        self._changes: dict[Obstacle, list[tuple[float, float, int]]] = {}
+        self._changes: dict[LimitKey, list[tuple[float, float, int]]] = {}
         for row in attempts:
             for obstacle, amount, _ in self._of_class[placement.class_of[row.step]]:
                 changes = self._changes.setdefault(obstacle, [])
@@ -178,9 +177,9 @@ class _Causes:
                 changes.append((row.ended, -amount, row.step))
         for changes in self._changes.values():
             changes.sort(key=lambda change: (change[0], change[1]))
-        self._full: dict[tuple[Obstacle, float, float], _Spans] = {}
+        self._full: dict[tuple[LimitKey, float, float], _Spans] = {}
 
-    def of(self, wait: Wait) -> tuple[Obstacle, Wait] | None:
+    def of(self, wait: Wait) -> tuple[LimitKey, Wait] | None:
         """Return what a wait was for, and the wait with that as its reason; None where nothing was
         full for long.
         """
@@ -204,11 +203,11 @@ class _Causes:
         place = self._placement.cluster_limit_of(self._placement.class_of[step])
         return None if place is None else self._placement.limits[place].name
 
-    def find_holders(self, waits: list[Wait], reasons: Mapping[int, Obstacle]) -> None:
+    def find_holders(self, waits: list[Wait], reasons: Mapping[int, LimitKey]) -> None:
         """Put into each wait for something, by its place in ``waits``, who held it half-way through
         its seconds.
         """
-        asked: dict[Obstacle, list[int]] = {}
+        asked: dict[LimitKey, list[int]] = {}
         for place, obstacle in reasons.items():
             asked.setdefault(obstacle, []).append(place)
         for obstacle, places in asked.items():

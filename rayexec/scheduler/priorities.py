@@ -97,17 +97,19 @@ class Ranking:
         self._plan = plan
         self._slots = slots
         self._weights: list[float] = [1.0] * len(plan.templates)
-        self._steps = list(range(len(plan.steps)))
+        # The steps that may be open, in the order of the plan; later ones and repeated ones behind.
+        self._steps = dict.fromkeys(range(len(plan.steps)))
         self._ranked_at: float | None = None
 
     def add(self, steps: Sequence[int]) -> None:
-        """Take in steps that came to the plan."""
-        self._steps.extend(steps)
+        """Rank steps, too, that the plan grew by."""
+        self._steps.update(dict.fromkeys(steps))
 
-    def take_back(self, steps: Collection[int]) -> None:
-        """Take in that steps which were over are to run again."""
-        self._steps = [step for step in self._steps if step not in steps]
-        self.add(sorted(steps))
+    def run_again(self, steps: Collection[int]) -> None:
+        """Rank steps once more that were over; the cost does not depend on the other steps."""
+        for step in sorted(steps):
+            self._steps.pop(step, None)
+            self._steps[step] = None
 
     def anew(
         self,
@@ -131,8 +133,9 @@ class Ranking:
         if weights == self._weights and still_open > len(self._steps) // 2:
             return None
         self._weights = weights
-        self._steps = [step for step in self._steps if status[step] not in OVER]
-        return rank_steps(self._plan, self._steps, weights, self._slots)
+        steps = [step for step in self._steps if status[step] not in OVER]
+        self._steps = dict.fromkeys(steps)
+        return rank_steps(self._plan, steps, weights, self._slots)
 
 
 def _weights(estimates: Sequence[DurationEstimate]) -> list[float]:

@@ -1,114 +1,131 @@
-"""Steps whose outputs were lost run again, and so do those above them whose outputs are not kept
-any more.
-"""
+"""Reconstruction of lost outputs: their steps run again, with all steps that those need."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 from rayexec.plan.base import Plan
 from rayexec.plan.model import FromStep
 from rayexec.scheduler.messages import OVER, StepStatus
 from rayexec.scheduler.ready_queue import ReadyQueue
 from rayexec.scheduler.retention import Retention
+from rayexec.scheduler.step_table import StepTable
 
 __all__ = ["Reconstruction"]
 
 
 class Reconstruction:
-    """Takes steps back that had succeeded.
+    """Has steps run again that had succeeded.
 
-    ``status``, ``attempts``, ``order`` and ``uses`` are the state machine's own.
+    ``streams`` are the templates that hand values on before their steps are over.
     """
 
     def __init__(
         self,
         plan: Plan,
-        status: list[StepStatus],
-        attempts: list[int],
-        order: ReadyQueue[int],
-        class_ids: Sequence[int],
-        uses: Retention,
+        table: StepTable,
+        ready_queue: ReadyQueue,
+        class_of: Sequence[int],
+        retention: Retention,
         streams: frozenset[int],
     ) -> None:
         self._plan = plan
-        self._status = status
-        self._attempts = attempts
-        self._ready_queue = order
-        self._class_ids = class_ids
-        self._retention = uses
+        self._table = table
+        self._ready_queue = ready_queue
+        self._class_of = class_of
+        self._retention = retention
         self._streams = streams
 
     def needed(self, lost: Iterable[int]) -> list[int] | None:
-        """Return the steps that must run again to have the outputs of ``lost``: upward as far as
-        nothing is kept.
+        """Return the steps that must run again for the outputs of ``lost`` to exist.
 
-        None where that takes what a step handed on before it failed, and nobody has any more.
+        The search goes upward as long as inputs are gone. The answer is None where an input came
+        from a step that handed it on and then failed, since that step must not run again.
         """
-        found: dict[int, None] = {}
+        status = self._table.status
+        needed: dict[int, None] = {}
         pending = list(lost)
         while pending:
             step = pending.pop()
-            if step in found or self._status[step] is not StepStatus.SUCCESS:
+            if step in needed or status[step] is not StepStatus.SUCCESS:
                 continue
-            found[step] = None
-            for each in self._plan.steps[step].inputs:
-                for source in each.sources:
+            needed[step] = None
+            for step_input in self._plan.steps[step].inputs:
+                for source in step_input.sources:
                     if (
                         type(source) is not FromStep
-                        or each.is_nothing
+                        or step_input.is_nothing
                         or not self._retention.is_gone(source)
                     ):
                         continue
-                    if self._status[source.step] is StepStatus.FAILED:
+                    if status[source.step] is StepStatus.FAILED:
                         return None
                     pending.append(source.step)
-        return list(found)
+        return list(needed)
 
-    def _have_wait(self, steps: Collection[int]) -> None:
-        """Make steps wait for those whose values they were handed before, when they did not have
-        to.
-        """
-        streaming = {step for step in steps if self._plan.template_of[step] in self._streams}
-        if not streaming:
-            return
-        for index, before in enumerate(self._plan.predecessors):
-            for step in streaming.intersection(before):
-                known = self._plan.successors[step]
-                if index not in known:
-                    self._plan.successors[step] = [*known, index]  # type: ignore[index]  # a list, where plans grow
+    def run_again(self, steps: Sequence[int]) -> list[int]:
+        """Have ``steps`` run again; return those of them that wait for nothing.
 
-    def _is_awaited(self, before: int, step: int) -> bool:
-        """Whether a step waits for one that it takes from to be over: not where that hands its
-        values on sooner.
-        """
-        return (
-            self._plan.template_of[before] not in self._streams
-            or step in self._plan.successors[before]
-        )
+        1. They wait, with no attempt counted, and rank before all others.
+        2. Their successors that are not over wait for them, once more.
+        3. They count the predecessors that are not over.
 
-    def take_back(self, steps: Collection[int]) -> list[int]:
-        """Have ``steps``, which had succeeded, run again; return those of them that wait for
-        nothing.
+        The work is linear in the steps and their edges, since a node may take thousands with it.
         """
-        status, order, successors = self._status, self._ready_queue, self._plan.successors
+        again = set(steps)
+        table, queue, successors = self._table, self._ready_queue, self._plan.successors
+        status = table.status
+        table.run_again(steps)
+        self._retention.run_again(again)
+        queue.put_first(steps)
+        waiters = self._make_streams_awaited(again)
+        withdrawn = []
         for step in steps:
-            status[step] = StepStatus.WAITING
-            self._attempts[step] = 0
-        self._retention.again(steps)
-        order.put_first(list(steps))
-        self._have_wait(steps)
-        for step in steps:
-            for each in successors[step]:
-                if status[each] in OVER or each in steps:
+            for successor in successors[step]:
+                if successor in again or status[successor] in OVER:
                     continue
-                order.await_more(each, 1)
-                if status[each] is StepStatus.READY:
-                    order.withdraw(each, self._class_ids[each])
-                    status[each] = StepStatus.WAITING
+                queue.await_more(successor, 1)
+                if status[successor] is StepStatus.READY:
+                    table.give_back(successor)
+                    withdrawn.append(successor)
+        if withdrawn:
+            queue.withdraw(withdrawn, self._class_of)
         for step in steps:
-            before = [
-                each for each in set(self._plan.predecessors[step]) if status[each] not in OVER
+            awaited = [
+                before
+                for before in set(self._plan.predecessors[step])
+                if status[before] not in OVER and self._is_awaited(before, step, waiters)
             ]
-            order.waiting[step] = sum([self._is_awaited(each, step) for each in before])
-        return [step for step in steps if order.is_released(step)]
+            queue.waiting[step] = len(awaited)
+        return [step for step in steps if queue.is_released(step)]
+
+    def _make_streams_awaited(self, steps: set[int]) -> dict[int, set[int]]:
+        """Have consumers of streaming steps wait until these are over, since their values are gone.
+
+        Returns the successors of each streaming step.
+        """
+        waiters = {
+            step: set(self._plan.successors[step])
+            for step in steps
+            if self._plan.template_of[step] in self._streams
+        }
+        if not waiters:
+            return waiters
+        added: dict[int, list[int]] = {step: [] for step in waiters}
+        for step, predecessors in enumerate(self._plan.predecessors):
+            for before in waiters.keys() & predecessors:
+                if step not in waiters[before]:
+                    waiters[before].add(step)
+                    added[before].append(step)
+        for step, more in added.items():
+            if more:
+                self._plan.successors[step] = [*self._plan.successors[step], *more]  # type: ignore[index]  # a list, where plans grow
+        return waiters
+
+    def _is_awaited(self, before: int, step: int, waiters: dict[int, set[int]]) -> bool:
+        """Return whether a step waits for a predecessor to be over, rather than for its values."""
+        if self._plan.template_of[before] not in self._streams:
+            return True
+        if before not in waiters:
+            waiters[before] = set(self._plan.successors[before])
+        return step in waiters[before]

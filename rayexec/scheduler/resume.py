@@ -1,6 +1,4 @@
-"""Going on from an earlier run: which steps are taken over as they are, and which of those have to
-be made again.
-"""
+"""Resumption of an earlier run: the steps to restore, to leave out and to run again."""
 
 from __future__ import annotations
 
@@ -13,113 +11,107 @@ from rayexec.run.previous_run import FinishedStep, PreviousRun
 from rayexec.scheduler.messages import OVER, StepStatus
 from rayexec.scheduler.reconstruction import Reconstruction
 from rayexec.scheduler.retention import Retention
+from rayexec.scheduler.step_table import StepTable
 
 __all__ = ["Resumption", "wanted_values"]
 
 
 class Resumption:
-    """Decides for each step of a run what the earlier run means to it.
-
-    ``status`` and ``uses`` are the state machine's own, as they change.
-    """
+    """Compares each step of a run with the earlier run."""
 
     def __init__(
         self,
         plan: Plan,
         previous_run: PreviousRun,
-        status: Sequence[StepStatus],
-        recovery: Reconstruction,
-        uses: Retention,
+        table: StepTable,
+        reconstruction: Reconstruction,
+        retention: Retention,
     ) -> None:
+        #: The id of the earlier run.
         self.run_id = previous_run.run_id
         self._plan = plan
         self._previous_run = previous_run
-        self._status = status
-        self._reconstruction = recovery
-        self._retention = uses
-        # Steps that are what they were in the earlier run.
+        self._status = table.status
+        self._reconstruction = reconstruction
+        self._retention = retention
+        # Steps with the same outputs as in the earlier run.
         self._same: set[int] = set()
-        # The first step that has not been looked at by ``news``.
+        # The first step that ``new_steps`` has not returned.
         self._next = 0
 
-    def done(self, step: int) -> FinishedStep | None:
-        """Return what is taken over of a step that may start, None where it has to run or is left
-        out.
-        """
+    def finished(self, step: int) -> FinishedStep | None:
+        """Return the step of the earlier run that stands for a released one, None for no such."""
         key = self._plan.steps[step].key
-        if step in self._same:  # it is made again
+        if step in self._same:  # it runs again
             return None
-        found = self._previous_run.finished.get(key)
-        if found is None or not self._fits(step, found):
+        finished = self._previous_run.finished.get(key)
+        if finished is None or not self._fits(step, finished):
             return None
-        chosen = self._previous_run.selected
-        if chosen is not None:
-            return None if chosen.includes(key) else found
-        return found if self._is_fed_as_before(step, found) else None
+        selected = self._previous_run.selected
+        if selected is not None:
+            return None if selected.includes(key) else finished
+        return finished if self._has_same_sources(step, finished) else None
 
     def is_left_out(self, step: int) -> bool:
-        """Whether a step is not to run, where there is nothing of it to be taken over."""
-        chosen = self._previous_run.selected
+        """Return whether a step without a finished one must not run."""
+        selected = self._previous_run.selected
         return (
-            chosen is not None
+            selected is not None
             and step not in self._same
-            and not chosen.includes(self._plan.steps[step].key)
+            and not selected.includes(self._plan.steps[step].key)
         )
 
-    def _fits(self, step: int, found: FinishedStep) -> bool:
-        """Whether what a step yielded then is what its op yields now: the job may have been changed
-        meanwhile.
-        """
+    def _fits(self, step: int, finished: FinishedStep) -> bool:
+        """Return whether the op still has these outputs; the job may have changed meanwhile."""
         outs = self._plan.op_of(step).outs
-        names = {record.name.partition("[")[0] for record in found.outputs}
-        needed = {name for name, out in outs.items() if out.is_required and not out.is_dynamic}
-        kinds = {record.name.partition("[")[0]: record.name[-1] == "]" for record in found.outputs}
-        return needed <= names <= outs.keys() and all(
-            outs[name].is_dynamic == kind for name, kind in kinds.items()
+        is_dynamic = {
+            record.name.partition("[")[0]: record.name[-1] == "]" for record in finished.outputs
+        }
+        required = {name for name, out in outs.items() if out.is_required and not out.is_dynamic}
+        return required <= is_dynamic.keys() <= outs.keys() and all(
+            outs[name].is_dynamic == dynamic for name, dynamic in is_dynamic.items()
         )
 
-    def _is_fed_as_before(self, step: int, found: FinishedStep | None = None) -> bool:
+    def _has_same_sources(self, step: int, finished: FinishedStep | None = None) -> bool:
         plan = self._plan
-        before = {source.step for source in plan.sources_of(step)}
-        before.update(plan.predecessors[step])
-        if found is not None and found.source_nodes is not None:
-            # Of a step that collects, a driver that was killed may not have told all that it takes
-            # from.
-            nodes = {node_path(plan.steps[each].key) for each in before}
-            if found.source_nodes != nodes and not (
-                found.source_nodes < nodes and self._collects(step)
+        sources = {source.step for source in plan.sources_of(step)}
+        sources.update(plan.predecessors[step])
+        if finished is not None and finished.source_nodes is not None:
+            # A driver that was killed may not have recorded all sources of a collecting step.
+            nodes = {node_path(plan.steps[source].key) for source in sources}
+            if finished.source_nodes != nodes and not (
+                finished.source_nodes < nodes and self._collects(step)
             ):
                 return False
-        return before <= self._same
+        return sources <= self._same
 
     def _collects(self, step: int) -> bool:
-        return any(each.is_fan_in for each in self._plan.steps[step].inputs)
+        return any(step_input.is_fan_in for step_input in self._plan.steps[step].inputs)
 
-    def took_over(self, step: int, found: FinishedStep) -> None:
-        """Take in that a step was taken over."""
+    def mark_restored(self, step: int, finished: FinishedStep) -> None:
+        """Count a step as restored; outputs that the earlier run did not store count as dropped."""
         self._same.add(step)
-        names = [record.name for record in found.outputs]
-        missing = [name for name in names if name not in found.values]
+        names = [record.name for record in finished.outputs]
+        missing = [name for name in names if name not in finished.values]
         if names and len(missing) == len(names):
             self._retention.dropped.add(step)
         else:
             self._retention.dropped_values.update([FromStep(step, name) for name in missing])
 
-    def skipped(self, step: int) -> None:
-        """Take in that a step is skipped."""
-        if self._is_fed_as_before(step):
+    def mark_skipped(self, step: int) -> None:
+        """Count a step as skipped, in the earlier run too where its sources are the same."""
+        if self._has_same_sources(step):
             self._same.add(step)
 
-    def news(self) -> range:
-        """Return the steps that came to the plan since this was asked last."""
+    def new_steps(self) -> range:
+        """Return the steps that the plan grew by since the last call."""
         first, self._next = self._next, len(self._plan.steps)
         return range(first, self._next)
 
-    def lacking(self, steps: Iterable[int]) -> dict[int, int]:
-        """Return the steps that have to be made again since one of ``steps`` takes what is not
-        stored, and that one.
+    def unstored_sources(self, steps: Iterable[int]) -> dict[int, int]:
+        """Return the steps to run again for outputs that ``steps`` need and the store lacks.
 
-        What must not run twice is not among them.
+        Each comes with a step that needs it. Steps that must not run twice are not among them.
         """
         plan, status = self._plan, self._status
         wanted: dict[int, int] = {}
@@ -129,53 +121,53 @@ class Resumption:
             for source in plan.sources_of(step):
                 if self._is_gone(source):
                     wanted.setdefault(source.step, step)
-        found = self._again(wanted)
-        if found is None:  # some of it is refused: then each for itself
-            found = {}
-            for step, by in wanted.items():
-                found |= self._again({step: by}) or {}
-        return found
+        again = self._run_again(wanted)
+        if again is None:  # at least one must not run twice, so each is judged by itself
+            again = {}
+            for step, needed_by in wanted.items():
+                again |= self._run_again({step: needed_by}) or {}
+        return again
 
     def starved(self, steps: Iterable[int]) -> dict[int, tuple[int, ...]]:
-        """Return those of ``steps`` that take what is not stored, from steps that are not made
-        again, each with these.
+        """Return those of ``steps`` that still lack sources, each with these.
 
-        It is asked once what ``lacking`` told has been taken back.
+        The steps of ``unstored_sources`` must be waiting by now.
         """
-        found = {}
+        starved = {}
         for step in steps:
             if self._status[step] in OVER:
                 continue
             gone = [source.step for source in self._plan.sources_of(step) if self._is_gone(source)]
             if gone:
-                found[step] = tuple(dict.fromkeys(gone))
-        return found
+                starved[step] = tuple(dict.fromkeys(gone))
+        return starved
 
     def _is_gone(self, source: FromStep) -> bool:
         return source.step in self._same and self._retention.is_gone(source)
 
-    def _again(self, wanted: Mapping[int, int]) -> dict[int, int] | None:
+    def _run_again(self, wanted: Mapping[int, int]) -> dict[int, int] | None:
         steps = self._reconstruction.needed(wanted) if wanted else []
         if steps is None or not all(self._plan.op_of(step).rerun_on_loss for step in steps):
             return None
-        by = next(iter(wanted.values()), -1)
-        return {step: wanted.get(step, by) for step in steps}
+        by_default = next(iter(wanted.values()), -1)
+        return {step: wanted.get(step, by_default) for step in steps}
 
 
 def wanted_values(plan: Plan, status: Sequence[StepStatus]) -> dict[int, frozenset[str] | None]:
-    """Return which outputs of steps that succeeded are taken by steps that did not, by step; None
-    for all of them.
+    """Return the outputs of successful steps that other steps still need, by step.
+
+    None stands for all outputs of the step.
     """
-    found: dict[int, set[str] | None] = {}
-    for step, how in enumerate(status):
-        if how in (StepStatus.SUCCESS, StepStatus.SKIPPED, StepStatus.LEFT_OUT):
+    wanted: dict[int, set[str] | None] = {}
+    for step, step_status in enumerate(status):
+        if step_status in (StepStatus.SUCCESS, StepStatus.SKIPPED, StepStatus.LEFT_OUT):
             continue
         for source in plan.sources_of(step):
             if status[source.step] is StepStatus.SUCCESS:
-                names = found.setdefault(source.step, set())
+                names = wanted.setdefault(source.step, set())
                 if names is not None:
                     names.add(source.output)
-        for each in plan.future_sources.get(step, ()):
-            if status[each] is StepStatus.SUCCESS:
-                found[each] = None
-    return {step: None if names is None else frozenset(names) for step, names in found.items()}
+        for future_source in plan.future_sources.get(step, ()):
+            if status[future_source] is StepStatus.SUCCESS:
+                wanted[future_source] = None
+    return {step: None if names is None else frozenset(names) for step, names in wanted.items()}

@@ -1,181 +1,161 @@
-"""What steps wait for while a run goes on, as far as the driver can tell."""
+"""Wait reasons of a run under way, as far as the driver can tell."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
-from rayexec.placement.limits import MAX_CONCURRENT, Placement, SchedulingClass
+from rayexec.placement.limits import Demand, LimitKey, Placement
 
-__all__ = ["SHOWN", "Obstacle", "Queue", "Under", "Waiting", "obstacles", "who_waits"]
+__all__ = ["SHOWN", "BatchProgress", "Queue", "Waiting", "who_waits"]
 
-SHOWN = 8  # steps and holders that a queue names
-_PATIENCE = 1.0  # seconds that a worker may take to start
-_EXACTLY = 1e-6  # amounts are sums of fractions of 1e-4
-
-# What is in the way of a step: a limit by its place, or a resource by its name.
-Obstacle: TypeAlias = int | str
-
-
-def obstacles(placement: Placement, known: SchedulingClass) -> list[tuple[Obstacle, float, float]]:
-    """Return what may keep steps of a class waiting, as (obstacle, how much a step takes, how much
-    there is).
-
-    The most particular comes first: limits of tags and pools, then resources, then
-    ``max_concurrent``.
-    """
-    limits = placement.limits
-    found: list[tuple[Obstacle, float, float]] = [
-        (place, weight, limits[place].most) for place, weight in reversed(known.limits)
-    ]
-    everywhere = [each for each in found if limits[int(each[0])].name == MAX_CONCURRENT]
-    declared = {limit.resource for limit in limits}
-    resources = [
-        (name, amount, placement.resource_totals[name])
-        for name, amount in known.request.amounts().items()
-        if name in placement.resource_totals and name not in declared
-    ]
-    return [*(each for each in found if each not in everywhere), *resources, *everywhere]
+# The steps and the holders that a queue names.
+SHOWN = 8
+# The time that a worker may take to start, in seconds.
+_WORKER_START_S = 1.0
+# Amounts are sums of fractions of 1e-4.
+_TOLERANCE = 1e-6
 
 
-class Under(NamedTuple):
-    """A batch that the engine has: its class, its next step, and whether it said that it has begun.
+class BatchProgress(NamedTuple):
+    """A batch in flight."""
 
-    ``waited`` is how many seconds ago it was submitted.
-    """
-
-    number: int
+    #: The scheduling class of its steps.
+    class_id: int
+    #: Its first step without a report.
     step: int
+    #: Whether the engine reported that a worker began it.
     has_begun: bool
-    waited: float
+    #: The seconds since its submission.
+    age: float
 
 
 class Queue(NamedTuple):
-    """Steps that wait for the same: ``size`` of them, the first few in ``steps``.
+    """Steps that wait for one thing."""
 
-    ``reason`` names a limit or a resource, of which this run has taken ``used`` of ``most`` by the
-    steps ``holders`` (the first few); ``others`` is whether other runs must hold some as well.
-    Other reasons have a ``most`` of 0.
-    """
-
+    #: The name of a limit or a resource, or another reason.
     reason: str
+    #: The number of its steps.
     size: int
+    #: The first few of its steps.
     steps: tuple[int, ...]
+    #: The amount that steps of this run hold.
     used: float = 0
+    #: The amount that there is; 0 for a reason that is neither limit nor resource.
     most: float = 0
+    #: The first few of the steps that hold it.
     holders: tuple[int, ...] = ()
+    #: Whether other runs must hold some as well.
     others: bool = False
 
 
 class Waiting(NamedTuple):
-    """The steps that run, as far as is known, in the order in which they were submitted, and those
-    that wait.
-    """
+    """The running steps, in the order of their submission, and the waiting ones."""
 
+    #: The steps that run, as far as the driver can tell.
     running: tuple[int, ...]
+    #: The others, by what they wait for.
     queues: tuple[Queue, ...]
 
 
 def who_waits(
     placement: Placement,
-    in_the_way: Sequence[Sequence[tuple[Obstacle, float, float]]],
-    batches: Iterable[Under],
+    demands: Sequence[Sequence[Demand]],
+    batches: Iterable[BatchProgress],
     ready: Mapping[int, tuple[int, Sequence[int]]],
     blocked_by: Mapping[int, int],
     delayed: Sequence[int],
 ) -> Waiting:
-    """Return who runs and who waits for what; ``in_the_way`` are the ``obstacles`` of each class.
+    """Return the running steps, and the reasons of the others to wait.
 
-    ``batches`` are with the engine, in the order in which they were submitted; Ray starts them in
-    that order as far as limits and resources let it, so who runs is worked out by them. Batches
-    that count in a limit of the cluster, which other runs may hold, say so when they begin.
-    ``ready`` tells how many steps of a class are ready and a few of them; ``blocked_by`` is the
-    driver's limit that keeps a class back; ``delayed`` steps wait for their next try.
+    ``demands`` are those of each class. ``batches`` are in the order of their submission: Ray
+    starts them in that order as far as limits and resources let it, so their order tells which
+    ones run. ``ready`` has the number of ready steps of each class and a few of them, and
+    ``blocked_by`` the full driver-held limit of a class. ``delayed`` steps wait for a retry.
     """
-    count = _Count(placement, in_the_way)
+    occupancy = _Occupancy(placement, demands)
     running = []
-    waiting: dict[Obstacle, list[int]] = {}
-    behind: dict[int, Obstacle] = {}  # by class: nothing of it overtakes what waits already
-    for under in batches:
-        obstacle = behind.get(under.number)
+    waiting: dict[LimitKey, list[int]] = {}
+    # By class: no batch overtakes an earlier one of its class.
+    behind: dict[int, LimitKey] = {}
+    for batch in batches:
+        obstacle = behind.get(batch.class_id)
         if obstacle is None:
-            obstacle = count.start(under)
+            obstacle = occupancy.start(batch)
         if obstacle is None:
-            running.append(under.step)
+            running.append(batch.step)
         else:
-            behind[under.number] = obstacle
-            waiting.setdefault(obstacle, []).append(under.step)
-    more: dict[Obstacle, int] = {}
-    for number, (size, steps) in ready.items():
-        obstacle = blocked_by.get(number, behind.get(number))
+            behind[batch.class_id] = obstacle
+            waiting.setdefault(obstacle, []).append(batch.step)
+    unnamed: dict[LimitKey, int] = {}
+    for class_id, (size, steps) in ready.items():
+        obstacle = blocked_by.get(class_id, behind.get(class_id))
         if obstacle is None:
-            obstacle = count.in_the_way_of(number)
+            obstacle = occupancy.obstacle_of(class_id)
         waiting.setdefault(obstacle, []).extend(steps)
-        more[obstacle] = more.get(obstacle, 0) + size - len(steps)
-    queues = [count.queue(each, steps, more.get(each, 0)) for each, steps in waiting.items()]
+        unnamed[obstacle] = unnamed.get(obstacle, 0) + size - len(steps)
+    queues = [occupancy.queue(key, steps, unnamed.get(key, 0)) for key, steps in waiting.items()]
     if delayed:
         queues.append(Queue("the delay before the next try", len(delayed), tuple(delayed[:SHOWN])))
     return Waiting(tuple(running), tuple(queues))
 
 
-class _Count:
-    """Limits and resources, as they fill up."""
+class _Occupancy:
+    """Limits and resources, as the running batches fill them.
 
-    def __init__(
-        self, placement: Placement, in_the_way: Sequence[Sequence[tuple[Obstacle, float, float]]]
-    ) -> None:
+    The ledger of limits counts batches from their submission. Here a batch counts only once it
+    runs, for all that the driver knows.
+    """
+
+    def __init__(self, placement: Placement, demands: Sequence[Sequence[Demand]]) -> None:
         self._placement = placement
-        self._in_the_way = in_the_way
-        self._used: dict[Obstacle, float] = {}
-        self._holders: dict[Obstacle, list[int]] = {}
-        self._held_by_others: set[Obstacle] = set()
+        self._demands = demands
+        self._used: dict[LimitKey, float] = {}
+        self._holders: dict[LimitKey, list[int]] = {}
+        self._held_by_others: set[LimitKey] = set()
 
-    def start(self, under: Under) -> Obstacle | None:
-        """Return what keeps a batch from running, or count it as running and return None."""
-        if not under.has_begun:
-            obstacle = self._full(under.number)
-            if obstacle is None and under.waited > _PATIENCE:
-                obstacle = self._shared(under.number)
+    def start(self, batch: BatchProgress) -> LimitKey | None:
+        """Count a batch as running; or return the full limit or resource that keeps it waiting."""
+        if not batch.has_begun:
+            obstacle = self._first_full(batch.class_id)
+            if obstacle is None and batch.age > _WORKER_START_S:
+                obstacle = self._cluster_limit_of(batch.class_id)
             if obstacle is not None:
                 return obstacle
-        for each, amount, _ in self._in_the_way[under.number]:
-            self._used[each] = self._used.get(each, 0) + amount
-            self._holders.setdefault(each, []).append(under.step)
+        for demand in self._demands[batch.class_id]:
+            key = demand.key
+            self._used[key] = self._used.get(key, 0) + demand.amount
+            self._holders.setdefault(key, []).append(batch.step)
         return None
 
-    def in_the_way_of(self, number: int) -> Obstacle:
-        """Return what keeps ready steps of a class from being submitted where no limit of the
-        driver's does.
-        """
-        obstacle = self._full(number)
+    def obstacle_of(self, class_id: int) -> LimitKey:
+        """Return the limit or resource that keeps ready steps of a class from submission."""
+        obstacle = self._first_full(class_id)
         if obstacle is None:
-            obstacle = self._shared(number)
+            obstacle = self._cluster_limit_of(class_id)
         return "CPU" if obstacle is None else obstacle
 
-    def _full(self, number: int) -> Obstacle | None:
-        """Return the first obstacle of a class that is too full for another of its steps."""
-        for obstacle, amount, most in self._in_the_way[number]:
-            if self._used.get(obstacle, 0) + amount > most + _EXACTLY:
-                return obstacle
+    def _first_full(self, class_id: int) -> LimitKey | None:
+        for key, amount, most in self._demands[class_id]:
+            if self._used.get(key, 0) + amount > most + _TOLERANCE:
+                return key
         return None
 
-    def _shared(self, number: int) -> Obstacle | None:
-        """Return a limit of the cluster that a class counts in, which other runs must hold if
-        nothing else is full.
-        """
-        place = self._placement.cluster_limit_of(number)
-        if place is not None:
-            self._held_by_others.add(place)
-        return place
+    def _cluster_limit_of(self, class_id: int) -> int | None:
+        """Return a limit of the cluster; other runs must hold it, since nothing else is full."""
+        limit = self._placement.cluster_limit_of(class_id)
+        if limit is not None:
+            self._held_by_others.add(limit)
+        return limit
 
-    def queue(self, obstacle: Obstacle, steps: Sequence[int], more: int) -> Queue:
-        """Return the queue of those that wait for one thing."""
+    def queue(self, key: LimitKey, steps: Sequence[int], unnamed: int) -> Queue:
+        """Return the queue of the steps that wait for one limit or resource."""
         placement = self._placement
-        if isinstance(obstacle, int):
-            name, most = placement.limits[obstacle].name, float(placement.limits[obstacle].most)
+        if isinstance(key, int):
+            name, most = placement.limits[key].name, float(placement.limits[key].most)
         else:
-            name, most = obstacle, placement.resource_totals.get(obstacle, 0.0)
-        holders = tuple(self._holders.get(obstacle, ())[:SHOWN])
-        used = self._used.get(obstacle, 0.0)
-        others = obstacle in self._held_by_others
-        return Queue(name, len(steps) + more, tuple(steps[:SHOWN]), used, most, holders, others)
+            name, most = key, placement.resource_totals.get(key, 0.0)
+        holders = tuple(self._holders.get(key, ())[:SHOWN])
+        used = self._used.get(key, 0.0)
+        others = key in self._held_by_others
+        return Queue(name, len(steps) + unnamed, tuple(steps[:SHOWN]), used, most, holders, others)

@@ -25,7 +25,8 @@ from rayexec.events import (
     StepFailureData,
     Successes,
 )
-from rayexec.placement.limits import LimitHolder, Placement, driver_placement
+from rayexec.placement.choice import driver_placement
+from rayexec.placement.limits import LimitHolder, Placement
 from rayexec.plan.base import Plan
 from rayexec.plan.model import Call
 from rayexec.run.spec import BATCH_BUDGET_S, Batch

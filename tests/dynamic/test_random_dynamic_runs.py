@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from machine_checks import check
 from random_jobs import GONE, Case, Ends, cases, expected, make_job
 
 from rayexec import DynamicOut, JobDefinition, RunResult, job, op
@@ -21,7 +22,7 @@ from rayexec.execute import RunLog, prepare
 from rayexec.execute.driver import run_to_end
 from rayexec.execute.observer import Observer
 from rayexec.names import node_path
-from rayexec.placement.limits import driver_placement
+from rayexec.placement.choice import driver_placement
 from rayexec.plan.model import FromStep
 from rayexec.run.spec import Batch, RunSpec
 from rayexec.scheduler.messages import BatchEnded, BatchLost, EngineReport, StepStatus, StepYielded
@@ -119,7 +120,7 @@ class ChanceEngine(InProcessEngine):
 def ends_of(result: RunResult) -> Ends:
     """Return how the steps of a run ended, and what they yielded."""
     machine = result._outcome.machine
-    machine.check()
+    check(machine)
     ends = Ends()
     plan = result._plan
     for step, status in zip(plan.steps, machine.status, strict=True):
@@ -173,7 +174,7 @@ def test_outputs_that_are_lost_are_made_again(case: Case, seed: int, slots: int,
     result = run_by_chance(make_job(case), random.Random(seed), slots, losses=0.1, keep=keep)
     rules = expected(case)
     machine = result._outcome.machine
-    machine.check()
+    check(machine)
     assert {step.key: machine.status[step.index] for step in result._plan.steps} == rules.status
     if keep == "all" and not result._engine._lost:  # type: ignore[attr-defined]  # a ChanceEngine
         assert ends_of(result) == rules
@@ -205,7 +206,7 @@ def test_simulated_every_step_ends_as_the_rules_have_it(case: Case, times: list[
 
     log = RunLog(plan)
     outcome, _ = run_to_end(spec, make, log, Observer(), clock=lambda: 0.0)
-    outcome.machine.check()
+    check(outcome.machine)
     ended = {
         step.key: status for step, status in zip(plan.steps, outcome.machine.status, strict=True)
     }

@@ -10,6 +10,7 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from machine_checks import check
 from random_jobs import Case, Ends, cases, expected, make_job
 from test_random_dynamic_runs import ChanceEngine, ends_of
 
@@ -183,7 +184,7 @@ def test_values_that_are_not_kept_are_made_again(
     )
     assert second is not None
     machine = second._outcome.machine
-    machine.check()
+    check(machine)
     assert {step.key: machine.status[step.index] for step in second._plan.steps} == whole.status
     must = _must_run(second, done)
     assert must <= set(_ran(second)), "what was not done has run"

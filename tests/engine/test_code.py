@@ -10,7 +10,7 @@ from rayexec.engine.ray.worker.run_code import Code, run_code
 from rayexec.execute.prepare import prepare
 from rayexec.run.cached_outputs import RunCache
 from rayexec.steps.fast_path import plain_op
-from rayexec.steps.io_managers import Managed
+from rayexec.steps.managed_ports import ManagedPorts
 from rayexec.store.cache import MemoryCache
 from rayexec.store.values import FileValues
 
@@ -39,7 +39,7 @@ def three() -> None:
     ("concerned", "short"),
     [
         ({}, {"plain", "cached", "third"}),
-        ({"managed": Managed({}, frozenset(), frozenset({0}))}, {"cached", "third"}),
+        ({"managed": ManagedPorts({}, frozenset(), frozenset({0}))}, {"cached", "third"}),
         ({"durable": frozenset({2})}, {"plain", "cached", "third"}),  # with nowhere to store it
         (
             {

@@ -109,7 +109,9 @@ def test_a_batch_opens_what_cannot_be_kept() -> None:
         closed_by.append(MAIN)
 
     definitions = {"thing": ResourceDefinition(thing, scope="worker")}
-    with OpenResources(definitions, {}, RunInfo("run", "job"), kept=lambda: None) as resources:
+    with OpenResources(
+        definitions, {}, RunInfo("run", "job"), worker_scope=lambda: None
+    ) as resources:
         assert resources.get(["thing"]).thing == 1
     assert closed_by == [MAIN]
 

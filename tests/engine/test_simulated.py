@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from machine_checks import check
 
 from rayexec import JobDefinition, job, op
 from rayexec.execute.driver import Outcome, run_to_end
@@ -57,7 +58,7 @@ def simulate(
         **options,
     )
     outcome, _ = run_to_end(spec, lambda: engine, RunLog(spec.plan), Observer(), clock=engine.now)
-    outcome.machine.check()
+    check(outcome.machine)
     return outcome, engine
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from machine_checks import check
 
 from rayexec import Pool, job, op
 from rayexec.definitions.limits import TagLimit
@@ -20,7 +21,7 @@ from rayexec.execute.log import RunLog
 from rayexec.execute.observer import Observer
 from rayexec.execute.prepare import prepare
 from rayexec.placement.capacity import Capacity
-from rayexec.placement.limits import choose_placement
+from rayexec.placement.choice import choose_placement
 from rayexec.testing.simulated_engine import SimulatedEngine
 
 LIMITS = (1, 2, 3, 7, 10, 50, 99, 150)
@@ -121,7 +122,7 @@ def simulate(
         placement=choose_placement(spec.plan, capacity, run_id="r", **limits),  # type: ignore[arg-type]  # each is what it should be
     )
     outcome, _ = run_to_end(spec, lambda: engine, RunLog(spec.plan), Observer(), clock=engine.now)
-    outcome.machine.check()
+    check(outcome.machine)
     return outcome, engine
 
 

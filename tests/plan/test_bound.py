@@ -17,7 +17,7 @@ from rayexec.execute.observer import Observer
 from rayexec.execute.prepare import prepare
 from rayexec.placement.bound import bounds, longest_path
 from rayexec.placement.capacity import Capacity
-from rayexec.placement.limits import choose_placement
+from rayexec.placement.choice import choose_placement
 from rayexec.plan import Plan, compile_job
 from rayexec.testing.simulated_engine import Costs, SimulatedEngine
 

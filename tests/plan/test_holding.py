@@ -12,17 +12,12 @@ from hypothesis import strategies as st
 from rayexec import Pool, job, op
 from rayexec.definitions.limits import TagLimit
 from rayexec.placement.capacity import Capacity, NodeGroup
-from rayexec.placement.limits import (
-    MAX_CONCURRENT,
-    LimitHolder,
-    Placement,
-    choose_placement,
-    driver_placement,
-)
+from rayexec.placement.choice import choose_placement, driver_placement
+from rayexec.placement.limits import MAX_CONCURRENT, LimitHolder, Placement
 from rayexec.placement.preflight import notes, problems
 from rayexec.placement.request import limit_share
 from rayexec.plan import Plan, compile_job
-from rayexec.scheduler.admission import Admission
+from rayexec.scheduler.admission import LimitLedger
 
 PREFIX = "implicit_"
 OWN = Capacity(({"CPU": 4.0},), is_own=True, node_ids=("a",), implicit_prefix=PREFIX)
@@ -232,29 +227,29 @@ def test_more_steps_than_cpus_share_them_evenly() -> None:
 
 def test_admission_counts_what_the_driver_holds() -> None:
     plan = plan_of({"db": "x"}, {})
-    admission = Admission(
+    ledger = LimitLedger(
         driver_placement(plan, slots=8, max_concurrent=3, tag_limits=[TagLimit("db", 2)])
     )
     tagged, plain = 0, 1
     for _ in range(2):
-        assert admission.blocked_by(tagged) is None
-        admission.admit(tagged)
-    assert admission.blocked_by(tagged) == 1
-    assert admission.blocked_by(plain) is None
-    admission.admit(plain)
-    assert admission.blocked_by(plain) == 0
-    admission.release(tagged)
-    assert admission.blocked_by(tagged) is None
+        assert ledger.full_limit(tagged) is None
+        ledger.submit(tagged)
+    assert ledger.full_limit(tagged) == 1
+    assert ledger.full_limit(plain) is None
+    ledger.submit(plain)
+    assert ledger.full_limit(plain) == 0
+    ledger.end(tagged, has_begun=False)
+    assert ledger.full_limit(tagged) is None
 
 
 def test_admission_leaves_to_ray_what_ray_holds() -> None:
     placement = choose_placement(
         plan_of({"db": "x"}), OWN, run_id="r", max_concurrent=1, tag_limits=[TagLimit("db", 1)]
     )
-    admission = Admission(placement)
+    ledger = LimitLedger(placement)
     for _ in range(5):
-        assert admission.blocked_by(0) is None
-        admission.admit(0)
+        assert ledger.full_limit(0) is None
+        ledger.submit(0)
 
 
 # Said before anything runs.

@@ -10,6 +10,7 @@ from typing import Any, get_args
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from machine_checks import check
 
 from rayexec import In, Nothing, Out, RetryPolicy, job, op
 from rayexec.definitions.limits import TagLimit
@@ -23,7 +24,7 @@ from rayexec.events import (
     StepFailureData,
     Successes,
 )
-from rayexec.placement.limits import driver_placement
+from rayexec.placement.choice import driver_placement
 from rayexec.plan import FromStep, Plan, compile_job
 from rayexec.run.spec import Batch, Call
 from rayexec.scheduler.machine import Machine
@@ -262,7 +263,7 @@ class Driver:
 
     def feed(self, event: SchedulerEvent) -> None:
         instructions = self.machine.handle(event, self.now)
-        self.machine.check()
+        check(self.machine)
         self.take(instructions)
 
     def move(self, batch_id: int) -> SchedulerEvent:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from machine_checks import check
 
 from rayexec import RetryPolicy, job, op
 from rayexec.definitions.limits import TagLimit
@@ -17,7 +18,7 @@ from rayexec.events import (
     StepFailureData,
 )
 from rayexec.placement.capacity import Capacity
-from rayexec.placement.limits import choose_placement, driver_placement
+from rayexec.placement.choice import choose_placement, driver_placement
 from rayexec.plan import Plan, compile_job
 from rayexec.run.spec import Call
 from rayexec.scheduler.machine import LOSSES, Machine
@@ -59,7 +60,7 @@ def patient(value: Any) -> int:
 def fed(machine: Machine, event: SchedulerEvent, now: float) -> list[Instruction]:
     """Return what the machine answers, once its state is found to be sound."""
     out = machine.handle(event, now)
-    machine.check()
+    check(machine)
     return out
 
 
@@ -181,7 +182,8 @@ def test_a_step_killed_for_memory_asks_for_more_in_a_lane_of_its_own() -> None:
         messages += [
             each.failure.error.message for each in out if isinstance(each, Attempt) and each.failure
         ]
-        batch_id, (_, calls) = next(iter(machine.running.items()))
+        batch_id, batch = next(iter(machine.running.items()))
+        calls = batch.outstanding
         if victim in calls and calls[victim].attempt < 2:
             done = tuple(attempt(plan, step) for step in calls if step < victim)
             out = fed(
@@ -423,7 +425,7 @@ def test_a_crowd_behind_a_limit_passes_in_order(batching: bool) -> None:
         out = machine.handle(
             BatchEnded(running, tuple(attempt(plan, each) for each in under_way)), 1.0
         )
-        machine.check()
+        check(machine)
         under_way = [step for each in batches(out) for step in each]
         order += under_way
     assert order == list(range(400))

@@ -9,7 +9,8 @@ from rayexec import Pool, RetryPolicy, job, op
 from rayexec.definitions.limits import TagLimit
 from rayexec.events import RETRY, SUCCESS, Attempt
 from rayexec.placement.capacity import Capacity
-from rayexec.placement.limits import Placement, choose_placement
+from rayexec.placement.choice import choose_placement
+from rayexec.placement.limits import Placement
 from rayexec.plan import Plan, compile_job
 from rayexec.plan.model import Call
 from rayexec.scheduler.machine import Machine

@@ -142,7 +142,7 @@ class _Stamps(Observer):
     def recorded(self, record: Record) -> None:
         """Keep the attempts of a record."""
         now = time.perf_counter()
-        self.answers += [(now, row) for row in self._log.rows(record)]
+        self.answers += [(now, row) for row in self._log.attempts_of(record)]
 
 
 def _run(

@@ -17,7 +17,8 @@ from rayexec.execute import prepare
 from rayexec.launch.job_file import JobSource, load_job
 from rayexec.placement.bound import bounds, longest_path
 from rayexec.placement.capacity import Capacity
-from rayexec.placement.limits import MAX_CONCURRENT, Placement, driver_placement
+from rayexec.placement.choice import driver_placement
+from rayexec.placement.limits import MAX_CONCURRENT, Placement
 from rayexec.placement.preflight import notes, problems
 from rayexec.plan import Plan
 from rayexec.plan.model import MappedNode, Step

@@ -41,7 +41,7 @@ def list_runs(
             results_console(results).print(runs_table(found))
         else:
             which = " of that kind" if job is not None or status is not None else ""
-            results.write(f"No runs{which} in {getattr(store, 'root', store)}.\n")
+            results.write(f"No runs{which} in {store}.\n")
     return SUCCEEDED
 
 

@@ -57,7 +57,7 @@ from rayexec.scheduler.messages import (
     EngineReport,
     StepYielded,
 )
-from rayexec.steps.io_managers import find_managed
+from rayexec.steps.managed_ports import managed_ports
 
 __all__ = ["RayEngine"]
 
@@ -142,7 +142,7 @@ class RayEngine(Engine):
             mailbox=self._address,
             streams=self._streams,
             keepers=None if self.resources is None else self.resources.address,
-            managed=find_managed(self._spec.plan, self._spec.resources),
+            managed=managed_ports(self._spec.plan, self._spec.resources),
             value_storage=value_storage,
             durable=durable,
             run_cache=self._spec.run_cache,

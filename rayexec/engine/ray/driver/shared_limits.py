@@ -67,10 +67,7 @@ class SharedLimits:
             self._placement.class_of[flight.work.calls[0].step]
             for flight in self._in_flight.values()
         ]
-        own: dict[int, int] = {}
-        for number in (*classes, *(each for _, each in self._ended)):
-            for place, weight in self._placement.classes[number].limits:
-                own[place] = own.get(place, 0) + weight
+        own = self._placement.count_held([*classes, *(class_id for _, class_id in self._ended)])
         free = ray.available_resources()
         return {
             place: max(0, limit.most - int(free.get(str(limit.resource), 0)) - own.get(place, 0))
@@ -82,14 +79,12 @@ class SharedLimits:
         itself holds.
         """
         placement, plan = self._placement, self._plan
-        held: dict[int, int] = {}
         parents = {}
         for batch_id in self._begun & self._in_flight.keys():
             flight = self._in_flight[batch_id]
             step = flight.step
             parents[flight.refs[0].task_id().hex()] = step
-            for place, weight in placement.classes[placement.class_of[step]].limits:
-                held[place] = held.get(place, 0) + weight
+        held = placement.count_held([placement.class_of[step] for step in parents.values()])
         limits = [(placement.limits[place], used) for place, used in held.items()]
         shared = {
             str(limit.resource): (limit, used)

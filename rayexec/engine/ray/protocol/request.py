@@ -15,7 +15,7 @@ from rayexec.plan.model import Call, FromConfig, FromStep
 from rayexec.run.cached_outputs import RunCache
 from rayexec.run.previous_run import ValueStorage
 from rayexec.run.spec import regroup
-from rayexec.steps.io_managers import Managed
+from rayexec.steps.managed_ports import ManagedPorts
 
 __all__ = ["GONE", "CallWriter", "Follows", "Header", "More", "RemoteCall"]
 
@@ -39,7 +39,7 @@ class Header:
     mailbox: Address | None
     streams: frozenset[int]
     keepers: KeptAddress | None
-    managed: Managed | None = None
+    managed: ManagedPorts | None = None
     value_storage: ValueStorage | None = None
     durable: frozenset[int] = frozenset()
     run_cache: RunCache | None = None

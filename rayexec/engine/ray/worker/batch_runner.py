@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 import time
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -32,7 +32,8 @@ from rayexec.events import (
 )
 from rayexec.run.previous_run import ValueWriter
 from rayexec.run.spec import BATCH_BUDGET_S
-from rayexec.steps.attempt import Made, StepCall, Store, in_one_go, not_stored, pausing_step
+from rayexec.steps.attempt import FinishedCall, StepCall, StepExecutor
+from rayexec.steps.attempt_failure import not_stored
 from rayexec.steps.fast_path import PlainOp
 from rayexec.steps.io_managers import Managers
 from rayexec.steps.resources import OpenResources
@@ -69,6 +70,15 @@ class Runner:
         self._answer = answer
         self._around = surroundings
         self._watched = watched
+        self._executor = StepExecutor(
+            run.code.templates,
+            run.header.run,
+            surroundings.resources,
+            managers=surroundings.managers,
+            run_cache=run.header.run_cache,
+            backstop=surroundings.backstop,
+            interrupt_is_failure=True,
+        )
 
     def run(self, calls: Sequence[RemoteCall], budget: float) -> None:
         """Make the calls until the budget is spent; what was made is in the answer."""
@@ -151,7 +161,7 @@ class Runner:
         except BaseException as error:
             raised = error
         if packed is None:
-            self._call(position, call, before, is_followed, Made(started, result, raised))
+            self._call(position, call, before, is_followed, FinishedCall(started, result, raised))
             return
         ended = time.time()
         stdout, stderr = self._around.capture.take()
@@ -183,7 +193,7 @@ class Runner:
         call: RemoteCall,
         before: dict[str, Any] | None,
         is_followed: bool,
-        made: Made | None = None,
+        finished: FinishedCall | None = None,
     ) -> None:
         self._inputs.before = None  # whatever happens here, nobody may take it for this call's
         step = self._step_call(position, call)
@@ -203,45 +213,35 @@ class Runner:
             if live is not None:
                 live[name] = value
 
-        row, error = in_one_go(self._attempt(position, call, step, before, store, made))
+        row, error = self._executor.run(
+            step,
+            self._inputs_of(call, before),
+            store,
+            log=self._watched_log(position),
+            finished=finished,
+        )
         if writer is not None:
             row = _commit(writer, call[1], row, kept)
         self._over(position, self._complete(row, error), stored, live)
 
-    def _attempt(
-        self,
-        position: int,
-        call: RemoteCall,
-        step: StepCall,
-        before: dict[str, Any] | None,
-        store: Store,
-        made: Made | None = None,
-    ) -> Generator[None, None, tuple[Attempt, BaseException | None]]:
-        run, around = self._run, self._around
-        template = run.code.templates[call[2]]
+    def _inputs_of(
+        self, call: RemoteCall, before: dict[str, Any] | None
+    ) -> Callable[[], Mapping[str, Any]]:
+        template = self._run.code.templates[call[2]]
+        return lambda: self._inputs.by_name(template, call[4], before)
+
+    def _watched_log(self, position: int) -> StepLog:
+        """Return the log of a call; the watching thread passes its lines on during the call."""
         log = StepLog()
-        self._watched.log = position, log  # it is told of while the call runs
-        return pausing_step(
-            template,
-            step,
-            lambda: self._inputs.by_name(template, call[4], before),
-            run=run.header.run,
-            resources=around.resources,
-            store=store,
-            interrupt_is_failure=True,
-            made=made,
-            managing=None if around.managers is None else around.managers.of(call[2]),
-            backstop=around.backstop,
-            log=log,
-            run_cache=run.header.run_cache,
-        )
+        self._watched.log = position, log
+        return log
 
     def _writer_of(self, call: RemoteCall) -> ValueWriter | None:
         """Return who stores what a call yields, None where nobody does."""
         return self._around.writer if call[2] in self._run.header.durable else None
 
     def _step_call(self, position: int, call: RemoteCall) -> StepCall | None:
-        """Return a call as ``run.step`` takes it; None, with its failure entered, where its config
+        """Return a call for the executor; None, with its failure entered, where its config
         cannot be loaded.
         """
         step, key, template_index, _, _, more = call
@@ -253,7 +253,9 @@ class Runner:
             self._over(position, unloadable(call, broken, what), {}, None)
             return None
         own_tags = self._run.code.templates[template_index].op.tags
-        return StepCall(step, key, number, config, own_tags if tags is None else tags)
+        return StepCall(
+            step, key, template_index, number, config, own_tags if tags is None else tags
+        )
 
     def _complete(self, row: Attempt, error: BaseException | None) -> Attempt:
         """Return a row with the exception that ended it, pickled, and with what was printed."""
@@ -294,11 +296,15 @@ class Runner:
         def store(name: str, value: Any) -> None:
             packed = pack(value, f'output "{name}" of op "{op.name}"')
             if writer is not None and is_lasting(packed):
-                writer.add(call[1], step.number, name, packed)
+                writer.add(call[1], step.attempt, name, packed)
             stored[name] = self._answer.take_streamed(packed)
             underway.add(name, packed)
 
-        row, error = yield from underway.along(self._attempt(0, call, step, None, store))
+        row, error = yield from underway.along(
+            self._executor.run_pausing(
+                step, self._inputs_of(call, None), store, log=self._watched_log(0)
+            )
+        )
         if writer is not None:
             row = _commit(writer, call[1], row, {})
         self._over(0, self._complete(row, error), stored, None)

@@ -167,7 +167,9 @@ def _open_resources(run: RunCode) -> OpenResources:
     shared = run.header
 
     def make(kept: Callable[[], OpenResources | None] | None = None) -> OpenResources:
-        return OpenResources(run.code.resources, shared.resource_config, shared.run, kept=kept)
+        return OpenResources(
+            run.code.resources, shared.resource_config, shared.run, worker_scope=kept
+        )
 
     address = shared.keepers
     return make(None if address is None else lambda: kept_at(address, make))
