@@ -30,7 +30,7 @@ from rayexec.execute import Observer, Record, RunLog, execute_job
 from rayexec.placement.capacity import Capacity
 from rayexec.run.spec import RunSpec
 from rayexec.scheduler.wait_reasons import Waiting
-from rayexec.views.run_summary import failure_text
+from rayexec.views.failures import failure_text
 
 __all__ = [
     "MB",

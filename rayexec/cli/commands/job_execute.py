@@ -16,7 +16,8 @@ from rayexec.cli.exit_codes import FAILED, SUCCEEDED, complain, with_exit_code
 from rayexec.cli.parsing import RunOptions, parse_selection, parse_tags
 from rayexec.cli.render.lines import EventLines
 from rayexec.cli.render.live import LiveView
-from rayexec.cli.render.summary import summary_table
+from rayexec.cli.render.run_lines import closing_line
+from rayexec.cli.render.tables import summary_table
 from rayexec.cli.render.watch import Watch
 from rayexec.cli.signals import EndingSignals
 from rayexec.cli.streams import descriptor_of, results_on_stdout, say
@@ -26,8 +27,9 @@ from rayexec.events import RunStatus
 from rayexec.execute import ReexecutionOptions, RunResult, execute_job
 from rayexec.launch.job_file import JobSource, load_job
 from rayexec.launch.launcher_versions import compare_with_launcher
-from rayexec.views.run_summary import as_json as result_as_json
-from rayexec.views.run_summary import closing_line, failure_text, summarize
+from rayexec.views.failures import failure_text
+from rayexec.views.run_report import outcome
+from rayexec.views.run_summary import steps_in_order, summarise
 
 __all__ = ["execute_from_shell", "run_from_shell"]
 
@@ -120,7 +122,7 @@ def _report(result: RunResult, watch: Watch, results: TextIO | None, *, on_termi
     """Print the result, and the reason of a failure last."""
     sys.stdout.flush()
     if results is not None:
-        results.write(f"{json.dumps(result_as_json(result), indent=2)}\n")
+        results.write(f"{json.dumps(outcome(result), indent=2)}\n")
     elif on_terminal:
         _print_summary(result, watch)
     if result.status == RunStatus.FAILURE or (
@@ -151,7 +153,7 @@ def _print_summary(result: RunResult, watch: Watch) -> None:
     console = Console(stderr=True, highlight=False)
     if watch.spec is not None and watch.log is not None:
         console.print()
-        console.print(summary_table(summarize(watch.spec.plan, watch.log)))
+        console.print(summary_table(steps_in_order(summarise(watch.log), watch.spec.plan)))
         console.print()
     style = {RunStatus.SUCCESS: "green", RunStatus.FAILURE: "red"}.get(result.status, "yellow")
     console.print(closing_line(result), style=style, soft_wrap=True)
