@@ -1,4 +1,4 @@
-"""Options that several commands about a job have, each with its help."""
+"""Options that commands about jobs share, with their help."""
 
 from __future__ import annotations
 
@@ -76,8 +76,7 @@ ConfigOption = Annotated[
         "-c",
         metavar="YAML",
         help="A file of run config, or a quoted pattern such as 'conf/*.yaml'. May be repeated: "
-        "the files are merged "
-        "key by key, and a later file wins.",
+        "the files are merged key by key, and a later file wins.",
         rich_help_panel=PANEL_RUN,
     ),
 ]
@@ -88,8 +87,7 @@ SelectionOption = Annotated[
         "-o",
         metavar="SELECTION",
         help="Run only these ops: names with '*' or '+' for what is around them, such as "
-        "'*report' or 'load+,clean'. "
-        "Separated by commas, or repeated.",
+        "'*report' or 'load+,clean'. Separated by commas, or repeated.",
         rich_help_panel=PANEL_RUN,
     ),
 ]

@@ -194,6 +194,6 @@ def _former_source(former: LaunchNote, given: JobSource) -> JobSource:
     if file is not None and not file.exists():
         raise LoadError(
             f"the file of run {former.run_id}, {file}, is not there any more: say where the job "
-            f"is now with -f."
+            "is now with -f."
         )
     return JobSource(file, origin.get("module"), given.attribute or origin.get("attribute"))

@@ -38,11 +38,9 @@ job_app = typer.Typer(
     epilog="Example: rayexec job execute -f jobs.py -j report -c run.yaml -o '*summary' "
     "--max-concurrent 4\n\n"
     "Ctrl-C asks the steps to end; after cancel_grace (5 s), or a second Ctrl-C, they are ended "
-    "by force. From another "
-    "shell or host it is: rayexec run cancel\n\n"
+    "by force. From another shell or host it is: rayexec run cancel\n\n"
     "Exit code: 0 the run succeeded; 1 it failed or was interrupted; 2 it could not begin, for a "
-    "mistake in what was "
-    "given.",
+    "mistake in what was given.",
 )
 @execution_options()
 def execute(
@@ -77,10 +75,10 @@ def execute(
 
 
 @job_app.command(
-    epilog="Example: rayexec job launch -f my_job.py --address http://head:8265 --pip pandas==2.2\n\n"
+    epilog="Example: rayexec job launch -f my_job.py --address http://head:8265 --pip "
+    "pandas==2.2\n\n"
     "Exit code: 0 the run was launched or, with --wait, succeeded; 1 it could not be, or failed; "
-    "2 a mistake in what "
-    "was given; 130 --wait was ended by Ctrl-C, and the run goes on.",
+    "2 a mistake in what was given; 130 --wait was ended by Ctrl-C, and the run goes on.",
 )
 @execution_options(without={"address"})
 def launch(
@@ -99,8 +97,8 @@ def launch(
         typer.Option(
             metavar="PLACE",
             help="Where the run is recorded: a URI, or a directory, which the cluster and this "
-            "machine reach by the "
-            "same name. Not given: RAYEXEC_HOME where that is a URI, else where the cluster does.",
+            "machine reach by the same name. Not given: RAYEXEC_HOME where that is a URI, else "
+            "where the cluster does.",
             rich_help_panel=PANEL_RUN,
         ),
     ] = None,
@@ -118,8 +116,7 @@ def launch(
         typer.Option(
             metavar="URL",
             help="The dashboard of the cluster's head, such as http://10.0.0.5:8265. Without it, "
-            "the run goes on in "
-            "the background on this machine.",
+            "the run goes on in the background on this machine.",
             rich_help_panel=PANEL_CLUSTER,
         ),
     ] = None,
@@ -251,8 +248,7 @@ def plan(
         typer.Option(
             metavar="FILE",
             help="What job execute --json printed of a run: how long its ops took, for a bound on "
-            "the time of the "
-            "next. By default the last recorded run that succeeded.",
+            "the time of the next. By default the last recorded run that succeeded.",
             exists=True,
             dir_okay=False,
             readable=True,

@@ -55,7 +55,7 @@ def resume_from_shell(
     source = _source(record, given)
     origin = record.origin
     wanted = replace(wanted, execution={**inherited_overrides(origin), **wanted.execution})
-    return run_from_shell(source, wanted, as_json=as_json, options=options, store=place)
+    return run_from_shell(source, wanted, as_json=as_json, reexecution=options, store=place)
 
 
 def _source(record: RunRecord, given: JobSource) -> JobSource:
