@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from rayexec.cli.execution_options import ExecutionOverrides, execution_options
 from rayexec.cli.lazy import load
 from rayexec.cli.parsing import RunOptions
 
@@ -151,6 +152,7 @@ def wait(
     "Exit code: 0 the run succeeded; 1 it failed or was interrupted; 2 it could not begin, for a "
     "mistake in the options.",
 )
+@execution_options(is_resume=True)
 def resume(
     run: RunArgument,
     steps: Annotated[
@@ -185,13 +187,8 @@ def resume(
         list[str] | None,
         typer.Option("--config", "-c", metavar="YAML", help="Run config, instead of the run's."),
     ] = None,
-    max_concurrent: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Run at most N steps at once on Ray.")
-    ] = None,
-    address: Annotated[
-        str | None, typer.Option(metavar="ADDRESS", help="The Ray cluster to run on.")
-    ] = None,
-    durable: Annotated[bool, typer.Option("--durable", help="Store all outputs at once.")] = False,
+    *,
+    execution: ExecutionOverrides,
     force: Annotated[
         bool,
         typer.Option(
@@ -209,9 +206,7 @@ def resume(
     A run that was launched on a cluster continues there, unless --address names another one.
     """
     source = load("rayexec.launch.job_file", "JobSource")(file, module, attribute)
-    wanted = RunOptions(
-        tuple(config or ()), (), None, max_concurrent, address, durable, run_id=run_id
-    )
+    wanted = RunOptions(tuple(config or ()), execution=execution, run_id=run_id)
     resume_from_shell = load("rayexec.cli.commands.run_resume", "resume_from_shell")
     raise typer.Exit(
         resume_from_shell(

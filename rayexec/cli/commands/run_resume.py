@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rayexec.cli.commands.job_execute import run_from_shell
 from rayexec.cli.commands.job_launch import resume_from_shell_on_cluster
+from rayexec.cli.execution_options import inherited_overrides
 from rayexec.cli.exit_codes import with_exit_code
 from rayexec.cli.parsing import RunOptions, parse_selection
 from rayexec.errors import LoadError
@@ -37,7 +38,7 @@ def resume_from_shell(
     ``given`` replaces the source of the job that the run has in its record.
     """
     launched = find_note_by_prefix(run_id) if location is None else None
-    if launched is not None and launched.address is not None and wanted.address is None:
+    if launched is not None and launched.address is not None and "address" not in wanted.execution:
         return resume_from_shell_on_cluster(launched, given, wanted, steps, as_json=as_json)
     store = locate_recorded(location, run_id).store
     if launched is not None:
@@ -53,12 +54,8 @@ def resume_from_shell(
     options = replace(options, parent_run_id=record.run_id)
     source = _source(record, given)
     origin = record.origin
-    if wanted.max_concurrent is None and "max_concurrent" in origin:
-        wanted = replace(wanted, max_concurrent=int(origin["max_concurrent"]))
-    if wanted.address is None:
-        wanted = replace(wanted, address=origin.get("address"))
-    wanted = replace(wanted, durable=wanted.durable or "durable" in origin)
-    return run_from_shell(source, wanted, as_json=as_json, options=options, store=location)
+    wanted = replace(wanted, execution={**inherited_overrides(origin), **wanted.execution})
+    return run_from_shell(source, wanted, as_json=as_json, reexecution=options, store=location)
 
 
 def _source(record: RunRecord, given: JobSource) -> JobSource:
