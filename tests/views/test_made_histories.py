@@ -23,8 +23,8 @@ from rayexec.views.run_summary import summarise
 from rayexec.views.waits import LimitWaits, waits_by_limit
 
 
-def attempt(step: int, number: int, outcome: int, started: float, ended: float) -> Attempt:
-    return Attempt(step, number, outcome, started, ended)
+def attempt(step: int, index: int, outcome: int, started: float, ended: float) -> Attempt:
+    return Attempt(step, index, outcome, started, ended)
 
 
 def end_of(*entries: Attempt | Event | StepsRestored) -> StepEnd:
