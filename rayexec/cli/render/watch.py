@@ -41,4 +41,4 @@ class Watch(Observer):
     def run_started(self, spec: RunSpec, log: RunLog, waiting: Callable[[], Waiting]) -> None:
         """Remember the run, and handle the ending signals again instead of Ray."""
         self.spec, self.log = spec, log
-        self._signals.take()
+        self._signals.install()
