@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from rayexec.errors import LoadError
@@ -21,10 +22,8 @@ class RunOptions:
     config: tuple[str, ...] = ()
     op_selection: tuple[str, ...] = ()
     tags: str | None = None
-    max_concurrent: int | None = None
-    address: str | None = None
-    durable: bool = False
-    cache: bool | None = None
+    #: Overrides of executor keys, by name.
+    execution: Mapping[str, Any] = field(default_factory=dict)
     run_id: str | None = None
 
 

@@ -12,13 +12,10 @@ __all__ = [
     "PANEL_RUN",
     "AttributeOption",
     "ConfigOption",
-    "DurableOption",
     "FileOption",
     "JobOption",
     "JsonOption",
-    "MaxConcurrentOption",
     "ModuleOption",
-    "NoCacheOption",
     "RunIdOption",
     "SelectionOption",
     "TagsOption",
@@ -103,33 +100,6 @@ TagsOption = Annotated[
         "--tags",
         metavar="JSON",
         help="Tags of the run, as a JSON object.",
-        rich_help_panel=PANEL_RUN,
-    ),
-]
-MaxConcurrentOption = Annotated[
-    int | None,
-    typer.Option(
-        "--max-concurrent",
-        min=1,
-        metavar="N",
-        help="Run at most N steps at once on Ray, whatever the config says.",
-        rich_help_panel=PANEL_RUN,
-    ),
-]
-DurableOption = Annotated[
-    bool,
-    typer.Option(
-        "--durable",
-        help="Store all outputs as they are made: then a resumed run has them even if this one is "
-        "killed.",
-        rich_help_panel=PANEL_RUN,
-    ),
-]
-NoCacheOption = Annotated[
-    bool,
-    typer.Option(
-        "--no-cache",
-        help="Run the ops with cache=True too, and keep what they yield now.",
         rich_help_panel=PANEL_RUN,
     ),
 ]

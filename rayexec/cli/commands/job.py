@@ -7,19 +7,17 @@ from typing import Annotated
 
 import typer
 
+from rayexec.cli.execution_options import ExecutionOverrides, execution_options
 from rayexec.cli.lazy import load
 from rayexec.cli.parsing import RunOptions
 from rayexec.cli.shared_options import (
     PANEL_RUN,
     AttributeOption,
     ConfigOption,
-    DurableOption,
     FileOption,
     JobOption,
     JsonOption,
-    MaxConcurrentOption,
     ModuleOption,
-    NoCacheOption,
     RunIdOption,
     SelectionOption,
     TagsOption,
@@ -44,6 +42,7 @@ job_app = typer.Typer(
     "Exit code: 0 the run succeeded; 1 it failed or was interrupted; 2 it could not begin, for a "
     "mistake in what was given.",
 )
+@execution_options()
 def execute(
     file: FileOption = None,
     module: ModuleOption = None,
@@ -52,19 +51,8 @@ def execute(
     config: ConfigOption = None,
     op_selection: SelectionOption = None,
     tags: TagsOption = None,
-    max_concurrent: MaxConcurrentOption = None,
-    address: Annotated[
-        str | None,
-        typer.Option(
-            metavar="ADDRESS",
-            help="The Ray cluster to run on, such as 10.0.0.5:6379; or auto: the one that "
-            "'rayexec cluster up' started, else what Ray finds. Without it, a Ray is started on "
-            "this machine for the run.",
-            rich_help_panel=PANEL_RUN,
-        ),
-    ] = None,
-    durable: DurableOption = False,
-    no_cache: NoCacheOption = False,
+    *,
+    execution: ExecutionOverrides,
     run_id: RunIdOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -72,15 +60,11 @@ def execute(
     error.
     """
     source = load("rayexec.launch.job_file", "JobSource")(file, module, attribute, job)
-    cache = False if no_cache else None
     options = RunOptions(
         tuple(config or ()),
         tuple(op_selection or ()),
         tags,
-        max_concurrent,
-        address,
-        durable,
-        cache,
+        execution,
         run_id,
     )
     raise typer.Exit(
@@ -96,6 +80,7 @@ def execute(
     "Exit code: 0 the run was launched or, with --wait, succeeded; 1 it could not be, or failed; "
     "2 a mistake in what was given; 130 --wait was ended by Ctrl-C, and the run goes on.",
 )
+@execution_options(without={"address"})
 def launch(
     file: FileOption = None,
     module: ModuleOption = None,
@@ -104,9 +89,8 @@ def launch(
     config: ConfigOption = None,
     op_selection: SelectionOption = None,
     tags: TagsOption = None,
-    max_concurrent: MaxConcurrentOption = None,
-    durable: DurableOption = False,
-    no_cache: NoCacheOption = False,
+    *,
+    execution: ExecutionOverrides,
     run_id: RunIdOption = None,
     home: Annotated[
         str | None,
@@ -168,15 +152,11 @@ def launch(
 ) -> None:
     """Start a run that goes on by itself, on a cluster or on this machine, and print its id."""
     source = load("rayexec.launch.job_file", "JobSource")(file, module, attribute, job)
-    cache = False if no_cache else None
     options = RunOptions(
         tuple(config or ()),
         tuple(op_selection or ()),
         tags,
-        max_concurrent,
-        None,
-        durable,
-        cache,
+        execution,
         run_id,
     )
     cluster = load("rayexec.cli.commands.job_launch", "ClusterOptions")(
@@ -281,9 +261,8 @@ def plan(
     longest path.
     """
     source = load("rayexec.launch.job_file", "JobSource")(file, module, attribute, job)
-    options = RunOptions(
-        tuple(config or ()), tuple(op_selection or ()), None, max_concurrent, address
-    )
+    execution = {"max_concurrent": max_concurrent, "address": address}
+    options = RunOptions(tuple(config or ()), tuple(op_selection or ()), None, execution)
     raise typer.Exit(
         load("rayexec.cli.commands.job_plan", "print_plan")(
             source, options, timings=timings, as_json=as_json

@@ -12,6 +12,7 @@ from typing import TextIO
 
 from rich.console import Console
 
+from rayexec.cli.execution_options import inherited_origin
 from rayexec.cli.exit_codes import FAILED, SUCCEEDED, complain, with_exit_code
 from rayexec.cli.parsing import RunOptions, parse_selection, parse_tags
 from rayexec.cli.render.lines import EventLines
@@ -22,7 +23,7 @@ from rayexec.cli.render.watch import Watch
 from rayexec.cli.signals import EndingSignals
 from rayexec.cli.streams import descriptor_of, results_on_stdout, say
 from rayexec.cluster import releasing
-from rayexec.config.files import read_run_config
+from rayexec.config.yaml_files import read_run_config
 from rayexec.events import RunStatus
 from rayexec.execute import ReexecutionOptions, RunResult, execute_job
 from rayexec.launch.job_file import JobSource, load_job
@@ -73,16 +74,13 @@ def run_from_shell(
                     config,
                     op_selection=selection,
                     tags=tags,
-                    address=options.address,
                     run_id=options.run_id,
-                    max_concurrent=options.max_concurrent,
-                    keep_outputs="none",  # nobody reads them once the command is over
                     observer=watch,
-                    durable=options.durable or None,
-                    cache=options.cache,
                     store=store,
                     origin=_origin(source, options, job.name),
                     reexecution_options=reexecution,
+                    # Nobody reads the outputs once the command is over.
+                    **{"keep_outputs": "none", **options.execution},
                 )
             _report(result, watch, results, on_terminal=on_terminal)
         except (KeyboardInterrupt, SystemExit) as error:
@@ -142,9 +140,7 @@ def _origin(source: JobSource, options: RunOptions, job: str) -> dict[str, str]:
         "module": source.module,
         "attribute": source.attribute,
         "job": job,
-        "max_concurrent": None if options.max_concurrent is None else str(options.max_concurrent),
-        "address": options.address,
-        "durable": "true" if options.durable else None,
+        **inherited_origin(options.execution),
     }
     return {name: value for name, value in origin.items() if value is not None}
 

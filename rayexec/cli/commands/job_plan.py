@@ -9,7 +9,8 @@ from rayexec.cli.exit_codes import SUCCEEDED, with_exit_code
 from rayexec.cli.parsing import RunOptions, parse_selection
 from rayexec.cli.render.plan_lines import plan_lines
 from rayexec.cli.streams import results_on_stdout, write_json
-from rayexec.config.files import read_run_config
+from rayexec.config.execution import override_execution
+from rayexec.config.yaml_files import read_run_config
 from rayexec.execute import prepare
 from rayexec.launch.job_file import JobSource, load_job
 from rayexec.run.spec import RunSpec
@@ -33,7 +34,7 @@ def print_plan(
         spec = _with_options(prepare(load_job(source), config, op_selection=selection), wanted)
         plan = spec.plan
         times = last_timings(plan) if timings is None else timings_of_file(plan, timings)
-        run = preview(spec, capacity_for(spec, wanted.address), times)
+        run = preview(spec, capacity_for(spec, wanted.execution.get("address")), times)
         if as_json:
             write_json(results, run.to_dict())
         else:
@@ -43,9 +44,5 @@ def print_plan(
 
 def _with_options(spec: RunSpec, wanted: RunOptions) -> RunSpec:
     """Return ``spec`` with the options over its config, as a run has them."""
-    settings = spec.config.execution
-    if wanted.address is not None:
-        settings = replace(settings, address=wanted.address, engine="ray")
-    if wanted.max_concurrent is not None and settings.engine == "ray":
-        settings = replace(settings, max_concurrent=wanted.max_concurrent)
+    settings = override_execution(spec.config.execution, **wanted.execution)
     return replace(spec, config=replace(spec.config, execution=settings))
