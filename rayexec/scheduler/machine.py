@@ -317,13 +317,13 @@ class Machine:
         steps = block.steps
         for step in steps:
             del outstanding[step]
-        self._table.succeed_all(steps, block.numbers)
+        self._table.succeed_all(steps, block.attempt_numbers)
         self._batcher.observe(block)
         out += self._retention.over(steps)
         self._settlement.settle(self._ready_queue.done(steps), out)
 
     def _apply(self, attempt: Attempt, now: float, out: list[Instruction]) -> None:
-        step, number = attempt.step, attempt.number
+        step, number = attempt.step, attempt.attempt_number
         template = self._plan.template_of[step]
         if template in self._streams:
             self._settlement.hand_on(step, attempt.outputs, out)

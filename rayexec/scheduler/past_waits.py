@@ -53,7 +53,7 @@ class Wait(NamedTuple):
     """
 
     step: int
-    number: int
+    attempt_number: int
     ready: float
     submitted: float
     started: float
@@ -109,7 +109,7 @@ def explain_waits(
             reasons[place], waits[place] = found
             continue
         reason = ENGINE
-        is_head = (wait.step, wait.number) in heads
+        is_head = (wait.step, wait.attempt_number) in heads
         if not is_head:
             reason = BATCH
         elif place in first_of_worker or first_start - wait.ready > waited / 2:
@@ -139,24 +139,24 @@ def _bare(
     tried_again: dict[tuple[int, int], float] = {}
     for row in attempts:
         if row.outcome == RETRY:
-            tried_again[row.step, row.number + 1] = row.ended + row.delay
+            tried_again[row.step, row.attempt_number + 1] = row.ended + row.delay
         else:
             over[row.step] = row.ended
     waits = []
     for row in attempts:
-        handed = submitted.get((row.step, row.number), [row.started])
+        handed = submitted.get((row.step, row.attempt_number), [row.started])
         moment = max(
             [each for each in handed if each <= row.started], default=handed[0]
         )  # the last of several tries
         after, ready = -1, began
-        if row.number:
-            ready = tried_again.get((row.step, row.number), began)
+        if row.attempt_number:
+            ready = tried_again.get((row.step, row.attempt_number), began)
         else:
             for before in plan.predecessors[row.step]:
                 if over.get(before, began) > ready:
                     after, ready = before, over[before]
         waits.append(
-            Wait(row.step, row.number, min(ready, row.started), moment, row.started, after)
+            Wait(row.step, row.attempt_number, min(ready, row.started), moment, row.started, after)
         )
     return waits
 

@@ -120,7 +120,7 @@ def summarise(history: RunHistory) -> RunSummary:
             if entry.outcome == RETRY:  # it has no end until the next attempt has
                 step.end = StepEnd.NOT_RUN
             elif entry.outcome == FAILURE and entry.failure is not None:
-                failures.append(StepFailure(step.key, entry.number + 1, entry.failure))
+                failures.append(StepFailure(step.key, entry.attempt_number + 1, entry.failure))
         elif isinstance(entry, Event):
             latest = max(latest or 0.0, entry.timestamp)
             if entry.event_type is EventType.RUN_FAILURE and isinstance(
