@@ -70,16 +70,17 @@ def _arrival() -> Callable[..., Any]:
         installed: str | None = None
         why = ""
         try:
-            from rayexec._version import __version__
+            import rayexec._version
 
-            installed = __version__
+            # A directory that is only called so has no version.
+            installed = getattr(rayexec, "__version__", None)
             if installed == version:
                 from rayexec.engine.ray.worker import entry
 
                 return functools.partial(getattr(entry, run), pickle.loads(package), contents)
         except ImportError as error:
             if error.name == "rayexec._version":
-                # An older rayexec has its version elsewhere; a directory of that name has none.
+                # An older rayexec has its version in the package itself.
                 installed = getattr(sys.modules.get("rayexec"), "__version__", None)
             elif error.name != "rayexec":
                 why = f"{type(error).__name__}: {error}"
