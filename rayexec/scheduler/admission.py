@@ -108,6 +108,10 @@ class LimitLedger:
         for limit, amount in held.items():
             self._held_by_others[limit] = amount
 
+    def in_flight(self, class_id: int) -> int:
+        """Return the number of batches of a class that are at the engine."""
+        return self._classes[class_id].at_engine
+
     def full_limit(self, class_id: int) -> int | None:
         """Return a driver-held limit without room for one more batch of a class, None for none."""
         for limit, weight in self._classes[class_id].by_driver:
