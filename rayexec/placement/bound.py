@@ -41,7 +41,7 @@ def longest_path(plan: Plan, seconds: Sequence[float] | None = None) -> list[int
 
 
 def bounds(plan: Plan, placement: Placement, seconds: Sequence[float]) -> list[Bound]:
-    """Return lower bounds of the makespan where each step takes ``seconds``, the highest first.
+    """Return lower bounds of the makespan, the highest first; ``seconds`` are those of each step.
 
     They are the longest path; for each limit, the weighted seconds of its steps over the limit; and
     likewise for each resource (Graham, 1969).

@@ -70,7 +70,7 @@ class Capacity:
         return sum(node.get(name, 0) for node in self.nodes)
 
     def fits(self, amounts: Mapping[str, float]) -> float:
-        """Return the number of such requests that fit the nodes at once, infinite for an empty one."""
+        """Return the number of such requests that fit the nodes; infinity for an empty one."""
         positive = [(name, amount) for name, amount in amounts.items() if amount > 0]
         if not positive:
             return float("inf")
@@ -82,8 +82,8 @@ class Capacity:
     def slots_for(self, amounts: Mapping[str, float], most: int) -> int:
         """Return how many of ``most`` requests can run at once.
 
-        With an autoscaler, all of them can. Without one, nodes may still join by hand. These count
-        as bringing CPUs, and as bringing nothing that only few nodes have.
+        With an autoscaler, all of them can. Without one, nodes may still join by hand. They are
+        expected to bring CPUs, and no scarce resources.
         """
         if not self.nodes or self.groups != ():
             return most
@@ -92,7 +92,7 @@ class Capacity:
         return max(1, int(min(most, self.fits(amounts))))
 
     def less(self, node_id: str, held: Mapping[str, float]) -> Capacity:
-        """Return the capacity without the resources that are held on one node."""
+        """Return the capacity without some of the resources of one node."""
         nodes = [
             {name: amount - held.get(name, 0) for name, amount in node.items()}
             if other_id == node_id
@@ -104,9 +104,9 @@ class Capacity:
     def most_beside(
         self, name: str, amounts: Mapping[str, float], selector: Mapping[str, str]
     ) -> float:
-        """Return the greatest amount of a resource on any node that meets the rest of a request.
+        """Return the greatest amount of a resource that a request can add to its rest.
 
-        The answer is 0 where no node meets the rest.
+        The answer is 0 if no node meets the rest.
         """
         rest = {other: amount for other, amount in amounts.items() if other != name}
         choices = sorted({node.get(name, 0) for node in self.nodes}, reverse=True)
@@ -150,7 +150,10 @@ class Capacity:
 
 
 def _is_met(condition: str, label: str | None) -> bool:
-    """Return whether a label (None for no label) meets Ray's condition ``a``, ``!a``, ``in(a, b)``."""
+    """Return whether a label meets one of Ray's conditions: ``a``, ``!a``, ``in(a, b)``.
+
+    A node without the label has None.
+    """
     allowed = condition.removeprefix("!")
     values = allowed[len("in(") : -1].split(",") if allowed.startswith("in(") else [allowed]
     return (label in [value.strip() for value in values]) != condition.startswith("!")

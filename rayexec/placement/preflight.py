@@ -1,4 +1,4 @@
-"""Checks of a placement before the run: steps that could never start, and notes for the user."""
+"""Checks of a placement before the run: steps without any node for them, and notes for the user."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ from rayexec.plan.model import MappedNode, Step
 __all__ = ["notes", "problems"]
 
 # Measured on an idle machine and on a busy one.
-_ENVIRONMENT_COST = "workers start for it, 0.5 s each on an idle machine and seconds on a busy one, after what pip or a download takes"
+_ENVIRONMENT_COST = (
+    "workers start for it, 0.5 s each on an idle machine and seconds on a busy one, after what pip "
+    "or a download takes"
+)
 
 # The ops with one request that a message names.
 _NAMED = 3
@@ -28,11 +31,11 @@ def problems(
     held_here: tuple[str, Mapping[str, float]] = ("", {}),
     unknown: frozenset[str] = frozenset(),
 ) -> list[str]:
-    """Return one message for each request that would wait for ever.
+    """Return one message for each request without any node to meet it.
 
-    ``held_here`` is the id of a node, and the resources on it that the starter of the run holds
-    until the run is over; an op that runs a job inside is such a starter. Resources (and
-    ``"labels"``) in ``unknown`` are not judged.
+    ``held_here`` is the id of a node, and the resources there that the caller holds until the run
+    is over; an op that runs a job inside is such a caller. Resources (and ``"labels"``) in ``unknown``
+    are not judged.
     """
     messages = []
     names = _Names(plan, placement)
@@ -118,7 +121,7 @@ def notes(
     runtime_env: Mapping[str, Any] | None = None,
     unknown: frozenset[str] = frozenset(),
 ) -> list[str]:
-    """Return surprises that do not keep the run from its end, one message each.
+    """Return harmless surprises, one message each.
 
     ``max_concurrent`` and ``runtime_env`` are those of the run config, None for none. Resources in
     ``unknown`` are not judged.
@@ -154,7 +157,8 @@ def notes(
         )
         if max_concurrent is not None and capacity.is_one_node and room < max_concurrent:
             messages.append(
-                f"{names[class_id]} asks for {scheduling_class.request}, so at most {room:g} of its steps run "
+                f"{names[class_id]} asks for {scheduling_class.request}, so at most {room:g} of "
+                "its steps run "
                 f"at once here, whatever max_concurrent ({max_concurrent}) says."
             )
     return messages
@@ -174,7 +178,8 @@ def _environments(plan: Plan, runtime_env: Mapping[str, Any], capacity: Capacity
         messages.append(
             f"op{'' if one else 's'} {', '.join(map(repr, [*own][:_NAMED]))}{more} "
             f"{'has' if one else 'have'} a "
-            f"runtime_env of {'its' if one else 'their'} own, which no warm worker has: {_ENVIRONMENT_COST}."
+            f"runtime_env of {'its' if one else 'their'} own, which no warm worker has: "
+            f"{_ENVIRONMENT_COST}."
         )
     if capacity.runtime_env and runtime_env != capacity.runtime_env:
         messages.append(

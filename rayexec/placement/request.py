@@ -17,7 +17,7 @@ _UNITS = (("TiB", 1024**4), ("GiB", 1024**3), ("MiB", 1024**2), ("KiB", 1024))
 
 @dataclass(frozen=True)
 class Request:
-    """The resources that a Ray task asks for."""
+    """The resource request of a Ray task."""
 
     #: CPUs, and fractions of them.
     num_cpus: float
@@ -80,9 +80,9 @@ def _bytes(amount: float) -> str:
 def cpu_share(limit: int | None, cpus: float) -> float:
     """Return the CPUs of a step without a request of its own.
 
-    These are one; or, where ``limit`` steps run at once on fewer ``cpus``, an even share, rounded
-    down to Ray's resolution of 1e-4. A limit above the number of CPUs is for steps that wait rather
-    than compute.
+    These are one; or, if ``limit`` steps run at once on fewer ``cpus``, an even share, rounded
+    down to Ray's resolution of 1e-4. A limit above the number of CPUs is for waiting steps rather
+    than computing ones.
     """
     if limit is None or limit <= cpus:
         return 1.0
@@ -92,7 +92,8 @@ def cpu_share(limit: int | None, cpus: float) -> float:
 def limit_share(limit: int) -> float | None:
     """Return the share of 1.0 that exactly ``limit`` steps can hold at once.
 
-    Ray's resolution of 1e-4 has such a share up to a limit of 99, and None stands for no such share.
+    Ray's resolution of 1e-4 always has such a share up to a limit of 99; otherwise None means that
+    there is none.
     """
     units = 10_000 // limit
     return units / 10_000 if units and (limit + 1) * units > 10_000 else None

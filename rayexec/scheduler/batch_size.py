@@ -90,9 +90,9 @@ def window_size(
 ) -> int:
     """Return how many batches of a class may be at the engine, given the duration of its steps.
 
-    Usually two for each slot: a batch that runs, and its successor. More long steps may queue where
+    Usually two for each slot: a batch that runs, and its successor. More long steps may queue if
     the cluster ``grows``. An autoscaler ``scales`` it by its queue, so more short steps may queue
-    where enough are ``ready``, and a few steps of unknown duration.
+    if enough are ``ready``, and a few steps of unknown duration.
     """
     slots = max(1, slots)
     if grows and (

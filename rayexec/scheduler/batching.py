@@ -112,7 +112,7 @@ class Batcher:
             self._open_classes.add(class_id)
 
     def grow(self, first: int, count: int) -> None:
-        """Rank ``count`` steps from ``first``, too, that the plan grew by."""
+        """Rank ``count`` new steps of the plan from ``first``, too."""
         self._ranking.add(range(first, first + count))
 
     def add_class(self, scheduling_class: SchedulingClass) -> None:
@@ -121,11 +121,11 @@ class Batcher:
         self._ledger.add_class(scheduling_class)
 
     def run_again(self, steps: Collection[int]) -> None:
-        """Rank steps once more that were over."""
+        """Rank steps once more after they were over."""
         self._ranking.run_again(steps)
 
     def blocked_by(self) -> dict[int, int]:
-        """Return the full driver-held limit of each class that waits for one."""
+        """Return the full driver-held limit of each waiting class."""
         return self._blocked_by.copy()
 
     @property
@@ -137,15 +137,15 @@ class Batcher:
         )
 
     def set_held_by_others(self, held: Mapping[int, int]) -> None:
-        """Set the amounts that other runs hold, by limit."""
+        """Set the amounts held by other runs, by limit."""
         self._ledger.set_held_by_others(held)
 
     def begin(self, class_id: int) -> None:
-        """Count a batch as running that the engine reported to have begun."""
+        """Count a batch as running, by the engine's report."""
         self._ledger.begin(class_id)
 
     def end(self, class_id: int, *, has_begun: bool) -> None:
-        """Count a batch as over, and reopen the classes that waited for its limits."""
+        """Count a batch as over, and reopen the classes behind its limits."""
         for limit, _ in self._ledger.end(class_id, has_begun=has_begun):
             for other in self._blocked.pop(limit, ()):
                 del self._blocked_by[other]
@@ -154,7 +154,7 @@ class Batcher:
             self._open_classes.add(class_id)
 
     def observe(self, block: Successes) -> None:
-        """Learn the durations of steps that succeeded."""
+        """Learn the durations of successful steps."""
         templates = [self._plan.template_of[step] for step in block.steps]
         spent = list(map(operator.sub, block.ended, block.started))
         distinct = set(templates)
@@ -170,12 +170,12 @@ class Batcher:
             self.estimates[one].observe(sum(seconds), len(seconds))
 
     def mark_large(self, step: int) -> None:
-        """Mark a step with an output that is an object of its own."""
+        """Mark a step with a large output, an object of its own in the object store."""
         self._large.add(step)
         self._large_templates.add(self._plan.template_of[step])
 
     def rank(self, now: float, still_open: int) -> None:
-        """Order ready steps anew where the observed durations make it worth while."""
+        """Order ready steps anew if the observed durations make it worth while."""
         order = (
             self._ranking.anew(now, self.estimates, self._status, still_open)
             if self._batching
@@ -203,7 +203,7 @@ class Batcher:
             yield class_id, calls, budget
 
     def _may_submit(self, class_id: int) -> bool:
-        """Return whether a batch of a class has room; close a class that has to wait for one."""
+        """Return whether a batch of a class has room; close a class without any."""
         estimate = self.estimates[self._plan.template_of[self._ready_queue.peek(class_id)]]
         slots, ready = self._slots[class_id], self._ready_queue.count(class_id)
         if self._ledger.in_flight(class_id) >= window_size(
@@ -262,7 +262,7 @@ class Batcher:
         return tuple(calls), batch_budget(estimate, len(calls)) if batching else math.inf
 
     def _extend(self, step: int, draft: _Draft) -> None:
-        """Append the steps behind ``step`` that wait for nothing outside of the batch.
+        """Append the steps behind ``step`` without predecessors outside of the batch.
 
         No other worker could start them sooner. A chain ends with the budget. Where the graph forks
         or joins, steps could run in parallel elsewhere, so they join only while they are known to

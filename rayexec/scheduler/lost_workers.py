@@ -35,7 +35,7 @@ class LostWorkers:
         return times
 
     def failed_attempt(self, call: Call, event: BatchLost) -> Attempt:
-        """Return the attempt of a call that died with its worker."""
+        """Return the failed attempt of a call whose worker died."""
         failure: StepFailureData = event.failure
         policy = self._plan.templates[self._plan.steps[call.step].template].retry_policy
         verdict = after_failure(policy, call.attempt, failure.error_types, enabled=self._retries)

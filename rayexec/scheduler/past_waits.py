@@ -1,7 +1,7 @@
-"""Wait reasons of attempts that are over, from the records of their run.
+"""Wait reasons of past attempts, from the records of their run.
 
-An attempt is ready once its last predecessor is over, or its retry delay. From then on it waits for
-the limit or the resource that was full for the longest part of the wait. While workers start,
+An attempt is ready once its last predecessor is over, or its retry delay. Its reason to
+wait is the limit or the resource with the longest full time from then on. While workers start,
 nothing is full, so a wait may have two reasons; the limit or resource counts, with its own seconds.
 """
 
@@ -47,7 +47,7 @@ class Wait(NamedTuple):
     #: The step.
     step: int
     #: The number of the attempt, 0 for the first.
-    number: int
+    attempt_number: int
     #: The moment when only limits and resources were left to wait for.
     ready: float
     #: The moment of submission; before ``ready`` for a step in one batch with its predecessors.
@@ -103,7 +103,7 @@ def explain_waits(
             reasons[index], waits[index] = cause
             continue
         reason = ENGINE
-        is_head = (wait.step, wait.number) in heads
+        is_head = (wait.step, wait.attempt_number) in heads
         if not is_head:
             reason = BATCH
         elif index in first_of_worker or first_start - wait.ready > waited / 2:
@@ -163,7 +163,7 @@ def _without_reasons(
 
 
 class _Causes:
-    """The times when each limit and resource was full, and the steps that held it."""
+    """The times when each limit and resource was full, and its holders."""
 
     def __init__(self, placement: Placement, attempts: Sequence[Attempt]) -> None:
         self._placement = placement
@@ -198,7 +198,7 @@ class _Causes:
         return best, wait._replace(reason=name, is_limit=isinstance(best, int), seconds=longest)
 
     def cluster_limit_of(self, step: int) -> str | None:
-        """Return the name of a limit of the cluster that a step counts in, None for no such limit."""
+        """Return the name of a cluster's limit that a step counts in, None for no such limit."""
         limit = self._placement.cluster_limit_of(self._placement.class_of[step])
         return None if limit is None else self._placement.limits[limit].name
 
@@ -225,7 +225,7 @@ class _Causes:
 
 
 class _Spans:
-    """The spans of time in which the sum of changes exceeds ``most``."""
+    """The spans of time with a sum of changes above ``most``."""
 
     def __init__(self, changes: Sequence[tuple[float, float, int]], most: float) -> None:
         spans: list[list[float]] = []

@@ -1,10 +1,10 @@
 """Order of ready steps: by priority, then by long remaining paths, then depth-first.
 
-Depth-first keeps few values alive and finishes branches, so that fan-outs do not run level by
-level. But it may start a long path late, and no later step makes up for that. So paths count by
-their length relative to the remaining work of a slot. Two paths within the same eighth of it are
-equal; near the end, with little work left, every difference counts (list scheduling by the longest
-path: Graham, 1969; Hu, 1961).
+Depth-first keeps few values alive, and finishes branches rather than levels. But it may start a
+long path late, and no later step makes up for that. So paths count by their length relative to the
+remaining work of a slot. Two paths within the same eighth of it are equal; near the end, with
+little work left, every difference counts (list scheduling by the longest path: Graham, 1969; Hu,
+1961).
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def remaining_paths(plan: Plan, steps: Sequence[int], weights: Sequence[float]) 
     """Return the length of the longest path from each of ``steps`` to an end of the plan.
 
     ``steps`` are in the order of the plan and include their open successors; ``weights`` are by
-    template. Steps of dynamic outputs that do not exist yet count for nothing.
+    template. Steps of future dynamic outputs count for nothing.
     """
     paths: dict[int, float] = {}
     successors, template_of = plan.successors, plan.template_of
@@ -101,11 +101,11 @@ class Ranking:
         self._ranked_at: float | None = None
 
     def add(self, steps: Sequence[int]) -> None:
-        """Rank steps, too, that the plan grew by."""
+        """Rank new steps of the plan, too."""
         self._steps.update(dict.fromkeys(steps))
 
     def run_again(self, steps: Collection[int]) -> None:
-        """Rank steps once more that were over; the cost does not depend on the other steps."""
+        """Rank steps once more after they were over; the cost depends on these steps alone."""
         for step in sorted(steps):
             self._steps.pop(step, None)
             self._steps[step] = None
@@ -139,7 +139,7 @@ class Ranking:
 def _weights(estimates: Sequence[DurationEstimate]) -> list[float]:
     """Return the duration of each op's steps, the mean of all for an unknown one.
 
-    Durations are powers of two, so that small changes do not count.
+    Durations are powers of two, so small changes do not count.
     """
     observed = [max(_LEAST_S, estimate.seconds) for estimate in estimates if estimate.count]
     usual = sum(observed) / len(observed) if observed else _LEAST_S
