@@ -1,32 +1,32 @@
-"""Every error that rayexec raises on purpose.
+"""Tree of the errors that rayexec raises on purpose.
 
     RayexecError
-    ├── LoadError                  a job file that cannot be imported, or holds no such job
-    ├── DefinitionError            ops, graphs or jobs that contradict themselves
-    │   └── InvocationError        an op or graph called with what it does not take
-    ├── ConfigError                run config that does not fit its job; carries every problem
-    ├── SelectionError             a selection that names nothing
-    ├── InvariantError             a question that the object cannot answer
-    │   └── StepNotFoundError      a step that the plan does not have
-    ├── EngineError                the engine (Ray, say) cannot start or cannot be reached
-    │   └── StoreError             runs cannot be recorded, or what was recorded cannot be read
-    ├── RunNotFoundError           a run that the store does not have
-    ├── RunCanceledError           the run was interrupted before it ended
-    ├── RunTimeoutError            the run took longer than its max_runtime
-    └── StepError                  what can befall one step
-        ├── StepExecutionError     stands in for an exception that could not travel
-        ├── TypeCheckError         a value that is not of the declared type
-        ├── OutputNotFoundError    a required output that was not yielded
-        ├── OutputError            an output that contradicts its op, or cannot be pickled
-        ├── InputError             an input that could not be loaded
-        ├── ResourceError          a resource that failed to open
-        ├── StepTimeoutError       the op ran longer than its timeout allows
-        ├── WorkerCrashedError     the process that ran the step died
-        ├── RetriesDisabledError   a retry was asked for where retries are disabled
-        └── MaxRetriesExceededError  RetryRequested was raised more often than it allows
+    ├── LoadError                     a job file fails to import, or holds no such job
+    ├── DefinitionError               an op, graph or job contradicts itself
+    │   └── InvocationError           an op or graph is called with wrong arguments
+    ├── ConfigError                   run config does not fit its job
+    ├── SelectionError                a selection names nothing
+    ├── InvariantError                an object cannot answer a question
+    │   └── StepNotFoundError         the plan has no such step
+    ├── EngineError                   the engine (Ray, for example) cannot start or does not answer
+    ├── StoreError                    a run cannot be recorded, or its record cannot be read
+    ├── RunNotFoundError              the store has no such run
+    ├── RunCanceledError              the run was interrupted
+    ├── RunTimeoutError               the run exceeded its max_runtime
+    └── StepError                     an error of one step
+        ├── StepExecutionError        the op raised an exception without a pickle
+        ├── TypeCheckError            a value is not of the declared type
+        ├── OutputNotFoundError       the op did not yield a required output
+        ├── OutputError               an output contradicts its op, or has no pickle
+        ├── InputError                an input cannot be loaded
+        ├── ResourceError             a resource cannot be opened
+        ├── StepTimeoutError          the op exceeded its timeout
+        ├── WorkerCrashedError        the process of the step died
+        ├── RetriesDisabledError      a retry was due, but retries are disabled
+        └── MaxRetriesExceededError   RetryRequested was raised too often
 
 An error carries its evidence as fields, so that callers need not parse its message. Dagster's names
-for the errors that users catch are kept as aliases at the end of this file.
+of errors are aliases at the end of this file.
 """
 
 from __future__ import annotations
@@ -81,26 +81,24 @@ class RayexecError(Exception):
 
 
 class LoadError(RayexecError):
-    """A job file or module that cannot be imported, or that holds no such job."""
+    """A job file or module fails to import, or holds no such job."""
 
 
 class DefinitionError(RayexecError):
-    """An op, graph or job whose definition contradicts itself."""
+    """The definition of an op, graph or job contradicts itself."""
 
 
 class InvocationError(DefinitionError):
-    """An op or graph called with arguments that it does not take."""
+    """An op or graph is called with wrong arguments."""
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong with a run config.
+    """One mistake in a run config."""
 
-    ``path`` is where, from the root (``("ops", "load", "config", "n")``); ``message`` is what, and
-    what to do.
-    """
-
+    #: The keys from the root to the mistake, such as ``("ops", "load", "config", "n")``.
     path: tuple[str, ...]
+    #: The mistake, and its remedy.
     message: str
 
     def __str__(self) -> str:
@@ -108,7 +106,7 @@ class Problem:
 
 
 class ConfigError(RayexecError):
-    """Run config that does not fit its job: every problem at once, in ``problems``."""
+    """Run config does not fit its job; ``problems`` has all mistakes."""
 
     def __init__(self, problems: Sequence[Problem], *, subject: str = "run config") -> None:
         self.problems = tuple(problems)
@@ -116,7 +114,7 @@ class ConfigError(RayexecError):
         count = len(self.problems)
         lines = [f"{subject} has {count} problem{'' if count == 1 else 's'}:"]
         lines += [
-            f"  Error {number}: {problem}" for number, problem in enumerate(self.problems, start=1)
+            f"  Error {index}: {problem}" for index, problem in enumerate(self.problems, start=1)
         ]
         super().__init__("\n".join(lines))
 
@@ -129,9 +127,7 @@ def _config_error(problems: Sequence[Problem], subject: str) -> ConfigError:
 
 
 class SelectionError(RayexecError):
-    """A selection clause that names nothing, or that cannot be read; ``clause`` is the one at
-    fault.
-    """
+    """A selection names nothing or is malformed; ``clause`` is its wrong part."""
 
     def __init__(self, message: str, *, clause: str | None = None) -> None:
         self.clause = clause
@@ -139,31 +135,31 @@ class SelectionError(RayexecError):
 
 
 class InvariantError(RayexecError):
-    """A question that the object asked cannot answer, such as the output of a step that failed."""
+    """An object cannot answer a question, such as one for the output of a failed step."""
 
 
 class StepNotFoundError(InvariantError):
-    """A step key that the plan does not have."""
+    """The plan has no step with this key."""
 
 
 class EngineError(RayexecError):
-    """The engine that should run the steps cannot start, or cannot be reached."""
+    """The engine cannot start, or does not answer."""
 
 
-class StoreError(EngineError):
-    """A run cannot be recorded where it should be, or what was recorded cannot be read."""
+class StoreError(RayexecError):
+    """A run cannot be recorded, or its record cannot be read."""
 
 
 class RunNotFoundError(RayexecError):
-    """A run that the store does not have, or an id that several begin with."""
+    """The store has no run of this id, or several whose ids begin with it."""
 
 
 class RunCanceledError(RayexecError):
-    """The run was interrupted before it ended."""
+    """The run was interrupted."""
 
 
 class RunTimeoutError(RayexecError, TimeoutError):
-    """The run took longer than its ``max_runtime``; ``seconds`` is that."""
+    """The run exceeded its ``max_runtime`` of ``seconds``."""
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
@@ -174,47 +170,51 @@ class RunTimeoutError(RayexecError, TimeoutError):
 
 
 class StepError(RayexecError):
-    """What can befall one step; the subclasses say what."""
+    """An error of one step."""
 
 
 class StepExecutionError(StepError):
-    """Stands in for an exception of an op that could not travel from its worker to the driver."""
+    """Replaces an exception of an op that has no pickle and so stays on its worker."""
 
 
 class TypeCheckError(StepError):
-    """A value that is not of the type that its input or output declares."""
+    """A value is not of the type that its input or output declares."""
 
 
 class OutputNotFoundError(StepError):
-    """A required output that the op did not return or yield."""
+    """The op did not return or yield a required output."""
 
 
 class OutputError(StepError):
-    """An output that contradicts its op's definition, or that cannot be pickled."""
+    """An output contradicts its op's definition, or has no pickle."""
 
 
 class InputError(StepError):
-    """An input that could not be loaded."""
+    """An input cannot be loaded."""
 
 
 class ResourceError(StepError):
-    """A resource that failed to open."""
+    """A resource cannot be opened; ``key`` is its key."""
+
+    def __init__(self, message: str, *, key: str | None = None) -> None:
+        self.key = key
+        super().__init__(message)
 
 
 class StepTimeoutError(StepError, TimeoutError):
-    """The op ran longer than its timeout allows."""
+    """The op exceeded its timeout."""
 
 
 class WorkerCrashedError(StepError):
-    """The process that ran the step died."""
+    """The process of the step died."""
 
 
 class RetriesDisabledError(StepError):
-    """A retry was asked for in a run whose retries are disabled."""
+    """A retry was due in a run with retries disabled."""
 
 
 class MaxRetriesExceededError(StepError):
-    """``RetryRequested`` was raised more often than it allows."""
+    """``RetryRequested`` was raised more often than its ``max_retries``."""
 
 
 DagsterExecutionHandleOutputError = OutputError

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import Field
 
-from rayexec.cluster.local_cluster import ClusterSpec
+from rayexec.cluster.cluster_spec import ClusterSpec
 from rayexec.config.schema import validate
 from rayexec.definitions.config import Config
 from rayexec.definitions.limits import Pool

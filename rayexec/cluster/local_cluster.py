@@ -15,62 +15,22 @@ import signal
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
-from typing import Any
+from dataclasses import asdict, dataclass, replace
 
 from rayexec.cluster import processes
+from rayexec.cluster.cluster_spec import ClusterSpec
+from rayexec.cluster.home import home
+from rayexec.cluster.node_start import ClusterStart
 from rayexec.cluster.tokens import ensure_token
-from rayexec.definitions.limits import limit_resource, pool_resource
 from rayexec.errors import EngineError
 
-__all__ = ["Cluster", "ClusterSpec", "current", "home", "running", "start", "stop"]
+__all__ = ["Cluster", "current", "running", "start", "stop"]
 
 _STATE, _LOCK = "cluster.json", "cluster.lock"
 _DIRECTORY = "rayexec-"
 _GRACE = 5.0  # seconds from SIGTERM to SIGKILL
 # The first of Ray's processes to be ended: without the others, it hangs when it is asked to.
 _NODE, _HEAD = "raylet", "gcs_server"
-
-
-@dataclass(frozen=True, slots=True)
-class ClusterSpec:
-    """What a cluster shall have.
-
-    ``num_cpus`` is per node; ``limits`` goes by ``KEY`` or ``KEY=VALUE`` of a tag, ``pools`` by
-    name. ``given`` names the fields that were asked for, in contrast to those that are as they are
-    by default.
-    """
-
-    nodes: int = 1
-    num_cpus: int | None = None
-    port: int | None = None
-    dashboard: bool = False
-    limits: Mapping[str, int] = field(default_factory=dict)
-    pools: Mapping[str, int] = field(default_factory=dict)
-    given: frozenset[str] = frozenset()
-
-    def resources(self) -> dict[str, int]:
-        """Return the custom resources that stand for the limits and pools."""
-        limits = {limit_resource(name): number for name, number in self.limits.items()}
-        return limits | {pool_resource(name): number for name, number in self.pools.items()}
-
-    def differences(self, other: ClusterSpec) -> list[str]:
-        """Return in words where ``other`` is not what was asked for here."""
-        return [
-            f"{name} {_worded(getattr(self, name))} is asked for, and it has "
-            f"{_worded(getattr(other, name))}"
-            for name in ("nodes", "num_cpus", "port", "dashboard", "limits", "pools")
-            if name in self.given and getattr(self, name) != getattr(other, name)
-        ]
-
-
-def _worded(value: Any) -> str:
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    if isinstance(value, Mapping):
-        return ", ".join(f"{name}:{number}" for name, number in value.items()) or "none"
-    return str(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,14 +81,6 @@ def _runs(known: tuple[int, str, str], now: Mapping[int, processes.Process]) -> 
     return pid in now and now[pid].started == started
 
 
-def home() -> Path:
-    """Return the directory of what rayexec keeps on this machine, also where RAYEXEC_HOME is a URI,
-    of runs alone.
-    """
-    given = os.environ.get("RAYEXEC_HOME") or ""
-    return Path(given if given and "://" not in given else Path.home() / ".rayexec").absolute()
-
-
 def current() -> Cluster | None:
     """Return the cluster that was started last and not stopped, whether or not it still runs."""
     try:
@@ -171,7 +123,7 @@ def _locked(say: Callable[[str], None]) -> Iterator[None]:
     except OSError as error:
         raise EngineError(
             f"cannot write to {home()}: {error.strerror}. Set RAYEXEC_HOME to a directory that "
-            f"can be written."
+            "can be written."
         ) from error
     with file:
         try:
@@ -195,8 +147,8 @@ def start(spec: ClusterSpec, say: Callable[[str], None]) -> tuple[Cluster, bool]
             if wrong:
                 raise EngineError(
                     f"a cluster runs already at {known.address}, and it is another one: "
-                    f"{'; '.join(wrong)}. "
-                    "Stop it first (`rayexec cluster down`), then start it as you want it."
+                    f"{'; '.join(wrong)}. Stop it first (`rayexec cluster down`), then start it "
+                    "as you want it."
                 )
             return known, False
         if known is not None:
@@ -206,24 +158,22 @@ def start(spec: ClusterSpec, say: Callable[[str], None]) -> tuple[Cluster, bool]
 
 
 def _start(spec: ClusterSpec) -> Cluster:
-    from rayexec.cluster.nodes import Launch
-
     # Not below RAYEXEC_HOME: the path of a socket may not be longer than about a hundred
     # characters.
     directory = tempfile.mkdtemp(prefix=_DIRECTORY, dir=os.environ.get("RAY_TMPDIR") or "/tmp")
     mark = f"RAYEXEC_CLUSTER={uuid.uuid4().hex}"
     cluster = Cluster(mark, processes.boot(), "", directory, spec)
     try:
-        launch = Launch(spec, mark, directory)
+        start = ClusterStart(spec, mark, directory)
         cluster = replace(
-            cluster, spec=launch.spec, address=launch.address, dashboard_url=launch.dashboard_url
+            cluster, spec=start.spec, address=start.address, dashboard_url=start.dashboard_url
         )
         _write(cluster)
-        for _ in launch.nodes():
+        for _ in start.nodes():
             # At once: if this process is killed, the next command shall find what it has started.
             now = processes.table()
-            starters = tuple(_known(now[pid]) for pid in launch.sessions if pid in now)
-            cluster = replace(cluster, sessions=launch.sessions, others=starters)
+            starters = tuple(_known(now[pid]) for pid in start.sessions if pid in now)
+            cluster = replace(cluster, sessions=start.sessions, others=starters)
             _write(cluster)
         cluster = _with_processes(cluster)
         _write(cluster)

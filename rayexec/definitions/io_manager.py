@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, overload
 
 from rayexec.definitions.ports import Out
-from rayexec.definitions.resource import BATCH, ConfigurableResource, ResourceDefinition
+from rayexec.definitions.resource import ConfigurableResource, ResourceDefinition, ResourceScope
 
 if TYPE_CHECKING:
     from rayexec.definitions.io_contexts import InputContext, OutputContext
@@ -108,7 +108,7 @@ def io_manager(
     config_schema: Any = None,
     required_resource_keys: Iterable[str] = (),
     description: str | None = None,
-    scope: str = BATCH,
+    scope: str = ResourceScope.BATCH,
 ) -> IOManagerDefinition | Callable[[Callable[..., Any]], IOManagerDefinition]:
     """Make a function of an InitResourceContext (or of nothing) that returns an IOManager the
     resource of one.

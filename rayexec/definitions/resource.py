@@ -1,8 +1,9 @@
-"""What ops share and do not compute: connections, clients, models."""
+"""Resources: objects that ops share, such as connections, clients and models."""
 
 from __future__ import annotations
 
 import contextlib
+import enum
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -15,31 +16,53 @@ from rayexec.errors import DefinitionError
 from rayexec.names import nearest
 
 __all__ = [
-    "BATCH",
-    "SCOPES",
-    "STEP",
-    "WORKER",
     "ConfigurableResource",
     "ResourceDefinition",
     "ResourceParam",
+    "ResourceScope",
     "resource",
     "resource_definition",
 ]
 
-STEP, BATCH, WORKER = "step", "batch", "worker"
-# How long a resource stays open, from the shortest to the longest.
-SCOPES = (STEP, BATCH, WORKER)
-_FORMER_SCOPES = {"slice": BATCH}  # accepted, since job files name it
+
+class ResourceScope(str, enum.Enum):
+    """Time for which a resource stays open, from the shortest to the longest."""
+
+    #: One attempt of a step.
+    STEP = "step"
+    #: One batch of steps on Ray; in-process, the run.
+    BATCH = "batch"
+    #: The time for which a worker process serves the run; in-process, the run.
+    WORKER = "worker"
+
+    def is_within(self, other: ResourceScope) -> bool:
+        """Whether a resource of this scope closes before one of the other."""
+        scopes = list(ResourceScope)
+        return scopes.index(self) < scopes.index(other)
+
+    @staticmethod
+    def of(scope: Any, label: str) -> ResourceScope:
+        """Return the scope of that name; raises DefinitionError for an unknown one."""
+        if isinstance(scope, ResourceScope):
+            return scope
+        for known_scope in ResourceScope:
+            if scope == known_scope.value:
+                return known_scope
+        if scope == "slice":  # the former name of a batch, in job files of users
+            return ResourceScope.BATCH
+        names = [each.value for each in ResourceScope]
+        raise DefinitionError(
+            f"{label}: scope must be one of {', '.join(map(repr, names))}, got {scope!r}."
+            f"{nearest(str(scope), names)}"
+        )
 
 
 @dataclass(frozen=True, eq=False)
 class ResourceDefinition(ByReference):
-    """A function that opens a resource: it returns the object, or yields it once and closes it
-    afterwards.
+    """A function that opens a resource: it returns the object, or yields it once and then closes it.
 
-    ``scope`` is how long it stays open: ``"step"`` for each attempt of a step, ``"batch"`` for one
-    batch of steps on Ray, ``"worker"`` for as long as a worker process serves the run. In-process
-    the latter two are the whole run. Raises DefinitionError for any other.
+    ``scope`` is a ResourceScope or its name: ``"step"``, ``"batch"`` or ``"worker"``. Raises
+    DefinitionError for any other.
     """
 
     fn: Callable[..., Any]
@@ -47,48 +70,45 @@ class ResourceDefinition(ByReference):
     required_resource_keys: frozenset[str] = frozenset()
     description: str | None = None
     preset_config: Any = NO_DEFAULT
-    scope: str = BATCH
+    scope: str = ResourceScope.BATCH
 
     def __post_init__(self) -> None:
         label = f"resource {getattr(self.fn, '__name__', 'function')!r}"
-        object.__setattr__(self, "scope", _as_scope(self.scope, label))
+        object.__setattr__(self, "scope", ResourceScope.of(self.scope, label))
 
     @staticmethod
     def hardcoded_resource(value: Any, description: str | None = None) -> ResourceDefinition:
-        """A resource that is simply this object; there is nothing to close, so resources of any
-        scope may need it.
+        """Return a resource that is this object.
+
+        It has nothing to close, so resources of any scope may require it.
         """
-        return ResourceDefinition(_Constant(value), description=description, scope=WORKER)
+        return ResourceDefinition(
+            _Constant(value), description=description, scope=ResourceScope.WORKER
+        )
 
     def with_scope(self, scope: str) -> ResourceDefinition:
-        """Return a copy that stays open for another time; raises DefinitionError for an unknown
-        scope.
-        """
+        """Return a copy with another scope; raises DefinitionError for an unknown one."""
         return replace(self, scope=scope)
 
     @property
     def is_constant(self) -> bool:
-        """Whether it is an object that was given, so that nothing is opened or closed."""
+        """Whether the resource is a plain object, with nothing to open or close."""
         return isinstance(self.fn, _Constant)
 
     def configured(self, config: Any) -> ResourceDefinition:
-        """Return a copy whose config is fixed to ``config``, or made by it where it is a
-        ConfigMapping.
-        """
+        """Return a copy with its config fixed to ``config``, or made by it if a ConfigMapping."""
         return replace(self, preset_config=config)
 
     @contextlib.contextmanager
     def open(self, context: Any) -> Iterator[Any]:
-        """Open the resource for as long as the ``with`` block lasts; ``context`` is an
-        InitResourceContext.
-        """
+        """Open the resource for the ``with`` block; ``context`` is an InitResourceContext."""
         parameters = inspect.signature(self.fn).parameters
-        made = self.fn(context) if parameters else self.fn()
-        if not inspect.isgenerator(made):
-            yield made
+        returned = self.fn(context) if parameters else self.fn()
+        if not inspect.isgenerator(returned):
+            yield returned
             return
         try:
-            value = next(made)
+            value = next(returned)
         except StopIteration:
             raise DefinitionError(
                 "a resource function that is a generator must yield its object once."
@@ -96,30 +116,17 @@ class ResourceDefinition(ByReference):
         try:
             yield value
         except BaseException as error:
-            # The generator sees the failure, so that its own except and finally run as they would
-            # around a body.
+            # The generator gets the error, so that its own except and finally clauses run.
             with contextlib.suppress(StopIteration):
-                made.throw(error)
+                returned.throw(error)
             raise
         else:
             with contextlib.suppress(StopIteration):
-                next(made)
-
-
-def _as_scope(scope: Any, label: str) -> str:
-    """Return ``scope`` under its present name; raises DefinitionError for an unknown one."""
-    if isinstance(scope, str):
-        scope = _FORMER_SCOPES.get(scope, scope)
-    if scope not in SCOPES:
-        listed = ", ".join(map(repr, SCOPES))
-        raise DefinitionError(
-            f"{label}: scope must be one of {listed}, got {scope!r}.{nearest(str(scope), SCOPES)}"
-        )
-    return str(scope)
+                next(returned)
 
 
 class _Constant:
-    """A resource function that returns the object that it was given."""
+    """A resource function that returns a fixed object."""
 
     def __init__(self, value: Any) -> None:
         self._value = value
@@ -132,18 +139,17 @@ class ConfigurableResource(Config):
     """A resource whose fields are its config.
 
     Override ``setup_for_execution`` and ``teardown_after_execution``, or ``yield_for_execution``,
-    to open and close what it holds; keep that in private attributes (``pydantic.PrivateAttr``). An
-    op takes one by annotating a parameter, whose name is the resource's key, with its class.
-    ``resource_scope = "worker"`` in the class's body says how long it stays open (see
-    ResourceDefinition).
+    to open and close its connections, in private attributes (``pydantic.PrivateAttr``). An op
+    requests it by a parameter annotated with its class; the parameter's name is the resource's key.
+    ``resource_scope = "worker"`` in the class's body sets its ResourceScope.
     """
 
-    resource_scope: ClassVar[str] = BATCH
+    resource_scope: ClassVar[str] = ResourceScope.BATCH
 
     @classmethod
     def __pydantic_init_subclass__(cls, **options: Any) -> None:
         super().__pydantic_init_subclass__(**options)
-        cls.resource_scope = _as_scope(cls.resource_scope, f"resource class {cls.__name__}")
+        cls.resource_scope = ResourceScope.of(cls.resource_scope, f"resource class {cls.__name__}")
 
     if not TYPE_CHECKING:  # type checkers see the fields instead
 
@@ -153,25 +159,25 @@ class ConfigurableResource(Config):
             else:
                 super().__init__(**fields)
 
-        __init__.__pydantic_base_init__ = True  # what pydantic makes from a mapping holds no EnvVar
+        __init__.__pydantic_base_init__ = True  # pydantic makes no EnvVar from a mapping
 
     @classmethod
     def configure_at_launch(cls, **fields: Any) -> ResourceDefinition:
-        """Return a resource whose remaining fields come from ``resources.<key>.config`` of the run."""
-        known = {name: each for name, each in fields.items() if not isinstance(each, EnvVar)}
+        """Return a resource with its other fields from ``resources.<key>.config`` of the run."""
+        fixed = {name: each for name, each in fields.items() if not isinstance(each, EnvVar)}
         return ResourceDefinition(
-            _Launch(cls, known), config_schema=_remaining(cls, fields), scope=cls.resource_scope
+            _Launch(cls, fixed), config_schema=_remaining(cls, fields), scope=cls.resource_scope
         )
 
     def setup_for_execution(self, context: Any) -> None:
-        """Open what the resource holds; called once before the first step that needs it."""
+        """Open the resource; called once, before the first step that needs it."""
 
     def teardown_after_execution(self, context: Any) -> None:
-        """Close what ``setup_for_execution`` opened; called also after a failure."""
+        """Close the resource; called after a failure too."""
 
     @contextlib.contextmanager
     def yield_for_execution(self, context: Any) -> Iterator[Any]:
-        """Open, yield and close in one; what is yielded is what ops see."""
+        """Open the resource, yield the object for ops, and close it."""
         self.setup_for_execution(context)
         try:
             yield self
@@ -180,7 +186,7 @@ class ConfigurableResource(Config):
 
 
 class _Launch:
-    """The resource function of a ConfigurableResource that takes its config from the run."""
+    """The resource function of a ConfigurableResource with config from the run."""
 
     def __init__(self, cls: type[ConfigurableResource], fields: dict[str, Any]) -> None:
         self._cls = cls
@@ -188,12 +194,12 @@ class _Launch:
 
     def __call__(self, context: Any) -> Iterator[Any]:
         config = context.resource_config
-        given = (
+        from_run = (
             {key: getattr(config, key) for key in type(config).model_fields}
             if config is not None
             else {}
         )
-        with self._cls(**{**given, **self._fields}).yield_for_execution(context) as value:
+        with self._cls(**{**from_run, **self._fields}).yield_for_execution(context) as value:
             yield value
 
 
@@ -206,16 +212,16 @@ def _remaining(cls: type[ConfigurableResource], fields: Mapping[str, Any]) -> ty
         if name not in fields
     }
     for name, value in fields.items():
-        if (
-            isinstance(value, EnvVar) and name in cls.model_fields
-        ):  # read when the run starts, as its config is
+        # An EnvVar is read at the start of the run, like config.
+        if isinstance(value, EnvVar) and name in cls.model_fields:
             open_fields[name] = (cls.model_fields[name].annotation, value)
     return pydantic.create_model(f"{cls.__name__}Config", __base__=Config, **open_fields)
 
 
 class ResourceParam:
-    """``ResourceParam[Client]`` annotates an op's parameter as the resource of that name, whatever
-    its class.
+    """Annotation of an op's parameter as the resource of that name, of any class.
+
+    Example: ``client: ResourceParam[Client]``.
     """
 
     def __class_getitem__(cls, item: Any) -> Any:
@@ -254,10 +260,11 @@ def resource(
     config_schema: Any = None,
     required_resource_keys: Iterable[str] = (),
     description: str | None = None,
-    scope: str = BATCH,
+    scope: str = ResourceScope.BATCH,
 ) -> ResourceDefinition | Decorator:
-    """Make a function of an InitResourceContext (or of nothing) a resource; ``scope`` as in
-    ResourceDefinition.
+    """Make a resource of a function of an InitResourceContext, or of nothing.
+
+    ``scope`` is a ResourceScope or its name.
     """
 
     def decorate(fn: Callable[..., Any]) -> ResourceDefinition:
@@ -273,16 +280,14 @@ def resource(
 
 
 def resource_definition(given: Any) -> ResourceDefinition:
-    """Return the definition of whatever stands as a resource: a definition, a ConfigurableResource,
-    any object.
-    """
+    """Return the definition of a resource: itself, a ConfigurableResource, or any object."""
     if isinstance(given, ResourceDefinition):
         return given
     if isinstance(given, ConfigurableResource):
-        made = ResourceDefinition(_Configured(given), scope=given.resource_scope)
-        if _awaits_environment(given):  # read when the run starts, as config is
-            return replace(made, config_schema=type(given), preset_config=given)
-        return made
+        definition = ResourceDefinition(_Configured(given), scope=given.resource_scope)
+        if _awaits_environment(given):  # read at the start of the run, like config
+            return replace(definition, config_schema=type(given), preset_config=given)
+        return definition
     return ResourceDefinition.hardcoded_resource(given)
 
 
@@ -294,13 +299,13 @@ def _awaits_environment(given: Config) -> bool:
 
 
 class _Configured:
-    """The resource function of a ConfigurableResource whose fields are already set."""
+    """The resource function of a ConfigurableResource with all fields set."""
 
     def __init__(self, instance: ConfigurableResource) -> None:
         self._instance = instance
 
     def __call__(self, context: Any) -> Iterator[Any]:
-        read = context.resource_config
-        instance = read if isinstance(read, ConfigurableResource) else self._instance
+        config = context.resource_config
+        instance = config if isinstance(config, ConfigurableResource) else self._instance
         with instance.yield_for_execution(context) as value:
             yield value

@@ -13,7 +13,7 @@ from typing import Any
 from rayexec.definitions.contexts import StepLog
 from rayexec.engine.base import Engine
 from rayexec.engine.packed_values import Restored, is_lasting, pack
-from rayexec.engine.process_facts import peak_rss
+from rayexec.engine.process_memory import peak_rss
 from rayexec.errors import OutputError, StoreError
 from rayexec.events import (
     DRIVER_BATCH,
@@ -31,8 +31,10 @@ from rayexec.placement.choice import driver_placement
 from rayexec.run.previous_run import StoredValue, ValueWriter
 from rayexec.run.spec import Batch, RunSpec, gather_inputs
 from rayexec.scheduler.messages import BatchEnded, BatchLost, EngineReport
-from rayexec.steps.attempt import StepCall, not_stored, run_step
-from rayexec.steps.io_managers import Managers, find_managed
+from rayexec.steps.attempt import StepCall, StepExecutor
+from rayexec.steps.attempt_failure import not_stored
+from rayexec.steps.io_managers import Managers
+from rayexec.steps.managed_ports import managed_ports
 from rayexec.steps.resources import OpenResources
 
 __all__ = ["InProcessEngine"]
@@ -97,17 +99,24 @@ class InProcessEngine(Engine):
         self._resources = OpenResources(spec.resources, spec.config.resources, spec.info)
         self._durable = spec.durable_templates
         self._writer: ValueWriter | None = None
-        self._managers = None
-        managed = find_managed(spec.plan, spec.resources)
-        if managed is not None:
-            self._managers = Managers(
-                managed,
+        ports = managed_ports(spec.plan, spec.resources)
+        managers = None
+        if ports is not None:
+            managers = Managers(
+                ports,
                 spec.plan.templates,
                 spec.resources,
                 spec.config.resources,
                 spec.info,
                 self._resources,
             )
+        self._executor = StepExecutor(
+            spec.plan.templates,
+            spec.info,
+            self._resources,
+            managers=managers,
+            run_cache=spec.run_cache,
+        )
 
     def start(self) -> None:
         """Open the resources of the plan's steps; raises ResourceError.
@@ -170,22 +179,17 @@ class InProcessEngine(Engine):
                 yielded[name] = value
 
         call = StepCall(
-            index, step.key, attempt_number, spec.config.ops.get(node_path(step.key)), step.tags
+            index,
+            step.key,
+            step.template,
+            attempt_number,
+            spec.config.ops.get(node_path(step.key)),
+            step.tags,
         )
         log = None
         if self._on_lines is not None and spec.plan.op_of(index).parameters.context is not None:
             log = _LiveLog(index, attempt_number, self._on_lines)
-        row, error = run_step(
-            spec.plan.templates[step.template],
-            call,
-            inputs,
-            run=spec.info,
-            resources=self._resources,
-            store=store,
-            managing=None if self._managers is None else self._managers.of(step.template),
-            log=log,
-            run_cache=spec.run_cache,
-        )
+        row, error = self._executor.run(call, inputs, store, log=log)
         if row.outcome == SUCCESS and step.template in self._durable:
             row = self._commit(row, step.key, yielded)
         if error is not None:

@@ -15,6 +15,7 @@ from rayexec.engine.base import Engine
 from rayexec.errors import EngineError, ResourceError, RunCanceledError, RunTimeoutError, StoreError
 from rayexec.events import (
     Attempt,
+    BatchFacts,
     DeliveredLines,
     Event,
     EventType,
@@ -216,7 +217,7 @@ class _Loop:
                 self.tell(each)
                 continue
             if isinstance(each, (BatchEnded, BatchLost)) and each.facts is not None:
-                self._observer.batch_ended(each.facts)
+                self._batch_ended(each.facts)
             is_news = True
             self._feed(each)
         return is_news
@@ -224,7 +225,7 @@ class _Loop:
     def tell(self, lines: LiveLines) -> None:
         """Show what a step that goes on has logged and printed."""
         self._delivered.add(lines)
-        self._log.tell(lines)
+        self._log.add_live_lines(lines)
         self.loggers.pass_on(lines)
         self._observer.lines_received(lines)
 
@@ -240,7 +241,7 @@ class _Loop:
 
     def _carry_out(self, instruction: Instruction) -> None:
         if isinstance(instruction, RunBatch):
-            self._log.submitted(time.time(), instruction.batch.calls)
+            self._log.batch_submitted(time.time(), instruction.batch.calls)
             self._engine.submit(instruction.batch)
         elif isinstance(instruction, Successes):
             self.record(instruction)
@@ -264,7 +265,11 @@ class _Loop:
         """Show the observer what is known of this process, where it is this that runs the steps."""
         facts = self._engine.facts()
         if facts is not None:
-            self._observer.batch_ended(facts)
+            self._batch_ended(facts)
+
+    def _batch_ended(self, facts: BatchFacts) -> None:
+        self._log.batch_ended(facts)
+        self._observer.batch_ended(facts)
 
     def record(self, record: Record) -> None:
         """Append a record to the log and show it to the observer."""

@@ -1,4 +1,4 @@
-"""The log of one run: packed rows as they arrive, events and waits when somebody reads them."""
+"""Log of a run in the process that drives it."""
 
 from __future__ import annotations
 
@@ -27,43 +27,77 @@ from rayexec.scheduler.past_waits import Wait, explain_waits
 
 __all__ = ["Record", "RunLog"]
 
-_LIVE = 1_000  # messages of one attempt that goes on which are kept, the latest
+_MOST_LIVE_MESSAGES = 1_000  # of one attempt that still runs; later ones push out earlier ones
 
 
 class RunLog:
-    """Keeps every record of a run."""
+    """Log of a run while it runs and after.
+
+    Records stay packed as they arrive. Events and waits are computed when somebody reads them.
+    """
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
+        #: Records as they arrived, in order; a worker's plain successes are one record in columns.
         self.records: list[Record] = []
-        # What limits the run; None until it has started.
+        #: Limits of the run; None until it has started.
         self.placement: Placement | None = None
-        self._submissions: list[tuple[float, Sequence[Call]]] = []
-        # Whether nothing more will come.
+        #: Whether nothing more will come.
         self.is_over = False
+        self._keys: list[str] = []
+        self._batches: dict[int, BatchFacts] = {}
+        self._submissions: list[tuple[float, Sequence[Call]]] = []
         self._blocked: dict[tuple[int, int], StepBlockedData] = {}
+        # Events, and the number of records that they come from.
         self._expanded: tuple[int, list[Event]] = (0, [])
+        # Waits, and the number of records that they come from.
         self._waits: tuple[int, list[Wait]] = (-1, [])
-        # What attempts that are not over were told of, by step and number.
+        # Messages of attempts without a record, by step and attempt number.
         self._live: dict[tuple[int, int], deque[LiveLines]] = {}
 
     def append(self, record: Record) -> None:
-        """Keep a record."""
+        """Add a record."""
         self.records.append(record)
         if self._live and isinstance(record, Attempt):
             self._live.pop((record.step, record.number), None)
 
-    def tell(self, lines: LiveLines) -> None:
-        """Keep what an attempt has logged and printed until it is recorded itself."""
-        self._live.setdefault((lines.step, lines.number), deque(maxlen=_LIVE)).append(lines)
+    def add_live_lines(self, lines: LiveLines) -> None:
+        """Add lines of an attempt that still runs; the attempt's record will replace them."""
+        attempt = (lines.step, lines.number)
+        self._live.setdefault(attempt, deque(maxlen=_MOST_LIVE_MESSAGES)).append(lines)
 
-    def submitted(self, moment: float, calls: Sequence[Call]) -> None:
-        """Keep that a batch was handed to the engine at ``moment`` (seconds since 1970)."""
+    def batch_submitted(self, moment: float, calls: Sequence[Call]) -> None:
+        """Note that the engine got a batch at ``moment``, in seconds since 1970."""
         self._submissions.append((moment, calls))
+
+    def batch_ended(self, facts: BatchFacts) -> None:
+        """Note facts about a batch; later facts replace earlier ones."""
+        self._batches[facts.number] = facts
+
+    @property
+    def keys(self) -> Sequence[str]:
+        """Keys of the steps, by their indices."""
+        steps = self._plan.steps
+        self._keys.extend([steps[index].key for index in range(len(self._keys), len(steps))])
+        return self._keys
+
+    @property
+    def predecessors(self) -> Sequence[Sequence[int]]:
+        """Steps that each step takes values from."""
+        return self._plan.predecessors
+
+    @property
+    def batches(self) -> Mapping[int, BatchFacts]:
+        """Facts about batches, by the numbers that attempts have in ``batch``."""
+        return self._batches
+
+    def op_of(self, step: int) -> str:
+        """Return the name of a step's op."""
+        return self._plan.op_of(step).name
 
     @property
     def waits(self) -> list[Wait]:
-        """How each attempt so far came to start, in the order in which they did."""
+        """Waits of the attempts so far, in the order in which the attempts started."""
         count, waits = self._waits
         if count != len(self.records) and self.placement is not None:
             began = next((each.timestamp for each in self.records if isinstance(each, Event)), 0.0)
@@ -74,14 +108,12 @@ class RunLog:
         return waits
 
     def expand(self, record: Record | LiveLines) -> Iterator[Event]:
-        """Yield the events that a record stands for, or what is known of an attempt before there is
-        one.
-        """
+        """Yield the events of one record, or of lines that arrived before their attempt's record."""
         if isinstance(record, (Attempt, Successes)):
-            return chain.from_iterable(map(self._expand_attempt, self.rows(record)))
+            return chain.from_iterable(map(self._expand_attempt, self.attempts_of(record)))
         if isinstance(record, ResourceRecord):
             return expand_resource(record)
-        if isinstance(record, StepsRestored):  # nothing happened
+        if isinstance(record, StepsRestored):  # Nothing happened in these steps.
             return iter(())
         if isinstance(record, LiveLines):
             return expand_live(record, self._plan.steps[record.step].key)
@@ -96,19 +128,30 @@ class RunLog:
             self._blocked.get((attempt.step, attempt.number)),
         )
 
-    def rows(self, record: Record) -> Iterator[Attempt]:
-        """Yield the attempts that a record tells of, none where it tells of something else."""
+    def attempts_of(self, record: Record) -> Iterator[Attempt]:
+        """Yield the attempts of one record; records of other kinds have none."""
         if isinstance(record, Successes):
             yield from record.rows(self._plan.output_records)
         elif isinstance(record, Attempt):
             yield record
 
-    @property
-    def events(self) -> list[Event]:
-        """All events so far, in the order of the records; once the run is over also what limits
-        kept steps waiting.
+    def entries(self) -> Iterator[Event | Attempt | ResourceRecord | StepsRestored]:
+        """Yield the records so far in their order, each success as an attempt of its own."""
+        for record in self.records:
+            if isinstance(record, Successes):
+                yield from self.attempts_of(record)
+            else:
+                yield record
 
-        Behind them then what was told of attempts that never came back.
+    def attempts(self) -> Iterator[Attempt]:
+        """Yield the attempts so far, in the order in which their results came back."""
+        return chain.from_iterable(map(self.attempts_of, self.records))
+
+    def events(self) -> Sequence[Event]:
+        """Return the events so far in the order of their records.
+
+        Once the run is over, they include waits for limits. Lines of attempts that never came back
+        follow at the end.
         """
         count, events = self._expanded
         if self.is_over and not count:
@@ -125,7 +168,6 @@ class RunLog:
         return events
 
     def _find_blocked(self) -> None:
-        """Look which steps waited for a limit of tags or pools, where there is one."""
         limits = (
             {limit.name for limit in self.placement.limits} if self.placement is not None else set()
         )
@@ -141,40 +183,7 @@ class RunLog:
 
     @property
     def blocked(self) -> Mapping[tuple[int, int], StepBlockedData]:
-        """Which attempts, by step and number, a limit of tags or pools kept waiting; none before
-        the run is over.
-        """
+        """Waits for limits of tags and pools, by step and attempt number; empty before the end."""
         if self.is_over and not self._blocked and not self._expanded[0]:
             self._find_blocked()
         return self._blocked
-
-    @property
-    def keys(self) -> list[str]:
-        """The keys of the steps so far, by index."""
-        return [step.key for step in self._plan.steps]
-
-    def op_of(self, step: int) -> str:
-        """Return the name of a step's op."""
-        return self._plan.op_of(step).name
-
-    @property
-    def predecessors(self) -> Sequence[Sequence[int]]:
-        """For each step the steps before it."""
-        return self._plan.predecessors
-
-    @property
-    def batches(self) -> Mapping[int, BatchFacts]:
-        """Facts of batches by number; only a stored log has any."""
-        return {}
-
-    def entries(self) -> Iterator[Event | Attempt | ResourceRecord | StepsRestored]:
-        """Yield the records so far in order; plain successes as attempts like any other."""
-        for record in self.records:
-            if isinstance(record, Successes):
-                yield from self.rows(record)
-            else:
-                yield record
-
-    def attempts(self) -> Iterator[Attempt]:
-        """Yield the attempts so far, in the order in which they came back."""
-        return chain.from_iterable(map(self.rows, self.records))

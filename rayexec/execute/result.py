@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ from rayexec.plan import Plan
 from rayexec.plan.model import FromMapped, FromStep, NodeSource
 from rayexec.run.spec import RunSpec
 from rayexec.scheduler.messages import StepStatus
-from rayexec.steps.io_managers import Read, reading
+from rayexec.steps.io_managers import LoadOutput, output_loader
 
 __all__ = ["RunResult", "StepWait"]
 
@@ -121,7 +121,7 @@ class RunResult:
     @property
     def all_events(self) -> Sequence[Event]:
         """Every event of the run, in the order in which it was recorded."""
-        return self._log.events
+        return self._log.events()
 
     @property
     def all_node_events(self) -> Sequence[Event]:
@@ -182,7 +182,7 @@ class RunResult:
         return self._value("", output_name, f"No value was yielded for output '{output_name}'.")
 
     def _value(self, path: str, output: str, message: str) -> Any:
-        with reading(self._spec) as read:
+        with output_loader(self._spec) as read:
             return self._value_behind(self._symbol(path, output, message), message, read)
 
     def _symbol(self, path: str, output: str, message: str) -> NodeSource:
@@ -199,7 +199,7 @@ class RunResult:
             raise InvariantError(message)
         return behind
 
-    def _value_behind(self, symbol: NodeSource, message: str, read: Read) -> Any:
+    def _value_behind(self, symbol: NodeSource, message: str, read: LoadOutput) -> Any:
         plan, machine = self._plan, self._outcome.machine
         if (
             isinstance(symbol, FromStep)
@@ -241,11 +241,10 @@ class RunResult:
                 raise
             raise InvariantError(message) from None
 
-    def spent(self) -> Iterator[tuple[str, float]]:
-        """Yield for each attempt the name of its op and the seconds that it took."""
-        plan = self._plan
-        for attempt in self._log.attempts():
-            yield plan.op_of(attempt.step).name, attempt.ended - attempt.started
+    @property
+    def run_log(self) -> RunLog:
+        """The log of the run, for summaries."""
+        return self._log
 
     @property
     def waits(self) -> Sequence[StepWait]:

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rayexec.cluster.local_cluster import home
+from rayexec.cluster.home import home
 from rayexec.errors import EngineError, LoadError, RunNotFoundError
 from rayexec.events import RunStatus
 from rayexec.run.process_identity import ProcessIdentity

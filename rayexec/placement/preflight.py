@@ -34,8 +34,8 @@ def problems(
     """Return one message for each request without any node to meet it.
 
     ``held_here`` is the id of a node, and the resources there that the caller holds until the run
-    is over; an op that runs a job inside is such a caller. Resources (and ``"labels"``) in ``unknown``
-    are not judged.
+    is over; an op that runs a job inside is such a caller. Resources (and ``"labels"``) in
+    ``unknown`` are not judged.
     """
     messages = []
     names = _Names(plan, placement)
@@ -158,8 +158,7 @@ def notes(
         if max_concurrent is not None and capacity.is_one_node and room < max_concurrent:
             messages.append(
                 f"{names[class_id]} asks for {scheduling_class.request}, so at most {room:g} of "
-                "its steps run "
-                f"at once here, whatever max_concurrent ({max_concurrent}) says."
+                f"its steps run at once here, whatever max_concurrent ({max_concurrent}) says."
             )
     return messages
 

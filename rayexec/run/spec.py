@@ -11,7 +11,7 @@ from rayexec.config.run_config import ResolvedConfig
 from rayexec.definitions.contexts import RunInfo
 from rayexec.definitions.io_manager import manager_key
 from rayexec.definitions.logger import InitLoggerContext
-from rayexec.definitions.resource import WORKER, ResourceDefinition
+from rayexec.definitions.resource import ResourceDefinition, ResourceScope
 from rayexec.errors import InputError
 from rayexec.placement.capacity import Capacity
 from rayexec.placement.choice import choose_placement
@@ -88,7 +88,9 @@ class RunSpec:
             keys += more
         needed = {key: self.resources[key] for key in keys}
         return sorted(
-            key for key, one in needed.items() if one.scope == WORKER and not one.is_constant
+            key
+            for key, one in needed.items()
+            if one.scope is ResourceScope.WORKER and not one.is_constant
         )
 
     @property

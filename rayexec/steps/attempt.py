@@ -1,7 +1,7 @@
-"""One attempt of one step: call the op, check what goes in and out, decide what follows a failure,
-run the hooks.
+"""Executor of one attempt of one step, in this process or on a worker.
 
-It runs wherever the engine puts it, in this process or on a worker, and answers with a packed row.
+An attempt calls the op, checks its inputs and outputs, decides about a retry, and runs the hooks.
+It returns the row for the event log.
 """
 
 from __future__ import annotations
@@ -9,8 +9,9 @@ from __future__ import annotations
 import inspect
 import os
 import time
-from collections.abc import Callable, Generator, Mapping
-from typing import Any, NamedTuple, ParamSpec, TypeVar
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from rayexec.definitions.contexts import (
     HookContext,
@@ -20,251 +21,264 @@ from rayexec.definitions.contexts import (
     StepLog,
 )
 from rayexec.definitions.hooks import HookDefinition
-from rayexec.definitions.op import OpDefinition
-from rayexec.definitions.retry import Failure, RetryRequested
+from rayexec.definitions.retry import RetryRequested
 from rayexec.definitions.types import RuntimeType
-from rayexec.errors import (
-    InputError,
-    MaxRetriesExceededError,
-    OutputError,
-    RetriesDisabledError,
-    StepError,
-    TypeCheckError,
-)
+from rayexec.errors import TypeCheckError
 from rayexec.events import (
-    FAILURE,
     RETRY,
     SUCCESS,
     Attempt,
-    ErrorInfo,
     HookOutcome,
     OutputRecord,
     Reused,
-    StepFailureData,
-    UserFailureData,
     describe_error,
-    error_types,
 )
 from rayexec.plan.model import Template
-from rayexec.run.cached_outputs import CachedOutput, CacheEntry, RunCache
-from rayexec.run.retry import RetryDecision, after_failure, after_request
-from rayexec.steps.caching import Recall, recall
-from rayexec.steps.io_managers import OpManagers
-from rayexec.steps.outputs import Takings
+from rayexec.run.cached_outputs import CachedOutput, RunCache
+from rayexec.steps.attempt_failure import judge
+from rayexec.steps.caching import AttemptCache
+from rayexec.steps.io_managers import Managers
+from rayexec.steps.outputs import OutputCollector
 from rayexec.steps.resources import OpenResources
-from rayexec.steps.timeouts import GRACE, Backstop, deadline, over_time
+from rayexec.steps.timeouts import CLEAN_UP_S, Backstop, deadline, over_time
 
-__all__ = ["Made", "StepCall", "Store", "in_one_go", "not_stored", "pausing_step", "run_step"]
+__all__ = ["AttemptEnd", "FinishedCall", "StepCall", "StepExecutor", "Store"]
+
+# Stores an output by its name (``result``, ``result[key]``); raises OutputError for a value without
+# a pickle.
+Store = Callable[[str, Any], None]
+Inputs = Mapping[str, Any] | Callable[[], Mapping[str, Any]]
 
 
 class StepCall(NamedTuple):
-    """An attempt to be made: everything about it but the values of its inputs."""
+    """An attempt to make: everything about it except the values of its inputs."""
 
     step: int
     key: str
-    number: int
+    #: Index of the step's template in the plan.
+    template: int
+    #: Number of the attempt, from 0.
+    attempt: int
     config: Any
     tags: Mapping[str, str]
 
 
-class Made(NamedTuple):
-    """A call of an op's function that is over: when it started, and what it returned or raised."""
+class FinishedCall(NamedTuple):
+    """A call of an op's function that has ended: its start, and its result or exception."""
 
     started: float
     result: Any
     error: BaseException | None
 
 
+class AttemptEnd(NamedTuple):
+    """The row of an attempt, with the exception of a failed one."""
+
+    row: Attempt
+    error: BaseException | None
+
+
 _NO_RESOURCES = Resources({})
 
-P = ParamSpec("P")
-T = TypeVar("T")
 
-# What store(name, value) may do with a value; it raises OutputError for one that it cannot keep.
-Store = Callable[[str, Any], None]
+@dataclass(frozen=True, slots=True)
+class StepExecutor:
+    """Makes the attempts of a run's steps in this process."""
 
+    templates: Sequence[Template]
+    run_info: RunInfo
+    resources: OpenResources
+    #: Load inputs and store outputs through IO managers.
+    managers: Managers | None = None
+    #: Outputs of earlier runs, for cached ops.
+    run_cache: RunCache | None = None
+    #: Ends the process of a step that ignores its timeout; without one the step's log has a warning.
+    backstop: Backstop | None = None
+    #: Whether a KeyboardInterrupt fails the step; otherwise it leaves ``run``.
+    interrupt_is_failure: bool = False
+    clock: Callable[[], float] = time.time
 
-def pausing_step(
-    template: Template,
-    call: StepCall,
-    inputs: Mapping[str, Any] | Callable[[], Mapping[str, Any]],
-    *,
-    run: RunInfo,
-    resources: OpenResources,
-    store: Store,
-    interrupt_is_failure: bool = False,
-    made: Made | None = None,
-    managing: OpManagers | None = None,
-    backstop: Backstop | None = None,
-    run_cache: RunCache | None = None,
-    clock: Callable[[], float] = time.time,
-    log: StepLog | None = None,
-) -> Generator[None, None, tuple[Attempt, BaseException | None]]:
-    """Make one attempt and return its row, with the exception that ended it where there was one.
+    def run(
+        self,
+        call: StepCall,
+        inputs: Inputs,
+        store: Store,
+        *,
+        log: StepLog | None = None,
+        finished: FinishedCall | None = None,
+    ) -> AttemptEnd:
+        """Make an attempt without pauses; otherwise like ``run_pausing``."""
+        attempt = self.run_pausing(call, inputs, store, log=log, finished=finished)
+        while True:
+            try:
+                next(attempt)
+            except StopIteration as end:
+                result: AttemptEnd = end.value
+                return result
 
-    ``inputs`` are values by name, or a function that loads them, whose errors count as the step's.
-    ``store`` gets each output as it is yielded, a value of a dynamic one as ``name[key]``.
-    KeyboardInterrupt is not the step's failure and passes through, unless ``interrupt_is_failure``.
-    ``made`` is what the op's function gave where it was called already (``run.plain``).
-    ``managing`` loads inputs and stores outputs that have managers. ``backstop`` is for steps that
-    go on after their timeout; without one the step's log says that it did. ``log`` is where its
-    lines go. ``run_cache`` has what cached ops yielded in earlier runs; where it knows this step's
-    outputs the op is not called, and no hook runs.
+    def run_pausing(
+        self,
+        call: StepCall,
+        inputs: Inputs,
+        store: Store,
+        *,
+        log: StepLog | None = None,
+        finished: FinishedCall | None = None,
+    ) -> Generator[None, None, AttemptEnd]:
+        """Make an attempt, with a pause after each item of an op that is a generator.
 
-    It pauses after each item that the op's generator yields; but not where the op has a timeout,
-    for its time must not run out while others have the thread.
-    """
-    started = clock() if made is None else made.started
-    op = template.op
-    log = log or StepLog(clock)
-    remembering = recall(run_cache, template, run, call.key, managing, log)
-    attempt = _Attempt(template, call, run, store, log, made, managing, remembering)
-    reused: Reused | None = None
-    error: BaseException | None = None
-    try:
-        loaded = inputs() if callable(inputs) else inputs
-        if managing is not None:
-            loaded = managing.load(call.key, loaded, log)
-        if remembering is not None:
-            reused = attempt.reuse(remembering.find(call.config, loaded))
-        needed = op.required_resource_keys if reused is None else ()
-        attempt.resources = resources.get(needed) if needed else _NO_RESOURCES
-        if reused is not None:
-            pass
-        elif op.timeout is None:
-            result = attempt.call_op(loaded)
-            if inspect.isgenerator(result):
-                for item in result:
-                    attempt.takings.take_item(item)
-                    yield
-                attempt.takings.check()
-            else:
-                attempt.takings.take(result)
-        else:
-            with deadline(op.timeout, f"step {call.key!r}", backstop):
-                attempt.takings.take(attempt.call_op(loaded))
-    except BaseException as raised:  # SystemExit and the like end the step, not the process
-        if isinstance(raised, KeyboardInterrupt) and not interrupt_is_failure:
-            raise
-        error = raised
-    if remembering is not None:
-        remembering.end(success=error is None)
-    ended = clock()
-    if op.timeout is not None and ended - started > op.timeout + GRACE:
-        log.warning(
-            "%s, and went on for %.1f s in all", over_time("the step", op.timeout), ended - started
-        )
-    outcome, failure, delay, raised_by_op = SUCCESS, None, 0.0, error
-    if error is not None:
-        outcome, failure, delay, error = _judge(template, call, run, error)
-    hooks: tuple[HookOutcome, ...] = ()
-    if template.hooks and outcome != RETRY and reused is None:
-        shown = error if isinstance(raised_by_op, RetryRequested) else raised_by_op
-        hooks = tuple([attempt.run_hook(hook, resources, shown) for hook in template.hooks])
-    resources.close_step()
-    attempt.takings.forget()
-    row = Attempt(
-        call.step,
-        call.number,
-        outcome,
-        started,
-        ended,
-        tuple(attempt.outputs),
-        failure,
-        delay,
-        tuple(log.lines),
-        hooks,
-        "",
-        "",
-        resources.take_records(),
-        os.getpid(),
-        loaded=() if managing is None else tuple(managing.loaded),
-        reused=reused,
-    )
-    return row, error
+        ``inputs`` are values by name, or a function that loads them; its errors are the step's.
+        ``store`` gets each output as soon as the op yields it. ``finished`` is a call of the op's
+        function from before. An op with a timeout runs without pauses: others would use up its
+        time.
 
-
-def in_one_go(pauses: Generator[None, None, T]) -> T:
-    """Go on to the end of what pauses; return what it does."""
-    while True:
-        try:
-            next(pauses)
-        except StopIteration as end:
-            value: T = end.value
-            return value
-
-
-def _without_pauses(pausing: Callable[P, Generator[None, None, T]]) -> Callable[P, T]:
-    def run(*args: P.args, **options: P.kwargs) -> T:
-        return in_one_go(pausing(*args, **options))
-
-    return run
-
-
-# Makes an attempt in one go.
-run_step = _without_pauses(pausing_step)
+        1. Load the inputs, through IO managers if they have any.
+        2. Reuse the outputs of an equal earlier step, if the op is cached and there is one.
+        3. Otherwise open the resources, call the op, and store its outputs.
+        4. Judge an exception: retry or failure.
+        5. Run the hooks, unless the step is retried or its outputs are reused.
+        6. Close the resources of the step and return the row.
+        """
+        attempt = _Attempt(self, call, store, log or StepLog(self.clock), finished)
+        return attempt.run(inputs)
 
 
 class _Attempt:
-    """The state of one attempt while its op runs."""
+    """State of one attempt while its op runs."""
 
     __slots__ = (
+        "_cache",
         "_call",
-        "_keep_values",
+        "_context",
+        "_executor",
+        "_finished",
         "_log",
-        "_made",
-        "_managing",
+        "_managers",
         "_op",
-        "_remembering",
-        "_run",
+        "_outputs",
+        "_resources",
         "_store",
-        "context",
-        "outputs",
-        "resources",
-        "takings",
-        "values",
+        "_template",
+        "_values",
     )
 
     def __init__(
         self,
-        template: Template,
+        executor: StepExecutor,
         call: StepCall,
-        run: RunInfo,
         store: Store,
         log: StepLog,
-        made: Made | None,
-        managing: OpManagers | None,
-        remembering: Recall | None,
+        finished: FinishedCall | None,
     ) -> None:
-        self._op = template.op
+        template = self._template = executor.templates[call.template]
+        managers = executor.managers
+        self._executor = executor
         self._call = call
-        self._run = run
+        self._op = template.op
         self._store = store
         self._log = log
-        self._made = made
-        self._managing = managing
-        self._remembering = remembering
-        self._keep_values = bool(template.hooks)  # only hooks look at them again
-        self.values: dict[str, Any] = {}
-        self.outputs: list[OutputRecord] = []
-        self.takings = Takings(template.op, self._emit)
-        self.resources = _NO_RESOURCES
-        self.context: OpExecutionContext | None = None
+        self._finished = finished
+        self._managers = None if managers is None else managers.of(call.template)
+        self._cache = (
+            AttemptCache(
+                executor.run_cache, template.op, executor.run_info, call.key, self._managers, log
+            )
+            if executor.run_cache is not None and template.op.cache
+            else None
+        )
+        # Only hooks look at the values again.
+        self._values: dict[str, Any] | None = {} if template.hooks else None
+        self._outputs: list[OutputRecord] = []
+        self._resources = _NO_RESOURCES
+        self._context: OpExecutionContext | None = None
 
-    def call_op(self, inputs: Mapping[str, Any]) -> Any:
-        if self._made is not None:
-            if self._made.error is not None:
-                raise self._made.error
-            return self._made.result
+    def run(self, inputs: Inputs) -> Generator[None, None, AttemptEnd]:
+        executor, call, op, log = self._executor, self._call, self._op, self._log
+        clock, resources = executor.clock, executor.resources
+        managers, cache = self._managers, self._cache
+        started = clock() if self._finished is None else self._finished.started
+        collector = OutputCollector(op, self._emit)
+        reused: Reused | None = None
+        error: BaseException | None = None
+        try:
+            loaded = inputs() if callable(inputs) else inputs
+            if managers is not None:
+                loaded = managers.load(call.key, loaded, log)
+            if cache is not None:
+                reused = self._reuse(cache, loaded)
+            if reused is None:
+                if op.required_resource_keys:
+                    self._resources = resources.get(op.required_resource_keys)
+                if op.timeout is None:
+                    result = self._call_op(loaded)
+                    if inspect.isgenerator(result):
+                        for item in result:
+                            collector.add_item(item)
+                            yield
+                        collector.check()
+                    else:
+                        collector.add_result(result)
+                else:
+                    with deadline(op.timeout, f"step {call.key!r}", executor.backstop):
+                        collector.add_result(self._call_op(loaded))
+        except BaseException as raised:  # SystemExit and the like end the step, not the process
+            if isinstance(raised, KeyboardInterrupt) and not executor.interrupt_is_failure:
+                raise
+            error = raised
+        if cache is not None:
+            cache.end(success=error is None)
+        ended = clock()
+        if op.timeout is not None and ended - started > op.timeout + CLEAN_UP_S:
+            log.warning(
+                "%s, and went on for %.1f s in all",
+                over_time("the step", op.timeout),
+                ended - started,
+            )
+        outcome, failure, delay, raised_by_op = SUCCESS, None, 0.0, error
+        if error is not None:
+            judgement = judge(self._template, call.attempt, executor.run_info, error)
+            outcome, failure = judgement.outcome, judgement.failure
+            delay, error = judgement.delay, judgement.error
+        hooks: tuple[HookOutcome, ...] = ()
+        if self._template.hooks and outcome != RETRY and reused is None:
+            shown = error if isinstance(raised_by_op, RetryRequested) else raised_by_op
+            hooks = tuple([self._run_hook(hook, shown) for hook in self._template.hooks])
+        resources.close_step()
+        collector.release()
+        row = Attempt(
+            call.step,
+            call.attempt,
+            outcome,
+            started,
+            ended,
+            tuple(self._outputs),
+            failure,
+            delay,
+            tuple(log.lines),
+            hooks,
+            "",
+            "",
+            resources.take_records(),
+            os.getpid(),
+            loaded=() if managers is None else tuple(managers.loaded),
+            reused=reused,
+        )
+        return AttemptEnd(row, error)
+
+    def _call_op(self, inputs: Mapping[str, Any]) -> Any:
+        if self._finished is not None:
+            if self._finished.error is not None:
+                raise self._finished.error
+            return self._finished.result
         op, call, parameters = self._op, self._call, self._op.parameters
         arguments: dict[str, Any] = {}
         for name, declared in op.ins.items():
-            kind = declared.type
-            if kind.is_nothing:
+            runtime_type = declared.type
+            if runtime_type.is_nothing:
                 continue
             value = inputs.get(name, declared.default_value)
-            if kind.accepts is not None or kind.custom is not None:
-                wrong = kind.check(value, self._context_for(kind))
+            if runtime_type.accepts is not None or runtime_type.custom is not None:
+                wrong = runtime_type.check(value, self._context_for(runtime_type))
                 if wrong is not None:
                     raise TypeCheckError(
                         f'Type check failed for input "{name}" of op "{op.name}": {wrong}.'
@@ -273,28 +287,28 @@ class _Attempt:
         if parameters.config is not None:
             arguments[parameters.config] = call.config
         for key in parameters.resources:
-            arguments[key] = getattr(self.resources, key)
-        before = () if parameters.context is None else (self._make_context(),)
-        return op.fn(*before, **arguments)
+            arguments[key] = getattr(self._resources, key)
+        positional = () if parameters.context is None else (self._make_context(),)
+        return op.fn(*positional, **arguments)
 
     def _make_context(self) -> OpExecutionContext:
-        if self.context is None:
+        if self._context is None:
             call = self._call
-            self.context = OpExecutionContext(
-                run=self._run,
+            self._context = OpExecutionContext(
+                run=self._executor.run_info,
                 step_key=call.key,
                 op_def=self._op,
                 op_config=call.config,
-                resources=self.resources,
-                retry_number=call.number,
+                resources=self._resources,
+                retry_number=call.attempt,
                 tags=call.tags,
                 log=self._log,
             )
-        return self.context
+        return self._context
 
-    def _context_for(self, kind: RuntimeType) -> OpExecutionContext | None:
-        """Return the context that a type check gets: only checks of users look at it."""
-        return self._make_context() if kind.custom is not None else None
+    def _context_for(self, runtime_type: RuntimeType) -> OpExecutionContext | None:
+        """Return the context for a type check; only checks of users look at it."""
+        return self._make_context() if runtime_type.custom is not None else None
 
     def _emit(
         self,
@@ -302,61 +316,59 @@ class _Attempt:
         stored_as: str,
         value: Any,
         metadata: Mapping[str, Any] | None,
-        key: str | None,
+        mapping_key: str | None,
     ) -> None:
-        """Check and store a value of an output; ``key`` is its mapping key where the output is
-        dynamic.
-        """
+        """Check and store a value of an output; only a dynamic one has a mapping key."""
         op = self._op
-        kind = op.outs[name].type
-        if kind.accepts is not None or kind.custom is not None:
-            wrong = kind.check(value, self._context_for(kind))
+        runtime_type = op.outs[name].type
+        if runtime_type.accepts is not None or runtime_type.custom is not None:
+            wrong = runtime_type.check(value, self._context_for(runtime_type))
             if wrong is not None:
                 raise TypeCheckError(
                     f'Type check failed for output "{name}" of op "{op.name}": {wrong}.'
                 )
-        more = self.context.metadata_for(stored_as) if self.context is not None else None
+        more = self._context.metadata_for(stored_as) if self._context is not None else None
         combined = {**(metadata or {}), **(more or {})}
         stored, handled = value, None
-        if self._managing is not None:
-            stored, handled = self._managing.handle(
-                self._call.key, name, key, value, combined, self._log
+        if self._managers is not None:
+            stored, handled = self._managers.handle(
+                self._call.key, name, mapping_key, value, combined, self._log
             )
         self._store(stored_as, stored)
-        self.outputs.append(OutputRecord(stored_as, combined or None, handled))
-        if self._remembering is not None:
-            kept = value if handled is None else stored
-            self._remembering.keep(CachedOutput(stored_as, kept, combined or None, handled))
-        if self._keep_values and key is None:
-            self.values[name] = value
-        elif self._keep_values:
-            self.values.setdefault(name, {})[key] = value
+        self._outputs.append(OutputRecord(stored_as, combined or None, handled))
+        if self._cache is not None:
+            cached = value if handled is None else stored
+            self._cache.add(CachedOutput(stored_as, cached, combined or None, handled))
+        if self._values is not None:
+            if mapping_key is None:
+                self._values[name] = value
+            else:
+                self._values.setdefault(name, {})[mapping_key] = value
 
-    def reuse(self, entry: CacheEntry | None) -> Reused | None:
-        """Yield what an earlier step did; return which that was, None where there is none."""
-        if entry is None or self._remembering is None:
+    def _reuse(self, cache: AttemptCache, inputs: Mapping[str, Any]) -> Reused | None:
+        """Yield the outputs of an equal earlier step and name it; None if there is none."""
+        entry = cache.find(self._call.config, inputs)
+        if entry is None:
             return None
         for output in entry.outputs:
-            self._store(output.name, self._remembering.restored(output))
-            self.outputs.append(OutputRecord(output.name, output.metadata, output.handled))
+            self._store(output.name, cache.restored(output))
+            self._outputs.append(OutputRecord(output.name, output.metadata, output.handled))
         return Reused(entry.origin.run_id, entry.origin.step_key)
 
-    def run_hook(
-        self, hook: HookDefinition, resources: OpenResources, error: BaseException | None
-    ) -> HookOutcome:
+    def _run_hook(self, hook: HookDefinition, error: BaseException | None) -> HookOutcome:
         if (hook.on == "failure") != (error is not None):
             return HookOutcome(hook.name, "skipped")
         try:
             hook.fn(
                 HookContext(
-                    run=self._run,
+                    run=self._executor.run_info,
                     step_key=self._call.key,
                     op=self._op,
                     hook_name=hook.name,
                     op_config=self._call.config,
                     op_exception=error,
-                    op_output_values=self.values,
-                    resources=resources.get(hook.required_resource_keys),
+                    op_output_values=self._values,
+                    resources=self._executor.resources.get(hook.required_resource_keys),
                     log=self._log,
                 )
             )
@@ -365,61 +377,3 @@ class _Attempt:
         except BaseException as raised:  # a hook that exits ends itself, not the step
             return HookOutcome(hook.name, "errored", describe_error(raised))
         return HookOutcome(hook.name, "completed")
-
-
-def _judge(
-    template: Template, call: StepCall, run: RunInfo, error: BaseException
-) -> tuple[int, StepFailureData, float, BaseException]:
-    """Return outcome, failure data, delay and the exception to show for an attempt that raised
-    ``error``.
-    """
-    kinds = error_types(error)
-    if isinstance(error, (InputError, OutputError)) and error.__cause__ is not None:
-        kinds += error_types(error.__cause__)  # what an IO manager raised, say
-    if isinstance(error, RetryRequested):
-        verdict = after_request(
-            error.max_retries, error.seconds_to_wait, call.number, enabled=run.retries
-        )
-    elif isinstance(error, KeyboardInterrupt) or (
-        isinstance(error, Failure) and not error.allow_retries
-    ):
-        verdict = RetryDecision(False)
-    else:
-        verdict = after_failure(template.retry_policy, call.number, kinds, enabled=run.retries)
-    user = (
-        UserFailureData(error.description, dict(error.metadata))
-        if isinstance(error, Failure)
-        else None
-    )
-    if verdict.retry:
-        return RETRY, StepFailureData(_wrap(template.op, error), kinds, user), verdict.delay, error
-    if verdict.reason is not None:
-        kind = MaxRetriesExceededError if run.retries else RetriesDisabledError
-        replacement, described = kind(verdict.reason), describe_error(error)
-        asked = isinstance(
-            error, RetryRequested
-        )  # it stands for nothing itself, unlike what a policy covers
-        replacement.__cause__ = error.__cause__ if asked else error
-        shown = ErrorInfo(
-            kind.__name__, verdict.reason, described.stack, described.cause if asked else described
-        )
-        return FAILURE, StepFailureData(shown, error_types(replacement), user), 0.0, replacement
-    return FAILURE, StepFailureData(_wrap(template.op, error), kinds, user), 0.0, error
-
-
-def _wrap(op: OpDefinition, error: BaseException) -> ErrorInfo:
-    described = describe_error(error)
-    if isinstance(error, StepError) and not isinstance(error, InputError):
-        return described
-    return ErrorInfo(
-        "StepExecutionError", f'Error occurred while executing op "{op.name}":', "", described
-    )
-
-
-def not_stored(row: Attempt, error: Exception) -> Attempt:
-    """Return the row of an attempt that succeeded, and failed all the same since its outputs could
-    not be stored.
-    """
-    return row._replace(
-        outcome=FAILURE, failure=StepFailureData(describe_error(error), error_types(error))
-    )

@@ -1,9 +1,8 @@
-"""How a step of a cached op is known again, and what an attempt does with what was kept.
+"""Cached outputs in an attempt: the key of a step, lookup, and a new entry.
 
-A step is known by the digest of what its outputs depend on: the op (by name, place and code
-version), its config, its inputs' values, and which IO managers store its outputs. Neither its key
-nor the run, its tags or its job are in it, nor what the op takes from its context or from
-resources.
+The key is a digest of everything that determines the outputs: the op (name, module and code
+version), its config, the values of its inputs, and the IO managers of its outputs. The step key,
+the run, its tags and its job are not part of it, and neither are the context and the resources.
 """
 
 from __future__ import annotations
@@ -15,7 +14,6 @@ from typing import Any
 
 from rayexec.definitions.contexts import RunInfo, StepLog
 from rayexec.definitions.op import OpDefinition
-from rayexec.plan.model import Template
 from rayexec.run.cached_outputs import (
     CachedOutput,
     CacheEntry,
@@ -26,17 +24,15 @@ from rayexec.run.cached_outputs import (
 from rayexec.steps.digest import digest
 from rayexec.steps.io_managers import OpManagers
 
-__all__ = ["Recall", "recall"]
+__all__ = ["AttemptCache"]
 
-# Greater where keys are made in another way, so that those of older entries are not met by
+# Increased with every change of the way keys are made, so that no new key equals an old one by
 # accident.
-_KEYS = 1
+_KEY_VERSION = 1
 
 
-class Recall:
-    """What one attempt of a cached op has to do with the cache. Nothing that fails here fails the
-    step.
-    """
+class AttemptCache:
+    """Cache access of one attempt of a cached op; an error here is a warning and fails no step."""
 
     def __init__(
         self,
@@ -44,20 +40,21 @@ class Recall:
         op: OpDefinition,
         run: RunInfo,
         step_key: str,
-        managing: OpManagers | None,
+        managers: OpManagers | None,
         log: StepLog,
     ) -> None:
         self._run_cache = run_cache
         self._op = op
         self._run = run
         self._step_key = step_key
-        self._managing = managing
+        self._managers = managers
         self._log = log
-        self._keeping: CacheEntryWriter | None = None
+        self._writer: CacheEntryWriter | None = None
 
     def find(self, config: Any, inputs: Mapping[str, Any]) -> CacheEntry | None:
-        """Return what an earlier step with this config and these inputs yielded; None where the op
-        is to be called.
+        """Return the outputs of an earlier step with this config and these inputs.
+
+        Returns None if the op must be called; its outputs then form a new entry.
         """
         op, entries = self._op, self._run_cache.entries
         try:
@@ -67,24 +64,24 @@ class Recall:
                 self._log.warning(
                     "op %r is not cached where its config or an input cannot be digested: %s",
                     op.name,
-                    _words(error),
+                    _describe(error),
                 )
             return None
         if self._run_cache.reuse:
             try:
-                found = entries.find(key)
-            except Exception as error:  # so does unpickling
+                entry = entries.find(key)
+            except Exception as error:  # unpickling does too
                 self._log.warning(
-                    "what is kept of an earlier step cannot be used: %s", _words(error)
+                    "what is kept of an earlier step cannot be used: %s", _describe(error)
                 )
             else:
-                if found is not None:
-                    return found
+                if entry is not None:
+                    return entry
         try:
             origin = CacheOrigin(
                 self._run.run_id, self._step_key, op.name, str(op.code_version), time.time()
             )
-            self._keeping = entries.begin(key, origin)
+            self._writer = entries.begin(key, origin)
         except Exception as error:
             self._failed(error)
         return None
@@ -97,80 +94,74 @@ class Recall:
             if not declared.type.is_nothing
         }
         outputs = {
-            name: None if self._managing is None else self._managing.stores(name)
+            name: None if self._managers is None else self._managers.stores(name)
             for name in op.outs
         }
-        return digest((_KEYS, op.name, _place(op.fn), op.code_version, config, outputs, values))
+        return digest(
+            (
+                _KEY_VERSION,
+                op.name,
+                _module_and_name(op.fn),
+                op.code_version,
+                config,
+                outputs,
+                values,
+            )
+        )
 
-    def keep(self, output: CachedOutput) -> None:
-        """Keep an output, should the step succeed."""
-        if self._keeping is not None:
+    def add(self, output: CachedOutput) -> None:
+        """Add an output to the new entry."""
+        if self._writer is not None:
             try:
-                self._keeping.add(output)
+                self._writer.add(output)
             except Exception as error:
                 self._failed(error)
 
     def end(self, *, success: bool) -> None:
-        """Have what was kept found from now on, or forget it."""
-        keeping = self._keeping
-        if keeping is not None:
+        """Commit the new entry of a step that succeeded, or discard it."""
+        writer = self._writer
+        if writer is not None:
             try:
                 if success:
-                    keeping.commit()
+                    writer.commit()
                 else:
-                    keeping.discard()
+                    writer.discard()
             except Exception as error:
                 self._failed(error)
-            self._keeping = None
+            self._writer = None
 
     def _failed(self, error: Exception) -> None:
-        keeping, self._keeping = self._keeping, None
+        writer, self._writer = self._writer, None
         if not self._run_cache.was_warned_of(self._op):
             self._log.warning(
-                "the outputs of op %r cannot be kept: %s", self._op.name, _words(error)
+                "the outputs of op %r cannot be kept: %s", self._op.name, _describe(error)
             )
-        if keeping is not None:
+        if writer is not None:
             try:
-                keeping.discard()
+                writer.discard()
             except Exception as left:
-                self._log.warning("what was written of them is left: %s", _words(left))
+                self._log.warning("what was written of them is left: %s", _describe(left))
 
     def restored(self, output: CachedOutput) -> Any:
-        """Return what of a kept output is handed on in this run."""
-        managing = self._managing
-        if managing is None:
+        """Return a cached output as the value to pass on in this run."""
+        managers = self._managers
+        if managers is None:
             return output.value
-        return managing.again(
+        return managers.restore(
             self._step_key, output.name, output.value, self._log, is_handled=bool(output.handled)
         )
 
 
-def _words(error: Exception) -> str:
+def _describe(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-def _place(fn: Any) -> tuple[str, str]:
-    """Return the module and the name that a function was defined under.
-
-    A module at the top is told by its file, since any project may have a ``jobs.py``; so a script
-    and the same file that a command is given are one.
-    """
+def _module_and_name(fn: Any) -> tuple[str, str]:
+    """Return the module and the name of a function's definition."""
+    # Any project may have a ``jobs.py``, so the file stands for a top-level module. A script and
+    # the same file as an argument of a command are one module that way.
     module = getattr(fn, "__module__", None) or ""
     code = getattr(fn, "__code__", None)
     if "." not in module and code is not None:
         module = os.path.realpath(code.co_filename)
     return module, getattr(fn, "__qualname__", None) or type(fn).__qualname__
-
-
-def recall(
-    run_cache: RunCache | None,
-    template: Template,
-    run: RunInfo,
-    step_key: str,
-    managing: OpManagers | None,
-    log: StepLog,
-) -> Recall | None:
-    """Return what an attempt needs to be remembered; None for an op that is not cached."""
-    if run_cache is None or not template.op.cache:
-        return None
-    return Recall(run_cache, template.op, run, step_key, managing, log)

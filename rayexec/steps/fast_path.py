@@ -1,8 +1,8 @@
-"""The short way to make an attempt, for ops that are a function of their inputs and nothing more.
+"""Fast path for ops that are plain functions of their inputs.
 
-An op takes it that has one output and no context, config, resources, hooks, timeout or checks of
-the user's own. It does what ``run.step`` does for such an op; whatever else turns up in a call (an
-error, an Output, a value of another type) is left to the latter.
+Such an op has one output, and no context, config, resources, hooks, timeout or type checks of
+users. A call with anything unusual (an error, an Output, a value of another type) goes to the
+executor in ``attempt`` instead.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from rayexec.plan.model import Template
 
 __all__ = ["PlainOp", "plain_op"]
 
-# Results that ``run.step`` must look into.
+# Results that need the executor.
 _SPECIAL = (
     Output,
     DynamicOutput,
@@ -25,15 +25,14 @@ _SPECIAL = (
     types.GeneratorType,
     types.AsyncGeneratorType,
 )
-# Results that surely are none of them: asking a set is cheaper than isinstance.
+# Results that are surely none of them: a lookup in a set is cheaper than isinstance.
 _ORDINARY = frozenset({type(None), bool, int, float, str, bytes, list, tuple, dict, set})
 
 
 class PlainOp:
-    """An op in its short form: ``call`` takes the values of ``inputs``, in their order; ``output``
-    is what it yields.
+    """Fast form of an op: ``call`` takes the values of ``inputs`` in order and returns ``output``.
 
-    ``what`` names that output in messages.
+    ``what`` names the output in messages.
     """
 
     __slots__ = ("_accepts", "_checks", "call", "inputs", "output", "what")
@@ -43,8 +42,8 @@ class PlainOp:
         declared = [(name, each) for name, each in op.ins.items() if not each.type.is_nothing]
         self.inputs = tuple((name, each.default_value) for name, each in declared)
         self._checks = tuple(
-            (place, each.type.accepts)
-            for place, (_, each) in enumerate(declared)
+            (index, each.type.accepts)
+            for index, (_, each) in enumerate(declared)
             if each.type.accepts is not None
         )
         ((self.output, out),) = op.outs.items()
@@ -53,24 +52,22 @@ class PlainOp:
         self.call = _by_position(op.fn, tuple(name for name, _ in declared))
 
     def takes(self, values: Sequence[Any]) -> bool:
-        """Whether every input's value is of its type."""
-        for place, accepts in self._checks:  # noqa: SIM110  # a generator would cost as much as the checks
-            if not accepts(values[place]):
+        """Whether all values have the types of their inputs."""
+        for index, accepts in self._checks:  # noqa: SIM110  # a generator costs as much as the checks
+            if not accepts(values[index]):
                 return False
         return True
 
     def is_plain(self, result: Any) -> bool:
-        """Whether a result is the output's value itself, and of its type."""
+        """Whether a result is a plain value of the output's type."""
         if type(result) not in _ORDINARY and isinstance(result, _SPECIAL):
             return False
         return self._accepts is None or self._accepts(result)
 
 
 def _by_position(fn: Callable[..., Any], names: tuple[str, ...]) -> Callable[..., Any]:
-    """Return a function that takes the values of ``names`` in their order; ``fn`` itself where it
-    surely does.
-    """
-    # What a decorator returned may show another signature than it has.
+    """Return a function of the values of ``names`` in order, if possible ``fn`` itself."""
+    # A decorated function may show another signature than it has.
     if (
         type(fn) is types.FunctionType
         and not hasattr(fn, "__wrapped__")
@@ -85,7 +82,7 @@ def _by_position(fn: Callable[..., Any], names: tuple[str, ...]) -> Callable[...
 
 
 def plain_op(template: Template) -> PlainOp | None:
-    """Return the short form of a template's op, None where it has none."""
+    """Return the fast form of a template's op; None if it has none."""
     op, parameters = template.op, template.op.parameters
     if template.hooks or op.timeout is not None or op.required_resource_keys or len(op.outs) != 1:
         return None

@@ -1,6 +1,4 @@
-"""Values that go through IO managers: which they are, what travels in their place, storing and
-loading them.
-"""
+"""IO managers at work: storing outputs, loading inputs, and the stand-ins that travel between."""
 
 from __future__ import annotations
 
@@ -8,12 +6,11 @@ import contextlib
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple, get_args, get_origin
+from typing import Any, get_args, get_origin
 
 from rayexec.definitions.config import Config
 from rayexec.definitions.contexts import Resources, RunInfo, StepLog
 from rayexec.definitions.io_contexts import InputContext, OutputContext
-from rayexec.definitions.io_manager import manager_key
 from rayexec.definitions.metadata import MetadataValue, normalize_metadata
 from rayexec.definitions.op import OpDefinition
 from rayexec.definitions.resource import ResourceDefinition
@@ -23,158 +20,77 @@ from rayexec.errors import InputError, OutputError, ResourceError, StepError
 from rayexec.events import Handling, LoadedInput
 from rayexec.former_names import stable_name
 from rayexec.names import mapping_keys, output_name
-from rayexec.plan.base import Plan
-from rayexec.plan.model import FromCollected, FromConfig, FromStep, NodeSource, Template, innermost
+from rayexec.plan.model import Template
 from rayexec.run.spec import RunSpec
+from rayexec.steps.managed_ports import ManagedPorts
 from rayexec.steps.resources import OpenResources
 
-__all__ = ["Handled", "Managed", "Managers", "OpManagers", "Read", "find_managed", "reading"]
+__all__ = ["Handled", "LoadOutput", "Managers", "OpManagers", "output_loader"]
 
-# What means what it says, whoever raises it.
-_SPEAKING = (Failure, RetryRequested, StepError)
+# Errors with a meaning of their own, for a manager to raise like an op.
+_MEANINGFUL = (Failure, RetryRequested, StepError)
 
 
 @dataclass(frozen=True, slots=True)
 class Handled:
-    """Stands for an output on its way to the steps that take it: says which it is, and who stored
-    it.
-
-    ``template`` is the place of its op among the plan's templates, and ``metadata`` what the
-    output's definition declares. Where no manager stored it (``manager_key`` is None) it holds the
-    ``value`` itself, for an input that a manager of its own loads.
-    """
+    """Stand-in for an output on its way to consumers: its identity, and its IO manager."""
 
     run_id: str
     step_key: str
     output: str
     mapping_key: str | None
     op: str
+    #: Index of the op's template in the plan.
     template: int
+    #: The metadata of the output's definition.
     metadata: Mapping[str, Any] | None
+    #: None if no manager stored the output, but a consumer's own manager loads it.
     manager_key: str | None
+    #: The output itself if no manager stored it.
     value: Any = None
 
 
-class Managed(NamedTuple):
-    """What of a run goes through managers.
-
-    ``outputs`` are manager keys by (template, output), None for an output that is handed on as a
-    value beside which stands where it comes from. ``inputs`` are the (template, input) that may get
-    one of them or that have a manager of their own, ``templates`` all that have such inputs or
-    outputs.
-    """
-
-    outputs: Mapping[tuple[int, str], str | None]
-    inputs: frozenset[tuple[int, str]]
-    templates: frozenset[int]
-
-
-def find_managed(plan: Plan, known: Mapping[str, ResourceDefinition]) -> Managed | None:
-    """Return what goes through managers in runs of ``plan`` whose resources are ``known``; None for
-    nothing.
-    """
-    outputs: dict[tuple[int, str], str | None] = {}
-    inputs: set[tuple[int, str]] = set()
-    for place, template in enumerate(plan.templates):
-        for name, out in template.op.outs.items():
-            key = manager_key(out, known)
-            if key is not None:
-                outputs[place, name] = key
-        inputs |= {
-            (place, name)
-            for name, each in template.op.ins.items()
-            if each.input_manager_key is not None
-        }
-    if not outputs and not inputs:
-        return None
-    taken: dict[tuple[int, str], set[tuple[int, str]]] = {}
-    for taker, behind in _connections(plan):
-        taken.setdefault(taker, set()).add(behind)
-    for own in inputs:
-        for output in taken.get(own, ()):
-            outputs.setdefault(output, None)
-    inputs |= {taker for taker, producers in taken.items() if not producers.isdisjoint(outputs)}
-    return Managed(outputs, frozenset(inputs), frozenset(place for place, _ in (*outputs, *inputs)))
-
-
-def _connections(plan: Plan) -> Iterator[tuple[tuple[int, str], tuple[int, str]]]:
-    """Yield (template, input) and the (template, output) that it takes, of every connection that
-    passes values.
-    """
-
-    def producer(source: NodeSource) -> tuple[int, str] | None:
-        if isinstance(source, FromCollected):
-            source = innermost(source)
-        if isinstance(source, FromConfig):
-            return None
-        node = (
-            plan.steps[source.step]
-            if isinstance(source, FromStep)
-            else plan.mapped_nodes[source.node]
-        )
-        return node.template, source.output
-
-    for step in plan.steps:
-        for place, each in enumerate(step.inputs):
-            gathered = plan.collected_inputs.get((step.index, place))
-            for source in each.sources if gathered is None else (gathered,):
-                behind = producer(source)
-                if behind is not None and not each.is_nothing:
-                    yield (step.template, each.name), behind
-    for node in plan.mapped_nodes:
-        for given in node.inputs:
-            for symbol in given.sources:
-                behind = producer(symbol)
-                if behind is not None and not given.is_nothing:
-                    yield (node.template, given.name), behind
-
-
 class Managers:
-    """The managers of a run as far as ``resources`` are open: one for a whole run in-process, one a
-    batch on Ray.
-    """
+    """IO managers among the open resources, of a whole run in-process or of one batch on Ray."""
 
     def __init__(
         self,
-        managed: Managed,
+        ports: ManagedPorts,
         templates: Sequence[Template],
-        known: Mapping[str, ResourceDefinition],
+        definitions: Mapping[str, ResourceDefinition],
         config: Mapping[str, Any],
         run: RunInfo,
         resources: OpenResources,
     ) -> None:
-        self.managed = managed
+        self.ports = ports
         self.templates = templates
         self.run = run
-        self._known = known
+        self._definitions = definitions
         self._config = config
         self._resources = resources
 
     def of(self, template: int) -> OpManagers | None:
-        """Return what an attempt of this template's op needs; None where nothing of it goes through
-        a manager.
-        """
-        return OpManagers(self, template) if template in self.managed.templates else None
+        """Return the managers for an attempt of this template's op; None if it needs none."""
+        return OpManagers(self, template) if template in self.ports.templates else None
 
     def method(self, key: str, name: str) -> Any:
-        """Return a method of the manager under a key; raises ResourceError where there is none."""
+        """Return a method of a manager; raises ResourceError for a manager without it."""
         manager = getattr(self._resources.get((key,)), key)
         method = getattr(manager, name, None)
         if method is None:
             raise ResourceError(
                 f"resource {key!r} is a {type(manager).__name__}, which has no {name}: make it a "
-                f"subclass of IOManager."
+                f"subclass of IOManager.",
+                key=key,
             )
         return method
 
     def resources_for(self, key: str) -> Resources:
         """Return the resources that the manager itself requires."""
-        return self._resources.get(self._known[key].required_resource_keys)
+        return self._resources.get(self._definitions[key].required_resource_keys)
 
     def config_for(self, key: str) -> Any:
-        """Return the manager's config as it was given; where it is a Config, or the manager is one,
-        its fields.
-        """
+        """Return the manager's run config; for a Config, or a manager that is one, its fields."""
         config = self._config.get(key)
         if config is None:
             config = getattr(self._resources.get((key,)), key)
@@ -189,7 +105,7 @@ class Managers:
         log: StepLog,
         output_metadata: Mapping[str, MetadataValue] | None = None,
     ) -> OutputContext:
-        """Return the context of an output whose manager has ``key``."""
+        """Return the context of an output for the manager under ``key``."""
         op = self._op_of(handled)
         return OutputContext(
             run_id=handled.run_id,
@@ -211,7 +127,7 @@ class Managers:
             op = self.templates[handled.template].op
             if op.name == handled.op and handled.output in op.outs:
                 return op
-        return None  # the value is another run's, whose plan was another
+        return None  # the value comes from a run with another plan
 
     def load(
         self,
@@ -225,8 +141,9 @@ class Managers:
         op: OpDefinition | None = None,
         metadata: Mapping[str, Any] | None = None,
     ) -> Any:
-        """Return what the manager under ``key`` loads; raises InputError, saying ``where``, if it
-        raises anything.
+        """Return the value that the manager under ``key`` loads.
+
+        Raises InputError for any error of the manager; ``where`` names the input in its message.
         """
         context = InputContext(
             run_id=self.run.run_id,
@@ -245,7 +162,7 @@ class Managers:
         load_input = self.method(key, "load_input")
         try:
             return load_input(context)
-        except _SPEAKING:
+        except _MEANINGFUL:
             raise
         except Exception as error:
             source = (
@@ -260,7 +177,7 @@ class Managers:
 
 
 class OpManagers:
-    """What one attempt of one op has to do with managers; ``loaded`` tells what it has loaded."""
+    """IO managers of one attempt; ``loaded`` records the inputs that they have loaded."""
 
     def __init__(self, managers: Managers, template: int) -> None:
         self._managers = managers
@@ -269,28 +186,26 @@ class OpManagers:
         self.loaded: list[LoadedInput] = []
 
     def load(self, step_key: str, inputs: Mapping[str, Any], log: StepLog) -> dict[str, Any]:
-        """Return the inputs of a step with what they stand for loaded; raises InputError."""
-        found = dict(inputs)
+        """Return the inputs of a step, with values loaded for stand-ins; raises InputError."""
+        values = dict(inputs)
         for name, declared in self._op.ins.items():
             if (
                 declared.type.is_nothing
-                or (self._template, name) not in self._managers.managed.inputs
+                or (self._template, name) not in self._managers.ports.inputs
             ):
                 continue
-            if name in found:
-                found[name] = self._resolve(step_key, name, found[name], declared.type, log)
+            if name in values:
+                values[name] = self._resolve(step_key, name, values[name], declared.type, log)
             elif declared.input_manager_key is not None and not declared.has_default_value:
-                found[name] = self._load(
+                values[name] = self._load(
                     step_key, name, declared.input_manager_key, None, declared.type, log
                 )
-        return found
+        return values
 
     def _resolve(
         self, step_key: str, name: str, value: Any, kind: RuntimeType, log: StepLog
     ) -> Any:
-        if type(value) is list and _holds_handled(
-            value
-        ):  # a fan-in, whose members are of the list's type
+        if type(value) is list and _holds_handled(value):  # a fan-in
             member = _member(kind)
             return [self._resolve(step_key, name, each, member, log) for each in value]
         if type(value) is not Handled:
@@ -317,20 +232,19 @@ class OpManagers:
         return value
 
     def stores(self, name: str) -> tuple[str, str, Any] | None:
-        """Return which manager stores an output: its key, its class and its config; None where none
-        does.
-        """
-        key = self._managers.managed.outputs.get((self._template, name))
+        """Return key, class and config of an output's manager, for cache keys; None for none."""
+        key = self._managers.ports.outputs.get((self._template, name))
         if key is None or self._op.outs[name].type.is_nothing:
             return None
         kind = type(self._managers.method(key, "handle_output").__self__)
         return key, ".".join(stable_name(kind)), self._managers.config_for(key)
 
-    def again(
+    def restore(
         self, step_key: str, stored_as: str, value: Any, log: StepLog, *, is_handled: bool
     ) -> Any:
-        """Return what travels for an output that an earlier run yielded; a manager that has it has
-        it still.
+        """Return the value or stand-in to pass on for an output of an earlier run.
+
+        A handled output stays where its manager stored it then.
         """
         if is_handled:
             return replace(value, template=self._template)
@@ -348,13 +262,14 @@ class OpManagers:
         metadata: Mapping[str, MetadataValue],
         log: StepLog,
     ) -> tuple[Any, Handling | None]:
-        """Store an output; return what travels in its place, and what is to be told of it. Raises
-        OutputError.
+        """Store an output and return the value or stand-in to pass on, with the record of storing.
+
+        Raises OutputError.
         """
         managers, op = self._managers, self._op
-        if op.outs[name].type.is_nothing or (self._template, name) not in managers.managed.outputs:
+        if op.outs[name].type.is_nothing or (self._template, name) not in managers.ports.outputs:
             return value, None
-        key, run_id = managers.managed.outputs[self._template, name], managers.run.run_id
+        key, run_id = managers.ports.outputs[self._template, name], managers.run.run_id
         declared = op.outs[name].metadata
         handled = Handled(
             run_id, step_key, name, mapping_key, op.name, self._template, declared, key, None
@@ -366,32 +281,32 @@ class OpManagers:
         context = managers.output_context(handled, key, log, metadata)
         handle_output = managers.method(key, "handle_output")
         try:
-            for each in _returned(handle_output(context, value)):
-                context.add_output_metadata(each)
-        except _SPEAKING:
+            for added in _returned_metadata(handle_output(context, value)):
+                context.add_output_metadata(added)
+        except _MEANINGFUL:
             raise
         except Exception as error:
             raise OutputError(
                 f"IO manager {key!r} could not store output {name!r} of step {step_key!r} (op "
-                f"{op.name!r}): "
-                f"{type(error).__name__}: {error}"
+                f"{op.name!r}): {type(error).__name__}: {error}"
             ) from error
         return handled, Handling(key, dict(context.get_logged_metadata()) or None)
 
 
-def _returned(made: Any) -> Iterator[Mapping[str, Any]]:
-    """Yield the metadata that ``handle_output`` returned, or yields as a generator."""
-    if inspect.iscoroutine(made):
-        made.close()
+def _returned_metadata(returned: Any) -> Iterator[Mapping[str, Any]]:
+    """Yield the metadata that ``handle_output`` returns, or yields as a generator."""
+    if inspect.iscoroutine(returned):
+        returned.close()
         raise TypeError("handle_output is async; make it a plain function")
-    for each in made if inspect.isgenerator(made) else (made,):
-        if each is None:
+    for metadata in returned if inspect.isgenerator(returned) else (returned,):
+        if metadata is None:
             continue
-        if not isinstance(each, Mapping):
+        if not isinstance(metadata, Mapping):
             raise TypeError(
-                f"handle_output returned a {type(each).__name__}; it returns nothing, or metadata"
+                f"handle_output returned a {type(metadata).__name__}; it returns nothing, or "
+                f"metadata"
             )
-        yield normalize_metadata(each)
+        yield normalize_metadata(metadata)
 
 
 def _holds_handled(values: list[Any]) -> bool:
@@ -401,26 +316,24 @@ def _holds_handled(values: list[Any]) -> bool:
 
 
 def _member(kind: RuntimeType) -> RuntimeType:
-    """Return the type of the members of a fan-in whose whole is of type ``kind``."""
+    """Return the type of the members of a fan-in of type ``kind``."""
     arguments = get_args(kind.annotation)
     return runtime_type(arguments[0] if get_origin(kind.annotation) is list and arguments else Any)
 
 
-# Returns the value that stands behind what an engine keeps of an output.
-Read = Callable[[Any], Any]
+# Returns the value of an output for its form in the engine.
+LoadOutput = Callable[[Any], Any]
 
 
 @contextlib.contextmanager
-def reading(spec: RunSpec) -> Iterator[Read]:
-    """Give a function that loads an output as its manager does, whose resource is open as long as
-    the block lasts.
+def output_loader(spec: RunSpec) -> Iterator[LoadOutput]:
+    """Give a function that loads outputs through their managers, with resources open for the block.
 
-    Other values it returns as they are. It raises InputError.
+    It returns other values unchanged and raises InputError.
     """
     with OpenResources(spec.resources, spec.config.resources, spec.info) as resources:
-        nothing = Managed({}, frozenset(), frozenset())
         managers = Managers(
-            nothing,
+            ManagedPorts({}, frozenset(), frozenset()),
             spec.plan.templates,
             spec.resources,
             spec.config.resources,
@@ -428,7 +341,7 @@ def reading(spec: RunSpec) -> Iterator[Read]:
             resources,
         )
 
-        def read(value: Any) -> Any:
+        def load(value: Any) -> Any:
             if type(value) is not Handled:
                 return value
             if value.manager_key is None:
@@ -439,4 +352,4 @@ def reading(spec: RunSpec) -> Iterator[Read]:
                 value.manager_key, value, value.output, kind, "a value for the result", log
             )
 
-        yield read
+        yield load

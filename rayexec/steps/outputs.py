@@ -1,4 +1,4 @@
-"""What an op returned or yielded, told apart by output."""
+"""Collector of the outputs that an op returns or yields."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from rayexec.definitions.ports import DynamicOutput, Output
 from rayexec.errors import OutputError, OutputNotFoundError
 from rayexec.names import nearest
 
-__all__ = ["Takings"]
+__all__ = ["OutputCollector"]
 
-# Takes (output, the name it is stored as, value, metadata, mapping key or None).
+# Receives output, stored name, value, metadata, and mapping key or None.
 Emit = Callable[[str, str, Any, "Mapping[str, Any] | None", "str | None"], None]
 
 
-class Takings:
-    """Takes what an op returned or yielded and hands each value to ``emit``; raises OutputError for
-    what does not fit.
+class OutputCollector:
+    """Assigns the values that an op returns or yields to its outputs and passes them to ``emit``.
 
-    A value of a dynamic output is stored as ``name[key]``.
+    The stored name of a value of a dynamic output is ``name[key]``. Every method raises OutputError
+    for a value that contradicts the op's definition.
     """
 
     __slots__ = ("_count", "_emit_value", "_names", "_op")
@@ -34,38 +34,35 @@ class Takings:
         self._names: set[str] = set()
         self._count = 0
 
-    def forget(self) -> None:
-        """Let go of ``emit``: who made this has it, and together they would wait for the garbage
-        collector.
-        """
+    def release(self) -> None:
+        """Drop ``emit``: with its owner it forms a circle for the garbage collector."""
         del self._emit_value
 
-    def take(self, result: Any) -> None:
-        """Store what the op's function returned, or what that yields."""
+    def add_result(self, result: Any) -> None:
+        """Add the result of the op's function, or all items of it if it is a generator."""
         op = self._op
         if inspect.iscoroutine(result):
             result = _run_async(result)
         if inspect.isgenerator(result):
-            self._take_yielded(result)
+            self._add_yielded(result)
         elif inspect.isasyncgen(result):
-            _run_async(self._take_async(result))
+            _run_async(self._add_async(result))
         elif len(op.outs) == 1 and not isinstance(result, (Output, DynamicOutput)):
             ((name, out),) = op.outs.items()
             if out.is_dynamic:
-                self._take_values(name, result)
+                self._add_values(name, result)
             else:
                 self._emit(name, result, None)
         else:
-            self._take_returned(result)
+            self._add_returned(result)
         self.check()
 
     def check(self) -> None:
         """Raise OutputNotFoundError where a required output is missing."""
         op = self._op
         for name, out in op.outs.items():
-            if (
-                name in self._names or not out.is_required or out.is_dynamic
-            ):  # dynamic ones may be empty
+            # A dynamic output may have no values at all.
+            if name in self._names or not out.is_required or out.is_dynamic:
                 continue
             if out.type.is_nothing:
                 self._emit(name, None, None)
@@ -76,16 +73,16 @@ class Takings:
                     f'"{name}"), or declare it Out(is_required=False).'
                 )
 
-    def _take_yielded(self, generator: Iterator[Any]) -> None:
+    def _add_yielded(self, generator: Iterator[Any]) -> None:
         for item in generator:
-            self.take_item(item)
+            self.add_item(item)
 
-    async def _take_async(self, generator: AsyncIterator[Any]) -> None:
+    async def _add_async(self, generator: AsyncIterator[Any]) -> None:
         async for item in generator:
-            self.take_item(item)
+            self.add_item(item)
 
-    def take_item(self, item: Any) -> None:
-        """Store one item that the op yielded."""
+    def add_item(self, item: Any) -> None:
+        """Add one item that the op yielded."""
         op = self._op
         if isinstance(item, DynamicOutput):
             self._emit(item.output_name, item.value, item.metadata, item.mapping_key)
@@ -99,15 +96,13 @@ class Takings:
                 f"instead" + (', or DynamicOutput(value, "key", "name").' if op.is_dynamic else ".")
             )
 
-    def _take_values(self, name: str, values: Any) -> None:
-        """Take a list that was returned for a dynamic output: of DynamicOutputs, or of values for
-        keys 0, 1, 2 ….
-        """
+    def _add_values(self, name: str, values: Any) -> None:
+        """Add a list for a dynamic output: DynamicOutputs, or plain values for keys 0, 1, 2 …."""
         if not isinstance(values, (list, tuple)):
             raise OutputError(
                 f'op "{self._op.name}" returned {_an_item(values)} for its dynamic output '
-                f'"{name}": return a list, of '
-                "DynamicOutput(value, mapping_key) or of values, or yield each."
+                f'"{name}": return a list, of DynamicOutput(value, mapping_key) or of values, or '
+                f"yield each."
             )
         for position, item in enumerate(values):
             if not isinstance(item, DynamicOutput):
@@ -125,11 +120,10 @@ class Takings:
     def _not_dynamic(self, name: str) -> str:
         return (
             f'op "{self._op.name}" yielded an Output for "{name}", which is dynamic: yield '
-            f"DynamicOutput(value, "
-            f"mapping_key{'' if name == 'result' else f', {name!r}'}) instead."
+            f"DynamicOutput(value, mapping_key{'' if name == 'result' else f', {name!r}'}) instead."
         )
 
-    def _take_returned(self, result: Any) -> None:
+    def _add_returned(self, result: Any) -> None:
         op, names = self._op, list(self._op.outs)
         if not names:
             if result is not None:
@@ -138,12 +132,12 @@ class Takings:
                 )
         elif len(names) == 1:
             if op.is_dynamic and isinstance(result, DynamicOutput):
-                self._take_values(names[0], result)  # which says that it is no list
-            self.take_item(result)
+                self._add_values(names[0], result)  # raises, for it is no list
+            self.add_item(result)
         elif isinstance(result, tuple) and len(result) == len(names):
             for name, item in zip(names, result, strict=True):
                 if op.outs[name].is_dynamic:
-                    self._take_values(name, item)
+                    self._add_values(name, item)
                 elif isinstance(item, Output):
                     if item.output_name not in ("result", name):
                         raise OutputError(
@@ -205,9 +199,8 @@ def _an_item(value: Any) -> str:
 
 
 def _run_async(coroutine: Coroutine[Any, Any, Any]) -> Any:
-    """Run a coroutine to its end; in a thread of its own where this one already runs an event loop,
-    as notebooks do.
-    """
+    """Run a coroutine to its end."""
+    # A notebook already runs an event loop in this thread, so the coroutine needs another thread.
     try:
         asyncio.get_running_loop()
     except RuntimeError:

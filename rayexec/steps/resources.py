@@ -1,6 +1,4 @@
-"""Resources of a run, batch or worker: opened when first asked for, closed together in the opposite
-order.
-"""
+"""Open resources of a run, batch or worker: opened at first use, closed in the opposite order."""
 
 from __future__ import annotations
 
@@ -11,7 +9,7 @@ from types import TracebackType
 from typing import Any
 
 from rayexec.definitions.contexts import InitResourceContext, Resources, RunInfo
-from rayexec.definitions.resource import STEP, WORKER, ResourceDefinition
+from rayexec.definitions.resource import ResourceDefinition, ResourceScope
 from rayexec.errors import ResourceError
 from rayexec.events import ResourceRecord, describe_error
 from rayexec.names import nearest
@@ -20,12 +18,12 @@ __all__ = ["OpenResources"]
 
 
 class OpenResources:
-    """The resources that are open now; a context manager that closes them at its end.
+    """Opens resources at first use; a context manager that closes them at its end.
 
-    Those of step scope are closed by ``close_step`` already. ``kept`` returns where those of worker
-    scope are opened, to stay open; without it, or where it returns None, they are opened here. What
-    was opened, and what failed to open or to close, is recorded until ``take_records`` hands it
-    over. A resource that fails to close fails nothing else.
+    ``close_step`` closes the resources of step scope earlier. ``worker_scope`` returns the object
+    that opens resources of worker scope and outlives this one; without it, or if it returns None,
+    they open here. Openings, closings and their errors are recorded until ``take_records``. A
+    resource that fails to close fails nothing else.
     """
 
     def __init__(
@@ -34,13 +32,13 @@ class OpenResources:
         config: Mapping[str, Any],
         run: RunInfo,
         clock: Callable[[], float] = time.time,
-        kept: Callable[[], OpenResources | None] | None = None,
+        worker_scope: Callable[[], OpenResources | None] | None = None,
     ) -> None:
         self._definitions = definitions
         self._config = config
         self._run = run
         self._clock = clock
-        self._kept = kept
+        self._worker_scope = worker_scope
         self._open_managers: list[tuple[str, contextlib.AbstractContextManager[Any]]] = []
         self._step_managers: list[tuple[str, contextlib.AbstractContextManager[Any]]] = []
         self._opened: dict[str, Any] = {}
@@ -59,7 +57,7 @@ class OpenResources:
         self._close(self._open_managers)
 
     def close_step(self) -> None:
-        """Close the resources of step scope, if any: an attempt is over."""
+        """Close the resources of step scope, at the end of an attempt."""
         if self._step_managers:
             self._close(self._step_managers)
 
@@ -79,30 +77,31 @@ class OpenResources:
                 self._records.append(record)
 
     def take_records(self) -> tuple[ResourceRecord, ...]:
-        """Return what was recorded since the last call."""
-        taken, self._records = tuple(self._records), []
-        return taken
+        """Return the records since the last call."""
+        records, self._records = tuple(self._records), []
+        return records
 
     def get(self, keys: Iterable[str]) -> Resources:
-        """Return the resources of these keys, opening those that are not open yet.
+        """Return the resources of these keys, and open them first if they are closed.
 
-        Raises ResourceError for one that fails to open, or that the job does not have.
+        Raises ResourceError for one that fails to open or is unknown to the job.
         """
         return Resources({key: self._open(key, ()) for key in sorted(keys)})
 
     def open_ahead(self, keys: Iterable[str]) -> None:
-        """Open those of these keys that outlast a step, and what the others require that does;
-        raises as ``get``.
+        """Open the resources of these keys, and the resources they require, that outlast a step.
+
+        Raises ResourceError like ``get``.
         """
         seen: set[str] = set()
-        left = sorted(keys)
-        for key in left:
+        pending = sorted(keys)
+        for key in pending:
             if key in seen:
                 continue
             seen.add(key)
             definition = self._definitions.get(key)
-            if definition is not None and definition.scope == STEP:
-                left += sorted(definition.required_resource_keys)
+            if definition is not None and definition.scope is ResourceScope.STEP:
+                pending += sorted(definition.required_resource_keys)
             else:
                 self._open(key, ())
 
@@ -112,16 +111,16 @@ class OpenResources:
         definition = self._definitions.get(key)
         if definition is None:
             raise ResourceError(
-                f"the job has no resource {key!r}.{nearest(key, self._definitions)}"
+                f"the job has no resource {key!r}.{nearest(key, self._definitions)}", key=key
             )
         if key in above:
             raise ResourceError(
-                f"resources need each other in a circle: {' -> '.join((*above, key))}"
+                f"resources need each other in a circle: {' -> '.join((*above, key))}", key=key
             )
-        if self._kept is not None and definition.scope == WORKER:
-            kept = self._kept()
-            if kept is not None:
-                return self._open_kept(kept, key, above)
+        if self._worker_scope is not None and definition.scope is ResourceScope.WORKER:
+            outer = self._worker_scope()
+            if outer is not None:
+                return self._open_in(outer, key, above)
         inner = Resources(
             {
                 each: self._open(each, (*above, key))
@@ -140,16 +139,18 @@ class OpenResources:
         except BaseException as error:  # also one that exits
             self._records.append(ResourceRecord(key, started, self._clock(), describe_error(error)))
             raise ResourceError(
-                f"resource {key!r} failed to open: {type(error).__name__}: {error}"
+                f"resource {key!r} failed to open: {type(error).__name__}: {error}", key=key
             ) from error
         self._records.append(ResourceRecord(key, started, self._clock()))
-        managers = self._step_managers if definition.scope == STEP else self._open_managers
+        managers = (
+            self._step_managers if definition.scope is ResourceScope.STEP else self._open_managers
+        )
         managers.append((key, manager))
         self._opened[key] = value
         return value
 
-    def _open_kept(self, kept: OpenResources, key: str, above: tuple[str, ...]) -> Any:
+    def _open_in(self, outer: OpenResources, key: str, above: tuple[str, ...]) -> Any:
         try:
-            return kept._open(key, above)
-        finally:  # who made it open has it in its records
-            self._records += kept.take_records()
+            return outer._open(key, above)
+        finally:  # the batch that caused the opening has it in its records
+            self._records += outer.take_records()

@@ -14,9 +14,10 @@ from typing import Protocol
 
 from rayexec.errors import StepTimeoutError
 
-__all__ = ["GRACE", "Backstop", "deadline", "over_time"]
+__all__ = ["CLEAN_UP_S", "Backstop", "deadline", "over_time"]
 
-GRACE = 2.0  # seconds after its timeout in which a block may clean up, before its backstop falls
+# A block may clean up for this time after its timeout; then its backstop falls.
+CLEAN_UP_S = 2.0
 _logger = logging.getLogger("rayexec")
 
 
@@ -51,14 +52,14 @@ def deadline(
     In a main thread a timer of the operating system interrupts Python code and blocking calls
     alike. In any other thread the error is raised between two bytecodes, so a blocking call ends
     first. Neither interrupts a C call that never returns to the interpreter, nor ends a block that
-    catches the error and goes on: for these there is ``backstop``, which falls GRACE seconds later.
+    catches the error and goes on: for these there is ``backstop``, which falls CLEAN_UP_S seconds later.
     Without one a warning is logged then.
     """
     message = over_time(what, seconds)
     stop = backstop or _Warning(
         f"{message}, and cannot be interrupted: it catches the error, or hangs in C code"
     )
-    stop.arm(seconds + GRACE)
+    stop.arm(seconds + CLEAN_UP_S)
     try:
         if threading.current_thread() is threading.main_thread():
             with _by_signal(seconds, error(message)):

@@ -5,9 +5,9 @@ it.
 from rayexec.store.base import RunReader, RunStore, RunWriter, current
 from rayexec.store.cache import CacheRecord, StepCache
 from rayexec.store.directory import DirectoryRunStore
-from rayexec.store.locate import default_store, is_default, store_at
 from rayexec.store.memory import MemoryRunStore
 from rayexec.store.record import SCHEMA_VERSION, RunRecord, is_over, settled
+from rayexec.store.registry import default_store, is_default, register_store, store_at
 from rayexec.store.request import CancelRequest
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "default_store",
     "is_default",
     "is_over",
+    "register_store",
     "settled",
     "store_at",
 ]

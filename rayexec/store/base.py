@@ -56,7 +56,15 @@ class RunReader(Protocol):
 
 
 class RunStore(Protocol):
-    """Where runs are kept."""
+    """Store of runs.
+
+    ``identity`` tells stores apart: two stores with the same identity have the same runs.
+    """
+
+    @property
+    def identity(self) -> str:
+        """Text that stays the same as long as the store does."""
+        raise NotImplementedError
 
     def create(self, record: RunRecord) -> RunWriter:
         """Begin a run; raises StoreError where there is one of that id, or where the store cannot

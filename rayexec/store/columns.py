@@ -42,7 +42,7 @@ __all__ = [
     "Rows",
     "StepSignature",
     "kind_of",
-    "new_forms",
+    "new_signatures",
     "open_frame",
     "steps_frame",
 ]
@@ -298,7 +298,7 @@ def kind_of(table: pa.Table) -> str:
     return str((table.schema.metadata or {})[b"rayexec"].decode())
 
 
-def new_forms(table: pa.Table) -> dict[int, StepSignature]:
+def new_signatures(table: pa.Table) -> dict[int, StepSignature]:
     """Return the forms that come with a frame of steps, by their numbers."""
     listed = json.loads((table.schema.metadata or {})[b"forms"])
     return {

@@ -72,13 +72,28 @@ class DirectoryRunStore:
         self._runs, self._cache = [
             "/".join(filter(None, (base, each))) for each in ("runs", "cache")
         ]
-        beneath = self._filesystem
+        beneath, path = self._filesystem, base
         while isinstance(beneath, fs.SubTreeFileSystem):
+            path = f"{beneath.base_path.rstrip('/')}/{path}"
             beneath = beneath.base_fs
         self._appends = beneath.type_name in _APPENDING
+        if isinstance(beneath, fs.LocalFileSystem):
+            self._identity = f"file://{os.path.realpath(path)}"
+        elif filesystem is None:
+            self._identity = self.root.rstrip("/")
+        else:  # Two objects may be the same file system; nothing tells that for sure.
+            self._identity = f"{beneath.type_name}-{id(beneath)}://{path}"
 
     def __repr__(self) -> str:
         return f"<DirectoryRunStore {self.root}>"
+
+    def __str__(self) -> str:
+        return self.root
+
+    @property
+    def identity(self) -> str:
+        """Text that tells the store from others: its file system and its absolute path."""
+        return self._identity
 
     def create(self, record: RunRecord) -> _FileWriter:
         """Begin a run; raises StoreError where there is one of that id, or where the store cannot

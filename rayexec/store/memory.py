@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import threading
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -36,6 +37,7 @@ class MemoryRunStore:
         self._runs: dict[str, _Run] = {}
         self._lock = threading.Lock()
         self._cache = MemoryCache()
+        self.identity = f"memory:{uuid.uuid4()}"
 
     def __repr__(self) -> str:
         return f"<MemoryRunStore of {len(self._runs)} runs>"

@@ -1,10 +1,9 @@
-"""Reading the log of a run, whether or not it is over, without the code of its job."""
+"""Log of a run as a store has it, read without the code of the job."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rayexec.events import (
@@ -36,7 +35,7 @@ from rayexec.store.columns import (
     RESTORED,
     StepSignature,
     kind_of,
-    new_forms,
+    new_signatures,
     open_frame,
 )
 from rayexec.store.encoding import read_attempt, read_batch, read_event, read_live, read_text
@@ -48,69 +47,109 @@ if TYPE_CHECKING:
 __all__ = ["FollowedLog", "StoredLog"]
 
 _COLUMNS = ("kind", "step", "number", "outcome", "started", "ended", "pid", "detail")
-# What schema version 1 lacks, and what stands for it.
-_LATER = {"slice": DRIVER_BATCH, "output_bytes": UNKNOWN_BYTES}
+# Columns that logs of schema version 1 lack, and the value that their rows have there.
+_LATER_COLUMNS = {"slice": DRIVER_BATCH, "output_bytes": UNKNOWN_BYTES}
 
 
 class StoredLog:
-    """The log of a run as it was written up to now: its steps, and its records in their order."""
+    """Log of a run up to the last ``read_on``: the steps of the run, and its records in order."""
 
     def __init__(self, reader: RunReader) -> None:
         self.keys: list[str] = []
         self._reader = reader
-        self._place = 0  # bytes that were read
-        self._steps: list[pa.Table] = []
-        self._forms: list[StepSignature] = []
-        self._known: dict[int, StepSignature] = {}
+        self._bytes_read = 0
+        self._step_tables: list[pa.Table] = []
+        self._signatures: list[StepSignature] = []  # by step
+        self._signature_of: dict[int, StepSignature] = {}  # by the log's numbers
         self._tables: list[pa.Table] = []
+        # Each of these comes from the first tables only, as many as its count says.
+        self._predecessors: list[Sequence[int]] | None = []
+        self._predecessor_tables = 0
+        self._batches: dict[int, BatchFacts] = {}
+        self._batch_tables = 0
+        self._blocked: dict[tuple[int, int], StepBlockedData] = {}
+        self._blocked_tables = 0
         self.read_on()
 
     def read_on(self) -> None:
-        """Read what was written since; raises StoreError as the store does."""
-        for body in whole_frames(self._reader.log(self._place)):
-            self._place += HEAD + len(body)
+        """Read the frames that were added since; raises StoreError as the store does."""
+        for body in whole_frames(self._reader.log(self._bytes_read)):
+            self._bytes_read += HEAD + len(body)
             table = open_frame(body)
             if kind_of(table) == RECORDS:
                 self._tables.append(table)
                 continue
-            self._known |= new_forms(table)
+            self._signature_of |= new_signatures(table)
             columns = (table[name].to_pylist() for name in ("step", "key", "form"))
             for step, key, form in zip(*columns, strict=True):
                 if step < len(self.keys):
-                    self._forms[step] = self._known[form]
+                    self._signatures[step] = self._signature_of[form]
                 else:
                     self.keys.append(key)
-                    self._forms.append(self._known[form])
-            self._steps.append(table)
+                    self._signatures.append(self._signature_of[form])
+            self._step_tables.append(table)
 
-    @cached_property
+    @property
     def predecessors(self) -> Sequence[Sequence[int]] | None:
-        """For each step those that it takes anything from; None for a log of an older rayexec,
-        which kept none.
-        """
-        found: list[Any] = [()] * len(self.keys)
-        for table in self._steps:
+        """Steps that each step takes values from; None where an older rayexec recorded none."""
+        predecessors = self._predecessors
+        if predecessors is None:
+            return None
+        predecessors.extend([()] * (len(self.keys) - len(predecessors)))
+        for table in self._step_tables[self._predecessor_tables :]:
             if "after" not in table.column_names:
+                self._predecessors = None
                 return None
             columns: list[list[Any]] = [table[name].to_pylist() for name in ("step", "after")]
             for step, after in zip(*columns, strict=True):
-                found[step] = after
-        return found
+                predecessors[step] = after
+        self._predecessor_tables = len(self._step_tables)
+        return predecessors
+
+    @property
+    def batches(self) -> Mapping[int, BatchFacts]:
+        """Facts about batches, by the numbers that attempts have in ``batch``.
+
+        A log of schema version 1 has none.
+        """
+        from pyarrow import compute
+
+        for table in self._tables[self._batch_tables :]:
+            if "slice" not in table.column_names:
+                continue
+            rows = table.filter(compute.field("kind") == BATCH)
+            names = ("detail", "slice", "started", "ended", "pid")
+            for row in zip(*(rows[name].to_pylist() for name in names), strict=True):
+                facts = read_batch(*row)
+                self._batches[facts.number] = facts
+        self._batch_tables = len(self._tables)
+        return self._batches
 
     @property
     def blocked(self) -> Mapping[tuple[int, int], StepBlockedData]:
-        """Which attempts, by step and number, a limit kept waiting, as far as it was recorded."""
-        return self._blocked()
+        """Waits for limits of tags and pools, by step and attempt number; empty before the end."""
+        from pyarrow import compute
+
+        for table in reversed(self._tables[self._blocked_tables :]):
+            rows = table.filter(compute.field("kind") == BLOCKED)
+            if not rows.num_rows:  # A run writes its waits last.
+                break
+            for step, number, detail in zip(
+                *(rows[name].to_pylist() for name in ("step", "number", "detail")), strict=True
+            ):
+                self._blocked[step, number] = read_text(detail)
+        self._blocked_tables = len(self._tables)
+        return self._blocked
 
     def op_of(self, step: int) -> str:
         """Return the name of a step's op."""
-        return self._forms[step].op
+        return self._signatures[step].op
 
     def spent(self) -> dict[str, tuple[int, float]]:
-        """Return how often the steps of each op were tried, and the seconds that took in all."""
+        """Return the number of attempts of each op, and their seconds in total."""
         from pyarrow import compute
 
-        found: dict[str, tuple[int, float]] = {}
+        spent: dict[str, tuple[int, float]] = {}
         for table in self._tables:
             rows = table.filter(compute.field("kind").isin([PLAIN, ATTEMPT]))
             took = rows.append_column("took", compute.subtract(rows["ended"], rows["started"]))
@@ -119,67 +158,39 @@ class StoredLog:
             for step, seconds, count in zip(
                 *(sums[name].to_pylist() for name in names), strict=True
             ):
-                attempts, before = found.get(op := self.op_of(step), (0, 0.0))
-                found[op] = attempts + count, before + seconds
-        return found
+                attempts, before = spent.get(op := self.op_of(step), (0, 0.0))
+                spent[op] = attempts + count, before + seconds
+        return spent
 
     def __len__(self) -> int:
-        """Return the number of records, those included that were provisional."""
+        """Return the number of records, live lines included."""
         return sum(table.num_rows for table in self._tables)
 
     def _rows(self, first: int = 0) -> Iterator[tuple[Any, ...]]:
         for table in self._tables[first:]:
-            found = [table[name].to_pylist() for name in _COLUMNS]
-            more = [
+            columns = [table[name].to_pylist() for name in _COLUMNS]
+            later = [
                 table[name].to_pylist()
                 if name in table.column_names
                 else itertools.repeat(absent, table.num_rows)
-                for name, absent in _LATER.items()
+                for name, absent in _LATER_COLUMNS.items()
             ]
-            yield from zip(*found, *more, strict=True)
-
-    @cached_property
-    def batches(self) -> Mapping[int, BatchFacts]:
-        """What is known of batches, by their numbers; of a log that an older rayexec wrote nothing."""
-        from pyarrow import compute
-
-        found = {}
-        for table in self._tables:
-            if "slice" in table.column_names:
-                of_batches = table.filter(compute.field("kind") == BATCH)
-                names = ("detail", "slice", "started", "ended", "pid")
-                for row in zip(*(of_batches[name].to_pylist() for name in names), strict=True):
-                    facts = read_batch(*row)
-                    found[facts.number] = facts
-        return found
-
-    def _blocked(self) -> dict[tuple[int, int], StepBlockedData]:
-        from pyarrow import compute
-
-        found = {}
-        for table in reversed(self._tables):  # they are the last that a run writes
-            rows = table.filter(compute.field("kind") == BLOCKED)
-            if not rows.num_rows:
-                break
-            for step, number, detail in zip(
-                *(rows[name].to_pylist() for name in ("step", "number", "detail")), strict=True
-            ):
-                found[step, number] = read_text(detail)
-        return found
+            yield from zip(*columns, *later, strict=True)
 
     def _live(self) -> list[LiveLines]:
-        """What was told of attempts that are not recorded, by when it was."""
+        """Return the lines of attempts without a record, in the order of their times."""
         from pyarrow import compute
 
-        told = [
-            place
-            for place, table in enumerate(self._tables)
-            if compute.min(table["kind"]).as_py() == LIVE
-        ]
+        first = next(
+            (
+                index
+                for index, table in enumerate(self._tables)
+                if compute.min(table["kind"]).as_py() == LIVE
+            ),
+            len(self._tables),
+        )
         left: dict[tuple[int, int], list[LiveLines]] = {}
-        for kind, step, number, _, moment, _, pid, detail, *_ in (
-            self._rows(told[0]) if told else ()
-        ):
+        for kind, step, number, _, moment, _, pid, detail, *_ in self._rows(first):
             if kind == LIVE:
                 left.setdefault((step, number), []).append(
                     _live_lines(step, number, moment, pid, detail)
@@ -187,22 +198,24 @@ class StoredLog:
             elif kind in (PLAIN, ATTEMPT):
                 left.pop((step, number), None)
         return sorted(
-            (each for lines in left.values() for each in lines), key=lambda each: each.time
+            (lines for parts in left.values() for lines in parts), key=lambda each: each.time
         )
 
     def entries(self) -> Iterator[Event | Attempt | ResourceRecord | StepsRestored]:
-        """Yield the records in order; plain successes as attempts like any other."""
+        """Yield the records in their order, each success as an attempt of its own."""
         return (each for each in self._records() if not isinstance(each, LiveLines | _Blocked))
 
     def _records(
         self, first: int = 0
     ) -> Iterator[Event | Attempt | ResourceRecord | StepsRestored | LiveLines | _Blocked]:
-        made = {form: tuple(map(OutputRecord, form.outputs)) for form in set(self._forms)}
-        for kind, step, number, outcome, started, ended, pid, detail, place, size in self._rows(
+        outputs_of = {
+            each: tuple(map(OutputRecord, each.outputs)) for each in set(self._signatures)
+        }
+        for kind, step, number, outcome, started, ended, pid, detail, batch, size in self._rows(
             first
         ):
             if kind == PLAIN:
-                outputs = made[self._forms[step]]
+                outputs = outputs_of[self._signatures[step]]
                 yield Attempt(
                     step,
                     number,
@@ -211,11 +224,11 @@ class StoredLog:
                     ended,
                     outputs,
                     pid=pid,
-                    batch=place,
+                    batch=batch,
                     output_bytes=size,
                 )
             elif kind == ATTEMPT:
-                rest = {"outputs": made[self._forms[step]], **read_attempt(detail)}
+                rest = {"outputs": outputs_of[self._signatures[step]], **read_attempt(detail)}
                 yield Attempt(
                     step,
                     number,
@@ -223,7 +236,7 @@ class StoredLog:
                     started,
                     ended,
                     pid=pid,
-                    batch=place,
+                    batch=batch,
                     output_bytes=size,
                     **rest,
                 )
@@ -239,7 +252,7 @@ class StoredLog:
                 yield read_text(detail)
 
     def restored(self) -> Iterator[int]:
-        """Yield the steps that did not run, since an earlier run has what they yielded."""
+        """Yield the steps that have the outputs of the previous run; some may have run later."""
         for table in self._tables:
             kinds, steps = table["kind"].to_pylist(), table["step"].to_pylist()
             yield from (
@@ -247,16 +260,16 @@ class StoredLog:
             )
 
     def attempts(self) -> Iterator[Attempt]:
-        """Yield the attempts, in the order in which they came back."""
+        """Yield the attempts, in the order in which their results came back."""
         return (record for record in self.entries() if isinstance(record, Attempt))
 
     def events(self) -> Iterator[Event]:
-        """Yield the events that the records stand for, as the run's own result has them.
+        """Yield the events of the run in the order of its records, as the run's result has them.
 
-        Behind them those of what attempts that are not recorded, since they go on or never came
-        back, were told of.
+        Lines of attempts without a record follow at the end: they still run, or they never came
+        back.
         """
-        blocked = self._blocked()
+        blocked = self.blocked
         for record in self.entries():
             yield from self._expand(record, blocked)
         for lines in self._live():
@@ -270,9 +283,9 @@ class StoredLog:
         if isinstance(record, Attempt):
             step, number = record.step, record.number
             return expand_attempt(
-                record, self.keys[step], self._forms[step].inputs, blocked.get((step, number))
+                record, self.keys[step], self._signatures[step].inputs, blocked.get((step, number))
             )
-        if isinstance(record, StepsRestored):  # it stands for no event
+        if isinstance(record, StepsRestored):  # Nothing happened in these steps.
             return iter(())
         return expand_resource(record) if isinstance(record, ResourceRecord) else iter((record,))
 
@@ -282,7 +295,7 @@ def _live_lines(step: int, number: int, moment: float, pid: int, detail: str) ->
 
 
 class _Blocked(NamedTuple):
-    """That a limit kept an attempt waiting, which is recorded at the end of the run."""
+    """Wait of an attempt for a limit; a run records them at its end."""
 
     step: int
     number: int
@@ -290,21 +303,23 @@ class _Blocked(NamedTuple):
 
 
 class FollowedLog(StoredLog):
-    """A log that is read on while it is written."""
+    """Log of a run that somebody follows: each call of ``news`` yields only the later events."""
 
     def __init__(self, reader: RunReader) -> None:
         super().__init__(reader)
         self._delivered = DeliveredLines()
-        self._seen: int | None = None  # tables whose events were yielded
+        self._followed_tables: int | None = None  # with events that ``news`` has yielded
+        self._starts: dict[tuple[int, int], float] = {}  # of attempts, by step and attempt number
+        self._start_tables = 0
 
     def news(self) -> Iterator[Event]:
-        """Yield the events recorded since the last call; of the first one, all there are.
+        """Yield the events since the last call; the first call yields all.
 
-        What a step that goes on logged and printed comes as it is told, and no second time with its
-        attempt. What kept attempts waiting, which is recorded last, comes last.
+        Lines of a step that still runs come at once, and not again with its attempt. Waits for
+        limits come last, as the run records them.
         """
         self.read_on()
-        first, self._seen = self._seen, len(self._tables)
+        first, self._followed_tables = self._followed_tables, len(self._tables)
         if first is None:
             for lines in self._live():
                 self._delivered.add(lines)
@@ -323,15 +338,13 @@ class FollowedLog(StoredLog):
                 )
 
     def _waited(self, blocked: _Blocked) -> Iterator[Event]:
-        started = self._starts.get((blocked.step, blocked.number))
+        started = self._start_of(blocked.step, blocked.number)
         if started is not None:
             yield blocked_event(self.keys[blocked.step], started, blocked.data)
 
-    @cached_property
-    def _starts(self) -> dict[tuple[int, int], float]:
-        """When each attempt started; asked for once the run is over."""
-        return {
-            (step, number): started
-            for kind, step, number, _, started, *_ in self._rows()
-            if kind in (PLAIN, ATTEMPT)
-        }
+    def _start_of(self, step: int, number: int) -> float | None:
+        for kind, of_step, of_number, _, started, *_ in self._rows(self._start_tables):
+            if kind in (PLAIN, ATTEMPT):
+                self._starts[of_step, of_number] = started
+        self._start_tables = len(self._tables)
+        return self._starts.get((step, number))

@@ -319,7 +319,7 @@ class Arrivals(Observer):
         self.log = log
 
     def recorded(self, record: Record) -> None:
-        for row in self.log.rows(record):
+        for row in self.log.attempts_of(record):
             self.delays.append(time.time() - row.ended)
             self.spans.setdefault(row.pid, []).append((row.started, row.ended))
 

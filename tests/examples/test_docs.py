@@ -1,33 +1,43 @@
-"""The pages below docs/ do what they say: their code runs, their config fits, their commands print
-what is shown.
+"""Pages below docs/: code runs, config fits, commands print the output shown.
 
-How a page is read, from top to bottom, in a directory of its own:
+A test reads a page from top to bottom, in a directory of its own:
 
-- ``python`` blocks are run. One whose first line is ``# jobs.py`` is written to that file instead, one with
-  ``# jobs.py, continued`` to the end of it.
-- ``yaml`` blocks must be YAML; one with ``# run.yaml`` on its first line is written to that file.
-- ``console`` blocks have commands after ``$``, each followed by what it prints, output and errors together, with "..."
-  for anything. ``sh`` blocks are commands without output. Commands have to succeed.
-- An id of a run is any four hexadecimal digits; where it is first used it means the newest run.
+- ``python`` blocks run. The first line ``# jobs.py`` writes a block to that file instead, and
+  ``# jobs.py, continued`` appends it there.
+- ``yaml`` blocks must be YAML; the first line ``# run.yaml`` writes one to that file.
+- ``console`` blocks have commands after ``$``, each followed by its output and errors together,
+  with "..." for anything. ``sh`` blocks are commands without output. Commands have to succeed.
+- An id of a run is any four hexadecimal digits; at its first use it means the newest run.
+
+Blocks of Python on the pages of docs/reference are scripts of their own that end with a successful
+``result``: test_readme.py runs those, and compares their YAML with the first job of the README.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
+from doc_pages import BLOCK, FILE, GUIDES, README, REFERENCE, ROOT
 
-ROOT = Path(__file__).parents[2]
-PAGES = sorted(each for each in (ROOT / "docs").glob("*.md") if each.name != "design.md")
-BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-FILE = re.compile(r"# ([\w.]+\.(?:py|yaml))(, continued)?\n")
+import rayexec
+
+OTHERS = [README, *(ROOT / "docs" / name for name in ("design.md", "contributing.md"))]
+PAGES = [*GUIDES, *REFERENCE, *OTHERS, *sorted((ROOT / "docs" / "internals").glob("*.md"))]
+COMMANDS = [
+    page for page in REFERENCE if re.search(r"^```(console|sh)$", page.read_text(), re.MULTILINE)
+]
 RUN = re.compile(r"\b(rayexec run (?!list)\w+) ([0-9a-f]{4})\b")
+MERMAID = re.compile(r"^```mermaid\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 RUN_ID = re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b")
 
 # What stands in for a program that the machine may lack: it must be handed a file of YAML.
@@ -156,15 +166,20 @@ def reader(tmp_path: Path) -> Iterator[Reader]:
         someone.run("rayexec cluster down")
 
 
+def page_name(page: Path) -> str:
+    return str(page.relative_to(ROOT).with_suffix(""))
+
+
 @pytest.mark.long("runs every block and command of every page, each command a Ray of its own")
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", [*GUIDES, *COMMANDS], ids=page_name)
 def test_pages_do_what_they_say(page: Path, reader: Reader) -> None:
     text = page.read_text(encoding="utf-8")
     assert text.count("```") == 2 * len(BLOCK.findall(text))
     if page.name == "clusters.md":  # its commands look at a cluster that is there, and a job
         reader.run("cp docs/examples/my_job.py . && rayexec cluster up --num-cpus 1")
     for language, block in BLOCK.findall(text):
-        reader.read(language, block)
+        if page in GUIDES or language not in ("python", "yaml"):
+            reader.read(language, block)
 
 
 def anchors(page: Path) -> set[str]:
@@ -172,7 +187,7 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w -]", "", title).lower().replace(" ", "-") for title in titles}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", PAGES, ids=page_name)
 def test_links_lead_somewhere(page: Path) -> None:
     for link in re.findall(r"\]\(([^)]+)\)", BLOCK.sub("", page.read_text(encoding="utf-8"))):
         if "://" in link:
@@ -184,11 +199,71 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 def test_every_page_is_in_the_site() -> None:
+    pages = {page.relative_to(ROOT / "docs").as_posix() for page in PAGES if page != README}
     site = yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))
-    listed = {file for entry in site["nav"] for file in entry.values()}
-    assert {page.name for page in PAGES} <= listed
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert {page.name for page in PAGES} <= set(re.findall(r"\]\(docs/(\w[\w-]*\.md)\)", readme))
+    assert pages <= set(files_of(site["nav"]))
+
+
+def files_of(nav: list[Any]) -> Iterator[str]:
+    """Yield the files of the site's navigation."""
+    for entry in nav:
+        if isinstance(entry, str):
+            yield entry
+            continue
+        for target in entry.values():
+            if isinstance(target, str):
+                yield target
+            else:
+                yield from files_of(target)
+
+
+def test_the_readme_leads_to_every_guide_and_the_reference_to_its_pages() -> None:
+    readme = README.read_text(encoding="utf-8")
+    assert {page.name for page in GUIDES} <= {
+        "index.md",  # for readers of the site, with the same links
+        *re.findall(r"\]\(docs/(\w[\w-]*\.md)\)", readme),
+    }
+    index = (ROOT / "docs" / "reference" / "index.md").read_text(encoding="utf-8")
+    listed = set(re.findall(r"\]\((\w[\w-]*\.md)\)", index))
+    assert {page.name for page in REFERENCE} == {"index.md", *listed}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_name)
+def test_a_paragraph_is_one_line(page: Path) -> None:
+    """Lines of text follow a blank line, a list item or a table row, never another line of text."""
+    prose = BLOCK.sub("\n", page.read_text(encoding="utf-8"))
+    lines = ["", *prose.splitlines()]
+    wrapped = [
+        line
+        for before, line in pairwise(lines)
+        if line.strip() and before.strip() and not re.match(r"\s*([-|#*>:]|\d+\.|!!!)", line)
+    ]
+    assert wrapped == []
+
+
+def test_pictures_are_of_the_diagrams_as_they_read_now() -> None:
+    """Compare digests; docs/draw_diagrams.mjs draws the pictures."""
+    drawn = {}
+    for page in PAGES:
+        for index, block in enumerate(re.findall(MERMAID, page.read_text(encoding="utf-8")), 1):
+            picture = ROOT / "docs" / "images" / f"{page.stem}-{index}.svg"
+            drawn[picture] = hashlib.sha256(block.encode()).hexdigest()
+    assert drawn
+    for picture, digest in drawn.items():
+        assert digest in picture.read_text(encoding="utf-8"), f"draw {picture.name} again"
+
+
+@pytest.mark.parametrize("picture", sorted((ROOT / "docs" / "images").iterdir()), ids=str)
+def test_pictures_load_nothing(picture: Path) -> None:
+    text = picture.read_text(encoding="utf-8").replace("http://www.w3.org/2000/svg", "")
+    assert "http" not in text
+
+
+def test_the_api_page_has_every_public_name() -> None:
+    page = (ROOT / "docs" / "reference" / "api.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^::: rayexec\.(\w+)$", page, re.MULTILINE)
+    aliases = re.findall(r"^\| `(Dagster\w+)` \|", page, re.MULTILINE)
+    assert sorted([*listed, *aliases]) == sorted(rayexec.__all__)
 
 
 @pytest.mark.parametrize("shown", ["one", "one\n...", "...two", "...\nthree", "one\n...\nthree"])

@@ -14,13 +14,11 @@ from typing import Any
 import pytest
 
 from rayexec import RetryPolicy, StepTimeoutError, job, op
-from rayexec.steps.timeouts import GRACE, deadline
+from rayexec.steps.timeouts import CLEAN_UP_S, deadline
 
 
 def hang() -> None:
-    """Wait in C for a lock that never comes, keep the interpreter's, and let no signal interrupt
-    it.
-    """
+    """Wait in C for a lock that never comes; no signal interrupts it."""
     libc, mutex = ctypes.PyDLL(None), ctypes.create_string_buffer(256)
     libc.pthread_mutex_lock(mutex)
     libc.pthread_mutex_lock(mutex)
@@ -123,7 +121,7 @@ def test_who_cleans_up_in_time_is_left_alone(execute_on_ray: Any, tmp_path: Path
         try:
             time.sleep(60)
         finally:
-            time.sleep(GRACE / 4)
+            time.sleep(CLEAN_UP_S / 4)
             (tmp_path / "pid").write_text(str(os.getpid()))
 
     @op(timeout=60)

@@ -90,7 +90,7 @@ class Kill(Observer):
         self._log = log
 
     def recorded(self, record: Record) -> None:
-        for row in self._log.rows(record):
+        for row in self._log.attempts_of(record):
             self._left.discard(self._steps[row.step].key)
         if not self._left:
             self._left = {"nothing more"}

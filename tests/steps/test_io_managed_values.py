@@ -6,7 +6,8 @@ from typing import Any
 from rayexec import In, Nothing, Out, job, op
 from rayexec.definitions.resource import resource_definition
 from rayexec.plan import Plan, compile_job
-from rayexec.steps.io_managers import Handled, Managed, find_managed
+from rayexec.steps.io_managers import Handled
+from rayexec.steps.managed_ports import ManagedPorts, managed_ports
 
 MANAGER = resource_definition("a manager")
 
@@ -62,14 +63,14 @@ def mixed() -> None:
     gather([take(other), stored])
 
 
-def names(plan: Plan, managed: Managed | None) -> set[str]:
+def names(plan: Plan, managed: ManagedPorts | None) -> set[str]:
     assert managed is not None
     return {plan.templates[place].op.name for place in managed.templates}
 
 
 def test_producers_and_consumers_of_what_is_stored() -> None:
     plan = compile_job(mixed)
-    managed = find_managed(plan, {"files": MANAGER})
+    managed = managed_ports(plan, {"files": MANAGER})
     assert managed is not None
     assert names(plan, managed) == {"make_both", "take_stored", "gather"}
     assert [(name, key) for (_, name), key in managed.outputs.items()] == [("stored", "files")]
@@ -84,7 +85,7 @@ def test_an_input_with_its_own_manager_makes_others_know_where_a_value_is_from()
         take_stored(take(make.alias("other")()))
 
     plan = compile_job(loading)
-    managed = find_managed(plan, {"files": MANAGER})
+    managed = managed_ports(plan, {"files": MANAGER})
     assert managed is not None
     # A template stands for all steps of its op, of which one feeds the input.
     assert names(plan, managed) == {"make", "load", "take_beside", "take"}
@@ -97,9 +98,9 @@ def test_the_default_key_is_for_all_and_without_it_there_is_nothing_to_do() -> N
         take(make())
 
     plan = compile_job(plain)
-    assert find_managed(plan, {}) is None
-    assert find_managed(plan, {"other": MANAGER}) is None
-    assert names(plan, find_managed(plan, {"io_manager": MANAGER})) == {"make", "take"}
+    assert managed_ports(plan, {}) is None
+    assert managed_ports(plan, {"other": MANAGER}) is None
+    assert names(plan, managed_ports(plan, {"io_manager": MANAGER})) == {"make", "take"}
 
 
 def test_what_stands_for_a_value_is_small() -> None:

@@ -18,8 +18,8 @@ def _stores(places: Iterable[RunStore | LaunchedRun]) -> Iterator[RunStore]:
     """Yield each store once."""
     known: set[str] = set()
     for each in places:
-        if not isinstance(each, LaunchedRun) and repr(each) not in known:
-            known.add(repr(each))
+        if not isinstance(each, LaunchedRun) and each.identity not in known:
+            known.add(each.identity)
             yield each
 
 

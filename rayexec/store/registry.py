@@ -1,0 +1,58 @@
+"""Registry of run stores: schemes of addresses, with the function that makes each store."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from importlib import import_module
+from typing import TypeAlias
+
+from rayexec.store.base import RunStore
+
+__all__ = ["StoreFactory", "default_store", "is_default", "register_store", "store_at"]
+
+StoreFactory: TypeAlias = Callable[[str], RunStore]
+
+_HOME, _DEFAULT = "RAYEXEC_HOME", "~/.rayexec"
+
+# A path has no scheme. Of the schemes that nobody registered, pyarrow.fs knows several.
+_PATH = ""
+_DIRECTORY = "rayexec.store.directory:DirectoryRunStore"
+_FACTORIES: dict[str, str | StoreFactory] = {_PATH: _DIRECTORY}
+
+
+def register_store(scheme: str, factory: str | StoreFactory) -> None:
+    """Have addresses that begin with ``scheme://`` name stores that ``factory`` makes.
+
+    ``factory`` takes the whole address and returns a RunStore; as a string it is
+    ``module:attribute`` and loads when an address needs it. A second call with the same scheme
+    replaces the first. Every process that reads the store has to register it.
+    """
+    _FACTORIES[scheme] = factory
+
+
+def store_at(location: str | os.PathLike[str] | RunStore) -> RunStore:
+    """Return the store at a path or URI; a store is returned as it is.
+
+    Raises StoreError for a URI of an unknown scheme.
+    """
+    if not isinstance(location, (str, os.PathLike)):
+        return location
+    address = os.fspath(location)
+    scheme, separator, _ = address.partition("://")
+    factory = _FACTORIES.get(scheme if separator else _PATH, _DIRECTORY)
+    if isinstance(factory, str):
+        module, _, attribute = factory.partition(":")
+        factory = getattr(import_module(module), attribute)
+    store: RunStore = factory(address)
+    return store
+
+
+def is_default() -> bool:
+    """Whether runs go below the user's home directory, since RAYEXEC_HOME names no store."""
+    return not os.environ.get(_HOME)
+
+
+def default_store() -> RunStore:
+    """Return the store that RAYEXEC_HOME names by its path or URI, else ``~/.rayexec``."""
+    return store_at(os.environ.get(_HOME) or _DEFAULT)
