@@ -21,7 +21,7 @@ from rayexec.placement.limits import (
     Placement,
     SchedulingClass,
 )
-from rayexec.placement.request import cpu_share, limit_share, request_for
+from rayexec.placement.resource_request import cpu_share, limit_share, request_for
 from rayexec.plan.base import Plan
 from rayexec.plan.model import MappedNode, Step, Template
 

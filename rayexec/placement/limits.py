@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeAlias
 
 from rayexec.definitions.limits import TagLimit
 from rayexec.placement.capacity import Capacity
-from rayexec.placement.request import Request
+from rayexec.placement.resource_request import Request
 
 __all__ = [
     "MAX_CONCURRENT",

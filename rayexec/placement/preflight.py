@@ -7,7 +7,7 @@ from typing import Any
 
 from rayexec.placement.capacity import Capacity
 from rayexec.placement.limits import LimitHolder, Placement
-from rayexec.placement.request import Request
+from rayexec.placement.resource_request import Request
 from rayexec.plan.base import Plan
 from rayexec.plan.model import MappedNode, Step
 

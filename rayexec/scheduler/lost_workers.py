@@ -8,7 +8,7 @@ from rayexec.events import FAILURE, RETRY, Attempt, StepFailureData
 from rayexec.placement.limits import Placement
 from rayexec.plan.base import Plan
 from rayexec.plan.model import Call
-from rayexec.run.retry import after_failure
+from rayexec.run.retry_rules import after_failure
 from rayexec.scheduler.batching import Batcher
 from rayexec.scheduler.messages import BatchLost
 

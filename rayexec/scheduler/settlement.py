@@ -22,7 +22,7 @@ from rayexec.scheduler.messages import (
 from rayexec.scheduler.outcomes import Outcomes
 from rayexec.scheduler.ready_queue import ReadyQueue
 from rayexec.scheduler.reconstruction import Reconstruction
-from rayexec.scheduler.resume import Resumption
+from rayexec.scheduler.resumption import Resumption
 from rayexec.scheduler.retention import Retention
 from rayexec.scheduler.step_table import StepTable
 
