@@ -18,7 +18,7 @@ def test_each_status_has_its_followers_and_only_lost_outputs_end_an_end() -> Non
     assert TRANSITIONS[StepStatus.SUCCESS] == {StepStatus.WAITING}
 
 
-@pytest.mark.parametrize(("before", "after"), itertools.product(StepStatus, StepStatus))
+@pytest.mark.parametrize(("before", "after"), [*itertools.product(StepStatus, StepStatus)])
 def test_a_forbidden_transition_raises(before: StepStatus, after: StepStatus) -> None:
     statuses = CheckedStatuses([before])
     if after in TRANSITIONS[before]:
