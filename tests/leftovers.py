@@ -9,7 +9,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from rayexec.engine.ray.protocol.journal import _PREFIX
+from rayexec.engine.ray.protocol.batch_files import JOURNAL_PREFIX
 
 __all__ = ["Leftovers"]
 
@@ -50,11 +50,13 @@ class Leftovers:
             time.sleep(0.05)
 
     def _find_files(self) -> set[Path]:
-        named = {path for place in _PLACES if place.is_dir() for path in place.glob(f"{_PREFIX}*")}
+        named = {
+            path for place in _PLACES if place.is_dir() for path in place.glob(f"{JOURNAL_PREFIX}*")
+        }
         return {path for path in named if self._is_ours(path.name)}
 
     def _is_ours(self, name: str) -> bool:
-        driver = name[len(_PREFIX) :].partition("-")[0]
+        driver = name[len(JOURNAL_PREFIX) :].partition("-")[0].partition(".")[0]
         return driver.isdigit() and int(driver) in self.drivers
 
     def _find_processes(self) -> list[str]:
@@ -68,7 +70,9 @@ class Leftovers:
                     names = [
                         os.readlink(each).rpartition("/")[2] for each in (process / "fd").iterdir()
                     ]
-                    if any(name.startswith(_PREFIX) and self._is_ours(name) for name in names):
+                    if any(
+                        name.startswith(JOURNAL_PREFIX) and self._is_ours(name) for name in names
+                    ):
                         words = (
                             (process / "cmdline")
                             .read_bytes()

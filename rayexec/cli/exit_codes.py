@@ -1,4 +1,4 @@
-"""How a command ends: exit codes, and errors in words instead of tracebacks."""
+"""Exit codes of commands, and errors as messages instead of tracebacks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rayexec.errors import EngineError, RayexecError, StoreError
 __all__ = ["FAILED", "INTERRUPTED", "SUCCEEDED", "USAGE", "complain", "with_exit_code"]
 
 SUCCEEDED, FAILED, USAGE = 0, 1, 2
-INTERRUPTED = 130  # of what goes on until somebody ends it by Ctrl-C
+INTERRUPTED = 130  # of commands that last until Ctrl-C
 
 P = ParamSpec("P")
 
@@ -25,9 +25,9 @@ def complain(message: str) -> None:
 
 
 def with_exit_code(command: Callable[P, int]) -> Callable[P, int]:
-    """Make a command return an exit code where it raises an error that is not its own fault.
+    """Make a command return an exit code for the errors of rayexec.
 
-    A mistake in what was given is 2; an engine or a store that fails, and an interrupt, are 1.
+    It is 2 for a mistake in the input, and 1 for a failed engine or store and for an interrupt.
     """
 
     @functools.wraps(command)

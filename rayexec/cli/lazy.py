@@ -1,4 +1,4 @@
-"""Loading the bodies of commands when they run."""
+"""Late imports of the bodies of commands."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ __all__ = ["load"]
 
 
 def load(module: str, name: str) -> Any:
-    """Return ``name`` of a module, imported only now.
+    """Import a module now, and return its attribute ``name``.
 
-    Commands stand on Ray, pydantic and more, whose import takes far longer than all that ``--help``
-    has to do.
+    Bodies of commands import Ray, pydantic and more, which takes far longer than ``--help`` itself.
     """
     return getattr(importlib.import_module(module), name)

@@ -68,7 +68,7 @@ def register_command(
     """Add a command to the program, or to one of its groups such as ``"job"``.
 
     ``surface`` is a function with typer's annotations, or a ``typer.Typer`` with several. Raises
-    DefinitionError for a group that does not exist, and for a name that is in use.
+    DefinitionError for an unknown group, and for a name in use.
     """
     parent: Any = app
     if group is not None:

@@ -1,10 +1,11 @@
-"""What options of the command line mean: how a run is wanted, read from strings."""
+"""Options of a run on the command line, and their parsing."""
 
 from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from rayexec.errors import LoadError
@@ -16,25 +17,21 @@ _COMMA = re.compile(r",(?![^\[\]]*\])")  # not one between mapping keys: inner[a
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """How a run shall go, as the options on the command line say it."""
+    """Options of a run, as strings of the command line."""
 
     config: tuple[str, ...] = ()
     op_selection: tuple[str, ...] = ()
     tags: str | None = None
-    max_concurrent: int | None = None
-    address: str | None = None
-    durable: bool = False
-    cache: bool | None = None
+    #: Overrides of executor keys, by name.
+    execution: Mapping[str, Any] = field(default_factory=dict)
     run_id: str | None = None
 
 
 def parse_selection(given: tuple[str, ...]) -> list[str] | None:
-    """Return the clauses of ``-o`` options, each of which may hold several separated by commas;
-    None for none.
-    """
+    """Return the clauses of ``-o`` options, separated by commas; None without options."""
     if not given:
         return None
-    clauses = [clause.strip() for each in given for clause in _COMMA.split(each)]
+    clauses = [clause.strip() for option in given for clause in _COMMA.split(option)]
     clauses = [clause for clause in clauses if clause]
     if not clauses:
         raise LoadError("-o names no op: write the name of an op, such as -o my_op.")
@@ -42,7 +39,7 @@ def parse_selection(given: tuple[str, ...]) -> list[str] | None:
 
 
 def parse_tags(given: str | None) -> dict[str, Any] | None:
-    """Return the tags of ``--tags``; raises LoadError for what is not a JSON object."""
+    """Return the tags of ``--tags``; raises LoadError if it is no JSON object."""
     if given is None:
         return None
     form = """write a JSON object, such as --tags '{"team": "data"}'."""

@@ -1,4 +1,4 @@
-"""Options that several commands about a job have, each with its help."""
+"""Options that commands about jobs share, with their help."""
 
 from __future__ import annotations
 
@@ -12,13 +12,10 @@ __all__ = [
     "PANEL_RUN",
     "AttributeOption",
     "ConfigOption",
-    "DurableOption",
     "FileOption",
     "JobOption",
     "JsonOption",
-    "MaxConcurrentOption",
     "ModuleOption",
-    "NoCacheOption",
     "RunIdOption",
     "SelectionOption",
     "TagsOption",
@@ -79,8 +76,7 @@ ConfigOption = Annotated[
         "-c",
         metavar="YAML",
         help="A file of run config, or a quoted pattern such as 'conf/*.yaml'. May be repeated: "
-        "the files are merged "
-        "key by key, and a later file wins.",
+        "the files are merged key by key, and a later file wins.",
         rich_help_panel=PANEL_RUN,
     ),
 ]
@@ -91,8 +87,7 @@ SelectionOption = Annotated[
         "-o",
         metavar="SELECTION",
         help="Run only these ops: names with '*' or '+' for what is around them, such as "
-        "'*report' or 'load+,clean'. "
-        "Separated by commas, or repeated.",
+        "'*report' or 'load+,clean'. Separated by commas, or repeated.",
         rich_help_panel=PANEL_RUN,
     ),
 ]
@@ -105,33 +100,6 @@ TagsOption = Annotated[
         "--tags",
         metavar="JSON",
         help="Tags of the run, as a JSON object.",
-        rich_help_panel=PANEL_RUN,
-    ),
-]
-MaxConcurrentOption = Annotated[
-    int | None,
-    typer.Option(
-        "--max-concurrent",
-        min=1,
-        metavar="N",
-        help="Run at most N steps at once on Ray, whatever the config says.",
-        rich_help_panel=PANEL_RUN,
-    ),
-]
-DurableOption = Annotated[
-    bool,
-    typer.Option(
-        "--durable",
-        help="Store all outputs as they are made: then a resumed run has them even if this one is "
-        "killed.",
-        rich_help_panel=PANEL_RUN,
-    ),
-]
-NoCacheOption = Annotated[
-    bool,
-    typer.Option(
-        "--no-cache",
-        help="Run the ops with cache=True too, and keep what they yield now.",
         rich_help_panel=PANEL_RUN,
     ),
 ]

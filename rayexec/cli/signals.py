@@ -1,4 +1,4 @@
-"""Signals that ask a command to end: each takes the way that Ctrl-C takes."""
+"""Signals that end a command in the way of Ctrl-C."""
 
 from __future__ import annotations
 
@@ -13,11 +13,10 @@ _ENDING = (signal.SIGTERM, signal.SIGHUP)
 
 
 class EndingSignals:
-    """Makes SIGTERM and SIGHUP interrupts while its ``with`` block lasts, and then is as if it had
-    not been.
+    """Turns SIGTERM and SIGHUP into interrupts during a ``with`` block.
 
-    A signal that is ignored stays so, as under nohup. Nothing happens outside of the main thread,
-    which alone may handle signals.
+    An ignored signal stays ignored, as under nohup. Outside the main thread it does nothing, since
+    Python handles signals there alone.
     """
 
     def __init__(self) -> None:
@@ -28,9 +27,10 @@ class EndingSignals:
     def __enter__(self) -> EndingSignals:
         if self._in_main_thread:
             self._former = {
-                number: signal.getsignal(number) for number in (signal.SIGINT, *_ENDING)
+                signal_number: signal.getsignal(signal_number)
+                for signal_number in (signal.SIGINT, *_ENDING)
             }
-        self.take()
+        self.install()
         return self
 
     def __exit__(
@@ -39,34 +39,30 @@ class EndingSignals:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        for number, former in self._former.items():
-            # None is a handler that was not installed from Python, which cannot put it back.
-            signal.signal(number, signal.SIG_DFL if former is None else former)  # type: ignore[arg-type]  # was one
+        for signal_number, former in self._former.items():
+            # None stands for a handler in C, which Python cannot install again.
+            signal.signal(signal_number, signal.SIG_DFL if former is None else former)  # type: ignore[arg-type]  # was one
 
-    def take(self) -> None:
-        """Take the signals, again where someone else took them meanwhile, as Ray does when it
-        starts.
-        """
-        for number in _ENDING:
-            if self._former.get(number, signal.SIG_IGN) is not signal.SIG_IGN:
-                signal.signal(number, self._interrupt)
+    def install(self) -> None:
+        """Install the handlers, also after Ray has replaced them at its start."""
+        for signal_number in _ENDING:
+            if self._former.get(signal_number, signal.SIG_IGN) is not signal.SIG_IGN:
+                signal.signal(signal_number, self._interrupt)
 
     def ignore(self) -> None:
         """Ignore the signals, and Ctrl-C, until the block ends."""
-        for number in self._former:
-            signal.signal(number, signal.SIG_IGN)
+        for signal_number in self._former:
+            signal.signal(signal_number, signal.SIG_IGN)
 
-    def _interrupt(self, number: int, frame: FrameType | None) -> None:
-        if (
-            os.getpid() != self._process
-        ):  # a process that an op forked, as multiprocessing does, ends as ever
-            signal.signal(number, signal.SIG_DFL)
-            signal.raise_signal(number)
+    def _interrupt(self, signal_number: int, frame: FrameType | None) -> None:
+        if os.getpid() != self._process:
+            # An op may fork, as multiprocessing does: its child ends as it would without us.
+            signal.signal(signal_number, signal.SIG_DFL)
+            signal.raise_signal(signal_number)
             return
-        interrupt = signal.getsignal(
-            signal.SIGINT
-        )  # which holds an interrupt back while Ray starts
+        # While Ray starts, its handler holds interrupts back.
+        interrupt = signal.getsignal(signal.SIGINT)
         if callable(interrupt):
-            interrupt(number, frame)
-        else:  # a command that a script starts in the background ignores Ctrl-C, but not these
+            interrupt(signal_number, frame)
+        else:  # a command in the background of a script ignores Ctrl-C, but not these signals
             raise KeyboardInterrupt

@@ -1,4 +1,4 @@
-"""Standard output and error of a command: pipes that close early, and output that must stay pure."""
+"""Standard output and error of a command, also with pipes that close early."""
 
 from __future__ import annotations
 
@@ -24,9 +24,7 @@ __all__ = [
 
 
 class _Tolerant(io.FileIO):
-    """A descriptor whose reader may leave, or whose terminal may close: what is written after that
-    goes nowhere.
-    """
+    """A descriptor that drops writes once its reader has left or its terminal has closed."""
 
     def __init__(self, descriptor: int, *, owned: bool) -> None:
         super().__init__(descriptor, "w", closefd=owned)
@@ -42,11 +40,10 @@ class _Tolerant(io.FileIO):
 
 
 def tolerant_text(descriptor: int, like: TextIO, *, owned: bool = False) -> io.TextIOWrapper:
-    """Return a stream such as ``like`` on a descriptor whose other side may go away."""
+    """Return a stream such as ``like`` on a descriptor with a reader that may leave."""
     raw = _Tolerant(descriptor, owned=owned)
-    unbuffered = getattr(
-        like, "write_through", False
-    )  # as by python -u, which leaves this layer out as well
+    # As python -u does, which leaves this layer out too.
+    unbuffered = getattr(like, "write_through", False)
     return io.TextIOWrapper(
         raw if unbuffered else io.BufferedWriter(raw),
         encoding=like.encoding,
@@ -57,10 +54,9 @@ def tolerant_text(descriptor: int, like: TextIO, *, owned: bool = False) -> io.T
 
 
 def survive_closed_pipes() -> None:
-    """Let ``sys.stdout`` and ``sys.stderr`` go on where their reader or terminal is gone, as in ``…
-    | head -1``.
+    """Let ``sys.stdout`` and ``sys.stderr`` outlive their readers, as in ``… | head -1``.
 
-    The run goes on too, ops that print included; it is not the reader's to end.
+    The run outlives them too, with ops that print.
     """
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
@@ -71,7 +67,7 @@ def survive_closed_pipes() -> None:
 
 
 def descriptor_of(stream: Any) -> int | None:
-    """Return the file descriptor below a stream, or None where it has none, as in tests."""
+    """Return the file descriptor of a stream, or None without one, as in tests."""
     try:
         descriptor: int = stream.fileno()
     except (AttributeError, OSError, ValueError):
@@ -80,22 +76,22 @@ def descriptor_of(stream: Any) -> int | None:
 
 
 def reader_left(stream: Any) -> bool:
-    """Whether nobody will read what is written to a stream, as once ``head -1`` has its line."""
+    """Whether the reader of a stream has left, as ``head -1`` does after its line."""
     descriptor = descriptor_of(stream)
     if descriptor is None:
         return False
-    asked = select.poll()
-    asked.register(descriptor, 0)
-    return any(state & (select.POLLERR | select.POLLHUP) for _, state in asked.poll(0))
+    poll = select.poll()
+    poll.register(descriptor, 0)
+    return any(state & (select.POLLERR | select.POLLHUP) for _, state in poll.poll(0))
 
 
 @contextlib.contextmanager
 def results_on_stdout() -> Iterator[TextIO]:
     """Yield the standard output for a command's result alone.
 
-    Whatever else is printed meanwhile, by the job's file as it is imported, by ops, by the
-    processes they start, goes to standard error. What the encoding has no word for, such as half a
-    surrogate pair in a message, is written as an escape.
+    All other output goes to standard error: of the job's file at its import, of ops, and of their
+    child processes. A character outside the encoding, such as half a surrogate pair, becomes an
+    escape.
     """
     sys.stdout.flush()
     if descriptor_of(sys.stdout) != 1 or descriptor_of(sys.stderr) != 2:
@@ -103,16 +99,16 @@ def results_on_stdout() -> Iterator[TextIO]:
         with contextlib.redirect_stdout(sys.stderr):
             yield stdout
         return
-    kept = os.dup(1)
+    saved_stdout = os.dup(1)
     os.dup2(2, 1)
-    results = tolerant_text(kept, sys.stdout, owned=True)
+    results = tolerant_text(saved_stdout, sys.stdout, owned=True)
     results.reconfigure(errors="backslashreplace")
     try:
         yield results
     finally:
         results.flush()
         sys.stdout.flush()
-        os.dup2(kept, 1)
+        os.dup2(saved_stdout, 1)
         results.close()
 
 

@@ -24,8 +24,7 @@ _ANSWER_TIMEOUT = 5.0  # seconds until an address counts as dead
 _QUESTION = "/ray.rpc.NodeInfoGcsService/GetClusterId"
 _HINT = (
     "Give the host and port that `rayexec cluster up` or `ray start --head` printed (HOST:6379), "
-    "or auto on a machine "
-    "of the cluster."
+    "or auto on a machine of the cluster."
 )
 
 
@@ -66,8 +65,7 @@ def _found_by_ray() -> str:
     except ConnectionError:
         raise EngineError(
             "no Ray runs on this machine. Start one with `rayexec cluster up`, or leave the "
-            "address out: then one is "
-            "started for the run."
+            "address out: then one is started for the run."
         ) from None
 
 
@@ -135,16 +133,14 @@ def _authenticate(address: str) -> None:
     if known is None:
         raise EngineError(
             f"the Ray at {address} asks for a token, and there is none here: copy {token_path()} "
-            f"from the machine "
-            f"where the cluster was started, or set {TOKEN_PATH} to where it is."
+            f"from the machine where the cluster was started, or set {TOKEN_PATH} to where it is."
         )
     if not _is_admitted(address, known):
         source = TOKEN if os.environ.get(TOKEN) else str(token_path())
         raise EngineError(
             f"the Ray at {address} refuses the token of {source}: it was started with another "
-            f"one. Copy the file "
-            f"~/.ray/auth_token of the user who started the cluster, or set {TOKEN_PATH} to where "
-            f"it is."
+            "one. Copy the file ~/.ray/auth_token of the user who started the cluster, or set "
+            f"{TOKEN_PATH} to where it is."
         )
     os.environ[AUTH_MODE] = "token"
     refresh()

@@ -36,10 +36,9 @@ _ATTENDANTS = ("start_api_server", "start_monitor", "start_log_monitor")
 _VERSIONS = re.compile(r"Ray: (\S+)\s+Python: (\S+)")
 _SAME_VERSIONS = (
     " Values and code travel between both, so both must be the same: use an environment here that "
-    "has the cluster's "
-    "versions, such as by `uv venv --python VERSION` and `uv pip install ray==VERSION rayexec`; "
-    "or have the cluster "
-    "run the job by `rayexec job launch --address http://HOST:8265`."
+    "has the cluster's versions, such as by `uv venv --python VERSION` and `uv pip install "
+    "ray==VERSION rayexec`; or have the cluster run the job by `rayexec job launch --address "
+    "http://HOST:8265`."
 )
 
 # The address of the Ray that this process started, by which it is known again after a shutdown in
@@ -71,8 +70,8 @@ def _connect(address: str | None, runtime_env: Mapping[str, Any] | None) -> Capa
     if address is not None and address.startswith("ray://"):
         raise EngineError(
             f"{address} is a Ray Client address, which rayexec does not use: it is slow and no "
-            f"longer maintained. "
-            "Give the cluster's own address (HOST:6379 on a machine of the cluster, or auto)."
+            "longer maintained. Give the cluster's own address (HOST:6379 on a machine of the "
+            "cluster, or auto)."
         )
     if not ray.is_initialized():
         if address not in (None, "local"):
@@ -121,8 +120,7 @@ def _connect(address: str | None, runtime_env: Mapping[str, Any] | None) -> Capa
     elif address not in (None, "auto", "local", ray.get_runtime_context().gcs_address):
         raise EngineError(
             f"this process already uses the Ray at {ray.get_runtime_context().gcs_address}, so it "
-            f"cannot attach to "
-            f"{address}; call ray.shutdown() first."
+            f"cannot attach to {address}; call ray.shutdown() first."
         )
     found = _capacity(ray.get_runtime_context().gcs_address)
     begun, environment = _environment
@@ -194,8 +192,7 @@ def _other_versions(text: str) -> str | None:
     (cluster_ray, cluster_python), (ray, python) = found
     return (
         f"this process runs Python {python} and Ray {ray}, but Python {cluster_python} and Ray "
-        f"{cluster_ray} run the "
-        "cluster"
+        f"{cluster_ray} run the cluster"
     )
 
 

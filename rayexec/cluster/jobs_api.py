@@ -98,16 +98,14 @@ def checked_address(address: str) -> str:
     if address.startswith("ray://"):
         raise LoadError(
             f"{address} is a Ray Client address, which rayexec does not use: the run would end "
-            f"with this machine, and "
-            f"be slow until then. Give the dashboard of the cluster's head, such as "
-            f"http://{host}:8265."
+            "with this machine, and be slow until then. Give the dashboard of the cluster's "
+            f"head, such as http://{host}:8265."
         )
     if not address.startswith(("http://", "https://")):
         raise LoadError(
             f"{address} is not the URL of a cluster's dashboard, to which jobs are submitted. "
-            f"Give one such as "
-            f"http://{host if host != 'auto' else '127.0.0.1'}:8265 (rayexec cluster up "
-            f"--dashboard prints its own)."
+            f"Give one such as http://{host if host != 'auto' else '127.0.0.1'}:8265 (rayexec "
+            "cluster up --dashboard prints its own)."
         )
     try:
         parts = urlsplit(address)
@@ -287,23 +285,22 @@ def _check(address: str) -> tuple[str, str | None]:
         if known is None:
             raise EngineError(
                 f"the Ray at {address} asks for a token, and there is none here: copy "
-                f"{token_path()} from the machine "
-                f"where the cluster was started, or set {TOKEN_PATH} to where it is."
+                f"{token_path()} from the machine where the cluster was started, or set "
+                f"{TOKEN_PATH} to where it is."
             )
         status, body = _ask(address, known)
         if status in (401, 403):
             raise EngineError(
                 f"the Ray at {address} refuses the token that is known here: it was started with "
-                f"another one. Copy the "
-                f"file ~/.ray/auth_token of the user who started the cluster, or set {TOKEN_PATH} "
-                f"to where it is."
+                "another one. Copy the file ~/.ray/auth_token of the user who started the "
+                f"cluster, or set {TOKEN_PATH} to where it is."
             )
         os.environ[AUTH_MODE] = "token"
     if status != 200 or "ray_version" not in body:
         raise EngineError(
             f"what listens at {address} is not the dashboard of a Ray (it answers {status}). Give "
-            f"the URL that `ray "
-            "start --head` or `rayexec cluster up --dashboard` printed, such as http://HOST:8265."
+            "the URL that `ray start --head` or `rayexec cluster up --dashboard` printed, such "
+            "as http://HOST:8265."
         )
     return str(body["ray_version"]), known
 
@@ -322,13 +319,12 @@ def _ask(address: str, shown: str | None) -> tuple[int, Mapping[str, Any]]:
     except http.client.HTTPException as error:
         raise EngineError(
             f"what listens at {address} does not speak HTTP ({type(error).__name__}): it may be "
-            f"another port of Ray. "
-            "Give its dashboard's, which is 8265 unless it was set."
+            "another port of Ray. Give its dashboard's, which is 8265 unless it was set."
         ) from None
     except OSError as error:
         reason = getattr(error, "reason", error)
         raise EngineError(
             f"no Ray answers at {address}: {reason}. Its dashboard must run (rayexec cluster up "
-            f"--dashboard, or ray "
-            "start --head --dashboard-host=0.0.0.0) and be reachable from here."
+            "--dashboard, or ray start --head --dashboard-host=0.0.0.0) and be reachable from "
+            "here."
         ) from None

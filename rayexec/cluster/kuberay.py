@@ -105,7 +105,7 @@ def _limits(spec: ManifestSpec, margin: str) -> Iterator[str]:
         return
     yield (
         f"{margin}# The limits that all runs share, as custom resources of this one node: on "
-        f"several nodes, each"
+        "several nodes, each"
     )
     yield (
         f"{margin}# would have as many. KubeRay hands this to a shell, hence the quotes in quotes."
@@ -169,8 +169,7 @@ def _template(
         lines += [
             (
                 "          # Seconds in which a run that is stopped stores what is needed to "
-                "resume "
-                "it; Ray gives 3."
+                "resume it; Ray gives 3."
             ),
             f"          - name: {STOP_WAIT}",
             f'            value: "{_STOPPING}"',

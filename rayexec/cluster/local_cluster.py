@@ -123,7 +123,7 @@ def _locked(say: Callable[[str], None]) -> Iterator[None]:
     except OSError as error:
         raise EngineError(
             f"cannot write to {home()}: {error.strerror}. Set RAYEXEC_HOME to a directory that "
-            f"can be written."
+            "can be written."
         ) from error
     with file:
         try:
@@ -147,8 +147,8 @@ def start(spec: ClusterSpec, say: Callable[[str], None]) -> tuple[Cluster, bool]
             if wrong:
                 raise EngineError(
                     f"a cluster runs already at {known.address}, and it is another one: "
-                    f"{'; '.join(wrong)}. "
-                    "Stop it first (`rayexec cluster down`), then start it as you want it."
+                    f"{'; '.join(wrong)}. Stop it first (`rayexec cluster down`), then start it "
+                    "as you want it."
                 )
             return known, False
         if known is not None:

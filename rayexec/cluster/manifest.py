@@ -42,8 +42,7 @@ def notes(spec: ManifestSpec) -> list[str]:
         return []
     return [
         f"{name} admits {number} steps, and the node that declares it has {cpus} CPUs: at one CPU "
-        f"a step, no more than "
-        f"{cpus} run at once there."
+        f"a step, no more than {cpus} run at once there."
         for name, number in spec.resources().items()
         if number > cpus
     ]

@@ -267,9 +267,8 @@ def _not_once(declared: Sequence[_Declared]) -> list[str]:
         if nodes != 1:
             problems.append(
                 f"{name} is declared on {place}, which is not exactly one node at all times; each "
-                f"node would have a "
-                "limit of its own. Declare it on the head or on a group of one node that does not "
-                "grow."
+                "node would have a limit of its own. Declare it on the head or on a group of one "
+                "node that does not grow."
             )
         if cpus == 0:
             problems.append(
@@ -277,7 +276,7 @@ def _not_once(declared: Sequence[_Declared]) -> list[str]:
             )
     problems += [
         f"{name} is declared on {' and on '.join(where)}; each would have a limit of its own. "
-        f"Declare it once."
+        "Declare it once."
         for name, where in places.items()
         if len(where) > 1
     ]

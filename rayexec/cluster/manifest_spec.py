@@ -215,10 +215,8 @@ def _unfit_hosts(spec: ManifestSpec, given: Mapping[str, Any]) -> list[Problem]:
             Problem(
                 ("--head-cpus",),
                 "the launcher starts all workers on given machines with one command, so that a "
-                "limit declared there "
-                "would be multiplied by them. It is declared on the head, which needs CPUs for "
-                "the steps that count "
-                "in it: give it at least 1.",
+                "limit declared there would be multiplied by them. It is declared on the head, "
+                "which needs CPUs for the steps that count in it: give it at least 1.",
             )
         )
     return problems

@@ -62,8 +62,7 @@ class ClusterStart:
         if not _is_free(port):
             raise EngineError(
                 f"port {port} is already used on this machine. Leave --port out, and a free one "
-                f"is taken; or stop what "
-                "uses it."
+                "is taken; or stop what uses it."
             )
         cpus = spec.num_cpus or max(1, usable_cpus() // spec.nodes)
         self.spec = replace(spec, num_cpus=cpus, port=port)

@@ -169,10 +169,9 @@ def _too_many(root: Path, counts: Counter[str]) -> str:
     where = f"; of those seen, {number:,} are below {most}/" if most else ""
     return (
         f"{root} has more than {_MOST_ENTRIES:,} files and directories, too many to send to a "
-        f"cluster{where}. Put the "
-        "job in a directory of its own, give a smaller one with --working-dir DIR, or name what "
-        "the job does not need "
-        f"in {root / IGNORE_FILES[-1]}, one pattern a line as in .gitignore."
+        f"cluster{where}. Put the job in a directory of its own, give a smaller one with "
+        f"--working-dir DIR, or name what the job does not need in {root / IGNORE_FILES[-1]}, one "
+        "pattern a line as in .gitignore."
     )
 
 
@@ -228,13 +227,11 @@ def _too_large(packing: Packing, limit: int) -> str:
     listed = "\n".join(f"  {megabytes(size):>{width}}  {path}" for path, size in largest)
     return (
         f"{packing.root} makes a package of more than {megabytes(limit)}, which is as much as "
-        f"Ray's Jobs API takes: "
-        f"{len(packing.sizes):,} files of {megabytes(packing.size)} in all. The largest "
-        f"are:\n{listed}\n"
+        f"Ray's Jobs API takes: {len(packing.sizes):,} files of {megabytes(packing.size)} in all. "
+        f"The largest are:\n{listed}\n"
         f"Name what the job does not need in {packing.root / IGNORE_FILES[-1]}, one pattern a "
-        f"line as in .gitignore, "
-        "and keep data where the cluster can read it; or give a smaller directory with "
-        "--working-dir."
+        "line as in .gitignore, and keep data where the cluster can read it; or give a smaller "
+        "directory with --working-dir."
     )
 
 

@@ -74,8 +74,7 @@ def gather_sources(modules: Iterable[str], near: Iterable[str]) -> tuple[Sources
             left[root] = []
             notes.append(
                 f"of {root}, only what is imported already is sent to other nodes: {error}. Put "
-                f"the job in a directory "
-                f"of its own, or name what it does not need in "
+                "the job in a directory of its own, or name what it does not need in "
                 f"{os.path.join(root, IGNORE_FILES[-1])}."
             )
     packages: dict[tuple[str, str], dict[str, os.stat_result] | None] = {}

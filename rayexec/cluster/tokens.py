@@ -66,6 +66,5 @@ def ensure_token() -> None:
     except OSError as error:
         raise EngineError(
             f"cannot write the token of the cluster to {path}: {error.strerror}. Set {TOKEN_PATH} "
-            f"to a file that can "
-            "be written."
+            "to a file that can be written."
         ) from error

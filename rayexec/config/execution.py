@@ -1,13 +1,25 @@
-"""The ``execution`` section of run config: which engine runs the steps, and within which limits."""
+"""Resolution of the ``execution`` section of run config, and of a caller's overrides."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import Annotated, Any, Literal
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any
 
 import pydantic
 
+from rayexec.config.execution_settings import (
+    EXECUTORS,
+    IN_PROCESS,
+    RAY,
+    ExecutionSettings,
+    ExecutorKey,
+    check_overrides,
+    executor_keys,
+    overridable_keys,
+    with_values,
+)
 from rayexec.config.schema import validate
 from rayexec.definitions.config import Config
 from rayexec.definitions.executor import ExecutorDefinition
@@ -17,150 +29,22 @@ from rayexec.names import nearest
 
 __all__ = ["ExecutionSettings", "limit_runtime", "override_execution", "resolve_execution"]
 
-PATH = ("execution", "config")
-_FORMER_KEYS = {"slices": "batches"}  # accepted, since run configs name them
-
-
-@dataclass(frozen=True, slots=True)
-class ExecutionSettings:
-    """How a run goes.
-
-    ``engine`` is ``"in_process"`` or ``"ray"``. ``max_concurrent`` None leaves the number of steps
-    at once to the engine. ``fresh_process`` gives each step a process of its own; otherwise warm
-    workers import ``preload_modules`` before their first step. ``address`` is the Ray cluster to
-    attach to, None for this machine. With ``batches`` off each step is a Ray task of its own.
-    ``keep_outputs`` says which outputs outlive the steps that take them. ``max_runtime`` is in
-    seconds; a run that takes longer is ended. ``infrastructure_retries`` is how often a step may
-    lose its worker before it has started, or what it takes, at no cost to its own retries. With
-    ``durable`` all outputs are stored as they are made, whatever happens to the process that drives
-    the run. ``cancel_grace`` is how many seconds steps get to end by themselves when the run is
-    canceled. With ``cache`` off, steps of cached ops run, and what they yield is kept anew.
-    """
-
-    engine: str = "ray"
-    max_concurrent: int | None = None
-    tag_limits: tuple[TagLimit, ...] = ()
-    fresh_process: bool = False
-    preload_modules: tuple[str, ...] = ()
-    retries: bool = True
-    require_upstream_step_success: bool = True
-    address: str | None = None
-    runtime_env: Mapping[str, Any] = field(default_factory=dict)
-    batches: bool = True
-    keep_outputs: Literal["all", "leaves", "none"] = "all"
-    max_runtime: float | None = None
-    infrastructure_retries: int = 3
-    durable: bool = False
-    cancel_grace: float = 5.0
-    cache: bool = True
-
-
-class _Empty(Config):
-    pass
-
-
-class _Retries(Config):
-    enabled: _Empty | None = None
-    disabled: _Empty | None = None
-
-    @pydantic.model_validator(mode="after")
-    def _one(self) -> _Retries:
-        if len(self.model_fields_set) != 1:
-            raise ValueError("give exactly one of enabled: {} and disabled: {}")
-        return self
-
-
-class _Dependencies(Config):
-    require_upstream_step_success: bool = True
-
-
-# Seconds.
-_Runtime = Annotated[float, pydantic.Field(gt=0, allow_inf_nan=False)]
-
-
-class _PerUniqueValue(Config):
-    applyLimitPerUniqueValue: bool  # noqa: N815  # the document's spelling
-
-
-class _TagLimit(Config):
-    key: str
-    limit: int = pydantic.Field(ge=1)
-    value: str | _PerUniqueValue | None = None
-
-    def as_limit(self) -> TagLimit:
-        if isinstance(self.value, str):
-            return TagLimit(self.key, self.limit, value=self.value)
-        unique = self.value is not None and self.value.applyLimitPerUniqueValue
-        return TagLimit(self.key, self.limit, per_unique_value=unique)
-
-
-class _ForkServer(Config):
-    preload_modules: list[str] | None = None
-
-
-class _StartMethod(Config):
-    forkserver: _ForkServer | None = None
-    spawn: _Empty | None = None
-
-    @pydantic.model_validator(mode="after")
-    def _one(self) -> _StartMethod:
-        if len(self.model_fields_set) != 1:
-            raise ValueError("give exactly one of forkserver: {} and spawn: {}")
-        return self
-
-
-class InProcessConfig(Config):
-    """The settings of ``in_process``."""
-
-    retries: _Retries | None = None
-    step_dependency_config: _Dependencies = _Dependencies()
-    marker_to_close: str | None = None
-    max_runtime: _Runtime | None = None
-    durable: bool = False
-    cache: bool = True
-
-
-class MultiprocessConfig(Config):
-    """The settings of ``multiprocess``: Ray on this machine."""
-
-    max_concurrent: Annotated[int, pydantic.Field(ge=0)] | None = None
-    tag_concurrency_limits: list[_TagLimit] = pydantic.Field(default_factory=list)
-    start_method: _StartMethod | None = None
-    retries: _Retries | None = None
-    step_dependency_config: _Dependencies = _Dependencies()
-    max_runtime: _Runtime | None = None
-    cache: bool = True
-    durable: bool = False
-
-
-class RayConfig(MultiprocessConfig):
-    """The settings of ``ray``: those of ``multiprocess``, and what only Ray has."""
-
-    address: str | None = None
-    runtime_env: dict[str, Any] = pydantic.Field(default_factory=dict)
-    isolation: Literal["worker", "process"] = "worker"
-    batches: bool = True
-    keep_outputs: Literal["all", "leaves", "none"] = "all"
-    infrastructure_retries: int = pydantic.Field(default=3, ge=0)
-    cancel_grace: float = pydantic.Field(default=5.0, ge=0, allow_inf_nan=False)
-
-
-_MODELS: dict[str, type[Config]] = {
-    "in_process": InProcessConfig,
-    "multiprocess": MultiprocessConfig,
-    "ray": RayConfig,
-}
+_PATH = ("execution", "config")
+_TAG_LIMITS = "tag_concurrency_limits"
+# Former names of keys, accepted since run configs name them.
+_FORMER_KEYS = {"slices": "batches"}
 
 
 def resolve_execution(
     executor: ExecutorDefinition, section: Any
 ) -> tuple[ExecutionSettings, list[Problem]]:
-    """Return the settings that ``section`` (the value under ``execution``, or None) asks for, and
-    all its problems.
+    """Return the settings of the ``execution`` section, with all its problems.
+
+    ``section`` is the value below ``execution``, or None.
     """
     if section is None or section == {}:
-        name = "ray" if executor.name == "default" else executor.name
-        return _settings(name, _renamed(executor.settings), None)
+        name = RAY if executor.name == "default" else executor.name
+        return _settings(name, _renamed(executor.settings), _PATH)
     if not isinstance(section, Mapping):
         return ExecutionSettings(), [
             Problem(("execution",), f"expected a mapping with the key config, got {section!r}")
@@ -168,7 +52,7 @@ def resolve_execution(
     unknown = [
         Problem(
             ("execution", str(key)),
-            f"unknown key{'' if key != 'in_process' else ', put it below config'}. Expected: "
+            f"unknown key{'' if key != IN_PROCESS else ', put it below config'}. Expected: "
             f"{{config}}",
         )
         for key in section
@@ -178,99 +62,84 @@ def resolve_execution(
         return ExecutionSettings(), unknown
     config = section["config"]
     if executor.name != "default":
-        return _settings(
-            executor.name,
-            {**_renamed(executor.settings), **_renamed(config)}
-            if isinstance(config, Mapping)
-            else config,
-            PATH,
-        )
+        return _settings(executor.name, _merged(executor, config), _PATH)
     if config is None:
         return ExecutionSettings(), [
-            Problem(PATH, "must not be empty; give one of in_process, multiprocess and ray")
+            Problem(_PATH, "must not be empty; give one of in_process, multiprocess and ray")
         ]
     if not isinstance(config, Mapping):
         return ExecutionSettings(), [
-            Problem(PATH, f"expected one of in_process, multiprocess and ray, got {config!r}")
+            Problem(_PATH, f"expected one of in_process, multiprocess and ray, got {config!r}")
         ]
     if len(config) != 1:
-        found = ", ".join(map(str, config)) or "nothing"
+        given = ", ".join(map(str, config)) or "nothing"
         return ExecutionSettings(), [
-            Problem(PATH, f"give exactly one of in_process, multiprocess and ray, got {found}")
+            Problem(_PATH, f"give exactly one of in_process, multiprocess and ray, got {given}")
         ]
     ((name, settings),) = config.items()
-    if name not in _MODELS:
+    if name not in EXECUTORS:
         hint = (
             " It belongs below the executor's name."
-            if name in RayConfig.model_fields
-            else nearest(str(name), _MODELS)
+            if name in {key.name for key in executor_keys() if RAY in key.executors}
+            else nearest(str(name), EXECUTORS)
         )
         return ExecutionSettings(), [
             Problem(
-                (*PATH, str(name)),
+                (*_PATH, str(name)),
                 f"unknown executor; there are in_process, multiprocess and ray.{hint}",
             )
         ]
-    return _settings(
-        name,
-        {**_renamed(executor.settings), **_renamed(settings or {})}
-        if isinstance(settings or {}, Mapping)
-        else settings,
-        (*PATH, name),
-    )
+    return _settings(name, _merged(executor, settings or {}), (*_PATH, name))
 
 
-def override_execution(
-    settings: ExecutionSettings,
-    *,
-    max_concurrent: Any = None,
-    address: Any = None,
-    keep_outputs: Any = None,
-    durable: Any = None,
-    cache: Any = None,
-) -> ExecutionSettings:
-    """Return ``settings`` under what a caller wants instead; raises ConfigError for values that
-    config would refuse.
+def override_execution(settings: ExecutionSettings, **given: Any) -> ExecutionSettings:
+    """Return ``settings`` with the keys that the caller of a run overrides; None leaves a key.
 
-    An address makes it a run on Ray; ``max_concurrent`` means nothing to a run in this process.
+    An address makes it a run on Ray. Raises ConfigError for values that run config would refuse,
+    and TypeError for a key that callers cannot override.
     """
-    given = {
-        "max_concurrent": max_concurrent,
-        "address": address,
-        "keep_outputs": keep_outputs,
-        "durable": durable,
-        "cache": cache,
-    }
-    value, problems = validate(
-        RayConfig, {key: each for key, each in given.items() if each is not None}
-    )
+    check_overrides(given, "override_execution")
+    overrides = {name: value for name, value in given.items() if value is not None}
+    model = _model("Overrides", tuple(overridable_keys().values()))
+    value, problems = validate(model, overrides)
     if problems:
         raise ConfigError(problems, subject="what the run was asked for")
-    assert isinstance(
-        value, RayConfig
-    )  # validate returns an instance of the class where there are no problems
-    if value.address is not None:
-        settings = replace(settings, address=value.address, engine="ray")
-    if keep_outputs is not None:
-        settings = replace(settings, keep_outputs=value.keep_outputs)
-    if durable is not None:
-        settings = replace(settings, durable=value.durable)
-    if cache is not None:
-        settings = replace(settings, cache=value.cache)
-    if value.max_concurrent and settings.engine == "ray":
-        settings = replace(settings, max_concurrent=value.max_concurrent)
-    return settings
+    if "address" in overrides:
+        settings = replace(settings, engine=RAY)
+    return with_values(settings, {name: getattr(value, name) for name in overrides})
 
 
 def limit_runtime(settings: ExecutionSettings, seconds: float | None) -> ExecutionSettings:
-    """Return ``settings`` under another limit of the run's time, of which the shorter holds."""
-    limits = [each for each in (settings.max_runtime, seconds) if each is not None]
+    """Return ``settings`` with one more limit of the run's time; the shorter one holds."""
+    limits = [limit for limit in (settings.max_runtime, seconds) if limit is not None]
     return replace(settings, max_runtime=min(limits, default=None))
 
 
+@lru_cache(maxsize=16)
+def _model(name: str, keys: tuple[ExecutorKey, ...]) -> type[Config]:
+    """Return a config class with a field for each key."""
+    definitions: dict[str, Any] = {}
+    for key in keys:
+        default = key.default()
+        if isinstance(default, (list, dict)):
+            entry = pydantic.Field(default_factory=key.default, **key.bounds)
+        else:
+            entry = pydantic.Field(default, **key.bounds)
+        definitions[key.name] = key.annotation(), entry
+    return pydantic.create_model(name, __base__=Config, **definitions)
+
+
+def _merged(executor: ExecutorDefinition, config: Any) -> Any:
+    """Return the executor's own settings under those of run config."""
+    if not isinstance(config, Mapping):
+        return config
+    return {**_renamed(executor.settings), **_renamed(config)}
+
+
 def _renamed(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return settings with former keys under their present names; a key given twice stays as it is,
-    and is refused.
+    """Return settings with former keys under their present names.
+
+    Where both names are given, the former one stays, so that validation refuses it.
     """
     return {
         key if _FORMER_KEYS.get(key, key) in settings else _FORMER_KEYS.get(key, key): value
@@ -279,74 +148,38 @@ def _renamed(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _settings(
-    name: str, given: Any, path: tuple[str, ...] | None
+    executor: str, given: Any, path: tuple[str, ...]
 ) -> tuple[ExecutionSettings, list[Problem]]:
-    value, problems = validate(_MODELS[name], {} if given is None else given, path=path or PATH)
+    keys = tuple(key for key in executor_keys() if executor in key.executors)
+    model = _model(executor, keys)
+    value, problems = validate(model, {} if given is None else given, path=path)
     if problems:
         return ExecutionSettings(), problems
-    if isinstance(value, InProcessConfig):
-        return ExecutionSettings(
-            engine="in_process",
-            max_concurrent=1,
-            retries=_enabled(value.retries),
-            require_upstream_step_success=value.step_dependency_config.require_upstream_step_success,
-            max_runtime=value.max_runtime,
-            durable=value.durable,
-            cache=value.cache,
-        ), []
-    assert isinstance(value, MultiprocessConfig)  # the only other kind of model
-    method = value.start_method
-    preload = (
-        method.forkserver.preload_modules
-        if method is not None and method.forkserver is not None
-        else None
+    base = (
+        ExecutionSettings(engine=IN_PROCESS, max_concurrent=1)
+        if executor == IN_PROCESS
+        else ExecutionSettings()
     )
-    spawn = method is not None and "spawn" in method.model_fields_set
-    ray = value if isinstance(value, RayConfig) else RayConfig()
-    limits = [each.as_limit() for each in value.tag_concurrency_limits]
-    repeated = _repeated(limits, (*(path or PATH), "tag_concurrency_limits"))
-    if repeated:
-        return ExecutionSettings(), repeated
-    return ExecutionSettings(
-        max_concurrent=value.max_concurrent or None,
-        tag_limits=tuple(limits),
-        fresh_process=spawn or ray.isolation == "process",
-        preload_modules=tuple(preload or ()),
-        retries=_enabled(value.retries),
-        require_upstream_step_success=value.step_dependency_config.require_upstream_step_success,
-        address=ray.address,
-        runtime_env=ray.runtime_env,
-        batches=ray.batches,
-        keep_outputs=ray.keep_outputs,
-        max_runtime=value.max_runtime,
-        infrastructure_retries=ray.infrastructure_retries,
-        durable=value.durable,
-        cancel_grace=ray.cancel_grace,
-        cache=value.cache,
-    ), []
+    settings = with_values(base, {key.name: getattr(value, key.name) for key in keys})
+    repeated = _repeated(settings.tag_limits, (*path, _TAG_LIMITS))
+    return (ExecutionSettings(), repeated) if repeated else (settings, [])
 
 
-def _enabled(retries: _Retries | None) -> bool:
-    return retries is None or "disabled" not in retries.model_fields_set
-
-
-def _repeated(limits: list[TagLimit], path: tuple[str, ...]) -> list[Problem]:
-    """Return a problem for each rule that stands more than once: only one of its limits could be
-    meant.
-    """
+def _repeated(limits: Iterable[TagLimit], path: tuple[str, ...]) -> list[Problem]:
+    """Return a problem for each repeated rule, since only one of its limits can be meant."""
     rules: dict[tuple[str, str | None, bool], list[int]] = {}
-    for each in limits:
-        rules.setdefault((each.key, each.value, each.per_unique_value), []).append(each.limit)
+    for limit in limits:
+        rules.setdefault((limit.key, limit.value, limit.per_unique_value), []).append(limit.limit)
     problems = []
-    for (key, value, per_unique_value), found in rules.items():
-        if len(found) > 1:
+    for (key, value, per_unique_value), given in rules.items():
+        if len(given) > 1:
             tag = key if value is None else f"{key}={value}"
-            which = f"each value of tag {tag!r}" if per_unique_value else f"tag {tag!r}"
-            listed = ", ".join(map(str, found))
+            rule = f"each value of tag {tag!r}" if per_unique_value else f"tag {tag!r}"
+            listed = ", ".join(map(str, given))
             problems.append(
                 Problem(
                     path,
-                    f"the rule for {which} stands {len(found)} times, with limits {listed}; keep "
+                    f"the rule for {rule} stands {len(given)} times, with limits {listed}; keep "
                     f"one",
                 )
             )

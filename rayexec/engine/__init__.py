@@ -1,0 +1,1 @@
+"""Engines: their contract, their registry, and the implementations."""

@@ -115,7 +115,7 @@ class Engine(ABC):
         return ()
 
     def others(self) -> Mapping[int, int]:
-        """Return the share of other runs in each limit of the cluster, by index in the placement."""
+        """Return the share of other runs in each limit of the cluster, by its index."""
         return {}
 
     def warnings(self) -> Sequence[str]:

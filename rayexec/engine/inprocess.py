@@ -13,7 +13,7 @@ from typing import Any
 from rayexec.definitions.contexts import StepLog
 from rayexec.engine.base import Engine
 from rayexec.engine.packed_values import Restored, is_lasting, pack
-from rayexec.engine.process_facts import peak_rss
+from rayexec.engine.process_memory import peak_rss
 from rayexec.errors import OutputError, StoreError
 from rayexec.events import (
     DRIVER_BATCH,

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from rayexec.config.execution import limit_runtime, override_execution
+from rayexec.config.execution_settings import check_overrides
 from rayexec.config.run_config import ResolvedConfig, resolve_run_config
 from rayexec.definitions.config import Config
 from rayexec.definitions.contexts import RunInfo
@@ -33,7 +34,6 @@ from rayexec.execute.termination import Terminated, Termination
 from rayexec.names import RUN_ID, nearest
 from rayexec.plan import Plan, compile_job
 from rayexec.run.spec import RunSpec
-from rayexec.scheduler.retention import KeepOutputs
 
 __all__ = ["execute_in_process", "execute_job", "prepare", "validate_run_config"]
 
@@ -74,22 +74,20 @@ def execute_job(
     op_selection: Sequence[str] | None = None,
     tags: Mapping[str, Any] | None = None,
     raise_on_error: bool = False,
-    address: str | None = None,
     run_id: str | None = None,
     input_values: Mapping[str, Any] | None = None,
     resources: Mapping[str, Any] | None = None,
-    max_concurrent: int | None = None,
-    keep_outputs: KeepOutputs | None = None,
-    durable: bool | None = None,
     observer: Observer | None = None,
     store: StoreChoice = None,
     origin: Mapping[str, str] | None = None,
-    cache: bool | None = None,
     reexecution_options: ReexecutionOptions | None = None,
+    **execution: Any,
 ) -> RunResult:
     """Run ``job`` on its executor and return the RunResult; not told otherwise, that is Ray on this
     machine.
 
+    ``execution`` are the keys of the executor's config that a caller may override (see
+    ``rayexec.config.execution_settings``), such as those named here.
     Where Ray is already initialised in this process, that Ray is used. ``address`` is a Ray cluster
     to attach to; limits, retries and start method of the config hold there unchanged.
     ``max_concurrent`` overrides the config's. ``keep_outputs`` too: ``"all"`` outputs can be read
@@ -109,6 +107,7 @@ def execute_job(
     with ``raise_on_error`` the exception of the first op that failed, once the steps that could
     still run have run.
     """
+    check_overrides(execution, "execute_job")
     if not isinstance(job, JobDefinition):
         raise DefinitionError(f"execute_job takes a job, got {type(job).__name__}.")
     parent = None
@@ -131,14 +130,7 @@ def execute_job(
     )
     if parent is not None:
         spec = replace(spec, previous_run=parent.previous_run(spec.plan, spec.resources))
-    settings = override_execution(
-        spec.config.execution,
-        max_concurrent=max_concurrent,
-        address=address,
-        keep_outputs=keep_outputs,
-        durable=durable,
-        cache=cache,
-    )
+    settings = override_execution(spec.config.execution, **execution)
     spec = replace(spec, config=replace(spec.config, execution=settings))
     recording = record_run(
         store, job, spec, observer or Echo(), op_selection=op_selection, origin=origin

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -241,11 +241,10 @@ class RunResult:
                 raise
             raise InvariantError(message) from None
 
-    def spent(self) -> Iterator[tuple[str, float]]:
-        """Yield for each attempt the name of its op and the seconds that it took."""
-        plan = self._plan
-        for attempt in self._log.attempts():
-            yield plan.op_of(attempt.step).name, attempt.ended - attempt.started
+    @property
+    def run_log(self) -> RunLog:
+        """The log of the run, for summaries."""
+        return self._log
 
     @property
     def waits(self) -> Sequence[StepWait]:

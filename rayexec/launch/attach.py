@@ -73,7 +73,7 @@ def _ask(run_id: str) -> Literal["detach", "cancel", "wait"]:
         while True:
             sys.stderr.write(
                 f"\nRun {run_id} goes on by itself: [d]etach from it, [c]ancel it, or [g]o on "
-                f"waiting? "
+                "waiting? "
             )
             sys.stderr.flush()
             line = sys.stdin.readline()

@@ -230,13 +230,13 @@ def _explanations(state: JobState, unsent: Callable[[str], Path | None]) -> Iter
         yield (
             f"the cluster has no module {state.lacks!r}: {path} was not sent, since it is hidden "
             f"or an ignore file ({', '.join(IGNORE_FILES)}) names it. A line such as !{path.name} "
-            f"in .rayexecignore takes it back."
+            "in .rayexecignore takes it back."
         )
     elif state.lacks is not None:
         yield (
             f"the cluster has no module {state.lacks!r}: name the package that it is in with "
-            f"--pip, or have it installed there. If it is code of yours, send the directory that "
-            f"holds it with --working-dir."
+            "--pip, or have it installed there. If it is code of yours, send the directory that "
+            "holds it with --working-dir."
         )
     if state.exit_code is not None and state.exit_code < 0:
         yield f"the driver of the run was killed ({signal_name(-state.exit_code)})."

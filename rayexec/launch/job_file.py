@@ -1,6 +1,4 @@
-"""Finding the job that a command is about: importing its file or module, and choosing among the
-jobs there.
-"""
+"""Search for a job: the import of its file or module, and the choice among the jobs there."""
 
 from __future__ import annotations
 
@@ -27,9 +25,7 @@ __all__ = ["JobSource", "find_jobs", "load_job"]
 
 @dataclass(frozen=True, slots=True)
 class JobSource:
-    """Where a job is: in ``file`` or in ``module``, under the attribute or the name given, or the
-    only one there.
-    """
+    """Address of a job: a ``file`` or ``module``, and the attribute or name of one of several."""
 
     file: Path | None = None
     module: str | None = None
@@ -37,35 +33,32 @@ class JobSource:
     job: str | None = None
 
     @property
-    def place(self) -> str:
-        """The file or module in words."""
+    def container(self) -> str:
+        """The file or module, as text."""
         return str(self.file) if self.file is not None else f"module {self.module}"
 
 
 def load_job(source: JobSource) -> Job:
-    """Return the one job that ``source`` names; raises LoadError where it cannot be loaded or told
-    from others.
-    """
+    """Return the job at ``source``; raises LoadError without one, and for several."""
     jobs = find_jobs(source)
     if source.job is None:
         if len(jobs) == 1:
             return next(iter(jobs.values()))
         listed = "\n".join(f"  {_name_in_list(attribute, job)}" for attribute, job in jobs.items())
         raise LoadError(
-            f"{source.place} has {len(jobs)} jobs; say which one with -j NAME:\n{listed}"
+            f"{source.container} has {len(jobs)} jobs; say which one with -j NAME:\n{listed}"
         )
     named = {attribute: job for attribute, job in jobs.items() if job.name == source.job}
     if not named:
         names = [job.name for job in jobs.values()]
         raise LoadError(
-            f"{source.place} has no job {source.job!r}; it has "
+            f"{source.container} has no job {source.job!r}; it has "
             f"{', '.join(sorted(names))}.{nearest(source.job, names)}"
         )
     if len(named) > 1:
         raise LoadError(
-            f"{source.place} has {len(named)} jobs called {source.job!r}, in the attributes "
-            f"{', '.join(named)}; say "
-            "which one with -a ATTR."
+            f"{source.container} has {len(named)} jobs called {source.job!r}, in the attributes "
+            f"{', '.join(named)}; say which one with -a ATTR."
         )
     return next(iter(named.values()))
 
@@ -75,32 +68,30 @@ def _name_in_list(attribute: str, job: Job) -> str:
 
 
 def find_jobs(source: JobSource) -> dict[str, Job]:
-    """Return the jobs of a file or module, at least one, by attribute and in the order in which
-    they are defined.
+    """Return the jobs of a file or module by attribute, in the order of their definition.
+
+    Raises LoadError without any.
     """
     module = _import(source)
     if source.attribute is not None:
         return {source.attribute: _job_of(source, module, source.attribute)}
-    found: dict[int, tuple[str, Job]] = {}
+    jobs: dict[int, tuple[str, Job]] = {}
     for attribute, value in vars(module).items():
-        if isinstance(value, Job):
-            # A job may stand under several attributes; its own name is the best of them.
-            known = found.get(id(value))
-            if known is None or attribute == value.name:
-                found[id(value)] = (attribute, value)
-    if not found:
-        raise LoadError(f"{source.place} has no job. {_what_instead(module)}")
-    return dict(found.values())
+        # Several attributes may hold one job; its own name is the best of them.
+        if isinstance(value, Job) and (id(value) not in jobs or attribute == value.name):
+            jobs[id(value)] = (attribute, value)
+    if not jobs:
+        raise LoadError(f"{source.container} has no job. {_advice(module)}")
+    return dict(jobs.values())
 
 
-def _what_instead(module: ModuleType) -> str:
+def _advice(module: ModuleType) -> str:
     graphs = {name: value for name, value in vars(module).items() if isinstance(value, Graph)}
     if graphs:
         name = next(iter(graphs))
         return (
             f"It has the graph{'' if len(graphs) == 1 else 's'} {', '.join(graphs)}: make a job "
-            f"of it by "
-            f"{name}_job = {name}.to_job() in the file, or run it by -a {name}."
+            f"of it by {name}_job = {name}.to_job() in the file, or run it by -a {name}."
         )
     functions = [
         name
@@ -115,16 +106,16 @@ def _what_instead(module: ModuleType) -> str:
 
 
 def _job_of(source: JobSource, module: ModuleType, attribute: str) -> Job:
-    """Return the job behind one attribute, which may be a graph, or a function that returns either."""
+    """Return the job of an attribute, which may also be a graph or a function."""
     if not hasattr(module, attribute):
-        known = [name for name in vars(module) if not name.startswith("_")]
+        names = [name for name in vars(module) if not name.startswith("_")]
         raise LoadError(
-            f"{source.place} has no attribute {attribute!r}.{nearest(attribute, known)}"
+            f"{source.container} has no attribute {attribute!r}.{nearest(attribute, names)}"
         )
     value = getattr(module, attribute)
     made_by = ""
     if not isinstance(value, Job | Graph | OpDefinition) and callable(value):
-        value = _guarded(value, f"{attribute}() of {source.place} failed")
+        value = _guarded(value, f"{attribute}() of {source.container} failed")
         made_by = "() returns what is"
     if isinstance(value, Job):
         return value
@@ -132,9 +123,8 @@ def _job_of(source: JobSource, module: ModuleType, attribute: str) -> Job:
         return value.to_job()
     kind = "an op" if isinstance(value, OpDefinition) else f"of type {type(value).__name__}"
     raise LoadError(
-        f"{attribute}{made_by or ' is'} {kind}, not a job, in {source.place}: it must be a job, a "
-        f"graph, or a function "
-        "that returns one of them."
+        f"{attribute}{made_by or ' is'} {kind}, not a job, in {source.container}: it must be a "
+        f"job, a graph, or a function that returns one of them."
     )
 
 
@@ -147,7 +137,7 @@ def _import(source: JobSource) -> ModuleType:
         if path.suffix not in importlib.machinery.SOURCE_SUFFIXES:
             raise LoadError(f"{path} is not a Python file: its name must end in .py.")
         module: ModuleType = _guarded(
-            lambda: import_file(path), f"{source.place} cannot be imported"
+            lambda: import_file(path), f"{source.container} cannot be imported"
         )
         return module
     name = source.module or ""
@@ -159,15 +149,13 @@ def _import(source: JobSource) -> ModuleType:
         )
     _check_module(name)
     imported: ModuleType = _guarded(
-        lambda: importlib.import_module(name), f"{source.place} cannot be imported"
+        lambda: importlib.import_module(name), f"{source.container} cannot be imported"
     )
     return imported
 
 
 def _check_module(name: str) -> None:
-    """Raise LoadError where there is no module of that name, as distinct from one that fails to
-    import.
-    """
+    """Raise LoadError without a module of that name, before its import can fail."""
     parent = name.rpartition(".")[0]
     if parent:
         _check_module(parent)
@@ -181,9 +169,7 @@ def _check_module(name: str) -> None:
 
 
 def _guarded(run: Callable[[], Any], failed: str) -> Any:
-    """Return what ``run`` returns; raises LoadError with the user's traceback for whatever it
-    raises.
-    """
+    """Return the result of ``run``; raises LoadError with the user's traceback if it fails."""
     try:
         return run()
     except SystemExit as error:

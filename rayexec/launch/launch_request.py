@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from rayexec.config.execution_settings import overridable_keys
 from rayexec.config.files import deep_merge, read_run_config
 from rayexec.errors import LoadError
 from rayexec.launch.job_file import JobSource
@@ -29,9 +30,8 @@ class LaunchRequest:
     config_files: tuple[str, ...] = ()
     op_selection: tuple[str, ...] = ()
     tags: Mapping[str, Any] | None = None
-    max_concurrent: int | None = None
-    durable: bool = False
-    cache: bool | None = None
+    #: Overrides of executor keys, by name; None leaves a key.
+    execution: Mapping[str, Any] = field(default_factory=dict)
     store: str | None = None
     step_selection: tuple[str, ...] = field(default=(), kw_only=True)
 
@@ -88,14 +88,12 @@ def _options(
     config: Sequence[str],
     address: str | None,
 ) -> list[str]:
-    limit = request.max_concurrent
     options = {
         "-f": file,
         "-m": source.module,
         "-a": source.attribute,
         "-j": source.job,
         "--tags": None if request.tags is None else json.dumps(dict(request.tags)),
-        "--max-concurrent": None if limit is None else str(limit),
         "--address": address,
         "--run-id": request.run_id,
     }
@@ -107,8 +105,11 @@ def _options(
     ]
     arguments += [f"-c{path}" for path in config]
     arguments += [f"-o{clause}" for clause in request.op_selection]
-    arguments += ["--durable"] if request.durable else []
-    arguments += ["--no-cache"] if request.cache is False else []
+    keys = overridable_keys()
+    for name, value in request.execution.items():
+        option = keys[name].option
+        if value is not None and option is not None:
+            arguments += option.arguments(value)
     return arguments
 
 

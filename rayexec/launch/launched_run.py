@@ -137,14 +137,14 @@ def not_recorded(note: LaunchNote) -> RunNotFoundError:
         )
     if note.store is not None:
         return RunNotFoundError(
-            f"run {note.run_id} is not in {note.store}: it has not begun on {note.address}, or the "
-            f"cluster does not reach that place; run show, run logs, run wait and run cancel tell "
-            f"what there is until then."
+            f"run {note.run_id} is not in {note.store}: it has not begun on {note.address}, or "
+            "the cluster does not reach that place; run show, run logs, run wait and run cancel "
+            "tell what there is until then."
         )
     return RunNotFoundError(
         f"run {note.run_id} is recorded on {note.address}, in a store of that machine, and this "
-        f"command needs one that can be read from here too. Give the next run such a store: set "
-        f"RAYEXEC_HOME to a URI (s3://bucket/runs), or launch with --home PLACE, which may also be "
-        f"a directory that both mount. run show, run logs, run wait and run cancel work without "
-        f"one."
+        "command needs one that can be read from here too. Give the next run such a store: set "
+        "RAYEXEC_HOME to a URI (s3://bucket/runs), or launch with --home PLACE, which may also "
+        "be a directory that both mount. run show, run logs, run wait and run cancel work "
+        "without one."
     )

@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from rayexec.cluster.home import home
+from rayexec.config.execution_settings import check_overrides
 from rayexec.errors import LoadError
 from rayexec.launch.cluster_driver import target_of
 from rayexec.launch.environment import HOME, ClusterTarget
@@ -54,9 +55,6 @@ def launch_job(
     config_files: Sequence[str] = (),
     op_selection: Sequence[str] | None = None,
     tags: Mapping[str, Any] | None = None,
-    max_concurrent: int | None = None,
-    durable: bool = False,
-    cache: bool | None = None,
     run_id: str | None = None,
     store: str | os.PathLike[str] | None = None,
     address: str | None = None,
@@ -64,6 +62,7 @@ def launch_job(
     pip: Sequence[str] = (),
     runtime_env: str | Mapping[str, Any] | None = None,
     say: Callable[[str], object] | None = None,
+    **execution: Any,
 ) -> LaunchedRun:
     """Start a run in a process of its own, and return at once.
 
@@ -73,8 +72,8 @@ def launch_job(
     - ``file`` or ``module`` holds the job; ``attribute`` or ``job``, its name, picks one of
       several.
     - ``run_config`` is a mapping of plain values; it goes over the YAML files ``config_files``.
-    - ``op_selection``, ``tags``, ``max_concurrent``, ``durable``, ``cache`` and ``run_id`` are as
-      for ``execute_job``.
+    - ``op_selection``, ``tags`` and ``run_id`` are as for ``execute_job``. So are the executor keys
+      with a command-line option: ``max_concurrent``, ``durable`` and ``cache``.
     - ``store`` is a directory or URI for the record of the run; by default RAYEXEC_HOME. A cluster
       uses its own default, unless RAYEXEC_HOME is a URI.
     - ``working_dir`` is the directory of code for a cluster; by default the one of ``file``.
@@ -85,6 +84,7 @@ def launch_job(
     Raises LoadError for a mistake in the request, and EngineError if no process starts or the
     cluster refuses. A mistake in the job itself ends the run as FAILURE.
     """
+    check_overrides(execution, "launch_job", has_option=True)
     request = LaunchRequest(
         source=JobSource(None if file is None else Path(file), module, attribute, job),
         run_id=new_run_id() if run_id is None else run_id,
@@ -92,9 +92,7 @@ def launch_job(
         config_files=tuple(config_files),
         op_selection=tuple(op_selection or ()),
         tags=tags,
-        max_concurrent=max_concurrent,
-        durable=durable,
-        cache=cache,
+        execution=execution,
         store=None if store is None else os.fspath(store),
     )
     progress = say or (lambda _: None)
@@ -196,6 +194,6 @@ def _former_source(former: LaunchNote, given: JobSource) -> JobSource:
     if file is not None and not file.exists():
         raise LoadError(
             f"the file of run {former.run_id}, {file}, is not there any more: say where the job "
-            f"is now with -f."
+            "is now with -f."
         )
     return JobSource(file, origin.get("module"), given.attribute or origin.get("attribute"))

@@ -38,7 +38,7 @@ _started: list[subprocess.Popen[bytes]] = []
 
 
 class _DetachedProcess(subprocess.Popen[bytes]):
-    """A process that is meant to outlive its owner, of which Python would warn."""
+    """A process that may outlive its owner; Python would warn of it."""
 
     def __del__(self) -> None:
         pass

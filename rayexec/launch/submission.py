@@ -130,8 +130,8 @@ class Submission:
         size = pack(packing, archive, limit=limit, added=added)
         count = len(packing.sizes)
         self.say(
-            f"Packed {root}: {count:,} file{'' if count == 1 else 's'}, {megabytes(packing.size)}, "
-            f"{megabytes(size)} compressed."
+            f"Packed {root}: {count:,} file{'' if count == 1 else 's'}, "
+            f"{megabytes(packing.size)}, {megabytes(size)} compressed."
         )
         return size
 
@@ -157,8 +157,8 @@ def _package_root(source: JobSource, target: ClusterTarget) -> Path:
     if any(path.is_relative_to(root) for path in (Path(user), Path(os.path.realpath(user)))):
         raise LoadError(
             f"all of {root} would be sent to the cluster, which holds your home directory: put "
-            f"the job in a directory of its own, or say what to send with --working-dir DIR, which "
-            f"may be {root} too."
+            "the job in a directory of its own, or say what to send with --working-dir DIR, "
+            f"which may be {root} too."
         )
     return root
 

@@ -1,1 +1,1 @@
-"""Read models that doors share."""
+"""Read models of runs and jobs, as data for the command line and for other doors."""

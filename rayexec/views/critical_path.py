@@ -1,4 +1,4 @@
-"""The critical path of a recorded run: the attempts that determined when it ended."""
+"""Critical path of a run: the attempts that determined its end."""
 
 from __future__ import annotations
 
@@ -6,53 +6,53 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from rayexec.events import Attempt
-from rayexec.store.reading import StoredLog
+from rayexec.views.history import RunHistory
 
 __all__ = ["Link", "critical_path"]
 
 
 class Link(NamedTuple):
-    """An attempt on the path: its place among the attempts, and for how long it waited (seconds).
+    """One attempt on the path, by its index, and its wait (seconds).
 
-    It waited since what it follows was over, or since the beginning of the run. ``why`` names a
-    limit that had no room for it, or says that it was tried again; ``free``, ``queued`` and
-    ``behind`` are of its wait, where they are known: until the driver handed its batch to Ray,
-    until that began on a worker, and behind other calls of the batch.
+    The wait begins with the end of the attempt before it, or with the run.
     """
 
-    place: int
+    attempt: int
     waited: float
+    #: A limit without room for it, or the fact of an earlier try.
     why: str = ""
+    #: The part of the wait until the driver handed the batch to Ray.
     free: float = 0.0
+    #: The part until the batch began on a worker.
     queued: float = 0.0
+    #: The part behind other calls of the batch.
     behind: float = 0.0
 
 
-def critical_path(log: StoredLog, attempts: Sequence[Attempt], began: float) -> list[Link] | None:
-    """Return the path, first attempt first; None where the log does not tell which steps follow
-    which.
+def critical_path(
+    history: RunHistory, attempts: Sequence[Attempt], began: float
+) -> list[Link] | None:
+    """Return the path, first attempt first; None for a log without the order of its steps.
 
-    From the attempt that ended last it goes back, each time to what was over last of the attempts
-    that this one followed: those of steps that it takes from, and earlier ones of its own step. Of
-    a step whose values were handed on while it ran, what counts is the time up to then.
+    It starts at the attempt with the latest end and goes back, each time to the latest end among
+    the attempts that this one followed: attempts of the steps before, and earlier ones of its own
+    step. Of a step that handed its outputs on while it ran, the time up to then counts.
     """
-    before = log.predecessors
-    if before is None:
+    predecessors = history.predecessors
+    if predecessors is None:
         return None
     of_step: dict[int, list[int]] = {}
-    for index, each in enumerate(attempts):
-        of_step.setdefault(each.step, []).append(index)
+    for index, attempt in enumerate(attempts):
+        of_step.setdefault(attempt.step, []).append(index)
     path: list[Link] = []
     seen: set[int] = set()
-    place: int | None = max(
-        range(len(attempts)), key=lambda index: attempts[index].ended, default=None
-    )
-    while place is not None:
-        seen.add(place)
-        here = attempts[place]
+    current = max(range(len(attempts)), key=lambda index: attempts[index].ended, default=None)
+    while current is not None:
+        seen.add(current)
+        here = attempts[current]
         latest: int | None = None
         ended = began
-        for step in (*before[here.step], here.step):
+        for step in (*predecessors[here.step], here.step):
             for other in of_step.get(step, ()):
                 there = attempts[other]
                 if (
@@ -64,20 +64,27 @@ def critical_path(log: StoredLog, attempts: Sequence[Attempt], began: float) -> 
                 until = min(there.ended, here.started)
                 if latest is None or until > ended:
                     latest, ended = other, until
-        blocked = log.blocked.get((here.step, here.number))
-        why = "" if blocked is None else blocked.limit
-        if latest is not None and attempts[latest].step == here.step:
-            why = "tried again"
-        waited = max(0.0, here.started - ended)
-        facts = log.batches.get(here.batch)
-        parts = (0.0, 0.0, 0.0)
-        if facts is not None and facts.queued is not None:
-            marks = [
-                ended,
-                *(min(max(each, ended), here.started) for each in (facts.submitted, facts.began)),
-                here.started,
-            ]
-            parts = (marks[1] - marks[0], marks[2] - marks[1], marks[3] - marks[2])
-        path.append(Link(place, waited, why, *(max(0.0, each) for each in parts)))
-        place = latest
+        is_retry = latest is not None and attempts[latest].step == here.step
+        path.append(_link(history, current, here, ended, is_retry=is_retry))
+        current = latest
     return path[::-1]
+
+
+def _link(
+    history: RunHistory, index: int, attempt: Attempt, ended: float, *, is_retry: bool
+) -> Link:
+    """Return the link of an attempt that waited since ``ended``."""
+    blocked = history.blocked.get((attempt.step, attempt.number))
+    why = "" if blocked is None else blocked.limit
+    if is_retry:
+        why = "tried again"
+    waited = max(0.0, attempt.started - ended)
+    facts = history.batches.get(attempt.batch)
+    if facts is None or facts.queued is None:
+        return Link(index, waited, why)
+    # Clocks of two hosts may differ, so the moments of the batch are cut to those of the wait.
+    submitted, begun = (
+        min(max(moment, ended), attempt.started) for moment in (facts.submitted, facts.began)
+    )
+    parts = (submitted - ended, begun - submitted, attempt.started - begun)
+    return Link(index, waited, why, *(max(0.0, part) for part in parts))

@@ -1,6 +1,4 @@
-"""Mapped nodes in words: a step of theirs is written ``inc[?]``, since its mapping keys come at run
-time.
-"""
+"""Names of mapped nodes and of their steps, such as ``inc[?]``, before the run knows the keys."""
 
 from __future__ import annotations
 
@@ -18,67 +16,61 @@ from rayexec.plan.model import (
     innermost,
 )
 
-__all__ = ["at_least", "fan_names", "in_order", "mapped_key", "sources_of"]
-
-
-def at_least(count: int, noun: str, *, more: bool) -> str:
-    """Return a count in words; where there may be ``more``, it is the least."""
-    return f"{'at least ' if more else ''}{count:,} {noun}{'' if count == 1 else 's'}"
+__all__ = ["fan_names", "in_order", "mapped_key", "sources_of"]
 
 
 def mapped_key(node: MappedNode) -> str:
-    """Return the key that stands for those of all steps of a node: ``inc[?]``, or ``inner[?,?]``."""
+    """Return the key that stands for all steps of a node: ``inc[?]``, or ``inner[?,?]``."""
     return f"{node.key}[{','.join('?' * len(node.fan_outs))}]"
 
 
-def fan_names(plan: Plan, level: Iterable[FanOut]) -> list[str]:
-    """Return dynamic outputs as (node path, output): ``dyn.result``."""
-    return [f"{_node(plan, fan).key}.{fan.output}" for fan in level]
+def fan_names(plan: Plan, fan_outs: Iterable[FanOut]) -> list[str]:
+    """Return dynamic outputs by node path and output: ``dyn.result``."""
+    return [f"{_node(plan, fan_out).key}.{fan_out.output}" for fan_out in fan_outs]
 
 
-def _node(plan: Plan, fan: FanOut) -> Step | MappedNode:
-    return plan.steps[fan.node] if fan.node >= 0 else plan.mapped_nodes[-1 - fan.node]
+def _node(plan: Plan, fan_out: FanOut) -> Step | MappedNode:
+    return plan.steps[fan_out.node] if fan_out.node >= 0 else plan.mapped_nodes[-1 - fan_out.node]
 
 
 def sources_of(plan: Plan, node: Step | MappedNode) -> list[str]:
-    """Return the keys of what a node takes from; of what it collects those that are collected."""
-    keys = [_key(plan, symbol) for symbol in _symbols(plan, node)]
+    """Return the keys of the sources of a node; of a collected source the key of its node."""
+    keys = [_key(plan, source) for source in _sources(plan, node)]
     return list(dict.fromkeys(key for key in keys if key is not None))
 
 
-def _symbols(plan: Plan, node: Step | MappedNode) -> Iterator[FromStep | FromMapped | FromConfig]:
-    for place in range(len(node.inputs)):
-        gathered = (
-            plan.collected_inputs.get((node.index, place)) if isinstance(node, Step) else None
+def _sources(plan: Plan, node: Step | MappedNode) -> Iterator[FromStep | FromMapped | FromConfig]:
+    for index in range(len(node.inputs)):
+        collected = (
+            plan.collected_inputs.get((node.index, index)) if isinstance(node, Step) else None
         )
-        symbols: Iterable[NodeSource] = (
-            node.inputs[place].sources if gathered is None else (gathered,)
+        sources: Iterable[NodeSource] = (
+            node.inputs[index].sources if collected is None else (collected,)
         )
-        for symbol in symbols:
-            yield innermost(symbol) if isinstance(symbol, FromCollected) else symbol
+        for source in sources:
+            yield innermost(source) if isinstance(source, FromCollected) else source
 
 
-def _key(plan: Plan, symbol: FromStep | FromMapped | FromConfig) -> str | None:
-    if isinstance(symbol, FromMapped):
-        return mapped_key(plan.mapped_nodes[symbol.node])
-    return plan.steps[symbol.step].key if isinstance(symbol, FromStep) else None
+def _key(plan: Plan, source: FromStep | FromMapped | FromConfig) -> str | None:
+    if isinstance(source, FromMapped):
+        return mapped_key(plan.mapped_nodes[source.node])
+    return plan.steps[source.step].key if isinstance(source, FromStep) else None
 
 
 def in_order(plan: Plan) -> Iterator[Step | int]:
-    """Yield the steps and, as their places, the mapped nodes, each behind all that it takes from."""
+    """Yield the steps and the indices of mapped nodes, each behind all of its sources."""
     after: dict[int, list[int]] = {}
-    behind: list[
-        int
-    ] = []  # for each mapped node the last step that it takes from, at first or second hand
-    for place, node in enumerate(plan.mapped_nodes):
+    # For each mapped node the last step among its sources and the sources of these.
+    last_source: list[int] = []
+    for index, node in enumerate(plan.mapped_nodes):
         last = -1
-        for symbol in _symbols(plan, node):
-            if isinstance(symbol, FromMapped):
-                last = max(last, behind[symbol.node])
-            elif isinstance(symbol, FromStep):
-                last = max(last, symbol.step)
-        behind.append(last)
-        after.setdefault(last, []).append(place)
+        for source in _sources(plan, node):
+            if isinstance(source, FromMapped):
+                last = max(last, last_source[source.node])
+            elif isinstance(source, FromStep):
+                last = max(last, source.step)
+        last_source.append(last)
+        after.setdefault(last, []).append(index)
     for step in plan.steps:
         yield step
         yield from after.get(step.index, ())

@@ -1,6 +1,4 @@
-"""How long steps took in an earlier run, from which ``job plan`` says how long the next one takes
-at least.
-"""
+"""Times of steps in an earlier run, for an estimate of the next one."""
 
 from __future__ import annotations
 
@@ -13,29 +11,32 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rayexec.errors import LoadError, RunNotFoundError, StoreError
-from rayexec.events import RunStatus
+from rayexec.events import RunStatus, StepEnd
 from rayexec.plan import Plan
+from rayexec.store import default_store
+from rayexec.store.reading import StoredLog
 
-__all__ = ["Timings", "given_timings", "last_timings"]
+__all__ = ["Timings", "last_timings", "timings_of_file"]
 
-_LOOKED_AT = 10  # runs, of which the last may be of a part of the job
+_MOST_RUNS = 10  # of the same job; the last ones may be of a part of it
 _FORM = "give what rayexec job execute --json printed"
 
 
 class Timings(NamedTuple):
-    """Seconds of each step of a plan, by its index, and in words where they are from."""
+    """Seconds of each step of a plan, by its index, and their source in words."""
 
     seconds: list[float]
     source: str
 
 
-def given_timings(plan: Plan, path: Path) -> Timings:
-    """Return what a file says; raises LoadError for one without timings, or with those of other
-    ops.
+def timings_of_file(plan: Plan, path: Path) -> Timings:
+    """Return the timings in a file.
+
+    Raises LoadError for a file without timings, or with those of other ops.
     """
     try:
         ops = json.loads(path.read_text(encoding="utf-8"))["ops"]
-        mean = {name: each["seconds"] / max(1, each["attempts"]) for name, each in ops.items()}
+        mean = {name: op["seconds"] / max(1, op["attempts"]) for name, op in ops.items()}
     except OSError as error:
         raise LoadError(f"--timings {path}: {error.strerror}; {_FORM}.") from None
     except (ValueError, KeyError, TypeError, AttributeError):
@@ -49,26 +50,24 @@ def given_timings(plan: Plan, path: Path) -> Timings:
 
 
 def last_timings(plan: Plan) -> Timings | None:
-    """Return what the last run has that succeeded, was of the same job and ran all of the ops; None
-    where none has.
+    """Return the timings of the last run of the same job that succeeded and ran all its ops.
 
-    Only stores on this machine are asked: a plan is none the worse without, and another may be slow
-    to answer.
+    None without such a run. Only a store on this machine is asked, since another may be slow to
+    answer and a plan can do without.
     """
-    from rayexec.store import default_store
-    from rayexec.store.reading import StoredLog
-
     if "://" in os.environ.get("RAYEXEC_HOME", ""):
         return None
-    with contextlib.suppress(StoreError, RunNotFoundError):  # one may be removed just now
+    with contextlib.suppress(StoreError, RunNotFoundError):  # another process may remove one now
         store = default_store()
-        whole = (
-            each
-            for each in store.list()
-            if each.status == RunStatus.SUCCESS and not each.steps.get("reused")
+        runs = (
+            record
+            for record in store.list()
+            if record.job_name == plan.job_name
+            and record.status == RunStatus.SUCCESS
+            and not record.steps.get(StepEnd.REUSED)
         )
-        same = (each for each in whole if each.job_name == plan.job_name)
-        for record in itertools.islice(same, _LOOKED_AT):
+        for record in itertools.islice(runs, _MOST_RUNS):
+            # The sums come from columns, so that a long log costs milliseconds here.
             spent = StoredLog(store.open(record.run_id)).spent()
             if spent.keys() >= _ops(plan):
                 mean = {op: seconds / attempts for op, (attempts, seconds) in spent.items()}

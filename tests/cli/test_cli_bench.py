@@ -1,6 +1,4 @@
-"""`rayexec bench`: what it prints and draws, and what it refuses. No figure is judged but for being
-one.
-"""
+"""`rayexec bench`: its tables, JSON, plot and mistakes. No test judges a figure by its size."""
 
 from __future__ import annotations
 
@@ -18,7 +16,7 @@ from typer.testing import CliRunner, Result
 from rayexec import job, op
 from rayexec.cli.commands import bench_measure as measure
 from rayexec.cli.commands.bench_figures import Machine
-from rayexec.cli.commands.bench_jobs import NAP, chain_job, fan_out_job, naps_job, transfer_job
+from rayexec.cli.commands.bench_jobs import NAP_S, chain_job, fan_out_job, naps_job, transfer_job
 from rayexec.cli.commands.bench_measure import LimitFigures, MakespanFigures, default_limits
 from rayexec.cli.commands.bench_plot import draw_makespans
 from rayexec.cli.main import app
@@ -54,8 +52,8 @@ def document(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     ended = run(*SMALL, "--json", "--max-concurrent", "2", cwd=tmp_path_factory.mktemp("document"))
     assert ended.code == 0, ended.stderr
     assert ended.left_over == []
-    found: dict[str, Any] = json.loads(ended.stdout)
-    return found
+    figures: dict[str, Any] = json.loads(ended.stdout)
+    return figures
 
 
 def test_the_table_has_each_figure(bench: Bench) -> None:
@@ -84,18 +82,18 @@ def test_json_has_all_figures(document: dict[str, Any]) -> None:
     assert machine["address"] is None
     assert all(machine[name] for name in ("rayexec", "ray", "python", "platform"))
     assert [each["shape"] for each in document["no_op_steps"]] == ["fan-out", "chain"]
-    for each in document["no_op_steps"]:
-        assert each["steps"] == 30
+    for row in document["no_op_steps"]:
+        assert row["steps"] == 30
         assert (
             min(
-                each["steps_per_second"],
-                each["seconds_per_step"],
-                each["first_seconds"],
-                *each["runs"],
+                row["steps_per_second"],
+                row["seconds_per_step"],
+                row["first_seconds"],
+                *row["runs"],
             )
             > 0
         )
-        assert each["seconds"] == sorted(each["runs"])[1]
+        assert row["seconds"] == sorted(row["runs"])[1]
     assert document["hop"]["hops"] == 49 * 3
     assert 0 < document["hop"]["median_seconds"] <= document["hop"]["p95_seconds"]
     store = document["object_store"]
@@ -106,16 +104,16 @@ def test_json_has_all_figures(document: dict[str, Any]) -> None:
 
 def test_json_has_makespans_that_no_schedule_beats(document: dict[str, Any]) -> None:
     makespan = document["makespan"]
-    assert (makespan["naps"], makespan["nap_seconds"]) == (64, NAP)
+    assert (makespan["naps"], makespan["nap_seconds"]) == (64, NAP_S)
     assert [each["max_concurrent"] for each in makespan["limits"]] == [
         2,
         4,
     ]  # asked for twice, measured once
-    for each in makespan["limits"]:
-        assert each["ideal_seconds"] == pytest.approx(64 * NAP / each["max_concurrent"])
-        assert each["seconds"] >= each["ideal_seconds"]
-        assert each["to_ideal"] >= 1
-        assert 0 < each["speed_up"] <= each["max_concurrent"]
+    for row in makespan["limits"]:
+        assert row["ideal_seconds"] == pytest.approx(64 * NAP_S / row["max_concurrent"])
+        assert row["seconds"] >= row["ideal_seconds"]
+        assert row["to_ideal"] >= 1
+        assert 0 < row["speed_up"] <= row["max_concurrent"]
 
 
 @pytest.mark.parametrize(("suffix", "magic"), [(".png", b"\x89PNG\r\n\x1a\n"), (".SVG", b"<?xml")])
@@ -126,7 +124,7 @@ def test_plots_are_what_their_names_say(
     pytest.importorskip("matplotlib")
     path = tmp_path / f"makespan{suffix}"
     rows = tuple(LimitFigures(limit, 1.28 / limit, (1.3 / limit,)) for limit in limits)
-    draw_makespans(MakespanFigures(64, NAP, rows), MACHINE, path)
+    draw_makespans(MakespanFigures(64, NAP_S, rows), MACHINE, path)
     assert path.read_bytes().startswith(magic)
 
 
@@ -141,7 +139,7 @@ def test_the_command_draws_the_plot(bench: Bench, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "words"),
+    ("arguments", "message"),
     [
         (("--plot", "makespan.pdf"), "must end in .png or .svg"),
         (("--plot", "no/such/makespan.png"), "there is no directory no/such"),
@@ -153,13 +151,13 @@ def test_the_command_draws_the_plot(bench: Bench, tmp_path: Path) -> None:
     ],
 )
 def test_mistakes_are_told_before_ray_starts(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], words: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], message: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "folder.png").mkdir()
     result = CliRunner().invoke(app, ["bench", *arguments])
     assert result.exit_code == 2
-    assert words in result.stderr
+    assert message in result.stderr
     assert "starting Ray" not in result.output
     assert "Traceback" not in result.output
 

@@ -15,8 +15,9 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from rayexec.cli.main import app
+from rayexec.cli.render.mapped_progress import mapped_lines
 from rayexec.plan import Plan, compile_job
-from rayexec.views.mapped_counts import Tally, mapped_lines
+from rayexec.views.mapped_counts import MappedCounts
 from rayexec.views.mapped_names import in_order
 
 JOBS = """
@@ -226,14 +227,14 @@ def test_the_order_of_a_plan_has_each_behind_what_it_takes(place: Path) -> None:
 
 def test_mapped_ops_at_work_are_shown_before_others(place: Path) -> None:
     plan = _compiled("wide")
-    tally = Tally(plan)
-    tally.complete = {node.key for node in plan.mapped_nodes}
-    tally.known.update({f"clean_{number}": 5 for number in range(9)})
-    tally.over.update(
+    counts = MappedCounts(plan)
+    counts.complete = {node.key for node in plan.mapped_nodes}
+    counts.steps.update({f"clean_{number}": 5 for number in range(9)})
+    counts.over.update(
         {f"clean_{number}": 5 if number < 5 else 2 if number < 8 else 0 for number in range(9)}
     )
     console = Console(width=80, file=io.StringIO())
-    console.print(*mapped_lines(plan, tally, {"clean_6": 2}, 4))
+    console.print(*mapped_lines(counts.progress({"clean_6": 2}), 4))
     printed = console.file.getvalue().splitlines()  # type: ignore[attr-defined]  # a StringIO
     assert [re.sub(" +━*╸?╺?━* +", " ", line).strip() for line in printed if line.strip()] == [
         "clean_5 2 of 5",

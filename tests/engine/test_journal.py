@@ -1,4 +1,4 @@
-"""What a worker notes of a batch, and what is left of it when the worker dies."""
+"""Journal of a batch, and its remains when the worker dies."""
 
 from __future__ import annotations
 
@@ -13,21 +13,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rayexec.engine.ray.protocol.answer import PlainEntry
-from rayexec.engine.ray.protocol.journal import Journal, journal_path, read_journal, sweep_journals
+from rayexec.engine.ray.protocol.batch_files import JOURNAL_PREFIX, journal_path, sweep_journals
+from rayexec.engine.ray.protocol.entries import PlainEntry
+from rayexec.engine.ray.protocol.remains import read_remains
+from rayexec.engine.ray.worker.journal import Journal
+from rayexec.run.process_identity import start_of
 
 
 def test_a_batch_that_answers_leaves_its_journal_until_the_answer_has_come(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("rayexec.engine.ray.protocol.journal._LINGER", 0.2)
+    monkeypatch.setattr("rayexec.engine.ray.worker.journal._LINGER_S", 0.2)
     path = tmp_path / "journal"
     with Journal(str(path)) as journal:
         journal.started(0)
         journal.succeeded(0, 1.0, 2.0, b"made")
     copy = tmp_path / "copy"
     copy.write_bytes(path.read_bytes())
-    assert read_journal(str(copy)) == (
+    assert read_remains(str(copy)) == (
         [PlainEntry(0, 1.0, 2.0, b"made")],
         None,
         "",
@@ -41,22 +44,22 @@ def test_a_batch_that_answers_leaves_its_journal_until_the_answer_has_come(
     while path.exists():
         assert time.monotonic() < end
         time.sleep(0.01)
-    assert read_journal(str(path)) is None
+    assert read_remains(str(path)) is None
 
 
 def test_what_was_over_and_what_was_running(tmp_path: Path) -> None:
     path = str(tmp_path / "journal")
     journal = Journal(path)
-    assert read_journal(path) == ([], None, "", "", "", "", None)
+    assert read_remains(path) == ([], None, "", "", "", "", None)
     journal = Journal(path)
     journal.started(0)
     journal.finished(b"first")
     journal.started(2)
-    assert read_journal(path) == ([b"first"], 2, "", "", "", "", None)
+    assert read_remains(path) == ([b"first"], 2, "", "", "", "", None)
     journal = Journal(path)
     journal.started(0)
     journal.finished(b"first")
-    assert read_journal(path) == ([b"first"], None, "", "", "", "", None)
+    assert read_remains(path) == ([b"first"], None, "", "", "", "", None)
     assert not os.path.exists(path)
 
 
@@ -87,17 +90,17 @@ some_entries = st.lists(
 @given(some_entries, st.data())
 def test_a_torn_tail_is_left_out(drawn: list[bytes | PlainEntry], data: st.DataObject) -> None:
     entries = [
-        each._replace(position=place) if isinstance(each, PlainEntry) else each
-        for place, each in enumerate(drawn)
+        entry._replace(position=position) if isinstance(entry, PlainEntry) else entry
+        for position, entry in enumerate(drawn)
     ]
     path = journal_path("test", os.getpid())
     journal = Journal(path)
     write(journal, entries)
     whole = Path(path).read_bytes()
     Path(path).write_bytes(whole[: data.draw(st.integers(0, len(whole)))])
-    found = read_journal(path)
-    assert found is not None
-    read, started, *_ = found
+    remains = read_remains(path)
+    assert remains is not None
+    read, started, *_ = remains
     assert read == entries[: len(read)]
     assert started is None or started >= len(read), "what is over counts as running"
     assert started is None or len(read) < len(entries)
@@ -113,23 +116,55 @@ def test_a_journal_grows_with_what_is_noted(tmp_path: Path) -> None:
     journal = Journal(path)
     write(journal, entries)
     journal.started(502)
-    assert read_journal(path) == (entries, 502, "", "", "", "", None)
+    assert read_remains(path) == (entries, 502, "", "", "", "", None)
     journal.close()
 
 
-def test_what_killed_drivers_left_is_swept_away() -> None:
-    mine = journal_path("swept", 1)
-    dead = subprocess.Popen(["true"])
-    dead.wait()
-    orphan = mine.replace(f"-{os.getpid()}-", f"-{dead.pid}-")
-    for path in (mine, orphan):
-        Path(path).touch()
+def name_of_own_process() -> str:
+    """Return the part of a journal's name that says whose it is."""
+    return Path(journal_path("run", 1)).name.removeprefix(JOURNAL_PREFIX).partition("-")[0]
+
+
+def is_swept_away(driver: str) -> bool:
+    """Tell whether a journal of this driver goes, and leave none."""
+    path = Path(journal_path("swept", 1).replace(name_of_own_process(), driver))
+    path.touch()
     try:
         sweep_journals()
-        assert os.path.exists(mine)
-        assert not os.path.exists(orphan)
+        return not path.exists()
     finally:
-        os.unlink(mine)
+        path.unlink(missing_ok=True)
+
+
+def test_journals_of_ended_drivers_are_swept_away() -> None:
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    assert is_swept_away(f"{ended.pid}")
+    assert is_swept_away(f"{ended.pid}.0123abcd")
+    assert not is_swept_away(name_of_own_process())
+    assert not is_swept_away(f"{os.getpid()}")  # without a start, the pid alone counts
+    assert not is_swept_away("somebody")
+
+
+def test_journals_of_a_zombie_are_swept_away() -> None:
+    zombie = subprocess.Popen(["true"])
+    try:
+        end = time.monotonic() + 10
+        while Path(f"/proc/{zombie.pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z":
+            assert time.monotonic() < end
+            time.sleep(0.01)
+        assert is_swept_away(f"{zombie.pid}")
+    finally:
+        zombie.wait()
+
+
+def test_a_later_process_with_the_pid_is_not_the_driver(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert start_of(os.getpid()) is not None
+    assert name_of_own_process() != f"{os.getpid()}"
+    assert is_swept_away(f"{os.getpid()}.0123abcd")
+    # A system that hides the start must not cost a living driver its journals.
+    monkeypatch.setattr("rayexec.engine.ray.protocol.batch_files.start_of", lambda _pid: None)
+    assert not is_swept_away(f"{os.getpid()}.0123abcd")
 
 
 def test_a_batch_that_ends_without_an_answer_leaves_its_journal(tmp_path: Path) -> None:
@@ -144,7 +179,7 @@ def test_a_batch_that_ends_without_an_answer_leaves_its_journal(tmp_path: Path) 
 
     with pytest.raises(RuntimeError):
         ends_badly()
-    assert read_journal(path) == ([PlainEntry(0, 1.0, 2.0, b"made")], 1, "", "", "", "", None)
+    assert read_remains(path) == ([PlainEntry(0, 1.0, 2.0, b"made")], 1, "", "", "", "", None)
 
 
 def test_where_there_is_no_room_the_steps_go_on(tmp_path: Path) -> None:
@@ -163,4 +198,4 @@ def test_where_there_is_no_room_the_steps_go_on(tmp_path: Path) -> None:
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, limit)
             signal.signal(signal.SIGXFSZ, before)
-        assert read_journal(path) == ([b"first"], 1, "", "", "", "", None)
+        assert read_remains(path) == ([b"first"], 1, "", "", "", "", None)

@@ -281,7 +281,9 @@ def test_nothing_is_left_of_a_run_that_kept_resources(execute_on_ray: Any, tmp_p
         ends = time.monotonic() + 10
         while True:
             names = [
-                thread.name for thread in threading.enumerate() if thread.name == "rayexec-kept"
+                thread.name
+                for thread in threading.enumerate()
+                if thread.name == "rayexec-resources"
             ]
             if not names or time.monotonic() > ends:
                 return names
@@ -293,7 +295,7 @@ def test_nothing_is_left_of_a_run_that_kept_resources(execute_on_ray: Any, tmp_p
             threads_left.alias(f"look_{number}")()
 
     result = execute_on_ray(inserting(pool, 4), ALONE)
-    port = result._engine.resources.address[0][1]
+    port = result._engine._resource_workers.address.port
     rows = [line.split()[1:4] for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
     ours = [row for row in rows if port in (int(row[0][-4:], 16), int(row[1][-4:], 16))]
     assert ours, "not even the kernel's own memory of the connections: is this the right port?"
@@ -350,7 +352,7 @@ def test_a_kept_resource_that_fails_to_close_is_told_and_the_others_close(
 def test_a_resource_that_takes_long_to_close_is_told_and_not_waited_for(
     execute_on_ray: Any, tmp_path: Path, monkeypatch: Any
 ) -> None:
-    monkeypatch.setattr("rayexec.engine.ray.protocol.worker_resources._PATIENCE", 0.2)
+    monkeypatch.setattr("rayexec.engine.ray.driver.resource_workers._CLOSE_TIMEOUT_S", 0.2)
     go = str(tmp_path / "go")
 
     @resource(scope="worker")

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from rayexec import RetryPolicy, WorkerCrashedError, job, op
-from rayexec.engine.ray.protocol.crash import ExitNoted
+from rayexec.engine.ray.worker.exit_note import ExitNoted
 
 MANY = 12
 _HERE = __file__
@@ -209,7 +209,7 @@ def test_exits_are_noted_only_while_a_batch_runs(tmp_path: Path) -> None:
 def test_a_noted_exit_keeps_its_status(tmp_path: Path) -> None:
     code = f"""
 import os
-from rayexec.engine.ray.protocol.crash import ExitNoted
+from rayexec.engine.ray.worker.exit_note import ExitNoted
 with ExitNoted({str(tmp_path / "batch")!r}):
     os._exit(status=5)
 """

@@ -25,8 +25,7 @@ def bench(
         typer.Option(
             metavar="ADDRESS",
             help="The Ray cluster to measure, such as 10.0.0.5:6379 or auto. Without it, a Ray is "
-            "started on this "
-            "machine.",
+            "started on this machine.",
         ),
     ] = None,
     max_concurrent: Annotated[
@@ -35,8 +34,7 @@ def bench(
             min=1,
             metavar="N",
             help="Measure the makespan with N steps at once. May be repeated; not given: 1, 2, 4 "
-            "and so on up to twice "
-            "the CPUs of a machine, or up to the CPUs of a cluster.",
+            "and so on up to twice the CPUs of a machine, or up to the CPUs of a cluster.",
         ),
     ] = None,
     steps: Annotated[
@@ -53,8 +51,7 @@ def bench(
             min=1,
             metavar="MB",
             help="The value that passes through the object store, in MB; not given: 256, or 64 "
-            "with --quick, and no "
-            "more than a quarter of the store.",
+            "with --quick, and no more than a quarter of the store.",
         ),
     ] = None,
     quick: Annotated[
@@ -65,8 +62,7 @@ def bench(
         typer.Option(
             metavar="FILE",
             help="Draw the makespan over max_concurrent to FILE, a .png or .svg. Needs "
-            "matplotlib, which the extra "
-            "named plot installs.",
+            "matplotlib, which the extra named plot installs.",
         ),
     ] = None,
     as_json: JsonOption = False,

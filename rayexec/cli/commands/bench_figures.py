@@ -1,4 +1,4 @@
-"""The figures of ``rayexec bench`` as people and as programs read them."""
+"""Figures of ``rayexec bench`` as tables and as JSON."""
 
 from __future__ import annotations
 
@@ -26,14 +26,12 @@ from rayexec.placement.capacity import Capacity
 __all__ = ["Figures", "Machine", "describe_machine", "figures_as_json", "tables"]
 
 
-_WIDTH = 80  # columns
+_WIDTH_COLUMNS = 80
 
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """Where the figures come from; ``address`` is that of the cluster, None for a Ray started on
-    this machine.
-    """
+    """Machine or cluster behind the figures; ``address`` is None for a Ray started for them."""
 
     rayexec: str
     ray: str
@@ -45,18 +43,19 @@ class Machine:
 
     def __str__(self) -> str:
         where = "a Ray of its own" if self.address is None else f"the Ray at {self.address}"
-        return f"rayexec {self.rayexec}, Ray {self.ray}, Python {self.python}, {self.platform}\n{self.size}, {where}"
+        versions = f"rayexec {self.rayexec}, Ray {self.ray}, Python {self.python}"
+        return f"{versions}, {self.platform}\n{self.size}, {where}"
 
     @property
     def size(self) -> str:
-        """CPUs and nodes in words."""
+        """The number of CPUs and nodes, as text."""
         cpus, nodes = "" if self.cpus == 1 else "s", "" if self.nodes == 1 else "s"
         return f"{self.cpus:g} CPU{cpus} on {self.nodes} node{nodes}"
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Everything that one ``rayexec bench`` measured."""
+    """All figures of one ``rayexec bench``."""
 
     machine: Machine
     steps: tuple[StepFigures, ...]
@@ -66,7 +65,7 @@ class Figures:
 
 
 def describe_machine(capacity: Capacity, address: str | None) -> Machine:
-    """Return what a Ray runs on, and the versions at work."""
+    """Return the size of a Ray, its platform, and the versions in use."""
     return Machine(
         rayexec=__version__,
         ray=importlib.metadata.version("ray"),
@@ -79,7 +78,7 @@ def describe_machine(capacity: Capacity, address: str | None) -> Machine:
 
 
 def tables(figures: Figures) -> Iterator[RenderableType]:
-    """Yield tables for a terminal of 80 columns, each with what its figures mean."""
+    """Yield tables for a terminal of 80 columns, with a note on the meaning of each."""
     yield from _steps(figures.steps)
     yield from _hops(figures.hops)
     yield from _transfer(figures.transfer)
@@ -87,7 +86,7 @@ def tables(figures: Figures) -> Iterator[RenderableType]:
 
 
 def _table(title: str, *columns: str) -> Table:
-    # As the summary of a run: names to the left, numbers to the right.
+    # As in the summary of a run: names on the left, figures on the right.
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
     table.add_column(title, no_wrap=True, min_width=16)
     for name in columns:
@@ -96,7 +95,7 @@ def _table(title: str, *columns: str) -> Table:
 
 
 def _with_note(table: Table, note: str) -> Sequence[RenderableType]:
-    return table, Text(textwrap.fill(note, _WIDTH), style="dim"), Text()
+    return table, Text(textwrap.fill(note, _WIDTH_COLUMNS), style="dim"), Text()
 
 
 def _milliseconds(seconds: float) -> str:
@@ -106,15 +105,20 @@ def _milliseconds(seconds: float) -> str:
 def _steps(rows: Sequence[StepFigures]) -> Sequence[RenderableType]:
     table = _table("no-op steps", "steps", "steps/s", "µs a step", "first run, µs a step")
     for row in rows:
-        each = [row.steps / row.seconds, row.seconds / row.steps * 1e6, row.first / row.steps * 1e6]
+        per_second, micros = row.steps / row.seconds, row.seconds / row.steps * 1e6
+        first_micros = row.first / row.steps * 1e6
         table.add_row(
-            row.shape, f"{row.steps:,}", f"{each[0]:,.0f}", f"{each[1]:,.1f}", f"{each[2]:,.1f}"
+            row.shape,
+            f"{row.steps:,}",
+            f"{per_second:,.0f}",
+            f"{micros:,.1f}",
+            f"{first_micros:,.1f}",
         )
     return _with_note(
         table,
         f"Medians of {len(rows[0].runs)} runs after a first, in which the job is also compiled. "
-        f"fan-out: one step, all "
-        "others behind it, and a join of those. chain: one step after another.",
+        "fan-out: one step, all others behind it, and a join of those. chain: one step after "
+        "another.",
     )
 
 
@@ -126,8 +130,7 @@ def _hops(row: HopFigures) -> Sequence[RenderableType]:
     return _with_note(
         table,
         "From the end of a step to the start of the next, each a Ray task of its own (batches: "
-        "false); in a batch, as "
-        "in the chain above, a step costs no hop.",
+        "false); in a batch, as in the chain above, a step costs no hop.",
     )
 
 
@@ -145,10 +148,8 @@ def _transfer(row: TransferFigures) -> Sequence[RenderableType]:
     return _with_note(
         table,
         f"Medians of {len(row.stores)} runs after two to warm up. store: from the end of the op "
-        f"that made an Arrow "
-        "buffer until it is stored. read: from there until the next step has read each byte, "
-        "where it lies or from "
-        "another node. Each has a hop in it.",
+        "that made an Arrow buffer until it is stored. read: from there until the next step has "
+        "read each byte, where it lies or from another node. Each has a hop in it.",
     )
 
 
@@ -166,8 +167,7 @@ def _makespans(rows: MakespanFigures) -> Sequence[RenderableType]:
     return _with_note(
         table,
         f"{rows.naps:,} naps of {rows.nap * 1e3:g} ms each. ideal: no schedule is faster. "
-        f"speed-up: the time of all "
-        "naps together to the makespan.",
+        "speed-up: the time of all naps together to the makespan.",
     )
 
 

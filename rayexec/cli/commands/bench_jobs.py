@@ -1,6 +1,6 @@
-"""What ``rayexec bench`` runs: ops that do as little as can be, and jobs of them.
+"""Jobs for ``rayexec bench``, of ops with almost no work.
 
-The ops stand at the top of a module, so that workers import them from where rayexec is installed.
+The ops are at the top of a module, so that workers import them from the installed package.
 """
 
 from __future__ import annotations
@@ -10,18 +10,21 @@ import time
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from rayexec import Config, JobDefinition, job, op
+from rayexec.definitions.config import Config
+from rayexec.definitions.job import JobDefinition
+from rayexec.definitions.op import op
+from rayexec.jobs import job
 
-__all__ = ["NAP", "WORD", "chain_job", "fan_out_job", "naps_job", "transfer_job"]
+__all__ = ["NAP_S", "WORD_BYTES", "chain_job", "fan_out_job", "naps_job", "transfer_job"]
 
-NAP = 0.02  # seconds
-WORD = 8  # bytes
+NAP_S = 0.02
+WORD_BYTES = 8
 
 
 class Extent(Config):
-    """How much data to make: ``words`` of 8 bytes."""
+    """Size of the data: ``word_count`` words of 8 bytes."""
 
-    words: int
+    word_count: int
 
 
 @op
@@ -44,30 +47,28 @@ def join(values: list[int]) -> int:
 
 @op
 def nap() -> None:
-    """Take a known time without taking a processor."""
-    time.sleep(NAP)
+    """Sleep for ``NAP_S``."""
+    time.sleep(NAP_S)
 
 
 @op
 def make(before: int, config: Extent) -> pa.Buffer:
     """Return an Arrow buffer of ones, as 64-bit integers."""
-    # Written, not only reserved: memory that was never written is no memory yet, and copies faster
-    # than any.
-    return pa.py_buffer(before.to_bytes(WORD, "little") * config.words)
+    # Written, and not only reserved: the kernel maps unwritten memory to one page of zeros, which
+    # copies too fast.
+    return pa.py_buffer(before.to_bytes(WORD_BYTES, "little") * config.word_count)
 
 
 @op
 def read(data: pa.Buffer) -> int:
-    """Return the sum of the integers in a buffer, which reads each byte of it."""
-    array = pa.Array.from_buffers(pa.int64(), data.size // WORD, [None, data])
+    """Return the sum of the integers in a buffer, by reading every byte."""
+    array = pa.Array.from_buffers(pa.int64(), data.size // WORD_BYTES, [None, data])
     total: int = pc.sum(array).as_py()
     return total
 
 
 def fan_out_job(steps: int) -> JobDefinition:
-    """Return a job of ``steps`` steps, at least 3: one, all others behind it, and one that takes
-    from all of those.
-    """
+    """Return a job of ``steps`` steps, at least 3: one, many after it, and a join of those."""
 
     @job
     def fan_out() -> None:
@@ -100,12 +101,10 @@ def naps_job(count: int) -> JobDefinition:
     return naps
 
 
-def transfer_job(words: int) -> JobDefinition:
-    """Return a job of three steps: one that only begins, one that makes ``words`` words, one that
-    reads them.
-    """
+def transfer_job(word_count: int) -> JobDefinition:
+    """Return a job of three steps: the first begins, the second makes data, the third reads it."""
 
-    @job(config={"ops": {"make": {"config": {"words": words}}}})
+    @job(config={"ops": {"make": {"config": {"word_count": word_count}}}})
     def transfer() -> None:
         read(make(first()))
 

@@ -1,8 +1,7 @@
-"""The measurements of ``rayexec bench``: each runs jobs by ``execute_job`` and returns its figures
-as data.
+"""Measurements of ``rayexec bench``: jobs run by ``execute_job``, and figures about them.
 
-They run on the Ray that this process is connected to. Times are taken by this process's clock, or
-as differences of one worker's clock, so that clocks that disagree on a cluster do no harm.
+They use the Ray of this process. Times come from this process's clock, or are differences on one
+worker's clock, so that clocks on a cluster may disagree.
 """
 
 from __future__ import annotations
@@ -17,8 +16,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from rayexec.cli.commands.bench_jobs import (
-    NAP,
-    WORD,
+    NAP_S,
+    WORD_BYTES,
     chain_job,
     fan_out_job,
     naps_job,
@@ -31,7 +30,7 @@ from rayexec.execute import Observer, Record, RunLog, execute_job
 from rayexec.placement.capacity import Capacity
 from rayexec.run.spec import RunSpec
 from rayexec.scheduler.wait_reasons import Waiting
-from rayexec.views.run_summary import failure_text
+from rayexec.views.failures import failure_text
 
 __all__ = [
     "MB",
@@ -50,17 +49,15 @@ __all__ = [
 
 MB = 1_000_000  # bytes
 
-_MOST_BY_DEFAULT = 128  # the highest max_concurrent that is tried unasked
-_WARM_UP = 20.0  # seconds that Ray gets to start workers
-_ENOUGH = 3.0  # seconds of runs at one max_concurrent after which it is not run again
-_FEWEST_NAPS = 64
+HIGHEST_DEFAULT_LIMIT = 128
+WARM_UP_LIMIT_S = 20.0
+ENOUGH_RUNS_S = 3.0  # at one max_concurrent
+FEWEST_NAPS = 64
 
 
 @dataclass(frozen=True, slots=True)
 class StepFigures:
-    """Jobs of no-op steps: the seconds of each run, and of the first of all, in which the job was
-    also compiled.
-    """
+    """Jobs of no-op steps: seconds of the ``first`` run, which compiles, and of later ones."""
 
     shape: str
     steps: int
@@ -75,9 +72,7 @@ class StepFigures:
 
 @dataclass(frozen=True, slots=True)
 class HopFigures:
-    """The seconds from the end of a step to the start of the next where each is a Ray task of its
-    own.
-    """
+    """Seconds from the end of a step to the start of the next, in another Ray task."""
 
     hops: tuple[float, ...]
 
@@ -88,15 +83,13 @@ class HopFigures:
 
     @property
     def slow(self) -> float:
-        """What 19 of 20 hops stay below."""
+        """The limit of 19 in 20 hops."""
         return statistics.quantiles(self.hops, n=20, method="inclusive")[-1]
 
 
 @dataclass(frozen=True, slots=True)
 class TransferFigures:
-    """An Arrow buffer of ``size`` bytes through the object store: the seconds of each time it was
-    stored and read.
-    """
+    """An Arrow buffer of ``size`` bytes in the object store: seconds of each store and read."""
 
     size: int
     stores: tuple[float, ...]
@@ -115,7 +108,7 @@ class TransferFigures:
 
 @dataclass(frozen=True, slots=True)
 class LimitFigures:
-    """The seconds of each run at one ``max_concurrent``; ``ideal`` is what no schedule can beat."""
+    """Seconds of each run at one ``max_concurrent``; ``ideal`` is the least of any schedule."""
 
     max_concurrent: int
     ideal: float
@@ -129,7 +122,7 @@ class LimitFigures:
 
 @dataclass(frozen=True, slots=True)
 class MakespanFigures:
-    """A job of ``naps`` naps of ``nap`` seconds each, under one ``max_concurrent`` after another."""
+    """A job of ``naps`` naps of ``nap`` seconds, under several values of ``max_concurrent``."""
 
     naps: int
     nap: float
@@ -137,17 +130,17 @@ class MakespanFigures:
 
 
 class _Stamps(Observer):
-    """Keeps the attempts of a run, each with the moment at which this process had its answer."""
+    """Keeps the attempts of a run with the times of their answers in this process."""
 
     def __init__(self) -> None:
         self.answers: list[tuple[float, Attempt]] = []
 
     def run_started(self, spec: RunSpec, log: RunLog, waiting: Callable[[], Waiting]) -> None:
-        """Remember the log, which knows what a record stands for."""
+        """Remember the log, to read records by."""
         self._log = log
 
     def recorded(self, record: Record) -> None:
-        """Keep attempts; what they printed is nobody's concern here."""
+        """Keep the attempts of a record."""
         now = time.perf_counter()
         self.answers += [(now, row) for row in self._log.attempts_of(record)]
 
@@ -157,7 +150,7 @@ def _run(
 ) -> tuple[float, Sequence[tuple[float, Attempt]]]:
     """Run a job; return its seconds and its answers.
 
-    Raises EngineError for a run that failed, and KeyboardInterrupt for one that was interrupted.
+    Raises EngineError for a failed run, and KeyboardInterrupt for an interrupted one.
     """
     stamps = _Stamps()
     config: dict[str, Any] = {
@@ -183,37 +176,38 @@ def _run(
 
 
 def default_limits(capacity: Capacity) -> tuple[int, ...]:
-    """Return the powers of two up to twice the CPUs of a single node, or the CPUs of several; at
-    least 1, 2 and 4.
+    """Return powers of two, at least 1, 2 and 4.
+
+    They go up to twice the CPUs of a single node, or to the CPUs of several nodes.
     """
-    # On several nodes a step asks for a whole CPU, so more of them than CPUs do not run at once.
+    # On several nodes a step asks for a whole CPU, so that no more steps than CPUs run at once.
     most = int(capacity.cpus) * (2 if len(capacity.nodes) == 1 else 1)
-    most = max(4, min(most, _MOST_BY_DEFAULT))
+    most = max(4, min(most, HIGHEST_DEFAULT_LIMIT))
     return tuple(2**power for power in range(most.bit_length()))
 
 
 def warm_up(capacity: Capacity, max_concurrent: int) -> None:
-    """Have Ray start the workers for as many steps at once, and these import the ops; gives up
-    after 20 seconds.
-    """
-    wanted = max_concurrent if len(capacity.nodes) == 1 else min(max_concurrent, int(capacity.cpus))
-    job = naps_job(4 * wanted)
-    deadline = time.monotonic() + _WARM_UP
+    """Run naps until Ray has a worker for each of so many steps at once, for 20 seconds at most."""
+    workers = (
+        max_concurrent if len(capacity.nodes) == 1 else min(max_concurrent, int(capacity.cpus))
+    )
+    job = naps_job(4 * workers)
+    deadline = time.monotonic() + WARM_UP_LIMIT_S
     while time.monotonic() < deadline:
         _, answers = _run(job, max_concurrent=max_concurrent)
-        if len({attempt.pid for _, attempt in answers}) >= wanted:
+        if len({attempt.pid for _, attempt in answers}) >= workers:
             return
 
 
 def measure_steps(shape: str, steps: int, repeats: int) -> StepFigures:
-    """Run a ``"fan-out"`` or a ``"chain"`` of so many no-op steps once and ``repeats`` times more."""
+    """Run a ``"fan-out"`` or a ``"chain"`` of no-op steps once, and ``repeats`` times more."""
     job = {"fan-out": fan_out_job, "chain": chain_job}[shape](steps)
     first, _ = _run(job)
     return StepFigures(shape, steps, first, tuple(_run(job)[0] for _ in range(repeats)))
 
 
 def measure_hops(steps: int, repeats: int) -> HopFigures:
-    """Run a chain of so many no-op steps without batches ``repeats`` times, after once to warm up.
+    """Run a chain of no-op steps without batches, once to warm up and then ``repeats`` times.
 
     A hop is the time between two answers less the time of the step in between.
     """
@@ -227,9 +221,7 @@ def measure_hops(steps: int, repeats: int) -> HopFigures:
 
 
 def _gaps(answers: Sequence[tuple[float, Attempt]]) -> list[float]:
-    """Return for each answer but the first the time since the one before, less the time that its
-    step took.
-    """
+    """Return the times between answers, less the duration of the step in between."""
     return [
         moment - before - (attempt.ended - attempt.started)
         for (before, _), (moment, attempt) in itertools.pairwise(answers)
@@ -237,38 +229,35 @@ def _gaps(answers: Sequence[tuple[float, Attempt]]) -> list[float]:
 
 
 def measure_transfer(size: int, repeats: int) -> TransferFigures:
-    """Store and read a value of about ``size`` bytes ``repeats`` times, after twice to warm up.
+    """Store and read a value of about ``size`` bytes, twice to warm up and ``repeats`` times more.
 
-    Storing is from the end of the op that made the value to the answer that it is stored; reading
-    is from there to the answer of the step that has read each byte, on whichever node that ran.
-    Each has a hop in it.
+    A store lasts from the end of the op to the answer of its step. A read lasts from there to the
+    answer of the next step, on any node. Both include a hop.
     """
-    words = math.ceil(size / WORD)
-    job = transfer_job(words)
+    word_count = math.ceil(size / WORD_BYTES)
+    job = transfer_job(word_count)
     stores, reads = [], []
-    # Memory that the store never used is slow the first time, and the value of the run before may
-    # lie beside this one.
-    for number in range(-2, repeats):
+    # New memory of the store is slow the first time, and the value of the run before may still be
+    # there.
+    for run_index in range(-2, repeats):
         _, answers = _run(job, batches=False)
         stored, _ = _gaps(answers)
         (made, _), (done, _) = answers[1:]
-        if number >= 0:
+        if run_index >= 0:
             stores.append(stored)
             reads.append(done - made)
-    return TransferFigures(words * WORD, tuple(stores), tuple(reads))
+    return TransferFigures(word_count * WORD_BYTES, tuple(stores), tuple(reads))
 
 
 def measure_makespans(capacity: Capacity, limits: Sequence[int], repeats: int) -> MakespanFigures:
-    """Run the same naps under each ``max_concurrent``, ``repeats`` times or for three seconds,
-    whichever is less.
-    """
-    naps = max(_FEWEST_NAPS, 2 * max(limits))
+    """Run the same naps under each ``max_concurrent``, ``repeats`` times or for three seconds."""
+    naps = max(FEWEST_NAPS, 2 * max(limits))
     job = naps_job(naps)
     figures = []
     for limit in limits:
         warm_up(capacity, limit)
         runs: list[float] = []
-        while len(runs) < repeats and sum(runs) < _ENOUGH:
+        while len(runs) < repeats and sum(runs) < ENOUGH_RUNS_S:
             runs.append(_run(job, max_concurrent=limit)[0])
-        figures.append(LimitFigures(limit, math.ceil(naps / limit) * NAP, tuple(runs)))
-    return MakespanFigures(naps, NAP, tuple(figures))
+        figures.append(LimitFigures(limit, math.ceil(naps / limit) * NAP_S, tuple(runs)))
+    return MakespanFigures(naps, NAP_S, tuple(figures))

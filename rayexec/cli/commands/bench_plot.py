@@ -1,4 +1,4 @@
-"""The plot of ``rayexec bench``: how the makespan falls as ``max_concurrent`` grows."""
+"""Plot of ``rayexec bench``: the makespan over ``max_concurrent``."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _MEASURED, _IDEAL = "#1f5fa8", "#8a8a8a"
 
 
 def check_plot(path: Path) -> None:
-    """Raise LoadError where a plot cannot be drawn to ``path``, before anything is measured for it."""
+    """Raise LoadError, before any measurement, if a plot cannot go to ``path``."""
     if path.suffix.lower() not in _SUFFIXES:
         raise LoadError(
-            f"--plot {path}: the name must end in .png or .svg, which says what is drawn."
+            f"--plot {path}: the name must end in .png or .svg, for the format of the plot."
         )
     if path.is_dir():
         raise LoadError(f"--plot {path}: that is a directory; give the name of a file.")
@@ -32,13 +32,13 @@ def check_plot(path: Path) -> None:
     except ImportError as error:
         raise LoadError(
             f"--plot needs matplotlib, which cannot be imported ({error}): pip install "
-            f"'rayexec[plot]'"
+            "'rayexec[plot]'"
         ) from None
 
 
 def draw_makespans(figures: MakespanFigures, machine: Machine, path: Path) -> None:
-    """Write the plot to ``path``, as PNG or SVG by its suffix; raises OSError where that fails."""
-    # Without pyplot, so no display is asked for.
+    """Write the plot to ``path``, as PNG or SVG by its suffix; raises OSError on failure."""
+    # Without pyplot, which would look for a display.
     from matplotlib.figure import Figure
     from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
 

@@ -1,4 +1,4 @@
-"""``bench``: measure, and print what was measured."""
+"""Body of ``bench``: measurements, their figures, and a plot."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ from rayexec.placement.capacity import Capacity
 __all__ = ["bench_from_shell"]
 
 _HOPS = 50
-_LEAST_WIDTH = 80  # columns of the tables where standard output is no terminal
+_LEAST_WIDTH_COLUMNS = 80  # of tables on an output that is no terminal
 
 
 @dataclass(frozen=True, slots=True)
 class _Thoroughness:
-    """How much is measured: ``steps`` of a job, ``megabytes`` of a value, and how often each."""
+    """Extent of a measurement: ``steps`` of a job, ``megabytes`` of a value, and repeats."""
 
     steps: int
     megabytes: int
@@ -67,88 +67,87 @@ def bench_from_shell(
 ) -> int:
     """Measure on a cluster, or on a Ray started for it, and return the exit code.
 
-    ``limits`` are the ``max_concurrent`` to try; what is empty or None is chosen here.
+    ``limits`` are the values of ``max_concurrent`` to try. Empty or None stands for a default.
     """
     if plot is not None:
         check_plot(plot)
-    wanted = _QUICK if quick else _FULL
+    extent = _QUICK if quick else _FULL
     release = releasing()
     with results_on_stdout() as results, EndingSignals() as signals:
         try:
-            _tell(
+            _say(
                 "starting Ray"
                 if address in (None, "local")
                 else f"attaching to the Ray at {address}"
             )
             capacity = connect(address)
-            signals.take()
+            signals.install()
             figures = _measure(
                 capacity,
                 describe_machine(capacity, address),
-                wanted,
+                extent,
                 tuple(sorted(set(limits))) or default_limits(capacity),
-                steps or wanted.steps,
-                MB * _megabytes(megabytes, wanted, capacity),
+                steps or extent.steps,
+                MB * _megabytes(megabytes, extent, capacity),
             )
             _print(figures, results, as_json=as_json)
             return SUCCEEDED if plot is None else _plot(figures, plot)
         except (KeyboardInterrupt, SystemExit) as error:
-            if (
-                isinstance(error, SystemExit) and error.code != signal.SIGTERM
-            ):  # Ray's, for one while it starts
+            # Ray exits so at its start, if SIGTERM comes then.
+            if isinstance(error, SystemExit) and error.code != signal.SIGTERM:
                 raise
             complain("Interrupted.")
             return FAILED
         finally:
-            signals.ignore()  # Ray is being stopped, which must not stop half-way
+            signals.ignore()  # the stop of Ray must not end half-way
             release()
 
 
-def _megabytes(asked: int | None, wanted: _Thoroughness, capacity: Capacity) -> int:
-    """Return how large a value to store; raises LoadError where the object store of a node is too
-    small for it.
+def _megabytes(requested: int | None, extent: _Thoroughness, capacity: Capacity) -> int:
+    """Return the size of the value to store.
+
+    Raises LoadError if the object store of a node is too small for the requested one.
     """
     rooms = [
         node["object_store_memory"] for node in capacity.nodes if node.get("object_store_memory")
     ]
     room = int(min(rooms) / MB) if rooms else None
-    if asked is None:
-        # A value lives on until its run is forgotten, so several must fit.
-        return wanted.megabytes if room is None else max(1, min(wanted.megabytes, room // 4))
-    if room is not None and asked > room // 2:
+    if requested is None:
+        # A value lives until Python collects its run, so that several must fit.
+        return extent.megabytes if room is None else max(1, min(extent.megabytes, room // 4))
+    if room is not None and requested > room // 2:
         raise LoadError(
-            f"--size {asked}: the object store of a node has {room:,} MB, and values of one run "
-            f"stay while the next "
-            f"begins; give at most {room // 2}."
+            f"--size {requested}: the object store of a node has {room:,} MB, and values of one "
+            f"run stay while the next begins; give at most {room // 2}."
         )
-    return asked
+    return requested
 
 
 def _measure(
     capacity: Capacity,
     machine: Machine,
-    wanted: _Thoroughness,
+    extent: _Thoroughness,
     limits: tuple[int, ...],
     steps: int,
     size: int,
 ) -> Figures:
-    """Measure all of it, one after another, saying on standard error what is being measured."""
-    _tell("starting workers")
+    """Take all measurements, one after another, with a line on standard error for each."""
+    _say("starting workers")
     warm_up(capacity, max(1, int(capacity.cpus)))
-    _tell(f"jobs of {steps:,} no-op steps")
-    shapes = tuple(measure_steps(shape, steps, wanted.repeats) for shape in ("fan-out", "chain"))
-    _tell("latency a hop")
-    hops = measure_hops(_HOPS, wanted.repeats)
-    _tell(f"a value of {size / MB:,.0f} MB through the object store")
-    transfer = measure_transfer(size, wanted.repeats)
-    _tell(f"naps with max_concurrent {', '.join(map(str, limits))}")
+    _say(f"jobs of {steps:,} no-op steps")
+    shapes = tuple(measure_steps(shape, steps, extent.repeats) for shape in ("fan-out", "chain"))
+    _say("latency a hop")
+    hops = measure_hops(_HOPS, extent.repeats)
+    _say(f"a value of {size / MB:,.0f} MB through the object store")
+    transfer = measure_transfer(size, extent.repeats)
+    _say(f"naps with max_concurrent {', '.join(map(str, limits))}")
     return Figures(
-        machine, shapes, hops, transfer, measure_makespans(capacity, limits, wanted.repeats_of_naps)
+        machine, shapes, hops, transfer, measure_makespans(capacity, limits, extent.repeats_of_naps)
     )
 
 
-def _tell(what: str) -> None:
-    sys.stderr.write(f"bench: {what}\n")
+def _say(line: str) -> None:
+    sys.stderr.write(f"bench: {line}\n")
     sys.stderr.flush()
 
 
@@ -160,10 +159,10 @@ def _print(figures: Figures, results: TextIO, *, as_json: bool) -> None:
     sys.stderr.flush()
     console = Console(file=results, highlight=False)
     if not console.is_terminal:
-        console.width = max(console.width, _LEAST_WIDTH)
+        console.width = max(console.width, _LEAST_WIDTH_COLUMNS)
     console.print(f"{figures.machine}\n", soft_wrap=True)
-    for each in tables(figures):
-        console.print(each)
+    for table in tables(figures):
+        console.print(table)
     results.flush()
 
 
@@ -173,5 +172,5 @@ def _plot(figures: Figures, path: Path) -> int:
     except OSError as error:
         complain(f"the plot cannot be written to {path}: {error.strerror or error}.")
         return FAILED
-    _tell(f"the plot is in {path}")
+    _say(f"the plot is in {path}")
     return SUCCEEDED

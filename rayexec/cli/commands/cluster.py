@@ -1,6 +1,4 @@
-"""The surface of ``rayexec cluster``: its commands, options and their help; as in ``main``, bodies
-are loaded late.
-"""
+"""Surface of ``rayexec cluster``: its commands, options and their help."""
 
 from __future__ import annotations
 
@@ -26,7 +24,7 @@ cluster_app = typer.Typer(
     "given.",
 )
 def up(
-    # Numbers are strings here, so that every mistake is told at once.
+    # Numbers are strings here, so that one message can name all mistakes.
     file: Annotated[
         str | None,
         typer.Argument(
@@ -38,8 +36,7 @@ def up(
         typer.Option(
             metavar="KEY=VALUE:N",
             help="At most N steps at once with this tag, over all runs on the cluster; KEY:N for "
-            "any value of it. May "
-            "be repeated.",
+            "any value of it. May be repeated.",
         ),
     ] = None,
     pool: Annotated[
@@ -116,12 +113,12 @@ def status(
 
 @cluster_app.command(
     epilog="Example: rayexec cluster manifest --kind kuberay --limit database=redshift:2 "
-    "--workers 2:10 "
-    "--home s3://bucket/rayexec --image registry.example.com/etl:1 > cluster.yaml\n\n"
+    "--workers 2:10 --home s3://bucket/rayexec --image registry.example.com/etl:1 > "
+    "cluster.yaml\n\n"
     "Exit code: 0 it was printed; 2 a mistake in what was given.",
 )
 def manifest(
-    # Numbers are strings here, so that every mistake is told at once.
+    # Numbers are strings here, so that one message can name all mistakes.
     kind: Annotated[
         str,
         typer.Option(
@@ -134,8 +131,7 @@ def manifest(
         typer.Option(
             metavar="KEY=VALUE:N",
             help="At most N steps at once with this tag, over all runs on the cluster; KEY:N for "
-            "any value of it. May "
-            "be repeated.",
+            "any value of it. May be repeated.",
         ),
     ] = None,
     pool: Annotated[
@@ -164,8 +160,7 @@ def manifest(
         typer.Option(
             metavar="N",
             help="CPUs of the head for steps; it then declares the limits too. Not given: 0, and "
-            "a node of their own "
-            "declares the limits; with --kind on-prem and limits: as --cpus.",
+            "a node of their own declares the limits; with --kind on-prem and limits: as --cpus.",
         ),
     ] = None,
     home: Annotated[
@@ -173,8 +168,7 @@ def manifest(
         typer.Option(
             metavar="PLACE",
             help="Where runs are recorded (RAYEXEC_HOME), on all nodes the same: a URI such as "
-            "s3://bucket/rayexec, or "
-            "the path of a shared directory.",
+            "s3://bucket/rayexec, or the path of a shared directory.",
         ),
     ] = None,
     image: Annotated[
@@ -258,13 +252,12 @@ def doctor(
         typer.Option(
             metavar="ADDRESS",
             help="The Ray cluster to look at, such as 10.0.0.5:6379 or auto; not given: the one "
-            "that was started by "
-            "'up', else this machine alone.",
+            "that was started by 'up', else this machine alone.",
         ),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Look for what would keep runs from working on a cluster, and say what to do about it."""
+    """Look for causes of failing runs on a cluster, and give advice on each."""
     raise typer.Exit(
         load("rayexec.cli.commands.cluster_doctor", "examine_from_shell")(address, as_json=as_json)
     )

@@ -1,4 +1,4 @@
-"""``cluster doctor``: what would keep runs from working on a cluster, and what to do about it."""
+"""Body of ``cluster doctor``: the findings about a cluster as lines or JSON."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["examine_from_shell"]
 
 @with_exit_code
 def examine_from_shell(address: str | None, *, as_json: bool) -> int:
-    """Print the findings of each check; 1 where one of them is a problem."""
+    """Print the findings of each check; return 1 if one of them is a problem."""
     with results_on_stdout() as results, EndingSignals():
         release = releasing()
         try:
@@ -24,14 +24,14 @@ def examine_from_shell(address: str | None, *, as_json: bool) -> int:
         finally:
             release()
         findings = examine(facts)
-        problems = sum(each.level == "problem" for each in findings)
+        problems = sum(finding.level == "problem" for finding in findings)
         if as_json:
             write_json(
                 results,
                 {
                     "address": facts.address,
                     "problems": problems,
-                    "findings": [each._asdict() for each in findings],
+                    "findings": [finding._asdict() for finding in findings],
                 },
             )
         else:
@@ -40,10 +40,12 @@ def examine_from_shell(address: str | None, *, as_json: bool) -> int:
 
 
 def _lines(findings: Sequence[Finding]) -> Iterator[str]:
-    width = max(len(each.check) for each in findings)
-    for each in findings:
-        # What Ray and file systems say may have lines of its own.
+    width = max(len(finding.check) for finding in findings)
+    for finding in findings:
+        # Messages of Ray and file systems may have several lines.
         text = " ".join(
-            (f"{each.text.rstrip('.')}. {each.advice}" if each.advice else each.text).split()
+            (
+                f"{finding.text.rstrip('.')}. {finding.advice}" if finding.advice else finding.text
+            ).split()
         )
-        yield f"{each.level:<7}  {each.check:<{width}}  {text}"
+        yield f"{finding.level:<7}  {finding.check:<{width}}  {text}"

@@ -1,6 +1,4 @@
-"""``cluster up``, ``down`` and ``status``: a Ray on this machine that stays up, so that runs start
-at once.
-"""
+"""Bodies of ``cluster up``, ``down`` and ``status``: a lasting Ray on this machine."""
 
 from __future__ import annotations
 
@@ -29,7 +27,7 @@ _FORM = "a cluster file is a mapping with keys such as limits and pools"
 
 @with_exit_code
 def bring_up(file: str | None, options: Mapping[str, Any], *, as_json: bool) -> int:
-    """Start the cluster that a file and options describe, or find it running."""
+    """Start the cluster of a file and options, unless it runs already."""
     spec = _read(file, options)
     if spec is None:
         return USAGE
@@ -39,7 +37,7 @@ def bring_up(file: str | None, options: Mapping[str, Any], *, as_json: bool) -> 
         seconds = time.monotonic() - began
         if readable_by_others():
             say(
-                f"Other users of this machine may read the token that lets one in: chmod 600 "
+                "Other users of this machine may read the token that lets one in: chmod 600 "
                 f"{token_path()}"
             )
         if as_json:
@@ -53,24 +51,24 @@ def bring_up(file: str | None, options: Mapping[str, Any], *, as_json: bool) -> 
 
 
 def _read(file: str | None, options: Mapping[str, Any]) -> ClusterSpec | None:
-    """Return what is asked for; None where there are mistakes, all of which have been told."""
-    wrong: list[str] = []
+    """Return the requested cluster; None after a message with all mistakes in the request."""
+    mistakes: list[str] = []
     document: dict[str, Any] = {}
     if file is not None:
         try:
             document = read_yaml(file, _FORM)
         except LoadError as error:
-            wrong.append(str(error))
+            mistakes.append(str(error))
     spec, problems = read_spec(document, options, file=file or "")
-    wrong += [": ".join((*problem.path, problem.message)) for problem in problems]
-    if not wrong:
+    mistakes += [": ".join((*problem.path, problem.message)) for problem in problems]
+    if not mistakes:
         return spec
-    if len(wrong) == 1:
-        complain(wrong[0])
+    if len(mistakes) == 1:
+        complain(mistakes[0])
     else:
         complain(
-            f"{len(wrong)} mistakes in what is asked for:\n"
-            + "\n".join(f"  {each}" for each in wrong)
+            f"{len(mistakes)} mistakes in what is asked for:\n"
+            + "\n".join(f"  {mistake}" for mistake in mistakes)
         )
     return None
 
@@ -92,17 +90,17 @@ def _describe(cluster: Cluster) -> dict[str, Any]:
 def _lines(cluster: Cluster, verb: str) -> Iterator[str]:
     spec = cluster.spec
     cpus = spec.num_cpus or 0
-    each = f", {cpus} on each" if spec.nodes > 1 else ""
+    per_node = f", {cpus} on each" if spec.nodes > 1 else ""
     yield (
         f"Ray at {cluster.address}, {verb}: {_count(spec.nodes, 'node')}, "
-        f"{_count(spec.nodes * cpus, 'CPU')}{each}"
+        f"{_count(spec.nodes * cpus, 'CPU')}{per_node}"
     )
     declared = [("limit", *item) for item in spec.limits.items()] + [
         ("pool", *item) for item in spec.pools.items()
     ]
     width = max((len(name) for _, name, _ in declared), default=0)
-    for kind, name, number in declared:
-        yield f"  {kind:<5}  {name:<{width}}  {number}"
+    for kind, name, limit in declared:
+        yield f"  {kind:<5}  {name:<{width}}  {limit}"
     if cluster.dashboard_url:
         yield f"Dashboard: {cluster.dashboard_url}"
     yield "Run a job on it:  rayexec job execute -f my_job.py --address auto"
@@ -110,24 +108,24 @@ def _lines(cluster: Cluster, verb: str) -> Iterator[str]:
     yield "Stop it:          rayexec cluster down"
 
 
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
+def _count(amount: int, noun: str) -> str:
+    return f"{amount:,} {noun}{'' if amount == 1 else 's'}"
 
 
 @with_exit_code
 def take_down(*, as_json: bool) -> int:
-    """Stop the cluster that was started here."""
+    """Stop the cluster of this machine."""
     with results_on_stdout() as results, EndingSignals():
         began = time.monotonic()
         stopped = stop(say)
         seconds = time.monotonic() - began
         if as_json:
-            found = (
+            document = (
                 {"address": stopped[0].address, "processes": stopped[1]}
                 if stopped and stopped[1]
                 else None
             )
-            write_json(results, {"stopped": found})
+            write_json(results, {"stopped": document})
         elif stopped is None:
             results.write("Nothing to stop: no cluster was started here.\n")
         elif not stopped[1]:
@@ -144,15 +142,13 @@ def take_down(*, as_json: bool) -> int:
 
 @with_exit_code
 def show_status(address: str | None, *, as_json: bool) -> int:
-    """Print what a cluster has and what of it is free: the one at ``address``, else the one that
-    was started here.
-    """
+    """Print the size and use of the cluster at ``address``, or of the one on this machine."""
     with results_on_stdout() as results:
         if address is None:
-            known = current()
-            if known is None or not known.is_alive():
-                return _not_running(known, results if as_json else None)
-            address = known.address
+            cluster = current()
+            if cluster is None or not cluster.is_alive():
+                return _not_running(cluster, results if as_json else None)
+            address = cluster.address
         release = releasing()
         try:
             status = cluster_status(address)
@@ -165,16 +161,16 @@ def show_status(address: str | None, *, as_json: bool) -> int:
     return SUCCEEDED
 
 
-def _not_running(known: Cluster | None, results: Any) -> int:
+def _not_running(cluster: Cluster | None, results: Any) -> int:
     if results is not None:
         write_json(results, {"running": False})
-    if known is not None and known.family():
+    if cluster is not None and cluster.family():
         complain(
-            f"the cluster at {known.address} has lost a part of it. End the rest: rayexec cluster "
-            f"down"
+            f"the cluster at {cluster.address} has lost a part of it. End the rest: rayexec cluster "
+            "down"
         )
-    elif known is not None:
-        complain(f"the cluster at {known.address} runs no more. Start it again: {_START}")
+    elif cluster is not None:
+        complain(f"the cluster at {cluster.address} runs no more. Start it again: {_START}")
     else:
         complain(
             f"no cluster was started here. Start one: {_START}; or ask another one with --address."
@@ -185,8 +181,8 @@ def _not_running(known: Cluster | None, results: Any) -> int:
 def _as_json(status: ClusterStatus) -> dict[str, Any]:
     document = asdict(status)
     document["limits"] = [
-        {"kind": each.kind, "name": each.name} | fields
-        for each, fields in zip(status.limits, document["limits"], strict=True)
+        {"kind": limit.kind, "name": limit.name} | fields
+        for limit, fields in zip(status.limits, document["limits"], strict=True)
     ]
     return {
         "holders_unknown" if key == "unknown" else key: value for key, value in document.items()
@@ -204,10 +200,10 @@ def _status_lines(status: ClusterStatus) -> Iterator[str]:
     if not status.limits:
         return
     yield ""
-    width = max(len(each.name) for each in status.limits)
-    for each in status.limits:
-        yield f"{each.kind:<5}  {each.name:<{width}}  {each.used:g} of {each.total:g} used"
-        yield from (f"         {line}" for line in _more(each))
+    width = max(len(limit.name) for limit in status.limits)
+    for limit in status.limits:
+        yield f"{limit.kind:<5}  {limit.name:<{width}}  {limit.used:g} of {limit.total:g} used"
+        yield from (f"         {line}" for line in _more(limit))
     if status.unknown:
         yield f"Who holds them is not known: {status.unknown}."
 
@@ -216,12 +212,11 @@ def _more(limit: LimitStatus) -> Iterator[str]:
     if limit.nodes > 1:
         yield (
             f"Warning: {limit.nodes} nodes declare it, so it is {limit.total:g} in all, and what "
-            f"each of them has is a "
-            "limit of its own. Declare it on one node."
+            "each of them has is a limit of its own. Declare it on one node."
         )
-    for each in limit.holders or ():
-        where = f", pid {each.pid} on node {(each.node_id or '?')[:8]}" if each.pid else ""
-        yield f"{each.amount:g} held by {each.kind} {each.name}{where}, job {each.job_id}"
+    for holder in limit.holders or ():
+        where = f", pid {holder.pid} on node {(holder.node_id or '?')[:8]}" if holder.pid else ""
+        yield f"{holder.amount:g} held by {holder.kind} {holder.name}{where}, job {holder.job_id}"
 
 
 def _amount(name: str, amount: float) -> str:

@@ -1,4 +1,4 @@
-"""``cluster manifest``: a description of a cluster, made from parameters."""
+"""Body of ``cluster manifest``: a description of a cluster from options."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from rayexec.errors import LoadError, Problem
 
 __all__ = ["print_manifest"]
 
-_LARGEST = 900_000  # bytes; Kubernetes keeps no more than a MiB in a ConfigMap
+LARGEST_JOB_FILE_BYTES = 900_000  # Kubernetes keeps at most a MiB in a ConfigMap
 
 
 @with_exit_code
@@ -39,7 +39,7 @@ def print_manifest(options: Mapping[str, Any]) -> int:
         else:
             complain(
                 f"{len(lines)} mistakes in what is asked for:\n"
-                + "\n".join(f"  {each}" for each in lines)
+                + "\n".join(f"  {line}" for line in lines)
             )
         return USAGE
     text = manifest(spec)
@@ -50,14 +50,14 @@ def print_manifest(options: Mapping[str, Any]) -> int:
 
 
 def _origin(options: Mapping[str, Any]) -> str:
-    """Return a comment that tells the command, by which a manifest that was kept can be made again."""
+    """Return a comment with the command of the manifest, by which it can be made again."""
     arguments = ["rayexec", "cluster", "manifest"]
     for name, value in options.items():
         option = f"--{name.removesuffix('s') if isinstance(value, list) else name}".replace(
             "_", "-"
         )
-        for each in value if isinstance(value, list) else [value] if value is not None else []:
-            arguments += [option, each]
+        for argument in value if isinstance(value, list) else [value] if value is not None else []:
+            arguments += [option, argument]
     command = shlex.join(arguments)
     return f"# Made by: {command}\n#\n" if command.isprintable() else ""
 
@@ -74,7 +74,7 @@ def _job(path: str) -> tuple[str, str]:
         raise LoadError(
             f"Kubernetes takes no file named {name!r}; use letters, digits, '.', '-' and '_'."
         )
-    if len(text.encode()) > _LARGEST:
+    if len(text.encode()) > LARGEST_JOB_FILE_BYTES:
         raise LoadError(
             f"{path} is larger than Kubernetes keeps; put it into the image and run it from there."
         )

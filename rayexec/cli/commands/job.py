@@ -7,19 +7,17 @@ from typing import Annotated
 
 import typer
 
+from rayexec.cli.execution_options import ExecutionOverrides, execution_options
 from rayexec.cli.lazy import load
 from rayexec.cli.parsing import RunOptions
 from rayexec.cli.shared_options import (
     PANEL_RUN,
     AttributeOption,
     ConfigOption,
-    DurableOption,
     FileOption,
     JobOption,
     JsonOption,
-    MaxConcurrentOption,
     ModuleOption,
-    NoCacheOption,
     RunIdOption,
     SelectionOption,
     TagsOption,
@@ -40,12 +38,11 @@ job_app = typer.Typer(
     epilog="Example: rayexec job execute -f jobs.py -j report -c run.yaml -o '*summary' "
     "--max-concurrent 4\n\n"
     "Ctrl-C asks the steps to end; after cancel_grace (5 s), or a second Ctrl-C, they are ended "
-    "by force. From another "
-    "shell or host it is: rayexec run cancel\n\n"
+    "by force. From another shell or host it is: rayexec run cancel\n\n"
     "Exit code: 0 the run succeeded; 1 it failed or was interrupted; 2 it could not begin, for a "
-    "mistake in what was "
-    "given.",
+    "mistake in what was given.",
 )
+@execution_options()
 def execute(
     file: FileOption = None,
     module: ModuleOption = None,
@@ -54,20 +51,8 @@ def execute(
     config: ConfigOption = None,
     op_selection: SelectionOption = None,
     tags: TagsOption = None,
-    max_concurrent: MaxConcurrentOption = None,
-    address: Annotated[
-        str | None,
-        typer.Option(
-            metavar="ADDRESS",
-            help="The Ray cluster to run on, such as 10.0.0.5:6379; or auto: the one that "
-            "'rayexec cluster up' "
-            "started, else what Ray finds. Without it, a Ray is started on this machine for the "
-            "run.",
-            rich_help_panel=PANEL_RUN,
-        ),
-    ] = None,
-    durable: DurableOption = False,
-    no_cache: NoCacheOption = False,
+    *,
+    execution: ExecutionOverrides,
     run_id: RunIdOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -75,15 +60,11 @@ def execute(
     error.
     """
     source = load("rayexec.launch.job_file", "JobSource")(file, module, attribute, job)
-    cache = False if no_cache else None
     options = RunOptions(
         tuple(config or ()),
         tuple(op_selection or ()),
         tags,
-        max_concurrent,
-        address,
-        durable,
-        cache,
+        execution,
         run_id,
     )
     raise typer.Exit(
@@ -94,11 +75,12 @@ def execute(
 
 
 @job_app.command(
-    epilog="Example: rayexec job launch -f my_job.py --address http://head:8265 --pip pandas==2.2\n\n"
+    epilog="Example: rayexec job launch -f my_job.py --address http://head:8265 --pip "
+    "pandas==2.2\n\n"
     "Exit code: 0 the run was launched or, with --wait, succeeded; 1 it could not be, or failed; "
-    "2 a mistake in what "
-    "was given; 130 --wait was ended by Ctrl-C, and the run goes on.",
+    "2 a mistake in what was given; 130 --wait was ended by Ctrl-C, and the run goes on.",
 )
+@execution_options(without={"address"})
 def launch(
     file: FileOption = None,
     module: ModuleOption = None,
@@ -107,17 +89,16 @@ def launch(
     config: ConfigOption = None,
     op_selection: SelectionOption = None,
     tags: TagsOption = None,
-    max_concurrent: MaxConcurrentOption = None,
-    durable: DurableOption = False,
-    no_cache: NoCacheOption = False,
+    *,
+    execution: ExecutionOverrides,
     run_id: RunIdOption = None,
     home: Annotated[
         str | None,
         typer.Option(
             metavar="PLACE",
             help="Where the run is recorded: a URI, or a directory, which the cluster and this "
-            "machine reach by the "
-            "same name. Not given: RAYEXEC_HOME where that is a URI, else where the cluster does.",
+            "machine reach by the same name. Not given: RAYEXEC_HOME where that is a URI, else "
+            "where the cluster does.",
             rich_help_panel=PANEL_RUN,
         ),
     ] = None,
@@ -135,8 +116,7 @@ def launch(
         typer.Option(
             metavar="URL",
             help="The dashboard of the cluster's head, such as http://10.0.0.5:8265. Without it, "
-            "the run goes on in "
-            "the background on this machine.",
+            "the run goes on in the background on this machine.",
             rich_help_panel=PANEL_CLUSTER,
         ),
     ] = None,
@@ -172,15 +152,11 @@ def launch(
 ) -> None:
     """Start a run that goes on by itself, on a cluster or on this machine, and print its id."""
     source = load("rayexec.launch.job_file", "JobSource")(file, module, attribute, job)
-    cache = False if no_cache else None
     options = RunOptions(
         tuple(config or ()),
         tuple(op_selection or ()),
         tags,
-        max_concurrent,
-        None,
-        durable,
-        cache,
+        execution,
         run_id,
     )
     cluster = load("rayexec.cli.commands.job_launch", "ClusterOptions")(
@@ -272,8 +248,7 @@ def plan(
         typer.Option(
             metavar="FILE",
             help="What job execute --json printed of a run: how long its ops took, for a bound on "
-            "the time of the "
-            "next. By default the last recorded run that succeeded.",
+            "the time of the next. By default the last recorded run that succeeded.",
             exists=True,
             dir_okay=False,
             readable=True,
@@ -286,9 +261,8 @@ def plan(
     longest path.
     """
     source = load("rayexec.launch.job_file", "JobSource")(file, module, attribute, job)
-    options = RunOptions(
-        tuple(config or ()), tuple(op_selection or ()), None, max_concurrent, address
-    )
+    execution = {"max_concurrent": max_concurrent, "address": address}
+    options = RunOptions(tuple(config or ()), tuple(op_selection or ()), None, execution)
     raise typer.Exit(
         load("rayexec.cli.commands.job_plan", "print_plan")(
             source, options, timings=timings, as_json=as_json

@@ -51,9 +51,6 @@ def launch_from_shell(
             config_files=options.config,
             op_selection=parse_selection(options.op_selection),
             tags=parse_tags(options.tags),
-            max_concurrent=options.max_concurrent,
-            durable=options.durable,
-            cache=options.cache,
             run_id=options.run_id,
             store=store,
             address=cluster.address,
@@ -61,6 +58,7 @@ def launch_from_shell(
             pip=cluster.pip,
             runtime_env=cluster.runtime_env,
             say=say,
+            **options.execution,
         )
         return _report(results, run, wait=wait, as_json=as_json)
 
@@ -81,9 +79,7 @@ def resume_from_shell_on_cluster(
             config_files=options.config,
             op_selection=tuple(parse_selection(options.op_selection) or ()),
             tags=parse_tags(options.tags),
-            max_concurrent=options.max_concurrent,
-            durable=options.durable,
-            cache=options.cache,
+            execution=options.execution,
             step_selection=steps,
         )
         return _report(results, resume_on_cluster(former, request, say), wait=True, as_json=as_json)

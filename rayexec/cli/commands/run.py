@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from rayexec.cli.execution_options import ExecutionOverrides, execution_options
 from rayexec.cli.lazy import load
 from rayexec.cli.parsing import RunOptions
 
@@ -161,6 +162,7 @@ def wait(
     "mistake in what was "
     "given.",
 )
+@execution_options(is_resume=True)
 def resume(
     run: RunArgument,
     steps: Annotated[
@@ -198,15 +200,8 @@ def resume(
             "--config", "-c", metavar="YAML", help="Run config, in the place of that of the run."
         ),
     ] = None,
-    max_concurrent: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Run at most N steps at once on Ray.")
-    ] = None,
-    address: Annotated[
-        str | None, typer.Option(metavar="ADDRESS", help="The Ray cluster to run on.")
-    ] = None,
-    durable: Annotated[
-        bool, typer.Option("--durable", help="Store all outputs as they are made.")
-    ] = False,
+    *,
+    execution: ExecutionOverrides,
     force: Annotated[
         bool,
         typer.Option(
@@ -224,9 +219,7 @@ def resume(
     A run that was launched on a cluster goes on there, unless --address says where.
     """
     source = load("rayexec.launch.job_file", "JobSource")(file, module, attribute)
-    wanted = RunOptions(
-        tuple(config or ()), (), None, max_concurrent, address, durable, run_id=run_id
-    )
+    wanted = RunOptions(tuple(config or ()), execution=execution, run_id=run_id)
     resume_from_shell = load("rayexec.cli.commands.run_resume", "resume_from_shell")
     raise typer.Exit(
         resume_from_shell(

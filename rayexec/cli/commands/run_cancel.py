@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from rayexec.cli.exit_codes import FAILED, SUCCEEDED, complain, with_exit_code
+from rayexec.cli.render.run_lines import ended_line
 from rayexec.cli.streams import results_on_stdout, say
 from rayexec.events import Event, EventType, RunStatus
 from rayexec.execute.cancel import ask_to_cancel
@@ -18,7 +19,7 @@ from rayexec.launch.monitor import RunMonitor, await_recording
 from rayexec.launch.polling import ClusterPoll
 from rayexec.store import RunReader, RunRecord, RunStore, is_over
 from rayexec.store.reading import StoredLog
-from rayexec.views.run_report import brief, ended_line
+from rayexec.views.run_report import run_row
 
 __all__ = ["cancel_runs"]
 
@@ -101,7 +102,7 @@ def cancel_runs(
         if wait:
             is_done = _await(asked, timeout, force=force)
         if as_json:
-            rows = [{**brief(each.now), "was_over": each.was_over} for each in asked]
+            rows = [{**run_row(each.now), "was_over": each.was_over} for each in asked]
             results.write(f"{json.dumps({'runs': rows}, indent=2)}\n")
         else:
             results.writelines(

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from rayexec.cli.exit_codes import SUCCEEDED, USAGE, complain, with_exit_code
-from rayexec.cli.render.tables import results_console
+from rayexec.cli.render.tables import results_console, runs_table
 from rayexec.cli.streams import results_on_stdout, write_json
 from rayexec.events import RunStatus
 from rayexec.launch.monitor import add_launched_runs
 from rayexec.store import RunStore, default_store, settled, store_at
-from rayexec.views.run_report import brief, runs_table
+from rayexec.views.run_report import run_row
 
 __all__ = ["list_runs"]
 
@@ -36,7 +36,7 @@ def list_runs(
             if job in (None, each.job_name) and (status is None or each.status == status.upper())
         ][:limit]
         if as_json:
-            write_json(results, [brief(each) for each in found])
+            write_json(results, [run_row(each) for each in found])
         elif found:
             results_console(results).print(runs_table(found))
         else:

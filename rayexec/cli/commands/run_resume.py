@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from rayexec.cli.commands.job_execute import run_from_shell
+from rayexec.cli.execution_options import inherited_overrides
 from rayexec.cli.exit_codes import with_exit_code
 from rayexec.cli.parsing import RunOptions, parse_selection
 from rayexec.errors import LoadError
@@ -35,7 +36,7 @@ def resume_from_shell(
     code.
     """
     launched = find_note_by_prefix(run_id) if place is None else None
-    if launched is not None and launched.address is not None and wanted.address is None:
+    if launched is not None and launched.address is not None and "address" not in wanted.execution:
         from rayexec.cli.commands.job_launch import resume_from_shell_on_cluster
 
         return resume_from_shell_on_cluster(launched, given, wanted, steps, as_json=as_json)
@@ -53,12 +54,8 @@ def resume_from_shell(
     options = replace(options, parent_run_id=record.run_id)
     source = _source(record, given)
     origin = record.origin
-    if wanted.max_concurrent is None and "max_concurrent" in origin:
-        wanted = replace(wanted, max_concurrent=int(origin["max_concurrent"]))
-    if wanted.address is None:
-        wanted = replace(wanted, address=origin.get("address"))
-    wanted = replace(wanted, durable=wanted.durable or "durable" in origin)
-    return run_from_shell(source, wanted, as_json=as_json, options=options, store=place)
+    wanted = replace(wanted, execution={**inherited_overrides(origin), **wanted.execution})
+    return run_from_shell(source, wanted, as_json=as_json, reexecution=options, store=place)
 
 
 def _source(record: RunRecord, given: JobSource) -> JobSource:

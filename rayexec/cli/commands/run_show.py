@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TextIO
 
 from rayexec.cli.exit_codes import SUCCEEDED, with_exit_code
-from rayexec.cli.render.tables import results_console
+from rayexec.cli.render.run_lines import report_lines
+from rayexec.cli.render.tables import ops_table, results_console
 from rayexec.cli.streams import results_on_stdout, write_json
 from rayexec.launch.launched_run import LaunchedRun, locate
 from rayexec.launch.monitor import RunMonitor
 from rayexec.store.reading import StoredLog
-from rayexec.views.run_report import RunReport, brief
+from rayexec.views.failures import describe_failures, ending_error
+from rayexec.views.run_report import report, run_row
 
 __all__ = ["show_run"]
 
@@ -23,17 +25,19 @@ def show_run(place: str | None, run_id: str, *, as_json: bool) -> int:
         if isinstance(run, LaunchedRun):
             return _show_launched(results, run, as_json=as_json)
         record, log = RunMonitor(run.reader).record(), StoredLog(run.reader)
-        report = RunReport(record, log)
+        described = report(record, log)
         if as_json:
-            write_json(results, report.to_dict())
+            write_json(results, described.to_dict())
         else:
-            results.writelines(f"{line}\n" for line in report.lines())
+            results.writelines(f"{line}\n" for line in report_lines(described))
             results.flush()
             if log.keys:
                 console = results_console(results)
                 console.print()
-                console.print(report.ops_table())
-            results.writelines(f"\n{part}\n" for part in report.failures())
+                console.print(ops_table(described))
+            parts = describe_failures(described.summary.failures)
+            error = ending_error(record, described.summary)
+            results.writelines(f"\n{part}\n" for part in [*parts, *([error] if error else [])])
     return SUCCEEDED
 
 
@@ -41,7 +45,7 @@ def _show_launched(results: TextIO, launched: LaunchedRun, *, as_json: bool) -> 
     """Print what is known of a run without its store."""
     record, note = launched.record(), launched.note
     if as_json:
-        write_json(results, {**brief(record), "source": note.source, "address": note.address})
+        write_json(results, {**run_row(record), "source": note.source, "address": note.address})
     else:
         results.write(
             f"Run {record.run_id}: {record.status} ({record.note})\nJob of: {note.source}\n"

@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 
 from rayexec.cli.exit_codes import FAILED, SUCCEEDED, complain, with_exit_code
+from rayexec.cli.render.run_lines import ended_line
 from rayexec.cli.streams import results_on_stdout, say, write_json
 from rayexec.events import RunStatus
 from rayexec.launch.launched_run import LaunchedRun, locate
 from rayexec.launch.monitor import await_end
-from rayexec.views.run_report import brief, ended_line
+from rayexec.views.run_report import run_row
 
 __all__ = ["wait_for"]
 
@@ -28,7 +29,7 @@ def wait_for(place: str | None, run_id: str, *, timeout: float | None, as_json: 
             complain(f"run {run_id} goes on after {timeout:g} s.")
             return FAILED
         if as_json:
-            write_json(results, brief(record))
+            write_json(results, run_row(record))
         else:
             results.write(f"{ended_line(record)}\n")
     return SUCCEEDED if record.status == RunStatus.SUCCESS else FAILED

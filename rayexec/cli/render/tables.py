@@ -1,14 +1,60 @@
-"""Console for tables on standard output."""
+"""Tables on a terminal: steps and ops of a run, runs of a store, cached outputs."""
 
 from __future__ import annotations
 
+import datetime
+from collections.abc import Sequence
+from itertools import islice
 from typing import TextIO
 
 from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
-__all__ = ["results_console"]
+from rayexec.events import RunStatus, StepEnd
+from rayexec.store import CacheRecord, RunRecord
+from rayexec.views.quantities import duration
+from rayexec.views.run_report import RunReport, seconds_of
+from rayexec.views.run_summary import StepSummary
+
+__all__ = [
+    "cached_outputs_table",
+    "decimal_size",
+    "ops_table",
+    "results_console",
+    "runs_table",
+    "state_of",
+    "summary_table",
+    "utc_time",
+]
 
 _WIDTH_FOR_PROGRAMS = 10_000  # columns
+_MOST_STEPS = 30  # above it the table has a row for each op and end instead
+_MOST_ROWS = 30
+_KEY_DIGITS_SHOWN = 12
+_DECIMAL_UNITS = ("B", "kB", "MB", "GB", "TB")
+
+_STEP_STYLES = {
+    StepEnd.SUCCEEDED: "green",
+    StepEnd.REUSED: "cyan",
+    StepEnd.FAILED: "red",
+    StepEnd.SKIPPED: "yellow",
+    StepEnd.NOT_RUN: "dim",
+}
+_WORST_FIRST = (
+    StepEnd.FAILED,
+    StepEnd.NOT_RUN,
+    StepEnd.SKIPPED,
+    StepEnd.REUSED,
+    StepEnd.SUCCEEDED,
+)
+_RUN_STYLES = {
+    RunStatus.SUCCESS: "green",
+    RunStatus.FAILURE: "red",
+    RunStatus.CANCELED: "yellow",
+    RunStatus.STARTED: "cyan",
+    RunStatus.UNREADABLE: "magenta",
+}
 
 
 def results_console(results: TextIO) -> Console:
@@ -22,3 +68,158 @@ def results_console(results: TextIO) -> Console:
         soft_wrap=True,
         width=None if results.isatty() else _WIDTH_FOR_PROGRAMS,
     )
+
+
+def utc_time(seconds: float) -> str:
+    """Return a moment, given in seconds since 1970, to the second."""
+    moment = datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc)
+    return moment.strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def decimal_size(count: float) -> str:
+    """Return a size in powers of 1000, such as ``1.4 MB``."""
+    for unit in _DECIMAL_UNITS[:-1]:
+        if count < 1000:
+            return f"{count:.0f} {unit}" if unit == "B" or count >= 100 else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} {_DECIMAL_UNITS[-1]}"
+
+
+def state_of(record: RunRecord) -> str:
+    """Return the status of a run with its note."""
+    if record.note and record.start_time:
+        return f"{record.status} ({record.note})"
+    return record.status
+
+
+def _table(*columns: tuple[str, bool]) -> Table:
+    """Return an empty table; a column is a name, and True for numbers."""
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
+    for name, is_numeric in columns:
+        table.add_column(name, justify="right" if is_numeric else "left", no_wrap=True)
+    return table
+
+
+def summary_table(steps: Sequence[StepSummary]) -> Table:
+    """Return a table of the steps of a run; of many steps one of ops by end."""
+    table = _table_of_steps(steps) if len(steps) <= _MOST_STEPS else _table_of_ends(steps)
+    # A terminal too narrow for it shortens the first column and wraps the others.
+    for column in table.columns:
+        column.overflow = "fold"
+    table.columns[0].overflow = "ellipsis"
+    return table
+
+
+def _table_of_steps(steps: Sequence[StepSummary]) -> Table:
+    any_blocked = any(step.blocked is not None for step in steps)
+    columns = [("step", False), ("status", False), ("duration", True), ("attempts", True)]
+    table = _table(*columns, *([("waited", False)] if any_blocked else []))
+    for step in steps:
+        cells: list[Text | str] = [
+            Text(step.key),
+            _end(step.end),
+            duration(step.seconds) if step.attempts else "",
+            str(step.attempts or ""),
+        ]
+        if any_blocked:
+            blocked = step.blocked
+            waited = "" if blocked is None else f"{duration(blocked.seconds)} for {blocked.limit}"
+            cells.append(Text(waited))
+        table.add_row(*cells)
+    return table
+
+
+def _table_of_ends(steps: Sequence[StepSummary]) -> Table:
+    groups: dict[tuple[str, StepEnd], list[StepSummary]] = {}
+    for step in steps:
+        groups.setdefault((step.op, step.end), []).append(step)
+    ordered = sorted(groups.items(), key=lambda item: _WORST_FIRST.index(item[0][1]))
+    table = _table(
+        ("op", False),
+        ("status", False),
+        ("steps", True),
+        ("mean", True),
+        ("longest", True),
+        ("attempts", True),
+    )
+    for (op, end), members in islice(ordered, _MOST_ROWS):
+        seconds = [step.seconds for step in members if step.attempts]
+        mean, longest = (
+            (duration(sum(seconds) / len(seconds)), duration(max(seconds))) if seconds else ("", "")
+        )
+        attempts = sum(step.attempts for step in members)
+        table.add_row(
+            Text(op),
+            _end(end),
+            f"{len(members):,}",
+            mean,
+            longest,
+            f"{attempts:,}" if attempts else "",
+        )
+    if len(ordered) > _MOST_ROWS:
+        table.add_row(Text(f"and {len(ordered) - _MOST_ROWS:,} more", style="dim"))
+    return table
+
+
+def _end(end: StepEnd) -> Text:
+    return Text(end.value, style=_STEP_STYLES[end])
+
+
+def runs_table(records: Sequence[RunRecord]) -> Table:
+    """Return a table of runs."""
+    table = _table(
+        ("run", False),
+        ("job", False),
+        ("status", False),
+        ("started", False),
+        ("took", True),
+        ("steps", True),
+    )
+    for record in records:
+        seconds = seconds_of(record)
+        table.add_row(
+            Text(record.run_id),
+            Text(record.job_name),
+            Text(state_of(record), style=_RUN_STYLES[RunStatus(record.status)]),
+            utc_time(record.start_time) if record.start_time else "",
+            "" if seconds is None else duration(seconds),
+            f"{sum(record.steps.values()):,}" if record.steps else "",
+        )
+    return table
+
+
+def ops_table(report: RunReport) -> Table:
+    """Return a table of the ops of a run."""
+    summary = report.summary
+    ends = [end for end, count in summary.counts.items() if count]
+    headings = (*(end.value for end in ends), "attempts", "mean", "longest")
+    table = _table(("op", False), *((name, True) for name in headings))
+    for op in summary.ops:
+        times = (
+            (duration(op.seconds / op.attempts), duration(op.longest)) if op.attempts else ("", "")
+        )
+        counts = [f"{op.counts[end]:,}" if op.counts[end] else "" for end in ends]
+        attempts = f"{op.attempts:,}" if op.attempts else ""
+        table.add_row(Text(op.name), *counts, attempts, *times)
+    return table
+
+
+def cached_outputs_table(records: Sequence[CacheRecord]) -> Table:
+    """Return a table of cached outputs."""
+    names = ("key", "op", "version", "size", "kept", "run", "step")
+    table = _table(*((name, name == "size") for name in names))
+    for record in records:
+        key, size, origin = record.key[:_KEY_DIGITS_SHOWN], decimal_size(record.size), record.origin
+        if origin is None:
+            table.add_row(key, Text(f"? ({record.note})", style="red"), "", size)
+            continue
+        table.add_row(
+            key,
+            Text(origin.op),
+            Text(origin.code_version),
+            Text(size),
+            Text(utc_time(origin.created)),
+            Text(origin.run_id),
+            Text(origin.step_key),
+        )
+    return table

@@ -1,4 +1,4 @@
-"""Watching a run from the command line: what every way of showing it shares."""
+"""Base class of the ways to show a run on the command line."""
 
 from __future__ import annotations
 
@@ -19,9 +19,7 @@ W = TypeVar("W", bound="Watch")
 
 
 class Watch(Observer):
-    """Shows a run while its ``with`` block lasts; ``spec`` and ``log`` are None until the run has
-    started.
-    """
+    """Shows a run during its ``with`` block; ``spec`` and ``log`` are None until the run starts."""
 
     spec: RunSpec | None = None
     log: RunLog | None = None
@@ -41,6 +39,6 @@ class Watch(Observer):
         pass
 
     def run_started(self, spec: RunSpec, log: RunLog, waiting: Callable[[], Waiting]) -> None:
-        """Remember the run, and take the signals that end it back from Ray."""
+        """Remember the run, and handle the ending signals again instead of Ray."""
         self.spec, self.log = spec, log
-        self._signals.take()
+        self._signals.install()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from rayexec.cluster import connect
 from rayexec.cluster.sources import gather_sources
+from rayexec.engine.ray.driver.code_package import modules_of
 from rayexec.engine.ray.driver.engine import RayEngine
-from rayexec.engine.ray.protocol.package import modules_of
 from rayexec.run.spec import RunSpec
 
 __all__ = ["connect_engine"]

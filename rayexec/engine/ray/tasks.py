@@ -1,4 +1,8 @@
-"""Functions of the engine on their way to workers that may have another rayexec, or none."""
+"""Functions that Ray runs on workers, and the one bridge from the driver to the worker's code.
+
+A node may have another rayexec than the driver, or none. So the functions travel by value, use
+nothing of rayexec before they have compared versions, and import the worker's code only then.
+"""
 
 from __future__ import annotations
 
@@ -8,88 +12,83 @@ from typing import Any
 
 from rayexec._version import __version__
 from rayexec.engine.ray.protocol.package import Package
-from rayexec.errors import EngineError
+from rayexec.engine.ray.protocol.refusals import VERSION_REFUSED
 
-__all__ = ["Traveling", "refusal_in"]
-
-# What a worker says that cannot run batches of this rayexec, before why.
-_REFUSED = "rayexec-refused"
+__all__ = ["batch_task", "op_callers", "stream_task"]
 
 
-class Traveling:
-    """A function of ``engine.worker`` with its package; on a worker, what it is replaced by is
-    called.
+def batch_task(package: Package, contents: Any) -> Callable[..., Any]:
+    """Return the function that runs batches of a package.
+
+    ``contents`` are those of the package's sources, or a reference to them.
     """
+    run = _Traveling("run_batch", package, contents)
+
+    def rayexec_batch(header: bytes, request: bytes, outputs: int, *large: Any) -> Any:
+        answer = run(header, request, outputs, large)  # type: ignore[operator]  # on a worker
+        return answer if outputs else answer[0]
+
+    return rayexec_batch
+
+
+def stream_task(package: Package, contents: Any) -> Callable[..., Any]:
+    """Return the generator function that runs batches of one step, for a step that streams."""
+    run = _Traveling("stream_batch", package, contents)
+
+    def rayexec_stream(header: bytes, request: bytes, *large: Any) -> Any:
+        yield from run(header, request, large)  # type: ignore[operator]  # on a worker
+
+    return rayexec_stream
+
+
+def op_callers() -> tuple[str, ...]:
+    """Return the modules that call ops on a worker: an op's own frames are inside of theirs."""
+    from rayexec.engine.ray.worker import batch_runner
+    from rayexec.steps import attempt
+
+    return attempt.__name__, batch_runner.__name__
+
+
+class _Traveling:
+    """Pickles a function of ``worker.entry``, bound to its package, as one that checks versions."""
 
     def __init__(self, run: str, package: Package, contents: Any) -> None:
-        self._told = (__version__, _REFUSED, run, pickle.dumps(package), contents)
+        self._arguments = (__version__, VERSION_REFUSED, run, pickle.dumps(package), contents)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _arrival(), self._told
+        return _arrival(), self._arguments
 
 
 def _arrival() -> Callable[..., Any]:
-    """Return the function that a worker calls first, which travels by value since rayexec may be
-    another there.
-    """
+    """Return the first function to run on a worker; cloudpickle sends a nested one by value."""
 
     def arrive(version: str, refused: str, run: str, package: bytes, contents: Any) -> Any:
         import functools
         import pickle
-        import sys
 
-        found: str | None = None
-        why = ""
+        installed, why = None, ""
         try:
-            from rayexec._version import __version__
+            import rayexec
 
-            found = __version__
-            if found == version:
-                from rayexec.engine.ray.worker import entry as worker
+            # A directory that is only called so has no version.
+            installed = getattr(rayexec, "__version__", None)
+            if installed == version:
+                from rayexec.engine.ray.worker import entry
 
-                return functools.partial(getattr(worker, run), pickle.loads(package), contents)
+                return functools.partial(getattr(entry, run), pickle.loads(package), contents)
         except ImportError as error:
-            if error.name == "rayexec._version":
-                # An older rayexec has its version elsewhere; a directory called so has none.
-                found = getattr(sys.modules.get("rayexec"), "__version__", None)
-            elif error.name != "rayexec":
+            if error.name != "rayexec":
                 why = f"{type(error).__name__}: {error}"
 
         def refuse(*_: Any) -> Any:
             import socket
+            import sys
 
             import ray
 
-            where = f"{socket.gethostname()} ({ray.util.get_node_ip_address()})"
-            raise RuntimeError(refused, where, found, why, sys.executable)
+            node = f"{socket.gethostname()} ({ray.util.get_node_ip_address()})"
+            raise RuntimeError(refused, node, installed, why, sys.executable)
 
         return refuse
 
     return arrive
-
-
-def refusal_in(error: BaseException) -> EngineError | None:
-    """Return what keeps a worker from running batches at all, where a task failed with ``error``
-    because of that.
-    """
-    told: tuple[Any, ...] = getattr(getattr(error, "cause", None), "args", ())
-    if len(told) != 5 or told[0] != _REFUSED:
-        return None
-    _, where, found, why, python = told
-    if why:
-        return EngineError(
-            f"rayexec cannot be imported on node {where}: {why}. Install what it needs there: "
-            f"{python} -m pip install "
-            f"rayexec=={__version__}"
-        )
-    ways = (
-        f"Install the same version where Ray's workers run ({python} -m pip install "
-        f"rayexec=={__version__})"
-        ", or have Ray do so for the run: execution: {config: {ray: {runtime_env: {pip: "
-        f'["rayexec=={__version__}"]}}}}}}}}'
-    )
-    if found is None:
-        return EngineError(f"rayexec is not installed on node {where}. {ways}")
-    return EngineError(
-        f"node {where} has rayexec {found}, and this process has rayexec {__version__}. {ways}"
-    )

@@ -1,1 +1,1 @@
-"""The driver's side of the engine on Ray."""
+"""Driver side of the engine on Ray."""

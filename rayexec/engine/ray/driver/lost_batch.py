@@ -1,148 +1,76 @@
-"""What is left of a batch whose task Ray lost: why, and the journal of the worker that ran it; and
-its end by force.
-"""
+"""Loss of a batch: the search for its remains, its error, and the end of its workers by force."""
 
 from __future__ import annotations
 
-import contextlib
-import os
-import re
-import signal
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
-from rayexec.engine.ray.protocol.journal import Left, read_journal
-from rayexec.engine.ray.worker.unpacking import NotUnpackedError
+from rayexec.engine.ray.driver.environments import whose_environment
+from rayexec.engine.ray.driver.stack_dumps import crashed_step, hung_step
+from rayexec.engine.ray.driver.task_errors import LossReason
+from rayexec.engine.ray.protocol.remains import Remains, kill_holders, read_remains
+from rayexec.errors import StepError, WorkerCrashedError
+from rayexec.events import ErrorInfo, describe_error
+from rayexec.plan.base import Plan
 
-__all__ = ["Reason", "find_journal", "kill_workers", "lost_object", "reason_of"]
+__all__ = ["LossError", "find_remains", "kill_workers", "loss_error"]
 
-# What Ray's memory monitor writes of a worker that it killed, and of the worker's node; its GB are
-# 2**30 bytes.
-_HAD = re.compile(r"Selected to kill: .*actual memory used=([0-9.]+)GB")
-_NODE_USES = re.compile(r"was ([0-9.]+)GB used / ([0-9.]+)GB limit")
+_ANSWER_TIMEOUT_S = 10.0  # of nodes
 
 
-class Reason(NamedTuple):
-    """What a batch died of, in words, and whether its worker died, for itself or (``by_node``) with
-    the node.
+class LossError(NamedTuple):
+    """Error of the step that a lost batch died in, as an exception and as recorded."""
 
-    ``idle`` are the words where none of its steps had begun. ``memory`` is for a worker that Ray
-    killed since its node ran short: the bytes that it had, 0 where nobody says. ``is_environment``:
-    it is a runtime_env that could not be set up, whose the words do not say.
+    exception: StepError
+    info: ErrorInfo
+
+
+def loss_error(plan: Plan, step: int, reason: LossReason, remains: Remains | None) -> LossError:
+    """Return the error of a lost batch that died in ``step``, or in the name of it.
+
+    Stacks in the remains say more than Ray does.
     """
-
-    words: str
-    has_died: bool = False
-    memory: int | None = None
-    by_node: bool = False
-    idle: str | None = None
-    is_environment: bool = False
-
-
-def reason_of(error: BaseException) -> Reason:
-    """Return what a batch died of that ended with ``error``."""
-    import ray.exceptions as kinds
-
-    if isinstance(error, kinds.OutOfMemoryError):
-        return _out_of_memory(str(error))
-    if isinstance(error, (kinds.NodeDiedError, kinds.LocalRayletDiedError)):
-        return Reason(
-            "the node that it was on died, or cannot be reached any more", True, by_node=True
+    key, timeout = plan.steps[step].key, plan.op_of(step).timeout
+    if remains is not None and remains.hung and timeout is not None:
+        return LossError(*hung_step(key, timeout, remains.hung))
+    if remains is not None and reason.has_died and reason.memory is None:
+        crash = crashed_step(key, exited=remains.exited, stderr=remains.stderr)
+        if crash is not None:
+            return LossError(*crash)
+    text = reason.text
+    if reason.is_environment:
+        text = (
+            f"the runtime_env of {whose_environment(plan.templates[plan.template_of[step]])} {text}"
         )
-    if isinstance(error, kinds.WorkerCrashedError):
-        how = (
-            "it was killed from outside (SIGKILL, which the system sends too where it runs out of "
-            "memory), or C code "
-            "ended it"
-        )
-        died = "the worker process died while it ran"
-        return Reason(f"{died} the step: {how}", True, idle=f"{died} no step: {how}")
-    if isinstance(cause := getattr(error, "cause", None), NotUnpackedError):
-        return Reason(str(cause), True, by_node=True)  # as good as dead to this batch
-    if isinstance(error, kinds.TaskCancelledError):
-        return Reason(
-            "the step was canceled before it ended", idle="it was canceled before it began"
-        )
-    if isinstance(error, kinds.RuntimeEnvSetupError):
-        return Reason(f"cannot be set up: {_last_line(str(error))}", is_environment=True)
-    if isinstance(error, kinds.ObjectLostError):
-        return Reason("what it takes was lost with the node or the worker that had it")
-    return Reason(_last_line(str(error)))
+    error = WorkerCrashedError(f"step {key!r}: {text}")
+    return LossError(error, replace(describe_error(error), stack=""))
 
 
-def _out_of_memory(text: str) -> Reason:
-    """Return what Ray's memory monitor says of a worker that it killed; it may have killed several
-    at once.
-    """
-    had = [float(each) for each in _HAD.findall(text)]
-    words = "the worker was killed because its node ran out of memory"
-    node = _NODE_USES.search(text)
-    if node is not None:
-        words += f" ({node[1]} GiB used of {node[2]} GiB)"
-    if had:
-        words += f"; it had {'up to ' if len(had) > 1 else ''}{max(had):g} GiB"
-    return Reason(words, True, int(max(had, default=0) * 2**30))
-
-
-def lost_object(error: BaseException) -> str | None:
-    """Return the id (hexadecimal) of the object that a task could not be given, where that is what
-    it died of.
-    """
-    import ray.exceptions as kinds
-
-    return (
-        getattr(error, "object_ref_hex", None) if isinstance(error, kinds.ObjectLostError) else None
-    )
-
-
-def _last_line(text: str) -> str:
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1] if lines else "unknown"
-
-
-def find_journal(path: str, *, is_one_node: bool) -> Left | None:
-    """Return the journal that a dead worker left, from whichever node has it."""
-    found = read_journal(path)
-    if found is not None or is_one_node:
-        return found
+def find_remains(path: str, *, is_one_node: bool) -> Remains | None:
+    """Return what a dead worker left of a batch, from whichever node has the journal."""
+    remains = read_remains(path)
+    if remains is not None or is_one_node:
+        return remains
     return next(
-        (answer for answer in _on_each_node(read_journal, path) if answer is not None), None
+        (answer for answer in _on_each_node(read_remains, path) if answer is not None), None
     )
 
 
 def kill_workers(journals: Sequence[str], *, is_one_node: bool) -> None:
     """Kill the processes that run the batches with these journals, on whichever node.
 
-    Ray asks a worker to kill itself, which one that holds the interpreter's lock in C code does not
-    hear.
+    Ray asks a worker to kill itself. A worker that holds the interpreter's lock in C code does not
+    hear that.
     """
-    _kill_holders(journals)
+    kill_holders(journals)
     if not is_one_node:
-        for _ in _on_each_node(_kill_holders, journals):
+        for _ in _on_each_node(kill_holders, journals):
             pass
 
 
-def _kill_holders(paths: Sequence[str]) -> None:
-    """Kill the processes of this node that have one of the journals, or a file beside it, open.
-
-    These are the worker, what its op forked, and, by what they print to, the programs that it
-    started.
-    """
-    wanted = tuple(
-        [f"{os.path.realpath(path)}{end}" for path in paths for end in ("", ".stdout", ".stderr")]
-    )
-    wanted += tuple([f"{path} (deleted)" for path in wanted])
-    with contextlib.suppress(OSError):  # no /proc, no such way
-        for name in os.listdir("/proc"):
-            if name.isdigit() and int(name) != os.getpid():
-                with contextlib.suppress(OSError):  # it is gone, or somebody else's
-                    place = f"/proc/{name}/fd"
-                    if any(os.readlink(f"{place}/{each}") in wanted for each in os.listdir(place)):
-                        os.kill(int(name), signal.SIGKILL)
-
-
 def _on_each_node(function: Callable[..., Any], argument: Any) -> Iterator[Any]:
-    """Yield what ``function`` returns on each node that answers soon."""
+    """Yield the result of a function on each node that answers soon."""
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
@@ -154,7 +82,7 @@ def _on_each_node(function: Callable[..., Any], argument: Any) -> Iterator[Any]:
         )
         for node in alive
     ]
-    done, _ = ray.wait(asked, num_returns=len(asked), timeout=10)
+    done, _ = ray.wait(asked, num_returns=len(asked), timeout=_ANSWER_TIMEOUT_S)
     for ref in done:
         try:
             answer = ray.get(ref)

@@ -1,11 +1,11 @@
-"""A batch under way on Ray, as the driver knows it."""
+"""State of a batch between its submission to Ray and its answer."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Any
 
-from rayexec.engine.process_facts import Told
+from rayexec.engine.ray.protocol.worker_facts import WorkerFacts
 from rayexec.events import BatchFacts, LogLine
 from rayexec.run.spec import Batch
 
@@ -14,53 +14,52 @@ __all__ = ["SubmittedBatch"]
 
 @dataclass(slots=True)
 class SubmittedBatch:
-    """A batch under way: the references of its answer, when it was submitted, and where its journal
-    is.
-
-    ``origins`` are the steps behind the references that it takes. ``heard`` is the last place of
-    which an entry came already, by a report: since then the step may have been tried again,
-    elsewhere. Of a batch that streams, ``stream`` gives the references of large outputs as they
-    come, which go into ``large``, and that of the answer at last; ``told`` is how many of its
-    values were told meanwhile. ``made`` are the bytes of the outputs that came so far. ``logged``
-    is the place of the call that told of its lines last, and those lines.
-    """
+    """A batch that Ray has."""
 
     work: Batch
+    #: References of the answer, its envelope first.
     refs: list[Any]
+    #: Time of the submission, in seconds since 1970.
     submitted: float
+    #: Path of the journal, on the node that runs the batch.
     journal: str
+    #: Steps behind the references among its inputs.
     origins: dict[Any, int]
-    heard: int = -1
+    #: Position of the last call with a report. Its step may have another attempt elsewhere by now.
+    last_position: int = -1
+    #: Ray's stream of large outputs, for a batch that streams; the answer is its last item.
     stream: Any = None
-    large: list[Any] = field(default_factory=list)
-    told: int = 0
-    made: int = 0
+    #: References that the stream gave so far.
+    stream_refs: list[Any] = field(default_factory=list)
+    #: Count of values that came before the answer.
+    yielded: int = 0
+    #: Bytes of the outputs so far.
+    output_bytes: int = 0
+    #: Position of the call that logged last, and its lines.
     logged: tuple[int, tuple[LogLine, ...]] = (-1, ())
 
-    def facts(self, told: Told | None, *, ended: float = 0.0) -> BatchFacts:
-        """Return what is known of the batch, which a worker ``told`` of."""
-        number, submitted, calls = self.work.id, self.submitted, len(self.work.calls)
-        if told is None:
-            return BatchFacts(number, submitted=submitted, ended=ended, calls=calls)
-        host, node_id, pid, began, worker_ended, loading, peak, given = told
-        over = worker_ended or ended
+    def facts(self, worker: WorkerFacts | None, *, ended: float = 0.0) -> BatchFacts:
+        """Return the facts of the batch, with those of its worker where there are any."""
+        batch_id, submitted, calls = self.work.id, self.submitted, len(self.work.calls)
+        if worker is None:
+            return BatchFacts(batch_id, submitted=submitted, ended=ended, calls=calls)
         return BatchFacts(
-            number,
-            host,
-            node_id,
-            pid,
+            batch_id,
+            worker.host,
+            worker.node_id,
+            worker.pid,
             submitted,
-            began,
-            over,
-            loading,
-            peak,
-            given,
-            self.made,
+            worker.began,
+            worker.ended or ended,
+            worker.loading,
+            worker.peak_rss,
+            worker.input_bytes,
+            self.output_bytes,
             calls,
         )
 
     @property
     def step(self) -> int:
-        """The step that runs now, as far as is known."""
+        """The running step, by the last report."""
         calls = self.work.calls
-        return calls[min(self.heard + 1, len(calls) - 1)].step
+        return calls[min(self.last_position + 1, len(calls) - 1)].step

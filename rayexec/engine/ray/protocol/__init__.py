@@ -1,1 +1,1 @@
-"""Protocol between driver and workers: what both sides of the engine on Ray need."""
+"""Formats and messages that driver and workers of the engine on Ray share."""

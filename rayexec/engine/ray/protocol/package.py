@@ -1,129 +1,31 @@
-"""The code of a plan on its way to workers: op definitions, hooks and resources, but never the
-steps.
-"""
+"""Package of a plan's code: op definitions, hooks and resources, but never the steps."""
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import os
-import sys
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
-from rayexec.definitions.code import home_of, origin_of
-from rayexec.definitions.local_modules import MAIN, local_modules
-from rayexec.definitions.resource import ResourceDefinition
 from rayexec.definitions.sources import Sources
-from rayexec.errors import DefinitionError
-from rayexec.plan.base import Plan
-from rayexec.plan.model import Template
 
-__all__ = ["Package", "load_package", "make_package", "modules_of"]
+__all__ = ["Package", "Stamp"]
 
-# A file, and the digest of its content where that is known, else its size and when it was changed.
+# State of a file: the digest of its content, or else its size and time of change.
 Stamp: TypeAlias = tuple[str, bytes] | tuple[str, int, int]
 
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """Pickled templates and resources, with what must be importable before they can be read.
+    """Pickled templates and resources, with the conditions for unpickling them."""
 
-    ``modules`` are (name, file) of the modules that the code comes from; ``sources`` are what nodes
-    elsewhere lack of them, without the contents, None where there are no such nodes. ``stamps``
-    tell what the local modules were that the driver has imported, by their names; ``digest`` tells
-    packages apart.
-    """
-
+    #: Pickle of the templates and the resources.
     code: bytes
+    #: Import path of the driver.
     paths: tuple[str, ...]
+    #: Name and file of each module behind the code.
     modules: tuple[tuple[str, str | None], ...]
+    #: State of each local module in the driver, by name.
     stamps: tuple[tuple[str, Stamp], ...]
+    #: Digest that tells packages apart.
     digest: str
+    #: Local code for nodes on other machines, without its contents; None without such nodes.
     sources: Sources | None = None
-
-
-def modules_of(plan: Plan, resources: Mapping[str, ResourceDefinition]) -> set[str]:
-    """Return the names of the modules in which the functions of a plan are defined."""
-    return {fn.__module__ for fn in _functions(plan, resources) if getattr(fn, "__module__", None)}
-
-
-def _functions(plan: Plan, resources: Mapping[str, ResourceDefinition]) -> Iterable[Any]:
-    yield from (template.op.fn for template in plan.templates)
-    yield from (hook.fn for template in plan.templates for hook in template.hooks)
-    yield from (definition.fn for definition in resources.values())
-
-
-def make_package(
-    plan: Plan, resources: Mapping[str, ResourceDefinition], sources: Sources | None = None
-) -> Package:
-    """Return the package of ``plan``; raises DefinitionError naming each op or resource that cannot
-    be pickled.
-    """
-    from ray import cloudpickle
-
-    try:
-        code: bytes = cloudpickle.dumps((plan.templates, dict(resources)), protocol=5)
-    except Exception as error:
-        raise DefinitionError(
-            _culprits(plan, resources) or f"the job's code cannot be pickled: {error}"
-        ) from error
-    paths = tuple(
-        dict.fromkeys(os.path.abspath(path) for path in sys.path)
-    )  # "" is the working directory
-    homes = {home[:2] for home in map(home_of, _functions(plan, resources)) if home is not None}
-    digest = hashlib.sha256(code)
-    stamps = tuple(sorted(_stamps(sources)))
-    digest.update(repr((paths, sorted(homes, key=str), stamps)).encode())
-    if sources is not None:
-        digest.update(sources.digest.encode())
-        sources = sources._replace(contents=b"")
-    return Package(code, paths, tuple(sorted(homes, key=str)), stamps, digest.hexdigest(), sources)
-
-
-def _stamps(sources: Sources | None) -> Iterable[tuple[str, Stamp]]:
-    sent = {}
-    if sources is not None:
-        sent = {
-            os.path.join(root.path, path): file.digest
-            for root in sources.roots
-            for path, file in root.files.items()
-        }
-    for name, module in local_modules(without=MAIN).items():
-        origin, digest = origin_of(module.file), sent.get(module.file)
-        if digest is not None:
-            yield name, (origin, digest)
-            continue
-        with contextlib.suppress(OSError):  # it has just gone
-            status = os.stat(module.file)
-            yield name, (origin, status.st_size, status.st_mtime_ns)
-
-
-def _culprits(plan: Plan, resources: Mapping[str, ResourceDefinition]) -> str:
-    from ray import cloudpickle
-
-    parts: list[tuple[str, Any]] = [(f"op {each.op.name!r}", each) for each in plan.templates]
-    parts += [(f"resource {key!r}", each) for key, each in resources.items()]
-    problems = []
-    for what, part in parts:
-        try:
-            cloudpickle.dumps(part)
-        except Exception as error:
-            problems.append(f"{what}: {type(error).__name__}: {error}")
-    if not problems:
-        return ""
-    listed = "\n  ".join(problems)
-    return (
-        f"code that uses what cannot be pickled cannot travel to Ray's workers:\n  "
-        f"{listed}\nDefine the op at the top "
-        "of a module, or open what it uses in a resource."
-    )
-
-
-def load_package(code: bytes) -> tuple[tuple[Template, ...], dict[str, ResourceDefinition]]:
-    """Return the templates and resources of a package."""
-    import pickle
-
-    loaded: tuple[tuple[Template, ...], dict[str, ResourceDefinition]] = pickle.loads(code)
-    return loaded

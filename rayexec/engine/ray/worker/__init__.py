@@ -1,1 +1,1 @@
-"""The worker's side of the engine on Ray."""
+"""Worker side of the engine on Ray."""

@@ -1,4 +1,4 @@
-"""What the calls of one batch take."""
+"""Inputs of the calls of one batch."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rayexec.engine.packed_values import Packed, unpack
+from rayexec.engine.ray.protocol.entries import StoredOutput
 from rayexec.engine.ray.protocol.request import GONE, Follows, RemoteCall
 from rayexec.errors import InputError
 from rayexec.plan.model import FromStep, Template
@@ -16,28 +17,27 @@ __all__ = ["BatchInputs"]
 
 
 class BatchInputs:
-    """The values that calls of a batch take: what came with it (``large`` as arguments), and what
-    calls before yielded.
-
-    ``before`` is what the call before yielded, as live objects: its only consumer may have them
-    without a copy. ``loading`` are the seconds in which large values were made objects.
-    """
+    """Loads inputs: large values among the task's arguments, and outputs of earlier calls."""
 
     def __init__(self, large: tuple[Packed, ...]) -> None:
+        #: Outputs of the call before, as live objects: its only consumer needs no copy.
         self.before: dict[str, Any] | None = None
+        #: Seconds of unpickling large values.
         self.loading = 0.0
-        self._large = large
-        # The steps that calls further behind take from, and what those of them that are over
-        # yielded.
+        #: Steps that later calls take from.
         self.needed: set[int] = set()
-        self.inside: dict[int, Mapping[str, bytes | int]] = {}
+        #: Outputs of those that are over.
+        self.inside: dict[int, Mapping[str, StoredOutput]] = {}
+        self._large = large
 
     def expect(self, calls: Sequence[RemoteCall]) -> None:
-        """Keep what these calls will take from each other."""
-        self.needed = {source[0] for call in calls if type(call[3]) is list for source in call[3]}
+        """Look ahead for steps that later calls take from."""
+        self.needed = {
+            source[0] for call in calls if type(call.follows) is list for source in call.follows
+        }
 
     def are_there(self, follows: Follows) -> bool:
-        """Whether what a call follows has come out as it needs."""
+        """Tell whether earlier calls have yielded what a call follows."""
         if follows is None:
             return True
         if isinstance(follows, tuple):
@@ -45,11 +45,9 @@ class BatchInputs:
         return all(output in self.inside.get(step, ()) for step, output in follows)
 
     def yielded(
-        self, step: int, stored: Mapping[str, bytes | int], live: dict[str, Any] | None
+        self, step: int, stored: Mapping[str, StoredOutput], live: dict[str, Any] | None
     ) -> None:
-        """Take what a call yielded that succeeded, and the very objects where the next call is
-        chained to it.
-        """
+        """Accept the outputs of a successful call; ``live`` has the objects for a chained one."""
         self.before = live
         if step in self.needed:
             self.inside[step] = stored
@@ -57,10 +55,8 @@ class BatchInputs:
     def by_name(
         self, template: Template, wires: Sequence[Any], before: dict[str, Any] | None
     ) -> Mapping[str, Any]:
-        """Return the inputs of a call, without those that are left to their defaults; raises
-        InputError.
-        """
-        names = [name for name, each in template.op.ins.items() if not each.type.is_nothing]
+        """Return the inputs of a call, without defaults; raises InputError."""
+        names = [name for name, port in template.op.ins.items() if not port.type.is_nothing]
         return {
             name: self.load(name, wire, before)
             for name, wire in zip(names, wires, strict=True)
@@ -68,16 +64,14 @@ class BatchInputs:
         }
 
     def load(self, name: str, wire: Any, before: Mapping[str, Any] | None) -> Any:
-        """Return the value behind a wire (see ``RemoteCall``); raises InputError where it cannot be
-        unpickled.
-        """
+        """Return the value of a wire (see ``RemoteCall``); raises InputError."""
         if wire == GONE:
             raise InputError(
                 f'the value of input "{name}" is not there: it was dropped, or never came'
             )
         try:
             if isinstance(wire, list):
-                return [self.load(name, each, before) for each in wire]
+                return [self.load(name, member, before) for member in wire]
             if type(wire) is tuple:
                 return (before or {})[wire[0]]
             if isinstance(wire, FromStep):

@@ -1,4 +1,4 @@
-"""The calls of one batch, made one after another in a Ray worker."""
+"""Runner of a batch: makes its calls one after another in a Ray worker."""
 
 from __future__ import annotations
 
@@ -11,14 +11,16 @@ from typing import Any, NamedTuple
 
 from rayexec.definitions.contexts import StepLog
 from rayexec.engine.packed_values import Packed, is_lasting, pack, pack_error
-from rayexec.engine.ray.protocol.capture import Capture
-from rayexec.engine.ray.protocol.overrun import Teller, Watched, watch
-from rayexec.engine.ray.protocol.request import More, RemoteCall
-from rayexec.engine.ray.protocol.watchdog import ProcessBackstop
+from rayexec.engine.ray.protocol.entries import StoredOutput
+from rayexec.engine.ray.protocol.request import CallExtras, RemoteCall
 from rayexec.engine.ray.worker.answer import Answer
 from rayexec.engine.ray.worker.batch_inputs import BatchInputs
+from rayexec.engine.ray.worker.budget_watch import watch_budget
+from rayexec.engine.ray.worker.capture import Capture
+from rayexec.engine.ray.worker.process_backstop import ProcessBackstop
 from rayexec.engine.ray.worker.run_code import RunCode
-from rayexec.engine.ray.worker.streaming import Underway
+from rayexec.engine.ray.worker.running_batch import RunningBatch
+from rayexec.engine.ray.worker.streaming import StreamedOutputs, ValueSender
 from rayexec.errors import StoreError
 from rayexec.events import (
     FAILURE,
@@ -38,24 +40,25 @@ from rayexec.steps.fast_path import PlainOp
 from rayexec.steps.io_managers import Managers
 from rayexec.steps.resources import OpenResources
 
-__all__ = ["Runner", "Surroundings", "unloadable"]
+__all__ = ["BatchRunner", "Surroundings", "unloadable"]
 
 
-_FIRST = More(0, None, None)
+_NO_EXTRAS = CallExtras(0, None, None)
 
 
 class Surroundings(NamedTuple):
-    """What is open around the calls of a batch: ``writer`` stores what those of durable ops yield."""
+    """Everything that is open around the calls of a batch."""
 
     resources: OpenResources
     managers: Managers | None
+    #: Stores durable outputs.
     writer: ValueWriter | None
     capture: Capture
     backstop: ProcessBackstop
 
 
-class Runner:
-    """Makes the calls of one batch of a run, one after another."""
+class BatchRunner:
+    """Makes the calls of one batch of a run."""
 
     def __init__(
         self,
@@ -63,13 +66,13 @@ class Runner:
         inputs: BatchInputs,
         answer: Answer,
         surroundings: Surroundings,
-        watched: Watched,
+        batch: RunningBatch,
     ) -> None:
         self._run = run
         self._inputs = inputs
         self._answer = answer
         self._around = surroundings
-        self._watched = watched
+        self._batch = batch
         self._executor = StepExecutor(
             run.code.templates,
             run.header.run,
@@ -81,44 +84,42 @@ class Runner:
         )
 
     def run(self, calls: Sequence[RemoteCall], budget: float) -> None:
-        """Make the calls until the budget is spent; what was made is in the answer."""
-        watched, inputs, answer = self._watched, self._inputs, self._answer
-        now = watched.since = time.monotonic()
-        ends, tells = now + budget, now + BATCH_BUDGET_S
+        """Make the calls until the budget (seconds) is spent; the answer has them then."""
+        batch, inputs, answer = self._batch, self._inputs, self._answer
+        now = batch.since = time.monotonic()
+        ends, reports = now + budget, now + BATCH_BUDGET_S
         if len(calls) > 1:
-            watch(watched, budget)
+            watch_budget(batch, budget)
         last = len(calls) - 1
         inputs.expect(calls)
         plain_ops, journal = self._run.plain, answer.journal
         try:
             for position, call in enumerate(calls):
-                follows, before = call[3], inputs.before
+                follows, before = call.follows, inputs.before
                 if follows is not None and not inputs.are_there(follows):
                     inputs.before = None
-                    watched.skip(position)
+                    batch.skip(position)
                     continue
-                if not watched.may_start(position):
+                if not batch.may_start(position):
                     break
                 journal.started(position)
-                is_followed = position < last and type(calls[position + 1][3]) is tuple
-                plain = plain_ops[call[2]]
-                if plain is None or call[5] is not None:
+                is_followed = position < last and type(calls[position + 1].follows) is tuple
+                plain = plain_ops[call.template]
+                if plain is None or call.extras is not None:
                     self._call(position, call, before, is_followed)
                 else:
                     self._call_plainly(plain, position, call, before, is_followed)
-                now = watched.since = time.monotonic()
+                now = batch.since = time.monotonic()
                 if answer.is_full or now >= ends:
                     break
-                if (
-                    now >= tells and position < last
-                ):  # what others may wait for does not wait for the next call
-                    watched.tell()
-                    tells = now + BATCH_BUDGET_S
-        except (
-            KeyboardInterrupt
-        ):  # between two calls: the run is being canceled, and what was finished is kept
+                # Steps elsewhere may wait for these outputs, and not for the next call's.
+                if now >= reports and position < last:
+                    batch.report_progress()
+                    reports = now + BATCH_BUDGET_S
+        except KeyboardInterrupt:
+            # It came between two calls: the run is being canceled, and finished calls count.
             pass
-        watched.is_over = True
+        batch.is_over = True
 
     def _call_plainly(
         self,
@@ -128,11 +129,9 @@ class Runner:
         before: dict[str, Any] | None,
         is_followed: bool,
     ) -> None:
-        """Make a call of an op in its short form; what does not go plainly well is handed to
-        ``_call``.
-        """
+        """Make a call in its op's short form; anything but a plain success goes to ``_call``."""
         inputs, answer = self._inputs, self._answer
-        inputs.before = None  # whatever happens here, nobody may take it for this call's
+        inputs.before = None  # or the next call might get an earlier call's outputs
         result: Any = None
         raised: BaseException | None = None
         packed: bytes | Packed | None = None
@@ -141,12 +140,12 @@ class Runner:
             values = [
                 pickle.loads(wire)
                 if type(wire) is bytes
-                else before[wire[0]]  # type: ignore[index]  # what is not chained holds no such wire
+                else before[wire[0]]  # type: ignore[index]  # only a chained call has such a wire
                 if type(wire) is tuple
                 else declared[1]
                 if wire is None
                 else inputs.load(declared[0], wire, before)
-                for wire, declared in zip(call[4], plain.inputs, strict=True)
+                for wire, declared in zip(call.wires, plain.inputs, strict=True)
             ]
             is_fit = plain.takes(values)
         except Exception:
@@ -169,13 +168,13 @@ class Runner:
             answer.succeeded(position, started, ended, packed)
             if is_followed:
                 inputs.before = {plain.output: result}
-            if call[0] in inputs.needed:
-                inputs.inside[call[0]] = {plain.output: packed}
+            if call.step in inputs.needed:
+                inputs.inside[call.step] = {plain.output: packed}
             return
-        stored = {plain.output: answer.take(packed)}
+        stored = {plain.output: answer.store(packed)}
         outputs = (OutputRecord(plain.output),)
         row = Attempt(
-            call[0],
+            call.step,
             0,
             SUCCESS,
             started,
@@ -195,21 +194,21 @@ class Runner:
         is_followed: bool,
         finished: FinishedCall | None = None,
     ) -> None:
-        self._inputs.before = None  # whatever happens here, nobody may take it for this call's
+        self._inputs.before = None  # or the next call might get an earlier call's outputs
         step = self._step_call(position, call)
         if step is None:
             return
-        op = self._run.code.templates[call[2]].op
-        stored: dict[str, bytes | int] = {}
+        op = self._run.code.templates[call.template].op
+        stored: dict[str, StoredOutput] = {}
         live: dict[str, Any] | None = {} if is_followed else None
         writer = self._writer_of(call)
-        kept: dict[str, bytes | Packed] = {}
+        lasting: dict[str, bytes | Packed] = {}
 
         def store(name: str, value: Any) -> None:
             packed = pack(value, f'output "{name}" of op "{op.name}"')
             if writer is not None and is_lasting(packed):
-                kept[name] = packed
-            stored[name] = self._answer.take(packed, is_dynamic=name not in op.outs)
+                lasting[name] = packed
+            stored[name] = self._answer.store(packed, is_dynamic=name not in op.outs)
             if live is not None:
                 live[name] = value
 
@@ -217,48 +216,46 @@ class Runner:
             step,
             self._inputs_of(call, before),
             store,
-            log=self._watched_log(position),
+            log=self._log_of(position),
             finished=finished,
         )
         if writer is not None:
-            row = _commit(writer, call[1], row, kept)
+            row = _commit(writer, call.key, row, lasting)
         self._over(position, self._complete(row, error), stored, live)
 
     def _inputs_of(
         self, call: RemoteCall, before: dict[str, Any] | None
     ) -> Callable[[], Mapping[str, Any]]:
-        template = self._run.code.templates[call[2]]
-        return lambda: self._inputs.by_name(template, call[4], before)
+        template = self._run.code.templates[call.template]
+        return lambda: self._inputs.by_name(template, call.wires, before)
 
-    def _watched_log(self, position: int) -> StepLog:
-        """Return the log of a call; the watching thread passes its lines on during the call."""
+    def _log_of(self, position: int) -> StepLog:
+        """Return the log of a call; the live watch passes its lines on during the call."""
         log = StepLog()
-        self._watched.log = position, log
+        self._batch.log = position, log
         return log
 
     def _writer_of(self, call: RemoteCall) -> ValueWriter | None:
-        """Return who stores what a call yields, None where nobody does."""
-        return self._around.writer if call[2] in self._run.header.durable else None
+        """Return the writer for a durable call, None for any other."""
+        return self._around.writer if call.template in self._run.header.durable else None
 
     def _step_call(self, position: int, call: RemoteCall) -> StepCall | None:
-        """Return a call for the executor; None, with its failure entered, where its config
-        cannot be loaded.
+        """Return a call as ``rayexec.steps`` makes it; None, with a failure in the answer, for
+        config that cannot be loaded.
         """
-        step, key, template_index, _, _, more = call
-        number, packed_config, tags = more or _FIRST
+        attempt_number, packed_config, tags = call.extras or _NO_EXTRAS
         try:
             config = None if packed_config is None else pickle.loads(packed_config)
         except Exception as broken:  # unpickling runs user code
             what = "the step's config cannot be loaded on the worker"
             self._over(position, unloadable(call, broken, what), {}, None)
             return None
-        own_tags = self._run.code.templates[template_index].op.tags
-        return StepCall(
-            step, key, template_index, number, config, own_tags if tags is None else tags
-        )
+        own_tags = self._run.code.templates[call.template].op.tags
+        tags = own_tags if tags is None else tags
+        return StepCall(call.step, call.key, call.template, attempt_number, config, tags)
 
     def _complete(self, row: Attempt, error: BaseException | None) -> Attempt:
-        """Return a row with the exception that ended it, pickled, and with what was printed."""
+        """Return a row with its exception, pickled, and with the captured output."""
         if error is not None and row.failure is not None:
             row = row._replace(failure=replace(row.failure, pickled=pack_error(error)))
             if isinstance(error, KeyboardInterrupt):
@@ -270,52 +267,47 @@ class Runner:
         self,
         position: int,
         row: Attempt,
-        stored: Mapping[str, bytes | int],
+        stored: Mapping[str, StoredOutput],
         live: dict[str, Any] | None,
     ) -> None:
-        """Take a call that is over into the answer, and what it yielded for the calls behind it."""
+        """Add a finished call to the answer, and its outputs to the inputs of later calls."""
         self._answer.add(position, row, stored)
         if row.outcome == SUCCESS:
             self._inputs.yielded(row.step, stored, live)
 
-    def stream(self, call: RemoteCall, teller: Teller) -> Generator[Packed, None, None]:
-        """Make a call and yield its large outputs as they come; ``teller`` is told of values of
-        dynamic outputs.
-        """
-        self._watched.may_start(0)
-        self._watched.since = time.monotonic()
+    def stream(self, call: RemoteCall, sender: ValueSender) -> Generator[Packed, None, None]:
+        """Make a call and yield its large outputs as they come; ``sender`` reports all of them."""
+        self._batch.may_start(0)
+        self._batch.since = time.monotonic()
         self._answer.journal.started(0)
         step = self._step_call(0, call)
         if step is None:
             return
-        op = self._run.code.templates[call[2]].op
-        stored: dict[str, bytes | int] = {}
-        underway = Underway(teller)
+        op = self._run.code.templates[call.template].op
+        stored: dict[str, StoredOutput] = {}
+        outputs = StreamedOutputs(sender)
         writer = self._writer_of(call)
 
         def store(name: str, value: Any) -> None:
             packed = pack(value, f'output "{name}" of op "{op.name}"')
             if writer is not None and is_lasting(packed):
-                writer.add(call[1], step.attempt, name, packed)
-            stored[name] = self._answer.take_streamed(packed)
-            underway.add(name, packed)
+                writer.add(call.key, step.attempt, name, packed)
+            stored[name] = self._answer.store_streamed(packed)
+            outputs.add(name, packed)
 
-        row, error = yield from underway.along(
-            self._executor.run_pausing(
-                step, self._inputs_of(call, None), store, log=self._watched_log(0)
-            )
+        pauses = self._executor.run_pausing(
+            step, self._inputs_of(call, None), store, log=self._log_of(0)
         )
+        row, error = yield from outputs.along(pauses)
         if writer is not None:
-            row = _commit(writer, call[1], row, {})
+            row = _commit(writer, call.key, row, {})
         self._over(0, self._complete(row, error), stored, None)
 
 
 def _commit(
     writer: ValueWriter, key: str, row: Attempt, values: Mapping[str, bytes | Packed]
 ) -> Attempt:
-    """Store what a call yielded that succeeded; return its row, a failed one where that was not
-    possible.
-    """
+    """Store the outputs of a successful call; return its row, a failure where that fails."""
     if row.outcome != SUCCESS:
         return row
     try:
@@ -326,19 +318,20 @@ def _commit(
 
 
 def unloadable(
-    call: RemoteCall, error: BaseException, what: str, words: str | None = None
+    call: RemoteCall, error: BaseException, what: str, message: str | None = None
 ) -> Attempt:
-    """Return the row of a call that could not be made, since ``what``; ``words`` say more than the
-    error's message.
+    """Return the row of a call that could not be made, since ``what``.
+
+    ``message`` replaces the error's own.
     """
     now = time.time()
     cause = describe_error(error)
     shown = ErrorInfo(
-        "LoadError", what, "", cause if words is None else replace(cause, message=words)
+        "LoadError", what, "", cause if message is None else replace(cause, message=message)
     )
     return Attempt(
-        call[0],
-        (call[5] or _FIRST).number,
+        call.step,
+        (call.extras or _NO_EXTRAS).attempt_number,
         FAILURE,
         now,
         now,

@@ -1,4 +1,4 @@
-"""What runs inside a Ray worker: a batch, in the surroundings of its run."""
+"""Entry of a batch in a Ray worker: the code and the surroundings of its run."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import functools
 import importlib
 import os
 import pickle
+import socket
 import sys
 import time
 from collections.abc import Callable, Generator
@@ -13,25 +14,30 @@ from typing import Any
 
 from rayexec.definitions.code import import_module_at
 from rayexec.engine.packed_values import Packed
-from rayexec.engine.process_facts import peak_rss, tell
-from rayexec.engine.ray.protocol.answer import pack_entry
-from rayexec.engine.ray.protocol.capture import Capture
-from rayexec.engine.ray.protocol.crash import ExitNoted
-from rayexec.engine.ray.protocol.journal import Journal
-from rayexec.engine.ray.protocol.overrun import Teller, Watched
-from rayexec.engine.ray.protocol.package import Package, load_package
-from rayexec.engine.ray.protocol.request import Header
-from rayexec.engine.ray.protocol.watchdog import ProcessBackstop
-from rayexec.engine.ray.protocol.worker_resources import IN_BATCH, kept_at
+from rayexec.engine.process_memory import peak_rss
+from rayexec.engine.ray.protocol.entries import pack_entry
+from rayexec.engine.ray.protocol.envelope import Closing, Envelope, pack_envelope
+from rayexec.engine.ray.protocol.package import Package
+from rayexec.engine.ray.protocol.refusals import NotUnpackedError
+from rayexec.engine.ray.protocol.request import BatchRequest, Header, unpack_request
+from rayexec.engine.ray.protocol.worker_facts import WorkerFacts
 from rayexec.engine.ray.worker.answer import Answer
 from rayexec.engine.ray.worker.batch_inputs import BatchInputs
-from rayexec.engine.ray.worker.batch_runner import Runner, Surroundings, unloadable
+from rayexec.engine.ray.worker.batch_runner import BatchRunner, Surroundings, unloadable
+from rayexec.engine.ray.worker.capture import Capture
+from rayexec.engine.ray.worker.exit_note import ExitNoted
 from rayexec.engine.ray.worker.interrupt import WAKEFUL
+from rayexec.engine.ray.worker.journal import Journal
 from rayexec.engine.ray.worker.live_lines import watch_live
 from rayexec.engine.ray.worker.loaded_code import forget_changed
-from rayexec.engine.ray.worker.missing_package import lacking_here
+from rayexec.engine.ray.worker.missing_package import missing_package
+from rayexec.engine.ray.worker.process_backstop import ProcessBackstop
+from rayexec.engine.ray.worker.report_sender import ReportSender
 from rayexec.engine.ray.worker.run_code import Code, RunCode, run_code
-from rayexec.engine.ray.worker.unpacking import NotUnpackedError, importable_paths
+from rayexec.engine.ray.worker.run_resources import IN_BATCH, resources_of_run
+from rayexec.engine.ray.worker.running_batch import RunningBatch
+from rayexec.engine.ray.worker.streaming import ValueSender
+from rayexec.engine.ray.worker.unpacking import importable_paths
 from rayexec.steps.fast_path import plain_op
 from rayexec.steps.io_managers import Managers
 from rayexec.steps.resources import OpenResources
@@ -47,18 +53,16 @@ def run_batch(
     package: Package,
     contents: Any,
     header: bytes,
-    work: bytes,
-    places: int,
+    request: bytes,
+    output_count: int,
     large: tuple[Packed, ...],
 ) -> list[Any]:
-    """Run the calls of a batch until its budget is spent; return the envelope, and ``places`` for
-    large outputs.
+    """Run the calls of a batch until its budget is spent.
 
-    The envelope is pickled: an entry for each call that was made (see ``engine.entries``), what
-    closing the resources brought up, if anything, and the facts of the batch. ``contents`` are
-    those of the package's sources.
+    Returns the packed envelope, and ``output_count`` large outputs. ``contents`` are those of the
+    package's sources, or a reference to them.
     """
-    pauses = _run(package, contents, header, work, places, large, streams=False)
+    pauses = _run(package, contents, header, request, output_count, large, streams=False)
     try:
         next(pauses)
     except StopIteration as end:
@@ -68,14 +72,13 @@ def run_batch(
 
 
 def stream_batch(
-    package: Package, contents: Any, header: bytes, work: bytes, large: tuple[Packed, ...]
+    package: Package, contents: Any, header: bytes, request: bytes, large: tuple[Packed, ...]
 ) -> Generator[Packed | bytes, None, None]:
-    """Run a batch of one call; yield its large outputs as they come, and the envelope at last.
+    """Run a batch of one call; yield its large outputs as they come, and the envelope last.
 
-    Small values of dynamic outputs, and that a large one came, are told on the run's channel
-    meanwhile.
+    The run's channel has reports of all its values meanwhile.
     """
-    answer = yield from _run(package, contents, header, work, 0, large, streams=True)
+    answer = yield from _run(package, contents, header, request, 0, large, streams=True)
     yield answer[0]
 
 
@@ -83,70 +86,96 @@ def _run(
     package: Package,
     contents: Any,
     header: bytes,
-    work: bytes,
-    places: int,
+    packed_request: bytes,
+    output_count: int,
     large: tuple[Packed, ...],
     *,
     streams: bool,
 ) -> Generator[Packed, None, list[Any]]:
-    facts = tell(time.time())._replace(input_bytes=len(work) + sum([each.nbytes for each in large]))
-    batch_id, journal, budget, announces, calls = pickle.loads(work)
-    with IN_BATCH, WAKEFUL, Capture(journal) as capture, ExitNoted(journal):
+    sizes = [value.nbytes for value in large]
+    facts = _facts(time.time())._replace(input_bytes=len(packed_request) + sum(sizes))
+    request = unpack_request(packed_request)
+    journal_path = request.journal
+    with IN_BATCH, WAKEFUL, Capture(journal_path) as capture, ExitNoted(journal_path):
         try:
-            _prepare_path(package, contents)
-            shared = _read_header(header)
-            _enter(shared)
-            run = _run_of(shared, _load(package))
+            run = _loaded_run(package, contents, header)
         except NotUnpackedError:
             raise
         except BaseException as error:  # importing the job's modules runs user code
-            what = "the job's code cannot be imported on the worker"
-            words = lacking_here(error)
-            refused = [
-                pack_entry(place, unloadable(call, error, what, words), {})
-                for place, call in enumerate(calls)
-            ]
-            facts = facts._replace(ended=time.time(), peak_rss=peak_rss())
-            return [pickle.dumps((refused, None, tuple(facts))), *[None] * places]
-        watched = Watched(batch_id, len(calls), shared.mailbox)
-        if announces:
-            watched.announce()
+            return [_unloadable(request, error, facts), *[None] * output_count]
+        shared = run.header
+        sender = ReportSender(shared.report_address)
+        batch = RunningBatch(request.batch_id, len(request.calls), sender)
+        if request.announces:
+            batch.announce()
         inputs = BatchInputs(large)
         with (
-            Journal(journal) as noted,
-            ProcessBackstop(journal) as backstop,
+            Journal(journal_path) as journal,
+            ProcessBackstop(journal_path) as backstop,
             _open_resources(run) as resources,
         ):
-            noted.begun(facts)
-            answer = Answer(watched.entries, noted, places)
+            journal.begun(facts)
+            answer = Answer(batch.entries, journal, output_count)
             writer = None if shared.value_storage is None else shared.value_storage.writer()
             surroundings = Surroundings(
                 resources, _managers(run, resources), writer, capture, backstop
             )
-            runner = Runner(run, inputs, answer, surroundings, watched)
-            watch_live(watched, journal)
+            runner = BatchRunner(run, inputs, answer, surroundings, batch)
+            watch_live(batch, journal_path)
             try:
                 if streams:
-                    told = calls[0][2] in shared.streams
-                    with Teller(batch_id, shared.mailbox if told else None) as teller:
-                        yield from runner.stream(calls[0], teller)
-                    watched.is_over = True
+                    is_reported = request.calls[0].template in shared.streams
+                    values = ValueSender(
+                        request.batch_id, sender if is_reported else ReportSender(None)
+                    )
+                    with values:
+                        yield from runner.stream(request.calls[0], values)
+                    batch.is_over = True
                 else:
-                    runner.run(calls, budget)
+                    runner.run(request.calls, request.budget)
             finally:
                 if writer is not None:
                     writer.close()
-        closing = (resources.take_records(), *capture.take())
-    items = watched.entries.so_far()
+        closing = Closing(resources.take_records(), *capture.take())
     facts = facts._replace(ended=time.time(), loading=inputs.loading, peak_rss=peak_rss())
-    return [
-        pickle.dumps((items, closing if any(closing) else None, tuple(facts)), protocol=5),
-        *answer.payloads,
+    envelope = Envelope(batch.entries.so_far(), closing if any(closing) else None, facts)
+    return [pack_envelope(envelope), *answer.payloads]
+
+
+def _facts(began: float) -> WorkerFacts:
+    """Return the facts of this worker at the start of a batch."""
+    return WorkerFacts(*_process(os.getpid()), began)
+
+
+@functools.cache
+def _process(pid: int) -> tuple[str, str, int]:
+    import ray
+
+    return socket.gethostname(), ray.get_runtime_context().get_node_id(), pid
+
+
+def _unloadable(request: BatchRequest, error: BaseException, facts: WorkerFacts) -> bytes:
+    """Return the envelope of a batch whose code cannot be imported: all its calls failed."""
+    what = "the job's code cannot be imported on the worker"
+    message = missing_package(error)
+    entries = [
+        pack_entry(position, unloadable(call, error, what, message), {})
+        for position, call in enumerate(request.calls)
     ]
+    facts = facts._replace(ended=time.time(), peak_rss=peak_rss())
+    return pack_envelope(Envelope(entries, None, facts))
+
+
+def _loaded_run(package: Package, contents: Any, header: bytes) -> RunCode:
+    """Return the code of a run, and make the worker's surroundings those of its driver."""
+    _prepare_path(package, contents)
+    shared = _read_header(header)
+    _enter(shared)
+    return _run_of(shared, _load(package))
 
 
 def _managers(run: RunCode, resources: OpenResources) -> Managers | None:
-    """Return the managers of a batch, None where nothing of its run goes through any."""
+    """Return the IO managers of a batch, None for a run without any."""
     shared, code = run.header, run.code
     if shared.managed is None:
         return None
@@ -161,9 +190,7 @@ def _managers(run: RunCode, resources: OpenResources) -> Managers | None:
 
 
 def _open_resources(run: RunCode) -> OpenResources:
-    """Return the resources of a batch, those of worker scope among those that this process keeps
-    for the run.
-    """
+    """Return the resources of a batch; those of worker scope stay open in this process."""
     shared = run.header
 
     def make(kept: Callable[[], OpenResources | None] | None = None) -> OpenResources:
@@ -171,11 +198,11 @@ def _open_resources(run: RunCode) -> OpenResources:
             run.code.resources, shared.resource_config, shared.run, worker_scope=kept
         )
 
-    address = shared.keepers
-    return make(None if address is None else lambda: kept_at(address, make))
+    address = shared.resource_address
+    return make(None if address is None else lambda: resources_of_run(address, make))
 
 
-# The last run's header, loaded.
+# Header of the last run, pickled and loaded.
 _HEADER: tuple[bytes, Header] | None = None
 
 
@@ -186,7 +213,7 @@ def _read_header(header: bytes) -> Header:
     return _HEADER[1]
 
 
-# The last run whose batches came here.
+# Code of the last run.
 _RUN: RunCode | None = None
 
 
@@ -200,29 +227,27 @@ def _run_of(header: Header, code: Code) -> RunCode:
 def _prepare_path(package: Package, contents: Any) -> None:
     global _HEADER
     if package.digest not in _CODE:
-        if forget_changed(package):  # what was loaded has classes and functions of those modules
-            _CODE.clear()
+        if forget_changed(package):
+            _CODE.clear()  # loaded packages have classes and functions of the old modules
             _HEADER = None
         paths = package.paths
         if package.sources is not None:
             paths = importable_paths(paths, package.sources, contents)
         # In the driver's order, so that a name means the same module here as there.
-        known = {*package.paths, *paths}
-        sys.path[:] = [*paths, *(path for path in sys.path if path not in known)]
+        own = {*package.paths, *paths}
+        sys.path[:] = [*paths, *(path for path in sys.path if path not in own)]
 
 
 @functools.cache
 def _has_own_directory() -> bool:
-    """Whether this worker has a working_dir, by the runtime environment of the run or of an op."""
+    """Tell whether this worker has a working_dir, by a runtime_env of the run or of an op."""
     import ray
 
     return bool(ray.get_runtime_context().runtime_env.get("working_dir"))
 
 
 def _enter(header: Header) -> None:
-    """Make the worker's surroundings those of the driver, where they exist here and Ray made no
-    others.
-    """
+    """Enter the driver's directory, if it exists here and Ray made no other; preload modules."""
     if (
         os.getcwd() != header.directory
         and not _has_own_directory()
@@ -238,6 +263,6 @@ def _load(package: Package) -> Code:
     if package.digest not in _CODE:
         for name, file in package.modules:
             import_module_at(name, file)
-        templates, resources = load_package(package.code)
+        templates, resources = pickle.loads(package.code)
         _CODE[package.digest] = Code(templates, tuple(map(plain_op, templates)), resources)
     return _CODE[package.digest]

@@ -1,4 +1,4 @@
-"""Telling a driver what a long step logs and prints while it runs."""
+"""Live lines of a long step: its log and its output, reported while it runs."""
 
 from __future__ import annotations
 
@@ -9,25 +9,24 @@ import threading
 import time
 
 from rayexec.definitions.contexts import StepLog
-from rayexec.engine.ray.protocol.capture import KEPT, capture_files
-from rayexec.engine.ray.protocol.overrun import Watched
+from rayexec.engine.ray.protocol.batch_files import CAPTURE_LIMIT_BYTES, captured_files
+from rayexec.engine.ray.worker.running_batch import RunningBatch
 from rayexec.events import LiveLines, LogLine, StreamPart
 
-__all__ = ["LONG", "LiveStep", "StreamTail", "watch_live"]
+__all__ = ["LIVE_AFTER_S", "LiveStep", "StreamTail", "watch_live"]
 
-LONG = 2.0  # seconds for which a step has run before its lines are told
-_PERIOD = 0.5  # seconds between two messages
-_PATIENCE = 10.0  # seconds without a batch after which the thread sleeps until there is one
-_MOST = 20 * 1024  # bytes of each stream, and of log lines, in a message: together below 64 KiB
-_CHATTY = 1024 * 1024  # bytes told of a step after which its messages are an eighth of that
-_LINE_COST = 64  # bytes that a log line takes beside its words
+LIVE_AFTER_S = 2.0  # of a step's run
+_PERIOD_S = 0.5  # between two messages
+_IDLE_AFTER_S = 10.0  # without a batch; the thread sleeps then until there is one
+_MOST_BYTES = 20 * 1024  # of each stream, and of log lines, in a message: together below 64 KiB
+_CHATTY_BYTES = 1024 * 1024  # of a step's messages; later ones are an eighth as long
+_LINE_COST_BYTES = 64  # of a log line, beside its text
 
 
 class StreamTail:
-    """What comes to be in a file that a step prints into, as text: whole lines, decoded as the
-    attempt's own will be.
+    """New text of a file that a step prints into: whole lines, decoded as in its attempt.
 
-    The file need not be there yet, or any more.
+    The file need not exist yet, or any more.
     """
 
     def __init__(self, path: str) -> None:
@@ -35,44 +34,40 @@ class StreamTail:
         self._file: int | None = None
         self._offset = 0
         self._decoder = codecs.getincrementaldecoder("utf-8")("backslashreplace")
-        self._held = ""  # the beginning of a line
-        self._place = 0  # of that in all characters so far
-        self._kept: int | None = (
-            None  # how many characters an attempt keeps, once there are that many
-        )
+        self._line_start = ""  # of a line without an end so far
+        self._start = 0  # index of that line among all characters
+        self._limit: int | None = None  # characters that an attempt keeps, once there are more
 
     def news(self, most: int) -> StreamPart:
-        """Return what is new, of more than ``most`` bytes the last lines; of nothing, nothing."""
+        """Return the new text; of more than ``most`` bytes, its last lines."""
         text, left_out = self._read(most)
-        whole, newline, self._held = text.rpartition("\n")
+        whole, newline, self._line_start = text.rpartition("\n")
         shown = whole + newline
-        if len(self._held) > most:  # a line without an end
-            shown, self._held = text, ""
-        told = _last_lines(shown, most)
-        left_out += len(shown) - len(told)
-        start = self._place + left_out
-        self._place = start + len(told)
-        if not told:
+        if len(self._line_start) > most:  # a line without an end
+            shown, self._line_start = text, ""
+        last = _last_lines(shown, most)
+        left_out += len(shown) - len(last)
+        start = self._start + left_out
+        self._start = start + len(last)
+        if not last:
             return StreamPart()
-        end = self._place
-        if self._kept is not None:
-            start, end = min(start, self._kept), min(end, self._kept)
-        return StreamPart(told, start, end, left_out)
+        end = self._start
+        if self._limit is not None:
+            start, end = min(start, self._limit), min(end, self._limit)
+        return StreamPart(last, start, end, left_out)
 
     def _read(self, most: int) -> tuple[str, int]:
-        """Return the text behind ``_place``, and how much of it is not even read, since more is to
-        be told.
-        """
-        text = self._held
+        """Return the text from ``_start`` on, and the count of bytes skipped without reading."""
+        text = self._line_start
         size = self._size()
-        if self._offset < min(size, KEPT):
-            data = self._pread(min(size, KEPT) - self._offset)
-            text += self._decoder.decode(data, final=self._offset >= KEPT)
-            if self._offset >= KEPT:
-                self._kept = self._place + len(text)
+        if self._offset < min(size, CAPTURE_LIMIT_BYTES):
+            data = self._pread(min(size, CAPTURE_LIMIT_BYTES) - self._offset)
+            text += self._decoder.decode(data, final=self._offset >= CAPTURE_LIMIT_BYTES)
+            if self._offset >= CAPTURE_LIMIT_BYTES:
+                self._limit = self._start + len(text)
                 self._decoder.reset()
         skipped = 0
-        if self._kept is not None and size > self._offset:
+        if self._limit is not None and size > self._offset:
             far = size - self._offset - 2 * most
             if far > 0:
                 skipped = len(text) + far
@@ -94,136 +89,131 @@ class StreamTail:
         return data
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         if self._file is not None:
             os.close(self._file)
             self._file = None
 
 
 def _last_lines(text: str, most: int) -> str:
-    """Return the last lines of a text that fit into ``most`` bytes; of one longer line, its end."""
+    """Return the last lines of a text within ``most`` bytes; of one longer line, its end."""
     data = text.encode()
     if len(data) <= most:
         return text
-    kept = data[-most:].decode(errors="ignore")
-    _, newline, below = kept.partition("\n")
-    return below if newline and below else kept
+    end = data[-most:].decode(errors="ignore")
+    _, newline, below = end.partition("\n")
+    return below if newline and below else end
 
 
 class LiveStep:
-    """What is to be told of one call; ``path`` is its batch's journal."""
+    """Live lines of the current call of a batch with its journal at ``path``."""
 
-    def __init__(self, path: str, work: Watched) -> None:
-        self.position = work.current
-        self._work, self._since = work, work.since
-        self._tails = [StreamTail(each) for each in capture_files(path)]
-        self._lines = 0  # that were told, or left out
-        self._told = 0  # bytes, about
+    def __init__(self, path: str, batch: RunningBatch) -> None:
+        self.position = batch.current
+        self._batch, self._since = batch, batch.since
+        self._tails = [StreamTail(file) for file in captured_files(path)]
+        self._line_count = 0  # reported, or left out
+        self._sent_bytes = 0  # about
 
     def news(self, log: StepLog | None) -> LiveLines | None:
-        """Return what is new, None for nothing."""
-        most = _MOST if self._told < _CHATTY else _MOST // 8
+        """Return new lines, None without any."""
+        most = _MOST_BYTES if self._sent_bytes < _CHATTY_BYTES else _MOST_BYTES // 8
         logs = self._news_of(log, most) if log is not None else ()
         try:
-            stdout, stderr = [each.news(most) for each in self._tails]
-        except OSError:  # the batch is over, or has not begun
+            stdout, stderr = [tail.news(most) for tail in self._tails]
+        except OSError:  # the batch is over, or has not begun yet
             stdout = stderr = StreamPart()
         if not (logs or stdout.text or stderr.text):
             return None
-        self._told += sum(
-            len(each) for each in (stdout.text, stderr.text, *(line.message for line in logs))
-        )
-        first = self._lines - len(logs)
+        texts = (stdout.text, stderr.text, *(line.message for line in logs))
+        self._sent_bytes += sum(map(len, texts))
+        first = self._line_count - len(logs)
         return LiveLines(self.position, 0, os.getpid(), time.time(), logs, first, stdout, stderr)
 
     def _news_of(self, log: StepLog, most: int) -> tuple[LogLine, ...]:
-        """Return the last of the new lines that fit; what is longer than all that comes with the
-        attempt.
-        """
+        """Return the last new lines within ``most`` bytes; longer ones come with the attempt."""
         count = len(log.lines)
         start = count
-        while start > self._lines:
+        while start > self._line_count:
             line = log.lines[start - 1]
-            most -= _LINE_COST + len(line.message.encode(errors="surrogatepass"))
+            most -= _LINE_COST_BYTES + len(line.message.encode(errors="surrogatepass"))
             if most < 0:
                 break
             start -= 1
-        self._lines = count
+        self._line_count = count
         return tuple(log.lines[start:count])
 
-    def is_still(self, work: Watched | None) -> bool:
-        """Whether it is a call of ``work`` and still runs."""
-        mine = self._work
+    def is_running(self, batch: RunningBatch | None) -> bool:
+        """Tell whether ``batch`` is still at this call."""
+        mine = self._batch
         return (
-            work is mine
+            batch is mine
             and not mine.is_over
             and (mine.current, mine.since) == (self.position, self._since)
         )
 
     def close(self) -> None:
-        """Let go of the files."""
-        for each in self._tails:
-            each.close()
+        """Close the files."""
+        for tail in self._tails:
+            tail.close()
 
 
 class _LiveWatch:
-    """The thread of a worker process that looks every now and then how long the running step has
-    run.
+    """Thread of a worker process that looks every now and then at the running step.
 
-    While batches come, it is not woken for them.
+    Batches do not wake it while they come.
     """
 
     def __init__(self) -> None:
         self._wake = threading.Condition()
-        self._work: tuple[Watched, str] | None = None
+        self._work: tuple[RunningBatch, str] | None = None
         self._step: LiveStep | None = None
         threading.Thread(target=self._run, name="rayexec-live", daemon=True).start()
 
-    def look_at(self, work: Watched, path: str) -> None:
+    def look_at(self, batch: RunningBatch, path: str) -> None:
         with self._wake:
-            self._work = work, path
+            self._work = batch, path
             self._wake.notify()
 
     def _run(self) -> None:
         quiet = 0.0
         while True:
-            time.sleep(_PERIOD)
+            time.sleep(_PERIOD_S)
             with self._wake:
                 if self._work is not None and self._work[0].is_over:
                     self._work = None
                 if self._work is None:
-                    quiet += _PERIOD
-                    if quiet >= _PATIENCE:
+                    quiet += _PERIOD_S
+                    if quiet >= _IDLE_AFTER_S:
                         self._wake.wait_for(lambda: self._work is not None)
-                found = self._work
-            if found is not None:
+                work = self._work
+            if work is not None:
                 quiet = 0.0
-            # Whatever it is, a step must not fail for want of live lines, nor later ones go
-            # without.
+            # Whatever happens here, it must not fail a step, nor stop later live lines.
             with contextlib.suppress(Exception):
-                self._look(*(found or (None, "")))
+                self._look(*(work or (None, "")))
 
-    def _look(self, work: Watched | None, path: str) -> None:
+    def _look(self, batch: RunningBatch | None, path: str) -> None:
         step = self._step
-        if step is not None and not step.is_still(work):
+        if step is not None and not step.is_running(batch):
             step.close()
             step = self._step = None
-        if work is None or time.monotonic() - work.since < LONG:
+        if batch is None or time.monotonic() - batch.since < LIVE_AFTER_S:
             return
         if step is None:
-            step = self._step = LiveStep(path, work)
-        known = work.log
-        lines = step.news(known[1] if known is not None and known[0] == step.position else None)
-        if lines is not None and step.is_still(work):  # else what was read may be the next call's
-            work.send_live(lines)
+            step = self._step = LiveStep(path, batch)
+        log = batch.log
+        lines = step.news(log[1] if log is not None and log[0] == step.position else None)
+        if lines is not None and step.is_running(batch):  # else they may be the next call's
+            batch.send_lines(lines)
 
 
 _watch: _LiveWatch | None = None
 
 
-def watch_live(work: Watched, path: str) -> None:
-    """Have the driver told of what a call of ``work`` logs and prints once it has run for 2 s."""
+def watch_live(batch: RunningBatch, path: str) -> None:
+    """Report lines of a batch's calls, each after its first 2 s."""
     global _watch
     if _watch is None:
         _watch = _LiveWatch()
-    _watch.look_at(work, path)
+    _watch.look_at(batch, path)

@@ -1,6 +1,4 @@
-"""The local code that a worker process has loaded, which is forgotten once a package comes with
-other files of it.
-"""
+"""Local modules that a worker process has loaded, and has to forget for other files of them."""
 
 from __future__ import annotations
 
@@ -16,18 +14,16 @@ from rayexec.engine.ray.protocol.package import Package
 
 __all__ = ["forget_changed"]
 
-# Per worker process, as its packages told: the stamps of modules by name, and the directories of
-# sources by path.
+# Per worker process, by its packages: stamps of modules by name, directories of sources by path.
 _STAMPS: dict[str, Any] = {}
 _ROOTS: dict[str, SourceRoot] = {}
 
 
 def forget_changed(package: Package) -> bool:
-    """Forget the local modules of this process where some are not those of ``package``; return
-    whether that was so.
+    """Forget the local modules of this process if any differs from those of ``package``.
 
-    They are imported anew by who asks for them next. What has compiled parts stays unless it has
-    changed itself.
+    Returns True for a difference. The next import loads them anew. A package with compiled parts
+    stays unless it has changed itself.
     """
     roots = {} if package.sources is None else {root.path: root for root in package.sources.roots}
     changed = {
@@ -67,19 +63,17 @@ def _forget(changed: Collection[str]) -> None:
         and is_local(name, file)
     }
     compiled = {_top(name) for name, file in local.items() if file.endswith(COMPILED)} - {
-        _top(each) for each in changed
+        _top(name) for name in changed
     }
     forgotten = {name: sys.modules.pop(name) for name in local if _top(name) not in compiled}
     _unbind(forgotten)
-    places = forget_moves()
-    sys.path[:] = [path for path in sys.path if path not in places]
+    directories = forget_moves()
+    sys.path[:] = [path for path in sys.path if path not in directories]
     importlib.invalidate_caches()
 
 
 def _unbind(forgotten: Mapping[str, Any]) -> None:
-    """Take modules out of packages that stay, such as those without an ``__init__.py``, which no
-    file tells of.
-    """
+    """Remove modules from packages that stay, such as those without an ``__init__.py``."""
     for name, module in forgotten.items():
         above, _, own = name.rpartition(".")
         package = sys.modules.get(above)

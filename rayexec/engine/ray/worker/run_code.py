@@ -1,4 +1,4 @@
-"""The code of a run on a worker: what its package holds, and which of its ops go the short way."""
+"""Code of a run on a worker: its package, loaded, and the ops on the fast path."""
 
 from __future__ import annotations
 
@@ -13,9 +13,7 @@ __all__ = ["Code", "RunCode", "run_code"]
 
 
 class Code(NamedTuple):
-    """A package, loaded: its templates, the short forms of their ops where they have one, its
-    resources.
-    """
+    """A loaded package: templates, the short form of each op that has one, resources."""
 
     templates: tuple[Template, ...]
     plain: tuple[PlainOp | None, ...]
@@ -23,9 +21,7 @@ class Code(NamedTuple):
 
 
 class RunCode(NamedTuple):
-    """A package as one run uses it: ``plain`` has the short forms of the ops whose steps go the
-    short way there.
-    """
+    """A package as one run uses it; ``plain`` has the short forms of ops on the fast path."""
 
     header: Header
     code: Code
@@ -33,16 +29,12 @@ class RunCode(NamedTuple):
 
 
 def run_code(header: Header, code: Code) -> RunCode:
-    """Return the code of the run that a header tells of."""
-    # What managers, the run store or the memory has to do with takes the long way, which knows what
-    # is yielded.
+    """Return the code of the run with this header."""
+    # IO managers, the run store and the cache see each output; only the long path shows them.
     long = set() if header.managed is None else {*header.managed.templates}
     if header.value_storage is not None:
         long |= header.durable
     if header.run_cache is not None:
-        long |= {place for place, template in enumerate(code.templates) if template.op.cache}
-    return RunCode(
-        header,
-        code,
-        tuple([None if place in long else form for place, form in enumerate(code.plain)]),
-    )
+        long |= {index for index, template in enumerate(code.templates) if template.op.cache}
+    plain = tuple([None if index in long else form for index, form in enumerate(code.plain)])
+    return RunCode(header, code, plain)

@@ -1,6 +1,4 @@
-"""Local code on a node that lacks it: unpacked once into a directory of the node's own, and
-imported from there.
-"""
+"""Unpacking of local code on a node that lacks it, once into a directory of the node."""
 
 from __future__ import annotations
 
@@ -17,29 +15,21 @@ from typing import Any
 
 from rayexec.definitions.code import move
 from rayexec.definitions.sources import SourceFile, SourceRoot, Sources, content_digest
+from rayexec.engine.ray.protocol.refusals import NotUnpackedError
 from rayexec.events import show_as
 
-__all__ = ["NotUnpackedError", "importable_paths"]
+__all__ = ["importable_paths"]
 
 _PREFIX = "rayexec-code"
-_KEPT = 30 * 86400.0  # seconds, more than a run takes that imports from there
-_PAUSE = 1.0  # seconds
-_MOST_LINKS = (
-    20_000  # to what one directory has; as many files are looked through where it is sent from
-)
-
-
-class NotUnpackedError(Exception):
-    """Sources cannot be unpacked on a node, for reasons that are the node's; the argument says so
-    in words.
-    """
+_UNUSED_AFTER_S = 30 * 86400.0  # more than any run lasts that imports from there
+_FAILURE_PAUSE_S = 1.0
+_MOST_LINKS = 20_000  # in one directory; the sender looks through as many files
 
 
 def importable_paths(paths: Sequence[str], sources: Sources, contents: Any) -> tuple[str, ...]:
-    """Return the driver's ``paths`` with unpacked sources in place of directories whose files are
-    not all here.
+    """Return the driver's ``paths``, with unpacked sources for directories that lack files here.
 
-    ``contents`` are those of the sources, or a reference of them. Raises NotUnpackedError.
+    ``contents`` are those of the sources, or a reference to them. Raises NotUnpackedError.
     """
     import ray
 
@@ -49,27 +39,23 @@ def importable_paths(paths: Sequence[str], sources: Sources, contents: Any) -> t
     try:
         unpacked = _unpacked(sources, contents, _parent())
     except (OSError, ray.exceptions.RayError) as error:
-        time.sleep(
-            _PAUSE
-            # so that nodes where it goes well get the next batches, not this one that is free at
-            # once
-        )
-        where = f"{socket.gethostname()} ({ray.util.get_node_ip_address()})"
+        # A node that fails at once is free at once: without a pause it would get all batches.
+        time.sleep(_FAILURE_PAUSE_S)
+        node = f"{socket.gethostname()} ({ray.util.get_node_ip_address()})"
         raise NotUnpackedError(
-            f"the job's code cannot be unpacked on node {where}: {error}"
+            f"the job's code cannot be unpacked on node {node}: {error}"
         ) from None
     made = list(paths)
-    for root, place in [
-        (sources.roots[number], os.path.join(unpacked, str(number))) for number in lacking
-    ]:
-        move(root.path, place)
-        show_as(place, root.path)
+    for index in lacking:
+        root, directory = sources.roots[index], os.path.join(unpacked, str(index))
+        move(root.path, directory)
+        show_as(directory, root.path)
         if root.path not in made:
-            made.insert(0, place)
+            made.insert(0, directory)
         elif root.is_whole:
-            made[made.index(root.path)] = place
+            made[made.index(root.path)] = directory
         else:
-            made.insert(made.index(root.path), place)
+            made.insert(made.index(root.path), directory)
     return tuple(made)
 
 
@@ -78,7 +64,7 @@ def _lacking(sources: Sources) -> list[int]:
 
     if ray.get_runtime_context().get_node_id() in sources.near:
         return []
-    return [number for number, root in enumerate(sources.roots) if not _is_here(root, root.path)]
+    return [index for index, root in enumerate(sources.roots) if not _is_here(root, root.path)]
 
 
 def _is_here(root: SourceRoot, directory: str) -> bool:
@@ -90,7 +76,7 @@ def _is_same(path: str, file: SourceFile) -> bool:
         status = os.stat(path)
         if status.st_size != file.size:
             return False
-        # Whole seconds may have been set, as images and archives do, whatever is in the file.
+        # Images and archives set whole seconds, whatever the content.
         if status.st_mtime_ns == file.changed and file.changed % 1_000_000_000:
             return True
         with open(path, "rb") as opened:
@@ -100,9 +86,7 @@ def _is_same(path: str, file: SourceFile) -> bool:
 
 
 def _unpacked(sources: Sources, contents: Any, parent: str) -> str:
-    """Return the directory with a directory for each root, by its number; all workers of the node
-    share it.
-    """
+    """Return the directory with the roots, by index; all workers of the node share it."""
     directory = os.path.join(parent, sources.digest)
     if _is_whole(sources, directory):
         os.utime(directory)
@@ -111,8 +95,8 @@ def _unpacked(sources: Sources, contents: Any, parent: str) -> str:
     made = tempfile.mkdtemp(prefix="making-", dir=parent)
     try:
         _write(sources, contents, made)
-        for number, root in enumerate(sources.roots):
-            _link_beside(root, os.path.join(made, str(number)))
+        for index, root in enumerate(sources.roots):
+            _link_beside(root, os.path.join(made, str(index)))
         return _put_in_place(sources, made, directory)
     finally:
         shutil.rmtree(made, ignore_errors=True)
@@ -121,7 +105,7 @@ def _unpacked(sources: Sources, contents: Any, parent: str) -> str:
 def _put_in_place(sources: Sources, made: str, directory: str) -> str:
     try:
         os.rename(made, directory)
-    except OSError:  # another worker was first, or somebody has removed files of it since
+    except OSError:  # another worker was first, or files are gone since
         if not _is_whole(sources, directory):
             directory += f"-{uuid.uuid4().hex}"
             os.rename(made, directory)
@@ -129,17 +113,17 @@ def _put_in_place(sources: Sources, made: str, directory: str) -> str:
 
 
 def _sweep(parent: str) -> None:
-    """Remove what no worker has begun to use for long."""
+    """Remove directories that no worker has used for long."""
     for entry in os.scandir(parent):
         with contextlib.suppress(OSError):  # another worker was first
-            if entry.stat().st_mtime < time.time() - _KEPT:
+            if entry.stat().st_mtime < time.time() - _UNUSED_AFTER_S:
                 shutil.rmtree(entry.path)
 
 
 def _is_whole(sources: Sources, directory: str) -> bool:
     return all(
-        _is_here(root, os.path.join(directory, str(number)))
-        for number, root in enumerate(sources.roots)
+        _is_here(root, os.path.join(directory, str(index)))
+        for index, root in enumerate(sources.roots)
     )
 
 
@@ -149,27 +133,26 @@ def _write(sources: Sources, contents: Any, directory: str) -> None:
     if not isinstance(contents, bytes):
         contents = ray.get(contents)
     text, at = memoryview(zlib.decompress(contents)), 0
-    for number, path, file in sources.files():
-        target = os.path.join(directory, str(number), path)
+    for index, path, file in sources.files():
+        target = os.path.join(directory, str(index), path)
         os.makedirs(os.path.dirname(target), exist_ok=True)
         with open(target, "wb") as opened:
             opened.write(text[at : at + file.size])
-        os.utime(target, ns=(file.changed, file.changed))  # by which it is known without being read
+        os.utime(target, ns=(file.changed, file.changed))  # so that nobody needs to read it
         at += file.size
 
 
-def _link_beside(root: SourceRoot, place: str) -> None:
-    """Have what does not travel be found beside what did, where this node has it: what is left out,
-    and data.
+def _link_beside(root: SourceRoot, target: str) -> None:
+    """Link files of this node that do not travel into ``target``: data, and large files.
 
-    All else that this node has here and that did not come is old.
+    Any other file that this node has and the driver did not send is old.
     """
     links = list(root.left)
     directories = {os.path.dirname(path) for path in root.files}
     packages = tuple(
-        f"{each}/"
-        for each in directories
-        if each and os.path.join(each, "__init__.py") in root.files
+        f"{directory}/"
+        for directory in directories
+        if directory and os.path.join(directory, "__init__.py") in root.files
     )
     for directory in sorted(directories | {""}) if root.is_whole else ():
         if not f"{directory}/".startswith(packages):
@@ -181,40 +164,39 @@ def _link_beside(root: SourceRoot, place: str) -> None:
                     os.path.join(directory, entry.name) for entry in entries if _is_data(entry)
                 ]
     for path in links[:_MOST_LINKS]:
-        _link(root.path, place, path)
+        _link(root.path, target, path)
 
 
 def _is_data(entry: os.DirEntry[str]) -> bool:
     try:
         names = os.listdir(entry.path) if entry.is_dir() else [entry.name]
-    except OSError:  # it may not be read
+    except OSError:  # unreadable
         return False
     return entry.name != "__pycache__" and not any(name.endswith((".py", ".pyc")) for name in names)
 
 
-def _link(root: str, place: str, path: str) -> None:
-    """Link what is at a path below ``root`` into ``place``, but for what is there already."""
-    source, target = os.path.join(root, path), os.path.join(place, path)
-    with contextlib.suppress(OSError):  # there is something else in its place
+def _link(root: str, directory: str, path: str) -> None:
+    """Link a path below ``root`` into ``directory``, where that has no such path."""
+    source, target = os.path.join(root, path), os.path.join(directory, path)
+    with contextlib.suppress(OSError):  # something else has the name
         if os.path.isdir(source) and os.path.isdir(target):
             for name in os.listdir(source):
                 if name != "__pycache__":
-                    _link(root, place, os.path.join(path, name))
+                    _link(root, directory, os.path.join(path, name))
         elif os.path.exists(source) and not os.path.lexists(target):
             os.makedirs(os.path.dirname(target), exist_ok=True)
             os.symlink(source, target)
 
 
 def _parent() -> str:
-    """Return a directory of this user's: in Ray's own of the session, which goes with the
-    cluster's, or else temporary.
+    """Return a directory of this user's: in that of Ray's session, or else a temporary one.
 
-    Code is imported from it, so it is not shared with who else may write to a temporary directory.
+    Code is imported from it, so that nobody else may write there.
     """
     from ray._private import worker
 
     base = tempfile.gettempdir()
-    node: Any = getattr(worker, "_global_node", None)  # private, and so it may be gone
+    node: Any = getattr(worker, "_global_node", None)  # a private name of Ray's
     if hasattr(node, "get_session_dir_path"):
         base = node.get_session_dir_path()
     parent = os.path.join(base, f"{_PREFIX}-{os.getuid()}")

@@ -1,6 +1,4 @@
-"""What steps print, caught at the file descriptors, so that C code and child processes are heard
-too.
-"""
+"""Capture of a step's output at the file descriptors, with C code and child processes."""
 
 from __future__ import annotations
 
@@ -9,28 +7,25 @@ import io
 import os
 import sys
 from types import TracebackType
-from typing import Any, BinaryIO
+from typing import Any
 
-__all__ = ["KEPT", "Capture", "capture_files", "read_capture"]
+from rayexec.engine.ray.protocol.batch_files import CAPTURE_LIMIT_BYTES, captured_files
 
-KEPT = 1024 * 1024  # bytes that are kept of what one step prints on one stream
-_LAST = (
-    64 * 1024
-)  # bytes of the rest that are kept where a worker died, the last ones: they may tell of what
+__all__ = ["Capture"]
+
 _STREAMS = ((1, "stdout"), (2, "stderr"))
 
 
 class Capture:
-    """Redirects descriptors 1 and 2 to files beside ``path`` while the ``with`` block lasts.
+    """Redirects descriptors 1 and 2 to files beside a batch's journal, in a ``with`` block.
 
-    ``take`` returns what was printed since the last call, and empties the files; so what a worker
-    that dies leaves in them was printed by the step that it died in. Asking costs the cheapest of
-    system calls for each stream, so that a step that prints nothing pays next to nothing; for that,
-    ``sys.stdout`` and ``sys.stderr`` are unbuffered meanwhile.
+    ``take`` empties the files after each step, so that a worker that dies leaves the output of its
+    last step in them. A step that prints nothing costs one cheap system call for each stream:
+    ``sys.stdout`` and ``sys.stderr`` have no buffers meanwhile, and need no flush.
     """
 
     def __init__(self, path: str) -> None:
-        self._paths = [_file_of(path, name) for _, name in _STREAMS]
+        self._paths = captured_files(path)
         self._files: list[int] = []
         self._saved: list[int] = []
         self._before: tuple[Any, Any] = (sys.stdout, sys.stderr)
@@ -40,20 +35,19 @@ class Capture:
     def __enter__(self) -> Capture:
         _flush()
         for (descriptor, _), path in zip(_STREAMS, self._paths, strict=True):
-            # Appending, so that a child that still writes after ``take`` writes where the file now
-            # ends.
+            # A child may write on after ``take``: appending puts that at the new end of the file.
             file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_TRUNC, 0o600)
             self._files.append(file)
             try:
                 self._saved.append(os.dup(descriptor))
-            except OSError:  # an op before closed it
+            except OSError:  # an earlier op closed it
                 self._saved.append(os.open(os.devnull, os.O_WRONLY))
             os.dup2(file, descriptor)
         ours: tuple[Any, Any] = _unbuffered(1), _unbuffered(2)
         self._streams = ours
         sys.stdout, sys.stderr = ours
         self._originals = sys.__stdout__, sys.__stderr__
-        _set_originals(ours)  # some write to these, whose buffers would keep it
+        _set_originals(ours)  # code that writes to these would fill their buffers
         return self
 
     def __exit__(
@@ -65,7 +59,7 @@ class Capture:
         _flush()
         _set_originals(self._originals)
         for (_, name), ours, before in zip(_STREAMS, self._streams, self._before, strict=True):
-            if getattr(sys, name) is ours:  # else an op put something of its own there, to stay
+            if getattr(sys, name) is ours:  # else an op put a stream of its own there, to stay
                 setattr(sys, name, before)
         for (descriptor, _), saved, file, path in zip(
             _STREAMS, self._saved, self._files, self._paths, strict=True
@@ -77,7 +71,7 @@ class Capture:
                 os.unlink(path)
 
     def take(self) -> tuple[str, str]:
-        """Return what was printed on standard output and standard error since the last call."""
+        """Return standard output and standard error since the last call."""
         ours, ours_too = self._streams
         is_whole = (
             not (ours.is_gone or ours_too.is_gone) and sys.stdout is ours and sys.stderr is ours_too
@@ -86,19 +80,21 @@ class Capture:
             self._mend()
             _flush()
         out, err = self._files
-        if not (
-            os.lseek(out, 0, os.SEEK_END) or os.lseek(err, 0, os.SEEK_END)
-        ):  # a third of the price of fstat
+        # A third of the price of fstat.
+        if not (os.lseek(out, 0, os.SEEK_END) or os.lseek(err, 0, os.SEEK_END)):
             return "", ""
         stdout, left_out = _read(out)
         stderr, left_out_too = _read(err)
         for name, bytes_left in (("stdout", left_out), ("stderr", left_out_too)):
             if bytes_left:
-                stderr += f"\nrayexec: {bytes_left:,} bytes that the step printed on {name} were left out\n"
+                stderr += (
+                    f"\nrayexec: {bytes_left:,} bytes that the step printed on {name} were left "
+                    "out\n"
+                )
         return stdout, stderr
 
     def _mend(self) -> None:
-        """Open the streams again that an op closed, for the sake of the steps after it."""
+        """Reopen streams that an op closed, for the steps after it."""
         ours = dict(zip(("stdout", "stderr"), self._streams, strict=True))
         for (descriptor, name), file in zip(_STREAMS, self._files, strict=True):
             stream = getattr(sys, name)
@@ -109,75 +105,28 @@ class Capture:
         self._streams = ours["stdout"], ours["stderr"]
 
 
-def read_capture(path: str) -> tuple[str, str]:
-    """Return what a worker that died left of a step's output, and remove the files; empty where
-    there are none.
-    """
-    texts = []
-    for _, name in _STREAMS:
-        try:
-            with open(_file_of(path, name), "rb") as file:
-                texts.append(_both_ends(file))
-            os.unlink(_file_of(path, name))
-        except OSError:
-            texts.append("")
-    return texts[0], texts[1]
-
-
-def capture_files(path: str) -> tuple[str, str]:
-    """Return the files that hold what the running step prints on standard output and standard
-    error.
-    """
-    return _file_of(path, "stdout"), _file_of(path, "stderr")
-
-
-def _both_ends(file: BinaryIO) -> str:
-    size = os.fstat(file.fileno()).st_size
-    first = _text(file.read(KEPT))
-    left = size - KEPT
-    if left <= 0:
-        return first
-    file.seek(max(KEPT, size - _LAST))
-    note = (
-        f"{left - _LAST:,} bytes that the step printed were left out here\n" if left > _LAST else ""
-    )
-    return f"{first}\nrayexec: {note}{_text(file.read())}" if note else first + _text(file.read())
-
-
-def _file_of(path: str, name: str) -> str:
-    return f"{path}.{name}"
-
-
 def _read(file: int) -> tuple[str, int]:
-    """Return the text in a file, and how many bytes of it were too many; the file is empty
-    afterwards.
-    """
+    """Empty a file; return its text, and the count of bytes over the limit."""
     size = os.fstat(file).st_size
     if size == 0:
         return "", 0
-    data = os.pread(file, KEPT, 0)
+    data = os.pread(file, CAPTURE_LIMIT_BYTES, 0)
     os.ftruncate(file, 0)
-    return _text(data), size - len(data)
-
-
-def _text(data: bytes) -> str:
-    return data.decode("utf-8", errors="backslashreplace")
+    return data.decode("utf-8", errors="backslashreplace"), size - len(data)
 
 
 class _Stream(io.TextIOWrapper):
-    """Standard output or error without a buffer, which remembers whether an op closed it or took it
-    to pieces.
-    """
+    """Standard output or error without a buffer; remembers that an op closed or detached it."""
 
-    is_gone = False  # quicker to ask than ``closed``, which is asked after each step
+    is_gone = False  # quicker than ``closed``, after each step
 
     def close(self) -> None:
-        """Close it, and remember."""
+        """Close the stream."""
         self.is_gone = True
         super().close()
 
     def detach(self) -> Any:
-        """Take it to pieces, and remember."""
+        """Detach the stream from its descriptor."""
         self.is_gone = True
         return super().detach()
 
@@ -190,7 +139,7 @@ def _set_originals(streams: tuple[Any, Any]) -> None:
 def _is_closed(stream: Any) -> bool:
     try:
         return stream is None or bool(getattr(stream, "closed", False))
-    except ValueError:  # detached from what it wrote to
+    except ValueError:  # detached from its descriptor
         return True
 
 
@@ -201,5 +150,5 @@ def _unbuffered(descriptor: int) -> _Stream:
 
 def _flush() -> None:
     for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(Exception):  # an op may have replaced them by anything
+        with contextlib.suppress(Exception):  # an op may have put anything there
             stream.flush()

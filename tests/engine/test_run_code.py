@@ -1,4 +1,4 @@
-"""Which ops of a run go the short way on a worker."""
+"""Fast path of a run: ops that take it on a worker."""
 
 from typing import Any
 

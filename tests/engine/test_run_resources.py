@@ -1,6 +1,4 @@
-"""How a process keeps resources open for a run, and who closes them: the main thread, another, or
-the process's end.
-"""
+"""Resources that a process keeps open for a run, closed by the main thread, another, or at exit."""
 
 import socket
 import subprocess
@@ -13,8 +11,10 @@ import pytest
 
 from rayexec import ResourceDefinition
 from rayexec.definitions.contexts import RunInfo
-from rayexec.engine.ray.protocol import worker_resources as kept
-from rayexec.engine.ray.protocol.worker_resources import IN_BATCH, Keepers, kept_at
+from rayexec.engine.ray.driver.resource_workers import ResourceWorkers
+from rayexec.engine.ray.protocol.framing import Address, frame
+from rayexec.engine.ray.worker import run_resources
+from rayexec.engine.ray.worker.run_resources import IN_BATCH, resources_of_run
 from rayexec.steps.resources import OpenResources
 
 MAIN = threading.get_ident()
@@ -31,69 +31,71 @@ def noting(closed_by: list[int]) -> Callable[[], OpenResources]:
 
 
 @pytest.fixture
-def keepers() -> Iterator[Keepers]:
-    opened = Keepers("127.0.0.1", ["thing"])
+def workers() -> Iterator[ResourceWorkers]:
+    opened = ResourceWorkers("127.0.0.1", ["thing"])
     yield opened
     opened.close()
 
 
-def open_thing(keepers: Keepers, closed_by: list[int]) -> None:
-    resources = kept_at(keepers.address, noting(closed_by))
+def open_thing(workers: ResourceWorkers, closed_by: list[int]) -> None:
+    resources = resources_of_run(workers.address, noting(closed_by))
     assert resources is not None
     assert resources.get(["thing"]).thing == 1
     assert [record.key for record in resources.take_records()] == ["thing"]
-    assert kept_at(keepers.address, noting([])) is resources
+    assert resources_of_run(workers.address, noting([])) is resources
 
 
-def test_the_main_thread_closes_once_its_batch_is_over(keepers: Keepers, monkeypatch: Any) -> None:
-    monkeypatch.setattr(kept, "_MAIN_PATIENCE", 60.0)
+def test_the_main_thread_closes_once_its_batch_is_over(
+    workers: ResourceWorkers, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(run_resources, "_MAIN_THREAD_TIMEOUT_S", 60.0)
     closed_by: list[int] = []
-    driver = threading.Thread(target=keepers.close)
+    driver = threading.Thread(target=workers.close)
     with IN_BATCH:
-        open_thing(keepers, closed_by)
+        open_thing(workers, closed_by)
         driver.start()
-        while not kept._DUE:
+        while not run_resources._DUE:
             driver.join(0.01)
         assert closed_by == []
     assert closed_by == [MAIN]
     driver.join()
-    assert keepers.take_records() == ()
+    assert workers.take_records() == ()
 
 
 def test_another_thread_closes_where_the_main_thread_is_busy(
-    keepers: Keepers, monkeypatch: Any
+    workers: ResourceWorkers, monkeypatch: Any
 ) -> None:
-    monkeypatch.setattr(kept, "_MAIN_PATIENCE", 0.1)
+    monkeypatch.setattr(run_resources, "_MAIN_THREAD_TIMEOUT_S", 0.1)
     closed_by: list[int] = []
     with IN_BATCH:
-        open_thing(keepers, closed_by)
-        keepers.close()  # waits for the answer
+        open_thing(workers, closed_by)
+        workers.close()  # waits for the answer
         assert closed_by
         assert MAIN not in closed_by
     assert len(closed_by) == 1
-    assert keepers.take_records() == ()
-    assert not kept._KEPT
-    assert not kept._DUE
+    assert workers.take_records() == ()
+    assert not run_resources._OPEN
+    assert not run_resources._DUE
 
 
-def test_strangers_are_not_listened_to(keepers: Keepers) -> None:
-    place, _ = keepers.address
+def test_strangers_are_not_listened_to(workers: ResourceWorkers) -> None:
+    host, port, *_ = workers.address
     for letter in (
         b"",
         b"GET / HTTP/1.0\r\n\r\n",
-        kept._seal(b"another key", b"hello", b"cos\nsystem\n(S'true'\ntR."),
+        frame(Address(host, port, b"another key"), b"cos\nsystem\n(S'true'\ntR."),
     ):
-        with socket.create_connection(place) as stranger:
+        with socket.create_connection((host, port)) as stranger:
             stranger.sendall(letter)
-    keepers.close()
-    assert keepers.take_records() == ()
+    workers.close()
+    assert workers.take_records() == ()
 
 
 def test_without_a_way_to_the_driver_nothing_is_kept_and_that_is_said_once(caplog: Any) -> None:
-    gone = Keepers("127.0.0.1", ["thing"])
+    gone = ResourceWorkers("127.0.0.1", ["thing"])
     gone.close()
     for _ in range(2):
-        assert kept_at(gone.address, noting([])) is None
+        assert resources_of_run(gone.address, noting([])) is None
     assert [
         record.message
         for record in caplog.records
@@ -119,7 +121,8 @@ def test_a_batch_opens_what_cannot_be_kept() -> None:
 PROCESS = """
 import os, sys
 from rayexec import ResourceDefinition
-from rayexec.engine.ray.protocol.worker_resources import kept_at
+from rayexec.engine.ray.protocol.framing import Address
+from rayexec.engine.ray.worker.run_resources import resources_of_run
 from rayexec.steps.resources import OpenResources
 from rayexec.definitions.contexts import RunInfo
 
@@ -129,7 +132,8 @@ def thing():
 
 first = os.getpid()
 address = eval(sys.argv[1])
-resources = kept_at(address, lambda: OpenResources({"thing": ResourceDefinition(thing)}, {}, RunInfo("run", "job")))
+definitions = {"thing": ResourceDefinition(thing)}
+resources = resources_of_run(address, lambda: OpenResources(definitions, {}, RunInfo("run", "job")))
 resources.get(["thing"])
 resources.take_records()
 if os.fork() == 0:
@@ -147,12 +151,12 @@ os._exit(1)
     [("exits", "closed by True\n", None), ("dies", "", "ended before it could close it")],
 )
 def test_a_process_that_ends_in_good_order_closes_what_it_keeps(
-    keepers: Keepers, ending: str, printed: str, error: str | None
+    workers: ResourceWorkers, ending: str, printed: str, error: str | None
 ) -> None:
-    command = [sys.executable, "-c", PROCESS, repr(keepers.address), ending]
+    command = [sys.executable, "-c", PROCESS, repr(workers.address), ending]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
     assert done.stdout == "waited\n", done.stderr
-    keepers.close()
-    [record] = keepers.take_records()
+    workers.close()
+    [record] = workers.take_records()
     assert record.stdout == printed
     assert (record.error and record.error.message[-30:]) == error

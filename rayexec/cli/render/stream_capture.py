@@ -1,6 +1,4 @@
-"""Printing above a live view: what this process writes to the terminal must not run into what is
-redrawn there.
-"""
+"""Capture of standard output and error, to print them above a live view."""
 
 from __future__ import annotations
 
@@ -9,46 +7,43 @@ import os
 import selectors
 import sys
 import threading
-from typing import TYPE_CHECKING, TextIO
+from types import TracebackType
+from typing import TextIO
 
 from rich.console import Console
 from rich.text import Text
 
 from rayexec.cli.streams import tolerant_text
 
-if TYPE_CHECKING:
-    from types import TracebackType
+__all__ = ["StreamCapture"]
 
-__all__ = ["Above"]
-
-_CHUNK = 64 * 1024
+_CHUNK_BYTES = 64 * 1024
 
 
-class Above:
-    """Takes standard error, and standard output where it is the same terminal, and prints them
-    above a live view.
+class StreamCapture:
+    """Captures standard error, and standard output on the same terminal, and prints it above a view.
 
-    ``console`` is the terminal itself. The streams are taken at their file descriptors, so that C
-    code and child processes of ops are caught as well. What is left when the ``with`` block ends is
-    printed before it does.
+    ``console`` is the terminal itself. The capture is by file descriptor, so that it has the output
+    of C code and of child processes too. Whatever is left at the end of the ``with`` block is
+    printed before that ends.
     """
 
     def __init__(self) -> None:
         self._terminal = os.dup(2)
         self.console = Console(file=tolerant_text(self._terminal, sys.stderr))
-        self._taken = [fd for fd in (1, 2) if fd == 2 or _is_same_terminal(fd, 2)]
-        self._saved: list[int] = []
+        self._captured = [fd for fd in (1, 2) if fd == 2 or _is_same_terminal(fd, 2)]
+        self._originals: list[int] = []
         self._pipe = (-1, -1)
         self._wake = (-1, -1)
-        self._thread = threading.Thread(target=self._pump, name="rayexec-above", daemon=True)
+        self._thread = threading.Thread(target=self._pump, name="rayexec-capture", daemon=True)
         self.fit()
 
-    def __enter__(self) -> Above:
+    def __enter__(self) -> StreamCapture:
         _flush()
         self._pipe, self._wake = os.pipe(), os.pipe()
         os.set_blocking(self._pipe[0], False)
-        for fd in self._taken:
-            self._saved.append(os.dup(fd))
+        for fd in self._captured:
+            self._originals.append(os.dup(fd))
             os.dup2(self._pipe[1], fd)
         self._thread.start()
         return self
@@ -60,48 +55,46 @@ class Above:
         traceback: TracebackType | None,
     ) -> None:
         _flush()
-        for fd, saved in zip(self._taken, self._saved, strict=True):
-            os.dup2(saved, fd)
-            os.close(saved)
-        # Not by closing the pipe: a process that an op left behind may hold its other end for ever.
+        for fd, original in zip(self._captured, self._originals, strict=True):
+            os.dup2(original, fd)
+            os.close(original)
+        # The pipe may never close: a process that an op left behind may hold its other end.
         os.write(self._wake[1], b".")
         self._thread.join()
         for fd in (*self._pipe, *self._wake):
             os.close(fd)
 
     def fit(self) -> None:
-        """Take the terminal's size; rich would ask the streams, which are pipes meanwhile."""
+        """Adopt the size of the terminal; rich would ask the streams, which are pipes meanwhile."""
         with contextlib.suppress(OSError):
             self.console.size = os.get_terminal_size(self._terminal)
 
     def show(self, text: str, stream: TextIO, fd: int) -> None:
-        """Print what was written to ``stream`` elsewhere, above the view where that stream is
-        taken.
-        """
+        """Print text of a worker's ``stream``: above the view, or on a stream that is not captured."""
         if not text:
             return
-        if fd in self._taken:
+        if fd in self._captured:
             self._print(text)
         else:
             stream.write(text)
             stream.flush()
 
     def _print(self, text: str) -> None:
-        # Text.from_ansi keeps colours and drops what would move the cursor.
+        # Text.from_ansi keeps colours and drops codes that would move the cursor.
         with contextlib.suppress(OSError):  # the terminal may be gone
             self.console.print(
                 Text.from_ansi(text.removesuffix("\n")), soft_wrap=True, highlight=False
             )
 
     def _pump(self) -> None:
-        """Print whole lines from the pipe until woken, then what is left."""
+        """Print whole lines from the pipe until the end of the block, then the rest."""
         rest = b""
         with selectors.DefaultSelector() as selector:
             selector.register(self._pipe[0], selectors.EVENT_READ)
             selector.register(self._wake[0], selectors.EVENT_READ)
-            done = False
-            while not done:
-                done = any(key.fd == self._wake[0] for key, _ in selector.select())
+            is_done = False
+            while not is_done:
+                is_done = any(key.fd == self._wake[0] for key, _ in selector.select())
                 while data := self._read():
                     lines, newline, rest = (rest + data).rpartition(b"\n")
                     if newline:
@@ -111,7 +104,7 @@ class Above:
 
     def _read(self) -> bytes:
         try:
-            return os.read(self._pipe[0], _CHUNK)
+            return os.read(self._pipe[0], _CHUNK_BYTES)
         except BlockingIOError:
             return b""
 

@@ -1,4 +1,4 @@
-"""What a worker tells of a step while it runs, and what is left of that for the step's end."""
+"""Live lines of a step, and the rest of its lines at its end."""
 
 from __future__ import annotations
 
@@ -14,9 +14,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rayexec.definitions.contexts import StepLog
-from rayexec.engine.ray.protocol.capture import KEPT, Capture, read_capture
-from rayexec.engine.ray.protocol.overrun import Mailbox, Watched
-from rayexec.engine.ray.worker.live_lines import LONG, LiveStep, StreamTail, watch_live
+from rayexec.engine.ray.driver.mailbox import Mailbox
+from rayexec.engine.ray.protocol.batch_files import CAPTURE_LIMIT_BYTES
+from rayexec.engine.ray.protocol.messages import LinesLogged, decode
+from rayexec.engine.ray.protocol.remains import read_captured
+from rayexec.engine.ray.worker.capture import Capture
+from rayexec.engine.ray.worker.live_lines import LIVE_AFTER_S, LiveStep, StreamTail, watch_live
+from rayexec.engine.ray.worker.report_sender import ReportSender
+from rayexec.engine.ray.worker.running_batch import RunningBatch
 from rayexec.events import SUCCESS, Attempt, DeliveredLines, LiveLines, LogLine, StreamPart
 
 MOST = 20 * 1024
@@ -29,7 +34,7 @@ class Step:
 
     def __init__(self, directory: Path) -> None:
         self.path = str(directory / "journal")
-        self.work = Watched(3, 2, None)
+        self.work = RunningBatch(3, 2, ReportSender(None))
         self.start()
         self._files = [
             os.open(f"{self.path}.{name}", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
@@ -39,7 +44,7 @@ class Step:
 
     def start(self) -> None:
         assert self.work.may_start(self.work.current + 1)
-        self.work.since = time.monotonic() - LONG
+        self.work.since = time.monotonic() - LIVE_AFTER_S
 
     def prints(self, data: bytes, stream: int = 0) -> None:
         assert os.write(self._files[stream], data) == len(data)
@@ -57,7 +62,10 @@ class Step:
 
     def ended(self, log: StepLog | None = None) -> Attempt:
         """Return the attempt as it comes at the end."""
-        kept = [Path(f"{self.path}.{name}").read_bytes()[:KEPT] for name in ("stdout", "stderr")]
+        kept = [
+            Path(f"{self.path}.{name}").read_bytes()[:CAPTURE_LIMIT_BYTES]
+            for name in ("stdout", "stderr")
+        ]
         stdout, stderr = (each.decode("utf-8", "backslashreplace") for each in kept)
         logs = tuple(log.lines) if log is not None else ()
         return Attempt(
@@ -119,7 +127,7 @@ def test_told_and_rest_are_the_text_of_the_attempt_without_a_character_twice(
             pieces.append(news)
             left_out += news.left_out
     tail.close()
-    whole, _ = read_capture(path)
+    whole, _ = read_captured(path)
     assert all(piece.text == whole[piece.start : piece.end] for piece in pieces)
     rest = told.remainder_of(Attempt(0, 0, SUCCESS, 0.0, 1.0, stdout=whole, pid=1)).stdout
     assert sum(len(piece.text) for piece in pieces) + len(rest) == len(whole)
@@ -144,7 +152,7 @@ def test_ten_megabytes_at_once_are_one_small_message_of_the_last_lines(step: Ste
 
 def test_what_an_attempt_keeps_is_told_once_also_around_its_end(step: Step) -> None:
     memory, shown = DeliveredLines(), ""
-    for number in range(KEPT // 10_000 + 30):
+    for number in range(CAPTURE_LIMIT_BYTES // 10_000 + 30):
         step.prints((f"{number:04d} " + "ü" * 4_997).encode()[:9_999] + b"\n")
         lines = step.live.news(None)
         if lines is not None:
@@ -214,11 +222,11 @@ def test_what_was_told_of_another_try_is_not_taken_for_this_one() -> None:
 
 
 def test_the_watch_tells_of_the_call_that_runs_and_of_no_other(tmp_path: Path) -> None:
-    heard: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+    bodies: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     mailbox = Mailbox("127.0.0.1")
     path = str(tmp_path / "journal")
     try:
-        work = Watched(9, 3, mailbox.open_box(heard.put))
+        work = RunningBatch(9, 3, ReportSender(mailbox.open_channel(bodies.put)))
         with Capture(path) as capture:
             watch_live(work, path)
             for position, words in enumerate((b"zero\n", b"one\n")):
@@ -226,10 +234,12 @@ def test_the_watch_tells_of_the_call_that_runs_and_of_no_other(tmp_path: Path) -
                 log = StepLog()
                 log.info("logged")
                 work.log = position, log
-                work.since = time.monotonic() - LONG
+                work.since = time.monotonic() - LIVE_AFTER_S
                 os.write(1, words)
-                batch_id, pid, told, _ = pickle.loads(heard.get(timeout=20))
-                assert (batch_id, pid, told.step) == (9, os.getpid(), position)
+                message = decode(bodies.get(timeout=20))
+                assert isinstance(message, LinesLogged)
+                told = message.lines
+                assert (message.batch_id, told.pid, told.step) == (9, os.getpid(), position)
                 assert told.stdout.text == words.decode()
                 assert [line.message for line in told.logs] == ["logged"]
                 assert capture.take() == (words.decode(), "")
@@ -238,10 +248,12 @@ def test_the_watch_tells_of_the_call_that_runs_and_of_no_other(tmp_path: Path) -
                 2
             )  # which is told of by no log of another call, and not before its time
             os.write(1, b"two\n")
-            work.since = time.monotonic() - LONG
-            told = pickle.loads(heard.get(timeout=20))[2]
+            work.since = time.monotonic() - LIVE_AFTER_S
+            message = decode(bodies.get(timeout=20))
+            assert isinstance(message, LinesLogged)
+            told = message.lines
             assert (told.step, told.logs, told.stdout.text) == (2, (), "two\n")
             work.is_over = True
-        assert heard.empty()
+        assert bodies.empty()
     finally:
         mailbox.close()

@@ -1,0 +1,86 @@
+"""Types of executor keys that are mappings in run config."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import pydantic
+
+from rayexec.definitions.config import Config
+from rayexec.definitions.limits import TagLimit
+
+__all__ = ["Retries", "StartMethod", "StepDependencies", "TagLimitConfig", "TagLimits"]
+
+
+class _Empty(Config):
+    pass
+
+
+class Retries(Config):
+    """``retries``: ``{enabled: {}}`` or ``{disabled: {}}``."""
+
+    enabled: _Empty | None = None
+    disabled: _Empty | None = None
+
+    @pydantic.model_validator(mode="after")
+    def _one(self) -> Retries:
+        if len(self.model_fields_set) != 1:
+            raise ValueError("give exactly one of enabled: {} and disabled: {}")
+        return self
+
+    @property
+    def is_enabled(self) -> bool:
+        """Whether steps are retried."""
+        return "disabled" not in self.model_fields_set
+
+
+class StepDependencies(Config):
+    """``step_dependency_config``."""
+
+    require_upstream_step_success: bool = True
+
+
+class _PerUniqueValue(Config):
+    applyLimitPerUniqueValue: bool  # noqa: N815  # Dagster's spelling
+
+
+class TagLimitConfig(Config):
+    """One rule of ``tag_concurrency_limits``."""
+
+    key: str
+    limit: int = pydantic.Field(ge=1)
+    value: str | _PerUniqueValue | None = None
+
+    def as_limit(self) -> TagLimit:
+        """Return the rule as a limit."""
+        if isinstance(self.value, str):
+            return TagLimit(self.key, self.limit, value=self.value)
+        unique = self.value is not None and self.value.applyLimitPerUniqueValue
+        return TagLimit(self.key, self.limit, per_unique_value=unique)
+
+
+TagLimits: TypeAlias = list[TagLimitConfig]
+
+
+class _ForkServer(Config):
+    preload_modules: list[str] | None = None
+
+
+class StartMethod(Config):
+    """``start_method``: ``{forkserver: ...}`` for warm workers, ``{spawn: {}}`` for fresh ones."""
+
+    forkserver: _ForkServer | None = None
+    spawn: _Empty | None = None
+
+    @pydantic.model_validator(mode="after")
+    def _one(self) -> StartMethod:
+        if len(self.model_fields_set) != 1:
+            raise ValueError("give exactly one of forkserver: {} and spawn: {}")
+        return self
+
+    def as_settings(self) -> dict[str, Any]:
+        """Return the fields of ``ExecutionSettings`` that the start method sets."""
+        if "spawn" in self.model_fields_set:
+            return {"fresh_process": True}
+        modules = self.forkserver.preload_modules if self.forkserver is not None else None
+        return {"preload_modules": tuple(modules or ())}

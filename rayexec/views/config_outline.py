@@ -1,0 +1,46 @@
+"""Outline of the run config of a job: a document to begin with, and its gaps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rayexec.config.run_config import scaffold_run_config
+from rayexec.definitions.job import JobDefinition
+from rayexec.errors import ConfigError
+from rayexec.execute import prepare
+from rayexec.plan import compile_job
+
+__all__ = ["ConfigOutline", "outline_of_config"]
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigOutline:
+    """Run config with defaults and placeholders, as YAML and JSON can hold it."""
+
+    job: str
+    document: dict[str, Any]
+    #: Problems with placeholders, such as a string that a pattern refuses.
+    problems: list[str]
+
+
+def outline_of_config(
+    job: JobDefinition, op_selection: Sequence[str] | None, *, only_required: bool
+) -> ConfigOutline:
+    """Return the outline of the config for the selected ops of a job."""
+    plan = compile_job(job, op_selection)
+    document = scaffold_run_config(
+        job, plan.ops_by_key, plan.open_inputs, only_required=only_required
+    )
+    return ConfigOutline(job.name, document, _problems(job, document, op_selection))
+
+
+def _problems(
+    job: JobDefinition, document: dict[str, Any], op_selection: Sequence[str] | None
+) -> list[str]:
+    try:
+        prepare(job, document, op_selection=op_selection)
+    except ConfigError as error:
+        return [str(problem) for problem in error.problems]
+    return []
