@@ -13,19 +13,19 @@ from rayexec import errors
 from rayexec._version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from rayexec.config.config_types import Array as Array
+    from rayexec.config.config_types import BoolSource as BoolSource
+    from rayexec.config.config_types import Enum as Enum
+    from rayexec.config.config_types import EnumValue as EnumValue
+    from rayexec.config.config_types import Field as Field
+    from rayexec.config.config_types import IntSource as IntSource
+    from rayexec.config.config_types import Map as Map
+    from rayexec.config.config_types import Noneable as Noneable
+    from rayexec.config.config_types import Permissive as Permissive
+    from rayexec.config.config_types import Selector as Selector
+    from rayexec.config.config_types import Shape as Shape
+    from rayexec.config.config_types import StringSource as StringSource
     from rayexec.config.document import RunConfig as RunConfig
-    from rayexec.config.types import Array as Array
-    from rayexec.config.types import BoolSource as BoolSource
-    from rayexec.config.types import Enum as Enum
-    from rayexec.config.types import EnumValue as EnumValue
-    from rayexec.config.types import Field as Field
-    from rayexec.config.types import IntSource as IntSource
-    from rayexec.config.types import Map as Map
-    from rayexec.config.types import Noneable as Noneable
-    from rayexec.config.types import Permissive as Permissive
-    from rayexec.config.types import Selector as Selector
-    from rayexec.config.types import Shape as Shape
-    from rayexec.config.types import StringSource as StringSource
     from rayexec.definitions.config import Config as Config
     from rayexec.definitions.config import EnvVar as EnvVar
     from rayexec.definitions.config import PermissiveConfig as PermissiveConfig
@@ -155,7 +155,7 @@ if TYPE_CHECKING:
 # The public names by the module that defines them.
 _HOMES = {
     "rayexec.config.document": ("RunConfig",),
-    "rayexec.config.types": (
+    "rayexec.config.config_types": (
         "Array",
         "BoolSource",
         "Enum",

@@ -18,35 +18,11 @@ import pydantic
 from pydantic_core import CoreSchema, SchemaValidator
 from pydantic_core import core_schema as core
 
-from rayexec.config.problems import (
-    ENVIRONMENT,
-    VALUE,
-    Found,
-    env_name,
-    failure,
-    got,
-    holds_env,
-    mismatch,
-    outline,
-    problem,
-    worded,
-)
-from rayexec.config.schema_outline import describe_word, plain, scaffold_word
-from rayexec.config.schema_reading import (
-    Entry,
-    as_word,
-    empty,
-    entries,
-    entry,
-    inner_word,
-    is_enum,
-    literals,
-    needs_value,
-)
-from rayexec.config.types import (
+from rayexec.config.config_types import (
     MISSING,
     Anything,
     Array,
+    ConfigType,
     Enum,
     EnumValue,
     Items,
@@ -60,7 +36,31 @@ from rayexec.config.types import (
     Scalar,
     Selector,
     Shape,
-    Word,
+)
+from rayexec.config.findings import (
+    ENVIRONMENT,
+    VALUE,
+    Finding,
+    env_name,
+    failure,
+    finding_of,
+    got,
+    holds_env,
+    mismatch,
+    outline,
+    problem,
+)
+from rayexec.config.schema_description import describe_type, plain, scaffold_type
+from rayexec.config.schema_reading import (
+    Entry,
+    as_type,
+    empty,
+    entries,
+    entry,
+    is_enum,
+    literals,
+    needs_value,
+    nested_type,
 )
 from rayexec.errors import DefinitionError, Problem
 from rayexec.names import nearest
@@ -93,10 +93,12 @@ def validate(
         if not item.required:
             return MISSING, []
         # The keys that an empty dict lacks say more than that there is no dict.
-        given = empty(item.word)
-        if given is MISSING or not needs_value(item.word):
-            return value, [Problem(path, f"a value is required. Expected: {outline(item.word)}")]
-    result, found = _run(validator, item.word, given)
+        given = empty(item.config_type)
+        if given is MISSING or not needs_value(item.config_type):
+            return value, [
+                Problem(path, f"a value is required. Expected: {outline(item.config_type)}")
+            ]
+    result, found = _run(validator, item.config_type, given)
     if found:
         return value, [Problem(path + one.path, one.message) for one in found]
     return result, []
@@ -114,7 +116,7 @@ def describe(schema: object) -> str:
     if malformed.
     """
     _read(schema)
-    return describe_word(as_word(schema))
+    return describe_type(as_type(schema))
 
 
 def scaffold(schema: object, *, only_required: bool = False) -> object:
@@ -125,39 +127,41 @@ def scaffold(schema: object, *, only_required: bool = False) -> object:
     placeholders. A Selector shows its first arm. Raises DefinitionError for a malformed schema.
     """
     _read(schema)
-    return scaffold_word(as_word(schema), only_required)
+    return scaffold_type(as_type(schema), only_required)
 
 
 def _read(schema: object) -> tuple[Entry, SchemaValidator]:
     """Return ``schema`` as an entry with its validator, which has checked that all of it is sound."""
-    item = entry(as_word(schema))
-    # A plain dict or list becomes another word each time, which would only push others out of the
+    item = entry(as_type(schema))
+    # A plain dict or list becomes another config_type each time, which would only push others out of the
     # cache.
-    validator = (_build if isinstance(schema, dict | list) else _compiled)(item.word)
+    validator = (_build if isinstance(schema, dict | list) else _compiled)(item.config_type)
     _check_default(item, "a Field")
     return item, validator
 
 
-def _build(word: Word) -> SchemaValidator:
-    return SchemaValidator(_core(word))
+def _build(config_type: ConfigType) -> SchemaValidator:
+    return SchemaValidator(_core(config_type))
 
 
-# By identity: a word cannot change, and the cache keeps it alive for as long as its id is in use
+# By identity: a config_type cannot change, and the cache keeps it alive for as long as its id is in use
 # here.
 _compiled = lru_cache(maxsize=512)(_build)
 
 
-def _run(validator: SchemaValidator, word: Word, value: object) -> tuple[object, list[Found]]:
+def _run(
+    validator: SchemaValidator, config_type: ConfigType, value: object
+) -> tuple[object, list[Finding]]:
     try:
         return validator.validate_python(value), []
     except pydantic.ValidationError as error:
-        return value, [worded(word, item) for item in error.errors(include_url=False)]
+        return value, [finding_of(config_type, item) for item in error.errors(include_url=False)]
 
 
 def _check_default(item: Entry, what: str) -> None:
     if item.default is MISSING:
         return
-    _, found = _run(_compiled(item.word), item.word, copy.deepcopy(item.default))
+    _, found = _run(_compiled(item.config_type), item.config_type, copy.deepcopy(item.default))
     wrong = [one for one in found if one.kind != ENVIRONMENT]
     if wrong:
         where = ":".join(("", *wrong[0].path))
@@ -169,54 +173,56 @@ def _check_default(item: Entry, what: str) -> None:
 # From words to pydantic-core.
 
 
-def _core(word: Word) -> CoreSchema:
-    if isinstance(word, Scalar):
-        scalar = getattr(core, f"{word.kind.__name__}_schema")(strict=True)
+def _core(config_type: ConfigType) -> CoreSchema:
+    if isinstance(config_type, Scalar):
+        scalar = getattr(core, f"{config_type.kind.__name__}_schema")(strict=True)
         return (
-            core.no_info_before_validator_function(partial(_from_env, word), scalar)
-            if word.env
+            core.no_info_before_validator_function(partial(_from_env, config_type), scalar)
+            if config_type.env
             else scalar
         )
-    if isinstance(word, Model):
-        return core.no_info_plain_validator_function(partial(_model, word))
-    if isinstance(word, Noneable):
-        return core.nullable_schema(_core(inner_word(word.inner, "Noneable")))
-    if isinstance(word, Array):
-        return core.list_schema(_core(inner_word(word.inner, "Array")), strict=True)
-    if isinstance(word, Map):
-        key = inner_word(word.key_type, "Map")
+    if isinstance(config_type, Model):
+        return core.no_info_plain_validator_function(partial(_model, config_type))
+    if isinstance(config_type, Noneable):
+        return core.nullable_schema(_core(nested_type(config_type.inner, "Noneable")))
+    if isinstance(config_type, Array):
+        return core.list_schema(_core(nested_type(config_type.inner, "Array")), strict=True)
+    if isinstance(config_type, Map):
+        key = nested_type(config_type.key_type, "Map")
         if not isinstance(key, Scalar | Opaque):
-            raise DefinitionError(f"The keys of a Map are scalars, not {describe_word(key)}.")
-        return core.dict_schema(_core(key), _core(inner_word(word.inner_type, "Map")), strict=True)
-    if isinstance(word, Enum):
-        return _enum(word)
-    if isinstance(word, Selector):
+            raise DefinitionError(f"The keys of a Map are scalars, not {describe_type(key)}.")
+        return core.dict_schema(
+            _core(key), _core(nested_type(config_type.inner_type, "Map")), strict=True
+        )
+    if isinstance(config_type, Enum):
+        return _enum(config_type)
+    if isinstance(config_type, Selector):
         arms = {
-            key: core.typed_dict_field(_core(arm.word), required=False)
-            for key, arm in _checked(word).items()
+            key: core.typed_dict_field(_core(arm.config_type), required=False)
+            for key, arm in _checked(config_type).items()
         }
         return core.no_info_before_validator_function(
-            partial(_one_arm, word), _dict(arms, "forbid")
+            partial(_one_arm, config_type), _dict(arms, "forbid")
         )
-    if isinstance(word, Permissive) and not word.fields:
+    if isinstance(config_type, Permissive) and not config_type.fields:
         return core.dict_schema(strict=True)
-    if isinstance(word, Shape | Permissive):
-        fields = {key: _field(item) for key, item in _checked(word).items()}
-        return _dict(fields, "allow" if isinstance(word, Permissive) else "forbid")
-    if isinstance(word, Items):
-        inner = [_core(item) for item in word.inner]
-        return core.tuple_schema(inner) if word.fixed else core.list_schema(inner[0])
-    if isinstance(word, OneOf):
-        return core.no_info_plain_validator_function(partial(_one_of, word))
-    if isinstance(word, Opaque) and is_enum(word.annotation):
-        return core.no_info_plain_validator_function(partial(_member, word))
-    if isinstance(word, Anything | Opaque):
+    if isinstance(config_type, Shape | Permissive):
+        fields = {key: _field(item) for key, item in _checked(config_type).items()}
+        return _dict(fields, "allow" if isinstance(config_type, Permissive) else "forbid")
+    if isinstance(config_type, Items):
+        inner = [_core(item) for item in config_type.inner]
+        return core.tuple_schema(inner) if config_type.fixed else core.list_schema(inner[0])
+    if isinstance(config_type, OneOf):
+        return core.no_info_plain_validator_function(partial(_one_of, config_type))
+    if isinstance(config_type, Opaque) and is_enum(config_type.annotation):
+        return core.no_info_plain_validator_function(partial(_member, config_type))
+    if isinstance(config_type, Anything | Opaque):
         return core.any_schema()
-    raise DefinitionError(f"{word!r} is not a config type.")
+    raise DefinitionError(f"{config_type!r} is not a config type.")
 
 
-def _checked(word: Word) -> Mapping[str, Entry]:
-    found = entries(word)
+def _checked(config_type: ConfigType) -> Mapping[str, Entry]:
+    found = entries(config_type)
     for key, item in found.items():
         _check_default(item, repr(key))
     return found
@@ -227,27 +233,27 @@ def _dict(fields: dict[str, core.TypedDictField], extra: Any) -> CoreSchema:
 
 
 def _field(item: Entry) -> core.TypedDictField:
-    schema = _core(item.word)
+    schema = _core(item.config_type)
     if item.fallback is not MISSING:
         fallback = partial(copy.deepcopy, item.fallback)
         schema = core.with_default_schema(schema, default_factory=fallback, validate_default=True)
     return core.typed_dict_field(schema, required=item.required)
 
 
-def _enum(word: Enum) -> CoreSchema:
-    items = word.enum_values
+def _enum(config_type: Enum) -> CoreSchema:
+    items = config_type.enum_values
     if not items or not all(
         isinstance(item, EnumValue) and isinstance(item.config_value, str) for item in items
     ):
         raise DefinitionError(
-            f"The Enum {word.name!r} takes at least one EnumValue, and only strings as config "
+            f"The Enum {config_type.name!r} takes at least one EnumValue, and only strings as config "
             f"values."
         )
     values = {item.config_value: item for item in items}
 
     def resolve(value: str) -> object:
         if value not in values:
-            raise mismatch(word, value, nearest(value, values))
+            raise mismatch(config_type, value, nearest(value, values))
         item = values[value]
         return item.config_value if item.python_value is None else item.python_value
 
@@ -257,7 +263,7 @@ def _enum(word: Enum) -> CoreSchema:
 # What the words mean where pydantic-core has no schema for it.
 
 
-def _from_env(word: Scalar, value: object) -> object:
+def _from_env(config_type: Scalar, value: object) -> object:
     """Return the value of the environment variable that ``value`` names, or ``value`` where it
     names none.
     """
@@ -267,25 +273,25 @@ def _from_env(word: Scalar, value: object) -> object:
     text = os.environ.get(name)
     if text is None:
         raise problem(f"the environment variable {name!r} is not set.", ENVIRONMENT)
-    if word.kind is bool and text.lower() in _TRUE | _FALSE:
+    if config_type.kind is bool and text.lower() in _TRUE | _FALSE:
         return text.lower() in _TRUE
     try:
-        if word.kind is not bool:
-            return word.kind(text)
+        if config_type.kind is not bool:
+            return config_type.kind(text)
     except ValueError:
         pass
     # Without the text itself, which may be a secret.
     raise problem(
-        f"the environment variable {name!r} does not hold a valid {word.kind.__name__}.",
+        f"the environment variable {name!r} does not hold a valid {config_type.kind.__name__}.",
         ENVIRONMENT,
     )
 
 
-def _one_arm(word: Selector, value: object) -> object:
+def _one_arm(config_type: Selector, value: object) -> object:
     if not isinstance(value, dict):
         return value
-    arms = entries(word)
-    if not value and not needs_value(word):
+    arms = entries(config_type)
+    if not value and not needs_value(config_type):
         (key,) = arms
         content = None
     elif len(value) == 1:
@@ -297,15 +303,17 @@ def _one_arm(word: Selector, value: object) -> object:
         )
     if content is None and key in arms:
         arm = arms[key]
-        content = empty(arm.word) if arm.default is MISSING else copy.deepcopy(arm.default)
+        content = empty(arm.config_type) if arm.default is MISSING else copy.deepcopy(arm.default)
     if content is MISSING:
         return value
     return {key: content}
 
 
-def _one_of(word: OneOf, value: object) -> object:
+def _one_of(config_type: OneOf, value: object) -> object:
     options = (
-        _tagged(word, word.tag, value) if word.tag and isinstance(value, dict) else word.options
+        _tagged(config_type, config_type.tag, value)
+        if config_type.tag and isinstance(value, dict)
+        else config_type.options
     )
     results, failures = [], []
     for option in options:
@@ -322,7 +330,7 @@ def _one_of(word: OneOf, value: object) -> object:
     ]
     if inside:
         raise failure(min(inside, key=len))
-    raise mismatch(word, value)
+    raise mismatch(config_type, value)
 
 
 def _likeness(value: object, result: object) -> tuple[bool, int]:
@@ -330,29 +338,29 @@ def _likeness(value: object, result: object) -> tuple[bool, int]:
     return type(result) is type(value), len(fields)
 
 
-def _tagged(word: OneOf, tag: str, value: Mapping[str, object]) -> list[Word]:
+def _tagged(config_type: OneOf, tag: str, value: Mapping[str, object]) -> list[ConfigType]:
     """Return the options whose tag ``value`` has."""
-    tags: dict[object, Word] = {}
+    tags: dict[object, ConfigType] = {}
     key = tag
-    for option in word.options:
+    for option in config_type.options:
         for alias, item in entries(option).items():
-            if item.name == tag and isinstance(item.word, Opaque):
+            if item.name == tag and isinstance(item.config_type, Opaque):
                 key = alias
-                tags |= {plain(one): option for one in literals(item.word.annotation)}
+                tags |= {plain(one): option for one in literals(item.config_type.annotation)}
     known = ", ".join(map(repr, tags))
     if key not in value:
         raise failure(
-            [Found(VALUE, (key,), f"required key {key!r} is missing. Expected: one of {known}")]
+            [Finding(VALUE, (key,), f"required key {key!r} is missing. Expected: one of {known}")]
         )
     given = plain(value[key])
     if not isinstance(given, str | int) or given not in tags:
         hint = nearest(given, map(str, tags)) if isinstance(given, str) else ""
-        raise failure([Found(VALUE, (key,), f"expected one of {known}, got {got(given)}.{hint}")])
+        raise failure([Finding(VALUE, (key,), f"expected one of {known}, got {got(given)}.{hint}")])
     return [tags[given]]
 
 
-def _member(word: Opaque, value: object) -> enum.Enum:
-    cls: type[enum.Enum] = word.annotation
+def _member(config_type: Opaque, value: object) -> enum.Enum:
+    cls: type[enum.Enum] = config_type.annotation
     if isinstance(value, cls):
         return value
     try:
@@ -364,44 +372,46 @@ def _member(word: Opaque, value: object) -> enum.Enum:
         return member
     if isinstance(value, str) and value in cls.__members__:
         return cls[value]
-    raise mismatch(word, value, nearest(value, cls.__members__) if isinstance(value, str) else "")
+    raise mismatch(
+        config_type, value, nearest(value, cls.__members__) if isinstance(value, str) else ""
+    )
 
 
-def _model(word: Model, value: object) -> pydantic.BaseModel:
-    cls = word.cls
+def _model(config_type: Model, value: object) -> pydantic.BaseModel:
+    cls = config_type.cls
     if isinstance(value, cls):
         if not holds_env(value):
             return value
         cls, value = type(value), _as_given(value)
     if not isinstance(value, dict):
-        raise mismatch(word, value)
-    fields = entries(as_word(cls))
+        raise mismatch(config_type, value)
+    fields = entries(as_type(cls))
     if cls.model_config.get("populate_by_name") or cls.model_config.get("validate_by_name"):
         fields = {**fields, **{item.name: item for item in fields.values()}}
     data = {key: item.default for key, item in fields.items() if holds_env(item.default)} | value
     resolved = dict(data)
-    found: list[Found] = []
+    found: list[Finding] = []
     for key in [key for key in data if key in fields]:
-        inner = fields[key].word
+        inner = fields[key].config_type
         resolved[key], wrong = _run(_compiled(inner), inner, data[key])
         found += [one._replace(path=(key, *one.path)) for one in wrong]
     result = None
     try:
         result = cls.model_validate(resolved)
     except pydantic.ValidationError as error:
-        more = [worded(word, item, data) for item in error.errors(include_url=False)]
+        more = [finding_of(config_type, item, data) for item in error.errors(include_url=False)]
         # What pydantic says about a place that is already known to be wrong, or about all that
         # holds it, may only be a consequence.
         found += [one for one in more if not any(_overlap(one.path, known.path) for known in found)]
     except Exception as error:
-        found = found or [Found(VALUE, (), f"{type(error).__name__}: {error}")]
+        found = found or [Finding(VALUE, (), f"{type(error).__name__}: {error}")]
     if result is None or found:
         raise failure(found)
     return result
 
 
 def _as_given(instance: pydantic.BaseModel) -> dict[str, object]:
-    keys = {item.name: key for key, item in entries(as_word(type(instance))).items()}
+    keys = {item.name: key for key, item in entries(as_type(type(instance))).items()}
     return {keys.get(name, name): value for name, value in instance}
 
 

@@ -1,4 +1,4 @@
-"""How a config schema is read: what the user wrote, as a word; a dict or a model, as its entries.
+"""How a config schema is read: what the user wrote, as a config_type; a dict or a model, as its entries.
 
 All of it raises DefinitionError for a schema that is malformed.
 """
@@ -15,10 +15,11 @@ from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
 import pydantic
 
-from rayexec.config.types import (
+from rayexec.config.config_types import (
     MISSING,
     Anything,
     Array,
+    ConfigType,
     Field,
     Items,
     Map,
@@ -30,21 +31,20 @@ from rayexec.config.types import (
     Scalar,
     Selector,
     Shape,
-    Word,
     frozen,
 )
 from rayexec.errors import DefinitionError
 
 __all__ = [
     "Entry",
-    "as_word",
+    "as_type",
     "empty",
     "entries",
     "entry",
-    "inner_word",
     "is_enum",
     "literals",
     "needs_value",
+    "nested_type",
 ]
 
 
@@ -56,7 +56,7 @@ class Entry:
     MISSING where the key stays absent.
     """
 
-    word: Word
+    config_type: ConfigType
     required: bool
     default: object = MISSING
     fallback: object = MISSING
@@ -74,13 +74,13 @@ _DICT: Final = Permissive()
 _LIST: Final = Array(Any)
 
 
-def as_word(schema: object) -> Word:
-    """Return ``schema`` as a word; raises DefinitionError for what is not a schema."""
-    if isinstance(schema, Word):
+def as_type(schema: object) -> ConfigType:
+    """Return ``schema`` as a config_type; raises DefinitionError for what is not a schema."""
+    if isinstance(schema, ConfigType):
         return schema
-    word = frozen(schema)
-    if isinstance(word, Word):
-        return word
+    config_type = frozen(schema)
+    if isinstance(config_type, ConfigType):
+        return config_type
     if isinstance(schema, list):
         raise DefinitionError(
             f"A list schema takes one item, the type of the list's items ([int]), not {schema!r}."
@@ -95,7 +95,7 @@ def as_word(schema: object) -> Word:
         if schema is dict:
             return _DICT
         if _is_model(schema):
-            return _model_word(schema)
+            return _model_type(schema)
         if is_enum(schema):
             raise DefinitionError(
                 f"{schema!r} is not a config type: use Enum.from_python_enum({schema.__name__})."
@@ -109,68 +109,70 @@ def as_word(schema: object) -> Word:
     raise DefinitionError(
         f"{schema!r} is not a config type: use int, str, float, bool, list, dict, Any, a dict of "
         f"these, "
-        "a Config class, or a word such as Field, Selector or Noneable."
+        "a Config class, or a config_type such as Field, Selector or Noneable."
     )
 
 
-def inner_word(schema: object, word: str) -> Word:
-    """Return the word inside ``word``, which may be anything but a Field."""
-    inner = as_word(schema)
+def nested_type(schema: object, config_type: str) -> ConfigType:
+    """Return the config_type inside ``config_type``, which may be anything but a Field."""
+    inner = as_type(schema)
     if isinstance(inner, Field):
-        raise DefinitionError(f"{word} cannot hold a Field: give it the Field's config.")
+        raise DefinitionError(f"{config_type} cannot hold a Field: give it the Field's config.")
     return inner
 
 
 def entry(schema: object) -> Entry:
     """Return ``schema``, a Field or what could be in one, as an Entry."""
-    field = schema if isinstance(schema, Field) else Field(as_word(schema))
-    word = inner_word(field.config, "Field")
+    field = schema if isinstance(schema, Field) else Field(as_type(schema))
+    config_type = nested_type(field.config, "Field")
     if field.default_value is not MISSING:
         if field.is_required:
             raise DefinitionError(
                 f"A Field has both a default ({field.default_value!r}) and is_required=True."
             )
-        return Entry(word, False, field.default_value, field.default_value)
+        return Entry(config_type, False, field.default_value, field.default_value)
     if field.is_required is not None:
-        return Entry(word, field.is_required)
-    required = needs_value(word)
-    return Entry(word, required, fallback=MISSING if required else empty(word))
+        return Entry(config_type, field.is_required)
+    required = needs_value(config_type)
+    return Entry(config_type, required, fallback=MISSING if required else empty(config_type))
 
 
-def entries(word: Word) -> Mapping[str, Entry]:
-    """Return the keys of a Shape, Permissive, Selector or Model; every other word has none."""
-    if isinstance(word, Model):
-        return _model_entries(word.cls)
-    if not isinstance(word, Shape | Permissive | Selector):
+def entries(config_type: ConfigType) -> Mapping[str, Entry]:
+    """Return the keys of a Shape, Permissive, Selector or Model; every other config_type has none."""
+    if isinstance(config_type, Model):
+        return _model_entries(config_type.cls)
+    if not isinstance(config_type, Shape | Permissive | Selector):
         return {}
-    fields = word.fields or {}
-    if isinstance(word, Selector) and not fields:
+    fields = config_type.fields or {}
+    if isinstance(config_type, Selector) and not fields:
         raise DefinitionError("A Selector needs at least one field.")
     for key in fields:
         if not isinstance(key, str):
-            raise DefinitionError(f"The keys of a {type(word).__name__} are strings, not {key!r}.")
+            raise DefinitionError(
+                f"The keys of a {type(config_type).__name__} are strings, not {key!r}."
+            )
     return {key: entry(schema) for key, schema in fields.items()}
 
 
-def needs_value(word: Word) -> bool:
-    """Return whether something must be given for ``word``."""
-    if isinstance(word, Field):
-        return entry(word).required
-    if isinstance(word, Selector):
-        arms = entries(word)
+def needs_value(config_type: ConfigType) -> bool:
+    """Return whether something must be given for ``config_type``."""
+    if isinstance(config_type, Field):
+        return entry(config_type).required
+    if isinstance(config_type, Selector):
+        arms = entries(config_type)
         return len(arms) > 1 or any(arm.required for arm in arms.values())
-    if isinstance(word, Shape | Permissive | Model):
-        return any(item.required for item in entries(word).values())
-    return not isinstance(word, Noneable)
+    if isinstance(config_type, Shape | Permissive | Model):
+        return any(item.required for item in entries(config_type).values())
+    return not isinstance(config_type, Noneable)
 
 
-def empty(word: Word) -> object:
+def empty(config_type: ConfigType) -> object:
     """Return the value that says nothing: ``{}`` for a dict, None for a Noneable, and MISSING where
     there is none.
     """
-    if isinstance(word, Shape | Permissive | Selector | Model):
+    if isinstance(config_type, Shape | Permissive | Selector | Model):
         return {}
-    return None if isinstance(word, Noneable) else MISSING
+    return None if isinstance(config_type, Noneable) else MISSING
 
 
 def _is_model(annotation: object) -> bool:
@@ -183,8 +185,8 @@ def _is_model(annotation: object) -> bool:
 
 
 @lru_cache(maxsize=512)
-def _model_word(cls: Any) -> Model:
-    """Return the word for a model; one per class, so that what is compiled for it is found again."""
+def _model_type(cls: Any) -> Model:
+    """Return the config_type for a model; one per class, so that what is compiled for it is found again."""
     return Model(cls)
 
 
@@ -204,13 +206,15 @@ def _model_entries(cls: type[pydantic.BaseModel]) -> Mapping[str, Entry]:
         alias = field.validation_alias or field.alias
         required = field.is_required()
         default = MISSING if required or field.default_factory is not None else field.default
-        word = _from_annotation(field.annotation, (field, *field.metadata))
-        found[alias if isinstance(alias, str) else name] = Entry(word, required, default, name=name)
+        config_type = _from_annotation(field.annotation, (field, *field.metadata))
+        found[alias if isinstance(alias, str) else name] = Entry(
+            config_type, required, default, name=name
+        )
     return types.MappingProxyType(found)  # shared by all who ask
 
 
-def _from_annotation(annotation: Any, metadata: Sequence[object] = ()) -> Word:
-    """Return the word for the annotation of a model's field."""
+def _from_annotation(annotation: Any, metadata: Sequence[object] = ()) -> ConfigType:
+    """Return the config_type for the annotation of a model's field."""
     origin, args = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         return _from_annotation(args[0], (*metadata, *args[1:]))
@@ -231,17 +235,17 @@ def _from_annotation(annotation: Any, metadata: Sequence[object] = ()) -> Word:
             return Items((_from_annotation(args[0]) if args else _ANYTHING,))
     if annotation in _MODEL_SCALARS:
         return _MODEL_SCALARS[annotation]
-    return _model_word(annotation) if _is_model(annotation) else Opaque(annotation)
+    return _model_type(annotation) if _is_model(annotation) else Opaque(annotation)
 
 
-def _from_mapping(args: tuple[Any, ...]) -> Word:
+def _from_mapping(args: tuple[Any, ...]) -> ConfigType:
     if not args:
         return _DICT
     key = _from_annotation(args[0])
     return Map(key if isinstance(key, Scalar) else Opaque(args[0]), _from_annotation(args[1]))
 
 
-def _from_union(args: tuple[Any, ...], metadata: Sequence[object]) -> Word:
+def _from_union(args: tuple[Any, ...], metadata: Sequence[object]) -> ConfigType:
     options = tuple(_from_annotation(arg) for arg in args if arg is not type(None))
     tag = next(_discriminators(metadata), None)
     if tag is not None and not (
@@ -250,8 +254,8 @@ def _from_union(args: tuple[Any, ...], metadata: Sequence[object]) -> Word:
         # Told apart by a function, or nested in each other: only pydantic knows which model is
         # meant.
         return _ANYTHING
-    word = options[0] if len(options) == 1 else OneOf(options, tag)
-    return Noneable(word) if type(None) in args else word
+    config_type = options[0] if len(options) == 1 else OneOf(options, tag)
+    return Noneable(config_type) if type(None) in args else config_type
 
 
 def _discriminators(metadata: Sequence[object]) -> Iterator[object]:

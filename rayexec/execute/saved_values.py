@@ -1,6 +1,8 @@
-"""Keeping, when a run did not succeed, the values that one which goes on from it will need."""
+"""Values that a run saves at its end for a resumed run."""
 
 from __future__ import annotations
+
+from typing import Any
 
 from rayexec.engine.base import Engine
 from rayexec.engine.packed_values import is_lasting
@@ -9,53 +11,47 @@ from rayexec.run.spec import RunSpec
 from rayexec.scheduler.machine import Machine
 from rayexec.scheduler.resume import wanted_values
 
-__all__ = ["keep_values"]
+__all__ = ["save_values"]
 
-_PATIENCE = (
-    3  # values that cannot be had, after which the rest is not asked for: each may take seconds
-)
+_MOST_PROBLEMS = 3  # Each may take seconds; after so many the other values are left alone.
 
 
-def keep_values(spec: RunSpec, machine: Machine, engine: Engine) -> list[str]:
-    """Store what steps yielded that others, which did not succeed, take; return what went wrong, in
-    words.
+def save_values(spec: RunSpec, machine: Machine, engine: Engine) -> list[str]:
+    """Store the outputs that unsuccessful steps take; return the problems as messages.
 
-    What is stored already, as it was made or with the run from which this one went on, is left
-    where it is.
+    Values that the store already has, of durable ops or of the previous run, stay as they are.
     """
-    value_storage = spec.value_storage
+    storage = spec.value_storage
     wanted = wanted_values(spec.plan, machine.status)
-    if value_storage is None or not wanted:
+    if storage is None or not wanted:
         return []
     problems: list[str] = []
-    durable, plan = spec.durable_templates, spec.plan
+    plan = spec.plan
     try:
-        writer = value_storage.writer()
+        writer = storage.writer()
         try:
             for step, names in wanted.items():
-                if step in machine.taken_over or plan.template_of[step] in durable:
+                is_durable = plan.template_of[step] in spec.durable_templates
+                if step in machine.taken_over or is_durable:
                     continue
                 outputs = machine.outputs_of(step)
-                found = {}
+                values: dict[str, Any] = {}
                 for record in outputs:
-                    if names is None or record.name in names:
-                        try:
-                            packed = engine.packed(step, record.name)
-                            if is_lasting(packed):
-                                found[record.name] = packed
-                        except (
-                            KeyError
-                        ):  # it was dropped, since nothing that was known then would take it
-                            continue
-                        except (
-                            Exception
-                        ) as error:  # what is lost, or cannot be pickled, is made again
-                            what = f'output "{record.name}" of step "{plan.steps[step].key}"'
-                            problems.append(f"{what} is not kept for a resumed run: {error}")
-                            if len(problems) >= _PATIENCE:
-                                return problems
-                if found:
-                    writer.commit(plan.steps[step].key, machine.attempts[step], outputs, found)
+                    if names is not None and record.name not in names:
+                        continue
+                    try:
+                        packed = engine.packed(step, record.name)
+                        if is_lasting(packed):
+                            values[record.name] = packed
+                    except KeyError:  # It was dropped: at that time no step seemed to take it.
+                        continue
+                    except Exception as error:  # A lost value, or one that pickle does not know.
+                        name = f'output "{record.name}" of step "{plan.steps[step].key}"'
+                        problems.append(f"{name} is not kept for a resumed run: {error}")
+                        if len(problems) >= _MOST_PROBLEMS:
+                            return problems
+                if values:
+                    writer.commit(plan.steps[step].key, machine.attempts[step], outputs, values)
         finally:
             writer.close()
     except StoreError as error:

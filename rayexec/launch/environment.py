@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rayexec.config.files import read_yaml
+from rayexec.config.yaml_files import read_yaml
 from rayexec.errors import LoadError
 
 __all__ = ["HOME", "ClusterTarget", "read_environment", "runtime_env"]

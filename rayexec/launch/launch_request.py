@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rayexec.config.execution_settings import overridable_keys
-from rayexec.config.files import deep_merge, read_run_config
+from rayexec.config.yaml_files import deep_merge, read_run_config
 from rayexec.errors import LoadError
 from rayexec.launch.job_file import JobSource
 from rayexec.names import RUN_ID

@@ -1,4 +1,4 @@
-"""Failures of a run in words: the steps that failed, and the error that ended the run."""
+"""Failures of a run in words: failed steps, and the error that ended the run."""
 
 from __future__ import annotations
 

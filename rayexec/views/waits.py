@@ -13,7 +13,7 @@ __all__ = ["LimitWaits", "seconds_by_reason", "waits_by_limit"]
 
 @dataclass(frozen=True, slots=True)
 class LimitWaits:
-    """Attempts that waited for one limit of tags or pools (seconds), and the step of the longest."""
+    """Waits for one limit of tags or pools (seconds), and the step of the longest."""
 
     limit: str
     attempts: int

@@ -131,7 +131,7 @@ def test_a_run_of_a_script_is_canceled_and_the_script_goes_on(
 def test_a_step_that_ignores_interrupts_in_the_driver_is_told_of(
     place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("rayexec.cli.commands.run_cancel._REACTION", 1.0)
+    monkeypatch.setattr("rayexec.cli.commands.run_cancel._REACTION_TIME_S", 1.0)
     with started(place, CLING) as driver:
         code, out, err = cancel("r", "--force", "--timeout", "2")
         assert (code, out) == (1, "")

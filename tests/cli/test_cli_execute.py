@@ -16,7 +16,7 @@ from cli_process import IN_PROCESS, Ended, imports_undone, run
 from typer.testing import CliRunner
 
 from rayexec.cli.main import app
-from rayexec.config.files import deep_merge, read_run_config
+from rayexec.config.yaml_files import deep_merge, read_run_config
 from rayexec.errors import LoadError
 
 JOBS = """

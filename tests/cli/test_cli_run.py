@@ -256,7 +256,7 @@ def test_a_run_that_goes_on_is_waited_for_and_one_whose_driver_died_has_failed(h
         assert invoke("wait", "long", "--timeout", "0") == (
             1,
             "",
-            "Error: run long goes on after 0 s.\n",
+            "Error: run long is not over after 0 s.\n",
         )
         assert invoke("delete", "long")[0] == 2
         waiting = subprocess.Popen(

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import rayexec
 from rayexec.cluster.declared import read_spec
-from rayexec.config.files import read_yaml
+from rayexec.config.yaml_files import read_yaml
 from rayexec.definitions.limits import pool_resource, tag_resources
 
 ROOT = Path(rayexec.__file__).parents[1]

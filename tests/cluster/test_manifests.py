@@ -24,7 +24,7 @@ from rayexec.cluster.declared import read_spec
 from rayexec.cluster.manifest import manifest, notes
 from rayexec.cluster.manifest_model import problems_of
 from rayexec.cluster.manifest_spec import ManifestSpec, read_manifest_spec
-from rayexec.config.files import read_yaml
+from rayexec.config.yaml_files import read_yaml
 
 ROOT = Path(rayexec.__file__).parents[1]
 SHIPPED = sorted((ROOT / "clusters").glob("*.yaml"))

@@ -16,8 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rayexec.config.schema import MISSING, describe, is_required, scaffold, validate
-from rayexec.config.types import (
+from rayexec.config.config_types import (
     Array,
     BoolSource,
     Enum,
@@ -32,6 +31,7 @@ from rayexec.config.types import (
     Shape,
     StringSource,
 )
+from rayexec.config.schema import MISSING, describe, is_required, scaffold, validate
 from rayexec.definitions.config import Config, EnvVar, PermissiveConfig
 from rayexec.errors import DefinitionError
 

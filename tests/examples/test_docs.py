@@ -187,9 +187,21 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w -]", "", title).lower().replace(" ", "-") for title in titles}
 
 
+def links(page: Path) -> list[str]:
+    return re.findall(r"\]\(([^)]+)\)", BLOCK.sub("", page.read_text(encoding="utf-8")))
+
+
+@pytest.mark.parametrize("folder", [".", "docs", "docs/reference", "docs/internals"])
+def test_the_first_page_of_a_folder_has_links_to_others(folder: str) -> None:
+    """Were links not recognised, the next test would check nothing."""
+    page = README if folder == "." else ROOT / folder / "index.md"
+    assert page in PAGES
+    assert len({link.partition("#")[0] for link in links(page)} - {""}) >= 5
+
+
 @pytest.mark.parametrize("page", PAGES, ids=page_name)
 def test_links_lead_somewhere(page: Path) -> None:
-    for link in re.findall(r"\]\(([^)]+)\)", BLOCK.sub("", page.read_text(encoding="utf-8"))):
+    for link in links(page):
         if "://" in link:
             continue
         file, _, anchor = link.partition("#")

@@ -1,6 +1,4 @@
-"""The surface of ``rayexec cache``: its commands, options and their help; as in ``main``, bodies
-are loaded late.
-"""
+"""Commands of ``rayexec cache`` with their options and help; each loads its body when it runs."""
 
 from __future__ import annotations
 
@@ -14,10 +12,10 @@ from rayexec.cli.lazy import load
 __all__ = ["cache_app"]
 
 cache_app = typer.Typer(
-    help="Look at what ops with cache=True yielded, or remove it.",
+    help="Look at cached outputs (of ops with cache=True), or remove them.",
     no_args_is_help=True,
-    epilog="It is kept beside the runs, in the directory (or at the URI) of RAYEXEC_HOME; not "
-    "set, in ~/.rayexec.",
+    epilog="They are stored beside the runs, in the directory (or at the URI) of RAYEXEC_HOME; "
+    "not set, in ~/.rayexec.",
 )
 
 OpOption = Annotated[str | None, typer.Option("--op", metavar="NAME", help="Only of this op.")]
@@ -25,7 +23,7 @@ OpOption = Annotated[str | None, typer.Option("--op", metavar="NAME", help="Only
 
 @cache_app.command("list", epilog="Example: rayexec cache list --op features")
 def list_(op: OpOption = None, store: StoreOption = None, as_json: JsonOption = False) -> None:
-    """List what is kept, the newest first: of which op, whose outputs, how large."""
+    """List cached outputs, the newest first."""
     raise typer.Exit(
         load("rayexec.cli.commands.cache_entries", "list_entries")(store, op=op, as_json=as_json)
     )
@@ -36,15 +34,15 @@ def delete(
     op: OpOption = None,
     older_than: Annotated[
         float | None,
-        typer.Option("--older-than", min=0, metavar="DAYS", help="Only what was kept before that."),
+        typer.Option("--older-than", min=0, metavar="DAYS", help="Only older ones."),
     ] = None,
     everything: Annotated[
-        bool, typer.Option("--all", help="All of it, also what cannot be read.")
+        bool, typer.Option("--all", help="All of them, unreadable ones too.")
     ] = False,
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Remove what is kept; steps that would have reused it run again."""
+    """Remove cached outputs; steps that would have reused them run again."""
     raise typer.Exit(
         load("rayexec.cli.commands.cache_entries", "delete_entries")(
             store, op=op, older_than=older_than, everything=everything, as_json=as_json

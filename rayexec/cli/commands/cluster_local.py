@@ -16,7 +16,7 @@ from rayexec.cluster.declared import read_spec
 from rayexec.cluster.local_cluster import Cluster, current, start, stop
 from rayexec.cluster.status import ClusterStatus, LimitStatus, cluster_status
 from rayexec.cluster.tokens import readable_by_others, token_path
-from rayexec.config.files import read_yaml
+from rayexec.config.yaml_files import read_yaml
 from rayexec.errors import LoadError
 
 __all__ = ["bring_up", "show_status", "take_down"]

@@ -23,7 +23,7 @@ from rayexec.cli.render.watch import Watch
 from rayexec.cli.signals import EndingSignals
 from rayexec.cli.streams import descriptor_of, results_on_stdout, say
 from rayexec.cluster import releasing
-from rayexec.config.files import read_run_config
+from rayexec.config.yaml_files import read_run_config
 from rayexec.events import RunStatus
 from rayexec.execute import ReexecutionOptions, RunResult, execute_job
 from rayexec.launch.job_file import JobSource, load_job

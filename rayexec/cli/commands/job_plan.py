@@ -10,7 +10,7 @@ from rayexec.cli.parsing import RunOptions, parse_selection
 from rayexec.cli.render.plan_lines import plan_lines
 from rayexec.cli.streams import results_on_stdout, write_json
 from rayexec.config.execution import override_execution
-from rayexec.config.files import read_run_config
+from rayexec.config.yaml_files import read_run_config
 from rayexec.execute import prepare
 from rayexec.launch.job_file import JobSource, load_job
 from rayexec.run.spec import RunSpec

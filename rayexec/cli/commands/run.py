@@ -1,6 +1,4 @@
-"""The surface of ``rayexec run``: its commands, options and their help; as in ``main``, bodies are
-loaded late.
-"""
+"""Commands of ``rayexec run`` with their options and help; each loads its body when it runs."""
 
 from __future__ import annotations
 
@@ -16,7 +14,7 @@ from rayexec.cli.parsing import RunOptions
 __all__ = ["run_app"]
 
 run_app = typer.Typer(
-    help="Look at runs that were recorded, going on or over.",
+    help="Look at recorded runs, while they last and after.",
     no_args_is_help=True,
     epilog="Runs are recorded in the directory (or at the URI) of RAYEXEC_HOME; not set, in "
     "~/.rayexec.",
@@ -24,16 +22,14 @@ run_app = typer.Typer(
 
 RunArgument = Annotated[
     str,
-    typer.Argument(
-        metavar="RUN", help="The run's id, or the beginning of it where that is unique."
-    ),
+    typer.Argument(metavar="RUN", help="The run's id, or a unique beginning of it."),
 ]
 StoreOption = Annotated[
     str | None,
     typer.Option(
         "--store",
-        metavar="PLACE",
-        help="The directory or URI where runs are recorded; not given: RAYEXEC_HOME.",
+        metavar="LOCATION",
+        help="The directory or URI of the run store; not given: RAYEXEC_HOME.",
     ),
 ]
 JsonOption = Annotated[
@@ -51,9 +47,7 @@ StepOption = Annotated[
 ]
 FollowOption = Annotated[
     bool,
-    typer.Option(
-        "--follow", help="Go on with what is recorded from now on, until the run is over or Ctrl-C."
-    ),
+    typer.Option("--follow", help="Add new lines as they come, until the run is over or Ctrl-C."),
 ]
 
 
@@ -85,7 +79,7 @@ def list_(
 
 @run_app.command(epilog="Example: rayexec run show 3f2a")
 def show(run: RunArgument, store: StoreOption = None, as_json: JsonOption = False) -> None:
-    """Print what a run was, how its ops went, and why it failed."""
+    """Print a report on a run: its facts, its ops, and its failures."""
     raise typer.Exit(load("rayexec.cli.commands.run_show", "show_run")(store, run, as_json=as_json))
 
 
@@ -105,11 +99,10 @@ def events(
     store: StoreOption = None,
     as_json: LinesOption = False,
 ) -> None:
-    """Print the events of a run in the order in which they were recorded, one a line."""
-    wanted = tuple(kinds or ())
+    """Print the events of a run in the order of the log, one a line."""
     raise typer.Exit(
         load("rayexec.cli.commands.run_events", "print_events")(
-            store, run, step=step, kinds=wanted, follow=follow, as_json=as_json
+            store, run, step=step, kinds=tuple(kinds or ()), follow=follow, as_json=as_json
         )
     )
 
@@ -122,9 +115,7 @@ def logs(
     store: StoreOption = None,
     as_json: LinesOption = False,
 ) -> None:
-    """Print what the ops of a run logged, and what they wrote to standard output and error on
-    workers.
-    """
+    """Print the log lines of a run's ops, and their output on workers."""
     raise typer.Exit(
         load("rayexec.cli.commands.run_events", "print_logs")(
             store, run, step=step, follow=follow, as_json=as_json
@@ -134,8 +125,8 @@ def logs(
 
 @run_app.command(
     epilog="Example: rayexec run wait 3f2a --timeout 600\n\n"
-    "Exit code: 0 the run succeeded; 1 it did not, or goes on after the timeout; 2 there is no "
-    "such run.",
+    "Exit code: 0 the run succeeded; 1 it did not, or is not over after the timeout; 2 there is "
+    "no such run.",
 )
 def wait(
     run: RunArgument,
@@ -148,7 +139,7 @@ def wait(
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Wait until a run is over, and print how it ended."""
+    """Wait until a run is over, and print its end."""
     raise typer.Exit(
         load("rayexec.cli.commands.run_wait", "wait_for")(
             store, run, timeout=timeout, as_json=as_json
@@ -159,8 +150,7 @@ def wait(
 @run_app.command(
     epilog="Example: rayexec run resume 3f2a\n\n"
     "Exit code: 0 the run succeeded; 1 it failed or was interrupted; 2 it could not begin, for a "
-    "mistake in what was "
-    "given.",
+    "mistake in the options.",
 )
 @execution_options(is_resume=True)
 def resume(
@@ -171,9 +161,8 @@ def resume(
             "--step-selection",
             "-s",
             metavar="SELECTION",
-            help="Run just these steps, done or not, with '*' or '+' for what is around them, "
-            "such as 'load*', "
-            "'check[2001]*' or 'check[?]'. Separated by commas, or repeated.",
+            help="Run just these steps, done or not, with '*' or '+' for their neighbours, such as "
+            "'load*', 'check[2001]*' or 'check[?]'. Separated by commas, or repeated.",
         ),
     ] = None,
     file: Annotated[
@@ -182,7 +171,7 @@ def resume(
             "--file",
             "-f",
             metavar="FILE",
-            help="The file of the job, where it is elsewhere now.",
+            help="The file of the job, if it was moved.",
             dir_okay=False,
         ),
     ] = None,
@@ -196,16 +185,14 @@ def resume(
     ] = None,
     config: Annotated[
         list[str] | None,
-        typer.Option(
-            "--config", "-c", metavar="YAML", help="Run config, in the place of that of the run."
-        ),
+        typer.Option("--config", "-c", metavar="YAML", help="Run config, instead of the run's."),
     ] = None,
     *,
     execution: ExecutionOverrides,
     force: Annotated[
         bool,
         typer.Option(
-            "--force", help="Also a run that seems to go on: its driver is gone with its host."
+            "--force", help="Also a run with the status STARTED: its driver is gone with its host."
         ),
     ] = False,
     run_id: Annotated[
@@ -214,9 +201,9 @@ def resume(
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Go on from a run that failed or was canceled: run what did not succeed, and reuse what did.
+    """Continue a run that failed or was canceled, in a new run that reuses its outputs.
 
-    A run that was launched on a cluster goes on there, unless --address says where.
+    A run that was launched on a cluster continues there, unless --address names another one.
     """
     source = load("rayexec.launch.job_file", "JobSource")(file, module, attribute)
     wanted = RunOptions(tuple(config or ()), execution=execution, run_id=run_id)
@@ -230,9 +217,8 @@ def resume(
 
 @run_app.command(
     epilog="Example: rayexec run cancel 3f2a --timeout 60\n\n"
-    "Exit code: 0 all runs are canceled (or asked, with --no-wait); 1 one had ended otherwise, or "
-    "goes on after the "
-    "timeout; 2 there is no such run.",
+    "Exit code: 0 all runs are canceled (or asked, with --no-wait); 1 one ended otherwise, or is "
+    "not over after the timeout; 2 there is no such run.",
 )
 def cancel(
     runs: Annotated[
@@ -256,9 +242,7 @@ def cancel(
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """End runs that go on, also on another host: their steps are asked to end, and after a while
-    killed.
-    """
+    """End runs, also on another host: ask their steps to end, and kill them after a while."""
     command = load("rayexec.cli.commands.run_cancel", "cancel_runs")
     raise typer.Exit(
         command(store, tuple(runs), force=force, wait=wait, timeout=timeout, as_json=as_json)
@@ -270,11 +254,11 @@ def delete(
     runs: Annotated[
         list[str], typer.Argument(metavar="RUN...", help="Ids of runs, or their beginnings.")
     ],
-    force: Annotated[bool, typer.Option("--force", help="Also a run that goes on.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Also a run that is not over.")] = False,
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Remove all that is recorded of runs."""
+    """Remove the records of runs."""
     raise typer.Exit(
         load("rayexec.cli.commands.run_delete", "delete_runs")(
             store, tuple(runs), force=force, as_json=as_json
@@ -286,9 +270,8 @@ def delete(
     epilog="Example: rayexec run export 3f2a --html run.html --parquet run.parquet --chrome-trace "
     "run.json\n\n"
     "A page has a chart of all attempts by worker, the critical path, and the logs; it needs no "
-    "other file. A Parquet "
-    "file has a row for each attempt; a trace is opened by https://ui.perfetto.dev or "
-    "chrome://tracing.",
+    "other file. A Parquet file has a row for each attempt. A trace opens in "
+    "https://ui.perfetto.dev or chrome://tracing.",
 )
 def export(
     run: RunArgument,
@@ -298,17 +281,15 @@ def export(
     ] = None,
     chrome_trace: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE", help="Write a trace of what ran when, and where.", dir_okay=False
-        ),
+        typer.Option(metavar="FILE", help="Write a trace of all attempts.", dir_okay=False),
     ] = None,
     html: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Write a page that a browser shows.", dir_okay=False),
+        typer.Option(metavar="FILE", help="Write a page for a browser.", dir_okay=False),
     ] = None,
     store: StoreOption = None,
 ) -> None:
-    """Write a run into files that other tools read, or as a page to look at."""
+    """Write a run as a page, or into files for other tools."""
     raise typer.Exit(
         load("rayexec.cli.commands.run_export", "export_run")(
             store, run, parquet=parquet, chrome_trace=chrome_trace, html=html

@@ -1,37 +1,35 @@
-"""``rayexec run cancel``: runs that go on in other processes are asked to end, and awaited."""
+"""``rayexec run cancel``: a request to end runs of other processes, and their ends."""
 
 from __future__ import annotations
 
-import json
 import socket
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from rayexec.cli.exit_codes import FAILED, SUCCEEDED, complain, with_exit_code
 from rayexec.cli.render.run_lines import ended_line
-from rayexec.cli.streams import results_on_stdout, say
+from rayexec.cli.streams import results_on_stdout, say, write_json
 from rayexec.events import Event, EventType, RunStatus
 from rayexec.execute.cancel import ask_to_cancel
 from rayexec.launch.launched_run import LaunchedRun, locate
 from rayexec.launch.monitor import RunMonitor, await_recording
+from rayexec.launch.notes import RecordedRun
 from rayexec.launch.polling import ClusterPoll
-from rayexec.store import RunReader, RunRecord, RunStore, is_over
+from rayexec.store import RunReader, RunRecord, is_over
 from rayexec.store.reading import StoredLog
 from rayexec.views.run_report import run_row
 
 __all__ = ["cancel_runs"]
 
-_PATIENCE = 0.2  # seconds between two looks at runs that are awaited
-_REACTION = 8.0  # seconds in which a driver has heard of a request, also by way of an object store
+_POLL_INTERVAL_S = 0.2
+# A driver notices a request within that time, also one through an object store.
+_REACTION_TIME_S = 8.0
 
 
 @dataclass(slots=True)
-class _Asked:
-    """A run: as it was before it was asked, and as it is now; known of its cluster alone, or by its
-    store.
-    """
+class _CanceledRun:
+    """A run with its records from before the request and from now."""
 
     run: RunReader | LaunchedRun
     before: RunRecord
@@ -42,17 +40,17 @@ class _Asked:
     def __post_init__(self) -> None:
         self.poll = ClusterPoll(self.run.run_id, say)
 
-    def look(self) -> None:
-        """See how it is by now."""
+    def update(self) -> None:
+        """Read the record of now."""
         if isinstance(self.run, LaunchedRun):
-            # It may have come to be recorded meanwhile, which tells more.
-            found = await_recording(self.run.driver, 0, self.poll)
-            if found is None:
+            # By now a store may have the run, and a store knows more than a cluster.
+            answer = await_recording(self.run.driver, 0, self.poll)
+            if answer is None:
                 return
-            if isinstance(found, RunRecord):
-                self.now = found
+            if isinstance(answer, RunRecord):
+                self.now = answer
                 return
-            self.run = found.reader
+            self.run = answer.reader
         self.monitor = self.monitor or RunMonitor(self.run)
         self.now = self.monitor.record()
 
@@ -64,22 +62,27 @@ class _Asked:
     def was_over(self) -> bool:
         return is_over(self.before)
 
-    def words(self) -> str:
-        """Return what came of it, in a line."""
-        if not is_over(self.now):
+    @property
+    def is_over(self) -> bool:
+        return is_over(self.now)
+
+    def outcome_line(self) -> str:
+        """Return the effect of the request."""
+        if not self.is_over:
             return f"Run {self.now.run_id} was asked to end."
         line = ended_line(self.now)
         if self.is_canceled:
             return f"{line[:-1]}, before this." if self.was_over else line
         if not self.was_over:
             return f"{line[:-1]}, before it could be canceled."
-        gone = self.now.note is not None and self.now.error is None and self.now.end_time is None
-        return f"{line[:-1]}; {'nothing of it is left to cancel' if gone else 'it was over before this'}."
+        is_gone = self.now.note is not None and self.now.error is None and self.now.end_time is None
+        remark = "nothing of it is left to cancel" if is_gone else "it was over before this"
+        return f"{line[:-1]}; {remark}."
 
 
 @with_exit_code
 def cancel_runs(
-    place: str | None,
+    location: str | None,
     run_ids: Sequence[str],
     *,
     force: bool,
@@ -87,93 +90,84 @@ def cancel_runs(
     timeout: float | None,
     as_json: bool,
 ) -> int:
-    """Ask runs to end, all of them or, where one is not there, none; return whether all were
-    canceled.
+    """Ask runs to end: all of them, or none if one is missing.
+
+    The exit code is SUCCEEDED if all are canceled; without ``wait``, if all are asked.
     """
     with results_on_stdout() as results:
-        found = {
-            run.run_id: (store, run) for store, run in (_locate(place, each) for each in run_ids)
-        }
-        asked = []
-        for store, run in found.values():
-            before = _ask(store, run, force=force)
-            asked.append(_Asked(run, before, before))
-        is_done = True
-        if wait:
-            is_done = _await(asked, timeout, force=force)
+        located = [locate(location, run_id) for run_id in run_ids]
+        runs = [_ask(run, force=force) for run in {run.run_id: run for run in located}.values()]
+        is_done = _await(runs, timeout, force=force) if wait else True
         if as_json:
-            rows = [{**run_row(each.now), "was_over": each.was_over} for each in asked]
-            results.write(f"{json.dumps({'runs': rows}, indent=2)}\n")
+            rows = [{**run_row(run.now), "was_over": run.was_over} for run in runs]
+            write_json(results, {"runs": rows})
         else:
-            results.writelines(
-                f"{each.words()}\n" for each in asked if is_over(each.now) or not wait
-            )
+            results.writelines(f"{run.outcome_line()}\n" for run in runs if run.is_over or not wait)
         if not is_done:
-            going_on = ", ".join(each.now.run_id for each in asked if not is_over(each.now))
-            complain(f"not over after {timeout:g} s: {going_on}.")
-    is_good = all(each.is_canceled or not (wait or each.was_over) for each in asked)
+            running = ", ".join(run.now.run_id for run in runs if not run.is_over)
+            complain(f"not over after {timeout:g} s: {running}.")
+    is_good = all(run.is_canceled or not (wait or run.was_over) for run in runs)
     return SUCCEEDED if is_good else FAILED
 
 
-def _locate(place: str | None, run_id: str) -> tuple[RunStore | None, RunReader | LaunchedRun]:
-    run = locate(place, run_id)
-    return (None, run) if isinstance(run, LaunchedRun) else (run.store, run.reader)
-
-
-def _ask(store: RunStore | None, run: RunReader | LaunchedRun, *, force: bool) -> RunRecord:
-    """Ask a run to end, and return how it was before."""
+def _ask(run: RecordedRun | LaunchedRun, *, force: bool) -> _CanceledRun:
+    """Ask a run to end."""
     if isinstance(run, LaunchedRun):
         before = run.driver.record()
         run.driver.stop(force=force and not is_over(before))
-        return before
-    assert store is not None
-    return ask_to_cancel(store, run, "rayexec run cancel", force=force)
+        return _CanceledRun(run, before, before)
+    before = ask_to_cancel(run.store, run.reader, "rayexec run cancel", force=force)
+    return _CanceledRun(run.reader, before, before)
 
 
-def _await(asked: Sequence[_Asked], timeout: float | None, *, force: bool) -> bool:
-    """Wait until all runs are over; False where they are not in time."""
+def _await(runs: Sequence[_CanceledRun], timeout: float | None, *, force: bool) -> bool:
+    """Wait until all runs are over; return False after ``timeout`` seconds."""
     began = time.monotonic()
-    silent = [each for each in asked if not each.was_over]
+    silent = [run for run in runs if not run.was_over]
     while True:
-        for each in asked:
-            if not is_over(each.now):
-                each.look()
+        for run in runs:
+            if not run.is_over:
+                run.update()
         waited = time.monotonic() - began
-        if all(is_over(each.now) for each in asked):
+        if all(run.is_over for run in runs):
             return True
         if timeout is not None and waited >= timeout:
             return False
-        if silent and waited >= _REACTION:
-            for each in silent:
-                if isinstance(each.run, LaunchedRun):
+        if silent and waited >= _REACTION_TIME_S:
+            for run in silent:
+                if isinstance(run.run, LaunchedRun):
                     continue  # Ray will end it by force
-                if not is_over(each.now) and not _has_reacted(each.run):
-                    sys.stderr.write(f"{_what_to_do(each.now, force=force)}\n")
+                if not run.is_over and not _has_reacted(run.run):
+                    say(_advice(run.now, force=force))
             silent = []
-        time.sleep(_PATIENCE)
+        time.sleep(_POLL_INTERVAL_S)
 
 
-def _has_reacted(run: RunReader) -> bool:
-    records = StoredLog(run).entries()
+def _has_reacted(reader: RunReader) -> bool:
+    entries = StoredLog(reader).entries()
     return any(
-        isinstance(each, Event) and each.event_type is EventType.RUN_CANCELING for each in records
+        isinstance(entry, Event) and entry.event_type is EventType.RUN_CANCELING
+        for entry in entries
     )
 
 
-def _what_to_do(record: RunRecord, *, force: bool) -> str:
-    """Say of a run that nothing is heard of what it may be doing, and what ends it."""
-    words = f"Run {record.run_id} has not reacted for {_REACTION:g} s"
+def _advice(record: RunRecord, *, force: bool) -> str:
+    """Return likely reasons for the silence of a driver, and ways to end it."""
+    headline = f"Run {record.run_id} has not reacted for {_REACTION_TIME_S:g} s"
     driver = record.driver
     if driver is None:
-        return f"{words}."
+        return f"{headline}."
     is_here = driver.host == socket.gethostname()
-    where = "this host" if is_here else f"host {driver.host}"
-    words += (
-        f": its driver (process {driver.pid} on {where}) is stopped or hangs, or runs a step "
-        f"itself that cannot be "
-        "interrupted (in C code, or a blocking call outside of the main thread)."
+    host = "this host" if is_here else f"host {driver.host}"
+    reasons = (
+        f"{headline}: its driver (process {driver.pid} on {host}) is stopped or hangs, or runs a "
+        f"step itself that cannot be interrupted (in C code, or a blocking call outside of the "
+        f"main thread)."
     )
-    if force:
-        there = "" if is_here else f" on {driver.host}"
-        return f"{words} To end it without an orderly end: kill -9 {driver.pid}{there}. Its workers end with it."
-    return f"{words} It is waited for; see --force and --timeout."
+    if not force:
+        return f"{reasons} It is waited for; see --force and --timeout."
+    on_host = "" if is_here else f" on {driver.host}"
+    return (
+        f"{reasons} To end it without an orderly end: kill -9 {driver.pid}{on_host}. Its workers "
+        f"end with it."
+    )

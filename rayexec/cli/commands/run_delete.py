@@ -14,45 +14,49 @@ from rayexec.store import RunStore, settled
 __all__ = ["delete_runs"]
 
 
-def _stores(places: Iterable[RunStore | LaunchedRun]) -> Iterator[RunStore]:
-    """Yield each store once."""
-    known: set[str] = set()
-    for each in places:
-        if not isinstance(each, LaunchedRun) and each.identity not in known:
-            known.add(each.identity)
-            yield each
-
-
 @with_exit_code
-def delete_runs(place: str | None, run_ids: Sequence[str], *, force: bool, as_json: bool) -> int:
-    """Remove runs, all of them or, where one is not there or goes on, none."""
+def delete_runs(location: str | None, run_ids: Sequence[str], *, force: bool, as_json: bool) -> int:
+    """Remove runs: all of them, or none if one is missing or, without ``force``, not over."""
     with results_on_stdout() as results:
-        found: dict[str, RunStore | LaunchedRun] = {}
-        for each in run_ids:
-            run = locate(place, each)
-            found[run.run_id] = run if isinstance(run, LaunchedRun) else run.store
-        if not force:
-            states = {
-                each.run_id: each.status
-                for store in _stores(found.values())
-                for each in map(settled, store.list())
-            }
-            notes = [each for each in found.values() if isinstance(each, LaunchedRun)]
-            states |= {each.run_id: each.status for each in notes}
-            going_on = [each for each in found if states.get(each) == RunStatus.STARTED]
-            if going_on:
-                complain(
-                    f"not removed, since it goes on: {', '.join(going_on)}. Remove it all the "
-                    f"same with --force."
-                )
-                return USAGE
-        for each, where in found.items():
-            if not isinstance(where, LaunchedRun):
-                where.delete(each)
-            if place is None and (note := find_note(each)) is not None:
+        homes: dict[str, RunStore | LaunchedRun] = {}
+        for run_id in run_ids:
+            run = locate(location, run_id)
+            homes[run.run_id] = run if isinstance(run, LaunchedRun) else run.store
+        if not force and (running := list(_running(homes))):
+            complain(
+                f"not removed, since not over: {', '.join(running)}. Remove it all the same with "
+                f"--force."
+            )
+            return USAGE
+        for run_id, home in homes.items():
+            if not isinstance(home, LaunchedRun):
+                home.delete(run_id)
+            if location is None and (note := find_note(run_id)) is not None:
                 note.remove()
         if as_json:
-            write_json(results, {"deleted": list(found)})
+            write_json(results, {"deleted": list(homes)})
         else:
-            results.writelines(f"Removed run {each}.\n" for each in found)
+            results.writelines(f"Removed run {run_id}.\n" for run_id in homes)
     return SUCCEEDED
+
+
+def _running(homes: dict[str, RunStore | LaunchedRun]) -> Iterator[str]:
+    """Yield the runs that are not over."""
+    statuses = {
+        record.run_id: record.status
+        for store in _stores(homes.values())
+        for record in map(settled, store.list())
+    }
+    for run_id, home in homes.items():
+        status = home.status if isinstance(home, LaunchedRun) else statuses.get(run_id)
+        if status == RunStatus.STARTED:
+            yield run_id
+
+
+def _stores(homes: Iterable[RunStore | LaunchedRun]) -> Iterator[RunStore]:
+    """Yield each store once."""
+    seen: set[str] = set()
+    for home in homes:
+        if not isinstance(home, LaunchedRun) and home.identity not in seen:
+            seen.add(home.identity)
+            yield home

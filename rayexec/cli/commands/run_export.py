@@ -1,4 +1,4 @@
-"""``rayexec run export``: files that other tools read, made of a recorded run."""
+"""``rayexec run export``: a recorded run as a page, a Parquet file and a trace."""
 
 from __future__ import annotations
 
@@ -19,28 +19,27 @@ __all__ = ["export_run"]
 
 @with_exit_code
 def export_run(
-    place: str | None,
+    location: str | None,
     run_id: str,
     *,
     parquet: Path | None,
     chrome_trace: Path | None,
     html: Path | None,
 ) -> int:
-    """Write a run into files."""
+    """Write a run into the given files."""
     if parquet is None and chrome_trace is None and html is None:
         complain("say what to write: --html FILE, --parquet FILE or --chrome-trace FILE.")
         return USAGE
-    reader = locate_recorded(place, run_id).reader
+    reader = locate_recorded(location, run_id).reader
     record, log = current(reader), StoredLog(reader)
     for path, write in ((parquet, write_parquet), (chrome_trace, write_trace), (html, write_page)):
         if path is None:
             continue
         try:
-            rows = write(path, record, log)
+            attempts = write(path, record, log)
         except OSError as error:
-            complain(
-                f"{path} cannot be written: {os.strerror(error.errno) if error.errno else error}"
-            )
+            reason = os.strerror(error.errno) if error.errno else error
+            complain(f"{path} cannot be written: {reason}")
             return USAGE
-        sys.stdout.write(f"Wrote {path}: {rows:,} attempts.\n")
+        sys.stdout.write(f"Wrote {path}: {attempts:,} attempts.\n")
     return SUCCEEDED

@@ -1,4 +1,4 @@
-"""``run resume``: going on from a run that was recorded."""
+"""``rayexec run resume``: a new run that continues a recorded one."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from rayexec.cli.commands.job_execute import run_from_shell
+from rayexec.cli.commands.job_launch import resume_from_shell_on_cluster
 from rayexec.cli.execution_options import inherited_overrides
 from rayexec.cli.exit_codes import with_exit_code
 from rayexec.cli.parsing import RunOptions, parse_selection
@@ -23,7 +24,7 @@ __all__ = ["resume_from_shell"]
 
 @with_exit_code
 def resume_from_shell(
-    place: str | None,
+    location: str | None,
     run_id: str,
     given: JobSource,
     wanted: RunOptions,
@@ -32,38 +33,38 @@ def resume_from_shell(
     force: bool,
     as_json: bool,
 ) -> int:
-    """Run what a run did not get to, or ``steps`` of it, show how it goes, and return the exit
-    code.
-    """
-    launched = find_note_by_prefix(run_id) if place is None else None
-    if launched is not None and launched.address is not None and "address" not in wanted.execution:
-        from rayexec.cli.commands.job_launch import resume_from_shell_on_cluster
+    """Run the unfinished steps of a run, or ``steps`` of it; return the exit code.
 
+    ``given`` replaces the source of the job that the run has in its record.
+    """
+    launched = find_note_by_prefix(run_id) if location is None else None
+    if launched is not None and launched.address is not None and "address" not in wanted.execution:
         return resume_from_shell_on_cluster(launched, given, wanted, steps, as_json=as_json)
-    store = locate_recorded(place, run_id).store
+    store = locate_recorded(location, run_id).store
     if launched is not None:
-        place = launched.store
+        location = launched.store
     selection = parse_selection(steps)
     options = (
         ReexecutionOptions.from_failure(run_id, is_forced=force)
         if selection is None
         else ReexecutionOptions(run_id, tuple(selection), is_forced=force)
     )
-    # Before the job's file is imported, which runs what is in it.
+    # An import of the job's file runs it, so mistakes in the options must surface before.
     record = find_parent(options, store).record
     options = replace(options, parent_run_id=record.run_id)
     source = _source(record, given)
     origin = record.origin
     wanted = replace(wanted, execution={**inherited_overrides(origin), **wanted.execution})
-    return run_from_shell(source, wanted, as_json=as_json, reexecution=options, store=place)
+    return run_from_shell(source, wanted, as_json=as_json, reexecution=options, store=location)
 
 
 def _source(record: RunRecord, given: JobSource) -> JobSource:
-    """Return where the run's job is: where it was, unless another place is given."""
+    """Return the source of the run's job: the given one, else the recorded one."""
     origin = record.origin
     attribute = given.attribute or origin.get("attribute")
     if given.file is not None or given.module is not None:
         return replace(given, attribute=given.attribute, job=given.job or record.job_name)
+    job = None if attribute else record.job_name
     if "file" in origin:
         file = Path(origin["file"])
         if not file.exists():
@@ -71,14 +72,12 @@ def _source(record: RunRecord, given: JobSource) -> JobSource:
                 f"the file of run {record.run_id}, {file}, is not there any more: say where the "
                 f"job is now with -f."
             )
-        return JobSource(file, attribute=attribute, job=None if attribute else record.job_name)
+        return JobSource(file, attribute=attribute, job=job)
     if "module" in origin:
         directory = origin.get("directory")
         if directory is not None and directory not in sys.path:
             sys.path.insert(0, directory)
-        return JobSource(
-            module=origin["module"], attribute=attribute, job=None if attribute else record.job_name
-        )
+        return JobSource(module=origin["module"], attribute=attribute, job=job)
     raise LoadError(
         f"it is not known where the job of run {record.run_id} came from: say so with -f FILE or "
         f"-m MODULE."

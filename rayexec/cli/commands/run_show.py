@@ -1,4 +1,4 @@
-"""``rayexec run show``: one run as a whole."""
+"""``rayexec run show``: report on one run."""
 
 from __future__ import annotations
 
@@ -12,45 +12,45 @@ from rayexec.launch.launched_run import LaunchedRun, locate
 from rayexec.launch.monitor import RunMonitor
 from rayexec.store.reading import StoredLog
 from rayexec.views.failures import describe_failures, ending_error
-from rayexec.views.run_report import report, run_row
+from rayexec.views.run_report import RunReport, report, run_row
 
 __all__ = ["show_run"]
 
 
 @with_exit_code
-def show_run(place: str | None, run_id: str, *, as_json: bool) -> int:
-    """Print a run as a whole."""
+def show_run(location: str | None, run_id: str, *, as_json: bool) -> int:
+    """Print the report on a run; of one without a record only its status."""
     with results_on_stdout() as results:
-        run = locate(place, run_id)
+        run = locate(location, run_id)
         if isinstance(run, LaunchedRun):
-            return _show_launched(results, run, as_json=as_json)
-        record, log = RunMonitor(run.reader).record(), StoredLog(run.reader)
-        described = report(record, log)
-        if as_json:
-            write_json(results, described.to_dict())
+            _print_launched(results, run, as_json=as_json)
         else:
-            results.writelines(f"{line}\n" for line in report_lines(described))
-            results.flush()
-            if log.keys:
-                console = results_console(results)
-                console.print()
-                console.print(ops_table(described))
-            parts = describe_failures(described.summary.failures)
-            error = ending_error(record, described.summary)
-            results.writelines(f"\n{part}\n" for part in [*parts, *([error] if error else [])])
+            described = report(RunMonitor(run.reader).record(), StoredLog(run.reader))
+            if as_json:
+                write_json(results, described.to_dict())
+            else:
+                _print_report(results, described)
     return SUCCEEDED
 
 
-def _show_launched(results: TextIO, launched: LaunchedRun, *, as_json: bool) -> int:
-    """Print what is known of a run without its store."""
+def _print_report(results: TextIO, run: RunReport) -> None:
+    results.writelines(f"{line}\n" for line in report_lines(run))
+    results.flush()
+    if run.summary.steps:
+        console = results_console(results)
+        console.print()
+        console.print(ops_table(run))
+    parts = describe_failures(run.summary.failures)
+    error = ending_error(run.record, run.summary)
+    results.writelines(f"\n{part}\n" for part in [*parts, *([error] if error else [])])
+
+
+def _print_launched(results: TextIO, launched: LaunchedRun, *, as_json: bool) -> None:
     record, note = launched.record(), launched.note
     if as_json:
         write_json(results, {**run_row(record), "source": note.source, "address": note.address})
-    else:
-        results.write(
-            f"Run {record.run_id}: {record.status} ({record.note})\nJob of: {note.source}\n"
-        )
-        if note.log is not None:
-            results.write(f"Log of its driver: {note.log}\n")
-        results.write(f"What it printed:   rayexec run logs {launched.run_id}\n")
-    return SUCCEEDED
+        return
+    results.write(f"Run {record.run_id}: {record.status} ({record.note})\nJob of: {note.source}\n")
+    if note.log is not None:
+        results.write(f"Log of its driver: {note.log}\n")
+    results.write(f"What it printed:   rayexec run logs {launched.run_id}\n")

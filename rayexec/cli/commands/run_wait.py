@@ -16,17 +16,17 @@ __all__ = ["wait_for"]
 
 
 @with_exit_code
-def wait_for(place: str | None, run_id: str, *, timeout: float | None, as_json: bool) -> int:
-    """Wait until a run is over; return whether it succeeded."""
+def wait_for(location: str | None, run_id: str, *, timeout: float | None, as_json: bool) -> int:
+    """Wait until a run is over, for ``timeout`` seconds at most, and print its end."""
     with results_on_stdout() as results:
         deadline = None if timeout is None else time.monotonic() + timeout
-        run = locate(place, run_id)
+        run = locate(location, run_id)
         if isinstance(run, LaunchedRun):
             record = run.wait_until(deadline, say)
         else:
             record = await_end(run.reader, deadline, say)
         if record is None:
-            complain(f"run {run_id} goes on after {timeout:g} s.")
+            complain(f"run {run_id} is not over after {timeout:g} s.")
             return FAILED
         if as_json:
             write_json(results, run_row(record))

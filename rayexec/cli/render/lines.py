@@ -1,4 +1,4 @@
-"""A run as plain lines, one an event, on standard error."""
+"""Events of a run as plain lines on standard error."""
 
 from __future__ import annotations
 
@@ -35,9 +35,7 @@ _FAILURES = frozenset(
 
 
 def level_of(event: Event) -> int:
-    """Return the level at which an event is shown: a log message's own, ERROR for failures, else
-    DEBUG.
-    """
+    """Return the level of an event: a log message has its own, a failure ERROR, others DEBUG."""
     if event.event_type is EventType.LOG_MESSAGE:
         level: int = event.event_specific_data["level"]
         return level
@@ -45,21 +43,19 @@ def level_of(event: Event) -> int:
 
 
 def is_shown(event: Event, spec: RunSpec) -> bool:
-    """Whether the run config has the console show an event: its level, and whether lines of ops go
-    there at all.
-    """
+    """Whether the run config lets the console show an event."""
     if (
         event.event_type is EventType.LOG_MESSAGE
         and event.step_key is not None
         and not spec.config.has_console
     ):
         return False
-    least: int = logging.getLevelName(spec.config.log_level)
-    return level_of(event) >= least
+    lowest: int = logging.getLevelName(spec.config.log_level)
+    return level_of(event) >= lowest
 
 
 def event_line(event: Event, job: str, run_id: str) -> str:
-    """Return an event as one line, whatever its message holds."""
+    """Return an event as one line; line ends in its message are escaped."""
     moment = time.strftime("%Y-%m-%d %H:%M:%S +0000", time.gmtime(event.timestamp))
     kind = event.event_type_value
     if event.event_type is EventType.LOG_MESSAGE:
@@ -69,11 +65,9 @@ def event_line(event: Event, job: str, run_id: str) -> str:
 
 
 class EventLines(Watch):
-    """Writes a line for each event to standard error, and passes on what ops print to the streams
-    they meant.
+    """Writes a line for each event to standard error, and the output of ops to their streams.
 
-    Steps that print while they run for long do so side by side, so their lines are prefixed by
-    their keys.
+    Steps that print while they run do so at the same time, so their lines begin with their keys.
     """
 
     def __init__(self, signals: EndingSignals) -> None:
@@ -81,7 +75,7 @@ class EventLines(Watch):
         self._delivered = DeliveredLines()
 
     def lines_received(self, lines: LiveLines) -> None:
-        """Write what a step that goes on has logged and printed."""
+        """Write lines that a running step logged and printed."""
         if self.spec is None:
             return
         self._delivered.add(lines)
@@ -108,7 +102,7 @@ class EventLines(Watch):
         spec, log = self.spec, self.log
         if spec is None or log is None:
             return
-        sys.stdout.flush()  # what an op of this process printed stands before the lines on it
+        sys.stdout.flush()  # an op's output comes before the lines about it
         if stdout or stderr:
             sys.stderr.write(stderr)
             sys.stdout.write(stdout)
@@ -117,7 +111,7 @@ class EventLines(Watch):
         lines = [
             f"{event_line(event, info.job_name, info.run_id)}\n"
             for event in log.expand(record)
-            if is_shown(event, spec) and not is_live_output(event)  # that is written above
+            if is_shown(event, spec) and not is_live_output(event)  # its text is written above
         ]
         if isinstance(record, Event) and record.event_type is EventType.RUN_CANCELING:
             lines.append(f"{CANCELING}\n")

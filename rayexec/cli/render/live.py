@@ -1,4 +1,4 @@
-"""Live view of a run on a terminal: its progress, its running steps, and what the others wait for."""
+"""Live view of a run on a terminal: its progress, its running steps, and the waits of others."""
 
 from __future__ import annotations
 
@@ -284,7 +284,7 @@ def _counts_line(snapshot: Snapshot) -> Text:
 
 
 def _few_of_each(running: Sequence[RunningStep]) -> list[RunningStep]:
-    """Return the steps without those of a mapped node beyond a few, since its own line counts them."""
+    """Return only a few steps of each mapped node, since its own line counts all of them."""
     counted: Counter[str] = Counter()
     shown = []
     for step in running:

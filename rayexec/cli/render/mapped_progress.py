@@ -48,7 +48,7 @@ def mapped_lines(nodes: Sequence[MappedProgress], room: int) -> Iterator[Table]:
 
 
 def _rank(node: MappedProgress) -> int:
-    """Return 0 for a node at work, 1 for one that has not begun, 2 for one that is done."""
+    """Return 0 for a node at work, 1 before its first step is over, 2 after its last."""
     if node.over == node.steps:
         return 2 if node.is_complete else 1
     return 0 if node.over else 1

@@ -126,8 +126,8 @@ class PageData:
         began, log, rows = self._record.start_time, self._log, self.attempts
         ops: dict[str, int] = {}
         op_of = [ops.setdefault(log.op_of(step), len(ops)) for step in range(len(log.keys))]
-        batch_numbers = [number for number in {row.batch for row in rows} if number in log.batches]
-        batch_index = {number: index for index, number in enumerate(batch_numbers)}
+        batches = [batch for batch in {row.batch for row in rows} if batch in log.batches]
+        batch_index = {batch: index for index, batch in enumerate(batches)}
         skip_times = [skip.time for skip in self._skips]
         ends = [self._record.end_time or began, *(row.ended for row in rows), *skip_times]
         return {
@@ -146,7 +146,7 @@ class PageData:
                 "batch": _packed("i", [batch_index.get(row.batch, -1) for row in rows]),
                 "size": _packed("d", [row.output_bytes for row in rows]),
             },
-            "batches": [_batch_row(log.batches[number]) for number in batch_numbers],
+            "batches": [_batch_row(log.batches[batch]) for batch in batches],
             "blocked": {
                 index: [wait.limit, wait.seconds, ", ".join(wait.held_by[:_HOLDERS_SHOWN])]
                 for index, row in enumerate(rows)

@@ -22,7 +22,7 @@ _ENDS = {
     RunStatus.SUCCESS: "succeeded",
     RunStatus.FAILURE: "failed",
     RunStatus.CANCELED: "was canceled",
-    RunStatus.STARTED: "goes on",
+    RunStatus.STARTED: "is not over",
 }
 
 

@@ -21,7 +21,7 @@ _CHUNK_BYTES = 64 * 1024
 
 
 class StreamCapture:
-    """Captures standard error, and standard output on the same terminal, and prints it above a view.
+    """Prints standard error, and standard output of the same terminal, above a live view.
 
     ``console`` is the terminal itself. The capture is by file descriptor, so that it has the output
     of C code and of child processes too. Whatever is left at the end of the ``with`` block is
@@ -70,7 +70,7 @@ class StreamCapture:
             self.console.size = os.get_terminal_size(self._terminal)
 
     def show(self, text: str, stream: TextIO, fd: int) -> None:
-        """Print text of a worker's ``stream``: above the view, or on a stream that is not captured."""
+        """Print text of a worker's ``stream``, above the view if that is captured."""
         if not text:
             return
         if fd in self._captured:

@@ -10,9 +10,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pydantic
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from rayexec.config.schema_outline import describe_word, example
-from rayexec.config.schema_reading import Entry, entries, entry, inner_word
-from rayexec.config.types import MISSING, Anything, Array, Field, Items, Map, Noneable, Word
+from rayexec.config.config_types import (
+    MISSING,
+    Anything,
+    Array,
+    ConfigType,
+    Field,
+    Items,
+    Map,
+    Noneable,
+)
+from rayexec.config.schema_description import describe_type, example
+from rayexec.config.schema_reading import Entry, entries, entry, nested_type
 from rayexec.definitions.config import EnvVar
 from rayexec.names import nearest
 
@@ -24,15 +33,15 @@ if TYPE_CHECKING:
 __all__ = [
     "ENVIRONMENT",
     "VALUE",
-    "Found",
+    "Finding",
     "env_name",
     "failure",
+    "finding_of",
     "got",
     "holds_env",
     "mismatch",
     "outline",
     "problem",
-    "worded",
 ]
 
 # The kinds of a problem, prefixed so that no error type of a user's own is one. Those of the
@@ -43,19 +52,19 @@ ENVIRONMENT = "rayexec_environment"
 _UNKNOWN = frozenset({"extra_forbidden", "invalid_key"})
 
 
-class Found(NamedTuple):
-    """A problem, with its path from the word that found it."""
+class Finding(NamedTuple):
+    """A problem, with its path from the config_type that found it."""
 
     kind: str
     path: tuple[str, ...]
     message: str
 
 
-def outline(word: Word) -> str:
-    """Return what ``word`` expects, with one level of braces: messages stay short however large the
+def outline(config_type: ConfigType) -> str:
+    """Return what ``config_type`` expects, with one level of braces: messages stay short however large the
     schema is.
     """
-    return describe_word(word, depth=1)
+    return describe_type(config_type, depth=1)
 
 
 def got(value: object) -> str:
@@ -68,12 +77,12 @@ def problem(message: str, kind: str = VALUE) -> PydanticCustomError:
     return PydanticCustomError(kind, "{message}", {"message": message})
 
 
-def mismatch(word: Word, value: object, hint: str = "") -> PydanticCustomError:
-    """Return the error for a ``value`` that is nothing like what ``word`` expects."""
-    return problem(f"expected {outline(word)}, got {got(value)}.{hint}")
+def mismatch(config_type: ConfigType, value: object, hint: str = "") -> PydanticCustomError:
+    """Return the error for a ``value`` that is nothing like what ``config_type`` expects."""
+    return problem(f"expected {outline(config_type)}, got {got(value)}.{hint}")
 
 
-def failure(found: Sequence[Found]) -> pydantic.ValidationError:
+def failure(found: Sequence[Finding]) -> pydantic.ValidationError:
     """Return the error that a validator raises to report several problems, below where it stands."""
     details = [
         InitErrorDetails(type=problem(one.message, one.kind), loc=one.path, input=None)
@@ -105,8 +114,8 @@ def holds_env(value: object, *, dicts: bool = False) -> bool:
     return any(holds_env(inner, dicts=dicts) for inner in inside)
 
 
-def worded(word: Word, error: ErrorDetails, data: object = MISSING) -> Found:
-    """Return an error of ``word``'s validator as a problem.
+def finding_of(config_type: ConfigType, error: ErrorDetails, data: object = MISSING) -> Finding:
+    """Return an error of ``config_type``'s validator as a problem.
 
     ``data`` is for the error of a model: what the model was given, before environment variables
     were read.
@@ -116,15 +125,15 @@ def worded(word: Word, error: ErrorDetails, data: object = MISSING) -> Found:
     in_key = bool(loc) and loc[-1] == "[key]"
     path = tuple(map(str, loc[:-1] if in_key else loc))
     if kind in (VALUE, ENVIRONMENT):
-        return Found(kind, path, context["message"])
+        return Finding(kind, path, context["message"])
     if kind == "missing":
-        return Found(VALUE, path, _missing(_at(word, path[:-1]), path[-1]))
+        return Finding(VALUE, path, _missing(_at(config_type, path[:-1]), path[-1]))
     if kind in _UNKNOWN:
-        return Found(VALUE, path, _unknown(_at(word, path[:-1]), path[-1]))
+        return Finding(VALUE, path, _unknown(_at(config_type, path[:-1]), path[-1]))
     value = error["input"]
     if data is MISSING or kind == "path_type":
-        expected = outline(_at(word, path, in_key))
-        return Found(
+        expected = outline(_at(config_type, path, in_key))
+        return Finding(
             VALUE, path, f"expected {'keys to be ' if in_key else ''}{expected}, got {got(value)}."
         )
     if kind in ("value_error", "assertion_error"):
@@ -134,50 +143,58 @@ def worded(word: Word, error: ErrorDetails, data: object = MISSING) -> Found:
         # What came from the environment may be a secret.
         message += "" if holds_env(place, dicts=True) else f", got {got(value)}."
     if (name := env_name(place)) is None:
-        return Found(VALUE, path, message)
-    return Found(ENVIRONMENT, path, f"{message} (from the environment variable {name!r})")
+        return Finding(VALUE, path, message)
+    return Finding(ENVIRONMENT, path, f"{message} (from the environment variable {name!r})")
 
 
-def _missing(word: Word, key: str) -> str:
+def _missing(config_type: ConfigType, key: str) -> str:
     message = f"required key {key!r} is missing."
-    item = _keys(word).get(key)
+    item = _keys(config_type).get(key)
     return (
         message
         if item is None
-        else f"{message} Expected: {outline(item.word)}, such as `{key}: {example(item)}`"
+        else f"{message} Expected: {outline(item.config_type)}, such as `{key}: {example(item)}`"
     )
 
 
-def _unknown(word: Word, key: str) -> str:
-    return f"unknown key {key!r}.{nearest(key, _keys(word))} Expected: {outline(word)}"
-
-
-def _keys(word: Word) -> Mapping[str, Entry]:
+def _unknown(config_type: ConfigType, key: str) -> str:
     return (
-        _keys(inner_word(word.inner, "Noneable")) if isinstance(word, Noneable) else entries(word)
+        f"unknown key {key!r}.{nearest(key, _keys(config_type))} Expected: {outline(config_type)}"
     )
 
 
-def _at(word: Word, path: Sequence[str], in_key: bool = False) -> Word:
-    """Return the word at ``path`` inside ``word``; Anything where the path leaves what words
+def _keys(config_type: ConfigType) -> Mapping[str, Entry]:
+    return (
+        _keys(nested_type(config_type.inner, "Noneable"))
+        if isinstance(config_type, Noneable)
+        else entries(config_type)
+    )
+
+
+def _at(config_type: ConfigType, path: Sequence[str], in_key: bool = False) -> ConfigType:
+    """Return the config_type at ``path`` inside ``config_type``; Anything where the path leaves what words
     describe.
     """
-    if isinstance(word, Field):
-        return _at(entry(word).word, path, in_key)
+    if isinstance(config_type, Field):
+        return _at(entry(config_type).config_type, path, in_key)
     if not path:
-        return word
-    if isinstance(word, Noneable):
-        return _at(inner_word(word.inner, "Noneable"), path, in_key)
-    if isinstance(word, Array):
-        return _at(inner_word(word.inner, "Array"), path[1:], in_key)
-    if isinstance(word, Map):
+        return config_type
+    if isinstance(config_type, Noneable):
+        return _at(nested_type(config_type.inner, "Noneable"), path, in_key)
+    if isinstance(config_type, Array):
+        return _at(nested_type(config_type.inner, "Array"), path[1:], in_key)
+    if isinstance(config_type, Map):
         if in_key and len(path) == 1:
-            return inner_word(word.key_type, "Map")
-        return _at(inner_word(word.inner_type, "Map"), path[1:], in_key)
-    if isinstance(word, Items):
-        return _at(word.inner[int(path[0])] if word.fixed else word.inner[0], path[1:], in_key)
-    item = entries(word).get(path[0])
-    return Anything() if item is None else _at(item.word, path[1:], in_key)
+            return nested_type(config_type.key_type, "Map")
+        return _at(nested_type(config_type.inner_type, "Map"), path[1:], in_key)
+    if isinstance(config_type, Items):
+        return _at(
+            config_type.inner[int(path[0])] if config_type.fixed else config_type.inner[0],
+            path[1:],
+            in_key,
+        )
+    item = entries(config_type).get(path[0])
+    return Anything() if item is None else _at(item.config_type, path[1:], in_key)
 
 
 def _place(

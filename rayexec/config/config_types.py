@@ -58,7 +58,7 @@ class Missing(enum.Enum):
 MISSING: Final = Missing.MISSING
 
 
-class Word:
+class ConfigType:
     """Base of all words."""
 
     __slots__ = ()
@@ -76,7 +76,7 @@ def frozen(schema: object) -> object:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Field(Word):
+class Field(ConfigType):
     """One entry of a dict, with its default.
 
     Without ``is_required``, an entry is required unless it has a default or its config needs
@@ -94,7 +94,7 @@ class Field(Word):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Shape(Word):
+class Shape(ConfigType):
     """A dict with these keys and no others."""
 
     fields: Mapping[str, object]
@@ -105,7 +105,7 @@ class Shape(Word):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Permissive(Word):
+class Permissive(ConfigType):
     """A dict with these keys, and any others."""
 
     fields: Mapping[str, object] | None = None
@@ -116,7 +116,7 @@ class Permissive(Word):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Selector(Word):
+class Selector(ConfigType):
     """A dict with exactly one of these keys.
 
     ``{arm: null}`` stands for the arm's defaults, and ``{}`` for the only arm where there is only
@@ -137,7 +137,7 @@ def _frozen_fields(fields: object, word: str) -> dict[Any, object]:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Noneable(Word):
+class Noneable(ConfigType):
     """The inner config, or null; null where it is left out."""
 
     inner: object
@@ -158,7 +158,7 @@ class EnumValue:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Enum(Word):
+class Enum(ConfigType):
     """One of a few strings, each of which may stand for a Python value."""
 
     name: str
@@ -180,7 +180,7 @@ class Enum(Word):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Array(Word):
+class Array(ConfigType):
     """A list of the inner config."""
 
     inner: object
@@ -190,7 +190,7 @@ class Array(Word):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Map(Word):
+class Map(ConfigType):
     """A dict from any scalar keys of one type to values of one config; ``key_label_name`` only
     describes the keys.
     """
@@ -207,7 +207,7 @@ class Map(Word):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Scalar(Word):
+class Scalar(ConfigType):
     """An int, float, str or bool; ``env`` lets ``{"env": NAME}`` stand for it, and ``label``
     describes it.
     """
@@ -218,35 +218,35 @@ class Scalar(Word):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Anything(Word):
+class Anything(ConfigType):
     """Any value, null included."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Model(Word):
+class Model(ConfigType):
     """A pydantic model; its own fields and validators have the last word."""
 
     cls: type[pydantic.BaseModel]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Items(Word):
+class Items(ConfigType):
     """A list, tuple or set in a model: all items of ``inner[0]``, or (``fixed``) each of its own."""
 
-    inner: tuple[Word, ...]
+    inner: tuple[ConfigType, ...]
     fixed: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class OneOf(Word):
+class OneOf(ConfigType):
     """A union in a model; ``tag`` is the field that tells its models apart, if any."""
 
-    options: tuple[Word, ...]
+    options: tuple[ConfigType, ...]
     tag: str | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Opaque(Word):
+class Opaque(ConfigType):
     """Any other annotation in a model, which only pydantic reads."""
 
     annotation: Any
