@@ -1,7 +1,7 @@
 """rayexec: Dagster's op/job execution, on Ray.
 
-Everything public is importable from here; each name is loaded when it is first used, so that
-``import rayexec`` and the command line's help cost next to nothing.
+All public names are importable from here. Each loads at its first use, so that ``import rayexec``
+and the help of the command line are fast.
 """
 
 from __future__ import annotations

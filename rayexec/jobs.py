@@ -29,7 +29,7 @@ __all__ = ["Graph", "Job", "graph", "job", "reconstructable", "to_job"]
 
 
 class Job(JobDefinition):
-    """A job that can be run: made by ``@job`` or by ``to_job`` of a graph."""
+    """A job to run, made by ``@job`` or by ``to_job`` of a graph."""
 
     def execute_in_process(
         self,
@@ -127,7 +127,7 @@ def graph(
     out: GraphOut | Mapping[str, GraphOut] | None = None,
     ins: Mapping[str, Any] | None = None,
 ) -> Graph | Callable[[Callable[..., Any]], Graph]:
-    """Make a graph of a function whose body calls ops and graphs; the body runs once, now."""
+    """Make a graph of a function; its body calls ops and graphs, and runs once, now."""
 
     def decorate(fn: Callable[..., Any]) -> Graph:
         label = check_name(name or getattr(fn, "__name__", None), "a graph")
@@ -176,7 +176,7 @@ def job(
     executor_def: ExecutorDefinition | None = None,
     input_values: Mapping[str, Any] | None = None,
 ) -> Job | Callable[[Callable[..., Any]], Job]:
-    """Make a job of a function whose body calls ops and graphs; the body runs once, now."""
+    """Make a job of a function; its body calls ops and graphs, and runs once, now."""
 
     def decorate(fn: Callable[..., Any]) -> Job:
         label = check_name(name or getattr(fn, "__name__", None), "a job")
@@ -211,7 +211,7 @@ def to_job(
     executor_def: ExecutorDefinition | None = None,
     input_values: Mapping[str, Any] | None = None,
 ) -> Job:
-    """Return a job around ``graph``; raises DefinitionError for settings that do not fit it."""
+    """Return a job around ``graph``; raises DefinitionError for wrong settings."""
     label = check_name(name or graph.name, "a job")
     where = f"job {label!r}"
     if op_retry_policy is not None and not isinstance(op_retry_policy, RetryPolicy):

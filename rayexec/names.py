@@ -1,8 +1,8 @@
-"""The names that definitions carry and the keys that steps get from them.
+"""Names of definitions, and the keys of steps and values made of them.
 
-A node path is the dotted way from the job to one invocation (``outer.inner.load``). A step key is a
-node path, and for a mapped step its mapping keys in brackets (``load[2001_01]``,
-``load[2001_01,0]``). The values of a dynamic output are told apart likewise (``result[2001_01]``).
+A node path is the dotted path from the job to one call (``outer.inner.load``). A step key is a node
+path, for a mapped step with its mapping keys in brackets (``load[2001_01]``, ``load[2001_01,0]``).
+The name of a dynamic output's value has its mapping key likewise (``result[2001_01]``).
 """
 
 from __future__ import annotations
@@ -31,8 +31,7 @@ NAME = re.compile(r"[A-Za-z0-9_]+\Z")  # $ would let a line's end pass
 MAPPING_KEY = NAME
 RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}\Z")
 
-# The words that Dagster refuses as names, since they stand for something in its config or its
-# types.
+# Dagster refuses these words as names: they have a meaning in its config or its types.
 _RESERVED = frozenset(
     {
         "context",
@@ -52,10 +51,10 @@ _RESERVED = frozenset(
 
 
 def check_name(name: object, what: str, *, reserved: bool = True) -> str:
-    """Return ``name`` if ``what`` (an op, an output) may be called so.
+    """Return ``name`` if it is valid for ``what`` (an op, an output).
 
-    Raises DefinitionError for what is not a string of letters, digits and underscores, and (with
-    ``reserved``) for a word that the config or Python already uses.
+    Raises DefinitionError for another object than a string of letters, digits and underscores, and
+    with ``reserved`` for a word of config or Python.
     """
     if not isinstance(name, str) or not NAME.match(name):
         raise DefinitionError(
@@ -68,26 +67,22 @@ def check_name(name: object, what: str, *, reserved: bool = True) -> str:
 
 
 def node_path(step_key: str) -> str:
-    """Return the path of the node that a step is one of: ``load`` for ``load[2001_01]``."""
+    """Return the path of a step's node: ``load`` for ``load[2001_01]``."""
     return step_key.partition("[")[0]
 
 
 def mapping_keys(name: str) -> tuple[str, ...]:
-    """Return the mapping keys of a step or of a value, outermost first: ``("a", "0")`` for
-    ``inner[a,0]``.
-    """
+    """Return the mapping keys of a step or value, outermost first: ``("a", "0")`` of ``x[a,0]``."""
     inside = name.partition("[")[2][:-1]
     return tuple(inside.split(",")) if inside else ()
 
 
 def output_name(value: str) -> str:
-    """Return the output that a value is of: ``result`` for ``result[k]``."""
+    """Return the output of a value: ``result`` for ``result[k]``."""
     return value.partition("[")[0]
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
-    """Return ``" Did you mean 'x'?"`` for the nearest of ``known``, or an empty string where none
-    is near.
-    """
-    matches = get_close_matches(name, list(known), n=1)
+def nearest(name: str, candidates: Iterable[str]) -> str:
+    """Return ``" Did you mean 'x'?"`` for the candidate most like ``name``; empty without one."""
+    matches = get_close_matches(name, list(candidates), n=1)
     return f" Did you mean {matches[0]!r}?" if matches else ""

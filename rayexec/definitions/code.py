@@ -1,9 +1,8 @@
-"""Where the code of a definition lives, and how it travels to another process.
+"""Home of a definition's code, and its way to another process.
 
-A function that a module holds under its own name (as a decorated definition or as itself) travels
-as that name and the module's file, and is imported where it arrives; so module-level state and
-neighbours in the same directory work. Only what is defined inside functions or in ``__main__``
-travels by value.
+A function under its own name in a module, decorated or not, travels by reference: as that name and
+the file of the module. The other process imports the file, so that module-level state and
+neighbours in the same directory work. Code inside functions or in ``__main__`` travels by value.
 """
 
 from __future__ import annotations
@@ -14,10 +13,11 @@ import os
 import sys
 from collections.abc import Callable
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 __all__ = [
     "ByReference",
+    "Home",
     "forget_moves",
     "home_of",
     "import_file",
@@ -26,28 +26,27 @@ __all__ = [
     "origin_of",
 ]
 
-# In a worker: where the files of directories are that this machine lacks, or has with other
-# contents.
+# In a worker: copies of directories that this machine lacks, or has with other contents.
 _MOVED: dict[str, str] = {}
 
 
-def move(directory: str, place: str) -> None:
-    """Have what would be imported by a file below ``directory`` be imported from below ``place``."""
-    _MOVED[directory] = place
+def move(directory: str, copy: str) -> None:
+    """Import files below ``directory`` from its ``copy`` from now on."""
+    _MOVED[directory] = copy
 
 
 def forget_moves() -> set[str]:
-    """Have nothing be imported from elsewhere any more; return the places that were in use."""
-    places = set(_MOVED.values())
+    """Undo all moves; return the copies that were in use."""
+    copies = set(_MOVED.values())
     _MOVED.clear()
-    return places
+    return copies
 
 
 def origin_of(file: str) -> str:
-    """Return where a file is for who sent it, where it is below a directory to which ``move`` led."""
-    for directory, place in _MOVED.items():
-        if file.startswith(os.path.join(place, "")):
-            return os.path.join(directory, os.path.relpath(file, place))
+    """Return the path of a file on the sender's machine; for one outside of all copies, its own."""
+    for directory, copy in _MOVED.items():
+        if file.startswith(os.path.join(copy, "")):
+            return os.path.join(directory, os.path.relpath(file, copy))
     return file
 
 
@@ -61,39 +60,45 @@ def _moved(file: str) -> str:
 
 
 class ByReference:
-    """A definition around a user's callable ``fn`` that pickles the callable by name where it can
-    be found again.
-    """
+    """A definition around a user's callable ``fn``, pickled by name if a module has it."""
 
     fn: Callable[..., Any]
 
     def __reduce__(self) -> tuple[Any, ...]:
         home = home_of(self.fn)
         if home is not None:
-            if _find(sys.modules[home[0]], home[2]) is self:
-                return _load_definition, home
-            return _rebuild, (type(self), {**self.__dict__, "fn": None}, home)
+            if _find(sys.modules[home.module], home.qualname) is self:
+                return _load_definition, tuple(home)
+            return _rebuild, (type(self), {**self.__dict__, "fn": None}, tuple(home))
         return _rebuild, (type(self), dict(self.__dict__), None)
 
 
-def home_of(fn: Any) -> tuple[str, str | None, str] | None:
-    """Return (module, file, qualified name) where importing the module leads back to ``fn``."""
+class Home(NamedTuple):
+    """Module of a function, its file, and the qualified name of the function in it."""
+
+    module: str
+    file: str | None
+    qualname: str
+
+
+def home_of(fn: Any) -> Home | None:
+    """Return the home of ``fn``; None if an import of its module does not lead back to it."""
     name, qualname = getattr(fn, "__module__", None), getattr(fn, "__qualname__", None)
     if name is None or qualname is None or name == "__main__" or name not in sys.modules:
         return None
     module = sys.modules[name]
-    found = _find(module, qualname)
-    if found is not fn and getattr(found, "fn", None) is not fn:
+    held = _find(module, qualname)
+    if held is not fn and getattr(held, "fn", None) is not fn:
         return None
     file = getattr(module, "__file__", None)
-    return name, os.path.abspath(file) if file else None, qualname
+    return Home(name, os.path.abspath(file) if file else None, qualname)
 
 
 def _find(module: ModuleType, qualname: str) -> Any:
-    found: Any = module
+    value: Any = module
     for part in qualname.split("."):
-        found = getattr(found, part, None)
-    return found
+        value = getattr(value, part, None)
+    return value
 
 
 def _load_definition(module: str, file: str | None, qualname: str) -> Any:
@@ -105,18 +110,16 @@ def _rebuild(
 ) -> Any:
     definition = object.__new__(cls)
     if home is not None:
-        found = _load_definition(*home)
-        state = {**state, "fn": getattr(found, "fn", found)}
+        held = _load_definition(*home)
+        state = {**state, "fn": getattr(held, "fn", held)}
     definition.__dict__.update(state)
     return definition
 
 
 def import_module_at(name: str, file: str | None) -> ModuleType:
-    """Return the module called ``name``: the one already imported, the one on the path, or the one
-    in ``file``.
+    """Return the module ``name``: already imported, on the path, or else in ``file``.
 
-    Raises ImportError where there is none of the three, and whatever the module raises while it is
-    imported.
+    Raises ImportError if it is in none of them, and any error of the module's own code.
     """
     if name in sys.modules:
         return sys.modules[name]
@@ -139,23 +142,23 @@ def import_module_at(name: str, file: str | None) -> ModuleType:
 def import_file(file: str | os.PathLike[str]) -> ModuleType:
     """Import a Python file by its path and return its module, with its directory importable.
 
-    The module is called by the file's stem; where that name is taken by another module, by the stem
-    and a number. Raises whatever the file raises while it is imported.
+    The module's name is the stem of the file, with a suffix if another module has that name. Raises
+    any error of the file's own code.
     """
     path = os.path.abspath(os.fspath(file))
     stem = os.path.splitext(os.path.basename(path))[0]
     directory = os.path.dirname(path)
     if directory not in sys.path:
         sys.path.insert(0, directory)
-    name, number = stem, 1
-    while _taken(name, path):
-        number += 1
-        name = f"{stem}_{number}"
+    name, suffix = stem, 1
+    while _is_used(name, path):
+        suffix += 1
+        name = f"{stem}_{suffix}"
     loaded = sys.modules.get(name)
     return loaded if loaded is not None else _execute_file(name, path)
 
 
-def _taken(name: str, path: str) -> bool:
+def _is_used(name: str, path: str) -> bool:
     loaded = sys.modules.get(name)
     if loaded is not None:
         file = getattr(loaded, "__file__", None)

@@ -1,6 +1,4 @@
-"""What happens while the body of a graph or job runs: calls become invocations, results become
-handles.
-"""
+"""Composition of a graph by running its body: calls become nodes, results become handles."""
 
 from __future__ import annotations
 
@@ -31,25 +29,23 @@ __all__ = ["Composition", "composing"]
 
 
 class Composition:
-    """The graph or job whose body is running: collects its invocations under names that do not
-    clash.
-    """
+    """Graph or job in the making: collects the calls of its body as nodes with unique names."""
 
     def __init__(self, kind: str, name: str) -> None:
         self._where = f"@{kind} {name}"
         self._nodes: dict[str, Invocation[Invocable]] = {}
         self._counts: dict[tuple[str, int], int] = {}
-        # Of the inputs that are being bound, the level of that which is below most dynamic outputs.
+        # The deepest level among the inputs of the node in the making.
         self._deepest: Level = ()
-        # The dynamic outputs whose values the function that runs now is mapped over; for each of
-        # them how many nodes there were before, and the handles that the functions got.
+        # The level of the mapped functions that run now. Each function of them has a count of the
+        # nodes before it, and the source of its handle.
         self._level: Level = ()
-        self._before: tuple[int, ...] = ()
+        self._nodes_before: tuple[int, ...] = ()
         self._mapped: tuple[Source, ...] = ()
 
     @property
     def nodes(self) -> tuple[Invocation[Invocable], ...]:
-        """The invocations so far, in the order of the calls."""
+        """The nodes so far, in the order of the calls."""
         return tuple(self._nodes.values())
 
     def describe(self, source: Source) -> str:
@@ -61,11 +57,11 @@ class Composition:
         return f"output {source.output!r} of node {source.node!r} in {self._where}"
 
     def graph_input(self, name: str) -> InvokedOutput:
-        """Return the handle that the body gets for one of its own inputs."""
+        """Return the handle of an input of the body."""
         return InvokedOutput(self, GraphInput(name))
 
     def source_of(self, handle: InvokedOutput, what: str) -> Source:
-        """Return where ``handle`` points; raises InvocationError for one made in another body."""
+        """Return the source of ``handle``; raises InvocationError for one of another body."""
         if not handle.belongs_to(self):
             raise InvocationError(
                 f"{self._where}: {what} is {handle!r}, which was made in another body."
@@ -73,49 +69,48 @@ class Composition:
         return handle.source
 
     def map(self, handle: InvokedOutput, fn: Callable[[Any], Any]) -> Any:
-        """Run ``fn`` on a handle that stands for one of the values of a dynamic output."""
+        """Run ``fn`` once, on a handle for a single value of a dynamic output."""
         if not self._is_alongside(handle):
             self._check_dynamic(handle, "map")
         if not callable(fn):
             raise InvocationError(
                 f"{self._where}: {handle!r}.map takes an op or a function, got {fn!r}."
             )
-        outside = self._level, self._before, self._mapped
+        outside = self._level, self._nodes_before, self._mapped
         deeper = len(handle.level) - len(self._level)
         if deeper > 0:
             self._level = handle.level
-            self._before += (len(self._nodes),) * deeper
+            self._nodes_before += (len(self._nodes),) * deeper
         self._mapped += (handle.source,)
         try:
             returned = fn(handle)
         finally:
-            self._level, self._before, self._mapped = outside
-        several = returned.values() if isinstance(returned, Mapping) else returned
-        for each in (
-            several
-            if isinstance(several, (tuple, list)) or isinstance(returned, Mapping)
-            else [returned]
-        ):
-            if each is not None and not isinstance(each, (InvokedOutput, InvokedOutputs)):
+            self._level, self._nodes_before, self._mapped = outside
+        results: Any = [returned]
+        if isinstance(returned, Mapping):
+            results = returned.values()
+        elif isinstance(returned, (tuple, list)):
+            results = returned
+        for result in results:
+            if result is not None and not isinstance(result, (InvokedOutput, InvokedOutputs)):
                 raise InvocationError(
                     f"{self._where}: what {handle!r} is mapped by must return outputs of nodes, "
-                    f"and returned {each!r}."
+                    f"and returned {result!r}."
                 )
         return returned
 
     def collect(self, handle: InvokedOutput) -> InvokedOutput:
-        """Return the handle of the list of the values that ``handle`` stands for."""
+        """Return the handle of the list of all values of ``handle``."""
         self._check_dynamic(handle, "collect")
         source = self.source_of(handle, "what is collected")
-        if isinstance(source, GraphInput):  # the inputs of a graph are below nothing in it
+        if isinstance(source, GraphInput):  # no dynamic output is above the inputs of a graph
             raise InvocationError(f"{self._where}: {handle!r} is not dynamic.")
         return InvokedOutput(self, Collected(source), handle.level[:-1])
 
     def _is_alongside(self, handle: InvokedOutput) -> bool:
-        """Whether the function that runs now is mapped over the same dynamic outputs, and the
-        handle is from outside.
+        """Whether a handle from outside of the running function has the level of that function.
 
-        Mapping over it then is going on with its value of the same keys.
+        Such a handle stands for its value of the same mapping keys.
         """
         depth = len(handle.level)
         if depth == 0 or handle.level != self._level[:depth] or not handle.belongs_to(self):
@@ -125,10 +120,10 @@ class Composition:
             inner = inner.source
         if handle.source in self._mapped or isinstance(inner, GraphInput):
             return False
-        return list(self._nodes).index(inner.node) < self._before[depth - 1]
+        return list(self._nodes).index(inner.node) < self._nodes_before[depth - 1]
 
     def stands_for_several(self, handle: InvokedOutput) -> bool:
-        """Whether a handle is, where the body is now, as many values as a dynamic output has."""
+        """Whether a handle is, at this point of the body, all values of a dynamic output."""
         return len(handle.level) > len(self._level)
 
     def _check_dynamic(self, handle: InvokedOutput, verb: str) -> None:
@@ -144,24 +139,22 @@ class Composition:
         if handle.level:
             raise InvocationError(
                 f"{self._where}: {handle!r} is one value here, where what runs is mapped over "
-                f"{handle.level[-1]!r}, so "
-                f"there is nothing to {verb}. {verb.capitalize()} it outside of that function; "
-                f"or, if its op shall "
-                "yield several values each time, declare their output DynamicOut()."
+                f"{handle.level[-1]!r}, so there is nothing to {verb}. {verb.capitalize()} it "
+                f"outside of that function; or, if its op shall yield several values each time, "
+                f"declare their output DynamicOut()."
             )
         raise InvocationError(
             f"{self._where}: {handle!r} is one value here, so there is nothing to {verb}. Declare "
-            f"the output that "
-            "shall be several values DynamicOut(), and have its op yield DynamicOutput(value, "
-            "mapping_key)."
+            f"the output that shall be several values DynamicOut(), and have its op yield "
+            f"DynamicOutput(value, mapping_key)."
         )
 
     def _two_sources(self, handle: InvokedOutput, what: str) -> str:
         mine, other = self._level[-1], handle.level[-1]
         return (
             f"{self._where}: {what} would be below two dynamic outputs that do not depend on each "
-            f"other, {mine!r} and "
-            f"{other!r}. Collect one of them first, or make the one below the other."
+            f"other, {mine!r} and {other!r}. Collect one of them first, or make the one below the "
+            f"other."
         )
 
     def invoke(
@@ -199,8 +192,7 @@ class Composition:
         if key not in self._counts and definition.name in self._nodes:
             raise DefinitionError(
                 f"{self._where}: two different definitions are called {definition.name!r}; rename "
-                f"one of them, or "
-                "give one an alias."
+                f"one of them, or give one an alias."
             )
         while True:
             count = self._counts[key] = self._counts.get(key, 0) + 1
@@ -221,7 +213,7 @@ class Composition:
                 f"{self._where}: {node} takes {len(names)} input{'' if len(names) == 1 else 's'} "
                 f"({', '.join(names) or 'none'}), got {len(args)}."
             )
-        given = dict(zip(names, args, strict=False))
+        values = dict(zip(names, args, strict=False))
         for name, value in kwargs.items():
             if name not in names:
                 raise InvocationError(
@@ -229,10 +221,10 @@ class Composition:
                     f"{', '.join(names) or 'none'}."
                     f"{nearest(name, names)}"
                 )
-            if name in given:
+            if name in values:
                 raise InvocationError(f"{self._where}: {node} got input {name!r} twice.")
-            given[name] = value
-        return {name: self._binding(node, name, value) for name, value in given.items()}
+            values[name] = value
+        return {name: self._binding(node, name, value) for name, value in values.items()}
 
     def _binding(self, node: str, name: str, value: Any) -> Binding:
         what = f"input {name!r} of {node}"
@@ -257,24 +249,20 @@ class Composition:
             )
         raise InvocationError(
             f"{self._where}: {what} received invalid type {type(value).__name__}; a job's body "
-            f"connects outputs to "
-            f"inputs. Give a fixed value by In(default_value={value!r}), by run config, or by an "
-            f"op that returns it."
+            f"connects outputs to inputs. Give a fixed value by In(default_value={value!r}), by "
+            f"run config, or by an op that returns it."
         )
 
     def _check_level(self, node: str, handle: InvokedOutput, what: str) -> None:
-        """Raise InvocationError for a handle that stands for several values where the node takes
-        one.
-        """
+        """Raise InvocationError if a handle stands for several values, but the node takes one."""
         depth = len(handle.level)
         if handle.level != self._level[:depth]:
             if handle.level[: len(self._level)] != self._level:
                 raise InvocationError(self._two_sources(handle, what))
             raise InvocationError(
                 f"{self._where}: {what} is {handle!r}, which is dynamic: as many values as "
-                f"{handle.level[-1]!r} "
-                f"yields. Run {node} for each of them by .map({node}), or pass all of them in a "
-                f"list by .collect()."
+                f"{handle.level[-1]!r} yields. Run {node} for each of them by .map({node}), or "
+                f"pass all of them in a list by .collect()."
             )
         if depth > len(self._deepest):
             self._deepest = handle.level
@@ -282,7 +270,7 @@ class Composition:
 
 @contextlib.contextmanager
 def composing(kind: str, name: str) -> Iterator[Composition]:
-    """Make calls of ops and graphs invocations for as long as the ``with`` block lasts."""
+    """Record calls of ops and graphs as nodes in the ``with`` block."""
     composition = Composition(kind, name)
     token = CURRENT_BODY.set(composition)
     try:

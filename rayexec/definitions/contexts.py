@@ -1,4 +1,4 @@
-"""What the functions of users see of the run around them."""
+"""Contexts for functions of users: the run, resources, config and log around them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class RunInfo:
-    """What every step may know of its run."""
+    """Facts of a run for its steps."""
 
     run_id: str
     job_name: str
@@ -49,7 +49,7 @@ class RunInfo:
 
 
 class StepLog:
-    """The log of one step: what ``context.log`` is."""
+    """Log of one step: ``context.log``."""
 
     __slots__ = ("_clock", "lines")
 
@@ -60,13 +60,13 @@ class StepLog:
     def log(
         self, level: int | str, msg: object, *args: object, exc_info: Any = None, **_options: Any
     ) -> None:
-        """Record a line at ``level`` (a number or name of ``logging``).
+        """Record a line at a ``level`` of ``logging``, by number or name.
 
-        ``args`` fill in the message as there, and ``exc_info`` adds a traceback; what else loggers
-        take is left aside.
+        ``args`` fill in the message, and ``exc_info`` adds a traceback, as in ``logging``. Other
+        options of loggers have no effect.
         """
-        number = logging.getLevelName(level.upper()) if isinstance(level, str) else level
-        # A lone mapping fills in by name, as logging has it.
+        severity = logging.getLevelName(level.upper()) if isinstance(level, str) else level
+        # A lone mapping fills in by name, as in logging.
         values: Any = (
             args[0] if len(args) == 1 and isinstance(args[0], Mapping) and args[0] else args
         )
@@ -78,38 +78,38 @@ class StepLog:
             error = exc_info if isinstance(exc_info, BaseException) else sys.exc_info()[1]
             text += f"\n{user_traceback(error).rstrip()}" if error is not None else ""
         self.lines.append(
-            LogLine(self._clock(), number if isinstance(number, int) else logging.INFO, text)
+            LogLine(self._clock(), severity if isinstance(severity, int) else logging.INFO, text)
         )
 
     def debug(self, msg: object, *args: object, **options: Any) -> None:
-        """Record a line for those who look for a fault."""
+        """Record a line for debugging."""
         self.log(logging.DEBUG, msg, *args, **options)
 
     def info(self, msg: object, *args: object, **options: Any) -> None:
-        """Record a line that tells how it goes."""
+        """Record a line about progress."""
         self.log(logging.INFO, msg, *args, **options)
 
     def warning(self, msg: object, *args: object, **options: Any) -> None:
-        """Record a line about what may be wrong."""
+        """Record a line about a possible problem."""
         self.log(logging.WARNING, msg, *args, **options)
 
     warn = warning
 
     def error(self, msg: object, *args: object, **options: Any) -> None:
-        """Record a line about what is wrong."""
+        """Record a line about an error."""
         self.log(logging.ERROR, msg, *args, **options)
 
     def critical(self, msg: object, *args: object, **options: Any) -> None:
-        """Record a line about what makes going on impossible."""
+        """Record a line about a fatal error."""
         self.log(logging.CRITICAL, msg, *args, **options)
 
     def exception(self, msg: object, *args: object, **options: Any) -> None:
-        """Record an error line with the traceback of the exception that is being handled."""
+        """Record an error line with the traceback of the current exception."""
         self.log(logging.ERROR, msg, *args, **{"exc_info": True, **options})
 
 
 class Resources:
-    """The open resources of a step, each an attribute by its key."""
+    """Open resources of a step, as attributes by key."""
 
     def __init__(self, opened: Mapping[str, Any]) -> None:
         self.__dict__.update(opened)
@@ -126,7 +126,7 @@ _NO_RESOURCES = Resources({})
 
 
 class OpExecutionContext:
-    """What an op's ``context`` parameter is: config, log, resources and the run around the step."""
+    """Context of an op: config, log, resources and the run around the step."""
 
     is_op_context = True
 
@@ -176,7 +176,7 @@ class OpExecutionContext:
 
     @property
     def run_config(self) -> Mapping[str, Any]:
-        """The run config as it was given, job defaults included."""
+        """The run config, with defaults of the job."""
         return self.run.run_config
 
     @property
@@ -191,9 +191,7 @@ class OpExecutionContext:
 
     @property
     def op_handle(self) -> SimpleNamespace:
-        """The step's place in the job: ``name``, ``path`` (a list of names), and ``str()`` of the
-        dotted path.
-        """
+        """The node of the step: ``name``, ``path`` (a list of names), ``str()`` (a dotted path)."""
         path = node_path(self.step_key)
         return _Handle(path=path.split("."), name=path.rpartition(".")[2])
 
@@ -208,7 +206,7 @@ class OpExecutionContext:
         return self.run.get_tag(key)
 
     def get_mapping_key(self) -> str | None:
-        """Return the mapping key of a mapped step, the inmost of several; None for any other step."""
+        """Return the innermost mapping key of a mapped step; None for any other step."""
         keys = self.mapping_keys
         return keys[-1] if keys else None
 
@@ -224,7 +222,7 @@ class OpExecutionContext:
 
     @property
     def partition_key(self) -> str:
-        """The partition that the run is for; raises InvariantError where it is for none."""
+        """The partition of the run; raises InvariantError without one."""
         key = self.run.get_tag("dagster/partition")
         if key is None:
             raise InvariantError("this run is for no partition")
@@ -236,14 +234,12 @@ class OpExecutionContext:
         output_name: str = "result",
         mapping_key: str | None = None,
     ) -> None:
-        """Attach metadata to an output that the op will return or yield, or to one value of a
-        dynamic output.
-        """
+        """Attach metadata to a future output, or to one value of a dynamic output."""
         name = output_name if mapping_key is None else f"{output_name}[{mapping_key}]"
         self._metadata.setdefault(name, {}).update(normalize_metadata(metadata))
 
     def metadata_for(self, output_name: str) -> dict[str, MetadataValue]:
-        """Return what ``add_output_metadata`` attached to an output."""
+        """Return the metadata of ``add_output_metadata`` for an output."""
         return self._metadata.get(output_name, {})
 
 
@@ -253,7 +249,7 @@ class _Handle(SimpleNamespace):
 
 
 class HookContext:
-    """What a hook receives: the step it runs after, and how that went."""
+    """Context of a hook: the step before it, and its result."""
 
     def __init__(
         self,
@@ -282,7 +278,7 @@ class HookContext:
 
 
 class InitResourceContext:
-    """What a resource's function receives: its config, and the resources it is built on."""
+    """Context of a resource's function: its config, and the resources that it requires."""
 
     def __init__(
         self,
@@ -312,10 +308,9 @@ def build_op_context(
     retry_number: int = 0,
     mapping_key: str | None = None,
 ) -> OpExecutionContext:
-    """Return a context to call an op with in a unit test; ``resources`` are plain objects by key.
+    """Return a context for unit tests of an op; ``resources`` are objects by key.
 
-    A ``mapping_key`` makes it that of a mapped step; below several dynamic outputs it is as in step
-    keys (``"a,0"``).
+    ``mapping_key`` is that of a mapped step; below several dynamic outputs, ``"a,0"``.
     """
     return OpExecutionContext(
         run=_test_run(run_tags, run_config),
@@ -334,7 +329,7 @@ def build_hook_context(
     op_exception: BaseException | None = None,
     op_output_values: Mapping[str, Any] | None = None,
 ) -> HookContext:
-    """Return a context to call a hook with in a unit test."""
+    """Return a context for unit tests of a hook."""
     return HookContext(
         run=_test_run(),
         step_key=op.name if op is not None else "ephemeral",
@@ -348,7 +343,7 @@ def build_hook_context(
 def build_init_resource_context(
     *, config: Any = None, resources: Mapping[str, Any] | None = None
 ) -> InitResourceContext:
-    """Return a context to call a resource's function with in a unit test."""
+    """Return a context for unit tests of a resource's function."""
     return InitResourceContext(
         resource_config=config, resources=Resources(resources or {}), run=_test_run()
     )

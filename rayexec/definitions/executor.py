@@ -1,6 +1,4 @@
-"""Executors: the named ways to run a job's steps, chosen by the job and configured by
-``execution.config``.
-"""
+"""Executors by name, for a job to choose and ``execution.config`` to configure."""
 
 from __future__ import annotations
 
@@ -21,17 +19,15 @@ __all__ = [
 
 @dataclass(frozen=True, eq=False)
 class ExecutorDefinition:
-    """A way to run steps.
+    """An executor and its settings."""
 
-    ``name`` is ``in_process``, ``multiprocess`` or ``ray``, whose settings then stand right below
-    ``execution.config``; or ``default``, where they stand below the name of the one that is wanted.
-    """
-
+    #: ``in_process``, ``multiprocess`` or ``ray``, with settings directly under
+    #: ``execution.config``; or ``default``, with settings there under the name of an executor.
     name: str
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     def configured(self, config: Mapping[str, Any]) -> ExecutorDefinition:
-        """Return a copy whose settings are fixed to ``config``; the run's own win key by key."""
+        """Return a copy with settings ``config``; run config overrides single keys."""
         if not isinstance(config, Mapping):
             raise DefinitionError(
                 f"{self.name}_executor.configured takes a mapping, got {type(config).__name__}."

@@ -1,4 +1,4 @@
-"""What stands for values while the body of a graph or job runs, and where those values come from."""
+"""Handles: stand-ins for values in the body of a graph or job, and their sources."""
 
 from __future__ import annotations
 
@@ -31,15 +31,16 @@ class NodeOutput:
 
 @dataclass(frozen=True, slots=True)
 class GraphInput:
-    """An input of the graph itself, passed on to one of its nodes."""
+    """An input of the graph itself."""
 
     name: str
 
 
 @dataclass(frozen=True, slots=True)
 class Collected:
-    """All values of an output below a dynamic one, in a list by the order of its keys; nested, a
-    list of lists.
+    """All values of an output below a dynamic one, as a list in the order of its mapping keys.
+
+    A nested one is a list of lists.
     """
 
     source: NodeOutput | Collected
@@ -48,7 +49,7 @@ class Collected:
 Source: TypeAlias = NodeOutput | GraphInput | Collected
 Binding: TypeAlias = Source | tuple[Source, ...]  # a tuple is a fan-in
 
-# The dynamic outputs that a node is below, outermost first, as "node.output": it runs once for each
+# The dynamic outputs above a node, outermost first, as "node.output". The node runs once for each
 # of their values.
 Level: TypeAlias = tuple[str, ...]
 
@@ -61,11 +62,11 @@ class Body(Protocol):
         ...
 
     def map(self, handle: InvokedOutput, fn: Callable[[Any], Any]) -> Any:
-        """Run ``fn`` on a handle that stands for one of the values of a dynamic output."""
+        """Run ``fn`` once, on a handle for a single value of a dynamic output."""
         ...
 
     def collect(self, handle: InvokedOutput) -> InvokedOutput:
-        """Return the handle of the list of the values of ``handle``."""
+        """Return the handle of the list of all values of ``handle``."""
         ...
 
     def stands_for_several(self, handle: InvokedOutput) -> bool:
@@ -74,10 +75,9 @@ class Body(Protocol):
 
 
 class InvokedOutput:
-    """Stands for a value that a node will output, while a graph is being composed.
+    """Stand-in for a future value of a node in the body of a graph.
 
-    Below a dynamic output it stands for as many values; inside the function given to ``map``, for
-    one of them.
+    Below a dynamic output it stands for all its values; in a function for ``map``, for one of them.
     """
 
     __slots__ = ("_body", "level", "source")
@@ -88,24 +88,23 @@ class InvokedOutput:
         self.level = level
 
     def map(self, fn: Callable[[Any], Any]) -> Any:
-        """Call ``fn`` (an op, a graph, or a function that calls some) once, for what shall be done
-        with each value.
+        """Map ``fn`` over the values: an op, a graph, or a function that calls some.
 
-        Returns what it returns, which then stands for as many values. Raises InvocationError for an
-        output that is not dynamic.
+        ``fn`` is called once, now. Its result then stands for as many values. Raises
+        InvocationError for an output that is not dynamic.
         """
         return self._body.map(self, fn)
 
     def collect(self) -> InvokedOutput:
-        """Return the values as one list, in the order of the mapping keys; below several dynamic
-        outputs, the inmost's.
+        """Return the values as one list, in the order of the mapping keys.
 
-        Raises InvocationError for an output that is not dynamic.
+        Below several dynamic outputs, the list has the values of the innermost. Raises
+        InvocationError for an output that is not dynamic.
         """
         return self._body.collect(self)
 
     def belongs_to(self, body: Body) -> bool:
-        """Whether the handle was made in the same body that now uses it."""
+        """Whether the handle was made in ``body``."""
         return self._body is body
 
     def __repr__(self) -> str:
@@ -115,8 +114,8 @@ class InvokedOutput:
         if self._body.stands_for_several(self):
             raise InvocationError(
                 f"{self!r} stands for values that exist only at run time, so the body of a job "
-                f"cannot go through them: "
-                "run an op for each by .map(op), or pass all of them in a list by .collect()."
+                f"cannot go through them: run an op for each by .map(op), or pass all of them in a "
+                f"list by .collect()."
             )
         raise InvocationError(
             f"{self!r} is one output and cannot be unpacked; declare several with out={{…}}."
@@ -131,13 +130,12 @@ class InvokedOutput:
     def __bool__(self) -> bool:
         raise InvocationError(
             f"{self!r} stands for a value that exists only at run time; a job's body cannot "
-            f"branch on it. Use an op "
-            "with optional outputs (Out(is_required=False))."
+            f"branch on it. Use an op with optional outputs (Out(is_required=False))."
         )
 
 
 class InvokedOutputs:
-    """The outputs of a node with several, by unpacking, by name, or by position."""
+    """Handles of a node with several outputs, by unpacking, name or position."""
 
     def __init__(self, node: str, outputs: dict[str, InvokedOutput]) -> None:
         self._node = node

@@ -1,4 +1,4 @@
-"""Functions that run after a step succeeded or failed, in the process that ran it."""
+"""Hooks: functions to run after a step, in the same process."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class HookDefinition(ByReference):
     required_resource_keys: frozenset[str] = frozenset()
 
     def __call__(self, context: Any) -> Any:
-        """Run the hook's function, as a unit test does."""
+        """Run the hook's function, for unit tests."""
         return self.fn(context)
 
 
@@ -43,7 +43,7 @@ def success_hook(
     name: str | None = None,
     required_resource_keys: Iterable[str] = (),
 ) -> HookDefinition | Decorator:
-    """Make a function of one HookContext a hook that runs after each step that succeeded."""
+    """Make a hook for steps that succeed of a function of one HookContext."""
     return _hook(fn, name, required_resource_keys, "success")
 
 
@@ -60,7 +60,7 @@ def failure_hook(
     name: str | None = None,
     required_resource_keys: Iterable[str] = (),
 ) -> HookDefinition | Decorator:
-    """Make a function of one HookContext a hook that runs after each step that failed for good."""
+    """Make a hook for steps that finally fail of a function of one HookContext."""
     return _hook(fn, name, required_resource_keys, "failure")
 
 
@@ -75,9 +75,7 @@ def _hook(
 
 
 def hook_set(hooks: Iterable[HookDefinition] | None, where: str) -> tuple[HookDefinition, ...]:
-    """Return ``hooks`` without repetition, ordered by name; raises DefinitionError for what is not
-    a hook.
-    """
+    """Return ``hooks`` without duplicates, by name; raises DefinitionError for other objects."""
     unique: dict[int, HookDefinition] = {}
     for hook in hooks or ():
         if not isinstance(hook, HookDefinition):

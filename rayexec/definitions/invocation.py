@@ -99,7 +99,7 @@ class PendingInvocation:
         )
 
     def with_retry_policy(self, retry_policy: RetryPolicy) -> PendingInvocation:
-        """Return a copy whose retry policy overrides that of the definition."""
+        """Return a copy with a retry policy of its own."""
         if not isinstance(retry_policy, RetryPolicy):
             raise DefinitionError(
                 f"{self.definition.name}.with_retry_policy takes a RetryPolicy, got "

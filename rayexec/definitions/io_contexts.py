@@ -1,4 +1,4 @@
-"""What the methods of an IO manager receive: the output to be stored, the input to be loaded."""
+"""Contexts for the methods of IO managers: an output to store, an input to load."""
 
 from __future__ import annotations
 
@@ -15,12 +15,10 @@ __all__ = ["InputContext", "OutputContext", "build_input_context", "build_output
 
 
 class OutputContext:
-    """An output: which it is, what its definition and its op say of it, and what its manager has at
-    hand.
+    """An output for an IO manager: its identity, definition, metadata and resources.
 
-    ``definition_metadata`` is what ``Out(metadata=…)`` declares; ``output_metadata`` is what the op
-    attached, empty where an input is loaded. ``op_def`` is None where the code of the op is not at
-    hand.
+    ``definition_metadata`` is the metadata of ``Out(metadata=…)``; ``output_metadata`` is that of
+    the op, empty for loading. ``op_def`` is None without access to the op's code.
     """
 
     def __init__(
@@ -62,13 +60,11 @@ class OutputContext:
 
     @property
     def metadata(self) -> Mapping[str, Any]:
-        """What the output's definition declares: Dagster's older name of ``definition_metadata``."""
+        """Metadata of the output's definition: Dagster's older name of ``definition_metadata``."""
         return self.definition_metadata
 
     def get_identifier(self) -> list[str]:
-        """Return what tells this output from all others: run id, step key, name, and the mapping
-        key if any.
-        """
+        """Return the identity of this output: run id, step key, name, and any mapping key."""
         identifier = [self.run_id, self.step_key, self.name]
         return identifier if self.mapping_key is None else [*identifier, self.mapping_key]
 
@@ -79,14 +75,12 @@ class OutputContext:
         self._added.update(normalize_metadata(metadata))
 
     def get_logged_metadata(self) -> Mapping[str, MetadataValue]:
-        """Return what ``add_output_metadata`` attached."""
+        """Return the metadata of ``add_output_metadata``."""
         return dict(self._added)
 
 
 class InputContext:
-    """An input: which it is, and ``upstream_output``, where its value comes from (None where from
-    no output).
-    """
+    """An input for an IO manager; ``upstream_output`` is its source, None if that is no output."""
 
     def __init__(
         self,
@@ -121,13 +115,11 @@ class InputContext:
 
     @property
     def metadata(self) -> Mapping[str, Any]:
-        """What the input's definition declares: Dagster's older name of ``definition_metadata``."""
+        """Metadata of the input's definition: Dagster's older name of ``definition_metadata``."""
         return self.definition_metadata
 
     def get_identifier(self) -> list[str]:
-        """Return the identifier of the output that the value comes from; raises InvariantError
-        where there is none.
-        """
+        """Return the identifier of the upstream output; raises InvariantError without one."""
         if self.upstream_output is None:
             raise InvariantError(
                 f"input {self.name!r} comes from no output, so it has no identifier."
@@ -152,9 +144,7 @@ def build_output_context(
     resources: Mapping[str, Any] | None = None,
     version: str | None = None,
 ) -> OutputContext:
-    """Return a context to call ``handle_output`` with in a unit test; ``resources`` are plain
-    objects by key.
-    """
+    """Return a context for unit tests of ``handle_output``; ``resources`` are objects by key."""
     return OutputContext(
         run_id=run_id,
         job_name=job_name,
@@ -186,9 +176,7 @@ def build_input_context(
     resource_config: Any = None,
     resources: Mapping[str, Any] | None = None,
 ) -> InputContext:
-    """Return a context to call ``load_input`` with in a unit test; ``resources`` are plain objects
-    by key.
-    """
+    """Return a context for unit tests of ``load_input``; ``resources`` are objects by key."""
     return InputContext(
         run_id=run_id,
         job_name=job_name,

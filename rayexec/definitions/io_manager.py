@@ -1,4 +1,4 @@
-"""IO managers: resources that store what ops yield, and load it for the ops that take it."""
+"""IO managers: resources to store outputs and to load them as inputs."""
 
 from __future__ import annotations
 
@@ -31,14 +31,13 @@ __all__ = [
 IO_MANAGER = "io_manager"
 
 
-def manager_key(out: Out, known: Mapping[str, ResourceDefinition]) -> str | None:
-    """Return the key of the manager that stores an output, None for one that goes through the
-    object store.
+def manager_key(out: Out, resources: Mapping[str, ResourceDefinition]) -> str | None:
+    """Return the key of the IO manager of an output, among the ``resources`` of the run.
 
-    ``known`` are the resources of the run.
+    Returns None for an output in the object store.
     """
     key = out.io_manager_key or IO_MANAGER
-    if out.type.is_nothing or (key == IO_MANAGER and key not in known):
+    if out.type.is_nothing or (key == IO_MANAGER and key not in resources):
         return None
     return key
 
@@ -48,38 +47,36 @@ class InputManager(ABC):
 
     @abstractmethod
     def load_input(self, context: InputContext) -> Any:
-        """Return the value of an input; what is raised fails the step that takes it."""
+        """Return the value of an input; an error fails the consumer."""
 
 
 class IOManager(InputManager):
     """Stores outputs and loads them as inputs: ``Out(io_manager_key=…)`` names one.
 
-    Output and input may be handled in different processes and on different nodes, each with a
-    manager of its own, so what is stored must be where both can reach it.
+    Storing and loading may happen in different processes and on different nodes, each with a
+    manager of its own. So the storage must be in reach of both.
     """
 
     @abstractmethod
     def handle_output(self, context: OutputContext, obj: Any) -> Any:
-        """Store ``obj`` where ``load_input`` will find it; what is raised fails the step that
-        yielded it.
-        """
+        """Store ``obj`` for a later ``load_input``; an error fails the step."""
 
 
 class ConfigurableIOManager(ConfigurableResource, IOManager):
-    """An IO manager whose fields are its config."""
+    """An IO manager with its config as fields."""
 
 
 class IOManagerDefinition(ResourceDefinition):
-    """A function that opens an IO manager."""
+    """A function to open an IO manager."""
 
 
 @dataclass(frozen=True, eq=False)
 class InputManagerDefinition(ResourceDefinition):
-    """An input manager that is a single function: of an InputContext, returning the value."""
+    """An input manager made of a function of an InputContext that returns the value."""
 
     @contextlib.contextmanager
     def open(self, context: Any) -> Iterator[Any]:
-        """Give the function as an InputManager; there is nothing to open."""
+        """Give the function as an InputManager, with nothing to open."""
         yield _Loads(self.fn)
 
 
@@ -110,10 +107,9 @@ def io_manager(
     description: str | None = None,
     scope: str = ResourceScope.BATCH,
 ) -> IOManagerDefinition | Callable[[Callable[..., Any]], IOManagerDefinition]:
-    """Make a function of an InitResourceContext (or of nothing) that returns an IOManager the
-    resource of one.
+    """Make a resource of a function that returns an IOManager.
 
-    ``scope`` is as in ResourceDefinition.
+    The function takes an InitResourceContext, or nothing. ``scope`` is a ResourceScope or its name.
     """
 
     def decorate(fn: Callable[..., Any]) -> IOManagerDefinition:
@@ -145,9 +141,10 @@ def input_manager(
     required_resource_keys: Iterable[str] = (),
     description: str | None = None,
 ) -> InputManagerDefinition | Callable[[Callable[..., Any]], InputManagerDefinition]:
-    """Make a function of an InputContext (or of nothing) that returns a value an input manager.
+    """Make an input manager of a function that returns a value.
 
-    Its config is ``context.resource_config``, its resources are in ``context.resources``.
+    The function takes an InputContext, or nothing. Its config is ``context.resource_config``, its
+    resources are in ``context.resources``.
     """
 
     def decorate(fn: Callable[..., Any]) -> InputManagerDefinition:

@@ -1,11 +1,9 @@
-"""Concurrency limits as values: what a run limits by tag, the pools an op draws from, and limits of
-a whole cluster.
+"""Concurrency limits as values: of a run by tag, of pools, and of a whole cluster.
 
-A limit of a cluster is a custom resource of one of its nodes, which every run on it shares:
-``limit:database=redshift`` for steps with that tag, ``limit:database`` for steps with that key,
-``pool:gpu-licence`` for ops of that pool. Ray takes any such name of ASCII characters, so ``ray
-start --resources='{"limit:database=redshift": 2}'`` declares one as well; what else a tag holds
-stands percent-encoded.
+A limit of a cluster is a custom resource of one of its nodes, shared by all runs:
+``limit:database=redshift`` for steps with a tag, ``limit:database`` for steps with a tag of that
+key, ``pool:gpu-licence`` for ops of a pool. ``ray start --resources='{"limit:database=redshift":
+2}'`` declares one too. Names of resources are ASCII, so other characters are percent-encoded.
 """
 
 from __future__ import annotations
@@ -33,7 +31,7 @@ POOL_PREFIX = "pool:"
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """A limit shared by every run on a cluster; an op takes ``slots`` of it while it runs."""
+    """A limit that all runs on a cluster share; a running op holds ``slots`` of it."""
 
     name: str
     slots: int = 1
@@ -53,21 +51,17 @@ class Pool:
 
 @dataclass(frozen=True, slots=True)
 class TagLimit:
-    """At most ``limit`` steps at once among those that it applies to.
-
-    With ``value``: steps whose tag ``key`` has that value. Without: steps with that tag, all
-    together or (with ``per_unique_value``) each value for itself.
-    """
+    """At most ``limit`` concurrent steps among those with a tag of name ``key``."""
 
     key: str
     limit: int
+    #: Restricts the limit to steps with this value of the tag.
     value: str | None = None
+    #: Whether each value of the tag has a limit of its own.
     per_unique_value: bool = False
 
     def group(self, tags: Mapping[str, str]) -> str | None:
-        """Return the name of the group that a step with ``tags`` counts in, or None where the limit
-        does not apply.
-        """
+        """Return the group of a step with ``tags``; None if the limit does not apply to it."""
         value = tags.get(self.key)
         if value is None or (self.value is not None and value != self.value):
             return None
@@ -77,14 +71,12 @@ class TagLimit:
 
 
 def tag_resources(key: str, value: str) -> tuple[str, str]:
-    """Return the resources that would limit a step with this tag on a whole cluster: by key, and by
-    key and value.
-    """
+    """Return the resources of a tag's limits on a cluster: by key, and by key and value."""
     return limit_resource(key), limit_resource(f"{key}={value}")
 
 
 def limit_resource(tag: str) -> str:
-    """Return the resource that limits a tag, given as ``key`` or ``key=value``, on a whole cluster."""
+    """Return the resource of the limit on a cluster for a tag ``key`` or ``key=value``."""
     name = f"{LIMIT_PREFIX}{tag}"
     if name.isascii():
         return name
@@ -94,5 +86,5 @@ def limit_resource(tag: str) -> str:
 
 
 def pool_resource(name: str) -> str:
-    """Return the resource that limits a pool on a whole cluster."""
+    """Return the resource of a pool on a cluster."""
     return f"{POOL_PREFIX}{name}"

@@ -1,6 +1,4 @@
-"""Local modules: which of the imported ones come from places where code is edited, as opposed to
-installed.
-"""
+"""Local modules: imported code from directories of users, as opposed to installed packages."""
 
 from __future__ import annotations
 
@@ -14,28 +12,26 @@ from typing import NamedTuple
 
 __all__ = ["COMPILED", "MAIN", "LocalModule", "is_compiled", "is_local", "local_modules"]
 
-# The module that is run, and another name of it in processes that multiprocessing starts.
+# The main module, and its other name in processes of multiprocessing.
 MAIN = frozenset({"__main__", "__mp_main__"})
 COMPILED = (".so", ".pyd", ".dylib")
 _INSTALLED = tuple(f"{os.sep}{name}{os.sep}" for name in ("site-packages", "dist-packages"))
-_OWN = ("rayexec", "ray")  # also where these are edited
+_OWN = ("rayexec", "ray")  # never local, not even in a checkout of their sources
 
 
 class LocalModule(NamedTuple):
-    """A local module: the directory from which it is imported, the first part of its name, and its
-    file.
-    """
+    """A local module and its origin."""
 
+    #: The directory on Python's path from which it is imported.
     root: str
+    #: The first part of its name.
     top: str
     file: str
 
 
 def local_modules(without: Collection[str] = ()) -> dict[str, LocalModule]:
-    """Return the imported modules, by name, that are neither installed nor built in nor rayexec's
-    own.
-    """
-    found = {}
+    """Return imported modules by name, except installed, built-in and rayexec's own ones."""
+    local = {}
     for name, module in list(sys.modules.items()):
         file = getattr(module, "__file__", None)
         if file is None or _elsewhere.get(name) == file or not isinstance(file, str):
@@ -45,27 +41,26 @@ def local_modules(without: Collection[str] = ()) -> dict[str, LocalModule]:
         if not file.endswith(".py") or not is_local(name, file):
             _elsewhere[name] = file
         elif name not in without:
-            place = _place(_name_of_main(module, file) if name == "__main__" else name, file)
-            if place.top not in _OWN and os.path.isfile(file):
-                found[name] = place
-    return found
+            origin = _origin(_name_of_main(module, file) if name == "__main__" else name, file)
+            if origin.top not in _OWN and os.path.isfile(file):
+                local[name] = origin
+    return local
 
 
-# Files of modules, by name, that are known to be none of these: most of what a process has
-# imported.
+# Files of other modules by name. Most modules of a process are not local, so this saves the check.
 _elsewhere: dict[str, str] = {}
 
 
 @functools.lru_cache(maxsize=65536)
 def is_local(name: str, file: str) -> bool:
-    """Whether the module of that name and file is neither installed nor built in nor rayexec's own."""
+    """Whether a module by its name and file is not installed, built in or rayexec's own."""
     file = os.path.abspath(file)
     is_installed = file.startswith(_standard()) or any(each in file for each in _INSTALLED)
     return not is_installed and name.partition(".")[0] not in _OWN
 
 
 def is_compiled(package: str) -> bool:
-    """Whether parts of a package are imported that were compiled for this machine."""
+    """Whether an imported part of a package is compiled for this machine."""
     inside = f"{package}."
     return any(
         str(getattr(module, "__file__", "")).endswith(COMPILED)
@@ -79,7 +74,7 @@ def _name_of_main(module: ModuleType, file: str) -> str:
 
 
 @functools.lru_cache(maxsize=65536)
-def _place(name: str, file: str) -> LocalModule:
+def _origin(name: str, file: str) -> LocalModule:
     file = os.path.abspath(file)
     root, parts = os.path.dirname(file), name.split(".")
     if os.path.basename(file) != "__init__.py":

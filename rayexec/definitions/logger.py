@@ -1,4 +1,4 @@
-"""Loggers of a job: where the log lines of its ops go, besides the run's own log."""
+"""Loggers of a job: further destinations of log lines, besides the run's own log."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["InitLoggerContext", "LoggerDefinition", "build_init_logger_context",
 
 @dataclass(frozen=True, slots=True)
 class InitLoggerContext:
-    """What a logger's function receives: its config, and the run that it is made for."""
+    """Argument of a logger's function: its config, and the run."""
 
     logger_config: Any = None
     logger_def: LoggerDefinition | None = None
@@ -28,8 +28,8 @@ class InitLoggerContext:
 class LoggerDefinition(ByReference):
     """A function of an InitLoggerContext that returns a ``logging.Logger``.
 
-    A run whose config names it under ``loggers`` calls it once, in the process that started the
-    run, and hands it each line that an op logs.
+    A run with its name under ``loggers`` in run config calls it once, in the driver, and passes the
+    log lines of all ops to it.
     """
 
     fn: Callable[[InitLoggerContext], logging.Logger]
@@ -41,9 +41,7 @@ class LoggerDefinition(ByReference):
         return self.fn(context)
 
     def configured(self, config: Any) -> LoggerDefinition:
-        """Return a copy whose config is fixed to ``config``, or made by it where it is a
-        ConfigMapping.
-        """
+        """Return a copy with its config fixed to ``config``, or made by it if a ConfigMapping."""
         return replace(self, preset_config=config)
 
 
@@ -59,9 +57,9 @@ def logger(
 def logger(
     config_schema: Any = None, description: str | None = None
 ) -> LoggerDefinition | Callable[[LoggerFunction], LoggerDefinition]:
-    """Make a function of an InitLoggerContext a logger that ``@job(logger_defs={…})`` takes."""
-    # As in Dagster the schema may stand without its name, so that a bare function is told from one
-    # by what it is.
+    """Make a logger for ``@job(logger_defs={…})`` of a function of an InitLoggerContext."""
+    # As in Dagster the schema may come without its keyword, so only its type tells the decorated
+    # function from a schema.
     if inspect.isfunction(config_schema):
         return LoggerDefinition(config_schema, None, description or inspect.getdoc(config_schema))
 
@@ -74,5 +72,5 @@ def logger(
 def build_init_logger_context(
     *, logger_config: Any = None, job_def: Any = None
 ) -> InitLoggerContext:
-    """Return a context to call a logger with in a unit test."""
+    """Return a context for unit tests of a logger."""
     return InitLoggerContext(logger_config, None, job_def, "EPHEMERAL")

@@ -1,4 +1,4 @@
-"""Config that is made from other config, and definitions whose config is fixed."""
+"""Config mappings: config made from other config, and definitions with fixed config."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["ConfigMapping", "config_mapping", "configured"]
 
 @dataclass(frozen=True, eq=False)
 class ConfigMapping(ByReference):
-    """A function that makes run config from config of its own, whose schema is ``config_schema``."""
+    """A function from config of schema ``config_schema`` to run config."""
 
     fn: Callable[[Any], Any]
     config_schema: Any = None
@@ -33,10 +33,10 @@ def config_mapping(
 def config_mapping(
     fn: Callable[[Any], Any] | None = None, /, *, config_schema: Any = None
 ) -> ConfigMapping | Callable[[Callable[[Any], Any]], ConfigMapping]:
-    """Make a function of config a mapping: ``@job(config=…)`` with it takes that config instead of
-    run config.
+    """Make a config mapping of a function, for ``@job(config=…)``.
 
-    The schema not given is the annotation of the function's parameter, where that is a Config.
+    A run of such a job takes the function's config as run config. ``config_schema`` is by default
+    the annotation of the function's parameter, if that is a Config.
     """
 
     def decorate(fn: Callable[[Any], Any]) -> ConfigMapping:
@@ -53,9 +53,7 @@ def config_mapping(
 def configured(
     definition: OpDefinition | ResourceDefinition, config_schema: Any = None
 ) -> Callable[[Callable[[Any], Any]], OpDefinition | ResourceDefinition]:
-    """Make a function of config a copy of ``definition`` whose own config is what the function
-    returns.
-    """
+    """Make a copy of ``definition`` of a function; its result is the config of ``definition``."""
     if not isinstance(definition, (OpDefinition, ResourceDefinition)):
         raise DefinitionError(
             f"configured takes an op or a resource, got {type(definition).__name__}."

@@ -1,4 +1,4 @@
-"""Metadata that an op attaches to an output, a failure or its definition."""
+"""Metadata of outputs, failures and definitions."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ __all__ = ["MetadataValue", "normalize_metadata"]
 
 @dataclass(frozen=True, slots=True)
 class MetadataValue:
-    """One piece of metadata: its kind (``"int"``, ``"path"``, ``"md"``, …) and its JSON-able value."""
+    """One piece of metadata, as JSON-able data."""
 
+    #: ``"int"``, ``"path"``, ``"md"``, …
     kind: str
     value: Any
 
@@ -47,12 +48,12 @@ class MetadataValue:
 
     @staticmethod
     def path(path: str | os.PathLike[str]) -> MetadataValue:
-        """A place in a file system."""
+        """A path in a file system."""
         return MetadataValue("path", os.fspath(path))
 
     @staticmethod
     def json(data: Any) -> MetadataValue:
-        """Anything that JSON can hold; raises DefinitionError for what it cannot."""
+        """JSON-able data; raises DefinitionError for anything else."""
         try:
             json.dumps(data)
         except (TypeError, ValueError) as error:
@@ -68,7 +69,7 @@ class MetadataValue:
 def normalize_metadata(metadata: Mapping[str, Any] | None) -> dict[str, MetadataValue]:
     """Return ``metadata`` with every plain value wrapped by its kind.
 
-    Raises DefinitionError for a key that is not a string or a value of no known kind.
+    Raises DefinitionError for another key than a string, and for a value without a kind.
     """
     normal: dict[str, MetadataValue] = {}
     for key, value in (metadata or {}).items():
@@ -91,6 +92,5 @@ def _wrap(key: str, value: Any) -> MetadataValue:
         return MetadataValue.json(value)
     raise DefinitionError(
         f"metadata {key!r} holds a {type(value).__name__}: wrap it with one of MetadataValue's "
-        f"kinds, or give text, "
-        "a number, a path, or JSON-able data."
+        f"kinds, or give text, a number, a path, or JSON-able data."
     )

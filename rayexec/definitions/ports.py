@@ -1,4 +1,4 @@
-"""Inputs and outputs: how an op declares them, and how it hands values over."""
+"""Inputs and outputs: their declarations, and the values that ops yield for them."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ NO_DEFAULT: Any = _NoDefault()
 
 @dataclass(frozen=True, eq=False)
 class In:
-    """An input of an op: its type, and the default for where nothing is connected.
+    """An input of an op: its type, and the default if nothing is connected.
 
-    ``dagster_type`` not given is taken from the parameter's annotation.
+    ``dagster_type`` is by default the parameter's annotation.
     """
 
     dagster_type: Any = NO_DEFAULT
@@ -44,20 +44,20 @@ class In:
 
     @property
     def type(self) -> RuntimeType:
-        """The check that values pass on their way in."""
+        """The type check of incoming values."""
         return runtime_type(Any if self.dagster_type is NO_DEFAULT else self.dagster_type)
 
     @property
     def has_default_value(self) -> bool:
-        """Whether a default stands in where nothing is connected."""
+        """Whether there is a default if nothing is connected."""
         return self.default_value is not NO_DEFAULT
 
 
 @dataclass(frozen=True, eq=False)
 class Out:
-    """An output of an op: its type, and whether every run of the op must yield it.
+    """An output of an op: its type, and whether the op must yield it.
 
-    An output that is not required and not yielded skips the steps that need it.
+    If the op omits an optional output, its consumers are skipped.
     """
 
     dagster_type: Any = NO_DEFAULT
@@ -69,41 +69,41 @@ class Out:
 
     @property
     def type(self) -> RuntimeType:
-        """The check that values pass on their way out."""
+        """The type check of outgoing values."""
         return runtime_type(Any if self.dagster_type is NO_DEFAULT else self.dagster_type)
 
     @property
     def is_dynamic(self) -> bool:
-        """Whether the output is a number of values known only at run time."""
+        """Whether the output has several values, by mapping key."""
         return False
 
 
 @dataclass(frozen=True, eq=False)
 class DynamicOut(Out):
-    """An output that is a number of values known only at run time, each with a mapping key.
+    """An output with any count of values at run time, each with a mapping key.
 
-    With ``stream``, what is mapped over it begins while the op is still yielding, and values that
-    were handed on stay so where the op fails later.
+    With ``stream``, steps mapped over it begin while the op is still yielding. They keep their
+    values even if the op fails later.
     """
 
     stream: bool = False
 
     @property
     def is_dynamic(self) -> bool:
-        """Whether the output is a number of values known only at run time."""
+        """Whether the output has several values, by mapping key."""
         return True
 
 
 @dataclass(frozen=True, eq=False)
 class GraphOut:
-    """An output of a graph, where a graph has several or wants to describe one."""
+    """An output of a graph, for its name among several or for its description."""
 
     description: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class Output(Generic[T]):
-    """A value on its way out of an op, with the name of its output and metadata."""
+    """A value of an op, with the name of its output and metadata."""
 
     value: T
     output_name: str = "result"
@@ -116,7 +116,7 @@ class Output(Generic[T]):
 
 @dataclass(frozen=True, eq=False)
 class DynamicOutput(Generic[T]):
-    """One of the values of a dynamic output, with the mapping key that names its step downstream."""
+    """A value of a dynamic output, with the mapping key for its steps downstream."""
 
     value: T
     mapping_key: str

@@ -1,4 +1,4 @@
-"""What an op asks of Ray: processors, memory, custom resources, labels, an environment."""
+"""Requests of an op to Ray: processors, memory, custom resources, labels, an environment."""
 
 from __future__ import annotations
 
@@ -13,26 +13,29 @@ __all__ = ["RayOptions", "ray_options"]
 
 Amount = Annotated[float, pydantic.Field(ge=0, allow_inf_nan=False)]
 
-# Resources that Ray counts under options of their own; as custom resources Ray refuses them.
+# Resources with options of their own; Ray refuses them as custom resources.
 _BUILT_IN = {"CPU": "num_cpus", "GPU": "num_gpus", "memory": "memory", "object_store_memory": None}
 
 
 class RayOptions(pydantic.BaseModel):
-    """The resource request of an op's Ray task; what is not given is chosen by the run.
+    """The resource request of an op's Ray task, with defaults from the run.
 
-    ``num_cpus`` and ``num_gpus`` are counts and may be fractions; ``memory`` is bytes;
-    ``resources`` are custom resources by name; ``label_selector`` picks nodes by label;
-    ``runtime_env`` is an environment for this op alone, which costs Ray a worker process of its
-    own. Raises DefinitionError with all that is wrong.
+    Raises DefinitionError with all mistakes.
     """
 
     model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
 
+    #: Count of CPUs; may be a fraction.
     num_cpus: Amount | None = None
+    #: Count of GPUs; may be a fraction below 1.
     num_gpus: Amount | None = None
+    #: Bytes.
     memory: Annotated[float, pydantic.Field(gt=0, allow_inf_nan=False)] | None = None
+    #: Custom resources by name.
     resources: dict[str, Amount] = pydantic.Field(default_factory=dict)
+    #: Labels of the nodes to run on.
     label_selector: dict[str, str] = pydantic.Field(default_factory=dict)
+    #: Environment for this op alone; it costs a worker process of its own.
     runtime_env: dict[str, Any] | None = None
 
     def __init__(self, **options: Any) -> None:
@@ -67,9 +70,7 @@ class RayOptions(pydantic.BaseModel):
 
 
 def ray_options(given: RayOptions | Mapping[str, Any] | None) -> RayOptions:
-    """Return the options that a user gave as RayOptions or as a mapping; raises DefinitionError for
-    anything else.
-    """
+    """Return RayOptions or a mapping as RayOptions; raises DefinitionError for other objects."""
     if given is None:
         return RayOptions()
     if isinstance(given, RayOptions):

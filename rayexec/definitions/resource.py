@@ -59,7 +59,7 @@ class ResourceScope(str, enum.Enum):
 
 @dataclass(frozen=True, eq=False)
 class ResourceDefinition(ByReference):
-    """A function that opens a resource: it returns the object, or yields it once and then closes it.
+    """A function to open a resource: it returns the object, or yields it once and then closes it.
 
     ``scope`` is a ResourceScope or its name: ``"step"``, ``"batch"`` or ``"worker"``. Raises
     DefinitionError for any other.

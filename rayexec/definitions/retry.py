@@ -1,4 +1,4 @@
-"""When a failed step is tried again, and how an op says that it failed on purpose."""
+"""Retry policies, and the exceptions for an op to request a retry or to fail."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ __all__ = ["Backoff", "Failure", "Jitter", "RetryPolicy", "RetryRequested"]
 
 
 class Backoff(enum.Enum):
-    """How the delay grows from one attempt to the next."""
+    """Growth of the delay from one attempt to the next."""
 
     LINEAR = "LINEAR"
     EXPONENTIAL = "EXPONENTIAL"
 
 
 class Jitter(enum.Enum):
-    """How chance spreads the delay, so that many failed steps do not come back at once."""
+    """Random spread of the delay, so that many failed steps do not return at once."""
 
     FULL = "FULL"
     PLUS_MINUS = "PLUS_MINUS"
@@ -30,22 +30,19 @@ class Jitter(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How often and how soon a failed step is tried again.
-
-    ``delay`` is in seconds. The delay before retry n is ``delay``, ``delay * n`` (LINEAR) or
-    ``delay * (2**n - 1)`` (EXPONENTIAL). ``retry_on`` limits the policy to exceptions of those
-    classes; a worker that died counts as WorkerCrashedError, and a step over its timeout as
-    StepTimeoutError, which is a TimeoutError. ``memory_factor`` is by how much more memory a step
-    asks for on Ray after its worker was killed since the node ran short: that many times the
-    ``memory`` of its ray_options, or where these have none, of what the worker had (1 GiB if that
-    is not known); at most what the largest node has.
-    """
+    """Retries of a failed step: their count, delay and condition."""
 
     max_retries: int = 1
+    #: Seconds before a retry.
     delay: float | None = None
+    #: Delay before retry n: ``delay * n`` (LINEAR) or ``delay * (2**n - 1)`` (EXPONENTIAL).
     backoff: Backoff | None = None
     jitter: Jitter | None = None
+    #: Restricts the policy to exceptions of these classes. A dead worker counts as
+    #: WorkerCrashedError, a step over its timeout as StepTimeoutError and so as TimeoutError.
     retry_on: tuple[type[BaseException], ...] | None = None
+    #: Multiplies the memory request after Ray killed the worker for lack of memory: the ``memory``
+    #: of ray_options, or else the memory of the worker, or else 1 GiB. The largest node limits it.
     memory_factor: float | None = None
 
     def __post_init__(self) -> None:
@@ -93,9 +90,7 @@ class RetryPolicy:
             raise DefinitionError(f"RetryPolicy: {'; '.join(problems)}.")
 
     def calculate_delay(self, attempt: int, rng: random.Random | None = None) -> float:
-        """Return the seconds to wait before retry number ``attempt`` (1 is the first); ``rng``
-        draws the jitter.
-        """
+        """Return the seconds before retry ``attempt``, from 1; ``rng`` draws the jitter."""
         base = self.delay or 0.0
         if self.backoff is Backoff.LINEAR:
             delay = base * attempt
@@ -111,9 +106,7 @@ class RetryPolicy:
         return max(0.0, delay + base * (2 * chance - 1))
 
     def covers(self, error_types: tuple[str, ...]) -> bool:
-        """Whether an exception, told by the qualified names of its class and bases, is one to retry
-        on.
-        """
+        """Whether the policy applies to an exception, by the names of its class and bases."""
         if self.retry_on is None:
             return True
         return any(
@@ -122,7 +115,7 @@ class RetryPolicy:
 
 
 class RetryRequested(Exception):
-    """Raised by an op to be tried again, at most ``max_retries`` times, after ``seconds_to_wait``."""
+    """Request of an op for a retry after ``seconds_to_wait``, at most ``max_retries`` times."""
 
     def __init__(self, max_retries: int = 1, seconds_to_wait: float | None = None) -> None:
         if isinstance(max_retries, bool) or not isinstance(max_retries, int) or max_retries < 0:
@@ -136,9 +129,7 @@ class RetryRequested(Exception):
 
 
 class Failure(Exception):
-    """Raised by an op that failed for a reason it can explain; ``allow_retries=False`` overrides
-    its RetryPolicy.
-    """
+    """Failure of an op with an explanation; ``allow_retries=False`` overrides its RetryPolicy."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""The sources of a job's local code, as they travel to nodes that lack them."""
+"""Sources of a job's local code, for nodes without them."""
 
 from __future__ import annotations
 
@@ -10,48 +10,44 @@ __all__ = ["SourceFile", "SourceRoot", "Sources", "content_digest"]
 
 
 class SourceFile(NamedTuple):
-    """One file: bytes, when it was changed (nanoseconds since 1970), and the digest of its content."""
+    """A file of the sources."""
 
+    #: Bytes.
     size: int
+    #: Time of the last change, in nanoseconds since 1970.
     changed: int
     digest: bytes
 
 
 class SourceRoot(NamedTuple):
-    """A directory from which modules are imported, and what of it travels, by paths from there.
-
-    ``is_whole`` is for one of which all Python files travel; of any other it is single modules and
-    packages. ``left`` are paths of what does not though it is there: what is ignored, and data and
-    compiled parts of packages.
-    """
+    """A directory on Python's path, and its files that travel."""
 
     path: str
+    #: Whether all Python files travel, and not just single modules and packages.
     is_whole: bool
+    #: By path from the directory.
     files: Mapping[str, SourceFile]
+    #: Paths that stay behind: ignored files, and data and compiled parts of packages.
     left: tuple[str, ...] = ()
 
 
 class Sources(NamedTuple):
-    """Directories of local code, and the contents of all their files one after another, compressed
-    by zlib.
-
-    ``near`` are the ids of the nodes that are known to have the same files.
-    """
+    """Directories of local code with the contents of their files."""
 
     roots: tuple[SourceRoot, ...]
+    #: The contents of all files in order, compressed by zlib.
     contents: bytes
+    #: Ids of nodes with the same files.
     near: frozenset[str]
     digest: str
 
     def files(self) -> Iterator[tuple[int, str, SourceFile]]:
-        """Yield the place of the root, the path and the facts of each file, in the order of the
-        contents.
-        """
-        for place, root in enumerate(self.roots):
+        """Yield index of the root, path and file, in the order of the contents."""
+        for root_index, root in enumerate(self.roots):
             for path, file in root.files.items():
-                yield place, path, file
+                yield root_index, path, file
 
 
 def content_digest(content: bytes) -> bytes:
-    """Return what tells the contents of files apart."""
+    """Return the digest of a file's content."""
     return hashlib.sha256(content).digest()

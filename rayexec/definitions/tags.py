@@ -15,9 +15,9 @@ MAX_RUNTIME_TAGS = ("rayexec/max_runtime", "dagster/max_runtime")
 
 
 def normalize_tags(tags: Mapping[str, Any] | None, where: str) -> dict[str, str]:
-    """Return ``tags`` with each value a string, JSON-encoded where it is not one.
+    """Return ``tags`` as strings, with other values encoded as JSON.
 
-    Raises DefinitionError for keys that are not strings and for values that JSON cannot hold.
+    Raises DefinitionError for other keys than strings, and for values without JSON.
     """
     if tags is None:
         return {}
@@ -40,7 +40,7 @@ def normalize_tags(tags: Mapping[str, Any] | None, where: str) -> dict[str, str]
 
 
 def max_runtime(tags: Mapping[str, str], where: str) -> float | None:
-    """Return the seconds that ``tags`` of a run let it take, None where they say nothing."""
+    """Return the time limit of a run in seconds, from its ``tags``; None without one."""
     for key in MAX_RUNTIME_TAGS:
         if key in tags:
             try:
@@ -56,7 +56,7 @@ def max_runtime(tags: Mapping[str, str], where: str) -> float | None:
 
 
 def priority(tags: Mapping[str, str], where: str) -> int:
-    """Return the step priority that ``tags`` give, 0 where they give none; higher runs earlier."""
+    """Return the priority of a step from its ``tags``, by default 0; higher runs earlier."""
     for key in PRIORITY_TAGS:
         if key in tags:
             try:

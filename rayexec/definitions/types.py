@@ -1,8 +1,8 @@
-"""What a value must be to pass through an input or an output, checked when it passes.
+"""Type checks of values at inputs and outputs.
 
 The rules are Dagster's: a bool passes as an int, an int does not pass as a float, ``list[int]``
-looks at every element, any other class is an ``isinstance`` check, and an annotation that says
-nothing checkable checks nothing.
+checks every element, any other class is an ``isinstance`` check, and an annotation without a
+checkable meaning checks nothing.
 """
 
 from __future__ import annotations
@@ -20,14 +20,12 @@ __all__ = ["DagsterType", "Nothing", "RuntimeType", "TypeCheck", "annotations_of
 
 
 class Nothing:
-    """The type of an input or output that orders two steps and passes no value."""
+    """The type of an input or output without a value, for the order of two steps alone."""
 
 
 @dataclass(frozen=True, slots=True)
 class TypeCheck:
-    """What a custom type check may return instead of a bool: success, and a description of what was
-    wrong.
-    """
+    """Result of a custom type check instead of a bool, with a description of a failure."""
 
     success: bool
     description: str | None = None
@@ -36,9 +34,7 @@ class TypeCheck:
 
 @dataclass(frozen=True, eq=False)
 class DagsterType:
-    """A type with a check of its own: ``type_check_fn(context, value)`` answers a bool or a
-    TypeCheck.
-    """
+    """A type with its own check: ``type_check_fn(context, value)`` returns bool or TypeCheck."""
 
     type_check_fn: Callable[[Any, Any], bool | TypeCheck]
     name: str
@@ -48,31 +44,29 @@ class DagsterType:
 
 @dataclass(frozen=True, slots=True)
 class RuntimeType:
-    """One annotation made checkable.
-
-    ``accepts`` is None where every value passes. ``loader`` says how run config may give such a
-    value: ``"scalar"`` (as it stands, or as ``{"value": …}``), ``"selector"`` (only as ``{"value":
-    …}``), or None (not at all).
-    """
+    """An annotation with its check."""
 
     name: str
+    #: None if every value passes.
     accepts: Callable[[Any], bool] | None
+    #: Form of such a value in run config: ``"scalar"`` (itself, or ``{"value": …}``),
+    #: ``"selector"`` (only ``{"value": …}``), or None (not allowed).
     loader: str | None
     annotation: Any = Any
     custom: DagsterType | None = None
 
     @property
     def is_nothing(self) -> bool:
-        """Whether values of this type are never passed."""
+        """Whether the type is Nothing."""
         return self.annotation is Nothing
 
     @property
     def typing_type(self) -> Any:
-        """The annotation, or what a DagsterType gives as such."""
+        """The annotation, for a DagsterType that of its own."""
         return self.custom.typing_type if self.custom is not None else self.annotation
 
     def check(self, value: object, context: object = None) -> str | None:
-        """Return what is wrong with ``value``, or None where it passes."""
+        """Return the mistake in ``value``, or None if it passes."""
         if self.custom is not None:
             verdict = self.custom.type_check_fn(context, value)
             if isinstance(verdict, TypeCheck):
@@ -84,7 +78,10 @@ class RuntimeType:
             return None if verdict else f"does not pass the check of {self.name}"
         if self.accepts is None or self.accepts(value):
             return None
-        return f"expected a value of type {self.name}, got {_show(value)} of type {type(value).__name__}"
+        return (
+            f"expected a value of type {self.name}, got {_show(value)} of type "
+            f"{type(value).__name__}"
+        )
 
 
 def _show(value: object) -> str:
@@ -117,12 +114,10 @@ _MAPPINGS: tuple[Any, ...] = (dict, collections.abc.Mapping, collections.abc.Mut
 
 
 def runtime_type(annotation: Any) -> RuntimeType:
-    """Return the check of ``annotation``: a class, a typing construct, a DagsterType, Nothing or
-    Any.
-    """
+    """Return the check of an annotation: class, typing construct, DagsterType, Nothing or Any."""
     try:
         return _runtime_type(annotation)
-    except TypeError:  # an annotation that cannot be hashed, such as Literal[[]], checks nothing
+    except TypeError:  # an annotation without a hash, such as Literal[[]], checks nothing
         return ANY
 
 
@@ -196,15 +191,15 @@ def _of_union(annotation: Any, args: tuple[Any, ...]) -> RuntimeType:
 
 
 def _of_container(annotation: Any, kind: type, inner: RuntimeType) -> RuntimeType:
-    each = inner.accepts
+    accepts_item = inner.accepts
     loader = "scalar" if kind is list and inner.loader is not None else None
-    if each is None:
+    if accepts_item is None:
         return RuntimeType(
             _name(annotation), lambda value: isinstance(value, kind), loader, annotation
         )
     return RuntimeType(
         _name(annotation),
-        lambda value: isinstance(value, kind) and all(map(each, value)),  # type: ignore[call-overload]  # a container
+        lambda value: isinstance(value, kind) and all(map(accepts_item, value)),  # type: ignore[call-overload]  # a container
         loader,
         annotation,
     )
@@ -224,10 +219,12 @@ def _of_mapping(annotation: Any, kind: Any, key: RuntimeType, inner: RuntimeType
 
 def _of_tuple(annotation: Any, args: tuple[Any, ...]) -> RuntimeType:
     if len(args) == 2 and args[1] is Ellipsis:
-        each = runtime_type(args[0]).accepts
+        accepts_item = runtime_type(args[0]).accepts
         return RuntimeType(
             _name(annotation),
-            lambda value: isinstance(value, tuple) and (each is None or all(map(each, value))),
+            lambda value: (
+                isinstance(value, tuple) and (accepts_item is None or all(map(accepts_item, value)))
+            ),
             None,
             annotation,
         )
@@ -250,28 +247,22 @@ def _name(annotation: Any) -> str:
 
 
 def annotations_of(fn: Callable[..., Any]) -> dict[str, Any]:
-    """Return the evaluated annotations of ``fn``; one that cannot be evaluated is Any.
+    """Return the evaluated annotations of ``fn``, with Any for one that fails.
 
-    Strings (from ``from __future__ import annotations``) are evaluated one by one in the function's
-    own globals and closure, so that one name which exists only for type checkers does not lose the
-    others.
+    Each string (of ``from __future__ import annotations``) is evaluated by itself, in the
+    function's globals and closure: a name for type checkers only spoils no other annotation.
     """
     try:
         names = inspect.getclosurevars(fn).nonlocals
-    except (
-        TypeError,
-        ValueError,
-    ):  # a callable that is not a plain function, or whose cell is still empty
+    except (TypeError, ValueError):  # no plain function, or one with an empty cell
         names = {}
-    found: dict[str, Any] = {}
+    evaluated: dict[str, Any] = {}
     for name, annotation in getattr(fn, "__annotations__", {}).items():
         if isinstance(annotation, str):
             try:
-                found[name] = eval(annotation, getattr(fn, "__globals__", {}), dict(names))
-            except (
-                Exception
-            ):  # any error of the user's expression means that nothing can be checked
-                found[name] = Any
+                evaluated[name] = eval(annotation, getattr(fn, "__globals__", {}), dict(names))
+            except Exception:  # the user's expression may raise anything
+                evaluated[name] = Any
         else:
-            found[name] = annotation
-    return found
+            evaluated[name] = annotation
+    return evaluated

@@ -1,4 +1,4 @@
-"""Code versions: how an op says that its code does what it did before."""
+"""Code versions: declarations that an op's code has not changed its meaning."""
 
 from __future__ import annotations
 
@@ -10,20 +10,17 @@ __all__ = ["check_version"]
 
 
 def check_version(code_version: Any, where: str, *, cache: Any) -> None:
-    """Raise DefinitionError where an op's ``code_version`` is none, or ``cache`` lacks one."""
+    """Raise DefinitionError for a malformed ``code_version``, or for ``cache`` without one."""
     if code_version is not None and not (isinstance(code_version, str) and code_version):
         raise DefinitionError(
             f'{where}: code_version must be a string such as "1", got {code_version!r}; change it '
-            f"when the code does "
-            "something else."
+            f"when the code does something else."
         )
     if not isinstance(cache, bool):
         raise DefinitionError(f"{where}: cache must be True or False, got {cache!r}.")
     if cache and code_version is None:
         raise DefinitionError(
             f'{where}: cache=True needs a code_version, such as code_version="1". Code cannot be '
-            f"compared safely, "
-            "since what it calls may change elsewhere; so outputs are reused as long as the "
-            "version is the same. "
-            "Change it when the op does something else."
+            f"compared safely, since what it calls may change elsewhere; so outputs are reused as "
+            f"long as the version is the same. Change it when the op does something else."
         )

@@ -92,7 +92,7 @@ class StepExecutor:
     managers: Managers | None = None
     #: Outputs of earlier runs, for cached ops.
     run_cache: RunCache | None = None
-    #: Ends the process of a step that ignores its timeout; without one the step's log has a warning.
+    #: Ends the process of a step that ignores its timeout; without one there is only a warning.
     backstop: Backstop | None = None
     #: Whether a KeyboardInterrupt fails the step; otherwise it leaves ``run``.
     interrupt_is_failure: bool = False

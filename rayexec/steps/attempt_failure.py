@@ -92,7 +92,7 @@ def _wrap(op: OpDefinition, error: BaseException) -> ErrorInfo:
 
 
 def not_stored(row: Attempt, error: Exception) -> Attempt:
-    """Return the failed row of an attempt that succeeded, but whose outputs cannot be stored."""
+    """Return the failed row of an attempt whose outputs cannot be stored."""
     return row._replace(
         outcome=FAILURE, failure=StepFailureData(describe_error(error), error_types(error))
     )

@@ -1,13 +1,13 @@
-"""Digests of values: equal for what has the same content, in any process, whatever its hash
-randomization.
+"""Digests of values by content, the same in every process and with any hash randomization.
 
-What is digested is content and type: 1, 1.0, True and "1" are four values, and so are 0.0 and -0.0,
-while all NaNs of Python are one. Dictionaries and sets have no order here. NumPy arrays count by
-dtype, shape and bytes, Arrow data by its schema and what is in it, however it is chunked;
-dataclasses and pydantic models by their class's name and all they hold. Of anything else it is what
-pickle makes of it: the same value may then have another digest, where it holds sets or was put
-together otherwise, but two that differ never have the same. Code, that of classes too, counts by
-its name alone, and a path by its words, not by what the file holds.
+A digest depends on content and type: 1, 1.0, True and "1" are four values, 0.0 and -0.0 are two,
+and all NaNs of Python are one. Dictionaries and sets have no order. NumPy arrays count by dtype,
+shape and bytes, Arrow data by schema and content without its chunks. Dataclasses and pydantic
+models count by the name of their class and all their fields. Code, including classes, counts by its
+name, and a path by its text.
+
+Any other value counts by its pickle. Then equal values may have different digests, for example with
+sets inside; different values still never have the same one.
 """
 
 from __future__ import annotations
@@ -32,10 +32,8 @@ from rayexec.former_names import stable_name
 
 __all__ = ["digest"]
 
-_INLINE = 256  # bytes of a part that stand for themselves; of longer ones it is their digest
-_SLAB = (
-    8 * 1024 * 1024
-)  # bytes of an array that are copied at a time, where its items do not lie in order
+_INLINE_BYTES = 256  # the content of a longer part is replaced by its digest
+_SLAB_BYTES = 8 * 1024 * 1024  # arrays out of C order are copied in slabs of this size
 _SMALL_INTS = range(-(2**63), 2**63)
 _CONTAINERS = (
     dict,
@@ -54,13 +52,11 @@ _CONTAINERS = (
 
 
 class _Circle(Exception):
-    """A value holds itself."""
+    """A value contains itself."""
 
 
 def digest(value: Any) -> str:
-    """Return the digest of ``value``, 64 hexadecimal digits; raises whatever pickling it does where
-    it has none.
-    """
+    """Return the digest of ``value``, 64 hexadecimal digits; raises any error of pickling it."""
     try:
         parts = _Digester().of(value)
     except (_Circle, RecursionError):
@@ -68,12 +64,12 @@ def digest(value: Any) -> str:
     return hashlib.sha256(parts).hexdigest()
 
 
-# Each part begins with a tag and tells its length or has a fixed one, so that no two rows of parts
-# are the same bytes.
+# Each part begins with a tag, and has a fixed length or a length field, so that different rows of
+# parts never have the same bytes.
 
 
 def _leaf(tag: bytes, content: bytes | bytearray | memoryview) -> bytes:
-    if len(content) <= _INLINE:
+    if len(content) <= _INLINE_BYTES:
         return b"%c%s%s" % (tag, struct.pack("<H", len(content)), content)
     return b"%c\xff\xff%s" % (tag, hashlib.sha256(content).digest())
 
@@ -114,7 +110,7 @@ _LEAVES: Mapping[type, Callable[[Any], bytes]] = {
 
 
 def _row(tag: bytes, parts: Iterable[bytes]) -> bytes:
-    """Return the part of a row of parts, whose tag tells how many they are or which is the last."""
+    """Return the part of a row of parts; the tag implies their count or their end."""
     whole = hashlib.sha256()
     for part in parts:
         whole.update(part)
@@ -122,8 +118,7 @@ def _row(tag: bytes, parts: Iterable[bytes]) -> bytes:
 
 
 def _pickled(value: Any) -> bytes:
-    # Not by Ray's pickle: what that has to take along by value, as classes of __main__, it marks
-    # with random numbers, and it comes back as another class.
+    # Plain pickle, and not Ray's: cloudpickle marks classes of __main__ with random numbers.
     buffers: list[pickle.PickleBuffer] = []
     main = pickle.dumps(value, protocol=5, buffer_callback=buffers.append)
     views = [memoryview(main), *(each.raw() for each in buffers)]
@@ -131,7 +126,7 @@ def _pickled(value: Any) -> bytes:
 
 
 def _bulk(*views: Any) -> bytes:
-    """Return the part of bytes that may be many."""
+    """Return the part of any amount of bytes."""
     whole, size = hashlib.sha256(), 0
     for view in views:
         whole.update(view)
@@ -144,26 +139,25 @@ def _name(kind: type) -> bytes:
 
 
 class _Digester:
-    """Digests one value; what occurs in it several times is looked at once."""
+    """Digests one value; an object that occurs several times is digested once."""
 
     def __init__(self) -> None:
-        # By id, with the value, whose id might be given again else; without a part while that is
-        # being made.
-        self._known: dict[int, tuple[Any, bytes | None]] = {}
+        # By id: the value, to keep its id in use, and its part, None until it is complete.
+        self._parts: dict[int, tuple[Any, bytes | None]] = {}
 
     def of(self, value: Any) -> bytes:
-        """Return the part that stands for ``value``."""
+        """Return the part of ``value``."""
         leaf = _LEAVES.get(type(value))
         if leaf is not None:
             return leaf(value)
-        known = self._known.get(id(value))
-        if known is not None:
-            if known[1] is None:
+        entry = self._parts.get(id(value))
+        if entry is not None:
+            if entry[1] is None:
                 raise _Circle
-            return known[1]
-        self._known[id(value)] = (value, None)
+            return entry[1]
+        self._parts[id(value)] = (value, None)
         part = self._part(value, type(value))
-        self._known[id(value)] = (value, part)
+        self._parts[id(value)] = (value, part)
         return part
 
     def _part(self, value: Any, kind: type) -> bytes:
@@ -202,8 +196,8 @@ class _Digester:
 
     def _in_order(self, values: Any) -> Iterator[bytes]:
         yield struct.pack("<Q", len(values))
-        for each in values:
-            yield self.of(each)
+        for value in values:
+            yield self.of(value)
 
     def _sequence(self, tag: bytes, values: Any) -> bytes:
         kinds = set(map(type, values))
@@ -267,7 +261,7 @@ class _Digester:
 
         kind = type(value)
         if kind is pandas.DataFrame:
-            columns = [value.iloc[:, place] for place in range(value.shape[1])]
+            columns = [value.iloc[:, index] for index in range(value.shape[1])]
             parts = [self._pandas_array(each.array) for each in columns]
             return _row(b"x", (*map(self.of, (value.columns, value.index, value.attrs)), *parts))
         if kind is pandas.Series:
@@ -304,9 +298,9 @@ class _Digester:
         if hasattr(value, "__arrow_array__"):
             import pyarrow
 
-            made = pyarrow.array(value)
+            data = pyarrow.array(value)
             part = _of_arrow(
-                made if isinstance(made, pyarrow.ChunkedArray) else pyarrow.chunked_array([made])
+                data if isinstance(data, pyarrow.ChunkedArray) else pyarrow.chunked_array([data])
             )
             if part is not None:
                 return _row(b"w", (head, part))
@@ -314,7 +308,7 @@ class _Digester:
 
 
 def _slabs(value: Any) -> Iterator[Any]:
-    """Yield the items of a NumPy array as bytes in C order, without a copy where they lie so."""
+    """Yield the items of a NumPy array as bytes in C order, with a copy only for another order."""
     import numpy
 
     if not value.nbytes:
@@ -322,13 +316,13 @@ def _slabs(value: Any) -> Iterator[Any]:
     if value.flags.c_contiguous:
         yield value.reshape(-1).view(numpy.uint8)
         return
-    step = max(1, _SLAB * len(value) // value.nbytes)
+    step = max(1, _SLAB_BYTES * len(value) // value.nbytes)
     for start in range(0, len(value), step):
         yield numpy.ascontiguousarray(value[start : start + step]).reshape(-1).view(numpy.uint8)
 
 
 class _Sink(io.RawIOBase):
-    """A file for Arrow, of which nothing is left but its digest."""
+    """A file for Arrow to write to; it keeps only a digest."""
 
     def __init__(self) -> None:
         self.whole = hashlib.sha256()
@@ -343,9 +337,7 @@ class _Sink(io.RawIOBase):
 
 
 def _of_arrow(value: Any) -> bytes | None:
-    """Return the part of Arrow data: what an IPC stream of it is, in one batch; None for what is no
-    data.
-    """
+    """Return the part of Arrow data, its IPC stream in one batch; None for another object."""
     import pyarrow
 
     if isinstance(value, pyarrow.Table):

@@ -1,4 +1,4 @@
-"""A limit on how long a block of code may run."""
+"""Time limits for blocks of code."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ _logger = logging.getLogger("rayexec")
 
 
 class Backstop(Protocol):
-    """What happens to a block that goes on after its timeout."""
+    """Last resort against a block that ignores its timeout."""
 
     def arm(self, seconds: float) -> None:
-        """Fall in ``seconds``."""
+        """Act in ``seconds``."""
         ...
 
     def disarm(self) -> None:
-        """Do not fall any more."""
+        """Do nothing any more."""
         ...
 
 
 def over_time(what: str, seconds: float) -> str:
-    """Return in words that ``what`` ran longer than its timeout."""
+    """Return the message that ``what`` ran longer than its timeout."""
     return f"{what} ran longer than its timeout of {seconds:g} s"
 
 
@@ -46,14 +46,13 @@ def deadline(
     *,
     error: type[BaseException] = StepTimeoutError,
 ) -> Iterator[None]:
-    """Raise ``error`` inside the ``with`` block once it has run for ``seconds``; such blocks may
-    lie in one another.
+    """Raise ``error`` inside the ``with`` block after ``seconds``; blocks may be nested.
 
     In a main thread a timer of the operating system interrupts Python code and blocking calls
-    alike. In any other thread the error is raised between two bytecodes, so a blocking call ends
-    first. Neither interrupts a C call that never returns to the interpreter, nor ends a block that
-    catches the error and goes on: for these there is ``backstop``, which falls CLEAN_UP_S seconds later.
-    Without one a warning is logged then.
+    alike. In any other thread the error is raised between two bytecodes, after a blocking call.
+    Neither interrupts a C call without a return to the interpreter, or a block that catches the
+    error and continues. In these cases ``backstop`` acts after another CLEAN_UP_S, by default with
+    a warning in the log.
     """
     message = over_time(what, seconds)
     stop = backstop or _Warning(
@@ -72,14 +71,14 @@ def deadline(
 
 
 class _Warning:
-    """Stands in for a backstop where the process is the user's own, which is not to be ended."""
+    """A backstop for the user's own process, which must live: logs a warning."""
 
-    def __init__(self, words: str) -> None:
-        self._words = words
+    def __init__(self, message: str) -> None:
+        self._message = message
         self._timer: threading.Timer | None = None
 
     def arm(self, seconds: float) -> None:
-        self._timer = threading.Timer(seconds, _logger.warning, ["%s", self._words])
+        self._timer = threading.Timer(seconds, _logger.warning, ["%s", self._message])
         self._timer.daemon = True
         self._timer.start()
 
@@ -88,21 +87,21 @@ class _Warning:
             self._timer.cancel()
 
 
-# What is due when, of the blocks that the main thread is in, the outermost first.
+# The deadlines and errors of the main thread's current blocks, the outermost first.
 _due: list[tuple[float, BaseException]] = []
 
 
 def _set_timer() -> None:
-    """Have the operating system ring for the block that is due next, if there is one."""
+    """Set the operating system's timer to the next deadline, if there is one."""
     seconds = max(1e-6, min(moment for moment, _ in _due) - time.monotonic()) if _due else 0
     signal.setitimer(signal.ITIMER_REAL, seconds)
 
 
-def _ring(_number: int, _frame: FrameType | None) -> None:
+def _ring(_signal: int, _frame: FrameType | None) -> None:
     now = time.monotonic()
     over = next((each for each in _due if each[0] <= now), None)
     if over is not None:
-        _due.remove(over)  # it rings once
+        _due.remove(over)  # each deadline rings once
     _set_timer()
     if over is not None:
         raise over[1]
@@ -112,7 +111,7 @@ def _ring(_number: int, _frame: FrameType | None) -> None:
 def _by_signal(seconds: float, error: BaseException) -> Iterator[None]:
     mine = time.monotonic() + seconds, error
     before = signal.signal(signal.SIGALRM, _ring)
-    # Workers of Ray start with signals blocked that they hand on; this one must get through.
+    # Workers of Ray start with blocked signals; this one must reach the process.
     mask = signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGALRM})
     _due.append(mine)
     _set_timer()
@@ -150,9 +149,8 @@ def _by_thread(seconds: float, kind: type[BaseException], message: str) -> Itera
     except kind as error:
         if not fired or error.args:
             raise
-        raise kind(message).with_traceback(
-            error.__traceback__
-        ) from None  # which says where it hung
+        # The error was raised without arguments, but its traceback names the hanging line.
+        raise kind(message).with_traceback(error.__traceback__) from None
     finally:
         with lock:
             over = True
