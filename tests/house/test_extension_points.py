@@ -13,8 +13,7 @@ ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "contributing.md").read_text(encoding="utf-8")
 CHANGES = PAGE.partition("\n## Where to change what\n")[2]
 SECTIONS = {
-    title: text
-    for title, _, text in (part.partition("\n") for part in CHANGES.split("\n### ")[1:])
+    title: text for title, _, text in (part.partition("\n") for part in CHANGES.split("\n### ")[1:])
 }
 # The most files that a newcomer's change may touch.
 MOST_FILES = {
