@@ -1,4 +1,4 @@
-"""Ray clusters: reaching one, or starting one on this machine."""
+"""Ray clusters: connections to one, and the start of one on this machine."""
 
 from rayexec.cluster.connect import capacity_here, connect, releasing
 

@@ -1,7 +1,7 @@
-"""How a Ray cluster is reached: where it is, whether it answers, and the token that it may ask for.
+"""Access to a Ray cluster: its address, a first question to it, and its token.
 
-Ray tries for 20 seconds with a wrong token and for over a minute where nothing answers, and then
-says little. So a cluster is asked one question first, by the protocol that Ray itself uses.
+Ray itself tries a wrong token for 20 seconds and a dead address for over a minute, and then says
+little. So rayexec first asks one question, by Ray's own protocol.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from rayexec.errors import EngineError
 __all__ = ["asks_for_token", "loopback", "reach", "refresh"]
 
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
-_ANSWER_TIMEOUT = 5.0  # seconds until an address counts as dead
-# Answered by every Ray, and to anybody who may ask it anything at all.
+ANSWER_TIMEOUT_S = 5.0
+# Every Ray answers it, to anybody with access.
 _QUESTION = "/ray.rpc.NodeInfoGcsService/GetClusterId"
 _HINT = (
     "Give the host and port that `rayexec cluster up` or `ray start --head` printed (HOST:6379), "
@@ -29,23 +29,24 @@ _HINT = (
 
 
 def reach(address: str) -> str:
-    """Return the HOST:PORT of a Ray that answers at ``address`` and knows our token, which is then
-    set for Ray to use.
+    """Return the HOST:PORT of the Ray at ``address``, and set our token for Ray.
 
-    ``auto`` is what RAY_ADDRESS says, else the cluster that ``rayexec cluster up`` started, else
-    what Ray finds. Raises EngineError, within ten seconds, where nothing answers, nothing is found,
-    or the token is refused.
+    ``auto`` stands for RAY_ADDRESS, or the cluster of ``rayexec cluster up``, or the address that
+    Ray finds. Raises EngineError within ten seconds for no address, no answer or a refused token.
     """
     source = ""
     if address == "auto":
         address = os.environ.get("RAY_ADDRESS") or "auto"
         source = " That is what RAY_ADDRESS says: unset it, or set it anew."
     if address == "auto":
-        source = " That is what Ray has noted of a cluster that ran here: start one with `rayexec cluster up`."
+        source = (
+            " That is what Ray has noted of a cluster that ran here: start one with `rayexec "
+            "cluster up`."
+        )
         address = running() or _found_by_ray()
     host, _, port = address.rpartition(":")
     if not host or not port.isdigit() or "/" in host:
-        return address  # a form of Ray's own, which it will judge
+        return address  # another form, which Ray itself will check
     try:
         _check_answers(address)
     except EngineError as error:
@@ -58,7 +59,7 @@ def _found_by_ray() -> str:
     from ray._private import services
 
     find = getattr(services, "get_ray_address_from_environment", None)
-    if find is None:  # private, and so it may be gone; Ray then looks for itself
+    if find is None:  # a private name of Ray, which may go; Ray then searches by itself
         return "auto"
     try:
         return str(find("auto", None))
@@ -72,22 +73,21 @@ def _found_by_ray() -> str:
 def _check_answers(address: str) -> None:
     host, _, port = address.rpartition(":")
     try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=_ANSWER_TIMEOUT).close()
+        socket.create_connection((host.strip("[]"), int(port)), timeout=ANSWER_TIMEOUT_S).close()
     except (OSError, OverflowError) as error:
         raise EngineError(f"no Ray answers at {address}: {error}. {_HINT}") from error
 
 
 @contextlib.contextmanager
 def loopback(address: str) -> Iterator[None]:
-    """Let Ray attach to a cluster that listens on this machine's loopback alone, while the block
-    runs.
+    """Let Ray attach to a cluster on the loopback interface alone, while the block runs.
 
-    On Linux, Ray takes 127.0.0.1 in an address for the machine's outward address, where such a
-    cluster does not listen.
+    On Linux, Ray replaces 127.0.0.1 by the machine's outward address, where such a cluster does not
+    listen.
     """
     from ray._private import ray_constants
 
-    # False: this machine's address is 127.0.0.1, as on systems with one node only
+    # With False, Ray keeps 127.0.0.1, as on systems that have one node only.
     name = "ENABLE_RAY_CLUSTER"
     if not hasattr(ray_constants, name) or not _is_loopback_alone(address):
         yield
@@ -116,26 +116,26 @@ def _is_loopback_alone(address: str) -> bool:
 
 
 def _authenticate(address: str) -> None:
-    """Set what Ray needs to be let in at ``address``; raises EngineError where it would not be.
+    """Set Ray's variables for access to ``address``; raises EngineError without access.
 
-    The token is shown only to a cluster that asks for one.
+    Only a cluster that asks for a token sees ours.
     """
     mode = (os.environ.get(AUTH_MODE) or "").lower()
     if mode == "k8s" or os.environ.get("RAY_USE_TLS", "0").lower() in ("1", "true"):
-        return  # another kind of token, or certificates, with which Ray itself deals
+        return  # Ray itself handles other tokens, and certificates
     if _is_admitted(address, None):
         return
-    known = token()
+    own_token = token()
     if mode not in ("", "token"):
         raise EngineError(
             f"the Ray at {address} asks for a token, and {AUTH_MODE} is {mode!r} here: unset it."
         )
-    if known is None:
+    if own_token is None:
         raise EngineError(
             f"the Ray at {address} asks for a token, and there is none here: copy {token_path()} "
             f"from the machine where the cluster was started, or set {TOKEN_PATH} to where it is."
         )
-    if not _is_admitted(address, known):
+    if not _is_admitted(address, own_token):
         source = TOKEN if os.environ.get(TOKEN) else str(token_path())
         raise EngineError(
             f"the Ray at {address} refuses the token of {source}: it was started with another "
@@ -147,9 +147,7 @@ def _authenticate(address: str) -> None:
 
 
 def asks_for_token(address: str) -> bool | None:
-    """Return whether the Ray at HOST:PORT lets nobody in without a token; None where that cannot be
-    asked.
-    """
+    """Return whether the Ray at HOST:PORT needs a token; None if it cannot tell."""
     host, _, port = address.rpartition(":")
     if (
         not host
@@ -160,16 +158,16 @@ def asks_for_token(address: str) -> bool | None:
     return not _is_admitted(address, None)
 
 
-def _is_admitted(address: str, shown: str | None) -> bool:
+def _is_admitted(address: str, sent_token: str | None) -> bool:
     try:
         import grpc  # type: ignore[import-untyped]  # has no types of its own
-    except ImportError:  # part of ray[default], but not of the bare ray
+    except ImportError:  # a part of ray[default], and not of bare ray
         return True
     options = [("grpc.enable_http_proxy", 0)]
-    metadata = [("authorization", f"Bearer {shown}")] if shown else []
+    metadata = [("authorization", f"Bearer {sent_token}")] if sent_token else []
     with grpc.insecure_channel(address, options=options) as channel:
         try:
-            channel.unary_unary(_QUESTION)(b"", timeout=_ANSWER_TIMEOUT, metadata=metadata)
+            channel.unary_unary(_QUESTION)(b"", timeout=ANSWER_TIMEOUT_S, metadata=metadata)
         except grpc.RpcError as error:
             code = error.code()
             if code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
@@ -181,7 +179,7 @@ def _is_admitted(address: str, shown: str | None) -> bool:
 
 
 def refresh() -> None:
-    """Have Ray read the mode and the token anew, which it did once when it was imported."""
+    """Have Ray read the mode and the token again, which it does only at its import."""
     import ray._raylet as raylet
 
     config: Any = getattr(raylet, "Config", None)

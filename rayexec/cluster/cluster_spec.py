@@ -13,11 +13,10 @@ __all__ = ["ClusterSpec"]
 
 @dataclass(frozen=True, slots=True)
 class ClusterSpec:
-    """What a cluster shall have.
+    """Size of a cluster, and its limits.
 
-    ``num_cpus`` is per node; ``limits`` goes by ``KEY`` or ``KEY=VALUE`` of a tag, ``pools`` by
-    name. ``given`` names the fields that were asked for, in contrast to those that are as they are
-    by default.
+    ``num_cpus`` is per node. ``limits`` has tags, as ``KEY`` or ``KEY=VALUE``, and ``pools`` has
+    names. ``given`` names the requested fields; the others have defaults.
     """
 
     nodes: int = 1
@@ -29,23 +28,23 @@ class ClusterSpec:
     given: frozenset[str] = frozenset()
 
     def resources(self) -> dict[str, int]:
-        """Return the custom resources that stand for the limits and pools."""
-        limits = {limit_resource(name): number for name, number in self.limits.items()}
-        return limits | {pool_resource(name): number for name, number in self.pools.items()}
+        """Return the custom resources of the limits and pools."""
+        limits = {limit_resource(name): limit for name, limit in self.limits.items()}
+        return limits | {pool_resource(name): slots for name, slots in self.pools.items()}
 
     def differences(self, other: ClusterSpec) -> list[str]:
-        """Return in words where ``other`` is not what was asked for here."""
+        """Return the differences of ``other`` from the requested fields, as text."""
         return [
-            f"{name} {_worded(getattr(self, name))} is asked for, and it has "
-            f"{_worded(getattr(other, name))}"
+            f"{name} {_text(getattr(self, name))} is asked for, and it has "
+            f"{_text(getattr(other, name))}"
             for name in ("nodes", "num_cpus", "port", "dashboard", "limits", "pools")
             if name in self.given and getattr(self, name) != getattr(other, name)
         ]
 
 
-def _worded(value: Any) -> str:
+def _text(value: Any) -> str:
     if isinstance(value, bool):
         return "on" if value else "off"
     if isinstance(value, Mapping):
-        return ", ".join(f"{name}:{number}" for name, number in value.items()) or "none"
+        return ", ".join(f"{name}:{limit}" for name, limit in value.items()) or "none"
     return str(value)

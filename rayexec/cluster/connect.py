@@ -1,6 +1,4 @@
-"""The Ray that a run uses: the one already in this process, a cluster by its address, or one
-started here.
-"""
+"""Connection to Ray: the one of this process, a cluster by its address, or a new one here."""
 
 from __future__ import annotations
 
@@ -26,13 +24,13 @@ from rayexec.placement.capacity import Capacity, NodeGroup
 __all__ = ["capacity_here", "connect", "releasing"]
 
 
-# Where Ray notes that its second autoscaler is there.
-_SECOND, _NAMESPACE = b"__autoscaler_v2_enabled", b"__autoscaler"
-_FRESH = 1.0  # seconds for which what a Ray has is believed
-# What starts the processes of a Ray's head that its work does not need.
+# Key under which Ray's second autoscaler marks its presence.
+_AUTOSCALER_V2, _NAMESPACE = b"__autoscaler_v2_enabled", b"__autoscaler"
+CAPACITY_LIFETIME_S = 1.0
+# Methods of Ray's node that start processes beyond the needs of one process.
 _ATTENDANTS = ("start_api_server", "start_monitor", "start_log_monitor")
 
-# What Ray says of versions that differ, of each side.
+# Ray's message on different versions, with those of each side.
 _VERSIONS = re.compile(r"Ray: (\S+)\s+Python: (\S+)")
 _SAME_VERSIONS = (
     " Values and code travel between both, so both must be the same: use an environment here that "
@@ -41,22 +39,20 @@ _SAME_VERSIONS = (
     "http://HOST:8265`."
 )
 
-# The address of the Ray that this process started, by which it is known again after a shutdown in
-# between.
+# Address of the Ray that this process has started; another one has another address.
 _own: str | None = None
 _LOCK = threading.Lock()
-# What the runtime_env of all tasks is, by the id of the Ray job that was begun with it.
+# Id of the current Ray job, and its runtime environment.
 _environment: tuple[str, Mapping[str, Any]] = ("", {})
-# What the Ray at an address had, and when.
+# Last capacity: the address of its Ray, its time, and itself.
 _last: tuple[str, float, Capacity] | None = None
 
 
 def connect(address: str | None = None, runtime_env: Mapping[str, Any] | None = None) -> Capacity:
-    """Return the Ray to run on, connected.
+    """Connect this process to a Ray, and return its capacity.
 
-    A Ray that this process already uses is taken as it is; else ``address`` is attached to; without
-    one, a Ray is started on this machine, which stays until the process exits. Raises EngineError
-    where that fails.
+    A Ray that this process uses already comes first, then the one at ``address``. Without an
+    address, a Ray starts on this machine until the process exits. Raises EngineError on failure.
     """
     # Two threads that start Ray at once would end the process.
     with _LOCK:
@@ -76,9 +72,9 @@ def _connect(address: str | None, runtime_env: Mapping[str, Any] | None) -> Capa
     if not ray.is_initialized():
         if address not in (None, "local"):
             address = reach(address)
-        # Ray warns of a coming change of this setting on every start; this is the coming behaviour.
+        # Ray warns of a change of this default at every start; this is the future one.
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-        # A worker that died is an event of its step; Ray would log it a second time.
+        # A dead worker is an event of its step; Ray would log it again.
         os.environ.setdefault("RAY_IGNORE_UNHANDLED_ERRORS", "1")
         options: dict[str, Any] = {
             "log_to_driver": False,
@@ -98,11 +94,9 @@ def _connect(address: str | None, runtime_env: Mapping[str, Any] | None) -> Capa
             else:
                 with loopback(address):
                     ray.init(**options)
-        except (
-            Exception
-        ) as error:  # Ray raises a dozen kinds, down to bare RuntimeError and OSError
+        except Exception as error:  # a dozen kinds, down to bare RuntimeError and OSError
             if (versions := _other_versions(str(error))) is not None:
-                ray.shutdown()  # what it began
+                ray.shutdown()  # the rest of the failed start
                 raise EngineError(f"{versions} at {address}.{_SAME_VERSIONS}") from error
             where = (
                 f"attach to Ray at {address}"
@@ -122,38 +116,37 @@ def _connect(address: str | None, runtime_env: Mapping[str, Any] | None) -> Capa
             f"this process already uses the Ray at {ray.get_runtime_context().gcs_address}, so it "
             f"cannot attach to {address}; call ray.shutdown() first."
         )
-    found = _capacity(ray.get_runtime_context().gcs_address)
-    begun, environment = _environment
+    capacity = _capacity(ray.get_runtime_context().gcs_address)
+    job_id, environment = _environment
     return (
-        replace(found, runtime_env=environment)
-        if begun == ray.get_runtime_context().get_job_id()
-        else found
+        replace(capacity, runtime_env=environment)
+        if job_id == ray.get_runtime_context().get_job_id()
+        else capacity
     )
 
 
 def capacity_here() -> Capacity:
-    """Return what a Ray started on this machine would have, of CPUs at least, without starting one."""
+    """Return the capacity of a Ray on this machine, at least its CPUs, without a start."""
     return Capacity(({"CPU": float(usable_cpus())},), True, implicit_prefix=_implicit_prefix())
 
 
 def _implicit_prefix() -> str | None:
-    """Return how names of resources begin of which each node has 1.0 undeclared; None where this
-    Ray knows none.
-    """
+    """Return the prefix of resources with an implicit 1.0 on each node; None without any."""
     import ray
 
     return getattr(getattr(ray, "_raylet", None), "IMPLICIT_RESOURCE_PREFIX", None)
 
 
 def _capacity(address: str) -> Capacity:
-    """Return what the Ray at ``address`` has to give, as of at most a second ago: asking it takes a
-    millisecond.
+    """Return the capacity of the Ray at ``address``, at most a second old.
+
+    A question to Ray takes a millisecond.
     """
     global _last
     import ray
 
     now = time.monotonic()
-    if _last is None or _last[0] != address or now - _last[1] > _FRESH:
+    if _last is None or _last[0] != address or now - _last[1] > CAPACITY_LIFETIME_S:
         alive = [node for node in ray.nodes() if node["Alive"]]
         is_own = address == _own or _is_head()
         capacity = Capacity(
@@ -170,26 +163,22 @@ def _capacity(address: str) -> Capacity:
 
 
 def _near(alive: Sequence[Mapping[str, Any]]) -> frozenset[str]:
-    """Return the ids of the nodes on this machine: those that have the address and host name of
-    this process's node.
-    """
+    """Return the ids of the nodes with the address and host name of this process's node."""
     import ray
 
     own = ray.get_runtime_context().get_node_id()
-    places = {
+    hosts = {
         node["NodeID"]: (node["NodeManagerAddress"], node["NodeManagerHostname"]) for node in alive
     }
-    return frozenset(node for node, place in places.items() if place == places.get(own))
+    return frozenset(node for node, host in hosts.items() if host == hosts.get(own))
 
 
 def _other_versions(text: str) -> str | None:
-    """Return who has which versions, where that is what Ray says in ``text``: first of the cluster,
-    then of here.
-    """
-    found = _VERSIONS.findall(text) if text.startswith("Version mismatch") else []
-    if len(found) != 2:
+    """Return the versions here and on the cluster, if Ray's message says that they differ."""
+    versions = _VERSIONS.findall(text) if text.startswith("Version mismatch") else []
+    if len(versions) != 2:
         return None
-    (cluster_ray, cluster_python), (ray, python) = found
+    (cluster_ray, cluster_python), (ray, python) = versions
     return (
         f"this process runs Python {python} and Ray {ray}, but Python {cluster_python} and Ray "
         f"{cluster_ray} run the cluster"
@@ -197,12 +186,11 @@ def _other_versions(text: str) -> str | None:
 
 
 def _autoscaler() -> tuple[NodeGroup, ...] | None:
-    """Return the kinds of nodes that an autoscaler may add: none where there is none, None where it
-    does not say.
+    """Return the node groups of the autoscaler: empty without one, None if it does not say.
 
-    Ray has no public word for it. Some providers keep their node groups in the cluster's key-value
-    store; Ray's own autoscalers do not: the second (that of KubeRay, say) leaves a mark that it is
-    there, the first a report.
+    Ray has no public function for it. Some providers keep their node groups in the cluster's
+    key-value store. Ray's own autoscalers do not: the second one (of KubeRay) leaves a mark there,
+    and the first one a report.
     """
     import ray
 
@@ -212,25 +200,23 @@ def _autoscaler() -> tuple[NodeGroup, ...] | None:
 
         config = state.get_cluster_config()  # type: ignore[union-attr]  # or else AttributeError
         groups = (
-            [each for each in config.node_group_configs if each.max_count]
+            [group for group in config.node_group_configs if group.max_count]
             if config is not None
             else []
         )
         if groups:
-            return tuple(NodeGroup(each.name, dict(each.resources)) for each in groups)
-        is_second = _internal_kv_get(_SECOND, namespace=_NAMESPACE) == b"1"
-        return None if is_second or adds_nodes(_internal_kv_get(b"__autoscaling_status")) else ()
-    except (
-        Exception
-    ):  # private names that are gone, or a cluster that is: then preflight leaves it to Ray
+            return tuple(NodeGroup(group.name, dict(group.resources)) for group in groups)
+        has_second = _internal_kv_get(_AUTOSCALER_V2, namespace=_NAMESPACE) == b"1"
+        return None if has_second or adds_nodes(_internal_kv_get(b"__autoscaling_status")) else ()
+    except Exception:  # Ray's private names may go, and so may the cluster; Ray then decides
         return None
 
 
 def adds_nodes(report: bytes | None) -> bool:
-    """Whether the report of Ray's first autoscaler is of one that may add nodes.
+    """Whether a report comes from an autoscaler that may add nodes.
 
-    One that only looks on reports as well, of every cluster that was started by hand; it has no
-    types of nodes, so it names each after its id.
+    On a cluster started by hand, Ray's first autoscaler only reports. It has no node types then,
+    and names each type after its node.
     """
     types = (json.loads(report or b"{}").get("autoscaler_report") or {}).get(
         "node_type_mapping"
@@ -239,10 +225,9 @@ def adds_nodes(report: bytes | None) -> bool:
 
 
 def _silence_raylet() -> None:
-    """Keep what the raylet says of dead workers off standard output, which belongs to what ops
-    print.
+    """Keep the raylet's lines on dead workers off standard output, which belongs to ops.
 
-    Ray has no setting for it. Where its private printer is not to be found, the lines appear.
+    Ray has no setting for it. Without its private printer, the lines appear.
     """
     import ray
 
@@ -252,7 +237,7 @@ def _silence_raylet() -> None:
 
 
 def _is_head() -> bool:
-    """Whether this process itself started the Ray that it uses, as far as Ray lets it be known."""
+    """Whether this process has started its Ray, as far as Ray tells."""
     import ray
 
     node = getattr(getattr(getattr(ray, "_private", None), "worker", None), "_global_node", None)
@@ -261,13 +246,11 @@ def _is_head() -> bool:
 
 @contextlib.contextmanager
 def _without_attendants() -> Iterator[None]:
-    """Have a Ray that starts while the block runs start nothing for which nobody asks a Ray of one
-    process.
+    """Keep a Ray that starts in the block from starting helpers of no use to one process.
 
-    That is the server of the dashboard (which is off, but would count usage), the monitor of a
-    cluster that may grow, and what sends workers' output to the driver. They take a third of the
-    start, and Ray waits for them when it is shut down. Ray has no setting for it; where its private
-    functions are not to be found, they start.
+    They are the server of the dashboard (off, but it would count usage), the monitor of a growing
+    cluster, and the sender of workers' output. They take a third of the start, and Ray waits for
+    their end. Ray has no setting for it. Without its private functions, they start.
     """
     import ray
 
@@ -286,17 +269,16 @@ def _without_attendants() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _interrupts_held() -> Iterator[None]:
-    """Hold back an interrupt until the block is done.
+    """Hold back an interrupt until the block ends.
 
-    A Ray that is interrupted while it starts leaves processes behind, or crashes when it is shut
-    down.
+    A Ray that gets one during its start leaves processes behind, or crashes at its end.
     """
     before = signal.getsignal(signal.SIGINT)
     if threading.current_thread() is not threading.main_thread() or not callable(before):
         yield
         return
     held: list[tuple[int, FrameType | None]] = []
-    signal.signal(signal.SIGINT, lambda number, frame: held.append((number, frame)))
+    signal.signal(signal.SIGINT, lambda signal_number, frame: held.append((signal_number, frame)))
     try:
         yield
     finally:
@@ -306,20 +288,19 @@ def _interrupts_held() -> Iterator[None]:
 
 
 def releasing() -> Callable[[], None]:
-    """Return what lets go of the Ray that this process comes to use from now on; one that it uses
-    already stays.
+    """Return a function that ends the use of a Ray from now on; a Ray in use already stays.
 
-    Called, it does so at once rather than when the process exits, where Ray waits half a second
-    first. A Ray that was started here is stopped.
+    It acts at once: at the exit of the process, Ray would wait half a second first. A Ray that this
+    process has started stops.
     """
 
     def release() -> None:
-        if not is_others and _is_in_use():
+        if not was_in_use and _is_in_use():
             import ray
 
             ray.shutdown()
 
-    is_others = _is_in_use()
+    was_in_use = _is_in_use()
     return release
 
 

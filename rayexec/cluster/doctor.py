@@ -1,4 +1,4 @@
-"""What may keep runs from working on a cluster: facts in, findings out, without a cluster at hand."""
+"""Diagnosis of a cluster: findings about causes of failing runs, from facts alone."""
 
 from __future__ import annotations
 
@@ -11,19 +11,17 @@ from rayexec.definitions.limits import LIMIT_PREFIX, POOL_PREFIX
 __all__ = ["Facts", "Finding", "NodeFacts", "examine"]
 
 _GIB = 1024**3
-_FULL, _NEARLY_FULL = (
-    0.05,
-    0.10,
-)  # of a disk that is free; Ray spills nothing to a disk with less than the first
-_SMALL_STORE = 200 * 1024**2  # bytes
+# Free part of a disk; Ray spills nothing to a full one.
+_FULL, _NEARLY_FULL = 0.05, 0.10
+SMALL_STORE_BYTES = 200 * 1024**2
 _FEW_FILES = 4096
-_SKEW = 1.0  # seconds
-_LARGE = 4  # nodes from which on a head should have nothing else to do
+MOST_SKEW_S = 1.0
+_MANY_NODES = 4  # with so many, the head should run no steps
 _OLDEST = (3, 10)
 
 
 class Finding(NamedTuple):
-    """What came of one check; ``advice`` says what to do about a warning or a problem."""
+    """Result of one check, with ``advice`` for a warning or a problem."""
 
     check: str
     level: Literal["ok", "warning", "problem"]
@@ -33,11 +31,10 @@ class Finding(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class NodeFacts:
-    """A node: versions are None where there is none, sizes in bytes as (total, free), ``skew``
-    seconds at least.
+    """Facts of a node: sizes in bytes as (total, free), and the least ``skew`` in seconds.
 
-    ``resources`` are Ray's, None for a machine without Ray. A node that did not answer has
-    ``error`` alone.
+    A version is None for a missing package. ``resources`` are Ray's, or None for a machine without
+    Ray. A node without an answer has ``error`` alone.
     """
 
     name: str
@@ -59,12 +56,11 @@ class NodeFacts:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What is known: of this machine (``driver``) and of the ``nodes`` of the cluster at
-    ``address``.
+    """Facts of this machine (``driver``) and of the ``nodes`` of the cluster at ``address``.
 
-    ``unreachable`` says why there is nothing on the nodes. ``token`` says how one is let in;
-    ``home_is_default`` that nobody named a run store; ``store_error`` why the driver cannot write
-    to it. ``dashboard`` is its address and whether it answers.
+    ``unreachable`` is the reason for missing nodes. ``token`` describes the access.
+    ``home_is_default`` is True if nobody names a run store, and ``store_error`` is the driver's
+    error in it. ``dashboard`` has its address, and True if it answers.
     """
 
     driver: NodeFacts
@@ -80,7 +76,7 @@ class Facts:
 
 
 def examine(facts: Facts) -> list[Finding]:
-    """Return the findings, one for each check, or for each kind of trouble that it found."""
+    """Return the findings: one or more for each check."""
     if facts.address is None:
         return [
             Finding(
@@ -128,8 +124,8 @@ def _alone(facts: Facts) -> Iterator[Finding]:
     yield from _machines([here])
 
 
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
+def _count(amount: int, noun: str) -> str:
+    return f"{amount:,} {noun}{'' if amount == 1 else 's'}"
 
 
 def _names(nodes: Sequence[NodeFacts]) -> str:
@@ -177,9 +173,9 @@ def _dashboard(facts: Facts) -> Iterator[Finding]:
 
 
 def _versions(driver: NodeFacts, nodes: Sequence[NodeFacts]) -> Iterator[Finding]:
-    what: dict[str, tuple[Callable[[NodeFacts], str | None], Callable[[str], object], str]] = {
-        # Ray refuses a driver of another minor version of Python, and pickled code is only read by
-        # the same one.
+    checks: dict[str, tuple[Callable[[NodeFacts], str | None], Callable[[str], object], str]] = {
+        # Ray refuses a driver with another minor version of Python, which could not read pickled
+        # code either.
         "python": (
             lambda node: node.python,
             lambda version: version.split(".")[:2],
@@ -188,7 +184,7 @@ def _versions(driver: NodeFacts, nodes: Sequence[NodeFacts]) -> Iterator[Finding
         "ray": (lambda node: node.ray, str, f"Ray {driver.ray}"),
         "rayexec": (lambda node: node.rayexec, str, f"rayexec {driver.rayexec}"),
     }
-    for check, (of, part, wanted) in what.items():
+    for check, (of, part, wanted) in checks.items():
         here = of(driver)
         others: dict[str, list[NodeFacts]] = {}
         for node in nodes:
@@ -212,7 +208,7 @@ def _versions(driver: NodeFacts, nodes: Sequence[NodeFacts]) -> Iterator[Finding
 
 def _packages(nodes: Sequence[NodeFacts]) -> Iterator[Finding]:
     lacking = [node for node in nodes if node.missing]
-    for name in sorted({each for node in lacking for each in node.missing}):
+    for name in sorted({package for node in lacking for package in node.missing}):
         where = [node for node in lacking if name in node.missing]
         yield Finding(
             "packages",
@@ -236,8 +232,10 @@ def _store(facts: Facts, nodes: Sequence[NodeFacts]) -> Iterator[Finding]:
     if blind:
         reason = f" ({blind[0].store_error})" if blind[0].store_error else ""
         text = f"{facts.home} of this machine is another place on {_names(blind)}{reason}"
-        advice = "Set RAYEXEC_HOME to a directory or URI that all nodes reach; without it, values that are kept for a "
-        advice += "resume are lost."
+        advice = (
+            "Set RAYEXEC_HOME to a directory or URI that all nodes reach; without it, values that "
+            "are kept for a resume are lost."
+        )
         yield Finding("store", "warning" if facts.home_is_default else "problem", text, advice)
     if stuck:
         text = f"{facts.home} cannot be written on {_names(stuck)} ({stuck[0].store_error})"
@@ -259,9 +257,9 @@ def _machines(nodes: Sequence[NodeFacts]) -> Iterator[Finding]:
 
 
 def _disks(nodes: Sequence[NodeFacts]) -> Iterator[Finding]:
-    known = [(node, *node.disk) for node in nodes if node.disk is not None]
-    full = [node for node, total, free in known if free < _FULL * total]
-    nearly = [node for node, total, free in known if _FULL * total <= free < _NEARLY_FULL * total]
+    disks = [(node, *node.disk) for node in nodes if node.disk is not None]
+    full = [node for node, total, free in disks if free < _FULL * total]
+    nearly = [node for node, total, free in disks if _FULL * total <= free < _NEARLY_FULL * total]
     if full:
         text = (
             f"less than {_FULL:.0%} of the disk is free on {_names(full)}; Ray spills nothing to it"
@@ -278,19 +276,22 @@ def _disks(nodes: Sequence[NodeFacts]) -> Iterator[Finding]:
             "Make room in /tmp there before large values are spilled to it.",
         )
     if not full and not nearly:
-        least = min((free for _, _, free in known), default=0)
+        least = min((free for _, _, free in disks), default=0)
         yield Finding("disk", "ok", f"{least / _GIB:.0f} GiB are free at least")
 
 
 def _memory(nodes: Sequence[NodeFacts]) -> Iterator[Finding]:
     sizes = {node.name: (node.resources or {}).get("object_store_memory", 0.0) for node in nodes}
-    # Ray looks at what is free when it starts, of which the store itself is a part later on.
+    # Not the free part: that is what Ray's store has left of it.
     tight = [
         node for node in nodes if node.shared_memory and node.shared_memory[0] < sizes[node.name]
     ]
-    small = [node for node in nodes if 0 < sizes[node.name] < _SMALL_STORE]
+    small = [node for node in nodes if 0 < sizes[node.name] < SMALL_STORE_BYTES]
     if tight:
-        text = f"/dev/shm is smaller than Ray's object store on {_names(tight)}, which then lies on disk and is slow"
+        text = (
+            f"/dev/shm is smaller than Ray's object store on {_names(tight)}, which then lies on "
+            "disk and is slow"
+        )
         yield Finding(
             "shared memory",
             "warning",
@@ -298,7 +299,7 @@ def _memory(nodes: Sequence[NodeFacts]) -> Iterator[Finding]:
             "Enlarge /dev/shm (docker: --shm-size), or shrink the store.",
         )
     if small:
-        text = f"the object store of {_names(small)} is below {_SMALL_STORE / 1024**2:.0f} MiB"
+        text = f"the object store of {_names(small)} is below {SMALL_STORE_BYTES / 1024**2:.0f} MiB"
         yield Finding(
             "object store", "warning", text, "Start Ray with a larger --object-store-memory=BYTES."
         )
@@ -310,7 +311,7 @@ def _memory(nodes: Sequence[NodeFacts]) -> Iterator[Finding]:
 
 
 def _clocks(nodes: Sequence[NodeFacts]) -> Iterator[Finding]:
-    off = [node for node in nodes if abs(node.skew) > _SKEW]
+    off = [node for node in nodes if abs(node.skew) > MOST_SKEW_S]
     for node in off:
         text = f"{node.name} is {abs(node.skew):.1f} s {'ahead' if node.skew > 0 else 'behind'}"
         yield Finding(
@@ -320,7 +321,7 @@ def _clocks(nodes: Sequence[NodeFacts]) -> Iterator[Finding]:
             "Run an NTP client (chrony) there; times in records are off by that.",
         )
     if not off:
-        yield Finding("clocks", "ok", f"within {_SKEW:.0f} s of this machine's")
+        yield Finding("clocks", "ok", f"within {MOST_SKEW_S:.0f} s of this machine's")
 
 
 def _roles(nodes: Sequence[NodeFacts]) -> Iterator[Finding]:
@@ -328,7 +329,7 @@ def _roles(nodes: Sequence[NodeFacts]) -> Iterator[Finding]:
     head = next((node for node in nodes if node.is_head), None)
     if not any(cpus.values()):
         yield Finding("cpus", "problem", "no node has a CPU, so no step can run", "Add workers.")
-    elif head is not None and cpus[head.name] and len(nodes) >= _LARGE:
+    elif head is not None and cpus[head.name] and len(nodes) >= _MANY_NODES:
         text = (
             f"the head runs steps ({cpus[head.name]:g} CPUs) beside a cluster of {len(nodes)} nodes"
         )
@@ -344,16 +345,19 @@ def _roles(nodes: Sequence[NodeFacts]) -> Iterator[Finding]:
 
 
 def _limits(nodes: Sequence[NodeFacts]) -> Iterator[Finding]:
-    places: dict[str, list[NodeFacts]] = {}
+    declaring: dict[str, list[NodeFacts]] = {}
     for node in nodes:
         for name in node.resources or {}:
             if name.startswith((LIMIT_PREFIX, POOL_PREFIX)):
-                places.setdefault(name, []).append(node)
+                declaring.setdefault(name, []).append(node)
     sound = True
-    for name, where in sorted(places.items()):
+    for name, where in sorted(declaring.items()):
         if len(where) > 1:
             sound = False
-            text = f"{name} is declared on {len(where)} nodes ({_names(where)}), each of which has one of its own"
+            text = (
+                f"{name} is declared on {len(where)} nodes ({_names(where)}), each of which has "
+                "one of its own"
+            )
             yield Finding(
                 "limits",
                 "problem",
@@ -363,12 +367,15 @@ def _limits(nodes: Sequence[NodeFacts]) -> Iterator[Finding]:
         without = [node for node in where if not (node.resources or {}).get("CPU")]
         if without:
             sound = False
-            text = f"{name} is declared on {_names(without)} without a CPU, so that steps that count in it never start"
+            text = (
+                f"{name} is declared on {_names(without)} without a CPU, so that steps that count "
+                "in it never start"
+            )
             yield Finding("limits", "problem", text, "Declare it on a node that has CPUs.")
     if sound:
-        each = (
-            f"{_count(len(places), 'limit')} declared, each on one node with CPUs"
-            if places
+        summary = (
+            f"{_count(len(declaring), 'limit')} declared, each on one node with CPUs"
+            if declaring
             else "none declared"
         )
-        yield Finding("limits", "ok", each)
+        yield Finding("limits", "ok", summary)

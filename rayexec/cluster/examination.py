@@ -1,6 +1,4 @@
-"""Gathering what the doctor judges: on this machine, and by one task without CPUs on each node of a
-cluster.
-"""
+"""Facts for the doctor: from this machine, and from a task without CPUs on each node."""
 
 from __future__ import annotations
 
@@ -24,47 +22,48 @@ from rayexec.errors import EngineError
 
 __all__ = ["gather"]
 
-_PATIENCE = 60.0  # seconds for a node to answer, whose worker may have to start
-_CLOCK_PATIENCE = 10.0
-_CONNECT_TIMEOUT = 3.0
-_KNOWN = frozenset(field.name for field in fields(NodeFacts))
+ANSWER_TIMEOUT_S = 60.0  # a node may have to start a worker first
+CLOCK_TIMEOUT_S = 10.0
+CONNECT_TIMEOUT_S = 3.0
+_FIELDS = frozenset(field.name for field in fields(NodeFacts))
 
 
 def gather(address: str | None) -> Facts:
-    """Return the facts of the cluster at ``address``; None is the one that was started here, else
-    this machine alone.
+    """Return the facts of the cluster at ``address``; this process stays connected to it.
 
-    This process is attached to the cluster afterwards.
+    None stands for the cluster of this machine, or for this machine alone.
     """
     if address is None:
         address = "auto" if os.environ.get("RAY_ADDRESS") else running()
     home = os.environ.get("RAYEXEC_HOME") or "~/.rayexec"
     facts = Facts(_here(), home, not os.environ.get("RAYEXEC_HOME"))
     marker = f"doctor-{uuid.uuid4().hex}"
-    wrong = _mark(home, marker)
+    store_error = _mark(home, marker)
     try:
-        facts = replace(facts, store_error=wrong, address=address)
-        return facts if address is None else _of_cluster(facts, address, "" if wrong else marker)
+        facts = replace(facts, store_error=store_error, address=address)
+        return (
+            facts if address is None else _of_cluster(facts, address, "" if store_error else marker)
+        )
     finally:
-        if wrong is None:
+        if store_error is None:
             _unmark(home, marker)
 
 
 def _here() -> NodeFacts:
-    here = _known(node_facts("", ""), NodeFacts("this machine"))
+    here = _with_facts(node_facts("", ""), NodeFacts("this machine"))
     try:
         import ray
 
         return replace(here, ray=ray.__version__)
-    except Exception:  # what Ray needs may be missing, or broken
+    except Exception:  # a package of Ray may be missing, or broken
         return replace(here, ray=None)
 
 
-def _known(found: Mapping[str, Any], node: NodeFacts) -> NodeFacts:
-    return replace(node, **{name: value for name, value in found.items() if name in _KNOWN})
+def _with_facts(answer: Mapping[str, Any], node: NodeFacts) -> NodeFacts:
+    return replace(node, **{name: value for name, value in answer.items() if name in _FIELDS})
 
 
-def _place(home: str) -> tuple[Any, str]:
+def _file_system(home: str) -> tuple[Any, str]:
     from pyarrow import fs
 
     if "://" in home:
@@ -74,20 +73,20 @@ def _place(home: str) -> tuple[Any, str]:
 
 
 def _mark(home: str, marker: str) -> str | None:
-    """Put a marker into the run store; return what keeps it from being written, or None."""
+    """Put a marker into the run store; return the error, or None."""
     try:
-        system, root = _place(home)
+        system, root = _file_system(home)
         system.create_dir(root, recursive=True)
         with system.open_output_stream(f"{root}/{marker}") as stream:
             stream.write(b"rayexec")
-    except Exception as error:  # of every file system its own
+    except Exception as error:  # file systems raise errors of their own
         return str(error) or type(error).__name__
     return None
 
 
 def _unmark(home: str, marker: str) -> None:
-    with contextlib.suppress(OSError):  # an empty file that nobody looks at
-        system, root = _place(home)
+    with contextlib.suppress(OSError):  # the empty file does no harm
+        system, root = _file_system(home)
         system.delete_file(f"{root}/{marker}")
 
 
@@ -130,7 +129,7 @@ def _dashboard() -> tuple[str, bool] | None:
         return None
     host, _, port = str(url).rpartition(":")
     try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT_TIMEOUT).close()
+        socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_TIMEOUT_S).close()
     except (OSError, ValueError):
         return url, False
     return url, True
@@ -139,40 +138,42 @@ def _dashboard() -> tuple[str, bool] | None:
 def _nodes(home: str, marker: str) -> tuple[NodeFacts, ...]:
     import ray
 
-    alive = [each for each in ray.nodes() if each["Alive"]]
-    known = {
-        each["NodeID"]: NodeFacts(
-            f"{each['NodeManagerAddress']} ({each['NodeID'][:8]})",
-            "node:__internal_head__" in each["Resources"],
-            each["Resources"],
+    alive = [node for node in ray.nodes() if node["Alive"]]
+    without_answer = {
+        node["NodeID"]: NodeFacts(
+            f"{node['NodeManagerAddress']} ({node['NodeID'][:8]})",
+            "node:__internal_head__" in node["Resources"],
+            node["Resources"],
         )
-        for each in sorted(
-            alive, key=lambda each: "node:__internal_head__" not in each["Resources"]
+        for node in sorted(
+            alive, key=lambda node: "node:__internal_head__" not in node["Resources"]
         )
     }
-    asked = {_on(node, node_facts).remote(home, marker): node for node in known}
-    done, _ = ray.wait(list(asked), num_returns=len(asked), timeout=_PATIENCE)
-    found = []
-    for reference, node in asked.items():
+    tasks = {_on(node, node_facts).remote(home, marker): node for node in without_answer}
+    done, _ = ray.wait(list(tasks), num_returns=len(tasks), timeout=ANSWER_TIMEOUT_S)
+    nodes = []
+    for reference, node in tasks.items():
         if reference not in done:
             ray.cancel(reference, force=True)
-            found.append(replace(known[node], error=f"nothing within {_PATIENCE:.0f} s"))
+            nodes.append(
+                replace(without_answer[node], error=f"nothing within {ANSWER_TIMEOUT_S:.0f} s")
+            )
             continue
         try:
-            answered = _known(ray.get(reference), known[node])
-            found.append(replace(answered, skew=_skew(node)))
-        except Exception as error:  # a node that is gone, code that it cannot read
-            found.append(
+            answered = _with_facts(ray.get(reference), without_answer[node])
+            nodes.append(replace(answered, skew=_skew(node)))
+        except Exception as error:  # the node is gone, or cannot read the code
+            nodes.append(
                 replace(
-                    known[node],
+                    without_answer[node],
                     error=f"{type(error).__name__}: {str(error).strip().splitlines()[-1]}",
                 )
             )
-    return tuple(found)
+    return tuple(nodes)
 
 
 def _on(node: str, function: Any) -> Any:
-    """Return a task of ``function`` on one node, which needs nothing of rayexec there."""
+    """Return a task of ``function`` on one node; the node needs no rayexec."""
     import ray
     from ray import cloudpickle
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
@@ -186,12 +187,10 @@ def _on(node: str, function: Any) -> Any:
 
 
 def _skew(node: str) -> float:
-    """Return how many seconds the node's clock is ahead at least; what the way there takes may hide
-    some.
-    """
+    """Return the least lead of a node's clock in seconds; the way there may hide some of it."""
     import ray
 
     before = time.time()
-    there: float = ray.get(_on(node, node_time).remote(), timeout=_CLOCK_PATIENCE)
+    there: float = ray.get(_on(node, node_time).remote(), timeout=CLOCK_TIMEOUT_S)
     after = time.time()
     return max(0.0, there - after) + min(0.0, there - before)

@@ -1,4 +1,4 @@
-"""Ignore files: patterns as git reads them, over the files of a directory."""
+"""Ignore files: the patterns of git, for the files of a directory."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ __all__ = ["Pattern", "is_ignored", "is_taken_back", "names_hidden", "read_patte
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """One line of an ignore file in the directory ``base``, a path such as ``a/b/`` from the root,
-    or empty there.
+    """A line of an ignore file in the directory ``base``.
+
+    ``base`` is a path such as ``a/b/`` from the root, or empty for the root itself.
     """
 
     base: str
@@ -27,24 +28,22 @@ def read_patterns(lines: Iterable[str], base: str = "") -> list[Pattern]:
 
 
 def is_ignored(path: str, patterns: Sequence[Pattern], *, is_directory: bool) -> bool:
-    """Whether a path from the root is left out: the last pattern that matches it says so.
+    """Whether the last matching pattern leaves out a path from the root.
 
-    What is in a directory that is left out is not asked for; no pattern can take it back.
+    Nobody asks about files in a left-out directory, since no pattern can take them back.
     """
     last = _last(path, patterns, is_directory=is_directory)
     return last is not None and not last.negated
 
 
 def is_taken_back(path: str, patterns: Sequence[Pattern], *, is_directory: bool) -> bool:
-    """Whether the last pattern that matches a path from the root begins with ``!``."""
+    """Whether the last matching pattern of a path from the root begins with ``!``."""
     last = _last(path, patterns, is_directory=is_directory)
     return last is not None and last.negated
 
 
 def names_hidden(line: str) -> bool:
-    """Whether a line of an ignore file names what is hidden, such as ``!.env``, rather than match
-    it among others.
-    """
+    """Whether a line of an ignore file names a hidden file itself, such as ``!.env``."""
     return line.rstrip("\r\n ").rstrip("/").removeprefix("!").rpartition("/")[2].startswith(".")
 
 
@@ -58,7 +57,7 @@ def _last(path: str, patterns: Sequence[Pattern], *, is_directory: bool) -> Patt
 
 
 def _read(line: str, base: str) -> Pattern | None:
-    # Spaces at the end do not count, but for one behind a backslash.
+    # Final spaces do not count, except after a backslash.
     line = re.sub(r"(?<!\\) +$", "", line)
     if not line or line.startswith("#"):
         return None
@@ -75,13 +74,13 @@ def _read(line: str, base: str) -> Pattern | None:
         return None
     try:
         matches = re.compile(expression if is_anchored else f"(?:.*/)?{expression}", re.DOTALL)
-    except re.error:  # such as a range that runs backwards, which matches nothing in git either
+    except re.error:  # such as a backward range, which matches nothing in git either
         return None
     return Pattern(base, matches, negated, only_directories)
 
 
 def _translated(glob: str) -> str | None:
-    """Return a glob as a regular expression; None for one that matches nothing."""
+    """Return a glob as a regular expression; None for a glob without matches."""
     made, at = [], 0
     while at < len(glob):
         here = glob[at]
@@ -105,7 +104,7 @@ def _translated(glob: str) -> str | None:
             inside = glob[at + 1 : end]
             is_not = inside[0] in "!^"
             inside = inside[is_not:].replace("\\", "\\\\").replace("[", r"\[").replace("^", r"\^")
-            for operator in ("&&", "||", "~~"):  # which Python may come to read as set operations
+            for operator in ("&&", "||", "~~"):  # Python may read them as set operations one day
                 inside = inside.replace(operator, f"{operator[0]}\\{operator[1]}")
             made.append(f"(?!/)[{'^' if is_not else ''}{inside}]")
             at = end + 1

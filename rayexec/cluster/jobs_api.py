@@ -1,9 +1,8 @@
-"""Ray's Jobs API: scripts that a cluster runs itself, reached over HTTP at the dashboard of its
-head.
+"""Ray's Jobs API: scripts that a cluster runs, over HTTP at the dashboard of its head.
 
-Ray's own client waits for ever where nothing answers, says little of a token, and takes a second to
-import. So the address is asked one question first, and plain questions are asked without it. This
-is the one place that imports ``ray.job_submission``.
+Ray's own client waits for ever for a dead address, says little of a token, and takes a second to
+import. So a first question tests the address, and plain questions go without that client. No other
+module imports ``ray.job_submission``.
 """
 
 from __future__ import annotations
@@ -36,36 +35,29 @@ __all__ = [
     "reason_in",
 ]
 
-# How long Ray waits for a job to end that is asked to, in seconds, read in the environment of the
-# job.
+#: Variable in the environment of a job: the seconds from a stop until Ray kills it.
 STOP_WAIT = "RAY_JOB_STOP_WAIT_TIME_S"
-_ANSWER_TIMEOUT = 5.0  # seconds until an address counts as dead
-_TIMEOUT = 60.0  # seconds for a question to a cluster that has answered, and may be busy
-_OVERRIDES = (
-    "RAY_ADDRESS",
-    "RAY_API_SERVER_ADDRESS",
-)  # by which Ray would take another cluster than was asked for
-_RAISED = re.compile(
-    r"[A-Za-z_][\w.]*(?:Error|Exception)\b"
-)  # the last line of a traceback, or the first of its message
+ANSWER_TIMEOUT_S = 5.0  # after it, an address counts as dead
+QUESTION_TIMEOUT_S = 60.0  # for a cluster that has answered before, and may be busy
+# Variables that make Ray's client use another cluster.
+_OVERRIDES = ("RAY_ADDRESS", "RAY_API_SERVER_ADDRESS")
+# The last line of a traceback, or the first one of its message.
+_RAISED = re.compile(r"[A-Za-z_][\w.]*(?:Error|Exception)\b")
 _LACKING = re.compile(r"No module named '([\w.]+)'")
 _NOT_FOUND = 404
-_USAGE = 2  # the exit code of a command whose job could not be loaded
+_LOAD_ERROR = 2  # exit code of a command without its job
 _ENDED = frozenset({"SUCCEEDED", "FAILED", "STOPPED"})
 
 
 class UnknownJobError(EngineError):
-    """A cluster has no such job: its head was started again since, or it is another cluster at the
-    same address.
-    """
+    """A cluster has no such job, after a new start of its head or of another one there."""
 
 
 @dataclass(frozen=True, slots=True)
 class JobState:
-    """A job of a cluster: its status in Ray's words, its driver's exit code, and when it began and
-    ended.
+    """A job of a cluster: Ray's status of it, the exit code of its driver, and its times.
 
-    Times are seconds since 1970.
+    Times are in seconds since 1970.
     """
 
     status: str
@@ -76,24 +68,22 @@ class JobState:
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing more will happen."""
+        """Whether the job has ended."""
         return self.status in _ENDED
 
     @property
     def lacks(self) -> str | None:
-        """The module for lack of which it failed: rayexec, or one that the job's file imports."""
+        """The missing module of a failed job: rayexec, or an import of the job's file."""
         if self.status != "FAILED":
             return None
         if "No module named rayexec" in self.message:
             return "rayexec"
-        found = _LACKING.findall(self.message) if self.exit_code == _USAGE else []
-        return str(found[-1]) if found else None
+        modules = _LACKING.findall(self.message) if self.exit_code == _LOAD_ERROR else []
+        return str(modules[-1]) if modules else None
 
 
 def checked_address(address: str) -> str:
-    """Return the URL of a dashboard without a slash at its end; raises LoadError for any other
-    address.
-    """
+    """Return the URL of a dashboard without a final slash; raises LoadError for another address."""
     host = urlsplit(address if "://" in address else f"//{address}").hostname or "HOST"
     if address.startswith("ray://"):
         raise LoadError(
@@ -110,7 +100,7 @@ def checked_address(address: str) -> str:
     try:
         parts = urlsplit(address)
         is_whole = bool(parts.hostname) and (parts.port is None or parts.port > 0)
-    except ValueError:  # a port that is no number
+    except ValueError:  # the port is no number
         is_whole = False
     if not is_whole:
         raise LoadError(f"{address} is not a URL: write it as http://HOST:8265.")
@@ -118,20 +108,18 @@ def checked_address(address: str) -> str:
 
 
 def package_limit() -> int:
-    """Return the most bytes that the Jobs API takes as one package."""
+    """Return the limit of a package in bytes."""
     from ray._private import ray_constants
 
-    # The dashboard takes no larger request (100 MiB), less than the store behind it would (500
-    # MiB).
+    # The dashboard takes requests up to 100 MiB; the store behind it would take 500 MiB.
     return int(getattr(ray_constants, "DASHBOARD_CLIENT_MAX_SIZE", 100 * 1024**2))
 
 
 class Jobs:
-    """The jobs of the cluster whose dashboard is at ``address``; ``ray_version`` is of the Ray
-    there.
+    """The jobs of the cluster with the dashboard at ``address``; ``ray_version`` is its Ray.
 
-    Raises LoadError for an address of another kind, and EngineError, within ten seconds, where no
-    Ray answers, or none that lets us in; so does each method where the cluster fails.
+    Raises LoadError for an address of another kind, and EngineError within ten seconds without an
+    answer or access. Methods raise EngineError if the cluster fails.
     """
 
     def __init__(self, address: str) -> None:
@@ -140,9 +128,7 @@ class Jobs:
         self._client: Any = None
 
     def _sdk(self) -> Any:
-        """Return Ray's own client, whose import takes a second: for what needs more than a question
-        and its answer.
-        """
+        """Return Ray's own client, for more than a question and its answer."""
         if self._client is not None:
             return self._client
         if self._token is not None:
@@ -153,29 +139,28 @@ class Jobs:
             logging.getLogger(name).setLevel(logging.WARNING)
         given = {name: os.environ.pop(name) for name in _OVERRIDES if name in os.environ}
         try:
-            with self._told("be reached"):
+            with self._errors("be reached"):
                 self._client = JobSubmissionClient(self.address)
         finally:
             os.environ.update(given)
         return self._client
 
     def _ask(self, path: str, *, method: str = "GET") -> Any:
-        """Return what the Jobs API answers."""
+        """Return the answer of the Jobs API."""
         url = f"{self.address}/api/jobs/{path}"
         request = urllib.request.Request(url, headers=_headers(self._token), method=method)
         try:
-            with urllib.request.urlopen(request, timeout=_TIMEOUT) as answer:
+            with urllib.request.urlopen(request, timeout=QUESTION_TIMEOUT_S) as answer:
                 return json.load(answer)
         except urllib.error.HTTPError as error:
             with error:
-                told = error.read().decode(errors="replace") or str(error.reason)
-            if (
-                error.code == _NOT_FOUND and "does not exist" in told
-            ):  # Ray's own words; a proxy has others
+                text = error.read().decode(errors="replace") or str(error.reason)
+            # Ray's own message; a proxy has another one.
+            if error.code == _NOT_FOUND and "does not exist" in text:
                 raise UnknownJobError(
-                    f"the Ray at {self.address} does not know the job: {told}"
+                    f"the Ray at {self.address} does not know the job: {text}"
                 ) from None
-            raise RuntimeError(told) from None
+            raise RuntimeError(text) from None
 
     def submit(
         self,
@@ -185,11 +170,9 @@ class Jobs:
         runtime_env: Mapping[str, Any],
         metadata: Mapping[str, str],
     ) -> None:
-        """Have the cluster run a command in the directory that ``package``, a zip file, holds,
-        where there is one.
-        """
+        """Have the cluster run a command in the directory of ``package``, a zip file."""
         sent = {} if package is None else {"working_dir": str(package)}
-        with self._told("take the job"):
+        with self._errors("take the job"):
             self._sdk().submit_job(
                 entrypoint=entrypoint,
                 submission_id=job_id,
@@ -198,32 +181,30 @@ class Jobs:
             )
 
     def state(self, job_id: str) -> JobState:
-        """Return how a job is; raises UnknownJobError for one that the cluster does not know, or
-        not any more.
-        """
-        with self._told("tell of the job"):
-            found = self._ask(job_id)
+        """Return the state of a job; raises UnknownJobError for an unknown one."""
+        with self._errors("tell of the job"):
+            answer = self._ask(job_id)
             return JobState(
-                found["status"],
-                found.get("driver_exit_code"),
-                reason_in(found.get("message") or ""),
-                found["start_time"] / 1000 if found.get("start_time") else None,
-                found["end_time"] / 1000 if found.get("end_time") else None,
+                answer["status"],
+                answer.get("driver_exit_code"),
+                reason_in(answer.get("message") or ""),
+                answer["start_time"] / 1000 if answer.get("start_time") else None,
+                answer["end_time"] / 1000 if answer.get("end_time") else None,
             )
 
     def log(self, job_id: str) -> str:
-        """Return what a job has printed."""
-        with self._told("send the job's log"):
+        """Return the output of a job so far."""
+        with self._errors("send the job's log"):
             return str(self._ask(f"{job_id}/logs")["logs"])
 
     def follow(self, job_id: str) -> Iterator[str]:
-        """Yield what a job prints, from its beginning until it is over."""
+        """Yield the output of a job, from its beginning to its end."""
         import asyncio
 
         parts = self._sdk().tail_job_logs(job_id)
         loop = asyncio.new_event_loop()
         try:
-            with self._told("send the job's log"):
+            with self._errors("send the job's log"):
                 while True:
                     try:
                         yield loop.run_until_complete(parts.__anext__())
@@ -235,60 +216,53 @@ class Jobs:
             loop.close()
 
     def stop(self, job_id: str) -> bool:
-        """Ask a job to end; False where it was over."""
-        with self._told("stop the job"):
+        """Ask a job to end; False if it was over."""
+        with self._errors("stop the job"):
             return bool(self._ask(f"{job_id}/stop", method="POST")["stopped"])
 
     @contextlib.contextmanager
-    def _told(self, what: str) -> Iterator[None]:
+    def _errors(self, action: str) -> Iterator[None]:
         try:
             yield
         except (LoadError, EngineError):
             raise
-        except (
-            Exception
-        ) as error:  # RuntimeError for any answer but a good one; and all that HTTP can raise
+        except Exception as error:  # RuntimeError for a bad answer, and all errors of HTTP
             raise EngineError(
-                f"the Ray at {self.address} cannot {what}: "
+                f"the Ray at {self.address} cannot {action}: "
                 f"{reason_in(str(error)) or type(error).__name__}"
             ) from error
 
 
 def reason_in(text: str) -> str:
-    """Return what went wrong: of a text with tracebacks of the cluster's own code, what was raised
-    last.
-    """
+    """Return the reason of a failure: of a text with tracebacks, the last exception."""
     if "Traceback (most recent call last)" in text:
         lines = text.splitlines()
-        raised = [number for number, line in enumerate(lines) if _RAISED.match(line)]
+        raised = [index for index, line in enumerate(lines) if _RAISED.match(line)]
         if raised:
             text = "\n".join(line for line in lines[raised[-1] :] if line != ".")
     return text.strip()
 
 
-def _headers(shown: str | None) -> dict[str, str]:
-    return {"Authorization": f"Bearer {shown}"} if shown else {}
+def _headers(sent_token: str | None) -> dict[str, str]:
+    return {"Authorization": f"Bearer {sent_token}"} if sent_token else {}
 
 
 def _check(address: str) -> tuple[str, str | None]:
-    """Return the version of the Ray that answers, and the token that it asks for, which is set for
-    Ray to use.
+    """Return the version of a Ray, and its token, which is then set for Ray's client.
 
-    Raises EngineError where none answers, or none that lets us in.
-
-    The token is shown only to a cluster that asks for one.
+    Only a cluster that asks for a token sees ours. Raises EngineError without an answer or access.
     """
-    known = None
+    own_token = None
     status, body = _ask(address, None)
     if status in (401, 403) and os.environ.get(AUTH_MODE, "").lower() != "k8s":
-        known = token()
-        if known is None:
+        own_token = token()
+        if own_token is None:
             raise EngineError(
                 f"the Ray at {address} asks for a token, and there is none here: copy "
                 f"{token_path()} from the machine where the cluster was started, or set "
                 f"{TOKEN_PATH} to where it is."
             )
-        status, body = _ask(address, known)
+        status, body = _ask(address, own_token)
         if status in (401, 403):
             raise EngineError(
                 f"the Ray at {address} refuses the token that is known here: it was started with "
@@ -302,13 +276,13 @@ def _check(address: str) -> tuple[str, str | None]:
             "the URL that `ray start --head` or `rayexec cluster up --dashboard` printed, such "
             "as http://HOST:8265."
         )
-    return str(body["ray_version"]), known
+    return str(body["ray_version"]), own_token
 
 
-def _ask(address: str, shown: str | None) -> tuple[int, Mapping[str, Any]]:
-    request = urllib.request.Request(f"{address}/api/version", headers=_headers(shown))
+def _ask(address: str, sent_token: str | None) -> tuple[int, Mapping[str, Any]]:
+    request = urllib.request.Request(f"{address}/api/version", headers=_headers(sent_token))
     try:
-        with urllib.request.urlopen(request, timeout=_ANSWER_TIMEOUT) as answer:
+        with urllib.request.urlopen(request, timeout=ANSWER_TIMEOUT_S) as answer:
             document = json.loads(answer.read(1 << 16))
             return answer.status, document if isinstance(document, dict) else {}
     except urllib.error.HTTPError as error:

@@ -1,4 +1,4 @@
-"""Manifests for KubeRay: a RayCluster, or a RayJob that brings its cluster along."""
+"""Manifests for KubeRay: a RayCluster, or a RayJob with its own cluster."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rayexec.cluster.manifest_spec import ManifestSpec
 __all__ = ["kuberay_manifest"]
 
 _JOBS = "/home/ray/jobs"
-_STOPPING = 3600  # seconds, more than any run takes to end that is asked to
+STOP_WAIT_S = 3600  # more than any run needs for its end
 
 
 def kuberay_manifest(spec: ManifestSpec) -> str:
@@ -30,7 +30,8 @@ def _cluster(spec: ManifestSpec) -> str:
     return f"""\
 # A Ray cluster on Kubernetes, for KubeRay 1.5.1 or later:
 #   kubectl apply -f THIS_FILE
-#   kubectl exec -it $(kubectl get pod -l ray.io/cluster={spec.name},ray.io/node-type=head -o name) -- bash
+#   kubectl exec -it $(kubectl get pod -l ray.io/cluster={spec.name},ray.io/node-type=head \
+-o name) -- bash
 #   rayexec cluster doctor --address auto                 # in that shell
 #   rayexec job execute -f my_job.py --address auto
 apiVersion: ray.io/v1
@@ -114,9 +115,7 @@ def _limits(spec: ManifestSpec, margin: str) -> Iterator[str]:
 
 
 def _quoted(spec: ManifestSpec) -> str:
-    """Return the resources as KubeRay wants them: JSON with its quotes escaped, in quotes for the
-    shell.
-    """
+    """Return the resources in KubeRay's form: JSON with escaped quotes, in quotes for the shell."""
     inner = json.dumps(spec.resources()).replace('"', '\\"')
     return f'"{inner}"'
 
@@ -172,7 +171,7 @@ def _template(
                 "resume it; Ray gives 3."
             ),
             f"          - name: {STOP_WAIT}",
-            f'            value: "{_STOPPING}"',
+            f'            value: "{STOP_WAIT_S}"',
         ]
     if is_head:
         lines += [
@@ -220,7 +219,8 @@ data:
 
 def _claim(spec: ManifestSpec) -> str:
     return f"""\
-# The volume of RAYEXEC_HOME, of a storage class that many nodes may write at once (NFS, EFS, CephFS).
+# The volume of RAYEXEC_HOME, of a storage class that many nodes may write at once \
+(NFS, EFS, CephFS).
 apiVersion: v1
 kind: PersistentVolumeClaim
 metadata:

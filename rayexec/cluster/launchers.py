@@ -1,6 +1,4 @@
-"""Cluster files: for Ray's own launcher (``ray up``), on AWS or on given machines, and for
-``rayexec cluster up``.
-"""
+"""Cluster files for Ray's launcher (``ray up``) and for ``rayexec cluster up``."""
 
 from __future__ import annotations
 
@@ -154,7 +152,10 @@ def _setup(spec: ManifestSpec) -> Iterator[str]:
 
 def _start(spec: ManifestSpec) -> Iterator[str]:
     before = f"export RAY_AUTH_MODE=token RAYEXEC_HOME={spec.home}; ulimit -n 65536 || true; "
-    options = f"--head --port={_PORT} --autoscaling-config=~/ray_bootstrap_config.yaml --dashboard-host=127.0.0.1"
+    options = (
+        f"--head --port={_PORT} --autoscaling-config=~/ray_bootstrap_config.yaml "
+        "--dashboard-host=127.0.0.1"
+    )
     if spec.kind == "on-prem":
         options += f" --num-cpus={spec.head_cpus}"
         if spec.resources():
@@ -218,6 +219,6 @@ def _local(spec: ManifestSpec) -> Iterator[str]:
         yield from _mapping(spec.pools)
 
 
-def _mapping(numbers: Mapping[str, int]) -> Iterator[str]:
-    for name, number in numbers.items():
-        yield f"  {json.dumps(name)}: {number}"
+def _mapping(limits: Mapping[str, int]) -> Iterator[str]:
+    for name, limit in limits.items():
+        yield f"  {json.dumps(name)}: {limit}"

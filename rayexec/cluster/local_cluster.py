@@ -1,8 +1,8 @@
-"""A Ray cluster on this machine that stays up when the command that started it has ended.
+"""Lasting Ray cluster on this machine, from its start to its end.
 
-What is known of it stands in ``cluster.json`` in the directory of RAYEXEC_HOME (``~/.rayexec``),
-and each command holds a lock there while it changes something. The cluster listens on the loopback
-interface alone and asks for a token.
+Its state is ``cluster.json`` in the directory of RAYEXEC_HOME (``~/.rayexec``). A command that
+changes it holds a lock there. The cluster listens on the loopback interface alone and needs a
+token.
 """
 
 from __future__ import annotations
@@ -28,19 +28,18 @@ __all__ = ["Cluster", "current", "running", "start", "stop"]
 
 _STATE, _LOCK = "cluster.json", "cluster.lock"
 _DIRECTORY = "rayexec-"
-_GRACE = 5.0  # seconds from SIGTERM to SIGKILL
-# The first of Ray's processes to be ended: without the others, it hangs when it is asked to.
+STOP_GRACE_S = 5.0  # from SIGTERM to SIGKILL
+# The raylet ends first: without the other processes, it hangs at SIGTERM.
 _NODE, _HEAD = "raylet", "gcs_server"
 
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """A cluster that was started here.
+    """A cluster of this machine.
 
-    ``mark`` stands in the environment of its processes; ``sessions`` are the pids of the commands
-    that started its nodes; ``core`` are the processes without which it is down, each as (pid, start
-    time, name), and ``others`` the rest of those that stay. ``directory`` holds Ray's sockets and
-    logs.
+    ``mark`` is a variable in the environment of its processes, and ``sessions`` are the pids of the
+    commands that start its nodes. ``core`` are the processes that it needs, as (pid, start time,
+    name), and ``others`` the rest of the lasting ones. ``directory`` holds Ray's sockets and logs.
     """
 
     mark: str
@@ -54,54 +53,49 @@ class Cluster:
     others: tuple[tuple[int, str, str], ...] = ()
 
     def is_alive(self, table: Mapping[int, processes.Process] | None = None) -> bool:
-        """Whether everything runs that it needs."""
+        """Whether all processes of its core run."""
         now = processes.table() if table is None else table
         return (
             self.boot == processes.boot()
             and bool(self.core)
-            and all(_runs(each, now) for each in self.core)
+            and all(_runs(entry, now) for entry in self.core)
         )
 
     def family(self) -> dict[int, processes.Process]:
-        """Return its processes that run now, and all their children."""
+        """Return its running processes and all their children."""
         if self.boot != processes.boot():
             return {}
         now = processes.table()
-        roots = {each[0] for each in (*self.core, *self.others) if _runs(each, now)}
+        roots = {entry[0] for entry in (*self.core, *self.others) if _runs(entry, now)}
         roots |= processes.marked(self.mark, now)
         return {pid: now[pid] for pid in processes.family(roots, self.sessions, now)}
 
 
-def _known(process: processes.Process) -> tuple[int, str, str]:
+def _entry(process: processes.Process) -> tuple[int, str, str]:
     return process.pid, process.started, process.name
 
 
-def _runs(known: tuple[int, str, str], now: Mapping[int, processes.Process]) -> bool:
-    pid, started, _ = known
+def _runs(entry: tuple[int, str, str], now: Mapping[int, processes.Process]) -> bool:
+    pid, started, _ = entry
     return pid in now and now[pid].started == started
 
 
 def current() -> Cluster | None:
-    """Return the cluster that was started last and not stopped, whether or not it still runs."""
+    """Return the cluster started last and not stopped; it may have died since."""
     try:
         document = json.loads((home() / _STATE).read_text())
         spec = ClusterSpec(**document.pop("spec"))
         lists = {name: tuple(map(tuple, document.pop(name))) for name in ("core", "others")}
         return Cluster(**document | {"spec": spec, "sessions": tuple(document["sessions"])} | lists)
-    except (
-        OSError,
-        ValueError,
-        TypeError,
-        KeyError,
-        AttributeError,
-    ):  # none, or not written by this version
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        # There is none, or another version of rayexec wrote the file.
         return None
 
 
 def running() -> str | None:
-    """Return the address of the cluster that was started here, where it runs."""
-    known = current()
-    return known.address if known is not None and known.is_alive() else None
+    """Return the address of the cluster of this machine, or None if none runs."""
+    cluster = current()
+    return cluster.address if cluster is not None and cluster.is_alive() else None
 
 
 def _write(cluster: Cluster) -> None:
@@ -115,7 +109,7 @@ def _write(cluster: Cluster) -> None:
 
 @contextlib.contextmanager
 def _locked(say: Callable[[str], None]) -> Iterator[None]:
-    import fcntl  # not on every system, and only a command that changes something needs it
+    import fcntl  # not every system has it, and only changes need it
 
     try:
         home().mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -135,31 +129,30 @@ def _locked(say: Callable[[str], None]) -> Iterator[None]:
 
 
 def start(spec: ClusterSpec, say: Callable[[str], None]) -> tuple[Cluster, bool]:
-    """Return the cluster that runs, and whether it was started now.
+    """Return the running cluster, and whether this call has started it.
 
-    One that runs already is returned as it is, where it has what is asked for. Raises EngineError
-    where it has not, and where Ray does not start, of which nothing is left running then.
+    A cluster that runs already comes back if it fits ``spec``. Raises EngineError if it does not,
+    and if Ray does not start, after the end of all its processes.
     """
     with _locked(say):
-        known = current()
-        if known is not None and known.is_alive():
-            wrong = spec.differences(known.spec)
-            if wrong:
+        cluster = current()
+        if cluster is not None and cluster.is_alive():
+            differences = spec.differences(cluster.spec)
+            if differences:
                 raise EngineError(
-                    f"a cluster runs already at {known.address}, and it is another one: "
-                    f"{'; '.join(wrong)}. Stop it first (`rayexec cluster down`), then start it "
-                    "as you want it."
+                    f"a cluster runs already at {cluster.address}, and it is another one: "
+                    f"{'; '.join(differences)}. Stop it first (`rayexec cluster down`), then "
+                    "start it as you want it."
                 )
-            return known, False
-        if known is not None:
-            _clean(known)
+            return cluster, False
+        if cluster is not None:
+            _clean(cluster)
         ensure_token()
         return _start(spec), True
 
 
 def _start(spec: ClusterSpec) -> Cluster:
-    # Not below RAYEXEC_HOME: the path of a socket may not be longer than about a hundred
-    # characters.
+    # Not below RAYEXEC_HOME: the path of a socket has at most about a hundred characters.
     directory = tempfile.mkdtemp(prefix=_DIRECTORY, dir=os.environ.get("RAY_TMPDIR") or "/tmp")
     mark = f"RAYEXEC_CLUSTER={uuid.uuid4().hex}"
     cluster = Cluster(mark, processes.boot(), "", directory, spec)
@@ -170,9 +163,9 @@ def _start(spec: ClusterSpec) -> Cluster:
         )
         _write(cluster)
         for _ in start.nodes():
-            # At once: if this process is killed, the next command shall find what it has started.
+            # At once, so that the next command finds these processes if this one is killed.
             now = processes.table()
-            starters = tuple(_known(now[pid]) for pid in start.sessions if pid in now)
+            starters = tuple(_entry(now[pid]) for pid in start.sessions if pid in now)
             cluster = replace(cluster, sessions=start.sessions, others=starters)
             _write(cluster)
         cluster = _with_processes(cluster)
@@ -185,41 +178,40 @@ def _start(spec: ClusterSpec) -> Cluster:
 
 
 def _with_processes(cluster: Cluster) -> Cluster:
-    """Return ``cluster`` with the processes that it has, without those that come and go below
-    others.
-    """
+    """Return ``cluster`` with its lasting processes, without their children."""
     now = processes.table()
-    found = [each for each in now.values() if each.session in cluster.sessions]
-    pids = {each.pid for each in found}
-    known = [_known(each) for each in found if each.parent not in pids]
-    core = tuple(each for each in known if each[2] in (_NODE, _HEAD))
+    members = [process for process in now.values() if process.session in cluster.sessions]
+    pids = {process.pid for process in members}
+    entries = [_entry(process) for process in members if process.parent not in pids]
+    core = tuple(entry for entry in entries if entry[2] in (_NODE, _HEAD))
     if len(core) != cluster.spec.nodes + 1:
         raise EngineError(
             "Ray started, and a part of it ended at once. Try again, or with fewer nodes."
         )
-    return replace(cluster, core=core, others=tuple(each for each in known if each not in core))
+    return replace(
+        cluster, core=core, others=tuple(entry for entry in entries if entry not in core)
+    )
 
 
 def stop(say: Callable[[str], None]) -> tuple[Cluster, int] | None:
-    """Stop the cluster that was started here, and return it with the number of processes ended, or
-    None for none.
+    """Stop the cluster of this machine; return it with the number of ended processes.
 
-    Raises EngineError where a process cannot be ended.
+    None comes back without a cluster. Raises EngineError if a process cannot be ended.
     """
     with _locked(say):
-        known = current()
-        if known is None:
+        cluster = current()
+        if cluster is None:
             return None
         with _undisturbed():
-            return known, _clean(known)
+            return cluster, _clean(cluster)
 
 
 def _clean(cluster: Cluster) -> int:
-    """End what is left of a cluster and forget it; return how many processes that were."""
+    """End the rest of a cluster and forget it; return the number of ended processes."""
     count = len(cluster.family())
-    left = processes.end(cluster.family, first=_NODE, grace=_GRACE) if count else []
+    left = processes.end(cluster.family, first=_NODE, grace_s=STOP_GRACE_S) if count else []
     if left:
-        names = ", ".join(f"{each.name} ({each.pid})" for each in left)
+        names = ", ".join(f"{process.name} ({process.pid})" for process in left)
         raise EngineError(f"some processes of the cluster cannot be ended: {names}.")
     if os.path.basename(cluster.directory).startswith(_DIRECTORY):
         shutil.rmtree(cluster.directory, ignore_errors=True)
@@ -229,15 +221,13 @@ def _clean(cluster: Cluster) -> int:
 
 @contextlib.contextmanager
 def _undisturbed() -> Iterator[None]:
-    """Ignore what would end this process while it ends the others, which takes seconds and must not
-    stop half-way.
-    """
+    """Ignore signals while this process ends others, which must not stop half-way."""
     former = {}
-    with contextlib.suppress(ValueError):  # not in the main thread, which alone is interrupted
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            former[number] = signal.signal(number, signal.SIG_IGN)
+    with contextlib.suppress(ValueError):  # outside the main thread, which alone gets interrupts
+        for signal_number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            former[signal_number] = signal.signal(signal_number, signal.SIG_IGN)
     try:
         yield
     finally:
-        for number, handler in former.items():
-            signal.signal(number, handler)
+        for signal_number, handler in former.items():
+            signal.signal(signal_number, handler)

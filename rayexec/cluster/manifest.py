@@ -1,6 +1,4 @@
-"""Manifests of Ray clusters, generated: for KubeRay, for Ray's launcher, and for ``rayexec cluster
-up``.
-"""
+"""Generated manifests of clusters: for KubeRay, Ray's launcher and ``rayexec cluster up``."""
 
 from __future__ import annotations
 
@@ -14,7 +12,7 @@ __all__ = ["manifest", "notes"]
 
 
 def manifest(spec: ManifestSpec) -> str:
-    """Return the manifest of a cluster as YAML text, which has been read and checked."""
+    """Return the manifest of a cluster as YAML text, after a check of it."""
     if spec.kind == "local":
         return local_manifest(spec)
     text = kuberay_manifest(spec) if spec.kind.startswith("kuberay") else launcher_manifest(spec)
@@ -23,26 +21,26 @@ def manifest(spec: ManifestSpec) -> str:
 
 
 def _check(text: str, spec: ManifestSpec) -> None:
-    """Raise ValueError where the text is not what it should be, in which case this module is wrong."""
+    """Raise ValueError for a wrong text, by a mistake in this package."""
     import yaml
 
     from rayexec.cluster.manifest_model import problems_of
 
     documents: list[dict[str, Any]] = list(yaml.safe_load_all(text))
-    if wrong := problems_of(documents[0]):
-        raise ValueError(f"the generated manifest is not sound: {' '.join(wrong)}")
+    if problems := problems_of(documents[0]):
+        raise ValueError(f"the generated manifest is not sound: {' '.join(problems)}")
     if spec.job is not None and documents[1]["data"][spec.job[0]].rstrip() != spec.job[1].rstrip():
         raise ValueError(f"the text of {spec.job[0]} does not survive YAML")
 
 
 def notes(spec: ManifestSpec) -> list[str]:
-    """Return what is as asked for and still may surprise."""
+    """Return remarks on surprising effects of a valid request."""
     cpus = spec.cpus if not spec.head_cpus else spec.head_cpus
     if spec.kind == "local":
         return []
     return [
-        f"{name} admits {number} steps, and the node that declares it has {cpus} CPUs: at one CPU "
+        f"{name} admits {limit} steps, and the node that declares it has {cpus} CPUs: at one CPU "
         f"a step, no more than {cpus} run at once there."
-        for name, number in spec.resources().items()
-        if number > cpus
+        for name, limit in spec.resources().items()
+        if limit > cpus
     ]

@@ -1,6 +1,4 @@
-"""The fields of cluster manifests that rayexec uses, and the rule that a limit stands on exactly
-one node.
-"""
+"""Fields of cluster manifests, and the rule of one node for each limit."""
 
 from __future__ import annotations
 
@@ -23,7 +21,7 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class _Lax(BaseModel):  # what Kubernetes has more of is its own affair
+class _Lax(BaseModel):  # Kubernetes checks its other fields itself
     model_config = ConfigDict(extra="allow", frozen=True)
 
 
@@ -95,7 +93,7 @@ class _Metadata(_Strict):
 
 
 class RayCluster(_Strict):
-    """KubeRay's RayCluster, as far as rayexec writes it."""
+    """Fields of KubeRay's RayCluster in our manifests."""
 
     apiVersion: Literal["ray.io/v1"]
     kind: Literal["RayCluster"]
@@ -112,7 +110,7 @@ class _JobSpec(_Strict):
 
 
 class RayJob(_Strict):
-    """KubeRay's RayJob, as far as rayexec writes it."""
+    """Fields of KubeRay's RayJob in our manifests."""
 
     apiVersion: Literal["ray.io/v1"]
     kind: Literal["RayJob"]
@@ -141,7 +139,7 @@ class _Docker(_Strict):
 
 
 class ClusterLauncherFile(_Strict):
-    """A file for ``ray up``, as far as rayexec writes it."""
+    """Fields of a file for ``ray up`` in our manifests."""
 
     cluster_name: str
     provider: _Provider
@@ -167,24 +165,24 @@ _MODELS: Mapping[str | None, type[BaseModel]] = {
 
 
 def problems_of(document: Mapping[str, Any]) -> list[str]:
-    """Return what is wrong with a manifest: fields that are not as here, and limits not on exactly
-    one node.
-    """
+    """Return the mistakes in a manifest: in its fields, and limits not on exactly one node."""
     model = _MODELS.get(document.get("kind"))
     if model is None:
         return [f"kind {document.get('kind')!r} is none of RayCluster and RayJob."]
     try:
         read = model.model_validate(document)
     except ValidationError as error:
-        return [f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()]
+        return [
+            f"{'.'.join(map(str, mistake['loc']))}: {mistake['msg']}" for mistake in error.errors()
+        ]
     try:
         return _not_once(list(_declared(read)))
     except (ValueError, AttributeError) as error:
         return [f"the resources of a node cannot be read: {error}."]
 
 
-# A limit, where it is declared, how many nodes that may be, and Ray's CPUs there (None: as many as
-# there are).
+# A limit, the nodes with its declaration, their greatest count, and Ray's CPUs there (None: all of
+# the machine).
 _Declared = tuple[str, str, int, int | None]
 
 
@@ -201,15 +199,13 @@ def _declared(read: BaseModel) -> Iterator[_Declared]:
         fixed = group.minReplicas == group.replicas == group.maxReplicas
         nodes = group.maxReplicas * group.numOfHosts
         for name in _limits(_unquoted(group.rayStartParams)):
-            # A group that may have no node, or one for a while, has no limit for a while.
+            # A group may have no node for a while, and then there is no limit.
             count = nodes if fixed else max(2, nodes)
             yield name, f"the group {group.groupName}", count, _cpus(group.rayStartParams)
 
 
 def _unquoted(parameters: Mapping[str, str]) -> dict[str, Any]:
-    """Return the resources of KubeRay's ``rayStartParams``, which stand there as JSON in quotes for
-    a shell.
-    """
+    """Return the resources of KubeRay's ``rayStartParams``, which are JSON in shell quotes."""
     given = parameters.get("resources")
     if given is None:
         return {}
@@ -243,16 +239,16 @@ def _declared_for_launcher(file: ClusterLauncherFile) -> Iterator[_Declared]:
 
 
 def _commanded(commands: Sequence[str]) -> list[str]:
-    found: dict[str, Any] = {}
-    for each in _DECLARED.finditer(" ".join(commands)):
-        double = each["double"]
-        found |= json.loads(each["single"] if double is None else double.replace("\\", ""))
-    return _limits(found)
+    resources: dict[str, Any] = {}
+    for option in _DECLARED.finditer(" ".join(commands)):
+        double = option["double"]
+        resources |= json.loads(option["single"] if double is None else double.replace("\\", ""))
+    return _limits(resources)
 
 
 def _commanded_cpus(commands: Sequence[str]) -> int | None:
-    found = re.search(r"--num-cpus=(\d+)", " ".join(commands))
-    return int(found[1]) if found else None
+    option = re.search(r"--num-cpus=(\d+)", " ".join(commands))
+    return int(option[1]) if option else None
 
 
 def _limits(resources: Mapping[str, Any]) -> list[str]:
@@ -261,23 +257,23 @@ def _limits(resources: Mapping[str, Any]) -> list[str]:
 
 def _not_once(declared: Sequence[_Declared]) -> list[str]:
     problems = []
-    places: dict[str, list[str]] = {}
-    for name, place, nodes, cpus in declared:
-        places.setdefault(name, []).append(place)
+    owners: dict[str, list[str]] = {}
+    for name, owner, nodes, cpus in declared:
+        owners.setdefault(name, []).append(owner)
         if nodes != 1:
             problems.append(
-                f"{name} is declared on {place}, which is not exactly one node at all times; each "
+                f"{name} is declared on {owner}, which is not exactly one node at all times; each "
                 "node would have a limit of its own. Declare it on the head or on a group of one "
                 "node that does not grow."
             )
         if cpus == 0:
             problems.append(
-                f"{name} is declared on {place}, which has no CPUs for the steps that count in it."
+                f"{name} is declared on {owner}, which has no CPUs for the steps that count in it."
             )
     problems += [
         f"{name} is declared on {' and on '.join(where)}; each would have a limit of its own. "
         "Declare it once."
-        for name, where in places.items()
+        for name, where in owners.items()
         if len(where) > 1
     ]
     return problems

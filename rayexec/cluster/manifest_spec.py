@@ -1,6 +1,4 @@
-"""What a generated cluster manifest is made from: parameters as they were typed, every mistake told
-at once.
-"""
+"""Parameters of a generated cluster manifest, with all mistakes in them at once."""
 
 from __future__ import annotations
 
@@ -20,7 +18,7 @@ __all__ = ["KINDS", "ManifestSpec", "read_manifest_spec"]
 _ALL = frozenset({"limits", "pools", "workers", "cpus"})
 _KUBERAY = _ALL | {"memory", "head_cpus", "home", "image", "name", "ray_version"}
 _LAUNCHER = _ALL | {"head_cpus", "home", "image", "name", "ray_version", "package"}
-# The kinds, each with the parameters that it has.
+# Parameters by kind.
 KINDS: Mapping[str, frozenset[str]] = {
     "local": _ALL,
     "on-prem": _LAUNCHER | {"hosts", "user"},
@@ -31,8 +29,7 @@ KINDS: Mapping[str, frozenset[str]] = {
 _LARGEST_COUNT = 10_000
 _CPUS = 4
 _TOKENS_SINCE = (2, 52)
-# The names of resources stand in double quotes in a shell's command line, inside single quotes of
-# YAML.
+# Names of resources are in double quotes of a shell, inside single quotes of YAML.
 _UNSAFE = re.compile(r"[\"'\\$`!\x00-\x1f\x7f]")
 _PATTERNS = {
     "name": (
@@ -55,11 +52,10 @@ _PATTERNS = {
 
 @dataclass(frozen=True, slots=True)
 class ManifestSpec:
-    """A cluster to be described: ``cpus`` and ``memory`` are of each worker, of which there are
-    ``fewest`` to ``most``.
+    """A cluster to describe: ``fewest`` to ``most`` workers with ``cpus`` and ``memory`` each.
 
-    A head of ``head_cpus`` 0 runs no steps; ``cpus`` 0, of this machine's cluster, are what there
-    is. ``job`` is the name and the text of a job file.
+    A head with ``head_cpus`` 0 runs no steps. With ``cpus`` 0, a cluster of this machine has all
+    CPUs of it. ``job`` is the name and the text of a job file.
     """
 
     kind: str
@@ -82,19 +78,19 @@ class ManifestSpec:
     job: tuple[str, str] | None = None
 
     def resources(self) -> dict[str, int]:
-        """Return the custom resources that stand for the limits and pools."""
-        limits = {limit_resource(name): number for name, number in self.limits.items()}
-        return limits | {pool_resource(name): number for name, number in self.pools.items()}
+        """Return the custom resources of the limits and pools."""
+        limits = {limit_resource(name): limit for name, limit in self.limits.items()}
+        return limits | {pool_resource(name): slots for name, slots in self.pools.items()}
 
 
 def read_manifest_spec(
     options: Mapping[str, Any], job: tuple[str, str] | None = None
 ) -> tuple[ManifestSpec, list[Problem]]:
-    """Return what is asked for by ``options``, strings as they were typed by ManifestSpec's fields,
-    and every problem.
+    """Return the requested cluster and all problems; with problems, the spec means nothing.
 
-    ``limits``, ``pools`` and ``hosts`` are lists, ``workers`` is ``N`` or ``MIN:MAX``; None is what
-    was not given. With problems, the spec means nothing.
+    ``options`` have the names of ManifestSpec's fields, and strings as typed for values.
+    ``limits``, ``pools`` and ``hosts`` are lists, and ``workers`` is ``N`` or ``MIN:MAX``. None
+    stands for a missing option.
     """
     kind = str(options.get("kind"))
     if kind not in KINDS:
@@ -111,8 +107,10 @@ def read_manifest_spec(
         for name in given
         if name not in KINDS[kind]
     ]
-    declared, wrong = read_spec({}, {name: given.get(name) for name in ("limits", "pools")})
-    problems += wrong
+    declared, limit_problems = read_spec(
+        {}, {name: given.get(name) for name in ("limits", "pools")}
+    )
+    problems += limit_problems
     fields: dict[str, Any] = {"limits": declared.limits, "pools": declared.pools, "job": job}
     for name, (pattern, form) in _PATTERNS.items():
         if name in given:
@@ -121,7 +119,7 @@ def read_manifest_spec(
                 problems.append(Problem((_option(name),), f"give {form}, got {given[name]!r}."))
     for name, least in (("cpus", 1), ("head_cpus", 0)):
         if name in given:
-            fields[name] = _number(given[name], least, _option(name), problems)
+            fields[name] = _whole_number(given[name], least, _option(name), problems)
     if "workers" in given:
         fields["fewest"], fields["most"] = _workers(given["workers"], problems)
     fields["hosts"] = tuple(given.get("hosts", ()))
@@ -138,15 +136,15 @@ def _add_by_kind(kind: str, given: Mapping[str, Any], fields: dict[str, Any]) ->
         if "workers" not in given:
             fields["fewest"] = fields["most"] = 1
     if kind == "on-prem":
-        # All workers of the launcher's local provider are started alike, so that a limit can be on
-        # the head alone.
+        # The launcher's local provider starts all workers alike, so that only the head can have a
+        # limit.
         if (fields["limits"] or fields["pools"]) and "head_cpus" not in given:
             fields["head_cpus"] = fields.get("cpus", _CPUS)
         if not fields["hosts"]:
-            number = fields.get("most", 2)
+            count = fields.get("most", 2)
             fields["hosts"] = (
                 "head.example.com",
-                *(f"worker-{each + 1}.example.com" for each in range(number)),
+                *(f"worker-{index + 1}.example.com" for index in range(count)),
             )
         fields["fewest"] = fields["most"] = len(fields["hosts"]) - 1
     if kind == "aws":
@@ -156,7 +154,7 @@ def _add_by_kind(kind: str, given: Mapping[str, Any], fields: dict[str, Any]) ->
 
 
 def _unfit(spec: ManifestSpec, given: Mapping[str, Any]) -> list[Problem]:
-    """Return what does not go together, where each parameter by itself is sound."""
+    """Return the conflicts among valid parameters."""
     problems = []
     if spec.kind == "local":
         if spec.fewest != spec.most:
@@ -188,10 +186,10 @@ def _unfit(spec: ManifestSpec, given: Mapping[str, Any]) -> list[Problem]:
         problems += [
             Problem(
                 (f"--{'limit' if name.startswith('limit:') else 'pool'} {name.partition(':')[2]}",),
-                wrong,
+                mistake,
             )
             for name in spec.resources()
-            if (wrong := _unsafe(name))
+            if (mistake := _unsafe(name))
         ]
     return problems
 
@@ -204,8 +202,8 @@ def _unfit_hosts(spec: ManifestSpec, given: Mapping[str, Any]) -> list[Problem]:
         )
     if len(set(spec.hosts)) < len(spec.hosts):
         problems.append(Problem(("--host",), "a host is given twice."))
-    if wrong := [each for each in spec.hosts if not re.fullmatch(r"[\w.:-]+", each)]:
-        problems.append(Problem(("--host",), f"give a host name or address, got {wrong[0]!r}."))
+    if invalid := [host for host in spec.hosts if not re.fullmatch(r"[\w.:-]+", host)]:
+        problems.append(Problem(("--host",), f"give a host name or address, got {invalid[0]!r}."))
     if ":" in given.get("workers", ""):
         problems.append(
             Problem(("--workers",), "a cluster of given machines does not grow; give one number.")
@@ -223,10 +221,13 @@ def _unfit_hosts(spec: ManifestSpec, given: Mapping[str, Any]) -> list[Problem]:
 
 
 def _unsafe(resource: str) -> str | None:
-    found = _UNSAFE.search(resource)
-    if found is None:
+    unsafe = _UNSAFE.search(resource)
+    if unsafe is None:
         return None
-    return f"the shell that starts Ray on a node would not take {found[0]!r} as it is. Use another tag or value."
+    return (
+        f"the shell that starts Ray on a node would not take {unsafe[0]!r} as it is. Use another "
+        "tag or value."
+    )
 
 
 def _option(name: str) -> str:
@@ -235,22 +236,22 @@ def _option(name: str) -> str:
     )
 
 
-def _number(text: str, least: int, option: str, problems: list[Problem]) -> int:
-    number = int(text) if text.isascii() and text.isdigit() and len(text) < 6 else -1
-    if not least <= number <= _LARGEST_COUNT:
+def _whole_number(text: str, least: int, option: str, problems: list[Problem]) -> int:
+    amount = int(text) if text.isascii() and text.isdigit() and len(text) < 6 else -1
+    if not least <= amount <= _LARGEST_COUNT:
         problems.append(
             Problem(
                 (option,), f"give a whole number from {least} to {_LARGEST_COUNT}, got {text!r}."
             )
         )
-    return number
+    return amount
 
 
 def _workers(text: str, problems: list[Problem]) -> tuple[int, int]:
     fewest, colon, most = text.partition(":")
     before = len(problems)
-    first = _number(fewest, 0, "--workers", problems)
-    last = _number(most, 1, "--workers", problems) if colon else max(first, 1)
+    first = _whole_number(fewest, 0, "--workers", problems)
+    last = _whole_number(most, 1, "--workers", problems) if colon else max(first, 1)
     if len(problems) == before and (first > last or (not colon and first == 0)):
         problems.append(
             Problem(("--workers",), f"give N, or MIN:MAX with MIN at most MAX, got {text!r}.")

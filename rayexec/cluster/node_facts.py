@@ -1,7 +1,7 @@
-"""What a node is asked about itself.
+"""Facts of a node about itself, for the doctor.
 
-The function travels to the node by value and imports only what is always there, so that it also
-runs where rayexec is missing.
+The functions travel by value and import only the standard library, so that they run without
+rayexec.
 """
 
 from __future__ import annotations
@@ -11,10 +11,8 @@ from typing import Any
 __all__ = ["node_facts", "node_time"]
 
 
-def node_facts(place: str, marker: str) -> dict[str, Any]:
-    """Return what this node has; ``place`` is where runs are recorded, in which the driver has put
-    ``marker``.
-    """
+def node_facts(home: str, marker: str) -> dict[str, Any]:
+    """Return the facts of this node; ``home`` is the run store, with the driver's ``marker``."""
     import importlib.metadata
     import importlib.util
     import os
@@ -46,20 +44,20 @@ def node_facts(place: str, marker: str) -> dict[str, Any]:
         return usage.total, usage.free
 
     def store() -> tuple[bool, str | None]:
-        """Whether the marker is there, and what keeps this node from writing beside it."""
+        """Whether the marker is there, and the error of a write beside it."""
         try:
             from pyarrow import fs
 
-            if "://" in place:
-                system, root = fs.FileSystem.from_uri(place)
+            if "://" in home:
+                system, root = fs.FileSystem.from_uri(home)
             else:
-                system, root = fs.LocalFileSystem(), os.path.abspath(os.path.expanduser(place))
+                system, root = fs.LocalFileSystem(), os.path.abspath(os.path.expanduser(home))
             is_there = system.get_file_info(f"{root}/{marker}").type == fs.FileType.File
         except Exception as error:
             return False, f"{type(error).__name__}: {error}"
         own = f"{root}/{marker}-{os.getpid()}"
         try:
-            if is_there:  # else it may be a place that nobody wants
+            if is_there:  # otherwise nobody may want a file there
                 with system.open_output_stream(own) as stream:
                     stream.write(b"rayexec")
                 system.delete_file(own)
@@ -67,21 +65,21 @@ def node_facts(place: str, marker: str) -> dict[str, Any]:
             return is_there, f"{type(error).__name__}: {error}"
         return is_there, None
 
-    found, reason = rayexec()
-    sees, cannot = store() if marker else (False, None)
+    own_version, import_error = rayexec()
+    sees_marker, store_error = store() if marker else (False, None)
     return {
         "python": "{}.{}.{}".format(*sys.version_info[:3]),
         "ray": version("ray"),
-        "rayexec": found,
-        "rayexec_error": reason,
+        "rayexec": own_version,
+        "rayexec_error": import_error,
         "missing": [
             name for name in ("pyarrow", "pydantic") if importlib.util.find_spec(name) is None
         ],
         "shared_memory": space("/dev/shm"),
         "disk": space(os.environ.get("RAY_TMPDIR") or "/tmp"),
         "open_files": resource.getrlimit(resource.RLIMIT_NOFILE)[0],
-        "sees_marker": sees,
-        "store_error": cannot,
+        "sees_marker": sees_marker,
+        "store_error": store_error,
     }
 
 

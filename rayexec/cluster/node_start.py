@@ -1,6 +1,4 @@
-"""Starting the nodes of a local cluster: ``ray start``, once for each, bound to the loopback
-interface.
-"""
+"""Start of a local cluster's nodes: one ``ray start`` a node, on the loopback interface."""
 
 from __future__ import annotations
 
@@ -23,12 +21,12 @@ __all__ = ["ClusterStart"]
 
 _HOST = "127.0.0.1"
 _PORT, _DASHBOARD_PORT = 6379, 8265
-_PATIENCE = 120.0  # seconds for a node to start
+START_TIMEOUT_S = 120.0
 _LINES_SHOWN = 12
-# With "0", Ray takes this machine's address to be 127.0.0.1, and listens there alone.
+# With "0", Ray uses 127.0.0.1 as this machine's address, and listens there alone.
 _ONE_MACHINE = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
-# Then, however, it starts no second node, and takes 127.0.0.1 for the outward address if it may.
-# Both are said here.
+# Ray then starts no second node, and replaces 127.0.0.1 by the outward address if it may. This
+# program undoes both.
 _FURTHER_NODE = f"""\
 import ray._private.ray_constants as constants
 import ray._private.services as services
@@ -39,7 +37,7 @@ main()
 """
 
 
-# Without a dashboard its server would do nothing but count usage, and Ray waits a second for it.
+# Without a dashboard, its server would only count usage, and Ray would wait a second for it.
 _HEAD_ALONE = """\
 import ray._private.node as node
 if callable(getattr(node.Node, "start_api_server", None)):
@@ -50,11 +48,10 @@ main()
 
 
 class ClusterStart:
-    """The start of a cluster: ``spec`` with what was left open filled in, the ``address``, and the
-    ``sessions``.
+    """Start of a cluster.
 
-    A session is the pid of a ``ray start``, which leads the session of all that it starts. Raises
-    EngineError where the port that is asked for is taken.
+    ``spec`` is the requested one with all defaults filled in. ``sessions`` are the pids of the
+    commands, each the leader of a session. Raises EngineError for a port in use.
     """
 
     def __init__(self, spec: ClusterSpec, mark: str, directory: str) -> None:
@@ -75,10 +72,9 @@ class ClusterStart:
         self._processes: list[tuple[subprocess.Popen[bytes], Path]] = []
 
     def nodes(self) -> Iterator[None]:
-        """Start the nodes, and yield as soon as each has begun to start; when it is over, all have
-        started.
+        """Start the nodes, and yield after each start of a process; at its end, all nodes run.
 
-        Raises EngineError with what Ray said where one does not start.
+        Raises EngineError with Ray's own message if a node does not start.
         """
         self._begin(
             ["-m", "ray.scripts.scripts"] if self.spec.dashboard else ["-c", _HEAD_ALONE],
@@ -89,8 +85,8 @@ class ClusterStart:
         for _ in range(1, self.spec.nodes):
             self._begin(["-c", _FURTHER_NODE], [f"--address={self.address}"])
             yield
-        for which in range(1, self.spec.nodes):
-            self._await(which)
+        for node_index in range(1, self.spec.nodes):
+            self._await(node_index)
 
     def _head(self) -> list[str]:
         usage = [] if "RAY_USAGE_STATS_ENABLED" in os.environ else ["--disable-usage-stats"]
@@ -104,19 +100,19 @@ class ClusterStart:
                 if self.spec.dashboard
                 else []
             ),
-            # Nothing here scales, and nobody attaches by the old client, whose server cannot be
-            # left out.
+            # Nothing here scales. Nobody uses the old client, but its server always starts.
             "--no-monitor",
             f"--ray-client-server-port={_free_port()}",
-            *usage,  # nobody sees Ray's question whether it may send them
+            *usage,  # nobody would see Ray's question for consent
         ]
 
     def _begin(self, program: list[str], options: list[str]) -> None:
-        number = len(self._processes)
-        log = Path(self._directory, f"start-{number}.log")
-        # Nodes that share a directory take the packages of jobs from each other, and the names of
-        # their sockets.
-        directory = Path(self._directory, f"node-{number + 1}") if number else Path(self._directory)
+        node_index = len(self._processes)
+        log = Path(self._directory, f"start-{node_index}.log")
+        # Nodes in one directory would mix up their packages of jobs and their sockets.
+        directory = (
+            Path(self._directory, f"node-{node_index + 1}") if node_index else Path(self._directory)
+        )
         with log.open("wb") as output:
             process = subprocess.Popen(
                 [
@@ -126,8 +122,7 @@ class ClusterStart:
                     *options,
                     f"--num-cpus={self.spec.num_cpus}",
                     f"--temp-dir={directory}",
-                    # Ports that are free, where Ray's own ranges would meet those of another Ray on
-                    # this machine.
+                    # Free ports: Ray's own ranges would meet those of another Ray here.
                     "--min-worker-port=0",
                     "--max-worker-port=0",
                     "--dashboard-agent-listen-port=0",
@@ -139,22 +134,22 @@ class ClusterStart:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                start_new_session=True,  # stays when this command, or its terminal, ends
+                start_new_session=True,  # outlives this command and its terminal
             )
         self._processes.append((process, log))
         self.sessions += (process.pid,)
 
-    def _await(self, number: int) -> None:
-        process, log = self._processes[number]
-        which = f"Node {number + 1}" if number else "Ray"
+    def _await(self, node_index: int) -> None:
+        process, log = self._processes[node_index]
+        node = f"Node {node_index + 1}" if node_index else "Ray"
         try:
-            code = process.wait(_PATIENCE)
+            code = process.wait(START_TIMEOUT_S)
         except subprocess.TimeoutExpired:
             raise EngineError(
-                f"{which} did not start within {_PATIENCE:g} seconds.{_ending(log)}"
+                f"{node} did not start within {START_TIMEOUT_S:g} seconds.{_ending(log)}"
             ) from None
         if code:
-            raise EngineError(f"{which} did not start.{_ending(log)}")
+            raise EngineError(f"{node} did not start.{_ending(log)}")
 
 
 def _ending(log: Path) -> str:
@@ -162,10 +157,9 @@ def _ending(log: Path) -> str:
         re.sub(r"\x1b\[[0-9;]*m", "", line).rstrip()
         for line in log.read_text(errors="replace").splitlines()
     ]
-    # Of a traceback, what was raised: the lines of Ray's code above it help nobody who starts a
-    # cluster.
+    # Of a traceback, only the exception helps: the lines above it are of Ray's own code.
     header = max(
-        (number for number, line in enumerate(lines) if line.startswith("Traceback")), default=None
+        (index for index, line in enumerate(lines) if line.startswith("Traceback")), default=None
     )
     if header is not None:
         lines = [line for line in lines[header + 1 :] if not line.startswith("  ")]
@@ -177,20 +171,19 @@ def _environment(mark: str) -> dict[str, str]:
     name, _, value = mark.partition("=")
     changed = {name: value, AUTH_MODE: "token", _ONE_MACHINE: "0"}
     if os.environ.get(TOKEN_PATH):
-        changed[TOKEN_PATH] = str(token_path())  # which may be relative to here
-    # Jobs that are submitted say `python`, which is then the one that has what is installed here.
+        changed[TOKEN_PATH] = str(token_path())  # absolute, since it may be relative to here
+    # A submitted job runs `python`, which must be the one with our packages.
     changed["PATH"] = os.pathsep.join(
         [os.path.dirname(sys.executable), os.environ.get("PATH", os.defpath)]
     )
-    # A cluster elsewhere is no business of one that starts here.
+    # RAY_ADDRESS names another cluster.
     return {key: text for key, text in os.environ.items() if key != "RAY_ADDRESS"} | changed
 
 
 def _is_free(port: int) -> bool:
     with socket.socket() as probe:
-        probe.setsockopt(
-            socket.SOL_SOCKET, socket.SO_REUSEADDR, 1
-        )  # connections that have just ended do not count
+        # Connections that have just ended do not count.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((_HOST, port))
         except OSError:

@@ -1,6 +1,4 @@
-"""What of a directory travels to a cluster: which files, how large they are, and the archive that
-holds them.
-"""
+"""Package of a directory for a cluster: its files, their sizes, and the archive."""
 
 from __future__ import annotations
 
@@ -36,7 +34,7 @@ __all__ = [
 
 # Ray itself reads the first two.
 IGNORE_FILES = (".gitignore", ".rayignore", ".rayexecignore")
-# What no run needs, whether or not an ignore file names it.
+# No run needs these, whether or not an ignore file names them.
 NEVER = frozenset(
     {
         *(".git", ".hg", ".svn", ".venv", "venv", "__pycache__", "node_modules"),
@@ -51,27 +49,27 @@ NEVER = frozenset(
         ),
     }
 )
-_MOST_ENTRIES = 100_000  # files and directories that are looked through, which takes a second
+_MOST_ENTRIES = 100_000  # files and directories in a search, which takes a second
 _SHOWN = 10
-# The first moment that an archive can tell: so that the same files make the same archive, which is
-# sent once.
-_MOMENT = (1980, 1, 1, 0, 0, 0)
+# The first time that an archive can hold: the same files make the same archive, which Ray sends
+# only once.
+_ENTRY_TIME = (1980, 1, 1, 0, 0, 0)
 
 
 class PackingLimit(LoadError):
-    """An archive is larger than the cluster takes."""
+    """An archive is too large for the cluster."""
 
 
 @dataclass(frozen=True, slots=True)
 class Packing:
-    """The files below ``root`` that travel, by their paths from there, each with its size in bytes."""
+    """Files below ``root`` for a package: their sizes in bytes by path."""
 
     root: Path
     sizes: Mapping[str, int]
 
     @property
     def size(self) -> int:
-        """Bytes of all files, before they are compressed."""
+        """Bytes of all files without compression."""
         return sum(self.sizes.values())
 
     def largest(self) -> list[tuple[str, int]]:
@@ -80,7 +78,7 @@ class Packing:
 
 
 class _Rules(NamedTuple):
-    """The patterns of the ignore files so far, and those of our own that name what is hidden."""
+    """Patterns of ignore files so far, and those of our own with hidden names."""
 
     all: tuple[Pattern, ...] = ()
     hidden: tuple[Pattern, ...] = ()
@@ -88,19 +86,17 @@ class _Rules(NamedTuple):
     def leave_out(self, path: str, name: str, *, is_directory: bool) -> bool:
         if name in NEVER or is_ignored(path, self.all, is_directory=is_directory):
             return True
-        # Keys, tokens and passwords are in hidden files, and no job is launched to send these.
+        # Keys, tokens and passwords are in hidden files, and must not leave this machine.
         return name.startswith(".") and not is_taken_back(
             path, self.hidden, is_directory=is_directory
         )
 
 
 def survey(root: Path) -> Packing:
-    """Return what travels of a directory: all but what is hidden, what an ignore file names, and
-    what no run needs.
+    """Return the files of a directory, without hidden, ignored and useless ones.
 
-    What is hidden travels where a line of .rayexecignore such as ``!.name`` names it. Links are
-    followed. Raises LoadError where a directory cannot be read, or where there is too much below it
-    to look through.
+    A line of .rayexecignore such as ``!.name`` adds a hidden file. Links count as their targets.
+    Raises LoadError for an unreadable directory, and for too many entries.
     """
     counts: Counter[str] = Counter()
     return Packing(root, dict(sorted(_files(root, root, "", _Rules(), frozenset(), counts))))
@@ -114,14 +110,12 @@ def _files(
     above: frozenset[tuple[int, int]],
     counts: Counter[str],
 ) -> Iterator[tuple[str, int]]:
-    """Yield files with their sizes; ``counts`` are of the entries seen so far, by the first part of
-    their paths.
-    """
+    """Yield files with their sizes; ``counts`` has the entries so far by top directory."""
     try:
-        place = directory.stat()
-        with os.scandir(directory) as found:
+        identity = directory.stat()
+        with os.scandir(directory) as listing:
             entries = sorted(
-                itertools.islice(found, _MOST_ENTRIES + 1), key=lambda entry: entry.name
+                itertools.islice(listing, _MOST_ENTRIES + 1), key=lambda entry: entry.name
             )
         for name in IGNORE_FILES:
             file = directory / name
@@ -144,12 +138,12 @@ def _files(
     counts[base.partition("/")[0]] += len(entries)
     if counts.total() > _MOST_ENTRIES:
         raise LoadError(_too_many(root, counts))
-    above |= {(place.st_dev, place.st_ino)}
+    above |= {(identity.st_dev, identity.st_ino)}
     for entry in entries:
         path = f"{base}{entry.name}"
         try:
             status = entry.stat()
-        except OSError:  # a link that leads nowhere, or a file that has just gone
+        except OSError:  # a link to nowhere, or a file that has just gone
             continue
         is_directory = stat.S_ISDIR(status.st_mode)
         if rules.leave_out(path, entry.name, is_directory=is_directory):
@@ -165,8 +159,8 @@ def _files(
 
 
 def _too_many(root: Path, counts: Counter[str]) -> str:
-    most, number = counts.most_common(1)[0]
-    where = f"; of those seen, {number:,} are below {most}/" if most else ""
+    most, count = counts.most_common(1)[0]
+    where = f"; of those seen, {count:,} are below {most}/" if most else ""
     return (
         f"{root} has more than {_MOST_ENTRIES:,} files and directories, too many to send to a "
         f"cluster{where}. Put the job in a directory of its own, give a smaller one with "
@@ -176,7 +170,7 @@ def _too_many(root: Path, counts: Counter[str]) -> str:
 
 
 def is_environment(directory: str) -> bool:
-    """Whether a directory is a Python of its own, made by venv or conda."""
+    """Whether a directory is a Python environment of venv or conda."""
     return any(
         os.path.exists(os.path.join(directory, name)) for name in ("pyvenv.cfg", "conda-meta")
     )
@@ -185,17 +179,16 @@ def is_environment(directory: str) -> bool:
 def pack(
     packing: Packing, archive: Path, *, limit: int, added: Mapping[str, bytes] | None = None
 ) -> int:
-    """Write the files, and ``added`` ones by their paths, into a zip file; return its size in
-    bytes.
+    """Write the files, and ``added`` contents by path, into a zip file; return its bytes.
 
-    Raises PackingLimit, which names the largest files, as soon as it is over ``limit`` bytes, and
-    LoadError for a file that cannot be read.
+    Raises PackingLimit with the largest files once it has over ``limit`` bytes, and LoadError for
+    an unreadable file.
     """
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as written:
         for path in packing.sizes:
             source = packing.root / path
             try:
-                entry = zipfile.ZipInfo(path, _MOMENT)
+                entry = zipfile.ZipInfo(path, _ENTRY_TIME)
                 entry.external_attr = (
                     stat.S_IFREG | (0o755 if os.access(source, os.X_OK) else 0o644)
                 ) << 16
@@ -211,7 +204,7 @@ def pack(
             except OSError as error:
                 raise LoadError(f"cannot pack {source}: {error.strerror or error}.") from None
         for path, content in (added or {}).items():
-            entry = zipfile.ZipInfo(path, _MOMENT)
+            entry = zipfile.ZipInfo(path, _ENTRY_TIME)
             entry.external_attr = (stat.S_IFREG | 0o600) << 16
             entry.compress_type = zipfile.ZIP_DEFLATED
             written.writestr(entry, content)
@@ -236,7 +229,7 @@ def _too_large(packing: Packing, limit: int) -> str:
 
 
 def megabytes(size: int) -> str:
-    """Return a number of bytes in words."""
+    """Return a size in bytes as text."""
     if size < 1 << 20:
         return f"{size / 1024:.1f} KiB"
     return f"{size / (1 << 20):.1f} MiB"

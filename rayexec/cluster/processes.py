@@ -1,7 +1,6 @@
-"""The process table: who runs, whose child it is, and how to end exactly the right ones.
+"""Process table of this machine, and the end of a family of processes.
 
-A process is known by its pid and the time it started, since a pid alone is given to another process
-some day.
+A pid with its start time identifies a process, since the kernel uses a pid again.
 """
 
 from __future__ import annotations
@@ -18,15 +17,15 @@ from pathlib import Path
 __all__ = ["Process", "boot", "end", "family", "marked", "table"]
 
 _PROC = Path("/proc")
-_POLL = 0.05  # seconds; these are not our children, so there is nothing to wait on
+POLL_INTERVAL_S = 0.05  # nothing can wait for processes of other parents
 
 
 @dataclass(frozen=True, slots=True)
 class Process:
     """One process.
 
-    ``started`` is as the table gives it (clock ticks since boot on Linux); ``session`` is the pid
-    of the session's leader (of the group's, where there is no /proc).
+    ``started`` is in the form of the table: clock ticks since boot on Linux. ``session`` is the pid
+    of the session's leader, or of the group's without /proc.
     """
 
     pid: int
@@ -37,9 +36,7 @@ class Process:
 
 
 def boot() -> str:
-    """Return what tells this boot of the machine from others, as far as the system has such a
-    thing.
-    """
+    """Return the id of this boot of the machine, or an empty string if the system has none."""
     try:
         return (_PROC / "sys/kernel/random/boot_id").read_text().strip()
     except OSError:
@@ -47,11 +44,9 @@ def boot() -> str:
 
 
 def table() -> dict[int, Process]:
-    """Return the processes of this machine by pid, without those that have ended and only wait to
-    be noticed.
-    """
+    """Return the processes of this machine by pid, without zombies."""
     if (_PROC / "self/stat").exists():
-        found = (_from_proc(entry.name) for entry in _PROC.iterdir() if entry.name.isdigit())
+        processes = (_from_proc(entry.name) for entry in _PROC.iterdir() if entry.name.isdigit())
     else:
         listing = subprocess.run(
             ["ps", "-axo", "pid=,ppid=,pgid=,state=,lstart=,comm="],
@@ -59,8 +54,8 @@ def table() -> dict[int, Process]:
             text=True,
             check=True,
         ).stdout
-        found = (_from_ps(line) for line in listing.splitlines())
-    return {each.pid: each for each in found if each is not None}
+        processes = (_from_ps(line) for line in listing.splitlines())
+    return {process.pid: process for process in processes if process is not None}
 
 
 def _from_proc(pid: str) -> Process | None:
@@ -68,7 +63,7 @@ def _from_proc(pid: str) -> Process | None:
         text = (_PROC / pid / "stat").read_text(errors="replace")
     except OSError:  # it has just ended
         return None
-    # The name stands in parentheses, and may itself hold spaces and parentheses.
+    # The name is in parentheses, and may itself hold spaces and parentheses.
     front, _, rest = text.rpartition(")")
     fields = rest.split()
     if fields[0] in "ZX":
@@ -84,78 +79,79 @@ def _from_ps(line: str) -> Process | None:
 
 
 def marked(mark: str, processes: Mapping[int, Process]) -> set[int]:
-    """Return the pids among ``processes`` that were started with ``mark`` (``NAME=value``) in their
-    environment.
+    """Return the pids of processes with ``mark`` (``NAME=value``) in their environment.
 
-    Only Linux tells, and not of a process that has written its title over its environment.
+    Only Linux tells. A process that writes a title over its environment has lost its mark.
     """
-    wanted, found = mark.encode(), set()
+    entry, pids = mark.encode(), set()
     for pid in processes:
         with contextlib.suppress(OSError):
-            if wanted in (_PROC / str(pid) / "environ").read_bytes().split(b"\0"):
-                found.add(pid)
-    return found
+            if entry in (_PROC / str(pid) / "environ").read_bytes().split(b"\0"):
+                pids.add(pid)
+    return pids
 
 
 def family(
     roots: Collection[int], sessions: Collection[int], processes: Mapping[int, Process]
 ) -> set[int]:
-    """Return ``roots``, all that live in those of ``sessions`` that a root lives in, and the
-    descendants of all these.
+    """Return ``roots``, the members of their ``sessions``, and the descendants of all these.
 
-    A session's number means nothing by itself: once the last of its processes is gone, it may be
-    somebody else's.
+    A session counts only with a root in it: after its last process, another one may have its id.
     """
     ours = {processes[pid].session for pid in roots if pid in processes} & set(sessions)
-    found = {each.pid for each in processes.values() if each.pid in roots or each.session in ours}
+    members = {
+        process.pid
+        for process in processes.values()
+        if process.pid in roots or process.session in ours
+    }
     children: dict[int, list[int]] = {}
-    for each in processes.values():
-        children.setdefault(each.parent, []).append(each.pid)
-    left = list(found)
-    while left:
-        new = [pid for pid in children.get(left.pop(), ()) if pid not in found]
-        found.update(new)
-        left += new
-    return found - {os.getpid()}
+    for process in processes.values():
+        children.setdefault(process.parent, []).append(process.pid)
+    pending = list(members)
+    while pending:
+        new = [pid for pid in children.get(pending.pop(), ()) if pid not in members]
+        members.update(new)
+        pending += new
+    return members - {os.getpid()}
 
 
-def end(family: Callable[[], Mapping[int, Process]], *, first: str, grace: float) -> list[Process]:
-    """End what ``family`` returns, which is asked again and again since children come and go;
-    return what remains.
+def end(
+    family: Callable[[], Mapping[int, Process]], *, first: str, grace_s: float
+) -> list[Process]:
+    """End the processes of ``family``, and return those that remain.
 
-    Those named ``first`` are asked to end (SIGTERM) and awaited before the others are; whoever has
-    not gone ``grace`` seconds after it was asked is killed.
+    ``family`` is called again and again, since children come and go. Processes named ``first`` get
+    SIGTERM and are awaited before the others. After ``grace_s`` seconds, processes are killed.
     """
     seen: dict[int, Process] = {}
 
     def remaining() -> dict[int, Process]:
-        # What was seen once stays in sight when its parent is gone, as long as it is the same
-        # process.
+        # A process stays in sight after its parent has gone, as long as it is the same one.
         now = table()
         seen.update(family())
         return {
-            pid: each
-            for pid, each in seen.items()
-            if pid in now and now[pid].started == each.started
+            pid: process
+            for pid, process in seen.items()
+            if pid in now and now[pid].started == process.started
         }
 
-    def ask(number: int, pids: Collection[int]) -> None:
+    def send(signal_number: int, pids: Collection[int]) -> None:
         for pid in pids:
             with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, number)
+                os.kill(pid, signal_number)
 
-    def gone(chosen: Callable[[Process], bool], number: int) -> bool:
-        asked: set[int] = set()
-        until = time.monotonic() + grace
-        while left := {pid for pid, each in remaining().items() if chosen(each)}:
+    def all_end(chosen: Callable[[Process], bool], signal_number: int) -> bool:
+        signaled: set[int] = set()
+        until = time.monotonic() + grace_s
+        while left := {pid for pid, process in remaining().items() if chosen(process)}:
             if time.monotonic() > until:
                 return False
-            ask(number, left - asked)
-            asked |= left
-            time.sleep(_POLL)
+            send(signal_number, left - signaled)
+            signaled |= left
+            time.sleep(POLL_INTERVAL_S)
         return True
 
-    gone(lambda each: each.name == first, signal.SIGTERM)
-    if not gone(lambda _: True, signal.SIGTERM):
-        gone(lambda _: True, signal.SIGKILL)
+    all_end(lambda process: process.name == first, signal.SIGTERM)
+    if not all_end(lambda _: True, signal.SIGTERM):
+        all_end(lambda _: True, signal.SIGKILL)
     return list(remaining().values())

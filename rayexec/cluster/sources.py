@@ -1,9 +1,7 @@
-"""The local code that a job needs on nodes without a file system in common: which files, read and
-packed.
+"""Local code of a job for nodes without a common file system: its files, read and packed.
 
-That is all Python files below the directories from which the job's own modules are imported, and
-what this process has imported from other local places; with small other files inside packages. What
-is installed does not travel.
+It has all Python files below the directories of the job's own modules, and the modules from other
+local directories in this process, with small data files of packages. Installed packages stay here.
 """
 
 from __future__ import annotations
@@ -30,44 +28,42 @@ from rayexec.definitions.sources import SourceFile, SourceRoot, Sources, content
 
 __all__ = ["gather_sources"]
 
-_MOST_ENTRIES = 20_000  # files and directories that are looked through below one directory
+_MOST_ENTRIES = 20_000  # files and directories below one directory
 _MOST_BYTES = 16 << 20  # of all files of one directory
-_MOST_DATA = 256 * 1024  # bytes of a file inside a package that is no Python file
+_MOST_DATA_BYTES = 256 * 1024  # of a data file of a package
 _SHOWN = 5
 _NO_DATA = (".pyc", ".pyo", *COMPILED)
-_LEVEL = 3  # of compression: sources shrink to a quarter, and more would take longer than it saves
+_LEVEL = 3  # of compression: to a quarter of the size; a higher one costs more than it saves
 
-# A directory, whether all of it travels, what does of files, and what does not.
+# A directory, True if all of it is packed, the packed files, and the others.
 _Look: TypeAlias = tuple[str, bool, tuple[tuple[str, os.stat_result], ...], tuple[str, ...]]
 
-# What was packed last, by what the files looked like: a process that runs a job again reads nothing
-# again.
+# The last package by the state of its files, so that a second run of a job reads nothing.
 _last: tuple[object, Sources] | None = None
 
 
 class _TooLarge(Exception):
-    """What is below a directory is too much to travel; the argument says why, in words."""
+    """A directory is too large for a package; the argument is the reason."""
 
 
 def gather_sources(modules: Iterable[str], near: Iterable[str]) -> tuple[Sources | None, list[str]]:
-    """Return the local code that ``modules``, by their names, need; and in words what is too large
-    to travel.
+    """Return the local code of ``modules``, by name, and notes on code too large for it.
 
-    None where nothing is local. ``near`` are the ids of the nodes that have these files.
+    The code is None if nothing is local. ``near`` are the ids of nodes with these files.
     """
     global _last
     notes: list[str] = []
-    found: dict[str, dict[str, os.stat_result]] = {}
+    packed: dict[str, dict[str, os.stat_result]] = {}
     left: dict[str, list[str]] = {}
     modules = set(modules)
     local = local_modules(without=MAIN - modules)
     homes = _homes([local[name] for name in modules if name in local])
     if "__main__" in modules and getattr(sys.modules["__main__"], "__file__", None) is None:
-        homes |= {os.getcwd()} & _path()  # a notebook's, or a prompt's
+        homes |= {os.getcwd()} & _path()  # of a notebook, or of a prompt
     whole, large = set(), set()
     for root in sorted(homes):
         try:
-            found[root] = dict(_below(root, left.setdefault(root, [])))
+            packed[root] = dict(_below(root, left.setdefault(root, [])))
             whole.add(root)
         except _TooLarge as error:
             large.add(root)
@@ -78,20 +74,20 @@ def gather_sources(modules: Iterable[str], near: Iterable[str]) -> tuple[Sources
                 f"{os.path.join(root, IGNORE_FILES[-1])}."
             )
     packages: dict[tuple[str, str], dict[str, os.stat_result] | None] = {}
-    for each in local.values():
-        key = (each.root, each.top)
-        if each.root not in whole and key not in packages:
+    for module in local.values():
+        root, key = module.root, (module.root, module.top)
+        if root not in whole and key not in packages:
             packages[key] = _package(
-                each, left.setdefault(each.root, []), [] if each.root in large else notes
+                module, left.setdefault(root, []), [] if root in large else notes
             )
-            found.setdefault(each.root, {}).update(packages[key] or {})
-        if each.root in whole or packages[key] is not None:
-            _add(found[each.root], each)  # also where an ignore file names it, since it is needed
-    if not any(found.values()):
+            packed.setdefault(root, {}).update(packages[key] or {})
+        if root in whole or packages[key] is not None:
+            _add(packed[root], module)  # the job needs it, whatever an ignore file says
+    if not any(packed.values()):
         return None, notes
     looks = tuple(
         (root, root in whole, tuple(sorted(files.items())), tuple(sorted(left[root])))
-        for root, files in sorted(found.items())
+        for root, files in sorted(packed.items())
         if files
     )
     seen = tuple(
@@ -104,56 +100,53 @@ def gather_sources(modules: Iterable[str], near: Iterable[str]) -> tuple[Sources
 
 
 def _homes(modules: Iterable[LocalModule]) -> set[str]:
-    """Return the directories on Python's path from which modules are imported, which may be called
-    by links.
-    """
+    """Return the directories of modules on Python's path, also by the names of links."""
     path, homes = _path(), set()
-    for each in modules:
-        if each.root in path:
-            homes.add(each.root)
+    for module in modules:
+        if module.root in path:
+            homes.add(module.root)
             continue
-        real = {os.path.realpath(each.root)}
-        if os.path.join(each.root, each.top) == each.file:
-            real.add(
-                os.path.dirname(os.path.realpath(each.file))
-            )  # Python has that on its path for a script
+        real = {os.path.realpath(module.root)}
+        if os.path.join(module.root, module.top) == module.file:
+            # For a script, Python has this directory on its path.
+            real.add(os.path.dirname(os.path.realpath(module.file)))
         homes |= {name for name in path if os.path.realpath(name) in real}
     return homes
 
 
 def _path() -> set[str]:
-    return {os.path.abspath(each) for each in sys.path}
+    return {os.path.abspath(directory) for directory in sys.path}
 
 
 def _look(status: os.stat_result) -> tuple[int, int, int]:
     return status.st_size, status.st_mtime_ns, status.st_ino
 
 
-def _add(files: dict[str, os.stat_result], each: LocalModule) -> None:
-    name = os.path.relpath(each.file, each.root)
+def _add(files: dict[str, os.stat_result], module: LocalModule) -> None:
+    name = os.path.relpath(module.file, module.root)
     if name not in files:
-        files[name] = os.stat(each.file)
+        files[name] = os.stat(module.file)
 
 
 def _package(
-    each: LocalModule, left: list[str], notes: list[str]
+    module: LocalModule, left: list[str], notes: list[str]
 ) -> dict[str, os.stat_result] | None:
-    """Return the files of a package beside those of imported modules; None where it has compiled
-    parts.
-    """
-    if os.path.join(each.root, each.top) == each.file:
+    """Return the files of a package besides imported modules; None for one with compiled parts."""
+    if os.path.join(module.root, module.top) == module.file:
         return {}
     try:
         return dict(
-            _below(os.path.join(each.root, each.top), left, f"{each.top}/", refuse_compiled=True)
+            _below(
+                os.path.join(module.root, module.top), left, f"{module.top}/", refuse_compiled=True
+            )
         )
     except _TooLarge as error:
-        if is_compiled(each.top):
+        if is_compiled(module.top):
             return None
-        left.append(each.top)
+        left.append(module.top)
         notes.append(
-            f"of package {each.top!r} of {each.root}, only what is imported already is sent to "
-            f"other nodes: {error}."
+            f"of package {module.top!r} of {module.root}, only what is imported already is sent "
+            f"to other nodes: {error}."
         )
     except _Compiled:
         return None
@@ -161,33 +154,32 @@ def _package(
 
 
 class _Compiled(Exception):
-    """A package has parts that were compiled for this machine."""
+    """A package has parts compiled for this machine."""
 
 
 def _below(
     root: str, left: list[str], base: str = "", *, refuse_compiled: bool = False
 ) -> Iterator[tuple[str, os.stat_result]]:
-    """Yield what travels of the files below a directory, by their paths with ``base`` in front;
-    raises _TooLarge.
+    """Yield the files for a package below a directory, by path after ``base``; raises _TooLarge.
 
-    What does not, of Python files and packages, goes into ``left``.
+    Other Python files, and files of packages, go into ``left``.
     """
     pending: list[tuple[str, str, tuple[Pattern, ...], bool]] = [(root, base, (), bool(base))]
     seen = {os.path.realpath(root)}
     entries = 0
-    taken: list[tuple[str, os.stat_result]] = []
+    packed: list[tuple[str, os.stat_result]] = []
     while pending:
         directory, base, patterns, is_package = pending.pop()
         try:
-            with os.scandir(directory) as found:
+            with os.scandir(directory) as listing:
                 listed = sorted(
-                    itertools.islice(found, _MOST_ENTRIES + 1), key=lambda entry: entry.name
+                    itertools.islice(listing, _MOST_ENTRIES + 1), key=lambda entry: entry.name
                 )
-        except OSError:  # it may not be read, or has just gone
+        except OSError:  # unreadable, or just gone
             continue
         entries += len(listed)
         if entries > _MOST_ENTRIES:
-            raise _TooLarge(f"it has more than {_MOST_ENTRIES:,} files{_largest(taken)}")
+            raise _TooLarge(f"it has more than {_MOST_ENTRIES:,} files{_largest(packed)}")
         names = {entry.name for entry in listed}
         patterns += _patterns(directory, base, names)
         is_package = is_package or "__init__.py" in names
@@ -213,20 +205,20 @@ def _below(
                     _descend(entry, (path, patterns, is_package), pending, seen)
                     continue
                 status = entry.stat()
-            except OSError:  # a link that leads nowhere, or a file that has just gone
+            except OSError:  # a link to nowhere, or a file that has just gone
                 continue
             if stat.S_ISREG(status.st_mode):
-                if is_source or status.st_size <= _MOST_DATA:
-                    taken.append((path, status))
+                if is_source or status.st_size <= _MOST_DATA_BYTES:
+                    packed.append((path, status))
                 else:
                     left.append(path)
-    if sum(status.st_size for _, status in taken) > _MOST_BYTES:
-        size = sum(status.st_size for _, status in taken)
+    if sum(status.st_size for _, status in packed) > _MOST_BYTES:
+        size = sum(status.st_size for _, status in packed)
         raise _TooLarge(
             f"its sources have {megabytes(size)}, more than "
-            f"{megabytes(_MOST_BYTES)}{_largest(taken)}"
+            f"{megabytes(_MOST_BYTES)}{_largest(packed)}"
         )
-    yield from taken
+    yield from packed
 
 
 def _descend(
@@ -239,7 +231,7 @@ def _descend(
         return
     if entry.is_symlink():
         target = os.path.realpath(entry.path)
-        if target in seen or any(each.startswith(os.path.join(target, "")) for each in seen):
+        if target in seen or any(path.startswith(os.path.join(target, "")) for path in seen):
             return
         seen.add(target)
     path, patterns, is_package = below
@@ -247,21 +239,21 @@ def _descend(
 
 
 def _patterns(directory: str, base: str, names: set[str]) -> tuple[Pattern, ...]:
-    found: list[Pattern] = []
+    patterns: list[Pattern] = []
     for name in IGNORE_FILES:
         if name in names:
             try:
                 with open(
                     os.path.join(directory, name), encoding="utf-8", errors="surrogateescape"
                 ) as file:
-                    found += read_patterns(file.read().split("\n"), base)
-            except OSError:  # a directory of that name, or one that may not be read
+                    patterns += read_patterns(file.read().split("\n"), base)
+            except OSError:  # a directory of that name, or an unreadable file
                 continue
-    return tuple(found)
+    return tuple(patterns)
 
 
-def _largest(taken: list[tuple[str, os.stat_result]]) -> str:
-    largest = sorted(taken, key=lambda item: -item[1].st_size)[:_SHOWN]
+def _largest(files: list[tuple[str, os.stat_result]]) -> str:
+    largest = sorted(files, key=lambda item: -item[1].st_size)[:_SHOWN]
     listed = ", ".join(f"{path} ({megabytes(status.st_size)})" for path, status in largest)
     return f"; the largest sources are {listed}" if listed else ""
 
@@ -274,7 +266,7 @@ def _read(looks: Iterable[_Look]) -> Sources:
             try:
                 with open(os.path.join(root, path), "rb") as file:
                     content = file.read()
-            except OSError:  # it may not be read, or has just gone
+            except OSError:  # unreadable, or just gone
                 continue
             read[path] = SourceFile(len(content), status.st_mtime_ns, content_digest(content))
             contents.append(content)

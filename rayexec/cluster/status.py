@@ -1,4 +1,4 @@
-"""What a running cluster has, what of it is free, and who holds its limits, as far as Ray tells."""
+"""State of a running cluster: its resources, the free ones, and the holders of its limits."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from rayexec.definitions.limits import LIMIT_PREFIX, POOL_PREFIX
 
 __all__ = ["ClusterStatus", "LimitHolder", "LimitStatus", "NodeStatus", "cluster_status"]
 
-_HOLDERS_TIMEOUT = 3  # seconds
+HOLDERS_TIMEOUT_S = 3
 _MOST_HOLDERS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class NodeStatus:
-    """One node: ``resources`` in all, and ``free`` of them, or None where Ray does not say."""
+    """A node: all its ``resources``, and the ``free`` ones, or None if Ray does not tell."""
 
     node_id: str
     host: str
@@ -29,7 +29,7 @@ class NodeStatus:
 
 @dataclass(frozen=True, slots=True)
 class LimitHolder:
-    """A task or actor that runs and takes ``amount`` of a limit."""
+    """A running task or actor with ``amount`` of a limit."""
 
     name: str
     kind: str
@@ -41,9 +41,7 @@ class LimitHolder:
 
 @dataclass(frozen=True, slots=True)
 class LimitStatus:
-    """One limit or pool: by its resource, how much there is on all ``nodes`` that declare it, and
-    how much is taken.
-    """
+    """A limit or pool by its resource: the total on ``nodes`` nodes, and the used part."""
 
     resource: str
     total: float
@@ -64,9 +62,7 @@ class LimitStatus:
 
 @dataclass(frozen=True, slots=True)
 class ClusterStatus:
-    """A cluster as it is now; ``unknown`` says why there is nothing on who holds a limit, where
-    that is so.
-    """
+    """A cluster now; ``unknown`` is the reason if the holders of limits are missing."""
 
     address: str
     nodes: tuple[NodeStatus, ...]
@@ -75,28 +71,28 @@ class ClusterStatus:
 
 
 def cluster_status(address: str) -> ClusterStatus:
-    """Return what the cluster at ``address`` has; raises EngineError where it cannot be reached.
+    """Return the state of the cluster at ``address``; raises EngineError if it is out of reach.
 
-    This process is attached to it afterwards.
+    This process stays connected to it.
     """
     connect(address)
     import ray
 
     free_of = _free_per_node()
-    found = (
+    alive = (
         NodeStatus(
-            each["NodeID"],
-            each["NodeManagerAddress"],
-            "node:__internal_head__" in each["Resources"],
-            _shown(each["Resources"]),
+            node["NodeID"],
+            node["NodeManagerAddress"],
+            "node:__internal_head__" in node["Resources"],
+            _shown(node["Resources"]),
             None
             if free_of is None
-            else _shown(dict.fromkeys(each["Resources"], 0.0) | free_of.get(each["NodeID"], {})),
+            else _shown(dict.fromkeys(node["Resources"], 0.0) | free_of.get(node["NodeID"], {})),
         )
-        for each in ray.nodes()
-        if each["Alive"]
+        for node in ray.nodes()
+        if node["Alive"]
     )
-    nodes = tuple(sorted(found, key=lambda node: (not node.is_head, node.host, node.node_id)))
+    nodes = tuple(sorted(alive, key=lambda node: (not node.is_head, node.host, node.node_id)))
     totals: dict[str, list[float]] = {}
     for node in nodes:
         for name, amount in node.resources.items():
@@ -118,82 +114,82 @@ def cluster_status(address: str) -> ClusterStatus:
 
 
 def _shown(resources: Mapping[str, float]) -> dict[str, float]:
-    # Each node has one of its own name, on which nothing runs that rayexec starts.
+    # Each node has a resource of its own name, which rayexec does not use.
     return {name: amount for name, amount in resources.items() if not name.startswith("node:")}
 
 
 def _free_per_node() -> dict[str, dict[str, float]] | None:
-    """Return what each node has free, which Ray has no public word for."""
+    """Return the free resources by node, for which Ray has no public function."""
     from ray._private import state
 
     ask = getattr(state, "available_resources_per_node", None)
     try:
         return None if ask is None else ask()
-    except Exception:  # private, and a status without it is still one
+    except Exception:  # a private function of Ray; the status does without it
         return None
 
 
 def _holders(names: Iterable[str]) -> tuple[dict[str, list[LimitHolder]] | None, str | None]:
-    """Return who holds each of these resources, or None and why that is not known."""
+    """Return the holders of resources, or None and the reason."""
     from ray._private import worker
     from ray.util import state
 
     url = getattr(getattr(worker, "_global_node", None), "webui_url", None)
     if not url:
-        known = _holders_by_events(names)
+        holders = _holders_by_events(names)
         return (
-            known,
+            holders,
             None
-            if known is not None
+            if holders is not None
             else "the cluster runs without its dashboard (cluster up --dashboard)",
         )
     options: dict[str, Any] = {
         "address": f"http://{url}",
         "limit": _MOST_HOLDERS,
-        "timeout": _HOLDERS_TIMEOUT,
+        "timeout": HOLDERS_TIMEOUT_S,
         "detail": True,
         "raise_on_missing_output": False,
     }
     try:
         running: list[tuple[str, Any]] = [
             *(
-                ("task", each)
-                for each in state.list_tasks(filters=[("state", "=", "RUNNING")], **options)
+                ("task", task)
+                for task in state.list_tasks(filters=[("state", "=", "RUNNING")], **options)
             ),
             *(
-                ("actor", each)
-                for each in state.list_actors(filters=[("state", "=", "ALIVE")], **options)
+                ("actor", actor)
+                for actor in state.list_actors(filters=[("state", "=", "ALIVE")], **options)
             ),
         ]
     except Exception as error:  # of many kinds: the dashboard may be starting, overloaded, or gone
         return None, f"the dashboard does not answer ({type(error).__name__})"
-    found: dict[str, list[LimitHolder]] = {name: [] for name in names}
-    for kind, each in running:
-        for name, amount in (each.required_resources or {}).items():
-            if name in found and amount:
-                shown = getattr(each, "name", None) or getattr(each, "class_name", None) or "?"
-                pid = getattr(each, "worker_pid", None) or getattr(each, "pid", None)
-                found[name].append(LimitHolder(shown, kind, amount, each.node_id, pid, each.job_id))
-    return found, None
+    by_name: dict[str, list[LimitHolder]] = {name: [] for name in names}
+    for kind, item in running:
+        for name, amount in (item.required_resources or {}).items():
+            if name in by_name and amount:
+                title = getattr(item, "name", None) or getattr(item, "class_name", None) or "?"
+                pid = getattr(item, "worker_pid", None) or getattr(item, "pid", None)
+                holder = LimitHolder(title, kind, amount, item.node_id, pid, item.job_id)
+                by_name[name].append(holder)
+    return by_name, None
 
 
 def _holders_by_events(names: Iterable[str]) -> dict[str, list[LimitHolder]] | None:
-    """Return who holds each of these resources by what Ray keeps of tasks and actors, about a
-    second old.
+    """Return the holders of resources by Ray's events of tasks, about a second old.
 
-    The dashboard shows no more, but Ray has no public word for it. None where this Ray does not
-    hand it out.
+    The dashboard shows the same, but Ray has no public function for it. None if this Ray has no
+    private one.
     """
     from ray._private import state
     from ray.core.generated import common_pb2, gcs_pb2
 
-    found: dict[str, list[LimitHolder]] = {name: [] for name in names}
+    holders: dict[str, list[LimitHolder]] = {name: [] for name in names}
 
-    def add(kind: str, shown: str, each: Any, node: bytes, pid: int, job: bytes) -> None:
-        for name, amount in each.required_resources.items():
-            if name in found and amount:
-                found[name].append(
-                    LimitHolder(shown, kind, amount, node.hex() or None, pid or None, job.hex())
+    def add(kind: str, title: str, item: Any, node: bytes, pid: int, job: bytes) -> None:
+        for name, amount in item.required_resources.items():
+            if name in holders and amount:
+                holders[name].append(
+                    LimitHolder(title, kind, amount, node.hex() or None, pid or None, job.hex())
                 )
 
     try:
@@ -215,6 +211,6 @@ def _holders_by_events(names: Iterable[str]) -> dict[str, list[LimitHolder]] | N
                     actor.pid,
                     actor.job_id,
                 )
-    except Exception:  # private names that are gone, or a cluster that is
+    except Exception:  # Ray's private names may go, and so may the cluster
         return None
-    return found
+    return holders

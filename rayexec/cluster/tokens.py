@@ -1,4 +1,4 @@
-"""The token that a cluster asks for: where Ray looks for it, and making one."""
+"""Token of a cluster: its file, and a new one if there is none."""
 
 from __future__ import annotations
 
@@ -22,14 +22,12 @@ AUTH_MODE, TOKEN, TOKEN_PATH = "RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKE
 
 
 def token_path() -> Path:
-    """Return the file where Ray looks for the token."""
+    """Return the file from which Ray reads the token."""
     return Path(os.environ.get(TOKEN_PATH) or Path.home() / ".ray" / "auth_token").absolute()
 
 
 def token() -> str | None:
-    """Return the token that Ray would use, from the environment or the file, or None where there is
-    none.
-    """
+    """Return Ray's token from the environment or the file, or None without one."""
     if given := os.environ.get(TOKEN):
         return given.strip()
     try:
@@ -39,9 +37,7 @@ def token() -> str | None:
 
 
 def readable_by_others() -> bool:
-    """Whether other users of this machine may read the token's file, as they may where Ray wrote
-    it.
-    """
+    """Whether other users of this machine may read the token's file; Ray makes it so."""
     try:
         return not os.environ.get(TOKEN) and bool(token_path().stat().st_mode & 0o077)
     except OSError:
@@ -49,14 +45,14 @@ def readable_by_others() -> bool:
 
 
 def ensure_token() -> None:
-    """Write a new token, for this user's eyes alone, where there is none.
+    """Write a new token for this user alone, unless there is one.
 
-    Raises EngineError where it cannot be written.
+    Raises EngineError if the file cannot be written.
     """
     if token() is not None:
         return
     path = token_path()
-    # Whole or not at all, since another process may look for it meanwhile.
+    # Whole or not at all, since another process may read it meanwhile.
     fresh = path.with_name(f"{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -9,9 +9,7 @@ __all__ = ["usable_cpus"]
 
 
 def usable_cpus() -> int:
-    """Return how many CPUs this process may use, at least 1: its affinity, and the quota of its
-    container.
-    """
+    """Return the number of CPUs for this process, at least 1."""
     try:
         count = len(os.sched_getaffinity(0))
     except AttributeError:  # not on every system

@@ -1,17 +1,16 @@
-"""The words of a config schema, as in Dagster: ``Field``, ``Shape``, ``Selector`` and the like.
+"""Types of config schemas, as in Dagster: ``Field``, ``Shape``, ``Selector`` and the like.
 
 A schema is any of:
 
-    int, str, float, bool              that scalar, and nothing that would have to be converted to it
+    int, str, float, bool              that scalar, without any conversion
     Any, list, dict                    anything; a list, a dict of anything
     {"n": int, "name": Field(...)}     short for Shape: a dict with these keys and no others
     [int]                              short for Array
-    a Config class                     what its fields say
-    a word of this module              Field only at the root, as an entry of a dict, or as an arm of a Selector
+    a Config class                     the fields of the class
+    a type of this module              Field only at the root, as an entry of a dict, or as an arm
 
-Words compare by identity and hold copies of the dicts that they are given, so that a schema never
-changes once it is made. They do not check what they hold: a malformed word raises DefinitionError
-where it is first used.
+Config types compare by identity and copy the dicts that they get, so a schema never changes. They
+do not check their content: a malformed one raises DefinitionError at its first use.
 """
 
 from __future__ import annotations
@@ -47,7 +46,7 @@ __all__ = [
 
 
 class Missing(enum.Enum):
-    """The type of ``MISSING``: no value at all, as against null."""
+    """The type of ``MISSING``, the absent value; null is a value."""
 
     MISSING = "MISSING"
 
@@ -59,15 +58,13 @@ MISSING: Final = Missing.MISSING
 
 
 class ConfigType:
-    """Base of all words."""
+    """Base of all config types."""
 
     __slots__ = ()
 
 
 def frozen(schema: object) -> object:
-    """Return ``schema`` with its plain dicts and lists turned into words, which later changes to
-    them cannot reach.
-    """
+    """Return a plain dict as a Shape and a plain list as an Array, safe from later changes."""
     if isinstance(schema, dict):
         return Shape(schema)
     if isinstance(schema, list) and len(schema) == 1:
@@ -79,8 +76,8 @@ def frozen(schema: object) -> object:
 class Field(ConfigType):
     """One entry of a dict, with its default.
 
-    Without ``is_required``, an entry is required unless it has a default or its config needs
-    nothing. An optional entry without a default is left out of the resolved dict.
+    Unless ``is_required`` says so, an entry is required if it has no default and its config needs a
+    value. The resolved dict lacks an optional entry without a default and a value.
     """
 
     config: object
@@ -119,8 +116,7 @@ class Permissive(ConfigType):
 class Selector(ConfigType):
     """A dict with exactly one of these keys.
 
-    ``{arm: null}`` stands for the arm's defaults, and ``{}`` for the only arm where there is only
-    one and it needs nothing.
+    ``{arm: null}`` means the defaults of the arm. ``{}`` means the only arm, if it needs no value.
     """
 
     fields: Mapping[str, object]
@@ -130,15 +126,15 @@ class Selector(ConfigType):
         object.__setattr__(self, "fields", _frozen_fields(self.fields, "Selector"))
 
 
-def _frozen_fields(fields: object, word: str) -> dict[Any, object]:
+def _frozen_fields(fields: object, owner: str) -> dict[Any, object]:
     if not isinstance(fields, Mapping):
-        raise DefinitionError(f"{word} takes a dict of its fields, not {fields!r}.")
+        raise DefinitionError(f"{owner} takes a dict of its fields, not {fields!r}.")
     return {key: frozen(schema) for key, schema in fields.items()}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Noneable(ConfigType):
-    """The inner config, or null; null where it is left out."""
+    """The inner config, or null; null is the default."""
 
     inner: object
 
@@ -148,9 +144,7 @@ class Noneable(ConfigType):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EnumValue:
-    """One value of an Enum: the string in the config, and what the op gets for it (by default, the
-    same string).
-    """
+    """One value of an Enum: the string in config, and the op's value (by default the string)."""
 
     config_value: str
     python_value: object = None
@@ -159,7 +153,7 @@ class EnumValue:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Enum(ConfigType):
-    """One of a few strings, each of which may stand for a Python value."""
+    """One of a few strings, with a Python value behind each."""
 
     name: str
     enum_values: Sequence[EnumValue]
@@ -169,9 +163,7 @@ class Enum(ConfigType):
 
     @classmethod
     def from_python_enum(cls, enum: type[enum.Enum], name: str | None = None) -> Enum:
-        """Return the Enum whose strings are the names of ``enum``'s members, and whose values are
-        the members.
-        """
+        """Return the Enum of a Python enum: names in config, members for the op."""
         values = [
             EnumValue(member_name, python_value=member)
             for member_name, member in enum.__members__.items()
@@ -191,8 +183,9 @@ class Array(ConfigType):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Map(ConfigType):
-    """A dict from any scalar keys of one type to values of one config; ``key_label_name`` only
-    describes the keys.
+    """A dict of any scalar keys of one type, with values of one config.
+
+    ``key_label_name`` only describes the keys.
     """
 
     key_type: object
@@ -203,13 +196,14 @@ class Map(ConfigType):
         object.__setattr__(self, "inner_type", frozen(self.inner_type))
 
 
-# The words below have no constructor that users call: reading a schema makes them.
+# Users do not construct the types below; the reading of a schema does.
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scalar(ConfigType):
-    """An int, float, str or bool; ``env`` lets ``{"env": NAME}`` stand for it, and ``label``
-    describes it.
+    """An int, float, str or bool.
+
+    With ``env``, ``{"env": NAME}`` may stand for it. ``label`` describes it.
     """
 
     kind: type[int | float | str | bool]
@@ -224,14 +218,14 @@ class Anything(ConfigType):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Model(ConfigType):
-    """A pydantic model; its own fields and validators have the last word."""
+    """A pydantic model; its own fields and validators decide in the end."""
 
     cls: type[pydantic.BaseModel]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Items(ConfigType):
-    """A list, tuple or set in a model: all items of ``inner[0]``, or (``fixed``) each of its own."""
+    """A list, tuple or set in a model: items of one type, or (``fixed``) one type for each item."""
 
     inner: tuple[ConfigType, ...]
     fixed: bool = False
@@ -239,7 +233,7 @@ class Items(ConfigType):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class OneOf(ConfigType):
-    """A union in a model; ``tag`` is the field that tells its models apart, if any."""
+    """A union in a model; ``tag`` is the discriminating field, if any."""
 
     options: tuple[ConfigType, ...]
     tag: str | None = None
@@ -247,7 +241,7 @@ class OneOf(ConfigType):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Opaque(ConfigType):
-    """Any other annotation in a model, which only pydantic reads."""
+    """Any other annotation in a model; only pydantic reads it."""
 
     annotation: Any
 

@@ -1,4 +1,4 @@
-"""Run config as a document: given as objects or mappings, merged over what the job itself gives."""
+"""Run config as a document: objects or mappings, merged over the job's own config."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ __all__ = ["RunConfig", "apply_mapping", "merged_run_config"]
 
 @dataclass(frozen=True)
 class RunConfig:
-    """Run config made of objects: Config instances by op, resources by key, plain mappings
-    anywhere.
+    """Run config made of objects.
+
+    It holds Config instances by op, resources by key, and plain mappings anywhere.
     """
 
     ops: Mapping[str, Any] = field(default_factory=dict)
@@ -28,17 +29,17 @@ class RunConfig:
     inputs: Mapping[str, Any] = field(default_factory=dict)
 
     def to_config_dict(self) -> dict[str, Any]:
-        """Return the mapping that a YAML file would give, with Config instances left as they are."""
+        """Return the mapping of an equal YAML file, but with the Config instances themselves."""
         document: dict[str, Any] = {}
         if self.ops:
             document["ops"] = {
-                key: {"config": each} if isinstance(each, Config) else each
-                for key, each in self.ops.items()
+                key: {"config": entry} if isinstance(entry, Config) else entry
+                for key, entry in self.ops.items()
             }
         if self.resources:
             document["resources"] = {
-                key: {"config": each} if isinstance(each, Config) else each
-                for key, each in self.resources.items()
+                key: {"config": entry} if isinstance(entry, Config) else entry
+                for key, entry in self.resources.items()
             }
         if self.loggers:
             document["loggers"] = dict(self.loggers)
@@ -50,11 +51,10 @@ class RunConfig:
 
 
 def merged_run_config(job: JobDefinition, run_config: Any) -> dict[str, Any]:
-    """Return ``run_config`` over the job's own: what it mentions two levels down replaces the
-    default whole.
+    """Return ``run_config`` merged over the job's own config.
 
-    Where the job's config is a ConfigMapping, run config is what the mapping makes of
-    ``run_config``. Raises ConfigError for what is not a mapping.
+    A value two levels down replaces the default as a whole. The ConfigMapping of a job makes the
+    document from ``run_config`` instead. Raises ConfigError for anything but a mapping.
     """
     if isinstance(job.config, ConfigMapping):
         made, problems = apply_mapping(
@@ -75,7 +75,7 @@ def merged_run_config(job: JobDefinition, run_config: Any) -> dict[str, Any]:
     return merged
 
 
-def _document(given: Any, what: str) -> dict[str, Any]:
+def _document(given: Any, subject: str) -> dict[str, Any]:
     if given is None:
         return {}
     if isinstance(given, RunConfig):
@@ -84,14 +84,14 @@ def _document(given: Any, what: str) -> dict[str, Any]:
         return dict(given)
     raise ConfigError(
         [Problem((), f"expected a mapping or a RunConfig, got {type(given).__name__}")],
-        subject=what,
+        subject=subject,
     )
 
 
 def apply_mapping(
     mapping: ConfigMapping, given: Any, path: tuple[str, ...]
 ) -> tuple[Any, list[Problem]]:
-    """Return what a mapping makes of the config that the run gives it."""
+    """Return the config that a mapping makes of the given one, with all problems."""
     value = given
     if mapping.config_schema is not None:
         value, problems = validate(mapping.config_schema, given, path=path)

@@ -93,10 +93,10 @@ def resolve_execution(
 
 
 def override_execution(settings: ExecutionSettings, **given: Any) -> ExecutionSettings:
-    """Return ``settings`` with the keys that the caller of a run overrides; None leaves a key.
+    """Return ``settings`` with the caller's overrides; None leaves a key.
 
-    An address makes it a run on Ray. Raises ConfigError for values that run config would refuse,
-    and TypeError for a key that callers cannot override.
+    An address makes it a run on Ray. Raises ConfigError for a value out of bounds, as run config
+    would, and TypeError for a key without overrides.
     """
     check_overrides(given, "override_execution")
     overrides = {name: value for name, value in given.items() if value is not None}
@@ -139,7 +139,7 @@ def _merged(executor: ExecutorDefinition, config: Any) -> Any:
 def _renamed(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return settings with former keys under their present names.
 
-    Where both names are given, the former one stays, so that validation refuses it.
+    With both names given, the former one stays, and validation refuses it.
     """
     return {
         key if _FORMER_KEYS.get(key, key) in settings else _FORMER_KEYS.get(key, key): value

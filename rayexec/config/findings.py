@@ -1,6 +1,4 @@
-"""How a problem with a config value is put: what was expected, what came, and what may have been
-meant.
-"""
+"""Findings of validators: problems with a config value, worded for users."""
 
 from __future__ import annotations
 
@@ -44,8 +42,8 @@ __all__ = [
     "problem",
 ]
 
-# The kinds of a problem, prefixed so that no error type of a user's own is one. Those of the
-# environment are no fault of the value, so a default may have them.
+# Kinds of findings, prefixed so that no error type of a user is one. A finding on the environment
+# is no fault of the value, so a default may have it.
 VALUE = "rayexec_value"
 ENVIRONMENT = "rayexec_environment"
 
@@ -53,7 +51,7 @@ _UNKNOWN = frozenset({"extra_forbidden", "invalid_key"})
 
 
 class Finding(NamedTuple):
-    """A problem, with its path from the config_type that found it."""
+    """A problem, with its path inside the validated value."""
 
     kind: str
     path: tuple[str, ...]
@@ -61,38 +59,36 @@ class Finding(NamedTuple):
 
 
 def outline(config_type: ConfigType) -> str:
-    """Return what ``config_type`` expects, with one level of braces: messages stay short however large the
-    schema is.
-    """
+    """Return a description of a config type, short enough for a message."""
     return describe_type(config_type, depth=1)
 
 
 def got(value: object) -> str:
-    """Return ``value`` for a message: shortened, and with its type, which its text may hide."""
+    """Return a shortened value for a message, with the type that its text may hide."""
     return "null" if value is None else f"{reprlib.repr(value)} ({type(value).__name__})"
 
 
 def problem(message: str, kind: str = VALUE) -> PydanticCustomError:
-    """Return the error that a validator raises to report ``message`` where it stands."""
+    """Return an error for a validator to raise, at its own path."""
     return PydanticCustomError(kind, "{message}", {"message": message})
 
 
 def mismatch(config_type: ConfigType, value: object, hint: str = "") -> PydanticCustomError:
-    """Return the error for a ``value`` that is nothing like what ``config_type`` expects."""
+    """Return an error for a value of another type than ``config_type``."""
     return problem(f"expected {outline(config_type)}, got {got(value)}.{hint}")
 
 
-def failure(found: Sequence[Finding]) -> pydantic.ValidationError:
-    """Return the error that a validator raises to report several problems, below where it stands."""
+def failure(findings: Sequence[Finding]) -> pydantic.ValidationError:
+    """Return an error for a validator to raise, with several findings below its own path."""
     details = [
-        InitErrorDetails(type=problem(one.message, one.kind), loc=one.path, input=None)
-        for one in found
+        InitErrorDetails(type=problem(finding.message, finding.kind), loc=finding.path, input=None)
+        for finding in findings
     ]
     return pydantic.ValidationError.from_exception_data("config", details)
 
 
 def env_name(value: object) -> str | None:
-    """Return the environment variable that ``value`` refers to, if that is what it does."""
+    """Return the name of the environment variable in an EnvVar or ``{"env": NAME}``, else None."""
     if isinstance(value, EnvVar):
         return value.name
     if isinstance(value, dict) and set(value) == {"env"} and isinstance(value["env"], str):
@@ -101,7 +97,7 @@ def env_name(value: object) -> str | None:
 
 
 def holds_env(value: object, *, dicts: bool = False) -> bool:
-    """Return whether an EnvVar is anywhere in ``value``, or (with ``dicts``) a ``{"env": NAME}``."""
+    """Return whether ``value`` holds an EnvVar, or (with ``dicts``) an ``{"env": NAME}``."""
     if isinstance(value, EnvVar) or (dicts and env_name(value) is not None):
         return True
     inside: Iterable[object] = ()
@@ -115,13 +111,14 @@ def holds_env(value: object, *, dicts: bool = False) -> bool:
 
 
 def finding_of(config_type: ConfigType, error: ErrorDetails, data: object = MISSING) -> Finding:
-    """Return an error of ``config_type``'s validator as a problem.
+    """Return an error of a validator as a finding.
 
-    ``data`` is for the error of a model: what the model was given, before environment variables
-    were read.
+    For the error of a model, ``data`` is the model's input with its environment variables unread.
     """
     kind, context = error["type"], error.get("ctx", {})
-    loc, place = (error["loc"], data) if data is MISSING else _place(error["loc"], kind, data)
+    loc, original = (
+        (error["loc"], data) if data is MISSING else _path_in_data(error["loc"], kind, data)
+    )
     in_key = bool(loc) and loc[-1] == "[key]"
     path = tuple(map(str, loc[:-1] if in_key else loc))
     if kind in (VALUE, ENVIRONMENT):
@@ -140,9 +137,9 @@ def finding_of(config_type: ConfigType, error: ErrorDetails, data: object = MISS
         message = str(context.get("error") or error["msg"])
     else:
         message = error["msg"].replace("Input should ", "must ", 1)
-        # What came from the environment may be a secret.
-        message += "" if holds_env(place, dicts=True) else f", got {got(value)}."
-    if (name := env_name(place)) is None:
+        # A value from the environment may be a secret.
+        message += "" if holds_env(original, dicts=True) else f", got {got(value)}."
+    if (name := env_name(original)) is None:
         return Finding(VALUE, path, message)
     return Finding(ENVIRONMENT, path, f"{message} (from the environment variable {name!r})")
 
@@ -153,7 +150,7 @@ def _missing(config_type: ConfigType, key: str) -> str:
     return (
         message
         if item is None
-        else f"{message} Expected: {outline(item.config_type)}, such as `{key}: {example(item)}`"
+        else f"{message} Expected: {outline(item.type)}, such as `{key}: {example(item)}`"
     )
 
 
@@ -172,11 +169,9 @@ def _keys(config_type: ConfigType) -> Mapping[str, Entry]:
 
 
 def _at(config_type: ConfigType, path: Sequence[str], in_key: bool = False) -> ConfigType:
-    """Return the config_type at ``path`` inside ``config_type``; Anything where the path leaves what words
-    describe.
-    """
+    """Return the config type at a path inside of another one, Anything for an unknown path."""
     if isinstance(config_type, Field):
-        return _at(entry(config_type).config_type, path, in_key)
+        return _at(entry(config_type).type, path, in_key)
     if not path:
         return config_type
     if isinstance(config_type, Noneable):
@@ -194,19 +189,20 @@ def _at(config_type: ConfigType, path: Sequence[str], in_key: bool = False) -> C
             in_key,
         )
     item = entries(config_type).get(path[0])
-    return Anything() if item is None else _at(item.config_type, path[1:], in_key)
+    return Anything() if item is None else _at(item.type, path[1:], in_key)
 
 
-def _place(
+def _path_in_data(
     loc: Sequence[int | str], kind: str, data: object
 ) -> tuple[tuple[int | str, ...], object]:
-    """Return ``loc`` without the steps that pydantic adds for unions, and what ``data`` has there.
+    """Return ``loc`` without the parts that pydantic adds for unions, and the value there.
 
-    The way ends at a reference to an environment variable, which has nothing inside.
+    The path ends at a reference to an environment variable.
     """
-    place: list[int | str] = []
+    path: list[int | str] = []
     value: Any = data
-    for number, part in enumerate(loc):
+    last = len(loc) - 1
+    for position, part in enumerate(loc):
         if env_name(value) is not None:
             break
         try:
@@ -214,8 +210,8 @@ def _place(
                 getattr(value, str(part)) if isinstance(value, pydantic.BaseModel) else value[part]
             )
         except (TypeError, LookupError, AttributeError):
-            if place and not (number == len(loc) - 1 and (kind == "missing" or kind in _UNKNOWN)):
+            if path and not (position == last and (kind == "missing" or kind in _UNKNOWN)):
                 continue
             value = None
-        place.append(part)
-    return tuple(place), value
+        path.append(part)
+    return tuple(path), value

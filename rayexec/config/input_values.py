@@ -1,4 +1,4 @@
-"""Values for inputs that no step feeds, as run config gives them."""
+"""Values of unconnected inputs, read from run config."""
 
 from __future__ import annotations
 
@@ -14,21 +14,22 @@ __all__ = ["BadInputError", "load_input"]
 
 
 class BadInputError(Exception):
-    """A value that does not fit its input; the message says how."""
+    """A value of the wrong form or type for its input."""
 
 
 def load_input(kind: RuntimeType, given: Any) -> Any:
-    """Return the value that run config gives for an input: as it stands, or by one of the loaders.
+    """Return the value of an input: the given one, or the one that a loader reads.
 
-    Raises BadInputError."""
+    Raises BadInputError.
+    """
     if kind.loader is None:
         raise BadInputError(
             f"values of type {kind.name} cannot be given by run config; use input_values"
         )
     wrapped = isinstance(given, Mapping) and len(given) == 1 and next(iter(given)) in _LOADERS
     if wrapped:
-        ((loader, what),) = given.items()
-        value = _LOADERS[loader](what)
+        ((loader, argument),) = given.items()
+        value = _LOADERS[loader](argument)
     elif kind.loader == "selector":
         raise BadInputError(
             f"an input without a type takes {{value: …}}, {{json: …}} or {{pickle: …}}, got "
@@ -42,23 +43,25 @@ def load_input(kind: RuntimeType, given: Any) -> Any:
     return value
 
 
-def _from_file(loader: str, what: Any) -> Any:
-    path = what.get("path") if isinstance(what, Mapping) else None
+def _from_file(loader: str, argument: Any) -> Any:
+    path = argument.get("path") if isinstance(argument, Mapping) else None
     if not isinstance(path, (str, os.PathLike)):
-        raise BadInputError(f"expected {{{loader}: {{path: FILE}}}}, got {{{loader}: {what!r}}}")
+        raise BadInputError(
+            f"expected {{{loader}: {{path: FILE}}}}, got {{{loader}: {argument!r}}}"
+        )
     try:
         with open(path, "rb") as file:
             return json.load(file) if loader == "json" else pickle.load(file)
     except OSError as error:
         raise BadInputError(f"cannot read {os.fspath(path)!r}: {error.strerror}") from None
-    except Exception as error:  # unpickling may raise anything
+    except Exception as error:  # unpickling may raise any exception
         raise BadInputError(
             f"{os.fspath(path)!r} is not {loader}: {type(error).__name__}: {error}"
         ) from None
 
 
 _LOADERS: dict[str, Any] = {
-    "value": lambda what: what,
-    "json": lambda what: _from_file("json", what),
-    "pickle": lambda what: _from_file("pickle", what),
+    "value": lambda argument: argument,
+    "json": lambda argument: _from_file("json", argument),
+    "pickle": lambda argument: _from_file("pickle", argument),
 }

@@ -1,15 +1,16 @@
-"""Run config against its job: defaults merged, every value checked, every problem found in one go."""
+"""Resolution of run config against its job: merge defaults, check all values, list problems."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from rayexec.config.config_paths import OpenInputs, config_path, open_schema
 from rayexec.config.document import apply_mapping, merged_run_config
 from rayexec.config.execution import ExecutionSettings, resolve_execution
 from rayexec.config.input_values import BadInputError, load_input
-from rayexec.config.schema import MISSING, describe, is_required, scaffold, validate
+from rayexec.config.schema import MISSING, describe, is_required, validate
 from rayexec.definitions.config import Config
 from rayexec.definitions.graph import GraphDefinition
 from rayexec.definitions.job import JobDefinition
@@ -18,42 +19,32 @@ from rayexec.definitions.mapping import ConfigMapping
 from rayexec.definitions.op import OpDefinition
 from rayexec.definitions.ports import NO_DEFAULT
 from rayexec.definitions.resource import ConfigurableResource, ResourceDefinition
-from rayexec.definitions.types import RuntimeType
 from rayexec.errors import ConfigError, Problem
 from rayexec.names import nearest
 
-__all__ = [
-    "OpenInputs",
-    "ResolvedConfig",
-    "resolve_run_config",
-    "scaffold_run_config",
-]
+__all__ = ["ResolvedConfig", "resolve_run_config"]
 
 ROOT_KEYS = ("execution", "inputs", "loggers", "ops", "resources")
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
-# (node path, input name) -> (its type, whether run config must give it, whether the selection cut
-# it off)
-OpenInputs = Mapping[tuple[str, str], tuple[RuntimeType, bool, bool]]
-
 
 @dataclass(frozen=True, slots=True)
 class ResolvedConfig:
-    """Run config that fits its job, with defaults filled in.
+    """Run config with all defaults, checked against its job."""
 
-    ``ops`` holds the config of each op that has any by its path; ``inputs`` the values for open
-    inputs by (path, name); ``resources`` by key; ``loggers`` that of the job's loggers that are
-    named, by name. ``has_console`` is whether the console shows log lines too. ``document`` is the
-    merged run config as it was given.
-    """
-
+    #: The config of ops by path.
     ops: Mapping[str, Any]
+    #: The values of unconnected inputs by (node path, input name).
     inputs: Mapping[tuple[str, str], Any]
     resources: Mapping[str, Any]
     execution: ExecutionSettings
+    #: The lowest level of log lines on the console.
     log_level: str
+    #: The merged run config, as it was given.
     document: Mapping[str, Any]
+    #: The config of the job's loggers that run config names, by name.
     loggers: Mapping[str, Any]
+    #: The console shows log lines.
     has_console: bool
 
 
@@ -69,9 +60,8 @@ def resolve_run_config(
 ) -> ResolvedConfig:
     """Return the config of one run; raises ConfigError with every problem.
 
-    ``ops`` are the selected ops by path and ``open_inputs`` the inputs that nothing selected feeds.
-    Config for ops that are not selected is left aside, for ops that do not exist it is a problem.
-    ``ignore_execution`` skips the ``execution`` section, whatever stands in it.
+    ``ops`` are the selected ops by path, ``open_inputs`` the inputs without a selected source.
+    Config of unselected ops has no effect. ``ignore_execution`` skips the ``execution`` section.
     """
     document = merged_run_config(job, run_config)
     resolver = _Resolver(job, ops, open_inputs, dict(job.input_values) | dict(input_values or {}))
@@ -135,16 +125,14 @@ class _Resolver:
         self, graph: GraphDefinition, section: Any, prefix: str, path: tuple[str, ...]
     ) -> None:
         """Read the ``ops`` section of one graph."""
-        known = {node.name: node.definition for node in graph.nodes} if section else {}
+        definitions = {node.name: node.definition for node in graph.nodes} if section else {}
         for name, entry in self._mapping(section, (*path, "ops")).items():
             here = (*path, "ops", str(name))
-            if name not in known:
-                self.problem(
-                    here,
-                    f"unknown op; {graph.name!r} has {_listing(known)}.{nearest(str(name), known)}",
-                )
+            if name not in definitions:
+                hint = nearest(str(name), definitions)
+                self.problem(here, f"unknown op; {graph.name!r} has {_listing(definitions)}.{hint}")
                 continue
-            definition, node = known[name], f"{prefix}{name}"
+            definition, node = definitions[name], f"{prefix}{name}"
             fields = self._mapping({"config": entry} if isinstance(entry, Config) else entry, here)
             inner = isinstance(definition, GraphDefinition)
             allowed = ("ops", "inputs") if inner else ("config", "inputs")
@@ -171,9 +159,9 @@ class _Resolver:
         definition: OpDefinition | ResourceDefinition | LoggerDefinition,
         given: Any,
         path: tuple[str, ...],
-        what: str,
+        owner: str,
     ) -> Any:
-        """Return the config of an op, resource or logger, MISSING where it has none."""
+        """Return the config of an op, resource or logger, MISSING without any."""
         preset = definition.preset_config
         if isinstance(preset, ConfigMapping):
             mapped, problems = apply_mapping(preset, given, path)
@@ -184,7 +172,7 @@ class _Resolver:
         elif preset is not NO_DEFAULT:
             if given is not MISSING:
                 self.problem(
-                    path, f"the config of {what} is fixed by configured() and cannot be given"
+                    path, f"the config of {owner} is fixed by configured() and cannot be given"
                 )
             given = preset
         if definition.config_schema is None:
@@ -215,9 +203,7 @@ class _Resolver:
                 )
 
     def job_inputs(self, section: Any) -> None:
-        """Read the job's own inputs: objects given by input_values, or values in the ``inputs``
-        section.
-        """
+        """Read the job's inputs: objects from input_values, or the ``inputs`` section."""
         for name, given in self._mapping(section, ("inputs",)).items():
             if name not in self._job.graph.inputs:
                 self.problem(
@@ -238,44 +224,51 @@ class _Resolver:
             self.problem(path, str(error))
 
     def unmentioned(self) -> None:
-        """Fill in defaults of what the config did not name, and find what it had to."""
+        """Add the defaults of unmentioned ops and inputs, and a problem for each required one."""
         required: dict[int, bool] = {}
         for node, op in self._ops.items():
             if node in self._mentioned or (
                 op.config_schema is None and op.preset_config is NO_DEFAULT
             ):
                 continue
-            path = _config_path(node, "config")
+            path = config_path(node, "config")
             if id(op) not in required:
-                schema = _open_schema(op)
+                schema = open_schema(op)
                 required[id(op)] = schema is not None and is_required(schema)
             if required[id(op)]:
                 self.problem(
-                    path, f"missing; op {op.name!r} needs config: {describe(_open_schema(op))}"
+                    path, f"missing; op {op.name!r} needs config: {describe(open_schema(op))}"
                 )
             else:
                 self._op(node, op, MISSING, path)
         for (node, name), (kind, needed, is_cut) in self._open.items():
             if needed and (node, name) not in self.input_values:
-                path = _config_path(node, "inputs", name)
-                if not any(each.path[: len(path)] == path for each in self.problems):
+                path = config_path(node, "inputs", name)
+                if not any(problem.path[: len(path)] == path for problem in self.problems):
+                    reason = (
+                        "the selection leaves out what feeds"
+                        if is_cut
+                        else "nothing is connected to"
+                    )
                     self.problem(
                         path,
-                        f"missing; {'the selection leaves out what feeds' if is_cut else 'nothing is connected to'} "
-                        f"this input, so give a value of type {kind.name}",
+                        f"missing; {reason} this input, so give a value of type {kind.name}",
                     )
 
-    def resources(self, known: Mapping[str, ResourceDefinition], section: Any) -> dict[str, Any]:
+    def resources(
+        self, definitions: Mapping[str, ResourceDefinition], section: Any
+    ) -> dict[str, Any]:
         """Read the ``resources`` section; return the config of each resource by key."""
         given = self._mapping(section, ("resources",))
         for key in given:
-            if key not in known:
+            if key not in definitions:
+                hint = nearest(str(key), definitions)
                 self.problem(
                     ("resources", str(key)),
-                    f"unknown resource; the job has {_listing(known)}.{nearest(str(key), known)}",
+                    f"unknown resource; the job has {_listing(definitions)}.{hint}",
                 )
         resolved: dict[str, Any] = {}
-        for key, definition in known.items():
+        for key, definition in definitions.items():
             path = ("resources", key)
             entry = given.get(key)
             fields = self._mapping(
@@ -293,8 +286,8 @@ class _Resolver:
     def loggers(self, section: Any) -> tuple[str, dict[str, Any], bool]:
         """Read the ``loggers`` section.
 
-        Returns the level from which the console shows log lines, the config of the job's loggers
-        that are named, and whether there is the console: where it is named, or nothing is.
+        Return the console's lowest level, the config of named loggers, and whether the console
+        shows log lines. It does if the section names it or nothing.
         """
         level = "DEBUG"
         named: dict[str, Any] = {}
@@ -330,19 +323,6 @@ class _Resolver:
         return level, named, has_console or not named
 
 
-def _open_schema(definition: OpDefinition | ResourceDefinition) -> Any:
-    """Return the schema of what the run gives an op or resource: its own, its mapping's, or None
-    where it is fixed.
-    """
-    if isinstance(definition.preset_config, ConfigMapping):
-        return definition.preset_config.config_schema
-    return definition.config_schema if definition.preset_config is NO_DEFAULT else None
-
-
-def _config_path(node: str, *rest: str) -> tuple[str, ...]:
-    return (*(part for name in node.split(".") if name for part in ("ops", name)), *rest)
-
-
 def _listing(names: Any) -> str:
     listed = sorted(map(str, names))
     return (
@@ -350,49 +330,3 @@ def _listing(names: Any) -> str:
         if listed
         else "none"
     )
-
-
-def scaffold_run_config(
-    job: JobDefinition,
-    ops: Mapping[str, OpDefinition],
-    open_inputs: OpenInputs,
-    *,
-    only_required: bool = False,
-) -> dict[str, Any]:
-    """Return a run config of ``job`` with a placeholder wherever a value can (or must) be given."""
-    document: dict[str, Any] = {}
-    for path, value in _scaffold_entries(job, ops, open_inputs, only_required):
-        place = document
-        for part in path[:-1]:
-            place = place.setdefault(part, {})
-        place[path[-1]] = value
-    return document
-
-
-def _scaffold_entries(
-    job: JobDefinition,
-    ops: Mapping[str, OpDefinition],
-    open_inputs: OpenInputs,
-    only_required: bool,
-) -> Iterator[tuple[tuple[str, ...], Any]]:
-    for node, op in ops.items():
-        schema = _open_schema(op)
-        if schema is not None and (not only_required or is_required(schema)):
-            yield _config_path(node, "config"), scaffold(schema, only_required=only_required)
-    for (node, name), (kind, required, _) in open_inputs.items():
-        if required or not only_required:
-            plain = (
-                scaffold(kind.annotation)
-                if kind.loader == "scalar" and isinstance(kind.annotation, type)
-                else None
-            )
-            yield _config_path(node, "inputs", name), {"value": plain}
-    for key, definition in job.resource_defs.items():
-        schema = _open_schema(definition)
-        if schema is not None and (not only_required or is_required(schema)):
-            yield ("resources", key, "config"), scaffold(schema, only_required=only_required)
-    executor = job.executor_def.name
-    if not only_required and executor != "in_process":
-        # The settings of a job with an executor of its own stand right below config.
-        below = ("multiprocess",) if executor == "default" else ()
-        yield ("execution", "config", *below), {"max_concurrent": 0}

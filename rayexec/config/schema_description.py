@@ -1,4 +1,4 @@
-"""What a config schema looks like: a line that describes it, and a skeleton of a value for it."""
+"""Descriptions of config types in one line, and scaffolds of values for them."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ _UNLIMITED = 1_000
 def describe_type(
     config_type: ConfigType, depth: int = _UNLIMITED, within: tuple[object, ...] = ()
 ) -> str:
-    """Return ``config_type`` in one line, with ``depth`` levels of braces written out.
+    """Return a config type in one line, with ``depth`` levels of braces.
 
-    A model inside itself (``within``) is only named.
+    A model inside of itself (``within``) appears by name only.
     """
 
     def inner(schema: object, name: str) -> str:
@@ -47,7 +47,7 @@ def describe_type(
 
     if isinstance(config_type, Field):
         item = entry(config_type)
-        return describe_type(item.config_type, depth, within) + _default(item)
+        return describe_type(item.type, depth, within) + _default(item)
     if isinstance(config_type, Model) and config_type.cls in within:
         return config_type.cls.__name__
     if isinstance(config_type, Shape | Permissive | Selector | Model):
@@ -60,7 +60,8 @@ def describe_type(
         return f"list of {inner(config_type.inner, 'Array')}"
     if isinstance(config_type, Map):
         label = f"{config_type.key_label_name}: " if config_type.key_label_name else ""
-        return f"map of {label}{inner(config_type.key_type, 'Map')} to {inner(config_type.inner_type, 'Map')}"
+        keys, values = inner(config_type.key_type, "Map"), inner(config_type.inner_type, "Map")
+        return f"map of {label}{keys} to {values}"
     if isinstance(config_type, Items):
         items = ", ".join(describe_type(item, depth, within) for item in config_type.inner)
         return f"list of ({items})" if config_type.fixed else f"list of {items}"
@@ -74,19 +75,19 @@ def describe_type(
 
 
 def _braces(config_type: ConfigType, depth: int, within: tuple[object, ...]) -> str:
-    found = entries(config_type)
+    items = entries(config_type)
     others = isinstance(config_type, Permissive)
     if isinstance(config_type, Model):
         others = config_type.cls.model_config.get("extra") == "allow"
         within = (*within, config_type.cls)
-    if others and not found:
+    if others and not items:
         return "dict"
-    if found and depth == 0:
+    if items and depth == 0:
         return "{…}"
     parts = [
         f"{key}{'' if item.required else '?'}: "
-        f"{describe_type(item.config_type, depth - 1, within)}{_default(item)}"
-        for key, item in found.items()
+        f"{describe_type(item.type, depth - 1, within)}{_default(item)}"
+        for key, item in items.items()
     ]
     return f"{{{', '.join(parts + ['...'] * others)}}}"
 
@@ -100,16 +101,17 @@ def _default(item: Entry) -> str:
 
 
 def _shown(item: Entry) -> object:
-    """Return the default of ``item`` as a config would give it; a member of an enum by name, as it
-    is described.
+    """Return the default of an entry as config would give it.
+
+    A member of an enum appears by name, as in the description.
     """
     default = item.default
     if (
-        isinstance(item.config_type, Opaque)
-        and is_enum(item.config_type.annotation)
+        isinstance(item.type, Opaque)
+        and is_enum(item.type.annotation)
         and isinstance(default, enum.Enum)
     ):
-        # Unless the name would be taken for the value of another member.
+        # Unless the name is also the value of another member.
         return (
             plain(default)
             if any(default.name == one.value for one in type(default))
@@ -137,10 +139,9 @@ def _opaque(annotation: Any) -> str:
 def scaffold_type(
     config_type: ConfigType, only_required: bool, within: tuple[object, ...] = ()
 ) -> object:
-    """Return a value for ``config_type``, of what YAML can hold: its default, or a placeholder of its
-    type.
+    """Return a value that YAML can hold: the default, or a placeholder of the type.
 
-    A model inside itself (``within``) is left empty.
+    A model inside of itself (``within``) stays empty.
     """
     if isinstance(config_type, Field):
         return _entry(entry(config_type), only_required, within)
@@ -149,11 +150,11 @@ def scaffold_type(
             return {}
         within = (*within, config_type.cls)
     if isinstance(config_type, Shape | Permissive | Selector | Model):
-        found = list(entries(config_type).items())
+        items = list(entries(config_type).items())
         if isinstance(config_type, Selector):
-            chosen = found[:1]
+            chosen = items[:1]
         else:
-            chosen = [(key, item) for key, item in found if item.required or not only_required]
+            chosen = [(key, item) for key, item in items if item.required or not only_required]
         return {key: _entry(item, only_required, within) for key, item in chosen}
     if isinstance(config_type, Scalar):
         return config_type.kind()
@@ -181,21 +182,17 @@ def scaffold_type(
 
 def _entry(item: Entry, only_required: bool, within: tuple[object, ...]) -> object:
     return (
-        scaffold_type(item.config_type, only_required, within)
-        if item.default is MISSING
-        else _shown(item)
+        scaffold_type(item.type, only_required, within) if item.default is MISSING else _shown(item)
     )
 
 
 def example(item: Entry) -> str:
-    """Return the least value for ``item``, as YAML takes it in a line."""
-    return json.dumps(
-        scaffold_type(item.config_type, only_required=True), ensure_ascii=False, default=str
-    )
+    """Return the least value for an entry, as YAML in one line."""
+    return json.dumps(scaffold_type(item.type, only_required=True), ensure_ascii=False, default=str)
 
 
 def plain(value: object) -> Any:
-    """Return ``value`` as YAML can hold it."""
+    """Return a value in a form that YAML can hold."""
     if isinstance(value, EnvVar):
         return value.as_config()
     if isinstance(value, enum.Enum):

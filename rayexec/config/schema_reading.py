@@ -1,6 +1,6 @@
-"""How a config schema is read: what the user wrote, as a config_type; a dict or a model, as its entries.
+"""Reading of config schemas: any schema as a config type, and dicts and models as entries.
 
-All of it raises DefinitionError for a schema that is malformed.
+Each function raises DefinitionError for a malformed schema.
 """
 
 from __future__ import annotations
@@ -50,16 +50,15 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One key of a dict, read from a Field or from the field of a model.
+    """One key of a dict, read from a Field or from a field of a model."""
 
-    ``default`` is what was declared, or MISSING; ``fallback`` is what an absent key stands for, or
-    MISSING where the key stays absent.
-    """
-
-    config_type: ConfigType
+    type: ConfigType
     required: bool
+    #: The declared default, or MISSING.
     default: object = MISSING
+    #: The value of an absent key; with MISSING the key stays absent.
     fallback: object = MISSING
+    #: The name of the field in its model.
     name: str = ""
 
 
@@ -75,7 +74,7 @@ _LIST: Final = Array(Any)
 
 
 def as_type(schema: object) -> ConfigType:
-    """Return ``schema`` as a config_type; raises DefinitionError for what is not a schema."""
+    """Return ``schema`` as a config type."""
     if isinstance(schema, ConfigType):
         return schema
     config_type = frozen(schema)
@@ -103,26 +102,24 @@ def as_type(schema: object) -> ConfigType:
     if get_origin(schema) is not None:
         raise DefinitionError(
             f"{schema!r} is not a config type. Types from typing are for Config classes; in a "
-            f"config schema use "
-            "[inner], Map, Noneable, or Field(..., is_required=False)."
+            f"config schema use [inner], Map, Noneable, or Field(..., is_required=False)."
         )
     raise DefinitionError(
         f"{schema!r} is not a config type: use int, str, float, bool, list, dict, Any, a dict of "
-        f"these, "
-        "a Config class, or a config_type such as Field, Selector or Noneable."
+        f"these, a Config class, or a type such as Field, Selector or Noneable."
     )
 
 
-def nested_type(schema: object, config_type: str) -> ConfigType:
-    """Return the config_type inside ``config_type``, which may be anything but a Field."""
+def nested_type(schema: object, owner: str) -> ConfigType:
+    """Return a schema inside of an ``owner`` as a config type; a Field is not allowed there."""
     inner = as_type(schema)
     if isinstance(inner, Field):
-        raise DefinitionError(f"{config_type} cannot hold a Field: give it the Field's config.")
+        raise DefinitionError(f"{owner} cannot hold a Field: give it the Field's config.")
     return inner
 
 
 def entry(schema: object) -> Entry:
-    """Return ``schema``, a Field or what could be in one, as an Entry."""
+    """Return a Field, or any schema, as an entry."""
     field = schema if isinstance(schema, Field) else Field(as_type(schema))
     config_type = nested_type(field.config, "Field")
     if field.default_value is not MISSING:
@@ -138,7 +135,7 @@ def entry(schema: object) -> Entry:
 
 
 def entries(config_type: ConfigType) -> Mapping[str, Entry]:
-    """Return the keys of a Shape, Permissive, Selector or Model; every other config_type has none."""
+    """Return the entries of a Shape, Permissive, Selector or Model; other types have none."""
     if isinstance(config_type, Model):
         return _model_entries(config_type.cls)
     if not isinstance(config_type, Shape | Permissive | Selector):
@@ -155,7 +152,7 @@ def entries(config_type: ConfigType) -> Mapping[str, Entry]:
 
 
 def needs_value(config_type: ConfigType) -> bool:
-    """Return whether something must be given for ``config_type``."""
+    """Return whether a value must be given for a config type."""
     if isinstance(config_type, Field):
         return entry(config_type).required
     if isinstance(config_type, Selector):
@@ -167,16 +164,14 @@ def needs_value(config_type: ConfigType) -> bool:
 
 
 def empty(config_type: ConfigType) -> object:
-    """Return the value that says nothing: ``{}`` for a dict, None for a Noneable, and MISSING where
-    there is none.
-    """
+    """Return an empty value: ``{}`` for a dict, None for a Noneable, else MISSING."""
     if isinstance(config_type, Shape | Permissive | Selector | Model):
         return {}
     return None if isinstance(config_type, Noneable) else MISSING
 
 
 def _is_model(annotation: object) -> bool:
-    """Return whether ``annotation`` is a pydantic model with fields of its own."""
+    """Return whether an annotation is a pydantic model with fields of its own."""
     return (
         isinstance(annotation, type)
         and issubclass(annotation, pydantic.BaseModel)
@@ -186,35 +181,33 @@ def _is_model(annotation: object) -> bool:
 
 @lru_cache(maxsize=512)
 def _model_type(cls: Any) -> Model:
-    """Return the config_type for a model; one per class, so that what is compiled for it is found again."""
+    """Return the config type of a model; there is one for each class, so that caches find it."""
     return Model(cls)
 
 
 @lru_cache(maxsize=512)
 def _model_entries(cls: type[pydantic.BaseModel]) -> Mapping[str, Entry]:
-    """Return the fields of a model by the key that config gives them (their alias, if they have
-    one).
-    """
+    """Return the entries of a model by their alias, or by their name without one."""
     try:
         cls.model_rebuild()
     except pydantic.errors.PydanticUndefinedAnnotation as error:
         raise DefinitionError(
             f"The config class {cls.__name__} has an annotation that cannot be resolved: {error}"
         ) from error
-    found = {}
+    items = {}
     for name, field in cls.model_fields.items():
         alias = field.validation_alias or field.alias
         required = field.is_required()
         default = MISSING if required or field.default_factory is not None else field.default
         config_type = _from_annotation(field.annotation, (field, *field.metadata))
-        found[alias if isinstance(alias, str) else name] = Entry(
+        items[alias if isinstance(alias, str) else name] = Entry(
             config_type, required, default, name=name
         )
-    return types.MappingProxyType(found)  # shared by all who ask
+    return types.MappingProxyType(items)  # shared by all callers
 
 
 def _from_annotation(annotation: Any, metadata: Sequence[object] = ()) -> ConfigType:
-    """Return the config_type for the annotation of a model's field."""
+    """Return the config type of a model's field."""
     origin, args = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         return _from_annotation(args[0], (*metadata, *args[1:]))
@@ -251,8 +244,7 @@ def _from_union(args: tuple[Any, ...], metadata: Sequence[object]) -> ConfigType
     if tag is not None and not (
         isinstance(tag, str) and all(isinstance(option, Model) for option in options)
     ):
-        # Told apart by a function, or nested in each other: only pydantic knows which model is
-        # meant.
+        # With a function as the discriminator, or nested unions, only pydantic can choose.
         return _ANYTHING
     config_type = options[0] if len(options) == 1 else OneOf(options, tag)
     return Noneable(config_type) if type(None) in args else config_type
@@ -260,20 +252,24 @@ def _from_union(args: tuple[Any, ...], metadata: Sequence[object]) -> ConfigType
 
 def _discriminators(metadata: Sequence[object]) -> Iterator[object]:
     for item in metadata:
-        found = (
+        discriminator = (
             item
             if isinstance(item, pydantic.Discriminator)
             else getattr(item, "discriminator", None)
         )
-        if found is not None:
-            yield found.discriminator if isinstance(found, pydantic.Discriminator) else found
+        if discriminator is not None:
+            yield (
+                discriminator.discriminator
+                if isinstance(discriminator, pydantic.Discriminator)
+                else discriminator
+            )
 
 
 def is_enum(annotation: object) -> bool:
-    """Return whether ``annotation`` is a Python enum."""
+    """Return whether an annotation is a Python enum."""
     return isinstance(annotation, type) and issubclass(annotation, enum.Enum)
 
 
 def literals(annotation: object) -> tuple[object, ...]:
-    """Return the values of a Literal, and nothing for any other annotation."""
+    """Return the values of a Literal; other annotations have none."""
     return get_args(annotation) if get_origin(annotation) is Literal else ()

@@ -1,4 +1,4 @@
-"""Run config from YAML files: read, checked for what YAML itself forbids, and merged."""
+"""Run config from YAML files: read, checked and merged."""
 
 from __future__ import annotations
 
@@ -15,11 +15,9 @@ __all__ = ["deep_merge", "read_run_config", "read_yaml"]
 
 
 def read_run_config(patterns: Sequence[str]) -> dict[str, Any] | None:
-    """Return the run config in the files of these names or patterns, a later file over an earlier
-    one.
+    """Return the merged run config of files, given by names or patterns; None without any.
 
-    None where no file was asked for. Raises LoadError for a file that is missing or is not YAML,
-    with the place.
+    A later file wins. Raises LoadError, with the position, for a missing or malformed file.
     """
     if not patterns:
         return None
@@ -41,27 +39,25 @@ def _files(pattern: str) -> list[str]:
                 f"'{pattern}/*.yaml'."
             )
         return [pattern]
-    found = sorted(path for path in glob.glob(pattern, recursive=True) if os.path.isfile(path))
-    if not found:
+    paths = sorted(path for path in glob.glob(pattern, recursive=True) if os.path.isfile(path))
+    if not paths:
         is_pattern = glob.has_magic(pattern)
         raise LoadError(
             f"no config file matches {pattern}"
             if is_pattern
             else f"there is no config file {pattern}"
         )
-    return found
+    return paths
 
 
 def deep_merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """Return ``over`` laid over ``base``: mappings are merged key by key, anything else is
-    replaced.
-    """
+    """Return ``over`` merged over ``base``: mappings merge key by key, other values replace."""
     merged = dict(base)
     for key, value in over.items():
-        known = merged.get(key)
+        default = merged.get(key)
         merged[key] = (
-            deep_merge(known, value)
-            if isinstance(known, dict) and isinstance(value, dict)
+            deep_merge(default, value)
+            if isinstance(default, dict) and isinstance(value, dict)
             else value
         )
     return merged
@@ -70,8 +66,8 @@ def deep_merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, An
 def read_yaml(path: str, form: str) -> dict[str, Any]:
     """Return the mapping in a YAML file, empty for an empty file.
 
-    Raises LoadError for a file that cannot be read or is not YAML, with the place, and for one that
-    holds something else, for which ``form`` says what belongs there.
+    Raises LoadError, with the position, for a malformed file. For other content than a mapping the
+    error says ``form``, the expected content.
     """
     try:
         with open(path, encoding="utf-8") as file:
@@ -83,14 +79,11 @@ def read_yaml(path: str, form: str) -> dict[str, Any]:
             f"config file {path} is not UTF-8 text: {error.reason} at byte {error.start}."
         ) from None
     try:
-        document = yaml.load(text, _Loader)  # a SafeLoader with one more check
+        document = yaml.load(text, _Loader)  # a SafeLoader
     except yaml.MarkedYAMLError as error:
         raise LoadError(_describe(path, text, error)) from None
-    except (
-        yaml.YAMLError,
-        ValueError,
-        RecursionError,
-    ) as error:  # also dates that do not exist, and endless nesting
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        # PyYAML raises ValueError for impossible dates, RecursionError for endless nesting.
         raise LoadError(f"config file {path} is not valid YAML: {error}") from None
     if document is None:
         return {}
@@ -100,9 +93,7 @@ def read_yaml(path: str, form: str) -> dict[str, Any]:
 
 
 class _Loader(yaml.SafeLoader):
-    """Reads YAML as SafeLoader does, and refuses a key that a mapping has twice, of which one would
-    be lost.
-    """
+    """Reads YAML as SafeLoader does, but refuses a repeated key, since one value would be lost."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[Any] = set()
@@ -124,7 +115,7 @@ class _Loader(yaml.SafeLoader):
 
 
 def _describe(path: str, text: str, error: yaml.MarkedYAMLError) -> str:
-    """Return the error with its line and column, and the line itself."""
+    """Return the message for an error, with the position and the line of text."""
     mark = error.problem_mark or error.context_mark
     reason = error.problem or error.context or "it cannot be read"
     if mark is None:
@@ -133,7 +124,8 @@ def _describe(path: str, text: str, error: yaml.MarkedYAMLError) -> str:
     shown = ""
     if mark.line < len(lines):
         line = lines[mark.line]
-        pointer = "".join("\t" if each == "\t" else " " for each in line[: mark.column])
+        pointer = "".join("\t" if character == "\t" else " " for character in line[: mark.column])
         shown = f"\n\n  {line}\n  {pointer}^"
     around = f" ({error.context})" if error.context and error.problem else ""
-    return f"{path}, line {mark.line + 1}, column {mark.column + 1}: not valid YAML: {reason}{around}{shown}"
+    position = f"{path}, line {mark.line + 1}, column {mark.column + 1}"
+    return f"{position}: not valid YAML: {reason}{around}{shown}"

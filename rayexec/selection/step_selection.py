@@ -1,6 +1,4 @@
-"""Step selection of a re-execution (``["flaky*", "m[b]*", "m[?]"]``): clauses as of ops, over the
-keys of steps.
-"""
+"""Selection of steps for a re-execution, such as ``flaky*``, ``m[b]*`` and ``m[?]``."""
 
 from __future__ import annotations
 
@@ -12,19 +10,19 @@ from rayexec.selection.clauses import Fault, reach, scan
 
 __all__ = ["ANY", "select_steps"]
 
-# Behind the path of a mapped node: those of its steps that are not known yet.
+#: Behind the path of a mapped node: those of its steps that the run may still add.
 ANY = "[?]"
 
 
 def select_steps(clauses: Sequence[str], parents: Mapping[str, Collection[str]]) -> frozenset[str]:
-    """Return the keys of the steps that ``clauses`` select: the union over the clauses.
+    """Return the keys of the selected steps: the union over the clauses.
 
-    ``parents`` has every step by its key, with the keys of those that it takes from; a mapped node
-    stands there with ``[?]`` behind its path, for the steps that it may come to have. A mapped step
-    is named by its mapping keys, of which "?" is any.
+    ``parents`` maps the key of each step to the keys of the steps that feed it. A mapped node is in
+    it with ``[?]`` behind its path, for the steps to come. In a clause, mapping keys name a mapped
+    step; "?" is any key.
 
-    Raises SelectionError for clauses that cannot be read, StepNotFoundError for what there is not;
-    each names all.
+    Raises SelectionError for malformed clauses and StepNotFoundError for unmatched ones; the
+    message lists them all.
     """
     if isinstance(clauses, str):
         raise SelectionError(
@@ -32,59 +30,62 @@ def select_steps(clauses: Sequence[str], parents: Mapping[str, Collection[str]])
         )
     children: dict[str, list[str]] = {}
     for key, before in parents.items():
-        for each in before:
-            children.setdefault(each, []).append(key)
-    found: set[str] = set()
-    bad: dict[str, str] = {}
-    unknown: list[str] = []
-    for clause in clauses:
-        if isinstance(clause, str) and clause.strip() == "*":
-            found.update(parents)
+        for parent in before:
+            children.setdefault(parent, []).append(key)
+    selected: set[str] = set()
+    faults: dict[str, str] = {}
+    unmatched: list[str] = []
+    for text in clauses:
+        if isinstance(text, str) and text.strip() == "*":
+            selected.update(parents)
             continue
         try:
-            query = scan(clause)
+            clause = scan(text)
         except Fault as fault:
-            bad[str(clause)] = str(fault)
+            faults[str(text)] = str(fault)
             continue
-        starts = _named(query.path, query.keys, parents)
+        starts = _named_steps(clause.path, clause.keys, parents)
         if not starts:
-            unknown.append(f"{query.path}[{','.join(query.keys)}]" if query.keys else query.path)
+            keys = f"[{','.join(clause.keys)}]" if clause.keys else ""
+            unmatched.append(f"{clause.path}{keys}")
             continue
-        found |= reach(starts, parents, query.up) | reach(starts, children, query.down)
-    if bad:
-        told = "; ".join(f"{clause!r}: {problem}" for clause, problem in bad.items())
-        raise SelectionError(f"Step selection: {told}", clause=next(iter(bad)))
-    if unknown:
-        raise StepNotFoundError(f"Step selection refers to unknown step{_hints(unknown, parents)}")
-    return frozenset(found)
+        selected |= reach(starts, parents, clause.up) | reach(starts, children, clause.down)
+    if faults:
+        listed = "; ".join(f"{text!r}: {fault}" for text, fault in faults.items())
+        raise SelectionError(f"Step selection: {listed}", clause=next(iter(faults)))
+    if unmatched:
+        raise StepNotFoundError(
+            f"Step selection refers to unknown step{_hints(unmatched, parents)}"
+        )
+    return frozenset(selected)
 
 
-def _named(path: str, keys: tuple[str, ...], known: Iterable[str]) -> list[str]:
-    """Return the steps that a path and mapping keys name."""
+def _named_steps(path: str, keys: tuple[str, ...], steps: Iterable[str]) -> list[str]:
+    """Return the steps at a path with fitting mapping keys."""
     if not keys:
-        return [path] if path in set(known) else []
-    found = []
-    for each in known:
-        if node_path(each) != path:
+        return [path] if path in set(steps) else []
+    named = []
+    for step in steps:
+        if node_path(step) != path:
             continue
-        own = mapping_keys(each)
-        if keys == ("?",) or each == path + ANY:
+        own = mapping_keys(step)
+        if keys == ("?",) or step == path + ANY:
             fits = bool(own) and all(key == "?" for key in keys)
         else:
             fits = len(own) == len(keys) and all(
-                key in ("?", one) for key, one in zip(keys, own, strict=True)
+                key in ("?", own_key) for key, own_key in zip(keys, own, strict=True)
             )
         if fits:
-            found.append(each)
-    return found
+            named.append(step)
+    return named
 
 
-def _hints(unknown: Sequence[str], known: Collection[str]) -> str:
-    listed = ", ".join(map(str, unknown))
-    mapped = [f"{each}{ANY}" for each in unknown if each + ANY in known]
+def _hints(unmatched: Sequence[str], steps: Collection[str]) -> str:
+    listed = ", ".join(map(str, unmatched))
+    mapped = [f"{clause}{ANY}" for clause in unmatched if clause + ANY in steps]
     hint = (
         f" For all steps of a mapped op write {mapped[0]}."
         if mapped
-        else nearest(unknown[0], known)
+        else nearest(unmatched[0], steps)
     )
-    return f"{'' if len(unknown) == 1 else 's'}: {listed}.{hint}"
+    return f"{'' if len(unmatched) == 1 else 's'}: {listed}.{hint}"

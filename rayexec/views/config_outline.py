@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rayexec.config.run_config import scaffold_run_config
+from rayexec.config.run_config_scaffold import scaffold_run_config
 from rayexec.definitions.job import JobDefinition
 from rayexec.errors import ConfigError
 from rayexec.execute import prepare

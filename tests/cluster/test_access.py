@@ -1,4 +1,4 @@
-"""Reaching a cluster: its address, whether it answers, and the token."""
+"""Access to a cluster: its address, its answer, and the token."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_a_token_that_cannot_be_written_is_told(
 
 
 def test_what_listens_and_is_no_ray_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(access, "_ANSWER_TIMEOUT", 0.3)
+    monkeypatch.setattr(access, "ANSWER_TIMEOUT_S", 0.3)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"127.0.0.1:{silent.getsockname()[1]}"
         with pytest.raises(EngineError, match="does not answer as Ray does"):

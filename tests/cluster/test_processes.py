@@ -1,4 +1,4 @@
-"""Which processes are one cluster's, and ending them."""
+"""Processes of a cluster, and their end."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_who_does_not_go_when_asked_is_killed() -> None:
         left = end(
             lambda: {pid: each for pid, each in table().items() if pid in wanted},
             first="raylet",
-            grace=0.3,
+            grace_s=0.3,
         )
         assert left == []
         assert (stubborn.wait(5), willing.wait(5)) == (-signal.SIGKILL, -signal.SIGTERM)

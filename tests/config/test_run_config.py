@@ -22,7 +22,7 @@ from rayexec import (
     resource,
     validate_run_config,
 )
-from rayexec.config.run_config import scaffold_run_config
+from rayexec.config.run_config_scaffold import scaffold_run_config
 from rayexec.plan import compile_job
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from rayexec import Out, Output, RetryPolicy, RunResult, configured, job, op
+from rayexec.engine.ray.protocol.batch_files import JOURNAL_PREFIX
 from rayexec.execute import Observer, Record, RunLog
 from rayexec.run.spec import RunSpec
 
@@ -145,7 +146,7 @@ def test_no_file_stays_behind(execute_on_ray: Execute) -> None:
     if not os.path.isdir(shared):
         pytest.skip("journals are kept elsewhere here")
     assert [
-        name for name in os.listdir(shared) if name.startswith(f"rayexec-batch-{os.getpid()}-")
+        name for name in os.listdir(shared) if name.startswith(f"{JOURNAL_PREFIX}{os.getpid()}.")
     ] == []
 
 

@@ -242,7 +242,7 @@ def test_the_watch_tells_of_the_call_that_runs_and_of_no_other(tmp_path: Path) -
                 assert (message.batch_id, told.pid, told.step) == (9, os.getpid(), position)
                 assert told.stdout.text == words.decode()
                 assert [line.message for line in told.logs] == ["logged"]
-                assert capture.take() == (words.decode(), "")
+                assert capture.drain() == (words.decode(), "")
                 work.since = time.monotonic()
             assert work.may_start(
                 2

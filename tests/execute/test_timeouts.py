@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from rayexec import RetryPolicy, StepTimeoutError, job, op
+from rayexec.engine.ray.protocol.batch_files import JOURNAL_PREFIX
 from rayexec.steps.timeouts import CLEAN_UP_S, deadline
 
 
@@ -94,7 +95,9 @@ def test_a_policy_may_catch_it_and_nothing_is_left(execute_on_ray: Any, tmp_path
     assert result.output_for_node("hangs_once") == 7
     assert result.retry_attempts_for_node("hangs_once") == 1
     assert [
-        each for each in os.listdir("/dev/shm") if each.startswith(f"rayexec-batch-{os.getpid()}-")
+        name
+        for name in os.listdir("/dev/shm")
+        if name.startswith(f"{JOURNAL_PREFIX}{os.getpid()}.")
     ] == []
 
 

@@ -11,7 +11,7 @@ import pytest
 from store_kinds import KINDS, make_store
 
 from rayexec import StoreError
-from rayexec.engine.packed_values import INLINE_LIMIT, pack
+from rayexec.engine.packed_values import INLINE_LIMIT_BYTES, pack
 from rayexec.events import OutputRecord
 from rayexec.run.previous_run import ValueStorage
 from rayexec.store import DirectoryRunStore, RunRecord, RunStore
@@ -36,7 +36,7 @@ def commit(value_storage: ValueStorage, key: str, value: Any, number: int = 0) -
 def test_what_is_committed_comes_back(store: RunStore) -> None:
     value_storage = store.values("r")
     assert value_storage.committed() == {}
-    array = np.arange(3 * INLINE_LIMIT)
+    array = np.arange(3 * INLINE_LIMIT_BYTES)
     outputs = (OutputRecord("left", {"rows": 3}), OutputRecord("right"))
     writer = value_storage.writer()
     writer.commit(

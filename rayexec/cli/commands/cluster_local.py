@@ -166,8 +166,8 @@ def _not_running(cluster: Cluster | None, results: Any) -> int:
         write_json(results, {"running": False})
     if cluster is not None and cluster.family():
         complain(
-            f"the cluster at {cluster.address} has lost a part of it. End the rest: rayexec cluster "
-            "down"
+            f"the cluster at {cluster.address} has lost a part of it. End the rest: rayexec "
+            f"cluster down"
         )
     elif cluster is not None:
         complain(f"the cluster at {cluster.address} runs no more. Start it again: {_START}")

@@ -32,7 +32,7 @@ def batch_task(package: Package, contents: Any) -> Callable[..., Any]:
 
 
 def stream_task(package: Package, contents: Any) -> Callable[..., Any]:
-    """Return the generator function that runs batches of one step, for a step that streams."""
+    """Return the generator function for batches of one streaming step."""
     run = _Traveling("stream_batch", package, contents)
 
     def rayexec_stream(header: bytes, request: bytes, *large: Any) -> Any:

@@ -11,7 +11,7 @@ __all__ = ["KeySelection"]
 
 
 class KeySelection:
-    """The patterns of mapping keys that a selection names, and those that a value matched."""
+    """Selected patterns of mapping keys, with a record of the matched ones."""
 
     def __init__(self, patterns: Mapping[FanOut, tuple[tuple[str, ...], ...]]) -> None:
         self._patterns = patterns

@@ -35,7 +35,7 @@ __all__ = ["Expansion", "RunPlan"]
 
 
 class Expansion(NamedTuple):
-    """The steps that a plan appended at once, with the predecessors that they wait for."""
+    """Steps appended at once, with the number of predecessors that each waits for."""
 
     first: int
     #: For each new step the number of unfinished predecessors.
@@ -335,7 +335,7 @@ class RunPlan(GrowingPlan):
         return branch.step_of(-1 - collecting.consumer)
 
     def _open_members(self, collecting: CollectingInput, branch: Branch | None) -> list[Any] | None:
-        """Return the list for values that come in ``branch``, None where it is complete."""
+        """Return the open list for values of ``branch``, None for a complete one."""
         inputs = self._collected.get(self._collecting_step(collecting, branch))
         above = () if branch is None else branch.keys
         if inputs is None:

@@ -23,7 +23,7 @@ _CONTENTS_IN_FUNCTION_BYTES = 64 * 1024
 
 
 def pickle_for_workers(value: Any, subject: str) -> bytes:
-    """Return ``value`` pickled; raises EngineError about ``subject`` where that fails."""
+    """Pickle ``value``; raises EngineError about ``subject``."""
     from ray import cloudpickle
 
     try:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from rayexec.engine.ray.driver.environments import whose_environment
+from rayexec.engine.ray.driver.environments import environment_owner
 from rayexec.engine.ray.driver.stack_dumps import crashed_step, hung_step
 from rayexec.engine.ray.driver.task_errors import LossReason
 from rayexec.engine.ray.protocol.remains import Remains, kill_holders, read_remains
@@ -40,9 +40,8 @@ def loss_error(plan: Plan, step: int, reason: LossReason, remains: Remains | Non
             return LossError(*crash)
     text = reason.text
     if reason.is_environment:
-        text = (
-            f"the runtime_env of {whose_environment(plan.templates[plan.template_of[step]])} {text}"
-        )
+        owner = environment_owner(plan.templates[plan.template_of[step]])
+        text = f"the runtime_env of {owner} {text}"
     error = WorkerCrashedError(f"step {key!r}: {text}")
     return LossError(error, replace(describe_error(error), stack=""))
 
@@ -60,8 +59,8 @@ def find_remains(path: str, *, is_one_node: bool) -> Remains | None:
 def kill_workers(journals: Sequence[str], *, is_one_node: bool) -> None:
     """Kill the processes that run the batches with these journals, on whichever node.
 
-    Ray asks a worker to kill itself. A worker that holds the interpreter's lock in C code does not
-    hear that.
+    Ray asks a worker to kill itself, and one that holds the interpreter's lock in C code ignores
+    it.
     """
     kill_holders(journals)
     if not is_one_node:

@@ -1,22 +1,35 @@
-"""Ray calls inside ops: what a run that an op starts must know, and ops that wait for what their
-own run holds.
-"""
+"""Nested runs: runs of an op, and Ray tasks of an op that wait for limits of its own run."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Collection, Mapping, Sequence
 from queue import SimpleQueue
-from typing import Any
+from typing import Any, NamedTuple
 
-__all__ = ["held_here", "is_canceled_here", "is_in_task", "lend_cpus_until", "waits_for_own"]
+__all__ = [
+    "WaitingTask",
+    "held_here",
+    "is_canceled_here",
+    "is_in_task",
+    "lend_cpus_until",
+    "waits_for_own",
+]
 
-# seconds for which a wait stays within Ray, which hears nothing of what workers say meanwhile
-_LEND = 0.2
+# Longest wait inside Ray; reports of workers do not end it.
+_LEND_S = 0.2
+
+
+class WaitingTask(NamedTuple):
+    """A Ray task of a step's own that waits for an amount of a resource."""
+
+    step: int
+    resource: str
+    amount: float
 
 
 def is_in_task() -> bool:
-    """Whether this process is a Ray worker, so that a Ray task is what starts runs here."""
+    """Tell whether this process is a Ray worker, so that a Ray task starts the runs here."""
     import ray
 
     worker = getattr(ray.get_runtime_context(), "worker", None)
@@ -24,22 +37,18 @@ def is_in_task() -> bool:
 
 
 def is_canceled_here() -> bool:
-    """Whether the Ray task around this process's work was canceled; Ray then cancels what that task
-    started as well.
-    """
+    """Tell whether the Ray task around this process is canceled, and its children with it."""
     import ray
 
     asked = getattr(ray.get_runtime_context(), "is_canceled", None)  # not in every Ray
     try:
         return asked is not None and bool(asked())
-    except Exception:  # it is asked of tasks only
+    except Exception:  # only a task may ask
         return False
 
 
 def held_here() -> tuple[str, Mapping[str, float]]:
-    """Return the node of this process, and what the Ray task around it holds there while it runs,
-    if there is one.
-    """
+    """Return the node of this process, and the resources of the Ray task around it, if any."""
     import ray
 
     context = ray.get_runtime_context()
@@ -50,11 +59,9 @@ def held_here() -> tuple[str, Mapping[str, float]]:
 def lend_cpus_until(
     arrived: SimpleQueue[Any], refs: Sequence[Any], timeout: float | None
 ) -> float | None:
-    """Wait in Ray's own way, which lends the CPUs of the task that waits, until something has
-    ``arrived``.
+    """Wait inside Ray until something has ``arrived``: Ray lends out the CPUs of a waiting task.
 
-    Returns what is left of ``timeout`` (seconds, None for ever) once ``arrived`` is to be looked
-    at.
+    Returns the rest of ``timeout`` (seconds, None for ever).
     """
     import ray
 
@@ -62,7 +69,7 @@ def lend_cpus_until(
         return timeout
     ends = None if timeout is None else time.monotonic() + timeout
     while arrived.empty():
-        left = _LEND if ends is None else min(_LEND, ends - time.monotonic())
+        left = _LEND_S if ends is None else min(_LEND_S, ends - time.monotonic())
         if left <= 0:
             return 0.0
         done, _ = ray.wait(list(refs), num_returns=1, timeout=left)
@@ -71,15 +78,11 @@ def lend_cpus_until(
     return 0.0
 
 
-def waits_for_own(
-    parents: Mapping[str, int], resources: Collection[str]
-) -> list[tuple[int, str, float]]:
-    """Return (step, resource, amount) for steps that started a Ray task which waits and asks for
-    such a resource.
+def waits_for_own(parents: Mapping[str, int], resources: Collection[str]) -> list[WaitingTask]:
+    """Return steps with a waiting Ray task of their own that asks for one of these resources.
 
-    ``parents`` are the steps by the hexadecimal ids of the Ray tasks that run them. Ray keeps
-    events of its last 10,000 tasks, about a second old; where this Ray does not hand them out, the
-    answer is empty.
+    ``parents`` has the running steps by the hexadecimal ids of their Ray tasks. Ray keeps events of
+    its last 10,000 tasks, about a second old. An old Ray gives none, and the answer is empty.
     """
     import ray
     from ray.core.generated import common_pb2
@@ -93,16 +96,16 @@ def waits_for_own(
     except Exception:  # a cluster that is going down, or one that keeps no events
         return []
     status = common_pb2.TaskStatus.Value  # type: ignore[attr-defined]  # made at run time
-    begun = {status(each) for each in ("RUNNING", "FINISHED", "FAILED")}
-    found = set()
+    begun = {status(name) for name in ("RUNNING", "FINISHED", "FAILED")}
+    waiting = set()
     for event in events:
         info = event.task_info
         step = parents.get(info.parent_task_id.hex())
         reached = set(event.state_updates.state_ts_ns)
         if step is not None and reached.isdisjoint(begun):
-            found |= {
-                (step, name, amount)
+            waiting |= {
+                WaitingTask(step, name, amount)
                 for name, amount in info.required_resources.items()
                 if name in resources
             }
-    return sorted(found)
+    return sorted(waiting)

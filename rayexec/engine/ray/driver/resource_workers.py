@@ -56,7 +56,7 @@ class _Connection:
 
 
 class ResourceWorkers:
-    """Knows the workers that keep resources open for one run, and ends that.
+    """Connections of workers with open resources of one run.
 
     ``names`` are the keys of these resources. There is no thread: connections wait in the socket's
     backlog for ``accept`` or ``close``.

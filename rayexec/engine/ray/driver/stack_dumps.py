@@ -1,4 +1,4 @@
-"""Stack dumps of processes that ended in a step, and the errors that they give.
+"""Stack dumps of processes that ended in a step, as errors of the step.
 
 Ray says of a dead worker that its connection broke, whatever the reason. But a process that hangs,
 dies of a signal or calls ``os._exit`` leaves its stacks, as faulthandler writes them.

@@ -82,7 +82,7 @@ def _last_line(text: str) -> str:
 
 
 def lost_object(error: BaseException) -> str | None:
-    """Return the id (hexadecimal) of a lost input, where a task died of that."""
+    """Return the id (hexadecimal) of a lost input, None for any other error."""
     import ray.exceptions as kinds
 
     return (

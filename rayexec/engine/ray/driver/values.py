@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
-from rayexec.engine.packed_values import INLINE_LIMIT, Packed, Restored, unpack
+from rayexec.engine.packed_values import INLINE_LIMIT_BYTES, Packed, Restored, unpack
 from rayexec.engine.ray.protocol.entries import Entry, StoredOutput, unpack_entries
 from rayexec.errors import InvariantError, StepError
 from rayexec.events import Attempt, Successes
@@ -197,7 +197,7 @@ def _bring(stored: StoredValue) -> Any:
     import ray
 
     main, *buffers = stored.parts()
-    if stored.size <= INLINE_LIMIT and not buffers:
+    if stored.size <= INLINE_LIMIT_BYTES and not buffers:
         return bytes(main)
     return ray.put(Packed(main, list(buffers)))
 

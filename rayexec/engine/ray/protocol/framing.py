@@ -4,8 +4,7 @@
                                         channel: 8 bytes, little-endian
                                         seal: HMAC-SHA256 of channel and body, 32 bytes
 
-Every byte from a worker passes through ``FrameReader``, so that a rule about who may speak belongs
-there.
+Every byte from a worker passes through ``FrameReader``: rules about authentic senders belong there.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Format of the journal of a batch: calls that are over, and the call that runs.
+"""Format of the journal of a batch: finished calls, and the running one.
 
 journal  := running record* zero*     running: 4 bytes, one more than the position of the call
                                       that started last; 0 once an "F" ends that call, unchanged

@@ -163,7 +163,7 @@ class BatchRunner:
             self._call(position, call, before, is_followed, FinishedCall(started, result, raised))
             return
         ended = time.time()
-        stdout, stderr = self._around.capture.take()
+        stdout, stderr = self._around.capture.drain()
         if type(packed) is bytes and not (stdout or stderr):
             answer.succeeded(position, started, ended, packed)
             if is_followed:
@@ -260,7 +260,7 @@ class BatchRunner:
             row = row._replace(failure=replace(row.failure, pickled=pack_error(error)))
             if isinstance(error, KeyboardInterrupt):
                 self._answer.is_full = True
-        stdout, stderr = self._around.capture.take()
+        stdout, stderr = self._around.capture.drain()
         return row._replace(stdout=stdout, stderr=stderr) if stdout or stderr else row
 
     def _over(
@@ -307,7 +307,7 @@ class BatchRunner:
 def _commit(
     writer: ValueWriter, key: str, row: Attempt, values: Mapping[str, bytes | Packed]
 ) -> Attempt:
-    """Store the outputs of a successful call; return its row, a failure where that fails."""
+    """Store the outputs of a successful call; return its row, or that of a failure."""
     if row.outcome != SUCCESS:
         return row
     try:

@@ -19,8 +19,8 @@ _STREAMS = ((1, "stdout"), (2, "stderr"))
 class Capture:
     """Redirects descriptors 1 and 2 to files beside a batch's journal, in a ``with`` block.
 
-    ``take`` empties the files after each step, so that a worker that dies leaves the output of its
-    last step in them. A step that prints nothing costs one cheap system call for each stream:
+    ``drain`` empties the files after each step, so that a dead worker's files hold the output of
+    its last step. A step that prints nothing costs one cheap system call for each stream:
     ``sys.stdout`` and ``sys.stderr`` have no buffers meanwhile, and need no flush.
     """
 
@@ -35,7 +35,7 @@ class Capture:
     def __enter__(self) -> Capture:
         _flush()
         for (descriptor, _), path in zip(_STREAMS, self._paths, strict=True):
-            # A child may write on after ``take``: appending puts that at the new end of the file.
+            # A child may write on after ``drain``: appending puts that at the new end of the file.
             file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_TRUNC, 0o600)
             self._files.append(file)
             try:
@@ -70,7 +70,7 @@ class Capture:
             with contextlib.suppress(OSError):
                 os.unlink(path)
 
-    def take(self) -> tuple[str, str]:
+    def drain(self) -> tuple[str, str]:
         """Return standard output and standard error since the last call."""
         ours, ours_too = self._streams
         is_whole = (

@@ -136,7 +136,7 @@ def _run(
             finally:
                 if writer is not None:
                     writer.close()
-        closing = Closing(resources.take_records(), *capture.take())
+        closing = Closing(resources.take_records(), *capture.drain())
     facts = facts._replace(ended=time.time(), loading=inputs.loading, peak_rss=peak_rss())
     envelope = Envelope(batch.entries.so_far(), closing if any(closing) else None, facts)
     return [pack_envelope(envelope), *answer.payloads]
@@ -193,9 +193,9 @@ def _open_resources(run: RunCode) -> OpenResources:
     """Return the resources of a batch; those of worker scope stay open in this process."""
     shared = run.header
 
-    def make(kept: Callable[[], OpenResources | None] | None = None) -> OpenResources:
+    def make(worker_scope: Callable[[], OpenResources | None] | None = None) -> OpenResources:
         return OpenResources(
-            run.code.resources, shared.resource_config, shared.run, worker_scope=kept
+            run.code.resources, shared.resource_config, shared.run, worker_scope=worker_scope
         )
 
     address = shared.resource_address

@@ -26,7 +26,7 @@ class ReportSender:
         return self._address is not None
 
     def send(self, report: Report) -> bool:
-        """Send a report; False where that is not possible."""
+        """Send a report; returns False for a driver out of reach."""
         address = self._address
         if address is None:
             return False

@@ -106,7 +106,7 @@ class _RunResources:
         self._closed.set()
 
     def _close_resources(self) -> tuple[str, str]:
-        """Close, and return the output of that, where no step can be printing now."""
+        """Close them; return the output, unless a step may be printing now."""
         with contextlib.ExitStack() as around, contextlib.suppress(KeyboardInterrupt):
             capture = None
             if threading.current_thread() is threading.main_thread() and not IN_BATCH.is_running:
@@ -115,7 +115,7 @@ class _RunResources:
                     capture = around.enter_context(Capture(path))
             self.resources.__exit__(None, None, None)
             if capture is not None:
-                return capture.take()
+                return capture.drain()
         return "", ""
 
 

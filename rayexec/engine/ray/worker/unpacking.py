@@ -176,7 +176,7 @@ def _is_data(entry: os.DirEntry[str]) -> bool:
 
 
 def _link(root: str, directory: str, path: str) -> None:
-    """Link a path below ``root`` into ``directory``, where that has no such path."""
+    """Link a path below ``root`` into ``directory``, unless it exists there."""
     source, target = os.path.join(root, path), os.path.join(directory, path)
     with contextlib.suppress(OSError):  # something else has the name
         if os.path.isdir(source) and os.path.isdir(target):
