@@ -46,7 +46,7 @@ from rayexec.events.live_lines import (
     with_note,
 )
 from rayexec.events.run_status import RunStatus
-from rayexec.events.step_end import Record, StepEnd, StepsEnded, ends_of
+from rayexec.events.step_end import Record, StepEnd, StepsEnded, end_of, ends_of
 
 __all__ = [
     "COLUMN_FIELDS",
@@ -83,6 +83,7 @@ __all__ = [
     "blocked_event",
     "causes_of",
     "describe_error",
+    "end_of",
     "ends_of",
     "error_types",
     "expand_attempt",

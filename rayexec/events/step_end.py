@@ -17,7 +17,7 @@ from rayexec.events.attempt import (
 from rayexec.events.event import Event
 from rayexec.events.event_type import EventType
 
-__all__ = ["Record", "StepEnd", "StepsEnded", "ends_of"]
+__all__ = ["Record", "StepEnd", "StepsEnded", "end_of", "ends_of"]
 
 Record: TypeAlias = Event | Attempt | Successes | ResourceRecord | StepsRestored
 
@@ -45,6 +45,13 @@ class StepsEnded(NamedTuple):
     steps: Sequence[int | str]
 
 
+def end_of(attempt: Attempt) -> StepEnd | None:
+    """Return the end of a step by one of its attempts; None for an attempt with a retry to come."""
+    if attempt.outcome == SUCCESS:
+        return StepEnd.SUCCEEDED if attempt.reused is None else StepEnd.REUSED
+    return StepEnd.FAILED if attempt.outcome == FAILURE else None
+
+
 def ends_of(record: Record) -> StepsEnded | None:
     """Return the steps that ended by one record of a run; None for a record of anything else.
 
@@ -53,14 +60,11 @@ def ends_of(record: Record) -> StepsEnded | None:
     if isinstance(record, Successes):
         return StepsEnded(StepEnd.SUCCEEDED, record.steps)
     if isinstance(record, Attempt):
-        if record.outcome == FAILURE:
-            return StepsEnded(StepEnd.FAILED, (record.step,))
-        if record.outcome == SUCCESS:
-            end = StepEnd.SUCCEEDED if record.reused is None else StepEnd.REUSED
-            return StepsEnded(end, (record.step,))
-    elif isinstance(record, StepsRestored):
+        end = end_of(record)
+        return None if end is None else StepsEnded(end, (record.step,))
+    if isinstance(record, StepsRestored):
         return StepsEnded(StepEnd.REUSED, record.steps)
-    elif isinstance(record, Event):
+    if isinstance(record, Event):
         if record.event_type is EventType.STEP_SKIPPED:
             return StepsEnded(StepEnd.SKIPPED, (record.step_key or "",))
         data = record.event_specific_data

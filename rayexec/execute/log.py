@@ -177,7 +177,7 @@ class RunLog:
         for wait in self.waits:
             if wait.is_blocked and wait.reason is not None:
                 held_by = tuple([steps[each].key for each in wait.held_by])
-                self._blocked[wait.step, wait.number] = StepBlockedData(
+                self._blocked[wait.step, wait.attempt_number] = StepBlockedData(
                     wait.reason, wait.seconds, held_by
                 )
 

@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from rayexec.events import (
-    FAILURE,
-    RETRY,
     Attempt,
     ErrorInfo,
     Event,
@@ -16,6 +14,7 @@ from rayexec.events import (
     StepBlockedData,
     StepEnd,
     StepFailureData,
+    end_of,
     ends_of,
 )
 from rayexec.plan import Plan
@@ -99,30 +98,33 @@ def summarise(history: RunHistory) -> RunSummary:
     uses = WorkerUses(history.batches)
     failures: list[StepFailure] = []
     error: ErrorInfo | None = None
-    latest: float | None = None
+    latest = 0.0
     for entry in history.entries():
+        if isinstance(entry, Attempt):
+            step = steps[entry.step]
+            op, seconds = ops[step.op], entry.ended - entry.started
+            step.attempts += 1
+            step.seconds += seconds
+            op.attempts += 1
+            op.seconds += seconds
+            if seconds > op.longest:
+                op.longest = seconds
+            uses.add(entry, step.key, seconds)
+            if entry.ended > latest:
+                latest = entry.ended
+            # Before a retry the step has no end yet.
+            step.end = end_of(entry) or StepEnd.NOT_RUN
+            if entry.failure is not None and step.end is StepEnd.FAILED:
+                failures.append(StepFailure(step.key, entry.number + 1, entry.failure))
+            continue
         ended = ends_of(entry)
         if ended is not None:
             for name in ended.steps:
                 ended_step = step_by_key.get(name) if isinstance(name, str) else steps[name]
                 if ended_step is not None:
                     ended_step.end = ended.end
-        if isinstance(entry, Attempt):
-            step = steps[entry.step]
-            op, spent = ops[step.op], entry.ended - entry.started
-            step.attempts += 1
-            step.seconds += spent
-            op.attempts += 1
-            op.seconds += spent
-            op.longest = max(op.longest, spent)
-            uses.add(entry, step.key)
-            latest = max(latest or 0.0, entry.ended)
-            if entry.outcome == RETRY:  # it has no end until the next attempt has
-                step.end = StepEnd.NOT_RUN
-            elif entry.outcome == FAILURE and entry.failure is not None:
-                failures.append(StepFailure(step.key, entry.number + 1, entry.failure))
-        elif isinstance(entry, Event):
-            latest = max(latest or 0.0, entry.timestamp)
+        if isinstance(entry, Event):
+            latest = max(latest, entry.timestamp)
             if entry.event_type is EventType.RUN_FAILURE and isinstance(
                 entry.event_specific_data, ErrorInfo
             ):
@@ -132,7 +134,13 @@ def summarise(history: RunHistory) -> RunSummary:
     for (index, _), blocked in history.blocked.items():
         steps[index].blocked = blocked
     return RunSummary(
-        steps, list(ops.values()), failures, uses.workers(), uses.longest_queue, error, latest
+        steps,
+        list(ops.values()),
+        failures,
+        uses.workers(),
+        uses.longest_queue,
+        error,
+        latest or None,
     )
 
 

@@ -56,26 +56,35 @@ class WorkerUses:
 
     def __init__(self, batches: Mapping[int, BatchFacts]) -> None:
         self._batches = batches
-        self._workers: dict[tuple[str, str, int], WorkerUse] = {}
+        self._workers: dict[tuple[str, str, int], WorkerUse] = {}  # by host, node and pid
+        self._worker_of: dict[tuple[int, int], WorkerUse] = {}  # by batch and pid
         self.longest_queue: QueuedBatch | None = None
 
-    def add(self, attempt: Attempt, step_key: str) -> None:
-        """Count an attempt of a step."""
+    def add(self, attempt: Attempt, step_key: str, seconds: float) -> None:
+        """Count an attempt of a step that took ``seconds``."""
+        worker = self._worker_of.get((attempt.batch, attempt.pid))
+        if worker is None:
+            worker = self._first_of_batch(attempt, step_key)
+        worker.attempts += 1
+        worker.seconds += seconds
+
+    def _first_of_batch(self, attempt: Attempt, step_key: str) -> WorkerUse:
+        """Count the batch of its first attempt, and return the worker."""
         facts = self._batches.get(attempt.batch, _NO_FACTS)
         pid = attempt.pid or facts.pid
-        worker = self._workers.get((facts.host, facts.node_id, pid))
+        key = facts.host, facts.node_id, pid
+        worker = self._workers.get(key)
         if worker is None:
-            worker = WorkerUse(facts.node, facts.host, facts.node_id, pid)
-            self._workers[facts.host, facts.node_id, pid] = worker
-        worker.attempts += 1
+            worker = self._workers[key] = WorkerUse(facts.node, *key)
+        self._worker_of[attempt.batch, attempt.pid] = worker
         worker.batches.add(attempt.batch)
-        worker.seconds += attempt.ended - attempt.started
         worker.peak_rss = max(worker.peak_rss, facts.peak_rss)
         queued = facts.queued
         if queued is not None:
             worker.longest_queue = max(worker.longest_queue, queued)
             if self.longest_queue is None or queued > self.longest_queue.seconds:
                 self.longest_queue = QueuedBatch(queued, step_key)
+        return worker
 
     def workers(self) -> list[WorkerUse]:
         """Return the workers in the order of their first attempts."""

@@ -65,13 +65,13 @@ def read(*arguments: str) -> Any:
 def fill(home: Path, created: dict[str, float]) -> None:
     """Keep an entry of each op, made at the given time."""
     cache = DirectoryRunStore(home / "home").cache()
-    for number, (op, moment) in enumerate(created.items()):
-        filling = cache.begin(f"{number:064x}", CacheOrigin("run", "step", op, "1", moment))
+    for index, (op, moment) in enumerate(created.items()):
+        filling = cache.begin(f"{index:064x}", CacheOrigin("run", "step", op, "1", moment))
         filling.add(CachedOutput("result", op, None, None))
         filling.commit()
 
 
-def test_what_is_reused_is_told_and_no_cache_runs_all(home: Path) -> None:
+def test_reuse_is_reported_and_no_cache_runs_all(home: Path) -> None:
     first = run("job", "execute", "-f", "jobs.py", cwd=home)
     assert first.stdout == "load runs\nsize runs\nshow runs\n"
     again = run("job", "execute", "-f", "jobs.py", "--json", cwd=home)
@@ -166,11 +166,11 @@ def test_entries_that_cannot_be_read_are_listed_with_why_and_go_with_all(home: P
     assert not bad.exists()
 
 
-def test_what_killed_writers_left_goes_once_nobody_can_be_writing_it(home: Path) -> None:
+def test_remains_of_killed_writers_go_once_nobody_can_write_them(home: Path) -> None:
     fill(home, {"load": 1.0})
     left, written = [home / "home" / "cache" / "00" / name for name in (".left", ".written")]
-    for each in (left, written):
-        each.write_bytes(b"half")
+    for file in (left, written):
+        file.write_bytes(b"half")
     os.utime(left, (1.0, 1.0))
     read("cache", "delete", "--op", "load")
     assert not left.exists()
@@ -178,15 +178,15 @@ def test_what_killed_writers_left_goes_once_nobody_can_be_writing_it(home: Path)
 
 
 @pytest.mark.parametrize(
-    ("arguments", "words"),
+    ("arguments", "message"),
     [
         ((), "say what to remove"),
         (("--all", "--op", "load"), "--all removes everything"),
     ],
 )
-def test_what_to_remove_must_be_said(home: Path, arguments: tuple[str, ...], words: str) -> None:
+def test_delete_needs_a_choice(home: Path, arguments: tuple[str, ...], message: str) -> None:
     fill(home, {"load": 1.0})
     code, out, err = invoke("cache", "delete", *arguments)
     assert (code, out) == (2, "")
-    assert words in err
+    assert message in err
     assert len(read("cache", "list")) == 1

@@ -1,4 +1,4 @@
-"""``rayexec run cancel``, and SIGTERM to a script: runs that are ended from another process."""
+"""``rayexec run cancel``, and SIGTERM to a script: runs that another process ends."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from rayexec.cli.main import app
 from rayexec.run.process_identity import ProcessIdentity
 from rayexec.store import DirectoryRunStore, RunRecord
 
-_PATIENCE = 60.0
+_TIMEOUT_S = 60.0
 
 SCRIPT = """
 import pathlib, sys, threading, time
@@ -78,8 +78,8 @@ CLING = "\n        ".join(
 
 
 @pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A directory for a script and for what it leaves; runs are recorded below it."""
+def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A directory for a script and its files; the run store is below it."""
     monkeypatch.setenv("RAYEXEC_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
     monkeypatch.chdir(tmp_path)
@@ -87,15 +87,15 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def started(
-    place: Path, nap: str = SLEEP, *, in_thread: bool = False, engine: str = "in_process"
+    directory: Path, nap: str = SLEEP, *, in_thread: bool = False, engine: str = "in_process"
 ) -> subprocess.Popen[str]:
     """Start a script, and return once its step naps."""
-    (place / "naps.py").write_text(SCRIPT.format(nap=nap, in_thread=in_thread, engine=engine))
+    (directory / "naps.py").write_text(SCRIPT.format(nap=nap, in_thread=in_thread, engine=engine))
     driver = subprocess.Popen(
-        [sys.executable, "naps.py"], cwd=place, stdout=subprocess.PIPE, text=True
+        [sys.executable, "naps.py"], cwd=directory, stdout=subprocess.PIPE, text=True
     )
-    end = time.monotonic() + _PATIENCE
-    while not (place / "asleep").exists():
+    end = time.monotonic() + _TIMEOUT_S
+    while not (directory / "asleep").exists():
         assert time.monotonic() < end
         time.sleep(0.02)
     return driver
@@ -107,17 +107,17 @@ def cancel(*arguments: str) -> tuple[int, str, str]:
 
 
 @pytest.mark.parametrize(("nap", "in_thread"), [(SLEEP, False), (BUSY, False), (BUSY, True)])
-def test_a_run_of_a_script_is_canceled_and_the_script_goes_on(
-    place: Path, nap: str, in_thread: bool
+def test_a_run_of_a_script_is_canceled_and_the_script_continues(
+    directory: Path, nap: str, in_thread: bool
 ) -> None:
-    with started(place, nap, in_thread=in_thread) as driver:
+    with started(directory, nap, in_thread=in_thread) as driver:
         code, out, err = cancel("r", "--timeout", "60")
         assert (code, err) == (0, "")
         assert out.startswith("Run r was canceled in ")
-        said, _ = driver.communicate(timeout=_PATIENCE)
+        said, _ = driver.communicate(timeout=_TIMEOUT_S)
     assert (driver.returncode, said) == (0, "CANCELED 5\n")
-    assert (place / "closed").exists()
-    assert not (place / "never").exists()
+    assert (directory / "closed").exists()
+    assert not (directory / "never").exists()
     events = (
         CliRunner().invoke(app, ["run", "events", "r", "--type", "RUN_CANCELING", "--json"]).stdout
     )
@@ -128,11 +128,11 @@ def test_a_run_of_a_script_is_canceled_and_the_script_goes_on(
     assert cancel_run("r") == "CANCELED"
 
 
-def test_a_step_that_ignores_interrupts_in_the_driver_is_told_of(
-    place: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_step_that_ignores_interrupts_in_the_driver_is_reported(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("rayexec.cli.commands.run_cancel._REACTION_TIME_S", 1.0)
-    with started(place, CLING) as driver:
+    with started(directory, CLING) as driver:
         code, out, err = cancel("r", "--force", "--timeout", "2")
         assert (code, out) == (1, "")
         assert f"kill -9 {driver.pid}" in err
@@ -142,31 +142,31 @@ def test_a_step_that_ignores_interrupts_in_the_driver_is_told_of(
     code, out, _ = cancel("r")
     assert (code, out) == (1, "Run r failed (driver died); nothing of it is left to cancel.\n")
     assert cancel_run("r") == "FAILURE"
-    assert not (place / "home/runs/r/never").exists()
+    assert not (directory / "home/runs/r/never").exists()
 
 
-def test_without_waiting_it_is_only_asked(place: Path) -> None:
-    with started(place) as driver:
+def test_without_waiting_it_is_only_asked(directory: Path) -> None:
+    with started(directory) as driver:
         assert cancel("r", "--no-wait") == (0, "Run r was asked to end.\n", "")
-        assert driver.communicate(timeout=_PATIENCE)[0] == "CANCELED 5\n"
+        assert driver.communicate(timeout=_TIMEOUT_S)[0] == "CANCELED 5\n"
 
 
 @pytest.mark.parametrize("engine", ["in_process", "ray"])
 def test_sigterm_cancels_the_run_of_a_script_and_ends_it(
-    place: Path, engine: str, nothing_left: Leftovers
+    directory: Path, engine: str, nothing_left: Leftovers
 ) -> None:
-    with started(place, engine=engine) as driver:
+    with started(directory, engine=engine) as driver:
         nothing_left.drivers.add(driver.pid)
         driver.send_signal(signal.SIGTERM)
-        driver.communicate(timeout=_PATIENCE)
-    record = DirectoryRunStore(place / "home").open("r").record()
+        driver.communicate(timeout=_TIMEOUT_S)
+    record = DirectoryRunStore(directory / "home").open("r").record()
     assert (driver.returncode, record.status) == (128 + signal.SIGTERM, "CANCELED")
-    assert (place / "closed").exists()
-    assert (place / "left").exists()
+    assert (directory / "closed").exists()
+    assert (directory / "left").exists()
 
 
-def test_a_script_that_handles_sigterm_itself_is_left_alone(place: Path) -> None:
-    (place / "handled.py").write_text(
+def test_a_script_that_handles_sigterm_itself_is_left_alone(directory: Path) -> None:
+    (directory / "handled.py").write_text(
         "import os, signal\n"
         "from rayexec import execute_job, job, op\n"
         "signal.signal(signal.SIGTERM, lambda *_: print('heard', flush=True))\n"
@@ -190,14 +190,14 @@ def small() -> None:
     one()
 
 
-def test_runs_that_are_over_or_not_there_are_told(place: Path) -> None:
+def test_runs_that_are_over_or_missing_are_reported(directory: Path) -> None:
     small.execute(run_id="over")
     code, out, err = cancel("over")
     assert (code, err) == (1, "")
     assert out.startswith("Run over succeeded in ")
     assert out.endswith("; it was over before this.\n")
     assert cancel_run("ov") == "SUCCESS"
-    assert not (place / "home/runs/over/cancel.json").exists()
+    assert not (directory / "home/runs/over/cancel.json").exists()
     code, out, err = cancel("over", "oven")
     assert (code, out) == (2, "")
     assert err.endswith("has no run 'oven'. Did you mean 'over'?\n")
@@ -205,7 +205,7 @@ def test_runs_that_are_over_or_not_there_are_told(place: Path) -> None:
         cancel_run("nope")
 
 
-def test_a_run_of_another_host_is_asked_by_the_store(place: Path, tmp_path: Path) -> None:
+def test_a_run_of_another_host_is_asked_by_the_store(directory: Path, tmp_path: Path) -> None:
     store = DirectoryRunStore(tmp_path / "shared")
     writer = store.create(RunRecord("far", "j", driver=ProcessIdentity("elsewhere", 12, "boot:1")))
     code, out, err = cancel("fa", "--timeout", "0", "--json", "--store", str(tmp_path / "shared"))

@@ -1,4 +1,4 @@
-"""Jobs with dynamic outputs on the command line: what is said of steps before and while they come."""
+"""Jobs with dynamic outputs on the command line: their steps before and while they come."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ class Odd(Config):
 
 @op(out=DynamicOut())
 def load(config: Size):
-    for number in range(config.n):
-        yield DynamicOutput(number, mapping_key=f"k{number}")
+    for index in range(config.n):
+        yield DynamicOutput(index, mapping_key=f"k{index}")
 
 @op(tags={"db": "red"})
 def clean(x):
@@ -57,8 +57,8 @@ def fan():
 @op(out=DynamicOut(int, is_required=True))
 def split(x):
     time.sleep(0.1)
-    for number in range(3):
-        yield DynamicOutput(number, mapping_key=str(number))
+    for index in range(3):
+        yield DynamicOutput(index, mapping_key=str(index))
 
 @graph
 def part(x):
@@ -84,8 +84,8 @@ def late():
 @job
 def wide():
     def row(x):
-        for number in range(9):
-            x = clean.alias(f"clean_{number}")(x)
+        for index in range(9):
+            x = clean.alias(f"clean_{index}")(x)
         return x
     load().map(row)
 
@@ -108,7 +108,7 @@ def lacking():
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Any:
+def directory(tmp_path: Path) -> Any:
     with imports_undone(tmp_path):
         (tmp_path / "dynamic_jobs.py").write_text(JOBS)
         (tmp_path / "here.yaml").write_text(IN_PROCESS)
@@ -141,7 +141,7 @@ def _plain(written: str) -> str:
     return re.sub(r"\x1b\[[?0-9;]*[A-Za-z]", "", written)
 
 
-def test_plan_shows_mapped_ops_among_the_steps(place: Path) -> None:
+def test_plan_shows_mapped_ops_among_the_steps(directory: Path) -> None:
     lines = [re.sub(" +", " ", line) for line in _show("plan", "-j", "nested").splitlines()]
     assert lines[0].startswith("nested: at least 2 steps, and [?] once for each value that comes, ")
     assert lines[2:8] == [
@@ -158,7 +158,7 @@ def test_plan_shows_mapped_ops_among_the_steps(place: Path) -> None:
     )
 
 
-def test_plan_as_json_tells_what_is_mapped(place: Path) -> None:
+def test_plan_as_json_tells_what_is_mapped(directory: Path) -> None:
     limits = "execution: {config: {ray: {max_concurrent: 2, tag_concurrency_limits: [{key: db, limit: 1}]}}}\n"
     Path("limits.yaml").write_text(limits)
     plan = json.loads(_show("plan", "-j", "fan", "-c", "limits.yaml", "--json"))
@@ -176,7 +176,7 @@ def test_plan_as_json_tells_what_is_mapped(place: Path) -> None:
     assert "limit           db: 1 at once, for clean[?]; held by" in printed
 
 
-def test_plan_shows_the_mapping_keys_that_a_selection_names(place: Path) -> None:
+def test_plan_shows_the_mapping_keys_that_a_selection_names(directory: Path) -> None:
     selection = ("-o", "*part.clean[k1,0],*part.clean[k2,?]")
     lines = [
         re.sub(" +", " ", line) for line in _show("plan", "-j", "nested", *selection).splitlines()
@@ -193,7 +193,7 @@ def test_plan_shows_the_mapping_keys_that_a_selection_names(place: Path) -> None
     assert [step["only"] for step in steps] == [[], ["k1", "k2"], ["k1,0", "k2,?"]]
 
 
-def test_plan_bounds_the_time_by_what_is_known(place: Path) -> None:
+def test_plan_bounds_the_time_by_the_steps_so_far(directory: Path) -> None:
     ops = {name: {"attempts": 1, "seconds": 1.0} for name in ("load", "total")}
     Path("run.json").write_text(json.dumps({"ops": ops}))
     printed = _show("plan", "-j", "fan", "--timings", "run.json")
@@ -206,7 +206,7 @@ def test_plan_bounds_the_time_by_what_is_known(place: Path) -> None:
     )
 
 
-def test_a_mapped_op_that_no_node_can_run_is_named(place: Path) -> None:
+def test_a_mapped_op_that_no_node_can_run_is_named(directory: Path) -> None:
     assert "problem         op 'ask' asks for 1 redshift" in _show("plan", "-j", "lacking")
 
 
@@ -216,22 +216,22 @@ def _compiled(job: str) -> Plan:
     return compile_job(module[job])
 
 
-def test_the_order_of_a_plan_has_each_behind_what_it_takes(place: Path) -> None:
+def test_the_order_of_a_plan_has_each_node_behind_its_sources(directory: Path) -> None:
     plan = _compiled("late")
     keys = [
-        plan.mapped_nodes[each].key if isinstance(each, int) else each.key
-        for each in in_order(plan)
+        plan.mapped_nodes[node].key if isinstance(node, int) else node.key
+        for node in in_order(plan)
     ]
     assert keys == ["load", "start", "pair", "total"]
 
 
-def test_mapped_ops_at_work_are_shown_before_others(place: Path) -> None:
+def test_mapped_ops_at_work_are_shown_before_others(directory: Path) -> None:
     plan = _compiled("wide")
     counts = MappedCounts(plan)
     counts.complete = {node.key for node in plan.mapped_nodes}
-    counts.steps.update({f"clean_{number}": 5 for number in range(9)})
+    counts.steps.update({f"clean_{index}": 5 for index in range(9)})
     counts.over.update(
-        {f"clean_{number}": 5 if number < 5 else 2 if number < 8 else 0 for number in range(9)}
+        {f"clean_{index}": 5 if index < 5 else 2 if index < 8 else 0 for index in range(9)}
     )
     console = Console(width=80, file=io.StringIO())
     console.print(*mapped_lines(counts.progress({"clean_6": 2}), 4))
@@ -244,7 +244,7 @@ def test_mapped_ops_at_work_are_shown_before_others(place: Path) -> None:
     ]
 
 
-def test_print_and_list_have_mapped_ops(place: Path) -> None:
+def test_print_and_list_have_mapped_ops(directory: Path) -> None:
     printed = _show("print", "-j", "nested")
     assert "├─ split [for each value of load.result]\n" in printed
     assert "├─ clean [for each value of load.result, part.split.result]\n" in printed
@@ -260,7 +260,7 @@ def test_print_and_list_have_mapped_ops(place: Path) -> None:
     assert jobs["nested"] == ["load", "part.split", "part.clean", "part.total", "all"]
 
 
-def test_scaffolded_config_has_mapped_ops(place: Path) -> None:
+def test_scaffolded_config_has_mapped_ops(directory: Path) -> None:
     scaffolded = _show("scaffold-config", "-j", "fan")
     assert yaml.safe_load(scaffolded)["ops"] == {
         "load": {"config": {"n": 4}},
@@ -270,8 +270,10 @@ def test_scaffolded_config_has_mapped_ops(place: Path) -> None:
     _show("plan", "-j", "fan", "-c", "scaffolded.yaml")
 
 
-def test_the_view_grows_with_the_steps(place: Path) -> None:
-    ended = run_on_terminal(*_arguments("nested", "ops: {load: {config: {n: 12}}}\n"), cwd=place)
+def test_the_view_grows_with_the_steps(directory: Path) -> None:
+    ended = run_on_terminal(
+        *_arguments("nested", "ops: {load: {config: {n: 12}}}\n"), cwd=directory
+    )
     assert ended.code == 0
     plain = _plain(ended.stdout)
     assert re.search(r"\d+ of at least \d+ steps done", plain)
@@ -283,8 +285,8 @@ def test_the_view_grows_with_the_steps(place: Path) -> None:
     assert ["total", "succeeded", "13"] in table
 
 
-def test_the_view_has_few_lines_for_many_mapped_ops(place: Path) -> None:
-    ended = run_on_terminal(*_arguments("wide", "ops: {load: {config: {n: 20}}}\n"), cwd=place)
+def test_the_view_has_few_lines_for_many_mapped_ops(directory: Path) -> None:
+    ended = run_on_terminal(*_arguments("wide", "ops: {load: {config: {n: 20}}}\n"), cwd=directory)
     assert ended.code == 0
     frames = _plain(ended.stdout).split("wide  running")[1:]
     assert frames
@@ -292,13 +294,13 @@ def test_the_view_has_few_lines_for_many_mapped_ops(place: Path) -> None:
     assert any("and 4 more ops" in frame for frame in frames)
 
 
-def test_the_view_names_few_of_the_running_steps_of_a_mapped_op(place: Path) -> None:
+def test_the_view_names_few_of_the_running_steps_of_a_mapped_op(directory: Path) -> None:
     config = (
         "ops: {load: {config: {n: 12}}}\nexecution: {config: {multiprocess: {max_concurrent: 6}}}\n"
     )
     Path("naps.yaml").write_text(config)
     ended = run_on_terminal(
-        "job", "execute", "-f", "dynamic_jobs.py", "-j", "naps", "-c", "naps.yaml", cwd=place
+        "job", "execute", "-f", "dynamic_jobs.py", "-j", "naps", "-c", "naps.yaml", cwd=directory
     )
     assert ended.code == 0
     frames = [
@@ -310,22 +312,22 @@ def test_the_view_names_few_of_the_running_steps_of_a_mapped_op(place: Path) -> 
     )
 
 
-def test_the_summary_has_mapped_steps_behind_their_cause(place: Path) -> None:
-    ended = run_on_terminal(*_arguments("fan"), cwd=place)
+def test_the_summary_has_mapped_steps_behind_their_cause(directory: Path) -> None:
+    ended = run_on_terminal(*_arguments("fan"), cwd=directory)
     rows = [
         line.split()[0]
         for line in screen(ended.stdout)
         if " succeeded " in line and not line.startswith("Run")
     ]
-    mapped = [f"{op}[k{number}]" for number in range(4) for op in ("clean", "check")]
+    mapped = [f"{op}[k{index}]" for index in range(4) for op in ("clean", "check")]
     assert rows == ["load", *mapped, "total"]
 
 
 FAILING = "ops: {load: {config: {n: 80}}, check: {config: {fails: true}}}\n"
 
 
-def test_many_failures_of_one_mapped_op_fill_no_more_than_a_screen(place: Path) -> None:
-    ended = run_on_terminal(*_arguments("fan", FAILING), cwd=place)
+def test_many_failures_of_one_mapped_op_fill_no_more_than_a_screen(directory: Path) -> None:
+    ended = run_on_terminal(*_arguments("fan", FAILING), cwd=directory)
     assert ended.code == 1
     lines = screen(ended.stdout)
     assert sum("Execution of step" in line for line in lines) == 10
@@ -338,11 +340,11 @@ def test_many_failures_of_one_mapped_op_fill_no_more_than_a_screen(place: Path) 
     assert any(line.split()[:3] == ["check", "failed", "40"] for line in lines)
 
 
-def test_json_lists_all_mapped_steps_that_failed(place: Path) -> None:
-    outcome = json.loads(run(*_arguments("fan", FAILING), "--json", cwd=place).stdout)
+def test_json_lists_all_mapped_steps_that_failed(directory: Path) -> None:
+    outcome = json.loads(run(*_arguments("fan", FAILING), "--json", cwd=directory).stdout)
     assert outcome["steps"] == {"succeeded": 121, "failed": 40, "skipped": 0, "not run": 1}
     assert [each["step_key"] for each in outcome["failed_steps"]] == [
-        f"check[k{number}]" for number in range(1, 80, 2)
+        f"check[k{index}]" for index in range(1, 80, 2)
     ]
     assert outcome["ops"]["clean"]["attempts"] == 80
 
@@ -401,10 +403,10 @@ def mistaken():
     ],
 )
 def test_mistakes_with_dynamic_outputs(
-    place: Path, keys: str, body: str, code: int, message: str
+    directory: Path, keys: str, body: str, code: int, message: str
 ) -> None:
     Path("mistaken.py").write_text(MISTAKES.format(first=keys[0], second=keys[1], body=body))
-    ended = run("job", "execute", "-f", "mistaken.py", "-c", "here.yaml", cwd=place)
+    ended = run("job", "execute", "-f", "mistaken.py", "-c", "here.yaml", cwd=directory)
     assert ended.code == code
-    told = ended.stderr.partition("Error: ")[2]
-    assert message in told
+    message_printed = ended.stderr.partition("Error: ")[2]
+    assert message in message_printed

@@ -37,7 +37,7 @@ from rayexec.run.process_identity import ProcessIdentity
 from rayexec.store import DirectoryRunStore, RunRecord
 from rayexec.store.writing import LogWriter
 
-PATIENCE = 60.0
+TIMEOUT_S = 60.0
 
 JOBS = """
 import os, time
@@ -78,16 +78,16 @@ def daily() -> None:
 class Run:
     """A run that a test writes into a store, as its driver would."""
 
-    def __init__(self, place: Path, driver: ProcessIdentity | None = None) -> None:
+    def __init__(self, home: Path, driver: ProcessIdentity | None = None) -> None:
         self._record = RunRecord(
             "r", "daily", start_time=1.0, driver=driver or ProcessIdentity.here()
         )
-        self._writer = DirectoryRunStore(place).create(self._record)
+        self._writer = DirectoryRunStore(home).create(self._record)
         self._log = LogWriter(compile_job(daily), self._writer)
 
     def write(self, *records: Any) -> None:
-        for each in records:
-            self._log.add(each)
+        for record in records:
+            self._log.add(record)
         self._log.write()
 
     def end(self) -> None:
@@ -141,7 +141,7 @@ class Command:
         """
         assert self.process.stdout is not None
         out = self.process.stdout.read()
-        code = self.process.wait(PATIENCE)
+        code = self.process.wait(TIMEOUT_S)
         self._errors.seek(0)
         return code, out, self._errors.read()
 
@@ -149,9 +149,9 @@ class Command:
         if self.process.poll() is None:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
-        for each in (self.process.stdout, self._errors):
-            assert each is not None
-            each.close()
+        for stream in (self.process.stdout, self._errors):
+            assert stream is not None
+            stream.close()
 
 
 @pytest.fixture
@@ -159,8 +159,8 @@ def commands() -> Iterator[list[Command]]:
     """The commands that a test starts, which end with it."""
     started: list[Command] = []
     yield started
-    for each in started:
-        each.close()
+    for command in started:
+        command.close()
 
 
 def follow(commands: list[Command], home: Path, *arguments: str, run: str = "r") -> Command:
@@ -256,7 +256,7 @@ def test_following_ends_when_nobody_reads_any_more(home: Path, commands: list[Co
     assert "RUN_START" in command.line()
     assert command.process.stdout is not None
     command.process.stdout.close()
-    assert command.process.wait(PATIENCE) == 0
+    assert command.process.wait(TIMEOUT_S) == 0
 
 
 def said(lines: list[str]) -> list[str]:
@@ -274,7 +274,7 @@ def test_a_long_step_is_seen_through_pipes_and_from_another_process(
     commands.append(driver)
     assert driver.line() == "talk | printed"
     [run] = [each.run_id for each in DirectoryRunStore(home / "home").list()]
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT_S
     while "printed" not in (out := CliRunner().invoke(app, ["run", "logs", run]).stdout):
         assert time.monotonic() < deadline
         time.sleep(0.05)

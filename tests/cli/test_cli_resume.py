@@ -1,4 +1,4 @@
-"""``rayexec run resume``: going on from a run, by its id alone."""
+"""``rayexec run resume``: a new run that continues another, by its id alone."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def load() -> int:
 
 @op(out=DynamicOut())
 def split(value: int):
-    for number in range(3):
-        yield DynamicOutput(number + value, str(number))
+    for index in range(3):
+        yield DynamicOutput(index + value, str(index))
 
 @op
 def check(value: int) -> int:
@@ -71,10 +71,10 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def ran(home: Path) -> list[str]:
-    place = home / "ran"
-    found = place.read_text().split("\n")[:-1] if place.exists() else []
-    place.unlink(missing_ok=True)
-    return found
+    marks = home / "ran"
+    steps = marks.read_text().split("\n")[:-1] if marks.exists() else []
+    marks.unlink(missing_ok=True)
+    return steps
 
 
 def test_a_failed_run_is_resumed_by_its_id_from_anywhere(
@@ -89,18 +89,18 @@ def test_a_failed_run_is_resumed_by_its_id_from_anywhere(
     (home / "mended").touch()
     second = run("run", "resume", hint[1][:8], "--json", cwd=elsewhere)
     assert (second.code, ran(home)) == (0, ["check 2"])
-    told: dict[str, Any] = json.loads(second.stdout)
-    assert told["status"] == "SUCCESS"
+    outcome: dict[str, Any] = json.loads(second.stdout)
+    assert outcome["status"] == "SUCCESS"
     assert f"4 steps need not run: run {hint[1]} has the outputs." in second.stderr
-    again = run("run", "resume", told["run_id"], cwd=elsewhere)
+    again = run("run", "resume", outcome["run_id"], cwd=elsewhere)
     assert again.code == 2
     assert "ended as SUCCESS: only a run that failed or was canceled is resumed" in again.stderr
-    some = run("run", "resume", told["run_id"], "-s", "check[0],check[2]", cwd=elsewhere)
+    some = run("run", "resume", outcome["run_id"], "-s", "check[0],check[2]", cwd=elsewhere)
     assert some.code == 0
     assert sorted(ran(home)) == ["check 1", "check 3", "load"], (
         "load yielded what they need, and nobody kept it"
     )
-    wrong = run("run", "resume", told["run_id"], "-s", "check", "-s", "lod", cwd=elsewhere)
+    wrong = run("run", "resume", outcome["run_id"], "-s", "check", "-s", "lod", cwd=elsewhere)
     assert wrong.code == 2
     assert "unknown steps: check, lod. For all steps of a mapped op write check[?]." in wrong.stderr
 

@@ -1,4 +1,4 @@
-"""``rayexec run``: looking at what ``job execute`` recorded."""
+"""``rayexec run``: recorded runs, shown and removed."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def load(context) -> int:
 
 @op(out=DynamicOut())
 def split():
-    for number in range(5):
-        yield DynamicOutput(number, str(number))
+    for index in range(5):
+        yield DynamicOutput(index, str(index))
 
 @op
 def check(value: int) -> int:
@@ -112,13 +112,13 @@ def test_a_run_from_the_shell_is_recorded_and_can_be_looked_at(home: Path) -> No
     }
     code, out, _ = invoke("show", run_id[:8])
     assert code == 0
-    for words in (
+    for text in (
         "status      FAILURE",
         "tags        team=a",
         "6 succeeded, 2 failed",
         "jobs.py, daily",
     ):
-        assert words in out
+        assert text in out
     assert 'Step "save" failed: OSError: no room' in out
     assert 'jobs.py", line 23, in save' in out
     assert re.search(r"^check +4 +1 +5 ", out, re.MULTILINE)
@@ -178,8 +178,8 @@ def other() -> None:
 
 def test_runs_are_chosen_by_job_status_and_number(home: Path) -> None:
     ids = [
-        each.execute(run_id=f"run-{number}").run_id
-        for number, each in enumerate((small, other, small))
+        made.execute(run_id=f"run-{index}").run_id
+        for index, made in enumerate((small, other, small))
     ]
     assert [each["run_id"] for each in read("list")] == ids[::-1]
     assert [each["run_id"] for each in read("list", "--job", "small", "--limit", "1")] == [ids[2]]
@@ -204,8 +204,8 @@ def test_runs_are_chosen_by_job_status_and_number(home: Path) -> None:
 
 @pytest.mark.parametrize("command", ["show", "events", "logs", "wait", "delete"])
 def test_a_run_that_is_not_there_is_a_mistake_in_what_was_given(home: Path, command: str) -> None:
-    for number in (1, 2):
-        small.execute(run_id=f"run-{number}")
+    for index in (1, 2):
+        small.execute(run_id=f"run-{index}")
     code, out, err = invoke(command, "rum-1")
     assert (code, out) == (2, "")
     assert (
@@ -215,7 +215,7 @@ def test_a_run_that_is_not_there_is_a_mistake_in_what_was_given(home: Path, comm
     assert len(read("list")) == 2
 
 
-def test_mistakes_in_steps_and_types_are_told(home: Path) -> None:
+def test_mistakes_in_steps_and_types_are_named(home: Path) -> None:
     small.execute(run_id="r")
     assert invoke("events", "r", "--step", "onee") == (
         2,
@@ -231,7 +231,7 @@ def test_mistakes_in_steps_and_types_are_told(home: Path) -> None:
     assert invoke("export", "r", "--parquet", str(home / "none/x"))[0] == 2
 
 
-def test_a_store_that_cannot_be_read_is_told(home: Path) -> None:
+def test_a_store_that_cannot_be_read_is_named(home: Path) -> None:
     small.execute(run_id="r")
     (home / "home/runs/r/run.json").write_text('{"schema_version": 12}')
     code, _, err = invoke("show", "r")
@@ -240,7 +240,7 @@ def test_a_store_that_cannot_be_read_is_told(home: Path) -> None:
     assert "UNREADABLE" in invoke("list")[1]
 
 
-def test_a_run_that_goes_on_is_waited_for_and_one_whose_driver_died_has_failed(home: Path) -> None:
+def test_wait_lasts_until_the_end_and_a_run_without_its_driver_has_failed(home: Path) -> None:
     (home / "nap.py").write_text(
         "import time\nfrom rayexec import job, op\n"
         "@op\ndef nap() -> None:\n    time.sleep(60)\n"

@@ -1,4 +1,4 @@
-"""``rayexec run export``: a run as a page, a table and a trace, with what is known of its workers."""
+"""``rayexec run export``: a run as a page, a table and a trace, with facts about its workers."""
 
 from __future__ import annotations
 
@@ -98,8 +98,8 @@ class Page(HTMLParser):
 
     @property
     def data(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(self.texts["script"][0])
-        return found
+        document: dict[str, Any] = json.loads(self.texts["script"][0])
+        return document
 
 
 def column(page: Page, name: str, kind: str) -> list[Any]:
@@ -171,7 +171,7 @@ def test_a_page_says_all_of_a_run_and_nothing_in_it_is_markup(
         assert worker.startswith("pid ")
         assert starts[first:end] == sorted(starts[first:end])
     assert sum(end - first for _, _, first, end in data["lanes"]) == attempts
-    assert all(place >= 0 for place in column(page, "batch", "i"))
+    assert all(index >= 0 for index in column(page, "batch", "i"))
     said = {(data["keys"][step], kind): text for _, step, kind, text in data["logs"] if step >= 0}
     assert said["talks", "WARNING"] == NASTY
     assert NASTY in said["breaks", "failure"]
@@ -190,8 +190,10 @@ def test_the_attempts_of_a_lane_lie_together_by_their_starts(tmp_path: Path) -> 
     store = DirectoryRunStore(tmp_path)
     writer = store.create(RunRecord("r", "nightly"))
     log = LogWriter(compile_job(nightly), writer)
-    for number, (pid, began) in enumerate([(1, 3.0), (2, 1.0), (1, 1.0), (2, 5.0), (1, 2.0)]):
-        log.add(Attempt(0, number, SUCCESS, began, began + 0.5, pid=pid, batch=pid))
+    for attempt_number, (pid, began) in enumerate(
+        [(1, 3.0), (2, 1.0), (1, 1.0), (2, 5.0), (1, 2.0)]
+    ):
+        log.add(Attempt(0, attempt_number, SUCCESS, began, began + 0.5, pid=pid, batch=pid))
     log.add(BatchFacts(1, "a", pid=1))
     log.add(BatchFacts(2, "b", pid=2))
     log.write()
@@ -317,12 +319,12 @@ def test_show_tells_queue_time_memory_and_nodes(tmp_path: Path, ray_session: Non
     assert slowest.split()[1] == "slow"
     for name in ("queue ", "memory", "nodes "):
         assert f"\n  {name}" in shown
-    told = json.loads(CliRunner().invoke(app, [*arguments, "--json"]).stdout)
-    [node] = told["nodes"]
+    shown_json = json.loads(CliRunner().invoke(app, [*arguments, "--json"]).stdout)
+    [node] = shown_json["nodes"]
     assert node["attempts"] == 7
     assert node["workers"] >= 1
-    assert told["peak_rss_bytes"] == node["peak_rss_bytes"] > 30_000_000
-    assert told["longest_queue"]["seconds"] > 0
+    assert shown_json["peak_rss_bytes"] == node["peak_rss_bytes"] > 30_000_000
+    assert shown_json["longest_queue"]["seconds"] > 0
 
 
 def test_a_run_without_attempts_has_a_page(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Looking at a job without running it: print, plan, scaffold-config."""
+"""Jobs that are shown and not run: ``job print``, ``job plan``, ``job scaffold-config``."""
 
 from __future__ import annotations
 
@@ -250,9 +250,9 @@ def test_plan_bounds_the_time_by_the_last_run_that_succeeded(
     second = _json("execute", "-j", "here", "-c", "here.yaml")
     assert f"by the times of run {second['run_id'][:8]}" in _run(*plan)
     record = tmp_path / "runs" / second["run_id"] / "run.json"
-    known = record.read_text()
-    for left in (known.replace('"SUCCESS"', '"FAILURE"'), "damaged"):
-        assert left != known
+    original = record.read_text()
+    for left in (original.replace('"SUCCESS"', '"FAILURE"'), "damaged"):
+        assert left != original
         record.write_text(left)
         assert _json(*plan)["timings"] == f"run {first['run_id'][:8]}"
 
@@ -312,7 +312,7 @@ def test_plan_with_config_that_does_not_fit_is_2() -> None:
 
 @pytest.mark.parametrize("job", ["big", "here", "there"])
 @pytest.mark.parametrize("options", [(), ("--only-required",)])
-def test_scaffolded_config_is_valid_as_it_stands(job: str, options: tuple[str, ...]) -> None:
+def test_scaffolded_config_is_valid_unchanged(job: str, options: tuple[str, ...]) -> None:
     scaffolded = _run("scaffold-config", "-j", job, *options)
     document = yaml.safe_load(scaffolded)
     assert document["ops"]["split"]["config"] == ({"n": 0} if options else {"n": 0, "label": "x"})

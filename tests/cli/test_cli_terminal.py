@@ -50,8 +50,8 @@ def one():
 @job
 def fan():
     n = one()
-    for number in range(40):
-        noop.alias(f"noop_{number}")(n)
+    for index in range(40):
+        noop.alias(f"noop_{index}")(n)
 
 @op
 def sleep_long():
@@ -77,7 +77,7 @@ def queries():
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Path:
+def directory(tmp_path: Path) -> Path:
     (tmp_path / "jobs.py").write_text(JOBS)
     (tmp_path / "here.yaml").write_text(IN_PROCESS)
     return tmp_path
@@ -87,8 +87,8 @@ def _arguments(job: str, *more: str) -> tuple[str, ...]:
     return ("job", "execute", "-f", "jobs.py", "-c", "here.yaml", "-j", job, *more)
 
 
-def test_the_view_shows_progress_and_leaves_what_ops_print_intact(place: Path) -> None:
-    ended = run_on_terminal(*_arguments("good"), cwd=place)
+def test_the_view_shows_progress_and_leaves_what_ops_print_intact(directory: Path) -> None:
+    ended = run_on_terminal(*_arguments("good"), cwd=directory)
     assert ended.code == 0
     plain = re.sub(r"\x1b\[[?0-9;]*[A-Za-z]", "", ended.stdout)
     assert "0 of 2 steps done" in plain
@@ -112,8 +112,8 @@ def test_the_view_shows_progress_and_leaves_what_ops_print_intact(place: Path) -
     assert ended.stdout.rindex("\x1b[?25h") > ended.stdout.rindex("\x1b[?25l")
 
 
-def test_a_failure_ends_on_the_traceback(place: Path) -> None:
-    ended = run_on_terminal(*_arguments("bad"), cwd=place)
+def test_a_failure_ends_on_the_traceback(directory: Path) -> None:
+    ended = run_on_terminal(*_arguments("bad"), cwd=directory)
     assert ended.code == 1
     lines = screen(ended.stdout)
     assert any('Execution of step "boom" failed: ValueError: went wrong' in line for line in lines)
@@ -124,16 +124,16 @@ def test_a_failure_ends_on_the_traceback(place: Path) -> None:
     assert [line for line in lines if line][-1] == "ValueError: went wrong"
 
 
-def test_many_steps_are_summed_up(place: Path) -> None:
-    ended = run_on_terminal(*_arguments("fan"), cwd=place)
+def test_many_steps_are_summed_up(directory: Path) -> None:
+    ended = run_on_terminal(*_arguments("fan"), cwd=directory)
     lines = [line.split() for line in screen(ended.stdout) if line]
     assert ["op", "status", "steps", "mean", "longest", "attempts"] in lines
     assert [line[:3] for line in lines if line[0] == "noop"] == [["noop", "succeeded", "40"]]
 
 
-def test_stdout_elsewhere_gets_what_ops_print(place: Path) -> None:
-    ended = run_on_terminal(*_arguments("good"), cwd=place, stdout=place / "out.txt")
-    assert sorted((place / "out.txt").read_text().splitlines()) == [
+def test_stdout_elsewhere_gets_what_ops_print(directory: Path) -> None:
+    ended = run_on_terminal(*_arguments("good"), cwd=directory, stdout=directory / "out.txt")
+    assert sorted((directory / "out.txt").read_text().splitlines()) == [
         "printed at the end",
         "printed by a child",
         "printed by talk",
@@ -142,15 +142,17 @@ def test_stdout_elsewhere_gets_what_ops_print(place: Path) -> None:
     assert "printed by" not in ended.stdout
 
 
-def test_json_with_a_live_view(place: Path) -> None:
-    ended = run_on_terminal(*_arguments("good", "--json"), cwd=place, stdout=place / "out.txt")
-    assert json.loads((place / "out.txt").read_text())["status"] == "SUCCESS"
+def test_json_with_a_live_view(directory: Path) -> None:
+    ended = run_on_terminal(
+        *_arguments("good", "--json"), cwd=directory, stdout=directory / "out.txt"
+    )
+    assert json.loads((directory / "out.txt").read_text())["status"] == "SUCCESS"
     assert "1 of 2 steps done" in ended.stdout
     assert "printed by talk" in screen(ended.stdout)
 
 
-def test_the_view_says_what_waits_for_which_limit_and_who_holds_it(place: Path) -> None:
-    ended = run_on_terminal("job", "execute", "-f", "jobs.py", "-j", "queries", cwd=place)
+def test_the_view_says_what_waits_for_which_limit_and_who_holds_it(directory: Path) -> None:
+    ended = run_on_terminal("job", "execute", "-f", "jobs.py", "-j", "queries", cwd=directory)
     assert ended.code == 0
     plain = re.sub(r"\x1b\[[?0-9;]*[A-Za-z]", "", ended.stdout)
     assert re.search(
@@ -160,8 +162,8 @@ def test_the_view_says_what_waits_for_which_limit_and_who_holds_it(place: Path) 
     assert sum("s for database=redshift" in line for line in summary) == 2
 
 
-def test_ctrl_c_cancels_and_gives_the_terminal_back(place: Path) -> None:
-    ended = run_on_terminal(*_arguments("sleeping"), cwd=place, until="asleep")
+def test_ctrl_c_cancels_and_gives_the_terminal_back(directory: Path) -> None:
+    ended = run_on_terminal(*_arguments("sleeping"), cwd=directory, until="asleep")
     assert ended.code == 1
     lines = [line for line in screen(ended.stdout.replace("^C", "")) if line]
     assert lines[0] == "asleep"
@@ -174,14 +176,14 @@ def test_ctrl_c_cancels_and_gives_the_terminal_back(place: Path) -> None:
     assert ended.left_over == []
 
 
-def test_a_terminal_that_is_closed_cancels_the_run(place: Path) -> None:
+def test_a_terminal_that_is_closed_cancels_the_run(directory: Path) -> None:
     ended = run_on_terminal(
         *_arguments("sleeping", "--json"),
-        cwd=place,
+        cwd=directory,
         until="1 running",
         keys=b"",
-        stdout=place / "out",
+        stdout=directory / "out",
     )
     assert ended.code == 1
-    assert json.loads((place / "out").read_text())["status"] == "CANCELED"
+    assert json.loads((directory / "out").read_text())["status"] == "CANCELED"
     assert ended.left_over == []

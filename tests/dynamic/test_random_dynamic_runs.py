@@ -140,7 +140,7 @@ def run_by_chance(
     job: JobDefinition, chance: random.Random, slots: int, losses: float = 0.0, keep: Any = "all"
 ) -> RunResult:
     settings = {"infrastructure_retries": 10_000, "keep_outputs": keep}
-    spec = prepare(job, {"execution": {"config": {"ray": settings}}}).begin()
+    spec = prepare(job, {"execution": {"config": {"ray": settings}}}).with_run_plan()
     log = RunLog(spec.plan)
     outcome, engine = run_to_end(
         spec, lambda: ChanceEngine(spec, chance, slots, losses), log, Observer()
@@ -184,7 +184,7 @@ def test_outputs_that_are_lost_are_made_again(case: Case, seed: int, slots: int,
 def test_simulated_every_step_ends_as_the_rules_have_it(case: Case, times: list[float]) -> None:
     rules = expected(case)
     job = make_job(case)
-    spec = prepare(job, ignore_execution=True).begin()
+    spec = prepare(job, ignore_execution=True).with_run_plan()
     plan = spec.plan
 
     def yields(call: Any) -> dict[str, list[str]]:
@@ -226,7 +226,7 @@ def test_values_stay_until_the_last_step_that_takes_them(case: Case, keep: Any) 
     job = make_job(case)
     spec = prepare(job, {"execution": {"config": {"in_process": None}}})
     settings_ = replace(spec.config.execution, keep_outputs=keep)
-    spec = replace(spec, config=replace(spec.config, execution=settings_)).begin()
+    spec = replace(spec, config=replace(spec.config, execution=settings_)).with_run_plan()
     log = RunLog(spec.plan)
     outcome, _ = run_to_end(spec, lambda: InProcessEngine(spec), log, Observer())
     rules = expected(case)
@@ -278,7 +278,7 @@ def test_a_value_goes_with_the_last_step_that_takes_it() -> None:
         spec,
         config=replace(spec.config, execution=replace(spec.config.execution, keep_outputs="none")),
     )
-    spec = spec.begin()
+    spec = spec.with_run_plan()
     seen: list[str] = []
 
     class Noting(InProcessEngine):

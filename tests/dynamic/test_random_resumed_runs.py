@@ -60,7 +60,7 @@ def _run(
         spec = replace(spec, previous_run=parent.previous_run(spec.plan, spec.resources))
     recording = record_run(store, job, spec, Observer())
     assert recording is not None
-    spec = replace(spec, value_storage=store.values(run_id)).begin()
+    spec = replace(spec, value_storage=store.values(run_id)).with_run_plan()
     log = RunLog(spec.plan)
     try:
         outcome, engine = run_to_end(

@@ -302,7 +302,7 @@ def test_large_values_never_reach_the_driver(
 def test_in_the_simulator_mapped_steps_run_beside_the_op_that_yields(tmp_path: Path) -> None:
     spec = prepare(
         echo_job(tmp_path, [1, 2, 3], DynamicOut(stream=True)), ignore_execution=True
-    ).begin()
+    ).with_run_plan()
     plan = spec.plan
     engine = SimulatedEngine(
         plan,

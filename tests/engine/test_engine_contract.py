@@ -123,7 +123,7 @@ def start(request: pytest.FixtureRequest) -> Iterator[Start]:
     engines: list[Engine] = []
 
     def started(jobs: JobDefinition, run_config: Any = None) -> Run:
-        spec = prepare(jobs, run_config).begin()
+        spec = prepare(jobs, run_config).with_run_plan()
         engine = kind.make(spec)
         engines.append(engine)
         engine.start()

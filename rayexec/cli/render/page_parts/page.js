@@ -7,13 +7,14 @@
   const column = (name, type) => {
     const text = atob(data.attempts[name]);
     const bytes = new Uint8Array(text.length);
-    for (let place = 0; place < text.length; place++) bytes[place] = text.charCodeAt(place);
+    for (let index = 0; index < text.length; index++) bytes[index] = text.charCodeAt(index);
     return new type(bytes.buffer);
   };
-  const step = column("step", Int32Array), number = column("number", Int32Array), outcome = column("outcome", Uint8Array);
+  const step = column("step", Int32Array), attemptNumber = column("number", Int32Array), outcome = column("outcome", Uint8Array);
   const start = column("start", Float64Array), length = column("length", Float64Array);
   const batch = column("batch", Int32Array), size = column("size", Float64Array);
-  const lanes = data.lanes; // [node, worker, first attempt, end]; the attempts of a lane lie together, by their starts
+  // A lane is [node, worker, first attempt, end]; its attempts are neighbours, in the order of their starts.
+  const lanes = data.lanes;
   const onPath = new Set(data.path);
 
   const seconds = (value) => {
@@ -32,27 +33,27 @@
   };
   const laneOf = (attempt) => lanes.findIndex((lane) => attempt >= lane[2] && attempt < lane[3]);
   const facts = (attempt) => {
-    const told = [];
+    const lines = [];
     const [node, worker] = lanes[laneOf(attempt)];
-    told.push(`${data.keys[step[attempt]]}`);
-    const tries = number[attempt] ? `, attempt ${number[attempt] + 1}` : "";
-    told.push(`op ${data.ops[data.opOf[step[attempt]]]}${tries}: ${OUTCOMES[outcome[attempt]]}`);
-    told.push(`took ${seconds(length[attempt])}, from ${seconds(Math.max(0, start[attempt]))} on`);
-    told.push([node, worker].filter(Boolean).join(", "));
-    const known = data.batches[batch[attempt]];
-    if (known) {
-      const [id, queued, loading, memory, taken, calls] = known;
-      if (id >= 0) told.push(`batch ${id}, of ${calls} call${calls === 1 ? "" : "s"}`);
-      if (queued !== null) told.push(`queued ${seconds(queued)}`);
-      if (loading) told.push(`large inputs loaded in ${seconds(loading)}`);
-      if (taken >= 0) told.push(`inputs of the batch ${bytes(taken)}`);
-      if (memory >= 0) told.push(`peak memory of the process ${bytes(memory)}`);
+    lines.push(`${data.keys[step[attempt]]}`);
+    const tries = attemptNumber[attempt] ? `, attempt ${attemptNumber[attempt] + 1}` : "";
+    lines.push(`op ${data.ops[data.opOf[step[attempt]]]}${tries}: ${OUTCOMES[outcome[attempt]]}`);
+    lines.push(`took ${seconds(length[attempt])}, from ${seconds(Math.max(0, start[attempt]))} on`);
+    lines.push([node, worker].filter(Boolean).join(", "));
+    const batchFacts = data.batches[batch[attempt]];
+    if (batchFacts) {
+      const [id, queued, loading, memory, inputs, calls] = batchFacts;
+      if (id >= 0) lines.push(`batch ${id}, of ${calls} call${calls === 1 ? "" : "s"}`);
+      if (queued !== null) lines.push(`queued ${seconds(queued)}`);
+      if (loading) lines.push(`large inputs loaded in ${seconds(loading)}`);
+      if (inputs >= 0) lines.push(`inputs of the batch ${bytes(inputs)}`);
+      if (memory >= 0) lines.push(`peak memory of the process ${bytes(memory)}`);
     }
-    if (size[attempt] >= 0) told.push(`outputs ${bytes(size[attempt])}`);
+    if (size[attempt] >= 0) lines.push(`outputs ${bytes(size[attempt])}`);
     const wait = data.blocked[attempt];
-    if (wait) told.push(`waited ${seconds(wait[1])} for ${wait[0]}${wait[2] ? `, held by ${wait[2]}` : ""}`);
-    if (onPath.has(attempt)) told.push("on the critical path");
-    return told.join("\n");
+    if (wait) lines.push(`waited ${seconds(wait[1])} for ${wait[0]}${wait[2] ? `, held by ${wait[2]}` : ""}`);
+    if (onPath.has(attempt)) lines.push("on the critical path");
+    return lines.join("\n");
   };
 
   // The chart.
@@ -65,8 +66,9 @@
   const height = HEAD + rows * ROW + 6;
   const labels = () => Math.min(LABELS, wide * 0.3);
   const x = (time) => labels() + ((time - from) / (to - from)) * (wide - labels());
-  const timeAt = (place) => from + ((place - labels()) / (wide - labels())) * (to - from);
-  const firstFrom = (lane, time) => { // the last attempt of a lane that starts before a time, or its first
+  const timeAt = (position) => from + ((position - labels()) / (wide - labels())) * (to - from);
+  // Returns the last attempt of a lane before a time, or its first.
+  const firstFrom = (lane, time) => {
     let low = lane[2], high = lane[3];
     while (low < high) {
       const middle = (low + high) >> 1;
@@ -87,7 +89,7 @@
     pen.scale(ratio, ratio);
     pen.font = "12px system-ui, sans-serif";
     pen.textBaseline = "middle";
-    const colours = OUTCOMES.map((each) => colour(style, each));
+    const colours = OUTCOMES.map((name) => colour(style, name));
     const dim = colour(style, "dim"), line = colour(style, "line");
     drawAxis(pen, dim, line);
     let before = null;
@@ -125,13 +127,13 @@
   const drawAxis = (pen, dim, line) => {
     const rough = (to - from) / Math.max(2, (wide - labels()) / 110);
     const power = 10 ** Math.floor(Math.log10(rough));
-    const unit = power * [1, 2, 5, 10].find((each) => each * power >= rough);
+    const unit = power * [1, 2, 5, 10].find((factor) => factor * power >= rough);
     for (let tick = Math.ceil(from / unit); tick * unit <= to; tick++) {
-      const place = x(tick * unit);
+      const left = x(tick * unit);
       pen.fillStyle = line;
-      pen.fillRect(place, HEAD - 4, 1, height - HEAD + 4);
+      pen.fillRect(left, HEAD - 4, 1, height - HEAD + 4);
       pen.fillStyle = dim;
-      pen.fillText(tick ? (tick < 0 ? "−" : "") + shortly(Math.abs(tick * unit), unit) : "0", place + 3, HEAD / 2);
+      pen.fillText(tick ? (tick < 0 ? "−" : "") + shortly(Math.abs(tick * unit), unit) : "0", left + 3, HEAD / 2);
     }
   };
   const shortly = (value, unit) => {
@@ -139,14 +141,14 @@
     return `${(value * scale).toLocaleString("en", { maximumFractionDigits: 1 })} ${name}`;
   };
   const drawLane = (pen, lane, top, colours) => {
-    // Where many attempts share a pixel it is drawn once for each outcome, so that a failure among them is seen.
+    // Attempts that share a pixel are drawn once for each outcome, so that a failure among them shows.
     const ends = [-1, -1, -1];
     const scale = (wide - labels()) / (to - from), left = labels();
     for (const kind of [0, 2, 1]) {
       pen.fillStyle = colours[kind];
-      for (let each = firstFrom(lane, from); each < lane[3] && start[each] <= to; each++) {
-        if (outcome[each] !== kind) continue;
-        const begin = left + (start[each] - from) * scale, end = begin + Math.max(1, length[each] * scale);
+      for (let attempt = firstFrom(lane, from); attempt < lane[3] && start[attempt] <= to; attempt++) {
+        if (outcome[attempt] !== kind) continue;
+        const begin = left + (start[attempt] - from) * scale, end = begin + Math.max(1, length[attempt] * scale);
         if (end - ends[kind] < 0.5) continue;
         pen.fillRect(begin, top, Math.max(kind ? 2 : 1, end - begin - (end - begin > 4 ? 1 : 0)), BAR);
         ends[kind] = end;
@@ -158,8 +160,8 @@
     pen.lineWidth = 1.5;
     pen.beginPath();
     let last = null;
-    for (const each of data.path) {
-      const y = topOf(each) + BAR + 1, left = x(start[each]), right = left + Math.max(1, widthOf(each));
+    for (const attempt of data.path) {
+      const y = topOf(attempt) + BAR + 1, left = x(start[attempt]), right = left + Math.max(1, widthOf(attempt));
       if (last) { pen.moveTo(...last); pen.lineTo(left, y); }
       pen.moveTo(left, y);
       pen.lineTo(right, y);
@@ -190,12 +192,12 @@
     const lane = lanes[Math.floor((event.clientY - box.top - HEAD) / ROW)];
     if (!lane || event.clientX - box.left < labels()) return -1;
     const time = timeAt(event.clientX - box.left), slack = (2 * (to - from)) / (wide - labels());
-    let found = -1, best = slack;
-    for (let each = firstFrom(lane, time - slack); each < lane[3] && start[each] <= time + slack; each++) {
-      const away = Math.max(start[each] - time, time - start[each] - length[each], 0);
-      if (away <= best) { found = each; best = away; }
+    let nearest = -1, best = slack;
+    for (let attempt = firstFrom(lane, time - slack); attempt < lane[3] && start[attempt] <= time + slack; attempt++) {
+      const away = Math.max(start[attempt] - time, time - start[attempt] - length[attempt], 0);
+      if (away <= best) { nearest = attempt; best = away; }
     }
-    return found;
+    return nearest;
   };
   let drag = null;
   chart.addEventListener("pointerdown", (event) => { drag = { at: event.clientX, from, to, moved: false }; });
@@ -212,10 +214,10 @@
     if (drag.moved) view(drag.from - time, drag.to - time);
   });
   chart.addEventListener("pointermove", (event) => {
-    const found = drag ? -1 : attemptAt(event);
-    tip.hidden = found < 0;
-    if (found < 0) return;
-    tip.textContent = facts(found);
+    const attempt = drag ? -1 : attemptAt(event);
+    tip.hidden = attempt < 0;
+    if (attempt < 0) return;
+    tip.textContent = facts(attempt);
     const right = event.clientX + 16 + tip.offsetWidth > window.innerWidth;
     tip.style.left = `${right ? Math.max(0, event.clientX - 12 - tip.offsetWidth) : event.clientX + 14}px`;
     tip.style.top = `${Math.max(0, Math.min(event.clientY + 14, window.innerHeight - tip.offsetHeight - 4))}px`;
@@ -237,7 +239,7 @@
   const STEPWISE = 300;
   const ofStep = document.getElementById("of-step"), ofText = document.getElementById("of-text");
   const ofKind = document.getElementById("of-kind"), lines = document.getElementById("lines");
-  const more = document.getElementById("more"), found = document.getElementById("found");
+  const more = document.getElementById("more"), count = document.getElementById("count");
   const keyOf = (line) => (line[1] < 0 ? "" : data.keys[line[1]]);
   let matches = [], shown = 0;
   for (const kind of new Set(data.logs.map((line) => line[2]))) ofKind.add(new Option(kind, kind));
@@ -261,7 +263,7 @@
     const key = ofStep.value.trim().toLowerCase(), text = ofText.value.toLowerCase(), kind = ofKind.value;
     matches = data.logs.filter((line) => (!kind || line[2] === kind)
       && (!key || keyOf(line).toLowerCase().includes(key)) && (!text || line[3].toLowerCase().includes(text)));
-    found.textContent = `${matches.length.toLocaleString("en")} of ${data.logs.length.toLocaleString("en")}`;
+    count.textContent = `${matches.length.toLocaleString("en")} of ${data.logs.length.toLocaleString("en")}`;
     lines.replaceChildren();
     shown = 0;
     show();
