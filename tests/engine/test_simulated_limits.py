@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from machine_checks import check
 
 from rayexec import Pool, job, op
-from rayexec.definitions.limits import TagLimit
+from rayexec.definitions.concurrency import TagLimit
 from rayexec.execute.driver import run_to_end
 from rayexec.execute.log import RunLog
 from rayexec.execute.observer import Observer

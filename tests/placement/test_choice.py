@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from placed_plans import OWN, PREFIX, attached, plan_of
 
 from rayexec import Pool, job, op
-from rayexec.definitions.limits import TagLimit
+from rayexec.definitions.concurrency import TagLimit
 from rayexec.placement.capacity import Capacity
 from rayexec.placement.choice import choose_placement, driver_placement
 from rayexec.placement.limits import MAX_CONCURRENT, LimitHolder, Placement

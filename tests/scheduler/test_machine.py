@@ -7,7 +7,7 @@ import pytest
 from machine_checks import check
 
 from rayexec import RetryPolicy, job, op
-from rayexec.definitions.limits import TagLimit
+from rayexec.definitions.concurrency import TagLimit
 from rayexec.events import (
     FAILURE,
     RETRY,

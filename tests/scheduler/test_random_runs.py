@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from machine_checks import check
 
 from rayexec import In, Nothing, Out, RetryPolicy, job, op
-from rayexec.definitions.limits import TagLimit
+from rayexec.definitions.concurrency import TagLimit
 from rayexec.events import (
     FAILURE,
     RETRY,

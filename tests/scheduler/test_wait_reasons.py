@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from rayexec import Pool, RetryPolicy, job, op
-from rayexec.definitions.limits import TagLimit
+from rayexec.definitions.concurrency import TagLimit
 from rayexec.events import RETRY, SUCCESS, Attempt
 from rayexec.placement.capacity import Capacity
 from rayexec.placement.choice import choose_placement

@@ -44,9 +44,9 @@ def stream_task(package: Package, contents: Any) -> Callable[..., Any]:
 def op_callers() -> tuple[str, ...]:
     """Return the modules that call ops on a worker: an op's own frames are inside of theirs."""
     from rayexec.engine.ray.worker import batch_runner
-    from rayexec.steps import attempt
+    from rayexec.steps import step_executor
 
-    return attempt.__name__, batch_runner.__name__
+    return step_executor.__name__, batch_runner.__name__
 
 
 class _Traveling:
