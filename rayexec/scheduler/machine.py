@@ -318,7 +318,7 @@ class Machine:
         steps = block.steps
         for step in steps:
             del outstanding[step]
-        self._table.succeed_all(steps, block.numbers)
+        self._table.succeed_all(steps, block.attempt_numbers)
         self._batcher.observe(block)
         out += self._retention.over(steps)
         self._settlement.settle(self._ready_queue.done(steps), out)
@@ -329,18 +329,18 @@ class Machine:
         if template in self._streams:
             self._settlement.hand_on(step, attempt.outputs, out)
         if attempt.outcome == RETRY:
-            self._table.delay(step, attempt.number)
+            self._table.delay(step, attempt.attempt_number)
             heapq.heappush(self._delayed, (now + attempt.delay, step))
             return
         if attempt.outcome == SUCCESS:
-            self._table.succeed(step, attempt.number)
+            self._table.succeed(step, attempt.attempt_number)
             self._batcher.estimates[template].observe(attempt.ended - attempt.started, 1)
             self._settlement.expand(self._outcomes.record(step, attempt.outputs))
             if attempt.has_large_output:
                 self._batcher.mark_large(step)
             out += self._retention.over((step,))
         else:
-            self._table.fail(step, attempt.number)
+            self._table.fail(step, attempt.attempt_number)
             if template in self._streams and isinstance(self._plan, RunPlan):
                 self._plan.fail(step)
             self._outcomes.record_partial(step, attempt.outputs)

@@ -141,23 +141,23 @@ def _without_reasons(
     tried_again: dict[tuple[int, int], float] = {}
     for row in attempts:
         if row.outcome == RETRY:
-            tried_again[row.step, row.number + 1] = row.ended + row.delay
+            tried_again[row.step, row.attempt_number + 1] = row.ended + row.delay
         else:
             over[row.step] = row.ended
     waits = []
     for row in attempts:
-        moments = submitted.get((row.step, row.number), [row.started])
+        moments = submitted.get((row.step, row.attempt_number), [row.started])
         # An attempt that lost its worker before its start was submitted several times.
         moment = max([one for one in moments if one <= row.started], default=moments[0])
         after, ready = -1, began
-        if row.number:
-            ready = tried_again.get((row.step, row.number), began)
+        if row.attempt_number:
+            ready = tried_again.get((row.step, row.attempt_number), began)
         else:
             for before in plan.predecessors[row.step]:
                 if over.get(before, began) > ready:
                     after, ready = before, over[before]
         waits.append(
-            Wait(row.step, row.number, min(ready, row.started), moment, row.started, after)
+            Wait(row.step, row.attempt_number, min(ready, row.started), moment, row.started, after)
         )
     return waits
 

@@ -297,7 +297,7 @@ class Driver:
         for is_plain, group in itertools.groupby(done, self.is_plain):
             each = list(group)
             if is_plain:
-                steps, numbers = [row.step for row in each], [row.number for row in each]
+                steps, numbers = [row.step for row in each], [row.attempt_number for row in each]
                 starts, ends = (
                     array("d", [row.started for row in each]),
                     array("d", [row.ended for row in each]),
@@ -363,11 +363,11 @@ class Driver:
                 self.ended_at[instruction.batch.id] = len(instruction.batch.calls)
                 self.submitted.append(instruction.batch.calls)
             elif isinstance(instruction, Successes):
-                self.made += map(Call, instruction.steps, instruction.numbers)
+                self.made += map(Call, instruction.steps, instruction.attempt_numbers)
                 for step in instruction.steps:
                     self.end(step, StepStatus.SUCCESS)
             elif isinstance(instruction, Attempt):
-                self.made.append(Call(instruction.step, instruction.number))
+                self.made.append(Call(instruction.step, instruction.attempt_number))
                 if instruction.outcome != RETRY:
                     self.end(
                         instruction.step,
