@@ -65,24 +65,27 @@ def _arrival() -> Callable[..., Any]:
     def arrive(version: str, refused: str, run: str, package: bytes, contents: Any) -> Any:
         import functools
         import pickle
+        import sys
 
-        installed, why = None, ""
+        installed: str | None = None
+        why = ""
         try:
-            import rayexec
+            from rayexec._version import __version__ as installed
 
-            # A directory that is only called so has no version.
-            installed = getattr(rayexec, "__version__", None)
             if installed == version:
                 from rayexec.engine.ray.worker import entry
 
                 return functools.partial(getattr(entry, run), pickle.loads(package), contents)
         except ImportError as error:
-            if error.name != "rayexec":
+            if error.name == "rayexec._version":
+                # An older rayexec has its version in the package itself. A directory that is only
+                # called so has none.
+                installed = getattr(sys.modules.get("rayexec"), "__version__", None)
+            elif error.name != "rayexec":
                 why = f"{type(error).__name__}: {error}"
 
         def refuse(*_: Any) -> Any:
             import socket
-            import sys
 
             import ray
 
