@@ -1,8 +1,8 @@
-"""Commands on a cluster that stays up: how soon a run is through, and how soon a mistake is told.
+"""Times of commands on a cluster that stays up, for runs and for mistakes.
 
 Run it from the repository: ``python -m benchmarks.cluster``. It starts a cluster of two nodes on
-this machine, with a home and a token of its own. Each figure is of a whole process, timed from
-outside; the kinds take turns.
+this machine, with a home and a token of its own. Each figure is the wall time
+of a whole process; the commands take turns.
 """
 
 from __future__ import annotations
@@ -24,9 +24,7 @@ LARGE = 101 << 20  # bytes, more than Ray's Jobs API takes
 
 
 def seconds(command: list[str], environment: Mapping[str, str], *, fails: bool = False) -> float:
-    """Return the wall time of a command; raises RuntimeError with its output where it ends
-    otherwise than it should.
-    """
+    """Return the wall time of a command; raises RuntimeError with its output for a wrong end."""
     started = time.perf_counter()
     done = subprocess.run(
         command,
@@ -73,7 +71,7 @@ def _runs(rayexec: str, dashboard: str, directory: Path) -> dict[str, list[str]]
 def _mistakes(
     rayexec: str, address: str, dashboard: str, directory: Path
 ) -> dict[str, tuple[list[str], str | None]]:
-    """Return what goes wrong: the command, and the token that it shows, where that is another one."""
+    """Return the command of each mistake, with its token if that is a wrong one."""
     lacking = directory / "lacking"
     lacking.mkdir()
     (lacking / "job.py").write_text("import there_is_no_such_thing\n")
@@ -115,11 +113,11 @@ def main() -> None:
     rayexec = str(Path(sys.executable).with_name("rayexec"))
     with tempfile.TemporaryDirectory(prefix="rx-", dir="/tmp", ignore_cleanup_errors=True) as name:
         directory = Path(name)
-        kept = {
+        others = {
             key: value for key, value in os.environ.items() if not key.startswith(("RAY", "PYTHON"))
         }
         environment = {
-            **kept,
+            **others,
             "HOME": name,
             "RAYEXEC_HOME": str(directory / "home"),
             "RAY_TMPDIR": name,
@@ -130,7 +128,7 @@ def main() -> None:
             cluster = json.loads(started.stdout)
             auto = {**environment, "RAY_AUTH_MODE": "token", "RAY_ADDRESS": cluster["address"]}
             auto["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = (
-                "0"  # by which Ray reaches what listens on 127.0.0.1 alone
+                "0"  # lets Ray reach services on 127.0.0.1 alone
             )
             runs = _runs(rayexec, cluster["dashboard"], directory)
             times: dict[str, list[float]] = {kind: [] for kind in runs}
@@ -155,22 +153,24 @@ def main() -> None:
                 f"{verdict(second, GOAL)}"
             )
             mistakes = _mistakes(rayexec, cluster["address"], cluster["dashboard"], directory)
-            told: dict[str, list[float]] = {kind: [] for kind in mistakes}
+            delays: dict[str, list[float]] = {kind: [] for kind in mistakes}
             for _ in range(REPEATS):
                 for kind, (command, token) in mistakes.items():
                     shown = (
                         environment if token is None else {**environment, "RAY_AUTH_TOKEN": token}
                     )
-                    told[kind].append(seconds(command, shown, fails=True))
+                    delays[kind].append(seconds(command, shown, fails=True))
         finally:
             subprocess.run(
                 [rayexec, "cluster", "down"], env=environment, check=False, capture_output=True
             )
     rows = [
         [kind, f"{median(each):.2f}", spread(each), verdict(max(each), GOAL_OF_MESSAGES)]
-        for kind, each in told.items()
+        for kind, each in delays.items()
     ]
-    print_table("How soon a mistake is told", ["mistake", "s", "least-most", "within 10 s"], rows)
+    print_table(
+        "Time until a mistake is reported", ["mistake", "s", "least-most", "within 10 s"], rows
+    )
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""The command line on the three-op job, beside a bare Ray script that does the same.
+"""Times of the command line on the three-op job, beside a bare Ray script for the same.
 
-Run it from the repository: ``python -m benchmarks.command``. Each run is a process of its own,
-timed from outside; the kinds take turns, so that what else the machine does falls on all of them.
+Run it from the repository: ``python -m benchmarks.command``. Each figure is the wall
+time of a whole process. The commands take turns, so other work of the machine affects all of them.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ SAME_OPTIONS = 'address="local", include_dashboard=False, log_to_driver=False'
 
 
 def whole_process(command: list[str], directory: str) -> float:
-    """Return the wall time of a command; raises CalledProcessError with its output where it fails."""
+    """Return the wall time of a command; raises CalledProcessError with its output."""
     environment = {
         key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"
     }

@@ -1,7 +1,7 @@
-"""Compiling a job and running it in this process: the cost of a step, no Ray involved.
+"""Costs of a step in compiling and in runs in this process, without Ray.
 
-Run it from the repository: ``python -m benchmarks.core``. Where Dagster can be imported, it is
-measured beside.
+Run it from the repository: ``python -m benchmarks.core``. An installed Dagster is
+measured beside it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ SILENT = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
 def run_times(dagster: Any) -> None:
-    """Time whole runs of jobs that were just defined, and the reading of their events."""
+    """Time whole runs of new jobs, and the reading of their events."""
     rows = []
     for shape in SHAPES:
         first, again, events, theirs = [], [], [], []
@@ -65,9 +65,7 @@ def run_times(dagster: Any) -> None:
 
 
 def compile_times() -> None:
-    """Time the compiling of jobs that were just defined, with and without Python's garbage
-    collector.
-    """
+    """Time the compiling of new jobs, with and without Python's garbage collector."""
     rows = []
     for shape in SHAPES:
         steps: dict[int, float] = {}
@@ -110,7 +108,7 @@ def without_collector(work: Callable[[], object]) -> object:
 
 
 def profile(work: Callable[[], object]) -> None:
-    """Print where the time of ``work`` goes."""
+    """Print a profile of ``work``."""
     profiler = cProfile.Profile()
     profiler.runcall(work)
     pstats.Stats(profiler).sort_stats("cumulative").print_stats(20)

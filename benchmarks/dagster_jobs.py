@@ -1,6 +1,4 @@
-"""Jobs for the processes of Dagster's steps, each of which imports this: so nothing here imports
-rayexec.
-"""
+"""Jobs for the processes of Dagster's steps; each imports this file, so it imports no rayexec."""
 
 from __future__ import annotations
 
@@ -17,5 +15,5 @@ def no_ops(shape: str, steps: int) -> Any:
 
 
 def naps(dag: str) -> Any:
-    """Return a job of naps along a graph that is given as JSON."""
+    """Return a job of naps along a graph in JSON."""
     return make_napping_job(importlib.import_module("dagster"), json.loads(dag))[0]

@@ -1,6 +1,6 @@
 """One large Arrow table into eight steps on one node, beside the same by hand.
 
-Run it from the repository: ``python -m benchmarks.data`` (``--size MB``, 1,000 where not given).
+Run it from the repository: ``python -m benchmarks.data`` (``--size MB``, 1,000 by default).
 """
 
 from __future__ import annotations
@@ -32,9 +32,7 @@ def table_of(megabytes: int) -> Any:
 
 
 def look_at(table: Any) -> tuple[float, float]:
-    """Read all of a table; return the sum of its values, and by how many MB the process's own
-    memory grew.
-    """
+    """Read a whole table; return the sum of its values, and the growth of own memory in MB."""
     import pyarrow.compute as pc
 
     before = own_memory()
@@ -43,11 +41,9 @@ def look_at(table: Any) -> tuple[float, float]:
 
 
 def own_memory() -> float:
-    """Return the MB that this process has to itself; what it maps of the object store does not
-    count.
-    """
-    found = re.search(r"RssAnon:\s+(\d+) kB", Path("/proc/self/status").read_text())
-    return float(found[1]) / 1000 if found is not None else 0.0
+    """Return this process's memory in MB without its mappings of the object store."""
+    readings = re.search(r"RssAnon:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    return float(readings[1]) / 1000 if readings is not None else 0.0
 
 
 def by_rayexec(megabytes: int) -> Any:
@@ -88,17 +84,17 @@ def by_hand(megabytes: int) -> Callable[[], Any]:
 
 
 def stored() -> float:
-    """Return the MB in Ray's object store, once it no longer changes: Ray tells of them now and
-    then.
-    """
+    """Return the MB in Ray's object store, once Ray's occasional reports agree."""
     import ray
 
     name = "object_store_memory"
-    found: list[float] = []
-    while len(found) < 20 and (len(found) < 4 or len(set(found[-4:])) > 1):
+    readings: list[float] = []
+    while len(readings) < 20 and (len(readings) < 4 or len(set(readings[-4:])) > 1):
         time.sleep(0.5)
-        found.append((ray.cluster_resources()[name] - ray.available_resources().get(name, 0)) / MB)
-    return found[-1]
+        readings.append(
+            (ray.cluster_resources()[name] - ray.available_resources().get(name, 0)) / MB
+        )
+    return readings[-1]
 
 
 def main() -> None:

@@ -1,5 +1,4 @@
-"""Dynamic outputs on Ray: what a mapped step costs, beside the same job without them, hand-written
-Ray, and Dagster.
+"""Cost of a mapped step on Ray, beside static jobs, hand-written Ray and Dagster.
 
 Run it from the repository: ``python -m benchmarks.dynamic`` (``--quick`` without 100,000 steps and
 Dagster).
@@ -45,7 +44,7 @@ def peak() -> int:
 
 
 def print_memory(name: str, size: int) -> None:
-    """Print how much this process's peak grows by making a job, its plan and a run, a step."""
+    """Print the growth of this process's peak by a job, its plan and a run, for each step."""
     start_ray()
     MAKERS[name](1_000).execute(raise_on_error=True).close()
     gc.collect()
@@ -55,14 +54,14 @@ def print_memory(name: str, size: int) -> None:
 
 
 def memory(name: str, size: int) -> str:
-    """Return what another process, new for it, says of the memory of a step."""
+    """Return the memory of a step, measured in a new process."""
     command = [sys.executable, "-m", "benchmarks.dynamic", "--memory", name, str(size)]
-    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    return f"{int(told.partition('bytes ')[2].split()[0]):,}"
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return f"{int(printed.partition('bytes ')[2].split()[0]):,}"
 
 
 def fan_out_rows(sizes: tuple[int, ...], dagster: Any) -> list[list[str]]:
-    """Return the rows of no-op steps that are mapped and collected, those of one size in turns."""
+    """Return the rows of mapped and collected no-op steps; jobs of one size take turns."""
     rows: list[list[str]] = []
     least: dict[str, float] = {}
     for size in sizes:
@@ -101,7 +100,7 @@ def fan_out_rows(sizes: tuple[int, ...], dagster: Any) -> list[list[str]]:
 
 
 def take_turns(kinds: dict[str, Callable[[], Any]]) -> dict[str, list[float]]:
-    """Return how long each kind takes, run after run."""
+    """Return the seconds of each kind, run by run."""
     times: dict[str, list[float]] = {name: [] for name in kinds}
     for _ in range(REPEATS):
         for name, work in kinds.items():
@@ -110,9 +109,7 @@ def take_turns(kinds: dict[str, Callable[[], Any]]) -> dict[str, list[float]]:
 
 
 def by_hand() -> Callable[[int], None]:
-    """Return the mapped job as one Ray task a step: the values are got, one task made of each, and
-    all of them got.
-    """
+    """Return the mapped job as Ray tasks: get the values, run a task for each, get the results."""
     import ray
 
     @ray.remote
@@ -136,9 +133,7 @@ def by_hand() -> Callable[[int], None]:
 
 
 def depth_rows() -> list[list[str]]:
-    """Return for chains of three ops below a map how many keys were begun and not ended, at most,
-    in each run.
-    """
+    """Return the most unfinished keys at once in each run of chains of three mapped ops."""
     rows = []
     for size, naps in ((100, 0.02), (1_000, 0.0), (10_000, 0.0)):
         job = make_mapped_job(rayexec, size, chain=3, nap=naps)
@@ -152,9 +147,7 @@ def depth_rows() -> list[list[str]]:
 
 
 def most_alive(result: Any) -> int:
-    """Return how many keys had their first step done and their last not yet, at most, by when steps
-    ended.
-    """
+    """Return the most keys at once between the ends of their first and last steps."""
     ended = []
     plan = compile_job(result.job_def)
     first, last = plan.mapped_nodes[0].key, plan.mapped_nodes[-1].key
@@ -170,9 +163,7 @@ def most_alive(result: Any) -> int:
 
 
 def nested_rows() -> list[list[str]]:
-    """Return the rows of a map below a map, collected level by level, beside the same steps without
-    dynamic outputs.
-    """
+    """Return the rows of nested maps with nested collects, beside a static job."""
     mapped = make_nested_job(rayexec, OUTER, INNER)
     steps = 2 + 2 * OUTER + OUTER * INNER
     static = make_job(rayexec, "join", steps)
@@ -201,7 +192,7 @@ def nested_rows() -> list[list[str]]:
 
 
 def start_ray() -> None:
-    """Start the Ray that all runs here share."""
+    """Start the Ray for all runs here."""
     import ray
 
     ray.init(
@@ -219,8 +210,8 @@ def main() -> None:
         print_memory(sys.argv[2], int(sys.argv[3]))
         return
     quick = "--quick" in sys.argv
-    found = not quick and importlib.util.find_spec("dagster") is not None
-    dagster = importlib.import_module("dagster") if found else None
+    beside_dagster = not quick and importlib.util.find_spec("dagster") is not None
+    dagster = importlib.import_module("dagster") if beside_dagster else None
     start_ray()
     print_machine("rayexec", "ray", *(["dagster"] if dagster is not None else []))
     print(f"load {os.getloadavg()[0]:.1f} at the start")

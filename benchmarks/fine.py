@@ -1,5 +1,4 @@
-"""Fine-grained jobs on Ray beside the same graphs as hand-written Ray tasks, in turns in one run,
-against their goals.
+"""Fine-grained jobs on Ray in turns with hand-written Ray tasks, against their goals.
 
 Run it from the repository: ``python -m benchmarks.fine`` (``--quick`` for 20 random graphs instead
 of 200, ``--no-ops`` or ``--naps`` for one table of the two). The hand-written side is one task a
@@ -25,19 +24,19 @@ from rayexec.plan import compile_job
 
 SLOTS = 4
 
-# (seconds, the earlier steps it takes from)
+# (seconds, earlier steps with inputs for it)
 Dag = Sequence[tuple[float, Sequence[int]]]
 
 
 @rayexec.op
 def nap(context: Any, values: Any) -> int:
-    """Sleep for the seconds that the step's config says."""
+    """Sleep for the seconds of the step's config."""
     time.sleep(context.op_config)
     return 1
 
 
 def no_op_rows() -> list[list[str]]:
-    """Return the rows of no-op steps, with everything recorded."""
+    """Return the rows of no-op steps."""
     import ray
 
     @ray.remote
@@ -63,7 +62,7 @@ def no_op_rows() -> list[list[str]]:
         ray.get(value)
 
     def make(shape: str, steps: int) -> Callable[[bool], Any]:
-        """Return what makes a job, and compiles it where that shall not be counted."""
+        """Return a function for a new job, compiled on demand."""
 
         def made(compiled: bool) -> Any:
             job = make_job(rayexec, shape, steps)
@@ -75,34 +74,33 @@ def no_op_rows() -> list[list[str]]:
 
     fan_out(100)
     rows = []
-    for shape, words, steps, by_hand, goal, first_goal in (
+    for shape, title, steps, by_hand, goal, first_goal in (
         ("join", "fan-out and join", 10_000, fan_out, 30, 15),
         ("chain", "chain", 1_000, chain, 100, None),
     ):
-        kept = make(shape, steps)(True)
-        with ThreadPoolExecutor(
-            SLOTS
-        ) as several:  # so that each of Ray's workers has seen its code
-            list(several.map(lambda run: run(), [kept.execute] * 3 * SLOTS))
-        again = partial(_ran, partial(_kept, kept))
-        rows.append(_row(f"{words}, {steps:,} no-ops", steps, again, partial(by_hand, steps), goal))
+        compiled_job = make(shape, steps)(True)
+        # Every worker of Ray loads the code of the job before it counts.
+        with ThreadPoolExecutor(SLOTS) as several:
+            list(several.map(lambda run: run(), [compiled_job.execute] * 3 * SLOTS))
+        again = partial(_ran, partial(_same, compiled_job))
+        rows.append(_row(f"{title}, {steps:,} no-ops", steps, again, partial(by_hand, steps), goal))
         first = partial(_ran, partial(make(shape, steps), True))
         rows.append(
-            _row(f"{words}, the job's first run", steps, first, partial(by_hand, steps), None)
+            _row(f"{title}, the job's first run", steps, first, partial(by_hand, steps), None)
         )
         counted = partial(_ran, partial(make(shape, steps), False))
         rows.append(
-            _row(f"{words}, compiling counted", steps, counted, partial(by_hand, steps), first_goal)
+            _row(f"{title}, compiling counted", steps, counted, partial(by_hand, steps), first_goal)
         )
     return rows
 
 
-def _kept(job: Any) -> Any:
+def _same(job: Any) -> Any:
     return job
 
 
 def _ran(prepare: Callable[[], Any]) -> float:
-    """Return what a run of the job takes that ``prepare`` returns."""
+    """Return the seconds of one run of a prepared job."""
     return seconds(prepare().execute)
 
 
@@ -119,18 +117,18 @@ def _row(
 
 
 def layered_dag(rng: random.Random, steps: int, longest: float) -> Dag:
-    """Return a random layered graph whose steps take up to ``longest`` seconds each."""
+    """Return a random layered graph of steps with up to ``longest`` seconds each."""
     width = steps // rng.choice([2, 5, 10, 20])
     dag: list[tuple[float, list[int]]] = []
-    for number in range(steps):
-        layer = number // width
+    for index in range(steps):
+        layer = index // width
         above = range((layer - 1) * width, layer * width) if layer else range(0)
         dag.append((rng.uniform(0, longest), rng.sample(above, min(len(above), rng.randint(1, 3)))))
     return dag
 
 
 def bound(dag: Dag, slots: int) -> float:
-    """Return the seconds that no schedule can beat: the critical path, or the work over the slots."""
+    """Return the lower bound in seconds: the critical path, or the work over the slots."""
     ends: list[float] = []
     for length, before in dag:
         ends.append(length + max((ends[each] for each in before), default=0.0))
@@ -139,31 +137,30 @@ def bound(dag: Dag, slots: int) -> float:
 
 @rayexec.op
 def long_nap(context: Any, values: Any) -> int:
-    """Sleep as ``nap`` does; an op of its own, so that its steps can be told from short ones."""
+    """Sleep as ``nap`` does; an op of its own separates its steps from short ones."""
     time.sleep(context.op_config)
     return 1
 
 
-def job_of(dag: Dag, *, tells_long: bool = False) -> tuple[Any, dict[str, Any]]:
-    """Return a job that naps along ``dag``, and its run config; long naps are an op of their own
-    where it so says.
+def job_of(dag: Dag, *, long_op: bool = False) -> tuple[Any, dict[str, Any]]:
+    """Return a job of naps along ``dag``, and its run config.
+
+    With ``long_op`` the long naps are an op of their own.
     """
 
     @rayexec.job
     def napping() -> None:
         made: list[Any] = []
-        for number, (length, before) in enumerate(dag):
-            op = long_nap if tells_long and length >= 1 else nap
-            made.append(op.alias(f"s{number}")([made[each] for each in before]))
+        for index, (length, before) in enumerate(dag):
+            op = long_nap if long_op and length >= 1 else nap
+            made.append(op.alias(f"s{index}")([made[each] for each in before]))
 
-    ops = {f"s{number}": {"config": length} for number, (length, _) in enumerate(dag)}
+    ops = {f"s{index}": {"config": length} for index, (length, _) in enumerate(dag)}
     return napping, {"ops": ops, "execution": {"config": {"ray": {"max_concurrent": SLOTS}}}}
 
 
 def list_schedule(lengths: Sequence[float], slots: int) -> float:
-    """Return the makespan of independent steps that start in this order, each on the slot that is
-    free first.
-    """
+    """Return the makespan of independent steps in this order, each on the first free slot."""
     ends = [0.0] * slots
     for length in lengths:
         heapq.heappushpop(ends, ends[0] + length)
@@ -176,11 +173,9 @@ def makespans(
     goal: float,
     least: Callable[[Dag], float] | None = None,
     *,
-    tells_long: bool = False,
+    long_op: bool = False,
 ) -> list[str]:
-    """Return a row: the median makespans of ``dags`` over ``least`` (not given: their bounds), ours
-    and by hand.
-    """
+    """Return the row of median makespans over ``least``, by default the bounds of ``dags``."""
     import ray
 
     @ray.remote
@@ -197,7 +192,7 @@ def makespans(
     by_hand(dags[0][:100])
     ours, theirs = [], []
     for dag in dags:
-        job, run_config = job_of(dag, tells_long=tells_long)
+        job, run_config = job_of(dag, long_op=long_op)
         compile_job(job)
         unit = bound(dag, SLOTS) if least is None else least(dag)
         ours.append(seconds(partial(job.execute, run_config)) / unit)
@@ -213,7 +208,7 @@ def makespans(
 
 
 def mixed() -> list[float]:
-    """Return 10 lengths of 2 s among 5,000 of 1 ms, in an order of chance."""
+    """Return 10 lengths of 2 s among 5,000 of 1 ms, in random order."""
     lengths = [2.0] * 10 + [0.001] * 5_000
     random.Random(1).shuffle(lengths)
     return lengths
@@ -257,7 +252,7 @@ def main() -> None:
             mix,
             1.1,
             lambda _: best,
-            tells_long=True,
+            long_op=True,
         ),
         makespans(
             "the same as one op, to the list schedule in the order given",
@@ -270,14 +265,14 @@ def main() -> None:
     ]
     head = [
         "job",
-        "to what is best",
+        "to the bound",
         "goal",
         "reached",
-        "by hand to that",
+        "by hand to it",
         "rayexec to by hand",
         "at worst",
     ]
-    print_table(f"Makespan to what no schedule can beat, {SLOTS} slots", head, rows)
+    print_table(f"Makespan to the bound, {SLOTS} slots", head, rows)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Jobs of no-op steps in three shapes, for rayexec and for whatever else has its decorators."""
+"""Jobs of no-op steps in three shapes, for rayexec and other packages with its decorators."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ def make_job(api: Any, shape: str, steps: int) -> Any:
     """Return a new job of ``steps`` steps, made with the ``op`` and ``job`` of the module ``api``.
 
     A chain is one step after another; a fan-out is one step and all others behind it; a join is a
-    fan-out and one last step that takes all of its outputs; layered is rows of ten steps, each of
-    which takes the outputs of two steps of the row above.
+    fan-out and one last step that takes all of its outputs; layered is rows of ten steps, each with
+    inputs from two steps of the row above.
     """
 
-    @api.op  # type: ignore[untyped-decorator]  # the module is not known here
+    @api.op  # type: ignore[untyped-decorator]  # an unknown module
     def source() -> int:
         return 1
 
@@ -61,14 +61,12 @@ def make_job(api: Any, shape: str, steps: int) -> Any:
 
 
 def make_mapped_job(api: Any, size: int, *, chain: int = 1, nap: float = 0.0) -> Any:
-    """Return a new job of one dynamic output of ``size`` values, a chain of ops below each, and one
-    op for all.
-    """
+    """Return a new job of ``size`` dynamic values, a chain of ops below each, and one collect."""
 
     @api.op(out=api.DynamicOut())  # type: ignore[untyped-decorator]
     def fan() -> Any:
-        for number in range(size):
-            yield api.DynamicOutput(1, str(number))
+        for index in range(size):
+            yield api.DynamicOutput(1, str(index))
 
     @api.op  # type: ignore[untyped-decorator]
     def follow(value: int) -> int:
@@ -83,27 +81,25 @@ def make_mapped_job(api: Any, size: int, *, chain: int = 1, nap: float = 0.0) ->
     @api.job  # type: ignore[untyped-decorator]
     def mapped() -> None:
         values = fan()
-        for number in range(chain):
-            values = values.map(follow.alias(f"follow_{number}"))
+        for index in range(chain):
+            values = values.map(follow.alias(f"follow_{index}"))
         add_up(values.collect())
 
     return mapped
 
 
 def make_nested_job(api: Any, outer: int, inner: int) -> Any:
-    """Return a new job with a map of ``inner`` values below one of ``outer``, which collects by
-    level.
-    """
+    """Return a new job of ``inner`` values mapped below ``outer`` ones, and nested collects."""
 
     @api.op(out=api.DynamicOut())  # type: ignore[untyped-decorator]
     def fan() -> Any:
-        for number in range(outer):
-            yield api.DynamicOutput(1, str(number))
+        for index in range(outer):
+            yield api.DynamicOutput(1, str(index))
 
     @api.op(out=api.DynamicOut())  # type: ignore[untyped-decorator]
     def split(value: int) -> Any:
-        for number in range(inner):
-            yield api.DynamicOutput(value, str(number))
+        for index in range(inner):
+            yield api.DynamicOutput(value, str(index))
 
     @api.op  # type: ignore[untyped-decorator]
     def follow(value: int) -> int:
@@ -125,9 +121,7 @@ def make_nested_job(api: Any, outer: int, inner: int) -> Any:
 def make_napping_job(
     api: Any, dag: Sequence[tuple[float, Sequence[int]]]
 ) -> tuple[Any, dict[str, Any]]:
-    """Return a new job whose steps sleep along ``dag``, by seconds and the steps taken from, and
-    its run config.
-    """
+    """Return a new job of sleeping steps along ``dag``, and its run config."""
 
     @api.op(config_schema=float)  # type: ignore[untyped-decorator]
     def nap(context, values: Any) -> int:  # type: ignore[no-untyped-def]  # Dagster allows no type but its own
@@ -137,9 +131,9 @@ def make_napping_job(
     @api.job  # type: ignore[untyped-decorator]
     def napping() -> None:
         made: list[Any] = []
-        for number, (_, before) in enumerate(dag):
-            made.append(nap.alias(f"s{number}")([made[each] for each in before]))
+        for index, (_, before) in enumerate(dag):
+            made.append(nap.alias(f"s{index}")([made[each] for each in before]))
 
     return napping, {
-        "ops": {f"s{number}": {"config": length} for number, (length, _) in enumerate(dag)}
+        "ops": {f"s{index}": {"config": length} for index, (length, _) in enumerate(dag)}
     }

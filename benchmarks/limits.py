@@ -1,8 +1,7 @@
-"""What limits cost, and what they let through: throughput, busy slots, and as many at once as they
-say.
+"""Costs and effects of limits: throughput, busy slots, steps at once.
 
 Run it from the repository: ``python -m benchmarks.limits``; ``--many`` also starts 150 workers at
-once, for which it needs some 10 GB of memory.
+once, with some 10 GB of memory.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ HELD: Mapping[str, tuple[dict[str, Any], dict[str, Any]]] = {
 def naps(
     length: float, count: int, execution: dict[str, Any], options: dict[str, Any]
 ) -> JobDefinition:
-    """Return a job of so many steps side by side that nap, none of which takes anything."""
+    """Return a job of independent naps."""
 
     @op(tags={"kind": "x"}, **options)
     def nap() -> None:
@@ -56,19 +55,19 @@ def naps(
 
 
 def throughput(title: str) -> None:
-    """Measure each way to hold four at once beside the others, and print the table."""
+    """Measure each way to hold four steps at once, and print the table."""
     rows = []
     for length, count in NAPS.items():
         jobs = {name: naps(length, count, *how) for name, how in HELD.items()}
         times: dict[str, list[float]] = {name: [] for name in jobs}
-        for each in jobs.values():
-            each.execute()
+        for napping in jobs.values():
+            napping.execute()
         for turn in range(REPEATS):
             names = list(jobs)
             # Each is once the first, which may find workers gone that idled while another ran.
             for name in names[turn % len(names) :] + names[: turn % len(names)]:
-                each = jobs[name]
-                times[name].append(seconds(partial(each.execute, keep_outputs="none")))
+                execute = jobs[name].execute
+                times[name].append(seconds(partial(execute, keep_outputs="none")))
         base = times["CPUs alone"]
         for name, took in times.items():
             ratio = median([one / other for one, other in zip(took, base, strict=True)])
@@ -87,7 +86,7 @@ def throughput(title: str) -> None:
 
 
 def on_a_cluster(measure: Callable[[], None]) -> None:
-    """Measure attached to a cluster of one node, where the driver holds the limits of a run."""
+    """Measure on a cluster of one node; the driver holds the limits of a run."""
     from ray.cluster_utils import Cluster
 
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": AT_ONCE, "resources": POOL})
@@ -100,7 +99,7 @@ def on_a_cluster(measure: Callable[[], None]) -> None:
 
 
 def here(cpus: int, measure: Callable[[], None]) -> None:
-    """Measure on a Ray of this process, which holds the limits itself."""
+    """Measure on a Ray of this process; Ray holds the limits."""
     ray.init(
         address="local",
         num_cpus=cpus,
@@ -116,9 +115,7 @@ def here(cpus: int, measure: Callable[[], None]) -> None:
 
 
 def mixed_queues() -> None:
-    """Measure how busy four slots are while a limited queue and a free one are both long, and print
-    it.
-    """
+    """Print the busy share of four slots under a long limited queue and a long free one."""
 
     @op(tags={"kind": "x"})
     def limited() -> None:
@@ -150,7 +147,7 @@ def mixed_queues() -> None:
 
 
 def _busy(result: RunResult) -> float:
-    """Return the part of the slots that steps took from the first start to the last but few."""
+    """Return the busy share of the slots, from the first start to the last but few."""
     kinds = ("STEP_START", "STEP_SUCCESS")
     moments: dict[str, list[float]] = {}
     for event in result.all_events:
@@ -162,21 +159,19 @@ def _busy(result: RunResult) -> float:
     return spent / AT_ONCE / (until - began)
 
 
-def crowd(limit: int, place: str) -> JobDefinition:
-    """Return a job of more steps than ``limit`` lets run at once, each of which tells how many it
-    saw in ``place``.
-    """
+def crowd(limit: int, folder: str) -> JobDefinition:
+    """Return a job of more steps than ``limit``; each returns the most files in ``folder``."""
 
     @op(tags={"kind": "x"})
     def stay(context: Any) -> int:
-        path = Path(place, context.op_handle.name)
+        path = Path(folder, context.op_handle.name)
         path.touch()
         end, most = time.monotonic() + 150, 0
         while most < limit and time.monotonic() < end:
-            most = max(most, len(os.listdir(place)))
+            most = max(most, len(os.listdir(folder)))
             time.sleep(0.1)
         time.sleep(1)
-        most = max(most, len(os.listdir(place)))
+        most = max(most, len(os.listdir(folder)))
         path.unlink()
         return most
 
@@ -190,19 +185,19 @@ def crowd(limit: int, place: str) -> JobDefinition:
         }
     )
     def made() -> None:
-        for number in range(limit + 40):
-            stay.alias(f"s{number}")()
+        for index in range(limit + 40):
+            stay.alias(f"s{index}")()
 
     return made
 
 
 def many_at_once() -> None:
-    """Count inside the ops how many run at once under limits of 150, 99 and 50, and print it."""
+    """Print the most steps at once under limits of 150, 99 and 50, as the ops count them."""
     rows = []
     for limit in (150, 99, 50):
-        with tempfile.TemporaryDirectory() as place:
-            result = crowd(limit, place).execute()
-            seen = [result.output_for_node(f"s{number}") for number in range(limit + 40)]
+        with tempfile.TemporaryDirectory() as folder:
+            result = crowd(limit, folder).execute()
+            seen = [result.output_for_node(f"s{index}") for index in range(limit + 40)]
         held = result.all_events[0].event_specific_data["limits"][1]["held_by"]
         rows.append(
             [f"{limit}", f"{limit + 40}", {"token": "Ray"}.get(held, "the driver"), f"{max(seen)}"]

@@ -14,7 +14,7 @@ REPEATS = 5
 
 
 def seconds(work: Callable[[], object]) -> float:
-    """Return how long ``work`` takes, what came before it collected."""
+    """Return the seconds of ``work``, after a garbage collection."""
     gc.collect()
     started = time.perf_counter()
     work()
@@ -32,7 +32,7 @@ def spread(values: Sequence[float]) -> str:
 
 
 def print_table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a Markdown table, its columns aligned: the first to the left, the others to the right."""
+    """Print a Markdown table; the first column aligns left, the others right."""
     widths = [max(len(row[column]) for row in [head, *rows]) for column in range(len(head))]
 
     def line(cells: Sequence[str]) -> str:
@@ -47,7 +47,7 @@ def print_table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) 
 
 
 def print_machine(*packages: str) -> None:
-    """Print the versions of Python and ``packages``, and what this machine is."""
+    """Print the versions of Python and ``packages``, and the kind of this machine."""
     versions = [f"{name} {importlib.metadata.version(name)}" for name in packages]
     print(
         f"{time.strftime('%Y-%m-%d')}: Python {platform.python_version()}, {', '.join(versions)}; "
@@ -57,5 +57,5 @@ def print_machine(*packages: str) -> None:
 
 
 def verdict(value: float, goal: float) -> str:
-    """Return whether ``value`` keeps within ``goal``."""
+    """Say if ``value`` keeps within ``goal``."""
     return "yes" if value <= goal else "NO"

@@ -1,4 +1,4 @@
-"""What a peer of rayexec is, and the plain functions that most of them run."""
+"""Contract of a peer of rayexec, and plain functions that most peers run."""
 
 from __future__ import annotations
 
@@ -15,10 +15,9 @@ Run = Callable[[], int]
 
 
 class Peer(Protocol):
-    """A way to run the same graphs: each method takes a graph and returns what is timed.
+    """Another way to run the same graphs; each method takes a graph and returns a function to time.
 
-    What it holds (processes, servers, connections) is made in ``start``, which is called before Ray
-    is started, and let go in ``stop``.
+    ``start`` makes processes, servers and connections before Ray starts, and ``stop`` ends them.
     """
 
     name: str
@@ -37,25 +36,23 @@ class Peer(Protocol):
     """
 
     def start(self) -> None:
-        """Make ready whatever outlives one graph."""
+        """Prepare everything that outlives one graph."""
 
     def fan_out(self, width: int) -> Run:
-        """Prepare one source, ``width`` no-ops that take its output, and one join that takes all of
-        theirs.
-        """
+        """Prepare one source, ``width`` no-ops behind it, and one join of them."""
 
     def chain(self, steps: int) -> Run:
         """Prepare one source and the no-ops behind it, one after another: ``steps`` in all."""
 
     def layered(self, dag: Dag) -> Run:
-        """Prepare the naps of ``dag``, the last of which is the answer."""
+        """Prepare the naps of ``dag``; the last one returns the answer."""
 
     def stop(self) -> None:
-        """Let go whatever ``start`` made."""
+        """End everything from ``start``."""
 
 
 def source() -> int:
-    """Yield the one value that everything starts from."""
+    """Yield the first value."""
     return 1
 
 
@@ -70,13 +67,13 @@ def join(values: Iterable[int]) -> int:
 
 
 def nap(length: float, values: Iterable[int]) -> int:
-    """Sleep, and return what shows whether each of the values came in."""
+    """Sleep, and return a proof that each value came in."""
     time.sleep(length)
     return 1 + sum(values) % 997
 
 
 def answer(dag: Dag) -> int:
-    """Return what the last of the naps of ``dag`` must return."""
+    """Return the right answer of the last nap of ``dag``."""
     made: list[int] = []
     for _, before in dag:
         made.append(nap(0.0, [made[each] for each in before]))

@@ -18,9 +18,7 @@ MULTIPROCESS = {"execution": {"config": {"multiprocess": {"max_concurrent": SLOT
 
 
 class DagsterInProcess:
-    """The jobs, defined before, by ``execute_in_process``: one step at a time, its console logger
-    silenced.
-    """
+    """The jobs by ``execute_in_process``, one step at a time, without the console logger."""
 
     name = "Dagster, in-process"
     modules: tuple[str, ...] = ("dagster",)
@@ -46,7 +44,7 @@ class DagsterInProcess:
         return self._run(job, f"s{len(dag) - 1}", run_config)
 
     def stop(self) -> None:
-        """Do nothing: it holds nothing."""
+        """Do nothing."""
 
     def _run(self, job: Any, last: str, run_config: Any = None) -> Run:
         config = {**SILENT, **(run_config or {})}
@@ -60,7 +58,7 @@ class DagsterInProcess:
 class DagsterMultiprocess:
     """The jobs on the multiprocess executor, with an instance in a folder of its own.
 
-    Each step starts a process that imports Dagster and the job, so there is nothing to warm up.
+    Each step starts a process that imports Dagster and the job, so nothing needs warming up.
     """
 
     name = "Dagster, multiprocess"

@@ -1,4 +1,4 @@
-"""Pools of processes, which know calls but no graphs: joblib on loky, and ``concurrent.futures``."""
+"""Pools of processes, for calls without graphs: joblib on loky, and ``concurrent.futures``."""
 
 from __future__ import annotations
 
@@ -15,9 +15,7 @@ SIZES: Mapping[str, int] = {FAN_OUT: 10_000, CHAIN: 1_000, LAYERED: 200}
 
 
 class Joblib:
-    """A flat map of calls whose join is in the caller, a chain of single calls, and naps a layer at
-    a time.
-    """
+    """A flat map with a join in the caller, a chain of single calls, and naps layer by layer."""
 
     name = "joblib on loky, automatic batches"
     modules: tuple[str, ...] = ("joblib",)
@@ -53,7 +51,7 @@ class Joblib:
         return run
 
     def layered(self, dag: Dag) -> Run:
-        """Prepare naps, the layers found before."""
+        """Prepare naps by layers."""
         layers = _layers(dag)
 
         def run() -> int:
@@ -69,15 +67,13 @@ class Joblib:
         return run
 
     def stop(self) -> None:
-        """End the workers, which would stay for five minutes."""
+        """End the workers; by themselves they would stay for five minutes."""
         self._parallel.__exit__(None, None, None)
         importlib.import_module("joblib.externals.loky").get_reusable_executor().shutdown(wait=True)
 
 
 class Futures:
-    """A future a call; a flat map whose join is in the caller, a chain of single calls, and naps as
-    they get ready.
-    """
+    """A future a call: a flat map with a join in the caller, single calls, naps by readiness."""
 
     name = "concurrent.futures"
     modules: tuple[str, ...] = ()
@@ -111,31 +107,29 @@ class Futures:
         return run
 
     def layered(self, dag: Dag) -> Run:
-        """Prepare naps, each of which is submitted once all that it takes from are done."""
+        """Prepare naps; each is submitted once its predecessors are done."""
         behind: list[list[int]] = [[] for _ in dag]
-        for number, (_, before) in enumerate(dag):
-            for each in before:
-                behind[each].append(number)
+        for index, (_, before) in enumerate(dag):
+            for predecessor in before:
+                behind[predecessor].append(index)
 
         def run() -> int:
             missing = [len(before) for _, before in dag]
             made: dict[int, int] = {}
-            ready = [number for number, count in enumerate(missing) if not count]
+            ready = [index for index, count in enumerate(missing) if not count]
             running: dict[Future[int], int] = {}
             while ready or running:
-                for number in ready:
-                    length, before = dag[number]
-                    running[self._pool.submit(nap, length, [made[each] for each in before])] = (
-                        number
-                    )
+                for index in ready:
+                    length, before = dag[index]
+                    running[self._pool.submit(nap, length, [made[each] for each in before])] = index
                 ready = []
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
-                    number = running.pop(future)
-                    made[number] = future.result()
-                    for each in behind[number]:
-                        missing[each] -= 1
-                        if not missing[each]:
-                            ready.append(each)
+                    index = running.pop(future)
+                    made[index] = future.result()
+                    for successor in behind[index]:
+                        missing[successor] -= 1
+                        if not missing[successor]:
+                            ready.append(successor)
             return made[len(dag) - 1]
 
         return run
@@ -146,7 +140,7 @@ class Futures:
 
 
 class ChunkedFutures(Futures):
-    """The same map in chunks, whose size one has to choose."""
+    """The same map in chunks of a chosen size."""
 
     name = "concurrent.futures, chunks of 100"
     sizes: Mapping[str, int] = {FAN_OUT: 10_000}
@@ -154,10 +148,10 @@ class ChunkedFutures(Futures):
 
 
 def _layers(dag: Dag) -> Sequence[Sequence[int]]:
-    """Return the steps of ``dag`` by how many are before them, at most."""
+    """Return the steps of ``dag`` by depth."""
     depths: list[int] = []
     layers: dict[int, list[int]] = {}
-    for number, (_, before) in enumerate(dag):
+    for index, (_, before) in enumerate(dag):
         depths.append(max((depths[each] + 1 for each in before), default=0))
-        layers.setdefault(depths[-1], []).append(number)
+        layers.setdefault(depths[-1], []).append(index)
     return [layers[depth] for depth in sorted(layers)]

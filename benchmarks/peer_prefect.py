@@ -1,4 +1,4 @@
-"""Prefect: flows whose tasks prefect-ray runs on the Ray that there is."""
+"""Prefect: flows of tasks that prefect-ray runs on the present Ray."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ START = 120
 
 
 class Prefect:
-    """A flow of submitted tasks, with a Prefect server beside that all its processes go to.
+    """A flow of submitted tasks, with a Prefect server for all its processes.
 
-    A flow ends only when its thread for heartbeats looks up, which it does once a second.
+    A flow ends only at a beat of its heartbeat thread, once a second.
     """
 
     name = "Prefect with prefect-ray"
@@ -81,7 +81,7 @@ class Prefect:
             value = source.submit()
             return int(join.submit([follow.submit(value) for _ in range(width)]).result())
 
-        return self._flow(fan_out)  # type: ignore[no-any-return]  # Prefect is not known here
+        return self._flow(fan_out)  # type: ignore[no-any-return]  # Prefect is untyped here
 
     def chain(self, steps: int) -> Run:
         """Prepare a chain."""

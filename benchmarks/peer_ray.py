@@ -16,9 +16,7 @@ SIZES: Mapping[str, int] = {FAN_OUT: 10_000, CHAIN: 1_000, LAYERED: 200}
 
 
 class Rayexec:
-    """Jobs that were compiled before; everything is recorded, and the answer is read from the
-    result.
-    """
+    """Jobs compiled before; the answer comes from the result."""
 
     name = "rayexec"
     modules: tuple[str, ...] = ("rayexec",)
@@ -28,7 +26,7 @@ class Rayexec:
     compiled_before = True
 
     def start(self) -> None:
-        """Do nothing: it runs on the Ray that there is."""
+        """Do nothing: it runs on the present Ray."""
 
     def fan_out(self, width: int) -> Run:
         """Prepare a fan-out and its join."""
@@ -57,14 +55,14 @@ class Rayexec:
 
 
 class RayexecCompiling(Rayexec):
-    """The same with the compiling counted: each run is the first of its job."""
+    """The same with compiling counted: each run is the first of its job."""
 
     name = "rayexec, compiling counted"
     compiled_before = False
 
 
 class RayexecDefining(RayexecCompiling):
-    """The same with the defining counted too: the job is made in the time that is taken."""
+    """The same with defining counted too."""
 
     name = "rayexec, defining and compiling counted"
 
@@ -97,7 +95,7 @@ class RayByHand:
     warm_up = 40
 
     def start(self) -> None:
-        """Declare the remote functions; they run on the Ray that there is."""
+        """Declare the remote functions; they run on the present Ray."""
         import ray
 
         self._get = ray.get

@@ -1,7 +1,7 @@
-"""The same graphs on rayexec and on what else could run them, side by side in one run.
+"""The same graphs on rayexec and its peers, side by side in one run.
 
 Run it from the repository: ``python -m benchmarks.peers`` for all, ``python -m benchmarks.peers ray
-dask`` for some. What is not installed is left out; ``pip install -e .[bench]`` installs all of it.
+dask`` for some. Missing packages are left out; ``pip install -e .[bench]`` installs all of it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ PEERS = {
 
 
 def main() -> None:
-    """Print the tables of the peers that the command line names."""
+    """Print the tables of the peers from the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.peers", description="rayexec beside its peers."
     )

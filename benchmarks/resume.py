@@ -1,4 +1,4 @@
-"""What durable outputs cost a run, and what it takes to go on from one.
+"""Costs of durable outputs, and of resuming a run.
 
 Run it from the repository: ``python -m benchmarks.resume``.
 """
@@ -26,7 +26,7 @@ TURNS = REPEATS
 
 
 def napping(count: int, length: float) -> Any:
-    """Return a job of so many steps side by side that nap."""
+    """Return a job of independent naps."""
 
     @op
     def nap() -> int:
@@ -42,7 +42,7 @@ def napping(count: int, length: float) -> Any:
 
 
 def large(count: int, megabytes: int) -> Any:
-    """Return a job of so many steps that yield an array each, taken by another step each."""
+    """Return a job of steps that each pass an array to a step of its own."""
 
     @op
     def make() -> Any:
@@ -69,9 +69,11 @@ def durable(base: str) -> None:
         "8 arrays of 100 MB": (large(8, 100), 16),
     }
     rows = []
-    for name, (each, steps) in cases.items():
+    for name, (measured, steps) in cases.items():
         runs: dict[str, Callable[[], Any]] = {
-            way: partial(each.execute, keep_outputs="none", store=base, durable=way == "durable")
+            way: partial(
+                measured.execute, keep_outputs="none", store=base, durable=way == "durable"
+            )
             for way in ("not", "durable")
         }
         took: dict[str, list[float]] = {"not": [], "durable": []}
@@ -96,9 +98,7 @@ def durable(base: str) -> None:
 
 
 def failing(base: str, count: int) -> tuple[Any, Path]:
-    """Return a job of so many mapped steps and one that collects them, which fails while there is a
-    file.
-    """
+    """Return a job of mapped steps and a collect that fails while a file exists."""
     trouble = Path(base, "trouble")
 
     @op(out=DynamicOut())
@@ -124,7 +124,7 @@ def failing(base: str, count: int) -> tuple[Any, Path]:
 
 
 def resuming(base: str) -> None:
-    """Fail at the last step of a run and go on from there, for growing runs, and print the table."""
+    """Resume growing runs that fail at their last step, and print the table."""
     rows = []
     for count in (1_000, 10_000, 100_000):
         wide, trouble = failing(base, count)

@@ -1,5 +1,4 @@
-"""Jobs of no-op steps from 1,000 to 100,000 steps on Ray: what a step costs, and what the driver
-needs.
+"""Cost of a step and memory of the driver, for 1,000 to 100,000 no-op steps on Ray.
 
 Run it from the repository: ``python -m benchmarks.scale``.
 """

@@ -1,10 +1,8 @@
-"""Questions of scale, answered on a simulated cluster: the real state machine and loop, a virtual
-clock.
+"""Scale on a simulated cluster: the real scheduler and loop, a virtual clock.
 
 Run it from the repository: ``python -m benchmarks.simulate`` (``--quick`` for a tenth of the size).
-The virtual figures say how good the schedule is; the driver's own time a step is real: what the
-loop and the state machine took, without what it took to simulate the cluster below them. On Ray
-each batch costs the driver 0.3 ms more.
+The virtual figures rate the schedule. The driver's own time a step is real: the time of scheduler
+and loop, without the simulation below them. On Ray each batch costs the driver 0.3 ms more.
 """
 
 from __future__ import annotations
@@ -34,13 +32,13 @@ STEPS = 1_000_000
 
 
 class Timed(SimulatedEngine):
-    """A simulated cluster that keeps the time that simulating takes apart from the driver's."""
+    """A simulated cluster that measures its own time apart from the driver's."""
 
     seconds_spent = 0.0
     batches = 0
 
     def submit(self, work: Batch) -> None:
-        """Take a batch, on the watch."""
+        """Accept a batch, on the watch."""
         self.batches += 1
         began = time.perf_counter()
         super().submit(work)
@@ -56,19 +54,19 @@ class Timed(SimulatedEngine):
 
 @rayexec.op
 def source() -> int:
-    """Begin."""
+    """Return the first value."""
     return 1
 
 
 @rayexec.op
 def follow(value: Any) -> int:
-    """Go on."""
+    """Pass a value on."""
     return 1
 
 
 @rayexec.op
 def join(values: list[int]) -> int:
-    """End."""
+    """Join values."""
     return 1
 
 
@@ -97,7 +95,7 @@ def branches(steps: int) -> RunSpec:
 
 
 def lengths(kind: str, steps: int) -> list[float]:
-    """Return how long each step takes, in seconds."""
+    """Return the seconds of each step."""
     rng = random.Random(1)
     if kind == "no-op":
         return [0.0] * steps
@@ -109,9 +107,7 @@ def lengths(kind: str, steps: int) -> list[float]:
 def simulate(
     name: str, make: Callable[[int], RunSpec], kind: str, steps: int, nodes: int, slots: int
 ) -> list[str]:
-    """Return a row: the virtual makespan to what no schedule can beat, and the driver's real time a
-    step.
-    """
+    """Return the row of virtual makespan over the bound, and of the driver's real time a step."""
     spec = make(steps)
     steps = len(spec.plan.steps)
     times = lengths(kind, steps)
@@ -136,12 +132,12 @@ def simulate(
 
 @rayexec.op
 def after(value: int, opened: int) -> int:
-    """Take a value once all are there."""
+    """Pass a value on once all are there."""
     return value
 
 
 def reconstruct(count: int) -> list[str]:
-    """Return a row: the driver's real time to have ``count`` steps run again, lost at one stroke."""
+    """Return the row of the driver's real time to repeat ``count`` steps lost at once."""
 
     @rayexec.job
     def fans() -> None:
@@ -167,7 +163,7 @@ def reconstruct(count: int) -> list[str]:
 
 
 def bound(spec: RunSpec, seconds: Sequence[float], slots: int) -> float:
-    """Return the seconds that no schedule can beat: the critical path, or the work over the slots."""
+    """Return the lower bound in seconds: the critical path, or the work over the slots."""
     plan = spec.plan
     ends = [0.0] * len(plan.steps)
     for index in range(len(plan.steps) - 1, -1, -1):

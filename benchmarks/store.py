@@ -1,4 +1,4 @@
-"""What it costs to record a run in a store, and to read it again.
+"""Costs of recording a run in a store, and of reading it again.
 
 Run it from the repository: ``python -m benchmarks.store``.
 """
@@ -28,11 +28,11 @@ LIMITED = {
     "execution": {"config": {"ray": {"tag_concurrency_limits": [{"key": "kind", "limit": 4}]}}}
 }
 TURNS = 2 * REPEATS + 1
-NO_OP, NAP = 1.15, 1.03  # goals: what a recorded run may take of one that is not
+NO_OP, NAP = 1.15, 1.03  # goals: recorded to not recorded
 
 
 def napping(count: int, length: float, **options: Any) -> Any:
-    """Return a job of so many steps side by side that nap."""
+    """Return a job of independent naps."""
 
     @op(**options)
     def nap() -> None:
@@ -48,7 +48,7 @@ def napping(count: int, length: float, **options: Any) -> Any:
 
 
 def talking(count: int) -> Any:
-    """Return a job whose every step logs a line, of which no step is a plain success."""
+    """Return a job of steps that log a line each, so no step is a plain success."""
 
     @op
     def talk(context) -> None:  # type: ignore[no-untyped-def]
@@ -75,12 +75,12 @@ def recording(base: str) -> None:
         "20 ms": (napping(400, 0.02), 400, {}, NAP),
     }
     rows = []
-    for name, (each, steps, config, goal) in cases.items():
+    for name, (measured, steps, config, goal) in cases.items():
         runs: Mapping[str, Callable[[], Any]] = {
-            "without": partial(each.execute, config, keep_outputs="none", store=False),
-            "with": partial(each.execute, config, keep_outputs="none", store=base),
+            "without": partial(measured.execute, config, keep_outputs="none", store=False),
+            "with": partial(measured.execute, config, keep_outputs="none", store=base),
         }
-        each.execute(config, store=False)
+        measured.execute(config, store=False)
         took: dict[str, list[float]] = {"without": [], "with": []}
         for turn in range(TURNS):
             for way in ("without", "with") if turn % 2 else ("with", "without"):
@@ -101,7 +101,7 @@ def recording(base: str) -> None:
 
 
 def reading(base: str, steps: int) -> None:
-    """Read the log of a run of no-ops, and print what that takes."""
+    """Time the reading of a log of no-ops, and print it."""
     result = make_job(rayexec, "layered", steps).execute(keep_outputs="none", store=base)
     reader = DirectoryRunStore(base).open(result.run_id)
     opened = median([seconds(lambda: StoredLog(reader)) for _ in range(REPEATS)])

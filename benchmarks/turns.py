@@ -1,6 +1,4 @@
-"""Peers and rayexec in turns: each peer alone with rayexec, on the same graph, so that what else
-runs falls on both.
-"""
+"""Peers and rayexec in turns on the same graph, so other work of the machine affects both."""
 
 from __future__ import annotations
 
@@ -22,9 +20,9 @@ DISTRIBUTIONS = ("rayexec", "ray", "distributed", "joblib", "dagster", "prefect"
 
 @dataclass
 class Turns:
-    """What one peer took for one shape, and rayexec for the same graph in the same rounds.
+    """Times of one peer and of rayexec for one shape, round by round.
 
-    Both in seconds a step; for naps, as makespans over what no schedule can beat.
+    Seconds a step; for naps, makespans over the bound.
     """
 
     steps: int
@@ -32,7 +30,7 @@ class Turns:
     ours: list[float] = field(default_factory=list)
 
     def ratio(self) -> float:
-        """Return the median over the rounds of theirs to ours."""
+        """Return the median ratio of the peer to rayexec."""
         return median([one / other for one, other in zip(self.theirs, self.ours, strict=True)])
 
 
@@ -60,9 +58,7 @@ def graph(shape: str, size: int, seed: int) -> Graph:
 
 
 def timed(peer: Peer, made: Graph) -> float:
-    """Return what a run of the graph takes, over its unit, its workers just woken; raises for a
-    wrong answer.
-    """
+    """Return the time of a run of the graph over its unit, on warm workers; checks the answer."""
     if peer.warm_up:
         peer.fan_out(peer.warm_up)()
     run = made.prepare(peer)
@@ -74,7 +70,7 @@ def timed(peer: Peer, made: Graph) -> float:
 
 
 def take_turns(peer: Peer) -> dict[str, Turns]:
-    """Measure a peer and rayexec, with nobody else's processes about."""
+    """Measure a peer and rayexec, without other peers' processes."""
     import ray
 
     ours: Peer = Rayexec()
@@ -89,24 +85,24 @@ def take_turns(peer: Peer) -> dict[str, Turns]:
             logging_level=logging.ERROR,
         )
         # Naps long enough that every slot has its process before the first turn.
-        for each in (ours, peer):
-            if each.warm_up:
-                each.layered([(0.25, [])] * (4 * SLOTS))()
-        found = {}
+        for runner in (ours, peer):
+            if runner.warm_up:
+                runner.layered([(0.25, [])] * (4 * SLOTS))()
+        by_shape = {}
         for shape, size in peer.sizes.items():
-            turns = found[shape] = Turns(graph(shape, size, 0).steps)
-            for number in range(peer.repeats):
-                made = graph(shape, size, number + 1)
+            turns = by_shape[shape] = Turns(graph(shape, size, 0).steps)
+            for index in range(peer.repeats):
+                made = graph(shape, size, index + 1)
                 turns.ours.append(timed(ours, made))
                 turns.theirs.append(timed(peer, made))
-        return found
+        return by_shape
     finally:
         ray.shutdown()
         peer.stop()
 
 
 def is_installed(peer: Peer) -> bool:
-    """Return whether it can be measured, and say so where not."""
+    """Say if a peer is installed, and print a note if not."""
     missing = [module for module in peer.modules if importlib.util.find_spec(module) is None]
     if missing:
         print(f"left out: {peer.name}, for {' and '.join(missing)} cannot be imported", flush=True)
@@ -114,7 +110,7 @@ def is_installed(peer: Peer) -> bool:
 
 
 def compare(names: Sequence[str]) -> None:
-    """Measure the peers of these modules and classes, and print a table a shape."""
+    """Measure peers by module and class, and print a table a shape."""
     print_machine(*(each for each in DISTRIBUTIONS if importlib.util.find_spec(each) is not None))
     measured: dict[str, tuple[Peer, Mapping[str, Turns]]] = {}
     for name in names:
@@ -129,9 +125,7 @@ def compare(names: Sequence[str]) -> None:
 
 
 def print_shape(shape: str, rows: Sequence[tuple[Peer, Turns]]) -> None:
-    """Print the table of a shape: rayexec at its own size, then each peer with rayexec on the
-    peer's graph.
-    """
+    """Print the table of a shape: rayexec at its own size, then each peer on the peer's graph."""
     full = graph(shape, Rayexec.sizes[shape], 0).steps
     ours = [each for _, turns in rows if turns.steps == full for each in turns.ours]
     scale, form = (1, ".3f") if shape == LAYERED else (1e6, ",.1f")

@@ -30,8 +30,8 @@ COLOURS = ("#4c78a8", "#f58518", "#54a24b", "#b279a2", "#e45756", "#72b7b2", "#9
 FONT = "font-family='ui-monospace, SFMono-Regular, Menlo, Consolas, monospace'"
 
 
-def text(x: float, y: float, words: str, *, size: int = 13, fill: str = "#57606a") -> str:
-    return f"<text x='{x:.1f}' y='{y:.1f}' {FONT} font-size='{size}' fill='{fill}'>{words}</text>"
+def text(x: float, y: float, label: str, *, size: int = 13, fill: str = "#57606a") -> str:
+    return f"<text x='{x:.1f}' y='{y:.1f}' {FONT} font-size='{size}' fill='{fill}'>{label}</text>"
 
 
 def ticks(seconds: float) -> list[float]:

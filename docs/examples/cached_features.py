@@ -1,12 +1,12 @@
-"""Delays of US flights, where what has been worked out once is not worked out again.
+"""Delays of US flights, with features that later runs reuse.
 
 Run it twice by
 
     rayexec job execute -f docs/examples/cached_features.py
 
 The second run calls only ``fingerprint`` and ``report``. With another ``late_after_minutes`` in its
-config ``late`` runs anew, and ``months`` and ``daily`` do not. ``rayexec cache list`` shows what is
-kept.
+config ``late`` runs anew, and ``months`` and ``daily`` do not. ``rayexec cache list`` shows the
+cache.
 """
 
 import hashlib
@@ -27,15 +27,16 @@ class Source(Config):
 
 
 class Lateness(Config):
-    """What counts as a late flight."""
+    """The delay of a late flight."""
 
     late_after_minutes: int = 15
 
 
 @op
 def fingerprint(config: Source) -> dict[str, str]:
-    """Say what is in the file: a path says only where it is, and the same path may hold other
-    flights tomorrow.
+    """Return the file's path with a hash of its content.
+
+    A path alone would not do as a key: the same path may hold other flights tomorrow.
     """
     return {
         "file": str(config.file),

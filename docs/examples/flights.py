@@ -1,4 +1,4 @@
-"""Which routes run late: 20,000 US flights of early 2001, as an op/job file.
+"""Late routes among 20,000 US flights of early 2001, as an op/job file.
 
 Arrow tables pass between the ops; the statistics by origin and by route run in parallel. Run it by
 
@@ -25,25 +25,25 @@ COLUMNS: dict[str, pa.DataType] = {
 
 
 class Source(Config):
-    """Where flights.parquet and airports.csv are."""
+    """The directory of flights.parquet and airports.csv."""
 
     directory: Path = Path(__file__).parent / "data"
 
 
 class Cleaning(Config):
-    """What counts as a late flight."""
+    """The delay of a late flight."""
 
     late_after_minutes: int = 15
 
 
 class Report(Config):
-    """Where the report goes; a relative path starts where the run was started."""
+    """The directory of the report; a relative path starts at the working directory of the run."""
 
     directory: Path = Path("report")
 
 
 class Worst(Config):
-    """How many routes to show, of those with at least so many flights."""
+    """Number of routes to show, and their least number of flights."""
 
     count: int = 10
     min_flights: int = 10
@@ -61,13 +61,13 @@ def load(config: Source) -> tuple[pa.Table, pa.Table]:
 
 @op
 def clean(context: OpExecutionContext, config: Cleaning, flights: pa.Table) -> pa.Table:
-    """Drop incomplete rows and flights that go nowhere, and mark the late ones."""
-    kept = flights.cast(pa.schema(COLUMNS)).drop_null().filter(pc.field("distance") > 0)
+    """Drop incomplete rows and flights without distance, and mark the late ones."""
+    complete = flights.cast(pa.schema(COLUMNS)).drop_null().filter(pc.field("distance") > 0)
     context.add_output_metadata(
-        {"rows": kept.num_rows, "dropped": flights.num_rows - kept.num_rows}
+        {"rows": complete.num_rows, "dropped": flights.num_rows - complete.num_rows}
     )
-    late = pc.greater_equal(kept["delay"], pa.scalar(config.late_after_minutes))
-    return kept.append_column("late", late.cast(pa.int32()))
+    late = pc.greater_equal(complete["delay"], pa.scalar(config.late_after_minutes))
+    return complete.append_column("late", late.cast(pa.int32()))
 
 
 def _delays(flights: pa.Table, *keys: str) -> pa.Table:
@@ -135,7 +135,7 @@ def write_report(
 
 @op(ins={"report": In(Nothing)})
 def print_worst(config: Worst, routes: pa.Table) -> None:
-    """Print the routes whose flights are latest on average, once the report stands."""
+    """Print the latest routes on average, once the report is written."""
     busy = routes.filter(pc.field("flights") >= config.min_flights).slice(0, config.count)
     print(f"{'mean delay':>10}  {'late':>4}  {'flights':>7}  route")
     for row in busy.to_pylist():

@@ -1,9 +1,7 @@
-"""One Parquet file for each airport and month: 20,000 US flights of early 2001, written as a
-partitioned data set.
+"""20,000 US flights of early 2001 as a partitioned data set, one file an airport and month.
 
-How many airports and months there are is known only once the flights are read, so both are dynamic
-outputs, the months of an airport below the airport. Their totals are collected by airport, then in
-all. Run it by
+The numbers of airports and months are unknown before the run, so both are dynamic outputs: the
+months of an airport below the airport. Totals are collected by airport, then in all. Run it by
 
     rayexec job execute -f docs/examples/flights_by_origin.py
 """
@@ -28,20 +26,20 @@ COLUMNS: dict[str, pa.DataType] = {
 
 
 class Source(Config):
-    """The flights, and which airports to take: those with at least so many of them."""
+    """The file of the flights, and the least number of flights of an airport."""
 
     file: Path = Path(__file__).parent / "data" / "flights.parquet"
     min_flights: int = 1
 
 
 class Target(Config):
-    """Where the data set goes; a relative path starts where the run was started."""
+    """The directory of the data set; a relative path starts at the run's working directory."""
 
     directory: Path = Path("flights")
 
 
 class Totals(NamedTuple):
-    """What was written of one airport and month, of one airport, or in all."""
+    """Written files and flights of one airport and month, of one airport, or in all."""
 
     files: int = 0
     flights: int = 0
@@ -58,29 +56,27 @@ def add_up(totals: list[Totals]) -> Totals:
 
 @op(out=DynamicOut(pa.Table))
 def by_origin(config: Source) -> Iterator[DynamicOutput[pa.Table]]:
-    """Read the flights; yield those of each airport by its code, in alphabetical order."""
+    """Yield the flights of each airport by its code, in alphabetical order."""
     flights = pq.read_table(config.file)
     flights = flights.cast(pa.schema(COLUMNS)).append_column(
         "month", pc.strftime(flights["date"], format="%Y-%m")
     )
     counted = flights.group_by("origin").aggregate([("delay", "count")])
-    kept = counted.filter(pc.field("delay_count") >= config.min_flights)
-    for origin in sorted(map(str, kept["origin"].to_pylist())):
+    large = counted.filter(pc.field("delay_count") >= config.min_flights)
+    for origin in sorted(map(str, large["origin"].to_pylist())):
         yield DynamicOutput(flights.filter(pc.field("origin") == origin), origin)
 
 
 @op(out=DynamicOut(pa.Table))
 def by_month(flights: pa.Table) -> Iterator[DynamicOutput[pa.Table]]:
-    """Yield the flights of each month; a mapping key has no dashes, so that of January is 2001_01."""
+    """Yield the flights of each month; mapping keys have no dashes, so January is 2001_01."""
     for month in sorted(map(str, flights["month"].unique().to_pylist())):
         yield DynamicOutput(flights.filter(pc.field("month") == month), month.replace("-", "_"))
 
 
 @op
 def write(context: OpExecutionContext, config: Target, flights: pa.Table) -> Totals:
-    """Write the flights of one airport and month, without the columns that the directories' names
-    give.
-    """
+    """Write the flights of one airport and month, without the columns in the directories' names."""
     origin, month = context.mapping_keys
     directory = config.directory / f"origin={origin}" / f"month={month.replace('_', '-')}"
     directory.mkdir(parents=True, exist_ok=True)
@@ -96,11 +92,11 @@ def total_of_origin(context: OpExecutionContext, months: list[Totals]) -> tuple[
 
 @op
 def report(origins: list[tuple[str, Totals]]) -> Totals:
-    """Print the airports with the most flights, and the totals of all; return those."""
+    """Print the airports with the most flights, and the totals of all; return the latter."""
     print(f"{'origin':<8}{'flights':>8}{'mean delay':>15}")
-    by_flights = sorted(origins, key=lambda each: each[1].flights, reverse=True)
-    for origin, each in by_flights[:5]:
-        print(f"{origin:<8}{each.flights:>8}{each.mean_delay:>11.1f} min")
+    by_flights = sorted(origins, key=lambda origin: origin[1].flights, reverse=True)
+    for origin, totals in by_flights[:5]:
+        print(f"{origin:<8}{totals.flights:>8}{totals.mean_delay:>11.1f} min")
     total = add_up([each for _, each in origins])
     print(f"{'all':<8}{total.flights:>8}{total.mean_delay:>11.1f} min")
     print(f"{total.files} files of {len(origins)} airports")

@@ -1,11 +1,10 @@
-"""A model that each worker process loads once: 40 MB of weights, kept open between the steps of a
-run.
+"""A model of 40 MB that each worker process loads once a run.
 
 Run it (it needs NumPy) by
 
     rayexec job execute -f docs/examples/warm_model.py
 
-and with ``resource_scope = "batch"`` instead, to see how often the model is loaded then.
+With ``resource_scope = "batch"`` instead, each batch loads the model.
 """
 
 import os
@@ -19,7 +18,7 @@ from rayexec import ConfigurableResource, job, op
 
 
 class Model(ConfigurableResource):
-    """Weights that take a moment to load; ``load_id`` is another one each time that they are."""
+    """Weights that take a moment to load; each load has its own ``load_id``."""
 
     resource_scope = "worker"
 
@@ -34,7 +33,7 @@ class Model(ConfigurableResource):
         self._weights = np.random.default_rng(0).normal(size=(self.features, self.classes))
 
     def teardown_after_execution(self, context: Any) -> None:
-        self._weights = None  # a worker process goes on after the run, and need not hold it
+        self._weights = None  # a worker process outlives the run, and need not hold it
 
     @property
     def load_id(self) -> str:
@@ -47,16 +46,14 @@ class Model(ConfigurableResource):
 
 @op
 def score(model: Model, batch: int) -> dict[str, Any]:
-    """Score a batch; say which process did, by which load of the model."""
+    """Score a batch; return the classes with the process and the load of the model."""
     rows = np.random.default_rng(batch).normal(size=(64, model.features))
     return {"classes": model.classify(rows), "process": os.getpid(), "load": model.load_id}
 
 
 @op
 def report(scores: list[dict[str, Any]]) -> dict[str, int]:
-    """Count the batches, the processes that scored them, and how often the model was loaded for
-    that.
-    """
+    """Count batches, processes and loads of the model."""
     counted = {
         "batches": len(scores),
         "processes": len({each["process"] for each in scores}),
@@ -71,10 +68,10 @@ BATCHES = range(24)
 
 @job(
     resource_defs={"model": Model()},
-    config={"ops": {f"score_{number}": {"inputs": {"batch": number}} for number in BATCHES}},
+    config={"ops": {f"score_{index}": {"inputs": {"batch": index}} for index in BATCHES}},
 )
 def warm_model() -> None:
-    report([score.alias(f"score_{number}")() for number in BATCHES])
+    report([score.alias(f"score_{index}")() for index in BATCHES])
 
 
 if __name__ == "__main__":

@@ -140,8 +140,15 @@ def _config_types() -> Any:
 class ExecutionSettings:
     """The execution of one run, as resolved from run config and the caller's overrides."""
 
-    #: The name of the engine: ``in_process`` or ``ray``.
-    engine: str = RAY
+    #: The name of the engine, by default that of the executor; a registered one may be named.
+    engine: str = _key(
+        RAY,
+        (IN_PROCESS, RAY),
+        annotation=lambda: str | None,
+        config_default=lambda: None,
+        as_settings=lambda value: {} if value is None else {"engine": value},
+        is_overridable=True,
+    )
     #: The number of steps at once; None leaves it to the engine.
     max_concurrent: int | None = _key(
         None,
