@@ -1,4 +1,4 @@
-"""Running the real command line: with pipes, and on a terminal."""
+"""The real command line in a process: with pipes, and on a terminal."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ _TIMEOUT = 60.0
 
 @contextlib.contextmanager
 def imports_undone(directory: Path) -> Iterator[None]:
-    """Work in ``directory``; afterwards forget the modules that were imported from there."""
-    known, path = set(sys.modules), list(sys.path)
+    """Work in ``directory``, and then forget the modules imported from there."""
+    modules, path = set(sys.modules), list(sys.path)
     before = os.getcwd()
     os.chdir(directory)
     yield
     os.chdir(before)
     sys.path[:] = path
-    for name in set(sys.modules) - known:
+    for name in set(sys.modules) - modules:
         if str(directory) in str(getattr(sys.modules[name], "__file__", "")):
             del sys.modules[name]
 
 
 @dataclass(frozen=True)
 class Ended:
-    """How a command ended, and what it printed; on a terminal all of it is in ``stdout``."""
+    """Exit code and output of a command; on a terminal all of it is in ``stdout``."""
 
     code: int
     stdout: str
@@ -57,49 +57,47 @@ _MAIN_ON_TERMINAL = (
 
 
 def _environment(mark: str) -> dict[str, str]:
-    kept = {
+    inherited = {
         key: value for key, value in os.environ.items() if not key.startswith(("RAY_", "PYTHON"))
     }
-    return {**kept, _MARK: mark, "COLUMNS": "", "NO_COLOR": ""}
+    return {**inherited, _MARK: mark, "COLUMNS": "", "NO_COLOR": ""}
 
 
 def _processes(mark: str) -> list[str]:
-    """Return the command lines of processes that come from one command, whoever their parent is by
-    now.
-    """
-    found = []
+    """Return the command lines of the processes of one command, by its mark."""
+    commands = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             with contextlib.suppress(OSError):
                 if f"{_MARK}={mark}".encode() in (entry / "environ").read_bytes():
-                    found.append(
+                    commands.append(
                         (entry / "cmdline")
                         .read_bytes()
                         .replace(b"\0", b" ")
                         .decode(errors="replace")
                     )
-    return found
+    return commands
 
 
 def _left_over(mark: str) -> list[str]:
     deadline = time.monotonic() + 3  # processes that were killed take a moment to go
-    while (found := _processes(mark)) and time.monotonic() < deadline:
+    while (commands := _processes(mark)) and time.monotonic() < deadline:
         time.sleep(0.05)
-    return found
+    return commands
 
 
 def run(
     *arguments: str,
     cwd: Path,
     until: Path | None = None,
-    number: int = signal.SIGINT,
+    signal_number: int = signal.SIGINT,
     again: Path | None = None,
     before: str = "",
 ) -> Ended:
-    """Run a command with pipes; once the file ``until`` exists, signal it, and a second time for
-    ``again``.
+    """Run a command with pipes.
 
-    ``before`` is Python code to run in its process first.
+    Once the file ``until`` exists, it gets a signal, and for ``again`` a second one. ``before`` is
+    Python code that its process runs first.
     """
     mark = uuid.uuid4().hex
     with subprocess.Popen(
@@ -115,7 +113,7 @@ def run(
         for file in (until, again):
             if file is not None:
                 _await(file)
-                process.send_signal(number)
+                process.send_signal(signal_number)
         stdout, stderr = process.communicate(timeout=_TIMEOUT)
     return Ended(process.returncode, stdout, stderr, _left_over(mark))
 
@@ -135,12 +133,9 @@ def run_on_terminal(
     stdout: Path | None = None,
     again: str | None = None,
 ) -> Ended:
-    """Run a command on a terminal of its own; once ``until`` is on it, press keys, or close it
-    where there are none.
+    """Run a command on a terminal of its own, and return all its output.
 
-    Once ``again`` is on it too, they are pressed a second time.
-
-    Returns all that was written.
+    Once ``until`` is on the terminal, press keys, or close it without any. Once ``again`` is on it too, press them a second time.
     """
     mark = uuid.uuid4().hex
     master, slave = pty.openpty()
@@ -186,9 +181,7 @@ _TOKEN = re.compile(
 
 
 def screen(written: str) -> list[str]:
-    """Return the lines that a terminal of endless height shows, by the few codes that a live view
-    uses.
-    """
+    """Return the lines on a terminal of endless height, by the few codes of a live view."""
     lines = [""]
     row = column = 0
 

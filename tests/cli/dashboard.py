@@ -1,4 +1,4 @@
-"""What a dashboard of Ray answers to questions about jobs, without a Ray behind it."""
+"""Fake dashboard of Ray that answers questions about jobs."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from typing import Any
 
 @dataclass
 class Dashboard:
-    """Jobs by their ids, as Ray's Jobs API tells of them; while it is ``failing``, no question
-    about them is answered.
+    """Jobs by their ids, in the form of Ray's Jobs API.
 
-    ``asked`` are the requests so far, such as ``POST mine/stop``, and ``submitted`` what was
-    submitted, which at once has the ``outcome``. Each job has printed one line.
+    A ``failing`` dashboard answers no question about jobs. ``asked`` are the requests so far, such as
+    ``POST mine/stop``. ``submitted`` are the submissions, with ``outcome`` as their state. Each job has
+    printed one line.
     """
 
     address: str = ""
@@ -64,7 +64,7 @@ class Dashboard:
 
 @contextlib.contextmanager
 def serving() -> Iterator[Dashboard]:
-    """A dashboard that answers while the context lasts."""
+    """Serve a dashboard during the context."""
     dashboard = Dashboard()
 
     class Handler(BaseHTTPRequestHandler):

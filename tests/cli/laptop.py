@@ -1,6 +1,4 @@
-"""Another machine, from which runs are launched on a cluster; only the network, and the token, are
-the same.
-"""
+"""Another machine that launches runs on a cluster; it shares the network and the token only."""
 
 from __future__ import annotations
 
@@ -111,23 +109,23 @@ class Laptop:
             self.ends[run_id] = self.begun[run_id].returncode, stdout, stderr
         return self.ends[run_id]
 
-    def place(self, run_id: str) -> Path:
+    def run_directory(self, run_id: str) -> Path:
         """Return where the op of the job ``long`` leaves word."""
-        place = self.directory.with_name("places") / run_id
-        place.mkdir(parents=True, exist_ok=True)
-        return place
+        run_directory = self.directory.with_name("places") / run_id
+        run_directory.mkdir(parents=True, exist_ok=True)
+        return run_directory
 
     def config(self, run_id: str, linger: float = 0.0) -> str:
         """Write the config of a run of the job ``long``."""
-        file = self.place(run_id) / "run.yaml"
+        file = self.run_directory(run_id) / "run.yaml"
         file.write_text(
             "execution: {config: {ray: {cancel_grace: 600}}}\n"
-            f"ops: {{sleeps: {{config: {{place: {self.place(run_id)}, linger: {linger}}}}}}}\n"
+            f"ops: {{sleeps: {{config: {{place: {self.run_directory(run_id)}, linger: {linger}}}}}}}\n"
         )
         return str(file)
 
     def until(self, run_id: str, name: str) -> None:
-        file = self.place(run_id) / name
+        file = self.run_directory(run_id) / name
         until(file.exists, lambda: self.run("run", "logs", run_id)[1])
 
     def driver(self, run_id: str, store: Path | None = None) -> tuple[int, Path]:
@@ -137,7 +135,7 @@ class Laptop:
 
 
 def make_project(directory: Path) -> None:
-    """Write jobs, what they import, and what is not to be sent."""
+    """Write jobs, their modules, and files that must stay here."""
     (directory / "package").mkdir(parents=True)
     (directory / "jobs.py").write_text(JOBS)
     (directory / "beside.py").write_text("WORD = 'beside'\n")
@@ -148,7 +146,7 @@ def make_project(directory: Path) -> None:
 
 
 def make_wheel(directory: Path) -> Path:
-    """Write a package that pip installs without any index."""
+    """Write a package that pip installs without an index."""
     wheel = directory / "tiny_thing-1.0-py3-none-any.whl"
     with zipfile.ZipFile(wheel, "w") as archive:
         archive.writestr("tiny_thing.py", "WORD = 'tiny'\n")

@@ -1,4 +1,4 @@
-"""A cluster that stays up: starting, looking at, running on and stopping it, with real processes."""
+"""A lasting cluster: its start, status, runs and end, with real processes."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class Machine:
         return self.home / "state" / "cluster.json"
 
     def environment(self, **changed: str) -> dict[str, str]:
-        kept = {
+        inherited = {
             key: value for key, value in os.environ.items() if not key.startswith(("RAY", "PYTHON"))
         }
         own = {
@@ -90,7 +90,7 @@ class Machine:
             "PYTHONPATH": str(ROOT),
         }
         own["RAY_TMPDIR"] = str(self.temp)
-        return {**kept, **own, "RAYEXEC_TEST": self.mark, "NO_COLOR": "", **changed}
+        return {**inherited, **own, "RAYEXEC_TEST": self.mark, "NO_COLOR": "", **changed}
 
     def begin(self, *arguments: str, **changed: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
@@ -143,21 +143,25 @@ def _environ(pid: int) -> bytes:
 
 
 def _stats() -> dict[int, tuple[str, str, int]]:
-    """Return start time, name and session of what runs."""
-    found = {}
+    """Return the start time, name and session of each process, by pid."""
+    processes = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             with contextlib.suppress(OSError):
                 front, _, rest = (entry / "stat").read_text(errors="replace").rpartition(")")
                 fields = rest.split()
                 if fields[0] not in "ZX":
-                    found[int(entry.name)] = fields[19], front.partition("(")[2], int(fields[3])
-    return found
+                    processes[int(entry.name)] = fields[19], front.partition("(")[2], int(fields[3])
+    return processes
 
 
-def _still_there(known: dict[int, tuple[str, str]]) -> list[str]:
+def _still_there(started_before: dict[int, tuple[str, str]]) -> list[str]:
     now = _stats()
-    return [name for pid, (started, name) in known.items() if pid in now and now[pid][0] == started]
+    return [
+        name
+        for pid, (started, name) in started_before.items()
+        if pid in now and now[pid][0] == started
+    ]
 
 
 def _named(machine: Machine, name: str) -> list[int]:
@@ -239,8 +243,8 @@ def test_who_holds_a_limit_is_told_without_a_dashboard(shared: Machine) -> None:
     limits: dict[str, Any] = {}
 
     def is_held() -> bool:
-        found = shared.ok("cluster", "status")["limits"]
-        limits.update({each["resource"]: each for each in found})
+        answer = shared.ok("cluster", "status")["limits"]
+        limits.update({each["resource"]: each for each in answer})
         return bool(limits["limit:database=redshift"]["holders"])
 
     process = shared.begin("job", "execute", "-f", "holding.py", "--address", "auto")
@@ -259,9 +263,9 @@ def test_who_holds_a_limit_is_told_without_a_dashboard(shared: Machine) -> None:
 
 
 def test_the_doctor_finds_no_problem_and_leaves_nothing(shared: Machine) -> None:
-    found = shared.ok("cluster", "doctor")
-    levels = {each["check"]: (each["level"], each["text"]) for each in found["findings"]}
-    assert found["problems"] == 0
+    answer = shared.ok("cluster", "doctor")
+    levels = {each["check"]: (each["level"], each["text"]) for each in answer["findings"]}
+    assert answer["problems"] == 0
     for check in (
         "reach",
         "token",
@@ -412,13 +416,13 @@ def test_two_ups_at_once_start_one_cluster_and_down_ends_all_of_it(machine: Mach
         assert printed[0]["address"] == printed[1]["address"]
         assert len(_named(machine, "gcs_server")) == 1
         assert (machine.home / ".ray/auth_token").stat().st_mode & 0o777 == 0o600
-        known = machine.processes()
-        assert {"gcs_server", "raylet"} <= {name for _, name in known.values()}
+        started_before = machine.processes()
+        assert {"gcs_server", "raylet"} <= {name for _, name in started_before.values()}
         assert Path(printed[0]["logs"]).parent == machine.temp
 
         stopped = machine.ok("cluster", "down")["stopped"]
-        assert stopped["processes"] >= len(known)
-        assert _still_there(known) == []
+        assert stopped["processes"] >= len(started_before)
+        assert _still_there(started_before) == []
         assert machine.processes() == {}
         assert list(machine.temp.iterdir()) == []
         assert bystander.poll() is None
@@ -447,10 +451,10 @@ def _await(condition: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_up_leaves_nothing(machine: Machine, number: signal.Signals) -> None:
+@pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_up_leaves_nothing(machine: Machine, signal_number: signal.Signals) -> None:
     process = _begin_and_await_gcs(machine)
-    process.send_signal(number)
+    process.send_signal(signal_number)
     _, stderr = process.communicate(timeout=_TIMEOUT)
     assert process.returncode == 1
     assert stderr == "Error: Interrupted.\n"
@@ -472,13 +476,13 @@ def test_what_a_killed_up_and_a_dead_node_leave_is_ended(machine: Machine) -> No
     assert again["started"]
     assert _still_there(first) == []
 
-    known = machine.processes()
+    started_before = machine.processes()
     os.kill(_named(machine, "raylet")[0], signal.SIGKILL)
     _await(lambda: not _named(machine, "raylet"))
     code, _, stderr = machine.run("cluster", "status")
     assert (code, "lost a part" in stderr) == (1, True)
     machine.ok("cluster", "down")
-    assert _still_there(known) == []
+    assert _still_there(started_before) == []
     assert machine.processes() == {}
 
 
@@ -509,7 +513,7 @@ def test_a_stale_state_confuses_nothing(machine: Machine, change: str) -> None:
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
         started = _stats()[bystander.pid][0]
-        known = [bystander.pid, started if change == "another boot" else "1", "raylet"]
+        entry = [bystander.pid, started if change == "another boot" else "1", "raylet"]
         state = {
             "mark": "RAYEXEC_CLUSTER=0",
             "boot": "x" if change == "another boot" else boot,
@@ -517,7 +521,7 @@ def test_a_stale_state_confuses_nothing(machine: Machine, change: str) -> None:
             "directory": str(machine.home / "rayexec-gone"),
             "spec": {"nodes": 1},
             "sessions": [bystander.pid],
-            "core": [known],
+            "core": [entry],
             "others": [],
         }
         machine.state.parent.mkdir()

@@ -1,4 +1,4 @@
-"""Running jobs from the shell: streams, exit codes, config, and how failures are told."""
+"""Jobs from the shell: streams, exit codes, config, and messages on failures."""
 
 from __future__ import annotations
 
@@ -178,13 +178,13 @@ def troubled():
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Path:
+def directory(tmp_path: Path) -> Path:
     (tmp_path / "jobs.py").write_text(JOBS)
     (tmp_path / "here.yaml").write_text(IN_PROCESS)
     return tmp_path
 
 
-def _execute(place: Path, job: str, *arguments: str, **how: Any) -> Ended:
+def _execute(directory: Path, job: str, *arguments: str, **how: Any) -> Ended:
     return run(
         "job",
         "execute",
@@ -195,13 +195,13 @@ def _execute(place: Path, job: str, *arguments: str, **how: Any) -> Ended:
         "-j",
         job,
         *arguments,
-        cwd=place,
+        cwd=directory,
         **how,
     )
 
 
-def test_success_has_lines_on_stderr_and_prints_on_stdout(place: Path) -> None:
-    ended = _execute(place, "good", "--tags", '{"team": "data"}')
+def test_success_has_lines_on_stderr_and_prints_on_stdout(directory: Path) -> None:
+    ended = _execute(directory, "good", "--tags", '{"team": "data"}')
     assert ended.code == 0
     assert sorted(ended.stdout.splitlines()) == [
         "n is 6 tags {'team': 'data'}",
@@ -221,8 +221,8 @@ def test_success_has_lines_on_stderr_and_prints_on_stdout(place: Path) -> None:
     assert events[0][0].endswith(" +0000")
 
 
-def test_a_failure_ends_on_the_ops_traceback(place: Path) -> None:
-    ended = _execute(place, "bad")
+def test_a_failure_ends_on_the_ops_traceback(directory: Path) -> None:
+    ended = _execute(directory, "bad")
     assert ended.code == 1
     line = 1 + JOBS.splitlines().index('    raise ValueError("this went wrong")')
     head, _, tail = ended.stderr.partition("Error: Run ")
@@ -231,14 +231,14 @@ def test_a_failure_ends_on_the_ops_traceback(place: Path) -> None:
     assert tail.partition("\n\n")[2] == (
         'Step "boom" failed: ValueError: this went wrong\n\n'
         "Traceback (most recent call last):\n"
-        f'  File "{place}/jobs.py", line {line}, in boom\n'
+        f'  File "{directory}/jobs.py", line {line}, in boom\n'
         '    raise ValueError("this went wrong")\n'
         "ValueError: this went wrong\n"
     )
 
 
-def test_json_keeps_stdout_pure(place: Path) -> None:
-    ended = _execute(place, "bad", "--json")
+def test_json_keeps_stdout_pure(directory: Path) -> None:
+    ended = _execute(directory, "bad", "--json")
     assert ended.code == 1
     outcome = json.loads(ended.stdout)
     assert outcome["job"] == "bad"
@@ -252,29 +252,29 @@ def test_json_keeps_stdout_pure(place: Path) -> None:
     assert "printed by one" in ended.stderr
 
 
-def test_children_of_ops_do_not_print_into_json(place: Path) -> None:
-    ended = _execute(place, "good", "--json")
+def test_children_of_ops_do_not_print_into_json(directory: Path) -> None:
+    ended = _execute(directory, "good", "--json")
     assert ended.code == 0
     assert json.loads(ended.stdout)["status"] == "SUCCESS"
     assert "printed by a child" in ended.stderr
 
 
-def test_retries_are_told(place: Path) -> None:
-    ended = _execute(place, "retried")
+def test_retries_are_told(directory: Path) -> None:
+    ended = _execute(directory, "retried")
     assert ended.code == 1
     assert "STEP_UP_FOR_RETRY" in ended.stderr
     assert 'Step "stubborn" failed in attempt 2: ' in ended.stderr
     assert ended.stderr.endswith("KeyError: 'again'\n")
 
 
-def test_an_op_that_exits_fails_its_step(place: Path) -> None:
-    ended = _execute(place, "leaving")
+def test_an_op_that_exits_fails_its_step(directory: Path) -> None:
+    ended = _execute(directory, "leaving")
     assert ended.code == 1
     assert 'Step "leave" failed: SystemExit: 7' in ended.stderr
 
 
-def test_a_resource_that_fails_to_open(place: Path) -> None:
-    ended = _execute(place, "unopened", "--json")
+def test_a_resource_that_fails_to_open(directory: Path) -> None:
+    ended = _execute(directory, "unopened", "--json")
     assert ended.code == 1
     assert "resource 'db' failed to open: ConnectionError: no database here" in ended.stderr
     assert "in database" in ended.stderr
@@ -282,15 +282,15 @@ def test_a_resource_that_fails_to_open(place: Path) -> None:
     assert json.loads(ended.stdout)["error"]["error"] == "ResourceError"
 
 
-def test_many_failures_are_cut_short(place: Path) -> None:
-    ended = _execute(place, "many_bad")
+def test_many_failures_are_cut_short(directory: Path) -> None:
+    ended = _execute(directory, "many_bad")
     assert "12 steps failed; 10 are shown" in ended.stderr
     assert ended.stderr.endswith("\n\nAlso failed: boom_10, boom_11\n")
     assert ended.stderr.count('Step "boom_') == 10
 
 
-def test_a_reader_that_leaves_does_not_end_the_run(place: Path) -> None:
-    (place / "rayexec_main.py").write_text("from rayexec.cli.main import main\nmain()\n")
+def test_a_reader_that_leaves_does_not_end_the_run(directory: Path) -> None:
+    (directory / "rayexec_main.py").write_text("from rayexec.cli.main import main\nmain()\n")
     with subprocess.Popen(
         [
             sys.executable,
@@ -305,7 +305,7 @@ def test_a_reader_that_leaves_does_not_end_the_run(place: Path) -> None:
             "-j",
             "chat",
         ],
-        cwd=place,
+        cwd=directory,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -318,26 +318,26 @@ def test_a_reader_that_leaves_does_not_end_the_run(place: Path) -> None:
     assert process.returncode == 0
     assert "BrokenPipe" not in said
     assert "RUN_SUCCESS" in said
-    assert (place / "chatty.done").exists()
+    assert (directory / "chatty.done").exists()
 
 
-def test_log_level_of_the_config_holds(place: Path) -> None:
-    (place / "quiet.yaml").write_text("loggers: {console: {config: {log_level: INFO}}}\n")
-    ended = _execute(place, "good", "-c", "quiet.yaml")
+def test_log_level_of_the_config_holds(directory: Path) -> None:
+    (directory / "quiet.yaml").write_text("loggers: {console: {config: {log_level: INFO}}}\n")
+    ended = _execute(directory, "good", "-c", "quiet.yaml")
     assert "STEP_START" not in ended.stderr
     assert " - INFO - logged" in ended.stderr
 
 
-def test_lines_go_to_the_loggers_that_the_config_names(place: Path) -> None:
-    (place / "jobs.py").write_text(f"{JOBS}\n{LOGGED}")
+def test_lines_go_to_the_loggers_that_the_config_names(directory: Path) -> None:
+    (directory / "jobs.py").write_text(f"{JOBS}\n{LOGGED}")
     loggers = "loggers: {to_file: {config: {path: log.txt}}}\n"
-    (place / "named.yaml").write_text(loggers)
-    ended = _execute(place, "logged", "-c", "named.yaml")
+    (directory / "named.yaml").write_text(loggers)
+    ended = _execute(directory, "logged", "-c", "named.yaml")
     assert ended.code == 0
     assert "hello" not in ended.stderr
     assert "STEP_START" in ended.stderr
-    assert (place / "log.txt").read_text() == "INFO hello\n"
-    assert "hello" in _execute(place, "logged").stderr
+    assert (directory / "log.txt").read_text() == "INFO hello\n"
+    assert "hello" in _execute(directory, "logged").stderr
 
 
 LOGGED = """
@@ -362,16 +362,16 @@ def logged():
 """
 
 
-def test_selection_by_commas_and_repeats(place: Path) -> None:
-    (place / "n.yaml").write_text("ops: {show: {inputs: {n: {value: 3}}}}\n")
-    ended = _execute(place, "good", "-c", "n.yaml", "-o", "one, show", "--json")
+def test_selection_by_commas_and_repeats(directory: Path) -> None:
+    (directory / "n.yaml").write_text("ops: {show: {inputs: {n: {value: 3}}}}\n")
+    ended = _execute(directory, "good", "-c", "n.yaml", "-o", "one, show", "--json")
     assert json.loads(ended.stdout)["steps"]["succeeded"] == 2
-    ended = _execute(place, "good", "-o", "one", "-o", "double", "--json")
+    ended = _execute(directory, "good", "-o", "one", "-o", "double", "--json")
     assert json.loads(ended.stdout)["steps"]["succeeded"] == 2
 
 
 @pytest.mark.parametrize(
-    ("arguments", "words"),
+    ("arguments", "message"),
     [
         (("--tags", "{a"), "--tags is not JSON"),
         (("--tags", "[1]"), "--tags is a list, not an object"),
@@ -385,23 +385,23 @@ def test_selection_by_commas_and_repeats(place: Path) -> None:
     ],
 )
 def test_mistakes_are_told_before_anything_runs(
-    place: Path, arguments: tuple[str, ...], words: str
+    directory: Path, arguments: tuple[str, ...], message: str
 ) -> None:
-    (place / "wrong.yaml").write_text("ops: {onne: {}}\n")
-    (place / "list.yaml").write_text("- 1\n")
-    with imports_undone(place):
+    (directory / "wrong.yaml").write_text("ops: {onne: {}}\n")
+    (directory / "list.yaml").write_text("- 1\n")
+    with imports_undone(directory):
         result = CliRunner().invoke(
             app, ["job", "execute", "-f", "jobs.py", "-j", "good", *arguments]
         )
     assert result.exit_code == (1 if "--address" in arguments else 2)
-    assert words in result.stderr
+    assert message in result.stderr
     assert "Traceback" not in result.output
     assert "RUN_START" not in result.output
 
 
-def test_nothing_answers_at_the_address(place: Path) -> None:
+def test_nothing_answers_at_the_address(directory: Path) -> None:
     ended = run(
-        "job", "execute", "-f", "jobs.py", "-j", "good", "--address", "127.0.0.1:1", cwd=place
+        "job", "execute", "-f", "jobs.py", "-j", "good", "--address", "127.0.0.1:1", cwd=directory
     )
     assert ended.code == 1
     assert ended.stderr.startswith("Error: no Ray answers at 127.0.0.1:1")
@@ -409,10 +409,10 @@ def test_nothing_answers_at_the_address(place: Path) -> None:
 
 def test_config_files_merge_key_by_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    for number, text in enumerate(
+    for index, text in enumerate(
         ["ops: {a: {config: {x: 1, y: [1]}}}", "ops: {a: {config: {y: [2]}}, b: {}}", ""]
     ):
-        Path(f"{number}.yaml").write_text(text)
+        Path(f"{index}.yaml").write_text(text)
     merged = {"ops": {"a": {"config": {"x": 1, "y": [2]}}, "b": {}}}
     assert read_run_config(["0.yaml", "1.yaml", "2.yaml"]) == merged
     assert read_run_config(["?.yaml"]) == merged
@@ -424,7 +424,7 @@ def test_config_files_merge_key_by_key(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize(
-    ("text", "words"),
+    ("text", "message"),
     [
         ("ops:\n  one: [1, 2\n  two: 3\n", "line 3, column 6: not valid YAML: expected ',' or ']'"),
         (
@@ -437,12 +437,12 @@ def test_config_files_merge_key_by_key(tmp_path: Path, monkeypatch: pytest.Monke
         ("a: 2024-13-45\n", "not valid YAML: month must be in 1..12"),
     ],
 )
-def test_yaml_errors_name_the_place(tmp_path: Path, text: str, words: str) -> None:
+def test_yaml_errors_name_the_place(tmp_path: Path, text: str, message: str) -> None:
     file = tmp_path / "run.yaml"
     file.write_text(text)
     with pytest.raises(LoadError) as caught:
         read_run_config([str(file)])
-    assert words in str(caught.value)
+    assert message in str(caught.value)
     assert str(file) in str(caught.value)
 
 
@@ -452,8 +452,8 @@ def test_yaml_merge_keys_may_repeat(tmp_path: Path) -> None:
     assert read_run_config([str(file)]) == yaml.safe_load(file.read_text())
 
 
-def test_an_interrupt_cancels_the_run(place: Path) -> None:
-    ended = _execute(place, "sleeping", "--json", until=place / "asleep")
+def test_an_interrupt_cancels_the_run(directory: Path) -> None:
+    ended = _execute(directory, "sleeping", "--json", until=directory / "asleep")
     assert ended.code == 1
     outcome = json.loads(ended.stdout)
     assert outcome["status"] == "CANCELED"
@@ -463,11 +463,18 @@ def test_an_interrupt_cancels_the_run(place: Path) -> None:
     assert ended.stderr.rstrip().endswith("was canceled.")
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("signal_number", [signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.parametrize("before", ["", "signal.signal(signal.SIGINT, signal.SIG_IGN)"])
-def test_signals_that_end_a_process_cancel_the_run(place: Path, number: int, before: str) -> None:
+def test_signals_that_end_a_process_cancel_the_run(
+    directory: Path, signal_number: int, before: str
+) -> None:
     ended = _execute(
-        place, "sleeping", "--json", until=place / "asleep", number=number, before=before
+        directory,
+        "sleeping",
+        "--json",
+        until=directory / "asleep",
+        signal_number=signal_number,
+        before=before,
     )
     assert ended.code == 1
     assert json.loads(ended.stdout)["status"] == "CANCELED"
@@ -476,14 +483,14 @@ def test_signals_that_end_a_process_cancel_the_run(place: Path, number: int, bef
     assert ended.left_over == []
 
 
-def test_a_second_signal_forces(place: Path) -> None:
+def test_a_second_signal_forces(directory: Path) -> None:
     ended = _execute(
-        place,
+        directory,
         "clinging",
         "--json",
-        until=place / "asleep",
-        again=place / "closing",
-        number=signal.SIGTERM,
+        until=directory / "asleep",
+        again=directory / "closing",
+        signal_number=signal.SIGTERM,
     )
     assert ended.code == 1
     assert json.loads(ended.stdout)["duration"] < 4
@@ -491,29 +498,29 @@ def test_a_second_signal_forces(place: Path) -> None:
     assert ended.left_over == []
 
 
-def test_a_signal_that_is_ignored_stays_so(place: Path) -> None:
+def test_a_signal_that_is_ignored_stays_so(directory: Path) -> None:
     under_nohup = "signal.signal(signal.SIGHUP, signal.SIG_IGN)"
-    assert _execute(place, "hung_up", before=under_nohup).code == 0
-    assert _execute(place, "hung_up").code == 1
+    assert _execute(directory, "hung_up", before=under_nohup).code == 0
+    assert _execute(directory, "hung_up").code == 1
 
 
-def test_processes_that_an_op_forks_end_by_signals_as_ever(place: Path) -> None:
-    ended = _execute(place, "forks")
+def test_processes_that_an_op_forks_end_by_signals_as_ever(directory: Path) -> None:
+    ended = _execute(directory, "forks")
     assert ended.code == 0
     assert ended.stdout == "ended by 15\n"
     assert "Interrupt" not in ended.stderr
 
 
 @pytest.mark.parametrize("job", ["good", "bad"])
-def test_the_handlers_of_signals_are_put_back(place: Path, job: str) -> None:
+def test_the_handlers_of_signals_are_put_back(directory: Path, job: str) -> None:
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = [signal.getsignal(number) for number in numbers]
-    with imports_undone(place):
+    before = [signal.getsignal(signal_number) for signal_number in numbers]
+    with imports_undone(directory):
         CliRunner().invoke(app, ["job", "execute", "-f", "jobs.py", "-c", "here.yaml", "-j", job])
-    assert [signal.getsignal(number) for number in numbers] == before
+    assert [signal.getsignal(signal_number) for signal_number in numbers] == before
 
 
-def test_outside_of_the_main_thread_signals_are_left_alone(place: Path) -> None:
+def test_outside_of_the_main_thread_signals_are_left_alone(directory: Path) -> None:
     code: list[int] = []
 
     def execute() -> None:
@@ -522,46 +529,46 @@ def test_outside_of_the_main_thread_signals_are_left_alone(place: Path) -> None:
         )
         code.append(result.exit_code)
 
-    with imports_undone(place):
+    with imports_undone(directory):
         thread = threading.Thread(target=execute)
         thread.start()
         thread.join()
     assert code == [0]
 
 
-def test_on_ray_each_failure_is_clear_and_the_rest_runs(place: Path) -> None:
-    ended = run("job", "execute", "-f", "jobs.py", "-j", "troubled", cwd=place)
+def test_on_ray_each_failure_is_clear_and_the_rest_runs(directory: Path) -> None:
+    ended = run("job", "execute", "-f", "jobs.py", "-j", "troubled", cwd=directory)
     assert ended.code == 1
     assert "printed by one\nn is 3 tags {}\n" in ended.stdout
     assert "warned by one" in ended.stderr
     assert "(raylet)" not in ended.stdout + ended.stderr
-    told = ended.stderr.partition("Error: Run ")[2]
-    assert 'Step "odd" failed: Odd: this and that\n\nTraceback (most recent call last):\n' in told
-    assert 'Step "dies" failed: WorkerCrashedError' in told
-    assert 'output "result" of op "handle" cannot be pickled' in told
-    assert 'Step "leave" failed: SystemExit: 7' in told
-    assert "site-packages/ray" not in told
+    report = ended.stderr.partition("Error: Run ")[2]
+    assert 'Step "odd" failed: Odd: this and that\n\nTraceback (most recent call last):\n' in report
+    assert 'Step "dies" failed: WorkerCrashedError' in report
+    assert 'output "result" of op "handle" cannot be pickled' in report
+    assert 'Step "leave" failed: SystemExit: 7' in report
+    assert "site-packages/ray" not in report
     assert ended.left_over == []
 
 
-def test_on_ray_an_interrupt_leaves_nothing_behind(place: Path) -> None:
-    (place / "long.py").write_text(
+def test_on_ray_an_interrupt_leaves_nothing_behind(directory: Path) -> None:
+    (directory / "long.py").write_text(
         "import pathlib, time\nfrom rayexec import job, op\n"
         "@op\ndef nap():\n    pathlib.Path('asleep').touch()\n    try:\n        time.sleep(60)\n"
         "    finally:\n        pathlib.Path('closed').touch()\n"
         "@job\ndef naps():\n    nap()\n"
     )
-    ended = run("job", "execute", "-f", "long.py", cwd=place, until=place / "asleep")
+    ended = run("job", "execute", "-f", "long.py", cwd=directory, until=directory / "asleep")
     assert ended.code == 1
-    assert (place / "closed").exists()  # it was woken, and not killed in its sleep
+    assert (directory / "closed").exists()  # it was woken, and not killed in its sleep
     assert "RUN_CANCELED" in ended.stderr
     assert "Traceback" not in ended.stderr
     assert ended.stderr.rstrip().endswith("was canceled.")
     assert ended.left_over == []
 
 
-def test_on_ray_a_second_signal_forces(place: Path) -> None:
-    (place / "stubborn.py").write_text(
+def test_on_ray_a_second_signal_forces(directory: Path) -> None:
+    (directory / "stubborn.py").write_text(
         "import pathlib, time\nfrom rayexec import job, op\n"
         "@op\ndef clings():\n    pathlib.Path('asleep').touch()\n    while True:\n        try:\n"
         "            time.sleep(60)\n        except KeyboardInterrupt:\n            "
@@ -569,11 +576,11 @@ def test_on_ray_a_second_signal_forces(place: Path) -> None:
         "@job\ndef stubborn():\n    clings()\n"
     )
     how: dict[str, Any] = {
-        "until": place / "asleep",
-        "again": place / "asked",
-        "number": signal.SIGTERM,
+        "until": directory / "asleep",
+        "again": directory / "asked",
+        "signal_number": signal.SIGTERM,
     }
-    ended = run("job", "execute", "-f", "stubborn.py", "--json", cwd=place, **how)
+    ended = run("job", "execute", "-f", "stubborn.py", "--json", cwd=directory, **how)
     assert ended.code == 1
     assert json.loads(ended.stdout)["status"] == "CANCELED"
     assert "interrupted again" in ended.stderr

@@ -1,4 +1,4 @@
-"""``job launch`` on this machine: a driver that outlives what started it, reached by its run's id."""
+"""``job launch`` on this machine: a driver that outlives the command, by the id of its run."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ def broken():
 
 
 @pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A directory with a job; what is launched there ends with the test."""
+def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A directory with a job; launched drivers end with the test."""
     home = tmp_path / "home"
     monkeypatch.setenv("RAYEXEC_HOME", str(home))
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
@@ -97,15 +97,15 @@ def until(file: Path) -> None:
         time.sleep(0.02)
 
 
-def test_a_launched_run_goes_on_by_itself(place: Path) -> None:
+def test_a_launched_run_goes_on_by_itself(directory: Path) -> None:
     launched = launch("-j", "patient")
-    until(place / "waiting")
+    until(directory / "waiting")
     run_id, pid = launched["run_id"], launched["pid"]
     assert os.getsid(pid) == pid != os.getsid(0)
     os.kill(pid, signal.SIGHUP)  # as when the terminal is closed
     shown = json.loads(rayexec("run", "show", run_id, "--json")[1])
     assert shown["status"] == "STARTED"
-    (place / "go").touch()
+    (directory / "go").touch()
     code, stdout, _ = rayexec("run", "wait", run_id)
     assert (code, stdout.startswith(f"Run {run_id} succeeded")) == (0, True)
     assert "printed" in Path(launched["log"]).read_text()
@@ -113,7 +113,9 @@ def test_a_launched_run_goes_on_by_itself(place: Path) -> None:
     assert [each["run_id"] for each in json.loads(rayexec("run", "list", "--json")[1])] == [run_id]
 
 
-def test_a_head_with_another_rayexec_says_so(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_head_with_another_rayexec_says_so(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv(LAUNCHED_FROM, "rayexec 0.0.9, Ray 2.60.0, Python 3.11")
     code, _, stderr = rayexec("job", "execute", "-f", "jobs.py", "-j", "broken", "-c", "run.yaml")
     assert code == 1
@@ -136,21 +138,21 @@ def test_ray_waits_longer_for_a_driver_than_its_run_gives_its_steps() -> None:
     assert stop_wait({STOP_WAIT: "7"}, 4000.5) == "7"
 
 
-def test_the_id_alone_is_on_standard_output(place: Path) -> None:
-    (place / "go").touch()
+def test_the_id_alone_is_on_standard_output(directory: Path) -> None:
+    (directory / "go").touch()
     code, stdout, stderr = rayexec(
         "job", "launch", "-f", "jobs.py", "-c", "run.yaml", "-j", "patient", "--run-id", "mine"
     )
     assert (code, stdout) == (0, "mine\n")
-    assert str(place / "home/launched/mine.log") in stderr
+    assert str(directory / "home/launched/mine.log") in stderr
     assert rayexec("run", "wait", "mine")[0] == 0
     code, _, stderr = rayexec("job", "launch", "-f", "jobs.py", "--run-id", "mine")
     assert code == 2
     assert "give another --run-id" in stderr
 
 
-def test_wait_shows_what_is_printed_and_ends_as_the_run_does(place: Path) -> None:
-    (place / "go").touch()
+def test_wait_shows_what_is_printed_and_ends_as_the_run_does(directory: Path) -> None:
+    (directory / "go").touch()
     options = ("job", "launch", "-f", "jobs.py", "-c", "run.yaml", "--wait")
     code, stdout, _ = rayexec(*options, "-j", "patient")
     assert code == 0
@@ -164,14 +166,14 @@ def test_wait_shows_what_is_printed_and_ends_as_the_run_does(place: Path) -> Non
     assert "has no job 'nothing'" in stderr
 
 
-def test_a_run_that_could_not_begin_is_known(place: Path) -> None:
+def test_a_run_that_could_not_begin_is_known(directory: Path) -> None:
     run_id = launch("-j", "nothing")["run_id"]
     code, stdout, _ = rayexec("run", "wait", run_id[:8])
     assert code == 1
     assert "failed" in stdout
     assert "its driver ended before the run began" in stdout
     shown = json.loads(rayexec("run", "show", run_id, "--json")[1])
-    assert (shown["status"], shown["source"]) == ("FAILURE", str(place / "jobs.py"))
+    assert (shown["status"], shown["source"]) == ("FAILURE", str(directory / "jobs.py"))
     assert "has no job 'nothing'" in rayexec("run", "logs", run_id)[1]
     assert [each["status"] for each in json.loads(rayexec("run", "list", "--json")[1])] == [
         "FAILURE"
@@ -181,42 +183,42 @@ def test_a_run_that_could_not_begin_is_known(place: Path) -> None:
     assert f"rayexec run logs {run_id}" in stderr
     assert rayexec("run", "delete", run_id)[0] == 0
     assert json.loads(rayexec("run", "list", "--json")[1]) == []
-    assert list((place / "home/launched").iterdir()) == []
+    assert list((directory / "home/launched").iterdir()) == []
 
 
-def test_a_launched_run_is_canceled(place: Path) -> None:
+def test_a_launched_run_is_canceled(directory: Path) -> None:
     run_id = launch("-j", "patient")["run_id"]
-    until(place / "waiting")
+    until(directory / "waiting")
     code, stdout, _ = rayexec("run", "cancel", run_id)
     assert code == 0
     assert "canceled" in stdout
 
 
-def test_a_run_that_is_about_to_begin_is_canceled(place: Path) -> None:
-    (place / "jobs.py").write_text(
+def test_a_run_that_is_about_to_begin_is_canceled(directory: Path) -> None:
+    (directory / "jobs.py").write_text(
         "import pathlib, time\npathlib.Path('waiting').touch()\ntime.sleep(600)\n"
     )
     run_id = launch()["run_id"]
-    until(place / "waiting")
+    until(directory / "waiting")
     code, stdout, _ = rayexec("run", "cancel", run_id)
     assert code == 0, stdout
     assert "canceled" in stdout
 
 
-def test_a_launched_run_is_resumed_where_it_was_recorded(place: Path) -> None:
-    run_id = launch("-j", "broken", "--home", str(place / "elsewhere"))["run_id"]
+def test_a_launched_run_is_resumed_where_it_was_recorded(directory: Path) -> None:
+    run_id = launch("-j", "broken", "--home", str(directory / "elsewhere"))["run_id"]
     assert rayexec("run", "wait", run_id)[0] == 1
-    (place / "jobs.py").write_text(JOB.replace('raise ValueError("broken")', "return 1"))
+    (directory / "jobs.py").write_text(JOB.replace('raise ValueError("broken")', "return 1"))
     code, _, stderr = rayexec("run", "resume", run_id, "--run-id", "again")
     assert code == 0, stderr
-    assert (place / "elsewhere/runs/again/run.json").exists()
+    assert (directory / "elsewhere/runs/again/run.json").exists()
 
 
-def test_another_home_is_found_again(place: Path) -> None:
-    (place / "go").touch()
-    run_id = launch("-j", "patient", "--home", str(place / "elsewhere"))["run_id"]
+def test_another_home_is_found_again(directory: Path) -> None:
+    (directory / "go").touch()
+    run_id = launch("-j", "patient", "--home", str(directory / "elsewhere"))["run_id"]
     assert rayexec("run", "wait", run_id)[0] == 0
-    assert (place / "elsewhere/runs" / run_id / "run.json").exists()
+    assert (directory / "elsewhere/runs" / run_id / "run.json").exists()
     assert "RUN_SUCCESS" in rayexec("run", "events", run_id)[1]
     assert [each["status"] for each in json.loads(rayexec("run", "list", "--json")[1])] == [
         "SUCCESS"
@@ -232,7 +234,7 @@ def test_another_home_is_found_again(place: Path) -> None:
     ],
 )
 def test_an_interrupt_asks_what_to_do(
-    place: Path, keys: bytes, again: str | None, code: int, said: str
+    directory: Path, keys: bytes, again: str | None, code: int, said: str
 ) -> None:
     options = (
         "job",
@@ -247,7 +249,7 @@ def test_an_interrupt_asks_what_to_do(
         "--run-id",
         "mine",
     )
-    ended = run_on_terminal(*options, cwd=place, until="printed", keys=keys, again=again)
+    ended = run_on_terminal(*options, cwd=directory, until="printed", keys=keys, again=again)
     assert ended.code == code, ended.stdout
     assert "[d]etach" in ended.stdout
     assert said in ended.stdout
@@ -257,7 +259,7 @@ def test_an_interrupt_asks_what_to_do(
     assert launched.driver.is_gone() == (code == 1)
 
 
-def test_an_interrupt_without_a_terminal_leaves_the_run_alone(place: Path) -> None:
+def test_an_interrupt_without_a_terminal_leaves_the_run_alone(directory: Path) -> None:
     options = (
         "job",
         "launch",
@@ -271,10 +273,10 @@ def test_an_interrupt_without_a_terminal_leaves_the_run_alone(place: Path) -> No
         "--run-id",
         "mine",
     )
-    ended = run(*options, cwd=place, until=place / "waiting")
+    ended = run(*options, cwd=directory, until=directory / "waiting")
     assert ended.code == 130
     assert "To end it: rayexec run cancel mine" in ended.stderr
-    (place / "go").touch()
+    (directory / "go").touch()
     assert rayexec("run", "wait", "mine")[0] == 0
 
 
@@ -288,26 +290,26 @@ def test_an_interrupt_without_a_terminal_leaves_the_run_alone(place: Path) -> No
     ],
 )
 def test_mistakes_are_told_before_anything_starts(
-    place: Path, options: tuple[str, ...], message: str
+    directory: Path, options: tuple[str, ...], message: str
 ) -> None:
     code, stdout, stderr = rayexec("job", "launch", *options)
     assert (code, stdout) == (2, "")
     assert message in stderr
-    assert not (place / "home/launched").exists()
+    assert not (directory / "home/launched").exists()
 
 
 def test_a_home_directory_is_sent_only_where_that_is_said(
-    place: Path, monkeypatch: pytest.MonkeyPatch
+    directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (place / "user").mkdir()
-    (place / "user/job.py").write_text(JOB)
-    (place / "alias").symlink_to(place / "user")
+    (directory / "user").mkdir()
+    (directory / "user/job.py").write_text(JOB)
+    (directory / "alias").symlink_to(directory / "user")
     nowhere = ("--address", f"http://127.0.0.1:{free_port()}")
     for home, launched in (("user", "user/job.py"), ("alias", "user/job.py"), ("user", "jobs.py")):
-        monkeypatch.setenv("HOME", str(place / home))
+        monkeypatch.setenv("HOME", str(directory / home))
         code, stdout, stderr = rayexec("job", "launch", "-f", launched, *nowhere)
         assert (code, stdout) == (2, "")
-        assert f"all of {Path(place, launched).parent} would be sent to the cluster" in stderr
+        assert f"all of {Path(directory, launched).parent} would be sent to the cluster" in stderr
         assert "--working-dir DIR" in stderr
     assert rayexec("job", "launch", "-m", "job", *nowhere)[0] == 2
     code, _, stderr = rayexec(
@@ -326,8 +328,8 @@ def test_a_process_that_ended_and_was_not_awaited_is_gone() -> None:
     process.communicate()
 
 
-def test_a_note_of_another_version_is_passed_by(place: Path) -> None:
+def test_a_note_of_another_version_is_passed_by(directory: Path) -> None:
     LaunchNote("known", 1.0, {"file": "jobs.py"}).write()
-    (place / "home/launched/newer.json").write_text('{"run_id": "newer", "unheard_of": 1}')
+    (directory / "home/launched/newer.json").write_text('{"run_id": "newer", "unheard_of": 1}')
     listed = json.loads(rayexec("run", "list", "--json")[1])
     assert [each["run_id"] for each in listed] == ["known"]

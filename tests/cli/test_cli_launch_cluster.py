@@ -1,8 +1,7 @@
-"""``job launch`` on two nodes, by Ray's Jobs API: what is sent, shown, and reached afterwards by
-the run's id.
+"""``job launch`` on two nodes, by Ray's Jobs API: packages, output, and later commands.
 
-A launch takes ten seconds, in which there is little to do: so nearly all are begun together, and
-looked at by and by.
+A launch takes ten seconds of little work. So nearly all begin together, and tests look at them one
+after another.
 """
 
 from __future__ import annotations
@@ -83,12 +82,12 @@ def laptop(
 
 
 def _begin_all(laptop: Laptop, base: Path) -> None:
-    """Launch what the tests below look at."""
+    """Launch the runs of the tests below."""
     shared = str(base / "shared")
     report = base / "held.yaml"
     report.write_text(
         f"ops: {{write_report: {{config: {{directory: {base}/report}}}}, hold: {{config: {{place: "
-        f"{laptop.place('flights')}}}}}}}\n"
+        f"{laptop.run_directory('flights')}}}}}}}\n"
     )
     laptop.begin("flights", "-j", "held", "-c", str(report), file="examples/held.py")
     laptop.begin("canceled", "-j", "long", "-c", laptop.config("canceled", 4.0))
@@ -284,7 +283,7 @@ def test_the_flights_are_canceled_and_resumed_on_two_nodes(laptop: Laptop, tmp_p
     assert (waiting.returncode, json.loads(stdout)["status"]) == (1, "CANCELED")
     assert laptop.cluster.ok("run", "show", "flights")["status"] == "CANCELED"
 
-    (laptop.place("flights") / "go").touch()
+    (laptop.run_directory("flights") / "go").touch()
     code, stdout, stderr = laptop.run("run", "resume", "flights", "--run-id", "flights-again")
     assert code == 0, stdout + stderr
     started = laptop.cluster.run("run", "events", "flights-again", "--type", "STEP_START")[1]
@@ -315,7 +314,7 @@ def test_a_run_is_canceled_through_the_jobs_api_and_ends_in_order(laptop: Laptop
     assert code == 0, stderr
     assert "canceled" in stdout
     assert (
-        laptop.place("canceled") / "closed"
+        laptop.run_directory("canceled") / "closed"
     ).exists()  # later than Ray would wait that is not told otherwise
     assert laptop.cluster.ok("run", "show", "canceled")["status"] == "CANCELED"
 
@@ -325,9 +324,9 @@ def test_a_run_is_canceled_by_force(laptop: Laptop) -> None:
     code, _, stderr = laptop.run("run", "cancel", "forced", "--force")
     assert code == 0, stderr
     assert (
-        laptop.place("forced") / "closing"
+        laptop.run_directory("forced") / "closing"
     ).exists()  # it was asked first, and would have taken ten minutes
-    assert not (laptop.place("forced") / "closed").exists()
+    assert not (laptop.run_directory("forced") / "closed").exists()
     assert laptop.cluster.ok("run", "show", "forced")["status"] == "CANCELED"
 
 
@@ -354,9 +353,9 @@ def test_a_run_survives_the_machine_that_launched_it(laptop: Laptop) -> None:
     laptop.until("left", "asleep")
     laptop.begun["left"].send_signal(signal.SIGKILL)
     assert laptop.ended("left")[0] == -signal.SIGKILL
-    (laptop.place("left") / "go").touch()
+    (laptop.run_directory("left") / "go").touch()
     assert laptop.run("run", "wait", "left")[0] == 0
-    assert (laptop.place("left") / "closed").exists()
+    assert (laptop.run_directory("left") / "closed").exists()
 
 
 def test_a_driver_that_is_killed_is_noticed(laptop: Laptop) -> None:

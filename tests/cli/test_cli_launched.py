@@ -1,4 +1,4 @@
-"""Runs that were launched on a cluster, as they are known from its dashboard's answers alone."""
+"""Runs launched on a cluster, by the answers of its dashboard alone."""
 
 from __future__ import annotations
 
@@ -236,7 +236,7 @@ def test_code_that_was_left_out_is_told_of_where_it_is_missed(
         assert find_unsent(module, packing, "tools/job.py") == (
             None if here is None else project / here
         )
-    for module, told in (
+    for module, message_part in (
         ("beside", f"{project}/tools/beside.py was not sent"),
         ("sent.more", "name the package that it is in with --pip"),
     ):
@@ -253,16 +253,16 @@ def test_code_that_was_left_out_is_told_of_where_it_is_missed(
         )
         code, stdout, stderr = rayexec("job", "launch", *options)
         assert (code, "printed" in stdout) == (2, True), stderr
-        assert f"the cluster has no module {module!r}: {told}" in stderr
+        assert f"the cluster has no module {module!r}: {message_part}" in stderr
 
 
 def test_of_runs_that_are_listed_those_that_are_shown_are_asked_for_until_they_are_over(
     project: Path, dashboard: Dashboard
 ) -> None:
-    for number in range(5):
-        run_id = f"run-{number}"
+    for index in range(5):
+        run_id = f"run-{index}"
         dashboard.begin(run_id)
-        LaunchNote(run_id, float(number), {"file": "jobs.py"}, None, dashboard.address).write()
+        LaunchNote(run_id, float(index), {"file": "jobs.py"}, None, dashboard.address).write()
 
     def listed(*options: str) -> dict[str, str]:
         rows = json.loads(rayexec("run", "list", "--json", *options)[1])

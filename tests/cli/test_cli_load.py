@@ -1,6 +1,4 @@
-"""Finding the job: in files and modules, by name and attribute, and what is said where it is not
-there.
-"""
+"""Search for the job: in files and modules, by name and attribute, and messages without one."""
 
 from __future__ import annotations
 
@@ -100,7 +98,7 @@ def test_an_unknown_job_brings_the_nearest() -> None:
 
 
 @pytest.mark.parametrize(
-    ("attribute", "words"),
+    ("attribute", "message"),
     [
         ("one", "one is an op, not a job"),
         ("NUMBER", "NUMBER is of type int, not a job"),
@@ -108,8 +106,8 @@ def test_an_unknown_job_brings_the_nearest() -> None:
         ("fails", "fails() of some_jobs.py failed: ValueError: not today\n\nTraceback"),
     ],
 )
-def test_an_attribute_that_is_no_job(attribute: str, words: str) -> None:
-    assert words in _error(_list(JOBS, "-a", attribute))
+def test_an_attribute_that_is_no_job(attribute: str, message: str) -> None:
+    assert message in _error(_list(JOBS, "-a", attribute))
 
 
 def test_two_jobs_of_one_name_need_an_attribute() -> None:

@@ -1,4 +1,4 @@
-"""The commands themselves: help, version, and what they load."""
+"""The commands themselves: help, version, late imports, and commands from outside."""
 
 from __future__ import annotations
 

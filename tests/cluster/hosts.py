@@ -57,7 +57,7 @@ class Hosts:
 
     def environment(self, **changed: str) -> dict[str, str]:
         """Return the variables of a process of the user's."""
-        kept = {
+        inherited = {
             key: value for key, value in os.environ.items() if not key.startswith(("RAY", "PYTHON"))
         }
         own = {
@@ -71,7 +71,7 @@ class Hosts:
             "NO_COLOR": "",
             "PYTHONDONTWRITEBYTECODE": "1",
         }
-        return {**kept, **own, **self.variables, **changed}
+        return {**inherited, **own, **self.variables, **changed}
 
     def start_head(self, *, before: str = "", **resources: float) -> None:
         """Start the head, in a process that runs the Python of ``before`` first."""

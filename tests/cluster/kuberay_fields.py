@@ -74,12 +74,12 @@ def shipped() -> Iterator[tuple[str, Mapping[str, Any]]]:
 
 def kinds() -> Mapping[str, Any]:
     """Return the recorded fields of each kind."""
-    found: Mapping[str, Any] = json.loads(FILE.read_text())["kinds"]
-    return found
+    schema: Mapping[str, Any] = json.loads(FILE.read_text())["kinds"]
+    return schema
 
 
 def wrong(document: Mapping[str, Any], recorded: Mapping[str, Any]) -> list[str]:
-    """Return what a server of Kubernetes would refuse a document for, or drop of it without a word."""
+    """Return the fields of a document that Kubernetes would refuse or drop without a word."""
     kind = recorded.get(str(document.get("kind")))
     return [f"kind: {document.get('kind')!r}"] if kind is None else list(_wrong(document, kind, ""))
 
@@ -113,12 +113,12 @@ def _wrong(value: Any, node: Any, path: str) -> Iterator[str]:
         if not isinstance(value, list):
             yield f"{path}: {value!r} is no list"
             return
-        for place, each in enumerate(value):
-            yield from _wrong(each, node["items"], f"{path}[{place}]")
+        for index, each in enumerate(value):
+            yield from _wrong(each, node["items"], f"{path}[{index}]")
     else:
-        found = list(_wrong(value, node["type"], path))
-        yield from found
-        if found:
+        schema = list(_wrong(value, node["type"], path))
+        yield from schema
+        if schema:
             return
         if value not in node.get("enum", [value]):
             yield f"{path}: {value!r} is none of {node['enum']}"
@@ -160,8 +160,8 @@ def _record(schema: Mapping[str, Any], used: list[Any]) -> Any:
 def _schema(directory: Path, kind: str) -> Mapping[str, Any]:
     crd = yaml.load((directory / _CRDS[kind]).read_text(), yaml.CSafeLoader)
     (version,) = [each for each in crd["spec"]["versions"] if each["name"] == "v1"]
-    found: Mapping[str, Any] = version["schema"]["openAPIV3Schema"]
-    return found
+    schema: Mapping[str, Any] = version["schema"]["openAPIV3Schema"]
+    return schema
 
 
 def _of_kind(kind: str, api: str, fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -181,10 +181,10 @@ def record(directory: Path, documents: Iterable[Mapping[str, Any]]) -> dict[str,
         kind: [each for each in given if each["kind"] == kind]
         for kind in {each["kind"] for each in given}
     }
-    found = {}
+    schema = {}
     for kind in _CRDS:
         spec = _record(_schema(directory, kind), used[kind])["fields"]["spec"]
-        found[kind] = _of_kind(kind, "ray.io/v1", {"spec": spec})
+        schema[kind] = _of_kind(kind, "ray.io/v1", {"spec": spec})
     # A pod may have a claim of its own, so that its fields stand in the CRD as well.
     pod = _schema(directory, "RayCluster")["properties"]["spec"]["properties"]["headGroupSpec"][
         "properties"
@@ -192,9 +192,9 @@ def record(directory: Path, documents: Iterable[Mapping[str, Any]]) -> dict[str,
     volume = pod["properties"]["spec"]["properties"]["volumes"]["items"]["properties"]
     claim = volume["ephemeral"]["properties"]["volumeClaimTemplate"]["properties"]["spec"]
     spec = _record(claim, [each["spec"] for each in used["PersistentVolumeClaim"]])
-    found["PersistentVolumeClaim"] = _of_kind("PersistentVolumeClaim", "v1", {"spec": spec})
-    found["ConfigMap"] = _of_kind("ConfigMap", "v1", {"data": {"values": "string"}})
-    return found
+    schema["PersistentVolumeClaim"] = _of_kind("PersistentVolumeClaim", "v1", {"spec": spec})
+    schema["ConfigMap"] = _of_kind("ConfigMap", "v1", {"data": {"values": "string"}})
+    return schema
 
 
 if __name__ == "__main__":

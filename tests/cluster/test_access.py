@@ -1,4 +1,4 @@
-"""Reaching a cluster: its address, whether it answers, and the token."""
+"""Access to a cluster: its address, its answer, and the token."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether an autoscaler is there, by what Ray's own say of themselves."""
+"""Autoscalers of a cluster, by Ray's own reports."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""Code on hosts that have no file system in common with the driver: local modules, versions,
-missing packages.
-"""
+"""Code on hosts without a common file system: local modules, versions and edits."""
 
 from __future__ import annotations
 
@@ -271,12 +269,12 @@ VALUES = [5, "base:select 1", "part", "shared", "late"]
 
 def test_local_modules_reach_a_host_that_has_none(far: Far) -> None:
     far.have()
-    outcome, told, stderr = far.execute("job.py", "failing")
+    outcome, printed, stderr = far.execute("job.py", "failing")
     assert [each["step_key"] for each in outcome["failed_steps"]] == ["fails"], stderr
     assert f'File "{far.here / "beside.py"}", line 5, in fail' in stderr
-    values = {each["node"]: each["values"] for each in told}
+    values = {each["node"]: each["values"] for each in printed}
     assert values == {"near": VALUES, "far": VALUES}
-    places = {each["node"]: Path(each["place"]) for each in told}
+    places = {each["node"]: Path(each["place"]) for each in printed}
     assert places["near"] == far.here / "late.py"
     assert places["far"].is_relative_to(far.cluster.temp)
     names = {each.name for each in far.cluster.temp.glob("session_2*/rayexec-code-*/**/*.*")}
@@ -311,8 +309,8 @@ def test_an_old_copy_on_a_host_is_not_used(far: Far) -> None:
     )  # so it does not travel with the function itself
     far.have(*far.all_files())
     (far.project / "beside.py").write_text(BESIDE.replace("5", "4"))
-    _, told, stderr = far.execute("job.py", "both")
-    assert [each["values"] for each in told] == [VALUES, VALUES], stderr
+    _, printed, stderr = far.execute("job.py", "both")
+    assert [each["values"] for each in printed] == [VALUES, VALUES], stderr
 
 
 @pytest.mark.skipif(
@@ -338,9 +336,9 @@ def test_what_does_not_travel_is_found_where_a_host_has_it(far: Far) -> None:
 
 def test_files_that_are_the_same_on_a_host_are_used_as_they_are(far: Far) -> None:
     far.have(*far.all_files())
-    _, told, stderr = far.execute("job.py", "both")
-    assert [each["place"] for each in told] == [str(far.here / "late.py")] * 2, stderr
-    assert [each["values"] for each in told] == [VALUES, VALUES]
+    _, printed, stderr = far.execute("job.py", "both")
+    assert [each["place"] for each in printed] == [str(far.here / "late.py")] * 2, stderr
+    assert [each["values"] for each in printed] == [VALUES, VALUES]
 
 
 def test_a_package_that_a_host_lacks_is_told_at_once(far: Far) -> None:

@@ -1,4 +1,4 @@
-"""What a cluster shall have, read from a file and from options."""
+"""Specification of a local cluster, from a file and from options."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from rayexec.definitions.limits import pool_resource, tag_resources
 ROOT = Path(rayexec.__file__).parents[1]
 
 
-@given(key=st.text(min_size=1), value=st.text(), number=st.integers(1, 10**9))
+@given(key=st.text(min_size=1), value=st.text(), limit=st.integers(1, 10**9))
 def test_a_limit_is_split_at_the_last_colon_and_the_first_equals_sign(
-    key: str, value: str, number: int
+    key: str, value: str, limit: int
 ) -> None:
     assume("=" not in key and "," not in key + value)
     typed = f"{key}={value}" if value else key
-    spec, problems = read_spec({}, {"limits": [f"{typed}:{number}"]})
+    spec, problems = read_spec({}, {"limits": [f"{typed}:{limit}"]})
     assert not problems
-    assert spec.resources() == {tag_resources(key, value)[bool(value)]: number}
-    assert read_spec({"limits": {typed: number}}, {})[0] == spec
+    assert spec.resources() == {tag_resources(key, value)[bool(value)]: limit}
+    assert read_spec({"limits": {typed: limit}}, {})[0] == spec
 
 
 @given(st.text())
 def test_whatever_is_typed_is_read_or_told(typed: str) -> None:
     spec, problems = read_spec({}, {"limits": [typed], "pools": [typed], "nodes": typed})
-    told = {problem.path[0] for problem in problems}
-    assert bool(spec.limits) or any(each.startswith("--limit") for each in told)
-    assert bool(spec.pools) or any(each.startswith("--pool") for each in told)
-    assert spec.nodes >= 1 or "--nodes" in told
+    reported = {problem.path[0] for problem in problems}
+    assert bool(spec.limits) or any(each.startswith("--limit") for each in reported)
+    assert bool(spec.pools) or any(each.startswith("--pool") for each in reported)
+    assert spec.nodes >= 1 or "--nodes" in reported
     assert all(name and "," not in name for name in spec.limits) or problems
 
 

@@ -1,4 +1,4 @@
-"""What the doctor makes of facts, without a cluster."""
+"""Findings of the doctor, from facts without a cluster."""
 
 from __future__ import annotations
 
@@ -161,6 +161,6 @@ def test_a_node_without_rayexec_can_be_asked(tmp_path: Path) -> None:
 
 def test_what_a_node_says_of_a_store_that_it_lacks(tmp_path: Path) -> None:
     assert not node_facts.node_facts(str(tmp_path / "none"), "marker")["sees_marker"]
-    found = node_facts.node_facts("nosuch://x/y", "marker")
-    assert not found["sees_marker"]
-    assert found["store_error"]
+    facts = node_facts.node_facts("nosuch://x/y", "marker")
+    assert not facts["sees_marker"]
+    assert facts["store_error"]

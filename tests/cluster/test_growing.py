@@ -1,6 +1,4 @@
-"""A cluster without workers that an autoscaler of Ray's own makes grow, and shrink again: nodes are
-processes here.
-"""
+"""A cluster without workers that Ray's own autoscaler grows and shrinks, with fake nodes."""
 
 from __future__ import annotations
 
@@ -75,7 +73,7 @@ class Growing:
         token.parent.mkdir()
         token.write_text(secrets.token_hex(16))
         token.chmod(0o600)
-        kept = {
+        inherited = {
             key: value for key, value in os.environ.items() if not key.startswith(("RAY", "PYTHON"))
         }
         name, _, value = self.mark.partition("=")
@@ -85,7 +83,7 @@ class Growing:
             "PYTHONPATH": str(ROOT),
             name: value,
         }
-        self.environment = {**kept, **own, "RAY_AUTH_MODE": "token"}
+        self.environment = {**inherited, **own, "RAY_AUTH_MODE": "token"}
 
     def start(self, *, second: bool) -> None:
         config = self.home / "autoscaling.json"
@@ -220,12 +218,14 @@ def test_a_cluster_grows_by_what_waits_and_shrinks_when_it_is_done(
     is_second = request.node.callspec.params["growing"] == "second"
     code, stdout, stderr = growing.run("job", "execute", "-f", "grows.py")
     assert code == 0, stderr
-    told = stdout + stderr
-    assert "op 'work' waits for the autoscaler: no node has 1 CPU (the largest node has 0)." in told
-    assert "op 'train' waits for the autoscaler" in told
-    used = {line.split()[-1] for line in told.splitlines() if re.search(r"\bon f{20}", line)}
+    output = stdout + stderr
+    assert (
+        "op 'work' waits for the autoscaler: no node has 1 CPU (the largest node has 0)." in output
+    )
+    assert "op 'train' waits for the autoscaler" in output
+    used = {line.split()[-1] for line in output.splitlines() if re.search(r"\bon f{20}", line)}
     assert len(used) >= 3, (
-        told
+        output
     )  # of three for the eight steps one may come too late; and one with the label
     if not is_second:
         shown = [

@@ -1,6 +1,4 @@
-"""Every manifest for KubeRay against the fields of its CRDs: names, types, what must be there, what
-may be chosen.
-"""
+"""Manifests for KubeRay against the fields of its CRDs: names, types and required ones."""
 
 from __future__ import annotations
 
@@ -72,8 +70,8 @@ def test_a_field_that_kuberay_has_not_is_found(
     document = copy.deepcopy(dict(fields.shipped())["kuberay-raycluster.yaml"])
     assert isinstance(document, dict)
     _of(document, *where)[name] = value
-    (found,) = fields.wrong(document, KINDS)
-    assert expected in found
+    (mistake,) = fields.wrong(document, KINDS)
+    assert expected in mistake
 
 
 @pytest.mark.parametrize("name", ["apiVersion", "kind", "metadata", "spec"])

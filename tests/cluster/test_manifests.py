@@ -1,6 +1,4 @@
-"""Generated cluster manifests: the shipped ones, what Ray and KubeRay make of them, and what is
-refused.
-"""
+"""Generated cluster manifests: the shipped ones, their use by Ray and KubeRay, and mistakes."""
 
 from __future__ import annotations
 
@@ -93,12 +91,12 @@ def test_rays_autoscaler_for_kubernetes_reads_the_same_limits_on_one_node(
 ) -> None:
     spec = _document(kind, workers="2:10", **options)["spec"]
     spec = spec.get("rayClusterSpec", spec)
-    found = [
+    declared = [
         (group.get("minReplicas", 1), group.get("maxReplicas", 1), _by_ray(group["rayStartParams"]))
         for group in (spec["headGroupSpec"], *spec["workerGroupSpecs"])
     ]
-    assert [each for each in found if each[2]] == [(1, 1, LIMITS)]
-    assert found[-1][:2] == (2, 10)
+    assert [each for each in declared if each[2]] == [(1, 1, LIMITS)]
+    assert declared[-1][:2] == (2, 10)
     assert spec["headGroupSpec"]["rayStartParams"]["num-cpus"] == options.get("head_cpus", "0")
 
 
@@ -123,8 +121,8 @@ def _by_ray(parameters: Mapping[str, str]) -> dict[str, int]:
     config = pytest.importorskip("ray.autoscaler._private.kuberay.autoscaling_config")
     if not hasattr(config, "_get_custom_resources"):
         pytest.skip("this Ray reads them elsewhere")
-    found: dict[str, int] = config._get_custom_resources({}, parameters, "group")
-    return found
+    declared: dict[str, int] = config._get_custom_resources({}, parameters, "group")
+    return declared
 
 
 def _by_shell(command: str) -> list[str]:
@@ -211,8 +209,8 @@ def test_any_tag_arrives_as_it_is_or_is_refused(key: str, value: str, kind: str)
         parameters = document["spec"]["workerGroupSpecs"][0]["rayStartParams"]["resources"]
         assert json.loads(parameters[1:-1].replace("\\", "")) == spec.resources()
     else:
-        words = shlex.split(document["head_start_ray_commands"][-1])
-        assert json.loads(words[-1].partition("=")[2]) == spec.resources()
+        arguments = shlex.split(document["head_start_ray_commands"][-1])
+        assert json.loads(arguments[-1].partition("=")[2]) == spec.resources()
 
 
 # Limits that would be multiplied.

@@ -1,4 +1,4 @@
-"""What of a directory is packed: git's own answers for ignore files, sizes, and the limit."""
+"""Package of a directory: git's own answers for ignore files, sizes, and the limit."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_what_is_hidden_is_packed_only_where_our_ignore_file_names_it(tmp_path: 
 
 def test_too_much_to_look_through_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(packing, "_MOST_ENTRIES", 20)
-    write(tmp_path, "job.py", *(f"data/deep/part-{number}" for number in range(18)))
+    write(tmp_path, "job.py", *(f"data/deep/part-{index}" for index in range(18)))
     with pytest.raises(
         LoadError,
         match=r"more than 20 files and directories.* 19 are below data/.*--working-dir DIR",
@@ -149,8 +149,8 @@ def test_above_the_limit_the_largest_files_are_named(tmp_path: Path) -> None:
     root = tmp_path / "root"
     write(root, "job.py")
     write(root, "data/large.bin", size=3 << 20)
-    for number in range(20):
-        write(root, f"data/part-{number:02}.bin", size=1000 + number)
+    for index in range(20):
+        write(root, f"data/part-{index:02}.bin", size=1000 + index)
     with pytest.raises(PackingLimit) as raised:
         pack(survey(root), tmp_path / "archive.zip", limit=2 << 20)
     message = str(raised.value)
@@ -164,10 +164,10 @@ def test_above_the_limit_the_largest_files_are_named(tmp_path: Path) -> None:
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     write(tmp_path, "job.py", "gone.py")
-    found = survey(tmp_path)
+    packing_of_root = survey(tmp_path)
     (tmp_path / "gone.py").unlink()
     with pytest.raises(LoadError, match=r"cannot pack .*gone\.py: No such file"):
-        pack(found, tmp_path / "archive.zip", limit=10_000)
+        pack(packing_of_root, tmp_path / "archive.zip", limit=10_000)
 
 
 PATHS = ("a", "b.py", "ab", "a.d/a", "a.d/b.py", "a.d/c/a", "a.d/c/ab", "x y/a", "d[1]/b", "b/b.py")

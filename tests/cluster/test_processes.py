@@ -1,4 +1,4 @@
-"""Which processes are one cluster's, and ending them."""
+"""Processes of a cluster, and their end."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""Which local code travels to other nodes: what is gathered, what is left out, and what is too
-large.
-"""
+"""Local code for other nodes: packed files, left-out ones, and limits."""
 
 from __future__ import annotations
 
@@ -21,12 +19,12 @@ from rayexec.definitions.sources import Sources
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A directory on Python's path with the module ``gathered_job``, imported."""
-    known = set(sys.modules)
+    before = set(sys.modules)
     monkeypatch.syspath_prepend(str(tmp_path))
     write(tmp_path, "gathered_job.py")
     importlib.import_module("gathered_job")
     yield tmp_path
-    for name in set(sys.modules) - known:
+    for name in set(sys.modules) - before:
         if str(getattr(sys.modules[name], "__file__", "")).startswith(str(tmp_path)):
             del sys.modules[name]
 
@@ -136,8 +134,8 @@ def test_a_directory_that_is_too_large_is_told_quickly(
     (project / "big.py").unlink()
     many = project / "many"
     many.mkdir()
-    for number in range(20_001):
-        (many / str(number)).touch()
+    for index in range(20_001):
+        (many / str(index)).touch()
     began = time.monotonic()
     _, files, notes = gathered(project)
     assert time.monotonic() - began < 2
@@ -149,15 +147,15 @@ def test_of_a_package_that_is_too_large_what_is_imported_is_sent(
     project: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lib = tmp_path_factory.mktemp("lib")
-    for place, package in ((project, "gathered_near"), (lib, "gathered_far")):
+    for root_path, package in ((project, "gathered_near"), (lib, "gathered_far")):
         write(
-            place,
+            root_path,
             f"{package}/__init__.py",
             f"{package}/deep/__init__.py",
             f"{package}/deep/part.py",
         )
-        for number in range(70):
-            write(place, f"{package}/data/{number}", text="x" * 250_000)
+        for index in range(70):
+            write(root_path, f"{package}/data/{index}", text="x" * 250_000)
     monkeypatch.syspath_prepend(str(lib))
     for package in ("gathered_near", "gathered_far"):
         importlib.import_module(f"{package}.deep.part")
