@@ -127,7 +127,6 @@ if TYPE_CHECKING:
     from rayexec.errors import TypeCheckError as TypeCheckError
     from rayexec.errors import WorkerCrashedError as WorkerCrashedError
     from rayexec.events import Event as Event
-    from rayexec.events import EventType as DagsterEventType  # noqa: F401  # an alias, so it needs no redundant one
     from rayexec.events import EventType as EventType
     from rayexec.events import RunStatus as RunStatus
     from rayexec.execute import ReexecutionOptions as ReexecutionOptions
@@ -149,6 +148,7 @@ if TYPE_CHECKING:
     from rayexec.store.directory import DirectoryRunStore as DirectoryRunStore
     from rayexec.store.memory import MemoryRunStore as MemoryRunStore
 
+    DagsterEventType = EventType
     GraphDefinition = Graph
     JobDefinition = Job
 

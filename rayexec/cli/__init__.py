@@ -1,0 +1,1 @@
+"""Command line: the program, its commands, and their output."""

@@ -207,7 +207,7 @@ class InProcessEngine(Engine):
                 for name, value in yielded.items()
             }
             lasting = {name: value for name, value in values.items() if is_lasting(value)}
-            self._writer.commit(key, row.number, row.outputs, lasting)
+            self._writer.commit(key, row.attempt_number, row.outputs, lasting)
         except (StoreError, OutputError) as error:
             return not_stored(row, error)
         return row

@@ -110,7 +110,7 @@ class Attempt(NamedTuple):
     """
 
     step: int
-    number: int
+    attempt_number: int
     outcome: int
     started: float
     ended: float
@@ -140,7 +140,7 @@ class Attempt(NamedTuple):
 # Fields that plain successes have in columns, in messages of workers and in the log. An attempt
 # with anything in another field is written in full, so that no field is lost.
 COLUMN_FIELDS = frozenset(
-    {"step", "number", "outcome", "started", "ended", "pid", "batch", "output_bytes"}
+    {"step", "attempt_number", "outcome", "started", "ended", "pid", "batch", "output_bytes"}
 )
 _DETAIL_FIELDS = [
     name for name in Attempt._fields if name not in COLUMN_FIELDS and name != "outputs"
@@ -166,7 +166,7 @@ class Successes(NamedTuple):
     """
 
     steps: Sequence[int]
-    numbers: Sequence[int]
+    attempt_numbers: Sequence[int]
     started: array[float]
     ended: array[float]
     pid: int = 0
@@ -177,7 +177,9 @@ class Successes(NamedTuple):
         """Yield each as a row of its own; ``outputs`` are the records of its outputs by step."""
         pid, place = self.pid, self.batch
         sizes = self.sizes or [UNKNOWN_BYTES] * len(self.steps)
-        columns = zip(self.steps, self.numbers, self.started, self.ended, sizes, strict=True)
+        columns = zip(
+            self.steps, self.attempt_numbers, self.started, self.ended, sizes, strict=True
+        )
         for step, number, started, ended, size in columns:
             yield Attempt(
                 step,
@@ -195,7 +197,7 @@ class Successes(NamedTuple):
         """Return those at the given places."""
         return Successes(
             [self.steps[each] for each in places],
-            [self.numbers[each] for each in places],
+            [self.attempt_numbers[each] for each in places],
             array("d", [self.started[each] for each in places]),
             array("d", [self.ended[each] for each in places]),
             self.pid,

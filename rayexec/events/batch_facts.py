@@ -16,13 +16,13 @@ class BatchFacts(NamedTuple):
     """One batch: which worker of which node ran it, when, and what it took; times are seconds since
     1970.
 
-    Attempts point to it by ``number``. What is not known is empty, 0, or for bytes -1: a worker
+    Attempts point to it by ``batch_id``. What is not known is empty, 0, or for bytes -1: a worker
     that died tells no more than who it was. ``began`` and ``ended`` are by the worker's clock; of
     ``loading`` (seconds) are large inputs that were made objects again. ``peak_rss`` is the most
     memory that the worker process had since it started.
     """
 
-    number: int
+    batch_id: int
     host: str = ""
     node_id: str = ""
     pid: int = 0

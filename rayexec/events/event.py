@@ -208,12 +208,12 @@ def expand_attempt(
     for resource in attempt.resources:
         if not resource.closing:
             yield from expand_resource(resource, key)
-    if attempt.number == 0:
+    if attempt.attempt_number == 0:
         yield Event(EventType.STEP_START, f'Started execution of step "{key}".', start, key)
     else:
         yield Event(
             EventType.STEP_RESTARTED,
-            f'Started re-execution (attempt # {attempt.number + 1}) of step "{key}".',
+            f'Started re-execution (attempt # {attempt.attempt_number + 1}) of step "{key}".',
             start,
             key,
         )

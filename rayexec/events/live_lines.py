@@ -45,7 +45,7 @@ class LiveLines(NamedTuple):
     """
 
     step: int
-    number: int
+    attempt_number: int
     pid: int
     time: float
     logs: tuple[LogLine, ...] = ()
@@ -90,7 +90,7 @@ class DeliveredLines:
 
     def add(self, live: LiveLines) -> None:
         """Remember that ``live`` was told."""
-        key = live.number, live.pid
+        key = live.attempt_number, live.pid
         if live.step not in self._reached or self._reached[live.step][0] != key:
             self._reached[live.step] = key, (_Reach(), _Reach(), _Reach())
         logs, stdout, stderr = self._reached[live.step][1]
@@ -105,7 +105,7 @@ class DeliveredLines:
         key, reached = self._reached.pop(attempt.step, ((-1, -1), None))
         # What a dead worker left has no process, and what was told of a try that left nothing is of
         # another.
-        if reached is None or key[0] != attempt.number or attempt.pid not in (0, key[1]):
+        if reached is None or key[0] != attempt.attempt_number or attempt.pid not in (0, key[1]):
             return attempt
         logs, stdout, stderr = reached
         return attempt._replace(

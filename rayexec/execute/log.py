@@ -59,11 +59,11 @@ class RunLog:
         """Add a record."""
         self.records.append(record)
         if self._live and isinstance(record, Attempt):
-            self._live.pop((record.step, record.number), None)
+            self._live.pop((record.step, record.attempt_number), None)
 
     def add_live_lines(self, lines: LiveLines) -> None:
         """Add lines of an attempt that still runs; the attempt's record will replace them."""
-        attempt = (lines.step, lines.number)
+        attempt = (lines.step, lines.attempt_number)
         self._live.setdefault(attempt, deque(maxlen=_MOST_LIVE_MESSAGES)).append(lines)
 
     def batch_submitted(self, moment: float, calls: Sequence[Call]) -> None:
@@ -72,7 +72,7 @@ class RunLog:
 
     def batch_ended(self, facts: BatchFacts) -> None:
         """Note facts about a batch; later facts replace earlier ones."""
-        self._batches[facts.number] = facts
+        self._batches[facts.batch_id] = facts
 
     @property
     def keys(self) -> Sequence[str]:
@@ -125,7 +125,7 @@ class RunLog:
             attempt,
             key,
             self._plan.upstream_names(attempt.step),
-            self._blocked.get((attempt.step, attempt.number)),
+            self._blocked.get((attempt.step, attempt.attempt_number)),
         )
 
     def attempts_of(self, record: Record) -> Iterator[Attempt]:
@@ -177,7 +177,7 @@ class RunLog:
         for wait in self.waits:
             if wait.is_blocked and wait.reason is not None:
                 held_by = tuple([steps[each].key for each in wait.held_by])
-                self._blocked[wait.step, wait.number] = StepBlockedData(
+                self._blocked[wait.step, wait.attempt_number] = StepBlockedData(
                     wait.reason, wait.seconds, held_by
                 )
 

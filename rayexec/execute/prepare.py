@@ -268,7 +268,7 @@ def run(
     try:
         if recording is not None:
             spec = replace(spec, value_storage=recording.store.values(spec.info.run_id))
-        spec = with_run_cache(spec, recording).begin()
+        spec = with_run_cache(spec, recording).with_run_plan()
         log = RunLog(spec.plan)
         with (
             termination,

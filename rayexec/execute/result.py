@@ -253,7 +253,7 @@ class RunResult:
         return [
             StepWait(
                 keys[each.step],
-                each.number,
+                each.attempt_number,
                 each.ready,
                 each.submitted,
                 each.started,

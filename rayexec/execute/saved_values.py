@@ -9,7 +9,7 @@ from rayexec.engine.packed_values import is_lasting
 from rayexec.errors import StoreError
 from rayexec.run.spec import RunSpec
 from rayexec.scheduler.machine import Machine
-from rayexec.scheduler.resume import wanted_values
+from rayexec.scheduler.resumption import wanted_values
 
 __all__ = ["save_values"]
 

@@ -1,6 +1,4 @@
-"""How long a run must take at least: its longest path, and what its limits and resources let
-through.
-"""
+"""Lower bounds of a run's makespan: by its longest path, its limits and its resources."""
 
 from __future__ import annotations
 
@@ -14,24 +12,24 @@ __all__ = ["Bound", "bounds", "longest_path"]
 
 
 class Bound(NamedTuple):
-    """No run takes less than ``seconds``, because of ``reason``."""
+    """A lower bound of a makespan."""
 
+    #: The least time of any run, in seconds.
     seconds: float
+    #: The cause, in words.
     reason: str
 
 
 def longest_path(plan: Plan, seconds: Sequence[float] | None = None) -> list[int]:
-    """Return the steps of the path that takes longest, or without ``seconds`` (by step) has the
-    most steps.
-    """
+    """Return the steps of the longest path, by ``seconds`` of each step or else by their number."""
     if not plan.steps:
         return []
     ahead = [0.0] * len(plan.steps)
     following = [-1] * len(plan.steps)
     for step in range(len(plan.steps) - 1, -1, -1):
-        for each in plan.successors[step]:
-            if following[step] < 0 or ahead[each] > ahead[following[step]]:
-                following[step] = each
+        for successor in plan.successors[step]:
+            if following[step] < 0 or ahead[successor] > ahead[following[step]]:
+                following[step] = successor
         own = 1.0 if seconds is None else seconds[step]
         ahead[step] = own + (ahead[following[step]] if following[step] >= 0 else 0.0)
     step = max(range(len(ahead)), key=ahead.__getitem__)
@@ -43,30 +41,30 @@ def longest_path(plan: Plan, seconds: Sequence[float] | None = None) -> list[int
 
 
 def bounds(plan: Plan, placement: Placement, seconds: Sequence[float]) -> list[Bound]:
-    """Return what the makespan cannot be less than where each step takes ``seconds``, the strictest
-    first.
+    """Return lower bounds of the makespan, the highest first; ``seconds`` are those of each step.
 
-    Each is a lower bound by itself: the longest path; for a limit the seconds of the steps that
-    count in it, by weight, over the limit; for a resource likewise (Graham, 1969).
+    They are the longest path; for each limit, the weighted seconds of its steps over the limit; and
+    likewise for each resource (Graham, 1969).
     """
-    found = [Bound(sum(seconds[step] for step in longest_path(plan, seconds)), "the longest path")]
+    longest = sum(seconds[step] for step in longest_path(plan, seconds))
+    lower_bounds = [Bound(longest, "the longest path")]
     by_class = [0.0] * len(placement.classes)
-    for number, each in zip(placement.class_of, seconds, strict=True):
-        by_class[number] += each
-    for place, limit in enumerate(placement.limits):
-        taken = sum(
-            weight * by_class[number]
-            for number, known in enumerate(placement.classes)
-            for counted, weight in known.limits
-            if counted == place
+    for class_id, duration in zip(placement.class_of, seconds, strict=True):
+        by_class[class_id] += duration
+    for index, limit in enumerate(placement.limits):
+        work = sum(
+            share.weight * duration
+            for one, duration in zip(placement.classes, by_class, strict=True)
+            for share in one.limits
+            if share.limit == index
         )
-        found.append(Bound(taken / limit.most, f"{limit.name} {limit.most}"))
+        lower_bounds.append(Bound(work / limit.most, f"{limit.name} {limit.most}"))
     declared = {limit.resource for limit in placement.limits}
     for name, total in placement.resource_totals.items():
-        taken = sum(
-            known.request.amounts().get(name, 0) * by_class[number]
-            for number, known in enumerate(placement.classes)
+        work = sum(
+            one.request.amounts().get(name, 0) * duration
+            for one, duration in zip(placement.classes, by_class, strict=True)
         )
         if total and name not in declared:
-            found.append(Bound(taken / total, f"{total:g} {name}"))
-    return sorted(found, reverse=True)
+            lower_bounds.append(Bound(work / total, f"{total:g} {name}"))
+    return sorted(lower_bounds, reverse=True)

@@ -1,9 +1,9 @@
 """Choice of the holder of each limit, and of the scheduling class of each step, as a run starts.
 
-On a Ray of one node that this process started, Ray holds the limits of the run: each step takes a
+On a one-node Ray of this process's own, Ray holds the limits of the run: each step takes a
 share of a resource made up for the run, and the node has 1.0 of it. On any other Ray the driver
-holds them, since a resource belongs to a node and would tie the steps to it. Limits that a cluster
-declares (``rayexec.definitions.limits``) are held by Ray, for all runs on it.
+holds them, since a resource belongs to a node and would tie the steps to it. Limits declared by a
+cluster (``rayexec.definitions.limits``) are held by Ray, for all runs on it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from rayexec.placement.limits import (
     Placement,
     SchedulingClass,
 )
-from rayexec.placement.request import cpu_share, limit_share, request_for
+from rayexec.placement.resource_request import cpu_share, limit_share, request_for
 from rayexec.plan.base import Plan
 from rayexec.plan.model import MappedNode, Step, Template
 
@@ -94,14 +94,14 @@ def driver_placement(
 
 
 def _room(limits: Sequence[Limit], shares: Sequence[LimitShare], slots: int) -> int:
-    """Return the number of batches that the limits let run at once on ``slots`` slots."""
+    """Return the number of batches within the limits at once, for ``slots`` slots."""
     return max(1, min([slots, *(limits[limit].most // weight for limit, weight in shares)]))
 
 
 def _with_many_values(plan: Plan, tag_limits: Sequence[TagLimit]) -> set[TagLimit]:
     """Return the limits of each value of a tag with many values; the driver must hold them.
 
-    Ray makes a queue for each resource that requests name, and a few hundred queues take it a
+    Ray makes a queue for each resource in requests, and a few hundred queues take it a
     second.
     """
     rules = [rule for rule in tag_limits if rule.per_unique_value]
@@ -199,7 +199,7 @@ class _Classification:
         return class_of
 
     def _shares(self, template: Template, tags: Mapping[str, str]) -> list[LimitShare]:
-        """Return the limits of tags and pools that steps count in."""
+        """Return the shares of steps in limits of tags and pools."""
         shares = []
         for rule in self._tag_limits:
             group = rule.group(tags)

@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeAlias
 
 from rayexec.definitions.limits import TagLimit
 from rayexec.placement.capacity import Capacity
-from rayexec.placement.request import Request
+from rayexec.placement.resource_request import Request
 
 __all__ = [
     "MAX_CONCURRENT",
@@ -32,7 +32,7 @@ LimitKey: TypeAlias = int | str
 
 
 class LimitHolder(enum.Enum):
-    """The party that enforces a limit."""
+    """The enforcer of a limit."""
 
     #: The driver counts.
     DRIVER = "driver"
@@ -43,7 +43,7 @@ class LimitHolder(enum.Enum):
 
 
 class Limit(NamedTuple):
-    """A bound on the steps that run at once, among those that count in it."""
+    """An upper bound on the running steps among those with a share in it."""
 
     #: The name for users.
     name: str
@@ -76,7 +76,7 @@ class Limit(NamedTuple):
 
 
 class LimitShare(NamedTuple):
-    """The part of a limit that a step takes."""
+    """The share of a step in a limit."""
 
     #: The index in ``Placement.limits``.
     limit: int
@@ -85,7 +85,7 @@ class LimitShare(NamedTuple):
 
 
 class Demand(NamedTuple):
-    """The part of a limit or of a resource that a step takes."""
+    """The demand of a step for a limit or a resource."""
 
     #: The limit or resource.
     key: LimitKey
@@ -137,7 +137,7 @@ class Placement:
         """Have a step ask for ``factor`` times its memory from now on.
 
         A step without a request counts as asking for ``had``. Returns the new request in bytes,
-        None where no node has more. The step may get a new class, behind the others.
+        None if no node has more. The step may get a new class, behind the others.
         """
         before = self.classes[self.class_of[step]]
         request = before.request
@@ -156,7 +156,7 @@ class Placement:
         return memory
 
     def add_steps(self, mapped_nodes: Iterable[int]) -> None:
-        """Add steps that the plan grew by, given the mapped node of each."""
+        """Add new steps of the plan, given the mapped node of each."""
         self.class_of.extend([self.class_of_mapped[node] for node in mapped_nodes])
 
     @property
@@ -165,14 +165,14 @@ class Placement:
         return any(limit.holder is LimitHolder.TOKEN for limit in self.limits)
 
     def cluster_limit_of(self, class_id: int) -> int | None:
-        """Return a limit of the cluster that a class counts in, None for no such limit."""
+        """Return a limit of the cluster with shares of a class, None for no such limit."""
         for limit, _ in self.classes[class_id].limits:
             if self.limits[limit].holder is LimitHolder.CLUSTER:
                 return limit
         return None
 
     def count_held(self, class_ids: Iterable[int]) -> dict[int, int]:
-        """Return the amount of each limit that batches of these classes hold together."""
+        """Return the sum of the shares of batches of these classes, by limit."""
         held: dict[int, int] = {}
         for class_id in class_ids:
             for limit, weight in self.classes[class_id].limits:
@@ -180,7 +180,7 @@ class Placement:
         return held
 
     def demands_of(self, scheduling_class: SchedulingClass) -> list[Demand]:
-        """Return what may keep steps of a class waiting, the most particular first.
+        """Return the demands of a step of a class, the most particular first.
 
         These are limits of tags and pools, then resources, then ``max_concurrent``.
         """

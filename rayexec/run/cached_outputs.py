@@ -1,4 +1,4 @@
-"""What steps yielded in earlier runs, as the steps of later ones find it (``@op(cache=True)``)."""
+"""Cached outputs of ops with ``@op(cache=True)``, as earlier runs leave them to later ones."""
 
 from __future__ import annotations
 
@@ -20,77 +20,81 @@ __all__ = [
 
 
 class CacheOrigin(NamedTuple):
-    """The step that outputs come from, its op, and when they were kept (seconds since 1970)."""
+    """The step that made the outputs of an entry."""
 
+    #: The id of its run.
     run_id: str
+    #: Its key.
     step_key: str
+    #: The name of its op.
     op: str
+    #: The version of its op's code.
     code_version: str
+    #: The moment of the entry, in seconds since 1970.
     created: float
 
 
 class CachedOutput(NamedTuple):
-    """An output by the name it is stored as (``result``, ``result[k]``), with what was recorded of
-    it.
+    """One output of an entry."""
 
-    Where an IO manager has the value it is what stands for it.
-    """
-
+    #: The name of the output, with a mapping key for a dynamic one (``result[k]``).
     name: str
+    #: The value, or a stand-in for a value that an IO manager stores.
     value: Any
+    #: The metadata of the output.
     metadata: dict[str, Any] | None
+    #: The record of the IO manager's work, None without one.
     handled: Handling | None
 
 
 class CacheEntry(NamedTuple):
-    """All that a step yielded, and which step that was."""
+    """All outputs of a step."""
 
+    #: The step.
     origin: CacheOrigin
+    #: Its outputs.
     outputs: Sequence[CachedOutput]
 
 
 class CacheEntryWriter(Protocol):
-    """An entry in the making; every method may raise whatever keeps it from being made."""
+    """Writes one entry; every method may raise any exception of the storage behind it."""
 
     def add(self, output: CachedOutput) -> None:
-        """Take an output as it is now."""
+        """Add an output in its present state."""
 
     def commit(self) -> None:
-        """Put the entry where it is found, at once and in the place of one that is there."""
+        """Publish the entry at once, in place of an earlier one."""
 
     def discard(self) -> None:
-        """Leave nothing of it."""
+        """Remove all traces of the entry."""
 
 
 class OutputCache(Protocol):
-    """Where outputs are kept by the keys of their steps.
+    """Entries by keys of steps."""
 
-    ``is_shared`` tells whether other processes that it is pickled to find what is kept here, and
-    the reverse.
-    """
-
+    #: Whether a pickled copy in another process finds the same entries.
     is_shared: bool
 
     def find(self, key: str) -> CacheEntry | None:
-        """Return what is kept under ``key``; raises whatever keeps it from being read."""
+        """Return the entry of a key; raises any exception of the storage behind it."""
 
     def begin(self, key: str, origin: CacheOrigin) -> CacheEntryWriter:
-        """Return an entry that is to be filled."""
+        """Return a writer for a new entry."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunCache:
-    """The memory of a run; where it does not ``reuse``, steps of cached ops run, and what they
-    yield is kept anew.
-    """
+    """The cache of one run."""
 
+    #: The entries.
     entries: OutputCache
+    #: Whether steps reuse entries; otherwise they run, and replace them.
     reuse: bool = True
-    # The ops of which this process has said that they cannot be cached.
+    # The ops without any caching that this process has warned of.
     _warned_of: set[str] = field(default_factory=set)
 
     def was_warned_of(self, op: OpDefinition) -> bool:
-        """Whether it was said before that ``op`` cannot be cached; from now on it was."""
+        """Mark an op without any caching as warned of; return whether it was before."""
         if op.name in self._warned_of:
             return True
         self._warned_of.add(op.name)

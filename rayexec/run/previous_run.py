@@ -1,4 +1,4 @@
-"""What an earlier run has that a later one goes on from."""
+"""Previous runs, as a resumed run sees them, and the storage of values that they leave."""
 
 from __future__ import annotations
 
@@ -20,97 +20,95 @@ __all__ = [
 
 
 class StoredValue(Protocol):
-    """A value that a run store holds; it can be pickled, and loaded by any process that reaches the
-    store.
-    """
+    """A value in a run store; any process with access to the store can unpickle and load it."""
 
     @property
     def size(self) -> int:
-        """Its bytes, as they are stored."""
+        """Its bytes, as the store holds them."""
 
     @property
     def is_local(self) -> bool:
-        """Whether it is certain to be reached from this machine only."""
+        """Whether only processes on this machine are certain to reach it."""
 
     def load(self) -> Any:
-        """Return the value; raises StoreError where it cannot be read."""
+        """Return the value; raises StoreError."""
 
     def parts(self) -> Sequence[Any]:
-        """Return its pickle and the buffers that this refers to; raises StoreError."""
+        """Return its pickle and the buffers behind it; raises StoreError."""
 
 
 class ValueWriter(Protocol):
-    """Writes values of one run; used by one thread of one process.
+    """Writes values of one run, in one thread of one process.
 
-    A value is as engines pack it: bytes, or an object with ``main`` and ``buffers``. Raises
-    StoreError where the store cannot be written.
+    A value is packed by an engine: bytes, or an object with ``main`` and ``buffers``. The methods
+    raise StoreError when the store refuses a write.
     """
 
-    def add(self, key: str, number: int, name: str, value: Any) -> None:
+    def add(self, key: str, attempt_number: int, name: str, value: Any) -> None:
         """Write a value ahead of the commit of its attempt."""
 
     def commit(
-        self, key: str, number: int, outputs: tuple[OutputRecord, ...], values: Mapping[str, Any]
+        self,
+        key: str,
+        attempt_number: int,
+        outputs: tuple[OutputRecord, ...],
+        values: Mapping[str, Any],
     ) -> None:
-        """Write that an attempt of a step succeeded, with what it yielded, at once or not at all."""
+        """Write the success of an attempt and its outputs, all at once or not at all."""
 
     def close(self) -> None:
-        """Let go of what is open."""
+        """Close open files and connections."""
 
 
 class FinishedStep(NamedTuple):
-    """A step that succeeded in an earlier run: what it yielded, and by name those of the values
-    that are stored.
+    """A step that succeeded in an earlier run."""
 
-    ``source_nodes`` are the paths of the nodes that it took from, None where that is not known.
-    """
-
+    #: Its outputs.
     outputs: tuple[OutputRecord, ...]
+    #: The stored values among its outputs, by name.
     values: Mapping[str, StoredValue]
+    #: The paths of the nodes of its sources, None where the log lacks them.
     source_nodes: frozenset[str] | None = None
 
 
 class ValueStorage(Protocol):
-    """Where a run's values are stored; ``is_shared`` where other processes reach it by a pickled
-    copy.
-    """
+    """Storage for the values of one run."""
 
+    #: Whether other processes reach the storage by a pickled copy.
     is_shared: bool
 
     def writer(self) -> ValueWriter:
-        """Return a writer of its own, for whoever asks."""
+        """Return a new writer."""
 
     def committed(self) -> Mapping[str, FinishedStep]:
-        """Return what is stored of each step, by its key; raises StoreError where that cannot be
-        read.
-        """
+        """Return the committed steps, by key; raises StoreError."""
 
 
 @dataclass(frozen=True, slots=True)
 class SelectedSteps:
-    """The steps that somebody asked to run: their ``keys``, and nodes whose steps to come are
-    chosen, too.
+    """The steps of a resumed run that somebody selected."""
 
-    ``earlier_keys`` are the keys of all steps that the earlier run had.
-    """
-
+    #: The keys of selected steps.
     keys: frozenset[str]
+    #: The paths of nodes whose new steps are selected, too.
     nodes: frozenset[str]
+    #: The keys of all steps of the earlier run; no other step is new.
     earlier_keys: Collection[str]
 
     def includes(self, key: str) -> bool:
-        """Whether a step is chosen."""
+        """Return whether a step is selected."""
         return key in self.keys or (key not in self.earlier_keys and node_path(key) in self.nodes)
 
 
 @dataclass(frozen=True, slots=True)
 class PreviousRun:
-    """An earlier run: what its steps came to by their keys, and which steps run anew (None: those
-    that are not done).
+    """An earlier run that a run resumes."""
 
-    A step that is neither chosen nor done is left out.
-    """
-
+    #: The id of the earlier run.
     run_id: str
+    #: Its finished steps, by key.
     finished: Mapping[str, FinishedStep] = field(default_factory=dict)
+    #: The steps to run again, None for those that are not finished.
+    #:
+    #: A step that is neither selected nor finished is left out.
     selected: SelectedSteps | None = None

@@ -1,4 +1,4 @@
-"""One run as data: everything that an engine must know to carry out its steps."""
+"""Specification of one run: the data that an engine needs for its steps."""
 
 from __future__ import annotations
 
@@ -25,94 +25,94 @@ from rayexec.run.previous_run import PreviousRun, ValueStorage
 __all__ = ["BATCH_BUDGET_S", "Batch", "Call", "RunSpec", "gather_inputs", "regroup"]
 
 
-# seconds that a batch may take before it comes back; bounds what it can hide from other workers
+# The time that a batch may take before it gives steps back; it bounds the work that a batch keeps
+# from other workers.
 BATCH_BUDGET_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
 class RunSpec:
-    """A run: its plan, its config, the resources that its steps may ask for, and what its loggers
-    are made of.
+    """One run: plan, config, resources, loggers and storage."""
 
-    ``value_storage`` is where values are stored that outlive the run, None where nothing is;
-    ``previous_run`` is an earlier run from which this one goes on. ``run_cache`` has what its cached
-    ops yielded in earlier runs, None where it has no such ops or nothing is kept.
-    """
-
+    #: The steps.
     plan: Plan
+    #: Identity of the run, for users' contexts.
     info: RunInfo
+    #: The resolved run config.
     config: ResolvedConfig
+    #: The resources that steps may ask for, by key.
     resources: Mapping[str, ResourceDefinition]
+    #: The contexts to make loggers from, by key.
     loggers: Mapping[str, InitLoggerContext] = field(default_factory=dict)
+    #: Storage for values that outlive the run, None without any.
     value_storage: ValueStorage | None = None
+    #: The run to resume, None without one.
     previous_run: PreviousRun | None = None
+    #: The cached outputs of its ops, None without cached ops or storage.
     run_cache: RunCache | None = None
 
     @property
     def durable_templates(self) -> frozenset[int]:
-        """The places of templates whose outputs are stored as they are made."""
+        """The templates with durable outputs, as indices in the plan's ``templates``."""
         if self.value_storage is None:
             return frozenset()
         is_all, templates = self.config.execution.durable, self.plan.templates
-        return frozenset(
-            [place for place, each in enumerate(templates) if is_all or each.op.durable]
-        )
+        return frozenset([index for index, one in enumerate(templates) if is_all or one.op.durable])
 
     def needed_resources(self) -> set[str]:
-        """Return the keys that the ops of the plan and their hooks name, and those of managers of
-        inputs and outputs.
+        """Return the resource keys of ops and hooks, and of IO managers and input managers.
 
-        What those resources require is not in it.
+        The resources may require others, which are not included.
         """
         needed: set[str] = set()
         for template in self.plan.templates:
             outs, ins = template.op.outs.values(), template.op.ins.values()
             managers = [
                 *(manager_key(out, self.resources) for out in outs),
-                *(each.input_manager_key for each in ins),
+                *(one.input_manager_key for one in ins),
             ]
             needed.update(key for key in managers if key is not None)
             needed.update(
                 template.op.required_resource_keys,
-                *(each.required_resource_keys for each in template.hooks),
+                *(hook.required_resource_keys for hook in template.hooks),
             )
         return needed
 
     def worker_resource_keys(self) -> list[str]:
-        """Return the keys of resources that worker processes keep open for the run, if a step comes
-        to need them.
-        """
+        """Return the keys of resources that worker processes keep open for the whole run."""
         seen = self.needed_resources()
-        left = list(seen)
-        for key in left:
+        keys = list(seen)
+        for key in keys:
             more = self.resources[key].required_resource_keys - seen
             seen |= more
-            left += more
-        found = {key: self.resources[key] for key in left}
+            keys += more
+        needed = {key: self.resources[key] for key in keys}
         return sorted(
             key
-            for key, each in found.items()
-            if each.scope is ResourceScope.WORKER and not each.is_constant
+            for key, one in needed.items()
+            if one.scope is ResourceScope.WORKER and not one.is_constant
         )
 
     @property
     def streaming_templates(self) -> frozenset[int]:
-        """The places of templates whose dynamic outputs are handed on while their ops are still
-        yielding.
-        """
+        """The templates that hand dynamic outputs on while their ops still yield, as indices."""
         is_eager = not self.config.execution.require_upstream_step_success
         templates = self.plan.templates
         return frozenset(
-            [each for each in self.plan.dynamic_templates if is_eager or templates[each].op.streams]
+            [
+                index
+                for index in self.plan.dynamic_templates
+                if is_eager or templates[index].op.streams
+            ]
         )
 
-    def begin(self) -> RunSpec:
-        """Return the run with a plan of its own, where that is to grow."""
+    def with_run_plan(self) -> RunSpec:
+        """Return the run with its own copy of a plan that grows."""
         plan = self.plan
         return replace(self, plan=RunPlan(plan)) if plan.is_dynamic else self
 
     def choose_placement(self, capacity: Capacity) -> Placement:
-        """Choose who holds each limit of the run on a Ray with ``capacity``."""
+        """Return the placement of the run on a Ray with ``capacity``."""
         settings = self.config.execution
         return choose_placement(
             self.plan,
@@ -125,28 +125,29 @@ class RunSpec:
 
 
 class Batch(NamedTuple):
-    """Calls that one worker makes one after another, until its budget (seconds) is spent."""
+    """Calls for one worker, one at a time, until the budget is spent."""
 
+    #: A number that no other batch of the run has.
     id: int
+    #: The calls, in order.
     calls: tuple[Call, ...]
+    #: The budget, in seconds.
     budget: float = BATCH_BUDGET_S
 
 
 def regroup(values: Iterator[Any], shape: ListShape, absent: Any) -> list[Any]:
-    """Return the list of lists that ``values`` make up by a fan-in's shape, without those that are
-    ``absent``.
-    """
-    found: list[Any] = []
-    for each in shape:
-        if each is None:
+    """Return ``values`` as the nested lists of a fan-in's shape, without ``absent`` ones."""
+    grouped: list[Any] = []
+    for part in shape:
+        if part is None:
             value = next(values)
             if value is not absent:
-                found.append(value)
-        elif isinstance(each, int):
-            found.append([value for value in islice(values, each) if value is not absent])
+                grouped.append(value)
+        elif isinstance(part, int):
+            grouped.append([value for value in islice(values, part) if value is not absent])
         else:
-            found.append(regroup(values, each, absent))
-    return found
+            grouped.append(regroup(values, part, absent))
+    return grouped
 
 
 def gather_inputs(
@@ -155,12 +156,11 @@ def gather_inputs(
     from_config: Callable[[FromConfig], Any],
     absent: Any,
 ) -> dict[str, Any]:
-    """Return what each input of ``step`` holds, a list for a fan-in; inputs left to their default
-    are left out.
+    """Return the inputs of a step by name, without those that fall back to their default.
 
-    ``from_step(step, output)`` returns the value or reference behind an output,
-    ``from_config(source)`` that of a value which run config gave; both return ``absent`` where
-    there is none (a fan-in drops those).
+    ``from_step(step, output)`` returns the value or reference of an output, and
+    ``from_config(source)`` a value of run config. Both return ``absent`` for no value; a fan-in
+    drops these.
     """
 
     def find(source: FromStep | FromConfig) -> Any:
@@ -170,22 +170,23 @@ def gather_inputs(
             else from_config(source)
         )
 
-    found: dict[str, Any] = {}
-    for each in step.inputs:
-        if each.is_nothing:
+    inputs: dict[str, Any] = {}
+    for step_input in step.inputs:
+        if step_input.is_nothing:
             continue
-        if each.is_fan_in:
-            values = map(find, each.sources)
-            if each.shape is not None:
-                found[each.name] = regroup(values, each.shape, absent)
+        if step_input.is_fan_in:
+            values = map(find, step_input.sources)
+            if step_input.shape is not None:
+                inputs[step_input.name] = regroup(values, step_input.shape, absent)
             else:
-                found[each.name] = [value for value in values if value is not absent]
+                inputs[step_input.name] = [value for value in values if value is not absent]
             continue
-        value = find(each.sources[0])
+        value = find(step_input.sources[0])
         if value is not absent:
-            found[each.name] = value
-        elif isinstance(each.sources[0], FromStep):
+            inputs[step_input.name] = value
+        elif isinstance(step_input.sources[0], FromStep):
             raise InputError(
-                f'the value of input "{each.name}" is not there: it was dropped, or never came'
+                f'the value of input "{step_input.name}" is not there: it was dropped, or never '
+                "came"
             )
-    return found
+    return inputs

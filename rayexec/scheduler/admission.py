@@ -3,13 +3,13 @@
 A batch holds its driver-held limits from its submission on. It may then wait at the engine, and
 such a wait has three dangers:
 
-- Ray's raylet holds back a class of tasks whose share of the CPUs is used up, although these tasks
-  may wait for a limit (https://github.com/ray-project/ray/pull/44733).
+- Ray's raylet holds back a class of tasks once its share of the CPUs is used up, even where these
+  tasks wait for a limit (https://github.com/ray-project/ray/pull/44733).
 - A batch that waits for a limit of Ray keeps its driver-held limits from others meanwhile.
 - A limit of the cluster may stay with other runs for long.
 
 So few batches with a limit of their own wait at the engine, and none while it holds driver-held
-ones. The other classes leave room for those that wait.
+ones. The other classes leave room for the waiting ones.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class _ClassEntry:
 
 
 class LimitLedger:
-    """Counts what batches hold of each limit, and admits more.
+    """Counts the shares of batches in each limit, and admits more batches.
 
     A limit's key is its index in ``Placement.limits``; a batch counts in its limits with its weight
     from submission to its end, since its steps run one at a time.
@@ -104,9 +104,13 @@ class LimitLedger:
         )
 
     def set_held_by_others(self, held: Mapping[int, int]) -> None:
-        """Set the amounts that other runs hold, by limit."""
+        """Set the amounts held by other runs, by limit."""
         for limit, amount in held.items():
             self._held_by_others[limit] = amount
+
+    def in_flight(self, class_id: int) -> int:
+        """Return the number of batches of a class at the engine."""
+        return self._classes[class_id].at_engine
 
     def full_limit(self, class_id: int) -> int | None:
         """Return a driver-held limit without room for one more batch of a class, None for none."""
@@ -149,15 +153,15 @@ class LimitLedger:
         return not taken or taken + weight <= most + _look_ahead(most)
 
     def submit(self, class_id: int) -> None:
-        """Count a batch that goes to the engine."""
+        """Count a batch on its way to the engine."""
         self._count(class_id, 1, 1)
 
     def begin(self, class_id: int) -> None:
-        """Count a batch as running that the engine reported to have begun."""
+        """Count a batch as running, by the engine's report."""
         self._count(class_id, 0, -1)
 
     def end(self, class_id: int, *, has_begun: bool) -> tuple[LimitShare, ...]:
-        """Count a batch as over; return the driver-held limits that have more room now."""
+        """Count a batch as over; return the driver-held limits with more room now."""
         self._count(class_id, -1, 0 if has_begun else -1)
         return self._classes[class_id].by_driver
 
@@ -175,7 +179,7 @@ class LimitLedger:
             self._unlimited += at_engine
 
     def _ahead_of(self, entry: _ClassEntry) -> int:
-        """Return the greatest amount of its limits that batches of a class may wait for."""
+        """Return the greatest amount of limits that waiting batches of a class may lack."""
         if not entry.by_engine:
             return max(0, entry.at_engine - entry.slots)
         return sum(

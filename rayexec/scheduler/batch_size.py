@@ -1,10 +1,9 @@
-"""How many steps go into a batch, and how long it may take, decided by what this run has seen of
-each op.
+"""Size and time budget of batches, by the observed durations of each op.
 
-An op that has not been seen gets batches of one step, one whose steps are long likewise, or a few
-while there are plenty; in between a batch holds what fills the budget, but never more than its
-share of what is ready, so that every slot has work and the last batches of a fan-out end together
-(guided self-scheduling: Polychronopoulos and Kuck, 1987).
+An op of unknown duration gets batches of one step. So does one with long steps, or of a few steps
+while plenty are ready. In between a batch fills the budget, but takes no more than its share of the
+ready steps: then every slot has work, and the last batches of a fan-out end together (guided
+self-scheduling: Polychronopoulos and Kuck, 1987).
 """
 
 from __future__ import annotations
@@ -13,40 +12,52 @@ import math
 
 from rayexec.run.spec import BATCH_BUDGET_S
 
-__all__ = ["MAX_CALLS", "WORTH", "DurationEstimate", "batch_budget", "batch_size", "window_size"]
+__all__ = [
+    "BATCH_COST_S",
+    "MAX_CALLS",
+    "DurationEstimate",
+    "batch_budget",
+    "batch_size",
+    "window_size",
+]
 
 MAX_CALLS = 4096
 
-# A step that cannot be told from nothing still costs its worker about this much (seconds).
-_FLOOR = 10e-6
-# What a batch costs on its way to a worker and back (seconds).
-WORTH = 2e-3
-# Steps of up to this many seconds go in groups while there are plenty: beside longer ones that cost
-# is nothing.
-_LONG = 1.0
-_PLENTY = 4  # ready steps for each slot
-_GROUP = 4  # steps
-_DEMAND = 128  # batches that an autoscaler gets to see waiting
-_UNSEEN = 16  # of them, while nobody knows how long the steps are
-_SOON = 2.0  # seconds of work for each slot that are done before an autoscaler has looked
-# What a group may take beside what its steps but the last are expected to, before the others go to
+# The least duration of a step; faster ones still cost their worker about as much.
+_FLOOR_S = 10e-6
+# The cost of a batch, there and back.
+BATCH_COST_S = 2e-3
+# The duration of steps from which they go alone. Shorter ones go in groups while there are plenty:
+# a longer wait for the rest of the group costs little beside them.
+_LONG_S = 1.0
+# The ready steps for each slot that are plenty.
+_PLENTY = 4
+# The steps of a group.
+_GROUP = 4
+# The waiting batches that an autoscaler gets to see.
+_DEMAND = 128
+# The same while the duration of the steps is unknown.
+_UNKNOWN_DEMAND = 16
+# The work for each slot that is over before an autoscaler has looked, in seconds.
+_AUTOSCALER_DELAY_S = 2.0
+# The factor on the expected time of a group's steps but the last, after which the others go to
 # another worker.
-_PATIENCE = 1.5
+_SLACK = 1.5
 
 
 class DurationEstimate:
-    """The time that the steps of one op take in this run, in seconds: the mean, leaning to the
-    recent.
-    """
+    """The mean duration of an op's steps in this run, with more weight on recent ones."""
 
     __slots__ = ("count", "seconds")
 
     def __init__(self) -> None:
+        #: The number of observed steps.
         self.count = 0
+        #: The mean, in seconds.
         self.seconds = 0.0
 
     def observe(self, seconds: float, count: int = 1) -> None:
-        """Take in that ``count`` steps took ``seconds`` together."""
+        """Count the total duration of ``count`` steps."""
         self.count += count
         self.seconds += (max(0.0, seconds) / count - self.seconds) * min(
             1.0, count / min(self.count, 64)
@@ -56,50 +67,48 @@ class DurationEstimate:
 def batch_size(
     estimate: DurationEstimate, ready: int, slots: int, budget: float = BATCH_BUDGET_S
 ) -> int:
-    """Return how many of ``ready`` steps of one op to put into the next batch for one of ``slots``
-    slots.
-    """
+    """Return how many of the ``ready`` steps of an op the next batch for one of ``slots`` takes."""
     slots = max(1, slots)
     if estimate.count == 0:
         return 1
     if estimate.seconds >= budget:
-        # Each step but the first saves its worker a wait; while others are ready, nobody misses
-        # them.
+        # Each step but the first saves its worker a wait, and others keep the other slots busy.
         return (
             min(_GROUP, ready // (2 * slots))
-            if estimate.seconds < _LONG and ready >= _PLENTY * slots
+            if estimate.seconds < _LONG_S and ready >= _PLENTY * slots
             else 1
         )
-    seconds = max(estimate.seconds, _FLOOR)
-    # A batch of less than it costs itself would spread the work thinner than is worth it.
-    share = max(math.ceil(ready / slots), int(WORTH / seconds))
-    # What little is known should not decide about many: grow with what has been seen.
+    seconds = max(estimate.seconds, _FLOOR_S)
+    # A batch shorter than its own cost would spread the work too thin.
+    share = max(math.ceil(ready / slots), int(BATCH_COST_S / seconds))
+    # Few observations must not decide about many steps.
     return max(1, min(ready, int(budget / seconds), share, 8 * estimate.count, MAX_CALLS))
 
 
 def window_size(
     estimate: DurationEstimate, slots: int, *, grows: bool, scales: bool = False, ready: int = 0
 ) -> int:
-    """Return how many batches of one lane to have with the engine at a time, where its steps are of
-    this pace.
+    """Return how many batches of a class may be at the engine, given the duration of its steps.
 
-    Twice the slots, so that the successor of each running batch is at hand when that ends. Where
-    the cluster may grow, long steps are let queue further. Where an autoscaler ``scales`` it, which
-    goes by what waits, so are short ones of which enough are ``ready``, and a few of an op that has
-    not been seen.
+    Usually two for each slot: a batch that runs, and its successor. More long steps may queue if
+    the cluster ``grows``. An autoscaler ``scales`` it by its queue, so more short steps may queue
+    if enough are ``ready``, and a few steps of unknown duration.
     """
     slots = max(1, slots)
     if grows and (
-        estimate.seconds >= BATCH_BUDGET_S or (scales and ready * estimate.seconds >= _SOON * slots)
+        estimate.seconds >= BATCH_BUDGET_S
+        or (scales and ready * estimate.seconds >= _AUTOSCALER_DELAY_S * slots)
     ):
         return slots + max(slots, _DEMAND)
-    return max(2 * slots, _UNSEEN) if grows and scales and estimate.count == 0 else 2 * slots
+    return (
+        max(2 * slots, _UNKNOWN_DEMAND) if grows and scales and estimate.count == 0 else 2 * slots
+    )
 
 
 def batch_budget(estimate: DurationEstimate, calls: int) -> float:
-    """Return the seconds that a batch of so many calls may take whose first step is of this pace."""
+    """Return the time budget of a batch in seconds, given the duration of its first step."""
     return (
         BATCH_BUDGET_S
         if estimate.seconds < BATCH_BUDGET_S
-        else max(BATCH_BUDGET_S, _PATIENCE * estimate.seconds * (calls - 1))
+        else max(BATCH_BUDGET_S, _SLACK * estimate.seconds * (calls - 1))
     )

@@ -1,6 +1,4 @@
-"""Which ready steps make up the next batch, and when it may go: lanes, limits, windows, and what
-goes together.
-"""
+"""Batching: groups ready steps for one worker, as far as limits and windows have room."""
 
 from __future__ import annotations
 
@@ -16,8 +14,8 @@ from rayexec.plan.model import Call, FromStep
 from rayexec.run.spec import BATCH_BUDGET_S
 from rayexec.scheduler.admission import LimitLedger
 from rayexec.scheduler.batch_size import (
+    BATCH_COST_S,
     MAX_CALLS,
-    WORTH,
     DurationEstimate,
     batch_budget,
     batch_size,
@@ -35,29 +33,23 @@ _WAITING = StepStatus.WAITING
 
 
 class _Draft:
-    """A batch in the making: its calls, the seconds that they should take, the steps whose large
-    outputs they bring.
-    """
+    """A batch in the making."""
 
     __slots__ = ("calls", "class_id", "inside", "large", "spent")
 
     def __init__(self, class_id: int, large: frozenset[int | FromStep]) -> None:
         self.class_id = class_id
+        #: The large outputs that it brings to its worker.
         self.large = large
         self.calls: list[Call] = []
+        #: The seconds that its calls should need.
         self.spent = 0.0
-        # Of each step that waits for steps of this batch: for how many.
+        #: The number of predecessors within the batch, by step.
         self.inside: dict[int, int] = {}
 
 
 class Batcher:
-    """Deals the ready steps of a run, as far as limits and windows let it.
-
-    Its lanes are the classes of ``placement``: steps of one can share a batch. It marks what it
-    deals in ``status``; that, ``attempts`` and ``imperfect`` (steps some of whose inputs did not
-    come out whole) are the state machine's own. ``estimates`` holds what has been seen of each
-    template, ``large`` the steps with outputs that are objects of their own.
-    """
+    """Deals ready steps into batches; all steps of a batch are of one scheduling class."""
 
     def __init__(
         self,
@@ -71,6 +63,7 @@ class Batcher:
         batching: bool,
         streams: frozenset[int],
     ) -> None:
+        """Prepare; no batch chains a step in ``imperfect``, a set that changes meanwhile."""
         self._plan = plan
         self._ready_queue = ready_queue
         self._ledger = LimitLedger(placement)
@@ -79,37 +72,37 @@ class Batcher:
         self._attempts = table.attempts
         self._imperfect = imperfect
         slots = placement.slots
-        self._slots = [each.slots for each in placement.classes]
+        self._slots = [one.slots for one in placement.classes]
         self._grows = grows
-        self._scales = placement.capacity.groups != ()  # an autoscaler does
+        self._has_autoscaler = placement.capacity.groups != ()
         self._batching = batching
-        self._links = plan.chain_next
+        self._chain_next = plan.chain_next
         self._first_calls = plan.first_calls
         self._ranking = Ranking(plan, slots)
+        #: The durations of each template's steps so far.
         self.estimates = [DurationEstimate() for _ in plan.templates]
-        # Steps whose dynamic outputs others wait for: what follows them is not known before they
-        # are over.
-        self._producers = plan.fan_out_steps
+        # Steps with unknown successors until they are over.
+        self._fan_out_steps = plan.fan_out_steps
         self._collecting = plan.collecting_steps
-        self.large: set[int] = set()
-        self._bulky: set[int] = set()
+        # Steps with outputs that are objects of their own in the object store, and their templates.
+        self._large: set[int] = set()
+        self._large_templates: set[int] = set()
         self._priorities = plan.priorities
-        # Templates whose steps go alone: what they yield is handed on while they run.
+        # Templates whose steps go alone, since they hand values on while they run.
         self._streams = streams
         self._dynamic = plan.dynamic_templates
-        # How many steps of an op that has not been seen may go first, to see it: then it is known
-        # what is long.
+        # The steps of each template that may go first while its duration is unknown.
         self._probes = [slots if batching and plan.priorities is None else 0] * len(plan.templates)
-        self._class_ids = placement.class_of
+        self._class_of = placement.class_of
+        # Classes with ready steps that may have room.
         self._open_classes: set[int] = set()
-        # Lanes put aside, by the limit that has no room for them, and the limit by lane.
+        # Classes that wait for a driver-held limit, by limit, and that limit by class.
         self._blocked: dict[int, set[int]] = {}
         self._blocked_by: dict[int, int] = {}
-        self._class_load = [0] * len(placement.classes)
 
     def ready(self, step: int) -> None:
-        """Take in that a step waits for nothing any more."""
-        class_id = self._class_ids[step]
+        """Queue a ready step; the first ones of an unknown op go before the others."""
+        class_id = self._class_of[step]
         template = self._plan.template_of[step]
         is_probe = self._probes[template] > 0 and self.estimates[template].count == 0
         if is_probe:
@@ -119,44 +112,40 @@ class Batcher:
             self._open_classes.add(class_id)
 
     def grow(self, first: int, count: int) -> None:
-        """Take in that ``count`` steps came to the plan, from ``first`` on."""
+        """Rank ``count`` new steps of the plan from ``first``, too."""
         self._ranking.add(range(first, first + count))
 
-    def add_class(self, known: SchedulingClass) -> None:
-        """Take in a class of steps behind those there are: a lane of its own."""
-        self._slots.append(known.slots)
-        self._class_load.append(0)
-        self._ledger.add_class(known)
+    def add_class(self, scheduling_class: SchedulingClass) -> None:
+        """Add a class behind the others."""
+        self._slots.append(scheduling_class.slots)
+        self._ledger.add_class(scheduling_class)
 
     def run_again(self, steps: Collection[int]) -> None:
-        """Rank steps once more that were over."""
+        """Rank steps once more after they were over."""
         self._ranking.run_again(steps)
 
     def blocked_by(self) -> dict[int, int]:
-        """Return the limit that keeps each lane back that one of the driver's does."""
+        """Return the full driver-held limit of each waiting class."""
         return self._blocked_by.copy()
 
     @property
     def is_watching(self) -> bool:
-        """Whether steps are ready for which it matters what other runs hold of the cluster's
-        limits.
-        """
+        """Whether ready steps depend on the shares of other runs in the cluster's limits."""
         return any(
             self._ready_queue.head(class_id) is not None
             for class_id in self._ledger.sharing_classes
         )
 
     def set_held_by_others(self, held: Mapping[int, int]) -> None:
-        """Take in how much of each limit, by its place in the holding, other runs hold."""
+        """Set the amounts held by other runs, by limit."""
         self._ledger.set_held_by_others(held)
 
     def begin(self, class_id: int) -> None:
-        """Take in that a batch of a lane that says so has begun: it waits for nothing any more."""
+        """Count a batch as running, by the engine's report."""
         self._ledger.begin(class_id)
 
     def end(self, class_id: int, *, has_begun: bool) -> None:
-        """Take in that a batch of a lane is over: its places are free."""
-        self._class_load[class_id] -= 1
+        """Count a batch as over, and reopen the classes behind its limits."""
         for limit, _ in self._ledger.end(class_id, has_begun=has_begun):
             for other in self._blocked.pop(limit, ()):
                 del self._blocked_by[other]
@@ -165,26 +154,28 @@ class Batcher:
             self._open_classes.add(class_id)
 
     def observe(self, block: Successes) -> None:
-        """Take in what steps took that went plainly well."""
+        """Learn the durations of successful steps."""
         templates = [self._plan.template_of[step] for step in block.steps]
         spent = list(map(operator.sub, block.ended, block.started))
-        kinds = set(templates)
-        if len(kinds) == 1:
-            self.estimates[kinds.pop()].observe(sum(spent), len(spent))
+        distinct = set(templates)
+        if len(distinct) == 1:
+            self.estimates[distinct.pop()].observe(sum(spent), len(spent))
             return
-        for kind in kinds:
+        for one in distinct:
             seconds = [
-                each for each, template in zip(spent, templates, strict=True) if template == kind
+                duration
+                for duration, template in zip(spent, templates, strict=True)
+                if template == one
             ]
-            self.estimates[kind].observe(sum(seconds), len(seconds))
+            self.estimates[one].observe(sum(seconds), len(seconds))
 
     def mark_large(self, step: int) -> None:
-        """Take in that a step yielded an output that is an object of its own."""
-        self.large.add(step)
-        self._bulky.add(self._plan.template_of[step])
+        """Mark a step with a large output, an object of its own in the object store."""
+        self._large.add(step)
+        self._large_templates.add(self._plan.template_of[step])
 
     def rank(self, now: float, still_open: int) -> None:
-        """Order ready steps anew where what has been seen makes it worth while."""
+        """Order ready steps anew if the observed durations make it worth while."""
         order = (
             self._ranking.anew(now, self.estimates, self._status, still_open)
             if self._batching
@@ -194,14 +185,11 @@ class Batcher:
             self._ready_queue.rank(order)
 
     def deal(self) -> Iterator[tuple[int, tuple[Call, ...], float]]:
-        """Yield batches of ready steps, best first, for as long as limits and windows leave room.
-
-        Each is its lane, its calls and its budget in seconds.
-        """
+        """Yield (class, calls, budget in seconds) of batches, best first, while there is room."""
         heads = self._ready_queue.heads(self._open_classes)
         while heads:
             class_id = heads[0][1]
-            if not self._may_submit(class_id):  # nor will it, for as long as this goes on
+            if not self._may_submit(class_id):  # and no batch of this round makes room
                 heappop(heads)
                 continue
             calls, budget = self._make_batch(class_id)
@@ -211,18 +199,15 @@ class Batcher:
                 heappop(heads)
             else:
                 heapreplace(heads, (following, class_id))
-            self._class_load[class_id] += 1
             self._ledger.submit(class_id)
             yield class_id, calls, budget
 
     def _may_submit(self, class_id: int) -> bool:
-        """Whether a batch of a lane may be submitted now; a lane that has to wait for one of its
-        own is put aside.
-        """
+        """Return whether a batch of a class has room; close a class without any."""
         estimate = self.estimates[self._plan.template_of[self._ready_queue.peek(class_id)]]
         slots, ready = self._slots[class_id], self._ready_queue.count(class_id)
-        if self._class_load[class_id] >= window_size(
-            estimate, slots, grows=self._grows, scales=self._scales, ready=ready
+        if self._ledger.in_flight(class_id) >= window_size(
+            estimate, slots, grows=self._grows, scales=self._has_autoscaler, ready=ready
         ):
             self._open_classes.discard(class_id)  # until the next of its batches is over
             return False
@@ -235,8 +220,9 @@ class Batcher:
         return False
 
     def _make_batch(self, class_id: int) -> tuple[tuple[Call, ...], float]:
-        """Take steps for one batch: siblings as many as the pace of their op allows, each with what
-        follows it.
+        """Return the calls and the budget of a batch: siblings, each with steps behind it.
+
+        The number of siblings depends on the duration of their op.
         """
         estimates, template_of, batching = self.estimates, self._plan.template_of, self._batching
         attempts, first_calls = self._attempts, self._first_calls
@@ -245,8 +231,9 @@ class Batcher:
         template = template_of[following]
         estimate = estimates[template]
         # A batch ends with its first large output.
-        alone = not batching or template in self._bulky or self._goes_alone(template)
-        wanted = 1 if alone else batch_size(estimate, order.count(class_id), self._slots[class_id])
+        is_single = not batching or template in self._large_templates or self._goes_alone(template)
+        ready = order.count(class_id)
+        siblings = 1 if is_single else batch_size(estimate, ready, self._slots[class_id])
         draft = _Draft(class_id, self._large_inputs(following))
         calls = draft.calls
         while True:
@@ -255,16 +242,16 @@ class Batcher:
             draft.spent += estimates[template_of[step]].seconds
             if batching and not (self._dynamic and self._goes_alone(template_of[step])):
                 self._extend(step, draft)
-            wanted -= 1
+            siblings -= 1
             following = order.peek(class_id)
             if (
-                wanted <= 0
+                siblings <= 0
                 or following < 0
                 or (draft.spent >= BATCH_BUDGET_S > estimate.seconds)
                 or len(calls) >= MAX_CALLS
             ):
                 break
-            if self.large and self._large_inputs(following) not in (frozenset(), draft.large):
+            if self._large and self._large_inputs(following) not in (frozenset(), draft.large):
                 break  # a batch brings at most one set of large inputs to its worker
             if self._dynamic and self._goes_alone(template_of[following]):
                 break
@@ -275,15 +262,14 @@ class Batcher:
         return tuple(calls), batch_budget(estimate, len(calls)) if batching else math.inf
 
     def _extend(self, step: int, draft: _Draft) -> None:
-        """Append what follows ``step`` and waits for nothing outside of the batch: nobody could
-        start it sooner.
+        """Append the steps behind ``step`` without predecessors outside of the batch.
 
-        A chain goes on for as long as the budget lasts. What several steps lead to, and several
-        steps that one leads to, could run beside each other elsewhere; they are kept together only
-        while they are known to be so short that it would not be worth the way. The best goes first,
-        but never before what is ready and of higher priority.
+        No other worker could start them sooner. A chain ends with the budget. Where the graph forks
+        or joins, steps could run in parallel elsewhere, so they join only while they are known to
+        be shorter than the way there. The best joins first, and none before a ready step of higher
+        priority.
         """
-        links, estimates = self._links, self.estimates
+        links, estimates = self._chain_next, self.estimates
         attempts, first_calls, template_of = (
             self._attempts,
             self._first_calls,
@@ -297,7 +283,7 @@ class Batcher:
             template = template_of[before]
             if before != step:
                 is_link = links[calls[-1][0]] == before
-                limit = BATCH_BUDGET_S if is_link else WORTH
+                limit = BATCH_BUDGET_S if is_link else BATCH_COST_S
                 if draft.spent >= limit or len(calls) >= MAX_CALLS:
                     return
                 estimate = estimates[template]
@@ -309,14 +295,12 @@ class Batcher:
                     Call(before, attempts[before]) if attempts[before] else first_calls[before]
                 )
                 draft.spent += estimate.seconds
-            if template in self._bulky:
+            if template in self._large_templates:
                 return
-            if before in self._producers:
+            if before in self._fan_out_steps:
                 continue
             following = links[before]
-            if (
-                following >= 0
-            ):  # nothing else follows, and nothing else comes before it: the common case, and quick
+            if following >= 0:  # the only successor has no other predecessor: common, and quick
                 if self._may_join(following, draft):
                     pending.append(following)
                 continue
@@ -330,35 +314,42 @@ class Batcher:
             pending += released
 
     def _may_join(self, step: int, draft: _Draft) -> bool:
-        """Whether a step that waits for nothing outside of the batch may be part of it."""
+        """Return whether a step without predecessors outside of the batch may join it."""
         return (
             self._status[step] is _WAITING
             and not (self._dynamic and self._goes_alone(self._plan.template_of[step]))
-            and self._class_ids[step] == draft.class_id
+            and self._class_of[step] == draft.class_id
             and step not in self._imperfect
-            and (not self.large or self._large_inputs(step) <= draft.large)
+            and (not self._large or self._large_inputs(step) <= draft.large)
             and (self._priorities is None or self._is_urgent(step, draft.class_id))
         )
 
     def _goes_alone(self, template: int) -> bool:
-        """Whether steps of a template share no batch: what streams, and what may yield any number
-        of large values.
+        """Return whether steps of a template share no batch.
+
+        These are streaming steps, and steps that may yield any number of large values.
         """
         if template in self._streams:
             return True
         return template in self._dynamic and self.estimates[template].count == 0
 
     def _is_urgent(self, step: int, class_id: int) -> bool:
-        """Whether nothing of higher priority than ``step`` is ready in the lane."""
+        """Return whether no ready step of the class has a higher priority."""
         best = self._ready_queue.peek(class_id)
         return (
             best < 0 or self._priorities is None or self._priorities[step] >= self._priorities[best]
         )
 
     def _large_inputs(self, step: int) -> frozenset[int | FromStep]:
-        if not self.large:
+        if not self._large:
             return frozenset()
-        sources = (source for each in self._plan.steps[step].inputs for source in each.sources)
-        found = (each for each in sources if type(each) is FromStep and each.step in self.large)
-        # The values of a dynamic output are large each for itself.
-        return frozenset([each if each.step in self._producers else each.step for each in found])
+        sources = [
+            source
+            for step_input in self._plan.steps[step].inputs
+            for source in step_input.sources
+            if type(source) is FromStep and source.step in self._large
+        ]
+        # Each value of a dynamic output is an object of its own.
+        return frozenset(
+            [source if source.step in self._fan_out_steps else source.step for source in sources]
+        )

@@ -12,7 +12,7 @@ __all__ = ["BatchInFlight", "InFlight"]
 
 
 class BatchInFlight:
-    """A batch that the engine has not answered."""
+    """A batch without an answer of the engine."""
 
     __slots__ = ("class_id", "has_begun", "outstanding", "submitted_at")
 
@@ -43,7 +43,7 @@ class InFlight:
         return batch
 
     def begin(self, batch_id: int) -> int | None:
-        """Mark a batch as begun; return its class, None where it had begun before or is over."""
+        """Mark a batch as begun; return its class, None if it had begun before or is over."""
         batch = self.by_id.get(batch_id)
         if batch is None or batch.has_begun:
             return None
@@ -51,7 +51,7 @@ class InFlight:
         return batch.class_id
 
     def has(self, batch_id: int, step: int) -> bool:
-        """Return whether a batch is in flight with a step of which nothing was reported."""
+        """Return whether a batch is in flight and has not reported a step."""
         batch = self.by_id.get(batch_id)
         return batch is not None and step in batch.outstanding
 
@@ -67,7 +67,7 @@ class InFlight:
 
 
 def _first(calls: Mapping[int, Call]) -> int | None:
-    """Return the step of the first call, None for no call or where another thread changes them."""
+    """Return the step of the first call, None for no call, or during a change by another thread."""
     try:
         return next(iter(calls), None)
     except RuntimeError:

@@ -1,6 +1,4 @@
-"""What a step has that lost its worker: a failed attempt, and more memory for the next where that
-is what it lacked.
-"""
+"""Attempts of steps that lost their workers, and more memory for the next attempt."""
 
 from __future__ import annotations
 
@@ -10,7 +8,7 @@ from rayexec.events import FAILURE, RETRY, Attempt, StepFailureData
 from rayexec.placement.limits import Placement
 from rayexec.plan.base import Plan
 from rayexec.plan.model import Call
-from rayexec.run.retry import after_failure
+from rayexec.run.retry_rules import after_failure
 from rayexec.scheduler.batching import Batcher
 from rayexec.scheduler.messages import BatchLost
 
@@ -18,16 +16,12 @@ __all__ = ["LostWorkers"]
 
 
 class LostWorkers:
-    """Judges steps that lost their workers, by their retry policies, which hold where ``retries``
-    is on.
-
-    ``most`` is how often a step may lose its worker before it has started, or what it takes, at no
-    cost to those.
-    """
+    """Counts losses of workers, and applies retry policies to them unless ``retries`` is off."""
 
     def __init__(
         self, plan: Plan, placement: Placement, batcher: Batcher, *, retries: bool, most: int
     ) -> None:
+        #: The losses before its start, or of its inputs, that cost a step none of its retries.
         self.most = most
         self._plan = plan
         self._placement = placement
@@ -36,12 +30,12 @@ class LostWorkers:
         self._times: dict[int, int] = {}
 
     def count(self, step: int) -> int:
-        """Take in that a step lost its worker by no fault of its own; return how often it did."""
+        """Count a loss by no fault of the step; return its number of such losses."""
         times = self._times[step] = self._times.get(step, 0) + 1
         return times
 
     def failed_attempt(self, call: Call, event: BatchLost) -> Attempt:
-        """Return the attempt of a call that its worker died of."""
+        """Return the failed attempt of a call whose worker died."""
         failure: StepFailureData = event.failure
         policy = self._plan.templates[self._plan.steps[call.step].template].retry_policy
         verdict = after_failure(policy, call.attempt, failure.error_types, enabled=self._retries)
@@ -70,15 +64,15 @@ class LostWorkers:
     def _ask_for_more_memory(
         self, step: int, factor: float, had: int, failure: StepFailureData
     ) -> StepFailureData:
-        """Have a step ask for more memory from now on; return its failure with that said."""
-        known = len(self._placement.classes)
+        """Have a step ask for more memory from now on; return its failure with a note about it."""
+        class_count = len(self._placement.classes)
         memory = self._placement.with_more_memory(step, factor, had)
-        for number in range(known, len(self._placement.classes)):
-            self._batcher.add_class(self._placement.classes[number])
-        words = (
+        for scheduling_class in self._placement.classes[class_count:]:
+            self._batcher.add_class(scheduling_class)
+        note = (
             "no node has more to ask for"
             if memory is None
             else f"the next try asks for {memory / 2**30:.3g} GiB"
         )
-        error = replace(failure.error, message=f"{failure.error.message}; {words}")
+        error = replace(failure.error, message=f"{failure.error.message}; {note}")
         return replace(failure, error=error)

@@ -3,12 +3,13 @@
 It has no thread, no clock and no engine; time is an argument. Equal events in equal order lead to
 equal instructions, so tests drive it by hand, and property tests by the thousand.
 
-    waiting ── last predecessor over ──> ready ── dealt into a batch ──> running ──> success | failed
-       │  │                                ▲                               └──> delayed (up for retry) ──> ready
-       │  └── dealt behind its last predecessors ──> chained ── came back unrun ──> waiting or ready
+    waiting ── last predecessor over ──> ready ── dealt into a batch ──> running
+       │  │                                ▲                               ├──> success | failed
+       │  │                                └───── retry is due ── delayed ─┘
+       │  └── dealt behind its predecessors ──> chained ── came back unrun ──> waiting or ready
        ├── an input was not yielded ──> skipped
        ├── a predecessor failed ──> abandoned
-       └── an earlier run has its outputs ──> success
+       └── restored from an earlier run ──> success
 
 The module `step_table` has the complete table of transitions.
 """
@@ -147,7 +148,7 @@ class Machine:
 
     @property
     def failed(self) -> list[int]:
-        """The steps that failed."""
+        """The failed steps."""
         return [step for step, status in enumerate(self.status) if status is StepStatus.FAILED]
 
     @property
@@ -157,12 +158,12 @@ class Machine:
 
     @property
     def taken_over(self) -> Set[int]:
-        """The steps with outputs of an earlier run that did not have to run again."""
+        """The steps with outputs of an earlier run, without those that ran again."""
         return self._settlement.taken_over
 
     @property
     def released(self) -> Set[int]:
-        """The steps whose outputs were dropped."""
+        """The steps with dropped outputs."""
         return self._retention.dropped
 
     @property
@@ -189,7 +190,7 @@ class Machine:
         return who_waits(self._placement, self._demands, batches, ready, blocked_by, delayed)
 
     def outputs_of(self, step: int) -> tuple[OutputRecord, ...]:
-        """Return the outputs of a step that succeeded."""
+        """Return the outputs of a successful step."""
         return self._outcomes.records_of(step)
 
     def wakes_at(self) -> float | None:
@@ -200,8 +201,8 @@ class Machine:
         """Apply an event at ``now``, the seconds of any steady clock; return the instructions.
 
         1. The event's own method changes the state of its steps.
-        2. Steps whose retry is due become ready.
-        3. A resumed run settles the steps that the plan grew by.
+        2. Steps with a due retry become ready.
+        3. A resumed run settles the new steps of the plan.
         4. Ready steps go into batches, as far as limits and windows allow.
         """
         out: list[Instruction] = []
@@ -260,10 +261,10 @@ class Machine:
     def _batch_lost(self, event: BatchLost, now: float, out: list[Instruction]) -> None:
         """Apply a lost batch.
 
-        1. The attempts that were over count.
-        2. Where no step had started, the first one that may start has lost its worker. It runs
-           again at no cost, with its lost inputs, unless that happened too often.
-        3. The step that was running, or was lost too often, has a failed attempt.
+        1. The finished attempts count.
+        2. If no step had started, the first released one has lost its worker. It runs again at no
+           cost, after its lost inputs, unless that happened too often.
+        3. The running step, or the one with too many losses, has a failed attempt.
         4. The other steps wait for a new batch.
         """
         outstanding = self._in_flight.by_id[event.batch_id].outstanding
@@ -281,7 +282,7 @@ class Machine:
     def _requeue_first(
         self, event: BatchLost, outstanding: Mapping[int, Call], out: list[Instruction]
     ) -> int | None:
-        """Count a loss for the first step that may start; return it where it has to fail."""
+        """Count a loss for the first released step; return the step if it has to fail."""
         step = next((step for step in outstanding if self._ready_queue.is_released(step)), None)
         if step is None:
             return None
@@ -296,7 +297,7 @@ class Machine:
     def _apply_all(
         self, batch: BatchInFlight, rows: Rows, now: float, out: list[Instruction]
     ) -> None:
-        """Apply attempts of a batch, except for those that an earlier report had."""
+        """Apply attempts of a batch, except for those of an earlier report."""
         outstanding = batch.outstanding
         for row in rows:
             if isinstance(row, Successes):
@@ -317,29 +318,29 @@ class Machine:
         steps = block.steps
         for step in steps:
             del outstanding[step]
-        self._table.succeed_all(steps, block.numbers)
+        self._table.succeed_all(steps, block.attempt_numbers)
         self._batcher.observe(block)
         out += self._retention.over(steps)
         self._settlement.settle(self._ready_queue.done(steps), out)
 
     def _apply(self, attempt: Attempt, now: float, out: list[Instruction]) -> None:
-        step, number = attempt.step, attempt.number
+        step = attempt.step
         template = self._plan.template_of[step]
         if template in self._streams:
             self._settlement.hand_on(step, attempt.outputs, out)
         if attempt.outcome == RETRY:
-            self._table.delay(step, number)
+            self._table.delay(step, attempt.attempt_number)
             heapq.heappush(self._delayed, (now + attempt.delay, step))
             return
         if attempt.outcome == SUCCESS:
-            self._table.succeed(step, number)
+            self._table.succeed(step, attempt.attempt_number)
             self._batcher.estimates[template].observe(attempt.ended - attempt.started, 1)
             self._settlement.expand(self._outcomes.record(step, attempt.outputs))
             if attempt.has_large_output:
                 self._batcher.mark_large(step)
             out += self._retention.over((step,))
         else:
-            self._table.fail(step, number)
+            self._table.fail(step, attempt.attempt_number)
             if template in self._streams and isinstance(self._plan, RunPlan):
                 self._plan.fail(step)
             self._outcomes.record_partial(step, attempt.outputs)

@@ -123,7 +123,7 @@ class Transition:
 
 @dataclass(slots=True)
 class BatchStarted(EngineEvent):
-    """A worker began a batch; only batches of a limit that other runs share report this."""
+    """A worker began a batch; only batches with a limit of the cluster report this."""
 
     #: The batch.
     batch_id: int
@@ -185,7 +185,7 @@ class BatchLost(EngineEvent):
 
 @dataclass(slots=True)
 class StepYielded(EngineEvent):
-    """A step that still runs yielded more values of dynamic outputs."""
+    """A running step yielded more values of dynamic outputs."""
 
     #: The batch of the step.
     batch_id: int
@@ -232,7 +232,7 @@ class RunBatch(Command):
 
 @dataclass(slots=True)
 class CancelBatches(Command):
-    """Have the engine cancel batches that are under way."""
+    """Have the engine cancel batches in flight."""
 
     #: The batches.
     batch_ids: tuple[int, ...]
@@ -240,7 +240,7 @@ class CancelBatches(Command):
 
 @dataclass(slots=True)
 class DropOutputs(Command):
-    """Have the engine drop outputs that no step needs any more."""
+    """Have the engine drop outputs without further consumers."""
 
     #: The steps that yielded them.
     steps: tuple[int, ...]
@@ -273,7 +273,7 @@ class StepSkipped(Transition):
 
 @dataclass(slots=True)
 class StepAbandoned(Transition):
-    """A step will not run, since steps that it depends on failed."""
+    """A step will not run, since predecessors failed."""
 
     #: The failed predecessors.
     culprits: tuple[int, ...]
@@ -281,7 +281,7 @@ class StepAbandoned(Transition):
 
 @dataclass(slots=True)
 class StepTakenBack(Transition):
-    """A step that had succeeded runs again, since another step needs its lost outputs."""
+    """A successful step runs again, since another step needs its lost outputs."""
 
     #: The step that needs the outputs.
     needed_by: int

@@ -1,4 +1,4 @@
-"""Outputs of steps, and the fate of steps behind a predecessor that lacks some of its outputs."""
+"""Outputs of steps, and the fate of steps behind an incomplete predecessor."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SUCCESS, _FAILED, _SKIPPED = StepStatus.SUCCESS, StepStatus.FAILED, StepStatus.
 class Outcomes:
     """Records the outputs of steps, has the plan grow by dynamic ones, and judges steps by sources.
 
-    With ``require_success`` off, outputs of a step that failed count like those of any other.
+    With ``require_success`` off, outputs of a failed step count like those of any other.
     """
 
     def __init__(self, plan: Plan, table: StepTable, *, require_success: bool) -> None:
@@ -38,14 +38,14 @@ class Outcomes:
         self._expanded: set[int] = set()
 
     def records_of(self, step: int) -> tuple[OutputRecord, ...]:
-        """Return the outputs of a step that succeeded."""
+        """Return the outputs of a successful step."""
         if step in self.yields:
             return tuple(self.yields[step].values())
         records, names = self._plan.output_records[step], self._partial.get(step)
         return records if names is None else tuple([one for one in records if one.name in names])
 
     def record(self, step: int, outputs: Sequence[OutputRecord]) -> Expansion | None:
-        """Record the outputs of a step that succeeded; return the steps that the plan grew by."""
+        """Record the outputs of a successful step; return the plan's new steps."""
         template = self._plan.template_of[step]
         if template in self._plan.dynamic_templates:
             return self._record_dynamic(step, outputs)
@@ -54,7 +54,7 @@ class Outcomes:
         return None
 
     def record_partial(self, step: int, outputs: Sequence[OutputRecord]) -> None:
-        """Record the outputs of a step that failed or lacks some."""
+        """Record the outputs of a failed or incomplete step."""
         names = [record.name for record in outputs]
         self._partial[step] = frozenset([*names, *self.yields.get(step, ())])
         self.mark_successors(step)
@@ -85,9 +85,9 @@ class Outcomes:
         return expansion
 
     def record_early(self, step: int, outputs: Sequence[OutputRecord]) -> Expansion | None:
-        """Record values of dynamic outputs of a step that still runs, or failed.
+        """Record values of dynamic outputs of a running or failed step.
 
-        Returns the steps that the plan grew by. A value of an earlier attempt remains valid.
+        Returns the plan's new steps. A value of an earlier attempt remains valid.
         """
         plan = self._plan
         earlier = self.yields.setdefault(step, {})
@@ -129,7 +129,7 @@ class Outcomes:
         )
 
     def failed_sources(self, step: int) -> tuple[int, ...]:
-        """Return the steps whose missing outputs a step depends on, in the order of the plan."""
+        """Return the predecessors to blame for missing outputs, in the order of the plan."""
         failed = {
             source.step
             for step_input in self._plan.steps[step].inputs
@@ -139,7 +139,7 @@ class Outcomes:
         return tuple(sorted(failed))
 
     def _source_status(self, source: FromStep) -> StepStatus:
-        """Return SUCCESS for an output that exists, SKIPPED or FAILED for one that never will."""
+        """Return SUCCESS for an existing output, and SKIPPED or FAILED for a missing one."""
         status = self._status[source.step]
         if source.output in self.yields.get(source.step, ()):
             return _SUCCESS

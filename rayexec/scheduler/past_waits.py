@@ -1,10 +1,8 @@
-"""Why each attempt of a run started when it did, and no sooner: worked out when somebody asks.
+"""Wait reasons of past attempts, from the records of their run.
 
-All it takes is what a run records anyway: when batches were submitted, and when attempts started
-and ended. An attempt is ready when the last step that it takes from is over, or its delay is. What
-kept it from then on is whatever was full for the longest part of its wait: a limit, or CPUs, GPUs
-and other resources. While workers start nothing is full, so a wait may be for both; a limit or a
-resource is the reason that is told, with its own seconds.
+An attempt is ready once its last predecessor is over, or its retry delay. Its reason to
+wait is the limit or the resource with the longest full time from then on. While workers start,
+nothing is full, so a wait may have two reasons; the limit or resource counts, with its own seconds.
 """
 
 from __future__ import annotations
@@ -15,7 +13,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from rayexec.events import RETRY, Attempt
-from rayexec.placement.limits import MAX_CONCURRENT, LimitKey, Placement
+from rayexec.placement.limits import MAX_CONCURRENT, Demand, LimitKey, Placement
 from rayexec.plan.base import Plan
 from rayexec.plan.model import Call
 
@@ -26,48 +24,50 @@ BATCH = "steps before it in its batch"
 ENGINE = "the engine"
 OTHER_RUNS = "other runs"
 
-# Shorter waits (seconds) are what a batch costs on its way.
-_SHORT = 0.005
-# Between two steps that follow each other on a full resource it counts as full; one is taken up
-# that soon (seconds).
-_GAP = 0.01
-# Waits that are longer than that and that nothing of the run explains are for other runs, where
-# they can be (seconds): beside a worker that had to start, and otherwise.
-_STARTS = 2.0
-_NOTICEABLE = 0.1
-# The part of a wait for which a limit or a resource must have been full to be its reason.
-_SHARE = 0.2
-_EXACTLY = 1e-6
+# Shorter waits are the cost of a batch.
+_BATCH_COST_S = 0.005
+# A full resource counts as full between two steps that are this close to each other.
+_GAP_S = 0.01
+# Longer waits without a cause in this run are for other runs, where these share a limit. The first
+# bound is for attempts that had a worker start before them.
+_WORKER_START_S = 2.0
+_NOTICEABLE_S = 0.1
+# The part of a wait for which a limit or a resource must be full to be its reason.
+_LEAST_PART = 0.2
+# The factor by which a later candidate must exceed an earlier, more particular one.
+_CLEARLY_LONGER = 1.05
+_TOLERANCE = 1e-6
+# The holders that a wait names.
 _HOLDERS = 8
 
 
 class Wait(NamedTuple):
-    """How an attempt came to start: times are seconds since 1970.
+    """The time from readiness to the start of an attempt; moments are seconds since 1970."""
 
-    ``ready`` is when nothing but limits and resources was left to wait for, ``after`` the step that
-    it waited for last until then (-1 for none). ``submitted`` is when the engine got it, which may
-    be sooner, in a batch with what it takes from. ``reason`` is what it waited for from then on,
-    None where that was no time to speak of, else a limit's or a resource's name or one of this
-    module's words; ``seconds`` is for how long, ``held_by`` are steps of the run that held it
-    half-way.
-    """
-
+    #: The step.
     step: int
-    number: int
+    #: The number of the attempt, 0 for the first.
+    attempt_number: int
+    #: The moment when only limits and resources were left to wait for.
     ready: float
+    #: The moment of submission; before ``ready`` for a step in one batch with its predecessors.
     submitted: float
+    #: The start of the attempt.
     started: float
+    #: The last predecessor to end, -1 for none.
     after: int = -1
+    #: A limit's or resource's name, or a constant of this module; None for a negligible wait.
     reason: str | None = None
+    #: Whether ``reason`` is a limit.
     is_limit: bool = False
+    #: The seconds of the wait for ``reason``.
     seconds: float = 0.0
+    #: The steps of the run that held ``reason`` half-way through these seconds.
     held_by: tuple[int, ...] = ()
 
     @property
     def is_blocked(self) -> bool:
-        """Whether a limit of tags or pools kept it; ``max_concurrent`` is what all wait for in
-        turn.
-        """
+        """Whether a limit of tags or pools is the reason; all steps wait for max_concurrent."""
         return self.is_limit and self.reason != MAX_CONCURRENT
 
 
@@ -78,59 +78,61 @@ def explain_waits(
     submissions: Sequence[tuple[float, Sequence[Call]]],
     rows: Iterable[Attempt],
 ) -> list[Wait]:
-    """Return the wait of each attempt in ``rows``, in the order in which they started.
+    """Return the wait of each attempt in ``rows``, by start.
 
-    ``began`` is when the run did; ``submissions`` are (when, calls of the batch).
+    ``began`` is the start of the run; ``submissions`` are (moment, calls of the batch).
     """
     attempts = sorted(rows, key=lambda row: (row.started, row.step))
-    waits = _bare(plan, began, submissions, attempts)
+    waits = _without_reasons(plan, began, submissions, attempts)
     causes = _Causes(placement, attempts)
-    first_of_worker: set[int] = set()
-    seen: set[int] = set()
-    for place, row in enumerate(attempts):
-        if row.pid and row.pid not in seen:
-            seen.add(row.pid)
-            first_of_worker.add(place)
-    # Before the first step nothing ran, for want of a worker; in this process there is none to wait
-    # for.
+    first_of_worker = _first_of_each_worker(attempts)
+    # No worker was there before the first step. In this process there is no worker to wait for.
     first_start = attempts[0].started if attempts and attempts[0].pid else began
     heads = {(calls[0].step, calls[0].attempt) for _, calls in submissions if calls}
     reasons: dict[int, LimitKey] = {}
-    for place, wait in enumerate(waits):
+    for index, wait in enumerate(waits):
         waited = wait.started - wait.ready
-        if waited < _SHORT:
+        if waited < _BATCH_COST_S:
             continue
-        found, shared = causes.of(wait), causes.shared(wait.step)
-        # Where the longer part of a wait has no cause in this run, its cause may be another.
-        is_for_others = found is not None and waited - found[1].seconds > max(
-            found[1].seconds, _STARTS
+        cause, shared = causes.cause_of(wait), causes.cluster_limit_of(wait.step)
+        # The cause of the longer part of a wait may be in another run.
+        is_for_others = cause is not None and waited - cause[1].seconds > max(
+            cause[1].seconds, _WORKER_START_S
         )
-        if found is not None and not (shared is not None and is_for_others):
-            reasons[place], waits[place] = found
+        if cause is not None and not (shared is not None and is_for_others):
+            reasons[index], waits[index] = cause
             continue
         reason = ENGINE
-        is_head = (wait.step, wait.number) in heads
+        is_head = (wait.step, wait.attempt_number) in heads
         if not is_head:
             reason = BATCH
-        elif place in first_of_worker or first_start - wait.ready > waited / 2:
+        elif index in first_of_worker or first_start - wait.ready > waited / 2:
             reason = WORKER
-        # A worker takes about a second to start, a batch some milliseconds to arrive.
-        if shared is None or not is_head or waited < (_STARTS if reason == WORKER else _NOTICEABLE):
+        usual = _WORKER_START_S if reason == WORKER else _NOTICEABLE_S
+        if shared is None or not is_head or waited < usual:
             shared = None
         else:
             reason = f"{shared}, held by {OTHER_RUNS}"
-        waits[place] = wait._replace(reason=reason, is_limit=shared is not None, seconds=waited)
-    causes.find_holders(waits, reasons)
+        waits[index] = wait._replace(reason=reason, is_limit=shared is not None, seconds=waited)
+    causes.add_holders(waits, reasons)
     return waits
 
 
-def _bare(
+def _first_of_each_worker(attempts: Sequence[Attempt]) -> set[int]:
+    """Return the indices of the first attempt of each worker process."""
+    first: dict[int, int] = {}
+    for index, row in enumerate(attempts):
+        if row.pid:
+            first.setdefault(row.pid, index)
+    return set(first.values())
+
+
+def _without_reasons(
     plan: Plan,
     began: float,
     submissions: Sequence[tuple[float, Sequence[Call]]],
     attempts: Sequence[Attempt],
 ) -> list[Wait]:
-    """Return the waits without their reasons."""
     submitted: dict[tuple[int, int], list[float]] = {}
     for moment, calls in submissions:
         for call in calls:
@@ -139,83 +141,78 @@ def _bare(
     tried_again: dict[tuple[int, int], float] = {}
     for row in attempts:
         if row.outcome == RETRY:
-            tried_again[row.step, row.number + 1] = row.ended + row.delay
+            tried_again[row.step, row.attempt_number + 1] = row.ended + row.delay
         else:
             over[row.step] = row.ended
     waits = []
     for row in attempts:
-        handed = submitted.get((row.step, row.number), [row.started])
-        moment = max(
-            [each for each in handed if each <= row.started], default=handed[0]
-        )  # the last of several tries
+        moments = submitted.get((row.step, row.attempt_number), [row.started])
+        # An attempt that lost its worker before its start was submitted several times.
+        moment = max([one for one in moments if one <= row.started], default=moments[0])
         after, ready = -1, began
-        if row.number:
-            ready = tried_again.get((row.step, row.number), began)
+        if row.attempt_number:
+            ready = tried_again.get((row.step, row.attempt_number), began)
         else:
             for before in plan.predecessors[row.step]:
                 if over.get(before, began) > ready:
                     after, ready = before, over[before]
         waits.append(
-            Wait(row.step, row.number, min(ready, row.started), moment, row.started, after)
+            Wait(row.step, row.attempt_number, min(ready, row.started), moment, row.started, after)
         )
     return waits
 
 
 class _Causes:
-    """When each limit and resource was too full for another step, and who held it."""
+    """The times when each limit and resource was full, and its holders."""
 
     def __init__(self, placement: Placement, attempts: Sequence[Attempt]) -> None:
         self._placement = placement
-        self._of_class = [placement.demands_of(one) for one in placement.classes]
-        # By obstacle: (when, step, how much more or less of it is taken from then on), in order of
-        # time.
+        self._demands = [placement.demands_of(one) for one in placement.classes]
+        # The changes of each limit and resource: (moment, amount more or less, step), by moment.
         self._changes: dict[LimitKey, list[tuple[float, float, int]]] = {}
         for row in attempts:
-            for obstacle, amount, _ in self._of_class[placement.class_of[row.step]]:
-                changes = self._changes.setdefault(obstacle, [])
+            for key, amount, _ in self._demands[placement.class_of[row.step]]:
+                changes = self._changes.setdefault(key, [])
                 changes.append((row.started, amount, row.step))
                 changes.append((row.ended, -amount, row.step))
         for changes in self._changes.values():
             changes.sort(key=lambda change: (change[0], change[1]))
-        self._full: dict[tuple[LimitKey, float, float], _Spans] = {}
+        self._full: dict[Demand, _Spans] = {}
 
-    def of(self, wait: Wait) -> tuple[LimitKey, Wait] | None:
-        """Return what a wait was for, and the wait with that as its reason; None where nothing was
-        full for long.
-        """
+    def cause_of(self, wait: Wait) -> tuple[LimitKey, Wait] | None:
+        """Return the cause of a wait, and the wait with its reason; None without any."""
         best, longest = None, 0.0
-        for obstacle, amount, most in self._of_class[self._placement.class_of[wait.step]]:
-            spans = self._full.get((obstacle, amount, most))
+        for demand in self._demands[self._placement.class_of[wait.step]]:
+            key, amount, most = demand
+            spans = self._full.get(demand)
             if spans is None:
-                spans = self._full[obstacle, amount, most] = _Spans(
-                    self._changes.get(obstacle, ()), most - amount
-                )
+                changes = self._changes.get(key, ())
+                spans = self._full[demand] = _Spans(changes, most - amount)
             seconds = spans.within(wait.ready, wait.started)
-            if seconds > longest * 1.05:  # of equals the more particular, which comes first
-                best, longest = obstacle, seconds
-        if best is None or longest < _SHARE * (wait.started - wait.ready):
+            # The more particular one comes first, and wins among equals.
+            if seconds > longest * _CLEARLY_LONGER:
+                best, longest = key, seconds
+        if best is None or longest < _LEAST_PART * (wait.started - wait.ready):
             return None
         name = best if isinstance(best, str) else self._placement.limits[best].name
         return best, wait._replace(reason=name, is_limit=isinstance(best, int), seconds=longest)
 
-    def shared(self, step: int) -> str | None:
-        """Return the limit of the cluster that a step counts in, None where it counts in none."""
-        place = self._placement.cluster_limit_of(self._placement.class_of[step])
-        return None if place is None else self._placement.limits[place].name
+    def cluster_limit_of(self, step: int) -> str | None:
+        """Return the name of a cluster's limit that a step counts in, None for no such limit."""
+        limit = self._placement.cluster_limit_of(self._placement.class_of[step])
+        return None if limit is None else self._placement.limits[limit].name
 
-    def find_holders(self, waits: list[Wait], reasons: Mapping[int, LimitKey]) -> None:
-        """Put into each wait for something, by its place in ``waits``, who held it half-way through
-        its seconds.
-        """
-        asked: dict[LimitKey, list[int]] = {}
-        for place, obstacle in reasons.items():
-            asked.setdefault(obstacle, []).append(place)
-        for obstacle, places in asked.items():
-            changes = self._changes[obstacle]
+    def add_holders(self, waits: list[Wait], reasons: Mapping[int, LimitKey]) -> None:
+        """Put the holders half-way through its seconds into each wait with a reason, by index."""
+        indices_of: dict[LimitKey, list[int]] = {}
+        for index, key in reasons.items():
+            indices_of.setdefault(key, []).append(index)
+        for key, indices in indices_of.items():
+            changes = self._changes[key]
             active: dict[int, None] = {}
             following = 0
-            middles = {place: waits[place].started - waits[place].seconds / 2 for place in places}
-            for place, moment in sorted(middles.items(), key=lambda item: item[1]):
+            middles = {index: waits[index].started - waits[index].seconds / 2 for index in indices}
+            for index, moment in sorted(middles.items(), key=lambda item: item[1]):
                 while following < len(changes) and changes[following][0] <= moment:
                     _, amount, step = changes[following]
                     if amount > 0:
@@ -223,14 +220,12 @@ class _Causes:
                     else:
                         active.pop(step, None)
                     following += 1
-                held_by = tuple(
-                    islice((step for step in active if step != waits[place].step), _HOLDERS)
-                )
-                waits[place] = waits[place]._replace(held_by=held_by)
+                holders = (step for step in active if step != waits[index].step)
+                waits[index] = waits[index]._replace(held_by=tuple(islice(holders, _HOLDERS)))
 
 
 class _Spans:
-    """The stretches of time in which more than ``most`` is taken of something."""
+    """The spans of time with a sum of changes above ``most``."""
 
     def __init__(self, changes: Sequence[tuple[float, float, int]], most: float) -> None:
         spans: list[list[float]] = []
@@ -238,11 +233,11 @@ class _Spans:
         since: float | None = None
         for moment, amount, _ in changes:
             used += amount
-            if used > most + _EXACTLY:
+            if used > most + _TOLERANCE:
                 if since is None:
                     since = moment
             elif since is not None:
-                if spans and since - spans[-1][1] < _GAP:
+                if spans and since - spans[-1][1] < _GAP_S:
                     spans[-1][1] = moment
                 else:
                     spans.append([since, moment])
@@ -254,13 +249,11 @@ class _Spans:
             self._before.append(self._before[-1] + end - start)
 
     def within(self, start: float, end: float) -> float:
-        """Return how many of the seconds from ``start`` to ``end`` lie in the stretches."""
+        """Return the seconds of the spans between two moments."""
         return self._until(end) - self._until(start)
 
     def _until(self, moment: float) -> float:
-        place = bisect_right(self._starts, moment)
-        if not place:
+        index = bisect_right(self._starts, moment) - 1
+        if index < 0:
             return 0.0
-        return (
-            self._before[place - 1] + min(moment, self._ends[place - 1]) - self._starts[place - 1]
-        )
+        return self._before[index] + min(moment, self._ends[index]) - self._starts[index]

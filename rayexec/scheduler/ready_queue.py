@@ -46,7 +46,7 @@ class ReadyQueue:
         self.rank(order)
 
     def rank(self, order: Sequence[int]) -> None:
-        """Start steps in another order from now on; it holds all steps that are not over."""
+        """Start steps in another order from now on; it holds all open steps."""
         ranks = self.ranks
         ready = {
             class_id: [self._step(rank) for rank in heap] for class_id, heap in self._heaps.items()
@@ -61,7 +61,7 @@ class ReadyQueue:
     def grow(self, waiting: Sequence[int]) -> None:
         """Add steps behind the others; ``waiting`` counts the predecessors of each.
 
-        The last ones start first, so that the run ends what it began.
+        The last ones start first, so the run finishes the branches that it began.
         """
         first, count = len(self.waiting), len(waiting)
         self.waiting.extend(waiting)
@@ -104,11 +104,11 @@ class ReadyQueue:
         return self._by_rank[rank] if rank >= 0 else self._later[-1 - rank]
 
     def prepare(self) -> list[int]:
-        """Return the steps that wait for nothing."""
+        """Return the steps without predecessors."""
         return [index for index, count in enumerate(self.waiting) if count == 0]
 
     def done(self, steps: Iterable[int]) -> list[int]:
-        """Count steps as over; return the successors that now wait for nothing."""
+        """Count steps as over; return the successors without any other."""
         released = []
         waiting, successors = self.waiting, self._successors
         for step in steps:
@@ -143,7 +143,7 @@ class ReadyQueue:
         return heads
 
     def head(self, class_id: int) -> int | None:
-        """Return the rank of the best ready step of a class, None where none is ready."""
+        """Return the rank of the best ready step of a class, None if none is ready."""
         heap = self._heaps.get(class_id)
         return heap[0] if heap else None
 
@@ -164,7 +164,7 @@ class ReadyQueue:
         return len(self._heaps.get(class_id, ()))
 
     def get_ready(self, class_id: int) -> int:
-        """Remove and return the best ready step of a class; raises KeyError where none is ready."""
+        """Remove and return the best ready step of a class; raises KeyError if none is ready."""
         heap = self._heaps[class_id]
         rank = heappop(heap)
         if not heap:
@@ -172,7 +172,7 @@ class ReadyQueue:
         return self._by_rank[rank] if 0 <= rank < _FIRST else self._step(rank)
 
     def peek(self, class_id: int) -> int:
-        """Return the best ready step of a class, -1 where none is ready."""
+        """Return the best ready step of a class, -1 if none is ready."""
         heap = self._heaps.get(class_id)
         if not heap:
             return -1

@@ -1,4 +1,4 @@
-"""Reconstruction of lost outputs: their steps run again, with all steps that those need."""
+"""Reconstruction of lost outputs, by another run of their steps and of the steps behind those."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ __all__ = ["Reconstruction"]
 
 
 class Reconstruction:
-    """Has steps run again that had succeeded.
+    """Has successful steps run again.
 
-    ``streams`` are the templates that hand values on before their steps are over.
+    ``streams`` are the templates with outputs for consumers before their steps are over.
     """
 
     def __init__(
@@ -37,10 +37,10 @@ class Reconstruction:
         self._streams = streams
 
     def needed(self, lost: Iterable[int]) -> list[int] | None:
-        """Return the steps that must run again for the outputs of ``lost`` to exist.
+        """Return the steps to run again for the outputs of ``lost``.
 
-        The search goes upward as long as inputs are gone. The answer is None where an input came
-        from a step that handed it on and then failed, since that step must not run again.
+        The search goes upward as long as inputs are gone. The answer is None if it meets a failed
+        step, which had handed values on before; a failed step does not run again.
         """
         status = self._table.status
         needed: dict[int, None] = {}
@@ -64,11 +64,11 @@ class Reconstruction:
         return list(needed)
 
     def run_again(self, steps: Sequence[int]) -> list[int]:
-        """Have ``steps`` run again; return those of them that wait for nothing.
+        """Have ``steps`` run again; return the released ones.
 
         1. They wait, with no attempt counted, and rank before all others.
-        2. Their successors that are not over wait for them, once more.
-        3. They count the predecessors that are not over.
+        2. Their open successors wait for them once more.
+        3. They count their open predecessors.
 
         The work is linear in the steps and their edges, since a node may take thousands with it.
         """

@@ -1,4 +1,4 @@
-"""Reference counts of outputs, and the decision which of them the engine may drop."""
+"""Retention of outputs: reference counts, and the commands to drop outputs."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ KeepOutputs: TypeAlias = Literal["all", "leaves", "none"]
 
 
 class Retention:
-    """Counts the consumers of each step that are still to come, and drops outputs without any.
+    """Counts the open consumers of each step, and drops outputs without any.
 
-    A step that failed or was abandoned keeps its inputs, since a later run may run it again.
+    A failed or abandoned step remains a consumer, since a later run may run it again.
     """
 
     def __init__(
@@ -93,7 +93,7 @@ class Retention:
         return source.step in self.dropped or source in self.dropped_values
 
     def run_again(self, steps: Set[int]) -> None:
-        """Count steps that were over as consumers of their inputs once more."""
+        """Count steps as consumers of their inputs once more."""
         self.dropped.difference_update(steps)
         if self.dropped_values:
             self.dropped_values.difference_update(
@@ -109,7 +109,7 @@ class Retention:
             self._left[step] += self._holds_itself(step)
 
     def over(self, steps: Sequence[int]) -> list[DropOutputs | DropValues]:
-        """Count steps that succeeded or were skipped; return the commands to drop outputs."""
+        """Count successful or skipped steps as over; return the commands to drop outputs."""
         if self._keeps_all:
             return []
         commands: list[DropOutputs | DropValues] = []
@@ -124,7 +124,7 @@ class Retention:
         return commands
 
     def _unused(self, steps: Iterable[int]) -> list[int]:
-        """Count steps that are over; return the steps without consumers now."""
+        """Count steps as over; return the steps without consumers now."""
         predecessors, left, lasting, needs = (
             self._plan.predecessors,
             self._left,

@@ -1,4 +1,4 @@
-"""Settlement of steps whose predecessors are all over: ready, restored, skipped or abandoned."""
+"""Settlement of released steps: ready, restored, skipped, abandoned or left out."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from rayexec.scheduler.messages import (
 from rayexec.scheduler.outcomes import Outcomes
 from rayexec.scheduler.ready_queue import ReadyQueue
 from rayexec.scheduler.reconstruction import Reconstruction
-from rayexec.scheduler.resume import Resumption
+from rayexec.scheduler.resumption import Resumption
 from rayexec.scheduler.retention import Retention
 from rayexec.scheduler.step_table import StepTable
 
@@ -35,7 +35,8 @@ _WAITING, _READY = StepStatus.WAITING, StepStatus.READY
 class Settlement:
     """Decides about waiting steps, and has the plan grow, shrink back and resume.
 
-    Every method appends the instructions that follow to its ``out``.
+    A step is released once all its predecessors are over. Every method appends the instructions to
+    its ``out``.
     """
 
     def __init__(
@@ -80,7 +81,7 @@ class Settlement:
         self._batcher.ready(step)
 
     def settle(self, released: list[int], out: list[Instruction]) -> None:
-        """Decide about released steps, and about those that the decisions release in turn."""
+        """Decide about released steps, and about the steps released by these decisions."""
         pending = released[::-1]
         while pending:
             step = pending.pop()
@@ -124,7 +125,7 @@ class Settlement:
             out.append(StepAbandoned(step, culprits))
 
     def expand(self, expansion: Expansion | None) -> None:
-        """Count the steps that the plan grew by, if any."""
+        """Count the plan's new steps, if any."""
         if expansion is None:
             return
         count = len(expansion.waiting)
@@ -150,7 +151,7 @@ class Settlement:
             self.settle(released, out)
 
     def reconstruct(self, lost: Sequence[int], needed_by: int, out: list[Instruction]) -> bool:
-        """Have steps with lost outputs run again; False where one of them must not run twice."""
+        """Have steps with lost outputs run again; False if one of them must not run twice."""
         steps = self._reconstruction.needed(lost) if lost else []
         if steps is None or not all(self._plan.op_of(step).rerun_on_loss for step in steps):
             return False
@@ -165,11 +166,11 @@ class Settlement:
             self.settle(self._reconstruction.run_again(steps), out)
 
     def resume(self, out: list[Instruction]) -> None:
-        """Settle the steps that the plan grew by, in a run that resumes an earlier one.
+        """Settle the plan's new steps against the earlier run, if there is one.
 
         1. Steps outside of the selection are left out, before a batch can chain them.
-        2. Steps with outputs that the earlier run did not store run again, before a consumer does.
-        3. Consumers of steps that must not run twice are starved.
+        2. Steps without stored outputs run again, before a consumer does.
+        3. The consumers are starved if such a step must not run twice.
         """
         resumption = self._resumption
         if resumption is None:
@@ -193,7 +194,7 @@ class Settlement:
                     self.settle([step], out)
 
     def _resume_step(self, step: int, resumption: Resumption, out: list[Instruction]) -> bool:
-        """Restore a step from the earlier run, or leave it out; False where it has to run."""
+        """Restore a step from the earlier run, or leave it out; False if it has to run."""
         finished = resumption.finished(step)
         if finished is None:
             if not resumption.is_left_out(step):

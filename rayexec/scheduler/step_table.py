@@ -55,7 +55,7 @@ class StepTable:
         self.open_count = count
 
     def add(self, count: int) -> None:
-        """Add steps that the plan grew by."""
+        """Add new steps of the plan."""
         self._status.extend([_WAITING] * count)
         self._attempts.extend([0] * count)
         self.open_count += count
@@ -71,22 +71,22 @@ class StepTable:
             status[call[0]] = _RUNNING if status[call[0]] is _READY else _CHAINED
 
     def give_back(self, step: int) -> None:
-        """Have a step wait again that was ready, delayed or in a batch."""
+        """Have a ready, delayed or dealt step wait again."""
         self._status[step] = _WAITING
 
     def delay(self, step: int, attempt_number: int) -> None:
-        """Count an attempt that failed and is up for retry."""
+        """Count a failed attempt with a retry to come."""
         self._status[step] = _DELAYED
         self._attempts[step] = attempt_number + 1
 
     def succeed(self, step: int, attempt_number: int) -> None:
-        """Count the last attempt of a step that succeeded."""
+        """Count the last attempt of a successful step."""
         self._status[step] = _SUCCESS
         self._attempts[step] = attempt_number + 1
         self.open_count -= 1
 
     def succeed_all(self, steps: Sequence[int], attempt_numbers: Sequence[int]) -> None:
-        """Count the last attempts of steps that succeeded."""
+        """Count the last attempts of successful steps."""
         status, attempts = self._status, self._attempts
         for step, attempt_number in zip(steps, attempt_numbers, strict=True):
             status[step] = _SUCCESS
@@ -94,7 +94,7 @@ class StepTable:
         self.open_count -= len(steps)
 
     def fail(self, step: int, attempt_number: int) -> None:
-        """Count the last attempt of a step that failed."""
+        """Count the last attempt of a failed step."""
         self._status[step] = _FAILED
         self._attempts[step] = attempt_number + 1
         self.open_count -= 1
@@ -105,7 +105,7 @@ class StepTable:
         self.open_count -= 1
 
     def run_again(self, steps: Collection[int]) -> None:
-        """Have steps wait that had succeeded, as if they had never run."""
+        """Have successful steps wait, as if they had never run."""
         for step in steps:
             self._status[step] = _WAITING
             self._attempts[step] = 0

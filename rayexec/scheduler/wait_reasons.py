@@ -69,9 +69,9 @@ def who_waits(
     """Return the running steps, and the reasons of the others to wait.
 
     ``demands`` are those of each class. ``batches`` are in the order of their submission: Ray
-    starts them in that order as far as limits and resources let it, so their order tells which
-    ones run. ``ready`` has the number of ready steps of each class and a few of them, and
-    ``blocked_by`` the full driver-held limit of a class. ``delayed`` steps wait for a retry.
+    starts them in that order as far as limits and resources let it, so the first ones run.
+    ``ready`` has the number of ready steps of each class and a few of them, and ``blocked_by`` the
+    full driver-held limit of a class. ``delayed`` steps wait for a retry.
     """
     occupancy = _Occupancy(placement, demands)
     running = []
@@ -104,7 +104,7 @@ class _Occupancy:
     """Limits and resources, as the running batches fill them.
 
     The ledger of limits counts batches from their submission. Here a batch counts only once it
-    runs, for all that the driver knows.
+    probably runs.
     """
 
     def __init__(self, placement: Placement, demands: Sequence[Sequence[Demand]]) -> None:
@@ -115,7 +115,7 @@ class _Occupancy:
         self._held_by_others: set[LimitKey] = set()
 
     def start(self, batch: BatchProgress) -> LimitKey | None:
-        """Count a batch as running; or return the full limit or resource that keeps it waiting."""
+        """Count a batch as running, or return the full limit or resource in its way."""
         if not batch.has_begun:
             obstacle = self._first_full(batch.class_id)
             if obstacle is None and batch.age > _WORKER_START_S:
@@ -129,7 +129,7 @@ class _Occupancy:
         return None
 
     def obstacle_of(self, class_id: int) -> LimitKey:
-        """Return the limit or resource that keeps ready steps of a class from submission."""
+        """Return the limit or resource in the way of a class's ready steps."""
         obstacle = self._first_full(class_id)
         if obstacle is None:
             obstacle = self._cluster_limit_of(class_id)
@@ -149,7 +149,7 @@ class _Occupancy:
         return limit
 
     def queue(self, key: LimitKey, steps: Sequence[int], unnamed: int) -> Queue:
-        """Return the queue of the steps that wait for one limit or resource."""
+        """Return the queue of steps behind one limit or resource."""
         placement = self._placement
         if isinstance(key, int):
             name, most = placement.limits[key].name, float(placement.limits[key].most)

@@ -25,7 +25,7 @@ from rayexec.events import (
     error_types,
 )
 from rayexec.plan.model import Template
-from rayexec.run.retry import RetryDecision, after_failure, after_request
+from rayexec.run.retry_rules import RetryDecision, after_failure, after_request
 
 __all__ = ["Judgement", "judge", "not_stored"]
 

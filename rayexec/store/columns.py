@@ -217,7 +217,7 @@ class Rows:
         count = len(successes.steps)
         self._zeros(count)
         self._step.extend(successes.steps)
-        self._number.extend(successes.numbers)
+        self._number.extend(successes.attempt_numbers)
         self._started.extend(successes.started)
         self._ended.extend(successes.ended)
         self._pid.extend(array("i", [successes.pid]) * count)

@@ -229,7 +229,7 @@ def read_outputs(text: str) -> tuple[OutputRecord, ...]:
 
 
 _OF_BATCHES = tuple(
-    name for name in BatchFacts._fields if name not in ("number", "began", "ended", "pid")
+    name for name in BatchFacts._fields if name not in ("batch_id", "began", "ended", "pid")
 )
 
 

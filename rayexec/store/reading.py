@@ -121,7 +121,7 @@ class StoredLog:
             names = ("detail", "slice", "started", "ended", "pid")
             for row in zip(*(rows[name].to_pylist() for name in names), strict=True):
                 facts = read_batch(*row)
-                self._batches[facts.number] = facts
+                self._batches[facts.batch_id] = facts
         self._batch_tables = len(self._tables)
         return self._batches
 
@@ -281,7 +281,7 @@ class StoredLog:
         blocked: Mapping[tuple[int, int], StepBlockedData],
     ) -> Iterator[Event]:
         if isinstance(record, Attempt):
-            step, number = record.step, record.number
+            step, number = record.step, record.attempt_number
             return expand_attempt(
                 record, self.keys[step], self._signatures[step].inputs, blocked.get((step, number))
             )
@@ -298,7 +298,7 @@ class _Blocked(NamedTuple):
     """Wait of an attempt for a limit; a run records them at its end."""
 
     step: int
-    number: int
+    attempt_number: int
     data: StepBlockedData
 
 
@@ -338,7 +338,7 @@ class FollowedLog(StoredLog):
                 )
 
     def _waited(self, blocked: _Blocked) -> Iterator[Event]:
-        started = self._start_of(blocked.step, blocked.number)
+        started = self._start_of(blocked.step, blocked.attempt_number)
         if started is not None:
             yield blocked_event(self.keys[blocked.step], started, blocked.data)
 

@@ -196,7 +196,7 @@ class LogWriter:
                     ended,
                     batch_text(record),
                     pid=record.pid,
-                    batch_number=record.number,
+                    batch_number=record.batch_id,
                 )
             elif isinstance(record, ResourceRecord):
                 rows.add(RESOURCE, record.started, record.ended, resource_text(record))

@@ -375,7 +375,9 @@ def _compact(rows: Sequence[Attempt]) -> Rows:
         array("d", [row.started for row in rows]),
         array("d", [row.ended for row in rows]),
     )
-    return (Successes([row.step for row in rows], [row.number for row in rows], starts, ends),)
+    return (
+        Successes([row.step for row in rows], [row.attempt_number for row in rows], starts, ends),
+    )
 
 
 def _units(amount: float) -> int:

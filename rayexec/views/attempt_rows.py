@@ -57,7 +57,7 @@ def attempt_row(record: RunRecord, log: StoredLog, attempt: Attempt) -> AttemptR
         job=record.job_name,
         step_key=log.keys[attempt.step],
         op=log.op_of(attempt.step),
-        attempt=attempt.number,
+        attempt=attempt.attempt_number,
         outcome=_OUTCOMES[attempt.outcome],
         started=attempt.started,
         ended=attempt.ended,

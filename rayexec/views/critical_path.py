@@ -74,7 +74,7 @@ def _link(
     history: RunHistory, index: int, attempt: Attempt, ended: float, *, is_retry: bool
 ) -> Link:
     """Return the link of an attempt that waited since ``ended``."""
-    blocked = history.blocked.get((attempt.step, attempt.number))
+    blocked = history.blocked.get((attempt.step, attempt.attempt_number))
     why = "" if blocked is None else blocked.limit
     if is_retry:
         why = "tried again"

@@ -115,7 +115,7 @@ def summarise(history: RunHistory) -> RunSummary:
             # Before a retry the step has no end yet.
             step.end = end_of(entry) or StepEnd.NOT_RUN
             if entry.failure is not None and step.end is StepEnd.FAILED:
-                failures.append(StepFailure(step.key, entry.number + 1, entry.failure))
+                failures.append(StepFailure(step.key, entry.attempt_number + 1, entry.failure))
             continue
         ended = ends_of(entry)
         if ended is not None:

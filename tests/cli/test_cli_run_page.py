@@ -214,7 +214,7 @@ def path_of(made: Any, config: Any = IN_PROCESS) -> list[tuple[str, int, str]]:
     path = critical_path(log, attempts, reader.record().start_time)
     assert path is not None
     return [
-        (log.keys[attempts[each.attempt].step], attempts[each.attempt].number, each.why)
+        (log.keys[attempts[each.attempt].step], attempts[each.attempt].attempt_number, each.why)
         for each in path
     ]
 

@@ -1,4 +1,4 @@
-"""The execution section: every form of the document, and what it refuses."""
+"""The execution section of run config: each form, and the problems of malformed ones."""
 
 from __future__ import annotations
 
@@ -108,10 +108,10 @@ def test_a_rule_that_stands_twice_is_refused_each_such_rule_by_name() -> None:
     ]
     section = {"config": {"ray": {"tag_concurrency_limits": limits}}}
     _, problems = resolve_execution(default_executor, section)
-    place = "root:execution:config:ray:tag_concurrency_limits"
+    path = "root:execution:config:ray:tag_concurrency_limits"
     assert [str(each) for each in problems] == [
-        f"{place}: the rule for tag 'a' stands 2 times, with limits 1, 2; keep one",
-        f"{place}: the rule for each value of tag 'b' stands 2 times, with limits 4, 4; keep one",
+        f"{path}: the rule for tag 'a' stands 2 times, with limits 1, 2; keep one",
+        f"{path}: the rule for each value of tag 'b' stands 2 times, with limits 4, 4; keep one",
     ]
     section["config"]["ray"]["tag_concurrency_limits"] = limits[:3]
     assert settings(section).tag_limits == (
@@ -205,14 +205,14 @@ def test_what_is_refused(section: Any, path: str, message: str) -> None:
 
 
 def test_what_a_caller_wants_instead_is_checked_like_config() -> None:
-    kept = override_execution(ExecutionSettings(max_concurrent=3))
-    assert kept.max_concurrent == 3
-    assert override_execution(kept, max_concurrent=5).max_concurrent == 5
+    unchanged = override_execution(ExecutionSettings(max_concurrent=3))
+    assert unchanged.max_concurrent == 3
+    assert override_execution(unchanged, max_concurrent=5).max_concurrent == 5
     assert (
         override_execution(ExecutionSettings(engine="in_process"), address="auto").engine == "ray"
     )
     with pytest.raises(ConfigError) as caught:
-        override_execution(kept, max_concurrent=-1, address=5)
+        override_execution(unchanged, max_concurrent=-1, address=5)
     assert {problem.path for problem in caught.value.problems} == {
         ("max_concurrent",),
         ("address",),

@@ -1,4 +1,4 @@
-"""Executor keys: each is declared once, also from outside of the package."""
+"""Executor keys: one declaration each, also from outside of the package."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ def test_a_resumed_run_inherits_the_overrides_that_say_so() -> None:
 
 @pytest.fixture
 def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The command line as a process with the added keys; so are the processes that it starts."""
+    """The command line as a process with the added keys, as are all processes below it."""
     (tmp_path / "jobs.py").write_text(JOBS)
     (tmp_path / "sitecustomize.py").write_text(DECLARATION)
     monkeypatch.setenv("RAYEXEC_HOME", str(tmp_path / "runs"))
@@ -148,8 +148,8 @@ def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def origin(tmp_path: Path, run_id: str) -> dict[str, str]:
     (path,) = (tmp_path / "runs").rglob(f"{run_id}*/run.json")
-    found: dict[str, str] = json.loads(path.read_text())["origin"]
-    return found
+    recorded: dict[str, str] = json.loads(path.read_text())["origin"]
+    return recorded
 
 
 def test_the_command_line_overrides_an_added_key(program: Any, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Run config against its job: defaults, nesting, inputs, and every problem in one message."""
+"""Run config against its job: defaults, nesting, inputs, and all problems in one message."""
 
 from __future__ import annotations
 
@@ -75,8 +75,8 @@ KEYED = {"inner": {"ops": {"keyed": {"config": {"k": 1}}}}}
 def problems(target: Any, run_config: Any) -> dict[str, str]:
     with pytest.raises(ConfigError) as caught:
         validate_run_config(target, run_config)
-    for number, problem in enumerate(caught.value.problems, start=1):
-        assert f"Error {number}: {problem}" in str(caught.value)
+    for index, problem in enumerate(caught.value.problems, start=1):
+        assert f"Error {index}: {problem}" in str(caught.value)
     return {":".join(problem.path): problem.message for problem in caught.value.problems}
 
 
@@ -95,7 +95,7 @@ def test_an_op_that_is_mentioned_replaces_the_jobs_default_whole() -> None:
 
 
 def test_every_problem_is_reported_at_once() -> None:
-    found = problems(
+    messages = problems(
         nested,
         {
             "ops": {
@@ -107,7 +107,7 @@ def test_every_problem_is_reported_at_once() -> None:
             "execution": {"config": {"multiprocess": {"max_concurrent": -1}}},
         },
     )
-    assert found.keys() == {
+    assert messages.keys() == {
         "opps",
         "ops:sized:config:n",
         "ops:sized:config:nn",
@@ -117,14 +117,14 @@ def test_every_problem_is_reported_at_once() -> None:
         "ops:frea",
         "execution:config:multiprocess:max_concurrent",
     }
-    assert "Did you mean 'ops'?" in found["opps"]
-    assert "Did you mean 'free'?" in found["ops:frea"]
-    assert "connected to an output" in found["ops:inner:ops:keyed:inputs:x"]
+    assert "Did you mean 'ops'?" in messages["opps"]
+    assert "Did you mean 'free'?" in messages["ops:frea"]
+    assert "connected to an output" in messages["ops:inner:ops:keyed:inputs:x"]
 
 
 def test_missing_config_says_what_the_op_needs() -> None:
-    found = problems(nested, {})
-    assert found == {
+    messages = problems(nested, {})
+    assert messages == {
         "ops:inner:ops:keyed:config": "missing; op 'keyed' needs config: {k: int, m?: str = \"d\"}"
     }
 
@@ -174,9 +174,9 @@ def test_typed_inputs_come_from_config(
 )
 def test_inputs_that_do_not_fit(name: str, given: Any, message: str) -> None:
     inputs = {"v": 1, "w": {"value": 1}, name: given}
-    found = problems(with_inputs, {"inputs": inputs, "ops": {"keyed": {"config": {"k": 1}}}})
-    assert list(found) == [f"inputs:{name}"]
-    assert message in found[f"inputs:{name}"]
+    messages = problems(with_inputs, {"inputs": inputs, "ops": {"keyed": {"config": {"k": 1}}}})
+    assert list(messages) == [f"inputs:{name}"]
+    assert message in messages[f"inputs:{name}"]
 
 
 def test_missing_inputs_are_named() -> None:
@@ -224,8 +224,8 @@ def test_configured_fixes_config() -> None:
         "k": 5,
         "m": "d",
     }
-    found = problems(uses_fixed, {"inputs": {"x": 1}, "ops": {"fixed": {"config": {"k": 1}}}})
-    assert "fixed by configured()" in found["ops:fixed:config"]
+    messages = problems(uses_fixed, {"inputs": {"x": 1}, "ops": {"fixed": {"config": {"k": 1}}}})
+    assert "fixed by configured()" in messages["ops:fixed:config"]
 
 
 def test_configured_by_a_function() -> None:
@@ -296,11 +296,11 @@ def test_loggers_take_a_level() -> None:
     validate_run_config(
         nested, {"ops": KEYED, "loggers": {"console": {"config": {"log_level": "info"}}}}
     )
-    found = problems(
+    messages = problems(
         nested,
         {"ops": KEYED, "loggers": {"console": {"config": {"log_level": "loud"}}, "other": {}}},
     )
-    assert found.keys() == {"loggers:console:config:log_level", "loggers:other"}
+    assert messages.keys() == {"loggers:console:config:log_level", "loggers:other"}
 
 
 @pytest.mark.parametrize("only_required", [True, False])

@@ -1,4 +1,4 @@
-"""Config schemas: what they accept, what they make of it, and what they say about the rest."""
+"""Config schemas: accepted values, resolved values, and messages for the rest."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Inner(Config):
 
 
 def unread(name: str) -> Inner:
-    """An Inner whose field is still to be read from the environment."""
+    """An Inner with a field to read from the environment."""
     values: dict[str, Any] = {"x": EnvVar(name)}
     return Inner.model_construct(**values)
 
@@ -449,7 +449,7 @@ def told(problems: list[Any]) -> list[tuple[str, str]]:
 
 
 def same(problems: list[Any], expected: list[tuple[str, str | None]]) -> bool:
-    """Whether the problems are these, where a message of None stands for any."""
+    """Compare problems; a message of None stands for any."""
     found = told(problems)
     return [path for path, _ in found] == [path for path, _ in expected] and all(
         wanted is None or message == wanted
@@ -740,11 +740,11 @@ def test_a_plain_dict_is_read_anew_each_time() -> None:
 
 
 def test_schemas_that_come_and_go_are_not_mistaken_for_each_other() -> None:
-    for number in range(600):
-        schema = Shape({f"k{number}": int})
-        assert validate(schema, {f"k{number}": number}) == ({f"k{number}": number}, [])
+    for index in range(600):
+        schema = Shape({f"k{index}": int})
+        assert validate(schema, {f"k{index}": index}) == ({f"k{index}": index}, [])
         del schema
-        if number % 100 == 0:
+        if index % 100 == 0:
             gc.collect()
 
 
@@ -760,7 +760,7 @@ def test_words_can_be_pickled(word: object) -> None:
 
 
 class Case(NamedTuple):
-    """A schema and a value that fits it."""
+    """A schema with a fitting value."""
 
     schema: object
     value: object
@@ -814,19 +814,19 @@ CASES = st.recursive(LEAVES, containers, max_leaves=12)
 
 
 def places(value: object) -> list[tuple[object, ...]]:
-    """Every place in ``value``, the root included."""
-    found: list[tuple[object, ...]] = [()]
+    """Every path in ``value``, the root included."""
+    paths: list[tuple[object, ...]] = [()]
     if isinstance(value, dict | list):
         pairs = value.items() if isinstance(value, dict) else enumerate(value)
-        found += [(key, *place) for key, inner in pairs for place in places(inner)]
-    return found
+        paths += [(key, *path) for key, inner in pairs for path in places(inner)]
+    return paths
 
 
-def replaced(value: Any, place: tuple[object, ...], by: object) -> Any:
-    if not place:
+def replaced(value: Any, path: tuple[object, ...], by: object) -> Any:
+    if not path:
         return by
     value = copy.copy(value)
-    value[place[0]] = replaced(value[place[0]], place[1:], by)
+    value[path[0]] = replaced(value[path[0]], path[1:], by)
     return value
 
 
@@ -837,9 +837,9 @@ def test_a_value_that_fits_has_no_problems(case: Case) -> None:
 
 @given(CASES, st.data())
 def test_one_wrong_place_is_the_only_problem(case: Case, data: st.DataObject) -> None:
-    place = data.draw(st.sampled_from(places(case.value)))
-    _, problems = validate(case.schema, replaced(case.value, place, object()))
-    assert [problem.path for problem in problems] == [tuple(map(str, place))]
+    path = data.draw(st.sampled_from(places(case.value)))
+    _, problems = validate(case.schema, replaced(case.value, path, object()))
+    assert [problem.path for problem in problems] == [tuple(map(str, path))]
 
 
 @given(CASES)

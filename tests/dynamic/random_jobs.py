@@ -1,6 +1,4 @@
-"""Random jobs with dynamic outputs below each other, and how they must end, by reading the rules
-one step at a time.
-"""
+"""Random jobs with nested dynamic outputs, with their expected ends by a slow reading of rules."""
 
 from __future__ import annotations
 
@@ -19,9 +17,7 @@ GONE = "gone"  # an output that was not yielded; equal to itself also after it w
 
 @dataclass(frozen=True)
 class Ref:
-    """The output of a node, a value of it where it is dynamic, or (``lists`` times) the list of its
-    values.
-    """
+    """An output of a node, a value of a dynamic one, or (``lists`` times) a list of its values."""
 
     node: int
     lists: int = 0
@@ -29,9 +25,7 @@ class Ref:
 
 @dataclass
 class Node:
-    """A node: what it does, where its inputs come from (a list is a fan-in), and the dynamic nodes
-    that it is below.
-    """
+    """A node, its inputs (a list is a fan-in), and the dynamic nodes above it."""
 
     kind: str  # "calc", "maybe", "fan", "optional_fan", "stream"
     inputs: list[Ref | list[Ref]]
@@ -45,7 +39,7 @@ class Node:
 
 @dataclass
 class Case:
-    """``body`` is what the job's function does: call a node, or map over one and do more."""
+    """A job; ``body`` has the calls of its function: a node, or a map with more calls."""
 
     nodes: list[Node] = field(default_factory=list)
     body: list[Any] = field(default_factory=list)
@@ -97,25 +91,25 @@ def _fill(
             for each in inputs
             if isinstance(each, list) or not each.lists or case.level_of(each) == node.level
         ]
-        number = len(case.nodes)
+        index = len(case.nodes)
         case.nodes.append(node)
-        body.append(number)
+        body.append(index)
         if node.fans and node.level == level and draw(st.integers(0, 3)):
             inner: list[Any] = []
-            body.append((number, inner))
-            _fill(draw, case, inner, (*node.level, number), optional, most)
+            body.append((index, inner))
+            _fill(draw, case, inner, (*node.level, index), optional, most)
 
 
 def _within_reach(case: Case, level: tuple[int, ...]) -> tuple[list[Ref], list[Ref]]:
-    """Return what is one value at a level, and what can be collected there."""
+    """Return the single values and the lists at a level."""
     plain: list[Ref] = []
     lists: list[Ref] = []
-    for number, node in enumerate(case.nodes):
-        whole = (*node.level, number) if node.fans else node.level
+    for index, node in enumerate(case.nodes):
+        whole = (*node.level, index) if node.fans else node.level
         for count in range(len(whole) + 1):
             here = whole[: len(whole) - count]
             if here == level[: len(here)]:
-                (lists if count else plain).append(Ref(number, count))
+                (lists if count else plain).append(Ref(index, count))
     return plain, [each for each in lists if case.level_of(each) == level]
 
 
@@ -126,36 +120,34 @@ def refs_of(inputs: Sequence[Ref | list[Ref]]) -> list[Ref]:
 def _flat(value: Any) -> int:
     if isinstance(value, list):
         total = 7
-        for place, each in enumerate(value):
-            total += (place + 3) * _flat(each)
+        for index, member in enumerate(value):
+            total += (index + 3) * _flat(member)
         return total
     return int(value)
 
 
 def outcome(node: Node, fails: bool, values: Sequence[Any]) -> Any:
-    """Return what a node makes of the values of its inputs: a number, {key: number}, GONE, or a
-    ValueError.
-    """
-    number = (
-        node.seed + sum((place + 2) * _flat(each) for place, each in enumerate(values))
+    """Return a node's value for its inputs: a number, {key: number}, GONE, or a failure."""
+    total = (
+        node.seed + sum((position + 2) * _flat(each) for position, each in enumerate(values))
     ) % 9973
-    if fails and number % 23 == 3:
-        return ValueError(f"{number} is not to be")
-    if node.kind == "maybe" and number % 5 == 2:
+    if fails and total % 23 == 3:
+        return ValueError(f"{total} is not to be")
+    if node.kind == "maybe" and total % 5 == 2:
         return GONE
     if node.fans:
-        return {f"k{(number + each) % 7}": number + each for each in range(number % 4)}
-    return number
+        return {f"k{(total + each) % 7}": total + each for each in range(total % 4)}
+    return total
 
 
 def breaks(node: Node, made: Any, fails: bool) -> bool:
-    """Whether an op that streams fails after it has yielded all its values."""
+    """Whether a streaming op fails after all its values."""
     return fails and node.kind == "stream" and sum(made.values()) % 7 == 4
 
 
-def _make(case: Case, number: int) -> Any:
-    node, fails = case.nodes[number], case.fails
-    names = [f"i{place}" for place in range(len(node.inputs))]
+def _make(case: Case, index: int) -> Any:
+    node, fails = case.nodes[index], case.fails
+    names = [f"i{position}" for position in range(len(node.inputs))]
 
     def work(values: Sequence[Any]) -> Iterator[Any]:
         made = outcome(node, fails, values)
@@ -188,42 +180,42 @@ def _make(case: Case, number: int) -> Any:
 
     from rayexec import In
 
-    return op(name=f"n{number}", ins={name: In(Any) for name in names}, out=outs[node.kind])(
+    return op(name=f"n{index}", ins={name: In(Any) for name in names}, out=outs[node.kind])(
         function
     )
 
 
 def make_job(case: Case) -> JobDefinition:
     """Return the case as a job: node 3 is ``n3``."""
-    ops = [_make(case, number) for number in range(len(case.nodes))]
+    ops = [_make(case, index) for index in range(len(case.nodes))]
 
     @job
     def random_dynamic_job() -> None:
         handles: dict[int, Any] = {}
 
         def handle(ref: Ref) -> Any:
-            found = handles[ref.node]
+            output = handles[ref.node]
             for _ in range(ref.lists):
-                found = found.collect()
-            return found
+                output = output.collect()
+            return output
 
         def run(body: list[Any]) -> None:
-            for each in body:
-                if isinstance(each, int):
+            for item in body:
+                if isinstance(item, int):
                     wired = {
-                        f"i{place}": [handle(one) for one in given]
+                        f"i{position}": [handle(one) for one in given]
                         if isinstance(given, list)
                         else handle(given)
-                        for place, given in enumerate(case.nodes[each].inputs)
+                        for position, given in enumerate(case.nodes[item].inputs)
                     }
-                    handles[each] = ops[each](**wired)
+                    handles[item] = ops[item](**wired)
                 else:
-                    number, inner = each
+                    index, inner = item
 
                     def within(_one: Any, inner: list[Any] = inner) -> None:
                         run(inner)
 
-                    handles[number].map(within)
+                    handles[index].map(within)
 
         run(case.body)
 
@@ -232,7 +224,7 @@ def make_job(case: Case) -> JobDefinition:
 
 @dataclass
 class Ends:
-    """How each step ends by its key, and what the good ones yield."""
+    """The expected end of each step by key, and the values of successful ones."""
 
     status: dict[str, StepStatus] = field(default_factory=dict)
     values: dict[str, Any] = field(default_factory=dict)
@@ -246,18 +238,18 @@ class _Rules:
         self.made: list[dict[Keys, Any]] = []
 
     def steps_of(self, level: tuple[int, ...]) -> list[Keys]:
-        found: list[Keys] = [()]
+        keys_below: list[Keys] = [()]
         for fan in level:
-            found = [
+            keys_below = [
                 (*keys, key)
-                for keys in found
+                for keys in keys_below
                 if keys in self.made[fan]
                 for key in self.made[fan][keys]
             ]
-        return found
+        return keys_below
 
     def source(self, ref: Ref, keys: Keys) -> tuple[StepStatus, Any]:
-        """Return what becomes of one value: SUCCESS with the value, SKIPPED or FAILED."""
+        """Return the end of one value: SUCCESS with the value, SKIPPED or FAILED."""
         node = self.case.nodes[ref.node]
         step = keys[: len(node.level)]
         status = self.status[ref.node][step]
@@ -269,7 +261,7 @@ class _Rules:
         return (StepStatus.SKIPPED if status is StepStatus.SKIPPED else StepStatus.FAILED), None
 
     def gathered(self, ref: Ref, keys: Keys) -> tuple[list[StepStatus], list[Any]]:
-        """Return what becomes of the values of a list, all in one row, and the list."""
+        """Return the ends of a list's values in one row, and the list."""
         node = self.case.nodes[ref.node]
         level = (*node.level, ref.node) if node.fans else node.level
         fan = level[len(keys)]
@@ -304,16 +296,16 @@ class _Rules:
     def end(self, node: Node, keys: Keys) -> tuple[StepStatus, Any]:
         values: list[Any] = []
         skipped = failed = False
-        for each in node.inputs:
-            if isinstance(each, list):
-                found = [self.source(ref, keys) for ref in each]
-                statuses = [status for status, _ in found]
-                values.append([value for status, value in found if status is StepStatus.SUCCESS])
-            elif each.lists:
-                statuses, gathered = self.gathered(each, keys)
+        for node_input in node.inputs:
+            if isinstance(node_input, list):
+                sources = [self.source(ref, keys) for ref in node_input]
+                statuses = [status for status, _ in sources]
+                values.append([value for status, value in sources if status is StepStatus.SUCCESS])
+            elif node_input.lists:
+                statuses, gathered = self.gathered(node_input, keys)
                 values.append(gathered)
             else:
-                status, value = self.source(each, keys)
+                status, value = self.source(node_input, keys)
                 statuses = [status]
                 values.append(value)
             failed = failed or StepStatus.FAILED in statuses
@@ -333,19 +325,19 @@ class _Rules:
 
 
 def expected(case: Case) -> Ends:
-    """Return how the steps of a case must end."""
+    """Return the expected ends of a case's steps."""
     rules, ends = _Rules(case), Ends()
-    for number, node in enumerate(case.nodes):
+    for index, node in enumerate(case.nodes):
         rules.status.append({})
         rules.made.append({})
         for keys in rules.steps_of(node.level):
             status, made = rules.end(node, keys)
-            rules.status[number][keys] = status
-            key = f"n{number}[{','.join(keys)}]" if keys else f"n{number}"
+            rules.status[index][keys] = status
+            key = f"n{index}[{','.join(keys)}]" if keys else f"n{index}"
             ends.status[key] = status
             if status is StepStatus.SUCCESS:
                 ends.values[key] = made
             if made is not None:
-                rules.made[number][keys] = made
+                rules.made[index][keys] = made
             ends.yields[key] = list(made) if isinstance(made, dict) else []
     return ends

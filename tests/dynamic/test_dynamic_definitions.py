@@ -1,6 +1,4 @@
-"""What ops and bodies may declare of dynamic outputs, and what a body that connects them wrongly is
-told.
-"""
+"""Declarations of dynamic outputs, and messages for bodies that connect them wrongly."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, List  # noqa: UP035  # as job files of older Pythons have it
@@ -222,9 +220,18 @@ def asked() -> None:
         one()
 
 
-ONE_VALUE = r"is one value here, so there is nothing to {}\. Declare the output that shall be several values DynamicOut"
-ONE_OF_SEVERAL = r"is one value here, where what runs is mapped over 'numbers\.result', so there is nothing to {}\. .* DynamicOut"
-INDEPENDENT = r"would be below two dynamic outputs that do not depend on each other, {} and {}\. Collect one of them first"
+ONE_VALUE = (
+    r"is one value here, so there is nothing to {}\. Declare the output that shall be several "
+    r"values DynamicOut"
+)
+ONE_OF_SEVERAL = (
+    r"is one value here, where what runs is mapped over 'numbers\.result', so there is nothing to "
+    r"{}\. .* DynamicOut"
+)
+INDEPENDENT = (
+    r"would be below two dynamic outputs that do not depend on each other, {} and {}\. Collect one "
+    r"of them first"
+)
 
 
 @pytest.mark.parametrize(
@@ -286,7 +293,7 @@ INDEPENDENT = r"would be below two dynamic outputs that do not depend on each ot
         (indexed, r"stands for a value that exists only at run time"),
         (asked, r"a job's body cannot branch on it"),
     ],
-    ids=lambda each: each.__name__ if callable(each) else "",
+    ids=lambda body: body.__name__ if callable(body) else "",
 )
 def test_what_is_connected_wrongly_is_told_while_the_body_runs(
     body: Callable[[], None], message: str
@@ -319,17 +326,17 @@ def test_a_graph_whose_output_is_dynamic_is_not_passed_on_directly() -> None:
 
 
 def test_a_function_may_return_nothing_and_be_several_outputs() -> None:
-    kept: list[Any] = []
+    handles: list[Any] = []
 
     @job
     def free() -> None:
         values = numbers()
         assert values.map(lambda _: None) is None
-        kept.append(values.map(lambda n: {"a": inc(n), "b": inc.alias("b")(n)}))
-        kept.append(values.map(lambda n: [inc.alias("c")(n)]))
+        handles.append(values.map(lambda n: {"a": inc(n), "b": inc.alias("b")(n)}))
+        handles.append(values.map(lambda n: [inc.alias("c")(n)]))
 
-    assert list(kept[0]) == ["a", "b"]
-    assert len(kept[1]) == 1
+    assert list(handles[0]) == ["a", "b"]
+    assert len(handles[1]) == 1
 
 
 def test_a_step_that_is_mapped_does_not_take_the_list_of_all_as_well() -> None:

@@ -1,4 +1,4 @@
-"""How values of dynamic outputs go through a job, the same on every engine: map, collect, graphs."""
+"""Values of dynamic outputs through a job, the same on every engine: map, collect, graphs."""
 
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
@@ -276,10 +276,10 @@ def test_a_graph_returns_dynamic_mapped_and_collected_outputs(execute: Any) -> N
 
     @job
     def outer() -> None:
-        found = part()
-        found.raw.map(dbl.alias("of_raw"))
-        listed(found.mapped.map(dbl).collect())
-        passed(found.all)
+        outputs = part()
+        outputs.raw.map(dbl.alias("of_raw"))
+        listed(outputs.mapped.map(dbl).collect())
+        passed(outputs.all)
 
     result = execute(outer)
     assert result.output_for_node("of_raw") == {"k0": 0, "k1": 2, "k2": 4}

@@ -1,6 +1,4 @@
-"""What becomes of a run where dynamic outputs, or steps below them, fail, are skipped, or do not
-come.
-"""
+"""Ends of runs with failed, skipped or absent dynamic outputs, or such steps below them."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -53,7 +51,7 @@ def listed(values: list[Any]) -> list[Any]:
 
 
 def ends(result: Any) -> dict[str, str]:
-    """Return how each step with events ended, by its key."""
+    """Return the end of each step with events, by key."""
     kinds = ("STEP_SUCCESS", "STEP_FAILURE", "STEP_SKIPPED")
     return {
         event.step_key: event.event_type_value.removeprefix("STEP_").lower()
@@ -209,9 +207,9 @@ def test_a_mapped_step_is_tried_again_by_itself(execute: Any) -> None:
 def test_a_mapped_step_that_yields_nothing_is_left_out_of_the_list(execute: Any) -> None:
     @job
     def gaps() -> None:
-        found = numbers().map(evens)
-        listed(found.map(inc).collect())
-        listed.alias("direct")(found.collect())
+        values = numbers().map(evens)
+        listed(values.map(inc).collect())
+        listed.alias("direct")(values.collect())
 
     result = execute(gaps)
     assert result.success
@@ -257,8 +255,8 @@ def test_below_two_levels_a_failure_keeps_back_the_lists_that_need_it(execute: A
     def below(n: int) -> Iterator[DynamicOutput[int]]:
         if n == 0:
             raise ValueError("nothing below")
-        for each in range(n):
-            yield DynamicOutput(10 * n + each, str(each))
+        for index in range(n):
+            yield DynamicOutput(10 * n + index, str(index))
 
     @op
     def picky(n: int) -> int:

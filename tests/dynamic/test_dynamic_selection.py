@@ -1,6 +1,4 @@
-"""Selections from jobs with dynamic outputs: mapped ops, mapping keys, and what is left out above
-them.
-"""
+"""Selections from jobs with dynamic outputs: mapped ops, mapping keys, omitted producers."""
 
 from __future__ import annotations
 

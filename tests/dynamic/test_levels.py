@@ -1,6 +1,4 @@
-"""One dynamic output below another, the same on every engine: keys, lists of lists, and values of
-outer levels.
-"""
+"""Nested dynamic outputs, the same on every engine: keys, lists of lists, outer values."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -49,8 +47,8 @@ def successes(result: Any) -> set[str]:
 def test_dynamic_outputs_below_one_another_are_collected_by_level(execute: Any) -> None:
     @job
     def nested() -> None:
-        words = numbers().map(letters).map(passed)
-        by_number = words.collect()
+        passed_on = numbers().map(letters).map(passed)
+        by_number = passed_on.collect()
         by_number.map(listed)
         listed.alias("all")(by_number.collect())
 
@@ -83,10 +81,10 @@ def test_a_map_within_a_map_takes_values_of_both_levels(execute: Any) -> None:
             more = inc(number)
             letter = letters(number)
             upper = letter.map(passed)
-            words = letter.map(
+            joined = letter.map(
                 lambda each: upper.map(lambda same: join(more, join.alias("twice")(each, same)))
             )
-            return listed(words.collect())
+            return listed(joined.collect())
 
         listed.alias("all")(numbers().map(work).collect())
 
@@ -103,8 +101,8 @@ def test_a_map_within_a_map_takes_values_of_both_levels(execute: Any) -> None:
 def test_an_inner_dynamic_output_may_be_empty(execute: Any) -> None:
     @op(out=DynamicOut(int))
     def below(number: int) -> Iterator[DynamicOutput[int]]:
-        for each in range(number):
-            yield DynamicOutput(each, str(each))
+        for index in range(number):
+            yield DynamicOutput(index, str(index))
 
     @job
     def uneven() -> None:
@@ -155,9 +153,7 @@ def test_three_levels(execute: Any) -> None:
 
 
 def test_outputs_that_are_lists_of_lists_are_read_as_they_were_collected(execute: Any) -> None:
-    """In the order of the keys, with empty lists, and by outer keys where only inner ones are
-    collected.
-    """
+    """In the order of the keys, with empty lists, and by outer keys without inner ones."""
 
     @op(out=DynamicOut(int))
     def below(number: int) -> list[int]:
@@ -213,9 +209,9 @@ def test_priorities_hold_among_steps_that_come_while_the_run_goes_on() -> None:
 
     @job
     def urgent() -> None:
-        found = numbers()
-        found.map(low)
-        found.map(high)
+        values = numbers()
+        values.map(low)
+        values.map(high)
         usual()
         high.alias("late")(usual.alias("before")())
 

@@ -1,6 +1,4 @@
-"""What steps below a dynamic output have of their op: context, config, tags, limits, hooks,
-resources, large values.
-"""
+"""Mapped steps and their op: context, config, tags, limits, hooks, resources, large values."""
 
 import os
 import time
@@ -184,9 +182,9 @@ def test_mapped_steps_take_values_and_none_from_outside(execute: Any) -> None:
 def test_mapped_steps_have_resources_and_hooks(execute: Any, tmp_path: Path) -> None:
     notes = str(tmp_path / "notes")
 
-    def note(words: str) -> None:
+    def note(text: str) -> None:
         with open(notes, "a") as file:
-            file.write(words + "\n")
+            file.write(text + "\n")
 
     @success_hook
     def on_success(context: HookContext) -> None:
@@ -221,15 +219,15 @@ def test_mapped_steps_have_resources_and_hooks(execute: Any, tmp_path: Path) -> 
 
 
 def test_limits_hold_for_mapped_steps(execute_on_ray: Any, tmp_path: Path) -> None:
-    place = str(tmp_path)
+    directory = str(tmp_path)
 
     @op
     def stay(context: OpExecutionContext, n: int) -> int:
-        mine = Path(place, f"{n}")
+        mine = Path(directory, f"{n}")
         mine.touch()
-        seen = [len(os.listdir(place))]
+        seen = [len(os.listdir(directory))]
         time.sleep(0.05)  # so that others would overlap it if they could
-        seen.append(len(os.listdir(place)))
+        seen.append(len(os.listdir(directory)))
         mine.unlink()
         return max(seen)
 

@@ -1,6 +1,4 @@
-"""Random jobs with dynamic outputs end the same on every engine, however their steps are dealt into
-batches.
-"""
+"""Random dynamic jobs end the same on every engine, for every division into batches."""
 
 from __future__ import annotations
 
@@ -30,9 +28,7 @@ from rayexec.testing.simulated_engine import SimulatedEngine
 
 
 class ChanceEngine(InProcessEngine):
-    """Runs batches in any order, each for as long as chance has it, and gives back what it did not
-    get to.
-    """
+    """Runs batches in any order, ends each by chance, and returns the calls left in it."""
 
     batching = True
 
@@ -95,20 +91,20 @@ class ChanceEngine(InProcessEngine):
             assert len(work.calls) == 1, "what streams goes alone"
             names = tuple(record.name for record in rows[0].outputs)
             self._due += [
-                StepYielded(work.id, first, names[:place]) for place in range(1, len(names) + 1)
+                StepYielded(work.id, first, names[:end]) for end in range(1, len(names) + 1)
             ]
             self._due.append(answer)
             return []
         return [answer]
 
     def _lose_inputs(self, work: Batch) -> set[int]:
-        """Lose outputs that a batch takes, if chance has it; return the steps whose outputs it
-        lacks then.
-        """
+        """Lose inputs of a batch by chance; return the steps that lost theirs."""
         taken: set[int] = set()
         for call in work.calls:
-            for each in self._spec.plan.steps[call.step].inputs:
-                taken |= {source.step for source in each.sources if isinstance(source, FromStep)}
+            for step_input in self._spec.plan.steps[call.step].inputs:
+                taken |= {
+                    source.step for source in step_input.sources if isinstance(source, FromStep)
+                }
         taken -= {call.step for call in work.calls}
         for step in taken & self._succeeded - self._lost:
             if self._chance.random() < self._lost_workers:
@@ -118,7 +114,7 @@ class ChanceEngine(InProcessEngine):
 
 
 def ends_of(result: RunResult) -> Ends:
-    """Return how the steps of a run ended, and what they yielded."""
+    """Return the ends of a run's steps, and their values."""
     machine = result._outcome.machine
     check(machine)
     ends = Ends()
@@ -144,7 +140,7 @@ def run_by_chance(
     job: JobDefinition, chance: random.Random, slots: int, losses: float = 0.0, keep: Any = "all"
 ) -> RunResult:
     settings = {"infrastructure_retries": 10_000, "keep_outputs": keep}
-    spec = prepare(job, {"execution": {"config": {"ray": settings}}}).begin()
+    spec = prepare(job, {"execution": {"config": {"ray": settings}}}).with_run_plan()
     log = RunLog(spec.plan)
     outcome, engine = run_to_end(
         spec, lambda: ChanceEngine(spec, chance, slots, losses), log, Observer()
@@ -188,7 +184,7 @@ def test_outputs_that_are_lost_are_made_again(case: Case, seed: int, slots: int,
 def test_simulated_every_step_ends_as_the_rules_have_it(case: Case, times: list[float]) -> None:
     rules = expected(case)
     job = make_job(case)
-    spec = prepare(job, ignore_execution=True).begin()
+    spec = prepare(job, ignore_execution=True).with_run_plan()
     plan = spec.plan
 
     def yields(call: Any) -> dict[str, list[str]]:
@@ -230,7 +226,7 @@ def test_values_stay_until_the_last_step_that_takes_them(case: Case, keep: Any) 
     job = make_job(case)
     spec = prepare(job, {"execution": {"config": {"in_process": None}}})
     settings_ = replace(spec.config.execution, keep_outputs=keep)
-    spec = replace(spec, config=replace(spec.config, execution=settings_)).begin()
+    spec = replace(spec, config=replace(spec.config, execution=settings_)).with_run_plan()
     log = RunLog(spec.plan)
     outcome, _ = run_to_end(spec, lambda: InProcessEngine(spec), log, Observer())
     rules = expected(case)
@@ -242,19 +238,19 @@ def test_values_stay_until_the_last_step_that_takes_them(case: Case, keep: Any) 
     }
     taken |= {each for needed in spec.plan.future_sources.values() for each in needed}
     taken |= {index for index in spec.plan.fan_out_steps if not spec.plan.successors[index]}
-    kept = {index for index in range(len(spec.plan.steps)) if index not in outcome.machine.released}
+    held = {index for index in range(len(spec.plan.steps)) if index not in outcome.machine.released}
     leaves = {index for index in range(len(spec.plan.steps)) if index not in taken}
-    assert kept >= (leaves if keep == "leaves" else set())
+    assert held >= (leaves if keep == "leaves" else set())
     if keep == "none":
-        assert not kept
+        assert not held
     assert {node_path(key) for key in rules.status} <= {
-        f"n{number}" for number in range(len(case.nodes))
+        f"n{index}" for index in range(len(case.nodes))
     }
 
 
 @pytest.mark.parametrize("slots", [1, 3])
 def test_chance_engine_runs_plain_jobs(slots: int) -> None:
-    """The judge of the others is judged by what is known."""
+    """Known cases check the judge of the random ones."""
     case = Case()
     result = run_by_chance(make_job(case), random.Random(1), slots)
     assert result.success
@@ -282,7 +278,7 @@ def test_a_value_goes_with_the_last_step_that_takes_it() -> None:
         spec,
         config=replace(spec.config, execution=replace(spec.config.execution, keep_outputs="none")),
     )
-    spec = spec.begin()
+    spec = spec.with_run_plan()
     seen: list[str] = []
 
     class Noting(InProcessEngine):

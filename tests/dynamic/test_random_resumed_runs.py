@@ -1,6 +1,4 @@
-"""Random jobs that fail, or whose drivers die, and are resumed: in the end all is as if nothing had
-happened.
-"""
+"""Random jobs that fail or lose their driver end, once resumed, as if nothing had happened."""
 
 from __future__ import annotations
 
@@ -53,9 +51,7 @@ def _run(
     after: int | None = None,
     options: ReexecutionOptions | None = None,
 ) -> RunResult | None:
-    """Run a job, or go on from a run of it; return None where its driver dies after so many steps
-    of the loop.
-    """
+    """Run or resume a job; return None if its driver dies, after ``after`` steps."""
     config = {"execution": {"config": {"ray": {"durable": durable, "keep_outputs": keep}}}}
     parent = None if options is None else find_parent(options, store)
     tags = None if parent is None else parent.tags(None)
@@ -64,7 +60,7 @@ def _run(
         spec = replace(spec, previous_run=parent.previous_run(spec.plan, spec.resources))
     recording = record_run(store, job, spec, Observer())
     assert recording is not None
-    spec = replace(spec, value_storage=store.values(run_id)).begin()
+    spec = replace(spec, value_storage=store.values(run_id)).with_run_plan()
     log = RunLog(spec.plan)
     try:
         outcome, engine = run_to_end(
@@ -91,7 +87,7 @@ def _whole(case: Case) -> Ends:
 
 
 def _must_run(result: RunResult, done: set[str]) -> set[str]:
-    """Return the steps that were not done, and those below them."""
+    """Return the unfinished steps, and all below them."""
     plan, status = result._plan, result._outcome.machine.status
     same: dict[int, bool] = {}
 
@@ -144,15 +140,15 @@ def test_a_durable_run_whose_driver_died_runs_no_step_again_that_was_over(
     job = make_job(case)
     done: set[str] = set()
     result = None
-    for number, left in enumerate((after, later, None)):
-        options = ReexecutionOptions.from_failure(str(number - 1)) if number else None
+    for attempt, left in enumerate((after, later, None)):
+        options = ReexecutionOptions.from_failure(str(attempt - 1)) if attempt else None
         result = _run(
-            job, store, str(number), seed + number, durable=True, after=left, options=options
+            job, store, str(attempt), seed + attempt, durable=True, after=left, options=options
         )
         if result is not None:
             assert sorted(_ran(result)) == sorted(_must_run(result, done))
             break
-        done |= set(store.values(str(number)).committed())
+        done |= set(store.values(str(attempt)).committed())
     assert result is not None
     assert ends_of(result) == whole
 
@@ -167,11 +163,11 @@ def test_values_that_are_not_kept_are_made_again(
     assert first is not None
     if first.success:
         return
-    chance, kept = random.Random(seed), store._runs["first"].values
-    done, needed = set(_ran(first)), {key: set(each.values) for key, each in kept.items()}
-    for key, each in list(kept.items()):
-        kept[key] = each._replace(
-            values={name: value for name, value in each.values.items() if chance.random() < share}
+    chance, stored = random.Random(seed), store._runs["first"].values
+    done, needed = set(_ran(first)), {key: set(entry.values) for key, entry in stored.items()}
+    for key, entry in list(stored.items()):
+        stored[key] = entry._replace(
+            values={name: value for name, value in entry.values.items() if chance.random() < share}
         )
     whole = _whole(case)
     second = _run(
@@ -188,7 +184,7 @@ def test_values_that_are_not_kept_are_made_again(
     assert {step.key: machine.status[step.index] for step in second._plan.steps} == whole.status
     must = _must_run(second, done)
     assert must <= set(_ran(second)), "what was not done has run"
-    if all(set(each.values) == needed[key] for key, each in kept.items()):
+    if all(set(entry.values) == needed[key] for key, entry in stored.items()):
         assert sorted(_ran(second)) == sorted(must), "what the first run kept is all that is needed"
     for key in must:
         made = second._engine._values[second._plan.index_of(key)]  # type: ignore[attr-defined]  # an InProcessEngine

@@ -1,4 +1,4 @@
-"""Mapped steps that begin while the op whose values they take is still yielding."""
+"""Mapped steps that begin while the op with their values is still yielding."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ EAGER = {
 
 
 def wait_for(path: Path) -> None:
-    """Return as soon as there is such a file; raises TimeoutError."""
+    """Wait for a file; raises TimeoutError."""
     ends = time.monotonic() + PATIENCE
     while not path.exists():
         if time.monotonic() > ends:
@@ -39,13 +39,13 @@ def wait_for(path: Path) -> None:
 
 
 def echo_job(folder: Path, values: list[Any], out: Any, **settings: Any) -> Any:
-    """Return a job whose producer goes on only when the step that takes its last value has run."""
+    """Return a job with a producer that awaits the step of each value before the next."""
 
     @op(out=out, **settings)
     def produce() -> Iterator[Any]:
-        for place, value in enumerate(values):
-            yield DynamicOutput(value, f"k{place}")
-            wait_for(folder / f"k{place}")
+        for index, value in enumerate(values):
+            yield DynamicOutput(value, f"k{index}")
+            wait_for(folder / f"k{index}")
 
     @op
     def take(context: Any, value: Any) -> int:
@@ -112,7 +112,7 @@ def test_without_it_nothing_begins_before_the_op_is_over(execute: Execute, tmp_p
 
 
 def half(failures: int, policy: RetryPolicy | None = None) -> Any:
-    """Return a job whose producer fails between its values, in its first ``failures`` attempts."""
+    """Return a job with a producer that fails between its values, in its first attempts."""
 
     @op(out=DynamicOut(stream=True), retry_policy=policy)
     def produce(context: Any) -> Iterator[DynamicOutput[Any]]:
@@ -275,8 +275,8 @@ def test_large_values_never_reach_the_driver(
     def batches() -> Iterator[Any]:
         import pyarrow as pa
 
-        for place in range(5):
-            yield pa.table({"n": np.arange(50_000) + place})
+        for index in range(5):
+            yield pa.table({"n": np.arange(50_000) + index})
 
     @op
     def rows(batch: Any) -> int:
@@ -302,7 +302,7 @@ def test_large_values_never_reach_the_driver(
 def test_in_the_simulator_mapped_steps_run_beside_the_op_that_yields(tmp_path: Path) -> None:
     spec = prepare(
         echo_job(tmp_path, [1, 2, 3], DynamicOut(stream=True)), ignore_execution=True
-    ).begin()
+    ).with_run_plan()
     plan = spec.plan
     engine = SimulatedEngine(
         plan,
@@ -322,7 +322,7 @@ def test_in_the_simulator_mapped_steps_run_beside_the_op_that_yields(tmp_path: P
 
 
 def test_values_that_come_faster_than_they_are_taken_are_all_there(execute_on_ray: Execute) -> None:
-    """Also where a value comes together with the end of the step that took the one before."""
+    """Also where a value arrives together with the end of the step before it."""
 
     @op(out=DynamicOut(stream=True))
     def produce() -> Iterator[int]:
@@ -374,7 +374,7 @@ def test_a_worker_that_dies_takes_no_values_of_others_with_it(
 def test_an_op_that_hands_its_values_on_at_its_end_keeps_nobody_waiting(
     execute_on_ray: Execute, tmp_path: Path
 ) -> None:
-    """The driver goes on with other steps while an op that has large values to hand on is not over."""
+    """The driver continues other steps while an op still has large values to yield."""
 
     @op(out=DynamicOut(stream=True), timeout=60)
     def produce() -> Iterator[Any]:
@@ -425,6 +425,6 @@ def test_small_values_that_are_collected_are_no_objects_of_their_own(
 
     result = execute_on_ray(wide)
     assert result.output_for_node("count") == 2000
-    kept = result._engine._values.by_step  # type: ignore[attr-defined]  # the engine on Ray
-    assert {type(each) for each in kept[1:]} == {bytes}
-    assert {type(each) for each in kept[0].values()} == {bytes}
+    stored = result._engine._values.by_step  # type: ignore[attr-defined]  # the engine on Ray
+    assert {type(each) for each in stored[1:]} == {bytes}
+    assert {type(each) for each in stored[0].values()} == {bytes}

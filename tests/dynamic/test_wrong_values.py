@@ -1,4 +1,4 @@
-"""What an op may not yield or return for a dynamic output, and for a plain one in its place."""
+"""Values that an op may not yield or return for a dynamic output, or for a plain one."""
 
 from collections.abc import Callable
 from typing import Any
@@ -135,7 +135,7 @@ def none() -> None:
             'op "none" returned None for its dynamic output "result": return a list',
         ),
     ],
-    ids=lambda each: each.__name__ if callable(each) else "",
+    ids=lambda body: body.__name__ if callable(body) else "",
 )
 def test_an_op_that_yields_its_values_wrongly_fails_and_nothing_below_it_runs(
     execute: Any, function: Callable[[], Any], kind: str, message: str
@@ -148,9 +148,9 @@ def test_an_op_that_yields_its_values_wrongly_fails_and_nothing_below_it_runs(
 
     result = execute(failing)
     assert {event.step_key for event in result.all_node_events} == {function.__name__}
-    cls_name, words = root_of(result, function.__name__)
+    cls_name, text = root_of(result, function.__name__)
     assert cls_name == kind
-    assert message in words
+    assert message in text
     assert result.is_node_untouched("inc")
     assert result.is_node_untouched("listed")
     assert result.get_failed_step_keys() == {function.__name__}

@@ -123,7 +123,7 @@ def start(request: pytest.FixtureRequest) -> Iterator[Start]:
     engines: list[Engine] = []
 
     def started(jobs: JobDefinition, run_config: Any = None) -> Run:
-        spec = prepare(jobs, run_config).begin()
+        spec = prepare(jobs, run_config).with_run_plan()
         engine = kind.make(spec)
         engines.append(engine)
         engine.start()
@@ -194,7 +194,7 @@ def test_a_batch_is_answered_once_with_every_call(start: Start) -> None:
     assert run.answered() == [0]
     assert [row.step for row in run.attempts()] == [run.step("one"), run.step("plus_one")]
     for row in run.attempts():
-        assert (row.outcome, row.number) == (SUCCESS, 0)
+        assert (row.outcome, row.attempt_number) == (SUCCESS, 0)
         assert row.started <= row.ended
         assert [record.name for record in row.outputs] == ["result"]
     first, second = run.attempts()
@@ -287,7 +287,7 @@ def test_a_second_attempt_replaces_the_first(start: Start) -> None:
     run = start(chain)
     run.run("one")
     run.run("one", attempt=1)
-    assert [row.number for row in run.attempts()] == [0, 1]
+    assert [row.attempt_number for row in run.attempts()] == [0, 1]
     if run.kind.has_values:
         assert run.engine.value(run.step("one"), "result") == 1
 

@@ -43,7 +43,7 @@ OTHER: dict[str, Any] = {
     "output_bytes": 12,
 }
 # The driver fills these in from the batch, whatever the worker puts there.
-BY_DRIVER = {"step", "number", "pid", "has_large_output", "batch"}
+BY_DRIVER = {"step", "attempt_number", "pid", "has_large_output", "batch"}
 
 
 def arrived(row: Attempt, stored: dict[str, bytes | int] | None = None) -> Attempt:

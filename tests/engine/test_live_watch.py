@@ -218,7 +218,7 @@ def test_what_was_told_of_another_try_is_not_taken_for_this_one() -> None:
     memory.add(LiveLines(0, 0, 7, 0.0, stdout=StreamPart("said\n", 0, 5)))
     assert memory.remainder_of(attempt) is attempt
     memory.add(LiveLines(0, 0, 8, 0.0, stdout=StreamPart("said\n", 0, 5)))
-    assert memory.remainder_of(attempt._replace(number=1)).stdout == "said\n"
+    assert memory.remainder_of(attempt._replace(attempt_number=1)).stdout == "said\n"
 
 
 def test_the_watch_tells_of_the_call_that_runs_and_of_no_other(tmp_path: Path) -> None:

@@ -129,7 +129,7 @@ def test_a_step_behind_many_in_its_batch_is_heard(execute_on_ray: Execute, tmp_p
     heard = Hears(go, "the long one", "at 150")
     result = execute_on_ray(counting, observer=heard)
     assert result.success
-    assert {(each.step, each.number) for each in heard.live} == {(150, 0)}
+    assert {(each.step, each.attempt_number) for each in heard.live} == {(150, 0)}
     assert heard.logs == [f"at {value}" for value in range(201)]
     assert heard.stdout == "the long one\n"
     assert lines_of(result, "count_151") == (["at 150"], "the long one\n", "")

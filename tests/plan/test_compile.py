@@ -1,4 +1,4 @@
-"""From a job to its plan."""
+"""Compilation of jobs to plans."""
 
 from typing import Any
 
@@ -59,7 +59,7 @@ def keys(plan: Plan) -> list[str]:
 
 
 def check(plan: Plan) -> None:
-    """The indices of a plan agree with each other, and every step follows those it takes from."""
+    """The indices of a plan agree with each other, and each step follows its predecessors."""
     before: list[set[int]] = []
     for index, step in enumerate(plan.steps):
         assert step.index == index
@@ -79,16 +79,16 @@ def check(plan: Plan) -> None:
     assert sorted(plan.depth_order) == list(range(len(plan.steps)))
     assert all(
         plan.depth_order[each] < plan.depth_order[index]
-        for index, found in enumerate(before)
-        for each in found
+        for index, expected in enumerate(before)
+        for each in expected
     )
 
 
 def test_graphs_are_made_flat() -> None:
     @job
     def nested() -> None:
-        found = deep(one())
-        total([found, one.alias("other")()])
+        output = deep(one())
+        total([output, one.alias("other")()])
 
     plan = compile_job(nested)
     check(plan)
@@ -169,7 +169,7 @@ def test_hooks_policies_and_tags_come_down_from_job_and_graph() -> None:
     def inner(context: Any) -> None:
         pass
 
-    of_job, of_graph, of_op, of_call = (RetryPolicy(max_retries=number) for number in range(1, 5))
+    of_job, of_graph, of_op, of_call = (RetryPolicy(max_retries=retries) for retries in range(1, 5))
 
     @op(retry_policy=of_op, tags={"a": "op", "b": "op"})
     def own() -> None:
@@ -187,14 +187,14 @@ def test_hooks_policies_and_tags_come_down_from_job_and_graph() -> None:
         part.with_retry_policy(of_graph).with_hooks({inner}).tag({"a": "graph"})()
 
     plan = compile_job(whole)
-    found = {step.key: plan.templates[step.template] for step in plan.steps}
-    assert {key: each.retry_policy for key, each in found.items()} == {
+    templates = {step.key: plan.templates[step.template] for step in plan.steps}
+    assert {key: each.retry_policy for key, each in templates.items()} == {
         "top": of_job,
         "part.one": of_graph,
         "part.own": of_op,
         "part.called": of_call,
     }
-    assert {key: each.hooks for key, each in found.items()} == {
+    assert {key: each.hooks for key, each in templates.items()} == {
         "top": (outer,),
         "part.one": (outer, inner),
         "part.own": (outer, inner),
@@ -217,8 +217,10 @@ def test_open_inputs() -> None:
 
     plan = compile_job(opened)
     check(plan)
-    found = {source: (each.type.name, each.required) for source, each in plan.open_inputs.items()}
-    assert found == {
+    open_inputs = {
+        source: (each.type.name, each.required) for source, each in plan.open_inputs.items()
+    }
+    assert open_inputs == {
         ("", "given"): ("list[int]", True),
         ("add", "right"): ("int", False),
         ("bare", "left"): ("int", True),
@@ -263,9 +265,9 @@ def test_one_producer_of_several_inputs_counts_once() -> None:
 def test_a_selection_keeps_what_it_names_and_opens_what_it_cuts() -> None:
     @job
     def nested() -> None:
-        found = deep(one())
-        total([found, one.alias("other")()])
-        gated(start=found)
+        output = deep(one())
+        total([output, one.alias("other")()])
+        gated(start=output)
 
     plan = compile_job(nested, ["deep.outer", "total", "gated"])
     check(plan)

@@ -300,7 +300,7 @@ class Driver:
         for is_plain, group in itertools.groupby(done, self.is_plain):
             each = list(group)
             if is_plain:
-                steps, numbers = [row.step for row in each], [row.number for row in each]
+                steps, numbers = [row.step for row in each], [row.attempt_number for row in each]
                 starts, ends = (
                     array("d", [row.started for row in each]),
                     array("d", [row.ended for row in each]),
@@ -366,11 +366,11 @@ class Driver:
                 self.ended_at[each.batch.id] = len(each.batch.calls)
                 self.submitted.append(each.batch.calls)
             elif isinstance(each, Successes):
-                self.made += map(Call, each.steps, each.numbers)
+                self.made += map(Call, each.steps, each.attempt_numbers)
                 for step in each.steps:
                     self.end(step, StepStatus.SUCCESS)
             elif isinstance(each, Attempt):
-                self.made.append(Call(each.step, each.number))
+                self.made.append(Call(each.step, each.attempt_number))
                 if each.outcome != RETRY:
                     self.end(
                         each.step,

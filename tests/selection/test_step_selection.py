@@ -1,6 +1,4 @@
-"""Step selection of a re-execution: which steps clauses name, and what is said of those that name
-none.
-"""
+"""Step selection of a re-execution: named steps, and messages for unmatched clauses."""
 
 from __future__ import annotations
 
@@ -52,9 +50,9 @@ def test_clauses_select(clauses: list[str], selected: str) -> None:
 
 
 def test_all_unknown_steps_are_told() -> None:
-    with pytest.raises(StepNotFoundError) as told:
+    with pytest.raises(StepNotFoundError) as caught:
         select_steps(["m", "dyn", "m[c]*", "flakey"], PARENTS)
-    assert str(told.value) == (
+    assert str(caught.value) == (
         "Step selection refers to unknown steps: m, m[c], flakey. For all steps of a mapped op "
         "write m[?]."
     )

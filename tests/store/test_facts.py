@@ -58,7 +58,7 @@ def log_of(job: Any, **options: Any) -> StoredLog:
 
 
 def by_key(log: StoredLog) -> dict[tuple[str, int], Attempt]:
-    return {(log.keys[each.step], each.number): each for each in log.attempts()}
+    return {(log.keys[each.step], each.attempt_number): each for each in log.attempts()}
 
 
 def test_single_steps_tell_their_worker_its_times_and_its_bytes(ray_session: None) -> None:
@@ -125,7 +125,7 @@ def test_a_step_that_is_tried_again_has_a_batch_for_each_attempt(ray_session: No
 
     log = log_of(again)
     first, second = (log.batches[each.batch] for each in log.attempts())
-    assert first.number != second.number
+    assert first.batch_id != second.batch_id
     assert first.ended <= second.submitted
     assert (first.output_bytes, second.output_bytes) == (0, 5)
 
@@ -181,7 +181,7 @@ def test_a_run_in_this_process_is_one_batch_of_this_host() -> None:
     assert {each.batch for each in log.attempts()} == {DRIVER_BATCH}
     assert {each.output_bytes for each in log.attempts()} == {UNKNOWN_BYTES}
     [facts] = log.batches.values()
-    assert (facts.number, facts.host, facts.pid) == (
+    assert (facts.batch_id, facts.host, facts.pid) == (
         DRIVER_BATCH,
         socket.gethostname(),
         os.getpid(),

@@ -164,7 +164,7 @@ def test_retries_are_told_apart(store: RunStore) -> None:
     log = FollowedLog(store.open("r"))
     list(log.news())
     write(writer, live(0, "a\n", 0), Attempt(0, 0, FAILURE, 1.0, 2.0, stdout="a\nb\n", pid=0))
-    write(writer, live(0, "a\n", 0, number=1), ENDED._replace(number=1, logs=()))
+    write(writer, live(0, "a\n", 0, number=1), ENDED._replace(attempt_number=1, logs=()))
     assert said(log.news()) == ["first a", "first b", "first a", "first b", "first c"]
 
 

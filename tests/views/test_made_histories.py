@@ -80,7 +80,7 @@ def test_workers_add_up_to_nodes() -> None:
         for step, batch in enumerate((1, 1, 2, 3, 4))
     ]
     keys = [f"inc[{step}]" for step in range(5)]
-    batches = {each.number: each for each in facts}
+    batches = {each.batch_id: each for each in facts}
     summary = summarise(MadeHistory(keys, entries, batches=batches))
     assert [(worker.host, worker.pid, worker.attempts) for worker in summary.workers] == [
         ("a", 10, 2),

@@ -110,8 +110,8 @@ class _Trace:
     def _write_queue(self, facts: BatchFacts, node: int, worker: int) -> None:
         about = {
             "cat": "queue",
-            "name": f"batch {facts.number} queued",
-            "id": facts.number,
+            "name": f"batch {facts.batch_id} queued",
+            "id": facts.batch_id,
             "pid": node,
         }
         submitted = self._moment(facts.began - (facts.queued or 0.0))

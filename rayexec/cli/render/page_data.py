@@ -139,7 +139,7 @@ class PageData:
             "last": max(ends) - began,
             "attempts": {
                 "step": _packed("i", [row.step for row in rows]),
-                "number": _packed("i", [row.number for row in rows]),
+                "number": _packed("i", [row.attempt_number for row in rows]),
                 "outcome": _packed("B", [row.outcome for row in rows]),
                 "start": _packed("d", [row.started - began for row in rows]),
                 "length": _packed("d", [row.ended - row.started for row in rows]),
@@ -150,7 +150,7 @@ class PageData:
             "blocked": {
                 index: [wait.limit, wait.seconds, ", ".join(wait.held_by[:_HOLDERS_SHOWN])]
                 for index, row in enumerate(rows)
-                if (wait := log.blocked.get((row.step, row.number))) is not None
+                if (wait := log.blocked.get((row.step, row.attempt_number))) is not None
             },
             "path": [link.attempt for link in path or ()],
             "skipped": [[skip.step, skip.time - began] for skip in self._skips],
@@ -189,7 +189,7 @@ def _packed(kind: str, values: Sequence[float]) -> str:
 
 def _batch_row(facts: BatchFacts) -> list[Any]:
     return [
-        facts.number,
+        facts.batch_id,
         facts.queued,
         facts.loading,
         facts.peak_rss,

@@ -75,7 +75,7 @@ def _path_row(log: StoredLog, attempt: Attempt, link: Link) -> tuple[str, ...]:
     return (
         log.keys[attempt.step],
         log.op_of(attempt.step),
-        str(attempt.number + 1),
+        str(attempt.attempt_number + 1),
         duration(link.waited),
         "; ".join(filter(None, (link.why, ", ".join(spent)))),
         duration(attempt.ended - attempt.started),
@@ -128,7 +128,7 @@ def failures_part(run: RunReport, log: StoredLog, attempts: Sequence[Attempt]) -
     for attempt, failure in failed[:_MOST_ROWS]:
         root = failure.root
         headline = (
-            f"{log.keys[attempt.step]}, attempt {attempt.number + 1}: {root.cls_name}: "
+            f"{log.keys[attempt.step]}, attempt {attempt.attempt_number + 1}: {root.cls_name}: "
             f"{root.message}"
         )
         parts.append(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rayexec.cluster import connect
-from rayexec.cluster.sources import gather_sources
+from rayexec.cluster.local_code import gather_sources
 from rayexec.engine.ray.driver.code_package import modules_of
 from rayexec.engine.ray.driver.engine import RayEngine
 from rayexec.run.spec import RunSpec

@@ -65,10 +65,12 @@ def _arrival() -> Callable[..., Any]:
     def arrive(version: str, refused: str, run: str, package: bytes, contents: Any) -> Any:
         import functools
         import pickle
+        import sys
 
-        installed, why = None, ""
+        installed: str | None = None
+        why = ""
         try:
-            import rayexec
+            import rayexec._version
 
             # A directory that is only called so has no version.
             installed = getattr(rayexec, "__version__", None)
@@ -77,12 +79,14 @@ def _arrival() -> Callable[..., Any]:
 
                 return functools.partial(getattr(entry, run), pickle.loads(package), contents)
         except ImportError as error:
-            if error.name != "rayexec":
+            if error.name == "rayexec._version":
+                # An older rayexec has its version in the package itself.
+                installed = getattr(sys.modules.get("rayexec"), "__version__", None)
+            elif error.name != "rayexec":
                 why = f"{type(error).__name__}: {error}"
 
         def refuse(*_: Any) -> Any:
             import socket
-            import sys
 
             import ray
 

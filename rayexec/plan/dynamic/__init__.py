@@ -1,1 +1,1 @@
-"""Dynamic outputs in a plan: the steps that they add while a run is under way."""
+"""Plans that grow while a run yields the values of dynamic outputs."""

@@ -100,7 +100,7 @@ class BatchReports:
         earlier = batch.logged[1] if batch.logged[0] == position else ()
         batch.logged = position, earlier + lines.logs
         call: Call = batch.work.calls[position]
-        return lines._replace(step=call.step, number=call.attempt)
+        return lines._replace(step=call.step, attempt_number=call.attempt)
 
     def accept(
         self, batch: SubmittedBatch, items: Sequence[Any], pid: int, refs: Sequence[Any] | None

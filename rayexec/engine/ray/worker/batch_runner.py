@@ -311,7 +311,7 @@ def _commit(
     if row.outcome != SUCCESS:
         return row
     try:
-        writer.commit(key, row.number, row.outputs, values)
+        writer.commit(key, row.attempt_number, row.outputs, values)
     except StoreError as error:
         return not_stored(row, error)
     return row

@@ -203,8 +203,8 @@ def test_a_second_try_is_ready_after_its_delay() -> None:
     ]
     submissions = [(0.5, [Call(0, 0)]), (5.0, [Call(0, 1)])]
     first, second = explain_waits(plan, held(plan), 0.4, submissions, rows)
-    assert (first.ready, first.submitted, first.number) == (0.4, 0.5, 0)
-    assert (second.ready, second.submitted, second.number) == (5.0, 5.0, 1)
+    assert (first.ready, first.submitted, first.attempt_number) == (0.4, 0.5, 0)
+    assert (second.ready, second.submitted, second.attempt_number) == (5.0, 5.0, 1)
 
 
 def test_of_several_submissions_of_an_attempt_the_last_before_its_start_counts() -> None:

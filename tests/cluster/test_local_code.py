@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from rayexec.cluster.sources import gather_sources
+from rayexec.cluster.local_code import gather_sources
 from rayexec.definitions.sources import Sources
 
 
@@ -174,7 +174,7 @@ def test_of_a_package_that_is_too_large_what_is_imported_is_sent(
 def test_a_script_that_is_a_link_has_its_neighbours_sent(tmp_path: Path) -> None:
     program = """
 import sys
-from rayexec.cluster.sources import gather_sources
+from rayexec.cluster.local_code import gather_sources
 sources, _ = gather_sources(["__main__"], [])
 print(*[path for root in sources.roots if root.is_whole for path in root.files])
 """

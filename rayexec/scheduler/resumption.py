@@ -40,7 +40,7 @@ class Resumption:
         self._next = 0
 
     def finished(self, step: int) -> FinishedStep | None:
-        """Return the step of the earlier run that stands for a released one, None for no such."""
+        """Return the finished step of the earlier run for a released one, None if it has to run."""
         key = self._plan.steps[step].key
         if step in self._same:  # it runs again
             return None
@@ -89,7 +89,7 @@ class Resumption:
         return any(step_input.is_fan_in for step_input in self._plan.steps[step].inputs)
 
     def mark_restored(self, step: int, finished: FinishedStep) -> None:
-        """Count a step as restored; outputs that the earlier run did not store count as dropped."""
+        """Count a step as restored; outputs without a stored value count as dropped."""
         self._same.add(step)
         names = [record.name for record in finished.outputs]
         missing = [name for name in names if name not in finished.values]
@@ -99,19 +99,19 @@ class Resumption:
             self._retention.dropped_values.update([FromStep(step, name) for name in missing])
 
     def mark_skipped(self, step: int) -> None:
-        """Count a step as skipped, in the earlier run too where its sources are the same."""
+        """Count a step as skipped, in the earlier run too if its sources are the same."""
         if self._has_same_sources(step):
             self._same.add(step)
 
     def new_steps(self) -> range:
-        """Return the steps that the plan grew by since the last call."""
+        """Return the new steps of the plan since the last call."""
         first, self._next = self._next, len(self._plan.steps)
         return range(first, self._next)
 
     def unstored_sources(self, steps: Iterable[int]) -> dict[int, int]:
-        """Return the steps to run again for outputs that ``steps`` need and the store lacks.
+        """Return the steps to run again for inputs of ``steps`` without a stored value.
 
-        Each comes with a step that needs it. Steps that must not run twice are not among them.
+        Each comes with one of its consumers. Steps that must not run twice are not among them.
         """
         plan, status = self._plan, self._status
         wanted: dict[int, int] = {}
@@ -129,7 +129,7 @@ class Resumption:
         return again
 
     def starved(self, steps: Iterable[int]) -> dict[int, tuple[int, ...]]:
-        """Return those of ``steps`` that still lack sources, each with these.
+        """Return the ``steps`` without some of their sources, each with these.
 
         The steps of ``unstored_sources`` must be waiting by now.
         """
@@ -154,7 +154,7 @@ class Resumption:
 
 
 def wanted_values(plan: Plan, status: Sequence[StepStatus]) -> dict[int, frozenset[str] | None]:
-    """Return the outputs of successful steps that other steps still need, by step.
+    """Return the outputs of successful steps with open consumers, by step.
 
     None stands for all outputs of the step.
     """

@@ -1,4 +1,4 @@
-"""What a step asks of Ray's scheduler, as data."""
+"""Resource requests of steps to Ray's scheduler."""
 
 from __future__ import annotations
 
@@ -17,23 +17,25 @@ _UNITS = (("TiB", 1024**4), ("GiB", 1024**3), ("MiB", 1024**2), ("KiB", 1024))
 
 @dataclass(frozen=True)
 class Request:
-    """The resource request of a task: counts (fractions allowed), ``memory`` in bytes, custom
-    resources by name.
+    """The resource request of a Ray task."""
 
-    ``tokens`` are shares of resources that stand for limits of the run; every node has them without
-    declaring them. ``resources`` include the limits that the cluster declares.
-    """
-
+    #: CPUs, and fractions of them.
     num_cpus: float
+    #: GPUs, and fractions of them.
     num_gpus: float = 0
+    #: Bytes of memory, None for no request.
     memory: float | None = None
+    #: Amounts of custom resources, including the limits that a cluster declares.
     resources: Mapping[str, float] = field(default_factory=dict)
+    #: Amounts of the resources made up for limits of the run; no node declares them.
     tokens: Mapping[str, float] = field(default_factory=dict)
+    #: Conditions on labels of the node.
     label_selector: Mapping[str, str] = field(default_factory=dict)
+    #: The environment of the worker, None for that of the Ray job.
     runtime_env: Mapping[str, Any] | None = None
 
     def as_options(self) -> dict[str, Any]:
-        """Return the request as keyword arguments of ``.options()`` of a Ray remote function."""
+        """Return the keyword arguments for ``.options()`` of a Ray remote function."""
         options: dict[str, Any] = {"num_cpus": self.num_cpus}
         if self.num_gpus:
             options["num_gpus"] = self.num_gpus
@@ -48,14 +50,14 @@ class Request:
         return options
 
     def amounts(self) -> dict[str, float]:
-        """Return what is asked for by Ray's names of resources, zeros and tokens left out."""
-        wanted = {
+        """Return the amounts by Ray's names of resources, without zeros and tokens."""
+        amounts = {
             "CPU": self.num_cpus,
             "GPU": self.num_gpus,
             "memory": self.memory or 0,
             **self.resources,
         }
-        return {name: amount for name, amount in wanted.items() if amount}
+        return {name: amount for name, amount in amounts.items() if amount}
 
     def __str__(self) -> str:
         parts = [
@@ -76,11 +78,11 @@ def _bytes(amount: float) -> str:
 
 
 def cpu_share(limit: int | None, cpus: float) -> float:
-    """Return the CPUs that a step asks for which does not say.
+    """Return the CPUs of a step without a request of its own.
 
-    One; but where ``limit`` steps shall run at once on fewer ``cpus``, their even share, rounded
-    down to Ray's resolution of 1e-4, since steps that are let run more widely than there are CPUs
-    wait rather than compute.
+    These are one; or, if ``limit`` steps run at once on fewer ``cpus``, an even share, rounded
+    down to Ray's resolution of 1e-4. A limit above the number of CPUs is for waiting steps rather
+    than computing ones.
     """
     if limit is None or limit <= cpus:
         return 1.0
@@ -88,9 +90,10 @@ def cpu_share(limit: int | None, cpus: float) -> float:
 
 
 def limit_share(limit: int) -> float | None:
-    """Return the share of a resource of 1.0 that lets exactly ``limit`` steps hold one at once.
+    """Return the share of 1.0 that exactly ``limit`` steps can hold at once.
 
-    None where Ray's resolution of 1e-4 has no such share; up to 99 it always has.
+    Ray's resolution of 1e-4 always has such a share up to a limit of 99; otherwise None means that
+    there is none.
     """
     units = 10_000 // limit
     return units / 10_000 if units and (limit + 1) * units > 10_000 else None
@@ -105,8 +108,8 @@ def request_for(
 ) -> Request:
     """Return the request of an op's steps.
 
-    ``default_cpus`` is for those that do not say how many; ``declared`` are amounts of resources of
-    the cluster that stand for limits, ``tokens`` of resources that stand for limits of the run.
+    ``default_cpus`` is for ops without a request of their own. ``declared`` and ``tokens`` are
+    amounts of resources for limits: of the cluster, and of the run.
     """
     resources = dict(options.resources)
     for name, amount in (declared or {}).items():
@@ -123,8 +126,9 @@ def request_for(
 
 
 def _merged(outer: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an environment within another as Ray makes it: variables of both, all else as the
-    inner one has it.
+    """Return an op's environment on top of the run's, merged like Ray does.
+
+    Environment variables of both count; of anything else the op's own replaces the run's.
     """
     merged = {**outer, **own}
     if "env_vars" in outer and "env_vars" in own:

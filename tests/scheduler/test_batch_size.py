@@ -1,4 +1,4 @@
-"""How many steps go into a batch, by what has been seen."""
+"""Size of batches, by observed durations."""
 
 from __future__ import annotations
 
@@ -97,3 +97,32 @@ def test_a_batch_holds_something_and_is_bounded(
     size = batch_size(estimate(seconds, count), ready, slots)
     assert 1 <= size <= min(ready, MAX_CALLS)
     assert size <= (4 if seconds < 1.0 else 1) or size * seconds <= BATCH_BUDGET_S * 1.001
+
+
+def test_what_is_unseen_or_long_goes_alone_and_what_is_short_goes_in_crowds() -> None:
+    estimate = DurationEstimate()
+    assert batch_size(estimate, ready=1000, slots=4) == 1
+    estimate.observe(1.0)
+    assert batch_size(estimate, ready=1000, slots=4) == 1
+    short = DurationEstimate()
+    for _ in range(1000):
+        short.observe(BATCH_BUDGET_S / 10)
+    assert batch_size(short, ready=1000, slots=4) == 10
+    assert batch_size(short, ready=16, slots=4) == 4
+    assert batch_size(short, ready=1, slots=4) == 1
+    nothing = DurationEstimate()
+    nothing.observe(0.0)
+    assert batch_size(nothing, ready=100_000, slots=1) == 8
+
+
+@given(st.lists(st.floats(0, 10), max_size=20), st.integers(1, 10_000), st.integers(1, 64))
+def test_a_batch_holds_one_step_at_least_and_never_more_than_are_ready(
+    seconds: list[float], ready: int, slots: int
+) -> None:
+    estimate = DurationEstimate()
+    for each in seconds:
+        estimate.observe(each)
+    size = batch_size(estimate, ready, slots)
+    assert 1 <= size <= max(1, ready)
+    assert size <= MAX_CALLS
+    assert size <= 4 or size * estimate.seconds <= BATCH_BUDGET_S

@@ -1,6 +1,4 @@
-"""Op selection clauses: the table of forms, and the same answers as a brute-force reading of the
-rules.
-"""
+"""Op selection: a table of forms, and a comparison with a brute-force reading of the rules."""
 
 from __future__ import annotations
 
@@ -272,7 +270,7 @@ def test_what_is_suggested_for_a_path_that_is_not_there(clause: str, message: st
 
 
 def test_an_inner_name_in_many_graphs_shows_a_few_of_its_paths() -> None:
-    parents: Parents = {f"graph{number}.load": [] for number in range(9)}
+    parents: Parents = {f"graph{index}.load": [] for index in range(9)}
     with pytest.raises(
         SelectionError, match=r"Did you mean 'graph0\.load' or 'graph1\.load' or 'graph2\.load'\?$"
     ):
@@ -287,15 +285,15 @@ def test_an_inner_name_in_many_graphs_shows_a_few_of_its_paths() -> None:
         ["*g.m9999"],
         ["g*"],
         ["+" * 20_000 + "n9999"],
-        [f"*n{number}" for number in range(10_000)],
-        [f"g.m{number}*" for number in range(10_000)],
+        [f"*n{index}" for index in range(10_000)],
+        [f"g.m{index}*" for index in range(10_000)],
     ],
     ids=["up", "down", "dotted", "graph", "deep", "many", "many dotted"],
 )
 def test_a_job_of_many_ops_takes_no_quadratic_time(clauses: list[str]) -> None:
     parents: Parents = {"n0": [], "g.m0": ["n9999"]}
-    parents |= {f"n{number}": [f"n{number - 1}"] for number in range(1, 10_000)}
-    parents |= {f"g.m{number}": [f"g.m{number - 1}"] for number in range(1, 10_000)}
+    parents |= {f"n{index}": [f"n{index - 1}"] for index in range(1, 10_000)}
+    parents |= {f"g.m{index}": [f"g.m{index - 1}"] for index in range(1, 10_000)}
     started = time.perf_counter()
     assert len(select(clauses, parents)) >= 10_000
     assert time.perf_counter() - started < 5
@@ -334,7 +332,7 @@ def top_of(op: str) -> str:
 
 
 def oracle(clauses: list[str], parents: Parents) -> set[str] | None:
-    """The ops that ``clauses`` select, or None where a clause is at fault."""
+    """The selected ops, or None for a malformed clause."""
     if not clauses or [clause.strip() for clause in clauses] == ["*"]:
         return set(parents)
     edges = {(source, op) for op, sources in parents.items() for source in sources}
@@ -374,7 +372,7 @@ NODES = [*PATHS, "s", "t", "t.u", "t.u.v", "w"]
 
 @st.composite
 def jobs(draw: st.DrawFn) -> Parents:
-    """Some of PATHS in any order, each taking inputs from any that come before it."""
+    """Some of PATHS in any order, fed by any earlier ones."""
     ops = draw(st.lists(st.sampled_from(PATHS), unique=True, min_size=4))
     parents = {
         op: draw(st.lists(st.sampled_from(ops[:n]), unique=True)) if n else []
