@@ -77,14 +77,12 @@ def _arrival() -> Callable[..., Any]:
 
                 return functools.partial(getattr(entry, run), pickle.loads(package), contents)
         except ImportError as error:
-            if error.name == "rayexec._version":
-                # An older rayexec has its version in the package itself.
-                installed = getattr(sys.modules.get("rayexec"), "__version__", None)
-            elif error.name != "rayexec":
+            if error.name != "rayexec":
                 why = f"{type(error).__name__}: {error}"
 
         def refuse(*_: Any) -> Any:
             import socket
+            import sys
 
             import ray
 
