@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from rayexec.definitions.contexts import StepLog
 from rayexec.engine.ray.driver.mailbox import Mailbox
 from rayexec.engine.ray.protocol.batch_files import CAPTURE_LIMIT_BYTES
-from rayexec.engine.ray.protocol.messages import LinesLogged, decode
 from rayexec.engine.ray.protocol.remains import read_captured
+from rayexec.engine.ray.protocol.worker_messages import LinesLogged, decode
 from rayexec.engine.ray.worker.capture import Capture
-from rayexec.engine.ray.worker.live_lines import LIVE_AFTER_S, LiveStep, StreamTail, watch_live
+from rayexec.engine.ray.worker.live_watch import LIVE_AFTER_S, LiveStep, StreamTail, watch_live
 from rayexec.engine.ray.worker.report_sender import ReportSender
 from rayexec.engine.ray.worker.running_batch import RunningBatch
 from rayexec.events import SUCCESS, Attempt, DeliveredLines, LiveLines, LogLine, StreamPart

@@ -19,7 +19,7 @@ def dump_of(caller: str, package: str = "/elsewhere/rayexec") -> str:
         [
             "Thread 0x00007f01 (most recent call first):",
             '  File "/usr/lib/python3.11/threading.py", line 320 in wait',
-            f'  File "{package}/engine/ray/worker/live_lines.py", line 200 in _run',
+            f'  File "{package}/engine/ray/worker/live_watch.py", line 200 in _run',
             "",
             "Current thread 0x00007f02 (most recent call first):",
             f'  File "{package}/definitions/contexts.py", line 60 in log',

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 from rayexec.definitions.contexts import StepLog
 from rayexec.engine.packed_values import Packed, is_lasting, pack, pack_error
+from rayexec.engine.ray.protocol.batch_request import CallExtras, RemoteCall
 from rayexec.engine.ray.protocol.entries import StoredOutput
-from rayexec.engine.ray.protocol.request import CallExtras, RemoteCall
 from rayexec.engine.ray.worker.answer import Answer
 from rayexec.engine.ray.worker.batch_inputs import BatchInputs
 from rayexec.engine.ray.worker.budget_watch import watch_budget
