@@ -53,7 +53,7 @@ def test_without_frames_of_rayexec_the_last_thread_is_the_step_s() -> None:
 
 
 def test_errors_name_the_innermost_frame() -> None:
-    dump = dump_of("rayexec.steps.attempt")
+    dump = dump_of("rayexec.steps.step_executor")
     error, info = hung_step("s", 2, dump)
     assert "in inner (/home/me/jobs.py, line 12)" in str(error)
     assert info.message == str(error)

@@ -34,11 +34,11 @@ from rayexec.events import (
 )
 from rayexec.run.previous_run import ValueWriter
 from rayexec.run.spec import BATCH_BUDGET_S
-from rayexec.steps.attempt import FinishedCall, StepCall, StepExecutor
 from rayexec.steps.attempt_failure import not_stored
 from rayexec.steps.fast_path import PlainOp
 from rayexec.steps.io_managers import Managers
 from rayexec.steps.resources import OpenResources
+from rayexec.steps.step_executor import FinishedCall, StepCall, StepExecutor
 
 __all__ = ["BatchRunner", "Surroundings", "unloadable"]
 
