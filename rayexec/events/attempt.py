@@ -32,7 +32,7 @@ SUCCESS, FAILURE, RETRY = 0, 1, 2
 
 
 class LogLine(NamedTuple):
-    """Line that an op logged, with its time and its ``logging`` level."""
+    """Logged line of an op, with its time and its ``logging`` level."""
 
     time: float
     level: int
@@ -49,14 +49,14 @@ class HookOutcome(NamedTuple):
 
 
 class Handling(NamedTuple):
-    """Handling of an output by an IO manager, with the metadata that the manager added."""
+    """Storing of an output by an IO manager, with metadata by the manager."""
 
     manager_key: str
     metadata: dict[str, Any] | None = None
 
 
 class OutputRecord(NamedTuple):
-    """Output that a step yielded, and that was stored."""
+    """Stored output of a step."""
 
     name: str
     metadata: dict[str, Any] | None = None
@@ -65,7 +65,7 @@ class OutputRecord(NamedTuple):
 
 
 class LoadedInput(NamedTuple):
-    """Input, or a member of one, that a manager loaded."""
+    """Input, or a member of one, loaded by a manager."""
 
     name: str
     manager_key: str
@@ -75,7 +75,7 @@ class LoadedInput(NamedTuple):
 
 
 class ResourceRecord(NamedTuple):
-    """Resource that was opened or closed; times are seconds since 1970."""
+    """Opening or closing of a resource; times are seconds since 1970."""
 
     key: str
     started: float
@@ -89,7 +89,7 @@ class ResourceRecord(NamedTuple):
 
 
 class Reused(NamedTuple):
-    """Step of an earlier run with the outputs that an attempt has, instead of a call of its op."""
+    """Step of an earlier run whose outputs replace a call of the op."""
 
     run_id: str
     step_key: str

@@ -39,7 +39,7 @@ class BatchFacts(NamedTuple):
     def queued(self) -> float | None:
         """Seconds from the submission to the start on the worker; None where unknown.
 
-        The transfer of inputs counts. 0 where the clocks of the hosts differ by more than that.
+        The transfer of inputs counts. Clocks of hosts differ; the result is at least 0.
         """
         return max(0.0, self.began - self.submitted) if self.submitted and self.began else None
 

@@ -252,8 +252,8 @@ def expand_attempt(
             if mapping_key is None
             else f'output "{name}" with mapping key "{mapping_key}"'
         )
-        data = StepOutputData(name, output.metadata or {}, mapping_key)
-        yield Event(EventType.STEP_OUTPUT, f'Yielded {what} of step "{key}".', end, key, data)
+        output_data = StepOutputData(name, output.metadata or {}, mapping_key)
+        yield Event(EventType.STEP_OUTPUT, f'Yielded {what} of step "{key}".', end, key, output_data)
         if attempt.reused is not None and output.handled is not None:
             continue  # The earlier run's manager has stored it already.
         handled: dict[str, Any] = {"output_name": name}

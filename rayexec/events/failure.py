@@ -1,4 +1,4 @@
-"""Failures as data, so that errors of other processes can be shown and compared."""
+"""Failures as data, made from exceptions of any process."""
 
 from __future__ import annotations
 
@@ -63,14 +63,14 @@ class StepFailureData:
 
     @property
     def root(self) -> ErrorInfo:
-        """The op's own exception, or the step's error where that wraps none."""
+        """The op's own exception, else the step's error."""
         wraps = self.error.cls_name in _WRAPPERS
         return self.error.cause if wraps and self.error.cause is not None else self.error
 
 
 @dataclass(frozen=True, slots=True)
 class UserFailureData:
-    """Description and metadata of a ``Failure`` that an op raised."""
+    """Description and metadata of a ``Failure`` raised by an op."""
 
     description: str | None
     metadata: dict[str, Any]
