@@ -253,7 +253,8 @@ def expand_attempt(
             else f'output "{name}" with mapping key "{mapping_key}"'
         )
         output_data = StepOutputData(name, output.metadata or {}, mapping_key)
-        yield Event(EventType.STEP_OUTPUT, f'Yielded {what} of step "{key}".', end, key, output_data)
+        message = f'Yielded {what} of step "{key}".'
+        yield Event(EventType.STEP_OUTPUT, message, end, key, output_data)
         if attempt.reused is not None and output.handled is not None:
             continue  # The earlier run's manager has stored it already.
         handled: dict[str, Any] = {"output_name": name}
