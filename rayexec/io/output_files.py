@@ -38,10 +38,10 @@ class OutputFile:
         return int(self.filesystem.get_file_info(self.path).size)
 
     def write(self, fill: Callable[[Any], None]) -> None:
-        """Let ``fill`` write into a stream, and put what it wrote in the file's file once that is
-        complete.
+        """Write the file with ``fill``, which gets a stream.
 
-        Nobody ever sees half a file there, whether ``fill`` raises or the process is killed.
+        The file appears once it is complete. Nobody ever sees half of it, neither if ``fill``
+        raises nor if the process is killed.
         """
         filesystem = self.filesystem
         if filesystem.type_name in _OBJECT_STORES:
@@ -67,11 +67,11 @@ class OutputFile:
 
 
 def file_of(base_dir: str, context: OutputContext, suffix: str = "") -> OutputFile:
-    """Return the file of an output below ``base_dir``, a path or a URI that ``pyarrow.fs`` knows.
+    """Return the file of an output below ``base_dir``, a path or a URI of ``pyarrow.fs``.
 
-    That is ``<run id>/<step key>/<output>``, for a dynamic output with ``/<mapping key>``. What is
-    not a letter, a digit or one of ``_.-`` is percent-encoded, so that different outputs have
-    different files everywhere.
+    Its path is ``<run id>/<step key>/<output>``, with ``/<mapping key>`` for a dynamic output.
+    Letters, digits and ``_.-`` stay; all other characters are percent-encoded. So different outputs
+    have different files on every file system.
     """
     from pyarrow import fs
 
