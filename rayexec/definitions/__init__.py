@@ -1,0 +1,1 @@
+"""Declarations of users as data: ops, graphs, jobs, resources, types and their settings."""

@@ -20,6 +20,7 @@ from rayexec.views.mapped_names import fan_names, in_order, mapped_key, sources_
 from rayexec.views.step_times import Timings
 
 __all__ = [
+    "CapacityPreview",
     "ExecutionPreview",
     "LimitPreview",
     "MaxConcurrentPreview",
@@ -43,6 +44,14 @@ class MaxConcurrentPreview:
 
 
 @dataclass(frozen=True, slots=True)
+class CapacityPreview:
+    """Size of the cluster, or of this machine."""
+
+    nodes: int
+    cpus: float
+
+
+@dataclass(frozen=True, slots=True)
 class ExecutionPreview:
     """Engine of a run: its location, its processes, and its capacity if that is known."""
 
@@ -50,8 +59,7 @@ class ExecutionPreview:
     where: str
     max_concurrent: MaxConcurrentPreview
     retries: bool
-    #: Numbers of nodes and of CPUs.
-    capacity: Mapping[str, float] | None = None
+    capacity: CapacityPreview | None = None
     processes: str | None = None
 
     @property
@@ -78,7 +86,7 @@ class LimitPreview:
     held_by: str
     how: str
     resource: str | None
-    nodes: Any
+    nodes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,6 +273,6 @@ def _execution(
         if limit is not None
         else MaxConcurrentPreview(None, "as many as the cluster's CPUs take"),
         settings.retries,
-        None if capacity is None else {"nodes": len(capacity.nodes), "cpus": capacity.cpus},
+        None if capacity is None else CapacityPreview(len(capacity.nodes), capacity.cpus),
         "a fresh one for each step" if settings.fresh_process else "warm workers, used again",
     )

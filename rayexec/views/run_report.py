@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from rayexec.events import RunStatus
 from rayexec.execute import RunResult
@@ -14,7 +14,7 @@ from rayexec.views.quantities import iso_time
 from rayexec.views.run_summary import OpSummary, RunSummary, summarise
 from rayexec.views.waits import seconds_by_reason
 
-__all__ = ["RunReport", "outcome", "report", "run_row", "seconds_of", "times_of"]
+__all__ = ["RunReport", "RunTimes", "outcome", "report", "run_row", "seconds_of", "times_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,18 @@ class RunReport:
         }
 
 
+class RunTimes(NamedTuple):
+    """Start and end of a run, in seconds since 1970."""
+
+    started: float
+    ended: float
+
+    @property
+    def seconds(self) -> float:
+        """The time in between."""
+        return self.ended - self.started
+
+
 def report(record: RunRecord, history: RunHistory) -> RunReport:
     """Return the report of a run from its record and its log."""
     return RunReport(record, summarise(history))
@@ -76,7 +88,7 @@ def run_row(record: RunRecord) -> dict[str, Any]:
 
 def outcome(result: RunResult) -> dict[str, Any]:
     """Return the outcome of a run that this process drove, as JSON-able data."""
-    started, ended = times_of(result)
+    times = times_of(result)
     error = None
     if result.error is not None and result.status == RunStatus.FAILURE:
         error = {"error": type(result.error).__name__, "message": str(result.error)}
@@ -85,9 +97,9 @@ def outcome(result: RunResult) -> dict[str, Any]:
         "run_id": result.run_id,
         "job": result.dagster_run.job_name,
         "status": result.status,
-        "start_time": iso_time(started),
-        "end_time": iso_time(ended),
-        "duration": round(ended - started, 6),
+        "start_time": iso_time(times.started),
+        "end_time": iso_time(times.ended),
+        "duration": round(times.seconds, 6),
         "steps": dict(result.counts()),
         "reused": len(result.reused),
         "failed_steps": [
@@ -109,10 +121,10 @@ def seconds_of(record: RunRecord) -> float | None:
     return None if record.end_time is None else record.end_time - record.start_time
 
 
-def times_of(result: RunResult) -> tuple[float, float]:
+def times_of(result: RunResult) -> RunTimes:
     """Return the start and the end of a run; now for both if it recorded nothing."""
     now = time.time()
-    return result.times or (now, now)
+    return RunTimes(*(result.times or (now, now)))
 
 
 def _times_of_op(op: OpSummary) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""Wiring ops in the body of a graph or job: names, connections, and what is refused."""
+"""Wiring of ops in the body of a graph or job: names, connections, and refusals."""
 
 from typing import Any
 

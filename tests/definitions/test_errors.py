@@ -1,4 +1,4 @@
-"""The tree of errors: as drawn, and apart where a caller must not take one for another."""
+"""The tree of errors: as drawn, and with StoreError apart from EngineError."""
 
 import inspect
 import pickle

@@ -1,4 +1,4 @@
-"""What an op's declaration says, what it contradicts, and calling an op as a function."""
+"""Declarations of ops: their meaning, contradictions in them, and calls of ops as functions."""
 
 import asyncio
 from collections.abc import Iterator
@@ -435,10 +435,10 @@ def test_ray_options_by_class_or_mapping_are_the_same() -> None:
 
 
 def test_metadata_is_wrapped_by_kind() -> None:
-    found = Output(
+    metadata = Output(
         1, metadata={"i": 1, "f": 1.5, "s": "x", "b": True, "n": None, "j": {"a": [1]}}
     ).metadata
-    kinds = {key: each.kind for key, each in found.items()}
+    kinds = {key: each.kind for key, each in metadata.items()}
     assert kinds == {"i": "int", "f": "float", "s": "text", "b": "bool", "n": "null", "j": "json"}
     assert MetadataValue.md("# x") == MetadataValue("md", "# x")
     for wrong in ({"x": object()}, {1: "x"}, {"x": {"y": object()}}):

@@ -122,11 +122,11 @@ def test_long_values_are_cut_in_messages() -> None:
 
 def test_custom_types_answer_by_bool_or_type_check() -> None:
     even = DagsterType(lambda _context, value: value % 2 == 0, "Even")
-    told = DagsterType(lambda _context, value: TypeCheck(False, "because"), "Told")
+    described = DagsterType(lambda _context, value: TypeCheck(False, "because"), "Told")
     untold = DagsterType(lambda _context, value: TypeCheck(False), "Untold")
     kind: RuntimeType = runtime_type(even)
     assert kind.name == "Even"
     assert kind.check(2) is None
     assert kind.check(3) == "does not pass the check of Even"
-    assert runtime_type(told).check(1) == "because"
+    assert runtime_type(described).check(1) == "because"
     assert runtime_type(untold).check(1) == "does not pass the check of Untold"

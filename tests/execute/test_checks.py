@@ -1,4 +1,4 @@
-"""What is checked of values on their way into and out of an op."""
+"""Type checks of values on their way into and out of an op."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -175,7 +175,7 @@ def test_outputs_that_contradict_their_op(execute: Any) -> None:
 
     @job
     def contradictions() -> None:
-        for each in (
+        for call in (
             missing,
             unknown,
             twice,
@@ -188,7 +188,7 @@ def test_outputs_that_contradict_their_op(execute: Any) -> None:
             misnamed,
             unexpected,
         ):
-            each()
+            call()
         never()
         declared_none()
 

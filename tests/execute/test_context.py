@@ -1,4 +1,4 @@
-"""What an op learns from its context, its config and its log."""
+"""Context, config and log of an op."""
 
 import logging
 import os
@@ -309,8 +309,10 @@ def test_output_metadata(execute: Any) -> None:
 
     result = execute(described)
     [event] = [event for event in result.all_events if event.is_successful_output]
-    found = {key: (each.kind, each.value) for key, each in event.step_output_data.metadata.items()}
-    assert found == {"rows": ("int", 5), "where": ("path", "/x"), "late": ("bool", True)}
+    metadata = {
+        key: (each.kind, each.value) for key, each in event.step_output_data.metadata.items()
+    }
+    assert metadata == {"rows": ("int", 5), "where": ("path", "/x"), "late": ("bool", True)}
 
 
 def test_ops_run_in_the_directory_and_environment_of_the_caller(

@@ -1,4 +1,4 @@
-"""Hooks: when they run, what they see, and that their faults stay theirs."""
+"""Hooks: their runs, their contexts, and the limits of their failures."""
 
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ def boom() -> int:
 
 
 @op
-def take(value: Any) -> Any:
+def use(value: Any) -> Any:
     return value
 
 
@@ -43,7 +43,7 @@ def hook_events(result: Any) -> list[tuple[str, str]]:
 
 @pytest.fixture
 def notes(tmp_path: Path) -> Any:
-    """A file that hooks write words to, and a function that reads them."""
+    """A file for hooks to write lines to, and a function to read them."""
 
     class Notes:
         path = str(tmp_path / "notes")
@@ -57,9 +57,9 @@ def notes(tmp_path: Path) -> Any:
 
 
 def hooks_that_write(path: str) -> tuple[Any, Any]:
-    def write(words: str) -> None:
+    def write(line: str) -> None:
         with open(path, "a") as file:
-            file.write(words + "\n")
+            file.write(line + "\n")
 
     @success_hook(required_resource_keys={"name"})
     def on_success(context: HookContext) -> None:
@@ -82,7 +82,7 @@ def test_job_hooks_run_for_every_step(execute: Any, notes: Any) -> None:
 
     @job(hooks={on_success, on_failure}, resource_defs={"name": "res"})
     def hooked() -> None:
-        take(boom())
+        use(boom())
         fine()
 
     result = execute(hooked)
@@ -102,7 +102,7 @@ def test_hooks_of_one_call_of_a_graph_and_of_a_copy_of_the_job(execute: Any, not
 
     @graph
     def part() -> Any:
-        return take.alias("inner")(fine())
+        return use.alias("inner")(fine())
 
     @job(resource_defs={"name": "r"})
     def hooked() -> None:
@@ -133,15 +133,13 @@ def test_a_hook_that_fails_fails_nothing_else(execute: Any) -> None:
 
     @job(hooks={broken, leaving})
     def hooked() -> None:
-        take(fine())
+        use(fine())
 
     result = execute(hooked)
     assert result.success
-    assert hook_events(result) == [
-        (key, "HOOK_ERRORED") for key in ("fine", "fine", "take", "take")
-    ]
-    told = next(e for e in result.all_events if e.event_type_value == "HOOK_ERRORED")
-    assert told.event_specific_data.message == "hook"
+    assert hook_events(result) == [(key, "HOOK_ERRORED") for key in ("fine", "fine", "use", "use")]
+    event = next(e for e in result.all_events if e.event_type_value == "HOOK_ERRORED")
+    assert event.event_specific_data.message == "hook"
 
 
 def test_hooks_wait_for_the_last_attempt(execute: Any, notes: Any) -> None:
@@ -176,10 +174,10 @@ def test_skipped_steps_have_no_hooks(execute: Any, notes: Any) -> None:
 
     @job(hooks={on_success, on_failure}, resource_defs={"name": "r"})
     def hooked() -> None:
-        take(absent())
+        use(absent())
 
     result = execute(hooked)
-    assert result.is_node_skipped("take")
+    assert result.is_node_skipped("use")
     assert {key for key, _ in hook_events(result)} == {"absent"}
 
 

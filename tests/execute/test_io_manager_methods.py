@@ -1,4 +1,4 @@
-"""The methods of IO managers: what they are given, what they may return, and how they fail."""
+"""Methods of IO managers: their contexts, their results, and their failures."""
 
 import json
 from collections.abc import Iterator
@@ -35,7 +35,7 @@ from rayexec import (
 
 
 class Seen(IOManager):
-    """Writes down what it is told."""
+    """Records its contexts in files."""
 
     def __init__(self, directory: str) -> None:
         self.directory = directory
@@ -73,7 +73,7 @@ class Seen(IOManager):
         return f"loaded {upstream.name}"
 
     def _note(self, kind: str, context: Any, **more: Any) -> None:
-        told = {
+        seen = {
             "run_id": context.run_id,
             "job_name": context.job_name,
             "name": context.name,
@@ -84,7 +84,7 @@ class Seen(IOManager):
             "greeting": context.resources.greeting,
             **more,
         }
-        Path(self.directory, f"{kind}-{context.name}.json").write_text(json.dumps(told))
+        Path(self.directory, f"{kind}-{context.name}.json").write_text(json.dumps(seen))
 
 
 @resource
@@ -107,13 +107,13 @@ def test_what_a_manager_is_told(execute: Any, tmp_path: Path) -> None:
         yield Output(None, "done")
 
     @op(ins={"taken": In(str, metadata={"columns": "a"}), "after": In(Nothing)})
-    def take(taken: str) -> str:
+    def use(taken: str) -> str:
         return taken
 
     @graph
     def inner() -> None:
         table, done = make()
-        take(taken=table, after=done)
+        use(taken=table, after=done)
 
     @job(
         resource_defs={"seen": seen.configured({"directory": str(tmp_path)}), "greeting": greeting}
@@ -122,7 +122,7 @@ def test_what_a_manager_is_told(execute: Any, tmp_path: Path) -> None:
         inner()
 
     result = execute(telling)
-    assert result.output_for_node("inner.take") == "loaded table"
+    assert result.output_for_node("inner.use") == "loaded table"
     common = {
         "run_id": result.run_id,
         "job_name": "telling",
@@ -141,7 +141,7 @@ def test_what_a_manager_is_told(execute: Any, tmp_path: Path) -> None:
         "name": "taken",
         "metadata": {"columns": "a"},
         "type": "str",
-        "op": "take",
+        "op": "use",
         "upstream": ["inner.make", "table", "make", "int"],
         "upstream_metadata": {"name": "t"},
     }
@@ -179,12 +179,12 @@ def failing_job(manager: Failing, policy: RetryPolicy | None = None) -> Any:
         return 1
 
     @op(retry_policy=policy)
-    def take(value: Any) -> Any:
+    def use(value: Any) -> Any:
         return value
 
     @job(resource_defs={"files": manager})
     def risky() -> None:
-        take(make())
+        use(make())
 
     return risky
 
@@ -201,7 +201,7 @@ def test_an_error_in_handle_output_fails_the_step(execute: Any, tmp_path: Path) 
     )
     cause = result.exception_for_node("make").__cause__
     assert (type(cause), str(cause)) == (OSError, "disk store")
-    assert result.is_node_untouched("take")
+    assert result.is_node_untouched("use")
     assert result.counts() == {"succeeded": 0, "failed": 1, "skipped": 0, "not run": 1}
     with pytest.raises(InvariantError):
         result.output_for_node("make")
@@ -210,14 +210,14 @@ def test_an_error_in_handle_output_fails_the_step(execute: Any, tmp_path: Path) 
 def test_an_error_in_load_input_fails_the_consumer(execute: Any, tmp_path: Path) -> None:
     result = execute(failing_job(Failing("load", tmp_path / "count")))
     assert result.is_node_success("make")
-    kind, message = root_of(result, "take")
+    kind, message = root_of(result, "use")
     assert kind == "InputError"
     assert message == (
-        "IO manager 'files' could not load input 'value' of step 'take' (op 'take'), which is "
+        "IO manager 'files' could not load input 'value' of step 'use' (op 'use'), which is "
         "output 'result' of "
         "step 'make': OSError: disk load"
     )
-    assert isinstance(result.exception_for_node("take").__cause__, OSError)
+    assert isinstance(result.exception_for_node("use").__cause__, OSError)
     with pytest.raises(InputError, match="disk load"):
         result.output_for_node("make")
 
@@ -229,8 +229,8 @@ def test_an_error_in_load_input_fails_the_consumer(execute: Any, tmp_path: Path)
 def test_retry_policies_apply(execute: Any, on: str, policy: RetryPolicy, tmp_path: Path) -> None:
     result = execute(failing_job(Failing(on, tmp_path / "count", fails=2), policy))
     assert result.success
-    assert result.output_for_node("take") == "loaded"
-    assert result.retry_attempts_for_node("make" if on == "store" else "take") == 2
+    assert result.output_for_node("use") == "loaded"
+    assert result.retry_attempts_for_node("make" if on == "store" else "use") == 2
 
 
 def test_a_policy_for_other_errors_does_not_apply(execute: Any, tmp_path: Path) -> None:
@@ -301,20 +301,20 @@ def test_a_manager_that_the_job_lacks_is_named_before_anything_runs(
         return 1, 2
 
     @op(ins={"value": In(input_manager_key="tables")})
-    def take(value: Any) -> Any:
+    def use(value: Any) -> Any:
         return value
 
     @job(resource_defs={"files": JsonManager(directory=str(tmp_path))})
     def lacking() -> None:
         both()
-        take(pair())
+        use(pair())
 
     with pytest.raises(DefinitionError) as caught:
         execute(lacking)
     assert str(caught.value) == (
         "job 'lacking' lacks resources: output 'left' of op 'both' requires IO manager 'file'; "
         "input 'value' of op "
-        "'take' requires input manager 'tables'. Give them in @job(resource_defs={…}); it has "
+        "'use' requires input manager 'tables'. Give them in @job(resource_defs={…}); it has "
         "files."
     )
     assert not list(tmp_path.iterdir())

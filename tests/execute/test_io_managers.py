@@ -1,4 +1,4 @@
-"""IO managers: what travels in a value's place, who gets what, and how results are read."""
+"""IO managers: stand-ins for values, inputs of consumers, and values of results."""
 
 import json
 from collections.abc import Iterator
@@ -180,7 +180,8 @@ class Letters(ConfigurableIOManager):
         raise AssertionError("it stores nothing")
 
     def load_input(self, context: InputContext) -> Any:
-        return f"{self.letters} {context.upstream_output.get_identifier()[1:] if context.upstream_output else None}"
+        upstream = context.upstream_output
+        return f"{self.letters} {upstream.get_identifier()[1:] if upstream else None}"
 
 
 def test_an_input_may_have_a_manager_of_its_own(execute: Any, tmp_path: Path) -> None:
@@ -290,7 +291,7 @@ def test_what_a_manager_loads_is_checked(execute: Any, tmp_path: Path) -> None:
 
 
 class Large(IOManager):
-    """Makes what it loads, so that nothing large need ever travel."""
+    """Makes values as it loads them, so that nothing large ever travels."""
 
     def handle_output(self, context: OutputContext, obj: Any) -> None: ...
 
@@ -350,16 +351,16 @@ def test_a_manager_that_does_not_open(execute: Any, is_ray: bool) -> None:
 def test_every_output_that_is_handled_is_told(execute: Any, tmp_path: Path) -> None:
     @job(resource_defs={"files": JsonManager(directory=str(tmp_path))})
     def many() -> None:
-        for number in range(30):
-            pair.alias(f"pair_{number}")()
+        for index in range(30):
+            pair.alias(f"pair_{index}")()
 
     result = execute(many)
-    told = [
+    handled = [
         each.event_specific_data
         for each in result.all_events
         if each.event_type_value == "HANDLED_OUTPUT"
     ]
-    assert [each.get("manager_key") for each in told] == ["files"] * 30
+    assert [each.get("manager_key") for each in handled] == ["files"] * 30
 
 
 def test_managers_are_tested_without_a_run(tmp_path: Path) -> None:

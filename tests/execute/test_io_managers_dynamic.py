@@ -1,6 +1,4 @@
-"""IO managers and dynamic outputs: each value is stored under its mapping key, and loaded where it
-is mapped.
-"""
+"""IO managers and dynamic outputs: storing under mapping keys, loading in mapped steps."""
 
 from pathlib import Path
 from typing import Any
@@ -12,8 +10,8 @@ from rayexec import DynamicOut, DynamicOutput, FilesystemIOManager, Out, job, op
 
 @op(out=DynamicOut(io_manager_key="files"))
 def split() -> Any:
-    for number in range(3):
-        yield DynamicOutput((number,), mapping_key=f"k{number}")
+    for index in range(3):
+        yield DynamicOutput((index,), mapping_key=f"k{index}")
 
 
 @op(out=Out(io_manager_key="files"))
@@ -28,8 +26,8 @@ def same(value: Any) -> Any:
 
 @op(out=DynamicOut(io_manager_key="files"))
 def split_again(value: Any) -> Any:
-    for number in range(2):
-        yield DynamicOutput((value[0], number), mapping_key=str(number))
+    for index in range(2):
+        yield DynamicOutput((value[0], index), mapping_key=str(index))
 
 
 def test_values_are_mapped_and_collected(execute: Any, tmp_path: Path) -> None:
@@ -56,7 +54,7 @@ def test_values_are_mapped_and_collected(execute: Any, tmp_path: Path) -> None:
     assert [
         (each["mapping_key"], each["manager_key"], each["metadata"]["size"].value)
         for each in handled
-    ] == [(f"k{number}", "files", 3) for number in range(3)]
+    ] == [(f"k{index}", "files", 3) for index in range(3)]
     assert len(data_of(result, "LOADED_INPUT", "collected")) == 3
 
 

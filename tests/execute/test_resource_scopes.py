@@ -1,6 +1,4 @@
-"""How long resources stay open: for a step's attempt, a batch, or as long as a worker serves the
-run.
-"""
+"""Scopes of resources: an attempt of a step, a batch, or the time of a worker in the run."""
 
 import os
 import re
@@ -99,7 +97,7 @@ class Pool:
 
 
 def pool_of(directory: Path, scope: str) -> tuple[ResourceDefinition, Path, Path]:
-    """Return a resource that is a pool, its database, and where it notes when it opens and closes."""
+    """Return a pool as a resource, its database, and the file for its notes."""
     file, notes = directory / "seen.db", directory / "notes"
     with sqlite3.connect(file) as connection:
         connection.execute("CREATE TABLE seen (value INTEGER, pid INTEGER)")
@@ -178,12 +176,12 @@ def test_the_next_run_opens_its_own(execute_on_ray: Any, tmp_path: Path) -> None
     filling = inserting(pool, 8)
     for run in (1, 2):
         assert execute_on_ray(filling, ALONE).success
-        words = words_of(notes)
-        assert words.count("open") == words.count("close") >= run
+        verbs = words_of(notes)
+        assert verbs.count("open") == verbs.count("close") >= run
     by_pid: dict[str, list[str]] = {}
     for word, pid in notes_of(notes):
         by_pid.setdefault(pid, []).append(word)
-    assert all(words in (["open", "close"], ["open", "close"] * 2) for words in by_pid.values())
+    assert all(verbs in (["open", "close"], ["open", "close"] * 2) for verbs in by_pid.values())
 
 
 def test_runs_at_once_on_the_same_workers_keep_their_own(
@@ -291,8 +289,8 @@ def test_nothing_is_left_of_a_run_that_kept_resources(execute_on_ray: Any, tmp_p
 
     @job
     def looking() -> None:
-        for number in range(4):
-            threads_left.alias(f"look_{number}")()
+        for index in range(4):
+            threads_left.alias(f"look_{index}")()
 
     result = execute_on_ray(inserting(pool, 4), ALONE)
     port = result._engine._resource_workers.address.port
@@ -300,9 +298,9 @@ def test_nothing_is_left_of_a_run_that_kept_resources(execute_on_ray: Any, tmp_p
     ours = [row for row in rows if port in (int(row[0][-4:], 16), int(row[1][-4:], 16))]
     assert ours, "not even the kernel's own memory of the connections: is this the right port?"
     assert [state for _, _, state in ours if state != TIME_WAIT] == []
-    inputs = {"ops": {f"look_{number}": {"inputs": {"value": 1}} for number in range(4)}}
+    inputs = {"ops": {f"look_{index}": {"inputs": {"value": 1}} for index in range(4)}}
     left = execute_on_ray(looking, inputs)
-    assert [left.output_for_node(f"look_{number}") for number in range(4)] == [[]] * 4
+    assert [left.output_for_node(f"look_{index}") for index in range(4)] == [[]] * 4
 
 
 @pytest.mark.parametrize("scope", ["batch", "worker"])
@@ -344,9 +342,9 @@ def test_a_kept_resource_that_fails_to_close_is_told_and_the_others_close(
     assert result.success
     assert result.output_for_node("use") == 2
     assert closed.exists()
-    [told] = teardowns(result)
-    assert 'Teardown of resource "upper" failed' in told
-    assert "stuck" in told
+    [message] = teardowns(result)
+    assert 'Teardown of resource "upper" failed' in message
+    assert "stuck" in message
 
 
 def test_a_resource_that_takes_long_to_close_is_told_and_not_waited_for(
@@ -372,9 +370,9 @@ def test_a_resource_that_takes_long_to_close_is_told_and_not_waited_for(
 
     result = execute_on_ray(using)
     assert result.success
-    [told] = teardowns(result)
-    assert 'Teardown of resource "slow" failed' in told
-    assert "took longer than 0.2 s" in told
+    [message] = teardowns(result)
+    assert 'Teardown of resource "slow" failed' in message
+    assert "took longer than 0.2 s" in message
     Path(go).touch()
     until(lambda: os.path.exists(f"{go}ne"))
 
@@ -411,10 +409,10 @@ def test_a_killed_worker_is_told_to_have_closed_nothing(
     result = execute_on_ray(dying)
     assert result.success
     assert sorted(words_of(notes)) == ["close", "open", "open"]
-    [told] = teardowns(result)
+    [message] = teardowns(result)
     dead = notes_of(notes)[0][1]
-    assert f"the worker process {dead} on " in told
-    assert "ended before it could close it" in told
+    assert f"the worker process {dead} on " in message
+    assert "ended before it could close it" in message
 
 
 def test_what_kept_resources_print_is_not_lost(execute: Any, capfd: Any) -> None:
@@ -570,9 +568,9 @@ def test_resources_of_step_scope_are_opened_for_each_attempt(execute: Any, tmp_p
     result = execute(stepping)
     assert not result.success
     assert result.output_for_node("first") == 11
-    words = [word for word in words_of(notes) if not word.endswith("-base")]
+    verbs = [word for word in words_of(notes) if not word.endswith("-base")]
     once = ["open", "first", "close"]
-    assert words == [*once, *once, "without", "open", "last", "hook-11", "close"]
+    assert verbs == [*once, *once, "without", "open", "last", "hook-11", "close"]
     opened = [
         event.step_key
         for event in result.all_events
@@ -597,10 +595,10 @@ def test_a_step_scoped_resource_that_fails_to_close_is_told_at_its_step(execute:
 
     result = execute(using)
     assert result.success
-    [told] = [
+    [event] = [
         event for event in result.all_events if event.message.startswith("Teardown of resource")
     ]
-    assert told.step_key == "use"
+    assert event.step_key == "use"
 
 
 class Model(ConfigurableResource):
@@ -631,16 +629,16 @@ def test_a_class_says_its_scope_and_copies_keep_it() -> None:
 
 @pytest.mark.parametrize("scope", ["run", "Worker", None])
 def test_an_unknown_scope_is_told_where_it_stands(scope: Any) -> None:
-    words = re.escape(f"scope must be one of 'step', 'batch', 'worker', got {scope!r}.")
-    with pytest.raises(DefinitionError, match=f"'thing'.*{words}"):
+    message = re.escape(f"scope must be one of 'step', 'batch', 'worker', got {scope!r}.")
+    with pytest.raises(DefinitionError, match=f"'thing'.*{message}"):
 
         @resource(scope=scope)
         def thing() -> int:
             return 1
 
-    with pytest.raises(DefinitionError, match=words):
+    with pytest.raises(DefinitionError, match=message):
         resource(lambda: 1).with_scope(scope)
-    with pytest.raises(DefinitionError, match=f"resource class Wrong.*{words}"):
+    with pytest.raises(DefinitionError, match=f"resource class Wrong.*{message}"):
 
         class Wrong(ConfigurableResource):
             resource_scope = scope
@@ -681,8 +679,8 @@ def test_no_resource_outlives_what_it_requires(
     if is_fit:
         assert execute(using).output_for_node("use") == 2
         return
-    words = f"resource 'above' (scope '{upper}') requires resource 'below' (scope '{base}')"
-    with pytest.raises(DefinitionError, match=re.escape(words)):
+    message = f"resource 'above' (scope '{upper}') requires resource 'below' (scope '{base}')"
+    with pytest.raises(DefinitionError, match=re.escape(message)):
         execute(using)
 
 

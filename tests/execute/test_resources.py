@@ -1,6 +1,4 @@
-"""Resources: how they are opened, configured, replaced and closed, and what happens where they
-fail.
-"""
+"""Resources: opening, config, replacement, closing, and their failures."""
 
 import os
 from collections.abc import Iterator
@@ -51,8 +49,8 @@ def test_plain_objects_functions_and_definitions(execute: Any) -> None:
 
     @op(required_resource_keys={"plain", "fixed", "sized", "bare", "preset"})
     def gather(context: Any) -> list[Any]:
-        found = context.resources
-        return [found.plain, found.fixed, found.sized, found.bare, found.preset]
+        opened = context.resources
+        return [opened.plain, opened.fixed, opened.sized, opened.bare, opened.preset]
 
     @job(
         resource_defs={
@@ -288,11 +286,11 @@ def test_a_resource_that_fails_to_close_fails_nothing_else(
     assert result.success
     assert result.output_for_node("use") == 2
     assert closed.exists()
-    [told] = [
+    [event] = [
         event for event in result.all_events if event.message.startswith("Teardown of resource")
     ]
-    assert told.event_type_value == "ENGINE_EVENT"
-    assert 'Teardown of resource "thing" failed' in told.message
+    assert event.event_type_value == "ENGINE_EVENT"
+    assert 'Teardown of resource "thing" failed' in event.message
 
 
 def test_a_resource_that_exits_while_it_opens(execute: Any) -> None:
@@ -391,8 +389,8 @@ def test_circles_of_resources_are_told(execute: Any) -> None:
 
     result = execute(circular)
     assert not result.success
-    words = " ".join(event.message for event in result.all_events)
-    assert "thing -> thing" in words
+    messages = " ".join(event.message for event in result.all_events)
+    assert "thing -> thing" in messages
 
 
 def test_what_resources_print_is_not_lost_on_ray(execute_on_ray: Any, capfd: Any) -> None:
@@ -435,11 +433,11 @@ def of_environment(**fields: Any) -> list[Any]:
     return [Client(**fields), Client.configure_at_launch(**fields)]
 
 
-@pytest.mark.parametrize("place", [0, 1])
+@pytest.mark.parametrize("index", [0, 1])
 def test_fields_may_come_from_the_environment(
-    execute: Any, place: int, monkeypatch: pytest.MonkeyPatch
+    execute: Any, index: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    client = of_environment(url=EnvVar("CLIENT_URL"), retries=EnvVar("CLIENT_RETRIES"))[place]
+    client = of_environment(url=EnvVar("CLIENT_URL"), retries=EnvVar("CLIENT_RETRIES"))[index]
 
     @job(resource_defs={"client": client})
     def calling() -> None:
@@ -452,11 +450,11 @@ def test_fields_may_come_from_the_environment(
     assert execute(calling).output_for_node("describe_client") == "http://two 7"
 
 
-@pytest.mark.parametrize("place", [0, 1])
+@pytest.mark.parametrize("index", [0, 1])
 def test_a_variable_that_is_missing_is_named_before_anything_runs(
-    execute: Any, place: int, monkeypatch: pytest.MonkeyPatch
+    execute: Any, index: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    client = of_environment(url=EnvVar("CLIENT_URL"), retries=EnvVar("CLIENT_RETRIES"))[place]
+    client = of_environment(url=EnvVar("CLIENT_URL"), retries=EnvVar("CLIENT_RETRIES"))[index]
 
     @job(resource_defs={"client": client})
     def calling() -> None:

@@ -1,4 +1,4 @@
-"""Trying again: policies, requests, precedence, timeouts."""
+"""Retries: policies, requests, precedence, timeouts."""
 
 import time
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Timeouts of steps, wherever these hang, on Ray and in-process."""
+"""Timeouts of steps in Python, in C and in cleaning up, on Ray and in-process."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ def beside(pid: int) -> int:
 
 @job
 def neighbours() -> None:
-    for number in range(6):
-        pid = early.alias(f"early_{number}")()
-        (hangs if number == 3 else beside).alias(f"late_{number}")(pid)
+    for index in range(6):
+        pid = early.alias(f"early_{index}")()
+        (hangs if index == 3 else beside).alias(f"late_{index}")(pid)
 
 
 def test_a_step_that_hangs_in_c_fails_by_its_timeout_and_its_neighbours_do_not(
@@ -53,15 +53,15 @@ def test_a_step_that_hangs_in_c_fails_by_its_timeout_and_its_neighbours_do_not(
 ) -> None:
     result = execute_on_ray(neighbours)
     assert result.get_failed_step_keys() == {"late_3"}
-    for number in (0, 1, 2, 4, 5):
-        assert result.is_node_success(f"late_{number}")
-        assert result.retry_attempts_for_node(f"early_{number}") == 0
+    for index in (0, 1, 2, 4, 5):
+        assert result.is_node_success(f"late_{index}")
+        assert result.retry_attempts_for_node(f"early_{index}") == 0
     data = result.failure_data_for_node("late_3")
     assert data.error.cls_name == "StepTimeoutError"
     assert "builtins.TimeoutError" in data.error_types
-    place = f"{__file__}, line {hang.__code__.co_firstlineno + 4}"
+    line = f"{__file__}, line {hang.__code__.co_firstlineno + 4}"
     assert data.error.message == (
-        f"step 'late_3' ran longer than its timeout of 0.3 s, in hang ({place}); it could not be "
+        f"step 'late_3' ran longer than its timeout of 0.3 s, in hang ({line}); it could not be "
         f"interrupted there, so "
         "its worker process was ended"
     )

@@ -113,4 +113,9 @@ def test_no_file_name_means_two_things() -> None:
 
 
 # File name -> the one thing that it means wherever it occurs.
-SAME_MEANING: dict[str, str] = {}
+SAME_MEANING: dict[str, str] = {
+    "cache": "cached outputs of steps",
+    "cluster": "a Ray cluster",
+    "job": "a job",
+    "run": "one execution of a job",
+}

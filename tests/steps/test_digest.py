@@ -1,4 +1,4 @@
-"""Digests of values: the same for the same content in any process, another for any other content."""
+"""Digests of values: equal for equal content in any process, different for any other content."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ VALUES = st.recursive(
 
 
 def spelled(value: Any) -> Any:
-    """Return what tells a value from others, as something that Python itself compares."""
+    """Return a form of a value with all its differences from others visible to ``==``."""
     kind = type(value).__name__
     if isinstance(value, float):
         return kind, "nan" if value != value else struct.pack("<d", value)
@@ -301,9 +301,9 @@ DIFFERENT: dict[str, Any] = {
 
 
 def test_values_of_many_kinds_all_differ() -> None:
-    found: dict[str, str] = {}
+    names_by_digest: dict[str, str] = {}
     for name, value in DIFFERENT.items():
-        same_as = found.setdefault(digest(value), name)
+        same_as = names_by_digest.setdefault(digest(value), name)
         assert same_as == name
 
 

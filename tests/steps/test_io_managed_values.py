@@ -1,4 +1,4 @@
-"""Which ops of a run have to do with IO managers: all others keep the short way."""
+"""Ops of a run with IO managers; all others go by the fast path."""
 
 import pickle
 from typing import Any
@@ -28,7 +28,7 @@ def make_both() -> Any: ...
 
 
 @op
-def take(value: int) -> int:
+def use(value: int) -> int:
     return value
 
 
@@ -60,12 +60,12 @@ def mixed() -> None:
     take_stored(stored)
     take_beside(other)
     wait(signal)
-    gather([take(other), stored])
+    gather([use(other), stored])
 
 
 def names(plan: Plan, managed: ManagedPorts | None) -> set[str]:
     assert managed is not None
-    return {plan.templates[place].op.name for place in managed.templates}
+    return {plan.templates[index].op.name for index in managed.templates}
 
 
 def test_producers_and_consumers_of_what_is_stored() -> None:
@@ -82,25 +82,25 @@ def test_an_input_with_its_own_manager_makes_others_know_where_a_value_is_from()
         value = make()
         load(value)
         take_beside(value)
-        take_stored(take(make.alias("other")()))
+        take_stored(use(make.alias("other")()))
 
     plan = compile_job(loading)
     managed = managed_ports(plan, {"files": MANAGER})
     assert managed is not None
     # A template stands for all steps of its op, of which one feeds the input.
-    assert names(plan, managed) == {"make", "load", "take_beside", "take"}
+    assert names(plan, managed) == {"make", "load", "take_beside", "use"}
     assert list(managed.outputs.values()) == [None]
 
 
 def test_the_default_key_is_for_all_and_without_it_there_is_nothing_to_do() -> None:
     @job
     def plain() -> None:
-        take(make())
+        use(make())
 
     plan = compile_job(plain)
     assert managed_ports(plan, {}) is None
     assert managed_ports(plan, {"other": MANAGER}) is None
-    assert names(plan, managed_ports(plan, {"io_manager": MANAGER})) == {"make", "take"}
+    assert names(plan, managed_ports(plan, {"io_manager": MANAGER})) == {"make", "use"}
 
 
 def test_what_stands_for_a_value_is_small() -> None:

@@ -77,7 +77,7 @@ def _columns(rows: Sequence[Sequence[str]]) -> Iterator[str]:
 def _execution_lines(execution: ExecutionPreview, limits: Sequence[LimitPreview]) -> Iterator[str]:
     yield f"engine          {execution.engine}: {execution.where}"
     if execution.capacity is not None:
-        nodes, cpus = execution.capacity["nodes"], execution.capacity["cpus"]
+        nodes, cpus = execution.capacity.nodes, execution.capacity.cpus
         yield f"capacity        {cpus:g} CPUs on {nodes} node{'' if nodes == 1 else 's'}"
     most = execution.max_concurrent
     how = next((limit.how for limit in limits if limit.limit == MAX_CONCURRENT), "held by Ray")

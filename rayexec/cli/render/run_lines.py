@@ -28,10 +28,10 @@ _ENDS = {
 
 def closing_line(result: RunResult) -> str:
     """Return the end of a run that this process drove, with counts of its steps."""
-    started, ended = times_of(result)
     counts = ", ".join(f"{count:,} {end}" for end, count in result.counts().items() if count)
     end = _ENDS[RunStatus(result.status)]
-    return f"Run {result.run_id} {end} in {duration(ended - started)} (steps: {counts or 'none'})."
+    took = duration(times_of(result).seconds)
+    return f"Run {result.run_id} {end} in {took} (steps: {counts or 'none'})."
 
 
 def ended_line(record: RunRecord) -> str:
