@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Any
 
 from rayexec.errors import RunNotFoundError, StoreError
 from rayexec.store.base import newest_first, only_match
-from rayexec.store.cache import FilesCache, LocalCache, StepCache
-from rayexec.store.file_errors import told
+from rayexec.store.cache import StepCache
+from rayexec.store.cache_storage import FilesCache, LocalCache
+from rayexec.store.file_errors import as_store_error
 from rayexec.store.record import RunRecord
 from rayexec.store.request import CancelRequest
 from rayexec.store.values import FileValues
@@ -100,7 +101,7 @@ class DirectoryRunStore:
         be written.
         """
         place = f"{self._runs}/{record.run_id}"
-        with told(f"the run store {self.root} cannot be written"):
+        with as_store_error(f"the run store {self.root} cannot be written"):
             if self._is_there(f"{place}/run.json"):
                 raise StoreError(
                     f"the run store {self.root} has a run {record.run_id!r} already: give another "
@@ -140,7 +141,7 @@ class DirectoryRunStore:
         it cannot be.
         """
         found = self._find(run_id)
-        with told(f"run {found} cannot be asked for anything in {self.root}"):
+        with as_store_error(f"run {found} cannot be asked for anything in {self.root}"):
             _replace(
                 self._filesystem,
                 f"{self._runs}/{found}",
@@ -152,7 +153,7 @@ class DirectoryRunStore:
     def delete(self, run_id: str) -> None:
         """Remove all that is kept of a run; raises RunNotFoundError."""
         found = self._find(run_id)
-        with told(f"run {found} cannot be removed from {self.root}"):
+        with as_store_error(f"run {found} cannot be removed from {self.root}"):
             with contextlib.suppress(
                 FileNotFoundError
             ):  # which a later run of this id must not find
@@ -184,7 +185,7 @@ class DirectoryRunStore:
     def _ids(self) -> Sequence[str]:
         from pyarrow import fs
 
-        with told(f"the run store {self.root} cannot be read"):
+        with as_store_error(f"the run store {self.root} cannot be read"):
             found = self._filesystem.get_file_info(
                 fs.FileSelector(self._runs, allow_not_found=True)
             )
@@ -220,7 +221,7 @@ class _FileWriter:
         self.poll_interval = _POLL if appends else _POLL_SELDOM
 
     def append(self, data: bytes) -> None:
-        with told(self._failed):
+        with as_store_error(self._failed):
             if not self._appends:
                 with self._filesystem.open_output_stream(self._next()) as stream:
                     stream.write(data)
@@ -234,7 +235,7 @@ class _FileWriter:
         return f"{self._place}/events/{self._parts - 1:08}.log"
 
     def update(self, record: RunRecord) -> None:
-        with told(self._failed):
+        with as_store_error(self._failed):
             _replace(
                 self._filesystem, self._place, "run.json", record.encode(), appends=self._appends
             )
@@ -243,7 +244,7 @@ class _FileWriter:
         from pyarrow import fs
 
         path = f"{self._place}/{_REQUEST}"
-        with told(self._failed):
+        with as_store_error(self._failed):
             if self._filesystem.get_file_info(path).type == fs.FileType.NotFound:
                 return None
             try:
@@ -255,7 +256,7 @@ class _FileWriter:
     def close(self) -> None:
         stream, self._stream = self._stream, None
         if stream is not None:
-            with told(self._failed):
+            with as_store_error(self._failed):
                 stream.close()
 
 
@@ -266,7 +267,7 @@ class _FileReader:
         self.run_id = run_id
 
     def record(self) -> RunRecord:
-        with told(f"run {self.run_id} cannot be read"):
+        with as_store_error(f"run {self.run_id} cannot be read"):
             try:
                 with self._filesystem.open_input_file(f"{self._place}/run.json") as stream:
                     data = stream.read()
@@ -277,7 +278,7 @@ class _FileReader:
     def log(self, start: int = 0) -> Iterator[bytes]:
         from pyarrow import fs
 
-        with told(f"the log of run {self.run_id} cannot be read"):
+        with as_store_error(f"the log of run {self.run_id} cannot be read"):
             parts = self._filesystem.get_file_info(
                 fs.FileSelector(f"{self._place}/events", allow_not_found=True)
             )

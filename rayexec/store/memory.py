@@ -13,7 +13,7 @@ from rayexec.errors import StoreError
 from rayexec.events import OutputRecord
 from rayexec.run.previous_run import FinishedStep
 from rayexec.store.base import newest_first, only_match
-from rayexec.store.cache import MemoryCache
+from rayexec.store.cache_storage import MemoryCache
 from rayexec.store.record import RunRecord
 from rayexec.store.request import CancelRequest
 

@@ -39,7 +39,7 @@ from rayexec.store.columns import (
     open_frame,
 )
 from rayexec.store.encoding import read_attempt, read_batch, read_event, read_live, read_text
-from rayexec.store.frames import HEAD, whole_frames
+from rayexec.store.frames import HEADER_BYTES, whole_frames
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -74,7 +74,7 @@ class StoredLog:
     def read_on(self) -> None:
         """Read the frames that were added since; raises StoreError as the store does."""
         for body in whole_frames(self._reader.log(self._bytes_read)):
-            self._bytes_read += HEAD + len(body)
+            self._bytes_read += HEADER_BYTES + len(body)
             table = open_frame(body)
             if kind_of(table) == RECORDS:
                 self._tables.append(table)

@@ -22,7 +22,7 @@ from rayexec.definitions.metadata import MetadataValue
 from rayexec.events import Handling
 from rayexec.run.cached_outputs import CachedOutput, CacheOrigin
 from rayexec.store import DirectoryRunStore, MemoryRunStore, StepCache
-from rayexec.store.cache import FilesCache, LocalCache, MemoryCache
+from rayexec.store.cache_storage import FilesCache, LocalCache, MemoryCache
 
 KEY, OTHER = "0" * 64, "f" * 64
 ORIGIN = CacheOrigin("run-1", "graph.load[a]", "load", "2", 100.5)
