@@ -79,7 +79,8 @@ class StepCache:
         """Return all entries, the newest first and unreadable ones last."""
         records = [self._describe(key, size) for key, size in self._all()]
         return sorted(
-            records, key=lambda each: (-each.origin.created if each.origin else 0.0, each.key)
+            records,
+            key=lambda record: (-record.origin.created if record.origin else 0.0, record.key),
         )
 
     def _describe(self, key: str, size: int) -> CacheRecord:

@@ -190,7 +190,7 @@ def test_what_a_newer_rayexec_wrote_is_refused_by_name(
 ) -> None:
     cache, _ = damaged
     with monkeypatch.context() as newer:
-        newer.setattr("rayexec.store.cache._VERSION", 2)
+        newer.setattr("rayexec.store.cache._SCHEMA_VERSION", 2)
         keep(cache, KEY, "new")
         assert found(cache, KEY) == ["new"]
     with pytest.raises(StoreError, match="newer rayexec"):
