@@ -298,6 +298,6 @@ def new_signatures(table: pa.Table) -> dict[int, StepSignature]:
     """Return the new signatures in a frame of steps, by their numbers."""
     listed = json.loads((table.schema.metadata or {})[b"forms"])
     return {
-        number: StepSignature(op, tuple(inputs), tuple(outputs))
-        for number, op, inputs, outputs in listed
+        index: StepSignature(op, tuple(inputs), tuple(outputs))
+        for index, op, inputs, outputs in listed
     }
