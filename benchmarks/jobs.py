@@ -123,8 +123,9 @@ def make_napping_job(
 ) -> tuple[Any, dict[str, Any]]:
     """Return a new job of sleeping steps along ``dag``, and its run config."""
 
+    # Dagster allows no annotation of the context but its own.
     @api.op(config_schema=float)  # type: ignore[untyped-decorator]
-    def nap(context, values: Any) -> int:  # type: ignore[no-untyped-def]  # Dagster allows no type but its own
+    def nap(context, values: Any) -> int:  # type: ignore[no-untyped-def]
         time.sleep(context.op_config)
         return 1 + int(sum(values)) % 997
 

@@ -26,9 +26,10 @@ if TYPE_CHECKING:
     from rayexec.config.config_types import Shape as Shape
     from rayexec.config.config_types import StringSource as StringSource
     from rayexec.config.document import RunConfig as RunConfig
-    from rayexec.definitions.config import Config as Config
-    from rayexec.definitions.config import EnvVar as EnvVar
-    from rayexec.definitions.config import PermissiveConfig as PermissiveConfig
+    from rayexec.definitions.concurrency import Pool as Pool
+    from rayexec.definitions.config_models import Config as Config
+    from rayexec.definitions.config_models import EnvVar as EnvVar
+    from rayexec.definitions.config_models import PermissiveConfig as PermissiveConfig
     from rayexec.definitions.contexts import HookContext as HookContext
     from rayexec.definitions.contexts import InitResourceContext as InitResourceContext
     from rayexec.definitions.contexts import OpExecutionContext as OpExecutionContext
@@ -54,7 +55,6 @@ if TYPE_CHECKING:
     from rayexec.definitions.io_manager import IOManagerDefinition as IOManagerDefinition
     from rayexec.definitions.io_manager import input_manager as input_manager
     from rayexec.definitions.io_manager import io_manager as io_manager
-    from rayexec.definitions.limits import Pool as Pool
     from rayexec.definitions.logger import InitLoggerContext as InitLoggerContext
     from rayexec.definitions.logger import LoggerDefinition as LoggerDefinition
     from rayexec.definitions.logger import build_init_logger_context as build_init_logger_context
@@ -169,7 +169,7 @@ _HOMES = {
         "Shape",
         "StringSource",
     ),
-    "rayexec.definitions.config": (
+    "rayexec.definitions.config_models": (
         "Config",
         "EnvVar",
         "PermissiveConfig",
@@ -193,7 +193,7 @@ _HOMES = {
         "input_manager",
         "io_manager",
     ),
-    "rayexec.definitions.limits": ("Pool",),
+    "rayexec.definitions.concurrency": ("Pool",),
     "rayexec.definitions.logger": (
         "InitLoggerContext",
         "LoggerDefinition",

@@ -17,6 +17,10 @@ __all__ = ["FORMER_NAMES", "StoredUnpickler", "load_stored", "stable_name"]
 _PACKAGE = "rayexec."
 #: (former module, name) -> (present module, name), all below the package.
 FORMER_NAMES: dict[tuple[str, str], tuple[str, str]] = {
+    ("definitions.config", "Config"): ("definitions.config_models", "Config"),
+    ("definitions.config", "EnvVar"): ("definitions.config_models", "EnvVar"),
+    ("definitions.config", "PermissiveConfig"): ("definitions.config_models", "PermissiveConfig"),
+    ("definitions.limits", "Pool"): ("definitions.concurrency", "Pool"),
     ("definitions.options", "RayOptions"): ("definitions.ray_options", "RayOptions"),
     ("definitions.graph", "GraphDefinition"): ("jobs", "Graph"),
     ("definitions.job", "JobDefinition"): ("jobs", "Job"),
@@ -30,7 +34,7 @@ FORMER_NAMES: dict[tuple[str, str], tuple[str, str]] = {
     ("run.io_context", "OutputContext"): ("definitions.io_contexts", "OutputContext"),
     ("run.managed", "Handled"): ("steps.io_managers", "Handled"),
     **{
-        ("config.words", name): ("config.types", name)
+        ("config.words", name): ("config.config_types", name)
         for name in (
             "Array",
             "Enum",

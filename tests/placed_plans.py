@@ -25,7 +25,7 @@ def plan_of(*tags: Mapping[str, Any], **options: Any) -> Plan:
 
     @job
     def tagged() -> None:
-        for number, each in enumerate(tags):
-            work.tag(dict(each)).alias(f"s{number}")()
+        for index, tags_of_step in enumerate(tags):
+            work.tag(dict(tags_of_step)).alias(f"s{index}")()
 
     return compile_job(tagged)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from rayexec.definitions.limits import limit_resource, pool_resource
+from rayexec.definitions.concurrency import limit_resource, pool_resource
 
 __all__ = ["ClusterSpec"]
 

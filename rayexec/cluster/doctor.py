@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from rayexec.definitions.limits import LIMIT_PREFIX, POOL_PREFIX
+from rayexec.definitions.concurrency import LIMIT_PREFIX, POOL_PREFIX
 
 __all__ = ["Facts", "Finding", "NodeFacts", "examine"]
 

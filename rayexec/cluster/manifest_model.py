@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from rayexec.definitions.limits import LIMIT_PREFIX, POOL_PREFIX
+from rayexec.definitions.concurrency import LIMIT_PREFIX, POOL_PREFIX
 
 __all__ = ["ClusterLauncherFile", "RayCluster", "RayJob", "problems_of"]
 

@@ -10,7 +10,7 @@ from importlib import metadata
 from typing import Any
 
 from rayexec.cluster.declared import read_spec
-from rayexec.definitions.limits import limit_resource, pool_resource
+from rayexec.definitions.concurrency import limit_resource, pool_resource
 from rayexec.errors import Problem
 
 __all__ = ["KINDS", "ManifestSpec", "read_manifest_spec"]

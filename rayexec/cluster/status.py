@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from rayexec.cluster.connect import connect
-from rayexec.definitions.limits import LIMIT_PREFIX, POOL_PREFIX
+from rayexec.definitions.concurrency import LIMIT_PREFIX, POOL_PREFIX
 
 __all__ = ["ClusterStatus", "LimitHolder", "LimitStatus", "NodeStatus", "cluster_status"]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rayexec.config.schema import MISSING, validate
-from rayexec.definitions.config import Config
+from rayexec.definitions.config_models import Config
 from rayexec.definitions.job import JobDefinition
 from rayexec.definitions.mapping import ConfigMapping
 from rayexec.errors import ConfigError, Problem

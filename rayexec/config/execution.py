@@ -21,9 +21,9 @@ from rayexec.config.execution_settings import (
     with_values,
 )
 from rayexec.config.schema import validate
-from rayexec.definitions.config import Config
+from rayexec.definitions.concurrency import TagLimit
+from rayexec.definitions.config_models import Config
 from rayexec.definitions.executor import ExecutorDefinition
-from rayexec.definitions.limits import TagLimit
 from rayexec.errors import ConfigError, Problem
 from rayexec.names import nearest
 

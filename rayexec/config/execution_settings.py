@@ -19,7 +19,7 @@ from rayexec.errors import DefinitionError
 from rayexec.names import nearest
 
 if TYPE_CHECKING:
-    from rayexec.definitions.limits import TagLimit
+    from rayexec.definitions.concurrency import TagLimit
 
 __all__ = [
     "EXECUTORS",

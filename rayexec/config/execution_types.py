@@ -6,8 +6,8 @@ from typing import Any, TypeAlias
 
 import pydantic
 
-from rayexec.definitions.config import Config
-from rayexec.definitions.limits import TagLimit
+from rayexec.definitions.concurrency import TagLimit
+from rayexec.definitions.config_models import Config
 
 __all__ = ["Retries", "StartMethod", "StepDependencies", "TagLimitConfig", "TagLimits"]
 

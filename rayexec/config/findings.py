@@ -20,7 +20,7 @@ from rayexec.config.config_types import (
 )
 from rayexec.config.schema_description import describe_type, example
 from rayexec.config.schema_reading import Entry, entries, entry, nested_type
-from rayexec.definitions.config import EnvVar
+from rayexec.definitions.config_models import EnvVar
 from rayexec.names import nearest
 
 if TYPE_CHECKING:

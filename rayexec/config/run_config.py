@@ -11,7 +11,7 @@ from rayexec.config.document import apply_mapping, merged_run_config
 from rayexec.config.execution import ExecutionSettings, resolve_execution
 from rayexec.config.input_values import BadInputError, load_input
 from rayexec.config.schema import MISSING, describe, is_required, validate
-from rayexec.definitions.config import Config
+from rayexec.definitions.config_models import Config
 from rayexec.definitions.graph import GraphDefinition
 from rayexec.definitions.job import JobDefinition
 from rayexec.definitions.logger import LoggerDefinition

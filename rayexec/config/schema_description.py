@@ -27,7 +27,7 @@ from rayexec.config.config_types import (
     Shape,
 )
 from rayexec.config.schema_reading import Entry, entries, entry, is_enum, literals, nested_type
-from rayexec.definitions.config import EnvVar
+from rayexec.definitions.config_models import EnvVar
 
 __all__ = ["describe_type", "example", "plain", "scaffold_type"]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, overload
 
 from rayexec.definitions.code import ByReference
-from rayexec.definitions.config import Config
+from rayexec.definitions.config_models import Config
 from rayexec.definitions.op import OpDefinition
 from rayexec.definitions.resource import ResourceDefinition
 from rayexec.definitions.types import annotations_of

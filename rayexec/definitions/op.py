@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any, overload
 
 from rayexec.definitions.code import ByReference
+from rayexec.definitions.concurrency import Pool
 from rayexec.definitions.handles import Level
 from rayexec.definitions.invocation import Invocable
-from rayexec.definitions.limits import Pool
 from rayexec.definitions.op_signature import Parameters, read_outputs, read_signature
 from rayexec.definitions.ports import NO_DEFAULT, DynamicOut, In, Out
 from rayexec.definitions.ray_options import RayOptions

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from rayexec.definitions.config import Config
+from rayexec.definitions.config_models import Config
 from rayexec.definitions.ports import NO_DEFAULT, DynamicOut, DynamicOutput, In, Out, Output
 from rayexec.definitions.resource import is_resource_annotation
 from rayexec.definitions.types import Nothing

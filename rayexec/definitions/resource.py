@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, overload
 
 from rayexec.definitions.code import ByReference
-from rayexec.definitions.config import Config, EnvVar, keep_environment
+from rayexec.definitions.config_models import Config, EnvVar, keep_environment
 from rayexec.definitions.ports import NO_DEFAULT
 from rayexec.errors import DefinitionError
 from rayexec.names import nearest

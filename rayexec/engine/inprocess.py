@@ -31,11 +31,11 @@ from rayexec.placement.choice import driver_placement
 from rayexec.run.previous_run import StoredValue, ValueWriter
 from rayexec.run.spec import Batch, RunSpec, gather_inputs
 from rayexec.scheduler.messages import BatchEnded, BatchLost, EngineReport
-from rayexec.steps.attempt import StepCall, StepExecutor
 from rayexec.steps.attempt_failure import not_stored
 from rayexec.steps.io_managers import Managers
 from rayexec.steps.managed_ports import managed_ports
 from rayexec.steps.resources import OpenResources
+from rayexec.steps.step_executor import StepCall, StepExecutor
 
 __all__ = ["InProcessEngine"]
 

@@ -11,7 +11,7 @@ from typing import Any
 from rayexec.config.execution import limit_runtime, override_execution
 from rayexec.config.execution_settings import check_overrides
 from rayexec.config.run_config import ResolvedConfig, resolve_run_config
-from rayexec.definitions.config import Config
+from rayexec.definitions.config_models import Config
 from rayexec.definitions.contexts import RunInfo
 from rayexec.definitions.io_manager import IO_MANAGER
 from rayexec.definitions.job import JobDefinition

@@ -17,7 +17,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from rayexec._version import __version__
-from rayexec.definitions.config import Config
+from rayexec.definitions.config_models import Config
 from rayexec.definitions.job import JobDefinition
 from rayexec.errors import StoreError
 from rayexec.events import BatchFacts, LiveLines, RunStatus, describe_error

@@ -3,7 +3,7 @@
 On a one-node Ray of this process's own, Ray holds the limits of the run: each step takes a
 share of a resource made up for the run, and the node has 1.0 of it. On any other Ray the driver
 holds them, since a resource belongs to a node and would tie the steps to it. Limits declared by a
-cluster (``rayexec.definitions.limits``) are held by Ray, for all runs on it.
+cluster (``rayexec.definitions.concurrency``) are held by Ray, for all runs on it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rayexec.definitions.limits import LIMIT_PREFIX, TagLimit, pool_resource, tag_resources
+from rayexec.definitions.concurrency import LIMIT_PREFIX, TagLimit, pool_resource, tag_resources
 from rayexec.placement.capacity import Capacity
 from rayexec.placement.limits import (
     MAX_CONCURRENT,

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple, TypeAlias
 
-from rayexec.definitions.limits import TagLimit
+from rayexec.definitions.concurrency import TagLimit
 from rayexec.placement.capacity import Capacity
 from rayexec.placement.resource_request import Request
 

@@ -2,7 +2,7 @@
 
 Such an op has one output, and no context, config, resources, hooks, timeout or type checks of
 users. A call with anything unusual (an error, an Output, a value of another type) goes to the
-executor in ``attempt`` instead.
+executor in ``step_executor`` instead.
 """
 
 from __future__ import annotations

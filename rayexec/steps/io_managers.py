@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, get_args, get_origin
 
-from rayexec.definitions.config import Config
+from rayexec.definitions.config_models import Config
 from rayexec.definitions.contexts import Resources, RunInfo, StepLog
 from rayexec.definitions.io_contexts import InputContext, OutputContext
 from rayexec.definitions.metadata import MetadataValue, normalize_metadata

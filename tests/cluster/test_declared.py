@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 import rayexec
 from rayexec.cluster.declared import read_spec
 from rayexec.config.yaml_files import read_yaml
-from rayexec.definitions.limits import pool_resource, tag_resources
+from rayexec.definitions.concurrency import pool_resource, tag_resources
 
 ROOT = Path(rayexec.__file__).parents[1]
 

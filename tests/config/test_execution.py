@@ -8,8 +8,8 @@ import pytest
 
 from rayexec import ConfigError, in_process_executor, multiprocess_executor, ray_executor
 from rayexec.config.execution import ExecutionSettings, override_execution, resolve_execution
+from rayexec.definitions.concurrency import TagLimit
 from rayexec.definitions.executor import ExecutorDefinition, default_executor
-from rayexec.definitions.limits import TagLimit
 
 
 def settings(section: Any, executor: ExecutorDefinition = default_executor) -> ExecutionSettings:

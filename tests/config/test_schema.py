@@ -32,7 +32,7 @@ from rayexec.config.config_types import (
     StringSource,
 )
 from rayexec.config.schema import MISSING, describe, is_required, scaffold, validate
-from rayexec.definitions.config import Config, EnvVar, PermissiveConfig
+from rayexec.definitions.config_models import Config, EnvVar, PermissiveConfig
 from rayexec.errors import DefinitionError
 
 

@@ -33,7 +33,7 @@ from rayexec import (
     resource,
     success_hook,
 )
-from rayexec.definitions.limits import Pool
+from rayexec.definitions.concurrency import Pool
 
 
 def body(n: int, m: int = 2) -> int:

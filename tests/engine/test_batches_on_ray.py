@@ -1,6 +1,4 @@
-"""Steps that share a Ray task behave as single steps: retries, crashes, prints, timeouts and long
-neighbours.
-"""
+"""Steps of one batch behave as single ones: retries, crashes, output, timeouts, long neighbours."""
 
 from __future__ import annotations
 
@@ -24,7 +22,7 @@ MANY = 60
 
 
 @op
-def number(context: Any, start: int) -> int:
+def index_of(context: Any, start: int) -> int:
     return int(context.op_handle.name.rpartition("_")[2])
 
 
@@ -39,15 +37,15 @@ def collect(values: list[int]) -> list[int]:
 
 
 def fan_out(*links: Any) -> Any:
-    """Return a job that sends MANY numbers through ``links`` and collects what comes out."""
+    """Return a job of MANY chains of ``links``, with their results collected."""
 
     @job(config={"execution": {"config": {"multiprocess": {"max_concurrent": 2}}}})
     def fanned() -> None:
         start, ends = zero(), []
-        for each in range(MANY):
-            value = number.alias(f"number_{each}")(start)
+        for index in range(MANY):
+            value = index_of.alias(f"number_{index}")(start)
             for link in links:
-                value = link.alias(f"{link.name}_{each}")(value)
+                value = link.alias(f"{link.name}_{index}")(value)
             ends.append(value)
         collect(ends)
 
@@ -61,11 +59,11 @@ def warmed_up(execute: Execute) -> Execute:
 
 
 def spans(result: RunResult) -> dict[str, tuple[float, float]]:
-    found: dict[str, list[float]] = {}
+    stamps: dict[str, list[float]] = {}
     for event in result.all_node_events:
         if event.event_type_value in ("STEP_START", "STEP_RESTARTED", "STEP_SUCCESS"):
-            found.setdefault(event.step_key or "", []).append(event.timestamp)
-    return {key: (times[-2], times[-1]) for key, times in found.items()}
+            stamps.setdefault(event.step_key or "", []).append(event.timestamp)
+    return {key: (times[-2], times[-1]) for key, times in stamps.items()}
 
 
 @op(retry_policy=RetryPolicy(max_retries=1))
@@ -192,7 +190,7 @@ def test_what_steps_print_stays_apart(execute_on_ray: Execute) -> None:
         for event in result.all_events
         if event.event_type_value == "LOGS_CAPTURED"
     }
-    assert said == {f"prints_{each}": f"value {each}\n" for each in range(MANY)}
+    assert said == {f"prints_{index}": f"value {index}\n" for index in range(MANY)}
 
 
 @op
@@ -270,14 +268,14 @@ def test_what_a_batch_makes_ready_runs_in_it_with_copies_of_its_inputs(
     @job(config={"execution": {"config": {"multiprocess": {"max_concurrent": 1}}}})
     def diamonds() -> None:
         ends = []
-        for each in range(MANY):
-            values = listed(number.alias(f"number_{each}")(zero.alias(f"zero_{each}")()))
+        for index in range(MANY):
+            values = listed(index_of.alias(f"number_{index}")(zero.alias(f"zero_{index}")()))
             ends.append(merge(spoiled(values), whole(values)))
         collect(ends)
 
     result = warmed_up(execute_on_ray)(diamonds)
     assert result.success
-    assert result.output_for_node("collect") == [2 * each + 100 for each in range(MANY)]
+    assert result.output_for_node("collect") == [2 * index + 100 for index in range(MANY)]
     times = spans(result)
     # Depth-first: a diamond is closed before the last one is begun.
     assert times["merge"][0] < times[f"listed_{MANY}"][0]
@@ -289,13 +287,13 @@ def test_a_call_whose_input_was_not_yielded_in_its_batch_is_decided_about_by_the
     @job(config={"execution": {"config": {"multiprocess": {"max_concurrent": 1}}}})
     def sorted_out() -> None:
         ends = []
-        for each in range(MANY):
-            parts = sort_out.alias(f"sort_{each}")(
-                number.alias(f"number_{each}")(zero.alias(f"zero_{each}")())
+        for index in range(MANY):
+            parts = sort_out.alias(f"sort_{index}")(
+                index_of.alias(f"number_{index}")(zero.alias(f"zero_{index}")())
             )
-            even = after.alias(f"even_{each}")(parts.even)
-            ends.append(merge.alias(f"merge_{each}")(even, zero.alias(f"other_{each}")()))
-            after.alias(f"odd_{each}")(parts.odd)
+            even = after.alias(f"even_{index}")(parts.even)
+            ends.append(merge.alias(f"merge_{index}")(even, zero.alias(f"other_{index}")()))
+            after.alias(f"odd_{index}")(parts.odd)
         collect(ends)
 
     result = warmed_up(execute_on_ray)(sorted_out)
@@ -308,7 +306,7 @@ def test_a_call_whose_input_was_not_yielded_in_its_batch_is_decided_about_by_the
 
 
 class Arrivals(Observer):
-    """Notes how long after its end each attempt was heard of."""
+    """Notes the delay between the end of each attempt and its report."""
 
     log: RunLog
 
@@ -325,7 +323,7 @@ class Arrivals(Observer):
             self.spans.setdefault(row.pid, []).append((row.started, row.ended))
 
 
-def test_what_is_finished_is_told_while_its_batch_goes_on(execute_on_ray: Execute) -> None:
+def test_finished_steps_are_reported_while_their_batch_runs(execute_on_ray: Execute) -> None:
     @op
     def naps(start: int) -> int:
         time.sleep(0.3)
@@ -334,8 +332,8 @@ def test_what_is_finished_is_told_while_its_batch_goes_on(execute_on_ray: Execut
     @job(config={"execution": {"config": {"multiprocess": {"max_concurrent": 2}}}})
     def pairs() -> None:
         start = zero()
-        for each in range(16):
-            naps.alias(f"naps_{each}")(start)
+        for index in range(16):
+            naps.alias(f"naps_{index}")(start)
 
     arrivals = Arrivals()
     assert warmed_up(execute_on_ray)(pairs, observer=arrivals).success
@@ -374,8 +372,8 @@ def test_an_op_may_be_a_decorated_function(execute_on_ray: Execute) -> None:
     @job
     def decorated() -> None:
         minus(
-            right=number.alias("number_3")(zero()),
-            left=double(number.alias("number_4")(zero.alias("other")())),
+            right=index_of.alias("number_3")(zero()),
+            left=double(index_of.alias("number_4")(zero.alias("other")())),
         )
 
     result = execute_on_ray(decorated)
@@ -444,8 +442,8 @@ def test_priority_counts_among_what_one_step_makes_ready(execute_on_ray: Execute
     @job(config={"execution": {"config": {"multiprocess": {"max_concurrent": 1}}}})
     def prioritized() -> None:
         start = zero()
-        for each in (-10, 5, 10, 0, -5):
-            after.alias(f"p{each + 10}").tag({"dagster/priority": each})(start)
+        for priority in (-10, 5, 10, 0, -5):
+            after.alias(f"p{priority + 10}").tag({"dagster/priority": priority})(start)
 
     times = spans(warmed_up(execute_on_ray)(prioritized))
     order = sorted((key for key in times if key != "zero"), key=times.__getitem__)

@@ -94,15 +94,15 @@ class Run:
 
     def attempts(self) -> list[Attempt]:
         """Return all rows of all events, in their order."""
-        found: list[Attempt] = []
+        rows: list[Attempt] = []
         for event in self.events:
             if isinstance(event, (BatchEnded, BatchLost, BatchProgressed)):
                 for row in event.attempts:
                     if isinstance(row, Successes):
-                        found += row.rows(self.spec.plan.output_records)
+                        rows += row.rows(self.spec.plan.output_records)
                     else:
-                        found.append(row)
-        return found
+                        rows.append(row)
+        return rows
 
     def outcomes(self) -> dict[str, int]:
         return {self.spec.plan.steps[row.step].key: row.outcome for row in self.attempts()}

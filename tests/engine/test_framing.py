@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from rayexec.engine.ray.protocol import framing
 from rayexec.engine.ray.protocol.framing import Address, Frame, FrameError, FrameReader, frame
-from rayexec.engine.ray.protocol.messages import (
+from rayexec.engine.ray.protocol.worker_messages import (
     BatchBegun,
     CallsFinished,
     LinesLogged,

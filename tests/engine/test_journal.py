@@ -121,7 +121,7 @@ def test_a_journal_grows_with_what_is_noted(tmp_path: Path) -> None:
 
 
 def name_of_own_process() -> str:
-    """Return the part of a journal's name that says whose it is."""
+    """Return the name of this process in a journal's name."""
     return Path(journal_path("run", 1)).name.removeprefix(JOURNAL_PREFIX).partition("-")[0]
 
 

@@ -1,6 +1,4 @@
-"""What a worker process forgets of the local code that it has loaded; in a process of its own,
-since it does.
-"""
+"""Local modules that a worker process forgets, tested in a process of its own."""
 
 from __future__ import annotations
 
@@ -28,7 +26,8 @@ Path("plain.py").touch()
 
 def comes(**stamps):
     package = Package(b"", (), (), tuple(stamps.items()), "digest")
-    return forget_changed(package), sorted({"json", "own", "own._json", "plain", "rayexec"} & sys.modules.keys())
+    names = {"json", "own", "own._json", "plain", "rayexec"}
+    return forget_changed(package), sorted(names & sys.modules.keys())
 
 print(comes(plain=1))
 import own._json
@@ -43,7 +42,7 @@ print(comes(own=1))
 @pytest.mark.skipif(
     not hasattr(_json, "__file__"), reason="this Python has no compiled module in a file of its own"
 )
-def test_what_is_installed_stays_and_compiled_parts_that_did_not_change(tmp_path: Path) -> None:
+def test_installed_modules_stay_and_so_do_unchanged_compiled_ones(tmp_path: Path) -> None:
     environment = {"PYTHONPATH": ":".join([str(tmp_path), *map(str, sys.path)])}
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM],

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from rayexec import job, op
-from rayexec.engine.ray.protocol.request import Header
+from rayexec.engine.ray.protocol.batch_request import Header
 from rayexec.engine.ray.worker.run_code import Code, run_code
 from rayexec.execute.prepare import prepare
 from rayexec.run.cached_outputs import RunCache

@@ -21,7 +21,7 @@ MAIN = threading.get_ident()
 
 
 def noting(closed_by: list[int]) -> Callable[[], OpenResources]:
-    """Return what makes resources, of which ``thing`` notes the thread that closes it."""
+    """Return a maker of resources; ``thing`` notes the thread of its end."""
 
     def thing() -> Iterator[int]:
         yield 1

@@ -8,7 +8,7 @@ import socket
 
 from rayexec.engine.ray.driver.mailbox import Mailbox, mailbox_at
 from rayexec.engine.ray.protocol.framing import Address
-from rayexec.engine.ray.protocol.messages import CallsFinished, decode
+from rayexec.engine.ray.protocol.worker_messages import CallsFinished, decode
 from rayexec.engine.ray.worker.budget_watch import watch_budget
 from rayexec.engine.ray.worker.report_sender import ReportSender
 from rayexec.engine.ray.worker.running_batch import RunningBatch

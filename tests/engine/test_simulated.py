@@ -1,4 +1,4 @@
-"""The real state machine and loop on a simulated cluster: order, limits, and no slot idle for long."""
+"""Scheduler and driver loop on a simulated cluster: order, limits, and no slot idle for long."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def job_of(dag: Dag, max_concurrent: int | None = None) -> JobDefinition:
     @job(config=config)
     def drawn() -> None:
         made: list[Any] = []
-        for number, (_, before) in enumerate(dag):
-            made.append(work.alias(f"s{number}")([made[each] for each in before]))
+        for index, (_, before) in enumerate(dag):
+            made.append(work.alias(f"s{index}")([made[source] for source in before]))
 
     return drawn
 
@@ -66,10 +66,8 @@ def simulate(
 def dags(draw: st.DrawFn) -> Dag:
     dag: list[tuple[float, list[int]]] = []
     lengths = st.one_of(st.just(0.0), st.floats(0, 0.02), st.floats(0.05, 2.0))
-    for number in range(draw(st.integers(1, 40))):
-        before = (
-            draw(st.lists(st.integers(0, number - 1), max_size=3, unique=True)) if number else []
-        )
+    for index in range(draw(st.integers(1, 40))):
+        before = draw(st.lists(st.integers(0, index - 1), max_size=3, unique=True)) if index else []
         dag.append((draw(lengths), before))
     return dag
 
@@ -95,7 +93,7 @@ def test_every_step_runs_once_after_its_inputs_and_within_the_limits(
     times = {step: (start, end) for start, end, step in engine.schedule}
     assert sorted(step for _, _, step in engine.schedule) == list(range(len(dag)))
     for step, (_, before) in enumerate(dag):
-        assert all(times[each][1] <= times[step][0] + 1e-9 for each in before)
+        assert all(times[source][1] <= times[step][0] + 1e-9 for source in before)
     assert peak(engine.schedule) <= min(slots, limit or slots)
 
 
@@ -138,16 +136,16 @@ def test_no_slot_idles_while_a_ready_step_waits_longer_than_the_budget(
 def test_failures_keep_back_just_what_depends_on_them(dag: Dag, data: st.DataObject) -> None:
     failing = data.draw(st.sets(st.integers(0, len(dag) - 1), max_size=3))
     outcome, engine = simulate(dag, 3, fails=lambda call: call.step in failing)
-    kept_back: set[int] = set()
+    abandoned: set[int] = set()
     for step, (_, before) in enumerate(dag):
-        if any(each in kept_back or each in failing for each in before):
-            kept_back.add(step)
-    assert {step for _, _, step in engine.schedule} == set(range(len(dag))) - kept_back
-    assert set(outcome.machine.failed) == failing - kept_back
+        if any(source in abandoned or source in failing for source in before):
+            abandoned.add(step)
+    assert {step for _, _, step in engine.schedule} == set(range(len(dag))) - abandoned
+    assert set(outcome.machine.failed) == failing - abandoned
 
 
 def test_the_same_run_twice_is_the_same() -> None:
-    dag: Dag = [(0.01 * (number % 7), [number - 3] if number > 3 else []) for number in range(60)]
+    dag: Dag = [(0.01 * (index % 7), [index - 3] if index > 3 else []) for index in range(60)]
     first, second = simulate(dag, 3)[1], simulate(dag, 3)[1]
     assert first.schedule == second.schedule
 
@@ -160,7 +158,7 @@ def test_batches_make_short_steps_cheap() -> None:
 
 
 def test_nothing_hides_behind_a_long_step_in_the_same_batch() -> None:
-    dag: Dag = [(2.0 if number == 700 else 0.0005, []) for number in range(1000)]
+    dag: Dag = [(2.0 if index == 700 else 0.0005, []) for index in range(1000)]
     _, engine = simulate(dag, 2)
     short_ones_end = max(end for _, end, step in engine.schedule if step != 700)
     assert short_ones_end < 0.5 + 2 * BATCH_BUDGET_S
@@ -178,7 +176,7 @@ def test_a_run_outlives_the_loss_of_all_nodes_but_one(
     times = {step: (start, end) for start, end, step in engine.schedule}  # the last attempt's
     assert set(times) == set(range(len(dag)))
     for step, (_, before) in enumerate(dag):
-        assert all(times[each][1] <= times[step][0] + 1e-9 for each in before)
+        assert all(times[source][1] <= times[step][0] + 1e-9 for source in before)
 
 
 def test_fan_outs_do_not_run_level_by_level() -> None:
@@ -190,8 +188,8 @@ def test_fan_outs_do_not_run_level_by_level() -> None:
         dag += [(0.2, [0]), (0.2, [first]), (0.2, [first]), (0.2, [first + 1, first + 2])]
     _, engine = simulate(dag, 4)
     starts = {step: start for start, _, step in engine.schedule}
-    firsts = sorted(starts[each] for each in range(1, len(dag), 4))
-    lasts = sorted(starts[each] for each in range(4, len(dag), 4))
+    firsts = sorted(starts[step] for step in range(1, len(dag), 4))
+    lasts = sorted(starts[step] for step in range(4, len(dag), 4))
     assert lasts[10] < firsts[30]
     assert engine.now() < 1.1 * sum(length for length, _ in dag) / 4
 
@@ -200,15 +198,15 @@ def test_the_longest_path_is_not_left_to_the_end() -> None:
     # A chain of 30 behind step 1000, beside 1000 steps that nothing follows; no worker chains what
     # is that long.
     dag: list[tuple[float, list[int]]] = [(1.0, []) for _ in range(1000)]
-    dag += [(1.0, [number - 1] if number > 1000 else []) for number in range(1000, 1030)]
+    dag += [(1.0, [index - 1] if index > 1000 else []) for index in range(1000, 1030)]
     _, engine = simulate(dag, 10)
     assert engine.now() < 1.05 * len(dag) / 10
 
 
 @pytest.mark.parametrize(
-    "places", [range(200, 2010, 201), range(2000, 2010)], ids=["spread", "last"]
+    "long_ones", [range(200, 2010, 201), range(2000, 2010)], ids=["spread", "last"]
 )
-def test_long_ops_among_short_ones_start_early(places: range) -> None:
+def test_long_ops_among_short_ones_start_early(long_ones: range) -> None:
     @op
     def long() -> int:
         return 1
@@ -221,9 +219,9 @@ def test_long_ops_among_short_ones_start_early(places: range) -> None:
 
     @job
     def mixed() -> None:
-        for number in range(2010):
-            is_long = number in places
-            (long if is_long else short).alias(f"s{number}")()
+        for index in range(2010):
+            is_long = index in long_ones
+            (long if is_long else short).alias(f"s{index}")()
             lengths.append(2.0 if is_long else 0.0025)
 
     spec = prepare(mixed)
@@ -235,10 +233,10 @@ def test_long_ops_among_short_ones_start_early(places: range) -> None:
 def simulate_ops(
     lengths: Sequence[float], before: Sequence[Sequence[int]], slots: int, *, batching: bool
 ) -> float:
-    """Return the makespan of a job in which each step is an op of its own."""
+    """Return the makespan of a job with an op for each step."""
 
-    def make(number: int) -> Any:
-        @op(name=f"op_{number}")
+    def make(index: int) -> Any:
+        @op(name=f"op_{index}")
         def made(values: Any) -> Any:
             return values
 
@@ -247,8 +245,8 @@ def simulate_ops(
     @job
     def distinct() -> None:
         handles: list[Any] = []
-        for number, sources in enumerate(before):
-            handles.append(make(number)([handles[each] for each in sources]))
+        for index, sources in enumerate(before):
+            handles.append(make(index)([handles[source] for source in sources]))
 
     spec = prepare(distinct)
     engine = SimulatedEngine(

@@ -1,6 +1,4 @@
-"""Limits on a simulated cluster: never more at once than any of them lets, and no slot idle that
-could be used.
-"""
+"""Limits on a simulated cluster: never exceeded, and no usable slot idle."""
 
 from __future__ import annotations
 
@@ -15,7 +13,7 @@ from hypothesis import strategies as st
 from machine_checks import check
 
 from rayexec import Pool, job, op
-from rayexec.definitions.limits import TagLimit
+from rayexec.definitions.concurrency import TagLimit
 from rayexec.execute.driver import run_to_end
 from rayexec.execute.log import RunLog
 from rayexec.execute.observer import Observer
@@ -30,9 +28,7 @@ KEYS, VALUES = ("db", "team"), ("x", "y")
 
 @dataclass
 class Case:
-    """Steps as (tags, pool slots, seconds, earlier steps it takes from), what limits them, and
-    where they run.
-    """
+    """Steps as (tags, pool slots, seconds, sources), with their limits and their cluster."""
 
     steps: list[tuple[dict[str, str], int, float, list[int]]]
     rules: list[TagLimit]
@@ -48,8 +44,9 @@ def cases(draw: st.DrawFn) -> Case:
     for _ in range(draw(st.integers(0, 4))):
         key = draw(st.sampled_from(KEYS))
         value = draw(st.sampled_from([None, *VALUES]))
-        each = value is None and draw(st.booleans())
-        rules[key, value, each] = TagLimit(key, draw(st.sampled_from(LIMITS)), value, each)
+        per_value = value is None and draw(st.booleans())
+        limit = TagLimit(key, draw(st.sampled_from(LIMITS)), value, per_value)
+        rules[key, value, per_value] = limit
     declared = {}
     for name in draw(
         st.sets(st.sampled_from(["limit:db", "limit:db=x", "limit:team=y", "pool:p"]))
@@ -60,9 +57,9 @@ def cases(draw: st.DrawFn) -> Case:
     few = draw(st.lists(kinds(), min_size=1, max_size=6))
     pattern = draw(st.lists(st.integers(0, len(few) - 1), min_size=1, max_size=7))
     steps = []
-    for number in range(count):
-        tags, slots, seconds, has_input = few[pattern[number % len(pattern)]]
-        steps.append((tags, slots, seconds, [number // 2] if has_input and number else []))
+    for index in range(count):
+        tags, slots, seconds, has_input = few[pattern[index % len(pattern)]]
+        steps.append((tags, slots, seconds, [index // 2] if has_input and index else []))
     return Case(
         steps,
         list(rules.values()),
@@ -103,11 +100,11 @@ def simulate(
     @job
     def drawn() -> None:
         made: list[Any] = []
-        for number, (tags, slots, _, before) in enumerate(case.steps):
+        for index, (tags, slots, _, before) in enumerate(case.steps):
             made.append(
-                op_with(slots, ("tpu",) if number in asking else ())
+                op_with(slots, ("tpu",) if index in asking else ())
                 .tag(tags)
-                .alias(f"s{number}")([made[each] for each in before])
+                .alias(f"s{index}")([made[source] for source in before])
             )
 
     spec = prepare(drawn)
@@ -119,7 +116,7 @@ def simulate(
         nodes=nodes or [case.slots],
         **options,
         seconds=lambda call: case.steps[call.step][2],
-        placement=choose_placement(spec.plan, capacity, run_id="r", **limits),  # type: ignore[arg-type]  # each is what it should be
+        placement=choose_placement(spec.plan, capacity, run_id="r", **limits),  # type: ignore[arg-type]  # limits of the right types
     )
     outcome, _ = run_to_end(spec, lambda: engine, RunLog(spec.plan), Observer(), clock=engine.now)
     check(outcome.machine)
@@ -143,11 +140,11 @@ def groups(case: Case) -> list[tuple[int, dict[int, int]]]:
     """Return every limit of a case with the weights of the steps that count in it, by the rules as
     written.
     """
-    found: list[tuple[int, dict[int, int]]] = []
+    limits: list[tuple[int, dict[int, int]]] = []
 
     def add(most: int, counts: Any) -> None:
-        found.append(
-            (most, {number: 1 for number, (tags, *_) in enumerate(case.steps) if counts(tags)})
+        limits.append(
+            (most, {index: 1 for index, (tags, *_) in enumerate(case.steps) if counts(tags)})
         )
 
     for rule in case.rules:
@@ -164,8 +161,8 @@ def groups(case: Case) -> list[tuple[int, dict[int, int]]]:
             continue
         key, _, value = tag.partition("=")
         if kind == "pool":
-            found.append(
-                (int(amount), {number: slots for number, (_, slots, *_) in enumerate(case.steps)})
+            limits.append(
+                (int(amount), {index: slots for index, (_, slots, *_) in enumerate(case.steps)})
             )
         else:
             add(
@@ -174,7 +171,7 @@ def groups(case: Case) -> list[tuple[int, dict[int, int]]]:
             )
     if case.max_concurrent is not None:
         add(case.max_concurrent, lambda _tags: True)
-    return found
+    return limits
 
 
 @settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -198,9 +195,7 @@ def test_a_limit_is_reached_where_there_is_enough_to_do(limit: int, is_own: bool
 
 
 def busy(engine: SimulatedEngine, until: float, slots: int) -> float:
-    """Return the part of ``slots`` that steps take up to a time, each step with what it costs its
-    worker.
-    """
+    """Return the share of ``slots`` that steps occupy up to a time, with their cost."""
     return sum(max(0.0, min(end, until) - start) for start, end, _ in engine.schedule) / (
         slots * until
     )
@@ -298,9 +293,9 @@ def test_rules_whose_names_read_alike_are_two_limits() -> None:
 
 @pytest.mark.parametrize("is_own", [True, False], ids=["Ray holds", "the driver holds"])
 def test_a_limit_for_each_of_many_values(is_own: bool) -> None:
-    steps: list[Any] = [({"db": f"v{number % 300}"}, 0, 0.002, []) for number in range(1500)]
+    steps: list[Any] = [({"db": f"v{index % 300}"}, 0, 0.002, []) for index in range(1500)]
     case = Case(steps, [TagLimit("db", 1, None, True)], 4, slots=4, is_own=is_own)
     _, engine = simulate(case)
     for value in (0, 7, 299):
-        members = {number: 1 for number in range(1500) if number % 300 == value}
+        members = {index: 1 for index in range(1500) if index % 300 == value}
         assert peak(engine.schedule, members) == 1

@@ -19,7 +19,7 @@ def dump_of(caller: str, package: str = "/elsewhere/rayexec") -> str:
         [
             "Thread 0x00007f01 (most recent call first):",
             '  File "/usr/lib/python3.11/threading.py", line 320 in wait',
-            f'  File "{package}/engine/ray/worker/live_lines.py", line 200 in _run',
+            f'  File "{package}/engine/ray/worker/live_watch.py", line 200 in _run',
             "",
             "Current thread 0x00007f02 (most recent call first):",
             f'  File "{package}/definitions/contexts.py", line 60 in log',
@@ -53,7 +53,7 @@ def test_without_frames_of_rayexec_the_last_thread_is_the_step_s() -> None:
 
 
 def test_errors_name_the_innermost_frame() -> None:
-    dump = dump_of("rayexec.steps.attempt")
+    dump = dump_of("rayexec.steps.step_executor")
     error, info = hung_step("s", 2, dump)
     assert "in inner (/home/me/jobs.py, line 12)" in str(error)
     assert info.message == str(error)

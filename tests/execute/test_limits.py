@@ -412,7 +412,7 @@ def test_what_an_op_asks_of_ray(execute_on_ray: Any) -> None:
 
 def test_a_request_that_no_node_meets_is_refused(ray_session: None) -> None:
     from rayexec.config.run_config import ResolvedConfig
-    from rayexec.engine.ray.driver.engine import RayEngine
+    from rayexec.engine.ray.driver.ray_engine import RayEngine
     from rayexec.execute import prepare
     from rayexec.placement.capacity import Capacity
 

@@ -114,8 +114,11 @@ def test_no_file_name_means_two_things() -> None:
 
 # File name -> the one thing that it means wherever it occurs.
 SAME_MEANING: dict[str, str] = {
+    "base": "the contract that the implementations in a package keep",
     "cache": "cached outputs of steps",
     "cluster": "a Ray cluster",
+    "driver": "the process that drives a run",
     "job": "a job",
+    "registry": "names of implementations, with the functions that make them",
     "run": "one execution of a job",
 }

@@ -1,11 +1,10 @@
-"""A job of steps that note who else is there: run as a script, on a Ray of its own or attached to
-one.
+"""Script with a job of steps that note each other, on a Ray of its own or attached to one.
 
-    python crowd.py PLACE '{"address": …, "execution": {…}, "steps": [{"tags": {…}, "pool": …, "seconds": …}, …]}'
+    python crowd.py FOLDER '{"address": …, "execution": {…}, "steps": [STEP, …]}'
 
-Each step leaves a file in PLACE while it runs, named ``RUN.STEP@tag=value,…``. The script writes
-one JSON object beside PLACE, to ``RUN.json``: the run's status, what each step saw there and where
-it ran, and how it waited.
+A STEP is ``{"tags": {…}, "pool": …, "seconds": …}``. Each step leaves a file in FOLDER while it
+runs, named ``RUN.STEP@tag=value,…``. The script writes one JSON object beside FOLDER, to
+``RUN.json``: the run's status, and the node, the observations and the wait of each step.
 """
 
 from __future__ import annotations
@@ -21,25 +20,25 @@ from typing import Any
 
 from rayexec import OpExecutionContext, Pool, job, op
 
-PLACE = Path(sys.argv[1]) if len(sys.argv) > 1 else Path()
+FOLDER = Path(sys.argv[1]) if len(sys.argv) > 1 else Path()
 SPEC: dict[str, Any] = json.loads(sys.argv[2]) if len(sys.argv) > 2 else {}
 
 
-def enter(place: Path, name: str) -> list[str]:
+def enter(folder: Path, name: str) -> list[str]:
     """Be there; return the names of all that are, this one included."""
-    path = place / name
+    path = folder / name
     path.write_text(json.dumps({"pid": os.getpid(), "since": time.time()}))
-    return sorted(os.listdir(place))
+    return sorted(os.listdir(folder))
 
 
-def make_step(number: int, spec: dict[str, Any], run: str) -> Any:
+def make_step(index: int, spec: dict[str, Any], run: str) -> Any:
     tags = spec.get("tags", {})
-    name = f"{run}.s{number}@" + ",".join(f"{key}={value}" for key, value in tags.items())
-    pool, place, seconds = spec.get("pool"), str(PLACE), spec.get("seconds", 0.2)
+    name = f"{run}.s{index}@" + ",".join(f"{key}={value}" for key, value in tags.items())
+    pool, folder, seconds = spec.get("pool"), str(FOLDER), spec.get("seconds", 0.2)
     cpus = spec.get("cpus")
 
     @op(
-        name=f"s{number}",
+        name=f"s{index}",
         tags=tags,
         pool=None if pool is None else Pool(*pool),
         ray_options={} if cpus is None else {"num_cpus": cpus},
@@ -47,8 +46,8 @@ def make_step(number: int, spec: dict[str, Any], run: str) -> Any:
     def stay(context: OpExecutionContext) -> dict[str, Any]:
         import ray
 
-        path = Path(place, name)
-        seen = enter(Path(place), name)
+        path = Path(folder, name)
+        seen = enter(Path(folder), name)
         try:
             time.sleep(seconds)
         finally:
@@ -100,7 +99,7 @@ class Join:
 
 def main() -> None:
     run = SPEC.get("run", "r")
-    steps = [make_step(number, each, run) for number, each in enumerate(SPEC["steps"])]
+    steps = [make_step(index, each, run) for index, each in enumerate(SPEC["steps"])]
 
     @job
     def crowd() -> None:
@@ -118,7 +117,7 @@ def main() -> None:
     result = crowd.execute({"execution": execution}, address=SPEC.get("address"))
     joined = join.finish() if join is not None else None
     succeeded = [event.step_key for event in result.get_step_success_events()]
-    PLACE.with_name(f"{run}.json").write_text(
+    FOLDER.with_name(f"{run}.json").write_text(
         json.dumps(
             {
                 "status": result.status,

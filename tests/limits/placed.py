@@ -1,5 +1,5 @@
-"""Jobs on two nodes with labels and logical GPUs, run as a script: ``python placed.py PLACE``
-writes told.json.
+"""Jobs on two nodes with labels and logical GPUs, run as a script: ``python placed.py FOLDER``
+writes report.json.
 """
 
 from __future__ import annotations
@@ -66,8 +66,8 @@ def asking(name: str, steps: int = 1, at_once: int = 1, **options: Any) -> JobDe
 
     @job(name=name)
     def made() -> None:
-        for number in range(steps):
-            asks.alias(f"{name}_{number}")()
+        for index in range(steps):
+            asks.alias(f"{name}_{index}")()
 
     return made
 
@@ -100,28 +100,28 @@ def main() -> None:
         labels={"kind": "training", "zone": "mars"},
     )
     ray.init(address=cluster.address, log_to_driver=False, logging_level=logging.ERROR)
-    told: dict[str, Any] = {"head": cluster.head_node.node_id, "training": training.node_id}
-    told["selected"] = {
+    report: dict[str, Any] = {"head": cluster.head_node.node_id, "training": training.node_id}
+    report["selected"] = {
         name: run(asking(name, label_selector=each)) for name, each in SELECTORS.items()
     }
-    told["whole"] = run(asking("whole", 4, 2, num_cpus=0.1, num_gpus=1))
-    told["half"] = run(asking("half", 8, 4, num_cpus=0.1, num_gpus=0.5))
+    report["whole"] = run(asking("whole", 4, 2, num_cpus=0.1, num_gpus=1))
+    report["half"] = run(asking("half", 8, 4, num_cpus=0.1, num_gpus=0.5))
     all_of_it: dict[str, Any] = {
         "num_cpus": 0.5,
         "num_gpus": 1,
         "memory": 3 * GIGABYTE,
         "label_selector": {"kind": "training"},
     }
-    told["unchanged"] = run(
+    report["unchanged"] = run(
         asking("unchanged", **all_of_it, resources={"accelerator_type:T4": 0.001})
     )
-    told["refused"] = [
+    report["refused"] = [
         run(asking("huge", memory=5 * GIGABYTE)),
         run(asking("far", label_selector={"zone": "in(venus, pluto)"})),
         run(asking("nowhere", label_selector={"zone": "!in(earth, mars)"})),
         run(asking("apart", num_gpus=1, label_selector={"kind": "!training"})),
     ]
-    Path(sys.argv[1], "told.json").write_text(json.dumps(told))
+    Path(sys.argv[1], "report.json").write_text(json.dumps(report))
     ray.shutdown()
     cluster.shutdown()
 

@@ -46,10 +46,10 @@ def nodes() -> Iterator[Nodes]:
 
 @dataclass
 class Run:
-    """A run of ``crowd.py``, which writes how it went to ``told``."""
+    """A run of ``crowd.py``, which writes how it went to ``report``."""
 
     process: subprocess.Popen[str]
-    told: Path
+    report: Path
 
 
 Start = Callable[..., Run]
@@ -59,17 +59,17 @@ Start = Callable[..., Run]
 def start(tmp_path: Path) -> Iterator[Start]:
     """Start a run of ``crowd.py``; what still runs when the test is over is killed."""
     started: list[Run] = []
-    place = tmp_path / "place"
-    place.mkdir()
+    folder = tmp_path / "folder"
+    folder.mkdir()
 
     def start_run(steps: Sequence[dict[str, Any]], **spec: Any) -> Run:
-        command = [sys.executable, str(CROWD), str(place), json.dumps({"steps": steps, **spec})]
+        command = [sys.executable, str(CROWD), str(folder), json.dumps({"steps": steps, **spec})]
         # A node that joins a script's own Ray by hand would need its token.
         environment = {**os.environ, **({"RAY_AUTH_MODE": "disabled"} if "join" in spec else {})}
         process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
         )
-        started.append(Run(process, place.with_name(f"{spec.get('run', 'r')}.json")))
+        started.append(Run(process, folder.with_name(f"{spec.get('run', 'r')}.json")))
         return started[-1]
 
     yield start_run
@@ -82,27 +82,27 @@ def start(tmp_path: Path) -> Iterator[Start]:
 def outcome(run: Run) -> dict[str, Any]:
     _, errors = run.process.communicate(timeout=90)
     assert run.process.returncode == 0, errors
-    document: dict[str, Any] = json.loads(run.told.read_text())
+    document: dict[str, Any] = json.loads(run.report.read_text())
     return document
 
 
 def peak(*runs: dict[str, Any], of: str = "") -> int:
-    """Return the most steps with ``of`` in their names that any step saw at once, itself included."""
+    """Return the most steps with ``of`` in their names that a step saw, itself included."""
     seen = [each["seen"] for run in runs for each in run["steps"].values()]
     return max(sum(of in name for name in names) for names in seen)
 
 
-def wait_for(place: Path, name: str, seconds: float = 60) -> dict[str, Any]:
+def wait_for(folder: Path, name: str, seconds: float = 60) -> dict[str, Any]:
     """Return what a step wrote when it came, whose file's name holds ``name``."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        for path in place.iterdir():
+        for path in folder.iterdir():
             if name in path.name:
                 try:
-                    found: dict[str, Any] = json.loads(path.read_text())
+                    note: dict[str, Any] = json.loads(path.read_text())
                 except (ValueError, FileNotFoundError):  # half written, or over
                     continue
-                return found
+                return note
         time.sleep(0.02)
     raise AssertionError(f"no step {name} came within {seconds} s")
 
@@ -151,7 +151,9 @@ def test_declared_limits_hold_across_runs_and_run_where_they_are_declared(
     ]
     assert len(set(limited)) == 1
     assert first["limits"][0]["held_by"] == "cluster"
-    assert any("for database=redshift" in words for words in first["blocked"] + second["blocked"])
+    assert any(
+        "for database=redshift" in message for message in first["blocked"] + second["blocked"]
+    )
 
 
 def test_limits_that_are_not_declared_stay_apart(nodes: Nodes, start: Start) -> None:
@@ -183,14 +185,14 @@ def test_what_a_killed_process_held_is_free_for_the_next_run(
 ) -> None:
     single = {"pool": ["single", 1]}
     first = start([{**single, "seconds": 120}], address=nodes.address, run="first")
-    holder = wait_for(tmp_path / "place", "first.s0")
+    holder = wait_for(tmp_path / "folder", "first.s0")
     second = start([single], address=nodes.address, run="second")
     # The second run has begun and waits: it has had time to submit its step.
     time.sleep(4)
-    assert not any("second" in name for name in os.listdir(tmp_path / "place"))
+    assert not any("second" in name for name in os.listdir(tmp_path / "folder"))
     killed = time.time()
     os.kill(holder["pid"] if whom == "worker" else first.process.pid, signal.SIGKILL)
-    assert wait_for(tmp_path / "place", "second.s0", 10)["since"] - killed < 5
+    assert wait_for(tmp_path / "folder", "second.s0", 10)["since"] - killed < 5
     assert outcome(second)["status"] == "SUCCESS"
     if whom == "worker":
         assert outcome(first)["status"] == "FAILURE"
@@ -199,21 +201,21 @@ def test_what_a_killed_process_held_is_free_for_the_next_run(
 def test_steps_that_wait_for_another_runs_limit_take_no_place_of_the_others(
     nodes: Nodes, start: Start, tmp_path: Path
 ) -> None:
-    place = tmp_path / "place"
+    folder = tmp_path / "folder"
     start([{"pool": ["single", 1], "seconds": 120}], address=nodes.address, run="first")
-    holder = wait_for(place, "first.s0")
+    holder = wait_for(folder, "first.s0")
     pooled: list[dict[str, Any]] = [{"pool": ["single", 1]}] * 6
     second = start(
         [*pooled, *[{}] * 8], address=nodes.address, run="second", execution={"max_concurrent": 2}
     )
-    wait_for(place, "second.s13", 20)  # the last of the free ones
+    wait_for(folder, "second.s13", 20)  # the last of the free ones
     time.sleep(3)  # for which nothing but the other run keeps the pooled steps waiting
-    assert not any("second.s0@" in name for name in os.listdir(place))
+    assert not any("second.s0@" in name for name in os.listdir(folder))
     os.kill(holder["pid"], signal.SIGKILL)
-    told = outcome(second)
-    assert told["status"] == "SUCCESS"
-    assert peak(told, of="second") == 2
-    assert told["waits"]["s0"][0] == "pool single, held by other runs"
+    report = outcome(second)
+    assert report["status"] == "SUCCESS"
+    assert peak(report, of="second") == 2
+    assert report["waits"]["s0"][0] == "pool single, held by other runs"
 
 
 def test_a_node_that_joins_in_mid_run_raises_no_peak(
@@ -221,11 +223,11 @@ def test_a_node_that_joins_in_mid_run_raises_no_peak(
 ) -> None:
     steps = [{"seconds": 0.4}] * 24
     run = start(steps, address=nodes.address, execution={"max_concurrent": 3})
-    wait_for(tmp_path / "place", ".s0")
+    wait_for(tmp_path / "folder", ".s0")
     joined = nodes.cluster.add_node(num_cpus=4)
     try:
-        told = outcome(run)
-        assert peak(told) == 3
+        report = outcome(run)
+        assert peak(report) == 3
     finally:
         nodes.cluster.remove_node(joined)
 
@@ -236,19 +238,19 @@ def test_a_node_that_joins_the_ray_of_a_run_raises_no_peak(start: Start, tmp_pat
     steps = [{"seconds": 0.8, "tags": {"team": "a"}}] * 12 + [{"seconds": 0.8}] * 24
     execution = {"max_concurrent": 3, "tag_concurrency_limits": limits}
     run = start(steps, num_cpus=4, execution=execution, join={"num_cpus": 4})
-    told = outcome(run)
-    assert told["nodes"] == 2
-    assert {each["held_by"] for each in told["limits"]} == {"token"}
-    assert peak(told) == 3
-    assert peak(told, of="team=a") == 2
-    assert len({each["node"] for each in told["steps"].values()}) == 1
+    report = outcome(run)
+    assert report["nodes"] == 2
+    assert {each["held_by"] for each in report["limits"]} == {"token"}
+    assert peak(report) == 3
+    assert peak(report, of="team=a") == 2
+    assert len({each["node"] for each in report["steps"].values()}) == 1
 
 
 def test_four_waiting_ops_at_once_on_two_cpus_by_four_workers(start: Start) -> None:
-    told = outcome(start([{"seconds": 0.1}] * 60, num_cpus=2, execution={"max_concurrent": 4}))
-    assert peak(told) == 4
+    report = outcome(start([{"seconds": 0.1}] * 60, num_cpus=2, execution={"max_concurrent": 4}))
+    assert peak(report) == 4
     # Ray may replace a worker now and then; one a step, or a few a second, would be some sixty.
-    assert len({each["pid"] for each in told["steps"].values()}) <= 6
+    assert len({each["pid"] for each in report["steps"].values()}) <= 6
 
 
 def test_all_that_a_cluster_cannot_do_is_said_before_anything_runs(
@@ -258,7 +260,7 @@ def test_all_that_a_cluster_cannot_do_is_said_before_anything_runs(
     run = start(steps, address=nodes.address)
     _, errors = run.process.communicate(timeout=60)
     assert run.process.returncode == 1
-    assert not run.told.exists()
+    assert not run.report.exists()
     assert errors.splitlines()[-5:] == [
         "rayexec.errors.EngineError: job 'crowd' would wait for ever on this Ray:",
         "  op 's0' asks for 9 CPU (the largest node has 2); no autoscaler is there to add a node",

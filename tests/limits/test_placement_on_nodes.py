@@ -1,4 +1,4 @@
-"""Where Ray puts what asks for labels, GPUs and memory: on two real nodes."""
+"""Requests for labels, GPUs and memory, on two real nodes."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ PLACED = Path(__file__).with_name("placed.py")
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    place = tmp_path_factory.mktemp("placed")
+def report(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    folder = tmp_path_factory.mktemp("placed")
     done = subprocess.run(
-        [sys.executable, str(PLACED), str(place)],
+        [sys.executable, str(PLACED), str(folder)],
         capture_output=True,
         text=True,
         timeout=180,
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    found: dict[str, Any] = json.loads((place / "told.json").read_text())
-    return found
+    written: dict[str, Any] = json.loads((folder / "report.json").read_text())
+    return written
 
 
-def test_labels_choose_the_node_by_each_of_rays_operators(told: dict[str, Any]) -> None:
-    where = {name: [each["node"] for each in told["selected"][name]] for name in SELECTORS}
-    training, head = [told["training"]], [told["head"]]
+def test_labels_choose_the_node_by_each_of_rays_operators(report: dict[str, Any]) -> None:
+    where = {name: [each["node"] for each in report["selected"][name]] for name in SELECTORS}
+    training, head = [report["training"]], [report["head"]]
     expected = {"equal": training, "not_equal": head, "one_of": training, "none_of": head}
     assert where == {**expected, "both": training, "without": head}
 
 
-def test_gpus_are_counted_and_each_step_sees_its_own(told: dict[str, Any]) -> None:
-    whole, half = told["whole"], told["half"]
+def test_gpus_are_counted_and_each_step_sees_its_own(report: dict[str, Any]) -> None:
+    whole, half = report["whole"], report["half"]
     assert (len(whole), max(each["met"] for each in whole)) == (4, 2)
     assert (len(half), max(each["met"] for each in half)) == (8, 4)
     assert {each["visible"] for each in whole} == {each["visible"] for each in half} == {"0", "1"}
@@ -49,14 +49,14 @@ def test_gpus_are_counted_and_each_step_sees_its_own(told: dict[str, Any]) -> No
                 assert one["span"][1] <= other["span"][0] or other["span"][1] <= one["span"][0]
 
 
-def test_what_an_op_asks_for_reaches_ray_as_it_is(told: dict[str, Any]) -> None:
-    (one,) = told["unchanged"]
+def test_what_an_op_asks_for_reaches_ray_as_it_is(report: dict[str, Any]) -> None:
+    (one,) = report["unchanged"]
     asked = {"CPU": 0.5, "GPU": 1.0, "memory": 3 * GIGABYTE, "accelerator_type:T4": 0.001}
-    assert (one["node"], one["assigned"]) == (told["training"], asked)
+    assert (one["node"], one["assigned"]) == (report["training"], asked)
 
 
-def test_what_no_node_has_is_refused_before_anything_runs(told: dict[str, Any]) -> None:
-    huge, far, nowhere, apart = told["refused"]
+def test_what_no_node_has_is_refused_before_anything_runs(report: dict[str, Any]) -> None:
+    huge, far, nowhere, apart = report["refused"]
     assert "op 'huge' asks for 5e+09 memory (the largest node has 4e+09)" in huge
     assert "op 'far' asks for label zone=in(venus, pluto)" in far
     assert "op 'nowhere' asks for label zone=!in(earth, mars)" in nowhere

@@ -15,7 +15,7 @@ from rayexec import job, op
 KEYS, VALUES = ("db", "team"), ("x", "y")
 
 
-def random_job(seed: int, place: Path) -> tuple[Any, list[tuple[int, list[str]]]]:
+def random_job(seed: int, folder: Path) -> tuple[Any, list[tuple[int, list[str]]]]:
     """Return a job of steps that note who is there, and its limits as (most, tags of which a step
     has one).
     """
@@ -39,28 +39,28 @@ def random_job(seed: int, place: Path) -> tuple[Any, list[tuple[int, list[str]]]
     max_concurrent = chance.choice([1, 2, 3, 4, 7, 10])
     limits.append((max_concurrent, [""]))
     config = {"max_concurrent": max_concurrent, "tag_concurrency_limits": list(rules.values())}
-    where = str(place)
-    naps = {number: chance.choice([0.0, 0.001, 0.02, 0.06]) for number in range(40)}
+    where = str(folder)
+    naps = {index: chance.choice([0.0, 0.001, 0.02, 0.06]) for index in range(40)}
 
     @op
     def stay(context: Any, before: list[Any]) -> list[str]:
-        number = int(context.op_handle.name[1:])
+        index = int(context.op_handle.name[1:])
         path = Path(
-            where, f"{number}@" + ",".join(f"{key}={context.op_tags.get(key)}" for key in KEYS)
+            where, f"{index}@" + ",".join(f"{key}={context.op_tags.get(key)}" for key in KEYS)
         )
         path.touch()
         seen = os.listdir(where)
-        time.sleep(naps[number])
+        time.sleep(naps[index])
         path.unlink()
         return seen
 
     @job(config={"execution": {"config": {"ray": config}}})
     def crowd() -> None:
         made: list[Any] = []
-        for number in range(40):
+        for index in range(40):
             tags = {key: chance.choice(VALUES) for key in KEYS if chance.random() < 0.6}
-            before = [made[chance.randrange(number)]] if number and chance.random() < 0.4 else []
-            made.append(stay.tag(tags).alias(f"s{number}")(before))
+            before = [made[chance.randrange(index)]] if index and chance.random() < 0.4 else []
+            made.append(stay.tag(tags).alias(f"s{index}")(before))
 
     return crowd, limits
 
@@ -70,7 +70,7 @@ def test_no_limit_is_ever_exceeded(execute_on_ray: Any, tmp_path: Path, seed: in
     crowd, limits = random_job(seed, tmp_path)
     result = execute_on_ray(crowd)
     assert result.success, [event.message for event in result.get_step_failure_events()]
-    seen = [result.output_for_node(f"s{number}") for number in range(40)]
+    seen = [result.output_for_node(f"s{index}") for index in range(40)]
     for most, tags in limits:
         at_once = max(sum(any(tag in name for tag in tags) for name in names) for names in seen)
         assert at_once <= most, (most, tags)
@@ -80,21 +80,21 @@ def test_no_limit_is_ever_exceeded(execute_on_ray: Any, tmp_path: Path, seed: in
 def test_a_limit_is_reached_and_not_exceeded(
     execute_on_ray: Any, tmp_path: Path, limit: int
 ) -> None:
-    place = str(tmp_path)
+    folder = str(tmp_path)
 
     @op(tags={"db": "x"})
     def stay(context: Any) -> int:
-        path = Path(place, context.op_handle.name)
+        path = Path(folder, context.op_handle.name)
         path.touch()
         end = time.monotonic() + 20
         # Stay until as many are there as may be, so that a slow start of workers is not taken for a
         # limit.
         most = 0
         while most < limit and time.monotonic() < end:
-            most = max(most, len(os.listdir(place)))
+            most = max(most, len(os.listdir(folder)))
             time.sleep(0.01)
         time.sleep(0.05)
-        most = max(most, len(os.listdir(place)))
+        most = max(most, len(os.listdir(folder)))
         path.unlink()
         return most
 
@@ -102,8 +102,8 @@ def test_a_limit_is_reached_and_not_exceeded(
 
     @job(config={"execution": {"config": {"ray": config}}})
     def crowd() -> None:
-        for number in range(limit * 2):
-            stay.alias(f"s{number}")()
+        for index in range(limit * 2):
+            stay.alias(f"s{index}")()
 
     result = execute_on_ray(crowd)
-    assert max(result.output_for_node(f"s{number}") for number in range(limit * 2)) == limit
+    assert max(result.output_for_node(f"s{index}") for index in range(limit * 2)) == limit

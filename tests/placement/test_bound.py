@@ -1,4 +1,4 @@
-"""What a run must take at least."""
+"""Lower bounds of the makespan."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rayexec import Pool, job, op
-from rayexec.definitions.limits import TagLimit
+from rayexec.definitions.concurrency import TagLimit
 from rayexec.execute.driver import run_to_end
 from rayexec.execute.log import RunLog
 from rayexec.execute.observer import Observer
@@ -33,9 +33,9 @@ def job_of(before: Sequence[Sequence[int]], tagged: frozenset[int] = frozenset()
     @job
     def drawn() -> None:
         made: list[Any] = []
-        for number, sources in enumerate(before):
-            tags = {"db": "x"} if number in tagged else {}
-            made.append(work.tag(tags).alias(f"s{number}")([made[each] for each in sources]))
+        for index, sources in enumerate(before):
+            tags = {"db": "x"} if index in tagged else {}
+            made.append(work.tag(tags).alias(f"s{index}")([made[each] for each in sources]))
 
     return drawn
 
@@ -56,8 +56,13 @@ def test_each_limit_bounds_the_makespan() -> None:
     placement = choose_placement(
         plan, OWN, run_id="r", max_concurrent=3, tag_limits=[TagLimit("db", 1)]
     )
-    found = {each.reason: each.seconds for each in bounds(plan, placement, [2.0] * 12)}
-    assert found == {"the longest path": 2.0, "max_concurrent 3": 8.0, "db 1": 12.0, "4 CPU": 6.0}
+    by_reason = {each.reason: each.seconds for each in bounds(plan, placement, [2.0] * 12)}
+    assert by_reason == {
+        "the longest path": 2.0,
+        "max_concurrent 3": 8.0,
+        "db 1": 12.0,
+        "4 CPU": 6.0,
+    }
     assert bounds(plan, placement, [2.0] * 12)[0].reason == "db 1"
 
 
@@ -84,8 +89,8 @@ def test_a_pool_bounds_by_the_slots_that_its_ops_take() -> None:
 def graphs(draw: st.DrawFn) -> tuple[list[list[int]], list[float], frozenset[int]]:
     count = draw(st.integers(1, 30))
     before = [
-        draw(st.lists(st.integers(0, number - 1), max_size=3, unique=True)) if number else []
-        for number in range(count)
+        draw(st.lists(st.integers(0, index - 1), max_size=3, unique=True)) if index else []
+        for index in range(count)
     ]
     seconds = draw(st.lists(st.sampled_from([0.01, 0.1, 1.0]), min_size=count, max_size=count))
     return before, seconds, draw(st.frozensets(st.integers(0, count - 1)))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from placed_plans import OWN, PREFIX, attached, plan_of
 
 from rayexec import Pool, job, op
-from rayexec.definitions.limits import TagLimit
+from rayexec.definitions.concurrency import TagLimit
 from rayexec.placement.capacity import Capacity
 from rayexec.placement.choice import choose_placement, driver_placement
 from rayexec.placement.limits import MAX_CONCURRENT, LimitHolder, Placement
@@ -19,8 +19,8 @@ from rayexec.plan import compile_job
 
 def names(placement: Placement, step: int) -> list[str]:
     return [
-        placement.limits[place].name
-        for place, _ in placement.classes[placement.class_of[step]].limits
+        placement.limits[limit].name
+        for limit, _ in placement.classes[placement.class_of[step]].limits
     ]
 
 
@@ -73,7 +73,7 @@ def test_ray_holds_the_limits_of_a_run_on_a_ray_of_our_own() -> None:
         0.5,
     )
     assert placement.uses_tokens
-    tagged, plain = [placement.classes[number] for number in placement.class_of]
+    tagged, plain = [placement.classes[class_id] for class_id in placement.class_of]
     assert tagged.request.as_options()["resources"] == {most.resource: 0.25, db.resource: 0.5}
     assert plain.request.as_options()["resources"] == {most.resource: 0.25}
     assert str(most.resource).startswith(PREFIX)
@@ -128,7 +128,7 @@ def test_limits_of_the_cluster_are_resources_whatever_the_run_says() -> None:
     cluster = attached({"CPU": 4, "limit:db=x": 2, "limit:team": 3}, {"CPU": 4})
     plan = plan_of({"db": "x", "team": "a"}, {"db": "y"}, {})
     placement = choose_placement(plan, cluster, run_id="r", tag_limits=[TagLimit("db", 1)])
-    both, other, none = [placement.classes[number] for number in placement.class_of]
+    both, other, none = [placement.classes[class_id] for class_id in placement.class_of]
     assert both.request.resources == {"limit:db=x": 1, "limit:team": 1}
     assert (other.request.resources, none.request.resources) == ({}, {})
     held = {limit.name: (limit.holder, limit.most) for limit in placement.limits}
@@ -143,9 +143,9 @@ def test_limits_of_the_cluster_are_resources_whatever_the_run_says() -> None:
 def test_a_pool_takes_its_slots_of_the_clusters_resource() -> None:
     cluster = attached({"CPU": 4, "pool:db": 5})
     placement = choose_placement(plan_of({}, pool=Pool("db", slots=2)), cluster, run_id="r")
-    [known] = placement.classes
-    assert known.request.resources == {"pool:db": 2}
-    assert (known.limits, known.slots) == (((0, 2),), 2)
+    [only] = placement.classes
+    assert only.request.resources == {"pool:db": 2}
+    assert (only.limits, only.slots) == (((0, 2),), 2)
     assert choose_placement(plan_of({}, pool="db"), OWN, run_id="r").undeclared_pools == ("db",)
 
 
@@ -196,9 +196,9 @@ def test_steps_that_ask_for_the_same_and_count_alike_share_a_class() -> None:
 
 
 def test_more_steps_than_cpus_share_them_evenly() -> None:
-    [known] = choose_placement(plan_of({}), OWN, run_id="r", max_concurrent=7).classes
-    assert known.request.num_cpus == 0.5714
-    assert known.slots == 7
+    [only] = choose_placement(plan_of({}), OWN, run_id="r", max_concurrent=7).classes
+    assert only.request.num_cpus == 0.5714
+    assert only.slots == 7
 
 
 GIB = 1024**3
@@ -246,10 +246,10 @@ def test_a_runs_environment_that_every_task_has_goes_with_none() -> None:
     of_run = {"env_vars": {"A": "run", "B": "run"}}
     plan = plan_of({}, ray_options={"runtime_env": {"env_vars": {"B": "op"}, "pip": ["x"]}})
     own = {"env_vars": {"B": "op"}, "pip": ["x"]}
-    (known,) = choose_placement(
+    (only,) = choose_placement(
         plan, replace(attached({"CPU": 4}), runtime_env=of_run), run_id="r", runtime_env=of_run
     ).classes
-    assert known.request.runtime_env == own
+    assert only.request.runtime_env == own
     (sent,) = choose_placement(plan, attached({"CPU": 4}), run_id="r", runtime_env=of_run).classes
     assert sent.request.runtime_env == {"env_vars": {"A": "run", "B": "op"}, "pip": ["x"]}
     (plain,) = choose_placement(

@@ -41,8 +41,8 @@ def test_what_no_node_has_is_said_of_every_op_at_once() -> None:
         far()
         fine()
 
-    found = said(compile_job(greedy), attached({"CPU": 4, "pool:db": 2}, {"CPU": 8}))
-    assert found == [
+    messages = said(compile_job(greedy), attached({"CPU": 4, "pool:db": 2}, {"CPU": 8}))
+    assert messages == [
         "op 'wide' asks for 9 CPU (the largest node has 8); no autoscaler is there to add a node",
         (
             "op 'heavy' asks for 3 pool:db (the largest node has 2); no autoscaler is there to "
@@ -55,8 +55,8 @@ def test_what_no_node_has_is_said_of_every_op_at_once() -> None:
 
 def test_a_request_must_fit_a_single_node() -> None:
     plan = plan_of({}, pool="db", ray_options={"num_cpus": 6})
-    [found] = said(plan, attached({"CPU": 4, "pool:db": 2}, {"CPU": 8}))
-    assert "6 CPU and 1 pool:db on one node, which no single node has" in found
+    [message] = said(plan, attached({"CPU": 4, "pool:db": 2}, {"CPU": 8}))
+    assert "6 CPU and 1 pool:db on one node, which no single node has" in message
 
 
 def test_an_autoscaler_may_add_what_is_missing() -> None:
@@ -64,8 +64,8 @@ def test_an_autoscaler_may_add_what_is_missing() -> None:
     large, small = NodeGroup("large", {"CPU": 16}), NodeGroup("small", {"CPU": 8})
     assert said(plan, attached({"CPU": 4}, groups=(small, large))) == []
     assert said(plan, attached({"CPU": 4}, groups=None)) == []  # there is one that does not say
-    [found] = said(plan, attached({"CPU": 4}, groups=(small,)))
-    assert found.endswith("no node that the autoscaler may add has that (small)")
+    [message] = said(plan, attached({"CPU": 4}, groups=(small,)))
+    assert message.endswith("no node that the autoscaler may add has that (small)")
     capacity = attached({"CPU": 4}, groups=(large,))
     [note] = notes(plan, choose_placement(plan, capacity, run_id="r"), capacity)
     assert (
@@ -76,8 +76,8 @@ def test_an_autoscaler_may_add_what_is_missing() -> None:
 def test_a_run_inside_an_op_must_not_wait_for_what_that_op_holds() -> None:
     plan = plan_of({}, pool="db")
     cluster = attached({"CPU": 4, "pool:db": 1})
-    [found] = said(plan, cluster, held_here=("a", {"CPU": 1.0, "pool:db": 1.0}))
-    assert "of which the step that started this run holds 1 of 1" in found
+    [message] = said(plan, cluster, held_here=("a", {"CPU": 1.0, "pool:db": 1.0}))
+    assert "of which the step that started this run holds 1 of 1" in message
     # The slots must be free on one node; and an autoscaler may add another.
     two = plan_of({}, pool=Pool("db", 2))
     assert said(

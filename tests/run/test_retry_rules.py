@@ -18,7 +18,7 @@ KINDS = (
 
 
 @pytest.mark.parametrize(
-    ("policy", "number", "enabled", "retry", "reason"),
+    ("policy", "attempt_number", "enabled", "retry", "reason"),
     [
         (None, 0, True, False, None),
         (RetryPolicy(max_retries=0), 0, True, False, None),
@@ -38,10 +38,10 @@ KINDS = (
     ],
 )
 def test_what_follows_a_failure(
-    policy: RetryPolicy | None, number: int, enabled: bool, retry: bool, reason: str | None
+    policy: RetryPolicy | None, attempt_number: int, enabled: bool, retry: bool, reason: str | None
 ) -> None:
-    verdict = after_failure(policy, number, KINDS, enabled=enabled)
-    assert (verdict.retry, verdict.reason) == (retry, reason)
+    decision = after_failure(policy, attempt_number, KINDS, enabled=enabled)
+    assert (decision.retry, decision.reason) == (retry, reason)
 
 
 def test_what_follows_a_request() -> None:
@@ -61,7 +61,7 @@ def test_what_follows_a_request() -> None:
 )
 def test_delays_by_backoff(backoff: Backoff | None, delays: list[float]) -> None:
     policy = RetryPolicy(max_retries=9, delay=2, backoff=backoff)
-    assert [policy.calculate_delay(number) for number in (1, 2, 3, 4)] == delays
+    assert [policy.calculate_delay(attempt_number) for attempt_number in (1, 2, 3, 4)] == delays
     assert after_failure(policy, 1, KINDS, enabled=True).delay == delays[1]
 
 
@@ -70,12 +70,18 @@ def test_no_delay_is_none() -> None:
 
 
 @given(st.integers(1, 40), st.integers(0, 2**32), st.sampled_from([None, *Backoff]))
-def test_jitter_stays_in_its_bounds(number: int, seed: int, backoff: Backoff | None) -> None:
-    plain = RetryPolicy(delay=3, backoff=backoff).calculate_delay(number)
+def test_jitter_stays_in_its_bounds(
+    attempt_number: int, seed: int, backoff: Backoff | None
+) -> None:
+    plain = RetryPolicy(delay=3, backoff=backoff).calculate_delay(attempt_number)
     full = RetryPolicy(delay=3, backoff=backoff, jitter=Jitter.FULL)
     around = RetryPolicy(delay=3, backoff=backoff, jitter=Jitter.PLUS_MINUS)
-    assert 0 <= full.calculate_delay(number, random.Random(seed)) <= plain
-    assert max(0, plain - 3) <= around.calculate_delay(number, random.Random(seed)) <= plain + 3
+    assert 0 <= full.calculate_delay(attempt_number, random.Random(seed)) <= plain
+    assert (
+        max(0, plain - 3)
+        <= around.calculate_delay(attempt_number, random.Random(seed))
+        <= plain + 3
+    )
 
 
 def test_jitter_does_spread() -> None:

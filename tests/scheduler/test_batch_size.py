@@ -120,8 +120,8 @@ def test_a_batch_holds_one_step_at_least_and_never_more_than_are_ready(
     seconds: list[float], ready: int, slots: int
 ) -> None:
     estimate = DurationEstimate()
-    for each in seconds:
-        estimate.observe(each)
+    for duration in seconds:
+        estimate.observe(duration)
     size = batch_size(estimate, ready, slots)
     assert 1 <= size <= max(1, ready)
     assert size <= MAX_CALLS

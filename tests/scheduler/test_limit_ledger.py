@@ -2,7 +2,7 @@
 
 from placed_plans import OWN, plan_of
 
-from rayexec.definitions.limits import TagLimit
+from rayexec.definitions.concurrency import TagLimit
 from rayexec.placement.choice import choose_placement, driver_placement
 from rayexec.scheduler.admission import LimitLedger
 

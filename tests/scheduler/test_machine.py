@@ -1,4 +1,4 @@
-"""The state machine of a run, driven by hand and by chance."""
+"""State machine of a run, driven by hand."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,7 +7,7 @@ import pytest
 from machine_checks import check
 
 from rayexec import RetryPolicy, job, op
-from rayexec.definitions.limits import TagLimit
+from rayexec.definitions.concurrency import TagLimit
 from rayexec.events import (
     FAILURE,
     RETRY,
@@ -58,7 +58,7 @@ def patient(value: Any) -> int:
 
 
 def fed(machine: Machine, event: SchedulerEvent, now: float) -> list[Instruction]:
-    """Return what the machine answers, once its state is found to be sound."""
+    """Return the answers of the machine, and check its state."""
     out = machine.handle(event, now)
     check(machine)
     return out
@@ -74,12 +74,12 @@ def submitted(instructions: Sequence[Instruction]) -> dict[int, int]:
 
 
 def attempt(
-    plan: Plan, step: int, number: int = 0, outcome: int = SUCCESS, **options: Any
+    plan: Plan, step: int, attempt_number: int = 0, outcome: int = SUCCESS, **options: Any
 ) -> Attempt:
     outputs = (
         tuple(OutputRecord(name) for name in plan.op_of(step).outs) if outcome == SUCCESS else ()
     )
-    return Attempt(step, number, outcome, 0.0, 0.0, **{"outputs": outputs, **options})
+    return Attempt(step, attempt_number, outcome, 0.0, 0.0, **{"outputs": outputs, **options})
 
 
 def a_chain() -> Plan:
@@ -151,12 +151,12 @@ def hungry(value: Any) -> int:
     return 0
 
 
-def test_a_step_killed_for_memory_asks_for_more_in_a_lane_of_its_own() -> None:
+def test_a_step_killed_for_memory_asks_for_more_in_a_class_of_its_own() -> None:
     @job
     def eating() -> None:
         begun = source()
-        for number in range(3):
-            after.alias(f"after_{number}")(hungry.alias(f"hungry_{number}")(begun))
+        for index in range(3):
+            after.alias(f"after_{index}")(hungry.alias(f"hungry_{index}")(begun))
 
     plan = compile_job(eating)
     gib = 1024**3
@@ -294,7 +294,7 @@ def batched(plan: Plan, slots: int = 1, **options: Any) -> Machine:
 
 
 def batches(instructions: Sequence[Instruction]) -> list[list[int]]:
-    """Return the steps of each batch that was submitted."""
+    """Return the steps of each new batch."""
     return [
         [call.step for call in each.batch.calls]
         for each in instructions
@@ -446,7 +446,7 @@ def test_a_step_that_waits_for_a_retry_in_its_lost_batch_is_not_blamed() -> None
     for loss in range(2 * LOSSES):
         [work] = [each.batch for each in out if isinstance(each, RunBatch)]
         assert [call.step for call in work.calls] == [0, 1]
-        retried = attempt(plan, 0, number=loss, outcome=RETRY)
+        retried = attempt(plan, 0, attempt_number=loss, outcome=RETRY)
         out = fed(machine, BatchLost(work.id, (retried,), None, CRASH, 0.0, 0.0), float(loss))
     assert machine.failed == []
 

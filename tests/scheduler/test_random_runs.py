@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from machine_checks import check
 
 from rayexec import In, Nothing, Out, RetryPolicy, job, op
-from rayexec.definitions.limits import TagLimit
+from rayexec.definitions.concurrency import TagLimit
 from rayexec.events import (
     FAILURE,
     RETRY,
@@ -54,8 +54,9 @@ OUTPUTS = ("a", "b")
 
 @dataclass
 class Node:
-    """A step to be made: its inputs as (kind, [(node, output)]), how each attempt fares, what it
-    yields, its tags.
+    """A step to make.
+
+    Its inputs are (kind, [(node, output)]). Each attempt has a fate, and a last one yields outputs.
     """
 
     inputs: list[tuple[str, list[tuple[int, str]]]]
@@ -144,8 +145,8 @@ def plan_of(case: Case) -> Plan:
 
     def make(index: int, node: Node) -> Any:
         ins = {
-            f"i{place}": In(Nothing if kind == "nothing" else Any)
-            for place, (kind, _) in enumerate(node.inputs)
+            f"i{position}": In(Nothing if kind == "nothing" else Any)
+            for position, (kind, _) in enumerate(node.inputs)
         }
         tags = {**node.tags, "rayexec/priority": node.priority}
         policy = RetryPolicy(max_retries=node.retries, delay=index)
@@ -161,16 +162,16 @@ def plan_of(case: Case) -> Plan:
         handles: list[Any] = []
         for index, node in enumerate(case.nodes):
             wired: dict[str, Any] = {}
-            for place, (kind, members) in enumerate(node.inputs):
-                found = [handles[producer][output] for producer, output in members]
-                wired[f"i{place}"] = found if kind == "fan_in" else found[0]
+            for position, (kind, members) in enumerate(node.inputs):
+                sources = [handles[producer][output] for producer, output in members]
+                wired[f"i{position}"] = sources if kind == "fan_in" else sources[0]
             handles.append(make(index, node)(**wired))
 
     return compile_job(random_job)
 
 
 def expected_ends(case: Case) -> list[StepStatus]:
-    """Return how each step must end, by reading the rules one step at a time."""
+    """Return the end of each step, by the rules, one step at a time."""
     ended: list[StepStatus] = []
 
     def source(producer: int, output: str) -> str:
@@ -188,9 +189,9 @@ def expected_ends(case: Case) -> list[StepStatus]:
     for node in case.nodes:
         skipped = failed = False
         for kind, members in node.inputs:
-            found = [source(*member) for member in members]
-            failed = failed or "failed" in found
-            lost = [each == "skipped" for each in found]
+            fates = [source(*member) for member in members]
+            failed = failed or "failed" in fates
+            lost = [each == "skipped" for each in fates]
             skipped = skipped or (all(lost) if kind == "fan_in" else any(lost))
         ended.append(
             StepStatus.SKIPPED if skipped else StepStatus.ABANDONED if failed else own_end(node)[0]
@@ -199,11 +200,11 @@ def expected_ends(case: Case) -> list[StepStatus]:
 
 
 def own_end(node: Node) -> tuple[StepStatus, str]:
-    """Return how a step ends that does run, and the fate of its last attempt."""
-    for number, fate in enumerate(node.fates):
+    """Return the end of a step with attempts, and the fate of its last one."""
+    for attempt_number, fate in enumerate(node.fates):
         if fate == "ok":
             return StepStatus.SUCCESS, fate
-        if fate == "fail" or number >= node.retries:
+        if fate == "fail" or attempt_number >= node.retries:
             return StepStatus.FAILED, fate
     raise AssertionError("more retries than fates")
 
@@ -216,9 +217,7 @@ def left_by(node: Node) -> frozenset[str]:
 
 
 class Driver:
-    """Plays the engine: makes calls, reports and loses batches in an order of chance, and watches
-    the limits.
-    """
+    """Plays the engine by chance: makes calls, reports, loses batches; watches the limits."""
 
     def __init__(self, case: Case) -> None:
         self.case = case
@@ -264,12 +263,10 @@ class Driver:
     def feed(self, event: SchedulerEvent) -> None:
         instructions = self.machine.handle(event, self.now)
         check(self.machine)
-        self.take(instructions)
+        self.carry_out(instructions)
 
     def move(self, batch_id: int) -> SchedulerEvent:
-        """Return what the engine tells next of a batch: the answer, a report on the way, or its
-        loss.
-        """
+        """Return the next event of a batch: its answer, a report on the way, or its loss."""
         work, done = self.flight[batch_id], self.done[batch_id]
         how = next(self.choices, 3) % 6
         if how == 0 and self.spare_losses and not done:
@@ -280,20 +277,20 @@ class Driver:
             if position < len(done) or not self.may_follow(work, position, done):
                 continue
             if self.case.nodes[call.step].fates[call.attempt] == "lost":
-                return self.over(BatchLost(batch_id, self.told(done), call.step, CRASH, 0.0, 0.0))
+                return self.over(
+                    BatchLost(batch_id, self.rows_of(done), call.step, CRASH, 0.0, 0.0)
+                )
             done.append(self.attempt(call))
             if how == 1 and position + 1 < reached:  # the budget is spent while the next call runs
                 self.ended_at[batch_id] = position + 1
                 returned = tuple(each.step for each in work.calls[position + 1 :])
-                return BatchProgressed(batch_id, self.told(done), returned)
+                return BatchProgressed(batch_id, self.rows_of(done), returned)
             if how == 2:
                 break
-        return self.over(BatchEnded(batch_id, self.told(done)))
+        return self.over(BatchEnded(batch_id, self.rows_of(done)))
 
-    def told(self, done: list[Attempt]) -> Rows:
-        """Return attempts as an engine tells them: what went plainly well in columns, or each as a
-        row.
-        """
+    def rows_of(self, done: list[Attempt]) -> Rows:
+        """Return attempts as an engine reports them: successes in columns, or each in a row."""
         if next(self.choices, 0) % 2:
             return tuple(done)
         rows: list[Attempt | Successes] = []
@@ -320,7 +317,7 @@ class Driver:
         return event
 
     def may_follow(self, work: Batch, position: int, done: list[Attempt]) -> bool:
-        """Whether a call may run: one chained behind another needs what that one should yield."""
+        """Return whether a call may run; one chained behind another needs its outputs."""
         inside = {each.step for each in work.calls[:position]}
         made = {
             row.step: {record.name for record in row.outputs}
@@ -357,40 +354,40 @@ class Driver:
             has_large_output=large,
         )
 
-    def take(self, instructions: list[Instruction]) -> None:
-        for each in instructions:
-            if isinstance(each, RunBatch):
-                self.check_batch(each.batch)
-                self.flight[each.batch.id] = each.batch
-                self.done[each.batch.id] = []
-                self.ended_at[each.batch.id] = len(each.batch.calls)
-                self.submitted.append(each.batch.calls)
-            elif isinstance(each, Successes):
-                self.made += map(Call, each.steps, each.attempt_numbers)
-                for step in each.steps:
+    def carry_out(self, instructions: list[Instruction]) -> None:
+        for instruction in instructions:
+            if isinstance(instruction, RunBatch):
+                self.check_batch(instruction.batch)
+                self.flight[instruction.batch.id] = instruction.batch
+                self.done[instruction.batch.id] = []
+                self.ended_at[instruction.batch.id] = len(instruction.batch.calls)
+                self.submitted.append(instruction.batch.calls)
+            elif isinstance(instruction, Successes):
+                self.made += map(Call, instruction.steps, instruction.attempt_numbers)
+                for step in instruction.steps:
                     self.end(step, StepStatus.SUCCESS)
-            elif isinstance(each, Attempt):
-                self.made.append(Call(each.step, each.attempt_number))
-                if each.outcome != RETRY:
+            elif isinstance(instruction, Attempt):
+                self.made.append(Call(instruction.step, instruction.attempt_number))
+                if instruction.outcome != RETRY:
                     self.end(
-                        each.step,
-                        StepStatus.SUCCESS if each.outcome == SUCCESS else StepStatus.FAILED,
+                        instruction.step,
+                        StepStatus.SUCCESS if instruction.outcome == SUCCESS else StepStatus.FAILED,
                     )
-            elif isinstance(each, DropOutputs):
-                for step in each.steps:
+            elif isinstance(instruction, DropOutputs):
+                for step in instruction.steps:
                     assert all(self.is_content(after) for after in self.plan.successors[step]), (
                         "still to be taken"
                     )
-                self.released += each.steps
-            elif isinstance(each, StepSkipped):
-                self.end(each.step, StepStatus.SKIPPED)
-            elif isinstance(each, StepAbandoned):
-                assert each.culprits, "abandoned for no reason"
-                self.end(each.step, StepStatus.ABANDONED)
+                self.released += instruction.steps
+            elif isinstance(instruction, StepSkipped):
+                self.end(instruction.step, StepStatus.SKIPPED)
+            elif isinstance(instruction, StepAbandoned):
+                assert instruction.culprits, "abandoned for no reason"
+                self.end(instruction.step, StepStatus.ABANDONED)
         self.check_limits()
 
     def is_content(self, step: int) -> bool:
-        """Whether a step will never again ask for what it took."""
+        """Return whether a step needs no input any more."""
         return self.machine.status[step] in (StepStatus.SUCCESS, StepStatus.SKIPPED)
 
     def end(self, step: int, status: StepStatus) -> None:
@@ -401,8 +398,8 @@ class Driver:
         assert self.case.batching or len(work.calls) == 1
         for position, call in enumerate(work.calls):
             behind = {each.step for each in work.calls[:position]}
-            for each in self.plan.steps[call.step].inputs:
-                for source in each.sources:
+            for step_input in self.plan.steps[call.step].inputs:
+                for source in step_input.sources:
                     if isinstance(source, FromStep) and source.step not in behind:
                         assert source.step in self.ends, "a step was dealt before its inputs"
             assert self.counts_in(call) == self.counts_in(work.calls[0]), (
@@ -410,15 +407,15 @@ class Driver:
             )
 
     def counts_in(self, call: Call) -> list[object]:
-        """Return, for each limit, in which of its groups a call counts."""
+        """Return the group of a call in each limit."""
         tags = self.case.nodes[call.step].tags
         counted: list[object] = []
-        for each in self.case.limits:
-            value = tags.get(each.key)
-            if each.per_unique_value:
+        for limit in self.case.limits:
+            value = tags.get(limit.key)
+            if limit.per_unique_value:
                 counted.append(value)
             else:
-                counted.append(value is not None and each.value in (None, value))
+                counted.append(value is not None and limit.value in (None, value))
         return counted
 
     def check_limits(self) -> None:
@@ -436,7 +433,7 @@ class Driver:
 
 
 def may_go(driver: Driver) -> set[int]:
-    """Return the steps that succeeded and whose outputs nothing will ask for."""
+    """Return the successful steps without further consumers."""
     followers, keep = driver.plan.successors, driver.case.keep_outputs
     over = [
         step for step, status in enumerate(driver.machine.status) if status is StepStatus.SUCCESS

@@ -41,7 +41,7 @@ def test_order_may_change_while_steps_are_ready() -> None:
     assert [order.get_ready(0) for _ in range(5)] == [4, 2, 3, 1, 0]
 
 
-def test_order_puts_the_lane_of_the_best_step_first() -> None:
+def test_order_puts_the_class_of_the_best_step_first() -> None:
     order = ReadyQueue([0] * 4, [[]] * 4, [3, 1, 2, 0])
     for step, class_id in enumerate((0, 1, 0, 2)):
         order.add(step, class_id)

@@ -1,4 +1,4 @@
-"""What steps wait for: while a run goes on, and worked out when it is over."""
+"""Wait reasons: of a run under way, and of one that is over."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from rayexec import Pool, RetryPolicy, job, op
-from rayexec.definitions.limits import TagLimit
+from rayexec.definitions.concurrency import TagLimit
 from rayexec.events import RETRY, SUCCESS, Attempt
 from rayexec.placement.capacity import Capacity
 from rayexec.placement.choice import choose_placement
@@ -36,9 +36,9 @@ def plan_of(*kinds: str) -> Plan:
 
     @job
     def side_by_side() -> None:
-        for number, kind in enumerate(kinds):
+        for index, kind in enumerate(kinds):
             made = pooled if kind == "pool" else work
-            made.tag({"db": "x"} if kind == "db" else {}).alias(f"s{number}")()
+            made.tag({"db": "x"} if kind == "db" else {}).alias(f"s{index}")()
 
     return compile_job(side_by_side)
 

@@ -10,7 +10,7 @@ import time
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from rayexec.definitions.config import Config
+from rayexec.definitions.config_models import Config
 from rayexec.definitions.job import JobDefinition
 from rayexec.definitions.op import op
 from rayexec.jobs import job

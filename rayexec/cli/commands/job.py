@@ -257,7 +257,7 @@ def plan(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Print what a run would do: what each step asks of Ray, the limits and who holds them, the
+    """Print the plan of a run: each step's request to Ray, the limits and their holders, and the
     longest path.
     """
     source = load("rayexec.launch.job_file", "JobSource")(file, module, attribute, job)

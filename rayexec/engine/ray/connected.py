@@ -5,7 +5,7 @@ from __future__ import annotations
 from rayexec.cluster import connect
 from rayexec.cluster.local_code import gather_sources
 from rayexec.engine.ray.driver.code_package import modules_of
-from rayexec.engine.ray.driver.engine import RayEngine
+from rayexec.engine.ray.driver.ray_engine import RayEngine
 from rayexec.run.spec import RunSpec
 
 __all__ = ["connect_engine"]

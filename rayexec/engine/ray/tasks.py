@@ -44,9 +44,9 @@ def stream_task(package: Package, contents: Any) -> Callable[..., Any]:
 def op_callers() -> tuple[str, ...]:
     """Return the modules that call ops on a worker: an op's own frames are inside of theirs."""
     from rayexec.engine.ray.worker import batch_runner
-    from rayexec.steps import attempt
+    from rayexec.steps import step_executor
 
-    return attempt.__name__, batch_runner.__name__
+    return step_executor.__name__, batch_runner.__name__
 
 
 class _Traveling:
@@ -64,29 +64,25 @@ def _arrival() -> Callable[..., Any]:
 
     def arrive(version: str, refused: str, run: str, package: bytes, contents: Any) -> Any:
         import functools
+        import importlib
         import pickle
-        import sys
 
-        installed: str | None = None
-        why = ""
+        installed, why = None, ""
         try:
-            import rayexec._version
-
-            # A directory that is only called so has no version.
-            installed = getattr(rayexec, "__version__", None)
+            # Any rayexec has its version in the package itself, whatever else it has. A directory
+            # that is only called so has none.
+            installed = getattr(importlib.import_module("rayexec"), "__version__", None)
             if installed == version:
                 from rayexec.engine.ray.worker import entry
 
                 return functools.partial(getattr(entry, run), pickle.loads(package), contents)
         except ImportError as error:
-            if error.name == "rayexec._version":
-                # An older rayexec has its version in the package itself.
-                installed = getattr(sys.modules.get("rayexec"), "__version__", None)
-            elif error.name != "rayexec":
+            if error.name != "rayexec":
                 why = f"{type(error).__name__}: {error}"
 
         def refuse(*_: Any) -> Any:
             import socket
+            import sys
 
             import ray
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from rayexec.engine.ray.driver.shared_limits import SharedLimits
+from rayexec.engine.ray.driver.step_values import StepValues
 from rayexec.engine.ray.driver.submitted_batch import SubmittedBatch
-from rayexec.engine.ray.driver.values import StepValues
-from rayexec.engine.ray.protocol.messages import (
+from rayexec.engine.ray.protocol.worker_messages import (
     BatchBegun,
     CallsFinished,
     LinesLogged,

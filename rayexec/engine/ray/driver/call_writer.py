@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from rayexec.engine.ray.protocol.request import GONE, CallExtras, Follows, WireCall
+from rayexec.engine.ray.protocol.batch_request import GONE, CallExtras, Follows, WireCall
 from rayexec.names import node_path
 from rayexec.plan.base import Plan
 from rayexec.plan.model import Call, FromConfig, FromStep

@@ -20,7 +20,7 @@ from rayexec.engine.ray.protocol.framing import (
     FrameReader,
     make_key,
 )
-from rayexec.engine.ray.protocol.messages import (
+from rayexec.engine.ray.protocol.worker_messages import (
     Message,
     ResourcesClosed,
     WorkerConnected,

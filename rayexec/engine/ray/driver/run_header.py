@@ -7,8 +7,8 @@ from typing import Any
 
 from rayexec.engine.packed_values import pack
 from rayexec.engine.ray.driver.exported_tasks import pickle_for_workers
+from rayexec.engine.ray.protocol.batch_request import Header
 from rayexec.engine.ray.protocol.framing import Address
-from rayexec.engine.ray.protocol.request import Header
 from rayexec.errors import EngineError, OutputError, StoreError
 from rayexec.plan.model import FromConfig
 from rayexec.run.spec import RunSpec

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rayexec.engine.packed_values import Packed, unpack
+from rayexec.engine.ray.protocol.batch_request import GONE, Follows, RemoteCall
 from rayexec.engine.ray.protocol.entries import StoredOutput
-from rayexec.engine.ray.protocol.request import GONE, Follows, RemoteCall
 from rayexec.errors import InputError
 from rayexec.plan.model import FromStep, Template
 

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 from rayexec.definitions.contexts import StepLog
 from rayexec.engine.packed_values import Packed, is_lasting, pack, pack_error
+from rayexec.engine.ray.protocol.batch_request import CallExtras, RemoteCall
 from rayexec.engine.ray.protocol.entries import StoredOutput
-from rayexec.engine.ray.protocol.request import CallExtras, RemoteCall
 from rayexec.engine.ray.worker.answer import Answer
 from rayexec.engine.ray.worker.batch_inputs import BatchInputs
 from rayexec.engine.ray.worker.budget_watch import watch_budget
@@ -34,11 +34,11 @@ from rayexec.events import (
 )
 from rayexec.run.previous_run import ValueWriter
 from rayexec.run.spec import BATCH_BUDGET_S
-from rayexec.steps.attempt import FinishedCall, StepCall, StepExecutor
 from rayexec.steps.attempt_failure import not_stored
 from rayexec.steps.fast_path import PlainOp
 from rayexec.steps.io_managers import Managers
 from rayexec.steps.resources import OpenResources
+from rayexec.steps.step_executor import FinishedCall, StepCall, StepExecutor
 
 __all__ = ["BatchRunner", "Surroundings", "unloadable"]
 

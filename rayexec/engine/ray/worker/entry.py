@@ -15,11 +15,11 @@ from typing import Any
 from rayexec.definitions.code import import_module_at
 from rayexec.engine.packed_values import Packed
 from rayexec.engine.process_memory import peak_rss
+from rayexec.engine.ray.protocol.batch_request import BatchRequest, Header, unpack_request
 from rayexec.engine.ray.protocol.entries import pack_entry
 from rayexec.engine.ray.protocol.envelope import Closing, Envelope, pack_envelope
 from rayexec.engine.ray.protocol.package import Package
 from rayexec.engine.ray.protocol.refusals import NotUnpackedError
-from rayexec.engine.ray.protocol.request import BatchRequest, Header, unpack_request
 from rayexec.engine.ray.protocol.worker_facts import WorkerFacts
 from rayexec.engine.ray.worker.answer import Answer
 from rayexec.engine.ray.worker.batch_inputs import BatchInputs
@@ -28,7 +28,7 @@ from rayexec.engine.ray.worker.capture import Capture
 from rayexec.engine.ray.worker.exit_note import ExitNoted
 from rayexec.engine.ray.worker.interrupt import WAKEFUL
 from rayexec.engine.ray.worker.journal import Journal
-from rayexec.engine.ray.worker.live_lines import watch_live
+from rayexec.engine.ray.worker.live_watch import watch_live
 from rayexec.engine.ray.worker.loaded_code import forget_changed
 from rayexec.engine.ray.worker.missing_package import missing_package
 from rayexec.engine.ray.worker.process_backstop import ProcessBackstop

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 
 from rayexec.engine.ray.protocol.framing import CONNECT_TIMEOUT_S, Address, FrameError, frame
-from rayexec.engine.ray.protocol.messages import Report, encode
+from rayexec.engine.ray.protocol.worker_messages import Report, encode
 
 __all__ = ["ReportSender"]
 

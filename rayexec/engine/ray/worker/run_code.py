@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from rayexec.definitions.resource import ResourceDefinition
-from rayexec.engine.ray.protocol.request import Header
+from rayexec.engine.ray.protocol.batch_request import Header
 from rayexec.plan.model import Template
 from rayexec.steps.fast_path import PlainOp
 

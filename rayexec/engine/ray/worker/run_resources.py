@@ -22,7 +22,7 @@ from typing import Any
 
 from rayexec.engine.ray.protocol.batch_files import journal_path
 from rayexec.engine.ray.protocol.framing import CONNECT_TIMEOUT_S, Address, frame
-from rayexec.engine.ray.protocol.messages import ResourcesClosed, WorkerConnected, encode
+from rayexec.engine.ray.protocol.worker_messages import ResourcesClosed, WorkerConnected, encode
 from rayexec.engine.ray.worker.capture import Capture
 from rayexec.steps.resources import OpenResources
 

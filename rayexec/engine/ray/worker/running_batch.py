@@ -6,7 +6,7 @@ import os
 import threading
 
 from rayexec.definitions.contexts import StepLog
-from rayexec.engine.ray.protocol.messages import BatchBegun, CallsFinished, LinesLogged
+from rayexec.engine.ray.protocol.worker_messages import BatchBegun, CallsFinished, LinesLogged
 from rayexec.engine.ray.worker.answer import Entries
 from rayexec.engine.ray.worker.report_sender import ReportSender
 from rayexec.events import LiveLines

@@ -7,7 +7,7 @@ from collections.abc import Generator
 from typing import TypeVar
 
 from rayexec.engine.packed_values import Packed
-from rayexec.engine.ray.protocol.messages import ValuesYielded, YieldedValue
+from rayexec.engine.ray.protocol.worker_messages import ValuesYielded, YieldedValue
 from rayexec.engine.ray.worker.report_sender import ReportSender
 
 __all__ = ["StreamedOutputs", "ValueSender"]

@@ -25,13 +25,13 @@ from rayexec.engine.ray.driver.nested_runs import (
 from rayexec.engine.ray.driver.resource_workers import ResourceWorkers
 from rayexec.engine.ray.driver.run_header import given_inputs, pickle_header, pickle_step_config
 from rayexec.engine.ray.driver.shared_limits import SharedLimits
+from rayexec.engine.ray.driver.step_values import StepValues
 from rayexec.engine.ray.driver.submitted_batch import SubmittedBatch
 from rayexec.engine.ray.driver.task_errors import lost_object, reason_of, refusal_in
-from rayexec.engine.ray.driver.values import StepValues
 from rayexec.engine.ray.protocol.batch_files import journal_path, remove_journal, sweep_journals
+from rayexec.engine.ray.protocol.batch_request import pack_request
 from rayexec.engine.ray.protocol.envelope import Closing, unpack_envelope
 from rayexec.engine.ray.protocol.framing import Address
-from rayexec.engine.ray.protocol.request import pack_request
 from rayexec.errors import EngineError
 from rayexec.events import Attempt, ResourceRecord, StepFailureData, Successes, error_types
 from rayexec.placement.capacity import Capacity
