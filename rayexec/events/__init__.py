@@ -1,4 +1,4 @@
-"""What happened: frozen records in the past tense."""
+"""Frozen records of a run: events, attempts, facts about batches, failures."""
 
 from rayexec.events.attempt import (
     COLUMN_FIELDS,

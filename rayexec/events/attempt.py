@@ -1,4 +1,4 @@
-"""One attempt of one step as a packed row: what a worker answers and what the log keeps."""
+"""Attempts of steps as packed rows, in answers of workers and in the log."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ __all__ = [
     "Successes",
 ]
 
-# How an attempt ended. Small integers, since rows of no-op steps are made by the hundred thousand.
+# Outcomes of an attempt. They are small integers, since a run may have 100,000 of them.
 SUCCESS, FAILURE, RETRY = 0, 1, 2
 
 
 class LogLine(NamedTuple):
-    """A line that an op logged: when, at which ``logging`` level, what."""
+    """Logged line of an op, with its time and its ``logging`` level."""
 
     time: float
     level: int
@@ -40,100 +40,98 @@ class LogLine(NamedTuple):
 
 
 class HookOutcome(NamedTuple):
-    """How a hook went: ``completed``, ``skipped`` (it waits for the other outcome) or ``errored``."""
+    """Outcome of a hook after an attempt."""
 
     name: str
+    #: ``completed``, ``errored``, or ``skipped``: the hook is for the other outcome.
     status: str
     error: ErrorInfo | None = None
 
 
 class Handling(NamedTuple):
-    """That an IO manager stored an output: the manager's key, and the metadata that it added."""
+    """Storing of an output by an IO manager, with metadata by the manager."""
 
     manager_key: str
     metadata: dict[str, Any] | None = None
 
 
 class OutputRecord(NamedTuple):
-    """An output that was yielded and stored; ``handled`` where an IO manager did it."""
+    """Stored output of a step."""
 
     name: str
     metadata: dict[str, Any] | None = None
+    #: None unless an IO manager stored the output.
     handled: Handling | None = None
 
 
 class LoadedInput(NamedTuple):
-    """An input, or a member of one, that a manager loaded, and the output that it came from, if
-    any.
-    """
+    """Input, or a member of one, loaded by a manager."""
 
     name: str
     manager_key: str
+    #: Step and output that the value came from; None for an input without an upstream step.
     upstream_step_key: str | None = None
     upstream_output_name: str | None = None
 
 
 class ResourceRecord(NamedTuple):
-    """A resource that was opened, or (with ``error``) failed to open or to close; times are seconds
-    since 1970.
-
-    ``stdout`` and ``stderr`` are what closing printed where no attempt has it.
-    """
+    """Opening or closing of a resource; times are seconds since 1970."""
 
     key: str
     started: float
     ended: float
+    #: Failure to open or to close.
     error: ErrorInfo | None = None
     closing: bool = False
+    #: Output of closing, where no attempt has it; ``stderr`` likewise.
     stdout: str = ""
     stderr: str = ""
 
 
 class Reused(NamedTuple):
-    """Whose outputs an attempt has, instead of having called its op: a step of an earlier run."""
+    """Step of an earlier run whose outputs replace a call of the op."""
 
     run_id: str
     step_key: str
 
 
 class Attempt(NamedTuple):
-    """One attempt: ``step`` is the index in the plan, ``number`` 0 for the first try, times are
-    seconds since 1970.
+    """One attempt of a step; times are seconds since 1970."""
 
-    ``outputs`` are those stored before the attempt ended, also by one that failed. ``delay`` is in
-    seconds and set for an attempt that is up for retry. ``resources`` are records of resources that
-    were opened for it, or failed to close after it. ``has_large_output`` tells that an output went
-    into an object of its own in the object store. ``loaded`` are the inputs that managers loaded.
-    ``batch`` is the number of the batch that it ran in (see ``BatchFacts``), ``output_bytes`` the
-    size of its outputs as they travel, -1 where they do not. ``reused`` tells where the outputs
-    came from if no op was called.
-    """
-
+    #: Index in the plan.
     step: int
+    #: 0 for the first attempt of the step.
     attempt_number: int
+    #: SUCCESS, FAILURE or RETRY.
     outcome: int
     started: float
     ended: float
+    #: Outputs that were stored before the attempt ended; a failed one may have some.
     outputs: tuple[OutputRecord, ...] = ()
     failure: StepFailureData | None = None
+    #: Seconds until the retry.
     delay: float = 0.0
     logs: tuple[LogLine, ...] = ()
     hooks: tuple[HookOutcome, ...] = ()
     stdout: str = ""
     stderr: str = ""
+    #: Resources that were opened for the attempt, or that failed to close after it.
     resources: tuple[ResourceRecord, ...] = ()
     pid: int = 0
+    #: Whether an output is an object of its own in Ray's object store.
     has_large_output: bool = False
+    #: Inputs that managers loaded.
     loaded: tuple[LoadedInput, ...] = ()
+    #: Origin of the outputs where no op was called.
     reused: Reused | None = None
+    #: Id of the batch that the attempt ran in; see ``BatchFacts``.
     batch: int = DRIVER_BATCH
+    #: Size of the outputs on the wire; UNKNOWN_BYTES where they do not travel.
     output_bytes: int = UNKNOWN_BYTES
 
     @property
     def is_plain(self) -> bool:
-        """Whether the columns and the names of the outputs say all about the attempt: a success
-        whose other fields have their defaults.
-        """
+        """Whether the attempt is a success with defaults in all fields but columns and outputs."""
         return self.outcome == SUCCESS and _detail_of(self) == _PLAIN_DETAIL
 
 
@@ -150,19 +148,15 @@ _PLAIN_DETAIL = tuple([Attempt._field_defaults[name] for name in _DETAIL_FIELDS]
 
 
 class StepsRestored(NamedTuple):
-    """Steps of which an earlier run has what they yielded, so that they did not run; ``steps`` as
-    in ``Attempt``.
-    """
+    """Steps that did not run, since the previous run has their outputs; by index in the plan."""
 
     steps: Sequence[int]
 
 
 class Successes(NamedTuple):
-    """Attempts of which there is nothing to say but that they succeeded, one worker's, in columns.
+    """Plain successes of one worker in columns, at 38 bytes an attempt.
 
-    The op of each has one output, and it was stored; ``steps``, ``numbers``, ``started`` and
-    ``ended`` are as in ``Attempt`` and equally long, and so is ``sizes`` (bytes of the outputs), or
-    it is empty. A run of no-op steps is made of little else, so they cost 38 bytes each.
+    The op of each attempt has one output. The columns are as in ``Attempt``, and equally long.
     """
 
     steps: Sequence[int]
@@ -171,36 +165,37 @@ class Successes(NamedTuple):
     ended: array[float]
     pid: int = 0
     batch: int = DRIVER_BATCH
+    #: Bytes of the outputs; empty where unknown.
     sizes: Sequence[int] = ()
 
     def rows(self, outputs: Sequence[tuple[OutputRecord, ...]]) -> Iterator[Attempt]:
-        """Yield each as a row of its own; ``outputs`` are the records of its outputs by step."""
-        pid, place = self.pid, self.batch
+        """Yield a row for each attempt; ``outputs`` has the records of outputs by step."""
+        pid, batch = self.pid, self.batch
         sizes = self.sizes or [UNKNOWN_BYTES] * len(self.steps)
         columns = zip(
             self.steps, self.attempt_numbers, self.started, self.ended, sizes, strict=True
         )
-        for step, number, started, ended, size in columns:
+        for step, attempt_number, started, ended, size in columns:
             yield Attempt(
                 step,
-                number,
+                attempt_number,
                 SUCCESS,
                 started,
                 ended,
                 outputs[step],
                 pid=pid,
-                batch=place,
+                batch=batch,
                 output_bytes=size,
             )
 
-    def only(self, places: Sequence[int]) -> Successes:
-        """Return those at the given places."""
+    def only(self, positions: Sequence[int]) -> Successes:
+        """Return the attempts at ``positions``."""
         return Successes(
-            [self.steps[each] for each in places],
-            [self.attempt_numbers[each] for each in places],
-            array("d", [self.started[each] for each in places]),
-            array("d", [self.ended[each] for each in places]),
+            [self.steps[each] for each in positions],
+            [self.attempt_numbers[each] for each in positions],
+            array("d", [self.started[each] for each in positions]),
+            array("d", [self.ended[each] for each in positions]),
             self.pid,
             self.batch,
-            array("q", [self.sizes[each] for each in places]) if self.sizes else (),
+            array("q", [self.sizes[each] for each in positions]) if self.sizes else (),
         )

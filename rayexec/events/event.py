@@ -1,4 +1,4 @@
-"""What users see of a run: events, and how packed rows become them."""
+"""Events of a run, as users read them, and their expansion from packed rows."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class StepOutputData:
-    """Which output a STEP_OUTPUT event is about."""
+    """Output of a STEP_OUTPUT event."""
 
     output_name: str
     metadata: Mapping[str, Any] = field(default_factory=dict)
@@ -35,7 +35,7 @@ class StepOutputData:
 class Event:
     """Something that happened in a run.
 
-    ``timestamp`` is in seconds since 1970; ``step_key`` is None for what concerns the whole run.
+    ``timestamp`` is in seconds since 1970; ``step_key`` is None for events of the whole run.
     ``event_specific_data`` depends on the type: StepFailureData, StepOutputData, StepBlockedData,
     ErrorInfo, a mapping, or None.
     """
@@ -48,12 +48,12 @@ class Event:
 
     @property
     def event_type_value(self) -> str:
-        """The name of the type, as Dagster spells it."""
+        """Name of the type, as Dagster spells it."""
         return self.event_type.value
 
     @property
     def node_name(self) -> str | None:
-        """The last part of the step's path."""
+        """Last part of the step's path."""
         return node_path(self.step_key).rpartition(".")[2] if self.step_key is not None else None
 
     @property
@@ -78,16 +78,14 @@ class Event:
 
     @property
     def step_failure_data(self) -> StepFailureData:
-        """The failure of a STEP_FAILURE or STEP_UP_FOR_RETRY event; raises TypeError for other
-        types.
-        """
+        """Failure of a STEP_FAILURE or STEP_UP_FOR_RETRY event; TypeError for other types."""
         if not isinstance(self.event_specific_data, StepFailureData):
             raise TypeError(f"a {self.event_type_value} event has no failure")
         return self.event_specific_data
 
     @property
     def step_output_data(self) -> StepOutputData:
-        """The output of a STEP_OUTPUT event; raises TypeError for other types."""
+        """Output of a STEP_OUTPUT event; TypeError for other types."""
         if not isinstance(self.event_specific_data, StepOutputData):
             raise TypeError(f"a {self.event_type_value} event has no output")
         return self.event_specific_data
@@ -122,7 +120,7 @@ class Event:
 
 
 def _plain(value: Any) -> Any:
-    """Return metadata, which is a mapping of values that have a kind, as the bare values."""
+    """Return metadata with bare values in the place of ``MetadataValue``."""
     if isinstance(value, Mapping):
         return {key: getattr(each, "value", each) for key, each in value.items()}
     return value
@@ -141,18 +139,17 @@ _HOOK_EVENTS = {
 
 
 def expand_resource(record: ResourceRecord, key: str | None = None) -> Iterator[Event]:
-    """Yield the events of one resource; ``key`` is the step it was opened for, None for the whole
-    run.
-    """
+    """Yield the events of one resource; ``key`` is its step, None for a resource of the run."""
     name = record.key
     if record.closing:
         if record.stdout or record.stderr:
             captured = {"stdout": record.stdout, "stderr": record.stderr}
-            words = f'Captured the output of closing resource "{name}".'
-            yield Event(EventType.LOGS_CAPTURED, words, record.ended, key, captured)
+            message = f'Captured the output of closing resource "{name}".'
+            yield Event(EventType.LOGS_CAPTURED, message, record.ended, key, captured)
         if record.error is not None:
-            words = f'Teardown of resource "{name}" failed: {record.error.cls_name}: {record.error.message}'
-            yield Event(EventType.ENGINE_EVENT, words, record.ended, key, record.error)
+            error = f"{record.error.cls_name}: {record.error.message}"
+            message = f'Teardown of resource "{name}" failed: {error}'
+            yield Event(EventType.ENGINE_EVENT, message, record.ended, key, record.error)
         return
     yield Event(
         EventType.RESOURCE_INIT_STARTED,
@@ -162,23 +159,22 @@ def expand_resource(record: ResourceRecord, key: str | None = None) -> Iterator[
         {"resource_key": name},
     )
     if record.error is None:
-        spent = _duration(record.ended - record.started)
-        words = f'Opened resource "{name}" in {spent}.'
+        seconds = _duration(record.ended - record.started)
+        message = f'Opened resource "{name}" in {seconds}.'
         yield Event(
-            EventType.RESOURCE_INIT_SUCCESS, words, record.ended, key, {"resource_key": name}
+            EventType.RESOURCE_INIT_SUCCESS, message, record.ended, key, {"resource_key": name}
         )
     else:
-        words = f'Resource "{name}" failed to open: {record.error.cls_name}: {record.error.message}'
-        yield Event(EventType.RESOURCE_INIT_FAILURE, words, record.ended, key, record.error)
+        error = f"{record.error.cls_name}: {record.error.message}"
+        message = f'Resource "{name}" failed to open: {error}'
+        yield Event(EventType.RESOURCE_INIT_FAILURE, message, record.ended, key, record.error)
 
 
 @dataclass(frozen=True, slots=True)
 class StepBlockedData:
-    """What a STEP_BLOCKED event is about: the limit that had no room for a step, how long, and the
-    steps that held it.
+    """Limit without room for a step, and the seconds that the step waited for it.
 
-    ``held_by`` are keys of steps of the run, of which there are none where other runs held the
-    limit.
+    ``held_by`` are keys of steps that held the limit; none where other runs held it.
     """
 
     limit: str
@@ -187,20 +183,20 @@ class StepBlockedData:
 
 
 def blocked_event(key: str, started: float, blocked: StepBlockedData) -> Event:
-    """Return the event that a limit kept a step waiting until it ``started``."""
+    """Return the event of a wait for a limit; ``started`` is the start of the step after it."""
     holders = f", held by {', '.join(blocked.held_by)}" if blocked.held_by else ""
-    words = f'Step "{key}" waited {_duration(blocked.seconds)} for {blocked.limit}{holders}.'
-    return Event(EventType.STEP_BLOCKED, words, started - blocked.seconds, key, blocked)
+    message = f'Step "{key}" waited {_duration(blocked.seconds)} for {blocked.limit}{holders}.'
+    return Event(EventType.STEP_BLOCKED, message, started - blocked.seconds, key, blocked)
 
 
 def expand_attempt(
     attempt: Attempt, key: str, inputs: tuple[str, ...], blocked: StepBlockedData | None = None
 ) -> Iterator[Event]:
-    """Yield the events that one packed row stands for.
+    """Yield the events of one packed row.
 
-    ``key`` is the step's key, ``inputs`` are the names of the inputs that earlier steps gave it,
-    ``blocked`` tells what limit kept it waiting, if any. A row carries two times, so what happened
-    in between is stamped with the start (inputs) or the end (outputs).
+    ``key`` is the step's key, ``inputs`` are the names of its inputs from earlier steps, and
+    ``blocked`` is its wait for a limit, if any. A row has two times: events of inputs get its
+    start, events of outputs its end.
     """
     start, end = attempt.started, attempt.ended
     if blocked is not None:
@@ -222,8 +218,11 @@ def expand_attempt(
             "reused_run_id": attempt.reused.run_id,
             "reused_step_key": attempt.reused.step_key,
         }
-        words = f'Reused the outputs of step "{attempt.reused.step_key}" of run {attempt.reused.run_id}.'
-        yield Event(EventType.ENGINE_EVENT, words, start, key, origin)
+        message = (
+            f'Reused the outputs of step "{attempt.reused.step_key}" of run '
+            f"{attempt.reused.run_id}."
+        )
+        yield Event(EventType.ENGINE_EVENT, message, start, key, origin)
     for name in dict.fromkeys((*inputs, *(each.name for each in attempt.loaded))):
         for data in [_loading(each) for each in attempt.loaded if each.name == name] or [
             {"input_name": name}
@@ -253,10 +252,11 @@ def expand_attempt(
             if mapping_key is None
             else f'output "{name}" with mapping key "{mapping_key}"'
         )
-        made = StepOutputData(name, output.metadata or {}, mapping_key)
-        yield Event(EventType.STEP_OUTPUT, f'Yielded {what} of step "{key}".', end, key, made)
+        output_data = StepOutputData(name, output.metadata or {}, mapping_key)
+        message = f'Yielded {what} of step "{key}".'
+        yield Event(EventType.STEP_OUTPUT, message, end, key, output_data)
         if attempt.reused is not None and output.handled is not None:
-            continue  # it is where the manager put it then
+            continue  # The earlier run's manager has stored it already.
         handled: dict[str, Any] = {"output_name": name}
         if mapping_key is not None:
             handled["mapping_key"] = mapping_key
@@ -268,8 +268,8 @@ def expand_attempt(
         yield Event(EventType.HANDLED_OUTPUT, f'Stored {what} of step "{key}".', end, key, handled)
     yield _ending(attempt, key)
     for hook in attempt.hooks:
-        kind, words = _HOOK_EVENTS[hook.status]
-        yield Event(kind, f'{words} "{hook.name}" for step "{key}".', end, key, hook.error)
+        kind, message = _HOOK_EVENTS[hook.status]
+        yield Event(kind, f'{message} "{hook.name}" for step "{key}".', end, key, hook.error)
     for resource in attempt.resources:
         if resource.closing:
             yield from expand_resource(resource, key)
@@ -287,10 +287,10 @@ def _loading(loaded: LoadedInput) -> dict[str, Any]:
 
 def _ending(attempt: Attempt, key: str) -> Event:
     if attempt.outcome == SUCCESS:
-        spent = _duration(attempt.ended - attempt.started)
+        seconds = _duration(attempt.ended - attempt.started)
         return Event(
             EventType.STEP_SUCCESS,
-            f'Finished execution of step "{key}" in {spent}.',
+            f'Finished execution of step "{key}" in {seconds}.',
             attempt.ended,
             key,
         )
@@ -300,8 +300,8 @@ def _ending(attempt: Attempt, key: str) -> Event:
     )
     if attempt.outcome == RETRY:
         wait = f" in {_duration(attempt.delay)}" if attempt.delay else ""
-        words = f'Execution of step "{key}" failed and will be tried again{wait}: {reason}'
-        return Event(EventType.STEP_UP_FOR_RETRY, words, attempt.ended, key, failure)
+        message = f'Execution of step "{key}" failed and will be tried again{wait}: {reason}'
+        return Event(EventType.STEP_UP_FOR_RETRY, message, attempt.ended, key, failure)
     return Event(
         EventType.STEP_FAILURE,
         f'Execution of step "{key}" failed: {reason}',

@@ -1,4 +1,4 @@
-"""The kinds of events that a run records, named as Dagster names them."""
+"""Types of events, with Dagster's names."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ __all__ = ["EventType"]
 
 
 class EventType(str, enum.Enum):
-    """What happened, in the past tense; ``STEP_BLOCKED`` has no counterpart in Dagster."""
+    """Type of an event; ``STEP_BLOCKED`` has no counterpart in Dagster."""
 
     RUN_START = "RUN_START"
     RUN_SUCCESS = "RUN_SUCCESS"

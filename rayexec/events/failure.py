@@ -1,4 +1,4 @@
-"""A failure as data: what is known of an exception wherever it was raised."""
+"""Failures as data, made from exceptions of any process."""
 
 from __future__ import annotations
 
@@ -22,26 +22,23 @@ __all__ = [
 _PACKAGE = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "")
 _CLOUDPICKLE = f"{os.sep}cloudpickle{os.sep}"
 _MACHINERY = ("<frozen importlib", importlib.__file__, contextlib.__file__)
-_LIMIT = (
-    256 * 1024
-)  # characters of message or traceback that are kept; an error must not weigh down its run
-# Errors of steps that only say that another one counted.
+_MOST_CHARACTERS = 256 * 1024  # of a message or a traceback; longer ones lose their middle
+# Errors of steps that only wrap the error that counts.
 _WRAPPERS = frozenset(
     {"StepExecutionError", "MaxRetriesExceededError", "RetriesDisabledError", "LoadError"}
 )
-_CAUSES = 20  # causes of an error that are told, one below the other
-# What tracebacks call directories that hold copies of a user's own.
+_MOST_CAUSES = 20  # of one error
+# Directories with copies of user code, and the names that tracebacks give them.
 _SHOWN_AS: dict[str, str] = {}
 
 
 @dataclass(frozen=True, slots=True)
 class ErrorInfo:
-    """An exception in words: class name, message, traceback without frames of rayexec, and its
-    cause.
-    """
+    """Exception as text, with its cause."""
 
     cls_name: str
     message: str
+    #: Traceback without frames of rayexec.
     stack: str
     cause: ErrorInfo | None = None
 
@@ -52,51 +49,47 @@ class ErrorInfo:
 
 @dataclass(frozen=True, slots=True)
 class StepFailureData:
-    """Why an attempt of a step failed.
+    """Failure of an attempt of a step."""
 
-    ``error`` is the failure of the step with the op's own exception as its ``cause``;
-    ``error_types`` are the qualified names of that exception's class and bases, for an input or
-    output that could not be loaded or stored also those of what kept it from that;
-    ``user_failure_data`` is the metadata of a ``Failure``. ``pickled`` holds the exception itself
-    where it survives a round trip.
-    """
-
+    #: The step's error; the op's own exception is its ``cause``.
     error: ErrorInfo
+    #: Qualified names of that exception's class and bases. For an input or output that could not
+    #: be loaded or stored, those of the reason's class too.
     error_types: tuple[str, ...] = ()
+    #: Metadata of a ``Failure``.
     user_failure_data: UserFailureData | None = None
+    #: The exception itself, where it survives a round trip through pickle.
     pickled: bytes | None = field(default=None, repr=False)
 
     @property
     def root(self) -> ErrorInfo:
-        """The op's own exception, or the step's error where that itself says what is wrong."""
+        """The op's own exception, else the step's error."""
         wraps = self.error.cls_name in _WRAPPERS
         return self.error.cause if wraps and self.error.cause is not None else self.error
 
 
 @dataclass(frozen=True, slots=True)
 class UserFailureData:
-    """What an op said when it raised ``Failure``."""
+    """Description and metadata of a ``Failure`` raised by an op."""
 
     description: str | None
     metadata: dict[str, Any]
 
 
 def describe_error(error: BaseException) -> ErrorInfo:
-    """Return ``error`` in words; never raises, whatever its ``__str__`` does."""
+    """Return ``error`` as text; never raises, whatever ``error.__str__`` does."""
     chain = causes_of(error)
     described: ErrorInfo | None = None
-    for each in reversed(chain):
-        described = ErrorInfo(type(each).__name__, _text(each), user_traceback(each), described)
-    assert described is not None  # the chain starts with the error itself
+    for link in reversed(chain):
+        described = ErrorInfo(type(link).__name__, _text(link), user_traceback(link), described)
+    assert described is not None  # The chain starts with the error itself.
     return described
 
 
 def causes_of(error: BaseException) -> list[BaseException]:
-    """Return ``error`` and what caused it, the nearest first; a circle of causes ends where it
-    closes.
-    """
+    """Return ``error`` and its causes, the nearest first; a circle of causes ends as it closes."""
     chain = [error]
-    while len(chain) <= _CAUSES:
+    while len(chain) <= _MOST_CAUSES:
         last = chain[-1]
         cause = last.__cause__ or (None if last.__suppress_context__ else last.__context__)
         if cause is None or any(cause is each for each in chain):
@@ -108,26 +101,22 @@ def causes_of(error: BaseException) -> list[BaseException]:
 def _text(error: BaseException) -> str:
     try:
         return _clip(str(error))
-    except BaseException as broken:  # an exception's own __str__ may raise anything
+    except BaseException as broken:  # The exception's own __str__ may raise anything.
         return f"<{type(error).__name__} whose message cannot be read: {type(broken).__name__}>"
 
 
 def show_as(directory: str, name: str) -> None:
-    """Have tracebacks call a directory by another name, that of the one which it is a copy of."""
+    """Have tracebacks call a directory, a copy of user code, by the original's name."""
     _SHOWN_AS[os.path.join(directory, "")] = os.path.join(name, "")
 
 
 def user_traceback(error: BaseException) -> str:
-    """Return the traceback of ``error`` and its causes as Python prints it, without frames of
-    rayexec itself.
-    """
+    """Return the traceback of ``error`` and its causes, without frames of rayexec."""
     try:
         formatted = traceback.TracebackException.from_exception(error, compact=True)
         _strip(formatted)
         return _clip("".join(formatted.format()))
-    except (
-        BaseException
-    ):  # source lines or messages that cannot be formatted must not hide the failure
+    except BaseException:  # A traceback that cannot be formatted must not hide the failure.
         return f"{type(error).__name__}: {_text(error)}\n"
 
 
@@ -135,19 +124,19 @@ def _strip(formatted: traceback.TracebackException) -> None:
     pending: list[traceback.TracebackException | None] = [formatted]
     seen: set[int] = set()
     while pending:
-        each = pending.pop()
-        if each is None or id(each) in seen:
+        link = pending.pop()
+        if link is None or id(link) in seen:
             continue
-        seen.add(id(each))
-        kept = [frame for frame in each.stack if not _is_machinery(frame.filename)]
-        for frame in kept if _SHOWN_AS else ():
-            for place, name in _SHOWN_AS.items():
-                if frame.filename.startswith(place):
-                    frame.filename = name + frame.filename[len(place) :]
-        # Without a frame of the user's there is nothing to trace, and Python leaves the heading out
-        # for None.
-        each.stack = traceback.StackSummary.from_list(kept) if kept else None  # type: ignore[assignment]
-        pending += [each.__cause__, each.__context__]
+        seen.add(id(link))
+        frames = [frame for frame in link.stack if not _is_machinery(frame.filename)]
+        for frame in frames if _SHOWN_AS else ():
+            for directory, name in _SHOWN_AS.items():
+                if frame.filename.startswith(directory):
+                    frame.filename = name + frame.filename[len(directory) :]
+        # Python prints no heading for a stack of None, as there should be without user frames.
+        summary = traceback.StackSummary.from_list(frames) if frames else None
+        link.stack = summary  # type: ignore[assignment]
+        pending += [link.__cause__, link.__context__]
 
 
 def _is_machinery(filename: str) -> bool:
@@ -155,10 +144,12 @@ def _is_machinery(filename: str) -> bool:
 
 
 def _clip(text: str) -> str:
-    if len(text) <= _LIMIT:
+    if len(text) <= _MOST_CHARACTERS:
         return text
-    half = _LIMIT // 2
-    return f"{text[:half]}\n… {len(text) - _LIMIT:,} characters left out …\n{text[-half:]}"
+    half = _MOST_CHARACTERS // 2
+    return (
+        f"{text[:half]}\n… {len(text) - _MOST_CHARACTERS:,} characters left out …\n{text[-half:]}"
+    )
 
 
 def error_types(error: BaseException) -> tuple[str, ...]:

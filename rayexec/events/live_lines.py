@@ -1,6 +1,4 @@
-"""What a step logs and prints while it still runs, and what is left to say of that once its attempt
-is over.
-"""
+"""Lines of steps that still run, and the remainder of them at the end of the attempt."""
 
 from __future__ import annotations
 
@@ -23,39 +21,34 @@ __all__ = [
 
 
 class StreamPart(NamedTuple):
-    """Whole lines of one stream, and their place among all that the attempt will have: characters
-    ``start`` to ``end``.
-
-    Beyond what an attempt keeps of a stream, ``start`` and ``end`` are where it stops. ``left_out``
-    is how many characters before the first line were not told.
-    """
+    """Whole lines of one stream of an attempt."""
 
     text: str = ""
+    #: Position of the first character in the stream, at most the length that an attempt stores.
     start: int = 0
+    #: Position behind the last character, at most that length too.
     end: int = 0
+    #: Characters before the text that were left out.
     left_out: int = 0
 
 
 class LiveLines(NamedTuple):
-    """What an attempt that goes on has logged and printed since it was last told; ``time`` is
-    seconds since 1970.
-
-    ``logs`` are its lines from number ``first`` on. All of it comes again with the attempt, so it
-    stands for it only as long as there is none.
-    """
+    """New lines of a running attempt; the attempt's own row will repeat them."""
 
     step: int
     attempt_number: int
     pid: int
+    #: Seconds since 1970.
     time: float
     logs: tuple[LogLine, ...] = ()
+    #: Position of the first of ``logs`` among all that the attempt logs.
     first: int = 0
     stdout: StreamPart = StreamPart()
     stderr: StreamPart = StreamPart()
 
 
-class _Reach:
-    """How far a sequence was told, and which parts before that were not."""
+class _Delivery:
+    """Delivery of one sequence: its end so far, and the gaps before it."""
 
     __slots__ = ("end", "gaps")
 
@@ -63,7 +56,7 @@ class _Reach:
         self.end = 0
         self.gaps: list[tuple[int, int]] = []
 
-    def take(self, start: int, end: int) -> None:
+    def add(self, start: int, end: int) -> None:
         if start > self.end:
             self.gaps.append((self.end, start))
         self.end = max(self.end, end)
@@ -72,7 +65,7 @@ class _Reach:
         return "".join([*(text[start:end] for start, end in self.gaps), text[self.end :]])
 
     def rest_of_lines(self, lines: tuple[LogLine, ...]) -> tuple[LogLine, ...]:
-        if len(lines) < self.end:  # a worker that died: these are what was told of it
+        if len(lines) < self.end:  # The worker died, and left no other lines than these.
             return ()
         return (
             tuple([line for start, end in self.gaps for line in lines[start:end]])
@@ -80,72 +73,82 @@ class _Reach:
         )
 
 
+class _DeliveredAttempt(NamedTuple):
+    attempt_number: int
+    pid: int
+    logs: _Delivery
+    stdout: _Delivery
+    stderr: _Delivery
+
+
 class DeliveredLines:
-    """What was told of attempts while they ran, so that none of it is told again at their ends."""
+    """Lines delivered before the ends of their attempts; nobody gets them a second time."""
 
     def __init__(self) -> None:
-        # By step: number and process of its latest attempt, and how far that was told: logs,
-        # stdout, stderr.
-        self._reached: dict[int, tuple[tuple[int, int], tuple[_Reach, _Reach, _Reach]]] = {}
+        self._attempts: dict[int, _DeliveredAttempt] = {}  # the latest of each step
 
     def add(self, live: LiveLines) -> None:
-        """Remember that ``live`` was told."""
-        key = live.attempt_number, live.pid
-        if live.step not in self._reached or self._reached[live.step][0] != key:
-            self._reached[live.step] = key, (_Reach(), _Reach(), _Reach())
-        logs, stdout, stderr = self._reached[live.step][1]
-        logs.take(live.first, live.first + len(live.logs))
-        stdout.take(live.stdout.start, live.stdout.end)
-        stderr.take(live.stderr.start, live.stderr.end)
+        """Note that ``live`` was delivered."""
+        delivered = self._attempts.get(live.step)
+        if (
+            delivered is None
+            or delivered.attempt_number != live.attempt_number
+            or delivered.pid != live.pid
+        ):
+            delivered = _DeliveredAttempt(
+                live.attempt_number, live.pid, _Delivery(), _Delivery(), _Delivery()
+            )
+            self._attempts[live.step] = delivered
+        delivered.logs.add(live.first, live.first + len(live.logs))
+        delivered.stdout.add(live.stdout.start, live.stdout.end)
+        delivered.stderr.add(live.stderr.start, live.stderr.end)
 
     def remainder_of(self, attempt: Attempt) -> Attempt:
-        """Return an attempt without what was told of it; the very same where that is nothing."""
-        if not self._reached:
+        """Return an attempt without its delivered lines; the same object where there are none."""
+        if not self._attempts:
             return attempt
-        key, reached = self._reached.pop(attempt.step, ((-1, -1), None))
-        # What a dead worker left has no process, and what was told of a try that left nothing is of
-        # another.
-        if reached is None or key[0] != attempt.attempt_number or attempt.pid not in (0, key[1]):
+        delivered = self._attempts.pop(attempt.step, None)
+        # The attempt of a dead worker has no process. Lines of another process are of a call that
+        # left no attempt.
+        if (
+            delivered is None
+            or delivered.attempt_number != attempt.attempt_number
+            or attempt.pid not in (0, delivered.pid)
+        ):
             return attempt
-        logs, stdout, stderr = reached
         return attempt._replace(
-            logs=logs.rest_of_lines(attempt.logs),
-            stdout=stdout.rest(attempt.stdout),
-            stderr=stderr.rest(attempt.stderr),
+            logs=delivered.logs.rest_of_lines(attempt.logs),
+            stdout=delivered.stdout.rest(attempt.stdout),
+            stderr=delivered.stderr.rest(attempt.stderr),
         )
 
 
 def expand_live(live: LiveLines, key: str) -> Iterator[Event]:
-    """Yield events as those of an attempt, of what the step with ``key`` has logged and printed so
-    far.
-    """
+    """Yield the events of new lines; ``key`` is the key of their step."""
     for line in live.logs:
         yield Event(EventType.LOG_MESSAGE, line.message, line.time, key, {"level": line.level})
     streams = {"stdout": live.stdout, "stderr": live.stderr}
     if not any(each.text for each in streams.values()):
         return
     captured = {name: with_note(each) for name, each in streams.items()}
-    words = f'Captured the output of step "{key}" while it goes on.'
-    yield Event(EventType.LOGS_CAPTURED, words, live.time, key, captured | {"is_live": True})
+    message = f'Captured the output of step "{key}" while it runs.'
+    yield Event(EventType.LOGS_CAPTURED, message, live.time, key, captured | {"is_live": True})
 
 
 def is_live_output(event: Event) -> bool:
-    """Whether an event is about what a step printed that goes on."""
+    """Whether an event has output of a running step."""
     return event.event_type is EventType.LOGS_CAPTURED and "is_live" in event.event_specific_data
 
 
-def with_note(stretch: StreamPart) -> str:
-    """Return the text of a stretch below a line that says how much before it was left out, if any
-    was.
-    """
-    if not stretch.left_out:
-        return stretch.text
-    return f"rayexec: {stretch.left_out:,} characters are left out here\n{stretch.text}"
+def with_note(part: StreamPart) -> str:
+    """Return the text of a part, below a note on the characters left out before it."""
+    if not part.left_out:
+        return part.text
+    return f"rayexec: {part.left_out:,} characters are left out here\n{part.text}"
 
 
 def prefixed(text: str, key: str) -> str:
-    """Return text with the key of the step that printed it before each line."""
-    *lines, last = text.split(
-        "\n"
-    )  # and no other ends of lines: a progress bar returns the carriage
+    """Return text with a step's key before each line."""
+    # Only at newlines: a progress bar writes its line again after a carriage return.
+    *lines, last = text.split("\n")
     return "".join(f"{key} | {line}\n" for line in lines) + (f"{key} | {last}" if last else "")

@@ -1,3 +1,1 @@
-"""IO managers that come with rayexec: they store values as files, on this machine or in an object
-store.
-"""
+"""IO managers of rayexec; they store values as files, on this machine or in an object store."""

@@ -1,4 +1,4 @@
-"""The IO manager that pickles values into files."""
+"""IO manager for any value, in pickle files."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rayexec.definitions.io_contexts import InputContext, OutputContext
 from rayexec.definitions.io_manager import ConfigurableIOManager
 from rayexec.definitions.metadata import MetadataValue
 from rayexec.former_names import StoredUnpickler
-from rayexec.io.output_files import place_of, upstream_of
+from rayexec.io.output_files import file_of, upstream_of
 
 __all__ = ["FilesystemIOManager", "fs_io_manager"]
 
@@ -19,7 +19,7 @@ class FilesystemIOManager(ConfigurableIOManager):
     """Pickles each output into a file of its own below ``base_dir``.
 
     ``base_dir`` is a path, or a URI that ``pyarrow.fs`` knows (``s3://bucket/key``, ``gs://…``,
-    ``file://…``), that all nodes reach. The file is ``<run id>/<step key>/<output>[/<mapping
+    ``file://…``) within reach of all nodes. The file is ``<run id>/<step key>/<output>[/<mapping
     key>]``, percent-encoded, and appears only once it is complete.
     """
 
@@ -27,20 +27,20 @@ class FilesystemIOManager(ConfigurableIOManager):
 
     def handle_output(self, context: OutputContext, obj: Any) -> None:
         """Pickle ``obj``; the path is added to the output's metadata."""
-        place = place_of(self.base_dir, context)
-        place.write(lambda stream: _dump(obj, stream))
-        context.add_output_metadata({"path": MetadataValue.path(place.path)})
+        file = file_of(self.base_dir, context)
+        file.write(lambda stream: _dump(obj, stream))
+        context.add_output_metadata({"path": MetadataValue.path(file.path)})
 
     def load_input(self, context: InputContext) -> Any:
-        """Return the value that was pickled."""
-        place = place_of(self.base_dir, upstream_of(context))
-        with place.filesystem.open_input_file(place.path) as stream:
+        """Return the pickled value."""
+        file = file_of(self.base_dir, upstream_of(context))
+        with file.filesystem.open_input_file(file.path) as stream:
             return StoredUnpickler(stream).load()
 
 
 def _dump(obj: Any, stream: Any) -> None:
-    # A worker has no __main__ of the user's, so what that defines must go by value, as it does in
-    # the object store. Where Ray is not even loaded, this is the process that __main__ belongs to.
+    # A worker has no __main__ of the user's. So the definitions in there must go by value, as they
+    # do in the object store. A process without Ray has that __main__ itself.
     (sys.modules.get("ray.cloudpickle") or pickle).dump(obj, stream, protocol=5)
 
 

@@ -1,4 +1,4 @@
-"""Where a file of an output lies, and how it gets there whole."""
+"""Files of outputs: their paths, and writing one whole or not at all."""
 
 from __future__ import annotations
 
@@ -14,18 +14,17 @@ from urllib.parse import quote
 
 from rayexec.definitions.io_contexts import InputContext, OutputContext
 
-__all__ = ["Place", "place_of", "upstream_of"]
+__all__ = ["OutputFile", "file_of", "upstream_of"]
 
-# File systems on which a file appears only once all of it is written, and where moving is copying.
-_WHOLE = frozenset({"s3", "gcs", "abfs"})
-_LONGEST = (
-    200  # bytes of a name; file systems take 255, of which some go to a suffix or a temporary name
-)
-_PIECE = 8 * 1024 * 1024  # bytes that are copied at a time
+# On these file systems a file appears only once it is complete, and a move is a copy.
+_OBJECT_STORES = frozenset({"s3", "gcs", "abfs"})
+# File systems take names of 255 bytes; suffixes and temporary names need some of them.
+_MOST_NAME_BYTES = 200
+_COPIED_BYTES = 8 * 1024 * 1024  # at a time
 
 
-class Place:
-    """A file: its file system, of ``pyarrow.fs``, and its path there."""
+class OutputFile:
+    """File of an output: a file system of ``pyarrow.fs``, and the path there."""
 
     __slots__ = ("filesystem", "path")
 
@@ -35,45 +34,44 @@ class Place:
 
     @property
     def size(self) -> int:
-        """The size of the file in bytes."""
+        """Size of the file in bytes."""
         return int(self.filesystem.get_file_info(self.path).size)
 
     def write(self, fill: Callable[[Any], None]) -> None:
-        """Let ``fill`` write into a stream, and put what it wrote in the file's place once that is
-        complete.
+        """Write the file with ``fill``, which gets a stream.
 
-        Nobody ever sees half a file there, whether ``fill`` raises or the process is killed.
+        The file appears once it is complete. Nobody ever sees half of it, neither if ``fill``
+        raises nor if the process is killed.
         """
         filesystem = self.filesystem
-        if filesystem.type_name in _WHOLE:
-            # Closing a stream is what makes its file, so nothing may fail any more once it is open.
+        if filesystem.type_name in _OBJECT_STORES:
+            # Closing the stream makes the file, so nothing may fail once it is open.
             with tempfile.TemporaryFile() as local:
                 fill(local)
                 local.seek(0)
                 with filesystem.open_output_stream(self.path) as stream:
-                    shutil.copyfileobj(local, stream, _PIECE)
+                    shutil.copyfileobj(local, stream, _COPIED_BYTES)
             return
         directory, _, name = self.path.rpartition("/")
         filesystem.create_dir(directory, recursive=True)
-        written = f"{directory}/.{uuid.uuid4().hex}.{name[:_LONGEST]}"
+        temporary = f"{directory}/.{uuid.uuid4().hex}.{name[:_MOST_NAME_BYTES]}"
         try:
-            with filesystem.open_output_stream(written) as stream:
+            with filesystem.open_output_stream(temporary) as stream:
                 fill(stream)
-            filesystem.move(written, self.path)
+            filesystem.move(temporary, self.path)
         except BaseException:
-            with contextlib.suppress(
-                OSError
-            ):  # it was not even begun; why it failed is what counts
-                filesystem.delete_file(written)
+            # The first error counts, also where there is no temporary file to delete.
+            with contextlib.suppress(OSError):
+                filesystem.delete_file(temporary)
             raise
 
 
-def place_of(base_dir: str, context: OutputContext, suffix: str = "") -> Place:
-    """Return the place of an output below ``base_dir``, a path or a URI that ``pyarrow.fs`` knows.
+def file_of(base_dir: str, context: OutputContext, suffix: str = "") -> OutputFile:
+    """Return the file of an output below ``base_dir``, a path or a URI of ``pyarrow.fs``.
 
-    That is ``<run id>/<step key>/<output>``, for a dynamic output with ``/<mapping key>``. What is
-    not a letter, a digit or one of ``_.-`` is percent-encoded, so that different outputs have
-    different files everywhere.
+    Its path is ``<run id>/<step key>/<output>``, with ``/<mapping key>`` for a dynamic output.
+    Letters, digits and ``_.-`` stay; all other characters are percent-encoded. So different outputs
+    have different files on every file system.
     """
     from pyarrow import fs
 
@@ -82,24 +80,24 @@ def place_of(base_dir: str, context: OutputContext, suffix: str = "") -> Place:
     else:
         filesystem, base = fs.LocalFileSystem(), os.path.abspath(os.path.expanduser(base_dir))
     parts = map(_name, context.get_identifier())
-    return Place(filesystem, "/".join((base.replace(os.sep, "/").rstrip("/"), *parts)) + suffix)
+    return OutputFile(
+        filesystem, "/".join((base.replace(os.sep, "/").rstrip("/"), *parts)) + suffix
+    )
 
 
 def _name(part: str) -> str:
-    """Return ``part`` as the name of a file: another for each, without what file systems or shells
-    read into it.
-    """
+    """Return a file name for ``part``: one of its own, without characters of special meaning."""
     safe = quote(part, safe="").replace("~", "%7E")
     if not safe.strip("."):
         safe = safe.replace(".", "%2E")
-    if len(safe) > _LONGEST:  # a tilde stands in no other name
+    if len(safe) > _MOST_NAME_BYTES:  # No other name has a tilde.
         digest = hashlib.sha256(part.encode()).hexdigest()[:32]
-        safe = f"{safe[: _LONGEST - 33]}~{digest}"
+        safe = f"{safe[: _MOST_NAME_BYTES - 33]}~{digest}"
     return safe
 
 
 def upstream_of(context: InputContext) -> OutputContext:
-    """Return the output that an input comes from; raises ValueError where there is none."""
+    """Return the output behind an input; raises ValueError for an input without one."""
     if context.upstream_output is None:
         raise ValueError("nothing is connected to it, so there is no file to load")
     return context.upstream_output

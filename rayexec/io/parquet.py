@@ -1,4 +1,4 @@
-"""The IO manager that stores tables as Parquet files."""
+"""IO manager for tables, in Parquet files."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rayexec.definitions.io_contexts import InputContext, OutputContext
 from rayexec.definitions.io_manager import ConfigurableIOManager
 from rayexec.definitions.metadata import MetadataValue
-from rayexec.io.output_files import Place, place_of, upstream_of
+from rayexec.io.output_files import OutputFile, file_of, upstream_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,44 +24,45 @@ class ParquetIOManager(ConfigurableIOManager):
     """Stores each output, a table, as a Parquet file of its own below ``base_dir``.
 
     It takes ``pyarrow.Table``, ``RecordBatch``, ``RecordBatchReader`` and ``Dataset``, and
-    ``pandas.DataFrame``. The annotation of the input says what is loaded: ``pandas.DataFrame``,
-    ``pyarrow.dataset.Dataset`` (of which only what is asked for is read) or, whatever else it is,
-    ``pyarrow.Table``. ``base_dir`` and the files in it are as for FilesystemIOManager, and end in
-    ``.parquet``.
+    ``pandas.DataFrame``. The annotation of the input decides the type of the loaded table:
+    ``pandas.DataFrame``, ``pyarrow.dataset.Dataset`` (reads only the parts in use), and for any
+    other annotation ``pyarrow.Table``. ``base_dir`` and its files are as for FilesystemIOManager;
+    their names end in ``.parquet``.
     """
 
     base_dir: str
 
     def handle_output(self, context: OutputContext, obj: Any) -> None:
-        """Write the table; rows, columns, bytes and path are added to the output's metadata. Raises
-        TypeError.
+        """Write the table, and add its rows, columns, bytes and path to the output's metadata.
+
+        Raises TypeError.
         """
         from pyarrow import parquet
 
         schema, batches = _read_table(obj)
-        place = place_of(self.base_dir, context, _SUFFIX)
+        file = file_of(self.base_dir, context, _SUFFIX)
         rows = 0
 
         def fill(stream: Any) -> None:
             nonlocal rows
             with parquet.ParquetWriter(stream, schema) as writer:
-                for each in batches:
-                    writer.write(each)
-                    rows += each.num_rows
+                for batch in batches:
+                    writer.write(batch)
+                    rows += batch.num_rows
 
-        place.write(fill)
+        file.write(fill)
         context.add_output_metadata(
             {
                 "rows": rows,
                 "columns": len(schema),
-                "bytes": place.size,
-                "path": MetadataValue.path(place.path),
+                "bytes": file.size,
+                "path": MetadataValue.path(file.path),
             }
         )
 
     def load_input(self, context: InputContext) -> Any:
-        """Return the table, as what the input is annotated with."""
-        place = place_of(self.base_dir, upstream_of(context), _SUFFIX)
+        """Return the table, of the type in the input's annotation."""
+        file = file_of(self.base_dir, upstream_of(context), _SUFFIX)
         wanted = context.dagster_type.typing_type
         module, name = getattr(wanted, "__module__", None), getattr(wanted, "__name__", "")
         if (
@@ -69,15 +70,15 @@ class ParquetIOManager(ConfigurableIOManager):
             and module.partition(".")[0] == "pyarrow"
             and name.endswith("Dataset")
         ):
-            return _dataset(place)
-        table = _table(place)
+            return _dataset(file)
+        table = _table(file)
         if isinstance(module, str) and module.partition(".")[0] == "pandas" and name == "DataFrame":
             return table.to_pandas()
         return table
 
 
 def _read_table(obj: Any) -> tuple[pyarrow.Schema, Iterable[pyarrow.Table | pyarrow.RecordBatch]]:
-    """Return the schema of a table and its parts; raises TypeError for what is no table."""
+    """Return the schema of a table, and its parts; raises TypeError for any other object."""
     import pyarrow
     from pyarrow import dataset
 
@@ -97,13 +98,13 @@ def _read_table(obj: Any) -> tuple[pyarrow.Schema, Iterable[pyarrow.Table | pyar
     )
 
 
-def _table(place: Place) -> pyarrow.Table:
+def _table(file: OutputFile) -> pyarrow.Table:
     from pyarrow import parquet
 
-    return parquet.read_table(place.path, filesystem=place.filesystem)
+    return parquet.read_table(file.path, filesystem=file.filesystem)
 
 
-def _dataset(place: Place) -> Any:
+def _dataset(file: OutputFile) -> Any:
     from pyarrow import dataset
 
-    return dataset.dataset(place.path, filesystem=place.filesystem, format="parquet")
+    return dataset.dataset(file.path, filesystem=file.filesystem, format="parquet")

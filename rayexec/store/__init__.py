@@ -1,6 +1,4 @@
-"""What runs leave behind: one directory a run, with what it was and a log of all that happened in
-it.
-"""
+"""Run stores: records, logs and values of runs, and the cache of outputs."""
 
 from rayexec.store.base import RunReader, RunStore, RunWriter, current
 from rayexec.store.cache import CacheRecord, StepCache

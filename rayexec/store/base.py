@@ -1,4 +1,4 @@
-"""What a run store is: bytes of runs by their ids, written by one process and read by any."""
+"""Contract of run stores: bytes of runs by id, written by one process and read by any."""
 
 from __future__ import annotations
 
@@ -17,120 +17,103 @@ __all__ = ["RunReader", "RunStore", "RunWriter", "current", "newest_first", "onl
 
 
 class RunWriter(Protocol):
-    """The one writer of a run.
+    """The one writer of a run; every method raises StoreError where the store is out of reach."""
 
-    ``interval`` is how often (seconds) it wants to be given something at most, since on some stores
-    each time is a file of its own. ``poll_interval`` is how often (seconds) it wants to be asked at
-    most whether somebody ``asked``, which another thread may do. Every method raises StoreError
-    where the store cannot be reached.
-    """
-
+    #: Least seconds between two calls of ``append``; in some stores each call makes a file.
     interval: float
+    #: Least seconds between two calls of ``asked``.
     poll_interval: float
 
     def append(self, data: bytes) -> None:
-        """Add to the end of the log."""
+        """Append ``data`` to the log."""
 
     def update(self, record: RunRecord) -> None:
-        """Put ``record`` in the place of the one before, at once or not at all."""
+        """Replace the record, completely or not at all."""
 
     def asked(self) -> CancelRequest | None:
-        """Return what was asked of the run last, None where nothing was."""
+        """Return the last request to the run, None without one; any thread may call this."""
 
     def close(self) -> None:
-        """Let go of what is open."""
+        """Close open files."""
 
 
 class RunReader(Protocol):
-    """A run as it was written so far; it may be going on in another process."""
+    """Reader of a run; another process may write it meanwhile."""
 
     run_id: str
 
     def record(self) -> RunRecord:
-        """Return what is known of the run now, as it was written."""
+        """Return the present record, as its writer wrote it."""
 
     def log(self, start: int = 0) -> Iterator[bytes]:
-        """Yield the parts of the log so far, in order, from byte ``start`` on; the last frame may
-        be cut short.
-        """
+        """Yield parts of the log in order, from byte ``start``; the last frame may be partial."""
 
 
 class RunStore(Protocol):
-    """Store of runs.
-
-    ``identity`` tells stores apart: two stores with the same identity have the same runs.
-    """
+    """Store of runs; methods take a run's id, or a unique beginning of it."""
 
     @property
     def identity(self) -> str:
-        """Text that stays the same as long as the store does."""
+        """Text by which stores differ: two stores with the same identity have the same runs."""
         raise NotImplementedError
 
     def create(self, record: RunRecord) -> RunWriter:
-        """Begin a run; raises StoreError where there is one of that id, or where the store cannot
-        be written.
-        """
+        """Begin a run; raises StoreError for an id in use, or if the store is not writable."""
 
     def open(self, run_id: str) -> RunReader:
-        """Return a run by its id, or by the beginning of it where that is unique; raises
-        RunNotFoundError.
-        """
+        """Return a reader of a run; raises RunNotFoundError."""
 
     def list(self) -> Sequence[RunRecord]:
-        """Return all runs, the newest first; one that cannot be read is UNREADABLE, and its
-        ``note`` tells why.
-        """
+        """Return all runs, the newest first; UNREADABLE ones have the reason as their ``note``."""
 
     def values(self, run_id: str) -> ValueStorage:
-        """Return where the values of a run, given by its whole id, are kept, whether or not there
-        are any.
-        """
+        """Return the storage for values of a run, by its whole id; it may be empty."""
 
     def ask(self, run_id: str, request: CancelRequest) -> None:
-        """Have the writer of a run, given as for ``open``, told of a request, in the place of one
-        before.
+        """Leave a request for the writer of a run; it replaces an earlier one.
 
-        Raises RunNotFoundError, and StoreError where the store cannot be written.
+        Raises RunNotFoundError, and StoreError if the store is not writable.
         """
 
     def delete(self, run_id: str) -> None:
-        """Remove all that is kept of a run, given as for ``open``; raises RunNotFoundError."""
+        """Remove a run and its values; raises RunNotFoundError."""
 
     def cache(self) -> StepCache:
-        """Return where outputs of cached ops are kept, of all runs together."""
+        """Return the cache of outputs, which all runs share."""
 
 
 def current(reader: RunReader) -> RunRecord:
-    """Return a run as it stands: one whose driver died has failed, unless it ended while this was
-    found out.
-    """
+    """Return the present record of a run; a run with a dead driver has failed."""
     record = settled(reader.record())
     if record.note is None:
         return record
+    # The driver may have written the end, and exited, between the two looks.
     latest = reader.record()
     return latest if is_over(latest) else record
 
 
 def newest_first(runs: Iterable[tuple[str, Callable[[], RunRecord]]]) -> list[RunRecord]:
-    """Return runs, given by their ids and how to read them, the newest first; those that cannot be
-    read at the end.
+    """Return the records of runs, the newest first and unreadable ones last.
+
+    ``runs`` are ids, each with a function that reads the record.
     """
-    found = []
+    records = []
     for run_id, read in runs:
         try:
-            found.append(read())
-        except RunNotFoundError:  # just begun, or just removed
+            records.append(read())
+        except RunNotFoundError:  # It is incomplete still, or somebody has just removed it.
             continue
         except StoreError as error:
-            found.append(RunRecord(run_id, "?", RunStatus.UNREADABLE, note=str(error)))
-    return sorted(found, key=lambda each: (-each.start_time, each.run_id))
+            records.append(RunRecord(run_id, "?", RunStatus.UNREADABLE, note=str(error)))
+    return sorted(records, key=lambda record: (-record.start_time, record.run_id))
 
 
-def only_match(run_id: str, known: Iterable[str], where: str) -> str:
-    """Return the one id that is ``run_id`` or begins so; raises RunNotFoundError where none or
-    several do.
+def only_match(run_id: str, run_ids: Iterable[str], store: str) -> str:
+    """Return the one id that is ``run_id`` or begins with it; raises RunNotFoundError otherwise.
+
+    ``store`` is a name for messages.
     """
-    ids = list(known)
+    ids = list(run_ids)
     if run_id in ids:
         return run_id
     matches = sorted(each for each in ids if each.startswith(run_id)) if run_id else []
@@ -141,4 +124,4 @@ def only_match(run_id: str, known: Iterable[str], where: str) -> str:
         raise RunNotFoundError(
             f"{len(matches)} runs begin with {run_id!r}: {', '.join(matches[:5])}{more}."
         )
-    raise RunNotFoundError(f"{where} has no run {run_id!r}.{nearest(run_id, ids)}")
+    raise RunNotFoundError(f"{store} has no run {run_id!r}.{nearest(run_id, ids)}")

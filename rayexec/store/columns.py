@@ -1,14 +1,15 @@
-"""Records of a run as columns of Arrow: how they are gathered, written as frames, and read again.
+"""Records of a run as columns of Arrow, in frames of a log.
 
-Frames are of two kinds, told by the metadata of their schema. ``steps`` has a row for each step
-that has come to be known: its index, its key, its form, and the steps that it takes from; new
-forms, which many steps share (the op, the inputs that other steps feed, the outputs), stand in the
-metadata. A later row of a step counts. ``records`` has a row for each attempt, event, resource and
-batch in the order in which they were recorded; a later row of a batch counts. Of a plain success
-the columns are all there is; of everything else ``detail`` has the rest as JSON. A row of kind
-``LIVE`` is provisional: it says what an attempt has logged and printed so far, and is void once the
-attempt has its own. One of kind ``RESTORED`` is a step that did not run, since an earlier run has
-what it yielded.
+There are two kinds of frames; the metadata of the schema names the kind.
+
+``steps`` has a row for each step of the plan: index, key, signature, and predecessors. Many steps
+share a signature (op, fed inputs, outputs); the metadata has the new ones. A later row of a step
+replaces an earlier one.
+
+``records`` has a row for each attempt, event, resource and batch, in the order of the log. A later
+row of a batch replaces an earlier one. The row of a plain success has columns only. In other rows
+``detail`` has the rest as JSON. A row of kind ``LIVE`` has lines of a running attempt; it is void
+once the attempt has a row. A row of kind ``RESTORED`` is a step with outputs of the previous run.
 """
 
 from __future__ import annotations
@@ -47,19 +48,15 @@ __all__ = [
     "steps_frame",
 ]
 
-# What a row is. Of a plain success the form of its step says the rest.
+# Kinds of rows of records.
 PLAIN, ATTEMPT, EVENT, RESOURCE, BLOCKED, BATCH, RESTORED = range(7)
-# What an attempt has logged and printed so far: it counts until the attempt's own row. The least of
-# kinds.
-LIVE = -1
+LIVE = -1  # the least kind, so that a frame's minimum tells whether it has such rows
 
 RECORDS, STEPS = "records", "steps"
 
 
 class StepSignature(NamedTuple):
-    """What steps of one op share that are fed alike: names of inputs that earlier steps feed, and
-    of outputs.
-    """
+    """Names that steps of one op share: its inputs with predecessors, and its outputs."""
 
     op: str
     inputs: tuple[str, ...]
@@ -79,20 +76,20 @@ def _schemas() -> Mapping[str, Any]:
             ("started", pa.float64()),
             ("ended", pa.float64()),
             ("pid", pa.int32()),
-            ("slice", pa.int32()),
+            ("slice", pa.int32()),  # the batch; the name is from the first version of the column
             ("output_bytes", pa.int64()),
             ("detail", pa.large_string()),
         ],
         STEPS: [
             ("step", pa.int32()),
             ("key", pa.large_string()),
-            ("form", pa.int32()),
+            ("form", pa.int32()),  # the signature
             ("after", pa.list_(pa.int32())),
         ],
     }
     return {
-        name: pa.schema(each, metadata={"rayexec": name, "schema_version": str(SCHEMA_VERSION)})
-        for name, each in columns.items()
+        kind: pa.schema(fields, metadata={"rayexec": kind, "schema_version": str(SCHEMA_VERSION)})
+        for kind, fields in columns.items()
     }
 
 
@@ -103,8 +100,9 @@ def _column(values: array[Any], kind: Any) -> Any:
 
 
 def _texts(texts: Sequence[str]) -> Any:
-    """Return a column of texts; ``pyarrow.array`` would first import pandas, which takes longer
-    than a small run.
+    """Return a column of texts.
+
+    ``pyarrow.array`` would first import pandas; that takes longer than a small run.
     """
     joined = "".join(texts)
     data = joined.encode()
@@ -115,23 +113,21 @@ def _texts(texts: Sequence[str]) -> Any:
 
 
 def _texts_at(texts: Mapping[int, str], count: int) -> Any:
-    """Return a column of ``count`` rows with texts at some places, given in order, and nothing
-    elsewhere.
-    """
-    pieces, offsets, known, end = [], array("q"), bytearray(-(-count // 8)), 0
-    for place, text in texts.items():
-        offsets.extend(array("q", [end]) * (place + 1 - len(offsets)))
+    """Return a column of ``count`` rows; ``texts`` by row are in order, other rows null."""
+    pieces, offsets, bitmap, end = [], array("q"), bytearray(-(-count // 8)), 0
+    for row, text in texts.items():
+        offsets.extend(array("q", [end]) * (row + 1 - len(offsets)))
         pieces.append(text.encode())
         end += len(pieces[-1])
-        known[place >> 3] |= 1 << (place & 7)
+        bitmap[row >> 3] |= 1 << (row & 7)
     offsets.extend(array("q", [end]) * (count + 1 - len(offsets)))
-    return _text_column(count, offsets, b"".join(pieces), bytes(known))
+    return _text_column(count, offsets, b"".join(pieces), bytes(bitmap))
 
 
-def _text_column(count: int, offsets: array[int], data: bytes, known: bytes | None = None) -> Any:
+def _text_column(count: int, offsets: array[int], data: bytes, bitmap: bytes | None = None) -> Any:
     import pyarrow as pa
 
-    validity = None if known is None else pa.py_buffer(known)
+    validity = None if bitmap is None else pa.py_buffer(bitmap)
     return pa.Array.from_buffers(
         pa.large_string(), count, [validity, pa.py_buffer(offsets), pa.py_buffer(data)]
     )
@@ -148,14 +144,14 @@ def _write(schema: Any, columns: Sequence[Any]) -> bytes:
 
 
 class Rows:
-    """Rows of ``records`` that are not written yet."""
+    """Rows of ``records`` for the next frame."""
 
     __slots__ = (
+        "_attempt_number",
         "_batch",
         "_detail",
         "_ended",
         "_kind",
-        "_number",
         "_outcome",
         "_pid",
         "_sizes",
@@ -165,7 +161,7 @@ class Rows:
 
     def __init__(self) -> None:
         self._kind, self._outcome = array("b"), array("b")
-        self._step, self._number, self._pid = array("i"), array("i"), array("i")
+        self._step, self._attempt_number, self._pid = array("i"), array("i"), array("i")
         self._started, self._ended = array("d"), array("d")
         self._batch, self._sizes = array("i"), array("q")
         self._detail: dict[int, str] = {}
@@ -181,10 +177,10 @@ class Rows:
         detail: str | None = None,
         *,
         step: int = -1,
-        number: int = 0,
+        attempt_number: int = 0,
         outcome: int = 0,
         pid: int = 0,
-        batch_number: int = DRIVER_BATCH,
+        batch: int = DRIVER_BATCH,
         output_bytes: int = UNKNOWN_BYTES,
     ) -> None:
         """Add a row."""
@@ -192,20 +188,22 @@ class Rows:
             self._detail[len(self._kind)] = detail
         self._kind.append(kind)
         self._step.append(step)
-        self._number.append(number)
+        self._attempt_number.append(attempt_number)
         self._outcome.append(outcome)
         self._started.append(started)
         self._ended.append(ended)
         self._pid.append(pid)
-        self._batch.append(batch_number)
+        self._batch.append(batch)
         self._sizes.append(output_bytes)
 
     def add_attempts(self, attempts: Sequence[Attempt]) -> None:
-        """Add plain successes, a row of its own each."""
+        """Add plain successes, one row each."""
         self._zeros(len(attempts))
-        steps, numbers, _, started, ended = zip(*[each[:5] for each in attempts], strict=True)
+        steps, attempt_numbers, _, started, ended = zip(
+            *[each[:5] for each in attempts], strict=True
+        )
         self._step.extend(steps)
-        self._number.extend(numbers)
+        self._attempt_number.extend(attempt_numbers)
         self._started.extend(started)
         self._ended.extend(ended)
         self._pid.extend([each.pid for each in attempts])
@@ -213,11 +211,11 @@ class Rows:
         self._sizes.extend([each.output_bytes for each in attempts])
 
     def add_successes(self, successes: Successes) -> None:
-        """Add plain successes of one worker, which are in columns already."""
+        """Add plain successes that are in columns already."""
         count = len(successes.steps)
         self._zeros(count)
         self._step.extend(successes.steps)
-        self._number.extend(successes.attempt_numbers)
+        self._attempt_number.extend(successes.attempt_numbers)
         self._started.extend(successes.started)
         self._ended.extend(successes.ended)
         self._pid.extend(array("i", [successes.pid]) * count)
@@ -225,21 +223,21 @@ class Rows:
         self._sizes.extend(successes.sizes or array("q", [UNKNOWN_BYTES]) * count)
 
     def add_restored(self, steps: Sequence[int]) -> None:
-        """Add steps that were taken over, a row each."""
+        """Add restored steps, one row each."""
         for step in steps:
             self.add(RESTORED, 0.0, 0.0, step=step)
 
     def _zeros(self, count: int) -> None:
-        self._kind.frombytes(bytes(count))  # PLAIN and SUCCESS are both 0
+        self._kind.frombytes(bytes(count))  # PLAIN and SUCCESS are 0.
         self._outcome.frombytes(bytes(count))
 
     def frame(self) -> bytes:
-        """Return the rows as a frame."""
+        """Return a frame of the rows."""
         count, schema = len(self), _schemas()[RECORDS]
-        numbers: tuple[array[Any], ...] = (
+        arrays: tuple[array[Any], ...] = (
             self._kind,
             self._step,
-            self._number,
+            self._attempt_number,
             self._outcome,
             self._started,
             self._ended,
@@ -247,31 +245,29 @@ class Rows:
             self._batch,
             self._sizes,
         )
-        columns = [_column(each, field.type) for each, field in zip(numbers, schema, strict=False)]
+        columns = [_column(each, field.type) for each, field in zip(arrays, schema, strict=False)]
         return _write(schema, [*columns, _texts_at(self._detail, count)])
 
 
 def steps_frame(
     steps: Sequence[int],
     keys: Sequence[str],
-    forms: Sequence[int],
+    signatures: Sequence[int],
     after: Sequence[Sequence[int]],
     new: Iterable[tuple[int, StepSignature]],
 ) -> bytes:
-    """Return steps as a frame: their indices, keys, forms and what they take from, and new forms,
-    numbered.
-    """
+    """Return a frame of steps; ``signatures`` are their numbers, ``after`` predecessors."""
     import pyarrow as pa
 
     schema = _schemas()[STEPS]
     metadata = {
         **schema.metadata,
-        b"forms": json.dumps([[number, *form] for number, form in new]).encode(),
+        b"forms": json.dumps([[index, *signature] for index, signature in new]).encode(),
     }
     columns = [
         _column(array("i", steps), pa.int32()),
         _texts(keys),
-        _column(array("i", forms), pa.int32()),
+        _column(array("i", signatures), pa.int32()),
         pa.ListArray.from_arrays(
             _column(array("i", itertools.accumulate(map(len, after), initial=0)), pa.int32()),
             _column(array("i", itertools.chain.from_iterable(after)), pa.int32()),
@@ -281,7 +277,7 @@ def steps_frame(
 
 
 def open_frame(body: memoryview) -> pa.Table:
-    """Return the table in the body of a frame; raises StoreError for what a newer rayexec wrote."""
+    """Return the table in the body of a frame; raises StoreError for a newer schema version."""
     import pyarrow as pa
 
     try:
@@ -294,14 +290,14 @@ def open_frame(body: memoryview) -> pa.Table:
 
 
 def kind_of(table: pa.Table) -> str:
-    """Return what the rows of a frame are."""
+    """Return the kind of a frame, RECORDS or STEPS."""
     return str((table.schema.metadata or {})[b"rayexec"].decode())
 
 
 def new_signatures(table: pa.Table) -> dict[int, StepSignature]:
-    """Return the forms that come with a frame of steps, by their numbers."""
+    """Return the new signatures in a frame of steps, by their numbers."""
     listed = json.loads((table.schema.metadata or {})[b"forms"])
     return {
-        number: StepSignature(op, tuple(inputs), tuple(outputs))
-        for number, op, inputs, outputs in listed
+        index: StepSignature(op, tuple(inputs), tuple(outputs))
+        for index, op, inputs, outputs in listed
     }

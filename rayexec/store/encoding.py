@@ -1,4 +1,4 @@
-"""Records of a run as JSON-able data, and back; reading runs no code but this module's."""
+"""Encoding of records as JSON; decoding runs no code but this module's."""
 
 from __future__ import annotations
 
@@ -47,12 +47,11 @@ __all__ = [
     "resource_text",
 ]
 
-# Marks an object that is more than a mapping; a mapping that has the key itself is marked, too.
+# Key that marks an object of another type than a mapping, and a mapping with that key.
 _KIND = "$"
-_DEEPEST = 100  # levels of data within data that are kept
+_MOST_LEVELS = 100  # of data within data; deeper data becomes its repr
 
-# What is written in a record by name and read back by it: classes whose fields are all that they
-# are.
+# Classes that are encoded by name and fields.
 _TUPLES = (Handling, HookOutcome, LoadedInput, LogLine, OutputRecord, ResourceRecord, Reused)
 _CLASSES = (
     ErrorInfo,
@@ -70,24 +69,22 @@ _FIELDS: Mapping[type, tuple[str, ...]] = {
 }
 _DEFAULTS = Attempt._field_defaults
 _IN_DETAIL = [
-    (name, place, _DEFAULTS[name])
-    for place, name in enumerate(Attempt._fields)
+    (name, index, _DEFAULTS[name])
+    for index, name in enumerate(Attempt._fields)
     if name not in COLUMN_FIELDS
 ]
 
 
 def in_words(value: Any) -> str:
-    """Return the ``repr`` of a value, whatever that does."""
+    """Return the ``repr`` of a value; never raises."""
     try:
         return repr(value)
-    except Exception as error:  # a class of the user's may raise anything
+    except Exception as error:  # A class of the user's may raise anything.
         return f"<{type(value).__name__} that cannot be shown: {type(error).__name__}>"
 
 
-def _encode(value: Any, left: int = _DEEPEST) -> Any:
-    """Return ``value`` as JSON-able data; what JSON has no word for, and what lies too deep, in
-    words.
-    """
+def _encode(value: Any, left: int = _MOST_LEVELS) -> Any:
+    """Return ``value`` as JSON-able data; objects without an encoding become their repr."""
     kind = type(value)
     if value is None or kind in (str, int, float, bool):
         return value
@@ -109,15 +106,13 @@ def _encode(value: Any, left: int = _DEEPEST) -> Any:
     if isinstance(value, (bytes, bytearray)):
         return {_KIND: "bytes", "of": base64.b64encode(value).decode()}
     for plain in (bool, int, float, str):
-        if isinstance(value, plain):  # of a subclass, such as an enumeration's
+        if isinstance(value, plain):  # A subclass, such as an enumeration.
             return plain(value)
     return in_words(value)
 
 
 def _encode_outputs(outputs: tuple[OutputRecord, ...]) -> Any:
-    """Return what a step yielded, of a plain output its name alone: a dynamic op may have
-    thousands.
-    """
+    """Return outputs as data; a plain one is only its name, since a step may have thousands."""
     plain = (None, None)
     return {
         _KIND: "outputs",
@@ -150,31 +145,27 @@ def _decode(value: Any) -> Any:
 
 
 def _text(value: Any) -> str:
-    # Escaped throughout, so that lone surrogates, as of undecodable output, come back as they were.
+    # All non-ASCII characters are escaped, so that lone surrogates of undecodable output survive.
     return json.dumps(_encode(value))
 
 
 def attempt_text(attempt: Attempt, outputs: tuple[OutputRecord, ...]) -> str:
-    """Return what of an attempt is in no column; nothing of its outputs where they are ``outputs``,
-    the op's own.
-    """
-    found = {
-        name: attempt[place] for name, place, default in _IN_DETAIL if attempt[place] != default
+    """Return the fields of an attempt that have no column; ``outputs`` are left out if equal."""
+    fields = {
+        name: attempt[index] for name, index, default in _IN_DETAIL if attempt[index] != default
     }
-    found.pop("outputs", None)
-    found.pop("logs", None)
-    encoded = _encode(found)
+    fields.pop("outputs", None)
+    fields.pop("logs", None)
+    encoded = _encode(fields)
     if attempt.outputs != outputs:
         encoded["outputs"] = _encode_outputs(attempt.outputs)
-    if attempt.logs:  # the most frequent of all
+    if attempt.logs:  # A compact form, since runs have more lines than anything else.
         encoded["logs"] = [[line.time, int(line.level), str(line.message)] for line in attempt.logs]
     return json.dumps(encoded)
 
 
 def read_attempt(text: str) -> dict[str, Any]:
-    """Return the fields of an attempt that ``attempt_text`` wrote; without outputs where they are
-    the op's own.
-    """
+    """Return the fields of an attempt from ``attempt_text``."""
     encoded = json.loads(text)
     logs = tuple([LogLine(*line) for line in encoded.pop("logs", ())])
     fields: dict[str, Any] = _decode(encoded)
@@ -182,7 +173,7 @@ def read_attempt(text: str) -> dict[str, Any]:
 
 
 def event_text(event: Event) -> str:
-    """Return all of an event but its time."""
+    """Return an event without its time."""
     return _text(
         {
             "type": event.event_type.value,
@@ -194,7 +185,7 @@ def event_text(event: Event) -> str:
 
 
 def live_text(lines: LiveLines) -> str:
-    """Return what of an attempt's live lines is in no column."""
+    """Return the fields of live lines that have no column."""
     logs = [[line.time, int(line.level), str(line.message)] for line in lines.logs]
     return json.dumps(
         {"logs": logs, "first": lines.first, "stdout": lines.stdout, "stderr": lines.stderr}
@@ -202,7 +193,7 @@ def live_text(lines: LiveLines) -> str:
 
 
 def read_live(text: str) -> dict[str, Any]:
-    """Return the fields of live lines that ``live_text`` wrote."""
+    """Return the fields of live lines from ``live_text``."""
     fields = json.loads(text)
     streams = {name: StreamPart(*fields[name]) for name in ("stdout", "stderr")}
     return {
@@ -213,17 +204,17 @@ def read_live(text: str) -> dict[str, Any]:
 
 
 def resource_text(record: ResourceRecord) -> str:
-    """Return a resource's record."""
+    """Return the record of a resource."""
     return _text(record)
 
 
 def outputs_text(outputs: tuple[OutputRecord, ...]) -> str:
-    """Return what a step yielded."""
+    """Return the outputs of a step."""
     return json.dumps(_encode_outputs(outputs))
 
 
 def read_outputs(text: str) -> tuple[OutputRecord, ...]:
-    """Return what ``outputs_text`` was given."""
+    """Return the outputs from ``outputs_text``."""
     outputs: tuple[OutputRecord, ...] = read_text(text)
     return outputs
 
@@ -234,20 +225,18 @@ _OF_BATCHES = tuple(
 
 
 def batch_text(facts: BatchFacts) -> str:
-    """Return what of a batch is in no column."""
-    found = {name: getattr(facts, name) for name in _OF_BATCHES}
+    """Return the facts of a batch that have no column."""
+    values = {name: getattr(facts, name) for name in _OF_BATCHES}
     return json.dumps(
-        {name: value for name, value in found.items() if value != BatchFacts._field_defaults[name]}
+        {name: value for name, value in values.items() if value != BatchFacts._field_defaults[name]}
     )
 
 
-def read_batch(text: str, number: int, began: float, ended: float, pid: int) -> BatchFacts:
-    """Return the facts of which ``batch_text`` wrote a part; what a newer rayexec adds to them is
-    left out.
-    """
+def read_batch(text: str, batch_id: int, began: float, ended: float, pid: int) -> BatchFacts:
+    """Return facts of a batch from ``batch_text`` and columns; unknown facts are left out."""
     row = json.loads(text)
     return BatchFacts(
-        number,
+        batch_id,
         began=began,
         ended=ended,
         pid=pid,
@@ -256,16 +245,16 @@ def read_batch(text: str, number: int, began: float, ended: float, pid: int) -> 
 
 
 def blocked_text(blocked: StepBlockedData) -> str:
-    """Return what limit kept an attempt waiting."""
+    """Return the wait of an attempt for a limit."""
     return _text(blocked)
 
 
 def read_text(text: str) -> Any:
-    """Return what one of the other functions was given."""
+    """Return the record from one of the other functions."""
     return _decode(json.loads(text))
 
 
 def read_event(text: str, moment: float) -> Event:
-    """Return the event that ``event_text`` wrote."""
+    """Return the event from ``event_text``."""
     row = read_text(text)
     return Event(EventType(row["type"]), row["message"], moment, row["key"], row["data"])

@@ -1,4 +1,4 @@
-"""What goes wrong with files, in words."""
+"""Errors of file systems as StoreError."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from collections.abc import Iterator
 
 from rayexec.errors import StoreError
 
-__all__ = ["told"]
+__all__ = ["as_store_error"]
 
 
 @contextlib.contextmanager
-def told(what: str) -> Iterator[None]:
-    """Raise StoreError for what goes wrong with files."""
+def as_store_error(failure: str) -> Iterator[None]:
+    """Raise StoreError for an error of a file system; its message begins with ``failure``."""
     try:
         yield
     except (OSError, NotImplementedError) as error:
-        number = error.errno if isinstance(error, OSError) else None
-        reason = os.strerror(number) if number else str(error).strip().partition("\n")[0]
-        raise StoreError(f"{what}: {reason}") from error
+        code = error.errno if isinstance(error, OSError) else None
+        reason = os.strerror(code) if code else str(error).strip().partition("\n")[0]
+        raise StoreError(f"{failure}: {reason}") from error

@@ -1,4 +1,4 @@
-"""A run store that lives as long as its process."""
+"""Run store in memory, as long as its process lives."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rayexec.errors import StoreError
 from rayexec.events import OutputRecord
 from rayexec.run.previous_run import FinishedStep
 from rayexec.store.base import newest_first, only_match
-from rayexec.store.cache import MemoryCache
+from rayexec.store.cache_storage import MemoryCache
 from rayexec.store.record import RunRecord
 from rayexec.store.request import CancelRequest
 
@@ -29,8 +29,9 @@ class _Run:
 
 
 class MemoryRunStore:
-    """Keeps runs in memory, as the bytes that files would hold; for tests, and for looking at a run
-    right after it.
+    """Stores runs in memory; for tests, and for a look at a run right after it.
+
+    It has the bytes of files, so that a run passes through the same encoding.
     """
 
     def __init__(self) -> None:
@@ -43,7 +44,7 @@ class MemoryRunStore:
         return f"<MemoryRunStore of {len(self._runs)} runs>"
 
     def create(self, record: RunRecord) -> _MemoryWriter:
-        """Begin a run; raises StoreError where there is one of that id."""
+        """Begin a run; raises StoreError for an id in use."""
         run = _Run(record.encode())
         with self._lock:
             if record.run_id in self._runs:
@@ -52,32 +53,30 @@ class MemoryRunStore:
         return _MemoryWriter(run)
 
     def open(self, run_id: str) -> _MemoryReader:
-        """Return a run by its id or the beginning of it; raises RunNotFoundError."""
-        found = only_match(run_id, list(self._runs), "memory")
-        return _MemoryReader(found, self._runs[found])
+        """Return a reader of a run; raises RunNotFoundError."""
+        whole_id = only_match(run_id, list(self._runs), "memory")
+        return _MemoryReader(whole_id, self._runs[whole_id])
 
     def list(self) -> Sequence[RunRecord]:
-        """Return all runs, the newest first; one that cannot be read is UNREADABLE, and its
-        ``note`` tells why.
-        """
+        """Return all runs, the newest first; UNREADABLE ones have the reason as their ``note``."""
         return newest_first(
             (run_id, _MemoryReader(run_id, run).record) for run_id, run in list(self._runs.items())
         )
 
     def values(self, run_id: str) -> _MemoryValues:
-        """Return where the values of a run are kept."""
+        """Return the storage for values of a run, by its whole id."""
         return _MemoryValues(self._runs[run_id].values)
 
     def ask(self, run_id: str, request: CancelRequest) -> None:
-        """Have the writer of a run told of a request; raises RunNotFoundError."""
+        """Leave a request for the writer of a run; raises RunNotFoundError."""
         self._runs[only_match(run_id, list(self._runs), "memory")].request = request.encode()
 
     def delete(self, run_id: str) -> None:
-        """Remove a run; raises RunNotFoundError."""
+        """Remove a run and its values; raises RunNotFoundError."""
         del self._runs[only_match(run_id, list(self._runs), "memory")]
 
     def cache(self) -> MemoryCache:
-        """Return where outputs of cached ops are kept, for runs in this process."""
+        """Return the cache of outputs, which all runs in this store share."""
         return self._cache
 
 
@@ -120,27 +119,31 @@ class _MemoryValue:
 class _MemoryValues:
     is_shared = False
 
-    def __init__(self, kept: dict[str, FinishedStep]) -> None:
-        self._kept = kept
-        self._ahead: dict[tuple[str, int], dict[str, _MemoryValue]] = {}
+    def __init__(self, committed: dict[str, FinishedStep]) -> None:
+        self._committed = committed
+        self._before_commit: dict[tuple[str, int], dict[str, _MemoryValue]] = {}
 
     def writer(self) -> _MemoryValues:
         return self
 
     def committed(self) -> Mapping[str, FinishedStep]:
-        return dict(self._kept)
+        return dict(self._committed)
 
-    def add(self, key: str, number: int, name: str, value: Any) -> None:
-        self._ahead.setdefault((key, number), {})[name] = _MemoryValue(value)
+    def add(self, key: str, attempt_number: int, name: str, value: Any) -> None:
+        self._before_commit.setdefault((key, attempt_number), {})[name] = _MemoryValue(value)
 
     def commit(
-        self, key: str, number: int, outputs: tuple[OutputRecord, ...], values: Mapping[str, Any]
+        self,
+        key: str,
+        attempt_number: int,
+        outputs: tuple[OutputRecord, ...],
+        values: Mapping[str, Any],
     ) -> None:
-        before = self._kept.get(key)
-        known = before.values if before is not None and before.outputs == outputs else {}
+        before = self._committed.get(key)
+        earlier = before.values if before is not None and before.outputs == outputs else {}
         new = {name: _MemoryValue(value) for name, value in values.items()}
-        self._kept[key] = FinishedStep(
-            outputs, {**known, **self._ahead.pop((key, number), {}), **new}
+        self._committed[key] = FinishedStep(
+            outputs, {**earlier, **self._before_commit.pop((key, attempt_number), {}), **new}
         )
 
     def close(self) -> None:

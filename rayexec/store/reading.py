@@ -39,7 +39,7 @@ from rayexec.store.columns import (
     open_frame,
 )
 from rayexec.store.encoding import read_attempt, read_batch, read_event, read_live, read_text
-from rayexec.store.frames import HEAD, whole_frames
+from rayexec.store.frames import HEADER_BYTES, whole_frames
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -74,7 +74,7 @@ class StoredLog:
     def read_on(self) -> None:
         """Read the frames that were added since; raises StoreError as the store does."""
         for body in whole_frames(self._reader.log(self._bytes_read)):
-            self._bytes_read += HEAD + len(body)
+            self._bytes_read += HEADER_BYTES + len(body)
             table = open_frame(body)
             if kind_of(table) == RECORDS:
                 self._tables.append(table)
@@ -134,10 +134,10 @@ class StoredLog:
             rows = table.filter(compute.field("kind") == BLOCKED)
             if not rows.num_rows:  # A run writes its waits last.
                 break
-            for step, number, detail in zip(
+            for step, attempt_number, detail in zip(
                 *(rows[name].to_pylist() for name in ("step", "number", "detail")), strict=True
             ):
-                self._blocked[step, number] = read_text(detail)
+                self._blocked[step, attempt_number] = read_text(detail)
         self._blocked_tables = len(self._tables)
         return self._blocked
 
@@ -190,15 +190,15 @@ class StoredLog:
             len(self._tables),
         )
         left: dict[tuple[int, int], list[LiveLines]] = {}
-        for kind, step, number, _, moment, _, pid, detail, *_ in self._rows(first):
+        for kind, step, attempt_number, _, moment, _, pid, detail, *_ in self._rows(first):
             if kind == LIVE:
-                left.setdefault((step, number), []).append(
-                    _live_lines(step, number, moment, pid, detail)
+                left.setdefault((step, attempt_number), []).append(
+                    _live_lines(step, attempt_number, moment, pid, detail)
                 )
             elif kind in (PLAIN, ATTEMPT):
-                left.pop((step, number), None)
+                left.pop((step, attempt_number), None)
         return sorted(
-            (lines for parts in left.values() for lines in parts), key=lambda each: each.time
+            (lines for parts in left.values() for lines in parts), key=lambda part: part.time
         )
 
     def entries(self) -> Iterator[Event | Attempt | ResourceRecord | StepsRestored]:
@@ -211,14 +211,23 @@ class StoredLog:
         outputs_of = {
             each: tuple(map(OutputRecord, each.outputs)) for each in set(self._signatures)
         }
-        for kind, step, number, outcome, started, ended, pid, detail, batch, size in self._rows(
-            first
-        ):
+        for (
+            kind,
+            step,
+            attempt_number,
+            outcome,
+            started,
+            ended,
+            pid,
+            detail,
+            batch,
+            size,
+        ) in self._rows(first):
             if kind == PLAIN:
                 outputs = outputs_of[self._signatures[step]]
                 yield Attempt(
                     step,
-                    number,
+                    attempt_number,
                     outcome,
                     started,
                     ended,
@@ -231,7 +240,7 @@ class StoredLog:
                 rest = {"outputs": outputs_of[self._signatures[step]], **read_attempt(detail)}
                 yield Attempt(
                     step,
-                    number,
+                    attempt_number,
                     outcome,
                     started,
                     ended,
@@ -243,9 +252,9 @@ class StoredLog:
             elif kind == EVENT:
                 yield read_event(detail, started)
             elif kind == LIVE:
-                yield _live_lines(step, number, started, pid, detail)
+                yield _live_lines(step, attempt_number, started, pid, detail)
             elif kind == BLOCKED:
-                yield _Blocked(step, number, read_text(detail))
+                yield _Blocked(step, attempt_number, read_text(detail))
             elif kind == RESTORED:
                 yield StepsRestored((int(step or 0),))
             elif kind != BATCH:
@@ -281,17 +290,20 @@ class StoredLog:
         blocked: Mapping[tuple[int, int], StepBlockedData],
     ) -> Iterator[Event]:
         if isinstance(record, Attempt):
-            step, number = record.step, record.attempt_number
+            step, attempt_number = record.step, record.attempt_number
             return expand_attempt(
-                record, self.keys[step], self._signatures[step].inputs, blocked.get((step, number))
+                record,
+                self.keys[step],
+                self._signatures[step].inputs,
+                blocked.get((step, attempt_number)),
             )
         if isinstance(record, StepsRestored):  # Nothing happened in these steps.
             return iter(())
         return expand_resource(record) if isinstance(record, ResourceRecord) else iter((record,))
 
 
-def _live_lines(step: int, number: int, moment: float, pid: int, detail: str) -> LiveLines:
-    return LiveLines(step, number, pid, moment, **read_live(detail))
+def _live_lines(step: int, attempt_number: int, moment: float, pid: int, detail: str) -> LiveLines:
+    return LiveLines(step, attempt_number, pid, moment, **read_live(detail))
 
 
 class _Blocked(NamedTuple):
@@ -342,9 +354,9 @@ class FollowedLog(StoredLog):
         if started is not None:
             yield blocked_event(self.keys[blocked.step], started, blocked.data)
 
-    def _start_of(self, step: int, number: int) -> float | None:
+    def _start_of(self, step: int, attempt_number: int) -> float | None:
         for kind, of_step, of_number, _, started, *_ in self._rows(self._start_tables):
             if kind in (PLAIN, ATTEMPT):
                 self._starts[of_step, of_number] = started
         self._start_tables = len(self._tables)
-        return self._starts.get((step, number))
+        return self._starts.get((step, attempt_number))

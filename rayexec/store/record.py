@@ -1,4 +1,4 @@
-"""What is known of a run as a whole: the content of its ``run.json``."""
+"""Record of a run as a whole, the content of its ``run.json``."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from rayexec.run.process_identity import ProcessIdentity
 
 __all__ = ["SCHEMA_VERSION", "RunRecord", "is_over", "settled"]
 
-# Of run.json and of the log beside it; greater where an older rayexec could not read them any more.
-# 2: rows of batches, and the columns batch and output_bytes.
+# Version of run.json and of the log beside it; a greater one is unreadable for older versions of
+# rayexec. Version 2 added rows of batches, and the columns slice and output_bytes.
 SCHEMA_VERSION = 2
 
 _DIED = "driver died"
@@ -22,18 +22,12 @@ _DIED = "driver died"
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
-    """A run as a whole; JSON-able throughout.
-
-    ``status`` is STARTED, SUCCESS, FAILURE or CANCELED; ``start_time`` and ``end_time`` are seconds
-    since 1970. ``steps`` counts the steps by how they ended, once the run is over; ``error`` is
-    what kept the run from going on. ``origin`` tells where the job came from, as far as it is
-    known: ``file``, ``module``, ``attribute``, ``job``. ``note`` says what is to be known beside
-    it: that the driver died, or why the run cannot be read.
-    """
+    """Run as a whole; its fields are JSON-able."""
 
     run_id: str
     job_name: str
     status: RunStatus = RunStatus.STARTED
+    #: Seconds since 1970, as ``end_time`` is.
     start_time: float = 0.0
     end_time: float | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
@@ -42,10 +36,14 @@ class RunRecord:
     versions: Mapping[str, str] = field(default_factory=dict)
     parent_run_id: str | None = None
     root_run_id: str | None = None
+    #: Source of the job, with the keys ``file``, ``module``, ``attribute`` and ``job``.
     origin: Mapping[str, str] = field(default_factory=dict)
     driver: ProcessIdentity | None = None
+    #: Counts of steps by their ends, once the run is over.
     steps: Mapping[str, int] = field(default_factory=dict)
+    #: Failure of the run as a whole.
     error: Mapping[str, str] | None = None
+    #: Death of the driver, reason why the run is unreadable, or gap in the log.
     note: str | None = None
     schema_version: int = SCHEMA_VERSION
 
@@ -60,9 +58,7 @@ class RunRecord:
 
     @classmethod
     def decode(cls, data: bytes, run_id: str) -> RunRecord:
-        """Return what ``encode`` wrote; raises StoreError for what a newer rayexec wrote, or
-        nobody.
-        """
+        """Return the record behind ``encode``'s result; raises StoreError for other data."""
         try:
             document = json.loads(data)
             version = int(document["schema_version"])
@@ -71,39 +67,36 @@ class RunRecord:
                 f"run.json of run {run_id} cannot be read: {type(error).__name__}: {error}"
             ) from None
         check_version(version, f"run {run_id}")
-        known = {each.name: document[each.name] for each in fields(cls) if each.name in document}
-        driver, selection = known.get("driver"), known.get("op_selection")
+        values = {each.name: document[each.name] for each in fields(cls) if each.name in document}
+        driver, selection = values.get("driver"), values.get("op_selection")
         try:
             if driver is not None:
-                known["driver"] = ProcessIdentity(**driver)
+                values["driver"] = ProcessIdentity(**driver)
             if selection is not None:
-                known["op_selection"] = tuple(selection)
-            if "status" in known:
-                known["status"] = RunStatus(known["status"])
-            return cls(**known)
+                values["op_selection"] = tuple(selection)
+            if "status" in values:
+                values["status"] = RunStatus(values["status"])
+            return cls(**values)
         except (TypeError, ValueError) as error:
             raise StoreError(f"run.json of run {run_id} cannot be read: {error}") from None
 
 
-def check_version(version: int, what: str, greatest: int = SCHEMA_VERSION) -> None:
-    """Raise StoreError where a newer rayexec wrote ``what``."""
+def check_version(version: int, subject: str, greatest: int = SCHEMA_VERSION) -> None:
+    """Raise StoreError for a version that only newer versions of rayexec can read."""
     if version > greatest:
         raise StoreError(
-            f"{what} was written by a newer rayexec (schema version {version}; this one reads up "
-            f"to {greatest}): "
-            "upgrade rayexec to read it."
+            f"{subject} was written by a newer rayexec (schema version {version}; this one reads "
+            f"up to {greatest}): upgrade rayexec to read it."
         )
 
 
 def is_over(record: RunRecord) -> bool:
-    """Whether nothing more will happen in a run."""
+    """Whether a run has ended."""
     return record.status != RunStatus.STARTED
 
 
 def settled(record: RunRecord) -> RunRecord:
-    """Return ``record`` as it is to be shown: a run whose driver is gone from this host without an
-    end has failed.
-    """
+    """Return ``record`` for users: a run without an end has failed if its driver here is dead."""
     if is_over(record) or record.driver is None or not record.driver.is_gone():
         return record
     return replace(record, status=RunStatus.FAILURE, note=_DIED)

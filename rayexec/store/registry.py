@@ -1,4 +1,4 @@
-"""Registry of run stores: schemes of addresses, with the function that makes each store."""
+"""Registry of run stores: factories by schemes of addresses."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ StoreFactory: TypeAlias = Callable[[str], RunStore]
 
 _HOME, _DEFAULT = "RAYEXEC_HOME", "~/.rayexec"
 
-# A path has no scheme. Of the schemes that nobody registered, pyarrow.fs knows several.
+# A path has no scheme. pyarrow.fs knows several schemes that nobody registers.
 _PATH = ""
 _DIRECTORY = "rayexec.store.directory:DirectoryRunStore"
 _FACTORIES: dict[str, str | StoreFactory] = {_PATH: _DIRECTORY}
 
 
 def register_store(scheme: str, factory: str | StoreFactory) -> None:
-    """Have addresses that begin with ``scheme://`` name stores that ``factory`` makes.
+    """Let ``factory`` make the stores with addresses of a scheme (``scheme://…``).
 
     ``factory`` takes the whole address and returns a RunStore; as a string it is
     ``module:attribute`` and loads when an address needs it. A second call with the same scheme
-    replaces the first. Every process that reads the store has to register it.
+    replaces the first. Each process registers its stores anew.
     """
     _FACTORIES[scheme] = factory
 
@@ -54,5 +54,5 @@ def is_default() -> bool:
 
 
 def default_store() -> RunStore:
-    """Return the store that RAYEXEC_HOME names by its path or URI, else ``~/.rayexec``."""
+    """Return the store at RAYEXEC_HOME, a path or a URI, else at ``~/.rayexec``."""
     return store_at(os.environ.get(_HOME) or _DEFAULT)

@@ -1,4 +1,4 @@
-"""What is asked of a run that goes on, by whoever may write to its store."""
+"""Requests to a running run, left in its store."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ __all__ = ["CancelRequest"]
 
 @dataclass(frozen=True, slots=True)
 class CancelRequest:
-    """That a run is to end, at once where ``force`` is set.
+    """Request to cancel a run."""
 
-    ``by`` says who asks and ``via`` how, in words; ``time`` is seconds since 1970.
-    """
-
+    #: User, host and process.
     by: str = "somebody"
+    #: Command or function.
     via: str = "its run store"
+    #: Whether to kill steps without a grace period.
     force: bool = False
+    #: Seconds since 1970.
     time: float = 0.0
 
     @classmethod
@@ -36,9 +37,7 @@ class CancelRequest:
 
     @classmethod
     def decode(cls, data: bytes) -> CancelRequest:
-        """Return what ``encode`` wrote; of anything else what can be told, for it is a request all
-        the same.
-        """
+        """Return the request behind ``encode``'s result; other data is a request by somebody."""
         try:
             document: Any = json.loads(data)
         except ValueError:
@@ -58,5 +57,5 @@ class CancelRequest:
 def _user() -> str:
     try:
         return getpass.getuser()
-    except (KeyError, OSError):  # a user without a name, as in some containers
+    except (KeyError, OSError):  # Users of some containers have no name.
         return f"uid {os.getuid()}"

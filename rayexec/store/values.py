@@ -1,16 +1,14 @@
-"""Values of steps in files: written by whoever made them, whole or not at all, and read again piece
-by piece.
+"""Values of a run in files, for runs to resume from it.
 
-A file is frames one behind the other. A frame is ``RXVL``, the CRC-32 and the length of its head
-(little-endian), the head in JSON, which spaces pad so that what follows begins at a multiple of 64
-bytes, and then the values that the head tells of, each one's pickle and buffers padded likewise, so
-that arrays can be mapped where they lie. Two kinds:
+A file is a sequence of frames. A frame is ``RXVL``, the CRC-32 and the length of its head
+(little-endian), the head in JSON, and the pickles and buffers of its values. Spaces or zero bytes
+pad each part to a multiple of 64 bytes, so that arrays can be mapped. Two kinds of frames:
 
-    value   one value of an attempt whose commit is still to come
-    commit  an attempt that succeeded: what it yielded, and its values as far as none came before
+    value   one value of an attempt; a commit follows later
+    commit  an attempt that succeeded: its outputs, and its values without a frame of their own
 
-A commit whose frame is cut short did not happen. Where files cannot be added to, each frame is a
-file.
+A commit with an incomplete frame did not happen. Where files cannot be appended to, each frame is a
+file. Every process that makes values writes files of its own.
 """
 
 from __future__ import annotations
@@ -24,16 +22,16 @@ import struct
 import time
 import uuid
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rayexec.errors import StoreError
 from rayexec.events import OutputRecord
 from rayexec.former_names import load_stored
 from rayexec.run.previous_run import FinishedStep, StoredValue
 from rayexec.store.encoding import outputs_text, read_outputs
-from rayexec.store.file_errors import told
+from rayexec.store.file_errors import as_store_error
 
 if TYPE_CHECKING:
     from pyarrow.fs import FileSystem
@@ -42,51 +40,51 @@ __all__ = ["FileValue", "FileValues"]
 
 _PREFIX = struct.Struct("<4sII")
 _MAGIC = b"RXVL"
-_ALIGN = 64
+_ALIGNMENT_BYTES = 64
 _SUFFIX = ".values"
-_TOGETHER = 1024 * 1024  # bytes that are put together to be written by one system call
+_JOINED_BYTES = 1024 * 1024  # at most; a frame of up to so many is one system call
 
 
 @dataclass(frozen=True, slots=True)
 class FileValue:
-    """A value in a file: its place, the bytes of its pickle and of each buffer, and their sum."""
+    """Value in a file."""
 
-    place: _Place
+    file: _ValueFile
     offset: int
+    #: Bytes of the pickle, and of each buffer.
     lengths: tuple[int, ...]
+    #: CRC-32 of pickle and buffers.
     check: int
 
     @property
     def size(self) -> int:
-        """The bytes of it all."""
+        """Bytes of pickle and buffers."""
         return sum(self.lengths)
 
     @property
     def is_local(self) -> bool:
-        """Whether it is certain to be reached from this machine only."""
-        return self.place.filesystem is None
+        """Whether certainly no other machine reaches the file."""
+        return self.file.filesystem is None
 
     def load(self) -> Any:
-        """Return the value, its arrays mapped from the file where that is on this machine; raises
-        StoreError.
-        """
+        """Return the value; raises StoreError. Arrays of a local file are mapped from it."""
         main, *buffers = self.parts()
         return load_stored(main, buffers)
 
     def parts(self) -> list[memoryview]:
-        """Return its pickle and the buffers that this refers to; raises StoreError."""
-        parts = self.place.read(self.offset, self.lengths)
+        """Return the pickle and its buffers; raises StoreError."""
+        parts = self.file.read(self.offset, self.lengths)
         check = 0
         for part in parts:
             check = zlib.crc32(part, check)
         if check != self.check:
-            raise StoreError(f"a value in {self.place} is damaged")
+            raise StoreError(f"a value in {self.file} is damaged")
         return parts
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
-    """A file of a file system; None stands for that of this machine."""
+class _ValueFile:
+    """File with values; its file system is None for that of this machine."""
 
     filesystem: FileSystem | None
     path: str
@@ -95,11 +93,9 @@ class _Place:
         return self.path
 
     def read(self, offset: int, lengths: Sequence[int]) -> list[memoryview]:
-        """Return pieces of the file that lie one behind the other, each at the next multiple of 64
-        bytes.
-        """
-        with told(f"a value in {self.path} cannot be read"):
-            view, size = self.open()
+        """Return parts of the file; each part begins at the next multiple of 64 bytes."""
+        with as_store_error(f"a value in {self.path} cannot be read"):
+            view, size = self.opened()
             parts = []
             for length in lengths:
                 if offset + length > size:
@@ -108,24 +104,29 @@ class _Place:
                 offset = _aligned(offset + length)
             return parts
 
-    def open(self) -> tuple[Any, int]:
-        """Return a function from offset and length to a view of so much of the file, and the size
-        of the file.
-        """
+    def opened(self) -> _OpenedFile:
+        """Open the file for reading."""
         if self.filesystem is None:
             whole = _mapped(self.path, os.stat(self.path).st_size)
-            return (lambda offset, length: whole[offset : offset + length]), len(whole)
+            return _OpenedFile(lambda offset, length: whole[offset : offset + length], len(whole))
         stream = self.filesystem.open_input_file(self.path)
 
         def view(offset: int, length: int) -> memoryview:
             stream.seek(offset)
             return memoryview(stream.read(length))
 
-        return view, stream.size()
+        return _OpenedFile(view, stream.size())
+
+
+class _OpenedFile(NamedTuple):
+    """Bytes of a file, by offset and length, and the file's size."""
+
+    view: Callable[[int, int], memoryview]
+    size: int
 
 
 class FileValues:
-    """The values of one run, below a directory of a file system (None: that of this machine)."""
+    """Values of one run below a directory; the file system is None for that of this machine."""
 
     is_shared = True
 
@@ -135,34 +136,34 @@ class FileValues:
         self._appends = appends
 
     def writer(self) -> _FileValueWriter:
-        """Return a writer of its own, for whoever asks."""
+        """Return a new writer; several may write at once."""
         return _FileValueWriter(self._filesystem, self._directory, appends=self._appends)
 
     def committed(self) -> dict[str, FinishedStep]:
-        """Return what is stored, by step key; of a step that was committed more than once the last."""
-        ahead: dict[tuple[str, str, int], dict[str, FileValue]] = {}
-        found: dict[str, FinishedStep] = {}
-        both: dict[str, StoredValue]
-        told_already: dict[str, tuple[OutputRecord, ...]] = {}
-        with told(f"the values in {self._directory} cannot be read"):
+        """Return the committed steps by their keys; of several commits of a step, the last."""
+        before_commit: dict[tuple[str, str, int], dict[str, FileValue]] = {}
+        committed: dict[str, FinishedStep] = {}
+        merged: dict[str, StoredValue]
+        outputs_of: dict[str, tuple[OutputRecord, ...]] = {}  # many steps share a text
+        with as_store_error(f"the values in {self._directory} cannot be read"):
             for path in self._files():
                 writer = os.path.basename(path).partition(".")[0].rpartition("-")[0]
-                for head, values in _frames(_Place(self._filesystem, path)):
-                    known = (writer, head["step"], head["attempt"])
+                for head, values in _frames(_ValueFile(self._filesystem, path)):
+                    attempt = (writer, head["step"], head["attempt"])
                     if head["kind"] == "value":
-                        ahead.setdefault(known, {}).update(values)
-                    else:
-                        both = {**ahead.pop(known, {}), **values}
-                        text = head["outputs"]  # mostly the same for many steps
-                        outputs = told_already[text] = told_already.get(text) or read_outputs(text)
-                        before = found.get(head["step"])
-                        if before is not None and before.outputs == outputs:
-                            both = {**before.values, **both}
-                        found[head["step"]] = FinishedStep(outputs, both)
-        return found
+                        before_commit.setdefault(attempt, {}).update(values)
+                        continue
+                    merged = {**before_commit.pop(attempt, {}), **values}
+                    text = head["outputs"]
+                    outputs = outputs_of[text] = outputs_of.get(text) or read_outputs(text)
+                    before = committed.get(head["step"])
+                    if before is not None and before.outputs == outputs:
+                        merged = {**before.values, **merged}
+                    committed[head["step"]] = FinishedStep(outputs, merged)
+        return committed
 
     def _files(self) -> list[str]:
-        """Return the files in the order in which they were begun."""
+        """Return the paths of the files, by their times of creation."""
         if self._filesystem is None:
             try:
                 names = os.listdir(self._directory)
@@ -173,28 +174,34 @@ class FileValues:
             )
         from pyarrow import fs
 
-        found = self._filesystem.get_file_info(
+        files = self._filesystem.get_file_info(
             fs.FileSelector(self._directory, allow_not_found=True)
         )
-        return sorted(each.path for each in found if each.base_name.endswith(_SUFFIX))
+        return sorted(each.path for each in files if each.base_name.endswith(_SUFFIX))
 
 
 @functools.lru_cache(maxsize=16)
 def _mapped(path: str, size: int) -> memoryview:
-    """Return a file of this machine, which is ``size`` bytes long by now, as memory; a name never
-    comes twice.
+    """Return a file of this machine as mapped memory, at its present size.
+
+    The cache is sound, since a file only grows and no two files have the same name.
     """
     with open(path, "rb") as file:
         return memoryview(mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ) if size else b"")
 
 
 def _aligned(offset: int) -> int:
-    return -(-offset // _ALIGN) * _ALIGN
+    return -(-offset // _ALIGNMENT_BYTES) * _ALIGNMENT_BYTES
 
 
-def _frames(place: _Place) -> Iterator[tuple[dict[str, Any], dict[str, FileValue]]]:
-    """Yield the heads of the whole frames of a file, each with the values in it by name."""
-    view, size = place.open()
+class _Frame(NamedTuple):
+    head: dict[str, Any]
+    values: dict[str, FileValue]
+
+
+def _frames(file: _ValueFile) -> Iterator[_Frame]:
+    """Yield the complete frames of a file, with values by name."""
+    view, size = file.opened()
     offset = 0
     while offset + _PREFIX.size <= size:
         magic, check, length = _PREFIX.unpack(view(offset, _PREFIX.size))
@@ -208,21 +215,20 @@ def _frames(place: _Place) -> Iterator[tuple[dict[str, Any], dict[str, FileValue
         offset = start + length
         values = {}
         for name, lengths, total in document["values"]:
-            values[name] = FileValue(place, offset, tuple(lengths), total)
-            for each in lengths:
-                end = offset + each
+            values[name] = FileValue(file, offset, tuple(lengths), total)
+            for part_length in lengths:
+                end = offset + part_length
                 offset = _aligned(end)
             if end > size:
                 return
-        yield document, values
+        yield _Frame(document, values)
 
 
 class _FileValueWriter:
     def __init__(self, filesystem: FileSystem | None, directory: str, *, appends: bool) -> None:
         self._filesystem = filesystem
         self._appends = appends
-        # Files sort by when they were begun, so that of two commits of a step the later is read
-        # last.
+        # Readers take files in the order of their names, so that a step's last commit counts.
         self._start = f"{directory}/{int(time.time() * 1e6):016}-{uuid.uuid4().hex[:12]}"
         self._directory = directory
         self._failed = f"values cannot be stored in {directory}"
@@ -230,22 +236,31 @@ class _FileValueWriter:
         self._file: Any = None
         self._offset = 0
 
-    def add(self, key: str, number: int, name: str, value: Any) -> None:
-        self._write({"kind": "value", "step": key, "attempt": number}, {name: value})
+    def add(self, key: str, attempt_number: int, name: str, value: Any) -> None:
+        self._write({"kind": "value", "step": key, "attempt": attempt_number}, {name: value})
 
     def commit(
-        self, key: str, number: int, outputs: tuple[OutputRecord, ...], values: Mapping[str, Any]
+        self,
+        key: str,
+        attempt_number: int,
+        outputs: tuple[OutputRecord, ...],
+        values: Mapping[str, Any],
     ) -> None:
-        head = {"kind": "commit", "step": key, "attempt": number, "outputs": outputs_text(outputs)}
+        head = {
+            "kind": "commit",
+            "step": key,
+            "attempt": attempt_number,
+            "outputs": outputs_text(outputs),
+        }
         self._write(head, values)
 
     def _write(self, head: dict[str, Any], values: Mapping[str, Any]) -> None:
-        with told(self._failed):
+        with as_store_error(self._failed):
             self._open()
             try:
                 self._write_frame(head, values)
             except BaseException:
-                self.close()  # what was begun is cut short, and nothing behind it would be read
+                self.close()  # Readers stop at the incomplete frame, so nothing may follow it.
                 raise
             if not self._appends:
                 self.close()
@@ -270,8 +285,8 @@ class _FileValueWriter:
         for part in parts:
             written += [part, bytes(_aligned(part.nbytes) - part.nbytes)]
         total = sum(map(len, written))
-        for each in (b"".join(written),) if total <= _TOGETHER else written:
-            left = memoryview(each)
+        for chunk in (b"".join(written),) if total <= _JOINED_BYTES else written:
+            left = memoryview(chunk)
             while left:
                 count = self._file.write(left)
                 left = left[count:] if count is not None else left[len(left) :]
@@ -285,14 +300,15 @@ class _FileValueWriter:
         self._offset = 0
         if self._filesystem is None:
             self._enter_run()
-            self._file = open(path, "xb", buffering=0)  # noqa: SIM115  # it stays open for the next frame
+            self._file = open(path, "xb", buffering=0)  # noqa: SIM115  # open for the next frame
         else:
             self._filesystem.create_dir(self._directory, recursive=True)
             self._file = self._filesystem.open_output_stream(path)
 
     def _enter_run(self) -> None:
-        """Make the directory of values, in that of the run, which only its driver makes: elsewhere
-        nobody looks.
+        """Make the directory of values in the run's directory, which only the driver makes.
+
+        On a node without that directory a worker's values would be lost.
         """
         try:
             os.mkdir(self._directory)
@@ -302,13 +318,12 @@ class _FileValueWriter:
             run = os.path.dirname(self._directory)
             raise StoreError(
                 f"{self._failed}: {run} is not there on node {socket.gethostname()}. What is to "
-                f"outlive the driver "
-                "needs a place that all nodes reach: have RAYEXEC_HOME name a shared directory, "
-                "or a URI (s3://BUCKET)"
+                "outlive the driver needs a place that all nodes reach: have RAYEXEC_HOME name a "
+                "shared directory, or a URI (s3://BUCKET)"
             ) from None
 
     def close(self) -> None:
         file, self._file = self._file, None
         if file is not None:
-            with told(self._failed):
+            with as_store_error(self._failed):
                 file.close()

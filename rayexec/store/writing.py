@@ -1,4 +1,4 @@
-"""Recording a run: records in, frames out, in batches."""
+"""Writer of a run's log: collects records and writes them as frames."""
 
 from __future__ import annotations
 
@@ -46,23 +46,21 @@ from rayexec.store.encoding import (
 
 __all__ = ["LogWriter"]
 
-_MOST_ROWS = 50_000
+_MOST_ROWS = 50_000  # that wait to be written
 
 _Written: TypeAlias = (
     Event | Attempt | Successes | ResourceRecord | LiveLines | BatchFacts | StepsRestored
 )
 
-# How a step ended, or that it did not.
+# Ends of steps; _OPEN is for steps without one.
 _OPEN, _SUCCEEDED, _FAILED, _REUSED = range(4)
-_HOW_ENDED = {SUCCESS: _SUCCEEDED, FAILURE: _FAILED, RETRY: _OPEN}
+_END_BY_OUTCOME = {SUCCESS: _SUCCEEDED, FAILURE: _FAILED, RETRY: _OPEN}
 
 
 class LogWriter:
-    """Writes the log of one run: the steps of ``plan`` as they come to be known, and records as
-    they are added.
+    """Writes the log of one run: the steps of ``plan`` as it grows, and the records.
 
-    Whenever it is asked, what has waited for ``writer.interval`` seconds is written, and what is
-    50,000 rows. Raises StoreError where it cannot be.
+    ``write_if_due`` writes after ``writer.interval`` seconds, or 50,000 rows. Raises StoreError.
     """
 
     def __init__(
@@ -71,48 +69,43 @@ class LogWriter:
         self._plan = plan
         self._writer = writer
         self._clock = clock
-        # What is not written yet, and how many rows it makes.
+        # Records that wait to be written, and the number of their rows.
         self._pending: list[_Written] = []
         self._waiting = 0
         self._due = clock() + writer.interval
-        self._known = 0  # steps that are written
-        self._forms: dict[StepSignature, int] = {}
-        self._forms_written = 0
-        # Steps whose inputs are known once they may start.
+        self._steps_written = 0
+        self._signatures: dict[StepSignature, int] = {}
+        self._signatures_written = 0
+        # Steps with inputs from mapped steps that have not all come yet.
         self._unsettled: set[int] = set()
-        # Outputs of a step by its template, where they have neither metadata nor an IO manager.
-        self._plain_outputs = plan.records_by_template  # of all templates: there come no others
-        # How each step ended, by the last of its attempts: one whose outputs were lost may succeed
-        # again.
-        self._marks = bytearray()
+        # Outputs without metadata by template; a plan gets no further templates.
+        self._plain_outputs = plan.records_by_template
+        # End of each step by its last attempt; a step with lost outputs may succeed again.
+        self._ends = bytearray()
         self._skipped = 0
-        # The attempts that were written.
+        #: The number of attempts so far.
         self.attempts = 0
 
     @property
     def counts(self) -> Mapping[str, int]:
-        """How many steps succeeded, were taken over, failed, were skipped, and did not run, by what
-        was written.
-        """
-        marks = self._marks
-        reused = marks.count(_REUSED)
+        """Counts of the written steps by their ends."""
+        ends = self._ends
+        reused = ends.count(_REUSED)
         counted = {
-            "succeeded": marks.count(_SUCCEEDED),
+            "succeeded": ends.count(_SUCCEEDED),
             **({"reused": reused} if reused else {}),
-            "failed": marks.count(_FAILED),
+            "failed": ends.count(_FAILED),
             "skipped": self._skipped,
         }
         return {**counted, "not run": len(self._plan.steps) - sum(counted.values())}
 
     def add(self, record: _Written) -> None:
-        """Take a record, to be written with others."""
+        """Add a record; a later call writes it."""
         self._pending.append(record)
         self._waiting += len(record.steps) if isinstance(record, (Successes, StepsRestored)) else 1
 
     def write_if_due(self) -> float | None:
-        """Write what waits where it has waited long enough; else return for how many seconds it may
-        wait still.
-        """
+        """Write the records if they are due; else return the seconds until then."""
         if not self._waiting:
             return None
         left = self._due - self._clock()
@@ -122,21 +115,18 @@ class LogWriter:
         return None
 
     def write(self, blocked: Mapping[tuple[int, int], StepBlockedData] | None = None) -> None:
-        """Write all that waits.
-
-        At the end of the run ``blocked`` are the attempts (step and number) that waited for a
-        limit, which is known then.
-        """
-        # Nothing that is made here stays or makes circles, so a collector would only look through
-        # the run's plan.
+        """Write all records; at the end of the run also waits for limits, by step and attempt."""
+        # The objects here are short-lived and without circles, so a garbage collection would only
+        # look through the run's plan.
         was_enabled = gc.isenabled()
         gc.disable()
         try:
             data = self._steps()
             pending, self._pending, self._waiting = self._pending, [], 0
             rows = self._rows(pending)
-            for (step, number), waited in (blocked or {}).items():
-                rows.add(BLOCKED, 0.0, 0.0, blocked_text(waited), step=step, number=number)
+            for (step, attempt_number), wait in (blocked or {}).items():
+                text = blocked_text(wait)
+                rows.add(BLOCKED, 0.0, 0.0, text, step=step, attempt_number=attempt_number)
             if rows:
                 data += rows.frame()
         finally:
@@ -148,13 +138,13 @@ class LogWriter:
 
     def _rows(self, records: Iterable[_Written]) -> Rows:
         rows, steps, plain = Rows(), self._plan.steps, self._plain_outputs
-        marks = self._marks
-        marks.extend(bytes(len(steps) - len(marks)))
-        together: list[Attempt] = []  # plain attempts one behind the other
+        ends = self._ends
+        ends.extend(bytes(len(steps) - len(ends)))
+        together: list[Attempt] = []  # plain attempts in a row
         for record in records:
             if isinstance(record, Attempt):
                 step, outcome = record.step, record.outcome
-                marks[step] = _HOW_ENDED[outcome]
+                ends[step] = _END_BY_OUTCOME[outcome]
                 self.attempts += 1
                 if record.is_plain and record.outputs == plain[steps[step].template]:
                     together.append(record)
@@ -164,13 +154,13 @@ class LogWriter:
                 together = []
             if isinstance(record, Successes):
                 for step in record.steps:
-                    marks[step] = _SUCCEEDED
+                    ends[step] = _SUCCEEDED
                 self.attempts += len(record.steps)
                 rows.add_successes(record)
             elif isinstance(record, Attempt):
-                step, number, outcome, started, ended = record[:5]
+                step, attempt_number, outcome, started, ended = record[:5]
                 if record.reused is not None:
-                    marks[step] = _REUSED
+                    ends[step] = _REUSED
                 detail = attempt_text(record, plain[steps[step].template])
                 rows.add(
                     ATTEMPT,
@@ -178,15 +168,15 @@ class LogWriter:
                     ended,
                     detail,
                     step=step,
-                    number=number,
+                    attempt_number=attempt_number,
                     outcome=outcome,
                     pid=record.pid,
-                    batch_number=record.batch,
+                    batch=record.batch,
                     output_bytes=record.output_bytes,
                 )
             elif isinstance(record, StepsRestored):
                 for step in record.steps:
-                    marks[step] = _REUSED
+                    ends[step] = _REUSED
                 rows.add_restored(record.steps)
             elif isinstance(record, BatchFacts):
                 began, ended = record.began, record.ended
@@ -196,13 +186,21 @@ class LogWriter:
                     ended,
                     batch_text(record),
                     pid=record.pid,
-                    batch_number=record.batch_id,
+                    batch=record.batch_id,
                 )
             elif isinstance(record, ResourceRecord):
                 rows.add(RESOURCE, record.started, record.ended, resource_text(record))
             elif isinstance(record, LiveLines):
-                step, number, pid, moment = record[:4]
-                rows.add(LIVE, moment, moment, live_text(record), step=step, number=number, pid=pid)
+                step, attempt_number, pid, moment = record[:4]
+                rows.add(
+                    LIVE,
+                    moment,
+                    moment,
+                    live_text(record),
+                    step=step,
+                    attempt_number=attempt_number,
+                    pid=pid,
+                )
             else:
                 self._skipped += record.event_type is EventType.STEP_SKIPPED
                 rows.add(EVENT, record.timestamp, record.timestamp, event_text(record))
@@ -211,13 +209,11 @@ class LogWriter:
         return rows
 
     def _steps(self) -> bytes:
-        """Return a frame of the steps that are new, or whose inputs came to be known; nothing where
-        there are none.
-        """
+        """Return a frame of new steps, and of steps with new inputs; no bytes without any."""
         plan = self._plan
         steps = plan.steps
-        indices = list(range(self._known, len(steps)))
-        self._known = len(steps)
+        indices = list(range(self._steps_written, len(steps)))
+        self._steps_written = len(steps)
         if isinstance(plan, RunPlan):
             waiting = plan.collecting_steps.keys()
             settled = sorted(self._unsettled - waiting)
@@ -227,21 +223,25 @@ class LogWriter:
             return b""
         names = [tuple(template.op.outs) for template in plan.templates]
         ops = [template.op.name for template in plan.templates]
-        numbers: dict[tuple[int, tuple[str, ...]], int] = {}
-        forms = []
+        index_of: dict[tuple[int, tuple[str, ...]], int] = {}
+        signatures = []
         for index in indices:
             step = steps[index]
             fed = plan.upstream_names(index) if step.inputs else ()
             shared = step.template, fed
-            number = numbers.get(shared)
-            if number is None:
-                form = StepSignature(ops[step.template], fed, names[step.template])
-                number = numbers[shared] = self._forms.setdefault(form, len(self._forms))
-            forms.append(number)
-        new = [
-            (number, form) for form, number in self._forms.items() if number >= self._forms_written
-        ]
-        self._forms_written = len(self._forms)
-        before = plan.predecessors
-        after = [before[index] for index in indices]
-        return steps_frame(indices, [steps[index].key for index in indices], forms, after, new)
+            signature_index = index_of.get(shared)
+            if signature_index is None:
+                signature = StepSignature(ops[step.template], fed, names[step.template])
+                signature_index = self._signatures.setdefault(signature, len(self._signatures))
+                index_of[shared] = signature_index
+            signatures.append(signature_index)
+        new = list(self._signatures.items())[self._signatures_written :]
+        self._signatures_written = len(self._signatures)
+        predecessors = plan.predecessors
+        return steps_frame(
+            indices,
+            [steps[index].key for index in indices],
+            signatures,
+            [predecessors[index] for index in indices],
+            [(index, signature) for signature, index in new],
+        )

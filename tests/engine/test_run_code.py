@@ -11,7 +11,7 @@ from rayexec.execute.prepare import prepare
 from rayexec.run.cached_outputs import RunCache
 from rayexec.steps.fast_path import plain_op
 from rayexec.steps.managed_ports import ManagedPorts
-from rayexec.store.cache import MemoryCache
+from rayexec.store.cache_storage import MemoryCache
 from rayexec.store.values import FileValues
 
 

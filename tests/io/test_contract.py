@@ -304,7 +304,7 @@ def test_what_was_there_stays_until_the_new_is_complete(
     context = build_input_context(upstream_output=output)
     manager.handle_output(output, table(1))
     if is_whole:  # as to an object store, where closing a stream is what makes the file
-        monkeypatch.setattr("rayexec.io.output_files._WHOLE", frozenset({"local"}))
+        monkeypatch.setattr("rayexec.io.output_files._OBJECT_STORES", frozenset({"local"}))
     with pytest.raises(RuntimeError, match="half-way"):
         manager.handle_output(output, broken())
     assert manager.load_input(context) == table(1)

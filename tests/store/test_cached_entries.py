@@ -22,7 +22,7 @@ from rayexec.definitions.metadata import MetadataValue
 from rayexec.events import Handling
 from rayexec.run.cached_outputs import CachedOutput, CacheOrigin
 from rayexec.store import DirectoryRunStore, MemoryRunStore, StepCache
-from rayexec.store.cache import FilesCache, LocalCache, MemoryCache
+from rayexec.store.cache_storage import FilesCache, LocalCache, MemoryCache
 
 KEY, OTHER = "0" * 64, "f" * 64
 ORIGIN = CacheOrigin("run-1", "graph.load[a]", "load", "2", 100.5)
@@ -190,7 +190,7 @@ def test_what_a_newer_rayexec_wrote_is_refused_by_name(
 ) -> None:
     cache, _ = damaged
     with monkeypatch.context() as newer:
-        newer.setattr("rayexec.store.cache._VERSION", 2)
+        newer.setattr("rayexec.store.cache._SCHEMA_VERSION", 2)
         keep(cache, KEY, "new")
         assert found(cache, KEY) == ["new"]
     with pytest.raises(StoreError, match="newer rayexec"):

@@ -1,0 +1,197 @@
+"""Storage of cached outputs: in memory, in local files, and in any file system of pyarrow.fs."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import mmap
+import os
+import pickle
+import shutil
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from rayexec.store.cache import MAPPED_FROM_BYTES, StepCache
+from rayexec.store.file_errors import as_store_error
+
+if TYPE_CHECKING:
+    from pyarrow.fs import FileSystem
+
+__all__ = ["FilesCache", "LocalCache", "MemoryCache"]
+
+_COPIED_BYTES = 8 * 1024 * 1024  # at a time
+_ABANDONED_AFTER_S = 86_400.0  # since the last write; no writer takes that long
+_DIGITS = frozenset("0123456789abcdef")
+_FAILURE = "the cache"
+
+
+class MemoryCache(StepCache):
+    """Cache in the memory of this process, with the bytes of a file for each entry."""
+
+    is_shared = False
+
+    def __init__(self) -> None:
+        self._entries: dict[str, bytes] = {}
+
+    def delete(self, key: str) -> None:
+        """Remove an entry."""
+        self._entries.pop(key, None)
+
+    def _read(self, key: str) -> memoryview | None:
+        entry = self._entries.get(key)
+        return None if entry is None else memoryview(entry)
+
+    def _opened(self, key: str) -> io.BytesIO:
+        return io.BytesIO(self._entries.get(key, b""))
+
+    def _new(self, key: str) -> io.BytesIO:
+        return io.BytesIO()
+
+    def _put(self, file: io.BytesIO, key: str) -> None:
+        self._entries[key] = file.getvalue()
+
+    def _drop(self, file: io.BytesIO) -> None:
+        pass
+
+    def _all(self) -> Iterator[tuple[str, int]]:
+        for key, entry in list(self._entries.items()):
+            yield key, len(entry)
+
+
+class LocalCache(StepCache):
+    """Cache in files of this machine below ``root``; large entries are mapped."""
+
+    # Without pyarrow: its import takes longer than most ops that are cached.
+
+    def __init__(self, root: str) -> None:
+        self.root = root
+
+    def _path(self, key: str) -> str:
+        return f"{self.root}/{key[:2]}/{key}"
+
+    def delete(self, key: str) -> None:
+        """Remove an entry."""
+        with as_store_error(_FAILURE), contextlib.suppress(FileNotFoundError):
+            os.unlink(self._path(key))
+
+    def _read(self, key: str) -> memoryview | None:
+        with as_store_error(_FAILURE):
+            try:
+                with open(self._path(key), "rb") as file:
+                    size = os.fstat(file.fileno()).st_size
+                    if size < MAPPED_FROM_BYTES:
+                        return memoryview(file.read())
+                    return memoryview(mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ))
+            except FileNotFoundError:
+                return None
+
+    def _opened(self, key: str) -> BinaryIO:
+        return open(self._path(key), "rb")
+
+    def _new(self, key: str) -> BinaryIO:
+        directory = f"{self.root}/{key[:2]}"
+        path = f"{directory}/.{uuid.uuid4().hex}"
+        try:
+            return open(path, "xb")
+        except FileNotFoundError:
+            os.makedirs(directory, exist_ok=True)
+            return open(path, "xb")
+
+    def _put(self, file: BinaryIO, key: str) -> None:
+        file.close()
+        os.replace(file.name, self._path(key))
+
+    def _drop(self, file: BinaryIO) -> None:
+        with contextlib.suppress(OSError):  # A full disk may fail the close; the file goes anyway.
+            file.close()
+        os.unlink(file.name)
+
+    def sweep(self) -> None:
+        """Remove the files of writers that were killed more than a day ago."""
+        before = time.time() - _ABANDONED_AFTER_S
+        for file in self._files():
+            with as_store_error(_FAILURE), contextlib.suppress(FileNotFoundError):
+                if file.name.startswith(".") and file.stat().st_mtime < before:
+                    os.unlink(file.path)
+
+    def _all(self) -> Iterator[tuple[str, int]]:
+        for file in self._files():
+            if _DIGITS.issuperset(file.name):
+                with contextlib.suppress(FileNotFoundError):  # Somebody has just removed it.
+                    yield file.name, file.stat().st_size
+
+    def _files(self) -> Iterator[os.DirEntry[str]]:
+        with as_store_error(_FAILURE), contextlib.suppress(FileNotFoundError):
+            for directory in os.scandir(self.root):
+                if directory.is_dir():
+                    yield from os.scandir(directory.path)
+
+
+class FilesCache(StepCache):
+    """Cache below ``root`` of a file system of ``pyarrow.fs``.
+
+    ``moves`` is for file systems with atomic moves. In others a file appears as it is closed.
+    """
+
+    def __init__(self, filesystem: FileSystem, root: str, *, moves: bool) -> None:
+        self._filesystem = filesystem
+        self.root = root
+        self._moves = moves
+
+    @property
+    def is_shared(self) -> bool:  # type: ignore[override]  # depends on the file system
+        """Whether other processes can use the file system: whether it pickles."""
+        try:
+            pickle.dumps(self._filesystem)
+        except Exception:  # A file system of the user's may raise anything.
+            return False
+        return True
+
+    def _path(self, key: str) -> str:
+        return f"{self.root}/{key[:2]}/{key}"
+
+    def delete(self, key: str) -> None:
+        """Remove an entry."""
+        with as_store_error(_FAILURE), contextlib.suppress(FileNotFoundError):
+            self._filesystem.delete_file(self._path(key))
+
+    def _read(self, key: str) -> memoryview | None:
+        with as_store_error(_FAILURE):
+            try:
+                with self._opened(key) as file:
+                    return memoryview(file.read_buffer())
+            except FileNotFoundError:
+                return None
+
+    def _opened(self, key: str) -> Any:
+        return self._filesystem.open_input_file(self._path(key))
+
+    def _new(self, key: str) -> Any:
+        return tempfile.SpooledTemporaryFile(_COPIED_BYTES)  # ``_put`` or ``_drop`` closes it.
+
+    def _put(self, file: Any, key: str) -> None:
+        directory, path = f"{self.root}/{key[:2]}", self._path(key)
+        self._filesystem.create_dir(directory, recursive=True)
+        temporary = f"{directory}/.{uuid.uuid4().hex}" if self._moves else path
+        with file, self._filesystem.open_output_stream(temporary) as stream:
+            file.seek(0)
+            shutil.copyfileobj(file, stream, _COPIED_BYTES)
+        if self._moves:
+            self._filesystem.move(temporary, path)
+
+    def _drop(self, file: Any) -> None:
+        file.close()
+
+    def _all(self) -> Iterator[tuple[str, int]]:
+        from pyarrow import fs
+
+        with as_store_error(_FAILURE):
+            files = self._filesystem.get_file_info(
+                fs.FileSelector(self.root, allow_not_found=True, recursive=True)
+            )
+        for file in files:
+            if file.type == fs.FileType.File and _DIGITS.issuperset(file.base_name):
+                yield file.base_name, file.size
