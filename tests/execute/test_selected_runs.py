@@ -1,4 +1,4 @@
-"""Running a part of a job: what a selection runs, and where the inputs that it cuts off come from."""
+"""Runs of a part of a job: the selected steps, and the sources of inputs that it cuts off."""
 
 from typing import Any
 

@@ -64,7 +64,7 @@ def batches(then: Callable[[], None]) -> pa.RecordBatchReader:
 
 
 class Kind(NamedTuple):
-    """A kind of manager: how it is made for a directory, and values that end or fail it half-way."""
+    """A kind of manager: its maker for a directory, and values that end or fail it half-way."""
 
     make: Callable[[str], Any]
     deadly: Callable[[], Any]
