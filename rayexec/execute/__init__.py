@@ -1,4 +1,4 @@
-"""Running jobs: the one loop, and the doors to it."""
+"""Execution of jobs: entry points, driver, recording, results."""
 
 from rayexec.execute.cancel import cancel_run
 from rayexec.execute.log import Record, RunLog

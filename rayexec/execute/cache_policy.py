@@ -1,4 +1,4 @@
-"""Whether steps of a run may have what earlier runs in the same store yielded."""
+"""Use of cached outputs in a run: by its config, RAYEXEC_CACHE, and its store."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _OFF = frozenset({"0", "false", "no", "off"})
 
 
 def with_run_cache(spec: RunSpec, recording: Recording | None) -> RunSpec:
-    """Return a run with the memory of the store that it is recorded in, where it has cached ops."""
+    """Return a run with the cache of its store, if it has cached ops and a store."""
     if recording is None or not any(template.op.cache for template in spec.plan.templates):
         return spec
     store = recording.store
@@ -25,8 +25,7 @@ def with_run_cache(spec: RunSpec, recording: Recording | None) -> RunSpec:
     if settings.engine == "ray" and not entries.is_shared:
         warnings.warn(
             f"Ray's workers cannot reach {store!r}, so that nothing is cached in this run. Record "
-            f"it in a directory or "
-            "at a URI, or run it in_process.",
+            "it in a directory or at a URI, or run it in_process.",
             RuntimeWarning,
             stacklevel=5,
         )

@@ -1,4 +1,4 @@
-"""Ending a run that another thread, another process or another host wants to end."""
+"""Watch for requests to cancel a run, from other threads, processes and hosts."""
 
 from __future__ import annotations
 
@@ -17,25 +17,23 @@ if TYPE_CHECKING:
 
 __all__ = ["CancelToken", "Canceled", "Watcher", "interruptible"]
 
-# It means nothing to a process by default, so one that comes late does no harm, and hardly a
-# program has a use for it.
+# By default a process ignores this signal, so a late one does no harm, and few programs use it.
 _SIGNAL = signal.SIGURG
 
 
 class Canceled(KeyboardInterrupt):
-    """Somebody else wants the run to end; like an interrupt it is no step's failure."""
+    """Interrupt by a request to cancel the run; no failure of the interrupted step."""
 
 
 class CancelToken:
-    """By which any thread asks a run to end; the loop looks at it before each wait.
-
-    ``request`` is who asked first. Once it ``is_forced``, steps get no time to end by themselves.
-    It ``is_inside`` while the loop's own thread runs a step.
-    """
+    """Token of any thread's request to cancel a run; the loop looks at it before each wait."""
 
     def __init__(self) -> None:
+        #: The first request.
         self.request: CancelRequest | None = None
+        #: Whether steps get no grace period.
         self.is_forced = False
+        #: Whether the loop's own thread runs a step now.
         self.is_inside = False
         self._wake: Callable[[], None] | None = None
 
@@ -47,14 +45,12 @@ class CancelToken:
             self._wake()
 
     def wakes(self, wake: Callable[[], None]) -> None:
-        """Have ``wake`` called when somebody asks, in that one's thread."""
+        """Call ``wake`` at each request, in the thread of the request."""
         self._wake = wake
 
 
 class Watcher:
-    """Asks a run's store, in a thread of its own, whether the run is to end, while its ``with``
-    block lasts.
-    """
+    """Polls a run's store for requests in a thread of its own, during its ``with`` block."""
 
     def __init__(self, writer: RunWriter, token: CancelToken) -> None:
         self._writer = writer
@@ -74,16 +70,14 @@ class Watcher:
         self._is_over.set()
 
     def _run(self) -> None:
-        heard: CancelRequest | None = None
+        last: CancelRequest | None = None
         while not self._is_over.wait(self._writer.poll_interval):
-            with contextlib.suppress(
-                StoreError
-            ):  # where this fails, recording fails as well, and says so
+            # A store that fails here fails for the recording too, which reports it.
+            with contextlib.suppress(StoreError):
                 request = self._writer.asked()
-                if request is not None and (
-                    request != heard or request.force
-                ):  # by force is by and by
-                    heard = request
+                # A request by force counts at each look: the steps may still resist.
+                if request is not None and (request != last or request.force):
+                    last = request
                     self._token.cancel(request)
 
 
@@ -91,10 +85,10 @@ class Watcher:
 def interruptible(
     token: CancelToken, wake: Callable[[], None], *, runs_here: bool
 ) -> Iterator[None]:
-    """Have a loop in the ``with`` block hear of a request at once: ``wake`` ends its wait.
+    """Let requests reach a loop in the ``with`` block at once; ``wake`` ends its wait.
 
-    Where it ``runs_here``, what the token ``is_inside`` of is interrupted: in a main thread
-    blocking calls too, in another one between two bytecodes.
+    With ``runs_here`` a request interrupts the step in the loop's thread: in a main thread blocking
+    calls too, in another thread between two bytecodes.
     """
     if not runs_here:
         token.wakes(wake)
@@ -108,7 +102,7 @@ def interruptible(
 
 
 class _Interrupts:
-    """Whether to interrupt what runs: once, and by force over and over."""
+    """Decides on interrupts of the running step: one, and by force any count."""
 
     def __init__(self, token: CancelToken) -> None:
         self._token = token
@@ -127,17 +121,17 @@ def _by_signal(token: CancelToken, wake: Callable[[], None]) -> Iterator[None]:
     interrupts = _Interrupts(token)
     target = threading.get_ident()
 
-    def heard(_number: int, _frame: FrameType | None) -> None:
+    def interrupt(signal_number: int, frame: FrameType | None) -> None:
         if interrupts.is_due():
             raise Canceled
-        if callable(before):  # of a run around this one, which runs a step that started it
-            before(_number, _frame)
+        if callable(before):  # A run around this one has a handler too.
+            before(signal_number, frame)
 
     def ring() -> None:
         wake()
         signal.pthread_kill(target, _SIGNAL)
 
-    before = signal.signal(_SIGNAL, heard)
+    before = signal.signal(_SIGNAL, interrupt)
     mask = signal.pthread_sigmask(signal.SIG_UNBLOCK, {_SIGNAL})
     token.wakes(ring)
     try:

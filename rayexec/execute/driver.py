@@ -42,7 +42,7 @@ class Outcome:
 
 
 class Driven(NamedTuple):
-    """A run that is over: its outcome, and the engine with its values."""
+    """Result of driving a run: its outcome, and the engine with its values."""
 
     outcome: Outcome
     engine: Engine
@@ -58,7 +58,7 @@ def run_to_end(
     clock: Callable[[], float] = time.monotonic,
     token: CancelToken | None = None,
 ) -> Driven:
-    """Run every step of ``spec`` that can run.
+    """Run the steps of ``spec``.
 
     Other threads may cancel the run by ``token``. Errors of steps, and an interrupt of the run, are
     in the outcome. Raises EngineError where the engine cannot start.
@@ -193,7 +193,7 @@ class _Run:
             )
 
     def _cancel(self, interrupt: KeyboardInterrupt) -> BaseException:
-        """End the steps that run, and return the error for the outcome."""
+        """End the running steps, and return the error for the outcome."""
         # An OverTime before the time is over belongs to a run around this one.
         if isinstance(interrupt, OverTime) and self._loop.is_over_time:
             seconds = self._spec.config.execution.max_runtime or 0.0
@@ -243,9 +243,9 @@ class _Run:
 
 @contextlib.contextmanager
 def _frozen_garbage() -> Iterator[None]:
-    """Keep the garbage collector from the objects that exist before the ``with`` block.
+    """Keep the garbage collector from the objects of before the ``with`` block.
 
-    A plan of 100,000 steps is a million objects that stay. Passes over them would be a third of the
+    A plan of 100,000 steps is a million lasting objects. Passes over them would be a third of the
     driver's time.
     """
     if gc.get_freeze_count():  # Somebody else froze objects, and will thaw them: another run here.

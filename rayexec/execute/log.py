@@ -108,7 +108,7 @@ class RunLog:
         return waits
 
     def expand(self, record: Record | LiveLines) -> Iterator[Event]:
-        """Yield the events of one record, or of lines that arrived before their attempt's record."""
+        """Yield the events of one record, or of lines of a running attempt."""
         if isinstance(record, (Attempt, Successes)):
             return chain.from_iterable(map(self._expand_attempt, self.attempts_of(record)))
         if isinstance(record, ResourceRecord):
@@ -161,7 +161,7 @@ class RunLog:
         self._expanded = (len(self.records), events)
         if self.is_over and self._live:
             for lines in sorted(
-                chain.from_iterable(self._live.values()), key=lambda each: each.time
+                chain.from_iterable(self._live.values()), key=lambda lines: lines.time
             ):
                 events.extend(self.expand(lines))
             self._live = {}

@@ -1,6 +1,4 @@
-"""Where the lines go that ops log: to the loggers that the run config names, else to the logger
-``rayexec``.
-"""
+"""Loggers of a run: those of the run config, else the logger ``rayexec``."""
 
 from __future__ import annotations
 
@@ -17,9 +15,7 @@ _console = logging.getLogger("rayexec")
 
 
 class RunLoggers:
-    """The loggers of one run; ``warn`` is told where one of them fails, which fails neither the run
-    nor the others.
-    """
+    """Loggers of one run; the failure of one is a warning, by ``warn``, and harms no other."""
 
     def __init__(self, spec: RunSpec, warn: Callable[[str], None]) -> None:
         self._spec = spec
@@ -29,17 +25,17 @@ class RunLoggers:
         self._failed: set[str] = set()
 
     def make(self) -> None:
-        """Call the functions of the users' loggers."""
+        """Make the loggers by the functions of their definitions."""
         for name, context in self._spec.loggers.items():
             assert context.logger_def is not None
             try:
-                found = context.logger_def(context)
-                if not isinstance(found, logging.Logger):
+                logger = context.logger_def(context)
+                if not isinstance(logger, logging.Logger):
                     raise TypeError(
                         f"its function must return a logging.Logger, and returned a "
-                        f"{type(found).__name__}"
+                        f"{type(logger).__name__}"
                     )
-                self._loggers[name] = found
+                self._loggers[name] = logger
             except Exception as error:
                 self._warn(
                     f"logger {name!r} cannot be made, so it gets no lines: "
@@ -47,7 +43,7 @@ class RunLoggers:
                 )
 
     def pass_on(self, attempt: Attempt | LiveLines) -> None:
-        """Hand the lines of an attempt, or those that it has logged so far, to each logger."""
+        """Pass logged lines to each logger."""
         if not attempt.logs:
             return
         info = self._spec.info
@@ -71,9 +67,7 @@ class RunLoggers:
     def _record(
         self, logger: logging.Logger, step: int, key: str, line: LogLine
     ) -> logging.LogRecord:
-        """Return a line as ``logging`` has it, at the time when the op logged it, with what Dagster
-        adds to it.
-        """
+        """Return a line as a record of ``logging``, at its own time, with Dagster's fields."""
         info = self._spec.info
         meta = {
             "run_id": info.run_id,
@@ -87,9 +81,9 @@ class RunLoggers:
             .isoformat(),
             "dagster_event": None,
         }
-        words = f"{info.job_name} - {info.run_id} - {key} - {line.message}"
+        message = f"{info.job_name} - {info.run_id} - {key} - {line.message}"
         record = logger.makeRecord(
-            logger.name, line.level, key, 0, words, (), None, extra={"dagster_meta": meta}
+            logger.name, line.level, key, 0, message, (), None, extra={"dagster_meta": meta}
         )
         record.created, record.msecs = line.time, line.time % 1 * 1000
         return record

@@ -1,4 +1,4 @@
-"""The one loop of a run: commands of the scheduler to the engine, its reports to scheduler and log."""
+"""The one loop of a run, between scheduler, engine and log."""
 
 from __future__ import annotations
 
@@ -47,11 +47,11 @@ _CLOCK_SLACK_S = 1e-3  # by which clocks may differ
 
 
 class OverTime(KeyboardInterrupt):
-    """Interrupt at the run's ``max_runtime``; not a failure of the step that it interrupts."""
+    """Interrupt at the run's ``max_runtime``; no failure of the interrupted step."""
 
 
 class _NoBackstop:
-    """Backstop that does nothing: a step that hangs has a timeout of its own to warn about it."""
+    """Backstop without effect: a hanging step has a timeout of its own for warnings."""
 
     def arm(self, seconds: float) -> None:
         """Do nothing; every step of a run in this process passes by here."""

@@ -1,4 +1,4 @@
-"""Watching a run from the process that drives it."""
+"""Observers of a run in the process of its driver."""
 
 from __future__ import annotations
 
@@ -22,60 +22,56 @@ __all__ = ["Echo", "Observer"]
 
 
 class Observer:
-    """DeliveredLines of a run as it goes, in the thread that runs it; override what is of interest.
+    """Observer of a run; subclasses override the methods of their interest.
 
-    Its methods are called between two steps of the loop, so they should return soon.
+    The loop calls the methods in its own thread, so they should return soon.
     """
 
     def run_started(self, spec: RunSpec, log: RunLog, waiting: Callable[[], Waiting]) -> None:
-        """The run is about to start its steps; ``log.expand`` turns records into events.
+        """The run begins. ``log.expand`` turns records into events.
 
-        ``waiting`` may be called at any time, from any thread: it tells which steps run and what
-        others wait for.
+        Any thread may call ``waiting`` at any time, for the running steps and the reasons of waits.
         """
 
     def recorded(self, record: Record) -> None:
-        """Something was recorded: an event, an attempt that ended, a resource that was opened."""
+        """The log has a new record."""
 
     def batch_ended(self, facts: BatchFacts) -> None:
-        """A batch is over, or lost with its worker; its attempts are recorded next, as far as they
-        were not before.
+        """A batch has ended, or its worker was lost; records of its attempts follow.
 
-        Where this process runs the steps itself, it is told of all of them as one batch, when it
-        begins and at the end.
+        A run in this process is one batch, with a call at its start and one at its end.
         """
 
     def lines_received(self, lines: LiveLines) -> None:
-        """A step that has run for a while, and goes on, has logged or printed something.
+        """A running step has logged or printed lines.
 
-        It comes again with the step's attempt; ``rayexec.events.DeliveredLines`` tells the two apart.
+        The step's attempt will repeat them; ``rayexec.events.DeliveredLines`` removes them there.
         """
 
     def idle(self) -> float | None:
-        """The loop is about to wait; return after how many seconds this wants to be called again,
-        None for whenever.
+        """The loop is about to wait; return the seconds until the next call, None for any time.
 
-        A StoreError that it raises ends the run.
+        A StoreError from here ends the run.
         """
         return None
 
     def run_ended(self, status: RunStatus) -> None:
-        """The run is over: SUCCESS, FAILURE or CANCELED."""
+        """The run has ended; ``status`` is SUCCESS, FAILURE or CANCELED."""
 
 
 class Echo(Observer):
-    """Prints what ops print on workers, where the run was started."""
+    """Prints the output of ops on workers in the process of the driver."""
 
     def __init__(self) -> None:
         self._delivered = DeliveredLines()
 
     def lines_received(self, lines: LiveLines) -> None:
-        """Print what a step printed that goes on."""
+        """Print the output of a running step."""
         self._delivered.add(lines)
         _print(with_note(lines.stdout), with_note(lines.stderr))
 
     def recorded(self, record: Record) -> None:
-        """Print what an attempt or the end of a resource printed, on the same streams."""
+        """Print the output of an attempt, or of closing a resource, on the same streams."""
         if isinstance(record, Attempt):
             record = self._delivered.remainder_of(record)
         if isinstance(record, Attempt | ResourceRecord) and (record.stdout or record.stderr):

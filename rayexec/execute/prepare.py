@@ -1,4 +1,4 @@
-"""The doors of execution: from a job and what a caller wants, to a run and its result."""
+"""Entry points of execution: from a job and its config to a run and its result."""
 
 from __future__ import annotations
 
@@ -49,10 +49,9 @@ def execute_in_process(
     tags: Mapping[str, Any] | None = None,
     resources: Mapping[str, Any] | None = None,
 ) -> RunResult:
-    """Run ``job`` in this process, one step after another; see
-    ``JobDefinition.execute_in_process``.
+    """Run ``job`` in this process, one step after another; see ``Job.execute_in_process``.
 
-    It is not recorded, so that nothing is cached either.
+    The run has no store, and so no cache.
     """
     spec = prepare(
         job,
@@ -83,29 +82,29 @@ def execute_job(
     reexecution_options: ReexecutionOptions | None = None,
     **execution: Any,
 ) -> RunResult:
-    """Run ``job`` on its executor and return the RunResult; not told otherwise, that is Ray on this
-    machine.
+    """Run ``job`` on its executor, by default Ray on this machine, and return the RunResult.
 
-    ``execution`` are the keys of the executor's config that a caller may override (see
-    ``rayexec.config.execution_settings``), such as those named here.
-    Where Ray is already initialised in this process, that Ray is used. ``address`` is a Ray cluster
-    to attach to; limits, retries and start method of the config hold there unchanged.
-    ``max_concurrent`` overrides the config's. ``keep_outputs`` too: ``"all"`` outputs can be read
-    from the result (the default); ``"leaves"`` are those that no step takes and the job's own; with
-    ``"none"`` each goes as soon as the steps that take it have succeeded. ``durable`` has all
-    outputs stored as they are made, so that a run resumed after its driver was killed runs no step
-    again that was over. The run is recorded in ``store``: a path, a URI that ``pyarrow.fs`` knows,
-    or a RunStore; not given, where RAYEXEC_HOME says, else in ``~/.rayexec``; with False (or
-    RAYEXEC_RECORD=0) nowhere. ``origin`` is noted there as where the job came from. There too is
-    what ops with ``cache=True`` yielded; with ``cache`` off (False, or the config's, or
-    RAYEXEC_CACHE=0) they run all the same, and what they yield is kept anew.
-    ``reexecution_options`` make it go on from an earlier run of the job in that store, whose run
-    config, op selection and tags it has where others are not given. Of a cluster with nodes on
-    other machines, these are sent the local code that the job needs. One of them that has another
-    rayexec, or none, ends the run as FAILURE with an EngineError as the result's ``error``. Raises
-    ConfigError, SelectionError, DefinitionError, EngineError and StoreError before anything runs;
-    with ``raise_on_error`` the exception of the first op that failed, once the steps that could
-    still run have run.
+    A Ray that is initialised in this process is used. ``address`` names a Ray cluster to attach to;
+    limits, retries and start method of the config hold there too. ``max_concurrent``,
+    ``keep_outputs``, ``durable`` and ``cache`` override the config.
+
+    ``keep_outputs`` selects the outputs in the result: ``"all"`` (the default), ``"leaves"`` (those
+    without a consumer, and the job's own) or ``"none"``. Any other output is dropped once its
+    consumers have succeeded. With ``durable`` each output is stored at once. A run that is resumed
+    after the death of its driver then repeats no finished step.
+
+    The run is recorded in ``store``: a path, a URI (see ``register_store``), or a RunStore. By
+    default that is the store of RAYEXEC_HOME, else ``~/.rayexec``. With False, or RAYEXEC_RECORD=0,
+    there is no store. ``origin`` is recorded as the source of the job. The store also has the
+    outputs of ops with ``cache=True``. Without ``cache`` (also RAYEXEC_CACHE=0) these ops run, and
+    replace their cached outputs. ``reexecution_options`` make the run resume an earlier run of the
+    job in that store, with the same config, op selection and tags unless they are given.
+
+    Nodes on other machines get the local code of the job. A node without rayexec, or with another
+    version, ends the run as FAILURE with an EngineError in ``result.error``.
+
+    Raises ConfigError, SelectionError, DefinitionError, EngineError and StoreError before the first
+    step. With ``raise_on_error`` it raises the exception of the first failed op at the end.
     """
     check_overrides(execution, "execute_job")
     if not isinstance(job, JobDefinition):
@@ -149,21 +148,21 @@ def prepare(
     resources: Mapping[str, Any] | None = None,
     ignore_execution: bool = False,
 ) -> RunSpec:
-    """Return a run that is ready to go: selection, config, inputs, tags and resources all checked."""
+    """Return a validated run: selection, config, inputs, tags and resources are checked."""
     if run_id is not None and (not isinstance(run_id, str) or not RUN_ID.match(run_id)):
         raise DefinitionError(
             f"{run_id!r} is not a valid run id: use letters, digits, dots, underscores and hyphens."
         )
-    for given in input_values or {}:
-        if given not in job.graph.inputs:
+    for name in input_values or {}:
+        if name not in job.graph.inputs:
             raise DefinitionError(
-                f"input_values names {given!r}; the inputs of job {job.name!r} are "
-                f"{', '.join(job.graph.inputs) or 'none'}.{nearest(given, job.graph.inputs)}"
+                f"input_values names {name!r}; the inputs of job {job.name!r} are "
+                f"{', '.join(job.graph.inputs) or 'none'}.{nearest(name, job.graph.inputs)}"
             )
     plan = compile_job(job, op_selection)
     added = {key: resource_definition(each) for key, each in (resources or {}).items()}
-    known: dict[str, ResourceDefinition] = {**job.resource_defs, **added}
-    _check_resources(plan, known)
+    all_resources: dict[str, ResourceDefinition] = {**job.resource_defs, **added}
+    _check_resources(plan, all_resources)
     config = resolve_run_config(
         job,
         run_config,
@@ -188,55 +187,52 @@ def prepare(
         name: InitLoggerContext(value, job.logger_defs[name], job, info.run_id)
         for name, value in config.loggers.items()
     }
-    return RunSpec(plan, info, config, known, loggers)
+    return RunSpec(plan, info, config, all_resources, loggers)
 
 
-def _check_resources(plan: Plan, known: Mapping[str, ResourceDefinition]) -> None:
+def _check_resources(plan: Plan, resources: Mapping[str, ResourceDefinition]) -> None:
     problems: list[str] = []
     for template in plan.templates:
-        missing = sorted(template.op.required_resource_keys - set(known))
+        missing = sorted(template.op.required_resource_keys - set(resources))
         problems += [f"op {template.op.name!r} requires resource {key!r}" for key in missing]
         problems += [
             f"output {name!r} of op {template.op.name!r} requires IO manager {out.io_manager_key!r}"
             for name, out in template.op.outs.items()
-            if out.io_manager_key
-            not in (None, IO_MANAGER, *known)  # not that: the default stands in for it
+            if out.io_manager_key not in (None, IO_MANAGER, *resources)  # IO_MANAGER has a default
         ]
         problems += [
             f"input {name!r} of op {template.op.name!r} requires input manager "
             f"{each.input_manager_key!r}"
             for name, each in template.op.ins.items()
-            if each.input_manager_key not in (None, *known)
+            if each.input_manager_key not in (None, *resources)
         ]
         for hook in template.hooks:
             problems += [
                 f"hook {hook.name!r} requires resource {key!r}"
-                for key in sorted(hook.required_resource_keys - set(known))
+                for key in sorted(hook.required_resource_keys - set(resources))
             ]
-    for key, definition in known.items():
+    for key, definition in resources.items():
         problems += [
             f"resource {key!r} requires resource {each!r}"
-            for each in sorted(definition.required_resource_keys - set(known))
+            for each in sorted(definition.required_resource_keys - set(resources))
         ]
     if problems:
         listed = "; ".join(dict.fromkeys(problems))
         raise DefinitionError(
             f"job {plan.job_name!r} lacks resources: {listed}. Give them in "
-            f"@job(resource_defs={{…}}); it has "
-            f"{', '.join(sorted(known)) or 'none'}."
+            f"@job(resource_defs={{…}}); it has {', '.join(sorted(resources)) or 'none'}."
         )
     shorter = [
         f"resource {key!r} (scope {ResourceScope(definition.scope).value!r}) requires resource "
-        f"{each!r} (scope {ResourceScope(known[each].scope).value!r})"
-        for key, definition in known.items()
+        f"{each!r} (scope {ResourceScope(resources[each].scope).value!r})"
+        for key, definition in resources.items()
         for each in sorted(definition.required_resource_keys)
-        if ResourceScope(known[each].scope).is_within(ResourceScope(definition.scope))
+        if ResourceScope(resources[each].scope).is_within(ResourceScope(definition.scope))
     ]
     if shorter:
         raise DefinitionError(
             f"job {plan.job_name!r} has resources that would outlive what they require: "
-            f"{'; '.join(shorter)}. Give "
-            "each a scope no longer than that of what it requires."
+            f"{'; '.join(shorter)}. Give each a scope no longer than that of what it requires."
         )
 
 
@@ -249,13 +245,11 @@ def run(
     observer: Observer | None = None,
     recording: Recording | None = None,
 ) -> RunResult:
-    """Run what ``prepare`` returned, watched by ``observer``, or by a ``recording`` that passes all
-    on to it.
+    """Run the result of ``prepare``; a ``recording`` passes every call on to its own observer.
 
-    An interrupt (Ctrl-C) ends the run as CANCELED and is then raised on, unless an observer was
-    given, which is told of it. So does SIGTERM in a main thread where nobody else handles it, and
-    SystemExit is raised then, in any case. A cancel from elsewhere, of which a run hears that is
-    recorded, raises nothing by itself.
+    An interrupt (Ctrl-C) ends the run as CANCELED. Then it is raised again, unless there is an
+    ``observer``. SIGTERM in a main thread without a handler does the same, and always raises
+    SystemExit. A request from elsewhere to cancel a recorded run raises nothing.
     """
     token, termination = CancelToken(), Termination()
 
@@ -322,11 +316,11 @@ def _filled_in(config: ResolvedConfig) -> dict[str, Any]:
     }
     ops: dict[str, Any] = {}
     for path, value in config.ops.items():
-        place = ops
+        parent = ops
         *graphs, name = path.split(".")
         for graph in graphs:
-            place = place.setdefault(graph, {}).setdefault("ops", {})
-        place.setdefault(name, {})["config"] = _plain(value)
+            parent = parent.setdefault(graph, {}).setdefault("ops", {})
+        parent.setdefault(name, {})["config"] = _plain(value)
     resources = {key: {"config": _plain(each)} for key, each in config.resources.items()}
     return {**document, "ops": ops, "resources": resources}
 

@@ -1,4 +1,4 @@
-"""Recording a run in a store while it goes on."""
+"""Recording of a run in a store."""
 
 from __future__ import annotations
 
@@ -34,23 +34,25 @@ if TYPE_CHECKING:
 
 __all__ = ["Recording", "StoreChoice", "record_run", "store_of"]
 
-# Where a run is to be recorded: None for where RAYEXEC_HOME says, False for nowhere.
+# Store for a run: None is the one of RAYEXEC_HOME, False is none.
 StoreChoice: TypeAlias = "str | os.PathLike[str] | RunStore | Literal[False] | None"
 
 _SWITCH = "RAYEXEC_RECORD"
 _OFF = frozenset({"0", "false", "no", "off"})
-# To work out why an attempt waited takes some 15 µs. Up to so many attempts it is always done, else
-# where it is a small share of the run's time.
-_FEW, _COST, _SHARE = 500, 15e-6, 0.03
+# Reasons of waits are recorded for runs of few attempts, and where finding them takes a small share
+# of the run's time.
+_FEW_ATTEMPTS = 500
+_SECONDS_PER_WAIT = 15e-6
+_MOST_SHARE = 0.03
 _warned: list[str] = []
 
 
 class Recording(Observer):
-    """Writes what happens in a run to a store, and passes all of it on to another observer.
+    """Writes a run to a store, and passes every call on to another observer.
 
-    Where the store fails, ``error`` says how. A store that somebody asked for ends the run then;
-    one by default (``is_lenient``) costs a warning and the rest of the recording. Raises StoreError
-    where the run cannot be begun.
+    ``error`` is the failure of the store, if any. It ends the run. With ``is_lenient``, for a store
+    by default, it costs a warning and the rest of the recording. Raises StoreError if the store
+    cannot begin the run.
     """
 
     def __init__(
@@ -75,15 +77,15 @@ class Recording(Observer):
     def _failed(self, error: StoreError) -> None:
         self.error, self._log = error, None
         if self._is_lenient:
-            _warn(f"{error}. The run goes on and is recorded no further.")
+            _warn(f"{error}. The run continues, and is recorded no further.")
 
     @property
     def failure(self) -> StoreError | None:
-        """What went wrong with a store that somebody asked for."""
+        """Failure of the store that ends the run."""
         return None if self._is_lenient else self.error
 
     def run_started(self, spec: RunSpec, log: RunLog, waiting: Callable[[], Waiting]) -> None:
-        """Write the steps that are known."""
+        """Write the steps of the plan."""
         from rayexec.store.writing import LogWriter
 
         self._run_log = log
@@ -94,42 +96,42 @@ class Recording(Observer):
         self._observer.run_started(spec, log, waiting)
 
     def recorded(self, record: Record) -> None:
-        """Take a record; it is written with others."""
+        """Add a record to the next frame."""
         if self._log is not None:
             self._log.add(record)
         self._observer.recorded(record)
 
     def batch_ended(self, facts: BatchFacts) -> None:
-        """Take what is known of a batch; it is written with records."""
+        """Add facts about a batch to the next frame."""
         if self._log is not None:
             self._log.add(facts)
         self._observer.batch_ended(facts)
 
     def lines_received(self, lines: LiveLines) -> None:
-        """Take what a step that goes on has logged and printed; it counts until its attempt is
-        recorded.
-        """
+        """Add lines of a running step to the next frame."""
         if self._log is not None:
             self._log.add(lines)
-            with self._attempted():  # now, since a step in this process keeps the loop from asking
+            # At once: while a step runs in this process, the loop does not call ``idle``.
+            with self._attempted():
                 self._log.write_if_due()
         self._observer.lines_received(lines)
 
     def idle(self) -> float | None:
-        """Write what has waited long enough; raises StoreError where the store has failed."""
+        """Write the records if they are due; raises StoreError after a failure of the store."""
         due = None
         if self._log is not None:
-            try:  # and no context, since this is done once a step in this process
+            try:  # Without a context manager, since a run in this process comes by each step.
                 due = self._log.write_if_due()
             except StoreError as error:
                 self._failed(error)
         if self.failure is not None:
             raise self.failure
-        asked = self._observer.idle()
-        return due if asked is None or (due is not None and due < asked) else asked
+        observer_due = self._observer.idle()
+        is_sooner = observer_due is None or (due is not None and due < observer_due)
+        return due if is_sooner else observer_due
 
     def run_ended(self, status: RunStatus) -> None:
-        """Write the rest of the log, and how the run ended."""
+        """Write the rest of the log, and the record of the run's end."""
         self._write_rest()
         self._end(status, self.failure)
         self._observer.run_ended(status)
@@ -145,26 +147,28 @@ class Recording(Observer):
             self._record = replace(self._record, steps=log.counts)
 
     def _is_cheap(self, attempts: int) -> bool:
-        """Whether working out what kept steps waiting costs little beside the run itself."""
-        spent = time.time() - self._record.start_time
-        return attempts <= _FEW or attempts * _COST <= spent * _SHARE
+        """Whether finding the reasons of waits takes a small share of the run's time."""
+        seconds = time.time() - self._record.start_time
+        return attempts <= _FEW_ATTEMPTS or attempts * _SECONDS_PER_WAIT <= seconds * _MOST_SHARE
 
     def broke_off(self, error: BaseException) -> None:
-        """Note what kept the run from beginning, or ended it without an end of its own."""
+        """Record an error that ended the run before its first step, or outside of the loop."""
         self._write_rest()
         is_canceled = isinstance(error, (KeyboardInterrupt, SystemExit))
         self._end(RunStatus.CANCELED if is_canceled else RunStatus.FAILURE, error)
 
     def _end(self, status: RunStatus, error: BaseException | None) -> None:
         self._log = None
-        told = None
+        failure = None
         if error is not None:
             described = describe_error(error)
-            told = {"error": described.cls_name, "message": described.message}
+            failure = {"error": described.cls_name, "message": described.message}
             if isinstance(error, StoreError):
                 status = RunStatus.FAILURE
         note = f"recorded in part: {self.error}" if self.error is not None else None
-        record = replace(self._record, status=status, end_time=time.time(), error=told, note=note)
+        record = replace(
+            self._record, status=status, end_time=time.time(), error=failure, note=note
+        )
         with self._attempted() if self.error is None else contextlib.suppress(StoreError):
             self.writer.update(record)
         with self._attempted() if self.error is None else contextlib.suppress(StoreError):
@@ -180,11 +184,9 @@ def record_run(
     op_selection: Sequence[str] | None = None,
     origin: Mapping[str, str] | None = None,
 ) -> Recording | None:
-    """Begin to record a run, and return the observer that does; None where it is not to be
-    recorded.
+    """Begin to record a run; return None for a run without a store.
 
-    Raises StoreError where somebody said where it is to be recorded and that cannot be; a directory
-    by default that cannot be written costs a warning.
+    Raises StoreError if the chosen store is not writable; the default directory costs a warning.
     """
     from rayexec.store import is_default
 
@@ -206,14 +208,13 @@ def record_run(
             raise
         _warn(
             f"{error}. The run is not recorded. Set RAYEXEC_HOME to a place that can be written, "
-            f"or {_SWITCH}=0 to "
-            "record nothing."
+            f"or {_SWITCH}=0 to record nothing."
         )
         return None
 
 
 def store_of(choice: StoreChoice) -> RunStore | None:
-    """Return the store that somebody chose, None where a run is not to be recorded."""
+    """Return the chosen store, None for none."""
     if choice is False or (choice is None and os.environ.get(_SWITCH, "").lower() in _OFF):
         return None
     from rayexec.store import default_store, store_at
@@ -221,11 +222,11 @@ def store_of(choice: StoreChoice) -> RunStore | None:
     return default_store() if choice is None else store_at(choice)
 
 
-def _warn(words: str) -> None:
-    """Warn once in a process, however many runs it has."""
+def _warn(message: str) -> None:
+    """Warn once in a process, for all of its runs."""
     if not _warned:
-        _warned.append(words)
-        warnings.warn(words, RuntimeWarning, stacklevel=2)
+        _warned.append(message)
+        warnings.warn(message, RuntimeWarning, stacklevel=2)
 
 
 def _describe(
@@ -237,7 +238,7 @@ def _describe(
     from rayexec.store.record import RunRecord
 
     info = spec.info
-    lost: list[str] = []  # of the config, what the record has not as it is
+    lost: list[str] = []  # parts of the config that JSON cannot hold
     return RunRecord(
         run_id=info.run_id,
         job_name=info.job_name,
@@ -268,20 +269,20 @@ def _versions() -> dict[str, str]:
 
 
 def _home_of(job: JobDefinition) -> dict[str, str]:
-    """Return the module and file that hold ``job`` under its own name, where one does."""
-    # A script that imports its job is not where the job is.
-    for name, module in sorted(sys.modules.items(), key=lambda each: each[0] == "__main__"):
+    """Return the module and file with ``job`` under its own name, if there are any."""
+    # A script may import its job, so the main module comes last.
+    for name, module in sorted(sys.modules.items(), key=lambda item: item[0] == "__main__"):
         if getattr(module, "__dict__", {}).get(job.name) is job:
             file = module.__dict__.get("__file__")
-            found = {"module": name, "attribute": job.name, "job": job.name}
-            return found if file is None else {"file": os.path.abspath(file), **found}
+            home = {"module": name, "attribute": job.name, "job": job.name}
+            return home if file is None else {"file": os.path.abspath(file), **home}
     return {"job": job.name}
 
 
 def _plain(value: Any, lost: list[str]) -> Any:
-    """Return run config as JSON-able data, dates and paths as config may have them as text.
+    """Return run config as JSON-able data, with dates and paths as text.
 
-    An object that JSON has no word for is put in words, and the name of its class into ``lost``.
+    Other objects become their repr, and ``lost`` gets the names of their classes.
     """
     from rayexec.store.encoding import in_words
 
@@ -294,7 +295,7 @@ def _plain(value: Any, lost: list[str]) -> Any:
         return {str(key): _plain(each, lost) for key, each in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(each, lost) for each in value]
-    if isinstance(value, (datetime.date, datetime.time)):  # a datetime is a date
+    if isinstance(value, (datetime.date, datetime.time)):  # A datetime is a date.
         return value.isoformat()
     if isinstance(value, os.PathLike):
         return os.fspath(value)

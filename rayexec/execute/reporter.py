@@ -32,7 +32,7 @@ class Reporter:
         self._delivered = DeliveredLines()
 
     def make_loggers(self) -> None:
-        """Make the loggers of the run config; one that fails costs a warning."""
+        """Make the loggers of the run config; a failure costs a warning."""
         self._loggers.make()
 
     def record(self, record: Record) -> None:
@@ -41,7 +41,7 @@ class Reporter:
         self.observer.recorded(record)
 
     def attempt(self, attempt: Attempt) -> None:
-        """Report an attempt; loggers get only the lines that they have not got while it ran."""
+        """Report an attempt; loggers get only lines that are new to them."""
         self.log.append(attempt)
         self.observer.recorded(attempt)
         self._loggers.pass_on(self._delivered.remainder_of(attempt))
@@ -49,7 +49,7 @@ class Reporter:
     def event(
         self, kind: EventType, message: str, key: str | None = None, data: object = None
     ) -> None:
-        """Report an event that happened just now."""
+        """Report an event at this moment."""
         self.record(Event(kind, message, time.time(), key, data))
 
     def warn(self, warnings: Iterable[str]) -> None:
@@ -58,7 +58,7 @@ class Reporter:
             self.event(EventType.LOG_MESSAGE, message, None, {"level": logging.WARNING})
 
     def lines(self, lines: LiveLines) -> None:
-        """Report lines of a step that still runs."""
+        """Report lines of a running step."""
         self._delivered.add(lines)
         self.log.add_live_lines(lines)
         self._loggers.pass_on(lines)

@@ -1,4 +1,4 @@
-"""What a run leaves to whoever asked for it: status, events, values."""
+"""Result of a run: status, events, values."""
 
 from __future__ import annotations
 
@@ -25,34 +25,32 @@ __all__ = ["RunResult", "StepWait"]
 
 @dataclass(frozen=True, slots=True)
 class StepWait:
-    """How one attempt of a step came to start; times are seconds since 1970, ``attempt`` is 0 for
-    the first.
-
-    At ``ready`` nothing but limits and resources was left to wait for; ``after`` is the step that
-    it waited for last until then, None where it waited for none. ``submitted`` is when the engine
-    got it, which may be sooner, in a batch with the step before. From ``ready`` to ``started`` it
-    waited for ``reason``: a limit or a resource by its name, a worker to start, steps before it in
-    its batch, or the engine; None where that was no time to speak of. ``seconds`` is how long the
-    reason stood in the way. ``held_by`` are steps of the run that held what it waited for, half-way
-    through.
-    """
+    """Wait of one attempt of a step before its start; moments are seconds since 1970."""
 
     step_key: str
+    #: 0 for the first attempt.
     attempt: int
+    #: From this moment only limits and resources were left to wait for.
     ready: float
+    #: Submission to the engine; before ``ready`` for a step in one batch with its predecessor.
     submitted: float
     started: float
+    #: Last predecessor before ``ready``, None for none.
     after: str | None = None
+    #: Reason of the wait from ``ready`` to ``started``: a limit or resource by name, the start
+    #: of a worker, earlier steps of the batch, or the engine. None for a negligible wait.
     reason: str | None = None
+    #: Duration of the reason.
     seconds: float = 0.0
+    #: Steps of the run that held the limit or resource in the middle of the wait.
     held_by: tuple[str, ...] = ()
 
 
 class RunResult:
-    """The result of a run, in-process or on Ray, with Dagster's query methods.
+    """Result of a run, in-process or on Ray, with Dagster's query methods.
 
-    Values stay readable for as long as the result lives, on Ray also Ray itself, and until
-    ``close``, which a ``with`` block calls at its end.
+    Values stay readable until ``close``, which a ``with`` block calls at its end. On Ray they also
+    end with Ray itself.
     """
 
     def __init__(
@@ -63,7 +61,7 @@ class RunResult:
         self._engine = engine
         self._log = log
         self.job_def = job
-        # Whether all of the run is in a run store.
+        #: Whether a run store has the whole run.
         self.is_recorded = False
         self._is_closed = False
 
@@ -74,7 +72,7 @@ class RunResult:
         self.close()
 
     def close(self) -> None:
-        """Let go of all values; on Ray that frees their memory. Events and status stay."""
+        """Drop all values; on Ray that frees their memory. Events and status stay."""
         self._is_closed = True
         self._engine.release(range(len(self._plan.steps)))
 
@@ -97,57 +95,52 @@ class RunResult:
 
     @property
     def error(self) -> BaseException | None:
-        """What kept the run as a whole from running, such as a resource that did not open; None for
-        failed steps.
-        """
+        """Failure of the run as a whole, such as a broken resource; None if only steps failed."""
         return self._outcome.error
 
     @property
     def run_id(self) -> str:
-        """The id of the run."""
+        """Id of the run."""
         return self._spec.info.run_id
 
     @property
     def dagster_run(self) -> RunInfo:
-        """The run's id, tags and config."""
+        """Id, tags and config of the run."""
         return self._spec.info
 
     @property
     def times(self) -> tuple[float, float] | None:
-        """When the run began and ended, in seconds since 1970; None where it recorded nothing."""
+        """Begin and end of the run in seconds since 1970; None for a run without events."""
         events = [each for each in self._log.records if isinstance(each, Event)]
         return (events[0].timestamp, events[-1].timestamp) if events else None
 
     @property
     def all_events(self) -> Sequence[Event]:
-        """Every event of the run, in the order in which it was recorded."""
+        """Every event of the run, in the order of the log."""
         return self._log.events()
 
     @property
     def all_node_events(self) -> Sequence[Event]:
-        """The events that concern a step."""
+        """Events of steps."""
         return [event for event in self.all_events if event.step_key is not None]
 
     def filter_events(self, event_filter: Callable[[Event], bool]) -> Sequence[Event]:
-        """Return the events that ``event_filter`` accepts."""
+        """Return the events accepted by ``event_filter``."""
         return [event for event in self.all_events if event_filter(event)]
 
     def events_for_node(self, node_name: str) -> Sequence[Event]:
-        """Return the events of a node: of an op, of every op in a graph, of every mapped step; []
-        for no such node.
-        """
+        """Return the events of a node: an op, all ops in a graph, or all mapped steps."""
         return self.filter_events(
             lambda event: event.step_key is not None and _within(event.step_key, node_name)
         )
 
     def output_for_node(self, node_str: str, output_name: str = "result") -> Any:
-        """Return the value that a node yielded, the node given by its dotted path; by mapping keys
-        where it is dynamic.
+        """Return an output of a node, by its dotted path; for a dynamic node, by mapping keys.
 
-        Below several dynamic outputs the keys are as in step keys (``"a,0"``); a step key asks for
-        one step's value. What an IO manager stored is loaded by it, opened for this and closed
-        after. Raises InvariantError for an unknown node or output, and for one that yielded
-        nothing; InputError where the manager cannot load it.
+        Below several dynamic outputs the keys are as in step keys (``"a,0"``). A step key selects
+        one step's value. An IO manager loads the outputs that it stored; it is opened and closed
+        for that. Raises InvariantError for an unknown node or output, and for an output without a
+        value; InputError if the manager cannot load it.
         """
         plan = self._plan
         definition = plan.node_paths.get(node_path(node_str))
@@ -155,10 +148,10 @@ class RunResult:
             raise InvariantError(
                 f"{plan.job_name} has no op named {node_str}.{nearest(node_str, plan.node_paths)}"
             )
-        known = definition.levels_by_output()
-        if output_name not in known:
+        outputs = definition.levels_by_output()
+        if output_name not in outputs:
             raise InvariantError(
-                f"{node_str} has no output named {output_name}.{nearest(output_name, known)}"
+                f"{node_str} has no output named {output_name}.{nearest(output_name, outputs)}"
             )
         return self._value(
             node_str,
@@ -167,8 +160,8 @@ class RunResult:
         )
 
     def output_value(self, output_name: str = "result") -> Any:
-        """Return an output of the job's own graph; raises InvariantError where it has no such
-        output, or no value.
+        """Return an output of the job's graph; raises InvariantError for an unknown output, or one
+        without a value.
         """
         outputs = self.job_def.graph.outputs
         if output_name not in outputs:
@@ -186,14 +179,14 @@ class RunResult:
             return self._value_behind(self._symbol(path, output, message), message, read)
 
     def _symbol(self, path: str, output: str, message: str) -> NodeSource:
-        """Return what is behind an output of a node, or of one step."""
+        """Return the source of an output of a node, or of one step."""
         plan = self._plan
         step = plan.by_key.get(path)
         if step is not None:
             return FromStep(step, output)
-        for place, node in enumerate(plan.mapped_nodes):
+        for index, node in enumerate(plan.mapped_nodes):
             if node.key == path:
-                return FromMapped(place, output)
+                return FromMapped(index, output)
         behind = plan.outputs.get((path, output))
         if behind is None:
             raise InvariantError(message)
@@ -218,21 +211,22 @@ class RunResult:
             raise InvariantError(message) from None
 
     def _value_of(self, step: int, output: str, message: str | None) -> Any:
-        """Return one value; raises InvariantError with ``message``, or KeyError without, where none
-        was yielded.
-        """
+        """Return one value; raises InvariantError for none, or KeyError without ``message``."""
         # A step that failed may have yielded some of its outputs before.
         if self._outcome.machine.status[step] not in (StepStatus.SUCCESS, StepStatus.FAILED):
             raise InvariantError(message or "")
         if step in self._outcome.machine.released or self._is_closed:
-            why = "by keep_outputs it went with the last step to take it"
+            reason = "by keep_outputs it went with the last step to take it"
             if self._is_closed:
-                why = "the result was closed"
+                reason = "the result was closed"
             elif step in self._outcome.machine.taken_over and self._spec.previous_run is not None:
-                why = f"run {self._spec.previous_run.run_id} has it, or did not keep it either, and no step took it here"
+                reason = (
+                    f"run {self._spec.previous_run.run_id} has it, or did not keep it either, and "
+                    "no step took it here"
+                )
             key = self._plan.steps[step].key
             raise InvariantError(
-                f"The value of output '{output}' from node '{key}' was not kept: {why}."
+                f"The value of output '{output}' from node '{key}' was not kept: {reason}."
             )
         try:
             return self._engine.value(step, output)
@@ -243,12 +237,12 @@ class RunResult:
 
     @property
     def run_log(self) -> RunLog:
-        """The log of the run, for summaries."""
+        """Log of the run, for summaries."""
         return self._log
 
     @property
     def waits(self) -> Sequence[StepWait]:
-        """How each attempt came to start when it did, in the order in which they started."""
+        """Waits of the attempts, in the order of their starts."""
         keys = [step.key for step in self._plan.steps]
         return [
             StepWait(
@@ -273,9 +267,7 @@ class RunResult:
         ]
 
     def _ends(self, node: str) -> list[StepStatus]:
-        """Return how the steps of a node ended: of an op, of all ops in a graph, or for all mapping
-        keys.
-        """
+        """Return the statuses of a node's steps: of an op, or of all ops in a graph."""
         paths = self._plan.node_paths
         if node_path(node) not in paths:
             raise InvariantError(
@@ -320,25 +312,21 @@ class RunResult:
         return frozenset(self._keys_with(StepStatus.FAILED))
 
     def failure_data_for_node(self, node_str: str) -> StepFailureData | None:
-        """Return why a node failed (the first of its steps that did), None where it did not."""
+        """Return the failure of a node's first failed step, None without one."""
         for event in self.get_step_failure_events():
             if _within(event.step_key or "", node_str):
                 return event.step_failure_data
         return None
 
     def exception_for_node(self, node_str: str) -> BaseException | None:
-        """Return the exception that failed a node (the first of its steps that did), where it could
-        be kept.
-        """
+        """Return the exception of a node's first failed step; None if it does not pickle."""
         for event in self.get_step_failure_events():
             if _within(event.step_key or "", node_str):
                 return self._engine.exception(self._plan.index_of(event.step_key or ""))
         return None
 
     def retry_attempts_for_node(self, node_str: str) -> int:
-        """Return how many times a node was tried again; raises StepNotFoundError for one that there
-        is not.
-        """
+        """Return the number of retries of a node; raises StepNotFoundError for an unknown one."""
         plan = self._plan
         if node_str not in plan.node_paths:
             plan.index_of(node_str)
@@ -348,31 +336,30 @@ class RunResult:
 
     @property
     def reused(self) -> Mapping[str, Reused]:
-        """The steps that did not run since they have the outputs of a step of an earlier run, each
-        with that.
+        """Steps with outputs of an earlier run, each with the step of that run.
 
-        They are of cached ops, or, in a run that goes on from another, what that had.
+        They come from the cache, or from the previous run of a resumed one.
         """
         steps, previous_run = self._plan.steps, self._spec.previous_run
-        found: dict[str, Reused] = {}
+        reused: dict[str, Reused] = {}
         if previous_run is not None:
             keys = [steps[step].key for step in sorted(self._outcome.machine.taken_over)]
-            found = {key: Reused(previous_run.run_id, key) for key in keys}
+            reused = {key: Reused(previous_run.run_id, key) for key in keys}
         for record in self._log.records:
             if isinstance(record, Attempt):
                 key = steps[record.step].key
                 if record.reused is not None:
-                    found[key] = record.reused
-                elif key in found:  # it ran later on, for its outputs were lost
-                    del found[key]
-        return found
+                    reused[key] = record.reused
+                elif key in reused:  # It ran after all, since its outputs were lost.
+                    del reused[key]
+        return reused
 
     def get_run_success_event(self) -> Event:
-        """Return the RUN_SUCCESS event; raises InvariantError where there is none."""
+        """Return the RUN_SUCCESS event; raises InvariantError without one."""
         return self._only(EventType.RUN_SUCCESS)
 
     def get_run_failure_event(self) -> Event:
-        """Return the RUN_FAILURE event; raises InvariantError where there is none."""
+        """Return the RUN_FAILURE event; raises InvariantError without one."""
         return self._only(EventType.RUN_FAILURE)
 
     def _only(self, kind: EventType) -> Event:
@@ -382,9 +369,7 @@ class RunResult:
         raise InvariantError(f"the run has no {kind.value} event; it ended as {self.status}.")
 
     def counts(self) -> Mapping[str, int]:
-        """Return how many steps succeeded, were reused from an earlier run, failed, were skipped,
-        and did not run.
-        """
+        """Return the counts of steps by their ends."""
         status, reused = self._outcome.machine.status, len(self.reused)
         ended = {
             "succeeded": status.count(StepStatus.SUCCESS) - reused,

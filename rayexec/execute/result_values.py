@@ -1,6 +1,4 @@
-"""The values behind outputs that dynamic outputs make several: by mapping keys, and in lists where
-collected.
-"""
+"""Values of mapped and collected outputs: dictionaries by mapping keys, and lists."""
 
 from __future__ import annotations
 
@@ -14,19 +12,18 @@ from rayexec.scheduler.messages import StepStatus
 
 __all__ = ["DynamicValues"]
 
-# Returns the value of a step's output, by name; raises KeyError where none was yielded.
+# Returns the value of an output by step and name; raises KeyError for none.
 ValueOf: TypeAlias = Callable[[int, str], Any]
 
 
 class _NotMadeError(KeyError):
-    """A value that is not there since its step failed or never ran."""
+    """Value of a step that failed or never ran."""
 
 
 class DynamicValues:
-    """Finds values by what is behind them in the plan of a run that is over.
+    """Finds values by their sources in the plan of a run that is over.
 
-    ``status`` is by step; ``yields`` has for each step the values of dynamic outputs
-    (``result[k]``) that it yielded.
+    ``status`` is by step. ``yields`` has the names of dynamic values (``result[k]``) by step.
     """
 
     def __init__(
@@ -42,31 +39,30 @@ class DynamicValues:
         self._value_of = value_of
 
     def find(self, symbol: NodeSource) -> Any:
-        """Return a value, or a dictionary of those there are by mapping keys (``"a,0"``) in the
-        order of those.
+        """Return a value, or a dictionary of values by mapping keys (``"a,0"``), in order.
 
-        Raises KeyError where there is none.
+        Raises KeyError for none.
         """
         level = self._plan.fan_outs_of(symbol)
         if not level:
             return self._one(symbol, ())
         if self._keys(level[0], ()) is None:
             raise KeyError(symbol)
-        found = {}
+        values = {}
         above = (
             mapping_keys(self._plan.steps[symbol.step].key) if isinstance(symbol, FromStep) else ()
         )
         for keys in self._walk(level, ()):
             try:
-                found[",".join((*above, *keys))] = self._one(symbol, keys)
-            except KeyError:  # it failed, was skipped, or is optional
+                values[",".join((*above, *keys))] = self._one(symbol, keys)
+            except KeyError:  # Its step failed or was skipped, or the output is optional.
                 continue
-        if not found and isinstance(symbol, FromMapped):
+        if not values and isinstance(symbol, FromMapped):
             raise KeyError(symbol)
-        return found
+        return values
 
     def _walk(self, level: tuple[FanOut, ...], above: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
-        """Yield the mapping keys of the values that dynamic outputs make, in their order."""
+        """Yield the mapping keys of the values, in their order."""
         if len(above) == len(level):
             yield above
             return
@@ -74,16 +70,14 @@ class DynamicValues:
             yield from self._walk(level, (*above, key))
 
     def _step(self, node: int, keys: tuple[str, ...]) -> int | None:
-        """Return the step of a node, as in ``FanOut``, that has these keys or the first of them."""
+        """Return the step of a node, as in ``FanOut``, with these keys or the first of them."""
         if node >= 0:
             return node
         mapped = self._plan.mapped_nodes[-1 - node]
         return self._plan.by_key.get(f"{mapped.key}[{','.join(keys[: len(mapped.fan_outs)])}]")
 
     def _keys(self, fan: FanOut, above: tuple[str, ...]) -> list[str] | None:
-        """Return the mapping keys of the values that a step yielded, None where it did not get to
-        yield any.
-        """
+        """Return the mapping keys of a step's values, None for a step that never yielded."""
         step = self._step(fan.node, above)
         if step is None or step not in self._yields:
             return None
@@ -111,9 +105,7 @@ class DynamicValues:
         return self._value_of(step, name)
 
     def _check_empty(self, fan: FanOut, above: tuple[str, ...]) -> None:
-        """Raise KeyError where a list is not just empty: its op failed or was skipped, or need not
-        yield anything.
-        """
+        """Raise KeyError for an absent list; an empty list is of a successful step."""
         step = self._step(fan.node, above)
         status = StepStatus.WAITING if step is None else self._status[step]
         if step is None or status not in (StepStatus.SUCCESS, StepStatus.SKIPPED):
@@ -122,19 +114,17 @@ class DynamicValues:
             raise KeyError(fan)
 
     def _list(self, gathered: FromCollected, above: tuple[str, ...]) -> list[Any]:
-        """Return what a list holds that is collected; raises KeyError where one of its members
-        failed.
-        """
+        """Return a collected list; raises KeyError if one of its members failed."""
         fan = self._plan.fan_outs_of(gathered.source)[len(above)]
         keys = self._keys(fan, above)
         if not keys:
             self._check_empty(fan, above)
-        found = []
+        values = []
         for key in keys or ():
             try:
-                found.append(self._one(gathered.source, (*above, key)))
+                values.append(self._one(gathered.source, (*above, key)))
             except _NotMadeError:
                 raise
-            except KeyError:  # it was skipped, or is optional
+            except KeyError:  # Its step was skipped, or the output is optional.
                 continue
-        return found
+        return values

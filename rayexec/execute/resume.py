@@ -1,4 +1,4 @@
-"""Going on from a run that was recorded: what it was, what it has, and which steps are to run."""
+"""Resuming of a recorded run: its config, its outputs, and the steps to run."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ if TYPE_CHECKING:
 __all__ = ["PARENT", "ROOT", "Parent", "ReexecutionOptions", "find_parent"]
 
 PARENT, ROOT = "dagster/parent_run_id", "dagster/root_run_id"  # tags, as Dagster calls them
-# A run without an end by its record has lost its driver, where it is resumed by force.
+# Only by force: a STARTED run without a living driver.
 _RESUMABLE = (RunStatus.FAILURE, RunStatus.CANCELED, RunStatus.STARTED)
 
 
 @dataclass(frozen=True, slots=True)
 class ReexecutionOptions:
-    """How a run goes on from an earlier one, ``parent_run_id`` (or the beginning of it, where that
-    is unique).
+    """Options of a run that resumes an earlier one.
 
-    ``step_selection`` are clauses over step keys (``["flaky*", "m[b]*", "m[?]"]``): those steps
-    run, and take what others yielded from the earlier run; what that did not keep is made again.
-    Without any, all steps run. ``from_failure`` makes the other kind. ``is_forced`` goes on also
-    from a run that seems to go on, since its driver cannot be asked.
+    ``parent_run_id`` is the id of that run, or a unique beginning of it. ``step_selection`` are
+    clauses over step keys (``["flaky*", "m[b]*", "m[?]"]``). The selected steps run, with stored
+    outputs of the other ones; steps without stored outputs run again. Without a selection all steps
+    run. ``from_failure`` makes options to run the failed steps and those after them. ``is_forced``
+    permits a parent run without an end: its driver may be on another host.
     """
 
     parent_run_id: str
@@ -62,42 +62,37 @@ class ReexecutionOptions:
 
     @classmethod
     def from_failure(cls, run_id: str, *, is_forced: bool = False) -> ReexecutionOptions:
-        """Return options by which what failed, and what did not run, runs; a run that failed or was
-        canceled has it.
-        """
+        """Return options to run the steps without success in a failed or canceled run."""
         return cls(run_id, is_from_failure=True, is_forced=is_forced)
 
 
 @dataclass(frozen=True, slots=True)
 class Parent:
-    """A run from which another one goes on."""
+    """Earlier run that a run resumes."""
 
     store: RunStore
     record: RunRecord
     options: ReexecutionOptions
 
     def check_job(self, name: str) -> None:
-        """Raise DefinitionError where the run was of another job."""
+        """Raise DefinitionError if the run is of another job."""
         if self.record.job_name != name:
             raise DefinitionError(
                 f"run {self.record.run_id} is of job {self.record.job_name!r}, so job {name!r} "
-                f"cannot go on from it."
+                "cannot resume it."
             )
 
     def run_config(self) -> Mapping[str, Any]:
-        """Return the run's config; raises DefinitionError where what is recorded of that is not
-        what it was.
-        """
+        """Return the run's config; raises DefinitionError if the record has it only in part."""
         if "config" in self.record.origin:
             raise DefinitionError(
                 f"the config of run {self.record.run_id} held {self.record.origin['config']}, "
-                f"which the record has "
-                "only in words: give the config again."
+                "which the record has only in words: give the config again."
             )
         return self.record.run_config
 
     def tags(self, given: Mapping[str, Any] | None) -> dict[str, Any]:
-        """Return the tags of the run that goes on from this one."""
+        """Return the tags of a run that resumes this one."""
         record = self.record
         own = {PARENT: record.run_id, ROOT: record.root_run_id or record.run_id}
         return {**record.tags, **(given or {}), **own}
@@ -105,33 +100,32 @@ class Parent:
     def previous_run(
         self, plan: Plan, resources: Mapping[str, ResourceDefinition]
     ) -> PreviousRun | None:
-        """Return what the run means to one of ``plan`` with such ``resources``; None where all of
-        that is to run anew.
+        """Return the run as previous run of a new one; None if all steps are to run.
 
-        Raises StepNotFoundError and SelectionError for a step selection that does not fit.
+        Raises StepNotFoundError and SelectionError for a bad step selection.
         """
         options = self.options
         if not (options.is_from_failure or options.step_selection):
             return None
         run_id = self.record.run_id
         managers = {key: _managers_of(op, resources) for key, op in plan.ops_by_key.items()}
-        done = _done(self.store, self.record)
-        for key, found in done.items():
-            if not _is_handled_alike(found, managers, key):
-                done[key] = found._replace(values={})  # nobody loads it any more
+        finished = _finished_steps(self.store, self.record)
+        for key, step in finished.items():
+            if not _has_same_managers(step, managers, key):
+                finished[key] = step._replace(values={})  # No IO manager can load them now.
         if options.is_from_failure:
-            return PreviousRun(run_id, done)
-        grown = _replay(plan, run_id, done)
+            return PreviousRun(run_id, finished)
+        grown = _replay(plan, run_id, finished)
         chosen = select_steps(options.step_selection, _parents(grown))
         nodes = [key[: -len(ANY)] for key in chosen if key.endswith(ANY)]
         return PreviousRun(
-            run_id, done, SelectedSteps(chosen, frozenset(nodes), frozenset(grown.by_key))
+            run_id, finished, SelectedSteps(chosen, frozenset(nodes), frozenset(grown.by_key))
         )
 
 
 def find_parent(options: ReexecutionOptions, store: RunStore) -> Parent:
-    """Return the run that ``options`` name; raises RunNotFoundError, and InvariantError where it
-    has no rest.
+    """Return the run of ``options``; raises RunNotFoundError, and InvariantError if it cannot be
+    resumed.
     """
     from rayexec.store import current
 
@@ -141,71 +135,68 @@ def find_parent(options: ReexecutionOptions, store: RunStore) -> Parent:
         )
     record = current(store.open(options.parent_run_id))
     if record.status == RunStatus.STARTED and not options.is_forced:
-        where = (
+        driver = (
             f" (by pid {record.driver.pid} on {record.driver.host})"
             if record.driver is not None
             else ""
         )
         raise InvariantError(
-            f"run {record.run_id} still goes on{where}; a run is resumed once it is over. If you "
-            f"know that its driver "
-            "is gone with its host, resume it by force (--force, is_forced=True)."
+            f"run {record.run_id} still runs{driver}; a run is resumed once it is over. If you "
+            "know that its driver is gone with its host, resume it by force (--force, "
+            "is_forced=True)."
         )
     if options.is_from_failure and record.status not in _RESUMABLE:
         raise InvariantError(
             f"run {record.run_id} ended as {record.status}: only a run that failed or was "
-            f"canceled is resumed. To run "
-            "some of its steps again, select them."
+            "canceled is resumed. To run some of its steps again, select them."
         )
     return Parent(store, record, options)
 
 
-def _done(store: RunStore, record: RunRecord) -> dict[str, FinishedStep]:
-    """Return what a run has of each step that succeeded, and what it took over itself, by step key."""
+def _finished_steps(store: RunStore, record: RunRecord) -> dict[str, FinishedStep]:
+    """Return the steps with outputs in a run, also those of the run before it, by step key."""
     from rayexec.store.reading import StoredLog
 
     log = StoredLog(store.open(record.run_id))
-    done: dict[str, FinishedStep] = {}
-    taken_over = {log.keys[step] for step in log.restored()}
-    if taken_over and record.parent_run_id is not None:
+    finished: dict[str, FinishedStep] = {}
+    restored = {log.keys[step] for step in log.restored_steps()}
+    if restored and record.parent_run_id is not None:
         try:
-            before = _done(store, store.open(record.parent_run_id).record())
-        except RunNotFoundError:  # it was removed, and what it had with it
+            before = _finished_steps(store, store.open(record.parent_run_id).record())
+        except RunNotFoundError:  # Somebody removed it, and its values with it.
             before = {}
-        done |= {key: found for key, found in before.items() if key in taken_over}
-    source_nodes = _nodes_before(log)
+        finished |= {key: step for key, step in before.items() if key in restored}
+    predecessors = _predecessor_nodes(log)
     for attempt in log.attempts():
         key = log.keys[attempt.step]
         if attempt.outcome == SUCCESS:
-            done[key] = FinishedStep(attempt.outputs, {}, source_nodes.get(key))
+            finished[key] = FinishedStep(attempt.outputs, {}, predecessors.get(key))
         else:
-            done.pop(key, None)
+            finished.pop(key, None)
     for key, stored in store.values(record.run_id).committed().items():
-        told = done.get(key)
-        # What is committed is done, whether or not the driver came to know of it; the log may tell
-        # more of it.
-        is_same = told is not None and _names(told) == _names(stored)
-        outputs = told.outputs if told is not None and is_same else stored.outputs
-        done[key] = FinishedStep(outputs, stored.values, source_nodes.get(key))
-    return done
+        logged = finished.get(key)
+        # A committed step succeeded, even if its driver died before it knew. The log may have more
+        # of its outputs, such as metadata.
+        is_same = logged is not None and _names(logged) == _names(stored)
+        outputs = logged.outputs if logged is not None and is_same else stored.outputs
+        finished[key] = FinishedStep(outputs, stored.values, predecessors.get(key))
+    return finished
 
 
-def _nodes_before(log: StoredLog) -> dict[str, frozenset[str]]:
-    """Return the paths of the nodes that each step of a run took from, by its key; nothing where
-    that is not known.
-    """
+def _predecessor_nodes(log: StoredLog) -> dict[str, frozenset[str]]:
+    """Return the paths of the nodes before each step, by step key; empty for an old log."""
     predecessors = log.predecessors
     if predecessors is None:
         return {}
     paths = [node_path(key) for key in log.keys]
-    known: dict[tuple[int, ...], frozenset[str]] = {}
-    found = {}
+    shared: dict[tuple[int, ...], frozenset[str]] = {}  # many steps have the same predecessors
+    nodes = {}
     for key, before in zip(log.keys, predecessors, strict=True):
-        same = tuple(before)  # which many steps have
-        if same not in known:
-            known[same] = frozenset([paths[each] for each in same])
-        found[key] = known[same]
-    return found
+        steps = tuple(before)
+        if steps not in shared:
+            shared[steps] = frozenset([paths[each] for each in steps])
+        nodes[key] = shared[steps]
+    return nodes
 
 
 def _managers_of(
@@ -214,38 +205,36 @@ def _managers_of(
     return {name: manager_key(out, resources) for name, out in op.outs.items()}
 
 
-def _is_handled_alike(
-    done: FinishedStep, managers: Mapping[str, Mapping[str, str | None]], key: str
+def _has_same_managers(
+    step: FinishedStep, managers: Mapping[str, Mapping[str, str | None]], key: str
 ) -> bool:
-    """Whether the IO managers that stored what a step yielded are still those of its outputs."""
+    """Whether the outputs of a step still have the IO managers that stored them."""
     now = managers.get(node_path(key), {})
     return all(
         record.handled is None or now.get(output_name(record.name)) == record.handled.manager_key
-        for record in done.outputs
+        for record in step.outputs
     )
 
 
-def _names(done: FinishedStep) -> list[str]:
-    return [record.name for record in done.outputs]
+def _names(step: FinishedStep) -> list[str]:
+    return [record.name for record in step.outputs]
 
 
-def _replay(plan: Plan, run_id: str, done: Mapping[str, FinishedStep]) -> Plan:
-    """Return the plan with the steps that it came to have in a run."""
+def _replay(plan: Plan, run_id: str, finished: Mapping[str, FinishedStep]) -> Plan:
+    """Return the plan with all steps of an earlier run, mapped ones included."""
     own = RunPlan(plan) if plan.is_dynamic else plan
-    nothing = SelectedSteps(frozenset(), frozenset(), done.keys())
+    nothing = SelectedSteps(frozenset(), frozenset(), finished.keys())
     machine = Machine(
         own,
         driver_placement(own, slots=1, max_concurrent=1),
-        previous_run=PreviousRun(run_id, done, nothing),
+        previous_run=PreviousRun(run_id, finished, nothing),
     )
     machine.handle(RunStarted(), 0.0)
     return own
 
 
 def _parents(plan: Plan) -> dict[str, set[str]]:
-    """Return the steps of a plan, and the mapped nodes for those to come, each with what it takes
-    from.
-    """
+    """Return the predecessors of each step and mapped node, all by key."""
     keys = [step.key for step in plan.steps]
     parents = {
         key: {keys[each] for each in plan.predecessors[step]} for step, key in enumerate(keys)
@@ -254,19 +243,19 @@ def _parents(plan: Plan) -> dict[str, set[str]]:
     def key_of(node: int) -> str:
         return keys[node] if node >= 0 else f"{plan.mapped_nodes[-1 - node].key}{ANY}"
 
-    def behind(symbols: Iterable[NodeSource]) -> set[str]:
-        found = set()
+    def keys_behind(symbols: Iterable[NodeSource]) -> set[str]:
+        sources = set()
         for symbol in symbols:
             source = innermost(symbol) if isinstance(symbol, FromCollected) else symbol
             if isinstance(source, FromStep):
-                found.add(keys[source.step])
+                sources.add(keys[source.step])
             elif isinstance(source, FromMapped):
-                found.add(key_of(-1 - source.node))
-        return found
+                sources.add(key_of(-1 - source.node))
+        return sources
 
-    for place, node in enumerate(plan.mapped_nodes):
-        taken = behind(symbol for each in node.inputs for symbol in each.sources)
-        parents[key_of(-1 - place)] = taken | {key_of(node.fan_outs[-1].node)}
-    for (step, _), gathered in plan.collected_inputs.items():
-        parents[keys[step]] |= behind((gathered,))
+    for index, node in enumerate(plan.mapped_nodes):
+        inputs = keys_behind(symbol for each in node.inputs for symbol in each.sources)
+        parents[key_of(-1 - index)] = inputs | {key_of(node.fan_outs[-1].node)}
+    for (step, _), collected in plan.collected_inputs.items():
+        parents[keys[step]] |= keys_behind((collected,))
     return parents

@@ -1,4 +1,4 @@
-"""Values that a run saves at its end for a resumed run."""
+"""Saving of values at the end of a run, for a resumed run."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _MOST_PROBLEMS = 3  # Each may take seconds; after so many the other values are 
 
 
 def save_values(spec: RunSpec, machine: Machine, engine: Engine) -> list[str]:
-    """Store the outputs that unsuccessful steps take; return the problems as messages.
+    """Store the inputs of unsuccessful steps; return the problems as messages.
 
-    Values that the store already has, of durable ops or of the previous run, stay as they are.
+    The store already has values of durable ops and of the previous run.
     """
     storage = spec.value_storage
     wanted = wanted_values(spec.plan, machine.status)

@@ -1,4 +1,4 @@
-"""SIGTERM to a script that runs a job: the run is canceled first, and then the process ends."""
+"""SIGTERM to a script with a run: it cancels the run, and then ends the process."""
 
 from __future__ import annotations
 
@@ -12,17 +12,16 @@ __all__ = ["Terminated", "Termination"]
 
 
 class Terminated(KeyboardInterrupt):
-    """The process is asked to end."""
+    """Interrupt by SIGTERM."""
 
     def __init__(self) -> None:
         super().__init__("SIGTERM")
 
 
 class Termination:
-    """Makes SIGTERM an interrupt while its ``with`` block lasts, where it would end the process at
-    once.
+    """Makes SIGTERM an interrupt during its ``with`` block.
 
-    Nothing happens outside of the main thread, nor where somebody handles the signal already.
+    It does nothing outside of the main thread, or if the program has a handler of its own.
     """
 
     def __init__(self) -> None:
@@ -31,7 +30,7 @@ class Termination:
 
     def __enter__(self) -> Termination:
         if threading.current_thread() is threading.main_thread():
-            self._take()
+            self._install()
         return self
 
     def __exit__(
@@ -44,37 +43,32 @@ class Termination:
             signal.signal(signal.SIGTERM, self._former)
 
     def ending(self, error: BaseException) -> BaseException:
-        """Return what ends the process where ``error`` is its SIGTERM: SystemExit, with the status
-        that shells show.
-        """
+        """Return SystemExit with the shells' status for a SIGTERM; other errors stay."""
         if self._former is None or not isinstance(error, Terminated):
             return error
         return SystemExit(128 + signal.SIGTERM)
 
     def take_again(self) -> None:
-        """Take the signal again where Ray took it meanwhile, as it does when it starts."""
+        """Install the handler again; Ray replaces it as it starts."""
         if self._former is not None:
-            self._take()
+            self._install()
 
-    def _take(self) -> None:
+    def _install(self) -> None:
         handler = signal.getsignal(signal.SIGTERM)
         if handler is signal.SIG_DFL or _only_exits(handler):
             self._former = handler
             signal.signal(signal.SIGTERM, self._terminate)
 
-    def _terminate(self, number: int, frame: FrameType | None) -> None:
-        if (
-            os.getpid() != self._process
-        ):  # a process that an op forked, as multiprocessing does, ends as ever
-            signal.signal(number, signal.SIG_DFL)
-            signal.raise_signal(number)
+    def _terminate(self, signal_number: int, frame: FrameType | None) -> None:
+        # A process that an op forked, as multiprocessing does, ends as without the handler.
+        if os.getpid() != self._process:
+            signal.signal(signal_number, signal.SIG_DFL)
+            signal.raise_signal(signal_number)
             return
         raise Terminated
 
 
 def _only_exits(handler: Any) -> bool:
-    """Whether a handler is the one that ``ray.init`` sets in a driver, which does no more than
-    exit.
-    """
-    found = (getattr(handler, "__module__", ""), getattr(handler, "__qualname__", ""))
-    return found == ("ray._private.worker", "init.<locals>.sigterm_handler")
+    """Whether a handler is the one by ``ray.init``; it only exits."""
+    name = (getattr(handler, "__module__", ""), getattr(handler, "__qualname__", ""))
+    return name == ("ray._private.worker", "init.<locals>.sigterm_handler")

@@ -1,4 +1,4 @@
-"""Log records of transitions: steps that do not simply run."""
+"""Log records of transitions, such as skipped steps and repeated ones."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _MOST_LISTED = 10  # steps in a message
 
 
 def record_of(transition: Transition, steps: Sequence[Step]) -> Event | Attempt:
-    """Return the record of a transition that happened just now; ``steps`` are those of the plan."""
+    """Return the record of a transition at this moment; ``steps`` are the plan's."""
     return _RECORDS[type(transition)](transition, steps, time.time())
 
 
@@ -57,7 +57,7 @@ def _requeued(transition: StepRequeued, steps: Sequence[Step], now: float) -> Ev
 
 
 def _unfed(transition: StepUnfed, steps: Sequence[Step], now: float) -> Attempt:
-    """Return the failure of a step with inputs that neither this run nor the previous one has."""
+    """Return the failure of a step without inputs in this run or the previous one."""
     missing = list_of_keys([steps[each].key for each in transition.culprits])
     message = (
         f"it takes from {missing}, which the earlier run has no output of, and which the step "
@@ -83,6 +83,6 @@ _RECORDS: dict[type[Transition], Callable[[Any, Sequence[Step], float], Event | 
 
 
 def list_of_keys(keys: Sequence[str]) -> str:
-    """Return step keys as a list for a message; of a long one the first few and the rest's count."""
+    """Return a list of step keys for a message; a long one has its end as a count."""
     more = f" and {len(keys) - _MOST_LISTED:,} more" if len(keys) > _MOST_LISTED else ""
     return f"[{', '.join(map(repr, keys[:_MOST_LISTED]))}{more}]"

@@ -260,7 +260,7 @@ class StoredLog:
             elif kind != BATCH:
                 yield read_text(detail)
 
-    def restored(self) -> Iterator[int]:
+    def restored_steps(self) -> Iterator[int]:
         """Yield the steps that have the outputs of the previous run; some may have run later."""
         for table in self._tables:
             kinds, steps = table["kind"].to_pylist(), table["step"].to_pylist()

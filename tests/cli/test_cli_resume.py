@@ -131,7 +131,7 @@ def test_a_durable_run_whose_driver_was_killed_is_resumed(home: Path) -> None:
         [run_id] = [each.run_id for each in DirectoryRunStore(home / "home").list()]
         early = run("run", "resume", run_id, cwd=home)
         assert early.code == 2
-        assert f"still goes on (by pid {driver.pid} on {os.uname().nodename})" in early.stderr
+        assert f"still runs (by pid {driver.pid} on {os.uname().nodename})" in early.stderr
         driver.send_signal(signal.SIGKILL)
     assert ran(home) == ["load", "wait"]
     (home / "mended").touch()

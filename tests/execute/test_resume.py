@@ -601,7 +601,7 @@ def test_what_nothing_can_go_on_from_is_told(ran: Ran, tmp_path: Path) -> None:
         pass
 
     with pytest.raises(
-        DefinitionError, match="is of job 'flow', so job 'another' cannot go on from it"
+        DefinitionError, match="is of job 'flow', so job 'another' cannot resume it"
     ):
         execute_job(another, store=store, reexecution_options=ReexecutionOptions(good.run_id))
     with pytest.raises(DagsterInvariantViolationError, match="unknown steps: work, nope"):
@@ -880,7 +880,7 @@ def test_a_run_that_seems_to_go_on_elsewhere_is_resumed_by_force(ran: Ran, tmp_p
     )
     (tmp_path / f"store/runs/{first.run_id}/run.json").write_bytes(record.encode())
     with pytest.raises(
-        DagsterInvariantViolationError, match=r"still goes on \(by pid 1 on a-host-that-is-gone\)"
+        DagsterInvariantViolationError, match=r"still runs \(by pid 1 on a-host-that-is-gone\)"
     ):
         execute_job(
             flow, store=store, reexecution_options=ReexecutionOptions.from_failure(first.run_id)

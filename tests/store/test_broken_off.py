@@ -232,7 +232,7 @@ def test_a_full_disk_below_a_home_that_nobody_named_costs_a_warning(tmp_path: Pa
     printed, errors = run_on_full_disk(tmp_path, "default", HOME=str(tmp_path))
     assert printed[0] == "SUCCESS NoneType False False"
     assert errors.count("RuntimeWarning") == 1
-    assert "File too large. The run goes on and is recorded no further." in errors
+    assert "File too large. The run continues, and is recorded no further." in errors
     record = DirectoryRunStore(tmp_path / ".rayexec").open("r").record()
     assert (record.status, record.error) == ("SUCCESS", None)
     assert (record.note or "").startswith(

@@ -322,7 +322,7 @@ def test_a_run_that_was_canceled_or_killed_is_resumed(
 
     is_killed = run_id == "killed-ray"
     if is_killed:  # by a driver of another host, which cannot be asked
-        with pytest.raises(InvariantError, match="still goes on"):
+        with pytest.raises(InvariantError, match="still runs"):
             resume(is_forced=False)
     with resume(is_forced=is_killed) as result:
         assert result.success
