@@ -18,18 +18,11 @@ from rayexec.scheduler.step_table import StepTable
 Execute = Callable[..., RunResult]
 
 
-@pytest.hookimpl(tryfirst=True)  # before the names of groups come into the names of tests
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Refuse a mark of a slow test without a reason, and keep the tests of a file in one process.
-
-    Those of one file share what they started; a file that says so shares a process with others.
-    """
-    for item in items:
-        mark = item.get_closest_marker("long")
-        if mark is not None and not (len(mark.args) == 1 and isinstance(mark.args[0], str)):
-            raise pytest.UsageError(f"{item.nodeid}: give pytest.mark.long its reason")
-        if item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Refuse a mark of a slow test without a reason."""
+    mark = item.get_closest_marker("long")
+    if mark is not None and not (len(mark.args) == 1 and isinstance(mark.args[0], str)):
+        raise pytest.UsageError(f"{item.nodeid}: give pytest.mark.long its reason")
 
 
 @pytest.hookimpl(wrapper=True)
