@@ -378,7 +378,8 @@ def test_ray_starts_by_itself_and_again_after_a_shutdown(tmp_path: Path) -> None
                     result.output_for_node("large")
                 except InvariantError as error:
                     assert "read results before ray.shutdown()" in str(error), error
-                sys.modules["rayexec.cluster.connect"]._ATTENDANTS = ("gone",)  # as where Ray has them no longer
+                # As where Ray has no such attendants any more.
+                sys.modules["rayexec.cluster.connect"]._ATTENDANTS = ("gone",)
                 again = works.execute()
                 assert len(again.output_for_node("large")) == 300_001
                 assert len(attendants()) == 3, attendants()

@@ -1,4 +1,4 @@
-"""Jobs that live in files: imported by path here, found again with their neighbours on the workers."""
+"""Jobs in files: imported by path here, with their neighbours on the workers."""
 
 import sys
 import textwrap

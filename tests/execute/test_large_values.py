@@ -261,7 +261,7 @@ def stored() -> float:
 
 
 def settled() -> float:
-    """Return the same once what earlier tests left has gone: when it has not changed for a while."""
+    """Return the same after it has not changed for a while: values of earlier tests have gone."""
     gc.collect()
     known, since = stored(), time.monotonic()
     while time.monotonic() - since < 1.5:

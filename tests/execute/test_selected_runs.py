@@ -1,4 +1,4 @@
-"""Running a part of a job: what a selection runs, and where the inputs that it cuts off come from."""
+"""Runs of a part of a job, and the inputs that the selection cuts off."""
 
 from typing import Any
 

@@ -28,7 +28,8 @@ def alone():
 
 if __name__ == "__main__":
     said = []
-    threads = [threading.Thread(target=lambda: said.append(alone.execute().status)) for _ in range(2)]
+    run = lambda: said.append(alone.execute().status)
+    threads = [threading.Thread(target=run) for _ in range(2)]
     [each.start() for each in threads]
     [each.join() for each in threads]
     print(said)

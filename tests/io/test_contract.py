@@ -1,4 +1,4 @@
-"""What every built-in IO manager holds to, whatever it stores and wherever that lies."""
+"""Contract of the built-in IO managers, on every file system."""
 
 import os
 import signal
@@ -64,7 +64,7 @@ def batches(then: Callable[[], None]) -> pa.RecordBatchReader:
 
 
 class Kind(NamedTuple):
-    """A kind of manager: how it is made for a directory, and values that end or fail it half-way."""
+    """Kind of manager: a factory by directory, and values that end or fail it half-way."""
 
     make: Callable[[str], Any]
     deadly: Callable[[], Any]

@@ -31,7 +31,7 @@ _COLUMNS = (
 
 
 def command(*arguments: str) -> tuple[int, str]:
-    """Run a ``rayexec`` command in this process; return its exit code and what it printed on standard output."""
+    """Run a ``rayexec`` command in this process; return its exit code and standard output."""
     printed, code = io.StringIO(), 0
     with (
         mock.patch.object(sys, "argv", ["rayexec", *arguments]),
@@ -51,7 +51,7 @@ def _read(*arguments: str) -> str:
 
 
 def facts_of(store: Path, run_id: str, scratch: Path) -> dict[str, Any]:
-    """Return the facts of a run by ``show``, ``events``, ``logs``, ``export`` (into ``scratch``)."""
+    """Return facts of a run by ``show``, ``events``, ``logs``, ``export`` (to ``scratch``)."""
     given = (run_id, "--store", str(store))
     shown = json.loads(_read("run", "show", *given, "--json"))
     assert run_id in _read("run", "show", *given)
