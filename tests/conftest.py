@@ -18,6 +18,7 @@ from rayexec.scheduler.step_table import StepTable
 Execute = Callable[..., RunResult]
 
 
+@pytest.hookimpl(tryfirst=True)  # before the names of groups come into the names of tests
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Refuse a mark of a slow test without a reason, and keep the tests of a file in one process.
 

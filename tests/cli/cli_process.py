@@ -135,7 +135,8 @@ def run_on_terminal(
 ) -> Ended:
     """Run a command on a terminal of its own, and return all its output.
 
-    Once ``until`` is on the terminal, press keys, or close it without any. Once ``again`` is on it too, press them a second time.
+    Once ``until`` is on the terminal, press keys, or close it without any. Once ``again`` is on
+    it too, press them a second time.
     """
     mark = uuid.uuid4().hex
     master, slave = pty.openpty()

@@ -18,9 +18,9 @@ from typing import Any
 class Dashboard:
     """Jobs by their ids, in the form of Ray's Jobs API.
 
-    A ``failing`` dashboard answers no question about jobs. ``asked`` are the requests so far, such as
-    ``POST mine/stop``. ``submitted`` are the submissions, with ``outcome`` as their state. Each job has
-    printed one line.
+    A ``failing`` dashboard answers no question about jobs. ``asked`` are the requests so far,
+    such as ``POST mine/stop``. ``submitted`` are the submissions, with ``outcome`` as their
+    state. Each job has printed one line.
     """
 
     address: str = ""

@@ -120,7 +120,8 @@ class Laptop:
         file = self.run_directory(run_id) / "run.yaml"
         file.write_text(
             "execution: {config: {ray: {cancel_grace: 600}}}\n"
-            f"ops: {{sleeps: {{config: {{place: {self.run_directory(run_id)}, linger: {linger}}}}}}}\n"
+            f"ops: {{sleeps: {{config: {{place: {self.run_directory(run_id)}, "
+            f"linger: {linger}}}}}}}\n"
         )
         return str(file)
 

@@ -23,6 +23,8 @@ from rayexec.cli.main import app
 from rayexec.execute import execute_in_process
 from rayexec.placement.capacity import Capacity
 
+pytestmark = pytest.mark.long("measures, in several Rays of its own")
+
 SMALL = (
     "bench",
     "--quick",

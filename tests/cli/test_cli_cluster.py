@@ -28,9 +28,12 @@ ROOT = Path(rayexec.__file__).parents[1]
 MY_JOB = ROOT / "docs/examples/my_job.py"
 _TIMEOUT = 90.0
 
-pytestmark = pytest.mark.skipif(
-    not Path("/proc/self/stat").exists(), reason="reads the process table from /proc"
-)
+pytestmark = [
+    pytest.mark.long("starts and stops clusters of several nodes"),
+    pytest.mark.skipif(
+        not Path("/proc/self/stat").exists(), reason="reads the process table from /proc"
+    ),
+]
 
 # Says which of its resources the cluster has, where a step that takes one of them runs.
 LIMITED = """

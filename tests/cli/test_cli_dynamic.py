@@ -159,7 +159,10 @@ def test_plan_shows_mapped_ops_among_the_steps(directory: Path) -> None:
 
 
 def test_plan_as_json_tells_what_is_mapped(directory: Path) -> None:
-    limits = "execution: {config: {ray: {max_concurrent: 2, tag_concurrency_limits: [{key: db, limit: 1}]}}}\n"
+    limits = (
+        "execution: {config: {ray: {max_concurrent: 2, "
+        "tag_concurrency_limits: [{key: db, limit: 1}]}}}\n"
+    )
     Path("limits.yaml").write_text(limits)
     plan = json.loads(_show("plan", "-j", "fan", "-c", "limits.yaml", "--json"))
     assert (plan["steps_at_least"], plan["is_exact"]) == (2, False)

@@ -30,6 +30,8 @@ JOB = """
 import pathlib, time
 from rayexec import job, op
 
+pytestmark = pytest.mark.long("each launched run is a process with a Ray of its own")
+
 @op
 def waits():
     print("printed")

@@ -25,9 +25,12 @@ from laptop import JOBS, PATIENCE, Laptop, make_project, make_wheel, until
 from ports import free_port
 from test_cli_cluster import ROOT, Machine, _machine
 
-pytestmark = pytest.mark.skipif(
-    not Path("/proc/self/stat").exists(), reason="reads the process table from /proc"
-)
+pytestmark = [
+    pytest.mark.long("launches fifteen runs at once on a cluster of two nodes"),
+    pytest.mark.skipif(
+        not Path("/proc/self/stat").exists(), reason="reads the process table from /proc"
+    ),
+]
 
 EXAMPLES = ROOT / "docs/examples"
 # The flights job, held up before its last op.

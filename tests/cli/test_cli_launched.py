@@ -37,6 +37,8 @@ NESTING = f"""
 import os
 from rayexec import job, op
 
+pytestmark = pytest.mark.long("launched runs in processes of their own")
+
 @op
 def tells():
     print("op has", os.environ.get({LAUNCHED_FROM!r}))
@@ -206,7 +208,8 @@ def test_the_driver_alone_compares_itself_with_the_launching_machine(
     assert LAUNCHED_FROM not in submitted["runtime_env"]["env_vars"]
     (project / ".rayexec").mkdir()
     (project / "run.yaml").rename(project / ".rayexec/run-config.yaml")  # as it is unpacked
-    own = f"rayexec {__version__}, Ray {version('ray')}, Python {sys.version_info[0]}.{sys.version_info[1]}"
+    python = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    own = f"rayexec {__version__}, Ray {version('ray')}, Python {python}"
     assert own in submitted["entrypoint"]
     older = submitted["entrypoint"].replace(own, f"rayexec {__version__}, Ray 2.9.0, Python 3.9")
     older = older.replace(" exec python ", f" exec {shlex.quote(sys.executable)} ").replace(

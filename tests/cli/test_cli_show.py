@@ -18,7 +18,8 @@ from rayexec.cli.main import app
 from rayexec.placement.capacity import Capacity
 
 JOBS = '''
-from rayexec import Config, In, Nothing, Out, Output, graph, in_process_executor, job, op, ray_executor, resource
+from rayexec import Config, In, Nothing, Out, Output, graph, job, op, resource
+from rayexec import in_process_executor, ray_executor
 
 class Conf(Config):
     n: int

@@ -66,7 +66,8 @@ def sleeping():
 def query():
     time.sleep(1.5)
 
-LIMITS = {"max_concurrent": 4, "tag_concurrency_limits": [{"key": "database", "value": "redshift", "limit": 2}]}
+DATABASE = {"key": "database", "value": "redshift", "limit": 2}
+LIMITS = {"max_concurrent": 4, "tag_concurrency_limits": [DATABASE]}
 
 @job(config={"execution": {"config": {"multiprocess": LIMITS}}})
 def queries():

@@ -1,7 +1,7 @@
 """The fields of KubeRay's kinds, taken from its CRDs into ``kuberay_fields.json``, and what is
 wrong by them.
 
-    python tests/cluster/kuberay_fields.py CRD_DIRECTORY WHERE_FROM > tests/cluster/kuberay_fields.json
+    cd tests/cluster; python kuberay_fields.py CRD_DIRECTORY WHERE_FROM > kuberay_fields.json
 
 makes the file again. Of what Kubernetes has, only what our manifests use and what stands beside it
 is recorded.
@@ -175,7 +175,7 @@ def _of_kind(kind: str, api: str, fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def record(directory: Path, documents: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the fields of each kind by the CRDs in a directory, as far as the documents use them."""
+    """Return the fields of each kind by the CRDs in a directory that the documents use."""
     given = list(documents)
     used = {
         kind: [each for each in given if each["kind"] == kind]

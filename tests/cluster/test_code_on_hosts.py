@@ -17,6 +17,8 @@ from hosts import ROOT, Hosts, hosts
 
 import rayexec
 
+pytestmark = pytest.mark.long("starts hosts of their own, each with a Ray")
+
 _SOON = 10.0  # seconds until a mistake must be told
 
 BESIDE = """
@@ -95,7 +97,8 @@ import parted._json
 def far():
     from parted import made
     rows = (Path(__file__).parent / "data/rows.csv").read_text()
-    return [parted._json.__name__, len((files("parted") / "large.bin").read_text()), made.N, rows, parted.N]
+    large = len((files("parted") / "large.bin").read_text())
+    return [parted._json.__name__, large, made.N, rows, parted.N]
 
 @op(ray_options={"resources": {"far": 0.1}})
 def old():

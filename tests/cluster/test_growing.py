@@ -28,9 +28,10 @@ ROOT = Path(rayexec.__file__).parents[1]
 _HEAD = "f" * 51 + "00000"
 _PATIENCE = 60.0
 
-pytestmark = pytest.mark.skipif(
-    not Path("/proc/self/environ").exists(), reason="finds processes in /proc"
-)
+pytestmark = [
+    pytest.mark.long("waits for autoscalers, which look for work every few seconds only"),
+    pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="finds processes in /proc"),
+]
 
 JOB = """
 import time
@@ -197,10 +198,7 @@ class Growing:
                 os.kill(pid, signal.SIGKILL)
 
 
-LONG = pytest.mark.long("the second autoscaler looks for work every few seconds only")
-
-
-@pytest.fixture(params=["first", pytest.param("second", marks=LONG)])
+@pytest.fixture(params=["first", "second"])
 def growing(request: pytest.FixtureRequest) -> Iterator[Growing]:
     with tempfile.TemporaryDirectory(prefix="rx-", dir="/tmp", ignore_cleanup_errors=True) as home:
         made = Growing(Path(home))

@@ -27,7 +27,10 @@ def test_the_family_is_the_roots_their_session_and_all_descendants() -> None:
 
 
 def _stubborn() -> subprocess.Popen[str]:
-    script = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('ready', flush=True); time.sleep(60)"
+    script = (
+        "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
+        "print('ready', flush=True); time.sleep(60)"
+    )
     process = subprocess.Popen([sys.executable, "-c", script], stdout=-1, text=True)
     assert process.stdout is not None
     process.stdout.readline()

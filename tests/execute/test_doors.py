@@ -378,7 +378,7 @@ def test_ray_starts_by_itself_and_again_after_a_shutdown(tmp_path: Path) -> None
                     result.output_for_node("large")
                 except InvariantError as error:
                     assert "read results before ray.shutdown()" in str(error), error
-                # As where Ray has no such attendants any more.
+                # As where Ray has them no longer.
                 sys.modules["rayexec.cluster.connect"]._ATTENDANTS = ("gone",)
                 again = works.execute()
                 assert len(again.output_for_node("large")) == 300_001

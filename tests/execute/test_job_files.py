@@ -1,4 +1,4 @@
-"""Jobs in files: imported by path here, with their neighbours on the workers."""
+"""Jobs in files: imported by path here, and with their neighbours on the workers."""
 
 import sys
 import textwrap

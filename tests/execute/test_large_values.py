@@ -261,7 +261,7 @@ def stored() -> float:
 
 
 def settled() -> float:
-    """Return the same after it has not changed for a while: values of earlier tests have gone."""
+    """Return the same once the leftovers of earlier tests are gone: once it stays the same."""
     gc.collect()
     known, since = stored(), time.monotonic()
     while time.monotonic() - since < 1.5:

@@ -26,7 +26,7 @@ HOLD = 0.15  # seconds for which an op stays, so that others would overlap it if
 
 @contextmanager
 def present(directory: str, name: str) -> Iterator[list[str]]:
-    """Be in the directory for a while; yields the names in there, this one included."""
+    """Be in the directory for a while; yield the names of all in it, this one included."""
     path = os.path.join(directory, name)
     Path(path).touch()
     try:

@@ -46,7 +46,7 @@ class Number(Config):
 
 
 class Ran:
-    """Steps that ran, by a file that they append to; ``trouble`` lets ``check`` raise."""
+    """Steps that ran, in a file to which they append; ``trouble`` lets ``check`` raise."""
 
     def __init__(self, place: Path) -> None:
         self.path = place / "ran"
@@ -441,8 +441,10 @@ def test_values_that_are_not_kept_are_made_again_unless_the_op_refuses(
         if rerun:
             assert ran.take() == ["load", "save"]
             assert result.success
-            message = 'step "save" needs them: it runs again.'
-            message = f'The outputs of step "load" are not kept, and {message}'
+            message = (
+                'The outputs of step "load" are not kept, and step "save" needs them: '
+                "it runs again."
+            )
             assert message in [event.message for event in result.all_events]
         else:
             assert ran.take() == []

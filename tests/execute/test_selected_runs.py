@@ -1,4 +1,4 @@
-"""Runs of a part of a job, and the inputs that the selection cuts off."""
+"""Runs of a part of a job: the selected steps, and the sources of inputs that it cuts off."""
 
 from typing import Any
 

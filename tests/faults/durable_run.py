@@ -32,7 +32,7 @@ def note(notes: str, words: str) -> None:
 
 
 def make_job(seed: int, notes: str) -> JobDefinition:
-    """Return a job of layers, some of whose values are large, with a dynamic output in the midst."""
+    """Return a job of layers with some large values, and a dynamic output in the midst."""
     chance = random.Random(seed)
     plan: list[tuple[int, list[int], float, bool]] = []
     for layer in range(chance.randint(3, 5)):

@@ -35,6 +35,8 @@ from rayexec.execute import Observer
 from rayexec.store import DirectoryRunStore, RunRecord
 from rayexec.store.reading import StoredLog
 
+pytestmark = pytest.mark.long("cancels runs of every kind, and waits for their ends")
+
 GRACE = 1.0
 _PATIENCE = 60.0
 _LATE = 15.0  # seconds beyond the grace period that a busy machine may need
@@ -260,7 +262,7 @@ PAIRS = [
 def canceled(
     what: JobDefinition, place: Path, how: Callable[[Path], None], **options: Any
 ) -> tuple[RunRecord, float]:
-    """Run a job, cancel it once its step works, and return its record, and how long it took to end."""
+    """Run a job, cancel it once its step works; return its record and the seconds to its end."""
     store = place / "store"
     pressed: list[float] = []
     failures: list[BaseException] = []

@@ -19,6 +19,8 @@ import pytest
 from rayexec import RetryPolicy, WorkerCrashedError, job, op
 from rayexec.engine.ray.worker.exit_note import ExitNoted
 
+pytestmark = pytest.mark.long("kills worker processes, and Ray starts new ones")
+
 MANY = 12
 _HERE = __file__
 

@@ -15,6 +15,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
+pytestmark = pytest.mark.long("reads hostile values from other processes")
+
 FAILING = {
     "only_here": ("OnlyHere", "from here"),
     "other_arguments": ("OtherArguments", "1 and 2"),

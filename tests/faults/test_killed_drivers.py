@@ -20,6 +20,8 @@ from durable_run import make_job
 from rayexec import ReexecutionOptions, execute_job
 from rayexec.store import DirectoryRunStore
 
+pytestmark = pytest.mark.long("kills drivers, and resumes their runs in new processes")
+
 SCRIPT = Path(__file__).with_name("durable_run.py")
 WORKERS = 4  # each of which may be between a step's return and its commit
 
@@ -28,12 +30,7 @@ def lines(notes: Path) -> list[str]:
     return notes.read_text().splitlines() if notes.exists() else []
 
 
-LONG = pytest.mark.long("each seed kills a driver and resumes its run in new processes")
-
-
-@pytest.mark.parametrize(
-    "seed", [*range(10), *(pytest.param(seed, marks=LONG) for seed in range(10, 20))]
-)
+@pytest.mark.parametrize("seed", range(20))
 def test_resuming_a_run_whose_driver_was_killed_runs_no_step_again_that_was_over(
     ray_session: None, tmp_path: Path, seed: int
 ) -> None:

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.long("kills nodes, and Ray takes 15 s to give up an object")
+
 SCRIPT = Path(__file__).with_name("lose_node.py")
 
 
@@ -26,10 +28,7 @@ def run(place: Path, keep: str) -> dict[str, Any]:
     return outcome
 
 
-LONG = pytest.mark.long("Ray takes 15 s to give up a lost object, three times over")
-
-
-@pytest.mark.parametrize("keep", [pytest.param("all", marks=LONG), "leaves"])
+@pytest.mark.parametrize("keep", ["all", "leaves"])
 def test_a_run_goes_on_after_a_node_took_the_only_copy_of_outputs_with_it(
     tmp_path: Path, keep: str
 ) -> None:

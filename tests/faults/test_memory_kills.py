@@ -10,6 +10,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.long("fills a node's memory until Ray's monitor kills")
+
 SCRIPT = Path(__file__).with_name("eat_memory.py")
 
 

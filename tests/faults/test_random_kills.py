@@ -14,6 +14,8 @@ from killed_runs import Killer, Node, below, make_job, random_nodes, read_lines,
 
 from rayexec import RetryPolicy, RunResult
 
+pytestmark = pytest.mark.long("kills workers in a hundred random runs")
+
 CHUNK = 5  # runs of a test
 
 

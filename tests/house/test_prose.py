@@ -114,11 +114,15 @@ def test_no_file_name_means_two_things() -> None:
 
 # File name -> the one thing that it means wherever it occurs.
 SAME_MEANING: dict[str, str] = {
-    "base": "the contract that the implementations in a package keep",
+    "base": "the interface of every implementation in the package",
     "cache": "cached outputs of steps",
     "cluster": "a Ray cluster",
     "driver": "the process that drives a run",
+    "engine": "an engine",
     "job": "a job",
-    "registry": "names of implementations, with the functions that make them",
+    "live_lines": "lines of a step that still runs",
+    "messages": "typed messages between two sides, one class a kind",
+    "registry": "factories by name",
     "run": "one execution of a job",
+    "values": "outputs of steps, as values or references",
 }

@@ -1,4 +1,4 @@
-"""Contract of the built-in IO managers, on every file system."""
+"""What every built-in IO manager holds to, whatever it stores and wherever that lies."""
 
 import os
 import signal
@@ -64,7 +64,7 @@ def batches(then: Callable[[], None]) -> pa.RecordBatchReader:
 
 
 class Kind(NamedTuple):
-    """Kind of manager: a factory by directory, and values that end or fail it half-way."""
+    """A kind of manager: its maker for a directory, and values that end or fail it half-way."""
 
     make: Callable[[str], Any]
     deadly: Callable[[], Any]

@@ -17,6 +17,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.long("starts clusters of several nodes")
+
 CROWD = Path(__file__).with_name("crowd.py")
 REDSHIFT = {"tags": {"database": "redshift"}}
 

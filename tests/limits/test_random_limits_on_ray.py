@@ -12,6 +12,8 @@ import pytest
 
 from rayexec import job, op
 
+pytestmark = pytest.mark.long("many random runs on Ray")
+
 KEYS, VALUES = ("db", "team"), ("x", "y")
 
 

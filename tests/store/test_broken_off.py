@@ -47,8 +47,8 @@ def endless():
     for _ in range(20_000):
         value = step(value)
 
-config = {"execution": {"config": {"in_process": {}}}}
-endless.execute(config, store=sys.argv[1], run_id="r", **eval(sys.argv[2]))
+IN_PROCESS = {"execution": {"config": {"in_process": {}}}}
+endless.execute(IN_PROCESS, store=sys.argv[1], run_id="r", **eval(sys.argv[2]))
 """
 
 
@@ -191,13 +191,13 @@ def talks():
         talk()
 
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # a full disk, as far as this process is concerned
-loggers = {"console": {"config": {"log_level": "CRITICAL"}}}
-config = {"execution": {"config": {"in_process": {}}}, "loggers": loggers}
+console = {"console": {"config": {"log_level": "CRITICAL"}}}
+config = {"execution": {"config": {"in_process": {}}}, "loggers": console}
 resource.setrlimit(resource.RLIMIT_FSIZE, (4_000_000, 4_000_000))
 options = {} if sys.argv[1] == "default" else {"store": sys.argv[1]}
 result = talks.execute(config, run_id="r", **options)
-left = result.counts()["not run"]
-print(result.status, type(result.error).__name__, left > 0, result.is_recorded)
+not_run = result.counts()["not run"] > 0
+print(result.status, type(result.error).__name__, not_run, result.is_recorded)
 print(result.error)
 """
 

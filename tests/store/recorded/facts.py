@@ -51,7 +51,7 @@ def _read(*arguments: str) -> str:
 
 
 def facts_of(store: Path, run_id: str, scratch: Path) -> dict[str, Any]:
-    """Return facts of a run by ``show``, ``events``, ``logs``, ``export`` (to ``scratch``)."""
+    """Return a run's facts by ``show``, ``events``, ``logs``, ``export`` (into ``scratch``)."""
     given = (run_id, "--store", str(store))
     shown = json.loads(_read("run", "show", *given, "--json"))
     assert run_id in _read("run", "show", *given)
