@@ -1,4 +1,4 @@
-"""What a failure does to its step, to the steps after it, and to the run."""
+"""Effects of a failure on its step, on later steps, and on the run."""
 
 import os
 from collections.abc import Iterator

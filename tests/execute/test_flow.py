@@ -1,4 +1,4 @@
-"""How steps hand values to each other, the same on every engine."""
+"""Values between steps, the same on every engine."""
 
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What long steps log and print is known while they run, and stands in the run's log once."""
+"""Lines of long steps arrive while the steps run, and are in the log once."""
 
 from __future__ import annotations
 

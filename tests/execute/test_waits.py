@@ -1,4 +1,4 @@
-"""Why steps waited, and limits around runs that start in an op, on the session's Ray."""
+"""Reasons of waits, and limits around runs within an op, on the session's Ray."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every built-in IO manager holds to, whatever it stores and wherever that lies."""
+"""Contract of the built-in IO managers, on every file system."""
 
 import os
 import signal

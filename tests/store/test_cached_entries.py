@@ -1,6 +1,4 @@
-"""What every cache of outputs keeps to: entries are whole or not there, and those that are damaged
-are told.
-"""
+"""Contract of every cache of outputs: entries are complete or absent, and damage is an error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every run store keeps to."""
+"""Contract of every run store."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every run store keeps to where it keeps values of steps."""
+"""Contract of the storage for values in every run store."""
 
 from __future__ import annotations
 

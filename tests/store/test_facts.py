@@ -1,4 +1,4 @@
-"""What a stored run tells of the workers that ran it."""
+"""Facts about workers and batches in a stored run."""
 
 from __future__ import annotations
 
