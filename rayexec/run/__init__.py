@@ -1,0 +1,1 @@
+"""Data of one run that engines, scheduler and steps are given."""

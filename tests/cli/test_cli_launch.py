@@ -24,13 +24,13 @@ from rayexec.launch.launcher_versions import LAUNCHED_FROM
 from rayexec.launch.notes import LaunchNote, find_note
 from rayexec.run.process_identity import ProcessIdentity
 
+pytestmark = pytest.mark.long("each launched run is a process with a Ray of its own")
+
 _TIMEOUT = 60.0
 
 JOB = """
 import pathlib, time
 from rayexec import job, op
-
-pytestmark = pytest.mark.long("each launched run is a process with a Ray of its own")
 
 @op
 def waits():

@@ -37,8 +37,6 @@ NESTING = f"""
 import os
 from rayexec import job, op
 
-pytestmark = pytest.mark.long("launched runs in processes of their own")
-
 @op
 def tells():
     print("op has", os.environ.get({LAUNCHED_FROM!r}))

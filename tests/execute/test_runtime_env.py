@@ -15,6 +15,9 @@ import pytest
 SCRIPT = Path(__file__).with_name("environments.py")
 
 
+pytestmark = pytest.mark.long("Ray makes environments with packages by pip")
+
+
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     place = tmp_path_factory.mktemp("environments")
