@@ -233,7 +233,7 @@ def _silence_raylet() -> None:
 
     module = getattr(getattr(ray, "_private", None), "worker", None)
     if callable(getattr(module, "print_to_stdstream", None)):
-        module.print_to_stdstream = lambda *_args, **_options: None  # type: ignore[union-attr]  # found above
+        setattr(module, "print_to_stdstream", lambda *_args, **_options: None)  # noqa: B010
 
 
 def _is_head() -> bool:

@@ -199,7 +199,10 @@ def _of_container(annotation: Any, kind: type, inner: RuntimeType) -> RuntimeTyp
         )
     return RuntimeType(
         _name(annotation),
-        lambda value: isinstance(value, kind) and all(map(accepts_item, value)),  # type: ignore[call-overload]  # a container
+        # The kind is a container.
+        lambda value: (
+            isinstance(value, kind) and all(map(accepts_item, value))  # type: ignore[call-overload]
+        ),
         loader,
         annotation,
     )
