@@ -291,7 +291,8 @@ _ALIASES = {
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
-__all__ = sorted([*_HOME_OF, *_ALIASES])  # noqa: PLE0605  # the table is the one place that lists them
+# The table alone lists the names.
+__all__ = sorted([*_HOME_OF, *_ALIASES])  # noqa: PLE0605
 
 
 def __getattr__(name: str) -> Any:

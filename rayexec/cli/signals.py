@@ -1,4 +1,4 @@
-"""Signals that end a command in the way of Ctrl-C."""
+"""Signals that end a command as Ctrl-C does."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 from types import FrameType, TracebackType
+from typing import Any
 
 __all__ = ["EndingSignals"]
 
@@ -41,7 +42,8 @@ class EndingSignals:
     ) -> None:
         for signal_number, former in self._former.items():
             # None stands for a handler in C, which Python cannot install again.
-            signal.signal(signal_number, signal.SIG_DFL if former is None else former)  # type: ignore[arg-type]  # was one
+            handler: Any = signal.SIG_DFL if former is None else former
+            signal.signal(signal_number, handler)
 
     def install(self) -> None:
         """Install the handlers, also after Ray has replaced them at its start."""

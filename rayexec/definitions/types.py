@@ -197,12 +197,11 @@ def _of_container(annotation: Any, kind: type, inner: RuntimeType) -> RuntimeTyp
         return RuntimeType(
             _name(annotation), lambda value: isinstance(value, kind), loader, annotation
         )
-    return RuntimeType(
-        _name(annotation),
-        lambda value: isinstance(value, kind) and all(map(accepts_item, value)),  # type: ignore[call-overload]  # a container
-        loader,
-        annotation,
-    )
+
+    def accepts(value: Any) -> bool:
+        return isinstance(value, kind) and all(map(accepts_item, value))
+
+    return RuntimeType(_name(annotation), accepts, loader, annotation)
 
 
 def _of_mapping(annotation: Any, kind: Any, key: RuntimeType, inner: RuntimeType) -> RuntimeType:

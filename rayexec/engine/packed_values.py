@@ -86,7 +86,8 @@ def pack(value: Any, subject: str) -> bytes | Packed:
         views = [buffer.raw() for buffer in buffers]
         if len(main) + sum(view.nbytes for view in views) > INLINE_LIMIT_BYTES:
             return Packed(main, views)
-        return cloudpickle.dumps(value, protocol=5) if buffers else main  # type: ignore[no-any-return]  # untyped
+        whole: bytes = cloudpickle.dumps(value, protocol=5) if buffers else main
+        return whole
     except Exception as error:  # a value's own __reduce__ may raise anything
         raise OutputError(
             f"{subject} cannot be pickled, so it cannot travel to another process: "

@@ -243,7 +243,8 @@ class Flattening:
         """
         name, collected = node_input.name, node_input.collected
         if collected is None:
-            return StepInput(name, node_input.sources, node_input.is_fan_in, node_input.is_nothing)  # type: ignore[arg-type]
+            sources: Any = node_input.sources
+            return StepInput(name, sources, node_input.is_fan_in, node_input.is_nothing)
         fan_out = self._fan_outs_of(innermost(collected))[0]
         self._collected_inputs[step, index] = collected
         return StepInput(

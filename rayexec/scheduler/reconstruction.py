@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from rayexec.plan.base import Plan
 from rayexec.plan.model import FromStep
@@ -119,7 +120,8 @@ class Reconstruction:
                     added[before].append(step)
         for step, more in added.items():
             if more:
-                self._plan.successors[step] = [*self._plan.successors[step], *more]  # type: ignore[index]  # a list, where plans grow
+                successors: Any = self._plan.successors  # a list, where plans grow
+                successors[step] = [*successors[step], *more]
         return waiters
 
     def _is_awaited(self, before: int, step: int, waiters: dict[int, set[int]]) -> bool:

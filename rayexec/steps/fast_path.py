@@ -53,7 +53,8 @@ class PlainOp:
 
     def takes(self, values: Sequence[Any]) -> bool:
         """Whether all values have the types of their inputs."""
-        for index, accepts in self._checks:  # noqa: SIM110  # a generator costs as much as the checks
+        # A generator would cost as much as the checks.
+        for index, accepts in self._checks:  # noqa: SIM110
             if not accepts(values[index]):
                 return False
         return True
