@@ -199,7 +199,8 @@ def _of_container(annotation: Any, kind: type, inner: RuntimeType) -> RuntimeTyp
         )
 
     def accepts(value: Any) -> bool:
-        return isinstance(value, kind) and all(map(accepts_item, value))
+        items: Any = value
+        return isinstance(value, kind) and all(map(accepts_item, items))
 
     return RuntimeType(_name(annotation), accepts, loader, annotation)
 
