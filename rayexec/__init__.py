@@ -291,7 +291,7 @@ _ALIASES = {
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
-# The table is the one place that lists them.
+# The table alone lists the names.
 __all__ = sorted([*_HOME_OF, *_ALIASES])  # noqa: PLE0605
 
 

@@ -22,7 +22,10 @@ _BEHIND_INPUTS = (
 class CheckedStatuses(list[StepStatus]):
     """Statuses of steps that refuse every transition outside of TRANSITIONS."""
 
-    def __setitem__(self, step: SupportsIndex, status: StepStatus) -> None:  # type: ignore[override]  # nobody writes slices
+    # Nobody writes several at once.
+    def __setitem__(  # type: ignore[override]
+        self, step: SupportsIndex, status: StepStatus
+    ) -> None:
         """Change a status; raises AssertionError for a forbidden transition."""
         before = self[step]
         assert status in TRANSITIONS[before], (

@@ -1,4 +1,4 @@
-"""Signals that end a command in the way of Ctrl-C."""
+"""Signals that end a command as Ctrl-C does."""
 
 from __future__ import annotations
 

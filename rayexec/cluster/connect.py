@@ -231,9 +231,9 @@ def _silence_raylet() -> None:
     """
     import ray
 
-    module = getattr(getattr(ray, "_private", None), "worker", None)
+    module: Any = getattr(getattr(ray, "_private", None), "worker", None)
     if callable(getattr(module, "print_to_stdstream", None)):
-        setattr(module, "print_to_stdstream", lambda *_args, **_options: None)  # noqa: B010
+        module.print_to_stdstream = lambda *_args, **_options: None
 
 
 def _is_head() -> bool:

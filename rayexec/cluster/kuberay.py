@@ -49,7 +49,7 @@ def _job(spec: ManifestSpec) -> str:
 # One run of a job on a Ray cluster of its own, for KubeRay 1.5.1 or later:
 #   kubectl apply -f THIS_FILE
 #   kubectl get rayjob {spec.name}                     # SUCCEEDED or FAILED, as the run did
-#   kubectl logs -f job/{spec.name}                    # what ops print, and how the run goes on
+#   kubectl logs -f job/{spec.name}                    # what ops print, and the events of the run
 apiVersion: ray.io/v1
 kind: RayJob
 metadata:

@@ -179,7 +179,7 @@ def _repeated(limits: Iterable[TagLimit], path: tuple[str, ...]) -> list[Problem
             problems.append(
                 Problem(
                     path,
-                    f"the rule for {rule} stands {len(given)} times, with limits {listed}; keep "
+                    f"the rule for {rule} is given {len(given)} times, with limits {listed}; keep "
                     f"one",
                 )
             )

@@ -197,15 +197,12 @@ def _of_container(annotation: Any, kind: type, inner: RuntimeType) -> RuntimeTyp
         return RuntimeType(
             _name(annotation), lambda value: isinstance(value, kind), loader, annotation
         )
-    return RuntimeType(
-        _name(annotation),
-        # The kind is a container.
-        lambda value: (
-            isinstance(value, kind) and all(map(accepts_item, value))  # type: ignore[call-overload]
-        ),
-        loader,
-        annotation,
-    )
+
+    def accepts(value: Any) -> bool:
+        items: Any = value
+        return isinstance(value, kind) and all(map(accepts_item, items))
+
+    return RuntimeType(_name(annotation), accepts, loader, annotation)
 
 
 def _of_mapping(annotation: Any, kind: Any, key: RuntimeType, inner: RuntimeType) -> RuntimeType:

@@ -54,7 +54,7 @@ class LaunchedRun:
     def wait(self, timeout: float | None = None) -> RunStatus:
         """Wait until the run is over, and return its status.
 
-        Raises TimeoutError if it is not over after ``timeout`` seconds. The run goes on then.
+        Raises TimeoutError if it is not over after ``timeout`` seconds; the run continues.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
         record = self.wait_until(deadline)

@@ -54,7 +54,7 @@ class RunMonitor:
             answer = driver_of(note).record()
         except EngineError as error:
             if self._say is not None:
-                self._say(f"Whether run {record.run_id} still goes on cannot be told: {error}")
+                self._say(f"Nobody knows whether run {record.run_id} is over: {error}")
             self._say = None
             return replace(record, note=f"{note.address} does not answer")
         finally:

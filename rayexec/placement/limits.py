@@ -110,7 +110,7 @@ class SchedulingClass(NamedTuple):
 class Placement:
     """The limits of a run with their holders, and the scheduling class of each step.
 
-    Classes and steps come to it while a run goes on: more memory after a lost worker, and steps of
+    Classes and steps come to it during a run: more memory after a lost worker, and steps of
     dynamic outputs.
     """
 

@@ -1,1 +1,1 @@
-"""Data of one run that engines, scheduler and steps are given."""
+"""Data of a run that scheduler and steps share: its spec, its previous run, retries."""

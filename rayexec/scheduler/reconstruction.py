@@ -120,8 +120,7 @@ class Reconstruction:
                     added[before].append(step)
         for step, more in added.items():
             if more:
-                # The successors of a plan that grows are a list.
-                successors: Any = self._plan.successors
+                successors: Any = self._plan.successors  # a list, where plans grow
                 successors[step] = [*successors[step], *more]
         return waiters
 

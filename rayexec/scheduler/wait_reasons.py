@@ -129,7 +129,7 @@ class _Occupancy:
         return None
 
     def obstacle_of(self, class_id: int) -> LimitKey:
-        """Return the limit or resource in the way of a class's ready steps."""
+        """Return the limit or resource that a class's ready steps wait for."""
         obstacle = self._first_full(class_id)
         if obstacle is None:
             obstacle = self._cluster_limit_of(class_id)

@@ -31,7 +31,7 @@ def failure_text(result: RunResult) -> str:
     if len(failures) > len(_most_telling(failures)):
         parts[:2] = [f"{parts[0]} {parts[1]}"]
     if result.error is not None:
-        parts.append(_describe("The run could not go on", describe_error(result.error)))
+        parts.append(_describe("The run could not continue", describe_error(result.error)))
     return "\n\n".join(parts)
 
 
@@ -58,9 +58,9 @@ def ending_error(record: RunRecord, summary: RunSummary) -> str | None:
     """Return the error that ended a run as a whole, in words."""
     error = summary.error
     if error is not None:
-        return f"The run could not go on: {error.cls_name}: {error.message}"
+        return f"The run could not continue: {error.cls_name}: {error.message}"
     if record.error is not None and record.status == RunStatus.FAILURE:
-        return f"The run could not go on: {record.error['error']}: {record.error['message']}"
+        return f"The run could not continue: {record.error['error']}: {record.error['message']}"
     return None
 
 

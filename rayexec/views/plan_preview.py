@@ -260,6 +260,13 @@ def _execution(
             MaxConcurrentPreview(1, "the process itself"),
             settings.retries,
         )
+    if settings.engine != "ray":
+        return ExecutionPreview(
+            settings.engine,
+            f"by the registered engine {settings.engine!r}",
+            MaxConcurrentPreview(settings.max_concurrent, "the engine itself"),
+            settings.retries,
+        )
     limit, reason = settings.max_concurrent, "from the config or the command line"
     if limit is None and placement.limits and placement.limits[0].name == MAX_CONCURRENT:
         limit, reason = placement.limits[0].most, "the CPUs there are"

@@ -432,7 +432,7 @@ def test_the_end_of_the_cluster_ends_its_drivers_and_is_told(laptop: Laptop) -> 
     assert (shown["status"], shown["note"]) == ("STARTED", f"{laptop.address} does not answer")
     code, _, stderr = laptop.run("run", "wait", "shut", "--timeout", "0")
     assert code == 1
-    assert "Whether run shut still goes on cannot be told: " in stderr
+    assert "Nobody knows whether run shut is over: " in stderr
     listed = {each["run_id"]: each["status"] for each in laptop.ok("run", "list")}
     assert (listed["shut"], listed["broken"], listed["greeted"]) == (
         "STARTED",

@@ -110,8 +110,8 @@ def test_a_rule_that_stands_twice_is_refused_each_such_rule_by_name() -> None:
     _, problems = resolve_execution(default_executor, section)
     path = "root:execution:config:ray:tag_concurrency_limits"
     assert [str(each) for each in problems] == [
-        f"{path}: the rule for tag 'a' stands 2 times, with limits 1, 2; keep one",
-        f"{path}: the rule for each value of tag 'b' stands 2 times, with limits 4, 4; keep one",
+        f"{path}: the rule for tag 'a' is given 2 times, with limits 1, 2; keep one",
+        f"{path}: the rule for each value of tag 'b' is given 2 times, with limits 4, 4; keep one",
     ]
     section["config"]["ray"]["tag_concurrency_limits"] = limits[:3]
     assert settings(section).tag_limits == (

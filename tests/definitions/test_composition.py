@@ -167,6 +167,9 @@ def test_graphs_and_pending_calls_are_for_bodies_only() -> None:
         one.alias("x")()
 
 
+_NO_HOOKS: Any = [1]
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
@@ -224,7 +227,7 @@ def test_graphs_and_pending_calls_are_for_bodies_only() -> None:
         (lambda: plus.to_job(hooks=[1]), "job 'plus': hooks must be made by"),
         (lambda: plus.to_job(tags={"a": {1}}), "job 'plus': tag 'a' holds a set"),
         (lambda: plus.to_job(name="no!"), "'no!' is not a valid name for a job"),
-        (lambda: plus.to_job().with_hooks([1]), "job 'plus': hooks must be made by"),  # type: ignore[list-item]  # wrong on purpose
+        (lambda: plus.to_job().with_hooks(_NO_HOOKS), "job 'plus': hooks must be made by"),
         (lambda: success_hook(name="no!")(print), "'no!' is not a valid name for a hook"),
     ],
 )

@@ -391,8 +391,10 @@ def test_retry_policies_that_make_no_sense(options: dict[str, Any], message: str
 
 
 def test_retry_on_takes_one_class_or_several() -> None:
-    assert RetryPolicy(retry_on=ValueError).retry_on == (ValueError,)  # type: ignore[arg-type]  # a single class is fine
-    assert RetryPolicy(retry_on=[ValueError, OSError]).retry_on == (ValueError, OSError)  # type: ignore[arg-type]
+    single: Any = ValueError
+    several: Any = [ValueError, OSError]
+    assert RetryPolicy(retry_on=single).retry_on == (ValueError,)
+    assert RetryPolicy(retry_on=several).retry_on == (ValueError, OSError)
     with pytest.raises(DefinitionError, match="RetryRequested: max_retries must be a whole number"):
         RetryRequested(max_retries=-1)
 

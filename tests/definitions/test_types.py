@@ -62,9 +62,9 @@ Id = NewType("Id", int)
         (tuple[int, str], [(1, "x")], [(1,), ("x", 1), [1, "x"]]),
         (tuple[int, ...], [(), (1, 2)], [(1, "2"), [1]]),
         (tuple, [(), (1, "x")], [[]]),
-        (Optional[int], [1, None], ["1"]),  # noqa: UP045  # the old spelling is part of the table
+        (Optional[int], [1, None], ["1"]),  # noqa: UP045  # the old spelling, too
         (int | str, [1, "x"], [1.0, None]),
-        (Union[int, list[str]], [1, ["x"]], [[1]]),  # noqa: UP007  # the old spelling is part of the table
+        (Union[int, list[str]], [1, ["x"]], [[1]]),  # noqa: UP007  # the old spelling, too
         (int | Any, [1, "x", None], []),
         (Literal["a", 1], ["a", 1], ["b", 2]),
         (Annotated[int, "note"], [1], ["1"]),
@@ -101,7 +101,7 @@ def test_what_passes_and_what_does_not(
     ("annotation", "loader"),
     [
         (int, "scalar"),
-        (Optional[str], "scalar"),  # noqa: UP045  # the old spelling is part of the table
+        (Optional[str], "scalar"),  # noqa: UP045  # the old spelling, too
         (list[int], "scalar"),
         (dict[str, Any], "scalar"),
         (list[Thing], None),

@@ -187,7 +187,8 @@ def test_values_that_are_not_kept_are_made_again(
     if all(set(entry.values) == needed[key] for key, entry in stored.items()):
         assert sorted(_ran(second)) == sorted(must), "what the first run kept is all that is needed"
     for key in must:
-        made = second._engine._values[second._plan.index_of(key)]  # type: ignore[attr-defined]  # an InProcessEngine
+        engine: Any = second._engine  # an InProcessEngine
+        made = engine._values[second._plan.index_of(key)]
         expected_value = whole.values[key]
         if isinstance(expected_value, dict):
             assert {

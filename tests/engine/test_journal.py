@@ -146,6 +146,15 @@ def test_journals_of_ended_drivers_are_swept_away() -> None:
     assert not is_swept_away("somebody")
 
 
+def test_journals_by_their_former_name_are_swept_away() -> None:
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    path = Path(journal_path("swept", 1)).with_name(f"rayexec-slice-{ended.pid}-swept-1")
+    path.touch()
+    sweep_journals()
+    assert not path.exists()
+
+
 def test_journals_of_a_zombie_are_swept_away() -> None:
     zombie = subprocess.Popen(["true"])
     try:

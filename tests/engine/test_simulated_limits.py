@@ -110,13 +110,13 @@ def simulate(
     spec = prepare(drawn)
     resources = ({"CPU": float(case.slots), **case.declared},)
     capacity = Capacity(resources, is_own=case.is_own, implicit_prefix="implicit_")
-    limits = {"max_concurrent": case.max_concurrent, "tag_limits": case.rules}
+    limits: dict[str, Any] = {"max_concurrent": case.max_concurrent, "tag_limits": case.rules}
     engine = SimulatedEngine(
         spec.plan,
         nodes=nodes or [case.slots],
         **options,
         seconds=lambda call: case.steps[call.step][2],
-        placement=choose_placement(spec.plan, capacity, run_id="r", **limits),  # type: ignore[arg-type]  # limits of the right types
+        placement=choose_placement(spec.plan, capacity, run_id="r", **limits),
     )
     outcome, _ = run_to_end(spec, lambda: engine, RunLog(spec.plan), Observer(), clock=engine.now)
     check(outcome.machine)

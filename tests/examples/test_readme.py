@@ -8,10 +8,12 @@ import sys
 from pathlib import Path
 
 import pytest
+import typer
 import yaml
 from doc_pages import README, REFERENCE, ROOT, blocks, run_block
 
 from rayexec import validate_run_config
+from rayexec.cli.main import COMMANDS
 
 TEXT = README.read_text(encoding="utf-8")
 (FIRST,) = blocks(README, "python")
@@ -74,7 +76,9 @@ def test_named_files_exist() -> None:
     assert [file for file in named if not (ROOT / file).exists()] == []
 
 
-@pytest.mark.parametrize("group", ["job", "run", "cache", "cluster"])
+@pytest.mark.parametrize(
+    "group", [command.name for command in COMMANDS if isinstance(command.surface, typer.Typer)]
+)
 def test_the_page_of_the_command_line_has_every_command(group: str) -> None:
     page = (ROOT / "docs" / "reference" / "command-line.md").read_text(encoding="utf-8")
     cells = re.findall(rf"^\| (`rayexec {group} [^|]*)\|", page, re.MULTILINE)

@@ -103,6 +103,24 @@ def test_files_and_lines_are_short(folder: str) -> None:
     assert long == []
 
 
+def test_no_file_is_a_drawer_for_everything() -> None:
+    drawers = re.compile(r"(^|_)(utils?|helpers?|common|misc)(_|$)")
+    assert [name for name in modules() if drawers.search(name.rpartition(".")[2])] == []
+
+
+def test_no_class_is_called_by_what_any_class_does() -> None:
+    """Dagster's own names of IO managers are the exception."""
+    vague = [
+        f"{path}:{node.lineno}: {node.name}"
+        for path, tree in parsed()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ClassDef)
+        and re.search(r"(Manager|Handler|Service)s?$", node.name)
+        and not re.search(r"(IO|Input|^)Managers?$", node.name)
+    ]
+    assert vague == []
+
+
 def test_no_file_name_means_two_things() -> None:
     """A name in two packages must be one of those that mean the same thing in each of them."""
     shared: dict[str, list[str]] = {}

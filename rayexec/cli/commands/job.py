@@ -78,7 +78,7 @@ def execute(
     epilog="Example: rayexec job launch -f my_job.py --address http://head:8265 --pip "
     "pandas==2.2\n\n"
     "Exit code: 0 the run was launched or, with --wait, succeeded; 1 it could not be, or failed; "
-    "2 a mistake in what was given; 130 --wait was ended by Ctrl-C, and the run goes on.",
+    "2 a mistake in what was given; 130 --wait was ended by Ctrl-C, and the run continues.",
 )
 @execution_options(without={"address"})
 def launch(
@@ -116,7 +116,7 @@ def launch(
         typer.Option(
             metavar="URL",
             help="The dashboard of the cluster's head, such as http://10.0.0.5:8265. Without it, "
-            "the run goes on in the background on this machine.",
+            "the run continues in the background on this machine.",
             rich_help_panel=PANEL_CLUSTER,
         ),
     ] = None,
@@ -150,7 +150,7 @@ def launch(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Start a run that goes on by itself, on a cluster or on this machine, and print its id."""
+    """Start a run that outlives this command, on a cluster or on this machine, and print its id."""
     source = load("rayexec.launch.job_file", "JobSource")(file, module, attribute, job)
     options = RunOptions(
         tuple(config or ()),

@@ -70,7 +70,8 @@ def _arrival() -> Callable[..., Any]:
         installed, why = None, ""
         try:
             # Any rayexec has its version in the package itself, whatever else it has. A directory
-            # that is only called so has none.
+            # that is only called so has none. It is imported by name, since it is the node's own
+            # package and none of the driver's floors.
             installed = getattr(importlib.import_module("rayexec"), "__version__", None)
             if installed == version:
                 from rayexec.engine.ray.worker import entry

@@ -83,9 +83,9 @@ class RayEngine(Engine):
         self._mailbox: Mailbox | None = None
         self._address: Address | None = None
         self._resource_workers: ResourceWorkers | None = None
-        # Refusal of a node, for ``wait`` to raise, and the batches that came back for it.
+        # Refusal of a node, for ``wait`` to raise first, and the batches that came back with it.
         self._refusal: EngineError | None = None
-        self._refused: list[BatchLost] = []
+        self._refused: list[EngineReport] = []
 
     def start(self) -> None:
         """Check that Ray can run the plan, and export its code.
@@ -188,11 +188,8 @@ class RayEngine(Engine):
             while True:
                 if type(arrived) is tuple:
                     event = self._answered(*arrived)
-                    if self._refusal is None:
-                        back.append(event)
-                    else:
-                        assert isinstance(event, BatchLost)
-                        self._refused.append(event)
+                    # A refusal may come with answers of batches on other nodes.
+                    (back if self._refusal is None else self._refused).append(event)
                 elif type(arrived) is bytes:
                     back.append(self._reports.read(arrived))
                 arrived = self._arrived.get_nowait()

@@ -24,6 +24,7 @@ __all__ = [
 ]
 
 JOURNAL_PREFIX = "rayexec-batch-"
+_FORMER_PREFIX = "rayexec-slice-"  # of journals that an earlier version may have left
 CAPTURE_LIMIT_BYTES = 1024 * 1024  # of the output of one step on one stream
 
 
@@ -64,9 +65,8 @@ def sweep_journals() -> None:
     """Remove files on this machine of drivers that were killed."""
     directory = _directory()
     for name in os.listdir(directory):
-        if name.startswith(JOURNAL_PREFIX):
-            driver = name[len(JOURNAL_PREFIX) :].partition("-")[0]
-            if _is_gone(driver):
+        for prefix in (JOURNAL_PREFIX, _FORMER_PREFIX):
+            if name.startswith(prefix) and _is_gone(name[len(prefix) :].partition("-")[0]):
                 with contextlib.suppress(OSError):
                     os.unlink(os.path.join(directory, name))
 

@@ -72,8 +72,8 @@ def pack_entry(position: int, row: Attempt, stored: Mapping[str, StoredOutput]) 
     except Exception:  # metadata of a class that plain pickle cannot find again
         from ray import cloudpickle
 
-        entry: bytes = cloudpickle.dumps((position, row, stored), protocol=5)
-        return entry
+        packed: bytes = cloudpickle.dumps((position, row, stored), protocol=5)
+        return packed
 
 
 # Records of outputs by their names: the steps of one op share them.
