@@ -19,7 +19,7 @@ def attach(run: LaunchedRun, out: TextIO) -> DriverEnd | None:
     """Write the output of a run to ``out`` until its driver ends.
 
     Ctrl-C asks on the terminal whether to detach, to cancel the run, or to keep waiting. None comes
-    back after a detach, and the run goes on. Raises EngineError if the run is out of reach.
+    back after a detach; the run continues. Raises EngineError if the run is out of reach.
     """
     parts: queue.SimpleQueue[str | BaseException | None] = queue.SimpleQueue()
     reader = threading.Thread(target=_read, args=(run.logs(follow=True), parts), daemon=True)
@@ -31,7 +31,7 @@ def attach(run: LaunchedRun, out: TextIO) -> DriverEnd | None:
                 part = parts.get()
                 if isinstance(part, EngineError):
                     raise EngineError(
-                        f"{part}\nThe run may go on. To wait for it again: rayexec run wait "
+                        f"{part}\nThe run may continue. To wait for it again: rayexec run wait "
                         f"{run.run_id}"
                     )
                 if isinstance(part, BaseException):
@@ -44,7 +44,7 @@ def attach(run: LaunchedRun, out: TextIO) -> DriverEnd | None:
             choice = _ask(run.run_id)
         if choice == "detach":
             sys.stderr.write(
-                f"Run {run.run_id} goes on. To wait for it: rayexec run wait {run.run_id}\n"
+                f"Run {run.run_id} continues. To wait for it: rayexec run wait {run.run_id}\n"
                 f"To end it: rayexec run cancel {run.run_id}\n"
             )
             return None
@@ -72,7 +72,7 @@ def _ask(run_id: str) -> Literal["detach", "cancel", "wait"]:
     try:
         while True:
             sys.stderr.write(
-                f"\nRun {run_id} goes on by itself: [d]etach from it, [c]ancel it, or [g]o on "
+                f"\nRun {run_id} outlives this command: [d]etach from it, [c]ancel it, or [g]o on "
                 "waiting? "
             )
             sys.stderr.flush()

@@ -141,7 +141,6 @@ def start_process(
 
 
 def _in_main_thread() -> bool:
-
     return threading.current_thread() is threading.main_thread()
 
 

@@ -55,6 +55,6 @@ class ClusterPoll:
         """Raise EngineError if the last question failed."""
         if self._failure is not None:
             raise EngineError(
-                f"{self._failure}\nThe run may go on. To wait for it again: rayexec run wait "
+                f"{self._failure}\nThe run may continue. To wait for it again: rayexec run wait "
                 f"{self._run_id}"
             ) from self._failure

@@ -71,9 +71,7 @@ class AttemptCache:
             try:
                 entry = entries.find(key)
             except Exception as error:  # unpickling does too
-                self._log.warning(
-                    "what is kept of an earlier step cannot be used: %s", _describe(error)
-                )
+                self._log.warning("a cached output cannot be used: %s", _describe(error))
             else:
                 if entry is not None:
                     return entry
@@ -134,7 +132,7 @@ class AttemptCache:
         writer, self._writer = self._writer, None
         if not self._run_cache.was_warned_of(self._op):
             self._log.warning(
-                "the outputs of op %r cannot be kept: %s", self._op.name, _describe(error)
+                "the outputs of op %r cannot be cached: %s", self._op.name, _describe(error)
             )
         if writer is not None:
             try:

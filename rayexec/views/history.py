@@ -48,4 +48,4 @@ class RunHistory(Protocol):
 
     @property
     def batches(self) -> Mapping[int, BatchFacts]:
-        """Facts of batches by number; only a stored log has any."""
+        """Facts of the batches so far, by id."""

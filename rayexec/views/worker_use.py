@@ -52,7 +52,7 @@ class QueuedBatch:
 
 
 class WorkerUses:
-    """Adds up attempts by worker; ``batches`` are the facts of batches by number."""
+    """Adds up attempts by worker; ``batches`` are the facts of batches by id."""
 
     def __init__(self, batches: Mapping[int, BatchFacts]) -> None:
         self._batches = batches

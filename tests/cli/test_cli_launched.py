@@ -184,10 +184,11 @@ def test_a_wait_outlasts_questions_that_fail(
     monkeypatch.setattr(polling, "RETRY_LIMIT_S", 0.5)
     assert wait_for(None, "mine", timeout=None, as_json=False) == 1
     assert (
-        "The run may go on. To wait for it again: rayexec run wait mine" in capsys.readouterr().err
+        "The run may continue. To wait for it again: rayexec run wait mine"
+        in capsys.readouterr().err
     )
     driver = ClusterDriver(note, lambda address: jobs)
-    with pytest.raises(EngineError, match="The run may go on"):
+    with pytest.raises(EngineError, match="The run may continue"):
         driver.wait()
     dashboard.failing = False
     dashboard.jobs.clear()

@@ -83,7 +83,9 @@ def test_a_failed_run_is_resumed_by_its_id_from_anywhere(
     elsewhere = tmp_path_factory.mktemp("elsewhere")
     first = run("job", "execute", "-f", "jobs.py", "-j", "daily", cwd=home)
     assert first.code == 1
-    hint = re.search(r"^To go on from there: rayexec run resume (\S+)$", first.stderr, re.MULTILINE)
+    hint = re.search(
+        r"^To continue from there: rayexec run resume (\S+)$", first.stderr, re.MULTILINE
+    )
     assert hint is not None
     assert ran(home) == ["load", "check 1", "check 2", "check 3"]
     (home / "mended").touch()

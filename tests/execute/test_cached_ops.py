@@ -551,7 +551,7 @@ def test_what_cannot_be_digested_or_kept_is_run_each_time_and_told(run: Run, cal
         assert (
             "op 'take' is not cached where its config or an input cannot be digested: " in lines[0]
         )
-        assert "the outputs of op 'give' cannot be kept: " in lines[1]
+        assert "the outputs of op 'give' cannot be cached: " in lines[1]
         assert "Local" in lines[0]
         assert "Local" in lines[1]
     assert calls.take() == ["give", "give", "take", "take"]
@@ -573,7 +573,7 @@ def test_a_damaged_entry_is_a_miss_that_is_told(run: Run, calls: Calls, tmp_path
     result = run(counting)
     assert result.output_for_node("count") == 1
     assert lines_of(result) == [
-        "what is kept of an earlier step cannot be used: StoreError: the cache entry is damaged."
+        "a cached output cannot be used: StoreError: the cache entry is damaged."
     ]
     assert calls.take() == ["count", "count"]
     assert run(counting).reused["count"].run_id == result.run_id
@@ -592,7 +592,7 @@ def test_a_cache_that_cannot_be_written_fails_no_step(run: Run, tmp_path: Path) 
     (tmp_path / "store" / "cache").write_text("no directory")
     result = run(counting)
     assert result.success
-    assert any("the outputs of op 'count' cannot be kept" in each for each in lines_of(result))
+    assert any("the outputs of op 'count' cannot be cached" in each for each in lines_of(result))
 
 
 def test_a_store_in_memory_serves_runs_in_this_process_only(

@@ -8,6 +8,7 @@ from dataclasses import fields
 from typing import Any
 
 from rayexec import Config, DynamicOut, DynamicOutput, graph, job, op
+from rayexec.cli.render.plan_lines import plan_lines
 from rayexec.execute import prepare
 from rayexec.placement.capacity import Capacity
 from rayexec.views.config_outline import outline_of_config
@@ -99,3 +100,12 @@ def test_a_preview_in_process_has_neither_requests_nor_capacity() -> None:
     assert not {"capacity", "processes"} & run.to_dict()["execution"].keys()
     assert run.makespan_bound is not None
     assert (run.makespan_bound.seconds, run.timings) == (2.0, "a file")
+
+
+def test_a_preview_names_a_registered_engine() -> None:
+    spec = prepare(fan, {**CONFIG, "execution": {"config": {"ray": {"engine": "other"}}}})
+    run = preview(spec, None, None)
+    assert (run.execution.engine, run.execution.is_on_ray) == ("other", False)
+    lines = list(plan_lines(run))
+    assert "engine          other: by the registered engine 'other'" in lines
+    assert "max_concurrent  unknown; held by the engine itself" in lines

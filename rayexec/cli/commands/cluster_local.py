@@ -205,7 +205,7 @@ def _status_lines(status: ClusterStatus) -> Iterator[str]:
         yield f"{limit.kind:<5}  {limit.name:<{width}}  {limit.used:g} of {limit.total:g} used"
         yield from (f"         {line}" for line in _more(limit))
     if status.unknown:
-        yield f"Who holds them is not known: {status.unknown}."
+        yield f"Their holders are unknown: {status.unknown}."
 
 
 def _more(limit: LimitStatus) -> Iterator[str]:

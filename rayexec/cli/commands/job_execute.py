@@ -128,7 +128,7 @@ def _report(result: RunResult, watch: Watch, results: TextIO | None, *, on_termi
     ):
         if result.is_recorded:  # before the reason, which comes last
             sys.stderr.write(f"To look at it again: rayexec run show {result.run_id}\n")
-            sys.stderr.write(f"To go on from there: rayexec run resume {result.run_id}\n")
+            sys.stderr.write(f"To continue from there: rayexec run resume {result.run_id}\n")
         complain(failure_text(result))
 
 

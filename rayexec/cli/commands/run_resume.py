@@ -79,6 +79,6 @@ def _source(record: RunRecord, given: JobSource) -> JobSource:
             sys.path.insert(0, directory)
         return JobSource(module=origin["module"], attribute=attribute, job=job)
     raise LoadError(
-        f"it is not known where the job of run {record.run_id} came from: say so with -f FILE or "
-        f"-m MODULE."
+        f"the record of run {record.run_id} does not say where its job is: name it with -f FILE "
+        f"or -m MODULE."
     )

@@ -82,7 +82,7 @@ def _execution_lines(execution: ExecutionPreview, limits: Sequence[LimitPreview]
     most = execution.max_concurrent
     how = next((limit.how for limit in limits if limit.limit == MAX_CONCURRENT), "held by Ray")
     if not execution.is_on_ray:
-        yield f"max_concurrent  {most.limit or 'not known'}; held by {most.reason}"
+        yield f"max_concurrent  {most.limit or 'unknown'}; held by {most.reason}"
     elif most.limit is None:
         yield f"max_concurrent  {most.reason}; held by Ray"
     else:

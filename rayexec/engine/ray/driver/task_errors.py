@@ -60,7 +60,7 @@ def reason_of(error: BaseException) -> LossReason:
     if isinstance(error, kinds.RuntimeEnvSetupError):
         return LossReason(f"cannot be set up: {_last_line(str(error))}", is_environment=True)
     if isinstance(error, kinds.ObjectLostError):
-        return LossReason("what it takes was lost with the node or the worker that had it")
+        return LossReason("its inputs were lost with the node or the worker that had them")
     return LossReason(_last_line(str(error)))
 
 
