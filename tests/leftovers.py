@@ -1,4 +1,4 @@
-"""What a run must not leave behind, however it ended."""
+"""Leftovers of runs: files and processes that must be gone however a run ended."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""What ops raise, return, print and log may be anything: it is recorded, and read again by other
-processes.
-"""
+"""Hostile values: anything that ops raise, return, print and log is recorded, and read again."""
 
 from __future__ import annotations
 
