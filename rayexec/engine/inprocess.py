@@ -32,7 +32,7 @@ from rayexec.run.previous_run import StoredValue, ValueWriter
 from rayexec.run.spec import Batch, RunSpec, gather_inputs
 from rayexec.scheduler.messages import BatchEnded, BatchLost, EngineReport
 from rayexec.steps.attempt_failure import not_stored
-from rayexec.steps.io_managers import Managers
+from rayexec.steps.io_managers import IOManagers
 from rayexec.steps.managed_ports import managed_ports
 from rayexec.steps.resources import OpenResources
 from rayexec.steps.step_executor import StepCall, StepExecutor
@@ -102,7 +102,7 @@ class InProcessEngine(Engine):
         ports = managed_ports(spec.plan, spec.resources)
         managers = None
         if ports is not None:
-            managers = Managers(
+            managers = IOManagers(
                 ports,
                 spec.plan.templates,
                 spec.resources,

@@ -22,7 +22,7 @@ from rayexec.run.cached_outputs import (
     RunCache,
 )
 from rayexec.steps.digest import digest
-from rayexec.steps.io_managers import OpManagers
+from rayexec.steps.io_managers import AttemptIOManagers
 
 __all__ = ["AttemptCache"]
 
@@ -40,7 +40,7 @@ class AttemptCache:
         op: OpDefinition,
         run: RunInfo,
         step_key: str,
-        managers: OpManagers | None,
+        managers: AttemptIOManagers | None,
         log: StepLog,
     ) -> None:
         self._run_cache = run_cache

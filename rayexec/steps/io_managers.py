@@ -25,7 +25,7 @@ from rayexec.run.spec import RunSpec
 from rayexec.steps.managed_ports import ManagedPorts
 from rayexec.steps.resources import OpenResources
 
-__all__ = ["Handled", "LoadOutput", "Managers", "OpManagers", "output_loader"]
+__all__ = ["AttemptIOManagers", "Handled", "IOManagers", "LoadOutput", "output_loader"]
 
 # Errors with a meaning of their own, for a manager to raise like an op.
 _MEANINGFUL = (Failure, RetryRequested, StepError)
@@ -50,7 +50,7 @@ class Handled:
     value: Any = None
 
 
-class Managers:
+class IOManagers:
     """IO managers among the open resources, of a whole run in-process or of one batch on Ray."""
 
     def __init__(
@@ -69,9 +69,9 @@ class Managers:
         self._config = config
         self._resources = resources
 
-    def of(self, template: int) -> OpManagers | None:
+    def of(self, template: int) -> AttemptIOManagers | None:
         """Return the managers for an attempt of this template's op; None if it needs none."""
-        return OpManagers(self, template) if template in self.ports.templates else None
+        return AttemptIOManagers(self, template) if template in self.ports.templates else None
 
     def method(self, key: str, name: str) -> Any:
         """Return a method of a manager; raises ResourceError for a manager without it."""
@@ -176,10 +176,10 @@ class Managers:
             ) from error
 
 
-class OpManagers:
+class AttemptIOManagers:
     """IO managers of one attempt; ``loaded`` records the inputs that they have loaded."""
 
-    def __init__(self, managers: Managers, template: int) -> None:
+    def __init__(self, managers: IOManagers, template: int) -> None:
         self._managers = managers
         self._template = template
         self._op = managers.templates[template].op
@@ -332,7 +332,7 @@ def output_loader(spec: RunSpec) -> Iterator[LoadOutput]:
     It returns other values unchanged and raises InputError.
     """
     with OpenResources(spec.resources, spec.config.resources, spec.info) as resources:
-        managers = Managers(
+        managers = IOManagers(
             ManagedPorts({}, frozenset(), frozenset()),
             spec.plan.templates,
             spec.resources,

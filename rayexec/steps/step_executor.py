@@ -37,7 +37,7 @@ from rayexec.plan.model import Template
 from rayexec.run.cached_outputs import CachedOutput, RunCache
 from rayexec.steps.attempt_failure import judge
 from rayexec.steps.caching import AttemptCache
-from rayexec.steps.io_managers import Managers
+from rayexec.steps.io_managers import IOManagers
 from rayexec.steps.outputs import OutputCollector
 from rayexec.steps.resources import OpenResources
 from rayexec.steps.timeouts import CLEAN_UP_S, Backstop, deadline, over_time
@@ -89,7 +89,7 @@ class StepExecutor:
     run_info: RunInfo
     resources: OpenResources
     #: Load inputs and store outputs through IO managers.
-    managers: Managers | None = None
+    managers: IOManagers | None = None
     #: Outputs of earlier runs, for cached ops.
     run_cache: RunCache | None = None
     #: Ends the process of a step that ignores its timeout; without one there is only a warning.

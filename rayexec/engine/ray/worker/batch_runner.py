@@ -36,7 +36,7 @@ from rayexec.run.previous_run import ValueWriter
 from rayexec.run.spec import BATCH_BUDGET_S
 from rayexec.steps.attempt_failure import not_stored
 from rayexec.steps.fast_path import PlainOp
-from rayexec.steps.io_managers import Managers
+from rayexec.steps.io_managers import IOManagers
 from rayexec.steps.resources import OpenResources
 from rayexec.steps.step_executor import FinishedCall, StepCall, StepExecutor
 
@@ -50,7 +50,7 @@ class Surroundings(NamedTuple):
     """Everything that is open around the calls of a batch."""
 
     resources: OpenResources
-    managers: Managers | None
+    managers: IOManagers | None
     #: Stores durable outputs.
     writer: ValueWriter | None
     capture: Capture

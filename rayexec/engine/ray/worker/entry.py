@@ -39,7 +39,7 @@ from rayexec.engine.ray.worker.running_batch import RunningBatch
 from rayexec.engine.ray.worker.streaming import ValueSender
 from rayexec.engine.ray.worker.unpacking import importable_paths
 from rayexec.steps.fast_path import plain_op
-from rayexec.steps.io_managers import Managers
+from rayexec.steps.io_managers import IOManagers
 from rayexec.steps.resources import OpenResources
 
 __all__ = ["run_batch", "stream_batch"]
@@ -174,12 +174,12 @@ def _loaded_run(package: Package, contents: Any, header: bytes) -> RunCode:
     return _run_of(shared, _load(package))
 
 
-def _managers(run: RunCode, resources: OpenResources) -> Managers | None:
+def _managers(run: RunCode, resources: OpenResources) -> IOManagers | None:
     """Return the IO managers of a batch, None for a run without any."""
     shared, code = run.header, run.code
     if shared.managed is None:
         return None
-    return Managers(
+    return IOManagers(
         shared.managed,
         code.templates,
         code.resources,
