@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from recorded import recorded_jobs
+from recorded import recorded_jobs, step_notes, stored_values
 
 from rayexec import FilesystemIOManager
 
@@ -23,7 +23,7 @@ WAITING = ("canceled-in-process", "canceled-ray", "killed-ray")
 YEARS, MONTHS = ("2001", "2002"), ("01", "02")
 
 FLOW_VALUES: dict[str, dict[str, Any]] = {
-    "load": {"result": recorded_jobs.large(8)},
+    "load": {"result": stored_values.large(8)},
     "inner.total": {"result": 28},
     "inner.label": {"result": "28 in all"},
     **{name: {"result": np.array([0, 2, 4, 6])} for name in ("first", "second", "third")},
@@ -42,7 +42,7 @@ FLOW_VALUES: dict[str, dict[str, Any]] = {
     **{f"add[{year}]": {"result": 14} for year in YEARS},
     "add_all": {"result": 28},
     "read": {"result": np.array([1, 2, 3, 4])},
-    "borrow": {"result": (recorded_jobs.public_values(), recorded_jobs.public_errors())},
+    "borrow": {"result": (stored_values.public_values(), stored_values.public_errors())},
     "query_one": {"result": None},
     "query_two": {"result": None},
 }
@@ -50,11 +50,11 @@ FLOW_VALUES: dict[str, dict[str, Any]] = {
 
 def failing_values(size: int) -> dict[str, dict[str, Any]]:
     return {
-        "load": {"result": recorded_jobs.large(size)},
+        "load": {"result": stored_values.large(size)},
         "describe": {"result": recorded_jobs.Reading("first", (0, 1, 2))},
         "check[k0]": {"result": 0},
         "check[k2]": {"result": 20},
-        "borrow": {"result": (recorded_jobs.public_values(), recorded_jobs.public_errors())},
+        "borrow": {"result": (stored_values.public_values(), stored_values.public_errors())},
     }
 
 
@@ -64,7 +64,7 @@ VALUES: dict[str, dict[str, dict[str, Any]]] = {
     "flow-ray": FLOW_VALUES,
     "failing-in-process": failing_values(8),
     "failing-ray": failing_values(LARGE),
-    **{name: {"load": {"result": recorded_jobs.large(8)}} for name in WAITING},
+    **{name: {"load": {"result": stored_values.large(8)}} for name in WAITING},
 }
 # Keys of managers of stored outputs; an output has none if a manager loads an input from it.
 HANDLED: dict[str, dict[str, dict[str, str | None]]] = {
@@ -88,7 +88,7 @@ def judged(size: int) -> dict[str, Any]:
         "sum": sum(range(size)),
         "described": recorded_jobs.Reading("first", (0, 1, 2)),
         "saved": [0, 1, 2, 3],
-        "borrowed": (recorded_jobs.public_values(), recorded_jobs.public_errors()),
+        "borrowed": (stored_values.public_values(), stored_values.public_errors()),
         "said": "read from plain",
         "passed": "passed",
     }
@@ -131,7 +131,7 @@ class Mended:
 
     def resources(self, *keys: str) -> dict[str, Any]:
         made = {
-            "notes": recorded_jobs.Notes(**self.config["notes"]["config"]),
+            "notes": step_notes.Notes(**self.config["notes"]["config"]),
             "files": FilesystemIOManager(**self.config["files"]["config"]),
         }
         return {key: made[key] for key in keys}
