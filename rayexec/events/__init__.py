@@ -46,11 +46,20 @@ from rayexec.events.live_lines import (
     with_note,
 )
 from rayexec.events.run_status import RunStatus
-from rayexec.events.step_end import Record, StepEnd, StepsEnded, end_of, ends_of
+from rayexec.events.step_end import (
+    END_BY_OUTCOME,
+    Record,
+    StepEnd,
+    StepsEnded,
+    counts_by_end,
+    end_of,
+    ends_of,
+)
 
 __all__ = [
     "COLUMN_FIELDS",
     "DRIVER_BATCH",
+    "END_BY_OUTCOME",
     "FAILURE",
     "RETRY",
     "SUCCESS",
@@ -82,6 +91,7 @@ __all__ = [
     "UserFailureData",
     "blocked_event",
     "causes_of",
+    "counts_by_end",
     "describe_error",
     "end_of",
     "ends_of",

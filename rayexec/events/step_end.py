@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
 from rayexec.events.attempt import (
@@ -17,7 +17,15 @@ from rayexec.events.attempt import (
 from rayexec.events.event import Event
 from rayexec.events.event_type import EventType
 
-__all__ = ["Record", "StepEnd", "StepsEnded", "end_of", "ends_of"]
+__all__ = [
+    "END_BY_OUTCOME",
+    "Record",
+    "StepEnd",
+    "StepsEnded",
+    "counts_by_end",
+    "end_of",
+    "ends_of",
+]
 
 Record: TypeAlias = Event | Attempt | Successes | ResourceRecord | StepsRestored
 
@@ -38,6 +46,10 @@ class StepEnd(str, enum.Enum):
         return str.__format__(self, format_spec)
 
 
+#: Ends of steps by the outcomes of their last attempts; reused outputs differ, see ``end_of``.
+END_BY_OUTCOME: Mapping[int, StepEnd] = {SUCCESS: StepEnd.SUCCEEDED, FAILURE: StepEnd.FAILED}
+
+
 class StepsEnded(NamedTuple):
     """Steps that ended alike, by index in the plan or by key."""
 
@@ -47,9 +59,9 @@ class StepsEnded(NamedTuple):
 
 def end_of(attempt: Attempt) -> StepEnd | None:
     """Return the end of a step by one of its attempts; None for an attempt with a retry to come."""
-    if attempt.outcome == SUCCESS:
-        return StepEnd.SUCCEEDED if attempt.reused is None else StepEnd.REUSED
-    return StepEnd.FAILED if attempt.outcome == FAILURE else None
+    if attempt.outcome == SUCCESS and attempt.reused is not None:
+        return StepEnd.REUSED
+    return END_BY_OUTCOME.get(attempt.outcome)
 
 
 def ends_of(record: Record) -> StepsEnded | None:
@@ -71,3 +83,15 @@ def ends_of(record: Record) -> StepsEnded | None:
         if isinstance(data, dict) and "not_run" in data:
             return StepsEnded(StepEnd.NOT_RUN, (data["not_run"],))
     return None
+
+
+def counts_by_end(ended: Mapping[StepEnd, int], steps: int) -> dict[StepEnd, int]:
+    """Return the counts of all ends in a run of ``steps`` steps; reused ones only if any are.
+
+    Steps in no count of ``ended`` did not run.
+    """
+    counts: dict[StepEnd, int] = {
+        end: ended.get(end, 0) for end in StepEnd if end is not StepEnd.NOT_RUN
+    }
+    counts[StepEnd.NOT_RUN] = steps - sum(counts.values())
+    return {end: count for end, count in counts.items() if count or end is not StepEnd.REUSED}

@@ -9,7 +9,17 @@ from typing import Any
 from rayexec.definitions.contexts import RunInfo
 from rayexec.engine.base import Engine
 from rayexec.errors import InvariantError
-from rayexec.events import RETRY, Attempt, Event, EventType, Reused, RunStatus, StepFailureData
+from rayexec.events import (
+    RETRY,
+    Attempt,
+    Event,
+    EventType,
+    Reused,
+    RunStatus,
+    StepEnd,
+    StepFailureData,
+    counts_by_end,
+)
 from rayexec.execute.driver import Outcome
 from rayexec.execute.log import RunLog
 from rayexec.execute.result_values import DynamicValues
@@ -21,6 +31,13 @@ from rayexec.scheduler.messages import StepStatus
 from rayexec.steps.io_managers import LoadOutput, output_loader
 
 __all__ = ["RunResult", "StepWait"]
+
+# A step of any other status did not run. The scheduler counts reused outputs as a success.
+_END_BY_STATUS = {
+    StepStatus.SUCCESS: StepEnd.SUCCEEDED,
+    StepStatus.FAILED: StepEnd.FAILED,
+    StepStatus.SKIPPED: StepEnd.SKIPPED,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -371,13 +388,11 @@ class RunResult:
     def counts(self) -> Mapping[str, int]:
         """Return the counts of steps by their ends."""
         status, reused = self._outcome.machine.status, len(self.reused)
-        ended = {
-            "succeeded": status.count(StepStatus.SUCCESS) - reused,
-            **({"reused": reused} if reused else {}),
-            "failed": status.count(StepStatus.FAILED),
-            "skipped": status.count(StepStatus.SKIPPED),
-        }
-        return {**ended, "not run": len(status) - sum(ended.values())}
+        ended = {end: status.count(kind) for kind, end in _END_BY_STATUS.items()}
+        ended[StepEnd.SUCCEEDED] -= reused
+        ended[StepEnd.REUSED] = reused
+        counts = counts_by_end(ended, len(status))
+        return {end.value: count for end, count in counts.items()}
 
 
 def _within(key: str, node: str) -> bool:

@@ -8,18 +8,18 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TypeAlias
 
 from rayexec.events import (
-    FAILURE,
-    RETRY,
-    SUCCESS,
+    END_BY_OUTCOME,
     Attempt,
     BatchFacts,
     Event,
-    EventType,
     LiveLines,
     ResourceRecord,
     StepBlockedData,
+    StepEnd,
     StepsRestored,
     Successes,
+    counts_by_end,
+    ends_of,
 )
 from rayexec.plan.base import Plan
 from rayexec.plan.dynamic.run_plan import RunPlan
@@ -52,9 +52,12 @@ _Written: TypeAlias = (
     Event | Attempt | Successes | ResourceRecord | LiveLines | BatchFacts | StepsRestored
 )
 
-# Ends of steps; _OPEN is for steps without one.
-_OPEN, _SUCCEEDED, _FAILED, _REUSED = range(4)
-_END_BY_OUTCOME = {SUCCESS: _SUCCEEDED, FAILURE: _FAILED, RETRY: _OPEN}
+# One byte for the end of a step. It is 0 without an end, also before a retry.
+_CODE_BY_END: dict[StepEnd, int] = {
+    end: code for code, end in enumerate(StepEnd, 1) if end is not StepEnd.NOT_RUN
+}
+_CODE_BY_OUTCOME = {outcome: _CODE_BY_END[end] for outcome, end in END_BY_OUTCOME.items()}
+_SUCCEEDED, _REUSED = _CODE_BY_END[StepEnd.SUCCEEDED], _CODE_BY_END[StepEnd.REUSED]
 
 
 class LogWriter:
@@ -89,15 +92,10 @@ class LogWriter:
     @property
     def counts(self) -> Mapping[str, int]:
         """Counts of the written steps by their ends."""
-        ends = self._ends
-        reused = ends.count(_REUSED)
-        counted = {
-            "succeeded": ends.count(_SUCCEEDED),
-            **({"reused": reused} if reused else {}),
-            "failed": ends.count(_FAILED),
-            "skipped": self._skipped,
-        }
-        return {**counted, "not run": len(self._plan.steps) - sum(counted.values())}
+        ended = {end: self._ends.count(code) for end, code in _CODE_BY_END.items()}
+        ended[StepEnd.SKIPPED] = self._skipped
+        counts = counts_by_end(ended, len(self._plan.steps))
+        return {end.value: count for end, count in counts.items()}
 
     def add(self, record: _Written) -> None:
         """Add a record; a later call writes it."""
@@ -144,7 +142,7 @@ class LogWriter:
         for record in records:
             if isinstance(record, Attempt):
                 step, outcome = record.step, record.outcome
-                ends[step] = _END_BY_OUTCOME[outcome]
+                ends[step] = _CODE_BY_OUTCOME.get(outcome, 0)
                 self.attempts += 1
                 if record.is_plain and record.outputs == plain[steps[step].template]:
                     together.append(record)
@@ -202,7 +200,9 @@ class LogWriter:
                     pid=pid,
                 )
             else:
-                self._skipped += record.event_type is EventType.STEP_SKIPPED
+                ended_steps = ends_of(record)
+                if ended_steps is not None and ended_steps.end is StepEnd.SKIPPED:
+                    self._skipped += len(ended_steps.steps)
                 rows.add(EVENT, record.timestamp, record.timestamp, event_text(record))
         if together:
             rows.add_attempts(together)

@@ -14,6 +14,7 @@ from rayexec.events import (
     StepBlockedData,
     StepEnd,
     StepFailureData,
+    counts_by_end,
     end_of,
     ends_of,
 )
@@ -78,8 +79,8 @@ class RunSummary:
     @cached_property
     def counts(self) -> dict[StepEnd, int]:
         """Numbers of steps by end; reused ones only if there are any."""
-        counts = {end: sum(op.counts[end] for op in self.ops) for end in StepEnd}
-        return {end: count for end, count in counts.items() if count or end != StepEnd.REUSED}
+        ended = {end: sum(op.counts[end] for op in self.ops) for end in StepEnd}
+        return counts_by_end(ended, len(self.steps))
 
     @cached_property
     def nodes(self) -> list[NodeUse]:

@@ -3,14 +3,12 @@
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from compiled_ops import add, check, keys, one, total
 
 from rayexec import (
     DefinitionError,
     In,
     Nothing,
-    Out,
     RetryPolicy,
     SelectionError,
     StepNotFoundError,
@@ -20,23 +18,7 @@ from rayexec import (
     op,
     success_hook,
 )
-from rayexec.jobs import Job
-from rayexec.plan import FromConfig, FromStep, OpenInput, Plan, compile_job
-
-
-@op
-def one() -> int:
-    return 1
-
-
-@op
-def add(left: int, right: int = 10) -> int:
-    return left + right
-
-
-@op
-def total(values: list[int]) -> int:
-    return sum(values)
+from rayexec.plan import FromConfig, FromStep, OpenInput, compile_job
 
 
 @op(ins={"start": In(Nothing)})
@@ -52,36 +34,6 @@ def doubled(n: Any) -> Any:
 @graph
 def deep(n: Any) -> Any:
     return doubled.alias("outer")(doubled.alias("inner")(n))
-
-
-def keys(plan: Plan) -> list[str]:
-    return [step.key for step in plan.steps]
-
-
-def check(plan: Plan) -> None:
-    """The indices of a plan agree with each other, and each step follows its predecessors."""
-    before: list[set[int]] = []
-    for index, step in enumerate(plan.steps):
-        assert step.index == index
-        sources = {
-            source.step
-            for each in step.inputs
-            for source in each.sources
-            if isinstance(source, FromStep)
-        }
-        assert all(source < index for source in sources)
-        before.append(sources)
-    assert plan.in_degrees == tuple(map(len, before))
-    for index, successors in enumerate(plan.successors):
-        assert sorted(successors) == [
-            each for each, sources in enumerate(before) if index in sources
-        ]
-    assert sorted(plan.depth_order) == list(range(len(plan.steps)))
-    assert all(
-        plan.depth_order[each] < plan.depth_order[index]
-        for index, expected in enumerate(before)
-        for each in expected
-    )
 
 
 def test_graphs_are_made_flat() -> None:
@@ -325,95 +277,6 @@ def test_a_list_of_lists_through_a_graph_is_refused() -> None:
         DefinitionError, match="input 'values' of 'total' is a list, one of whose members is a list"
     ):
         compile_job(lists)
-
-
-# Random nested graphs: what the job yields is what plain Python yields.
-
-# ("one",) | ("add", Tree, Tree) | ("total", [Tree]) | ("graph", Tree, Tree) | ("same", int)
-Tree = Any
-
-
-def trees() -> Any:
-    leaves = st.one_of(st.just(("one",)), st.tuples(st.just("same"), st.integers(0, 5)))
-    return st.recursive(
-        leaves,
-        lambda inner: st.one_of(
-            st.tuples(st.just("add"), inner, inner),
-            st.tuples(st.just("total"), st.lists(inner, min_size=1, max_size=3)),
-            st.tuples(st.just("graph"), inner, inner),
-            st.tuples(st.just("split"), inner),
-        ),
-        max_leaves=12,
-    )
-
-
-@op(out={"half": Out(int), "rest": Out(int)})
-def split(n: int) -> tuple[int, int]:
-    return n // 2, n - n // 2
-
-
-def evaluate(tree: Tree, given: list[int]) -> int:
-    kind = tree[0]
-    if kind == "one":
-        value = 1
-    elif kind == "same":
-        return given[tree[1] % len(given)] if given else 1
-    elif kind == "add":
-        value = evaluate(tree[1], given) + evaluate(tree[2], given)
-    elif kind == "total":
-        value = sum([evaluate(each, given) for each in tree[1]])
-    elif kind == "split":
-        value = evaluate(tree[1], given)
-        value = value - value // 2
-    else:
-        argument = evaluate(tree[1], given)
-        value = 1 + evaluate(tree[2], [argument])
-    given.append(value)
-    return value
-
-
-def wire(tree: Tree, given: list[Any]) -> Any:
-    kind = tree[0]
-    if kind == "one":
-        handle = one()
-    elif kind == "same":
-        return given[tree[1] % len(given)] if given else one()
-    elif kind == "add":
-        left = wire(tree[1], given)
-        handle = add(left, wire(tree[2], given))
-    elif kind == "total":
-        handle = total([wire(each, given) for each in tree[1]])
-    elif kind == "split":
-        handle = split(wire(tree[1], given)).rest
-    else:
-        argument = wire(tree[1], given)
-
-        @graph(name=f"part_{id(tree)}")
-        def part(n: Any) -> Any:
-            return add(one(), wire(tree[2], [n]))
-
-        handle = part(argument)
-    given.append(handle)
-    return handle
-
-
-def job_of(tree: Tree) -> Job:
-    @graph
-    def whole() -> Any:
-        return add.alias("final")(wire(tree, []), one.alias("final_one")())
-
-    made: Job = whole.to_job()
-    return made
-
-
-@settings(max_examples=120, deadline=None)
-@given(trees())
-def test_random_graphs_give_what_plain_python_gives(tree: Tree) -> None:
-    made = job_of(tree)
-    check(compile_job(made))
-    result = made.execute_in_process()
-    assert result.output_value() == evaluate(tree, []) + 1
-    assert result.counts()["succeeded"] == len(compile_job(made).steps)
 
 
 def test_a_large_job_compiles_to_steps_and_edges_of_its_own_number() -> None:

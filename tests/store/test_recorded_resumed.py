@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import recorded_runs
-from recorded import recorded_jobs
+from recorded import recorded_jobs, stored_values
 from recorded.facts import command
 from recorded_runs import (
     ENGINES,
@@ -186,8 +186,8 @@ def test_cached_ops_reuse_what_was_recorded(
             **{key: (origin, key) for key in ("grow", "detail", "pieces")},
             **{key: (first, key) for key in ("lend", "accept")},
         }
-        assert is_same(result.output_for_node("grow"), recorded_jobs.large(size) * 2)
-        assert is_same(result.output_for_node("lend"), recorded_jobs.public_values())
+        assert is_same(result.output_for_node("grow"), stored_values.large(size) * 2)
+        assert is_same(result.output_for_node("lend"), stored_values.public_values())
         reading = recorded_jobs.Reading("cached", (0, 2))
         assert is_same(result.output_for_node("use"), (size * (size - 1), reading, [0, 2, 4], 9))
         (reuse,) = [

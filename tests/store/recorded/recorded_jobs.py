@@ -33,10 +33,14 @@ from rayexec import (
     op,
     success_hook,
 )
-from recorded.step_notes import Notes, Sized
+from recorded.step_notes import Notes
 from recorded.stored_values import large, public_errors, public_values
 
 KEYS = ("k0", "k1", "k2")
+
+
+class Sized(Config):
+    size: int = 8
 
 
 @dataclass(frozen=True)

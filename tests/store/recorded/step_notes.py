@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from rayexec import Config, ConfigurableResource
+from rayexec import ConfigurableResource
 
 
 class Notes(ConfigurableResource):
@@ -24,7 +24,3 @@ class Notes(ConfigurableResource):
     @property
     def is_mended(self) -> bool:
         return bool(self.directory) and (Path(self.directory) / "mended").exists()
-
-
-class Sized(Config):
-    size: int = 8
