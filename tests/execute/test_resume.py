@@ -122,7 +122,7 @@ def test_a_selected_step_whose_input_nobody_made_fails(run: Run, store: RunStore
     failure = result.failure_data_for_node("total")
     assert failure is not None
     assert failure.root.message == (
-        "it takes from ['work[k2]'], which the earlier run has no output of, and which the step "
+        "it reads from ['work[k2]'], which the earlier run has no output of, and which the step "
         "selection leaves out."
     )
 
