@@ -322,7 +322,7 @@ def test_keep_outputs_lets_go_of_what_was_handled(execute_on_ray: Any, tmp_path:
 
     result = execute_on_ray(storing, keep_outputs="leaves")
     assert result.output_for_node("show") == "[1, 2]"
-    with pytest.raises(InvariantError, match="not kept"):
+    with pytest.raises(InvariantError, match="not available"):
         result.output_for_node("pair")
 
 

@@ -220,7 +220,7 @@ def test_a_selected_step_whose_input_nobody_made_fails(run: Run, store: RunStore
     failure = result.failure_data_for_node("total")
     assert failure is not None
     assert failure.root.message == (
-        "it takes from ['work[k2]'], which the earlier run has no output of, and which the step "
+        "it reads from ['work[k2]'], which the earlier run has no output of, and which the step "
         "selection leaves out."
     )
 
@@ -442,7 +442,7 @@ def test_values_that_are_not_kept_are_made_again_unless_the_op_refuses(
             assert ran.take() == ["load", "save"]
             assert result.success
             message = (
-                'The outputs of step "load" are not kept, and step "save" needs them: '
+                'The outputs of step "load" are not stored, and step "save" needs them: '
                 "it runs again."
             )
             assert message in [event.message for event in result.all_events]
@@ -451,7 +451,7 @@ def test_values_that_are_not_kept_are_made_again_unless_the_op_refuses(
             failure = result.failure_data_for_node("save")
             assert failure is not None
             assert (
-                "whose outputs the earlier run did not keep, and which must not run again"
+                "whose outputs the earlier run did not store, and which must not run again"
                 in failure.root.message
             )
 
@@ -474,9 +474,9 @@ def test_a_value_that_cannot_be_pickled_is_made_again(ran: Ran, store: RunStore)
 
     first = execute_job(locked, IN_PROCESS, store=store)
     ran.take()
-    told = [event.message for event in first.all_events if "not kept" in event.message]
+    told = [event.message for event in first.all_events if "not stored" in event.message]
     assert len(told) == 1
-    assert 'output "result" of step "lock" is not kept for a resumed run' in told[0]
+    assert 'output "result" of step "lock" is not stored for a resumed run' in told[0]
     result = execute_job(
         locked, store=store, reexecution_options=ReexecutionOptions.from_failure(first.run_id)
     )
@@ -650,7 +650,7 @@ def test_a_list_is_never_short_of_what_was_not_kept(run: Run, ran: Ran, tmp_path
     failure = result.failure_data_for_node("total")
     assert failure is not None
     assert failure.root.message.startswith(
-        "it takes from ['pay'], whose outputs the earlier run did not keep"
+        "it reads from ['pay'], whose outputs the earlier run did not store"
     )
 
 
