@@ -137,7 +137,7 @@ class _Run:
                 if not has_started:
                     raise
                 error = engine_error
-                self._loop.cancel("The run cannot go on")
+                self._loop.cancel("The run cannot continue")
             if machine.failed or machine.is_canceled:
                 self._save_values()
         finally:

@@ -233,17 +233,17 @@ class RunResult:
         if self._outcome.machine.status[step] not in (StepStatus.SUCCESS, StepStatus.FAILED):
             raise InvariantError(message or "")
         if step in self._outcome.machine.released or self._is_closed:
-            reason = "by keep_outputs it went with the last step to take it"
+            reason = "keep_outputs released it after the last step that reads it"
             if self._is_closed:
                 reason = "the result was closed"
             elif step in self._outcome.machine.taken_over and self._spec.previous_run is not None:
                 reason = (
-                    f"run {self._spec.previous_run.run_id} has it, or did not keep it either, and "
-                    "no step took it here"
+                    f"run {self._spec.previous_run.run_id} has it, or did not store it either, and "
+                    "no step read it here"
                 )
             key = self._plan.steps[step].key
             raise InvariantError(
-                f"The value of output '{output}' from node '{key}' was not kept: {reason}."
+                f"The value of output '{output}' from node '{key}' is not available: {reason}."
             )
         try:
             return self._engine.value(step, output)

@@ -47,7 +47,7 @@ def save_values(spec: RunSpec, machine: Machine, engine: Engine) -> list[str]:
                         continue
                     except Exception as error:  # A lost value, or one that pickle does not know.
                         name = f'output "{record.name}" of step "{plan.steps[step].key}"'
-                        problems.append(f"{name} is not kept for a resumed run: {error}")
+                        problems.append(f"{name} is not stored for a resumed run: {error}")
                         if len(problems) >= _MOST_PROBLEMS:
                             return problems
                 if values:
@@ -55,5 +55,5 @@ def save_values(spec: RunSpec, machine: Machine, engine: Engine) -> list[str]:
         finally:
             writer.close()
     except StoreError as error:
-        problems.append(f"Values are not kept for a resumed run: {error}")
+        problems.append(f"Values are not stored for a resumed run: {error}")
     return problems

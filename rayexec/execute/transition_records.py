@@ -44,7 +44,7 @@ def _abandoned(transition: StepAbandoned, steps: Sequence[Step], now: float) -> 
 
 def _taken_back(transition: StepTakenBack, steps: Sequence[Step], now: float) -> Event:
     key, other = steps[transition.step].key, steps[transition.needed_by].key
-    cause = "are not kept" if transition.is_unkept else "were lost"
+    cause = "are not stored" if transition.is_unkept else "were lost"
     message = f'The outputs of step "{key}" {cause}, and step "{other}" needs them: it runs again.'
     return Event(EventType.ENGINE_EVENT, message, now, key)
 
@@ -60,12 +60,12 @@ def _unfed(transition: StepUnfed, steps: Sequence[Step], now: float) -> Attempt:
     """Return the failure of a step without inputs in this run or the previous one."""
     missing = list_of_keys([steps[each].key for each in transition.culprits])
     message = (
-        f"it takes from {missing}, which the earlier run has no output of, and which the step "
+        f"it reads from {missing}, which the earlier run has no output of, and which the step "
         "selection leaves out"
     )
     if transition.is_refused:
         message = (
-            f"it takes from {missing}, whose outputs the earlier run did not keep, and which must "
+            f"it reads from {missing}, whose outputs the earlier run did not store, and which must "
             "not run again (rerun_on_loss=False). Select it, and what is behind it, to have it run "
             "all the same"
         )

@@ -3,13 +3,13 @@
 A batch holds its driver-held limits from its submission on. It may then wait at the engine, and
 such a wait has three dangers:
 
-- Ray's raylet holds back a class of tasks once its share of the CPUs is used up, even where these
-  tasks wait for a limit (https://github.com/ray-project/ray/pull/44733).
+- Ray's raylet holds back a scheduling class of tasks once its share of the CPUs is used up, even
+  where these tasks wait for a limit (https://github.com/ray-project/ray/pull/44733).
 - A batch that waits for a limit of Ray keeps its driver-held limits from others meanwhile.
 - A limit of the cluster may stay with other runs for long.
 
 So few batches with a limit of their own wait at the engine, and none while it holds driver-held
-ones. The other classes leave room for the waiting ones.
+ones. The other scheduling classes leave room for the waiting ones.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class LimitLedger:
             self.add_class(scheduling_class)
 
     def add_class(self, scheduling_class: SchedulingClass) -> None:
-        """Add a class behind the others."""
+        """Add a scheduling class behind the others."""
         shares = scheduling_class.limits
         limits = self._limits
         by_driver = tuple([one for one in shares if limits[one.limit].holder is LimitHolder.DRIVER])
@@ -109,18 +109,18 @@ class LimitLedger:
             self._held_by_others[limit] = amount
 
     def in_flight(self, class_id: int) -> int:
-        """Return the number of batches of a class at the engine."""
+        """Return the number of batches of a scheduling class at the engine."""
         return self._classes[class_id].at_engine
 
     def full_limit(self, class_id: int) -> int | None:
-        """Return a driver-held limit without room for one more batch of a class, None for none."""
+        """Return a driver-held limit without room for a batch of a scheduling class, if any."""
         for limit, weight in self._classes[class_id].by_driver:
             if self._taken[limit] + weight > self._most[limit]:
                 return limit
         return None
 
     def has_engine_room(self, class_id: int) -> bool:
-        """Return whether one more batch of a class may be at the engine."""
+        """Return whether one more batch of a scheduling class may be at the engine."""
         entry = self._classes[class_id]
         if not entry.is_limited:
             running = self._limited - self._ahead
@@ -179,7 +179,7 @@ class LimitLedger:
             self._unlimited += at_engine
 
     def _ahead_of(self, entry: _ClassEntry) -> int:
-        """Return the greatest amount of limits that waiting batches of a class may lack."""
+        """Return the most of its limits that waiting batches of a scheduling class may lack."""
         if not entry.by_engine:
             return max(0, entry.at_engine - entry.slots)
         return sum(

@@ -88,7 +88,7 @@ def batch_size(
 def window_size(
     estimate: DurationEstimate, slots: int, *, grows: bool, scales: bool = False, ready: int = 0
 ) -> int:
-    """Return how many batches of a class may be at the engine, given the duration of its steps.
+    """Return the most batches of a scheduling class at the engine, by the duration of its steps.
 
     Usually two for each slot: a batch that runs, and its successor. More long steps may queue if
     the cluster ``grows``. An autoscaler ``scales`` it by its queue, so more short steps may queue

@@ -96,7 +96,7 @@ class Batcher:
         self._class_of = placement.class_of
         # Classes with ready steps that may have room.
         self._open_classes: set[int] = set()
-        # Classes that wait for a driver-held limit, by limit, and that limit by class.
+        # Scheduling classes that wait for a driver-held limit, by limit, and that limit by class.
         self._blocked: dict[int, set[int]] = {}
         self._blocked_by: dict[int, int] = {}
 
@@ -116,7 +116,7 @@ class Batcher:
         self._ranking.add(range(first, first + count))
 
     def add_class(self, scheduling_class: SchedulingClass) -> None:
-        """Add a class behind the others."""
+        """Add a scheduling class behind the others."""
         self._slots.append(scheduling_class.slots)
         self._ledger.add_class(scheduling_class)
 
@@ -125,7 +125,7 @@ class Batcher:
         self._ranking.run_again(steps)
 
     def blocked_by(self) -> dict[int, int]:
-        """Return the full driver-held limit of each waiting class."""
+        """Return the full driver-held limit of each waiting scheduling class."""
         return self._blocked_by.copy()
 
     @property
@@ -185,7 +185,7 @@ class Batcher:
             self._ready_queue.rank(order)
 
     def deal(self) -> Iterator[tuple[int, tuple[Call, ...], float]]:
-        """Yield (class, calls, budget in seconds) of batches, best first, while there is room."""
+        """Yield (scheduling class, calls, budget in seconds) of batches with room, best first."""
         heads = self._ready_queue.heads(self._open_classes)
         while heads:
             class_id = heads[0][1]
@@ -203,7 +203,7 @@ class Batcher:
             yield class_id, calls, budget
 
     def _may_submit(self, class_id: int) -> bool:
-        """Return whether a batch of a class has room; close a class without any."""
+        """Return whether a batch of a scheduling class has room; close one without any."""
         estimate = self.estimates[self._plan.template_of[self._ready_queue.peek(class_id)]]
         slots, ready = self._slots[class_id], self._ready_queue.count(class_id)
         if self._ledger.in_flight(class_id) >= window_size(
@@ -334,7 +334,7 @@ class Batcher:
         return template in self._dynamic and self.estimates[template].count == 0
 
     def _is_urgent(self, step: int, class_id: int) -> bool:
-        """Return whether no ready step of the class has a higher priority."""
+        """Return whether no ready step of the scheduling class has a higher priority."""
         best = self._ready_queue.peek(class_id)
         return (
             best < 0 or self._priorities is None or self._priorities[step] >= self._priorities[best]

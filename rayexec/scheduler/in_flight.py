@@ -43,7 +43,7 @@ class InFlight:
         return batch
 
     def begin(self, batch_id: int) -> int | None:
-        """Mark a batch as begun; return its class, None if it had begun before or is over."""
+        """Mark a batch as begun; return its scheduling class, None if it had begun or is over."""
         batch = self.by_id.get(batch_id)
         if batch is None or batch.has_begun:
             return None

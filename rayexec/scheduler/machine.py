@@ -130,7 +130,7 @@ class Machine:
         # Steps up for retry, as a heap of (due time, step).
         self._delayed: list[tuple[float, int]] = []
         self._in_flight = InFlight()
-        # The demands of each class, once somebody asked for wait reasons.
+        # The demands of each scheduling class, once somebody asked for wait reasons.
         self._demands: list[list[Demand]] = []
         self._is_resuming = previous_run is not None
         self._has_started = False

@@ -36,7 +36,7 @@ class ReadyQueue:
         #: The number of predecessors of each step that are not over.
         self.waiting = list(in_degrees)
         self._successors = successors
-        # The ranks of ready steps, as a heap for each class.
+        # The ranks of ready steps, as a heap for each scheduling class.
         self._heaps: dict[int, list[int]] = {}
         #: The rank of each step; the lowest starts first.
         self.ranks: list[int] = [0] * len(self.waiting)
@@ -86,7 +86,7 @@ class ReadyQueue:
         self.waiting[step] += count
 
     def withdraw(self, steps: Iterable[int], class_of: Sequence[int]) -> None:
-        """Remove ready steps; each class is scanned once, however many of its steps go."""
+        """Remove ready steps; a scheduling class is scanned once, however many of its steps go."""
         by_class: dict[int, set[int]] = {}
         for step in steps:
             by_class.setdefault(class_of[step], set()).add(step)
@@ -124,7 +124,7 @@ class ReadyQueue:
         return self.waiting[step] == 0
 
     def add(self, step: int, class_id: int, *, first: bool = False) -> None:
-        """Add a ready step to its class; with ``first``, before all other steps."""
+        """Add a ready step to its scheduling class; with ``first``, before all other steps."""
         rank = self.ranks[step] - _FIRST if first else self.ranks[step]
         heap = self._heaps.get(class_id)
         if heap is None:
@@ -133,7 +133,7 @@ class ReadyQueue:
             heappush(heap, rank)
 
     def heads(self, class_ids: Collection[int]) -> list[tuple[int, int]]:
-        """Return a heap of (rank of the best ready step, class) for classes with ready steps."""
+        """Return a heap of (rank of the best ready step, scheduling class); others have none."""
         heads = [
             (self._heaps[class_id][0], class_id)
             for class_id in class_ids
@@ -143,14 +143,14 @@ class ReadyQueue:
         return heads
 
     def head(self, class_id: int) -> int | None:
-        """Return the rank of the best ready step of a class, None if none is ready."""
+        """Return the rank of the best ready step of a scheduling class, None if none is ready."""
         heap = self._heaps.get(class_id)
         return heap[0] if heap else None
 
     def ready(self, most: int) -> dict[int, tuple[int, list[int]]]:
-        """Return the count of ready steps by class, and up to ``most`` of them, roughly best first.
+        """Return the count of ready steps by scheduling class, and up to ``most`` of them.
 
-        Any thread may call it.
+        They are roughly best first. Any thread may call it.
         """
         by_class = {}
         for class_id, heap in list(self._heaps.items()):
@@ -160,11 +160,11 @@ class ReadyQueue:
         return by_class
 
     def count(self, class_id: int) -> int:
-        """Return the number of ready steps of a class."""
+        """Return the number of ready steps of a scheduling class."""
         return len(self._heaps.get(class_id, ()))
 
     def get_ready(self, class_id: int) -> int:
-        """Remove and return the best ready step of a class; raises KeyError if none is ready."""
+        """Remove and return the best ready step of a scheduling class; raises KeyError for none."""
         heap = self._heaps[class_id]
         rank = heappop(heap)
         if not heap:
@@ -172,7 +172,7 @@ class ReadyQueue:
         return self._by_rank[rank] if 0 <= rank < _FIRST else self._step(rank)
 
     def peek(self, class_id: int) -> int:
-        """Return the best ready step of a class, -1 if none is ready."""
+        """Return the best ready step of a scheduling class, -1 if none is ready."""
         heap = self._heaps.get(class_id)
         if not heap:
             return -1

@@ -76,7 +76,7 @@ class Settlement:
         self._starved: dict[int, tuple[int, ...]] = {}
 
     def make_ready(self, step: int) -> None:
-        """Queue a step for the next batches of its class."""
+        """Queue a step for the next batches of its scheduling class."""
         self._table.make_ready(step)
         self._batcher.ready(step)
 

@@ -68,15 +68,15 @@ def who_waits(
 ) -> Waiting:
     """Return the running steps, and the reasons of the others to wait.
 
-    ``demands`` are those of each class. ``batches`` are in the order of their submission: Ray
-    starts them in that order as far as limits and resources let it, so the first ones run.
-    ``ready`` has the number of ready steps of each class and a few of them, and ``blocked_by`` the
-    full driver-held limit of a class. ``delayed`` steps wait for a retry.
+    ``demands``, ``ready`` and ``blocked_by`` are by scheduling class. ``batches`` are in the order
+    of their submission: Ray starts them in that order as far as limits and resources let it, so
+    the first ones run. ``ready`` has the number of ready steps and a few of them, and
+    ``blocked_by`` the full driver-held limit. ``delayed`` steps wait for a retry.
     """
     occupancy = _Occupancy(placement, demands)
     running = []
     waiting: dict[LimitKey, list[int]] = {}
-    # By class: no batch overtakes an earlier one of its class.
+    # By scheduling class: no batch overtakes an earlier one of its class.
     behind: dict[int, LimitKey] = {}
     for batch in batches:
         obstacle = behind.get(batch.class_id)
@@ -129,7 +129,7 @@ class _Occupancy:
         return None
 
     def obstacle_of(self, class_id: int) -> LimitKey:
-        """Return the limit or resource that a class's ready steps wait for."""
+        """Return the limit or resource that a scheduling class's ready steps wait for."""
         obstacle = self._first_full(class_id)
         if obstacle is None:
             obstacle = self._cluster_limit_of(class_id)

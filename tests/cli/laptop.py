@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from test_cli_cluster import Machine
+from user_machine import Machine
 
 PATIENCE = 120.0  # seconds for what takes seconds on a machine with nothing else to do
 

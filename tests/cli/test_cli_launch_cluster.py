@@ -10,7 +10,6 @@ import json
 import os
 import shutil
 import signal
-import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -21,9 +20,10 @@ from threading import Thread
 import pyarrow.parquet as pq
 import pytest
 from cli_process import Ended, run_on_terminal
-from laptop import JOBS, PATIENCE, Laptop, make_project, make_wheel, until
+from laptop import JOBS, PATIENCE, Laptop, make_project, until
+from launched_at_once import EXAMPLES, HELD, begin_all
 from ports import free_port
-from test_cli_cluster import ROOT, Machine, _machine
+from user_machine import Machine, machine_at
 
 pytestmark = [
     pytest.mark.long("launches fifteen runs at once on a cluster of two nodes"),
@@ -32,33 +32,10 @@ pytestmark = [
     ),
 ]
 
-EXAMPLES = ROOT / "docs/examples"
-# The flights job, held up before its last op.
-HELD = """
-import pathlib, time
-from flights import by_origin, clean, load, origins, print_worst, routes, write_report
-from rayexec import In, Nothing, job, op
-
-@op(ins={"report": In(Nothing)}, config_schema={"place": str})
-def hold(context):
-    place = pathlib.Path(context.op_config["place"])
-    (place / "asleep").touch()
-    while not (place / "go").exists():
-        time.sleep(0.05)
-
-@job
-def held():
-    loaded, airports = load()
-    cleaned = clean(loaded)
-    by_routes = routes(cleaned, airports)
-    report = write_report(origins(cleaned, airports), by_routes)
-    print_worst(by_routes, report=hold(report=report))
-"""
-
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Machine, str]]:
-    with _machine(tmp_path_factory.mktemp("cluster")) as machine:
+    with machine_at(tmp_path_factory.mktemp("cluster")) as machine:
         ports = ("--port", str(free_port()))
         up = machine.ok("cluster", "up", "--dashboard", "--nodes", "2", "--num-cpus", "4", *ports)
         yield machine, up["dashboard"]
@@ -77,42 +54,11 @@ def laptop(
     (base / "project/examples/held.py").write_text(HELD)
     (base / "first.yaml").write_text(f"ops: {{first: {{config: {{place: {base}}}}}}}\n")
     laptop = Laptop(machine, base / "home", base / "project", address)
-    _begin_all(laptop, base)
+    begin_all(laptop, base)
     yield laptop
     for process in laptop.begun.values():
         process.kill()
         process.communicate()
-
-
-def _begin_all(laptop: Laptop, base: Path) -> None:
-    """Launch the runs of the tests below."""
-    shared = str(base / "shared")
-    report = base / "held.yaml"
-    report.write_text(
-        f"ops: {{write_report: {{config: {{directory: {base}/report}}}}, hold: {{config: {{place: "
-        f"{laptop.run_directory('flights')}}}}}}}\n"
-    )
-    laptop.begin("flights", "-j", "held", "-c", str(report), file="examples/held.py")
-    laptop.begin("canceled", "-j", "long", "-c", laptop.config("canceled", 4.0))
-    laptop.begin("forced", "-j", "long", "-c", laptop.config("forced", 600.0))
-    laptop.begin("killed", "-j", "long", "-c", laptop.config("killed"))
-    laptop.begin(
-        "killed-shared", "-j", "long", "-c", laptop.config("killed-shared"), "--home", shared
-    )
-    laptop.begin("left", "-j", "long", "-c", laptop.config("left"), "--wait")
-    laptop.begin("shut", "-j", "long", "-c", laptop.config("shut"), "--home", shared)
-    laptop.begin("greeted", "-j", "greets", "-c", str(base / "first.yaml"), "--wait")
-    laptop.begin("broken", "-j", "broken", "--wait")
-    laptop.begin("nothing", "-j", "nothing", "--wait", "--json")
-    laptop.begin("lacking", "--wait", file="lacking.py")
-    bare = base / "bin/python"
-    bare.parent.mkdir()
-    bare.write_text(f'#!/bin/sh\nexec {sys.executable} -I -S "$@"\n')
-    bare.chmod(0o755)
-    path = json.dumps({"env_vars": {"PATH": f"{bare.parent}:{os.environ['PATH']}"}})
-    laptop.begin("bare", "--wait", "-j", "greets", "--runtime-env", path)
-    laptop.begin("no-wheel", "--wait", "-j", "broken", "--pip", "./not-there")
-    laptop.begin("needy", "--wait", "-j", "needy", "--pip", str(make_wheel(base)))
 
 
 # Addresses and packages, refused before anything is sent.
@@ -369,8 +315,8 @@ def test_a_driver_that_is_killed_is_noticed(laptop: Laptop) -> None:
     following = laptop.cluster.begin(
         "run", "logs", "killed", "--follow", RAYEXEC_HOME=str(laptop.home)
     )
-    for each in (pid, laptop.driver("killed")[0]):
-        os.kill(each, signal.SIGKILL)
+    for driver_pid in (pid, laptop.driver("killed")[0]):
+        os.kill(driver_pid, signal.SIGKILL)
     assert "job execute" in following.communicate(timeout=PATIENCE)[0]
     until(lambda: bool(laptop.ok("run", "show", "killed")["status"] == "FAILURE"))
     assert "driver died of SIGKILL" in laptop.ok("run", "show", "killed")["note"]

@@ -167,10 +167,10 @@ def test_a_page_says_all_of_a_run_and_nothing_in_it_is_markup(
     lengths = dict(zip(names, column(page, "length", "d"), strict=True))
     assert lengths["slow"] >= 0.05
     starts = column(page, "start", "d")
-    for _, worker, first, end in data["lanes"]:
+    for _, worker, first, end in data["workerRows"]:
         assert worker.startswith("pid ")
         assert starts[first:end] == sorted(starts[first:end])
-    assert sum(end - first for _, _, first, end in data["lanes"]) == attempts
+    assert sum(end - first for _, _, first, end in data["workerRows"]) == attempts
     assert all(index >= 0 for index in column(page, "batch", "i"))
     said = {(data["keys"][step], kind): text for _, step, kind, text in data["logs"] if step >= 0}
     assert said["talks", "WARNING"] == NASTY
@@ -186,7 +186,7 @@ def test_the_script_of_a_page_can_be_parsed(tmp_path: Path) -> None:
     subprocess.run(["node", "--check", str(script)], check=True, capture_output=True, timeout=30)
 
 
-def test_the_attempts_of_a_lane_lie_together_by_their_starts(tmp_path: Path) -> None:
+def test_the_attempts_of_a_worker_row_lie_together_by_their_starts(tmp_path: Path) -> None:
     store = DirectoryRunStore(tmp_path)
     writer = store.create(RunRecord("r", "nightly"))
     log = LogWriter(compile_job(nightly), writer)
@@ -200,7 +200,7 @@ def test_the_attempts_of_a_lane_lie_together_by_their_starts(tmp_path: Path) -> 
     writer.close()
     write_page(tmp_path / "page", store.open("r").record(), StoredLog(store.open("r")))
     page = Page((tmp_path / "page").read_text())
-    assert page.data["lanes"] == [["a", "pid 1", 0, 3], ["b", "pid 2", 3, 5]]
+    assert page.data["workerRows"] == [["a", "pid 1", 0, 3], ["b", "pid 2", 3, 5]]
     assert column(page, "start", "d") == [1.0, 2.0, 3.0, 1.0, 5.0]
     assert column(page, "number", "i") == [2, 4, 0, 1, 3]
 

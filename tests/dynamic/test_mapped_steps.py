@@ -288,7 +288,7 @@ def test_what_is_not_kept_is_there_for_all_that_take_it(execute_on_ray: Any) -> 
         (nothing, "blocks"),
         (nothing, "sums"),
     ]:
-        with pytest.raises(InvariantError, match=r"was not kept: by keep_outputs it went"):
+        with pytest.raises(InvariantError, match=r"is not available: keep_outputs released it"):
             result.output_for_node(gone)
 
 
@@ -312,7 +312,7 @@ def test_what_mapped_steps_take_from_outside_stays_until_they_are_over(execute_o
 
     result = execute_on_ray(outside, keep_outputs="leaves")
     assert result.output_for_node("listed") == [10, 15]
-    with pytest.raises(InvariantError, match="was not kept"):
+    with pytest.raises(InvariantError, match="is not available"):
         result.output_for_node("other")
 
 

@@ -1,4 +1,4 @@
-"""Data of a run's page: attempts in lanes for the chart, and the lines of the logs."""
+"""Data of a run's page: attempts in worker rows for the chart, and the lines of the logs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from rayexec.store.reading import StoredLog
 from rayexec.views.critical_path import Link
 from rayexec.views.history import Entry
 
-__all__ = ["Lane", "PageData", "error_text", "lane_of_worker"]
+__all__ = ["PageData", "WorkerRow", "error_text", "worker_row"]
 
 _MOST_LOG_CHARACTERS = 24 * 1024 * 1024  # browsers open more only slowly
 _HOLDERS_SHOWN = 5
@@ -42,7 +42,7 @@ _RUN_EVENTS = frozenset(
 )
 
 
-class Lane(NamedTuple):
+class WorkerRow(NamedTuple):
     """A row of the chart: a node and one of its processes, in words."""
 
     node: str
@@ -65,9 +65,9 @@ class _Skip(NamedTuple):
     time: float
 
 
-def lane_of_worker(node: str, pid: int) -> Lane:
-    """Return the lane of a process; ``pid`` 0 is an unknown one."""
-    return Lane(node, f"pid {pid}" if pid else "pid unknown")
+def worker_row(node: str, pid: int) -> WorkerRow:
+    """Return the row of a process; ``pid`` 0 is an unknown one."""
+    return WorkerRow(node, f"pid {pid}" if pid else "pid unknown")
 
 
 def error_text(error: ErrorInfo) -> str:
@@ -83,8 +83,8 @@ def error_text(error: ErrorInfo) -> str:
 class PageData:
     """Content of a run's log as the page shows it.
 
-    The attempts of a lane are neighbours, in the order of their starts, since the page's script
-    searches for them that way.
+    The attempts of a worker row are neighbours, in the order of their starts, since the page's
+    script searches for them that way.
     """
 
     def __init__(self, record: RunRecord, log: StoredLog) -> None:
@@ -101,13 +101,14 @@ class PageData:
         lines.sort(key=lambda line: line.time)
         self._log_lines = _first_lines(lines)
         self.lines_left_out = len(lines) - len(self._log_lines)
-        lanes = {key: self._lane(*key) for key in {(row.batch, row.pid) for row in self.attempts}}
-        self.attempts.sort(key=lambda row: (lanes[row.batch, row.pid], row.started))
-        self._lanes = [lanes[row.batch, row.pid] for row in self.attempts]
+        processes = {(row.batch, row.pid) for row in self.attempts}
+        row_of = {process: self._row_of(*process) for process in processes}
+        self.attempts.sort(key=lambda row: (row_of[row.batch, row.pid], row.started))
+        self._row_of_attempt = [row_of[row.batch, row.pid] for row in self.attempts]
 
-    def _lane(self, batch: int, pid: int) -> Lane:
+    def _row_of(self, batch: int, pid: int) -> WorkerRow:
         facts = self._log.batches.get(batch, _NO_FACTS)
-        return lane_of_worker(facts.node, pid or facts.pid)
+        return worker_row(facts.node, pid or facts.pid)
 
     def _lines(self, entry: Entry) -> Iterator[_Line]:
         if isinstance(entry, Attempt):
@@ -134,7 +135,7 @@ class PageData:
             "keys": log.keys,
             "ops": list(ops),
             "opOf": op_of,
-            "lanes": list(self._lane_rows()),
+            "workerRows": list(self._worker_rows()),
             "first": min([*(row.started for row in rows), *skip_times], default=began) - began,
             "last": max(ends) - began,
             "attempts": {
@@ -160,12 +161,12 @@ class PageData:
             ],
         }
 
-    def _lane_rows(self) -> Iterator[list[Any]]:
-        """Yield the lanes, each with its first attempt and the one behind its last."""
-        first = 0
-        for index in range(1, len(self._lanes) + 1):
-            if index == len(self._lanes) or self._lanes[index] != self._lanes[first]:
-                yield [*self._lanes[first], first, index]
+    def _worker_rows(self) -> Iterator[list[Any]]:
+        """Yield the worker rows, each with its first attempt and the one behind its last."""
+        rows, first = self._row_of_attempt, 0
+        for index in range(1, len(rows) + 1):
+            if index == len(rows) or rows[index] != rows[first]:
+                yield [*rows[first], first, index]
                 first = index
 
 

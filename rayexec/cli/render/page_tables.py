@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from html import escape
 
-from rayexec.cli.render.page_data import error_text, lane_of_worker
+from rayexec.cli.render.page_data import error_text, worker_row
 from rayexec.events import Attempt, StepEnd
 from rayexec.store.reading import StoredLog
 from rayexec.views.critical_path import Link
@@ -102,17 +102,17 @@ def waits_part(log: StoredLog) -> str:
 
 def workers_part(summary: RunSummary) -> str:
     """Return a table of the processes that ran attempts."""
-    lanes = [(lane_of_worker(worker.node, worker.pid), worker) for worker in summary.workers]
+    uses = [(worker_row(worker.node, worker.pid), worker) for worker in summary.workers]
     rows = [
         (
-            *lane,
+            *row,
             f"{worker.attempts:,}",
             f"{len(worker.batches):,}",
             duration(worker.seconds),
             duration(worker.longest_queue) if worker.longest_queue else "",
             bytes_in_words(worker.peak_rss) if worker.peak_rss else "",
         )
-        for lane, worker in sorted(lanes, key=lambda item: item[0])
+        for row, worker in sorted(uses, key=lambda item: item[0])
     ]
     names = ("node", "process", "attempts", "batches", "ran for", "longest queue", "peak memory")
     return _table(names, range(2, len(names)), rows)

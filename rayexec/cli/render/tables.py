@@ -206,7 +206,7 @@ def ops_table(report: RunReport) -> Table:
 
 def cached_outputs_table(records: Sequence[CacheRecord]) -> Table:
     """Return a table of cached outputs."""
-    names = ("key", "op", "version", "size", "kept", "run", "step")
+    names = ("key", "op", "version", "size", "cached", "run", "step")
     table = _table(*((name, name == "size") for name in names))
     for record in records:
         key, size, origin = record.key[:_KEY_DIGITS_SHOWN], decimal_size(record.size), record.origin

@@ -13,8 +13,8 @@
   const step = column("step", Int32Array), attemptNumber = column("number", Int32Array), outcome = column("outcome", Uint8Array);
   const start = column("start", Float64Array), length = column("length", Float64Array);
   const batch = column("batch", Int32Array), size = column("size", Float64Array);
-  // A lane is [node, worker, first attempt, end]; its attempts are neighbours, in the order of their starts.
-  const lanes = data.lanes;
+  // A worker row is [node, worker, first attempt, end]; its attempts are neighbours, in the order of their starts.
+  const workerRows = data.workerRows;
   const onPath = new Set(data.path);
 
   const seconds = (value) => {
@@ -31,10 +31,10 @@
     for (; value >= 1024 && unit < units.length - 1; unit++) value /= 1024;
     return `${unit && value < 100 ? value.toFixed(1) : value.toFixed(0)} ${units[unit]}`;
   };
-  const laneOf = (attempt) => lanes.findIndex((lane) => attempt >= lane[2] && attempt < lane[3]);
+  const workerRowOf = (attempt) => workerRows.findIndex((workerRow) => attempt >= workerRow[2] && attempt < workerRow[3]);
   const facts = (attempt) => {
     const lines = [];
-    const [node, worker] = lanes[laneOf(attempt)];
+    const [node, worker] = workerRows[workerRowOf(attempt)];
     lines.push(`${data.keys[step[attempt]]}`);
     const tries = attemptNumber[attempt] ? `, attempt ${attemptNumber[attempt] + 1}` : "";
     lines.push(`op ${data.ops[data.opOf[step[attempt]]]}${tries}: ${OUTCOMES[outcome[attempt]]}`);
@@ -61,20 +61,20 @@
   const tip = document.getElementById("tip"), chosen = document.getElementById("chosen");
   const showPath = document.getElementById("show-path");
   const whole = [Math.min(0, data.first), Math.max(data.last, data.first + LEAST)];
-  const rows = lanes.length + (data.skipped.length ? 1 : 0);
+  const rows = workerRows.length + (data.skipped.length ? 1 : 0);
   let from = whole[0], to = whole[1], wide = 0, picked = -1, isDue = false;
   const height = HEAD + rows * ROW + 6;
   const labels = () => Math.min(LABELS, wide * 0.3);
   const x = (time) => labels() + ((time - from) / (to - from)) * (wide - labels());
   const timeAt = (position) => from + ((position - labels()) / (wide - labels())) * (to - from);
-  // Returns the last attempt of a lane before a time, or its first.
-  const firstFrom = (lane, time) => {
-    let low = lane[2], high = lane[3];
+  // Returns the last attempt of a worker row before a time, or its first.
+  const firstFrom = (workerRow, time) => {
+    let low = workerRow[2], high = workerRow[3];
     while (low < high) {
       const middle = (low + high) >> 1;
       if (start[middle] < time) low = middle + 1; else high = middle;
     }
-    return Math.max(lane[2], low - 1);
+    return Math.max(workerRow[2], low - 1);
   };
   const colour = (style, name) => style.getPropertyValue(`--${name}`).trim();
 
@@ -93,26 +93,26 @@
     const dim = colour(style, "dim"), line = colour(style, "line");
     drawAxis(pen, dim, line);
     let before = null;
-    lanes.forEach((lane, row) => {
+    workerRows.forEach((workerRow, row) => {
       const top = HEAD + row * ROW;
       pen.fillStyle = dim;
-      pen.fillText(lane[0] === before ? lane[1] : `${lane[0]} ${lane[1]}`.trim(), 6, top + ROW / 2, labels() - 12);
-      if (lane[0] !== before) { pen.fillStyle = line; pen.fillRect(0, top, wide, 1); }
-      before = lane[0];
+      pen.fillText(workerRow[0] === before ? workerRow[1] : `${workerRow[0]} ${workerRow[1]}`.trim(), 6, top + ROW / 2, labels() - 12);
+      if (workerRow[0] !== before) { pen.fillStyle = line; pen.fillRect(0, top, wide, 1); }
+      before = workerRow[0];
     });
     if (data.skipped.length) {
       pen.fillStyle = dim;
-      pen.fillText("skipped", 6, HEAD + lanes.length * ROW + ROW / 2);
+      pen.fillText("skipped", 6, HEAD + workerRows.length * ROW + ROW / 2);
     }
     pen.save();
     pen.beginPath();
     pen.rect(labels(), 0, wide - labels(), height);
     pen.clip();
-    lanes.forEach((lane, row) => drawLane(pen, lane, HEAD + row * ROW + (ROW - BAR) / 2, colours));
+    workerRows.forEach((workerRow, row) => drawRow(pen, workerRow, HEAD + row * ROW + (ROW - BAR) / 2, colours));
     pen.fillStyle = colours[3];
     for (const [, moment] of data.skipped) {
       const left = x(moment);
-      if (left >= labels() && left <= wide) pen.fillRect(left, HEAD + lanes.length * ROW + (ROW - BAR) / 2, 2, BAR);
+      if (left >= labels() && left <= wide) pen.fillRect(left, HEAD + workerRows.length * ROW + (ROW - BAR) / 2, 2, BAR);
     }
     if (showPath.checked) drawPath(pen, colour(style, "path"));
     if (picked >= 0) {
@@ -122,7 +122,7 @@
     }
     pen.restore();
   };
-  const topOf = (attempt) => HEAD + laneOf(attempt) * ROW + (ROW - BAR) / 2;
+  const topOf = (attempt) => HEAD + workerRowOf(attempt) * ROW + (ROW - BAR) / 2;
   const widthOf = (attempt) => (length[attempt] / (to - from)) * (wide - labels());
   const drawAxis = (pen, dim, line) => {
     const rough = (to - from) / Math.max(2, (wide - labels()) / 110);
@@ -140,13 +140,13 @@
     const [scale, name] = unit >= 1 ? [1, "s"] : unit >= 1e-3 ? [1e3, "ms"] : [1e6, "µs"];
     return `${(value * scale).toLocaleString("en", { maximumFractionDigits: 1 })} ${name}`;
   };
-  const drawLane = (pen, lane, top, colours) => {
+  const drawRow = (pen, workerRow, top, colours) => {
     // Attempts that share a pixel are drawn once for each outcome, so that a failure among them shows.
     const ends = [-1, -1, -1];
     const scale = (wide - labels()) / (to - from), left = labels();
     for (const kind of [0, 2, 1]) {
       pen.fillStyle = colours[kind];
-      for (let attempt = firstFrom(lane, from); attempt < lane[3] && start[attempt] <= to; attempt++) {
+      for (let attempt = firstFrom(workerRow, from); attempt < workerRow[3] && start[attempt] <= to; attempt++) {
         if (outcome[attempt] !== kind) continue;
         const begin = left + (start[attempt] - from) * scale, end = begin + Math.max(1, length[attempt] * scale);
         if (end - ends[kind] < 0.5) continue;
@@ -189,11 +189,11 @@
   });
   const attemptAt = (event) => {
     const box = canvas.getBoundingClientRect();
-    const lane = lanes[Math.floor((event.clientY - box.top - HEAD) / ROW)];
-    if (!lane || event.clientX - box.left < labels()) return -1;
+    const workerRow = workerRows[Math.floor((event.clientY - box.top - HEAD) / ROW)];
+    if (!workerRow || event.clientX - box.left < labels()) return -1;
     const time = timeAt(event.clientX - box.left), slack = (2 * (to - from)) / (wide - labels());
     let nearest = -1, best = slack;
-    for (let attempt = firstFrom(lane, time - slack); attempt < lane[3] && start[attempt] <= time + slack; attempt++) {
+    for (let attempt = firstFrom(workerRow, time - slack); attempt < workerRow[3] && start[attempt] <= time + slack; attempt++) {
       const away = Math.max(start[attempt] - time, time - start[attempt] - length[attempt], 0);
       if (away <= best) { nearest = attempt; best = away; }
     }

@@ -136,7 +136,7 @@ class StepValues:
             return handle
         if not ray.is_initialized():
             raise InvariantError(
-                f"output {output!r} of step {self._plan.steps[step].key!r} was kept by Ray, which "
+                f"output {output!r} of step {self._plan.steps[step].key!r} was held by Ray, which "
                 "has been shut down; read results before ray.shutdown()."
             )
         packed: Packed = ray.get(handle)
