@@ -197,15 +197,15 @@ def test_nothing_listens_beyond_this_machine(shared: Machine) -> None:
 
 
 def test_no_node_unpacks_what_jobs_send_where_another_does(shared: Machine) -> None:
-    places = set()
+    directories = set()
     for pid in pids_named(shared, "raylet"):
         arguments = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
-        places |= {
+        directories |= {
             Path(each.partition("=")[2]).resolve()
             for each in arguments
             if each.startswith("--session_dir=")
         }
-    assert len(places) == 2
+    assert len(directories) == 2
 
 
 def test_a_job_runs_by_auto_and_by_the_address(shared: Machine) -> None:

@@ -58,8 +58,8 @@ def test_all_mistakes_are_told_at_once(machine: Machine) -> None:
         "--num-cpus: ",
         "--port: ",
     ]
-    for each in beginnings:
-        assert sum(line.startswith(f"  {each}") for line in rest) == 1, each
+    for beginning in beginnings:
+        assert sum(line.startswith(f"  {beginning}") for line in rest) == 1, beginning
     assert not machine.state.parent.exists()
 
 

@@ -84,11 +84,11 @@ def test_processes_that_an_op_forks_end_by_signals_as_ever(directory: Path) -> N
 
 @pytest.mark.parametrize("job", ["good", "bad"])
 def test_the_handlers_of_signals_are_put_back(directory: Path, job: str) -> None:
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = [signal.getsignal(signal_number) for signal_number in numbers]
+    signal_numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = [signal.getsignal(signal_number) for signal_number in signal_numbers]
     with imports_undone(directory):
         CliRunner().invoke(app, ["job", "execute", "-f", "jobs.py", "-c", "here.yaml", "-j", job])
-    assert [signal.getsignal(signal_number) for signal_number in numbers] == before
+    assert [signal.getsignal(signal_number) for signal_number in signal_numbers] == before
 
 
 def test_outside_of_the_main_thread_signals_are_left_alone(directory: Path) -> None:

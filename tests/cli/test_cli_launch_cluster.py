@@ -315,8 +315,8 @@ def test_a_driver_that_is_killed_is_noticed(laptop: Laptop) -> None:
     following = laptop.cluster.begin(
         "run", "logs", "killed", "--follow", RAYEXEC_HOME=str(laptop.home)
     )
-    for each in (pid, laptop.driver("killed")[0]):
-        os.kill(each, signal.SIGKILL)
+    for driver_pid in (pid, laptop.driver("killed")[0]):
+        os.kill(driver_pid, signal.SIGKILL)
     assert "job execute" in following.communicate(timeout=PATIENCE)[0]
     until(lambda: bool(laptop.ok("run", "show", "killed")["status"] == "FAILURE"))
     assert "driver died of SIGKILL" in laptop.ok("run", "show", "killed")["note"]

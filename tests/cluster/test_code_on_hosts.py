@@ -62,8 +62,8 @@ class Far:
 
     def have(self, *files: str) -> None:
         """Let the far host have these files of the project, and no others."""
-        for each in self.project.iterdir():
-            shutil.rmtree(each) if each.is_dir() else each.unlink()
+        for entry in self.project.iterdir():
+            shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
         for path in files:
             (self.project / path).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(self.here / path, self.project / path)
@@ -124,9 +124,9 @@ def test_local_modules_reach_a_host_that_has_none(far: Far) -> None:
     assert f'File "{far.here / "beside.py"}", line 5, in fail' in stderr
     values = {each["node"]: each["values"] for each in printed}
     assert values == {"near": VALUES, "far": VALUES}
-    places = {each["node"]: Path(each["place"]) for each in printed}
-    assert places["near"] == far.here / "late.py"
-    assert places["far"].is_relative_to(far.cluster.temp)
+    files = {each["node"]: Path(each["place"]) for each in printed}
+    assert files["near"] == far.here / "late.py"
+    assert files["far"].is_relative_to(far.cluster.temp)
     names = {each.name for each in far.cluster.temp.glob("session_2*/rayexec-code-*/**/*.*")}
     assert "shared.py" in names
     assert names.isdisjoint({"other.py", "rows.csv", "fancy.py", "__main__.py"})
@@ -236,16 +236,16 @@ def test_a_host_with_another_rayexec_or_none_is_told(far: Far, version: str | No
             (far.rayexec / "engine/ray/worker/entry.py").rename(far.rayexec / "engine/batches.py")
         else:
             aside.mkdir()
-            for each in far.rayexec.iterdir():
-                each.rename(aside / each.name)
+            for entry in far.rayexec.iterdir():
+                entry.rename(aside / entry.name)
         outcome, _, stderr = far.execute("job.py", "both")
     finally:
         if version is not None:
             version_file.write_text(before)
             (far.rayexec / "engine/batches.py").rename(far.rayexec / "engine/ray/worker/entry.py")
         else:
-            for each in aside.iterdir():
-                each.rename(far.rayexec / each.name)
+            for entry in aside.iterdir():
+                entry.rename(far.rayexec / entry.name)
             aside.rmdir()
     message = outcome["error"]["message"]
     assert outcome["error"]["error"] == "EngineError"

@@ -103,12 +103,12 @@ def test_streams_below_streams(execute: Execute) -> None:
         yield from range(count)
 
     @op
-    def square(number: int) -> int:
-        return number**2
+    def square(value: int) -> int:
+        return value**2
 
     @op
-    def whole(numbers: list[list[int]]) -> list[list[int]]:
-        return numbers
+    def whole(squares: list[list[int]]) -> list[list[int]]:
+        return squares
 
     @job
     def nested() -> None:
@@ -206,18 +206,18 @@ def test_in_the_simulator_mapped_steps_run_beside_the_op_that_yields(tmp_path: P
 
 
 def test_values_that_come_faster_than_they_are_taken_are_all_there(execute_on_ray: Execute) -> None:
-    """Also where a value arrives together with the end of the step before it."""
+    """Receive a value also where it arrives together with the end of the step before it."""
 
     @op(out=DynamicOut(stream=True))
     def produce() -> Iterator[int]:
-        for number in range(150):
-            yield number
+        for value in range(150):
+            yield value
             time.sleep(0.002)
 
     @op
-    def take(number: int) -> None:
-        if not isinstance(number, int):
-            raise TypeError(f"got {number!r}")
+    def take(value: int) -> None:
+        if not isinstance(value, int):
+            raise TypeError(f"got {value!r}")
 
     @job
     def quick() -> None:
@@ -243,7 +243,7 @@ def test_an_op_that_hands_its_values_on_at_its_end_keeps_nobody_waiting(
         return 1
 
     @op
-    def second(number: int) -> None:
+    def second(value: int) -> None:
         (tmp_path / "second").touch()
 
     @op
@@ -269,12 +269,12 @@ def test_small_values_that_are_collected_are_no_objects_of_their_own(
         return list(range(2000))
 
     @op
-    def same(number: int) -> int:
-        return number
+    def same(value: int) -> int:
+        return value
 
     @op
-    def count(numbers: list[int]) -> int:
-        return len(numbers)
+    def count(values: list[int]) -> int:
+        return len(values)
 
     @job
     def wide() -> None:

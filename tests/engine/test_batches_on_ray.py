@@ -11,59 +11,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from fanned_out import MANY, Execute, after, collect, fan_out, index_of, spans, warmed_up, zero
 
-from rayexec import Out, Output, RetryPolicy, RunResult, configured, job, op
+from rayexec import Out, Output, RetryPolicy, configured, job, op
 from rayexec.engine.ray.protocol.batch_files import JOURNAL_PREFIX
 from rayexec.execute import Observer, Record, RunLog
 from rayexec.run.spec import RunSpec
-
-Execute = Callable[..., RunResult]
-MANY = 60
-
-
-@op
-def index_of(context: Any, start: int) -> int:
-    return int(context.op_handle.name.rpartition("_")[2])
-
-
-@op
-def zero() -> int:
-    return 0
-
-
-@op
-def collect(values: list[int]) -> list[int]:
-    return sorted(values)
-
-
-def fan_out(*links: Any) -> Any:
-    """Return a job of MANY chains of ``links``, with their results collected."""
-
-    @job(config={"execution": {"config": {"multiprocess": {"max_concurrent": 2}}}})
-    def fanned() -> None:
-        start, ends = zero(), []
-        for index in range(MANY):
-            value = index_of.alias(f"number_{index}")(start)
-            for link in links:
-                value = link.alias(f"{link.name}_{index}")(value)
-            ends.append(value)
-        collect(ends)
-
-    return fanned
-
-
-def warmed_up(execute: Execute) -> Execute:
-    """Run a job once, so that workers are up and later batches hold many steps."""
-    assert execute(fan_out()).success
-    return execute
-
-
-def spans(result: RunResult) -> dict[str, tuple[float, float]]:
-    stamps: dict[str, list[float]] = {}
-    for event in result.all_node_events:
-        if event.event_type_value in ("STEP_START", "STEP_RESTARTED", "STEP_SUCCESS"):
-            stamps.setdefault(event.step_key or "", []).append(event.timestamp)
-    return {key: (times[-2], times[-1]) for key, times in stamps.items()}
 
 
 @op(retry_policy=RetryPolicy(max_retries=1))
@@ -72,11 +25,6 @@ def flaky_or_slow(context: Any, value: int) -> int:
         raise ValueError("once")
     if value == 31:
         time.sleep(3)
-    return value
-
-
-@op
-def after(value: int) -> int:
     return value
 
 
@@ -175,35 +123,6 @@ def test_a_timeout_ends_its_step_only(execute_on_ray: Execute) -> None:
     assert data is not None
     assert data.root.cls_name == "StepTimeoutError"
     assert result.counts()["succeeded"] == 2 * MANY
-
-
-@op
-def prints(value: int) -> int:
-    print(f"value {value}")
-    return value
-
-
-def test_what_steps_print_stays_apart(execute_on_ray: Execute) -> None:
-    result = warmed_up(execute_on_ray)(fan_out(prints))
-    said = {
-        event.step_key: event.event_specific_data["stdout"]
-        for event in result.all_events
-        if event.event_type_value == "LOGS_CAPTURED"
-    }
-    assert said == {f"prints_{index}": f"value {index}\n" for index in range(MANY)}
-
-
-@op
-def closes_at_5(value: int) -> int:
-    if value == 5:
-        sys.stdout.close()
-    return value
-
-
-def test_an_op_that_closes_the_streams_harms_nobody(execute_on_ray: Execute) -> None:
-    execute = warmed_up(execute_on_ray)
-    assert execute(fan_out(closes_at_5, prints)).success
-    assert execute(fan_out(prints)).success
 
 
 def test_batches_may_be_switched_off(execute_on_ray: Execute) -> None:
@@ -409,34 +328,6 @@ def test_an_output_taken_twice_is_two_values(execute: Execute) -> None:
     assert (
         result.output_for_node("appends") == result.output_for_node("appends_in_lists") == expected
     )
-
-
-@op
-def takes_stdout_to_pieces(value: int) -> int:
-    if value == 5:
-        sys.stdout.detach()  # type: ignore[union-attr]  # a text stream has it
-    return value
-
-
-def test_an_op_that_takes_the_streams_to_pieces_harms_nobody(execute_on_ray: Execute) -> None:
-    execute = warmed_up(execute_on_ray)
-    assert execute(fan_out(takes_stdout_to_pieces, prints)).success
-
-
-def test_what_is_written_to_the_original_streams_is_captured_too(execute_on_ray: Execute) -> None:
-    @op
-    def partial() -> None:
-        assert sys.__stdout__ is not None
-        sys.__stdout__.write("no end of line")
-
-    @job
-    def writes() -> None:
-        partial()
-
-    [captured] = [
-        e for e in execute_on_ray(writes).all_events if e.event_type_value == "LOGS_CAPTURED"
-    ]
-    assert captured.event_specific_data["stdout"] == "no end of line"
 
 
 def test_priority_counts_among_what_one_step_makes_ready(execute_on_ray: Execute) -> None:

@@ -14,9 +14,9 @@ EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 
 
 def load_job(file: str, name: str) -> JobDefinition:
-    found = getattr(import_file(EXAMPLES / file), name)
-    assert isinstance(found, JobDefinition)
-    return found
+    definition = getattr(import_file(EXAMPLES / file), name)
+    assert isinstance(definition, JobDefinition)
+    return definition
 
 
 def run_command(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:

@@ -34,8 +34,8 @@ def check_report(directory: Path, figures: Figures, late_after: int = 15) -> Non
         expected = figures.report(ends, late_after)
         assert [list(row) for row in written[:1]] == [list(row) for row in expected[:1]]
         assert len(written) == len(expected)
-        for found, wanted in zip(written, expected, strict=True):
-            assert found == pytest.approx(wanted)
+        for row, wanted in zip(written, expected, strict=True):
+            assert row == pytest.approx(wanted)
 
 
 def test_the_figures_are_of_all_flights(figures: Figures) -> None:

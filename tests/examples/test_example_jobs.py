@@ -140,7 +140,7 @@ def late_flights(after: int) -> int:
 def test_cached_features_work_out_what_is_new(execute_on_ray: Execute, tmp_path: Path) -> None:
     job = load_job("cached_features.py", "cached_features")
     months = {"2001_01", "2001_02", "2001_03"}
-    kept = {"months"} | {f"daily[{month}]" for month in months}
+    reused = {"months"} | {f"daily[{month}]" for month in months}
     first = execute_on_ray(job, store=tmp_path)
     assert first.success
     assert first.reused == {}
@@ -151,12 +151,12 @@ def test_cached_features_work_out_what_is_new(execute_on_ray: Execute, tmp_path:
         "late": late_flights(15),
     }
     again = execute_on_ray(job, store=tmp_path)
-    assert set(again.reused) == kept | {f"late[{month}]" for month in months}
+    assert set(again.reused) == reused | {f"late[{month}]" for month in months}
     assert again.output_for_node("report") == first.output_for_node("report")
     stricter = execute_on_ray(
         job, {"ops": {"late": {"config": {"late_after_minutes": 30}}}}, store=tmp_path
     )
-    assert set(stricter.reused) == kept
+    assert set(stricter.reused) == reused
     assert stricter.output_for_node("report")["late"] == late_flights(30)
 
 

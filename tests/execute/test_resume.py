@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import datetime
-import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import resumed_jobs
+from resumed_jobs import ALL, IN_PROCESS, TOTAL, Ran, Run, failed_flow, make_flow
 
 from rayexec import (
     Config,
@@ -19,14 +20,11 @@ from rayexec import (
     DefinitionError,
     DynamicOut,
     DynamicOutput,
-    FilesystemIOManager,
-    JobDefinition,
     OpExecutionContext,
     Out,
     Output,
     ReexecutionOptions,
     RunNotFoundError,
-    RunResult,
     StoreError,
     execute_job,
     job,
@@ -37,109 +35,13 @@ from rayexec.execute import Observer
 from rayexec.run.process_identity import ProcessIdentity
 from rayexec.store import DirectoryRunStore, MemoryRunStore, RunStore
 
-Run = Callable[..., RunResult]
-IN_PROCESS: dict[str, Any] = {"execution": {"config": {"in_process": {}}}}
+ran = resumed_jobs.ran
+run = resumed_jobs.run
+store = resumed_jobs.store
 
 
 class Number(Config):
     number: int
-
-
-class Ran:
-    """Steps that ran, in a file to which they append; ``trouble`` lets ``check`` raise."""
-
-    def __init__(self, place: Path) -> None:
-        self.path = place / "ran"
-        self.trouble = place / "trouble"
-        self.trouble.touch()
-
-    def note(self, key: str) -> None:
-        file = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-        os.write(file, f"{key}\n".encode())
-        os.close(file)
-
-    def check(self) -> None:
-        if self.trouble.exists():
-            raise ValueError("trouble")
-
-    def take(self) -> list[str]:
-        """Return what ran since this was asked last, and mend what made it fail."""
-        found = sorted(self.path.read_text().splitlines()) if self.path.exists() else []
-        self.path.unlink(missing_ok=True)
-        self.trouble.unlink(missing_ok=True)
-        return found
-
-
-@pytest.fixture
-def ran(tmp_path: Path) -> Ran:
-    return Ran(tmp_path)
-
-
-@pytest.fixture(params=["in_process", "ray"])
-def run(request: pytest.FixtureRequest) -> Run:
-    """Run a job on each engine, recorded where ``store`` says."""
-    if request.param == "ray":
-        request.getfixturevalue("ray_session")
-
-    def run(job: JobDefinition, store: RunStore, config: Any = None, **options: Any) -> RunResult:
-        given = config if request.param == "ray" else {**(config or {}), **IN_PROCESS}
-        return execute_job(job, given, store=store, **options)
-
-    return run
-
-
-@pytest.fixture(params=["memory", "files"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> RunStore:
-    return MemoryRunStore() if request.param == "memory" else DirectoryRunStore(tmp_path / "store")
-
-
-def make_flow(ran: Ran) -> JobDefinition:
-    @op
-    def load() -> Any:
-        ran.note("load")
-        return np.arange(100_000)
-
-    @op(out=DynamicOut())
-    def split(data: Any) -> Iterator[Any]:
-        ran.note("split")
-        for key in range(4):
-            yield DynamicOutput(data[key::4], f"k{key}")
-
-    @op
-    def work(context: OpExecutionContext, part: Any, data: Any) -> int:
-        ran.note(f"work[{context.get_mapping_key()}]")
-        if context.get_mapping_key() == "k2":
-            ran.check()
-        return int(part.sum() + data[-1])
-
-    @op
-    def other() -> int:
-        ran.note("other")
-        return 5
-
-    @op
-    def total(parts: list[int], number: int) -> int:
-        ran.note("total")
-        return sum(parts) + number
-
-    @job
-    def flow() -> None:
-        data = load()
-        total(split(data).map(lambda part: work(part, data)).collect(), other())
-
-    return flow
-
-
-ALL = sorted(["load", "split", "other", "total", *(f"work[k{key}]" for key in range(4))])
-TOTAL = sum(range(100_000)) + 4 * 99_999 + 5
-
-
-def failed_flow(run: Run, store: RunStore, ran: Ran, **options: Any) -> tuple[JobDefinition, str]:
-    flow = make_flow(ran)
-    result = run(flow, store, **options)
-    assert not result.success
-    assert ran.take() == [key for key in ALL if key != "total"]
-    return flow, result.run_id
 
 
 @pytest.mark.parametrize("keep", ["all", "none"])
@@ -302,31 +204,6 @@ def test_skipped_steps_and_optional_outputs_are_what_they_were(
     assert result.output_for_node("last") == 1
 
 
-def test_what_io_managers_stored_is_loaded_by_them(
-    run: Run, store: RunStore, ran: Ran, tmp_path: Path
-) -> None:
-    @op(out=Out(io_manager_key="files"))
-    def load() -> int:
-        ran.note("load")
-        return 4
-
-    @op(out=Out(io_manager_key="files"))
-    def double(value: int) -> int:
-        ran.note("double")
-        ran.check()
-        return 2 * value
-
-    @job(resource_defs={"files": FilesystemIOManager(base_dir=str(tmp_path / "io"))})
-    def stored() -> None:
-        double(load())
-
-    first = run(stored, store)
-    assert ran.take() == ["double", "load"]
-    result = run(stored, store, reexecution_options=ReexecutionOptions.from_failure(first.run_id))
-    assert ran.take() == ["double"]
-    assert (result.output_for_node("double"), result.output_for_node("load")) == (8, 4)
-
-
 def test_config_selection_and_tags_are_those_of_the_run(
     run: Run, store: RunStore, ran: Ran
 ) -> None:
@@ -363,176 +240,6 @@ def test_config_selection_and_tags_are_those_of_the_run(
     options = ReexecutionOptions(first.run_id)
     run(configured, store, changed, reexecution_options=options)
     assert ran.take() == ["load 8", "save 8"]
-
-
-def test_a_job_that_was_changed_runs_what_is_new_and_what_hangs_on_it(
-    run: Run, ran: Ran, tmp_path: Path
-) -> None:
-    store = DirectoryRunStore(tmp_path / "store")
-
-    @op
-    def load() -> int:
-        ran.note("load")
-        return 1
-
-    @op
-    def extra(value: int) -> int:
-        ran.note("extra")
-        return value + 1
-
-    @op
-    def middle(value: int) -> int:
-        ran.note("middle")
-        return value * 10
-
-    @op
-    def save(value: int) -> int:
-        ran.note("save")
-        ran.check()
-        return value
-
-    @job(name="evolving")
-    def before() -> None:
-        save(middle(load()))
-
-    @job(name="evolving")
-    def after() -> None:
-        save(middle(extra(load())))
-
-    first = run(before, store, durable=True)
-    ran.take()
-    result = run(after, store, reexecution_options=ReexecutionOptions.from_failure(first.run_id))
-    assert ran.take() == ["extra", "middle", "save"]
-    assert result.output_for_node("save") == 20
-
-
-def test_values_that_are_not_kept_are_made_again_unless_the_op_refuses(
-    run: Run, ran: Ran, tmp_path: Path
-) -> None:
-    store = DirectoryRunStore(tmp_path / "store")
-
-    def make(rerun: bool) -> JobDefinition:
-        @op(rerun_on_loss=rerun)
-        def load() -> int:
-            ran.note("load")
-            return 1
-
-        @op
-        def save(value: int) -> int:
-            ran.note("save")
-            ran.check()
-            return value
-
-        @job
-        def losing() -> None:
-            save(load())
-
-        return losing
-
-    for rerun in (True, False):
-        ran.trouble.touch()
-        first = run(make(rerun), store)
-        ran.take()
-        for file in (tmp_path / f"store/runs/{first.run_id}/values").iterdir():
-            file.unlink()
-        result = run(
-            make(rerun), store, reexecution_options=ReexecutionOptions.from_failure(first.run_id)
-        )
-        if rerun:
-            assert ran.take() == ["load", "save"]
-            assert result.success
-            message = (
-                'The outputs of step "load" are not stored, and step "save" needs them: '
-                "it runs again."
-            )
-            assert message in [event.message for event in result.all_events]
-        else:
-            assert ran.take() == []
-            failure = result.failure_data_for_node("save")
-            assert failure is not None
-            assert (
-                "whose outputs the earlier run did not store, and which must not run again"
-                in failure.root.message
-            )
-
-
-def test_a_value_that_cannot_be_pickled_is_made_again(ran: Ran, store: RunStore) -> None:
-    @op
-    def lock() -> Any:
-        ran.note("lock")
-        return threading.Lock()
-
-    @op
-    def use(held: Any) -> int:
-        ran.note("use")
-        ran.check()
-        return 1
-
-    @job
-    def locked() -> None:
-        use(lock())
-
-    first = execute_job(locked, IN_PROCESS, store=store)
-    ran.take()
-    told = [event.message for event in first.all_events if "not stored" in event.message]
-    assert len(told) == 1
-    assert 'output "result" of step "lock" is not stored for a resumed run' in told[0]
-    result = execute_job(
-        locked, store=store, reexecution_options=ReexecutionOptions.from_failure(first.run_id)
-    )
-    assert ran.take() == ["lock", "use"]
-    assert result.success
-
-
-def test_durable_ops_store_what_they_yield_and_others_do_not(
-    run: Run, ran: Ran, tmp_path: Path
-) -> None:
-    store = DirectoryRunStore(tmp_path / "store")
-
-    @op(durable=True)
-    def one() -> int:
-        return 1
-
-    @op
-    def two(value: int) -> int:
-        return value + 1
-
-    @job
-    def partly() -> None:
-        two(one())
-
-    result = run(partly, store)
-    assert store.values(result.run_id).committed().keys() == {"one"}
-    config = {"execution": {"config": {"ray": {"durable": True}}}}
-    if result.dagster_run.run_config == {}:
-        result = execute_job(partly, config, store=store)
-        assert store.values(result.run_id).committed().keys() == {"one", "two"}
-
-
-def test_a_step_whose_outputs_cannot_be_stored_fails(run: Run, ran: Ran, tmp_path: Path) -> None:
-    store = DirectoryRunStore(tmp_path / "store")
-
-    @op(durable=True)
-    def one() -> int:
-        (tmp_path / "store/runs/r/values").write_text("in the way")
-        return 1
-
-    @op
-    def two(value: int) -> int:
-        ran.note("two")
-        return value
-
-    @job
-    def blocked() -> None:
-        two(one())
-
-    result = run(blocked, store, run_id="r")
-    assert result.get_failed_step_keys() == {"one"}
-    failure = result.failure_data_for_node("one")
-    assert failure is not None
-    assert failure.root.cls_name == "StoreError"
-    assert "values cannot be stored in" in failure.root.message
-    assert ran.take() == []
 
 
 def test_a_canceled_run_keeps_what_was_done(ray_session: None, ran: Ran, tmp_path: Path) -> None:
@@ -619,152 +326,6 @@ def test_workers_must_reach_the_store_of_durable_outputs(ray_session: None, ran:
         execute_job(make_flow(ran), store=MemoryRunStore(), durable=True, raise_on_error=True)
 
 
-def test_a_list_is_never_short_of_what_was_not_kept(run: Run, ran: Ran, tmp_path: Path) -> None:
-    store = DirectoryRunStore(tmp_path / "store")
-
-    @op(rerun_on_loss=False)
-    def pay() -> int:
-        ran.note("pay")
-        return 100
-
-    @op
-    def free() -> int:
-        return 1
-
-    @op
-    def total(values: list[int]) -> int:
-        ran.check()
-        return sum(values)
-
-    @job
-    def paying() -> None:
-        total([pay(), free()])
-
-    first = run(paying, store)
-    for file in (tmp_path / f"store/runs/{first.run_id}/values").iterdir():
-        file.unlink()
-    ran.take()
-    result = run(paying, store, reexecution_options=ReexecutionOptions.from_failure(first.run_id))
-    assert result.get_failed_step_keys() == {"total"}
-    assert ran.take() == []
-    failure = result.failure_data_for_node("total")
-    assert failure is not None
-    assert failure.root.message.startswith(
-        "it reads from ['pay'], whose outputs the earlier run did not store"
-    )
-
-
-def test_a_step_that_is_wired_to_another_op_runs_again(run: Run, ran: Ran, tmp_path: Path) -> None:
-    store = DirectoryRunStore(tmp_path / "store")
-
-    @op
-    def a() -> int:
-        return 1
-
-    @op
-    def b() -> int:
-        return 2
-
-    @op
-    def use(value: int) -> int:
-        ran.note("use")
-        return value * 100
-
-    @op
-    def save(value: int) -> int:
-        ran.check()
-        return value
-
-    @job(name="rewired")
-    def before() -> None:
-        b()
-        save(use(a()))
-
-    @job(name="rewired")
-    def after() -> None:
-        a()
-        save(use(b()))
-
-    first = run(before, store, durable=True)
-    ran.take()
-    result = run(after, store, reexecution_options=ReexecutionOptions.from_failure(first.run_id))
-    assert ran.take() == ["use"]
-    assert result.output_for_node("save") == 200
-
-
-@pytest.mark.parametrize("was_dynamic", [True, False])
-def test_an_output_that_became_dynamic_or_plain_is_yielded_again(
-    run: Run, ran: Ran, tmp_path: Path, was_dynamic: bool
-) -> None:
-    store = DirectoryRunStore(tmp_path / "store")
-
-    def make(is_dynamic: bool) -> JobDefinition:
-        @op(out=DynamicOut() if is_dynamic else Out())
-        def source() -> Any:
-            ran.note("source")
-            return [DynamicOutput(1, "a"), DynamicOutput(2, "b")] if is_dynamic else 3
-
-        @op
-        def one(value: int) -> int:
-            ran.check()
-            return value
-
-        @job
-        def changed() -> None:
-            if is_dynamic:
-                source().map(one)
-            else:
-                one(source())
-
-        return changed
-
-    first = run(make(was_dynamic), store, durable=True)
-    assert not first.success
-    ran.take()
-    result = run(
-        make(not was_dynamic),
-        store,
-        reexecution_options=ReexecutionOptions.from_failure(first.run_id),
-    )
-    assert ran.take() == ["source"]
-    assert result.success
-    assert result.output_for_node("one") == (3 if was_dynamic else {"a": 1, "b": 2})
-
-
-def test_what_an_io_manager_stored_that_is_gone_is_made_again(
-    run: Run, ran: Ran, tmp_path: Path
-) -> None:
-    store = DirectoryRunStore(tmp_path / "store")
-
-    def make(manager: str | None) -> JobDefinition:
-        @op(out=Out() if manager is None else Out(io_manager_key=manager))
-        def load() -> int:
-            ran.note("load")
-            return 4
-
-        @op
-        def double(value: int) -> int:
-            ran.check()
-            return 2 * value
-
-        files = FilesystemIOManager(base_dir=str(tmp_path / "io"))
-
-        @job(resource_defs={} if manager is None else {manager: files})
-        def managed() -> None:
-            double(load())
-
-        return managed
-
-    first = run(make("old"), store)
-    ran.take()
-    for manager in (None, "new"):
-        result = run(
-            make(manager), store, reexecution_options=ReexecutionOptions(first.run_id, ("double",))
-        )
-        assert ran.take() == ["load"]
-        assert result.output_for_node("double") == 8
-
-
 class Day(Config):
     day: datetime.date
     place: Path
@@ -808,65 +369,6 @@ def test_dates_and_paths_of_the_config_come_back(ran: Ran, tmp_path: Path) -> No
         execute_job(
             odder, store=store, reexecution_options=ReexecutionOptions.from_failure(strange.run_id)
         )
-
-
-def test_values_of_classes_of_functions_are_made_again(run: Run, ran: Ran, tmp_path: Path) -> None:
-    store = DirectoryRunStore(tmp_path / "store")
-
-    def make() -> JobDefinition:
-        class Point:
-            x = 1
-
-        @op
-        def point() -> Any:
-            ran.note("point")
-            return Point()
-
-        @op
-        def use(given: Any) -> bool:
-            ran.check()
-            return type(given).__qualname__ == Point.__qualname__
-
-        @job
-        def points() -> None:
-            use(point())
-
-        return points
-
-    for durable in (False, True):
-        ran.trouble.touch()
-        first = run(make(), store, durable=durable)
-        ran.take()
-        result = run(
-            make(), store, reexecution_options=ReexecutionOptions.from_failure(first.run_id)
-        )
-        assert ran.take() == ["point"]
-        assert result.output_for_node("use") is True
-
-
-def test_arrays_in_this_process_are_as_writable_as_they_were(ran: Ran, tmp_path: Path) -> None:
-    store = DirectoryRunStore(tmp_path / "store")
-
-    @op
-    def load() -> Any:
-        return np.zeros(100_000)
-
-    @op
-    def add(array: Any) -> float:
-        ran.check()
-        array += 1
-        return float(array.sum())
-
-    @job
-    def adding() -> None:
-        add(load())
-
-    first = execute_job(adding, IN_PROCESS, store=store)
-    ran.take()
-    result = execute_job(
-        adding, store=store, reexecution_options=ReexecutionOptions.from_failure(first.run_id)
-    )
-    assert result.output_for_node("add") == 100_000
 
 
 def test_a_run_that_seems_to_go_on_elsewhere_is_resumed_by_force(ran: Ran, tmp_path: Path) -> None:

@@ -121,16 +121,19 @@ class Driver:
             return tuple(done)
         rows: list[Attempt | Successes] = []
         for is_plain, group in itertools.groupby(done, self.is_plain):
-            each = list(group)
+            attempts = list(group)
             if is_plain:
-                steps, numbers = [row.step for row in each], [row.attempt_number for row in each]
-                starts, ends = (
-                    array("d", [row.started for row in each]),
-                    array("d", [row.ended for row in each]),
+                steps, attempt_numbers = (
+                    [row.step for row in attempts],
+                    [row.attempt_number for row in attempts],
                 )
-                rows.append(Successes(steps, numbers, starts, ends))
+                starts, ends = (
+                    array("d", [row.started for row in attempts]),
+                    array("d", [row.ended for row in attempts]),
+                )
+                rows.append(Successes(steps, attempt_numbers, starts, ends))
             else:
-                rows += each
+                rows += attempts
         return tuple(rows)
 
     def is_plain(self, row: Attempt) -> bool:

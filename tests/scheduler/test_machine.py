@@ -112,8 +112,8 @@ def test_a_step_killed_for_memory_asks_for_more_in_a_class_of_its_own() -> None:
     now = 0.0
     while not machine.is_over:
         now += 1.0
-        for each in [each for each in out if isinstance(each, RunBatch)]:
-            for call in each.batch.calls:
+        for instruction in [each for each in out if isinstance(each, RunBatch)]:
+            for call in instruction.batch.calls:
                 asked.setdefault(call.step, []).append(
                     placement.classes[placement.class_of[call.step]].request.memory
                 )

@@ -36,10 +36,10 @@ def test_every_run_ends_within_its_limits_and_as_the_rules_say(case: Case) -> No
         each for each in driver.released if driver.machine.status[each] is StepStatus.SUCCESS
     } == may_go(driver)
     for step, node in enumerate(case.nodes):
-        numbers = [call.attempt for call in driver.made if call.step == step]
-        assert numbers == list(range(len(numbers)))
-        assert len(numbers) <= node.retries + 1
-        assert bool(numbers) == (
+        attempt_numbers = [call.attempt for call in driver.made if call.step == step]
+        assert attempt_numbers == list(range(len(attempt_numbers)))
+        assert len(attempt_numbers) <= node.retries + 1
+        assert bool(attempt_numbers) == (
             driver.machine.status[step] in (StepStatus.SUCCESS, StepStatus.FAILED)
         )
 

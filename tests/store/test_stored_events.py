@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 import time
 from array import array
@@ -12,8 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from store_kinds import KINDS, make_store
 
 from rayexec import (
@@ -43,7 +40,6 @@ from rayexec.execute import Observer, Record
 from rayexec.plan import compile_job
 from rayexec.store import DirectoryRunStore, MemoryRunStore, RunRecord, RunStore
 from rayexec.store.columns import PLAIN
-from rayexec.store.encoding import _decode, _encode
 from rayexec.store.reading import StoredLog
 from rayexec.store.writing import LogWriter
 
@@ -358,45 +354,6 @@ def test_what_is_known_of_a_run_is_noted(tmp_path: Path) -> None:
     assert known.driver.pid == os.getpid()
     assert known.end_time is not None
     assert known.start_time <= known.end_time
-
-
-JSON = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats(allow_nan=False)
-    | st.text()
-    | st.binary(),
-    lambda inner: (
-        st.lists(inner) | st.dictionaries(st.text() | st.just("$"), inner) | st.tuples(inner, inner)
-    ),
-    max_leaves=8,
-)
-
-
-@given(JSON)
-def test_data_comes_back_as_it_was(value: Any) -> None:
-    assert _decode(json.loads(json.dumps(_encode(value)))) == value
-
-
-def test_levels_of_lines_are_numbers() -> None:
-    assert _encode(logging.WARNING) == 30
-
-
-class Unspeakable:
-    def __repr__(self) -> str:
-        raise OSError
-
-
-def test_what_json_has_no_word_for_becomes_words() -> None:
-    deep: Any = 1
-    for _ in range(5_000):
-        deep = [deep]
-    assert _encode([object, Unspeakable()]) == [
-        "<class 'object'>",
-        "<Unspeakable that cannot be shown: OSError>",
-    ]
-    assert "RecursionError" in json.dumps(_encode(deep))
 
 
 def test_what_was_recorded_before_a_run_broke_off_is_kept(store: RunStore) -> None:

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from rayexec import FilesystemIOManager, ReexecutionOptions, cancel_run, execute_job
-from recorded import recorded_jobs
+from recorded import recorded_jobs, step_notes
 from recorded.facts import facts_of
 
 LARGE = 8_400
@@ -53,7 +53,7 @@ class Recorder:
     ) -> None:
         directory = self.scratch / name
         directory.mkdir()
-        given: dict[str, Any] = {"notes": recorded_jobs.Notes(directory=str(directory))}
+        given: dict[str, Any] = {"notes": step_notes.Notes(directory=str(directory))}
         if "files" in job.resource_defs:
             base_dir = options.pop("base_dir", str(self.store / "files"))
             given["files"] = FilesystemIOManager(base_dir=base_dir)

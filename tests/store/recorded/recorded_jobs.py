@@ -6,69 +6,37 @@ The recorded store names the module, its ops and its classes: their names must s
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from rayexec import (
-    Backoff,
     Config,
-    ConfigurableResource,
     DynamicOut,
     DynamicOutput,
-    Event,
-    EventType,
     Failure,
     FilesystemIOManager,
     HookContext,
     In,
     InputContext,
-    Jitter,
     MetadataValue,
     Nothing,
     OpExecutionContext,
     Out,
     Output,
-    Pool,
-    RayOptions,
-    ReexecutionOptions,
     RetryPolicy,
-    RetryRequested,
-    RunConfig,
-    TypeCheck,
-    WorkerCrashedError,
     graph,
     input_manager,
     job,
     op,
     success_hook,
 )
+from recorded.step_notes import Notes
+from recorded.stored_values import large, public_errors, public_values
 
 KEYS = ("k0", "k1", "k2")
-
-
-class Notes(ConfigurableResource):
-    """Notes steps in the file ``ran`` of a directory; the file ``mended`` there lets all pass."""
-
-    resource_scope = "slice"
-
-    directory: str = ""
-
-    def add(self, key: str) -> None:
-        if self.directory:
-            file = os.open(Path(self.directory) / "ran", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-            os.write(file, f"{key}\n".encode())
-            os.close(file)
-
-    @property
-    def is_mended(self) -> bool:
-        return bool(self.directory) and (Path(self.directory) / "mended").exists()
 
 
 class Sized(Config):
@@ -85,37 +53,6 @@ class Reading:
 
 class UnreadyError(ValueError):
     """An exception of the job's own file."""
-
-
-def public_values() -> dict[str, Any]:
-    """Return instances of public classes that stored values may hold; they compare by content."""
-    return {
-        "metadata": MetadataValue.md("**bold**"),
-        "policy": RetryPolicy(
-            max_retries=2, delay=0.5, backoff=Backoff.EXPONENTIAL, jitter=Jitter.FULL
-        ),
-        "options": RayOptions(num_cpus=0.5),
-        "pool": Pool("warehouse", slots=2),
-        "config": RunConfig(ops={"load": {"config": {"size": 3}}}),
-        "kind": EventType.STEP_SUCCESS,
-        "event": Event(EventType.STEP_START, "Started.", 1.0, "load"),
-        "reexecution": ReexecutionOptions.from_failure("an-earlier-run"),
-        "check": TypeCheck(True),
-    }
-
-
-def public_errors() -> list[Exception]:
-    """Return public exceptions that a stored value may hold."""
-    return [
-        Failure("no room", metadata={"free": 3}),
-        RetryRequested(max_retries=2),
-        WorkerCrashedError("it died"),
-    ]
-
-
-def large(size: int) -> Any:
-    """Return the array that ``load`` yields; 8,400 items are more than 64 KiB."""
-    return np.arange(size, dtype=np.int64)
 
 
 @op

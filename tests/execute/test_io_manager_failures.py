@@ -1,0 +1,169 @@
+"""Errors of IO managers, in their methods and before the run."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from json_manager import JsonManager, pair, root_of
+
+from rayexec import (
+    DefinitionError,
+    Failure,
+    In,
+    InputContext,
+    InputError,
+    InvariantError,
+    IOManager,
+    Out,
+    OutputContext,
+    RetryPolicy,
+    job,
+    op,
+)
+
+
+class Failing(IOManager):
+    """Fails ``fails`` times on the way that ``on`` says, counting in a file."""
+
+    def __init__(
+        self, on: str, count: Path, fails: int = 99, error: type[Exception] = OSError
+    ) -> None:
+        self.on, self.count, self.fails, self.error = on, count, fails, error
+
+    def _maybe(self, what: str) -> None:
+        if what == self.on:
+            with self.count.open("a") as file:
+                file.write("x")
+            if len(self.count.read_text()) <= self.fails:
+                raise self.error(f"disk {what}")
+
+    def handle_output(self, context: OutputContext, obj: Any) -> None:
+        self._maybe("store")
+
+    def load_input(self, context: InputContext) -> Any:
+        self._maybe("load")
+        return "loaded"
+
+
+def failing_job(manager: Failing, policy: RetryPolicy | None = None) -> Any:
+    @op(out=Out(io_manager_key="files"), retry_policy=policy)
+    def make() -> int:
+        return 1
+
+    @op(retry_policy=policy)
+    def use(value: Any) -> Any:
+        return value
+
+    @job(resource_defs={"files": manager})
+    def risky() -> None:
+        use(make())
+
+    return risky
+
+
+def test_an_error_in_handle_output_fails_the_step(execute: Any, tmp_path: Path) -> None:
+    result = execute(failing_job(Failing("store", tmp_path / "count")))
+    assert root_of(result, "make") == (
+        "OutputError",
+        (
+            "IO manager 'files' could not store output 'result' of step 'make' (op 'make'): "
+            "OSError: "
+            "disk store"
+        ),
+    )
+    cause = result.exception_for_node("make").__cause__
+    assert (type(cause), str(cause)) == (OSError, "disk store")
+    assert result.is_node_untouched("use")
+    assert result.counts() == {"succeeded": 0, "failed": 1, "skipped": 0, "not run": 1}
+    with pytest.raises(InvariantError):
+        result.output_for_node("make")
+
+
+def test_an_error_in_load_input_fails_the_consumer(execute: Any, tmp_path: Path) -> None:
+    result = execute(failing_job(Failing("load", tmp_path / "count")))
+    assert result.is_node_success("make")
+    kind, message = root_of(result, "use")
+    assert kind == "InputError"
+    assert message == (
+        "IO manager 'files' could not load input 'value' of step 'use' (op 'use'), which is "
+        "output 'result' of "
+        "step 'make': OSError: disk load"
+    )
+    assert isinstance(result.exception_for_node("use").__cause__, OSError)
+    with pytest.raises(InputError, match="disk load"):
+        result.output_for_node("make")
+
+
+@pytest.mark.parametrize("on", ["store", "load"])
+@pytest.mark.parametrize(
+    "policy", [RetryPolicy(max_retries=2), RetryPolicy(max_retries=2, retry_on=(OSError,))]
+)
+def test_retry_policies_apply(execute: Any, on: str, policy: RetryPolicy, tmp_path: Path) -> None:
+    result = execute(failing_job(Failing(on, tmp_path / "count", fails=2), policy))
+    assert result.success
+    assert result.output_for_node("use") == "loaded"
+    assert result.retry_attempts_for_node("make" if on == "store" else "use") == 2
+
+
+def test_a_policy_for_other_errors_does_not_apply(execute: Any, tmp_path: Path) -> None:
+    policy = RetryPolicy(max_retries=2, retry_on=(KeyError,))
+    result = execute(failing_job(Failing("store", tmp_path / "count", fails=1), policy))
+    assert not result.success
+    assert result.retry_attempts_for_node("make") == 0
+
+
+class Refusing(IOManager):
+    def handle_output(self, context: OutputContext, obj: Any) -> None:
+        raise Failure("not today", metadata={"why": "full"}, allow_retries=False)
+
+    def load_input(self, context: InputContext) -> Any:
+        return None
+
+
+def test_failure_says_what_it_says(execute: Any) -> None:
+    @job(op_retry_policy=RetryPolicy(max_retries=2), resource_defs={"files": Refusing()})
+    def refusing() -> None:
+        pair()
+
+    result = execute(refusing)
+    data = result.failure_data_for_node("pair")
+    assert data.user_failure_data.description == "not today"
+    assert result.retry_attempts_for_node("pair") == 0
+
+
+def test_a_manager_that_the_job_lacks_is_named_before_anything_runs(
+    execute: Any, tmp_path: Path
+) -> None:
+    @op(out={"left": Out(io_manager_key="file"), "right": Out()})
+    def both() -> tuple[int, int]:
+        return 1, 2
+
+    @op(ins={"value": In(input_manager_key="tables")})
+    def use(value: Any) -> Any:
+        return value
+
+    @job(resource_defs={"files": JsonManager(directory=str(tmp_path))})
+    def lacking() -> None:
+        both()
+        use(pair())
+
+    with pytest.raises(DefinitionError) as caught:
+        execute(lacking)
+    assert str(caught.value) == (
+        "job 'lacking' lacks resources: output 'left' of op 'both' requires IO manager 'file'; "
+        "input 'value' of op "
+        "'use' requires input manager 'tables'. Give them in @job(resource_defs={…}); it has "
+        "files."
+    )
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_resource_that_is_no_manager(execute: Any) -> None:
+    @job(resource_defs={"files": "a string"})
+    def odd() -> None:
+        pair()
+
+    assert root_of(execute(odd), "pair") == (
+        "ResourceError",
+        "resource 'files' is a str, which has no handle_output: make it a subclass of IOManager.",
+    )
