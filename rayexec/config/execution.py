@@ -9,10 +9,9 @@ from typing import Any
 
 import pydantic
 
+from rayexec.config.engine_traits import IN_PROCESS, RAY
 from rayexec.config.execution_settings import (
     EXECUTORS,
-    IN_PROCESS,
-    RAY,
     ExecutionSettings,
     ExecutorKey,
     check_overrides,

@@ -15,6 +15,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Literal, get_type_hints
 
+from rayexec.config.engine_traits import IN_PROCESS, RAY, traits_of
 from rayexec.errors import DefinitionError
 from rayexec.names import nearest
 
@@ -33,7 +34,7 @@ __all__ = [
     "with_values",
 ]
 
-IN_PROCESS, MULTIPROCESS, RAY = "in_process", "multiprocess", "ray"
+MULTIPROCESS = "multiprocess"
 EXECUTORS = (IN_PROCESS, MULTIPROCESS, RAY)
 _ON_RAY = (MULTIPROCESS, RAY)
 
@@ -80,8 +81,8 @@ class ExecutorKey:
     as_settings: Callable[[Any], Mapping[str, Any]] | None = None
     #: ``execute_job`` and ``launch_job`` take the key as a keyword.
     is_overridable: bool = False
-    #: The key has no effect on a run in this process.
-    needs_ray: bool = False
+    #: The key has no effect on an engine that runs one step at a time.
+    needs_concurrency: bool = False
     option: CommandOption | None = None
 
 
@@ -95,7 +96,7 @@ def _key(
     bounds: Mapping[str, Any] | None = None,
     as_settings: Callable[[Any], Mapping[str, Any]] | None = None,
     is_overridable: bool = False,
-    needs_ray: bool = False,
+    needs_concurrency: bool = False,
     option: CommandOption | None = None,
 ) -> Any:
     """Return a field of ``ExecutionSettings`` that declares an executor key.
@@ -113,7 +114,7 @@ def _key(
             bounds or {},
             as_settings or (lambda value: {field_name: value}),
             is_overridable,
-            needs_ray,
+            needs_concurrency,
             option,
         )
 
@@ -156,7 +157,7 @@ class ExecutionSettings:
         bounds={"ge": 0},
         as_settings=lambda value: {"max_concurrent": value} if value else {},
         is_overridable=True,
-        needs_ray=True,
+        needs_concurrency=True,
         option=CommandOption(
             "--max-concurrent",
             "Run at most N steps at once on Ray, whatever the config says.",
@@ -349,11 +350,15 @@ def check_overrides(given: Iterable[str], function: str, *, has_option: bool = F
 
 
 def with_values(settings: ExecutionSettings, values: Mapping[str, Any]) -> ExecutionSettings:
-    """Return ``settings`` with checked values of keys, by the keys' names."""
+    """Return ``settings`` with checked values of keys, by the keys' names.
+
+    A key that the engine's traits rule out keeps its former value.
+    """
+    traits = traits_of(values.get("engine") or settings.engine)
     changes: dict[str, Any] = {}
     added = dict(settings.added)
     for key in executor_keys():
-        if key.name not in values or (key.needs_ray and settings.engine != RAY):
+        if key.name not in values or (key.needs_concurrency and not traits.runs_concurrently):
             continue
         value = values[key.name]
         if key.as_settings is None:

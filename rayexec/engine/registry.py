@@ -6,12 +6,13 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import TypeAlias
 
+from rayexec.config.engine_traits import EngineTraits, declare_traits
 from rayexec.engine.base import Engine
 from rayexec.errors import EngineError
 from rayexec.names import nearest
 from rayexec.run.spec import RunSpec
 
-__all__ = ["EngineFactory", "engine_names", "make_engine", "register_engine"]
+__all__ = ["EngineFactory", "EngineTraits", "engine_names", "make_engine", "register_engine"]
 
 EngineFactory: TypeAlias = Callable[[RunSpec], Engine]
 
@@ -23,12 +24,16 @@ _FACTORIES: dict[str, str | EngineFactory] = {
 }
 
 
-def register_engine(name: str, factory: str | EngineFactory) -> None:
+def register_engine(
+    name: str, factory: str | EngineFactory, *, traits: EngineTraits | None = None
+) -> None:
     """Make an engine available to runs as ``execution.engine``.
 
     ``factory`` takes the RunSpec and returns an Engine; as a string it is ``module:attribute`` and
-    loads when a run needs it. A second call with the same name replaces the first.
+    loads when a run needs it. ``traits`` are by default those of an engine with workers of its
+    own. A second call with the same name replaces the first.
     """
+    declare_traits(name, traits or EngineTraits())
     _FACTORIES[name] = factory
 
 

@@ -6,6 +6,7 @@ import os
 import warnings
 from dataclasses import replace
 
+from rayexec.config.engine_traits import traits_of
 from rayexec.execute.recording import Recording
 from rayexec.run.cached_outputs import RunCache
 from rayexec.run.spec import RunSpec
@@ -22,10 +23,12 @@ def with_run_cache(spec: RunSpec, recording: Recording | None) -> RunSpec:
         return spec
     store = recording.store
     entries, settings = store.cache(), spec.config.execution
-    if settings.engine == "ray" and not entries.is_shared:
+    traits = traits_of(settings.engine)
+    if traits.runs_elsewhere and not entries.is_shared:
+        owner = "Ray" if traits.uses_ray else f"Engine {settings.engine}"
         warnings.warn(
-            f"Ray's workers cannot reach {store!r}, so that nothing is cached in this run. Record "
-            "it in a directory or at a URI, or run it in_process.",
+            f"{owner}'s workers cannot reach {store!r}, so that nothing is cached in this run. "
+            "Record it in a directory or at a URI, or run it in_process.",
             RuntimeWarning,
             stacklevel=5,
         )

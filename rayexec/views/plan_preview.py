@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from rayexec.cluster import capacity_here, connect, releasing
+from rayexec.config.engine_traits import traits_of
 from rayexec.config.execution import ExecutionSettings
 from rayexec.placement.bound import bounds, longest_path
 from rayexec.placement.capacity import Capacity
@@ -65,7 +66,7 @@ class ExecutionPreview:
     @property
     def is_on_ray(self) -> bool:
         """Whether Ray runs the steps."""
-        return self.engine == "ray"
+        return traits_of(self.engine).uses_ray
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON-able data; only an engine on Ray has a capacity and processes."""
@@ -161,9 +162,17 @@ def preview(spec: RunSpec, capacity: Capacity | None, timings: Timings | None) -
     """Return the preview of a run on ``capacity``; ``timings`` are those of an earlier run."""
     settings, plan = spec.config.execution, spec.plan
     seconds = None if timings is None else timings.seconds
-    on_ray = settings.engine == "ray"
+    traits = traits_of(settings.engine)
+    on_ray = traits.uses_ray
     if on_ray:
         placement = spec.choose_placement(capacity or Capacity((), False, groups=None))
+    elif traits.runs_concurrently:
+        placement = driver_placement(
+            plan,
+            slots=settings.max_concurrent or 1,
+            max_concurrent=settings.max_concurrent,
+            tag_limits=settings.tag_limits,
+        )
     else:
         placement = driver_placement(plan, slots=1, max_concurrent=1)
     lacking: list[str] = []
@@ -253,18 +262,20 @@ def _limits(plan: Plan, placement: Placement) -> list[LimitPreview]:
 def _execution(
     settings: ExecutionSettings, capacity: Capacity | None, placement: Placement
 ) -> ExecutionPreview:
-    if settings.engine == "in_process":
+    traits = traits_of(settings.engine)
+    if not (traits.runs_concurrently or traits.runs_elsewhere):
         return ExecutionPreview(
-            "in_process",
+            settings.engine,
             "in this process, one step after another",
             MaxConcurrentPreview(1, "the process itself"),
             settings.retries,
         )
-    if settings.engine != "ray":
+    if not traits.uses_ray:
+        most = settings.max_concurrent if traits.runs_concurrently else 1
         return ExecutionPreview(
             settings.engine,
             f"by the registered engine {settings.engine!r}",
-            MaxConcurrentPreview(settings.max_concurrent, "the engine itself"),
+            MaxConcurrentPreview(most, "the engine itself"),
             settings.retries,
         )
     limit, reason = settings.max_concurrent, "from the config or the command line"
@@ -274,7 +285,7 @@ def _execution(
     if settings.address not in (None, "local"):
         where = f"the Ray cluster at {settings.address}"
     return ExecutionPreview(
-        "ray",
+        settings.engine,
         where,
         MaxConcurrentPreview(limit, reason)
         if limit is not None
