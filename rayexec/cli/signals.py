@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import threading
+from collections.abc import Iterator
 from types import FrameType, TracebackType
 from typing import Any
 
-__all__ = ["EndingSignals"]
+__all__ = ["EndingSignals", "interrupts_held"]
 
 _ENDING = (signal.SIGTERM, signal.SIGHUP)
 
@@ -68,3 +70,23 @@ class EndingSignals:
             interrupt(signal_number, frame)
         else:  # a command in the background of a script ignores Ctrl-C, but not these signals
             raise KeyboardInterrupt
+
+
+@contextlib.contextmanager
+def interrupts_held() -> Iterator[None]:
+    """Hold Ctrl-C, and signals that end a command, until the end of the ``with`` block.
+
+    Outside the main thread it does nothing, since Python handles signals there alone.
+    """
+    former = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(former):
+        yield
+        return
+    held: list[tuple[int, FrameType | None]] = []
+    signal.signal(signal.SIGINT, lambda *received: held.append(received))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, former)
+        for signal_number, frame in held:
+            former(signal_number, frame)

@@ -95,7 +95,10 @@ class LaunchedRun:
 
 
 def find_launched(run_id: str) -> LaunchedRun | None:
-    """Return the run of exactly this id that was launched from this machine."""
+    """Return the run of exactly this id, from another process too; None for an unknown id.
+
+    The run must have been launched from this machine, since a note of it is below RAYEXEC_HOME.
+    """
     note = find_note(run_id)
     return None if note is None else LaunchedRun(driver_of(note))
 

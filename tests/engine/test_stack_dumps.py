@@ -5,11 +5,15 @@ from __future__ import annotations
 import importlib
 import inspect
 import os
+import subprocess
+import sys
 
 import pytest
 
 from rayexec.engine.ray.driver.stack_dumps import crashed_step, frames_of_step, hung_step
-from rayexec.engine.ray.tasks import op_callers
+from rayexec.engine.ray.tasks import OP_CALLERS
+from rayexec.engine.ray.worker import batch_runner
+from rayexec.steps import step_executor
 
 
 def dump_of(caller: str, package: str = "/elsewhere/rayexec") -> str:
@@ -31,18 +35,30 @@ def dump_of(caller: str, package: str = "/elsewhere/rayexec") -> str:
     )
 
 
-@pytest.mark.parametrize("caller", op_callers())
+@pytest.mark.parametrize("caller", OP_CALLERS)
 def test_frames_are_those_inside_of_the_module_that_calls_ops(caller: str) -> None:
     frames = frames_of_step(dump_of(caller))
     assert [(frame.name, frame.line) for frame in frames] == [("my_op", 34), ("inner", 12)]
 
 
 def test_the_modules_that_call_ops_are_where_they_say() -> None:
-    for name in op_callers():
+    assert set(OP_CALLERS) == {step_executor.__name__, batch_runner.__name__}
+    for name in OP_CALLERS:
         module = importlib.import_module(name)
         path = os.path.join(*name.split(".")) + ".py"
         assert (module.__file__ or "").endswith(path)
         assert "(*" in inspect.getsource(module)  # an op's function gets its inputs unpacked
+
+
+def test_the_driver_reads_a_dump_without_worker_code() -> None:
+    code = """
+import sys
+from rayexec.engine.ray.driver.stack_dumps import frames_of_step
+frames_of_step('Thread 0x1 (most recent call first):\\n  File "a.py", line 1 in f')
+print([name for name in sys.modules if name.startswith("rayexec.engine.ray.worker")])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("[]\n", "")
 
 
 def test_without_frames_of_rayexec_the_last_thread_is_the_step_s() -> None:

@@ -17,8 +17,7 @@ import pytest
 import rayexec
 from rayexec.errors import EngineError, LoadError
 from rayexec.events import RunStatus
-from rayexec.launch import LaunchedRun, launch_job
-from rayexec.launch.launched_run import find_launched
+from rayexec.launch import LaunchedRun, find_launched, launch_job
 from rayexec.launch.notes import launch_notes
 
 TIMEOUT_S = 60.0

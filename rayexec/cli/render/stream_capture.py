@@ -8,16 +8,30 @@ import selectors
 import sys
 import threading
 from types import TracebackType
-from typing import TextIO
+from typing import Any, TextIO
 
 from rich.console import Console
 from rich.text import Text
 
+from rayexec.cli.signals import interrupts_held
 from rayexec.cli.streams import tolerant_text
 
-__all__ = ["StreamCapture"]
+__all__ = ["StreamCapture", "WholeLineConsole"]
 
 _CHUNK_BYTES = 64 * 1024
+
+
+class WholeLineConsole(Console):
+    """A console whose lines an interrupt cannot break.
+
+    rich forgets a line after it has written it. An interrupt between the two would print the line
+    again with the next one.
+    """
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print the objects as rich does; an interrupt waits until they are printed."""
+        with interrupts_held():
+            super().print(*objects, **options)
 
 
 class StreamCapture:
@@ -30,7 +44,7 @@ class StreamCapture:
 
     def __init__(self) -> None:
         self._terminal = os.dup(2)
-        self.console = Console(file=tolerant_text(self._terminal, sys.stderr))
+        self.console = WholeLineConsole(file=tolerant_text(self._terminal, sys.stderr))
         self._captured = [fd for fd in (1, 2) if fd == 2 or _is_same_terminal(fd, 2)]
         self._originals: list[int] = []
         self._pipe = (-1, -1)

@@ -14,7 +14,11 @@ from rayexec._version import __version__
 from rayexec.engine.ray.protocol.package import Package
 from rayexec.engine.ray.protocol.refusals import VERSION_REFUSED
 
-__all__ = ["batch_task", "op_callers", "stream_task"]
+__all__ = ["OP_CALLERS", "batch_task", "stream_task"]
+
+#: Modules that call ops on a worker: an op's own frames are inside of theirs. They are names,
+#: since the driver imports no worker code; a test compares them with the modules.
+OP_CALLERS = ("rayexec.steps.step_executor", "rayexec.engine.ray.worker.batch_runner")
 
 
 def batch_task(package: Package, contents: Any) -> Callable[..., Any]:
@@ -39,14 +43,6 @@ def stream_task(package: Package, contents: Any) -> Callable[..., Any]:
         yield from run(header, request, large)  # type: ignore[operator]  # on a worker
 
     return rayexec_stream
-
-
-def op_callers() -> tuple[str, ...]:
-    """Return the modules that call ops on a worker: an op's own frames are inside of theirs."""
-    from rayexec.engine.ray.worker import batch_runner
-    from rayexec.steps import step_executor
-
-    return step_executor.__name__, batch_runner.__name__
 
 
 class _Traveling:

@@ -12,7 +12,7 @@ import signal
 import traceback
 from typing import NamedTuple
 
-from rayexec.engine.ray.tasks import op_callers
+from rayexec.engine.ray.tasks import OP_CALLERS
 from rayexec.errors import StepTimeoutError, WorkerCrashedError
 from rayexec.events import ErrorInfo
 from rayexec.steps.timeouts import over_time
@@ -94,7 +94,7 @@ def frames_of_step(dump: str) -> list[StackFrame]:
         elif threads and (match := _FRAME.match(line)):
             line_number = int(match["line"]) if match["line"].isdigit() else 0
             threads[-1].append(StackFrame(match["file"], line_number, match["name"]))
-    callers = tuple(_file_of(module) for module in op_callers())
+    callers = tuple(_file_of(module) for module in OP_CALLERS)
     for frames in threads:
         for depth, frame in enumerate(frames):
             caller = next((file for file in callers if frame.file.endswith(file)), None)
