@@ -8,12 +8,9 @@ from pathlib import Path
 import pytest
 from user_machine import Machine, machine_at
 
-pytestmark = [
-    pytest.mark.long("starts and stops clusters of several nodes"),
-    pytest.mark.skipif(
-        not Path("/proc/self/stat").exists(), reason="reads the process table from /proc"
-    ),
-]
+pytestmark = pytest.mark.skipif(
+    not Path("/proc/self/stat").exists(), reason="reads the process table from /proc"
+)
 
 
 @pytest.fixture

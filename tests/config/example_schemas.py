@@ -133,14 +133,14 @@ ARMS = Selector(
 )
 
 
-def told(problems: list[Any]) -> list[tuple[str, str]]:
+def texts_of(problems: list[Any]) -> list[tuple[str, str]]:
     return [(":".join(problem.path), problem.message) for problem in problems]
 
 
 def same(problems: list[Any], expected: list[tuple[str, str | None]]) -> bool:
     """Compare problems; a message of None stands for any."""
-    found = told(problems)
-    return [path for path, _ in found] == [path for path, _ in expected] and all(
+    texts = texts_of(problems)
+    return [path for path, _ in texts] == [path for path, _ in expected] and all(
         wanted is None or message == wanted
-        for (_, message), (_, wanted) in zip(found, expected, strict=True)
+        for (_, message), (_, wanted) in zip(texts, expected, strict=True)
     )

@@ -21,7 +21,7 @@ from example_schemas import (
     Tree,
     Tuned,
     same,
-    told,
+    texts_of,
     unread,
 )
 
@@ -221,7 +221,7 @@ def test_tells_what_is_wrong(
     schema: object, value: object, expected: list[tuple[str, str | None]]
 ) -> None:
     given_back, problems = validate(schema, value)
-    assert same(problems, expected), told(problems)
+    assert same(problems, expected), texts_of(problems)
     assert given_back is value
 
 
@@ -230,7 +230,7 @@ def test_config_class_tells_what_is_wrong(
     field: str, value: object, expected: list[tuple[str, str | None]]
 ) -> None:
     _, problems = validate(Load, {field: value})
-    assert same(problems, expected), told(problems)
+    assert same(problems, expected), texts_of(problems)
 
 
 def test_problems_of_types_and_of_constraints_come_together() -> None:
@@ -254,7 +254,7 @@ def test_paths_start_at_the_path_given() -> None:
 def test_what_the_environment_holds_is_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORD", "1")
     _, problems = validate(Load, {"n": {"env": "WORD"}})
-    assert told(problems) == [
+    assert texts_of(problems) == [
         ("n", "must be greater than or equal to 3 (from the environment variable 'WORD')")
     ]
     monkeypatch.setenv("WORD", "hunter2")
@@ -274,4 +274,4 @@ def test_a_plain_dict_is_read_anew_each_time() -> None:
     schema: dict[str, object] = {"n": int}
     assert validate(schema, {"n": 1})[1] == []
     schema["n"] = str
-    assert told(validate(schema, {"n": 1})[1]) == [("n", "expected str, got 1 (int).")]
+    assert texts_of(validate(schema, {"n": 1})[1]) == [("n", "expected str, got 1 (int).")]

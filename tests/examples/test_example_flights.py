@@ -57,6 +57,9 @@ def test_flights_by_the_command_line(figures: Figures, tmp_path: Path) -> None:
     check_report(tmp_path / "report", figures)
 
 
+@pytest.mark.long(
+    "a whole command on the real flights; the same runs without the file in another test"
+)
 def test_flights_with_the_config_file_by_the_command_line(figures: Figures, tmp_path: Path) -> None:
     done = run_command(
         "job",

@@ -45,11 +45,11 @@ class Calls:
         with self.file.open("a") as file:
             file.write(f"{name}\n")
 
-    def take(self) -> list[str]:
-        """Return the calls since this was asked last, sorted."""
-        found = sorted(self.file.read_text().split()) if self.file.exists() else []
+    def drain(self) -> list[str]:
+        """Return the names since the last drain, sorted."""
+        names = sorted(self.file.read_text().split()) if self.file.exists() else []
         self.file.write_text("")
-        return found
+        return names
 
 
 def lines_of(result: RunResult) -> list[str]:

@@ -15,9 +15,7 @@ ALONE = {"execution": {"config": {"ray": {"batches": False, "max_concurrent": 2}
 
 
 def noting(path: Path) -> Callable[[str], None]:
-    """Return a function that appends a word with the process's id to a file, whichever process
-    calls it.
-    """
+    """Return a function that appends a word and the id of its process to a file."""
     name = str(path)
 
     def note(word: str) -> None:
@@ -38,7 +36,7 @@ def words_of(path: Path) -> list[str]:
 
 
 def opened_and_closed(path: Path) -> set[str]:
-    """Return the processes that opened once and closed once; fails for any that did otherwise."""
+    """Return the processes that opened once and closed once; fail for any other."""
     notes = notes_of(path)
     pids = {pid for _, pid in notes}
     for pid in pids:

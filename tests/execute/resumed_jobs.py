@@ -29,9 +29,9 @@ IN_PROCESS: dict[str, Any] = {"execution": {"config": {"in_process": {}}}}
 class Ran:
     """Steps that ran, in a file to which they append; ``trouble`` lets ``check`` raise."""
 
-    def __init__(self, place: Path) -> None:
-        self.path = place / "ran"
-        self.trouble = place / "trouble"
+    def __init__(self, directory: Path) -> None:
+        self.path = directory / "ran"
+        self.trouble = directory / "trouble"
         self.trouble.touch()
 
     def note(self, key: str) -> None:
@@ -43,12 +43,12 @@ class Ran:
         if self.trouble.exists():
             raise ValueError("trouble")
 
-    def take(self) -> list[str]:
-        """Return what ran since this was asked last, and mend what made it fail."""
-        found = sorted(self.path.read_text().splitlines()) if self.path.exists() else []
+    def drain(self) -> list[str]:
+        """Return the steps since the last drain, sorted, and end the trouble."""
+        keys = sorted(self.path.read_text().splitlines()) if self.path.exists() else []
         self.path.unlink(missing_ok=True)
         self.trouble.unlink(missing_ok=True)
-        return found
+        return keys
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def ran(tmp_path: Path) -> Ran:
 
 @pytest.fixture(params=["in_process", "ray"])
 def run(request: pytest.FixtureRequest) -> Run:
-    """Run a job on each engine, recorded where ``store`` says."""
+    """Run a job on each engine, recorded in a given store."""
     if request.param == "ray":
         request.getfixturevalue("ray_session")
 
@@ -99,9 +99,9 @@ def make_flow(ran: Ran) -> JobDefinition:
         return 5
 
     @op
-    def total(parts: list[int], number: int) -> int:
+    def total(parts: list[int], extra: int) -> int:
         ran.note("total")
-        return sum(parts) + number
+        return sum(parts) + extra
 
     @job
     def flow() -> None:
@@ -119,5 +119,5 @@ def failed_flow(run: Run, store: RunStore, ran: Ran, **options: Any) -> tuple[Jo
     flow = make_flow(ran)
     result = run(flow, store, **options)
     assert not result.success
-    assert ran.take() == [key for key in ALL if key != "total"]
+    assert ran.drain() == [key for key in ALL if key != "total"]
     return flow, result.run_id

@@ -1,4 +1,4 @@
-"""Cached ops: when a step has what an earlier run yielded, and when it runs."""
+"""Cached ops: reuse of the outputs of an earlier run, and its conditions."""
 
 from __future__ import annotations
 
@@ -52,10 +52,10 @@ def test_a_step_with_the_same_inputs_has_what_the_earlier_run_yielded(
         after(double(start()))
 
     first, second = run(doubling), run(doubling)
-    assert calls.take() == ["double"]
-    for each in (first, second):
-        assert each.success
-        assert each.output_for_node("after") == 7
+    assert calls.drain() == ["double"]
+    for result in (first, second):
+        assert result.success
+        assert result.output_for_node("after") == 7
     assert first.reused == {}
     ((key, origin),) = second.reused.items()
     assert (key, origin.run_id, origin.step_key) == ("double", first.run_id, "double")
@@ -98,7 +98,7 @@ def test_each_thing_that_outputs_depend_on_counts(run: Run, calls: Calls) -> Non
 
     def is_run(job: Any, config: Any = None) -> bool:
         assert run(job, config).success
-        return calls.take() == ["times"]
+        return calls.drain() == ["times"]
 
     assert is_run(over(1, 2))
     assert not is_run(over(1, 2))
@@ -177,9 +177,9 @@ def test_defaults_and_fan_ins_count_by_their_values_and_nothing_does_not(
     def turned() -> None:
         total([two(), one()])
 
-    for each, is_run in ((by_default, True), (given_all, False), (turned, True)):
-        assert run(each).output_for_node("total") == 8
-        assert calls.take() == (["total"] if is_run else []), each.name
+    for summing, is_run in ((by_default, True), (given_all, False), (turned, True)):
+        assert run(summing).output_for_node("total") == 8
+        assert calls.drain() == (["total"] if is_run else []), summing.name
 
 
 def test_a_step_that_fails_keeps_nothing_and_a_retry_that_succeeds_does(
@@ -199,7 +199,7 @@ def test_a_step_that_fails_keeps_nothing_and_a_retry_that_succeeds_does(
 
     for _ in range(2):
         assert not run(trying).success
-    assert calls.take() == ["flaky", "flaky"]
+    assert calls.drain() == ["flaky", "flaky"]
     assert DirectoryRunStore(tmp_path / "store").cache().list() == []
     (tmp_path / "mended").touch()
     for _ in range(2):
@@ -208,7 +208,7 @@ def test_a_step_that_fails_keeps_nothing_and_a_retry_that_succeeds_does(
             "early",
             "late",
         )
-    assert calls.take() == ["flaky"]
+    assert calls.drain() == ["flaky"]
 
 
 def test_neither_hooks_nor_resources_are_needed_where_nothing_runs(run: Run, calls: Calls) -> None:
@@ -230,9 +230,9 @@ def test_neither_hooks_nor_resources_are_needed_where_nothing_runs(run: Run, cal
         ask()
 
     assert run(asking).output_for_node("ask") == "open"
-    assert calls.take() == ["opened", "told"]
+    assert calls.drain() == ["opened", "told"]
     assert run(asking).output_for_node("ask") == "open"
-    assert calls.take() == []
+    assert calls.drain() == []
 
 
 def test_reuse_can_be_switched_off_and_what_is_made_then_takes_the_old_ones_place(
@@ -251,12 +251,12 @@ def test_reuse_can_be_switched_off_and_what_is_made_then_takes_the_old_ones_plac
     assert run(counting, cache=False).reused == {}
     third = run(counting, engine={"cache": False})
     assert third.reused == {}
-    assert calls.take() == ["count"] * 3
+    assert calls.drain() == ["count"] * 3
     assert run(counting).reused["count"].run_id == third.run_id
     assert run(counting, engine={"cache": False}, cache=True).reused["count"].run_id == third.run_id
     monkeypatch.setenv("RAYEXEC_CACHE", "0")
     assert run(counting).reused == {}
-    assert calls.take() == ["count"]
+    assert calls.drain() == ["count"]
 
 
 def test_runs_that_are_not_recorded_reuse_nothing(
@@ -275,7 +275,7 @@ def test_runs_that_are_not_recorded_reuse_nothing(
     counting.execute_in_process()
     monkeypatch.setenv("RAYEXEC_RECORD", "0")
     run(counting, store=None)
-    assert calls.take() == ["count"] * 4
+    assert calls.drain() == ["count"] * 4
 
 
 def test_a_run_without_cached_ops_has_no_memory_and_keeps_the_short_way(

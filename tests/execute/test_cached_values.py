@@ -27,7 +27,7 @@ run = cached_runs.run
 
 
 class Knowing(FilesystemIOManager):
-    """Pickles values, and loads those whose op it is told."""
+    """Pickles values, and refuses to load the output of an unnamed op."""
 
     def load_input(self, context: InputContext) -> Any:
         assert context.upstream_output is not None
@@ -76,7 +76,7 @@ def test_values_of_dynamic_outputs_come_again_with_keys_and_metadata(
         assert result.success
         assert result.output_for_node("join") == "CCCAAABBB[1]"
         assert "counted" not in [each.step_key for each in result.get_step_success_events()]
-        assert calls.take() == ([] if again else ["split", "upper", "upper", "upper"])
+        assert calls.drain() == ([] if again else ["split", "upper", "upper", "upper"])
         yielded = [
             each.step_output_data
             for each in result.all_events
@@ -99,8 +99,8 @@ def test_a_stream_comes_again_in_full(run: Run, calls: Calls) -> None:
     @op(cache=True, code_version="1", out=DynamicOut(stream=True))
     def pieces() -> Any:
         calls.add("pieces")
-        for number in range(3):
-            yield DynamicOutput(np.full(20_000 if number else 2, number), str(number))
+        for index in range(3):
+            yield DynamicOutput(np.full(20_000 if index else 2, index), str(index))
 
     @op
     def size(piece: Any) -> int:
@@ -115,7 +115,7 @@ def test_a_stream_comes_again_in_full(run: Run, calls: Calls) -> None:
         total(pieces().map(size).collect())
 
     assert [run(streaming).output_for_node("total") for _ in range(2)] == [60_000, 60_000]
-    assert calls.take() == ["pieces"]
+    assert calls.drain() == ["pieces"]
 
 
 def test_outputs_of_io_managers_are_loaded_from_where_the_earlier_run_stored_them(
@@ -158,14 +158,14 @@ def test_outputs_of_io_managers_are_loaded_from_where_the_earlier_run_stored_the
         assert again.reused["make"].run_id == first.run_id
         handled = [each for each in again.all_events if each.event_type_value == "HANDLED_OUTPUT"]
         assert "make" not in {each.step_key for each in handled}  # it was not stored again
-    assert calls.take() == ["make"]
+    assert calls.drain() == ["make"]
     assert len(list((tmp_path / "a").rglob("make/*"))) == 1
     for directory in ("b", None):  # where outputs are kept elsewhere, they are not those
         other, _ = storing(directory)
         result = run(other)
         assert result.output_for_node("show") == "[1, 2]"
         assert result.reused == {}
-        assert calls.take() == ["make"]
+        assert calls.drain() == ["make"]
         assert run(other).reused["make"].run_id == result.run_id
 
 
@@ -191,7 +191,7 @@ def test_an_input_that_a_manager_loads_counts_by_what_is_loaded(
         show(make())
 
     assert [run(showing).output_for_node("show") for _ in range(2)] == ["[1, 2]", "[1, 2]"]
-    assert calls.take() == ["show"]
+    assert calls.drain() == ["show"]
 
 
 def test_large_outputs_are_handed_on(run: Run, calls: Calls) -> None:
@@ -213,7 +213,7 @@ def test_large_outputs_are_handed_on(run: Run, calls: Calls) -> None:
         result = run(adding)
         assert result.output_for_node("total") == 499_999_600_000.0
         assert result.output_for_node("large", "table").num_rows == 100_000
-        assert calls.take() == ([] if again else ["large", "total"])
+        assert calls.drain() == ([] if again else ["large", "total"])
 
 
 def test_what_cannot_be_digested_or_kept_is_run_each_time_and_told(run: Run, calls: Calls) -> None:
@@ -250,7 +250,7 @@ def test_what_cannot_be_digested_or_kept_is_run_each_time_and_told(run: Run, cal
         assert "the outputs of op 'give' cannot be cached: " in lines[1]
         assert "Local" in lines[0]
         assert "Local" in lines[1]
-    assert calls.take() == ["give", "give", "take", "take"]
+    assert calls.drain() == ["give", "give", "take", "take"]
 
 
 def test_a_damaged_entry_is_a_miss_that_is_told(run: Run, calls: Calls, tmp_path: Path) -> None:
@@ -271,7 +271,7 @@ def test_a_damaged_entry_is_a_miss_that_is_told(run: Run, calls: Calls, tmp_path
     assert lines_of(result) == [
         "a cached output cannot be used: StoreError: the cache entry is damaged."
     ]
-    assert calls.take() == ["count", "count"]
+    assert calls.drain() == ["count", "count"]
     assert run(counting).reused["count"].run_id == result.run_id
 
 

@@ -52,9 +52,9 @@ def test_a_job_that_was_changed_runs_what_is_new_and_what_hangs_on_it(
         save(middle(extra(load())))
 
     first = run(before, store, durable=True)
-    ran.take()
+    ran.drain()
     result = run(after, store, reexecution_options=ReexecutionOptions.from_failure(first.run_id))
-    assert ran.take() == ["extra", "middle", "save"]
+    assert ran.drain() == ["extra", "middle", "save"]
     assert result.output_for_node("save") == 20
 
 
@@ -90,9 +90,9 @@ def test_a_step_that_is_wired_to_another_op_runs_again(run: Run, ran: Ran, tmp_p
         save(use(b()))
 
     first = run(before, store, durable=True)
-    ran.take()
+    ran.drain()
     result = run(after, store, reexecution_options=ReexecutionOptions.from_failure(first.run_id))
-    assert ran.take() == ["use"]
+    assert ran.drain() == ["use"]
     assert result.output_for_node("save") == 200
 
 
@@ -124,12 +124,12 @@ def test_an_output_that_became_dynamic_or_plain_is_yielded_again(
 
     first = run(make(was_dynamic), store, durable=True)
     assert not first.success
-    ran.take()
+    ran.drain()
     result = run(
         make(not was_dynamic),
         store,
         reexecution_options=ReexecutionOptions.from_failure(first.run_id),
     )
-    assert ran.take() == ["source"]
+    assert ran.drain() == ["source"]
     assert result.success
     assert result.output_for_node("one") == (3 if was_dynamic else {"a": 1, "b": 2})

@@ -337,6 +337,7 @@ def test_validate_run_config_fills_in_defaults() -> None:
         validate_run_config(whole)
 
 
+@pytest.mark.long("starts three Rays in a process of its own")
 def test_ray_starts_by_itself_and_again_after_a_shutdown(tmp_path: Path) -> None:
     script = tmp_path / "own_ray.py"
     script.write_text(

@@ -239,9 +239,9 @@ def test_nothing_orders_steps_and_passes_no_value(execute: Any, tmp_path: Any) -
 
     assert execute(ordered).success
     with open(log) as file:
-        words = file.read().split()
-    assert sorted(words[:2]) == ["zz_first", "zz_second"]
-    assert words[2:] == ["both", "aa_last"]
+        lines = file.read().split()
+    assert sorted(lines[:2]) == ["zz_first", "zz_second"]
+    assert lines[2:] == ["both", "aa_last"]
 
 
 def test_a_nothing_input_takes_any_output_and_a_value_beside_it(execute: Any) -> None:

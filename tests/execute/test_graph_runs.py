@@ -22,8 +22,8 @@ def ends(n: Any) -> Any:
 def test_nested_graphs_have_dotted_keys_and_pass_values_through(execute: Any) -> None:
     @job
     def nested() -> None:
-        found = ends(one())
-        total([found.small, found.big])
+        outputs = ends(one())
+        total([outputs.small, outputs.big])
 
     result = execute(nested)
     assert result.output_for_node("total") == 3 + 5

@@ -39,24 +39,24 @@ def crowd(
     directory: Path, tags: list[dict[str, str]], execution: dict[str, Any], **options: Any
 ) -> Any:
     """Return a job of as many ops as there are tags, each of which tells who else was running."""
-    place = str(directory)
+    path = str(directory)
 
     @op(**options)
     def stay(context: Any) -> list[str]:
-        with present(place, context.op_handle.name):
+        with present(path, context.op_handle.name):
             time.sleep(HOLD)
-            return os.listdir(place)
+            return os.listdir(path)
 
     @job(config={"execution": {"config": execution}})
     def crowded() -> None:
-        for number, each in enumerate(tags):
-            stay.tag(each).alias(f"{'_'.join(each.values()) or 'free'}_{number}")()
+        for index, own_tags in enumerate(tags):
+            stay.tag(own_tags).alias(f"{'_'.join(own_tags.values()) or 'free'}_{index}")()
 
     return crowded
 
 
 def most_at_once(result: Any, prefix: str = "") -> int:
-    """Return the largest number of ops with that prefix that any op saw."""
+    """Return the largest count of ops with that prefix in the sight of any op."""
     assert result.success, [event.message for event in result.get_step_failure_events()]
     keys = [event.step_key for event in result.get_step_success_events()]
     return max(
@@ -81,16 +81,16 @@ from pathlib import Path
 
 from rayexec import job, op
 
-place = sys.argv[1]
+path = sys.argv[1]
 
 
 @op
 def meet(context) -> bool:
-    Path(place, context.op_handle.name).touch()
+    Path(path, context.op_handle.name).touch()
     end = time.monotonic() + 60
-    while len(os.listdir(place)) < 3 and time.monotonic() < end:
+    while len(os.listdir(path)) < 3 and time.monotonic() < end:
         time.sleep(0.01)
-    return len(os.listdir(place)) == 3
+    return len(os.listdir(path)) == 3
 
 
 @job(config={"execution": {"config": {"multiprocess": {"max_concurrent": 4}}}})
@@ -107,10 +107,10 @@ if __name__ == "__main__":
 
 def test_independent_steps_do_run_at_once(tmp_path: Path) -> None:
     # On a Ray of its own, so that no other test's workers are in the way.
-    script, place = tmp_path / "meeting.py", tmp_path / "place"
+    script, path = tmp_path / "meeting.py", tmp_path / "path"
     script.write_text(MEETING)
-    place.mkdir()
-    command = [sys.executable, str(script), str(place)]
+    path.mkdir()
+    command = [sys.executable, str(script), str(path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=140)
     assert done.stdout.strip() == "[True, True, True]", done.stderr
 
@@ -118,20 +118,20 @@ def test_independent_steps_do_run_at_once(tmp_path: Path) -> None:
 def test_more_steps_than_processors_run_at_once_where_it_is_asked_for(
     execute_on_ray: Any, tmp_path: Path
 ) -> None:
-    place = str(tmp_path)
+    path = str(tmp_path)
 
     @op
     def meet(context: Any) -> int:
-        Path(place, context.op_handle.name).touch()
+        Path(path, context.op_handle.name).touch()
         end = time.monotonic() + 30
-        while len(os.listdir(place)) < 6 and time.monotonic() < end:
+        while len(os.listdir(path)) < 6 and time.monotonic() < end:
             time.sleep(0.01)
-        return len(os.listdir(place))
+        return len(os.listdir(path))
 
     @job(config={"execution": {"config": {"multiprocess": {"max_concurrent": 6}}}})
     def wide() -> None:
-        for number in range(6):
-            meet.alias(f"m{number}")()
+        for index in range(6):
+            meet.alias(f"m{index}")()
 
     assert execute_on_ray(wide).output_for_node("m0") == 6
 
@@ -149,7 +149,7 @@ def test_a_limit_on_one_value_of_a_tag(execute_on_ray: Any, tmp_path: Path) -> N
     )
     result = execute_on_ray(busy)
     assert most_at_once(result, "redshift") == 1
-    # What a tag blocks takes no place of max_concurrent.
+    # A step that a tag blocks uses nothing of max_concurrent.
     assert most_at_once(result, "other") >= 2
 
 
@@ -191,15 +191,15 @@ def test_several_limits_hold_together(execute_on_ray: Any, tmp_path: Path) -> No
 def test_limits_look_at_op_tags_and_not_at_tags_of_runs(
     execute_on_ray: Any, tmp_path: Path
 ) -> None:
-    place = str(tmp_path)
+    path = str(tmp_path)
 
     @op
     def meet(context: Any) -> int:
-        Path(place, context.op_handle.name).touch()
+        Path(path, context.op_handle.name).touch()
         end = time.monotonic() + 30
-        while len(os.listdir(place)) < 2 and time.monotonic() < end:
+        while len(os.listdir(path)) < 2 and time.monotonic() < end:
             time.sleep(0.01)
-        return len(os.listdir(place))
+        return len(os.listdir(path))
 
     limits = {"multiprocess": {"tag_concurrency_limits": [{"key": "db", "limit": 1}]}}
 
@@ -212,21 +212,21 @@ def test_limits_look_at_op_tags_and_not_at_tags_of_runs(
 
 
 def test_executors_that_are_configured_beforehand(execute_on_ray: Any, tmp_path: Path) -> None:
-    place = str(tmp_path)
+    path = str(tmp_path)
 
     @op
     def stay(context: Any) -> int:
-        with present(place, context.op_handle.name):
+        with present(path, context.op_handle.name):
             time.sleep(HOLD)
-            return len(os.listdir(place))
+            return len(os.listdir(path))
 
     @job(executor_def=multiprocess_executor.configured({"max_concurrent": 1}))
     def one_at_a_time() -> None:
-        for number in range(3):
-            stay.alias(f"s{number}")()
+        for index in range(3):
+            stay.alias(f"s{index}")()
 
     result = execute_on_ray(one_at_a_time)
-    assert [result.output_for_node(f"s{number}") for number in range(3)] == [1, 1, 1]
+    assert [result.output_for_node(f"s{index}") for index in range(3)] == [1, 1, 1]
 
     @job(executor_def=ray_executor)
     def direct() -> None:

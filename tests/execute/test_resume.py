@@ -1,4 +1,4 @@
-"""Going on from a run that failed or was canceled, and running some of its steps again."""
+"""Resuming a run that failed or was canceled, and running some of its steps again."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ run = resumed_jobs.run
 store = resumed_jobs.store
 
 
-class Number(Config):
-    number: int
+class Count(Config):
+    count: int
 
 
 @pytest.mark.parametrize("keep", ["all", "none"])
@@ -50,7 +50,7 @@ def test_only_what_failed_and_what_hangs_on_it_runs(
 ) -> None:
     flow, run_id = failed_flow(run, store, ran, keep_outputs=keep)
     result = run(flow, store, reexecution_options=ReexecutionOptions.from_failure(run_id))
-    assert ran.take() == ["total", "work[k2]"]
+    assert ran.drain() == ["total", "work[k2]"]
     assert result.success
     assert result.output_for_node("total") == TOTAL
     assert result.counts() == {"succeeded": 2, "reused": 6, "failed": 0, "skipped": 0, "not run": 0}
@@ -67,10 +67,10 @@ def test_a_resumed_run_that_fails_again_is_resumed_in_turn(
     ran.trouble.touch()
     second = run(flow, store, reexecution_options=ReexecutionOptions.from_failure(first))
     assert not second.success
-    assert ran.take() == ["work[k2]"]
+    assert ran.drain() == ["work[k2]"]
     third = run(flow, store, reexecution_options=ReexecutionOptions.from_failure(second.run_id))
     assert third.success
-    assert ran.take() == ["total", "work[k2]"]
+    assert ran.drain() == ["total", "work[k2]"]
     assert third.output_for_node("total") == TOTAL
     record = store.open(third.run_id).record()
     assert (record.parent_run_id, record.root_run_id) == (second.run_id, first)
@@ -80,11 +80,11 @@ def test_what_a_removed_run_had_is_made_again(run: Run, store: RunStore, ran: Ra
     flow, first = failed_flow(run, store, ran)
     ran.trouble.touch()
     second = run(flow, store, reexecution_options=ReexecutionOptions.from_failure(first))
-    ran.take()
+    ran.drain()
     store.delete(first)
     third = run(flow, store, reexecution_options=ReexecutionOptions.from_failure(second.run_id))
     assert third.output_for_node("total") == TOTAL
-    assert ran.take() == ALL
+    assert ran.drain() == ALL
 
 
 @pytest.mark.parametrize(
@@ -106,10 +106,10 @@ def test_steps_that_are_selected_run_and_take_the_rest_from_the_earlier_run(
     ran.trouble.unlink()
     first = run(flow, store, durable=True)
     assert first.success
-    ran.take()
+    ran.drain()
     result = run(flow, store, reexecution_options=ReexecutionOptions(first.run_id, selection))  # type: ignore[arg-type]  # lists do, too
     assert result.success
-    assert ran.take() == ran_again
+    assert ran.drain() == ran_again
     if "total" in ran_again:
         assert result.output_for_node("total") == TOTAL
 
@@ -117,7 +117,7 @@ def test_steps_that_are_selected_run_and_take_the_rest_from_the_earlier_run(
 def test_a_selected_step_whose_input_nobody_made_fails(run: Run, store: RunStore, ran: Ran) -> None:
     flow, run_id = failed_flow(run, store, ran)
     result = run(flow, store, reexecution_options=ReexecutionOptions(run_id, ["total"]))  # type: ignore[arg-type]
-    assert ran.take() == []
+    assert ran.drain() == []
     assert result.get_failed_step_keys() == {"total"}
     failure = result.failure_data_for_node("total")
     assert failure is not None
@@ -152,7 +152,7 @@ def test_new_values_of_a_selected_producer_are_selected_with_what_is_below(
 
     first = run(letters, store, durable=True)
     assert first.output_for_node("joined") == "ab"
-    ran.take()
+    ran.drain()
     options = {"split*": "bc", "split,piece[?]": "bc"}
     for selection, keys in options.items():
         result = run(
@@ -160,11 +160,11 @@ def test_new_values_of_a_selected_producer_are_selected_with_what_is_below(
             store,
             reexecution_options=ReexecutionOptions(first.run_id, tuple(selection.split(","))),
         )
-        assert "".join(ran.take()) == keys
+        assert "".join(ran.drain()) == keys
         if selection == "split*":
             assert result.output_for_node("joined") == "bc"
     run(letters, store, reexecution_options=ReexecutionOptions(first.run_id, ("split",)))
-    assert ran.take() == [], "what is mapped over it is not selected"
+    assert ran.drain() == [], "what is mapped over it is not selected"
 
 
 def test_skipped_steps_and_optional_outputs_are_what_they_were(
@@ -197,9 +197,9 @@ def test_skipped_steps_and_optional_outputs_are_what_they_were(
         last([one(left), two(right)])
 
     first = run(branches, store)
-    assert ran.take() == ["branch", "two"]
+    assert ran.drain() == ["branch", "two"]
     result = run(branches, store, reexecution_options=ReexecutionOptions.from_failure(first.run_id))
-    assert ran.take() == ["last", "two"]
+    assert ran.drain() == ["last", "two"]
     assert result.is_node_skipped("one")
     assert result.output_for_node("last") == 1
 
@@ -208,9 +208,9 @@ def test_config_selection_and_tags_are_those_of_the_run(
     run: Run, store: RunStore, ran: Ran
 ) -> None:
     @op
-    def load(config: Number) -> int:
-        ran.note(f"load {config.number}")
-        return config.number
+    def load(config: Count) -> int:
+        ran.note(f"load {config.count}")
+        return config.count
 
     @op
     def save(value: int) -> int:
@@ -226,20 +226,20 @@ def test_config_selection_and_tags_are_those_of_the_run(
     def configured() -> None:
         never(save(load()))
 
-    config = {"ops": {"load": {"config": {"number": 7}}}}
+    config = {"ops": {"load": {"config": {"count": 7}}}}
     first = run(configured, store, config, op_selection=["load", "save"], tags={"team": "data"})
-    assert ran.take() == ["load 7", "save 7"]
+    assert ran.drain() == ["load 7", "save 7"]
     result = execute_job(
         configured, store=store, reexecution_options=ReexecutionOptions.from_failure(first.run_id)
     )
-    assert ran.take() == ["save 7"]
+    assert ran.drain() == ["save 7"]
     assert result.success
     assert result.dagster_run.get_tag("team") == "data"
     assert result.dagster_run.get_tag("dagster/parent_run_id") == first.run_id
-    changed = {"ops": {"load": {"config": {"number": 8}}}}
+    changed = {"ops": {"load": {"config": {"count": 8}}}}
     options = ReexecutionOptions(first.run_id)
     run(configured, store, changed, reexecution_options=options)
-    assert ran.take() == ["load 8", "save 8"]
+    assert ran.drain() == ["load 8", "save 8"]
 
 
 def test_a_canceled_run_keeps_what_was_done(ray_session: None, ran: Ran, tmp_path: Path) -> None:
@@ -281,11 +281,11 @@ def test_a_canceled_run_keeps_what_was_done(ray_session: None, ran: Ran, tmp_pat
     finally:
         signal.signal(signal.SIGINT, before)
     assert first.status == "CANCELED"
-    ran.take()
+    ran.drain()
     result = execute_job(
         slow, store=store, reexecution_options=ReexecutionOptions.from_failure(first.run_id)
     )
-    assert ran.take() == ["hang"]
+    assert ran.drain() == ["hang"]
     assert result.output_for_node("hang") == sum(range(100_000))
 
 
@@ -328,7 +328,7 @@ def test_workers_must_reach_the_store_of_durable_outputs(ray_session: None, ran:
 
 class Day(Config):
     day: datetime.date
-    place: Path
+    path: Path
 
 
 def test_dates_and_paths_of_the_config_come_back(ran: Ran, tmp_path: Path) -> None:
@@ -337,7 +337,7 @@ def test_dates_and_paths_of_the_config_come_back(ran: Ran, tmp_path: Path) -> No
     @op
     def look(config: Day) -> str:
         ran.check()
-        return f"{config.day.year} {config.place.name}"
+        return f"{config.day.year} {config.path.name}"
 
     @op(config_schema={"odd": Any})
     def odd(context: OpExecutionContext) -> None:
@@ -351,14 +351,14 @@ def test_dates_and_paths_of_the_config_come_back(ran: Ran, tmp_path: Path) -> No
     def odder() -> None:
         odd()
 
-    given = {"day": datetime.date(2020, 1, 2), "place": Path("/data/x")}
+    given = {"day": datetime.date(2020, 1, 2), "path": Path("/data/x")}
     first = execute_job(dated, {**IN_PROCESS, "ops": {"look": {"config": given}}}, store=store)
     assert not first.success
     strange = execute_job(
         odder, {**IN_PROCESS, "ops": {"odd": {"config": {"odd": object()}}}}, store=store
     )
     assert not strange.success
-    ran.take()
+    ran.drain()
     result = execute_job(
         dated, store=store, reexecution_options=ReexecutionOptions.from_failure(first.run_id)
     )
@@ -375,7 +375,7 @@ def test_a_run_that_seems_to_go_on_elsewhere_is_resumed_by_force(ran: Ran, tmp_p
     store = DirectoryRunStore(tmp_path / "store")
     flow = make_flow(ran)
     first = execute_job(flow, IN_PROCESS, store=store)
-    ran.take()
+    ran.drain()
     driver = ProcessIdentity("a-host-that-is-gone", 1, None)
     record = replace(
         store.open(first.run_id).record(), status=RunStatus.STARTED, end_time=None, driver=driver
@@ -391,7 +391,7 @@ def test_a_run_that_seems_to_go_on_elsewhere_is_resumed_by_force(ran: Ran, tmp_p
     assert (
         execute_job(flow, store=store, reexecution_options=forced).output_for_node("total") == TOTAL
     )
-    assert ran.take() == ["total", "work[k2]"]
+    assert ran.drain() == ["total", "work[k2]"]
     with pytest.raises(
         DefinitionError, match=r"is the id of a run \(result.run_id\), got RunResult"
     ):

@@ -45,9 +45,9 @@ def test_what_io_managers_stored_is_loaded_by_them(
         double(load())
 
     first = run(stored, store)
-    assert ran.take() == ["double", "load"]
+    assert ran.drain() == ["double", "load"]
     result = run(stored, store, reexecution_options=ReexecutionOptions.from_failure(first.run_id))
-    assert ran.take() == ["double"]
+    assert ran.drain() == ["double"]
     assert (result.output_for_node("double"), result.output_for_node("load")) == (8, 4)
 
 
@@ -77,14 +77,14 @@ def test_values_that_are_not_kept_are_made_again_unless_the_op_refuses(
     for rerun in (True, False):
         ran.trouble.touch()
         first = run(make(rerun), store)
-        ran.take()
+        ran.drain()
         for file in (tmp_path / f"store/runs/{first.run_id}/values").iterdir():
             file.unlink()
         result = run(
             make(rerun), store, reexecution_options=ReexecutionOptions.from_failure(first.run_id)
         )
         if rerun:
-            assert ran.take() == ["load", "save"]
+            assert ran.drain() == ["load", "save"]
             assert result.success
             message = (
                 'The outputs of step "load" are not stored, and step "save" needs them: '
@@ -92,7 +92,7 @@ def test_values_that_are_not_kept_are_made_again_unless_the_op_refuses(
             )
             assert message in [event.message for event in result.all_events]
         else:
-            assert ran.take() == []
+            assert ran.drain() == []
             failure = result.failure_data_for_node("save")
             assert failure is not None
             assert (
@@ -118,14 +118,14 @@ def test_a_value_that_cannot_be_pickled_is_made_again(ran: Ran, store: RunStore)
         use(lock())
 
     first = execute_job(locked, IN_PROCESS, store=store)
-    ran.take()
-    told = [event.message for event in first.all_events if "not stored" in event.message]
-    assert len(told) == 1
-    assert 'output "result" of step "lock" is not stored for a resumed run' in told[0]
+    ran.drain()
+    messages = [event.message for event in first.all_events if "not stored" in event.message]
+    assert len(messages) == 1
+    assert 'output "result" of step "lock" is not stored for a resumed run' in messages[0]
     result = execute_job(
         locked, store=store, reexecution_options=ReexecutionOptions.from_failure(first.run_id)
     )
-    assert ran.take() == ["lock", "use"]
+    assert ran.drain() == ["lock", "use"]
     assert result.success
 
 
@@ -177,7 +177,7 @@ def test_a_step_whose_outputs_cannot_be_stored_fails(run: Run, ran: Ran, tmp_pat
     assert failure is not None
     assert failure.root.cls_name == "StoreError"
     assert "values cannot be stored in" in failure.root.message
-    assert ran.take() == []
+    assert ran.drain() == []
 
 
 def test_a_list_is_never_short_of_what_was_not_kept(run: Run, ran: Ran, tmp_path: Path) -> None:
@@ -204,10 +204,10 @@ def test_a_list_is_never_short_of_what_was_not_kept(run: Run, ran: Ran, tmp_path
     first = run(paying, store)
     for file in (tmp_path / f"store/runs/{first.run_id}/values").iterdir():
         file.unlink()
-    ran.take()
+    ran.drain()
     result = run(paying, store, reexecution_options=ReexecutionOptions.from_failure(first.run_id))
     assert result.get_failed_step_keys() == {"total"}
-    assert ran.take() == []
+    assert ran.drain() == []
     failure = result.failure_data_for_node("total")
     assert failure is not None
     assert failure.root.message.startswith(
@@ -240,12 +240,12 @@ def test_what_an_io_manager_stored_that_is_gone_is_made_again(
         return managed
 
     first = run(make("old"), store)
-    ran.take()
+    ran.drain()
     for manager in (None, "new"):
         result = run(
             make(manager), store, reexecution_options=ReexecutionOptions(first.run_id, ("double",))
         )
-        assert ran.take() == ["load"]
+        assert ran.drain() == ["load"]
         assert result.output_for_node("double") == 8
 
 
@@ -275,11 +275,11 @@ def test_values_of_classes_of_functions_are_made_again(run: Run, ran: Ran, tmp_p
     for durable in (False, True):
         ran.trouble.touch()
         first = run(make(), store, durable=durable)
-        ran.take()
+        ran.drain()
         result = run(
             make(), store, reexecution_options=ReexecutionOptions.from_failure(first.run_id)
         )
-        assert ran.take() == ["point"]
+        assert ran.drain() == ["point"]
         assert result.output_for_node("use") is True
 
 
@@ -301,7 +301,7 @@ def test_arrays_in_this_process_are_as_writable_as_they_were(ran: Ran, tmp_path:
         add(load())
 
     first = execute_job(adding, IN_PROCESS, store=store)
-    ran.take()
+    ran.drain()
     result = execute_job(
         adding, store=store, reexecution_options=ReexecutionOptions.from_failure(first.run_id)
     )

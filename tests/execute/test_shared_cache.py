@@ -31,13 +31,13 @@ def test_a_store_in_memory_serves_runs_in_this_process_only(
     store = MemoryRunStore()
     for _ in range(2):
         counting.execute({"execution": {"config": {"in_process": {}}}}, store=store)
-    assert calls.take() == ["count"]
+    assert calls.drain() == ["count"]
     with pytest.warns(
         RuntimeWarning, match="Ray's workers cannot reach <MemoryRunStore of 3 runs>"
-    ) as told:
+    ) as warned:
         assert counting.execute(store=store).success
-    assert [each.filename for each in told] == [__file__]
-    assert calls.take() == ["count"]
+    assert [each.filename for each in warned] == [__file__]
+    assert calls.drain() == ["count"]
 
 
 JOB = """

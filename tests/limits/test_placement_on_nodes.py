@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from placed import GIGABYTE, SELECTORS
 
+pytestmark = pytest.mark.long("starts two nodes for it all")
+
 PLACED = Path(__file__).with_name("placed.py")
 
 

@@ -113,7 +113,7 @@ def is_same(value: Any, expected: Any) -> bool:
 
 @pytest.fixture
 def store(tmp_path: Path) -> Path:
-    """A copy of the recorded store, to read and to go on in."""
+    """A copy of the recorded store, to read and to resume from."""
     return Path(shutil.copytree(RECORDED / "store", tmp_path / "store"))
 
 

@@ -207,6 +207,7 @@ def test_a_run_in_this_process_is_told_when_it_begins_and_at_its_end() -> None:
     assert told == ["facts", *["attempt"] * 4, "facts"]
 
 
+@pytest.mark.long("starts a cluster of two nodes")
 def test_nodes_are_told_apart(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, str(NODES), str(tmp_path)],

@@ -108,8 +108,8 @@ def uses(context: OpExecutionContext) -> None:
 
 @op(out=DynamicOut())
 def fan(context: OpExecutionContext) -> Iterator[DynamicOutput[int]]:
-    for number in range(4):
-        yield DynamicOutput(number, f"k{number}", metadata={"n": number})
+    for index in range(4):
+        yield DynamicOutput(index, f"k{index}", metadata={"n": index})
 
 
 @op(out=DynamicOut(is_required=False))
@@ -153,10 +153,10 @@ def inner() -> Any:
 
 @job(resource_defs={"client": client}, hooks={noted, failing_hook})
 def everything() -> None:
-    number = inner()
-    a, _ = two(after=number)
+    inner_output = inner()
+    a, _ = two(after=inner_output)
     pick.alias("skipped")(a)
-    add.alias("sum")(number, add.alias("again")(broken(number), one()))
+    add.alias("sum")(inner_output, add.alias("again")(broken(inner_output), one()))
     uses()
     total(fan().map(pick).collect())
     total.alias("of_none")(nothing().map(pick.alias("never")).collect())
@@ -220,10 +220,10 @@ def test_an_engine_that_cannot_start_is_recorded(ray_session: None) -> None:
 
     with pytest.raises(Exception, match="4000"):
         impossible.execute(store=store)
-    [known] = store.list()
-    assert known.status == "FAILURE"
-    assert known.error is not None
-    assert "4000" in known.error["message"]
+    [run_record] = store.list()
+    assert run_record.status == "FAILURE"
+    assert run_record.error is not None
+    assert "4000" in run_record.error["message"]
 
 
 def test_a_run_on_ray_is_recorded_alike(tmp_path: Path, ray_session: None) -> None:
@@ -340,20 +340,24 @@ def test_what_is_known_of_a_run_is_noted(tmp_path: Path) -> None:
         op_selection=["inner.one"],
         tags={"team": "a", "dagster/parent_run_id": "p", "dagster/root_run_id": "r"},
     )
-    known = store.open(result.run_id).record()
-    assert (known.job_name, known.status, known.op_selection) == (
+    run_record = store.open(result.run_id).record()
+    assert (run_record.job_name, run_record.status, run_record.op_selection) == (
         "everything",
         "SUCCESS",
         ("inner.one",),
     )
-    assert (known.parent_run_id, known.root_run_id, known.tags["team"]) == ("p", "r", "a")
-    assert known.run_config["execution"] == IN_PROCESS["execution"]
-    assert set(known.versions) == {"rayexec", "ray", "pyarrow", "python"}
-    assert (known.origin["file"], known.origin["attribute"]) == (__file__, "everything")
-    assert known.driver is not None
-    assert known.driver.pid == os.getpid()
-    assert known.end_time is not None
-    assert known.start_time <= known.end_time
+    assert (run_record.parent_run_id, run_record.root_run_id, run_record.tags["team"]) == (
+        "p",
+        "r",
+        "a",
+    )
+    assert run_record.run_config["execution"] == IN_PROCESS["execution"]
+    assert set(run_record.versions) == {"rayexec", "ray", "pyarrow", "python"}
+    assert (run_record.origin["file"], run_record.origin["attribute"]) == (__file__, "everything")
+    assert run_record.driver is not None
+    assert run_record.driver.pid == os.getpid()
+    assert run_record.end_time is not None
+    assert run_record.start_time <= run_record.end_time
 
 
 def test_what_was_recorded_before_a_run_broke_off_is_kept(store: RunStore) -> None:
@@ -368,11 +372,11 @@ def test_what_was_recorded_before_a_run_broke_off_is_kept(store: RunStore) -> No
 
     with pytest.raises(RuntimeError, match="is broken"):
         small.execute(IN_PROCESS, store=store, run_id="r", observer=Broken())
-    known = store.open("r").record()
-    assert known.status == "FAILURE"
-    assert known.error == {"error": "RuntimeError", "message": "an observer that is broken"}
+    run_record = store.open("r").record()
+    assert run_record.status == "FAILURE"
+    assert run_record.error == {"error": "RuntimeError", "message": "an observer that is broken"}
     assert next(StoredLog(store.open("r")).events()).event_type.value == "RUN_START"
-    assert known.steps["succeeded"] == 1
+    assert run_record.steps["succeeded"] == 1
 
 
 def test_a_step_that_runs_again_since_its_outputs_were_lost_counts_once() -> None:
