@@ -22,9 +22,11 @@ from rayexec import (
     job,
     op,
 )
-from rayexec.events import StepEnd
-from rayexec.store import DirectoryRunStore
+from rayexec.events import RETRY, SUCCESS, Attempt, StepEnd
+from rayexec.plan import compile_job
+from rayexec.store import DirectoryRunStore, RunRecord
 from rayexec.store.reading import StoredLog
+from rayexec.store.writing import LogWriter
 from rayexec.views.failures import describe_failures, failure_text
 from rayexec.views.run_report import outcome, report
 from rayexec.views.run_summary import summarise
@@ -138,6 +140,20 @@ def test_restored_steps_count_as_reused(tmp_path: Path, result: RunResult) -> No
     assert live.steps == stored.steps
     assert live.counts == dict(resumed.counts())
     assert live.counts[StepEnd.REUSED] > 0
+
+
+def test_a_step_that_lost_its_outputs_and_waits_for_a_retry_has_no_end(tmp_path: Path) -> None:
+    store = DirectoryRunStore(tmp_path)
+    writer = store.create(RunRecord("r", "mixed"))
+    log = LogWriter(compile_job(mixed), writer)
+    log.add(Attempt(0, 0, SUCCESS, 1.0, 2.0))
+    log.add(Attempt(0, 1, RETRY, 3.0, 4.0))
+    log.write()
+    writer.close()
+    summary = summarise(StoredLog(store.open("r")))
+    assert summary.steps[0].end is StepEnd.NOT_RUN
+    assert summary.counts == log.counts  # those of run.json
+    assert log.counts["succeeded"] == 0
 
 
 def test_a_failure_is_described_with_its_attempt(result: RunResult) -> None:
