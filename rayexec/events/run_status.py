@@ -20,8 +20,10 @@ class RunStatus(str, enum.Enum):
     CANCELED = "CANCELED"
     UNREADABLE = "UNREADABLE"
 
-    # Since Python 3.12 a formatted member would otherwise show its class too.
+    # Since Python 3.12 a formatted member would otherwise show its class too. In a list a member
+    # shows as the string that it equals.
     __str__ = str.__str__
+    __repr__ = str.__repr__
 
     def __format__(self, format_spec: str) -> str:
         return str.__format__(self, format_spec)

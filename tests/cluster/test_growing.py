@@ -29,6 +29,7 @@ _HEAD = "f" * 51 + "00000"
 _PATIENCE = 60.0
 
 pytestmark = [
+    pytest.mark.alone,
     pytest.mark.long("waits for autoscalers, which look for work every few seconds only"),
     pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="finds processes in /proc"),
 ]

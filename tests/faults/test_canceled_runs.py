@@ -35,7 +35,10 @@ from rayexec.execute import Observer
 from rayexec.store import DirectoryRunStore, RunRecord
 from rayexec.store.reading import StoredLog
 
-pytestmark = pytest.mark.long("cancels runs of every kind, and waits for their ends")
+pytestmark = [
+    pytest.mark.long("cancels runs of every kind, and waits for their ends"),
+    pytest.mark.alone,
+]
 
 GRACE = 1.0
 _PATIENCE = 60.0
