@@ -6,6 +6,7 @@ import random
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from machine_checks import check
@@ -21,6 +22,8 @@ from rayexec.execute.recording import record_run
 from rayexec.execute.resume import find_parent
 from rayexec.scheduler.messages import EngineReport, StepStatus
 from rayexec.store import MemoryRunStore
+
+pytestmark = pytest.mark.long("resumes 900 random runs, some of them twice")
 
 
 class _DeathError(Exception):
