@@ -21,6 +21,7 @@ __all__ = [
     "MAPPING_KEY",
     "RUN_ID",
     "check_name",
+    "is_of_node",
     "mapping_keys",
     "nearest",
     "node_path",
@@ -69,6 +70,11 @@ def check_name(name: object, what: str, *, reserved: bool = True) -> str:
 def node_path(step_key: str) -> str:
     """Return the path of a step's node: ``load`` for ``load[2001_01]``."""
     return step_key.partition("[")[0]
+
+
+def is_of_node(step_key: str, node: str) -> bool:
+    """Whether a step is of a node: of an op, of a graph, or of any mapping key."""
+    return step_key == node or step_key.startswith((f"{node}.", f"{node}["))
 
 
 def mapping_keys(name: str) -> tuple[str, ...]:

@@ -23,7 +23,7 @@ from rayexec.events import (
 from rayexec.execute.driver import Outcome
 from rayexec.execute.log import RunLog
 from rayexec.execute.result_values import DynamicValues
-from rayexec.names import nearest, node_path
+from rayexec.names import is_of_node, nearest, node_path
 from rayexec.plan import Plan
 from rayexec.plan.model import FromMapped, FromStep, NodeSource
 from rayexec.run.spec import RunSpec
@@ -148,7 +148,7 @@ class RunResult:
     def events_for_node(self, node_name: str) -> Sequence[Event]:
         """Return the events of a node: an op, all ops in a graph, or all mapped steps."""
         return self.filter_events(
-            lambda event: event.step_key is not None and _within(event.step_key, node_name)
+            lambda event: event.step_key is not None and is_of_node(event.step_key, node_name)
         )
 
     def output_for_node(self, node_str: str, output_name: str = "result") -> Any:
@@ -293,7 +293,7 @@ class RunResult:
         return [
             status
             for step, status in zip(self._plan.steps, self._outcome.machine.status, strict=True)
-            if _within(step.key, node)
+            if is_of_node(step.key, node)
         ]
 
     def is_node_success(self, node_str: str) -> bool:
@@ -310,7 +310,7 @@ class RunResult:
 
     def is_node_untouched(self, node_str: str) -> bool:
         """Whether nothing of the node ever ran, and it was not skipped either."""
-        return not any(_within(event.step_key or "", node_str) for event in self.all_node_events)
+        return not any(is_of_node(event.step_key or "", node_str) for event in self.all_node_events)
 
     def get_step_success_events(self) -> Sequence[Event]:
         """Return the STEP_SUCCESS events."""
@@ -331,14 +331,14 @@ class RunResult:
     def failure_data_for_node(self, node_str: str) -> StepFailureData | None:
         """Return the failure of a node's first failed step, None without one."""
         for event in self.get_step_failure_events():
-            if _within(event.step_key or "", node_str):
+            if is_of_node(event.step_key or "", node_str):
                 return event.step_failure_data
         return None
 
     def exception_for_node(self, node_str: str) -> BaseException | None:
         """Return the exception of a node's first failed step; None if it does not pickle."""
         for event in self.get_step_failure_events():
-            if _within(event.step_key or "", node_str):
+            if is_of_node(event.step_key or "", node_str):
                 return self._engine.exception(self._plan.index_of(event.step_key or ""))
         return None
 
@@ -349,7 +349,7 @@ class RunResult:
             plan.index_of(node_str)
         steps = plan.steps
         tried_again = [attempt.step for attempt in self._log.attempts() if attempt.outcome == RETRY]
-        return sum(1 for step in tried_again if _within(steps[step].key, node_str))
+        return sum(1 for step in tried_again if is_of_node(steps[step].key, node_str))
 
     @property
     def reused(self) -> Mapping[str, Reused]:
@@ -393,7 +393,3 @@ class RunResult:
         ended[StepEnd.REUSED] = reused
         counts = counts_by_end(ended, len(status))
         return {end.value: count for end, count in counts.items()}
-
-
-def _within(key: str, node: str) -> bool:
-    return key == node or key.startswith((f"{node}.", f"{node}["))

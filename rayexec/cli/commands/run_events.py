@@ -14,7 +14,7 @@ from rayexec.errors import RunNotFoundError
 from rayexec.events import Event, EventType
 from rayexec.launch.launched_run import LaunchedRun, locate, not_recorded
 from rayexec.launch.monitor import RunMonitor
-from rayexec.names import nearest
+from rayexec.names import is_of_node, nearest
 from rayexec.store import RunReader, is_over
 from rayexec.store.reading import FollowedLog, StoredLog
 
@@ -126,20 +126,15 @@ def _events(reader: RunReader, step: str | None, *, follow: bool) -> Iterator[It
         is_last = not follow or is_over(monitor.record())
         events = list(log.news()) if isinstance(log, FollowedLog) else log.events()
         if step is not None:
-            if is_last and not any(_is_within(key, step) for key in log.keys):
+            if is_last and not any(is_of_node(key, step) for key in log.keys):
                 raise RunNotFoundError(
                     f"run {reader.run_id} has no step {step!r}.{nearest(step, log.keys)}"
                 )
-            events = [event for event in events if _is_within(event.step_key or "", step)]
+            events = [event for event in events if is_of_node(event.step_key or "", step)]
         yield iter(events)
         if is_last:
             return
         time.sleep(_POLL_INTERVAL_S)
-
-
-def _is_within(key: str, node: str) -> bool:
-    """Whether a step is of a node: of an op, of a graph, or of any mapping key."""
-    return key == node or key.startswith((f"{node}.", f"{node}["))
 
 
 def _printable(text: str) -> str:
