@@ -22,8 +22,10 @@ from rayexec.store.base import newest_first, only_match
 from rayexec.store.cache import StepCache
 from rayexec.store.cache_storage import FilesCache, LocalCache
 from rayexec.store.file_errors import as_store_error
+from rayexec.store.index import StoreIndex
 from rayexec.store.record import RunRecord
 from rayexec.store.request import CancelRequest
+from rayexec.store.run_index import ListedRun, RunIndex
 from rayexec.store.values import FileValues
 
 if TYPE_CHECKING:
@@ -72,10 +74,16 @@ class DirectoryRunStore:
             path = f"{beneath.base_path.rstrip('/')}/{path}"
             beneath = beneath.base_fs
         self._appends = beneath.type_name in _APPENDING
+        #: The store's directory on this machine, None for one elsewhere.
+        self._directory: str | None = None
+        self._index: StoreIndex | None = None
         if isinstance(beneath, fs.LocalFileSystem):
-            self._identity = f"file://{os.path.realpath(path)}"
+            self._directory = os.path.realpath(path)
+            self._identity = f"file://{self._directory}"
+            self._index = StoreIndex(self._identity, self._directory)
         elif filesystem is None:
             self._identity = self.root.rstrip("/")
+            self._index = StoreIndex(self._identity, None)
         else:  # Two objects may be the same file system; nothing tells that for sure.
             self._identity = f"{beneath.type_name}-{id(beneath)}://{path}"
 
@@ -107,14 +115,30 @@ class DirectoryRunStore:
     def open(self, run_id: str) -> _FileReader:
         """Return a reader of a run; raises RunNotFoundError."""
         whole_id = self._find(run_id)
-        return _FileReader(self._filesystem, f"{self._runs}/{whole_id}", whole_id)
+        return self._reader(whole_id)
 
     def list(self) -> Sequence[RunRecord]:
         """Return all runs, the newest first; UNREADABLE ones have the reason as their ``note``."""
-        return newest_first(
-            (run_id, _FileReader(self._filesystem, f"{self._runs}/{run_id}", run_id).record)
-            for run_id in self._ids()
+        if self._index is None:
+            return newest_first((run_id, self._reader(run_id).record) for run_id in self._ids())
+        runs = RunIndex(
+            self._index,
+            lambda run_id: self._reader(run_id).content(),
+            is_remote=self._directory is None,
         )
+        return runs.records([self._listed(run_id) for run_id in self._ids()])
+
+    def _listed(self, run_id: str) -> ListedRun:
+        if self._directory is None:
+            return ListedRun(run_id, "")
+        with contextlib.suppress(OSError):  # The reader of the file tells what is wrong.
+            status = os.stat(f"{self._directory}/runs/{run_id}/run.json")
+            times = f"{status.st_mtime_ns} {status.st_ctime_ns}"
+            return ListedRun(run_id, f"{status.st_ino} {status.st_size} {times}", status.st_mtime)
+        return ListedRun(run_id, "")
+
+    def _reader(self, run_id: str) -> _FileReader:
+        return _FileReader(self._filesystem, f"{self._runs}/{run_id}", run_id)
 
     def values(self, run_id: str) -> FileValues:
         """Return the storage for values of a run, by its whole id; it may be empty."""
@@ -169,6 +193,12 @@ class DirectoryRunStore:
         from pyarrow import fs
 
         with as_store_error(f"the run store {self.root} cannot be read"):
+            if self._directory is not None:
+                try:
+                    with os.scandir(f"{self._directory}/runs") as directory:
+                        return [each.name for each in directory if each.is_dir()]
+                except FileNotFoundError:  # No run has begun yet.
+                    return []
             entries = self._filesystem.get_file_info(
                 fs.FileSelector(self._runs, allow_not_found=True)
             )
@@ -256,13 +286,17 @@ class _FileReader:
         self.run_id = run_id
 
     def record(self) -> RunRecord:
+        return RunRecord.decode(self.content(), self.run_id)
+
+    def content(self) -> bytes:
+        """Return the content of ``run.json``."""
         with as_store_error(f"run {self.run_id} cannot be read"):
             try:
                 with self._filesystem.open_input_file(f"{self._directory}/run.json") as stream:
-                    data = stream.read()
+                    data: bytes = stream.read()
             except FileNotFoundError:
                 raise RunNotFoundError(f"run {self.run_id!r} is not there any more.") from None
-        return RunRecord.decode(data, self.run_id)
+        return data
 
     def log(self, start: int = 0) -> Iterator[bytes]:
         from pyarrow import fs
