@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+from rayexec._version import DISTRIBUTION
 from rayexec.definitions.concurrency import LIMIT_PREFIX, POOL_PREFIX
 
 __all__ = ["Facts", "Finding", "NodeFacts", "examine"]
@@ -33,7 +34,8 @@ class Finding(NamedTuple):
 class NodeFacts:
     """Facts of a node: sizes in bytes as (total, free), and the least ``skew`` in seconds.
 
-    A version is None for a missing package. ``resources`` are Ray's, or None for a machine without
+    A version is None for a missing package. ``namesake`` describes another project's package under
+    the name rayexec. ``resources`` are Ray's, or None for a machine without
     Ray. A node without an answer has ``error`` alone.
     """
 
@@ -45,6 +47,7 @@ class NodeFacts:
     ray: str | None = None
     rayexec: str | None = None
     rayexec_error: str | None = None
+    namesake: str | None = None
     missing: Sequence[str] = ()
     shared_memory: tuple[int, int] | None = None
     disk: tuple[int, int] | None = None
@@ -118,7 +121,10 @@ def _alone(facts: Facts) -> Iterator[Finding]:
         yield Finding("ray", "problem", "Ray cannot be imported here", "pip install 'ray[default]'")
     else:
         yield Finding("ray", "ok", here.ray)
-    yield Finding("rayexec", "ok", here.rayexec or "")
+    if here.namesake is not None:
+        yield _other_project([here], here.rayexec)
+    else:
+        yield Finding("rayexec", "ok", here.rayexec or "")
     yield from _packages([here])
     yield from _store(facts, [])
     yield from _machines([here])
@@ -196,14 +202,31 @@ def _versions(driver: NodeFacts, nodes: Sequence[NodeFacts]) -> Iterator[Finding
             yield Finding(
                 check, "problem", text, f"Install {wanted} there, or run the driver from there."
             )
-        lacking = [node for node in nodes if check == "rayexec" and node.rayexec is None]
+        foreign = [node for node in nodes if check == "rayexec" and node.namesake is not None]
+        if foreign:
+            yield _other_project(foreign, here)
+        lacking = [
+            node
+            for node in nodes
+            if check == "rayexec" and node.rayexec is None and node.namesake is None
+        ]
         if lacking:
             text = f"cannot be imported on {_names(lacking)} ({lacking[0].rayexec_error})"
-            yield Finding(
-                check, "problem", text, "Install it there, into the Python that Ray runs in."
+            advice = (
+                f"Install {DISTRIBUTION}=={here} there, into the Python that Ray runs in; or send "
+                "it along: rayexec job launch --send-rayexec."
             )
-        if not others and not lacking:
+            yield Finding(check, "problem", text, advice)
+        if not others and not lacking and not foreign:
             yield Finding(check, "ok", f"{here} here and on {_count(len(nodes), 'node')}")
+
+
+def _other_project(nodes: Sequence[NodeFacts], version: str | None) -> Finding:
+    text = f"a package of another project has this name on {_names(nodes)} ({nodes[0].namesake})"
+    advice = (
+        f"There: pip uninstall rayexec, then pip install --force-reinstall {DISTRIBUTION}=={version}."
+    )
+    return Finding("rayexec", "problem", text, advice)
 
 
 def _packages(nodes: Sequence[NodeFacts]) -> Iterator[Finding]:
