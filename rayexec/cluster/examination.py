@@ -150,7 +150,10 @@ def _nodes(home: str, marker: str) -> tuple[NodeFacts, ...]:
             alive, key=lambda node: "node:__internal_head__" not in node["Resources"]
         )
     }
-    tasks = {_on(node, node_facts).remote(home, marker, namesake_finder()): node for node in without_answer}
+    find_namesake = namesake_finder()
+    tasks = {
+        _on(node, node_facts).remote(home, marker, find_namesake): node for node in without_answer
+    }
     done, _ = ray.wait(list(tasks), num_returns=len(tasks), timeout=ANSWER_TIMEOUT_S)
     nodes = []
     for reference, node in tasks.items():
