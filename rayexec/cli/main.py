@@ -7,13 +7,13 @@ loads its body when it runs, by ``rayexec.cli.lazy.load``, so that ``--help`` im
 from __future__ import annotations
 
 import gc
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 import typer
 
-import rayexec
 from rayexec._version import DISTRIBUTION, __version__
 from rayexec.cli.commands.bench import BENCH_EPILOG, bench
 from rayexec.cli.commands.cache import cache_app
@@ -120,9 +120,10 @@ for _command in COMMANDS:
 
 def _refuse_a_namesake() -> None:
     """Exit where another project's package of this name lies on top of this one."""
-    if not hasattr(rayexec, "__version__"):
+    package = sys.modules["rayexec"]
+    if not hasattr(package, "__version__"):
         typer.echo(
-            f"Error: {rayexec.__file__} is of another project, which is called rayexec on the "
+            f"Error: {package.__file__} is of another project, which is called rayexec on the "
             "package index, and lies on top of this one. pip uninstall rayexec, then pip install "
             f"--force-reinstall {DISTRIBUTION}=={__version__}.",
             err=True,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from rayexec._version import DISTRIBUTION
+from rayexec._version import DISTRIBUTION, __version__
 from rayexec.definitions.concurrency import LIMIT_PREFIX, POOL_PREFIX
 
 __all__ = ["Facts", "Finding", "NodeFacts", "examine"]
@@ -19,6 +19,7 @@ _FEW_FILES = 4096
 MOST_SKEW_S = 1.0
 _MANY_NODES = 4  # with so many, the head should run no steps
 _OLDEST = (3, 10)
+_INSTALL = f"pip install --force-reinstall {DISTRIBUTION}=={__version__}"
 
 
 class Finding(NamedTuple):
@@ -122,7 +123,7 @@ def _alone(facts: Facts) -> Iterator[Finding]:
     else:
         yield Finding("ray", "ok", here.ray)
     if here.namesake is not None:
-        yield _other_project([here], here.rayexec)
+        yield _other_project([here])
     else:
         yield Finding("rayexec", "ok", here.rayexec or "")
     yield from _packages([here])
@@ -202,31 +203,21 @@ def _versions(driver: NodeFacts, nodes: Sequence[NodeFacts]) -> Iterator[Finding
             yield Finding(
                 check, "problem", text, f"Install {wanted} there, or run the driver from there."
             )
-        foreign = [node for node in nodes if check == "rayexec" and node.namesake is not None]
-        if foreign:
-            yield _other_project(foreign, here)
-        lacking = [
-            node
-            for node in nodes
-            if check == "rayexec" and node.rayexec is None and node.namesake is None
-        ]
+        without = [node for node in nodes if check == "rayexec" and node.rayexec is None]
+        lacking = [node for node in without if node.namesake is None]
         if lacking:
             text = f"cannot be imported on {_names(lacking)} ({lacking[0].rayexec_error})"
-            advice = (
-                f"Install {DISTRIBUTION}=={here} there, into the Python that Ray runs in; or send "
-                "it along: rayexec job launch --send-rayexec."
-            )
-            yield Finding(check, "problem", text, advice)
+            yield Finding(check, "problem", text, f"{_INSTALL} there, into the Python of Ray.")
+        foreign = [node for node in nodes if check == "rayexec" and node.namesake is not None]
+        if foreign:
+            yield _other_project(foreign)
         if not others and not lacking and not foreign:
             yield Finding(check, "ok", f"{here} here and on {_count(len(nodes), 'node')}")
 
 
-def _other_project(nodes: Sequence[NodeFacts], version: str | None) -> Finding:
+def _other_project(nodes: Sequence[NodeFacts]) -> Finding:
     text = f"a package of another project has this name on {_names(nodes)} ({nodes[0].namesake})"
-    advice = (
-        f"There: pip uninstall rayexec, then pip install --force-reinstall {DISTRIBUTION}=={version}."
-    )
-    return Finding("rayexec", "problem", text, advice)
+    return Finding("rayexec", "problem", text, f"There: pip uninstall rayexec. {_INSTALL}.")
 
 
 def _packages(nodes: Sequence[NodeFacts]) -> Iterator[Finding]:

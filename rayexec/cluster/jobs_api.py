@@ -50,8 +50,8 @@ _LOAD_ERROR = 2  # exit code of a command without its job
 _ENDED = frozenset({"SUCCEEDED", "FAILED", "STOPPED"})
 
 
-#: Missing module of a package ``rayexec`` that is of another project.
-OTHER_PROJECT = "rayexec.__main__"
+#: Stands for this package where another project's has its name.
+OTHER_PROJECT = "rayexec of another project"
 
 
 class UnknownJobError(EngineError):
@@ -84,7 +84,7 @@ class JobState:
         """
         if self.status != "FAILED":
             return None
-        if f"No module named {OTHER_PROJECT}" in self.message:
+        if "No module named rayexec.__main__;" in self.message:
             return OTHER_PROJECT
         if "No module named rayexec" in self.message:
             return "rayexec"

@@ -13,9 +13,12 @@ __all__ = ["node_facts", "node_time"]
 
 
 def node_facts(
-    home: str, marker: str, find_namesake: Callable[[], str | None]
+    home: str, marker: str, find_namesake: Callable[[], str | None] | None = None
 ) -> dict[str, Any]:
-    """Return the facts of this node; ``home`` is the run store, with the driver's ``marker``."""
+    """Return the facts of this node; ``home`` is the run store, with the driver's ``marker``.
+
+    ``find_namesake`` is a function of ``namesake_finder``.
+    """
     import importlib.metadata
     import importlib.util
     import os
@@ -70,7 +73,7 @@ def node_facts(
             return is_there, f"{type(error).__name__}: {error}"
         return is_there, None
 
-    namesake = find_namesake()
+    namesake = None if find_namesake is None else find_namesake()
     own_version, import_error = rayexec()
     sees_marker, store_error = store() if marker else (False, None)
     return {
