@@ -17,16 +17,20 @@ from typing import NamedTuple
 __all__ = [
     "CONNECT_TIMEOUT_S",
     "MAX_BODY_BYTES",
+    "SEAL_BYTES",
     "Address",
     "Frame",
     "FrameError",
     "FrameReader",
     "frame",
+    "has_seal",
     "make_key",
+    "seal_of",
 ]
 
 CONNECT_TIMEOUT_S = 5.0  # also the longest silence in the middle of a frame
 MAX_BODY_BYTES = 256 * 1024 * 1024
+SEAL_BYTES = 32
 
 _HEAD = struct.Struct("<QQ32s")
 _CHANNEL = struct.Struct("<Q")
@@ -57,6 +61,16 @@ def make_key() -> bytes:
     return secrets.token_bytes(32)
 
 
+def seal_of(key: bytes, data: bytes) -> bytes:
+    """Return the seal of ``data``, SEAL_BYTES long: nobody makes it without the key."""
+    return hmac.digest(key, data, "sha256")
+
+
+def has_seal(key: bytes, data: bytes, seal: bytes) -> bool:
+    """Tell whether ``seal`` is that of ``data``; takes as long for a wrong one."""
+    return hmac.compare_digest(seal, seal_of(key, data))
+
+
 def frame(address: Address, body: bytes) -> bytes:
     """Return a body as the bytes to send; raises FrameError for one over the bound."""
     if len(body) > MAX_BODY_BYTES:
@@ -66,7 +80,7 @@ def frame(address: Address, body: bytes) -> bytes:
 
 
 def _seal_of(key: bytes, channel: int, body: bytes) -> bytes:
-    return hmac.digest(key, _CHANNEL.pack(channel) + body, "sha256")
+    return seal_of(key, _CHANNEL.pack(channel) + body)
 
 
 class FrameReader:
