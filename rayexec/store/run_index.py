@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 import zlib
 from collections.abc import Callable, Sequence
@@ -32,6 +33,13 @@ class ListedRun:
     stamp: str
     #: Time of the file's last change, in seconds since 1970; None in such a store.
     changed: float | None = None
+
+    @classmethod
+    def of_file(cls, run_id: str, path: str) -> ListedRun:
+        """Return a run by its ``run.json`` on this machine; raises OSError without the file."""
+        status = os.lstat(path)
+        times = f"{status.st_mtime_ns} {status.st_ctime_ns}"
+        return cls(run_id, f"{status.st_ino} {status.st_size} {times}", status.st_mtime)
 
 
 class RunIndex:

@@ -9,6 +9,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -257,7 +258,7 @@ def test_without_a_directory_for_an_index_all_runs_are_read(
 ) -> None:
     for taken in (root / "index", cache):
         taken.touch()
-    monkeypatch.setattr(index_places.tempfile, "tempdir", str(cache / "none"))
+    monkeypatch.setattr(tempfile, "tempdir", str(cache / "none"))
     assert listed(root) == listed(root) == ALL
 
 
@@ -330,6 +331,7 @@ def test_beside_a_store_that_others_write_nothing_is_written(root: Path, cache: 
 
 _LIST = """
 import sys
+import tempfile
 from rayexec.store import DirectoryRunStore
 print([record.run_id for record in DirectoryRunStore(sys.argv[1]).list()])
 """
@@ -404,6 +406,7 @@ def test_a_store_on_the_network_has_its_index_in_the_cache(
 
 _LIST_OFTEN = """
 import sys
+import tempfile
 from rayexec.store import DirectoryRunStore
 store = DirectoryRunStore(sys.argv[1])
 for _ in range(40):
