@@ -9,7 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rayexec.engine.ray.protocol import framing
-from rayexec.engine.ray.protocol.framing import Address, Frame, FrameError, FrameReader, frame
+from rayexec.engine.ray.protocol.framing import (
+    SEAL_BYTES,
+    Address,
+    Frame,
+    FrameError,
+    FrameReader,
+    frame,
+    has_seal,
+    seal_of,
+)
 from rayexec.engine.ray.protocol.worker_messages import (
     BatchBegun,
     CallsFinished,
@@ -55,6 +64,16 @@ def test_another_key_or_channel_is_refused() -> None:
     here, there = frame(ADDRESS, b"body"), frame(ADDRESS._replace(channel=4), b"body")
     with pytest.raises(FrameError, match="another key's seal"):
         FrameReader(ADDRESS.key).feed(there[:16] + here[16:])
+
+
+@given(st.binary(max_size=60), st.binary(max_size=60))
+def test_a_seal_is_of_its_key_and_its_data(data: bytes, other: bytes) -> None:
+    seal = seal_of(b"key", data)
+    assert len(seal) == SEAL_BYTES
+    assert has_seal(b"key", data, seal)
+    assert not has_seal(b"another key", data, seal)
+    assert not has_seal(b"key", data, seal[:-1])
+    assert has_seal(b"key", other, seal) == (data == other)
 
 
 def test_a_body_over_the_bound_is_neither_sent_nor_waited_for(
