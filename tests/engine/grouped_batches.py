@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from rayexec import JobDefinition
-from rayexec.engine.packed_values import Packed
+from rayexec.engine.packed_values import Packed, unpack
 from rayexec.engine.ray.driver.call_writer import CallWriter
 from rayexec.engine.ray.driver.run_header import pickle_header
 from rayexec.engine.ray.driver.step_values import StepValues
@@ -84,11 +84,10 @@ def run_grouped(job: JobDefinition, groups: Sequence[int], directory: Path) -> d
         del waiting[: last + 1]
         batch_id += 1
     outputs: dict[str, Any] = {}
+    stored: dict[str, Any]
     for step, held in enumerate(values.by_step):
         key = plan.steps[step].key
         stored = held if isinstance(held, dict) else {"result": held}
         for name, packed in stored.items():
-            outputs[f"{key}.{name}"] = (
-                packed.load() if isinstance(packed, Packed) else pickle.loads(packed)
-            )
+            outputs[f"{key}.{name}"] = unpack(packed)
     return outputs
