@@ -13,7 +13,7 @@ from rayexec.engine.ray.protocol.batch_files import JOURNAL_PREFIX
 
 __all__ = ["Leftovers"]
 
-_PATIENCE = 5.0  # seconds in which what is left behind has to go
+_PATIENCE = 30.0  # seconds in which what is left behind has to go
 _PLACES = tuple({Path("/dev/shm"), Path(tempfile.gettempdir())})
 
 
