@@ -39,7 +39,7 @@ def enter(folder: Path, name: str) -> list[str]:
 def stay_on(folder: Path, seconds: float, meets: dict[str, int], until: str | None) -> list[str]:
     """Stay as long as a step shall; return the names of all that were there with it."""
     ends = time.monotonic() + PATIENCE_S
-    met, until_file = folder.with_name("met"), folder.with_name(until or ".")
+    met = folder.with_name("met")
     names: list[str] = []
     while meets and not met.exists() and time.monotonic() < ends:
         names = sorted(os.listdir(folder))
@@ -47,7 +47,7 @@ def stay_on(folder: Path, seconds: float, meets: dict[str, int], until: str | No
             met.touch()
             break
         time.sleep(0.01)
-    while not until_file.exists() and time.monotonic() < ends:
+    while until and not folder.with_name(until).exists() and time.monotonic() < ends:
         time.sleep(0.01)
     time.sleep(seconds)
     return names
