@@ -26,6 +26,7 @@ from rayexec.cluster.tokens import AUTH_MODE, TOKEN_PATH, token, token_path
 from rayexec.errors import EngineError, LoadError
 
 __all__ = [
+    "OTHER_PROJECT",
     "STOP_WAIT",
     "JobState",
     "Jobs",
@@ -47,6 +48,10 @@ _LACKING = re.compile(r"No module named '([\w.]+)'")
 _NOT_FOUND = 404
 _LOAD_ERROR = 2  # exit code of a command without its job
 _ENDED = frozenset({"SUCCEEDED", "FAILED", "STOPPED"})
+
+
+#: Stands for this package where another project's has its name.
+OTHER_PROJECT = "rayexec of another project"
 
 
 class UnknownJobError(EngineError):
@@ -73,9 +78,14 @@ class JobState:
 
     @property
     def lacks(self) -> str | None:
-        """The missing module of a failed job: rayexec, or an import of the job's file."""
+        """The missing module of a failed job: rayexec, or an import of the job's file.
+
+        OTHER_PROJECT stands for a package of another project under the name rayexec.
+        """
         if self.status != "FAILED":
             return None
+        if "No module named rayexec.__main__;" in self.message:
+            return OTHER_PROJECT
         if "No module named rayexec" in self.message:
             return "rayexec"
         modules = _LACKING.findall(self.message) if self.exit_code == _LOAD_ERROR else []

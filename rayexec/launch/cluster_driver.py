@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rayexec._version import DISTRIBUTION
 from rayexec.errors import EngineError
 from rayexec.events import RunStatus
 from rayexec.launch.driver_process import DriverEnd, DriverProcess, signal_name
@@ -210,21 +211,28 @@ def _remarks(state: JobState) -> str:
         is_own_code = code > 0
         remarks = f", exit code {code}" if is_own_code else f", driver died of {signal_name(-code)}"
     if state.lacks is not None:
-        module = "rayexec" if state.lacks == "rayexec" else f"module {state.lacks}"
+        module = "rayexec" if state.lacks.startswith("rayexec") else f"module {state.lacks}"
         remarks += f", {module} is not installed there"
     return f"{remarks}, about to begin" if state.status == "PENDING" else remarks
 
 
 def _explanations(state: JobState, unsent: Callable[[str], Path | None]) -> Iterator[str]:
     """Yield the reasons of a failure that the job's log lacks."""
+    from rayexec.cluster.jobs_api import OTHER_PROJECT
     from rayexec.cluster.packing import IGNORE_FILES
 
     if state.exit_code is None and state.status == "FAILED":
         yield state.message or "the run could not be started."
     if state.lacks == "rayexec":
         yield (
-            "rayexec is not installed on the cluster: have it installed there, or name it with "
-            "--pip."
+            "rayexec is not installed on the cluster: send it with --send-rayexec, or have it "
+            "installed there."
+        )
+    elif state.lacks == OTHER_PROJECT:
+        yield (
+            "what the cluster has under the name rayexec is not this package: on the package index "
+            "that name is another project's, or it is only a directory. Send this one with "
+            f"--send-rayexec, or have {DISTRIBUTION} installed there in its place."
         )
     elif state.lacks is not None and (path := unsent(state.lacks)) is not None:
         yield (

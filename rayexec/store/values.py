@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from rayexec.errors import StoreError
 from rayexec.events import OutputRecord
 from rayexec.former_names import load_stored
+from rayexec.run.file_modes import inherit, new_file
 from rayexec.run.previous_run import FinishedStep, StoredValue
 from rayexec.store.encoding import outputs_text, read_outputs
 from rayexec.store.file_errors import as_store_error
@@ -300,7 +301,7 @@ class _FileValueWriter:
         self._offset = 0
         if self._filesystem is None:
             self._enter_run()
-            self._file = open(path, "xb", buffering=0)  # noqa: SIM115  # open for the next frame
+            self._file = os.fdopen(new_file(path), "wb", buffering=0)  # open for the next frame
         else:
             self._filesystem.create_dir(self._directory, recursive=True)
             self._file = self._filesystem.open_output_stream(path)
@@ -311,7 +312,8 @@ class _FileValueWriter:
         On a node without that directory a worker's values would be lost.
         """
         try:
-            os.mkdir(self._directory)
+            os.mkdir(self._directory, 0o700)
+            inherit(self._directory)
         except FileExistsError:
             pass
         except FileNotFoundError:

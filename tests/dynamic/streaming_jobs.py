@@ -11,7 +11,7 @@ import numpy as np
 
 from rayexec import DynamicOutput, job, op
 
-PATIENCE = 20.0  # seconds after which a step that was waited for is taken not to come
+PATIENCE = 120.0  # seconds after which a step that was waited for is taken not to come
 
 
 def wait_for(path: Path) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 from rayexec._version import __version__
 from rayexec.engine.ray.protocol.package import Package
 from rayexec.engine.ray.protocol.refusals import VERSION_REFUSED
+from rayexec.namesake import namesake_finder
 
 __all__ = ["OP_CALLERS", "batch_task", "stream_task"]
 
@@ -58,13 +59,18 @@ class _Traveling:
 def _arrival() -> Callable[..., Any]:
     """Return the first function to run on a worker; cloudpickle sends a nested one by value."""
 
+    find_namesake = namesake_finder()
+
     def arrive(version: str, refused: str, run: str, package: bytes, contents: Any) -> Any:
         import functools
         import importlib
         import pickle
+        import sys
 
         installed, why = None, ""
         try:
+            if "rayexec" not in sys.modules and find_namesake() is not None:
+                raise ImportError(name="rayexec")
             # Any rayexec has its version in the package itself, whatever else it has. A directory
             # that is only called so has none. It is imported by name, since it is the node's own
             # package and none of the driver's floors.
@@ -79,12 +85,12 @@ def _arrival() -> Callable[..., Any]:
 
         def refuse(*_: Any) -> Any:
             import socket
-            import sys
 
             import ray
 
             node = f"{socket.gethostname()} ({ray.util.get_node_ip_address()})"
-            raise RuntimeError(refused, node, installed, why, sys.executable)
+            namesake = find_namesake()
+            raise RuntimeError(refused, node, installed, why, sys.executable, namesake)
 
         return refuse
 

@@ -109,7 +109,7 @@ class RayEngine(Engine):
         fresh_process = spec.config.execution.fresh_process
         lasting = [] if fresh_process else spec.worker_resource_keys()
         if lasting:
-            self._resource_workers = ResourceWorkers(host, lasting)
+            self._resource_workers = ResourceWorkers(self._mailbox, lasting)
         resource_address = (
             None if self._resource_workers is None else self._resource_workers.address
         )
@@ -203,8 +203,6 @@ class RayEngine(Engine):
 
     def _answered(self, batch_id: int, future: Any) -> BatchEnded | BatchLost:
         batch = self._in_flight.pop(batch_id)
-        if self._resource_workers is not None:
-            self._resource_workers.accept()
         self._shared.ended(batch.work)
         error = future.exception()
         answer: bytes = b"" if error is not None else future.result()
