@@ -62,8 +62,8 @@ def find_remains(journal: str, key: bytes, call_count: int, *, is_one_node: bool
     """
     remnants = collect_remnants(journal)
     if remnants is None and not is_one_node:
-        found = _on_each_node(collect_remnants, journal)
-        remnants = next((answer for answer in found if isinstance(answer, BatchRemnants)), None)
+        answers = _on_each_node(collect_remnants, journal)
+        remnants = next((answer for answer in answers if isinstance(answer, BatchRemnants)), None)
     if remnants is None:
         return None
     if remnants.stdout is None and remnants.stderr is None:

@@ -103,13 +103,13 @@ def _checked(path: str) -> str:
 
 def own_directories() -> list[Path]:
     """Return all directories of this user on this machine that files of a batch may lie in."""
-    found: list[Path] = []
+    directories: list[Path] = []
     for base in dict.fromkeys((_MEMORY, _DISK, tempfile.gettempdir())):
         with contextlib.suppress(OSError):
-            found.append(Path(_checked(os.path.join(base, _name_of_own()))))
+            directories.append(Path(_checked(os.path.join(base, _name_of_own()))))
         with contextlib.suppress(OSError):
-            found += map(Path, _other_directories(base))
-    return found
+            directories += map(Path, _other_directories(base))
+    return directories
 
 
 def find_file(name: str) -> str | None:

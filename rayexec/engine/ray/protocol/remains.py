@@ -81,8 +81,8 @@ def collect_remnants(name: str) -> BatchRemnants | None:
 
     None where this machine has no such journal.
     """
-    hung, exited = _take_note(hang_note_file(name)), _take_note(exit_note_file(name))
-    journal = _take(name, _whole)
+    hung, exited = _note_of(hang_note_file(name)), _note_of(exit_note_file(name))
+    journal = _content_of(name, _whole)
     starts = (0, 0) if journal is None else printed_in(journal)
     stdout, stderr = collect_prints(name, starts)
     return None if journal is None else BatchRemnants(journal, stdout, stderr, hung, exited)
@@ -94,7 +94,7 @@ def collect_prints(name: str, starts: tuple[int, int]) -> tuple[str | None, str 
     None for a file that is not on this machine.
     """
     stdout, stderr = (
-        _take(file, functools.partial(_both_ends, start=start))
+        _content_of(file, functools.partial(_both_ends, start=start))
         for file, start in zip(captured_files(name), starts, strict=True)
     )
     return stdout, stderr
@@ -116,7 +116,7 @@ def read_remains(name: str, remnants: BatchRemnants, key: bytes, call_count: int
     )
 
 
-def _take(name: str, read: Callable[[BinaryIO], _Content]) -> _Content | None:
+def _content_of(name: str, read: Callable[[BinaryIO], _Content]) -> _Content | None:
     """Return what ``read`` gets out of a file of a batch, and remove it; None for none."""
     path = find_file(name)
     if path is None:
@@ -153,9 +153,9 @@ def _text(data: bytes) -> str:
     return data.decode("utf-8", errors="backslashreplace")
 
 
-def _take_note(name: str) -> str:
+def _note_of(name: str) -> str:
     """Return the text of a note and remove its file; empty for none."""
-    return _take(name, lambda file: _text(file.read(_NOTE_LIMIT_BYTES))) or ""
+    return _content_of(name, lambda file: _text(file.read(_NOTE_LIMIT_BYTES))) or ""
 
 
 def kill_holders(names: Sequence[str]) -> None:
