@@ -27,6 +27,7 @@ from rayexec.engine.ray.worker.batch_inputs import BatchInputs
 from rayexec.engine.ray.worker.batch_runner import BatchRunner, Surroundings, unloadable
 from rayexec.engine.ray.worker.capture import Capture
 from rayexec.engine.ray.worker.exit_note import ExitNoted
+from rayexec.engine.ray.worker.fresh_defaults import FreshDefaults
 from rayexec.engine.ray.worker.interrupt import WAKEFUL
 from rayexec.engine.ray.worker.journal import Journal
 from rayexec.engine.ray.worker.live_watch import watch_live
@@ -274,5 +275,7 @@ def _load(package: Package) -> Code:
         for name, file in package.modules:
             import_module_at(name, file)
         templates, resources = pickle.loads(package.code)
-        _CODE[package.digest] = Code(templates, tuple(map(plain_op, templates)), resources)
+        _CODE[package.digest] = Code(
+            templates, tuple(map(plain_op, templates)), resources, FreshDefaults(templates)
+        )
     return _CODE[package.digest]
