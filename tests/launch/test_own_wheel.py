@@ -22,6 +22,7 @@ from rayexec.launch.environment import ClusterTarget, runtime_env
 PACKAGE = Path(rayexec.__file__).parent
 
 
+@pytest.mark.long("makes an environment, and has pip install there")
 def test_pip_installs_it_without_an_index(tmp_path: Path) -> None:
     wheel = own_wheel.own_wheel()
     assert wheel == own_wheel.own_wheel()
@@ -66,9 +67,7 @@ def test_it_has_all_files_of_the_package_and_its_dependencies() -> None:
     assert b"\nRequires-Dist: ray[default]" in metadata
 
 
-def test_another_content_has_another_version(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_another_content_has_another_version(monkeypatch: pytest.MonkeyPatch) -> None:
     # Else pip would leave an equal version on the node as it is.
     name = own_wheel.own_wheel().name
     monkeypatch.setattr(own_wheel, "_files", lambda *_: ["__init__.py"])
@@ -103,7 +102,7 @@ def test_packages_are_added_to_those_of_the_environment(
 @pytest.mark.parametrize("given", [{"pip": "file.txt"}, {"conda": "name"}])
 def test_an_environment_of_another_kind_is_refused(given: Mapping[str, Any]) -> None:
     target = ClusterTarget("http://h:8265", runtime_env=given, send_rayexec=True)
-    with pytest.raises(LoadError, match="--send-rayexec c.*: give one of them"):
+    with pytest.raises(LoadError, match=r"--send-rayexec c.*: give one of them"):
         runtime_env(target, None, None, packages=["w"])
 
 
