@@ -14,6 +14,7 @@ import uuid
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from rayexec.run.file_modes import make_directories, new_file
 from rayexec.store.cache import MAPPED_FROM_BYTES, StepCache
 from rayexec.store.file_errors import as_store_error
 
@@ -95,10 +96,10 @@ class LocalCache(StepCache):
         directory = f"{self.root}/{key[:2]}"
         path = f"{directory}/.{uuid.uuid4().hex}"
         try:
-            return open(path, "xb")
+            return _named(path)
         except FileNotFoundError:
-            os.makedirs(directory, exist_ok=True)
-            return open(path, "xb")
+            make_directories(directory, os.path.dirname(self.root))
+            return _named(path)
 
     def _put(self, file: BinaryIO, key: str) -> None:
         file.close()
@@ -128,6 +129,11 @@ class LocalCache(StepCache):
             for directory in os.scandir(self.root):
                 if directory.is_dir():
                     yield from os.scandir(directory.path)
+
+
+def _named(path: str) -> BinaryIO:
+    """Return a new file that has its path for a name."""
+    return open(path, "xb", opener=lambda name, flags: new_file(name))
 
 
 class FilesCache(StepCache):

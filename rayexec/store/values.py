@@ -13,6 +13,7 @@ file. Every process that makes values writes files of its own.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import mmap
@@ -29,6 +30,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from rayexec.errors import StoreError
 from rayexec.events import OutputRecord
 from rayexec.former_names import load_stored
+from rayexec.run.file_modes import inherit, new_file
 from rayexec.run.previous_run import FinishedStep, StoredValue
 from rayexec.store.encoding import outputs_text, read_outputs
 from rayexec.store.file_errors import as_store_error
@@ -233,6 +235,7 @@ class _FileValueWriter:
         self._directory = directory
         self._failed = f"values cannot be stored in {directory}"
         self._parts = 0
+        self._path = ""
         self._file: Any = None
         self._offset = 0
 
@@ -260,10 +263,23 @@ class _FileValueWriter:
             try:
                 self._write_frame(head, values)
             except BaseException:
-                self.close()  # Readers stop at the incomplete frame, so nothing may follow it.
+                self._drop_rest()
                 raise
             if not self._appends:
                 self.close()
+
+    def _drop_rest(self) -> None:
+        """Close the file without its incomplete frame, which would take room for nothing.
+
+        Readers stop at such a frame, so nothing may follow it in any case.
+        """
+        if self._filesystem is None:
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._file.fileno(), self._offset)
+            if not self._offset:
+                with contextlib.suppress(OSError):
+                    os.unlink(self._path)
+        self.close()
 
     def _write_frame(self, head: dict[str, Any], values: Mapping[str, Any]) -> None:
         listed, parts = [], []
@@ -295,12 +311,12 @@ class _FileValueWriter:
     def _open(self) -> None:
         if self._file is not None:
             return
-        path = f"{self._start}-{self._parts:06}{_SUFFIX}"
+        path = self._path = f"{self._start}-{self._parts:06}{_SUFFIX}"
         self._parts += 1
         self._offset = 0
         if self._filesystem is None:
             self._enter_run()
-            self._file = open(path, "xb", buffering=0)  # noqa: SIM115  # open for the next frame
+            self._file = os.fdopen(new_file(path), "wb", buffering=0)  # open for the next frame
         else:
             self._filesystem.create_dir(self._directory, recursive=True)
             self._file = self._filesystem.open_output_stream(path)
@@ -311,7 +327,8 @@ class _FileValueWriter:
         On a node without that directory a worker's values would be lost.
         """
         try:
-            os.mkdir(self._directory)
+            os.mkdir(self._directory, 0o700)
+            inherit(self._directory)
         except FileExistsError:
             pass
         except FileNotFoundError:

@@ -25,6 +25,7 @@ from rayexec import (
 from rayexec.engine.ray.driver import exported_tasks, shipped_code
 from rayexec.engine.ray.driver.code_parts import MIB, describe_large_parts
 from rayexec.engine.ray.worker.code_cache import CodeCache
+from rayexec.engine.ray.worker.fresh_defaults import FreshDefaults
 from rayexec.engine.ray.worker.run_code import Code
 from rayexec.execute import prepare
 
@@ -225,7 +226,7 @@ def test_code_of_more_than_ray_exports_runs(execute_on_ray: Execute) -> None:
 
 
 def test_a_worker_keeps_code_within_bounds() -> None:
-    cache, code = CodeCache(), Code((), (), {})
+    cache, code = CodeCache(), Code((), (), {}, FreshDefaults(()))
 
     def add(digest: str, size: int) -> None:
         cache.make_room(size)

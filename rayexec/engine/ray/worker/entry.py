@@ -28,6 +28,7 @@ from rayexec.engine.ray.worker.batch_runner import BatchRunner, Surroundings, un
 from rayexec.engine.ray.worker.capture import Capture
 from rayexec.engine.ray.worker.code_cache import CodeCache
 from rayexec.engine.ray.worker.exit_note import ExitNoted
+from rayexec.engine.ray.worker.fresh_defaults import FreshDefaults
 from rayexec.engine.ray.worker.interrupt import WAKEFUL
 from rayexec.engine.ray.worker.journal import Journal
 from rayexec.engine.ray.worker.live_watch import watch_live
@@ -287,6 +288,8 @@ def _load(package: Package) -> Code:
     size = len(package.code)
     _CODE.make_room(size)
     templates, resources = pickle.loads(package.code)
-    code = Code(templates, tuple(map(plain_op, templates)), resources)
+    code = Code(
+        templates, tuple(map(plain_op, templates)), resources, FreshDefaults(templates)
+    )
     _CODE.add(package.digest, code, size)
     return code
