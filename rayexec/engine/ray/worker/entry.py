@@ -288,8 +288,6 @@ def _load(package: Package) -> Code:
     size = len(package.code)
     _CODE.make_room(size)
     templates, resources = pickle.loads(package.code)
-    code = Code(
-        templates, tuple(map(plain_op, templates)), resources, FreshDefaults(templates)
-    )
+    code = Code(templates, tuple(map(plain_op, templates)), resources, FreshDefaults(templates))
     _CODE.add(package.digest, code, size)
     return code
