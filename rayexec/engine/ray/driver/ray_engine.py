@@ -28,8 +28,9 @@ from rayexec.engine.ray.driver.shipped_code import NO_CODE, ship_code
 from rayexec.engine.ray.driver.step_values import StepValues
 from rayexec.engine.ray.driver.submitted_batch import SubmittedBatch
 from rayexec.engine.ray.driver.task_errors import lost_object, reason_of, refusal_in
-from rayexec.engine.ray.protocol.batch_files import journal_path, remove_journal, sweep_journals
+from rayexec.engine.ray.protocol.batch_files import remove_journal
 from rayexec.engine.ray.protocol.batch_request import pack_request
+from rayexec.engine.ray.protocol.driver_lock import journal_name, sweep_journals
 from rayexec.engine.ray.protocol.envelope import Closing, unpack_envelope
 from rayexec.engine.ray.protocol.framing import Address
 from rayexec.errors import EngineError
@@ -142,7 +143,7 @@ class RayEngine(Engine):
         """Hand a batch to Ray's scheduler."""
         self._values.grow()
         written = self._writer.write(work.calls)
-        journal = journal_path(self._spec.info.run_id, work.id)
+        journal = journal_name(self._spec.info.run_id, work.id)
         first_step = work.calls[0].step
         scheduling_class = self.placement.class_of[first_step]
         # Only batches that other runs may hold up announce their start.
@@ -262,9 +263,11 @@ class RayEngine(Engine):
         reason = reason_of(error)
         missing = lost_object(error)
         lost = None if missing is None else self._values.lost_with(missing, batch.origins)
-        remains = (
-            find_remains(batch.journal, is_one_node=self._is_one_node) if lost is None else None
-        )
+        remains = None
+        if lost is None and self._address is not None:
+            remains = find_remains(
+                batch.journal, self._address.key, len(calls), is_one_node=self._is_one_node
+            )
         rows: tuple[Attempt | Successes, ...] = ()
         culprit: int | None = calls[0].step
         if remains is not None:

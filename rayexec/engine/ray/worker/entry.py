@@ -16,6 +16,7 @@ from typing import Any
 from rayexec.definitions.code import import_module_at
 from rayexec.engine.packed_values import Packed
 from rayexec.engine.process_memory import peak_rss
+from rayexec.engine.ray.protocol.batch_files import capture_path, journal_path
 from rayexec.engine.ray.protocol.batch_request import BatchRequest, Header, unpack_request
 from rayexec.engine.ray.protocol.entries import pack_entry
 from rayexec.engine.ray.protocol.envelope import Closing, Envelope, pack_envelope
@@ -42,6 +43,7 @@ from rayexec.engine.ray.worker.running_batch import RunningBatch
 from rayexec.engine.ray.worker.streaming import ValueSender
 from rayexec.engine.ray.worker.unpacking import importable_paths
 from rayexec.steps.fast_path import plain_op
+from rayexec.steps.forked_child import ForkGuard
 from rayexec.steps.io_managers import IOManagers
 from rayexec.steps.resources import OpenResources
 
@@ -95,8 +97,8 @@ def _run(
     sizes = [value.nbytes for value in large]
     facts = _facts(time.time())._replace(input_bytes=len(packed_request) + sum(sizes))
     request = unpack_request(packed_request)
-    journal_path = request.journal
-    with IN_BATCH, WAKEFUL, Capture(journal_path) as capture, ExitNoted(journal_path):
+    journal_file, captured = journal_path(request.journal), capture_path(request.journal)
+    with IN_BATCH, WAKEFUL, Capture(captured) as capture, ExitNoted(journal_file), ForkGuard():
         try:
             run = _loaded_run(code, header)
         except NotUnpackedError:
@@ -110,29 +112,32 @@ def _run(
             batch.announce()
         inputs = BatchInputs(large)
         with (
-            Journal(journal_path) as journal,
-            ProcessBackstop(journal_path) as backstop,
+            Journal(journal_file, _key_of(shared)) as journal,
+            ProcessBackstop(journal_file) as backstop,
             _open_resources(run) as resources,
         ):
             journal.begun(facts)
+            journal.printed(*capture.starts)
+            capture.note_starts = journal.printed
             answer = Answer(batch.entries, journal, output_count)
             writer = None if shared.value_storage is None else shared.value_storage.writer()
             surroundings = Surroundings(
                 resources, _managers(run, resources), writer, capture, backstop
             )
             runner = BatchRunner(run, inputs, answer, surroundings, batch)
-            watch_live(batch, journal_path)
+            watch_live(batch, captured, capture)
             try:
                 if streams:
                     is_reported = request.calls[0].template in shared.streams
                     values = ValueSender(
                         request.batch_id, sender if is_reported else ReportSender(None)
                     )
-                    with values:
+                    with values, ForkGuard():
                         yield from runner.stream(request.calls[0], values)
                     batch.is_over = True
                 else:
-                    runner.run(request.calls, request.budget)
+                    with ForkGuard():
+                        runner.run(request.calls, request.budget)
             finally:
                 if writer is not None:
                     writer.close()
@@ -140,6 +145,11 @@ def _run(
     facts = facts._replace(ended=time.time(), loading=inputs.loading, peak_rss=peak_rss())
     envelope = Envelope(batch.entries.so_far(), closing if any(closing) else None, facts)
     return [pack_envelope(envelope), *answer.payloads]
+
+
+def _key_of(header: Header) -> bytes:
+    """Return the key of a run, for the seals of a journal."""
+    return b"" if header.report_address is None else header.report_address.key
 
 
 def _facts(began: float) -> WorkerFacts:
