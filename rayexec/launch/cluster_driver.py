@@ -230,9 +230,9 @@ def _explanations(state: JobState, unsent: Callable[[str], Path | None]) -> Iter
         )
     elif state.lacks == OTHER_PROJECT:
         yield (
-            "the rayexec on the cluster is a package of another project, which has that name on "
-            f"the package index. Send this one with --send-rayexec, or have {DISTRIBUTION} "
-            "installed there in its place."
+            "what the cluster has under the name rayexec is not this package: on the package index "
+            "that name is another project's, or it is only a directory. Send this one with "
+            f"--send-rayexec, or have {DISTRIBUTION} installed there in its place."
         )
     elif state.lacks is not None and (path := unsent(state.lacks)) is not None:
         yield (

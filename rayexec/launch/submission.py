@@ -20,6 +20,7 @@ from rayexec.launch.environment import ClusterTarget, read_environment, runtime_
 from rayexec.launch.job_file import JobSource
 from rayexec.launch.launch_request import LaunchRequest, origin_of
 from rayexec.launch.launcher_versions import LAUNCHED_FROM, versions
+from rayexec.launch.linked_file import holds_home, linked_file
 from rayexec.launch.notes import LaunchNote, find_note, run_id_in_use
 
 if TYPE_CHECKING:
@@ -70,13 +71,17 @@ class Submission:
             )
         if find_note(request.run_id) is not None:
             raise run_id_in_use(request.run_id)
-        added = {}
+        added: dict[str, bytes] = {}
+        link = None if file is None else linked_file(root, file, self.say)
         if config is not None:
             added[_CONFIG_IN_PACKAGE] = yaml.safe_dump(dict(config), sort_keys=False).encode()
         # By `exec` the shell becomes Python, so that a signal reaches it. The versions are for the
         # driver alone: workers, and runs that ops start, inherit the runtime environment.
         entrypoint = f"{LAUNCHED_FROM}={shlex.quote(versions())} exec python "
         entrypoint += shlex.join(self.command(file, tuple(added)))
+        if link is not None:
+            entrypoint = link.command + entrypoint
+            added |= link.added
         jobs = connect_jobs(address)
         self._compare_versions(jobs)
         sent = {
@@ -153,8 +158,7 @@ def _package_root(source: JobSource, target: ClusterTarget) -> Path:
     if target.working_dir is not None:
         return Path(os.path.abspath(target.working_dir))
     root = Path(os.path.abspath(source.file.parent if source.file is not None else Path.cwd()))
-    user = os.path.expanduser("~")
-    if any(path.is_relative_to(root) for path in (Path(user), Path(os.path.realpath(user)))):
+    if holds_home(root):
         raise LoadError(
             f"all of {root} would be sent to the cluster, which holds your home directory: put "
             "the job in a directory of its own, or say what to send with --working-dir DIR, "

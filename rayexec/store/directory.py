@@ -11,6 +11,7 @@ On a file system that cannot append, each append makes a further, numbered file 
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -23,8 +24,10 @@ from rayexec.store.cache import StepCache
 from rayexec.store.cache_storage import FilesCache, LocalCache
 from rayexec.store.file_errors import as_store_error
 from rayexec.store.files import ArrowFiles, Files, LocalFiles
+from rayexec.store.index import StoreIndex
 from rayexec.store.record import RunRecord
 from rayexec.store.request import CancelRequest
+from rayexec.store.run_index import ListedRun, RunIndex
 from rayexec.store.values import FileValues
 
 if TYPE_CHECKING:
@@ -60,6 +63,7 @@ class DirectoryRunStore:
             self._filesystem: FileSystem | None = None  # that of this machine
             self._files = LocalFiles(base)
             self._identity = f"file://{os.path.realpath(local)}"
+            self._index: StoreIndex | None = StoreIndex(self._identity, base)
         else:
             base = base.replace(os.sep, "/").rstrip("/")
             self._filesystem, self._files = below, ArrowFiles(below)
@@ -69,6 +73,7 @@ class DirectoryRunStore:
                 # Two objects may be the same file system; nothing tells that for sure.
                 else f"{below.type_name}-{id(below)}://{base}"
             )
+            self._index = StoreIndex(self._identity, None) if filesystem is None else None
         self._runs, self._cache = [
             "/".join(filter(None, (base, each))) for each in ("runs", "cache")
         ]
@@ -105,14 +110,24 @@ class DirectoryRunStore:
     def open(self, run_id: str) -> _FileReader:
         """Return a reader of a run; raises RunNotFoundError."""
         whole_id = self._find(run_id)
-        return _FileReader(self._files, f"{self._runs}/{whole_id}", whole_id)
+        return self._reader(whole_id)
 
     def list(self) -> Sequence[RunRecord]:
         """Return all runs, the newest first; UNREADABLE ones have the reason as their ``note``."""
-        return newest_first(
-            (run_id, _FileReader(self._files, f"{self._runs}/{run_id}", run_id).record)
-            for run_id in self._ids()
-        )
+        if self._index is None:
+            return newest_first((run_id, self._reader(run_id).record) for run_id in self._ids())
+        is_remote = self._filesystem is not None
+        runs = RunIndex(self._index, lambda each: self._reader(each).content(), is_remote=is_remote)
+        return runs.records([self._listed(run_id) for run_id in self._ids()])
+
+    def _listed(self, run_id: str) -> ListedRun:
+        if self._filesystem is None:
+            with contextlib.suppress(OSError):  # The reader of the file says what is wrong.
+                return ListedRun.of_file(run_id, f"{self._runs}/{run_id}/run.json")
+        return ListedRun(run_id, "")
+
+    def _reader(self, run_id: str) -> _FileReader:
+        return _FileReader(self._files, f"{self._runs}/{run_id}", run_id)
 
     def values(self, run_id: str) -> FileValues:
         """Return the storage for values of a run, by its whole id; it may be empty."""
@@ -221,12 +236,16 @@ class _FileReader:
         self.run_id = run_id
 
     def record(self) -> RunRecord:
+        return RunRecord.decode(self.content(), self.run_id)
+
+    def content(self) -> bytes:
+        """Return the content of ``run.json``."""
         with as_store_error(f"run {self.run_id} cannot be read"):
             try:
-                data = self._files.read(f"{self._directory}/run.json")
+                data: bytes = self._files.read(f"{self._directory}/run.json")
             except FileNotFoundError:
                 raise RunNotFoundError(f"run {self.run_id!r} is not there any more.") from None
-        return RunRecord.decode(data, self.run_id)
+        return data
 
     def log(self, start: int = 0) -> Iterator[bytes]:
         with as_store_error(f"the log of run {self.run_id} cannot be read"):
