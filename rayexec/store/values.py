@@ -111,7 +111,10 @@ class _ValueFile:
     def opened(self) -> _OpenedFile:
         """Open the file for reading."""
         if self.filesystem is None:
-            whole = _mapped(self.path, os.lstat(self.path).st_size, self.owners)
+            status = os.lstat(self.path)
+            # With another owner or mode it is looked at again.
+            key = status.st_ino, status.st_uid, status.st_mode
+            whole = _mapped(self.path, status.st_size, self.owners, key)
             return _OpenedFile(lambda offset, length: whole[offset : offset + length], len(whole))
         stream = self.filesystem.open_input_file(self.path)
 
@@ -189,7 +192,7 @@ class FileValues:
 
 
 @functools.lru_cache(maxsize=16)
-def _mapped(path: str, size: int, owners: Owners) -> memoryview:
+def _mapped(path: str, size: int, owners: Owners, _key: tuple[int, ...]) -> memoryview:
     """Return a file of this machine as mapped memory, at its present size.
 
     Raises StrangerError if others than ``owners`` could have written it. The cache is sound, since
