@@ -46,6 +46,11 @@ _OVERRIDES = ("RAY_ADDRESS", "RAY_API_SERVER_ADDRESS")
 # The last line of a traceback, or the first one of its message.
 _RAISED = re.compile(r"[A-Za-z_][\w.]*(?:Error|Exception)\b")
 _LACKING = re.compile(r"No module named '([\w.]+)'")
+# Of Python, for a package that cannot be run by its name, or not even be imported.
+_NOT_OURS = re.compile(
+    r"No module named rayexec\.__main__;|finding module specification for 'rayexec\.__main__'"
+    r"|No module named 'rayexec\.rayexec'"
+)
 _NOT_FOUND = 404
 _LOAD_ERROR = 2  # exit code of a command without its job
 _ENDED = frozenset({"SUCCEEDED", "FAILED", "STOPPED"})
@@ -85,7 +90,7 @@ class JobState:
         """
         if self.status != "FAILED":
             return None
-        if "No module named rayexec.__main__;" in self.message:
+        if _NOT_OURS.search(self.message):
             return OTHER_PROJECT
         if "No module named rayexec" in self.message:
             return "rayexec"

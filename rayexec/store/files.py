@@ -51,6 +51,12 @@ class Files(Protocol):
     def replace(self, directory: str, name: str, data: bytes) -> None:
         """Replace a file, completely or not at all."""
 
+    def reserve(self, path: str, size: int) -> None:
+        """Make a file that takes so many bytes; an object store needs none."""
+
+    def replace_within(self, directory: str, name: str, data: bytes, reserved: str) -> None:
+        """Replace a file by a reserved one, which needs no more room than that one has."""
+
     def append(self, path: str) -> Any:
         """Return a stream that makes a file and writes to it; readers see each write at once."""
 
@@ -110,6 +116,22 @@ class LocalFiles:
                 os.unlink(temporary)
             raise
 
+    def reserve(self, path: str, size: int) -> None:
+        """Make a file that takes so many bytes."""
+        # Random bytes, since a file system that compresses would give zeros no room.
+        with os.fdopen(new_file(path), "wb", buffering=0) as stream:
+            _write_all(stream.fileno(), os.urandom(size))
+
+    def replace_within(self, directory: str, name: str, data: bytes, reserved: str) -> None:
+        """Replace a file by a reserved one, which needs no more room than that one has."""
+        file = os.open(reserved, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            _write_all(file, data)
+            os.ftruncate(file, len(data))
+        finally:
+            os.close(file)
+        os.replace(reserved, f"{directory}/{name}")
+
     def append(self, path: str) -> Any:
         """Return a stream that makes a file and writes to it, without a buffer."""
         return _Appending(new_file(path, os.O_APPEND))
@@ -143,6 +165,12 @@ class LocalFiles:
         shutil.rmtree(path)
 
 
+def _write_all(file: int, data: bytes) -> None:
+    left = memoryview(data)
+    while left:
+        left = left[os.write(file, left) :]
+
+
 class _Appending:
     """Descriptor that closes with its owner, as a file of pyarrow does."""
 
@@ -152,6 +180,10 @@ class _Appending:
     def write(self, data: memoryview) -> int:
         """Write a part of ``data``, and return its bytes."""
         return os.write(self._descriptor, data)
+
+    def truncate(self, size: int) -> None:
+        """Cut the file to its first bytes."""
+        os.ftruncate(self._descriptor, size)
 
     def close(self) -> None:
         """Close the file; a second call does nothing."""
@@ -218,6 +250,13 @@ class ArrowFiles:
         """Replace a file, completely or not at all."""
         with self.filesystem.open_output_stream(f"{directory}/{name}") as stream:
             stream.write(data)
+
+    def reserve(self, path: str, size: int) -> None:
+        """Do nothing: an object store does not fill up."""
+
+    def replace_within(self, directory: str, name: str, data: bytes, reserved: str) -> None:
+        """Replace a file, completely or not at all."""
+        self.replace(directory, name, data)
 
     def append(self, path: str) -> Any:
         """Return a stream that makes a file."""

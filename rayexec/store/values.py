@@ -13,6 +13,7 @@ file. Every process that makes values writes files of its own.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import mmap
@@ -245,6 +246,7 @@ class _FileValueWriter:
         self._directory = directory
         self._failed = f"values cannot be stored in {directory}"
         self._parts = 0
+        self._path = ""
         self._file: Any = None
         self._offset = 0
 
@@ -272,10 +274,23 @@ class _FileValueWriter:
             try:
                 self._write_frame(head, values)
             except BaseException:
-                self.close()  # Readers stop at the incomplete frame, so nothing may follow it.
+                self._drop_rest()
                 raise
             if not self._appends:
                 self.close()
+
+    def _drop_rest(self) -> None:
+        """Close the file without its incomplete frame, which would take room for nothing.
+
+        Readers stop at such a frame, so nothing may follow it in any case.
+        """
+        if self._filesystem is None:
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._file.fileno(), self._offset)
+            if not self._offset:
+                with contextlib.suppress(OSError):
+                    os.unlink(self._path)
+        self.close()
 
     def _write_frame(self, head: dict[str, Any], values: Mapping[str, Any]) -> None:
         listed, parts = [], []
@@ -307,7 +322,7 @@ class _FileValueWriter:
     def _open(self) -> None:
         if self._file is not None:
             return
-        path = f"{self._start}-{self._parts:06}{_SUFFIX}"
+        path = self._path = f"{self._start}-{self._parts:06}{_SUFFIX}"
         self._parts += 1
         self._offset = 0
         if self._filesystem is None:
