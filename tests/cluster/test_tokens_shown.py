@@ -17,6 +17,7 @@ from strangers import as_stranger, open_to_all
 
 from rayexec.cluster import access, jobs_api, local_cluster, tokens
 from rayexec.errors import EngineError
+from rayexec.private_directory import open_private
 
 SECRET = "the-token-of-the-user"
 
@@ -34,7 +35,7 @@ def token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @contextlib.contextmanager
 def cluster_with_tokens() -> Iterator[tuple[str, list[str]]]:
     """Yield the address of what looks like a Ray that wants a token, and the tokens it has got."""
-    import grpc
+    import grpc  # type: ignore[import-untyped]  # has no types of its own
 
     shown: list[str] = []
 
@@ -113,7 +114,7 @@ def test_a_cluster_that_a_stranger_noted_is_none(monkeypatch: pytest.MonkeyPatch
         monkeypatch.setenv("RAYEXEC_HOME", str(shared))
         as_stranger(_WRITE, shared / "cluster.json", "{}")
         with pytest.raises(PermissionError, match="belongs to another user"):
-            local_cluster.open_private(shared / "cluster.json", os.O_RDONLY)
+            open_private(shared / "cluster.json", os.O_RDONLY)
         assert local_cluster.current() is None
 
 
