@@ -6,8 +6,12 @@ Run it from the repository: ``python -m benchmarks.store``.
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
+import sys
 import tempfile
 import time
+import uuid
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -19,7 +23,8 @@ import rayexec
 from benchmarks.jobs import make_job, make_mapped_job
 from benchmarks.measure import REPEATS, median, print_machine, print_table, seconds, verdict
 from rayexec import job, op
-from rayexec.store import DirectoryRunStore
+from rayexec.events import RunStatus
+from rayexec.store import DirectoryRunStore, RunRecord
 from rayexec.store.reading import StoredLog
 
 STEPS = 20_000
@@ -118,14 +123,52 @@ def reading(base: str, steps: int) -> None:
     )
 
 
+def listing(base: str, runs: int) -> None:
+    """Time commands on a store of many runs, each as a process, and print the table."""
+    store = DirectoryRunStore(base)
+    for number in range(runs):
+        ended = time.time() - number
+        record = RunRecord(
+            str(uuid.uuid4()),
+            f"job{number % 7}",
+            RunStatus.SUCCESS,
+            start_time=ended - 30,
+            end_time=ended,
+            run_config={"ops": {"load": {"config": {"days": list(range(40))}}}},
+            steps={"succeeded": 3},
+        )
+        store.create(record).close()
+    first = store.list()[0].run_id
+    index = Path(base, "index")
+    cases = {
+        "run list, without an index": ("list",),
+        "run list": ("list",),
+        "run list --json": ("list", "--json"),
+        "run list --limit 10": ("list", "--limit", "10"),
+        "run show by the beginning of an id": ("show", first[:8]),
+        "run delete ID": ("delete", first),
+        "run delete --keep, of 1,000 runs": ("delete", "--keep", str(runs - 1_001)),
+    }
+    rows = []
+    for name, arguments in cases.items():
+        if "without" in name:
+            shutil.rmtree(index)
+        command = [sys.executable, "-m", "rayexec", "run", *arguments, "--store", base]
+        took = seconds(partial(subprocess.run, command, check=True, stdout=subprocess.DEVNULL))
+        rows.append([name, f"{took:.2f}"])
+    print_table(f"Commands on a store of {runs:,} runs", ["command", "s"], rows)
+
+
 def main() -> None:
-    """Print both tables."""
+    """Print the tables."""
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     print_machine("rayexec", "ray", "pyarrow")
     ray.init(address="local", num_cpus=4, include_dashboard=False, log_to_driver=False)
     with tempfile.TemporaryDirectory() as base:
         recording(base)
         reading(base, 100_000)
+    with tempfile.TemporaryDirectory() as base:
+        listing(base, 5_000)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from dataclasses import replace
 from types import FrameType
 from typing import Any
 
+from rayexec._version import DISTRIBUTION
 from rayexec.cluster.access import loopback, reach
 from rayexec.cluster.usable_cpus import usable_cpus
 from rayexec.errors import EngineError
@@ -35,8 +36,8 @@ _VERSIONS = re.compile(r"Ray: (\S+)\s+Python: (\S+)")
 _SAME_VERSIONS = (
     " Values and code travel between both, so both must be the same: use an environment here that "
     "has the cluster's versions, such as by `uv venv --python VERSION` and `uv pip install "
-    "ray==VERSION rayexec`; or have the cluster run the job by `rayexec job launch --address "
-    "http://HOST:8265`."
+    f"ray==VERSION {DISTRIBUTION}`; or have the cluster run the job by `rayexec job launch "
+    "--address http://HOST:8265`."
 )
 
 # Address of the Ray that this process has started; another one has another address.

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+from rayexec._version import DISTRIBUTION, __version__
 from rayexec.definitions.concurrency import LIMIT_PREFIX, POOL_PREFIX
 
 __all__ = ["Facts", "Finding", "NodeFacts", "examine"]
@@ -18,6 +19,7 @@ _FEW_FILES = 4096
 MOST_SKEW_S = 1.0
 _MANY_NODES = 4  # with so many, the head should run no steps
 _OLDEST = (3, 10)
+_INSTALL = f"pip install --force-reinstall {DISTRIBUTION}=={__version__}"
 
 
 class Finding(NamedTuple):
@@ -33,7 +35,8 @@ class Finding(NamedTuple):
 class NodeFacts:
     """Facts of a node: sizes in bytes as (total, free), and the least ``skew`` in seconds.
 
-    A version is None for a missing package. ``resources`` are Ray's, or None for a machine without
+    A version is None for a missing package. ``namesake`` describes another project's package under
+    the name rayexec. ``resources`` are Ray's, or None for a machine without
     Ray. A node without an answer has ``error`` alone.
     """
 
@@ -45,6 +48,7 @@ class NodeFacts:
     ray: str | None = None
     rayexec: str | None = None
     rayexec_error: str | None = None
+    namesake: str | None = None
     missing: Sequence[str] = ()
     shared_memory: tuple[int, int] | None = None
     disk: tuple[int, int] | None = None
@@ -118,7 +122,10 @@ def _alone(facts: Facts) -> Iterator[Finding]:
         yield Finding("ray", "problem", "Ray cannot be imported here", "pip install 'ray[default]'")
     else:
         yield Finding("ray", "ok", here.ray)
-    yield Finding("rayexec", "ok", here.rayexec or "")
+    if here.namesake is not None:
+        yield _other_project([here])
+    else:
+        yield Finding("rayexec", "ok", here.rayexec or "")
     yield from _packages([here])
     yield from _store(facts, [])
     yield from _machines([here])
@@ -196,14 +203,21 @@ def _versions(driver: NodeFacts, nodes: Sequence[NodeFacts]) -> Iterator[Finding
             yield Finding(
                 check, "problem", text, f"Install {wanted} there, or run the driver from there."
             )
-        lacking = [node for node in nodes if check == "rayexec" and node.rayexec is None]
+        without = [node for node in nodes if check == "rayexec" and node.rayexec is None]
+        lacking = [node for node in without if node.namesake is None]
         if lacking:
             text = f"cannot be imported on {_names(lacking)} ({lacking[0].rayexec_error})"
-            yield Finding(
-                check, "problem", text, "Install it there, into the Python that Ray runs in."
-            )
-        if not others and not lacking:
+            yield Finding(check, "problem", text, f"{_INSTALL} there, into the Python of Ray.")
+        foreign = [node for node in nodes if check == "rayexec" and node.namesake is not None]
+        if foreign:
+            yield _other_project(foreign)
+        if not others and not lacking and not foreign:
             yield Finding(check, "ok", f"{here} here and on {_count(len(nodes), 'node')}")
+
+
+def _other_project(nodes: Sequence[NodeFacts]) -> Finding:
+    text = f"a package of another project has this name on {_names(nodes)} ({nodes[0].namesake})"
+    return Finding("rayexec", "problem", text, f"There: pip uninstall rayexec. {_INSTALL}.")
 
 
 def _packages(nodes: Sequence[NodeFacts]) -> Iterator[Finding]:

@@ -19,6 +19,7 @@ from rayexec.cluster.local_cluster import running
 from rayexec.cluster.node_facts import node_facts, node_time
 from rayexec.cluster.tokens import TOKEN, readable_by_others, token_path
 from rayexec.errors import EngineError
+from rayexec.namesake import namesake_finder
 
 __all__ = ["gather"]
 
@@ -50,7 +51,7 @@ def gather(address: str | None) -> Facts:
 
 
 def _here() -> NodeFacts:
-    here = _with_facts(node_facts("", ""), NodeFacts("this machine"))
+    here = _with_facts(node_facts("", "", namesake_finder()), NodeFacts("this machine"))
     try:
         import ray
 
@@ -149,7 +150,10 @@ def _nodes(home: str, marker: str) -> tuple[NodeFacts, ...]:
             alive, key=lambda node: "node:__internal_head__" not in node["Resources"]
         )
     }
-    tasks = {_on(node, node_facts).remote(home, marker): node for node in without_answer}
+    find_namesake = namesake_finder()
+    tasks = {
+        _on(node, node_facts).remote(home, marker, find_namesake): node for node in without_answer
+    }
     done, _ = ray.wait(list(tasks), num_returns=len(tasks), timeout=ANSWER_TIMEOUT_S)
     nodes = []
     for reference, node in tasks.items():

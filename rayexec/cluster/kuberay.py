@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import posixpath
 import shlex
 import textwrap
 from collections.abc import Iterator
@@ -149,9 +150,9 @@ def _template(
     lines = ["template:", "  spec:", "    containers:", f"      - name: {container}"]
     if is_head:
         lines += [
-            "        # Ray, rayexec and what the ops import are in it:",
-            f"        #   FROM rayproject/ray:{spec.ray_version}",
-            "        #   RUN pip install rayexec",
+            f"        # Ray {spec.ray_version}, rayexec and what the ops import are in it"
+            + (":" if spec.package else "."),
+            *(f"        #   {line}" for line in _dockerfile(spec)),
         ]
     lines.append(f"        image: {json.dumps(spec.image)}")
     if is_head:
@@ -187,6 +188,18 @@ def _template(
     mounts, volumes = _volumes(spec)
     lines += [*(["        volumeMounts:", *mounts, "    volumes:", *volumes] if mounts else [])]
     yield from (f"{margin}{line}" for line in lines)
+
+
+def _dockerfile(spec: ManifestSpec) -> Iterator[str]:
+    """Yield the lines that make the image; none where nobody named the package."""
+    if spec.package is None:
+        return
+    yield f"FROM rayproject/ray:{spec.ray_version}"
+    package = spec.package
+    if spec.wheel is not None:
+        package = f"/tmp/{posixpath.basename(spec.wheel)}"
+        yield f"COPY {json.dumps([spec.wheel, '/tmp/'])}"
+    yield f"RUN pip install {shlex.quote(package)}"
 
 
 def _volumes(spec: ManifestSpec) -> tuple[list[str], list[str]]:

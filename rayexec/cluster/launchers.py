@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import posixpath
 import shlex
 from collections.abc import Iterator, Mapping
 
@@ -127,18 +128,19 @@ def _setup(spec: ManifestSpec) -> Iterator[str]:
     yield "# The token without which nobody is let in."
     yield "file_mounts:"
     yield "  ~/.ray/auth_token: ~/.ray/auth_token"
+    if spec.needs_package and spec.wheel is not None:
+        yield "  # The wheel of rayexec, from the machine where `ray up` runs."
+        yield f"  {json.dumps(_remote(spec.wheel))}: {json.dumps(spec.wheel)}"
     yield ""
     yield "# On each node, the head included."
     yield "setup_commands:"
     if spec.image is None:
         yield "  # The same Python on all machines, and what the ops import as well."
-        yield (
-            f"  - python3 -m pip install 'ray[default]=={spec.ray_version}' "
-            f"{shlex.quote(spec.package)}"
-        )
-    elif spec.image.startswith("rayproject/ray"):
+        ray = f"'ray[default]=={spec.ray_version}'"
+        yield f"  - {json.dumps(f'python3 -m pip install {ray} {_for_pip(spec)}')}"
+    elif spec.needs_package:
         yield "  # And what the ops import. An image that has it starts faster."
-        yield f"  - pip install {shlex.quote(spec.package)}"
+        yield f"  - {json.dumps(f'pip install {_for_pip(spec)}')}"
     yield (
         "  # Where runs are recorded, and values kept; all nodes reach it. This line is for "
         "drivers on the head."
@@ -148,6 +150,19 @@ def _setup(spec: ManifestSpec) -> Iterator[str]:
         yield "head_setup_commands:"
         yield "  - pip install boto3          # by which the head starts workers"
     yield ""
+
+
+def _remote(wheel: str) -> str:
+    return f"~/{posixpath.basename(wheel)}"
+
+
+def _for_pip(spec: ManifestSpec) -> str:
+    """Return the package as an argument in a shell of a node."""
+    assert spec.package is not None
+    package = spec.package if spec.wheel is None else _remote(spec.wheel)
+    # The shell puts the home directory for a tilde that stands outside of quotes.
+    home, path = ("~/", package[2:]) if package.startswith("~/") else ("", package)
+    return home + shlex.quote(path)
 
 
 def _start(spec: ManifestSpec) -> Iterator[str]:

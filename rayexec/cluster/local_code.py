@@ -17,6 +17,7 @@ from typing import TypeAlias
 
 from rayexec.cluster.ignore_files import Pattern, is_ignored, read_patterns
 from rayexec.cluster.packing import IGNORE_FILES, NEVER, is_environment, megabytes
+from rayexec.definitions.code import neighborhoods
 from rayexec.definitions.local_modules import (
     COMPILED,
     MAIN,
@@ -103,14 +104,15 @@ def _homes(modules: Iterable[LocalModule]) -> set[str]:
     """Return the directories of modules on Python's path, also by the names of links."""
     path, homes = _path(), set()
     for module in modules:
-        if module.root in path:
+        is_on_path = module.root in path
+        if is_on_path:
             homes.add(module.root)
-            continue
-        real = {os.path.realpath(module.root)}
+        real = set() if is_on_path else {os.path.realpath(module.root)}
         if os.path.join(module.root, module.top) == module.file:
-            # For a script, Python has this directory on its path.
-            real.add(os.path.dirname(os.path.realpath(module.file)))
-        homes |= {name for name in path if os.path.realpath(name) in real}
+            # Of a script, and of a job file: the directory of a link's target.
+            real |= set(map(os.path.realpath, neighborhoods(module.file)[is_on_path:]))
+        if real:
+            homes |= {name for name in path if os.path.realpath(name) in real}
     return homes
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib import metadata
 from typing import Any
 
+from rayexec._version import DISTRIBUTION, __version__
 from rayexec.cluster.declared import read_spec
 from rayexec.definitions.concurrency import limit_resource, pool_resource
 from rayexec.errors import Problem
@@ -16,13 +17,13 @@ from rayexec.errors import Problem
 __all__ = ["KINDS", "ManifestSpec", "read_manifest_spec"]
 
 _ALL = frozenset({"limits", "pools", "workers", "cpus"})
-_KUBERAY = _ALL | {"memory", "head_cpus", "home", "image", "name", "ray_version"}
-_LAUNCHER = _ALL | {"head_cpus", "home", "image", "name", "ray_version", "package"}
+_INSTALLED = _ALL | {"head_cpus", "home", "image", "name", "ray_version", "package"}
+_KUBERAY = _INSTALLED | {"memory"}
 # Parameters by kind.
 KINDS: Mapping[str, frozenset[str]] = {
     "local": _ALL,
-    "on-prem": _LAUNCHER | {"hosts", "user"},
-    "aws": _LAUNCHER | {"region", "instance_type"},
+    "on-prem": _INSTALLED | {"hosts", "user"},
+    "aws": _INSTALLED | {"region", "instance_type"},
     "kuberay": _KUBERAY,
     "kuberay-job": _KUBERAY | {"job_file"},
 }
@@ -43,7 +44,10 @@ _PATTERNS = {
     ),
     "image": (r"[\w@:./-]+", "the name of a container image"),
     "ray_version": (r"\d+\.\d+\.\d+", "a version such as 2.60.0"),
-    "package": (r"[\w@%+=:,./~\[\]-]+", "what pip installs: a name, a path or a URL"),
+    "package": (
+        r"[\w./~]([\w@%+=:,./~<>!#?&\[\] -]*[\w@%+=,./~\]-])?",
+        "what pip installs rayexec from: a requirement, the path of a wheel, or a URL",
+    ),
     "user": (r"[\w.-]+", "the name of a user"),
     "region": (r"[a-z0-9-]+", "a region such as us-west-2"),
     "instance_type": (r"[\w.-]+", "an instance type such as m5.xlarge"),
@@ -55,7 +59,8 @@ class ManifestSpec:
     """A cluster to describe: ``fewest`` to ``most`` workers with ``cpus`` and ``memory`` each.
 
     A head with ``head_cpus`` 0 runs no steps. With ``cpus`` 0, a cluster of this machine has all
-    CPUs of it. ``job`` is the name and the text of a job file.
+    CPUs of it. ``package`` is for pip: a requirement, the path of a wheel, or a URL; None for an
+    image that has rayexec. ``job`` is the name and the text of a job file.
     """
 
     kind: str
@@ -70,12 +75,25 @@ class ManifestSpec:
     image: str | None = None
     name: str = "rayexec"
     ray_version: str = ""
-    package: str = "rayexec"
+    package: str | None = None
     hosts: tuple[str, ...] = ()
     user: str = "ray"
     region: str = "us-west-2"
     instance_type: str = "m5.xlarge"
     job: tuple[str, str] | None = None
+
+    @property
+    def needs_package(self) -> bool:
+        """Whether nodes install rayexec when they start."""
+        return self.kind in ("on-prem", "aws") and (
+            self.image is None or self.image.startswith("rayproject/ray")
+        )
+
+    @property
+    def wheel(self) -> str | None:
+        """The path of the package, where it is a wheel and no URL."""
+        package = self.package or ""
+        return package if package.endswith(".whl") and "://" not in package else None
 
     def resources(self) -> dict[str, int]:
         """Return the custom resources of the limits and pools."""
@@ -172,6 +190,7 @@ def _unfit(spec: ManifestSpec, given: Mapping[str, Any]) -> list[Problem]:
         problems.append(
             Problem(("--image",), "give a container image in which Ray and rayexec are installed.")
         )
+    problems += _unfit_package(spec)
     if spec.kind == "kuberay-job" and spec.job is None:
         problems.append(Problem(("--job-file",), "give the file of the job to run."))
     if spec.kind == "on-prem":
@@ -192,6 +211,32 @@ def _unfit(spec: ManifestSpec, given: Mapping[str, Any]) -> list[Problem]:
             if (mistake := _unsafe(name))
         ]
     return problems
+
+
+def _unfit_package(spec: ManifestSpec) -> Iterator[Problem]:
+    if spec.package is None:
+        if spec.needs_package:
+            yield Problem(
+                ("--package",),
+                "say what the nodes install rayexec from, which nobody can guess: a requirement "
+                f"such as {DISTRIBUTION}=={__version__}, the path of a wheel, or a URL; or give an "
+                "--image that has rayexec.",
+            )
+        return
+    if re.sub(r"[-_.]+", "-", _distribution(spec.package)).lower() == "rayexec":
+        yield Problem(
+            ("--package",),
+            f"the distribution rayexec is a project of somebody else. This one is {DISTRIBUTION}.",
+        )
+
+
+def _distribution(package: str) -> str:
+    """Return the name of a requirement, or of the wheel at a path or URL; else ''."""
+    path = re.split("[?#]", package)[0]
+    if path.endswith(".whl"):
+        return path.rpartition("/")[2].partition("-")[0]
+    requirement = re.fullmatch(r"([\w.-]+) *([\[=<>!~@].*)?", package, re.ASCII)
+    return requirement[1] if requirement else ""
 
 
 def _unfit_hosts(spec: ManifestSpec, given: Mapping[str, Any]) -> list[Problem]:

@@ -6,13 +6,19 @@ rayexec.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 __all__ = ["node_facts", "node_time"]
 
 
-def node_facts(home: str, marker: str) -> dict[str, Any]:
-    """Return the facts of this node; ``home`` is the run store, with the driver's ``marker``."""
+def node_facts(
+    home: str, marker: str, find_namesake: Callable[[], str | None] | None = None
+) -> dict[str, Any]:
+    """Return the facts of this node; ``home`` is the run store, with the driver's ``marker``.
+
+    ``find_namesake`` is a function of ``namesake_finder``.
+    """
     import importlib.metadata
     import importlib.util
     import os
@@ -27,6 +33,8 @@ def node_facts(home: str, marker: str) -> dict[str, Any]:
             return None
 
     def rayexec() -> tuple[str | None, str | None]:
+        if "rayexec" not in sys.modules and namesake is not None:
+            return None, None
         try:
             from rayexec._version import __version__
 
@@ -65,6 +73,7 @@ def node_facts(home: str, marker: str) -> dict[str, Any]:
             return is_there, f"{type(error).__name__}: {error}"
         return is_there, None
 
+    namesake = None if find_namesake is None else find_namesake()
     own_version, import_error = rayexec()
     sees_marker, store_error = store() if marker else (False, None)
     return {
@@ -72,6 +81,7 @@ def node_facts(home: str, marker: str) -> dict[str, Any]:
         "ray": version("ray"),
         "rayexec": own_version,
         "rayexec_error": import_error,
+        "namesake": namesake,
         "missing": [
             name for name in ("pyarrow", "pydantic") if importlib.util.find_spec(name) is None
         ],

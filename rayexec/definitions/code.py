@@ -23,6 +23,7 @@ __all__ = [
     "import_file",
     "import_module_at",
     "move",
+    "neighborhoods",
     "origin_of",
 ]
 
@@ -140,22 +141,32 @@ def import_module_at(name: str, file: str | None) -> ModuleType:
 
 
 def import_file(file: str | os.PathLike[str]) -> ModuleType:
-    """Import a Python file by its path and return its module, with its directory importable.
+    """Import a Python file by its path and return its module, with its neighbours importable.
 
     The module's name is the stem of the file, with a suffix if another module has that name. Raises
     any error of the file's own code.
     """
     path = os.path.abspath(os.fspath(file))
     stem = os.path.splitext(os.path.basename(path))[0]
-    directory = os.path.dirname(path)
-    if directory not in sys.path:
-        sys.path.insert(0, directory)
+    for directory in neighborhoods(path):
+        if directory not in sys.path:
+            sys.path.insert(0, directory)
     name, suffix = stem, 1
     while _is_used(name, path):
         suffix += 1
         name = f"{stem}_{suffix}"
     loaded = sys.modules.get(name)
     return loaded if loaded is not None else _execute_file(name, path)
+
+
+def neighborhoods(file: str) -> list[str]:
+    """Return the directories with the neighbours of a file: its own, and that of a link's target.
+
+    Python itself has only the target's directory on its path.
+    """
+    directory = os.path.dirname(os.path.abspath(file))
+    target = os.path.dirname(os.path.realpath(file))
+    return [directory] if target == os.path.realpath(directory) else [directory, target]
 
 
 def _is_used(name: str, path: str) -> bool:

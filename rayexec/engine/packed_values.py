@@ -14,16 +14,27 @@ from rayexec.events import causes_of
 from rayexec.former_names import load_stored
 from rayexec.run.previous_run import StoredValue
 
-__all__ = ["INLINE_LIMIT_BYTES", "Packed", "Restored", "is_lasting", "pack", "pack_error", "unpack"]
+__all__ = [
+    "IMMUTABLE",
+    "INLINE_LIMIT_BYTES",
+    "Packed",
+    "Restored",
+    "is_lasting",
+    "pack",
+    "pack_error",
+    "unpack",
+]
 
 # Smaller values travel inside the batch's answer. Ray keeps answers of up to 100 KiB in the driver.
 INLINE_LIMIT_BYTES = 64 * 1024
 
 _ERROR_LIMIT_BYTES = 1024 * 1024  # of an exception; only the text of a larger one travels
 
-# Plain pickle is several times faster than cloudpickle, and safe for these: they hold no code and
-# no classes.
-_PLAIN = frozenset({type(None), bool, int, float, str, bytes})
+#: Types of values that nobody can change, so that a step may hand the object itself to the next.
+#: Arrow data is not among them: its buffers may be the memory of an array.
+#: Plain pickle is several times faster than cloudpickle, and safe for these: they hold no code and
+#: no classes.
+IMMUTABLE = frozenset({type(None), bool, int, float, str, bytes})
 
 
 # Marks in the pickle of a class that travels by value, and of anything in a script.
@@ -75,7 +86,7 @@ def _load_stored(stored: StoredValue) -> Any:
 
 def pack(value: Any, subject: str) -> bytes | Packed:
     """Pickle a value: bytes for a small one, else Packed; raises OutputError about ``subject``."""
-    if type(value) in _PLAIN:
+    if type(value) in IMMUTABLE:
         plain = pickle.dumps(value, protocol=5)
         return plain if len(plain) <= INLINE_LIMIT_BYTES else Packed(plain, [])
     from ray import cloudpickle

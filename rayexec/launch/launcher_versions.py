@@ -37,8 +37,7 @@ def compare_with_launcher() -> str | None:
         launcher = there[0]
         raise EngineError(
             f"the cluster's head has {own} ({sys.executable}), and the job was launched by "
-            f"{launcher}: install the same on both, or have Ray do so for the run, by --pip "
-            f"{launcher.replace(' ', '==')}."
+            f"{launcher}: install the same on both, or send yours with --send-rayexec."
         )
     return (
         f"Warning: this run was launched by {launched_from}; the cluster has "

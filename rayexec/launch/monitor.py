@@ -97,8 +97,12 @@ def add_launched_runs(recorded: Sequence[RunRecord], limit: int | None = None) -
     def elsewhere(note: LaunchNote) -> RunRecord:
         return _record_elsewhere(note, connections)
 
+    newest = recorded[:limit]
     with ThreadPoolExecutor(PARALLEL_QUESTIONS) as pool:
-        here = pool.map(checked, recorded[:limit])
+        # A store may have many thousands of runs, and nearly all of them are over.
+        open_runs = [record for record in newest if not is_over(record)]
+        answers = dict(zip(map(id, open_runs), pool.map(checked, open_runs), strict=True))
+        here = [answers.get(id(record), record) for record in newest]
         return [*here, *pool.map(elsewhere, others[:limit])]
 
 

@@ -18,8 +18,13 @@ from typing import Any
 from rayexec.cluster.home import home
 from rayexec.errors import EngineError, LoadError, RunNotFoundError
 from rayexec.events import RunStatus
+from rayexec.names import RUN_ID
+from rayexec.private_directory import StrangerError
+from rayexec.private_directory import open_private as open_of_this_user
+from rayexec.run.file_modes import make_directories
 from rayexec.run.process_identity import ProcessIdentity
 from rayexec.store import RunReader, RunRecord, RunStore, store_at
+from rayexec.store.record import LAST_MOMENT_S
 
 __all__ = [
     "LaunchNote",
@@ -127,7 +132,7 @@ def note_directory() -> Path:
     """
     path = _directory()
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_directories(str(path.parent), str(path.parent))
         path.mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
         raise EngineError(f"cannot make the directory {path}: {error.strerror}.") from error
@@ -161,18 +166,46 @@ def launch_notes() -> list[LaunchNote]:
 
 
 def _read(path: Path) -> LaunchNote | None:
+    """Return the note in a file of this user; None for any other file.
+
+    A note names a cluster, which gets a token, and files to remove. So nobody else may write it.
+    """
     try:
-        document: dict[str, Any] = json.loads(path.read_text())
+        with open(path, opener=_open_own) as file:
+            document: dict[str, Any] = json.load(file)
         driver = document.pop("driver")
-        return LaunchNote(**document, driver=None if driver is None else ProcessIdentity(**driver))
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        note = LaunchNote(**document, driver=None if driver is None else ProcessIdentity(**driver))
+        return note if note.run_id == path.stem and _is_typed(note) else None
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         # The file is gone, or another version of rayexec wrote it.
         return None
 
 
+def _open_own(path: str, flags: int) -> int:
+    descriptor = open_of_this_user(path, flags)
+    if os.fstat(descriptor).st_mode & 0o022:
+        os.close(descriptor)
+        raise StrangerError(path, "may be changed by other users")
+    return descriptor
+
+
+def _is_typed(note: LaunchNote) -> bool:
+    """Whether the fields that commands read of every note have their types."""
+    texts = (note.store, note.address, note.log)
+    return (
+        isinstance(note.time, (int, float))
+        and 0 <= note.time < LAST_MOMENT_S
+        and isinstance(note.origin, dict)
+        and all(isinstance(text, str) for text in note.origin.values())
+        and all(text is None or isinstance(text, str) for text in texts)
+        and (note.ended is None or isinstance(note.ended, dict))
+        and isinstance(note.sent, dict)
+    )
+
+
 def find_note(run_id: str) -> LaunchNote | None:
     """Return the note of exactly this run id."""
-    return _read(_directory() / f"{run_id}.json") if run_id and "/" not in run_id else None
+    return _read(_directory() / f"{run_id}.json") if RUN_ID.match(run_id) else None
 
 
 def find_note_by_prefix(run_id: str) -> LaunchNote | None:

@@ -20,7 +20,9 @@ from rayexec.launch.environment import ClusterTarget, read_environment, runtime_
 from rayexec.launch.job_file import JobSource
 from rayexec.launch.launch_request import LaunchRequest, origin_of
 from rayexec.launch.launcher_versions import LAUNCHED_FROM, versions
+from rayexec.launch.linked_file import holds_home, linked_file
 from rayexec.launch.notes import LaunchNote, find_note, run_id_in_use
+from rayexec.launch.own_wheel import own_wheel
 
 if TYPE_CHECKING:
     from rayexec.cluster.jobs_api import Jobs
@@ -58,8 +60,13 @@ class Submission:
         address = checked_address(self.target.address)
         root = _package_root(request.source, self.target)
         given = read_environment(self.target.runtime_env)
+        wheel = own_wheel() if self.target.send_rayexec else None
         environment = runtime_env(
-            replace(self.target, runtime_env=given), config, request.store, self.stop_wait_s
+            replace(self.target, runtime_env=given),
+            config,
+            request.store,
+            self.stop_wait_s,
+            () if wheel is None else (wheel.requirement,),
         )
         file = None if request.source.file is None else _within(root, request.source.file)
         packing = survey(root)
@@ -70,18 +77,25 @@ class Submission:
             )
         if find_note(request.run_id) is not None:
             raise run_id_in_use(request.run_id)
-        added = {}
+        added: dict[str, bytes] = {}
+        link = None if file is None else linked_file(root, file, self.say)
         if config is not None:
             added[_CONFIG_IN_PACKAGE] = yaml.safe_dump(dict(config), sort_keys=False).encode()
         # By `exec` the shell becomes Python, so that a signal reaches it. The versions are for the
         # driver alone: workers, and runs that ops start, inherit the runtime environment.
         entrypoint = f"{LAUNCHED_FROM}={shlex.quote(versions())} exec python "
         entrypoint += shlex.join(self.command(file, tuple(added)))
+        if link is not None:
+            entrypoint = link.command + entrypoint
+            added |= link.added
+        if wheel is not None:
+            added[wheel.path] = wheel.content
         jobs = connect_jobs(address)
         self._compare_versions(jobs)
         sent = {
             "working_dir": str(root),
             "pip": list(self.target.pip),
+            "send_rayexec": self.target.send_rayexec,
             "runtime_env": given,
             "stop_wait": environment["env_vars"][STOP_WAIT],
         }
@@ -153,8 +167,7 @@ def _package_root(source: JobSource, target: ClusterTarget) -> Path:
     if target.working_dir is not None:
         return Path(os.path.abspath(target.working_dir))
     root = Path(os.path.abspath(source.file.parent if source.file is not None else Path.cwd()))
-    user = os.path.expanduser("~")
-    if any(path.is_relative_to(root) for path in (Path(user), Path(os.path.realpath(user)))):
+    if holds_home(root):
         raise LoadError(
             f"all of {root} would be sent to the cluster, which holds your home directory: put "
             "the job in a directory of its own, or say what to send with --working-dir DIR, "

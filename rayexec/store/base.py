@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol
 
 from rayexec.errors import RunNotFoundError, StoreError
 from rayexec.events import RunStatus
-from rayexec.names import nearest
+from rayexec.names import RUN_ID, nearest
 from rayexec.run.previous_run import ValueStorage
 from rayexec.store.cache import StepCache
 from rayexec.store.record import RunRecord, is_over, settled
 from rayexec.store.request import CancelRequest
 
-__all__ = ["RunReader", "RunStore", "RunWriter", "current", "newest_first", "only_match"]
+__all__ = [
+    "RunReader",
+    "RunStore",
+    "RunWriter",
+    "check_new_id",
+    "current",
+    "is_own",
+    "newest_first",
+    "only_match",
+]
+
+
+_ID_RULE = (
+    "an id has up to 128 letters, digits, dots, underscores and hyphens, and begins with a letter "
+    "or digit"
+)
 
 
 class RunWriter(Protocol):
@@ -47,6 +63,9 @@ class RunReader(Protocol):
 
     def log(self, start: int = 0) -> Iterator[bytes]:
         """Yield parts of the log in order, from byte ``start``; the last frame may be partial."""
+
+    def is_of_this_user(self) -> bool:
+        """Whether certainly no other user has written the record."""
 
 
 class RunStore(Protocol):
@@ -92,6 +111,17 @@ def current(reader: RunReader) -> RunRecord:
     return latest if is_over(latest) else record
 
 
+def is_own(reader: RunReader, record: RunRecord) -> bool:
+    """Whether this user wrote a record, on this host.
+
+    Only then may a command import the file that it names, or connect to an address in it. A store
+    of somebody's own that cannot tell has no such records.
+    """
+    is_of_this_user = getattr(reader, "is_of_this_user", None)
+    is_here = record.driver is not None and record.driver.host == socket.gethostname()
+    return is_here and is_of_this_user is not None and bool(is_of_this_user())
+
+
 def newest_first(runs: Iterable[tuple[str, Callable[[], RunRecord]]]) -> list[RunRecord]:
     """Return the records of runs, the newest first and unreadable ones last.
 
@@ -108,15 +138,25 @@ def newest_first(runs: Iterable[tuple[str, Callable[[], RunRecord]]]) -> list[Ru
     return sorted(records, key=lambda record: (-record.start_time, record.run_id))
 
 
+def check_new_id(run_id: str) -> None:
+    """Raise StoreError for an id that no run may have."""
+    if not isinstance(run_id, str) or not RUN_ID.match(run_id):
+        raise StoreError(f"{run_id!r} is not a valid run id: {_ID_RULE}.")
+
+
 def only_match(run_id: str, run_ids: Iterable[str], store: str) -> str:
     """Return the one id that is ``run_id`` or begins with it; raises RunNotFoundError otherwise.
 
-    ``store`` is a name for messages.
+    Each store lets every id pass through here, or through ``check_new_id``, before it touches
+    anything of that name: ``..`` and ``/`` would name something else. ``store`` is a name for
+    messages.
     """
-    ids = list(run_ids)
+    if not RUN_ID.match(run_id):
+        raise RunNotFoundError(f"{store} has no run {run_id!r}: {_ID_RULE}.")
+    ids = [each for each in run_ids if RUN_ID.match(each)]
     if run_id in ids:
         return run_id
-    matches = sorted(each for each in ids if each.startswith(run_id)) if run_id else []
+    matches = sorted(each for each in ids if each.startswith(run_id))
     if len(matches) == 1:
         return matches[0]
     if matches:

@@ -13,17 +13,22 @@ from __future__ import annotations
 
 import contextlib
 import os
-import uuid
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from rayexec.errors import RunNotFoundError, StoreError
-from rayexec.store.base import newest_first, only_match
+from rayexec.names import RUN_ID
+from rayexec.run.file_modes import withdraw_access
+from rayexec.store.base import check_new_id, newest_first, only_match
 from rayexec.store.cache import StepCache
 from rayexec.store.cache_storage import FilesCache, LocalCache
-from rayexec.store.file_errors import as_store_error
+from rayexec.store.file_errors import as_store_error, is_full
+from rayexec.store.files import ArrowFiles, Files, LocalFiles
+from rayexec.store.index import StoreIndex
 from rayexec.store.record import RunRecord
 from rayexec.store.request import CancelRequest
+from rayexec.store.run_index import ListedRun, RunIndex
 from rayexec.store.values import FileValues
 
 if TYPE_CHECKING:
@@ -31,13 +36,14 @@ if TYPE_CHECKING:
 
 __all__ = ["DirectoryRunStore"]
 
-# Types of file systems that append to files, and move them atomically.
-_APPENDING = frozenset({"local"})
 # Between two appends: one is a write on a local file system, and a file in an object store.
 _LOCAL_INTERVAL_S, _REMOTE_INTERVAL_S = 0.5, 5.0
 # Between two looks for a request: one is a system call locally, and a request over the network.
 _LOCAL_POLL_S, _REMOTE_POLL_S = 0.2, 5.0
 _REQUEST = "cancel.json"
+# A file beside run.json that keeps room for the last record, which has counts and errors besides.
+_ROOM, _ROOM_BYTES = ".room", 16 * 1024
+_SHORT_CHARACTERS = 500  # of a text in a record that must fit into that room
 
 
 class DirectoryRunStore:
@@ -48,36 +54,33 @@ class DirectoryRunStore:
     """
 
     def __init__(self, root: str | os.PathLike[str], filesystem: FileSystem | None = None) -> None:
-        from pyarrow import fs
-
         self.root = os.fspath(root)
-        if filesystem is not None:
-            self._filesystem, base = filesystem, self.root
-        elif "://" in self.root:
-            try:
-                self._filesystem, base = fs.FileSystem.from_uri(self.root)
-            except (OSError, ValueError, NotImplementedError) as error:
-                raise StoreError(f"{self.root} is no place for a run store: {error}") from None
+        if filesystem is None and "://" not in self.root:
+            local: str | None = os.path.abspath(os.path.expanduser(self.root))
         else:
-            self._filesystem, base = (
-                fs.LocalFileSystem(),
-                os.path.abspath(os.path.expanduser(self.root)),
+            given = _at(self.root) if filesystem is None else (filesystem, self.root)
+            below, base = _beneath(*given)
+            local = base if below.type_name == "local" else None
+        self._files: Files
+        if local is not None:
+            base = local.replace(os.sep, "/").rstrip("/")
+            self._filesystem: FileSystem | None = None  # that of this machine
+            self._files = LocalFiles(base)
+            self._identity = f"file://{os.path.realpath(local)}"
+            self._index: StoreIndex | None = StoreIndex(self._identity, base)
+        else:
+            base = base.replace(os.sep, "/").rstrip("/")
+            self._filesystem, self._files = below, ArrowFiles(below)
+            self._identity = (
+                self.root.rstrip("/")
+                if filesystem is None
+                # Two objects may be the same file system; nothing tells that for sure.
+                else f"{below.type_name}-{id(below)}://{base}"
             )
-        base = base.replace(os.sep, "/").rstrip("/")
+            self._index = StoreIndex(self._identity, None) if filesystem is None else None
         self._runs, self._cache = [
             "/".join(filter(None, (base, each))) for each in ("runs", "cache")
         ]
-        beneath, path = self._filesystem, base
-        while isinstance(beneath, fs.SubTreeFileSystem):
-            path = f"{beneath.base_path.rstrip('/')}/{path}"
-            beneath = beneath.base_fs
-        self._appends = beneath.type_name in _APPENDING
-        if isinstance(beneath, fs.LocalFileSystem):
-            self._identity = f"file://{os.path.realpath(path)}"
-        elif filesystem is None:
-            self._identity = self.root.rstrip("/")
-        else:  # Two objects may be the same file system; nothing tells that for sure.
-            self._identity = f"{beneath.type_name}-{id(beneath)}://{path}"
 
     def __repr__(self) -> str:
         return f"<DirectoryRunStore {self.root}>"
@@ -92,189 +95,216 @@ class DirectoryRunStore:
 
     def create(self, record: RunRecord) -> _FileWriter:
         """Begin a run; raises StoreError for an id in use, or if the store is not writable."""
+        check_new_id(record.run_id)
         directory = f"{self._runs}/{record.run_id}"
         with as_store_error(f"the run store {self.root} cannot be written"):
-            if self._exists(f"{directory}/run.json"):
+            if self._files.exists(f"{directory}/run.json"):
                 raise StoreError(
                     f"the run store {self.root} has a run {record.run_id!r} already: give another "
                     f"run id, or remove it by: rayexec run delete {record.run_id}"
                 )
-            self._filesystem.create_dir(f"{directory}/events", recursive=True)
-            writer = _FileWriter(self._filesystem, directory, self.root, appends=self._appends)
-            writer.update(record)
+            self._files.make_directory(f"{directory}/events")
+            if self._filesystem is None:
+                for path in (self._runs, self._cache):
+                    withdraw_access(path)
+            writer = _FileWriter(self._files, directory, self.root)
+            writer.begin(record)
         return writer
 
     def open(self, run_id: str) -> _FileReader:
         """Return a reader of a run; raises RunNotFoundError."""
         whole_id = self._find(run_id)
-        return _FileReader(self._filesystem, f"{self._runs}/{whole_id}", whole_id)
+        return self._reader(whole_id)
 
     def list(self) -> Sequence[RunRecord]:
         """Return all runs, the newest first; UNREADABLE ones have the reason as their ``note``."""
-        return newest_first(
-            (run_id, _FileReader(self._filesystem, f"{self._runs}/{run_id}", run_id).record)
-            for run_id in self._ids()
-        )
+        if self._index is None:
+            return newest_first((run_id, self._reader(run_id).record) for run_id in self._ids())
+        is_remote = self._filesystem is not None
+        runs = RunIndex(self._index, lambda each: self._reader(each).content(), is_remote=is_remote)
+        return runs.records([self._listed(run_id) for run_id in self._ids()])
+
+    def _listed(self, run_id: str) -> ListedRun:
+        if self._filesystem is None:
+            with contextlib.suppress(OSError):  # The reader of the file says what is wrong.
+                return ListedRun.of_file(run_id, f"{self._runs}/{run_id}/run.json")
+        return ListedRun(run_id, "")
+
+    def _reader(self, run_id: str) -> _FileReader:
+        return _FileReader(self._files, f"{self._runs}/{run_id}", run_id)
 
     def values(self, run_id: str) -> FileValues:
         """Return the storage for values of a run, by its whole id; it may be empty."""
-        from pyarrow import fs
-
-        filesystem = None if isinstance(self._filesystem, fs.LocalFileSystem) else self._filesystem
-        return FileValues(filesystem, f"{self._runs}/{run_id}/values", appends=self._appends)
+        check_new_id(run_id)
+        directory = f"{self._runs}/{run_id}/values"
+        return FileValues(self._filesystem, directory, appends=self._files.appends)
 
     def ask(self, run_id: str, request: CancelRequest) -> None:
         """Leave a request for the writer of a run; raises RunNotFoundError and StoreError."""
         whole_id = self._find(run_id)
         with as_store_error(f"run {whole_id} cannot be asked for anything in {self.root}"):
-            _replace(
-                self._filesystem,
-                f"{self._runs}/{whole_id}",
-                _REQUEST,
-                request.encode(),
-                appends=self._appends,
-            )
+            self._files.replace(f"{self._runs}/{whole_id}", _REQUEST, request.encode())
 
     def delete(self, run_id: str) -> None:
         """Remove a run and its values; raises RunNotFoundError."""
         whole_id = self._find(run_id)
+        directory = f"{self._runs}/{whole_id}"
         with as_store_error(f"run {whole_id} cannot be removed from {self.root}"):
             # A later run of this id must not find the request.
-            with contextlib.suppress(FileNotFoundError):
-                self._filesystem.delete_file(f"{self._runs}/{whole_id}/{_REQUEST}")
+            self._files.delete_file(f"{directory}/{_REQUEST}")
             # A directory without run.json is no run, so an interrupted removal leaves none.
-            with contextlib.suppress(FileNotFoundError):
-                self._filesystem.delete_file(f"{self._runs}/{whole_id}/run.json")
-            self._filesystem.delete_dir(f"{self._runs}/{whole_id}")
+            self._files.delete_file(f"{directory}/run.json")
+            self._files.delete_directory(directory)
 
     def cache(self) -> StepCache:
         """Return the cache of outputs, which all runs share."""
-        from pyarrow import fs
-
-        if isinstance(self._filesystem, fs.LocalFileSystem):
+        if self._filesystem is None:
             return LocalCache(self._cache)
-        return FilesCache(self._filesystem, self._cache, moves=self._appends)
+        return FilesCache(self._filesystem, self._cache, moves=False)
 
     def _find(self, run_id: str) -> str:
-        if run_id and "/" not in run_id and self._exists(f"{self._runs}/{run_id}/run.json"):
+        if RUN_ID.match(run_id) and self._files.exists(f"{self._runs}/{run_id}/run.json"):
             return run_id
         return only_match(run_id, self._ids(), f"the run store {self.root}")
 
-    def _exists(self, path: str) -> bool:
-        from pyarrow import fs
-
-        return bool(self._filesystem.get_file_info(path).type != fs.FileType.NotFound)
-
     def _ids(self) -> Sequence[str]:
-        from pyarrow import fs
-
         with as_store_error(f"the run store {self.root} cannot be read"):
-            entries = self._filesystem.get_file_info(
-                fs.FileSelector(self._runs, allow_not_found=True)
-            )
-        return [each.base_name for each in entries if each.type == fs.FileType.Directory]
+            return [name for name in self._files.directories(self._runs) if RUN_ID.match(name)]
 
 
-def _replace(
-    filesystem: FileSystem, directory: str, name: str, data: bytes, *, appends: bool
-) -> None:
-    """Replace a file, completely or not at all."""
-    if not appends:  # An object store shows a file once it is complete.
-        with filesystem.open_output_stream(f"{directory}/{name}") as stream:
-            stream.write(data)
-        return
-    temporary = f"{directory}/.{uuid.uuid4().hex}.json"
+def _at(address: str) -> tuple[FileSystem, str]:
+    """Return the file system of a URI and the path in there; raises StoreError without one."""
+    from pyarrow import fs
+
     try:
-        with filesystem.open_output_stream(temporary) as stream:
-            stream.write(data)
-        filesystem.move(temporary, f"{directory}/{name}")
-    except BaseException:
-        with contextlib.suppress(OSError):  # There may be no temporary file yet.
-            filesystem.delete_file(temporary)
-        raise
+        filesystem, path = fs.FileSystem.from_uri(address)
+    except (OSError, ValueError, NotImplementedError) as error:
+        raise StoreError(f"{address} is no place for a run store: {error}") from None
+    return filesystem, path
+
+
+def _beneath(filesystem: FileSystem, path: str) -> tuple[FileSystem, str]:
+    """Return the file system behind views of parts of it, and the path in there."""
+    from pyarrow import fs
+
+    while isinstance(filesystem, fs.SubTreeFileSystem):
+        path = f"{filesystem.base_path.rstrip('/')}/{path}"
+        filesystem = filesystem.base_fs
+    return filesystem, path
 
 
 class _FileWriter:
-    def __init__(self, filesystem: FileSystem, directory: str, root: str, *, appends: bool) -> None:
-        self._filesystem = filesystem
+    def __init__(self, files: Files, directory: str, root: str) -> None:
+        self._files = files
         self._directory = directory
-        self._appends = appends
         self._failed = f"run {directory.rpartition('/')[2]} cannot be recorded in {root}"
+        self._room = f"{directory}/{_ROOM}"
+        self._room_bytes = 0
         self._stream: Any = None
+        self._stream_bytes = 0
         self._parts = 0
-        self.interval = _LOCAL_INTERVAL_S if appends else _REMOTE_INTERVAL_S
-        self.poll_interval = _LOCAL_POLL_S if appends else _REMOTE_POLL_S
+        self.interval = _LOCAL_INTERVAL_S if files.appends else _REMOTE_INTERVAL_S
+        self.poll_interval = _LOCAL_POLL_S if files.appends else _REMOTE_POLL_S
 
     def append(self, data: bytes) -> None:
         with as_store_error(self._failed):
-            if not self._appends:
-                with self._filesystem.open_output_stream(self._next()) as stream:
-                    stream.write(data)
-                return
             if self._stream is None:
-                self._stream = self._filesystem.open_append_stream(self._next())
-            self._stream.write(data)  # A system call without a buffer: readers see it at once.
+                path = f"{self._directory}/events/{self._parts:08}.log"
+                self._parts += 1
+                self._stream = self._files.append(path)
+            try:
+                left = memoryview(data)
+                while left:
+                    left = left[self._stream.write(left) or len(left) :]
+            except OSError:
+                if self._files.appends:  # Half a frame would take room for nothing.
+                    self._stream.truncate(self._stream_bytes)
+                raise
+            self._stream_bytes += len(data)
+            if not self._files.appends:
+                self.close()
 
-    def _next(self) -> str:
-        self._parts += 1
-        return f"{self._directory}/events/{self._parts - 1:08}.log"
+    def begin(self, record: RunRecord) -> None:
+        """Write the first record, and keep room for the last one; both or none of them."""
+        data = record.encode()
+        self._room_bytes = len(data) + _ROOM_BYTES
+        try:
+            self._files.reserve(self._room, self._room_bytes)
+            self._files.replace(self._directory, "run.json", data)
+        except BaseException:
+            self._give_back_room()
+            raise
 
     def update(self, record: RunRecord) -> None:
         with as_store_error(self._failed):
-            _replace(
-                self._filesystem,
-                self._directory,
-                "run.json",
-                record.encode(),
-                appends=self._appends,
-            )
+            data = record.encode()
+            try:
+                self._files.replace(self._directory, "run.json", data)
+            except OSError as error:
+                if not is_full(error):
+                    raise
+                if len(data) > self._room_bytes:
+                    data = _shortened(record).encode()
+                self._files.replace_within(self._directory, "run.json", data, self._room)
+
+    def _give_back_room(self) -> None:
+        if self._files.appends:
+            with contextlib.suppress(OSError):
+                self._files.delete_file(self._room)
 
     def asked(self) -> CancelRequest | None:
-        from pyarrow import fs
-
-        path = f"{self._directory}/{_REQUEST}"
         with as_store_error(self._failed):
-            if self._filesystem.get_file_info(path).type == fs.FileType.NotFound:
-                return None
             try:
-                with self._filesystem.open_input_file(path) as stream:
-                    return CancelRequest.decode(stream.read())
-            except FileNotFoundError:  # Somebody has just removed the run.
+                return CancelRequest.decode(self._files.read(f"{self._directory}/{_REQUEST}"))
+            except FileNotFoundError:
                 return None
 
     def close(self) -> None:
+        self._give_back_room()
         stream, self._stream = self._stream, None
         if stream is not None:
             with as_store_error(self._failed):
                 stream.close()
 
 
+def _shortened(record: RunRecord) -> RunRecord:
+    """Return a record with short texts about its end."""
+    note, error = record.note, record.error
+    return replace(
+        record,
+        note=None if note is None else note[:_SHORT_CHARACTERS],
+        error=None
+        if error is None
+        else {name: text[:_SHORT_CHARACTERS] for name, text in error.items()},
+    )
+
+
 class _FileReader:
-    def __init__(self, filesystem: FileSystem, directory: str, run_id: str) -> None:
-        self._filesystem = filesystem
+    def __init__(self, files: Files, directory: str, run_id: str) -> None:
+        self._files = files
         self._directory = directory
         self.run_id = run_id
 
     def record(self) -> RunRecord:
+        return RunRecord.decode(self.content(), self.run_id)
+
+    def content(self) -> bytes:
+        """Return the content of ``run.json``."""
         with as_store_error(f"run {self.run_id} cannot be read"):
             try:
-                with self._filesystem.open_input_file(f"{self._directory}/run.json") as stream:
-                    data = stream.read()
+                data: bytes = self._files.read(f"{self._directory}/run.json")
             except FileNotFoundError:
                 raise RunNotFoundError(f"run {self.run_id!r} is not there any more.") from None
-        return RunRecord.decode(data, self.run_id)
+        return data
 
     def log(self, start: int = 0) -> Iterator[bytes]:
-        from pyarrow import fs
-
         with as_store_error(f"the log of run {self.run_id} cannot be read"):
-            parts = self._filesystem.get_file_info(
-                fs.FileSelector(f"{self._directory}/events", allow_not_found=True)
-            )
-            for part in sorted(parts, key=lambda file: file.base_name):
-                if part.base_name.endswith(".log"):
+            events = f"{self._directory}/events"
+            for part in self._files.files(events):
+                if part.name.endswith(".log"):
                     if start < part.size:
-                        with self._filesystem.open_input_file(part.path) as stream:
-                            stream.seek(start)
-                            yield stream.read()
+                        yield self._files.read(f"{events}/{part.name}", start)
                     start = max(0, start - part.size)
+
+    def is_of_this_user(self) -> bool:
+        return self._files.is_of_this_user(f"{self._directory}/run.json")

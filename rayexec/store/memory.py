@@ -12,7 +12,7 @@ from typing import Any
 from rayexec.errors import StoreError
 from rayexec.events import OutputRecord
 from rayexec.run.previous_run import FinishedStep
-from rayexec.store.base import newest_first, only_match
+from rayexec.store.base import check_new_id, newest_first, only_match
 from rayexec.store.cache_storage import MemoryCache
 from rayexec.store.record import RunRecord
 from rayexec.store.request import CancelRequest
@@ -45,6 +45,7 @@ class MemoryRunStore:
 
     def create(self, record: RunRecord) -> _MemoryWriter:
         """Begin a run; raises StoreError for an id in use."""
+        check_new_id(record.run_id)
         run = _Run(record.encode())
         with self._lock:
             if record.run_id in self._runs:
@@ -65,6 +66,7 @@ class MemoryRunStore:
 
     def values(self, run_id: str) -> _MemoryValues:
         """Return the storage for values of a run, by its whole id."""
+        check_new_id(run_id)
         return _MemoryValues(self._runs[run_id].values)
 
     def ask(self, run_id: str, request: CancelRequest) -> None:
@@ -163,3 +165,6 @@ class _MemoryReader:
             if start < len(part):
                 yield part[start:]
             start = max(0, start - len(part))
+
+    def is_of_this_user(self) -> bool:
+        return True

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from rayexec.errors import StoreError
 from rayexec.events import RunStatus
+from rayexec.names import RUN_ID
 from rayexec.run.process_identity import ProcessIdentity
 
-__all__ = ["SCHEMA_VERSION", "RunRecord", "is_over", "settled"]
+__all__ = ["LAST_MOMENT_S", "SCHEMA_VERSION", "RunRecord", "is_over", "settled"]
 
 # Version of run.json and of the log beside it; a greater one is unreadable for older versions of
 # rayexec. Version 2 added rows of batches, and the columns slice and output_bytes.
 SCHEMA_VERSION = 2
 
 _DIED = "driver died"
+#: End of the year 9999, the last that datetime has; in seconds since 1970.
+LAST_MOMENT_S = 253_402_300_800.0
+_GREATEST_PID = 2**31 - 1
+_MOST_COUNT = 2**63
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,27 +63,108 @@ class RunRecord:
 
     @classmethod
     def decode(cls, data: bytes, run_id: str) -> RunRecord:
-        """Return the record behind ``encode``'s result; raises StoreError for other data."""
+        """Return the record behind ``encode``'s result; raises StoreError for other data.
+
+        Anybody may have written ``data``, so each value is held to its type: one odd record must
+        not break a list of all runs.
+        """
+        subject = f"run.json of run {run_id} cannot be read"
         try:
             document = json.loads(data)
-            version = int(document["schema_version"])
-        except (ValueError, KeyError, TypeError) as error:
-            raise StoreError(
-                f"run.json of run {run_id} cannot be read: {type(error).__name__}: {error}"
-            ) from None
+            version = document["schema_version"]
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            raise StoreError(f"{subject}: {type(error).__name__}: {error}") from None
+        if not _is_count(version):
+            raise StoreError(f"{subject}: schema_version is no number of a version.")
         check_version(version, f"run {run_id}")
         values = {each.name: document[each.name] for each in fields(cls) if each.name in document}
+        odd = [name for name, is_valid in _CHECKS.items() if not is_valid(values.get(name))]
+        # A field that a record of an earlier version lacks has its default.
+        odd = [name for name in odd if name in values or name in _REQUIRED]
+        if odd:
+            raise StoreError(f"{subject}: it has no valid {', '.join(odd)}.")
+        if values["run_id"] != run_id:
+            raise StoreError(f"{subject}: it is of another run, {values['run_id']!r}.")
         driver, selection = values.get("driver"), values.get("op_selection")
-        try:
-            if driver is not None:
-                values["driver"] = ProcessIdentity(**driver)
-            if selection is not None:
-                values["op_selection"] = tuple(selection)
-            if "status" in values:
+        if driver is not None:
+            values["driver"] = ProcessIdentity(**driver)
+        if selection is not None:
+            values["op_selection"] = tuple(selection)
+        if "status" in values:
+            try:
                 values["status"] = RunStatus(values["status"])
-            return cls(**values)
-        except (TypeError, ValueError) as error:
-            raise StoreError(f"run.json of run {run_id} cannot be read: {error}") from None
+            except ValueError as error:
+                raise StoreError(f"{subject}: {error}") from None
+        return cls(**values)
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_id(value: Any) -> bool:
+    return isinstance(value, str) and RUN_ID.match(value) is not None
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _MOST_COUNT
+
+
+def _is_moment(value: Any) -> bool:
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return is_number and 0 <= value < LAST_MOMENT_S  # False for NaN too
+
+
+def _is_process(value: Any) -> bool:
+    return (
+        isinstance(value, dict)
+        and value.keys() <= {"host", "pid", "started"}
+        and _is_text(value.get("host"))
+        and _is_count(value.get("pid"))
+        and 0 < value["pid"] <= _GREATEST_PID
+        and (value.get("started") is None or _is_text(value["started"]))
+    )
+
+
+def _is_mapping(value: Any) -> bool:
+    return isinstance(value, dict)
+
+
+def _are_texts(value: Any) -> bool:
+    return isinstance(value, dict) and all(map(_is_text, value.values()))
+
+
+def _are_counts(value: Any) -> bool:
+    return isinstance(value, dict) and all(map(_is_count, value.values()))
+
+
+def _is_list_of_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(map(_is_text, value))
+
+
+def _or_none(check: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    return lambda value: value is None or check(value)
+
+
+_REQUIRED = ("run_id", "job_name")
+_CHECKS: dict[str, Callable[[Any], bool]] = {
+    "run_id": _is_id,
+    "job_name": _is_text,
+    "status": _is_text,
+    "start_time": _is_moment,
+    "end_time": _or_none(_is_moment),
+    "tags": _are_texts,
+    "run_config": _is_mapping,
+    "op_selection": _or_none(_is_list_of_texts),
+    "versions": _are_texts,
+    "parent_run_id": _or_none(_is_text),
+    "root_run_id": _or_none(_is_text),
+    "origin": _are_texts,
+    "driver": _or_none(_is_process),
+    "steps": _are_counts,
+    "error": _or_none(_are_texts),
+    "note": _or_none(_is_text),
+}
 
 
 def check_version(version: int, subject: str, greatest: int = SCHEMA_VERSION) -> None:

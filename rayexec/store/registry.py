@@ -7,6 +7,7 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import TypeAlias
 
+from rayexec.run.file_modes import withdraw_access
 from rayexec.store.base import RunStore
 
 __all__ = ["StoreFactory", "default_store", "is_default", "register_store", "store_at"]
@@ -54,5 +55,10 @@ def is_default() -> bool:
 
 
 def default_store() -> RunStore:
-    """Return the store at RAYEXEC_HOME, a path or a URI, else at ``~/.rayexec``."""
+    """Return the store at RAYEXEC_HOME, a path or a URI, else at ``~/.rayexec``.
+
+    Other users lose the access to ``~/.rayexec`` that earlier versions gave them.
+    """
+    if is_default():
+        withdraw_access(os.path.expanduser(_DEFAULT))
     return store_at(os.environ.get(_HOME) or _DEFAULT)

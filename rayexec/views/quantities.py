@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 
-__all__ = ["at_least", "bytes_in_words", "duration", "iso_time"]
+__all__ = ["at_least", "bytes_in_words", "counted", "duration", "iso_time"]
 
 
 def duration(seconds: float) -> str:
@@ -27,9 +27,14 @@ def bytes_in_words(count: float) -> str:
     return f"{count:,.1f} TiB"
 
 
+def counted(count: int, noun: str) -> str:
+    """Return a count with its noun."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def at_least(count: int, noun: str, *, more: bool) -> str:
     """Return a count with its noun; ``more`` marks it as a lower bound."""
-    return f"{'at least ' if more else ''}{count:,} {noun}{'' if count == 1 else 's'}"
+    return f"{'at least ' if more else ''}{counted(count, noun)}"
 
 
 def iso_time(seconds: float) -> str:

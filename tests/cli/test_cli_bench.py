@@ -174,7 +174,7 @@ def test_without_matplotlib_a_plot_is_refused_at_once(tmp_path: Path) -> None:
     )
     assert ended.code == 2
     assert ended.stderr.startswith("Error: --plot needs matplotlib")
-    assert "pip install 'rayexec[plot]'" in ended.stderr
+    assert "pip install 'rayexec-jobs[plot]'" in ended.stderr
     assert "starting Ray" not in ended.stderr
 
 

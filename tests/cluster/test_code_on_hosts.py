@@ -224,14 +224,20 @@ def test_a_step_on_a_host_whose_disk_is_full_is_lost_and_tried_again(far: Far) -
     assert outcome["ops"]["full"]["attempts"] == 2
 
 
-@pytest.mark.parametrize("version", ["0.0.9", None])
+@pytest.mark.parametrize("version", ["0.0.9", None, "foreign"])
 def test_a_host_with_another_rayexec_or_none_is_told(far: Far, version: str | None) -> None:
     version_file = far.rayexec / "_version.py"
     before, aside = version_file.read_text(), far.rayexec.with_name("aside")
     here = f'__version__ = "{rayexec.__version__}"'
     assert here in before
     try:
-        if version is not None:
+        if version == "foreign":
+            aside.mkdir()
+            for entry in list(far.rayexec.iterdir()):
+                entry.rename(aside / entry.name)
+            (far.rayexec / "__init__.py").write_text("from .rayexec import *\n")
+            (far.rayexec / "rayexec.abi3.so").write_bytes(b"\x7fELF")
+        elif version is not None:
             version_file.write_text(before.replace(here, f'__version__ = "{version}"'))
             (far.rayexec / "engine/ray/worker/entry.py").rename(far.rayexec / "engine/batches.py")
         else:
@@ -240,7 +246,9 @@ def test_a_host_with_another_rayexec_or_none_is_told(far: Far, version: str | No
                 entry.rename(aside / entry.name)
         outcome, _, stderr = far.execute("job.py", "both")
     finally:
-        if version is not None:
+        for name in ("__init__.py", "rayexec.abi3.so") if version == "foreign" else ():
+            (far.rayexec / name).unlink()
+        if version == "0.0.9":
             version_file.write_text(before)
             (far.rayexec / "engine/batches.py").rename(far.rayexec / "engine/ray/worker/entry.py")
         else:
@@ -250,8 +258,11 @@ def test_a_host_with_another_rayexec_or_none_is_told(far: Far, version: str | No
     message = outcome["error"]["message"]
     assert outcome["error"]["error"] == "EngineError"
     assert "(127.0.0.2)" in message
-    assert f"pip install rayexec=={rayexec.__version__}" in message
-    if version is not None:
+    assert f"pip install rayexec-jobs=={rayexec.__version__}" in message
+    if version == "foreign":
+        assert "has a package of another project under the name rayexec (" in message
+        assert "pip uninstall rayexec" in message
+    elif version is not None:
         assert f"has rayexec 0.0.9, and this process has rayexec {rayexec.__version__}" in message
     else:
         assert message.startswith("rayexec is not installed on node ")

@@ -48,6 +48,12 @@ def test_a_sound_cluster_has_one_line_for_each_check_and_no_trouble() -> None:
         ({"ray": "2.55.0"}, "ray", "problem", "2.55.0 on w"),
         ({"rayexec": "0.2.0"}, "rayexec", "problem", "0.2.0 on w"),
         ({"rayexec": None, "rayexec_error": "no module"}, "rayexec", "problem", "w (no module)"),
+        (
+            {"rayexec": None, "namesake": "/s/rayexec/__init__.py, rayexec 0.0.122"},
+            "rayexec",
+            "problem",
+            "another project has this name on w (/s/rayexec/__init__.py, rayexec 0.0.122)",
+        ),
         ({"missing": ("pyarrow",)}, "packages", "problem", "pyarrow is missing on w"),
         ({"sees_marker": False}, "store", "problem", "another place on w"),
         ({"store_error": "read-only"}, "store", "problem", "w (read-only)"),

@@ -185,3 +185,18 @@ print(*[path for root in sources.roots if root.is_whole for path in root.files])
         [sys.executable, "here/link.py"], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert done.stdout.split() == ["late.py", "script.py"], done.stderr
+
+
+def test_a_job_file_that_is_a_link_has_its_neighbours_sent(tmp_path: Path) -> None:
+    program = """
+from rayexec.cluster.local_code import gather_sources
+from rayexec.definitions.code import import_file
+sources, _ = gather_sources([import_file("here/link.py").__name__], [])
+print(*[path for root in sources.roots if root.is_whole for path in root.files])
+"""
+    write(tmp_path, "there/job.py", "there/late.py", "here/other.py")
+    (tmp_path / "here/link.py").symlink_to(tmp_path / "there/job.py")
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert sorted(done.stdout.split()) == ["job.py", "late.py", "link.py", "other.py"], done.stderr

@@ -28,13 +28,17 @@ ROOT = Path(rayexec.__file__).parents[1]
 SHIPPED = sorted((ROOT / "clusters").glob("*.yaml"))
 LIMITS = {"limit:database=redshift": 2, "limit:api": 5, "pool:warehouse": 3}
 _GIVEN = {"limits": ["database=redshift:2", "api:5"], "pools": ["warehouse:3"], "home": "s3://b/x"}
+_PACKAGE = {"package": "rayexec-jobs==0.1.0"}
 _RAY = {"ray_version": "2.60.0"}  # whichever is installed
 
 
 def _spec(kind: str, **options: Any) -> ManifestSpec:
     image = {"image": "a/b:1"} if kind.startswith("kuberay") else {}
+    package = {} if kind.startswith("kuberay") or "image" in options else _PACKAGE
     job = ("j.py", "x = 1\n\n  # y\n") if kind == "kuberay-job" else None
-    spec, problems = read_manifest_spec({"kind": kind, **_GIVEN, **_RAY, **image, **options}, job)
+    spec, problems = read_manifest_spec(
+        {"kind": kind, **_GIVEN, **_RAY, **image, **package, **options}, job
+    )
     assert not problems
     return spec
 
@@ -49,7 +53,12 @@ def _refused(**options: Any) -> list[str]:
     return [
         problem.path[0]
         for problem in read_manifest_spec(
-            {**_GIVEN, **({} if options["kind"] == "local" else _RAY), **options}
+            {
+                **_GIVEN,
+                **({} if options["kind"] == "local" else _RAY),
+                **(_PACKAGE if options["kind"] in ("aws", "on-prem") else {}),
+                **options,
+            }
         )[1]
     ]
 
@@ -199,7 +208,14 @@ def test_the_job_file_comes_along_as_it_is() -> None:
 def test_any_tag_arrives_as_it_is_or_is_refused(key: str, value: str, kind: str) -> None:
     typed = f"{key}={value}" if value else key
     image = {"image": "a/b:1"} if kind == "kuberay" else {}
-    options = {"kind": kind, "home": "s3://b/x", "limits": [f"{typed}:7"], **image, **_RAY}
+    options = {
+        "kind": kind,
+        "home": "s3://b/x",
+        "limits": [f"{typed}:7"],
+        **image,
+        **_RAY,
+        **_PACKAGE,
+    }
     spec, problems = read_manifest_spec(options)
     if problems:
         assert all(problem.path[0].startswith("--limit") for problem in problems)
@@ -309,6 +325,83 @@ def test_mistakes_name_their_option() -> None:
     for name, value in bad.items():
         kind = "kuberay" if name == "memory" else "aws"
         assert f"--{name.replace('_', '-')}" in _refused(kind=kind, image="x", **{name: value})
+
+
+@pytest.mark.parametrize("kind", ["aws", "on-prem"])
+def test_nobody_guesses_what_nodes_install_rayexec_from(kind: str) -> None:
+    assert _refused(kind=kind, package=None) == ["--package"]
+    assert _refused(kind=kind, package=None, image="rayproject/ray:2.60.0-py311") == ["--package"]
+    assert _refused(kind=kind, package=None, image="a/with-rayexec:1") == []
+    result = CliRunner().invoke(app, ["cluster", "manifest", "--kind", kind, "--home", "/m"])
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "--package: say what the nodes install rayexec from" in result.stderr
+
+
+@pytest.mark.parametrize("kind", ["aws", "on-prem", "kuberay"])
+@pytest.mark.parametrize(
+    "package",
+    [
+        *("rayexec", "rayexec==0.0.122", "RayExec [plot] >=0.1", "rayexec @ https://a/b.zip"),
+        *("./rayexec-0.0.122-cp39-abi3-linux.whl", "https://a/rayexec-0.0.122.whl#sha256=b"),
+        *("-r requirements.txt", "--index-url=x", "a;b", "a$b", "a'b", "a\nb"),
+    ],
+)
+def test_another_project_and_options_of_pip_are_no_package(kind: str, package: str) -> None:
+    assert _refused(kind=kind, image="a/b:1", package=package) == ["--package"]
+
+
+@pytest.mark.parametrize(
+    "package",
+    [
+        *(
+            "rayexec-jobs",
+            "rayexec_jobs>=0.1,<1",
+            "rayexec-jobs[plot] @ https://a/b#subdirectory=c",
+        ),
+        *(
+            "git+https://a/rayexec.git@main",
+            "https://a/rayexec_jobs-0.1.0-py3-none-any.whl?x=1&y=2",
+        ),
+        *("/mnt/share/rayexec", "./dist/rayexec"),
+    ],
+)
+def test_a_shell_hands_the_package_to_pip_as_it_was_typed(package: str) -> None:
+    for kind, options in (("aws", {}), ("on-prem", {}), ("kuberay", {"image": "a/b:1"})):
+        if kind == "kuberay":
+            text = manifest(_spec(kind, package=package, **options))
+            (command,) = (line for line in text.splitlines() if "RUN" in line)
+            command = command.partition("RUN ")[2]
+        else:
+            (command,) = (
+                each for each in _document(kind, package=package)["setup_commands"] if "pip" in each
+            )
+        handed = subprocess.run(
+            [
+                "bash",
+                "-c",
+                f'pip() {{ printf \'%s\\n\' "$@"; }}; python3() {{ pip "$@"; }}; {command}',
+            ],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.splitlines()
+        assert handed[-1] == package
+
+
+def test_a_wheel_of_this_machine_is_copied_to_the_nodes() -> None:
+    wheel = "~/my dist/rayexec_jobs-0.1.0-py3-none-any.whl"
+    for kind in ("aws", "on-prem"):
+        document = _document(kind, package=wheel)
+        there = "~/rayexec_jobs-0.1.0-py3-none-any.whl"
+        assert document["file_mounts"][there] == wheel
+        assert any(command.endswith(f" {there}") for command in document["setup_commands"])
+    text = manifest(_spec("kuberay", package=wheel))
+    assert f'#   COPY ["{wheel}", "/tmp/"]\n' in text
+    assert "#   RUN pip install /tmp/rayexec_jobs-0.1.0-py3-none-any.whl\n" in text
+
+
+def test_without_a_package_the_file_for_kubernetes_names_none() -> None:
+    assert "pip install" not in manifest(_spec("kuberay"))
 
 
 def test_a_limit_above_the_cpus_of_its_node_is_noted() -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from rayexec import job, op
 from rayexec.engine.ray.protocol.batch_request import Header
+from rayexec.engine.ray.worker.fresh_defaults import FreshDefaults
 from rayexec.engine.ray.worker.run_code import Code, run_code
 from rayexec.execute.prepare import prepare
 from rayexec.run.cached_outputs import RunCache
@@ -55,7 +56,8 @@ def test_what_others_have_to_do_with_goes_the_long_way(
     concerned: dict[str, Any], short: set[str]
 ) -> None:
     spec = prepare(three)
-    code = Code(spec.plan.templates, tuple(map(plain_op, spec.plan.templates)), {})
+    templates = spec.plan.templates
+    code = Code(templates, tuple(map(plain_op, templates)), {}, FreshDefaults(templates))
     header = Header(spec.info, {}, (), "/", None, frozenset(), None, **concerned)
     forms = zip(code.templates, run_code(header, code).plain, strict=True)
     assert {template.op.name for template, form in forms if form is not None} == short

@@ -11,6 +11,7 @@ import pytest
 
 from rayexec import ResourceDefinition
 from rayexec.definitions.contexts import RunInfo
+from rayexec.engine.ray.driver.mailbox import mailbox_at
 from rayexec.engine.ray.driver.resource_workers import ResourceWorkers
 from rayexec.engine.ray.protocol.framing import Address, frame
 from rayexec.engine.ray.worker import run_resources
@@ -32,7 +33,7 @@ def noting(closed_by: list[int]) -> Callable[[], OpenResources]:
 
 @pytest.fixture
 def workers() -> Iterator[ResourceWorkers]:
-    opened = ResourceWorkers("127.0.0.1", ["thing"])
+    opened = ResourceWorkers(mailbox_at("127.0.0.1"), ["thing"])
     yield opened
     opened.close()
 
@@ -92,7 +93,7 @@ def test_strangers_are_not_listened_to(workers: ResourceWorkers) -> None:
 
 
 def test_without_a_way_to_the_driver_nothing_is_kept_and_that_is_said_once(caplog: Any) -> None:
-    gone = ResourceWorkers("127.0.0.1", ["thing"])
+    gone = ResourceWorkers(mailbox_at("127.0.0.1"), ["thing"])
     gone.close()
     for _ in range(2):
         assert resources_of_run(gone.address, noting([])) is None

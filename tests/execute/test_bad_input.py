@@ -65,13 +65,15 @@ def test_an_output_that_cannot_be_unpickled_fails_its_consumer(execute_on_ray: A
     def trapping() -> None:
         made = trap()
         take(made)
-        take.alias("other")(made)  # a sole consumer could be handed the object itself
+        take.alias("other")(made)
+        take.alias("sole")(trap.alias("other_trap")())  # in the same batch, and yet no other way
 
     result = execute_on_ray(trapping)
     assert result.is_node_success("trap")
-    data = result.failure_data_for_node("take")
-    assert data.error.cause.cls_name == InputError.__name__
-    assert 'input "value" cannot be unpickled: ValueError' in data.error.cause.message
+    for consumer in ("take", "sole"):
+        data = result.failure_data_for_node(consumer)
+        assert data.error.cause.cls_name == InputError.__name__
+        assert 'input "value" cannot be unpickled: ValueError' in data.error.cause.message
 
 
 def test_prints_of_python_c_and_children_arrive_in_order(execute_on_ray: Any, capfd: Any) -> None:

@@ -251,3 +251,45 @@ def test_changed_settings_of_a_module_level_op_travel_too(execute: Any, write: W
         preset(module.start())
 
     assert execute(presets).output_for_node("grow_much") == 101
+
+
+LINKED = """
+    from rayexec import job, op
+    import linked_helper
+    import linked_beside
+
+    @op
+    def reads() -> list[str]:
+        import linked_late
+        return [linked_helper.WORD, linked_beside.WORD, linked_late.WORD, __file__]
+
+    @job
+    def linked():
+        reads()
+"""
+
+
+def test_a_link_finds_the_neighbours_of_its_target_first_and_then_its_own(
+    write: Write, tmp_path: Path, ray_session: None
+) -> None:
+    write("there/job.py", LINKED)
+    write("there/linked_helper.py", "WORD = 'of the target'")
+    write("there/linked_late.py", "WORD = 'late'")
+    write("here/linked_helper.py", "WORD = 'of the link'")  # as with `python link.py`, not this
+    write("here/linked_beside.py", "WORD = 'beside'")
+    link = tmp_path / "here/link_to_job.py"
+    link.symlink_to("../there/job.py")
+    linked = import_file(link).linked
+    expected = ["of the target", "beside", "late", str(link)]
+    assert linked.execute_in_process().output_for_node("reads") == expected
+    assert linked.execute().output_for_node("reads") == expected
+
+
+def test_a_link_to_the_directory_of_a_file_adds_nothing_to_the_path(
+    write: Write, tmp_path: Path
+) -> None:
+    write("there/job.py", "")
+    (tmp_path / "here").symlink_to("there")
+    path = list(sys.path)
+    import_file(tmp_path / "here/job.py")
+    assert sys.path == [str(tmp_path / "here"), *path]

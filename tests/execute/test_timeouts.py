@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from rayexec import RetryPolicy, StepTimeoutError, job, op
-from rayexec.engine.ray.protocol.batch_files import JOURNAL_PREFIX
+from rayexec.engine.ray.protocol.batch_files import JOURNAL_PREFIX, own_directories
 from rayexec.steps.timeouts import CLEAN_UP_S, deadline
 
 
@@ -94,11 +94,8 @@ def test_a_policy_may_catch_it_and_nothing_is_left(execute_on_ray: Any, tmp_path
     result = execute_on_ray(retried)
     assert result.output_for_node("hangs_once") == 7
     assert result.retry_attempts_for_node("hangs_once") == 1
-    assert [
-        name
-        for name in os.listdir("/dev/shm")
-        if name.startswith(f"{JOURNAL_PREFIX}{os.getpid()}.")
-    ] == []
+    own = f"{JOURNAL_PREFIX}{os.getpid()}."
+    assert [path for each in own_directories() for path in each.glob(f"{own}*")] == []
 
 
 def test_who_catches_the_error_and_goes_on_is_ended(execute_on_ray: Any) -> None:

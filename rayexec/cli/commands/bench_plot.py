@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from rayexec._version import DISTRIBUTION
 from rayexec.cli.commands.bench_figures import Machine
 from rayexec.cli.commands.bench_measure import MakespanFigures
 from rayexec.errors import LoadError
@@ -32,7 +33,7 @@ def check_plot(path: Path) -> None:
     except ImportError as error:
         raise LoadError(
             f"--plot needs matplotlib, which cannot be imported ({error}): pip install "
-            "'rayexec[plot]'"
+            f"'{DISTRIBUTION}[plot]'"
         ) from None
 
 

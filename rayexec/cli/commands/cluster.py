@@ -180,8 +180,9 @@ def manifest(
     package: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME",
-            help="What pip installs rayexec from, without an image; not given: rayexec.",
+            metavar="PACKAGE",
+            help="What pip installs rayexec from: a requirement, the path of a wheel, or a URL. "
+            "Needed where no image has rayexec.",
         ),
     ] = None,
     ray_version: Annotated[

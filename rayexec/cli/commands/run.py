@@ -249,19 +249,64 @@ def cancel(
     )
 
 
-@run_app.command(epilog="Example: rayexec run delete 3f2a 77b0")
+@run_app.command(
+    epilog="Examples: rayexec run delete 3f2a 77b0\n\n"
+    "rayexec run delete --job daily --status FAILURE --older-than 30 --keep 10\n\n"
+    "By --job, --status, --older-than and --keep, a run goes that has all the given properties "
+    "and is over. Runs stay that a running one was resumed from. On a terminal the command shows "
+    "them and asks before it removes them.",
+)
 def delete(
     runs: Annotated[
-        list[str], typer.Argument(metavar="RUN...", help="Ids of runs, or their beginnings.")
-    ],
-    force: Annotated[bool, typer.Option("--force", help="Also a run that is not over.")] = False,
+        list[str] | None,
+        typer.Argument(metavar="RUN...", help="Ids of runs, or their beginnings."),
+    ] = None,
+    job: Annotated[
+        str | None, typer.Option("--job", "-j", metavar="JOB", help="All runs of this job.")
+    ] = None,
+    status: Annotated[
+        str | None,
+        typer.Option(
+            metavar="STATUS",
+            help="All runs of this status: SUCCESS, FAILURE, CANCELED or UNREADABLE.",
+        ),
+    ] = None,
+    older_than: Annotated[
+        float | None,
+        typer.Option(
+            "--older-than", min=0, metavar="DAYS", help="All runs that ended before so many days."
+        ),
+    ] = None,
+    keep: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            metavar="N",
+            help="All but the N newest runs, of the job and status if they are given.",
+        ),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only show the runs that would go.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask on a terminal.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Also a run that is not over, by its id.")
+    ] = False,
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Remove the records of runs."""
+    """Remove the records of runs, by their ids or by job, status and age."""
+    retention = load("rayexec.views.retention", "Retention")(job, status, older_than, keep)
+    delete_runs = load("rayexec.cli.commands.run_delete", "delete_runs")
     raise typer.Exit(
-        load("rayexec.cli.commands.run_delete", "delete_runs")(
-            store, tuple(runs), force=force, as_json=as_json
+        delete_runs(
+            store,
+            tuple(runs or ()),
+            retention,
+            force=force,
+            dry_run=dry_run,
+            yes=yes,
+            as_json=as_json,
         )
     )
 

@@ -1,62 +1,175 @@
-"""``rayexec run delete``: removal of recorded and launched runs."""
+"""``rayexec run delete``: removal of recorded and launched runs, by id or by rule."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import sys
+from collections.abc import Sequence
+from typing import TextIO
 
-from rayexec.cli.exit_codes import SUCCEEDED, USAGE, complain, with_exit_code
-from rayexec.cli.streams import results_on_stdout, write_json
+import typer
+
+from rayexec.cli.exit_codes import FAILED, SUCCEEDED, USAGE, complain, with_exit_code
+from rayexec.cli.render.run_rows import run_rows
+from rayexec.cli.render.tables import results_console
+from rayexec.cli.streams import results_on_stdout, say, write_json
+from rayexec.errors import RunNotFoundError, StoreError
 from rayexec.events import RunStatus
 from rayexec.launch.launched_run import LaunchedRun, locate
-from rayexec.launch.notes import find_note
-from rayexec.store import RunStore, settled
+from rayexec.launch.monitor import add_launched_runs
+from rayexec.launch.notes import RecordedRun, find_note
+from rayexec.store import RunRecord, RunStore, current, default_store, settled, store_at
+from rayexec.views.quantities import counted
+from rayexec.views.retention import Retention
 
 __all__ = ["delete_runs"]
 
 
 @with_exit_code
-def delete_runs(location: str | None, run_ids: Sequence[str], *, force: bool, as_json: bool) -> int:
+def delete_runs(
+    location: str | None,
+    run_ids: Sequence[str],
+    retention: Retention,
+    *,
+    force: bool,
+    dry_run: bool,
+    yes: bool,
+    as_json: bool,
+) -> int:
+    """Remove the runs of these ids, or those that ``retention`` chooses."""
+    if run_ids and retention.is_given:
+        complain("give ids of runs, or say which by --job, --status, --older-than and --keep.")
+        return USAGE
+    if run_ids:
+        if dry_run:
+            complain("--dry-run shows what --job, --status, --older-than and --keep choose.")
+            return USAGE
+        return _delete_by_id(location, run_ids, force=force, as_json=as_json)
+    if not retention.is_given:
+        complain(
+            "say what to remove: ids of runs, or --job, --status, --older-than and --keep, which "
+            "may be combined."
+        )
+        return USAGE
+    status = None if retention.status is None else retention.status.upper()
+    if status is not None and status not in set(RunStatus):
+        complain(f"there is no status {retention.status!r}: it is one of {', '.join(RunStatus)}.")
+        return USAGE
+    if force or status == RunStatus.STARTED:
+        complain("a run that is not over is removed by its id alone, with --force.")
+        return USAGE
+    return _delete_by_rule(location, retention, dry_run=dry_run, yes=yes, as_json=as_json)
+
+
+def _delete_by_id(
+    location: str | None, run_ids: Sequence[str], *, force: bool, as_json: bool
+) -> int:
     """Remove runs: all of them, or none if one is missing or, without ``force``, not over."""
     with results_on_stdout() as results:
-        homes: dict[str, RunStore | LaunchedRun] = {}
+        runs: dict[str, RecordedRun | LaunchedRun] = {}
         for run_id in run_ids:
             run = locate(location, run_id)
-            homes[run.run_id] = run if isinstance(run, LaunchedRun) else run.store
-        if not force and (running := list(_running(homes))):
+            runs[run.run_id] = run
+        if not force and (running := [each for each, run in runs.items() if _is_running(run)]):
             complain(
                 f"not removed, since not over: {', '.join(running)}. Remove it all the same with "
                 f"--force."
             )
             return USAGE
-        for run_id, home in homes.items():
-            if not isinstance(home, LaunchedRun):
-                home.delete(run_id)
-            if location is None and (note := find_note(run_id)) is not None:
-                note.remove()
+        for run_id, run in runs.items():
+            if isinstance(run, RecordedRun):
+                run.store.delete(run_id)
+            _remove_note(location, run_id)
         if as_json:
-            write_json(results, {"deleted": list(homes)})
+            write_json(results, {"deleted": list(runs)})
         else:
-            results.writelines(f"Removed run {run_id}.\n" for run_id in homes)
+            results.writelines(f"Removed run {run_id}.\n" for run_id in runs)
     return SUCCEEDED
 
 
-def _running(homes: dict[str, RunStore | LaunchedRun]) -> Iterator[str]:
-    """Yield the runs that are not over."""
-    statuses = {
-        record.run_id: record.status
-        for store in _stores(homes.values())
-        for record in map(settled, store.list())
-    }
-    for run_id, home in homes.items():
-        status = home.status if isinstance(home, LaunchedRun) else statuses.get(run_id)
-        if status == RunStatus.STARTED:
-            yield run_id
+def _is_running(run: RecordedRun | LaunchedRun) -> bool:
+    if isinstance(run, LaunchedRun):
+        return run.status == RunStatus.STARTED
+    try:
+        return current(run.reader).status == RunStatus.STARTED
+    except StoreError:  # An unreadable run may be removed.
+        return False
 
 
-def _stores(homes: Iterable[RunStore | LaunchedRun]) -> Iterator[RunStore]:
-    """Yield each store once."""
-    seen: set[str] = set()
-    for home in homes:
-        if not isinstance(home, LaunchedRun) and home.identity not in seen:
-            seen.add(home.identity)
-            yield home
+def _remove_note(location: str | None, run_id: str) -> None:
+    if location is None and (note := find_note(run_id)) is not None:
+        note.remove()
+
+
+def _delete_by_rule(
+    location: str | None, retention: Retention, *, dry_run: bool, yes: bool, as_json: bool
+) -> int:
+    """Remove the runs that ``retention`` chooses; on a terminal ask before."""
+    with results_on_stdout() as results:
+        store = default_store() if location is None else store_at(location)
+        choice = retention.choose(_records(store, is_default=location is None))
+        chosen = choice.removed
+        if choice.in_use:
+            say(f"{counted(len(choice.in_use), 'run')} in use by a run that is not over: left.")
+        count = counted(len(chosen), "run")
+        asks = not (dry_run or yes or as_json) and sys.stdin.isatty() and sys.stderr.isatty()
+        if chosen and (dry_run or asks) and not as_json:
+            console = results_console(results)
+            results.writelines(f"{line}\n" for line in run_rows(chosen, console))
+            results.flush()
+        if dry_run:
+            ids = [record.run_id for record in chosen]
+            _conclude(results, {"would_delete": ids}, f"Would remove {count}.", as_json=as_json)
+            return SUCCEEDED
+        if chosen and asks and not typer.confirm(f"Remove {count}?", err=True):
+            say("Removed nothing.")
+            return FAILED
+        deleted, has_failed = [], False
+        for record in chosen:
+            try:
+                if not _delete_recorded(store, record):
+                    continue
+            except StoreError as error:
+                complain(str(error))
+                has_failed = True
+                continue
+            _remove_note(location, record.run_id)
+            deleted.append(record.run_id)
+            if not as_json:
+                results.write(
+                    f"Removed run {record.run_id} ({record.job_name}, {record.status}).\n"
+                )
+        count = counted(len(deleted), "run")
+        _conclude(results, {"deleted": deleted}, f"Removed {count} of {store}.", as_json=as_json)
+    return FAILED if has_failed else SUCCEEDED
+
+
+def _records(store: RunStore, *, is_default: bool) -> list[RunRecord]:
+    """Return the records of a store, the newest first, as a list of runs shows them."""
+    records = [settled(record) for record in store.list()]
+    if not is_default:
+        return records
+    run_ids = {record.run_id for record in records}
+    return [each for each in add_launched_runs(records) if each.run_id in run_ids]
+
+
+def _delete_recorded(store: RunStore, record: RunRecord) -> bool:
+    """Remove a run; return whether it was there still, and over."""
+    try:
+        reader = store.open(record.run_id)
+        if reader.run_id != record.run_id:  # It is gone, and its id begins that of another run.
+            return False
+        if record.status != RunStatus.UNREADABLE and reader.record().start_time != (
+            record.start_time
+        ):  # A new run has its id.
+            return False
+        store.delete(record.run_id)
+    except RunNotFoundError:
+        return False
+    return True
+
+
+def _conclude(results: TextIO, document: dict[str, list[str]], text: str, *, as_json: bool) -> None:
+    if as_json:
+        write_json(results, document)
+    else:
+        results.write(f"{text}\n")

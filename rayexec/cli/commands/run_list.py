@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from rayexec.cli.exit_codes import SUCCEEDED, USAGE, complain, with_exit_code
-from rayexec.cli.render.tables import results_console, runs_table
+from rayexec.cli.render.run_rows import run_rows
+from rayexec.cli.render.tables import results_console
 from rayexec.cli.streams import results_on_stdout, write_json
 from rayexec.events import RunStatus
 from rayexec.launch.monitor import add_launched_runs
@@ -38,7 +39,8 @@ def list_runs(
         if as_json:
             write_json(results, [run_row(record) for record in chosen])
         elif chosen:
-            results_console(results).print(runs_table(chosen))
+            console = results_console(results)
+            results.writelines(f"{line}\n" for line in run_rows(chosen, console))
         else:
             of_kind = " of that kind" if is_filtered else ""
             results.write(f"No runs{of_kind} in {store}.\n")

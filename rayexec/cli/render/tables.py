@@ -1,4 +1,4 @@
-"""Tables on a terminal: steps and ops of a run, runs of a store, cached outputs."""
+"""Tables on a terminal: steps and ops of a run, cached outputs."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from rich.text import Text
 from rayexec.events import RunStatus, StepEnd
 from rayexec.store import CacheRecord, RunRecord
 from rayexec.views.quantities import duration
-from rayexec.views.run_report import RunReport, seconds_of
+from rayexec.views.run_report import RunReport
 from rayexec.views.run_summary import StepSummary
 
 __all__ = [
+    "RUN_STYLES",
     "cached_outputs_table",
     "decimal_size",
     "ops_table",
     "results_console",
-    "runs_table",
     "state_of",
     "summary_table",
     "utc_time",
@@ -48,7 +48,7 @@ _WORST_FIRST = (
     StepEnd.REUSED,
     StepEnd.SUCCEEDED,
 )
-_RUN_STYLES = {
+RUN_STYLES = {
     RunStatus.SUCCESS: "green",
     RunStatus.FAILURE: "red",
     RunStatus.CANCELED: "yellow",
@@ -163,29 +163,6 @@ def _table_of_ends(steps: Sequence[StepSummary]) -> Table:
 
 def _end(end: StepEnd) -> Text:
     return Text(end.value, style=_STEP_STYLES[end])
-
-
-def runs_table(records: Sequence[RunRecord]) -> Table:
-    """Return a table of runs."""
-    table = _table(
-        ("run", False),
-        ("job", False),
-        ("status", False),
-        ("started", False),
-        ("took", True),
-        ("steps", True),
-    )
-    for record in records:
-        seconds = seconds_of(record)
-        table.add_row(
-            Text(record.run_id),
-            Text(record.job_name),
-            Text(state_of(record), style=_RUN_STYLES[RunStatus(record.status)]),
-            utc_time(record.start_time) if record.start_time else "",
-            "" if seconds is None else duration(seconds),
-            f"{sum(record.steps.values()):,}" if record.steps else "",
-        )
-    return table
 
 
 def ops_table(report: RunReport) -> Table:

@@ -10,16 +10,12 @@ from __future__ import annotations
 import contextlib
 import selectors
 import socket
+import threading
 import time
 from collections.abc import Sequence
 
-from rayexec.engine.ray.protocol.framing import (
-    CONNECT_TIMEOUT_S,
-    Address,
-    FrameError,
-    FrameReader,
-    make_key,
-)
+from rayexec.engine.ray.driver.mailbox import Mailbox, Peer, share_of_files
+from rayexec.engine.ray.protocol.framing import CONNECT_TIMEOUT_S, FrameError
 from rayexec.engine.ray.protocol.worker_messages import (
     Message,
     ResourcesClosed,
@@ -32,76 +28,76 @@ from rayexec.events import ResourceRecord, describe_error
 __all__ = ["ResourceWorkers"]
 
 _CLOSE_TIMEOUT_S = CONNECT_TIMEOUT_S
+_MOST_WORKERS = 20_000
 
 
 class _Connection:
     """Connection of one worker, with its messages so far."""
 
-    def __init__(self, connection: socket.socket, key: bytes) -> None:
-        self.socket = connection
-        self.messages: list[Message] = []
+    def __init__(self, peer: Peer, hello: Message) -> None:
+        self.peer = peer
+        self.messages = [hello]
         self.is_open = True
-        self._reader = FrameReader(key)
 
     def receive(self) -> None:
-        """Receive what is there; a stranger's connection counts as ended."""
-        data = b""
-        with contextlib.suppress(OSError):
-            data = self.socket.recv(65536)
-        try:
-            self.messages += [decode(frame.body) for frame in self._reader.feed(data)]
-        except FrameError:
-            data = b""
-        self.is_open = bool(data)
+        """Receive what is there."""
+        frames = None
+        with contextlib.suppress(FrameError):
+            frames = self.peer.receive()
+        self.is_open = frames is not None
+        self.messages += [decode(frame.body) for frame in frames or ()]
 
 
 class ResourceWorkers:
     """Connections of workers with open resources of one run.
 
-    ``names`` are the keys of these resources. There is no thread: connections wait in the socket's
-    backlog for ``accept`` or ``close``.
+    ``names`` are the keys of these resources. The mailbox hands over the connections of workers
+    alone, once it has their first message.
     """
 
-    def __init__(self, host: str, names: Sequence[str]) -> None:
-        self._socket = socket.create_server((host, 0), backlog=4096)
-        self._socket.setblocking(False)
+    def __init__(self, mailbox: Mailbox, names: Sequence[str]) -> None:
         self._names = ", ".join(names)
         self._connections: list[_Connection] = []
         self._records: list[ResourceRecord] = []
-        address, port = self._socket.getsockname()[:2]
-        self.address = Address(address, port, make_key())
+        self._lock = threading.Lock()
+        self._is_open = True
+        self._most = share_of_files(2, _MOST_WORKERS)
+        self._mailbox = mailbox
+        self.address = mailbox.open_adopting_channel(self._adopt)
 
-    def accept(self) -> None:
-        """Accept the workers in the backlog; returns at once."""
-        with contextlib.suppress(OSError):
-            while True:
-                connection = self._socket.accept()[0]
-                connection.setblocking(False)
-                self._connections.append(_Connection(connection, self.address.key))
+    def _adopt(self, peer: Peer, body: bytes) -> bool:
+        with self._lock:
+            # A worker that is refused closes its resources after each batch.
+            if not self._is_open or len(self._connections) >= self._most:
+                return False
+            self._connections.append(_Connection(peer, decode(body)))
+        peer.accept()
+        return True
 
     def close(self) -> None:
         """Have every worker close its resources, and wait some seconds for the answers."""
-        self.accept()
-        self._socket.close()
-        connections, self._connections = self._connections, []
+        with self._lock:
+            self._is_open = False
+            connections, self._connections = self._connections, []
         started = time.time()
         deadline = time.monotonic() + _CLOSE_TIMEOUT_S
         try:
             with selectors.DefaultSelector() as selector:
                 for connection in connections:
-                    selector.register(connection.socket, selectors.EVENT_READ, connection)
+                    selector.register(connection.peer.socket, selectors.EVENT_READ, connection)
                     with contextlib.suppress(OSError):
                         # A plain close would not end it where a forked child holds a copy.
-                        connection.socket.shutdown(socket.SHUT_WR)
+                        connection.peer.socket.shutdown(socket.SHUT_WR)
                 while selector.get_map() and (left := deadline - time.monotonic()) > 0:
                     for key, _ in selector.select(left):
                         connection = key.data
                         connection.receive()
                         if not connection.is_open:
-                            selector.unregister(connection.socket)
+                            selector.unregister(connection.peer.socket)
         finally:
             for connection in connections:
-                connection.socket.close()
+                connection.peer.socket.close()
+            self._mailbox.close_channel(self.address)  # it admits the answers until here
         for connection in connections:
             self._record(connection, started)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, NamedTuple
 
-from rayexec._version import __version__
+from rayexec._version import DISTRIBUTION, __version__
 from rayexec.engine.ray.protocol.refusals import VERSION_REFUSED, NotUnpackedError
 from rayexec.errors import EngineError
 
@@ -93,19 +93,22 @@ def lost_object(error: BaseException) -> str | None:
 def refusal_in(error: BaseException) -> EngineError | None:
     """Return the refusal of a node without this rayexec, where a task failed by it."""
     arguments: tuple[Any, ...] = getattr(getattr(error, "cause", None), "args", ())
-    if len(arguments) != 5 or arguments[0] != VERSION_REFUSED:
+    if len(arguments) != 6 or arguments[0] != VERSION_REFUSED:
         return None
-    _, node, installed, why, python = arguments
+    _, node, installed, why, python, namesake = arguments
+    same = f"{python} -m pip install {DISTRIBUTION}=={__version__}"
+    launch = "have Ray do so for the run: rayexec job launch --send-rayexec"
+    if namesake is not None:
+        return EngineError(
+            f"node {node} has a package of another project under the name rayexec ({namesake}). "
+            f"Remove it there, and install this one: {python} -m pip uninstall rayexec, then "
+            f"{same}; or {launch}"
+        )
     if why:
         return EngineError(
-            f"rayexec cannot be imported on node {node}: {why}. Install what it needs there: "
-            f"{python} -m pip install rayexec=={__version__}"
+            f"rayexec cannot be imported on node {node}: {why}. Install what it needs there: {same}"
         )
-    remedies = (
-        f"Install the same version where Ray's workers run ({python} -m pip install "
-        f"rayexec=={__version__}), or have Ray do so for the run: execution: {{config: {{ray: "
-        f'{{runtime_env: {{pip: ["rayexec=={__version__}"]}}}}}}}}'
-    )
+    remedies = f"Install the same version where Ray's workers run ({same}), or {launch}"
     if installed is None:
         return EngineError(f"rayexec is not installed on node {node}. {remedies}")
     return EngineError(

@@ -20,8 +20,10 @@ class BatchInputs:
     """Loads inputs: large values among the task's arguments, and outputs of earlier calls."""
 
     def __init__(self, large: tuple[Packed, ...]) -> None:
-        #: Outputs of the call before, as live objects: its only consumer needs no copy.
-        self.before: dict[str, Any] | None = None
+        #: Outputs of the call before, for a call that is chained to it: an immutable value may be
+        #: there itself, any other (and all bytes) is its pickle. So each consumer gets the value
+        #: as it was at its yield, and an object of its own, as in any other batch.
+        self.before: Mapping[str, Any] | None = None
         #: Seconds of unpickling large values.
         self.loading = 0.0
         #: Steps that later calls take from.
@@ -44,16 +46,15 @@ class BatchInputs:
             return self.before is not None and self.before.keys() >= {*follows}
         return all(output in self.inside.get(step, ()) for step, output in follows)
 
-    def yielded(
-        self, step: int, stored: Mapping[str, StoredOutput], live: dict[str, Any] | None
-    ) -> None:
-        """Accept the outputs of a successful call; ``live`` has the objects for a chained one."""
-        self.before = live
+    def yielded(self, step: int, stored: Mapping[str, StoredOutput]) -> None:
+        """Accept the outputs of a successful call."""
+        # A large output, which is no pickle here, ends its batch: nothing follows it.
+        self.before = stored
         if step in self.needed:
             self.inside[step] = stored
 
     def by_name(
-        self, template: Template, wires: Sequence[Any], before: dict[str, Any] | None
+        self, template: Template, wires: Sequence[Any], before: Mapping[str, Any] | None
     ) -> Mapping[str, Any]:
         """Return the inputs of a call, without defaults; raises InputError."""
         names = [name for name, port in template.op.ins.items() if not port.type.is_nothing]
@@ -73,7 +74,8 @@ class BatchInputs:
             if isinstance(wire, list):
                 return [self.load(name, member, before) for member in wire]
             if type(wire) is tuple:
-                return (before or {})[wire[0]]
+                value = (before or {})[wire[0]]
+                return pickle.loads(value) if type(value) is bytes else value
             if isinstance(wire, FromStep):
                 wire = self.inside[wire.step][wire.output]
             if isinstance(wire, bytes):

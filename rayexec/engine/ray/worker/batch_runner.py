@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from rayexec.definitions.contexts import StepLog
-from rayexec.engine.packed_values import Packed, is_lasting, pack, pack_error
+from rayexec.engine.packed_values import IMMUTABLE, Packed, is_lasting, pack, pack_error
 from rayexec.engine.ray.protocol.batch_request import CallExtras, RemoteCall
 from rayexec.engine.ray.protocol.entries import StoredOutput
 from rayexec.engine.ray.worker.answer import Answer
@@ -44,6 +44,9 @@ __all__ = ["BatchRunner", "Surroundings", "unloadable"]
 
 
 _NO_EXTRAS = CallExtras(0, None, None)
+
+# Immutable, and not to be taken for the pickle of a value.
+_PASSED_ON = IMMUTABLE - {bytes}
 
 
 class Surroundings(NamedTuple):
@@ -106,7 +109,7 @@ class BatchRunner:
                 is_followed = position < last and type(calls[position + 1].follows) is tuple
                 plain = plain_ops[call.template]
                 if plain is None or call.extras is not None:
-                    self._call(position, call, before, is_followed)
+                    self._call(position, call, before)
                 else:
                     self._call_plainly(plain, position, call, before, is_followed)
                 now = batch.since = time.monotonic()
@@ -126,7 +129,7 @@ class BatchRunner:
         plain: PlainOp,
         position: int,
         call: RemoteCall,
-        before: dict[str, Any] | None,
+        before: Mapping[str, Any] | None,
         is_followed: bool,
     ) -> None:
         """Make a call in its op's short form; anything but a plain success goes to ``_call``."""
@@ -140,9 +143,14 @@ class BatchRunner:
             values = [
                 pickle.loads(wire)
                 if type(wire) is bytes
-                else before[wire[0]]  # type: ignore[index]  # only a chained call has such a wire
+                else (
+                    value
+                    # Only a chained call has such a wire.
+                    if type(value := before[wire[0]]) is not bytes  # type: ignore[index]
+                    else pickle.loads(value)
+                )
                 if type(wire) is tuple
-                else declared[1]
+                else self._run.code.defaults.get(call.template, *declared)
                 if wire is None
                 else inputs.load(declared[0], wire, before)
                 for wire, declared in zip(call.wires, plain.inputs, strict=True)
@@ -151,7 +159,7 @@ class BatchRunner:
         except Exception:
             is_fit = False
         if not is_fit:
-            self._call(position, call, before, is_followed)
+            self._call(position, call, before)
             return
         try:
             result = plain.call(*values)
@@ -160,14 +168,14 @@ class BatchRunner:
         except BaseException as error:
             raised = error
         if packed is None:
-            self._call(position, call, before, is_followed, FinishedCall(started, result, raised))
+            self._call(position, call, before, FinishedCall(started, result, raised))
             return
         ended = time.time()
         stdout, stderr = self._around.capture.drain()
         if type(packed) is bytes and not (stdout or stderr):
             answer.succeeded(position, started, ended, packed)
             if is_followed:
-                inputs.before = {plain.output: result}
+                inputs.before = {plain.output: result if type(result) in _PASSED_ON else packed}
             if call.step in inputs.needed:
                 inputs.inside[call.step] = {plain.output: packed}
             return
@@ -184,14 +192,13 @@ class BatchRunner:
             stderr=stderr,
             pid=os.getpid(),
         )
-        self._over(position, row, stored, {plain.output: result} if is_followed else None)
+        self._over(position, row, stored)
 
     def _call(
         self,
         position: int,
         call: RemoteCall,
-        before: dict[str, Any] | None,
-        is_followed: bool,
+        before: Mapping[str, Any] | None,
         finished: FinishedCall | None = None,
     ) -> None:
         self._inputs.before = None  # or the next call might get an earlier call's outputs
@@ -200,7 +207,6 @@ class BatchRunner:
             return
         op = self._run.code.templates[call.template].op
         stored: dict[str, StoredOutput] = {}
-        live: dict[str, Any] | None = {} if is_followed else None
         writer = self._writer_of(call)
         lasting: dict[str, bytes | Packed] = {}
 
@@ -209,8 +215,6 @@ class BatchRunner:
             if writer is not None and is_lasting(packed):
                 lasting[name] = packed
             stored[name] = self._answer.store(packed, is_dynamic=name not in op.outs)
-            if live is not None:
-                live[name] = value
 
         row, error = self._executor.run(
             step,
@@ -221,13 +225,17 @@ class BatchRunner:
         )
         if writer is not None:
             row = _commit(writer, call.key, row, lasting)
-        self._over(position, self._complete(row, error), stored, live)
+        self._over(position, self._complete(row, error), stored)
 
     def _inputs_of(
-        self, call: RemoteCall, before: dict[str, Any] | None
+        self, call: RemoteCall, before: Mapping[str, Any] | None
     ) -> Callable[[], Mapping[str, Any]]:
-        template = self._run.code.templates[call.template]
-        return lambda: self._inputs.by_name(template, call.wires, before)
+        code = self._run.code
+        template = code.templates[call.template]
+        return lambda: {
+            **code.defaults.of(call.template),
+            **self._inputs.by_name(template, call.wires, before),
+        }
 
     def _log_of(self, position: int) -> StepLog:
         """Return the log of a call; the live watch passes its lines on during the call."""
@@ -248,7 +256,7 @@ class BatchRunner:
             config = None if packed_config is None else pickle.loads(packed_config)
         except Exception as broken:  # unpickling runs user code
             what = "the step's config cannot be loaded on the worker"
-            self._over(position, unloadable(call, broken, what), {}, None)
+            self._over(position, unloadable(call, broken, what), {})
             return None
         own_tags = self._run.code.templates[call.template].op.tags
         tags = own_tags if tags is None else tags
@@ -263,17 +271,11 @@ class BatchRunner:
         stdout, stderr = self._around.capture.drain()
         return row._replace(stdout=stdout, stderr=stderr) if stdout or stderr else row
 
-    def _over(
-        self,
-        position: int,
-        row: Attempt,
-        stored: Mapping[str, StoredOutput],
-        live: dict[str, Any] | None,
-    ) -> None:
+    def _over(self, position: int, row: Attempt, stored: Mapping[str, StoredOutput]) -> None:
         """Add a finished call to the answer, and its outputs to the inputs of later calls."""
         self._answer.add(position, row, stored)
         if row.outcome == SUCCESS:
-            self._inputs.yielded(row.step, stored, live)
+            self._inputs.yielded(row.step, stored)
 
     def stream(self, call: RemoteCall, sender: ValueSender) -> Generator[Packed, None, None]:
         """Make a call and yield its large outputs as they come; ``sender`` reports all of them."""
@@ -301,7 +303,7 @@ class BatchRunner:
         row, error = yield from outputs.along(pauses)
         if writer is not None:
             row = _commit(writer, call.key, row, {})
-        self._over(0, self._complete(row, error), stored, None)
+        self._over(0, self._complete(row, error), stored)
 
 
 def _commit(

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from rayexec.definitions.resource import ResourceDefinition
 from rayexec.engine.ray.protocol.batch_request import Header
+from rayexec.engine.ray.worker.fresh_defaults import FreshDefaults
 from rayexec.plan.model import Template
 from rayexec.steps.fast_path import PlainOp
 
@@ -13,11 +14,12 @@ __all__ = ["Code", "RunCode", "run_code"]
 
 
 class Code(NamedTuple):
-    """A loaded package: templates, the short form of each op that has one, resources."""
+    """A loaded package: templates, the short form of each op that has one, resources, defaults."""
 
     templates: tuple[Template, ...]
     plain: tuple[PlainOp | None, ...]
     resources: dict[str, ResourceDefinition]
+    defaults: FreshDefaults
 
 
 class RunCode(NamedTuple):

@@ -20,8 +20,13 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
-from rayexec.engine.ray.protocol.batch_files import journal_path
-from rayexec.engine.ray.protocol.framing import CONNECT_TIMEOUT_S, Address, frame
+from rayexec.engine.ray.protocol.batch_files import JOURNAL_PREFIX, capture_path
+from rayexec.engine.ray.protocol.framing import (
+    ACCEPTED,
+    CONNECT_TIMEOUT_S,
+    Address,
+    frame,
+)
 from rayexec.engine.ray.protocol.worker_messages import ResourcesClosed, WorkerConnected, encode
 from rayexec.engine.ray.worker.capture import Capture
 from rayexec.steps.resources import OpenResources
@@ -111,8 +116,8 @@ class _RunResources:
             capture = None
             if threading.current_thread() is threading.main_thread() and not IN_BATCH.is_running:
                 with contextlib.suppress(OSError):  # a full disk keeps nothing open
-                    path = journal_path("resources", self._address.port)
-                    capture = around.enter_context(Capture(path))
+                    name = f"{JOURNAL_PREFIX}{os.getpid()}-resources-{self._address.port}"
+                    capture = around.enter_context(Capture(capture_path(name)))
             self.resources.__exit__(None, None, None)
             if capture is not None:
                 return capture.drain()
@@ -140,10 +145,7 @@ def resources_of_run(address: Address, make: Callable[[], OpenResources]) -> Ope
         return None
     hello = frame(address, encode(WorkerConnected(os.getpid(), socket.gethostname())))
     try:
-        connection = socket.create_connection(
-            (address.host, address.port), timeout=CONNECT_TIMEOUT_S
-        )
-        connection.sendall(hello)
+        connection = _accepted(address, hello)
     except OSError as error:
         _UNREACHABLE.add(address)
         _logger.warning(
@@ -158,6 +160,19 @@ def resources_of_run(address: Address, make: Callable[[], OpenResources]) -> Ope
     _handle_signal()
     run = _OPEN[address] = _RunResources(connection, address, make())
     return run.resources
+
+
+def _accepted(address: Address, hello: bytes) -> socket.socket:
+    """Return a connection that the driver keeps; raises OSError."""
+    connection = socket.create_connection((address.host, address.port), timeout=CONNECT_TIMEOUT_S)
+    try:
+        connection.sendall(hello)
+        if connection.recv(1) != ACCEPTED:
+            raise ConnectionError("it accepts no more workers")
+    except OSError:
+        connection.close()
+        raise
+    return connection
 
 
 _has_handler = False

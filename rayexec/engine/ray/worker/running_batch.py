@@ -48,7 +48,7 @@ class RunningBatch:
 
     def send_lines(self, lines: LiveLines) -> None:
         """Report lines of the running call; ``lines.step`` is its position."""
-        self.sender.send(LinesLogged(self.batch_id, lines))
+        self.sender.send(LinesLogged(self.batch_id, lines), in_order=True)
 
     def announce(self) -> None:
         """Report the start of the batch, in a thread: no step waits for that."""

@@ -56,7 +56,7 @@ class ValueSender:
                 if self._is_over:  # the answer has it all
                     return
                 due, self._due = self._due, []
-            if not self._sender.send(ValuesYielded(self._batch_id, due)):
+            if not self._sender.send(ValuesYielded(self._batch_id, due), in_order=True):
                 return
             with self._wake:
                 self._wake.wait_for(lambda: self._is_over, timeout=_GATHER_S)
