@@ -43,7 +43,6 @@ from rayexec.scheduler.messages import (
     SchedulerEvent,
     SharedLimitsChanged,
     StepRequeued,
-    StepStatus,
     StepYielded,
     TimerFired,
 )
