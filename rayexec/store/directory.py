@@ -307,3 +307,6 @@ class _FileReader:
                     if start < part.size:
                         yield self._files.read(f"{events}/{part.name}", start)
                     start = max(0, start - part.size)
+
+    def is_of_this_user(self) -> bool:
+        return self._files.is_of_this_user(f"{self._directory}/run.json")

@@ -13,12 +13,17 @@ import uuid
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from rayexec.errors import StoreError
 from rayexec.run.file_modes import make_directories, new_file
+from rayexec.run.file_owners import trusted_owners
 
 if TYPE_CHECKING:
     from pyarrow.fs import FileSystem
 
 __all__ = ["ArrowFiles", "Files", "LocalFiles", "SizedFile", "read_regular"]
+
+
+_LEVELS = 3  # directories above a record: that of the run, of all runs, and the store's
 
 
 class SizedFile(NamedTuple):
@@ -39,6 +44,9 @@ class Files(Protocol):
 
     def read(self, path: str, start: int = 0) -> bytes:
         """Return the content of a regular file, from byte ``start``."""
+
+    def is_of_this_user(self, path: str) -> bool:
+        """Whether certainly no other user has written the record of a run."""
 
     def replace(self, directory: str, name: str, data: bytes) -> None:
         """Replace a file, completely or not at all."""
@@ -83,6 +91,18 @@ class LocalFiles:
     def read(self, path: str, start: int = 0) -> bytes:
         """Return the content of a regular file, from byte ``start``."""
         return read_regular(path, start)
+
+    def is_of_this_user(self, path: str) -> bool:
+        """Whether certainly no other user has written the record of a run.
+
+        This user owns the file, and no others than trusted ones may change it, or put another file
+        in its place.
+        """
+        try:
+            with trusted_owners().open(path, _LEVELS) as file:
+                return os.fstat(file.fileno()).st_uid == os.geteuid()
+        except (OSError, StoreError):
+            return False
 
     def replace(self, directory: str, name: str, data: bytes) -> None:
         """Replace a file, completely or not at all."""
@@ -221,6 +241,10 @@ class ArrowFiles:
             stream.seek(start)
             data: bytes = stream.read()
         return data
+
+    def is_of_this_user(self, path: str) -> bool:
+        """Return False: such a store does not tell who wrote a file."""
+        return False
 
     def replace(self, directory: str, name: str, data: bytes) -> None:
         """Replace a file, completely or not at all."""
