@@ -5,16 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-import tempfile
 import time
 from pathlib import Path
 
-from rayexec.engine.ray.protocol.batch_files import JOURNAL_PREFIX
+from rayexec.engine.ray.protocol.batch_files import JOURNAL_PREFIX, own_directories
 
 __all__ = ["Leftovers"]
 
-_PATIENCE = 5.0  # seconds in which what is left behind has to go
-_PLACES = tuple({Path("/dev/shm"), Path(tempfile.gettempdir())})
+_PATIENCE = 30.0  # seconds in which what is left behind has to go
 
 
 class Leftovers:
@@ -51,7 +49,7 @@ class Leftovers:
 
     def _find_files(self) -> set[Path]:
         named = {
-            path for place in _PLACES if place.is_dir() for path in place.glob(f"{JOURNAL_PREFIX}*")
+            path for directory in own_directories() for path in directory.glob(f"{JOURNAL_PREFIX}*")
         }
         return {path for path in named if self._is_ours(path.name)}
 

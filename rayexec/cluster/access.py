@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from rayexec.cluster.local_cluster import running
+from rayexec.cluster.processes import own_arguments
 from rayexec.cluster.tokens import AUTH_MODE, TOKEN, TOKEN_PATH, token, token_path
 from rayexec.errors import EngineError
 
@@ -33,8 +34,11 @@ def reach(address: str) -> str:
 
     ``auto`` stands for RAY_ADDRESS, or the cluster of ``rayexec cluster up``, or the address that
     Ray finds. Raises EngineError within ten seconds for no address, no answer or a refused token.
+
+    The token opens all clusters of the user. So an address gets it that somebody gave or set as
+    RAY_ADDRESS, or that a process of this user serves here; Ray finds what any user has left.
     """
-    source = ""
+    source, is_trusted = "", True
     if address == "auto":
         address = os.environ.get("RAY_ADDRESS") or "auto"
         source = " That is what RAY_ADDRESS says: unset it, or set it anew."
@@ -43,7 +47,11 @@ def reach(address: str) -> str:
             " That is what Ray has noted of a cluster that ran here: start one with `rayexec "
             "cluster up`."
         )
-        address = running() or _found_by_ray()
+        if (own := running()) is not None:
+            address = own
+        else:
+            address = _found_by_ray()
+            is_trusted = _is_served_here(address)
     host, _, port = address.rpartition(":")
     if not host or not port.isdigit() or "/" in host:
         return address  # another form, which Ray itself will check
@@ -51,8 +59,20 @@ def reach(address: str) -> str:
         _check_answers(address)
     except EngineError as error:
         raise EngineError(f"{error}{source}") from None
-    _authenticate(address)
+    if is_trusted:
+        _authenticate(address)
+    elif not _is_admitted(address, None):
+        raise EngineError(
+            f"the Ray at {address} asks for a token. Ray has found that address on this machine, "
+            "where any user may leave one, and none of your processes belongs to it. If that "
+            f"cluster is yours, give its address: --address {address}."
+        )
     return address
+
+
+def _is_served_here(address: str) -> bool:
+    """Whether a node of the Ray at ``address`` is a process of this user on this machine."""
+    return any(f"--gcs-address={address}" in command for command in own_arguments("raylet"))
 
 
 def _found_by_ray() -> str:

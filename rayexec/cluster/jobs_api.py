@@ -8,6 +8,7 @@ module imports ``ray.job_submission``.
 from __future__ import annotations
 
 import contextlib
+import functools
 import http.client
 import json
 import logging
@@ -45,6 +46,11 @@ _OVERRIDES = ("RAY_ADDRESS", "RAY_API_SERVER_ADDRESS")
 # The last line of a traceback, or the first one of its message.
 _RAISED = re.compile(r"[A-Za-z_][\w.]*(?:Error|Exception)\b")
 _LACKING = re.compile(r"No module named '([\w.]+)'")
+# Of Python, for a package that cannot be run by its name, or not even be imported.
+_NOT_OURS = re.compile(
+    r"No module named rayexec\.__main__;|finding module specification for 'rayexec\.__main__'"
+    r"|No module named 'rayexec\.rayexec'"
+)
 _NOT_FOUND = 404
 _LOAD_ERROR = 2  # exit code of a command without its job
 _ENDED = frozenset({"SUCCEEDED", "FAILED", "STOPPED"})
@@ -84,7 +90,7 @@ class JobState:
         """
         if self.status != "FAILED":
             return None
-        if "No module named rayexec.__main__;" in self.message:
+        if _NOT_OURS.search(self.message):
             return OTHER_PROJECT
         if "No module named rayexec" in self.message:
             return "rayexec"
@@ -160,7 +166,7 @@ class Jobs:
         url = f"{self.address}/api/jobs/{path}"
         request = urllib.request.Request(url, headers=_headers(self._token), method=method)
         try:
-            with urllib.request.urlopen(request, timeout=QUESTION_TIMEOUT_S) as answer:
+            with _opener().open(request, timeout=QUESTION_TIMEOUT_S) as answer:
                 return json.load(answer)
         except urllib.error.HTTPError as error:
             with error:
@@ -253,6 +259,18 @@ def reason_in(text: str) -> str:
     return text.strip()
 
 
+class _Staying(urllib.request.HTTPRedirectHandler):
+    """Follows no redirect: the token would go along, to wherever the answer says."""
+
+    def redirect_request(self, *_: Any) -> None:
+        """Return no other request, so that the answer is an error."""
+
+
+@functools.cache
+def _opener() -> urllib.request.OpenerDirector:
+    return urllib.request.build_opener(_Staying)
+
+
 def _headers(sent_token: str | None) -> dict[str, str]:
     return {"Authorization": f"Bearer {sent_token}"} if sent_token else {}
 
@@ -292,7 +310,7 @@ def _check(address: str) -> tuple[str, str | None]:
 def _ask(address: str, sent_token: str | None) -> tuple[int, Mapping[str, Any]]:
     request = urllib.request.Request(f"{address}/api/version", headers=_headers(sent_token))
     try:
-        with urllib.request.urlopen(request, timeout=ANSWER_TIMEOUT_S) as answer:
+        with _opener().open(request, timeout=ANSWER_TIMEOUT_S) as answer:
             document = json.loads(answer.read(1 << 16))
             return answer.status, document if isinstance(document, dict) else {}
     except urllib.error.HTTPError as error:

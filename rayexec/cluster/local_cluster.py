@@ -23,6 +23,7 @@ from rayexec.cluster.home import home
 from rayexec.cluster.node_start import ClusterStart
 from rayexec.cluster.tokens import ensure_token
 from rayexec.errors import EngineError
+from rayexec.private_directory import open_private
 
 __all__ = ["Cluster", "current", "running", "start", "stop"]
 
@@ -83,7 +84,9 @@ def _runs(entry: tuple[int, str, str], now: Mapping[int, processes.Process]) -> 
 def current() -> Cluster | None:
     """Return the cluster started last and not stopped; it may have died since."""
     try:
-        document = json.loads((home() / _STATE).read_text())
+        # Whoever writes it names an address that gets a token, and processes that ``stop`` ends.
+        with open(home() / _STATE, opener=open_private) as file:
+            document = json.load(file)
         spec = ClusterSpec(**document.pop("spec"))
         lists = {name: tuple(map(tuple, document.pop(name))) for name in ("core", "others")}
         return Cluster(**document | {"spec": spec, "sessions": tuple(document["sessions"])} | lists)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Process", "boot", "end", "family", "marked", "table"]
+__all__ = ["Process", "boot", "end", "family", "marked", "own_arguments", "table"]
 
 _PROC = Path("/proc")
 POLL_INTERVAL_S = 0.05  # nothing can wait for processes of other parents
@@ -76,6 +76,18 @@ def _from_ps(line: str) -> Process | None:
     if state.startswith("Z") or len(rest) < 6:
         return None
     return Process(int(pid), int(parent), int(group), " ".join(rest[:5]), os.path.basename(rest[5]))
+
+
+def own_arguments(name: str) -> list[list[str]]:
+    """Return the command lines of this user's processes of a name; only Linux tells."""
+    commands = []
+    for pid, process in table().items():
+        directory = _PROC / str(pid)
+        with contextlib.suppress(OSError):
+            if process.name == name and directory.stat().st_uid == os.geteuid():
+                text = (directory / "cmdline").read_bytes().decode(errors="replace")
+                commands.append(text.split("\0"))
+    return commands
 
 
 def marked(mark: str, processes: Mapping[int, Process]) -> set[int]:

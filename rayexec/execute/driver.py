@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -25,7 +25,10 @@ from rayexec.plan.dynamic.run_plan import RunPlan
 from rayexec.run.spec import RunSpec
 from rayexec.scheduler.machine import Machine
 
-__all__ = ["Driven", "Outcome", "run_to_end"]
+__all__ = ["INTERRUPTED", "Driven", "Outcome", "run_to_end"]
+
+#: Data of the event of a cancel by a signal or Ctrl-C.
+INTERRUPTED: Mapping[str, str] = {"by": "an interrupt"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +135,7 @@ class _Run:
                 error = resource_error
             except StoreError as store_error:
                 error = store_error
-                self._loop.cancel("The run cannot be recorded any more")
+                self._loop.cancel(f"The run cannot be recorded any more: {store_error}")
             except EngineError as engine_error:
                 if not has_started:
                     raise
@@ -206,7 +209,7 @@ class _Run:
             self._loop.cancel(f"The run was {cause}", data)
             return RunCanceledError(f"the run was {cause}")
         signal = " by SIGTERM" if isinstance(interrupt, Terminated) else ""
-        self._loop.cancel(f"The run was interrupted{signal}")
+        self._loop.cancel(f"The run was interrupted{signal}", INTERRUPTED)
         error = RunCanceledError(f"the run was interrupted{signal}")
         error.__cause__ = interrupt
         return error

@@ -116,7 +116,8 @@ def execute_job(
         parent = find_parent(reexecution_options, store_of(store) or default_store())
         parent.check_job(job.name)
         tags = parent.tags(tags)
-        run_config = parent.run_config() if run_config is None else run_config
+        if run_config is None:
+            run_config = parent.run_config(has_address=execution.get("address") is not None)
         op_selection = parent.record.op_selection if op_selection is None else op_selection
     spec = prepare(
         job,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -73,6 +73,8 @@ class Parent:
     store: RunStore
     record: RunRecord
     options: ReexecutionOptions
+    #: This user wrote the record, on this host; otherwise nothing in it may run code.
+    is_own: bool
 
     def check_job(self, name: str) -> None:
         """Raise DefinitionError if the run is of another job."""
@@ -82,14 +84,35 @@ class Parent:
                 "cannot resume it."
             )
 
-    def run_config(self) -> Mapping[str, Any]:
-        """Return the run's config; raises DefinitionError if the record has it only in part."""
+    def run_config(self, *, has_address: bool = False) -> Mapping[str, Any]:
+        """Return the run's config; raises DefinitionError if the record has it only in part.
+
+        A runtime_env runs code, and a cluster gets a token. So both must be given again if another
+        user may have written the record; ``has_address`` says that the address is.
+        """
+        run_id = self.record.run_id
         if "config" in self.record.origin:
             raise DefinitionError(
-                f"the config of run {self.record.run_id} held {self.record.origin['config']}, "
+                f"the config of run {run_id} held {self.record.origin['config']}, "
                 "which the record has only in words: give the config again."
             )
-        return self.record.run_config
+        config = self.record.run_config
+        if self.is_own:
+            return config
+        settings = list(_executor_settings(config))
+        if any(each.get("runtime_env") for each in settings):
+            raise DefinitionError(
+                f"the config of run {run_id} has a runtime_env, which may run code, and nothing "
+                "shows that you wrote it on this host: give the config again (-c)."
+            )
+        addresses = [each["address"] for each in settings if each.get("address")]
+        if addresses and not has_address:
+            raise DefinitionError(
+                f"the config of run {run_id} names the Ray at {addresses[0]!r}, and nothing shows "
+                "that you wrote it on this host: give the address yourself (--address), or "
+                "--address local for a Ray of this run alone."
+            )
+        return config
 
     def tags(self, given: Mapping[str, Any] | None) -> dict[str, Any]:
         """Return the tags of a run that resumes this one."""
@@ -123,17 +146,30 @@ class Parent:
         )
 
 
+def _executor_settings(config: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Yield what may be an executor's settings in run config.
+
+    They are below the executor's name, or beside it if the job fixes its executor.
+    """
+    execution = config.get("execution")
+    settings = execution.get("config") if isinstance(execution, Mapping) else None
+    if isinstance(settings, Mapping):
+        yield settings
+        yield from (each for each in settings.values() if isinstance(each, Mapping))
+
+
 def find_parent(options: ReexecutionOptions, store: RunStore) -> Parent:
     """Return the run of ``options``; raises RunNotFoundError, and InvariantError if it cannot be
     resumed.
     """
-    from rayexec.store import current
+    from rayexec.store import current, is_own
 
     if not isinstance(options, ReexecutionOptions):
         raise DefinitionError(
             f"reexecution_options is a ReexecutionOptions, got {type(options).__name__}."
         )
-    record = current(store.open(options.parent_run_id))
+    reader = store.open(options.parent_run_id)
+    record = current(reader)
     if record.status == RunStatus.STARTED and not options.is_forced:
         driver = (
             f" (by pid {record.driver.pid} on {record.driver.host})"
@@ -150,7 +186,7 @@ def find_parent(options: ReexecutionOptions, store: RunStore) -> Parent:
             f"run {record.run_id} ended as {record.status}: only a run that failed or was "
             "canceled is resumed. To run some of its steps again, select them."
         )
-    return Parent(store, record, options)
+    return Parent(store, record, options, is_own(reader, record))
 
 
 def _finished_steps(store: RunStore, record: RunRecord) -> dict[str, FinishedStep]:

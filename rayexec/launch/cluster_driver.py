@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shlex
+import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -17,6 +18,7 @@ from rayexec.events import RunStatus
 from rayexec.launch.driver_process import DriverEnd, DriverProcess, signal_name
 from rayexec.launch.environment import ClusterTarget, runtime_env
 from rayexec.launch.notes import LaunchNote, find_note
+from rayexec.launch.own_wheel import own_wheel
 from rayexec.launch.polling import ClusterPoll
 from rayexec.store import RunRecord, is_over
 
@@ -116,19 +118,31 @@ class ClusterDriver(DriverProcess):
         Ray's Jobs API can only stop a job in an orderly way. So force is a second job, which runs
         ``rayexec run cancel --force`` beside the store of the run.
         """
+        from rayexec.cluster.jobs_api import package_limit
+        from rayexec.cluster.packing import Packing, pack
+
         if self.note.ended is not None:
             return
         if not force:
             self._jobs().stop(self.note.run_id)
             return
         # Before the stop: a bad environment must not leave the run half canceled.
-        environment = runtime_env(target_of(self.note), None, self.note.store)
+        target = target_of(self.note)
+        wheel = own_wheel() if target.send_rayexec else None
+        packages = () if wheel is None else (wheel.requirement,)
+        environment = runtime_env(target, None, self.note.store, packages=packages)
         run_id = self.note.run_id
         entrypoint = f"exec python -m rayexec run cancel {shlex.quote(run_id)} --force --no-wait"
         name = f"{run_id}-force-{uuid.uuid4().hex[:6]}"
         jobs = self._jobs()
         jobs.stop(run_id)
-        jobs.submit(name, entrypoint, None, environment, {"rayexec_cancels": run_id})
+        with contextlib.ExitStack() as scratch:
+            archive = None
+            if wheel is not None:
+                archive = Path(scratch.enter_context(tempfile.TemporaryDirectory()), "wheel.zip")
+                packing = Packing(archive.parent, {})
+                pack(packing, archive, limit=package_limit(), added={wheel.path: wheel.content})
+            jobs.submit(name, entrypoint, archive, environment, {"rayexec_cancels": run_id})
 
     def wait(self) -> DriverEnd:
         """Wait until the job is over, and explain its failure.
@@ -181,7 +195,9 @@ def target_of(note: LaunchNote, working_dir: Path | None = None) -> ClusterTarge
     assert note.address is not None
     sent = note.sent
     pip = tuple(sent.get("pip") or ())
-    return ClusterTarget(note.address, working_dir, pip, sent.get("runtime_env"))
+    return ClusterTarget(
+        note.address, working_dir, pip, sent.get("runtime_env"), bool(sent.get("send_rayexec"))
+    )
 
 
 def find_unsent(module: str, packing: Packing, file: str | None) -> Path | None:

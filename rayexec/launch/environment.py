@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,12 +24,16 @@ LEAST_STOP_WAIT_S = 3600.0
 
 @dataclass(frozen=True, slots=True)
 class ClusterTarget:
-    """A cluster by its dashboard's ``address``, and the code and packages for a run there."""
+    """A cluster by its dashboard's ``address``, and the code and packages for a run there.
+
+    With ``send_rayexec``, this rayexec is among the packages.
+    """
 
     address: str
     working_dir: Path | None = None
     pip: tuple[str, ...] = ()
     runtime_env: str | Mapping[str, Any] | None = None
+    send_rayexec: bool = False
 
 
 def runtime_env(
@@ -37,10 +41,12 @@ def runtime_env(
     config: Mapping[str, Any] | None,
     store: str | None,
     stop_wait_s: int = 0,
+    packages: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Return the runtime environment of the driver's job, without its working directory.
 
-    Ray kills a driver after a stop. ``stop_wait_s`` is the least time before that.
+    Ray kills a driver after a stop. ``stop_wait_s`` is the least time before that. ``packages`` are
+    lines for pip besides those of the target.
     """
     from rayexec.cluster.jobs_api import STOP_WAIT
 
@@ -58,14 +64,25 @@ def runtime_env(
     )
     if store is not None:
         variables[HOME] = store
-    if target.pip:
-        packages = environment.get("pip") or []
-        if not isinstance(packages, list):
-            raise LoadError(
-                "pip of --runtime-env is not a list, to which --pip could add: give one of them."
-            )
-        environment["pip"] = [*packages, *target.pip]
+    if added := [*target.pip, *packages]:
+        option = "--pip" if target.pip else "--send-rayexec"
+        _add_packages(environment, added, option)
     return environment | {"env_vars": variables}
+
+
+def _add_packages(environment: dict[str, Any], added: list[str], option: str) -> None:
+    """Add lines for pip to the packages of an environment, of pip or uv."""
+    if "conda" in environment:
+        raise LoadError(f"--runtime-env has conda, to which {option} cannot add: give one of them.")
+    key = "uv" if "uv" in environment else "pip"
+    given = environment.get(key) or []
+    listed = given.get("packages") if isinstance(given, dict) else given
+    if not isinstance(listed, list):
+        raise LoadError(
+            f"{key} of --runtime-env is not a list, to which {option} could add: give one of them."
+        )
+    packages = [*listed, *added]
+    environment[key] = {**given, "packages": packages} if isinstance(given, dict) else packages
 
 
 def read_environment(given: str | Mapping[str, Any] | None) -> dict[str, Any]:

@@ -61,6 +61,7 @@ def launch_job(
     working_dir: str | os.PathLike[str] | None = None,
     pip: Sequence[str] = (),
     runtime_env: str | Mapping[str, Any] | None = None,
+    send_rayexec: bool = False,
     say: Callable[[str], object] | None = None,
     **execution: Any,
 ) -> LaunchedRun:
@@ -78,7 +79,8 @@ def launch_job(
       uses its own default, unless RAYEXEC_HOME is a URI.
     - ``working_dir`` is the directory of code for a cluster; by default the one of ``file``.
       ``pip`` adds packages there, and ``runtime_env`` (a mapping, a YAML file or a JSON object) is
-      Ray's runtime environment.
+      Ray's runtime environment. With ``send_rayexec``, the rayexec of this process is sent as a
+      wheel, which pip installs for the run, so that the cluster needs none.
     - ``say`` gets lines on the progress of the launch.
 
     Raises LoadError for a mistake in the request, and EngineError if no process starts or the
@@ -96,10 +98,12 @@ def launch_job(
         store=None if store is None else os.fspath(store),
     )
     progress = say or (lambda _: None)
+    if address is None and send_rayexec:
+        raise LoadError("a run on this machine has its rayexec: --send-rayexec needs --address.")
     if address is None:
         return _launch_here(request, progress)
     directory = None if working_dir is None else Path(working_dir)
-    target = ClusterTarget(address, directory, tuple(pip), runtime_env)
+    target = ClusterTarget(address, directory, tuple(pip), runtime_env, send_rayexec)
     request = replace(request, store=_shared_store(request.store))
 
     def command(file: str | None, config: Sequence[str]) -> list[str]:

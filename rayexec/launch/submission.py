@@ -22,6 +22,7 @@ from rayexec.launch.launch_request import LaunchRequest, origin_of
 from rayexec.launch.launcher_versions import LAUNCHED_FROM, versions
 from rayexec.launch.linked_file import holds_home, linked_file
 from rayexec.launch.notes import LaunchNote, find_note, run_id_in_use
+from rayexec.launch.own_wheel import own_wheel
 
 if TYPE_CHECKING:
     from rayexec.cluster.jobs_api import Jobs
@@ -59,8 +60,13 @@ class Submission:
         address = checked_address(self.target.address)
         root = _package_root(request.source, self.target)
         given = read_environment(self.target.runtime_env)
+        wheel = own_wheel() if self.target.send_rayexec else None
         environment = runtime_env(
-            replace(self.target, runtime_env=given), config, request.store, self.stop_wait_s
+            replace(self.target, runtime_env=given),
+            config,
+            request.store,
+            self.stop_wait_s,
+            () if wheel is None else (wheel.requirement,),
         )
         file = None if request.source.file is None else _within(root, request.source.file)
         packing = survey(root)
@@ -82,11 +88,14 @@ class Submission:
         if link is not None:
             entrypoint = link.command + entrypoint
             added |= link.added
+        if wheel is not None:
+            added[wheel.path] = wheel.content
         jobs = connect_jobs(address)
         self._compare_versions(jobs)
         sent = {
             "working_dir": str(root),
             "pip": list(self.target.pip),
+            "send_rayexec": self.target.send_rayexec,
             "runtime_env": given,
             "stop_wait": environment["env_vars"][STOP_WAIT],
         }

@@ -13,7 +13,7 @@ import stat
 __all__ = ["inherit", "make_directories", "new_file", "withdraw_access"]
 
 _PRIVATE_DIRECTORY, _PRIVATE_FILE = 0o700, 0o600
-_OF_OTHERS = 0o077
+_OF_OTHERS, _WRITABLE = 0o077, 0o022
 
 
 def _inherited(parent: os.stat_result) -> int:
@@ -62,13 +62,13 @@ def new_file(path: str, extra_flags: int = 0) -> int:
 def withdraw_access(path: str) -> None:
     """Take the access of other users from a directory of this user, as earlier versions made it.
 
-    A directory that its group may write to stays, since a person made it so. So does one of
-    another user, and a name without a directory.
+    A directory that others may write to stays: a person made it so, and what is in it may be
+    theirs. So does one of another user, and a name without a directory.
     """
     try:
         status = os.lstat(path)
         is_own = stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid()
-        if is_own and status.st_mode & _OF_OTHERS and not status.st_mode & stat.S_IWGRP:
+        if is_own and status.st_mode & _OF_OTHERS and not status.st_mode & _WRITABLE:
             os.chmod(path, stat.S_IMODE(status.st_mode) & ~_OF_OTHERS)
     except OSError:  # it is not there, or on a file system without modes
         pass

@@ -10,7 +10,7 @@ import inspect
 import os
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from rayexec.definitions.contexts import (
@@ -37,6 +37,7 @@ from rayexec.plan.model import Template
 from rayexec.run.cached_outputs import CachedOutput, RunCache
 from rayexec.steps.attempt_failure import judge
 from rayexec.steps.caching import AttemptCache
+from rayexec.steps.forked_child import ForkGuard
 from rayexec.steps.io_managers import IOManagers
 from rayexec.steps.outputs import OutputCollector
 from rayexec.steps.resources import OpenResources
@@ -97,6 +98,8 @@ class StepExecutor:
     #: Whether a KeyboardInterrupt fails the step; otherwise it leaves ``run``.
     interrupt_is_failure: bool = False
     clock: Callable[[], float] = time.time
+    #: Ends a child that the op forked, wherever the child comes back here.
+    guard: ForkGuard = field(default_factory=ForkGuard)
 
     def run(
         self,
@@ -219,9 +222,14 @@ class _Attempt:
                     else:
                         collector.add_result(result)
                 else:
-                    with deadline(op.timeout, f"step {call.key!r}", executor.backstop):
+                    # The end of the deadline waits for a thread that a forked child has not.
+                    with (
+                        deadline(op.timeout, f"step {call.key!r}", executor.backstop),
+                        executor.guard,
+                    ):
                         collector.add_result(self._call_op(loaded))
         except BaseException as raised:  # SystemExit and the like end the step, not the process
+            executor.guard.end_child(raised)
             if isinstance(raised, KeyboardInterrupt) and not executor.interrupt_is_failure:
                 raise
             error = raised
@@ -243,6 +251,7 @@ class _Attempt:
         if self._template.hooks and outcome != RETRY and reused is None:
             shown = error if isinstance(raised_by_op, RetryRequested) else raised_by_op
             hooks = tuple([self._run_hook(hook, shown) for hook in self._template.hooks])
+        executor.guard.end_child(error)  # of a child that a hook forked, for example
         resources.close_step()
         collector.release()
         row = Attempt(
@@ -289,7 +298,10 @@ class _Attempt:
         for key in parameters.resources:
             arguments[key] = getattr(self._resources, key)
         positional = () if parameters.context is None else (self._make_context(),)
-        return op.fn(*positional, **arguments)
+        self._executor.guard.end_child()  # of a child that opening a resource forked
+        result = op.fn(*positional, **arguments)
+        self._executor.guard.end_child()
+        return result
 
     def _make_context(self) -> OpExecutionContext:
         if self._context is None:
@@ -319,6 +331,7 @@ class _Attempt:
         mapping_key: str | None,
     ) -> None:
         """Check and store a value of an output; only a dynamic one has a mapping key."""
+        self._executor.guard.end_child()
         op = self._op
         runtime_type = op.outs[name].type
         if runtime_type.accepts is not None or runtime_type.custom is not None:

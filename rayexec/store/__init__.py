@@ -1,6 +1,6 @@
 """Run stores: records, logs and values of runs, and the cache of outputs."""
 
-from rayexec.store.base import RunReader, RunStore, RunWriter, current
+from rayexec.store.base import RunReader, RunStore, RunWriter, current, is_own
 from rayexec.store.cache import CacheRecord, StepCache
 from rayexec.store.directory import DirectoryRunStore
 from rayexec.store.memory import MemoryRunStore
@@ -23,6 +23,7 @@ __all__ = [
     "default_store",
     "is_default",
     "is_over",
+    "is_own",
     "register_store",
     "settled",
     "store_at",

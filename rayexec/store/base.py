@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol
 
@@ -19,6 +20,7 @@ __all__ = [
     "RunWriter",
     "check_new_id",
     "current",
+    "is_own",
     "newest_first",
     "only_match",
 ]
@@ -62,6 +64,9 @@ class RunReader(Protocol):
     def log(self, start: int = 0) -> Iterator[bytes]:
         """Yield parts of the log in order, from byte ``start``; the last frame may be partial."""
 
+    def is_of_this_user(self) -> bool:
+        """Whether certainly no other user has written the record."""
+
 
 class RunStore(Protocol):
     """Store of runs; methods take a run's id, or a unique beginning of it."""
@@ -104,6 +109,17 @@ def current(reader: RunReader) -> RunRecord:
     # The driver may have written the end, and exited, between the two looks.
     latest = reader.record()
     return latest if is_over(latest) else record
+
+
+def is_own(reader: RunReader, record: RunRecord) -> bool:
+    """Whether this user wrote a record, on this host.
+
+    Only then may a command import the file that it names, or connect to an address in it. A store
+    of somebody's own that cannot tell has no such records.
+    """
+    is_of_this_user = getattr(reader, "is_of_this_user", None)
+    is_here = record.driver is not None and record.driver.host == socket.gethostname()
+    return is_here and is_of_this_user is not None and bool(is_of_this_user())
 
 
 def newest_first(runs: Iterable[tuple[str, Callable[[], RunRecord]]]) -> list[RunRecord]:

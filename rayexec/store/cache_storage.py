@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from rayexec.run.file_modes import make_directories, new_file
+from rayexec.run.file_owners import trusted_owners
 from rayexec.store.cache import MAPPED_FROM_BYTES, StepCache
 from rayexec.store.file_errors import as_store_error
 
@@ -25,6 +26,7 @@ __all__ = ["FilesCache", "LocalCache", "MemoryCache"]
 
 _COPIED_BYTES = 8 * 1024 * 1024  # at a time
 _ABANDONED_AFTER_S = 86_400.0  # since the last write; no writer takes that long
+_LEVELS = 3  # directories above an entry: of its first digits, the cache, and the store's
 _DIGITS = frozenset("0123456789abcdef")
 _FAILURE = "the cache"
 
@@ -69,6 +71,7 @@ class LocalCache(StepCache):
 
     def __init__(self, root: str) -> None:
         self.root = root
+        self._owners = trusted_owners()  # here, since a worker may have no list of them
 
     def _path(self, key: str) -> str:
         return f"{self.root}/{key[:2]}/{key}"
@@ -81,7 +84,7 @@ class LocalCache(StepCache):
     def _read(self, key: str) -> memoryview | None:
         with as_store_error(_FAILURE):
             try:
-                with open(self._path(key), "rb") as file:
+                with self._opened(key) as file:
                     size = os.fstat(file.fileno()).st_size
                     if size < MAPPED_FROM_BYTES:
                         return memoryview(file.read())
@@ -90,7 +93,7 @@ class LocalCache(StepCache):
                 return None
 
     def _opened(self, key: str) -> BinaryIO:
-        return open(self._path(key), "rb")
+        return self._owners.open(self._path(key), _LEVELS)
 
     def _new(self, key: str) -> BinaryIO:
         directory = f"{self.root}/{key[:2]}"

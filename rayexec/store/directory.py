@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from rayexec.errors import RunNotFoundError, StoreError
@@ -22,7 +23,7 @@ from rayexec.run.file_modes import withdraw_access
 from rayexec.store.base import check_new_id, newest_first, only_match
 from rayexec.store.cache import StepCache
 from rayexec.store.cache_storage import FilesCache, LocalCache
-from rayexec.store.file_errors import as_store_error
+from rayexec.store.file_errors import as_store_error, is_full
 from rayexec.store.files import ArrowFiles, Files, LocalFiles
 from rayexec.store.index import StoreIndex
 from rayexec.store.record import RunRecord
@@ -40,6 +41,9 @@ _LOCAL_INTERVAL_S, _REMOTE_INTERVAL_S = 0.5, 5.0
 # Between two looks for a request: one is a system call locally, and a request over the network.
 _LOCAL_POLL_S, _REMOTE_POLL_S = 0.2, 5.0
 _REQUEST = "cancel.json"
+# A file beside run.json that keeps room for the last record, which has counts and errors besides.
+_ROOM, _ROOM_BYTES = ".room", 16 * 1024
+_SHORT_CHARACTERS = 500  # of a text in a record that must fit into that room
 
 
 class DirectoryRunStore:
@@ -104,7 +108,7 @@ class DirectoryRunStore:
                 for path in (self._runs, self._cache):
                     withdraw_access(path)
             writer = _FileWriter(self._files, directory, self.root)
-            writer.update(record)
+            writer.begin(record)
         return writer
 
     def open(self, run_id: str) -> _FileReader:
@@ -194,7 +198,10 @@ class _FileWriter:
         self._files = files
         self._directory = directory
         self._failed = f"run {directory.rpartition('/')[2]} cannot be recorded in {root}"
+        self._room = f"{directory}/{_ROOM}"
+        self._room_bytes = 0
         self._stream: Any = None
+        self._stream_bytes = 0
         self._parts = 0
         self.interval = _LOCAL_INTERVAL_S if files.appends else _REMOTE_INTERVAL_S
         self.poll_interval = _LOCAL_POLL_S if files.appends else _REMOTE_POLL_S
@@ -205,15 +212,45 @@ class _FileWriter:
                 path = f"{self._directory}/events/{self._parts:08}.log"
                 self._parts += 1
                 self._stream = self._files.append(path)
-            left = memoryview(data)
-            while left:
-                left = left[self._stream.write(left) or len(left) :]
+            try:
+                left = memoryview(data)
+                while left:
+                    left = left[self._stream.write(left) or len(left) :]
+            except OSError:
+                if self._files.appends:  # Half a frame would take room for nothing.
+                    self._stream.truncate(self._stream_bytes)
+                raise
+            self._stream_bytes += len(data)
             if not self._files.appends:
                 self.close()
 
+    def begin(self, record: RunRecord) -> None:
+        """Write the first record, and keep room for the last one; both or none of them."""
+        data = record.encode()
+        self._room_bytes = len(data) + _ROOM_BYTES
+        try:
+            self._files.reserve(self._room, self._room_bytes)
+            self._files.replace(self._directory, "run.json", data)
+        except BaseException:
+            self._give_back_room()
+            raise
+
     def update(self, record: RunRecord) -> None:
         with as_store_error(self._failed):
-            self._files.replace(self._directory, "run.json", record.encode())
+            data = record.encode()
+            try:
+                self._files.replace(self._directory, "run.json", data)
+            except OSError as error:
+                if not is_full(error):
+                    raise
+                if len(data) > self._room_bytes:
+                    data = _shortened(record).encode()
+                self._files.replace_within(self._directory, "run.json", data, self._room)
+
+    def _give_back_room(self) -> None:
+        if self._files.appends:
+            with contextlib.suppress(OSError):
+                self._files.delete_file(self._room)
 
     def asked(self) -> CancelRequest | None:
         with as_store_error(self._failed):
@@ -223,10 +260,23 @@ class _FileWriter:
                 return None
 
     def close(self) -> None:
+        self._give_back_room()
         stream, self._stream = self._stream, None
         if stream is not None:
             with as_store_error(self._failed):
                 stream.close()
+
+
+def _shortened(record: RunRecord) -> RunRecord:
+    """Return a record with short texts about its end."""
+    note, error = record.note, record.error
+    return replace(
+        record,
+        note=None if note is None else note[:_SHORT_CHARACTERS],
+        error=None
+        if error is None
+        else {name: text[:_SHORT_CHARACTERS] for name, text in error.items()},
+    )
 
 
 class _FileReader:
@@ -255,3 +305,6 @@ class _FileReader:
                     if start < part.size:
                         yield self._files.read(f"{events}/{part.name}", start)
                     start = max(0, start - part.size)
+
+    def is_of_this_user(self) -> bool:
+        return self._files.is_of_this_user(f"{self._directory}/run.json")

@@ -13,12 +13,17 @@ import uuid
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from rayexec.errors import StoreError
 from rayexec.run.file_modes import make_directories, new_file
+from rayexec.run.file_owners import trusted_owners
 
 if TYPE_CHECKING:
     from pyarrow.fs import FileSystem
 
 __all__ = ["ArrowFiles", "Files", "LocalFiles", "SizedFile", "read_regular"]
+
+
+_LEVELS = 3  # directories above a record: that of the run, of all runs, and the store's
 
 
 class SizedFile(NamedTuple):
@@ -40,8 +45,17 @@ class Files(Protocol):
     def read(self, path: str, start: int = 0) -> bytes:
         """Return the content of a regular file, from byte ``start``."""
 
+    def is_of_this_user(self, path: str) -> bool:
+        """Whether certainly no other user has written the record of a run."""
+
     def replace(self, directory: str, name: str, data: bytes) -> None:
         """Replace a file, completely or not at all."""
+
+    def reserve(self, path: str, size: int) -> None:
+        """Make a file that takes so many bytes; an object store needs none."""
+
+    def replace_within(self, directory: str, name: str, data: bytes, reserved: str) -> None:
+        """Replace a file by a reserved one, which needs no more room than that one has."""
 
     def append(self, path: str) -> Any:
         """Return a stream that makes a file and writes to it; readers see each write at once."""
@@ -78,6 +92,18 @@ class LocalFiles:
         """Return the content of a regular file, from byte ``start``."""
         return read_regular(path, start)
 
+    def is_of_this_user(self, path: str) -> bool:
+        """Whether certainly no other user has written the record of a run.
+
+        This user owns the file, and no others than trusted ones may change it, or put another file
+        in its place.
+        """
+        try:
+            with trusted_owners().open(path, _LEVELS) as file:
+                return os.fstat(file.fileno()).st_uid == os.geteuid()
+        except (OSError, StoreError):
+            return False
+
     def replace(self, directory: str, name: str, data: bytes) -> None:
         """Replace a file, completely or not at all."""
         temporary = f"{directory}/.{uuid.uuid4().hex}.json"
@@ -89,6 +115,22 @@ class LocalFiles:
             with contextlib.suppress(OSError):  # There may be no temporary file yet.
                 os.unlink(temporary)
             raise
+
+    def reserve(self, path: str, size: int) -> None:
+        """Make a file that takes so many bytes."""
+        # Random bytes, since a file system that compresses would give zeros no room.
+        with os.fdopen(new_file(path), "wb", buffering=0) as stream:
+            _write_all(stream.fileno(), os.urandom(size))
+
+    def replace_within(self, directory: str, name: str, data: bytes, reserved: str) -> None:
+        """Replace a file by a reserved one, which needs no more room than that one has."""
+        file = os.open(reserved, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            _write_all(file, data)
+            os.ftruncate(file, len(data))
+        finally:
+            os.close(file)
+        os.replace(reserved, f"{directory}/{name}")
 
     def append(self, path: str) -> Any:
         """Return a stream that makes a file and writes to it, without a buffer."""
@@ -123,6 +165,12 @@ class LocalFiles:
         shutil.rmtree(path)
 
 
+def _write_all(file: int, data: bytes) -> None:
+    left = memoryview(data)
+    while left:
+        left = left[os.write(file, left) :]
+
+
 class _Appending:
     """Descriptor that closes with its owner, as a file of pyarrow does."""
 
@@ -132,6 +180,10 @@ class _Appending:
     def write(self, data: memoryview) -> int:
         """Write a part of ``data``, and return its bytes."""
         return os.write(self._descriptor, data)
+
+    def truncate(self, size: int) -> None:
+        """Cut the file to its first bytes."""
+        os.ftruncate(self._descriptor, size)
 
     def close(self) -> None:
         """Close the file; a second call does nothing."""
@@ -190,10 +242,21 @@ class ArrowFiles:
             data: bytes = stream.read()
         return data
 
+    def is_of_this_user(self, path: str) -> bool:
+        """Return False: such a store does not tell who wrote a file."""
+        return False
+
     def replace(self, directory: str, name: str, data: bytes) -> None:
         """Replace a file, completely or not at all."""
         with self.filesystem.open_output_stream(f"{directory}/{name}") as stream:
             stream.write(data)
+
+    def reserve(self, path: str, size: int) -> None:
+        """Do nothing: an object store does not fill up."""
+
+    def replace_within(self, directory: str, name: str, data: bytes, reserved: str) -> None:
+        """Replace a file, completely or not at all."""
+        self.replace(directory, name, data)
 
     def append(self, path: str) -> Any:
         """Return a stream that makes a file."""

@@ -165,3 +165,6 @@ class _MemoryReader:
             if start < len(part):
                 yield part[start:]
             start = max(0, start - len(part))
+
+    def is_of_this_user(self) -> bool:
+        return True

@@ -13,6 +13,7 @@ file. Every process that makes values writes files of its own.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import mmap
@@ -30,6 +31,7 @@ from rayexec.errors import StoreError
 from rayexec.events import OutputRecord
 from rayexec.former_names import load_stored
 from rayexec.run.file_modes import inherit, new_file
+from rayexec.run.file_owners import Owners, trusted_owners
 from rayexec.run.previous_run import FinishedStep, StoredValue
 from rayexec.store.encoding import outputs_text, read_outputs
 from rayexec.store.file_errors import as_store_error
@@ -43,6 +45,7 @@ _PREFIX = struct.Struct("<4sII")
 _MAGIC = b"RXVL"
 _ALIGNMENT_BYTES = 64
 _SUFFIX = ".values"
+_LEVELS = 4  # directories above a file: values, those of the run and of all runs, the store's
 _JOINED_BYTES = 1024 * 1024  # at most; a frame of up to so many is one system call
 
 
@@ -89,6 +92,7 @@ class _ValueFile:
 
     filesystem: FileSystem | None
     path: str
+    owners: Owners
 
     def __str__(self) -> str:
         return self.path
@@ -108,7 +112,10 @@ class _ValueFile:
     def opened(self) -> _OpenedFile:
         """Open the file for reading."""
         if self.filesystem is None:
-            whole = _mapped(self.path, os.stat(self.path).st_size)
+            status = os.lstat(self.path)
+            # With another owner or mode it is looked at again.
+            key = status.st_ino, status.st_uid, status.st_mode
+            whole = _mapped(self.path, status.st_size, self.owners, key)
             return _OpenedFile(lambda offset, length: whole[offset : offset + length], len(whole))
         stream = self.filesystem.open_input_file(self.path)
 
@@ -127,7 +134,10 @@ class _OpenedFile(NamedTuple):
 
 
 class FileValues:
-    """Values of one run below a directory; the file system is None for that of this machine."""
+    """Values of one run below a directory; the file system is None for that of this machine.
+
+    Raises StoreError for a bad list of trusted owners.
+    """
 
     is_shared = True
 
@@ -135,6 +145,7 @@ class FileValues:
         self._filesystem = filesystem
         self._directory = directory
         self._appends = appends
+        self._owners = trusted_owners()  # here, since a worker may have no list of them
 
     def writer(self) -> _FileValueWriter:
         """Return a new writer; several may write at once."""
@@ -149,7 +160,7 @@ class FileValues:
         with as_store_error(f"the values in {self._directory} cannot be read"):
             for path in self._files():
                 writer = os.path.basename(path).partition(".")[0].rpartition("-")[0]
-                for head, values in _frames(_ValueFile(self._filesystem, path)):
+                for head, values in _frames(_ValueFile(self._filesystem, path, self._owners)):
                     attempt = (writer, head["step"], head["attempt"])
                     if head["kind"] == "value":
                         before_commit.setdefault(attempt, {}).update(values)
@@ -182,12 +193,13 @@ class FileValues:
 
 
 @functools.lru_cache(maxsize=16)
-def _mapped(path: str, size: int) -> memoryview:
+def _mapped(path: str, size: int, owners: Owners, _key: tuple[int, ...]) -> memoryview:
     """Return a file of this machine as mapped memory, at its present size.
 
-    The cache is sound, since a file only grows and no two files have the same name.
+    Raises StrangerError if others than ``owners`` could have written it. The cache is sound, since
+    a file only grows and no two files have the same name.
     """
-    with open(path, "rb") as file:
+    with owners.open(path, _LEVELS) as file:
         return memoryview(mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ) if size else b"")
 
 
@@ -234,6 +246,7 @@ class _FileValueWriter:
         self._directory = directory
         self._failed = f"values cannot be stored in {directory}"
         self._parts = 0
+        self._path = ""
         self._file: Any = None
         self._offset = 0
 
@@ -261,10 +274,23 @@ class _FileValueWriter:
             try:
                 self._write_frame(head, values)
             except BaseException:
-                self.close()  # Readers stop at the incomplete frame, so nothing may follow it.
+                self._drop_rest()
                 raise
             if not self._appends:
                 self.close()
+
+    def _drop_rest(self) -> None:
+        """Close the file without its incomplete frame, which would take room for nothing.
+
+        Readers stop at such a frame, so nothing may follow it in any case.
+        """
+        if self._filesystem is None:
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._file.fileno(), self._offset)
+            if not self._offset:
+                with contextlib.suppress(OSError):
+                    os.unlink(self._path)
+        self.close()
 
     def _write_frame(self, head: dict[str, Any], values: Mapping[str, Any]) -> None:
         listed, parts = [], []
@@ -296,7 +322,7 @@ class _FileValueWriter:
     def _open(self) -> None:
         if self._file is not None:
             return
-        path = f"{self._start}-{self._parts:06}{_SUFFIX}"
+        path = self._path = f"{self._start}-{self._parts:06}{_SUFFIX}"
         self._parts += 1
         self._offset = 0
         if self._filesystem is None:

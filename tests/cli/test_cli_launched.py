@@ -21,7 +21,7 @@ from test_cli_launch import JOB, rayexec
 
 from rayexec import __version__
 from rayexec.cli.commands.run_wait import wait_for
-from rayexec.cluster.jobs_api import STOP_WAIT, Jobs
+from rayexec.cluster.jobs_api import OTHER_PROJECT, STOP_WAIT, Jobs, JobState
 from rayexec.cluster.packing import survey
 from rayexec.errors import EngineError
 from rayexec.events import RunStatus
@@ -69,7 +69,7 @@ def launch(dashboard: Dashboard, run_id: str, *arguments: str) -> None:
 
 
 def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.02)
@@ -175,7 +175,7 @@ def test_a_wait_outlasts_questions_that_fail(
         assert [each.done() for each in waiting] == [False, False]
         dashboard.end("mine")
         dashboard.failing = False
-        assert [each.result(60) for each in waiting] == [0, 0]
+        assert [each.result(180) for each in waiting] == [0, 0]
     assert "Run mine succeeded" in capsys.readouterr().out
 
     note.write()  # as if nobody had asked yet
@@ -215,7 +215,7 @@ def test_the_driver_alone_compares_itself_with_the_launching_machine(
         "--address=auto", ""
     )
     ended = subprocess.run(
-        older, shell=True, check=False, capture_output=True, text=True, timeout=60
+        older, shell=True, check=False, capture_output=True, text=True, timeout=180
     )
     assert "Ray 2.9.0, Python 3.9; the cluster has " in ended.stderr
     assert "op has None" in ended.stdout, ended.stdout + ended.stderr
@@ -256,6 +256,29 @@ def test_code_that_was_left_out_is_told_of_where_it_is_missed(
         code, stdout, stderr = rayexec("job", "launch", *options)
         assert (code, "printed" in stdout) == (2, True), stderr
         assert f"the cluster has no module {module!r}: {message_part}" in stderr
+
+
+@pytest.mark.parametrize(
+    ("message", "lacking"),
+    [
+        ("/usr/bin/python: No module named rayexec", "rayexec"),
+        (
+            "python: No module named rayexec.__main__; 'rayexec' is a package",
+            OTHER_PROJECT,
+        ),
+        (
+            "python: Error while finding module specification for 'rayexec.__main__' (ImportError",
+            OTHER_PROJECT,
+        ),
+        ("ModuleNotFoundError: No module named 'rayexec.rayexec'", OTHER_PROJECT),
+        ("ModuleNotFoundError: No module named 'other'", None),
+    ],
+)
+def test_what_python_says_of_a_rayexec_that_is_not_there_or_not_ours(
+    message: str, lacking: str | None
+) -> None:
+    assert JobState("FAILED", 1, message, None, None).lacks == lacking
+    assert JobState("RUNNING", None, message, None, None).lacks is None
 
 
 def test_of_runs_that_are_listed_those_that_are_shown_are_asked_for_until_they_are_over(

@@ -62,7 +62,7 @@ def run_grouped(job: JobDefinition, groups: Sequence[int], directory: Path) -> d
         batch = RunningBatch(batch_id, len(calls), ReportSender(None))
         with (
             Capture(path) as capture,
-            Journal(path) as journal,
+            Journal(path, b"") as journal,
             ProcessBackstop(path) as backstop,
             OpenResources({}, {}, spec.info) as resources,
         ):

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import resource
 import signal
-import subprocess
 import time
 from pathlib import Path
 
@@ -13,11 +11,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rayexec.engine.ray.protocol.batch_files import JOURNAL_PREFIX, journal_path, sweep_journals
 from rayexec.engine.ray.protocol.entries import PlainEntry
-from rayexec.engine.ray.protocol.remains import read_remains
+from rayexec.engine.ray.protocol.journal_format import journal_key
+from rayexec.engine.ray.protocol.remains import BatchRemnants, read_remains
+from rayexec.engine.ray.protocol.worker_facts import WorkerFacts
 from rayexec.engine.ray.worker.journal import Journal
-from rayexec.run.process_identity import start_of
+
+KEY = bytes(range(32))
+Noted = tuple[list[bytes | PlainEntry], int | None]
+
+
+def noted_in(data: bytes, name: str = "journal", key: bytes = KEY) -> Noted:
+    """Return the entries of a journal, and the call that was running."""
+    remains = read_remains(name, BatchRemnants(data, "", "", "", ""), key, 10_000)
+    return remains.entries, remains.running
+
+
+def noted_at(path: Path | str) -> Noted:
+    """Return the entries of a journal with this path."""
+    return noted_in(Path(path).read_bytes())
 
 
 def test_a_batch_that_answers_leaves_its_journal_until_the_answer_has_come(
@@ -25,42 +37,30 @@ def test_a_batch_that_answers_leaves_its_journal_until_the_answer_has_come(
 ) -> None:
     monkeypatch.setattr("rayexec.engine.ray.worker.journal._LINGER_S", 0.2)
     path = tmp_path / "journal"
-    with Journal(str(path)) as journal:
+    with Journal(str(path), KEY) as journal:
         journal.started(0)
         journal.succeeded(0, 1.0, 2.0, b"made")
-    copy = tmp_path / "copy"
-    copy.write_bytes(path.read_bytes())
-    assert read_remains(str(copy)) == (
-        [PlainEntry(0, 1.0, 2.0, b"made")],
-        None,
-        "",
-        "",
-        "",
-        "",
-        None,
-    )
+    assert noted_at(path) == ([PlainEntry(0, 1.0, 2.0, b"made")], None)
     # Nobody but the worker may be there to remove it.
-    end = time.monotonic() + 10
+    end = time.monotonic() + 60
     while path.exists():
         assert time.monotonic() < end
         time.sleep(0.01)
-    assert read_remains(str(path)) is None
 
 
 def test_what_was_over_and_what_was_running(tmp_path: Path) -> None:
     path = str(tmp_path / "journal")
-    journal = Journal(path)
-    assert read_remains(path) == ([], None, "", "", "", "", None)
-    journal = Journal(path)
+    journal = Journal(path, KEY)
+    assert noted_at(path) == ([], None)
+    journal = Journal(path, KEY)
     journal.started(0)
     journal.finished(b"first")
     journal.started(2)
-    assert read_remains(path) == ([b"first"], 2, "", "", "", "", None)
-    journal = Journal(path)
+    assert noted_at(path) == ([b"first"], 2)
+    journal = Journal(path, KEY)
     journal.started(0)
     journal.finished(b"first")
-    assert read_remains(path) == ([b"first"], None, "", "", "", "", None)
-    assert not os.path.exists(path)
+    assert noted_at(path) == ([b"first"], None)
 
 
 def write(journal: Journal, entries: list[bytes | PlainEntry]) -> None:
@@ -87,24 +87,86 @@ some_entries = st.lists(
 )
 
 
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A path of journals, one after another."""
+    return tmp_path_factory.mktemp("journals") / "journal"
+
+
 @given(some_entries, st.data())
-def test_a_torn_tail_is_left_out(drawn: list[bytes | PlainEntry], data: st.DataObject) -> None:
+def test_a_torn_tail_is_left_out(
+    path: Path, drawn: list[bytes | PlainEntry], data: st.DataObject
+) -> None:
     entries = [
         entry._replace(position=position) if isinstance(entry, PlainEntry) else entry
         for position, entry in enumerate(drawn)
     ]
-    path = journal_path("test", os.getpid())
-    journal = Journal(path)
+    journal = Journal(str(path), KEY)
     write(journal, entries)
-    whole = Path(path).read_bytes()
-    Path(path).write_bytes(whole[: data.draw(st.integers(0, len(whole)))])
-    remains = read_remains(path)
-    assert remains is not None
-    read, started, *_ = remains
+    journal.close()
+    whole = path.read_bytes()
+    read, started = noted_in(whole[: data.draw(st.integers(0, len(whole)))])
     assert read == entries[: len(read)]
     assert started is None or started >= len(read), "what is over counts as running"
     assert started is None or len(read) < len(entries)
+
+
+@given(some_entries.filter(bool), st.data())
+def test_a_record_that_anything_changed_is_left_out_and_so_are_those_behind(
+    path: Path, drawn: list[bytes | PlainEntry], data: st.DataObject
+) -> None:
+    journal = Journal(str(path), KEY)
+    write(journal, drawn)
     journal.close()
+    changed = bytearray(path.read_bytes().rstrip(b"\0"))
+    at = data.draw(st.integers(0, len(changed) - 1))
+    changed[at] ^= data.draw(st.integers(1, 255))
+    read, _ = noted_in(bytes(changed))
+    assert read == drawn[: len(read)]
+
+
+class RunsCode:
+    """An object whose pickle leaves a file behind when it is loaded."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return Path.touch, (self.path,)
+
+
+@pytest.mark.parametrize("key", [b"", b"another key"])
+def test_nothing_is_unpickled_without_the_key_of_the_run(tmp_path: Path, key: bytes) -> None:
+    ran = tmp_path / "ran"
+    journal = Journal(str(tmp_path / "journal"), key)
+    journal.begun(RunsCode(ran))  # type: ignore[arg-type]
+    journal.started(0)
+    journal.finished(b"entry")
+    planted = (tmp_path / "journal").read_bytes()
+    assert noted_in(planted) == ([], None)
+    assert not ran.exists()
+    assert noted_in(planted, key=key) == ([b"entry"], None)
+    assert ran.exists()
+
+
+def test_a_journal_of_another_batch_counts_for_none(tmp_path: Path) -> None:
+    journal = Journal(str(tmp_path / "journal"), KEY)
+    journal.begun(WorkerFacts("host", "node", 7, 1.0))
+    journal.finished(b"entry")
+    data = (tmp_path / "journal").read_bytes()
+    remains = read_remains("journal", BatchRemnants(data, "", "", "", ""), KEY, 3)
+    assert remains.worker == WorkerFacts("host", "node", 7, 1.0)
+    assert journal_key(KEY, "journal") != journal_key(KEY, "another")
+    assert noted_in(data, "another") == ([], None)
+
+
+def test_a_running_call_that_the_batch_does_not_have_is_none(tmp_path: Path) -> None:
+    journal = Journal(str(tmp_path / "journal"), KEY)
+    journal.started(3)
+    data = (tmp_path / "journal").read_bytes()
+    for count, running in ((4, 3), (3, None)):
+        remains = read_remains("journal", BatchRemnants(data, "", "", "", ""), KEY, count)
+        assert remains.running == running
 
 
 def test_a_journal_grows_with_what_is_noted(tmp_path: Path) -> None:
@@ -113,74 +175,18 @@ def test_a_journal_grows_with_what_is_noted(tmp_path: Path) -> None:
         PlainEntry(each, 1.0, 2.0, bytes(each)) for each in range(500)
     ]
     entries += [b"x" * 300_000, b"y"]
-    journal = Journal(path)
+    journal = Journal(path, KEY)
     write(journal, entries)
     journal.started(502)
-    assert read_remains(path) == (entries, 502, "", "", "", "", None)
+    assert noted_at(path) == (entries, 502)
     journal.close()
-
-
-def name_of_own_process() -> str:
-    """Return the name of this process in a journal's name."""
-    return Path(journal_path("run", 1)).name.removeprefix(JOURNAL_PREFIX).partition("-")[0]
-
-
-def is_swept_away(driver: str) -> bool:
-    """Tell whether a journal of this driver goes, and leave none."""
-    path = Path(journal_path("swept", 1).replace(name_of_own_process(), driver))
-    path.touch()
-    try:
-        sweep_journals()
-        return not path.exists()
-    finally:
-        path.unlink(missing_ok=True)
-
-
-def test_journals_of_ended_drivers_are_swept_away() -> None:
-    ended = subprocess.Popen(["true"])
-    ended.wait()
-    assert is_swept_away(f"{ended.pid}")
-    assert is_swept_away(f"{ended.pid}.0123abcd")
-    assert not is_swept_away(name_of_own_process())
-    assert not is_swept_away(f"{os.getpid()}")  # without a start, the pid alone counts
-    assert not is_swept_away("somebody")
-
-
-def test_journals_by_their_former_name_are_swept_away() -> None:
-    ended = subprocess.Popen(["true"])
-    ended.wait()
-    path = Path(journal_path("swept", 1)).with_name(f"rayexec-slice-{ended.pid}-swept-1")
-    path.touch()
-    sweep_journals()
-    assert not path.exists()
-
-
-def test_journals_of_a_zombie_are_swept_away() -> None:
-    zombie = subprocess.Popen(["true"])
-    try:
-        end = time.monotonic() + 10
-        while Path(f"/proc/{zombie.pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z":
-            assert time.monotonic() < end
-            time.sleep(0.01)
-        assert is_swept_away(f"{zombie.pid}")
-    finally:
-        zombie.wait()
-
-
-def test_a_later_process_with_the_pid_is_not_the_driver(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert start_of(os.getpid()) is not None
-    assert name_of_own_process() != f"{os.getpid()}"
-    assert is_swept_away(f"{os.getpid()}.0123abcd")
-    # A system that hides the start must not cost a living driver its journals.
-    monkeypatch.setattr("rayexec.engine.ray.protocol.batch_files.start_of", lambda _pid: None)
-    assert not is_swept_away(f"{os.getpid()}.0123abcd")
 
 
 def test_a_batch_that_ends_without_an_answer_leaves_its_journal(tmp_path: Path) -> None:
     path = str(tmp_path / "journal")
 
     def ends_badly() -> None:
-        with Journal(path) as journal:
+        with Journal(path, KEY) as journal:
             journal.started(0)
             journal.succeeded(0, 1.0, 2.0, b"made")
             journal.started(1)
@@ -188,12 +194,12 @@ def test_a_batch_that_ends_without_an_answer_leaves_its_journal(tmp_path: Path) 
 
     with pytest.raises(RuntimeError):
         ends_badly()
-    assert read_remains(path) == ([PlainEntry(0, 1.0, 2.0, b"made")], 1, "", "", "", "", None)
+    assert noted_at(path) == ([PlainEntry(0, 1.0, 2.0, b"made")], 1)
 
 
 def test_where_there_is_no_room_the_steps_go_on(tmp_path: Path) -> None:
     path = str(tmp_path / "journal")
-    with Journal(path) as journal:
+    with Journal(path, KEY) as journal:
         journal.started(0)
         journal.finished(b"first")
         limit = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -207,4 +213,4 @@ def test_where_there_is_no_room_the_steps_go_on(tmp_path: Path) -> None:
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, limit)
             signal.signal(signal.SIGXFSZ, before)
-        assert read_remains(path) == ([b"first"], 1, "", "", "", "", None)
+        assert noted_at(path) == ([b"first"], 1)

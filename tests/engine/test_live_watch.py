@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 from rayexec.definitions.contexts import StepLog
 from rayexec.engine.ray.driver.mailbox import Mailbox
 from rayexec.engine.ray.protocol.batch_files import CAPTURE_LIMIT_BYTES
-from rayexec.engine.ray.protocol.remains import read_captured
 from rayexec.engine.ray.protocol.worker_messages import LinesLogged, decode
 from rayexec.engine.ray.worker.capture import Capture
 from rayexec.engine.ray.worker.live_watch import LIVE_AFTER_S, LiveStep, StreamTail, watch_live
@@ -125,7 +124,7 @@ def test_live_text_and_remainder_are_the_attempt_s_without_a_character_twice(
             pieces.append(news)
             left_out += news.left_out
     tail.close()
-    whole, _ = read_captured(path)
+    whole = Path(f"{path}.stdout").read_bytes().decode("utf-8", "backslashreplace")
     assert all(piece.text == whole[piece.start : piece.end] for piece in pieces)
     rest = delivered.remainder_of(Attempt(0, 0, SUCCESS, 0.0, 1.0, stdout=whole, pid=1)).stdout
     assert sum(len(piece.text) for piece in pieces) + len(rest) == len(whole)
@@ -226,15 +225,16 @@ def test_the_watch_tells_of_the_call_that_runs_and_of_no_other(tmp_path: Path) -
     try:
         work = RunningBatch(9, 3, ReportSender(mailbox.open_channel(bodies.put)))
         with Capture(path) as capture:
-            watch_live(work, path)
+            watch_live(work, path, capture)
             for position, printed in enumerate((b"zero\n", b"one\n")):
-                assert work.may_start(position)
                 log = StepLog()
                 log.info("logged")
+                assert work.may_start(position)
+                work.since = time.monotonic() + 3600  # No part of it is told before the rest.
                 work.log = position, log
-                work.since = time.monotonic() - LIVE_AFTER_S
                 os.write(1, printed)
-                message = decode(bodies.get(timeout=20))
+                work.since = time.monotonic() - LIVE_AFTER_S
+                message = decode(bodies.get(timeout=120))
                 assert isinstance(message, LinesLogged)
                 lines = message.lines
                 assert (message.batch_id, lines.pid, lines.step) == (
@@ -251,7 +251,7 @@ def test_the_watch_tells_of_the_call_that_runs_and_of_no_other(tmp_path: Path) -
             )  # no log of another call counts for it, and its time has not come
             os.write(1, b"two\n")
             work.since = time.monotonic() - LIVE_AFTER_S
-            message = decode(bodies.get(timeout=20))
+            message = decode(bodies.get(timeout=120))
             assert isinstance(message, LinesLogged)
             lines = message.lines
             assert (lines.step, lines.logs, lines.stdout.text) == (2, (), "two\n")

@@ -100,7 +100,7 @@ def test_what_runs_is_interrupted_and_what_is_done_is_kept(
     waiting = waiting_job(tmp_path)
     execute_job(two_steps)  # so that workers are there
     seconds = (
-        5 if where == "ray" else 0.5
+        5 if where == "ray" else 1.5
     )  # which busy workers may need to come to the step that waits
     result = execute_job(waiting, limited(where, seconds))
     assert result.status == "FAILURE"

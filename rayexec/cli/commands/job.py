@@ -148,6 +148,15 @@ def launch(
             rich_help_panel=PANEL_CLUSTER,
         ),
     ] = None,
+    send_rayexec: Annotated[
+        bool,
+        typer.Option(
+            "--send-rayexec",
+            help="Send this rayexec too, as a wheel that pip installs for the run; the cluster "
+            "then needs none, and its own version does not count.",
+            rich_help_panel=PANEL_CLUSTER,
+        ),
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Start a run that outlives this command, on a cluster or on this machine, and print its id."""
@@ -160,7 +169,7 @@ def launch(
         run_id,
     )
     cluster = load("rayexec.cli.commands.job_launch", "ClusterOptions")(
-        address, working_dir, tuple(pip or ()), runtime_env
+        address, working_dir, tuple(pip or ()), runtime_env, send_rayexec
     )
     raise typer.Exit(
         load("rayexec.cli.commands.job_launch", "launch_from_shell")(

@@ -29,6 +29,7 @@ class ClusterOptions:
     working_dir: Path | None = None
     pip: tuple[str, ...] = ()
     runtime_env: str | Mapping[str, Any] | None = None
+    send_rayexec: bool = False
 
 
 @with_exit_code
@@ -57,6 +58,7 @@ def launch_from_shell(
             working_dir=cluster.working_dir,
             pip=cluster.pip,
             runtime_env=cluster.runtime_env,
+            send_rayexec=cluster.send_rayexec,
             say=say,
             **options.execution,
         )

@@ -11,6 +11,7 @@ from rayexec.cli.commands.job_launch import resume_from_shell_on_cluster
 from rayexec.cli.execution_options import inherited_overrides
 from rayexec.cli.exit_codes import with_exit_code
 from rayexec.cli.parsing import RunOptions, parse_selection
+from rayexec.cli.streams import say
 from rayexec.errors import LoadError
 from rayexec.execute import ReexecutionOptions
 from rayexec.execute.resume import find_parent
@@ -50,12 +51,42 @@ def resume_from_shell(
         else ReexecutionOptions(run_id, tuple(selection), is_forced=force)
     )
     # An import of the job's file runs it, so mistakes in the options must surface before.
-    record = find_parent(options, store).record
+    parent = find_parent(options, store)
+    record = parent.record
     options = replace(options, parent_run_id=record.run_id)
+    if not parent.is_own:
+        _ask_for_origin(record, given, wanted)
     source = _source(record, given)
-    origin = record.origin
-    wanted = replace(wanted, execution={**inherited_overrides(origin), **wanted.execution})
+    wanted = replace(wanted, execution={**inherited_overrides(record.origin), **wanted.execution})
+    say(f"Importing {_in_words(source)}, to continue run {record.run_id}.")
     return run_from_shell(source, wanted, as_json=as_json, reexecution=options, store=location)
+
+
+def _ask_for_origin(record: RunRecord, given: JobSource, wanted: RunOptions) -> None:
+    """Raise LoadError for what only a record of somebody else, or of another host, would tell.
+
+    Its file would run as this user, and its address would get this user's token.
+    """
+    origin, lacking = record.origin, []
+    if given.file is None and given.module is None:
+        recorded = origin.get("file") or origin.get("module")
+        named = f" (it names {recorded})" if recorded else ""
+        lacking.append(f"the job's code with -f FILE or -m MODULE{named}")
+    if "address" in origin and "address" not in wanted.execution:
+        lacking.append(
+            f"the cluster with --address (it names {origin['address']}), or --address local for a "
+            "Ray of this run alone"
+        )
+    if lacking:
+        raise LoadError(
+            f"nothing shows that you recorded run {record.run_id} on this host, so its record may "
+            f"not choose code to import or a cluster to trust. Name {'; and '.join(lacking)}."
+        )
+
+
+def _in_words(source: JobSource) -> str:
+    """Return the file or module that is about to be imported."""
+    return str(source.file.absolute()) if source.file is not None else source.container
 
 
 def _source(record: RunRecord, given: JobSource) -> JobSource:

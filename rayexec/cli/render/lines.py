@@ -6,7 +6,7 @@ import logging
 import sys
 import time
 
-from rayexec.cli.render.watch import CANCELING, Watch
+from rayexec.cli.render.watch import Watch, canceling_line
 from rayexec.cli.signals import EndingSignals
 from rayexec.events import (
     Attempt,
@@ -114,6 +114,6 @@ class EventLines(Watch):
             if is_shown(event, spec) and not is_live_output(event)  # its text is written above
         ]
         if isinstance(record, Event) and record.event_type is EventType.RUN_CANCELING:
-            lines.append(f"{CANCELING}\n")
+            lines.append(f"{canceling_line(record)}\n")
         sys.stderr.write("".join(lines))
         sys.stderr.flush()

@@ -19,7 +19,7 @@ from rich.text import Text
 from rayexec.cli.render.lines import is_shown, level_of
 from rayexec.cli.render.mapped_progress import mapped_lines
 from rayexec.cli.render.stream_capture import StreamCapture
-from rayexec.cli.render.watch import CANCELING, Watch
+from rayexec.cli.render.watch import Watch, canceling_line
 from rayexec.cli.signals import EndingSignals
 from rayexec.events import (
     SUCCESS,
@@ -148,7 +148,7 @@ class LiveView(Watch):
             self._show_streams(record.stdout, record.stderr)
         elif isinstance(record, Event) and record.event_type is EventType.RUN_CANCELING:
             self._is_canceling = True
-            self._capture.console.print(Text(CANCELING, style="yellow"))
+            self._capture.console.print(Text(canceling_line(record), style="yellow"))
         self._show_events(record)
 
     def _show_streams(self, stdout: str, stderr: str, step: int | None = None) -> None:

@@ -7,15 +7,22 @@ from types import TracebackType
 from typing import TypeVar
 
 from rayexec.cli.signals import EndingSignals
+from rayexec.events import Event
 from rayexec.execute import Observer, RunLog
+from rayexec.execute.driver import INTERRUPTED
 from rayexec.run.spec import RunSpec
 from rayexec.scheduler.wait_reasons import Waiting
 
-__all__ = ["CANCELING", "Watch"]
-
-CANCELING = "Canceling the run: its steps are asked to end. Press Ctrl-C again to force it."
+__all__ = ["Watch", "canceling_line"]
 
 W = TypeVar("W", bound="Watch")
+
+
+def canceling_line(event: Event) -> str:
+    """Return the line on a run that is being canceled, from that event."""
+    if event.event_specific_data == INTERRUPTED:
+        return "Canceling the run: its steps are asked to end. Press Ctrl-C again to force it."
+    return f"Canceling the run: {event.message} Press Ctrl-C to force it."
 
 
 class Watch(Observer):

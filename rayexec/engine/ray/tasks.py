@@ -6,12 +6,10 @@ nothing of rayexec before they have compared versions, and import the worker's c
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Callable
 from typing import Any
 
 from rayexec._version import __version__
-from rayexec.engine.ray.protocol.package import Package
 from rayexec.engine.ray.protocol.refusals import VERSION_REFUSED
 from rayexec.namesake import namesake_finder
 
@@ -22,35 +20,32 @@ __all__ = ["OP_CALLERS", "batch_task", "stream_task"]
 OP_CALLERS = ("rayexec.steps.step_executor", "rayexec.engine.ray.worker.batch_runner")
 
 
-def batch_task(package: Package, contents: Any) -> Callable[..., Any]:
-    """Return the function that runs batches of a package.
+def batch_task() -> Callable[..., Any]:
+    """Return the function that runs batches of any job, by their ``CodeArgument``."""
+    run = _Traveling("run_batch")
 
-    ``contents`` are those of the package's sources, or a reference to them.
-    """
-    run = _Traveling("run_batch", package, contents)
-
-    def rayexec_batch(header: bytes, request: bytes, outputs: int, *large: Any) -> Any:
-        answer = run(header, request, outputs, large)  # type: ignore[operator]  # on a worker
+    def rayexec_batch(code: Any, header: bytes, request: bytes, outputs: int, *large: Any) -> Any:
+        answer = run(code, header, request, outputs, large)  # type: ignore[operator]  # on a worker
         return answer if outputs else answer[0]
 
     return rayexec_batch
 
 
-def stream_task(package: Package, contents: Any) -> Callable[..., Any]:
+def stream_task() -> Callable[..., Any]:
     """Return the generator function for batches of one streaming step."""
-    run = _Traveling("stream_batch", package, contents)
+    run = _Traveling("stream_batch")
 
-    def rayexec_stream(header: bytes, request: bytes, *large: Any) -> Any:
-        yield from run(header, request, large)  # type: ignore[operator]  # on a worker
+    def rayexec_stream(code: Any, header: bytes, request: bytes, *large: Any) -> Any:
+        yield from run(code, header, request, large)  # type: ignore[operator]  # on a worker
 
     return rayexec_stream
 
 
 class _Traveling:
-    """Pickles a function of ``worker.entry``, bound to its package, as one that checks versions."""
+    """Pickles a function of ``worker.entry`` as one that checks versions."""
 
-    def __init__(self, run: str, package: Package, contents: Any) -> None:
-        self._arguments = (__version__, VERSION_REFUSED, run, pickle.dumps(package), contents)
+    def __init__(self, run: str) -> None:
+        self._arguments = (__version__, VERSION_REFUSED, run)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _arrival(), self._arguments
@@ -61,10 +56,8 @@ def _arrival() -> Callable[..., Any]:
 
     find_namesake = namesake_finder()
 
-    def arrive(version: str, refused: str, run: str, package: bytes, contents: Any) -> Any:
-        import functools
+    def arrive(version: str, refused: str, run: str) -> Any:
         import importlib
-        import pickle
         import sys
 
         installed, why = None, ""
@@ -78,7 +71,7 @@ def _arrival() -> Callable[..., Any]:
             if installed == version:
                 from rayexec.engine.ray.worker import entry
 
-                return functools.partial(getattr(entry, run), pickle.loads(package), contents)
+                return getattr(entry, run)
         except ImportError as error:
             if error.name != "rayexec":
                 why = f"{type(error).__name__}: {error}"

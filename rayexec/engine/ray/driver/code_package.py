@@ -13,6 +13,7 @@ from rayexec.definitions.code import home_of, origin_of
 from rayexec.definitions.local_modules import MAIN, local_modules
 from rayexec.definitions.resource import ResourceDefinition
 from rayexec.definitions.sources import Sources
+from rayexec.engine.ray.driver.code_parts import code_parts
 from rayexec.engine.ray.protocol.package import Package, Stamp
 from rayexec.errors import DefinitionError
 from rayexec.plan.base import Plan
@@ -80,12 +81,8 @@ def _stamps(sources: Sources | None) -> Iterable[tuple[str, Stamp]]:
 def _culprits(plan: Plan, resources: Mapping[str, ResourceDefinition]) -> str:
     from ray import cloudpickle
 
-    parts: list[tuple[str, Any]] = [
-        (f"op {template.op.name!r}", template) for template in plan.templates
-    ]
-    parts += [(f"resource {key!r}", resource) for key, resource in resources.items()]
     problems = []
-    for what, part in parts:
+    for what, part in code_parts(plan, resources):
         try:
             cloudpickle.dumps(part)
         except Exception as error:

@@ -1,25 +1,18 @@
-"""Remote functions of a plan, exported to Ray once by the content of its code."""
+"""Remote functions for batches, exported to Ray once for all runs of a process."""
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from typing import Any
 
-from rayexec.engine.ray.protocol.package import Package
+from rayexec.engine.ray.driver.shipped_code import Session, session
 from rayexec.engine.ray.tasks import batch_task, stream_task
 from rayexec.errors import EngineError
 from rayexec.placement.limits import Placement
 
 __all__ = ["ExportedTasks", "pickle_for_workers"]
 
-_Session: TypeAlias = tuple[str, str]
-
-# Exported functions by session, content, isolation and streaming: Ray ships a remote function to
-# each worker once.
-_EXPORTED: dict[tuple[_Session, str, bool, bool], Any] = {}
-# References of contents, by session and digest.
-_CONTENTS: dict[tuple[_Session, str], Any] = {}
-# Larger contents go to the object store, so that each node fetches them once.
-_CONTENTS_IN_FUNCTION_BYTES = 64 * 1024
+# Exported functions by session, isolation and streaming: Ray ships each to a worker once.
+_EXPORTED: dict[tuple[Session, bool, bool], Any] = {}
 
 
 def pickle_for_workers(value: Any, subject: str) -> bytes:
@@ -35,59 +28,37 @@ def pickle_for_workers(value: Any, subject: str) -> bytes:
     return pickled
 
 
-def _export(package: Package, contents: bytes, *, fresh_process: bool, streams: bool) -> Any:
-    """Return the remote function for batches of a package, exported at most once a session."""
+def _export(*, fresh_process: bool, streams: bool) -> Any:
+    """Return the remote function for batches, exported at most once a session."""
     import ray
 
-    key = (_session(), package.digest, fresh_process, streams)
+    now = session()
+    key = (now, fresh_process, streams)
     if key not in _EXPORTED:
+        for before in [exported for exported in _EXPORTED if exported[0] != now]:
+            del _EXPORTED[before]
         options: dict[str, Any] = {"max_retries": 0}
         if streams:
             options["num_returns"] = "streaming"
         if fresh_process:
             options["max_calls"] = 1
-        make = stream_task if streams else batch_task
-        _EXPORTED[key] = ray.remote(**options)(make(package, _shipped(package, contents)))
+        _EXPORTED[key] = ray.remote(**options)(stream_task() if streams else batch_task())
     return _EXPORTED[key]
-
-
-def _shipped(package: Package, contents: bytes) -> Any:
-    """Return contents as they travel with a function: themselves, or a reference."""
-    import ray
-
-    if package.sources is None or len(contents) <= _CONTENTS_IN_FUNCTION_BYTES:
-        return contents
-    key = (_session(), package.sources.digest)
-    if key not in _CONTENTS:
-        _CONTENTS[key] = ray.put(contents)
-    return _CONTENTS[key]
-
-
-def _session() -> _Session:
-    """Return the identity of this process's attachment to Ray; another Ray counts its jobs anew."""
-    import ray
-
-    context = ray.get_runtime_context()
-    return context.get_node_id(), context.get_job_id()
 
 
 class ExportedTasks:
     """Remote functions of a run, by scheduling class.
 
-    ``contents`` are those of the package's sources. With ``node`` all tasks run on that node.
+    With ``node`` all tasks run on that node.
     """
 
     def __init__(
         self,
-        package: Package,
-        contents: bytes,
         placement: Placement,
         *,
         fresh_process: bool,
         node: str | None,
     ) -> None:
-        self._package = package
-        self._contents = contents
         self._placement = placement
         self._fresh_process = fresh_process
         self._node = node
@@ -113,9 +84,7 @@ class ExportedTasks:
         return task
 
     def _export(self, *, streams: bool) -> Any:
-        return _export(
-            self._package, self._contents, fresh_process=self._fresh_process, streams=streams
-        )
+        return _export(fresh_process=self._fresh_process, streams=streams)
 
     def _options(self, scheduling_class: int) -> dict[str, Any]:
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -9,7 +10,15 @@ from typing import Any, NamedTuple
 from rayexec.engine.ray.driver.environments import environment_owner
 from rayexec.engine.ray.driver.stack_dumps import crashed_step, hung_step
 from rayexec.engine.ray.driver.task_errors import LossReason
-from rayexec.engine.ray.protocol.remains import Remains, kill_holders, read_remains
+from rayexec.engine.ray.protocol.journal_format import printed_in
+from rayexec.engine.ray.protocol.remains import (
+    BatchRemnants,
+    Remains,
+    collect_prints,
+    collect_remnants,
+    kill_holders,
+    read_remains,
+)
 from rayexec.errors import StepError, WorkerCrashedError
 from rayexec.events import ErrorInfo, describe_error
 from rayexec.plan.base import Plan
@@ -46,18 +55,28 @@ def loss_error(plan: Plan, step: int, reason: LossReason, remains: Remains | Non
     return LossError(error, replace(describe_error(error), stack=""))
 
 
-def find_remains(path: str, *, is_one_node: bool) -> Remains | None:
-    """Return what a dead worker left of a batch, from whichever node has the journal."""
-    remains = read_remains(path)
-    if remains is not None or is_one_node:
-        return remains
-    return next(
-        (answer for answer in _on_each_node(read_remains, path) if answer is not None), None
-    )
+def find_remains(journal: str, key: bytes, call_count: int, *, is_one_node: bool) -> Remains | None:
+    """Return what a dead worker left of a batch, from whichever node has the journal.
+
+    ``key`` is that of the run. ``call_count`` is the batch's.
+    """
+    remnants = collect_remnants(journal)
+    if remnants is None and not is_one_node:
+        answers = _on_each_node(collect_remnants, journal)
+        remnants = next((answer for answer in answers if isinstance(answer, BatchRemnants)), None)
+    if remnants is None:
+        return None
+    if remnants.stdout is None and remnants.stderr is None:
+        # A driver in a container may share the node's memory and not its disk.
+        prints = functools.partial(collect_prints, starts=printed_in(remnants.journal))
+        for stdout, stderr in _on_each_node(prints, journal):
+            if stdout is not None or stderr is not None:
+                remnants = remnants._replace(stdout=stdout, stderr=stderr)
+    return read_remains(journal, remnants, key, call_count)
 
 
 def kill_workers(journals: Sequence[str], *, is_one_node: bool) -> None:
-    """Kill the processes that run the batches with these journals, on whichever node.
+    """Kill the processes that run the batches with these names of journals, on whichever node.
 
     Ray asks a worker to kill itself, and one that holds the interpreter's lock in C code ignores
     it.
@@ -73,12 +92,15 @@ def _on_each_node(function: Callable[..., Any], argument: Any) -> Iterator[Any]:
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-    remote = ray.remote(num_cpus=0, max_retries=0)(function)
+    @ray.remote(num_cpus=0, max_retries=0)
+    def on_node(argument: Any) -> Any:
+        return function(argument)
+
     alive = [node["NodeID"] for node in ray.nodes() if node["Alive"]]
     asked = [
-        remote.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False)).remote(
-            argument
-        )
+        on_node.options(
+            scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False)
+        ).remote(argument)
         for node in alive
     ]
     done, _ = ray.wait(asked, num_returns=len(asked), timeout=_ANSWER_TIMEOUT_S)

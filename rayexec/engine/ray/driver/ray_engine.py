@@ -11,7 +11,6 @@ from rayexec.definitions.sources import Sources
 from rayexec.engine.base import Engine
 from rayexec.engine.ray.driver.batch_reports import BatchReports
 from rayexec.engine.ray.driver.call_writer import CallWriter
-from rayexec.engine.ray.driver.code_package import make_package
 from rayexec.engine.ray.driver.environments import check_environments
 from rayexec.engine.ray.driver.exported_tasks import ExportedTasks
 from rayexec.engine.ray.driver.lost_batch import find_remains, kill_workers, loss_error
@@ -25,11 +24,13 @@ from rayexec.engine.ray.driver.nested_runs import (
 from rayexec.engine.ray.driver.resource_workers import ResourceWorkers
 from rayexec.engine.ray.driver.run_header import given_inputs, pickle_header, pickle_step_config
 from rayexec.engine.ray.driver.shared_limits import SharedLimits
+from rayexec.engine.ray.driver.shipped_code import NO_CODE, ship_code
 from rayexec.engine.ray.driver.step_values import StepValues
 from rayexec.engine.ray.driver.submitted_batch import SubmittedBatch
 from rayexec.engine.ray.driver.task_errors import lost_object, reason_of, refusal_in
-from rayexec.engine.ray.protocol.batch_files import journal_path, remove_journal, sweep_journals
+from rayexec.engine.ray.protocol.batch_files import remove_journal
 from rayexec.engine.ray.protocol.batch_request import pack_request
+from rayexec.engine.ray.protocol.driver_lock import journal_name, sweep_journals
 from rayexec.engine.ray.protocol.envelope import Closing, unpack_envelope
 from rayexec.engine.ray.protocol.framing import Address
 from rayexec.errors import EngineError
@@ -80,6 +81,7 @@ class RayEngine(Engine):
         # task around this process is canceled too.
         self._is_ending = False
         self._canceled_journals: list[str] = []
+        self._code = NO_CODE
         self._mailbox: Mailbox | None = None
         self._address: Address | None = None
         self._resource_workers: ResourceWorkers | None = None
@@ -99,8 +101,8 @@ class RayEngine(Engine):
         self._check_requests()
         check_environments(spec.plan, self.placement)
         sweep_journals()
-        package = make_package(spec.plan, spec.resources, self._sources)
-        contents = b"" if self._sources is None else self._sources.contents
+        self._code = ship_code(spec, self._sources)
+        self.notes = [*self.notes, *self._code.warnings]
         step_config = pickle_step_config(spec)
         host = "127.0.0.1" if self._is_one_node else ray.util.get_node_ip_address()
         self._mailbox = mailbox_at(host)
@@ -122,9 +124,7 @@ class RayEngine(Engine):
         )
         # Implicit resources hold limits: a node that joined later would bring another 1.0 of each.
         (node,) = self._capacity.node_ids if self.placement.uses_tokens else (None,)
-        self._tasks = ExportedTasks(
-            package, contents, self.placement, fresh_process=fresh_process, node=node
-        )
+        self._tasks = ExportedTasks(self.placement, fresh_process=fresh_process, node=node)
 
     def _check_requests(self) -> None:
         """Raise EngineError for requests that no node can ever meet: Ray lets them wait."""
@@ -143,7 +143,7 @@ class RayEngine(Engine):
         """Hand a batch to Ray's scheduler."""
         self._values.grow()
         written = self._writer.write(work.calls)
-        journal = journal_path(self._spec.info.run_id, work.id)
+        journal = journal_name(self._spec.info.run_id, work.id)
         first_step = work.calls[0].step
         scheduling_class = self.placement.class_of[first_step]
         # Only batches that other runs may hold up announce their start.
@@ -154,12 +154,12 @@ class RayEngine(Engine):
             # The count of values is open. As items of a stream they are the driver's, whatever
             # happens to the worker.
             task = self._tasks.stream_task(scheduling_class)
-            stream = task.remote(self._header, request, *written.large)
+            stream = task.remote(self._code.argument, self._header, request, *written.large)
             refs = [stream.completed()]
         else:
             outputs = written.return_count
             task = self._tasks.batch_task(scheduling_class, outputs)
-            refs = task.remote(self._header, request, outputs, *written.large)
+            refs = task.remote(self._code.argument, self._header, request, outputs, *written.large)
             if not isinstance(refs, list):
                 refs = [refs]
         batch = SubmittedBatch(work, refs, time.time(), journal, written.origins, stream=stream)
@@ -263,9 +263,11 @@ class RayEngine(Engine):
         reason = reason_of(error)
         missing = lost_object(error)
         lost = None if missing is None else self._values.lost_with(missing, batch.origins)
-        remains = (
-            find_remains(batch.journal, is_one_node=self._is_one_node) if lost is None else None
-        )
+        remains = None
+        if lost is None and self._address is not None:
+            remains = find_remains(
+                batch.journal, self._address.key, len(calls), is_one_node=self._is_one_node
+            )
         rows: tuple[Attempt | Successes, ...] = ()
         culprit: int | None = calls[0].step
         if remains is not None:
@@ -367,6 +369,7 @@ class RayEngine(Engine):
         Canceled steps are over by now; processes that they started and left are killed. Ray stays
         for the next run.
         """
+        self._code = NO_CODE  # a result may stay for long, and large code must not
         if self._canceled_journals:
             kill_workers(self._canceled_journals, is_one_node=self._is_one_node)
         if self._mailbox is not None and self._address is not None:

@@ -21,7 +21,7 @@ class SubmittedBatch:
     refs: list[Any]
     #: Time of the submission, in seconds since 1970.
     submitted: float
-    #: Path of the journal, on the node that runs the batch.
+    #: Name of the journal, on the node that runs the batch.
     journal: str
     #: Steps behind the references among its inputs.
     origins: dict[Any, int]

@@ -99,7 +99,7 @@ class BatchRequest(NamedTuple):
     """A batch as a worker runs it."""
 
     batch_id: int
-    #: Path of the journal.
+    #: Name of the journal; each node has its own directory for it.
     journal: str
     #: Seconds until the batch ends, and calls without a start come back.
     budget: float

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from rayexec.definitions.sources import Sources
 
-__all__ = ["Package", "Stamp"]
+__all__ = ["CodeArgument", "Package", "Stamp"]
 
 # State of a file: the digest of its content, or else its size and time of change.
 Stamp: TypeAlias = tuple[str, bytes] | tuple[str, int, int]
+
+# Code of a run as each batch has it: the digest of its package; the package, pickled; the contents
+# of its sources. The last two may be lists of one reference. All of it is plain, since a node
+# without rayexec unpickles it too.
+CodeArgument: TypeAlias = tuple[str, bytes | list[Any], bytes | list[Any]]
 
 
 @dataclass(frozen=True, slots=True)

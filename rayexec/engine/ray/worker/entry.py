@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import importlib
 import os
@@ -15,16 +16,18 @@ from typing import Any
 from rayexec.definitions.code import import_module_at
 from rayexec.engine.packed_values import Packed
 from rayexec.engine.process_memory import peak_rss
+from rayexec.engine.ray.protocol.batch_files import capture_path, journal_path
 from rayexec.engine.ray.protocol.batch_request import BatchRequest, Header, unpack_request
 from rayexec.engine.ray.protocol.entries import pack_entry
 from rayexec.engine.ray.protocol.envelope import Closing, Envelope, pack_envelope
-from rayexec.engine.ray.protocol.package import Package
+from rayexec.engine.ray.protocol.package import CodeArgument, Package
 from rayexec.engine.ray.protocol.refusals import NotUnpackedError
 from rayexec.engine.ray.protocol.worker_facts import WorkerFacts
 from rayexec.engine.ray.worker.answer import Answer
 from rayexec.engine.ray.worker.batch_inputs import BatchInputs
 from rayexec.engine.ray.worker.batch_runner import BatchRunner, Surroundings, unloadable
 from rayexec.engine.ray.worker.capture import Capture
+from rayexec.engine.ray.worker.code_cache import CodeCache
 from rayexec.engine.ray.worker.exit_note import ExitNoted
 from rayexec.engine.ray.worker.fresh_defaults import FreshDefaults
 from rayexec.engine.ray.worker.interrupt import WAKEFUL
@@ -40,19 +43,19 @@ from rayexec.engine.ray.worker.running_batch import RunningBatch
 from rayexec.engine.ray.worker.streaming import ValueSender
 from rayexec.engine.ray.worker.unpacking import importable_paths
 from rayexec.steps.fast_path import plain_op
+from rayexec.steps.forked_child import ForkGuard
 from rayexec.steps.io_managers import IOManagers
 from rayexec.steps.resources import OpenResources
 
 __all__ = ["run_batch", "stream_batch"]
 
 
-# Per worker process. Packages stay, since one process serves the steps of a job over and over.
-_CODE: dict[str, Code] = {}
+# Per worker process: one serves the steps of a job over and over.
+_CODE = CodeCache()
 
 
 def run_batch(
-    package: Package,
-    contents: Any,
+    code: CodeArgument,
     header: bytes,
     request: bytes,
     output_count: int,
@@ -60,10 +63,9 @@ def run_batch(
 ) -> list[Any]:
     """Run the calls of a batch until its budget is spent.
 
-    Returns the packed envelope, and ``output_count`` large outputs. ``contents`` are those of the
-    package's sources, or a reference to them.
+    Returns the packed envelope, and ``output_count`` large outputs.
     """
-    pauses = _run(package, contents, header, request, output_count, large, streams=False)
+    pauses = _run(code, header, request, output_count, large, streams=False)
     try:
         next(pauses)
     except StopIteration as end:
@@ -73,19 +75,18 @@ def run_batch(
 
 
 def stream_batch(
-    package: Package, contents: Any, header: bytes, request: bytes, large: tuple[Packed, ...]
+    code: CodeArgument, header: bytes, request: bytes, large: tuple[Packed, ...]
 ) -> Generator[Packed | bytes, None, None]:
     """Run a batch of one call; yield its large outputs as they come, and the envelope last.
 
     The run's channel has reports of all its values meanwhile.
     """
-    answer = yield from _run(package, contents, header, request, 0, large, streams=True)
+    answer = yield from _run(code, header, request, 0, large, streams=True)
     yield answer[0]
 
 
 def _run(
-    package: Package,
-    contents: Any,
+    code: CodeArgument,
     header: bytes,
     packed_request: bytes,
     output_count: int,
@@ -96,10 +97,10 @@ def _run(
     sizes = [value.nbytes for value in large]
     facts = _facts(time.time())._replace(input_bytes=len(packed_request) + sum(sizes))
     request = unpack_request(packed_request)
-    journal_path = request.journal
-    with IN_BATCH, WAKEFUL, Capture(journal_path) as capture, ExitNoted(journal_path):
+    journal_file, captured = journal_path(request.journal), capture_path(request.journal)
+    with IN_BATCH, WAKEFUL, Capture(captured) as capture, ExitNoted(journal_file), ForkGuard():
         try:
-            run = _loaded_run(package, contents, header)
+            run = _loaded_run(code, header)
         except NotUnpackedError:
             raise
         except BaseException as error:  # importing the job's modules runs user code
@@ -111,29 +112,32 @@ def _run(
             batch.announce()
         inputs = BatchInputs(large)
         with (
-            Journal(journal_path) as journal,
-            ProcessBackstop(journal_path) as backstop,
+            Journal(journal_file, _key_of(shared)) as journal,
+            ProcessBackstop(journal_file) as backstop,
             _open_resources(run) as resources,
         ):
             journal.begun(facts)
+            journal.printed(*capture.starts)
+            capture.note_starts = journal.printed
             answer = Answer(batch.entries, journal, output_count)
             writer = None if shared.value_storage is None else shared.value_storage.writer()
             surroundings = Surroundings(
                 resources, _managers(run, resources), writer, capture, backstop
             )
             runner = BatchRunner(run, inputs, answer, surroundings, batch)
-            watch_live(batch, journal_path)
+            watch_live(batch, captured, capture)
             try:
                 if streams:
                     is_reported = request.calls[0].template in shared.streams
                     values = ValueSender(
                         request.batch_id, sender if is_reported else ReportSender(None)
                     )
-                    with values:
+                    with values, ForkGuard():
                         yield from runner.stream(request.calls[0], values)
                     batch.is_over = True
                 else:
-                    runner.run(request.calls, request.budget)
+                    with ForkGuard():
+                        runner.run(request.calls, request.budget)
             finally:
                 if writer is not None:
                     writer.close()
@@ -141,6 +145,11 @@ def _run(
     facts = facts._replace(ended=time.time(), loading=inputs.loading, peak_rss=peak_rss())
     envelope = Envelope(batch.entries.so_far(), closing if any(closing) else None, facts)
     return [pack_envelope(envelope), *answer.payloads]
+
+
+def _key_of(header: Header) -> bytes:
+    """Return the key of a run, for the seals of a journal."""
+    return b"" if header.report_address is None else header.report_address.key
 
 
 def _facts(began: float) -> WorkerFacts:
@@ -167,12 +176,34 @@ def _unloadable(request: BatchRequest, error: BaseException, facts: WorkerFacts)
     return pack_envelope(Envelope(entries, None, facts))
 
 
-def _loaded_run(package: Package, contents: Any, header: bytes) -> RunCode:
+def _loaded_run(code: CodeArgument, header: bytes) -> RunCode:
     """Return the code of a run, and make the worker's surroundings those of its driver."""
-    _prepare_path(package, contents)
+    digest, packed, contents = code
+    package = None
+    if digest not in _CODE:
+        package = _fetch_package(packed)
+        _prepare_path(package, contents if isinstance(contents, bytes) else contents[0])
     shared = _read_header(header)
     _enter(shared)
-    return _run_of(shared, _load(package))
+    loaded = _load(package) if package is not None else _CODE[digest]
+    return _run_of(shared, loaded)
+
+
+def _fetch_package(packed: bytes | list[Any]) -> Package:
+    """Return the package of a run; raises NotUnpackedError where a reference leads nowhere."""
+    import ray
+
+    if isinstance(packed, bytes):
+        package: Package = pickle.loads(packed)
+        return package
+    try:
+        (apart,) = ray.get(packed)
+    except ray.exceptions.RayError as error:
+        node = f"{socket.gethostname()} ({ray.util.get_node_ip_address()})"
+        raise NotUnpackedError(f"the job's code does not reach node {node}: {error}") from None
+    package = pickle.loads(apart.main)
+    # A view of the object store, without a copy: the unpickled code has its own.
+    return dataclasses.replace(package, code=apart.buffers[0])
 
 
 def _managers(run: RunCode, resources: OpenResources) -> IOManagers | None:
@@ -227,16 +258,15 @@ def _run_of(header: Header, code: Code) -> RunCode:
 
 def _prepare_path(package: Package, contents: Any) -> None:
     global _HEADER
-    if package.digest not in _CODE:
-        if forget_changed(package):
-            _CODE.clear()  # loaded packages have classes and functions of the old modules
-            _HEADER = None
-        paths = package.paths
-        if package.sources is not None:
-            paths = importable_paths(paths, package.sources, contents)
-        # In the driver's order, so that a name means the same module here as there.
-        own = {*package.paths, *paths}
-        sys.path[:] = [*paths, *(path for path in sys.path if path not in own)]
+    if forget_changed(package):
+        _CODE.clear()  # loaded packages have classes and functions of the old modules
+        _HEADER = None
+    paths = package.paths
+    if package.sources is not None:
+        paths = importable_paths(paths, package.sources, contents)
+    # In the driver's order, so that a name means the same module here as there.
+    own = {*package.paths, *paths}
+    sys.path[:] = [*paths, *(path for path in sys.path if path not in own)]
 
 
 @functools.cache
@@ -261,11 +291,13 @@ def _enter(header: Header) -> None:
 
 
 def _load(package: Package) -> Code:
-    if package.digest not in _CODE:
-        for name, file in package.modules:
-            import_module_at(name, file)
-        templates, resources = pickle.loads(package.code)
-        _CODE[package.digest] = Code(
-            templates, tuple(map(plain_op, templates)), resources, FreshDefaults(templates)
-        )
-    return _CODE[package.digest]
+    global _RUN
+    for name, file in package.modules:
+        import_module_at(name, file)
+    _RUN = None
+    size = len(package.code)
+    _CODE.make_room(size)
+    templates, resources = pickle.loads(package.code)
+    code = Code(templates, tuple(map(plain_op, templates)), resources, FreshDefaults(templates))
+    _CODE.add(package.digest, code, size)
+    return code

@@ -11,7 +11,7 @@ import os
 from types import TracebackType
 from typing import NoReturn
 
-from rayexec.engine.ray.protocol.batch_files import exit_note_file
+from rayexec.engine.ray.protocol.batch_files import exit_note_file, new_file
 
 __all__ = ["ExitNoted"]
 
@@ -42,7 +42,10 @@ class ExitNoted:
 
     def _noted(self, status: int) -> NoReturn:
         if os.getpid() == self._pid:
-            with contextlib.suppress(OSError), open(self._path, "w") as file:
+            with (
+                contextlib.suppress(OSError),
+                os.fdopen(new_file(self._path, os.O_WRONLY), "w") as file,
+            ):
                 file.write(f"{status}\n")
                 file.flush()
                 faulthandler.dump_traceback(file, all_threads=False)

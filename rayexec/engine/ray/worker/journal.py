@@ -7,6 +7,7 @@ mapped into memory: a record costs a copy and no system call, and survives even 
 from __future__ import annotations
 
 import atexit
+import contextlib
 import math
 import mmap
 import os
@@ -16,8 +17,17 @@ import time
 from collections import deque
 from types import TracebackType
 
-from rayexec.engine.ray.protocol.batch_files import remove_journal
-from rayexec.engine.ray.protocol.journal_format import PLAIN, PLAIN_HEAD_BYTES, RECORD, RUNNING
+from rayexec.engine.ray.protocol.batch_files import new_file
+from rayexec.engine.ray.protocol.journal_format import (
+    HEAD,
+    PLAIN,
+    PLAIN_HEAD_BYTES,
+    PRINTED,
+    RECORD,
+    RUNNING,
+    journal_key,
+    seal_record,
+)
 from rayexec.engine.ray.protocol.worker_facts import WorkerFacts
 
 __all__ = ["Journal"]
@@ -56,7 +66,8 @@ class _AnsweredBatches:
 
     def _remove(self, before: float) -> None:
         while self._due and self._due[0][0] <= before:
-            remove_journal(self._due.popleft()[1])
+            with contextlib.suppress(OSError):  # the driver was first
+                os.unlink(self._due.popleft()[1])
 
 
 _ANSWERED = _AnsweredBatches()
@@ -65,15 +76,17 @@ _ANSWERED = _AnsweredBatches()
 class Journal:
     """Writes the journal of one batch; a context manager around it.
 
-    Where the node has no room, the journal ends early: later calls run again if the worker dies.
+    ``key`` is the run's, for the seals of the records. Where the node has no room, the journal ends
+    early: later calls run again if the worker dies.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, key: bytes) -> None:
         self._path = path
+        self._key = journal_key(key, os.path.basename(path))
         self._map: mmap.mmap | None = None
-        self._end = RUNNING.size
+        self._end = HEAD.size
         self._size = 0
-        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
+        self._file = new_file(path, os.O_RDWR)
         self._grow(_FIRST_SIZE_BYTES)
 
     def _grow(self, size: int) -> None:
@@ -93,6 +106,11 @@ class Journal:
         if self._map is not None:
             RUNNING.pack_into(self._map, 0, position + 1)
 
+    def printed(self, stdout: int, stderr: int) -> None:
+        """Note where the next call's prints begin in the captured files."""
+        if self._map is not None:
+            PRINTED.pack_into(self._map, RUNNING.size, stdout, stderr)
+
     def begun(self, worker: WorkerFacts) -> None:
         """Note the worker of the batch."""
         self._note(b"W", pickle.dumps(worker, protocol=5))
@@ -104,27 +122,21 @@ class Journal:
             RUNNING.pack_into(self._map, 0, 0)
 
     def _note(self, tag: bytes, payload: bytes) -> None:
-        body = self._end + RECORD.size
-        end = body + len(payload)
+        self._append(seal_record(self._key, RECORD.pack(tag, len(payload)) + payload))
+
+    def _append(self, sealed: bytes) -> None:
+        end = self._end + len(sealed)
         if end > self._size and self._map is not None:
             self._grow(2 * end)
         if self._map is not None:
-            self._map[body:end] = payload
-            RECORD.pack_into(self._map, self._end, tag, len(payload))
+            self._map[self._end : end] = sealed
             self._end = end
 
     def succeeded(self, position: int, started: float, ended: float, output: bytes) -> None:
         """Note a plain success."""
-        body = self._end + PLAIN.size
-        end = body + len(output)
-        if end > self._size and self._map is not None:
-            self._grow(2 * end)
-        if self._map is not None:
-            self._map[body:end] = output
-            PLAIN.pack_into(
-                self._map, self._end, b"P", PLAIN_HEAD_BYTES + len(output), position, started, ended
-            )
-            self._end = end
+        size = PLAIN_HEAD_BYTES + len(output)
+        head = PLAIN.pack(b"P", size, position, started, ended)
+        self._append(seal_record(self._key, head + output))
 
     def __enter__(self) -> Journal:
         return self
@@ -143,4 +155,5 @@ class Journal:
         """End the journal; the file stays."""
         if self._map is not None:
             self._map.close()
+            self._map = None
         os.close(self._file)

@@ -7,9 +7,12 @@ import contextlib
 import os
 import threading
 import time
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from rayexec.definitions.contexts import StepLog
 from rayexec.engine.ray.protocol.batch_files import CAPTURE_LIMIT_BYTES, captured_files
+from rayexec.engine.ray.worker.capture import ENDS_KEPT_BYTES, Capture
 from rayexec.engine.ray.worker.running_batch import RunningBatch
 from rayexec.events import LiveLines, LogLine, StreamPart
 
@@ -17,6 +20,8 @@ __all__ = ["LIVE_AFTER_S", "LiveStep", "StreamTail", "watch_live"]
 
 LIVE_AFTER_S = 2.0  # of a step's run
 _PERIOD_S = 0.5  # between two messages
+_FREE_PERIOD_S = 0.1  # between two looks at the length of the captured files
+_FLOOD_PERIOD_S = 0.02  # the same, while a step prints much
 _IDLE_AFTER_S = 10.0  # without a batch; the thread sleeps then until there is one
 _MOST_BYTES = 20 * 1024  # of each stream, and of log lines, in a message: together below 64 KiB
 _CHATTY_BYTES = 1024 * 1024  # of a step's messages; later ones are an eighth as long
@@ -26,13 +31,14 @@ _LINE_COST_BYTES = 64  # of a log line, beside its text
 class StreamTail:
     """New text of a file that a step prints into: whole lines, decoded as in its attempt.
 
-    The file need not exist yet, or any more.
+    The file need not exist yet, or any more. The step's text begins at ``start``, in bytes.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, start: int = 0) -> None:
         self._path = path
         self._file: int | None = None
-        self._offset = 0
+        self._offset = start
+        self._limit_at = start + CAPTURE_LIMIT_BYTES
         self._decoder = codecs.getincrementaldecoder("utf-8")("backslashreplace")
         self._line_start = ""  # of a line without an end so far
         self._start = 0  # index of that line among all characters
@@ -60,21 +66,28 @@ class StreamTail:
         """Return the text from ``_start`` on, and the count of bytes skipped without reading."""
         text = self._line_start
         size = self._size()
-        if self._offset < min(size, CAPTURE_LIMIT_BYTES):
-            data = self._pread(min(size, CAPTURE_LIMIT_BYTES) - self._offset)
-            text += self._decoder.decode(data, final=self._offset >= CAPTURE_LIMIT_BYTES)
-            if self._offset >= CAPTURE_LIMIT_BYTES:
+        if self._offset < min(size, self._limit_at):
+            data = self._pread(min(size, self._limit_at) - self._offset)
+            text += self._decoder.decode(data, final=self._offset >= self._limit_at)
+            if self._offset >= self._limit_at:
                 self._limit = self._start + len(text)
                 self._decoder.reset()
         skipped = 0
-        if self._limit is not None and size > self._offset:
+        while self._limit is not None and size > self._offset:
             far = size - self._offset - 2 * most
             if far > 0:
-                skipped = len(text) + far
+                skipped += len(text) + far
                 text = ""
                 self._offset += far
                 self._decoder.reset()
+            start = self._offset
             text += self._decoder.decode(self._pread(size - self._offset))
+            size = self._size()
+            if start >= size - ENDS_KEPT_BYTES:
+                break
+            # The step printed on, so that what was read may have been freed before.
+            skipped += len(text.encode())
+            text = ""
         return text, skipped
 
     def _size(self) -> int:
@@ -106,12 +119,18 @@ def _last_lines(text: str, most: int) -> str:
 
 
 class LiveStep:
-    """Live lines of the current call of a batch with its journal at ``path``."""
+    """Live lines of the current call of a batch with its captured files at ``path``.
 
-    def __init__(self, path: str, batch: RunningBatch) -> None:
+    The call's prints begin at ``starts`` there.
+    """
+
+    def __init__(self, path: str, batch: RunningBatch, starts: Sequence[int] = (0, 0)) -> None:
         self.position = batch.current
         self._batch, self._since = batch, batch.since
-        self._tails = [StreamTail(file) for file in captured_files(path)]
+        self._tails = [
+            StreamTail(file, start)
+            for file, start in zip(captured_files(path), starts, strict=True)
+        ]
         self._line_count = 0  # reported, or left out
         self._sent_bytes = 0  # about
 
@@ -158,6 +177,14 @@ class LiveStep:
             tail.close()
 
 
+class _Watched(NamedTuple):
+    """A batch, the path of its captured files, and the capture."""
+
+    batch: RunningBatch
+    path: str
+    capture: Capture
+
+
 class _LiveWatch:
     """Thread of a worker process that looks every now and then at the running step.
 
@@ -166,24 +193,25 @@ class _LiveWatch:
 
     def __init__(self) -> None:
         self._wake = threading.Condition()
-        self._work: tuple[RunningBatch, str] | None = None
+        self._work: _Watched | None = None
         self._step: LiveStep | None = None
+        self._looked = 0.0
         threading.Thread(target=self._run, name="rayexec-live", daemon=True).start()
 
-    def look_at(self, batch: RunningBatch, path: str) -> None:
+    def look_at(self, work: _Watched) -> None:
         with self._wake:
-            self._work = batch, path
+            self._work = work
             self._wake.notify()
 
     def _run(self) -> None:
-        quiet = 0.0
+        quiet, period = 0.0, _FREE_PERIOD_S
         while True:
-            time.sleep(_PERIOD_S)
+            time.sleep(period)
             with self._wake:
-                if self._work is not None and self._work[0].is_over:
+                if self._work is not None and self._work.batch.is_over:
                     self._work = None
                 if self._work is None:
-                    quiet += _PERIOD_S
+                    quiet += period
                     if quiet >= _IDLE_AFTER_S:
                         self._wake.wait_for(lambda: self._work is not None)
                 work = self._work
@@ -191,17 +219,22 @@ class _LiveWatch:
                 quiet = 0.0
             # Whatever happens here, it must not fail a step, nor stop later live lines.
             with contextlib.suppress(Exception):
-                self._look(*(work or (None, "")))
+                is_flood = work is not None and work.capture.free()
+                period = _FLOOD_PERIOD_S if is_flood else _FREE_PERIOD_S
+                now = time.monotonic()
+                if now - self._looked >= _PERIOD_S:
+                    self._looked = now
+                    self._look(work)
 
-    def _look(self, batch: RunningBatch | None, path: str) -> None:
-        step = self._step
+    def _look(self, work: _Watched | None) -> None:
+        step, batch = self._step, None if work is None else work.batch
         if step is not None and not step.is_running(batch):
             step.close()
             step = self._step = None
-        if batch is None or time.monotonic() - batch.since < LIVE_AFTER_S:
+        if work is None or batch is None or time.monotonic() - batch.since < LIVE_AFTER_S:
             return
         if step is None:
-            step = self._step = LiveStep(path, batch)
+            step = self._step = LiveStep(work.path, batch, work.capture.starts)
         log = batch.log
         lines = step.news(log[1] if log is not None and log[0] == step.position else None)
         if lines is not None and step.is_running(batch):  # else they may be the next call's
@@ -211,9 +244,12 @@ class _LiveWatch:
 _watch: _LiveWatch | None = None
 
 
-def watch_live(batch: RunningBatch, path: str) -> None:
-    """Report lines of a batch's calls, each after its first 2 s."""
+def watch_live(batch: RunningBatch, path: str, capture: Capture) -> None:
+    """Report lines of a batch's calls, each after its first 2 s; bound what they print.
+
+    The captured files are at ``path``.
+    """
     global _watch
     if _watch is None:
         _watch = _LiveWatch()
-    _watch.look_at(batch, path)
+    _watch.look_at(_Watched(batch, path, capture))

@@ -11,7 +11,7 @@ import faulthandler
 import os
 from types import TracebackType
 
-from rayexec.engine.ray.protocol.batch_files import hang_note_file
+from rayexec.engine.ray.protocol.batch_files import hang_note_file, new_file
 
 __all__ = ["ProcessBackstop"]
 
@@ -43,9 +43,7 @@ class ProcessBackstop:
     def arm(self, seconds: float) -> None:
         """End the process in ``seconds``."""
         if self._file is None:
-            self._file = os.open(
-                self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_TRUNC, 0o600
-            )
+            self._file = new_file(self._path, os.O_WRONLY | os.O_APPEND)
         faulthandler.dump_traceback_later(seconds, exit=True, file=self._file)
 
     def disarm(self) -> None:

@@ -20,7 +20,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
-from rayexec.engine.ray.protocol.batch_files import journal_path
+from rayexec.engine.ray.protocol.batch_files import JOURNAL_PREFIX, capture_path
 from rayexec.engine.ray.protocol.framing import (
     ACCEPTED,
     CONNECT_TIMEOUT_S,
@@ -116,8 +116,8 @@ class _RunResources:
             capture = None
             if threading.current_thread() is threading.main_thread() and not IN_BATCH.is_running:
                 with contextlib.suppress(OSError):  # a full disk keeps nothing open
-                    path = journal_path("resources", self._address.port)
-                    capture = around.enter_context(Capture(path))
+                    name = f"{JOURNAL_PREFIX}{os.getpid()}-resources-{self._address.port}"
+                    capture = around.enter_context(Capture(capture_path(name)))
             self.resources.__exit__(None, None, None)
             if capture is not None:
                 return capture.drain()

@@ -1,0 +1,156 @@
+"""Owners of files on this machine whose content this user may unpickle.
+
+A pickle runs code as whoever loads it. So a value or a cached output counts only if this user owns
+its file and nobody else may change it, or the directories above it up to the store's. Users who
+share a store list one another: names or uids in RAYEXEC_TRUSTED_OWNERS, or in the file
+``rayexec/trusted_owners`` of the user's own configuration (``~/.config``). The list is never read
+from a store, since whoever writes there would write it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import grp
+import os
+import pwd
+import re
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from rayexec.errors import StoreError
+from rayexec.private_directory import StrangerError, open_private
+
+__all__ = ["TRUSTED_OWNERS", "Owners", "trusted_owners"]
+
+TRUSTED_OWNERS = "RAYEXEC_TRUSTED_OWNERS"
+_ROOT = 0
+_BETWEEN = re.compile(r"[,\s]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Owners:
+    """Users who may own such files; a worker gets those of its driver."""
+
+    uids: frozenset[int]
+    #: Somebody listed other users, so that a group of them may share files.
+    is_team: bool = False
+
+    def open(self, path: str, levels: int) -> BinaryIO:
+        """Open a regular file for reading whose content may be unpickled.
+
+        ``levels`` are the directories above it, up to that of the store. Raises StrangerError if
+        another user could have written it, and OSError.
+        """
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        file = os.fdopen(os.open(path, flags), "rb")
+        try:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise StrangerError(path, "is no regular file")
+            self._check(path, status, self.uids | {os.geteuid()})
+            directory = path
+            for _ in range(levels):
+                directory = os.path.dirname(directory)
+                # Of a directory, its owner's right to change it is all that counts. The
+                # administrator has that anyway.
+                owners = self.uids | {os.geteuid(), _ROOT}
+                self._check(directory, os.stat(directory), owners)
+        except BaseException:
+            file.close()
+            raise
+        return file
+
+    def _check(self, path: str, status: os.stat_result, owners: frozenset[int]) -> None:
+        if status.st_uid not in owners:
+            raise StrangerError(path, f"belongs to {_user(status.st_uid)}. {_ADVICE}")
+        mode = stat.S_IMODE(status.st_mode)
+        if mode & stat.S_IWOTH or (mode & stat.S_IWGRP and not self._is_ours(status.st_gid)):
+            group = "" if mode & stat.S_IWOTH else f" of group {_group(status.st_gid)}"
+            raise StrangerError(
+                path, f"may be changed by other users{group} (mode {mode:04o}). {_ADVICE}"
+            )
+
+    def _is_ours(self, gid: int) -> bool:
+        """Whether a group has no other members, as far as this machine tells."""
+        trusted = self.uids | {os.geteuid()}
+        try:
+            group = grp.getgrgid(gid)
+        except KeyError:
+            return self.is_team
+        if not all(_uid(name) in trusted for name in group.gr_mem):
+            return False
+        if self.is_team:
+            return True
+        with contextlib.suppress(KeyError):  # Many systems give each user a group of that name.
+            return pwd.getpwuid(os.geteuid()).pw_name == group.gr_name
+        return False
+
+
+_ADVICE = (
+    "What is in there runs code as whoever loads it, so it is not used. If you trust the users who "
+    f"write to this store, list their names in {TRUSTED_OWNERS} (ann,bob), or in "
+    "~/.config/rayexec/trusted_owners; else close it to them, or remove it"
+)
+
+
+def trusted_owners() -> Owners:
+    """Return this user, and those whom the environment or the user's own file lists.
+
+    Raises StoreError for a name that this machine does not know, and for a file that other users
+    may change.
+    """
+    names = [*_BETWEEN.split(os.environ.get(TRUSTED_OWNERS, "")), *_listed(_list_path())]
+    uids = {os.geteuid()}
+    for name in filter(None, names):
+        uid = _uid(name)
+        if uid is None:
+            raise StoreError(
+                f"{TRUSTED_OWNERS}, or {_list_path()}, lists {name!r}, and this machine has no "
+                "user of that name: write a name or a uid."
+            )
+        uids.add(uid)
+    return Owners(frozenset(uids), is_team=len(uids) > 1)
+
+
+def _list_path() -> Path:
+    configuration = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
+    return Path(configuration) / "rayexec" / "trusted_owners"
+
+
+def _listed(path: Path) -> list[str]:
+    """Return the names in a file, without comments."""
+    try:
+        with os.fdopen(open_private(path, os.O_RDONLY)) as file:
+            if os.fstat(file.fileno()).st_mode & 0o022:
+                raise StrangerError(path, "may be changed by other users: chmod 600 it")
+            lines = file.read().splitlines()
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except (OSError, UnicodeDecodeError) as error:
+        raise StoreError(f"the list of trusted owners cannot be read: {error}") from None
+    return [name for line in lines for name in _BETWEEN.split(line.partition("#")[0])]
+
+
+def _uid(name: str) -> int | None:
+    if name.isascii() and name.isdigit():
+        return int(name)
+    try:
+        return pwd.getpwnam(name).pw_uid
+    except KeyError:
+        return None
+
+
+def _user(uid: int) -> str:
+    try:
+        return f"another user, {pwd.getpwuid(uid).pw_name}"
+    except KeyError:
+        return f"another user (uid {uid})"
+
+
+def _group(gid: int) -> str:
+    try:
+        return grp.getgrgid(gid).gr_name
+    except KeyError:
+        return str(gid)

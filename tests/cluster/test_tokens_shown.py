@@ -1,0 +1,152 @@
+"""Addresses that get the user's token, which opens all of the user's clusters."""
+
+from __future__ import annotations
+
+import contextlib
+import http.server
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from strangers import as_stranger, open_to_all
+
+from rayexec.cluster import access, jobs_api, local_cluster, tokens
+from rayexec.errors import EngineError
+from rayexec.private_directory import open_private
+
+SECRET = "the-token-of-the-user"
+
+
+@pytest.fixture(autouse=True)
+def token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A token, and nothing that names a cluster."""
+    monkeypatch.setenv(tokens.TOKEN, SECRET)
+    monkeypatch.setenv(tokens.AUTH_MODE, "token")
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setenv("RAYEXEC_HOME", str(tmp_path))
+    monkeypatch.setattr(access, "refresh", lambda: None)
+
+
+@contextlib.contextmanager
+def cluster_with_tokens() -> Iterator[tuple[str, list[str]]]:
+    """Yield the address of what looks like a Ray that wants a token, and the tokens it has got."""
+    import grpc  # type: ignore[import-untyped]  # has no types of its own
+
+    shown: list[str] = []
+
+    class Asked(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc has no types
+        def service(self, details: Any) -> Any:
+            metadata = dict(details.invocation_metadata)
+
+            def answer(_request: bytes, context: Any) -> bytes:
+                if "authorization" not in metadata:
+                    context.abort(grpc.StatusCode.UNAUTHENTICATED, "a token is needed")
+                shown.append(metadata["authorization"])
+                return b""
+
+            return grpc.unary_unary_rpc_method_handler(answer)
+
+    from concurrent.futures import ThreadPoolExecutor
+
+    server = grpc.server(ThreadPoolExecutor(1), handlers=[Asked()])
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    yield f"127.0.0.1:{port}", shown
+    server.stop(None).wait()
+
+
+def test_a_typed_address_gets_the_token() -> None:
+    with cluster_with_tokens() as (address, shown):
+        assert access.reach(address) == address
+        assert shown == [f"Bearer {SECRET}"]
+
+
+def test_the_address_of_the_environment_gets_the_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    with cluster_with_tokens() as (address, shown):
+        monkeypatch.setenv("RAY_ADDRESS", address)
+        assert access.reach("auto") == address
+        assert shown == [f"Bearer {SECRET}"]
+
+
+def test_an_address_that_any_user_may_have_left_gets_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    with cluster_with_tokens() as (address, shown):
+        monkeypatch.setattr(access, "_found_by_ray", lambda: address)
+        with pytest.raises(EngineError, match=f"give its address: --address {address}"):
+            access.reach("auto")
+        assert shown == []
+
+
+@contextlib.contextmanager
+def raylet(address: str) -> Iterator[None]:
+    """Run a process that looks as a node of a cluster does."""
+    code = (
+        "import ctypes, sys, time; ctypes.CDLL(None).prctl(15, b'raylet', 0, 0, 0); "
+        "print(flush=True); time.sleep(600)"
+    )
+    command = [sys.executable, "-c", code, f"--gcs-address={address}"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        yield
+        process.kill()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells whose a process is")
+def test_a_cluster_with_a_process_of_this_user_gets_the_token(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with cluster_with_tokens() as (address, shown), raylet(address):
+        monkeypatch.setattr(access, "_found_by_ray", lambda: address)
+        assert access.reach("auto") == address
+        assert shown == [f"Bearer {SECRET}"]
+
+
+_WRITE = "import sys; open(sys.argv[1], 'w').write(sys.argv[2])"
+
+
+def test_a_cluster_that_a_stranger_noted_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    with open_to_all() as shared:
+        monkeypatch.setenv("RAYEXEC_HOME", str(shared))
+        as_stranger(_WRITE, shared / "cluster.json", "{}")
+        with pytest.raises(PermissionError, match="belongs to another user"):
+            open_private(shared / "cluster.json", os.O_RDONLY)
+        assert local_cluster.current() is None
+
+
+def test_a_redirect_takes_no_token_along() -> None:
+    shown: list[str | None] = []
+
+    class Elsewhere(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            shown.append(self.headers.get("Authorization"))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    class Dashboard(Elsewhere):
+        def do_GET(self) -> None:
+            if self.headers.get("Authorization") is None:
+                self.send_response(401)
+            else:
+                self.send_response(302)
+                self.send_header("Location", f"http://127.0.0.1:{elsewhere.server_port}/")
+            self.end_headers()
+
+    with (
+        http.server.ThreadingHTTPServer(("127.0.0.1", 0), Elsewhere) as elsewhere,
+        http.server.ThreadingHTTPServer(("127.0.0.1", 0), Dashboard) as dashboard,
+    ):
+        for server in (elsewhere, dashboard):
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+        with pytest.raises(EngineError, match="it answers 302"):
+            jobs_api.Jobs(f"http://127.0.0.1:{dashboard.server_port}")
+        elsewhere.shutdown()
+        dashboard.shutdown()
+    assert shown == []
