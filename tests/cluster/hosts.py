@@ -28,7 +28,7 @@ import rayexec
 from rayexec.cluster import processes
 
 ROOT = Path(rayexec.__file__).parents[1]
-_TIMEOUT = 40.0
+_TIMEOUT = 180.0
 # Ray takes 127.0.0.1 for the address of the node itself, and with one node only starts no second.
 _NODE = """
 import sys
