@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 
+from rayexec.cli.render.printable import printable_line
 from rayexec.cli.render.tables import state_of, utc_time
 from rayexec.events import RunStatus
 from rayexec.execute import RunResult
@@ -40,7 +41,7 @@ def ended_line(record: RunRecord) -> str:
     took = "" if seconds is None else f" in {duration(seconds)}"
     note = f" ({record.note})" if record.note else ""
     end = _ENDS.get(RunStatus(record.status), record.status)
-    return f"Run {record.run_id} {end}{took}{note}."
+    return printable_line(f"Run {record.run_id} {end}{took}{note}.")
 
 
 def report_lines(report: RunReport) -> Iterator[str]:
@@ -69,7 +70,7 @@ def report_lines(report: RunReport) -> Iterator[str]:
         **dict(_worker_facts(summary)),
     }
     yield f"Run {record.run_id}"
-    yield from (f"  {name:<10}  {fact}" for name, fact in facts.items() if fact)
+    yield from (f"  {name:<10}  {printable_line(fact)}" for name, fact in facts.items() if fact)
 
 
 def _source(record: RunRecord) -> str | None:
