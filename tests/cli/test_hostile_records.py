@@ -1,4 +1,4 @@
-"""What records say never commands a terminal: no command writes their control characters."""
+"""Records never command a terminal: no command writes their control characters."""
 
 from __future__ import annotations
 

@@ -53,7 +53,8 @@ def path_part(log: StoredLog, attempts: Sequence[Attempt], path: Sequence[Link] 
     waited = sum(link.waited for _, link in links)
     return (
         f"<p>{len(links):,} attempts one after another determined when the run ended: they ran for "
-        f"{printable_html(duration(ran))} and waited for {printable_html(duration(waited))} in between.</p>"
+        f"{printable_html(duration(ran))} and waited for {printable_html(duration(waited))} in "
+        "between.</p>"
     ) + _table(
         ("step", "op", "attempt", "waited", "where", "took"),
         (2, 3, 5),

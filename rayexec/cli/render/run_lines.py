@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from rayexec.cli.render.printable import printable_line
 from rayexec.cli.render.tables import state_of, utc_time
+from rayexec.config.masking import mask_env_vars
 from rayexec.events import RunStatus
 from rayexec.execute import RunResult
 from rayexec.store import RunRecord
@@ -65,7 +66,7 @@ def report_lines(report: RunReport) -> Iterator[str]:
         "root run": record.root_run_id,
         "versions": _pairs(record.versions, " "),
         "driver": None if driver is None else f"{driver.host}, pid {driver.pid}",
-        "config": json.dumps(record.run_config) if record.run_config else None,
+        "config": json.dumps(mask_env_vars(record.run_config)) if record.run_config else None,
         "slowest": _slowest(summary),
         **dict(_worker_facts(summary)),
     }
