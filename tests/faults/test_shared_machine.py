@@ -94,7 +94,7 @@ if __name__ == "__main__":
             e for e in result.events_for_node(step) if e.event_type_value == "LOGS_CAPTURED"
         ]
         return event.event_specific_data
-    told = {
+    shown = {
         "succeeded": sorted(k for k in ("first", "second", "prints_a_little")
                             if k not in result.get_failed_step_keys()),
         "error": result.failure_data_for_node("dies").error.message,
@@ -105,7 +105,7 @@ if __name__ == "__main__":
         "pwned": os.path.exists(sys.argv[1]),
     }
     with open(sys.argv[2], "w") as file:
-        json.dump(told, file)
+        json.dump(shown, file)
     ray.shutdown()
 """
 
@@ -137,15 +137,15 @@ def test_with_little_memory_for_files_and_a_stranger_in_it_steps_print_and_die_a
             cwd="/",
         )
     assert shown.exists(), (tmp_path / "log").read_text()
-    told = json.loads(shown.read_text())
-    assert told["succeeded"] == ["first", "prints_a_little", "second"]
-    assert "os._exit(3)" in told["error"]
-    assert told["said"] == "said before\n"
-    assert "bytes that the step printed on stdout were left out" in told["left out"]
-    assert told["little"].count("from a child\n") == 300
+    seen = json.loads(shown.read_text())
+    assert seen["succeeded"] == ["first", "prints_a_little", "second"]
+    assert "os._exit(3)" in seen["error"]
+    assert seen["said"] == "said before\n"
+    assert "bytes that the step printed on stdout were left out" in seen["left out"]
+    assert seen["little"].count("from a child\n") == 300
     # Two journals with entries of the two chatty steps: their prints are 1 MiB a stream.
-    assert told["used"] < 6 * 1024 * 1024
-    assert not told["pwned"]
+    assert seen["used"] < 6 * 1024 * 1024
+    assert not seen["pwned"]
 
 
 SWEEP = "from rayexec.engine.ray.protocol.driver_lock import sweep_journals; sweep_journals()"
