@@ -18,6 +18,7 @@ from rayexec._version import DISTRIBUTION, __version__
 from rayexec.cli.commands.bench import BENCH_EPILOG, bench
 from rayexec.cli.commands.cache import cache_app
 from rayexec.cli.commands.cluster import cluster_app
+from rayexec.cli.commands.example import EXAMPLE_EPILOG, example
 from rayexec.cli.commands.job import job_app
 from rayexec.cli.commands.run import run_app
 from rayexec.cli.streams import survive_closed_pipes
@@ -46,6 +47,7 @@ COMMANDS = (
     Command("cache", cache_app),
     Command("cluster", cluster_app),
     Command("bench", bench, BENCH_EPILOG),
+    Command("example", example, EXAMPLE_EPILOG),
 )
 
 app = typer.Typer(

@@ -20,7 +20,7 @@ from rayexec.launch.monitor import add_launched_runs
 from rayexec.launch.notes import RecordedRun, find_note
 from rayexec.store import RunRecord, RunStore, current, default_store, settled, store_at
 from rayexec.views.quantities import counted
-from rayexec.views.retention import Retention
+from rayexec.views.run_retention import Retention
 
 __all__ = ["delete_runs"]
 
