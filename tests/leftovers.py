@@ -12,7 +12,7 @@ from rayexec.engine.ray.protocol.batch_files import JOURNAL_PREFIX, own_director
 
 __all__ = ["Leftovers"]
 
-_PATIENCE = 5.0  # seconds in which what is left behind has to go
+_PATIENCE = 30.0  # seconds in which what is left behind has to go
 
 
 class Leftovers:

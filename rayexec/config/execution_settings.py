@@ -205,7 +205,7 @@ class ExecutionSettings:
     #: Accepted and without effect, since Dagster's executor has it.
     marker_to_close: str | None = _key(None, (IN_PROCESS,))
     #: The seconds after which the run ends.
-    max_runtime: float | None = _key(None, EXECUTORS, bounds={"gt": 0, "allow_inf_nan": False})
+    max_runtime: float | None = _key(None, EXECUTORS, annotation=lambda: _config_types().TimeLimit)
     #: The Ray cluster to attach to, None for this machine.
     address: str | None = _key(
         None,

@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 import pydantic
 
 from rayexec.definitions.concurrency import TagLimit
 from rayexec.definitions.config_models import Config
+from rayexec.definitions.time_limits import as_time_limit
 
-__all__ = ["Retries", "StartMethod", "StepDependencies", "TagLimitConfig", "TagLimits"]
+__all__ = [
+    "Retries",
+    "StartMethod",
+    "StepDependencies",
+    "TagLimitConfig",
+    "TagLimits",
+    "TimeLimit",
+]
+
+
+def _time_limit(value: Any) -> float | None:
+    return None if value is None else as_time_limit(value)
+
+
+#: Seconds above 0; None for an infinite limit.
+TimeLimit: TypeAlias = Annotated[float | None, pydantic.BeforeValidator(_time_limit)]
 
 
 class _Empty(Config):

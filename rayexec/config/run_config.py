@@ -226,10 +226,13 @@ class _Resolver:
     def unmentioned(self) -> None:
         """Add the defaults of unmentioned ops and inputs, and a problem for each required one."""
         required: dict[int, bool] = {}
-        for node, op in self._ops.items():
-            if node in self._mentioned or (
-                op.config_schema is None and op.preset_config is NO_DEFAULT
-            ):
+        configurable = [
+            (node, op)
+            for node, op in self._ops.items()
+            if op.config_schema is not None or op.preset_config is not NO_DEFAULT
+        ]
+        for node, op in configurable:
+            if node in self._mentioned:
                 continue
             path = config_path(node, "config")
             if id(op) not in required:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import operator
 import os
 import sys
 import sysconfig
@@ -31,24 +32,45 @@ class LocalModule(NamedTuple):
 
 def local_modules(without: Collection[str] = ()) -> dict[str, LocalModule]:
     """Return imported modules by name, except installed, built-in and rayexec's own ones."""
-    local = {}
-    for name, module in list(sys.modules.items()):
+    global _last_look
+    last, names, modules = _last_look, list(sys.modules), list(sys.modules.values())
+    is_as_before = names == last.names and all(map(operator.is_, modules, last.modules))
+    candidates = last.candidates if is_as_before else list(sys.modules.items())
+    local, left = {}, []
+    for name, module in candidates:
         file = getattr(module, "__file__", None)
-        if file is None or _elsewhere.get(name) == file or not isinstance(file, str):
-            continue
-        if not file.startswith(os.sep):
-            file = os.path.abspath(file)
-        if not file.endswith(".py") or not is_local(name, file):
-            _elsewhere[name] = file
-        elif name not in without:
-            origin = _origin(_name_of_main(module, file) if name == "__main__" else name, file)
-            if origin.top not in _OWN and os.path.isfile(file):
-                local[name] = origin
+        if isinstance(file, str):
+            if _elsewhere.get(name) == file:
+                continue
+            if not file.startswith(os.sep):
+                file = os.path.abspath(file)
+            if not file.endswith(".py") or not is_local(name, file):
+                _elsewhere[name] = file
+                continue
+            if name not in without:
+                origin = _origin(_name_of_main(module, file) if name == "__main__" else name, file)
+                if origin.top not in _OWN and os.path.isfile(file):
+                    local[name] = origin
+        left.append((name, module))
+    _last_look = _Look(names, modules, left)
     return local
 
 
 # Files of other modules by name. Most modules of a process are not local, so this saves the check.
 _elsewhere: dict[str, str] = {}
+
+
+class _Look(NamedTuple):
+    """Imported modules at one moment, in their order."""
+
+    names: list[str]
+    modules: list[ModuleType]
+    #: Those that may be local: the file of each other one is elsewhere.
+    candidates: list[tuple[str, ModuleType]]
+
+
+# Each run looks, and a process has thousands of modules. They are nearly always those of before.
+_last_look = _Look([], [], [])
 
 
 @functools.lru_cache(maxsize=65536)

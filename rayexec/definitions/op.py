@@ -17,6 +17,7 @@ from rayexec.definitions.ray_options import RayOptions
 from rayexec.definitions.ray_options import ray_options as as_ray_options
 from rayexec.definitions.retry import RetryPolicy
 from rayexec.definitions.tags import normalize_tags, priority
+from rayexec.definitions.time_limits import as_time_limit
 from rayexec.definitions.types import annotations_of
 from rayexec.definitions.versions import check_version
 from rayexec.errors import DefinitionError, InvocationError, TypeCheckError
@@ -197,11 +198,11 @@ def op(
 ) -> OpDefinition | Callable[[Callable[..., Any]], OpDefinition]:
     """Make an op of a function.
 
-    ``timeout`` is in seconds. ``ray_options`` are a step's requests to Ray. Without
-    ``rerun_on_loss`` a step never runs again for lost outputs. ``durable`` outputs are stored as
-    soon as they exist; after a crash of the driver a resumed run reads them. With ``cache`` a step
-    reuses the outputs of an earlier one with the same op, ``code_version``, config and inputs in
-    the same store. Raises DefinitionError for a contradiction in the declaration.
+    ``timeout`` is in seconds, infinite for none. ``ray_options`` are a step's requests to Ray.
+    Without ``rerun_on_loss`` a step never runs again for lost outputs. ``durable`` outputs are
+    stored as soon as they exist; after a crash of the driver a resumed run reads them. With
+    ``cache`` a step reuses the outputs of an earlier one with the same op, ``code_version``, config
+    and inputs in the same store. Raises DefinitionError for a contradiction in the declaration.
     """
 
     def decorate(fn: Callable[..., Any]) -> OpDefinition:
@@ -227,7 +228,7 @@ def op(
             pool=Pool(pool) if isinstance(pool, str) else pool,
             code_version=code_version,
             ray_options=_requested(where, ray_options),
-            timeout=None if timeout is None else float(timeout),
+            timeout=None if timeout is None else as_time_limit(timeout),
             rerun_on_loss=rerun_on_loss,
             durable=durable,
             cache=cache,
@@ -247,12 +248,11 @@ def _check_settings(where: str, retry_policy: Any, timeout: Any, resource_keys: 
         raise DefinitionError(
             f"{where}: retry_policy must be a RetryPolicy, got {type(retry_policy).__name__}."
         )
-    if timeout is not None and (
-        isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or timeout <= 0
-    ):
-        raise DefinitionError(
-            f"{where}: timeout must be a number of seconds above 0, got {timeout!r}."
-        )
+    if timeout is not None:
+        try:
+            as_time_limit(timeout)
+        except ValueError as problem:
+            raise DefinitionError(f"{where}: timeout {problem}.") from None
     if isinstance(resource_keys, str):
         raise DefinitionError(
             f"{where}: required_resource_keys is a set of keys: {{{resource_keys!r}}}."

@@ -55,11 +55,7 @@ class RetryPolicy:
             problems.append(
                 f"max_retries must be a whole number of at least 0, got {self.max_retries!r}"
             )
-        if self.delay is not None and (
-            isinstance(self.delay, bool)
-            or not isinstance(self.delay, (int, float))
-            or not 0 <= self.delay < 1e9
-        ):
+        if self.delay is not None and not _is_delay(self.delay):
             problems.append(f"delay must be a number of seconds of at least 0, got {self.delay!r}")
         if self.delay is None and self.backoff is not None:
             problems.append("backoff has no effect without a delay: give delay too")
@@ -114,6 +110,12 @@ class RetryPolicy:
         )
 
 
+def _is_delay(seconds: Any) -> bool:
+    """Tell whether a step may wait for so long."""
+    is_number = isinstance(seconds, (int, float)) and not isinstance(seconds, bool)
+    return is_number and 0 <= seconds < 1e9
+
+
 class RetryRequested(Exception):
     """Request of an op for a retry after ``seconds_to_wait``, at most ``max_retries`` times."""
 
@@ -122,6 +124,11 @@ class RetryRequested(Exception):
             raise DefinitionError(
                 f"RetryRequested: max_retries must be a whole number of at least 0, got "
                 f"{max_retries!r}."
+            )
+        if seconds_to_wait is not None and not _is_delay(seconds_to_wait):
+            raise DefinitionError(
+                "RetryRequested: seconds_to_wait must be a number of seconds of at least 0, got "
+                f"{seconds_to_wait!r}."
             )
         super().__init__(max_retries, seconds_to_wait)
         self.max_retries = max_retries

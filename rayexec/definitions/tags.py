@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from rayexec.definitions.time_limits import as_time_limit
 from rayexec.errors import DefinitionError
 
 __all__ = ["MAX_RUNTIME_TAGS", "PRIORITY_TAGS", "max_runtime", "normalize_tags", "priority"]
@@ -40,18 +41,18 @@ def normalize_tags(tags: Mapping[str, Any] | None, where: str) -> dict[str, str]
 
 
 def max_runtime(tags: Mapping[str, str], where: str) -> float | None:
-    """Return the time limit of a run in seconds, from its ``tags``; None without one."""
+    """Return the time limit of a run in seconds, from its ``tags``.
+
+    None without one, and for an infinite one. Raises DefinitionError.
+    """
     for key in MAX_RUNTIME_TAGS:
         if key in tags:
             try:
-                seconds = float(tags[key])
+                return as_time_limit(float(tags[key]))
             except ValueError:
-                seconds = 0.0
-            if not 0 < seconds < float("inf"):
                 raise DefinitionError(
                     f"{where}: tag {key!r} must be a number of seconds above 0, got {tags[key]!r}."
-                )
-            return seconds
+                ) from None
     return None
 
 

@@ -173,6 +173,7 @@ class Loop:
             # A store that fails now has ended the run already, or does not matter any more.
             with contextlib.suppress(StoreError):
                 observer_timeout = self._reporter.observer.idle()
+            left = min(left, _SILENCE_S)  # no engine waits for 9.3e9 s
             self._pass_on(
                 self._engine.wait(left if observer_timeout is None else min(left, observer_timeout))
             )

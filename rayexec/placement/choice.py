@@ -56,8 +56,9 @@ def choose_placement(
     if max_concurrent is not None:
         limit = made.add_limit_of_run((MAX_CONCURRENT,), MAX_CONCURRENT, max_concurrent)
         common = (LimitShare(limit, 1),)
-    class_of = made.classify(plan.steps, common)
-    class_of_mapped = made.classify(plan.mapped_nodes, common)
+    class_of = made.classify(plan.steps, plan.template_of, common)
+    mapped_templates = [node.template for node in plan.mapped_nodes]
+    class_of_mapped = made.classify(plan.mapped_nodes, mapped_templates, common)
     names = {name for one in made.classes for name in one.request.amounts()}
     return Placement(
         limits=tuple(made.limits),
@@ -181,10 +182,23 @@ class _Classification:
         return self._limit_of[key]
 
     def classify(
-        self, nodes: Sequence[Step | MappedNode], common: tuple[LimitShare, ...]
+        self,
+        nodes: Sequence[Step | MappedNode],
+        templates: Sequence[int],
+        common: tuple[LimitShare, ...],
     ) -> list[int]:
-        """Return the class of each of ``nodes``; all of them count in the ``common`` limits."""
+        """Return the class of each of ``nodes``; all of them count in the ``common`` limits.
+
+        ``templates`` are the templates of the nodes.
+        """
         limiting_tags = self._limiting_tags
+        if not limiting_tags:  # All steps of an op are alike then, so none is looked at.
+            class_id_of_template = {
+                index: self._class_id(template, (*common, *self._shares(template, {})))
+                for index in dict.fromkeys(templates)
+                for template in (self._plan.templates[index],)
+            }
+            return list(map(class_id_of_template.__getitem__, templates))
         class_id_of: dict[tuple[int, tuple[str | None, ...]], int] = {}
         class_of = []
         for node in nodes:

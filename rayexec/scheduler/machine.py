@@ -43,7 +43,6 @@ from rayexec.scheduler.messages import (
     SchedulerEvent,
     SharedLimitsChanged,
     StepRequeued,
-    StepStatus,
     StepYielded,
     TimerFired,
 )
@@ -149,7 +148,7 @@ class Machine:
     @property
     def failed(self) -> list[int]:
         """The failed steps."""
-        return [step for step, status in enumerate(self.status) if status is StepStatus.FAILED]
+        return sorted(self._table.failed)
 
     @property
     def running(self) -> Mapping[int, BatchInFlight]:

@@ -42,7 +42,7 @@ class StepTable:
     #: The list type of statuses; tests put one here that checks transitions.
     list_type: ClassVar[type[list[StepStatus]]] = list
 
-    __slots__ = ("_attempts", "_status", "attempts", "open_count", "status")
+    __slots__ = ("_attempts", "_status", "attempts", "failed", "open_count", "status")
 
     def __init__(self, count: int) -> None:
         self._status = self.list_type([_WAITING] * count)
@@ -53,6 +53,8 @@ class StepTable:
         self.attempts: Sequence[int] = self._attempts
         #: The number of steps that are not over.
         self.open_count = count
+        #: The failed steps, in the order of their ends.
+        self.failed: list[int] = []
 
     def add(self, count: int) -> None:
         """Add new steps of the plan."""
@@ -96,6 +98,7 @@ class StepTable:
     def fail(self, step: int, attempt_number: int) -> None:
         """Count the last attempt of a failed step."""
         self._status[step] = _FAILED
+        self.failed.append(step)
         self._attempts[step] = attempt_number + 1
         self.open_count -= 1
 
@@ -103,6 +106,8 @@ class StepTable:
         """Have a waiting step be over without an attempt."""
         self._status[step] = status
         self.open_count -= 1
+        if status is _FAILED:
+            self.failed.append(step)
 
     def run_again(self, steps: Collection[int]) -> None:
         """Have successful steps wait, as if they had never run."""

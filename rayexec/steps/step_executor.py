@@ -216,14 +216,17 @@ class _Attempt:
                     result = self._call_op(loaded)
                     if inspect.isgenerator(result):
                         for item in result:
-                            executor.guard.end_child()
                             collector.add_item(item)
                             yield
                         collector.check()
                     else:
                         collector.add_result(result)
                 else:
-                    with deadline(op.timeout, f"step {call.key!r}", executor.backstop):
+                    # The end of the deadline waits for a thread that a forked child has not.
+                    with (
+                        deadline(op.timeout, f"step {call.key!r}", executor.backstop),
+                        executor.guard,
+                    ):
                         collector.add_result(self._call_op(loaded))
         except BaseException as raised:  # SystemExit and the like end the step, not the process
             executor.guard.end_child(raised)
@@ -328,6 +331,7 @@ class _Attempt:
         mapping_key: str | None,
     ) -> None:
         """Check and store a value of an output; only a dynamic one has a mapping key."""
+        self._executor.guard.end_child()
         op = self._op
         runtime_type = op.outs[name].type
         if runtime_type.accepts is not None or runtime_type.custom is not None:

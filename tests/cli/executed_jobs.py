@@ -90,7 +90,7 @@ def chat():
 @op
 def sleepy():
     open("asleep", "w").close()
-    time.sleep(30)
+    time.sleep(600)
 
 @job
 def sleeping():
@@ -101,10 +101,10 @@ def sleeping():
 def cling():
     try:
         open("asleep", "w").close()
-        time.sleep(30)
+        time.sleep(600)
     finally:
         open("closing", "w").close()
-        time.sleep(30)
+        time.sleep(600)
 
 @job
 def clinging():
@@ -124,7 +124,7 @@ def fork():
     child = os.fork()
     if not child:
         os.write(tell, b".")
-        time.sleep(10)
+        time.sleep(600)
         os._exit(0)
     os.read(up, 1)
     os.kill(child, signal.SIGTERM)

@@ -14,7 +14,7 @@ from typing import Any
 
 from user_machine import Machine
 
-PATIENCE = 120.0  # seconds for what takes seconds on a machine with nothing else to do
+PATIENCE = 300.0  # seconds for what takes seconds on a machine with nothing else to do
 
 JOBS = """
 import pathlib, time

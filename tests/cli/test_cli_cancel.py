@@ -20,7 +20,7 @@ from rayexec.cli.main import app
 from rayexec.run.process_identity import ProcessIdentity
 from rayexec.store import DirectoryRunStore, RunRecord
 
-_TIMEOUT_S = 60.0
+_TIMEOUT_S = 180.0
 
 SCRIPT = """
 import pathlib, sys, threading, time
@@ -111,7 +111,7 @@ def test_a_run_of_a_script_is_canceled_and_the_script_continues(
     directory: Path, nap: str, in_thread: bool
 ) -> None:
     with started(directory, nap, in_thread=in_thread) as driver:
-        code, out, err = cancel("r", "--timeout", "60")
+        code, out, err = cancel("r", "--timeout", "180")
         assert (code, err) == (0, "")
         assert out.startswith("Run r was canceled in ")
         said, _ = driver.communicate(timeout=_TIMEOUT_S)
@@ -175,7 +175,11 @@ def test_a_script_that_handles_sigterm_itself_is_left_alone(directory: Path) -> 
         "print(execute_job(small).status)\n"
     )
     done = subprocess.run(
-        [sys.executable, "handled.py"], capture_output=True, text=True, check=False, timeout=60
+        [sys.executable, "handled.py"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=_TIMEOUT_S,
     )
     assert (done.returncode, done.stdout) == (0, "heard\nSUCCESS\n")
 

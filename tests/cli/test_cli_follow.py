@@ -37,7 +37,7 @@ from rayexec.run.process_identity import ProcessIdentity
 from rayexec.store import DirectoryRunStore, RunRecord
 from rayexec.store.writing import LogWriter
 
-TIMEOUT_S = 60.0
+TIMEOUT_S = 180.0
 
 JOBS = """
 import os, time
@@ -49,7 +49,7 @@ def talk(context):
     print("printed")
     os.write(2, b"odd \\xff\\n")
     print("half a ", end="")
-    end = time.monotonic() + 60
+    end = time.monotonic() + 240
     while not os.path.exists("go") and time.monotonic() < end:
         time.sleep(0.02)
     print("line")

@@ -26,7 +26,7 @@ from rayexec.run.process_identity import ProcessIdentity
 
 pytestmark = pytest.mark.long("each launched run is a process with a Ray of its own")
 
-_TIMEOUT = 60.0
+_TIMEOUT = 180.0
 
 JOB = """
 import pathlib, time
@@ -36,7 +36,7 @@ from rayexec import job, op
 def waits():
     print("printed")
     pathlib.Path("waiting").touch()
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while not pathlib.Path("go").exists() and time.monotonic() < deadline:
         time.sleep(0.02)
 

@@ -243,14 +243,14 @@ def test_a_store_that_cannot_be_read_is_named(home: Path) -> None:
 def test_wait_lasts_until_the_end_and_a_run_without_its_driver_has_failed(home: Path) -> None:
     (home / "nap.py").write_text(
         "import time\nfrom rayexec import job, op\n"
-        "@op\ndef nap() -> None:\n    time.sleep(60)\n"
+        "@op\ndef nap() -> None:\n    time.sleep(600)\n"
         "@job(config={'execution': {'config': {'in_process': {}}}})\ndef naps():\n    nap()\n"
         "naps.execute(run_id='long')\n"
     )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     store = DirectoryRunStore(home / "home")
     with subprocess.Popen([sys.executable, "nap.py"], cwd=home, env=environment) as driver:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while not store.list() and time.monotonic() < deadline:
             time.sleep(0.05)
         assert invoke("wait", "long", "--timeout", "0") == (
@@ -267,7 +267,7 @@ def test_wait_lasts_until_the_end_and_a_run_without_its_driver_has_failed(home: 
         )
         driver.send_signal(signal.SIGKILL)
         driver.wait()
-        out, _ = waiting.communicate(timeout=30)
+        out, _ = waiting.communicate(timeout=120)
     assert (waiting.returncode, out) == (1, "Run long failed (driver died).\n")
     assert "status      FAILURE (driver died)" in invoke("show", "long")[1]
     assert read("list")[0]["note"] == "driver died"

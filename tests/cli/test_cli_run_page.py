@@ -15,6 +15,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from held_limits import LIMITED, queries_job
 from typer.testing import CliRunner
 
 from rayexec import In, Nothing, OpExecutionContext, Out, Output, RetryPolicy, RunResult, job, op
@@ -183,7 +184,7 @@ def test_a_page_says_all_of_a_run_and_nothing_in_it_is_markup(
 @pytest.mark.skipif(shutil.which("node") is None, reason="needs node")
 def test_the_script_of_a_page_can_be_parsed(tmp_path: Path) -> None:
     script = Path(write_page.__code__.co_filename).with_name("page_parts") / "page.js"
-    subprocess.run(["node", "--check", str(script)], check=True, capture_output=True, timeout=30)
+    subprocess.run(["node", "--check", str(script)], check=True, capture_output=True, timeout=120)
 
 
 def test_the_attempts_of_a_worker_row_lie_together_by_their_starts(tmp_path: Path) -> None:
@@ -251,18 +252,7 @@ def test_the_critical_path_goes_through_earlier_attempts_and_order_without_value
 
 
 def test_a_page_names_the_limits_that_steps_waited_for(tmp_path: Path, ray_session: None) -> None:
-    @op(tags={"database": "redshift"})
-    def query() -> None:
-        time.sleep(0.3)
-
-    @job
-    def queries() -> None:
-        for _ in range(3):
-            query()
-
-    limits = [{"key": "database", "value": "redshift", "limit": 1}]
-    config = {"execution": {"config": {"ray": {"tag_concurrency_limits": limits}}}}
-    result = recorded(tmp_path, queries, run_config=config)
+    result = recorded(tmp_path, queries_job(tmp_path), run_config=LIMITED)
     export(tmp_path, result, "--html", str(tmp_path / "run.html"))
     page = Page((tmp_path / "run.html").read_text())
     blocked = page.data["blocked"]

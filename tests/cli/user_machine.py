@@ -20,7 +20,7 @@ import rayexec
 
 ROOT = Path(rayexec.__file__).parents[1]
 MY_JOB = ROOT / "docs/examples/my_job.py"
-TIMEOUT_S = 90.0
+TIMEOUT_S = 300.0
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ import rayexec
 from rayexec.cluster import processes
 
 ROOT = Path(rayexec.__file__).parents[1]
-_TIMEOUT = 40.0
+_TIMEOUT = 180.0
 # Ray takes 127.0.0.1 for the address of the node itself, and with one node only starts no second.
 _NODE = """
 import sys
@@ -190,7 +190,8 @@ def hosts(home: Path) -> Iterator[Hosts]:
     token.write_text(uuid.uuid4().hex * 2)
     token.chmod(0o600)
     with tempfile.TemporaryDirectory(prefix="rx-", dir="/tmp", ignore_cleanup_errors=True) as temp:
-        made = Hosts(home, Path(temp))
+        made = Hosts(home, Path(temp) / "ray")  # which Ray opens to all users
+        made.temp.mkdir()
         try:
             yield made
         finally:

@@ -161,7 +161,7 @@ def test_a_node_without_rayexec_can_be_asked(tmp_path: Path) -> None:
     finally:
         cloudpickle.unregister_pickle_by_value(node_facts)
     command = [sys.executable, "-c", _ELSEWHERE, task, str(tmp_path)]
-    subprocess.run(command, check=True, timeout=60)
+    subprocess.run(command, check=True, timeout=180)
     assert [path.name for path in tmp_path.iterdir()] == ["marker"]
 
 

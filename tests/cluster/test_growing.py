@@ -26,7 +26,7 @@ from rayexec.cluster import processes
 ROOT = Path(rayexec.__file__).parents[1]
 # The id that Ray's provider of such nodes takes the head to have.
 _HEAD = "f" * 51 + "00000"
-_PATIENCE = 60.0
+_PATIENCE = 240.0
 
 pytestmark = [
     pytest.mark.alone,
@@ -36,6 +36,7 @@ pytestmark = [
 
 JOB = """
 import time
+from pathlib import Path
 from rayexec import RayOptions, job, op
 
 def node():
@@ -44,6 +45,12 @@ def node():
 
 @op
 def work() -> str:
+    # Some stay until there is a second node, however late it comes.
+    seen = Path({folder!r})
+    (seen / node()).touch()
+    ends = time.monotonic() + 120
+    while len(list(seen.iterdir())) < 2 and time.monotonic() < ends:
+        time.sleep(0.1)
     time.sleep(2)
     print("on", node())
     return node()
@@ -205,7 +212,8 @@ def growing(request: pytest.FixtureRequest) -> Iterator[Growing]:
         made = Growing(Path(home))
         try:
             made.start(second=request.param == "second")
-            Path(home, "grows.py").write_text(JOB)
+            Path(home, "seen").mkdir()
+            Path(home, "grows.py").write_text(JOB.replace("{folder!r}", repr(f"{home}/seen")))
             yield made
         finally:
             made.clean()

@@ -29,7 +29,7 @@ def test_the_family_is_the_roots_their_session_and_all_descendants() -> None:
 def _stubborn() -> subprocess.Popen[str]:
     script = (
         "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
-        "print('ready', flush=True); time.sleep(60)"
+        "print('ready', flush=True); time.sleep(600)"
     )
     process = subprocess.Popen([sys.executable, "-c", script], stdout=-1, text=True)
     assert process.stdout is not None
@@ -38,12 +38,12 @@ def _stubborn() -> subprocess.Popen[str]:
 
 
 def test_who_does_not_go_when_asked_is_killed() -> None:
-    with _stubborn() as stubborn, subprocess.Popen(["sleep", "60"]) as willing:
+    with _stubborn() as stubborn, subprocess.Popen(["sleep", "600"]) as willing:
         wanted = {stubborn.pid, willing.pid}
         left = end(
             lambda: {pid: each for pid, each in table().items() if pid in wanted},
             first="raylet",
-            grace_s=0.3,
+            grace_s=1.0,
         )
         assert left == []
-        assert (stubborn.wait(5), willing.wait(5)) == (-signal.SIGKILL, -signal.SIGTERM)
+        assert (stubborn.wait(60), willing.wait(60)) == (-signal.SIGKILL, -signal.SIGTERM)

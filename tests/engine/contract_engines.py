@@ -20,7 +20,7 @@ from rayexec.scheduler.messages import BatchEnded, BatchLost, BatchProgressed, E
 from rayexec.testing.simulated_engine import SimulatedEngine
 
 BUDGET_S = 30.0
-TIMEOUT_S = 60.0
+TIMEOUT_S = 180.0
 
 
 @dataclass

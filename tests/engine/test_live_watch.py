@@ -227,13 +227,14 @@ def test_the_watch_tells_of_the_call_that_runs_and_of_no_other(tmp_path: Path) -
         with Capture(path) as capture:
             watch_live(work, path, capture)
             for position, printed in enumerate((b"zero\n", b"one\n")):
-                assert work.may_start(position)
                 log = StepLog()
                 log.info("logged")
+                assert work.may_start(position)
+                work.since = time.monotonic() + 3600  # No part of it is told before the rest.
                 work.log = position, log
-                work.since = time.monotonic() - LIVE_AFTER_S
                 os.write(1, printed)
-                message = decode(bodies.get(timeout=20))
+                work.since = time.monotonic() - LIVE_AFTER_S
+                message = decode(bodies.get(timeout=120))
                 assert isinstance(message, LinesLogged)
                 lines = message.lines
                 assert (message.batch_id, lines.pid, lines.step) == (
@@ -250,7 +251,7 @@ def test_the_watch_tells_of_the_call_that_runs_and_of_no_other(tmp_path: Path) -
             )  # no log of another call counts for it, and its time has not come
             os.write(1, b"two\n")
             work.since = time.monotonic() - LIVE_AFTER_S
-            message = decode(bodies.get(timeout=20))
+            message = decode(bodies.get(timeout=120))
             assert isinstance(message, LinesLogged)
             lines = message.lines
             assert (lines.step, lines.logs, lines.stdout.text) == (2, (), "two\n")

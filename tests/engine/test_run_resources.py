@@ -155,7 +155,7 @@ def test_a_process_that_ends_in_good_order_closes_what_it_keeps(
     workers: ResourceWorkers, ending: str, printed: str, error: str | None
 ) -> None:
     command = [sys.executable, "-c", PROCESS, repr(workers.address), ending]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     assert done.stdout == "waited\n", done.stderr
     workers.close()
     [record] = workers.take_records()

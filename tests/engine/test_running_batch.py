@@ -18,7 +18,7 @@ def running(batch_id: int, calls: int, address: Address | None) -> RunningBatch:
     return RunningBatch(batch_id, calls, ReportSender(address))
 
 
-def next_report(bodies: queue.SimpleQueue[bytes], timeout: float = 10) -> CallsFinished:
+def next_report(bodies: queue.SimpleQueue[bytes], timeout: float = 120) -> CallsFinished:
     message = decode(bodies.get(timeout=timeout))
     assert isinstance(message, CallsFinished)
     return message
@@ -110,7 +110,7 @@ def test_a_silent_visitor_does_not_keep_others_out_for_ever() -> None:
             work = running(4, 2, address)
             assert work.may_start(0)
             work.give_back()
-            assert next_report(bodies, 30) == CallsFinished(4, os.getpid(), [], [1])
+            assert next_report(bodies) == CallsFinished(4, os.getpid(), [], [1])
     finally:
         mailbox.close()
 

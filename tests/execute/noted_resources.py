@@ -113,7 +113,7 @@ def inserting(pool: ResourceDefinition, steps: int) -> Any:
 
 
 def until(holds: Callable[[], bool]) -> None:
-    ends = time.monotonic() + 20
+    ends = time.monotonic() + 120
     while not holds():
         assert time.monotonic() < ends, "it never came to hold"
         time.sleep(0.01)

@@ -273,7 +273,7 @@ def settled() -> float:
 
 
 def eventually(met: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 120
     while not met() and time.monotonic() < deadline:
         time.sleep(0.1)  # Ray tells of its memory now and then
     return met()

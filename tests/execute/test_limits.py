@@ -36,14 +36,28 @@ def present(directory: str, name: str) -> Iterator[list[str]]:
 
 
 def crowd(
-    directory: Path, tags: list[dict[str, str]], execution: dict[str, Any], **options: Any
+    directory: Path,
+    tags: list[dict[str, str]],
+    execution: dict[str, Any],
+    meeting: str | None = None,
 ) -> Any:
-    """Return a job of as many ops as there are tags, each of which tells who else was running."""
-    path = str(directory)
+    """Return a job of as many ops as there are tags, each of which tells who else was running.
 
-    @op(**options)
+    Those with a name that begins with ``meeting`` stay until two of them are there.
+    """
+    path, folder = str(directory / "there"), str(directory)
+    os.mkdir(path)
+
+    @op
     def stay(context: Any) -> list[str]:
-        with present(path, context.op_handle.name):
+        name = context.op_handle.name
+        with present(path, name):
+            ends = time.monotonic() + 120
+            while name.startswith(meeting or " ") and time.monotonic() < ends:
+                there = [each for each in os.listdir(path) if each.startswith(meeting or " ")]
+                if "met" in os.listdir(folder) or len(there) >= 2:
+                    Path(folder, "met").touch()
+                    return there
             time.sleep(HOLD)
             return os.listdir(path)
 
@@ -87,7 +101,7 @@ path = sys.argv[1]
 @op
 def meet(context) -> bool:
     Path(path, context.op_handle.name).touch()
-    end = time.monotonic() + 60
+    end = time.monotonic() + 120
     while len(os.listdir(path)) < 3 and time.monotonic() < end:
         time.sleep(0.01)
     return len(os.listdir(path)) == 3
@@ -111,7 +125,7 @@ def test_independent_steps_do_run_at_once(tmp_path: Path) -> None:
     script.write_text(MEETING)
     path.mkdir()
     command = [sys.executable, str(script), str(path)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=140)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
     assert done.stdout.strip() == "[True, True, True]", done.stderr
 
 
@@ -123,7 +137,7 @@ def test_more_steps_than_processors_run_at_once_where_it_is_asked_for(
     @op
     def meet(context: Any) -> int:
         Path(path, context.op_handle.name).touch()
-        end = time.monotonic() + 30
+        end = time.monotonic() + 120
         while len(os.listdir(path)) < 6 and time.monotonic() < end:
             time.sleep(0.01)
         return len(os.listdir(path))
@@ -144,9 +158,8 @@ def test_the_caller_may_override_max_concurrent(execute_on_ray: Any, tmp_path: P
 def test_a_limit_on_one_value_of_a_tag(execute_on_ray: Any, tmp_path: Path) -> None:
     limits = [{"key": "database", "value": "redshift", "limit": 1}]
     tags = [{"database": "redshift"}] * 3 + [{"database": "other"}] * 3
-    busy = crowd(
-        tmp_path, tags, {"multiprocess": {"max_concurrent": 4, "tag_concurrency_limits": limits}}
-    )
+    settings = {"max_concurrent": 4, "tag_concurrency_limits": limits}
+    busy = crowd(tmp_path, tags, {"multiprocess": settings}, meeting="other")
     result = execute_on_ray(busy)
     assert most_at_once(result, "redshift") == 1
     # A step that a tag blocks uses nothing of max_concurrent.
@@ -196,7 +209,7 @@ def test_limits_look_at_op_tags_and_not_at_tags_of_runs(
     @op
     def meet(context: Any) -> int:
         Path(path, context.op_handle.name).touch()
-        end = time.monotonic() + 30
+        end = time.monotonic() + 120
         while len(os.listdir(path)) < 2 and time.monotonic() < end:
             time.sleep(0.01)
         return len(os.listdir(path))

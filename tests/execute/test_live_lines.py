@@ -19,7 +19,7 @@ from rayexec.store import MemoryRunStore, RunStore
 from rayexec.store.reading import StoredLog
 
 Execute = Callable[..., RunResult]
-PATIENCE = 30.0  # seconds after which a step gives up waiting to have been told of
+PATIENCE = 120.0  # seconds after which a step gives up waiting to have been told of
 
 
 def wait_for(file: Path) -> None:
@@ -143,7 +143,7 @@ def test_children_of_a_step_that_does_nothing_itself_are_heard(
     @op
     def shell() -> None:
         os.system(
-            f"echo from a child; for _ in $(seq 600); do [ -e {go} ] && exit; sleep 0.05; done; "
+            f"echo from a child; for _ in $(seq 2400); do [ -e {go} ] && exit; sleep 0.05; done; "
             f"exit 1"
         )
 

@@ -257,7 +257,7 @@ def test_a_canceled_run_keeps_what_was_done(ray_session: None, ran: Ran, tmp_pat
     def hang(data: Any) -> int:
         ran.note("hang")
         if ran.trouble.exists():
-            time.sleep(120)
+            time.sleep(600)
         return int(data.sum())
 
     @job
@@ -265,7 +265,7 @@ def test_a_canceled_run_keeps_what_was_done(ray_session: None, ran: Ran, tmp_pat
         hang(load())
 
     def press() -> None:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         while time.monotonic() < deadline and not (
             ran.path.exists() and "hang" in ran.path.read_text()
         ):

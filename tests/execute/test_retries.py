@@ -291,7 +291,7 @@ def test_retries_may_be_disabled(execute_on_ray: Any) -> None:
 def test_a_timeout_ends_the_op_and_says_so(execute: Any) -> None:
     @op(timeout=0.2)
     def sleeps() -> None:
-        time.sleep(30)
+        time.sleep(600)
 
     @op(timeout=0.2)
     def spins() -> None:
@@ -302,7 +302,7 @@ def test_a_timeout_ends_the_op_and_says_so(execute: Any) -> None:
     async def waits() -> None:
         import asyncio
 
-        await asyncio.sleep(30)
+        await asyncio.sleep(600)
 
     @op(timeout=60)
     def in_time() -> int:
@@ -326,10 +326,10 @@ def test_a_timeout_ends_the_op_and_says_so(execute: Any) -> None:
 
 @pytest.mark.parametrize("retry_on", [(TimeoutError,), (StepTimeoutError,), None])
 def test_a_timeout_counts_as_an_attempt(execute: Any, retry_on: Any) -> None:
-    @op(timeout=0.2, retry_policy=RetryPolicy(max_retries=1, retry_on=retry_on))
+    @op(timeout=0.5, retry_policy=RetryPolicy(max_retries=1, retry_on=retry_on))
     def slow_once(context: Any) -> int:
         if context.retry_number == 0:
-            time.sleep(30)
+            time.sleep(600)
         return 1
 
     @job

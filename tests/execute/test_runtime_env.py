@@ -22,7 +22,7 @@ pytestmark = pytest.mark.long("Ray makes environments with packages by pip")
 def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     place = tmp_path_factory.mktemp("environments")
     command = [sys.executable, str(SCRIPT), str(place)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=180, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads((place / "told.json").read_text())
     return found

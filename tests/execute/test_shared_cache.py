@@ -83,7 +83,7 @@ def test_processes_share_what_is_kept_whichever_way_the_job_is_run(tmp_path: Pat
             capture_output=True,
             text=True,
             check=True,
-            timeout=60,
+            timeout=180,
         )
         return done.stdout.splitlines()
 
@@ -96,7 +96,7 @@ def test_processes_share_what_is_kept_whichever_way_the_job_is_run(tmp_path: Pat
         capture_output=True,
         text=True,
         check=True,
-        timeout=60,
+        timeout=180,
     )
     assert done.stdout == ""
     assert done.stderr.count("Reused the outputs of step") == 2

@@ -67,7 +67,7 @@ def test_two_threads_may_start_ray_at_once(tmp_path: Path) -> None:
     script = tmp_path / "threads.py"
     script.write_text(THREADS)
     ended = subprocess.run(
-        [sys.executable, str(script)], capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, str(script)], capture_output=True, text=True, timeout=300, check=False
     )
     assert ended.stdout == "['SUCCESS', 'SUCCESS']\n", ended.stderr
 

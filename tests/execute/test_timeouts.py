@@ -30,7 +30,7 @@ def early() -> int:
     return os.getpid()
 
 
-@op(timeout=0.3)
+@op(timeout=1.0)
 def hangs(pid: int) -> None:
     print("about to hang")
     hang()
@@ -61,7 +61,7 @@ def test_a_step_that_hangs_in_c_fails_by_its_timeout_and_its_neighbours_do_not(
     assert "builtins.TimeoutError" in data.error_types
     line = f"{__file__}, line {hang.__code__.co_firstlineno + 4}"
     assert data.error.message == (
-        f"step 'late_3' ran longer than its timeout of 0.3 s, in hang ({line}); it could not be "
+        f"step 'late_3' ran longer than its timeout of 1 s, in hang ({line}); it could not be "
         f"interrupted there, so "
         "its worker process was ended"
     )
@@ -78,7 +78,7 @@ def test_a_step_that_hangs_in_c_fails_by_its_timeout_and_its_neighbours_do_not(
 
 
 def test_a_policy_may_catch_it_and_nothing_is_left(execute_on_ray: Any, tmp_path: Path) -> None:
-    @op(timeout=0.2, retry_policy=RetryPolicy(max_retries=1, retry_on=(StepTimeoutError,)))
+    @op(timeout=0.5, retry_policy=RetryPolicy(max_retries=1, retry_on=(StepTimeoutError,)))
     def hangs_once() -> int:
         mark = tmp_path / "tried"
         if mark.exists():
@@ -116,10 +116,10 @@ def test_who_catches_the_error_and_goes_on_is_ended(execute_on_ray: Any) -> None
 
 
 def test_who_cleans_up_in_time_is_left_alone(execute_on_ray: Any, tmp_path: Path) -> None:
-    @op(timeout=0.2)
+    @op(timeout=1.0)
     def cleans() -> None:
         try:
-            time.sleep(60)
+            time.sleep(600)
         finally:
             time.sleep(CLEAN_UP_S / 4)
             (tmp_path / "pid").write_text(str(os.getpid()))
@@ -136,8 +136,8 @@ def test_who_cleans_up_in_time_is_left_alone(execute_on_ray: Any, tmp_path: Path
     result = execute_on_ray(cleaning)
     assert (tmp_path / "pid").exists()
     data = result.failure_data_for_node("cleans")
-    assert data.root.message == "step 'cleans' ran longer than its timeout of 0.2 s"
-    assert "time.sleep(60)" in data.root.stack  # where it hung
+    assert data.root.message == "step 'cleans' ran longer than its timeout of 1 s"
+    assert "time.sleep(600)" in data.root.stack  # where it hung
 
 
 def test_in_process_what_cannot_be_interrupted_is_warned_of(
@@ -145,7 +145,7 @@ def test_in_process_what_cannot_be_interrupted_is_warned_of(
 ) -> None:
     release = threading.Event()
 
-    @op(timeout=0.1)
+    @op(timeout=0.5)
     def clings() -> None:
         while not release.is_set():
             with contextlib.suppress(Exception):
@@ -168,11 +168,11 @@ def test_in_process_what_cannot_be_interrupted_is_warned_of(
         logger.removeHandler(handler)
     assert result.success
     assert (
-        "step 'clings' ran longer than its timeout of 0.1 s, and cannot be interrupted"
+        "step 'clings' ran longer than its timeout of 0.5 s, and cannot be interrupted"
         in caplog.text
     )
     said = [event.message for event in result.all_events if event.event_type_value == "LOG_MESSAGE"]
-    assert any("ran longer than its timeout of 0.1 s, and went on for" in each for each in said)
+    assert any("ran longer than its timeout of 0.5 s, and went on for" in each for each in said)
 
 
 def test_outside_of_the_main_thread_the_error_says_where_it_hung() -> None:
@@ -191,7 +191,7 @@ def test_outside_of_the_main_thread_the_error_says_where_it_hung() -> None:
 
     thread = threading.Thread(target=limited)
     thread.start()
-    thread.join(30)
+    thread.join(120)
     names = []
     trace = raised[0].__traceback__
     while trace is not None:

@@ -8,38 +8,57 @@ from typing import Any
 
 import pytest
 import ray
+from held_limits import hold_limit
 
-from rayexec import EngineError, job, op
-from rayexec.execute import Observer, RunLog, execute_job
+from rayexec import EngineError, JobDefinition, job, op
+from rayexec.execute import Observer, Record, RunLog, execute_job
 from rayexec.run.spec import RunSpec
 
 REDSHIFT = {"key": "database", "value": "redshift", "limit": 1}
 LIMITED = {"multiprocess": {"max_concurrent": 3, "tag_concurrency_limits": [REDSHIFT]}}
 
 
-@op(tags={"database": "redshift"})
-def query() -> int:
-    time.sleep(0.3)
-    return 1
+PATIENCE_S = 120.0
 
 
 @op
 def other() -> int:
-    time.sleep(0.05)
     return 1
 
 
-@job(config={"execution": {"config": LIMITED}})
-def queries() -> None:
-    for name in "abc":
-        query.alias(name)()
-    other()
+def make_queries(folder: Path, *, until: Path | None = None) -> JobDefinition:
+    """Return a job of three queries, one at a time, and one other step.
+
+    Each query stays until the file ``until`` is there.
+    """
+    made_at = time.time()
+
+    @op(tags={"database": "redshift"})
+    def query() -> int:
+        wait_for(until)
+        hold_limit(folder, made_at)
+        return 1
+
+    @job(config={"execution": {"config": LIMITED}})
+    def queries() -> None:
+        for name in "abc":
+            query.alias(name)()
+        other()
+
+    return queries
+
+
+def wait_for(file: Path | None) -> None:
+    ends = time.monotonic() + PATIENCE_S
+    while file is not None and not file.exists():
+        assert time.monotonic() < ends, f"{file} did not come to be"
+        time.sleep(0.01)
 
 
 def test_each_step_tells_when_it_was_ready_submitted_and_started_and_why_it_waited(
-    execute_on_ray: Any,
+    execute_on_ray: Any, tmp_path: Path
 ) -> None:
-    result = execute_on_ray(queries)
+    result = execute_on_ray(make_queries(tmp_path))
     waits = {each.step_key: each for each in result.waits}
     assert set(waits) == {"a", "b", "c", "other"}
     for each in waits.values():
@@ -59,7 +78,7 @@ def test_each_step_tells_when_it_was_ready_submitted_and_started_and_why_it_wait
     ]
     place = keys.index(blocked[0].step_key)
     assert keys[place] == keys[place + 1]  # it stands right before the step's start
-    assert 0.25 < limited[1].seconds < 0.6
+    assert 0.25 < limited[1].seconds <= limited[1].started - limited[1].ready
     first = result.all_events[0].event_specific_data["limits"]
     assert [(each["limit"], each["most"], each["held_by"]) for each in first] == [
         ("max_concurrent", 3, "token"),
@@ -68,21 +87,26 @@ def test_each_step_tells_when_it_was_ready_submitted_and_started_and_why_it_wait
 
 
 class Looks(Observer):
-    """Asks the run who waits, whenever something was recorded."""
+    """Asks the run who waits, whenever something was recorded; makes a file at the first end."""
 
-    def __init__(self) -> None:
+    def __init__(self, ended: Path) -> None:
         self.seen: list[Any] = []
+        self._ended = ended
 
     def run_started(self, spec: RunSpec, log: RunLog, waiting: Any) -> None:
-        self._waiting, self._keys = waiting, [step.key for step in spec.plan.steps]
+        self._log, self._waiting = log, waiting
 
-    def recorded(self, record: object) -> None:
+    def recorded(self, record: Record) -> None:
         self.seen.append(self._waiting())
+        if list(self._log.attempts_of(record)):
+            self._ended.touch()
 
 
-def test_a_run_tells_who_waits_while_it_goes_on(ray_session: None) -> None:
-    looks = Looks()
-    assert execute_job(queries, observer=looks).success
+def test_a_run_tells_who_waits_while_it_goes_on(ray_session: None, tmp_path: Path) -> None:
+    ended = tmp_path / "ended"
+    looks = Looks(ended)
+    # The first query runs until the other step has ended, so two of them wait then.
+    assert execute_job(make_queries(tmp_path, until=ended), observer=looks).success
     queues = [
         queue
         for waiting in looks.seen
@@ -93,8 +117,9 @@ def test_a_run_tells_who_waits_while_it_goes_on(ray_session: None) -> None:
     assert {queue.size for queue in queues} == {1, 2}
 
 
-def test_steps_in_process_wait_for_each_other() -> None:
-    waits = {each.step_key: each for each in queries.execute_in_process().waits}
+def test_steps_in_process_wait_for_each_other(tmp_path: Path) -> None:
+    result = make_queries(tmp_path).execute_in_process()
+    waits = {each.step_key: each for each in result.waits}
     assert waits["c"].started - waits["c"].ready > 0.5
 
 
@@ -128,26 +153,37 @@ def test_a_run_inside_an_op_that_would_wait_for_that_op_is_refused(
     )
 
 
+class Warned(Observer):
+    """Makes a file once the driver warns of something."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+
+    def recorded(self, record: Record) -> None:
+        if getattr(record, "event_type_value", "") == "LOG_MESSAGE":
+            self._file.touch()
+
+
 def test_a_step_that_waits_for_what_its_own_run_holds_is_warned_of(
-    pools: None, execute_on_ray: Any
+    pools: None, execute_on_ray: Any, tmp_path: Path
 ) -> None:
+    warned = tmp_path / "warned"
+
     @op(pool="single")
     def outer() -> str:
         @ray.remote(resources={"pool:single": 1}, num_cpus=0)
         def inside() -> None:
             pass
 
-        try:
-            ray.get(inside.remote(), timeout=14)
-        except ray.exceptions.GetTimeoutError:
-            return "waited in vain"
-        return "it ran"
+        waiting = inside.remote()
+        wait_for(warned)
+        return "it ran" if ray.wait([waiting], timeout=0)[0] else "waited in vain"
 
     @job
     def surrounding() -> None:
         outer()
 
-    result = execute_on_ray(surrounding)
+    result = execute_on_ray(surrounding, observer=Warned(warned))
     assert result.output_for_node("outer") == "waited in vain"
     told = [event.message for event in result.all_events if event.event_type_value == "LOG_MESSAGE"]
     [words] = told

@@ -41,8 +41,8 @@ pytestmark = [
 ]
 
 GRACE = 1.0
-_PATIENCE = 60.0
-_LATE = 15.0  # seconds beyond the grace period that a busy machine may need
+_PATIENCE = 180.0
+_LATE = 90.0  # seconds beyond the grace period that a busy machine may need
 
 
 @pytest.fixture(autouse=True)
@@ -110,7 +110,7 @@ def hang() -> None:
 def cling() -> None:
     signal.signal(signal.SIGINT, lambda *_: None)  # whenever it comes
     while True:
-        time.sleep(60)
+        time.sleep(600)
 
 
 def cling_beside_a_child() -> None:
@@ -153,7 +153,7 @@ def fanning(place: Path) -> JobDefinition:
     @op(tags={"kind": "slow"})
     def each(given: int) -> int:
         with marked(place, "works"):
-            time.sleep(60)
+            time.sleep(600)
         return given
 
     @op
@@ -172,7 +172,7 @@ def child() -> None:
 
 
 WORK: dict[str, Callable[[Path], JobDefinition]] = {
-    "sleep": lambda place: around(place, lambda: time.sleep(60)),
+    "sleep": lambda place: around(place, lambda: time.sleep(600)),
     "busy": lambda place: around(place, spin),
     "child": lambda place: around(place, child),
     "ignores_beside_a_child": lambda place: around(place, cling_beside_a_child),
@@ -298,7 +298,7 @@ def test_a_canceled_run_keeps_what_was_done_and_leaves_nothing(
     how: str, work: str, tmp_path: Path, nothing_left: Leftovers
 ) -> None:
     grace = (
-        60.0 if how in AGAIN or how == "run_cancel_force" else GRACE
+        600.0 if how in AGAIN or how == "run_cancel_force" else GRACE
     )  # the first is not waited for
     settings = {"cancel_grace": grace, "tag_concurrency_limits": [{"key": "kind", "limit": 2}]}
     record, took = canceled(
@@ -354,7 +354,7 @@ def test_large_values_of_a_canceled_run_are_released(
     @op
     def works(value: Any) -> None:
         with marked(tmp_path, "works"):
-            time.sleep(60)
+            time.sleep(600)
 
     @job
     def values() -> None:

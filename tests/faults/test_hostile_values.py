@@ -47,7 +47,7 @@ def rayexec(*arguments: str, home: Path) -> Ended:
         env={**os.environ, "RAYEXEC_HOME": str(home)},
         capture_output=True,
         encoding="utf-8",
-        timeout=90,
+        timeout=300,
         check=False,
     )
     return Ended(done.returncode, done.stdout, done.stderr)

@@ -20,7 +20,7 @@ def run(place: Path, keep: str) -> dict[str, Any]:
         [sys.executable, str(SCRIPT), str(place), keep],
         capture_output=True,
         text=True,
-        timeout=180,
+        timeout=600,
         check=False,
     )
     assert done.returncode == 0, done.stderr[-3000:]
@@ -53,7 +53,7 @@ def test_a_step_that_ran_on_a_node_that_died_runs_again_at_no_cost_to_its_retrie
         [sys.executable, str(script), str(tmp_path)],
         capture_output=True,
         text=True,
-        timeout=95,
+        timeout=300,
         check=False,
     )
     assert done.returncode == 0, done.stderr[-3000:]

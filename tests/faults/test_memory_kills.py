@@ -22,7 +22,7 @@ def test_tries_after_memory_kills_ask_for_more(tmp_path: Path) -> None:
         [sys.executable, str(SCRIPT), str(tmp_path)],
         capture_output=True,
         text=True,
-        timeout=95,
+        timeout=300,
         check=False,
     )
     assert done.returncode == 0, done.stderr[-3000:]

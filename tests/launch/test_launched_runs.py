@@ -20,7 +20,7 @@ from rayexec.events import RunStatus
 from rayexec.launch import LaunchedRun, find_launched, launch_job
 from rayexec.launch.notes import launch_notes
 
-TIMEOUT_S = 60.0
+TIMEOUT_S = 180.0
 IN_PROCESS: dict[str, Any] = {"execution": {"config": {"in_process": {}}}}
 JOB = """
 import pathlib, time
@@ -33,7 +33,7 @@ class Words(Config):
 def waits(config: Words):
     print(config.text)
     pathlib.Path("waiting").touch()
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while not pathlib.Path("go").exists() and time.monotonic() < deadline:
         time.sleep(0.02)
 

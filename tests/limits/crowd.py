@@ -2,9 +2,12 @@
 
     python crowd.py FOLDER '{"address": …, "execution": {…}, "steps": [STEP, …]}'
 
-A STEP is ``{"tags": {…}, "pool": …, "seconds": …}``. Each step leaves a file in FOLDER while it
-runs, named ``RUN.STEP@tag=value,…``. The script writes one JSON object beside FOLDER, to
-``RUN.json``: the run's status, and the node, the observations and the wait of each step.
+A STEP is ``{"tags": {…}, "pool": …, "seconds": …, "meets": {PART: COUNT, …}, "until": NAME}``. Each
+step leaves a file in FOLDER while it runs, named ``RUN.STEP@tag=value,…``. It stays for its
+seconds, until the file NAME is beside FOLDER, and until a step saw at least COUNT names with PART
+at once, for each of ``meets``. So slow workers change no count. The script writes one JSON object
+beside FOLDER, to ``RUN.json``: the run's status, and the node, the observations and the wait of
+each step. It makes the file ``RUN.waits`` as soon as another run holds up a step.
 """
 
 from __future__ import annotations
@@ -19,9 +22,11 @@ from pathlib import Path
 from typing import Any
 
 from rayexec import OpExecutionContext, Pool, job, op
+from rayexec.execute import Observer
 
 FOLDER = Path(sys.argv[1]) if len(sys.argv) > 1 else Path()
 SPEC: dict[str, Any] = json.loads(sys.argv[2]) if len(sys.argv) > 2 else {}
+PATIENCE_S = 120.0
 
 
 def enter(folder: Path, name: str) -> list[str]:
@@ -31,11 +36,28 @@ def enter(folder: Path, name: str) -> list[str]:
     return sorted(os.listdir(folder))
 
 
+def stay_on(folder: Path, seconds: float, meets: dict[str, int], until: str | None) -> list[str]:
+    """Stay as long as a step shall; return the names of all that were there with it."""
+    ends = time.monotonic() + PATIENCE_S
+    met = folder.with_name("met")
+    names: list[str] = []
+    while meets and not met.exists() and time.monotonic() < ends:
+        names = sorted(os.listdir(folder))
+        if all(sum(part in name for name in names) >= most for part, most in meets.items()):
+            met.touch()
+            break
+        time.sleep(0.01)
+    while until and not folder.with_name(until).exists() and time.monotonic() < ends:
+        time.sleep(0.01)
+    time.sleep(seconds)
+    return names
+
+
 def make_step(index: int, spec: dict[str, Any], run: str) -> Any:
     tags = spec.get("tags", {})
     name = f"{run}.s{index}@" + ",".join(f"{key}={value}" for key, value in tags.items())
     pool, folder, seconds = spec.get("pool"), str(FOLDER), spec.get("seconds", 0.2)
-    cpus = spec.get("cpus")
+    cpus, meets, until = spec.get("cpus"), spec.get("meets", {}), spec.get("until")
 
     @op(
         name=f"s{index}",
@@ -47,9 +69,9 @@ def make_step(index: int, spec: dict[str, Any], run: str) -> Any:
         import ray
 
         path = Path(folder, name)
-        seen = enter(Path(folder), name)
+        seen = [enter(Path(folder), name)]
         try:
-            time.sleep(seconds)
+            seen.append(stay_on(Path(folder), seconds, meets, until))
         finally:
             path.unlink(missing_ok=True)
         node = ray.get_runtime_context().get_node_id()
@@ -86,6 +108,8 @@ class Join:
         )
         while not self._is_over.wait(0.05) and self._nodes == 1:
             self._nodes = sum(node["Alive"] for node in ray.nodes())
+        if self._nodes > 1:
+            FOLDER.with_name("joined").touch()
 
     def finish(self) -> int:
         """Let the node go; return how many nodes there were before the last step was over."""
@@ -95,6 +119,21 @@ class Join:
             self._process.kill()
             self._process.wait()
         return self._nodes
+
+
+class Waits(Observer):
+    """Makes a file once a step waits for what another run holds."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+
+    def run_started(self, spec: Any, log: Any, waiting: Any) -> None:
+        self._waiting = waiting
+
+    def idle(self) -> float | None:
+        if any(queue.others for queue in self._waiting().queues):
+            self._file.write_text("{}")
+        return 0.2
 
 
 def main() -> None:
@@ -114,7 +153,11 @@ def main() -> None:
         )
     join = Join(SPEC["join"]) if SPEC.get("join") else None
     execution = {"config": {"ray": SPEC.get("execution", {})}}
-    result = crowd.execute({"execution": execution}, address=SPEC.get("address"))
+    result = crowd.execute(
+        {"execution": execution},
+        address=SPEC.get("address"),
+        observer=Waits(FOLDER.with_name(f"{run}.waits")),
+    )
     joined = join.finish() if join is not None else None
     succeeded = [event.step_key for event in result.get_step_success_events()]
     FOLDER.with_name(f"{run}.json").write_text(

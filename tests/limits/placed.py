@@ -38,7 +38,7 @@ def seen(meeting: Path, expected: int) -> dict[str, Any]:
     began = time.time()
     mine.touch()
     met = 0
-    while time.time() < began + 30:
+    while time.time() < began + 120:
         met = max(met, len([each for each in meeting.iterdir() if each.name != "met"]))
         if met >= expected:
             (meeting / "met").touch()

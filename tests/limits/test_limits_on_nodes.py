@@ -21,6 +21,8 @@ pytestmark = pytest.mark.long("starts clusters of several nodes")
 
 CROWD = Path(__file__).with_name("crowd.py")
 REDSHIFT = {"tags": {"database": "redshift"}}
+PATIENCE_S = 120.0
+TIMEOUT_S = 300.0
 
 
 class Nodes:
@@ -82,7 +84,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
 
 def outcome(run: Run) -> dict[str, Any]:
-    _, errors = run.process.communicate(timeout=90)
+    _, errors = run.process.communicate(timeout=TIMEOUT_S)
     assert run.process.returncode == 0, errors
     document: dict[str, Any] = json.loads(run.report.read_text())
     return document
@@ -90,12 +92,16 @@ def outcome(run: Run) -> dict[str, Any]:
 
 def peak(*runs: dict[str, Any], of: str = "") -> int:
     """Return the most steps with ``of`` in their names that a step saw, itself included."""
-    seen = [each["seen"] for run in runs for each in run["steps"].values()]
-    return max(sum(of in name for name in names) for names in seen)
+    return max(sum(of in name for name in names) for names in seen(*runs))
 
 
-def wait_for(folder: Path, name: str, seconds: float = 60) -> dict[str, Any]:
-    """Return what a step wrote when it came, whose file's name holds ``name``."""
+def seen(*runs: dict[str, Any]) -> list[list[str]]:
+    """Return all that steps saw at once: the names of those that were there."""
+    return [names for run in runs for each in run["steps"].values() for names in each["seen"]]
+
+
+def wait_for(folder: Path, name: str, seconds: float = PATIENCE_S) -> dict[str, Any]:
+    """Return what a step or its run wrote to the file whose name holds ``name``."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         for path in folder.iterdir():
@@ -106,12 +112,13 @@ def wait_for(folder: Path, name: str, seconds: float = 60) -> dict[str, Any]:
                     continue
                 return note
         time.sleep(0.02)
-    raise AssertionError(f"no step {name} came within {seconds} s")
+    raise AssertionError(f"{name} did not come within {seconds:g} s")
 
 
 def test_per_run_limits_are_exact_across_nodes(nodes: Nodes, start: Start) -> None:
     limits = [{"key": "team", "limit": 2}]
-    steps = [{"tags": {"team": "a"}}] * 8 + [{}] * 16
+    meets = {"meets": {"": 4, "team=a": 2}}
+    steps = [{"tags": {"team": "a"}, **meets}] * 8 + [meets] * 16
     run = outcome(
         start(
             steps,
@@ -129,21 +136,17 @@ def test_per_run_limits_are_exact_across_nodes(nodes: Nodes, start: Start) -> No
 def test_declared_limits_hold_across_runs_and_run_where_they_are_declared(
     nodes: Nodes, start: Start
 ) -> None:
-    # Long enough for a second worker to have started while the first still has some.
-    steps = [{**REDSHIFT, "seconds": 0.6}] * 5 + [{}] * 3
+    # Two of the limited steps stay until both are there, and a step of each run.
+    meets = {"meets": {"mine": 1, "yours": 1, "database=redshift": 2}}
+    steps = [{**REDSHIFT, **meets}] * 5 + [{"cpus": 0, **meets}] + [{}] * 2
     mine, yours = (start(steps, address=nodes.address, run=run) for run in ("mine", "yours"))
     first, second = outcome(mine), outcome(yours)
     assert first["status"] == second["status"] == "SUCCESS"
     assert peak(first, second, of="database=redshift") == 2
     # The two did run beside each other, else this proves nothing.
-    both = [
-        names
-        for run in (first, second)
-        for names in (each["seen"] for each in run["steps"].values())
-    ]
     assert any(
         any("mine" in name for name in names) and any("yours" in name for name in names)
-        for names in both
+        for names in seen(first, second)
     )
     limited = [
         each["node"]
@@ -160,7 +163,7 @@ def test_declared_limits_hold_across_runs_and_run_where_they_are_declared(
 
 def test_limits_that_are_not_declared_stay_apart(nodes: Nodes, start: Start) -> None:
     execution = {"max_concurrent": 1}
-    steps = [{"seconds": 0.6}] * 4
+    steps = [{"meets": {"mine": 1, "yours": 1}}] * 4
     mine, yours = (
         start(steps, address=nodes.address, run=run, execution=execution)
         for run in ("mine", "yours")
@@ -173,10 +176,7 @@ def test_limits_that_are_not_declared_stay_apart(nodes: Nodes, start: Start) -> 
 def test_a_pool_counts_the_slots_of_its_ops(nodes: Nodes, start: Start) -> None:
     steps = [{"pool": ["licence", 2], "tags": {"kind": "two"}}] * 3 + [{"pool": ["licence", 1]}] * 4
     run = outcome(start(steps, address=nodes.address))
-    weights = [
-        sum(2 if "kind=two" in name else 1 for name in each["seen"])
-        for each in run["steps"].values()
-    ]
+    weights = [sum(2 if "kind=two" in name else 1 for name in names) for names in seen(run)]
     assert max(weights) <= 3
     assert peak(run, of="kind=two") == 1
 
@@ -186,15 +186,13 @@ def test_what_a_killed_process_held_is_free_for_the_next_run(
     nodes: Nodes, start: Start, tmp_path: Path, whom: str
 ) -> None:
     single = {"pool": ["single", 1]}
-    first = start([{**single, "seconds": 120}], address=nodes.address, run="first")
+    first = start([{**single, "seconds": 900}], address=nodes.address, run="first")
     holder = wait_for(tmp_path / "folder", "first.s0")
     second = start([single], address=nodes.address, run="second")
-    # The second run has begun and waits: it has had time to submit its step.
-    time.sleep(4)
+    wait_for(tmp_path, "second.waits")
     assert not any("second" in name for name in os.listdir(tmp_path / "folder"))
-    killed = time.time()
     os.kill(holder["pid"] if whom == "worker" else first.process.pid, signal.SIGKILL)
-    assert wait_for(tmp_path / "folder", "second.s0", 10)["since"] - killed < 5
+    wait_for(tmp_path / "folder", "second.s0")
     assert outcome(second)["status"] == "SUCCESS"
     if whom == "worker":
         assert outcome(first)["status"] == "FAILURE"
@@ -204,13 +202,16 @@ def test_steps_that_wait_for_another_runs_limit_take_no_place_of_the_others(
     nodes: Nodes, start: Start, tmp_path: Path
 ) -> None:
     folder = tmp_path / "folder"
-    start([{"pool": ["single", 1], "seconds": 120}], address=nodes.address, run="first")
+    start([{"pool": ["single", 1], "seconds": 900}], address=nodes.address, run="first")
     holder = wait_for(folder, "first.s0")
     pooled: list[dict[str, Any]] = [{"pool": ["single", 1]}] * 6
+    free = [*[{"meets": {"second": 2}}] * 7, {"until": "go"}]
     second = start(
-        [*pooled, *[{}] * 8], address=nodes.address, run="second", execution={"max_concurrent": 2}
+        [*pooled, *free], address=nodes.address, run="second", execution={"max_concurrent": 2}
     )
-    wait_for(folder, "second.s13", 20)  # the last of the free ones
+    wait_for(folder, "second.s13")  # the last of the free ones
+    wait_for(tmp_path, "second.waits")
+    (tmp_path / "go").touch()
     time.sleep(3)  # for which nothing but the other run keeps the pooled steps waiting
     assert not any("second.s0@" in name for name in os.listdir(folder))
     os.kill(holder["pid"], signal.SIGKILL)
@@ -223,11 +224,12 @@ def test_steps_that_wait_for_another_runs_limit_take_no_place_of_the_others(
 def test_a_node_that_joins_in_mid_run_raises_no_peak(
     nodes: Nodes, start: Start, tmp_path: Path
 ) -> None:
-    steps = [{"seconds": 0.4}] * 24
+    steps = [{"until": "joined", "meets": {"": 3}}] * 24
     run = start(steps, address=nodes.address, execution={"max_concurrent": 3})
     wait_for(tmp_path / "folder", ".s0")
     joined = nodes.cluster.add_node(num_cpus=4)
     try:
+        (tmp_path / "joined").touch()
         report = outcome(run)
         assert peak(report) == 3
     finally:
@@ -236,8 +238,8 @@ def test_a_node_that_joins_in_mid_run_raises_no_peak(
 
 def test_a_node_that_joins_the_ray_of_a_run_raises_no_peak(start: Start, tmp_path: Path) -> None:
     limits = [{"key": "team", "limit": 2}]
-    # Long enough for a node to come, which takes some five seconds.
-    steps = [{"seconds": 0.8, "tags": {"team": "a"}}] * 12 + [{"seconds": 0.8}] * 24
+    meets = {"until": "joined", "meets": {"": 3, "team=a": 2}}
+    steps = [{**meets, "tags": {"team": "a"}}] * 12 + [meets] * 24
     execution = {"max_concurrent": 3, "tag_concurrency_limits": limits}
     run = start(steps, num_cpus=4, execution=execution, join={"num_cpus": 4})
     report = outcome(run)
@@ -249,7 +251,8 @@ def test_a_node_that_joins_the_ray_of_a_run_raises_no_peak(start: Start, tmp_pat
 
 
 def test_four_waiting_ops_at_once_on_two_cpus_by_four_workers(start: Start) -> None:
-    report = outcome(start([{"seconds": 0.1}] * 60, num_cpus=2, execution={"max_concurrent": 4}))
+    step = {"seconds": 0.1, "meets": {"": 4}}
+    report = outcome(start([step] * 60, num_cpus=2, execution={"max_concurrent": 4}))
     assert peak(report) == 4
     # Ray may replace a worker now and then; one a step, or a few a second, would be some sixty.
     assert len({each["pid"] for each in report["steps"].values()}) <= 6
@@ -260,7 +263,7 @@ def test_all_that_a_cluster_cannot_do_is_said_before_anything_runs(
 ) -> None:
     steps = [{"cpus": 9}, {"pool": ["licence", 5]}, {"pool": ["licence", 2], "cpus": 3}, {}]
     run = start(steps, address=nodes.address)
-    _, errors = run.process.communicate(timeout=60)
+    _, errors = run.process.communicate(timeout=TIMEOUT_S)
     assert run.process.returncode == 1
     assert not run.report.exists()
     assert errors.splitlines()[-5:] == [
@@ -292,7 +295,7 @@ def test_job_plan_asks_the_cluster_who_holds_what(nodes: Nodes, tmp_path: Path) 
         "--address",
         nodes.address,
     ]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=TIMEOUT_S)
     lines = {" ".join(line.split()) for line in done.stdout.splitlines()}
     assert "capacity 6 CPUs on 3 nodes" in lines
     assert (

@@ -88,7 +88,7 @@ def test_a_limit_is_reached_and_not_exceeded(
     def stay(context: Any) -> int:
         path = Path(folder, context.op_handle.name)
         path.touch()
-        end = time.monotonic() + 20
+        end = time.monotonic() + 120
         # Stay until as many are there as may be, so that a slow start of workers is not taken for a
         # limit.
         most = 0

@@ -25,7 +25,7 @@ def test_a_process_that_ended_is_gone_also_as_a_zombie() -> None:
     assert not identity.is_gone()
     assert process.stdin is not None
     process.stdin.close()
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while not identity.is_gone():  # Nobody waits for it, so it stays a zombie.
         assert time.monotonic() < deadline
         time.sleep(0.01)

@@ -142,6 +142,6 @@ def test_a_job_of_many_ops_takes_no_quadratic_time(clauses: list[str]) -> None:
     parents: Parents = {"n0": [], "g.m0": ["n9999"]}
     parents |= {f"n{index}": [f"n{index - 1}"] for index in range(1, 10_000)}
     parents |= {f"g.m{index}": [f"g.m{index - 1}"] for index in range(1, 10_000)}
-    started = time.perf_counter()
+    started = time.process_time()
     assert len(select(clauses, parents)) >= 10_000
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5

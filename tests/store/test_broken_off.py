@@ -66,7 +66,7 @@ def start(tmp_path: Path, options: str = "{}") -> subprocess.Popen[bytes]:
 
 def until_recorded(store: DirectoryRunStore, attempts: int) -> StoredLog:
     """Return the log of a run once so many attempts are in it."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180
     while time.monotonic() < deadline:
         if store.list():
             log = StoredLog(store.open("r"))

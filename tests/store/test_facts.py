@@ -213,7 +213,7 @@ def test_nodes_are_told_apart(tmp_path: Path) -> None:
         [sys.executable, str(NODES), str(tmp_path)],
         capture_output=True,
         text=True,
-        timeout=90,
+        timeout=300,
         check=False,
     )
     assert done.returncode == 0, done.stderr[-3000:]

@@ -103,7 +103,7 @@ def test_a_failed_run_is_resumed_by_the_command(
         cwd=RECORDED.parent,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
     assert ended.returncode == 0, ended.stderr

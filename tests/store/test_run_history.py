@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from held_limits import LIMITED, queries_job
 from store_kinds import KINDS, make_store
 
 from rayexec import (
@@ -115,21 +115,9 @@ def test_both_logs_tell_which_steps_were_restored(store: RunStore) -> None:
     assert StepsRestored in map(type, stored.entries())
 
 
-def test_both_logs_tell_the_same_on_ray(ray_session: None) -> None:
-    @op(tags={"database": "redshift"})
-    def query() -> None:
-        time.sleep(0.3)
-
-    @job
-    def queries() -> None:
-        for _ in range(3):
-            query()
-
-    limits = [{"key": "database", "value": "redshift", "limit": 1}]
+def test_both_logs_tell_the_same_on_ray(ray_session: None, tmp_path: Path) -> None:
     store = MemoryRunStore()
-    result = queries.execute(
-        {"execution": {"config": {"ray": {"tag_concurrency_limits": limits}}}}, store=store
-    )
+    result = queries_job(tmp_path).execute(LIMITED, store=store)
     stored = StoredLog(store.open(result.run_id))
     check_alike(result, stored)
     assert len(stored.blocked) == 2

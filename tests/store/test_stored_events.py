@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from array import array
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from held_limits import LIMITED, queries_job
 from store_kinds import KINDS, make_store
 
 from rayexec import (
@@ -243,21 +243,9 @@ def test_a_run_on_ray_is_recorded_alike(tmp_path: Path, ray_session: None) -> No
     assert store.open(result.run_id).record().steps == result.counts()
 
 
-def test_what_kept_steps_waiting_is_recorded(ray_session: None) -> None:
-    @op(tags={"database": "redshift"})
-    def query() -> None:
-        time.sleep(0.3)
-
-    @job
-    def queries() -> None:
-        for _ in range(3):
-            query()
-
-    limits = [{"key": "database", "value": "redshift", "limit": 1}]
+def test_what_kept_steps_waiting_is_recorded(ray_session: None, tmp_path: Path) -> None:
     store = MemoryRunStore()
-    result = queries.execute(
-        {"execution": {"config": {"ray": {"tag_concurrency_limits": limits}}}}, store=store
-    )
+    result = queries_job(tmp_path).execute(LIMITED, store=store)
     events = list(StoredLog(store.open(result.run_id)).events())
     assert events == result.all_events
     assert [event.event_type.value for event in events].count("STEP_BLOCKED") == 2
