@@ -2,11 +2,18 @@
 
 Arrays and Arrow tables travel as buffers of their own (pickle protocol 5). Ray's object store maps
 these into the memory of a consumer, so that such values are read-only there.
+
+References of Ray (ObjectRef, ActorHandle) inside a value travel beside its pickle, where Ray sees
+and counts them. Ray would keep the object of one in an opaque pickle for ever.
 """
 
 from __future__ import annotations
 
+import functools
+import io
 import pickle
+import threading
+from collections import ChainMap
 from typing import Any
 
 from rayexec.errors import OutputError
@@ -41,19 +48,74 @@ IMMUTABLE = frozenset({type(None), bool, int, float, str, bytes})
 _PASSING = (b"_make_skeleton_class", b"_make_skeleton_enum", b"_make_function", b"\x8c\x08__main__")
 
 
+class _InHand(threading.local):
+    """References of Ray in the value that this thread packs, or unpacks."""
+
+    refs: list[Any] | None = None
+
+
+_IN_HAND = _InHand()
+
+
+def _reference(index: int) -> Any:
+    """Return a reference of the value that is being unpacked."""
+    refs = _IN_HAND.refs
+    if refs is None:
+        raise pickle.UnpicklingError("a reference of Ray is not among those of its value")
+    return refs[index]
+
+
+def _reduce_reference(ref: Any) -> tuple[Any, ...]:
+    if _IN_HAND.refs is None:
+        _IN_HAND.refs = []
+    _IN_HAND.refs.append(ref)
+    return _reference, (len(_IN_HAND.refs) - 1,)
+
+
+@functools.cache
+def _pickler() -> Any:
+    """Return the class of Ray's pickler that puts references aside."""
+    import ray.actor
+    from ray.cloudpickle import CloudPickler
+
+    aside: dict[type, Any] = dict.fromkeys(
+        (ray.ObjectRef, ray.actor.ActorHandle), _reduce_reference
+    )
+
+    table = ChainMap(aside, CloudPickler.dispatch_table)
+    return type("Pickler", (CloudPickler,), {"dispatch_table": table})
+
+
+def _dumps(value: Any, buffer_callback: Any = None) -> tuple[bytes, tuple[Any, ...]]:
+    """Return the pickle of a value, and the references of Ray in it."""
+    outer = _IN_HAND.refs
+    if outer is not None:  # the value of somebody's ``__reduce__``, inside of another one
+        _IN_HAND.refs = None
+    with io.BytesIO() as file:
+        try:
+            _pickler()(file, protocol=5, buffer_callback=buffer_callback).dump(value)
+            refs = _IN_HAND.refs
+            return file.getvalue(), () if refs is None else tuple(refs)
+        finally:
+            if _IN_HAND.refs is not outer:
+                _IN_HAND.refs = outer
+
+
 class Packed:
-    """A large value: its pickle, and the buffers of the pickle."""
+    """A large value: its pickle, the buffers of the pickle, and Ray's references in it."""
 
-    __slots__ = ("buffers", "main")
+    __slots__ = ("buffers", "main", "refs")
 
-    def __init__(self, main: Any, buffers: list[Any]) -> None:
+    def __init__(self, main: Any, buffers: list[Any], refs: tuple[Any, ...] = ()) -> None:
         self.main = main
         self.buffers = buffers
+        self.refs = refs
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Packed, (
             pickle.PickleBuffer(self.main),
             [pickle.PickleBuffer(buffer) for buffer in self.buffers],
+            self.refs,
         )
 
     @property
@@ -65,7 +127,13 @@ class Packed:
 
     def load(self) -> Any:
         """Return the value."""
-        return load_stored(self.main, self.buffers)
+        if not self.refs:
+            return load_stored(self.main, self.buffers)
+        outer, _IN_HAND.refs = _IN_HAND.refs, [*self.refs]
+        try:
+            return load_stored(self.main, self.buffers)
+        finally:
+            _IN_HAND.refs = outer
 
 
 class Restored:
@@ -85,20 +153,21 @@ def _load_stored(stored: StoredValue) -> Any:
 
 
 def pack(value: Any, subject: str) -> bytes | Packed:
-    """Pickle a value: bytes for a small one, else Packed; raises OutputError about ``subject``."""
+    """Pickle a value: bytes for a small one without references of Ray, else Packed.
+
+    Raises OutputError about ``subject``.
+    """
     if type(value) in IMMUTABLE:
         plain = pickle.dumps(value, protocol=5)
         return plain if len(plain) <= INLINE_LIMIT_BYTES else Packed(plain, [])
-    from ray import cloudpickle
-
     buffers: list[pickle.PickleBuffer] = []
     try:
-        main = cloudpickle.dumps(value, protocol=5, buffer_callback=buffers.append)
+        main, refs = _dumps(value, buffers.append)
         views = [buffer.raw() for buffer in buffers]
-        if len(main) + sum(view.nbytes for view in views) > INLINE_LIMIT_BYTES:
-            return Packed(main, views)
-        whole: bytes = cloudpickle.dumps(value, protocol=5) if buffers else main
-        return whole
+        # Ray counts references in its own objects alone, so that a small value with any is one.
+        if refs or len(main) + sum(view.nbytes for view in views) > INLINE_LIMIT_BYTES:
+            return Packed(main, views, refs)
+        return _dumps(value)[0] if buffers else main
     except Exception as error:  # a value's own __reduce__ may raise anything
         raise OutputError(
             f"{subject} cannot be pickled, so it cannot travel to another process: "
@@ -108,7 +177,12 @@ def pack(value: Any, subject: str) -> bytes | Packed:
 
 
 def is_lasting(packed: bytes | Packed) -> bool:
-    """Tell whether another run can load a value; not with a class of a script or a function."""
+    """Tell whether another run can load a value.
+
+    It cannot with a class of a script, a function, or a reference of Ray.
+    """
+    if isinstance(packed, Packed) and packed.refs:
+        return False
     main = bytes(packed.main if isinstance(packed, Packed) else packed)
     return not any(mark in main for mark in _PASSING)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import contextlib
 import ctypes
 import signal
@@ -58,7 +59,8 @@ class Watcher:
         self._is_over = threading.Event()
 
     def __enter__(self) -> Watcher:
-        threading.Thread(target=self._run, name="rayexec-cancel", daemon=True).start()
+        # Without Thread: its ``start`` waits until the thread runs.
+        _thread.start_new_thread(self._run, ())
         return self
 
     def __exit__(

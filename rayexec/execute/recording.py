@@ -17,6 +17,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from rayexec._version import __version__
+from rayexec.config.masking import mask_env_vars
 from rayexec.definitions.config_models import Config
 from rayexec.definitions.job import JobDefinition
 from rayexec.errors import StoreError
@@ -44,6 +45,7 @@ _OFF = frozenset({"0", "false", "no", "off"})
 _FEW_ATTEMPTS = 500
 _SECONDS_PER_WAIT = 15e-6
 _MOST_SHARE = 0.03
+_POLL_INTERVAL_S = 0.5  # between two looks at a store that is behind
 _warned: list[str] = []
 
 
@@ -58,9 +60,11 @@ class Recording(Observer):
     def __init__(
         self, store: RunStore, record: RunRecord, observer: Observer, *, is_lenient: bool
     ) -> None:
+        from rayexec.store.background import BackgroundWriter
+
         self.store = store
         self.error: StoreError | None = None
-        self.writer = store.create(record)
+        self.writer = BackgroundWriter(store.create(record))
         self._record = record
         self._observer = observer
         self._is_lenient = is_lenient
@@ -122,6 +126,9 @@ class Recording(Observer):
         if self._log is not None:
             try:  # Without a context manager, since a run in this process comes by each step.
                 due = self._log.write_if_due()
+                if self.writer.is_behind:
+                    self.writer.check()
+                    due = _POLL_INTERVAL_S if due is None else min(due, _POLL_INTERVAL_S)
             except StoreError as error:
                 self._failed(error)
         if self.failure is not None:
@@ -141,6 +148,7 @@ class Recording(Observer):
         if log is None or self._run_log is None:
             return
         with self._attempted():
+            self.writer.end()
             log.write()
             if self._is_cheap(log.attempts):
                 log.write(self._run_log.blocked)
@@ -244,7 +252,7 @@ def _describe(
         job_name=info.job_name,
         start_time=time.time(),
         tags=dict(info.tags),
-        run_config=_plain(info.run_config, lost),
+        run_config=_plain(mask_env_vars(info.run_config), lost),
         op_selection=None if op_selection is None else tuple(op_selection),
         versions=_versions(),
         origin={

@@ -33,7 +33,10 @@ _ID_RULE = (
 
 
 class RunWriter(Protocol):
-    """The one writer of a run; every method raises StoreError where the store is out of reach."""
+    """The one writer of a run; every method raises StoreError where the store is out of reach.
+
+    Calls come one after another, but from several threads; ``asked`` may come at any time.
+    """
 
     #: Least seconds between two calls of ``append``; in some stores each call makes a file.
     interval: float

@@ -36,6 +36,8 @@ _ALIGNMENT_BYTES = 64
 # Buffers of at least so many bytes are blobs of their own, and such files are mapped.
 MAPPED_FROM_BYTES = 64 * 1024
 _FAILURE = "the cache"
+# Names of Ray's classes in the pickles of references.
+_PASSING = (b"\x8c\x09ObjectRef", b"\x8c\x0bActorHandle")
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +153,8 @@ class _Filling:
             return is_small
 
         main = pickle.dumps(values, protocol=5, buffer_callback=stays)
+        if any(mark in main for mark in _PASSING):
+            raise TypeError("it holds a reference of Ray's, whose object ends with the run")
         with as_store_error(_FAILURE):
             blobs = [self._write(memoryview(main)), *[self._write(each.raw()) for each in buffers]]
         self._outputs.append((output.name, blobs))

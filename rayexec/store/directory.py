@@ -121,7 +121,9 @@ class DirectoryRunStore:
         if self._index is None:
             return newest_first((run_id, self._reader(run_id).record) for run_id in self._ids())
         is_remote = self._filesystem is not None
-        runs = RunIndex(self._index, lambda each: self._reader(each).content(), is_remote=is_remote)
+        runs = RunIndex(
+            self._index, lambda run_id: self._reader(run_id).content(), is_remote=is_remote
+        )
         return runs.records([self._listed(run_id) for run_id in self._ids()])
 
     def _listed(self, run_id: str) -> ListedRun:

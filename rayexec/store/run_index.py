@@ -7,7 +7,6 @@ import os
 import time
 import zlib
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 
@@ -61,6 +60,8 @@ class RunIndex:
         rows = self._rows()
         outdated = [run.run_id for run in runs if (run.run_id, run.stamp) not in rows]
         if self._is_remote and len(outdated) > 1:
+            from concurrent.futures import ThreadPoolExecutor  # It loads slowly, for few stores.
+
             with ThreadPoolExecutor(_PARALLEL_READS) as pool:
                 reads = {run_id: pool.submit(self._read, run_id) for run_id in outdated}
             listing = _Listing(rows, lambda run_id: reads[run_id].result())

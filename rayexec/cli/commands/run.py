@@ -250,8 +250,8 @@ def cancel(
 
 
 @run_app.command(
-    epilog="Examples: rayexec run delete 3f2a 77b0\n\n"
-    "rayexec run delete --job daily --status FAILURE --older-than 30 --keep 10\n\n"
+    epilog="Example: rayexec run delete 3f2a 77b0\n\n"
+    "Example: rayexec run delete --job daily --status FAILURE --older-than 30 --keep 10\n\n"
     "By --job, --status, --older-than and --keep, a run goes that has all the given properties "
     "and is over. Runs stay that a running one was resumed from. On a terminal the command shows "
     "them and asks before it removes them.",
@@ -296,7 +296,7 @@ def delete(
     as_json: JsonOption = False,
 ) -> None:
     """Remove the records of runs, by their ids or by job, status and age."""
-    retention = load("rayexec.views.retention", "Retention")(job, status, older_than, keep)
+    retention = load("rayexec.views.run_retention", "Retention")(job, status, older_than, keep)
     delete_runs = load("rayexec.cli.commands.run_delete", "delete_runs")
     raise typer.Exit(
         delete_runs(

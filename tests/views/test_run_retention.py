@@ -6,7 +6,7 @@ import pytest
 
 from rayexec.events import RunStatus
 from rayexec.store import RunRecord
-from rayexec.views.retention import Retention
+from rayexec.views.run_retention import Retention
 
 DAY_S = 86_400.0
 NOW = 100 * DAY_S
