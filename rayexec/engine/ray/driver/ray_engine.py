@@ -81,6 +81,7 @@ class RayEngine(Engine):
         # task around this process is canceled too.
         self._is_ending = False
         self._canceled_journals: list[str] = []
+        self._has_swept = False
         self._code = NO_CODE
         self._mailbox: Mailbox | None = None
         self._address: Address | None = None
@@ -100,7 +101,6 @@ class RayEngine(Engine):
         self.is_nested = is_in_task()
         self._check_requests()
         check_environments(spec.plan, self.placement)
-        sweep_journals()
         self._code = ship_code(spec, self._sources)
         self.notes = [*self.notes, *self._code.warnings]
         step_config = pickle_step_config(spec)
@@ -179,6 +179,8 @@ class RayEngine(Engine):
         if back:
             self._refused.clear()
             return back
+        if not self._has_swept:  # while the first batch is on its way
+            self._sweep()
         if self.is_nested and not self._is_ending:
             timeout = lend_cpus_until(
                 self._arrived, [batch.refs[0] for batch in self._in_flight.values()], timeout
@@ -195,6 +197,10 @@ class RayEngine(Engine):
                 arrived = self._arrived.get_nowait()
         except queue.Empty:
             return back
+
+    def _sweep(self) -> None:
+        self._has_swept = True
+        sweep_journals()
 
     def wake(self) -> None:
         """End a ``wait`` under way, or the next one."""
@@ -370,6 +376,8 @@ class RayEngine(Engine):
         for the next run.
         """
         self._code = NO_CODE  # a result may stay for long, and large code must not
+        if not self._has_swept:
+            self._sweep()
         if self._canceled_journals:
             kill_workers(self._canceled_journals, is_one_node=self._is_one_node)
         if self._mailbox is not None and self._address is not None:
