@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rayexec.cluster import WatchedHead
 from rayexec.definitions.sources import Sources
 from rayexec.engine.base import Engine
 from rayexec.engine.ray.driver.batch_reports import BatchReports
@@ -89,6 +90,7 @@ class RayEngine(Engine):
         # Refusal of a node, for ``wait`` to raise first, and the batches that came back with it.
         self._refusal: EngineError | None = None
         self._refused: list[EngineReport] = []
+        self._head: WatchedHead | None = None
 
     def start(self) -> None:
         """Check that Ray can run the plan, and export its code.
@@ -99,6 +101,7 @@ class RayEngine(Engine):
 
         spec = self._spec
         self.is_nested = is_in_task()
+        self._head = WatchedHead(self._head_died)
         self._check_requests()
         check_environments(spec.plan, self.placement)
         self._code = ship_code(spec, self._sources)
@@ -204,6 +207,11 @@ class RayEngine(Engine):
 
     def wake(self) -> None:
         """End a ``wait`` under way, or the next one."""
+        self._arrived.put(None)
+
+    def _head_died(self, death: EngineError) -> None:
+        """Have ``wait`` raise an error, from the thread of the watch."""
+        self._refusal = death
         self._arrived.put(None)
 
     def _answered(self, batch_id: int, future: Any) -> BatchEnded | BatchLost:
@@ -384,3 +392,5 @@ class RayEngine(Engine):
             self._mailbox.close_channel(self._address)
         if self._resource_workers is not None:
             self._resource_workers.close()
+        if self._head is not None:
+            self._head.close()
