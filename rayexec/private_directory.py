@@ -10,7 +10,13 @@ import os
 import stat
 from pathlib import Path
 
-__all__ = ["StrangerError", "open_private", "owned_by_me", "private_directory"]
+__all__ = [
+    "StrangerError",
+    "open_private",
+    "out_of_reach",
+    "owned_by_me",
+    "private_directory",
+]
 
 _OF_OTHERS = 0o077  # bits of a mode
 
@@ -65,6 +71,23 @@ def _make(directory: Path) -> None:
             raise
         _make(directory.parent)
         _make(directory)
+
+
+def out_of_reach(path: str | os.PathLike[str]) -> bool:
+    """Tell whether no other user but root can put another file or directory under a path.
+
+    That takes a directory above where they may write, and that is not sticky as ``/tmp`` is; and a
+    way there, which a directory of this user without bits for others cuts off. Raises OSError.
+    """
+    is_safe = True
+    for directory in Path(os.path.realpath(path)).parents:
+        status = os.stat(directory)
+        if owned_by_me(status) and not status.st_mode & _OF_OTHERS:
+            return True
+        is_owned = owned_by_me(status) or status.st_uid == 0
+        is_writable = status.st_mode & 0o022 and not status.st_mode & stat.S_ISVTX
+        is_safe = is_safe and is_owned and not is_writable
+    return is_safe
 
 
 def open_private(path: str | os.PathLike[str], flags: int) -> int:

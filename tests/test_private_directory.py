@@ -12,6 +12,7 @@ from strangers import STRANGER_UID, as_stranger, open_to_all
 from rayexec.private_directory import (
     StrangerError,
     open_private,
+    out_of_reach,
     owned_by_me,
     private_directory,
 )
@@ -107,3 +108,24 @@ def test_a_file_of_another_user_is_neither_read_nor_emptied() -> None:
             with pytest.raises(StrangerError, match=f"another user .uid {STRANGER_UID}"):
                 open_private(theirs, flags)
         assert theirs.read_text() == "planted"
+
+
+def test_a_path_is_out_of_reach_where_nobody_else_may_rename_what_leads_there() -> None:
+    with open_to_all() as shared:
+        assert out_of_reach(shared / "mine"), "a sticky directory protects each owner's names"
+        between = shared / "between"
+        between.mkdir()
+        for mode, is_safe in ((0o700, True), (0o755, True), (0o775, False), (0o777, False)):
+            between.chmod(mode)
+            assert out_of_reach(between / "mine") is is_safe, oct(mode)
+        below = between / "below"
+        below.mkdir()
+        below.chmod(0o755)
+        assert not out_of_reach(below / "mine"), "all of below may be renamed away"
+        between.chmod(0o700)
+        below.chmod(0o777)
+        assert out_of_reach(below / "mine"), "nobody else comes there"
+        (shared / "link").symlink_to(below)
+        assert out_of_reach(shared / "link" / "mine")
+        as_stranger("import os, sys; os.mkdir(sys.argv[1], 0o755)", shared / "theirs")
+        assert not out_of_reach(shared / "theirs" / "mine")

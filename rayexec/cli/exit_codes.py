@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from typing import ParamSpec
 
+from rayexec.cli.render.printable import printable_text
 from rayexec.errors import EngineError, RayexecError, StoreError
 
 __all__ = ["FAILED", "INTERRUPTED", "SUCCEEDED", "USAGE", "complain", "with_exit_code"]
@@ -18,9 +19,9 @@ P = ParamSpec("P")
 
 
 def complain(message: str) -> None:
-    """Print an error on standard error."""
+    """Print an error on standard error; it may quote what a record says."""
     sys.stdout.flush()
-    sys.stderr.write(f"Error: {message.rstrip()}\n")
+    sys.stderr.write(f"Error: {printable_text(message.rstrip())}\n")
     sys.stderr.flush()
 
 

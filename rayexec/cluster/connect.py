@@ -19,6 +19,7 @@ from typing import Any
 from rayexec._version import DISTRIBUTION
 from rayexec.cluster.access import loopback, reach
 from rayexec.cluster.usable_cpus import usable_cpus
+from rayexec.config.masking import without_env_values
 from rayexec.errors import EngineError
 from rayexec.placement.capacity import Capacity, NodeGroup
 
@@ -106,7 +107,8 @@ def _connect(address: str | None, runtime_env: Mapping[str, Any] | None) -> Capa
             )
             given = " with execution.config.ray.runtime_env" if runtime_env else ""
             raise EngineError(
-                f"cannot {where}{given}: {type(error).__name__}: {str(error).strip()}"
+                f"cannot {where}{given}: {type(error).__name__}: "
+                f"{without_env_values(str(error).strip(), runtime_env)}"
             ) from error
         _environment = (ray.get_runtime_context().get_job_id(), dict(runtime_env or {}))
         if address in (None, "local"):

@@ -190,7 +190,8 @@ def hosts(home: Path) -> Iterator[Hosts]:
     token.write_text(uuid.uuid4().hex * 2)
     token.chmod(0o600)
     with tempfile.TemporaryDirectory(prefix="rx-", dir="/tmp", ignore_cleanup_errors=True) as temp:
-        made = Hosts(home, Path(temp))
+        made = Hosts(home, Path(temp) / "ray")  # which Ray opens to all users
+        made.temp.mkdir()
         try:
             yield made
         finally:

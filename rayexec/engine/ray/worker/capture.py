@@ -27,8 +27,8 @@ from rayexec.steps.forked_child import ForkGuard
 
 __all__ = ["ENDS_KEPT_BYTES", "Capture"]
 
-ENDS_KEPT_BYTES = 256 * 1024  # of a long output: more than any reader of the end wants
-_CHUNK_BYTES = 256 * 1024  # printed between two looks at the length of a file
+ENDS_KEPT_BYTES = 128 * 1024  # of a long output: more than any reader of the end wants
+_CHUNK_BYTES = 128 * 1024  # printed between two looks at the length of a file
 _LONG_FILE_BYTES = 64 * 1024  # emptied after a step; shorter ones go on, which is cheaper
 _STREAMS = ((1, "stdout"), (2, "stderr"))
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)

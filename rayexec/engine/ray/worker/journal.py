@@ -33,6 +33,7 @@ from rayexec.engine.ray.protocol.worker_facts import WorkerFacts
 __all__ = ["Journal"]
 
 _FIRST_SIZE_BYTES = 16 * 1024
+_MOST_ROOM_BYTES = 256 * 1024  # beyond what is noted: all workers share the node's memory
 _LINGER_S = 3.0  # an answer reaches its driver in this time
 
 
@@ -127,7 +128,7 @@ class Journal:
     def _append(self, sealed: bytes) -> None:
         end = self._end + len(sealed)
         if end > self._size and self._map is not None:
-            self._grow(2 * end)
+            self._grow(end + min(end, _MOST_ROOM_BYTES))
         if self._map is not None:
             self._map[self._end : end] = sealed
             self._end = end

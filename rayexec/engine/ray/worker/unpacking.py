@@ -17,6 +17,7 @@ from rayexec.definitions.code import move
 from rayexec.definitions.sources import SourceFile, SourceRoot, Sources, content_digest
 from rayexec.engine.ray.protocol.refusals import NotUnpackedError
 from rayexec.events import show_as
+from rayexec.private_directory import out_of_reach, private_directory
 
 __all__ = ["importable_paths"]
 
@@ -191,19 +192,18 @@ def _link(root: str, directory: str, path: str) -> None:
 def _parent() -> str:
     """Return a directory of this user's: in that of Ray's session, or else a temporary one.
 
-    Code is imported from it, so that nobody else may write there.
+    Code is imported from it, so that nobody else may write there, nor put another in its place:
+    Ray makes its own directories writable for all users.
     """
     from ray._private import worker
 
-    base = tempfile.gettempdir()
+    bases = [tempfile.gettempdir()]
     node: Any = getattr(worker, "_global_node", None)  # a private name of Ray's
     if hasattr(node, "get_session_dir_path"):
-        base = node.get_session_dir_path()
-    parent = os.path.join(base, f"{_PREFIX}-{os.getuid()}")
-    with contextlib.suppress(FileExistsError):
-        os.mkdir(parent, 0o700)
-    status = os.lstat(parent)
-    is_ours = status.st_uid == os.getuid() and os.path.isdir(parent) and not os.path.islink(parent)
-    return (
-        parent if is_ours and not status.st_mode & 0o022 else tempfile.mkdtemp(prefix=f"{_PREFIX}-")
-    )
+        bases.insert(0, node.get_session_dir_path())
+    for base in bases:
+        path = os.path.join(base, f"{_PREFIX}-{os.geteuid()}")
+        with contextlib.suppress(OSError):  # a stranger has the name, or there is no room
+            if out_of_reach(path):
+                return str(private_directory(path))
+    return tempfile.mkdtemp(prefix=f"{_PREFIX}-")
