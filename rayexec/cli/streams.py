@@ -12,6 +12,8 @@ import sys
 from collections.abc import Iterator
 from typing import Any, TextIO
 
+from rayexec.cli.render.printable import printable_json, printable_text
+
 __all__ = [
     "descriptor_of",
     "reader_left",
@@ -114,10 +116,11 @@ def results_on_stdout() -> Iterator[TextIO]:
 
 def write_json(results: TextIO, document: Any) -> None:
     """Print a JSON document."""
-    results.write(f"{json.dumps(document, indent=2, ensure_ascii=False, default=str)}\n")
+    text = json.dumps(document, indent=2, ensure_ascii=False, default=str)
+    results.write(f"{printable_json(text)}\n")
 
 
 def say(line: str) -> None:
-    """Print a line on standard error."""
-    sys.stderr.write(f"{line}\n")
+    """Print a line on standard error; it may quote what a record says."""
+    sys.stderr.write(f"{printable_text(line)}\n")
     sys.stderr.flush()

@@ -58,6 +58,7 @@ from rayexec.config.schema_reading import (
     needs_value,
     nested_type,
 )
+from rayexec.definitions.config_models import Config, EnvVar, note_origins
 from rayexec.errors import DefinitionError
 from rayexec.names import nearest
 
@@ -350,7 +351,22 @@ def _model(config_type: Model, value: object) -> pydantic.BaseModel:
         findings = findings or [Finding(VALUE, (), f"{type(error).__name__}: {error}")]
     if result is None or findings:
         raise failure(findings)
+    read = {fields[key].name: value for key, value in data.items() if key in fields}
+    note_origins(
+        result,
+        {
+            name: _origin(given)
+            for name, given in read.items()
+            # A Config in a field has noted its own.
+            if holds_env(given, dicts=True) and not isinstance(getattr(result, name, None), Config)
+        },
+    )
     return result
+
+
+def _origin(value: object) -> object:
+    name = env_name(value)
+    return "(from the environment)" if name is None else EnvVar(name)
 
 
 def _as_given(instance: pydantic.BaseModel) -> dict[str, object]:

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import pydantic
 
-__all__ = ["Config", "EnvVar", "PermissiveConfig", "keep_environment"]
+__all__ = [
+    "ORIGINS",
+    "Config",
+    "EnvVar",
+    "PermissiveConfig",
+    "keep_environment",
+    "note_origins",
+    "origins_in_environment",
+]
+
+#: Attribute of a Config with the fields whose values come from the environment.
+ORIGINS = "_origins_in_environment"
 
 
 class Config(pydantic.BaseModel):
@@ -20,6 +31,15 @@ class Config(pydantic.BaseModel):
     """
 
     model_config = pydantic.ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        """Yield the fields for ``repr`` and ``str``, with the origin of values that may be secret.
+
+        Error messages and logs quote an object, and records keep those.
+        """
+        origins = origins_in_environment(self)
+        for name, value in super().__repr_args__():
+            yield name, origins.get(name or "", value)
 
 
 class PermissiveConfig(Config):
@@ -41,6 +61,19 @@ class EnvVar:
     def as_config(self) -> dict[str, Any]:
         """Return the form in config files: ``{"env": NAME}``."""
         return {"env": self.name}
+
+
+def origins_in_environment(model: pydantic.BaseModel) -> Mapping[str, object]:
+    """Return the fields with a value from the environment, each with what names the variable."""
+    origins: Mapping[str, object] = model.__dict__.get(ORIGINS) or {}
+    return origins
+
+
+def note_origins(model: pydantic.BaseModel, origins: Mapping[str, object]) -> None:
+    """Note the fields with a value from the environment, for ``repr``."""
+    if origins:
+        # As a cached property, this is neither a field nor compared, and a pickle has it.
+        model.__dict__[ORIGINS] = dict(origins)
 
 
 def keep_environment(

@@ -10,7 +10,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, overload
 
 from rayexec.definitions.code import ByReference
-from rayexec.definitions.config_models import Config, EnvVar, keep_environment
+from rayexec.definitions.config_models import (
+    Config,
+    EnvVar,
+    keep_environment,
+    note_origins,
+    origins_in_environment,
+)
 from rayexec.definitions.ports import NO_DEFAULT
 from rayexec.errors import DefinitionError
 from rayexec.names import nearest
@@ -199,7 +205,10 @@ class _Launch:
             if config is not None
             else {}
         )
-        with self._cls(**{**from_run, **self._fields}).yield_for_execution(context) as value:
+        opened = self._cls(**{**from_run, **self._fields})
+        if isinstance(config, Config):
+            note_origins(opened, origins_in_environment(config))
+        with opened.yield_for_execution(context) as value:
             yield value
 
 

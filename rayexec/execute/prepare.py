@@ -10,6 +10,7 @@ from typing import Any
 
 from rayexec.config.execution import limit_runtime, override_execution
 from rayexec.config.execution_settings import check_overrides
+from rayexec.config.masking import MASKED, masked_env_vars
 from rayexec.config.run_config import ResolvedConfig, resolve_run_config
 from rayexec.definitions.config_models import Config
 from rayexec.definitions.contexts import RunInfo
@@ -117,7 +118,8 @@ def execute_job(
         parent.check_job(job.name)
         tags = parent.tags(tags)
         if run_config is None:
-            run_config = parent.run_config(has_address=execution.get("address") is not None)
+            has_address = execution.get("address") is not None
+            run_config = parent.run_config(job, has_address=has_address)
         op_selection = parent.record.op_selection if op_selection is None else op_selection
     spec = prepare(
         job,
@@ -173,6 +175,12 @@ def prepare(
         resources=added,
         ignore_execution=ignore_execution,
     )
+    if not ignore_execution and (masked := masked_env_vars(config.document)):
+        raise DefinitionError(
+            f"the values of the environment variables {', '.join(masked)} in "
+            f"execution.config…runtime_env.env_vars are masked ({MASKED!r}), since records do not "
+            "keep them: give the run config again with their values (-c FILE)."
+        )
     run_tags = {**job.run_tags, **normalize_tags(tags, "tags of the run")}
     config = replace(
         config, execution=limit_runtime(config.execution, max_runtime(run_tags, "tags of the run"))

@@ -17,6 +17,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from rayexec._version import __version__
+from rayexec.config.masking import mask_env_vars
 from rayexec.definitions.config_models import Config
 from rayexec.definitions.job import JobDefinition
 from rayexec.errors import StoreError
@@ -251,7 +252,7 @@ def _describe(
         job_name=info.job_name,
         start_time=time.time(),
         tags=dict(info.tags),
-        run_config=_plain(info.run_config, lost),
+        run_config=_plain(mask_env_vars(info.run_config), lost),
         op_selection=None if op_selection is None else tuple(op_selection),
         versions=_versions(),
         origin={

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from rayexec.config.document import merged_run_config
+from rayexec.config.masking import executor_settings, masked_env_vars, unmask_env_vars
 from rayexec.definitions.io_manager import manager_key
+from rayexec.definitions.job import JobDefinition
 from rayexec.definitions.op import OpDefinition
 from rayexec.definitions.resource import ResourceDefinition
 from rayexec.errors import DefinitionError, InvariantError, RunNotFoundError
@@ -84,11 +87,12 @@ class Parent:
                 "cannot resume it."
             )
 
-    def run_config(self, *, has_address: bool = False) -> Mapping[str, Any]:
+    def run_config(self, job: JobDefinition, *, has_address: bool = False) -> Mapping[str, Any]:
         """Return the run's config; raises DefinitionError if the record has it only in part.
 
         A runtime_env runs code, and a cluster gets a token. So both must be given again if another
-        user may have written the record; ``has_address`` says that the address is.
+        user may have written the record; ``has_address`` says that the address is. Masked
+        environment variables have the values that the config of ``job`` gives them.
         """
         run_id = self.record.run_id
         if "config" in self.record.origin:
@@ -98,8 +102,9 @@ class Parent:
             )
         config = self.record.run_config
         if self.is_own:
-            return config
-        settings = list(_executor_settings(config))
+            has_mask = bool(masked_env_vars(config))
+            return unmask_env_vars(config, merged_run_config(job, None)) if has_mask else config
+        settings = list(executor_settings(config))
         if any(each.get("runtime_env") for each in settings):
             raise DefinitionError(
                 f"the config of run {run_id} has a runtime_env, which may run code, and nothing "
@@ -144,18 +149,6 @@ class Parent:
         return PreviousRun(
             run_id, finished, SelectedSteps(chosen, frozenset(nodes), frozenset(grown.by_key))
         )
-
-
-def _executor_settings(config: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """Yield what may be an executor's settings in run config.
-
-    They are below the executor's name, or beside it if the job fixes its executor.
-    """
-    execution = config.get("execution")
-    settings = execution.get("config") if isinstance(execution, Mapping) else None
-    if isinstance(settings, Mapping):
-        yield settings
-        yield from (each for each in settings.values() if isinstance(each, Mapping))
 
 
 def find_parent(options: ReexecutionOptions, store: RunStore) -> Parent:

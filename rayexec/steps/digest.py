@@ -28,6 +28,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+from rayexec.definitions.config_models import ORIGINS
 from rayexec.former_names import stable_name
 
 __all__ = ["digest"]
@@ -239,9 +240,9 @@ class _Digester:
             fields = {name: getattr(value, name) for name in names if hasattr(value, name)}
         else:
             return None
-        return _row(
-            b"C", (_name(kind), self._mapping({**fields, **getattr(value, "__dict__", {})}))
-        )
+        fields |= getattr(value, "__dict__", {})
+        fields.pop(ORIGINS, None)  # a value counts, wherever it comes from
+        return _row(b"C", (_name(kind), self._mapping(fields)))
 
     def _of_numpy(self, value: Any) -> bytes | None:
         import numpy

@@ -148,12 +148,12 @@ class LocalFiles:
     def files(self, path: str) -> list[SizedFile]:
         """Return the regular files of a directory, by their names; none if it lacks."""
         with _entries(path) as entries:
-            found = [
+            listed = [
                 SizedFile(entry.name, entry.stat().st_size)
                 for entry in entries
                 if entry.is_file(follow_symlinks=False)
             ]
-        return sorted(found)
+        return sorted(listed)
 
     def delete_file(self, path: str) -> None:
         """Remove a file, if it exists; a directory under that name stays."""

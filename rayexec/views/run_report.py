@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from rayexec.config.masking import mask_env_vars
 from rayexec.events import RunStatus
 from rayexec.execute import RunResult
 from rayexec.store import RunRecord
@@ -32,7 +33,7 @@ class RunReport:
             "steps": summary.counts,
             "last_recorded": None if summary.latest is None else iso_time(summary.latest),
             "op_selection": record.op_selection,
-            "run_config": record.run_config,
+            "run_config": mask_env_vars(record.run_config),
             "origin": dict(record.origin),
             "versions": dict(record.versions),
             "driver": record.to_dict()["driver"],

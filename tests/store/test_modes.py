@@ -43,12 +43,12 @@ def umask(request: pytest.FixtureRequest) -> Iterator[None]:
 
 def modes(home: Path) -> dict[str, str]:
     """Return the modes of all files and directories in a home, by kind and with examples."""
-    found: dict[str, str] = {}
+    by_kind: dict[str, str] = {}
     for path in (home, *home.rglob("*")):
         status = path.lstat()
         kind = "directory" if stat.S_ISDIR(status.st_mode) else "file"
-        found.setdefault(f"{kind} {stat.S_IMODE(status.st_mode):04o}", str(path))
-    return found
+        by_kind.setdefault(f"{kind} {stat.S_IMODE(status.st_mode):04o}", str(path))
+    return by_kind
 
 
 def use(home: Path) -> None:
@@ -78,8 +78,8 @@ def test_a_directory_that_is_open_already_holds_what_others_cannot_read(
     home.chmod(mode)
     monkeypatch.setenv("RAYEXEC_HOME", str(home))
     use(home)
-    del (found := modes(home))[f"directory {mode:04o}"]
-    assert set(found) == {"directory 0700", "file 0600"}, found
+    del (left := modes(home))[f"directory {mode:04o}"]
+    assert set(left) == {"directory 0700", "file 0600"}, left
 
 
 def test_a_store_of_a_team_lets_its_group_do_the_same(

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from rayexec.cli.exit_codes import FAILED, SUCCEEDED, USAGE, complain, with_exit_code
+from rayexec.cli.render.printable import printable_line
 from rayexec.cli.signals import EndingSignals
 from rayexec.cli.streams import results_on_stdout, say, write_json
 from rayexec.cluster import releasing
@@ -157,7 +158,7 @@ def show_status(address: str | None, *, as_json: bool) -> int:
         if as_json:
             write_json(results, {"running": True} | _as_json(status))
         else:
-            results.writelines(f"{line}\n" for line in _status_lines(status))
+            results.writelines(f"{printable_line(line)}\n" for line in _status_lines(status))
     return SUCCEEDED
 
 

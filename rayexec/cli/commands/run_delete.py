@@ -9,6 +9,7 @@ from typing import TextIO
 import typer
 
 from rayexec.cli.exit_codes import FAILED, SUCCEEDED, USAGE, complain, with_exit_code
+from rayexec.cli.render.printable import printable_line
 from rayexec.cli.render.run_rows import run_rows
 from rayexec.cli.render.tables import results_console
 from rayexec.cli.streams import results_on_stdout, say, write_json
@@ -135,9 +136,8 @@ def _delete_by_rule(
             _remove_note(location, record.run_id)
             deleted.append(record.run_id)
             if not as_json:
-                results.write(
-                    f"Removed run {record.run_id} ({record.job_name}, {record.status}).\n"
-                )
+                name = printable_line(record.job_name)
+                results.write(f"Removed run {record.run_id} ({name}, {record.status}).\n")
         count = counted(len(deleted), "run")
         _conclude(results, {"deleted": deleted}, f"Removed {count} of {store}.", as_json=as_json)
     return FAILED if has_failed else SUCCEEDED

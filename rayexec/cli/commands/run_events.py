@@ -9,6 +9,7 @@ from typing import TextIO
 
 from rayexec.cli.exit_codes import INTERRUPTED, SUCCEEDED, USAGE, complain, with_exit_code
 from rayexec.cli.render.lines import event_line
+from rayexec.cli.render.printable import printable_line, printable_output
 from rayexec.cli.streams import reader_left, results_on_stdout, say
 from rayexec.errors import RunNotFoundError
 from rayexec.events import Event, EventType
@@ -69,7 +70,8 @@ def print_logs(
         if step is not None:  # a driver's output has no steps
             raise not_recorded(launched.note)
         for part in launched.logs(follow=follow):
-            results.write(f"{json.dumps({'output': part})}\n" if as_json else _printable(part))
+            text = printable_output(part, colors=False)
+            results.write(f"{json.dumps({'output': part})}\n" if as_json else text)
             results.flush()
             if reader_left(results):
                 break
@@ -103,7 +105,7 @@ def _print_lines(
             for events in _events(reader, step, follow=follow):
                 for event in events:
                     lines = lines_of(event, job, reader.run_id)
-                    results.writelines(f"{_printable(line)}\n" for line in lines)
+                    results.writelines(f"{printable_line(line)}\n" for line in lines)
                 results.flush()
                 if reader_left(results):
                     break
@@ -135,8 +137,3 @@ def _events(reader: RunReader, step: str | None, *, follow: bool) -> Iterator[It
         if is_last:
             return
         time.sleep(_POLL_INTERVAL_S)
-
-
-def _printable(text: str) -> str:
-    """Return text without half surrogate pairs, which an op may write and no stream encodes."""
-    return text.encode("utf-8", "backslashreplace").decode()

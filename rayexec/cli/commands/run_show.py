@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TextIO
 
 from rayexec.cli.exit_codes import SUCCEEDED, with_exit_code
+from rayexec.cli.render.printable import printable_line, printable_text
 from rayexec.cli.render.run_lines import report_lines
 from rayexec.cli.render.tables import ops_table, results_console
 from rayexec.cli.streams import results_on_stdout, write_json
@@ -42,7 +43,8 @@ def _print_report(results: TextIO, run: RunReport) -> None:
         console.print(ops_table(run))
     parts = describe_failures(run.summary.failures)
     error = ending_error(run.record, run.summary)
-    results.writelines(f"\n{part}\n" for part in [*parts, *([error] if error else [])])
+    shown = [*parts, *([error] if error else [])]
+    results.writelines(f"\n{printable_text(part)}\n" for part in shown)
 
 
 def _print_launched(results: TextIO, launched: LaunchedRun, *, as_json: bool) -> None:
@@ -50,7 +52,8 @@ def _print_launched(results: TextIO, launched: LaunchedRun, *, as_json: bool) ->
     if as_json:
         write_json(results, {**run_row(record), "source": note.source, "address": note.address})
         return
-    results.write(f"Run {record.run_id}: {record.status} ({record.note})\nJob of: {note.source}\n")
+    lines = [f"Run {record.run_id}: {record.status} ({record.note})", f"Job of: {note.source}"]
     if note.log is not None:
-        results.write(f"Log of its driver: {note.log}\n")
-    results.write(f"What it printed:   rayexec run logs {launched.run_id}\n")
+        lines.append(f"Log of its driver: {note.log}")
+    lines.append(f"What it printed:   rayexec run logs {launched.run_id}")
+    results.writelines(f"{printable_line(line)}\n" for line in lines)

@@ -6,6 +6,7 @@ import logging
 import sys
 import time
 
+from rayexec.cli.render.printable import printable_line
 from rayexec.cli.render.watch import Watch, canceling_line
 from rayexec.cli.signals import EndingSignals
 from rayexec.events import (
@@ -55,13 +56,14 @@ def is_shown(event: Event, spec: RunSpec) -> bool:
 
 
 def event_line(event: Event, job: str, run_id: str) -> str:
-    """Return an event as one line; line ends in its message are escaped."""
+    """Return an event as one line; control characters are escaped."""
     moment = time.strftime("%Y-%m-%d %H:%M:%S +0000", time.gmtime(event.timestamp))
     kind = event.event_type_value
     if event.event_type is EventType.LOG_MESSAGE:
         kind = logging.getLevelName(level_of(event))
     message = "\\n".join(event.message.splitlines())
-    return " - ".join(filter(None, (moment, job, run_id[:8], event.step_key, kind, message)))
+    line = " - ".join(filter(None, (moment, job, run_id[:8], event.step_key, kind, message)))
+    return printable_line(line)
 
 
 class EventLines(Watch):

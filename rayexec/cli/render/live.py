@@ -18,6 +18,7 @@ from rich.text import Text
 
 from rayexec.cli.render.lines import is_shown, level_of
 from rayexec.cli.render.mapped_progress import mapped_lines
+from rayexec.cli.render.printable import printable_line, printable_text
 from rayexec.cli.render.stream_capture import StreamCapture
 from rayexec.cli.render.watch import Watch, canceling_line
 from rayexec.cli.signals import EndingSignals
@@ -90,7 +91,7 @@ class LiveView(Watch):
 
     def __init__(self, job_name: str, signals: EndingSignals) -> None:
         super().__init__(signals)
-        self._job_name = job_name
+        self._job_name = printable_line(job_name)
         self._began = time.monotonic()
         self._state: LiveState | None = None
         self._delivered = DeliveredLines()
@@ -182,7 +183,7 @@ class LiveView(Watch):
         message = event.message
         if event.event_type is EventType.LOG_MESSAGE and event.step_key is not None:
             message = f"{event.step_key}: {message}"
-        line.append(message, style=_LEVEL_STYLES.get(level, ""))
+        line.append(printable_text(message), style=_LEVEL_STYLES.get(level, ""))
         self._capture.console.print(line, soft_wrap=True, highlight=False)
 
     def _is_repetition(self, event: Event) -> bool:
@@ -250,7 +251,7 @@ class LiveView(Watch):
         shown = [queue for queue in queues if queue.reason not in ("CPU", MAX_CONCURRENT)]
         for queue in shown[:_WAITING_LINES]:
             line = Text("    waiting: ", style="yellow", no_wrap=True, overflow="ellipsis")
-            line.append(queue.reason)
+            line.append(printable_line(queue.reason))
             if queue.most:
                 line.append(f" {queue.used:g}/{queue.most:g}")
                 line.append(f", held by {self._holders(queue)}")

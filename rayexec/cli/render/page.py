@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from html import escape
 from importlib.resources import files
 from pathlib import Path
 from string import Template
@@ -18,6 +17,7 @@ from rayexec.cli.render.page_tables import (
     waits_part,
     workers_part,
 )
+from rayexec.cli.render.printable import printable_html
 from rayexec.cli.render.run_lines import report_lines
 from rayexec.events import RunStatus
 from rayexec.store import RunRecord
@@ -56,12 +56,12 @@ def _html(record: RunRecord, log: StoredLog, data: PageData) -> str:
             f"<code>rayexec run logs</code> has them.</p>"
         )
     return Template(_part("page.html")).substitute(
-        title=escape(f"{record.job_name}: {name}"),
-        job=escape(record.job_name),
-        status=escape(record.status),
+        title=printable_html(f"{record.job_name}: {name}"),
+        job=printable_html(record.job_name),
+        status=printable_html(record.status),
         status_class=_STYLES.get(RunStatus(record.status), "open"),
         about="\n".join(_facts(facts, record.run_id)),
-        chart_label=escape(label),
+        chart_label=printable_html(label),
         ops=ops_part(run.summary),
         path=path_part(log, data.attempts, path),
         waits=waits_part(log),
@@ -85,7 +85,7 @@ def _script_json(document: Any) -> str:
 
 
 def _facts(lines: Iterable[str], run_id: str) -> Iterator[str]:
-    yield f"<dt>run</dt><dd>{escape(run_id)}</dd>"
+    yield f"<dt>run</dt><dd>{printable_html(run_id)}</dd>"
     for line in lines:
         name, _, value = line.strip().partition("  ")
-        yield f"<dt>{escape(name)}</dt><dd>{escape(value.strip())}</dd>"
+        yield f"<dt>{printable_html(name)}</dt><dd>{printable_html(value.strip())}</dd>"

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from html import escape
 
 from rayexec.cli.render.page_data import error_text, worker_row
+from rayexec.cli.render.printable import printable_html
 from rayexec.events import Attempt, StepEnd
 from rayexec.store.reading import StoredLog
 from rayexec.views.critical_path import Link
@@ -53,7 +53,8 @@ def path_part(log: StoredLog, attempts: Sequence[Attempt], path: Sequence[Link] 
     waited = sum(link.waited for _, link in links)
     return (
         f"<p>{len(links):,} attempts one after another determined when the run ended: they ran for "
-        f"{escape(duration(ran))} and waited for {escape(duration(waited))} in between.</p>"
+        f"{printable_html(duration(ran))} and waited for {printable_html(duration(waited))} in "
+        "between.</p>"
     ) + _table(
         ("step", "op", "attempt", "waited", "where", "took"),
         (2, 3, 5),
@@ -124,7 +125,7 @@ def failures_part(run: RunReport, log: StoredLog, attempts: Sequence[Attempt]) -
     parts = []
     error = ending_error(run.record, run.summary)
     if error is not None:
-        parts.append(f"<pre>{escape(error)}</pre>")
+        parts.append(f"<pre>{printable_html(error)}</pre>")
     for attempt, failure in failed[:_MOST_ROWS]:
         root = failure.root
         headline = (
@@ -132,8 +133,8 @@ def failures_part(run: RunReport, log: StoredLog, attempts: Sequence[Attempt]) -
             f"{root.message}"
         )
         parts.append(
-            f"<details><summary>{escape(headline)}</summary>"
-            f"<pre>{escape(error_text(failure.error))}</pre></details>"
+            f"<details><summary>{printable_html(headline)}</summary>"
+            f"<pre>{printable_html(error_text(failure.error))}</pre></details>"
         )
     if len(failed) > _MOST_ROWS:
         more = len(failed) - _MOST_ROWS
@@ -146,9 +147,9 @@ def _table(names: Sequence[str], numeric: Collection[int], rows: Sequence[Sequen
 
     def cells(tag: str, values: Sequence[str]) -> str:
         return "".join(
-            f'<{tag} class="number">{escape(value)}</{tag}>'
+            f'<{tag} class="number">{printable_html(value)}</{tag}>'
             if index in numeric
-            else f"<{tag}>{escape(value)}</{tag}>"
+            else f"<{tag}>{printable_html(value)}</{tag}>"
             for index, value in enumerate(values)
         )
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 
+from rayexec.cli.render.printable import printable_line
 from rayexec.cli.render.tables import state_of, utc_time
+from rayexec.config.masking import mask_env_vars
 from rayexec.events import RunStatus
 from rayexec.execute import RunResult
 from rayexec.store import RunRecord
@@ -40,7 +42,7 @@ def ended_line(record: RunRecord) -> str:
     took = "" if seconds is None else f" in {duration(seconds)}"
     note = f" ({record.note})" if record.note else ""
     end = _ENDS.get(RunStatus(record.status), record.status)
-    return f"Run {record.run_id} {end}{took}{note}."
+    return printable_line(f"Run {record.run_id} {end}{took}{note}.")
 
 
 def report_lines(report: RunReport) -> Iterator[str]:
@@ -64,12 +66,12 @@ def report_lines(report: RunReport) -> Iterator[str]:
         "root run": record.root_run_id,
         "versions": _pairs(record.versions, " "),
         "driver": None if driver is None else f"{driver.host}, pid {driver.pid}",
-        "config": json.dumps(record.run_config) if record.run_config else None,
+        "config": json.dumps(mask_env_vars(record.run_config)) if record.run_config else None,
         "slowest": _slowest(summary),
         **dict(_worker_facts(summary)),
     }
     yield f"Run {record.run_id}"
-    yield from (f"  {name:<10}  {fact}" for name, fact in facts.items() if fact)
+    yield from (f"  {name:<10}  {printable_line(fact)}" for name, fact in facts.items() if fact)
 
 
 def _source(record: RunRecord) -> str | None:

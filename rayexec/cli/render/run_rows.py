@@ -9,6 +9,7 @@ from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.style import Style
 
+from rayexec.cli.render.printable import printable_line
 from rayexec.cli.render.tables import RUN_STYLES, state_of, utc_time
 from rayexec.events import RunStatus
 from rayexec.store import RunRecord
@@ -64,8 +65,8 @@ def _row(record: RunRecord) -> _Row:
     seconds = seconds_of(record)
     return _Row(
         record.run_id,
-        record.job_name,
-        state_of(record),
+        printable_line(record.job_name),
+        printable_line(state_of(record)),
         utc_time(record.start_time) if record.start_time else "",
         "" if seconds is None else duration(seconds),
         f"{sum(record.steps.values()):,}" if record.steps else "",

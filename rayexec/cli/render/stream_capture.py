@@ -13,6 +13,7 @@ from typing import Any, TextIO
 from rich.console import Console
 from rich.text import Text
 
+from rayexec.cli.render.printable import printable_output
 from rayexec.cli.signals import interrupts_held
 from rayexec.cli.streams import tolerant_text
 
@@ -94,10 +95,12 @@ class StreamCapture:
             stream.flush()
 
     def _print(self, text: str) -> None:
-        # Text.from_ansi keeps colours and drops codes that would move the cursor.
+        # Codes that would move the cursor, or do more, become visible; colors stay.
         with contextlib.suppress(OSError):  # the terminal may be gone
             self.console.print(
-                Text.from_ansi(text.removesuffix("\n")), soft_wrap=True, highlight=False
+                Text.from_ansi(printable_output(text.removesuffix("\n"))),
+                soft_wrap=True,
+                highlight=False,
             )
 
     def _pump(self) -> None:

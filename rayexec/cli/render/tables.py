@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from rayexec.cli.render.printable import printable_line
 from rayexec.events import RunStatus, StepEnd
 from rayexec.store import CacheRecord, RunRecord
 from rayexec.views.quantities import duration
@@ -116,7 +117,7 @@ def _table_of_steps(steps: Sequence[StepSummary]) -> Table:
     table = _table(*columns, *([("waited", False)] if any_blocked else []))
     for step in steps:
         cells: list[Text | str] = [
-            Text(step.key),
+            _text(step.key),
             _end(step.end),
             duration(step.seconds) if step.attempts else "",
             str(step.attempts or ""),
@@ -124,7 +125,7 @@ def _table_of_steps(steps: Sequence[StepSummary]) -> Table:
         if any_blocked:
             blocked = step.blocked
             waited = "" if blocked is None else f"{duration(blocked.seconds)} for {blocked.limit}"
-            cells.append(Text(waited))
+            cells.append(_text(waited))
         table.add_row(*cells)
     return table
 
@@ -149,7 +150,7 @@ def _table_of_ends(steps: Sequence[StepSummary]) -> Table:
         )
         attempts = sum(step.attempts for step in members)
         table.add_row(
-            Text(op),
+            _text(op),
             _end(end),
             f"{len(members):,}",
             mean,
@@ -159,6 +160,11 @@ def _table_of_ends(steps: Sequence[StepSummary]) -> Table:
     if len(ordered) > _MOST_ROWS:
         table.add_row(Text(f"and {len(ordered) - _MOST_ROWS:,} more", style="dim"))
     return table
+
+
+def _text(given: str, style: str = "") -> Text:
+    """Return a cell for what a record says."""
+    return Text(printable_line(given), style=style)
 
 
 def _end(end: StepEnd) -> Text:
@@ -177,7 +183,7 @@ def ops_table(report: RunReport) -> Table:
         )
         counts = [f"{op.counts[end]:,}" if op.counts[end] else "" for end in ends]
         attempts = f"{op.attempts:,}" if op.attempts else ""
-        table.add_row(Text(op.name), *counts, attempts, *times)
+        table.add_row(_text(op.name), *counts, attempts, *times)
     return table
 
 
@@ -188,15 +194,15 @@ def cached_outputs_table(records: Sequence[CacheRecord]) -> Table:
     for record in records:
         key, size, origin = record.key[:_KEY_DIGITS_SHOWN], decimal_size(record.size), record.origin
         if origin is None:
-            table.add_row(key, Text(f"? ({record.note})", style="red"), "", size)
+            table.add_row(key, _text(f"? ({record.note})", "red"), "", size)
             continue
         table.add_row(
             key,
-            Text(origin.op),
-            Text(origin.code_version),
+            _text(origin.op),
+            _text(origin.code_version),
             Text(size),
             Text(utc_time(origin.created)),
-            Text(origin.run_id),
-            Text(origin.step_key),
+            _text(origin.run_id),
+            _text(origin.step_key),
         )
     return table

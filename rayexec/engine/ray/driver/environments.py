@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rayexec.config.masking import without_env_values
 from rayexec.errors import EngineError
 from rayexec.placement.limits import Placement
 from rayexec.plan.base import Plan
@@ -30,7 +31,8 @@ def check_environments(plan: Plan, placement: Placement) -> None:
         except Exception as error:  # Ray's own, or one from reading files
             owner = environment_owner(_template_of_class(plan, placement, index))
             raise EngineError(
-                f"Ray does not take the runtime_env of {owner}: {str(error).strip()}\n"
+                f"Ray does not take the runtime_env of {owner}: "
+                f"{without_env_values(str(error).strip(), runtime_env)}\n"
                 "A local working_dir or py_modules can only be the whole run's "
                 "(execution.config.ray.runtime_env), in a process that does not use Ray yet."
             ) from None
