@@ -82,6 +82,7 @@ class RayEngine(Engine):
         # task around this process is canceled too.
         self._is_ending = False
         self._canceled_journals: list[str] = []
+        self._has_swept = False
         self._code = NO_CODE
         self._mailbox: Mailbox | None = None
         self._address: Address | None = None
@@ -103,7 +104,6 @@ class RayEngine(Engine):
         self._head = WatchedHead(self._head_died)
         self._check_requests()
         check_environments(spec.plan, self.placement)
-        sweep_journals()
         self._code = ship_code(spec, self._sources)
         self.notes = [*self.notes, *self._code.warnings]
         step_config = pickle_step_config(spec)
@@ -182,6 +182,8 @@ class RayEngine(Engine):
         if back:
             self._refused.clear()
             return back
+        if not self._has_swept:  # while the first batch is on its way
+            self._sweep()
         if self.is_nested and not self._is_ending:
             timeout = lend_cpus_until(
                 self._arrived, [batch.refs[0] for batch in self._in_flight.values()], timeout
@@ -198,6 +200,10 @@ class RayEngine(Engine):
                 arrived = self._arrived.get_nowait()
         except queue.Empty:
             return back
+
+    def _sweep(self) -> None:
+        self._has_swept = True
+        sweep_journals()
 
     def wake(self) -> None:
         """End a ``wait`` under way, or the next one."""
@@ -273,9 +279,9 @@ class RayEngine(Engine):
         lost = None if missing is None else self._values.lost_with(missing, batch.origins)
         remains = None
         if lost is None and self._address is not None:
-            remains = find_remains(
-                batch.journal, self._address.key, len(calls), is_one_node=self._is_one_node
-            )
+            # The one node of a cluster may belong to another user, or be in a container.
+            is_here = self._is_one_node and self._capacity.is_own
+            remains = find_remains(batch.journal, self._address.key, len(calls), is_here=is_here)
         rows: tuple[Attempt | Successes, ...] = ()
         culprit: int | None = calls[0].step
         if remains is not None:
@@ -378,6 +384,8 @@ class RayEngine(Engine):
         for the next run.
         """
         self._code = NO_CODE  # a result may stay for long, and large code must not
+        if not self._has_swept:
+            self._sweep()
         if self._canceled_journals:
             kill_workers(self._canceled_journals, is_one_node=self._is_one_node)
         if self._mailbox is not None and self._address is not None:

@@ -43,7 +43,10 @@ class BatchInputs:
         if follows is None:
             return True
         if isinstance(follows, tuple):
-            return self.before is not None and self.before.keys() >= {*follows}
+            before = self.before
+            if before is None or len(follows) > 1:
+                return before is not None and before.keys() >= {*follows}
+            return not follows or follows[0] in before  # nearly always, and quicker than sets
         return all(output in self.inside.get(step, ()) for step, output in follows)
 
     def yielded(self, step: int, stored: Mapping[str, StoredOutput]) -> None:
