@@ -61,10 +61,11 @@ def token_notes() -> list[str]:
     """Return a note for the run if others may read the token that this process shows."""
     if (os.environ.get(AUTH_MODE) or "").lower() != "token" or not readable_by_others():
         return []
-    return [
+    note = (
         f"Other users of this machine may read the token of your Ray clusters in {token_path()}, "
         "and so run code as you: take it from them (chmod 600)."
-    ]
+    )
+    return [note]
 
 
 def ensure_token() -> None:
