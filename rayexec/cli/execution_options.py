@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Collection, Iterator, Mapping
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any
 
 import typer
 
@@ -45,13 +45,14 @@ class _WithExecutionOptions:
         return inspect.Signature(list(self._parameters()))
 
     def _parameters(self) -> Iterator[inspect.Parameter]:
-        hints = get_type_hints(self._command, include_extras=True)
-        for name, parameter in inspect.signature(self._command).parameters.items():
-            if hints[name] is ExecutionOverrides:
+        # Not by get_type_hints: below Python 3.11 it puts Optional[...] around the annotation of a
+        # parameter with the default None, and typer sees no option in that.
+        for parameter in inspect.signature(self._command, eval_str=True).parameters.values():
+            if parameter.annotation is ExecutionOverrides:
                 for key in self._keys():
                     yield _parameter(key, self._is_resume)
             else:
-                yield parameter.replace(annotation=hints[name])
+                yield parameter
 
     def __call__(self, **given: Any) -> None:
         overrides = ExecutionOverrides()

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import ParamSpec
 
 from rayexec.cli.render.printable import printable_text
 from rayexec.errors import EngineError, RayexecError, StoreError
 
-__all__ = ["FAILED", "INTERRUPTED", "SUCCEEDED", "USAGE", "complain", "with_exit_code"]
+__all__ = [
+    "FAILED",
+    "INTERRUPTED",
+    "SUCCEEDED",
+    "USAGE",
+    "complain",
+    "interrupts_told",
+    "with_exit_code",
+]
 
 SUCCEEDED, FAILED, USAGE = 0, 1, 2
-INTERRUPTED = 130  # of commands that last until Ctrl-C
+INTERRUPTED = 130  # of commands that last until Ctrl-C; any other ends with FAILED
 
 P = ParamSpec("P")
 
@@ -46,3 +55,20 @@ def with_exit_code(command: Callable[P, int]) -> Callable[P, int]:
             return FAILED
 
     return run
+
+
+@contextlib.contextmanager
+def interrupts_told() -> Iterator[None]:
+    """Make an interrupt in the ``with`` block end the process as one inside a command does."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        pass
+    except SystemExit as end:
+        # Typer makes one of its own exits of an interrupt, with another code.
+        if not isinstance(getattr(end.__context__, "__cause__", None), KeyboardInterrupt):
+            raise
+    else:
+        return
+    complain("Interrupted.")
+    raise SystemExit(FAILED)

@@ -64,7 +64,6 @@ class EndingSignals:
             signal.signal(signal_number, signal.SIG_DFL)
             signal.raise_signal(signal_number)
             return
-        # While Ray starts, its handler holds interrupts back.
         interrupt = signal.getsignal(signal.SIGINT)
         if callable(interrupt):
             interrupt(signal_number, frame)

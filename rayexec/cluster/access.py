@@ -10,14 +10,21 @@ import contextlib
 import os
 import socket
 from collections.abc import Iterator
-from typing import Any
 
 from rayexec.cluster.local_cluster import running
 from rayexec.cluster.processes import own_arguments
-from rayexec.cluster.tokens import AUTH_MODE, TOKEN, TOKEN_PATH, token, token_path
+from rayexec.cluster.tokens import (
+    AUTH_MODE,
+    TOKEN,
+    TOKEN_PATH,
+    no_token_wanted,
+    show_token,
+    token,
+    token_path,
+)
 from rayexec.errors import EngineError
 
-__all__ = ["asks_for_token", "loopback", "reach", "refresh"]
+__all__ = ["asks_for_token", "loopback", "reach"]
 
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 ANSWER_TIMEOUT_S = 5.0
@@ -67,6 +74,8 @@ def reach(address: str) -> str:
             "where any user may leave one, and none of your processes belongs to it. If that "
             f"cluster is yours, give its address: --address {address}."
         )
+    else:
+        no_token_wanted()
     return address
 
 
@@ -144,6 +153,7 @@ def _authenticate(address: str) -> None:
     if mode == "k8s" or os.environ.get("RAY_USE_TLS", "0").lower() in ("1", "true"):
         return  # Ray itself handles other tokens, and certificates
     if _is_admitted(address, None):
+        no_token_wanted()
         return
     own_token = token()
     if mode not in ("", "token"):
@@ -162,8 +172,7 @@ def _authenticate(address: str) -> None:
             "one. Copy the file ~/.ray/auth_token of the user who started the cluster, or set "
             f"{TOKEN_PATH} to where it is."
         )
-    os.environ[AUTH_MODE] = "token"
-    refresh()
+    show_token()
 
 
 def asks_for_token(address: str) -> bool | None:
@@ -196,15 +205,3 @@ def _is_admitted(address: str, sent_token: str | None) -> bool:
                 ) from error
             return bool(code != grpc.StatusCode.UNAUTHENTICATED)
     return True
-
-
-def refresh() -> None:
-    """Have Ray read the mode and the token again, which it does only at its import."""
-    import ray._raylet as raylet
-
-    config: Any = getattr(raylet, "Config", None)
-    if config is not None:
-        config.initialize("")
-    loader: Any = getattr(raylet, "AuthenticationTokenLoader", None)
-    if loader is not None:
-        loader.instance().reset_cache()

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import logging
 import os
 import re
-import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from types import FrameType
 from typing import Any
 
 from rayexec._version import DISTRIBUTION
 from rayexec.cluster.access import loopback, reach
+from rayexec.cluster.forked import check_not_forked
+from rayexec.cluster.gcs_watch import answers
+from rayexec.cluster.own_ray import (
+    abandon,
+    end_ray,
+    is_head,
+    is_started_here,
+    quiet_options,
+    settle,
+    start_ray,
+)
 from rayexec.cluster.usable_cpus import usable_cpus
 from rayexec.config.masking import without_env_values
 from rayexec.errors import EngineError
@@ -29,8 +36,6 @@ __all__ = ["capacity_here", "connect", "releasing"]
 # Key under which Ray's second autoscaler marks its presence.
 _AUTOSCALER_V2, _NAMESPACE = b"__autoscaler_v2_enabled", b"__autoscaler"
 CAPACITY_LIFETIME_S = 1.0
-# Methods of Ray's node that start processes beyond the needs of one process.
-_ATTENDANTS = ("start_api_server", "start_monitor", "start_log_monitor")
 
 # Ray's message on different versions, with those of each side.
 _VERSIONS = re.compile(r"Ray: (\S+)\s+Python: (\S+)")
@@ -41,9 +46,8 @@ _SAME_VERSIONS = (
     "--address http://HOST:8265`."
 )
 
-# Address of the Ray that this process has started; another one has another address.
-_own: str | None = None
-_LOCK = threading.Lock()
+# By process: another thread may have had it when this process was forked.
+_LOCKS: dict[int, threading.Lock] = {}
 # Id of the current Ray job, and its runtime environment.
 _environment: tuple[str, Mapping[str, Any]] = ("", {})
 # Last capacity: the address of its Ray, its time, and itself.
@@ -57,12 +61,15 @@ def connect(address: str | None = None, runtime_env: Mapping[str, Any] | None = 
     address, a Ray starts on this machine until the process exits. Raises EngineError on failure.
     """
     # Two threads that start Ray at once would end the process.
-    with _LOCK:
+    with _lock():
         return _connect(address, runtime_env)
 
 
+def _lock() -> threading.Lock:
+    return _LOCKS.setdefault(os.getpid(), threading.Lock())
+
+
 def _connect(address: str | None, runtime_env: Mapping[str, Any] | None) -> Capacity:
-    global _own, _environment
     import ray
 
     if address is not None and address.startswith("ray://"):
@@ -71,49 +78,12 @@ def _connect(address: str | None, runtime_env: Mapping[str, Any] | None) -> Capa
             "longer maintained. Give the cluster's own address (HOST:6379 on a machine of the "
             "cluster, or auto)."
         )
+    check_not_forked()
+    settle()
+    if ray.is_initialized():
+        _check_alive(ray.get_runtime_context().gcs_address)
     if not ray.is_initialized():
-        if address not in (None, "local"):
-            address = reach(address)
-        # Ray warns of a change of this default at every start; this is the future one.
-        os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-        # A dead worker is an event of its step; Ray would log it again.
-        os.environ.setdefault("RAY_IGNORE_UNHANDLED_ERRORS", "1")
-        options: dict[str, Any] = {
-            "log_to_driver": False,
-            "logging_level": logging.ERROR,
-            "configure_logging": True,
-        }
-        if address is None or address == "local":
-            options |= {"address": "local", "include_dashboard": False}
-        else:
-            options |= {"address": address}
-        if runtime_env:
-            options["runtime_env"] = dict(runtime_env)
-        try:
-            if address in (None, "local"):
-                with _interrupts_held(), _without_attendants():
-                    ray.init(**options)
-            else:
-                with loopback(address):
-                    ray.init(**options)
-        except Exception as error:  # a dozen kinds, down to bare RuntimeError and OSError
-            if (versions := _other_versions(str(error))) is not None:
-                ray.shutdown()  # the rest of the failed start
-                raise EngineError(f"{versions} at {address}.{_SAME_VERSIONS}") from error
-            where = (
-                f"attach to Ray at {address}"
-                if address not in (None, "local")
-                else "start Ray on this machine"
-            )
-            given = " with execution.config.ray.runtime_env" if runtime_env else ""
-            raise EngineError(
-                f"cannot {where}{given}: {type(error).__name__}: "
-                f"{without_env_values(str(error).strip(), runtime_env)}"
-            ) from error
-        _environment = (ray.get_runtime_context().get_job_id(), dict(runtime_env or {}))
-        if address in (None, "local"):
-            _own = ray.get_runtime_context().gcs_address
-            _silence_raylet()
+        _attach(address, runtime_env)
     elif address not in (None, "auto", "local", ray.get_runtime_context().gcs_address):
         raise EngineError(
             f"this process already uses the Ray at {ray.get_runtime_context().gcs_address}, so it "
@@ -126,6 +96,58 @@ def _connect(address: str | None, runtime_env: Mapping[str, Any] | None) -> Capa
         if job_id == ray.get_runtime_context().get_job_id()
         else capacity
     )
+
+
+def _check_alive(in_use: str) -> None:
+    """End the use of a Ray whose head has died: Ray would wait for a minute, and end the process.
+
+    A Ray of our own is one as good as another. Raises EngineError for any other.
+    """
+    if answers(in_use):
+        return
+    is_ours = is_started_here()
+    end_ray()
+    settle()
+    if not is_ours:
+        raise EngineError(
+            f"the Ray at {in_use}, which this process used, has ended or cannot be reached. This "
+            "process is detached from it now: run again to attach to another, or to start one "
+            "here. A Ray ends with the thread that called ray.init()."
+        )
+
+
+def _attach(address: str | None, runtime_env: Mapping[str, Any] | None) -> None:
+    """Start a Ray, or attach to the one at ``address``; raises EngineError."""
+    global _environment
+    import ray
+
+    is_local = address in (None, "local")
+    if not is_local:
+        address = reach(str(address))
+    # Ray warns of a change of this default at every start; this is the future one.
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    # A dead worker is an event of its step; Ray would log it again.
+    os.environ.setdefault("RAY_IGNORE_UNHANDLED_ERRORS", "1")
+    try:
+        if is_local:
+            start_ray(runtime_env)
+            _silence_raylet()
+        else:
+            with loopback(str(address)):
+                ray.init(address=address, **quiet_options(runtime_env))
+    except EngineError:
+        raise
+    except Exception as error:  # a dozen kinds, down to bare RuntimeError and OSError
+        if (versions := _other_versions(str(error))) is not None:
+            ray.shutdown()  # the rest of the failed start
+            raise EngineError(f"{versions} at {address}.{_SAME_VERSIONS}") from error
+        where = "start Ray on this machine" if is_local else f"attach to Ray at {address}"
+        given = " with execution.config.ray.runtime_env" if runtime_env else ""
+        raise EngineError(
+            f"cannot {where}{given}: {type(error).__name__}: "
+            f"{without_env_values(str(error).strip(), runtime_env)}"
+        ) from error
+    _environment = (ray.get_runtime_context().get_job_id(), dict(runtime_env or {}))
 
 
 def capacity_here() -> Capacity:
@@ -151,7 +173,7 @@ def _capacity(address: str) -> Capacity:
     now = time.monotonic()
     if _last is None or _last[0] != address or now - _last[1] > CAPACITY_LIFETIME_S:
         alive = [node for node in ray.nodes() if node["Alive"]]
-        is_own = address == _own or _is_head()
+        is_own = is_head()
         capacity = Capacity(
             tuple(node["Resources"] for node in alive),
             is_own,
@@ -239,66 +261,15 @@ def _silence_raylet() -> None:
         module.print_to_stdstream = lambda *_args, **_options: None
 
 
-def _is_head() -> bool:
-    """Whether this process has started its Ray, as far as Ray tells."""
-    import ray
-
-    node = getattr(getattr(getattr(ray, "_private", None), "worker", None), "_global_node", None)
-    return bool(getattr(node, "head", False))
-
-
-@contextlib.contextmanager
-def _without_attendants() -> Iterator[None]:
-    """Keep a Ray that starts in the block from starting helpers of no use to one process.
-
-    They are the server of the dashboard (off, but it would count usage), the monitor of a growing
-    cluster, and the sender of workers' output. They take a third of the start, and Ray waits for
-    their end. Ray has no setting for it. Without its private functions, they start.
-    """
-    import ray
-
-    kind = getattr(getattr(getattr(ray, "_private", None), "node", None), "Node", None)
-    before = {
-        name: getattr(kind, name) for name in _ATTENDANTS if callable(getattr(kind, name, None))
-    }
-    for name in before:
-        setattr(kind, name, lambda *_args, **_options: None)
-    try:
-        yield
-    finally:
-        for name, function in before.items():
-            setattr(kind, name, function)
-
-
-@contextlib.contextmanager
-def _interrupts_held() -> Iterator[None]:
-    """Hold back an interrupt until the block ends.
-
-    A Ray that gets one during its start leaves processes behind, or crashes at its end.
-    """
-    before = signal.getsignal(signal.SIGINT)
-    if threading.current_thread() is not threading.main_thread() or not callable(before):
-        yield
-        return
-    held: list[tuple[int, FrameType | None]] = []
-    signal.signal(signal.SIGINT, lambda signal_number, frame: held.append((signal_number, frame)))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-    if held:
-        before(*held[0])
-
-
 def releasing() -> Callable[[], None]:
     """Return a function that ends the use of a Ray from now on; a Ray in use already stays.
 
     It acts at once: at the exit of the process, Ray would wait half a second first. A Ray that this
-    process has started stops.
+    process has started stops, also one that is not up yet.
     """
 
     def release() -> None:
-        if not was_in_use and _is_in_use():
+        if not abandon() and not was_in_use and _is_in_use():
             import ray
 
             ray.shutdown()
@@ -309,4 +280,5 @@ def releasing() -> Callable[[], None]:
 
 def _is_in_use() -> bool:
     ray = sys.modules.get("ray")
-    return ray is not None and bool(ray.is_initialized())
+    is_initialized = getattr(ray, "is_initialized", None)  # none where its import was interrupted
+    return is_initialized is not None and bool(is_initialized())

@@ -62,7 +62,9 @@ class NodeFacts:
 class Facts:
     """Facts of this machine (``driver``) and of the ``nodes`` of the cluster at ``address``.
 
-    ``unreachable`` is the reason for missing nodes. ``token`` describes the access.
+    ``unreachable`` is the reason for missing nodes. ``token`` describes the access;
+    ``token_is_open`` is True where none is needed, and ``token_readers`` is its file where other
+    users may read that. ``is_loopback`` is True for a cluster that only this machine reaches.
     ``home_is_default`` is True if nobody names a run store, and ``store_error`` is the driver's
     error in it. ``dashboard`` has its address, and True if it answers.
     """
@@ -75,6 +77,8 @@ class Facts:
     unreachable: str | None = None
     token: str = ""
     token_is_open: bool = False
+    token_readers: str = ""
+    is_loopback: bool = False
     dashboard: tuple[str, bool] | None = None
     nodes: Sequence[NodeFacts] = ()
 
@@ -152,15 +156,15 @@ def _silent(nodes: Sequence[NodeFacts]) -> Iterator[Finding]:
 
 
 def _token(facts: Facts) -> Iterator[Finding]:
+    who = "every user of this machine" if facts.is_loopback else "whoever reaches its ports"
+    text, advice = facts.token, ""
     if facts.token_is_open:
-        yield Finding(
-            "token",
-            "warning",
-            f"{facts.token}: whoever reaches its ports may run code on it",
-            "Start each node with RAY_AUTH_MODE=token and the same ~/.ray/auth_token.",
-        )
-    else:
-        yield Finding("token", "ok", facts.token)
+        text += f": {who} may run code on it"
+        advice = "Start each node with RAY_AUTH_MODE=token and the same ~/.ray/auth_token."
+    elif facts.token_readers:
+        text += ", which other users of this machine may read"
+        advice = f"chmod 600 {facts.token_readers}"
+    yield Finding("token", "warning" if advice else "ok", text, advice)
 
 
 def _dashboard(facts: Facts) -> Iterator[Finding]:

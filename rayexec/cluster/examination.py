@@ -102,7 +102,9 @@ def _of_cluster(facts: Facts, address: str, marker: str) -> Facts:
         facts,
         address=address,
         token="the cluster asks for none" if is_open else _token(),
-        token_is_open=is_open and not _is_loopback(address),
+        token_is_open=is_open,
+        token_readers=str(token_path()) if readable_by_others() else "",
+        is_loopback=_is_loopback(address),
         dashboard=_dashboard(),
         nodes=_nodes(facts.home, marker),
     )
@@ -113,13 +115,7 @@ def _is_loopback(address: str) -> bool:
 
 
 def _token() -> str:
-    source = TOKEN if os.environ.get(TOKEN) else str(token_path())
-    others = (
-        f", which other users of this machine may read: chmod 600 {source}"
-        if readable_by_others()
-        else ""
-    )
-    return f"the cluster takes that of {source}{others}"
+    return f"the cluster takes that of {TOKEN if os.environ.get(TOKEN) else token_path()}"
 
 
 def _dashboard() -> tuple[str, bool] | None:

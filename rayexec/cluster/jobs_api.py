@@ -22,8 +22,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from rayexec.cluster.access import refresh
-from rayexec.cluster.tokens import AUTH_MODE, TOKEN_PATH, token, token_path
+from rayexec.cluster.tokens import AUTH_MODE, TOKEN_PATH, refresh, token, token_path
 from rayexec.errors import EngineError, LoadError
 
 __all__ = [

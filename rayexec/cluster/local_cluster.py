@@ -10,17 +10,17 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 import signal
-import tempfile
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 
 from rayexec.cluster import processes
 from rayexec.cluster.cluster_spec import ClusterSpec
 from rayexec.cluster.home import home
 from rayexec.cluster.node_start import ClusterStart
+from rayexec.cluster.ray_directory import DIRECTORY_PREFIX, make_private, remove_private
 from rayexec.cluster.tokens import ensure_token
 from rayexec.errors import EngineError
 from rayexec.private_directory import open_private
@@ -28,7 +28,6 @@ from rayexec.private_directory import open_private
 __all__ = ["Cluster", "current", "running", "start", "stop"]
 
 _STATE, _LOCK = "cluster.json", "cluster.lock"
-_DIRECTORY = "rayexec-"
 STOP_GRACE_S = 5.0  # from SIGTERM to SIGKILL
 # The raylet ends first: without the other processes, it hangs at SIGTERM.
 _NODE, _HEAD = "raylet", "gcs_server"
@@ -40,7 +39,8 @@ class Cluster:
 
     ``mark`` is a variable in the environment of its processes, and ``sessions`` are the pids of the
     commands that start its nodes. ``core`` are the processes that it needs, as (pid, start time,
-    name), and ``others`` the rest of the lasting ones. ``directory`` holds Ray's sockets and logs.
+    name), and ``others`` the rest of the lasting ones. ``directory`` holds Ray's sockets and
+    logs, and only this user may enter it.
     """
 
     mark: str
@@ -156,7 +156,13 @@ def start(spec: ClusterSpec, say: Callable[[str], None]) -> tuple[Cluster, bool]
 
 def _start(spec: ClusterSpec) -> Cluster:
     # Not below RAYEXEC_HOME: the path of a socket has at most about a hundred characters.
-    directory = tempfile.mkdtemp(prefix=_DIRECTORY, dir=os.environ.get("RAY_TMPDIR") or "/tmp")
+    try:
+        directory = str(make_private(f"node-{spec.nodes}"))
+    except OSError as error:
+        raise EngineError(
+            f"cannot make a directory for Ray's files: {error}. Set RAY_TMPDIR to a directory "
+            "that can be written."
+        ) from error
     mark = f"RAYEXEC_CLUSTER={uuid.uuid4().hex}"
     cluster = Cluster(mark, processes.boot(), "", directory, spec)
     try:
@@ -216,8 +222,9 @@ def _clean(cluster: Cluster) -> int:
     if left:
         names = ", ".join(f"{process.name} ({process.pid})" for process in left)
         raise EngineError(f"some processes of the cluster cannot be ended: {names}.")
-    if os.path.basename(cluster.directory).startswith(_DIRECTORY):
-        shutil.rmtree(cluster.directory, ignore_errors=True)
+    directory = Path(cluster.directory)
+    if any(path.name.startswith(DIRECTORY_PREFIX) for path in (directory, directory.parent)):
+        remove_private(directory)
     (home() / _STATE).unlink(missing_ok=True)
     return count
 

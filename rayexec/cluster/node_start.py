@@ -17,14 +17,14 @@ from rayexec.cluster.tokens import AUTH_MODE, TOKEN_PATH, token_path
 from rayexec.cluster.usable_cpus import usable_cpus
 from rayexec.errors import EngineError
 
-__all__ = ["ClusterStart"]
+__all__ = ["ONE_MACHINE", "ClusterStart"]
 
 _HOST = "127.0.0.1"
 _PORT, _DASHBOARD_PORT = 6379, 8265
 START_TIMEOUT_S = 120.0
 _LINES_SHOWN = 12
-# With "0", Ray uses 127.0.0.1 as this machine's address, and listens there alone.
-_ONE_MACHINE = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
+#: With "0", Ray uses 127.0.0.1 as this machine's address, and listens there alone.
+ONE_MACHINE = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
 # Ray then starts no second node, and replaces 127.0.0.1 by the outward address if it may. This
 # program undoes both.
 _FURTHER_NODE = f"""\
@@ -109,10 +109,9 @@ class ClusterStart:
     def _begin(self, program: list[str], options: list[str]) -> None:
         node_index = len(self._processes)
         log = Path(self._directory, f"start-{node_index}.log")
-        # Nodes in one directory would mix up their packages of jobs and their sockets.
-        directory = (
-            Path(self._directory, f"node-{node_index + 1}") if node_index else Path(self._directory)
-        )
+        # Nodes in one directory would mix up their packages of jobs and their sockets. Ray opens
+        # it to everybody, so that it is inside a private one.
+        directory = Path(self._directory, f"node-{node_index + 1}")
         with log.open("wb") as output:
             process = subprocess.Popen(
                 [
@@ -169,7 +168,7 @@ def _ending(log: Path) -> str:
 
 def _environment(mark: str) -> dict[str, str]:
     name, _, value = mark.partition("=")
-    changed = {name: value, AUTH_MODE: "token", _ONE_MACHINE: "0"}
+    changed = {name: value, AUTH_MODE: "token", ONE_MACHINE: "0"}
     if os.environ.get(TOKEN_PATH):
         changed[TOKEN_PATH] = str(token_path())  # absolute, since it may be relative to here
     # A submitted job runs `python`, which must be the one with our packages.

@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Process", "boot", "end", "family", "marked", "own_arguments", "table"]
+__all__ = ["Process", "boot", "end", "family", "kill", "marked", "own_arguments", "table"]
 
 _PROC = Path("/proc")
 POLL_INTERVAL_S = 0.05  # nothing can wait for processes of other parents
@@ -167,3 +167,13 @@ def end(
     if not all_end(lambda _: True, signal.SIGTERM):
         all_end(lambda _: True, signal.SIGKILL)
     return list(remaining().values())
+
+
+def kill(family: Callable[[], Mapping[int, Process]], *, patience_s: float) -> None:
+    """Kill the processes of ``family``, again and again until it is empty, or the time is over."""
+    until = time.monotonic() + patience_s
+    while (left := family()) and time.monotonic() < until:
+        for pid in left:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(POLL_INTERVAL_S / 10)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from pathlib import Path
 
@@ -29,6 +30,48 @@ def test_the_token_is_for_the_user_alone_and_stays(
     assert [each.name for each in (tmp_path / "a").iterdir()] == ["token"]
     (tmp_path / "a/token").chmod(0o644)
     assert tokens.readable_by_others()
+    tokens.ensure_token()
+    assert not tokens.readable_by_others()
+    assert tokens.token() == made
+
+
+def test_rays_own_directory_is_closed_and_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ray makes both for all users to read; a directory of the user's choice may be shared."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv(tokens.TOKEN, raising=False)
+    monkeypatch.delenv(tokens.TOKEN_PATH, raising=False)
+    for directory in (tmp_path / ".ray", tmp_path / "chosen"):
+        directory.mkdir(mode=0o755)
+        (directory / "auth_token").write_text("secret")
+        (directory / "auth_token").chmod(0o644)
+    tokens.ensure_token()
+    assert (tmp_path / ".ray").stat().st_mode & 0o777 == 0o700
+    assert (tmp_path / ".ray/auth_token").stat().st_mode & 0o777 == 0o600
+    monkeypatch.setenv(tokens.TOKEN_PATH, str(tmp_path / "chosen/auth_token"))
+    tokens.ensure_token()
+    assert (tmp_path / "chosen").stat().st_mode & 0o777 == 0o755
+    assert (tmp_path / "chosen/auth_token").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("before", [None, "disabled", "token"])
+def test_a_cluster_without_tokens_sees_none_after_a_ray_of_our_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: str | None
+) -> None:
+    monkeypatch.setenv(tokens.TOKEN_PATH, str(tmp_path / "token"))
+    if before is None:
+        monkeypatch.delenv(tokens.AUTH_MODE, raising=False)
+    else:
+        monkeypatch.setenv(tokens.AUTH_MODE, before)
+    monkeypatch.setattr(tokens, "_modes_before", [])
+    monkeypatch.setattr(tokens, "refresh", lambda: None)
+    tokens.require_token()
+    tokens.require_token()
+    assert os.environ[tokens.AUTH_MODE] == "token"
+    tokens.no_token_wanted()
+    tokens.no_token_wanted()
+    assert os.environ.get(tokens.AUTH_MODE) == before
 
 
 def test_a_token_that_cannot_be_written_is_told(

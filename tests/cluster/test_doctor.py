@@ -111,6 +111,8 @@ def test_a_store_that_nobody_named_is_only_warned_of() -> None:
         ({"unreachable": "no Ray answers"}, "reach", "problem"),
         ({"store_error": "read-only"}, "store", "problem"),
         ({"token_is_open": True}, "token", "warning"),
+        ({"token_is_open": True, "is_loopback": True}, "token", "warning"),
+        ({"token_readers": "/home/a/.ray/auth_token"}, "token", "warning"),
         ({"dashboard": ("h:8265", False)}, "dashboard", "warning"),
         ({"nodes": (HEAD,)}, "cpus", "problem"),
         (

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import tempfile
 import zlib
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from ray._private import worker
+from strangers import STRANGER_UID, open_to_all
 
 from rayexec.definitions.sources import SourceFile, SourceRoot, Sources, content_digest
 from rayexec.engine.ray.worker import unpacking
@@ -62,3 +66,28 @@ def test_what_cannot_be_written_whole_leaves_nothing_behind(tmp_path: Path) -> N
     with pytest.raises(OSError, match="exists"):
         unpacking._unpacked(wanted._replace(roots=(root,)), wanted.contents, str(tmp_path))
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="gives a directory to another user")
+def test_code_is_never_unpacked_where_others_may_put_their_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    name = f"rayexec-code-{os.getuid()}"
+    with open_to_all() as place:
+        session, temporary = place / "session", place / "tmp"
+        session.mkdir()
+        temporary.mkdir()
+        node = SimpleNamespace(get_session_dir_path=lambda: str(session))
+        monkeypatch.setattr(worker, "_global_node", node)
+        monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+        assert unpacking._parent() == str(session / name)
+        session.chmod(0o777)  # as Ray makes it; no sticky bit, so that anybody may rename ours
+        assert unpacking._parent() == str(temporary / name)
+        os.chown(temporary / name, STRANGER_UID, STRANGER_UID)
+        made = Path(unpacking._parent())
+        assert made.parent == temporary
+        assert made.name != name
+        assert made.stat().st_mode & 0o777 == 0o700
+        os.chown(place, 0, 0)
+        place.chmod(0o700)  # a private directory around it, as rayexec makes one
+        assert unpacking._parent() == str(session / name)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rayexec.cluster import WatchedHead
 from rayexec.definitions.sources import Sources
 from rayexec.engine.base import Engine
 from rayexec.engine.ray.driver.batch_reports import BatchReports
@@ -81,6 +82,7 @@ class RayEngine(Engine):
         # task around this process is canceled too.
         self._is_ending = False
         self._canceled_journals: list[str] = []
+        self._has_swept = False
         self._code = NO_CODE
         self._mailbox: Mailbox | None = None
         self._address: Address | None = None
@@ -88,6 +90,7 @@ class RayEngine(Engine):
         # Refusal of a node, for ``wait`` to raise first, and the batches that came back with it.
         self._refusal: EngineError | None = None
         self._refused: list[EngineReport] = []
+        self._head: WatchedHead | None = None
 
     def start(self) -> None:
         """Check that Ray can run the plan, and export its code.
@@ -98,9 +101,9 @@ class RayEngine(Engine):
 
         spec = self._spec
         self.is_nested = is_in_task()
+        self._head = WatchedHead(self._head_died)
         self._check_requests()
         check_environments(spec.plan, self.placement)
-        sweep_journals()
         self._code = ship_code(spec, self._sources)
         self.notes = [*self.notes, *self._code.warnings]
         step_config = pickle_step_config(spec)
@@ -179,6 +182,8 @@ class RayEngine(Engine):
         if back:
             self._refused.clear()
             return back
+        if not self._has_swept:  # while the first batch is on its way
+            self._sweep()
         if self.is_nested and not self._is_ending:
             timeout = lend_cpus_until(
                 self._arrived, [batch.refs[0] for batch in self._in_flight.values()], timeout
@@ -196,8 +201,17 @@ class RayEngine(Engine):
         except queue.Empty:
             return back
 
+    def _sweep(self) -> None:
+        self._has_swept = True
+        sweep_journals()
+
     def wake(self) -> None:
         """End a ``wait`` under way, or the next one."""
+        self._arrived.put(None)
+
+    def _head_died(self, death: EngineError) -> None:
+        """Have ``wait`` raise an error, from the thread of the watch."""
+        self._refusal = death
         self._arrived.put(None)
 
     def _answered(self, batch_id: int, future: Any) -> BatchEnded | BatchLost:
@@ -265,9 +279,9 @@ class RayEngine(Engine):
         lost = None if missing is None else self._values.lost_with(missing, batch.origins)
         remains = None
         if lost is None and self._address is not None:
-            remains = find_remains(
-                batch.journal, self._address.key, len(calls), is_one_node=self._is_one_node
-            )
+            # The one node of a cluster may belong to another user, or be in a container.
+            is_here = self._is_one_node and self._capacity.is_own
+            remains = find_remains(batch.journal, self._address.key, len(calls), is_here=is_here)
         rows: tuple[Attempt | Successes, ...] = ()
         culprit: int | None = calls[0].step
         if remains is not None:
@@ -370,9 +384,13 @@ class RayEngine(Engine):
         for the next run.
         """
         self._code = NO_CODE  # a result may stay for long, and large code must not
+        if not self._has_swept:
+            self._sweep()
         if self._canceled_journals:
             kill_workers(self._canceled_journals, is_one_node=self._is_one_node)
         if self._mailbox is not None and self._address is not None:
             self._mailbox.close_channel(self._address)
         if self._resource_workers is not None:
             self._resource_workers.close()
+        if self._head is not None:
+            self._head.close()

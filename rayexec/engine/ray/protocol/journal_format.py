@@ -36,6 +36,7 @@ __all__ = [
     "RUNNING",
     "SEAL_BYTES",
     "ParsedJournal",
+    "Sealer",
     "journal_key",
     "parse_journal",
     "printed_in",
@@ -65,12 +66,28 @@ def journal_key(key: bytes, name: str) -> bytes:
     return seal_of(key, f"journal {name}".encode())
 
 
-def seal_record(key: bytes, record: bytes) -> bytes:
-    """Return a record with its seal in front.
+class Sealer:
+    """Seals records with one key.
 
-    A step pays for this: keyed BLAKE2 takes a third of the time of an HMAC.
+    A step pays for this: keyed BLAKE2 takes a third of the time of an HMAC, and a copy of the state
+    behind the key three quarters of the time of a new one.
     """
-    return blake2b(record, key=key, digest_size=SEAL_BYTES).digest() + record
+
+    __slots__ = ("_keyed",)
+
+    def __init__(self, key: bytes) -> None:
+        self._keyed = blake2b(key=key, digest_size=SEAL_BYTES)
+
+    def seal(self, record: bytes) -> bytes:
+        """Return a record with its seal in front."""
+        state = self._keyed.copy()
+        state.update(record)
+        return state.digest() + record
+
+
+def seal_record(key: bytes, record: bytes) -> bytes:
+    """Return a record with its seal in front, by ``key``."""
+    return Sealer(key).seal(record)
 
 
 def printed_in(data: bytes) -> tuple[int, int]:
@@ -88,6 +105,7 @@ def parse_journal(data: bytes, key: bytes) -> ParsedJournal:
     """
     entries: list[bytes | PlainEntry] = []
     worker: WorkerFacts | None = None
+    sealer = Sealer(key)
     last = -1
     running = RUNNING.unpack_from(data)[0] if len(data) >= RUNNING.size else 0
     start = HEAD.size
@@ -97,7 +115,7 @@ def parse_journal(data: bytes, key: bytes) -> ParsedJournal:
         if end > len(data) or length < _LEAST_BYTES.get(tag, length + 1):
             break
         sealed = data[start:end]
-        if not hmac.compare_digest(sealed, seal_record(key, sealed[SEAL_BYTES:])):
+        if not hmac.compare_digest(sealed, sealer.seal(sealed[SEAL_BYTES:])):
             break
         payload = data[body:end]
         if tag == b"P":

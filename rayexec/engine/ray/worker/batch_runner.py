@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import pickle
+import sys
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
 from rayexec.definitions.contexts import StepLog
-from rayexec.engine.packed_values import IMMUTABLE, Packed, is_lasting, pack, pack_error
+from rayexec.engine.packed_values import Packed, is_lasting, pack, pack_error
 from rayexec.engine.ray.protocol.batch_request import CallExtras, RemoteCall
 from rayexec.engine.ray.protocol.entries import StoredOutput
 from rayexec.engine.ray.worker.answer import Answer
@@ -20,6 +21,7 @@ from rayexec.engine.ray.worker.capture import Capture
 from rayexec.engine.ray.worker.process_backstop import ProcessBackstop
 from rayexec.engine.ray.worker.run_code import RunCode
 from rayexec.engine.ray.worker.running_batch import RunningBatch
+from rayexec.engine.ray.worker.step_changes import StepChanges
 from rayexec.engine.ray.worker.streaming import StreamedOutputs, ValueSender
 from rayexec.errors import StoreError
 from rayexec.events import (
@@ -45,8 +47,9 @@ __all__ = ["BatchRunner", "Surroundings", "unloadable"]
 
 _NO_EXTRAS = CallExtras(0, None, None)
 
-# Immutable, and not to be taken for the pickle of a value.
-_PASSED_ON = IMMUTABLE - {bytes}
+# Values that a chained call gets as they are: immutable, and without an identity that anybody could
+# look at, unlike a NaN or a text.
+_PASSED_ON = frozenset({type(None), bool, int})
 
 
 class Surroundings(NamedTuple):
@@ -76,6 +79,8 @@ class BatchRunner:
         self._answer = answer
         self._around = surroundings
         self._batch = batch
+        #: To be open around the calls.
+        self.changes = StepChanges()
         self._executor = StepExecutor(
             run.code.templates,
             run.header.run,
@@ -96,6 +101,8 @@ class BatchRunner:
         last = len(calls) - 1
         inputs.expect(calls)
         plain_ops, journal = self._run.plain, answer.journal
+        changes, modules = self.changes, sys.modules
+        noted, path, module_count = changes.noted, changes.path, changes.module_count
         try:
             for position, call in enumerate(calls):
                 follows, before = call.follows, inputs.before
@@ -112,6 +119,9 @@ class BatchRunner:
                     self._call(position, call, before)
                 else:
                     self._call_plainly(plain, position, call, before, is_followed)
+                if noted or sys.path != path or len(modules) != module_count:
+                    changes.undo(keeps_path=self._may_open(call))
+                    path, module_count = changes.path, changes.module_count
                 now = batch.since = time.monotonic()
                 if answer.is_full or now >= ends:
                     break
@@ -237,6 +247,11 @@ class BatchRunner:
             **self._inputs.by_name(template, call.wires, before),
         }
 
+    def _may_open(self, call: RemoteCall) -> bool:
+        """Tell whether a call may open resources, which stay open behind it."""
+        op = self._run.code.templates[call.template].op
+        return bool(op.required_resource_keys) or self._around.managers is not None
+
     def _log_of(self, position: int) -> StepLog:
         """Return the log of a call; the live watch passes its lines on during the call."""
         log = StepLog()
@@ -301,6 +316,7 @@ class BatchRunner:
             step, self._inputs_of(call, None), store, log=self._log_of(0)
         )
         row, error = yield from outputs.along(pauses)
+        self.changes.undo(keeps_path=self._may_open(call))
         if writer is not None:
             row = _commit(writer, call.key, row, {})
         self._over(0, self._complete(row, error), stored)

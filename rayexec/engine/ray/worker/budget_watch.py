@@ -5,6 +5,7 @@ A batch over its budget gives back the calls that it has not started.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 
@@ -20,21 +21,27 @@ class _BudgetWatch:
         self._wake = threading.Condition()
         self._batch: RunningBatch | None = None
         self._due = 0.0
+        # When the thread looks again by itself.
+        self._wakes_at = math.inf
         threading.Thread(target=self._run, name="rayexec-overrun", daemon=True).start()
 
     def arm(self, batch: RunningBatch, seconds: float) -> None:
         with self._wake:
             self._batch, self._due = batch, time.monotonic() + seconds
-            self._wake.notify()
+            # To wake a thread costs a short batch a third of its time. The thread has nearly always
+            # been left waiting by the batch before.
+            if self._due < self._wakes_at:
+                self._wake.notify()
 
     def _run(self) -> None:
         while True:
             with self._wake:
                 while self._batch is None or self._batch.is_over:
-                    self._batch = None
+                    self._batch, self._wakes_at = None, math.inf
                     self._wake.wait()
                 left = self._due - time.monotonic()
                 if left > 0:
+                    self._wakes_at = self._due
                     self._wake.wait(left)
                     continue
                 batch, self._batch = self._batch, None

@@ -32,6 +32,7 @@ _CHUNK_BYTES = 128 * 1024  # printed between two looks at the length of a file
 _LONG_FILE_BYTES = 64 * 1024  # emptied after a step; shorter ones go on, which is cheaper
 _STREAMS = ((1, "stdout"), (2, "stderr"))
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+_lseek, _END = os.lseek, os.SEEK_END  # after each step
 
 
 class Capture:
@@ -111,7 +112,7 @@ class Capture:
         self._guard.end_child()
         out, err = self._files
         # A third of the price of fstat.
-        ends = os.lseek(out, 0, os.SEEK_END), os.lseek(err, 0, os.SEEK_END)
+        ends = _lseek(out, 0, _END), _lseek(err, 0, _END)
         if ends == self.starts and not self._has_lost:
             return "", ""
         stdout, left_out = self._read(0, ends[0])

@@ -25,8 +25,8 @@ from rayexec.engine.ray.protocol.journal_format import (
     PRINTED,
     RECORD,
     RUNNING,
+    Sealer,
     journal_key,
-    seal_record,
 )
 from rayexec.engine.ray.protocol.worker_facts import WorkerFacts
 
@@ -83,7 +83,7 @@ class Journal:
 
     def __init__(self, path: str, key: bytes) -> None:
         self._path = path
-        self._key = journal_key(key, os.path.basename(path))
+        self._seal = Sealer(journal_key(key, os.path.basename(path))).seal
         self._map: mmap.mmap | None = None
         self._end = HEAD.size
         self._size = 0
@@ -123,7 +123,7 @@ class Journal:
             RUNNING.pack_into(self._map, 0, 0)
 
     def _note(self, tag: bytes, payload: bytes) -> None:
-        self._append(seal_record(self._key, RECORD.pack(tag, len(payload)) + payload))
+        self._append(self._seal(RECORD.pack(tag, len(payload)) + payload))
 
     def _append(self, sealed: bytes) -> None:
         end = self._end + len(sealed)
@@ -137,7 +137,7 @@ class Journal:
         """Note a plain success."""
         size = PLAIN_HEAD_BYTES + len(output)
         head = PLAIN.pack(b"P", size, position, started, ended)
-        self._append(seal_record(self._key, head + output))
+        self._append(self._seal(head + output))
 
     def __enter__(self) -> Journal:
         return self
