@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rayexec.errors import InvariantError, RunNotFoundError, StoreError
@@ -36,16 +37,18 @@ class ResumeClaim:
         self._note: ResumeNote | None = None
         if not hasattr(store, "add_resume"):  # a store of somebody's own, without such notes
             return
+        # One look for both: a note that comes in between must have the number of this one.
+        notes = store.resumes(run_id)
         if not is_forced:
-            check_not_resumed(store, run_id)
-        number = 1 + max(_numbers(store, run_id), default=0)
+            _check(store, run_id, notes)
+        number = 1 + max((note.number for note in notes), default=0)
         # What is no note may lie under a number; then the next one is free.
         for tried in range(number, number + _NUMBERS_TRIED):
             note = ResumeNote(tried, by, ProcessIdentity.here(), time.time(), is_recorded)
             if store.add_resume(run_id, note):
                 self._note = note
                 return
-            if tried in _numbers(store, run_id):
+            if any(note.number == tried for note in store.resumes(run_id)):
                 break
         raise InvariantError(
             f"another process begins to resume run {run_id} at this moment: see rayexec run list."
@@ -57,18 +60,17 @@ class ResumeClaim:
             self._store.remove_resume(self._run_id, self._note)
 
 
-def _numbers(store: RunStore, run_id: str) -> set[int]:
-    return {note.number for note in store.resumes(run_id)}
-
-
 def check_not_resumed(store: RunStore, run_id: str) -> None:
     """Raise InvariantError if another run resumes a run, or has done so with success.
 
     After a failed one it may be resumed again, and so it may if the driver of one died.
     """
-    if not hasattr(store, "resumes"):
-        return
-    for note in store.resumes(run_id):
+    if hasattr(store, "resumes"):
+        _check(store, run_id, store.resumes(run_id))
+
+
+def _check(store: RunStore, run_id: str, notes: Sequence[ResumeNote]) -> None:
+    for note in notes:
         state = _state_of(store, note)
         if state is not None:
             raise InvariantError(f"run {run_id} {state}. {_FORCE}")
