@@ -19,6 +19,9 @@ _ENVIRONMENT_COST = (
     "or a download takes"
 )
 
+# Different requests beyond which Ray's own cost shows.
+_MANY_REQUESTS = 200
+
 # The ops with one request that a message names.
 _NAMED = 3
 
@@ -142,6 +145,12 @@ def notes(
             f"no step has the tag {tag!r}, so its limit of {rule.limit} limits nothing."
         )
     messages += _environments(plan, runtime_env or {}, capacity)
+    requests = len({repr(one.request) for one in placement.classes})
+    if requests > _MANY_REQUESTS:
+        messages.append(
+            f"the steps have {requests:,} different resource requests, which Ray schedules one by "
+            "one, some milliseconds each; round memory and other ray_options to a few values."
+        )
     names = _Names(plan, placement)
     for class_id, scheduling_class in enumerate(placement.classes):
         amounts, labels = _judged(scheduling_class.request, unknown)

@@ -21,6 +21,7 @@ from rayexec.scheduler.batch_size import (
     batch_size,
     window_size,
 )
+from rayexec.scheduler.distinct_requests import DistinctRequests
 from rayexec.scheduler.messages import StepStatus
 from rayexec.scheduler.priorities import Ranking
 from rayexec.scheduler.ready_queue import ReadyQueue
@@ -75,6 +76,9 @@ class Batcher:
         self._slots = [one.slots for one in placement.classes]
         self._grows = grows
         self._has_autoscaler = placement.capacity.groups != ()
+        self._requests = DistinctRequests(
+            placement.classes, slots, has_autoscaler=self._has_autoscaler
+        )
         self._batching = batching
         self._chain_next = plan.chain_next
         self._first_calls = plan.first_calls
@@ -119,6 +123,7 @@ class Batcher:
         """Add a scheduling class behind the others."""
         self._slots.append(scheduling_class.slots)
         self._ledger.add_class(scheduling_class)
+        self._requests.add_class(scheduling_class)
 
     def run_again(self, steps: Collection[int]) -> None:
         """Rank steps once more after they were over."""
@@ -150,6 +155,7 @@ class Batcher:
             for other in self._blocked.pop(limit, ()):
                 del self._blocked_by[other]
                 self._open_classes.add(other)
+        self._open_classes.update(self._requests.end(class_id))
         if class_id not in self._blocked_by and self._ready_queue.head(class_id) is not None:
             self._open_classes.add(class_id)
 
@@ -200,6 +206,7 @@ class Batcher:
             else:
                 heapreplace(heads, (following, class_id))
             self._ledger.submit(class_id)
+            self._requests.submit(class_id)
             yield class_id, calls, budget
 
     def _may_submit(self, class_id: int) -> bool:
@@ -212,6 +219,9 @@ class Batcher:
             self._open_classes.discard(class_id)  # until the next of its batches is over
             return False
         blocked = self._ledger.full_limit(class_id)
+        if blocked is None and self._requests.holds_back(class_id):
+            self._open_classes.discard(class_id)  # until requests like its own are through
+            return False
         if blocked is None:
             return self._ledger.has_engine_room(class_id)
         self._blocked.setdefault(blocked, set()).add(class_id)

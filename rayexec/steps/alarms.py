@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import Any
 
-__all__ = ["has_signals", "rings_after"]
+__all__ = ["EDGES", "has_signals", "rings_after"]
 
 _SOONEST_S = 1e-6
 _LATEST_S = 1e8  # of one setting of the timer
@@ -105,6 +105,9 @@ class _OwnAlarm:
             signal.raise_signal(signal.SIGALRM)
 
 
+#: Modules that enter and leave blocks: no error is raised in their own code.
+EDGES = {__name__}
+
 # Current blocks, and the user's alarms around them, the outermost first.
 _blocks: list[_Block] = []
 _own_alarms: list[_OwnAlarm] = []
@@ -127,9 +130,7 @@ def _set_timer() -> None:
 
 def _ring(_signal: int, frame: FrameType | None) -> None:
     # An error here would leave a block half open.
-    if frame is not None and (
-        frame.f_globals.get("__name__") in _MODULES or frame.f_code in _EDGES
-    ):
+    if frame is not None and (frame.f_globals.get("__name__") in EDGES or frame.f_code in _MANAGER):
         # The timer has an interval only while a handler of the user's runs.
         _, interval = signal.getitimer(signal.ITIMER_REAL)
         signal.setitimer(signal.ITIMER_REAL, _DEFERRED_S, interval)
@@ -187,9 +188,7 @@ def rings_after(seconds: float, error: BaseException) -> Iterator[None]:
                 own.resume()
 
 
-# Modules and functions that enter and leave blocks.
-_MODULES = (__name__, "rayexec.steps.timeouts")
-_EDGES = frozenset(
+_MANAGER = frozenset(
     method.__code__
     for method in (
         contextlib._GeneratorContextManager.__enter__,

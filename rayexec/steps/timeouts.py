@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Protocol
 
 from rayexec.errors import StepTimeoutError
-from rayexec.steps.alarms import has_signals, rings_after
+from rayexec.steps.alarms import EDGES, has_signals, rings_after
 
 __all__ = ["CLEAN_UP_S", "Backstop", "deadline", "over_time"]
 
@@ -21,6 +21,7 @@ _LONGEST_S = 1e8
 # A block may clean up for this time after its timeout; then its backstop falls.
 CLEAN_UP_S = 2.0
 _logger = logging.getLogger("rayexec")
+EDGES.add(__name__)
 
 
 class Backstop(Protocol):

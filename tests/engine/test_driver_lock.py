@@ -59,8 +59,10 @@ def driver_with_journal(base: Path, before: Sequence[str] = ()) -> Iterator[tupl
         assert process.stdout is not None
         journal = Path(process.stdout.readline().strip())
         journal.touch(0o600)  # of a worker on another machine that shares the file system
-        yield journal, process.pid
-        process.kill()
+        try:
+            yield journal, process.pid
+        finally:
+            process.kill()
 
 
 def test_files_of_a_living_driver_stay_and_those_of_a_killed_one_go_at_once(base: Path) -> None:

@@ -15,7 +15,10 @@ from rayexec.execute.driver import Outcome, run_to_end
 from rayexec.execute.log import RunLog
 from rayexec.execute.observer import Observer
 from rayexec.execute.prepare import prepare
-from rayexec.run.spec import BATCH_BUDGET_S
+from rayexec.placement.capacity import Capacity
+from rayexec.placement.choice import choose_placement
+from rayexec.run.spec import BATCH_BUDGET_S, Batch
+from rayexec.scheduler.messages import BatchEnded, EngineReport
 from rayexec.testing.simulated_engine import Costs, SimulatedEngine
 
 # (seconds, the earlier steps it takes from)
@@ -278,3 +281,43 @@ def test_a_layer_of_ops_that_were_never_seen_is_not_run_on_one_slot() -> None:
         before.append([last + 1, last + 2, last + 3, last + 4])
     lengths = [0.08] * len(before)
     assert simulate_ops(lengths, before, 4, batching=True) < 1.1 * 0.08 * 11
+
+
+def test_few_distinct_requests_are_at_the_engine_at_once() -> None:
+    ops = [
+        op(name=f"o{index}", ray_options={"memory": 1000.0 + index})(lambda: None)
+        for index in range(120)
+    ]
+
+    @job
+    def varied() -> None:
+        for each in ops:
+            each()
+
+    most = 0
+
+    class Counting(SimulatedEngine):
+        """Counts the distinct requests of batches without an answer."""
+
+        at_engine: set[int] = set()  # noqa: RUF012
+
+        def submit(self, work: Batch) -> None:
+            nonlocal most
+            self.at_engine.add(work.id)
+            most = max(most, len(self.at_engine))
+            super().submit(work)
+
+        def wait(self, timeout: float | None) -> list[EngineReport]:
+            reports = super().wait(timeout)
+            self.at_engine -= {each.batch_id for each in reports if isinstance(each, BatchEnded)}
+            return reports
+
+    spec = prepare(varied)
+    capacity = Capacity(({"CPU": 2.0, "memory": 1e9},), is_own=True, implicit_prefix="implicit_")
+    placement = choose_placement(spec.plan, capacity, run_id="r")
+    assert len(placement.classes) == 120
+    engine = Counting(spec.plan, nodes=[2], seconds=lambda _: 1.0, placement=placement)
+    outcome, _ = run_to_end(spec, lambda: engine, RunLog(spec.plan), Observer(), clock=engine.now)
+    assert outcome.status == "SUCCESS"
+    assert most == 16
+    assert engine.now() < 62, "a slot was idle"

@@ -1,4 +1,4 @@
-"""What a step gets never depends on how steps were put together into batches."""
+"""Values of steps are the same however the steps were put together into batches."""
 
 from __future__ import annotations
 

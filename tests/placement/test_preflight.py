@@ -124,6 +124,25 @@ def test_notes_tell_what_a_limit_is_worth() -> None:
     assert notes(capped, choose_placement(capped, OWN, run_id="r"), OWN) == []
 
 
+@pytest.mark.parametrize(("count", "is_noted"), [(200, False), (201, True)])
+def test_a_note_tells_of_many_different_requests(count: int, is_noted: bool) -> None:
+    ops = [
+        op(name=f"o{index}", ray_options={"num_cpus": 1, "memory": 1000.0 + index})(lambda: None)
+        for index in range(count)
+    ]
+
+    @job
+    def varied() -> None:
+        for each in ops:
+            each()
+
+    plan, cluster = compile_job(varied), attached({"CPU": 2, "memory": 1e9})
+    messages = notes(plan, choose_placement(plan, cluster, run_id="r"), cluster)
+    assert [message[:49] for message in messages] == is_noted * [
+        "the steps have 201 different resource requests, w"
+    ]
+
+
 @pytest.mark.parametrize(
     ("condition", "allowed"),
     [

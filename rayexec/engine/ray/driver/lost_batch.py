@@ -55,18 +55,19 @@ def loss_error(plan: Plan, step: int, reason: LossReason, remains: Remains | Non
     return LossError(error, replace(describe_error(error), stack=""))
 
 
-def find_remains(journal: str, key: bytes, call_count: int, *, is_one_node: bool) -> Remains | None:
+def find_remains(journal: str, key: bytes, call_count: int, *, is_here: bool) -> Remains | None:
     """Return what a dead worker left of a batch, from whichever node has the journal.
 
-    ``key`` is that of the run. ``call_count`` is the batch's.
+    ``key`` is that of the run. ``call_count`` is the batch's. ``is_here`` says that only this
+    user on this machine can have it.
     """
     remnants = collect_remnants(journal)
-    if remnants is None and not is_one_node:
+    if remnants is None and not is_here:
         answers = _on_each_node(collect_remnants, journal)
         remnants = next((answer for answer in answers if isinstance(answer, BatchRemnants)), None)
     if remnants is None:
         return None
-    if remnants.stdout is None and remnants.stderr is None:
+    if not is_here and remnants.stdout is None and remnants.stderr is None:
         # A driver in a container may share the node's memory and not its disk.
         prints = functools.partial(collect_prints, starts=printed_in(remnants.journal))
         for stdout, stderr in _on_each_node(prints, journal):

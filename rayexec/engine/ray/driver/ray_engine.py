@@ -279,9 +279,9 @@ class RayEngine(Engine):
         lost = None if missing is None else self._values.lost_with(missing, batch.origins)
         remains = None
         if lost is None and self._address is not None:
-            remains = find_remains(
-                batch.journal, self._address.key, len(calls), is_one_node=self._is_one_node
-            )
+            # The one node of a cluster may belong to another user, or be in a container.
+            is_here = self._is_one_node and self._capacity.is_own
+            remains = find_remains(batch.journal, self._address.key, len(calls), is_here=is_here)
         rows: tuple[Attempt | Successes, ...] = ()
         culprit: int | None = calls[0].step
         if remains is not None:

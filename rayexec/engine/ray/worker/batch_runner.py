@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import sys
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import replace
@@ -20,6 +21,7 @@ from rayexec.engine.ray.worker.capture import Capture
 from rayexec.engine.ray.worker.process_backstop import ProcessBackstop
 from rayexec.engine.ray.worker.run_code import RunCode
 from rayexec.engine.ray.worker.running_batch import RunningBatch
+from rayexec.engine.ray.worker.step_changes import StepChanges
 from rayexec.engine.ray.worker.streaming import StreamedOutputs, ValueSender
 from rayexec.errors import StoreError
 from rayexec.events import (
@@ -76,6 +78,8 @@ class BatchRunner:
         self._answer = answer
         self._around = surroundings
         self._batch = batch
+        #: To be open around the calls.
+        self.changes = StepChanges()
         self._executor = StepExecutor(
             run.code.templates,
             run.header.run,
@@ -96,6 +100,8 @@ class BatchRunner:
         last = len(calls) - 1
         inputs.expect(calls)
         plain_ops, journal = self._run.plain, answer.journal
+        changes, modules = self.changes, sys.modules
+        noted, path, module_count = changes.noted, changes.path, changes.module_count
         try:
             for position, call in enumerate(calls):
                 follows, before = call.follows, inputs.before
@@ -112,6 +118,9 @@ class BatchRunner:
                     self._call(position, call, before)
                 else:
                     self._call_plainly(plain, position, call, before, is_followed)
+                if noted or sys.path != path or len(modules) != module_count:
+                    changes.undo(keeps_path=self._may_open(call))
+                    path, module_count = changes.path, changes.module_count
                 now = batch.since = time.monotonic()
                 if answer.is_full or now >= ends:
                     break
@@ -237,6 +246,11 @@ class BatchRunner:
             **self._inputs.by_name(template, call.wires, before),
         }
 
+    def _may_open(self, call: RemoteCall) -> bool:
+        """Tell whether a call may open resources, which stay open behind it."""
+        op = self._run.code.templates[call.template].op
+        return bool(op.required_resource_keys) or self._around.managers is not None
+
     def _log_of(self, position: int) -> StepLog:
         """Return the log of a call; the live watch passes its lines on during the call."""
         log = StepLog()
@@ -301,6 +315,7 @@ class BatchRunner:
             step, self._inputs_of(call, None), store, log=self._log_of(0)
         )
         row, error = yield from outputs.along(pauses)
+        self.changes.undo(keeps_path=self._may_open(call))
         if writer is not None:
             row = _commit(writer, call.key, row, {})
         self._over(0, self._complete(row, error), stored)

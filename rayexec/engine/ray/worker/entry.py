@@ -40,6 +40,7 @@ from rayexec.engine.ray.worker.report_sender import ReportSender
 from rayexec.engine.ray.worker.run_code import Code, RunCode, run_code
 from rayexec.engine.ray.worker.run_resources import IN_BATCH, resources_of_run
 from rayexec.engine.ray.worker.running_batch import RunningBatch
+from rayexec.engine.ray.worker.step_changes import watch_process
 from rayexec.engine.ray.worker.streaming import ValueSender
 from rayexec.engine.ray.worker.unpacking import importable_paths
 from rayexec.steps.fast_path import plain_op
@@ -132,11 +133,11 @@ def _run(
                     values = ValueSender(
                         request.batch_id, sender if is_reported else ReportSender(None)
                     )
-                    with values, ForkGuard():
+                    with values, ForkGuard(), runner.changes:
                         yield from runner.stream(request.calls[0], values)
                     batch.is_over = True
                 else:
-                    with ForkGuard():
+                    with ForkGuard(), runner.changes:
                         runner.run(request.calls, request.budget)
             finally:
                 if writer is not None:
@@ -178,6 +179,7 @@ def _unloadable(request: BatchRequest, error: BaseException, facts: WorkerFacts)
 
 def _loaded_run(code: CodeArgument, header: bytes) -> RunCode:
     """Return the code of a run, and make the worker's surroundings those of its driver."""
+    watch_process()  # before the job's modules bind names such as os.chdir
     digest, packed, contents = code
     package = None
     if digest not in _CODE:
