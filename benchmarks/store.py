@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 import uuid
+from array import array
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -23,9 +24,14 @@ import rayexec
 from benchmarks.jobs import make_job, make_mapped_job
 from benchmarks.measure import REPEATS, median, print_machine, print_table, seconds, verdict
 from rayexec import job, op
-from rayexec.events import RunStatus
+from rayexec.cli.render.attempts_parquet import write_parquet
+from rayexec.cli.render.page import write_page
+from rayexec.events import BatchFacts, RunStatus, StepBlockedData, Successes
+from rayexec.plan import compile_job
 from rayexec.store import DirectoryRunStore, RunRecord
 from rayexec.store.reading import StoredLog
+from rayexec.store.writing import LogWriter
+from rayexec.views.run_report import report
 
 STEPS = 20_000
 IN_PROCESS: dict[str, Any] = {"execution": {"config": {"in_process": {}}}}
@@ -123,6 +129,42 @@ def reading(base: str, steps: int) -> None:
     )
 
 
+def exporting(base: str, steps: int) -> None:
+    """Time the views of a run of no-ops with a wait for a limit each, and print the table.
+
+    The log is made by hand: a run records so many waits only if it takes minutes.
+    """
+    store = DirectoryRunStore(base)
+    plan = compile_job(make_job(rayexec, "layered", steps))
+    end = RunRecord("waits", "layered", RunStatus.SUCCESS, start_time=1.0, end_time=steps * 0.002)
+    writer = store.create(end)
+    log = LogWriter(plan, writer)
+    count, a_batch = len(plan.steps), 100
+    for batch, first in enumerate(range(0, count, a_batch)):
+        indices = range(first, min(first + a_batch, count))
+        started = array("d", [1.0 + index * 0.001 for index in indices])
+        ended = array("d", [moment + 0.001 for moment in started])
+        facts = BatchFacts(batch, "host", "node", 7, started[0], started[0], ended[-1], calls=1)
+        log.add(facts)
+        log.add(Successes(indices, [0] * len(indices), started, ended, 7, batch))
+    holders = (plan.steps[0].key,)
+    log.write({(step, 0): StepBlockedData("kind=x", 0.5, holders) for step in range(count)})
+    writer.close()
+    reader = store.open("waits")
+    page, table = Path(base, "page.html"), Path(base, "attempts.parquet")
+    views: Mapping[str, Callable[[], Any]] = {
+        "run export --html": lambda: write_page(page, reader.record(), StoredLog(reader)),
+        "run export --parquet": lambda: write_parquet(table, reader.record(), StoredLog(reader)),
+        "run show": lambda: report(reader.record(), StoredLog(reader)),
+        "run events": lambda: sum(1 for _ in StoredLog(reader).events()),
+    }
+    rows = []
+    for name, view in views.items():
+        took = median([seconds(view) for _ in range(REPEATS)])
+        rows.append([name, f"{took:.2f}", f"{took / count * 1e6:.1f}"])
+    print_table(f"A run of {count:,} steps with waits", ["command", "s", "µs a step"], rows)
+
+
 def listing(base: str, runs: int) -> None:
     """Time commands on a store of many runs, each as a process, and print the table."""
     store = DirectoryRunStore(base)
@@ -167,6 +209,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as base:
         recording(base)
         reading(base, 100_000)
+        exporting(base, 100_000)
     with tempfile.TemporaryDirectory() as base:
         listing(base, 5_000)
 

@@ -22,6 +22,7 @@ __all__ = [
     "require_token",
     "show_token",
     "token",
+    "token_notes",
     "token_path",
 ]
 
@@ -54,6 +55,17 @@ def readable_by_others() -> bool:
         return not os.environ.get(TOKEN) and bool(token_path().stat().st_mode & 0o077)
     except OSError:
         return False
+
+
+def token_notes() -> list[str]:
+    """Return a note for the run if others may read the token that this process shows."""
+    if (os.environ.get(AUTH_MODE) or "").lower() != "token" or not readable_by_others():
+        return []
+    note = (
+        f"Other users of this machine may read the token of your Ray clusters in {token_path()}, "
+        "and so run code as you: take it from them (chmod 600)."
+    )
+    return [note]
 
 
 def ensure_token() -> None:

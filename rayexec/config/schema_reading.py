@@ -33,6 +33,7 @@ from rayexec.config.config_types import (
     Shape,
     frozen,
 )
+from rayexec.definitions.types import is_subclass
 from rayexec.errors import DefinitionError
 
 __all__ = [
@@ -172,10 +173,8 @@ def empty(config_type: ConfigType) -> object:
 
 def _is_model(annotation: object) -> bool:
     """Return whether an annotation is a pydantic model with fields of its own."""
-    return (
-        isinstance(annotation, type)
-        and issubclass(annotation, pydantic.BaseModel)
-        and not issubclass(annotation, pydantic.RootModel)
+    return is_subclass(annotation, pydantic.BaseModel) and not issubclass(
+        annotation, pydantic.RootModel
     )
 
 
@@ -267,7 +266,7 @@ def _discriminators(metadata: Sequence[object]) -> Iterator[object]:
 
 def is_enum(annotation: object) -> bool:
     """Return whether an annotation is a Python enum."""
-    return isinstance(annotation, type) and issubclass(annotation, enum.Enum)
+    return is_subclass(annotation, enum.Enum)
 
 
 def literals(annotation: object) -> tuple[object, ...]:

@@ -10,7 +10,7 @@ from rayexec.definitions.code import ByReference
 from rayexec.definitions.config_models import Config
 from rayexec.definitions.op import OpDefinition
 from rayexec.definitions.resource import ResourceDefinition
-from rayexec.definitions.types import annotations_of
+from rayexec.definitions.types import annotations_of, is_subclass
 from rayexec.errors import DefinitionError
 
 __all__ = ["ConfigMapping", "config_mapping", "configured"]
@@ -43,7 +43,7 @@ def config_mapping(
         schema = config_schema
         if schema is None:
             annotated = [each for name, each in annotations_of(fn).items() if name != "return"]
-            if annotated and isinstance(annotated[0], type) and issubclass(annotated[0], Config):
+            if annotated and is_subclass(annotated[0], Config):
                 schema = annotated[0]
         return ConfigMapping(fn, schema)
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from rayexec.definitions.config_models import Config
 from rayexec.definitions.ports import NO_DEFAULT, DynamicOut, DynamicOutput, In, Out, Output
 from rayexec.definitions.resource import is_resource_annotation
-from rayexec.definitions.types import Nothing
+from rayexec.definitions.types import Nothing, is_subclass
 from rayexec.errors import DefinitionError
 from rayexec.names import check_name, nearest
 
@@ -104,7 +104,7 @@ def read_signature(
 
 
 def _config_parameter(where: str, annotation: Any) -> str:
-    if not (isinstance(annotation, type) and issubclass(annotation, Config)):
+    if not is_subclass(annotation, Config):
         raise DefinitionError(
             f"{where}: the parameter named config receives run config: annotate it with a "
             f"subclass of rayexec.Config, or give the input another name."

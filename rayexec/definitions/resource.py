@@ -18,6 +18,7 @@ from rayexec.definitions.config_models import (
     origins_in_environment,
 )
 from rayexec.definitions.ports import NO_DEFAULT
+from rayexec.definitions.types import is_subclass
 from rayexec.errors import DefinitionError
 from rayexec.names import nearest
 
@@ -246,7 +247,7 @@ def is_resource_annotation(annotation: Any) -> bool:
     """Whether a parameter with this annotation is a resource rather than an input."""
     if isinstance(annotation, _ResourceAnnotation):
         return True
-    return isinstance(annotation, type) and issubclass(annotation, ConfigurableResource)
+    return is_subclass(annotation, ConfigurableResource)
 
 
 Decorator = Callable[[Callable[..., Any]], ResourceDefinition]

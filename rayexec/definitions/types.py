@@ -14,9 +14,19 @@ import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeGuard, TypeVar
 
-__all__ = ["DagsterType", "Nothing", "RuntimeType", "TypeCheck", "annotations_of", "runtime_type"]
+__all__ = [
+    "DagsterType",
+    "Nothing",
+    "RuntimeType",
+    "TypeCheck",
+    "annotations_of",
+    "is_subclass",
+    "runtime_type",
+]
+
+T = TypeVar("T")
 
 
 class Nothing:
@@ -266,3 +276,15 @@ def annotations_of(fn: Callable[..., Any]) -> dict[str, Any]:
         else:
             evaluated[name] = annotation
     return evaluated
+
+
+def is_subclass(annotation: Any, base: type[T]) -> TypeGuard[type[T]]:
+    """Whether an annotation is a class below ``base``.
+
+    ``list[int]`` is none, although Python 3.10 counts it among the types.
+    """
+    return (
+        isinstance(annotation, type)
+        and not isinstance(annotation, types.GenericAlias)
+        and issubclass(annotation, base)
+    )

@@ -37,8 +37,8 @@ INLINE_LIMIT_BYTES = 64 * 1024
 
 _ERROR_LIMIT_BYTES = 1024 * 1024  # of an exception; only the text of a larger one travels
 
-#: Types of values that nobody can change, so that a step may hand the object itself to the next.
-#: Arrow data is not among them: its buffers may be the memory of an array.
+#: Types of values that nobody can change. Arrow data is not among them: its buffers may be the
+#: memory of an array.
 #: Plain pickle is several times faster than cloudpickle, and safe for these: they hold no code and
 #: no classes.
 IMMUTABLE = frozenset({type(None), bool, int, float, str, bytes})

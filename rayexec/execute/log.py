@@ -48,6 +48,7 @@ class RunLog:
         self._batches: dict[int, BatchFacts] = {}
         self._submissions: list[tuple[float, Sequence[Call]]] = []
         self._blocked: dict[tuple[int, int], StepBlockedData] = {}
+        self._is_blocked_complete = False
         # Events, and the number of records that they come from.
         self._expanded: tuple[int, list[Event]] = (0, [])
         # Waits, and the number of records that they come from.
@@ -168,6 +169,9 @@ class RunLog:
         return events
 
     def _find_blocked(self) -> None:
+        if self._is_blocked_complete:
+            return
+        self._is_blocked_complete = True
         limits = (
             {limit.name for limit in self.placement.limits} if self.placement is not None else set()
         )
@@ -184,6 +188,6 @@ class RunLog:
     @property
     def blocked(self) -> Mapping[tuple[int, int], StepBlockedData]:
         """Waits for limits of tags and pools, by step and attempt number; empty before the end."""
-        if self.is_over and not self._blocked and not self._expanded[0]:
+        if self.is_over and not self._expanded[0]:
             self._find_blocked()
         return self._blocked

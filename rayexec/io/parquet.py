@@ -101,7 +101,8 @@ def _read_table(obj: Any) -> tuple[pyarrow.Schema, Iterable[pyarrow.Table | pyar
 def _table(file: OutputFile) -> pyarrow.Table:
     from pyarrow import parquet
 
-    return parquet.read_table(file.path, filesystem=file.filesystem)
+    # Older versions of pyarrow take directories such as year=2001 for columns.
+    return parquet.read_table(file.path, filesystem=file.filesystem, partitioning=None)
 
 
 def _dataset(file: OutputFile) -> Any:

@@ -39,7 +39,7 @@ from rayexec.store.columns import (
     open_frame,
 )
 from rayexec.store.encoding import read_attempt, read_batch, read_event, read_live, read_text
-from rayexec.store.frames import HEADER_BYTES, whole_frames
+from rayexec.store.frames import HEADER_BYTES, FrameReader
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -56,8 +56,13 @@ class StoredLog:
 
     def __init__(self, reader: RunReader) -> None:
         self.keys: list[str] = []
+        #: Bytes of the frames so far, and bytes behind them.
+        self.read_bytes = 0
+        self.unread_bytes = 0
+        #: Whether the bytes behind are more than the beginning of one frame, as a writer leaves it
+        #: that is killed, or as it writes it now.
+        self.is_damaged = False
         self._reader = reader
-        self._bytes_read = 0
         self._step_tables: list[pa.Table] = []
         self._signatures: list[StepSignature] = []  # by step
         self._signature_of: dict[int, StepSignature] = {}  # by the log's numbers
@@ -73,8 +78,9 @@ class StoredLog:
 
     def read_on(self) -> None:
         """Read the frames that were added since; raises StoreError as the store does."""
-        for body in whole_frames(self._reader.log(self._bytes_read)):
-            self._bytes_read += HEADER_BYTES + len(body)
+        frames = FrameReader(self._reader.log(self.read_bytes))
+        for body in frames:
+            self.read_bytes += HEADER_BYTES + len(body)
             table = open_frame(body)
             if kind_of(table) == RECORDS:
                 self._tables.append(table)
@@ -88,6 +94,7 @@ class StoredLog:
                     self.keys.append(key)
                     self._signatures.append(self._signature_of[form])
             self._step_tables.append(table)
+        self.unread_bytes, self.is_damaged = frames.unread_bytes, frames.is_damaged
 
     @property
     def predecessors(self) -> Sequence[Sequence[int]] | None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +13,7 @@ from typing import Any
 
 import pytest
 from ports import free_port
+from strangers import as_stranger
 from user_machine import MY_JOB, TIMEOUT_S, Machine, await_until, machine_at, pids_named
 
 from rayexec.cli.commands.cluster_local import _status_lines
@@ -22,6 +25,8 @@ pytestmark = [
         not Path("/proc/self/stat").exists(), reason="reads the process table from /proc"
     ),
 ]
+
+FORKING = Path(__file__).parents[1] / "cluster" / "own_ray_facts.py"
 
 # Says which of its resources the cluster has, where a step that takes one of them runs.
 LIMITED = """
@@ -206,6 +211,49 @@ def test_no_node_unpacks_what_jobs_send_where_another_does(shared: Machine) -> N
             if each.startswith("--session_dir=")
         }
     assert len(directories) == 2
+
+
+# Tries to see, and to replace, what Ray has below the directory of a cluster.
+PRYING = """
+import os, sys
+for path in sys.argv[1:]:
+    for pry in (os.listdir, lambda path: os.rename(path, path + "-old")):
+        try:
+            pry(path)
+            print("done", path)
+        except PermissionError:
+            print("denied")
+"""
+
+
+def test_nobody_else_comes_near_the_files_of_ray(shared: Machine) -> None:
+    logs = Path(json.loads(shared.state.read_text())["directory"])
+    assert logs.stat().st_mode & 0o777 == 0o700
+    sessions = [path for path in logs.glob("node-*/session_*") if not path.is_symlink()]
+    assert len(sessions) == 2
+    shared.temp.chmod(0o755)  # as /tmp: all may come as far as here
+    assert "done" not in as_stranger(PRYING, logs, *sessions, *logs.glob("node-*"))
+    assert os.getuid() != 0 or as_stranger("print('hello')") == "hello\n"
+
+
+def test_a_fork_of_an_attached_process_is_refused(shared: Machine) -> None:
+    address = json.loads(shared.state.read_text())["address"]
+    ended = subprocess.run(
+        [sys.executable, "-W", "ignore", str(FORKING), address],
+        env=shared.environment(),
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+        check=False,
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")
+    facts = dict(json.loads(line) for line in ended.stdout.splitlines())
+    assert facts["fork"][0].startswith("EngineError: this process (")
+    assert facts["fork"][1] == facts["fork exits"][1] == 7
+    assert facts["fork in process"] == ["SUCCESS", 7]
+    assert "was held by Ray" in facts["fork reads"][0]
+    assert facts["pool"].startswith("EngineError: this process (")
+    assert facts["after forks"] == ["SUCCESS", "bytes"]
 
 
 @pytest.mark.alone

@@ -103,3 +103,25 @@ def test_auto_is_what_the_environment_says_else_our_own(monkeypatch: pytest.Monk
     assert access.reach("auto") == "10.0.0.1:3"
     assert access.reach("10.0.0.1:4") == "10.0.0.1:4"
     assert reached == ["127.0.0.1:2", "10.0.0.1:3", "10.0.0.1:4"]
+
+
+def test_a_token_that_stays_open_is_told_by_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A mounted secret, say, may refuse another mode."""
+    monkeypatch.setenv(tokens.TOKEN_PATH, str(tmp_path / "token"))
+    monkeypatch.delenv(tokens.TOKEN, raising=False)
+    monkeypatch.setenv(tokens.AUTH_MODE, "token")
+    (tmp_path / "token").write_text("secret")
+    (tmp_path / "token").chmod(0o644)
+
+    def refuse(*_: object) -> None:
+        raise PermissionError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "chmod", refuse)
+        tokens.ensure_token()
+    (note,) = tokens.token_notes()
+    assert str(tmp_path / "token") in note
+    tokens.ensure_token()
+    assert tokens.token_notes() == []

@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pytest
 from grouped_batches import run_grouped
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rayexec import In, JobDefinition, Out, Output, job, op
+from rayexec import In, JobDefinition, Out, Output, execute_job, job, op
 
 SINGLY = [1]
 TOGETHER = [1000]
@@ -193,7 +194,7 @@ def make_job(
 
 
 @settings(
-    max_examples=80,
+    max_examples=50,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
@@ -280,6 +281,27 @@ def test_what_an_op_keeps_of_its_output_is_not_the_next_step_s_input(tmp_path: P
 
     assert grouped(remembering, tmp_path, "grows.result") == [1, 2]
     assert kept == [[1], [1]]
+
+
+NOT_A_NUMBER = float("nan")
+TEXT = "a text, and not a name"
+
+
+@pytest.mark.parametrize("value", [NOT_A_NUMBER, TEXT, b"bytes, too"])
+def test_no_value_is_the_producer_s_own_object(value: Any, tmp_path: Path) -> None:
+    @op
+    def constant() -> Any:
+        return value
+
+    @op
+    def compares(given: Any) -> bool:
+        return given is value or given in [value] * (value != value)
+
+    @job
+    def identical() -> None:
+        compares(constant())
+
+    assert grouped(identical, tmp_path, "compares.result") is False
 
 
 def test_a_thread_of_an_op_cannot_reach_the_next_step_s_input(tmp_path: Path) -> None:
@@ -372,3 +394,29 @@ def test_a_default_that_cannot_be_pickled_is_shared(tmp_path: Path) -> None:
         holds()
 
     assert run_grouped(locked, TOGETHER, tmp_path) == {"holds.result": True}
+
+
+@pytest.mark.long("dozens of runs on Ray")
+@settings(
+    max_examples=20,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(sources=SOURCES, steps=STEPS)
+def test_ops_that_change_their_values_get_the_same_on_ray_with_batches_and_without(
+    sources: list[tuple[str, bool]], steps: list[tuple[str, list[int], bool]], ray_session: None
+) -> None:
+    def outputs(*, batches: bool) -> dict[str, str]:
+        made = make_job(sources, steps)
+        config = {"execution": {"config": {"ray": {"batches": batches}}}}
+        result = execute_job(made, config, store=False)
+        yielded = [
+            (event.step_key or "", event.step_output_data.output_name)
+            for event in result.all_node_events
+            if event.is_successful_output
+        ]
+        return {f"{key}.{name}": seen(result.output_for_node(key, name)) for key, name in yielded}
+
+    together, singly = outputs(batches=True), outputs(batches=False)
+    assert together == singly
+    assert together

@@ -83,6 +83,7 @@ def run_summing(execute_on_ray: Execute, value: float) -> int:
     return int(pid)
 
 
+@pytest.mark.long("measures memory over a dozen runs")
 def test_each_run_frees_the_data_of_its_code(execute_on_ray: Execute) -> None:
     import ray
 
@@ -115,6 +116,29 @@ def test_runs_of_the_same_code_share_it(ray_session: None) -> None:
     spec = prepare(summing_job(1.0, mib=1))
     one, other = (shipped_code.ship_code(spec, None) for _ in range(2))
     assert one is other
+
+
+def test_code_of_moderate_size_is_stored_once_for_runs_one_after_another(
+    execute_on_ray: Execute,
+) -> None:
+    text = "x" * 50_000
+
+    @op
+    def measure() -> int:
+        return len(text)
+
+    @job
+    def measuring() -> None:
+        measure()
+
+    stored = []
+    for _ in range(2):
+        assert execute_on_ray(measuring).output_for_node("measure") == 50_000
+        gc.collect()
+        [reference] = shipped_code.ship_code(prepare(measuring), None).argument[1]
+        stored.append(reference.hex())  # type: ignore[union-attr]  # a list, and no bytes
+        del reference
+    assert stored[0] == stored[1]
 
 
 def test_all_jobs_use_the_same_few_functions_of_ray(execute_on_ray: Execute) -> None:

@@ -20,6 +20,7 @@ from rayexec.events import (
     FAILURE,
     SUCCESS,
     Attempt,
+    BatchFacts,
     Event,
     LiveLines,
     LogLine,
@@ -113,6 +114,32 @@ def test_lines_of_an_attempt_that_goes_on_count_until_it_is_recorded(store: RunS
         "first b",
         "first c",
     ]
+
+
+def test_facts_of_a_log_grow_with_it_and_are_decoded_once(store: RunStore) -> None:
+    storage = store.create(RunRecord("r", "both"))
+    log = StoredLog(store.open("r"))
+    assert (log.keys, log.predecessors, log.batches, log.blocked) == ([], [], {}, {})
+    writer = LogWriter(compile_job(both), storage)
+    write(writer, Event(EventType.RUN_START, "It starts.", 1.0))
+    log.read_on()
+    assert log.keys == ["first", "second"]
+    assert [list(each) for each in log.predecessors or ()] == [[], [0]]
+    for batch in range(3):
+        write(writer, BatchFacts(batch, "host"), ENDED._replace(batch=batch))
+        log.read_on()
+        assert list(log.batches) == list(range(batch + 1))
+    assert log.blocked == {}
+    writer.write({(0, 0): StepBlockedData("x=1", 0.5), (1, 0): StepBlockedData("x=1", 0.7)})
+    log.read_on()
+    assert log.blocked[1, 0] == StepBlockedData("x=1", 0.7)
+    whole = StoredLog(store.open("r"))
+    assert (log.blocked, log.batches) == (whole.blocked, whole.batches)
+    # A page asks for them with each attempt.
+    for facts in (whole.blocked, whole.batches):
+        first_time = list(facts.values())
+        again = whole.blocked if facts is whole.blocked else whole.batches
+        assert [id(each) for each in again.values()] == [id(each) for each in first_time]
 
 
 def test_a_log_is_followed_without_a_line_twice(store: RunStore) -> None:

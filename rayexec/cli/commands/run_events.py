@@ -16,8 +16,9 @@ from rayexec.events import Event, EventType
 from rayexec.launch.launched_run import LaunchedRun, locate, not_recorded
 from rayexec.launch.monitor import RunMonitor
 from rayexec.names import is_of_node, nearest
-from rayexec.store import RunReader, is_over
+from rayexec.store import RunReader, current, is_over
 from rayexec.store.reading import FollowedLog, StoredLog
+from rayexec.views.log_damage import check_log
 
 __all__ = ["print_events", "print_logs"]
 
@@ -102,13 +103,15 @@ def _print_lines(
                 return SUCCEEDED
             reader = run.reader
             job = reader.record().job_name
-            for events in _events(reader, step, follow=follow):
+            log = FollowedLog(reader) if follow else StoredLog(reader)
+            for events in _events(reader, log, step, follow=follow):
                 for event in events:
                     lines = lines_of(event, job, reader.run_id)
                     results.writelines(f"{printable_line(line)}\n" for line in lines)
                 results.flush()
                 if reader_left(results):
                     break
+            check_log(current(reader), log)
     except KeyboardInterrupt:
         if not follow:
             raise
@@ -116,12 +119,13 @@ def _print_lines(
     return SUCCEEDED
 
 
-def _events(reader: RunReader, step: str | None, *, follow: bool) -> Iterator[Iterator[Event]]:
+def _events(
+    reader: RunReader, log: StoredLog, step: str | None, *, follow: bool
+) -> Iterator[Iterator[Event]]:
     """Yield the events of a run, or of its node ``step``; with ``follow`` new ones until its end.
 
     Raises RunNotFoundError for a node that the run has not.
     """
-    log = FollowedLog(reader) if follow else StoredLog(reader)
     monitor = RunMonitor(reader, say)
     while True:
         # The status comes before the events, so that none can follow the last ones.
@@ -129,6 +133,7 @@ def _events(reader: RunReader, step: str | None, *, follow: bool) -> Iterator[It
         events = list(log.news()) if isinstance(log, FollowedLog) else log.events()
         if step is not None:
             if is_last and not any(is_of_node(key, step) for key in log.keys):
+                check_log(current(reader), log)  # The node may be in the part that is damaged.
                 raise RunNotFoundError(
                     f"run {reader.run_id} has no step {step!r}.{nearest(step, log.keys)}"
                 )

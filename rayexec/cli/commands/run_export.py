@@ -13,6 +13,7 @@ from rayexec.cli.render.page import write_page
 from rayexec.launch.launched_run import locate_recorded
 from rayexec.store import current
 from rayexec.store.reading import StoredLog
+from rayexec.views.log_damage import check_log
 
 __all__ = ["export_run"]
 
@@ -42,4 +43,5 @@ def export_run(
             complain(f"{path} cannot be written: {reason}")
             return USAGE
         sys.stdout.write(f"Wrote {path}: {attempts:,} attempts.\n")
+    check_log(record, log)
     return SUCCEEDED

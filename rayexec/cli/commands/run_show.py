@@ -13,6 +13,7 @@ from rayexec.launch.launched_run import LaunchedRun, locate
 from rayexec.launch.monitor import RunMonitor
 from rayexec.store.reading import StoredLog
 from rayexec.views.failures import describe_failures, ending_error
+from rayexec.views.log_damage import check_log
 from rayexec.views.run_report import RunReport, report, run_row
 
 __all__ = ["show_run"]
@@ -26,11 +27,14 @@ def show_run(location: str | None, run_id: str, *, as_json: bool) -> int:
         if isinstance(run, LaunchedRun):
             _print_launched(results, run, as_json=as_json)
         else:
-            described = report(RunMonitor(run.reader).record(), StoredLog(run.reader))
+            record, log = RunMonitor(run.reader).record(), StoredLog(run.reader)
+            described = report(record, log)
             if as_json:
                 write_json(results, described.to_dict())
             else:
                 _print_report(results, described)
+            results.flush()
+            check_log(record, log)
     return SUCCEEDED
 
 

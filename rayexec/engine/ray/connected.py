@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rayexec.cluster import connect
 from rayexec.cluster.local_code import gather_sources
+from rayexec.cluster.tokens import token_notes
 from rayexec.engine.ray.driver.code_package import modules_of
 from rayexec.engine.ray.driver.ray_engine import RayEngine
 from rayexec.run.spec import RunSpec
@@ -19,8 +20,10 @@ def connect_engine(spec: RunSpec) -> RayEngine:
     settings = spec.config.execution
     capacity = connect(settings.address, settings.runtime_env)
     if not capacity.is_spread:
-        return RayEngine(spec, capacity)
+        engine = RayEngine(spec, capacity)
+        engine.notes = [*engine.notes, *token_notes()]
+        return engine
     sources, unsent = gather_sources(modules_of(spec.plan, spec.resources), capacity.near or ())
     engine = RayEngine(spec, capacity, sources)
-    engine.notes = [*engine.notes, *unsent]
+    engine.notes = [*engine.notes, *unsent, *token_notes()]
     return engine

@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import pickle
 import weakref
+from collections import deque
 from typing import Any, TypeAlias
 
 from rayexec.definitions.sources import Sources
@@ -44,6 +45,9 @@ NO_CODE = ShippedCode(("", b"", b""))
 _SHIPPED: weakref.WeakValueDictionary[tuple[Session, str], ShippedCode] = (
     weakref.WeakValueDictionary()
 )
+# Code of moderate size of the last runs: the next run with it stores nothing.
+_RECENT: deque[ShippedCode] = deque(maxlen=8)
+_RECENT_BYTES = 256 * 1024
 
 
 def ship_code(spec: RunSpec, sources: Sources | None) -> ShippedCode:
@@ -58,6 +62,8 @@ def ship_code(spec: RunSpec, sources: Sources | None) -> ShippedCode:
         contents = b"" if sources is None else sources.contents
         code = ShippedCode(_argument(spec, package, contents), _warnings(spec, package))
         _SHIPPED[key] = code
+        if len(package.code) + len(contents) <= _RECENT_BYTES:
+            _RECENT.append(code)
     return code
 
 

@@ -64,8 +64,8 @@ class CallExtras(NamedTuple):
 
 
 # Outputs that earlier calls of the batch must have yielded for a call to run. None for no such
-# output. A tuple of output names chains the call to the one before, which hands immutable values
-# over as they are. A list has (step, output) of any earlier calls.
+# output. A tuple of output names chains the call to the one before, which hands ints,
+# booleans and None over as they are. A list has (step, output) of any earlier calls.
 Follows: TypeAlias = tuple[str, ...] | list[FromStep] | None
 
 # Wire of a value that should be there and is not.

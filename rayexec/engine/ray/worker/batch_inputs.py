@@ -20,9 +20,9 @@ class BatchInputs:
     """Loads inputs: large values among the task's arguments, and outputs of earlier calls."""
 
     def __init__(self, large: tuple[Packed, ...]) -> None:
-        #: Outputs of the call before, for a call that is chained to it: an immutable value may be
-        #: there itself, any other (and all bytes) is its pickle. So each consumer gets the value
-        #: as it was at its yield, and an object of its own, as in any other batch.
+        #: Outputs of the call before, for a call that is chained to it: None, a boolean or an int
+        #: may be there itself, any other value is its pickle. So each consumer gets the value as it
+        #: was at its yield, and an object of its own, as in any other batch.
         self.before: Mapping[str, Any] | None = None
         #: Seconds of unpickling large values.
         self.loading = 0.0

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from rayexec.definitions.contexts import StepLog
-from rayexec.engine.packed_values import IMMUTABLE, Packed, is_lasting, pack, pack_error
+from rayexec.engine.packed_values import Packed, is_lasting, pack, pack_error
 from rayexec.engine.ray.protocol.batch_request import CallExtras, RemoteCall
 from rayexec.engine.ray.protocol.entries import StoredOutput
 from rayexec.engine.ray.worker.answer import Answer
@@ -47,8 +47,9 @@ __all__ = ["BatchRunner", "Surroundings", "unloadable"]
 
 _NO_EXTRAS = CallExtras(0, None, None)
 
-# Immutable, and not to be taken for the pickle of a value.
-_PASSED_ON = IMMUTABLE - {bytes}
+# Values that a chained call gets as they are: immutable, and without an identity that anybody could
+# look at, unlike a NaN or a text.
+_PASSED_ON = frozenset({type(None), bool, int})
 
 
 class Surroundings(NamedTuple):
