@@ -69,7 +69,8 @@ def in_namespaces(*flags: str, setup: str = "") -> Sequence[str]:
 @contextlib.contextmanager
 def open_to_all() -> Iterator[Path]:
     """Give a directory like /tmp: all users may write there; pytest's own lets in none."""
-    made = Path(tempfile.mkdtemp(prefix="rayexec-strangers-", dir="/tmp"))
+    bases = [base for base in ("/tmp", "/var/tmp", "/dev/shm") if os.stat(base).st_mode & 0o001]
+    made = Path(tempfile.mkdtemp(prefix="rayexec-strangers-", dir=bases[0]))
     made.chmod(0o1777)
     try:
         yield made

@@ -134,10 +134,17 @@ def execute_job(
         spec = replace(spec, previous_run=parent.previous_run(spec.plan, spec.resources))
     settings = override_execution(spec.config.execution, **execution)
     spec = replace(spec, config=replace(spec.config, execution=settings))
-    recording = record_run(
-        store, job, spec, observer or Echo(), op_selection=op_selection, origin=origin
-    )
-    return run(job, spec, raise_on_error=raise_on_error, observer=observer, recording=recording)
+    claim, recording = None, None
+    if parent is not None:
+        claim = parent.claim(spec.info.run_id, is_recorded=store_of(store) is not None)
+    try:
+        recording = record_run(
+            store, job, spec, observer or Echo(), op_selection=op_selection, origin=origin
+        )
+        return run(job, spec, raise_on_error=raise_on_error, observer=observer, recording=recording)
+    finally:
+        if claim is not None and recording is None:  # No record tells how the run has ended.
+            claim.release()
 
 
 def prepare(

@@ -14,6 +14,7 @@ from rayexec.definitions.op import OpDefinition
 from rayexec.definitions.resource import ResourceDefinition
 from rayexec.errors import DefinitionError, InvariantError, RunNotFoundError
 from rayexec.events import SUCCESS, RunStatus
+from rayexec.execute.resume_claim import ResumeClaim, check_not_resumed
 from rayexec.names import node_path, output_name
 from rayexec.placement.choice import driver_placement
 from rayexec.plan import Plan
@@ -43,7 +44,8 @@ class ReexecutionOptions:
     clauses over step keys (``["flaky*", "m[b]*", "m[?]"]``). The selected steps run, with stored
     outputs of the other ones; steps without stored outputs run again. Without a selection all steps
     run. ``from_failure`` makes options to run the failed steps and those after them. ``is_forced``
-    permits a parent run without an end: its driver may be on another host.
+    permits a parent run without an end: its driver may be on another host. It also permits another
+    run from failure, although one is not over or had success.
     """
 
     parent_run_id: str
@@ -119,6 +121,19 @@ class Parent:
             )
         return config
 
+    def claim(self, run_id: str, *, is_recorded: bool) -> ResumeClaim | None:
+        """Note that the run ``run_id`` resumes this one; None if it runs steps by selection.
+
+        Raises InvariantError if another run does so.
+        """
+        options = self.options
+        if not options.is_from_failure:
+            return None
+        parent = self.record.run_id
+        return ResumeClaim(
+            self.store, parent, run_id, is_recorded=is_recorded, is_forced=options.is_forced
+        )
+
     def tags(self, given: Mapping[str, Any] | None) -> dict[str, Any]:
         """Return the tags of a run that resumes this one."""
         record = self.record
@@ -174,6 +189,8 @@ def find_parent(options: ReexecutionOptions, store: RunStore) -> Parent:
             "know that its driver is gone with its host, resume it by force (--force, "
             "is_forced=True)."
         )
+    if options.is_from_failure and not options.is_forced:
+        check_not_resumed(store, record.run_id)
     if options.is_from_failure and record.status not in _RESUMABLE:
         raise InvariantError(
             f"run {record.run_id} ended as {record.status}: only a run that failed or was "

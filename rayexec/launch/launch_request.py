@@ -34,6 +34,8 @@ class LaunchRequest:
     execution: Mapping[str, Any] = field(default_factory=dict)
     store: str | None = None
     step_selection: tuple[str, ...] = field(default=(), kw_only=True)
+    #: A resumed run goes ahead beside another one of the same former run.
+    is_forced: bool = field(default=False, kw_only=True)
 
     def checked_config(self) -> dict[str, Any] | None:
         """Return the run config of all sources, after a check of the request without its job.
@@ -78,7 +80,8 @@ def resume_command(
     source = JobSource(request.source.file, request.source.module, request.source.attribute)
     options = _options(request, source, file, config, address)
     steps = [f"-s{clause}" for clause in request.step_selection]
-    return ["-m", "rayexec", "run", "resume", former_run_id, *options, *steps]
+    force = ["--force"] if request.is_forced else []
+    return ["-m", "rayexec", "run", "resume", former_run_id, *options, *steps, *force]
 
 
 def _options(

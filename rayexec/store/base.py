@@ -13,6 +13,7 @@ from rayexec.run.previous_run import ValueStorage
 from rayexec.store.cache import StepCache
 from rayexec.store.record import RunRecord, is_over, settled
 from rayexec.store.request import CancelRequest
+from rayexec.store.resumes import ResumeNote
 
 __all__ = [
     "RunReader",
@@ -96,6 +97,18 @@ class RunStore(Protocol):
 
         Raises RunNotFoundError, and StoreError if the store is not writable.
         """
+
+    def resumes(self, run_id: str) -> Sequence[ResumeNote]:
+        """Return the notes of runs that resume a run, in order; raises RunNotFoundError."""
+
+    def add_resume(self, run_id: str, note: ResumeNote) -> bool:
+        """Add a note beside a run; return False if another one has its number, or may get it.
+
+        Raises RunNotFoundError, and StoreError if the store is not writable.
+        """
+
+    def remove_resume(self, run_id: str, note: ResumeNote) -> None:
+        """Remove a note, if it still exists; raises StoreError."""
 
     def delete(self, run_id: str) -> None:
         """Remove a run and its values; raises RunNotFoundError."""

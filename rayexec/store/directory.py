@@ -3,6 +3,7 @@
     <root>/runs/<run id>/run.json                record of the run
     <root>/runs/<run id>/events/00000000.log     its log (see ``store.frames``)
     <root>/runs/<run id>/cancel.json             request to cancel it, if there is one
+    <root>/runs/<run id>/resumes/                notes of the runs that resume it
     <root>/runs/<run id>/values/*.values         stored values of its steps (see ``store.values``)
     <root>/cache/                                outputs of cached ops (see ``store.cache``)
 
@@ -28,6 +29,7 @@ from rayexec.store.files import ArrowFiles, Files, LocalFiles
 from rayexec.store.index import StoreIndex
 from rayexec.store.record import RunRecord
 from rayexec.store.request import CancelRequest
+from rayexec.store.resumes import ResumeNote
 from rayexec.store.run_index import ListedRun, RunIndex
 from rayexec.store.values import FileValues
 
@@ -40,7 +42,8 @@ __all__ = ["DirectoryRunStore"]
 _LOCAL_INTERVAL_S, _REMOTE_INTERVAL_S = 0.5, 5.0
 # Between two looks for a request: one is a system call locally, and a request over the network.
 _LOCAL_POLL_S, _REMOTE_POLL_S = 0.2, 5.0
-_REQUEST = "cancel.json"
+_REQUEST, _RESUMES = "cancel.json", "resumes"
+_NUMBER_DIGITS = 6  # of a note in _RESUMES
 # A file beside run.json that keeps room for the last record, which has counts and errors besides.
 _ROOM, _ROOM_BYTES = ".room", 16 * 1024
 _SHORT_CHARACTERS = 500  # of a text in a record that must fit into that room
@@ -147,6 +150,37 @@ class DirectoryRunStore:
         with as_store_error(f"run {whole_id} cannot be asked for anything in {self.root}"):
             self._files.replace(f"{self._runs}/{whole_id}", _REQUEST, request.encode())
 
+    def resumes(self, run_id: str) -> Sequence[ResumeNote]:
+        """Return the notes of runs that resume a run, in order; raises RunNotFoundError."""
+        directory = f"{self._runs}/{self._find(run_id)}/{_RESUMES}"
+        notes = []
+        with as_store_error(f"the resumptions of run {run_id} cannot be read"):
+            for file in self._files.files(directory):
+                number = file.name[:_NUMBER_DIGITS]
+                if number.isascii() and number.isdigit():
+                    with contextlib.suppress(FileNotFoundError):  # It has just been removed.
+                        data = self._files.read(f"{directory}/{file.name}")
+                        notes.append(ResumeNote.decode(data, int(number)))
+        return notes
+
+    def add_resume(self, run_id: str, note: ResumeNote) -> bool:
+        """Add a note beside a run; return False if another one has its number, or may get it."""
+        directory = f"{self._runs}/{self._find(run_id)}/{_RESUMES}"
+        with as_store_error(f"run {run_id} cannot be resumed in {self.root}"):
+            self._files.make_directory(directory)
+            return self._files.create(
+                directory, _numbered(note), f"-{note.run_id}.json", note.encode()
+            )
+
+    def remove_resume(self, run_id: str, note: ResumeNote) -> None:
+        """Remove a note, if it still exists; raises StoreError."""
+        check_new_id(run_id)
+        directory = f"{self._runs}/{run_id}/{_RESUMES}"
+        with as_store_error(f"the note of run {note.run_id} cannot be removed"):
+            for file in self._files.files(directory):
+                if file.name.startswith(_numbered(note)):
+                    self._files.delete_file(f"{directory}/{file.name}")
+
     def delete(self, run_id: str) -> None:
         """Remove a run and its values; raises RunNotFoundError."""
         whole_id = self._find(run_id)
@@ -172,6 +206,11 @@ class DirectoryRunStore:
     def _ids(self) -> Sequence[str]:
         with as_store_error(f"the run store {self.root} cannot be read"):
             return [name for name in self._files.directories(self._runs) if RUN_ID.match(name)]
+
+
+def _numbered(note: ResumeNote) -> str:
+    """Return the beginning of the name of a note's file."""
+    return f"{note.number:0{_NUMBER_DIGITS}}"
 
 
 def _at(address: str) -> tuple[FileSystem, str]:

@@ -57,6 +57,12 @@ class Files(Protocol):
     def replace_within(self, directory: str, name: str, data: bytes, reserved: str) -> None:
         """Replace a file by a reserved one, which needs no more room than that one has."""
 
+    def create(self, directory: str, name: str, rest: str, data: bytes) -> bool:
+        """Make the only file of a directory whose name begins with ``name``; ``rest`` may follow.
+
+        Return False if there is another one, also if both were made at once.
+        """
+
     def append(self, path: str) -> Any:
         """Return a stream that makes a file and writes to it; readers see each write at once."""
 
@@ -132,6 +138,19 @@ class LocalFiles:
             os.close(file)
         os.replace(reserved, f"{directory}/{name}")
 
+    def create(self, directory: str, name: str, rest: str, data: bytes) -> bool:
+        """Make the only file of a directory of that name; ``rest`` is its suffix."""
+        temporary = f"{directory}/.{uuid.uuid4().hex}"
+        with os.fdopen(new_file(temporary), "wb") as stream:
+            stream.write(data)
+        try:  # Nobody sees it before it is whole.
+            os.link(temporary, f"{directory}/{name}{os.path.splitext(rest)[1]}")
+        except FileExistsError:
+            return False
+        finally:
+            os.unlink(temporary)
+        return True
+
     def append(self, path: str) -> Any:
         """Return a stream that makes a file and writes to it, without a buffer."""
         return _Appending(new_file(path, os.O_APPEND))
@@ -148,11 +167,11 @@ class LocalFiles:
     def files(self, path: str) -> list[SizedFile]:
         """Return the regular files of a directory, by their names; none if it lacks."""
         with _entries(path) as entries:
-            listed = [
-                SizedFile(entry.name, entry.stat().st_size)
-                for entry in entries
-                if entry.is_file(follow_symlinks=False)
-            ]
+            listed = []
+            for entry in entries:
+                with contextlib.suppress(FileNotFoundError):  # It has just been removed.
+                    if entry.is_file(follow_symlinks=False):
+                        listed.append(SizedFile(entry.name, entry.stat().st_size))
         return sorted(listed)
 
     def delete_file(self, path: str) -> None:
@@ -257,6 +276,18 @@ class ArrowFiles:
     def replace_within(self, directory: str, name: str, data: bytes, reserved: str) -> None:
         """Replace a file, completely or not at all."""
         self.replace(directory, name, data)
+
+    def create(self, directory: str, name: str, rest: str, data: bytes) -> bool:
+        """Make the only file of a directory whose name begins with ``name``; ``rest`` follows.
+
+        An object store refuses no second object of a name. So each writer takes a name of its own,
+        and looks for others: of two at once neither gets it.
+        """
+        self.replace(directory, f"{name}{rest}", data)
+        if len([file for file in self.files(directory) if file.name.startswith(name)]) == 1:
+            return True
+        self.delete_file(f"{directory}/{name}{rest}")
+        return False
 
     def append(self, path: str) -> Any:
         """Return a stream that makes a file."""

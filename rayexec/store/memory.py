@@ -16,6 +16,7 @@ from rayexec.store.base import check_new_id, newest_first, only_match
 from rayexec.store.cache_storage import MemoryCache
 from rayexec.store.record import RunRecord
 from rayexec.store.request import CancelRequest
+from rayexec.store.resumes import ResumeNote
 
 __all__ = ["MemoryRunStore"]
 
@@ -26,6 +27,7 @@ class _Run:
     log: list[bytes] = field(default_factory=list)
     values: dict[str, FinishedStep] = field(default_factory=dict)
     request: bytes | None = None
+    resumes: dict[int, ResumeNote] = field(default_factory=dict)
 
 
 class MemoryRunStore:
@@ -72,6 +74,20 @@ class MemoryRunStore:
     def ask(self, run_id: str, request: CancelRequest) -> None:
         """Leave a request for the writer of a run; raises RunNotFoundError."""
         self._runs[only_match(run_id, list(self._runs), "memory")].request = request.encode()
+
+    def resumes(self, run_id: str) -> Sequence[ResumeNote]:
+        """Return the notes of runs that resume a run; raises RunNotFoundError."""
+        return tuple(self._runs[only_match(run_id, tuple(self._runs), "memory")].resumes.values())
+
+    def add_resume(self, run_id: str, note: ResumeNote) -> bool:
+        """Add a note beside a run; return False if another one has its number."""
+        run = self._runs[only_match(run_id, list(self._runs), "memory")]
+        return run.resumes.setdefault(note.number, note) is note
+
+    def remove_resume(self, run_id: str, note: ResumeNote) -> None:
+        """Remove a note, if it still exists."""
+        if (run := self._runs.get(run_id)) is not None:
+            run.resumes.pop(note.number, None)
 
     def delete(self, run_id: str) -> None:
         """Remove a run and its values; raises RunNotFoundError."""

@@ -71,6 +71,7 @@ def resume_from_shell_on_cluster(
     options: RunOptions,
     steps: tuple[str, ...],
     *,
+    force: bool,
     as_json: bool,
 ) -> int:
     """Resume a run on the cluster that drove it, and show it until its end."""
@@ -83,6 +84,7 @@ def resume_from_shell_on_cluster(
             tags=parse_tags(options.tags),
             execution=options.execution,
             step_selection=steps,
+            is_forced=force,
         )
         return _report(results, resume_on_cluster(former, request, say), wait=True, as_json=as_json)
 

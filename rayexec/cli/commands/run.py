@@ -192,7 +192,9 @@ def resume(
     force: Annotated[
         bool,
         typer.Option(
-            "--force", help="Also a run with the status STARTED: its driver is gone with its host."
+            "--force",
+            help="Also a run with the status STARTED, whose driver is gone with its host, or one "
+            "that another run resumes or has resumed.",
         ),
     ] = False,
     run_id: Annotated[

@@ -40,7 +40,9 @@ def resume_from_shell(
     """
     launched = find_note_by_prefix(run_id) if location is None else None
     if launched is not None and launched.address is not None and "address" not in wanted.execution:
-        return resume_from_shell_on_cluster(launched, given, wanted, steps, as_json=as_json)
+        return resume_from_shell_on_cluster(
+            launched, given, wanted, steps, force=force, as_json=as_json
+        )
     store = locate_recorded(location, run_id).store
     if launched is not None:
         location = launched.store
