@@ -39,6 +39,10 @@ CAPACITY_LIFETIME_S = 1.0
 
 # Ray's message on different versions, with those of each side.
 _VERSIONS = re.compile(r"Ray: (\S+)\s+Python: (\S+)")
+_UTF_8 = (
+    ". Ray sends the names of directories and files as UTF-8, and the locale here has another "
+    "encoding: set PYTHONUTF8=1, or LC_ALL=C.UTF-8."
+)
 _SAME_VERSIONS = (
     " Values and code travel between both, so both must be the same: use an environment here that "
     "has the cluster's versions, such as by `uv venv --python VERSION` and `uv pip install "
@@ -146,6 +150,7 @@ def _attach(address: str | None, runtime_env: Mapping[str, Any] | None) -> None:
         raise EngineError(
             f"cannot {where}{given}: {type(error).__name__}: "
             f"{without_env_values(str(error).strip(), runtime_env)}"
+            f"{_UTF_8 if isinstance(error, UnicodeEncodeError) else ''}"
         ) from error
     _environment = (ray.get_runtime_context().get_job_id(), dict(runtime_env or {}))
 

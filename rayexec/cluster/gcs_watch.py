@@ -11,7 +11,6 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from typing import NamedTuple
 
 __all__ = ["GcsWatch", "answers"]
 
@@ -52,9 +51,12 @@ def silence_allowed() -> float:
         return SILENCE_S
 
 
-class _Watched(NamedTuple):
-    address: str
-    tell: Callable[[float], None]
+class _Watched:
+    """A run to tell once. Without ``tell``, it is told, or over: nothing of it stays here."""
+
+    def __init__(self, address: str, tell: Callable[[float], None]) -> None:
+        self.address = address
+        self.tell: Callable[[float], None] | None = tell
 
 
 class GcsWatch:
@@ -86,6 +88,8 @@ class GcsWatch:
         return lambda: self._end(entry)
 
     def _end(self, entry: _Watched) -> bool:
+        # The thread may hold the entry until there is another run, and so all that ``tell`` has.
+        entry.tell = None
         with self._changed:
             if entry in self._watched:
                 self._watched.remove(entry)
@@ -99,19 +103,21 @@ class GcsWatch:
         return since is not None and time.monotonic() - since >= silence_allowed()
 
     def _run(self) -> None:
-        informed: list[_Watched] = []
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._watched)
                 watched = list(self._watched)
-            informed = [entry for entry in informed if entry in watched]
             for address in {entry.address for entry in watched}:
                 self._look(address)
             for entry in watched:
-                if entry not in informed and self.is_dead(entry.address):
-                    informed.append(entry)
-                    entry.tell(time.monotonic() - self._silent_since[entry.address])
+                self._inform(entry)
             time.sleep(LOOK_INTERVAL_S)
+
+    def _inform(self, entry: _Watched) -> None:
+        tell = entry.tell
+        if tell is not None and self.is_dead(entry.address):
+            entry.tell = None
+            tell(time.monotonic() - self._silent_since[entry.address])
 
     def _look(self, address: str) -> None:
         began = time.monotonic()

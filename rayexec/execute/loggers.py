@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Iterator
 from datetime import datetime, timezone
 
 from rayexec.events import Attempt, LiveLines, LogLine
@@ -15,17 +15,20 @@ _console = logging.getLogger("rayexec")
 
 
 class RunLoggers:
-    """Loggers of one run; the failure of one is a warning, by ``warn``, and harms no other."""
+    """Loggers of one run; the failure of one is a warning, and harms no other.
 
-    def __init__(self, spec: RunSpec, warn: Callable[[str], None]) -> None:
+    The methods yield the warnings. A function for them would make a circle of this object and its
+    owner, which would keep the job after the run.
+    """
+
+    def __init__(self, spec: RunSpec) -> None:
         self._spec = spec
-        self._warn = warn
         self._console_level: int = getattr(logging, spec.config.log_level)
         self._loggers: dict[str, logging.Logger] = {}
         self._failed: set[str] = set()
 
-    def make(self) -> None:
-        """Make the loggers by the functions of their definitions."""
+    def make(self) -> Iterator[str]:
+        """Make the loggers by the functions of their definitions; yield warnings."""
         for name, context in self._spec.loggers.items():
             assert context.logger_def is not None
             try:
@@ -37,15 +40,13 @@ class RunLoggers:
                     )
                 self._loggers[name] = logger
             except Exception as error:
-                self._warn(
+                yield (
                     f"logger {name!r} cannot be made, so it gets no lines: "
                     f"{type(error).__name__}: {error}"
                 )
 
-    def pass_on(self, attempt: Attempt | LiveLines) -> None:
-        """Pass logged lines to each logger."""
-        if not attempt.logs:
-            return
+    def pass_on(self, attempt: Attempt | LiveLines) -> Iterator[str]:
+        """Pass logged lines to each logger; yield warnings."""
         info = self._spec.info
         key = self._spec.plan.steps[attempt.step].key
         for line in attempt.logs:
@@ -60,9 +61,7 @@ class RunLoggers:
                 except Exception as error:
                     if name not in self._failed:
                         self._failed.add(name)
-                        self._warn(
-                            f"logger {name!r} failed on a line: {type(error).__name__}: {error}"
-                        )
+                        yield f"logger {name!r} failed on a line: {type(error).__name__}: {error}"
 
     def _record(
         self, logger: logging.Logger, step: int, key: str, line: LogLine

@@ -28,12 +28,12 @@ class Reporter:
     def __init__(self, spec: RunSpec, log: RunLog, observer: Observer) -> None:
         self.log = log
         self.observer = observer
-        self._loggers = RunLoggers(spec, lambda message: self.warn([message]))
+        self._loggers = RunLoggers(spec)
         self._delivered = DeliveredLines()
 
     def make_loggers(self) -> None:
         """Make the loggers of the run config; a failure costs a warning."""
-        self._loggers.make()
+        self.warn(self._loggers.make())
 
     def record(self, record: Record) -> None:
         """Report a record."""
@@ -44,7 +44,9 @@ class Reporter:
         """Report an attempt; loggers get only lines that are new to them."""
         self.log.append(attempt)
         self.observer.recorded(attempt)
-        self._loggers.pass_on(self._delivered.remainder_of(attempt))
+        remainder = self._delivered.remainder_of(attempt)
+        if remainder.logs:
+            self.warn(self._loggers.pass_on(remainder))
 
     def event(
         self, kind: EventType, message: str, key: str | None = None, data: object = None
@@ -61,7 +63,7 @@ class Reporter:
         """Report lines of a running step."""
         self._delivered.add(lines)
         self.log.add_live_lines(lines)
-        self._loggers.pass_on(lines)
+        self.warn(self._loggers.pass_on(lines))
         self.observer.lines_received(lines)
 
     def batch_ended(self, facts: BatchFacts | None) -> None:

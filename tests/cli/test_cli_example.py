@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import subprocess
 import sys
@@ -118,3 +119,21 @@ def test_the_wheel_is_told_to_have_the_files() -> None:
         assert f'"docs/examples" = "rayexec/examples/{name}"' in text
         for file in example.files:
             assert f'"docs/examples/{file}",' in text
+
+
+@pytest.mark.long("starts Ray in another locale")
+def test_a_directory_that_the_locale_cannot_name_is_told(tmp_path: Path) -> None:
+    directory = tmp_path / "jöb"
+    assert invoke("flights", "--to", str(directory)).exit_code == 0
+    locale = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    ended = subprocess.run(
+        [sys.executable, "-m", "rayexec", "job", "execute", "-f", "flights.py"],
+        cwd=directory,
+        env={**os.environ, **locale},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 1
+    assert "cannot start Ray on this machine" in ended.stderr
+    assert "set PYTHONUTF8=1, or LC_ALL=C.UTF-8" in ended.stderr
