@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import ParamSpec
 
-from rayexec.cli.render.printable import printable_text
+from rayexec.cli.printable import printable_text
 from rayexec.errors import EngineError, RayexecError, StoreError
 
 __all__ = [

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any, TextIO
 
-from rayexec.cli.render.printable import printable_json, printable_text
+from rayexec.cli.printable import printable_json, printable_text
 
 __all__ = [
     "descriptor_of",

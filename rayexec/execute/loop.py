@@ -90,6 +90,7 @@ class Loop:
         Raises Canceled after a request to cancel the run, and OverTime at its ``max_runtime``.
         """
         machine, engine = self._machine, self._engine
+        self._tell_of_other_config()
         self._feed(SharedLimitsChanged(engine.others()))
         self._feed(RunStarted())
         watched_at = self._clock()
@@ -224,6 +225,16 @@ class Loop:
         self._restored.pop(transition.step, None)  # It runs after all.
         record = record_of(transition, self._spec.plan.steps)
         self._reporter.record(record)
+
+    def _tell_of_other_config(self) -> None:
+        previous_run = self._spec.previous_run
+        if previous_run is not None and previous_run.changed:
+            nodes = ", ".join(previous_run.changed)
+            self._reporter.event(
+                EventType.ENGINE_EVENT,
+                f"{nodes}: runs again with what depends on it, since it has other config than in "
+                f"run {previous_run.run_id}.",
+            )
 
     def _record_restored(self) -> None:
         steps, self._restored = list(self._restored), {}

@@ -31,6 +31,7 @@ from rayexec.execute.observer import Echo, Observer
 from rayexec.execute.recording import Recording, StoreChoice, record_run, store_of
 from rayexec.execute.result import RunResult
 from rayexec.execute.resume import ReexecutionOptions, find_parent
+from rayexec.execute.resumed_config import changed_nodes
 from rayexec.execute.termination import Terminated, Termination
 from rayexec.names import RUN_ID, nearest
 from rayexec.plan import Plan, compile_job
@@ -110,13 +111,14 @@ def execute_job(
     check_overrides(execution, "execute_job")
     if not isinstance(job, JobDefinition):
         raise DefinitionError(f"execute_job takes a job, got {type(job).__name__}.")
-    parent = None
+    parent, has_other_config = None, False
     if reexecution_options is not None:
         from rayexec.store import default_store
 
         parent = find_parent(reexecution_options, store_of(store) or default_store())
         parent.check_job(job.name)
         tags = parent.tags(tags)
+        has_other_config = run_config is not None
         if run_config is None:
             has_address = execution.get("address") is not None
             run_config = parent.run_config(job, has_address=has_address)
@@ -131,7 +133,17 @@ def execute_job(
         resources=resources,
     )
     if parent is not None:
-        spec = replace(spec, previous_run=parent.previous_run(spec.plan, spec.resources))
+        previous_run = parent.previous_run(spec.plan, spec.resources)
+        if previous_run is not None and has_other_config:
+            changed = changed_nodes(
+                job,
+                parent.record.run_config,
+                spec,
+                input_values=input_values,
+                resources=resources,
+            )
+            previous_run = parent.with_other_config(previous_run, changed)
+        spec = replace(spec, previous_run=previous_run)
     settings = override_execution(spec.config.execution, **execution)
     spec = replace(spec, config=replace(spec.config, execution=settings))
     claim, recording = None, None

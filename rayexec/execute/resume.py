@@ -140,6 +140,29 @@ class Parent:
         own = {PARENT: record.run_id, ROOT: record.root_run_id or record.run_id}
         return {**record.tags, **(given or {}), **own}
 
+    def with_other_config(self, previous_run: PreviousRun, changed: frozenset[str]) -> PreviousRun:
+        """Return the earlier run for a new one with other config for the nodes ``changed``.
+
+        Their steps run again, and what depends on them. Raises DefinitionError if a selection
+        leaves them out, so that their outputs by the earlier config would count.
+        """
+        selected = previous_run.selected
+        if selected is None:
+            return previous_run.without(changed)
+        left = {
+            node_path(key)
+            for key in previous_run.finished
+            if node_path(key) in changed and not selected.includes(key)
+        }
+        if left:
+            listed = ", ".join(sorted(left))
+            raise DefinitionError(
+                f"the config given now differs from that of run {self.record.run_id} for "
+                f"{listed}, and the selection leaves them out: select them too, such as with -s "
+                f"'{min(left)}*', or leave their config as it was."
+            )
+        return previous_run
+
     def previous_run(
         self, plan: Plan, resources: Mapping[str, ResourceDefinition]
     ) -> PreviousRun | None:

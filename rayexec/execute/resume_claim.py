@@ -41,14 +41,14 @@ class ResumeClaim:
         notes = store.resumes(run_id)
         if not is_forced:
             _check(store, run_id, notes)
-        number = 1 + max((note.number for note in notes), default=0)
+        following = 1 + max((note.ordinal for note in notes), default=0)
         # What is no note may lie under a number; then the next one is free.
-        for tried in range(number, number + _NUMBERS_TRIED):
+        for tried in range(following, following + _NUMBERS_TRIED):
             note = ResumeNote(tried, by, ProcessIdentity.here(), time.time(), is_recorded)
             if store.add_resume(run_id, note):
                 self._note = note
                 return
-            if any(note.number == tried for note in store.resumes(run_id)):
+            if any(note.ordinal == tried for note in store.resumes(run_id)):
                 break
         raise InvariantError(
             f"another process begins to resume run {run_id} at this moment: see rayexec run list."

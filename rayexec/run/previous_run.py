@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, Protocol
 
 from rayexec.events import OutputRecord
@@ -112,3 +112,11 @@ class PreviousRun:
     #:
     #: A step that is neither selected nor finished is left out.
     selected: SelectedSteps | None = None
+    #: The paths of nodes with other config now, which are not among ``finished`` for that reason.
+    changed: tuple[str, ...] = ()
+
+    def without(self, nodes: Collection[str]) -> PreviousRun:
+        """Return the earlier run without the finished steps of some nodes, which run again."""
+        again = sorted({node_path(key) for key in self.finished}.intersection(nodes))
+        finished = {key: each for key, each in self.finished.items() if node_path(key) not in again}
+        return replace(self, finished=finished, changed=tuple(again)) if again else self

@@ -156,11 +156,11 @@ class DirectoryRunStore:
         notes = []
         with as_store_error(f"the resumptions of run {run_id} cannot be read"):
             for file in self._files.files(directory):
-                number = file.name[:_NUMBER_DIGITS]
-                if number.isascii() and number.isdigit():
+                digits = file.name[:_NUMBER_DIGITS]
+                if digits.isascii() and digits.isdigit():
                     with contextlib.suppress(FileNotFoundError):  # It has just been removed.
                         data = self._files.read(f"{directory}/{file.name}")
-                        notes.append(ResumeNote.decode(data, int(number)))
+                        notes.append(ResumeNote.decode(data, int(digits)))
         return notes
 
     def add_resume(self, run_id: str, note: ResumeNote) -> bool:
@@ -210,7 +210,7 @@ class DirectoryRunStore:
 
 def _numbered(note: ResumeNote) -> str:
     """Return the beginning of the name of a note's file."""
-    return f"{note.number:0{_NUMBER_DIGITS}}"
+    return f"{note.ordinal:0{_NUMBER_DIGITS}}"
 
 
 def _at(address: str) -> tuple[FileSystem, str]:

@@ -82,12 +82,12 @@ class MemoryRunStore:
     def add_resume(self, run_id: str, note: ResumeNote) -> bool:
         """Add a note beside a run; return False if another one has its number."""
         run = self._runs[only_match(run_id, list(self._runs), "memory")]
-        return run.resumes.setdefault(note.number, note) is note
+        return run.resumes.setdefault(note.ordinal, note) is note
 
     def remove_resume(self, run_id: str, note: ResumeNote) -> None:
         """Remove a note, if it still exists."""
         if (run := self._runs.get(run_id)) is not None:
-            run.resumes.pop(note.number, None)
+            run.resumes.pop(note.ordinal, None)
 
     def delete(self, run_id: str) -> None:
         """Remove a run and its values; raises RunNotFoundError."""

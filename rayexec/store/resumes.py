@@ -14,9 +14,9 @@ __all__ = ["ResumeNote"]
 
 @dataclass(frozen=True, slots=True)
 class ResumeNote:
-    """A run that resumes another; ``number`` counts the resumptions of that run from 1."""
+    """A run that resumes another; ``ordinal`` counts the resumptions of that run from 1."""
 
-    number: int
+    ordinal: int
     run_id: str
     driver: ProcessIdentity
     #: Seconds since 1970.
@@ -29,9 +29,9 @@ class ResumeNote:
         return f"{json.dumps(asdict(self), indent=2)}\n".encode()
 
     @classmethod
-    def decode(cls, data: bytes, number: int) -> ResumeNote:
+    def decode(cls, data: bytes, ordinal: int) -> ResumeNote:
         """Return the note behind ``encode``'s result; other data is a note of no run."""
-        nothing = cls(number, "", ProcessIdentity("", 1), 0.0)
+        nothing = cls(ordinal, "", ProcessIdentity("", 1), 0.0)
         try:
             document: Any = json.loads(data)
             driver = ProcessIdentity(**document.pop("driver"))
@@ -39,7 +39,7 @@ class ResumeNote:
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             return nothing
         is_valid = (
-            note.number == number
+            note.ordinal == ordinal
             and isinstance(note.run_id, str)
             and RUN_ID.match(note.run_id) is not None
             and isinstance(note.time, (int, float))

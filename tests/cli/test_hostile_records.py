@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from rayexec import job, op
 from rayexec.cli.main import app
-from rayexec.cli.render.printable import (
+from rayexec.cli.printable import (
     printable_json,
     printable_line,
     printable_output,

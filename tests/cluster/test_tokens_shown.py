@@ -29,7 +29,7 @@ def token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(tokens.AUTH_MODE, "token")
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     monkeypatch.setenv("RAYEXEC_HOME", str(tmp_path))
-    monkeypatch.setattr(access, "refresh", lambda: None)
+    monkeypatch.setattr(tokens, "refresh", lambda: None)
 
 
 @contextlib.contextmanager

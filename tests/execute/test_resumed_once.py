@@ -157,9 +157,9 @@ def test_a_run_without_a_record_claims_while_it_lasts(tmp_path: Path) -> None:
 
 
 def test_of_many_at_once_one_gets_it(store: RunStore) -> None:
-    def claim(number: int) -> bool:
+    def claim(index: int) -> bool:
         try:
-            ResumeClaim(store, "r", f"n-{number}", is_recorded=True, is_forced=False)
+            ResumeClaim(store, "r", f"n-{index}", is_recorded=True, is_forced=False)
         except InvariantError:
             return False
         return True
@@ -171,7 +171,7 @@ def test_of_many_at_once_one_gets_it(store: RunStore) -> None:
     assert claims == 1 if is_exclusive else claims <= 1
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"number": 1}', b"\xff"])
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"ordinal": 1}', b"\xff"])
 def test_an_odd_note_keeps_nobody_from_resuming(tmp_path: Path, content: bytes) -> None:
     store = DirectoryRunStore(tmp_path)
     MENDED.clear()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from rayexec.cli.exit_codes import FAILED, SUCCEEDED, with_exit_code
-from rayexec.cli.render.printable import printable_line
+from rayexec.cli.printable import printable_line
 from rayexec.cli.signals import EndingSignals
 from rayexec.cli.streams import results_on_stdout, write_json
 from rayexec.cluster import releasing

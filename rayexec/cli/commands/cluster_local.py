@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from rayexec.cli.exit_codes import FAILED, SUCCEEDED, USAGE, complain, with_exit_code
-from rayexec.cli.render.printable import printable_line
+from rayexec.cli.printable import printable_line
 from rayexec.cli.signals import EndingSignals
 from rayexec.cli.streams import results_on_stdout, say, write_json
 from rayexec.cluster import releasing

@@ -9,7 +9,7 @@ from typing import TextIO
 import typer
 
 from rayexec.cli.exit_codes import FAILED, SUCCEEDED, USAGE, complain, with_exit_code
-from rayexec.cli.render.printable import printable_line
+from rayexec.cli.printable import printable_line
 from rayexec.cli.render.run_rows import run_rows
 from rayexec.cli.render.tables import results_console
 from rayexec.cli.streams import results_on_stdout, say, write_json

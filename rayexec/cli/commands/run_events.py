@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TextIO
 
 from rayexec.cli.exit_codes import INTERRUPTED, SUCCEEDED, USAGE, complain, with_exit_code
+from rayexec.cli.printable import printable_line, printable_output
 from rayexec.cli.render.lines import event_line
-from rayexec.cli.render.printable import printable_line, printable_output
 from rayexec.cli.streams import reader_left, results_on_stdout, say
 from rayexec.errors import RunNotFoundError
 from rayexec.events import Event, EventType

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TextIO
 
 from rayexec.cli.exit_codes import SUCCEEDED, with_exit_code
-from rayexec.cli.render.printable import printable_line, printable_text
+from rayexec.cli.printable import printable_line, printable_text
 from rayexec.cli.render.run_lines import report_lines
 from rayexec.cli.render.tables import ops_table, results_console
 from rayexec.cli.streams import results_on_stdout, write_json

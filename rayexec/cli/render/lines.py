@@ -6,7 +6,7 @@ import logging
 import sys
 import time
 
-from rayexec.cli.render.printable import printable_line
+from rayexec.cli.printable import printable_line
 from rayexec.cli.render.watch import Watch, canceling_line
 from rayexec.cli.signals import EndingSignals
 from rayexec.events import (

@@ -16,9 +16,9 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from rayexec.cli.printable import printable_line, printable_text
 from rayexec.cli.render.lines import is_shown, level_of
 from rayexec.cli.render.mapped_progress import mapped_lines
-from rayexec.cli.render.printable import printable_line, printable_text
 from rayexec.cli.render.stream_capture import StreamCapture
 from rayexec.cli.render.watch import Watch, canceling_line
 from rayexec.cli.signals import EndingSignals

@@ -9,6 +9,7 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
+from rayexec.cli.printable import printable_html
 from rayexec.cli.render.page_data import PageData
 from rayexec.cli.render.page_tables import (
     failures_part,
@@ -17,7 +18,6 @@ from rayexec.cli.render.page_tables import (
     waits_part,
     workers_part,
 )
-from rayexec.cli.render.printable import printable_html
 from rayexec.cli.render.run_lines import report_lines
 from rayexec.events import RunStatus
 from rayexec.store import RunRecord

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+from rayexec.cli.printable import printable_html
 from rayexec.cli.render.page_data import error_text, worker_row
-from rayexec.cli.render.printable import printable_html
 from rayexec.events import Attempt, StepEnd
 from rayexec.store.reading import StoredLog
 from rayexec.views.critical_path import Link

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 
-from rayexec.cli.render.printable import printable_line
+from rayexec.cli.printable import printable_line
 from rayexec.cli.render.tables import state_of, utc_time
 from rayexec.config.masking import mask_env_vars
 from rayexec.events import RunStatus

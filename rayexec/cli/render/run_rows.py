@@ -9,7 +9,7 @@ from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.style import Style
 
-from rayexec.cli.render.printable import printable_line
+from rayexec.cli.printable import printable_line
 from rayexec.cli.render.tables import RUN_STYLES, state_of, utc_time
 from rayexec.events import RunStatus
 from rayexec.store import RunRecord

@@ -13,7 +13,7 @@ from typing import Any, TextIO
 from rich.console import Console
 from rich.text import Text
 
-from rayexec.cli.render.printable import printable_output
+from rayexec.cli.printable import printable_output
 from rayexec.cli.signals import interrupts_held
 from rayexec.cli.streams import tolerant_text
 

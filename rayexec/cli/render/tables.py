@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from rayexec.cli.render.printable import printable_line
+from rayexec.cli.printable import printable_line
 from rayexec.events import RunStatus, StepEnd
 from rayexec.store import CacheRecord, RunRecord
 from rayexec.views.quantities import duration

@@ -87,10 +87,10 @@ def _name_of_own() -> str:
 
 def _other_directories(base: str) -> Iterator[str]:
     """Yield this user's directories in a base where a stranger has the usual name."""
-    for name in sorted(os.listdir(base)):
-        if name.startswith(f"{_name_of_own()}-"):
-            with contextlib.suppress(OSError):
-                yield _checked(os.path.join(base, name))
+    prefix = f"{_name_of_own()}-"
+    for name in sorted([name for name in os.listdir(base) if name.startswith(prefix)]):
+        with contextlib.suppress(OSError):
+            yield _checked(os.path.join(base, name))
 
 
 def _checked(path: str) -> str:

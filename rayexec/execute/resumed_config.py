@@ -1,0 +1,119 @@
+"""Comparison of a resumed run's config with that of the earlier run, node by node."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import pydantic
+
+from rayexec.config.run_config import ResolvedConfig, resolve_run_config
+from rayexec.definitions.io_manager import manager_key
+from rayexec.definitions.job import JobDefinition
+from rayexec.definitions.op import OpDefinition
+from rayexec.definitions.resource import ResourceDefinition, resource_definition
+from rayexec.errors import RayexecError
+from rayexec.names import node_path
+from rayexec.plan.model import FromConfig
+from rayexec.run.spec import RunSpec
+
+__all__ = ["changed_nodes"]
+
+_MISSING = object()
+
+
+def changed_nodes(
+    job: JobDefinition,
+    before: Mapping[str, Any],
+    spec: RunSpec,
+    *,
+    input_values: Mapping[str, Any] | None,
+    resources: Mapping[str, Any] | None,
+) -> frozenset[str]:
+    """Return the paths of ops whose outputs may differ with the config of ``spec``.
+
+    ``before`` is the run config of the earlier run. An op counts for its config, for an input from
+    run config, and for its resources and IO managers and what these require. If the earlier config
+    does not fit the job any more, all ops with config or resources count.
+    """
+    plan, now = spec.plan, spec.config
+    ops = plan.ops_by_key
+    try:
+        then: ResolvedConfig | None = resolve_run_config(
+            job,
+            before,
+            ops=ops,
+            open_inputs=plan.open_inputs,
+            input_values=input_values,
+            resources={key: resource_definition(each) for key, each in (resources or {}).items()},
+            ignore_execution=True,
+        )
+    except RayexecError:
+        then = None
+    nodes = _differing(None if then is None else then.ops, now.ops)
+    inputs = _differing(None if then is None else then.inputs, now.inputs)
+    nodes |= _nodes_fed_by(spec, inputs)
+    keys = _requiring(
+        _differing(None if then is None else then.resources, now.resources), spec.resources
+    )
+    nodes |= {node for node, op in ops.items() if not keys.isdisjoint(_used(op, spec.resources))}
+    return frozenset(nodes)
+
+
+def _differing(then: Mapping[Any, Any] | None, now: Mapping[Any, Any]) -> set[Any]:
+    """Return the keys with another value now; all keys where nothing is known of before."""
+    if then is None:
+        return set(now)
+    keys = then.keys() | now.keys()
+    return {key for key in keys if not _is_same(then.get(key, _MISSING), now.get(key, _MISSING))}
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    if one is other:
+        return True
+    try:
+        # A record has dates and paths as text.
+        return bool(one == other) or _as_recorded(one) == _as_recorded(other) != _MISSING
+    except Exception:  # Objects of users compare as they like.
+        return False
+
+
+def _as_recorded(value: Any) -> Any:
+    return value.model_dump(mode="json") if isinstance(value, pydantic.BaseModel) else _MISSING
+
+
+def _nodes_fed_by(spec: RunSpec, inputs: Iterable[tuple[str, str]]) -> set[str]:
+    """Return the paths of nodes that take one of these inputs of run config."""
+    wanted = {FromConfig(*each) for each in inputs}
+    plan = spec.plan
+    nodes = {
+        node_path(step.key)
+        for step in plan.steps
+        for step_input in step.inputs
+        if not wanted.isdisjoint(step_input.sources)
+    }
+    return nodes | {
+        node.key
+        for node in plan.mapped_nodes
+        for node_input in node.inputs
+        if any(source in wanted for source in node_input.sources)
+    }
+
+
+def _requiring(keys: set[str], resources: Mapping[str, ResourceDefinition]) -> set[str]:
+    """Return ``keys`` and the resources that require one of them, directly or not."""
+    while True:
+        more = {
+            key
+            for key, definition in resources.items()
+            if key not in keys and not keys.isdisjoint(definition.required_resource_keys)
+        }
+        if not more:
+            return keys
+        keys = keys | more
+
+
+def _used(op: OpDefinition, resources: Mapping[str, ResourceDefinition]) -> set[str]:
+    managers = {manager_key(out, resources) for out in op.outs.values()}
+    loaders = {each.input_manager_key for each in op.ins.values()}
+    return {key for key in {*op.required_resource_keys, *managers, *loaders} if key is not None}
