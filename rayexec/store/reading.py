@@ -271,7 +271,7 @@ class StoredLog:
         """Return the number of steps with an attempt, or with the outputs of the previous run."""
         from pyarrow import compute
 
-        steps: set[int] = set()
+        steps: set[Any] = set()
         for table in self._tables:
             rows = table.filter(compute.field("kind").isin([PLAIN, ATTEMPT, RESTORED]))
             steps.update(compute.unique(rows["step"]).to_pylist())
