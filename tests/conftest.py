@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 from leftovers import Leftovers
 from machine_checks import CheckedStatuses
 
@@ -16,6 +17,12 @@ from rayexec import JobDefinition, RunResult
 from rayexec.scheduler.step_table import StepTable
 
 Execute = Callable[..., RunResult]
+
+# On a busy machine any example may take long, and so may its making. Nothing is wrong then.
+settings.register_profile(
+    "unhurried", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("unhurried")
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:

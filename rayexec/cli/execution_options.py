@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from rayexec.cli.shared_options import PANEL_RUN
+from rayexec.cli.shared_options import PANEL_RUN, no_nan
 from rayexec.config.execution_settings import ExecutorKey, overridable_keys
 
 __all__ = ["ExecutionOverrides", "execution_options", "inherited_origin", "inherited_overrides"]
@@ -86,6 +86,7 @@ def _parameter(key: ExecutorKey, is_resume: bool) -> inspect.Parameter:
         help=(option.resume_help if is_resume else None) or option.help,
         metavar=option.metavar,
         min=option.minimum,
+        callback=no_nan if option.type is float else None,
         rich_help_panel=None if is_resume else PANEL_RUN,
     )
     return inspect.Parameter(

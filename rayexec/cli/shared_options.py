@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated
 
@@ -19,7 +20,19 @@ __all__ = [
     "RunIdOption",
     "SelectionOption",
     "TagsOption",
+    "no_nan",
 ]
+
+
+def no_nan(value: float | None) -> float | None:
+    """Return the value of an option; raises BadParameter for NaN.
+
+    Bounds refuse it with the latest versions of typer only.
+    """
+    if value is not None and math.isnan(value):
+        raise typer.BadParameter("nan is not a number; 'inf' means without end.")
+    return value
+
 
 PANEL_JOB = "The job"
 PANEL_RUN = "The run"

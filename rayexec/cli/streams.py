@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import io
-import json
 import os
 import select
 import sys
@@ -13,6 +12,7 @@ from collections.abc import Iterator
 from typing import Any, TextIO
 
 from rayexec.cli.printable import printable_json, printable_text
+from rayexec.strict_json import json_text
 
 __all__ = [
     "descriptor_of",
@@ -116,7 +116,7 @@ def results_on_stdout() -> Iterator[TextIO]:
 
 def write_json(results: TextIO, document: Any) -> None:
     """Print a JSON document."""
-    text = json.dumps(document, indent=2, ensure_ascii=False, default=str)
+    text = json_text(document, indent=2, ensure_ascii=False, default=str)
     results.write(f"{printable_json(text)}\n")
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
+from rayexec.definitions.fresh_data import fresh
 from rayexec.definitions.metadata import MetadataValue, normalize_metadata
 from rayexec.definitions.op import OpDefinition
 from rayexec.errors import InvariantError
@@ -46,6 +47,38 @@ class RunInfo:
     def get_tag(self, key: str) -> str | None:
         """Return the run's tag of that name, or None."""
         return self.tags.get(key)
+
+
+class _OwnRunInfo(RunInfo):
+    """Facts of a run for one step, which makes copies of what it looks at: it may change them."""
+
+    __slots__ = ("_given", "_run_config", "_tags")
+
+    _given: RunInfo
+    _run_config: Mapping[str, Any] | None
+    _tags: Mapping[str, str] | None
+
+    def __init__(self, given: RunInfo) -> None:
+        facts = {"run_id": given.run_id, "job_name": given.job_name, "retries": given.retries}
+        for name, value in {**facts, "_given": given, "_tags": None, "_run_config": None}.items():
+            object.__setattr__(self, name, value)
+
+    @property
+    def tags(self) -> Mapping[str, str]:
+        if self._tags is None:
+            object.__setattr__(self, "_tags", fresh(self._given.tags))
+        assert self._tags is not None
+        return self._tags
+
+    @property
+    def run_config(self) -> Mapping[str, Any]:
+        if self._run_config is None:
+            object.__setattr__(self, "_run_config", fresh(self._given.run_config))
+        assert self._run_config is not None
+        return self._run_config
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return RunInfo, (self.run_id, self.job_name, self.tags, self.run_config, self.retries)
 
 
 class StepLog:
@@ -131,14 +164,16 @@ class OpExecutionContext:
     is_op_context = True
 
     __slots__ = (
+        "_given_run",
         "_metadata",
+        "_own_tags",
+        "_run",
         "_tags",
         "log",
         "op_config",
         "op_def",
         "resources",
         "retry_number",
-        "run",
         "step_key",
     )
 
@@ -154,7 +189,8 @@ class OpExecutionContext:
         tags: Mapping[str, str] | None = None,
         log: StepLog | None = None,
     ) -> None:
-        self.run = run
+        self._given_run = run
+        self._run: RunInfo | None = None
         self.step_key = step_key
         self.op_def = op_def
         self.op_config = op_config
@@ -162,17 +198,25 @@ class OpExecutionContext:
         self.retry_number = retry_number
         self.log = log or StepLog()
         self._tags = tags or {}
+        self._own_tags: dict[str, str] | None = None
         self._metadata: dict[str, dict[str, MetadataValue]] = {}
+
+    @property
+    def run(self) -> RunInfo:
+        """The facts of the run."""
+        if self._run is None:
+            self._run = _OwnRunInfo(self._given_run)
+        return self._run
 
     @property
     def run_id(self) -> str:
         """The id of the run."""
-        return self.run.run_id
+        return self._given_run.run_id
 
     @property
     def job_name(self) -> str:
         """The name of the job."""
-        return self.run.job_name
+        return self._given_run.job_name
 
     @property
     def run_config(self) -> Mapping[str, Any]:
@@ -187,7 +231,9 @@ class OpExecutionContext:
     @property
     def op_tags(self) -> Mapping[str, str]:
         """The tags of the step."""
-        return self._tags
+        if self._own_tags is None:
+            self._own_tags = dict(self._tags)
+        return self._own_tags
 
     @property
     def op_handle(self) -> SimpleNamespace:
@@ -266,7 +312,7 @@ class HookContext:
     ) -> None:
         self.run_id = run.run_id
         self.job_name = run.job_name
-        self.run = run
+        self.run: RunInfo = _OwnRunInfo(run)
         self.step_key = step_key
         self.op = op
         self.hook_name = hook_name
@@ -287,9 +333,9 @@ class InitResourceContext:
         resources: Resources | None = None,
         run: RunInfo | None = None,
     ) -> None:
-        self.resource_config = resource_config
+        self.resource_config = fresh(resource_config)
         self.resources = resources or _NO_RESOURCES
-        self.run = run
+        self.run: RunInfo | None = None if run is None else _OwnRunInfo(run)
         self.run_id = run.run_id if run is not None else None
         self.log = StepLog()
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from rayexec.definitions.contexts import Resources, StepLog
+from rayexec.definitions.fresh_data import fresh
 from rayexec.definitions.metadata import MetadataValue, normalize_metadata
 from rayexec.definitions.op import OpDefinition
 from rayexec.definitions.types import RuntimeType, runtime_type
@@ -46,10 +47,10 @@ class OutputContext:
         self.mapping_key = mapping_key
         self.op_def = op_def
         self.dagster_type = runtime_type(Any) if dagster_type is None else dagster_type
-        self.definition_metadata = dict(definition_metadata or {})
+        self.definition_metadata: dict[str, Any] = fresh(dict(definition_metadata or {}))
         self.output_metadata = dict(output_metadata or {})
-        self.config = config
-        self.resource_config = resource_config
+        self.config = fresh(config)
+        self.resource_config = fresh(resource_config)
         self.resources = resources or Resources({})
         self.log = log or StepLog()
         self.version = version
@@ -103,9 +104,9 @@ class InputContext:
         self.upstream_output = upstream_output
         self.op_def = op_def
         self.dagster_type = runtime_type(Any) if dagster_type is None else dagster_type
-        self.definition_metadata = dict(definition_metadata or {})
-        self.config = config
-        self.resource_config = resource_config
+        self.definition_metadata: dict[str, Any] = fresh(dict(definition_metadata or {}))
+        self.config = fresh(config)
+        self.resource_config = fresh(resource_config)
         self.resources = resources or Resources({})
         self.log = log or StepLog()
 

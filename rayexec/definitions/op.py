@@ -9,6 +9,7 @@ from typing import Any, overload
 
 from rayexec.definitions.code import ByReference
 from rayexec.definitions.concurrency import Pool
+from rayexec.definitions.fresh_data import ReadOnlyDict
 from rayexec.definitions.handles import Level
 from rayexec.definitions.invocation import Invocable
 from rayexec.definitions.op_signature import Parameters, read_outputs, read_signature
@@ -52,6 +53,10 @@ class OpDefinition(ByReference, Invocable):
     durable: bool = False
     preset_config: Any = NO_DEFAULT
     cache: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("ins", "outs", "tags"):  # contexts show them to steps
+            object.__setattr__(self, name, ReadOnlyDict(getattr(self, name)))
 
     def input_names(self) -> tuple[str, ...]:
         """Return the inputs in the order of a call's positional arguments."""

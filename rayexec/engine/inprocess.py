@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from rayexec.definitions.contexts import StepLog
+from rayexec.definitions.fresh_data import fresh
 from rayexec.engine.base import Engine
 from rayexec.engine.packed_values import Restored, is_lasting, pack
 from rayexec.engine.process_memory import peak_rss
@@ -183,7 +184,7 @@ class InProcessEngine(Engine):
             step.key,
             step.template,
             attempt_number,
-            spec.config.ops.get(node_path(step.key)),
+            fresh(spec.config.ops.get(node_path(step.key))),
             step.tags,
         )
         log = None

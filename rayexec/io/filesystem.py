@@ -21,6 +21,10 @@ class FilesystemIOManager(ConfigurableIOManager):
     ``base_dir`` is a path, or a URI that ``pyarrow.fs`` knows (``s3://bucket/key``, ``gs://…``,
     ``file://…``) within reach of all nodes. The file is ``<run id>/<step key>/<output>[/<mapping
     key>]``, percent-encoded, and appears only once it is complete.
+
+    On this machine a file is loaded only if this user owns it and nobody else may change it, or the
+    directories up to ``base_dir``. Users in RAYEXEC_TRUSTED_OWNERS count as this one. A file of any
+    other place is loaded as it is.
     """
 
     base_dir: str
@@ -32,9 +36,9 @@ class FilesystemIOManager(ConfigurableIOManager):
         context.add_output_metadata({"path": MetadataValue.path(file.path)})
 
     def load_input(self, context: InputContext) -> Any:
-        """Return the pickled value."""
+        """Return the pickled value; raises StrangerError where others could have written it."""
         file = file_of(self.base_dir, upstream_of(context))
-        with file.filesystem.open_input_file(file.path) as stream:
+        with file.open_trusted() as stream:
             return StoredUnpickler(stream).load()
 
 

@@ -13,35 +13,52 @@ from typing import Any
 from urllib.parse import quote
 
 from rayexec.definitions.io_contexts import InputContext, OutputContext
+from rayexec.run.file_modes import make_directories, new_file
+from rayexec.run.file_owners import trusted_owners
 
 __all__ = ["OutputFile", "file_of", "upstream_of"]
 
 # On these file systems a file appears only once it is complete, and a move is a copy.
 _OBJECT_STORES = frozenset({"s3", "gcs", "abfs"})
+_LOCAL = "local"  # likewise a name of pyarrow
 # File systems take names of 255 bytes; suffixes and temporary names need some of them.
 _MOST_NAME_BYTES = 200
 _COPIED_BYTES = 8 * 1024 * 1024  # at a time
 
 
 class OutputFile:
-    """File of an output: a file system of ``pyarrow.fs``, and the path there."""
+    """File of an output: a file system of ``pyarrow.fs``, and the path there.
 
-    __slots__ = ("filesystem", "path")
+    ``levels`` are the directories above it, up to the ``base_dir`` of its manager.
+    """
 
-    def __init__(self, filesystem: Any, path: str) -> None:
+    __slots__ = ("_levels", "filesystem", "path")
+
+    def __init__(self, filesystem: Any, path: str, levels: int) -> None:
         self.filesystem = filesystem
         self.path = path
+        self._levels = levels
 
     @property
     def size(self) -> int:
         """Size of the file in bytes."""
         return int(self.filesystem.get_file_info(self.path).size)
 
+    def open_trusted(self) -> Any:
+        """Open the file for reading, to unpickle its content.
+
+        Raises StrangerError where another user of this machine could have written it. The files of
+        any other place do not show who writes there.
+        """
+        if self.filesystem.type_name == _LOCAL:
+            return trusted_owners().open(self.path, self._levels)
+        return self.filesystem.open_input_file(self.path)
+
     def write(self, fill: Callable[[Any], None]) -> None:
         """Write the file with ``fill``, which gets a stream.
 
         The file appears once it is complete. Nobody ever sees half of it, neither if ``fill``
-        raises nor if the process is killed.
+        raises nor if the process is killed. On this machine it has a mode of ``run.file_modes``.
         """
         filesystem = self.filesystem
         if filesystem.type_name in _OBJECT_STORES:
@@ -53,8 +70,11 @@ class OutputFile:
                     shutil.copyfileobj(local, stream, _COPIED_BYTES)
             return
         directory, _, name = self.path.rpartition("/")
-        filesystem.create_dir(directory, recursive=True)
         temporary = f"{directory}/.{uuid.uuid4().hex}.{name[:_MOST_NAME_BYTES]}"
+        if filesystem.type_name == _LOCAL:
+            self._write_here(fill, directory, temporary)
+            return
+        filesystem.create_dir(directory, recursive=True)
         try:
             with filesystem.open_output_stream(temporary) as stream:
                 fill(stream)
@@ -63,6 +83,18 @@ class OutputFile:
             # The first error counts, also where there is no temporary file to delete.
             with contextlib.suppress(OSError):
                 filesystem.delete_file(temporary)
+            raise
+
+    def _write_here(self, fill: Callable[[Any], None], directory: str, temporary: str) -> None:
+        base = "/".join(self.path.split("/")[: -self._levels])
+        make_directories(directory, base)
+        try:
+            with os.fdopen(new_file(temporary), "wb") as stream:
+                fill(stream)
+            os.replace(temporary, self.path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
             raise
 
 
@@ -79,10 +111,9 @@ def file_of(base_dir: str, context: OutputContext, suffix: str = "") -> OutputFi
         filesystem, base = fs.FileSystem.from_uri(base_dir)
     else:
         filesystem, base = fs.LocalFileSystem(), os.path.abspath(os.path.expanduser(base_dir))
-    parts = map(_name, context.get_identifier())
-    return OutputFile(
-        filesystem, "/".join((base.replace(os.sep, "/").rstrip("/"), *parts)) + suffix
-    )
+    parts = [_name(part) for part in context.get_identifier()]
+    path = "/".join((base.replace(os.sep, "/").rstrip("/"), *parts)) + suffix
+    return OutputFile(filesystem, path, len(parts))
 
 
 def _name(part: str) -> str:

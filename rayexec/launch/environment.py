@@ -20,6 +20,7 @@ HOME = "RAYEXEC_HOME"
 SAVING_TIME_S = 120.0
 # More than the grace of any job in its own code, which nobody reads here. A driver may end earlier.
 LEAST_STOP_WAIT_S = 3600.0
+_LONGEST_GRACE_S = 1e9  # 30 years; no timer of Ray takes much more
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +130,6 @@ def _grace(config: Mapping[str, Any] | None) -> float:
         settings = settings.get(key) if isinstance(settings, Mapping) else None
     for options in (settings, settings.get("ray") if isinstance(settings, Mapping) else None):
         grace = options.get("cancel_grace") if isinstance(options, Mapping) else None
-        if isinstance(grace, (int, float)) and math.isfinite(grace):
-            return float(grace)
+        if isinstance(grace, (int, float)) and 0 <= grace < math.inf:
+            return float(min(grace, _LONGEST_GRACE_S))
     return 0.0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 
 from rayexec.errors import RunNotFoundError
@@ -12,7 +11,7 @@ from rayexec.launch.driver_process import DriverProcess
 from rayexec.launch.drivers import driver_of
 from rayexec.launch.monitor import RunMonitor, await_end, await_recording
 from rayexec.launch.notes import LaunchNote, RecordedRun, find_note, find_note_by_prefix
-from rayexec.launch.polling import ClusterPoll
+from rayexec.launch.polling import ClusterPoll, deadline_after
 from rayexec.store import RunRecord, default_store, store_at
 
 __all__ = ["LaunchedRun", "find_launched", "locate", "locate_recorded", "not_recorded"]
@@ -54,10 +53,10 @@ class LaunchedRun:
     def wait(self, timeout: float | None = None) -> RunStatus:
         """Wait until the run is over, and return its status.
 
-        Raises TimeoutError if it is not over after ``timeout`` seconds; the run continues.
+        Raises TimeoutError if it is not over after ``timeout`` seconds; the run continues. An
+        infinite timeout is none; raises ValueError for NaN.
         """
-        deadline = None if timeout is None else time.monotonic() + timeout
-        record = self.wait_until(deadline)
+        record = self.wait_until(deadline_after(timeout))
         if record is None:
             raise TimeoutError(f"run {self.run_id} is not over after {timeout:g} s.")
         return record.status

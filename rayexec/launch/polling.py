@@ -8,11 +8,26 @@ from typing import TypeVar
 
 from rayexec.errors import EngineError
 
-__all__ = ["ClusterPoll"]
+__all__ = ["ClusterPoll", "deadline_after"]
 
+_ENDLESS_S = 1e12  # 30,000 years, and whole numbers beyond any float
 RETRY_LIMIT_S = 20.0  # a dashboard may be busy, or start again
 
 T = TypeVar("T")
+
+
+def deadline_after(timeout: float | None) -> float | None:
+    """Return the time of the monotonic clock in ``timeout`` seconds, None for no end.
+
+    Raises ValueError for NaN, and TypeError for anything but a number.
+    """
+    if timeout is None:
+        return None
+    if isinstance(timeout, bool) or not isinstance(timeout, (int, float)):
+        raise TypeError(f"timeout must be a number of seconds, got {timeout!r}")
+    if timeout != timeout:
+        raise ValueError("timeout must be a number of seconds, got nan")
+    return None if timeout > _ENDLESS_S else time.monotonic() + timeout
 
 
 class ClusterPoll:

@@ -22,7 +22,7 @@ from typing import BinaryIO
 from rayexec.errors import StoreError
 from rayexec.private_directory import StrangerError, open_private
 
-__all__ = ["TRUSTED_OWNERS", "Owners", "trusted_owners"]
+__all__ = ["TRUSTED_OWNERS", "Owners", "adopt_owners", "trusted_owners"]
 
 TRUSTED_OWNERS = "RAYEXEC_TRUSTED_OWNERS"
 _ROOT = 0
@@ -90,17 +90,29 @@ class Owners:
 
 _ADVICE = (
     "What is in there runs code as whoever loads it, so it is not used. If you trust the users who "
-    f"write to this store, list their names in {TRUSTED_OWNERS} (ann,bob), or in "
+    f"may write there, list their names in {TRUSTED_OWNERS} (ann,bob), or in "
     "~/.config/rayexec/trusted_owners; else close it to them, or remove it"
 )
+
+
+# Those of the driver whose steps this worker runs; None in any other process.
+_ADOPTED: Owners | None = None
+
+
+def adopt_owners(owners: Owners | None) -> None:
+    """Let this worker trust whom its driver trusts, since a worker may have no list of them."""
+    global _ADOPTED
+    _ADOPTED = owners
 
 
 def trusted_owners() -> Owners:
     """Return this user, and those whom the environment or the user's own file lists.
 
-    Raises StoreError for a name that this machine does not know, and for a file that other users
-    may change.
+    In a worker these are the ones of its driver. Raises StoreError for a name that this machine
+    does not know, and for a file that other users may change.
     """
+    if _ADOPTED is not None:
+        return _ADOPTED
     names = [*_BETWEEN.split(os.environ.get(TRUSTED_OWNERS, "")), *_listed(_list_path())]
     uids = {os.geteuid()}
     for name in filter(None, names):

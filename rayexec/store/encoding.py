@@ -29,6 +29,7 @@ from rayexec.events import (
     StreamPart,
     UserFailureData,
 )
+from rayexec.strict_json import marked_floats, unmarked_floats
 
 __all__ = [
     "attempt_text",
@@ -86,8 +87,10 @@ def in_words(value: Any) -> str:
 def _encode(value: Any, left: int = _MOST_LEVELS) -> Any:
     """Return ``value`` as JSON-able data; objects without an encoding become their repr."""
     kind = type(value)
-    if value is None or kind in (str, int, float, bool):
+    if value is None or kind in (str, int, bool):
         return value
+    if kind is float:
+        return marked_floats(value)
     if not left:
         return in_words(value)
     left -= 1
@@ -107,7 +110,7 @@ def _encode(value: Any, left: int = _MOST_LEVELS) -> Any:
         return {_KIND: "bytes", "of": base64.b64encode(value).decode()}
     for plain in (bool, int, float, str):
         if isinstance(value, plain):  # A subclass, such as an enumeration.
-            return plain(value)
+            return marked_floats(plain(value))
     return in_words(value)
 
 
@@ -134,6 +137,8 @@ def _decode(value: Any) -> Any:
         return tuple(
             [OutputRecord(each) if isinstance(each, str) else _decode(each) for each in value["of"]]
         )
+    if kind == "float":
+        return unmarked_floats(value)
     if kind == "bytes":
         return base64.b64decode(value["of"])
     if kind == "mapping":
@@ -146,7 +151,7 @@ def _decode(value: Any) -> Any:
 
 def _text(value: Any) -> str:
     # All non-ASCII characters are escaped, so that lone surrogates of undecodable output survive.
-    return json.dumps(_encode(value))
+    return json.dumps(_encode(value), allow_nan=False)
 
 
 def attempt_text(attempt: Attempt, outputs: tuple[OutputRecord, ...]) -> str:
@@ -161,7 +166,7 @@ def attempt_text(attempt: Attempt, outputs: tuple[OutputRecord, ...]) -> str:
         encoded["outputs"] = _encode_outputs(attempt.outputs)
     if attempt.logs:  # A compact form, since runs have more lines than anything else.
         encoded["logs"] = [[line.time, int(line.level), str(line.message)] for line in attempt.logs]
-    return json.dumps(encoded)
+    return json.dumps(encoded, allow_nan=False)
 
 
 def read_attempt(text: str) -> dict[str, Any]:
@@ -210,7 +215,7 @@ def resource_text(record: ResourceRecord) -> str:
 
 def outputs_text(outputs: tuple[OutputRecord, ...]) -> str:
     """Return the outputs of a step."""
-    return json.dumps(_encode_outputs(outputs))
+    return json.dumps(_encode_outputs(outputs), allow_nan=False)
 
 
 def read_outputs(text: str) -> tuple[OutputRecord, ...]:

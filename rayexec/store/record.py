@@ -11,6 +11,7 @@ from rayexec.errors import StoreError
 from rayexec.events import RunStatus
 from rayexec.names import RUN_ID
 from rayexec.run.process_identity import ProcessIdentity
+from rayexec.strict_json import json_text, marked_floats, unmarked_floats
 
 __all__ = ["LAST_MOMENT_S", "SCHEMA_VERSION", "RunRecord", "is_over", "settled"]
 
@@ -59,7 +60,8 @@ class RunRecord:
     def encode(self) -> bytes:
         """Return the content of ``run.json``."""
         document = {"schema_version": self.schema_version} | self.to_dict()
-        return f"{json.dumps(document, indent=2, default=repr)}\n".encode()
+        document["run_config"] = marked_floats(document["run_config"])
+        return f"{json_text(document, indent=2, default=repr)}\n".encode()
 
     @classmethod
     def decode(cls, data: bytes, run_id: str) -> RunRecord:
@@ -85,6 +87,8 @@ class RunRecord:
             raise StoreError(f"{subject}: it has no valid {', '.join(odd)}.")
         if values["run_id"] != run_id:
             raise StoreError(f"{subject}: it is of another run, {values['run_id']!r}.")
+        if "run_config" in values:
+            values["run_config"] = unmarked_floats(values["run_config"])
         driver, selection = values.get("driver"), values.get("op_selection")
         if driver is not None:
             values["driver"] = ProcessIdentity(**driver)

@@ -136,6 +136,9 @@ def test_ray_waits_longer_for_a_driver_than_its_run_gives_its_steps() -> None:
 
     assert stop_wait({}, None) == stop_wait({}, 5.0) == "3600"  # also for what the job itself says
     assert stop_wait({}, 4000.5) == "4121"
+    for without_end in (1e300, 10**400):
+        assert stop_wait({}, without_end) == "1000000120"
+    assert stop_wait({}, float("nan")) == stop_wait({}, float("inf")) == "3600"
     assert stop_wait({}, None, 4121) == "4121"
     assert stop_wait({STOP_WAIT: "7"}, 4000.5) == "7"
 

@@ -9,11 +9,15 @@ import time
 from pathlib import Path
 
 import pytest
+import typer
 from cli_process import run, run_on_terminal
 from typer.testing import CliRunner
 
+from rayexec import ConfigError, execute_job, job, validate_run_config
 from rayexec.cli.main import app
+from rayexec.cli.shared_options import no_nan
 from rayexec.events import RunStatus
+from rayexec.launch.polling import deadline_after
 from rayexec.run.process_identity import ProcessIdentity
 from rayexec.store import DirectoryRunStore, RunRecord
 
@@ -146,3 +150,65 @@ def test_a_list_of_thousands_of_runs_comes_within_seconds(home: Path) -> None:
     assert time.process_time() - began < 3
     shutil.rmtree(home / "index")
     assert CliRunner().invoke(app, ["run", "list"]).stdout == result.stdout
+
+
+NAN, INFINITE, HUGE = float("nan"), float("inf"), 10**400
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("run", "wait", "daily-1", "--timeout"),
+        ("run", "cancel", "daily-1", "--timeout"),
+        ("run", "delete", "--older-than"),
+        ("cache", "delete", "--older-than"),
+    ],
+)
+def test_nan_is_no_number_and_infinity_is_without_end(home: Path, command: tuple[str, ...]) -> None:
+    for given in ("nan", "NaN", "-inf", "-1"):
+        result = CliRunner().invoke(app, [*command, given])
+        assert result.exit_code == 2
+        assert "Invalid value" in result.stderr
+    for given in ("inf", "1e300"):
+        result = CliRunner().invoke(app, [*command, given])
+        # A run that is over already cannot be canceled any more.
+        assert result.exit_code == (1 if command[1] == "cancel" else 0), result.output
+    assert left(home) == ALL
+
+
+def test_nan_is_refused_by_any_typer() -> None:
+    assert [no_nan(value) for value in (None, 0.0, INFINITE)] == [None, 0.0, INFINITE]
+    with pytest.raises(typer.BadParameter, match="nan is not a number"):
+        no_nan(NAN)
+
+
+def test_a_deadline_is_a_number_of_seconds_away() -> None:
+    now = time.monotonic()
+    assert 0 <= (deadline_after(5) or 0) - now - 5 < 1
+    assert deadline_after(None) is deadline_after(INFINITE) is deadline_after(HUGE) is None
+    assert (deadline_after(-1) or now) < now
+    with pytest.raises(ValueError, match="timeout must be a number of seconds, got nan"):
+        deadline_after(NAN)
+    for odd in ("5", True):
+        with pytest.raises(TypeError, match="timeout must be a number of seconds, got"):
+            deadline_after(odd)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        *(("cancel_grace", value) for value in (NAN, INFINITE, HUGE, -1)),
+        *(("max_concurrent", value) for value in (NAN, INFINITE, 1.5, -1)),
+        *(("infrastructure_retries", value) for value in (NAN, INFINITE, 1.5, -1)),
+        *(("max_runtime", value) for value in (NAN, -INFINITE, 0)),
+    ],
+)
+def test_keys_of_the_executor_are_numbers(key: str, value: float) -> None:
+    @job
+    def empty() -> None: ...
+
+    with pytest.raises(ConfigError, match=key):
+        validate_run_config(empty, {"execution": {"config": {"ray": {key: value}}}})
+    if key == "max_concurrent":
+        with pytest.raises(ConfigError, match=key):
+            execute_job(empty, max_concurrent=value)

@@ -246,3 +246,18 @@ def test_workers_are_left_as_they_were(tmp_path: Path) -> None:
         found += ray.get([ray.remote(num_cpus=1)(look).remote() for _ in range(8)])
     assert {descriptor for _, descriptor, _ in found} == {-1}
     assert max(threads for _, _, threads in found) == 1
+
+
+@pytest.mark.parametrize("grace", [1e10, 1e300])
+def test_a_grace_beyond_any_timer_ends_with_the_steps(grace: float, tmp_path: Path) -> None:
+    @op
+    def sleeps() -> None:
+        with marked(tmp_path, "sleeps"):
+            time.sleep(600)
+
+    @job(config={"execution": {"config": {"ray": {"cancel_grace": grace}}}})
+    def patient() -> None:
+        sleeps()
+
+    assert interrupted(patient, tmp_path, ("sleeps",)).status == "CANCELED"
+    assert (tmp_path / "sleeps.closed").exists()

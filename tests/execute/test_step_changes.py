@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import pickle
 import sys
 from collections.abc import Iterator
 from os import chdir as bound_before
@@ -11,7 +13,19 @@ from typing import Any
 
 import pytest
 
-from rayexec import DynamicOut, DynamicOutput, Output, execute_job, job, op, resource
+from rayexec import (
+    Config,
+    DynamicOut,
+    DynamicOutput,
+    Output,
+    RetryRequested,
+    execute_job,
+    job,
+    op,
+    resource,
+    success_hook,
+)
+from rayexec.definitions.fresh_data import ReadOnlyDict, fresh
 
 NAME = "RAYEXEC_TEST_LEAK"
 
@@ -224,3 +238,153 @@ def test_an_op_sees_its_own_changes_and_the_environment_as_ever(ray_session: Non
     assert result.output_for_node("works") == ("b\n", "b", "/", "b")
     assert result.output_for_node("last")["variable"] is None
     assert result.output_for_node("last")["directory"] == os.getcwd()
+
+
+class Shown(Config):
+    rows: list[int]
+
+
+def looks_of(context: Any) -> list[str]:
+    """Return what a context shows of the run, the op and its config."""
+    shown = (context.run_config, context.run.tags, context.run_tags, context.op_tags)
+    return [repr({**each}) for each in (*shown, context.op_def.tags, context.op_def.ins)]
+
+
+def change_shown(context: Any) -> None:
+    """Change whatever a context shows, in place, where it allows that."""
+    for mapping in (
+        context.run_config,
+        context.run_config.get("ops", {}),
+        context.run.tags,
+        context.run_tags,
+        context.op_tags,
+        context.op_def.tags,
+        context.op_def.ins,
+        context.op_def.outs,
+    ):
+        with contextlib.suppress(TypeError):  # definitions refuse it
+            mapping["changed"] = "by a step"
+            mapping.pop("given", None)
+    assert context.run_config["changed"] == context.run.tags["changed"] == "by a step"
+    assert context.op_tags["changed"] == "by a step"
+
+
+@op(tags={"given": "1"}, config_schema={"rows": [int]})
+def shows_and_changes(context: Any, given: Any = None) -> list[str]:
+    shown = [*looks_of(context), repr(context.op_config)]
+    change_shown(context)
+    context.op_config["rows"].append(7)
+    if context.retry_number == 0 and context.get_tag("retries"):
+        raise RetryRequested(1, 0)
+    return shown
+
+
+@op(tags={"given": "1"})
+def shows_a_model(context: Any, config: Shown, given: Any = None) -> list[str]:
+    shown = [*looks_of(context), repr(config), repr(context.op_config)]
+    change_shown(context)
+    config.rows.append(7)
+    assert context.op_config.rows[-1] == 7
+    return shown
+
+
+@resource(config_schema={"rows": [int]})
+def shows_its_config(context: Any) -> Any:
+    shown = repr((context.resource_config, context.run.tags, context.run.run_config))
+    context.resource_config["rows"].append(7)
+    context.run.tags["changed"] = context.run.run_config["changed"] = "by a resource"
+    return shown
+
+
+@op(required_resource_keys={"shown"})
+def shows_a_resource(context: Any, given: Any = None) -> str:
+    return str(context.resources.shown)
+
+
+def showing() -> Any:
+    """Return a job of chains of steps of one op each, which change what their context shows."""
+    rows = {"config": {"rows": [1]}}
+    ops = (shows_and_changes, shows_a_model, shows_a_resource)
+
+    @job(
+        resource_defs={"shown": shows_its_config.with_scope("step")},
+        config={
+            "ops": {
+                f"{made.name}_{index}": rows
+                for made in (shows_and_changes, shows_a_model)
+                for index in range(3)
+            },
+            "resources": {"shown": rows},
+        },
+        tags={"given": "1"},
+    )
+    def shown() -> None:
+        for made in ops:
+            value = made.alias(f"{made.name}_0")()
+            for index in (1, 2):
+                value = made.alias(f"{made.name}_{index}")(value)
+
+    return shown
+
+
+def assert_same(result: Any) -> None:
+    for made in (shows_and_changes, shows_a_model, shows_a_resource):
+        first, *others = [result.output_for_node(f"{made.name}_{index}") for index in range(3)]
+        assert others == [first, first]
+        assert "changed" not in str(first)
+
+
+@pytest.mark.parametrize("batches", [True, False])
+def test_what_a_context_shows_is_as_ever_for_the_next_step(
+    ray_session: None, batches: bool
+) -> None:
+    config = {"execution": {"config": {"ray": {"batches": batches}}}}
+    for tags in ({}, {"retries": "1"}):
+        assert_same(execute_job(showing(), config, tags=tags, raise_on_error=True))
+
+
+def test_what_a_context_shows_is_as_ever_in_process() -> None:
+    for tags in ({}, {"retries": "1"}):
+        assert_same(showing().execute_in_process(tags=tags))
+
+
+def test_hooks_change_nothing_for_later_steps() -> None:
+    seen = []
+
+    @success_hook
+    def changes_shown(context: Any) -> None:
+        seen.append(repr((context.run.tags, context.run.run_config)))
+        context.run.tags["changed"] = context.run.run_config["changed"] = "by a hook"
+
+    result = showing().with_hooks({changes_shown}).execute_in_process()
+    assert_same(result)
+    assert len(seen) == 9
+    assert len(set(seen)) == 1
+
+
+def test_a_copy_of_data_is_as_the_data() -> None:
+    lasting = object()
+    config = Shown(rows=[1])
+    shared: list[Any] = [1, (2, [3])]
+    data: dict[str, Any] = {
+        "a": shared,
+        "b": shared,
+        "config": config,
+        "object": lasting,
+        "set": {1},
+    }
+    copied = fresh(data)
+    assert copied == data
+    assert copied["a"] is copied["b"]
+    assert copied["object"] is lasting
+    for path in ("a", "config", "set"):
+        assert copied[path] is not data[path]
+    assert copied["a"][1][1] is not shared[1][1]
+    assert copied["config"].rows is not config.rows
+    looped: list[Any] = []
+    looped.append(looped)
+    assert (inner := fresh(looped))[0] is inner is not looped
+    refusing = ReadOnlyDict(a=1)
+    assert pickle.loads(pickle.dumps(refusing)) == {**refusing} == {"a": 1}
+    with pytest.raises(TypeError, match="make a copy"):
+        refusing["a"] = 2

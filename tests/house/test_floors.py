@@ -28,7 +28,7 @@ FLOORS = (
     ("definitions",),
     ("events",),
     ("names",),
-    ("errors", "former_names", "namesake", "private_directory", "_version"),
+    ("errors", "former_names", "namesake", "private_directory", "strict_json", "_version"),
 )
 HEAVY = ("ray", "pyarrow", "pydantic", "typer", "aiohttp", "dagster")
 

@@ -8,6 +8,7 @@ import typer
 
 from rayexec.cli.commands.run import JsonOption, StoreOption
 from rayexec.cli.lazy import load
+from rayexec.cli.shared_options import no_nan
 
 __all__ = ["cache_app"]
 
@@ -34,7 +35,9 @@ def delete(
     op: OpOption = None,
     older_than: Annotated[
         float | None,
-        typer.Option("--older-than", min=0, metavar="DAYS", help="Only older ones."),
+        typer.Option(
+            "--older-than", min=0, callback=no_nan, metavar="DAYS", help="Only older ones."
+        ),
     ] = None,
     everything: Annotated[
         bool, typer.Option("--all", help="All of them, unreadable ones too.")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import os
 import signal
@@ -28,6 +27,7 @@ from rayexec.events import RunStatus
 from rayexec.execute import ReexecutionOptions, RunResult, execute_job
 from rayexec.launch.job_file import JobSource, load_job
 from rayexec.launch.launcher_versions import compare_with_launcher
+from rayexec.strict_json import json_text
 from rayexec.views.failures import failure_text
 from rayexec.views.run_report import outcome
 from rayexec.views.run_summary import steps_in_order, summarise
@@ -120,7 +120,7 @@ def _report(result: RunResult, watch: Watch, results: TextIO | None, *, on_termi
     """Print the result, and the reason of a failure last."""
     sys.stdout.flush()
     if results is not None:
-        results.write(f"{json.dumps(outcome(result), indent=2)}\n")
+        results.write(f"{json_text(outcome(result), indent=2)}\n")
     elif on_terminal:
         _print_summary(result, watch)
     if result.status == RunStatus.FAILURE or (

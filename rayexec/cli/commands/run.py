@@ -10,6 +10,7 @@ import typer
 from rayexec.cli.execution_options import ExecutionOverrides, execution_options
 from rayexec.cli.lazy import load
 from rayexec.cli.parsing import RunOptions
+from rayexec.cli.shared_options import no_nan
 
 __all__ = ["run_app"]
 
@@ -133,7 +134,10 @@ def wait(
     timeout: Annotated[
         float | None,
         typer.Option(
-            min=0, metavar="SECONDS", help="How long to wait at most; not given: for ever."
+            min=0,
+            callback=no_nan,
+            metavar="SECONDS",
+            help="How long to wait at most; not given: for ever.",
         ),
     ] = None,
     store: StoreOption = None,
@@ -238,7 +242,10 @@ def cancel(
     timeout: Annotated[
         float | None,
         typer.Option(
-            min=0, metavar="SECONDS", help="How long to wait at most; not given: for ever."
+            min=0,
+            callback=no_nan,
+            metavar="SECONDS",
+            help="How long to wait at most; not given: for ever.",
         ),
     ] = None,
     store: StoreOption = None,
@@ -276,7 +283,11 @@ def delete(
     older_than: Annotated[
         float | None,
         typer.Option(
-            "--older-than", min=0, metavar="DAYS", help="All runs that ended before so many days."
+            "--older-than",
+            min=0,
+            callback=no_nan,
+            metavar="DAYS",
+            help="All runs that ended before so many days.",
         ),
     ] = None,
     keep: Annotated[

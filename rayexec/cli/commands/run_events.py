@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import TextIO
@@ -18,6 +17,7 @@ from rayexec.launch.monitor import RunMonitor
 from rayexec.names import is_of_node, nearest
 from rayexec.store import RunReader, current, is_over
 from rayexec.store.reading import FollowedLog, StoredLog
+from rayexec.strict_json import json_text
 from rayexec.views.log_damage import check_log
 
 __all__ = ["print_events", "print_logs"]
@@ -44,7 +44,7 @@ def print_events(
 
     def lines_of(event: Event, job: str, run_id: str) -> Iterator[str]:
         if not chosen or event.event_type_value in chosen:
-            yield json.dumps(event.to_dict()) if as_json else event_line(event, job, run_id)
+            yield json_text(event.to_dict()) if as_json else event_line(event, job, run_id)
 
     return _print_lines(location, run_id, step, lines_of, follow=follow)
 
@@ -59,7 +59,7 @@ def print_logs(
         if event.event_type not in (EventType.LOG_MESSAGE, EventType.LOGS_CAPTURED):
             return
         if as_json:
-            yield json.dumps(event.to_dict())
+            yield json_text(event.to_dict())
         elif event.event_type is EventType.LOG_MESSAGE:
             yield event_line(event, job, run_id)
         else:
@@ -72,7 +72,7 @@ def print_logs(
             raise not_recorded(launched.note)
         for part in launched.logs(follow=follow):
             text = printable_output(part, colors=False)
-            results.write(f"{json.dumps({'output': part})}\n" if as_json else text)
+            results.write(f"{json_text({'output': part})}\n" if as_json else text)
             results.flush()
             if reader_left(results):
                 break

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any, TextIO
 
 from rayexec.events import DRIVER_BATCH, BatchFacts
 from rayexec.store import RunRecord
 from rayexec.store.reading import StoredLog
+from rayexec.strict_json import json_text
 from rayexec.views.attempt_rows import attempt_row
 
 __all__ = ["write_trace"]
@@ -42,7 +42,7 @@ def write_trace(path: Path, record: RunRecord, log: StoredLog) -> int:
             "pid": 0,
             "args": {"run_id": record.run_id, "job": record.job_name},
         }
-        file.write(f"{json.dumps(about)}\n]}}\n")
+        file.write(f"{json_text(about)}\n]}}\n")
     return trace.count
 
 
@@ -84,7 +84,7 @@ class _Trace:
             self.count += 1
 
     def _write(self, row: dict[str, Any]) -> None:
-        self._file.write(f"{json.dumps(row)},\n")
+        self._file.write(f"{json_text(row)},\n")
 
     def _moment(self, seconds: float) -> float:
         """Return microseconds since the start of the run."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from importlib.resources import files
 from pathlib import Path
@@ -22,6 +21,7 @@ from rayexec.cli.render.run_lines import report_lines
 from rayexec.events import RunStatus
 from rayexec.store import RunRecord
 from rayexec.store.reading import StoredLog
+from rayexec.strict_json import json_text
 from rayexec.views.critical_path import critical_path
 from rayexec.views.run_report import report
 
@@ -80,7 +80,7 @@ def _part(name: str) -> str:
 
 def _script_json(document: Any) -> str:
     """Return a document for a script element; no text in it can end that element."""
-    text = json.dumps(document, separators=(",", ":"))
+    text = json_text(document, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 
 from rayexec.cli.printable import printable_line
@@ -11,6 +10,7 @@ from rayexec.config.masking import mask_env_vars
 from rayexec.events import RunStatus
 from rayexec.execute import RunResult
 from rayexec.store import RunRecord
+from rayexec.strict_json import json_text
 from rayexec.views.quantities import bytes_in_words, duration
 from rayexec.views.run_report import RunReport, seconds_of, times_of
 from rayexec.views.run_summary import RunSummary
@@ -66,7 +66,7 @@ def report_lines(report: RunReport) -> Iterator[str]:
         "root run": record.root_run_id,
         "versions": _pairs(record.versions, " "),
         "driver": None if driver is None else f"{driver.host}, pid {driver.pid}",
-        "config": json.dumps(mask_env_vars(record.run_config)) if record.run_config else None,
+        "config": json_text(mask_env_vars(record.run_config)) if record.run_config else None,
         "slowest": _slowest(summary),
         **dict(_worker_facts(summary)),
     }

@@ -11,6 +11,7 @@ from rayexec.engine.ray.protocol.batch_request import Header
 from rayexec.engine.ray.protocol.framing import Address
 from rayexec.errors import EngineError, OutputError, StoreError
 from rayexec.plan.model import FromConfig
+from rayexec.run.file_owners import trusted_owners
 from rayexec.run.spec import RunSpec
 from rayexec.steps.managed_ports import managed_ports
 
@@ -30,6 +31,7 @@ def pickle_header(
             "outputs are to be durable, but workers cannot reach the run store: give it a "
             "directory."
         )
+    managed = managed_ports(spec.plan, spec.resources)
     header = Header(
         run=spec.info,
         resource_config=spec.config.resources,
@@ -38,10 +40,11 @@ def pickle_header(
         report_address=report_address,
         streams=spec.streaming_templates,
         resource_address=resource_address,
-        managed=managed_ports(spec.plan, spec.resources),
+        managed=managed,
         value_storage=value_storage,
         durable=durable,
         run_cache=spec.run_cache,
+        trusted_owners=None if managed is None else trusted_owners(),
     )
     return pickle_for_workers(header, "the run's config")
 

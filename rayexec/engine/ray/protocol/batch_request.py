@@ -12,6 +12,7 @@ from rayexec.definitions.contexts import RunInfo
 from rayexec.engine.ray.protocol.framing import Address
 from rayexec.plan.model import FromStep
 from rayexec.run.cached_outputs import RunCache
+from rayexec.run.file_owners import Owners
 from rayexec.run.previous_run import ValueStorage
 from rayexec.steps.managed_ports import ManagedPorts
 
@@ -53,6 +54,8 @@ class Header:
     durable: frozenset[int] = frozenset()
     #: Cached outputs of earlier runs; None where no op of the run is cached.
     run_cache: RunCache | None = None
+    #: Users whose files the driver trusts; None for a run without IO managers.
+    trusted_owners: Owners | None = None
 
 
 class CallExtras(NamedTuple):

@@ -43,6 +43,7 @@ from rayexec.engine.ray.worker.running_batch import RunningBatch
 from rayexec.engine.ray.worker.step_changes import watch_process
 from rayexec.engine.ray.worker.streaming import ValueSender
 from rayexec.engine.ray.worker.unpacking import importable_paths
+from rayexec.run.file_owners import adopt_owners
 from rayexec.steps.fast_path import plain_op
 from rayexec.steps.forked_child import ForkGuard
 from rayexec.steps.io_managers import IOManagers
@@ -244,6 +245,7 @@ def _read_header(header: bytes) -> Header:
     global _HEADER
     if _HEADER is None or _HEADER[0] != header:
         _HEADER = (header, pickle.loads(header))
+        adopt_owners(_HEADER[1].trusted_owners)
     return _HEADER[1]
 
 
