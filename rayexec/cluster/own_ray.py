@@ -24,6 +24,7 @@ __all__ = [
     "abandon",
     "end_ray",
     "exit_without_destructors",
+    "has_living_head",
     "is_head",
     "is_started_here",
     "quiet_options",
@@ -175,6 +176,18 @@ def is_started_here() -> bool:
 def is_head() -> bool:
     """Whether this process has started its Ray, as far as Ray tells."""
     return bool(getattr(_node(), "head", False))
+
+
+def has_living_head() -> bool:
+    """Whether this process has started its Ray, and the head's process lives: no network needed.
+
+    A head that lives may be frozen. False where Ray does not tell, too.
+    """
+    if not is_head():
+        return False
+    heads = getattr(_node(), "all_processes", {}).get("gcs_server", ())
+    polls = [getattr(getattr(info, "process", None), "poll", None) for info in heads]
+    return bool(polls) and all(callable(poll) and poll() is None for poll in polls)
 
 
 def end_ray() -> None:

@@ -228,12 +228,22 @@ class Loop:
 
     def _tell_of_other_config(self) -> None:
         previous_run = self._spec.previous_run
-        if previous_run is not None and previous_run.changed:
+        if previous_run is None:
+            return
+        if previous_run.changed:
             nodes = ", ".join(previous_run.changed)
             self._reporter.event(
                 EventType.ENGINE_EVENT,
                 f"{nodes}: runs again with what depends on it, since it has other config than in "
                 f"run {previous_run.run_id}.",
+            )
+        if previous_run.with_other_resources:
+            nodes = ", ".join(previous_run.with_other_resources)
+            self._reporter.event(
+                EventType.ENGINE_EVENT,
+                f"{nodes}: finished in run {previous_run.run_id} with other config of a resource "
+                "or IO manager. Its outputs count, unless an input of it has changed; to run it "
+                "again, select it (-s).",
             )
 
     def _record_restored(self) -> None:

@@ -15,6 +15,7 @@ from rayexec.definitions.resource import ResourceDefinition
 from rayexec.errors import DefinitionError, InvariantError, RunNotFoundError
 from rayexec.events import SUCCESS, RunStatus
 from rayexec.execute.resume_claim import ResumeClaim, check_not_resumed
+from rayexec.execute.resumed_config import ConfigChanges
 from rayexec.names import node_path, output_name
 from rayexec.placement.choice import driver_placement
 from rayexec.plan import Plan
@@ -140,20 +141,18 @@ class Parent:
         own = {PARENT: record.run_id, ROOT: record.root_run_id or record.run_id}
         return {**record.tags, **(given or {}), **own}
 
-    def with_other_config(self, previous_run: PreviousRun, changed: frozenset[str]) -> PreviousRun:
-        """Return the earlier run for a new one with other config for the nodes ``changed``.
+    def with_other_config(self, previous_run: PreviousRun, changes: ConfigChanges) -> PreviousRun:
+        """Return the earlier run for a new one with other config.
 
-        Their steps run again, and what depends on them. Raises DefinitionError if a selection
-        leaves them out, so that their outputs by the earlier config would count.
+        The steps of changed ops run again, and what depends on them. Raises DefinitionError if a
+        selection leaves them out, so that their outputs by the earlier config would count. Ops that
+        changed by their resources alone keep their outputs, and the run tells of them.
         """
         selected = previous_run.selected
         if selected is None:
-            return previous_run.without(changed)
-        left = {
-            node_path(key)
-            for key in previous_run.finished
-            if node_path(key) in changed and not selected.includes(key)
-        }
+            return previous_run.with_changes(changes.nodes, changes.by_resources)
+        finished = {node_path(key) for key in previous_run.finished if not selected.includes(key)}
+        left = finished & changes.nodes
         if left:
             listed = ", ".join(sorted(left))
             raise DefinitionError(
@@ -161,7 +160,7 @@ class Parent:
                 f"{listed}, and the selection leaves them out: select them too, such as with -s "
                 f"'{min(left)}*', or leave their config as it was."
             )
-        return previous_run
+        return previous_run.with_changes((), finished & changes.by_resources)
 
     def previous_run(
         self, plan: Plan, resources: Mapping[str, ResourceDefinition]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import pydantic
 
@@ -17,47 +17,63 @@ from rayexec.names import node_path
 from rayexec.plan.model import FromConfig
 from rayexec.run.spec import RunSpec
 
-__all__ = ["changed_nodes"]
+__all__ = ["ConfigChanges", "compare_config"]
 
 _MISSING = object()
 
 
-def changed_nodes(
+class ConfigChanges(NamedTuple):
+    """Paths of ops with other config than in an earlier run."""
+
+    #: Ops with other config of their own, or with another input from run config.
+    nodes: frozenset[str]
+    #: Other ops, whose resources or IO managers have other config. That is mostly another place, or
+    #: another password, for the same data.
+    by_resources: frozenset[str]
+
+
+def compare_config(
     job: JobDefinition,
     before: Mapping[str, Any],
     spec: RunSpec,
     *,
     input_values: Mapping[str, Any] | None,
     resources: Mapping[str, Any] | None,
-) -> frozenset[str]:
-    """Return the paths of ops whose outputs may differ with the config of ``spec``.
+) -> ConfigChanges:
+    """Compare ``before``, the run config of an earlier run, with that of ``spec``.
 
-    ``before`` is the run config of the earlier run. An op counts for its config, for an input from
-    run config, and for its resources and IO managers and what these require. If the earlier config
-    does not fit the job any more, all ops with config or resources count.
+    If the earlier config does not fit the job any more, all ops with config count as changed. The
+    earlier run may have got resources in Python, which its config lacks; these count as the same.
     """
     plan, now = spec.plan, spec.config
     ops = plan.ops_by_key
-    try:
-        then: ResolvedConfig | None = resolve_run_config(
-            job,
-            before,
-            ops=ops,
-            open_inputs=plan.open_inputs,
-            input_values=input_values,
-            resources={key: resource_definition(each) for key, each in (resources or {}).items()},
-            ignore_execution=True,
-        )
-    except RayexecError:
-        then = None
+    added = {key: resource_definition(each) for key, each in (resources or {}).items()}
+
+    def resolved(document: Mapping[str, Any]) -> ResolvedConfig | None:
+        try:
+            return resolve_run_config(
+                job,
+                document,
+                ops=ops,
+                open_inputs=plan.open_inputs,
+                input_values=input_values,
+                resources=added,
+                ignore_execution=True,
+            )
+        except RayexecError:
+            return None
+
+    then = resolved({**before, "resources": now.document.get("resources") or {}})
     nodes = _differing(None if then is None else then.ops, now.ops)
     inputs = _differing(None if then is None else then.inputs, now.inputs)
     nodes |= _nodes_fed_by(spec, inputs)
-    keys = _requiring(
-        _differing(None if then is None else then.resources, now.resources), spec.resources
-    )
-    nodes |= {node for node, op in ops.items() if not keys.isdisjoint(_used(op, spec.resources))}
-    return frozenset(nodes)
+    by_resources: set[str] = set()
+    whole = resolved(before)
+    if whole is not None:
+        keys = _requiring(_differing(whole.resources, now.resources), spec.resources)
+        used = {node for node, op in ops.items() if not keys.isdisjoint(_used(op, spec.resources))}
+        by_resources = used - nodes
+    return ConfigChanges(frozenset(nodes), frozenset(by_resources))
 
 
 def _differing(then: Mapping[Any, Any] | None, now: Mapping[Any, Any]) -> set[Any]:

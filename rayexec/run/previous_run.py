@@ -114,9 +114,25 @@ class PreviousRun:
     selected: SelectedSteps | None = None
     #: The paths of nodes with other config now, which are not among ``finished`` for that reason.
     changed: tuple[str, ...] = ()
+    #: The paths of nodes among ``finished`` with other config of resources or IO managers now.
+    with_other_resources: tuple[str, ...] = ()
 
-    def without(self, nodes: Collection[str]) -> PreviousRun:
-        """Return the earlier run without the finished steps of some nodes, which run again."""
-        again = sorted({node_path(key) for key in self.finished}.intersection(nodes))
-        finished = {key: each for key, each in self.finished.items() if node_path(key) not in again}
-        return replace(self, finished=finished, changed=tuple(again)) if again else self
+    def with_changes(self, again: Collection[str], by_resources: Collection[str]) -> PreviousRun:
+        """Return the earlier run without the finished steps of the nodes ``again``.
+
+        Those in ``by_resources`` keep theirs.
+        """
+        nodes = {node_path(key) for key in self.finished}
+        changed = nodes.intersection(again)
+        finished = self.finished
+        if changed:
+            finished = {
+                key: each for key, each in finished.items() if node_path(key) not in changed
+            }
+        others = nodes.intersection(by_resources) - changed
+        return replace(
+            self,
+            finished=finished,
+            changed=tuple(sorted(changed)),
+            with_other_resources=tuple(sorted(others)),
+        )

@@ -267,6 +267,16 @@ class StoredLog:
             elif kind != BATCH:
                 yield read_text(detail)
 
+    def ended_steps(self) -> int:
+        """Return the number of steps with an attempt, or with the outputs of the previous run."""
+        from pyarrow import compute
+
+        steps: set[Any] = set()
+        for table in self._tables:
+            rows = table.filter(compute.field("kind").isin([PLAIN, ATTEMPT, RESTORED]))
+            steps.update(compute.unique(rows["step"]).to_pylist())
+        return len(steps)
+
     def restored_steps(self) -> Iterator[int]:
         """Yield the steps that have the outputs of the previous run; some may have run later."""
         for table in self._tables:

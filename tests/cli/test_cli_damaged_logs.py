@@ -170,7 +170,35 @@ def test_the_cut_tail_of_a_driver_that_died_or_writes_is_no_damage(
     assert invoke(log, "events")[0] == 1
 
 
-def test_a_run_without_a_log_is_no_damage(log: Path) -> None:
+def _emptied(log: Path) -> None:
+    log.write_bytes(b"")
+
+
+def _cut_between_frames(log: Path) -> None:
+    whole = log.read_bytes()
+    log.write_bytes(whole[: first_frame(whole)])
+
+
+@pytest.mark.parametrize("loss", [Path.unlink, _emptied, _cut_between_frames])
+def test_a_log_that_lacks_steps_of_the_record_is_damaged(
+    log: Path, loss: Callable[[Path], None]
+) -> None:
+    loss(log)
+    for command in ("events", "logs", "show"):
+        code, _, err = invoke(log, command)
+        assert code == 1, command
+        assert "is damaged: it has been cut or removed" in err
+        assert "2 of 2 steps are missing" in err
+    assert DirectoryRunStore(log.parents[3]).list()[0].status == "SUCCESS"
+
+
+@pytest.mark.parametrize("state", [_died, _runs, _full])
+def test_a_lost_log_of_a_run_without_an_end_is_no_damage(
+    log: Path, state: Callable[[dict[str, Any]], None]
+) -> None:
+    record = log.parent.parent / "run.json"
+    document = json.loads(record.read_text())
+    state(document)
+    record.write_text(json.dumps(document))
     log.unlink()
     assert invoke(log, "show")[0] == 0
-    assert DirectoryRunStore(log.parents[3]).list()[0].status == "SUCCESS"

@@ -137,6 +137,19 @@ def test_a_file_counts_as_orphaned_from_the_sweep_on_that_found_it_so(
     assert not path.exists()
 
 
+def test_runs_in_quick_succession_share_a_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
+    sweeps: list[float] = []
+    monkeypatch.setattr(driver_lock, "sweep_journals", lambda: sweeps.append(1.0))
+    monkeypatch.setattr(driver_lock, "_swept", driver_lock._NEVER)
+    monkeypatch.setattr(driver_lock, "SWEEP_INTERVAL_S", 3600.0)
+    for _ in range(3):
+        driver_lock.sweep_journals_for_run()
+    assert len(sweeps) == 1
+    monkeypatch.setattr(driver_lock, "SWEEP_INTERVAL_S", 0.0)
+    driver_lock.sweep_journals_for_run()
+    assert len(sweeps) == 2
+
+
 def test_a_forked_child_is_another_driver() -> None:
     name = driver_name()
     assert driver_name() == name

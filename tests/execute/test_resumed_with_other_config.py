@@ -156,10 +156,8 @@ def test_the_same_config_runs_nothing_again(store: DirectoryRunStore, tmp_path: 
     ("changed", "again", "expected"),
     [
         ({"n": 7}, ["load"], 7 + 100 + 5 + 7),
-        ({"factor": 2}, ["scaled"], 1 + 200 + 5 + 7),
-        ({"base": "two"}, ["written"], 1 + 100 + 5 + 7),
         ({"value": 8}, ["given"], 1 + 100 + 5 + 8),
-        ({"n": 2, "factor": 3}, ["load", "scaled"], 2 + 300 + 5 + 7),
+        ({"n": 2, "value": 3}, ["given", "load"], 2 + 100 + 5 + 3),
     ],
 )
 def test_what_other_config_concerns_runs_again_and_is_told(
@@ -173,7 +171,40 @@ def test_what_other_config_concerns_runs_again_and_is_told(
         assert name in message
 
 
-@pytest.mark.parametrize("changed", [{"n": 7}, {"factor": 2}, {"base": "two"}, {"value": 8}])
+@pytest.mark.parametrize(
+    ("changed", "node"), [({"factor": 2}, "scaled"), ({"base": "two"}, "written")]
+)
+@pytest.mark.parametrize("selection", [(), ("total",)])
+def test_other_config_of_a_resource_is_told_and_outputs_count(
+    store: DirectoryRunStore, tmp_path: Path, changed: Any, node: str, selection: tuple[str, ...]
+) -> None:
+    run_config = config(tmp_path, **changed)
+    if "base" in changed:  # the data have moved
+        for file in (tmp_path / "one").iterdir():
+            file.rename(tmp_path / "two" / file.name)
+    result = resume(store, run_config, *selection)
+    assert result.output_for_node("total") == 1 + 100 + 5 + 7
+    assert RAN == ["total"]
+    [message] = [e.message for e in result.all_events if "other config" in e.message]
+    assert message.startswith(f"{node}: finished in run r with other config of a resource")
+
+
+@pytest.mark.parametrize(("n", "again"), [(1, []), (7, ["load"])])
+def test_resources_that_the_earlier_run_got_in_python_count_as_the_same(
+    tmp_path: Path, n: int, again: list[str]
+) -> None:
+    MENDED.clear()
+    full = config(tmp_path)
+    in_python = {key: each for key, each in full.items() if key != "resources"}
+    resources = {"scale": Scale(factor=1), "files": Files(base=str(tmp_path / "one"))}
+    assert not summing.execute(in_python, store=tmp_path, run_id="r", resources=resources).success
+    MENDED.append(True)
+    result = resume(DirectoryRunStore(tmp_path), config(tmp_path, n=n))
+    assert result.output_for_node("total") == n + 100 + 5 + 7
+    assert sorted(RAN) == sorted([*again, "total"])
+
+
+@pytest.mark.parametrize("changed", [{"n": 7}, {"value": 8}])
 def test_a_selection_that_leaves_it_out_is_refused(
     store: DirectoryRunStore, tmp_path: Path, changed: Any
 ) -> None:

@@ -31,7 +31,7 @@ from rayexec.engine.ray.driver.submitted_batch import SubmittedBatch
 from rayexec.engine.ray.driver.task_errors import lost_object, reason_of, refusal_in
 from rayexec.engine.ray.protocol.batch_files import remove_journal
 from rayexec.engine.ray.protocol.batch_request import pack_request
-from rayexec.engine.ray.protocol.driver_lock import journal_name, sweep_journals
+from rayexec.engine.ray.protocol.driver_lock import journal_name, sweep_journals_for_run
 from rayexec.engine.ray.protocol.envelope import Closing, unpack_envelope
 from rayexec.engine.ray.protocol.framing import Address
 from rayexec.errors import EngineError
@@ -203,7 +203,7 @@ class RayEngine(Engine):
 
     def _sweep(self) -> None:
         self._has_swept = True
-        sweep_journals()
+        sweep_journals_for_run()
 
     def wake(self) -> None:
         """End a ``wait`` under way, or the next one."""
