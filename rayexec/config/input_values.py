@@ -10,7 +10,7 @@ from typing import Any
 
 from rayexec.definitions.types import RuntimeType
 
-__all__ = ["BadInputError", "load_input"]
+__all__ = ["BadInputError", "is_in_file", "load_input"]
 
 
 class BadInputError(Exception):
@@ -26,8 +26,7 @@ def load_input(kind: RuntimeType, given: Any) -> Any:
         raise BadInputError(
             f"values of type {kind.name} cannot be given by run config; use input_values"
         )
-    wrapped = isinstance(given, Mapping) and len(given) == 1 and next(iter(given)) in _LOADERS
-    if wrapped:
+    if _is_wrapped(given):
         ((loader, argument),) = given.items()
         value = _LOADERS[loader](argument)
     elif kind.loader == "selector":
@@ -41,6 +40,15 @@ def load_input(kind: RuntimeType, given: Any) -> Any:
     if wrong is not None:
         raise BadInputError(wrong)
     return value
+
+
+def is_in_file(kind: RuntimeType, given: Any) -> bool:
+    """Return whether the value of an input is read from a file that ``given`` names."""
+    return kind.loader is not None and _is_wrapped(given) and next(iter(given)) != "value"
+
+
+def _is_wrapped(given: Any) -> bool:
+    return isinstance(given, Mapping) and len(given) == 1 and next(iter(given)) in _LOADERS
 
 
 def _from_file(loader: str, argument: Any) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 from rayexec.config.config_paths import OpenInputs, config_path, open_schema
 from rayexec.config.document import apply_mapping, merged_run_config
 from rayexec.config.execution import ExecutionSettings, resolve_execution
-from rayexec.config.input_values import BadInputError, load_input
+from rayexec.config.input_values import BadInputError, is_in_file, load_input
 from rayexec.config.schema import MISSING, describe, is_required, validate
 from rayexec.definitions.config_models import Config
 from rayexec.definitions.graph import GraphDefinition
@@ -46,6 +46,8 @@ class ResolvedConfig:
     loggers: Mapping[str, Any]
     #: The console shows log lines.
     has_console: bool
+    #: Inputs whose values ``document`` does not show: objects, and the content of files.
+    unrecorded_inputs: frozenset[tuple[str, str]] = frozenset()
 
 
 def resolve_run_config(
@@ -92,6 +94,7 @@ def resolve_run_config(
         document,
         loggers,
         has_console,
+        frozenset(resolver.unrecorded_inputs),
     )
 
 
@@ -106,6 +109,7 @@ class _Resolver:
         self.problems: list[Problem] = []
         self.op_config: dict[str, Any] = {}
         self.input_values: dict[tuple[str, str], Any] = {}
+        self.unrecorded_inputs: set[tuple[str, str]] = set()
         self._job = job
         self._ops = ops
         self._open = open_inputs
@@ -215,11 +219,14 @@ class _Resolver:
         for name, value in self._job_inputs.items():
             if ("", name) in self._open:
                 self.input_values["", name] = value
+                self.unrecorded_inputs.add(("", name))
 
     def _value(self, key: tuple[str, str], given: Any, path: tuple[str, ...]) -> None:
         kind = self._open[key][0]
         try:
             self.input_values[key] = load_input(kind, given)
+            if is_in_file(kind, given):
+                self.unrecorded_inputs.add(key)
         except BadInputError as error:
             self.problem(path, str(error))
 

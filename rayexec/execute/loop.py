@@ -234,8 +234,8 @@ class Loop:
             nodes = ", ".join(previous_run.changed)
             self._reporter.event(
                 EventType.ENGINE_EVENT,
-                f"{nodes}: runs again with what depends on it, since it has other config than in "
-                f"run {previous_run.run_id}.",
+                f"{nodes}: runs again with what depends on it, since it has other config or input "
+                f"values than in run {previous_run.run_id}.",
             )
         if previous_run.with_other_resources:
             nodes = ", ".join(previous_run.with_other_resources)

@@ -31,7 +31,7 @@ from rayexec.execute.observer import Echo, Observer
 from rayexec.execute.recording import Recording, StoreChoice, record_run, store_of
 from rayexec.execute.result import RunResult
 from rayexec.execute.resume import ReexecutionOptions, find_parent
-from rayexec.execute.resumed_config import compare_config
+from rayexec.execute.resumed_config import compare_config, compare_inputs
 from rayexec.execute.termination import Terminated, Termination
 from rayexec.names import RUN_ID, nearest
 from rayexec.plan import Plan, compile_job
@@ -134,14 +134,16 @@ def execute_job(
     )
     if parent is not None:
         previous_run = parent.previous_run(spec.plan, spec.resources)
-        if previous_run is not None and has_other_config:
-            changes = compare_config(
-                job,
-                parent.record.run_config,
-                spec,
-                input_values=input_values,
-                resources=resources,
-            )
+        if previous_run is not None:
+            changes = compare_inputs(parent.record, spec)
+            if has_other_config:
+                changes |= compare_config(
+                    job,
+                    parent.record.run_config,
+                    spec,
+                    input_values=input_values,
+                    resources=resources,
+                )
             previous_run = parent.with_other_config(previous_run, changes)
         spec = replace(spec, previous_run=previous_run)
     settings = override_execution(spec.config.execution, **execution)

@@ -22,6 +22,7 @@ from rayexec.definitions.config_models import Config
 from rayexec.definitions.job import JobDefinition
 from rayexec.errors import StoreError
 from rayexec.events import BatchFacts, LiveLines, RunStatus, describe_error
+from rayexec.execute.input_digests import input_digests
 from rayexec.execute.log import Record, RunLog
 from rayexec.execute.observer import Observer
 from rayexec.execute.resume import PARENT, ROOT
@@ -260,6 +261,7 @@ def _describe(
             **(_home_of(job) if origin is None else origin),
             **({"config": lost[0]} if lost else {}),
         },
+        input_digests=input_digests(spec.config, info.run_id),
         driver=ProcessIdentity.here(),
         parent_run_id=info.tags.get(PARENT),
         root_run_id=info.tags.get(ROOT),

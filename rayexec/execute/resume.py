@@ -142,7 +142,7 @@ class Parent:
         return {**record.tags, **(given or {}), **own}
 
     def with_other_config(self, previous_run: PreviousRun, changes: ConfigChanges) -> PreviousRun:
-        """Return the earlier run for a new one with other config.
+        """Return the earlier run for a new one with other config or input values.
 
         The steps of changed ops run again, and what depends on them. Raises DefinitionError if a
         selection leaves them out, so that their outputs by the earlier config would count. Ops that
@@ -156,9 +156,9 @@ class Parent:
         if left:
             listed = ", ".join(sorted(left))
             raise DefinitionError(
-                f"the config given now differs from that of run {self.record.run_id} for "
+                f"config or input values differ from those of run {self.record.run_id} for "
                 f"{listed}, and the selection leaves them out: select them too, such as with -s "
-                f"'{min(left)}*', or leave their config as it was."
+                f"'{min(left)}*', or leave what is given to them as it was."
             )
         return previous_run.with_changes((), finished & changes.by_resources)
 

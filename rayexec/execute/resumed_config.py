@@ -1,9 +1,9 @@
-"""Comparison of a resumed run's config with that of the earlier run, node by node."""
+"""Comparison of a resumed run's config and inputs with those of the earlier run, node by node."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pydantic
 
@@ -13,11 +13,15 @@ from rayexec.definitions.job import JobDefinition
 from rayexec.definitions.op import OpDefinition
 from rayexec.definitions.resource import ResourceDefinition, resource_definition
 from rayexec.errors import RayexecError
+from rayexec.execute.input_digests import changed_inputs
 from rayexec.names import node_path
 from rayexec.plan.model import FromConfig
 from rayexec.run.spec import RunSpec
 
-__all__ = ["ConfigChanges", "compare_config"]
+if TYPE_CHECKING:
+    from rayexec.store import RunRecord
+
+__all__ = ["ConfigChanges", "compare_config", "compare_inputs"]
 
 _MISSING = object()
 
@@ -30,6 +34,18 @@ class ConfigChanges(NamedTuple):
     #: Other ops, whose resources or IO managers have other config. That is mostly another place, or
     #: another password, for the same data.
     by_resources: frozenset[str]
+
+    def __or__(self, other: ConfigChanges) -> ConfigChanges:
+        """Return the changes of both."""
+        nodes = self.nodes | other.nodes
+        return ConfigChanges(nodes, (self.by_resources | other.by_resources) - nodes)
+
+
+def compare_inputs(record: RunRecord, spec: RunSpec) -> ConfigChanges:
+    """Compare the inputs of ``spec`` whose values no run config shows with those of a record."""
+    changed = changed_inputs(record.input_digests, record.run_id, spec.config)
+    nodes = _nodes_fed_by(spec, changed) if changed else ()
+    return ConfigChanges(frozenset(nodes), frozenset())
 
 
 def compare_config(
@@ -99,7 +115,7 @@ def _as_recorded(value: Any) -> Any:
 
 
 def _nodes_fed_by(spec: RunSpec, inputs: Iterable[tuple[str, str]]) -> set[str]:
-    """Return the paths of nodes that take one of these inputs of run config."""
+    """Return the paths of nodes that take one of these inputs of the run."""
     wanted = {FromConfig(*each) for each in inputs}
     plan = spec.plan
     nodes = {

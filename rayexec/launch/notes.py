@@ -1,8 +1,9 @@
 """Notes of launched runs: small files on this machine, one a run.
 
-A note is ``launched/<run id>.json`` in the directory of RAYEXEC_HOME (``~/.rayexec`` for a URI). It
-names the store of the run and the process or cluster that drives it. Commands need it while the run
-is in no store, or in one out of reach.
+A note is ``launched/<run id>.json`` in the directory of RAYEXEC_HOME (``~/.rayexec`` for a URI).
+Where another user of that home has made ``launched``, it is in ``launched-<uid>``. It names the
+store of the run and the process or cluster that drives it. Commands need it while the run is in no
+store, or in one out of reach.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from rayexec.cluster.home import home
 from rayexec.errors import EngineError, LoadError, RunNotFoundError
 from rayexec.events import RunStatus
 from rayexec.names import RUN_ID
-from rayexec.private_directory import StrangerError
+from rayexec.private_directory import StrangerError, owned_by_me
 from rayexec.private_directory import open_private as open_of_this_user
 from rayexec.run.file_modes import make_directories
 from rayexec.run.process_identity import ProcessIdentity
@@ -121,7 +122,22 @@ class LaunchNote:
 
 
 def _directory() -> Path:
-    return home() / "launched"
+    """Return this user's own directory of notes in a home that several users may share."""
+    common = home() / "launched"
+    own = common.with_name(f"{common.name}-{os.geteuid()}")
+    try:
+        if _is_own(own) or not owned_by_me(os.lstat(common)):
+            return own
+    except OSError:  # it is not there yet, or the home is closed
+        pass
+    return common
+
+
+def _is_own(path: Path) -> bool:
+    try:
+        return owned_by_me(os.lstat(path))
+    except OSError:
+        return False
 
 
 def note_directory() -> Path:
@@ -134,8 +150,14 @@ def note_directory() -> Path:
     try:
         make_directories(str(path.parent), str(path.parent))
         path.mkdir(mode=0o700, exist_ok=True)
+        if not owned_by_me(os.lstat(path)):  # somebody made it in the meantime, or as a trap
+            raise StrangerError(path, "belongs to another user")
     except OSError as error:
-        raise EngineError(f"cannot make the directory {path}: {error.strerror}.") from error
+        reason = str(error) if isinstance(error, StrangerError) else error.strerror
+        raise EngineError(
+            f"cannot make the directory {path}: {reason}. Set RAYEXEC_HOME to a directory where "
+            "you may write, or ask its owner to let your group write there (chmod 2770)."
+        ) from error
     return path
 
 

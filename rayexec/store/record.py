@@ -44,6 +44,9 @@ class RunRecord:
     root_run_id: str | None = None
     #: Source of the job, with the keys ``file``, ``module``, ``attribute`` and ``job``.
     origin: Mapping[str, str] = field(default_factory=dict)
+    #: Digests of inputs whose values ``run_config`` does not show, by ``<node path>:<input>``; None
+    #: for a value without a digest.
+    input_digests: Mapping[str, str | None] = field(default_factory=dict)
     driver: ProcessIdentity | None = None
     #: Counts of steps by their ends, once the run is over.
     steps: Mapping[str, int] = field(default_factory=dict)
@@ -138,6 +141,12 @@ def _are_texts(value: Any) -> bool:
     return isinstance(value, dict) and all(map(_is_text, value.values()))
 
 
+def _are_texts_or_none(value: Any) -> bool:
+    return isinstance(value, dict) and all(
+        each is None or _is_text(each) for each in value.values()
+    )
+
+
 def _are_counts(value: Any) -> bool:
     return isinstance(value, dict) and all(map(_is_count, value.values()))
 
@@ -164,6 +173,7 @@ _CHECKS: dict[str, Callable[[Any], bool]] = {
     "parent_run_id": _or_none(_is_text),
     "root_run_id": _or_none(_is_text),
     "origin": _are_texts,
+    "input_digests": _are_texts_or_none,
     "driver": _or_none(_is_process),
     "steps": _are_counts,
     "error": _or_none(_are_texts),
