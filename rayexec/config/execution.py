@@ -99,6 +99,8 @@ def override_execution(settings: ExecutionSettings, **given: Any) -> ExecutionSe
     """
     check_overrides(given, "override_execution")
     overrides = {name: value for name, value in given.items() if value is not None}
+    if not overrides:
+        return settings
     model = _model("Overrides", tuple(overridable_keys().values()))
     value, problems = validate(model, overrides)
     if problems:

@@ -47,9 +47,7 @@ def make_package(
         raise DefinitionError(
             _culprits(plan, resources) or f"the job's code cannot be pickled: {error}"
         ) from error
-    paths = tuple(
-        dict.fromkeys(os.path.abspath(path) for path in sys.path)
-    )  # "" is the working directory
+    paths = tuple(dict.fromkeys(map(os.path.abspath, sys.path)))  # "" is the working directory
     homes = {home[:2] for home in map(home_of, _functions(plan, resources)) if home is not None}
     digest = hashlib.sha256(code)
     stamps = tuple(sorted(_stamps(sources)))

@@ -63,6 +63,8 @@ def _directory(*bases: str) -> str:
     """Return this user's own directory in the first base that can have one, made if missing."""
     problem: OSError = FileNotFoundError(f"there is none of {', '.join(bases)}")
     for base in bases:
+        with contextlib.suppress(OSError):  # the usual case, with one call of the system
+            return _checked(os.path.join(base, _name_of_own()))
         try:
             if os.path.isdir(base):
                 return _own_directory(base)
