@@ -10,11 +10,14 @@ from a store, since whoever writes there would write it.
 from __future__ import annotations
 
 import contextlib
+import functools
 import grp
 import os
 import pwd
 import re
 import stat
+import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -27,6 +30,10 @@ __all__ = ["TRUSTED_OWNERS", "Owners", "adopt_owners", "trusted_owners"]
 TRUSTED_OWNERS = "RAYEXEC_TRUSTED_OWNERS"
 _ROOT = 0
 _BETWEEN = re.compile(r"[,\s]+")
+# Linux keeps an access control list as a version and entries of tag, permissions and id.
+_ACL = "system.posix_acl_access"
+_ACL_VERSION, _ACL_ENTRY = struct.Struct("<I"), struct.Struct("<HHI")
+_ACL_USER, _ACL_GROUP, _ACL_WRITE = 0x02, 0x08, 0x02
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +56,7 @@ class Owners:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
                 raise StrangerError(path, "is no regular file")
-            self._check(path, status, self.uids | {os.geteuid()})
+            self._check(path, status, self.uids | {os.geteuid()}, file.fileno())
             directory = path
             for _ in range(levels):
                 directory = os.path.dirname(directory)
@@ -62,19 +69,42 @@ class Owners:
             raise
         return file
 
-    def _check(self, path: str, status: os.stat_result, owners: frozenset[int]) -> None:
+    def _check(
+        self,
+        path: str,
+        status: os.stat_result,
+        owners: frozenset[int],
+        descriptor: int | None = None,
+    ) -> None:
         if status.st_uid not in owners:
             raise StrangerError(path, f"belongs to {_user(status.st_uid)}. {_ADVICE}")
         mode = stat.S_IMODE(status.st_mode)
-        if mode & stat.S_IWOTH or (mode & stat.S_IWGRP and not self._is_ours(status.st_gid)):
-            group = "" if mode & stat.S_IWOTH else f" of group {_group(status.st_gid)}"
+        others = None
+        if mode & stat.S_IWOTH:
+            others = ""
+        elif mode & stat.S_IWGRP:  # also the sign of a list with more users and groups
+            others = self._others(status.st_gid, path if descriptor is None else descriptor)
+        if others is not None:
             raise StrangerError(
-                path, f"may be changed by other users{group} (mode {mode:04o}). {_ADVICE}"
+                path, f"may be changed by other users{others} (mode {mode:04o}). {_ADVICE}"
             )
+
+    def _others(self, gid: int, file: str | int) -> str | None:
+        """Return in words which others may change a file that its group may; None for none."""
+        if not self._is_ours(gid):
+            return f" of group {_group(gid)}"
+        for tag, name in _writers(file):
+            if tag == _ACL_USER and name not in self.uids | {os.geteuid(), _ROOT}:
+                return f" by its access control list: {_user(name)}"
+            if tag == _ACL_GROUP and not self._is_ours(name):
+                return f" by its access control list: group {_group(name)}"
+        return None
 
     def _is_ours(self, gid: int) -> bool:
         """Whether a group has no other members, as far as this machine tells."""
-        trusted = self.uids | {os.geteuid()}
+        trusted = self.uids | {os.geteuid(), _ROOT}
+        if not _users_of(gid) <= trusted:
+            return False
         try:
             group = grp.getgrgid(gid)
         except KeyError:
@@ -154,6 +184,23 @@ def _uid(name: str) -> int | None:
         return pwd.getpwnam(name).pw_uid
     except KeyError:
         return None
+
+
+@functools.cache
+def _users_of(gid: int) -> frozenset[int]:
+    """Return the users whose own group this is: the group's entry does not list them."""
+    return frozenset([user.pw_uid for user in pwd.getpwall() if user.pw_gid == gid])
+
+
+def _writers(file: str | int) -> Iterator[tuple[int, int]]:
+    """Yield tag and id of the users and groups that an access control list lets write."""
+    try:
+        acl = os.getxattr(file, _ACL)
+    except (OSError, AttributeError):  # it has none, or the system knows none
+        return
+    for tag, permissions, name in _ACL_ENTRY.iter_unpack(acl[_ACL_VERSION.size :]):
+        if permissions & _ACL_WRITE:
+            yield tag, name
 
 
 def _user(uid: int) -> str:

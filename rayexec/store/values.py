@@ -113,8 +113,8 @@ class _ValueFile:
         """Open the file for reading."""
         if self.filesystem is None:
             status = os.lstat(self.path)
-            # With another owner or mode it is looked at again.
-            key = status.st_ino, status.st_uid, status.st_mode
+            # With another owner, group or mode it is looked at again.
+            key = status.st_ino, status.st_uid, status.st_gid, status.st_mode
             whole = _mapped(self.path, status.st_size, self.owners, key)
             return _OpenedFile(lambda offset, length: whole[offset : offset + length], len(whole))
         stream = self.filesystem.open_input_file(self.path)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import pickle
+import pwd
 import stat
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -156,6 +158,42 @@ def test_a_team_uses_one_another_s_values_and_cached_outputs(
         assert stat.S_IMODE(path.stat().st_mode) & 0o070 == 0o070
     by_all(files(home, "value")[0])
     with pytest.raises(StoreError, match="may be changed by other users"):
+        resume(home)
+
+
+def test_a_group_has_the_users_too_whose_own_group_it_is(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The entry of a group does not list those, and a team may name such a group."""
+    [user] = pwd.getpwall()[1:2]
+    assert user.pw_uid not in (0, os.geteuid())
+    make_team(home)
+    monkeypatch.setenv(TRUSTED_OWNERS, f"{STRANGER_UID}")
+    resume(home)
+    os.chown(files(home, "value")[0], STRANGER_UID, user.pw_gid)
+    with pytest.raises(StoreError, match="may be changed by other users of group"):
+        resume(home)
+    monkeypatch.setenv(TRUSTED_OWNERS, f"{STRANGER_UID},{user.pw_uid}")
+    resume(home)
+
+
+_WRITERS = {"user": (0x02, STRANGER_UID), "group": (0x08, 54321)}
+
+
+@pytest.mark.parametrize("level", range(5))
+@pytest.mark.parametrize("kind", _WRITERS)
+def test_an_access_control_list_opens_a_value_to_others(home: Path, kind: str, level: int) -> None:
+    """Its mode looks as if only the user's own group could write."""
+    path = files(home, "value")[level]
+    tag, name = _WRITERS[kind]
+    nobody = 0xFFFFFFFF
+    entries = ((1, 7, nobody), (tag, 7, name), (4, 0, nobody), (16, 7, nobody), (32, 0, nobody))
+    acl = struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *entry) for entry in sorted(entries))
+    try:
+        os.setxattr(path, "system.posix_acl_access", acl)
+    except OSError as error:
+        pytest.skip(f"there are no access control lists here: {error}")
+    with pytest.raises(StoreError, match="access control list"):
         resume(home)
 
 
