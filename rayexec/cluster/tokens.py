@@ -78,19 +78,31 @@ def ensure_token() -> None:
         _close_to_others()
         return
     path = token_path()
-    # Whole or not at all, since another process may read it meanwhile.
-    fresh = path.with_name(f"{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(secrets.token_hex(32))
-        fresh.replace(path)
+        _write(path)
     except OSError as error:
         raise EngineError(
             f"cannot write the token of the cluster to {path}: {error.strerror}. Set {TOKEN_PATH} "
             "to a file that can be written."
         ) from error
     _close_to_others()
+
+
+def _write(path: Path) -> None:
+    """Write a new token, unless another process has just done so; raises OSError."""
+    # Whole or not at all, since another process may read it meanwhile.
+    fresh = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
+    try:
+        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(secrets.token_hex(32))
+        try:
+            os.link(fresh, path)  # the first of several wins: a Ray may run with its token
+        except OSError:  # there is one, empty perhaps; or the file system has no such links
+            if token() is None:
+                fresh.replace(path)
+    finally:
+        fresh.unlink(missing_ok=True)
 
 
 def _close_to_others() -> None:

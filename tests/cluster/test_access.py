@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import socket
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -33,6 +35,36 @@ def test_the_token_is_for_the_user_alone_and_stays(
     tokens.ensure_token()
     assert not tokens.readable_by_others()
     assert tokens.token() == made
+
+
+def test_of_several_first_tokens_one_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The Ray of the first process would refuse the token of the second."""
+    monkeypatch.delenv(tokens.TOKEN, raising=False)
+    monkeypatch.setenv(tokens.TOKEN_PATH, str(tmp_path / "imported"))
+    tokens.ensure_token()  # Ray is imported now
+    for attempt in range(20):
+        directory = tmp_path / str(attempt)
+        monkeypatch.setenv(tokens.TOKEN_PATH, str(directory / "token"))
+        together = threading.Barrier(8)
+
+        def first() -> str | None:
+            together.wait()  # noqa: B023  # it ends within this round
+            tokens.ensure_token()
+            return tokens.token()
+
+        with ThreadPoolExecutor(8) as threads:
+            made = [each.result() for each in [threads.submit(first) for _ in range(8)]]
+        assert len(set(made)) == 1
+        assert None not in made
+        assert [each.name for each in directory.iterdir()] == ["token"]
+
+
+def test_an_empty_token_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(tokens.TOKEN, raising=False)
+    monkeypatch.setenv(tokens.TOKEN_PATH, str(tmp_path / "token"))
+    (tmp_path / "token").touch()
+    tokens.ensure_token()
+    assert tokens.token()
 
 
 def test_rays_own_directory_is_closed_and_no_other(
