@@ -23,7 +23,7 @@ from rayexec.cluster.node_start import ClusterStart
 from rayexec.cluster.ray_directory import DIRECTORY_PREFIX, make_private, remove_private
 from rayexec.cluster.tokens import ensure_token
 from rayexec.errors import EngineError
-from rayexec.private_directory import open_private
+from rayexec.private_directory import StrangerError, open_private
 
 __all__ = ["Cluster", "current", "running", "start", "stop"]
 
@@ -85,7 +85,7 @@ def current() -> Cluster | None:
     """Return the cluster started last and not stopped; it may have died since."""
     try:
         # Whoever writes it names an address that gets a token, and processes that ``stop`` ends.
-        with open(home() / _STATE, opener=open_private) as file:
+        with open(home() / _STATE, opener=_open_own) as file:
             document = json.load(file)
         spec = ClusterSpec(**document.pop("spec"))
         lists = {name: tuple(map(tuple, document.pop(name))) for name in ("core", "others")}
@@ -93,6 +93,15 @@ def current() -> Cluster | None:
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         # There is none, or another version of rayexec wrote the file.
         return None
+
+
+def _open_own(path: str, flags: int) -> int:
+    """Open a file of this user that nobody else may change, as an ``opener``."""
+    file = open_private(path, flags)
+    if os.fstat(file).st_mode & 0o022:
+        os.close(file)
+        raise StrangerError(path, "may be changed by other users")
+    return file
 
 
 def running() -> str | None:
@@ -105,8 +114,10 @@ def _write(cluster: Cluster) -> None:
     document = asdict(cluster)
     del document["spec"]["given"]
     path = home() / _STATE
-    fresh = path.with_name(f"{path.name}.{os.getpid()}")
-    fresh.write_text(json.dumps(document, indent=2))
+    # Several users may share the home: a foreseeable name could be somebody's link.
+    fresh = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    with open(fresh, "x", opener=open_private) as file:
+        file.write(json.dumps(document, indent=2))
     fresh.replace(path)
 
 
@@ -116,11 +127,11 @@ def _locked(say: Callable[[str], None]) -> Iterator[None]:
 
     try:
         home().mkdir(mode=0o700, parents=True, exist_ok=True)
-        file = (home() / _LOCK).open("a")
+        file = os.fdopen(open_private(home() / _LOCK, os.O_WRONLY | os.O_CREAT), "w")
     except OSError as error:
         raise EngineError(
-            f"cannot write to {home()}: {error.strerror}. Set RAYEXEC_HOME to a directory that "
-            "can be written."
+            f"cannot write to {home()}: {error.strerror or error}. Set RAYEXEC_HOME to a "
+            "directory that can be written."
         ) from error
     with file:
         try:

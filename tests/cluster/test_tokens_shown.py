@@ -16,6 +16,7 @@ import pytest
 from strangers import as_stranger, open_to_all
 
 from rayexec.cluster import access, jobs_api, local_cluster, tokens
+from rayexec.cluster.cluster_spec import ClusterSpec
 from rayexec.errors import EngineError
 from rayexec.private_directory import open_private
 
@@ -116,6 +117,28 @@ def test_a_cluster_that_a_stranger_noted_is_none(monkeypatch: pytest.MonkeyPatch
         with pytest.raises(PermissionError, match="belongs to another user"):
             open_private(shared / "cluster.json", os.O_RDONLY)
         assert local_cluster.current() is None
+
+
+def test_a_cluster_that_others_may_have_noted_is_none_and_a_note_follows_no_link(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAYEXEC_HOME", str(tmp_path))
+    cluster = local_cluster.Cluster("A=b", "boot", "127.0.0.1:6379", str(tmp_path), ClusterSpec())
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    for name in ("cluster.json", f"cluster.json.{os.getpid()}"):
+        (tmp_path / name).symlink_to(victim)
+    former = os.umask(0)
+    try:
+        local_cluster._write(cluster)
+    finally:
+        os.umask(former)
+    assert victim.read_text() == "precious"
+    note = tmp_path / "cluster.json"
+    assert note.lstat().st_mode & 0o777 == 0o600
+    assert local_cluster.current() == cluster
+    note.chmod(0o666)
+    assert local_cluster.current() is None
 
 
 def test_a_redirect_takes_no_token_along() -> None:
