@@ -24,7 +24,7 @@ from rayexec.former_names import load_stored
 from rayexec.run.cached_outputs import CachedOutput, CacheEntry, CacheOrigin
 from rayexec.store.file_errors import as_store_error
 from rayexec.store.frames import frame, whole_frames
-from rayexec.store.record import check_version
+from rayexec.store.record import LAST_MOMENT_S, check_version
 
 __all__ = ["MAPPED_FROM_BYTES", "CacheRecord", "StepCache"]
 
@@ -205,8 +205,11 @@ def _read_header(part: memoryview) -> Mapping[str, Any]:
     body = next(whole_frames([part]), None)
     if body is None:
         raise StoreError("the cache entry is damaged.")
-    header: dict[str, Any] = json.loads(bytes(body))
-    check_version(header["schema_version"], "the cache entry", _SCHEMA_VERSION)
+    try:
+        header: dict[str, Any] = json.loads(bytes(body))
+        check_version(header["schema_version"], "the cache entry", _SCHEMA_VERSION)
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise StoreError("the cache entry is damaged.") from None
     return header
 
 
@@ -218,4 +221,14 @@ def _blob(view: memoryview, begins: int, size: int, check: int) -> memoryview:
 
 
 def _origin(header: Mapping[str, Any]) -> CacheOrigin:
-    return CacheOrigin(**header["origin"])
+    """Return the origin of an entry; raises StoreError for an odd one, which anybody may write."""
+    try:
+        origin = CacheOrigin(**header["origin"])
+        is_valid = 0 <= origin.created < LAST_MOMENT_S and all(
+            isinstance(text, str) for text in origin[:-1]
+        )
+    except (KeyError, TypeError):
+        is_valid = False
+    if not is_valid:
+        raise StoreError("the cache entry is damaged: it has no valid origin.")
+    return origin

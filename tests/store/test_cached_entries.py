@@ -281,3 +281,34 @@ def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "cache").write_text("a file")
     with pytest.raises(StoreError, match="the cache: Not a directory"):
         keep(DirectoryRunStore(tmp_path).cache(), KEY, 1)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"created": "never"},
+        {"created": 1e300},
+        {"created": float("nan")},
+        {"created": None},
+        {"op": 5},
+        {"step_key": ["a"]},
+        {"more": 1},
+    ],
+    ids=repr,
+)
+def test_an_odd_entry_hides_no_other_one(tmp_path: Path, odd: dict[str, Any]) -> None:
+    """Who writes to a bucket may write anything, with the right check sums."""
+    cache = LocalCache(str(tmp_path))
+
+    class Odd:
+        def _asdict(self) -> dict[str, Any]:
+            return ORIGIN._asdict() | odd
+
+    keep(cache, KEY)
+    keep(cache, OTHER, origin=Odd())  # type: ignore[arg-type]  # as another program writes it
+    good, bad = cache.list()
+    assert good.origin == ORIGIN
+    assert bad.origin is None
+    assert "damaged" in str(bad.note)
+    with pytest.raises(StoreError, match="damaged"):
+        cache.find(OTHER)
