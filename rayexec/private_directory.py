@@ -77,13 +77,15 @@ def out_of_reach(path: str | os.PathLike[str]) -> bool:
     """Tell whether no other user but root can put another file or directory under a path.
 
     That takes a directory above where they may write, and that is not sticky as ``/tmp`` is; and a
-    way there, which a directory of this user without bits for others cuts off. Raises OSError.
+    way there, which a directory of this user without bits for others cuts off from what is in it.
+    Raises OSError.
     """
     is_safe = True
     for directory in Path(os.path.realpath(path)).parents:
         status = os.stat(directory)
         if owned_by_me(status) and not status.st_mode & _OF_OTHERS:
-            return True
+            is_safe = True  # so far; it may be renamed as a whole by who may write above it
+            continue
         is_owned = owned_by_me(status) or status.st_uid == 0
         is_writable = status.st_mode & 0o022 and not status.st_mode & stat.S_ISVTX
         is_safe = is_safe and is_owned and not is_writable

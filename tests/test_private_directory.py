@@ -125,6 +125,9 @@ def test_a_path_is_out_of_reach_where_nobody_else_may_rename_what_leads_there() 
         between.chmod(0o700)
         below.chmod(0o777)
         assert out_of_reach(below / "mine"), "nobody else comes there"
+        shared.chmod(0o777)
+        assert not out_of_reach(below / "mine"), "the private directory itself may be renamed"
+        shared.chmod(0o1777)
         (shared / "link").symlink_to(below)
         assert out_of_reach(shared / "link" / "mine")
         as_stranger("import os, sys; os.mkdir(sys.argv[1], 0o755)", shared / "theirs")
