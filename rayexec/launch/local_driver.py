@@ -33,6 +33,16 @@ LOG_INTERVAL_S = 0.2
 EXIT_INTERVAL_S = 0.2
 _FAILED = 1
 
+# As ``python -m rayexec``, which would look for modules in the working directory first. That may be
+# /tmp, where anybody may have put one.
+_PROGRAM = """\
+import sys
+sys.path[:] = filter(None, sys.path)
+import runpy
+runpy.run_module("rayexec", run_name="__main__", alter_sys=True)
+"""
+_AS_MODULE = ["-m", "rayexec"]
+
 # Kept for the exit codes of those that end while this process lasts, so that no zombies remain.
 _started: list[subprocess.Popen[bytes]] = []
 
@@ -109,17 +119,19 @@ def start_process(
 ) -> subprocess.Popen[bytes]:
     """Start Python with ``arguments`` in a session of its own, with its output in the run's log.
 
+    They begin with ``-m rayexec``, and the working directory is no place of modules all the same.
     Raises LoadError if the run id has a log already, and EngineError if no process starts.
     """
     note_directory()
     log = log_path(run_id)
+    assert arguments[:2] == _AS_MODULE
     try:
         with open(log, "xb", opener=open_private) as output:
             # As under nohup: a child inherits an ignored signal.
             before = signal.signal(signal.SIGHUP, signal.SIG_IGN) if _in_main_thread() else None
             try:
                 process = _DetachedProcess(
-                    [sys.executable, *arguments],
+                    [sys.executable, "-c", _PROGRAM, *arguments[2:]],
                     env={**environment, "PYTHONUNBUFFERED": "1"},
                     stdin=subprocess.DEVNULL,
                     stdout=output,
