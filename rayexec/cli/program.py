@@ -6,14 +6,13 @@ loads its body when it runs, by ``rayexec.cli.lazy.load``, so that ``--help`` im
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 import typer
 
-from rayexec._version import DISTRIBUTION, __version__
+from rayexec._version import __version__
 from rayexec.cli.commands.bench import BENCH_EPILOG, bench
 from rayexec.cli.commands.cache import cache_app
 from rayexec.cli.commands.cluster import cluster_app
@@ -116,16 +115,3 @@ def _root(
 
 for _command in COMMANDS:
     register_command(_command.surface, _command.name, epilog=_command.epilog)
-
-
-def _refuse_a_namesake() -> None:
-    """Exit where another project's package of this name lies on top of this one."""
-    package = sys.modules["rayexec"]
-    if not hasattr(package, "__version__"):
-        typer.echo(
-            f"Error: {package.__file__} is of another project, which is called rayexec on the "
-            "package index, and lies on top of this one. pip uninstall rayexec, then pip install "
-            f"--force-reinstall {DISTRIBUTION}=={__version__}.",
-            err=True,
-        )
-        raise SystemExit(1)
