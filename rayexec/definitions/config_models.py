@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pydantic
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 __all__ = [
     "ORIGINS",
@@ -17,6 +18,7 @@ __all__ = [
     "keep_environment",
     "note_origins",
     "origins_in_environment",
+    "without_inputs",
 ]
 
 #: Attribute of a Config with the fields whose values come from the environment.
@@ -74,6 +76,20 @@ def note_origins(model: pydantic.BaseModel, origins: Mapping[str, object]) -> No
     if origins:
         # As a cached property, this is neither a field nor compared, and a pickle has it.
         model.__dict__[ORIGINS] = dict(origins)
+
+
+def without_inputs(error: pydantic.ValidationError) -> pydantic.ValidationError:
+    """Return an error that does not quote the refused values, which may be secret."""
+    problems = [
+        InitErrorDetails(
+            # Its text is a template, and braces in a message are none of that.
+            type=PydanticCustomError("invalid", "{text}", {"text": problem["msg"]}),
+            loc=problem["loc"],
+            input=None,
+        )
+        for problem in error.errors(include_url=False, include_context=False, include_input=False)
+    ]
+    return pydantic.ValidationError.from_exception_data(error.title, problems, hide_input=True)
 
 
 def keep_environment(

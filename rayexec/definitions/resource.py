@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, overload
 
+import pydantic
+
 from rayexec.definitions.code import ByReference
 from rayexec.definitions.config_models import (
     Config,
@@ -16,6 +18,7 @@ from rayexec.definitions.config_models import (
     keep_environment,
     note_origins,
     origins_in_environment,
+    without_inputs,
 )
 from rayexec.definitions.ports import NO_DEFAULT
 from rayexec.definitions.types import is_subclass
@@ -206,11 +209,23 @@ class _Launch:
             if config is not None
             else {}
         )
-        opened = self._cls(**{**from_run, **self._fields})
-        if isinstance(config, Config):
-            note_origins(opened, origins_in_environment(config))
+        opened = self._made({**from_run, **self._fields}, config)
         with opened.yield_for_execution(context) as value:
             yield value
+
+    def _made(self, fields: dict[str, Any], config: object) -> ConfigurableResource:
+        """Return the resource; only here do its own validators see the values."""
+        origins = origins_in_environment(config) if isinstance(config, Config) else {}
+        try:
+            opened = self._cls(**fields)
+        except pydantic.ValidationError as error:
+            if not origins:
+                raise
+            refused = without_inputs(error)
+        else:
+            note_origins(opened, origins)
+            return opened
+        raise refused
 
 
 def _remaining(cls: type[ConfigurableResource], fields: Mapping[str, Any]) -> type[Config]:

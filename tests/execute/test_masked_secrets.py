@@ -7,6 +7,7 @@ import pickle
 from pathlib import Path
 from typing import Any
 
+import pydantic
 import pytest
 from typer.testing import CliRunner
 
@@ -98,6 +99,55 @@ def test_the_text_of_an_object_names_the_variable_instead_of_its_value(
     assert "user='ann'" in message
     for event in result.all_events:
         assert SECRET not in str(event.to_dict())
+    assert SECRET not in texts(tmp_path)
+
+
+class Strict(ConfigurableResource):
+    password: str
+
+    @pydantic.field_validator("password")
+    @classmethod
+    def refuse(cls, password: str) -> str:
+        raise ValueError("it {has} no digit")
+
+
+class Whole(ConfigurableResource):
+    password: str
+
+    @pydantic.model_validator(mode="after")
+    def refuse(self) -> Whole:
+        raise ValueError("both or none")
+
+
+@op(required_resource_keys={"refused"})
+def opened() -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"), [(Strict, "it {has} no digit"), (Whole, "both or none")]
+)
+def test_a_validator_that_refuses_a_value_does_not_show_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: type[ConfigurableResource], reason: str
+) -> None:
+    monkeypatch.setenv("PASSWORD", SECRET)
+
+    @job(resource_defs={"refused": kind.configure_at_launch()})
+    def refusing() -> None:
+        opened()
+
+    result = refusing.execute(
+        run_config={
+            "execution": {"config": IN_PROCESS},
+            "resources": {"refused": {"config": {"password": {"env": "PASSWORD"}}}},
+        },
+        store=tmp_path,
+        raise_on_error=False,
+    )
+    said = "".join(str(event.to_dict()) for event in result.all_events)
+    assert not result.success
+    assert reason in said
+    assert SECRET not in said
+    assert SECRET not in str(result.error)
     assert SECRET not in texts(tmp_path)
 
 
