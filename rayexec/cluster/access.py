@@ -21,6 +21,7 @@ from rayexec.cluster.tokens import (
     show_token,
     token,
     token_path,
+    withhold_token,
 )
 from rayexec.errors import EngineError
 
@@ -45,6 +46,7 @@ def reach(address: str) -> str:
     The token opens all clusters of the user. So an address gets it that somebody gave or set as
     RAY_ADDRESS, or that a process of this user serves here; Ray finds what any user has left.
     """
+    withhold_token(False)
     source, is_trusted = "", True
     if address == "auto":
         address = os.environ.get("RAY_ADDRESS") or "auto"
@@ -76,6 +78,7 @@ def reach(address: str) -> str:
         )
     else:
         no_token_wanted()
+        withhold_token(True)  # that of an RAY_AUTH_MODE of the user's own would go there
     return address
 
 

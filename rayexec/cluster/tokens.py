@@ -24,6 +24,7 @@ __all__ = [
     "token",
     "token_notes",
     "token_path",
+    "withhold_token",
 ]
 
 AUTH_MODE, TOKEN, TOKEN_PATH = "RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"
@@ -32,6 +33,7 @@ AUTH_MODE, TOKEN, TOKEN_PATH = "RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKE
 OLDEST_RAY = "2.52"
 # The mode that the user gave, where this process has put another one in its place.
 _modes_before: list[str | None] = []
+_is_withheld = False
 
 
 def token_path() -> Path:
@@ -163,6 +165,21 @@ def no_token_wanted() -> None:
     else:
         os.environ[AUTH_MODE] = before
     refresh()
+
+
+def withhold_token(is_withheld: bool) -> None:
+    """Have Ray's clients in this process show no token, also where the user's own mode is to show
+    it; or take that back.
+    """
+    global _is_withheld
+    if is_withheld and (os.environ.get(AUTH_MODE) or "").lower() == "token":
+        os.environ[AUTH_MODE] = "disabled"
+        refresh()
+        _is_withheld = True
+    elif not is_withheld and _is_withheld:
+        os.environ[AUTH_MODE] = "token"
+        refresh()
+        _is_withheld = False
 
 
 def refresh() -> None:

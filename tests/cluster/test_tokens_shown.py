@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 from strangers import as_stranger, open_to_all
 
-from rayexec.cluster import access, jobs_api, local_cluster, tokens
+from rayexec.cluster import access, examination, jobs_api, local_cluster, tokens
 from rayexec.cluster.cluster_spec import ClusterSpec
+from rayexec.cluster.doctor import Facts, NodeFacts
 from rayexec.errors import EngineError
 from rayexec.private_directory import open_private
 
@@ -34,20 +35,27 @@ def token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @contextlib.contextmanager
-def cluster_with_tokens() -> Iterator[tuple[str, list[str]]]:
-    """Yield the address of what looks like a Ray that wants a token, and the tokens it has got."""
+def cluster_with_tokens(*, admits: float = 0) -> Iterator[tuple[str, list[str]]]:
+    """Yield the address of what looks like a Ray that wants a token, and the tokens it has got.
+
+    It ``admits`` so many questions without one.
+    """
     import grpc  # type: ignore[import-untyped]  # has no types of its own
 
     shown: list[str] = []
+    without: list[bytes] = []
 
     class Asked(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc has no types
         def service(self, details: Any) -> Any:
             metadata = dict(details.invocation_metadata)
 
-            def answer(_request: bytes, context: Any) -> bytes:
-                if "authorization" not in metadata:
+            def answer(request: bytes, context: Any) -> bytes:
+                if "authorization" in metadata:
+                    shown.append(metadata["authorization"])
+                elif len(without) >= admits:
                     context.abort(grpc.StatusCode.UNAUTHENTICATED, "a token is needed")
-                shown.append(metadata["authorization"])
+                else:
+                    without.append(request)
                 return b""
 
             return grpc.unary_unary_rpc_method_handler(answer)
@@ -82,6 +90,16 @@ def test_an_address_that_any_user_may_have_left_gets_none(monkeypatch: pytest.Mo
         assert shown == []
 
 
+def test_the_doctor_shows_none_to_it_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such a Ray may ask for none at first, and for one as soon as somebody trusts it."""
+    facts = Facts(NodeFacts("here", python="3.11.7"), "")
+    with cluster_with_tokens(admits=1) as (address, shown):
+        monkeypatch.setattr(access, "_found_by_ray", lambda: address)
+        examined = examination._of_cluster(facts, "auto", "")
+        assert f"give its address: --address {address}" in str(examined.unreachable)
+        assert shown == []
+
+
 @contextlib.contextmanager
 def raylet(address: str) -> Iterator[None]:
     """Run a process that looks as a node of a cluster does."""
@@ -98,6 +116,27 @@ def raylet(address: str) -> Iterator[None]:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells whose a process is")
+@pytest.mark.parametrize("mode", ["token", "TOKEN", None])
+def test_a_ray_that_any_user_may_have_left_sees_no_token_by_the_mode_of_the_user(
+    monkeypatch: pytest.MonkeyPatch, mode: str | None
+) -> None:
+    """It asks for none, and Ray's own clients would show it all the same."""
+    monkeypatch.setattr(tokens, "_modes_before", [])
+    if mode is None:
+        monkeypatch.delenv(tokens.AUTH_MODE)
+    else:
+        monkeypatch.setenv(tokens.AUTH_MODE, mode)
+    with cluster_with_tokens() as (wanting, shown), cluster_with_tokens(admits=99) as (left, got):
+        monkeypatch.setattr(access, "_found_by_ray", lambda: left)
+        assert access.reach("auto") == left
+        assert (os.environ.get(tokens.AUTH_MODE) or "disabled") == "disabled"
+        access.reach(wanting)  # typed
+        assert os.environ[tokens.AUTH_MODE].lower() == "token"
+        assert shown == [f"Bearer {SECRET}"]
+    assert got == []
+    tokens.no_token_wanted()
+
+
 def test_a_cluster_with_a_process_of_this_user_gets_the_token(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
