@@ -93,18 +93,18 @@ def _unmark(home: str, marker: str) -> None:
 
 def _of_cluster(facts: Facts, address: str, marker: str) -> Facts:
     try:
-        found = reach(address)
-        is_open = asks_for_token(found) is False
+        reached = reach(address)
+        is_open = asks_for_token(reached) is False
         connect(address)  # as it was given: whether an address gets the token depends on that
     except EngineError as error:
         return replace(facts, unreachable=str(error))
     return replace(
         facts,
-        address=found,
+        address=reached,
         token="the cluster asks for none" if is_open else _token(),
         token_is_open=is_open,
         token_readers=str(token_path()) if readable_by_others() else "",
-        is_loopback=_is_loopback(found),
+        is_loopback=_is_loopback(reached),
         dashboard=_dashboard(),
         nodes=_nodes(facts.home, marker),
     )
