@@ -6,11 +6,18 @@ import json
 import os
 import pickle
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import replace
+from typing import Any, BinaryIO
 
+from rayexec.config.file_owners import trusted_owners
 from rayexec.definitions.types import RuntimeType
+from rayexec.errors import StoreError
+from rayexec.private_directory import StrangerError
 
 __all__ = ["BadInputError", "is_in_file", "load_input"]
+
+
+_ROOT = 0
 
 
 class BadInputError(Exception):
@@ -58,14 +65,29 @@ def _from_file(loader: str, argument: Any) -> Any:
             f"expected {{{loader}: {{path: FILE}}}}, got {{{loader}: {argument!r}}}"
         )
     try:
-        with open(path, "rb") as file:
-            return json.load(file) if loader == "json" else pickle.load(file)
+        if loader == "json":
+            with open(path, "rb") as file:
+                return json.load(file)
+        with _opened_pickle(path) as file:
+            return pickle.load(file)
+    except (StrangerError, StoreError) as error:
+        raise BadInputError(str(error)) from None
     except OSError as error:
         raise BadInputError(f"cannot read {os.fspath(path)!r}: {error.strerror}") from None
     except Exception as error:  # unpickling may raise any exception
         raise BadInputError(
             f"{os.fspath(path)!r} is not {loader}: {type(error).__name__}: {error}"
         ) from None
+
+
+def _opened_pickle(path: str | os.PathLike[str]) -> BinaryIO:
+    """Open a file whose content runs code; raises StrangerError if others could have written it.
+
+    Somebody else may have written the config with the path, and anybody what is in ``/tmp``.
+    """
+    owners = trusted_owners()
+    owners = replace(owners, uids=owners.uids | {_ROOT})  # installed data is the administrator's
+    return owners.open(os.path.realpath(path), levels=0)
 
 
 _LOADERS: dict[str, Any] = {

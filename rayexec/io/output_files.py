@@ -12,9 +12,9 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
+from rayexec.config.file_owners import trusted_owners
 from rayexec.definitions.io_contexts import InputContext, OutputContext
 from rayexec.run.file_modes import make_directories, new_file
-from rayexec.run.file_owners import trusted_owners
 
 __all__ = ["OutputFile", "file_of", "upstream_of"]
 

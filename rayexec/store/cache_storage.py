@@ -14,8 +14,8 @@ import uuid
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from rayexec.config.file_owners import trusted_owners
 from rayexec.run.file_modes import make_directories, new_file
-from rayexec.run.file_owners import trusted_owners
 from rayexec.store.cache import MAPPED_FROM_BYTES, StepCache
 from rayexec.store.file_errors import as_store_error
 

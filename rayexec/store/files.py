@@ -13,9 +13,9 @@ import uuid
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from rayexec.config.file_owners import trusted_owners
 from rayexec.errors import StoreError
 from rayexec.run.file_modes import make_directories, new_file
-from rayexec.run.file_owners import trusted_owners
 
 if TYPE_CHECKING:
     from pyarrow.fs import FileSystem

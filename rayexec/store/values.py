@@ -27,11 +27,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from rayexec.config.file_owners import Owners, trusted_owners
 from rayexec.errors import StoreError
 from rayexec.events import OutputRecord
 from rayexec.former_names import load_stored
 from rayexec.run.file_modes import inherit, new_file
-from rayexec.run.file_owners import Owners, trusted_owners
 from rayexec.run.previous_run import FinishedStep, StoredValue
 from rayexec.store.encoding import outputs_text, read_outputs
 from rayexec.store.file_errors import as_store_error

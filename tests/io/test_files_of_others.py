@@ -22,8 +22,8 @@ from rayexec import (
     job,
     op,
 )
+from rayexec.config.file_owners import TRUSTED_OWNERS
 from rayexec.private_directory import StrangerError
-from rayexec.run.file_owners import TRUSTED_OWNERS
 
 RESULT = build_output_context(run_id="r", step_key="load")
 INPUT = build_input_context(upstream_output=RESULT)

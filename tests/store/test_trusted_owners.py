@@ -13,7 +13,7 @@ import pytest
 from strangers import STRANGER_UID, as_stranger, needs, open_to_all
 
 from rayexec import ReexecutionOptions, StoreError, job, op
-from rayexec.run.file_owners import TRUSTED_OWNERS, trusted_owners
+from rayexec.config.file_owners import TRUSTED_OWNERS, trusted_owners
 from rayexec.store import DirectoryRunStore, is_own
 
 IN_PROCESS: dict[str, Any] = {"execution": {"config": {"in_process": {"durable": True}}}}

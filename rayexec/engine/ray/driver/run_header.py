@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from rayexec.config.file_owners import trusted_owners
 from rayexec.engine.packed_values import pack
 from rayexec.engine.ray.driver.exported_tasks import pickle_for_workers
 from rayexec.engine.ray.protocol.batch_request import Header
 from rayexec.engine.ray.protocol.framing import Address
 from rayexec.errors import EngineError, OutputError, StoreError
 from rayexec.plan.model import FromConfig
-from rayexec.run.file_owners import trusted_owners
 from rayexec.run.spec import RunSpec
 from rayexec.steps.managed_ports import managed_ports
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple, TypeAlias
 
+from rayexec.config.file_owners import Owners
 from rayexec.definitions.contexts import RunInfo
 from rayexec.engine.ray.protocol.framing import Address
 from rayexec.plan.model import FromStep
 from rayexec.run.cached_outputs import RunCache
-from rayexec.run.file_owners import Owners
 from rayexec.run.previous_run import ValueStorage
 from rayexec.steps.managed_ports import ManagedPorts
 

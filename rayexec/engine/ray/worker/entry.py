@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Generator
 from typing import Any
 
+from rayexec.config.file_owners import adopt_owners
 from rayexec.definitions.code import import_module_at
 from rayexec.engine.packed_values import Packed
 from rayexec.engine.process_memory import peak_rss
@@ -43,7 +44,6 @@ from rayexec.engine.ray.worker.running_batch import RunningBatch
 from rayexec.engine.ray.worker.step_changes import watch_process
 from rayexec.engine.ray.worker.streaming import ValueSender
 from rayexec.engine.ray.worker.unpacking import importable_paths
-from rayexec.run.file_owners import adopt_owners
 from rayexec.steps.fast_path import plain_op
 from rayexec.steps.forked_child import ForkGuard
 from rayexec.steps.io_managers import IOManagers

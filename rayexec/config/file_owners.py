@@ -141,6 +141,8 @@ def _listed(path: Path) -> list[str]:
     except (FileNotFoundError, NotADirectoryError):
         return []
     except (OSError, UnicodeDecodeError) as error:
+        if isinstance(error, PermissionError) and not isinstance(error, StrangerError):
+            return []  # the home of another user, as after sudo; nobody in there is trusted then
         raise StoreError(f"the list of trusted owners cannot be read: {error}") from None
     return [name for line in lines for name in _BETWEEN.split(line.partition("#")[0])]
 
