@@ -84,6 +84,9 @@ def _detach() -> None:
             if type(value).__module__ == "ray._raylet":
                 ctypes.pythonapi.Py_IncRef(ctypes.py_object(value))  # its destructor would wait
     worker._global_node = None
+    # Else the end of a reference here would go to Ray's store over the parent's connection, and
+    # the parent would then wait for ever.
+    vars(worker.global_worker).pop("core_worker", None)
     worker.global_worker.set_mode(None)  # type: ignore[arg-type]  # as at its start
     worker.global_worker.set_is_connected(False)
     exit_without_destructors()
