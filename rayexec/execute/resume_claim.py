@@ -47,12 +47,29 @@ class ResumeClaim:
             note = ResumeNote(tried, by, ProcessIdentity.here(), time.time(), is_recorded)
             if store.add_resume(run_id, note):
                 self._note = note
+                if not is_forced:
+                    self._check_alone(note, {earlier.ordinal for earlier in notes})
                 return
             if any(note.ordinal == tried for note in store.resumes(run_id)):
                 break
-        raise InvariantError(
-            f"another process begins to resume run {run_id} at this moment: see rayexec run list."
-        )
+        raise InvariantError(_at_once(run_id))
+
+    def _check_alone(self, note: ResumeNote, earlier: set[int]) -> None:
+        """Give way to a claim under another number, which a store without exclusive names allows.
+
+        Both of two such claims may give way, but not neither: each looks behind its own note.
+        """
+        others = [
+            other for other in self._store.resumes(self._run_id) if other.ordinal != note.ordinal
+        ]
+        try:
+            _check(self._store, self._run_id, others)
+            # What came meanwhile and is no note yet is one that somebody still writes.
+            if any(not other.run_id and other.ordinal not in earlier for other in others):
+                raise InvariantError(_at_once(self._run_id))
+        except InvariantError:
+            self.release()
+            raise
 
     def release(self) -> None:
         """Remove the note; raises StoreError."""
@@ -67,6 +84,10 @@ def check_not_resumed(store: RunStore, run_id: str) -> None:
     """
     if hasattr(store, "resumes"):
         _check(store, run_id, store.resumes(run_id))
+
+
+def _at_once(run_id: str) -> str:
+    return f"another process begins to resume run {run_id} at this moment: see rayexec run list."
 
 
 def _check(store: RunStore, run_id: str, notes: Sequence[ResumeNote]) -> None:
