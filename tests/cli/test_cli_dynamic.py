@@ -212,6 +212,7 @@ def test_the_view_has_few_lines_for_many_mapped_ops(directory: Path) -> None:
     assert any("and 4 more ops" in frame for frame in frames)
 
 
+@pytest.mark.long("steps of some seconds on Ray, below a terminal")
 def test_the_view_names_few_of_the_running_steps_of_a_mapped_op(directory: Path) -> None:
     config = (
         "ops: {load: {config: {n: 12}}}\nexecution: {config: {multiprocess: {max_concurrent: 6}}}\n"

@@ -292,6 +292,7 @@ def test_a_long_step_is_seen_through_pipes_and_from_another_process(
     assert out.splitlines()[1:] == ["talk stdout: half a line"]
 
 
+@pytest.mark.long("a step of some seconds on Ray, below a terminal")
 def test_a_long_step_is_seen_above_the_live_view(home: Path) -> None:
     ended = run_on_terminal(
         "job", "execute", "-f", "jobs.py", "-j", "talking", cwd=home, until="talk: logged"

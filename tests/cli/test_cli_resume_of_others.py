@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cli_process import imports_undone
 from pyarrow import fs
 from typer.testing import CliRunner
 
@@ -38,18 +39,18 @@ def failing():
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A directory with a job's file, and a store with a failed run of it."""
     (tmp_path / "jobs.py").write_text(JOBS)
     monkeypatch.setenv("RAYEXEC_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("HOME", str(tmp_path / "user"))
-    monkeypatch.chdir(tmp_path)
-    assert invoke("job", "execute", "-f", "jobs.py", "--run-id", "r")[0] == 1
-    (tmp_path / "imported").unlink()
-    (tmp_path / "jobs.py").rename(tmp_path / "again.py")  # not imported in this process so far
-    origin = json.loads(record_of(tmp_path).read_text())["origin"]
-    change(tmp_path, origin={**origin, "file": str(tmp_path / "again.py")})
-    return tmp_path
+    with imports_undone(tmp_path):
+        assert invoke("job", "execute", "-f", "jobs.py", "--run-id", "r")[0] == 1
+        (tmp_path / "imported").unlink()
+        (tmp_path / "jobs.py").rename(tmp_path / "again.py")  # not imported in this process so far
+        origin = json.loads(record_of(tmp_path).read_text())["origin"]
+        change(tmp_path, origin={**origin, "file": str(tmp_path / "again.py")})
+        yield tmp_path
 
 
 def invoke(*arguments: str) -> tuple[int, str, str]:

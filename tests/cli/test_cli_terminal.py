@@ -156,6 +156,7 @@ def test_json_with_a_live_view(directory: Path) -> None:
     assert "printed by talk" in screen(ended.stdout)
 
 
+@pytest.mark.long("steps of some seconds on Ray, below a terminal")
 def test_the_view_says_what_waits_for_which_limit_and_who_holds_it(directory: Path) -> None:
     ended = run_on_terminal("job", "execute", "-f", "jobs.py", "-j", "queries", cwd=directory)
     assert ended.code == 0

@@ -15,9 +15,8 @@ from typing import Any
 import pytest
 from strangers import as_stranger, open_to_all
 
-from rayexec.cluster import access, examination, jobs_api, local_cluster, tokens
+from rayexec.cluster import access, jobs_api, local_cluster, tokens
 from rayexec.cluster.cluster_spec import ClusterSpec
-from rayexec.cluster.doctor import Facts, NodeFacts
 from rayexec.errors import EngineError
 from rayexec.private_directory import open_private
 
@@ -90,13 +89,21 @@ def test_an_address_that_any_user_may_have_left_gets_none(monkeypatch: pytest.Mo
         assert shown == []
 
 
-def test_the_doctor_shows_none_to_it_either(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_doctor_shows_none_to_it_either() -> None:
     """Such a Ray may ask for none at first, and for one as soon as somebody trusts it."""
-    facts = Facts(NodeFacts("here", python="3.11.7"), "")
+    # A process of its own: this one may use a Ray already, and then asks for no other.
+    code = (
+        "import sys\n"
+        "from rayexec.cluster import access, examination\n"
+        "from rayexec.cluster.doctor import Facts, NodeFacts\n"
+        "access._found_by_ray = lambda: sys.argv[1]\n"
+        "facts = Facts(NodeFacts('here', python='3.11.7'), '')\n"
+        "print(examination._of_cluster(facts, 'auto', '').unreachable)"
+    )
     with cluster_with_tokens(admits=1) as (address, shown):
-        monkeypatch.setattr(access, "_found_by_ray", lambda: address)
-        examined = examination._of_cluster(facts, "auto", "")
-        assert f"give its address: --address {address}" in str(examined.unreachable)
+        command = [sys.executable, "-c", code, address]
+        said = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+        assert f"give its address: --address {address}" in said.stdout
         assert shown == []
 
 

@@ -155,6 +155,7 @@ def test_in_process_every_step_ends_as_the_rules_have_it(case: Case) -> None:
     assert ends_of(result) == expected(case)
 
 
+@pytest.mark.long("300 random runs")
 @settings(deadline=None, max_examples=300)
 @given(cases(), st.integers(0, 1000), st.integers(1, 4))
 def test_every_dealing_of_batches_gives_the_same(case: Case, seed: int, slots: int) -> None:
@@ -220,6 +221,7 @@ def test_on_ray_every_step_ends_as_the_rules_have_it(
         assert ends_of(result) == expected(case)
 
 
+@pytest.mark.long("300 random runs")
 @settings(deadline=None, max_examples=300)
 @given(cases(fails=False, optional=False), st.sampled_from(["leaves", "none"]))
 def test_values_stay_until_the_last_step_that_takes_them(case: Case, keep: Any) -> None:

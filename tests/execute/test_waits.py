@@ -164,6 +164,7 @@ class Warned(Observer):
             self._file.touch()
 
 
+@pytest.mark.long("waits for a warning of Ray")
 def test_a_step_that_waits_for_what_its_own_run_holds_is_warned_of(
     pools: None, execute_on_ray: Any, tmp_path: Path
 ) -> None:
