@@ -380,7 +380,7 @@ def test_ray_starts_by_itself_and_again_after_a_shutdown(tmp_path: Path) -> None
                 except InvariantError as error:
                     assert "read results before ray.shutdown()" in str(error), error
                 # As where Ray has them no longer.
-                sys.modules["rayexec.cluster.connect"]._ATTENDANTS = ("gone",)
+                sys.modules["rayexec.cluster.own_ray"]._ATTENDANTS = ("gone",)
                 again = works.execute()
                 assert len(again.output_for_node("large")) == 300_001
                 assert len(attendants()) == 3, attendants()

@@ -16,6 +16,7 @@ from strangers import STRANGER_UID, in_namespaces, needs
 from rayexec import RunResult, job, op
 
 Execute = Callable[..., RunResult]
+ROOT = Path(__file__).parents[2]
 
 # What a stranger can plant who foresees the names of files: a directory and files under the names
 # of this user's, and journals that run code when they are unpickled.
@@ -110,6 +111,28 @@ if __name__ == "__main__":
 """
 
 
+def covered_and_shown_again(directory: str) -> str:
+    """Return commands that put an empty file system over a directory, but not over this code."""
+    code = [str(ROOT), sys.prefix, sys.base_prefix]
+    below = [
+        path
+        for path in code
+        if path.startswith(f"{directory}/")
+        and not any(path.startswith(f"{other}/") for other in code)
+    ]
+    return "; ".join(
+        [
+            *(f"exec {3 + index}<'{path}'" for index, path in enumerate(below)),
+            f"mount -t tmpfs -o size=2g,mode=1777 tmpfs {directory}",
+            *(
+                f"mkdir -p '{path}'; mount --no-canonicalize --bind /proc/self/fd/{3 + index} "
+                f"'{path}'; exec {3 + index}<&-"
+                for index, path in enumerate(below)
+            ),
+        ]
+    )
+
+
 @pytest.mark.long("starts a Ray in a mount namespace, and prints 800 MB there")
 def test_with_little_memory_for_files_and_a_stranger_in_it_steps_print_and_die_as_ever(
     tmp_path: Path,
@@ -121,7 +144,7 @@ def test_with_little_memory_for_files_and_a_stranger_in_it_steps_print_and_die_a
     setup = f"""
         mount --bind '{tmp_path}' /mnt
         mount -t tmpfs -o size=64m,mode=1777 tmpfs /dev/shm
-        mount -t tmpfs -o size=2g,mode=1777 tmpfs /tmp
+        {covered_and_shown_again("/tmp")}
         chmod 755 /mnt
         setpriv --reuid={STRANGER_UID} --regid={STRANGER_UID} --clear-groups \
             {sys.executable} -I /mnt/plant.py {pwned}
