@@ -13,12 +13,13 @@ from pathlib import Path
 __all__ = [
     "StrangerError",
     "open_private",
+    "open_unshared",
     "out_of_reach",
     "owned_by_me",
     "private_directory",
 ]
 
-_OF_OTHERS = 0o077  # bits of a mode
+_OF_OTHERS, _WRITABLE_BY_OTHERS = 0o077, 0o022  # bits of a mode
 
 
 class StrangerError(PermissionError):
@@ -87,7 +88,7 @@ def out_of_reach(path: str | os.PathLike[str]) -> bool:
             is_safe = True  # so far; it may be renamed as a whole by who may write above it
             continue
         is_owned = owned_by_me(status) or status.st_uid == 0
-        is_writable = status.st_mode & 0o022 and not status.st_mode & stat.S_ISVTX
+        is_writable = status.st_mode & _WRITABLE_BY_OTHERS and not status.st_mode & stat.S_ISVTX
         is_safe = is_safe and is_owned and not is_writable
     return is_safe
 
@@ -113,6 +114,18 @@ def open_private(path: str | os.PathLike[str], flags: int) -> int:
     except BaseException:
         os.close(file)
         raise
+    return file
+
+
+def open_unshared(path: str | os.PathLike[str], flags: int) -> int:
+    """Return the descriptor of a file as ``open_private`` does, which nobody else may change.
+
+    Raises StrangerError for write bits of others too.
+    """
+    file = open_private(path, flags)
+    if os.fstat(file).st_mode & _WRITABLE_BY_OTHERS:
+        os.close(file)
+        raise StrangerError(path, "may be changed by other users: chmod 600 it")
     return file
 
 

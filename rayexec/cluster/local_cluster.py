@@ -23,7 +23,7 @@ from rayexec.cluster.node_start import ClusterStart
 from rayexec.cluster.ray_directory import DIRECTORY_PREFIX, make_private, remove_private
 from rayexec.cluster.tokens import ensure_token
 from rayexec.errors import EngineError
-from rayexec.private_directory import StrangerError, open_private
+from rayexec.private_directory import open_private, open_unshared
 
 __all__ = ["Cluster", "current", "running", "start", "stop"]
 
@@ -85,7 +85,7 @@ def current() -> Cluster | None:
     """Return the cluster started last and not stopped; it may have died since."""
     try:
         # Whoever writes it names an address that gets a token, and processes that ``stop`` ends.
-        with open(home() / _STATE, opener=_open_own) as file:
+        with open(home() / _STATE, opener=open_unshared) as file:
             document = json.load(file)
         spec = ClusterSpec(**document.pop("spec"))
         lists = {name: tuple(map(tuple, document.pop(name))) for name in ("core", "others")}
@@ -93,15 +93,6 @@ def current() -> Cluster | None:
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         # There is none, or another version of rayexec wrote the file.
         return None
-
-
-def _open_own(path: str, flags: int) -> int:
-    """Open a file of this user that nobody else may change, as an ``opener``."""
-    file = open_private(path, flags)
-    if os.fstat(file).st_mode & 0o022:
-        os.close(file)
-        raise StrangerError(path, "may be changed by other users")
-    return file
 
 
 def running() -> str | None:

@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 from rayexec.cluster import processes
-from rayexec.private_directory import owned_by_me
+from rayexec.private_directory import open_private, owned_by_me
 
 __all__ = [
     "DIRECTORY_PREFIX",
@@ -92,9 +92,7 @@ class RayDirectory:
         while True:
             self._directory = make_private()
             # Not beside Ray's own files: those are open to all who can enter.
-            self._lock = os.open(
-                self._directory / _LOCK, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600
-            )
+            self._lock = open_private(self._directory / _LOCK, os.O_RDWR | os.O_CREAT | os.O_EXCL)
             with contextlib.suppress(OSError):  # a file system without locks: nobody sweeps it
                 fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if os.fstat(self._lock).st_nlink:
@@ -155,7 +153,7 @@ def _sweep(directory: Path) -> None:
             return
         link = directory / "far"
         made = link if link.is_symlink() else directory
-        file = os.open(made / _LOCK, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+        file = open_private(made / _LOCK, os.O_RDWR)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if os.fstat(file).st_nlink:

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from rayexec.errors import StoreError
-from rayexec.private_directory import StrangerError, open_private
+from rayexec.private_directory import StrangerError, open_unshared
 
 __all__ = ["TRUSTED_OWNERS", "Owners", "adopt_owners", "trusted_owners"]
 
@@ -164,9 +164,7 @@ def _list_path() -> Path:
 def _listed(path: Path) -> list[str]:
     """Return the names in a file, without comments."""
     try:
-        with os.fdopen(open_private(path, os.O_RDONLY)) as file:
-            if os.fstat(file.fileno()).st_mode & 0o022:
-                raise StrangerError(path, "may be changed by other users: chmod 600 it")
+        with os.fdopen(open_unshared(path, os.O_RDONLY)) as file:
             lines = file.read().splitlines()
     except (FileNotFoundError, NotADirectoryError):
         return []

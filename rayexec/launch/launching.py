@@ -30,11 +30,11 @@ from rayexec.launch.notes import (
     LaunchNote,
     log_path,
     note_directory,
-    open_private,
     run_config_path,
     run_id_in_use,
 )
 from rayexec.launch.submission import Submission
+from rayexec.private_directory import open_private
 from rayexec.run.process_identity import ProcessIdentity
 
 __all__ = ["launch_job", "new_run_id", "resume_on_cluster"]

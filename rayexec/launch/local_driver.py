@@ -22,9 +22,9 @@ from rayexec.launch.notes import (
     find_note,
     log_path,
     note_directory,
-    open_private,
     run_id_in_use,
 )
+from rayexec.private_directory import open_private
 from rayexec.store import RunRecord
 
 __all__ = ["LocalDriver", "start_process"]

@@ -20,8 +20,12 @@ from rayexec.cluster.home import home
 from rayexec.errors import EngineError, LoadError, RunNotFoundError
 from rayexec.events import RunStatus
 from rayexec.names import RUN_ID
-from rayexec.private_directory import StrangerError, owned_by_me
-from rayexec.private_directory import open_private as open_of_this_user
+from rayexec.private_directory import (
+    StrangerError,
+    open_private,
+    open_unshared,
+    owned_by_me,
+)
 from rayexec.run.file_modes import make_directories
 from rayexec.run.process_identity import ProcessIdentity
 from rayexec.store import RunReader, RunRecord, RunStore, store_at
@@ -35,7 +39,6 @@ __all__ = [
     "launch_notes",
     "log_path",
     "note_directory",
-    "open_private",
     "run_config_path",
     "run_id_in_use",
 ]
@@ -176,11 +179,6 @@ def run_id_in_use(run_id: str) -> LoadError:
     return LoadError(f"a run {run_id} was launched before: give another --run-id.")
 
 
-def open_private(path: str, flags: int) -> int:
-    """Open a file, as an ``opener``, and let only its owner read it if it is new."""
-    return os.open(path, flags, 0o600)
-
-
 def launch_notes() -> list[LaunchNote]:
     """Return the notes of this machine, the newest first."""
     notes = [note for path in _directory().glob("*.json") if (note := _read(path)) is not None]
@@ -193,7 +191,7 @@ def _read(path: Path) -> LaunchNote | None:
     A note names a cluster, which gets a token, and files to remove. So nobody else may write it.
     """
     try:
-        with open(path, opener=_open_own) as file:
+        with open(path, opener=open_unshared) as file:
             document: dict[str, Any] = json.load(file)
         driver = document.pop("driver")
         note = LaunchNote(**document, driver=None if driver is None else ProcessIdentity(**driver))
@@ -201,14 +199,6 @@ def _read(path: Path) -> LaunchNote | None:
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         # The file is gone, or another version of rayexec wrote it.
         return None
-
-
-def _open_own(path: str, flags: int) -> int:
-    descriptor = open_of_this_user(path, flags)
-    if os.fstat(descriptor).st_mode & 0o022:
-        os.close(descriptor)
-        raise StrangerError(path, "may be changed by other users")
-    return descriptor
 
 
 def _is_typed(note: LaunchNote) -> bool:
