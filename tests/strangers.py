@@ -9,6 +9,7 @@ import contextlib
 import functools
 import os
 import shutil
+import stat
 import subprocess
 import sys
 import tempfile
@@ -17,7 +18,17 @@ from pathlib import Path
 
 import pytest
 
-__all__ = ["STRANGER_UID", "as_stranger", "in_namespaces", "needs", "open_to_all"]
+__all__ = [
+    "STRANGER_UID",
+    "as_stranger",
+    "by_all",
+    "by_group",
+    "by_sticky",
+    "in_namespaces",
+    "needs",
+    "of_stranger",
+    "open_to_all",
+]
 
 STRANGER_UID = 20002
 _BY_UID = "setpriv", f"--reuid={STRANGER_UID}", f"--regid={STRANGER_UID}", "--clear-groups"
@@ -76,3 +87,25 @@ def open_to_all() -> Iterator[Path]:
         yield made
     finally:
         shutil.rmtree(made)
+
+
+def of_stranger(path: Path) -> None:
+    """Give a file or a directory to the other user."""
+    needs("setpriv", f"--reuid={STRANGER_UID}", "--clear-groups")
+    os.chown(path, STRANGER_UID, STRANGER_UID)
+
+
+def by_all(path: Path) -> None:
+    """Let all users change it."""
+    path.chmod(stat.S_IMODE(path.stat().st_mode) | 0o002)
+
+
+def by_sticky(path: Path) -> None:
+    """Let all users change it, with the sticky bit of ``/tmp``."""
+    path.chmod(stat.S_IMODE(path.stat().st_mode) | 0o1002)
+
+
+def by_group(path: Path) -> None:
+    """Let a group change it that is not this user's own."""
+    os.chown(path, -1, 54321)  # a group that has no name here
+    path.chmod(stat.S_IMODE(path.stat().st_mode) | 0o020)

@@ -11,7 +11,16 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from strangers import STRANGER_UID, as_stranger, needs, open_to_all
+from strangers import (
+    STRANGER_UID,
+    as_stranger,
+    by_all,
+    by_group,
+    by_sticky,
+    needs,
+    of_stranger,
+    open_to_all,
+)
 
 from rayexec import (
     FilesystemIOManager,
@@ -34,24 +43,6 @@ def only_this_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody is on the list of trusted owners."""
     monkeypatch.delenv(TRUSTED_OWNERS, raising=False)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "configuration"))
-
-
-def of_stranger(path: Path) -> None:
-    needs("setpriv", f"--reuid={STRANGER_UID}", "--clear-groups")
-    os.chown(path, STRANGER_UID, STRANGER_UID)
-
-
-def by_all(path: Path) -> None:
-    path.chmod(stat.S_IMODE(path.stat().st_mode) | 0o002)
-
-
-def by_sticky(path: Path) -> None:
-    path.chmod(stat.S_IMODE(path.stat().st_mode) | 0o1002)
-
-
-def by_group(path: Path) -> None:
-    os.chown(path, -1, 54321)  # a group that has no name here
-    path.chmod(stat.S_IMODE(path.stat().st_mode) | 0o020)
 
 
 @pytest.fixture(params=["path", "uri"])

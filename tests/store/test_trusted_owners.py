@@ -12,7 +12,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from strangers import STRANGER_UID, as_stranger, needs, open_to_all
+from strangers import (
+    STRANGER_UID,
+    as_stranger,
+    by_all,
+    by_group,
+    by_sticky,
+    needs,
+    of_stranger,
+    open_to_all,
+)
 
 from rayexec import ReexecutionOptions, StoreError, job, op
 from rayexec.config.file_owners import TRUSTED_OWNERS, trusted_owners
@@ -69,24 +78,6 @@ def files(home: Path, kind: str) -> tuple[Path, ...]:
     [file] = home.glob(pattern)
     above = [path for path in file.parents if path.is_relative_to(home)]
     return (file, *above)
-
-
-def of_stranger(path: Path) -> None:
-    needs("setpriv", f"--reuid={STRANGER_UID}", "--clear-groups")
-    os.chown(path, STRANGER_UID, STRANGER_UID)
-
-
-def by_all(path: Path) -> None:
-    path.chmod(stat.S_IMODE(path.stat().st_mode) | 0o002)
-
-
-def by_sticky(path: Path) -> None:
-    path.chmod(stat.S_IMODE(path.stat().st_mode) | 0o1002)
-
-
-def by_group(path: Path) -> None:
-    os.chown(path, -1, 54321)  # a group that has no name here
-    path.chmod(stat.S_IMODE(path.stat().st_mode) | 0o020)
 
 
 OPENINGS = (of_stranger, by_all, by_sticky, by_group)
