@@ -1,14 +1,19 @@
-"""Signals while a command prints: an interrupt waits for the line, and comes right behind it."""
+"""Prints of a command that an interrupt or a thread breaks in upon: no line is lost or doubled."""
 
 from __future__ import annotations
 
 import io
+import itertools
 import signal
+import sys
 import threading
 
 import pytest
+from cli_process import screen
+from rich.console import Group
+from rich.live import Live
 
-from rayexec.cli.render.stream_capture import WholeLineConsole
+from rayexec.cli.render.stream_capture import WholeLineConsole, redrawn
 from rayexec.cli.signals import interrupts_held
 
 
@@ -62,3 +67,27 @@ def test_other_threads_print_as_before() -> None:
     thread.start()
     thread.join()
     assert printed.getvalue() == "from a thread\n"
+
+
+def test_a_view_that_is_redrawn_erases_no_line_above() -> None:
+    heights = itertools.cycle((4, 1))
+    terminal = io.StringIO()
+    console = WholeLineConsole(
+        file=terminal, width=80, height=30, force_terminal=True, force_interactive=True
+    )
+    live = Live(
+        get_renderable=lambda: Group(*["view"] * next(heights)),
+        console=console,
+        auto_refresh=False,
+        transient=True,
+    )
+    lines = [f"line {index}" for index in range(1_000)]
+    former = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)  # so that the threads meet at every point
+    try:
+        with live, redrawn(live, console.turn, times_per_second=10_000):
+            for line in lines:
+                console.print(line, highlight=False)
+    finally:
+        sys.setswitchinterval(former)
+    assert [line for line in screen(terminal.getvalue()) if line.startswith("line")] == lines

@@ -19,7 +19,7 @@ from rich.text import Text
 from rayexec.cli.printable import printable_line, printable_text
 from rayexec.cli.render.lines import is_shown, level_of
 from rayexec.cli.render.mapped_progress import mapped_lines
-from rayexec.cli.render.stream_capture import StreamCapture
+from rayexec.cli.render.stream_capture import StreamCapture, redrawn
 from rayexec.cli.render.watch import Watch, canceling_line
 from rayexec.cli.signals import EndingSignals
 from rayexec.events import (
@@ -86,7 +86,7 @@ _FAILURES_SHOWN = 10  # of the steps of one mapped node
 class LiveView(Watch):
     """Draws a run on standard error, with prints and logs of ops above; its block ends the view.
 
-    The run's thread records, and a thread of rich takes snapshots and draws them.
+    The run's thread records, and a thread of the view takes snapshots and draws them.
     """
 
     def __init__(self, job_name: str, signals: EndingSignals) -> None:
@@ -102,7 +102,7 @@ class LiveView(Watch):
         self._live = Live(
             get_renderable=self._draw,
             console=self._capture.console,
-            refresh_per_second=_REFRESHES_PER_SECOND,
+            auto_refresh=False,
             transient=True,
             redirect_stdout=False,
             redirect_stderr=False,
@@ -111,6 +111,9 @@ class LiveView(Watch):
 
     def __enter__(self) -> LiveView:
         self._stack.enter_context(self._live)
+        self._stack.enter_context(
+            redrawn(self._live, self._capture.console.turn, _REFRESHES_PER_SECOND)
+        )
         self._stack.enter_context(self._capture)
         return self
 

@@ -7,31 +7,40 @@ import os
 import selectors
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from types import TracebackType
 from typing import Any, TextIO
 
 from rich.console import Console
+from rich.live import Live
 from rich.text import Text
 
 from rayexec.cli.printable import printable_output
 from rayexec.cli.signals import interrupts_held
 from rayexec.cli.streams import tolerant_text
 
-__all__ = ["StreamCapture", "WholeLineConsole"]
+__all__ = ["StreamCapture", "WholeLineConsole", "redrawn"]
 
 _CHUNK_BYTES = 64 * 1024
 
 
 class WholeLineConsole(Console):
-    """A console whose lines an interrupt cannot break.
+    """A console whose lines neither an interrupt nor another thread can break.
 
     rich forgets a line after it has written it. An interrupt between the two would print the line
-    again with the next one.
+    again with the next one. And rich asks how high a live view is before it writes what goes above
+    it. A thread that draws a lower view between the two would have the line above erased; so
+    ``turn`` is held by each print, and by whoever draws the view.
     """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.turn = threading.RLock()
 
     def print(self, *objects: Any, **options: Any) -> None:
         """Print the objects as rich does; an interrupt waits until they are printed."""
-        with interrupts_held():
+        with interrupts_held(), self.turn:
             super().print(*objects, **options)
 
 
@@ -124,6 +133,27 @@ class StreamCapture:
             return os.read(self._pipe[0], _CHUNK_BYTES)
         except BlockingIOError:
             return b""
+
+
+@contextmanager
+def redrawn(
+    live: Live, turn: AbstractContextManager[object], times_per_second: float
+) -> Iterator[None]:
+    """Draw a live view again and again during the block, in a thread that waits for its turn."""
+    is_over = threading.Event()
+
+    def redraw() -> None:
+        while not is_over.wait(1 / times_per_second):
+            with turn:
+                live.refresh()
+
+    thread = threading.Thread(target=redraw, name="rayexec-redraw", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        thread.join()
 
 
 def _is_same_terminal(one: int, other: int) -> bool:
