@@ -20,6 +20,7 @@ import pytest
 
 __all__ = [
     "STRANGER_UID",
+    "MakesDirectory",
     "as_stranger",
     "by_all",
     "by_group",
@@ -33,6 +34,16 @@ __all__ = [
 STRANGER_UID = 20002
 _BY_UID = "setpriv", f"--reuid={STRANGER_UID}", f"--regid={STRANGER_UID}", "--clear-groups"
 _PYTHON = shutil.which("python3", path="/usr/bin:/usr/local/bin") or sys.executable
+
+
+class MakesDirectory:
+    """An object whose pickle makes a directory, as a trace of code that was run."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = str(path)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return os.mkdir, (self._path,)
 
 
 def needs(*command: str) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from strangers import STRANGER_UID, as_stranger, needs, open_to_all
+from strangers import STRANGER_UID, MakesDirectory, as_stranger, needs, open_to_all
 
 from rayexec import ConfigError, ReexecutionOptions, job, op
 from rayexec.config.file_owners import TRUSTED_OWNERS
@@ -19,16 +19,6 @@ import sys
 with open(sys.argv[1], "wb") as file:
     file.write(bytes.fromhex(sys.argv[2]))
 """
-
-
-class _Marker:
-    """An object whose pickle makes a directory."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = str(path)
-
-    def __reduce__(self) -> Any:
-        return os.mkdir, (self._path,)
 
 
 @op
@@ -57,7 +47,7 @@ def shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def test_a_pickle_that_a_stranger_wrote_never_runs(
     shared: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    evil = pickle.dumps(_Marker(shared / "pwned")).hex()
+    evil = pickle.dumps(MakesDirectory(shared / "pwned")).hex()
     as_stranger(_PLANT, shared / "evil", evil)
     link = shared / "link"
     link.symlink_to(shared / "evil")
@@ -75,7 +65,7 @@ def test_the_config_of_others_runs_no_pickle_of_theirs(shared: Path, tmp_path: P
     file.write_bytes(pickle.dumps(3))
     assert taking.execute(config(file), store=tmp_path, run_id="r").success
     file.unlink()
-    evil = pickle.dumps(_Marker(shared / "pwned")).hex()
+    evil = pickle.dumps(MakesDirectory(shared / "pwned")).hex()
     as_stranger(_PLANT, file, evil)
     with pytest.raises(ConfigError, match="value belongs to another user"):
         taking.execute(store=tmp_path, reexecution_options=ReexecutionOptions("r", ("take",)))

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pytest
 from strangers import (
     STRANGER_UID,
+    MakesDirectory,
     as_stranger,
     by_all,
     by_group,
@@ -78,16 +79,6 @@ def test_a_link_or_a_pipe_is_no_pickle(stored: tuple[Any, list[Path]]) -> None:
         manager.load_input(INPUT)
 
 
-class _Marker:
-    """An object whose pickle makes a directory."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = str(path)
-
-    def __reduce__(self) -> Any:
-        return os.mkdir, (self._path,)
-
-
 _PLANT = """
 import os, sys
 path, content = sys.argv[1:]
@@ -105,7 +96,7 @@ def test_a_pickle_that_a_stranger_planted_never_runs() -> None:
         manager.handle_output(RESULT, 1)
         for path in (shared, file.parent.parent, file.parent):
             path.chmod(0o777)
-        content = pickle.dumps(_Marker(shared / "pwned")).hex()
+        content = pickle.dumps(MakesDirectory(shared / "pwned")).hex()
         assert as_stranger(_PLANT, file, content).strip() == str(STRANGER_UID)
         for mode in (0o777, 0o755):
             for path in (shared, file.parent.parent, file.parent):
@@ -223,7 +214,7 @@ class _Pickled(pa.ExtensionType):
 def test_a_parquet_file_runs_no_code(tmp_path: Path) -> None:
     pandas = pytest.importorskip("pandas")
 
-    kind = _Pickled(pickle.dumps(_Marker(tmp_path / "pwned")))
+    kind = _Pickled(pickle.dumps(MakesDirectory(tmp_path / "pwned")))
     column = pa.ExtensionArray.from_storage(kind, pa.array([1, 2], pa.int64()))
     manager = ParquetIOManager(base_dir=str(tmp_path / "base"))
     manager.handle_output(RESULT, pa.table({"n": column}))

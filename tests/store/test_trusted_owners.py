@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from strangers import (
     STRANGER_UID,
+    MakesDirectory,
     as_stranger,
     by_all,
     by_group,
@@ -218,16 +219,6 @@ def test_an_unknown_name_on_the_list_is_told(monkeypatch: pytest.MonkeyPatch) ->
         trusted_owners()
 
 
-class _Marker:
-    """An object whose pickle makes a file."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = str(path)
-
-    def __reduce__(self) -> Any:
-        return os.mkdir, (self._path,)
-
-
 _PLANT = """
 import os, shutil, sys
 home, content = sys.argv[1:]
@@ -251,7 +242,9 @@ def test_a_pickle_that_a_stranger_planted_in_a_store_open_to_all_never_runs(home
         evil = DirectoryRunStore(home)
         writer = evil.values("r").writer()
         [outputs] = {step.outputs for step in evil.values("r").committed().values()}
-        writer.commit("cached", 1, outputs, {"result": pickle.dumps(_Marker(shared / "pwned"))})
+        writer.commit(
+            "cached", 1, outputs, {"result": pickle.dumps(MakesDirectory(shared / "pwned"))}
+        )
         writer.close()
         content = max(home.glob("runs/r/values/*")).read_bytes()
         assert as_stranger(_PLANT, shared, content.hex()).strip() == str(STRANGER_UID)
