@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from importlib import import_module
 
 import rayexec
 
@@ -97,28 +98,27 @@ def test_all_that_is_promised_is_there() -> None:
     assert [name for name in PROMISED if name not in rayexec.__all__] == []
 
 
-def test_the_names_for_type_checkers_are_those_at_run_time() -> None:
+def test_the_stub_is_read_as_type_checkers_read_it() -> None:
     import ast
     from pathlib import Path
 
-    tree = ast.parse(Path(rayexec.__file__).read_text())
-    checked = {
-        alias.asname
-        for node in ast.walk(tree)
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("rayexec")
+    tree = ast.parse(Path(rayexec.__file__).with_suffix(".pyi").read_text())
+    imported = {
+        alias.name: node.module
+        for node in tree.body
+        if isinstance(node, ast.ImportFrom) and node.module
         for alias in node.names
-        if alias.asname is not None  # the rest is for the module's own use
     }
     aliases = {
         target.id
-        for block in tree.body
-        if isinstance(block, ast.If)
-        for node in block.body
+        for node in tree.body
         if isinstance(node, ast.Assign)
         for target in node.targets
         if isinstance(target, ast.Name)
     }
-    assert checked | aliases == {*rayexec.__all__, "__version__"}
+    assert imported.keys() | aliases == {*rayexec.__all__, "__version__"}
+    for name, module in imported.items():
+        assert getattr(rayexec, name) is getattr(import_module(module), name)
 
 
 def test_the_name_of_a_class_is_that_of_its_home() -> None:
