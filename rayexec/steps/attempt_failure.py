@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from rayexec.definitions.contexts import RunInfo
 from rayexec.definitions.op import OpDefinition
 from rayexec.definitions.retry import Failure, RetryRequested
+from rayexec.definitions.surroundings import RunInfo
 from rayexec.errors import (
     InputError,
     MaxRetriesExceededError,

@@ -13,15 +13,15 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from rayexec.definitions.contexts import (
-    HookContext,
-    OpExecutionContext,
+from rayexec.definitions.contexts import OpExecutionContext
+from rayexec.definitions.hook_context import HookContext
+from rayexec.definitions.hooks import HookDefinition
+from rayexec.definitions.retry import RetryRequested
+from rayexec.definitions.surroundings import (
     Resources,
     RunInfo,
     StepLog,
 )
-from rayexec.definitions.hooks import HookDefinition
-from rayexec.definitions.retry import RetryRequested
 from rayexec.definitions.types import RuntimeType
 from rayexec.errors import TypeCheckError
 from rayexec.events import (
