@@ -21,6 +21,7 @@ from rayexec.definitions.contexts import (
     StepLog,
 )
 from rayexec.definitions.hooks import HookDefinition
+from rayexec.definitions.python_logger import RUNNING
 from rayexec.definitions.retry import RetryRequested
 from rayexec.definitions.types import RuntimeType
 from rayexec.errors import TypeCheckError
@@ -111,13 +112,17 @@ class StepExecutor:
         finished: FinishedCall | None = None,
     ) -> AttemptEnd:
         """Make an attempt without pauses; otherwise like ``run_pausing``."""
+        log = log or StepLog(self.clock)
         attempt = self.run_pausing(call, inputs, store, log=log, finished=finished)
-        while True:
-            try:
+        outer, RUNNING.log = RUNNING.log, log
+        try:
+            while True:
                 next(attempt)
-            except StopIteration as end:
-                result: AttemptEnd = end.value
-                return result
+        except StopIteration as end:
+            result: AttemptEnd = end.value
+            return result
+        finally:
+            RUNNING.log = outer
 
     def run_pausing(
         self,
