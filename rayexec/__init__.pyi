@@ -73,6 +73,10 @@ from rayexec.definitions.retry import RetryRequested as RetryRequested
 from rayexec.definitions.types import DagsterType as DagsterType
 from rayexec.definitions.types import Nothing as Nothing
 from rayexec.definitions.types import TypeCheck as TypeCheck
+from rayexec.definitions.user_events import AssetKey as AssetKey
+from rayexec.definitions.user_events import AssetMaterialization as AssetMaterialization
+from rayexec.definitions.user_events import AssetObservation as AssetObservation
+from rayexec.definitions.user_events import ExpectationResult as ExpectationResult
 from rayexec.errors import ConfigError as ConfigError
 from rayexec.errors import DagsterExecutionHandleOutputError as DagsterExecutionHandleOutputError
 from rayexec.errors import DagsterExecutionStepExecutionError as DagsterExecutionStepExecutionError
