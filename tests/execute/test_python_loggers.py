@@ -61,7 +61,7 @@ def failing() -> None:
 
 
 @job(hooks={mourn})
-def talk():
+def talk() -> None:
     number = both(plain())
     pieces(number)
     in_thread(number)
@@ -112,7 +112,7 @@ def test_a_job_inside_of_a_step_has_its_own_lines() -> None:
         LOG.info("after")
 
     @job
-    def outer_job():
+    def outer_job() -> None:
         outer()
 
     result = outer_job.execute_in_process()
