@@ -58,7 +58,9 @@ from rayexec.definitions.ports import GraphOut as GraphOut
 from rayexec.definitions.ports import In as In
 from rayexec.definitions.ports import Out as Out
 from rayexec.definitions.ports import Output as Output
+from rayexec.definitions.python_logger import get_dagster_logger as get_dagster_logger
 from rayexec.definitions.ray_options import RayOptions as RayOptions
+from rayexec.definitions.relative_path import file_relative_path as file_relative_path
 from rayexec.definitions.resource import ConfigurableResource as ConfigurableResource
 from rayexec.definitions.resource import ResourceDefinition as ResourceDefinition
 from rayexec.definitions.resource import ResourceParam as ResourceParam
@@ -71,6 +73,10 @@ from rayexec.definitions.retry import RetryRequested as RetryRequested
 from rayexec.definitions.types import DagsterType as DagsterType
 from rayexec.definitions.types import Nothing as Nothing
 from rayexec.definitions.types import TypeCheck as TypeCheck
+from rayexec.definitions.user_events import AssetKey as AssetKey
+from rayexec.definitions.user_events import AssetMaterialization as AssetMaterialization
+from rayexec.definitions.user_events import AssetObservation as AssetObservation
+from rayexec.definitions.user_events import ExpectationResult as ExpectationResult
 from rayexec.errors import ConfigError as ConfigError
 from rayexec.errors import DagsterExecutionHandleOutputError as DagsterExecutionHandleOutputError
 from rayexec.errors import DagsterExecutionStepExecutionError as DagsterExecutionStepExecutionError
@@ -107,6 +113,7 @@ from rayexec.errors import StepNotFoundError as StepNotFoundError
 from rayexec.errors import StepTimeoutError as StepTimeoutError
 from rayexec.errors import StoreError as StoreError
 from rayexec.errors import TypeCheckError as TypeCheckError
+from rayexec.errors import UnsupportedError as UnsupportedError
 from rayexec.errors import WorkerCrashedError as WorkerCrashedError
 from rayexec.events import Event as Event
 from rayexec.events import EventType as EventType

@@ -13,6 +13,7 @@
     ├── RunNotFoundError              the store has no such run
     ├── RunCanceledError              the run was interrupted
     ├── RunTimeoutError               the run exceeded its max_runtime
+    ├── UnsupportedError              a use of what Dagster has and rayexec does not
     └── StepError                     an error of one step
         ├── StepExecutionError        the op raised an exception without a pickle
         ├── TypeCheckError            a value is not of the declared type
@@ -72,6 +73,7 @@ __all__ = [
     "StepTimeoutError",
     "StoreError",
     "TypeCheckError",
+    "UnsupportedError",
     "WorkerCrashedError",
 ]
 
@@ -167,6 +169,14 @@ class RunTimeoutError(RayexecError, TimeoutError):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return RunTimeoutError, (self.seconds,)
+
+
+class UnsupportedError(RayexecError):
+    """A use of what Dagster has and rayexec does not; ``feature`` is its name."""
+
+    def __init__(self, message: str, *, feature: str | None = None) -> None:
+        self.feature = feature
+        super().__init__(message)
 
 
 class StepError(RayexecError):

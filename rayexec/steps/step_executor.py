@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from rayexec.definitions.contexts import OpExecutionContext
 from rayexec.definitions.hook_context import HookContext
 from rayexec.definitions.hooks import HookDefinition
+from rayexec.definitions.python_logger import RUNNING
 from rayexec.definitions.retry import RetryRequested
 from rayexec.definitions.surroundings import (
     Resources,
@@ -111,13 +112,17 @@ class StepExecutor:
         finished: FinishedCall | None = None,
     ) -> AttemptEnd:
         """Make an attempt without pauses; otherwise like ``run_pausing``."""
+        log = log or StepLog(self.clock)
         attempt = self.run_pausing(call, inputs, store, log=log, finished=finished)
-        while True:
-            try:
+        outer, RUNNING.log = RUNNING.log, log
+        try:
+            while True:
                 next(attempt)
-            except StopIteration as end:
-                result: AttemptEnd = end.value
-                return result
+        except StopIteration as end:
+            result: AttemptEnd = end.value
+            return result
+        finally:
+            RUNNING.log = outer
 
     def run_pausing(
         self,
