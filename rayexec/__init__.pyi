@@ -31,6 +31,8 @@ from rayexec.definitions.executor import ray_executor as ray_executor
 from rayexec.definitions.hook_context import HookContext as HookContext
 from rayexec.definitions.hook_context import build_hook_context as build_hook_context
 from rayexec.definitions.hooks import HookDefinition as HookDefinition
+from rayexec.definitions.hooks import HookExecutionResult as HookExecutionResult
+from rayexec.definitions.hooks import event_list_hook as event_list_hook
 from rayexec.definitions.hooks import failure_hook as failure_hook
 from rayexec.definitions.hooks import success_hook as success_hook
 from rayexec.definitions.io_contexts import InputContext as InputContext
