@@ -3,18 +3,6 @@
 # forms `from MODULE import NAME as NAME` and `OTHER_NAME = NAME`.
 
 from rayexec._version import __version__ as __version__
-from rayexec.config.config_types import Array as Array
-from rayexec.config.config_types import BoolSource as BoolSource
-from rayexec.config.config_types import Enum as Enum
-from rayexec.config.config_types import EnumValue as EnumValue
-from rayexec.config.config_types import Field as Field
-from rayexec.config.config_types import IntSource as IntSource
-from rayexec.config.config_types import Map as Map
-from rayexec.config.config_types import Noneable as Noneable
-from rayexec.config.config_types import Permissive as Permissive
-from rayexec.config.config_types import Selector as Selector
-from rayexec.config.config_types import Shape as Shape
-from rayexec.config.config_types import StringSource as StringSource
 from rayexec.config.document import RunConfig as RunConfig
 from rayexec.definitions.concurrency import Pool as Pool
 from rayexec.definitions.config_models import Config as Config
@@ -72,6 +60,18 @@ from rayexec.definitions.retry import Failure as Failure
 from rayexec.definitions.retry import Jitter as Jitter
 from rayexec.definitions.retry import RetryPolicy as RetryPolicy
 from rayexec.definitions.retry import RetryRequested as RetryRequested
+from rayexec.definitions.schemas.config_types import Array as Array
+from rayexec.definitions.schemas.config_types import BoolSource as BoolSource
+from rayexec.definitions.schemas.config_types import Enum as Enum
+from rayexec.definitions.schemas.config_types import EnumValue as EnumValue
+from rayexec.definitions.schemas.config_types import Field as Field
+from rayexec.definitions.schemas.config_types import IntSource as IntSource
+from rayexec.definitions.schemas.config_types import Map as Map
+from rayexec.definitions.schemas.config_types import Noneable as Noneable
+from rayexec.definitions.schemas.config_types import Permissive as Permissive
+from rayexec.definitions.schemas.config_types import Selector as Selector
+from rayexec.definitions.schemas.config_types import Shape as Shape
+from rayexec.definitions.schemas.config_types import StringSource as StringSource
 from rayexec.definitions.types import DagsterType as DagsterType
 from rayexec.definitions.types import Nothing as Nothing
 from rayexec.definitions.types import TypeCheck as TypeCheck
