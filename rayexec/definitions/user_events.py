@@ -7,10 +7,11 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import total_ordering
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 from rayexec.definitions.metadata import MetadataValue, normalize_metadata
 from rayexec.errors import DefinitionError
+from rayexec.events import EventType
 
 __all__ = [
     "AssetKey",
@@ -123,6 +124,8 @@ class AssetMaterialization:
     underscores. Raises DefinitionError for something that is no key, tag or metadata.
     """
 
+    event_type: ClassVar[EventType] = EventType.ASSET_MATERIALIZATION
+
     asset_key: AssetKey
     description: str | None = None
     metadata: Mapping[str, MetadataValue] = field(default_factory=dict)
@@ -173,6 +176,8 @@ class AssetMaterialization:
 class AssetObservation:
     """The statement of an op that it looked at an asset; its fields as an AssetMaterialization."""
 
+    event_type: ClassVar[EventType] = EventType.ASSET_OBSERVATION
+
     asset_key: AssetKey
     description: str | None = None
     metadata: Mapping[str, MetadataValue] = field(default_factory=dict)
@@ -218,6 +223,8 @@ class AssetObservation:
 @dataclass(frozen=True)
 class ExpectationResult:
     """The result of an op's test of its data. A test that fails does not fail the step."""
+
+    event_type: ClassVar[EventType] = EventType.STEP_EXPECTATION_RESULT
 
     success: bool
     label: str | None = "result"

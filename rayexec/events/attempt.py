@@ -21,6 +21,7 @@ __all__ = [
     "LoadedInput",
     "LogLine",
     "OutputRecord",
+    "Report",
     "ResourceRecord",
     "Reused",
     "StepsRestored",
@@ -88,6 +89,17 @@ class ResourceRecord(NamedTuple):
     stderr: str = ""
 
 
+class Report(NamedTuple):
+    """Event that an op yielded or logged: a materialization, an observation, an expectation."""
+
+    #: Seconds since 1970.
+    time: float
+    #: Outputs of the attempt before the event.
+    outputs_before: int
+    #: An object of ``rayexec.definitions.user_events``.
+    event: Any
+
+
 class Reused(NamedTuple):
     """Step of an earlier run whose outputs replace a call of the op."""
 
@@ -128,6 +140,8 @@ class Attempt(NamedTuple):
     batch: int = DRIVER_BATCH
     #: Size of the outputs on the wire; UNKNOWN_BYTES where they do not travel.
     output_bytes: int = UNKNOWN_BYTES
+    #: Events that the op yielded or logged, in order.
+    reports: tuple[Report, ...] = ()
 
     @property
     def is_plain(self) -> bool:

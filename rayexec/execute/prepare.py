@@ -280,8 +280,9 @@ def run(
     stop_on_failure: bool = False,
     observer: Observer | None = None,
     recording: Recording | None = None,
-) -> RunResult:
-    """Run the result of ``prepare``; a ``recording`` passes every call on to its own observer.
+    kind: type[R] = RunResult,  # type: ignore[assignment]
+) -> R:
+    """Run the result of ``prepare`` and return a result of a ``kind``; a ``recording`` passes every call on to its own observer.
 
     An interrupt (Ctrl-C) ends the run as CANCELED. Then it is raised again, unless there is an
     ``observer``. SIGTERM in a main thread without a handler does the same, and always raises
@@ -316,7 +317,7 @@ def run(
         raise
     if recording is not None and recording.failure is not None and outcome.error is None:
         outcome = replace(outcome, status=RunStatus.FAILURE, error=recording.failure)
-    result = RunResult(spec, outcome, engine, log, job)
+    result = kind(spec, outcome, engine, log, job)
     result.is_recorded = recording is not None and recording.error is None
     interrupt = outcome.error.__cause__ if isinstance(outcome.error, RunCanceledError) else None
     if interrupt is not None and (observer is None or isinstance(interrupt, Terminated)):

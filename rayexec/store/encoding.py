@@ -8,6 +8,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from rayexec.definitions.metadata import MetadataValue
+from rayexec.definitions.user_events import (
+    AssetKey,
+    AssetMaterialization,
+    AssetObservation,
+    ExpectationResult,
+)
 from rayexec.events import (
     COLUMN_FIELDS,
     Attempt,
@@ -21,6 +27,7 @@ from rayexec.events import (
     LoadedInput,
     LogLine,
     OutputRecord,
+    Report,
     ResourceRecord,
     Reused,
     StepBlockedData,
@@ -53,16 +60,30 @@ _KIND = "$"
 _MOST_LEVELS = 100  # of data within data; deeper data becomes its repr
 
 # Classes that are encoded by name and fields.
-_TUPLES = (Handling, HookOutcome, LoadedInput, LogLine, OutputRecord, ResourceRecord, Reused)
+_TUPLES = (
+    Handling,
+    HookOutcome,
+    LoadedInput,
+    LogLine,
+    OutputRecord,
+    Report,
+    ResourceRecord,
+    Reused,
+)
 _CLASSES = (
+    AssetMaterialization,
+    AssetObservation,
     ErrorInfo,
+    ExpectationResult,
     MetadataValue,
     StepBlockedData,
     StepFailureData,
     StepOutputData,
     UserFailureData,
 )
-_BY_NAME: Mapping[str, Callable[..., Any]] = {each.__name__: each for each in (*_TUPLES, *_CLASSES)}
+_BY_NAME: Mapping[str, Callable[..., Any]] = {
+    each.__name__: each for each in (*_TUPLES, *_CLASSES, AssetKey)
+}
 
 _FIELDS: Mapping[type, tuple[str, ...]] = {
     **{each: each._fields for each in _TUPLES},
@@ -94,6 +115,8 @@ def _encode(value: Any, left: int = _MOST_LEVELS) -> Any:
     if not left:
         return in_words(value)
     left -= 1
+    if kind is AssetKey:
+        return {_KIND: "AssetKey", "path": value.path}
     if kind in _FIELDS:
         named = {name: getattr(value, name) for name in _FIELDS[kind]}
         return {_KIND: kind.__name__} | {
@@ -181,7 +204,7 @@ def event_text(event: Event) -> str:
     """Return an event without its time."""
     return _text(
         {
-            "type": event.event_type.value,
+            "type": event.event_type.name,  # RUN_START, and not PIPELINE_START
             "message": event.message,
             "key": event.step_key,
             "data": event.event_specific_data,
@@ -262,4 +285,4 @@ def read_text(text: str) -> Any:
 def read_event(text: str, moment: float) -> Event:
     """Return the event from ``event_text``."""
     row = read_text(text)
-    return Event(EventType(row["type"]), row["message"], moment, row["key"], row["data"])
+    return Event(EventType[row["type"]], row["message"], moment, row["key"], row["data"])
