@@ -4,6 +4,7 @@
     ├── LoadError                     a job file fails to import, or holds no such job
     ├── DefinitionError               an op, graph or job contradicts itself
     │   └── InvocationError           an op or graph is called with wrong arguments
+    │       └── MisuseError           a handle, graph or job is used as something else
     ├── ConfigError                   run config does not fit its job
     ├── SelectionError                a selection names nothing
     ├── InvariantError                an object cannot answer a question
@@ -57,6 +58,7 @@ __all__ = [
     "InvocationError",
     "LoadError",
     "MaxRetriesExceededError",
+    "MisuseError",
     "OutputError",
     "OutputNotFoundError",
     "Problem",
@@ -92,6 +94,14 @@ class DefinitionError(RayexecError):
 
 class InvocationError(DefinitionError):
     """An op or graph is called with wrong arguments."""
+
+
+class InvariantError(RayexecError):
+    """An object cannot answer a question, such as one for the output of a failed step."""
+
+
+class MisuseError(InvocationError, InvariantError):
+    """A handle in a body is used as the value behind it, or a job or graph as a function."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,10 +144,6 @@ class SelectionError(RayexecError):
     def __init__(self, message: str, *, clause: str | None = None) -> None:
         self.clause = clause
         super().__init__(message)
-
-
-class InvariantError(RayexecError):
-    """An object cannot answer a question, such as one for the output of a failed step."""
 
 
 class StepNotFoundError(InvariantError):
