@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from itertools import takewhile
 from typing import Any
 
 from rayexec.definitions.handles import (
@@ -101,7 +101,8 @@ class Composition:
             )
         outside = self._level, self._nodes_before, self._mapped
         if self._level[: len(handle.level)] != handle.level:
-            common = len(os.path.commonprefix([self._level, handle.level]))
+            pairs = zip(self._level, handle.level, strict=False)
+            common = len(list(takewhile(lambda pair: pair[0] == pair[1], pairs)))
             deeper = len(handle.level) - common
             self._level = handle.level
             self._nodes_before = self._nodes_before[:common] + (len(self._nodes),) * deeper
@@ -311,8 +312,8 @@ class Composition:
                 f"you forget parentheses? Call it: {definition.name}()."
             )
         raise InvocationError(
-            f"{self._where}: {what} received invalid type {type(value).__name__}: {value!r}. A "
-            f"job's body connects outputs to inputs. Give a fixed value by In(default_value={value!r}), by "
+            f"{self._where}: {what} received invalid type {type(value).__name__}; a job's body "
+            f"connects outputs to inputs. Give a fixed value by In(default_value={value!r}), by "
             f"run config, or by an op that returns it."
         )
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
 from rayexec.definitions.composition import Composition, composing
 from rayexec.definitions.dependencies import Dependencies, InputMapping, OutputMapping
 from rayexec.definitions.handles import Collected, InvokedOutput, InvokedOutputs, Level, NodeOutput
+from rayexec.definitions.hooks import Hooked
 from rayexec.definitions.invocation import Invocable, Invocation
 from rayexec.definitions.op import OpDefinition
 from rayexec.definitions.ports import GraphIn, GraphOut
@@ -32,7 +33,7 @@ __all__ = ["GraphDefinition", "Node", "compose"]
 
 
 @dataclass(frozen=True, eq=False)
-class GraphDefinition(Invocable):
+class GraphDefinition(Invocable, Hooked):
     """Nodes wired together, as a part of other graphs or of a job."""
 
     name: str
@@ -147,16 +148,17 @@ def compose(
         raise DefinitionError(
             f"{where}: the body wires ops and is a plain function, without yield or async."
         )
-    _check_use(composition, inputs, where)
     if kind == "job":
         _check_returned_by_job(returned, where)
         handles = {}
     else:
         handles = _outputs(returned, where, out)
+    outputs = checked_outputs(composition, handles, where)
+    _check_use(composition, inputs, where)
     wiring = Wiring(
         composition.nodes,
         inputs,
-        checked_outputs(composition, handles, where),
+        outputs,
         {each: handle.level for each, handle in handles.items() if handle.level},
     )
     return cls.of_wiring(
@@ -184,9 +186,7 @@ def _inputs_of(
             raise DefinitionError(
                 f"{where}: ins[{name!r}] must be a GraphIn, got {type(declared).__name__}."
             )
-    return tuple(
-        check_name(name, f"an input of {where}", allowed="config") for name in parameters
-    )
+    return tuple(check_name(name, f"an input of {where}", allowed="config") for name in parameters)
 
 
 def _check_use(composition: Composition, inputs: Sequence[str], where: str) -> None:

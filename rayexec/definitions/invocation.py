@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextvars
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from rayexec.definitions.handles import Binding, Level
 from rayexec.definitions.hooks import HookDefinition, hook_set
@@ -13,6 +13,9 @@ from rayexec.definitions.retry import RetryPolicy
 from rayexec.definitions.tags import normalize_tags
 from rayexec.errors import DefinitionError
 from rayexec.names import check_name
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 __all__ = ["CURRENT_BODY", "Invocable", "Invocation", "PendingInvocation"]
 
@@ -50,21 +53,25 @@ class Invocable:
         """Return the outputs in order, each with the dynamic outputs that multiply it."""
         raise NotImplementedError
 
+    def pending(self) -> PendingInvocation:
+        """Return this definition for one call, with nothing of its own yet."""
+        return PendingInvocation(self)
+
     def alias(self, name: str) -> PendingInvocation:
         """Return this definition for one call, its node called ``name``."""
-        return PendingInvocation(self).alias(name)
+        return self.pending().alias(name)
 
     def tag(self, tags: Mapping[str, Any]) -> PendingInvocation:
         """Return this definition for one call, with ``tags`` added."""
-        return PendingInvocation(self).tag(tags)
+        return self.pending().tag(tags)
 
     def with_hooks(self, hook_defs: Iterable[HookDefinition]) -> PendingInvocation:
         """Return this definition for one call, with ``hook_defs`` added."""
-        return PendingInvocation(self).with_hooks(hook_defs)
+        return self.pending().with_hooks(hook_defs)
 
     def with_retry_policy(self, retry_policy: RetryPolicy) -> PendingInvocation:
         """Return this definition for one call, under another retry policy."""
-        return PendingInvocation(self).with_retry_policy(retry_policy)
+        return self.pending().with_retry_policy(retry_policy)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         body = CURRENT_BODY.get()
@@ -91,22 +98,21 @@ class PendingInvocation:
         """The name of the node, where no other call has it."""
         return self.name or self.definition.name
 
-    def alias(self, name: str) -> PendingInvocation:
+    def alias(self, name: str) -> Self:
         """Return a copy whose node is called ``name``."""
         return self._with(name=check_name(name, "a node"))
 
-    def tag(self, tags: Mapping[str, Any]) -> PendingInvocation:
+    def tag(self, tags: Mapping[str, Any]) -> Self:
         """Return a copy with ``tags`` added; they win over the definition's own."""
         added = normalize_tags(tags, f"{self.definition.name}.tag")
         return self._with(tags={**self.tags, **added})
 
-    def with_hooks(self, hook_defs: Iterable[HookDefinition]) -> PendingInvocation:
+    def with_hooks(self, hook_defs: Iterable[HookDefinition]) -> Self:
         """Return a copy with ``hook_defs`` added."""
-        return self._with(
-            hooks=hook_set((*self.hooks, *hook_defs), f"{self.definition.name}.with_hooks")
-        )
+        where = f"{self.definition.name}.with_hooks"
+        return self._with(hooks=hook_set((*self.hooks, *hook_set(hook_defs, where)), where))
 
-    def with_retry_policy(self, retry_policy: RetryPolicy) -> PendingInvocation:
+    def with_retry_policy(self, retry_policy: RetryPolicy) -> Self:
         """Return a copy with a retry policy of its own."""
         if not isinstance(retry_policy, RetryPolicy):
             raise DefinitionError(
@@ -115,7 +121,7 @@ class PendingInvocation:
             )
         return self._with(retry_policy=retry_policy)
 
-    def _with(self, **changes: Any) -> PendingInvocation:
+    def _with(self, **changes: Any) -> Self:
         pending = replace(self, **changes)
         body = CURRENT_BODY.get()
         if body is not None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import InitVar, dataclass, field
 from typing import Any
 
 from rayexec.definitions.executor import ExecutorDefinition, default_executor
 from rayexec.definitions.graph import GraphDefinition
-from rayexec.definitions.hooks import HookDefinition, hook_set
+from rayexec.definitions.hooks import HookDefinition, Hooked, hook_set
 from rayexec.definitions.job_checks import check_graph
 from rayexec.definitions.logger import LoggerDefinition
 from rayexec.definitions.metadata import normalize_metadata
@@ -25,7 +25,7 @@ _OWNER = re.compile(r"(team:.+|[^@\s]+@[^@\s]+\.[^@\s]+)\Z")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class JobDefinition:
+class JobDefinition(Hooked):
     """A graph with its resources, default config, tags, hooks, retry policy and executor.
 
     Raises DefinitionError for a graph that can't be a job, and for settings that contradict it.

@@ -11,7 +11,16 @@ from rayexec.definitions.types import RuntimeType, runtime_type
 from rayexec.errors import DefinitionError
 from rayexec.names import MAPPING_KEY
 
-__all__ = ["NO_DEFAULT", "DynamicOut", "DynamicOutput", "GraphIn", "GraphOut", "In", "Out", "Output"]
+__all__ = [
+    "NO_DEFAULT",
+    "DynamicOut",
+    "DynamicOutput",
+    "GraphIn",
+    "GraphOut",
+    "In",
+    "Out",
+    "Output",
+]
 
 T = TypeVar("T")
 

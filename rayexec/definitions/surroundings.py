@@ -144,6 +144,12 @@ class Resources:
 NO_RESOURCES = Resources({})
 
 
-def ephemeral_run(tags: Mapping[str, str] | None = None, config: Any = None) -> RunInfo:
+def ephemeral_run(
+    tags: Mapping[str, str] | None = None,
+    config: Any = None,
+    *,
+    run_id: str | None = None,
+    job_name: str | None = None,
+) -> RunInfo:
     """Return the facts of no run, for contexts of unit tests."""
-    return RunInfo("EPHEMERAL", "ephemeral", dict(tags or {}), config or {})
+    return RunInfo(run_id or "EPHEMERAL", job_name or "ephemeral", dict(tags or {}), config or {})

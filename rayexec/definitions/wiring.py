@@ -82,7 +82,7 @@ def wire(
     definitions = _by_name(where, node_defs)
     sources = _normalized(where, dependencies)
     mappings = _all_of(where, "input_mappings", input_mappings, InputMapping)
-    outputs = _all_of(where, "output_mappings", output_mappings, OutputMapping)
+    given = _all_of(where, "output_mappings", output_mappings, OutputMapping)
     nodes = {node.node_name: node for node in sources}
     for each in definitions:
         if not any(node.name == each for node in sources):
@@ -95,12 +95,16 @@ def wire(
     for mapping in mappings:
         _member(where, "input mapping", mapping.mapped_node_name, inputs).map(mapping)
     made = _Replay(name, nodes, definitions, inputs).run()
-    handles = {}
-    for each in outputs:
-        node = _member(where, "output mapping", each.mapped_node_name, made.outputs)
-        handles[each.graph_output_name] = _output(
-            where, "output mapping", each.mapped_node_name, each.mapped_node_output_name, node
+    handles = {
+        each.graph_output_name: _output(
+            where,
+            "output mapping",
+            each.mapped_node_name,
+            each.mapped_node_output_name,
+            _member(where, "output mapping", each.mapped_node_name, made.outputs),
         )
+        for each in given
+    }
     return Wiring(
         made.composition.nodes,
         tuple(dict.fromkeys(mapping.graph_input_name for mapping in mappings)),
@@ -114,7 +118,9 @@ ValueT = TypeVar("ValueT")
 
 
 def _by_name(where: str, node_defs: Any) -> dict[str, Invocable]:
-    if node_defs is not None and (isinstance(node_defs, str) or not isinstance(node_defs, Sequence)):
+    if node_defs is not None and (
+        isinstance(node_defs, str) or not isinstance(node_defs, Sequence)
+    ):
         raise DefinitionError(
             f"{where}: node_defs is a list of ops and graphs, got {type(node_defs).__name__}."
         )
@@ -160,9 +166,7 @@ def _normalized(where: str, dependencies: Any) -> dict[NodeInvocation, Mapping[s
     return normal
 
 
-def _all_of(
-    where: str, option: str, mappings: Any, kind: type[MappingT]
-) -> Sequence[MappingT]:
+def _all_of(where: str, option: str, mappings: Any, kind: type[MappingT]) -> Sequence[MappingT]:
     for each in mappings or ():
         if not isinstance(each, kind):
             raise DefinitionError(
@@ -387,7 +391,9 @@ def _dependency(binding: Source | tuple[Source, ...]) -> Dependency | None:
     return None
 
 
-def input_mappings_of(nodes: Iterable[Invocation[Any]], inputs: Sequence[str]) -> list[InputMapping]:
+def input_mappings_of(
+    nodes: Iterable[Invocation[Any]], inputs: Sequence[str]
+) -> list[InputMapping]:
     """Return the inputs of a graph as data, in their order."""
     mappings: list[InputMapping] = []
     for node in nodes:
