@@ -135,7 +135,7 @@ def _hook_fn(context: object) -> None: ...
         (lambda unused: None, "@job wrong: nothing takes its input 'unused'"),
         (
             lambda: none(elsewhere()),
-            r"job 'elsewhere' was called like a function; run it by elsewhere\.execute_in_process\(\)",
+            r"job 'elsewhere' was called like a function; run it by elsewhere\.execute_in_process",
         ),
     ],
 )
@@ -274,7 +274,7 @@ def test_graph_outputs_in_every_form() -> None:
     assert unpacked.levels_by_output() == {"x": (), "y": ()}
     assert mapping.node_named("one").definition is one
     assert not mapping.has_node_named("none")
-    with pytest.raises(InvariantError, match="graph 'mapping' has no node 'ones'. Did you mean"):
+    with pytest.raises(InvariantError, match="graph 'mapping' has no node 'ones'"):
         mapping.node_named("ones")
     with pytest.warns(UserWarning, match="returns 2 outputs, and the graph has result only"):
         first = graph(name="first")(lambda: pair())
