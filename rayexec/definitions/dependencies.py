@@ -87,19 +87,20 @@ class MultiDependencyDefinition:
 
     def __post_init__(self) -> None:
         seen: set[tuple[str, str]] = set()
-        for each in self.dependencies:
-            if each is MappedInputPlaceholder:
+        for member in self.dependencies:
+            if member is MappedInputPlaceholder:
                 continue
-            if not isinstance(each, DependencyDefinition):
+            if not isinstance(member, DependencyDefinition):
                 raise DefinitionError(
-                    f"MultiDependencyDefinition takes a list of DependencyDefinition, got {each!r}."
+                    f"MultiDependencyDefinition takes a list of DependencyDefinition, got "
+                    f"{member!r}."
                 )
-            if (each.node, each.output) in seen:
+            if (member.node, member.output) in seen:
                 raise DefinitionError(
-                    f"MultiDependencyDefinition has output {each.output!r} of node {each.node!r} "
-                    f"twice; name it once."
+                    f"MultiDependencyDefinition has output {member.output!r} of node "
+                    f"{member.node!r} twice; name it once."
                 )
-            seen.add((each.node, each.output))
+            seen.add((member.node, member.output))
 
     def get_node_dependencies(self) -> Sequence[DependencyDefinition]:
         """Return the outputs in the list, without members that an input of the graph gives."""

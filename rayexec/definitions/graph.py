@@ -10,19 +10,18 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
 
 from rayexec.definitions.composition import Composition, composing
 from rayexec.definitions.dependencies import Dependencies, InputMapping, OutputMapping
+from rayexec.definitions.graph_data import (
+    dependencies_of,
+    input_mappings_of,
+    output_mappings_of,
+)
 from rayexec.definitions.handles import Collected, InvokedOutput, InvokedOutputs, Level, NodeOutput
 from rayexec.definitions.hooks import Hooked
 from rayexec.definitions.invocation import Invocable, Invocation
 from rayexec.definitions.op import OpDefinition
 from rayexec.definitions.ports import GraphIn, GraphOut
 from rayexec.definitions.tags import normalize_tags
-from rayexec.definitions.wiring import (
-    Wiring,
-    checked_outputs,
-    dependencies_of,
-    input_mappings_of,
-    output_mappings_of,
-)
+from rayexec.definitions.wiring import Wiring, checked_outputs
 from rayexec.errors import DefinitionError, InvariantError, MisuseError
 from rayexec.names import check_name, nearest
 

@@ -1,7 +1,6 @@
 """Wiring of a graph: its nodes, and the sources behind its inputs and outputs.
 
-The body of a graph wires by calls. ``wire`` does the same for a graph that is given as data, and
-``dependencies_of`` and its neighbours give the wiring of any graph as data.
+The body of a graph wires by calls. ``wire`` does the same for a graph that is given as data.
 """
 
 from __future__ import annotations
@@ -14,7 +13,6 @@ from rayexec.definitions.composition import Composition, two_of_one_name
 from rayexec.definitions.dependencies import (
     Dependency,
     DependencyDefinition,
-    DynamicCollectDependencyDefinition,
     InputMapping,
     MappedInputPlaceholder,
     MultiDependencyDefinition,
@@ -28,20 +26,12 @@ from rayexec.definitions.handles import (
     InvokedOutputs,
     Level,
     NodeOutput,
-    Source,
 )
 from rayexec.definitions.invocation import Invocable, Invocation, PendingInvocation
 from rayexec.errors import DefinitionError
 from rayexec.names import nearest
 
-__all__ = [
-    "Wiring",
-    "checked_outputs",
-    "dependencies_of",
-    "input_mappings_of",
-    "output_mappings_of",
-    "wire",
-]
+__all__ = ["Wiring", "checked_outputs", "wire"]
 
 _EXAMPLE = 'dependencies={"my_op": {"my_input": DependencyDefinition("other_op")}}'
 
@@ -84,9 +74,8 @@ def wire(
     mappings = _all_of(where, "input_mappings", input_mappings, InputMapping)
     given = _all_of(where, "output_mappings", output_mappings, OutputMapping)
     nodes = {node.node_name: node for node in sources}
-    for each in definitions:
-        if not any(node.name == each for node in sources):
-            nodes[each] = NodeInvocation(each)
+    used = {node.name for node in sources}
+    nodes |= {name: NodeInvocation(name) for name in definitions if name not in used}
     _check_nodes(where, definitions, nodes)
     inputs = {
         node: _Inputs(where, node, definitions[key.name], sources.get(key, {}))
@@ -167,10 +156,10 @@ def _normalized(where: str, dependencies: Any) -> dict[NodeInvocation, Mapping[s
 
 
 def _all_of(where: str, option: str, mappings: Any, kind: type[MappingT]) -> Sequence[MappingT]:
-    for each in mappings or ():
-        if not isinstance(each, kind):
+    for mapping in mappings or ():
+        if not isinstance(mapping, kind):
             raise DefinitionError(
-                f"{where}: {option} is a list of {kind.__name__}, and has {each!r}."
+                f"{where}: {option} is a list of {kind.__name__}, and has {mapping!r}."
             )
     return list(mappings or ())
 
@@ -200,7 +189,7 @@ def _output(where: str, what: str, node: str, output: str, returned: Any) -> Inv
     """Return the handle of one output of a node, ``returned`` by its call."""
     handles = list(returned) if isinstance(returned, InvokedOutputs) else [returned]
     for handle in handles:
-        if isinstance(handle, InvokedOutput) and handle.source.output == output:  # type: ignore[union-attr]
+        if isinstance(handle, InvokedOutput) and handle.source == NodeOutput(node, output):
             return handle
     raise DefinitionError(
         f"{where}: an {what} names output {output!r} of node {node!r}, which the node does not "
@@ -264,10 +253,10 @@ class _Inputs:
         for name, dependency in self.dependencies.items():
             if isinstance(dependency, MultiDependencyDefinition):
                 values[name] = [
-                    output(each.node, each.output)
-                    if isinstance(each, DependencyDefinition)
+                    output(member.node, member.output)
+                    if isinstance(member, DependencyDefinition)
                     else graph_input(self._member_input(name, index))
-                    for index, each in enumerate(dependency.dependencies)
+                    for index, member in enumerate(dependency.dependencies)
                 ]
             elif isinstance(dependency, DependencyDefinition):
                 values[name] = output(dependency.node, dependency.output)
@@ -331,14 +320,14 @@ class _Replay:
     def _before(self, node: str) -> list[str]:
         before = []
         for name, dependency in self._inputs[node].dependencies.items():
-            for each in dependency.get_node_dependencies():
-                if each.node not in self._nodes:
+            for output in dependency.get_node_dependencies():
+                if output.node not in self._nodes:
                     raise DefinitionError(
                         f"{self._where}: input {name!r} of node {node!r} depends on node "
-                        f"{each.node!r}, which the graph does not have."
-                        f"{nearest(each.node, self._nodes)}"
+                        f"{output.node!r}, which the graph does not have."
+                        f"{nearest(output.node, self._nodes)}"
                     )
-                before.append(each.node)
+                before.append(output.node)
         return before
 
     def _output(self, node: str, output: str) -> InvokedOutput:
@@ -350,72 +339,3 @@ def _handles(values: Iterable[Any]) -> list[InvokedOutput]:
     for value in values:
         handles += value if isinstance(value, list) else [value]
     return handles
-
-
-def dependencies_of(
-    nodes: Iterable[Invocation[Any]],
-) -> dict[NodeInvocation, dict[str, Dependency]]:
-    """Return the dependencies of a graph's nodes as data."""
-    dependencies = {}
-    for node in nodes:
-        name = node.definition.name
-        key = NodeInvocation(
-            name,
-            None if node.name == name else node.name,
-            node.tags,
-            frozenset(node.hooks),
-            node.retry_policy,
-        )
-        inputs = {each: _dependency(binding) for each, binding in node.inputs.items()}
-        dependencies[key] = {each: found for each, found in inputs.items() if found is not None}
-    return dependencies
-
-
-def _dependency(binding: Source | tuple[Source, ...]) -> Dependency | None:
-    if isinstance(binding, tuple):
-        return MultiDependencyDefinition(
-            [
-                DependencyDefinition(each.node, each.output)
-                if isinstance(each, NodeOutput)
-                else MappedInputPlaceholder
-                for each in binding
-            ]
-        )
-    if isinstance(binding, Collected):
-        inner: NodeOutput | Collected = binding
-        while isinstance(inner, Collected):
-            inner = inner.source
-        return DynamicCollectDependencyDefinition(inner.node, inner.output)
-    if isinstance(binding, NodeOutput):
-        return DependencyDefinition(binding.node, binding.output)
-    return None
-
-
-def input_mappings_of(
-    nodes: Iterable[Invocation[Any]], inputs: Sequence[str]
-) -> list[InputMapping]:
-    """Return the inputs of a graph as data, in their order."""
-    mappings: list[InputMapping] = []
-    for node in nodes:
-        for name, binding in node.inputs.items():
-            members = binding if isinstance(binding, tuple) else (binding,)
-            for index, each in enumerate(members):
-                if isinstance(each, GraphInput):
-                    fan_in = index if isinstance(binding, tuple) else None
-                    mappings.append(InputMapping(each.name, node.name, name, fan_in))
-    return sorted(mappings, key=lambda mapping: inputs.index(mapping.graph_input_name))
-
-
-def output_mappings_of(
-    outputs: Mapping[str, NodeOutput | Collected], levels: Mapping[str, Level]
-) -> list[OutputMapping]:
-    """Return the outputs of a graph as data."""
-    mappings = []
-    for name, source in outputs.items():
-        inner = source
-        while isinstance(inner, Collected):
-            inner = inner.source
-        mappings.append(
-            OutputMapping(name, inner.node, inner.output, from_dynamic_mapping=name in levels)
-        )
-    return mappings
