@@ -261,7 +261,7 @@ def test_metadata_and_owners_of_a_job() -> None:
 
 
 def test_partitions_are_refused_with_what_to_do() -> None:
-    with pytest.raises(UnsupportedError, match=r"job 'cut': partitions are not here\. Give the key"):
+    with pytest.raises(UnsupportedError, match=r"partitions are not here\. Give the key"):
 
         @job(partitions_def=object())
         def cut() -> None:
