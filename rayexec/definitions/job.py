@@ -37,9 +37,9 @@ class JobDefinition(Hooked):
     description: str | None = None
     #: Default run config: a mapping or a RunConfig; or a ConfigMapping.
     config: Any = None
-    tags: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, Any] = field(default_factory=dict)
     #: The tags of runs; by default ``tags``. Those of the graph are among both.
-    run_tags: Mapping[str, str] | None = None
+    run_tags: Mapping[str, Any] | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
     resource_defs: Mapping[str, ResourceDefinition] = field(default_factory=dict)
     logger_defs: Mapping[str, LoggerDefinition] = field(default_factory=dict)
