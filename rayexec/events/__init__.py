@@ -34,13 +34,13 @@ from rayexec.events.event_data import (
     StepRetryData,
     StepSuccessData,
 )
-from rayexec.events.event_type import EventType
-from rayexec.events.expansion import (
+from rayexec.events.event_expansion import (
     blocked_event,
     expand_attempt,
     expand_event,
     expand_resource,
 )
+from rayexec.events.event_type import EventType
 from rayexec.events.failure import (
     ErrorInfo,
     StepFailureData,

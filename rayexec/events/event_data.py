@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rayexec.events.failure import ErrorInfo, StepFailureData
-
-if TYPE_CHECKING:
-    from rayexec.events.event import Event
 
 __all__ = [
     "AssetObservationData",
@@ -149,7 +146,8 @@ class JobFailureData:
 
     error: ErrorInfo | None = None
     failed_steps: Sequence[str] = ()
-    first_step_failure_event: Event | None = None
+    #: The Event of the first failed step.
+    first_step_failure_event: Any = None
 
     @property
     def failure_reason(self) -> str:

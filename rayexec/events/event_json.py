@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 
 from rayexec.events.event_data import (
@@ -77,10 +78,10 @@ def _of_run(data: EngineEventData | JobFailureData) -> dict[str, Any]:
 
 def _statement(event: Any) -> dict[str, Any]:
     """Return the fields of an event of a user that are set."""
-    fields = {name: getattr(event, name) for name in event.__dataclass_fields__}
-    if "asset_key" in fields:
-        fields["asset_key"] = event.asset_key.path
-    return {name: _plain(each) for name, each in fields.items() if each not in (None, {})}
+    given = {field.name: getattr(event, field.name) for field in fields(event)}
+    if "asset_key" in given:
+        given["asset_key"] = event.asset_key.path
+    return {name: _plain(each) for name, each in given.items() if each not in (None, {})}
 
 
 def _plain(value: Any) -> Any:

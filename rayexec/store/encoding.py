@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import fields
 from typing import Any
 
 from rayexec.definitions.metadata import MetadataValue
@@ -87,7 +88,7 @@ _BY_NAME: Mapping[str, Callable[..., Any]] = {
 
 _FIELDS: Mapping[type, tuple[str, ...]] = {
     **{each: each._fields for each in _TUPLES},
-    **{each: tuple(each.__dataclass_fields__) for each in _CLASSES},
+    **{each: tuple([field.name for field in fields(each)]) for each in _CLASSES},
 }
 _DEFAULTS = Attempt._field_defaults
 _IN_DETAIL = [

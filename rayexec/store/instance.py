@@ -23,17 +23,18 @@ from rayexec.store.log_entries import (
 )
 from rayexec.store.memory import MemoryRunStore
 from rayexec.store.reading import StoredLog
-from rayexec.store.record import RunRecord, settled
+from rayexec.store.record import RunRecord as StoredRecord
+from rayexec.store.record import settled
 from rayexec.store.registry import default_store, store_at
 from rayexec.store.runs_filter import RunsFilter
 
-__all__ = ["DagsterInstance", "DagsterRunRecord"]
+__all__ = ["DagsterInstance", "RunRecord"]
 
 _ALL = RunsFilter()
 
 
 @dataclass(frozen=True, slots=True)
-class DagsterRunRecord:
+class RunRecord:
     """A run and its moments: ``start_time`` and ``end_time`` in seconds since 1970.
 
     ``storage_id`` counts the runs of the store, from 1 for the oldest.
@@ -144,7 +145,7 @@ class DagsterInstance:
         order_by: str | None = None,
         ascending: bool = False,
         cursor: str | None = None,
-    ) -> Sequence[DagsterRunRecord]:
+    ) -> Sequence[RunRecord]:
         """Return runs with their moments, the newest first.
 
         ``order_by`` is ``start_time`` or ``end_time``, and ``cursor`` the id of the run before.
@@ -152,7 +153,7 @@ class DagsterInstance:
         positions = {each.run_id: index for index, each in enumerate(self._oldest_first(), 1)}
         records = list(self._records(filters))
         if order_by in ("end_time", "update_timestamp"):
-            records.sort(key=lambda each: each.end_time or each.start_time, reverse=True)
+            records.sort(key=_updated, reverse=True)
         if ascending:
             records.reverse()
         if cursor is not None:
@@ -165,10 +166,10 @@ class DagsterInstance:
         record = self.get_run_record_by_id(run_id)
         return None if record is None else record.dagster_run
 
-    def get_run_record_by_id(self, run_id: str) -> DagsterRunRecord | None:
+    def get_run_record_by_id(self, run_id: str) -> RunRecord | None:
         """Return a run with its moments, or None."""
-        found = self.get_run_records(RunsFilter(run_ids=[run_id]))
-        return found[0] if found else None
+        records = self.get_run_records(RunsFilter(run_ids=[run_id]))
+        return records[0] if records else None
 
     def has_run(self, run_id: str) -> bool:
         """Whether there is a run with this id."""
@@ -273,11 +274,11 @@ class DagsterInstance:
         records = [each for each in self._all_records() if wanted.accepts(each)]
         return _page(records, cursor, limit, ascending=ascending)
 
-    def _oldest_first(self) -> Sequence[RunRecord]:
+    def _oldest_first(self) -> Sequence[StoredRecord]:
         records = self.store.list()
         return [each for each in reversed(records) if each.status is not RunStatus.UNREADABLE]
 
-    def _records(self, filters: RunsFilter | None) -> Sequence[RunRecord]:
+    def _records(self, filters: RunsFilter | None) -> Sequence[StoredRecord]:
         newest_first = map(settled, reversed(self._oldest_first()))
         return list(filter((filters or _ALL).accepts, newest_first))
 
@@ -314,7 +315,7 @@ def _page(
     )
 
 
-def _run_record(record: RunRecord, position: int) -> DagsterRunRecord:
+def _run_record(record: StoredRecord, position: int) -> RunRecord:
     run = DagsterRun(
         record.job_name,
         record.run_id,
@@ -325,14 +326,18 @@ def _run_record(record: RunRecord, position: int) -> DagsterRunRecord:
         root_run_id=record.root_run_id,
         parent_run_id=record.parent_run_id,
     )
-    return DagsterRunRecord(
+    return RunRecord(
         position,
         run,
         _moment(record.start_time),
-        _moment(record.end_time or record.start_time),
+        _moment(_updated(record)),
         record.start_time,
         record.end_time,
     )
+
+
+def _updated(record: StoredRecord) -> float:
+    return record.end_time or record.start_time
 
 
 def _moment(seconds: float) -> datetime.datetime:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from rayexec.errors import InvariantError
-from rayexec.run.dagster_run import DagsterRunStatus
+from rayexec.run.dagster_run import DagsterRun, DagsterRunStatus
 from rayexec.store.record import RunRecord
 
 __all__ = ["RunsFilter"]
@@ -44,7 +44,7 @@ class RunsFilter:
         return (
             (self.run_ids is None or record.run_id in self.run_ids)
             and self.job_name in (None, record.job_name)
-            and (not self.statuses or record.status in self.statuses)
+            and (not self.statuses or DagsterRun.status_of(record.status) in self.statuses)
             and all(_has_tag(record, key, value) for key, value in self.tags.items())
             and _is_between(updated, self.updated_after, self.updated_before)
             and _is_between(record.start_time, self.created_after, self.created_before)

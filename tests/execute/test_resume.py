@@ -393,6 +393,6 @@ def test_a_run_that_seems_to_go_on_elsewhere_is_resumed_by_force(ran: Ran, tmp_p
     )
     assert ran.drain() == ["total", "work[k2]"]
     with pytest.raises(
-        DefinitionError, match=r"is the id of a run \(result.run_id\), got RunResult"
+        DefinitionError, match=r"is the id of a run \(result.run_id\), got JobExecutionResult"
     ):
         ReexecutionOptions.from_failure(first)  # type: ignore[arg-type]  # that is the mistake
