@@ -8,8 +8,7 @@ from typing import Any, Generic, TypeVar
 
 from rayexec.definitions.metadata import normalize_metadata
 from rayexec.definitions.types import RuntimeType, runtime_type
-from rayexec.errors import DefinitionError
-from rayexec.names import MAPPING_KEY
+from rayexec.names import check_name
 
 __all__ = [
     "NO_DEFAULT",
@@ -140,9 +139,5 @@ class DynamicOutput(Generic[T]):
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if not isinstance(self.mapping_key, str) or not MAPPING_KEY.match(self.mapping_key):
-            raise DefinitionError(
-                f"{self.mapping_key!r} is not a valid mapping key: use letters, digits and "
-                f"underscores only."
-            )
+        check_name(self.mapping_key, "a mapping key")
         object.__setattr__(self, "metadata", normalize_metadata(self.metadata))
