@@ -19,6 +19,7 @@
         ├── OutputNotFoundError       the op did not yield a required output
         ├── OutputError               an output contradicts its op, or has no pickle
         ├── InputError                an input cannot be loaded
+        │   └── TypeLoadingError      the loader of its type failed
         ├── ResourceError             a resource cannot be opened
         ├── StepTimeoutError          the op exceeded its timeout
         ├── WorkerCrashedError        the process of the step died
@@ -72,6 +73,7 @@ __all__ = [
     "StepTimeoutError",
     "StoreError",
     "TypeCheckError",
+    "TypeLoadingError",
     "WorkerCrashedError",
 ]
 
@@ -191,6 +193,10 @@ class OutputError(StepError):
 
 class InputError(StepError):
     """An input cannot be loaded."""
+
+
+class TypeLoadingError(InputError):
+    """The loader of a type cannot make an input's value of its config."""
 
 
 class ResourceError(StepError):

@@ -223,7 +223,7 @@ def prepare(
 def _check_resources(plan: Plan, resources: Mapping[str, ResourceDefinition]) -> None:
     problems: list[str] = []
     for template in plan.templates:
-        missing = sorted(template.op.required_resource_keys - set(resources))
+        missing = sorted(template.op.resource_keys - set(resources))
         problems += [f"op {template.op.name!r} requires resource {key!r}" for key in missing]
         problems += [
             f"output {name!r} of op {template.op.name!r} requires IO manager {out.io_manager_key!r}"

@@ -22,8 +22,9 @@ from rayexec.definitions.contexts import (
 )
 from rayexec.definitions.hooks import HookDefinition
 from rayexec.definitions.retry import RetryRequested
-from rayexec.definitions.types import RuntimeType
-from rayexec.errors import TypeCheckError
+from rayexec.definitions.type_loaders import UnloadedInput
+from rayexec.definitions.types import DagsterType
+from rayexec.errors import TypeCheckError, TypeLoadingError
 from rayexec.events import (
     RETRY,
     SUCCESS,
@@ -210,8 +211,8 @@ class _Attempt:
             if cache is not None:
                 reused = self._reuse(cache, loaded)
             if reused is None:
-                if op.required_resource_keys:
-                    self._resources = resources.get(op.required_resource_keys)
+                if op.resource_keys:
+                    self._resources = resources.get(op.resource_keys)
                 if op.timeout is None:
                     result = self._call_op(loaded)
                     if inspect.isgenerator(result):
@@ -282,12 +283,14 @@ class _Attempt:
         op, call, parameters = self._op, self._call, self._op.parameters
         arguments: dict[str, Any] = {}
         for name, declared in op.ins.items():
-            runtime_type = declared.type
-            if runtime_type.is_nothing:
+            kind = declared.type
+            if kind.is_nothing:
                 continue
             value = inputs.get(name, declared.default_value)
-            if runtime_type.accepts is not None or runtime_type.custom is not None:
-                wrong = runtime_type.check(value, self._context_for(runtime_type))
+            if type(value) is UnloadedInput:
+                value = self._load(name, kind, value)
+            if kind.accepts is not None or kind.is_custom:
+                wrong = kind.check(value, self._context_for(kind))
                 if wrong is not None:
                     raise TypeCheckError(
                         f'Type check failed for input "{name}" of op "{op.name}": {wrong}.'
@@ -302,6 +305,18 @@ class _Attempt:
         result = op.fn(*positional, **arguments)
         self._executor.guard.end_child()
         return result
+
+    def _load(self, name: str, kind: DagsterType, given: UnloadedInput) -> Any:
+        """Return the value that the loader of a user makes of an input's config."""
+        try:
+            if kind.loader is None:  # the config was for another input of the same value
+                raise TypeError(f"the type {kind.name} has no loader")
+            return kind.loader.construct_from_config_value(self._make_context(), given.config)
+        except Exception as error:
+            raise TypeLoadingError(
+                f'Error occurred while loading input "{name}" of op "{self._op.name}" from its '
+                f"config:"
+            ) from error
 
     def _make_context(self) -> OpExecutionContext:
         if self._context is None:
@@ -318,9 +333,9 @@ class _Attempt:
             )
         return self._context
 
-    def _context_for(self, runtime_type: RuntimeType) -> OpExecutionContext | None:
+    def _context_for(self, kind: DagsterType) -> OpExecutionContext | None:
         """Return the context for a type check; only checks of users look at it."""
-        return self._make_context() if runtime_type.custom is not None else None
+        return self._make_context() if kind.is_custom else None
 
     def _emit(
         self,
@@ -333,9 +348,9 @@ class _Attempt:
         """Check and store a value of an output; only a dynamic one has a mapping key."""
         self._executor.guard.end_child()
         op = self._op
-        runtime_type = op.outs[name].type
-        if runtime_type.accepts is not None or runtime_type.custom is not None:
-            wrong = runtime_type.check(value, self._context_for(runtime_type))
+        kind = op.outs[name].type
+        if kind.accepts is not None or kind.is_custom:
+            wrong = kind.check(value, self._context_for(kind))
             if wrong is not None:
                 raise TypeCheckError(
                     f'Type check failed for output "{name}" of op "{op.name}": {wrong}.'
