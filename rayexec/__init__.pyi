@@ -3,33 +3,21 @@
 # forms `from MODULE import NAME as NAME` and `OTHER_NAME = NAME`.
 
 from rayexec._version import __version__ as __version__
-from rayexec.config.config_types import Array as Array
-from rayexec.config.config_types import BoolSource as BoolSource
-from rayexec.config.config_types import Enum as Enum
-from rayexec.config.config_types import EnumValue as EnumValue
-from rayexec.config.config_types import Field as Field
-from rayexec.config.config_types import IntSource as IntSource
-from rayexec.config.config_types import Map as Map
-from rayexec.config.config_types import Noneable as Noneable
-from rayexec.config.config_types import Permissive as Permissive
-from rayexec.config.config_types import Selector as Selector
-from rayexec.config.config_types import Shape as Shape
-from rayexec.config.config_types import StringSource as StringSource
 from rayexec.config.document import RunConfig as RunConfig
 from rayexec.definitions.concurrency import Pool as Pool
 from rayexec.definitions.config_models import Config as Config
 from rayexec.definitions.config_models import EnvVar as EnvVar
 from rayexec.definitions.config_models import PermissiveConfig as PermissiveConfig
-from rayexec.definitions.contexts import HookContext as HookContext
 from rayexec.definitions.contexts import InitResourceContext as InitResourceContext
 from rayexec.definitions.contexts import OpExecutionContext as OpExecutionContext
-from rayexec.definitions.contexts import build_hook_context as build_hook_context
 from rayexec.definitions.contexts import build_init_resource_context as build_init_resource_context
 from rayexec.definitions.contexts import build_op_context as build_op_context
 from rayexec.definitions.executor import ExecutorDefinition as ExecutorDefinition
 from rayexec.definitions.executor import in_process_executor as in_process_executor
 from rayexec.definitions.executor import multiprocess_executor as multiprocess_executor
 from rayexec.definitions.executor import ray_executor as ray_executor
+from rayexec.definitions.hook_context import HookContext as HookContext
+from rayexec.definitions.hook_context import build_hook_context as build_hook_context
 from rayexec.definitions.hooks import HookDefinition as HookDefinition
 from rayexec.definitions.hooks import failure_hook as failure_hook
 from rayexec.definitions.hooks import success_hook as success_hook
@@ -58,7 +46,9 @@ from rayexec.definitions.ports import GraphOut as GraphOut
 from rayexec.definitions.ports import In as In
 from rayexec.definitions.ports import Out as Out
 from rayexec.definitions.ports import Output as Output
+from rayexec.definitions.python_logger import get_dagster_logger as get_dagster_logger
 from rayexec.definitions.ray_options import RayOptions as RayOptions
+from rayexec.definitions.relative_path import file_relative_path as file_relative_path
 from rayexec.definitions.resource import ConfigurableResource as ConfigurableResource
 from rayexec.definitions.resource import ResourceDefinition as ResourceDefinition
 from rayexec.definitions.resource import ResourceParam as ResourceParam
@@ -68,9 +58,43 @@ from rayexec.definitions.retry import Failure as Failure
 from rayexec.definitions.retry import Jitter as Jitter
 from rayexec.definitions.retry import RetryPolicy as RetryPolicy
 from rayexec.definitions.retry import RetryRequested as RetryRequested
+from rayexec.definitions.schemas.config_types import Array as Array
+from rayexec.definitions.schemas.config_types import BoolSource as BoolSource
+from rayexec.definitions.schemas.config_types import Enum as Enum
+from rayexec.definitions.schemas.config_types import EnumValue as EnumValue
+from rayexec.definitions.schemas.config_types import Field as Field
+from rayexec.definitions.schemas.config_types import IntSource as IntSource
+from rayexec.definitions.schemas.config_types import Map as Map
+from rayexec.definitions.schemas.config_types import Noneable as Noneable
+from rayexec.definitions.schemas.config_types import Permissive as Permissive
+from rayexec.definitions.schemas.config_types import Selector as Selector
+from rayexec.definitions.schemas.config_types import Shape as Shape
+from rayexec.definitions.schemas.config_types import StringSource as StringSource
+from rayexec.definitions.type_loaders import DagsterTypeLoader as DagsterTypeLoader
+from rayexec.definitions.type_loaders import dagster_type_loader as dagster_type_loader
+from rayexec.definitions.type_names import Any as Any
+from rayexec.definitions.type_names import Bool as Bool
+from rayexec.definitions.type_names import Dict as Dict
+from rayexec.definitions.type_names import Float as Float
+from rayexec.definitions.type_names import Int as Int
+from rayexec.definitions.type_names import List as List
+from rayexec.definitions.type_names import Optional as Optional
+from rayexec.definitions.type_names import Set as Set
+from rayexec.definitions.type_names import String as String
+from rayexec.definitions.type_names import Tuple as Tuple
+from rayexec.definitions.type_names import check_dagster_type as check_dagster_type
+from rayexec.definitions.type_registry import (
+    make_python_type_usable_as_dagster_type as make_python_type_usable_as_dagster_type,
+)
+from rayexec.definitions.type_registry import usable_as_dagster_type as usable_as_dagster_type
 from rayexec.definitions.types import DagsterType as DagsterType
 from rayexec.definitions.types import Nothing as Nothing
+from rayexec.definitions.types import PythonObjectDagsterType as PythonObjectDagsterType
 from rayexec.definitions.types import TypeCheck as TypeCheck
+from rayexec.definitions.user_events import AssetKey as AssetKey
+from rayexec.definitions.user_events import AssetMaterialization as AssetMaterialization
+from rayexec.definitions.user_events import AssetObservation as AssetObservation
+from rayexec.definitions.user_events import ExpectationResult as ExpectationResult
 from rayexec.errors import ConfigError as ConfigError
 from rayexec.errors import DagsterExecutionHandleOutputError as DagsterExecutionHandleOutputError
 from rayexec.errors import DagsterExecutionStepExecutionError as DagsterExecutionStepExecutionError
@@ -84,6 +108,7 @@ from rayexec.errors import DagsterMaxRetriesExceededError as DagsterMaxRetriesEx
 from rayexec.errors import DagsterResourceFunctionError as DagsterResourceFunctionError
 from rayexec.errors import DagsterStepOutputNotFoundError as DagsterStepOutputNotFoundError
 from rayexec.errors import DagsterTypeCheckDidNotPass as DagsterTypeCheckDidNotPass
+from rayexec.errors import DagsterTypeCheckError as DagsterTypeCheckError
 from rayexec.errors import DefinitionError as DefinitionError
 from rayexec.errors import EngineError as EngineError
 from rayexec.errors import InputError as InputError
@@ -91,6 +116,7 @@ from rayexec.errors import InvariantError as InvariantError
 from rayexec.errors import InvocationError as InvocationError
 from rayexec.errors import LoadError as LoadError
 from rayexec.errors import MaxRetriesExceededError as MaxRetriesExceededError
+from rayexec.errors import OutputContradictionError as OutputContradictionError
 from rayexec.errors import OutputError as OutputError
 from rayexec.errors import OutputNotFoundError as OutputNotFoundError
 from rayexec.errors import Problem as Problem
@@ -107,6 +133,9 @@ from rayexec.errors import StepNotFoundError as StepNotFoundError
 from rayexec.errors import StepTimeoutError as StepTimeoutError
 from rayexec.errors import StoreError as StoreError
 from rayexec.errors import TypeCheckError as TypeCheckError
+from rayexec.errors import TypeCheckRaisedError as TypeCheckRaisedError
+from rayexec.errors import TypeLoadingError as TypeLoadingError
+from rayexec.errors import UnsupportedError as UnsupportedError
 from rayexec.errors import WorkerCrashedError as WorkerCrashedError
 from rayexec.events import Event as Event
 from rayexec.events import EventType as EventType

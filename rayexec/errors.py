@@ -13,11 +13,14 @@
     ├── RunNotFoundError              the store has no such run
     ├── RunCanceledError              the run was interrupted
     ├── RunTimeoutError               the run exceeded its max_runtime
+    ├── UnsupportedError              a use of what Dagster has and rayexec does not
     └── StepError                     an error of one step
         ├── StepExecutionError        the op raised an exception without a pickle
         ├── TypeCheckError            a value is not of the declared type
+        ├── TypeCheckRaisedError      the check of a user's type raised
         ├── OutputNotFoundError       the op did not yield a required output
-        ├── OutputError               an output contradicts its op, or has no pickle
+        ├── OutputError               an output cannot be stored, or has no pickle
+        │   └── OutputContradictionError   it contradicts its op; also an InvariantError
         ├── InputError                an input cannot be loaded
         │   └── TypeLoadingError      the loader of its type failed
         ├── ResourceError             a resource cannot be opened
@@ -50,6 +53,7 @@ __all__ = [
     "DagsterResourceFunctionError",
     "DagsterStepOutputNotFoundError",
     "DagsterTypeCheckDidNotPass",
+    "DagsterTypeCheckError",
     "DefinitionError",
     "EngineError",
     "InputError",
@@ -57,6 +61,7 @@ __all__ = [
     "InvocationError",
     "LoadError",
     "MaxRetriesExceededError",
+    "OutputContradictionError",
     "OutputError",
     "OutputNotFoundError",
     "Problem",
@@ -73,7 +78,9 @@ __all__ = [
     "StepTimeoutError",
     "StoreError",
     "TypeCheckError",
+    "TypeCheckRaisedError",
     "TypeLoadingError",
+    "UnsupportedError",
     "WorkerCrashedError",
 ]
 
@@ -171,6 +178,14 @@ class RunTimeoutError(RayexecError, TimeoutError):
         return RunTimeoutError, (self.seconds,)
 
 
+class UnsupportedError(RayexecError):
+    """A use of what Dagster has and rayexec does not; ``feature`` is its name."""
+
+    def __init__(self, message: str, *, feature: str | None = None) -> None:
+        self.feature = feature
+        super().__init__(message)
+
+
 class StepError(RayexecError):
     """An error of one step."""
 
@@ -188,11 +203,19 @@ class OutputNotFoundError(StepError):
 
 
 class OutputError(StepError):
-    """An output contradicts its op's definition, or has no pickle."""
+    """An output cannot be stored, or has no pickle."""
+
+
+class OutputContradictionError(OutputError, InvariantError):
+    """The op returned or yielded what its declared outputs do not allow."""
 
 
 class InputError(StepError):
     """An input cannot be loaded."""
+
+
+class TypeCheckRaisedError(StepError):
+    """The check of a user's type raised the exception that is the cause."""
 
 
 class TypeLoadingError(InputError):
@@ -235,3 +258,4 @@ DagsterMaxRetriesExceededError = MaxRetriesExceededError
 DagsterResourceFunctionError = ResourceError
 DagsterStepOutputNotFoundError = OutputNotFoundError
 DagsterTypeCheckDidNotPass = TypeCheckError
+DagsterTypeCheckError = TypeCheckRaisedError

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any, BinaryIO, NamedTuple
 
 from rayexec.config.file_owners import trusted_owners
-from rayexec.config.schema import validate
+from rayexec.definitions.schemas.schema import validate
 from rayexec.definitions.type_loaders import (
     DagsterTypeLoader,
     DictLoader,

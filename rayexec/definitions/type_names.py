@@ -5,11 +5,11 @@ The names of scalars are Python's classes, as in Dagster, so they are types in c
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rayexec.definitions.type_resolution import GenericName, optional_type, resolve_type
-from rayexec.definitions.retry import Failure
 from rayexec.definitions.contexts import build_op_context
+from rayexec.definitions.retry import Failure
+from rayexec.definitions.type_resolution import GenericName, optional_type, resolve_type
 from rayexec.definitions.types import DagsterType, TypeCheck
 from rayexec.errors import DefinitionError
 
@@ -51,11 +51,14 @@ class _OptionalName:
         return "Optional"
 
 
-Dict = _DictName(dict)
-List = GenericName(list)
-Optional = _OptionalName()
-Set = GenericName(set)
-Tuple = GenericName(tuple)
+if TYPE_CHECKING:  # a type checker has a meaning for those of typing only
+    from typing import Dict, List, Optional, Set, Tuple  # noqa: UP035
+else:
+    Dict = _DictName(dict)
+    List = GenericName(list)
+    Optional = _OptionalName()
+    Set = GenericName(set)
+    Tuple = GenericName(tuple)
 
 
 def check_dagster_type(dagster_type: Any, value: Any) -> TypeCheck:

@@ -12,9 +12,9 @@ import inspect
 import types
 import typing
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
+from rayexec.definitions.annotated_type import AnnotatedType
 from rayexec.definitions.type_loaders import (
     DagsterTypeLoader,
     DictLoader,
@@ -25,13 +25,7 @@ from rayexec.definitions.type_loaders import (
     TupleLoader,
 )
 from rayexec.definitions.type_registry import declared_type, note_use
-from rayexec.definitions.types import (
-    DagsterType,
-    Nothing,
-    TypeCheck,
-    mismatch,
-    show_value,
-)
+from rayexec.definitions.types import DagsterType, Nothing, show_value
 from rayexec.errors import DefinitionError
 
 __all__ = [
@@ -44,71 +38,6 @@ Passes = Callable[[Any], bool]
 
 _MOST_CACHED = 1024
 _CACHE: dict[Any, DagsterType] = {}
-
-
-class AnnotatedType(DagsterType):
-    """A type made of an annotation.
-
-    It may have types inside. If one of them takes a context, so does this.
-    """
-
-    def __init__(
-        self,
-        annotation: Any,
-        test: Callable[..., bool] | None,
-        *inner: DagsterType,
-        name: str,
-        key: str = "",
-        display: str = "",
-        typing_type: Any = None,
-        loader: DagsterTypeLoader | None = None,
-        unique: bool = False,
-    ) -> None:
-        key, display = key or name, display or name
-        super().__init__(
-            self._check,
-            key,
-            display,
-            loader=loader,
-            required_resource_keys=frozenset().union(*(i.required_resource_keys for i in inner)),
-            typing_type=annotation if typing_type is None else typing_type,
-        )
-        self.name = name
-        self.annotation = annotation
-        self.inner_types = inner
-        self.is_custom = any(each.is_custom for each in inner)
-        self._display = display
-        if not unique:
-            self._unique_name = None
-        self._test = test
-        if test is not None and not self.is_custom:
-            self.accepts = partial(test, *(each.accepts for each in inner)) if inner else test
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        if self.annotation is None:
-            return optional_type, self.inner_types
-        return resolve_type, (self.annotation,)
-
-    @property
-    def display_name(self) -> str:
-        return self._display
-
-    def _check(self, context: object, value: object) -> bool | TypeCheck:
-        if not self.is_custom:
-            passed = self.accepts is None or self.accepts(value)
-            return TypeCheck(True) if passed else TypeCheck(False, mismatch(self.name, value))
-        failed: list[TypeCheck] = []
-
-        def passes(kind: DagsterType, item: object) -> bool:
-            verdict = kind.type_check(context, item)
-            if not verdict.success:
-                failed.append(verdict)
-            return verdict.success
-
-        assert self._test is not None  # A type with types inside has a test.
-        if self._test(*(partial(passes, each) for each in self.inner_types), value):
-            return TypeCheck(True)
-        return failed[-1] if failed else TypeCheck(False, mismatch(self.name, value))
 
 
 ANY = AnnotatedType(Any, None, name="Any", loader=PlainLoader(), unique=True)
@@ -188,6 +117,8 @@ def resolve_type(annotation: Any) -> DagsterType:
         return ANY
     if resolved is None:
         resolved = _resolve(annotation)
+        if isinstance(resolved, AnnotatedType):
+            resolved.made_by = resolve_type, (annotation,)
         # Two types of users may be equal, and so may be what has them inside.
         if not resolved.is_custom:
             if len(_CACHE) >= _MOST_CACHED:
@@ -268,7 +199,9 @@ def _of_generic(annotation: Any, origin: Any, args: tuple[Any, ...]) -> DagsterT
 
 def optional_type(inner: Any) -> DagsterType:
     """Return the type of None and the values of ``inner``; raises DefinitionError for Nothing."""
-    return _of_optional(None, _inside(inner, "Optional"))
+    kind = _of_optional(None, _inside(inner, "Optional"))
+    kind.made_by = optional_type, (inner,)
+    return kind
 
 
 def _inside(annotation: Any, where: str) -> DagsterType:
@@ -297,7 +230,7 @@ def _of_union(annotation: Any, args: tuple[Any, ...]) -> DagsterType:
     )
 
 
-def _of_optional(annotation: Any, inner: DagsterType) -> DagsterType:
+def _of_optional(annotation: Any, inner: DagsterType) -> AnnotatedType:
     def test(passes: Passes | None, value: Any) -> bool:
         return value is None or passes is None or passes(value)
 

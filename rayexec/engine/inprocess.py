@@ -10,8 +10,8 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from rayexec.definitions.contexts import StepLog
 from rayexec.definitions.fresh_data import fresh
+from rayexec.definitions.surroundings import StepLog
 from rayexec.engine.base import Engine
 from rayexec.engine.packed_values import Restored, is_lasting, pack
 from rayexec.engine.process_memory import peak_rss

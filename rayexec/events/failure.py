@@ -25,7 +25,13 @@ _MACHINERY = ("<frozen importlib", importlib.__file__, contextlib.__file__)
 _MOST_CHARACTERS = 256 * 1024  # of a message or a traceback; longer ones lose their middle
 # Errors of steps that only wrap the error that counts.
 _WRAPPERS = frozenset(
-    {"StepExecutionError", "MaxRetriesExceededError", "RetriesDisabledError", "LoadError"}
+    {
+        "LoadError",
+        "MaxRetriesExceededError",
+        "RetriesDisabledError",
+        "RetryRequested",
+        "StepExecutionError",
+    }
 )
 _MOST_CAUSES = 20  # of one error
 # Directories with copies of user code, and the names that tracebacks give them.

@@ -13,11 +13,11 @@ from rayexec.config.execution_settings import check_overrides
 from rayexec.config.masking import MASKED, masked_env_vars
 from rayexec.config.run_config import ResolvedConfig, resolve_run_config
 from rayexec.definitions.config_models import Config
-from rayexec.definitions.contexts import RunInfo
 from rayexec.definitions.io_manager import IO_MANAGER
 from rayexec.definitions.job import JobDefinition
 from rayexec.definitions.logger import InitLoggerContext
 from rayexec.definitions.resource import ResourceDefinition, ResourceScope, resource_definition
+from rayexec.definitions.surroundings import RunInfo
 from rayexec.definitions.tags import max_runtime, normalize_tags
 from rayexec.engine.base import Engine
 from rayexec.engine.registry import make_engine

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from rayexec.definitions.contexts import RunInfo
 from rayexec.definitions.op import OpDefinition
 from rayexec.definitions.retry import Failure, RetryRequested
+from rayexec.definitions.surroundings import RunInfo
 from rayexec.errors import (
     InputError,
     MaxRetriesExceededError,
+    OutputContradictionError,
     OutputError,
+    OutputNotFoundError,
     RetriesDisabledError,
     StepError,
+    TypeCheckError,
+    TypeCheckRaisedError,
 )
 from rayexec.events import (
     FAILURE,
@@ -28,6 +32,14 @@ from rayexec.plan.model import Template
 from rayexec.run.retry_rules import RetryDecision, after_failure, after_request
 
 __all__ = ["Judgement", "judge", "not_stored"]
+
+
+_CONTRADICTIONS = (
+    OutputContradictionError,
+    OutputNotFoundError,
+    TypeCheckError,
+    TypeCheckRaisedError,
+)
 
 
 class Judgement(NamedTuple):
@@ -49,9 +61,7 @@ def judge(template: Template, attempt_number: int, run: RunInfo, error: BaseExce
         decision = after_request(
             error.max_retries, error.seconds_to_wait, attempt_number, enabled=run.retries
         )
-    elif isinstance(error, KeyboardInterrupt) or (
-        isinstance(error, Failure) and not error.allow_retries
-    ):
+    elif _is_final(error):
         decision = RetryDecision(False)
     else:
         decision = after_failure(template.retry_policy, attempt_number, kinds, enabled=run.retries)
@@ -65,6 +75,8 @@ def judge(template: Template, attempt_number: int, run: RunInfo, error: BaseExce
         return Judgement(RETRY, failure, decision.delay, error)
     if decision.reason is None:
         failure = StepFailureData(_wrap(template.op, error), kinds, user)
+        if isinstance(error, TypeCheckRaisedError) and error.__cause__ is not None:
+            error = error.__cause__  # the error of the user's code is the one to raise
         return Judgement(FAILURE, failure, 0.0, error)
     kind = MaxRetriesExceededError if run.retries else RetriesDisabledError
     replacement, described = kind(decision.reason), describe_error(error)
@@ -73,7 +85,7 @@ def judge(template: Template, attempt_number: int, run: RunInfo, error: BaseExce
     is_request = isinstance(error, RetryRequested)
     replacement.__cause__ = error.__cause__ if is_request else error
     shown = ErrorInfo(
-        kind.__name__,
+        type(error).__name__ if is_request else kind.__name__,
         decision.reason,
         described.stack,
         described.cause if is_request else described,
@@ -82,8 +94,17 @@ def judge(template: Template, attempt_number: int, run: RunInfo, error: BaseExce
     return Judgement(FAILURE, failure, 0.0, replacement)
 
 
+def _is_final(error: BaseException) -> bool:
+    """Whether no retry can help: the op contradicts its own declaration, or forbids retries."""
+    if isinstance(error, Failure):
+        return not error.allow_retries
+    return isinstance(error, (KeyboardInterrupt, *_CONTRADICTIONS))
+
+
 def _wrap(op: OpDefinition, error: BaseException) -> ErrorInfo:
     described = describe_error(error)
+    if isinstance(error, RetryRequested):
+        return described
     if isinstance(error, StepError) and not isinstance(error, InputError):
         return described
     return ErrorInfo(

@@ -9,12 +9,16 @@ from dataclasses import dataclass, replace
 from typing import Any, get_args, get_origin
 
 from rayexec.definitions.config_models import Config
-from rayexec.definitions.contexts import Resources, RunInfo, StepLog
 from rayexec.definitions.io_contexts import InputContext, OutputContext
 from rayexec.definitions.metadata import MetadataValue, normalize_metadata
 from rayexec.definitions.op import OpDefinition
 from rayexec.definitions.resource import ResourceDefinition
 from rayexec.definitions.retry import Failure, RetryRequested
+from rayexec.definitions.surroundings import (
+    Resources,
+    RunInfo,
+    StepLog,
+)
 from rayexec.definitions.type_resolution import resolve_type
 from rayexec.definitions.types import DagsterType
 from rayexec.errors import InputError, OutputError, ResourceError, StepError

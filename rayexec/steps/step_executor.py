@@ -13,24 +13,25 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from rayexec.definitions.contexts import (
-    HookContext,
-    OpExecutionContext,
+from rayexec.definitions.contexts import OpExecutionContext
+from rayexec.definitions.hook_context import HookContext
+from rayexec.definitions.hooks import HookDefinition
+from rayexec.definitions.python_logger import RUNNING
+from rayexec.definitions.retry import RetryRequested
+from rayexec.definitions.surroundings import (
     Resources,
     RunInfo,
     StepLog,
 )
-from rayexec.definitions.hooks import HookDefinition
-from rayexec.definitions.retry import RetryRequested
 from rayexec.definitions.type_loaders import UnloadedInput
-from rayexec.definitions.types import DagsterType
-from rayexec.errors import TypeCheckError, TypeLoadingError
+from rayexec.errors import TypeCheckError
 from rayexec.events import (
     RETRY,
     SUCCESS,
     Attempt,
     HookOutcome,
     OutputRecord,
+    RejectedOutput,
     Reused,
     describe_error,
 )
@@ -38,6 +39,7 @@ from rayexec.plan.model import Template
 from rayexec.run.cached_outputs import CachedOutput, RunCache
 from rayexec.steps.attempt_failure import judge
 from rayexec.steps.caching import AttemptCache
+from rayexec.steps.checked_ports import loaded_input, mistake_in
 from rayexec.steps.forked_child import ForkGuard
 from rayexec.steps.io_managers import IOManagers
 from rayexec.steps.outputs import OutputCollector
@@ -112,13 +114,17 @@ class StepExecutor:
         finished: FinishedCall | None = None,
     ) -> AttemptEnd:
         """Make an attempt without pauses; otherwise like ``run_pausing``."""
+        log = log or StepLog(self.clock)
         attempt = self.run_pausing(call, inputs, store, log=log, finished=finished)
-        while True:
-            try:
+        outer, RUNNING.log = RUNNING.log, log
+        try:
+            while True:
                 next(attempt)
-            except StopIteration as end:
-                result: AttemptEnd = end.value
-                return result
+        except StopIteration as end:
+            result: AttemptEnd = end.value
+            return result
+        finally:
+            RUNNING.log = outer
 
     def run_pausing(
         self,
@@ -160,6 +166,7 @@ class _Attempt:
         "_managers",
         "_op",
         "_outputs",
+        "_rejected",
         "_resources",
         "_store",
         "_template",
@@ -193,6 +200,7 @@ class _Attempt:
         # Only hooks look at the values again.
         self._values: dict[str, Any] | None = {} if template.hooks else None
         self._outputs: list[OutputRecord] = []
+        self._rejected: RejectedOutput | None = None
         self._resources = _NO_RESOURCES
         self._context: OpExecutionContext | None = None
 
@@ -272,6 +280,7 @@ class _Attempt:
             os.getpid(),
             loaded=() if managers is None else tuple(managers.loaded),
             reused=reused,
+            rejected=self._rejected,
         )
         return AttemptEnd(row, error)
 
@@ -288,13 +297,13 @@ class _Attempt:
                 continue
             value = inputs.get(name, declared.default_value)
             if type(value) is UnloadedInput:
-                value = self._load(name, kind, value)
+                port = f'input "{name}" of op "{op.name}"'
+                value = loaded_input(value, kind, port, self._make_context)
             if kind.accepts is not None or kind.is_custom:
-                wrong = kind.check(value, self._context_for(kind))
+                port = f'input "{name}" of op "{op.name}"'
+                wrong = mistake_in(value, kind, port, self._make_context)
                 if wrong is not None:
-                    raise TypeCheckError(
-                        f'Type check failed for input "{name}" of op "{op.name}": {wrong}.'
-                    )
+                    raise TypeCheckError(f"Type check failed for {port}: {wrong}.")
             arguments[name] = value
         if parameters.config is not None:
             arguments[parameters.config] = call.config
@@ -305,18 +314,6 @@ class _Attempt:
         result = op.fn(*positional, **arguments)
         self._executor.guard.end_child()
         return result
-
-    def _load(self, name: str, kind: DagsterType, given: UnloadedInput) -> Any:
-        """Return the value that the loader of a user makes of an input's config."""
-        try:
-            if kind.loader is None:  # the config was for another input of the same value
-                raise TypeError(f"the type {kind.name} has no loader")
-            return kind.loader.construct_from_config_value(self._make_context(), given.config)
-        except Exception as error:
-            raise TypeLoadingError(
-                f'Error occurred while loading input "{name}" of op "{self._op.name}" from its '
-                f"config:"
-            ) from error
 
     def _make_context(self) -> OpExecutionContext:
         if self._context is None:
@@ -333,10 +330,6 @@ class _Attempt:
             )
         return self._context
 
-    def _context_for(self, kind: DagsterType) -> OpExecutionContext | None:
-        """Return the context for a type check; only checks of users look at it."""
-        return self._make_context() if kind.is_custom else None
-
     def _emit(
         self,
         name: str,
@@ -350,11 +343,11 @@ class _Attempt:
         op = self._op
         kind = op.outs[name].type
         if kind.accepts is not None or kind.is_custom:
-            wrong = kind.check(value, self._context_for(kind))
+            port = f'output "{name}" of op "{op.name}"'
+            wrong = mistake_in(value, kind, port, self._make_context)
             if wrong is not None:
-                raise TypeCheckError(
-                    f'Type check failed for output "{name}" of op "{op.name}": {wrong}.'
-                )
+                self._rejected = RejectedOutput(stored_as, wrong)
+                raise TypeCheckError(f"Type check failed for {port}: {wrong}.")
         more = self._context.metadata_for(stored_as) if self._context is not None else None
         combined = {**(metadata or {}), **(more or {})}
         stored, handled = value, None
