@@ -277,6 +277,7 @@ def _of_mapping(annotation: Any, kind: Any, key: DagsterType, inner: DagsterType
         )
 
     loadable = inner.loader is not None and key.annotation is str
+    generic: Any = typing.Dict  # noqa: UP006
     return AnnotatedType(
         annotation,
         test,
@@ -285,7 +286,7 @@ def _of_mapping(annotation: Any, kind: Any, key: DagsterType, inner: DagsterType
         name=_name(annotation),
         key=f"TypedPythonDict.{key.key}.{inner.key}",
         display=f"Dict[{key.display_name},{inner.display_name}]",
-        typing_type=typing.Dict[key.typing_type, inner.typing_type],  # type: ignore[name-defined]  # noqa: UP006
+        typing_type=generic[key.typing_type, inner.typing_type],
         loader=DictLoader(inner.loader) if inner.loader is not None and loadable else None,
     )
 

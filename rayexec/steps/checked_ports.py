@@ -7,7 +7,7 @@ from collections.abc import Callable
 from rayexec.definitions.contexts import OpExecutionContext
 from rayexec.definitions.type_loaders import UnloadedInput
 from rayexec.definitions.types import DagsterType
-from rayexec.errors import TypeCheckRaisedError, TypeLoadingError
+from rayexec.errors import TypeCheckFunctionError, TypeLoadingError
 
 __all__ = ["loaded_input", "mistake_in"]
 
@@ -17,15 +17,15 @@ def mistake_in(
 ) -> str | None:
     """Return the mistake in the value of a port, such as ``input "x" of op "f"``, or None.
 
-    ``context`` makes the context for the check of a user. Raises TypeCheckRaisedError for any error
-    of that check.
+    ``context`` makes the context for the check of a user. Raises TypeCheckFunctionError for any
+    error of that check.
     """
     if not kind.is_custom:
         return kind.check(value)
     try:
         return kind.check(value, context())
     except Exception as error:
-        raise TypeCheckRaisedError(
+        raise TypeCheckFunctionError(
             f"Error occurred while checking the type {kind.name} of {port}:"
         ) from error
 

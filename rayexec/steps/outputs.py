@@ -10,7 +10,7 @@ from typing import Any
 
 from rayexec.definitions.op import OpDefinition
 from rayexec.definitions.ports import DynamicOutput, Output
-from rayexec.errors import OutputContradictionError, OutputNotFoundError
+from rayexec.errors import OutputError, OutputNotFoundError
 from rayexec.names import nearest
 
 __all__ = ["OutputCollector"]
@@ -23,7 +23,7 @@ class OutputCollector:
     """Assigns the values that an op returns or yields to its outputs and passes them to ``emit``.
 
     The stored name of a value of a dynamic output is ``name[key]``. Every method raises
-    OutputContradictionError for a value that contradicts the op's definition.
+    OutputError for a value that contradicts the op's definition.
     """
 
     __slots__ = ("_count", "_emit_value", "_names", "_op")
@@ -91,7 +91,7 @@ class OutputCollector:
         elif len(op.outs) == 1 and op.is_dynamic:
             self._emit(next(iter(op.outs)), item, None, str(self._count))
         else:
-            raise OutputContradictionError(
+            raise OutputError(
                 f'op "{op.name}" yielded a {type(item).__name__}; yield Output(value, "name") '
                 f"instead" + (', or DynamicOutput(value, "key", "name").' if op.is_dynamic else ".")
             )
@@ -99,7 +99,7 @@ class OutputCollector:
     def _add_values(self, name: str, values: Any) -> None:
         """Add a list for a dynamic output: DynamicOutputs, or plain values for keys 0, 1, 2 …."""
         if not isinstance(values, (list, tuple)):
-            raise OutputContradictionError(
+            raise OutputError(
                 f'op "{self._op.name}" returned {_an_item(values)} for its dynamic output '
                 f'"{name}": return a list, of DynamicOutput(value, mapping_key) or of values, or '
                 f"yield each."
@@ -107,10 +107,10 @@ class OutputCollector:
         for position, item in enumerate(values):
             if not isinstance(item, DynamicOutput):
                 if isinstance(item, Output):
-                    raise OutputContradictionError(self._not_dynamic(name))
+                    raise OutputError(self._not_dynamic(name))
                 self._emit(name, item, None, str(position))
             elif item.output_name not in ("result", name):
-                raise OutputContradictionError(
+                raise OutputError(
                     f'op "{self._op.name}" returned a value of output "{item.output_name}" among '
                     f'those of "{name}".'
                 )
@@ -127,7 +127,7 @@ class OutputCollector:
         op, names = self._op, list(self._op.outs)
         if not names:
             if result is not None:
-                raise OutputContradictionError(
+                raise OutputError(
                     f'op "{op.name}" declares no outputs, but returned a {type(result).__name__}.'
                 )
         elif len(names) == 1:
@@ -140,7 +140,7 @@ class OutputCollector:
                     self._add_values(name, item)
                 elif isinstance(item, Output):
                     if item.output_name not in ("result", name):
-                        raise OutputContradictionError(
+                        raise OutputError(
                             f'op "{op.name}" returned output "{item.output_name}" in the place of '
                             f'"{name}"; return '
                             f"them in the order {', '.join(names)}."
@@ -154,7 +154,7 @@ class OutputCollector:
                 if isinstance(result, tuple)
                 else f"a {type(result).__name__}"
             )
-            raise OutputContradictionError(
+            raise OutputError(
                 f'op "{op.name}" has {len(names)} outputs ({", ".join(names)}): return a tuple of '
                 f"as many, or yield "
                 f"each as Output(value, name); it returned {got}."
@@ -166,16 +166,16 @@ class OutputCollector:
         op = self._op
         out = op.outs.get(name)
         if out is None:
-            raise OutputContradictionError(
+            raise OutputError(
                 f'op "{op.name}" has no output "{name}"; it has '
                 f"{', '.join(op.outs) or 'none'}.{nearest(name, op.outs)}"
             )
         stored_as = name
         if key is None:
             if out.is_dynamic:
-                raise OutputContradictionError(self._not_dynamic(name))
+                raise OutputError(self._not_dynamic(name))
         elif not out.is_dynamic:
-            raise OutputContradictionError(
+            raise OutputError(
                 f'op "{op.name}" yielded a DynamicOutput for "{name}", which is not dynamic: '
                 f"declare it DynamicOut(), "
                 "or yield Output(value)."
@@ -186,7 +186,7 @@ class OutputCollector:
             twice = (
                 f'output "{name}"' if key is None else f'a DynamicOutput with mapping key "{key}"'
             )
-            raise OutputContradictionError(f'op "{op.name}" yielded {twice} twice.')
+            raise OutputError(f'op "{op.name}" yielded {twice} twice.')
         self._emit_value(name, stored_as, value, metadata, key)
         self._count += 1
         self._names.add(stored_as)

@@ -14,7 +14,6 @@ from rayexec import (
     DefinitionError,
     In,
     TypeCheckError,
-    TypeLoadingError,
     dagster_type_loader,
     graph,
     op,
@@ -124,9 +123,8 @@ def test_a_json_file_has_the_value_by_itself_or_under_its_key(tmp_path: Path, co
 
 
 def test_a_loader_that_fails_and_one_that_returns_something_else() -> None:
-    with pytest.raises(TypeLoadingError) as failed:
+    with pytest.raises(ValueError, match="zero"):
         load(POINT, {"n": 0})
-    assert isinstance(failed.value.__cause__, ValueError)
     with pytest.raises(TypeCheckError):
         load(POINT, {"n": -1})
 

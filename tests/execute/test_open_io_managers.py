@@ -70,7 +70,7 @@ def test_a_manager_that_does_not_open(execute: Any, is_ray: bool) -> None:
     if is_ray:
         kind, message = root_of(result, "pair")
         assert (kind, message) == (
-            "ResourceError",
+            "DagsterResourceFunctionError",
             "resource 'files' failed to open: RuntimeError: no disk",
         )
     else:  # it is opened before the first step, as every resource is
@@ -90,7 +90,7 @@ def test_managers_are_tested_without_a_run(tmp_path: Path) -> None:
     )
     assert manager.load_input(context) == [5]
     assert context.get_identifier() == output.get_identifier()
-    assert context.dagster_type.typing_type is list
+    assert context.dagster_type.annotation is list
     assert context.resources.greeting == "hello"
     with pytest.raises(InvariantError, match="from no output"):
         build_input_context().get_identifier()

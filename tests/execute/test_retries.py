@@ -85,7 +85,7 @@ def test_an_exhausted_policy_fails_and_shows_the_last_error(execute: Any) -> Non
     assert kinds_of(result, "flaky").count("STEP_UP_FOR_RETRY") == 2
     assert kinds_of(result, "flaky")[-1] == "STEP_FAILURE"
     assert (data.error.cls_name, data.error.message) == (
-        "MaxRetriesExceededError",
+        "RetryRequestedFromPolicy",
         "Exceeded max_retries of 2",
     )
     assert (data.root.cls_name, data.root.message) == ("ValueError", "attempt 2")
