@@ -13,7 +13,8 @@ from typing import Any
 from rayexec._version import __version__ as __version__
 
 _LISTED = re.compile(
-    r"^from (?P<module>\S+) import (?P<name>\w+) as |^(?P<alias>\w+) = (?P<own>\w+)$", re.MULTILINE
+    r"^from (?P<module>\S+) import (?:\(\s+)?(?P<name>\w+) as |^(?P<alias>\w+) = (?P<own>\w+)$",
+    re.MULTILINE,
 )
 
 
