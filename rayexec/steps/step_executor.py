@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from rayexec.definitions.contexts import OpExecutionContext
+from rayexec.definitions.op_signature import wrong_context
 from rayexec.definitions.python_logger import RUNNING
 from rayexec.definitions.retry import RetryRequested
 from rayexec.definitions.surroundings import (
@@ -43,8 +44,8 @@ from rayexec.steps.timeouts import CLEAN_UP_S, Backstop, deadline, over_time
 
 __all__ = ["AttemptEnd", "FinishedCall", "StepCall", "StepExecutor", "Store"]
 
-# Stores an output by its name (``result``, ``result[key]``); raises OutputError for a value without
-# a pickle.
+# Stores an output by its name (``result``, ``result[key]``); raises OutputStorageError for a value
+# without a pickle.
 Store = Callable[[str, Any], None]
 Inputs = Mapping[str, Any] | Callable[[], Mapping[str, Any]]
 
@@ -286,6 +287,8 @@ class _Attempt:
                 raise self._finished.error
             return self._finished.result
         op, call, parameters = self._op, self._call, self._op.parameters
+        if parameters.asset_context is not None:
+            raise wrong_context(op.name, parameters.asset_context)
         arguments: dict[str, Any] = {}
         for name, declared in op.ins.items():
             runtime_type = declared.type
