@@ -6,6 +6,7 @@
 
 from rayexec._version import __version__ as __version__
 from rayexec.config.document import RunConfig as RunConfig
+from rayexec.definitions.asset_key import AssetKey as AssetKey
 from rayexec.definitions.concurrency import Pool as Pool
 from rayexec.definitions.config_models import Config as Config
 from rayexec.definitions.config_models import EnvVar as EnvVar
@@ -14,6 +15,11 @@ from rayexec.definitions.contexts import InitResourceContext as InitResourceCont
 from rayexec.definitions.contexts import OpExecutionContext as OpExecutionContext
 from rayexec.definitions.contexts import build_init_resource_context as build_init_resource_context
 from rayexec.definitions.contexts import build_op_context as build_op_context
+from rayexec.definitions.dependencies import DependencyDefinition as DependencyDefinition
+from rayexec.definitions.dependencies import InputMapping as InputMapping
+from rayexec.definitions.dependencies import MultiDependencyDefinition as MultiDependencyDefinition
+from rayexec.definitions.dependencies import NodeInvocation as NodeInvocation
+from rayexec.definitions.dependencies import OutputMapping as OutputMapping
 from rayexec.definitions.executor import ExecutorDefinition as ExecutorDefinition
 from rayexec.definitions.executor import in_process_executor as in_process_executor
 from rayexec.definitions.executor import multiprocess_executor as multiprocess_executor
@@ -41,11 +47,33 @@ from rayexec.definitions.logger import build_init_logger_context as build_init_l
 from rayexec.definitions.logger import logger as logger
 from rayexec.definitions.mapping import config_mapping as config_mapping
 from rayexec.definitions.mapping import configured as configured
+from rayexec.definitions.metadata import BoolMetadataValue as BoolMetadataValue
+from rayexec.definitions.metadata import DagsterAssetMetadataValue as DagsterAssetMetadataValue
+from rayexec.definitions.metadata import DagsterJobMetadataValue as DagsterJobMetadataValue
+from rayexec.definitions.metadata import DagsterRunMetadataValue as DagsterRunMetadataValue
+from rayexec.definitions.metadata import FloatMetadataValue as FloatMetadataValue
+from rayexec.definitions.metadata import IntMetadataValue as IntMetadataValue
+from rayexec.definitions.metadata import JsonMetadataValue as JsonMetadataValue
+from rayexec.definitions.metadata import MarkdownMetadataValue as MarkdownMetadataValue
 from rayexec.definitions.metadata import MetadataValue as MetadataValue
+from rayexec.definitions.metadata import NotebookMetadataValue as NotebookMetadataValue
+from rayexec.definitions.metadata import NullMetadataValue as NullMetadataValue
+from rayexec.definitions.metadata import PathMetadataValue as PathMetadataValue
+from rayexec.definitions.metadata import PoolMetadataValue as PoolMetadataValue
+from rayexec.definitions.metadata import PythonArtifactMetadataValue as PythonArtifactMetadataValue
+from rayexec.definitions.metadata import (
+    TableColumnLineageMetadataValue as TableColumnLineageMetadataValue,
+)
+from rayexec.definitions.metadata import TableMetadataValue as TableMetadataValue
+from rayexec.definitions.metadata import TableSchemaMetadataValue as TableSchemaMetadataValue
+from rayexec.definitions.metadata import TextMetadataValue as TextMetadataValue
+from rayexec.definitions.metadata import TimestampMetadataValue as TimestampMetadataValue
+from rayexec.definitions.metadata import UrlMetadataValue as UrlMetadataValue
 from rayexec.definitions.op import OpDefinition as OpDefinition
 from rayexec.definitions.op import op as op
 from rayexec.definitions.ports import DynamicOut as DynamicOut
 from rayexec.definitions.ports import DynamicOutput as DynamicOutput
+from rayexec.definitions.ports import GraphIn as GraphIn
 from rayexec.definitions.ports import GraphOut as GraphOut
 from rayexec.definitions.ports import In as In
 from rayexec.definitions.ports import Out as Out
@@ -74,6 +102,13 @@ from rayexec.definitions.schemas.config_types import Permissive as Permissive
 from rayexec.definitions.schemas.config_types import Selector as Selector
 from rayexec.definitions.schemas.config_types import Shape as Shape
 from rayexec.definitions.schemas.config_types import StringSource as StringSource
+from rayexec.definitions.table_schema import TableColumn as TableColumn
+from rayexec.definitions.table_schema import TableColumnConstraints as TableColumnConstraints
+from rayexec.definitions.table_schema import TableColumnDep as TableColumnDep
+from rayexec.definitions.table_schema import TableColumnLineage as TableColumnLineage
+from rayexec.definitions.table_schema import TableConstraints as TableConstraints
+from rayexec.definitions.table_schema import TableRecord as TableRecord
+from rayexec.definitions.table_schema import TableSchema as TableSchema
 from rayexec.definitions.type_loaders import DagsterTypeLoader as DagsterTypeLoader
 from rayexec.definitions.type_loaders import dagster_type_loader as dagster_type_loader
 from rayexec.definitions.type_names import Any as Any
@@ -95,7 +130,6 @@ from rayexec.definitions.types import DagsterType as DagsterType
 from rayexec.definitions.types import Nothing as Nothing
 from rayexec.definitions.types import PythonObjectDagsterType as PythonObjectDagsterType
 from rayexec.definitions.types import TypeCheck as TypeCheck
-from rayexec.definitions.user_events import AssetKey as AssetKey
 from rayexec.definitions.user_events import AssetMaterialization as AssetMaterialization
 from rayexec.definitions.user_events import AssetObservation as AssetObservation
 from rayexec.definitions.user_events import ExpectationResult as ExpectationResult
@@ -131,6 +165,7 @@ from rayexec.errors import InvariantError as InvariantError
 from rayexec.errors import InvocationError as InvocationError
 from rayexec.errors import LoadError as LoadError
 from rayexec.errors import MaxRetriesExceededError as MaxRetriesExceededError
+from rayexec.errors import MisuseError as MisuseError
 from rayexec.errors import OutputError as OutputError
 from rayexec.errors import OutputNotFoundError as OutputNotFoundError
 from rayexec.errors import OutputStorageError as OutputStorageError

@@ -6,13 +6,22 @@ from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import Any, Generic, TypeVar
 
-from rayexec.definitions.metadata import normalize_metadata
+from rayexec.definitions.plain_metadata import normalize_metadata
 from rayexec.definitions.type_resolution import ANY, resolve_type
 from rayexec.definitions.types import DagsterType
 from rayexec.errors import DefinitionError
 from rayexec.names import MAPPING_KEY
 
-__all__ = ["NO_DEFAULT", "DynamicOut", "DynamicOutput", "GraphOut", "In", "Out", "Output"]
+__all__ = [
+    "NO_DEFAULT",
+    "DynamicOut",
+    "DynamicOutput",
+    "GraphIn",
+    "GraphOut",
+    "In",
+    "Out",
+    "Output",
+]
 
 T = TypeVar("T")
 
@@ -131,7 +140,14 @@ class DynamicOut(Out):
         return True
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
+class GraphIn:
+    """An input of a graph, for its description."""
+
+    description: str | None = None
+
+
+@dataclass(frozen=True)
 class GraphOut:
     """An output of a graph, for its name among several or for its description."""
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeGuard, TypeVar, Union
 
-from rayexec.definitions.metadata import normalize_metadata
+from rayexec.definitions.plain_metadata import normalize_metadata
 from rayexec.definitions.type_loaders import DagsterTypeLoader
 from rayexec.errors import DefinitionError, InvariantError
 
