@@ -126,7 +126,7 @@ class Composition:
         if returned is not None:
             raise InvocationError(
                 f"{self._where}: what {handle!r} is mapped by must return outputs of nodes, "
-                f"and returned {returned!r}."
+                f"and returned a {type(returned).__name__}."
             )
         return None
 
