@@ -27,14 +27,20 @@ FORMER_NAMES: dict[tuple[str, str], tuple[str, str]] = {
     ("events.types", "EventType"): ("events.event_type", "EventType"),
     ("execute.resuming", "ReexecutionOptions"): ("execute.resume", "ReexecutionOptions"),
     ("io.pickled", "FilesystemIOManager"): ("io.filesystem", "FilesystemIOManager"),
-    ("run.context", "HookContext"): ("definitions.contexts", "HookContext"),
+    ("definitions.contexts", "HookContext"): ("definitions.hook_context", "HookContext"),
+    ("definitions.contexts", "Resources"): ("definitions.surroundings", "Resources"),
+    ("definitions.contexts", "RunInfo"): ("definitions.surroundings", "RunInfo"),
+    ("definitions.contexts", "StepLog"): ("definitions.surroundings", "StepLog"),
+    ("run.context", "HookContext"): ("definitions.hook_context", "HookContext"),
     ("run.context", "InitResourceContext"): ("definitions.contexts", "InitResourceContext"),
     ("run.context", "OpExecutionContext"): ("definitions.contexts", "OpExecutionContext"),
     ("run.io_context", "InputContext"): ("definitions.io_contexts", "InputContext"),
     ("run.io_context", "OutputContext"): ("definitions.io_contexts", "OutputContext"),
     ("run.managed", "Handled"): ("steps.io_managers", "Handled"),
     **{
-        ("config.words", name): ("config.config_types", name)
+        (former, name): ("definitions.schemas.config_types", name)
+        # The first name comes last: keys of cached outputs hold it.
+        for former in ("config.config_types", "config.words")
         for name in (
             "Array",
             "Enum",

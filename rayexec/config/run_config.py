@@ -10,7 +10,6 @@ from rayexec.config.config_paths import OpenInputs, config_path, open_schema
 from rayexec.config.document import apply_mapping, merged_run_config
 from rayexec.config.execution import ExecutionSettings, resolve_execution
 from rayexec.config.input_values import BadInputError, is_in_file, load_input
-from rayexec.config.schema import MISSING, describe, is_required, validate
 from rayexec.definitions.config_models import Config
 from rayexec.definitions.graph import GraphDefinition
 from rayexec.definitions.job import JobDefinition
@@ -19,6 +18,7 @@ from rayexec.definitions.mapping import ConfigMapping
 from rayexec.definitions.op import OpDefinition
 from rayexec.definitions.ports import NO_DEFAULT
 from rayexec.definitions.resource import ConfigurableResource, ResourceDefinition
+from rayexec.definitions.schemas.schema import MISSING, describe, is_required, validate
 from rayexec.errors import ConfigError, Problem
 from rayexec.names import nearest
 

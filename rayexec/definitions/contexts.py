@@ -2,160 +2,30 @@
 
 from __future__ import annotations
 
-import logging
-import sys
-import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any
 
 from rayexec.definitions.fresh_data import fresh
 from rayexec.definitions.metadata import MetadataValue, normalize_metadata
 from rayexec.definitions.op import OpDefinition
+from rayexec.definitions.surroundings import (
+    NO_RESOURCES,
+    OwnRunInfo,
+    Resources,
+    RunInfo,
+    StepLog,
+    ephemeral_run,
+)
 from rayexec.errors import InvariantError
-from rayexec.events import LogLine, user_traceback
-from rayexec.names import mapping_keys, nearest, node_path
+from rayexec.names import mapping_keys, node_path
 
 __all__ = [
-    "HookContext",
     "InitResourceContext",
     "OpExecutionContext",
-    "Resources",
-    "RunInfo",
-    "StepLog",
-    "build_hook_context",
     "build_init_resource_context",
     "build_op_context",
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class RunInfo:
-    """Facts of a run for its steps."""
-
-    run_id: str
-    job_name: str
-    tags: Mapping[str, str] = field(default_factory=dict)
-    run_config: Mapping[str, Any] = field(default_factory=dict)
-    retries: bool = True
-
-    def has_tag(self, key: str) -> bool:
-        """Whether the run has a tag of that name."""
-        return key in self.tags
-
-    def get_tag(self, key: str) -> str | None:
-        """Return the run's tag of that name, or None."""
-        return self.tags.get(key)
-
-
-class _OwnRunInfo(RunInfo):
-    """Facts of a run for one step, which makes copies of what it looks at: it may change them."""
-
-    __slots__ = ("_given", "_run_config", "_tags")
-
-    _given: RunInfo
-    _run_config: Mapping[str, Any] | None
-    _tags: Mapping[str, str] | None
-
-    def __init__(self, given: RunInfo) -> None:
-        facts = {"run_id": given.run_id, "job_name": given.job_name, "retries": given.retries}
-        for name, value in {**facts, "_given": given, "_tags": None, "_run_config": None}.items():
-            object.__setattr__(self, name, value)
-
-    @property
-    def tags(self) -> Mapping[str, str]:
-        if self._tags is None:
-            object.__setattr__(self, "_tags", fresh(self._given.tags))
-        assert self._tags is not None
-        return self._tags
-
-    @property
-    def run_config(self) -> Mapping[str, Any]:
-        if self._run_config is None:
-            object.__setattr__(self, "_run_config", fresh(self._given.run_config))
-        assert self._run_config is not None
-        return self._run_config
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return RunInfo, (self.run_id, self.job_name, self.tags, self.run_config, self.retries)
-
-
-class StepLog:
-    """Log of one step: ``context.log``."""
-
-    __slots__ = ("_clock", "lines")
-
-    def __init__(self, clock: Callable[[], float] = time.time) -> None:
-        self._clock = clock
-        self.lines: list[LogLine] = []
-
-    def log(
-        self, level: int | str, msg: object, *args: object, exc_info: Any = None, **_options: Any
-    ) -> None:
-        """Record a line at a ``level`` of ``logging``, by number or name.
-
-        ``args`` fill in the message, and ``exc_info`` adds a traceback, as in ``logging``. Other
-        options of loggers have no effect.
-        """
-        severity = logging.getLevelName(level.upper()) if isinstance(level, str) else level
-        # A lone mapping fills in by name, as in logging.
-        values: Any = (
-            args[0] if len(args) == 1 and isinstance(args[0], Mapping) and args[0] else args
-        )
-        try:
-            text = str(msg) % values if args else str(msg)
-        except (TypeError, ValueError, KeyError):  # a wrong format must not fail the step
-            text = f"{msg} {args}"
-        if exc_info:
-            error = exc_info if isinstance(exc_info, BaseException) else sys.exc_info()[1]
-            text += f"\n{user_traceback(error).rstrip()}" if error is not None else ""
-        self.lines.append(
-            LogLine(self._clock(), severity if isinstance(severity, int) else logging.INFO, text)
-        )
-
-    def debug(self, msg: object, *args: object, **options: Any) -> None:
-        """Record a line for debugging."""
-        self.log(logging.DEBUG, msg, *args, **options)
-
-    def info(self, msg: object, *args: object, **options: Any) -> None:
-        """Record a line about progress."""
-        self.log(logging.INFO, msg, *args, **options)
-
-    def warning(self, msg: object, *args: object, **options: Any) -> None:
-        """Record a line about a possible problem."""
-        self.log(logging.WARNING, msg, *args, **options)
-
-    warn = warning
-
-    def error(self, msg: object, *args: object, **options: Any) -> None:
-        """Record a line about an error."""
-        self.log(logging.ERROR, msg, *args, **options)
-
-    def critical(self, msg: object, *args: object, **options: Any) -> None:
-        """Record a line about a fatal error."""
-        self.log(logging.CRITICAL, msg, *args, **options)
-
-    def exception(self, msg: object, *args: object, **options: Any) -> None:
-        """Record an error line with the traceback of the current exception."""
-        self.log(logging.ERROR, msg, *args, **{"exc_info": True, **options})
-
-
-class Resources:
-    """Open resources of a step, as attributes by key."""
-
-    def __init__(self, opened: Mapping[str, Any]) -> None:
-        self.__dict__.update(opened)
-
-    def __getattr__(self, key: str) -> Any:
-        raise AttributeError(
-            f"resource {key!r} is not among those this op asked for; name it in "
-            f"required_resource_keys."
-            f"{nearest(key, self.__dict__)}"
-        )
-
-
-_NO_RESOURCES = Resources({})
 
 
 class OpExecutionContext:
@@ -205,7 +75,7 @@ class OpExecutionContext:
     def run(self) -> RunInfo:
         """The facts of the run."""
         if self._run is None:
-            self._run = _OwnRunInfo(self._given_run)
+            self._run = OwnRunInfo(self._given_run)
         return self._run
 
     @property
@@ -294,35 +164,6 @@ class _Handle(SimpleNamespace):
         return ".".join(self.path)
 
 
-class HookContext:
-    """Context of a hook: the step before it, and its result."""
-
-    def __init__(
-        self,
-        *,
-        run: RunInfo,
-        step_key: str,
-        op: OpDefinition | None,
-        hook_name: str = "",
-        op_config: Any = None,
-        op_exception: BaseException | None = None,
-        op_output_values: Mapping[str, Any] | None = None,
-        resources: Resources | None = None,
-        log: StepLog | None = None,
-    ) -> None:
-        self.run_id = run.run_id
-        self.job_name = run.job_name
-        self.run: RunInfo = _OwnRunInfo(run)
-        self.step_key = step_key
-        self.op = op
-        self.hook_name = hook_name
-        self.op_config = op_config
-        self.op_exception = op_exception
-        self.op_output_values = dict(op_output_values or {})
-        self.resources = resources or _NO_RESOURCES
-        self.log = log or StepLog()
-
-
 class InitResourceContext:
     """Context of a resource's function: its config, and the resources that it requires."""
 
@@ -334,14 +175,10 @@ class InitResourceContext:
         run: RunInfo | None = None,
     ) -> None:
         self.resource_config = fresh(resource_config)
-        self.resources = resources or _NO_RESOURCES
-        self.run: RunInfo | None = None if run is None else _OwnRunInfo(run)
+        self.resources = resources or NO_RESOURCES
+        self.run: RunInfo | None = None if run is None else OwnRunInfo(run)
         self.run_id = run.run_id if run is not None else None
         self.log = StepLog()
-
-
-def _test_run(tags: Mapping[str, str] | None = None, config: Any = None) -> RunInfo:
-    return RunInfo("EPHEMERAL", "ephemeral", dict(tags or {}), config or {})
 
 
 def build_op_context(
@@ -359,7 +196,7 @@ def build_op_context(
     ``mapping_key`` is that of a mapped step; below several dynamic outputs, ``"a,0"``.
     """
     return OpExecutionContext(
-        run=_test_run(run_tags, run_config),
+        run=ephemeral_run(run_tags, run_config),
         step_key="ephemeral" if mapping_key is None else f"ephemeral[{mapping_key}]",
         op_def=None,
         op_config=config if op_config is None else op_config,
@@ -368,28 +205,10 @@ def build_op_context(
     )
 
 
-def build_hook_context(
-    *,
-    op: OpDefinition | None = None,
-    resources: Mapping[str, Any] | None = None,
-    op_exception: BaseException | None = None,
-    op_output_values: Mapping[str, Any] | None = None,
-) -> HookContext:
-    """Return a context for unit tests of a hook."""
-    return HookContext(
-        run=_test_run(),
-        step_key=op.name if op is not None else "ephemeral",
-        op=op,
-        op_exception=op_exception,
-        op_output_values=op_output_values,
-        resources=Resources(resources or {}),
-    )
-
-
 def build_init_resource_context(
     *, config: Any = None, resources: Mapping[str, Any] | None = None
 ) -> InitResourceContext:
     """Return a context for unit tests of a resource's function."""
     return InitResourceContext(
-        resource_config=config, resources=Resources(resources or {}), run=_test_run()
+        resource_config=config, resources=Resources(resources or {}), run=ephemeral_run()
     )

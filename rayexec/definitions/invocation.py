@@ -5,20 +5,27 @@ from __future__ import annotations
 import contextvars
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from rayexec.definitions.handles import Binding, Level
 from rayexec.definitions.hooks import HookDefinition, hook_set
 from rayexec.definitions.retry import RetryPolicy
 from rayexec.definitions.tags import normalize_tags
-from rayexec.errors import DefinitionError, InvocationError
+from rayexec.errors import DefinitionError
 from rayexec.names import check_name
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 __all__ = ["CURRENT_BODY", "Invocable", "Invocation", "PendingInvocation"]
 
 
 class InvocationRecorder(Protocol):
     """The body of a graph or job while it runs."""
+
+    def expect_call(self, pending: PendingInvocation, earlier: PendingInvocation) -> None:
+        """Note that the body made ``pending`` of an ``earlier`` one for a call."""
+        ...
 
     def invoke(
         self, pending: PendingInvocation, args: Sequence[Any], kwargs: Mapping[str, Any]
@@ -46,21 +53,25 @@ class Invocable:
         """Return the outputs in order, each with the dynamic outputs that multiply it."""
         raise NotImplementedError
 
+    def pending(self) -> PendingInvocation:
+        """Return this definition for one call, with nothing of its own yet."""
+        return PendingInvocation(self)
+
     def alias(self, name: str) -> PendingInvocation:
         """Return this definition for one call, its node called ``name``."""
-        return PendingInvocation(self).alias(name)
+        return self.pending().alias(name)
 
     def tag(self, tags: Mapping[str, Any]) -> PendingInvocation:
         """Return this definition for one call, with ``tags`` added."""
-        return PendingInvocation(self).tag(tags)
+        return self.pending().tag(tags)
 
-    def with_hooks(self, hooks: Iterable[HookDefinition]) -> PendingInvocation:
-        """Return this definition for one call, with ``hooks`` added."""
-        return PendingInvocation(self).with_hooks(hooks)
+    def with_hooks(self, hook_defs: Iterable[HookDefinition]) -> PendingInvocation:
+        """Return this definition for one call, with ``hook_defs`` added."""
+        return self.pending().with_hooks(hook_defs)
 
     def with_retry_policy(self, retry_policy: RetryPolicy) -> PendingInvocation:
         """Return this definition for one call, under another retry policy."""
-        return PendingInvocation(self).with_retry_policy(retry_policy)
+        return self.pending().with_retry_policy(retry_policy)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         body = CURRENT_BODY.get()
@@ -82,38 +93,45 @@ class PendingInvocation:
     hooks: tuple[HookDefinition, ...] = ()
     retry_policy: RetryPolicy | None = None
 
-    def alias(self, name: str) -> PendingInvocation:
+    @property
+    def node_name(self) -> str:
+        """The name of the node, where no other call has it."""
+        return self.name or self.definition.name
+
+    def alias(self, name: str) -> Self:
         """Return a copy whose node is called ``name``."""
-        return replace(self, name=check_name(name, "a node", reserved=False))
+        return self._with(name=check_name(name, "a node"))
 
-    def tag(self, tags: Mapping[str, Any]) -> PendingInvocation:
+    def tag(self, tags: Mapping[str, Any]) -> Self:
         """Return a copy with ``tags`` added; they win over the definition's own."""
-        return replace(
-            self, tags={**self.tags, **normalize_tags(tags, f"{self.definition.name}.tag")}
-        )
+        added = normalize_tags(tags, f"{self.definition.name}.tag")
+        return self._with(tags={**self.tags, **added})
 
-    def with_hooks(self, hooks: Iterable[HookDefinition]) -> PendingInvocation:
-        """Return a copy with ``hooks`` added."""
-        return replace(
-            self, hooks=hook_set((*self.hooks, *hooks), f"{self.definition.name}.with_hooks")
-        )
+    def with_hooks(self, hook_defs: Iterable[HookDefinition]) -> Self:
+        """Return a copy with ``hook_defs`` added."""
+        where = f"{self.definition.name}.with_hooks"
+        return self._with(hooks=hook_set((*self.hooks, *hook_set(hook_defs, where)), where))
 
-    def with_retry_policy(self, retry_policy: RetryPolicy) -> PendingInvocation:
+    def with_retry_policy(self, retry_policy: RetryPolicy) -> Self:
         """Return a copy with a retry policy of its own."""
         if not isinstance(retry_policy, RetryPolicy):
             raise DefinitionError(
                 f"{self.definition.name}.with_retry_policy takes a RetryPolicy, got "
                 f"{type(retry_policy).__name__}."
             )
-        return replace(self, retry_policy=retry_policy)
+        return self._with(retry_policy=retry_policy)
+
+    def _with(self, **changes: Any) -> Self:
+        pending = replace(self, **changes)
+        body = CURRENT_BODY.get()
+        if body is not None:
+            body.expect_call(pending, self)
+        return pending
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         body = CURRENT_BODY.get()
         if body is None:
-            raise InvocationError(
-                f"{self.definition.name}: alias, tag, with_hooks and with_retry_policy are for "
-                f"the body of a graph or job; call the op itself to run its function."
-            )
+            return self.definition(*args, **kwargs)
         return body.invoke(self, args, kwargs)
 
 

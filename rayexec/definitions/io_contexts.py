@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rayexec.definitions.contexts import Resources, StepLog
 from rayexec.definitions.fresh_data import fresh
 from rayexec.definitions.metadata import MetadataValue, normalize_metadata
 from rayexec.definitions.op import OpDefinition
+from rayexec.definitions.surroundings import (
+    Resources,
+    StepLog,
+)
 from rayexec.definitions.types import RuntimeType, runtime_type
 from rayexec.errors import InvariantError
 

@@ -13,15 +13,21 @@ from rayexec.config.execution_settings import check_overrides
 from rayexec.config.masking import MASKED, masked_env_vars
 from rayexec.config.run_config import ResolvedConfig, resolve_run_config
 from rayexec.definitions.config_models import Config
-from rayexec.definitions.contexts import RunInfo
 from rayexec.definitions.io_manager import IO_MANAGER
 from rayexec.definitions.job import JobDefinition
 from rayexec.definitions.logger import InitLoggerContext
 from rayexec.definitions.resource import ResourceDefinition, ResourceScope, resource_definition
+from rayexec.definitions.surroundings import RunInfo
 from rayexec.definitions.tags import max_runtime, normalize_tags
 from rayexec.engine.base import Engine
 from rayexec.engine.registry import make_engine
-from rayexec.errors import DefinitionError, RunCanceledError, StepExecutionError
+from rayexec.errors import (
+    DefinitionError,
+    InputError,
+    OutputStorageError,
+    RunCanceledError,
+    StepExecutionError,
+)
 from rayexec.events import RunStatus
 from rayexec.execute.cache_policy import with_run_cache
 from rayexec.execute.cancel_watch import CancelToken, Watcher
@@ -202,7 +208,7 @@ def prepare(
             f"execution.config…runtime_env.env_vars are masked ({MASKED!r}), since records do not "
             "keep them: give the run config again with their values (-c FILE)."
         )
-    run_tags = {**job.run_tags, **normalize_tags(tags, "tags of the run")}
+    run_tags = {**(job.run_tags or {}), **normalize_tags(tags, "tags of the run")}
     config = replace(
         config, execution=limit_runtime(config.execution, max_runtime(run_tags, "tags of the run"))
     )
@@ -318,19 +324,21 @@ def run(
     if raise_on_error and not result.success:
         if outcome.error is not None:
             raise outcome.error
-        raise _first_error(result)
+        raise _first_error(result, is_here=engine.runs_here)
     return result
 
 
-def _first_error(result: RunResult) -> BaseException:
+def _first_error(result: RunResult, *, is_here: bool) -> BaseException:
     failed = result.get_step_failure_events()[0]
     key = failed.step_key or ""
     error = result.exception_for_node(key)
+    if is_here and isinstance(error, (InputError, OutputStorageError)) and error.user_exception:
+        return error.user_exception  # by an IO manager, which counts as a part of its op here
     if error is not None:
         return error
     data = failed.step_failure_data
     return StepExecutionError(
-        f"step {key!r} failed: {data.root.cls_name}: {data.root.message}\n{data.root.stack}"
+        f"step {key!r} failed: {data.root.own_name}: {data.root.message}\n{data.root.stack}"
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rayexec.definitions.contexts import RunInfo
+from rayexec.definitions.surroundings import RunInfo
 from rayexec.engine.base import Engine
 from rayexec.errors import InvariantError
 from rayexec.events import (

@@ -8,10 +8,10 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from rayexec.config.run_config import ResolvedConfig
-from rayexec.definitions.contexts import RunInfo
 from rayexec.definitions.io_manager import manager_key
 from rayexec.definitions.logger import InitLoggerContext
 from rayexec.definitions.resource import ResourceDefinition, ResourceScope
+from rayexec.definitions.surroundings import RunInfo
 from rayexec.errors import InputError
 from rayexec.placement.capacity import Capacity
 from rayexec.placement.choice import choose_placement

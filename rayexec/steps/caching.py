@@ -12,8 +12,11 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from rayexec.definitions.contexts import RunInfo, StepLog
 from rayexec.definitions.op import OpDefinition
+from rayexec.definitions.surroundings import (
+    RunInfo,
+    StepLog,
+)
 from rayexec.run.cached_outputs import (
     CachedOutput,
     CacheEntry,

@@ -9,14 +9,18 @@ from dataclasses import dataclass, replace
 from typing import Any, get_args, get_origin
 
 from rayexec.definitions.config_models import Config
-from rayexec.definitions.contexts import Resources, RunInfo, StepLog
 from rayexec.definitions.io_contexts import InputContext, OutputContext
 from rayexec.definitions.metadata import MetadataValue, normalize_metadata
 from rayexec.definitions.op import OpDefinition
 from rayexec.definitions.resource import ResourceDefinition
 from rayexec.definitions.retry import Failure, RetryRequested
+from rayexec.definitions.surroundings import (
+    Resources,
+    RunInfo,
+    StepLog,
+)
 from rayexec.definitions.types import RuntimeType, runtime_type
-from rayexec.errors import InputError, OutputError, ResourceError, StepError
+from rayexec.errors import InputError, OutputStorageError, ResourceError, StepError
 from rayexec.events import Handling, LoadedInput
 from rayexec.former_names import stable_name
 from rayexec.names import mapping_keys, output_name
@@ -264,7 +268,7 @@ class AttemptIOManagers:
     ) -> tuple[Any, Handling | None]:
         """Store an output and return the value or stand-in to pass on, with the record of storing.
 
-        Raises OutputError.
+        Raises OutputStorageError.
         """
         managers, op = self._managers, self._op
         if op.outs[name].type.is_nothing or (self._template, name) not in managers.ports.outputs:
@@ -286,7 +290,7 @@ class AttemptIOManagers:
         except _MEANINGFUL:
             raise
         except Exception as error:
-            raise OutputError(
+            raise OutputStorageError(
                 f"IO manager {key!r} could not store output {name!r} of step {step_key!r} (op "
                 f"{op.name!r}): {type(error).__name__}: {error}"
             ) from error

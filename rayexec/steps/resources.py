@@ -8,8 +8,12 @@ from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import Any
 
-from rayexec.definitions.contexts import InitResourceContext, Resources, RunInfo
+from rayexec.definitions.contexts import InitResourceContext
 from rayexec.definitions.resource import ResourceDefinition, ResourceScope
+from rayexec.definitions.surroundings import (
+    Resources,
+    RunInfo,
+)
 from rayexec.errors import ResourceError
 from rayexec.events import ResourceRecord, describe_error
 from rayexec.names import nearest

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rayexec.definitions.contexts import StepLog
+from rayexec.definitions.surroundings import StepLog
 from rayexec.engine.ray.driver.mailbox import Mailbox
 from rayexec.engine.ray.protocol.batch_files import CAPTURE_LIMIT_BYTES
 from rayexec.engine.ray.protocol.worker_messages import LinesLogged, decode

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from rayexec import ResourceDefinition
-from rayexec.definitions.contexts import RunInfo
+from rayexec.definitions.surroundings import RunInfo
 from rayexec.engine.ray.driver.mailbox import mailbox_at
 from rayexec.engine.ray.driver.resource_workers import ResourceWorkers
 from rayexec.engine.ray.protocol.framing import Address, frame
@@ -125,7 +125,7 @@ from rayexec import ResourceDefinition
 from rayexec.engine.ray.protocol.framing import Address
 from rayexec.engine.ray.worker.run_resources import resources_of_run
 from rayexec.steps.resources import OpenResources
-from rayexec.definitions.contexts import RunInfo
+from rayexec.definitions.surroundings import RunInfo
 
 def thing():
     yield 1

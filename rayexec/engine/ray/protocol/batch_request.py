@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, NamedTuple, TypeAlias
 
 from rayexec.config.file_owners import Owners
-from rayexec.definitions.contexts import RunInfo
+from rayexec.definitions.surroundings import RunInfo
 from rayexec.engine.ray.protocol.framing import Address
 from rayexec.plan.model import FromStep
 from rayexec.run.cached_outputs import RunCache

@@ -10,7 +10,8 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from rayexec.definitions.contexts import StepLog
+from rayexec.definitions.python_logger import RUNNING
+from rayexec.definitions.surroundings import StepLog
 from rayexec.engine.packed_values import Packed, is_lasting, pack, pack_error
 from rayexec.engine.ray.protocol.batch_request import CallExtras, RemoteCall
 from rayexec.engine.ray.protocol.entries import StoredOutput
@@ -79,6 +80,9 @@ class BatchRunner:
         self._answer = answer
         self._around = surroundings
         self._batch = batch
+        # Lines of Python loggers in calls of the short form; such a call becomes a long one.
+        self._plain_log = StepLog()
+        self._plain_lines = self._plain_log.lines
         #: To be open around the calls.
         self.changes = StepChanges()
         self._executor = StepExecutor(
@@ -102,6 +106,7 @@ class BatchRunner:
         inputs.expect(calls)
         plain_ops, journal = self._run.plain, answer.journal
         changes, modules = self.changes, sys.modules
+        RUNNING.log = self._plain_log
         noted, path, module_count = changes.noted, changes.path, changes.module_count
         try:
             for position, call in enumerate(calls):
@@ -132,6 +137,7 @@ class BatchRunner:
         except KeyboardInterrupt:
             # It came between two calls: the run is being canceled, and finished calls count.
             pass
+        RUNNING.log = None
         batch.is_over = True
 
     def _call_plainly(
@@ -177,7 +183,7 @@ class BatchRunner:
                 packed = pack(result, plain.what)
         except BaseException as error:
             raised = error
-        if packed is None:
+        if packed is None or self._plain_lines:
             self._call(position, call, before, FinishedCall(started, result, raised))
             return
         ended = time.time()
@@ -255,6 +261,8 @@ class BatchRunner:
     def _log_of(self, position: int) -> StepLog:
         """Return the log of a call; the live watch passes its lines on during the call."""
         log = StepLog()
+        log.lines += self._plain_lines
+        self._plain_lines.clear()
         self._batch.log = position, log
         return log
 
@@ -312,10 +320,13 @@ class BatchRunner:
             stored[name] = self._answer.store_streamed(packed)
             outputs.add(name, packed)
 
-        pauses = self._executor.run_pausing(
-            step, self._inputs_of(call, None), store, log=self._log_of(0)
-        )
-        row, error = yield from outputs.along(pauses)
+        log = self._log_of(0)
+        pauses = self._executor.run_pausing(step, self._inputs_of(call, None), store, log=log)
+        RUNNING.log = log
+        try:
+            row, error = yield from outputs.along(pauses)
+        finally:
+            RUNNING.log = None
         self.changes.undo(keeps_path=self._may_open(call))
         if writer is not None:
             row = _commit(writer, call.key, row, {})

@@ -10,7 +10,7 @@ import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from rayexec.definitions.contexts import StepLog
+from rayexec.definitions.surroundings import StepLog
 from rayexec.engine.ray.protocol.batch_files import CAPTURE_LIMIT_BYTES, captured_files
 from rayexec.engine.ray.worker.capture import ENDS_KEPT_BYTES, Capture
 from rayexec.engine.ray.worker.running_batch import RunningBatch

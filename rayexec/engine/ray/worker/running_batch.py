@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 
-from rayexec.definitions.contexts import StepLog
+from rayexec.definitions.surroundings import StepLog
 from rayexec.engine.ray.protocol.worker_messages import BatchBegun, CallsFinished, LinesLogged
 from rayexec.engine.ray.worker.answer import Entries
 from rayexec.engine.ray.worker.report_sender import ReportSender
