@@ -24,7 +24,7 @@ import types
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 JOB_TIMEOUT_S = 60
 # Modules that are there for both packages.
@@ -149,8 +149,12 @@ def stand_in(name: str) -> Any:
 
 
 class StandInModule(types.ModuleType):
-    __path__: ClassVar[list[str]] = []
-    door: Any
+    """A module that is not installed; ``door`` is the package that stands for Dagster."""
+
+    def __init__(self, name: str, door: Any) -> None:
+        super().__init__(name)
+        self.door = door
+        self.__path__ = []
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") and name.endswith("__") and name != "__version__":
@@ -231,8 +235,7 @@ class Modules:
         modules = [".".join(parts[: length + 1]) for length in range(len(parts))]
         for path in modules:
             if not isinstance(sys.modules.get(path), StandInModule):
-                sys.modules[path] = StandInModule(path)
-                sys.modules[path].door = sys.modules[self.package]
+                sys.modules[path] = StandInModule(path, sys.modules[self.package])
         for parent, child in pairwise(modules):
             setattr(sys.modules[parent], child.rpartition(".")[2], sys.modules[child])
         return sys.modules[name] if names else sys.modules[parts[0]]
