@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import Any
 
 from rayexec._version import __version__ as __version__
+from rayexec.definitions import direct_calls as _direct_calls
 
 _LISTED = re.compile(
     r"^from (?P<module>\S+) import (?P<name>\w+) as |^(?P<alias>\w+) = (?P<own>\w+)$", re.MULTILINE
@@ -45,3 +46,7 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return [*__all__, "__version__"]
+
+
+# Definitions know nothing of the package that calls them outside of graphs.
+_direct_calls.set_loader(lambda: import_module("rayexec.direct"))

@@ -16,7 +16,7 @@ from rayexec.definitions.ports import GraphOut
 from rayexec.definitions.resource import resource_definition
 from rayexec.definitions.retry import RetryPolicy
 from rayexec.definitions.tags import normalize_tags
-from rayexec.errors import DefinitionError, InvocationError
+from rayexec.errors import DefinitionError, InvariantError
 from rayexec.names import check_name, nearest
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ class Job(JobDefinition):
         return replace(self, hooks=hook_set((*self.hooks, *hooks), f"job {self.name!r}"))
 
     def __call__(self, *_args: Any, **_kwargs: Any) -> Any:
-        raise InvocationError(
+        raise InvariantError(
             f"job {self.name!r} was called; run it by {self.name}.execute_in_process() or "
             f"{self.name}.execute()."
         )

@@ -16,10 +16,10 @@ from rayexec.definitions.handles import (
     Level,
     NodeOutput,
 )
-from rayexec.definitions.invocation import Invocable, Invocation
+from rayexec.definitions.invocation import Invocable, Invocation, PendingInvocation
 from rayexec.definitions.op import OpDefinition
 from rayexec.definitions.ports import GraphOut
-from rayexec.errors import DefinitionError, InvocationError
+from rayexec.errors import DefinitionError, InvariantError
 from rayexec.names import check_name
 
 __all__ = ["GraphDefinition", "Node", "compose"]
@@ -52,8 +52,11 @@ class GraphDefinition(Invocable):
         """Return the node of that name, or None."""
         return next((node for node in self.nodes if node.name == name), None)
 
-    def _call_directly(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        raise InvocationError(
+    def call_directly(
+        self, pending: PendingInvocation, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> Any:
+        """Raise InvariantError: a graph runs as a job only."""
+        raise InvariantError(
             f"graph {self.name!r} was called outside the body of a graph or job; run it by "
             f"execute_in_process()."
         )

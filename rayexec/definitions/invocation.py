@@ -11,7 +11,7 @@ from rayexec.definitions.handles import Binding, Level
 from rayexec.definitions.hooks import HookDefinition, hook_set
 from rayexec.definitions.retry import RetryPolicy
 from rayexec.definitions.tags import normalize_tags
-from rayexec.errors import DefinitionError, InvocationError
+from rayexec.errors import DefinitionError
 from rayexec.names import check_name
 
 __all__ = ["CURRENT_BODY", "Invocable", "Invocation", "PendingInvocation"]
@@ -64,11 +64,15 @@ class Invocable:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         body = CURRENT_BODY.get()
+        pending = PendingInvocation(self)
         if body is None:
-            return self._call_directly(args, kwargs)
-        return body.invoke(PendingInvocation(self), args, kwargs)
+            return self.call_directly(pending, args, kwargs)
+        return body.invoke(pending, args, kwargs)
 
-    def _call_directly(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def call_directly(
+        self, pending: PendingInvocation, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> Any:
+        """Run a call outside of the body of a graph; ``pending`` is this definition."""
         raise NotImplementedError
 
 
@@ -110,10 +114,7 @@ class PendingInvocation:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         body = CURRENT_BODY.get()
         if body is None:
-            raise InvocationError(
-                f"{self.definition.name}: alias, tag, with_hooks and with_retry_policy are for "
-                f"the body of a graph or job; call the op itself to run its function."
-            )
+            return self.definition.call_directly(self, args, kwargs)
         return body.invoke(self, args, kwargs)
 
 

@@ -13,6 +13,7 @@ from rayexec.definitions.metadata import MetadataValue, normalize_metadata
 from rayexec.errors import DefinitionError
 
 __all__ = [
+    "USER_EVENTS",
     "AssetKey",
     "AssetMaterialization",
     "AssetObservation",
@@ -247,6 +248,7 @@ class ExpectationResult:
 
 #: What ``yield`` and ``context.log_event`` take besides outputs.
 UserEvent: TypeAlias = "AssetMaterialization | AssetObservation | ExpectationResult"
+USER_EVENTS = (AssetMaterialization, AssetObservation, ExpectationResult)
 
 
 def _set(event: object, **fields: object) -> None:

@@ -205,6 +205,7 @@ class _Attempt:
         clock, resources = executor.clock, executor.resources
         managers, cache = self._managers, self._cache
         started = clock() if self._finished is None else self._finished.started
+        outer, RUNNING.context = RUNNING.context, self._make_context
         collector = OutputCollector(op, self._emit)
         reused: Reused | None = None
         error: BaseException | None = None
@@ -223,6 +224,7 @@ class _Attempt:
                         for item in result:
                             collector.add_item(item)
                             yield
+                            RUNNING.context = self._make_context
                         collector.check()
                     else:
                         collector.add_result(result)
@@ -236,6 +238,7 @@ class _Attempt:
         except BaseException as raised:  # SystemExit and the like end the step, not the process
             executor.guard.end_child(raised)
             if isinstance(raised, KeyboardInterrupt) and not executor.interrupt_is_failure:
+                RUNNING.context = outer
                 raise
             error = raised
         if cache is not None:
@@ -259,6 +262,7 @@ class _Attempt:
         executor.guard.end_child(error)  # of a child that a hook forked, for example
         resources.close_step()
         collector.release()
+        RUNNING.context = outer
         row = Attempt(
             call.step,
             call.attempt,
@@ -345,7 +349,7 @@ class _Attempt:
                 raise TypeCheckError(
                     f'Type check failed for output "{name}" of op "{op.name}": {wrong}.'
                 )
-        more = self._context.metadata_for(stored_as) if self._context is not None else None
+        more = self._context.observe_output(stored_as) if self._context is not None else None
         combined = {**(metadata or {}), **(more or {})}
         stored, handled = value, None
         if self._managers is not None:
@@ -373,6 +377,17 @@ class _Attempt:
             self._outputs.append(OutputRecord(output.name, output.metadata, output.handled))
         return Reused(entry.origin.run_id, entry.origin.step_key)
 
+    def _metadata_by_output(self) -> dict[str, Any]:
+        """Return the metadata of outputs by name; of a dynamic output, a dict by mapping key."""
+        shown: dict[str, Any] = {}
+        for record in self._outputs:
+            name, bracket, key = record.name.partition("[")
+            if bracket:
+                shown.setdefault(name, {})[key[:-1]] = record.metadata or {}
+            else:
+                shown[name] = record.metadata or {}
+        return shown
+
     def _run_hook(self, hook: HookDefinition, error: BaseException | None) -> HookOutcome:
         if (hook.on == "failure") != (error is not None):
             return HookOutcome(hook.name, "skipped")
@@ -381,11 +396,12 @@ class _Attempt:
                 HookContext(
                     run=self._executor.run_info,
                     step_key=self._call.key,
-                    op=self._op,
-                    hook_name=hook.name,
+                    op=self._make_context().op,
+                    hook_def=hook,
                     op_config=self._call.config,
                     op_exception=error,
                     op_output_values=self._values,
+                    op_output_metadata=self._metadata_by_output(),
                     resources=self._executor.resources.get(hook.required_resource_keys),
                     log=self._log,
                 )
