@@ -3,18 +3,6 @@
 # forms `from MODULE import NAME as NAME` and `OTHER_NAME = NAME`.
 
 from rayexec._version import __version__ as __version__
-from rayexec.config.config_types import Array as Array
-from rayexec.config.config_types import BoolSource as BoolSource
-from rayexec.config.config_types import Enum as Enum
-from rayexec.config.config_types import EnumValue as EnumValue
-from rayexec.config.config_types import Field as Field
-from rayexec.config.config_types import IntSource as IntSource
-from rayexec.config.config_types import Map as Map
-from rayexec.config.config_types import Noneable as Noneable
-from rayexec.config.config_types import Permissive as Permissive
-from rayexec.config.config_types import Selector as Selector
-from rayexec.config.config_types import Shape as Shape
-from rayexec.config.config_types import StringSource as StringSource
 from rayexec.config.document import RunConfig as RunConfig
 from rayexec.definitions.concurrency import Pool as Pool
 from rayexec.definitions.config_models import Config as Config
@@ -22,15 +10,14 @@ from rayexec.definitions.config_models import EnvVar as EnvVar
 from rayexec.definitions.config_models import PermissiveConfig as PermissiveConfig
 from rayexec.definitions.contexts import InitResourceContext as InitResourceContext
 from rayexec.definitions.contexts import OpExecutionContext as OpExecutionContext
-from rayexec.definitions.contexts import build_init_resource_context as build_init_resource_context
-from rayexec.definitions.contexts import build_op_context as build_op_context
 from rayexec.definitions.executor import ExecutorDefinition as ExecutorDefinition
 from rayexec.definitions.executor import in_process_executor as in_process_executor
 from rayexec.definitions.executor import multiprocess_executor as multiprocess_executor
 from rayexec.definitions.executor import ray_executor as ray_executor
 from rayexec.definitions.hook_context import HookContext as HookContext
-from rayexec.definitions.hook_context import build_hook_context as build_hook_context
 from rayexec.definitions.hooks import HookDefinition as HookDefinition
+from rayexec.definitions.hooks import HookExecutionResult as HookExecutionResult
+from rayexec.definitions.hooks import event_list_hook as event_list_hook
 from rayexec.definitions.hooks import failure_hook as failure_hook
 from rayexec.definitions.hooks import success_hook as success_hook
 from rayexec.definitions.io_contexts import InputContext as InputContext
@@ -45,7 +32,6 @@ from rayexec.definitions.io_manager import input_manager as input_manager
 from rayexec.definitions.io_manager import io_manager as io_manager
 from rayexec.definitions.logger import InitLoggerContext as InitLoggerContext
 from rayexec.definitions.logger import LoggerDefinition as LoggerDefinition
-from rayexec.definitions.logger import build_init_logger_context as build_init_logger_context
 from rayexec.definitions.logger import logger as logger
 from rayexec.definitions.mapping import config_mapping as config_mapping
 from rayexec.definitions.mapping import configured as configured
@@ -70,6 +56,18 @@ from rayexec.definitions.retry import Failure as Failure
 from rayexec.definitions.retry import Jitter as Jitter
 from rayexec.definitions.retry import RetryPolicy as RetryPolicy
 from rayexec.definitions.retry import RetryRequested as RetryRequested
+from rayexec.definitions.schemas.config_types import Array as Array
+from rayexec.definitions.schemas.config_types import BoolSource as BoolSource
+from rayexec.definitions.schemas.config_types import Enum as Enum
+from rayexec.definitions.schemas.config_types import EnumValue as EnumValue
+from rayexec.definitions.schemas.config_types import Field as Field
+from rayexec.definitions.schemas.config_types import IntSource as IntSource
+from rayexec.definitions.schemas.config_types import Map as Map
+from rayexec.definitions.schemas.config_types import Noneable as Noneable
+from rayexec.definitions.schemas.config_types import Permissive as Permissive
+from rayexec.definitions.schemas.config_types import Selector as Selector
+from rayexec.definitions.schemas.config_types import Shape as Shape
+from rayexec.definitions.schemas.config_types import StringSource as StringSource
 from rayexec.definitions.types import DagsterType as DagsterType
 from rayexec.definitions.types import Nothing as Nothing
 from rayexec.definitions.types import TypeCheck as TypeCheck
@@ -77,6 +75,10 @@ from rayexec.definitions.user_events import AssetKey as AssetKey
 from rayexec.definitions.user_events import AssetMaterialization as AssetMaterialization
 from rayexec.definitions.user_events import AssetObservation as AssetObservation
 from rayexec.definitions.user_events import ExpectationResult as ExpectationResult
+from rayexec.direct.built_contexts import build_hook_context as build_hook_context
+from rayexec.direct.built_contexts import build_init_logger_context as build_init_logger_context
+from rayexec.direct.built_contexts import build_init_resource_context as build_init_resource_context
+from rayexec.direct.op_context import build_op_context as build_op_context
 from rayexec.errors import ConfigError as ConfigError
 from rayexec.errors import DagsterExecutionHandleOutputError as DagsterExecutionHandleOutputError
 from rayexec.errors import DagsterExecutionStepExecutionError as DagsterExecutionStepExecutionError

@@ -38,7 +38,9 @@ FORMER_NAMES: dict[tuple[str, str], tuple[str, str]] = {
     ("run.io_context", "OutputContext"): ("definitions.io_contexts", "OutputContext"),
     ("run.managed", "Handled"): ("steps.io_managers", "Handled"),
     **{
-        ("config.words", name): ("config.config_types", name)
+        (former, name): ("definitions.schemas.config_types", name)
+        # The first name comes last: keys of cached outputs hold it.
+        for former in ("config.config_types", "config.words")
         for name in (
             "Array",
             "Enum",

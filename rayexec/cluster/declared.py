@@ -8,9 +8,9 @@ from typing import Any
 from pydantic import Field
 
 from rayexec.cluster.cluster_spec import ClusterSpec
-from rayexec.config.schema import validate
 from rayexec.definitions.concurrency import Pool
 from rayexec.definitions.config_models import Config
+from rayexec.definitions.schemas.schema import validate
 from rayexec.errors import DefinitionError, Problem
 
 __all__ = ["ClusterFile", "read_spec"]

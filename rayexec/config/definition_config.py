@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any, TypeAlias
 
 from rayexec.config.document import apply_mapping
-from rayexec.config.schema import MISSING, validate
 from rayexec.definitions.logger import LoggerDefinition
 from rayexec.definitions.mapping import ConfigMapping
 from rayexec.definitions.op import OpDefinition
 from rayexec.definitions.ports import NO_DEFAULT
 from rayexec.definitions.resource import ResourceDefinition
+from rayexec.definitions.schemas.schema import MISSING, validate
 from rayexec.errors import Problem
 
 __all__ = ["Configurable", "resolve_config"]
@@ -34,9 +34,7 @@ def resolve_config(
     elif preset is not NO_DEFAULT:
         if given is not MISSING:
             problems = [
-                Problem(
-                    path, f"the config of {owner} is fixed by configured() and cannot be given"
-                )
+                Problem(path, f"the config of {owner} is fixed by configured() and cannot be given")
             ]
         given = preset
     if definition.config_schema is None:

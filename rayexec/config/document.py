@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from rayexec.config.schema import MISSING, validate
 from rayexec.definitions.config_models import Config
 from rayexec.definitions.job import JobDefinition
 from rayexec.definitions.mapping import ConfigMapping
+from rayexec.definitions.schemas.schema import MISSING, validate
 from rayexec.errors import ConfigError, Problem
 
 __all__ = ["RunConfig", "apply_mapping", "merged_run_config"]

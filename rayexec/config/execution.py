@@ -19,10 +19,10 @@ from rayexec.config.execution_settings import (
     overridable_keys,
     with_values,
 )
-from rayexec.config.schema import validate
 from rayexec.definitions.concurrency import TagLimit
 from rayexec.definitions.config_models import Config
 from rayexec.definitions.executor import ExecutorDefinition
+from rayexec.definitions.schemas.schema import validate
 from rayexec.errors import ConfigError, Problem
 from rayexec.names import nearest
 

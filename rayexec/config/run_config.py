@@ -11,13 +11,13 @@ from rayexec.config.definition_config import Configurable, resolve_config
 from rayexec.config.document import merged_run_config
 from rayexec.config.execution import ExecutionSettings, resolve_execution
 from rayexec.config.input_values import BadInputError, is_in_file, load_input
-from rayexec.config.schema import MISSING, describe, is_required
 from rayexec.definitions.config_models import Config
 from rayexec.definitions.graph import GraphDefinition
 from rayexec.definitions.job import JobDefinition
 from rayexec.definitions.op import OpDefinition
 from rayexec.definitions.ports import NO_DEFAULT
 from rayexec.definitions.resource import ConfigurableResource, ResourceDefinition
+from rayexec.definitions.schemas.schema import MISSING, describe, is_required
 from rayexec.errors import ConfigError, Problem
 from rayexec.names import nearest
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from rayexec.config.config_paths import OpenInputs, config_path, open_schema
-from rayexec.config.schema import is_required, scaffold
 from rayexec.definitions.job import JobDefinition
 from rayexec.definitions.op import OpDefinition
+from rayexec.definitions.schemas.schema import is_required, scaffold
 
 __all__ = ["scaffold_run_config"]
 

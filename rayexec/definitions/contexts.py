@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any, NoReturn
 
+from rayexec.definitions.called_op import CalledOp
 from rayexec.definitions.config_models import as_data
 from rayexec.definitions.fresh_data import fresh
-from rayexec.definitions.invocation import Invocation
 from rayexec.definitions.metadata import MetadataValue, normalize_metadata
 from rayexec.definitions.node_handle import NodeHandle
 from rayexec.definitions.op import OpDefinition
@@ -33,6 +33,8 @@ __all__ = [
 
 class OpExecutionContext:
     """Context of an op: config, log, resources and the run around the step."""
+
+    is_op_context = True
 
     __slots__ = (
         "_events",
@@ -68,7 +70,7 @@ class OpExecutionContext:
         self.step_key = step_key
         self._op_def = op_def
         self._given_config = op_config
-        self._own_config = NO_DEFAULT
+        self._own_config: Any = NO_DEFAULT
         self._resources = resources
         self.retry_number = retry_number
         self.log = log or StepLog()
@@ -100,9 +102,9 @@ class OpExecutionContext:
         return self._op_def
 
     @property
-    def op(self) -> Invocation[OpDefinition]:
-        """The node of the step: ``name`` (its alias), ``tags`` and ``definition``."""
-        return Invocation(self.op_handle.name, self.op_def, {}, self.op_tags)
+    def op(self) -> CalledOp:
+        """The op under its name and tags in the graph; ``definition`` is ``op_def``."""
+        return CalledOp.of_step(self.step_key, self.op_def, self.op_tags)
 
     @property
     def op_config(self) -> Any:
@@ -262,6 +264,11 @@ class OpExecutionContext:
             )
         normalize_metadata(metadata)  # a wrong value is a mistake in this line
         self._metadata[stored_as] = metadata
+
+    @property
+    def outputs_so_far(self) -> AbstractSet[str]:
+        """The outputs that the op has yielded; values of dynamic ones as ``name[key]``."""
+        return self._seen_outputs
 
     def get_output_metadata(
         self, output_name: str, mapping_key: str | None = None

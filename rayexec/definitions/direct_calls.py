@@ -23,11 +23,7 @@ class DirectCalls(Protocol):
         """Run the function of a resource; of one that yields, return a context manager."""
         ...
 
-    def call_hook(self, hook: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-        """Run the function of a hook."""
-        ...
-
-    def call_logger(self, logger: Any, context: Any) -> Any:
+    def call_logger(self, logger: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         """Run the function of a logger, with its config checked."""
         ...
 

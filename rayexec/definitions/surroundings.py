@@ -133,6 +133,10 @@ class Resources:
     def __init__(self, opened: Mapping[str, Any]) -> None:
         self.__dict__.update(opened)
 
+    def _asdict(self) -> dict[str, Any]:
+        """Return the resources by key, as the named tuples of Dagster do."""
+        return dict(self.__dict__)
+
     def __getattr__(self, key: str) -> Any:
         raise AttributeError(
             f"resource {key!r} is not among those this op asked for; name it in "
@@ -144,6 +148,12 @@ class Resources:
 NO_RESOURCES = Resources({})
 
 
-def ephemeral_run(tags: Mapping[str, str] | None = None, config: Any = None) -> RunInfo:
+def ephemeral_run(
+    tags: Mapping[str, str] | None = None,
+    config: Any = None,
+    *,
+    run_id: str | None = None,
+    job_name: str | None = None,
+) -> RunInfo:
     """Return the facts of no run, for contexts of unit tests."""
-    return RunInfo("EPHEMERAL", "ephemeral", dict(tags or {}), config or {})
+    return RunInfo(run_id or "EPHEMERAL", job_name or "ephemeral", dict(tags or {}), config or {})

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from rayexec.config.definition_config import Configurable, resolve_config
-from rayexec.config.schema import MISSING
 from rayexec.definitions.config_models import Config
 from rayexec.definitions.resource import ResourceDefinition
+from rayexec.definitions.schemas.schema import MISSING
 from rayexec.errors import ConfigError, Problem
 from rayexec.names import nearest
 

@@ -171,9 +171,7 @@ class _Call:
     def _check_type(self, runtime_type: Any, value: Any, what: str) -> None:
         wrong = runtime_type.check(value, self._context)
         if wrong is not None:
-            raise TypeCheckError(
-                f'Type check failed for {what} of op "{self._op.name}": {wrong}.'
-            )
+            raise TypeCheckError(f'Type check failed for {what} of op "{self._op.name}": {wrong}.')
 
     def _collector(self) -> OutputCollector:
         return OutputCollector(self._op, self._emit)

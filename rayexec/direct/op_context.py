@@ -8,13 +8,18 @@ from typing import Any
 from rayexec.definitions.contexts import OpExecutionContext
 from rayexec.definitions.invocation import PendingInvocation
 from rayexec.definitions.op import OpDefinition
-from rayexec.definitions.surroundings import Resources, ephemeral_run
+from rayexec.definitions.ports import NO_DEFAULT
+from rayexec.definitions.surroundings import NO_RESOURCES, Resources, ephemeral_run
 from rayexec.definitions.user_events import UserEvent
 from rayexec.direct.direct_config import direct_config
 from rayexec.direct.opened_resources import OpenedResources, OpensResources
 from rayexec.errors import DefinitionError, InvariantError, InvocationError, UnsupportedError
 
 __all__ = ["DirectOpExecutionContext", "build_op_context"]
+
+
+# Between two calls the context has no op.
+_NO_OP: Any = None
 
 
 class DirectOpExecutionContext(OpensResources, OpExecutionContext):
@@ -42,9 +47,9 @@ class DirectOpExecutionContext(OpensResources, OpExecutionContext):
         super().__init__(
             run=run,
             step_key=step_key,
-            op_def=None,
+            op_def=_NO_OP,
             op_config=op_config,
-            resources=None,
+            resources=NO_RESOURCES,
             retry_number=retry_number,
         )
         self._raw_config = op_config
@@ -67,7 +72,7 @@ class DirectOpExecutionContext(OpensResources, OpExecutionContext):
         """
         op = pending.definition
         assert isinstance(op, OpDefinition)
-        if self._op_def is not None:
+        if self._op_def is not _NO_OP:
             raise InvocationError(
                 f"this context is in use by op {self._op_def.name!r}: let it return its last item "
                 f"first, or build a second context."
@@ -90,7 +95,7 @@ class DirectOpExecutionContext(OpensResources, OpExecutionContext):
         self._given_config = direct_config(
             op, self._raw_config if config is None else config, owner
         )
-        self._own_config = self._unread()
+        self._own_config = NO_DEFAULT
         self._resources = opened
         self._op_def = op
         self._tags = {**op.tags, **pending.tags}
@@ -102,7 +107,7 @@ class DirectOpExecutionContext(OpensResources, OpExecutionContext):
     def _check_resources(self, op: OpDefinition, opened: Resources) -> None:
         parameters = op.parameters
         keys = op.required_resource_keys if parameters.context is not None else parameters.resources
-        missing = sorted(key for key in keys if key not in vars(opened))
+        missing = sorted(key for key in keys if key not in opened._asdict())
         if missing:
             raise DefinitionError(
                 f"op {op.name!r} requires resource {missing[0]!r}: give it in "
@@ -112,19 +117,19 @@ class DirectOpExecutionContext(OpensResources, OpExecutionContext):
 
     def unbind(self) -> None:
         """End the call."""
-        self._op_def = None
+        self._op_def = _NO_OP
         self._given_config = self._raw_config
-        self._own_config = self._unread()
+        self._own_config = NO_DEFAULT
 
     @property
     def is_bound(self) -> bool:
         """Whether an op runs with this context now."""
-        return self._op_def is not None
+        return self._op_def is not _NO_OP
 
     @property
     def op_def(self) -> OpDefinition:
         """The definition of the op; raises InvariantError outside of its call."""
-        if self._op_def is None:
+        if self._op_def is _NO_OP:
             raise InvariantError(
                 "this context is bound to no op: build_op_context() has an op only while the op "
                 "runs with it."

@@ -53,6 +53,7 @@ class OpensResources:
 
     _opened: OpenedResources
     _is_entered = False
+    _owns_resources = True
 
     def __enter__(self) -> Any:
         self._is_entered = True
@@ -68,7 +69,7 @@ class OpensResources:
 
     def __del__(self) -> None:
         opened = getattr(self, "_opened", None)  # None where a resource failed to open
-        if opened is not None:
+        if opened is not None and self._owns_resources:
             opened.close()
 
     def opened_resources(self, builder: str) -> Resources:

@@ -10,8 +10,8 @@ from typing import Annotated, Any, Literal, Optional
 import pydantic
 import pytest
 
-from rayexec.config.config_types import Enum, Field, Noneable, Selector
 from rayexec.definitions.config_models import Config, EnvVar, PermissiveConfig
+from rayexec.definitions.schemas.config_types import Enum, Field, Noneable, Selector
 
 
 class Color(enum.Enum):

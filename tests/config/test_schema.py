@@ -28,7 +28,8 @@ from example_schemas import (
     unread,
 )
 
-from rayexec.config.config_types import (
+from rayexec.definitions.config_models import EnvVar
+from rayexec.definitions.schemas.config_types import (
     Array,
     BoolSource,
     Enum,
@@ -41,8 +42,7 @@ from rayexec.config.config_types import (
     Selector,
     StringSource,
 )
-from rayexec.config.schema import MISSING, describe, validate
-from rayexec.definitions.config_models import EnvVar
+from rayexec.definitions.schemas.schema import MISSING, describe, validate
 
 environment = example_schemas.environment
 

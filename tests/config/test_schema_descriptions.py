@@ -25,7 +25,8 @@ from example_schemas import (
     Tuned,
 )
 
-from rayexec.config.config_types import (
+from rayexec.definitions.config_models import Config
+from rayexec.definitions.schemas.config_types import (
     Array,
     BoolSource,
     Enum,
@@ -39,8 +40,7 @@ from rayexec.config.config_types import (
     Shape,
     StringSource,
 )
-from rayexec.config.schema import MISSING, describe, is_required, scaffold, validate
-from rayexec.definitions.config_models import Config
+from rayexec.definitions.schemas.schema import MISSING, describe, is_required, scaffold, validate
 from rayexec.errors import DefinitionError
 
 environment = example_schemas.environment

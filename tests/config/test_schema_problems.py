@@ -25,7 +25,8 @@ from example_schemas import (
     unread,
 )
 
-from rayexec.config.config_types import (
+from rayexec.definitions.config_models import EnvVar
+from rayexec.definitions.schemas.config_types import (
     BoolSource,
     Field,
     IntSource,
@@ -35,8 +36,7 @@ from rayexec.config.config_types import (
     Selector,
     StringSource,
 )
-from rayexec.config.schema import MISSING, validate
-from rayexec.definitions.config_models import EnvVar
+from rayexec.definitions.schemas.schema import MISSING, validate
 
 environment = example_schemas.environment
 

@@ -11,8 +11,15 @@ from example_schemas import COLOR, Color, Inner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rayexec.config.config_types import Field, IntSource, Map, Noneable, Permissive, Selector
-from rayexec.config.schema import scaffold, validate
+from rayexec.definitions.schemas.config_types import (
+    Field,
+    IntSource,
+    Map,
+    Noneable,
+    Permissive,
+    Selector,
+)
+from rayexec.definitions.schemas.schema import scaffold, validate
 
 environment = example_schemas.environment
 

@@ -152,7 +152,7 @@ def test_a_validator_that_refuses_a_value_does_not_show_it(
 
 
 def test_a_value_from_the_environment_is_equal_to_any_other_one() -> None:
-    from rayexec.config.schema import validate
+    from rayexec.definitions.schemas.schema import validate
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PASSWORD", SECRET)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pydantic
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from rayexec.config.config_types import (
+from rayexec.definitions.config_models import EnvVar
+from rayexec.definitions.schemas.config_types import (
     MISSING,
     Anything,
     Array,
@@ -18,9 +19,8 @@ from rayexec.config.config_types import (
     Map,
     Noneable,
 )
-from rayexec.config.schema_description import describe_type, example
-from rayexec.config.schema_reading import Entry, entries, entry, nested_type
-from rayexec.definitions.config_models import EnvVar
+from rayexec.definitions.schemas.schema_description import describe_type, example
+from rayexec.definitions.schemas.schema_reading import Entry, entries, entry, nested_type
 from rayexec.names import nearest
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ from typing import Any
 
 import pydantic
 
-from rayexec.config.config_types import (
+from rayexec.definitions.config_models import EnvVar
+from rayexec.definitions.schemas.config_types import (
     MISSING,
     Array,
     ConfigType,
@@ -26,8 +27,14 @@ from rayexec.config.config_types import (
     Selector,
     Shape,
 )
-from rayexec.config.schema_reading import Entry, entries, entry, is_enum, literals, nested_type
-from rayexec.definitions.config_models import EnvVar
+from rayexec.definitions.schemas.schema_reading import (
+    Entry,
+    entries,
+    entry,
+    is_enum,
+    literals,
+    nested_type,
+)
 
 __all__ = ["describe_type", "example", "plain", "scaffold_type"]
 

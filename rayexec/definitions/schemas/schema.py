@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import copy
 
-from rayexec.config.config_types import MISSING, Missing
-from rayexec.config.findings import outline
-from rayexec.config.schema_description import describe_type, scaffold_type
-from rayexec.config.schema_reading import as_type, empty, needs_value
-from rayexec.config.schema_validators import entry_with_validator, run_validator
+from rayexec.definitions.schemas.config_types import MISSING, Missing
+from rayexec.definitions.schemas.findings import outline
+from rayexec.definitions.schemas.schema_description import describe_type, scaffold_type
+from rayexec.definitions.schemas.schema_reading import as_type, empty, needs_value
+from rayexec.definitions.schemas.schema_validators import entry_with_validator, run_validator
 from rayexec.errors import Problem
 
 __all__ = ["MISSING", "Missing", "describe", "is_required", "scaffold", "validate"]

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from rayexec.definitions.called_op import CalledOp
 from rayexec.definitions.contexts import InitResourceContext
 from rayexec.definitions.hook_context import HookContext
-from rayexec.definitions.hooks import HookDefinition
-from rayexec.definitions.invocation import Invocation, PendingInvocation
+from rayexec.definitions.invocation import PendingInvocation
 from rayexec.definitions.logger import InitLoggerContext
+from rayexec.definitions.metadata import MetadataValue
 from rayexec.definitions.op import OpDefinition
 from rayexec.definitions.resource import ResourceDefinition
 from rayexec.definitions.surroundings import Resources, RunInfo, ephemeral_run
@@ -29,37 +30,11 @@ class DirectHookContext(OpensResources, HookContext):
     """Context for direct calls of hooks."""
 
     def __init__(
-        self,
-        *,
-        run: RunInfo,
-        op: Invocation[OpDefinition] | None,
-        resources: Mapping[str, Any] | None,
-        instance: Any,
-        op_exception: BaseException | None,
-        op_output_values: Mapping[str, Any] | None,
+        self, given: Mapping[str, Any] | None, instance: Any, *, run: RunInfo, **facts: Any
     ) -> None:
-        super().__init__(
-            run=run,
-            step_key="ephemeral" if op is None else op.name,
-            op=op,
-            op_exception=op_exception,
-            op_output_values=op_output_values,
-        )
+        super().__init__(run=run, **facts)
         self._instance = instance
-        self._opened = OpenedResources(resources, None, run)
-
-    def bound_to(self, hook: HookDefinition) -> HookContext:
-        """Return the context of one call of ``hook``.
-
-        Raises DefinitionError for a missing resource.
-        """
-        missing = sorted(hook.required_resource_keys - set(self._opened.definitions))
-        if missing:
-            raise DefinitionError(
-                f"hook {hook.name!r} requires resource {missing[0]!r}: give it in "
-                f"build_hook_context(resources={{…}})."
-            )
-        return _BoundHookContext(self, hook)
+        self._opened = OpenedResources(given, None, run)
 
     @property
     def resources(self) -> Any:
@@ -69,34 +44,18 @@ class DirectHookContext(OpensResources, HookContext):
     @resources.setter
     def resources(self, _none: Resources) -> None: ...
 
+    def for_hook(self, hook_def: Any) -> HookContext:
+        """Return this context for a hook that is called with it."""
+        own = super().for_hook(hook_def)
+        own.__dict__["_owns_resources"] = False
+        return own
+
     @property
     def instance(self) -> Any:
         """The instance given; raises InvariantError without one."""
         if self._instance is None:
             raise InvariantError("build_hook_context got no instance: give it one.")
         return self._instance
-
-
-class _BoundHookContext(HookContext):
-    """Context of one direct call of a hook."""
-
-    def __init__(self, given: DirectHookContext, hook: HookDefinition) -> None:
-        super().__init__(
-            run=given.run,
-            step_key=given.step_key,
-            op=given.op,
-            hook_def=hook,
-            op_exception=given.op_exception,
-            op_output_values=given.op_output_values,
-            resources=given.resources,
-            log=given.log,
-        )
-        self._given = given
-
-    @property
-    def instance(self) -> Any:
-        """The instance given; raises InvariantError without one."""
-        return self._given.instance
 
 
 def build_hook_context(
@@ -108,6 +67,7 @@ def build_hook_context(
     instance: Any = None,
     *,
     op_output_values: Mapping[str, Any] | None = None,
+    op_output_metadata: Mapping[str, Mapping[str, MetadataValue]] | None = None,
 ) -> DirectHookContext:
     """Return a context for unit tests of a hook, which the hook is called with.
 
@@ -115,29 +75,23 @@ def build_hook_context(
     the context in a ``with`` statement. ``op`` is an op, possibly with an alias and tags. Raises
     ResourceError for a resource that fails to open.
     """
-    node = None
-    if op is not None:
-        pending = op if isinstance(op, PendingInvocation) else PendingInvocation(op)
-        definition: Any = pending.definition
-        tags = {**definition.tags, **pending.tags}
-        node = Invocation(pending.name or definition.name, definition, {}, tags, pending.hooks)
-    run = ephemeral_run()
+    called = None if op is None else CalledOp.of_call(op)
     return DirectHookContext(
-        run=RunInfo(run_id or run.run_id, job_name or run.job_name),
-        op=node,
-        resources=resources,
-        instance=instance,
+        resources,
+        instance,
+        run=ephemeral_run(run_id=run_id, job_name=job_name),
+        step_key="ephemeral" if called is None else called.name,
+        op=called,
         op_exception=op_exception,
         op_output_values=op_output_values,
+        op_output_metadata=op_output_metadata,
     )
 
 
 class DirectInitResourceContext(OpensResources, InitResourceContext):
     """Context for direct calls of resources."""
 
-    def __init__(
-        self, config: Any, resources: Mapping[str, Any] | None, instance: Any
-    ) -> None:
+    def __init__(self, config: Any, resources: Mapping[str, Any] | None, instance: Any) -> None:
         super().__init__(resource_config=config)
         self._given = resources
         self._instance = instance
@@ -203,8 +157,6 @@ def build_init_resource_context(
     return DirectInitResourceContext(config, resources, instance)
 
 
-def build_init_logger_context(
-    logger_config: Any = None, job_def: Any = None
-) -> InitLoggerContext:
+def build_init_logger_context(logger_config: Any = None, job_def: Any = None) -> InitLoggerContext:
     """Return a context for unit tests of a logger, which the logger is called with."""
     return InitLoggerContext(logger_config, None, job_def, ephemeral_run().run_id)

@@ -16,7 +16,8 @@ import pydantic
 from pydantic_core import CoreSchema, SchemaValidator
 from pydantic_core import core_schema as core
 
-from rayexec.config.config_types import (
+from rayexec.definitions.config_models import Config, EnvVar, note_origins
+from rayexec.definitions.schemas.config_types import (
     MISSING,
     Anything,
     Array,
@@ -34,7 +35,7 @@ from rayexec.config.config_types import (
     Selector,
     Shape,
 )
-from rayexec.config.findings import (
+from rayexec.definitions.schemas.findings import (
     ENVIRONMENT,
     VALUE,
     Finding,
@@ -46,8 +47,8 @@ from rayexec.config.findings import (
     mismatch,
     problem,
 )
-from rayexec.config.schema_description import describe_type, plain
-from rayexec.config.schema_reading import (
+from rayexec.definitions.schemas.schema_description import describe_type, plain
+from rayexec.definitions.schemas.schema_reading import (
     Entry,
     as_type,
     empty,
@@ -58,7 +59,6 @@ from rayexec.config.schema_reading import (
     needs_value,
     nested_type,
 )
-from rayexec.definitions.config_models import Config, EnvVar, note_origins
 from rayexec.errors import DefinitionError
 from rayexec.names import nearest
 

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
 import pydantic
 
-from rayexec.config.config_types import (
+from rayexec.definitions.schemas.config_types import (
     MISSING,
     Anything,
     Array,

@@ -1,0 +1,1 @@
+"""Config schemas: their types, the reading and checking of values, and descriptions."""
