@@ -80,7 +80,13 @@ from rayexec.direct.built_contexts import build_init_logger_context as build_ini
 from rayexec.direct.built_contexts import build_init_resource_context as build_init_resource_context
 from rayexec.direct.op_context import build_op_context as build_op_context
 from rayexec.errors import ConfigError as ConfigError
+from rayexec.errors import ConfigMappingError as ConfigMappingError
+from rayexec.errors import DagsterConfigMappingFunctionError as DagsterConfigMappingFunctionError
+from rayexec.errors import DagsterError as DagsterError
+from rayexec.errors import DagsterEventLogInvalidForRun as DagsterEventLogInvalidForRun
 from rayexec.errors import DagsterExecutionHandleOutputError as DagsterExecutionHandleOutputError
+from rayexec.errors import DagsterExecutionInterruptedError as DagsterExecutionInterruptedError
+from rayexec.errors import DagsterExecutionLoadInputError as DagsterExecutionLoadInputError
 from rayexec.errors import DagsterExecutionStepExecutionError as DagsterExecutionStepExecutionError
 from rayexec.errors import DagsterExecutionStepNotFoundError as DagsterExecutionStepNotFoundError
 from rayexec.errors import DagsterInvalidConfigError as DagsterInvalidConfigError
@@ -90,8 +96,14 @@ from rayexec.errors import DagsterInvalidSubsetError as DagsterInvalidSubsetErro
 from rayexec.errors import DagsterInvariantViolationError as DagsterInvariantViolationError
 from rayexec.errors import DagsterMaxRetriesExceededError as DagsterMaxRetriesExceededError
 from rayexec.errors import DagsterResourceFunctionError as DagsterResourceFunctionError
+from rayexec.errors import DagsterRunNotFoundError as DagsterRunNotFoundError
 from rayexec.errors import DagsterStepOutputNotFoundError as DagsterStepOutputNotFoundError
+from rayexec.errors import DagsterSubprocessError as DagsterSubprocessError
 from rayexec.errors import DagsterTypeCheckDidNotPass as DagsterTypeCheckDidNotPass
+from rayexec.errors import DagsterTypeCheckError as DagsterTypeCheckError
+from rayexec.errors import DagsterUnknownPartitionError as DagsterUnknownPartitionError
+from rayexec.errors import DagsterUnknownResourceError as DagsterUnknownResourceError
+from rayexec.errors import DagsterUserCodeExecutionError as DagsterUserCodeExecutionError
 from rayexec.errors import DefinitionError as DefinitionError
 from rayexec.errors import EngineError as EngineError
 from rayexec.errors import InputError as InputError
@@ -101,6 +113,7 @@ from rayexec.errors import LoadError as LoadError
 from rayexec.errors import MaxRetriesExceededError as MaxRetriesExceededError
 from rayexec.errors import OutputError as OutputError
 from rayexec.errors import OutputNotFoundError as OutputNotFoundError
+from rayexec.errors import OutputStorageError as OutputStorageError
 from rayexec.errors import Problem as Problem
 from rayexec.errors import RayexecError as RayexecError
 from rayexec.errors import ResourceError as ResourceError
@@ -115,7 +128,10 @@ from rayexec.errors import StepNotFoundError as StepNotFoundError
 from rayexec.errors import StepTimeoutError as StepTimeoutError
 from rayexec.errors import StoreError as StoreError
 from rayexec.errors import TypeCheckError as TypeCheckError
+from rayexec.errors import TypeCheckFunctionError as TypeCheckFunctionError
+from rayexec.errors import UnknownResourceError as UnknownResourceError
 from rayexec.errors import UnsupportedError as UnsupportedError
+from rayexec.errors import UserCodeError as UserCodeError
 from rayexec.errors import WorkerCrashedError as WorkerCrashedError
 from rayexec.events import Event as Event
 from rayexec.events import EventType as EventType
@@ -145,3 +161,5 @@ __all__: list[str]
 DagsterEventType = EventType
 GraphDefinition = Graph
 JobDefinition = Job
+DagsterInvalidConfigDefinitionError = DefinitionError
+DagsterUnmetExecutorRequirementsError = EngineError

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rayexec.definitions.fresh_data import fresh
+from rayexec.errors import UnknownResourceError
 from rayexec.events import LogLine, user_traceback
 from rayexec.names import nearest
 
@@ -138,10 +139,11 @@ class Resources:
         return dict(self.__dict__)
 
     def __getattr__(self, key: str) -> Any:
-        raise AttributeError(
+        raise UnknownResourceError(
             f"resource {key!r} is not among those this op asked for; name it in "
             f"required_resource_keys."
-            f"{nearest(key, self.__dict__)}"
+            f"{nearest(key, self.__dict__)}",
+            resource_name=key,
         )
 
 

@@ -43,8 +43,8 @@ from rayexec.steps.timeouts import CLEAN_UP_S, Backstop, deadline, over_time
 
 __all__ = ["AttemptEnd", "FinishedCall", "StepCall", "StepExecutor", "Store"]
 
-# Stores an output by its name (``result``, ``result[key]``); raises OutputError for a value without
-# a pickle.
+# Stores an output by its name (``result``, ``result[key]``); raises OutputStorageError for a value
+# without a pickle.
 Store = Callable[[str, Any], None]
 Inputs = Mapping[str, Any] | Callable[[], Mapping[str, Any]]
 
