@@ -8,7 +8,7 @@ from rayexec import (
     DefinitionError,
     GraphOut,
     In,
-    InvocationError,
+    InvariantError,
     Nothing,
     Out,
     RetryPolicy,
@@ -127,10 +127,6 @@ def _hook_fn(context: object) -> None: ...
             lambda config: None,
             "'config' is a reserved word and cannot name an input of job 'wrong'",
         ),
-        (
-            lambda: none(elsewhere()),
-            r"job 'elsewhere' was called; run it by elsewhere\.execute_in_process\(\)",
-        ),
     ],
 )
 def test_wiring_that_makes_no_sense_is_told(body: Any, message: str) -> None:
@@ -161,13 +157,17 @@ def test_a_body_that_fails_leaves_no_composition_behind() -> None:
     assert one() == 1
 
 
-def test_graphs_and_pending_calls_are_for_bodies_only() -> None:
-    with pytest.raises(InvocationError, match=r"graph 'plus' was called outside the body"):
+def test_graphs_and_jobs_are_no_functions() -> None:
+    with pytest.raises(InvariantError, match=r"graph 'plus' was called outside the body"):
         plus(1)
-    with pytest.raises(
-        InvocationError, match="alias, tag, with_hooks and with_retry_policy are for the body"
-    ):
-        one.alias("x")()
+    with pytest.raises(InvariantError, match=r"job 'elsewhere' was called; run it by elsewhere\."):
+        elsewhere()
+
+    def calls_a_job() -> None:
+        none(elsewhere())
+
+    with pytest.raises(InvariantError, match=r"job 'elsewhere' was called; run it by elsewhere\."):
+        job(calls_a_job)
 
 
 _NO_HOOKS: Any = [1]
