@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from rayexec.definitions.contexts import OpExecutionContext
+from rayexec.definitions.op_signature import wrong_context
 from rayexec.definitions.python_logger import RUNNING
 from rayexec.definitions.retry import RetryRequested
 from rayexec.definitions.surroundings import (
@@ -290,6 +291,8 @@ class _Attempt:
                 raise self._finished.error
             return self._finished.result
         op, call, parameters = self._op, self._call, self._op.parameters
+        if parameters.asset_context is not None:
+            raise wrong_context(op.name, parameters.asset_context)
         arguments: dict[str, Any] = {}
         for name, declared in op.ins.items():
             runtime_type = declared.type
