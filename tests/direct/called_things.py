@@ -211,8 +211,7 @@ def adds_metadata_twice(context: OpExecutionContext) -> int:
 def sees(context: OpExecutionContext) -> Any:
     return (
         context.op_def.name,
-        context.op.name,
-        context.op.tags,
+        context.op_def.tags,
         context.run_id,
         context.get_mapping_key(),
         context.has_partition_key,

@@ -125,8 +125,7 @@ ANSWERS: dict[str, str | type[Exception]] = {
     "nothing_returned()": TypeCheckError,
     # The context
     "sees.alias('seen').tag({'y': '2'})(build_op_context(run_tags={'k': 'v'}, mapping_key='m'))": (
-        "('sees', 'seen', {'x': '1', 'y': '2'}, 'EPHEMERAL', 'm', False, {'resources': {}}, "
-        "{'k': 'v'}, 'v')"
+        "('sees', {'x': '1'}, 'EPHEMERAL', 'm', False, {'resources': {}}, {'k': 'v'}, 'v')"
     ),
     "partition(build_op_context(partition_key='2020'))": "(True, '2020')",
     "build_op_context(mapping_key='m').get_mapping_key()": "'m'",
