@@ -14,7 +14,8 @@ from rayexec._version import __version__ as __version__
 from rayexec.definitions import direct_calls as _direct_calls
 
 _LISTED = re.compile(
-    r"^from (?P<module>\S+) import (?P<name>\w+) as |^(?P<alias>\w+) = (?P<own>\w+)$", re.MULTILINE
+    r"^from (?P<module>\S+) import (?:\(\s+)?(?P<name>\w+) as |^(?P<alias>\w+) = (?P<own>\w+)$",
+    re.MULTILINE,
 )
 # The stub ends with names that rayexec only imports, as stand-ins.
 _ONLY_IMPORT = "\n# Names of Dagster that only import"

@@ -9,9 +9,10 @@ from typing import Any, NoReturn
 from rayexec.definitions.called_op import CalledOp
 from rayexec.definitions.config_models import as_data
 from rayexec.definitions.fresh_data import fresh
-from rayexec.definitions.metadata import MetadataValue, normalize_metadata
+from rayexec.definitions.metadata import MetadataValue
 from rayexec.definitions.node_handle import NodeHandle
 from rayexec.definitions.op import OpDefinition
+from rayexec.definitions.plain_metadata import normalize_metadata
 from rayexec.definitions.ports import NO_DEFAULT
 from rayexec.definitions.python_logger import RUNNING
 from rayexec.definitions.surroundings import (

@@ -17,11 +17,7 @@ from rayexec.definitions.contexts import OpExecutionContext
 from rayexec.definitions.op_signature import wrong_context
 from rayexec.definitions.python_logger import RUNNING
 from rayexec.definitions.retry import RetryRequested
-from rayexec.definitions.surroundings import (
-    Resources,
-    RunInfo,
-    StepLog,
-)
+from rayexec.definitions.surroundings import Resources, RunInfo, StepLog
 from rayexec.definitions.types import RuntimeType
 from rayexec.errors import TypeCheckError
 from rayexec.events import (
