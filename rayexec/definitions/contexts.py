@@ -21,6 +21,7 @@ from rayexec.definitions.surroundings import (
     Resources,
     RunInfo,
     StepLog,
+    ephemeral_run,
 )
 from rayexec.definitions.user_events import USER_EVENTS, UserEvent
 from rayexec.errors import InvariantError, UnsupportedError
@@ -96,6 +97,18 @@ class OpExecutionContext:
             )
         made: OpExecutionContext = context()
         return made
+
+    @classmethod
+    def of_no_step(cls) -> OpExecutionContext:
+        """Return a context for functions of users that no step calls, such as type checks."""
+        no_op: Any = None
+        return OpExecutionContext(
+            run=ephemeral_run(),
+            step_key="ephemeral",
+            op_def=no_op,
+            op_config=None,
+            resources=NO_RESOURCES,
+        )
 
     @property
     def op_def(self) -> OpDefinition:

@@ -9,10 +9,12 @@ from typing import Any, NamedTuple
 from rayexec.definitions.invocation import PendingInvocation
 from rayexec.definitions.op import OpDefinition
 from rayexec.definitions.ports import Output
+from rayexec.definitions.types import DagsterType
 from rayexec.definitions.user_events import USER_EVENTS
 from rayexec.direct.op_context import DirectOpExecutionContext, build_op_context
 from rayexec.errors import InvocationError, TypeCheckError
 from rayexec.names import nearest
+from rayexec.steps.checked_ports import mistake_in
 from rayexec.steps.outputs import OutputCollector
 
 __all__ = ["call_op"]
@@ -168,10 +170,11 @@ class _Call:
             self._check_type(op.ins[name].type, value, f'input "{name}"')
         return values
 
-    def _check_type(self, runtime_type: Any, value: Any, what: str) -> None:
-        wrong = runtime_type.check(value, self._context)
+    def _check_type(self, kind: DagsterType, value: Any, what: str) -> None:
+        port = f'{what} of op "{self._op.name}"'
+        wrong = mistake_in(value, kind, port, lambda: self._context)
         if wrong is not None:
-            raise TypeCheckError(f'Type check failed for {what} of op "{self._op.name}": {wrong}.')
+            raise TypeCheckError(f"Type check failed for {port}: {wrong}.")
 
     def _collector(self) -> OutputCollector:
         return OutputCollector(self._op, self._emit)
