@@ -16,6 +16,7 @@ import pydantic
 from pydantic_core import CoreSchema, SchemaValidator
 from pydantic_core import core_schema as core
 
+from rayexec.definitions.config_fields import arm_of, tags_of
 from rayexec.definitions.config_models import Config, EnvVar, note_origins
 from rayexec.definitions.schemas.config_types import (
     MISSING,
@@ -32,6 +33,7 @@ from rayexec.definitions.schemas.config_types import (
     Opaque,
     Permissive,
     Scalar,
+    ScalarUnion,
     Selector,
     Shape,
 )
@@ -47,7 +49,7 @@ from rayexec.definitions.schemas.findings import (
     mismatch,
     problem,
 )
-from rayexec.definitions.schemas.schema_description import describe_type, plain
+from rayexec.definitions.schemas.schema_description import describe_type, literal_value
 from rayexec.definitions.schemas.schema_reading import (
     Entry,
     as_type,
@@ -55,7 +57,6 @@ from rayexec.definitions.schemas.schema_reading import (
     entries,
     entry,
     is_enum,
-    literals,
     needs_value,
     nested_type,
 )
@@ -66,7 +67,7 @@ if TYPE_CHECKING:
     import enum
     from collections.abc import Mapping, Sequence
 
-__all__ = ["entry_with_validator", "run_validator"]
+__all__ = ["check_default", "check_enum", "entry_with_validator", "key_of_map", "run_validator"]
 
 _TRUE = frozenset({"true", "1", "yes", "on"})
 _FALSE = frozenset({"false", "0", "no", "off", "none", ""})
@@ -78,7 +79,7 @@ def entry_with_validator(schema: object) -> tuple[Entry, SchemaValidator]:
     # A plain dict or list becomes a new config type each time, and would only push others out of
     # the cache.
     validator = (_build if isinstance(schema, dict | list) else _compiled)(item.type)
-    _check_default(item, "a Field")
+    check_default(item, "a Field")
     return item, validator
 
 
@@ -100,7 +101,32 @@ def run_validator(
         return value, [finding_of(config_type, item) for item in error.errors(include_url=False)]
 
 
-def _check_default(item: Entry, owner: str) -> None:
+def key_of_map(config_type: Map) -> ConfigType:
+    """Return the type of a Map's keys; raises DefinitionError unless it is a scalar."""
+    key = nested_type(config_type.key_type, "Map")
+    if not isinstance(key, Scalar | Opaque):
+        raise DefinitionError(f"The keys of a Map are scalars, not {describe_type(key)}.")
+    return key
+
+
+def check_enum(config_type: Enum) -> None:
+    """Raise DefinitionError for values that are no EnumValues, or that occur twice."""
+    items = config_type.enum_values
+    if not items or not all(
+        isinstance(item, EnumValue) and isinstance(item.config_value, str) for item in items
+    ):
+        raise DefinitionError(
+            f"The Enum {config_type.name!r} takes at least one EnumValue, and only strings as "
+            f"config values."
+        )
+    names = [item.config_value for item in items]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise DefinitionError(f"The Enum {config_type.name!r} has the value {twice!r} twice.")
+
+
+def check_default(item: Entry, owner: str) -> None:
+    """Raise DefinitionError for a default that does not fit; ``owner`` is the entry in words."""
     if item.default is MISSING:
         return
     _, findings = run_validator(_compiled(item.type), item.type, copy.deepcopy(item.default))
@@ -126,17 +152,17 @@ def _core(config_type: ConfigType) -> CoreSchema:
     if isinstance(config_type, Model):
         return core.no_info_plain_validator_function(partial(_model, config_type))
     if isinstance(config_type, Noneable):
-        return core.nullable_schema(_core(nested_type(config_type.inner, "Noneable")))
+        return core.nullable_schema(_core(nested_type(config_type.inner_type, "Noneable")))
     if isinstance(config_type, Array):
-        return core.list_schema(_core(nested_type(config_type.inner, "Array")), strict=True)
+        return core.list_schema(_core(nested_type(config_type.inner_type, "Array")), strict=True)
     if isinstance(config_type, Map):
-        key = nested_type(config_type.key_type, "Map")
-        if not isinstance(key, Scalar | Opaque):
-            raise DefinitionError(f"The keys of a Map are scalars, not {describe_type(key)}.")
+        key = key_of_map(config_type)
         values = _core(nested_type(config_type.inner_type, "Map"))
         return core.dict_schema(_core(key), values, strict=True)
     if isinstance(config_type, Enum):
         return _enum(config_type)
+    if isinstance(config_type, ScalarUnion):
+        return core.no_info_plain_validator_function(partial(_scalar_or_not, config_type))
     if isinstance(config_type, Selector):
         arms = {
             key: core.typed_dict_field(_core(arm.type), required=False)
@@ -149,7 +175,10 @@ def _core(config_type: ConfigType) -> CoreSchema:
         return core.dict_schema(strict=True)
     if isinstance(config_type, Shape | Permissive):
         fields = {key: _field(item) for key, item in _checked_entries(config_type).items()}
-        return _dict(fields, "allow" if isinstance(config_type, Permissive) else "forbid")
+        shape = _dict(fields, "allow" if isinstance(config_type, Permissive) else "forbid")
+        if isinstance(config_type, Shape) and config_type.field_aliases:
+            return core.no_info_before_validator_function(partial(_unaliased, config_type), shape)
+        return shape
     if isinstance(config_type, Items):
         inner = [_core(item) for item in config_type.inner]
         return core.tuple_schema(inner) if config_type.fixed else core.list_schema(inner[0])
@@ -165,7 +194,7 @@ def _core(config_type: ConfigType) -> CoreSchema:
 def _checked_entries(config_type: ConfigType) -> Mapping[str, Entry]:
     items = entries(config_type)
     for key, item in items.items():
-        _check_default(item, repr(key))
+        check_default(item, repr(key))
     return items
 
 
@@ -182,15 +211,8 @@ def _field(item: Entry) -> core.TypedDictField:
 
 
 def _enum(config_type: Enum) -> CoreSchema:
-    items = config_type.enum_values
-    if not items or not all(
-        isinstance(item, EnumValue) and isinstance(item.config_value, str) for item in items
-    ):
-        raise DefinitionError(
-            f"The Enum {config_type.name!r} takes at least one EnumValue, and only strings as "
-            f"config values."
-        )
-    values = {item.config_value: item for item in items}
+    check_enum(config_type)
+    values = {item.config_value: item for item in config_type.enum_values}
 
     def resolve(value: str) -> object:
         if value not in values:
@@ -231,8 +253,8 @@ def _one_arm(config_type: Selector, value: object) -> object:
         return value
     arms = entries(config_type)
     if not value and not needs_value(config_type):
-        (key,) = arms
-        content = None
+        ((key, arm),) = arms.items()
+        content = empty(arm.type) if arm.default is MISSING else copy.deepcopy(arm.default)
     elif len(value) == 1:
         ((key, content),) = value.items()
     else:
@@ -240,22 +262,40 @@ def _one_arm(config_type: Selector, value: object) -> object:
         raise problem(
             f"expected exactly one of the keys {', '.join(map(repr, arms))}, got {given}."
         )
-    if content is None and key in arms:
-        arm = arms[key]
-        content = empty(arm.type) if arm.default is MISSING else copy.deepcopy(arm.default)
-    if content is MISSING:
-        return value
+    if content is None and key in arms and empty(arms[key].type) == {}:
+        content = {}
     return {key: content}
 
 
-def _one_of(config_type: OneOf, value: object) -> object:
-    options = (
-        _tagged(config_type, config_type.tag, value)
-        if config_type.tag and isinstance(value, dict)
-        else config_type.options
+def _unaliased(config_type: Shape, value: object) -> object:
+    """Return a value with the keys of its fields for their other keys."""
+    if not isinstance(value, dict):
+        return value
+    renamed = dict(value)
+    for key, alias in (config_type.field_aliases or {}).items():
+        if alias in renamed:
+            if key in renamed:
+                raise problem(f"give {key!r} or its other key {alias!r}, and not both.")
+            renamed[key] = renamed.pop(alias)
+    return renamed
+
+
+def _scalar_or_not(config_type: ScalarUnion, value: object) -> object:
+    schema = (
+        config_type.non_scalar_schema if isinstance(value, dict | list) else config_type.scalar_type
     )
+    inner = nested_type(schema, "ScalarUnion")
+    result, findings = run_validator(_compiled(inner), inner, value)
+    if findings:
+        raise failure(findings)
+    return result
+
+
+def _one_of(config_type: OneOf, value: object) -> object:
+    if config_type.tag and isinstance(value, dict):
+        return _tagged(config_type, config_type.tag, value)
     results, failures = [], []
-    for option in options:
+    for option in config_type.options:
         result, findings = run_validator(_compiled(option), option, value)
         if findings:
             failures.append(findings)
@@ -279,38 +319,60 @@ def _likeness(value: object, result: object) -> tuple[bool, int]:
     return type(result) is type(value), len(fields)
 
 
-def _tagged(config_type: OneOf, tag: str, value: Mapping[str, object]) -> list[ConfigType]:
-    """Return the options with the tag of ``value``."""
-    tags: dict[object, ConfigType] = {}
-    key = tag
-    for option in config_type.options:
-        for alias, item in entries(option).items():
-            if item.name == tag and isinstance(item.type, Opaque):
-                key = alias
-                tags |= {plain(literal): option for literal in literals(item.type.annotation)}
+def _tagged(config_type: OneOf, tag: str, value: dict[Any, object]) -> object:
+    """Return a value of the option that the tag of ``value`` names, in one of two forms.
+
+    They are ``{"kind": "cat", …}``, and Dagster's ``{"cat": {…}}``.
+    """
+    options = {option.cls: option for option in config_type.options if isinstance(option, Model)}
+    tags = tags_of(tuple(options), tag)
+    arm = arm_of(value, tag, tags)
+    above: tuple[str, ...] = ()
+    if arm is not None:
+        option = options[tags[arm.tag]]
+        key = _key_of(option, tag)
+        if key in arm.fields:
+            message = f"leave out {key!r}: the key {arm.tag!r} above it says it."
+            raise failure([Finding(VALUE, (str(arm.tag), key), message)])
+        fields, above = {**arm.fields, key: arm.tag}, (str(arm.tag),)
+    else:
+        option, fields = _by_field(options, tags, tag, value), value
+    result, findings = run_validator(_compiled(option), option, fields)
+    if findings:
+        raise failure([each._replace(path=(*above, *each.path)) for each in findings])
+    return result
+
+
+def _by_field(
+    options: Mapping[type[pydantic.BaseModel], Model],
+    tags: Mapping[Any, type[pydantic.BaseModel]],
+    tag: str,
+    value: Mapping[Any, object],
+) -> Model:
+    """Return the option that the field of ``value`` names."""
+    keys = {_key_of(option, tag) for option in options.values()}
+    key = next(iter(keys & value.keys()), next(iter(keys)))
     listed = ", ".join(map(repr, tags))
     if key not in value:
         message = f"required key {key!r} is missing. Expected: one of {listed}"
         raise failure([Finding(VALUE, (key,), message)])
-    given = plain(value[key])
+    given = literal_value(value[key])
     if not isinstance(given, str | int) or given not in tags:
         hint = nearest(given, map(str, tags)) if isinstance(given, str) else ""
         message = f"expected one of {listed}, got {got(given)}.{hint}"
         raise failure([Finding(VALUE, (key,), message)])
-    return [tags[given]]
+    return options[tags[given]]
+
+
+def _key_of(option: Model, name: str) -> str:
+    """Return the key of a model's field in run config."""
+    return next((key for key, item in entries(option).items() if item.name == name), name)
 
 
 def _member(config_type: Opaque, value: object) -> enum.Enum:
     cls: type[enum.Enum] = config_type.annotation
     if isinstance(value, cls):
         return value
-    try:
-        member: enum.Enum | None = cls(value)
-    except Exception:
-        member = None
-    # 1.0 and True equal 1, and must not pass for it.
-    if member is not None and (type(member.value) is type(value) or member.value != value):
-        return member
     if isinstance(value, str) and value in cls.__members__:
         return cls[value]
     hint = nearest(value, cls.__members__) if isinstance(value, str) else ""
@@ -328,7 +390,9 @@ def _model(config_type: Model, value: object) -> pydantic.BaseModel:
     fields = entries(as_type(cls))
     if cls.model_config.get("populate_by_name") or cls.model_config.get("validate_by_name"):
         fields = {**fields, **{item.name: item for item in fields.values()}}
-    data = {key: item.default for key, item in fields.items() if holds_env(item.default)} | value
+    data = {key: item.default for key, item in fields.items() if holds_env(item.default)}
+    data |= {key: {} for key, item in fields.items() if item.fallback == {} and key not in value}
+    data |= {key: _over_default(fields, key, given) for key, given in value.items()}
     resolved = dict(data)
     findings: list[Finding] = []
     for key in [key for key in data if key in fields]:
@@ -362,6 +426,23 @@ def _model(config_type: Model, value: object) -> pydantic.BaseModel:
         },
     )
     return result
+
+
+def _over_default(fields: Mapping[str, Entry], key: str, given: object) -> object:
+    """Return a given dict with the values of the default Config in its field, as in Dagster."""
+    default = fields[key].default if key in fields else MISSING
+    if not isinstance(given, dict) or not isinstance(default, pydantic.BaseModel):
+        return given
+    if not isinstance(fields[key].type, Model):
+        return given
+    own = type(default).model_fields
+    changed = {
+        inner: getattr(default, item.name)
+        for inner, item in entries(as_type(type(default))).items()
+        if not isinstance(item.type, Model)
+        and getattr(default, item.name) != own[item.name].default
+    }
+    return {**changed, **given}
 
 
 def _origin(value: object) -> object:
