@@ -15,6 +15,8 @@ from rayexec._version import __version__ as __version__
 _LISTED = re.compile(
     r"^from (?P<module>\S+) import (?P<name>\w+) as |^(?P<alias>\w+) = (?P<own>\w+)$", re.MULTILINE
 )
+# The stub ends with names that rayexec only imports, as stand-ins.
+_ONLY_IMPORT = "\n# Names of Dagster that only import"
 
 
 def _listed() -> tuple[dict[str, str], dict[str, str]]:
@@ -22,7 +24,8 @@ def _listed() -> tuple[dict[str, str], dict[str, str]]:
     module_of: dict[str, str] = {}
     own_name_of: dict[str, str] = {}
     # The loader also reads the stub of a package inside a zip file.
-    for line in _LISTED.finditer(__spec__.loader.get_data(f"{__file__}i").decode()):
+    text, _, _ = __spec__.loader.get_data(f"{__file__}i").decode().partition(_ONLY_IMPORT)
+    for line in _LISTED.finditer(text):
         if line["alias"]:
             own_name_of[line["alias"]] = line["own"]
         elif line["name"] != "__version__":
@@ -31,17 +34,32 @@ def _listed() -> tuple[dict[str, str], dict[str, str]]:
 
 
 _MODULE_OF, _OWN_NAME_OF = _listed()
-__all__ = sorted([*_MODULE_OF, *_OWN_NAME_OF])  # noqa: PLE0605
 
 
 def __getattr__(name: str) -> Any:
-    own_name = _OWN_NAME_OF.get(name, name)
-    if own_name not in _MODULE_OF:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(_MODULE_OF[own_name]), own_name)
+    if name == "__all__":
+        from rayexec.definitions.stand_in_names import TOPIC_OF
+
+        value: Any = sorted([*_MODULE_OF, *_OWN_NAME_OF, *TOPIC_OF])
+    else:
+        own_name = _OWN_NAME_OF.get(name, name)
+        module = _MODULE_OF.get(own_name)
+        if module is None:
+            if not _is_stand_in(name):
+                raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+            module = "rayexec.definitions.stand_ins"
+        value = getattr(import_module(module), own_name)
     globals()[name] = value
     return value
 
 
+def _is_stand_in(name: str) -> bool:
+    if name.startswith("_"):
+        return False
+    from rayexec.definitions.stand_in_names import TOPIC_OF
+
+    return name in TOPIC_OF
+
+
 def __dir__() -> list[str]:
-    return [*__all__, "__version__"]
+    return [*__getattr__("__all__"), "__version__"]

@@ -14,11 +14,16 @@
     ├── RunCanceledError              the run was interrupted
     ├── RunTimeoutError               the run exceeded its max_runtime
     ├── UnsupportedError              a use of what Dagster has and rayexec does not
+    ├── UserCodeError                 a function of the user raised
+    │   ├── ConfigMappingError        the one of a config mapping
+    │   └── TypeCheckFunctionError    the one that checks a type
+    ├── UnknownResourceError          a context has no such resource
     └── StepError                     an error of one step
         ├── StepExecutionError        the op raised an exception without a pickle
         ├── TypeCheckError            a value is not of the declared type
         ├── OutputNotFoundError       the op did not yield a required output
-        ├── OutputError               an output contradicts its op, or has no pickle
+        ├── OutputError               an output contradicts its op
+        ├── OutputStorageError        an output cannot be stored, or has no pickle
         ├── InputError                an input cannot be loaded
         ├── ResourceError             a resource cannot be opened
         ├── StepTimeoutError          the op exceeded its timeout
@@ -32,15 +37,22 @@ of errors are aliases at the end of this file.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 __all__ = [
     "ConfigError",
+    "ConfigMappingError",
+    "DagsterConfigMappingFunctionError",
+    "DagsterError",
+    "DagsterEventLogInvalidForRun",
     "DagsterExecutionHandleOutputError",
+    "DagsterExecutionInterruptedError",
+    "DagsterExecutionLoadInputError",
     "DagsterExecutionStepExecutionError",
     "DagsterExecutionStepNotFoundError",
+    "DagsterInvalidConfigDefinitionError",
     "DagsterInvalidConfigError",
     "DagsterInvalidDefinitionError",
     "DagsterInvalidInvocationError",
@@ -48,8 +60,15 @@ __all__ = [
     "DagsterInvariantViolationError",
     "DagsterMaxRetriesExceededError",
     "DagsterResourceFunctionError",
+    "DagsterRunNotFoundError",
     "DagsterStepOutputNotFoundError",
+    "DagsterSubprocessError",
     "DagsterTypeCheckDidNotPass",
+    "DagsterTypeCheckError",
+    "DagsterUnknownPartitionError",
+    "DagsterUnknownResourceError",
+    "DagsterUnmetExecutorRequirementsError",
+    "DagsterUserCodeExecutionError",
     "DefinitionError",
     "EngineError",
     "InputError",
@@ -59,6 +78,7 @@ __all__ = [
     "MaxRetriesExceededError",
     "OutputError",
     "OutputNotFoundError",
+    "OutputStorageError",
     "Problem",
     "RayexecError",
     "ResourceError",
@@ -73,13 +93,19 @@ __all__ = [
     "StepTimeoutError",
     "StoreError",
     "TypeCheckError",
+    "TypeCheckFunctionError",
+    "UnknownResourceError",
     "UnsupportedError",
+    "UserCodeError",
     "WorkerCrashedError",
 ]
 
 
 class RayexecError(Exception):
     """The root of every error that rayexec raises on purpose."""
+
+    #: Name of the class in recorded failures, as Dagster spells it.
+    dagster_name: ClassVar[str | None] = None
 
 
 class LoadError(RayexecError):
@@ -89,9 +115,13 @@ class LoadError(RayexecError):
 class DefinitionError(RayexecError):
     """The definition of an op, graph or job contradicts itself."""
 
+    dagster_name = "DagsterInvalidDefinitionError"
+
 
 class InvocationError(DefinitionError):
     """An op or graph is called with wrong arguments."""
+
+    dagster_name = "DagsterInvalidInvocationError"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +140,8 @@ class Problem:
 class ConfigError(RayexecError):
     """Run config does not fit its job; ``problems`` has all mistakes."""
 
+    dagster_name = "DagsterInvalidConfigError"
+
     def __init__(self, problems: Sequence[Problem], *, subject: str = "run config") -> None:
         self.problems = tuple(problems)
         self.subject = subject
@@ -119,6 +151,21 @@ class ConfigError(RayexecError):
             f"  Error {index}: {problem}" for index, problem in enumerate(self.problems, start=1)
         ]
         super().__init__("\n".join(lines))
+
+    @property
+    def errors(self) -> Sequence[Problem]:
+        """All mistakes, by Dagster's name."""
+        return list(self.problems)
+
+    @property
+    def error_messages(self) -> Sequence[str]:
+        """The messages of all mistakes."""
+        return [problem.message for problem in self.problems]
+
+    @property
+    def message(self) -> str:
+        """All mistakes as text."""
+        return str(self)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _config_error, (self.problems, self.subject)
@@ -131,6 +178,8 @@ def _config_error(problems: Sequence[Problem], subject: str) -> ConfigError:
 class SelectionError(RayexecError):
     """A selection names nothing or is malformed; ``clause`` is its wrong part."""
 
+    dagster_name = "DagsterInvalidSubsetError"
+
     def __init__(self, message: str, *, clause: str | None = None) -> None:
         self.clause = clause
         super().__init__(message)
@@ -139,9 +188,13 @@ class SelectionError(RayexecError):
 class InvariantError(RayexecError):
     """An object cannot answer a question, such as one for the output of a failed step."""
 
+    dagster_name = "DagsterInvariantViolationError"
+
 
 class StepNotFoundError(InvariantError):
     """The plan has no step with this key."""
+
+    dagster_name = "DagsterExecutionStepNotFoundError"
 
 
 class EngineError(RayexecError):
@@ -153,7 +206,16 @@ class StoreError(RayexecError):
 
 
 class RunNotFoundError(RayexecError):
-    """The store has no run of this id, or several whose ids begin with it."""
+    """The store has no run of this id, or several whose ids begin with it.
+
+    ``invalid_run_id`` is the id, where it is given.
+    """
+
+    dagster_name = "DagsterRunNotFoundError"
+
+    def __init__(self, message: str = "", *, invalid_run_id: str | None = None) -> None:
+        self.invalid_run_id = invalid_run_id
+        super().__init__(message)
 
 
 class RunCanceledError(RayexecError):
@@ -179,32 +241,103 @@ class UnsupportedError(RayexecError):
         super().__init__(message)
 
 
+class UserCodeError(RayexecError):
+    """A function of the user raised; ``user_exception`` is its exception."""
+
+    dagster_name = "DagsterUserCodeExecutionError"
+
+    @property
+    def user_exception(self) -> BaseException | None:
+        """The exception of the user's function; None where it has no pickle."""
+        return self.__cause__
+
+    @property
+    def is_user_code_error(self) -> bool:
+        """Whether the error is of the user's code: always."""
+        return True
+
+
+class ConfigMappingError(UserCodeError):
+    """The function of a config mapping raised."""
+
+    dagster_name = "DagsterConfigMappingFunctionError"
+
+
+class TypeCheckFunctionError(UserCodeError):
+    """The function that checks a type raised."""
+
+    dagster_name = "DagsterTypeCheckError"
+
+
+class UnknownResourceError(RayexecError, AttributeError):
+    """A context has no resource of this name; ``resource_name`` is the name."""
+
+    dagster_name = "DagsterUnknownResourceError"
+
+    def __init__(self, message: str, *, resource_name: str | None = None) -> None:
+        self.resource_name = resource_name
+        super().__init__(message)
+
+
 class StepError(RayexecError):
     """An error of one step."""
 
 
-class StepExecutionError(StepError):
+class StepExecutionError(StepError, UserCodeError):
     """Replaces an exception of an op that has no pickle and so stays on its worker."""
+
+    dagster_name = "DagsterExecutionStepExecutionError"
 
 
 class TypeCheckError(StepError):
-    """A value is not of the type that its input or output declares."""
+    """A value is not of the type that its input or output declares.
+
+    An op may raise it too. ``description`` and ``metadata`` are as in a TypeCheck, and
+    ``dagster_type`` is the type.
+    """
+
+    dagster_name = "DagsterTypeCheckDidNotPass"
+
+    def __init__(
+        self,
+        description: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        dagster_type: Any = None,
+    ) -> None:
+        self.description = description
+        self.metadata = dict(metadata or {})
+        self.dagster_type = dagster_type
+        super().__init__(description)
 
 
 class OutputNotFoundError(StepError):
     """The op did not return or yield a required output."""
 
-
-class OutputError(StepError):
-    """An output contradicts its op's definition, or has no pickle."""
+    dagster_name = "DagsterStepOutputNotFoundError"
 
 
-class InputError(StepError):
+class OutputError(StepError, InvariantError):
+    """An output contradicts its op's definition."""
+
+    dagster_name = "DagsterInvariantViolationError"
+
+
+class OutputStorageError(StepError, UserCodeError):
+    """An output cannot be stored: its IO manager raised, or its value has no pickle."""
+
+    dagster_name = "DagsterExecutionHandleOutputError"
+
+
+class InputError(StepError, UserCodeError):
     """An input cannot be loaded."""
 
+    dagster_name = "DagsterExecutionLoadInputError"
 
-class ResourceError(StepError):
+
+class ResourceError(StepError, UserCodeError):
     """A resource cannot be opened; ``key`` is its key."""
+
+    dagster_name = "DagsterResourceFunctionError"
 
     def __init__(self, message: str, *, key: str | None = None) -> None:
         self.key = key
@@ -226,10 +359,19 @@ class RetriesDisabledError(StepError):
 class MaxRetriesExceededError(StepError):
     """``RetryRequested`` was raised more often than its ``max_retries``."""
 
+    dagster_name = "DagsterMaxRetriesExceededError"
 
-DagsterExecutionHandleOutputError = OutputError
+
+DagsterConfigMappingFunctionError = ConfigMappingError
+DagsterError = RayexecError
+DagsterEventLogInvalidForRun = StoreError
+DagsterExecutionHandleOutputError = OutputStorageError
+# The exception that an op gets as its run is canceled.
+DagsterExecutionInterruptedError = KeyboardInterrupt
+DagsterExecutionLoadInputError = InputError
 DagsterExecutionStepExecutionError = StepExecutionError
 DagsterExecutionStepNotFoundError = StepNotFoundError
+DagsterInvalidConfigDefinitionError = DefinitionError
 DagsterInvalidConfigError = ConfigError
 DagsterInvalidDefinitionError = DefinitionError
 DagsterInvalidInvocationError = InvocationError
@@ -237,5 +379,12 @@ DagsterInvalidSubsetError = SelectionError
 DagsterInvariantViolationError = InvariantError
 DagsterMaxRetriesExceededError = MaxRetriesExceededError
 DagsterResourceFunctionError = ResourceError
+DagsterRunNotFoundError = RunNotFoundError
 DagsterStepOutputNotFoundError = OutputNotFoundError
+DagsterSubprocessError = WorkerCrashedError
 DagsterTypeCheckDidNotPass = TypeCheckError
+DagsterTypeCheckError = TypeCheckFunctionError
+DagsterUnknownPartitionError = UnsupportedError
+DagsterUnknownResourceError = UnknownResourceError
+DagsterUnmetExecutorRequirementsError = EngineError
+DagsterUserCodeExecutionError = UserCodeError

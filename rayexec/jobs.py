@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, overload
 
 from rayexec.definitions.executor import ExecutorDefinition, default_executor
 from rayexec.definitions.graph import GraphDefinition, compose
-from rayexec.definitions.hooks import HookDefinition, hook_set
+from rayexec.definitions.hooks import HookDefinition, Hooked, hook_set
+from rayexec.definitions.invocation import PendingInvocation
 from rayexec.definitions.job import JobDefinition
 from rayexec.definitions.logger import LoggerDefinition
 from rayexec.definitions.ports import GraphOut
@@ -83,9 +84,10 @@ class Job(JobDefinition):
             **options,
         )
 
-    def with_hooks(self, hooks: Iterable[HookDefinition]) -> Job:
-        """Return a copy that also runs ``hooks`` for every op."""
-        return replace(self, hooks=hook_set((*self.hooks, *hooks), f"job {self.name!r}"))
+    def with_hooks(self, hook_defs: Iterable[HookDefinition]) -> Job:
+        """Return a copy that also runs ``hook_defs`` for every op."""
+        where = f"job {self.name!r}"
+        return replace(self, hooks=hook_set((*self.hooks, *hook_set(hook_defs, where)), where))
 
     def __call__(self, *_args: Any, **_kwargs: Any) -> Any:
         raise InvocationError(
@@ -97,9 +99,48 @@ class Job(JobDefinition):
 class Graph(GraphDefinition):
     """A graph made by ``@graph``: a part of other graphs, or of a job made by ``to_job``."""
 
+    def pending(self) -> CalledGraph:
+        """Return this graph for one call or for a job, with nothing of its own yet."""
+        return CalledGraph(self)
+
     def to_job(self, **settings: Any) -> Job:
         """Return a job around this graph; accepts the keywords of ``@job``."""
         return to_job(self, **settings)
+
+    def execute_in_process(
+        self, run_config: Any = None, *, resources: Mapping[str, Any] | None = None, **options: Any
+    ) -> RunResult:
+        """Run the graph as a job in this process, as ``Job.execute_in_process`` does."""
+        return self.to_job(resource_defs=resources).execute_in_process(run_config, **options)
+
+
+class CalledGraph(PendingInvocation, Hooked):
+    """A graph with an alias, tags, hooks or a retry policy, for a call or as a job of its own."""
+
+    definition: Graph
+
+    def to_job(
+        self,
+        name: str | None = None,
+        *,
+        tags: Mapping[str, Any] | None = None,
+        hooks: Iterable[HookDefinition] | None = None,
+        op_retry_policy: RetryPolicy | None = None,
+        **settings: Any,
+    ) -> Job:
+        """Return a job around the graph, as ``Graph.to_job`` does.
+
+        The alias is its name, and the settings of the call are the job's.
+        """
+        where = f"job {name or self.name or self.definition.name!r}"
+        return to_job(
+            self.definition,
+            name=name or self.name,
+            tags={**self.tags, **(tags or {})},
+            hooks=(*self.hooks, *hook_set(hooks, where)),
+            op_retry_policy=op_retry_policy or self.retry_policy,
+            **settings,
+        )
 
     def execute_in_process(
         self, run_config: Any = None, *, resources: Mapping[str, Any] | None = None, **options: Any

@@ -16,6 +16,7 @@ from rayexec.definitions.handles import (
     Level,
     NodeOutput,
 )
+from rayexec.definitions.hooks import Hooked
 from rayexec.definitions.invocation import Invocable, Invocation
 from rayexec.definitions.op import OpDefinition
 from rayexec.definitions.ports import GraphOut
@@ -26,7 +27,7 @@ __all__ = ["GraphDefinition", "Node", "compose"]
 
 
 @dataclass(frozen=True, eq=False)
-class GraphDefinition(Invocable):
+class GraphDefinition(Invocable, Hooked):
     """Nodes wired together, as a part of other graphs or of a job."""
 
     name: str

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rayexec.definitions.op import OpDefinition
+from rayexec.definitions.called_op import CalledOp
+from rayexec.definitions.metadata import MetadataValue
 from rayexec.definitions.surroundings import (
     NO_RESOURCES,
     OwnRunInfo,
@@ -14,23 +15,29 @@ from rayexec.definitions.surroundings import (
     StepLog,
     ephemeral_run,
 )
+from rayexec.errors import InvariantError
 
 __all__ = ["HookContext", "build_hook_context"]
 
 
 class HookContext:
-    """Context of a hook: the step before it, and its result."""
+    """Context of a hook: the step before it, and its result.
+
+    ``op_exception`` is the error of a failed step, otherwise None. ``op_output_values`` and
+    ``op_output_metadata`` are by output; those of a dynamic output are by mapping key below it.
+    """
 
     def __init__(
         self,
         *,
         run: RunInfo,
         step_key: str,
-        op: OpDefinition | None,
-        hook_name: str = "",
+        op: CalledOp | None,
+        hook_def: Any = None,
         op_config: Any = None,
         op_exception: BaseException | None = None,
         op_output_values: Mapping[str, Any] | None = None,
+        op_output_metadata: Mapping[str, Any] | None = None,
         resources: Resources | None = None,
         log: StepLog | None = None,
     ) -> None:
@@ -38,28 +45,68 @@ class HookContext:
         self.job_name = run.job_name
         self.run: RunInfo = OwnRunInfo(run)
         self.step_key = step_key
-        self.op = op
-        self.hook_name = hook_name
+        self._op = op
+        self._hook_def = hook_def
         self.op_config = op_config
         self.op_exception = op_exception
-        self.op_output_values = dict(op_output_values or {})
+        self.op_output_values: dict[str, Any] = dict(op_output_values or {})
+        #: MetadataValues by key.
+        self.op_output_metadata: dict[str, Any] = dict(op_output_metadata or {})
         self.resources = resources or NO_RESOURCES
         self.log = log or StepLog()
 
+    @property
+    def op(self) -> CalledOp:
+        """The op under its name in the graph; raises InvariantError in a test without one."""
+        if self._op is None:
+            raise InvariantError("this context has no op: give one to build_hook_context(op=…).")
+        return self._op
+
+    @property
+    def hook_def(self) -> Any:
+        """The HookDefinition that runs; raises InvariantError outside of one."""
+        if self._hook_def is None:
+            raise InvariantError("this context belongs to no hook: call a hook with it.")
+        return self._hook_def
+
+    @property
+    def hook_name(self) -> str:
+        """The name of the hook that runs."""
+        return str(self.hook_def.name)
+
+    @property
+    def required_resource_keys(self) -> frozenset[str]:
+        """The keys of the resources that the hook requires."""
+        return frozenset(self.hook_def.required_resource_keys)
+
+    def for_hook(self, hook_def: Any) -> HookContext:
+        """Return this context for a hook that is called with it, in a unit test."""
+        own = object.__new__(type(self))
+        own.__dict__.update(self.__dict__, _hook_def=hook_def)
+        return own
+
 
 def build_hook_context(
-    *,
-    op: OpDefinition | None = None,
     resources: Mapping[str, Any] | None = None,
+    op: Any = None,
+    run_id: str | None = None,
+    job_name: str | None = None,
     op_exception: BaseException | None = None,
+    *,
     op_output_values: Mapping[str, Any] | None = None,
+    op_output_metadata: Mapping[str, Mapping[str, MetadataValue]] | None = None,
 ) -> HookContext:
-    """Return a context for unit tests of a hook."""
+    """Return a context for unit tests of a hook.
+
+    ``op`` is an OpDefinition, or one with an alias or tags.
+    """
+    called = None if op is None else CalledOp.of_call(op)
     return HookContext(
-        run=ephemeral_run(),
-        step_key=op.name if op is not None else "ephemeral",
-        op=op,
+        run=ephemeral_run(run_id=run_id, job_name=job_name),
+        step_key="ephemeral" if called is None else called.name,
+        op=called,
         op_exception=op_exception,
         op_output_values=op_output_values,
+        op_output_metadata=op_output_metadata,
         resources=Resources(resources or {}),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextvars
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from rayexec.definitions.handles import Binding, Level
 from rayexec.definitions.hooks import HookDefinition, hook_set
@@ -13,6 +13,9 @@ from rayexec.definitions.retry import RetryPolicy
 from rayexec.definitions.tags import normalize_tags
 from rayexec.errors import DefinitionError, InvocationError
 from rayexec.names import check_name
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 __all__ = ["CURRENT_BODY", "Invocable", "Invocation", "PendingInvocation"]
 
@@ -46,21 +49,25 @@ class Invocable:
         """Return the outputs in order, each with the dynamic outputs that multiply it."""
         raise NotImplementedError
 
+    def pending(self) -> PendingInvocation:
+        """Return this definition for one call, with nothing of its own yet."""
+        return PendingInvocation(self)
+
     def alias(self, name: str) -> PendingInvocation:
         """Return this definition for one call, its node called ``name``."""
-        return PendingInvocation(self).alias(name)
+        return self.pending().alias(name)
 
     def tag(self, tags: Mapping[str, Any]) -> PendingInvocation:
         """Return this definition for one call, with ``tags`` added."""
-        return PendingInvocation(self).tag(tags)
+        return self.pending().tag(tags)
 
-    def with_hooks(self, hooks: Iterable[HookDefinition]) -> PendingInvocation:
-        """Return this definition for one call, with ``hooks`` added."""
-        return PendingInvocation(self).with_hooks(hooks)
+    def with_hooks(self, hook_defs: Iterable[HookDefinition]) -> PendingInvocation:
+        """Return this definition for one call, with ``hook_defs`` added."""
+        return self.pending().with_hooks(hook_defs)
 
     def with_retry_policy(self, retry_policy: RetryPolicy) -> PendingInvocation:
         """Return this definition for one call, under another retry policy."""
-        return PendingInvocation(self).with_retry_policy(retry_policy)
+        return self.pending().with_retry_policy(retry_policy)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         body = CURRENT_BODY.get()
@@ -82,23 +89,22 @@ class PendingInvocation:
     hooks: tuple[HookDefinition, ...] = ()
     retry_policy: RetryPolicy | None = None
 
-    def alias(self, name: str) -> PendingInvocation:
+    def alias(self, name: str) -> Self:
         """Return a copy whose node is called ``name``."""
         return replace(self, name=check_name(name, "a node", reserved=False))
 
-    def tag(self, tags: Mapping[str, Any]) -> PendingInvocation:
+    def tag(self, tags: Mapping[str, Any]) -> Self:
         """Return a copy with ``tags`` added; they win over the definition's own."""
         return replace(
             self, tags={**self.tags, **normalize_tags(tags, f"{self.definition.name}.tag")}
         )
 
-    def with_hooks(self, hooks: Iterable[HookDefinition]) -> PendingInvocation:
-        """Return a copy with ``hooks`` added."""
-        return replace(
-            self, hooks=hook_set((*self.hooks, *hooks), f"{self.definition.name}.with_hooks")
-        )
+    def with_hooks(self, hook_defs: Iterable[HookDefinition]) -> Self:
+        """Return a copy with ``hook_defs`` added."""
+        where = f"{self.definition.name}.with_hooks"
+        return replace(self, hooks=hook_set((*self.hooks, *hook_set(hook_defs, where)), where))
 
-    def with_retry_policy(self, retry_policy: RetryPolicy) -> PendingInvocation:
+    def with_retry_policy(self, retry_policy: RetryPolicy) -> Self:
         """Return a copy with a retry policy of its own."""
         if not isinstance(retry_policy, RetryPolicy):
             raise DefinitionError(

@@ -8,7 +8,7 @@ from typing import Any
 
 from rayexec.definitions.executor import ExecutorDefinition, default_executor
 from rayexec.definitions.graph import GraphDefinition
-from rayexec.definitions.hooks import HookDefinition
+from rayexec.definitions.hooks import HookDefinition, Hooked
 from rayexec.definitions.logger import LoggerDefinition
 from rayexec.definitions.resource import ResourceDefinition
 from rayexec.definitions.retry import RetryPolicy
@@ -17,7 +17,7 @@ __all__ = ["JobDefinition"]
 
 
 @dataclass(frozen=True, eq=False)
-class JobDefinition:
+class JobDefinition(Hooked):
     """A graph with its resources, default config, tags, hooks, retry policy and executor."""
 
     name: str

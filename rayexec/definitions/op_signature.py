@@ -15,7 +15,7 @@ from rayexec.definitions.types import Nothing, is_subclass
 from rayexec.errors import DefinitionError
 from rayexec.names import check_name, nearest
 
-__all__ = ["Parameters", "Signature", "read_outputs", "read_signature"]
+__all__ = ["Parameters", "Signature", "read_outputs", "read_signature", "wrong_context"]
 
 _CONTEXT_NAMES = frozenset({"context", "_context", "_", "__"})
 _GENERATORS = frozenset(
@@ -36,6 +36,8 @@ class Parameters:
     inputs: tuple[str, ...]
     #: Whether further inputs arrive in ``**kwargs``.
     catches_all: bool = False
+    #: The type of its context if only the ops of assets have such a one: the op can't run in a job.
+    asset_context: str | None = None
 
 
 class Signature(NamedTuple):
@@ -53,7 +55,7 @@ def read_signature(
     Raises DefinitionError, with ``where`` in its message, if they contradict each other.
     """
     declared = dict(ins or {})
-    context = config = None
+    context = config = asset_context = None
     catches_all = False
     resources: list[str] = []
     inputs: dict[str, In] = {}
@@ -67,6 +69,8 @@ def read_signature(
             parameter.name in _CONTEXT_NAMES or getattr(annotation, "is_op_context", False)
         ):
             context = parameter.name
+            if getattr(annotation, "is_asset_context", False):
+                asset_context = annotation.__name__
         elif parameter.kind is parameter.POSITIONAL_ONLY:
             raise DefinitionError(
                 f"{where}: input {parameter.name!r} is positional-only; remove the slash after it."
@@ -100,7 +104,16 @@ def read_signature(
         inputs[check_name(name, f"an input of {where}")] = _input(
             declaration, Any, NO_DEFAULT, where
         )
-    return Signature(Parameters(context, config, tuple(resources), named, catches_all), inputs)
+    parameters = Parameters(context, config, tuple(resources), named, catches_all, asset_context)
+    return Signature(parameters, inputs)
+
+
+def wrong_context(op_name: str, annotation: str) -> DefinitionError:
+    """Return the error for an op that runs and wants the context of an asset."""
+    return DefinitionError(
+        f"op {op_name!r} wants a context of the type {annotation}, which only ops of assets get: "
+        f"annotate it with OpExecutionContext."
+    )
 
 
 def _config_parameter(where: str, annotation: Any) -> str:

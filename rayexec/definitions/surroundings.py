@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rayexec.definitions.fresh_data import fresh
+from rayexec.errors import UnknownResourceError
 from rayexec.events import LogLine, user_traceback
 from rayexec.names import nearest
 
@@ -134,16 +135,23 @@ class Resources:
         self.__dict__.update(opened)
 
     def __getattr__(self, key: str) -> Any:
-        raise AttributeError(
+        raise UnknownResourceError(
             f"resource {key!r} is not among those this op asked for; name it in "
             f"required_resource_keys."
-            f"{nearest(key, self.__dict__)}"
+            f"{nearest(key, self.__dict__)}",
+            resource_name=key,
         )
 
 
 NO_RESOURCES = Resources({})
 
 
-def ephemeral_run(tags: Mapping[str, str] | None = None, config: Any = None) -> RunInfo:
+def ephemeral_run(
+    tags: Mapping[str, str] | None = None,
+    config: Any = None,
+    *,
+    run_id: str | None = None,
+    job_name: str | None = None,
+) -> RunInfo:
     """Return the facts of no run, for contexts of unit tests."""
-    return RunInfo("EPHEMERAL", "ephemeral", dict(tags or {}), config or {})
+    return RunInfo(run_id or "EPHEMERAL", job_name or "ephemeral", dict(tags or {}), config or {})

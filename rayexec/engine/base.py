@@ -85,7 +85,10 @@ class Engine(ABC):
 
     @abstractmethod
     def packed(self, step: int, output: str) -> Any:
-        """Return an output as a ValueWriter stores it; raises KeyError for none, OutputError."""
+        """Return an output as a ValueWriter stores it.
+
+        Raises KeyError for none, and OutputStorageError.
+        """
 
     @abstractmethod
     def value(self, step: int, output: str) -> object:

@@ -15,7 +15,7 @@ from rayexec.definitions.surroundings import StepLog
 from rayexec.engine.base import Engine
 from rayexec.engine.packed_values import Restored, is_lasting, pack
 from rayexec.engine.process_memory import peak_rss
-from rayexec.errors import OutputError, StoreError
+from rayexec.errors import OutputStorageError, StoreError
 from rayexec.events import (
     DRIVER_BATCH,
     SUCCESS,
@@ -209,7 +209,7 @@ class InProcessEngine(Engine):
             }
             lasting = {name: value for name, value in values.items() if is_lasting(value)}
             self._writer.commit(key, row.attempt_number, row.outputs, lasting)
-        except (StoreError, OutputError) as error:
+        except (StoreError, OutputStorageError) as error:
             return not_stored(row, error)
         return row
 
@@ -239,7 +239,7 @@ class InProcessEngine(Engine):
         self._values[step] = {name: Restored(stored) for name, stored in values.items()}
 
     def packed(self, step: int, output: str) -> Any:
-        """Return an output, pickled; raises OutputError for an object without a pickle."""
+        """Return an output, pickled; raises OutputStorageError for an object without a pickle."""
         key = self._spec.plan.steps[step].key
         return pack(self._values[step][output], f'output "{output}" of step "{key}"')
 

@@ -16,7 +16,7 @@ import threading
 from collections import ChainMap
 from typing import Any
 
-from rayexec.errors import OutputError
+from rayexec.errors import OutputStorageError
 from rayexec.events import causes_of
 from rayexec.former_names import load_stored
 from rayexec.run.previous_run import StoredValue
@@ -155,7 +155,7 @@ def _load_stored(stored: StoredValue) -> Any:
 def pack(value: Any, subject: str) -> bytes | Packed:
     """Pickle a value: bytes for a small one without references of Ray, else Packed.
 
-    Raises OutputError about ``subject``.
+    Raises OutputStorageError about ``subject``.
     """
     if type(value) in IMMUTABLE:
         plain = pickle.dumps(value, protocol=5)
@@ -169,7 +169,7 @@ def pack(value: Any, subject: str) -> bytes | Packed:
             return Packed(main, views, refs)
         return _dumps(value)[0] if buffers else main
     except Exception as error:  # a value's own __reduce__ may raise anything
-        raise OutputError(
+        raise OutputStorageError(
             f"{subject} cannot be pickled, so it cannot travel to another process: "
             f"{type(error).__name__}: {error}. "
             "Return data instead of an open handle, or keep the handle in a resource."

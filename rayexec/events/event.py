@@ -128,7 +128,7 @@ def _plain(value: Any) -> Any:
 
 def _error_dict(error: ErrorInfo) -> dict[str, Any]:
     cause = _error_dict(error.cause) if error.cause is not None else None
-    return {"class": error.cls_name, "message": error.message, "stack": error.stack, "cause": cause}
+    return {"class": error.own_name, "message": error.message, "stack": error.stack, "cause": cause}
 
 
 _HOOK_EVENTS = {
@@ -147,7 +147,7 @@ def expand_resource(record: ResourceRecord, key: str | None = None) -> Iterator[
             message = f'Captured the output of closing resource "{name}".'
             yield Event(EventType.LOGS_CAPTURED, message, record.ended, key, captured)
         if record.error is not None:
-            error = f"{record.error.cls_name}: {record.error.message}"
+            error = f"{record.error.own_name}: {record.error.message}"
             message = f'Teardown of resource "{name}" failed: {error}'
             yield Event(EventType.ENGINE_EVENT, message, record.ended, key, record.error)
         return
@@ -165,7 +165,7 @@ def expand_resource(record: ResourceRecord, key: str | None = None) -> Iterator[
             EventType.RESOURCE_INIT_SUCCESS, message, record.ended, key, {"resource_key": name}
         )
     else:
-        error = f"{record.error.cls_name}: {record.error.message}"
+        error = f"{record.error.own_name}: {record.error.message}"
         message = f'Resource "{name}" failed to open: {error}'
         yield Event(EventType.RESOURCE_INIT_FAILURE, message, record.ended, key, record.error)
 
@@ -296,7 +296,7 @@ def _ending(attempt: Attempt, key: str) -> Event:
         )
     failure = attempt.failure
     reason = (
-        f"{failure.root.cls_name}: {failure.root.message}" if failure is not None else "unknown"
+        f"{failure.root.own_name}: {failure.root.message}" if failure is not None else "unknown"
     )
     if attempt.outcome == RETRY:
         wait = f" in {_duration(attempt.delay)}" if attempt.delay else ""

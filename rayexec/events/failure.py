@@ -6,8 +6,11 @@ import contextlib
 import importlib
 import os
 import traceback
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+from rayexec import errors
 
 __all__ = [
     "ErrorInfo",
@@ -23,9 +26,28 @@ _PACKAGE = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__
 _CLOUDPICKLE = f"{os.sep}cloudpickle{os.sep}"
 _MACHINERY = ("<frozen importlib", importlib.__file__, contextlib.__file__)
 _MOST_CHARACTERS = 256 * 1024  # of a message or a traceback; longer ones lose their middle
-# Errors of steps that only wrap the error that counts.
+# Rayexec's own names of its errors by the names in recorded failures, which are Dagster's.
+_OWN_NAMES: Mapping[str, str] = {
+    kind.dagster_name: name
+    for name, kind in vars(errors).items()
+    if isinstance(kind, type)
+    and issubclass(kind, errors.RayexecError)
+    and kind.dagster_name is not None
+    and kind.__name__ == name
+    and kind is not errors.OutputError  # shares its name with the InvariantError that it is
+}
+# Errors of steps that only wrap the error that counts; former versions recorded own names.
 _WRAPPERS = frozenset(
-    {"StepExecutionError", "MaxRetriesExceededError", "RetriesDisabledError", "LoadError"}
+    {
+        "DagsterExecutionStepExecutionError",
+        "StepExecutionError",
+        "RetryRequested",
+        "RetryRequestedFromPolicy",
+        "DagsterMaxRetriesExceededError",
+        "MaxRetriesExceededError",
+        "RetriesDisabledError",
+        "LoadError",
+    }
 )
 _MOST_CAUSES = 20  # of one error
 # Directories with copies of user code, and the names that tracebacks give them.
@@ -36,15 +58,21 @@ _SHOWN_AS: dict[str, str] = {}
 class ErrorInfo:
     """Exception as text, with its cause."""
 
+    #: Name of the class; for an error of rayexec the name that Dagster has for it, if any.
     cls_name: str
     message: str
     #: Traceback without frames of rayexec.
     stack: str
     cause: ErrorInfo | None = None
 
+    @property
+    def own_name(self) -> str:
+        """Name of the class in rayexec."""
+        return _OWN_NAMES.get(self.cls_name, self.cls_name)
+
     def to_string(self) -> str:
         """Return message and traceback as Python prints them."""
-        return self.stack or f"{self.cls_name}: {self.message}"
+        return self.stack or f"{self.own_name}: {self.message}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +109,14 @@ def describe_error(error: BaseException) -> ErrorInfo:
     chain = causes_of(error)
     described: ErrorInfo | None = None
     for link in reversed(chain):
-        described = ErrorInfo(type(link).__name__, _text(link), user_traceback(link), described)
+        described = ErrorInfo(_class_name(link), _text(link), user_traceback(link), described)
     assert described is not None  # The chain starts with the error itself.
     return described
+
+
+def _class_name(error: BaseException) -> str:
+    # Not that of a base: a user may derive classes from the errors of rayexec.
+    return type(error).__dict__.get("dagster_name") or type(error).__name__
 
 
 def causes_of(error: BaseException) -> list[BaseException]:

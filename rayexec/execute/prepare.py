@@ -21,7 +21,13 @@ from rayexec.definitions.surroundings import RunInfo
 from rayexec.definitions.tags import max_runtime, normalize_tags
 from rayexec.engine.base import Engine
 from rayexec.engine.registry import make_engine
-from rayexec.errors import DefinitionError, RunCanceledError, StepExecutionError
+from rayexec.errors import (
+    DefinitionError,
+    InputError,
+    OutputStorageError,
+    RunCanceledError,
+    StepExecutionError,
+)
 from rayexec.events import RunStatus
 from rayexec.execute.cache_policy import with_run_cache
 from rayexec.execute.cancel_watch import CancelToken, Watcher
@@ -318,19 +324,21 @@ def run(
     if raise_on_error and not result.success:
         if outcome.error is not None:
             raise outcome.error
-        raise _first_error(result)
+        raise _first_error(result, is_here=engine.runs_here)
     return result
 
 
-def _first_error(result: RunResult) -> BaseException:
+def _first_error(result: RunResult, *, is_here: bool) -> BaseException:
     failed = result.get_step_failure_events()[0]
     key = failed.step_key or ""
     error = result.exception_for_node(key)
+    if is_here and isinstance(error, (InputError, OutputStorageError)) and error.user_exception:
+        return error.user_exception  # by an IO manager, which counts as a part of its op here
     if error is not None:
         return error
     data = failed.step_failure_data
     return StepExecutionError(
-        f"step {key!r} failed: {data.root.cls_name}: {data.root.message}\n{data.root.stack}"
+        f"step {key!r} failed: {data.root.own_name}: {data.root.message}\n{data.root.stack}"
     )
 
 

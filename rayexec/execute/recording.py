@@ -176,7 +176,7 @@ class Recording(Observer):
         failure = None
         if error is not None:
             described = describe_error(error)
-            failure = {"error": described.cls_name, "message": described.message}
+            failure = {"error": described.own_name, "message": described.message}
             if isinstance(error, StoreError):
                 status = RunStatus.FAILURE
         note = f"recorded in part: {self.error}" if self.error is not None else None

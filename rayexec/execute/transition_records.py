@@ -7,7 +7,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from rayexec.events import FAILURE, Attempt, ErrorInfo, Event, EventType, StepFailureData
+from rayexec.errors import InputError
+from rayexec.events import FAILURE, Attempt, Event, EventType, StepFailureData, describe_error
 from rayexec.plan.model import Step
 from rayexec.scheduler.messages import (
     StepAbandoned,
@@ -69,7 +70,7 @@ def _unfed(transition: StepUnfed, steps: Sequence[Step], now: float) -> Attempt:
             "not run again (rerun_on_loss=False). Select it, and what is behind it, to have it run "
             "all the same"
         )
-    failure = StepFailureData(ErrorInfo("InputError", f"{message}.", ""), ("InputError",))
+    failure = StepFailureData(describe_error(InputError(f"{message}.")), ("InputError",))
     return Attempt(transition.step, 0, FAILURE, now, now, failure=failure)
 
 

@@ -10,9 +10,9 @@ from rayexec.definitions.surroundings import RunInfo
 from rayexec.errors import (
     InputError,
     MaxRetriesExceededError,
-    OutputError,
+    OutputStorageError,
+    RayexecError,
     RetriesDisabledError,
-    StepError,
 )
 from rayexec.events import (
     FAILURE,
@@ -29,6 +29,10 @@ from rayexec.run.retry_rules import RetryDecision, after_failure, after_request
 
 __all__ = ["Judgement", "judge", "not_stored"]
 
+# Names of errors that nobody raises here, as Dagster has them in its events.
+_BY_THE_OP = "DagsterExecutionStepExecutionError"
+_BY_POLICY = "RetryRequestedFromPolicy"
+
 
 class Judgement(NamedTuple):
     """Consequence of an exception: the outcome of the attempt, and the exception to show."""
@@ -43,7 +47,7 @@ class Judgement(NamedTuple):
 def judge(template: Template, attempt_number: int, run: RunInfo, error: BaseException) -> Judgement:
     """Decide whether an attempt that raised ``error`` is retried."""
     kinds = error_types(error)
-    if isinstance(error, (InputError, OutputError)) and error.__cause__ is not None:
+    if isinstance(error, (InputError, OutputStorageError)) and error.__cause__ is not None:
         kinds += error_types(error.__cause__)  # the exception of an IO manager, for example
     if isinstance(error, RetryRequested):
         decision = after_request(
@@ -60,35 +64,37 @@ def judge(template: Template, attempt_number: int, run: RunInfo, error: BaseExce
         if isinstance(error, Failure)
         else None
     )
-    if decision.retry:
-        failure = StepFailureData(_wrap(template.op, error), kinds, user)
-        return Judgement(RETRY, failure, decision.delay, error)
-    if decision.reason is None:
-        failure = StepFailureData(_wrap(template.op, error), kinds, user)
-        return Judgement(FAILURE, failure, 0.0, error)
-    kind = MaxRetriesExceededError if run.retries else RetriesDisabledError
-    replacement, described = kind(decision.reason), describe_error(error)
+    described, is_request = describe_error(error), isinstance(error, RetryRequested)
     # A RetryRequested is only a request, so its own cause is the cause; an error that a retry
     # policy covers is the cause itself.
-    is_request = isinstance(error, RetryRequested)
+    cause = described.cause if is_request else described
+    if decision.retry:
+        shown = described if is_request else ErrorInfo(_BY_POLICY, "", "", cause)
+        return Judgement(RETRY, StepFailureData(shown, kinds, user), decision.delay, error)
+    if decision.reason is None:
+        failure = StepFailureData(_wrapped(template.op, error, described), kinds, user)
+        return Judgement(FAILURE, failure, 0.0, error)
+    kind = MaxRetriesExceededError if run.retries else RetriesDisabledError
+    replacement = kind(decision.reason)
     replacement.__cause__ = error.__cause__ if is_request else error
-    shown = ErrorInfo(
-        kind.__name__,
-        decision.reason,
-        described.stack,
-        described.cause if is_request else described,
-    )
+    name = kind.__name__
+    if run.retries:
+        name = type(error).__name__ if is_request else _BY_POLICY
+    shown = ErrorInfo(name, decision.reason, described.stack, cause)
     failure = StepFailureData(shown, error_types(replacement), user)
     return Judgement(FAILURE, failure, 0.0, replacement)
 
 
-def _wrap(op: OpDefinition, error: BaseException) -> ErrorInfo:
-    described = describe_error(error)
-    if isinstance(error, StepError) and not isinstance(error, InputError):
+def _wrapped(op: OpDefinition, error: BaseException, described: ErrorInfo) -> ErrorInfo:
+    """Return the error of a step that failed by ``error``.
+
+    An exception of the user's code is its cause. Errors of rayexec, a Failure and an exit are the
+    step's own.
+    """
+    if not isinstance(error, Exception) or isinstance(error, (Failure, RayexecError)):
         return described
-    return ErrorInfo(
-        "StepExecutionError", f'Error occurred while executing op "{op.name}":', "", described
-    )
+    message = f'Error occurred while executing op "{op.name}":'
+    return ErrorInfo(_BY_THE_OP, message, "", described)
 
 
 def not_stored(row: Attempt, error: Exception) -> Attempt:

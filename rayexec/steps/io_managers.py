@@ -20,7 +20,7 @@ from rayexec.definitions.surroundings import (
     StepLog,
 )
 from rayexec.definitions.types import RuntimeType, runtime_type
-from rayexec.errors import InputError, OutputError, ResourceError, StepError
+from rayexec.errors import InputError, OutputStorageError, ResourceError, StepError
 from rayexec.events import Handling, LoadedInput
 from rayexec.former_names import stable_name
 from rayexec.names import mapping_keys, output_name
@@ -268,7 +268,7 @@ class AttemptIOManagers:
     ) -> tuple[Any, Handling | None]:
         """Store an output and return the value or stand-in to pass on, with the record of storing.
 
-        Raises OutputError.
+        Raises OutputStorageError.
         """
         managers, op = self._managers, self._op
         if op.outs[name].type.is_nothing or (self._template, name) not in managers.ports.outputs:
@@ -290,7 +290,7 @@ class AttemptIOManagers:
         except _MEANINGFUL:
             raise
         except Exception as error:
-            raise OutputError(
+            raise OutputStorageError(
                 f"IO manager {key!r} could not store output {name!r} of step {step_key!r} (op "
                 f"{op.name!r}): {type(error).__name__}: {error}"
             ) from error

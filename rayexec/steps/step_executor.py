@@ -14,8 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from rayexec.definitions.contexts import OpExecutionContext
-from rayexec.definitions.hook_context import HookContext
-from rayexec.definitions.hooks import HookDefinition
+from rayexec.definitions.op_signature import wrong_context
 from rayexec.definitions.python_logger import RUNNING
 from rayexec.definitions.retry import RetryRequested
 from rayexec.definitions.surroundings import (
@@ -26,19 +25,18 @@ from rayexec.definitions.surroundings import (
 from rayexec.definitions.types import RuntimeType
 from rayexec.errors import TypeCheckError
 from rayexec.events import (
-    RETRY,
     SUCCESS,
     Attempt,
     HookOutcome,
     OutputRecord,
     Reused,
-    describe_error,
 )
 from rayexec.plan.model import Template
 from rayexec.run.cached_outputs import CachedOutput, RunCache
 from rayexec.steps.attempt_failure import judge
 from rayexec.steps.caching import AttemptCache
 from rayexec.steps.forked_child import ForkGuard
+from rayexec.steps.hook_runs import EndedAttempt
 from rayexec.steps.io_managers import IOManagers
 from rayexec.steps.outputs import OutputCollector
 from rayexec.steps.resources import OpenResources
@@ -46,8 +44,8 @@ from rayexec.steps.timeouts import CLEAN_UP_S, Backstop, deadline, over_time
 
 __all__ = ["AttemptEnd", "FinishedCall", "StepCall", "StepExecutor", "Store"]
 
-# Stores an output by its name (``result``, ``result[key]``); raises OutputError for a value without
-# a pickle.
+# Stores an output by its name (``result``, ``result[key]``); raises OutputStorageError for a value
+# without a pickle.
 Store = Callable[[str, Any], None]
 Inputs = Mapping[str, Any] | Callable[[], Mapping[str, Any]]
 
@@ -144,7 +142,7 @@ class StepExecutor:
         2. Reuse the outputs of an equal earlier step, if the op is cached and there is one.
         3. Otherwise open the resources, call the op, and store its outputs.
         4. Judge an exception: retry or failure.
-        5. Run the hooks, unless the step is retried or its outputs are reused.
+        5. Run the hooks, unless the outputs are reused.
         6. Close the resources of the step and return the row.
         """
         attempt = _Attempt(self, call, store, log or StepLog(self.clock), finished)
@@ -208,6 +206,7 @@ class _Attempt:
         collector = OutputCollector(op, self._emit)
         reused: Reused | None = None
         error: BaseException | None = None
+        loaded: Mapping[str, Any] = {}
         try:
             loaded = inputs() if callable(inputs) else inputs
             if managers is not None:
@@ -252,10 +251,13 @@ class _Attempt:
             judgement = judge(self._template, call.attempt, executor.run_info, error)
             outcome, failure = judgement.outcome, judgement.failure
             delay, error = judgement.delay, judgement.error
+        by_managers = () if managers is None else tuple(managers.loaded)
         hooks: tuple[HookOutcome, ...] = ()
-        if self._template.hooks and outcome != RETRY and reused is None:
+        if self._template.hooks and reused is None:
             shown = error if isinstance(raised_by_op, RetryRequested) else raised_by_op
-            hooks = tuple([self._run_hook(hook, shown) for hook in self._template.hooks])
+            facts = (call.step, call.attempt, outcome, started, ended, tuple(self._outputs))
+            unhooked = Attempt(*facts, failure, delay, loaded=by_managers)
+            hooks = self._run_hooks(unhooked, tuple(loaded), shown)
         executor.guard.end_child(error)  # of a child that a hook forked, for example
         resources.close_step()
         collector.release()
@@ -274,7 +276,7 @@ class _Attempt:
             "",
             resources.take_records(),
             os.getpid(),
-            loaded=() if managers is None else tuple(managers.loaded),
+            loaded=by_managers,
             reused=reused,
         )
         return AttemptEnd(row, error)
@@ -285,6 +287,8 @@ class _Attempt:
                 raise self._finished.error
             return self._finished.result
         op, call, parameters = self._op, self._call, self._op.parameters
+        if parameters.asset_context is not None:
+            raise wrong_context(op.name, parameters.asset_context)
         arguments: dict[str, Any] = {}
         for name, declared in op.ins.items():
             runtime_type = declared.type
@@ -373,25 +377,21 @@ class _Attempt:
             self._outputs.append(OutputRecord(output.name, output.metadata, output.handled))
         return Reused(entry.origin.run_id, entry.origin.step_key)
 
-    def _run_hook(self, hook: HookDefinition, error: BaseException | None) -> HookOutcome:
-        if (hook.on == "failure") != (error is not None):
-            return HookOutcome(hook.name, "skipped")
-        try:
-            hook.fn(
-                HookContext(
-                    run=self._executor.run_info,
-                    step_key=self._call.key,
-                    op=self._op,
-                    hook_name=hook.name,
-                    op_config=self._call.config,
-                    op_exception=error,
-                    op_output_values=self._values,
-                    resources=self._executor.resources.get(hook.required_resource_keys),
-                    log=self._log,
-                )
-            )
-        except KeyboardInterrupt:
-            raise
-        except BaseException as raised:  # a hook that exits ends itself, not the step
-            return HookOutcome(hook.name, "errored", describe_error(raised))
-        return HookOutcome(hook.name, "completed")
+    def _run_hooks(
+        self, row: Attempt, inputs: tuple[str, ...], error: BaseException | None
+    ) -> tuple[HookOutcome, ...]:
+        executor, call = self._executor, self._call
+        ended = EndedAttempt(
+            executor.run_info,
+            call.key,
+            self._op,
+            call.config,
+            call.tags,
+            row,
+            inputs,
+            error,
+            self._values or {},
+            executor.resources,
+            self._log,
+        )
+        return ended.run_hooks(self._template.hooks)

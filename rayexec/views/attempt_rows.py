@@ -70,7 +70,7 @@ def attempt_row(record: RunRecord, log: StoredLog, attempt: Attempt) -> AttemptR
         fetch_s=facts.loading if facts.ended and facts.peak_rss != UNKNOWN_BYTES else None,
         output_bytes=None if attempt.output_bytes == UNKNOWN_BYTES else attempt.output_bytes,
         peak_rss_bytes=None if facts.peak_rss == UNKNOWN_BYTES else facts.peak_rss,
-        error=None if error is None else error.cls_name,
+        error=None if error is None else error.own_name,
         message=None
         if error is None
         else error.message.encode("utf-8", "backslashreplace").decode(),

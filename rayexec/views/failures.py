@@ -58,14 +58,14 @@ def ending_error(record: RunRecord, summary: RunSummary) -> str | None:
     """Return the error that ended a run as a whole, in words."""
     error = summary.error
     if error is not None:
-        return f"The run could not continue: {error.cls_name}: {error.message}"
+        return f"The run could not continue: {error.own_name}: {error.message}"
     if record.error is not None and record.status == RunStatus.FAILURE:
         return f"The run could not continue: {record.error['error']}: {record.error['message']}"
     return None
 
 
 def _describe(subject: str, error: ErrorInfo) -> str:
-    headline = f"{subject}: {error.cls_name}: {error.message}".rstrip().removesuffix(":")
+    headline = f"{subject}: {error.own_name}: {error.message}".rstrip().removesuffix(":")
     # Without a frame of the user's code a traceback only repeats the headline.
     return f"{headline}\n\n{error.stack.rstrip()}" if '  File "' in error.stack else headline
 

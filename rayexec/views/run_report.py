@@ -42,7 +42,7 @@ class RunReport:
             "failed_steps": [
                 {
                     "step_key": failure.step_key,
-                    "error": failure.data.root.cls_name,
+                    "error": failure.data.root.own_name,
                     "message": failure.data.root.message,
                     "stack": failure.data.root.stack,
                 }
@@ -106,7 +106,7 @@ def outcome(result: RunResult) -> dict[str, Any]:
         "failed_steps": [
             {
                 "step_key": failure.step_key,
-                "error": failure.data.root.cls_name,
+                "error": failure.data.root.own_name,
                 "message": failure.data.root.message,
             }
             for failure in summary.failures

@@ -85,6 +85,9 @@ def elsewhere() -> None:
     _Elsewhere.handle = one()
 
 
+def _hook_fn(context: object) -> None: ...
+
+
 @pytest.mark.parametrize(
     ("body", "message"),
     [
@@ -228,7 +231,10 @@ _NO_HOOKS: Any = [1]
         (lambda: plus.to_job(tags={"a": {1}}), "job 'plus': tag 'a' holds a set"),
         (lambda: plus.to_job(name="no!"), "'no!' is not a valid name for a job"),
         (lambda: plus.to_job().with_hooks(_NO_HOOKS), "job 'plus': hooks must be made by"),
-        (lambda: success_hook(name="no!")(print), "'no!' is not a valid name for a hook"),
+        (
+            lambda: success_hook(name="no!")(lambda context: None),
+            "'no!' is not a valid name for a hook",
+        ),
     ],
 )
 def test_settings_that_make_no_sense_are_told(make: Any, message: str) -> None:

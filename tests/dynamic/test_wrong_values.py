@@ -85,53 +85,68 @@ def none() -> None:
     return None
 
 
+_TYPE, _OUTPUT = "DagsterTypeCheckDidNotPass", "DagsterInvariantViolationError"
+
+
 @pytest.mark.parametrize(
     ("function", "kind", "message"),
     [
         (
             twice_the_same,
-            "OutputError",
+            _OUTPUT,
             'op "twice_the_same" yielded a DynamicOutput with mapping key "a" twice.',
         ),
         (
             bad_key,
-            "DefinitionError",
+            "DagsterInvalidDefinitionError",
             "'2001-01' is not a valid mapping key: use letters, digits and underscores only.",
         ),
-        (key_with_a_line_end, "DefinitionError", r"'a\n' is not a valid mapping key"),
-        (key_of_another_type, "DefinitionError", "5 is not a valid mapping key"),
+        (key_with_a_line_end, "DagsterInvalidDefinitionError", r"'a\n' is not a valid mapping key"),
+        (key_of_another_type, "DagsterInvalidDefinitionError", "5 is not a valid mapping key"),
         (gives_up, "OSError", "the disk is gone"),
-        (wrong_type, "TypeCheckError", 'Type check failed for output "result" of op "wrong_type"'),
-        (wrong_type_in_a_list, "TypeCheckError", 'Type check failed for output "result"'),
+        (
+            wrong_type,
+            "DagsterTypeCheckDidNotPass",
+            'Type check failed for output "result" of op "wrong_type"',
+        ),
+        (
+            wrong_type_in_a_list,
+            "DagsterTypeCheckDidNotPass",
+            'Type check failed for output "result"',
+        ),
         (
             plain_output,
-            "OutputError",
+            _OUTPUT,
             'yielded an Output for "result", which is dynamic: yield DynamicOutput(value, ',
         ),
-        (plain_output_in_a_list, "OutputError", 'yielded an Output for "result", which is dynamic'),
+        (
+            plain_output_in_a_list,
+            _OUTPUT,
+            'yielded an Output for "result", which is dynamic',
+        ),
         (
             other_name,
-            "OutputError",
+            _OUTPUT,
             'op "other_name" has no output "results"; it has result. Did you mean',
         ),
         (
             other_name_in_a_list,
-            "OutputError",
+            _OUTPUT,
             'returned a value of output "results" among those of "result".',
         ),
         (
             single,
-            "OutputError",
+            _OUTPUT,
             'op "single" returned a DynamicOutput for its dynamic output "result": return a list',
         ),
         (
             single_value,
-            "OutputError",
+            _OUTPUT,
             'op "single_value" returned a int for its dynamic output "result"',
         ),
         (
             none,
-            "OutputError",
+            _OUTPUT,
             'op "none" returned None for its dynamic output "result": return a list',
         ),
     ],

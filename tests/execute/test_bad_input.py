@@ -43,7 +43,7 @@ def test_an_output_that_cannot_be_pickled_names_op_and_output(execute_on_ray: An
 
     result = execute_on_ray(locking)
     data = result.failure_data_for_node("locks")
-    assert data.error.cls_name == "OutputError"
+    assert data.error.cls_name == "DagsterExecutionHandleOutputError"
     assert 'output "bad" of op "locks" cannot be pickled' in data.error.message
     assert "Return data instead of an open handle" in data.error.message
     assert data.error.cause.cls_name == "TypeError"
@@ -72,8 +72,8 @@ def test_an_output_that_cannot_be_unpickled_fails_its_consumer(execute_on_ray: A
     assert result.is_node_success("trap")
     for consumer in ("take", "sole"):
         data = result.failure_data_for_node(consumer)
-        assert data.error.cause.cls_name == InputError.__name__
-        assert 'input "value" cannot be unpickled: ValueError' in data.error.cause.message
+        assert data.error.cls_name == InputError.dagster_name
+        assert 'input "value" cannot be unpickled: ValueError' in data.error.message
 
 
 def test_prints_of_python_c_and_children_arrive_in_order(execute_on_ray: Any, capfd: Any) -> None:

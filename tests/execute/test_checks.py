@@ -43,11 +43,11 @@ def test_types_are_checked_on_the_way_out_and_in(execute: Any, value: Any, accep
         kind = type(value).__name__
         expected = f"expected a value of type int, got {value!r} of type {kind}."
         assert root_of(result, "give") == (
-            "TypeCheckError",
+            "DagsterTypeCheckDidNotPass",
             f'Type check failed for output "result" of op "give": {expected}',
         )
         assert root_of(result, "want") == (
-            "TypeCheckError",
+            "DagsterTypeCheckDidNotPass",
             f'Type check failed for input "n" of op "want": {expected}',
         )
 
@@ -61,7 +61,7 @@ def test_an_int_is_no_float(execute: Any) -> None:
     def typed() -> None:
         give()
 
-    assert root_of(execute(typed), "give")[0] == "TypeCheckError"
+    assert root_of(execute(typed), "give")[0] == "DagsterTypeCheckDidNotPass"
 
 
 def test_custom_types(execute: Any) -> None:
@@ -93,7 +93,7 @@ def test_custom_types(execute: Any) -> None:
     result = execute(custom)
     assert result.is_node_success("give_even")
     assert root_of(result, "want") == (
-        "TypeCheckError",
+        "DagsterTypeCheckDidNotPass",
         'Type check failed for input "n" of op "want": 12 is not small in custom.',
     )
     assert root_of(result, "give_odd")[1].endswith("does not pass the check of Even.")
@@ -113,7 +113,7 @@ def test_a_value_whose_repr_fails_is_still_named_by_type(execute: Any) -> None:
         give()
 
     name, message = root_of(execute(shy), "give")
-    assert name == "TypeCheckError"
+    assert name == "DagsterTypeCheckDidNotPass"
     assert "of type Shy" in message
 
 
@@ -195,19 +195,19 @@ def test_outputs_that_contradict_their_op(execute: Any) -> None:
     result = execute(contradictions)
     said = {key: root_of(result, key) for key in result.get_failed_step_keys()}
     assert {key: name for key, (name, _) in said.items()} == {
-        "missing": "OutputNotFoundError",
-        "unknown": "OutputError",
-        "twice": "OutputError",
-        "raw": "OutputError",
-        "short": "OutputError",
-        "scalar": "OutputError",
-        "mapping": "OutputError",
-        "swapped": "OutputError",
-        "silent": "OutputError",
-        "misnamed": "OutputError",
-        "unexpected": "OutputError",
-        "never": "OutputNotFoundError",
-        "declared_none": "TypeCheckError",
+        "missing": "DagsterStepOutputNotFoundError",
+        "unknown": "DagsterInvariantViolationError",
+        "twice": "DagsterInvariantViolationError",
+        "raw": "DagsterInvariantViolationError",
+        "short": "DagsterInvariantViolationError",
+        "scalar": "DagsterInvariantViolationError",
+        "mapping": "DagsterInvariantViolationError",
+        "swapped": "DagsterInvariantViolationError",
+        "silent": "DagsterInvariantViolationError",
+        "misnamed": "DagsterInvariantViolationError",
+        "unexpected": "DagsterInvariantViolationError",
+        "never": "DagsterStepOutputNotFoundError",
+        "declared_none": "DagsterTypeCheckDidNotPass",
     }
     assert 'op "missing" did not return or yield its required output "q"' in said["missing"][1]
     assert 'op "unknown" has no output "qq"; it has p, q.' in said["unknown"][1]

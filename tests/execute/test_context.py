@@ -108,7 +108,7 @@ def test_partitions_are_tags(execute: Any) -> None:
         execute(partitioned, tags={"dagster/partition": "2001-01"}).output_for_node("look")
         == "2001-01"
     )
-    assert root_of(execute(partitioned), "look")[0] == InvariantError.__name__
+    assert root_of(execute(partitioned), "look")[0] == InvariantError.dagster_name
 
 
 class Color(Enum):

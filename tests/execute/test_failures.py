@@ -84,7 +84,7 @@ def test_the_failure_tells_class_message_and_place(execute: Any) -> None:
 
     result = execute(failing)
     data = result.failure_data_for_node("boom")
-    assert data.error.cls_name == "StepExecutionError"
+    assert data.error.cls_name == "DagsterExecutionStepExecutionError"
     assert data.error.message == 'Error occurred while executing op "boom":'
     assert data.error.cause.cls_name == "ValueError"
     assert data.error.cause.message == "the boom"

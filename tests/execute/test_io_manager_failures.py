@@ -64,7 +64,7 @@ def failing_job(manager: Failing, policy: RetryPolicy | None = None) -> Any:
 def test_an_error_in_handle_output_fails_the_step(execute: Any, tmp_path: Path) -> None:
     result = execute(failing_job(Failing("store", tmp_path / "count")))
     assert root_of(result, "make") == (
-        "OutputError",
+        "DagsterExecutionHandleOutputError",
         (
             "IO manager 'files' could not store output 'result' of step 'make' (op 'make'): "
             "OSError: "
@@ -83,7 +83,7 @@ def test_an_error_in_load_input_fails_the_consumer(execute: Any, tmp_path: Path)
     result = execute(failing_job(Failing("load", tmp_path / "count")))
     assert result.is_node_success("make")
     kind, message = root_of(result, "use")
-    assert kind == "InputError"
+    assert kind == "DagsterExecutionLoadInputError"
     assert message == (
         "IO manager 'files' could not load input 'value' of step 'use' (op 'use'), which is "
         "output 'result' of "
@@ -164,6 +164,6 @@ def test_a_resource_that_is_no_manager(execute: Any) -> None:
         pair()
 
     assert root_of(execute(odd), "pair") == (
-        "ResourceError",
+        "DagsterResourceFunctionError",
         "resource 'files' is a str, which has no handle_output: make it a subclass of IOManager.",
     )

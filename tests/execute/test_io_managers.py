@@ -243,7 +243,7 @@ def test_what_a_manager_loads_is_checked(execute: Any, tmp_path: Path) -> None:
         strict(pair())
 
     kind, message = root_of(execute(checking), "strict")
-    assert kind == "TypeCheckError"
+    assert kind == "DagsterTypeCheckDidNotPass"
     assert 'input "value" of op "strict"' in message
 
 

@@ -70,7 +70,7 @@ def test_a_manager_that_does_not_open(execute: Any, is_ray: bool) -> None:
     if is_ray:
         kind, message = root_of(result, "pair")
         assert (kind, message) == (
-            "ResourceError",
+            "DagsterResourceFunctionError",
             "resource 'files' failed to open: RuntimeError: no disk",
         )
     else:  # it is opened before the first step, as every resource is

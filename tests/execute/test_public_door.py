@@ -5,6 +5,7 @@ import sys
 from importlib import import_module
 
 import rayexec
+from rayexec.definitions.stand_in_names import TOPIC_OF
 
 # What the package promises to be importable from its front door.
 PROMISED = [
@@ -116,7 +117,14 @@ def test_the_stub_is_read_as_type_checkers_read_it() -> None:
         for target in node.targets
         if isinstance(target, ast.Name)
     }
-    assert imported.keys() | aliases == {*rayexec.__all__, "__version__"}
+    only_import = {node.name for node in tree.body if isinstance(node, ast.ClassDef)} | {
+        node.target.id
+        for node in tree.body
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
+    } - {"__all__"}
+    assert imported.pop("Any") == "typing"
+    assert only_import == set(TOPIC_OF)
+    assert imported.keys() | aliases | only_import == {*rayexec.__all__, "__version__"}
     for name, module in imported.items():
         assert getattr(rayexec, name) is getattr(import_module(module), name)
 

@@ -183,7 +183,7 @@ def test_a_resource_that_fails_to_open_fails_its_step_on_ray(execute_on_ray: Any
 
     result = execute_on_ray(breaking)
     data = result.failure_data_for_node("use")
-    assert data.error.cls_name == "ResourceError"
+    assert data.error.cls_name == "DagsterResourceFunctionError"
     assert "resource 'thing' failed to open: RuntimeError: no connection" in data.error.message
     assert "RESOURCE_INIT_FAILURE" in kinds_of(result)
     assert result.is_node_untouched("consume")
@@ -284,7 +284,7 @@ def test_an_op_sees_only_the_resources_it_asked_for(execute: Any) -> None:
         peek()
 
     name, message = root_of(execute(peeking), "peek")
-    assert name == "AttributeError"
+    assert name == "DagsterUnknownResourceError"
     assert "resource 'thingy' is not among those this op asked for" in message
     assert "Did you mean 'thing'?" in message
 

@@ -85,7 +85,7 @@ def test_an_exhausted_policy_fails_and_shows_the_last_error(execute: Any) -> Non
     assert kinds_of(result, "flaky").count("STEP_UP_FOR_RETRY") == 2
     assert kinds_of(result, "flaky")[-1] == "STEP_FAILURE"
     assert (data.error.cls_name, data.error.message) == (
-        "MaxRetriesExceededError",
+        "RetryRequestedFromPolicy",
         "Exceeded max_retries of 2",
     )
     assert (data.root.cls_name, data.root.message) == ("ValueError", "attempt 2")
@@ -117,7 +117,7 @@ def test_retry_requested_overrides_and_ends(execute: Any) -> None:
     assert result.output_for_node("asks") == 7
     data = result.failure_data_for_node("asks_too_often")
     assert (data.error.cls_name, data.error.message) == (
-        "MaxRetriesExceededError",
+        "RetryRequested",
         "Exceeded max_retries of 1",
     )
     assert (data.root.cls_name, data.root.message) == ("KeyError", "'why'")

@@ -23,7 +23,10 @@ FAILING = {
     "long_message": ("ValueError", "<mmm"),
     "long_traceback": ("ValueError", "at the end"),
     "deep": ("KeyError", "100"),
-    "unpicklable": ("OutputError", 'output "result" of op "unpicklable" cannot be pickled'),
+    "unpicklable": (
+        "DagsterExecutionHandleOutputError",
+        'output "result" of op "unpicklable" cannot be pickled',
+    ),
     "surrogate_error": ("ValueError", "lone \ud800 surrogate"),
     "nul_error": ("ValueError", "a\0b"),
 }

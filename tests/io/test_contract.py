@@ -226,7 +226,9 @@ def test_an_error_half_way_leaves_no_file(
         breaks()
 
     result = execute(breaking)
-    assert result.failure_data_for_node("breaks").root.cls_name == "OutputError"
+    assert (
+        result.failure_data_for_node("breaks").root.cls_name == "DagsterExecutionHandleOutputError"
+    )
     assert "half-way" in result.failure_data_for_node("breaks").root.message
     assert files(tmp_path) == files(tmp_path, hidden=True) == set()
 

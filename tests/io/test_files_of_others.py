@@ -142,7 +142,7 @@ def test_workers_trust_whom_their_driver_trusts(
 
     failed = execute(loading)
     error = failed.failure_data_for_node("take").root
-    assert error.cls_name == "InputError"
+    assert error.cls_name == "DagsterExecutionLoadInputError"
     assert f"{base} belongs to another user (uid {STRANGER_UID})" in error.message
     # Ray has started its workers, so they have no such variable.
     monkeypatch.setenv(TRUSTED_OWNERS, str(STRANGER_UID))

@@ -88,7 +88,7 @@ def test_what_is_no_table_is_told(execute: Any, tmp_path: Path) -> None:
 
     result = execute(making)
     root = result.failure_data_for_node("number").root
-    assert root.cls_name == "OutputError"
+    assert root.cls_name == "DagsterExecutionHandleOutputError"
     assert root.message.startswith(
         "IO manager 'tables' could not store output 'result' of step 'number' (op 'number'): "
         "TypeError: a int is no "

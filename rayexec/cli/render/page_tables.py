@@ -129,7 +129,7 @@ def failures_part(run: RunReport, log: StoredLog, attempts: Sequence[Attempt]) -
     for attempt, failure in failed[:_MOST_ROWS]:
         root = failure.root
         headline = (
-            f"{log.keys[attempt.step]}, attempt {attempt.attempt_number + 1}: {root.cls_name}: "
+            f"{log.keys[attempt.step]}, attempt {attempt.attempt_number + 1}: {root.own_name}: "
             f"{root.message}"
         )
         parts.append(

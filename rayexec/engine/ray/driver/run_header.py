@@ -10,7 +10,7 @@ from rayexec.engine.packed_values import pack
 from rayexec.engine.ray.driver.exported_tasks import pickle_for_workers
 from rayexec.engine.ray.protocol.batch_request import Header
 from rayexec.engine.ray.protocol.framing import Address
-from rayexec.errors import EngineError, OutputError, StoreError
+from rayexec.errors import EngineError, OutputStorageError, StoreError
 from rayexec.plan.model import FromConfig
 from rayexec.run.spec import RunSpec
 from rayexec.steps.managed_ports import managed_ports
@@ -71,6 +71,6 @@ def _packed(path: str, name: str, value: Any) -> Any:
     owner = f"node {path!r}" if path else "the job"
     try:
         packed = pack(value, f"the value of input {name!r} of {owner}")
-    except OutputError as error:
+    except OutputStorageError as error:
         raise EngineError(str(error)) from error
     return packed if isinstance(packed, bytes) else ray.put(packed)

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rayexec.engine.packed_values import IMMUTABLE, Packed, pack, unpack
-from rayexec.errors import OutputError
+from rayexec.errors import OutputStorageError
 from rayexec.plan.model import Template
 
 __all__ = ["FreshDefaults"]
@@ -47,7 +47,7 @@ def _changeable(template: Template) -> dict[str, bytes | Packed]:
             continue
         try:
             packed = pack(value, f'the default of input "{name}"')
-        except OutputError:  # such as a lock, for all steps of a worker to share
+        except OutputStorageError:  # such as a lock, for all steps of a worker to share
             continue
         if isinstance(packed, Packed):
             # All copies share these buffers, as those in the object store: nobody may write.
