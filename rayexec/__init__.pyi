@@ -16,6 +16,11 @@ from rayexec.definitions.contexts import InitResourceContext as InitResourceCont
 from rayexec.definitions.contexts import OpExecutionContext as OpExecutionContext
 from rayexec.definitions.contexts import build_init_resource_context as build_init_resource_context
 from rayexec.definitions.contexts import build_op_context as build_op_context
+from rayexec.definitions.dependencies import DependencyDefinition as DependencyDefinition
+from rayexec.definitions.dependencies import InputMapping as InputMapping
+from rayexec.definitions.dependencies import MultiDependencyDefinition as MultiDependencyDefinition
+from rayexec.definitions.dependencies import NodeInvocation as NodeInvocation
+from rayexec.definitions.dependencies import OutputMapping as OutputMapping
 from rayexec.definitions.executor import ExecutorDefinition as ExecutorDefinition
 from rayexec.definitions.executor import in_process_executor as in_process_executor
 from rayexec.definitions.executor import multiprocess_executor as multiprocess_executor
@@ -48,6 +53,7 @@ from rayexec.definitions.op import OpDefinition as OpDefinition
 from rayexec.definitions.op import op as op
 from rayexec.definitions.ports import DynamicOut as DynamicOut
 from rayexec.definitions.ports import DynamicOutput as DynamicOutput
+from rayexec.definitions.ports import GraphIn as GraphIn
 from rayexec.definitions.ports import GraphOut as GraphOut
 from rayexec.definitions.ports import In as In
 from rayexec.definitions.ports import Out as Out
@@ -116,6 +122,7 @@ from rayexec.errors import InvariantError as InvariantError
 from rayexec.errors import InvocationError as InvocationError
 from rayexec.errors import LoadError as LoadError
 from rayexec.errors import MaxRetriesExceededError as MaxRetriesExceededError
+from rayexec.errors import MisuseError as MisuseError
 from rayexec.errors import OutputError as OutputError
 from rayexec.errors import OutputNotFoundError as OutputNotFoundError
 from rayexec.errors import OutputStorageError as OutputStorageError

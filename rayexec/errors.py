@@ -4,6 +4,7 @@
     ├── LoadError                     a job file fails to import, or holds no such job
     ├── DefinitionError               an op, graph or job contradicts itself
     │   └── InvocationError           an op or graph is called with wrong arguments
+    │       └── MisuseError           a handle, graph or job is used as something else
     ├── ConfigError                   run config does not fit its job
     ├── SelectionError                a selection names nothing
     ├── InvariantError                an object cannot answer a question
@@ -76,6 +77,7 @@ __all__ = [
     "InvocationError",
     "LoadError",
     "MaxRetriesExceededError",
+    "MisuseError",
     "OutputError",
     "OutputNotFoundError",
     "OutputStorageError",
@@ -122,6 +124,18 @@ class InvocationError(DefinitionError):
     """An op or graph is called with wrong arguments."""
 
     dagster_name = "DagsterInvalidInvocationError"
+
+
+class InvariantError(RayexecError):
+    """An object cannot answer a question, such as one for the output of a failed step."""
+
+    dagster_name = "DagsterInvariantViolationError"
+
+
+class MisuseError(InvocationError, InvariantError):
+    """A handle in a body is used as the value behind it, or a job or graph as a function."""
+
+    dagster_name = "DagsterInvariantViolationError"
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,12 +197,6 @@ class SelectionError(RayexecError):
     def __init__(self, message: str, *, clause: str | None = None) -> None:
         self.clause = clause
         super().__init__(message)
-
-
-class InvariantError(RayexecError):
-    """An object cannot answer a question, such as one for the output of a failed step."""
-
-    dagster_name = "DagsterInvariantViolationError"
 
 
 class StepNotFoundError(InvariantError):

@@ -67,7 +67,7 @@ class HookDefinition(ByReference):
         decorated_fn: Callable[..., Any] | None = None,
         trigger: HookTrigger = HookTrigger.EVENTS,
     ) -> None:
-        self.name = check_name(name, "a hook", reserved=False)
+        self.name = check_name(name, "a hook")
         if not callable(hook_fn):
             raise DefinitionError(
                 f"hook {name!r}: hook_fn is a function, got {type(hook_fn).__name__}."

@@ -11,7 +11,16 @@ from rayexec.definitions.types import RuntimeType, runtime_type
 from rayexec.errors import DefinitionError
 from rayexec.names import MAPPING_KEY
 
-__all__ = ["NO_DEFAULT", "DynamicOut", "DynamicOutput", "GraphOut", "In", "Out", "Output"]
+__all__ = [
+    "NO_DEFAULT",
+    "DynamicOut",
+    "DynamicOutput",
+    "GraphIn",
+    "GraphOut",
+    "In",
+    "Out",
+    "Output",
+]
 
 T = TypeVar("T")
 
@@ -94,7 +103,14 @@ class DynamicOut(Out):
         return True
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
+class GraphIn:
+    """An input of a graph, for its description."""
+
+    description: str | None = None
+
+
+@dataclass(frozen=True)
 class GraphOut:
     """An output of a graph, for its name among several or for its description."""
 

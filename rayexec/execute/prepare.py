@@ -208,7 +208,7 @@ def prepare(
             f"execution.config…runtime_env.env_vars are masked ({MASKED!r}), since records do not "
             "keep them: give the run config again with their values (-c FILE)."
         )
-    run_tags = {**job.run_tags, **normalize_tags(tags, "tags of the run")}
+    run_tags = {**(job.run_tags or {}), **normalize_tags(tags, "tags of the run")}
     config = replace(
         config, execution=limit_runtime(config.execution, max_runtime(run_tags, "tags of the run"))
     )

@@ -78,7 +78,7 @@ class Flattening:
         """Flatten the job and return its plan."""
         job = self._job
         inputs = {name: (FromConfig("", name),) for name in job.graph.inputs}
-        self._add_graph(job.graph, _Scope("", job.hooks, job.op_retry_policy, inputs))
+        self._add_graph(job.graph, _Scope("", job.hook_defs, job.op_retry_policy, inputs))
         return StaticPlan(
             job_name=job.name,
             steps=tuple(self._steps),
