@@ -8,6 +8,7 @@ from typing import Any
 
 from rayexec._version import __version__ as __version__
 from rayexec.config.document import RunConfig as RunConfig
+from rayexec.definitions.asset_key import AssetKey as AssetKey
 from rayexec.definitions.concurrency import Pool as Pool
 from rayexec.definitions.config_models import Config as Config
 from rayexec.definitions.config_models import EnvVar as EnvVar
@@ -48,7 +49,28 @@ from rayexec.definitions.logger import build_init_logger_context as build_init_l
 from rayexec.definitions.logger import logger as logger
 from rayexec.definitions.mapping import config_mapping as config_mapping
 from rayexec.definitions.mapping import configured as configured
+from rayexec.definitions.metadata import BoolMetadataValue as BoolMetadataValue
+from rayexec.definitions.metadata import DagsterAssetMetadataValue as DagsterAssetMetadataValue
+from rayexec.definitions.metadata import DagsterJobMetadataValue as DagsterJobMetadataValue
+from rayexec.definitions.metadata import DagsterRunMetadataValue as DagsterRunMetadataValue
+from rayexec.definitions.metadata import FloatMetadataValue as FloatMetadataValue
+from rayexec.definitions.metadata import IntMetadataValue as IntMetadataValue
+from rayexec.definitions.metadata import JsonMetadataValue as JsonMetadataValue
+from rayexec.definitions.metadata import MarkdownMetadataValue as MarkdownMetadataValue
 from rayexec.definitions.metadata import MetadataValue as MetadataValue
+from rayexec.definitions.metadata import NotebookMetadataValue as NotebookMetadataValue
+from rayexec.definitions.metadata import NullMetadataValue as NullMetadataValue
+from rayexec.definitions.metadata import PathMetadataValue as PathMetadataValue
+from rayexec.definitions.metadata import PoolMetadataValue as PoolMetadataValue
+from rayexec.definitions.metadata import PythonArtifactMetadataValue as PythonArtifactMetadataValue
+from rayexec.definitions.metadata import (
+    TableColumnLineageMetadataValue as TableColumnLineageMetadataValue,
+)
+from rayexec.definitions.metadata import TableMetadataValue as TableMetadataValue
+from rayexec.definitions.metadata import TableSchemaMetadataValue as TableSchemaMetadataValue
+from rayexec.definitions.metadata import TextMetadataValue as TextMetadataValue
+from rayexec.definitions.metadata import TimestampMetadataValue as TimestampMetadataValue
+from rayexec.definitions.metadata import UrlMetadataValue as UrlMetadataValue
 from rayexec.definitions.op import OpDefinition as OpDefinition
 from rayexec.definitions.op import op as op
 from rayexec.definitions.ports import DynamicOut as DynamicOut
@@ -83,10 +105,16 @@ from rayexec.definitions.schemas.declarations import Permissive as Permissive
 from rayexec.definitions.schemas.declarations import ScalarUnion as ScalarUnion
 from rayexec.definitions.schemas.declarations import Selector as Selector
 from rayexec.definitions.schemas.declarations import Shape as Shape
+from rayexec.definitions.table_schema import TableColumn as TableColumn
+from rayexec.definitions.table_schema import TableColumnConstraints as TableColumnConstraints
+from rayexec.definitions.table_schema import TableColumnDep as TableColumnDep
+from rayexec.definitions.table_schema import TableColumnLineage as TableColumnLineage
+from rayexec.definitions.table_schema import TableConstraints as TableConstraints
+from rayexec.definitions.table_schema import TableRecord as TableRecord
+from rayexec.definitions.table_schema import TableSchema as TableSchema
 from rayexec.definitions.types import DagsterType as DagsterType
 from rayexec.definitions.types import Nothing as Nothing
 from rayexec.definitions.types import TypeCheck as TypeCheck
-from rayexec.definitions.user_events import AssetKey as AssetKey
 from rayexec.definitions.user_events import AssetMaterialization as AssetMaterialization
 from rayexec.definitions.user_events import AssetObservation as AssetObservation
 from rayexec.definitions.user_events import ExpectationResult as ExpectationResult

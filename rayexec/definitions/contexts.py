@@ -7,8 +7,9 @@ from types import SimpleNamespace
 from typing import Any
 
 from rayexec.definitions.fresh_data import fresh
-from rayexec.definitions.metadata import MetadataValue, normalize_metadata
+from rayexec.definitions.metadata import MetadataValue
 from rayexec.definitions.op import OpDefinition
+from rayexec.definitions.plain_metadata import normalize_metadata
 from rayexec.definitions.surroundings import (
     NO_RESOURCES,
     OwnRunInfo,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
-from rayexec.definitions.metadata import normalize_metadata
+from rayexec.definitions.plain_metadata import normalize_metadata
 from rayexec.definitions.types import RuntimeType, runtime_type
 from rayexec.errors import DefinitionError
 from rayexec.names import MAPPING_KEY

@@ -10,8 +10,9 @@ from typing import Any, get_args, get_origin
 
 from rayexec.definitions.config_models import Config
 from rayexec.definitions.io_contexts import InputContext, OutputContext
-from rayexec.definitions.metadata import MetadataValue, normalize_metadata
+from rayexec.definitions.metadata import MetadataValue
 from rayexec.definitions.op import OpDefinition
+from rayexec.definitions.plain_metadata import normalize_metadata
 from rayexec.definitions.resource import ResourceDefinition
 from rayexec.definitions.retry import Failure, RetryRequested
 from rayexec.definitions.surroundings import (
