@@ -19,8 +19,9 @@ from rayexec.definitions.schemas.config_types import (
     Selector,
     Shape,
 )
+from rayexec.definitions.schemas.given_values import check_enum, key_of_map
 from rayexec.definitions.schemas.schema_reading import as_type, entries, entry, nested_type
-from rayexec.definitions.schemas.schema_validators import check_default, check_enum, key_of_map
+from rayexec.definitions.schemas.schema_validators import check_default
 from rayexec.errors import DefinitionError
 
 __all__ = ["check_schema"]
