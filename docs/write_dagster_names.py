@@ -13,7 +13,8 @@ HEAD = """\
 # Dagster's names
 
 All public names of Dagster 1.13, and some arguments and attributes of them. \
-`rayexec migrate check FILE|DIR` reads this table for files of yours, line by line, and runs none of them.
+`rayexec migrate check FILE|DIR` reads this table for files of yours, line by line, \
+and runs none of them.
 
 - **same**: a file with the name runs as it stands.
 - **better**: it runs as it stands, and gets more.
