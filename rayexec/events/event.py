@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
 from rayexec.events.event_data import (
@@ -49,6 +49,12 @@ class Event:
     event_specific_data: Any = None
     job_name: str = ""
     pid: int | None = None
+
+    def __setstate__(self, state: Sequence[Any]) -> None:
+        # Pickles of earlier versions lack the last fields.
+        defaults = [field.default for field in fields(self)]
+        for field, value in zip(fields(self), [*state, *defaults[len(state) :]], strict=True):
+            object.__setattr__(self, field.name, value)
 
     @property
     def event_type_value(self) -> str:

@@ -41,6 +41,22 @@ class StepOutputData:
     output_name: str
     metadata: Mapping[str, Any] = field(default_factory=dict)
     mapping_key: str | None = None
+    #: The description of a failed type check; the step has failed with it.
+    mistake: str | None = None
+
+    @property
+    def type_check_data(self) -> TypeCheckData:
+        """Result of the type check."""
+        return TypeCheckData(self.mistake is None, self.output_name, self.mistake)
+
+
+@dataclass(frozen=True, slots=True)
+class TypeCheckData:
+    """Result of the type check of an output, named by ``label``."""
+
+    success: bool
+    label: str
+    description: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -155,6 +155,11 @@ def expand_attempt(
         captured = {"stdout": attempt.stdout, "stderr": attempt.stderr}
         yield made(EventType.LOGS_CAPTURED, f'Captured the output of step "{key}".', end, captured)
     yield from _done(attempt, made, key)
+    if attempt.rejected is not None:
+        name, mapping_key, what = _yielded(attempt.rejected.name)
+        wrong = StepOutputData(name, {}, mapping_key, attempt.rejected.mistake)
+        message = f'Yielded {what} of step "{key}", which failed its type check.'
+        yield made(EventType.STEP_OUTPUT, message, end, wrong)
     yield made(*_ending(attempt, key))
     for hook in attempt.hooks:
         kind, what = _HOOK_EVENTS[hook.status]
@@ -181,11 +186,7 @@ def _done(attempt: Attempt, made: Callable[..., Event], key: str) -> Iterator[Ev
 def _of_output(
     attempt: Attempt, output: OutputRecord, made: Callable[..., Event], key: str
 ) -> Iterator[Event]:
-    name, value_keys = output_name(output.name), mapping_keys(output.name)
-    mapping_key = value_keys[0] if value_keys else None
-    what = f'output "{name}"'
-    if mapping_key is not None:
-        what += f' with mapping key "{mapping_key}"'
+    name, mapping_key, what = _yielded(output.name)
     data = StepOutputData(name, output.metadata or {}, mapping_key)
     yield made(EventType.STEP_OUTPUT, f'Yielded {what} of step "{key}".', attempt.ended, data)
     if attempt.reused is not None and output.handled is not None:
@@ -195,6 +196,14 @@ def _of_output(
         by, metadata = output.handled
         handled = HandledOutputData(name, by, metadata or {}, mapping_key)
     yield made(EventType.HANDLED_OUTPUT, f'Stored {what} of step "{key}".', attempt.ended, handled)
+
+
+def _yielded(stored_as: str) -> tuple[str, str | None, str]:
+    """Return the name of an output and its mapping key, and the output in words."""
+    name, value_keys = output_name(stored_as), mapping_keys(stored_as)
+    if not value_keys:
+        return name, None, f'output "{name}"'
+    return name, value_keys[0], f'output "{name}" with mapping key "{value_keys[0]}"'
 
 
 def _statement(event: Any) -> str:

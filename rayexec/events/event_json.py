@@ -85,9 +85,9 @@ def _statement(event: Any) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """Return metadata with bare values in the place of ``MetadataValue``."""
+    """Return metadata with JSON-able values in the place of ``MetadataValue``."""
     if isinstance(value, Mapping):
-        return {key: getattr(each, "value", each) for key, each in value.items()}
+        return {key: getattr(each, "plain", each) for key, each in value.items()}
     return value
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import InitVar, dataclass
 from typing import TYPE_CHECKING, Any
 
 from rayexec.config.document import merged_run_config
@@ -54,9 +54,9 @@ class ReexecutionOptions:
     is_from_failure: bool = False
     is_forced: bool = False
     #: Has no effect: a run always gets the tags of the run that it resumes.
-    use_parent_run_tags: bool = True
+    use_parent_run_tags: InitVar[bool] = True
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, use_parent_run_tags: bool) -> None:
         if not isinstance(self.parent_run_id, str):
             kind = type(self.parent_run_id).__name__
             raise DefinitionError(f"parent_run_id is the id of a run (result.run_id), got {kind}.")

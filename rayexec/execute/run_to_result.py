@@ -9,7 +9,13 @@ from typing import TypeVar
 from rayexec.definitions.job import JobDefinition
 from rayexec.engine.base import Engine
 from rayexec.engine.registry import make_engine
-from rayexec.errors import InputError, OutputStorageError, RunCanceledError, StepExecutionError
+from rayexec.errors import (
+    InputError,
+    OutputStorageError,
+    RunCanceledError,
+    StepExecutionError,
+    TypeCheckFunctionError,
+)
 from rayexec.events import RunStatus
 from rayexec.execute.cache_policy import with_run_cache
 from rayexec.execute.cancel_watch import CancelToken, Watcher
@@ -89,8 +95,10 @@ def _first_error(result: RunResult, *, is_here: bool) -> BaseException:
     failed = result.get_step_failure_events()[0]
     key = failed.step_key or ""
     error = result.exception_for_node(key)
-    if is_here and isinstance(error, (InputError, OutputStorageError)) and error.user_exception:
-        return error.user_exception  # by an IO manager, which counts as a part of its op here
+    # Code of users around an op, such as an IO manager, counts as a part of the op here.
+    wrappers = (InputError, OutputStorageError, TypeCheckFunctionError)
+    if is_here and isinstance(error, wrappers) and error.user_exception:
+        return error.user_exception
     if error is not None:
         return error
     data = failed.step_failure_data

@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import Any
 
+from rayexec.definitions.asset_key import AssetKey
 from rayexec.definitions.metadata import MetadataValue
 from rayexec.definitions.user_events import (
-    AssetKey,
     AssetMaterialization,
     AssetObservation,
     ExpectationResult,
@@ -28,6 +28,7 @@ from rayexec.events import (
     LoadedInput,
     LogLine,
     OutputRecord,
+    RejectedOutput,
     Report,
     ResourceRecord,
     Reused,
@@ -67,6 +68,7 @@ _TUPLES = (
     LoadedInput,
     LogLine,
     OutputRecord,
+    RejectedOutput,
     Report,
     ResourceRecord,
     Reused,
@@ -76,14 +78,14 @@ _CLASSES = (
     AssetObservation,
     ErrorInfo,
     ExpectationResult,
-    MetadataValue,
     StepBlockedData,
     StepFailureData,
     StepOutputData,
     UserFailureData,
 )
 _BY_NAME: Mapping[str, Callable[..., Any]] = {
-    each.__name__: each for each in (*_TUPLES, *_CLASSES, AssetKey)
+    **{each.__name__: each for each in (*_TUPLES, *_CLASSES, AssetKey)},
+    MetadataValue.__name__: MetadataValue.of_kind,
 }
 
 _FIELDS: Mapping[type, tuple[str, ...]] = {
@@ -123,6 +125,9 @@ def _encode(value: Any, left: int = _MOST_LEVELS) -> Any:
         return {_KIND: kind.__name__} | {
             name: _encode(each, left) for name, each in named.items() if each is not None
         }
+    if isinstance(value, MetadataValue):
+        encoded = {_KIND: MetadataValue.__name__, "kind": value.kind}
+        return encoded if value.plain is None else encoded | {"value": _encode(value.plain, left)}
     if isinstance(value, Mapping):
         encoded = {str(key): _encode(each, left) for key, each in value.items()}
         return {_KIND: "mapping", "of": encoded} if _KIND in encoded else encoded

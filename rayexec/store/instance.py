@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from rayexec.definitions.user_events import AssetKey
+from rayexec.definitions.asset_key import AssetKey
 from rayexec.errors import InvariantError, RunNotFoundError
 from rayexec.events import EventType, RunStatus
 from rayexec.run.dagster_run import DagsterRun

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from rayexec.definitions.user_events import AssetKey
+from rayexec.definitions.asset_key import AssetKey
 from rayexec.events import ErrorInfo, Event, EventType
 
 __all__ = [
