@@ -16,6 +16,7 @@ FLOORS = (
     ("cli", "testing"),
     ("launch",),
     ("views",),
+    ("job_sets",),
     ("jobs",),
     ("execute",),
     ("engine",),
