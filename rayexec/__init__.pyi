@@ -2,27 +2,28 @@
 
 # The public names of rayexec, and the module that defines each of them. Type checkers read this
 # file, and so does rayexec/__init__.py: it loads a name at its first use. A line has one of the
-# forms `from MODULE import NAME as NAME` and `OTHER_NAME = NAME`; a long one has parentheses.
-
-from typing import Any
+# forms `from MODULE import NAME as NAME` and `OTHER_NAME = NAME`.
 
 from rayexec._version import __version__ as __version__
 from rayexec.config.document import RunConfig as RunConfig
 from rayexec.definitions import definitions as definitions
+from rayexec.definitions.asset_key import AssetKey as AssetKey
 from rayexec.definitions.concurrency import Pool as Pool
 from rayexec.definitions.config_models import Config as Config
 from rayexec.definitions.config_models import EnvVar as EnvVar
 from rayexec.definitions.config_models import PermissiveConfig as PermissiveConfig
 from rayexec.definitions.contexts import InitResourceContext as InitResourceContext
 from rayexec.definitions.contexts import OpExecutionContext as OpExecutionContext
-from rayexec.definitions.contexts import build_init_resource_context as build_init_resource_context
-from rayexec.definitions.contexts import build_op_context as build_op_context
+from rayexec.definitions.dependencies import DependencyDefinition as DependencyDefinition
+from rayexec.definitions.dependencies import InputMapping as InputMapping
+from rayexec.definitions.dependencies import MultiDependencyDefinition as MultiDependencyDefinition
+from rayexec.definitions.dependencies import NodeInvocation as NodeInvocation
+from rayexec.definitions.dependencies import OutputMapping as OutputMapping
 from rayexec.definitions.executor import ExecutorDefinition as ExecutorDefinition
 from rayexec.definitions.executor import in_process_executor as in_process_executor
 from rayexec.definitions.executor import multiprocess_executor as multiprocess_executor
 from rayexec.definitions.executor import ray_executor as ray_executor
 from rayexec.definitions.hook_context import HookContext as HookContext
-from rayexec.definitions.hook_context import build_hook_context as build_hook_context
 from rayexec.definitions.hooks import HookDefinition as HookDefinition
 from rayexec.definitions.hooks import HookExecutionResult as HookExecutionResult
 from rayexec.definitions.hooks import event_list_hook as event_list_hook
@@ -40,15 +41,36 @@ from rayexec.definitions.io_manager import input_manager as input_manager
 from rayexec.definitions.io_manager import io_manager as io_manager
 from rayexec.definitions.logger import InitLoggerContext as InitLoggerContext
 from rayexec.definitions.logger import LoggerDefinition as LoggerDefinition
-from rayexec.definitions.logger import build_init_logger_context as build_init_logger_context
 from rayexec.definitions.logger import logger as logger
 from rayexec.definitions.mapping import config_mapping as config_mapping
 from rayexec.definitions.mapping import configured as configured
+from rayexec.definitions.metadata import BoolMetadataValue as BoolMetadataValue
+from rayexec.definitions.metadata import DagsterAssetMetadataValue as DagsterAssetMetadataValue
+from rayexec.definitions.metadata import DagsterJobMetadataValue as DagsterJobMetadataValue
+from rayexec.definitions.metadata import DagsterRunMetadataValue as DagsterRunMetadataValue
+from rayexec.definitions.metadata import FloatMetadataValue as FloatMetadataValue
+from rayexec.definitions.metadata import IntMetadataValue as IntMetadataValue
+from rayexec.definitions.metadata import JsonMetadataValue as JsonMetadataValue
+from rayexec.definitions.metadata import MarkdownMetadataValue as MarkdownMetadataValue
 from rayexec.definitions.metadata import MetadataValue as MetadataValue
+from rayexec.definitions.metadata import NotebookMetadataValue as NotebookMetadataValue
+from rayexec.definitions.metadata import NullMetadataValue as NullMetadataValue
+from rayexec.definitions.metadata import PathMetadataValue as PathMetadataValue
+from rayexec.definitions.metadata import PoolMetadataValue as PoolMetadataValue
+from rayexec.definitions.metadata import PythonArtifactMetadataValue as PythonArtifactMetadataValue
+from rayexec.definitions.metadata import (
+    TableColumnLineageMetadataValue as TableColumnLineageMetadataValue,
+)
+from rayexec.definitions.metadata import TableMetadataValue as TableMetadataValue
+from rayexec.definitions.metadata import TableSchemaMetadataValue as TableSchemaMetadataValue
+from rayexec.definitions.metadata import TextMetadataValue as TextMetadataValue
+from rayexec.definitions.metadata import TimestampMetadataValue as TimestampMetadataValue
+from rayexec.definitions.metadata import UrlMetadataValue as UrlMetadataValue
 from rayexec.definitions.op import OpDefinition as OpDefinition
 from rayexec.definitions.op import op as op
 from rayexec.definitions.ports import DynamicOut as DynamicOut
 from rayexec.definitions.ports import DynamicOutput as DynamicOutput
+from rayexec.definitions.ports import GraphIn as GraphIn
 from rayexec.definitions.ports import GraphOut as GraphOut
 from rayexec.definitions.ports import In as In
 from rayexec.definitions.ports import Out as Out
@@ -65,25 +87,54 @@ from rayexec.definitions.retry import Failure as Failure
 from rayexec.definitions.retry import Jitter as Jitter
 from rayexec.definitions.retry import RetryPolicy as RetryPolicy
 from rayexec.definitions.retry import RetryRequested as RetryRequested
-from rayexec.definitions.schemas.config_types import Array as Array
 from rayexec.definitions.schemas.config_types import BoolSource as BoolSource
-from rayexec.definitions.schemas.config_types import Enum as Enum
 from rayexec.definitions.schemas.config_types import EnumValue as EnumValue
-from rayexec.definitions.schemas.config_types import Field as Field
 from rayexec.definitions.schemas.config_types import IntSource as IntSource
-from rayexec.definitions.schemas.config_types import Map as Map
-from rayexec.definitions.schemas.config_types import Noneable as Noneable
-from rayexec.definitions.schemas.config_types import Permissive as Permissive
-from rayexec.definitions.schemas.config_types import Selector as Selector
-from rayexec.definitions.schemas.config_types import Shape as Shape
 from rayexec.definitions.schemas.config_types import StringSource as StringSource
+from rayexec.definitions.schemas.declarations import Array as Array
+from rayexec.definitions.schemas.declarations import Enum as Enum
+from rayexec.definitions.schemas.declarations import Field as Field
+from rayexec.definitions.schemas.declarations import Map as Map
+from rayexec.definitions.schemas.declarations import Noneable as Noneable
+from rayexec.definitions.schemas.declarations import Permissive as Permissive
+from rayexec.definitions.schemas.declarations import ScalarUnion as ScalarUnion
+from rayexec.definitions.schemas.declarations import Selector as Selector
+from rayexec.definitions.schemas.declarations import Shape as Shape
+from rayexec.definitions.table_schema import TableColumn as TableColumn
+from rayexec.definitions.table_schema import TableColumnConstraints as TableColumnConstraints
+from rayexec.definitions.table_schema import TableColumnDep as TableColumnDep
+from rayexec.definitions.table_schema import TableColumnLineage as TableColumnLineage
+from rayexec.definitions.table_schema import TableConstraints as TableConstraints
+from rayexec.definitions.table_schema import TableRecord as TableRecord
+from rayexec.definitions.table_schema import TableSchema as TableSchema
+from rayexec.definitions.type_loaders import DagsterTypeLoader as DagsterTypeLoader
+from rayexec.definitions.type_loaders import dagster_type_loader as dagster_type_loader
+from rayexec.definitions.type_names import Any as Any
+from rayexec.definitions.type_names import Bool as Bool
+from rayexec.definitions.type_names import Dict as Dict
+from rayexec.definitions.type_names import Float as Float
+from rayexec.definitions.type_names import Int as Int
+from rayexec.definitions.type_names import List as List
+from rayexec.definitions.type_names import Optional as Optional
+from rayexec.definitions.type_names import Set as Set
+from rayexec.definitions.type_names import String as String
+from rayexec.definitions.type_names import Tuple as Tuple
+from rayexec.definitions.type_names import check_dagster_type as check_dagster_type
+from rayexec.definitions.type_registry import (
+    make_python_type_usable_as_dagster_type as make_python_type_usable_as_dagster_type,
+)
+from rayexec.definitions.type_registry import usable_as_dagster_type as usable_as_dagster_type
 from rayexec.definitions.types import DagsterType as DagsterType
 from rayexec.definitions.types import Nothing as Nothing
+from rayexec.definitions.types import PythonObjectDagsterType as PythonObjectDagsterType
 from rayexec.definitions.types import TypeCheck as TypeCheck
-from rayexec.definitions.user_events import AssetKey as AssetKey
 from rayexec.definitions.user_events import AssetMaterialization as AssetMaterialization
 from rayexec.definitions.user_events import AssetObservation as AssetObservation
 from rayexec.definitions.user_events import ExpectationResult as ExpectationResult
+from rayexec.direct.built_contexts import build_hook_context as build_hook_context
+from rayexec.direct.built_contexts import build_init_logger_context as build_init_logger_context
+from rayexec.direct.built_contexts import build_init_resource_context as build_init_resource_context
+from rayexec.direct.op_context import build_op_context as build_op_context
 from rayexec.errors import ConfigError as ConfigError
 from rayexec.errors import ConfigMappingError as ConfigMappingError
 from rayexec.errors import DagsterConfigMappingFunctionError as DagsterConfigMappingFunctionError
@@ -116,6 +167,7 @@ from rayexec.errors import InvariantError as InvariantError
 from rayexec.errors import InvocationError as InvocationError
 from rayexec.errors import LoadError as LoadError
 from rayexec.errors import MaxRetriesExceededError as MaxRetriesExceededError
+from rayexec.errors import MisuseError as MisuseError
 from rayexec.errors import OutputError as OutputError
 from rayexec.errors import OutputNotFoundError as OutputNotFoundError
 from rayexec.errors import OutputStorageError as OutputStorageError
@@ -134,6 +186,7 @@ from rayexec.errors import StepTimeoutError as StepTimeoutError
 from rayexec.errors import StoreError as StoreError
 from rayexec.errors import TypeCheckError as TypeCheckError
 from rayexec.errors import TypeCheckFunctionError as TypeCheckFunctionError
+from rayexec.errors import TypeLoadingError as TypeLoadingError
 from rayexec.errors import UnknownResourceError as UnknownResourceError
 from rayexec.errors import UnsupportedError as UnsupportedError
 from rayexec.errors import UserCodeError as UserCodeError

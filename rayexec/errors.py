@@ -4,6 +4,7 @@
     ├── LoadError                     a job file fails to import, or holds no such job
     ├── DefinitionError               an op, graph or job contradicts itself
     │   └── InvocationError           an op or graph is called with wrong arguments
+    │       └── MisuseError           a handle, graph or job is used as something else
     ├── ConfigError                   run config does not fit its job
     ├── SelectionError                a selection names nothing
     ├── InvariantError                an object cannot answer a question
@@ -25,6 +26,7 @@
         ├── OutputError               an output contradicts its op
         ├── OutputStorageError        an output cannot be stored, or has no pickle
         ├── InputError                an input cannot be loaded
+        │   └── TypeLoadingError      the loader of its type failed
         ├── ResourceError             a resource cannot be opened
         ├── StepTimeoutError          the op exceeded its timeout
         ├── WorkerCrashedError        the process of the step died
@@ -76,6 +78,7 @@ __all__ = [
     "InvocationError",
     "LoadError",
     "MaxRetriesExceededError",
+    "MisuseError",
     "OutputError",
     "OutputNotFoundError",
     "OutputStorageError",
@@ -94,6 +97,7 @@ __all__ = [
     "StoreError",
     "TypeCheckError",
     "TypeCheckFunctionError",
+    "TypeLoadingError",
     "UnknownResourceError",
     "UnsupportedError",
     "UserCodeError",
@@ -122,6 +126,18 @@ class InvocationError(DefinitionError):
     """An op or graph is called with wrong arguments."""
 
     dagster_name = "DagsterInvalidInvocationError"
+
+
+class InvariantError(RayexecError):
+    """An object cannot answer a question, such as one for the output of a failed step."""
+
+    dagster_name = "DagsterInvariantViolationError"
+
+
+class MisuseError(InvocationError, InvariantError):
+    """A handle in a body is used as the value behind it, or a job or graph as a function."""
+
+    dagster_name = "DagsterInvariantViolationError"
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,12 +199,6 @@ class SelectionError(RayexecError):
     def __init__(self, message: str, *, clause: str | None = None) -> None:
         self.clause = clause
         super().__init__(message)
-
-
-class InvariantError(RayexecError):
-    """An object cannot answer a question, such as one for the output of a failed step."""
-
-    dagster_name = "DagsterInvariantViolationError"
 
 
 class StepNotFoundError(InvariantError):
@@ -310,7 +320,7 @@ class TypeCheckError(StepError):
         super().__init__(description)
 
 
-class OutputNotFoundError(StepError):
+class OutputNotFoundError(StepError, InvariantError):
     """The op did not return or yield a required output."""
 
     dagster_name = "DagsterStepOutputNotFoundError"
@@ -332,6 +342,12 @@ class InputError(StepError, UserCodeError):
     """An input cannot be loaded."""
 
     dagster_name = "DagsterExecutionLoadInputError"
+
+
+class TypeLoadingError(InputError):
+    """The loader of a type cannot make an input's value of its config."""
+
+    dagster_name = "DagsterTypeLoadingError"
 
 
 class ResourceError(StepError, UserCodeError):

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, overload
 
+from rayexec.definitions.dependencies import Dependency, InputMapping, OutputMapping
 from rayexec.definitions.executor import ExecutorDefinition, default_executor
 from rayexec.definitions.graph import GraphDefinition, compose
 from rayexec.definitions.hooks import HookDefinition, Hooked, hook_set
 from rayexec.definitions.invocation import PendingInvocation
 from rayexec.definitions.job import JobDefinition
-from rayexec.definitions.logger import LoggerDefinition
-from rayexec.definitions.ports import GraphOut
-from rayexec.definitions.resource import resource_definition
+from rayexec.definitions.mapping import ConfigMapping
+from rayexec.definitions.ports import GraphIn, GraphOut
 from rayexec.definitions.retry import RetryPolicy
 from rayexec.definitions.tags import normalize_tags
-from rayexec.errors import DefinitionError, InvocationError
-from rayexec.names import check_name, nearest
+from rayexec.definitions.wiring import wire
+from rayexec.errors import DefinitionError, MisuseError
+from rayexec.names import check_name
 
 if TYPE_CHECKING:
     from rayexec.execute import RunResult
@@ -31,6 +31,29 @@ __all__ = ["Graph", "Job", "graph", "job", "reconstructable", "to_job"]
 
 class Job(JobDefinition):
     """A job to run, made by ``@job`` or by ``to_job`` of a graph."""
+
+    def __post_init__(self, partitions_def: Any) -> None:
+        super().__post_init__(partitions_def)
+        if self.config is not None and not isinstance(self.config, (Mapping, ConfigMapping)):
+            from rayexec.config.document import RunConfig
+
+            if not isinstance(self.config, RunConfig):
+                raise DefinitionError(
+                    f"job {self.name!r}: config must be a mapping, a RunConfig or what "
+                    f"@config_mapping makes, got {type(self.config).__name__}."
+                )
+
+    def get_subset(self, *, op_selection: Iterable[str] | None = None) -> Job:
+        """Return a copy whose runs have only the ops of a selection; raises SelectionError."""
+        from rayexec.plan import compile_job
+
+        if not op_selection:
+            return self
+        clauses: Any = op_selection
+        if isinstance(op_selection, (tuple, set, frozenset)):
+            clauses = list(op_selection)
+        plan = compile_job(self, clauses)
+        return replace(self, op_selection=list(plan.ops_by_key) if self.op_selection else clauses)
 
     def execute_in_process(
         self,
@@ -86,18 +109,40 @@ class Job(JobDefinition):
 
     def with_hooks(self, hook_defs: Iterable[HookDefinition]) -> Job:
         """Return a copy that also runs ``hook_defs`` for every op."""
-        where = f"job {self.name!r}"
-        return replace(self, hooks=hook_set((*self.hooks, *hook_set(hook_defs, where)), where))
+        added = hook_set(hook_defs, f"job {self.name!r}")
+        return replace(self, hook_defs=(*self.hook_defs, *added))
 
     def __call__(self, *_args: Any, **_kwargs: Any) -> Any:
-        raise InvocationError(
-            f"job {self.name!r} was called; run it by {self.name}.execute_in_process() or "
-            f"{self.name}.execute()."
+        raise MisuseError(
+            f"job {self.name!r} was called like a function; run it by "
+            f"{self.name}.execute_in_process() or {self.name}.execute()."
         )
 
 
 class Graph(GraphDefinition):
-    """A graph made by ``@graph``: a part of other graphs, or of a job made by ``to_job``."""
+    """A graph: a part of other graphs, or of a job made by ``to_job``.
+
+    ``@graph`` makes one of a function. This class makes one of data: ``node_defs`` are the ops and
+    graphs in it, ``dependencies`` has the source of each input of each node, and the mappings
+    connect its own inputs and outputs. Raises DefinitionError for a contradiction.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        description: str | None = None,
+        node_defs: Sequence[Any] | None = None,
+        dependencies: Mapping[Any, Mapping[str, Dependency]] | None = None,
+        input_mappings: Sequence[InputMapping] | None = None,
+        output_mappings: Sequence[OutputMapping] | None = None,
+        tags: Mapping[str, Any] | None = None,
+    ) -> None:
+        label = check_name(name, "a graph")
+        wiring = wire(label, node_defs, dependencies, input_mappings, output_mappings)
+        self._wire(
+            label, wiring, description=description, tags=normalize_tags(tags, f"graph {label!r}")
+        )
 
     def pending(self) -> CalledGraph:
         """Return this graph for one call or for a job, with nothing of its own yet."""
@@ -156,8 +201,9 @@ def graph(
     *,
     name: str | None = ...,
     description: str | None = ...,
+    ins: Mapping[str, GraphIn] | None = ...,
     out: GraphOut | Mapping[str, GraphOut] | None = ...,
-    ins: Mapping[str, Any] | None = ...,
+    tags: Mapping[str, Any] | None = ...,
 ) -> Callable[[Callable[..., Any]], Graph]: ...
 def graph(
     fn: Callable[..., Any] | None = None,
@@ -165,21 +211,24 @@ def graph(
     *,
     name: str | None = None,
     description: str | None = None,
+    ins: Mapping[str, GraphIn] | None = None,
     out: GraphOut | Mapping[str, GraphOut] | None = None,
-    ins: Mapping[str, Any] | None = None,
+    tags: Mapping[str, Any] | None = None,
 ) -> Graph | Callable[[Callable[..., Any]], Graph]:
     """Make a graph of a function; its body calls ops and graphs, and runs once, now."""
 
     def decorate(fn: Callable[..., Any]) -> Graph:
         label = check_name(name or getattr(fn, "__name__", None), "a graph")
-        parameters = inspect.signature(fn).parameters
-        for input_name in ins or ():
-            if input_name not in parameters:
-                raise DefinitionError(
-                    f"graph {label!r}: ins names {input_name!r}, which is not a parameter of the "
-                    f"body."
-                )
-        return compose(Graph, fn, kind="graph", name=label, description=description, out=out)
+        return compose(
+            Graph,
+            fn,
+            kind="graph",
+            name=label,
+            description=description,
+            ins=ins,
+            out=out,
+            tags=tags,
+        )
 
     return decorate if fn is None else decorate(fn)
 
@@ -200,6 +249,9 @@ def job(
     op_retry_policy: RetryPolicy | None = ...,
     executor_def: ExecutorDefinition | None = ...,
     input_values: Mapping[str, Any] | None = ...,
+    metadata: Mapping[str, Any] | None = ...,
+    owners: Sequence[str] | None = ...,
+    partitions_def: Any = ...,
 ) -> Callable[[Callable[..., Any]], Job]: ...
 def job(
     fn: Callable[..., Any] | None = None,
@@ -216,6 +268,9 @@ def job(
     op_retry_policy: RetryPolicy | None = None,
     executor_def: ExecutorDefinition | None = None,
     input_values: Mapping[str, Any] | None = None,
+    metadata: Mapping[str, Any] | None = None,
+    owners: Sequence[str] | None = None,
+    partitions_def: Any = None,
 ) -> Job | Callable[[Callable[..., Any]], Job]:
     """Make a job of a function; its body calls ops and graphs, and runs once, now."""
 
@@ -232,6 +287,9 @@ def job(
             op_retry_policy=op_retry_policy,
             executor_def=executor_def,
             input_values=input_values,
+            metadata=metadata,
+            owners=owners,
+            partitions_def=partitions_def,
         )
 
     return decorate if fn is None else decorate(fn)
@@ -251,48 +309,30 @@ def to_job(
     op_retry_policy: RetryPolicy | None = None,
     executor_def: ExecutorDefinition | None = None,
     input_values: Mapping[str, Any] | None = None,
+    metadata: Mapping[str, Any] | None = None,
+    owners: Sequence[str] | None = None,
+    op_selection: Sequence[str] | None = None,
+    partitions_def: Any = None,
 ) -> Job:
     """Return a job around ``graph``; raises DefinitionError for wrong settings."""
-    label = check_name(name or graph.name, "a job")
-    where = f"job {label!r}"
-    if op_retry_policy is not None and not isinstance(op_retry_policy, RetryPolicy):
-        raise DefinitionError(
-            f"{where}: op_retry_policy must be a RetryPolicy, got {type(op_retry_policy).__name__}."
-        )
-    if executor_def is not None and not isinstance(executor_def, ExecutorDefinition):
-        raise DefinitionError(
-            f"{where}: executor_def must be one of in_process_executor, multiprocess_executor and "
-            f"ray_executor, got {type(executor_def).__name__}."
-        )
-    for key, definition in (logger_defs or {}).items():
-        if not isinstance(definition, LoggerDefinition):
-            raise DefinitionError(
-                f"{where}: logger {key!r} must be what @logger makes, got "
-                f"{type(definition).__name__}."
-            )
-    for input_name in input_values or {}:
-        if input_name not in graph.inputs:
-            raise DefinitionError(
-                f"{where}: input_values names {input_name!r}; its inputs are "
-                f"{', '.join(graph.inputs) or 'none'}.{nearest(input_name, graph.inputs)}"
-            )
-    job_tags = normalize_tags(tags, where)
-    return Job(
-        name=label,
-        graph=graph,
-        description=description or graph.description,
+    made = Job(
+        graph_def=graph,
+        name=name or graph.name,
+        description=description,
         config=config,
-        tags=job_tags,
-        run_tags=job_tags if run_tags is None else normalize_tags(run_tags, where),
-        resource_defs={
-            key: resource_definition(each) for key, each in (resource_defs or {}).items()
-        },
-        logger_defs=dict(logger_defs or {}),
-        hooks=hook_set(hooks, where),
+        tags=tags or {},
+        run_tags=run_tags,
+        metadata=metadata or {},
+        resource_defs=resource_defs or {},
+        logger_defs=logger_defs or {},
+        hook_defs=hook_set(hooks, f"job {name or graph.name!r}"),
         op_retry_policy=op_retry_policy,
         executor_def=executor_def or default_executor,
-        input_values=dict(input_values or {}),
+        input_values=input_values or {},
+        owners=owners,
+        partitions_def=partitions_def,
     )
+    return made if op_selection is None else made.get_subset(op_selection=op_selection)
 
 
 def reconstructable(job: Job) -> Job:

@@ -32,38 +32,41 @@ NAME = re.compile(r"[A-Za-z0-9_]+\Z")  # $ would let a line's end pass
 MAPPING_KEY = NAME
 RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}\Z")
 
-# Dagster refuses these words as names: they have a meaning in its config or its types.
+# Dagster refuses these words as names of definitions.
 _RESERVED = frozenset(
     {
-        "context",
+        "arg_dict",
+        "bool",
         "conf",
         "config",
+        "context",
+        "dict",
+        "float",
         "input",
-        "inputs",
+        "input_arg_dict",
+        "int",
         "meta",
-        "op",
-        "ops",
         "output",
-        "outputs",
+        "output_arg_dict",
+        "str",
         "type",
-        "types",
     }
 )
 
 
-def check_name(name: object, what: str, *, reserved: bool = True) -> str:
+def check_name(name: object, what: str, *, allowed: str | None = None) -> str:
     """Return ``name`` if it is valid for ``what`` (an op, an output).
 
     Raises DefinitionError for another object than a string of letters, digits and underscores, and
-    with ``reserved`` for a word of config or Python.
+    for a reserved word other than ``allowed``: a word of Python, or one of Dagster's.
     """
     if not isinstance(name, str) or not NAME.match(name):
         raise DefinitionError(
             f"{name!r} is not a valid name for {what}: use letters, digits and underscores only "
             f"(a-z, A-Z, 0-9, _)."
         )
-    if reserved and (name in _RESERVED or keyword.iskeyword(name)):
-        raise DefinitionError(f"{name!r} is a reserved word and cannot name {what}.")
+    if name != allowed and (name in _RESERVED or keyword.iskeyword(name)):
+        raise DefinitionError(f"{name!r} is a reserved word and cannot name {what}; rename it.")
     return name
 
 

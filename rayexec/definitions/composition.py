@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from itertools import takewhile
 from typing import Any
 
 from rayexec.definitions.handles import (
@@ -25,7 +26,7 @@ from rayexec.definitions.invocation import (
 from rayexec.errors import DefinitionError, InvocationError
 from rayexec.names import nearest
 
-__all__ = ["Composition", "composing"]
+__all__ = ["Composition", "composing", "two_of_one_name"]
 
 
 class Composition:
@@ -34,9 +35,15 @@ class Composition:
     def __init__(self, kind: str, name: str) -> None:
         self._where = f"@{kind} {name}"
         self._nodes: dict[str, Invocation[Invocable]] = {}
-        self._counts: dict[tuple[str, int], int] = {}
+        self._definitions: dict[str, Invocable] = {}
+        self._graph_inputs_used: set[str] = set()
+        # By name of node: what was made for a call, and is not called so far.
+        self._uncalled: dict[str, PendingInvocation] = {}
+        self._counts: dict[str, int] = {}
         # The deepest level among the inputs of the node in the making.
         self._deepest: Level = ()
+        # The collected lists among them.
+        self._lists: list[InvokedOutput] = []
         # The level of the mapped functions that run now. Each function of them has a count of the
         # nodes before it, and the source of its handle.
         self._level: Level = ()
@@ -47,6 +54,22 @@ class Composition:
     def nodes(self) -> tuple[Invocation[Invocable], ...]:
         """The nodes so far, in the order of the calls."""
         return tuple(self._nodes.values())
+
+    @property
+    def graph_inputs_used(self) -> Set[str]:
+        """The inputs of the body that any node takes."""
+        return self._graph_inputs_used
+
+    @property
+    def uncalled(self) -> Iterable[PendingInvocation]:
+        """Definitions under an alias, with tags, hooks or a retry policy that nothing calls."""
+        return self._uncalled.values()
+
+    def expect_call(self, pending: PendingInvocation, earlier: PendingInvocation) -> None:
+        """Note that the body made ``pending`` of an ``earlier`` one for a call."""
+        if self._uncalled.get(earlier.node_name) is earlier:
+            del self._uncalled[earlier.node_name]
+        self._uncalled[pending.node_name] = pending
 
     def describe(self, source: Source) -> str:
         """Return a source in words, for messages."""
@@ -70,42 +93,64 @@ class Composition:
 
     def map(self, handle: InvokedOutput, fn: Callable[[Any], Any]) -> Any:
         """Run ``fn`` once, on a handle for a single value of a dynamic output."""
-        if not self._is_alongside(handle):
+        if not (self._is_alongside(handle) or self._is_whole_here(handle)):
             self._check_dynamic(handle, "map")
         if not callable(fn):
             raise InvocationError(
                 f"{self._where}: {handle!r}.map takes an op or a function, got {fn!r}."
             )
         outside = self._level, self._nodes_before, self._mapped
-        deeper = len(handle.level) - len(self._level)
-        if deeper > 0:
+        if self._level[: len(handle.level)] != handle.level:
+            pairs = zip(self._level, handle.level, strict=False)
+            common = len(list(takewhile(lambda pair: pair[0] == pair[1], pairs)))
+            deeper = len(handle.level) - common
             self._level = handle.level
-            self._nodes_before += (len(self._nodes),) * deeper
+            self._nodes_before = self._nodes_before[:common] + (len(self._nodes),) * deeper
         self._mapped += (handle.source,)
         try:
-            returned = fn(handle)
+            returned = fn(handle.made_at(len(handle.level)))
         finally:
             self._level, self._nodes_before, self._mapped = outside
-        results: Any = [returned]
+        return self._from_mapped(handle, returned)
+
+    def _from_mapped(self, handle: InvokedOutput, returned: Any) -> Any:
+        """Return what a mapped function returned as handles of all its values."""
+        depth = min(len(self._level), len(handle.level) - 1)
+        if isinstance(returned, (InvokedOutput, InvokedOutputs)):
+            return returned.made_at(depth)
         if isinstance(returned, Mapping):
-            results = returned.values()
-        elif isinstance(returned, (tuple, list)):
-            results = returned
-        for result in results:
-            if result is not None and not isinstance(result, (InvokedOutput, InvokedOutputs)):
-                raise InvocationError(
-                    f"{self._where}: what {handle!r} is mapped by must return outputs of nodes, "
-                    f"and returned {result!r}."
-                )
-        return returned
+            return {key: self._from_mapped(handle, each) for key, each in returned.items()}
+        if isinstance(returned, (tuple, list)):
+            kind = list if isinstance(returned, list) else tuple
+            return kind([self._from_mapped(handle, each) for each in returned])
+        if returned is not None:
+            raise InvocationError(
+                f"{self._where}: what {handle!r} is mapped by must return outputs of nodes, "
+                f"and returned a {type(returned).__name__}."
+            )
+        return None
 
     def collect(self, handle: InvokedOutput) -> InvokedOutput:
         """Return the handle of the list of all values of ``handle``."""
-        self._check_dynamic(handle, "collect")
+        if not self._is_whole_here(handle):
+            self._check_dynamic(handle, "collect")
         source = self.source_of(handle, "what is collected")
         if isinstance(source, GraphInput):  # no dynamic output is above the inputs of a graph
             raise InvocationError(f"{self._where}: {handle!r} is not dynamic.")
-        return InvokedOutput(self, Collected(source), handle.level[:-1])
+        level = handle.level[:-1]
+        return InvokedOutput(self, Collected(source), level, min(handle.depth, len(level)))
+
+    def _is_whole_here(self, handle: InvokedOutput) -> bool:
+        """Whether a handle from outside of the running function still means all its values.
+
+        So ``x.map(lambda one: add(one, total(x.collect())))`` has the total of all.
+        """
+        common = min(len(handle.level) - 1, len(self._level))
+        return (
+            handle.is_whole
+            and handle.belongs_to(self)
+            and handle.level[:common] == self._level[:common]
+        )
 
     def _is_alongside(self, handle: InvokedOutput) -> bool:
         """Whether a handle from outside of the running function has the level of that function.
@@ -157,21 +202,36 @@ class Composition:
             f"other."
         )
 
+    @contextlib.contextmanager
+    def mapped_over(self, level: Level) -> Iterator[None]:
+        """Record the calls in the ``with`` block as mapped over the dynamic outputs ``level``."""
+        outside, self._level = self._level, level
+        try:
+            yield
+        finally:
+            self._level = outside
+
     def invoke(
         self, pending: PendingInvocation, args: Sequence[Any], kwargs: Mapping[str, Any]
     ) -> Any:
         """Record one call and return the handles of its outputs."""
         definition = pending.definition
         name = self._name(pending)
-        self._deepest = ()
+        self._check_definition(definition)
+        self._uncalled.pop(name if pending.name is not None else definition.name, None)
+        self._deepest, self._lists = (), []
         inputs = self._bind(name, definition, args, kwargs)
-        level = self._deepest
+        self._check_lists(name)
+        level, depth = self._deepest, len(self._level)
         self._nodes[name] = Invocation(
             name, definition, inputs, pending.tags, pending.hooks, pending.retry_policy
         )
         outputs = {
             output: InvokedOutput(
-                self, NodeOutput(name, output), (*level, *[f"{name}.{each}" for each in below])
+                self,
+                NodeOutput(name, output),
+                (*level, *[f"{name}.{each}" for each in below]),
+                min(len(level), depth),
             )
             for output, below in definition.levels_by_output().items()
         }
@@ -188,17 +248,15 @@ class Composition:
                     f"another alias."
                 )
             return pending.name
-        key = (definition.name, id(definition))
-        if key not in self._counts and definition.name in self._nodes:
-            raise DefinitionError(
-                f"{self._where}: two different definitions are called {definition.name!r}; rename "
-                f"one of them, or give one an alias."
-            )
         while True:
-            count = self._counts[key] = self._counts.get(key, 0) + 1
+            count = self._counts[definition.name] = self._counts.get(definition.name, 0) + 1
             name = definition.name if count == 1 else f"{definition.name}_{count}"
             if name not in self._nodes:
                 return name
+
+    def _check_definition(self, definition: Invocable) -> None:
+        if self._definitions.setdefault(definition.name, definition) is not definition:
+            raise DefinitionError(two_of_one_name(self._where, definition.name))
 
     def _bind(
         self,
@@ -208,12 +266,20 @@ class Composition:
         kwargs: Mapping[str, Any],
     ) -> dict[str, Binding]:
         names = definition.input_names()
+        positional = definition.positional_inputs()
+        if len(positional) < len(args) <= len(names):
+            raise InvocationError(
+                f"{self._where}: {node} takes {len(positional)} positional input"
+                f"{'' if len(positional) == 1 else 's'} ({', '.join(positional) or 'none'}), since "
+                f"its function has no order for {', '.join(names[len(positional) :])}: give these "
+                f"by keyword."
+            )
         if len(args) > len(names):
             raise InvocationError(
                 f"{self._where}: {node} takes {len(names)} input{'' if len(names) == 1 else 's'} "
                 f"({', '.join(names) or 'none'}), got {len(args)}."
             )
-        values = dict(zip(names, args, strict=False))
+        values = dict(zip(positional, args, strict=False))
         for name, value in kwargs.items():
             if name not in names:
                 raise InvocationError(
@@ -230,6 +296,10 @@ class Composition:
         what = f"input {name!r} of {node}"
         if isinstance(value, InvokedOutput):
             source = self.source_of(value, what)
+            if isinstance(source, GraphInput):
+                self._graph_inputs_used.add(source.name)
+            elif isinstance(source, Collected):
+                self._lists.append(value)
             self._check_level(node, value, what)
             return source
         if isinstance(value, (list, tuple)):
@@ -244,14 +314,26 @@ class Composition:
                 f"{self._where}: {what} got {value!r}: pick one of them, by name or by unpacking."
             )
         if isinstance(value, (Invocable, PendingInvocation)):
+            definition = value.definition if isinstance(value, PendingInvocation) else value
             raise InvocationError(
-                f"{self._where}: {what} got {value.name!r} itself; call it: {value.name}()."
+                f"{self._where}: {what} got {definition.name!r} itself, and not its output: did "
+                f"you forget parentheses? Call it: {definition.name}()."
             )
         raise InvocationError(
             f"{self._where}: {what} received invalid type {type(value).__name__}; a job's body "
             f"connects outputs to inputs. Give a fixed value by In(default_value={value!r}), by "
             f"run config, or by an op that returns it."
         )
+
+    def _check_lists(self, node: str) -> None:
+        """Raise InvocationError if a node is mapped over values and also collects others."""
+        for handle in self._lists:
+            if len(handle.level) < len(self._deepest):
+                raise InvocationError(
+                    f"{self._where}: {node} takes {handle!r}, and is mapped over "
+                    f"{self._deepest[-1]!r}: a node either collects values or is mapped over them. "
+                    f"Hand the list through an op first, such as total(x.collect())."
+                )
 
     def _check_level(self, node: str, handle: InvokedOutput, what: str) -> None:
         """Raise InvocationError if a handle stands for several values, but the node takes one."""
@@ -266,6 +348,14 @@ class Composition:
             )
         if depth > len(self._deepest):
             self._deepest = handle.level
+
+
+def two_of_one_name(where: str, name: str) -> str:
+    """Return the message for two definitions of one name in a job; ``where`` is the job."""
+    return (
+        f"{where}: two different ops or graphs are called {name!r}, so results and config by that "
+        f"name could mean either. Rename one of them (name=…); an alias names only the call."
+    )
 
 
 @contextlib.contextmanager

@@ -8,12 +8,12 @@ key, ``pool:gpu-licence`` for ops of a pool. ``ray start --resources='{"limit:da
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import quote
 
 from rayexec.errors import DefinitionError
-from rayexec.names import check_name
 
 __all__ = [
     "LIMIT_PREFIX",
@@ -28,6 +28,8 @@ __all__ = [
 LIMIT_PREFIX = "limit:"
 POOL_PREFIX = "pool:"
 
+_POOL_NAME = re.compile(r"\S+\Z")
+
 
 @dataclass(frozen=True, slots=True)
 class Pool:
@@ -37,11 +39,11 @@ class Pool:
     slots: int = 1
 
     def __post_init__(self) -> None:
-        check_name(
-            self.name.replace("-", "_") if isinstance(self.name, str) else self.name,
-            "a pool",
-            reserved=False,
-        )
+        if not isinstance(self.name, str) or not _POOL_NAME.match(self.name):
+            raise DefinitionError(
+                f"{self.name!r} is not a valid name for a pool: use letters, digits and signs, "
+                f"without spaces."
+            )
         if isinstance(self.slots, bool) or not isinstance(self.slots, int) or self.slots < 1:
             raise DefinitionError(
                 f"pool {self.name!r}: slots must be a whole number of at least 1, got "
@@ -77,14 +79,17 @@ def tag_resources(key: str, value: str) -> tuple[str, str]:
 
 def limit_resource(tag: str) -> str:
     """Return the resource of the limit on a cluster for a tag ``key`` or ``key=value``."""
-    name = f"{LIMIT_PREFIX}{tag}"
+    return _ascii(f"{LIMIT_PREFIX}{tag}")
+
+
+def pool_resource(name: str) -> str:
+    """Return the resource of a pool on a cluster."""
+    return _ascii(f"{POOL_PREFIX}{name}")
+
+
+def _ascii(name: str) -> str:
     if name.isascii():
         return name
     return "".join(
         [each if each.isascii() else quote(each, errors="surrogatepass") for each in name]
     )
-
-
-def pool_resource(name: str) -> str:
-    """Return the resource of a pool on a cluster."""
-    return f"{POOL_PREFIX}{name}"

@@ -1,27 +1,32 @@
-"""Graphs: ops and other graphs wired together, by running a function once."""
+"""Graphs: ops and other graphs wired together, by running a function once or as data."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
 
 from rayexec.definitions.composition import Composition, composing
-from rayexec.definitions.handles import (
-    Collected,
-    GraphInput,
-    InvokedOutput,
-    InvokedOutputs,
-    Level,
-    NodeOutput,
+from rayexec.definitions.dependencies import Dependencies, InputMapping, OutputMapping
+from rayexec.definitions.graph_data import (
+    dependencies_of,
+    input_mappings_of,
+    output_mappings_of,
 )
+from rayexec.definitions.handles import Collected, InvokedOutput, InvokedOutputs, Level, NodeOutput
 from rayexec.definitions.hooks import Hooked
-from rayexec.definitions.invocation import Invocable, Invocation
+from rayexec.definitions.invocation import Invocable, Invocation, PendingInvocation
 from rayexec.definitions.op import OpDefinition
-from rayexec.definitions.ports import GraphOut
-from rayexec.errors import DefinitionError, InvocationError
-from rayexec.names import check_name
+from rayexec.definitions.ports import GraphIn, GraphOut
+from rayexec.definitions.tags import normalize_tags
+from rayexec.definitions.wiring import Wiring, checked_outputs
+from rayexec.errors import DefinitionError, InvariantError, MisuseError
+from rayexec.names import check_name, nearest
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 __all__ = ["GraphDefinition", "Node", "compose"]
 
@@ -41,6 +46,26 @@ class GraphDefinition(Invocable, Hooked):
     description: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
 
+    def _wire(self, name: str, wiring: Wiring, **settings: Any) -> None:
+        """Fill in the fields from a wiring, in place of ``__init__``."""
+        GraphDefinition.__init__(
+            self,
+            name=name,
+            # A body can call ops and graphs only: nothing else is Invocable.
+            nodes=cast("tuple[Node, ...]", wiring.nodes),
+            inputs=wiring.inputs,
+            outputs=wiring.outputs,
+            levels=wiring.levels,
+            **settings,
+        )
+
+    @classmethod
+    def of_wiring(cls, name: str, wiring: Wiring, **settings: Any) -> Self:
+        """Return the graph of a wiring."""
+        made = cls.__new__(cls)
+        made._wire(name, wiring, **settings)
+        return made
+
     def input_names(self) -> tuple[str, ...]:
         """Return the inputs in the order of a call's positional arguments."""
         return self.inputs
@@ -49,12 +74,47 @@ class GraphDefinition(Invocable, Hooked):
         """Return the outputs in order, each with the dynamic outputs that multiply it."""
         return {name: self.levels.get(name, ()) for name in self.outputs}
 
-    def node(self, name: str) -> Node | None:
-        """Return the node of that name, or None."""
-        return next((node for node in self.nodes if node.name == name), None)
+    @property
+    def node_dict(self) -> Mapping[str, Node]:
+        """The nodes by name."""
+        return {node.name: node for node in self.nodes}
 
-    def _call_directly(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        raise InvocationError(
+    @property
+    def node_defs(self) -> Sequence[OpDefinition | GraphDefinition]:
+        """The definitions of the nodes, each once."""
+        return list({id(node.definition): node.definition for node in self.nodes}.values())
+
+    def has_node_named(self, name: str) -> bool:
+        """Return whether the graph has a node of that name."""
+        return any(node.name == name for node in self.nodes)
+
+    def node_named(self, name: str) -> Node:
+        """Return the node of that name; raises InvariantError."""
+        nodes = self.node_dict
+        if name not in nodes:
+            raise InvariantError(f"graph {self.name!r} has no node {name!r}.{nearest(name, nodes)}")
+        return nodes[name]
+
+    @property
+    def dependencies(self) -> Dependencies:
+        """The source of each connected input, by node."""
+        return dependencies_of(self.nodes)
+
+    @property
+    def input_mappings(self) -> Sequence[InputMapping]:
+        """The inputs of the graph, each with an input of a node that takes it."""
+        return input_mappings_of(self.nodes, self.inputs)
+
+    @property
+    def output_mappings(self) -> Sequence[OutputMapping]:
+        """The outputs of the graph, each with the output of a node that gives it."""
+        return output_mappings_of(self.outputs, self.levels)
+
+    def call_directly(
+        self, pending: PendingInvocation, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> Any:
+        """Raise MisuseError: a graph runs as a job only."""
+        raise MisuseError(
             f"graph {self.name!r} was called outside the body of a graph or job; run it by "
             f"execute_in_process()."
         )
@@ -72,81 +132,124 @@ def compose(
     kind: str,
     name: str,
     description: str | None = None,
+    ins: Mapping[str, GraphIn] | None = None,
     out: GraphOut | Mapping[str, GraphOut] | None = None,
+    tags: Mapping[str, Any] | None = None,
 ) -> GraphT:
     """Run the body ``fn`` and return the ``cls`` that it wires.
 
-    ``kind`` is ``"graph"`` or ``"job"``; the body of a job returns nothing. Raises DefinitionError
-    for a contradiction in the body.
+    ``kind`` is ``"graph"`` or ``"job"``; a job has no outputs. Raises DefinitionError for a
+    contradiction in the body.
     """
-    parameters = inspect.signature(fn).parameters.values()
-    for parameter in parameters:
-        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-            raise DefinitionError(f"@{kind} {name}: {parameter} is not supported; name each input.")
-    inputs = tuple(
-        check_name(parameter.name, f"an input of {kind} {name!r}") for parameter in parameters
-    )
+    where = f"@{kind} {name}"
+    inputs = _inputs_of(fn, where, ins)
     with composing(kind, name) as composition:
         returned = fn(**{each: composition.graph_input(each) for each in inputs})
     if inspect.isgenerator(returned) or inspect.iscoroutine(returned):
         returned.close()
         raise DefinitionError(
-            f"@{kind} {name}: the body wires ops and is a plain function, without yield or async."
+            f"{where}: the body wires ops and is a plain function, without yield or async."
         )
-    if kind == "job" and returned is not None:
-        raise DefinitionError(
-            f"@job {name}: the body returns a value, but a job has no outputs. Make it a @graph "
-            f"and call to_job()."
-        )
-    handles = _outputs(composition, returned, f"@{kind} {name}", out)
-    where = f"@{kind} {name}"
-    return cls(
-        name=name,
-        # A body can call ops and graphs only: nothing else is Invocable.
-        nodes=cast("tuple[Node, ...]", composition.nodes),
-        inputs=inputs,
-        outputs={
-            each: _node_output(composition, each, handle, where) for each, handle in handles.items()
-        },
-        levels={each: handle.level for each, handle in handles.items() if handle.level},
+    if kind == "job":
+        _check_returned_by_job(returned, where)
+        handles = {}
+    else:
+        handles = _outputs(returned, where, out)
+    outputs = checked_outputs(composition, handles, where)
+    _check_use(composition, inputs, where)
+    wiring = Wiring(
+        composition.nodes,
+        inputs,
+        outputs,
+        {each: handle.level for each, handle in handles.items() if handle.level},
+    )
+    return cls.of_wiring(
+        name,
+        wiring,
         description=description or inspect.getdoc(fn),
+        tags=normalize_tags(tags, where),
+    )
+
+
+def _inputs_of(
+    fn: Callable[..., Any], where: str, ins: Mapping[str, GraphIn] | None
+) -> tuple[str, ...]:
+    parameters = inspect.signature(fn).parameters
+    for parameter in parameters.values():
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            raise DefinitionError(f"{where}: {parameter} is not supported; name each input.")
+    for name, declared in (ins or {}).items():
+        if name not in parameters:
+            raise DefinitionError(
+                f"{where}: ins names {name!r}, which is not a parameter of the body."
+                f"{nearest(name, parameters)}"
+            )
+        if not isinstance(declared, GraphIn):
+            raise DefinitionError(
+                f"{where}: ins[{name!r}] must be a GraphIn, got {type(declared).__name__}."
+            )
+    return tuple(check_name(name, f"an input of {where}", allowed="config") for name in parameters)
+
+
+def _check_use(composition: Composition, inputs: Sequence[str], where: str) -> None:
+    """Raise DefinitionError for an unused input; warn of what is prepared and never called."""
+    for name in inputs:
+        if name not in composition.graph_inputs_used:
+            raise DefinitionError(
+                f"{where}: nothing takes its input {name!r}. Pass it to an op or a graph in the "
+                f"body, or remove the parameter."
+            )
+    for pending in composition.uncalled:
+        warnings.warn(
+            f"{where}: {pending.node_name!r} is prepared by alias, tag, with_hooks or "
+            f"with_retry_policy, and an uninvoked op or graph is no node: call it, "
+            f"{pending.definition.name}.alias(…)().",
+            UserWarning,
+            stacklevel=5,
+        )
+
+
+def _check_returned_by_job(returned: Any, where: str) -> None:
+    """Raise DefinitionError unless the body of a job returns nothing, or a tuple of outputs."""
+    if returned is None or isinstance(returned, InvokedOutputs) or returned == {}:
+        return
+    if isinstance(returned, tuple) and all(isinstance(each, InvokedOutput) for each in returned):
+        return
+    what = (
+        ", ".join(map(repr, returned))
+        if isinstance(returned, Mapping)
+        else type(returned).__name__
+        if not isinstance(returned, InvokedOutput)
+        else repr(returned)
+    )
+    raise DefinitionError(
+        f"{where}: the body returns a value ({what}), but a job has no outputs. Make it a @graph "
+        f"and call to_job()."
     )
 
 
 def _outputs(
-    composition: Composition,
-    returned: Any,
-    where: str,
-    out: GraphOut | Mapping[str, GraphOut] | None,
-) -> dict[str, Any]:
-    declared = list(out) if isinstance(out, Mapping) else ["result"] if out is not None else None
+    returned: Any, where: str, out: GraphOut | Mapping[str, GraphOut] | None
+) -> dict[str, InvokedOutput]:
+    """Return the handles that a graph returns, by the names of its outputs."""
+    declared = _declared_outputs(out, where)
     if returned is None:
-        if declared:
+        if out is not None:
             raise DefinitionError(
                 f"{where}: out declares {', '.join(declared)}, but the body returns nothing."
             )
         return {}
-    handles: Iterable[tuple[str, Any]]
-    if isinstance(returned, InvokedOutput):
-        handles = [(declared[0] if declared else "result", returned)]
-    elif isinstance(returned, Mapping):
-        handles = list(returned.items())
-    elif isinstance(returned, (tuple, list, InvokedOutputs)):
-        if declared is None or len(declared) != len(returned):
-            raise DefinitionError(
-                f"{where}: the body returns {len(returned)} outputs; name as many in "
-                f"out={{…: GraphOut()}}, or return "
-                "a dict of them."
-            )
-        handles = list(zip(declared, returned, strict=True))
+    if isinstance(returned, Mapping):
+        outputs = dict(returned)
+        _check_output_names(outputs, declared, out is not None, where)
+    elif isinstance(returned, InvokedOutput):
+        outputs = _in_order([returned], declared, where)
+    elif isinstance(returned, (tuple, InvokedOutputs)):
+        outputs = _in_order(list(returned), declared, where)
     else:
         raise DefinitionError(
-            f"{where}: the body must return outputs of its nodes, got {type(returned).__name__}."
-        )
-    outputs = {check_name(name, f"an output of {where}"): handle for name, handle in handles}
-    if declared is not None and set(declared) != set(outputs):
-        raise DefinitionError(
-            f"{where}: out declares {sorted(declared)}, but the body returns {sorted(outputs)}."
+            f"{where}: the body must return outputs of its nodes, alone, in a tuple or in a dict "
+            f"by name; it returned a {type(returned).__name__}."
         )
     for name, handle in outputs.items():
         if not isinstance(handle, InvokedOutput):
@@ -156,12 +259,55 @@ def _outputs(
     return outputs
 
 
-def _node_output(
-    composition: Composition, name: str, handle: InvokedOutput, where: str
-) -> NodeOutput | Collected:
-    source = composition.source_of(handle, f"output {name!r}")
-    if isinstance(source, GraphInput):
+def _declared_outputs(out: Any, where: str) -> tuple[str, ...]:
+    if out is None or isinstance(out, GraphOut):
+        return ("result",)
+    if not isinstance(out, Mapping):
         raise DefinitionError(
-            f"{where}: output {name!r} is its input {source.name!r}; pass it through an op."
+            f"{where}: out must be a GraphOut or a mapping of names to GraphOut, got "
+            f"{type(out).__name__}."
         )
-    return source
+    for name, declared in out.items():
+        check_name(name, f"an output of {where}")
+        if not isinstance(declared, GraphOut):
+            raise DefinitionError(
+                f"{where}: out[{name!r}] must be a GraphOut, got {type(declared).__name__}."
+            )
+    return tuple(out)
+
+
+def _in_order(
+    handles: Sequence[Any], declared: Sequence[str], where: str
+) -> dict[str, InvokedOutput]:
+    """Return the handles by the declared names; warn of those too many, as Dagster drops them."""
+    if len(handles) < len(declared):
+        raise DefinitionError(
+            f"{where}: out declares {', '.join(declared)}, but the body returns {len(handles)} "
+            f"of them: return a dict with each."
+        )
+    if len(handles) > len(declared):
+        warnings.warn(
+            f"{where}: the body returns {len(handles)} outputs, and the graph has "
+            f"{', '.join(declared)} only: those after it are dropped. Name all in "
+            f"out={{…: GraphOut()}}.",
+            UserWarning,
+            stacklevel=6,
+        )
+    return dict(zip(declared, handles, strict=False))
+
+
+def _check_output_names(
+    outputs: Mapping[str, Any], declared: Sequence[str], is_explicit: bool, where: str
+) -> None:
+    unknown = [name for name in outputs if name not in declared]
+    if unknown:
+        raise DefinitionError(
+            f"{where}: the body returns {', '.join(map(repr, unknown))}, which out does not "
+            f"declare. Write out={{{', '.join(f'{name!r}: GraphOut()' for name in outputs)}}}."
+        )
+    missing = [name for name in declared if name not in outputs]
+    if missing and is_explicit:
+        raise DefinitionError(
+            f"{where}: out declares {', '.join(map(repr, missing))}, which the body does not "
+            f"return."
+        )

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
-from rayexec.errors import InvocationError
+from rayexec.errors import MisuseError
 from rayexec.names import nearest
 
 __all__ = [
@@ -78,14 +78,25 @@ class InvokedOutput:
     """Stand-in for a future value of a node in the body of a graph.
 
     Below a dynamic output it stands for all its values; in a function for ``map``, for one of them.
+    ``depth`` is the count of dynamic outputs above the function that made it.
     """
 
-    __slots__ = ("_body", "level", "source")
+    __slots__ = ("_body", "depth", "level", "source")
 
-    def __init__(self, body: Body, source: Source, level: Level = ()) -> None:
+    def __init__(self, body: Body, source: Source, level: Level = (), depth: int = 0) -> None:
         self._body = body
         self.source = source
         self.level = level
+        self.depth = depth
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the handle was made to stand for all values of a dynamic output."""
+        return len(self.level) > self.depth
+
+    def made_at(self, depth: int) -> InvokedOutput:
+        """Return this handle as one that the function below ``depth`` dynamic outputs made."""
+        return InvokedOutput(self._body, self.source, self.level, depth)
 
     def map(self, fn: Callable[[Any], Any]) -> Any:
         """Map ``fn`` over the values: an op, a graph, or a function that calls some.
@@ -112,26 +123,42 @@ class InvokedOutput:
 
     def __iter__(self) -> Iterator[Any]:
         if self._body.stands_for_several(self):
-            raise InvocationError(
+            raise MisuseError(
                 f"{self!r} stands for values that exist only at run time, so the body of a job "
                 f"cannot go through them: run an op for each by .map(op), or pass all of them in a "
                 f"list by .collect()."
             )
-        raise InvocationError(
+        raise MisuseError(
             f"{self!r} is one output and cannot be unpacked; declare several with out={{…}}."
         )
 
     def __getitem__(self, key: Any) -> Any:
-        raise InvocationError(
+        raise MisuseError(
             f"{self!r} stands for a value that exists only at run time; index it inside an op, "
             f"not in the job's body."
         )
 
-    def __bool__(self) -> bool:
-        raise InvocationError(
-            f"{self!r} stands for a value that exists only at run time; a job's body cannot "
-            f"branch on it. Use an op with optional outputs (Out(is_required=False))."
+    def _is_called(self, name: str) -> MisuseError:
+        return MisuseError(
+            f"{self!r} is the output of a call, and {name} comes before the call: check the "
+            f"parentheses, such as my_op.{name}(…)()."
         )
+
+    def alias(self, _name: str) -> Any:
+        """Raise MisuseError: the call is made, and its node has a name."""
+        raise self._is_called("alias")
+
+    def tag(self, _tags: Any) -> Any:
+        """Raise MisuseError: the call is made."""
+        raise self._is_called("tag")
+
+    def with_hooks(self, _hook_defs: Any) -> Any:
+        """Raise MisuseError: the call is made."""
+        raise self._is_called("with_hooks")
+
+    def with_retry_policy(self, _retry_policy: Any) -> Any:
+        """Raise MisuseError: the call is made."""
+        raise self._is_called("with_retry_policy")
 
 
 class InvokedOutputs:
@@ -155,6 +182,11 @@ class InvokedOutputs:
                 f"{nearest(name, self._outputs)}"
             )
         return self._outputs[name]
+
+    def made_at(self, depth: int) -> InvokedOutputs:
+        """Return these handles as those of the function below ``depth`` dynamic outputs."""
+        outputs = {name: handle.made_at(depth) for name, handle in self._outputs.items()}
+        return InvokedOutputs(self._node, outputs)
 
     def __getitem__(self, key: str | int) -> InvokedOutput:
         return self._outputs[key] if isinstance(key, str) else list(self._outputs.values())[key]

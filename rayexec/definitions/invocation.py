@@ -11,7 +11,7 @@ from rayexec.definitions.handles import Binding, Level
 from rayexec.definitions.hooks import HookDefinition, hook_set
 from rayexec.definitions.retry import RetryPolicy
 from rayexec.definitions.tags import normalize_tags
-from rayexec.errors import DefinitionError, InvocationError
+from rayexec.errors import DefinitionError
 from rayexec.names import check_name
 
 if TYPE_CHECKING:
@@ -22,6 +22,10 @@ __all__ = ["CURRENT_BODY", "Invocable", "Invocation", "PendingInvocation"]
 
 class InvocationRecorder(Protocol):
     """The body of a graph or job while it runs."""
+
+    def expect_call(self, pending: PendingInvocation, earlier: PendingInvocation) -> None:
+        """Note that the body made ``pending`` of an ``earlier`` one for a call."""
+        ...
 
     def invoke(
         self, pending: PendingInvocation, args: Sequence[Any], kwargs: Mapping[str, Any]
@@ -44,6 +48,10 @@ class Invocable:
     def input_names(self) -> tuple[str, ...]:
         """Return the inputs in the order of a call's positional arguments."""
         raise NotImplementedError
+
+    def positional_inputs(self) -> tuple[str, ...]:
+        """Return the inputs that a call in a body may give by position."""
+        return self.input_names()
 
     def levels_by_output(self) -> Mapping[str, Level]:
         """Return the outputs in order, each with the dynamic outputs that multiply it."""
@@ -71,11 +79,15 @@ class Invocable:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         body = CURRENT_BODY.get()
+        pending = PendingInvocation(self)
         if body is None:
-            return self._call_directly(args, kwargs)
-        return body.invoke(PendingInvocation(self), args, kwargs)
+            return self.call_directly(pending, args, kwargs)
+        return body.invoke(pending, args, kwargs)
 
-    def _call_directly(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def call_directly(
+        self, pending: PendingInvocation, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> Any:
+        """Run a call outside of the body of a graph; ``pending`` is this definition."""
         raise NotImplementedError
 
 
@@ -89,20 +101,24 @@ class PendingInvocation:
     hooks: tuple[HookDefinition, ...] = ()
     retry_policy: RetryPolicy | None = None
 
+    @property
+    def node_name(self) -> str:
+        """The name of the node, where no other call has it."""
+        return self.name or self.definition.name
+
     def alias(self, name: str) -> Self:
         """Return a copy whose node is called ``name``."""
-        return replace(self, name=check_name(name, "a node", reserved=False))
+        return self._with(name=check_name(name, "a node"))
 
     def tag(self, tags: Mapping[str, Any]) -> Self:
         """Return a copy with ``tags`` added; they win over the definition's own."""
-        return replace(
-            self, tags={**self.tags, **normalize_tags(tags, f"{self.definition.name}.tag")}
-        )
+        added = normalize_tags(tags, f"{self.definition.name}.tag")
+        return self._with(tags={**self.tags, **added})
 
     def with_hooks(self, hook_defs: Iterable[HookDefinition]) -> Self:
         """Return a copy with ``hook_defs`` added."""
         where = f"{self.definition.name}.with_hooks"
-        return replace(self, hooks=hook_set((*self.hooks, *hook_set(hook_defs, where)), where))
+        return self._with(hooks=hook_set((*self.hooks, *hook_set(hook_defs, where)), where))
 
     def with_retry_policy(self, retry_policy: RetryPolicy) -> Self:
         """Return a copy with a retry policy of its own."""
@@ -111,15 +127,19 @@ class PendingInvocation:
                 f"{self.definition.name}.with_retry_policy takes a RetryPolicy, got "
                 f"{type(retry_policy).__name__}."
             )
-        return replace(self, retry_policy=retry_policy)
+        return self._with(retry_policy=retry_policy)
+
+    def _with(self, **changes: Any) -> Self:
+        pending = replace(self, **changes)
+        body = CURRENT_BODY.get()
+        if body is not None:
+            body.expect_call(pending, self)
+        return pending
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         body = CURRENT_BODY.get()
         if body is None:
-            raise InvocationError(
-                f"{self.definition.name}: alias, tag, with_hooks and with_retry_policy are for "
-                f"the body of a graph or job; call the op itself to run its function."
-            )
+            return self.definition.call_directly(self, args, kwargs)
         return body.invoke(self, args, kwargs)
 
 

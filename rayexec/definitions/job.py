@@ -2,35 +2,157 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import InitVar, dataclass, field
 from typing import Any
 
 from rayexec.definitions.executor import ExecutorDefinition, default_executor
 from rayexec.definitions.graph import GraphDefinition
-from rayexec.definitions.hooks import HookDefinition, Hooked
+from rayexec.definitions.hooks import HookDefinition, Hooked, hook_set
+from rayexec.definitions.job_checks import check_graph, check_resources
 from rayexec.definitions.logger import LoggerDefinition
-from rayexec.definitions.resource import ResourceDefinition
+from rayexec.definitions.plain_metadata import normalize_metadata
+from rayexec.definitions.resource import ResourceDefinition, resource_definition
 from rayexec.definitions.retry import RetryPolicy
+from rayexec.definitions.tags import normalize_tags
+from rayexec.errors import DefinitionError, UnsupportedError
+from rayexec.names import check_name, nearest
 
 __all__ = ["JobDefinition"]
 
+_OWNER = re.compile(r"(team:.+|[^@\s]+@[^@\s]+\.[^@\s]+)\Z")
 
-@dataclass(frozen=True, eq=False)
+
+@dataclass(frozen=True, eq=False, kw_only=True)
 class JobDefinition(Hooked):
-    """A graph with its resources, default config, tags, hooks, retry policy and executor."""
+    """A graph with its resources, default config, tags, hooks, retry policy and executor.
 
-    name: str
-    graph: GraphDefinition
+    Raises DefinitionError for a graph that can't be a job, and for settings that contradict it.
+    """
+
+    graph_def: GraphDefinition
+    #: By default that of the graph.
+    name: str = ""
     description: str | None = None
-    #: Default run config: a mapping or a RunConfig.
+    #: Default run config: a mapping or a RunConfig; or a ConfigMapping.
     config: Any = None
-    tags: Mapping[str, str] = field(default_factory=dict)
-    #: The tags of runs; by default ``tags``.
-    run_tags: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, Any] = field(default_factory=dict)
+    #: The tags of runs; by default ``tags``. Those of the graph are among both.
+    run_tags: Mapping[str, Any] | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
     resource_defs: Mapping[str, ResourceDefinition] = field(default_factory=dict)
     logger_defs: Mapping[str, LoggerDefinition] = field(default_factory=dict)
-    hooks: tuple[HookDefinition, ...] = ()
+    hook_defs: tuple[HookDefinition, ...] = ()
     op_retry_policy: RetryPolicy | None = None
     executor_def: ExecutorDefinition = default_executor
     input_values: Mapping[str, Any] = field(default_factory=dict)
+    #: Mail addresses, and teams such as ``team:finance``.
+    owners: Sequence[str] | None = None
+    #: Clauses that name the ops of the job's runs; None for all.
+    op_selection: Sequence[str] | None = None
+    partitions_def: InitVar[Any] = None
+
+    def __post_init__(self, partitions_def: Any) -> None:
+        graph = self.graph_def
+        if not isinstance(graph, GraphDefinition):
+            raise DefinitionError(
+                f"a job is made of a graph, got {type(graph).__name__}; decorate the body with "
+                f"@graph or @job."
+            )
+        name = check_name(self.name or graph.name, "a job")
+        where = f"job {name!r}"
+        if partitions_def is not None:
+            raise UnsupportedError(
+                f"{where}: partitions are not here. Give the key as config of an op, and launch a "
+                f"run for each key."
+            )
+        own_tags = {**graph.tags, **normalize_tags(self.tags, where)}
+        run_tags = normalize_tags(self.run_tags, where)
+        self._set(
+            name=name,
+            description=self.description or graph.description,
+            tags=own_tags,
+            run_tags=own_tags if self.run_tags is None else {**graph.tags, **run_tags},
+            metadata=_metadata(self.metadata, where),
+            resource_defs=_resources(self.resource_defs, where),
+            logger_defs=_loggers(self.logger_defs, where),
+            hook_defs=hook_set(self.hook_defs, where),
+            executor_def=self.executor_def or default_executor,
+            input_values=dict(_mapping(self.input_values, "input_values", where)),
+        )
+        _check_settings(self, where)
+        check_graph(graph, where)
+        check_resources(graph, self.hook_defs, self.resource_defs, where)
+
+    def _set(self, **values: Any) -> None:
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
+
+    @property
+    def graph(self) -> GraphDefinition:
+        """The graph of the job."""
+        return self.graph_def
+
+
+def _check_settings(job: JobDefinition, where: str) -> None:
+    policy, executor = job.op_retry_policy, job.executor_def
+    if policy is not None and not isinstance(policy, RetryPolicy):
+        raise DefinitionError(
+            f"{where}: op_retry_policy must be a RetryPolicy, got {type(policy).__name__}."
+        )
+    if not isinstance(executor, ExecutorDefinition):
+        raise DefinitionError(
+            f"{where}: executor_def must be one of in_process_executor, multiprocess_executor and "
+            f"ray_executor, got {type(executor).__name__}."
+        )
+    inputs = job.graph_def.inputs
+    for name in job.input_values:
+        if name not in inputs:
+            raise DefinitionError(
+                f"{where}: input_values names {name!r}; its inputs are "
+                f"{', '.join(inputs) or 'none'}.{nearest(name, inputs)}"
+            )
+    for owner in job.owners or ():
+        if not isinstance(owner, str) or not _OWNER.match(owner):
+            raise DefinitionError(
+                f"{where}: owner {owner!r} is neither a mail address nor the name of a team; write "
+                f"'team:finance' for a team."
+            )
+
+
+def _metadata(metadata: Any, where: str) -> dict[str, Any]:
+    try:
+        return normalize_metadata(_mapping(metadata, "metadata", where))
+    except DefinitionError as error:
+        raise DefinitionError(f"{where}: {error}") from None
+
+
+def _resources(resources: Any, where: str) -> dict[str, ResourceDefinition]:
+    definitions = {}
+    for key, given in _mapping(resources, "resource_defs", where).items():
+        if not isinstance(key, str) or not key.isidentifier():
+            raise DefinitionError(
+                f"{where}: resource key {key!r} is no name of Python, so no op could take the "
+                f"resource: use letters, digits and underscores."
+            )
+        definitions[key] = resource_definition(given)
+    return definitions
+
+
+def _loggers(loggers: Any, where: str) -> dict[str, LoggerDefinition]:
+    for key, definition in _mapping(loggers, "logger_defs", where).items():
+        if not isinstance(definition, LoggerDefinition):
+            raise DefinitionError(
+                f"{where}: logger {key!r} must be what @logger makes, got "
+                f"{type(definition).__name__}."
+            )
+    return dict(loggers or {})
+
+
+def _mapping(given: Any, option: str, where: str) -> Mapping[str, Any]:
+    if given is not None and not isinstance(given, Mapping):
+        raise DefinitionError(
+            f"{where}: {option} is a mapping by name, got {type(given).__name__}."
+        )
+    return given or {}

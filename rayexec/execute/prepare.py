@@ -12,7 +12,7 @@ from rayexec.config.execution import limit_runtime, override_execution
 from rayexec.config.execution_settings import check_overrides
 from rayexec.config.masking import MASKED, masked_env_vars
 from rayexec.config.run_config import ResolvedConfig, resolve_run_config
-from rayexec.definitions.config_models import Config
+from rayexec.definitions.config_models import as_data
 from rayexec.definitions.io_manager import IO_MANAGER
 from rayexec.definitions.job import JobDefinition
 from rayexec.definitions.logger import InitLoggerContext
@@ -27,6 +27,7 @@ from rayexec.errors import (
     OutputStorageError,
     RunCanceledError,
     StepExecutionError,
+    TypeCheckFunctionError,
 )
 from rayexec.events import RunStatus
 from rayexec.execute.cache_policy import with_run_cache
@@ -215,7 +216,7 @@ def prepare(
             f"execution.config…runtime_env.env_vars are masked ({MASKED!r}), since records do not "
             "keep them: give the run config again with their values (-c FILE)."
         )
-    run_tags = {**job.run_tags, **normalize_tags(tags, "tags of the run")}
+    run_tags = {**(job.run_tags or {}), **normalize_tags(tags, "tags of the run")}
     config = replace(
         config, execution=limit_runtime(config.execution, max_runtime(run_tags, "tags of the run"))
     )
@@ -237,7 +238,7 @@ def missing_resources(plan: Plan, resources: Mapping[str, ResourceDefinition]) -
     """Return a message for each resource that is needed and not among ``resources``."""
     problems: list[str] = []
     for template in plan.templates:
-        missing = sorted(template.op.required_resource_keys - set(resources))
+        missing = sorted(template.op.resource_keys - set(resources))
         problems += [f"op {template.op.name!r} requires resource {key!r}" for key in missing]
         problems += [
             f"output {name!r} of op {template.op.name!r} requires IO manager {out.io_manager_key!r}"
@@ -346,8 +347,10 @@ def _first_error(result: RunResult, *, is_here: bool) -> BaseException:
     failed = result.get_step_failure_events()[0]
     key = failed.step_key or ""
     error = result.exception_for_node(key)
-    if is_here and isinstance(error, (InputError, OutputStorageError)) and error.user_exception:
-        return error.user_exception  # by an IO manager, which counts as a part of its op here
+    # Code of users around an op, such as an IO manager, counts as a part of the op here.
+    wrappers = (InputError, OutputStorageError, TypeCheckFunctionError)
+    if is_here and isinstance(error, wrappers) and error.user_exception:
+        return error.user_exception
     if error is not None:
         return error
     data = failed.step_failure_data
@@ -372,10 +375,6 @@ def _filled_in(config: ResolvedConfig) -> dict[str, Any]:
         *graphs, name = path.split(".")
         for graph in graphs:
             parent = parent.setdefault(graph, {}).setdefault("ops", {})
-        parent.setdefault(name, {})["config"] = _plain(value)
-    resources = {key: {"config": _plain(each)} for key, each in config.resources.items()}
+        parent.setdefault(name, {})["config"] = as_data(value)
+    resources = {key: {"config": as_data(each)} for key, each in config.resources.items()}
     return {**document, "ops": ops, "resources": resources}
-
-
-def _plain(value: Any) -> Any:
-    return value.model_dump() if isinstance(value, Config) else value

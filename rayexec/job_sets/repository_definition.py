@@ -10,7 +10,8 @@ from typing import Any, overload
 from rayexec.definitions.executor import ExecutorDefinition
 from rayexec.definitions.job_set import JobSet
 from rayexec.definitions.logger import LoggerDefinition
-from rayexec.definitions.metadata import MetadataValue, normalize_metadata
+from rayexec.definitions.metadata import MetadataValue
+from rayexec.definitions.plain_metadata import normalize_metadata
 from rayexec.definitions.stand_ins import StandIn, facts_of
 from rayexec.errors import DefinitionError, InvariantError, UnsupportedError
 from rayexec.job_sets.binding import Shared

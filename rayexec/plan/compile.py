@@ -34,16 +34,24 @@ _PLANS: WeakKeyDictionary[JobDefinition, dict[object, StaticPlan]] = WeakKeyDict
 def compile_job(job: JobDefinition, op_selection: Sequence[str] | None = None) -> StaticPlan:
     """Return the plan of ``job``, or of the part of it that ``op_selection`` names.
 
-    Raises SelectionError for clauses without a match, and for a selection without the only
-    possible source of an input. Raises DefinitionError for a malformed job.
+    A job with a selection of its own is that part, and ``op_selection`` names parts of it. Raises
+    SelectionError for clauses without a match, and for a selection without the only possible
+    source of an input. Raises DefinitionError for a malformed job.
     """
     plans = _PLANS.setdefault(job, {})
     if None not in plans:
         plans[None] = _flatten(job, None)
-    whole = plans[None]
-    if not op_selection and not isinstance(op_selection, str):
-        return whole
-    chosen = select(op_selection or (), _parents(whole))
+    plan = plans[None]
+    for clauses in (job.op_selection, op_selection):
+        if clauses or isinstance(clauses, str):
+            plan = _selected(job, plan, clauses)
+    return plan
+
+
+def _selected(job: JobDefinition, whole: StaticPlan, op_selection: Sequence[str]) -> StaticPlan:
+    """Return the plan of the part of ``whole`` that ``op_selection`` names."""
+    plans = _PLANS[job]
+    chosen = select(op_selection, _parents(whole))
     if len(chosen) == len(whole.steps) + len(whole.mapped_nodes):
         plan = whole
     else:

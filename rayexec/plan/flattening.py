@@ -16,7 +16,7 @@ from rayexec.definitions.job import JobDefinition
 from rayexec.definitions.op import OpDefinition
 from rayexec.definitions.retry import RetryPolicy
 from rayexec.definitions.tags import priority
-from rayexec.definitions.types import RuntimeType
+from rayexec.definitions.types import DagsterType
 from rayexec.errors import DefinitionError, SelectionError
 from rayexec.plan.model import (
     FanOut,
@@ -78,7 +78,7 @@ class Flattening:
         """Flatten the job and return its plan."""
         job = self._job
         inputs = {name: (FromConfig("", name),) for name in job.graph.inputs}
-        self._add_graph(job.graph, _Scope("", job.hooks, job.op_retry_policy, inputs))
+        self._add_graph(job.graph, _Scope("", job.hook_defs, job.op_retry_policy, inputs))
         return StaticPlan(
             job_name=job.name,
             steps=tuple(self._steps),
@@ -303,7 +303,7 @@ class Flattening:
     def _add_open_input(
         self,
         source: FromConfig,
-        kind: RuntimeType,
+        kind: DagsterType,
         required: bool,
         label: str,
         node: Node,
@@ -333,17 +333,9 @@ class Flattening:
         identity = (id(op), tuple(map(id, hooks)), id(policy))
         index = self._template_indices.get(identity)
         if index is None:
-            _check_resource_keys(op)
             index = self._template_indices[identity] = len(self._templates)
             self._templates.append(Template(op, hooks, policy))
         return index
-
-
-def _check_resource_keys(op: OpDefinition) -> None:
-    # The resources themselves are checked when a run starts, since the run may add some.
-    for key in op.required_resource_keys:
-        if not isinstance(key, str):
-            raise DefinitionError(f"op {op.name!r}: resource keys are strings, got {key!r}.")
 
 
 def _source_of(binding: Binding, made: Mapping[NodeOutput, NodeSource]) -> Any:

@@ -215,11 +215,6 @@ def indexed() -> None:
     numbers()[0]
 
 
-def asked() -> None:
-    if numbers():
-        one()
-
-
 ONE_VALUE = (
     r"is one value here, so there is nothing to {}\. Declare the output that shall be several "
     r"values DynamicOut"
@@ -274,7 +269,7 @@ INDEPENDENT = (
         ),
         (
             map_of_another_within_a_map,
-            r"map " + INDEPENDENT.format(r"'numbers\.result'", r"'numbers_2\.result'"),
+            r"input 'a' of add " + INDEPENDENT.format(r"'numbers_2\.result'", r"'numbers\.result'"),
         ),
         (two_below_one, INDEPENDENT.format(r"'below\.result'", r"'below_2\.result'")),
         (
@@ -291,7 +286,6 @@ INDEPENDENT = (
             r"so the body of a job cannot go through them: run an op for each by \.map\(op\)",
         ),
         (indexed, r"stands for a value that exists only at run time"),
-        (asked, r"a job's body cannot branch on it"),
     ],
     ids=lambda body: body.__name__ if callable(body) else "",
 )
@@ -344,17 +338,16 @@ def test_a_step_that_is_mapped_does_not_take_the_list_of_all_as_well() -> None:
     def share(n: int, values: list[int]) -> float:
         return n / sum(values)
 
-    @job
-    def shares() -> None:
-        values = numbers()
-        everything = values.map(inc).collect()
-        values.map(lambda n: share(n, everything))
-
     with pytest.raises(
         DefinitionError,
-        match=r"input 'values' of 'share' is a collected list, and the op is mapped",
+        match=r"share takes <collected output .*, and is mapped over 'numbers\.result'",
     ):
-        shares.execute_in_process()
+
+        @job
+        def shares() -> None:
+            values = numbers()
+            everything = values.map(inc).collect()
+            values.map(lambda n: share(n, everything))
 
     @job
     def handed_through() -> None:
@@ -363,3 +356,72 @@ def test_a_step_that_is_mapped_does_not_take_the_list_of_all_as_well() -> None:
         values.map(lambda n: share(n, everything))
 
     assert handed_through.execute_in_process().output_for_node("share") == {"a": 0.5}
+
+
+@op(out=DynamicOut(int))
+def three() -> list[DynamicOutput[int]]:
+    return [DynamicOutput(each, f"k{each}") for each in (1, 2, 3)]
+
+
+@op
+def summed(values: list[int]) -> int:
+    return sum(values)
+
+
+@op(name="plus")
+def plus(left: int, right: int) -> int:
+    return left + right
+
+
+def collected_inside() -> None:
+    values = three()
+    values.map(lambda n: plus(n, summed(values.collect())))
+
+
+def mapped_and_collected_inside() -> None:
+    values = three()
+    values.map(lambda n: plus(n, summed(values.map(inc).collect())))
+
+
+def a_mapped_one_collected_inside() -> None:
+    values = three()
+    larger = values.map(inc)
+    values.map(lambda n: plus(n, summed(larger.collect())))
+
+
+def an_independent_one_collected_inside() -> None:
+    others, values = three(), three()
+    values.map(lambda n: plus(n, summed(others.collect())))
+
+
+def an_independent_one_mapped_inside() -> None:
+    others, values = three(), three()
+    values.map(lambda n: plus(n, summed(others.map(inc).collect())))
+
+
+@pytest.mark.parametrize(
+    ("body", "total"),
+    [
+        (collected_inside, 6),
+        (mapped_and_collected_inside, 9),
+        (a_mapped_one_collected_inside, 9),
+        (an_independent_one_collected_inside, 6),
+        (an_independent_one_mapped_inside, 9),
+    ],
+)
+def test_a_list_of_all_is_collected_inside_of_a_mapped_function(
+    body: Callable[[], None], total: int
+) -> None:
+    result = job(body).execute_in_process()
+    assert result.output_for_node("plus") == {f"k{n}": n + total for n in (1, 2, 3)}
+    assert result.output_for_node("summed") == total  # once, and not for each value
+
+
+def test_an_output_is_true_in_a_body() -> None:
+    @job
+    def chain() -> None:
+        last: Any = None
+        for _ in range(3):
+            last = inc(last) if last else one()
+
+    assert chain.execute_in_process().output_for_node("inc_2") == 3

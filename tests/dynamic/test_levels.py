@@ -5,7 +5,16 @@ from typing import Any
 
 import pytest
 
-from rayexec import DynamicOut, DynamicOutput, InvariantError, OpExecutionContext, graph, job, op
+from rayexec import (
+    DynamicOut,
+    DynamicOutput,
+    GraphOut,
+    InvariantError,
+    OpExecutionContext,
+    graph,
+    job,
+    op,
+)
 
 
 @op(out=DynamicOut(int))
@@ -163,7 +172,7 @@ def test_outputs_that_are_lists_of_lists_are_read_as_they_were_collected(execute
     def gathered(number: Any) -> Any:
         return below(number).map(inc).collect()
 
-    @graph
+    @graph(out={"lists": GraphOut(), "by_number": GraphOut()})
     def whole() -> Any:
         return {
             "lists": numbers().map(gathered).collect(),

@@ -52,7 +52,7 @@ def evaluate(tree: Tree, given: list[int]) -> int:
         value = value - value // 2
     else:
         argument = evaluate(tree[1], given)
-        value = 1 + evaluate(tree[2], [argument])
+        value = argument + evaluate(tree[2], [argument])
     given.append(value)
     return value
 
@@ -75,7 +75,7 @@ def wire(tree: Tree, given: list[Any]) -> Any:
 
         @graph(name=f"part_{id(tree)}")
         def part(n: Any) -> Any:
-            return add(one(), wire(tree[2], [n]))
+            return add(n, wire(tree[2], [n]))
 
         handle = part(argument)
     given.append(handle)
