@@ -13,7 +13,8 @@ from typing import Any
 from rayexec._version import __version__ as __version__
 
 _LISTED = re.compile(
-    r"^from (?P<module>\S+) import (?P<name>\w+) as |^(?P<alias>\w+) = (?P<own>\w+)$", re.MULTILINE
+    r"^from (?P<module>\S+) import (?:\(\s+)?(?P<name>\w+) as |^(?P<alias>\w+) = (?P<own>\w+)$",
+    re.MULTILINE,
 )
 # The stub ends with names that rayexec only imports, as stand-ins.
 _ONLY_IMPORT = "\n# Names of Dagster that only import"

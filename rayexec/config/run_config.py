@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from typing import Any
 
-from rayexec.config.config_paths import OpenInputs, config_path, open_schema
+from rayexec.config.config_paths import OpenInputs, config_path
 from rayexec.config.document import apply_mapping, merged_run_config
 from rayexec.config.execution import ExecutionSettings, resolve_execution
 from rayexec.config.input_values import BadInputError, is_in_file, load_input
+from rayexec.config.resource_values import resolve_fields
 from rayexec.definitions.config_models import Config
+from rayexec.definitions.fields_resource import FieldsResource
 from rayexec.definitions.graph import GraphDefinition
 from rayexec.definitions.job import JobDefinition
 from rayexec.definitions.logger import LoggerDefinition
-from rayexec.definitions.mapping import ConfigMapping
+from rayexec.definitions.mapping import ConfigMapping, open_schema
 from rayexec.definitions.op import OpDefinition
 from rayexec.definitions.ports import NO_DEFAULT
-from rayexec.definitions.resource import ConfigurableResource, ResourceDefinition
+from rayexec.definitions.resource import ResourceClass, ResourceDefinition
 from rayexec.definitions.schemas.schema import MISSING, describe, is_required, validate
 from rayexec.errors import ConfigError, Problem
 from rayexec.names import nearest
@@ -57,11 +59,14 @@ def resolve_run_config(
     ops: Mapping[str, OpDefinition],
     open_inputs: OpenInputs,
     input_values: Mapping[str, Any] | None = None,
-    resources: Mapping[str, ResourceDefinition] | None = None,
+    resources: Mapping[str, ResourceDefinition],
+    needed: Set[str],
     ignore_execution: bool = False,
 ) -> ResolvedConfig:
     """Return the config of one run; raises ConfigError with every problem.
 
+    ``resources`` are all of the run, and ``needed`` the keys of those that its steps use; any other
+    resource may lack its config.
     ``ops`` are the selected ops by path, ``open_inputs`` the inputs without a selected source.
     Config of unselected ops has no effect. ``ignore_execution`` skips the ``execution`` section.
     """
@@ -76,8 +81,7 @@ def resolve_run_config(
     resolver.nodes(job.graph, document.get("ops"), "", ())
     resolver.job_inputs(document.get("inputs"))
     resolver.unmentioned()
-    resources = {**job.resource_defs, **(resources or {})}
-    resource_config = resolver.resources(resources, document.get("resources"))
+    resource_config = resolver.resources(resources, needed, document.get("resources"))
     log_level, loggers, has_console = resolver.loggers(document.get("loggers"))
     settings = ExecutionSettings(engine="in_process", max_concurrent=1)
     if not ignore_execution:
@@ -179,11 +183,21 @@ class _Resolver:
                     path, f"the config of {owner} is fixed by configured() and cannot be given"
                 )
             given = preset
-        if definition.config_schema is None:
+        if isinstance(definition, FieldsResource):
+            value, problems = resolve_fields(definition, given, path, self._nested_config)
+        elif definition.config_schema is None:
             return given
-        value, problems = validate(definition.config_schema, given, path=path)
+        else:
+            value, problems = validate(definition.config_schema, given, path=path)
         self.problems += problems
         return value
+
+    def _nested_config(
+        self, definition: ResourceDefinition, path: tuple[str, ...], owner: str
+    ) -> Any:
+        """Return the config of a resource in a field of another, which a run does not give."""
+        value = self._config(definition, MISSING, path, owner)
+        return None if value is MISSING else value
 
     def _inputs(
         self,
@@ -266,9 +280,9 @@ class _Resolver:
                     )
 
     def resources(
-        self, definitions: Mapping[str, ResourceDefinition], section: Any
+        self, definitions: Mapping[str, ResourceDefinition], needed: Set[str], section: Any
     ) -> dict[str, Any]:
-        """Read the ``resources`` section; return the config of each resource by key."""
+        """Read the ``resources`` section; return the config of needed resources by key."""
         given = self._mapping(section, ("resources",))
         for key in given:
             if key not in definitions:
@@ -282,14 +296,15 @@ class _Resolver:
             path = ("resources", key)
             entry = given.get(key)
             fields = self._mapping(
-                {"config": entry} if isinstance(entry, ConfigurableResource) else entry, path
+                {"config": entry} if isinstance(entry, ResourceClass) else entry, path
             )
             for other in fields:
                 if other != "config":
                     self.problem((*path, str(other)), "unknown key. Expected: config")
-            value = self._config(
-                definition, fields.get("config", MISSING), (*path, "config"), f"resource {key!r}"
-            )
+            config = fields.get("config", MISSING)
+            if config is MISSING and key not in needed:
+                continue
+            value = self._config(definition, config, (*path, "config"), f"resource {key!r}")
             resolved[key] = None if value is MISSING else value
         return resolved
 

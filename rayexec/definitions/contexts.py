@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any
 
+from typing_extensions import Self
+
+from rayexec.definitions.config_models import FieldValues
 from rayexec.definitions.fresh_data import fresh
 from rayexec.definitions.metadata import MetadataValue, normalize_metadata
 from rayexec.definitions.op import OpDefinition
@@ -173,12 +177,38 @@ class InitResourceContext:
         resource_config: Any = None,
         resources: Resources | None = None,
         run: RunInfo | None = None,
+        resource_def: Any = None,
     ) -> None:
-        self.resource_config = fresh(resource_config)
+        #: The config as the run has it, for the definition of the resource.
+        self.given_config = resource_config
+        self.resource_config = _shown_config(resource_config)
         self.resources = resources or NO_RESOURCES
         self.run: RunInfo | None = None if run is None else OwnRunInfo(run)
         self.run_id = run.run_id if run is not None else None
         self.log = StepLog()
+        #: The definition of the resource.
+        self.resource_def = resource_def
+
+    @property
+    def dagster_run(self) -> RunInfo | None:
+        """The facts of the run; None outside of one."""
+        return self.run
+
+    @property
+    def log_manager(self) -> StepLog:
+        """The log of the opening."""
+        return self.log
+
+    def replace_config(self, config: Any) -> Self:
+        """Return a copy with other config."""
+        changed = copy.copy(self)
+        changed.given_config = config
+        changed.resource_config = _shown_config(config)
+        return changed
+
+
+def _shown_config(given: Any) -> Any:
+    return given.as_config() if isinstance(given, FieldValues) else fresh(given)
 
 
 def build_op_context(
