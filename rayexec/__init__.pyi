@@ -4,10 +4,9 @@
 # file, and so does rayexec/__init__.py: it loads a name at its first use. A line has one of the
 # forms `from MODULE import NAME as NAME` and `OTHER_NAME = NAME`; the first may be in parentheses.
 
-from typing import Any
-
 from rayexec._version import __version__ as __version__
 from rayexec.config.document import RunConfig as RunConfig
+from rayexec.definitions.asset_key import AssetKey as AssetKey
 from rayexec.definitions.concurrency import Pool as Pool
 from rayexec.definitions.config_models import Config as Config
 from rayexec.definitions.config_models import EnvVar as EnvVar
@@ -56,7 +55,28 @@ from rayexec.definitions.logger import build_init_logger_context as build_init_l
 from rayexec.definitions.logger import logger as logger
 from rayexec.definitions.mapping import config_mapping as config_mapping
 from rayexec.definitions.mapping import configured as configured
+from rayexec.definitions.metadata import BoolMetadataValue as BoolMetadataValue
+from rayexec.definitions.metadata import DagsterAssetMetadataValue as DagsterAssetMetadataValue
+from rayexec.definitions.metadata import DagsterJobMetadataValue as DagsterJobMetadataValue
+from rayexec.definitions.metadata import DagsterRunMetadataValue as DagsterRunMetadataValue
+from rayexec.definitions.metadata import FloatMetadataValue as FloatMetadataValue
+from rayexec.definitions.metadata import IntMetadataValue as IntMetadataValue
+from rayexec.definitions.metadata import JsonMetadataValue as JsonMetadataValue
+from rayexec.definitions.metadata import MarkdownMetadataValue as MarkdownMetadataValue
 from rayexec.definitions.metadata import MetadataValue as MetadataValue
+from rayexec.definitions.metadata import NotebookMetadataValue as NotebookMetadataValue
+from rayexec.definitions.metadata import NullMetadataValue as NullMetadataValue
+from rayexec.definitions.metadata import PathMetadataValue as PathMetadataValue
+from rayexec.definitions.metadata import PoolMetadataValue as PoolMetadataValue
+from rayexec.definitions.metadata import PythonArtifactMetadataValue as PythonArtifactMetadataValue
+from rayexec.definitions.metadata import (
+    TableColumnLineageMetadataValue as TableColumnLineageMetadataValue,
+)
+from rayexec.definitions.metadata import TableMetadataValue as TableMetadataValue
+from rayexec.definitions.metadata import TableSchemaMetadataValue as TableSchemaMetadataValue
+from rayexec.definitions.metadata import TextMetadataValue as TextMetadataValue
+from rayexec.definitions.metadata import TimestampMetadataValue as TimestampMetadataValue
+from rayexec.definitions.metadata import UrlMetadataValue as UrlMetadataValue
 from rayexec.definitions.op import OpDefinition as OpDefinition
 from rayexec.definitions.op import op as op
 from rayexec.definitions.ports import DynamicOut as DynamicOut
@@ -93,10 +113,34 @@ from rayexec.definitions.schemas.config_types import Permissive as Permissive
 from rayexec.definitions.schemas.config_types import Selector as Selector
 from rayexec.definitions.schemas.config_types import Shape as Shape
 from rayexec.definitions.schemas.config_types import StringSource as StringSource
+from rayexec.definitions.table_schema import TableColumn as TableColumn
+from rayexec.definitions.table_schema import TableColumnConstraints as TableColumnConstraints
+from rayexec.definitions.table_schema import TableColumnDep as TableColumnDep
+from rayexec.definitions.table_schema import TableColumnLineage as TableColumnLineage
+from rayexec.definitions.table_schema import TableConstraints as TableConstraints
+from rayexec.definitions.table_schema import TableRecord as TableRecord
+from rayexec.definitions.table_schema import TableSchema as TableSchema
+from rayexec.definitions.type_loaders import DagsterTypeLoader as DagsterTypeLoader
+from rayexec.definitions.type_loaders import dagster_type_loader as dagster_type_loader
+from rayexec.definitions.type_names import Any as Any
+from rayexec.definitions.type_names import Bool as Bool
+from rayexec.definitions.type_names import Dict as Dict
+from rayexec.definitions.type_names import Float as Float
+from rayexec.definitions.type_names import Int as Int
+from rayexec.definitions.type_names import List as List
+from rayexec.definitions.type_names import Optional as Optional
+from rayexec.definitions.type_names import Set as Set
+from rayexec.definitions.type_names import String as String
+from rayexec.definitions.type_names import Tuple as Tuple
+from rayexec.definitions.type_names import check_dagster_type as check_dagster_type
+from rayexec.definitions.type_registry import (
+    make_python_type_usable_as_dagster_type as make_python_type_usable_as_dagster_type,
+)
+from rayexec.definitions.type_registry import usable_as_dagster_type as usable_as_dagster_type
 from rayexec.definitions.types import DagsterType as DagsterType
 from rayexec.definitions.types import Nothing as Nothing
+from rayexec.definitions.types import PythonObjectDagsterType as PythonObjectDagsterType
 from rayexec.definitions.types import TypeCheck as TypeCheck
-from rayexec.definitions.user_events import AssetKey as AssetKey
 from rayexec.definitions.user_events import AssetMaterialization as AssetMaterialization
 from rayexec.definitions.user_events import AssetObservation as AssetObservation
 from rayexec.definitions.user_events import ExpectationResult as ExpectationResult
@@ -151,6 +195,7 @@ from rayexec.errors import StepTimeoutError as StepTimeoutError
 from rayexec.errors import StoreError as StoreError
 from rayexec.errors import TypeCheckError as TypeCheckError
 from rayexec.errors import TypeCheckFunctionError as TypeCheckFunctionError
+from rayexec.errors import TypeLoadingError as TypeLoadingError
 from rayexec.errors import UnknownResourceError as UnknownResourceError
 from rayexec.errors import UnsupportedError as UnsupportedError
 from rayexec.errors import UserCodeError as UserCodeError

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TypeAlias
 
-from rayexec.definitions.types import RuntimeType
+from rayexec.definitions.types import DagsterType
 
 __all__ = ["OpenInputs", "config_path"]
 
 #: Unconnected inputs by (node path, input name): the type, whether run config must give the input,
 #: and whether the selection leaves out the op that feeds it.
-OpenInputs: TypeAlias = Mapping[tuple[str, str], tuple[RuntimeType, bool, bool]]
+OpenInputs: TypeAlias = Mapping[tuple[str, str], tuple[DagsterType, bool, bool]]
 
 
 def config_path(node: str, *rest: str) -> tuple[str, ...]:

@@ -11,8 +11,9 @@ from typing_extensions import Self
 
 from rayexec.definitions.config_models import FieldValues
 from rayexec.definitions.fresh_data import fresh
-from rayexec.definitions.metadata import MetadataValue, normalize_metadata
+from rayexec.definitions.metadata import MetadataValue
 from rayexec.definitions.op import OpDefinition
+from rayexec.definitions.plain_metadata import normalize_metadata
 from rayexec.definitions.surroundings import (
     NO_RESOURCES,
     OwnRunInfo,

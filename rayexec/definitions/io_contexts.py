@@ -6,13 +6,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from rayexec.definitions.fresh_data import fresh
-from rayexec.definitions.metadata import MetadataValue, normalize_metadata
+from rayexec.definitions.metadata import MetadataValue
 from rayexec.definitions.op import OpDefinition
+from rayexec.definitions.plain_metadata import normalize_metadata
 from rayexec.definitions.surroundings import (
     Resources,
     StepLog,
 )
-from rayexec.definitions.types import RuntimeType, runtime_type
+from rayexec.definitions.type_resolution import ANY, resolve_type
+from rayexec.definitions.types import DagsterType
 from rayexec.errors import InvariantError
 
 __all__ = ["InputContext", "OutputContext", "build_input_context", "build_output_context"]
@@ -34,7 +36,7 @@ class OutputContext:
         name: str,
         mapping_key: str | None = None,
         op_def: OpDefinition | None = None,
-        dagster_type: RuntimeType | None = None,
+        dagster_type: DagsterType | None = None,
         definition_metadata: Mapping[str, Any] | None = None,
         output_metadata: Mapping[str, MetadataValue] | None = None,
         config: Any = None,
@@ -49,7 +51,7 @@ class OutputContext:
         self.name = name
         self.mapping_key = mapping_key
         self.op_def = op_def
-        self.dagster_type = runtime_type(Any) if dagster_type is None else dagster_type
+        self.dagster_type = ANY if dagster_type is None else dagster_type
         self.definition_metadata: dict[str, Any] = fresh(dict(definition_metadata or {}))
         self.output_metadata = dict(output_metadata or {})
         self.config = fresh(config)
@@ -94,7 +96,7 @@ class InputContext:
         name: str,
         upstream_output: OutputContext | None = None,
         op_def: OpDefinition | None = None,
-        dagster_type: RuntimeType | None = None,
+        dagster_type: DagsterType | None = None,
         definition_metadata: Mapping[str, Any] | None = None,
         config: Any = None,
         resource_config: Any = None,
@@ -106,7 +108,7 @@ class InputContext:
         self.name = name
         self.upstream_output = upstream_output
         self.op_def = op_def
-        self.dagster_type = runtime_type(Any) if dagster_type is None else dagster_type
+        self.dagster_type = ANY if dagster_type is None else dagster_type
         self.definition_metadata: dict[str, Any] = fresh(dict(definition_metadata or {}))
         self.config = fresh(config)
         self.resource_config = fresh(resource_config)
@@ -156,7 +158,7 @@ def build_output_context(
         name=name,
         mapping_key=mapping_key,
         op_def=op_def,
-        dagster_type=_type_of(dagster_type),
+        dagster_type=resolve_type(dagster_type),
         definition_metadata=definition_metadata or metadata,
         output_metadata=normalize_metadata(output_metadata),
         config=config,
@@ -187,13 +189,9 @@ def build_input_context(
         name=name,
         upstream_output=upstream_output,
         op_def=op_def,
-        dagster_type=_type_of(dagster_type),
+        dagster_type=resolve_type(dagster_type),
         definition_metadata=definition_metadata or metadata,
         config=config,
         resource_config=resource_config,
         resources=Resources(resources or {}),
     )
-
-
-def _type_of(given: Any) -> RuntimeType:
-    return given if isinstance(given, RuntimeType) else runtime_type(given)

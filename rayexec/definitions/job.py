@@ -13,7 +13,7 @@ from rayexec.definitions.graph import GraphDefinition
 from rayexec.definitions.hooks import HookDefinition, Hooked, hook_set
 from rayexec.definitions.job_checks import check_graph
 from rayexec.definitions.logger import LoggerDefinition
-from rayexec.definitions.metadata import normalize_metadata
+from rayexec.definitions.plain_metadata import normalize_metadata
 from rayexec.definitions.resource import ResourceDefinition
 from rayexec.definitions.resource_binding import bind_resources
 from rayexec.definitions.retry import RetryPolicy

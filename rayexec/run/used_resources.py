@@ -12,7 +12,7 @@ __all__ = ["used_resources"]
 
 
 def used_resources(plan: Plan, resources: Mapping[str, ResourceDefinition]) -> set[str]:
-    """Return the resource keys of ops and hooks, of IO managers and input managers.
+    """Return the resource keys of ops, their types and hooks, of IO and input managers.
 
     The resources that these require, directly or not, are included; missing ones are not.
     """
@@ -25,7 +25,7 @@ def used_resources(plan: Plan, resources: Mapping[str, ResourceDefinition]) -> s
         ]
         used.update(key for key in managers if key is not None)
         used.update(
-            template.op.required_resource_keys,
+            template.op.resource_keys,
             *(hook.required_resource_keys for hook in template.hooks),
         )
     return _with_required(used, resources)

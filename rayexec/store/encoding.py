@@ -21,6 +21,7 @@ from rayexec.events import (
     LoadedInput,
     LogLine,
     OutputRecord,
+    RejectedOutput,
     ResourceRecord,
     Reused,
     StepBlockedData,
@@ -53,16 +54,27 @@ _KIND = "$"
 _MOST_LEVELS = 100  # of data within data; deeper data becomes its repr
 
 # Classes that are encoded by name and fields.
-_TUPLES = (Handling, HookOutcome, LoadedInput, LogLine, OutputRecord, ResourceRecord, Reused)
+_TUPLES = (
+    Handling,
+    HookOutcome,
+    LoadedInput,
+    LogLine,
+    OutputRecord,
+    RejectedOutput,
+    ResourceRecord,
+    Reused,
+)
 _CLASSES = (
     ErrorInfo,
-    MetadataValue,
     StepBlockedData,
     StepFailureData,
     StepOutputData,
     UserFailureData,
 )
-_BY_NAME: Mapping[str, Callable[..., Any]] = {each.__name__: each for each in (*_TUPLES, *_CLASSES)}
+_BY_NAME: Mapping[str, Callable[..., Any]] = {
+    **{each.__name__: each for each in (*_TUPLES, *_CLASSES)},
+    MetadataValue.__name__: MetadataValue.of_kind,
+}
 
 _FIELDS: Mapping[type, tuple[str, ...]] = {
     **{each: each._fields for each in _TUPLES},
@@ -99,6 +111,9 @@ def _encode(value: Any, left: int = _MOST_LEVELS) -> Any:
         return {_KIND: kind.__name__} | {
             name: _encode(each, left) for name, each in named.items() if each is not None
         }
+    if isinstance(value, MetadataValue):
+        encoded = {_KIND: MetadataValue.__name__, "kind": value.kind}
+        return encoded if value.plain is None else encoded | {"value": _encode(value.plain, left)}
     if isinstance(value, Mapping):
         encoded = {str(key): _encode(each, left) for key, each in value.items()}
         return {_KIND: "mapping", "of": encoded} if _KIND in encoded else encoded

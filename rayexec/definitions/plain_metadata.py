@@ -1,0 +1,63 @@
+"""Kinds of plain values in metadata."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from rayexec.definitions.asset_key import AssetKey
+from rayexec.definitions.metadata import (
+    BoolMetadataValue,
+    DagsterAssetMetadataValue,
+    FloatMetadataValue,
+    IntMetadataValue,
+    JsonMetadataValue,
+    MetadataValue,
+    NullMetadataValue,
+    PathMetadataValue,
+    TableColumnLineageMetadataValue,
+    TableSchemaMetadataValue,
+    TextMetadataValue,
+)
+from rayexec.definitions.table_schema import TableColumnLineage, TableSchema
+from rayexec.errors import DefinitionError
+
+__all__ = ["normalize_metadata"]
+
+# The kinds of plain values; a bool is an int too, so it comes first.
+_KIND_OF_TYPE: tuple[tuple[Any, Callable[[Any], MetadataValue]], ...] = (
+    (str, TextMetadataValue),
+    (float, FloatMetadataValue),
+    (bool, BoolMetadataValue),
+    (int, IntMetadataValue),
+    ((list, dict), JsonMetadataValue),
+    (os.PathLike, PathMetadataValue),
+    (AssetKey, DagsterAssetMetadataValue),
+    (TableSchema, TableSchemaMetadataValue),
+    (TableColumnLineage, TableColumnLineageMetadataValue),
+    (type(None), lambda _: NullMetadataValue()),
+)
+
+
+def normalize_metadata(metadata: Mapping[str, Any] | None) -> dict[str, MetadataValue]:
+    """Return ``metadata`` with every plain value wrapped by its kind.
+
+    Raises DefinitionError for another key than a string, and for a value without a kind.
+    """
+    normal: dict[str, MetadataValue] = {}
+    for key, value in (metadata or {}).items():
+        if not isinstance(key, str):
+            raise DefinitionError(f"metadata keys are strings, got {key!r}.")
+        normal[key] = value if isinstance(value, MetadataValue) else _wrap(key, value)
+    return normal
+
+
+def _wrap(key: str, value: Any) -> MetadataValue:
+    for kind, wrap in _KIND_OF_TYPE:
+        if isinstance(value, kind):
+            return wrap(value)
+    raise DefinitionError(
+        f"metadata {key!r} holds a {type(value).__name__}: wrap it with one of MetadataValue's "
+        f"kinds, or give text, a number, a path, or JSON-able data."
+    )
