@@ -20,8 +20,6 @@ from rayexec.definitions.configurable_resource import (
 )
 from rayexec.definitions.contexts import InitResourceContext as InitResourceContext
 from rayexec.definitions.contexts import OpExecutionContext as OpExecutionContext
-from rayexec.definitions.contexts import build_init_resource_context as build_init_resource_context
-from rayexec.definitions.contexts import build_op_context as build_op_context
 from rayexec.definitions.dependencies import DependencyDefinition as DependencyDefinition
 from rayexec.definitions.dependencies import InputMapping as InputMapping
 from rayexec.definitions.dependencies import MultiDependencyDefinition as MultiDependencyDefinition
@@ -33,7 +31,6 @@ from rayexec.definitions.executor import multiprocess_executor as multiprocess_e
 from rayexec.definitions.executor import ray_executor as ray_executor
 from rayexec.definitions.fields_resource import ResourceDependency as ResourceDependency
 from rayexec.definitions.hook_context import HookContext as HookContext
-from rayexec.definitions.hook_context import build_hook_context as build_hook_context
 from rayexec.definitions.hooks import HookDefinition as HookDefinition
 from rayexec.definitions.hooks import HookExecutionResult as HookExecutionResult
 from rayexec.definitions.hooks import event_list_hook as event_list_hook
@@ -51,7 +48,6 @@ from rayexec.definitions.io_manager import input_manager as input_manager
 from rayexec.definitions.io_manager import io_manager as io_manager
 from rayexec.definitions.logger import InitLoggerContext as InitLoggerContext
 from rayexec.definitions.logger import LoggerDefinition as LoggerDefinition
-from rayexec.definitions.logger import build_init_logger_context as build_init_logger_context
 from rayexec.definitions.logger import logger as logger
 from rayexec.definitions.mapping import config_mapping as config_mapping
 from rayexec.definitions.mapping import configured as configured
@@ -101,18 +97,19 @@ from rayexec.definitions.retry import Failure as Failure
 from rayexec.definitions.retry import Jitter as Jitter
 from rayexec.definitions.retry import RetryPolicy as RetryPolicy
 from rayexec.definitions.retry import RetryRequested as RetryRequested
-from rayexec.definitions.schemas.config_types import Array as Array
 from rayexec.definitions.schemas.config_types import BoolSource as BoolSource
-from rayexec.definitions.schemas.config_types import Enum as Enum
 from rayexec.definitions.schemas.config_types import EnumValue as EnumValue
-from rayexec.definitions.schemas.config_types import Field as Field
 from rayexec.definitions.schemas.config_types import IntSource as IntSource
-from rayexec.definitions.schemas.config_types import Map as Map
-from rayexec.definitions.schemas.config_types import Noneable as Noneable
-from rayexec.definitions.schemas.config_types import Permissive as Permissive
-from rayexec.definitions.schemas.config_types import Selector as Selector
-from rayexec.definitions.schemas.config_types import Shape as Shape
 from rayexec.definitions.schemas.config_types import StringSource as StringSource
+from rayexec.definitions.schemas.declarations import Array as Array
+from rayexec.definitions.schemas.declarations import Enum as Enum
+from rayexec.definitions.schemas.declarations import Field as Field
+from rayexec.definitions.schemas.declarations import Map as Map
+from rayexec.definitions.schemas.declarations import Noneable as Noneable
+from rayexec.definitions.schemas.declarations import Permissive as Permissive
+from rayexec.definitions.schemas.declarations import ScalarUnion as ScalarUnion
+from rayexec.definitions.schemas.declarations import Selector as Selector
+from rayexec.definitions.schemas.declarations import Shape as Shape
 from rayexec.definitions.table_schema import TableColumn as TableColumn
 from rayexec.definitions.table_schema import TableColumnConstraints as TableColumnConstraints
 from rayexec.definitions.table_schema import TableColumnDep as TableColumnDep
@@ -144,6 +141,10 @@ from rayexec.definitions.types import TypeCheck as TypeCheck
 from rayexec.definitions.user_events import AssetMaterialization as AssetMaterialization
 from rayexec.definitions.user_events import AssetObservation as AssetObservation
 from rayexec.definitions.user_events import ExpectationResult as ExpectationResult
+from rayexec.direct.built_contexts import build_hook_context as build_hook_context
+from rayexec.direct.built_contexts import build_init_logger_context as build_init_logger_context
+from rayexec.direct.built_contexts import build_init_resource_context as build_init_resource_context
+from rayexec.direct.op_context import build_op_context as build_op_context
 from rayexec.errors import ConfigError as ConfigError
 from rayexec.errors import ConfigMappingError as ConfigMappingError
 from rayexec.errors import DagsterConfigMappingFunctionError as DagsterConfigMappingFunctionError

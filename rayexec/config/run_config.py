@@ -7,20 +7,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from rayexec.config.config_paths import OpenInputs, config_path
-from rayexec.config.document import apply_mapping, merged_run_config
+from rayexec.config.definition_config import Configurable, resolve_config
+from rayexec.config.document import merged_run_config
 from rayexec.config.execution import ExecutionSettings, resolve_execution
 from rayexec.config.input_values import BadInputError, load_input
-from rayexec.config.resource_values import resolve_fields
 from rayexec.definitions.config_models import Config
-from rayexec.definitions.fields_resource import FieldsResource
 from rayexec.definitions.graph import GraphDefinition
 from rayexec.definitions.job import JobDefinition
-from rayexec.definitions.logger import LoggerDefinition
-from rayexec.definitions.mapping import ConfigMapping, open_schema
+from rayexec.definitions.mapping import open_schema
 from rayexec.definitions.op import OpDefinition
 from rayexec.definitions.ports import NO_DEFAULT
 from rayexec.definitions.resource import ResourceClass, ResourceDefinition
-from rayexec.definitions.schemas.schema import MISSING, describe, is_required, validate
+from rayexec.definitions.schemas.schema import MISSING, describe, is_required
 from rayexec.errors import ConfigError, Problem
 from rayexec.names import nearest
 
@@ -164,40 +162,15 @@ class _Resolver:
 
     def _config(
         self,
-        definition: OpDefinition | ResourceDefinition | LoggerDefinition,
+        definition: Configurable,
         given: Any,
         path: tuple[str, ...],
         owner: str,
     ) -> Any:
         """Return the config of an op, resource or logger, MISSING without any."""
-        preset = definition.preset_config
-        if isinstance(preset, ConfigMapping):
-            mapped, problems = apply_mapping(preset, given, path)
-            if problems:
-                self.problems += problems
-                return MISSING
-            given = mapped
-        elif preset is not NO_DEFAULT:
-            if given is not MISSING:
-                self.problem(
-                    path, f"the config of {owner} is fixed by configured() and cannot be given"
-                )
-            given = preset
-        if isinstance(definition, FieldsResource):
-            value, problems = resolve_fields(definition, given, path, self._nested_config)
-        elif definition.config_schema is None:
-            return given
-        else:
-            value, problems = validate(definition.config_schema, given, path=path)
+        value, problems = resolve_config(definition, given, path, owner)
         self.problems += problems
         return value
-
-    def _nested_config(
-        self, definition: ResourceDefinition, path: tuple[str, ...], owner: str
-    ) -> Any:
-        """Return the config of a resource in a field of another, which a run does not give."""
-        value = self._config(definition, MISSING, path, owner)
-        return None if value is MISSING else value
 
     def _inputs(
         self,

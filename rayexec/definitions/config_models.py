@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import enum
 import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -11,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pydantic
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from rayexec.errors import ConfigError, Problem
+from rayexec.definitions.config_fields import complete_fields, config_dict, shown_value
+from rayexec.errors import ConfigError, InvocationError, Problem
 
 __all__ = [
     "ORIGINS",
@@ -20,12 +20,12 @@ __all__ = [
     "FieldValues",
     "IntEnvVar",
     "PermissiveConfig",
+    "as_data",
     "holds_environment",
     "is_default",
     "is_plain",
     "note_origins",
     "origins_in_environment",
-    "plain_config",
     "read_environment",
     "without_inputs",
 ]
@@ -55,6 +55,41 @@ class Config(pydantic.BaseModel):
 
         __init__.__pydantic_base_init__ = True  # pydantic makes no EnvVar from a mapping
 
+    @classmethod
+    def __pydantic_init_subclass__(cls, **options: Any) -> None:
+        super().__pydantic_init_subclass__(**options)
+        complete_fields(cls)
+
+    @classmethod
+    def to_config_schema(cls) -> Any:
+        """Return the fields as a schema for ``config_schema=``; its config is a plain dict."""
+        from rayexec.definitions.schemas.schema_reading import field_of_model
+
+        return field_of_model(cls)
+
+    @classmethod
+    def to_fields_dict(cls) -> dict[str, Any]:
+        """Return the fields by key, for a ``config_schema=`` with further keys beside them."""
+        from rayexec.definitions.schemas.schema_reading import fields_of_model
+
+        return fields_of_model(cls)
+
+    def _convert_to_config_dictionary(self) -> dict[str, Any]:
+        # Dagster's private name of this; users' code calls it.
+        return config_dict(self, for_document=True)
+
+    if not TYPE_CHECKING:  # type checkers know that the fields are frozen
+
+        def __setattr__(self, name: str, value: Any) -> None:
+            try:
+                super().__setattr__(name, value)
+            except (pydantic.ValidationError, ValueError) as error:
+                raise InvocationError(
+                    f"{type(self).__name__}.{name} cannot be set: a {type(self).__name__} never "
+                    f"changes. Make a changed copy by model_copy(update={{{name!r}: …}}), or have "
+                    f"state in a private attribute (pydantic.PrivateAttr)."
+                ) from error
+
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
         """Yield the fields for ``repr`` and ``str``, with the origin of values that may be secret.
 
@@ -69,6 +104,13 @@ class PermissiveConfig(Config):
     """A Config with further keys of any name."""
 
     model_config = pydantic.ConfigDict(extra="allow", frozen=True, arbitrary_types_allowed=True)
+
+
+def as_data(config: Any) -> Any:
+    """Return config as plain data: of a Config a dict of its fields, anything else as it is."""
+    if isinstance(config, FieldValues):
+        return config.as_config()
+    return config.model_dump() if isinstance(config, Config) else config
 
 
 if TYPE_CHECKING:
@@ -197,23 +239,7 @@ class FieldValues:
 
     def as_config(self) -> dict[str, Any]:
         """Return the values as plain config."""
-        return {key: plain_config(value) for key, value in self.values.items()}
-
-
-def plain_config(value: Any) -> Any:
-    """Return a value as config files have it: configs are dicts, members of enums are values."""
-    if isinstance(value, pydantic.BaseModel):
-        return {
-            (field.alias or name): plain_config(getattr(value, name))
-            for name, field in type(value).model_fields.items()
-        } | {key: plain_config(each) for key, each in (value.__pydantic_extra__ or {}).items()}
-    if isinstance(value, enum.Enum):
-        return plain_config(value.value)
-    if type(value) is dict:
-        return {key: plain_config(each) for key, each in value.items()}
-    if type(value) in (list, tuple):
-        return type(value)([plain_config(each) for each in value])
-    return value
+        return {key: shown_value(value) for key, value in self.values.items()}
 
 
 def origins_in_environment(model: pydantic.BaseModel) -> Mapping[str, object]:

@@ -75,6 +75,15 @@ class ConfigurableResourceFactory(ResourceClass, Generic[T]):
         return without_context(super().__getstate__())
 
     @classmethod
+    def has_to_close(cls) -> bool:
+        """Whether the class has something to do after the use of a resource."""
+        base = ConfigurableResourceFactory
+        return (
+            cls.yield_for_execution is not base.yield_for_execution
+            or cls.teardown_after_execution is not base.teardown_after_execution
+        )
+
+    @classmethod
     def configure_at_launch(cls, **fields: Any) -> PartialResource:
         """Return a resource with its other fields from ``resources.<key>.config`` of the run."""
         return PartialResource.with_fields(cls, fields)
@@ -145,12 +154,7 @@ class ConfigurableResourceFactory(ResourceClass, Generic[T]):
 
         Raises InvariantError for a resource that must be closed.
         """
-        base = ConfigurableResourceFactory
-        if (
-            cls.yield_for_execution is not base.yield_for_execution
-            or cls.teardown_after_execution is not base.teardown_after_execution
-            or nested_fields(cls)
-        ):
+        if cls.has_to_close() or nested_fields(cls):
             raise InvariantError(
                 f"{cls.__name__} must be closed after its use: open it by "
                 "`with …from_resource_context_cm(context) as …:`, or by "

@@ -121,6 +121,12 @@ class FieldsResource(ResourceDefinition):
         cls: type[ResourceClass] = self.resource_fn  # type: ignore[assignment]
         return cls
 
+    @property
+    def has_to_close(self) -> bool:
+        """Whether the resource, or one in its fields, has something to do after its use."""
+        cls = self.resource_class
+        return cls.has_to_close() or bool(nested_fields(cls))
+
     def values(self) -> FieldValues | None:
         """Return the values of a run without config for it; None if only the schema has them."""
         defaults = _defaults(self.resource_class)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from rayexec.definitions.code import ByReference
 from rayexec.definitions.config_models import Config
+from rayexec.definitions.direct_calls import direct_calls
 from rayexec.definitions.ports import NO_DEFAULT
 from rayexec.definitions.types import is_subclass
 from rayexec.errors import DefinitionError
@@ -138,6 +139,22 @@ class ResourceDefinition(ByReference):
         """Whether the resource is a plain object, with nothing to open or close."""
         return isinstance(self.resource_fn, _Constant)
 
+    @property
+    def has_to_close(self) -> bool:
+        """Whether its function yields the object, and so has something to do after its use."""
+        if inspect.isgeneratorfunction(inspect.unwrap(self.fn)):
+            return True
+        return bool(getattr(self.fn, "has_to_close", False))
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the object, or a context manager around one that is to be closed.
+
+        For unit tests: a function that takes a context needs one of
+        ``build_init_resource_context``, or None. Raises InvocationError for other arguments, and
+        ConfigError for wrong config.
+        """
+        return direct_calls().call_resource(self, args, kwargs)
+
     def configured(self, config: Any) -> ResourceDefinition:
         """Return a copy with its config fixed to ``config``, or made by it if a ConfigMapping."""
         changed: ResourceDefinition = self.with_changes(preset_config=config)
@@ -219,6 +236,11 @@ def resource_keys(keys: Iterable[str] | None, label: str) -> frozenset[str]:
 
 class ResourceClass(Config):
     """Base of the classes whose instances are resources."""
+
+    @classmethod
+    def has_to_close(cls) -> bool:
+        """Whether the class has something to do after the use of a resource."""
+        return False
 
 
 class IAttachDifferentObjectToOpContext:

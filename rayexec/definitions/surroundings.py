@@ -149,6 +149,7 @@ class Resources:
         return self._originals[key] if key in self._originals else getattr(self, key)
 
     def _asdict(self) -> dict[str, Any]:
+        """Return the resources by key, as the named tuples of Dagster do."""
         return dict(self.__dict__)
 
     def __getattr__(self, key: str) -> Any:
