@@ -9,6 +9,7 @@ from rayexec.definitions.executor import ExecutorDefinition, default_executor
 from rayexec.definitions.io_manager import IO_MANAGER
 from rayexec.definitions.logger import LoggerDefinition
 from rayexec.definitions.resource import ResourceDefinition
+from rayexec.definitions.resource_binding import bind_resources
 from rayexec.jobs import Job
 
 __all__ = ["Shared"]
@@ -33,10 +34,15 @@ class Shared:
 
         plan = compile_job(job)
         resources = dict(job.resource_defs)
+        required = {key for each in resources.values() for key in each.required_resource_keys}
         has_default_manager = IO_MANAGER in self.resources and IO_MANAGER not in resources
-        if has_default_manager or missing_resources(plan, resources):
+        if (
+            has_default_manager
+            or not required <= resources.keys()
+            or missing_resources(plan, resources)
+        ):
             resources = {**self.resources, **resources}
-        check_resources(plan, resources)
+        check_resources(plan, bind_resources(resources, f"job {job.name!r}"))
         changes: dict[str, object] = {}
         if resources.keys() != job.resource_defs.keys():
             changes["resource_defs"] = resources

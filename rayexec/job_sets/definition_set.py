@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from rayexec.definitions.executor import ExecutorDefinition
+from rayexec.definitions.fields_resource import resource_definition
 from rayexec.definitions.job_set import JobSet
 from rayexec.definitions.logger import LoggerDefinition
 from rayexec.definitions.plain_metadata import normalize_metadata
-from rayexec.definitions.resource import resource_definition
 from rayexec.definitions.stand_ins import StandIn
 from rayexec.errors import DefinitionError, InvariantError, UnsupportedError
 from rayexec.job_sets.binding import Shared
