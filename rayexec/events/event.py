@@ -51,7 +51,7 @@ class Event:
     pid: int | None = None
 
     def __setstate__(self, state: Sequence[Any]) -> None:
-        # Pickles of earlier versions lack the last fields.
+        # Events may be values of users, and pickles of earlier versions lack the last fields.
         defaults = [field.default for field in fields(self)]
         for field, value in zip(fields(self), [*state, *defaults[len(state) :]], strict=True):
             object.__setattr__(self, field.name, value)
