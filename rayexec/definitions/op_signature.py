@@ -1,26 +1,22 @@
-"""Signature of an op's function: the role of each parameter, and the types of its outputs."""
+"""Signature of an op's function: the role of each parameter."""
 
 from __future__ import annotations
 
 import inspect
-import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from rayexec.definitions.config_models import Config
-from rayexec.definitions.ports import NO_DEFAULT, DynamicOut, DynamicOutput, In, Out, Output
+from rayexec.definitions.ports import NO_DEFAULT, In
 from rayexec.definitions.resource import is_resource_annotation
-from rayexec.definitions.types import Nothing, is_subclass
+from rayexec.definitions.types import is_subclass
 from rayexec.errors import DefinitionError
 from rayexec.names import check_name, nearest
 
-__all__ = ["Parameters", "Signature", "read_outputs", "read_signature", "wrong_context"]
+__all__ = ["Parameters", "Signature", "read_signature", "wrong_context"]
 
 _CONTEXT_NAMES = frozenset({"context", "_context", "_", "__"})
-_GENERATORS = frozenset(
-    {"Generator", "Iterator", "Iterable", "AsyncGenerator", "AsyncIterator", "AsyncIterable"}
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +64,7 @@ def read_signature(
         elif position == 0 and (
             parameter.name in _CONTEXT_NAMES or getattr(annotation, "is_op_context", False)
         ):
+            _check_context(where, annotation)
             context = parameter.name
             if getattr(annotation, "is_asset_context", False):
                 asset_context = annotation.__name__
@@ -116,6 +113,15 @@ def wrong_context(op_name: str, annotation: str) -> DefinitionError:
     )
 
 
+def _check_context(where: str, annotation: Any) -> None:
+    """Raise DefinitionError for a context with the annotation of a plain value."""
+    if annotation in (int, float, str, bool, bytes, list, dict, tuple, set):
+        raise DefinitionError(
+            f"{where}: the parameter context receives an OpExecutionContext, not a value of type "
+            f"{annotation.__name__}; give the input another name."
+        )
+
+
 def _config_parameter(where: str, annotation: Any) -> str:
     if not is_subclass(annotation, Config):
         raise DefinitionError(
@@ -129,77 +135,7 @@ def _input(declared: In, annotation: Any, default: Any, where: str) -> In:
     if not isinstance(declared, In):
         raise DefinitionError(f"{where}: ins must map names to In, got {type(declared).__name__}.")
     if declared.dagster_type is NO_DEFAULT:
-        declared = replace(declared, dagster_type=annotation)
+        declared = replace(declared, dagster_type=type(None) if annotation is None else annotation)
     if not declared.has_default_value and default is not NO_DEFAULT:
         declared = replace(declared, default_value=default)
     return declared
-
-
-def read_outputs(where: str, out: Out | Mapping[str, Out] | None, returns: Any) -> dict[str, Out]:
-    """Return the outputs by name, with their types from the annotation ``returns``.
-
-    Raises DefinitionError, with ``where`` in its message, for a malformed declaration.
-    """
-    if out is None:
-        if typing.get_origin(returns) is list and _yields_dynamic(returns):
-            out = DynamicOut()
-        elif typing.get_origin(returns) is DynamicOutput or _yields_dynamic(returns):
-            raise DefinitionError(
-                f"{where}: an op that yields DynamicOutput must declare out=DynamicOut()."
-            )
-        else:
-            out = Out()
-    if isinstance(out, Out):
-        return {"result": _typed(out, returns)}
-    if not isinstance(out, Mapping) or not all(isinstance(each, Out) for each in out.values()):
-        raise DefinitionError(
-            f"{where}: out must be an Out or a mapping of names to Out, got {out!r}."
-        )
-    inner = _unwrap_return(returns)
-    members = typing.get_args(inner) if typing.get_origin(inner) is tuple else ()
-    types = (
-        list(members) if len(members) == len(out) and Ellipsis not in members else [Any] * len(out)
-    )
-    if len(out) == 1:
-        types = [returns]
-    return {
-        check_name(name, f"an output of {where}"): _typed(each, inferred)
-        for (name, each), inferred in zip(out.items(), types, strict=True)
-    }
-
-
-def _typed(out: Out, returns: Any) -> Out:
-    """Return an output with its declared type, or else with that of the annotation."""
-    if out.dagster_type is not NO_DEFAULT:
-        return out
-    return replace(
-        out, dagster_type=_item_type(returns) if out.is_dynamic else _unwrap_return(returns)
-    )
-
-
-def _item_type(returns: Any) -> Any:
-    """Return the type of a dynamic output's values: that of an annotated list's items, or Any."""
-    origin, args = typing.get_origin(returns), typing.get_args(returns)
-    is_list = origin in (list, Sequence) or (origin is tuple and args[1:] == (Ellipsis,))
-    return _unwrap_return(args[0]) if is_list else Any
-
-
-def _yields_dynamic(returns: Any) -> bool:
-    args = typing.get_args(returns)
-    return bool(args) and any(
-        typing.get_origin(arg) is DynamicOutput or arg is DynamicOutput for arg in args
-    )
-
-
-def _unwrap_return(returns: Any) -> Any:
-    """Return the type of the returned value; for an Output, the type inside."""
-    if returns is None or returns is type(None):
-        return Nothing
-    if returns in (Output, DynamicOutput):
-        return Any
-    origin = typing.get_origin(returns)
-    if origin in (Output, DynamicOutput):
-        return typing.get_args(returns)[0]
-    if getattr(origin or returns, "__name__", None) in _GENERATORS:
-        return Any  # a generator yields Outputs, each checked by its own type
-    return returns
