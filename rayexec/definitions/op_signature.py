@@ -50,6 +50,10 @@ def read_signature(
 
     Raises DefinitionError, with ``where`` in its message, if they contradict each other.
     """
+    if ins is not None and not isinstance(ins, Mapping):
+        raise DefinitionError(
+            f"{where}: ins must map names of inputs to In, got {type(ins).__name__}."
+        )
     declared = dict(ins or {})
     context = config = asset_context = None
     catches_all = False
@@ -64,8 +68,8 @@ def read_signature(
         elif position == 0 and (
             parameter.name in _CONTEXT_NAMES or getattr(annotation, "is_op_context", False)
         ):
-            _check_context(where, annotation)
             context = parameter.name
+            _check_context(where, parameter.name, annotation)
             if getattr(annotation, "is_asset_context", False):
                 asset_context = annotation.__name__
         elif parameter.kind is parameter.POSITIONAL_ONLY:
@@ -77,29 +81,30 @@ def read_signature(
         elif is_resource_annotation(annotation):
             resources.append(parameter.name)
         else:
-            check_name(parameter.name, f"an input of {where}")
+            check_name(parameter.name, f"an input of {where}", allowed="config")
             default = NO_DEFAULT if parameter.default is parameter.empty else parameter.default
+            is_inferred = parameter.name not in declared
             inputs[parameter.name] = _input(
-                declared.pop(parameter.name, In()), annotation, default, where
+                parameter.name, declared.pop(parameter.name, In()), annotation, default, where
             )
-            if inputs[parameter.name].type.is_nothing:
+            if inputs[parameter.name].type.is_nothing or (
+                is_inferred and annotation in (None, type(None))
+            ):
                 raise DefinitionError(
                     f"{where}: input {parameter.name!r} is Nothing, which passes no value, so the "
-                    f"function cannot take it; remove the parameter."
+                    f"function cannot take it; remove the parameter, and declare it in ins, "
+                    f"{{{parameter.name!r}: In(Nothing)}}."
                 )
     named = tuple(inputs)
     for name, declaration in declared.items():
-        if not isinstance(declaration, In):
-            raise DefinitionError(
-                f"{where}: ins[{name!r}] must be an In, got {type(declaration).__name__}."
-            )
+        _check_is_in(where, name, declaration)
         if not (catches_all or declaration.type.is_nothing):
             raise DefinitionError(
                 f"{where}: ins names {name!r}, which is not a parameter of the "
                 f"function.{nearest(name, named)}"
             )
-        inputs[check_name(name, f"an input of {where}")] = _input(
-            declaration, Any, NO_DEFAULT, where
+        inputs[check_name(name, f"an input of {where}", allowed="config")] = _input(
+            name, declaration, Any, NO_DEFAULT, where
         )
     parameters = Parameters(context, config, tuple(resources), named, catches_all, asset_context)
     return Signature(parameters, inputs)
@@ -113,15 +118,6 @@ def wrong_context(op_name: str, annotation: str) -> DefinitionError:
     )
 
 
-def _check_context(where: str, annotation: Any) -> None:
-    """Raise DefinitionError for a context with the annotation of a plain value."""
-    if annotation in (int, float, str, bool, bytes, list, dict, tuple, set):
-        raise DefinitionError(
-            f"{where}: the parameter context receives an OpExecutionContext, not a value of type "
-            f"{annotation.__name__}; give the input another name."
-        )
-
-
 def _config_parameter(where: str, annotation: Any) -> str:
     if not is_subclass(annotation, Config):
         raise DefinitionError(
@@ -131,11 +127,32 @@ def _config_parameter(where: str, annotation: Any) -> str:
     return "config"
 
 
-def _input(declared: In, annotation: Any, default: Any, where: str) -> In:
+def _check_context(where: str, name: str, annotation: Any) -> None:
+    is_context = getattr(annotation, "is_op_context", False)
+    if isinstance(annotation, type) and annotation not in (object, Any) and not is_context:
+        raise DefinitionError(
+            f"{where}: parameter {name!r} receives the context, and is annotated with "
+            f"{annotation.__name__}: annotate it with OpExecutionContext, or give an input another "
+            f"name."
+        )
+
+
+def _check_is_in(where: str, name: str, declared: Any) -> None:
     if not isinstance(declared, In):
-        raise DefinitionError(f"{where}: ins must map names to In, got {type(declared).__name__}.")
-    if declared.dagster_type is NO_DEFAULT:
-        declared = replace(declared, dagster_type=type(None) if annotation is None else annotation)
-    if not declared.has_default_value and default is not NO_DEFAULT:
-        declared = replace(declared, default_value=default)
+        raise DefinitionError(
+            f"{where}: ins[{name!r}] must be an In, got "
+            f"{declared.__name__ if isinstance(declared, type) else type(declared).__name__}."
+        )
+
+
+def _input(name: str, declared: In, annotation: Any, default: Any, where: str) -> In:
+    _check_is_in(where, name, declared)
+    try:
+        if declared.dagster_type is NO_DEFAULT:
+            kind = type(None) if annotation is None else annotation
+            declared = replace(declared, dagster_type=kind)
+        if not declared.has_default_value and default is not NO_DEFAULT:
+            declared = replace(declared, default_value=default)
+    except DefinitionError as error:
+        raise DefinitionError(f"{where}: input {name!r}: {error}") from None
     return declared

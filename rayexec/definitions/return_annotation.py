@@ -47,10 +47,12 @@ def read_outputs(
     returns = annotations.get("return", Any)
     if _is_generator(fn, returns):  # it yields Outputs, and its annotation tells nothing of them
         if out is None and any(_is_dynamic(each) for each in typing.get_args(returns)):
-            raise OutputAnnotationError(_undeclared(where))
+            raise OutputAnnotationError(
+                f"{where}: an op that yields DynamicOutput must declare out=DynamicOut()."
+            )
         returns = Any
     if out is None:
-        out = DynamicOut() if _lists_dynamic(returns) else Out()
+        out = _inferred(where, returns)
     if isinstance(out, Out):
         out = {"result": out}
     if not isinstance(out, Mapping) or not all(isinstance(each, Out) for each in out.values()):
@@ -59,7 +61,7 @@ def read_outputs(
         )
     by_name = dict(zip(out, _annotations(where, out, returns), strict=True))
     outs = {
-        check_name(name, f"an output of {where}"): _typed(where, each, by_name[name])
+        check_name(name, f"an output of {where}"): _typed(where, name, each, by_name[name])
         for name, each in out.items()
     }
     as_output = {
@@ -70,18 +72,20 @@ def read_outputs(
     return DeclaredOutputs(outs, as_output)
 
 
+def _inferred(where: str, returns: Any) -> Out:
+    if _is_dynamic(returns):
+        raise OutputAnnotationError(
+            f"{where}: an op that returns one DynamicOutput: return a list of them, or yield each, "
+            f"and declare out=DynamicOut()."
+        )
+    return DynamicOut() if _lists_dynamic(returns) else Out()
+
+
 def _is_generator(fn: Callable[..., Any], returns: Any) -> bool:
     if inspect.isgeneratorfunction(fn) or inspect.isasyncgenfunction(fn):
         return True
     # A function that hands on the generator of another, for example a decorated one.
     return getattr(typing.get_origin(returns) or returns, "__name__", None) in _GENERATORS
-
-
-def _undeclared(where: str) -> str:
-    return (
-        f"{where}: an op that yields DynamicOutput, or returns a list of them, must declare "
-        f"out=DynamicOut()."
-    )
 
 
 def _annotations(where: str, out: Mapping[str, Out], returns: Any) -> list[Any]:
@@ -92,21 +96,35 @@ def _annotations(where: str, out: Mapping[str, Out], returns: Any) -> list[Any]:
         return [Any] * len(out)
     members = typing.get_args(returns)
     if typing.get_origin(returns) is not tuple or Ellipsis in members or len(members) != len(out):
-        names = ", ".join(out) or "none"
+        name = getattr(returns, "__name__", None) if not typing.get_args(returns) else None
         raise OutputAnnotationError(
-            f"{where} has {len(out)} outputs ({names}), so its annotation must be a tuple of as "
-            f"many types, such as tuple[{', '.join(['int'] * len(out))}], and is {returns!r}."
+            f"{where}: the annotation of what it returns, {name or returns}, does not fit its "
+            f"{len(out)} outputs ({', '.join(out) or 'none'}): annotate a tuple with a type for "
+            f"each, such as tuple[{', '.join(['int'] * len(out)) or '()'}]."
         )
     return list(members)
 
 
-def _typed(where: str, out: Out, returns: Any) -> Out:
+def _typed(where: str, name: str, out: Out, returns: Any) -> Out:
     """Return an output with its declared type, or else with that of the annotation."""
     if not out.is_dynamic and (_is_dynamic(returns) or _lists_dynamic(returns)):
-        raise OutputAnnotationError(_undeclared(where))
+        raise OutputAnnotationError(
+            f"{where}: output {name!r} has one value, and the function returns DynamicOutput: "
+            f"declare it DynamicOut()."
+        )
+    if _is_dynamic(returns):
+        raise OutputAnnotationError(
+            f"{where}: output {name!r} is DynamicOut(), and the function returns one "
+            f"DynamicOutput: return a list of them, or yield each."
+        )
     if out.dagster_type is not NO_DEFAULT:
         return out
-    return replace(out, dagster_type=_item_type(returns) if out.is_dynamic else _unwrap(returns))
+    try:
+        return replace(
+            out, dagster_type=_item_type(returns) if out.is_dynamic else _unwrap(returns)
+        )
+    except DefinitionError as error:
+        raise DefinitionError(f"{where}: output {name!r}: {error}") from None
 
 
 def _item_type(returns: Any) -> Any:

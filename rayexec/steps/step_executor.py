@@ -17,11 +17,7 @@ from rayexec.definitions.contexts import OpExecutionContext
 from rayexec.definitions.op_signature import wrong_context
 from rayexec.definitions.python_logger import RUNNING
 from rayexec.definitions.retry import RetryRequested
-from rayexec.definitions.surroundings import (
-    Resources,
-    RunInfo,
-    StepLog,
-)
+from rayexec.definitions.surroundings import Resources, RunInfo, StepLog
 from rayexec.definitions.type_loaders import UnloadedInput
 from rayexec.events import (
     SUCCESS,
@@ -206,6 +202,7 @@ class _Attempt:
         clock, resources = executor.clock, executor.resources
         managers, cache = self._managers, self._cache
         started = clock() if self._finished is None else self._finished.started
+        outer, RUNNING.context = RUNNING.context, self._make_context
         collector = OutputCollector(op, self._emit, log)
         reused: Reused | None = None
         error: BaseException | None = None
@@ -225,6 +222,7 @@ class _Attempt:
                         for item in result:
                             collector.add_item(item)
                             yield
+                            RUNNING.context = self._make_context
                         collector.check()
                     else:
                         collector.add_result(result)
@@ -238,6 +236,7 @@ class _Attempt:
         except BaseException as raised:  # SystemExit and the like end the step, not the process
             executor.guard.end_child(raised)
             if isinstance(raised, KeyboardInterrupt) and not executor.interrupt_is_failure:
+                RUNNING.context = outer
                 raise
             error = raised
         if cache is not None:
@@ -264,6 +263,7 @@ class _Attempt:
         executor.guard.end_child(error)  # of a child that a hook forked, for example
         resources.close_step()
         collector.release()
+        RUNNING.context = outer
         row = Attempt(
             call.step,
             call.attempt,
@@ -348,7 +348,7 @@ class _Attempt:
                     stored_as, failed.description or "", dict(failed.metadata or {}) or None
                 )
                 raise wrong_type(port, failed, kind)
-        more = self._context.metadata_for(stored_as) if self._context is not None else None
+        more = self._context.observe_output(stored_as) if self._context is not None else None
         combined = {**(metadata or {}), **(more or {})}
         stored, handled = value, None
         if self._managers is not None:
