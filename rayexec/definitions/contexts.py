@@ -165,6 +165,13 @@ class OpExecutionContext:
         return RunningJob(self.job_name)
 
     @property
+    def pdb(self) -> Any:
+        """A debugger for ``context.pdb.set_trace()``, in a process that has a terminal."""
+        from pdb import Pdb  # slow to import, and seldom of use
+
+        return Pdb()
+
+    @property
     def run_config(self) -> Mapping[str, Any]:
         """The run config, with defaults of the job."""
         return self.run.run_config
