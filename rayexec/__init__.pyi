@@ -4,8 +4,6 @@
 # file, and so does rayexec/__init__.py: it loads a name at its first use. A line has one of the
 # forms `from MODULE import NAME as NAME` and `OTHER_NAME = NAME`.
 
-from typing import Any
-
 from rayexec._version import __version__ as __version__
 from rayexec.config.document import RunConfig as RunConfig
 from rayexec.definitions.asset_key import AssetKey as AssetKey
@@ -111,8 +109,26 @@ from rayexec.definitions.table_schema import TableColumnLineage as TableColumnLi
 from rayexec.definitions.table_schema import TableConstraints as TableConstraints
 from rayexec.definitions.table_schema import TableRecord as TableRecord
 from rayexec.definitions.table_schema import TableSchema as TableSchema
+from rayexec.definitions.type_loaders import DagsterTypeLoader as DagsterTypeLoader
+from rayexec.definitions.type_loaders import dagster_type_loader as dagster_type_loader
+from rayexec.definitions.type_names import Any as Any
+from rayexec.definitions.type_names import Bool as Bool
+from rayexec.definitions.type_names import Dict as Dict
+from rayexec.definitions.type_names import Float as Float
+from rayexec.definitions.type_names import Int as Int
+from rayexec.definitions.type_names import List as List
+from rayexec.definitions.type_names import Optional as Optional
+from rayexec.definitions.type_names import Set as Set
+from rayexec.definitions.type_names import String as String
+from rayexec.definitions.type_names import Tuple as Tuple
+from rayexec.definitions.type_names import check_dagster_type as check_dagster_type
+from rayexec.definitions.type_registry import (
+    make_python_type_usable_as_dagster_type as make_python_type_usable_as_dagster_type,
+)
+from rayexec.definitions.type_registry import usable_as_dagster_type as usable_as_dagster_type
 from rayexec.definitions.types import DagsterType as DagsterType
 from rayexec.definitions.types import Nothing as Nothing
+from rayexec.definitions.types import PythonObjectDagsterType as PythonObjectDagsterType
 from rayexec.definitions.types import TypeCheck as TypeCheck
 from rayexec.definitions.user_events import AssetMaterialization as AssetMaterialization
 from rayexec.definitions.user_events import AssetObservation as AssetObservation
@@ -168,6 +184,7 @@ from rayexec.errors import StepTimeoutError as StepTimeoutError
 from rayexec.errors import StoreError as StoreError
 from rayexec.errors import TypeCheckError as TypeCheckError
 from rayexec.errors import TypeCheckFunctionError as TypeCheckFunctionError
+from rayexec.errors import TypeLoadingError as TypeLoadingError
 from rayexec.errors import UnknownResourceError as UnknownResourceError
 from rayexec.errors import UnsupportedError as UnsupportedError
 from rayexec.errors import UserCodeError as UserCodeError

@@ -26,6 +26,7 @@
         ├── OutputError               an output contradicts its op
         ├── OutputStorageError        an output cannot be stored, or has no pickle
         ├── InputError                an input cannot be loaded
+        │   └── TypeLoadingError      the loader of its type failed
         ├── ResourceError             a resource cannot be opened
         ├── StepTimeoutError          the op exceeded its timeout
         ├── WorkerCrashedError        the process of the step died
@@ -96,6 +97,7 @@ __all__ = [
     "StoreError",
     "TypeCheckError",
     "TypeCheckFunctionError",
+    "TypeLoadingError",
     "UnknownResourceError",
     "UnsupportedError",
     "UserCodeError",
@@ -340,6 +342,12 @@ class InputError(StepError, UserCodeError):
     """An input cannot be loaded."""
 
     dagster_name = "DagsterExecutionLoadInputError"
+
+
+class TypeLoadingError(InputError):
+    """The loader of a type cannot make an input's value of its config."""
+
+    dagster_name = "DagsterTypeLoadingError"
 
 
 class ResourceError(StepError, UserCodeError):

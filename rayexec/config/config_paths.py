@@ -9,13 +9,13 @@ from rayexec.definitions.mapping import ConfigMapping
 from rayexec.definitions.op import OpDefinition
 from rayexec.definitions.ports import NO_DEFAULT
 from rayexec.definitions.resource import ResourceDefinition
-from rayexec.definitions.types import RuntimeType
+from rayexec.definitions.types import DagsterType
 
 __all__ = ["OpenInputs", "config_path", "open_schema"]
 
 #: Unconnected inputs by (node path, input name): the type, whether run config must give the input,
 #: and whether the selection leaves out the op that feeds it.
-OpenInputs: TypeAlias = Mapping[tuple[str, str], tuple[RuntimeType, bool, bool]]
+OpenInputs: TypeAlias = Mapping[tuple[str, str], tuple[DagsterType, bool, bool]]
 
 
 def open_schema(definition: OpDefinition | ResourceDefinition) -> Any:

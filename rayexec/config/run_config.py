@@ -9,7 +9,7 @@ from typing import Any
 from rayexec.config.config_paths import OpenInputs, config_path, open_schema
 from rayexec.config.document import apply_mapping, merged_run_config
 from rayexec.config.execution import ExecutionSettings, resolve_execution
-from rayexec.config.input_values import BadInputError, is_in_file, load_input
+from rayexec.config.input_values import BadInputError, load_input
 from rayexec.definitions.config_models import Config
 from rayexec.definitions.graph import GraphDefinition
 from rayexec.definitions.job import JobDefinition
@@ -224,11 +224,13 @@ class _Resolver:
     def _value(self, key: tuple[str, str], given: Any, path: tuple[str, ...]) -> None:
         kind = self._open[key][0]
         try:
-            self.input_values[key] = load_input(kind, given)
-            if is_in_file(kind, given):
-                self.unrecorded_inputs.add(key)
+            loaded = load_input(kind, given)
         except BadInputError as error:
             self.problem(path, str(error))
+            return
+        self.input_values[key] = loaded.value
+        if loaded.is_in_file:
+            self.unrecorded_inputs.add(key)
 
     def unmentioned(self) -> None:
         """Add the defaults of unmentioned ops and inputs, and a problem for each required one."""

@@ -9,6 +9,7 @@ from rayexec.config.config_paths import OpenInputs, config_path, open_schema
 from rayexec.definitions.job import JobDefinition
 from rayexec.definitions.op import OpDefinition
 from rayexec.definitions.schemas.schema import is_required, scaffold
+from rayexec.definitions.type_loaders import DagsterTypeLoader, PlainLoader
 
 __all__ = ["scaffold_run_config"]
 
@@ -42,12 +43,7 @@ def _scaffold_entries(
             yield config_path(node, "config"), scaffold(schema, only_required=only_required)
     for (node, name), (kind, required, _) in open_inputs.items():
         if required or not only_required:
-            plain = (
-                scaffold(kind.annotation)
-                if kind.loader == "scalar" and isinstance(kind.annotation, type)
-                else None
-            )
-            yield config_path(node, "inputs", name), {"value": plain}
+            yield config_path(node, "inputs", name), _scaffold_input(kind.loader)
     for key, definition in job.resource_defs.items():
         schema = open_schema(definition)
         if schema is not None and (not only_required or is_required(schema)):
@@ -57,3 +53,10 @@ def _scaffold_entries(
         # Config of a job with an executor of its own does not name the executor.
         below = ("multiprocess",) if executor == "default" else ()
         yield ("execution", "config", *below), {"max_concurrent": 0}
+
+
+def _scaffold_input(loader: DagsterTypeLoader | None) -> Any:
+    if loader is None or isinstance(loader, PlainLoader):
+        kind = None if not isinstance(loader, PlainLoader) else loader.kind
+        return {"value": None if kind in (None, object) else scaffold(kind)}
+    return scaffold(loader.schema_type)

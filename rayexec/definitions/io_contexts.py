@@ -11,7 +11,8 @@ from rayexec.definitions.metadata import MetadataValue
 from rayexec.definitions.op import OpDefinition
 from rayexec.definitions.plain_metadata import normalize_metadata
 from rayexec.definitions.surroundings import Resources, StepLog
-from rayexec.definitions.types import RuntimeType, runtime_type
+from rayexec.definitions.type_resolution import resolve_type
+from rayexec.definitions.types import DagsterType
 from rayexec.definitions.user_events import AssetMaterialization, AssetObservation
 from rayexec.errors import InvariantError
 
@@ -32,7 +33,7 @@ class _PortContext:
         job_name: str | None = None,
         name: str | None = None,
         op_def: OpDefinition | None = None,
-        dagster_type: RuntimeType | None = None,
+        dagster_type: DagsterType | None = None,
         definition_metadata: Mapping[str, Any] | None = None,
         config: Any = None,
         resource_config: Any = None,
@@ -88,9 +89,9 @@ class _PortContext:
         return op
 
     @property
-    def dagster_type(self) -> RuntimeType:
+    def dagster_type(self) -> DagsterType:
         """The type of the output or input."""
-        kind: RuntimeType = self._fact("dagster_type")
+        kind: DagsterType = self._fact("dagster_type")
         return kind
 
     @property
@@ -328,5 +329,5 @@ def build_input_context(
     )
 
 
-def _type_of(given: Any) -> RuntimeType | None:
-    return given if given is None or isinstance(given, RuntimeType) else runtime_type(given)
+def _type_of(given: Any) -> DagsterType | None:
+    return None if given is None else resolve_type(given)

@@ -53,10 +53,16 @@ class OpDefinition(ByReference, Invocable):
     durable: bool = False
     preset_config: Any = NO_DEFAULT
     cache: bool = False
+    #: The required resources, and those of the types of inputs and outputs.
+    resource_keys: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:
         for name in ("ins", "outs", "tags"):  # contexts show them to steps
             object.__setattr__(self, name, ReadOnlyDict(getattr(self, name)))
+        kinds = [*(each.type for each in self.ins.values())]
+        kinds += [each.type for each in self.outs.values()]
+        keys = self.required_resource_keys.union(*(kind.resource_keys for kind in kinds))
+        object.__setattr__(self, "resource_keys", keys)
 
     def input_names(self) -> tuple[str, ...]:
         """Return the inputs in the order of a call's positional arguments."""

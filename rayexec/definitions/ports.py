@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import Any, Generic, TypeVar
 
 from rayexec.definitions.plain_metadata import normalize_metadata
-from rayexec.definitions.types import RuntimeType, runtime_type
+from rayexec.definitions.type_resolution import ANY, resolve_type
+from rayexec.definitions.types import DagsterType
 from rayexec.errors import DefinitionError
 from rayexec.names import MAPPING_KEY
 
@@ -38,23 +39,53 @@ class _NoDefault:
 NO_DEFAULT: Any = _NoDefault()
 
 
+def _declared_type(given: Any) -> Any:
+    """Return the type of a port: None means that it has none, as in Dagster."""
+    if given is NO_DEFAULT:
+        return NO_DEFAULT
+    return ANY if given is None else resolve_type(given)
+
+
+# A check of a user needs a context, which exists in steps alone.
+_SCALARS = (int, float, str, bool)
+
+
+def _check_default(kind: DagsterType, value: Any) -> None:
+    if kind.is_nothing:
+        raise DefinitionError("an input of type Nothing passes no value and can have no default.")
+    if kind.annotation in _SCALARS:
+        wrong = kind.check(value)
+        if wrong is not None:
+            raise DefinitionError(f"the default of an input is wrong: {wrong}.")
+
+
 @dataclass(frozen=True, eq=False)
 class In:
     """An input of an op: its type, and the default if nothing is connected.
 
-    ``dagster_type`` is by default the parameter's annotation.
+    ``dagster_type`` is a class, an annotation or a DagsterType, by default the parameter's
+    annotation. ``asset_key`` and ``asset_partitions`` have no effect here. Raises DefinitionError
+    for another object as the type, and for a default value that contradicts a scalar type.
     """
 
     dagster_type: Any = NO_DEFAULT
     description: str | None = None
     default_value: Any = NO_DEFAULT
     metadata: Mapping[str, Any] | None = None
+    asset_key: Any = None
+    asset_partitions: Any = None
     input_manager_key: str | None = None
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "dagster_type", _declared_type(self.dagster_type))
+        if self.default_value is not NO_DEFAULT:
+            _check_default(self.type, self.default_value)
+
     @property
-    def type(self) -> RuntimeType:
+    def type(self) -> DagsterType:
         """The type check of incoming values."""
-        return runtime_type(Any if self.dagster_type is NO_DEFAULT else self.dagster_type)
+        kind = self.dagster_type
+        return ANY if kind is NO_DEFAULT else kind
 
     @property
     def has_default_value(self) -> bool:
@@ -66,7 +97,9 @@ class In:
 class Out:
     """An output of an op: its type, and whether the op must yield it.
 
-    If the op omits an optional output, its consumers are skipped.
+    If the op omits an optional output, its consumers are skipped. ``dagster_type`` is a class, an
+    annotation or a DagsterType, by default the annotation of the returned value. Raises
+    DefinitionError for another object as the type.
     """
 
     dagster_type: Any = NO_DEFAULT
@@ -76,10 +109,14 @@ class Out:
     metadata: Mapping[str, Any] | None = None
     code_version: str | None = None
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "dagster_type", _declared_type(self.dagster_type))
+
     @property
-    def type(self) -> RuntimeType:
+    def type(self) -> DagsterType:
         """The type check of outgoing values."""
-        return runtime_type(Any if self.dagster_type is NO_DEFAULT else self.dagster_type)
+        kind = self.dagster_type
+        return ANY if kind is NO_DEFAULT else kind
 
     @property
     def is_dynamic(self) -> bool:
@@ -117,22 +154,35 @@ class GraphOut:
     description: str | None = None
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Output(Generic[T]):
-    """A value of an op, with the name of its output and metadata."""
+    """A value of an op, with the name of its output and metadata.
+
+    ``data_version`` and ``tags`` are for assets and have no effect on an op's output.
+    """
+
+    __hash__ = None  # type: ignore[assignment]  # the value may have none
 
     value: T
     output_name: str = "result"
     metadata: Mapping[str, Any] = field(default_factory=dict)
-    data_version: str | None = None
+    data_version: Any = field(default=None, compare=False)
+    _: KW_ONLY
+    tags: Mapping[str, str] | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "metadata", normalize_metadata(self.metadata))
+        _check_yielded(self)
+
+    def with_metadata(self, metadata: Mapping[str, Any] | None) -> Output[T]:
+        """Return the same output with other metadata."""
+        return replace(self, metadata=metadata or {})
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class DynamicOutput(Generic[T]):
     """A value of a dynamic output, with the mapping key for its steps downstream."""
+
+    __hash__ = None  # type: ignore[assignment]  # the value may have none
 
     value: T
     mapping_key: str
@@ -145,4 +195,12 @@ class DynamicOutput(Generic[T]):
                 f"{self.mapping_key!r} is not a valid mapping key: use letters, digits and "
                 f"underscores only."
             )
-        object.__setattr__(self, "metadata", normalize_metadata(self.metadata))
+        _check_yielded(self)
+
+
+def _check_yielded(output: Output[Any] | DynamicOutput[Any]) -> None:
+    if not isinstance(output.output_name, str):
+        raise DefinitionError(
+            f"output_name is the name of an output, a string, got {output.output_name!r}."
+        )
+    object.__setattr__(output, "metadata", normalize_metadata(output.metadata))

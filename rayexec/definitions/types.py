@@ -1,29 +1,27 @@
-"""Type checks of values at inputs and outputs.
+"""Types of inputs and outputs: checks of values at run time, and loaders of values from config.
 
-The rules are Dagster's: a bool passes as an int, an int does not pass as a float, ``list[int]``
-checks every element, any other class is an ``isinstance`` check, and an annotation without a
-checkable meaning checks nothing.
+``type_resolution`` makes a type of any annotation; here are the types themselves.
 """
 
 from __future__ import annotations
 
-import collections.abc
 import inspect
 import types
-import typing
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any, TypeGuard, TypeVar
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeGuard, TypeVar, Union
+
+from rayexec.definitions.plain_metadata import normalize_metadata
+from rayexec.definitions.type_loaders import DagsterTypeLoader
+from rayexec.errors import DefinitionError, InvariantError
 
 __all__ = [
     "DagsterType",
     "Nothing",
-    "RuntimeType",
+    "PythonObjectDagsterType",
     "TypeCheck",
     "annotations_of",
     "is_subclass",
-    "runtime_type",
 ]
 
 T = TypeVar("T")
@@ -39,31 +37,85 @@ class TypeCheck:
 
     success: bool
     description: str | None = None
-    metadata: Mapping[str, Any] | None = None
+    metadata: Mapping[str, Any] | None = field(default=None)
 
 
-@dataclass(frozen=True, eq=False)
 class DagsterType:
-    """A type with its own check: ``type_check_fn(context, value)`` returns bool or TypeCheck."""
+    """A type with its own check: ``type_check_fn(context, value)`` returns bool or TypeCheck.
 
-    type_check_fn: Callable[[Any, Any], bool | TypeCheck]
-    name: str
-    description: str | None = None
-    typing_type: Any = Any
+    ``key`` is by default the ``name``, and the other way round. ``loader`` makes values from run
+    config. The check uses the resources of ``required_resource_keys``. ``typing_type`` is the
+    Python type of the values. Two types with one key are equal.
 
+    Raises DefinitionError for a type without name and key, and a check with other parameters.
+    """
 
-@dataclass(frozen=True, slots=True)
-class RuntimeType:
-    """An annotation with its check."""
+    #: The check of a type without context, None if every value passes; a custom type has none.
+    accepts: Callable[[Any], bool] | None = None
+    #: Whether the check is a user's, or has one inside, and takes a context.
+    is_custom = True
+    #: The annotation that the type was made of; for a declared type the type itself.
+    annotation: Any
 
-    name: str
-    #: None if every value passes.
-    accepts: Callable[[Any], bool] | None
-    #: Form of such a value in run config: ``"scalar"`` (itself, or ``{"value": …}``),
-    #: ``"selector"`` (only ``{"value": …}``), or None (not allowed).
-    loader: str | None
-    annotation: Any = Any
-    custom: DagsterType | None = None
+    def __init__(
+        self,
+        type_check_fn: Callable[[Any, Any], bool | TypeCheck],
+        key: str | None = None,
+        name: str | None = None,
+        *,
+        is_builtin: bool = False,
+        description: str | None = None,
+        loader: DagsterTypeLoader | None = None,
+        required_resource_keys: Iterable[str] | None = None,
+        typing_type: Any = Any,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> None:
+        shown = name or key
+        if not isinstance(shown, str):
+            raise DefinitionError("a DagsterType needs a name: DagsterType(type_check_fn, name=…).")
+        _check_type_check_fn(type_check_fn, shown)
+        if loader is not None and not isinstance(loader, DagsterTypeLoader):
+            raise DefinitionError(
+                f"type {shown!r}: loader must come from @dagster_type_loader, got {loader!r}."
+            )
+        self.key = key or shown
+        #: The name in messages.
+        self.name = shown
+        self.type_check_fn = type_check_fn
+        self.is_builtin = is_builtin
+        self.description = description
+        self.loader = loader
+        self.required_resource_keys = frozenset(required_resource_keys or ())
+        self.typing_type = typing_type
+        self.metadata = normalize_metadata(metadata)
+        self.annotation = self
+        self._unique_name = name
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, DagsterType) and self.key == other.key
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+    def __repr__(self) -> str:
+        return self.name
+
+    @property
+    def display_name(self) -> str:
+        """The name for people, in Dagster's spelling."""
+        return self.name
+
+    @property
+    def has_unique_name(self) -> bool:
+        """Whether the type has a name of its own, as a list of another type has not."""
+        return self._unique_name is not None
+
+    @property
+    def unique_name(self) -> str:
+        """The name of its own; raises InvariantError for a type without one."""
+        if self._unique_name is None:
+            raise InvariantError(f"the type {self.display_name} has no name of its own.")
+        return self._unique_name
 
     @property
     def is_nothing(self) -> bool:
@@ -71,30 +123,60 @@ class RuntimeType:
         return self.annotation is Nothing
 
     @property
-    def typing_type(self) -> Any:
-        """The annotation, for a DagsterType that of its own."""
-        return self.custom.typing_type if self.custom is not None else self.annotation
+    def resource_keys(self) -> frozenset[str]:
+        """The resources of the check and of the loader."""
+        if self.loader is None:
+            return self.required_resource_keys
+        return self.required_resource_keys | self.loader.required_resource_keys()
+
+    def type_check(self, context: object, value: object) -> TypeCheck:
+        """Return the verdict on a value; raises InvariantError if the check returns anything else.
+
+        ``context`` goes to the check of a user.
+        """
+        verdict = self.type_check_fn(context, value)
+        if isinstance(verdict, TypeCheck):
+            return verdict
+        if not isinstance(verdict, bool):
+            raise InvariantError(
+                f"the check of type {self.name} must return a bool or a TypeCheck, and returned "
+                f"{show_value(verdict)}."
+            )
+        return TypeCheck(verdict)
 
     def check(self, value: object, context: object = None) -> str | None:
         """Return the mistake in ``value``, or None if it passes."""
-        if self.custom is not None:
-            verdict = self.custom.type_check_fn(context, value)
-            if isinstance(verdict, TypeCheck):
-                return (
-                    None
-                    if verdict.success
-                    else verdict.description or f"does not pass the check of {self.name}"
-                )
-            return None if verdict else f"does not pass the check of {self.name}"
-        if self.accepts is None or self.accepts(value):
+        verdict = self.type_check(context, value)
+        if verdict.success:
             return None
-        return (
-            f"expected a value of type {self.name}, got {_show(value)} of type "
-            f"{type(value).__name__}"
+        return verdict.description or f"does not pass the check of {self.name}"
+
+
+def _check_type_check_fn(fn: Any, name: str) -> None:
+    if not callable(fn):
+        raise DefinitionError(f"type {name!r}: type_check_fn must be a function, got {fn!r}.")
+    try:
+        parameters = inspect.signature(fn).parameters.values()
+    except (TypeError, ValueError):  # a callable without a signature
+        return
+    if any(each.kind in (each.VAR_POSITIONAL, each.VAR_KEYWORD) for each in parameters):
+        return
+    if len(parameters) != 2:
+        raise DefinitionError(
+            f"type {name!r}: type_check_fn takes a context and the value: def check(context, "
+            f"value). It has {len(parameters)} parameters."
         )
 
 
-def _show(value: object) -> str:
+def mismatch(name: str, value: object) -> str:
+    """Return the words for a value that is not of the type ``name``."""
+    return (
+        f"expected a value of type {name}, got {show_value(value)} of type {type(value).__name__}"
+    )
+
+
+def show_value(value: object) -> str:
+    """Return a value as text for a message, cut if it is long."""
     try:
         text = repr(value)
     except Exception:  # a value's own __repr__ may raise anything
@@ -102,158 +184,31 @@ def _show(value: object) -> str:
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 
-ANY = RuntimeType("Any", None, "selector")
-NOTHING = RuntimeType("Nothing", lambda value: value is None, None, Nothing)
+class PythonObjectDagsterType(DagsterType):
+    """A type of the instances of a class, or of any class of a tuple."""
 
-_SCALARS: dict[Any, Callable[[Any], bool]] = {
-    int: lambda value: isinstance(value, int),
-    float: lambda value: isinstance(value, float),
-    str: lambda value: isinstance(value, str),
-    bool: lambda value: isinstance(value, bool),
-    type(None): lambda value: value is None,
-}
-_CONTAINERS: dict[Any, type] = {
-    list: list,
-    set: set,
-    frozenset: frozenset,
-    collections.abc.Sequence: collections.abc.Sequence,
-    collections.abc.Set: collections.abc.Set,
-    collections.abc.Collection: collections.abc.Collection,
-}
-_MAPPINGS: tuple[Any, ...] = (dict, collections.abc.Mapping, collections.abc.MutableMapping)
-
-
-def runtime_type(annotation: Any) -> RuntimeType:
-    """Return the check of an annotation: class, typing construct, DagsterType, Nothing or Any."""
-    try:
-        return _runtime_type(annotation)
-    except TypeError:  # an annotation without a hash, such as Literal[[]], checks nothing
-        return ANY
-
-
-@lru_cache(maxsize=1024)
-def _runtime_type(annotation: Any) -> RuntimeType:
-    if annotation is Any or annotation is inspect.Parameter.empty or annotation is object:
-        return ANY
-    if annotation is Nothing:
-        return NOTHING
-    if isinstance(annotation, DagsterType):
-        loader = runtime_type(annotation.typing_type).loader
-        return RuntimeType(annotation.name, None, loader, annotation, custom=annotation)
-    if annotation is None:
-        annotation = type(None)
-    if annotation in _SCALARS:
-        name = "None" if annotation is type(None) else annotation.__name__
-        return RuntimeType(name, _SCALARS[annotation], "scalar", annotation)
-    origin = typing.get_origin(annotation)
-    if origin is None:
-        return _of_class(annotation)
-    return _of_generic(annotation, origin, typing.get_args(annotation))
-
-
-def _of_class(annotation: Any) -> RuntimeType:
-    supertype = getattr(annotation, "__supertype__", None)  # typing.NewType
-    if supertype is not None:
-        return runtime_type(supertype)
-    if not isinstance(annotation, type):
-        return ANY  # a TypeVar, or an annotation that could not be evaluated
-    if getattr(annotation, "_is_protocol", False) and not getattr(
-        annotation, "_is_runtime_protocol", False
-    ):
-        return ANY
-    loader = "scalar" if annotation in (list, dict) else None
-    return RuntimeType(
-        annotation.__name__, lambda value: isinstance(value, annotation), loader, annotation
-    )
-
-
-def _of_generic(annotation: Any, origin: Any, args: tuple[Any, ...]) -> RuntimeType:
-    if origin is typing.Annotated:
-        return runtime_type(args[0])
-    if origin is typing.Literal:
-        return RuntimeType(_name(annotation), lambda value: value in args, "scalar", annotation)
-    if origin is typing.Union or origin is types.UnionType:
-        return _of_union(annotation, args)
-    if origin is collections.abc.Callable:
-        return RuntimeType("Callable", callable, None, annotation)
-    if origin is tuple:
-        return _of_tuple(annotation, args)
-    if origin in _CONTAINERS and len(args) == 1:
-        return _of_container(annotation, _CONTAINERS[origin], runtime_type(args[0]))
-    if origin in _MAPPINGS and len(args) == 2:
-        return _of_mapping(annotation, origin, runtime_type(args[0]), runtime_type(args[1]))
-    if isinstance(origin, type):
-        return RuntimeType(
-            _name(annotation), lambda value: isinstance(value, origin), None, annotation
-        )
-    return ANY
-
-
-def _of_union(annotation: Any, args: tuple[Any, ...]) -> RuntimeType:
-    members = [runtime_type(arg) for arg in args]
-    if any(member.accepts is None for member in members):
-        return ANY
-    loader = "scalar" if all(member.loader == "scalar" for member in members) else None
-    checks = [member.accepts for member in members if member.accepts is not None]
-    return RuntimeType(
-        _name(annotation), lambda value: any(check(value) for check in checks), loader, annotation
-    )
-
-
-def _of_container(annotation: Any, kind: type, inner: RuntimeType) -> RuntimeType:
-    accepts_item = inner.accepts
-    loader = "scalar" if kind is list and inner.loader is not None else None
-    if accepts_item is None:
-        return RuntimeType(
-            _name(annotation), lambda value: isinstance(value, kind), loader, annotation
-        )
-
-    def accepts(value: Any) -> bool:
-        items: Any = value
-        return isinstance(value, kind) and all(map(accepts_item, items))
-
-    return RuntimeType(_name(annotation), accepts, loader, annotation)
-
-
-def _of_mapping(annotation: Any, kind: Any, key: RuntimeType, inner: RuntimeType) -> RuntimeType:
-    def accepts(value: Any) -> bool:
-        if not isinstance(value, kind):
-            return False
-        return (key.accepts is None or all(map(key.accepts, value))) and (
-            inner.accepts is None or all(map(inner.accepts, value.values()))
-        )
-
-    loader = "scalar" if kind is dict and inner.loader is not None else None
-    return RuntimeType(_name(annotation), accepts, loader, annotation)
-
-
-def _of_tuple(annotation: Any, args: tuple[Any, ...]) -> RuntimeType:
-    if len(args) == 2 and args[1] is Ellipsis:
-        accepts_item = runtime_type(args[0]).accepts
-        return RuntimeType(
-            _name(annotation),
-            lambda value: (
-                isinstance(value, tuple) and (accepts_item is None or all(map(accepts_item, value)))
-            ),
-            None,
-            annotation,
-        )
-    members = [runtime_type(arg).accepts for arg in args]
-
-    def accepts(value: Any) -> bool:
-        return (
-            isinstance(value, tuple)
-            and len(value) == len(members)
-            and all(
-                check is None or check(item) for check, item in zip(members, value, strict=True)
+    def __init__(
+        self,
+        python_type: type | tuple[type, ...],
+        key: str | None = None,
+        name: str | None = None,
+        **settings: Any,
+    ) -> None:
+        classes = python_type if isinstance(python_type, tuple) else (python_type,)
+        if not classes or not all(isinstance(each, type) for each in classes):
+            raise DefinitionError(
+                f"PythonObjectDagsterType takes a class or a tuple of classes, got {python_type!r}."
             )
-        )
+        self.python_type = python_type
+        names = ", ".join(each.__name__ for each in classes)
+        self.type_str = f"Union[{names}]" if isinstance(python_type, tuple) else names
+        settings.setdefault("typing_type", Union[classes])  # noqa: UP007  # built at run time
+        super().__init__(self._is_instance, key, name or self.type_str, **settings)
 
-    return RuntimeType(_name(annotation), accepts, None, annotation)
-
-
-def _name(annotation: Any) -> str:
-    return str(annotation).replace("typing.", "").replace("NoneType", "None")
+    def _is_instance(self, _context: object, value: object) -> TypeCheck:
+        if isinstance(value, self.python_type):
+            return TypeCheck(True)
+        return TypeCheck(False, mismatch(self.name, value))
 
 
 def annotations_of(fn: Callable[..., Any]) -> dict[str, Any]:

@@ -21,6 +21,7 @@ __all__ = [
     "LoadedInput",
     "LogLine",
     "OutputRecord",
+    "RejectedOutput",
     "ResourceRecord",
     "Reused",
     "StepsRestored",
@@ -62,6 +63,14 @@ class OutputRecord(NamedTuple):
     metadata: dict[str, Any] | None = None
     #: None unless an IO manager stored the output.
     handled: Handling | None = None
+
+
+class RejectedOutput(NamedTuple):
+    """Output of a step that failed its type check, and so was not stored."""
+
+    name: str
+    #: The description by the check.
+    mistake: str
 
 
 class LoadedInput(NamedTuple):
@@ -128,6 +137,8 @@ class Attempt(NamedTuple):
     batch: int = DRIVER_BATCH
     #: Size of the outputs on the wire; UNKNOWN_BYTES where they do not travel.
     output_bytes: int = UNKNOWN_BYTES
+    #: Output whose type check failed, and the step with it.
+    rejected: RejectedOutput | None = None
 
     @property
     def is_plain(self) -> bool:

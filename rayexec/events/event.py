@@ -29,6 +29,22 @@ class StepOutputData:
     output_name: str
     metadata: Mapping[str, Any] = field(default_factory=dict)
     mapping_key: str | None = None
+    #: The description of a failed type check; the step has failed with it.
+    mistake: str | None = None
+
+    @property
+    def type_check_data(self) -> TypeCheckData:
+        """Result of the type check."""
+        return TypeCheckData(self.mistake is None, self.output_name, self.mistake)
+
+
+@dataclass(frozen=True, slots=True)
+class TypeCheckData:
+    """Result of the type check of an output, named by ``label``."""
+
+    success: bool
+    label: str
+    description: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,13 +261,7 @@ def expand_attempt(
             EventType.LOGS_CAPTURED, f'Captured the output of step "{key}".', end, key, captured
         )
     for output in attempt.outputs:
-        name, value_keys = output_name(output.name), mapping_keys(output.name)
-        mapping_key = value_keys[0] if value_keys else None
-        what = (
-            f'output "{name}"'
-            if mapping_key is None
-            else f'output "{name}" with mapping key "{mapping_key}"'
-        )
+        name, mapping_key, what = _yielded(output.name)
         output_data = StepOutputData(name, output.metadata or {}, mapping_key)
         message = f'Yielded {what} of step "{key}".'
         yield Event(EventType.STEP_OUTPUT, message, end, key, output_data)
@@ -266,6 +276,11 @@ def expand_attempt(
                 "metadata": output.handled.metadata or {},
             }
         yield Event(EventType.HANDLED_OUTPUT, f'Stored {what} of step "{key}".', end, key, handled)
+    if attempt.rejected is not None:
+        name, mapping_key, what = _yielded(attempt.rejected.name)
+        wrong = StepOutputData(name, {}, mapping_key, attempt.rejected.mistake)
+        message = f'Yielded {what} of step "{key}", which failed its type check.'
+        yield Event(EventType.STEP_OUTPUT, message, end, key, wrong)
     yield _ending(attempt, key)
     for hook in attempt.hooks:
         kind, message = _HOOK_EVENTS[hook.status]
@@ -273,6 +288,14 @@ def expand_attempt(
     for resource in attempt.resources:
         if resource.closing:
             yield from expand_resource(resource, key)
+
+
+def _yielded(stored_as: str) -> tuple[str, str | None, str]:
+    """Return the name of an output and its mapping key, and the output in words."""
+    name, value_keys = output_name(stored_as), mapping_keys(stored_as)
+    if not value_keys:
+        return name, None, f'output "{name}"'
+    return name, value_keys[0], f'output "{name}" with mapping key "{value_keys[0]}"'
 
 
 def _loading(loaded: LoadedInput) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from rayexec.errors import (
     OutputStorageError,
     RunCanceledError,
     StepExecutionError,
+    TypeCheckFunctionError,
 )
 from rayexec.events import RunStatus
 from rayexec.execute.cache_policy import with_run_cache
@@ -229,7 +230,7 @@ def prepare(
 def _check_resources(plan: Plan, resources: Mapping[str, ResourceDefinition]) -> None:
     problems: list[str] = []
     for template in plan.templates:
-        missing = sorted(template.op.required_resource_keys - set(resources))
+        missing = sorted(template.op.resource_keys - set(resources))
         problems += [f"op {template.op.name!r} requires resource {key!r}" for key in missing]
         problems += [
             f"output {name!r} of op {template.op.name!r} requires IO manager {out.io_manager_key!r}"
@@ -332,8 +333,10 @@ def _first_error(result: RunResult, *, is_here: bool) -> BaseException:
     failed = result.get_step_failure_events()[0]
     key = failed.step_key or ""
     error = result.exception_for_node(key)
-    if is_here and isinstance(error, (InputError, OutputStorageError)) and error.user_exception:
-        return error.user_exception  # by an IO manager, which counts as a part of its op here
+    # Code of users around an op, such as an IO manager, counts as a part of the op here.
+    wrappers = (InputError, OutputStorageError, TypeCheckFunctionError)
+    if is_here and isinstance(error, wrappers) and error.user_exception:
+        return error.user_exception
     if error is not None:
         return error
     data = failed.step_failure_data

@@ -148,4 +148,4 @@ def _requiring(keys: set[str], resources: Mapping[str, ResourceDefinition]) -> s
 def _used(op: OpDefinition, resources: Mapping[str, ResourceDefinition]) -> set[str]:
     managers = {manager_key(out, resources) for out in op.outs.values()}
     loaders = {each.input_manager_key for each in op.ins.values()}
-    return {key for key in {*op.required_resource_keys, *managers, *loaders} if key is not None}
+    return {key for key in {*op.resource_keys, *managers, *loaders} if key is not None}

@@ -16,7 +16,7 @@ from rayexec.definitions.job import JobDefinition
 from rayexec.definitions.op import OpDefinition
 from rayexec.definitions.retry import RetryPolicy
 from rayexec.definitions.tags import priority
-from rayexec.definitions.types import RuntimeType
+from rayexec.definitions.types import DagsterType
 from rayexec.errors import DefinitionError, SelectionError
 from rayexec.plan.model import (
     FanOut,
@@ -303,7 +303,7 @@ class Flattening:
     def _add_open_input(
         self,
         source: FromConfig,
-        kind: RuntimeType,
+        kind: DagsterType,
         required: bool,
         label: str,
         node: Node,
@@ -341,7 +341,7 @@ class Flattening:
 
 def _check_resource_keys(op: OpDefinition) -> None:
     # The resources themselves are checked when a run starts, since the run may add some.
-    for key in op.required_resource_keys:
+    for key in op.resource_keys:
         if not isinstance(key, str):
             raise DefinitionError(f"op {op.name!r}: resource keys are strings, got {key!r}.")
 

@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeAlias
 from rayexec.definitions.hooks import HookDefinition
 from rayexec.definitions.op import OpDefinition
 from rayexec.definitions.retry import RetryPolicy
-from rayexec.definitions.types import RuntimeType
+from rayexec.definitions.types import DagsterType
 
 __all__ = [
     "Call",
@@ -127,7 +127,7 @@ class MappedNode(NamedTuple):
 class OpenInput(NamedTuple):
     """An input without a selected step as its source, left to run config or its default."""
 
-    type: RuntimeType
+    type: DagsterType
     #: Run config must give the input.
     required: bool
     #: The selection leaves out the op that feeds the input.

@@ -73,7 +73,7 @@ class RunSpec:
             ]
             needed.update(key for key in managers if key is not None)
             needed.update(
-                template.op.required_resource_keys,
+                template.op.resource_keys,
                 *(hook.required_resource_keys for hook in template.hooks),
             )
         return needed

@@ -10,9 +10,13 @@ from rayexec.definitions.surroundings import RunInfo
 from rayexec.errors import (
     InputError,
     MaxRetriesExceededError,
+    OutputError,
+    OutputNotFoundError,
     OutputStorageError,
     RayexecError,
     RetriesDisabledError,
+    TypeCheckError,
+    TypeCheckFunctionError,
 )
 from rayexec.events import (
     FAILURE,
@@ -32,6 +36,8 @@ __all__ = ["Judgement", "judge", "not_stored"]
 # Names of errors that nobody raises here, as Dagster has them in its events.
 _BY_THE_OP = "DagsterExecutionStepExecutionError"
 _BY_POLICY = "RetryRequestedFromPolicy"
+# Errors of an op that contradicts its own declaration; another try would, too.
+_CONTRADICTIONS = (OutputError, OutputNotFoundError, TypeCheckError, TypeCheckFunctionError)
 
 
 class Judgement(NamedTuple):
@@ -53,9 +59,7 @@ def judge(template: Template, attempt_number: int, run: RunInfo, error: BaseExce
         decision = after_request(
             error.max_retries, error.seconds_to_wait, attempt_number, enabled=run.retries
         )
-    elif isinstance(error, KeyboardInterrupt) or (
-        isinstance(error, Failure) and not error.allow_retries
-    ):
+    elif _is_final(error):
         decision = RetryDecision(False)
     else:
         decision = after_failure(template.retry_policy, attempt_number, kinds, enabled=run.retries)
@@ -83,6 +87,13 @@ def judge(template: Template, attempt_number: int, run: RunInfo, error: BaseExce
     shown = ErrorInfo(name, decision.reason, described.stack, cause)
     failure = StepFailureData(shown, error_types(replacement), user)
     return Judgement(FAILURE, failure, 0.0, replacement)
+
+
+def _is_final(error: BaseException) -> bool:
+    """Whether no retry can help: the op contradicts its own declaration, or forbids retries."""
+    if isinstance(error, Failure):
+        return not error.allow_retries
+    return isinstance(error, (KeyboardInterrupt, *_CONTRADICTIONS))
 
 
 def _wrapped(op: OpDefinition, error: BaseException, described: ErrorInfo) -> ErrorInfo:

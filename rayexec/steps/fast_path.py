@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from rayexec.definitions.ports import DynamicOutput, Output
+from rayexec.definitions.types import DagsterType
 from rayexec.plan.model import Template
 
 __all__ = ["PlainOp", "plain_op"]
@@ -85,7 +86,7 @@ def _by_position(fn: Callable[..., Any], names: tuple[str, ...]) -> Callable[...
 def plain_op(template: Template) -> PlainOp | None:
     """Return the fast form of a template's op; None if it has none."""
     op, parameters = template.op, template.op.parameters
-    if template.hooks or op.timeout is not None or op.required_resource_keys or len(op.outs) != 1:
+    if template.hooks or op.timeout is not None or op.resource_keys or len(op.outs) != 1:
         return None
     if parameters.context is not None or parameters.config is not None or parameters.resources:
         return None
@@ -97,7 +98,9 @@ def plain_op(template: Template) -> PlainOp | None:
         return None
     kinds = [*(each.type for each in op.ins.values()), *(each.type for each in op.outs.values())]
     return (
-        None
-        if op.is_dynamic or any(each.custom is not None for each in kinds)
-        else PlainOp(template)
+        None if op.is_dynamic or any(_needs_context(each) for each in kinds) else PlainOp(template)
     )
+
+
+def _needs_context(kind: DagsterType) -> bool:
+    return kind.is_custom or (kind.loader is not None and kind.loader.runs_in_step)

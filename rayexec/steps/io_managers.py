@@ -20,7 +20,8 @@ from rayexec.definitions.surroundings import (
     RunInfo,
     StepLog,
 )
-from rayexec.definitions.types import RuntimeType, runtime_type
+from rayexec.definitions.type_resolution import resolve_type
+from rayexec.definitions.types import DagsterType
 from rayexec.errors import InputError, OutputStorageError, ResourceError, StepError
 from rayexec.events import Handling, LoadedInput
 from rayexec.former_names import stable_name
@@ -139,7 +140,7 @@ class IOManagers:
         key: str,
         handled: Handled | None,
         name: str,
-        kind: RuntimeType,
+        kind: DagsterType,
         where: str,
         log: StepLog,
         *,
@@ -208,7 +209,7 @@ class AttemptIOManagers:
         return values
 
     def _resolve(
-        self, step_key: str, name: str, value: Any, kind: RuntimeType, log: StepLog
+        self, step_key: str, name: str, value: Any, kind: DagsterType, log: StepLog
     ) -> Any:
         if type(value) is list and _holds_handled(value):  # a fan-in
             member = _member(kind)
@@ -224,7 +225,7 @@ class AttemptIOManagers:
         name: str,
         key: str,
         handled: Handled | None,
-        kind: RuntimeType,
+        kind: DagsterType,
         log: StepLog,
     ) -> Any:
         where = f"input {name!r} of step {step_key!r} (op {self._op.name!r})"
@@ -320,10 +321,10 @@ def _holds_handled(values: list[Any]) -> bool:
     )
 
 
-def _member(kind: RuntimeType) -> RuntimeType:
+def _member(kind: DagsterType) -> DagsterType:
     """Return the type of the members of a fan-in of type ``kind``."""
     arguments = get_args(kind.annotation)
-    return runtime_type(arguments[0] if get_origin(kind.annotation) is list and arguments else Any)
+    return resolve_type(arguments[0] if get_origin(kind.annotation) is list and arguments else Any)
 
 
 # Returns the value of an output for its form in the engine.

@@ -22,8 +22,8 @@ Emit = Callable[[str, str, Any, "Mapping[str, Any] | None", "str | None"], None]
 class OutputCollector:
     """Assigns the values that an op returns or yields to its outputs and passes them to ``emit``.
 
-    The stored name of a value of a dynamic output is ``name[key]``. Every method raises OutputError
-    for a value that contradicts the op's definition.
+    The stored name of a value of a dynamic output is ``name[key]``. Every method raises
+    OutputError for a value that contradicts the op's definition.
     """
 
     __slots__ = ("_count", "_emit_value", "_names", "_op")

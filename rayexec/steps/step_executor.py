@@ -22,19 +22,21 @@ from rayexec.definitions.surroundings import (
     RunInfo,
     StepLog,
 )
-from rayexec.definitions.types import RuntimeType
+from rayexec.definitions.type_loaders import UnloadedInput
 from rayexec.errors import TypeCheckError
 from rayexec.events import (
     SUCCESS,
     Attempt,
     HookOutcome,
     OutputRecord,
+    RejectedOutput,
     Reused,
 )
 from rayexec.plan.model import Template
 from rayexec.run.cached_outputs import CachedOutput, RunCache
 from rayexec.steps.attempt_failure import judge
 from rayexec.steps.caching import AttemptCache
+from rayexec.steps.checked_ports import loaded_input, mistake_in
 from rayexec.steps.forked_child import ForkGuard
 from rayexec.steps.hook_runs import EndedAttempt
 from rayexec.steps.io_managers import IOManagers
@@ -162,6 +164,7 @@ class _Attempt:
         "_managers",
         "_op",
         "_outputs",
+        "_rejected",
         "_resources",
         "_store",
         "_template",
@@ -195,6 +198,7 @@ class _Attempt:
         # Only hooks look at the values again.
         self._values: dict[str, Any] | None = {} if template.hooks else None
         self._outputs: list[OutputRecord] = []
+        self._rejected: RejectedOutput | None = None
         self._resources = _NO_RESOURCES
         self._context: OpExecutionContext | None = None
 
@@ -214,8 +218,8 @@ class _Attempt:
             if cache is not None:
                 reused = self._reuse(cache, loaded)
             if reused is None:
-                if op.required_resource_keys:
-                    self._resources = resources.get(op.required_resource_keys)
+                if op.resource_keys:
+                    self._resources = resources.get(op.resource_keys)
                 if op.timeout is None:
                     result = self._call_op(loaded)
                     if inspect.isgenerator(result):
@@ -278,6 +282,7 @@ class _Attempt:
             os.getpid(),
             loaded=by_managers,
             reused=reused,
+            rejected=self._rejected,
         )
         return AttemptEnd(row, error)
 
@@ -291,16 +296,18 @@ class _Attempt:
             raise wrong_context(op.name, parameters.asset_context)
         arguments: dict[str, Any] = {}
         for name, declared in op.ins.items():
-            runtime_type = declared.type
-            if runtime_type.is_nothing:
+            kind = declared.type
+            if kind.is_nothing:
                 continue
             value = inputs.get(name, declared.default_value)
-            if runtime_type.accepts is not None or runtime_type.custom is not None:
-                wrong = runtime_type.check(value, self._context_for(runtime_type))
+            if type(value) is UnloadedInput:
+                port = f'input "{name}" of op "{op.name}"'
+                value = loaded_input(value, kind, port, self._make_context)
+            if kind.accepts is not None or kind.is_custom:
+                port = f'input "{name}" of op "{op.name}"'
+                wrong = mistake_in(value, kind, port, self._make_context)
                 if wrong is not None:
-                    raise TypeCheckError(
-                        f'Type check failed for input "{name}" of op "{op.name}": {wrong}.'
-                    )
+                    raise TypeCheckError(f"Type check failed for {port}: {wrong}.")
             arguments[name] = value
         if parameters.config is not None:
             arguments[parameters.config] = call.config
@@ -327,10 +334,6 @@ class _Attempt:
             )
         return self._context
 
-    def _context_for(self, runtime_type: RuntimeType) -> OpExecutionContext | None:
-        """Return the context for a type check; only checks of users look at it."""
-        return self._make_context() if runtime_type.custom is not None else None
-
     def _emit(
         self,
         name: str,
@@ -342,13 +345,13 @@ class _Attempt:
         """Check and store a value of an output; only a dynamic one has a mapping key."""
         self._executor.guard.end_child()
         op = self._op
-        runtime_type = op.outs[name].type
-        if runtime_type.accepts is not None or runtime_type.custom is not None:
-            wrong = runtime_type.check(value, self._context_for(runtime_type))
+        kind = op.outs[name].type
+        if kind.accepts is not None or kind.is_custom:
+            port = f'output "{name}" of op "{op.name}"'
+            wrong = mistake_in(value, kind, port, self._make_context)
             if wrong is not None:
-                raise TypeCheckError(
-                    f'Type check failed for output "{name}" of op "{op.name}": {wrong}.'
-                )
+                self._rejected = RejectedOutput(stored_as, wrong)
+                raise TypeCheckError(f"Type check failed for {port}: {wrong}.")
         more = self._context.metadata_for(stored_as) if self._context is not None else None
         combined = {**(metadata or {}), **(more or {})}
         stored, handled = value, None

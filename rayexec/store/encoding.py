@@ -21,6 +21,7 @@ from rayexec.events import (
     LoadedInput,
     LogLine,
     OutputRecord,
+    RejectedOutput,
     ResourceRecord,
     Reused,
     StepBlockedData,
@@ -53,7 +54,16 @@ _KIND = "$"
 _MOST_LEVELS = 100  # of data within data; deeper data becomes its repr
 
 # Classes that are encoded by name and fields.
-_TUPLES = (Handling, HookOutcome, LoadedInput, LogLine, OutputRecord, ResourceRecord, Reused)
+_TUPLES = (
+    Handling,
+    HookOutcome,
+    LoadedInput,
+    LogLine,
+    OutputRecord,
+    RejectedOutput,
+    ResourceRecord,
+    Reused,
+)
 _CLASSES = (
     ErrorInfo,
     StepBlockedData,

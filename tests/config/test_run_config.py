@@ -164,11 +164,11 @@ def test_typed_inputs_come_from_config(
 @pytest.mark.parametrize(
     ("name", "given", "message"),
     [
-        ("v", "x", "expected a value of type int, got 'x' of type str"),
-        ("v", {"value": "x"}, "expected a value of type int"),
+        ("v", "x", "expected int, got 'x'"),
+        ("v", {"value": "x"}, "expected int, got 'x'"),
         ("v", {"json": {"path": "missing.json"}}, "cannot read 'missing.json'"),
         ("v", {"json": "missing.json"}, "expected {json: {path: FILE}}"),
-        ("w", 3, "an input without a type takes {value: …}"),
+        ("w", 3, "a value of any type has the form {value: …}"),
         ("zz", 1, "the job has no such input"),
     ],
 )

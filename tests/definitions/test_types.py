@@ -18,7 +18,7 @@ from typing import (
 import pytest
 
 from rayexec import DagsterType, Nothing, TypeCheck
-from rayexec.definitions.types import RuntimeType, runtime_type
+from rayexec.definitions.type_resolution import resolve_type
 
 
 @dataclass
@@ -80,14 +80,13 @@ Id = NewType("Id", int)
         (T, [1, None], []),
         (Any, [1, None, object()], []),
         (object, [1, None], []),
-        ("not a type", [1, None], []),
         (Nothing, [None], [0, "x"]),
     ],
 )
 def test_what_passes_and_what_does_not(
     annotation: Any, passes: list[Any], fails: list[Any]
 ) -> None:
-    kind = runtime_type(annotation)
+    kind = resolve_type(annotation)
     for value in passes:
         assert kind.check(value) is None, value
     for value in fails:
@@ -97,36 +96,19 @@ def test_what_passes_and_what_does_not(
         assert f"of type {type(value).__name__}" in wrong
 
 
-@pytest.mark.parametrize(
-    ("annotation", "loader"),
-    [
-        (int, "scalar"),
-        (Optional[str], "scalar"),  # noqa: UP045  # the old spelling, too
-        (list[int], "scalar"),
-        (dict[str, Any], "scalar"),
-        (list[Thing], None),
-        (Any, "selector"),
-        (Thing, None),
-        (Nothing, None),
-    ],
-)
-def test_how_run_config_may_give_a_value(annotation: Any, loader: str | None) -> None:
-    assert runtime_type(annotation).loader == loader
-
-
 def test_long_values_are_cut_in_messages() -> None:
-    wrong = runtime_type(int).check("x" * 500)
+    wrong = resolve_type(int).check("x" * 500)
     assert wrong is not None
     assert len(wrong) < 200
 
 
 def test_custom_types_answer_by_bool_or_type_check() -> None:
-    even = DagsterType(lambda _context, value: value % 2 == 0, "Even")
-    described = DagsterType(lambda _context, value: TypeCheck(False, "because"), "Told")
-    untold = DagsterType(lambda _context, value: TypeCheck(False), "Untold")
-    kind: RuntimeType = runtime_type(even)
+    even = DagsterType(lambda _context, value: value % 2 == 0, name="Even")
+    described = DagsterType(lambda _context, value: TypeCheck(False, "because"), name="Told")
+    untold = DagsterType(lambda _context, value: TypeCheck(False), name="Untold")
+    kind = resolve_type(even)
     assert kind.name == "Even"
     assert kind.check(2) is None
     assert kind.check(3) == "does not pass the check of Even"
-    assert runtime_type(described).check(1) == "because"
-    assert runtime_type(untold).check(1) == "does not pass the check of Untold"
+    assert resolve_type(described).check(1) == "because"
+    assert resolve_type(untold).check(1) == "does not pass the check of Untold"

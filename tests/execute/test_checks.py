@@ -5,7 +5,19 @@ from typing import Any
 
 import pytest
 
-from rayexec import DagsterType, In, Out, Output, TypeCheck, job, op
+from rayexec import (
+    DagsterInvariantViolationError,
+    DagsterType,
+    DynamicOut,
+    DynamicOutput,
+    In,
+    Out,
+    Output,
+    RetryPolicy,
+    TypeCheck,
+    job,
+    op,
+)
 
 
 def root_of(result: Any, key: str) -> tuple[str, str]:
@@ -218,3 +230,91 @@ def test_outputs_that_contradict_their_op(execute: Any) -> None:
     assert "it returned a dict" in said["mapping"][1]
     assert 'returned output "q" in the place of "p"' in said["swapped"][1]
     assert 'op "unexpected" declares no outputs, but returned a int.' in said["unexpected"][1]
+
+
+@op(retry_policy=RetryPolicy(max_retries=2))
+def wrong_type() -> int:
+    return "x"  # type: ignore[return-value]  # wrong on purpose
+
+
+@op(out=DynamicOut(int), retry_policy=RetryPolicy(max_retries=2))
+def wrong_later() -> Iterator[DynamicOutput[Any]]:
+    yield DynamicOutput(1, "a")
+    yield DynamicOutput("x", "b")
+
+
+@op(out={"a": Out(), "b": Out()}, retry_policy=RetryPolicy(max_retries=2))
+def one_missing() -> Iterator[Output[int]]:
+    yield Output(1, "a")
+
+
+@op(out={"a": Out(), "b": Out()}, retry_policy=RetryPolicy(max_retries=2))
+def wrong_name() -> Iterator[Output[int]]:
+    yield Output(1, "c")
+
+
+def refuse(_context: object, _value: object) -> bool:
+    raise KeyError("check")
+
+
+@op(out=Out(DagsterType(refuse, name="Refused")), retry_policy=RetryPolicy(max_retries=2))
+def check_raises() -> int:
+    return 1
+
+
+@job
+def contradictions() -> None:
+    wrong_type()
+    wrong_later()
+    one_missing()
+    wrong_name()
+    check_raises()
+
+
+def test_a_contradiction_is_not_retried_and_its_output_is_an_event(execute: Any) -> None:
+    result = execute(contradictions)
+    events = {
+        name: [
+            (each.event_type_value, each.step_output_data.type_check_data.success)
+            if each.event_type_value == "STEP_OUTPUT"
+            else each.event_type_value
+            for each in result.events_for_node(name)
+            if each.event_type_value.startswith(("STEP_", "HANDLED"))
+        ]
+        for name in ("wrong_type", "wrong_later", "one_missing", "wrong_name", "check_raises")
+    }
+    stored = [("STEP_OUTPUT", True), "HANDLED_OUTPUT"]
+    failed = "STEP_FAILURE"
+    assert events == {
+        "wrong_type": ["STEP_START", ("STEP_OUTPUT", False), failed],
+        "wrong_later": ["STEP_START", *stored, ("STEP_OUTPUT", False), failed],
+        "one_missing": ["STEP_START", *stored, failed],
+        "wrong_name": ["STEP_START", failed],
+        "check_raises": ["STEP_START", failed],
+    }
+    classes = {name: root_of(result, name)[0] for name in events}
+    assert classes == {
+        "wrong_type": "DagsterTypeCheckDidNotPass",
+        "wrong_later": "DagsterTypeCheckDidNotPass",
+        "one_missing": "DagsterStepOutputNotFoundError",
+        "wrong_name": "DagsterInvariantViolationError",
+        "check_raises": "DagsterTypeCheckError",
+    }
+
+
+def test_the_error_of_a_check_is_raised_as_it_is() -> None:
+    @job
+    def alone() -> None:
+        check_raises()
+
+    with pytest.raises(KeyError):
+        alone.execute_in_process()
+
+
+def test_a_wrong_output_is_an_invariant_violation() -> None:
+    @job
+    def alone() -> None:
+        wrong_name()
+
+    with pytest.raises(DagsterInvariantViolationError):
+        alone.execute_in_process()

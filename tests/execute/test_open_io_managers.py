@@ -90,7 +90,7 @@ def test_managers_are_tested_without_a_run(tmp_path: Path) -> None:
     )
     assert manager.load_input(context) == [5]
     assert context.get_identifier() == output.get_identifier()
-    assert context.dagster_type.typing_type is list
+    assert context.dagster_type.annotation is list
     assert context.resources.greeting == "hello"
     with pytest.raises(InvariantError, match="from no output"):
         build_input_context().get_identifier()

@@ -120,8 +120,15 @@ def test_retry_requested_overrides_and_ends(execute: Any) -> None:
         "RetryRequested",
         "Exceeded max_retries of 1",
     )
+    assert data.error.cause.cls_name == "KeyError"
     assert (data.root.cls_name, data.root.message) == ("KeyError", "'why'")
+    assert isinstance(result.exception_for_node("asks_too_often"), MaxRetriesExceededError)
+    retried = next(each for each in result.all_events if each.event_type_value == RETRIED)
+    assert retried.event_specific_data.error.cls_name == "RetryRequested"
     assert result.retry_attempts_for_node("asks_too_often") == 1
+
+
+RETRIED = "STEP_UP_FOR_RETRY"
 
 
 def test_which_policy_wins(execute: Any) -> None:

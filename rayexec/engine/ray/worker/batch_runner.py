@@ -256,7 +256,7 @@ class BatchRunner:
     def _may_open(self, call: RemoteCall) -> bool:
         """Tell whether a call may open resources, which stay open behind it."""
         op = self._run.code.templates[call.template].op
-        return bool(op.required_resource_keys) or self._around.managers is not None
+        return bool(op.resource_keys) or self._around.managers is not None
 
     def _log_of(self, position: int) -> StepLog:
         """Return the log of a call; the live watch passes its lines on during the call."""
