@@ -1,4 +1,4 @@
-"""Config of the IO managers of single outputs and inputs, in ``ops.<op>.outputs`` and ``inputs``."""
+"""Config of IO managers for single outputs and inputs: ``ops.<op>.outputs`` and ``inputs``."""
 
 from __future__ import annotations
 
@@ -48,10 +48,6 @@ class PortSchemas:
         """Whether the config of this input is for its input manager."""
         return (node, name) in self._input_schemas
 
-    def takes_outputs(self, node: str) -> bool:
-        """Whether some output of a node has config."""
-        return any(path == node for path, _ in self._output_schemas)
-
     def read_input(self, node: str, name: str, given: Any, path: tuple[str, ...]) -> None:
         """Read the config of one input for its manager."""
         self._inputs[node, name] = self._read(self._input_schemas[node, name], given, path)
@@ -67,7 +63,7 @@ class PortSchemas:
                 hint = nearest(str(name), op.outs)
                 self.problems.append(Problem(here, f"op {op.name!r} has no such output.{hint}"))
             elif schema is None:
-                message = "the IO manager of this output takes no config (output_config_schema)"
+                message = "no config here: its IO manager has no output_config_schema"
                 self.problems.append(Problem(here, message))
             else:
                 self._outputs[node, name] = self._read(schema, given, here)
@@ -82,7 +78,7 @@ class PortSchemas:
                 if (node, name) in read:
                     continue
                 path = config_path(node, kind, name)
-                if is_required(schema):
+                if schema is not None and is_required(schema):
                     message = f"missing; its IO manager needs config: {describe(schema)}"
                     self.problems.append(Problem(path, message))
                 else:
@@ -90,6 +86,8 @@ class PortSchemas:
         return PortConfig(_given(self._outputs), _given(self._inputs))
 
     def _read(self, schema: Any, given: Any, path: tuple[str, ...]) -> Any:
+        if schema is None:
+            return given
         value, problems = validate(schema, given, path=path)
         self.problems += problems
         return value
@@ -104,8 +102,8 @@ def _schemas_of_outputs(
 ) -> Iterator[tuple[_Port, Any]]:
     for node, op in ops.items():
         for name, out in op.outs.items():
-            key = manager_key(out, resources)
-            schema = None if key not in resources else output_schema_of(resources[key])
+            key = manager_key(out, resources) or ""
+            schema = output_schema_of(resources[key]) if key in resources else None
             if schema is not None:
                 yield (node, name), schema
 
@@ -117,6 +115,4 @@ def _schemas_of_inputs(
         for name, declared in op.ins.items():
             key = declared.input_manager_key
             if key is not None and key in resources:
-                schema = input_schema_of(resources[key])
-                if schema is not None:
-                    yield (node, name), schema
+                yield (node, name), input_schema_of(resources[key])

@@ -11,7 +11,7 @@ from rayexec.definitions.metadata import MetadataValue
 from rayexec.definitions.op import OpDefinition
 from rayexec.definitions.plain_metadata import normalize_metadata
 from rayexec.definitions.surroundings import Resources, StepLog
-from rayexec.definitions.type_resolution import resolve_type
+from rayexec.definitions.type_resolution import ANY, resolve_type
 from rayexec.definitions.types import DagsterType
 from rayexec.definitions.user_events import AssetMaterialization, AssetObservation
 from rayexec.errors import InvariantError
@@ -23,7 +23,7 @@ class _PortContext:
     """The part that contexts of outputs and of inputs share.
 
     A fact that a unit test has not given raises InvariantError: ``name``, ``job_name``, ``op_def``,
-    ``dagster_type``, ``asset_key`` and ``partition_key``.
+    ``asset_key`` and ``partition_key``. The type is by default Any.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class _PortContext:
             "job_name": job_name,
             "name": name,
             "op_def": op_def,
-            "dagster_type": dagster_type,
+            "dagster_type": ANY if dagster_type is None else dagster_type,
             "asset_key": asset_key,
             "partition_key": partition_key,
         }
@@ -215,6 +215,11 @@ class OutputContext(_PortContext):
                 f"{type(event).__name__}."
             )
         self._events.append(event)
+
+    def consume_events(self) -> list[AssetMaterialization | AssetObservation]:
+        """Return the events since the last call of this method."""
+        events, self._events = self._events, []
+        return events
 
     def get_logged_events(self) -> list[AssetMaterialization | AssetObservation]:
         """Return the events of ``log_event``."""

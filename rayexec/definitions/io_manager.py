@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from rayexec.definitions.ports import Out
 from rayexec.definitions.resource import ConfigurableResource, ResourceDefinition, ResourceScope
+from rayexec.errors import DefinitionError
 
 if TYPE_CHECKING:
     from rayexec.definitions.io_contexts import InputContext, OutputContext
@@ -23,8 +24,10 @@ __all__ = [
     "InputManager",
     "InputManagerDefinition",
     "input_manager",
+    "input_schema_of",
     "io_manager",
     "manager_key",
+    "output_schema_of",
 ]
 
 # The key of the IO manager of outputs that name none.
@@ -66,17 +69,37 @@ class ConfigurableIOManager(ConfigurableResource, IOManager):
     """An IO manager with its config as fields."""
 
 
+@dataclass(frozen=True, eq=False)
 class IOManagerDefinition(ResourceDefinition):
-    """A function to open an IO manager."""
+    """A function to open an IO manager.
+
+    The schemas are those of the config for one output (``ops.<op>.outputs.<output>``) and for one
+    input (``ops.<op>.inputs.<input>``) with ``In(input_manager_key=…)``.
+    """
+
+    input_config_schema: Any = None
+    output_config_schema: Any = None
+
+    @staticmethod
+    def hardcoded_io_manager(value: Any, description: str | None = None) -> IOManagerDefinition:
+        """Return the definition of an IO manager that is there; DefinitionError for no manager."""
+        if not isinstance(value, IOManager):
+            raise DefinitionError(
+                f"hardcoded_io_manager takes an IOManager, got {type(value).__name__}."
+            )
+        constant = ResourceDefinition.hardcoded_resource(value).fn
+        return IOManagerDefinition(constant, description=description, scope=ResourceScope.WORKER)
 
 
 @dataclass(frozen=True, eq=False)
 class InputManagerDefinition(ResourceDefinition):
-    """An input manager made of a function of an InputContext that returns the value."""
+    """An input manager made of a function that returns the value, or an InputManager to load it."""
+
+    input_config_schema: Any = None
 
     @contextlib.contextmanager
     def open(self, context: Any) -> Iterator[Any]:
-        """Give the function as an InputManager, with nothing to open."""
+        """Give the function as an InputManager, with nothing to open yet."""
         yield _Loads(self.fn)
 
 
@@ -85,71 +108,99 @@ class _Loads(InputManager):
         self._fn = fn
 
     def load_input(self, context: InputContext) -> Any:
-        return self._fn(context) if inspect.signature(self._fn).parameters else self._fn()
+        loaded = self._fn(context) if inspect.signature(self._fn).parameters else self._fn()
+        return loaded.load_input(context) if isinstance(loaded, InputManager) else loaded
+
+
+def input_schema_of(definition: ResourceDefinition) -> Any:
+    """Return the schema of the config that a manager takes for one input; None for any config."""
+    return _schema_of(definition, "input_config_schema")
+
+
+def output_schema_of(definition: ResourceDefinition) -> Any:
+    """Return the schema of the config that a manager takes for one output, or None."""
+    return _schema_of(definition, "output_config_schema")
+
+
+def _schema_of(definition: ResourceDefinition, name: str) -> Any:
+    schema = getattr(definition, name, None)
+    return schema() if callable(schema) and inspect.ismethod(schema) else schema
 
 
 @overload
-def io_manager(fn: Callable[..., Any], /) -> IOManagerDefinition: ...
+def io_manager(config_schema: Callable[..., Any], /) -> IOManagerDefinition: ...
 @overload
 def io_manager(
-    *,
     config_schema: Any = ...,
-    required_resource_keys: Iterable[str] = ...,
     description: str | None = ...,
+    output_config_schema: Any = ...,
+    input_config_schema: Any = ...,
+    required_resource_keys: Iterable[str] | None = ...,
+    version: str | None = ...,
     scope: str = ...,
 ) -> Callable[[Callable[..., Any]], IOManagerDefinition]: ...
 def io_manager(
-    fn: Callable[..., Any] | None = None,
-    /,
-    *,
     config_schema: Any = None,
-    required_resource_keys: Iterable[str] = (),
     description: str | None = None,
+    output_config_schema: Any = None,
+    input_config_schema: Any = None,
+    required_resource_keys: Iterable[str] | None = None,
+    version: str | None = None,
     scope: str = ResourceScope.BATCH,
 ) -> IOManagerDefinition | Callable[[Callable[..., Any]], IOManagerDefinition]:
     """Make a resource of a function that returns an IOManager.
 
-    The function takes an InitResourceContext, or nothing. ``scope`` is a ResourceScope or its name.
+    The function takes an InitResourceContext, or nothing. The two other schemas are those of
+    IOManagerDefinition. ``scope`` is a ResourceScope or its name. ``version`` has no effect.
     """
+    is_bare = inspect.isroutine(config_schema)  # @io_manager without arguments
 
     def decorate(fn: Callable[..., Any]) -> IOManagerDefinition:
         return IOManagerDefinition(
             fn,
-            config_schema,
-            frozenset(required_resource_keys),
-            description or inspect.getdoc(fn),
+            config_schema=None if is_bare else config_schema,
+            description=description or inspect.getdoc(fn),
+            required_resource_keys=frozenset(required_resource_keys or ()),
+            input_config_schema=input_config_schema,
+            output_config_schema=output_config_schema,
             scope=scope,
         )
 
-    return decorate if fn is None else decorate(fn)
+    return decorate(config_schema) if is_bare else decorate
 
 
 @overload
-def input_manager(fn: Callable[..., Any], /) -> InputManagerDefinition: ...
+def input_manager(config_schema: Callable[..., Any], /) -> InputManagerDefinition: ...
 @overload
 def input_manager(
-    *,
     config_schema: Any = ...,
-    required_resource_keys: Iterable[str] = ...,
     description: str | None = ...,
+    input_config_schema: Any = ...,
+    required_resource_keys: Iterable[str] | None = ...,
+    version: str | None = ...,
 ) -> Callable[[Callable[..., Any]], InputManagerDefinition]: ...
 def input_manager(
-    fn: Callable[..., Any] | None = None,
-    /,
-    *,
     config_schema: Any = None,
-    required_resource_keys: Iterable[str] = (),
     description: str | None = None,
+    input_config_schema: Any = None,
+    required_resource_keys: Iterable[str] | None = None,
+    version: str | None = None,
 ) -> InputManagerDefinition | Callable[[Callable[..., Any]], InputManagerDefinition]:
-    """Make an input manager of a function that returns a value.
+    """Make an input manager of a function that returns a value, or an InputManager to load it.
 
-    The function takes an InputContext, or nothing. Its config is ``context.resource_config``, its
-    resources are in ``context.resources``.
+    The function takes an InputContext, or nothing. The config of the resource is
+    ``context.resource_config``, that of the input is ``context.config``, and its resources are in
+    ``context.resources``. ``version`` has no effect.
     """
+    is_bare = inspect.isroutine(config_schema)  # @input_manager without arguments
 
     def decorate(fn: Callable[..., Any]) -> InputManagerDefinition:
         return InputManagerDefinition(
-            fn, config_schema, frozenset(required_resource_keys), description or inspect.getdoc(fn)
+            fn,
+            config_schema=None if is_bare else config_schema,
+            description=description or inspect.getdoc(fn),
+            required_resource_keys=frozenset(required_resource_keys or ()),
+            input_config_schema=input_config_schema,
         )
 
-    return decorate if fn is None else decorate(fn)
+    return decorate(config_schema) if is_bare else decorate
