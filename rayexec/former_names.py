@@ -38,13 +38,12 @@ FORMER_NAMES: dict[tuple[str, str], tuple[str, str]] = {
     ("run.io_context", "OutputContext"): ("definitions.io_contexts", "OutputContext"),
     ("run.managed", "Handled"): ("steps.io_managers", "Handled"),
     **{
-        (former, name): ("definitions.schemas.config_types", name)
+        (former, name): ("definitions.schemas.declarations", name)
         # The first name comes last: keys of cached outputs hold it.
         for former in ("config.config_types", "config.words")
         for name in (
             "Array",
             "Enum",
-            "EnumValue",
             "Field",
             "Map",
             "Noneable",
@@ -53,6 +52,8 @@ FORMER_NAMES: dict[tuple[str, str], tuple[str, str]] = {
             "Shape",
         )
     },
+    ("config.config_types", "EnumValue"): ("definitions.schemas.config_types", "EnumValue"),
+    ("config.words", "EnumValue"): ("definitions.schemas.config_types", "EnumValue"),
 }
 _FIRST_NAMES = {present: former for former, present in FORMER_NAMES.items()}
 

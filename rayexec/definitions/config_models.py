@@ -5,16 +5,20 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pydantic
 from pydantic_core import InitErrorDetails, PydanticCustomError
+
+from rayexec.definitions.config_fields import complete_fields, config_dict
+from rayexec.errors import InvocationError
 
 __all__ = [
     "ORIGINS",
     "Config",
     "EnvVar",
     "PermissiveConfig",
+    "as_data",
     "keep_environment",
     "note_origins",
     "origins_in_environment",
@@ -34,6 +38,41 @@ class Config(pydantic.BaseModel):
 
     model_config = pydantic.ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
 
+    @classmethod
+    def __pydantic_init_subclass__(cls, **options: Any) -> None:
+        super().__pydantic_init_subclass__(**options)
+        complete_fields(cls)
+
+    @classmethod
+    def to_config_schema(cls) -> Any:
+        """Return the fields as a schema for ``config_schema=``; its config is a plain dict."""
+        from rayexec.definitions.schemas.schema_reading import field_of_model
+
+        return field_of_model(cls)
+
+    @classmethod
+    def to_fields_dict(cls) -> dict[str, Any]:
+        """Return the fields by key, for a ``config_schema=`` with further keys beside them."""
+        from rayexec.definitions.schemas.schema_reading import fields_of_model
+
+        return fields_of_model(cls)
+
+    def _convert_to_config_dictionary(self) -> dict[str, Any]:
+        # Dagster's private name of this; users' code calls it.
+        return config_dict(self, for_document=True)
+
+    if not TYPE_CHECKING:  # type checkers know that the fields are frozen
+
+        def __setattr__(self, name: str, value: Any) -> None:
+            try:
+                super().__setattr__(name, value)
+            except (pydantic.ValidationError, ValueError) as error:
+                raise InvocationError(
+                    f"{type(self).__name__}.{name} cannot be set: a {type(self).__name__} never "
+                    f"changes. Make a changed copy by model_copy(update={{{name!r}: …}}), or have "
+                    f"state in a private attribute (pydantic.PrivateAttr)."
+                ) from error
+
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
         """Yield the fields for ``repr`` and ``str``, with the origin of values that may be secret.
 
@@ -48,6 +87,11 @@ class PermissiveConfig(Config):
     """A Config with further keys of any name."""
 
     model_config = pydantic.ConfigDict(extra="allow", frozen=True, arbitrary_types_allowed=True)
+
+
+def as_data(config: Any) -> Any:
+    """Return config as plain data: of a Config a dict of its fields, anything else as it is."""
+    return config.model_dump() if isinstance(config, Config) else config
 
 
 @dataclass(frozen=True, slots=True)

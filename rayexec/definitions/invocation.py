@@ -49,6 +49,10 @@ class Invocable:
         """Return the inputs in the order of a call's positional arguments."""
         raise NotImplementedError
 
+    def positional_inputs(self) -> tuple[str, ...]:
+        """Return the inputs that a call in a body may give by position."""
+        return self.input_names()
+
     def levels_by_output(self) -> Mapping[str, Level]:
         """Return the outputs in order, each with the dynamic outputs that multiply it."""
         raise NotImplementedError
@@ -75,11 +79,15 @@ class Invocable:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         body = CURRENT_BODY.get()
+        pending = PendingInvocation(self)
         if body is None:
-            return self._call_directly(args, kwargs)
-        return body.invoke(PendingInvocation(self), args, kwargs)
+            return self.call_directly(pending, args, kwargs)
+        return body.invoke(pending, args, kwargs)
 
-    def _call_directly(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def call_directly(
+        self, pending: PendingInvocation, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> Any:
+        """Run a call outside of the body of a graph; ``pending`` is this definition."""
         raise NotImplementedError
 
 
@@ -131,7 +139,7 @@ class PendingInvocation:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         body = CURRENT_BODY.get()
         if body is None:
-            return self.definition(*args, **kwargs)
+            return self.definition.call_directly(self, args, kwargs)
         return body.invoke(self, args, kwargs)
 
 

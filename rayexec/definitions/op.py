@@ -9,9 +9,10 @@ from typing import Any, overload
 
 from rayexec.definitions.code import ByReference
 from rayexec.definitions.concurrency import Pool
+from rayexec.definitions.direct_calls import direct_calls
 from rayexec.definitions.fresh_data import ReadOnlyDict
 from rayexec.definitions.handles import Level
-from rayexec.definitions.invocation import Invocable
+from rayexec.definitions.invocation import Invocable, PendingInvocation
 from rayexec.definitions.op_signature import Parameters, read_outputs, read_signature
 from rayexec.definitions.ports import NO_DEFAULT, DynamicOut, In, Out
 from rayexec.definitions.ray_options import RayOptions
@@ -21,8 +22,8 @@ from rayexec.definitions.tags import normalize_tags, priority
 from rayexec.definitions.time_limits import as_time_limit
 from rayexec.definitions.types import annotations_of
 from rayexec.definitions.versions import check_version
-from rayexec.errors import DefinitionError, InvocationError, TypeCheckError
-from rayexec.names import check_name, nearest
+from rayexec.errors import DefinitionError
+from rayexec.names import check_name
 
 __all__ = ["OpDefinition", "op"]
 
@@ -68,6 +69,11 @@ class OpDefinition(ByReference, Invocable):
         """Return the inputs in the order of a call's positional arguments."""
         return tuple(self.ins)
 
+    def positional_inputs(self) -> tuple[str, ...]:
+        """Return the inputs with an order: parameters, and a single one without a parameter."""
+        named = self.parameters.inputs
+        return named if len(self.ins) > len(named) + 1 else self.input_names()
+
     @property
     def is_dynamic(self) -> bool:
         """Whether any output is dynamic."""
@@ -89,81 +95,11 @@ class OpDefinition(ByReference, Invocable):
         """
         return replace(self, preset_config=config, name=check_name(name or self.name, "an op"))
 
-    def _call_directly(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        return _call_directly(self, args, kwargs)
-
-
-def _call_directly(op: OpDefinition, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Run the op's function on plain values; raises InvocationError for wrong arguments."""
-    parameters = op.parameters
-    context, positional = _split_context(op, args, kwargs)
-    if len(positional) > len(parameters.inputs):
-        raise InvocationError(
-            f"op {op.name!r} takes {len(parameters.inputs)} inputs, got {len(positional)}."
-        )
-    inputs = dict(zip(parameters.inputs, positional, strict=False))
-    arguments: dict[str, Any] = {}
-    for name, value in kwargs.items():
-        if name in inputs:
-            raise InvocationError(f"op {op.name!r} got input {name!r} twice.")
-        if name in op.ins:
-            inputs[name] = value
-        elif name in parameters.resources or name == parameters.config:
-            arguments[name] = value
-        elif name != parameters.context:
-            raise InvocationError(f"op {op.name!r} has no input {name!r}.{nearest(name, op.ins)}")
-    for name, declared in op.ins.items():
-        if name in inputs or declared.type.is_nothing:
-            continue
-        if not declared.has_default_value:
-            raise InvocationError(f"op {op.name!r} needs a value for input {name!r}.")
-        inputs[name] = declared.default_value
-    for name, value in inputs.items():
-        runtime_type = op.ins[name].type
-        if runtime_type.is_nothing:
-            continue
-        wrong = runtime_type.check(value, context)
-        if wrong is not None:
-            raise TypeCheckError(
-                f'Type check failed for input "{name}" of op "{op.name}": {wrong}.'
-            )
-        arguments[name] = value
-    if parameters.config is not None and parameters.config not in arguments:
-        arguments[parameters.config] = _direct_config(op, context)
-    for key in parameters.resources:
-        if key not in arguments:
-            if context is None:
-                raise InvocationError(
-                    f"op {op.name!r} needs resource {key!r}: pass it by name, or in "
-                    f"build_op_context()."
-                )
-            arguments[key] = getattr(context.resources, key)
-    return op.fn(*(() if parameters.context is None else (context,)), **arguments)
-
-
-def _split_context(
-    op: OpDefinition, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> tuple[Any, tuple[Any, ...]]:
-    if args and getattr(args[0], "is_op_context", False):
-        return args[0], args[1:]
-    parameter = op.parameters.context
-    if parameter is None:
-        return None, args
-    if parameter in kwargs:
-        return kwargs[parameter], args
-    if args and args[0] is None:
-        return None, args[1:]
-    raise InvocationError(
-        f"op {op.name!r} takes a context: pass one first, made by build_op_context(), or None "
-        f"where it is unused."
-    )
-
-
-def _direct_config(op: OpDefinition, context: Any) -> Any:
-    config = context.op_config if context is not None else None
-    if isinstance(config, op.config_schema):
-        return config
-    return op.config_schema(**(config or {}))
+    def call_directly(
+        self, pending: PendingInvocation, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> Any:
+        """Run the function on plain values, as in a unit test."""
+        return direct_calls().call_op(pending, args, kwargs)
 
 
 @overload
@@ -221,7 +157,8 @@ def op(
         where = f"op {label!r}"
         annotations = annotations_of(fn)
         parameters, inputs = read_signature(fn, where, ins, annotations)
-        _check_settings(where, retry_policy, timeout, required_resource_keys)
+        _check_settings(where, retry_policy, timeout)
+        keys = _resource_keys(where, required_resource_keys, parameters)
         check_version(code_version, where, cache=cache)
         all_tags = normalize_tags(tags, where)
         priority(all_tags, where)
@@ -229,14 +166,14 @@ def op(
             name=label,
             fn=fn,
             ins=inputs,
-            outs=read_outputs(where, out, annotations.get("return", Any)),
+            outs=read_outputs(where, out, fn, annotations.get("return", Any)),
             parameters=parameters,
             description=description or inspect.getdoc(fn),
             config_schema=_config_schema(where, parameters, annotations, config_schema),
-            required_resource_keys=frozenset([*required_resource_keys, *parameters.resources]),
+            required_resource_keys=keys,
             tags=all_tags,
             retry_policy=retry_policy,
-            pool=Pool(pool) if isinstance(pool, str) else pool,
+            pool=_pool(where, pool, all_tags),
             code_version=code_version,
             ray_options=_requested(where, ray_options),
             timeout=None if timeout is None else as_time_limit(timeout),
@@ -254,7 +191,7 @@ def op(
     return decorate(fn)
 
 
-def _check_settings(where: str, retry_policy: Any, timeout: Any, resource_keys: Any) -> None:
+def _check_settings(where: str, retry_policy: Any, timeout: Any) -> None:
     if retry_policy is not None and not isinstance(retry_policy, RetryPolicy):
         raise DefinitionError(
             f"{where}: retry_policy must be a RetryPolicy, got {type(retry_policy).__name__}."
@@ -264,10 +201,34 @@ def _check_settings(where: str, retry_policy: Any, timeout: Any, resource_keys: 
             as_time_limit(timeout)
         except ValueError as problem:
             raise DefinitionError(f"{where}: timeout {problem}.") from None
-    if isinstance(resource_keys, str):
+
+
+def _resource_keys(where: str, declared: Any, parameters: Parameters) -> frozenset[str]:
+    if isinstance(declared, str):
         raise DefinitionError(
-            f"{where}: required_resource_keys is a set of keys: {{{resource_keys!r}}}."
+            f"{where}: required_resource_keys is a set of keys: {{{declared!r}}}."
         )
+    keys = frozenset(declared or ())
+    for key in keys:
+        if not isinstance(key, str):
+            raise DefinitionError(f"{where}: resource keys are strings, got {key!r}.")
+    if keys and parameters.resources:
+        raise DefinitionError(
+            f"{where}: it takes resource {parameters.resources[0]!r} as a parameter, and has "
+            f"required_resource_keys too: take all as parameters, or none."
+        )
+    return keys | frozenset(parameters.resources)
+
+
+def _pool(where: str, pool: str | Pool | None, tags: Mapping[str, str]) -> Pool | None:
+    made = Pool(pool) if isinstance(pool, str) else pool
+    key = tags.get("dagster/concurrency_key")
+    if made is not None and key not in (None, made.name):
+        raise DefinitionError(
+            f"{where}: its pool is {made.name!r}, and its tag dagster/concurrency_key is {key!r}: "
+            f"name one of them."
+        )
+    return made
 
 
 def _config_schema(

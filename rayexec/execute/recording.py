@@ -14,10 +14,15 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from uuid import UUID
+
+from pydantic_core import to_jsonable_python
 
 from rayexec._version import __version__
 from rayexec.config.masking import mask_env_vars
+from rayexec.definitions.config_fields import config_dict
 from rayexec.definitions.config_models import Config
 from rayexec.definitions.job import JobDefinition
 from rayexec.errors import StoreError
@@ -297,16 +302,16 @@ def _plain(value: Any, lost: list[str]) -> Any:
     from rayexec.store.encoding import in_words
 
     if isinstance(value, Config):
-        return _plain(value.model_dump(mode="json"), lost)
+        return _plain(config_dict(value, for_document=True), lost)
     if isinstance(value, enum.Enum):
         return _plain(value.value, lost)
     if isinstance(value, Mapping):
         lost += [f"a key of type {type(key).__name__}" for key in value if not isinstance(key, str)]
         return {str(key): _plain(each, lost) for key, each in value.items()}
-    if isinstance(value, (list, tuple)):
+    if isinstance(value, (list, tuple, set, frozenset)):
         return [_plain(each, lost) for each in value]
-    if isinstance(value, (datetime.date, datetime.time)):  # A datetime is a date.
-        return value.isoformat()
+    if isinstance(value, (datetime.date, datetime.time, datetime.timedelta, Decimal, UUID)):
+        return to_jsonable_python(value)
     if isinstance(value, os.PathLike):
         return os.fspath(value)
     if value is None or isinstance(value, (str, int, float, bool)):

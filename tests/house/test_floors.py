@@ -14,9 +14,9 @@ import rayexec
 # From the top floor to the bottom one; packages of one row don't import each other.
 FLOORS = (
     ("cli", "testing"),
-    ("launch",),
+    ("launch", "migration"),
     ("views",),
-    ("jobs",),
+    ("direct", "jobs"),
     ("execute",),
     ("engine",),
     ("cluster", "io", "store"),

@@ -5,12 +5,13 @@ A schema is any of:
     int, str, float, bool              that scalar, without any conversion
     Any, list, dict                    anything; a list, a dict of anything
     {"n": int, "name": Field(...)}     short for Shape: a dict with these keys and no others
+    {str: int}                         short for Map
     [int]                              short for Array
     a Config class                     the fields of the class
     a type of this module              Field only at the root, as an entry of a dict, or as an arm
 
-Config types compare by identity and copy the dicts that they get, so a schema never changes. They
-do not check their content: a malformed one raises DefinitionError at its first use.
+Config types compare by identity and copy the dicts that they get, so a schema never changes. These
+here are data and do not check their content; users make those of ``declarations``, which do.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ __all__ = [
     "Missing",
     "Noneable",
     "Permissive",
+    "ScalarUnion",
     "Selector",
     "Shape",
     "StringSource",
@@ -62,10 +64,17 @@ class ConfigType:
 
     __slots__ = ()
 
+    def __post_init__(self) -> None:
+        """Copy what users may change later."""
+
 
 def frozen(schema: object) -> object:
-    """Return a plain dict as a Shape and a plain list as an Array, safe from later changes."""
+    """Return a plain dict as a Shape or Map, and a plain list as an Array, safe from changes."""
     if isinstance(schema, dict):
+        if len(schema) == 1:
+            ((key, inner_type),) = schema.items()
+            if not isinstance(key, str):
+                return Map(key, inner_type)
         return Shape(schema)
     if isinstance(schema, list) and len(schema) == 1:
         return Array(schema[0])
@@ -77,17 +86,29 @@ class Field(ConfigType):
     """One entry of a dict, with its default.
 
     Unless ``is_required`` says so, an entry is required if it has no default and its config needs a
-    value. The resolved dict lacks an optional entry without a default and a value.
+    value. The resolved dict lacks an optional entry without a default and a value. Messages show no
+    value of a secret entry.
     """
 
     config: object
     default_value: object = MISSING
     is_required: bool | None = None
     description: str | None = None
+    is_secret: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "config", frozen(self.config))
         object.__setattr__(self, "default_value", copy.deepcopy(self.default_value))
+
+    @property
+    def config_type(self) -> object:
+        """The schema of the value."""
+        return self.config
+
+    @property
+    def default_provided(self) -> bool:
+        """Whether there is a default."""
+        return self.default_value is not MISSING
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,6 +117,8 @@ class Shape(ConfigType):
 
     fields: Mapping[str, object]
     description: str | None = None
+    #: Other keys for fields.
+    field_aliases: Mapping[str, str] | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "fields", _frozen_fields(self.fields, "Shape"))
@@ -136,10 +159,10 @@ def _frozen_fields(fields: object, owner: str) -> dict[Any, object]:
 class Noneable(ConfigType):
     """The inner config, or null; null is the default."""
 
-    inner: object
+    inner_type: object
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "inner", frozen(self.inner))
+        object.__setattr__(self, "inner_type", frozen(self.inner_type))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -170,15 +193,35 @@ class Enum(ConfigType):
         ]
         return cls(name or enum.__name__, values)
 
+    @classmethod
+    def from_python_enum_direct_values(cls, enum: type[enum.Enum], name: str | None = None) -> Enum:
+        """Return the Enum of a Python enum: names in config, the members' values for the op."""
+        values = [
+            EnumValue(member_name, python_value=member.value)
+            for member_name, member in enum.__members__.items()
+        ]
+        return cls(name or enum.__name__, values)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ScalarUnion(ConfigType):
+    """A scalar, or a dict or list of another schema."""
+
+    scalar_type: object
+    non_scalar_schema: object
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "non_scalar_schema", frozen(self.non_scalar_schema))
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Array(ConfigType):
     """A list of the inner config."""
 
-    inner: object
+    inner_type: object
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "inner", frozen(self.inner))
+        object.__setattr__(self, "inner_type", frozen(self.inner_type))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

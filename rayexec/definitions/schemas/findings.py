@@ -162,7 +162,7 @@ def _unknown(config_type: ConfigType, key: str) -> str:
 
 def _keys(config_type: ConfigType) -> Mapping[str, Entry]:
     return (
-        _keys(nested_type(config_type.inner, "Noneable"))
+        _keys(nested_type(config_type.inner_type, "Noneable"))
         if isinstance(config_type, Noneable)
         else entries(config_type)
     )
@@ -175,9 +175,9 @@ def _at(config_type: ConfigType, path: Sequence[str], in_key: bool = False) -> C
     if not path:
         return config_type
     if isinstance(config_type, Noneable):
-        return _at(nested_type(config_type.inner, "Noneable"), path, in_key)
+        return _at(nested_type(config_type.inner_type, "Noneable"), path, in_key)
     if isinstance(config_type, Array):
-        return _at(nested_type(config_type.inner, "Array"), path[1:], in_key)
+        return _at(nested_type(config_type.inner_type, "Array"), path[1:], in_key)
     if isinstance(config_type, Map):
         if in_key and len(path) == 1:
             return nested_type(config_type.key_type, "Map")

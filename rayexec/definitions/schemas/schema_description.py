@@ -24,6 +24,7 @@ from rayexec.definitions.schemas.config_types import (
     Opaque,
     Permissive,
     Scalar,
+    ScalarUnion,
     Selector,
     Shape,
 )
@@ -36,7 +37,7 @@ from rayexec.definitions.schemas.schema_reading import (
     nested_type,
 )
 
-__all__ = ["describe_type", "example", "plain", "scaffold_type"]
+__all__ = ["describe_type", "example", "literal_value", "plain", "scaffold_type"]
 
 _UNLIMITED = 1_000
 
@@ -62,9 +63,12 @@ def describe_type(
             config_type, depth, within
         )
     if isinstance(config_type, Noneable):
-        return f"{inner(config_type.inner, 'Noneable')} or null"
+        return f"{inner(config_type.inner_type, 'Noneable')} or null"
     if isinstance(config_type, Array):
-        return f"list of {inner(config_type.inner, 'Array')}"
+        return f"list of {inner(config_type.inner_type, 'Array')}"
+    if isinstance(config_type, ScalarUnion):
+        scalar = inner(config_type.scalar_type, "ScalarUnion")
+        return f"{scalar} or {inner(config_type.non_scalar_schema, 'ScalarUnion')}"
     if isinstance(config_type, Map):
         label = f"{config_type.key_label_name}: " if config_type.key_label_name else ""
         keys, values = inner(config_type.key_type, "Map"), inner(config_type.inner_type, "Map")
@@ -103,28 +107,8 @@ def _default(item: Entry) -> str:
     return (
         ""
         if item.default is MISSING
-        else f" = {json.dumps(_shown(item), ensure_ascii=False, default=str)}"
+        else f" = {json.dumps(plain(item.default), ensure_ascii=False, default=str)}"
     )
-
-
-def _shown(item: Entry) -> object:
-    """Return the default of an entry as config would give it.
-
-    A member of an enum appears by name, as in the description.
-    """
-    default = item.default
-    if (
-        isinstance(item.type, Opaque)
-        and is_enum(item.type.annotation)
-        and isinstance(default, enum.Enum)
-    ):
-        # Unless the name is also the value of another member.
-        return (
-            plain(default)
-            if any(default.name == one.value for one in type(default))
-            else default.name
-        )
-    return plain(default)
 
 
 def _choice(values: list[Any]) -> str:
@@ -135,7 +119,7 @@ def _opaque(annotation: Any) -> str:
     if is_enum(annotation):
         return _choice(list(annotation.__members__))
     if values := literals(annotation):
-        return _choice([plain(value) for value in values])
+        return _choice([literal_value(value) for value in values])
     return (
         annotation.__name__
         if isinstance(annotation, type)
@@ -165,6 +149,9 @@ def scaffold_type(
         return {key: _entry(item, only_required, within) for key, item in chosen}
     if isinstance(config_type, Scalar):
         return config_type.kind()
+    if isinstance(config_type, ScalarUnion):
+        scalar = nested_type(config_type.scalar_type, "ScalarUnion")
+        return scaffold_type(scalar, only_required, within)
     if isinstance(config_type, Array):
         return []
     if isinstance(config_type, Items):
@@ -183,13 +170,15 @@ def scaffold_type(
         if is_enum(config_type.annotation):
             return next(iter(config_type.annotation.__members__), None)
         values = literals(config_type.annotation)
-        return plain(values[0]) if values else f"<{_opaque(config_type.annotation)}>"
+        return literal_value(values[0]) if values else f"<{_opaque(config_type.annotation)}>"
     return None
 
 
 def _entry(item: Entry, only_required: bool, within: tuple[object, ...]) -> object:
     return (
-        scaffold_type(item.type, only_required, within) if item.default is MISSING else _shown(item)
+        scaffold_type(item.type, only_required, within)
+        if item.default is MISSING
+        else plain(item.default)
     )
 
 
@@ -198,12 +187,17 @@ def example(item: Entry) -> str:
     return json.dumps(scaffold_type(item.type, only_required=True), ensure_ascii=False, default=str)
 
 
+def literal_value(value: object) -> Any:
+    """Return a value of a Literal as run config gives it."""
+    return value.value if isinstance(value, enum.Enum) else value
+
+
 def plain(value: object) -> Any:
     """Return a value in a form that YAML can hold."""
     if isinstance(value, EnvVar):
         return value.as_config()
     if isinstance(value, enum.Enum):
-        return plain(value.value) if isinstance(value.value, str | int | float) else value.name
+        return value.name
     if isinstance(value, pydantic.BaseModel):
         names = {item.name: key for key, item in entries(Model(type(value))).items()}
         return {names.get(name, name): plain(inner) for name, inner in value}

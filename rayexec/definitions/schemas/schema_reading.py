@@ -6,6 +6,7 @@ Each function raises DefinitionError for a malformed schema.
 from __future__ import annotations
 
 import enum
+import inspect
 import types
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -14,12 +15,16 @@ from functools import lru_cache
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
 import pydantic
+from pydantic.fields import FieldInfo
 
+from rayexec.definitions.config_fields import complete_fields, document_value, tags_of
 from rayexec.definitions.schemas.config_types import (
     MISSING,
     Anything,
     Array,
     ConfigType,
+    Enum,
+    EnumValue,
     Field,
     Items,
     Map,
@@ -193,16 +198,134 @@ def _model_entries(cls: type[pydantic.BaseModel]) -> Mapping[str, Entry]:
         raise DefinitionError(
             f"The config class {cls.__name__} has an annotation that cannot be resolved: {error}"
         ) from error
+    complete_fields(cls)  # those with annotations that only now can be resolved
     items = {}
     for name, field in cls.model_fields.items():
         alias = field.validation_alias or field.alias
         required = field.is_required()
         default = MISSING if required or field.default_factory is not None else field.default
-        config_type = _from_annotation(field.annotation, (field, *field.metadata))
-        items[alias if isinstance(alias, str) else name] = Entry(
-            config_type, required, default, name=name
-        )
+        config_type = _field_type(cls, name, field)
+        key = alias if isinstance(alias, str) else name
+        if required and isinstance(config_type, Model) and not _needs_values(config_type.cls):
+            items[key] = Entry(config_type, False, default, fallback={}, name=name)
+        else:
+            items[key] = Entry(config_type, required, default, name=name)
     return types.MappingProxyType(items)  # shared by all callers
+
+
+def _needs_values(cls: type[Any], within: tuple[type, ...] = ()) -> bool:
+    """Return whether a model has required fields; one inside of itself (``within``) has them."""
+    if cls in within:
+        return True
+    required: list[Any] = [
+        field.annotation for field in cls.model_fields.values() if field.is_required()
+    ]
+    return any(
+        not _is_model(annotation) or _needs_values(annotation, (*within, cls))
+        for annotation in required
+    )
+
+
+def _field_type(cls: type[pydantic.BaseModel], name: str, field: FieldInfo) -> ConfigType:
+    where = f"The field {name!r} of {cls.__name__}"
+    if isinstance(field.default, Field):
+        raise DefinitionError(
+            f"{where} has a rayexec.Field as its default, which is for config_schema={{…}}: use "
+            f"pydantic.Field here."
+        )
+    config_type = _from_annotation(field.annotation, (field, *field.metadata))
+    for unread in opaque_classes(config_type):
+        raise DefinitionError(
+            f"{where} is of type {unread.__name__}, which no value of run config can be: use int, "
+            f"str, float, bool, lists and dicts of these, enums, Literal, or other Config classes."
+        )
+    return config_type
+
+
+def opaque_classes(config_type: ConfigType) -> Iterator[type]:
+    """Yield classes that pydantic cannot make of a value, inside of a field's type."""
+    inside: tuple[object, ...] = ()
+    if isinstance(config_type, Noneable):
+        inside = (config_type.inner_type,)
+    elif isinstance(config_type, Map):
+        inside = (config_type.key_type, config_type.inner_type)
+    elif isinstance(config_type, Items):
+        inside = config_type.inner
+    elif isinstance(config_type, OneOf):
+        inside = config_type.options
+    elif isinstance(config_type, Opaque) and isinstance(config_type.annotation, type):
+        try:
+            pydantic.TypeAdapter(config_type.annotation)
+        except pydantic.errors.PydanticSchemaGenerationError:
+            yield config_type.annotation
+        except Exception:  # pydantic will say it where it reads the class
+            return
+    for inner in inside:
+        if isinstance(inner, ConfigType):
+            yield from opaque_classes(inner)
+
+
+def from_annotation(annotation: Any, where: str) -> ConfigType:
+    """Return the config type of a parameter ``config`` that is annotated with no Config class."""
+    config_type = _from_annotation(annotation)
+    if isinstance(config_type, Opaque) and not is_enum(annotation) and not literals(annotation):
+        raise DefinitionError(
+            f"{where}: the parameter named config receives run config: annotate it with a "
+            f"subclass of rayexec.Config or with a type such as int, str, dict or list[int], or "
+            f"give the input another name."
+        )
+    return config_type
+
+
+def field_of_model(cls: type[pydantic.BaseModel]) -> Field:
+    """Return a Config class as a Field of plain dicts."""
+    return Field(_plain_type(_model_type(cls)), description=inspect.getdoc(cls))
+
+
+def fields_of_model(cls: type[pydantic.BaseModel]) -> dict[str, Field]:
+    """Return the fields of a Config class by key, for plain dicts."""
+    made = {}
+    for key, item in _model_entries(cls).items():
+        info = cls.model_fields[item.name]
+        default = item.default
+        if default is not MISSING:
+            default = document_value(default, info.discriminator)
+        made[key] = Field(
+            _plain_type(item.type),
+            default,
+            None if default is not MISSING else item.required,
+            info.description,
+        )
+    return made
+
+
+def _plain_type(config_type: ConfigType) -> ConfigType:
+    """Return a type of plain values for a type of a model's field."""
+    if isinstance(config_type, Model):
+        kind = Permissive if config_type.cls.model_config.get("extra") == "allow" else Shape
+        return kind(fields_of_model(config_type.cls))
+    if isinstance(config_type, Noneable):
+        return Noneable(_plain_type(nested_type(config_type.inner_type, "Noneable")))
+    if isinstance(config_type, Map):
+        inner = _plain_type(nested_type(config_type.inner_type, "Map"))
+        return Map(config_type.key_type, inner)
+    if isinstance(config_type, Items) and not config_type.fixed:
+        return Array(_plain_type(config_type.inner[0]))
+    if isinstance(config_type, OneOf) and config_type.tag:
+        models = tuple(option.cls for option in config_type.options if isinstance(option, Model))
+        arms = {}
+        for tag, model in tags_of(models, config_type.tag).items():
+            fields = fields_of_model(model)
+            info = model.model_fields[config_type.tag]
+            fields.pop(info.alias or config_type.tag, None)
+            arms[tag] = Shape(fields)
+        return Selector(arms)
+    if isinstance(config_type, Opaque) and is_enum(config_type.annotation):
+        return Enum.from_python_enum_direct_values(config_type.annotation)
+    if isinstance(config_type, Opaque) and literals(config_type.annotation):
+        values = [EnumValue(str(each), each) for each in literals(config_type.annotation)]
+        return Enum(str(config_type.annotation), values)
+    return config_type
 
 
 def _from_annotation(annotation: Any, metadata: Sequence[object] = ()) -> ConfigType:
