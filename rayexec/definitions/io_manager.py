@@ -9,9 +9,17 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, overload
 
+import typing_extensions
+
+from rayexec.definitions.configurable_resource import ConfigurableResourceFactory
+from rayexec.definitions.contexts import InitResourceContext
+from rayexec.definitions.fields_resource import FieldsResource
 from rayexec.definitions.ports import Out
-from rayexec.definitions.resource import ConfigurableResource, ResourceDefinition, ResourceScope
+from rayexec.definitions.resource import ResourceDefinition, ResourceScope
 from rayexec.errors import DefinitionError
+
+#: The IO manager that a factory makes.
+T = typing_extensions.TypeVar("T", default=Any)
 
 if TYPE_CHECKING:
     from rayexec.definitions.io_contexts import InputContext, OutputContext
@@ -19,6 +27,8 @@ if TYPE_CHECKING:
 __all__ = [
     "IO_MANAGER",
     "ConfigurableIOManager",
+    "ConfigurableIOManagerFactory",
+    "ConfigurableLegacyIOManagerAdapter",
     "IOManager",
     "IOManagerDefinition",
     "InputManager",
@@ -65,8 +75,62 @@ class IOManager(InputManager):
         """Store ``obj`` for a later ``load_input``; an error fails the step."""
 
 
-class ConfigurableIOManager(ConfigurableResource, IOManager):
+class ConfigurableIOManagerFactory(ConfigurableResourceFactory[T]):
+    """A class whose fields are the config of an IO manager, and that makes the manager.
+
+    Override ``create_io_manager``, and ``output_config_schema`` and ``input_config_schema`` for
+    config of single outputs and inputs.
+    """
+
+    @abstractmethod
+    def create_io_manager(self, context: InitResourceContext) -> T:
+        """Return the IO manager."""
+        raise NotImplementedError
+
+    def create_resource(self, context: InitResourceContext) -> T:
+        """Return the IO manager."""
+        return self.create_io_manager(context)
+
+    @classmethod
+    def input_config_schema(cls) -> Any:
+        """Return the schema of the config for one input; None for any config."""
+        return None
+
+    @classmethod
+    def output_config_schema(cls) -> Any:
+        """Return the schema of the config for one output; None for no config."""
+        return None
+
+
+class ConfigurableIOManager(ConfigurableIOManagerFactory[Any], IOManager):
     """An IO manager with its config as fields."""
+
+    def create_io_manager(self, context: InitResourceContext) -> Any:
+        """Return the instance itself."""
+        return self
+
+
+class ConfigurableLegacyIOManagerAdapter(ConfigurableIOManagerFactory[Any]):
+    """A class with fields around an IO manager made by ``@io_manager``: its config are the fields.
+
+    Override the property ``wrapped_io_manager``.
+    """
+
+    @property
+    @abstractmethod
+    def wrapped_io_manager(self) -> IOManagerDefinition:
+        """The definition of the IO manager."""
+        raise NotImplementedError
+
+    def create_io_manager(self, context: InitResourceContext) -> Any:
+        """Raise NotImplementedError: the wrapped definition makes the manager."""
+        raise NotImplementedError
+
+    @contextlib.contextmanager
+    def yield_for_execution(self, context: InitResourceContext) -> Iterator[Any]:
+        """Open the wrapped IO manager, with the fields as its config, and close it."""
+        with self.wrapped_io_manager.open(context) as value:
+            yield value
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,8 +187,10 @@ def output_schema_of(definition: ResourceDefinition) -> Any:
 
 
 def _schema_of(definition: ResourceDefinition, name: str) -> Any:
-    schema = getattr(definition, name, None)
-    return schema() if callable(schema) and inspect.ismethod(schema) else schema
+    if isinstance(definition, FieldsResource):
+        schema_of_class = getattr(definition.resource_class, name, None)
+        return None if schema_of_class is None else schema_of_class()
+    return getattr(definition, name, None)
 
 
 @overload

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any, get_args, get_origin
 
 from rayexec.config.port_config import PortConfig
-from rayexec.definitions.config_models import Config
+from rayexec.definitions.config_models import Config, FieldValues
 from rayexec.definitions.io_contexts import InputContext, OutputContext
 from rayexec.definitions.metadata import MetadataValue
 from rayexec.definitions.op import OpDefinition
@@ -106,12 +106,10 @@ class IOManagers:
         return self._resources.get(self._definitions[key].required_resource_keys)
 
     def config_for(self, key: str) -> Any:
-        """Return the manager's run config; for a Config, or a manager that is one, its fields."""
+        """Return the manager's run config; for a class with fields, their values."""
         config = self._config.get(key)
-        if config is None:
-            config = getattr(self._resources.get((key,)), key)
-            if not isinstance(config, Config):
-                return None
+        if isinstance(config, FieldValues):
+            return config.as_config()
         return dict(config) if isinstance(config, Config) else config
 
     def output_context(

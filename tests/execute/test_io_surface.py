@@ -11,6 +11,8 @@ import pytest
 from rayexec import (
     AssetMaterialization,
     ConfigurableIOManager,
+    ConfigurableIOManagerFactory,
+    ConfigurableLegacyIOManagerAdapter,
     DagsterInvalidConfigError,
     DagsterInvalidDefinitionError,
     DagsterInvariantViolationError,
@@ -327,3 +329,73 @@ def test_contexts_in_a_run() -> None:
     assert job_with(Looks()).execute_in_process().success
     assert seen["made"] == ("result", "made_job", "made", None, "Int", {"of": "output"})
     assert seen["x"] == ("use", False, False)
+
+
+class Wrapped(Noting):
+    def __init__(self, base: str) -> None:
+        super().__init__()
+        self.base = base
+
+    def load_input(self, context: InputContext) -> Any:
+        return (self.base, context.resource_config, context.upstream_output.config)  # type: ignore[union-attr]
+
+
+class Makes(ConfigurableIOManagerFactory[Wrapped]):
+    base: str
+
+    @classmethod
+    def output_config_schema(cls) -> Any:
+        return {"p": Field(str, default_value="d")}
+
+    def create_io_manager(self, context: Any) -> Wrapped:
+        return Wrapped(self.base)
+
+
+class Inherits(Makes):
+    more: int = 1
+
+
+@io_manager(config_schema={"base": str})
+def by_function(context: Any) -> Wrapped:
+    return Wrapped(context.resource_config["base"])
+
+
+class Adapts(ConfigurableLegacyIOManagerAdapter):
+    base: str
+
+    @property
+    def wrapped_io_manager(self) -> IOManagerDefinition:
+        return by_function
+
+
+@pytest.mark.parametrize(
+    ("manager", "config", "loaded"),
+    [
+        (Makes(base="b"), {}, ("b", {"base": "b"}, {"p": "d"})),
+        (
+            Inherits(base="b"),
+            {"ops": {"made": {"outputs": {"result": {"p": "x"}}}}},
+            ("b", {"base": "b", "more": 1}, {"p": "x"}),
+        ),
+        (
+            Makes.configure_at_launch(),
+            {"resources": {"io_manager": {"config": {"base": "z"}}}},
+            ("z", {"base": "z"}, {"p": "d"}),
+        ),
+        (Adapts(base="b"), {}, ("b", {"base": "b"}, None)),
+        (by_function.configured({"base": "b"}), {}, ("b", {"base": "b"}, None)),
+    ],
+)
+def test_classes_that_make_io_managers(manager: Any, config: Any, loaded: Any) -> None:
+    @op
+    def note(x: Any) -> None:
+        seen.append(x)
+
+    seen: list[Any] = []
+
+    @job(resource_defs={"io_manager": manager})
+    def noting() -> None:
+        note(made())
+
+    assert noting.execute_in_process(config).success
+    assert seen == [loaded]
