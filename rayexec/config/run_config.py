@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Set
+from dataclasses import dataclass, field
 from typing import Any
 
-from rayexec.config.config_paths import OpenInputs, config_path, open_schema
+from rayexec.config.config_paths import OpenInputs, config_path
 from rayexec.config.definition_config import Configurable, resolve_config
 from rayexec.config.document import merged_run_config
 from rayexec.config.execution import ExecutionSettings, resolve_execution
 from rayexec.config.input_values import BadInputError, load_input
+from rayexec.config.port_config import PortConfig, PortSchemas
 from rayexec.definitions.config_models import Config
 from rayexec.definitions.graph import GraphDefinition
 from rayexec.definitions.job import JobDefinition
+from rayexec.definitions.mapping import open_schema
 from rayexec.definitions.op import OpDefinition
 from rayexec.definitions.ports import NO_DEFAULT
-from rayexec.definitions.resource import ConfigurableResource, ResourceDefinition
+from rayexec.definitions.resource import ResourceClass, ResourceDefinition
 from rayexec.definitions.schemas.schema import MISSING, describe, is_required
 from rayexec.errors import ConfigError, Problem
 from rayexec.names import nearest
@@ -47,6 +49,8 @@ class ResolvedConfig:
     has_console: bool
     #: Inputs whose values ``document`` does not show: objects, and the content of files.
     unrecorded_inputs: frozenset[tuple[str, str]] = frozenset()
+    #: Config of single outputs and inputs, for their IO managers.
+    ports: PortConfig = field(default_factory=PortConfig)
 
 
 def resolve_run_config(
@@ -56,16 +60,22 @@ def resolve_run_config(
     ops: Mapping[str, OpDefinition],
     open_inputs: OpenInputs,
     input_values: Mapping[str, Any] | None = None,
-    resources: Mapping[str, ResourceDefinition] | None = None,
+    resources: Mapping[str, ResourceDefinition],
+    needed: Set[str],
     ignore_execution: bool = False,
 ) -> ResolvedConfig:
     """Return the config of one run; raises ConfigError with every problem.
 
+    ``resources`` are all of the run, and ``needed`` the keys of those that its steps use; any other
+    resource may lack its config.
     ``ops`` are the selected ops by path, ``open_inputs`` the inputs without a selected source.
     Config of unselected ops has no effect. ``ignore_execution`` skips the ``execution`` section.
     """
     document = merged_run_config(job, run_config)
-    resolver = _Resolver(job, ops, open_inputs, dict(job.input_values) | dict(input_values or {}))
+    resources = {**job.resource_defs, **(resources or {})}
+    ports = PortSchemas(ops, resources)
+    job_inputs = dict(job.input_values) | dict(input_values or {})
+    resolver = _Resolver(job, ops, open_inputs, job_inputs, ports)
     for key in document:
         if key not in ROOT_KEYS:
             resolver.problem(
@@ -75,8 +85,9 @@ def resolve_run_config(
     resolver.nodes(job.graph, document.get("ops"), "", ())
     resolver.job_inputs(document.get("inputs"))
     resolver.unmentioned()
-    resources = {**job.resource_defs, **(resources or {})}
-    resource_config = resolver.resources(resources, document.get("resources"))
+    port_config = ports.finish()
+    resolver.problems += ports.problems
+    resource_config = resolver.resources(resources, needed, document.get("resources"))
     log_level, loggers, has_console = resolver.loggers(document.get("loggers"))
     settings = ExecutionSettings(engine="in_process", max_concurrent=1)
     if not ignore_execution:
@@ -94,6 +105,7 @@ def resolve_run_config(
         loggers,
         has_console,
         frozenset(resolver.unrecorded_inputs),
+        port_config,
     )
 
 
@@ -104,6 +116,7 @@ class _Resolver:
         ops: Mapping[str, OpDefinition],
         open_inputs: OpenInputs,
         job_inputs: Mapping[str, Any],
+        ports: PortSchemas,
     ) -> None:
         self.problems: list[Problem] = []
         self.op_config: dict[str, Any] = {}
@@ -113,6 +126,7 @@ class _Resolver:
         self._ops = ops
         self._open = open_inputs
         self._job_inputs = job_inputs
+        self._ports = ports
         self._mentioned: set[str] = set()
 
     def problem(self, path: tuple[str, ...], message: str) -> None:
@@ -138,7 +152,7 @@ class _Resolver:
             definition, node = definitions[name], f"{prefix}{name}"
             fields = self._mapping({"config": entry} if isinstance(entry, Config) else entry, here)
             inner = isinstance(definition, GraphDefinition)
-            allowed = ("ops", "inputs") if inner else ("config", "inputs")
+            allowed = ("ops", "inputs") if inner else ("config", "inputs", "outputs")
             for key in fields:
                 if key not in allowed:
                     self.problem(
@@ -151,6 +165,8 @@ class _Resolver:
             elif node in self._ops:
                 self._mentioned.add(node)
                 self._op(node, definition, fields.get("config", MISSING), (*here, "config"))
+                outputs = self._mapping(fields.get("outputs"), (*here, "outputs"))
+                self._ports.read_outputs(node, definition, outputs, (*here, "outputs"))
 
     def _op(self, node: str, op: OpDefinition, given: Any, path: tuple[str, ...]) -> None:
         value = self._config(op, given, path, f"op {op.name!r}")
@@ -182,6 +198,8 @@ class _Resolver:
                     (*path, str(name)),
                     f"unknown input.{nearest(str(name), definition.input_names())}",
                 )
+            elif self._ports.takes_input(node, name):
+                self._ports.read_input(node, name, given, (*path, name))
             elif (node, name) in self._open:
                 self._value((node, name), given, (*path, name))
             elif node in self._ops or any(each.startswith(f"{node}.") for each in self._ops):
@@ -252,9 +270,9 @@ class _Resolver:
                     )
 
     def resources(
-        self, definitions: Mapping[str, ResourceDefinition], section: Any
+        self, definitions: Mapping[str, ResourceDefinition], needed: Set[str], section: Any
     ) -> dict[str, Any]:
-        """Read the ``resources`` section; return the config of each resource by key."""
+        """Read the ``resources`` section; return the config of needed resources by key."""
         given = self._mapping(section, ("resources",))
         for key in given:
             if key not in definitions:
@@ -268,14 +286,15 @@ class _Resolver:
             path = ("resources", key)
             entry = given.get(key)
             fields = self._mapping(
-                {"config": entry} if isinstance(entry, ConfigurableResource) else entry, path
+                {"config": entry} if isinstance(entry, ResourceClass) else entry, path
             )
             for other in fields:
                 if other != "config":
                     self.problem((*path, str(other)), "unknown key. Expected: config")
-            value = self._config(
-                definition, fields.get("config", MISSING), (*path, "config"), f"resource {key!r}"
-            )
+            config = fields.get("config", MISSING)
+            if config is MISSING and key not in needed:
+                continue
+            value = self._config(definition, config, (*path, "config"), f"resource {key!r}")
             resolved[key] = None if value is MISSING else value
         return resolved
 
