@@ -139,7 +139,7 @@ TOPICS = (
         "parts of Dagster's instance and storage",
         "Read runs by `rayexec run`, or by a DirectoryRunStore.",
         """
-            AssetRecordsFilter ConfigurableLegacyIOManagerAdapter DagsterLibraryRegistry
+            AssetRecordsFilter DagsterLibraryRegistry
             MigrateIOStorageResult PaginatedResults
             RunShardedEventsCursor RunStatusChangeRecordsFilter
             deserialize_value migrate_io_storage raise_execution_interrupts serialize_value

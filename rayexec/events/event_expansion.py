@@ -217,8 +217,8 @@ def _statement(event: Any) -> str:
 
 
 def _loading(loaded: LoadedInput) -> LoadedInputData:
-    name, manager_key, step, output = loaded
-    return LoadedInputData(name, manager_key, output, step)
+    name, manager_key, step, output, metadata = loaded
+    return LoadedInputData(name, manager_key, output, step, metadata or {})
 
 
 def _ending(attempt: Attempt, key: str) -> tuple[EventType, str, float, Any]:

@@ -55,6 +55,7 @@ def _items(data: Any) -> Mapping[str, Any]:
             "manager_key": data.given_key,
             "upstream_step_key": data.upstream_step_key,
             "upstream_output_name": data.upstream_output_name,
+            **({"metadata": data.metadata} if data.metadata else {}),
         }
     if isinstance(data, HandledOutputData):
         items: dict[str, Any] = {"output_name": data.output_name}
