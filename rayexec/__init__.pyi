@@ -39,8 +39,6 @@ from rayexec.definitions.hooks import failure_hook as failure_hook
 from rayexec.definitions.hooks import success_hook as success_hook
 from rayexec.definitions.io_contexts import InputContext as InputContext
 from rayexec.definitions.io_contexts import OutputContext as OutputContext
-from rayexec.definitions.io_contexts import build_input_context as build_input_context
-from rayexec.definitions.io_contexts import build_output_context as build_output_context
 from rayexec.definitions.io_manager import ConfigurableIOManager as ConfigurableIOManager
 from rayexec.definitions.io_manager import (
     ConfigurableIOManagerFactory as ConfigurableIOManagerFactory,
@@ -152,6 +150,8 @@ from rayexec.definitions.user_events import ExpectationResult as ExpectationResu
 from rayexec.direct.built_contexts import build_hook_context as build_hook_context
 from rayexec.direct.built_contexts import build_init_logger_context as build_init_logger_context
 from rayexec.direct.built_contexts import build_init_resource_context as build_init_resource_context
+from rayexec.direct.built_io_contexts import build_input_context as build_input_context
+from rayexec.direct.built_io_contexts import build_output_context as build_output_context
 from rayexec.direct.op_context import build_op_context as build_op_context
 from rayexec.errors import ConfigError as ConfigError
 from rayexec.errors import ConfigMappingError as ConfigMappingError
